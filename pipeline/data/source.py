@@ -1,0 +1,267 @@
+"""From files to typed Arrow record batches: CSV, Parquet and TFRecord, plain or .gz.
+
+    find_files      pattern -> files, by span
+    infer_columns   files -> column types, all files agreeing
+    plan_fragments  files -> units of work, small and picklable
+    read_fragment   unit of work -> record batches in the stored types
+
+What a user can mend is a DataError that names the file, the line and the column.
+"""
+
+from __future__ import annotations
+
+import difflib
+import glob
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from pipeline.data import csv_source, parquet_source, tfrecord_source
+from pipeline.data.columns import ColumnType
+from pipeline.errors import DataError
+
+SPAN = "{SPAN}"
+EXTENSIONS = (".csv", ".csv.gz", ".parquet", ".tfrecord", ".tfrecord.gz")
+_KNOWN = "known are " + ", ".join(EXTENSIONS)
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A data file; `span` is the number that {SPAN} matched in its path, else 0."""
+
+    path: str
+    span: int
+
+
+@dataclass(frozen=True)
+class Fragment:
+    """One unit of reading: a file, or one row group of a Parquet file."""
+
+    path: str
+    span: int
+    row_group: int | None
+
+
+def find_files(pattern: str, spans: tuple[int, int] | None = None) -> list[SourceFile]:
+    """The data files that a pattern names, sorted by (span, path).
+
+    Args:
+        pattern: a file, a directory (its data files, not those below), or a glob; one {SPAN} in it
+            stands for a number. Names that begin with '_' or '.' are passed over unless spelt out.
+        spans: the first and last span to keep.
+
+    Raises:
+        DataError: nothing found, an empty file, or a file of unknown extension.
+    """
+    paths = _matches(pattern)
+    matcher = _span_matcher(pattern)
+    files: set[SourceFile] = set()
+    for path in paths:
+        # glob knows no numbers, so {SPAN} was '*' to it: here the names without a number fall out.
+        match = matcher.match(path) if matcher else None
+        if matcher and not match:
+            continue
+        span = int(match.group("span")) if match else 0
+        if Path(path).is_dir():
+            files.update(SourceFile(inner, span) for inner in _data_files(path))
+        else:
+            files.add(SourceFile(path, span))
+    if not files:
+        raise DataError(f"no data file matches {pattern}", f"correct the path or pattern; {_KNOWN}")
+    kept = [file for file in files if spans is None or spans[0] <= file.span <= spans[1]]
+    if spans is not None and not kept:
+        there = sorted({file.span for file in files})
+        raise DataError(
+            f"no file of {pattern} is in spans {spans[0]} to {spans[1]}; "
+            f"those found run from {there[0]} to {there[-1]}",
+            "correct the span range or add the files",
+        )
+    for file in kept:
+        _kind(file.path)
+        if Path(file.path).stat().st_size == 0:
+            raise DataError(f"{file.path} is empty (0 bytes)", "write the file again or remove it")
+    return sorted(kept, key=lambda file: (file.span, file.path))
+
+
+def plan_fragments(files: Sequence[SourceFile]) -> list[Fragment]:
+    """The units of work for the files, in their order: per row group for Parquet, else per file."""
+    fragments: list[Fragment] = []
+    for file in files:
+        groups = parquet_source.row_groups(file.path) if _kind(file.path) == "parquet" else [None]
+        fragments.extend(Fragment(file.path, file.span, group) for group in groups)
+    return fragments
+
+
+def infer_columns(
+    files: Sequence[SourceFile],
+    drop: Collection[str] = (),
+    declared: Mapping[str, ColumnType] | None = None,
+) -> dict[str, ColumnType]:
+    """The columns of a table, in the order of its first file, and their types.
+
+    CSV is read whole; of TFRecord only the first records of each file; of Parquet the schema.
+
+    Args:
+        drop: columns to leave out, whatever they hold.
+        declared: types that are already known; those columns are not looked into.
+
+    Raises:
+        DataError: a file cannot be read, its columns differ from the first file's, a column is of
+            two types or of an unusable one, or there is no row at all.
+    """
+    declared = declared or {}
+    skip = {*drop, *declared}
+    order = _common_columns(files, drop)
+    found: dict[str, tuple[ColumnType, str]] = {}  # with the file that says so
+    n_rows = 0
+    csv_paths = [file.path for file in files if _kind(file.path) == "csv"]
+    for paths in [csv_paths, *([file.path] for file in files if file.path not in csv_paths)]:
+        if not paths:
+            continue
+        types, rows = _infer(paths, skip)
+        n_rows += rows
+        for name, column_type in types.items():
+            order.setdefault(name)
+            if column_type is not None:
+                found[name] = (_widest(name, found.get(name), column_type, paths[0]), paths[0])
+    if not n_rows:
+        header = "has a header but no rows" if csv_paths else "has no rows"
+        raise DataError(f"{files[0].path} {header}", "write the data again; a table needs rows")
+    return {name: declared[name] if name in declared else found.get(name, (ColumnType.STRING, ""))[0] for name in order}
+
+
+def read_fragment(
+    fragment: Fragment, columns: Mapping[str, ColumnType], batch_rows: int = 65536
+) -> Iterator[pa.RecordBatch]:
+    """Streams exactly the given columns, in that order, in their stored types.
+
+    Yields:
+        Batches of `batch_rows` rows, the last of fewer. Missing values are null: in CSV an empty field
+        (quoted or not), NA, NaN, null and N/A; NaN everywhere.
+
+    Raises:
+        DataError: see the module's docstring; raised when the stream gets there.
+    """
+    kind = _kind(fragment.path)
+    if kind == "parquet":
+        batches = parquet_source.read(fragment.path, fragment.row_group, columns, batch_rows)
+    elif kind == "csv":
+        batches = csv_source.read(fragment.path, columns)
+    else:
+        batches = tfrecord_source.read(fragment.path, columns, batch_rows)
+    return _regroup(batches, batch_rows)
+
+
+def _kind(path: str) -> str:
+    for extension in EXTENSIONS:
+        if path.endswith(extension):
+            return extension.split(".")[1]
+    raise DataError(f"{path} has an unknown extension", f"convert or rename the file; {_KNOWN}")
+
+
+def _matches(pattern: str) -> list[str]:
+    """The paths, files or directories, that a pattern names; {SPAN} is '*' here."""
+    if pattern.count(SPAN) > 1:
+        raise DataError(f"the pattern {pattern} holds {SPAN} more than once", f"keep one {SPAN}")
+    if SPAN not in pattern and Path(pattern).exists():  # first of all, so that names may hold [ ] * ?
+        return [pattern]
+    # Path.glob takes no absolute pattern.
+    paths = glob.glob(pattern.replace(SPAN, "*"), recursive=True)  # noqa: PTH207
+    paths = [path for path in paths if not Path(path).name.startswith(("_", "."))]
+    if SPAN in pattern:
+        return paths
+    if glob.has_magic(pattern):
+        return [path for path in paths if not Path(path).is_dir()]
+    folder = Path(pattern).parent
+    siblings = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    near = difflib.get_close_matches(Path(pattern).name, siblings)
+    hint = f"; near it there is {', '.join(map(repr, near))}" if near else ""
+    raise DataError(f"{pattern} does not exist{hint}", "correct the path")
+
+
+def _span_matcher(pattern: str) -> re.Pattern[str] | None:
+    if SPAN not in pattern:
+        return None
+    # glob has already decided what matches; this only has to find the number, all of its digits.
+    parts = []
+    for part in pattern.split(SPAN):
+        escaped = re.escape(part).replace(r"\*\*/", "(?:.*/)?").replace(r"\*", "[^/]*").replace(r"\?", "[^/]")
+        parts.append(re.sub(r"\\\[(.*?)\\\]", "[^/]", escaped))
+    return re.compile(rf"{parts[0]}(?<!\d)(?P<span>\d+)(?!\d){parts[1]}\Z")
+
+
+def _data_files(folder: str) -> list[str]:
+    paths = [
+        str(path)
+        for path in Path(folder).iterdir()
+        if path.name.endswith(EXTENSIONS) and not path.name.startswith(("_", "."))
+    ]
+    if not paths:
+        raise DataError(f"the directory {folder} holds no data file", f"correct the path; {_KNOWN}")
+    return paths
+
+
+def _common_columns(files: Sequence[SourceFile], drop: Collection[str]) -> dict[str, None]:
+    """The columns without `drop`, ordered; TFRecord has none before it is read, for want of a header."""
+    first: tuple[str, list[str]] | None = None
+    for file in files:
+        kind = _kind(file.path)
+        if kind == "tfrecord":
+            continue
+        header = csv_source.columns_of if kind == "csv" else parquet_source.columns_of
+        names = [name for name in header(file.path) if name not in drop]
+        if first is None:
+            first = (file.path, names)
+        missing = [name for name in first[1] if name not in names]
+        extra = [name for name in names if name not in first[1]]
+        if missing or extra:
+            parts = [f"lacks {', '.join(map(repr, missing))}"] if missing else []
+            parts += [f"has {', '.join(map(repr, extra))} besides"] if extra else []
+            raise DataError(
+                f"the columns of {file.path} differ from those of {first[0]}: it {' and '.join(parts)}",
+                "give all files the same columns, or list the columns concerned in data.drop",
+            )
+    return dict.fromkeys(first[1] if first else [])
+
+
+def _infer(paths: list[str], skip: Collection[str]) -> tuple[dict[str, ColumnType | None], int]:
+    kind = _kind(paths[0])
+    if kind == "csv":
+        return csv_source.infer(paths, skip)
+    if kind == "parquet":
+        return parquet_source.infer(paths[0], skip)
+    return tfrecord_source.infer(paths[0], skip)
+
+
+def _widest(name: str, before: tuple[ColumnType, str] | None, now: ColumnType, path: str) -> ColumnType:
+    if before is None or before[0] is now:
+        return now
+    if {before[0], now} == {ColumnType.INT, ColumnType.FLOAT}:
+        return ColumnType.FLOAT
+    raise DataError(
+        f"column {name!r} is of type {before[0]} in {before[1]} but {now} in {path}",
+        "write it with one type in all files, or declare its type in the schema",
+    )
+
+
+def _regroup(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBatch]:
+    """The same rows in batches of `rows`, the last of fewer."""
+    pending: list[pa.RecordBatch] = []
+    n_pending = 0
+    for batch in batches:
+        if not pending and batch.num_rows == rows:
+            yield batch
+            continue
+        pending.append(batch)
+        n_pending += batch.num_rows
+        if n_pending >= rows:
+            table = pa.Table.from_batches(pending).combine_chunks()
+            whole = n_pending - n_pending % rows
+            yield from table.slice(0, whole).to_batches(max_chunksize=rows)
+            pending = table.slice(whole).to_batches()
+            n_pending -= whole
+    if n_pending:
+        yield from pa.Table.from_batches(pending).combine_chunks().to_batches()

@@ -1,0 +1,54 @@
+"""What users see when something is wrong.
+
+    PipelineError           anything a person can mend; never shown with a traceback
+    ├── ConfigError         the YAML file: unknown key, value out of range, missing file      exit 2
+    ├── DataError           the table: missing, empty, unparsable, wrong column or label      exit 2
+    ├── WorkspaceError      the workspace or the metadata store: locked, read-only, full      exit 2
+    └── GateError           a gate said no: data, model or infrastructure                     exit 1
+
+Third-party errors are translated where they arise (`raise ... from exc`). Anything else that
+escapes is a bug of ours: exit 70, with its traceback in the log.
+"""
+
+from __future__ import annotations
+
+EXIT_GATE = 1
+EXIT_INPUT = 2
+EXIT_BUG = 70
+
+
+class PipelineError(Exception):
+    """A mistake or mishap that the user can mend.
+
+    Args:
+        what: what is wrong and where (file, line, column), in one sentence.
+        remedy: what to do about it.
+    """
+
+    exit_code = EXIT_INPUT
+
+    def __init__(self, what: str, remedy: str = "") -> None:
+        super().__init__(what, remedy)
+        self.what = what
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.what}\n  Remedy: {self.remedy}" if self.remedy else self.what
+
+
+class ConfigError(PipelineError):
+    """The configuration file cannot be used."""
+
+
+class DataError(PipelineError):
+    """The table cannot be used."""
+
+
+class WorkspaceError(PipelineError):
+    """The workspace or the metadata store cannot be used."""
+
+
+class GateError(PipelineError):
+    """A gate stopped the run: the input was readable, the verdict is no."""
+
+    exit_code = EXIT_GATE

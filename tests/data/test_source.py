@@ -1,0 +1,425 @@
+"""Sources: what is found, what types are seen, what is read, and what a user is told."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import gzip
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.data.columns import ColumnType
+from pipeline.data.source import (
+    Fragment,
+    SourceFile,
+    find_files,
+    infer_columns,
+    plan_fragments,
+    read_fragment,
+)
+from pipeline.errors import DataError
+
+INT, FLOAT, STRING, BOOL, TIMESTAMP = ColumnType
+
+
+def write(path: Path, content: str | bytes) -> str:
+    data = content.encode() if isinstance(content, str) else content
+    path.write_bytes(gzip.compress(data) if path.name.endswith(".gz") else data)
+    return str(path)
+
+
+def infer(*paths: str, **kwargs: object) -> dict[str, ColumnType]:
+    return infer_columns([SourceFile(path, 0) for path in paths], **kwargs)  # type: ignore[arg-type]
+
+
+def read(path: str, columns: Mapping[str, ColumnType], batch_rows: int = 65536) -> dict[str, list[object]]:
+    batches = [
+        batch
+        for fragment in plan_fragments([SourceFile(path, 0)])
+        for batch in read_fragment(fragment, columns, batch_rows)
+    ]
+    for batch in batches:
+        assert batch.schema == pa.schema([(name, kind.stored) for name, kind in columns.items()])
+    return pa.Table.from_batches(batches).to_pydict()
+
+
+def error(call: object, *args: object, **kwargs: object) -> str:
+    with pytest.raises(DataError) as caught:
+        call(*args, **kwargs)  # type: ignore[operator]
+    assert caught.value.remedy
+    return str(caught.value)
+
+
+# Finding files
+
+
+def test_a_directory_gives_its_data_files_sorted_and_passes_over_the_rest(tmp_path: Path) -> None:
+    for name in ("b.csv", "a.parquet", "c.tfrecord.gz", "notes.txt", "_SUCCESS", ".hidden.csv"):
+        (tmp_path / name).write_text("x")
+    found = find_files(str(tmp_path))
+    assert [Path(file.path).name for file in found] == ["a.parquet", "b.csv", "c.tfrecord.gz"]
+
+
+def test_spans_are_numbers_not_text_and_take_all_their_digits(tmp_path: Path) -> None:
+    for name in ("day-10.csv", "day-9.csv", "day-011.csv", "day-x.csv"):
+        (tmp_path / name).write_text("x")
+    found = find_files(str(tmp_path / "d*-{SPAN}.csv"))
+    assert [(Path(file.path).name, file.span) for file in found] == [
+        ("day-9.csv", 9),
+        ("day-10.csv", 10),
+        ("day-011.csv", 11),
+    ]
+    kept = find_files(str(tmp_path / "day-{SPAN}.csv"), spans=(9, 10))
+    assert [file.span for file in kept] == [9, 10]
+    assert "run from 9 to 11" in error(find_files, str(tmp_path / "day-{SPAN}.csv"), spans=(12, 20))
+
+
+def test_a_span_may_be_a_directory(tmp_path: Path) -> None:
+    for span in (1, 2):
+        (tmp_path / f"span-{span}").mkdir()
+        (tmp_path / f"span-{span}" / "p.csv").write_text("x")
+    found = find_files(str(tmp_path / "span-{SPAN}"))
+    assert [(file.path[-12:], file.span) for file in found] == [("span-1/p.csv", 1), ("span-2/p.csv", 2)]
+    assert find_files(str(tmp_path / "**" / "span-{SPAN}" / "*.csv")) == found
+
+
+def test_a_name_with_glob_characters_is_taken_literally_if_it_exists(tmp_path: Path) -> None:
+    path = write(tmp_path / "data[1].csv", "a\n1\n")
+    assert find_files(path) == [SourceFile(path, 0)]
+
+
+def test_what_cannot_be_found_is_named(tmp_path: Path) -> None:
+    write(tmp_path / "flights.csv", "a\n1\n")
+    assert "'flights.csv'" in error(find_files, str(tmp_path / "flight.csv"))
+    assert "no data file matches" in error(find_files, str(tmp_path / "*.parquet"))
+    (tmp_path / "empty").mkdir()
+    assert "holds no data file" in error(find_files, str(tmp_path / "empty"))
+    write(tmp_path / "zero.csv", "")
+    assert "zero.csv is empty (0 bytes)" in error(find_files, str(tmp_path / "zero.csv"))
+    write(tmp_path / "book.xlsx", "x")
+    assert "unknown extension" in error(find_files, str(tmp_path / "book.xlsx"))
+
+
+# CSV: types
+
+
+def test_csv_types_are_seen(tmp_path: Path) -> None:
+    text = "i,f,s,b,d,z,n,mixed\n1,1,x,true,2020-01-01,00501,,1\n,2.5,NA,FALSE,2020-01-01T10:11:12Z,10001,NA,a\n"
+    assert infer(write(tmp_path / "t.csv", text)) == {
+        "i": INT, "f": FLOAT, "s": STRING, "b": BOOL, "d": TIMESTAMP, "z": STRING, "n": STRING,
+        "mixed": STRING,
+    }  # fmt: skip
+
+
+def test_a_later_block_widens_an_int_column(tmp_path: Path) -> None:
+    rows = "".join(f"{i},{'y' * 100}\n" for i in range(40_000))  # beyond one block of 2 MiB
+    assert infer(write(tmp_path / "t.csv", "a,b\n" + rows + "0.5,y\n"))["a"] is FLOAT
+
+
+def test_a_leading_zero_makes_text_but_a_fraction_or_a_lone_zero_does_not(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.csv", "zip,rate,n\n10001,0.5,0\n00501,00.5,-0\n")
+    assert infer(path) == {"zip": STRING, "rate": FLOAT, "n": INT}
+    assert read(path, {"zip": STRING})["zip"] == ["10001", "00501"]
+
+
+def test_a_column_with_two_types_names_the_first_stray_and_counts_them(tmp_path: Path) -> None:
+    rows = [str(i) for i in range(1, 101)]
+    rows[69], rows[80] = "abc", "?"
+    message = error(infer, write(tmp_path / "t.csv", "a,b\n" + "".join(f"{row},x\n" for row in rows)))
+    assert "line 71: column 'a' holds 'abc'" in message
+    assert "98 of its 100 values are numbers and 2 are not" in message
+    assert "declare the column as a string" in message
+    path = str(tmp_path / "t.csv")
+    assert infer(path, declared={"a": STRING}) == {"a": STRING, "b": STRING}
+    assert infer(path, drop=["a"]) == {"b": STRING}
+
+
+def test_below_95_percent_numbers_a_column_is_text(tmp_path: Path) -> None:
+    rows = ["x"] * 6 + [str(i) for i in range(1, 95)]
+    assert infer(write(tmp_path / "t.csv", "a\n" + "\n".join(rows)))["a"] is STRING
+
+
+def test_types_are_guessed_over_all_files_together(tmp_path: Path) -> None:
+    one = write(tmp_path / "1.csv", "a,b\n1,\n")
+    two = write(tmp_path / "2.csv.gz", "b,a\n5,1.5\n")
+    assert list(infer(one, two).items()) == [("a", FLOAT), ("b", INT)]
+
+
+def test_a_table_without_rows_is_an_error_but_one_empty_part_is_not(tmp_path: Path) -> None:
+    empty = write(tmp_path / "e.csv", "a,b\n")
+    full = write(tmp_path / "f.csv", "a,b\n1,2\n")
+    assert "has a header but no rows" in error(infer, empty)
+    assert infer(empty, full) == {"a": INT, "b": INT}
+
+
+def test_files_with_other_columns_are_named(tmp_path: Path) -> None:
+    one = write(tmp_path / "1.csv", "a,b\n1,2\n")
+    two = write(tmp_path / "2.csv", "a,c\n1,2\n")
+    message = error(infer, one, two)
+    assert "2.csv" in message
+    assert "lacks 'b' and has 'c' besides" in message
+    assert infer(one, two, drop=["b", "c"]) == {"a": INT}
+
+
+# CSV: values
+
+
+def test_csv_values_are_stored_as_promised(tmp_path: Path) -> None:
+    text = (
+        "i,f,s,b,d\n"
+        '1,1.5,"a,""b""\nc",TRUE,1970-01-02\n'
+        "+5, 2 ,00501,false,1970-01-01 00:00:10.9\n"
+        "7.0,1e3,x,0,1970-01-01T02:00:00+02:00\n"
+        ',NA,"",NaN,null\n'
+    )
+    columns = {"d": TIMESTAMP, "s": STRING, "b": BOOL, "f": FLOAT, "i": INT}
+    assert read(write(tmp_path / "t.csv", text), columns) == {
+        "d": [86400, 10, 0, None],
+        "s": ['a,"b"\nc', "00501", "x", None],
+        "b": [1, 0, 0, None],
+        "f": [1.5, 2.0, 1000.0, None],
+        "i": [1, 5, 7, None],
+    }
+
+
+def test_before_1970_seconds_are_rounded_down(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.csv", "d\n1969-12-31T23:59:58.5\n")
+    assert read(path, {"d": TIMESTAMP})["d"] == [-2]
+
+
+def test_a_byte_order_mark_and_windows_line_ends_are_accepted(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.csv", b"\xef\xbb\xbfa,b\r\n1,x\r\n")
+    assert infer(path) == {"a": INT, "b": STRING}
+    assert read(path, {"b": STRING, "a": INT}) == {"b": ["x"], "a": [1]}
+
+
+def test_batches_have_the_size_asked_for_and_keep_the_order(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.csv.gz", "a,b\n" + "".join(f"{i},{'y' * 90}\n" for i in range(50_000)))
+    batches = list(read_fragment(Fragment(path, 0, None), {"a": INT}, 7_000))
+    assert [batch.num_rows for batch in batches] == [7_000] * 7 + [1_000]
+    assert pa.Table.from_batches(batches).column("a").to_pylist() == list(range(50_000))
+
+
+# CSV: errors
+
+
+def test_a_bad_value_far_down_is_found_on_its_line(tmp_path: Path) -> None:
+    lines = [f'{i},"two\nlines"' for i in range(1, 30_001)]
+    lines.insert(20_000, "")  # a blank line counts as a line, not as a row
+    lines[25_000] = "abc,x"
+    path = write(tmp_path / "t.csv", "n,s\n" + "\n".join(lines) + "\n")
+    message = error(read, path, {"n": INT, "s": STRING})
+    assert "line 50001: column 'n' holds 'abc' where a whole number (int64) is expected" in message
+    assert path in message
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [(INT, "1.5"), (INT, "9223372036854775808"), (FLOAT, "1e39"), (FLOAT, "1,5"), (BOOL, "yes"),
+     (TIMESTAMP, "2020-13-01"), (TIMESTAMP, "20200101")],
+)  # fmt: skip
+def test_a_value_that_does_not_fit_is_shown(tmp_path: Path, kind: ColumnType, value: str) -> None:
+    path = write(tmp_path / "t.csv", f'a,b\n,x\n\n"{value}",y\n')
+    assert f"line 4: column 'a' holds '{value}' where" in error(read, path, {"a": kind})
+
+
+def test_a_line_with_too_many_fields_is_found_on_its_line(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.csv.gz", 'a,b\n1,"x\ny"\n\n1,2,3\n')
+    for call in (infer, lambda path: read(path, {"a": INT})):
+        assert "line 5: 3 fields where 2 are expected: '1,2,3'" in error(call, path)
+
+
+def test_an_unclosed_quote_is_found_where_it_opens(tmp_path: Path) -> None:
+    first = write(tmp_path / "first.csv", 'a,b\n1,2\n"x,3\n4,5\n')
+    assert "line 3: a quote opened in this row is not closed" in error(infer, first)
+    last = write(tmp_path / "last.csv", 'a,b\n1,2\n3,"x\n4,5\n')  # Arrow reads this without complaint
+    assert "line 3: a quote opened" in error(infer, last)
+    assert "line 3: a quote opened" in error(read, last, {"a": INT})
+    long = write(tmp_path / "long.csv", 'a,b\n1,2\n3,"x\n' + "4,5\n" * 2_000_000)
+    assert "line 3: a quote opened" in error(read, long, {"a": INT})
+    fine = write(tmp_path / "fine.csv", 'a,b\n3,"x\n"\n')
+    assert read(fine, {"b": STRING})["b"] == ["x\n"]
+
+
+def test_other_encodings_are_named_with_line_and_byte(tmp_path: Path) -> None:
+    latin = write(tmp_path / "t.csv", "a,b\n1,x\n2,Zürich\n".encode("latin1"))
+    for call in (infer, lambda path: read(path, {"b": STRING})):
+        message = error(call, latin)
+        assert "line 3: byte 0xfc at position 4" in message
+        assert "iconv -f latin1 -t utf-8" in message
+    header = write(tmp_path / "h.csv", "a,\xe9\n1,2\n".encode("latin1"))
+    assert "line 1: byte 0xe9" in error(infer, header)
+    wide = write(tmp_path / "w.csv", "a,b\n1,2\n".encode("utf-16"))
+    assert "UTF-16" in error(infer, wide)
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [("a,b,a", "names 'a' more than once"), ("a,,b", "column 2 of 3 has no name"), ("a;b;c", "';'")],
+)
+def test_a_bad_header_is_an_error(tmp_path: Path, header: str, expected: str) -> None:
+    assert expected in error(infer, write(tmp_path / "t.csv", header + "\n"))
+
+
+def test_a_missing_column_comes_with_the_nearest_names(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.csv", "DepDelay,ArrDelay,Origin\n1,2,x\n")
+    message = error(read, path, {"DepDelya": INT})
+    assert "has no column 'DepDelya'" in message
+    assert "'DepDelay'" in message
+    assert "Origin" not in message
+
+
+def test_corrupt_and_misnamed_files_are_named(tmp_path: Path) -> None:
+    whole = gzip.compress(b"a,b\n" + b"".join(b"%d,%d\n" % (i, i * i) for i in range(50_000)))
+    cut = tmp_path / "cut.csv.gz"
+    cut.write_bytes(whole[: len(whole) // 2])
+    assert "cut.csv.gz cannot be read" in error(infer, str(cut))
+    plain = tmp_path / "plain.csv.gz"
+    plain.write_text("a,b\n1,2\n")
+    assert "Not a gzipped file" in error(infer, str(plain))
+    assert "Excel" in error(infer, write(tmp_path / "x.csv", b"PK\x03\x04rest"))
+    assert "cannot be read" in error(infer, write(tmp_path / "x.parquet", b"not parquet at all"))
+
+
+# Parquet
+
+
+def test_parquet_types_and_values(tmp_path: Path) -> None:
+    utc = datetime.UTC
+    moment = datetime.datetime(1969, 12, 31, 23, 59, 58, 500_000)
+    table = pa.table(
+        {
+            "u8": pa.array([1, None], pa.uint8()),
+            "f16": pa.array([np.float16(1.5), None], pa.float16()),
+            "f64": pa.array([1.5, float("nan")]),
+            "dict": pa.array(["x", None]).dictionary_encode(),
+            "large": pa.array(["NA", ""], pa.large_string()),
+            "dec": pa.array([decimal.Decimal("1.25"), None]),
+            "whole": pa.array([decimal.Decimal("12"), None]),
+            "day": pa.array([datetime.date(1970, 1, 2), None]),
+            "us": pa.array([moment, None], pa.timestamp("us")),
+            "tz": pa.array([datetime.datetime(1970, 1, 1, 0, 0, 1, tzinfo=utc), None],
+                           pa.timestamp("ns", "Europe/Berlin")),
+            "bool": pa.array([True, None]),
+            "null": pa.nulls(2),
+            "bin": pa.array([b"x", None]),
+        }
+    )  # fmt: skip
+    path = str(tmp_path / "t.parquet")
+    pq.write_table(table, path)
+    types = infer(path)
+    assert types == {
+        "u8": INT, "f16": FLOAT, "f64": FLOAT, "dict": STRING, "large": STRING, "dec": FLOAT, "whole": INT,
+        "day": TIMESTAMP, "us": TIMESTAMP, "tz": TIMESTAMP, "bool": BOOL, "null": STRING, "bin": STRING,
+    }  # fmt: skip
+    assert read(path, types) == {
+        "u8": [1, None], "f16": [1.5, None], "f64": [1.5, None], "dict": ["x", None], "large": ["NA", ""],
+        "dec": [1.25, None], "whole": [12, None], "day": [86400, None], "us": [-2, None], "tz": [1, None],
+        "bool": [1, None], "null": [None, None], "bin": ["x", None],
+    }  # fmt: skip
+    assert read(path, {"u8": FLOAT, "bool": STRING}) == {"u8": [1.0, None], "bool": ["true", None]}
+
+
+def test_parquet_columns_that_do_not_fit_are_named(tmp_path: Path) -> None:
+    path = str(tmp_path / "t.parquet")
+    pq.write_table(pa.table({"n": [[1]], "b": [b"\xff"], "big": pa.array([2**63], pa.uint64()), "f": [1.5]}), path)
+    message = error(infer, path)
+    assert "column 'n' is of type list" in message
+    assert "data.drop" in message
+    assert "column 'b'" in error(infer, path, drop=["n"])
+    assert infer(path, drop=["n", "b"]) == {"big": INT, "f": FLOAT}
+    assert "row 1: column 'big'" in error(read, path, {"big": INT})
+    assert "holds '1.5' where a whole number" in error(read, path, {"f": INT})
+    assert "the nearest names are 'big'" in error(read, path, {"bigg": INT})
+
+
+def test_a_bad_parquet_row_is_counted_from_the_start_of_the_file(tmp_path: Path) -> None:
+    path = str(tmp_path / "t.parquet")
+    pq.write_table(pa.table({"a": ["1"] * 25_000 + ["x"] + ["1"] * 4_999}), path, row_group_size=10_000)
+    assert "row 25,001: column 'a' (string) holds 'x'" in error(read, path, {"a": INT})
+
+
+def test_parquet_is_read_by_row_group_unless_they_are_tiny(tmp_path: Path) -> None:
+    table = pa.table({"a": list(range(30_000))})
+    big, tiny = str(tmp_path / "big.parquet"), str(tmp_path / "tiny.parquet")
+    pq.write_table(table, big, row_group_size=10_000)
+    pq.write_table(table, tiny, row_group_size=100)
+    fragments = plan_fragments([SourceFile(big, 3), SourceFile(tiny, 4)])
+    assert fragments == [
+        Fragment(big, 3, 0),
+        Fragment(big, 3, 1),
+        Fragment(big, 3, 2),
+        Fragment(tiny, 4, None),
+    ]
+    assert pickle.loads(pickle.dumps(fragments)) == fragments
+    assert [b.column(0)[0].as_py() for b in read_fragment(fragments[2], {"a": INT})] == [20_000]
+    assert read(tiny, {"a": INT})["a"] == list(range(30_000))
+
+
+def test_parquet_files_that_disagree_are_named(tmp_path: Path) -> None:
+    paths = []
+    for name, values in (("1", [1]), ("2", [1.5]), ("3", ["x"])):
+        paths.append(str(tmp_path / f"{name}.parquet"))
+        pq.write_table(pa.table({"a": values}), paths[-1])
+    assert infer(*paths[:2]) == {"a": FLOAT}
+    message = error(infer, *paths[1:])
+    assert "column 'a' is of type float" in message
+    assert "string in " + paths[2] in message
+
+
+# TFRecord
+
+
+def records(path: Path, rows: list[dict[str, list[object]]]) -> str:
+    import tensorflow as tf
+
+    options = tf.io.TFRecordOptions(compression_type="GZIP" if path.suffix == ".gz" else "")
+    with tf.io.TFRecordWriter(str(path), options) as writer:
+        for row in rows:
+            example = tf.train.Example()
+            for name, values in row.items():
+                feature = example.features.feature[name]
+                if values and isinstance(values[0], bytes):
+                    feature.bytes_list.value.extend(values)
+                elif values and isinstance(values[0], float):
+                    feature.float_list.value.extend(values)
+                else:
+                    feature.int64_list.value.extend(values)
+            writer.write(example.SerializeToString())
+    return str(path)
+
+
+@pytest.mark.parametrize("name", ["t.tfrecord", "t.tfrecord.gz"])
+def test_tfrecord_types_and_values(tmp_path: Path, name: str) -> None:
+    path = records(
+        tmp_path / name,
+        [{"i": [1], "s": [b"x"]}, {"i": [], "f": [1.5]}, {"i": [3], "s": [b"00501"], "f": [float("nan")]}],
+    )
+    assert infer(path) == {"i": INT, "s": STRING, "f": FLOAT}
+    columns = {"s": STRING, "f": FLOAT, "i": TIMESTAMP}
+    expected = {"s": ["x", None, "00501"], "f": [None, 1.5, None], "i": [1, None, 3]}
+    assert read(path, columns) == expected
+    assert read(path, columns, batch_rows=1) == expected
+
+
+def test_tfrecord_errors_name_file_feature_and_record(tmp_path: Path) -> None:
+    path = records(tmp_path / "t.tfrecord", [{"a": [1], "s": [b"x"]}, {"a": [1, 2], "s": [b"\xff"]}])
+    assert "feature 'a' holds 2 values" in error(infer, path)
+    assert infer(path, drop=["a"]) == {"s": STRING}
+    assert "record 2: feature 's'" in error(read, path, {"s": STRING})
+    two = records(tmp_path / "two.tfrecord", [{"a": [1]}, {"a": [1.5]}])
+    assert 'feature "a"' in error(infer, two)
+    one = records(tmp_path / "one.tfrecord", [{"delay": [1]}])
+    assert "the nearest names are 'delay'" in error(read, one, {"delya": INT})
+    cut = tmp_path / "cut.tfrecord"
+    cut.write_bytes(Path(path).read_bytes()[:-5])
+    message = error(read, str(cut), {"a": INT})
+    assert "cut.tfrecord cannot be read: truncated record" in message
+    assert "{{" not in message
+    assert "corrupted record" in error(infer, write(tmp_path / "no.tfrecord", b"not a record file at all"))
