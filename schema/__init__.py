@@ -1,0 +1,1 @@
+"""The contract about the data, written by people: one `<dataset>.pbtxt` each."""
