@@ -1,0 +1,150 @@
+"""The table of features: which column is shown to the model, and as what.
+
+Derived from the schema (facts) and the configuration (choices). Standard library only, so that every
+part of Longhaul can read it cheaply.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class Kind(StrEnum):
+    """How a column is shown to the model."""
+
+    NUMERIC = "numeric"
+    BOOLEAN = "boolean"
+    CATEGORICAL = "categorical"
+    TIMESTAMP = "timestamp"
+
+
+class Storage(StrEnum):
+    """How a column is stored in a tf.Example."""
+
+    INT = "int"
+    FLOAT = "float"
+    BYTES = "bytes"
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One column.
+
+    Attributes:
+        optional: rows without a value are expected; the model is told which they are.
+    """
+
+    name: str
+    kind: Kind
+    storage: Storage
+    optional: bool
+
+
+@dataclass(frozen=True)
+class Label:
+    """What is predicted.
+
+    Attributes:
+        task: "binary", "multiclass" or "regression".
+        classes: the values as text, in order; empty for a regression.
+    """
+
+    name: str
+    task: str
+    storage: Storage
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class FeatureTable:
+    """All that preprocessing and model need to know of the columns.
+
+    Attributes:
+        max_vocabulary: values kept of a categorical column, the most frequent first.
+        bins: quantile bins of a number.
+    """
+
+    label: Label
+    features: tuple[Feature, ...]
+    max_vocabulary: int
+    bins: int
+
+    def of(self, *kinds: Kind) -> tuple[Feature, ...]:
+        """The features of the given kinds, in order."""
+        return tuple(feature for feature in self.features if feature.kind in kinds)
+
+    @property
+    def optional(self) -> tuple[Feature, ...]:
+        """The features whose absence is flagged. A category's absence has an id of its own."""
+        return tuple(feature for feature in self.features if feature.optional and feature.kind is not Kind.CATEGORICAL)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, for a TFX execution property."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> FeatureTable:
+        """The inverse of `to_dict`, also after JSON."""
+        label = data["label"]
+        return cls(
+            label=Label(label["name"], label["task"], Storage(label["storage"]), tuple(label["classes"])),
+            features=tuple(
+                Feature(entry["name"], Kind(entry["kind"]), Storage(entry["storage"]), entry["optional"])
+                for entry in data["features"]
+            ),
+            max_vocabulary=data["max_vocabulary"],
+            bins=data["bins"],
+        )
+
+
+def derive(
+    schema: Any,
+    *,
+    label: str,
+    task: str,
+    classes: Iterable[str],
+    exclude: Iterable[str],
+    categorical: Iterable[str],
+    max_vocabulary: int,
+    bins: int,
+) -> FeatureTable:
+    """Reads the features off a TFMD schema.
+
+    Args:
+        schema: a tensorflow_metadata Schema.
+        exclude: columns that stay out of the model.
+        categorical: integer columns that are codes.
+
+    Raises:
+        KeyError: a name among `label`, `exclude` or `categorical` that the schema lacks.
+    """
+    known = {feature.name: feature for feature in schema.feature}
+    excluded, codes = set(exclude), set(categorical)
+    for name in (label, *excluded, *codes):
+        if name not in known:
+            raise KeyError(name)
+    features = tuple(
+        Feature(name, _kind(feature, name in codes), _storage(feature), feature.presence.min_fraction < 1.0)
+        for name, feature in known.items()
+        if name != label and name not in excluded
+    )
+    return FeatureTable(Label(label, task, _storage(known[label]), tuple(classes)), features, max_vocabulary, bins)
+
+
+def _storage(feature: Any) -> Storage:
+    # FeatureType: BYTES = 1, INT = 2, FLOAT = 3 (tensorflow_metadata/proto/v0/schema.proto)
+    return {1: Storage.BYTES, 2: Storage.INT, 3: Storage.FLOAT}[feature.type]
+
+
+def _kind(feature: Any, is_code: bool) -> Kind:
+    storage = _storage(feature)
+    if feature.HasField("bool_domain") and storage is Storage.INT:
+        return Kind.BOOLEAN
+    if feature.HasField("time_domain"):
+        return Kind.TIMESTAMP
+    if storage is Storage.BYTES or is_code or feature.int_domain.is_categorical:
+        return Kind.CATEGORICAL
+    return Kind.NUMERIC

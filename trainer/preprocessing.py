@@ -1,0 +1,145 @@
+"""Raw columns to the model's three inputs and the label; one graph for training and serving.
+
+    numeric      (batch, n)  float32  place among the training values, 0 to 1; 0.5 where missing
+    flags        (batch, f)  float32  booleans, then one 'is missing' flag per optional feature
+    categorical  (batch, c)  int64    vocabulary id; then one id for unknown and one for missing values
+    label_xf     (batch,)             class index, or the number of a regression
+
+Numbers are stacked before they are analysed: one quantile sketch serves all columns, so that a table of
+5,000 columns costs one analyzer, not 5,000.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from trainer.features import Feature, FeatureTable, Kind, Label, Storage
+
+NUMERIC, FLAGS, CATEGORICAL, LABEL = "numeric", "flags", "categorical", "label_xf"
+
+TIME_PARTS = ("hour", "weekday", "day_of_year")
+"""What a timestamp tells the model. The date itself stays out: no future row has a training date."""
+
+_SKETCH_BUCKETS = 1000
+"""The bins' outer bounds are the 0.1 % and 99.9 % quantiles: outliers cannot stretch them."""
+
+
+def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, Any]) -> dict[str, tf.Tensor]:
+    """See tft: `inputs` are raw columns, at most one value a row. `custom_config["features"]` is the table."""
+    table = FeatureTable.from_dict(custom_config["features"])
+    outputs: dict[str, tf.Tensor] = {}
+    if columns := _numbers(inputs, table):
+        outputs[NUMERIC] = _place_among_quantiles(tf.stack(columns, axis=1), table.bins)
+    if flags := _flags(inputs, table):
+        outputs[FLAGS] = tf.stack(flags, axis=1)
+    if ids := [
+        _vocabulary_id(inputs[feature.name], feature, table.max_vocabulary) for feature in table.of(Kind.CATEGORICAL)
+    ]:
+        outputs[CATEGORICAL] = tf.stack(ids, axis=1)
+    outputs[LABEL] = _label(inputs[table.label.name], table.label)
+    return outputs
+
+
+def _numbers(inputs: dict[str, Any], table: FeatureTable) -> list[tf.Tensor]:
+    """One float32 (batch,) per number or part of a timestamp; NaN where missing."""
+    columns = []
+    for feature in table.of(Kind.NUMERIC, Kind.TIMESTAMP):
+        value, present = _dense(inputs[feature.name], feature.storage)
+        parts = _time_parts(value) if feature.kind is Kind.TIMESTAMP else [tf.cast(value, tf.float32)]
+        columns += [tf.where(present, part, float("nan")) for part in parts]
+    return columns
+
+
+def _time_parts(unix_seconds: tf.Tensor) -> list[tf.Tensor]:
+    days = unix_seconds // 86_400
+    hour = tf.cast(unix_seconds % 86_400, tf.float32) / 3_600
+    weekday = tf.cast((days + 3) % 7, tf.float32)  # 1 January 1970 was a Thursday; 0 is Monday
+    # The mean year is near enough: the part is a season, not a calendar.
+    day_of_year = tf.cast(tf.math.floormod(tf.cast(days, tf.float64), 365.2425), tf.float32)
+    return [hour, weekday, day_of_year]
+
+
+def _place_among_quantiles(values: tf.Tensor, bins: int) -> tf.Tensor:
+    """Piecewise-linear empirical distribution function on `bins` bins of equal training mass.
+
+    Args:
+        values: (batch, n), NaN where missing.
+
+    Returns:
+        (batch, n) in [0, 1].
+    """
+    sketch = tft.quantiles(values, _SKETCH_BUCKETS, epsilon=0.5 / _SKETCH_BUCKETS, reduce_instance_dims=False)
+    sketch = tf.ensure_shape(sketch, [values.shape[1], _SKETCH_BUCKETS - 1])
+    picks = [round(i * (_SKETCH_BUCKETS - 2) / bins) for i in range(bins + 1)]
+    edges = tf.gather(sketch, picks, axis=1)  # (n, bins + 1)
+    columns = tf.transpose(values)  # (n, batch)
+    missing = tf.math.is_nan(columns)
+    columns = tf.where(missing, 0.0, columns)
+    above = tf.clip_by_value(tf.searchsorted(edges, columns, side="right"), 1, bins)  # (n, batch)
+    low = tf.gather(edges, above - 1, batch_dims=1)
+    high = tf.gather(edges, above, batch_dims=1)
+    within = tf.clip_by_value(tf.math.divide_no_nan(columns - low, high - low), 0.0, 1.0)
+    # Edges that coincide (a value that fills whole bins) have no inside: such a value is at their upper end.
+    within = tf.where(high > low, within, tf.cast(columns >= high, tf.float32))
+    place = (tf.cast(above - 1, tf.float32) + within) / bins
+    return tf.transpose(tf.where(missing, 0.5, place))
+
+
+def _flags(inputs: dict[str, Any], table: FeatureTable) -> list[tf.Tensor]:
+    flags = []
+    for feature in table.of(Kind.BOOLEAN):
+        value, present = _dense(inputs[feature.name], feature.storage)
+        flags.append(tf.where(present, tf.cast(value, tf.float32), 0.5))
+    for feature in table.optional:
+        _, present = _dense(inputs[feature.name], feature.storage)
+        flags.append(tf.cast(~present, tf.float32))
+    return flags
+
+
+def vocabulary_name(feature: Feature) -> str:
+    """The name under which a categorical feature's vocabulary is kept in the transform output."""
+    return f"vocabulary_{feature.name}"
+
+
+def _vocabulary_id(column: Any, feature: Feature, max_vocabulary: int) -> tf.Tensor:
+    """(batch,) int64: 0 … v-1 known values, v unknown, v+1 missing."""
+    value, present = _dense(column, feature.storage)
+    if feature.storage is not Storage.BYTES:
+        value = tf.strings.as_string(value)
+    # TFT leaves the empty string out of a vocabulary, so a missing value gets the id of the unknown ones.
+    text = tf.where(present, value, "")
+    ids = tft.compute_and_apply_vocabulary(
+        text, top_k=max_vocabulary, num_oov_buckets=1, vocab_filename=vocabulary_name(feature)
+    )
+    return ids + tf.cast(~present, tf.int64)
+
+
+def _label(column: Any, label: Label) -> tf.Tensor:
+    value, _ = _dense(column, label.storage)
+    if label.task == "regression":
+        return tf.cast(value, tf.float32)
+    text = value if label.storage is Storage.BYTES else tf.strings.as_string(value)
+    return tf.argmax(text[:, tf.newaxis] == tf.constant(label.classes), axis=1)
+
+
+def _dense(column: Any, storage: Storage) -> tuple[tf.Tensor, tf.Tensor]:
+    """(value, present), both (batch,), of a column of at most one value a row."""
+    default: Any = {Storage.INT: 0, Storage.FLOAT: 0.0, Storage.BYTES: ""}[storage]
+    if isinstance(column, tf.SparseTensor):
+        shape = [column.dense_shape[0], 1]
+        first = tf.SparseTensor(column.indices, column.values, shape)
+        value = tf.squeeze(tf.sparse.to_dense(first, default_value=default), axis=1)
+        present = tf.sparse.to_dense(
+            tf.SparseTensor(column.indices, tf.ones_like(column.indices[:, 0], tf.bool), shape),
+            default_value=False,
+        )
+        present = tf.squeeze(present, axis=1)
+    else:  # the schema gives it a shape: every row has a value
+        value = tf.reshape(column, [-1])
+        present = tf.ones_like(value, dtype=tf.bool)
+    if storage is Storage.FLOAT:
+        present &= tf.math.is_finite(value)
+    return value, present

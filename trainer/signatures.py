@@ -1,0 +1,99 @@
+"""The exported model: raw rows in, predictions out, the transform graph inside.
+
+serving_default     examples: (batch,) serialized tf.Examples      -> prediction
+serving_tensors     one plain tensor per raw feature, (batch,)     -> prediction
+transform_features  examples                                       -> the model's inputs
+transform_labels    examples with a label                          -> label_xf (TFMA grades with it)
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from trainer.features import Feature, FeatureTable, Storage
+from trainer.preprocessing import LABEL
+
+PREDICTION = "prediction"
+"""Output of both serving signatures: probability, probabilities, or the predicted number."""
+
+
+class ServedModel(tf.Module):
+    """Network and transform graph as one SavedModel."""
+
+    def __init__(self, model: keras.Model, transform_output: tft.TFTransformOutput, table: FeatureTable) -> None:
+        super().__init__()
+        self._table = table
+        self._model = model
+        self._transform = transform_output.transform_features_layer()
+        raw_spec = transform_output.raw_feature_spec()
+        self._feature_spec = {feature.name: raw_spec[feature.name] for feature in table.features}
+        self._label_spec = {table.label.name: raw_spec[table.label.name]}
+
+    def signatures(self) -> dict[str, Any]:
+        """Concrete functions by signature name."""
+        examples = tf.TensorSpec([None], tf.string, name="examples")
+        tensors = {
+            feature.name: tf.TensorSpec([None], _plain_dtype(feature), name=feature.name)
+            for feature in self._table.features
+        }
+        return {
+            "serving_default": self.predict_examples.get_concrete_function(examples),
+            "serving_tensors": self.predict_tensors.get_concrete_function(tensors),
+            "transform_features": self.transform_features.get_concrete_function(examples),
+            "transform_labels": self.transform_labels.get_concrete_function(examples),
+        }
+
+    @tf.function
+    def predict_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Predicts from serialized tf.Examples of raw features."""
+        return self._predict(tf.io.parse_example(examples, self._feature_spec))
+
+    @tf.function
+    def predict_tensors(self, tensors: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Predicts from plain tensors, as a JSON client sends them: NaN or "" stands for a missing value."""
+        return self._predict(
+            {feature.name: _drop_missing(tensors[feature.name], feature) for feature in self._table.features}
+        )
+
+    @tf.function
+    def transform_features(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The network's inputs."""
+        return self._network_inputs(tf.io.parse_example(examples, self._feature_spec))
+
+    @tf.function
+    def transform_labels(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The label as the network was taught it."""
+        raw = tf.io.parse_example(examples, self._feature_spec | self._label_spec)
+        return {LABEL: self._transform(raw)[LABEL]}
+
+    def _predict(self, raw: dict[str, Any]) -> dict[str, tf.Tensor]:
+        scores = self._model(self._network_inputs(raw), training=False)
+        if self._table.label.task != "multiclass":
+            return {PREDICTION: scores}
+        return {
+            PREDICTION: scores,
+            "predicted_class": tf.gather(tf.constant(self._table.label.classes), tf.argmax(scores, axis=1)),
+        }
+
+    def _network_inputs(self, raw: dict[str, Any]) -> dict[str, tf.Tensor]:
+        transformed = self._transform(raw)
+        return {tensor.name: transformed[tensor.name] for tensor in self._model.inputs}
+
+
+def _plain_dtype(feature: Feature) -> tf.DType:
+    """JSON knows one kind of number; float64 holds integers exactly up to 2^53."""
+    return tf.string if feature.storage is Storage.BYTES else tf.float64
+
+
+def _drop_missing(column: tf.Tensor, feature: Feature) -> tf.SparseTensor:
+    """A plain (batch,) tensor as the SparseTensor that a parsed tf.Example would give."""
+    present = column != "" if feature.storage is Storage.BYTES else ~tf.math.is_nan(column)
+    rows = tf.where(present)  # (values, 1)
+    values = tf.boolean_mask(column, present)
+    if feature.storage is not Storage.BYTES:
+        values = tf.cast(values, tf.int64 if feature.storage is Storage.INT else tf.float32)
+    return tf.SparseTensor(tf.pad(rows, [[0, 0], [0, 1]]), values, [tf.size(column, tf.int64), 1])
