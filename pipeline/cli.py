@@ -1,0 +1,163 @@
+"""The command line: parse, call, print. Whatever is heavy is imported inside the command that needs it."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.errors import EXIT_BUG, EXIT_GATE, EXIT_INPUT, PipelineError
+
+app = typer.Typer(
+    name="longhaul",
+    help="Carries a table to a served, watched, explainable model, and remembers every step.",
+    epilog="Exit codes: 0 done; 1 a gate said no; 2 the input is wrong; 70 a bug of ours.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        help="The pipeline's YAML file; the 2013 flights when not given.",
+        show_default=False,
+    ),
+]
+WorkspaceOption = Annotated[
+    str | None,
+    typer.Option("--workspace", "-w", help="Where everything is written; wins over the file.", show_default=False),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)] = False,
+) -> None:
+    if version:
+        import importlib.metadata
+
+        typer.echo(f"longhaul {importlib.metadata.version('longhaul')}")
+        raise typer.Exit
+
+
+@app.command(epilog="Examples: [bold]longhaul run[/] · [bold]longhaul run -c wine.yaml --from Trainer[/]")
+def run(
+    config: ConfigOption = None,
+    workspace: WorkspaceOption = None,
+    from_node: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            help="First step to run; earlier ones are taken from the latest run.",
+            show_default=False,
+        ),
+    ] = None,
+    to_node: Annotated[str | None, typer.Option("--to", help="Last step to run.", show_default=False)] = None,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Run every step, even those whose inputs are unchanged.")
+    ] = False,
+) -> None:
+    """Run the pipeline: from the table to a blessed, pushed model."""
+    from pipeline.config import load
+    from pipeline.run import run_pipeline
+
+    blessed = run_pipeline(
+        load(config, workspace=workspace), from_node=from_node, to_node=to_node, use_cache=not no_cache
+    )
+    raise typer.Exit(0 if blessed else EXIT_GATE)
+
+
+@app.command(epilog="Example: [bold]longhaul init patients.csv --label diagnosis[/]")
+def init(
+    table: Annotated[str, typer.Argument(help="CSV, Parquet or TFRecord: a file, a folder or a glob.")],
+    label: Annotated[str, typer.Option("--label", help="The column to predict.")],
+    name: Annotated[
+        str | None,
+        typer.Option("--name", help="Of the pipeline; from the table's file name when not given.", show_default=False),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")] = False,
+) -> None:
+    """Write a configuration and a first schema for a table of yours."""
+    from pipeline.init import write_first_files
+
+    write_first_files(table, label, name, Path.cwd(), force)
+
+
+@app.command()
+def runs(config: ConfigOption = None, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
+    """List the runs of a pipeline, newest first."""
+    from pipeline.config import load
+    from pipeline.lineage.runs import list_runs
+    from pipeline.lineage.store import open_existing_store
+    from pipeline.terminal import print_runs
+
+    settings = load(config, workspace=workspace)
+    print_runs(list_runs(open_existing_store(settings), settings.name), as_json)
+
+
+@app.command(epilog="Example: [bold]longhaul show latest[/]")
+def show(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or 'latest'.")] = "latest",
+    config: ConfigOption = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one run: steps, seconds, outputs, metrics, verdict."""
+    from pipeline.config import load
+    from pipeline.lineage.runs import find_run
+    from pipeline.lineage.store import open_existing_store
+    from pipeline.terminal import print_run
+
+    settings = load(config, workspace=workspace)
+    print_run(find_run(open_existing_store(settings), settings.name, run_id), settings, as_json)
+
+
+@app.command()
+def doctor(config: ConfigOption = None, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
+    """Check this machine and the workspace; every finding comes with its remedy."""
+    from pipeline.config import load
+    from pipeline.doctor import examine
+    from pipeline.terminal import print_findings
+
+    findings = examine(load(config, workspace=workspace))
+    print_findings(findings, as_json)
+    raise typer.Exit(EXIT_INPUT if any(finding.remedy for finding in findings) else 0)
+
+
+def main() -> None:
+    """The console script: runs a command, turns its errors into messages and exit codes."""
+    import click
+
+    try:
+        sys.exit(app(standalone_mode=False))
+    except PipelineError as exc:
+        _complain(str(exc))
+        sys.exit(exc.exit_code)
+    except click.ClickException as exc:
+        exc.show()
+        sys.exit(EXIT_INPUT)
+    except (KeyboardInterrupt, click.Abort):
+        _complain("stopped from the keyboard\n  Remedy: `longhaul run` goes on after the last finished step")
+        sys.exit(130)
+    except Exception as exc:
+        _complain(f"a bug of ours: {type(exc).__name__}: {exc}")
+        traceback.print_exc()
+        sys.exit(EXIT_BUG)
+
+
+def _complain(text: str) -> None:
+    typer.secho("longhaul: ", fg="red", bold=True, nl=False, err=True)
+    typer.echo(text, err=True)
+
+
+if __name__ == "__main__":
+    main()

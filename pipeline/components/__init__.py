@@ -1,0 +1,1 @@
+"""TFX components: stock ones taught to read columns, and our own. One file each."""

@@ -1,0 +1,234 @@
+"""ExampleGen in columns: a table becomes typed, split Parquet files, without a Python object per row.
+
+A stock FileBasedExampleGen (its driver finds the files and takes their fingerprint, here and on Vertex)
+with an executor of ours. Beam maps over fragments of files; each fragment writes one shard per split.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path, PurePath
+from typing import Any
+
+import apache_beam as beam
+import pyarrow as pa
+import pyarrow.parquet as pq
+from apache_beam.io.filesystems import FileSystems
+from google.protobuf import any_pb2, json_format, struct_pb2
+from pydantic import TypeAdapter
+from tensorflow_metadata.proto.v0 import schema_pb2
+from tfx.components.example_gen import component
+from tfx.components.util import examples_utils
+from tfx.dsl.components.base import base_beam_executor, executor_spec
+from tfx.proto import example_gen_pb2
+from tfx.types import artifact_utils, standard_component_specs
+from tfx.utils import io_utils, proto_utils
+
+from pipeline.config import Data, PipelineConfig, Split
+from pipeline.data import source
+from pipeline.data.columns import ColumnType
+from pipeline.data.convert import nearest
+from pipeline.data.labels import LabelTally, check_label
+from pipeline.data.schema_types import column_type
+from pipeline.data.split import assign, split_names
+from pipeline.errors import DataError
+
+SUMMARY_FILE = "ingestion.json"
+"""In the Examples artifact: rows per split, labels, files and spans read."""
+
+_ROW_GROUP_ROWS = 65_536
+
+
+class Executor(base_beam_executor.BaseBeamExecutor):
+    """Reads fragments of the table, splits them, writes `Split-<name>/data-<fragment>.parquet`."""
+
+    def Do(self, input_dict: Any, output_dict: Any, exec_properties: dict[str, Any]) -> None:  # noqa: N802 (TFX's name)
+        """See BaseExecutor.Do.
+
+        Raises:
+            DataError: whatever makes the table unusable; the launcher then removes the output.
+        """
+        request = _unpack(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])
+        data = Data.model_validate(request["data"])
+        split: Split = TypeAdapter(Split).validate_python(request["split"])
+        files = source.find_files(request["pattern"], data.spans)
+        columns = _columns_to_read(files, request["declared"], data, split)
+        names = split_names(split)
+
+        examples = artifact_utils.get_single_instance(output_dict[standard_component_specs.EXAMPLES_KEY])
+        examples.split_names = artifact_utils.encode_split_names(list(names))
+        examples_utils.set_payload_format(examples, example_gen_pb2.FORMAT_PARQUET)
+        write = _WriteSplitShards(
+            columns, data, split, {name: artifact_utils.get_split_uri([examples], name) for name in names}
+        )
+        outcomes_file = f"{examples.uri}/{SUMMARY_FILE}"
+        with self._make_beam_pipeline() as pipeline:
+            _ = (
+                pipeline
+                | "ListFragments" >> beam.Create(list(enumerate(source.plan_fragments(files))))
+                | "SpreadFragments" >> beam.Reshuffle()
+                | "WriteSplitShards" >> beam.Map(write)
+                | "GatherOutcomes" >> beam.combiners.ToList()
+                | "WriteOutcomes" >> beam.Map(_write_json, outcomes_file)
+            )
+        outcomes = json.loads(io_utils.read_string_file(outcomes_file))
+        summary = _judge(outcomes, data, names) | {
+            "files": [PurePath(file.path).name for file in files],
+            "spans": sorted({file.span for file in files}),
+            "columns": columns,
+        }
+        _write_json(summary, outcomes_file)
+        examples.set_string_custom_property("rows", json.dumps(summary["rows"]))
+        examples.set_string_custom_property("spans", json.dumps(summary["spans"]))
+
+
+class _WriteSplitShards:
+    """(number, fragment) -> what was written of it. A DataError comes back as data: Beam would turn it to text."""
+
+    def __init__(
+        self, columns: Mapping[str, ColumnType], data: Data, split: Split, split_uris: Mapping[str, str]
+    ) -> None:
+        self._columns = dict(columns)
+        self._data = data
+        self._split = split
+        self._split_uris = dict(split_uris)
+
+    def __call__(self, numbered: tuple[int, source.Fragment]) -> dict[str, Any]:
+        number, fragment = numbered
+        with ExitStack() as open_files:
+            try:
+                return self._write(number, fragment, open_files)
+            except DataError as problem:
+                return {"problem": [problem.what, problem.remedy]}
+
+    def _write(self, number: int, fragment: source.Fragment, open_files: ExitStack) -> dict[str, Any]:
+        tally = LabelTally()
+        rows = dict.fromkeys(self._split_uris, 0)
+        shards: dict[str, pq.ParquetWriter] = {}
+        for batch in source.read_fragment(fragment, self._columns, _ROW_GROUP_ROWS):
+            labelled = batch.filter(batch.column(self._data.label).is_valid())
+            tally.unlabelled += batch.num_rows - labelled.num_rows
+            which = assign(labelled, self._split)
+            for index, (name, uri) in enumerate(self._split_uris.items()):
+                part = labelled.filter(pa.array(which == index))
+                if part.num_rows:
+                    if name not in shards:
+                        shards[name] = _open_shard(f"{uri}/data-{number:05d}.parquet", part.schema, open_files)
+                    shards[name].write_batch(part, row_group_size=_ROW_GROUP_ROWS)
+                    rows[name] += part.num_rows
+                    tally.add(name, part.column(self._data.label), self._data.task)
+        return {"rows": rows, "labels": tally.to_json()}
+
+
+class TableExampleGen(component.FileBasedExampleGen):
+    """Component: `examples` as Parquet, split as configured.
+
+    Args:
+        config: `data` and `split` decide.
+        schema: the curated schema; declares the column types that it knows.
+        code_digest: of the ingestion code, so that TFX's cache sees it change.
+    """
+
+    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
+
+    def __init__(self, config: PipelineConfig, schema: schema_pb2.Schema, code_digest: str) -> None:
+        base, pattern = _input_base_and_glob(config.data_pattern)
+        request = {
+            "pattern": config.data_pattern,
+            "data": config.data.model_dump(mode="json"),
+            "split": config.split.model_dump(mode="json"),
+            "declared": {feature.name: column_type(feature).value for feature in schema.feature},
+            "code_digest": code_digest,
+        }
+        splits = [example_gen_pb2.Input.Split(name="table", pattern=pattern)]
+        outputs = [
+            example_gen_pb2.SplitConfig.Split(name=name, hash_buckets=1)  # names only; the executor splits
+            for name in split_names(config.split)
+        ]
+        super().__init__(
+            input_base=base,
+            input_config=example_gen_pb2.Input(splits=splits),
+            output_config=example_gen_pb2.Output(split_config=example_gen_pb2.SplitConfig(splits=outputs)),
+            custom_config=_pack(request),
+            output_data_format=example_gen_pb2.FORMAT_PARQUET,
+            output_file_format=example_gen_pb2.FILE_FORMAT_PARQUET,
+        )
+
+
+def _columns_to_read(
+    files: list[source.SourceFile], declared: Mapping[str, str], data: Data, split: Split
+) -> dict[str, ColumnType]:
+    """All columns that the files have but the dropped ones; the schema's type wins over the one found.
+
+    A column that only the schema has is left to ExampleValidator, but for the two that ingestion needs.
+    """
+    found = source.infer_columns(files, data.drop, {name: ColumnType(value) for name, value in declared.items()})
+    needed = {"data.label": data.label} | ({"split.column": split.column} if split.by != "hash" else {})
+    for setting, name in needed.items():
+        if name not in found:
+            raise DataError(
+                f"{setting}: {files[0].path} has no column {name!r}; {nearest(name, found)}",
+                "correct the name",
+            )
+    if split.by == "time" and found[split.column] is not ColumnType.TIMESTAMP:
+        raise DataError(
+            f"split.column: {split.column!r} holds {found[split.column].value} values, a time split needs timestamps",
+            "name a column of dates or times, or mark it with time_domain in the schema",
+        )
+    if data.task == "regression" and found[data.label] not in (ColumnType.INT, ColumnType.FLOAT):
+        raise DataError(
+            f"label {data.label!r} holds {found[data.label].value} values, a regression needs numbers",
+            "set data.task to binary or multiclass, or choose another label",
+        )
+    return found
+
+
+def _judge(outcomes: list[dict[str, Any]], data: Data, names: tuple[str, ...]) -> dict[str, Any]:
+    """Sums the fragments' outcomes, or raises the first problem that one of them met."""
+    for outcome in outcomes:
+        if "problem" in outcome:
+            raise DataError(*outcome["problem"])
+    rows = {name: sum(outcome["rows"][name] for outcome in outcomes) for name in names}
+    tally = LabelTally.merge(outcome["labels"] for outcome in outcomes)
+    if sum(rows.values()) + tally.unlabelled == 0:
+        raise DataError("the table has no rows", "check the export that wrote it")
+    check_label(tally, data, sum(rows.values()))
+    for name, count in rows.items():
+        if count == 0:
+            raise DataError(f"split {name!r} is empty (rows: {rows})", "move the split's bounds or change its weights")
+    return {"rows": rows, "labels": tally.to_json()}
+
+
+def _open_shard(path: str, schema: pa.Schema, open_files: ExitStack) -> pq.ParquetWriter:
+    file = open_files.enter_context(FileSystems.create(path))
+    return open_files.enter_context(pq.ParquetWriter(file, schema, compression="zstd"))
+
+
+def _write_json(value: Any, path: str) -> None:
+    io_utils.write_string_file(path, json.dumps(value, indent=1))
+
+
+def _input_base_and_glob(pattern: str) -> tuple[str, str]:
+    """TFX wants a folder and a glob below it: split before the first part that is not literal."""
+    if "://" not in pattern and Path(pattern).is_dir():
+        pattern += "/*"
+    parts = pattern.split("/")
+    literal = next((i for i, part in enumerate(parts) if "*" in part or "{SPAN}" in part), len(parts) - 1)
+    glob = "/".join(parts[literal:]).replace("{SPAN}", "*")
+    return "/".join(parts[:literal]), glob
+
+
+def _pack(request: dict[str, Any]) -> example_gen_pb2.CustomConfig:
+    packed = any_pb2.Any()
+    packed.Pack(json_format.ParseDict(request, struct_pb2.Struct()))
+    return example_gen_pb2.CustomConfig(custom_config=packed)
+
+
+def _unpack(custom_config: str) -> dict[str, Any]:
+    config = example_gen_pb2.CustomConfig()
+    proto_utils.json_to_proto(custom_config, config)
+    request = struct_pb2.Struct()
+    config.custom_config.Unpack(request)
+    return dict(json_format.MessageToDict(request))

@@ -1,0 +1,103 @@
+"""Is there something to learn? What ingestion counts of the label, and what it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.config import Data
+from pipeline.errors import DataError
+
+MAX_LISTED = 1000
+"""Distinct label values that are counted one by one."""
+
+
+@dataclass
+class LabelTally:
+    """Counts of labels: additive over fragments, JSON in between.
+
+    Attributes:
+        unlabelled: rows dropped because their label is missing.
+        classes: per split, rows of each label value (as text); empty for regression.
+        span: per split, the least and the greatest label; empty for classification.
+    """
+
+    unlabelled: int = 0
+    classes: dict[str, dict[str, int]] = field(default_factory=dict)
+    span: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    def add(self, split: str, labels: pa.Array, task: str) -> None:
+        """Counts the labels (no nulls) of some rows of one split."""
+        if len(labels) == 0:
+            return
+        if task == "regression":
+            values = labels.to_numpy(zero_copy_only=False)
+            least, greatest = self.span.get(split, (np.inf, -np.inf))
+            self.span[split] = (min(least, float(values.min())), max(greatest, float(values.max())))
+            return
+        counts = self.classes.setdefault(split, {})
+        for entry in pc.value_counts(labels).slice(0, MAX_LISTED).to_pylist():
+            value = str(entry["values"])
+            counts[value] = counts.get(value, 0) + entry["counts"]
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain dictionary; `merge` reads it back."""
+        return asdict(self)
+
+    @classmethod
+    def merge(cls, parts: Iterable[dict[str, Any]]) -> LabelTally:
+        """The sum of several tallies."""
+        total = cls()
+        for part in parts:
+            total.unlabelled += part["unlabelled"]
+            for split, counts in part["classes"].items():
+                mine = total.classes.setdefault(split, {})
+                for value, count in counts.items():
+                    mine[value] = mine.get(value, 0) + count
+            for split, (least, greatest) in part["span"].items():
+                mine_least, mine_greatest = total.span.get(split, (np.inf, -np.inf))
+                total.span[split] = (min(least, mine_least), max(greatest, mine_greatest))
+        return total
+
+
+def check_label(tally: LabelTally, data: Data, labelled: int) -> None:
+    """Refuses a label from which nothing can be learnt.
+
+    Args:
+        labelled: rows with a label, over all splits.
+
+    Raises:
+        DataError: missing in half of the rows or more, constant, or holding values that `data.classes` lacks.
+    """
+    rows = labelled + tally.unlabelled
+    where = f"label {data.label!r}"
+    if tally.unlabelled * 2 >= rows:
+        raise DataError(
+            f"{where} is missing in {tally.unlabelled:,} of {rows:,} rows ({tally.unlabelled / rows:.0%})",
+            "mend the join or the export that fills it; rows without a label are dropped only while fewer than half",
+        )
+    if data.task == "regression":
+        if len({bound for span in tally.span.values() for bound in span}) < 2:
+            raise DataError(
+                f"{where} is constant: {next(iter(tally.span.values()))[0]:g} in every row",
+                "choose a label that varies",
+            )
+        return
+    found = {value for counts in tally.classes.values() for value in counts}
+    if len(found) < 2:
+        raise DataError(f"{where} is constant: {found.pop()!r} in every row", "choose a label that varies")
+    if unknown := sorted(found - set(data.label_classes)):
+        raise DataError(
+            f"{where} holds values that are not among its classes {list(data.label_classes)}: {unknown[:5]}",
+            "list all values under data.classes, or set data.task: regression if the label is a quantity",
+        )
+    if len(train := tally.classes.get("train", {})) < 2:
+        raise DataError(
+            f"{where} is constant in the training split: {list(train)}",
+            "move the split so that both kinds are in it",
+        )

@@ -1,0 +1,212 @@
+"""TFX reads Longhaul's Parquet examples in columns: the one seam between our data and stock components.
+
+Stock TFX turns every record into Python objects, pickles it and batches it again; on the flights that
+is most of its running time. Here a Parquet row group becomes Arrow record batches in the layout that
+TFDV, TFT and TFMA expect (a list of at most one value per row), by numpy alone.
+
+`install()` is the only patch of a TFX internal in Longhaul. TFX offers no way to register a TFXIO for a
+payload format (`tfx/components/util/tfxio_utils.py` holds a closed list), so `make_tfxio` is wrapped for
+FORMAT_PARQUET. To be removed when TFX grows such a registry; tests/data/test_parquet_tfxio.py fails when
+upstream's function changes its form.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from apache_beam.io.filesystems import FileSystems
+from tensorflow_metadata.proto.v0 import schema_pb2
+from tfx.components.util import tfxio_utils
+from tfx.proto import example_gen_pb2
+from tfx_bsl.coders import example_coder
+from tfx_bsl.tfxio import tensor_adapter, tensor_representation_util, tfxio
+
+BATCH_ROWS = 16_384
+"""Rows in a record batch: large enough to forget the cost per batch, small enough for 5,000 columns."""
+
+_LIST_TYPES = {
+    schema_pb2.INT: pa.large_list(pa.int64()),
+    schema_pb2.FLOAT: pa.large_list(pa.float32()),
+    schema_pb2.BYTES: pa.large_list(pa.large_binary()),
+}
+
+
+class RowGroupTFXIO(tfxio.TFXIO):
+    """Reads flat Parquet files by row group.
+
+    Args:
+        file_pattern: one glob or several.
+        schema: TFMD schema; decides which columns come, in which order. A column that a file lacks comes
+            as all missing. Without a schema the columns are the files' own.
+        raw_record_column_name: if given, a last column of this name holds each row as a serialized
+            tf.Example of all the file's columns, whatever the schema narrows the others to (TFMA feeds the
+            model's signature with it).
+    """
+
+    def __init__(
+        self,
+        file_pattern: str | Sequence[str],
+        schema: schema_pb2.Schema | None = None,
+        raw_record_column_name: str | None = None,
+    ) -> None:
+        self._patterns = [file_pattern] if isinstance(file_pattern, str) else list(file_pattern)
+        self._schema = schema
+        self._raw_record_column_name = raw_record_column_name
+
+    def BeamSource(self, batch_size: int | None = None) -> beam.PTransform:  # noqa: N802 (TFX's name)
+        """A PTransform from a pipeline to a PCollection of record batches of at most `batch_size` rows."""
+        row_groups = self._row_groups()
+        read = _ReadRowGroup(self.ArrowSchema(), self._raw_record_column_name, batch_size or BATCH_ROWS)
+
+        @beam.typehints.with_output_types(pa.RecordBatch)
+        def read_row_groups(pipeline: Any) -> Any:
+            return (
+                pipeline
+                | "ListRowGroups" >> beam.Create(row_groups)
+                | "SpreadRowGroups" >> beam.Reshuffle()  # else one worker of a cluster would read them all
+                | "ReadRowGroup" >> beam.FlatMap(read).with_output_types(pa.RecordBatch)
+            )
+
+        return beam.ptransform_fn(read_row_groups)()
+
+    def RecordBatches(self, options: Any) -> Iterator[pa.RecordBatch]:  # noqa: N802
+        """The same record batches without Beam; `options.batch_size` rows at most."""
+        read = _ReadRowGroup(self.ArrowSchema(), self._raw_record_column_name, options.batch_size)
+        for row_group in self._row_groups():
+            yield from read(row_group)
+
+    def TensorFlowDataset(self, options: Any) -> Any:  # noqa: N802
+        """Not offered: the trainer reads its columns itself (trainer/reading.py)."""
+        raise NotImplementedError("Longhaul's trainer reads Parquet columns itself; see trainer/reading.py")
+
+    def ArrowSchema(self) -> pa.Schema:  # noqa: N802
+        """Columns in TFDV's layout, the raw record column last."""
+        if self._schema is not None:
+            fields = [pa.field(feature.name, _LIST_TYPES[feature.type]) for feature in self._schema.feature]
+        else:
+            first = self._files()[0]
+            with FileSystems.open(first) as file:
+                stored = pq.read_schema(file)
+            fields = [pa.field(field.name, _list_type(field.type)) for field in stored]
+        if self._raw_record_column_name:
+            fields.append(pa.field(self._raw_record_column_name, _LIST_TYPES[schema_pb2.BYTES]))
+        return pa.schema(fields)
+
+    def TensorRepresentations(self) -> tensor_adapter.TensorRepresentations:  # noqa: N802
+        """How columns become tensors, from the schema (VarLen where it says nothing)."""
+        return tensor_representation_util.InferTensorRepresentationsFromMixedSchema(self._schema)
+
+    def _ProjectImpl(self, tensor_names: list[str]) -> RowGroupTFXIO:  # noqa: N802
+        projected = copy.copy(self)
+        projected._schema = tensor_representation_util.ProjectTensorRepresentationsInSchema(self._schema, tensor_names)
+        return projected
+
+    def _files(self) -> list[str]:
+        matches = FileSystems.match(self._patterns)
+        return sorted(metadata.path for match in matches for metadata in match.metadata_list)
+
+    def _row_groups(self) -> list[tuple[str, int]]:
+        row_groups = []
+        for path in self._files():
+            with FileSystems.open(path) as file:
+                row_groups += [(path, index) for index in range(pq.ParquetFile(file).num_row_groups)]
+        return row_groups
+
+
+class _ReadRowGroup:
+    """(path, row group) -> record batches; a picklable callable for Beam."""
+
+    def __init__(self, arrow_schema: pa.Schema, raw_record_column_name: str | None, batch_rows: int) -> None:
+        self._arrow_schema = arrow_schema
+        self._raw_record_column_name = raw_record_column_name
+        self._batch_rows = batch_rows
+
+    def __call__(self, row_group: tuple[str, int]) -> Iterator[pa.RecordBatch]:
+        path, index = row_group
+        wanted = [field for field in self._arrow_schema if field.name != self._raw_record_column_name]
+        with FileSystems.open(path) as file:
+            stored = pq.ParquetFile(file)
+            present = set(stored.schema_arrow.names)
+            # The raw record takes every column, else only those asked for are read.
+            columns = (
+                None if self._raw_record_column_name else [field.name for field in wanted if field.name in present]
+            )
+            for batch in stored.iter_batches(self._batch_rows, row_groups=[index], columns=columns):
+                arrays = [
+                    as_lists(batch.column(field.name), field.type)
+                    if field.name in present
+                    else pa.nulls(batch.num_rows, field.type)
+                    for field in wanted
+                ]
+                if self._raw_record_column_name:
+                    arrays.append(as_lists(_serialized_examples(batch), self._arrow_schema[-1].type))
+                yield pa.RecordBatch.from_arrays(arrays, schema=self._arrow_schema)
+
+
+def _serialized_examples(batch: pa.RecordBatch) -> pa.Array:
+    """Each row as a serialized tf.Example, by tfx-bsl's encoder in C++."""
+    lists = [as_lists(column, _list_type(column.type)) for column in batch.columns]
+    examples = example_coder.RecordBatchToExamplesEncoder().encode(
+        pa.RecordBatch.from_arrays(lists, names=batch.schema.names)
+    )
+    return pa.array(examples, pa.large_binary())
+
+
+def as_lists(column: pa.Array, list_type: pa.DataType) -> pa.Array:
+    """A flat column as a list column: a null stays null, a value becomes a list of one.
+
+    No value is copied but to convert its type or to drop nulls; the offsets are a cumulative sum.
+    """
+    values = column.drop_null().cast(list_type.value_type)
+    valid = column.is_valid().to_numpy(zero_copy_only=False)
+    offsets = np.concatenate([[0], np.cumsum(valid)])  # (rows + 1,)
+    if column.null_count == 0:
+        return pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), values)
+    # An offset that is null marks a null list.
+    mask = np.append(~valid, False)
+    return pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64(), mask=mask), values)
+
+
+def _list_type(stored: pa.DataType) -> pa.DataType:
+    if pa.types.is_integer(stored) or pa.types.is_boolean(stored):
+        return _LIST_TYPES[schema_pb2.INT]
+    return _LIST_TYPES[schema_pb2.FLOAT if pa.types.is_floating(stored) else schema_pb2.BYTES]
+
+
+def install() -> None:
+    """Makes every stock TFX component read FORMAT_PARQUET through `RowGroupTFXIO`; idempotent."""
+    stock = tfxio_utils.make_tfxio
+    if getattr(stock, "reads_row_groups", False):
+        return
+
+    def make_tfxio(
+        file_pattern: Any,
+        telemetry_descriptors: list[str],
+        payload_format: int | str,
+        data_view_uri: str | None = None,
+        schema: schema_pb2.Schema | None = None,
+        read_as_raw_records: bool = False,
+        raw_record_column_name: str | None = None,
+        file_format: Any = None,
+    ) -> tfxio.TFXIO:
+        if payload_format in (example_gen_pb2.FORMAT_PARQUET, "FORMAT_PARQUET"):
+            return RowGroupTFXIO(file_pattern, schema, raw_record_column_name)
+        return stock(
+            file_pattern,
+            telemetry_descriptors,
+            payload_format,
+            data_view_uri,
+            schema,
+            read_as_raw_records,
+            raw_record_column_name,
+            file_format,
+        )
+
+    make_tfxio.reads_row_groups = True  # type: ignore[attr-defined]
+    tfxio_utils.make_tfxio = make_tfxio

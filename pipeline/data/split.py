@@ -1,0 +1,88 @@
+"""Which row goes to which split, computed on whole columns.
+
+Hashes are of values, never of positions, so that a row keeps its split when files are added,
+reordered or read in other batches.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from pipeline.config import GroupSplit, HashSplit, TimeSplit, has_test_split
+from pipeline.errors import DataError
+
+_MIX = np.uint64(0x9E3779B97F4A7C15)
+"""2^64 divided by the golden ratio: the increment of SplitMix64 (Steele, Lea, Flood 2014)."""
+
+
+def split_names(split: TimeSplit | HashSplit | GroupSplit) -> tuple[str, ...]:
+    """The splits that the configuration defines, training first."""
+    return ("train", "eval", "test") if has_test_split(split) else ("train", "eval")
+
+
+def assign(batch: pa.RecordBatch, split: TimeSplit | HashSplit | GroupSplit) -> npt.NDArray[np.int8]:
+    """The index into `split_names` for each row of `batch`; shape (rows,).
+
+    Args:
+        batch: columns in their stored types (pipeline.data.columns); a time column holds Unix seconds.
+
+    Raises:
+        DataError: rows without a time under a time split.
+    """
+    if isinstance(split, TimeSplit):
+        return _by_time(batch, split)
+    columns = [batch.column(split.column)] if isinstance(split, GroupSplit) else batch.columns
+    draw = _hash_rows(columns) / 2.0**64  # uniform in [0, 1)
+    weights = split.weights
+    total = weights.train + weights.eval + weights.test
+    bounds = np.cumsum([weights.train, weights.eval]) / total
+    return np.searchsorted(bounds[: len(split_names(split)) - 1], draw, side="right").astype(np.int8)
+
+
+def _by_time(batch: pa.RecordBatch, split: TimeSplit) -> npt.NDArray[np.int8]:
+    column = batch.column(split.column)
+    if column.null_count:
+        raise DataError(
+            f"{column.null_count} rows have no {split.column!r}, by which the split is made",
+            "fill it in, drop those rows, or split by hash",
+        )
+    bounds = [_unix_seconds(text) for text in (split.eval_from, split.test_from) if text is not None]
+    return np.searchsorted(bounds, column.to_numpy(), side="right").astype(np.int8)
+
+
+def _unix_seconds(text: str) -> int:
+    moment = datetime.fromisoformat(text)
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+
+
+def _hash_rows(columns: list[pa.Array]) -> npt.NDArray[np.uint64]:
+    row_hash = np.zeros(len(columns[0]), dtype=np.uint64)
+    for column in columns:
+        row_hash = _mix(row_hash ^ _hash_column(column))
+    return row_hash
+
+
+def _hash_column(column: pa.Array) -> npt.NDArray[np.uint64]:
+    """Strings are hashed once per distinct value, numbers by their bits; a missing value is a value."""
+    if pa.types.is_string(column.type):
+        from pandas.util import hash_array
+
+        encoded = column.dictionary_encode()
+        distinct = hash_array(encoded.dictionary.to_numpy(zero_copy_only=False), categorize=False)
+        hashes = np.append(distinct, np.uint64(1))  # last: the missing value
+        return hashes[encoded.indices.fill_null(len(distinct)).to_numpy()]
+    numbers = column.cast(pa.float64() if pa.types.is_floating(column.type) else pa.int64())
+    bits = numbers.fill_null(0).to_numpy(zero_copy_only=False).view(np.uint64)
+    return _mix(bits + column.is_null().to_numpy(zero_copy_only=False))
+
+
+def _mix(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """The output function of SplitMix64: spreads every input bit over the whole word."""
+    values = values + _MIX
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))

@@ -1,0 +1,159 @@
+"""The pipeline: which step follows which. Wiring only; every number comes from the configuration."""
+
+from __future__ import annotations
+
+from tfx.components.example_validator.component import ExampleValidator
+from tfx.components.schema_gen.component import SchemaGen
+from tfx.components.trainer.component import Trainer
+from tfx.dsl.components.common.resolver import Resolver
+from tfx.orchestration.pipeline import Pipeline
+from tfx.proto import pusher_pb2, trainer_pb2, transform_pb2
+from tfx.types import channel, standard_artifacts
+
+from pipeline.components.champion import ChampionStrategy
+from pipeline.components.columnar import StatisticsGen, Transform
+from pipeline.components.curated_schema import CuratedSchema
+from pipeline.components.evaluator import Evaluator
+from pipeline.components.example_gen import TableExampleGen
+from pipeline.components.pusher import Pusher
+from pipeline.config import PipelineConfig
+from pipeline.data.schema_types import read_schema
+from pipeline.errors import ConfigError
+from pipeline.evaluation import eval_config
+from pipeline.lineage.store import connection_config
+from pipeline.provenance import INGESTION_CODE, TRAINER_CODE, TRANSFORM_CODE, code_digest
+from trainer.features import FeatureTable, derive
+
+# The engine of Beam's DirectRunner, named outright: under its public name Beam >= 2.68 first tries to download
+# another runner (https://github.com/apache/beam/issues/35867). To be removed when DirectRunner stays offline.
+_DIRECT_RUNNER = ["--runner=FnApiRunner"]
+
+
+def create_pipeline(config: PipelineConfig, *, enable_cache: bool = True) -> Pipeline:
+    """From a table to a served model.
+
+    Raises:
+        ConfigError: the schema cannot be read, or lacks a column that the configuration names.
+    """
+    schema = read_schema(config.schema_file)
+    features = feature_table(config).to_dict()
+    order_by = config.split.column if config.split.by == "time" else None
+
+    # Reads the table in columns, splits it, and keeps it as Parquet.
+    example_gen = TableExampleGen(config, schema, code_digest(INGESTION_CODE))
+
+    # Describes every split.
+    statistics_gen = StatisticsGen(examples=example_gen.outputs["examples"])
+
+    # What the data look like by themselves, kept for comparison with what people agreed on.
+    inferred_schema = SchemaGen(statistics=statistics_gen.outputs["statistics"]).with_id("InferredSchema")
+
+    # The contract that people wrote and reviewed: this one guards and trains.
+    curated_schema = CuratedSchema(config.schema_file).with_id("CuratedSchema")
+
+    # Holds the statistics against the contract.
+    example_validator = ExampleValidator(
+        statistics=statistics_gen.outputs["statistics"], schema=curated_schema.outputs["schema"]
+    )
+
+    # Learns vocabularies and quantiles from the training split; its graph serves too.
+    transform = Transform(
+        examples=example_gen.outputs["examples"],
+        schema=curated_schema.outputs["schema"],
+        preprocessing_fn="trainer.preprocessing.preprocessing_fn",
+        splits_config=transform_pb2.SplitsConfig(analyze=["train"], transform=["train"]),
+        materialize=False,  # the trainer transforms columns in memory, faster than it could read them back
+        disable_statistics=True,  # StatisticsGen has them
+        disable_analyzer_cache=True,
+        custom_config={"features": features, "code_digest": code_digest(TRANSFORM_CODE)},
+    )
+
+    # Fits the network and exports it with the transform graph inside.
+    trainer = Trainer(
+        run_fn="trainer.train.run_fn",
+        examples=example_gen.outputs["examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        schema=curated_schema.outputs["schema"],
+        train_args=trainer_pb2.TrainArgs(splits=["train"]),
+        eval_args=trainer_pb2.EvalArgs(splits=["train"]),  # it stops early by a part of the training split
+        custom_config={
+            "features": features,
+            "trainer": config.trainer.model_dump(mode="json"),
+            "order_by": order_by,
+            "code_digest": code_digest(TRAINER_CODE),
+        },
+    )
+
+    # Finds the model to beat.
+    champion = Resolver(
+        strategy_class=ChampionStrategy,
+        model=channel.Channel(type=standard_artifacts.Model),
+        model_blessing=channel.Channel(type=standard_artifacts.ModelBlessing),
+        challenger=trainer.outputs["model"],
+    ).with_id("Champion")
+
+    # Measures overall and by slice; blesses what holds the thresholds.
+    evaluator = Evaluator(
+        examples=example_gen.outputs["examples"],
+        model=trainer.outputs["model"],
+        baseline_model=champion.outputs["model"],
+        schema=curated_schema.outputs["schema"],
+        eval_config=eval_config(config),
+        example_splits=list(config.evaluation.splits),
+    )
+
+    # Puts a blessed model where a server finds it.
+    pusher = Pusher(
+        model=trainer.outputs["model"],
+        model_blessing=evaluator.outputs["blessing"],
+        push_destination=pusher_pb2.PushDestination(
+            filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=str(config.root / "serving" / config.name))
+        ),
+    )
+
+    return Pipeline(
+        pipeline_name=config.name,
+        pipeline_root=str(config.root / "artifacts"),
+        components=[
+            example_gen,
+            statistics_gen,
+            inferred_schema,
+            curated_schema,
+            example_validator,
+            transform,
+            trainer,
+            champion,
+            evaluator,
+            pusher,
+        ],
+        enable_cache=enable_cache,
+        metadata_connection_config=connection_config(config),
+        beam_pipeline_args=_DIRECT_RUNNER,
+    )
+
+
+def feature_table(config: PipelineConfig) -> FeatureTable:
+    """The features that schema and configuration give together.
+
+    Raises:
+        ConfigError: a column named in the configuration is not in the schema.
+    """
+    try:
+        table = derive(
+            read_schema(config.schema_file),
+            label=config.data.label,
+            task=config.data.task,
+            classes=config.data.label_classes,
+            exclude=config.features.exclude,
+            categorical=config.features.categorical,
+            max_vocabulary=config.features.max_vocabulary,
+            bins=config.features.bins,
+        )
+    except KeyError as exc:
+        raise ConfigError(
+            f"column {exc} is named in the configuration but not in the schema {config.schema_file}",
+            "correct data.label, features.exclude or features.categorical, or add the column to the schema",
+        ) from exc
+    if not table.features:
+        raise ConfigError("no feature is left for the model", "take columns out of features.exclude")
+    return table

@@ -1,0 +1,192 @@
+"""Runs and their steps, as ML Metadata remembers them. No TensorFlow here."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from ml_metadata import MetadataStore
+from ml_metadata.proto import metadata_store_pb2
+
+from pipeline.errors import PipelineError
+
+RUN_CONTEXT = "pipeline_run"
+"""TFX's context type; a run's name is its id."""
+NODE, SECONDS = "node", "seconds"
+STEP_PROPERTIES = (NODE, "run_id", "config_digest", "code_digest", "package_versions")
+"""Custom properties of every execution."""
+
+_VERDICT_FILE = "verdict.json"  # written by pipeline.components.evaluator, which imports TensorFlow
+
+
+class StepState(StrEnum):
+    """How a step ended."""
+
+    DONE = "done"
+    CACHED = "cached"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    RUNNING = "running"
+    SKIPPED = "skipped"
+
+
+_STATES = {
+    metadata_store_pb2.Execution.COMPLETE: StepState.DONE,
+    metadata_store_pb2.Execution.CACHED: StepState.CACHED,
+    metadata_store_pb2.Execution.FAILED: StepState.FAILED,
+    metadata_store_pb2.Execution.CANCELED: StepState.INTERRUPTED,
+    metadata_store_pb2.Execution.RUNNING: StepState.RUNNING,
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One node of a run."""
+
+    node: str
+    state: StepState
+    seconds: float
+    execution_id: int | None
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One output of a run."""
+
+    type: str
+    uri: str
+    properties: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run, with whatever of it is on record.
+
+    Attributes:
+        status: running, complete, failed or interrupted. A run whose process died stays 'running'.
+        artifacts: outputs by the node that made them (or reused them).
+        verdict: what Evaluator found (pipeline.components.evaluator.summarize), or None.
+    """
+
+    run_id: str
+    pipeline: str
+    status: str
+    started: str
+    seconds: float
+    reason: str
+    properties: dict[str, str]
+    steps: list[Step] = field(default_factory=list)
+    artifacts: dict[str, list[Artifact]] = field(default_factory=dict)
+
+    @property
+    def verdict(self) -> dict[str, Any] | None:
+        """Evaluator's summary, if the run got so far and the artifact still stands."""
+        return self._json("Evaluator", "ModelEvaluation", _VERDICT_FILE)
+
+    @property
+    def ingestion(self) -> dict[str, Any] | None:
+        """What ExampleGen counted: rows per split, labels, spans, files."""
+        return self._json("TableExampleGen", "Examples", "ingestion.json")
+
+    @property
+    def pushed(self) -> str | None:
+        """Where the pushed model lies, or None if nothing was pushed."""
+        for artifact in self.artifacts.get("Pusher", []):
+            if artifact.properties.get("pushed") == 1:
+                return str(artifact.properties["pushed_destination"])
+        return None
+
+    def _json(self, node: str, type_name: str, file: str) -> dict[str, Any] | None:
+        for artifact in self.artifacts.get(node, []):
+            path = Path(artifact.uri, file)
+            if artifact.type == type_name and path.exists():
+                content: dict[str, Any] = json.loads(path.read_text())
+                return content
+        return None
+
+
+def list_runs(store: MetadataStore, pipeline: str) -> list[Run]:
+    """All runs of a pipeline, newest first, without steps and artifacts."""
+    runs = []
+    for context in store.get_contexts_by_type(RUN_CONTEXT):
+        if (run := _run(context)).pipeline == pipeline:
+            runs.append(run)
+    return sorted(runs, key=lambda run: run.run_id, reverse=True)
+
+
+def find_run(store: MetadataStore, pipeline: str, run_id: str) -> Run:
+    """One run whole; 'latest' is the newest.
+
+    Raises:
+        PipelineError: there is no such run.
+    """
+    if run_id == "latest":
+        newest = list_runs(store, pipeline)
+        if not newest:
+            raise PipelineError(f"pipeline {pipeline!r} has no runs yet", "`longhaul run` makes one")
+        run_id = newest[0].run_id
+    if run := _read_run(store, run_id):
+        return run
+    near = difflib.get_close_matches(run_id, [run.run_id for run in list_runs(store, pipeline)], n=1)
+    raise PipelineError(
+        f"there is no run {run_id!r}", f"did you mean {near[0]}?" if near else "`longhaul runs` lists them"
+    )
+
+
+def _read_run(store: MetadataStore, run_id: str) -> Run | None:
+    """One run whole, or None."""
+    context = store.get_context_by_type_and_name(RUN_CONTEXT, run_id)
+    if context is None:
+        return None
+    run = _run(context)
+    run.steps.extend(read_steps(store, context.id))
+    nodes = {step.execution_id: step.node for step in run.steps}
+    events = store.get_events_by_execution_ids([i for i in nodes if i is not None]) if nodes else []
+    made = {
+        event.artifact_id: nodes[event.execution_id]
+        for event in events
+        if event.type == metadata_store_pb2.Event.OUTPUT
+    }
+    for artifact in store.get_artifacts_by_id(list(made)):
+        properties = {**artifact.properties, **artifact.custom_properties}
+        run.artifacts.setdefault(made[artifact.id], []).append(
+            Artifact(artifact.type, artifact.uri, {key: _value(value) for key, value in properties.items()})
+        )
+    return run
+
+
+def read_steps(store: MetadataStore, context_id: int) -> list[Step]:
+    """The executions of a run in the order in which they began."""
+    return [
+        Step(
+            node=execution.custom_properties[NODE].string_value or execution.type.rsplit(".", 1)[-1],
+            state=_STATES.get(execution.last_known_state, StepState.RUNNING),
+            seconds=execution.custom_properties[SECONDS].double_value,
+            execution_id=execution.id,
+        )
+        for execution in sorted(store.get_executions_by_context(context_id), key=lambda e: e.id)
+    ]
+
+
+def _run(context: metadata_store_pb2.Context) -> Run:
+    values = {key: _value(value) for key, value in context.custom_properties.items()}
+    return Run(
+        run_id=context.name,
+        pipeline=str(values.get("pipeline", "")),
+        status=str(values.get("status", "unknown")),
+        started=str(values.get("started", "")),
+        seconds=float(values.get("seconds", 0.0)),
+        reason=str(values.get("reason", "")),
+        properties={
+            key: str(values[key]) for key in ("config_digest", "code_digest", "package_versions") if key in values
+        },
+    )
+
+
+def _value(value: metadata_store_pb2.Value) -> Any:
+    kind = value.WhichOneof("value")
+    return getattr(value, kind) if kind else None

@@ -1,0 +1,98 @@
+"""One local run from the command line's point of view: checks first, then the work, then the summary."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import sys
+import traceback
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pipeline.config import PipelineConfig
+from pipeline.data.schema_types import read_schema
+from pipeline.data.source import find_files
+from pipeline.errors import ConfigError, PipelineError
+from pipeline.runners.quiet import output_to
+from pipeline.runners.workspace import locked
+from pipeline.terminal import Screen, console_for, print_summary
+
+_PROGRESS = "longhaul.progress"
+
+
+def run_pipeline(config: PipelineConfig, *, from_node: str | None, to_node: str | None, use_cache: bool) -> bool:
+    """Runs and reports on the terminal.
+
+    Returns:
+        False if a gate said no; True otherwise, also when the part that was run holds no gate.
+
+    Raises:
+        PipelineError: the user's mistake; nothing half-written remains.
+    """
+    with locked(config.root):
+        console = console_for(sys.stdout)
+        console.print(f"[bold]{config.name}[/]  workspace {config.root}")
+        _build_table(config, console)
+        # Cheap, and before the seconds that importing TensorFlow takes.
+        read_schema(config.schema_file)
+        find_files(config.data_pattern, config.data.spans)
+
+        run_id = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")[:-3]  # sortable; the lock makes it unique
+        log = config.root / "logs" / f"{run_id}.log"
+        _launch(config, run_id, log, from_node, to_node, use_cache)
+
+        from pipeline.lineage.runs import find_run
+        from pipeline.lineage.store import open_store
+
+        run = find_run(open_store(config), config.name, run_id)
+        print_summary(console, run, config, log)
+        return run.verdict is None or bool(run.verdict["blessed"])
+
+
+def _launch(
+    config: PipelineConfig,
+    run_id: str,
+    log: Path,
+    from_node: str | None,
+    to_node: str | None,
+    use_cache: bool,
+) -> None:
+    """The heavy part, its chatter in the log."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    with output_to(log) as terminal:
+        screen = Screen(console_for(terminal))
+        progress = logging.getLogger(_PROGRESS)
+        progress.addHandler(screen)
+        try:
+            screen.waiting("loading TensorFlow, Beam and TFX")
+            from pipeline.runners.local import RunOptions, run
+
+            run(config, run_id, RunOptions(from_node, to_node, use_cache), screen)
+        except BaseException as exc:
+            traceback.print_exc()  # into the log
+            if not isinstance(exc, PipelineError | KeyboardInterrupt):
+                screen.say(f"[red]the whole story is in {log}[/]")
+            raise
+        finally:
+            screen.close_line()
+            progress.removeHandler(screen)
+
+
+def _build_table(config: PipelineConfig, console: Any) -> None:
+    """Calls `data.builder`, which returns at once when the tables are there."""
+    if config.data.builder is None:
+        return
+    module_name, _, function_name = config.data.builder.rpartition(".")
+    try:
+        build = getattr(importlib.import_module(module_name), function_name)
+    except (ImportError, AttributeError, ValueError) as exc:
+        raise ConfigError(
+            f"data.builder: {config.data.builder!r} cannot be imported ({exc})",
+            "give the dotted path of a function build(folder), importable from here",
+        ) from exc
+    folder = Path(config.data_pattern.partition("/span-{SPAN}")[0])
+    if not folder.exists():
+        console.print(f"building the table with {config.data.builder} …")
+    build(folder)
