@@ -15,6 +15,8 @@ from pipeline.config import PipelineConfig
 from pipeline.data.schema_types import read_schema
 from pipeline.data.source import find_files
 from pipeline.errors import ConfigError, PipelineError
+from pipeline.lineage.runs import find_run
+from pipeline.lineage.store import open_store
 from pipeline.runners.quiet import output_to
 from pipeline.runners.workspace import locked
 from pipeline.terminal import Screen, console_for, print_summary
@@ -38,13 +40,11 @@ def run_pipeline(config: PipelineConfig, *, from_node: str | None, to_node: str 
         # Cheap, and before the seconds that importing TensorFlow takes.
         read_schema(config.schema_file)
         find_files(config.data_pattern, config.data.spans)
+        open_store(config)
 
         run_id = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")[:-3]  # sortable; the lock makes it unique
         log = config.root / "logs" / f"{run_id}.log"
         _launch(config, run_id, log, from_node, to_node, use_cache)
-
-        from pipeline.lineage.runs import find_run
-        from pipeline.lineage.store import open_store
 
         run = find_run(open_store(config), config.name, run_id)
         print_summary(console, run, config, log)

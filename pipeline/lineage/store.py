@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import ml_metadata
@@ -41,16 +46,39 @@ def open_store(config: PipelineConfig) -> ml_metadata.MetadataStore:
         WorkspaceError: it cannot be reached or is not a metadata store.
     """
     logging.getLogger("absl").setLevel(logging.WARNING)  # it would announce every connection
+    with tempfile.TemporaryFile() as chatter:
+        try:
+            with _standard_error_to(chatter.fileno()):
+                return ml_metadata.MetadataStore(connection_config(config))
+        except Exception as exc:  # ml_metadata raises a class of its own per status code, and RuntimeError
+            chatter.seek(0)
+            reason = _last_native_error(chatter.read().decode(errors="replace")) or str(exc).strip()
+            place = config.metadata.url or config.root / "metadata.db"
+            raise WorkspaceError(
+                f"ML Metadata at {place} cannot be opened: {reason}",
+                f"check that the server runs and that ${config.metadata.password_env} holds the password"
+                if config.metadata.url
+                else "check the file's permissions and the disk; move a damaged file away to start lineage anew",
+            ) from exc
+
+
+@contextmanager
+def _standard_error_to(descriptor: int) -> Iterator[None]:
+    """C++ writes straight to file descriptor 2: every connection, and alone why a server refused one."""
+    sys.stderr.flush()
+    saved = os.dup(2)
     try:
-        return ml_metadata.MetadataStore(connection_config(config))
-    except Exception as exc:  # ml_metadata raises a class of its own per status code, and RuntimeError
-        place = config.metadata.url or config.root / "metadata.db"
-        raise WorkspaceError(
-            f"ML Metadata at {place} cannot be opened: {exc}",
-            f"check that the server runs and that ${config.metadata.password_env} holds the password"
-            if config.metadata.url
-            else "check the file's permissions and the disk; move a damaged file away to start lineage anew",
-        ) from exc
+        os.dup2(descriptor, 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+
+
+def _last_native_error(log: str) -> str:
+    """The last `E1121 04:08:00.397384 22725 some_file.cc:211] text` of a glog log, on one line; "" if none."""
+    errors = re.findall(r"^E\d{4} [^\]]*\] (.*(?:\n\t.*)*)", log, re.MULTILINE)
+    return " ".join(errors[-1].split()) if errors else ""
 
 
 def open_existing_store(config: PipelineConfig) -> ml_metadata.MetadataStore:

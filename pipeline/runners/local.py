@@ -190,6 +190,7 @@ def translated_errors(config: PipelineConfig) -> Iterator[None]:
                 f"the disk that holds the workspace {config.root} is full",
                 "free some space and run again; finished steps are kept",
             ) from exc
-        if isinstance(exc, mlmd_errors.StatusError):
+        # The second are the words of TFX's RuntimeError when it cannot connect.
+        if isinstance(exc, mlmd_errors.StatusError) or "Failed to establish connection to Metadata" in text:
             raise WorkspaceError(f"ML Metadata failed: {text}", "`longhaul doctor` checks the store") from exc
         raise
