@@ -4,6 +4,10 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 uv=../.venv/uv/bin/uv
-compile=("$uv" pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url)
+[ -x "$uv" ] || bash setup.sh # not always: a broken lock must not keep one from mending it
 
-"${compile[@]}" --override overrides.txt requirements.in dev.in -o lock.txt "$@"
+# uv writes its options, in this order, at the top of the lock.
+"$uv" pip compile -q --python-version 3.11 --override overrides.txt --generate-hashes --no-emit-index-url \
+  requirements.in dev.in -o lock.txt "$@"
+echo uv | "$uv" pip compile -q --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate \
+  - -o bootstrap.txt "$@"

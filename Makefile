@@ -1,0 +1,34 @@
+# Every target sets up .venv first, if it is not up to date (well under a second).
+# ARGS goes to the tool behind the target: make test ARGS='-k lineage -x'
+
+PY := .venv/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test quick check lock clean
+
+help:  ## this list
+	@sed -nE 's/^([a-z]+):.*##(.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+setup:  ## Python 3.11 environment in .venv, exactly as locked
+	@bash requirements/setup.sh
+
+run: setup  ## the whole pipeline on the New York flights of 2013
+	@.venv/bin/longhaul run $(ARGS)
+
+test: setup  ## every test
+	@$(PY) -m pytest $(ARGS)
+
+quick: setup  ## the tests that need no training and no extra program
+	@$(PY) -m pytest -m 'not slow and not extra' $(ARGS)
+
+check: setup  ## lint, format, types
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+
+lock:  ## requirements/*.in -> requirements/lock.txt (newest: ARGS=--upgrade)
+	@bash requirements/lock.sh $(ARGS)
+
+clean:  ## remove caches and build outputs; keeps .venv and workspace
+	@rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
