@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.errors import EXIT_BUG, EXIT_GATE, EXIT_INPUT, PipelineError
+from pipeline.errors import EXIT_BUG, EXIT_GATE, EXIT_INPUT, EXIT_INTERRUPTED, PipelineError
 
 app = typer.Typer(
     name="longhaul",
@@ -38,15 +38,21 @@ WorkspaceOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
 
 
-@app.callback()
-def _root(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)] = False,
-) -> None:
-    if version:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         import importlib.metadata
 
         typer.echo(f"longhaul {importlib.metadata.version('longhaul')}")
         raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and stop.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    pass
 
 
 @app.command(epilog="Examples: [bold]longhaul run[/] · [bold]longhaul run -c wine.yaml --from Trainer[/]")
@@ -121,6 +127,27 @@ def show(
     print_run(find_run(open_existing_store(settings), settings.name, run_id), settings, as_json)
 
 
+@app.command(epilog="Example: [bold]longhaul report latest --output flights.html[/]")
+def report(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or 'latest'.")] = "latest",
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The file; in the workspace when not given.", show_default=False),
+    ] = None,
+    config: ConfigOption = None,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Write the page of one run: verdict, data, metrics, slices, training, anomalies, steps."""
+    from pipeline.config import load
+    from pipeline.lineage.runs import find_run
+    from pipeline.lineage.store import open_existing_store
+    from pipeline.reports.page import page_path, write_report
+
+    settings = load(config, workspace=workspace)
+    run = find_run(open_existing_store(settings), settings.name, run_id)
+    typer.echo(write_report(run, output or page_path(settings, run.run_id)))
+
+
 @app.command()
 def doctor(config: ConfigOption = None, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """Check this machine and the workspace; every finding comes with its remedy."""
@@ -135,19 +162,15 @@ def doctor(config: ConfigOption = None, workspace: WorkspaceOption = None, as_js
 
 def main() -> None:
     """The console script: runs a command, turns its errors into messages and exit codes."""
-    import click
-
     try:
-        sys.exit(app(standalone_mode=False))
+        app()
+    except SystemExit as exc:  # typer ends so, also after a wrong option (2) and after Ctrl-C (130)
+        if exc.code == EXIT_INTERRUPTED:
+            _complain("stopped from the keyboard; run again to go on after the last finished step")
+        raise
     except PipelineError as exc:
         _complain(str(exc))
         sys.exit(exc.exit_code)
-    except click.ClickException as exc:
-        exc.show()
-        sys.exit(EXIT_INPUT)
-    except (KeyboardInterrupt, click.Abort):
-        _complain("stopped from the keyboard\n  Remedy: `longhaul run` goes on after the last finished step")
-        sys.exit(130)
     except Exception as exc:
         _complain(f"a bug of ours: {type(exc).__name__}: {exc}")
         traceback.print_exc()

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import difflib
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from pipeline.errors import ConfigError
 
@@ -26,7 +26,7 @@ SplitName = Literal["train", "eval", "test"]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Data(_Section):
@@ -44,6 +44,8 @@ class Data(_Section):
     """The label's values in order, as text; of two, the second is the positive one. Not for regression."""
     drop: tuple[str, ...] = ()
     """Columns that are never read."""
+    payload: Literal["parquet", "tf_example"] = "parquet"
+    """How ExampleGen keeps the rows: Parquet, or gzipped TFRecords of tf.Examples for tools that want those."""
 
     @field_validator("classes", mode="before")
     @classmethod
@@ -71,6 +73,12 @@ class Data(_Section):
         return self.classes or (("0", "1") if self.task == "binary" else ())
 
 
+def unix_seconds(text: str) -> int:
+    """An ISO 8601 date or date-time; without a zone it is UTC."""
+    moment = datetime.fromisoformat(text)
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+
+
 class TimeSplit(_Section):
     """Rows before `eval_from` train; rows from `test_from` on, if given, are held out."""
 
@@ -84,6 +92,12 @@ class TimeSplit(_Section):
     def _iso_date(cls, value: Any) -> Any:
         """YAML reads 2013-11-01 as a date; keep the text and check it."""
         return None if value is None else datetime.fromisoformat(str(value)).isoformat()
+
+    @model_validator(mode="after")
+    def _in_order(self) -> TimeSplit:
+        if self.test_from is not None and unix_seconds(self.test_from) <= unix_seconds(self.eval_from):
+            raise ValueError(f"test_from ({self.test_from}) must be later than eval_from ({self.eval_from})")
+        return self
 
 
 class Weights(_Section):
@@ -206,7 +220,7 @@ class PipelineConfig(_Section):
     trainer: Trainer = Trainer()
     evaluation: Evaluation
     metadata: Metadata = Metadata()
-    base: Path = Field(default=Path(), exclude=True)
+    _base: Path = PrivateAttr(default=Path())
     """Folder of the YAML file; set by `load`."""
 
     @model_validator(mode="after")
@@ -233,12 +247,12 @@ class PipelineConfig(_Section):
     def data_pattern(self) -> str:
         """`data.path`, absolute, `{SPAN}` still in it; remote addresses (`gs://…`) untouched."""
         path = self.data.path.replace("{workspace}", str(self.root))
-        return path if "://" in path else str(_absolute(self.base, path))
+        return path if "://" in path else str(_absolute(self._base, path))
 
     @property
     def schema_file(self) -> Path:
         """`schema.file`, absolute."""
-        return _absolute(self.base, self.schema_.file)
+        return _absolute(self._base, self.schema_.file)
 
 
 METRICS: dict[str, tuple[str, ...]] = {
@@ -274,21 +288,33 @@ def load(path: Path | None = None, **overrides: str | None) -> PipelineConfig:
     except (OSError, UnicodeDecodeError) as exc:
         raise ConfigError(f"{path}: cannot be read ({exc})", "give a readable UTF-8 YAML file") from exc
     except yaml.YAMLError as exc:
-        raise ConfigError(f"{path}: not valid YAML: {exc}", "mend the line named above") from exc
+        raise ConfigError(f"{path}{_yaml_problem(exc)}", "mend that line") from exc
     if not isinstance(document, dict):
+        found = {type(None): "it is empty", list: "it is a list"}.get(type(document), "it is plain text")
         raise ConfigError(
-            f"{path}: expected a mapping of sections, found {type(document).__name__}",
-            "see the flights configuration for the form",
+            f"{path}: expected sections (`name:`, `data:`, `split:` and so on), but {found}",
+            "`longhaul init TABLE --label COLUMN` writes a file to start from",
         )
     document.update({key: value for key, value in overrides.items() if value is not None})
     try:
-        return PipelineConfig(**document | {"base": path.absolute().parent})
+        config = PipelineConfig.model_validate(document)
     except ValidationError as exc:
         raise ConfigError(_explain(path, exc), "correct the field; docs/configuration.md lists all of them") from exc
+    config._base = path.absolute().parent
+    return config
 
 
 def _absolute(base: Path, path: str) -> Path:
     return Path(base, Path(path).expanduser()).resolve() if "*" not in path else Path(base, Path(path).expanduser())
+
+
+def _yaml_problem(error: yaml.YAMLError) -> str:
+    """Line, column and what the parser stumbled over, on one line."""
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        return f": not valid YAML: {' '.join(str(error).split())}"
+    at, since = error.problem_mark, error.context_mark
+    begun = f" {error.context} that begins on line {since.line + 1}" if error.context and since else ""
+    return f", line {at.line + 1}, column {at.column + 1}: not valid YAML{begun}: {error.problem}"
 
 
 def _explain(path: Path, error: ValidationError) -> str:
@@ -299,14 +325,12 @@ def _explain(path: Path, error: ValidationError) -> str:
         if problem["type"] == "extra_forbidden":
             near = difflib.get_close_matches(str(problem["loc"][-1]), _field_names(problem["loc"][:-1]), n=1)
             lines.append(f"{where}: unknown key" + (f"; did you mean {near[0]!r}?" if near else ""))
+        elif problem["type"].startswith("union_tag"):
+            lines.append(f"{where}.by: must be 'time', 'hash' or 'group' (received: {problem['input'].get('by')!r})")
         else:
-            received = (
-                ""
-                if problem["type"] in ("missing", "value_error") and where == "the file"
-                else f" (received: {problem['input']!r})"
-            )
-            if problem["type"] == "missing":
-                received = ""
+            # A rule about a whole section says itself what it is about; an address may hold a password.
+            shown = not isinstance(problem["input"], dict) and where != "metadata.url"
+            received = f" (received: {problem['input']!r})" if shown else ""
             lines.append(f"{where}: {problem['msg'].removeprefix('Value error, ')}{received}")
     return f"{path}: " + "\n  ".join(lines)
 
@@ -326,4 +350,4 @@ def _field_names(location: tuple[int | str, ...]) -> list[str]:
     models: list[type[BaseModel]] = [PipelineConfig]
     for part in location:
         models = sections.get(str(part), models)
-    return [field.alias or name for model in models for name, field in model.model_fields.items() if name != "base"]
+    return [field.alias or name for model in models for name, field in model.model_fields.items()]

@@ -17,16 +17,20 @@ from pipeline.components.evaluator import Evaluator
 from pipeline.components.example_gen import TableExampleGen
 from pipeline.components.pusher import Pusher
 from pipeline.config import PipelineConfig
-from pipeline.data.schema_types import read_schema
+from pipeline.data.schema_types import check_columns, read_schema
 from pipeline.errors import ConfigError
 from pipeline.evaluation import eval_config
-from pipeline.lineage.store import connection_config
 from pipeline.provenance import INGESTION_CODE, TRAINER_CODE, TRANSFORM_CODE, code_digest
 from trainer.features import FeatureTable, derive
 
 # The engine of Beam's DirectRunner, named outright: under its public name Beam >= 2.68 first tries to download
 # another runner (https://github.com/apache/beam/issues/35867). To be removed when DirectRunner stays offline.
-_DIRECT_RUNNER = ["--runner=FnApiRunner"]
+#
+# Without a container image TFX copies itself to the temporary folder, builds an sdist of it for workers elsewhere, and
+# leaves both there, with every Beam step (make_beam_dependency_flags in
+# https://github.com/tensorflow/tfx/blob/master/tfx/utils/dependency_utils.py). The image is never asked for here.
+# To be removed when TFX does that for remote runners only.
+_DIRECT_RUNNER = ["--runner=FnApiRunner", "--sdk_container_image=unused"]
 
 
 def create_pipeline(config: PipelineConfig, *, enable_cache: bool = True) -> Pipeline:
@@ -127,7 +131,6 @@ def create_pipeline(config: PipelineConfig, *, enable_cache: bool = True) -> Pip
             pusher,
         ],
         enable_cache=enable_cache,
-        metadata_connection_config=connection_config(config),
         beam_pipeline_args=_DIRECT_RUNNER,
     )
 
@@ -138,22 +141,18 @@ def feature_table(config: PipelineConfig) -> FeatureTable:
     Raises:
         ConfigError: a column named in the configuration is not in the schema.
     """
-    try:
-        table = derive(
-            read_schema(config.schema_file),
-            label=config.data.label,
-            task=config.data.task,
-            classes=config.data.label_classes,
-            exclude=config.features.exclude,
-            categorical=config.features.categorical,
-            max_vocabulary=config.features.max_vocabulary,
-            bins=config.features.bins,
-        )
-    except KeyError as exc:
-        raise ConfigError(
-            f"column {exc} is named in the configuration but not in the schema {config.schema_file}",
-            "correct data.label, features.exclude or features.categorical, or add the column to the schema",
-        ) from exc
+    schema = read_schema(config.schema_file)
+    check_columns(config, schema)
+    table = derive(
+        schema,
+        label=config.data.label,
+        task=config.data.task,
+        classes=config.data.label_classes,
+        exclude=config.features.exclude,
+        categorical=config.features.categorical,
+        max_vocabulary=config.features.max_vocabulary,
+        bins=config.features.bins,
+    )
     if not table.features:
         raise ConfigError("no feature is left for the model", "take columns out of features.exclude")
     return table

@@ -8,6 +8,7 @@ import platform
 import re
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,12 +83,12 @@ def _installation() -> Iterator[Finding]:
 
 def _workspace(config: PipelineConfig) -> Iterator[Finding]:
     place = next(folder for folder in (config.root, *config.root.parents) if folder.exists())
-    writable = os.access(place, os.W_OK)
-    yield Finding(
-        "workspace",
-        str(config.root),
-        "" if writable else f"{place} cannot be written; choose another with --workspace",
-    )
+    try:
+        with tempfile.TemporaryFile(dir=place):  # file modes do not tell all, least of all to root
+            remedy = ""
+    except OSError as exc:
+        remedy = f"{place} cannot be written ({exc.strerror}); choose another with --workspace"
+    yield Finding("workspace", str(config.root), remedy)
     free_gb = shutil.disk_usage(place).free / 2**30
     yield Finding(
         "free disk",

@@ -12,9 +12,13 @@ escapes is a bug of ours: exit 70, with its traceback in the log.
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 EXIT_GATE = 1
 EXIT_INPUT = 2
 EXIT_BUG = 70
+EXIT_INTERRUPTED = 130
 
 
 class PipelineError(Exception):
@@ -46,6 +50,24 @@ class DataError(PipelineError):
 
 class WorkspaceError(PipelineError):
     """The workspace or the metadata store cannot be used."""
+
+
+class DiskFullError(WorkspaceError):
+    """No room is left for the workspace `root`."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(
+            f"the disk that holds the workspace {root} is full",
+            f"free some space, there or in {tempfile.gettempdir()} (temporary files), and run again; "
+            "finished steps are kept",
+        )
+
+
+def tells_of_full_disk(text: str) -> bool:
+    """Whether the text of an error is what the system or SQLite says of a full disk."""
+    return any(
+        words in text for words in ("No space left on device", "Disk quota exceeded", "database or disk is full")
+    )
 
 
 class GateError(PipelineError):

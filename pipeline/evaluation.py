@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 
-import tensorflow_model_analysis as tfma
-from tensorflow_model_analysis.proto import config_pb2
+from tensorflow_model_analysis.proto import config_pb2  # tfma.EvalConfig and the like are only there after tfx
 
 from pipeline.config import PipelineConfig, Threshold
 
@@ -34,10 +34,10 @@ LOWER_IS_BETTER = frozenset({"log_loss", "rmse", "mae"})
 COUNT = "example_count"
 
 
-def eval_config(config: PipelineConfig) -> tfma.EvalConfig:
+def eval_config(config: PipelineConfig) -> config_pb2.EvalConfig:
     """What Evaluator computes and what it judges by."""
     models = [
-        tfma.ModelSpec(
+        config_pb2.ModelSpec(
             name=name,
             is_baseline=is_baseline,
             signature_name="serving_default",
@@ -48,19 +48,21 @@ def eval_config(config: PipelineConfig) -> tfma.EvalConfig:
         for name, is_baseline in (("candidate", False), ("baseline", True))
     ]
     metrics = [
-        tfma.MetricConfig(
+        config_pb2.MetricConfig(
             class_name=class_name,
             config=json.dumps({"name": name}),
             per_slice_thresholds=_overall(name, config.evaluation.thresholds.get(name)),
         )
         for name, class_name in _TFMA_METRICS[config.data.task].items()
     ]
-    metrics.append(tfma.MetricConfig(class_name="ExampleCount", config=json.dumps({"name": COUNT})))
+    metrics.append(config_pb2.MetricConfig(class_name="ExampleCount", config=json.dumps({"name": COUNT})))
     slices = [
-        tfma.SlicingSpec(),
-        *(tfma.SlicingSpec(feature_keys=list(columns)) for columns in config.evaluation.slices),
+        config_pb2.SlicingSpec(),
+        *(config_pb2.SlicingSpec(feature_keys=list(columns)) for columns in config.evaluation.slices),
     ]
-    return tfma.EvalConfig(model_specs=models, slicing_specs=slices, metrics_specs=[tfma.MetricsSpec(metrics=metrics)])
+    return config_pb2.EvalConfig(
+        model_specs=models, slicing_specs=slices, metrics_specs=[config_pb2.MetricsSpec(metrics=metrics)]
+    )
 
 
 def _overall(metric: str, bounds: Threshold | None) -> list[config_pb2.PerSliceMetricThreshold]:
@@ -68,20 +70,25 @@ def _overall(metric: str, bounds: Threshold | None) -> list[config_pb2.PerSliceM
     if bounds is None:
         return []
     return [
-        config_pb2.PerSliceMetricThreshold(slicing_specs=[tfma.SlicingSpec()], threshold=_threshold(metric, bounds))
+        config_pb2.PerSliceMetricThreshold(
+            slicing_specs=[config_pb2.SlicingSpec()], threshold=_threshold(metric, bounds)
+        )
     ]
 
 
-def _threshold(metric: str, bounds: Threshold) -> tfma.MetricThreshold:
-    threshold = tfma.MetricThreshold()
+def _threshold(metric: str, bounds: Threshold) -> config_pb2.MetricThreshold:
+    threshold = config_pb2.MetricThreshold()
     if bounds.at_least is not None:
         threshold.value_threshold.lower_bound.value = bounds.at_least
     if bounds.at_most is not None:
         threshold.value_threshold.upper_bound.value = bounds.at_most
+    if bounds.at_least is None and bounds.at_most is None:
+        # Without a champion TFX drops `may_lose`, and where no threshold is left it blesses nothing.
+        threshold.value_threshold.lower_bound.value = -math.inf
     if bounds.may_lose is not None:
         lower = metric in LOWER_IS_BETTER
         threshold.change_threshold.direction = (
-            tfma.MetricDirection.LOWER_IS_BETTER if lower else tfma.MetricDirection.HIGHER_IS_BETTER
+            config_pb2.MetricDirection.LOWER_IS_BETTER if lower else config_pb2.MetricDirection.HIGHER_IS_BETTER
         )
         threshold.change_threshold.absolute.value = bounds.may_lose if lower else -bounds.may_lose
     return threshold

@@ -7,18 +7,19 @@ import logging
 import os
 import sys
 import traceback
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from pipeline.config import PipelineConfig
-from pipeline.data.schema_types import read_schema
+from pipeline.data.schema_types import check_columns, read_schema
 from pipeline.data.source import find_files
 from pipeline.errors import ConfigError, PipelineError
 from pipeline.lineage.runs import find_run
 from pipeline.lineage.store import open_store
 from pipeline.runners.quiet import output_to
-from pipeline.runners.workspace import locked
+from pipeline.runners.workspace import locked, translated_errors
 from pipeline.terminal import Screen, console_for, print_summary
 
 _PROGRESS = "longhaul.progress"
@@ -33,21 +34,26 @@ def run_pipeline(config: PipelineConfig, *, from_node: str | None, to_node: str 
     Raises:
         PipelineError: the user's mistake; nothing half-written remains.
     """
-    with locked(config.root):
+    with translated_errors(config.root), locked(config.root):
         console = console_for(sys.stdout)
         console.print(f"[bold]{config.name}[/]  workspace {config.root}")
         _build_table(config, console)
         # Cheap, and before the seconds that importing TensorFlow takes.
-        read_schema(config.schema_file)
+        check_columns(config, read_schema(config.schema_file))
         find_files(config.data_pattern, config.data.spans)
         open_store(config)
 
         run_id = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")[:-3]  # sortable; the lock makes it unique
         log = config.root / "logs" / f"{run_id}.log"
-        _launch(config, run_id, log, from_node, to_node, use_cache)
-
+        try:
+            _launch(config, run_id, log, from_node, to_node, use_cache)
+        except Exception:
+            if page := _write_page(config, run_id, log):
+                console.print(f"Report    {page}", soft_wrap=True)
+            raise
+        page = _write_page(config, run_id, log)
         run = find_run(open_store(config), config.name, run_id)
-        print_summary(console, run, config, log)
+        print_summary(console, run, config, log, page)
         return run.verdict is None or bool(run.verdict["blessed"])
 
 
@@ -71,13 +77,26 @@ def _launch(
 
             run(config, run_id, RunOptions(from_node, to_node, use_cache), screen)
         except BaseException as exc:
-            traceback.print_exc()  # into the log
+            with suppress(OSError):  # the disk may be full
+                traceback.print_exc()  # into the log
             if not isinstance(exc, PipelineError | KeyboardInterrupt):
                 screen.say(f"[red]the whole story is in {log}[/]")
             raise
         finally:
             screen.close_line()
             progress.removeHandler(screen)
+
+
+def _write_page(config: PipelineConfig, run_id: str, log: Path) -> Path | None:
+    """The run's report, also of a failed run. How the run itself ended must reach the user whatever happens here."""
+    from pipeline.reports.page import page_path, write_report
+
+    try:
+        return write_report(find_run(open_store(config), config.name, run_id), page_path(config, run_id))
+    except Exception:
+        with suppress(OSError), log.open("a") as file:
+            traceback.print_exc(file=file)
+        return None
 
 
 def _build_table(config: PipelineConfig, console: Any) -> None:
@@ -87,10 +106,10 @@ def _build_table(config: PipelineConfig, console: Any) -> None:
     module_name, _, function_name = config.data.builder.rpartition(".")
     try:
         build = getattr(importlib.import_module(module_name), function_name)
-    except (ImportError, AttributeError, ValueError) as exc:
+    except Exception as exc:  # importing a module of the user's may raise anything
         raise ConfigError(
-            f"data.builder: {config.data.builder!r} cannot be imported ({exc})",
-            "give the dotted path of a function build(folder), importable from here",
+            f"data.builder: {config.data.builder!r} cannot be imported ({type(exc).__name__}: {exc})",
+            "give the dotted path of a function build(folder) in a module that is installed or on PYTHONPATH",
         ) from exc
     folder = Path(config.data_pattern.partition("/span-{SPAN}")[0])
     if not folder.exists():

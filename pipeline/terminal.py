@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 import time
 from dataclasses import asdict
@@ -18,6 +19,7 @@ from rich.table import Table
 
 from pipeline.config import PipelineConfig, Threshold
 from pipeline.lineage.runs import Run, Step, StepState
+from pipeline.reports.artifacts import Artifacts
 
 if TYPE_CHECKING:
     from pipeline.doctor import Finding
@@ -30,6 +32,9 @@ _LOOKS = {
     StepState.RUNNING: ("…", "yellow"),
     StepState.SKIPPED: ("-", "dim"),
 }
+_PATH = re.compile(r"/(?:[^\s/,:]+/)+")
+"""The folders of an absolute path: in a list of runs the file's name says enough."""
+_MAX_ANOMALIES = 5
 _QUIET_PROGRESS_S = 10
 """Where output is not a terminal, a step at work says so this often at most."""
 
@@ -108,10 +113,11 @@ class Screen(logging.Handler):
         return Spinner("dots", text=f"{place}  [dim]{escape(self._detail)}[/]")
 
 
-def print_summary(console: Console, run: Run, config: PipelineConfig, log: Path) -> None:
-    """What a person reads at the end of a run."""
+def print_summary(console: Console, run: Run, config: PipelineConfig, log: Path, page: Path | None) -> None:
+    """What a person reads at the end of a run. `page` is its report, None if that could not be written."""
     console.print()
     print_results(console, run, config)
+    console.print(f"Report    {_near(page) if page else 'could not be written; the log says why'}", soft_wrap=True)
     console.print(f"Log       {_near(log)}")
     console.print(f"Run       {run.run_id}, {run.seconds:.0f} s; `longhaul show {run.run_id}` tells more")
 
@@ -123,6 +129,7 @@ def print_results(console: Console, run: Run, config: PipelineConfig) -> None:
         unlabelled = ingestion["labels"]["unlabelled"]
         spans = f" from {len(ingestion['spans'])} spans" if len(ingestion["spans"]) > 1 else ""
         console.print(f"Rows      {rows}{spans}" + (f"; {unlabelled:,} without a label dropped" if unlabelled else ""))
+    _print_anomalies(console, run)
     if run.verdict:
         console.print(_metrics_table(run, config))
         if run.verdict["blessed"]:
@@ -146,6 +153,16 @@ def steps_table(run: Run) -> Table:
         _, color = _LOOKS[step.state]
         table.add_row(step.node, f"[{color}]{step.state}[/]", f"{step.seconds:.1f}")
     return table
+
+
+def _print_anomalies(console: Console, run: Run) -> None:
+    """What ExampleValidator objects to. It stops nothing yet, so nobody may overlook it."""
+    for split, anomalies in (Artifacts(run).anomalies() or {}).items():
+        for anomaly in anomalies[:_MAX_ANOMALIES]:
+            what = f"{anomaly.column or 'the whole split'}: {anomaly.what}. {anomaly.detail}"
+            console.print(f"[yellow]Anomaly[/]   {split}, {escape(what)}", soft_wrap=True)
+        if (more := len(anomalies) - _MAX_ANOMALIES) > 0:
+            console.print(f"[yellow]Anomaly[/]   {split}, {more} more; the report lists them all")
 
 
 def _metrics_table(run: Run, config: PipelineConfig) -> Table:
@@ -192,17 +209,18 @@ def print_runs(runs: list[Run], as_json: bool) -> None:
     if as_json:
         print(json.dumps([_plain(run) for run in runs], indent=1))
         return
-    table = Table(box=None, pad_edge=False)
-    for column in ("run", "started", "status", "seconds", "reason"):
-        table.add_column(column, justify="right" if column == "seconds" else "left", overflow="fold")
+    table = Table(box=None, pad_edge=False, expand=True)
+    for column in ("run", "started (UTC)", "status", "seconds"):
+        table.add_column(column, justify="right" if column == "seconds" else "left")
+    table.add_column("reason", no_wrap=True, ratio=1)  # one line a run: what is left of it after the others
     for run in runs:
         color = {"complete": "green", "failed": "red"}.get(run.status, "yellow")
         table.add_row(
             run.run_id,
-            run.started,
+            run.started[:16].replace("T", " "),
             f"[{color}]{run.status}[/]",
             f"{run.seconds:.0f}",
-            escape(run.reason.partition("\n")[0]),
+            escape(_PATH.sub("", run.reason.partition("\n")[0])),
         )
     console_for(sys.stdout).print(table if runs else "no runs yet")
 

@@ -217,7 +217,9 @@ def test_lock_obeys_the_overrides():
 
 
 def test_this_environment_is_what_is_locked():
-    installed = {canonicalize_name(d.metadata["Name"]): d.version for d in metadata.distributions()}
+    installed: dict[str, str] = {}
+    for found in metadata.distributions():  # setuptools, once imported, has old copies of some behind the others
+        installed.setdefault(canonicalize_name(found.metadata["Name"]), found.version)
     locked = {name: version for name, (version, _) in read_lock(LOCK).items()}
     assert {name: installed.get(name) for name in locked} == locked
 

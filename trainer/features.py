@@ -6,6 +6,7 @@ part of Longhaul can read it cheaply.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -80,6 +81,18 @@ class FeatureTable:
     def optional(self) -> tuple[Feature, ...]:
         """The features whose absence is flagged. A category's absence has an id of its own."""
         return tuple(feature for feature in self.features if feature.optional and feature.kind is not Kind.CATEGORICAL)
+
+    @property
+    def tensor_names(self) -> dict[str, str]:
+        """By feature, a name that TensorFlow accepts for a tensor: the column's own wherever it can be."""
+        names: dict[str, str] = {}
+        for feature in self.features:
+            name = re.sub(r"[^A-Za-z0-9_.]", "_", feature.name)
+            name = name if name[:1].isalnum() else f"column_{name}"
+            while name in names.values():
+                name += "_"
+            names[feature.name] = name
+        return names
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for a TFX execution property."""

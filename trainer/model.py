@@ -60,9 +60,8 @@ def build_model(
     if vocabulary_sizes:
         inputs[CATEGORICAL] = keras.Input((len(vocabulary_sizes),), dtype="int64", name=CATEGORICAL)
         for index, (feature, size) in enumerate(zip(table.of(Kind.CATEGORICAL), vocabulary_sizes, strict=True)):
-            embed = keras.layers.Embedding(
-                size, min(32, 2 + round(size**0.5)), name=f"embed_{index}_{_layer_name(feature.name)}"
-            )
+            name = f"embed_{index}_{table.tensor_names[feature.name]}"
+            embed = keras.layers.Embedding(size, min(32, 2 + round(size**0.5)), name=name)
             parts.append(embed(inputs[CATEGORICAL][:, index]))
     hidden = keras.layers.Concatenate()(parts) if len(parts) > 1 else parts[0]
     for units in hidden_units:
@@ -75,8 +74,4 @@ def build_model(
     else:
         output = keras.layers.Dense(1, name="standardized")(hidden)
         output = keras.layers.Rescaling(label_scale, label_mean, name="prediction")(output)
-    return keras.Model(inputs, output, name=f"predict_{_layer_name(table.label.name)}")
-
-
-def _layer_name(column: str) -> str:
-    return "".join(char if char.isalnum() else "_" for char in column)
+    return keras.Model(inputs, output, name="tabular_network")

@@ -11,6 +11,7 @@ Numbers are stacked before they are analysed: one quantile sketch serves all col
 
 from __future__ import annotations
 
+import zlib
 from typing import Any
 
 import tensorflow as tf
@@ -100,8 +101,11 @@ def _flags(inputs: dict[str, Any], table: FeatureTable) -> list[tf.Tensor]:
 
 
 def vocabulary_name(feature: Feature) -> str:
-    """The name under which a categorical feature's vocabulary is kept in the transform output."""
-    return f"vocabulary_{feature.name}"
+    """The name under which a categorical feature's vocabulary is kept in the transform output.
+
+    TFT makes a file name of it in which `a b` and `a-b` are one; the checksum tells them apart.
+    """
+    return f"vocabulary_{feature.name}_{zlib.crc32(feature.name.encode()):08x}"
 
 
 def _vocabulary_id(column: Any, feature: Feature, max_vocabulary: int) -> tf.Tensor:

@@ -11,10 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import tensorflow as tf
+from tfx_bsl.coders import example_coder
 
 from trainer.features import Feature, FeatureTable, Label, Storage
+from trainer.preprocessing import CATEGORICAL, FLAGS
 
 _BATCH_ROWS = 16_384
 _DTYPES = {Storage.INT: tf.int64, Storage.FLOAT: tf.float32, Storage.BYTES: tf.string}
@@ -41,8 +44,14 @@ def read_transformed(
     for batch in _record_batches(patterns, [*dict.fromkeys([column.name for column in columns] + list(extra))]):
         transformed = transform_batch({column.name: to_sparse(batch.column(column.name), column) for column in columns})
         kept = {name: batch.column(name).to_numpy(zero_copy_only=False) for name in extra}
-        batches.append({name: tensor.numpy() for name, tensor in transformed.items()} | kept)
-    return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+        batches.append({name: _compact(name, tensor.numpy()) for name, tensor in transformed.items()} | kept)
+    # Popped, so that only one column at a time is in memory twice.
+    return {name: np.concatenate([batch.pop(name) for batch in batches]) for name in list(batches[0])}
+
+
+def _compact(name: str, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Half the memory and no digit lost: flags are 0, 0.5 or 1, and vocabularies have at most a million words."""
+    return values.astype({FLAGS: np.float16, CATEGORICAL: np.int32}.get(name, values.dtype))
 
 
 def to_sparse(column: pa.Array, described: Feature | Label) -> tf.SparseTensor:
@@ -56,9 +65,26 @@ def to_sparse(column: pa.Array, described: Feature | Label) -> tf.SparseTensor:
 def _record_batches(patterns: Sequence[str], names: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """Record batches with the given columns; one that a file lacks comes as all missing."""
     for path in sorted(path for pattern in patterns for path in tf.io.gfile.glob(pattern)):
-        with tf.io.gfile.GFile(path, "rb") as file:  # local or remote; a shard is small
-            stored = pq.ParquetFile(pa.BufferReader(file.read()))
-        present = set(stored.schema_arrow.names)
-        for batch in stored.iter_batches(_BATCH_ROWS, columns=[name for name in names if name in present]):
+        for batch in _parquet_batches(path, names) if path.endswith(".parquet") else _tf_example_batches(path):
+            present = set(batch.schema.names)
             arrays = [batch.column(name) if name in present else pa.nulls(batch.num_rows, pa.int64()) for name in names]
             yield pa.RecordBatch.from_arrays(arrays, names=list(names))
+
+
+def _parquet_batches(path: str, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    with tf.io.gfile.GFile(path, "rb") as file:  # local or remote; a shard is small
+        stored = pq.ParquetFile(pa.BufferReader(file.read()))
+    present = set(stored.schema_arrow.names)
+    return stored.iter_batches(_BATCH_ROWS, columns=[name for name in names if name in present])
+
+
+def _tf_example_batches(path: str) -> Iterator[pa.RecordBatch]:
+    """Lists of at most one value, made flat."""
+    decoder = example_coder.ExamplesToRecordBatchDecoder()
+    for records in tf.data.TFRecordDataset(path, "GZIP").batch(_BATCH_ROWS).as_numpy_iterator():
+        batch = decoder.DecodeBatch(records.tolist())
+        flat = [
+            pa.nulls(batch.num_rows) if pa.types.is_null(column.type) else pc.list_element(column, 0)
+            for column in batch.columns
+        ]
+        yield pa.RecordBatch.from_arrays(flat, names=batch.schema.names)

@@ -4,6 +4,8 @@ serving_default     examples: (batch,) serialized tf.Examples      -> prediction
 serving_tensors     one plain tensor per raw feature, (batch,)     -> prediction
 transform_features  examples                                       -> the model's inputs
 transform_labels    examples with a label                          -> label_xf (TFMA grades with it)
+
+A plain tensor has its feature's name; characters that TensorFlow refuses become `_`.
 """
 
 from __future__ import annotations
@@ -36,8 +38,9 @@ class ServedModel(tf.Module):
     def signatures(self) -> dict[str, Any]:
         """Concrete functions by signature name."""
         examples = tf.TensorSpec([None], tf.string, name="examples")
+        names = self._table.tensor_names
         tensors = {
-            feature.name: tf.TensorSpec([None], _plain_dtype(feature), name=feature.name)
+            names[feature.name]: tf.TensorSpec([None], _plain_dtype(feature), name=names[feature.name])
             for feature in self._table.features
         }
         return {
@@ -55,8 +58,9 @@ class ServedModel(tf.Module):
     @tf.function
     def predict_tensors(self, tensors: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Predicts from plain tensors, as a JSON client sends them: NaN or "" stands for a missing value."""
+        names = self._table.tensor_names
         return self._predict(
-            {feature.name: _drop_missing(tensors[feature.name], feature) for feature in self._table.features}
+            {feature.name: _drop_missing(tensors[names[feature.name]], feature) for feature in self._table.features}
         )
 
     @tf.function

@@ -12,10 +12,11 @@ import numpy.typing as npt
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from trainer.batches import Batches
 from trainer.features import FeatureTable, Kind
 from trainer.model import build_model
 from trainer.preprocessing import LABEL, vocabulary_name
-from trainer.reading import Columns, read_transformed
+from trainer.reading import read_transformed
 from trainer.signatures import ServedModel
 
 progress = logging.getLogger("longhaul.progress")
@@ -69,8 +70,8 @@ def run_fn(fn_args: Any) -> None:
     )
     stop = keras.callbacks.EarlyStopping("val_loss", patience=settings["patience"], restore_best_weights=True)
     history = model.fit(
-        _batches(rows, labels, fit_rows, settings["batch_size"], shuffle_seed=settings["seed"]),
-        validation_data=_batches(rows, labels, stop_rows, 8 * settings["batch_size"]),
+        Batches(rows, labels, fit_rows, settings["batch_size"], shuffle_seed=settings["seed"]),
+        validation_data=Batches(rows, labels, stop_rows, 8 * settings["batch_size"]),
         epochs=settings["epochs"],
         callbacks=[
             stop,
@@ -109,31 +110,6 @@ def _label_moments(labels: npt.NDArray[Any], table: FeatureTable) -> dict[str, f
     if table.label.task != "regression":
         return {}
     return {"label_mean": float(labels.mean()), "label_scale": float(labels.std()) or 1.0}
-
-
-def _batches(
-    rows: Columns,
-    labels: npt.NDArray[Any],
-    chosen: npt.NDArray[np.int64],
-    batch_size: int,
-    shuffle_seed: int | None = None,
-) -> tf.data.Dataset:
-    """Batches gathered from memory by row number; shuffled anew each epoch if a seed is given."""
-    tensors = {name: tf.constant(values) for name, values in rows.items()}
-    targets = tf.constant(labels)
-    numbers = tf.data.Dataset.from_tensor_slices(chosen)
-    if shuffle_seed is not None:
-        numbers = numbers.shuffle(len(chosen), seed=shuffle_seed)
-    return (
-        numbers.batch(batch_size)
-        .map(
-            lambda batch: (
-                {name: tf.gather(values, batch) for name, values in tensors.items()},
-                tf.gather(targets, batch),
-            )
-        )
-        .prefetch(2)
-    )
 
 
 class _Progress(keras.callbacks.Callback):

@@ -35,6 +35,9 @@ from tensorflow_model_analysis.utils import model_util
 Array = npt.NDArray[Any]
 SliceKey = tuple[tuple[str, Any], ...]
 
+_CERTAIN = 1e-7
+"""keras.config.epsilon(), by which the network's own loss is bounded."""
+
 RAW_RECORD = tfma.ARROW_INPUT_COLUMN
 """The column of serialized tf.Examples that feeds the models."""
 
@@ -92,6 +95,8 @@ class _ScoreAndAccumulate(beam.DoFn):
         import tensorflow as tf
 
         self._models = {name: tf.saved_model.load(path) for name, path in self._model_paths.items()}
+        for computation in self._computations:
+            computation.combiner.setup()  # Keras metrics are built there
 
     def process(self, batch: pa.RecordBatch) -> Iterator[tuple[SliceKey, tuple[Any, ...]]]:
         import tensorflow as tf
@@ -120,6 +125,10 @@ class _MergeAccumulators(beam.CombineFn):
 
     def __init__(self, computations: Sequence[metric_types.MetricComputation]) -> None:
         self._combiners = [computation.combiner for computation in computations]
+
+    def setup(self) -> None:
+        for combiner in self._combiners:
+            combiner.setup()
 
     def create_accumulator(self) -> tuple[Any, ...] | None:
         return None
@@ -198,7 +207,11 @@ def _histogram(combiner: Any, labels: Array, predictions: Array) -> dict[int, An
 
 
 def _cross_entropy(combiner: Any, labels: Array, predictions: Array) -> Any:
-    """See tfma.metrics.cross_entropy_metrics; the precision of the predictions is kept, as there."""
+    """See tfma.metrics.cross_entropy_metrics; the precision of the predictions is kept, as there.
+
+    Bounded as Keras does: TFMA would make NaN (0 * log 0) of a prediction that is sure and right.
+    """
+    predictions = np.clip(predictions, _CERTAIN, 1 - _CERTAIN)
     entropy = -np.multiply(labels, np.log(predictions)) - np.multiply(1 - labels, np.log(1 - predictions))
     return cross_entropy_metrics._CrossEntropyAccumulator(float(entropy.sum(dtype=np.float64)), float(len(labels)))
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import tensorflow_model_analysis as tfma
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx.components.evaluator import component, constants
+from tfx.components.util import examples_utils, tfxio_utils
 from tfx.dsl.components.base import base_beam_executor, executor_spec
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils, json_utils, path_utils, proto_utils
 
 from pipeline.components.columnar_metrics import RAW_RECORD, EvaluateColumns
 from pipeline.data import parquet_tfxio
+
+parquet_tfxio.install()
 
 VERDICT_FILE = "verdict.json"
 """In the ModelEvaluation artifact; see `summarize`."""
@@ -64,8 +68,12 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             for split in splits
             for split_uri in artifact_utils.get_split_uris(input_dict[standard_component_specs.EXAMPLES_KEY], split)
         ]
-        source = parquet_tfxio.RowGroupTFXIO(
-            [io_utils.all_files_pattern(split_uri) for split_uri in split_uris], only_sliced, RAW_RECORD
+        source = tfxio_utils.make_tfxio(
+            [io_utils.all_files_pattern(split_uri) for split_uri in split_uris],
+            telemetry_descriptors=["Evaluator"],
+            payload_format=examples_utils.get_payload_format(input_dict[standard_component_specs.EXAMPLES_KEY][0]),
+            schema=only_sliced,
+            raw_record_column_name=RAW_RECORD,
         )
         shared_models = [
             tfma.default_eval_shared_model(path, eval_config=eval_config, model_name=name)
@@ -136,7 +144,12 @@ def summarize(uri: str, has_champion: bool) -> dict[str, Any]:
 def _by_slice(uri: str, model_name: str | None) -> dict[tuple[tuple[str, Any], ...], dict[str, float]]:
     result = tfma.load_eval_result(uri, model_name=model_name)
     return {
-        tuple(key): {name: value["doubleValue"] for name, value in metrics[""][""].items() if "doubleValue" in value}
+        tuple(key): {
+            name: number
+            for name, value in metrics[""][""].items()
+            # Both sides of a difference are there to be read. What is undefined (NaN, in JSON a text) is left out.
+            if not name.endswith("_diff") and math.isfinite(number := float(value.get("doubleValue", "nan")))
+        }
         for key, metrics in result.slicing_metrics
     }
 

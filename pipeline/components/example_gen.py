@@ -14,8 +14,6 @@ from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
-import pyarrow.parquet as pq
-from apache_beam.io.filesystems import FileSystems
 from google.protobuf import any_pb2, json_format, struct_pb2
 from pydantic import TypeAdapter
 from tensorflow_metadata.proto.v0 import schema_pb2
@@ -32,13 +30,14 @@ from pipeline.data.columns import ColumnType
 from pipeline.data.convert import nearest
 from pipeline.data.labels import LabelTally, check_label
 from pipeline.data.schema_types import column_type
+from pipeline.data.shards import ROW_GROUP_ROWS, ParquetShard, Shard, TFExampleShard
 from pipeline.data.split import assign, split_names
 from pipeline.errors import DataError
 
 SUMMARY_FILE = "ingestion.json"
 """In the Examples artifact: rows per split, labels, files and spans read."""
 
-_ROW_GROUP_ROWS = 65_536
+_PAYLOADS = {"parquet": example_gen_pb2.FORMAT_PARQUET, "tf_example": example_gen_pb2.FORMAT_TF_EXAMPLE}
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):
@@ -59,7 +58,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
 
         examples = artifact_utils.get_single_instance(output_dict[standard_component_specs.EXAMPLES_KEY])
         examples.split_names = artifact_utils.encode_split_names(list(names))
-        examples_utils.set_payload_format(examples, example_gen_pb2.FORMAT_PARQUET)
+        examples_utils.set_payload_format(examples, _PAYLOADS[data.payload])
         write = _WriteSplitShards(
             columns, data, split, {name: artifact_utils.get_split_uri([examples], name) for name in names}
         )
@@ -106,8 +105,9 @@ class _WriteSplitShards:
     def _write(self, number: int, fragment: source.Fragment, open_files: ExitStack) -> dict[str, Any]:
         tally = LabelTally()
         rows = dict.fromkeys(self._split_uris, 0)
-        shards: dict[str, pq.ParquetWriter] = {}
-        for batch in source.read_fragment(fragment, self._columns, _ROW_GROUP_ROWS):
+        shards: dict[str, Shard] = {}
+        open_shard = ParquetShard if self._data.payload == "parquet" else TFExampleShard
+        for batch in source.read_fragment(fragment, self._columns, ROW_GROUP_ROWS):
             labelled = batch.filter(batch.column(self._data.label).is_valid())
             tally.unlabelled += batch.num_rows - labelled.num_rows
             which = assign(labelled, self._split)
@@ -115,8 +115,8 @@ class _WriteSplitShards:
                 part = labelled.filter(pa.array(which == index))
                 if part.num_rows:
                     if name not in shards:
-                        shards[name] = _open_shard(f"{uri}/data-{number:05d}.parquet", part.schema, open_files)
-                    shards[name].write_batch(part, row_group_size=_ROW_GROUP_ROWS)
+                        shards[name] = open_shard(f"{uri}/data-{number:05d}", part.schema, open_files)
+                    shards[name].write(part)
                     rows[name] += part.num_rows
                     tally.add(name, part.column(self._data.label), self._data.task)
         return {"rows": rows, "labels": tally.to_json()}
@@ -152,8 +152,7 @@ class TableExampleGen(component.FileBasedExampleGen):
             input_config=example_gen_pb2.Input(splits=splits),
             output_config=example_gen_pb2.Output(split_config=example_gen_pb2.SplitConfig(splits=outputs)),
             custom_config=_pack(request),
-            output_data_format=example_gen_pb2.FORMAT_PARQUET,
-            output_file_format=example_gen_pb2.FILE_FORMAT_PARQUET,
+            output_data_format=_PAYLOADS[config.data.payload],
         )
 
 
@@ -182,6 +181,11 @@ def _columns_to_read(
             f"label {data.label!r} holds {found[data.label].value} values, a regression needs numbers",
             "set data.task to binary or multiclass, or choose another label",
         )
+    if data.task != "regression" and found[data.label] is ColumnType.FLOAT:  # has no one way to be written as text
+        raise DataError(
+            f"label {data.label!r} holds fractional numbers, classes are whole numbers or text",
+            "make its type INT in the schema if the values are whole, or set data.task: regression",
+        )
     return found
 
 
@@ -197,13 +201,9 @@ def _judge(outcomes: list[dict[str, Any]], data: Data, names: tuple[str, ...]) -
     check_label(tally, data, sum(rows.values()))
     for name, count in rows.items():
         if count == 0:
-            raise DataError(f"split {name!r} is empty (rows: {rows})", "move the split's bounds or change its weights")
+            sizes = ", ".join(f"{split} {n:,}" for split, n in rows.items())
+            raise DataError(f"split {name!r} is empty (rows: {sizes})", "move the split's bounds or change its weights")
     return {"rows": rows, "labels": tally.to_json()}
-
-
-def _open_shard(path: str, schema: pa.Schema, open_files: ExitStack) -> pq.ParquetWriter:
-    file = open_files.enter_context(FileSystems.create(path))
-    return open_files.enter_context(pq.ParquetWriter(file, schema, compression="zstd"))
 
 
 def _write_json(value: Any, path: str) -> None:

@@ -44,13 +44,25 @@ def push(model: Path, base: Path) -> str:
     base.mkdir(parents=True, exist_ok=True)
     for leftover in base.glob(".incoming-*"):  # of a push that was killed
         shutil.rmtree(leftover)
-    newest = max((int(folder.name) for folder in base.iterdir() if folder.name.isdigit()), default=0)
-    version = str(max(int(time.time()), newest + 1))
+    version = str(max(int(time.time()), _newest(base) + 1))
     incoming = base / f".incoming-{version}"
-    shutil.copytree(model, incoming)
-    _flush_to_disk(incoming)
-    incoming.rename(base / version)
+    try:
+        shutil.copytree(model, incoming)
+        _flush_to_disk(incoming)
+        incoming.rename(base / version)
+    except BaseException:  # a full disk, Ctrl-C
+        shutil.rmtree(incoming, ignore_errors=True)
+        raise
     return version
+
+
+def is_newest(version: Path) -> bool:
+    """Whether the pushed model at `version` is the one that a server takes."""
+    return version.is_dir() and int(version.name) == _newest(version.parent)
+
+
+def _newest(base: Path) -> int:
+    return max((int(folder.name) for folder in base.iterdir() if folder.name.isdigit()), default=0)
 
 
 def _flush_to_disk(folder: Path) -> None:

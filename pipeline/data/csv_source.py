@@ -1,13 +1,23 @@
-"""CSV files: guessing the column types and reading typed batches.
+"""CSV files: guessing the column types, cutting at record ends, and reading typed batches.
 
 Arrow reads every field as text; the types are applied to whole columns afterwards. That costs
 little, keeps zeros in front of zip codes, and when a value does not fit, tells its row.
+
+A large file is read in byte ranges that each hold whole records, so that workers share it. A .csv.gz
+cannot be cut, since gzip unpacks from its start only: one worker reads all of it. Write a large table
+as plain CSV, as Parquet, or as several .csv.gz files.
 """
 
 from __future__ import annotations
 
+import codecs
+import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
@@ -16,6 +26,12 @@ from pipeline.data.columns import ColumnType
 from pipeline.data.convert import EXPECTED, first_bad_row, nearest, shorten, to_stored
 from pipeline.data.guess import ColumnGuess
 from pipeline.errors import DataError
+
+BLOCK_BYTES = 64 << 20
+"""A file of at least two such blocks is read in ranges of about this size."""
+
+_SCAN_BYTES = 1 << 18  # stays in a core's cache
+_QUOTE, _COMMA, _LF, _CR = b'",\n\r'
 
 
 def columns_of(path: str) -> list[str]:
@@ -45,8 +61,96 @@ def infer(paths: Sequence[str], skip: Collection[str]) -> tuple[dict[str, Column
     return {name: guess.verdict() for name, guess in guesses.items()}, rows
 
 
-def read(path: str, columns: Mapping[str, ColumnType]) -> Iterator[pa.RecordBatch]:
+def byte_ranges(path: str, block_bytes: int = BLOCK_BYTES) -> list[tuple[int, int] | None]:
+    """The units in which to read a file: [None], the whole file, or ranges [start, end) that make it up.
+
+    Every range but the first, which has the header, starts where a record does. No range but the last
+    is smaller than `block_bytes`. The file is scanned once for quotes: about a second per GB.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    try:
+        size = Path(path).stat().st_size
+        if size < 2 * block_bytes:
+            return [None]
+        if path.endswith(".gz"):
+            logging.getLogger(__name__).warning(
+                "%s is read by one worker only, since gzip cannot be split; "
+                "write it as plain CSV, as Parquet, or as several .csv.gz files",
+                path,
+            )
+            return [None]
+        step = -(-size // (size // block_bytes))  # rounded up, so that no crumb is left at the end
+        cuts = [cut for cut in record_starts(path, step) if cut < size]
+    except OSError as exc:
+        raise diagnose.corrupt(path, exc) from exc
+    return list(pairwise([0, *cuts, size])) if cuts else [None]
+
+
+def record_starts(path: str, step: int, scan_bytes: int = _SCAN_BYTES) -> Iterator[int]:
+    """The first place where a record may start at `step` bytes or more after the place before, and so on.
+
+    That is after a line feed that is not in quotes. Where there is none, the places end early.
+
+    Args:
+        scan_bytes: how much is looked at at once; makes no difference to the result.
+    """
+    with Path(path).open("rb") as file:
+        offset = len(codecs.BOM_UTF8) if file.read(3) == codecs.BOM_UTF8 else 0
+        file.seek(offset)
+        wanted = step
+        in_quotes = False
+        # A chunk ends with a line, so that no row of quotes is torn apart.
+        while chunk := file.read(scan_bytes) + file.readline(diagnose.MAX_RECORD_BYTES):
+            data = np.frombuffer(chunk, np.uint8)
+            places, states = _quoting(data, in_quotes)
+            if wanted <= offset + len(chunk):
+                breaks = np.flatnonzero(data == _LF)
+                starts = breaks[~states[np.searchsorted(places, breaks)]] + offset + 1
+                while (index := np.searchsorted(starts, wanted)) < len(starts):
+                    yield (start := int(starts[index]))
+                    wanted = start + step
+            if data[-1] != _LF:
+                return  # the end of the file, or of what may be a record
+            in_quotes = bool(states[-1])
+            offset += len(chunk)
+
+
+def _quoting(data: npt.NDArray[np.uint8], in_quotes: bool) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Which bytes of `data` are in quotes, as Arrow sees it.
+
+    A quote opens a field only where the field starts (the one in `5" pipe` is a character like others),
+    the next one closes it, and one right after that opens it again. So of quotes in a row, an even number
+    changes nothing; an odd number at a field's start, or after a comma or line break in quotes, opens
+    or closes; an odd number anywhere else closes or is mere text: after it, no quote is open.
+
+    Args:
+        data: starts at a line's start.
+        in_quotes: whether a quote is open there.
+
+    Returns:
+        Places (n,) where an odd number of quotes begins, and whether a quote is open before the first and
+        after each (n + 1,).
+    """
+    quotes = np.flatnonzero(data == _QUOTE)
+    before = np.where(quotes > 0, data[quotes - 1], _LF)
+    first = np.flatnonzero(before != _QUOTE)
+    odd = first[np.diff(first, append=len(quotes)) % 2 == 1]
+    before = before[odd]
+    toggles = (before == _COMMA) | (before == _LF) | (before == _CR)
+    count = np.cumsum(toggles) + in_quotes
+    count -= np.maximum.accumulate(np.where(toggles, 0, count))  # since the last that left none open
+    return quotes[odd], np.append(in_quotes, count % 2 == 1)
+
+
+def read(
+    path: str, columns: Mapping[str, ColumnType], byte_range: tuple[int, int] | None = None
+) -> Iterator[pa.RecordBatch]:
     """The given columns, in that order, in their stored types, in batches as they come.
+
+    Args:
+        byte_range: one of `byte_ranges`; no byte outside it is read but for the header's.
 
     Raises:
         DataError: the file cannot be parsed, lacks a column, or a value is not of its column's type.
@@ -59,23 +163,33 @@ def read(path: str, columns: Mapping[str, ColumnType]) -> Iterator[pa.RecordBatc
                 "correct the column name in the configuration or add the column to the file",
             )
     schema = pa.schema([(name, column_type.stored) for name, column_type in columns.items()])
-    for first_row, batch in _text_batches(path, list(columns)):
+    begin = byte_range[0] if byte_range else 0
+    for first_row, batch in _text_batches(path, list(columns), byte_range):
         arrays = [
-            _convert(batch.column(name), path, name, column_type, first_row) for name, column_type in columns.items()
+            _convert(batch.column(name), path, name, column_type, first_row, begin)
+            for name, column_type in columns.items()
         ]
         yield pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def _text_batches(path: str, names: list[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """Columns `names`, maybe one more, as text; with each batch the number of its first row, from 0."""
+def _text_batches(
+    path: str, names: list[str], byte_range: tuple[int, int] | None = None
+) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """Columns `names`, maybe one more, as text; with each batch the number of its first row, from 0.
+
+    Rows are counted from the start of the range.
+    """
     header = diagnose.read_header(path)
     wanted = [*names, header[-1]] if header[-1] not in names else names
     first_row = 0
     last = None
     try:
         reader = pa_csv.open_csv(
-            path,
-            read_options=pa_csv.ReadOptions(block_size=diagnose.MAX_RECORD_BYTES),
+            _range_stream(path, *byte_range) if byte_range else path,
+            read_options=pa_csv.ReadOptions(
+                block_size=diagnose.MAX_RECORD_BYTES,
+                column_names=header if byte_range and byte_range[0] else None,
+            ),
             parse_options=pa_csv.ParseOptions(newlines_in_values=True),
             convert_options=pa_csv.ConvertOptions(
                 column_types={name: pa.string() for name in header},
@@ -97,16 +211,27 @@ def _text_batches(path: str, names: list[str]) -> Iterator[tuple[int, pa.RecordB
         raise diagnose.corrupt(path, exc) from exc
     # Arrow takes a quote left open in the last column for a field that ends with the file. The last
     # column is always read, so that a line break in its last value can be looked into.
-    if last is not None and "\n" in (last[-1].as_py() or ""):
+    at_end = byte_range is None or byte_range[1] == Path(path).stat().st_size
+    if at_end and last is not None and "\n" in (last[-1].as_py() or ""):
         diagnose.check_last_quote(path)
 
 
-def _convert(text: pa.Array, path: str, name: str, column_type: ColumnType, first_row: int) -> pa.Array:
+def _range_stream(path: str, start: int, end: int) -> pa.NativeFile:
+    """The bytes of a range, read as they are asked for.
+
+    With the line break before it: Arrow passes over the blank line, but a byte order mark at the start
+    of a stream it would swallow, and that one is a value's.
+    """
+    begin = max(start - 1, 0)
+    return pa.OSFile(path).get_stream(begin, end - begin)
+
+
+def _convert(text: pa.Array, path: str, name: str, column_type: ColumnType, first_row: int, begin: int) -> pa.Array:
     try:
         return to_stored(text, column_type)
     except pa.ArrowInvalid as exc:
         row = first_bad_row(text, column_type)
-        line = diagnose.line_of_row(path, first_row + row)
+        line = diagnose.line_of_row(path, first_row + row, begin)
         raise DataError(
             f"{path}, line {line}: column {name!r} holds {shorten(text[row].as_py())} "
             f"where {EXPECTED[column_type]} is expected",

@@ -107,10 +107,14 @@ def check_last_quote(path: str) -> None:
         pass
 
 
-def line_of_row(path: str, row: int) -> int:
-    """The line, counted from 1, on which data row `row`, counted from 0, begins."""
-    after_header = itertools.islice(_records(path), row + 1, None)
-    return next(after_header)[0]
+def line_of_row(path: str, row: int, begin: int = 0) -> int:
+    """The line of the file, counted from 1, on which a data row begins.
+
+    Args:
+        row: counted from 0, from the record that begins at byte `begin` (0: from the header).
+    """
+    records = itertools.islice(_records(path, begin), row if begin else row + 1, None)
+    return next(records)[0]
 
 
 def _check_head(path: str, head: bytes) -> None:
@@ -124,8 +128,8 @@ def _check_head(path: str, head: bytes) -> None:
         )
 
 
-def _records(path: str) -> Iterator[tuple[int, list[str]]]:
-    """The non-blank records, each with the line on which it begins.
+def _records(path: str, begin: int = 0) -> Iterator[tuple[int, list[str]]]:
+    """The non-blank records from byte `begin` on, each with the line of the file on which it begins.
 
     Raises:
         DataError: a byte that is not UTF-8, a quote that is not closed, or a corrupt gzip file.
@@ -133,10 +137,11 @@ def _records(path: str) -> Iterator[tuple[int, list[str]]]:
     # A process-wide setting of the csv module, raised to what Arrow reads.
     csv.field_size_limit(max(csv.field_size_limit(), MAX_RECORD_BYTES))
     record: list[str] = []  # the raw lines of the record under way
-    start = 1
     fields: list[str] = []
     try:
-        reader = csv.reader(_lines(path, record))
+        passed = _count_lines(path, begin) if begin else 0
+        start = passed + 1
+        reader = csv.reader(_lines(path, record, begin, passed))
         for fields in reader:
             # A quoted field may hold quotes, but always in pairs; only one left open is odd.
             if record[-1] == "" and "".join(record).count('"') % 2:
@@ -144,7 +149,7 @@ def _records(path: str) -> Iterator[tuple[int, list[str]]]:
             record.clear()
             if fields:
                 yield start, fields
-            start = reader.line_num + 1
+            start = passed + reader.line_num + 1
     except csv.Error as exc:
         limit = f", or a field is longer than {MAX_RECORD_BYTES:,} characters"
         raise _open_quote(path, start, limit) from exc
@@ -152,10 +157,27 @@ def _records(path: str) -> Iterator[tuple[int, list[str]]]:
         raise corrupt(path, exc) from exc
 
 
-def _lines(path: str, record: list[str]) -> Iterator[str]:
-    """The lines of a file, each also appended to `record`, and '' there at the end of the file."""
+def _count_lines(path: str, end: int) -> int:
+    """How many lines there are before byte `end`, where one begins."""
+    count = 0
     with open_bytes(path) as file:
-        for number, raw in enumerate(_physical_lines(file), start=1):
+        for line in _physical_lines(file):
+            if end <= 0:
+                break
+            end -= len(line)
+            count += 1
+    return count
+
+
+def _lines(path: str, record: list[str], begin: int, passed: int) -> Iterator[str]:
+    """The lines from byte `begin` on, each also appended to `record`, and '' there at the end of the file.
+
+    Args:
+        passed: the number of lines before `begin`.
+    """
+    with open_bytes(path) as file:
+        file.seek(begin)
+        for number, raw in enumerate(_physical_lines(file), start=passed + 1):
             try:
                 if number == 1:
                     raw = raw.removeprefix(codecs.BOM_UTF8)

@@ -96,8 +96,8 @@ def check_label(tally: LabelTally, data: Data, labelled: int) -> None:
             f"{where} holds values that are not among its classes {list(data.label_classes)}: {unknown[:5]}",
             "list all values under data.classes, or set data.task: regression if the label is a quantity",
         )
-    if len(train := tally.classes.get("train", {})) < 2:
+    if len(train := tally.classes.get("train", {})) == 1:  # an empty split is another matter
         raise DataError(
-            f"{where} is constant in the training split: {list(train)}",
-            "move the split so that both kinds are in it",
+            f"{where} is constant in the training split: {next(iter(train))!r} in every row",
+            "move the split so that training sees several values",
         )

@@ -17,24 +17,20 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import apache_beam as beam
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from apache_beam.io.filesystems import FileSystems
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx.components.util import tfxio_utils
 from tfx.proto import example_gen_pb2
-from tfx_bsl.coders import example_coder
 from tfx_bsl.tfxio import tensor_adapter, tensor_representation_util, tfxio
+
+from pipeline.data.lists import BYTES, FLOATS, INTS, as_lists, list_type, serialized_examples
 
 BATCH_ROWS = 16_384
 """Rows in a record batch: large enough to forget the cost per batch, small enough for 5,000 columns."""
 
-_LIST_TYPES = {
-    schema_pb2.INT: pa.large_list(pa.int64()),
-    schema_pb2.FLOAT: pa.large_list(pa.float32()),
-    schema_pb2.BYTES: pa.large_list(pa.large_binary()),
-}
+_LIST_TYPES = {schema_pb2.INT: INTS, schema_pb2.FLOAT: FLOATS, schema_pb2.BYTES: BYTES}
 
 
 class RowGroupTFXIO(tfxio.TFXIO):
@@ -93,9 +89,9 @@ class RowGroupTFXIO(tfxio.TFXIO):
             first = self._files()[0]
             with FileSystems.open(first) as file:
                 stored = pq.read_schema(file)
-            fields = [pa.field(field.name, _list_type(field.type)) for field in stored]
+            fields = [pa.field(field.name, list_type(field.type)) for field in stored]
         if self._raw_record_column_name:
-            fields.append(pa.field(self._raw_record_column_name, _LIST_TYPES[schema_pb2.BYTES]))
+            fields.append(pa.field(self._raw_record_column_name, BYTES))
         return pa.schema(fields)
 
     def TensorRepresentations(self) -> tensor_adapter.TensorRepresentations:  # noqa: N802
@@ -145,38 +141,9 @@ class _ReadRowGroup:
                     for field in wanted
                 ]
                 if self._raw_record_column_name:
-                    arrays.append(as_lists(_serialized_examples(batch), self._arrow_schema[-1].type))
+                    examples = pa.array(serialized_examples(batch), pa.large_binary())
+                    arrays.append(as_lists(examples, BYTES))
                 yield pa.RecordBatch.from_arrays(arrays, schema=self._arrow_schema)
-
-
-def _serialized_examples(batch: pa.RecordBatch) -> pa.Array:
-    """Each row as a serialized tf.Example, by tfx-bsl's encoder in C++."""
-    lists = [as_lists(column, _list_type(column.type)) for column in batch.columns]
-    examples = example_coder.RecordBatchToExamplesEncoder().encode(
-        pa.RecordBatch.from_arrays(lists, names=batch.schema.names)
-    )
-    return pa.array(examples, pa.large_binary())
-
-
-def as_lists(column: pa.Array, list_type: pa.DataType) -> pa.Array:
-    """A flat column as a list column: a null stays null, a value becomes a list of one.
-
-    No value is copied but to convert its type or to drop nulls; the offsets are a cumulative sum.
-    """
-    values = column.drop_null().cast(list_type.value_type)
-    valid = column.is_valid().to_numpy(zero_copy_only=False)
-    offsets = np.concatenate([[0], np.cumsum(valid)])  # (rows + 1,)
-    if column.null_count == 0:
-        return pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), values)
-    # An offset that is null marks a null list.
-    mask = np.append(~valid, False)
-    return pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64(), mask=mask), values)
-
-
-def _list_type(stored: pa.DataType) -> pa.DataType:
-    if pa.types.is_integer(stored) or pa.types.is_boolean(stored):
-        return _LIST_TYPES[schema_pb2.INT]
-    return _LIST_TYPES[schema_pb2.FLOAT if pa.types.is_floating(stored) else schema_pb2.BYTES]
 
 
 def install() -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
+from pipeline.config import PipelineConfig
 from pipeline.data.columns import ColumnType
+from pipeline.data.convert import nearest
 from pipeline.errors import ConfigError
 
 
@@ -20,13 +23,46 @@ def read_schema(path: Path) -> schema_pb2.Schema:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else exc
         raise ConfigError(
-            f"schema.file: {path} cannot be read ({exc})", "`longhaul init` writes a first schema"
+            f"schema.file: {path} cannot be read: {reason}",
+            "correct the path; `longhaul init TABLE --label COLUMN` writes a first schema",
         ) from exc
     try:
         return text_format.Parse(text, schema_pb2.Schema())
     except text_format.ParseError as exc:
-        raise ConfigError(f"schema.file: {path} is not a TFMD schema: line {exc}", "mend that line") from exc
+        # Its own text begins with line and column and repeats the whole line.
+        reason = re.sub(r"^\d+:\d+ : (?:'.*': )?", "", str(exc))
+        raise ConfigError(
+            f"schema.file: {path}, line {exc.GetLine()}: not a TFMD schema in text form: {reason}", "mend that line"
+        ) from exc
+
+
+def check_columns(config: PipelineConfig, schema: schema_pb2.Schema) -> None:
+    """Every column that the configuration names stands in the schema.
+
+    Raises:
+        ConfigError: one does not.
+    """
+    known = [feature.name for feature in schema.feature]
+    if not known:
+        raise ConfigError(
+            f"schema.file: {config.schema_file} describes no column",
+            "`longhaul init TABLE --label COLUMN` writes a first schema",
+        )
+    named = {
+        "data.label": [config.data.label],
+        "features.exclude": config.features.exclude,
+        "features.categorical": config.features.categorical,
+        "evaluation.slices": [column for crossed in config.evaluation.slices for column in crossed],
+    }
+    for setting, columns in named.items():
+        for column in columns:
+            if column not in known:
+                raise ConfigError(
+                    f"{setting}: the schema {config.schema_file} has no column {column!r}; {nearest(column, known)}",
+                    "correct the name, or add the column to the schema",
+                )
 
 
 def column_type(feature: schema_pb2.Feature) -> ColumnType:

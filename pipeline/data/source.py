@@ -38,11 +38,12 @@ class SourceFile:
 
 @dataclass(frozen=True)
 class Fragment:
-    """One unit of reading: a file, or one row group of a Parquet file."""
+    """One unit of reading: a file, one row group of a Parquet file, or bytes [start, end) of a CSV file."""
 
     path: str
     span: int
-    row_group: int | None
+    row_group: int | None = None
+    byte_range: tuple[int, int] | None = None
 
 
 def find_files(pattern: str, spans: tuple[int, int] | None = None) -> list[SourceFile]:
@@ -86,12 +87,22 @@ def find_files(pattern: str, spans: tuple[int, int] | None = None) -> list[Sourc
     return sorted(kept, key=lambda file: (file.span, file.path))
 
 
-def plan_fragments(files: Sequence[SourceFile]) -> list[Fragment]:
-    """The units of work for the files, in their order: per row group for Parquet, else per file."""
+def plan_fragments(files: Sequence[SourceFile], csv_block_bytes: int = csv_source.BLOCK_BYTES) -> list[Fragment]:
+    """The units of work for the files, in their order; their rows, one after the other, are the table.
+
+    Parquet goes by row group, CSV of two blocks or more by byte ranges of about one (gzip does not: see
+    csv_source), the rest by file.
+    """
     fragments: list[Fragment] = []
-    for file in files:
-        groups = parquet_source.row_groups(file.path) if _kind(file.path) == "parquet" else [None]
-        fragments.extend(Fragment(file.path, file.span, group) for group in groups)
+    for path, span in ((file.path, file.span) for file in files):
+        kind = _kind(path)
+        if kind == "parquet":
+            fragments.extend(Fragment(path, span, row_group=group) for group in parquet_source.row_groups(path))
+        elif kind == "csv":
+            ranges = csv_source.byte_ranges(path, csv_block_bytes)
+            fragments.extend(Fragment(path, span, byte_range=byte_range) for byte_range in ranges)
+        else:
+            fragments.append(Fragment(path, span))
     return fragments
 
 
@@ -121,11 +132,12 @@ def infer_columns(
     for paths in [csv_paths, *([file.path] for file in files if file.path not in csv_paths)]:
         if not paths:
             continue
-        types, rows = _infer(paths, skip)
+        headless = _kind(paths[0]) == "tfrecord"  # only its records tell which of the declared columns it has
+        types, rows = _infer(paths, drop if headless else skip)
         n_rows += rows
         for name, column_type in types.items():
             order.setdefault(name)
-            if column_type is not None:
+            if column_type is not None and name not in declared:
                 found[name] = (_widest(name, found.get(name), column_type, paths[0]), paths[0])
     if not n_rows:
         header = "has a header but no rows" if csv_paths else "has no rows"
@@ -149,7 +161,7 @@ def read_fragment(
     if kind == "parquet":
         batches = parquet_source.read(fragment.path, fragment.row_group, columns, batch_rows)
     elif kind == "csv":
-        batches = csv_source.read(fragment.path, columns)
+        batches = csv_source.read(fragment.path, columns, fragment.byte_range)
     else:
         batches = tfrecord_source.read(fragment.path, columns, batch_rows)
     return _regroup(batches, batch_rows)

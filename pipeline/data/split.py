@@ -6,17 +6,18 @@ reordered or read in other batches.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipeline.config import GroupSplit, HashSplit, TimeSplit, has_test_split
+from pipeline.config import GroupSplit, HashSplit, TimeSplit, has_test_split, unix_seconds
 from pipeline.errors import DataError
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 """2^64 divided by the golden ratio: the increment of SplitMix64 (Steele, Lea, Flood 2014)."""
+
+_MISSING = np.uint64(1)
+"""The hash of a missing value."""
 
 
 def split_names(split: TimeSplit | HashSplit | GroupSplit) -> tuple[str, ...]:
@@ -35,8 +36,9 @@ def assign(batch: pa.RecordBatch, split: TimeSplit | HashSplit | GroupSplit) -> 
     """
     if isinstance(split, TimeSplit):
         return _by_time(batch, split)
-    columns = [batch.column(split.column)] if isinstance(split, GroupSplit) else batch.columns
-    draw = _hash_rows(columns) / 2.0**64  # uniform in [0, 1)
+    # Sorted: a TFRecord file has its columns in no order.
+    names = [split.column] if isinstance(split, GroupSplit) else sorted(batch.schema.names)
+    draw = _hash_rows([batch.column(name) for name in names]) / 2.0**64  # uniform in [0, 1)
     weights = split.weights
     total = weights.train + weights.eval + weights.test
     bounds = np.cumsum([weights.train, weights.eval]) / total
@@ -50,13 +52,8 @@ def _by_time(batch: pa.RecordBatch, split: TimeSplit) -> npt.NDArray[np.int8]:
             f"{column.null_count} rows have no {split.column!r}, by which the split is made",
             "fill it in, drop those rows, or split by hash",
         )
-    bounds = [_unix_seconds(text) for text in (split.eval_from, split.test_from) if text is not None]
+    bounds = [unix_seconds(text) for text in (split.eval_from, split.test_from) if text is not None]
     return np.searchsorted(bounds, column.to_numpy(), side="right").astype(np.int8)
-
-
-def _unix_seconds(text: str) -> int:
-    moment = datetime.fromisoformat(text)
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
 
 
 def _hash_rows(columns: list[pa.Array]) -> npt.NDArray[np.uint64]:
@@ -73,11 +70,11 @@ def _hash_column(column: pa.Array) -> npt.NDArray[np.uint64]:
 
         encoded = column.dictionary_encode()
         distinct = hash_array(encoded.dictionary.to_numpy(zero_copy_only=False), categorize=False)
-        hashes = np.append(distinct, np.uint64(1))  # last: the missing value
+        hashes = np.append(distinct, _MISSING)
         return hashes[encoded.indices.fill_null(len(distinct)).to_numpy()]
     numbers = column.cast(pa.float64() if pa.types.is_floating(column.type) else pa.int64())
-    bits = numbers.fill_null(0).to_numpy(zero_copy_only=False).view(np.uint64)
-    return _mix(bits + column.is_null().to_numpy(zero_copy_only=False))
+    values = numbers.fill_null(0).to_numpy(zero_copy_only=False) + 0  # -0.0 becomes 0.0, its equal
+    return np.where(column.is_null().to_numpy(zero_copy_only=False), _MISSING, _mix(values.view(np.uint64)))
 
 
 def _mix(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:

@@ -7,15 +7,17 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping, MutableSequence
 from contextlib import contextmanager
+from typing import Any
 from urllib.parse import urlsplit
 
 import ml_metadata
+from google.protobuf.message import Message
 from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.config import PipelineConfig
-from pipeline.errors import WorkspaceError
+from pipeline.errors import DiskFullError, WorkspaceError, tells_of_full_disk
 
 
 def connection_config(config: PipelineConfig) -> metadata_store_pb2.ConnectionConfig:
@@ -49,10 +51,15 @@ def open_store(config: PipelineConfig) -> ml_metadata.MetadataStore:
     with tempfile.TemporaryFile() as chatter:
         try:
             with _standard_error_to(chatter.fileno()):
-                return ml_metadata.MetadataStore(connection_config(config))
+                connection = connection_config(config)
+                on_postgresql = connection.WhichOneof("config") == "postgresql"
+                return (_PostgreSQLStore if on_postgresql else ml_metadata.MetadataStore)(connection)
         except Exception as exc:  # ml_metadata raises a class of its own per status code, and RuntimeError
             chatter.seek(0)
             reason = _last_native_error(chatter.read().decode(errors="replace")) or str(exc).strip()
+            reason = without_sql(reason)
+            if tells_of_full_disk(reason) and config.metadata.url is None:
+                raise DiskFullError(config.root) from exc
             place = config.metadata.url or config.root / "metadata.db"
             raise WorkspaceError(
                 f"ML Metadata at {place} cannot be opened: {reason}",
@@ -60,6 +67,49 @@ def open_store(config: PipelineConfig) -> ml_metadata.MetadataStore:
                 if config.metadata.url
                 else "check the file's permissions and the disk; move a damaged file away to start lineage anew",
             ) from exc
+
+
+def without_sql(text: str) -> str:
+    """What went wrong, out of "Error when executing query: <that> query: <the whole SQL statement>"."""
+    return re.sub(r".*Error when executing query: (.*?) +query: .*", r"\1", text, flags=re.DOTALL)
+
+
+class _PostgreSQLStore(ml_metadata.MetadataStore):
+    r"""Stores a backslash as U+FE68 (small reverse solidus), and reads it back as a backslash.
+
+    ML Metadata cuts the first and last character off the SQL literal that libpq makes of a string, which does not
+    undo the ` E'…'` of one with a backslash: a syntax error at best. JSON within JSON is full of them
+    (EscapeString in https://github.com/google/ml-metadata/blob/master/ml_metadata/metadata_store/postgresql_metadata_source.cc).
+    To be removed when a plain MetadataStore on PostgreSQL can put and get the string "\\".
+    """
+
+    def _call(self, method_name: str, request: Message, response: Message, extra_options: Any = None) -> None:
+        sent = type(request)()
+        sent.CopyFrom(request)
+        _replace(sent, "\\", "\ufe68")
+        super()._call(method_name, sent, response, extra_options)
+        _replace(response, "\ufe68", "\\")
+
+
+def _replace(message: Message, old: str, new: str) -> None:
+    """Replaces in every string of a message, in place; the keys of maps stay."""
+    for field, value in message.ListFields():
+        if isinstance(value, str):
+            setattr(message, field.name, value.replace(old, new))
+        elif isinstance(value, Message):
+            _replace(value, old, new)
+        elif isinstance(value, MutableMapping):
+            for key, item in list(value.items()):
+                if isinstance(item, Message):
+                    _replace(item, old, new)
+                elif isinstance(item, str):
+                    value[key] = item.replace(old, new)
+        elif isinstance(value, MutableSequence):
+            for index, item in enumerate(value):
+                if isinstance(item, Message):
+                    _replace(item, old, new)
+                elif isinstance(item, str):
+                    value[index] = item.replace(old, new)
 
 
 @contextmanager

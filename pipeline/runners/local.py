@@ -6,12 +6,14 @@ and leaves an interrupted execution 'running' for ever.
 
 from __future__ import annotations
 
-import errno
+import logging
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Protocol
 
 from ml_metadata import errors as mlmd_errors
@@ -22,11 +24,14 @@ from tfx.orchestration.local import runner_utils
 from tfx.orchestration.portable import launcher, partial_run_utils, runtime_parameter_utils
 from tfx.orchestration.portable.mlmd import context_lib
 
+from pipeline.components.pusher import is_newest
 from pipeline.config import PipelineConfig
 from pipeline.definition import create_pipeline
 from pipeline.errors import ConfigError, PipelineError, WorkspaceError
 from pipeline.lineage.runs import NODE, RUN_CONTEXT, SECONDS, STEP_PROPERTIES, Step, StepState, read_steps
+from pipeline.lineage.store import connection_config, open_store
 from pipeline.provenance import run_properties
+from pipeline.runners.workspace import causes, translated_errors
 
 _RESOLVER = "tfx.dsl.components.common.resolver.Resolver"
 
@@ -69,18 +74,15 @@ def run(config: PipelineConfig, run_id: str, options: RunOptions, watcher: Watch
     nodes = [node.pipeline_node for node in ir.nodes if not node.pipeline_node.execution_options.HasField("skip")]
     watcher.planned([node.node_info.id for node in nodes if node.node_info.type.name != _RESOLVER])
     deployment = runner_utils.extract_local_deployment_config(ir)
-    connection = getattr(
-        deployment.metadata_connection_config,
-        deployment.metadata_connection_config.WhichOneof("connection_config"),
-    )
     properties = run_properties(run_id, config)
-    with translated_errors(config), metadata.Metadata(connection) as handle:
-        record = _RunRecord(handle, run_id, properties)
-        with record.outcome():
+    with _Metadata(config) as handle:
+        record = _RunRecord(config, handle, run_id, properties)
+        with record.outcome(), translated_errors(config.root):
+            _forget_lost_pushes(handle.store)
             for node in nodes:
                 if node.execution_options.run.perform_snapshot:
-                    partial_run_utils.snapshot(handle, ir)
-                _launch(ir, node, deployment, connection, record, watcher)
+                    _take_earlier_steps(handle, ir, options)
+                _launch(ir, node, deployment, _Metadata(config), record, watcher)
 
 
 def _compile(config: PipelineConfig, run_id: str, options: RunOptions) -> Any:
@@ -96,36 +98,86 @@ def _compile(config: PipelineConfig, run_id: str, options: RunOptions) -> Any:
             from_nodes=[options.from_node] if options.from_node else None,
             to_nodes=[options.to_node] if options.to_node else None,
         )
+        if all(node.pipeline_node.execution_options.HasField("skip") for node in ir.nodes):
+            raise ConfigError(
+                f"there is nothing to do from {options.from_node} to {options.to_node}",
+                f"name them in the order in which they run: {', '.join(known)}",
+            )
     return ir
 
 
-def _launch(ir: Any, node: Any, deployment: Any, connection: Any, record: _RunRecord, watcher: Watcher) -> None:
+def _take_earlier_steps(handle: Any, ir: Any, options: RunOptions) -> None:
+    try:
+        partial_run_utils.snapshot(handle, ir)
+    except LookupError as exc:
+        raise ConfigError(
+            f"--from {options.from_node}: the latest run did not get through the steps before it ({exc})",
+            "run without --from; what is unchanged is taken from the cache",
+        ) from exc
+
+
+def _forget_lost_pushes(store: Any) -> None:
+    """TFX's cache knows only that a model was pushed once. One that is not the newest version any more, or was
+    removed by hand, is not served; no longer live, its record makes Pusher push again."""
+    for artifact in store.get_artifacts_by_type("PushedModel"):
+        where = artifact.custom_properties["pushed_destination"].string_value
+        if artifact.state == metadata_store_pb2.Artifact.LIVE and where and not is_newest(Path(where)):
+            artifact.state = metadata_store_pb2.Artifact.ABANDONED
+            store.put_artifacts([artifact])
+
+
+def _launch(
+    ir: Any, node: Any, deployment: Any, connection: metadata.Metadata, record: _RunRecord, watcher: Watcher
+) -> None:
     name = node.node_info.id
     visible = node.node_info.type.name != _RESOLVER  # a look-up; the verdict tells what it found
     if visible:
         watcher.started(name)
     began = time.monotonic()
+    outcome = StepState.FAILED
     try:
         launcher.Launcher(
             pipeline_node=node,
-            mlmd_connection=metadata.Metadata(connection),
+            mlmd_connection=connection,
             pipeline_info=ir.pipeline_info,
             pipeline_runtime_spec=ir.runtime_spec,
             executor_spec=runner_utils.extract_executor_spec(deployment, name),
             custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, name),
         ).launch()
+        outcome = StepState.SKIPPED
+    except BaseException as exc:
+        # Beam makes an ordinary error of a Ctrl-C that it meets in a worker.
+        if any(isinstance(cause, KeyboardInterrupt) for cause in causes(exc)):
+            outcome = StepState.INTERRUPTED
+            raise KeyboardInterrupt from exc
+        raise
     finally:
-        step = record.step(name, time.monotonic() - began)
+        step = record.step(name, time.monotonic() - began, outcome)
         if visible:
             watcher.finished(step)
     if step.state is StepState.FAILED:  # the launcher swallows errors of input resolution
         raise RuntimeError(f"{name} failed before it began; the log says why")
 
 
+class _Metadata(metadata.Metadata):
+    """TFX's handle on our store, opened as everywhere else: stock TFX would know neither a way round ML Metadata's
+    fault on PostgreSQL nor our errors."""
+
+    def __init__(self, config: PipelineConfig) -> None:
+        super().__init__(connection_config(config))
+        self._config = config
+
+    def __enter__(self) -> _Metadata:
+        self._store = open_store(self._config)
+        self._users += 1
+        return self
+
+
 class _RunRecord:
     """What ML Metadata knows of the run as a whole: custom properties of its pipeline_run context."""
 
-    def __init__(self, handle: Any, run_id: str, properties: dict[str, str]) -> None:
+    def __init__(self, config: PipelineConfig, handle: Any, run_id: str, properties: dict[str, str]) -> None:
+        self._config = config
         self._store = handle.store
         self._properties = properties
         self._context = context_lib.register_context_if_not_exists(handle, RUN_CONTEXT, run_id)
@@ -140,28 +192,45 @@ class _RunRecord:
             yield
         except BaseException as exc:
             stopped = isinstance(exc, KeyboardInterrupt)
-            reason = "interrupted from the keyboard" if stopped else str(exc)[:2000]
-            self._write(
-                status="interrupted" if stopped else "failed",
-                reason=reason,
-                seconds=time.time() - self._began,
-            )
+            reason = str(exc) if isinstance(exc, PipelineError) else f"{type(exc).__name__}: {exc}"
+            try:
+                # A store that failed once may refuse whatever follows ("Transaction already open").
+                self._store = open_store(self._config)
+                self._write(
+                    status="interrupted" if stopped else "failed",
+                    reason="interrupted from the keyboard" if stopped else reason[:2000],
+                    seconds=time.time() - self._began,
+                )
+            except (WorkspaceError, mlmd_errors.StatusError):  # what ended the run matters more
+                logging.getLogger(__name__).exception("the end of the run could not be recorded")
             raise
         self._write(status="complete", seconds=time.time() - self._began)
 
-    def step(self, node: str, seconds: float) -> Step:
-        """Completes the record of the execution that `node` just registered, and returns it."""
+    def step(self, node: str, seconds: float, otherwise: StepState) -> Step:
+        """Completes the record of the execution that `node` just registered, and returns it.
+
+        Args:
+            otherwise: how the step ended if there is no such execution, or nobody has closed it.
+        """
+        folder = self._config.root / "artifacts" / node
+        shutil.rmtree(folder / ".system", ignore_errors=True)  # empty folders, a few more with every run
         new = [e for e in self._store.get_executions_by_context(self._context.id) if e.id not in self._seen]
         if not new:
-            return Step(node, StepState.SKIPPED, seconds, None)
+            return Step(node, otherwise, seconds, None)
         execution = max(new, key=lambda e: e.id)
         self._seen.update(e.id for e in new)
+        if execution.last_known_state == metadata_store_pb2.Execution.RUNNING:
+            # TFX removes outputs after an executor's exception, not after Ctrl-C or when its store fails. Before
+            # anything is recorded: on a full disk this makes room.
+            for output in folder.glob(f"*/{execution.id}"):
+                shutil.rmtree(output, ignore_errors=True)
+            execution.last_known_state = metadata_store_pb2.Execution.FAILED
+        if execution.last_known_state == metadata_store_pb2.Execution.FAILED and otherwise is StepState.INTERRUPTED:
+            execution.last_known_state = metadata_store_pb2.Execution.CANCELED
         values = self._properties | {NODE: node}
         for key in STEP_PROPERTIES:
             execution.custom_properties[key].string_value = values[key]
         execution.custom_properties[SECONDS].double_value = seconds
-        if execution.last_known_state == metadata_store_pb2.Execution.RUNNING:  # stopped by Ctrl-C
-            execution.last_known_state = metadata_store_pb2.Execution.CANCELED
         self._store.put_executions([execution])
         return next(step for step in read_steps(self._store, self._context.id) if step.execution_id == execution.id)
 
@@ -172,25 +241,3 @@ class _RunRecord:
             else:
                 self._context.custom_properties[key].double_value = value
         self._store.put_contexts([self._context])
-
-
-@contextmanager
-def translated_errors(config: PipelineConfig) -> Iterator[None]:
-    """Turns a full disk and a failing metadata store, however deep they were met, into messages."""
-    try:
-        yield
-    except PipelineError:
-        raise
-    except Exception as exc:
-        text = str(exc)
-        no_space = isinstance(exc, OSError) and exc.errno == errno.ENOSPC
-        # Beam hands on the text of an error, SQLite its own words.
-        if no_space or "No space left on device" in text or "database or disk is full" in text:
-            raise WorkspaceError(
-                f"the disk that holds the workspace {config.root} is full",
-                "free some space and run again; finished steps are kept",
-            ) from exc
-        # The second are the words of TFX's RuntimeError when it cannot connect.
-        if isinstance(exc, mlmd_errors.StatusError) or "Failed to establish connection to Metadata" in text:
-            raise WorkspaceError(f"ML Metadata failed: {text}", "`longhaul doctor` checks the store") from exc
-        raise

@@ -6,6 +6,7 @@ import datetime
 import decimal
 import gzip
 import pickle
+import random
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline.data import csv_source
 from pipeline.data.columns import ColumnType
 from pipeline.data.source import (
     Fragment,
@@ -38,10 +40,12 @@ def infer(*paths: str, **kwargs: object) -> dict[str, ColumnType]:
     return infer_columns([SourceFile(path, 0) for path in paths], **kwargs)  # type: ignore[arg-type]
 
 
-def read(path: str, columns: Mapping[str, ColumnType], batch_rows: int = 65536) -> dict[str, list[object]]:
+def read(
+    path: str, columns: Mapping[str, ColumnType], batch_rows: int = 65536, block: int = csv_source.BLOCK_BYTES
+) -> dict[str, list[object]]:
     batches = [
         batch
-        for fragment in plan_fragments([SourceFile(path, 0)])
+        for fragment in plan_fragments([SourceFile(path, 0)], block)
         for batch in read_fragment(fragment, columns, batch_rows)
     ]
     for batch in batches:
@@ -285,6 +289,118 @@ def test_corrupt_and_misnamed_files_are_named(tmp_path: Path) -> None:
     assert "Not a gzipped file" in error(infer, str(plain))
     assert "Excel" in error(infer, write(tmp_path / "x.csv", b"PK\x03\x04rest"))
     assert "cannot be read" in error(infer, write(tmp_path / "x.parquet", b"not parquet at all"))
+
+
+# CSV: byte ranges
+
+NASTY = [
+    b'\xef\xbb\xbf"a\n",b\r\n',
+    b'1,"x,""y""\n,\r\n"\r\n',
+    b"\n\r\n",  # blank lines belong to a range, never to a row
+    b'"",""""\n',
+    b'5" pipe,a""b\n',  # quotes within a field are characters ...
+    b'6",\n',
+    b'"\n7","\n"",\n"z"\n',  # ... also the last one here, so that the next line break ends the row
+    b'"8"\r"9\n",10"\n',  # an old Macintosh line end
+    b'\xef\xbb\xbf11,"\xc3\xbc\n"\n',  # not at the start of the file, a byte order mark is a value's
+    b"NA,12\r\n",
+    b'"13\n","last\n"z',
+]
+
+
+def starts(path: str, step: int, scan_bytes: int) -> list[int]:
+    return list(csv_source.record_starts(path, step, scan_bytes))
+
+
+def test_csv_ranges_of_any_size_hold_the_rows_of_the_file_in_order(tmp_path: Path) -> None:
+    rows = [*NASTY[:7], b"8,\n", *NASTY[8:]]  # Arrow has the Macintosh row as two, of one and two fields
+    columns = {"b": STRING, "a\n": STRING}
+    for ending in (b"", b"\n", b"\r\n\n"):
+        content = b"".join(rows) + ending
+        path = write(tmp_path / "t.csv", content)
+        whole = read(path, columns)
+        assert whole["a\n"] == ["1", None, '5" pipe', '6"', "\n7", "8", "\ufeff11", None, "13\n"]
+        assert whole["b"] == ['x,"y"\n,\r\n', '"', 'a""b', None, '\n",\nz"', None, "ü\n", "12", "last\nz"]
+        for block in range(1, len(content) + 2):
+            assert read(path, columns, block=block) == whole, block
+            assert all(start < end for start, end in filter(None, csv_source.byte_ranges(path, block)))
+
+
+def test_a_csv_range_may_start_after_every_line_break_outside_quotes_and_nowhere_else(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.csv", b"".join(NASTY))
+    ends = np.cumsum([len(part) for part in NASTY]).tolist()
+    expected = sorted([*ends[:-1], ends[1] + 1])  # the blank lines are two
+    for scan_bytes in range(1, ends[-1] + 1):
+        assert starts(path, 1, scan_bytes) == expected
+    for step in range(2, ends[-1]):
+        cuts = [0]
+        while after := [place for place in expected if place >= cuts[-1] + step]:
+            cuts.append(after[0])
+        assert starts(path, step, 1) == starts(path, step, 40) == starts(path, step, 1 << 20) == cuts[1:]
+
+
+def test_random_csv_is_cut_as_arrow_reads_it(tmp_path: Path) -> None:
+    draw = random.Random(0)
+    for _ in range(60):
+        fields = [
+            '"' + "".join(draw.choices([*"a,\n\r", '""'], k=draw.randrange(5))) + draw.choice(['"', '"', '"b"', '"b'])
+            if draw.random() < 0.5
+            else draw.choice("ab1") + "".join(draw.choices('a"', k=draw.randrange(4)))
+            for _ in range(40)
+        ]
+        lines = [
+            f"{a},{b}" + draw.choice(["\n", "\r\n", "\n\n"]) for a, b in zip(fields[::2], fields[1::2], strict=True)
+        ]
+        path = write(tmp_path / "t.csv", "x,y\n" + "".join(lines))
+        columns = {"x": STRING, "y": STRING}
+        whole = read(path, columns)
+        assert len(whole["x"]) == 20
+        assert len(plan_fragments([SourceFile(path, 0)], 1)) > 20
+        for block in (1, 7, 50):
+            assert read(path, columns, block=block) == whole
+        assert starts(path, 1, 1) == starts(path, 1, draw.randrange(2, 100))
+
+
+def test_errors_in_a_csv_range_name_the_line_in_the_file(tmp_path: Path) -> None:
+    good = ['1,"x\ny"\n', "2,y\r\n", "\n", '3,"""\n\n"\n'] * 3
+    for bad in ("abc,x\n", "1,2,3\n", '"4,x\n', '4,"x\n', "4,\udcff\n"):
+        for place in range(len(good) + 1):
+            lines = ["n,s\n", *good[:place], bad, *good[place:]]
+            path = write(tmp_path / "t.csv", "".join(lines).encode(errors="surrogateescape"))
+            message = error(read, path, {"n": INT, "s": STRING})
+            if '"' not in bad:  # a quote too many may show only further down
+                assert f"line {1 + ''.join(lines[: place + 1]).count(chr(10))}: " in message
+            for block in (1, 12, 30):
+                assert error(read, path, {"n": INT, "s": STRING}, block=block) == message
+
+
+def test_large_plain_csv_is_split_evenly_and_nothing_else_of_it_is_read(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    content = b"n,s\n" + b"".join(b'%d,"a\nb"\n' % i for i in range(1000, 2000))  # 11 bytes a row
+    path = write(tmp_path / "t.csv", content)
+    assert plan_fragments([SourceFile(path, 3)]) == [Fragment(path, 3)]
+    assert plan_fragments([SourceFile(path, 3)], len(content) // 2 + 1) == [Fragment(path, 3)]
+    fragments = plan_fragments([SourceFile(path, 3)], 2700)
+    assert fragments == [
+        Fragment(path, 3, None, (0, 2754)),
+        Fragment(path, 3, None, (2754, 5515)),
+        Fragment(path, 3, None, (5515, 8276)),
+        Fragment(path, 3, None, (8276, len(content))),
+    ]
+    assert pickle.loads(pickle.dumps(fragments)) == fragments
+    # Spoil all but the header and the third range: it must not show.
+    (tmp_path / "t.csv").write_bytes(content[:4] + b'\xff"' * 2755 + b"\n" + content[5515:8276] + b'"\xff,,' * 700)
+    batches = list(read_fragment(fragments[2], {"n": INT}, 100))
+    assert [batch.num_rows for batch in batches] == [100, 100, 51]
+    assert pa.Table.from_batches(batches).column("n").to_pylist() == list(range(1501, 1752))
+    zipped = write(tmp_path / "t.csv.gz", content)
+    assert plan_fragments([SourceFile(zipped, 3)], 100) == [Fragment(zipped, 3)]
+    assert "t.csv.gz is read by one worker only, since gzip cannot be split" in caplog.text
+    # Without a line feed there is nowhere to cut.
+    old = write(tmp_path / "old.csv", content.replace(b"a\nb", b"x").replace(b"\n", b"\r"))
+    assert plan_fragments([SourceFile(old, 3)], 100) == [Fragment(old, 3)]
+    assert read(old, {"n": INT}, block=100)["n"] == list(range(1000, 2000))
 
 
 # Parquet

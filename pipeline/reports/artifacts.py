@@ -1,0 +1,206 @@
+"""What a run left on disk, as plain data. No TensorFlow; nothing here raises when something is missing or damaged."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from google.protobuf.message import DecodeError
+from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
+
+from pipeline.lineage.runs import Run
+
+T = TypeVar("T")
+
+_TOP_VALUES = 10
+
+
+@dataclass(frozen=True)
+class SplitStatistics:
+    """One column in one split.
+
+    Attributes:
+        rows: with and without a value.
+        missing: share of the rows without a value.
+        distinct: different values of a text column; TFDV does not count those of numbers.
+        top: the ten commonest values of a text column and the share of each.
+        shares: the shares here of the column's ten commonest values in its first split.
+        zeros, low, mean, median, high: of a numeric column; None if it has no values.
+        bars: (low, high, share) for each bar of a numeric column's histogram. Shares are of the values that are there.
+    """
+
+    rows: int
+    missing: float
+    distinct: int | None = None
+    top: list[tuple[str, float]] = field(default_factory=list)
+    shares: list[float] = field(default_factory=list)
+    zeros: float | None = None
+    low: float | None = None
+    mean: float | None = None
+    median: float | None = None
+    high: float | None = None
+    bars: list[tuple[float, float, float]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the table; `splits` lacks those in which it does not occur."""
+
+    name: str
+    type: str
+    is_number: bool
+    splits: dict[str, SplitStatistics]
+
+
+@dataclass(frozen=True)
+class Anomaly:
+    """What ExampleValidator objects to. An anomaly of the whole split has no column."""
+
+    split: str
+    column: str
+    what: str
+    detail: str
+
+
+class Artifacts:
+    """Reads a run's artifacts; what is on record but cannot be read is told in `problems`."""
+
+    def __init__(self, run: Run) -> None:
+        self._by_type: dict[str, Path] = {}
+        for artifacts in run.artifacts.values():
+            for artifact in artifacts:
+                self._by_type.setdefault(artifact.type, Path(artifact.uri))
+        self.problems: list[str] = []
+
+    def json(self, artifact_type: str, file: str) -> dict[str, Any] | None:
+        """A JSON file of the artifact of that type, or None."""
+        if artifact_type not in self._by_type:
+            return None
+        content = self._read(self._by_type[artifact_type] / file, json.loads)
+        return content if isinstance(content, dict) else None
+
+    def columns(self, types: dict[str, str]) -> list[Column] | None:
+        """Statistics of every column, in the table's order; None without an artifact.
+
+        Args:
+            types: column types as ingestion read them; the statistics' own are coarser.
+        """
+        splits = self._splits("ExampleStatistics", "FeatureStats.pb", _statistics)
+        if splits is None:
+            return None
+        found: dict[str, dict[str, Any]] = {}
+        for split, features in splits.items():
+            for feature in features:
+                found.setdefault(".".join(feature.path.step) or feature.name, {})[split] = feature
+        return [_column(name, types.get(name, ""), features) for name, features in found.items()]
+
+    def anomalies(self) -> dict[str, list[Anomaly]] | None:
+        """By split; None without an artifact."""
+        found = self._splits("ExampleAnomalies", "SchemaDiff.pb", anomalies_pb2.Anomalies.FromString)
+        return None if found is None else {split: _anomalies(split, proto) for split, proto in found.items()}
+
+    def _splits(self, artifact_type: str, file: str, parse: Callable[[bytes], T]) -> dict[str, T] | None:
+        """The parsed file of every split, `train` first."""
+        folder = self._by_type.get(artifact_type)
+        if folder is None:
+            return None
+        names = sorted(
+            (path.name.removeprefix("Split-") for path in folder.glob("Split-*")),
+            key=lambda name: (["train", "eval", "test", name].index(name), name),
+        )
+        if not names:
+            self.problems.append(f"{folder} is on record, but its files are gone")
+        parsed = {name: self._read(folder / f"Split-{name}" / file, parse) for name in names}
+        return {name: value for name, value in parsed.items() if value is not None} or None
+
+    def _read(self, path: Path, parse: Callable[[bytes], T]) -> T | None:
+        try:
+            return parse(path.read_bytes())
+        except FileNotFoundError:
+            self.problems.append(f"{path} is on record, but the file is gone")
+        except (OSError, ValueError, DecodeError) as exc:
+            self.problems.append(f"{path} cannot be read: {exc}")
+        return None
+
+
+def _statistics(data: bytes) -> list[Any]:
+    """The features of the first data set (the others are slices)."""
+    datasets = statistics_pb2.DatasetFeatureStatisticsList.FromString(data).datasets
+    return list(datasets[0].features) if datasets else []
+
+
+def _column(name: str, read_as: str, features: dict[str, Any]) -> Column:
+    """`features`: what TFDV says of the column, by split."""
+    first = next(iter(features.values()))
+    values = [bucket.label for bucket in first.string_stats.rank_histogram.buckets[:_TOP_VALUES]]
+    return Column(
+        name,
+        read_as or statistics_pb2.FeatureNameStatistics.Type.Name(first.type).lower(),
+        any(feature.HasField("num_stats") for feature in features.values()),
+        {split: _split_statistics(feature, values) for split, feature in features.items()},
+    )
+
+
+def _split_statistics(feature: Any, compared: list[str]) -> SplitStatistics:
+    kind = feature.WhichOneof("stats")
+    if kind is None:
+        return SplitStatistics(0, 0.0)
+    stats = getattr(feature, kind)
+    values, missing = stats.common_stats.num_non_missing, stats.common_stats.num_missing
+    rows = values + missing
+    known: dict[str, Any] = {}
+    if values and kind == "num_stats":
+        known = {
+            "zeros": stats.num_zeros / values,
+            "low": stats.min,
+            "mean": stats.mean,
+            "median": stats.median,
+            "high": stats.max,
+            "bars": _bars(feature),
+        }
+    elif kind == "string_stats":
+        # TFDV ranks the first thousand values.
+        ranked = {bucket.label: bucket.sample_count / values for bucket in stats.rank_histogram.buckets}
+        known = {
+            "distinct": stats.unique,
+            "top": list(ranked.items())[:_TOP_VALUES],
+            "shares": [ranked.get(value, 0.0) for value in compared],
+        }
+    return SplitStatistics(rows, missing / rows if rows else 0.0, **known)
+
+
+def _bars(feature: Any) -> list[tuple[float, float, float]]:
+    """The histogram of equal widths. Bars of whole numbers reach half a unit beyond the numbers that they hold."""
+    standard = statistics_pb2.Histogram.HistogramType.STANDARD
+    buckets = next((list(found.buckets) for found in feature.num_stats.histograms if found.type == standard), [])
+    total = sum(bucket.sample_count for bucket in buckets)
+    bars = []
+    for bucket in buckets:
+        low, high = bucket.low_value, bucket.high_value
+        if not (total and math.isfinite(low) and math.isfinite(high)):
+            continue
+        if feature.type == statistics_pb2.FeatureNameStatistics.INT:
+            # TFDV counts a bound with the bar below it.
+            least, greatest = math.ceil(low) if bucket is buckets[0] else math.floor(low) + 1, math.floor(high)
+            if least > greatest:  # narrower than one, and between two numbers
+                continue
+            low, high = least - 0.5, greatest + 0.5
+        bars.append((low, high, bucket.sample_count / total))
+    return bars
+
+
+def _anomalies(split: str, proto: Any) -> list[Anomaly]:
+    found = [
+        Anomaly(split, ".".join(info.path.step) or name, info.short_description, info.description)
+        for name, info in sorted(proto.anomaly_info.items())
+    ]
+    if proto.HasField("dataset_anomaly_info"):
+        info = proto.dataset_anomaly_info
+        found.insert(0, Anomaly(split, "", info.short_description, info.description))
+    if proto.data_missing:
+        found.insert(0, Anomaly(split, "", "No data", "The split holds no rows."))
+    return found

@@ -1,0 +1,49 @@
+"""Numbers, shares and moments as people read them."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+
+NOTHING = "\N{EN DASH}"
+"""Stands where there is no number."""
+
+
+def number(value: float | None) -> str:
+    """A metric: four digits after the point, fewer for large values."""
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    return f"{value:,.{4 if abs(value) < 10 else 2 if abs(value) < 1000 else 0}f}"
+
+
+def signed(value: float) -> str:
+    """A difference of two metrics."""
+    return ("+" if value > 0 else "\N{MINUS SIGN}" if value < 0 else "") + number(abs(value))
+
+
+def share(value: float | None) -> str:
+    """A part of the whole, in percent."""
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    return "< 0.1 %" if 0 < value < 0.001 else "0 %" if value == 0 else f"{100 * value:.1f} %"
+
+
+def quantity(value: float | None, kind: str = "") -> str:
+    """A value of a column; one of a timestamp column as a date and time."""
+    if value is None or math.isnan(value):
+        return NOTHING
+    if kind == "timestamp":
+        return moment(value)
+    whole = math.isfinite(value) and (value == round(value) or abs(value) >= 1000) and abs(value) < 1e12
+    if not whole:
+        return f"{value:.4g}"
+    return f"{value:.0f}" if abs(value) < 10_000 else f"{value:,.0f}"  # a year has no comma
+
+
+def moment(value: float | str) -> str:
+    """Seconds since 1970 or an ISO date and time, to the minute; what is neither stays as it is."""
+    try:
+        at = datetime.fromisoformat(value) if isinstance(value, str) else datetime.fromtimestamp(value, UTC)
+    except (ValueError, OverflowError, OSError):
+        return str(value)
+    return f"{at:%Y-%m-%d %H:%M}"

@@ -1,0 +1,182 @@
+"""What was found of the model: the verdict in words, metrics against their thresholds, slices."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import groupby
+from json import loads
+from typing import Any
+
+from pipeline.lineage.runs import Run, StepState
+from pipeline.reports.formats import number
+
+MAX_SLICES = 100
+"""Shown of one set of slicing columns: the largest."""
+FEW_ROWS = 100
+"""A slice with fewer rows is shown pale: its metrics are mostly chance."""
+COUNT = "example_count"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a reader wants to know first.
+
+    Attributes:
+        good: None where there is no verdict.
+        reasons: one for each broken threshold, or the lines that say what happened.
+    """
+
+    good: bool | None
+    title: str
+    reasons: list[str]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric over all rows; `held` is None without a threshold."""
+
+    name: str
+    value: float
+    champion: float | None
+    threshold: str
+    held: bool | None
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Rows with the given values in the slicing columns; `place`: the main metric on the scale, 0 to 1."""
+
+    label: str
+    rows: int | None
+    metrics: dict[str, float]
+    place: float | None
+
+
+@dataclass(frozen=True)
+class SliceGroup:
+    """The slices by one set of columns, the largest first."""
+
+    columns: str
+    slices: list[Slice]
+    left_out: int
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Metrics and slices.
+
+    Attributes:
+        metrics: those with a threshold first; the first of all is the main one.
+        scale: least, overall and greatest value of the main metric over the slices that are not small, or over all
+            if all are; None if it is not a number.
+    """
+
+    metrics: list[Metric]
+    scale: tuple[float, float, float] | None
+    slice_groups: list[SliceGroup]
+
+
+def judge(verdict: dict[str, Any] | None, eval_config: dict[str, Any] | None) -> Judgement | None:
+    """From Evaluator's `verdict.json` and `eval_config.json`; None without a verdict."""
+    metrics = _metrics(verdict, _thresholds(eval_config)) if verdict else []
+    if not verdict or not metrics:
+        return None
+    main = metrics[0].name
+    scale = _scale(verdict, main)
+    return Judgement(metrics, scale, _slice_groups(verdict["slices"], main, scale))
+
+
+def headline(run: Run, verdict: dict[str, Any] | None, judgement: Judgement | None) -> Verdict:
+    """What stands on top of the page."""
+    if run.status != "complete":
+        return Verdict(None, *_unfinished(run))
+    if verdict is None:
+        last = next((step.node for step in reversed(run.steps) if step.state is not StepState.SKIPPED), None)
+        return Verdict(None, "No verdict", [f"the run ended with {last or 'no step'}, before a model was judged"])
+    if not verdict["blessed"]:
+        return Verdict(False, "Not blessed", list(verdict["failures"]) or ["the evaluation does not say why"])
+    metrics = judgement.metrics if judgement else []
+    held = [f"{metric.name} {number(metric.value)}, {metric.threshold}" for metric in metrics if metric.threshold]
+    champion = "" if verdict["champion"] else "; no champion yet"
+    return Verdict(True, "Blessed", [("; ".join(held) or "every threshold held") + champion])
+
+
+def _unfinished(run: Run) -> tuple[str, list[str]]:
+    """Title and reasons for a run that did not come to its end."""
+    ended = (StepState.FAILED, StepState.INTERRUPTED, StepState.RUNNING)
+    place = next((f" in {step.node}" for step in reversed(run.steps) if step.state in ended), "")
+    reasons = run.reason.splitlines()
+    if run.status == "failed":
+        return f"Failed{place}", reasons or ["the log says why"]
+    if run.status == "interrupted":
+        return f"Interrupted{place}", reasons or ["somebody stopped it"]
+    return f"Not finished{place}", ["it is still at work, or its process died"]
+
+
+def _thresholds(document: dict[str, Any] | None) -> dict[str, dict[str, Any]]:
+    """{metric: TFMA's threshold over all rows} of the run itself, in the order of the configuration."""
+    found = {}
+    for spec in ((document or {}).get("evalConfig") or {}).get("metricsSpecs", []):
+        for metric in spec.get("metrics", []):
+            name = loads(metric.get("config", "{}")).get("name", metric["className"])
+            overall = [entry for entry in metric.get("perSliceThresholds", []) if entry["slicingSpecs"] == [{}]]
+            found[name] = overall[0]["threshold"] if overall else metric.get("threshold", {})
+    return found
+
+
+def _metrics(verdict: dict[str, Any], thresholds: dict[str, dict[str, Any]]) -> list[Metric]:
+    """Those with a threshold first: the first of them is the main metric."""
+    values, champion = verdict["metrics"], verdict["champion"] or {}
+    order = {name: (not threshold, place) for place, (name, threshold) in enumerate(thresholds.items())}
+    names = sorted((name for name in values if name != COUNT), key=lambda name: order.get(name, (True, len(order))))
+    return [_metric(name, values[name], champion.get(name), thresholds.get(name, {})) for name in names]
+
+
+def _metric(name: str, value: float, champion: float | None, threshold: dict[str, Any]) -> Metric:
+    bounds = threshold.get("valueThreshold", {})
+    at_least, at_most = float(bounds.get("lowerBound", -math.inf)), float(bounds.get("upperBound", math.inf))
+    rules = [f"needs at least {at_least:g}"] if math.isfinite(at_least) else []
+    rules += [f"may be at most {at_most:g}"] if math.isfinite(at_most) else []
+    change = threshold.get("changeThreshold")
+    if change and champion is not None:
+        change_by = float(change.get("absolute", 0.0))  # negative where higher is better
+        rules.append(f"may lose {abs(change_by):g} to the champion's {number(champion)}")
+        if change.get("direction") == "LOWER_IS_BETTER":
+            at_most = min(at_most, champion + change_by)
+        else:
+            at_least = max(at_least, champion + change_by)
+    return Metric(name, value, champion, " and ".join(rules), at_least <= value <= at_most if rules else None)
+
+
+def _scale(verdict: dict[str, Any], main: str) -> tuple[float, float, float] | None:
+    overall = verdict["metrics"][main]
+    slices = [entry["metrics"] for entry in verdict["slices"]]
+    large = [metrics for metrics in slices if metrics.get(COUNT, 0) >= FEW_ROWS]
+    values = [value for metrics in large or slices if math.isfinite(value := metrics.get(main, math.nan))]
+    return (min([overall, *values]), overall, max([overall, *values])) if math.isfinite(overall) else None
+
+
+def _slice_groups(
+    slices: list[dict[str, Any]], main: str, scale: tuple[float, float, float] | None
+) -> list[SliceGroup]:
+    """One group for each set of columns, those with the fewest slices first."""
+    groups = []
+    for columns, entries in groupby(sorted(slices, key=_columns), key=_columns):
+        members = [_slice(entry, main, scale) for entry in entries]
+        members.sort(key=lambda member: -(member.rows or 0))
+        groups.append(SliceGroup(" and ".join(columns), members[:MAX_SLICES], max(0, len(members) - MAX_SLICES)))
+    return sorted(groups, key=lambda group: len(group.slices) + group.left_out)
+
+
+def _columns(entry: dict[str, Any]) -> list[str]:
+    return list(entry["slice"])
+
+
+def _slice(entry: dict[str, Any], main: str, scale: tuple[float, float, float] | None) -> Slice:
+    metrics = entry["metrics"]
+    value, rows = metrics.get(main, math.nan), metrics.get(COUNT)
+    place = None
+    if scale and math.isfinite(value):
+        place = min(1.0, max(0.0, (value - scale[0]) / (scale[2] - scale[0] or 1.0)))
+    return Slice(", ".join(map(str, entry["slice"].values())), None if rows is None else int(rows), metrics, place)

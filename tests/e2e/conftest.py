@@ -1,0 +1,76 @@
+"""What the end-to-end tests share: the command line in this process, and a slice of the real flights."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline import cli
+from pipeline.flights import collect
+
+ROWS_A_MONTH = 1500
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended, and all that it showed on standard output and error."""
+
+    code: int
+    text: str
+
+
+@pytest.fixture(scope="session")
+def longhaul() -> Callable[..., Outcome]:
+    """`longhaul(*arguments)` runs a command in this process, because importing TFX takes many seconds."""
+
+    def call(*arguments: str | Path) -> Outcome:
+        with _captured() as capture, pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", ["longhaul", *map(str, arguments)])
+            with pytest.raises(SystemExit) as exit_:
+                cli.main()
+            assert isinstance(exit_.value.code, int)
+            capture.seek(0)
+            return Outcome(exit_.value.code, capture.read())
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def flights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with span-01/flights.parquet to span-12, each an even choice of ROWS_A_MONTH real flights."""
+    whole, folder = tmp_path_factory.mktemp("whole") / "flights", tmp_path_factory.mktemp("flights")
+    collect.build(whole)
+    for path in sorted(whole.glob("span-*/flights.parquet")):
+        month = pq.read_table(path)
+        chosen = pa.array([i * month.num_rows // ROWS_A_MONTH for i in range(ROWS_A_MONTH)])
+        (folder / path.parent.name).mkdir()
+        pq.write_table(month.take(chosen), folder / path.parent.name / path.name)
+    return folder
+
+
+@contextmanager
+def _captured() -> Iterator[object]:
+    """Standard output and error in one file, whether written by Python or to the descriptors."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as file:
+        saved = os.dup(1), os.dup(2)
+        try:
+            os.dup2(file.fileno(), 1)
+            os.dup2(file.fileno(), 2)
+            with os.fdopen(os.dup(1), "w", 1, "utf-8") as stream, redirect_stdout(stream), redirect_stderr(stream):
+                yield file
+        finally:
+            os.dup2(saved[0], 1)
+            os.dup2(saved[1], 2)
+            for descriptor in saved:
+                os.close(descriptor)

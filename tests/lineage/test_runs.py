@@ -1,0 +1,183 @@
+"""Runs read back from a real, small store on SQLite."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import ml_metadata
+import pytest
+from ml_metadata.proto import metadata_store_pb2
+
+from pipeline.config import PipelineConfig
+from pipeline.errors import PipelineError, WorkspaceError
+from pipeline.lineage.runs import RUN_CONTEXT, Artifact, Step, StepState, find_run, list_runs
+from pipeline.lineage.store import open_existing_store, open_store
+
+STATES = metadata_store_pb2.Execution
+
+
+def config(workspace: Path) -> PipelineConfig:
+    return PipelineConfig.model_validate(
+        {
+            "name": "cats",
+            "workspace": str(workspace),
+            "data": {"path": "cats.csv", "label": "purrs", "task": "binary"},
+            "split": {"by": "hash"},
+            "schema": {"file": "cats.pbtxt"},
+            "evaluation": {"thresholds": {"auc": {"at_least": 0.6}}},
+        }
+    )
+
+
+class Writer:
+    """Writes what the runner and TFX would."""
+
+    def __init__(self, store: ml_metadata.MetadataStore) -> None:
+        self.store = store
+        self.context_type = store.put_context_type(metadata_store_pb2.ContextType(name=RUN_CONTEXT))
+
+    def run(self, run_id: str, **properties: str | float) -> int:
+        context = metadata_store_pb2.Context(type_id=self.context_type, name=run_id)
+        _set(context, properties)
+        return int(self.store.put_contexts([context])[0])
+
+    def step(self, run: int, node: str, state: Any, seconds: float = 0.0, node_property: bool = True) -> int:
+        kind = metadata_store_pb2.ExecutionType(name=f"pipeline.components.x.{node}")
+        execution = STATES(type_id=self.store.put_execution_type(kind), last_known_state=state)
+        _set(execution, {"node": node, "seconds": seconds} if node_property else {})
+        (number,) = self.store.put_executions([execution])
+        self.store.put_attributions_and_associations(
+            [], [metadata_store_pb2.Association(context_id=run, execution_id=number)]
+        )
+        return int(number)
+
+    def artifact(self, execution: int, kind: str, uri: Path, **properties: str | int) -> int:
+        artifact_type = self.store.put_artifact_type(metadata_store_pb2.ArtifactType(name=kind))
+        artifact = metadata_store_pb2.Artifact(type_id=artifact_type, uri=str(uri))
+        _set(artifact, properties)
+        (number,) = self.store.put_artifacts([artifact])
+        self.event(execution, number, metadata_store_pb2.Event.OUTPUT)
+        return int(number)
+
+    def event(self, execution: int, artifact: int, kind: Any) -> None:
+        self.store.put_events([metadata_store_pb2.Event(execution_id=execution, artifact_id=artifact, type=kind)])
+
+
+def _set(record: Any, properties: dict[str, Any]) -> None:
+    for key, value in properties.items():
+        field = {str: "string_value", float: "double_value", int: "int_value"}[type(value)]
+        setattr(record.custom_properties[key], field, value)
+
+
+@pytest.fixture
+def writer(tmp_path: Path) -> Writer:
+    return Writer(open_store(config(tmp_path)))
+
+
+def test_runs_come_newest_first_and_only_of_the_pipeline_asked_for(writer: Writer) -> None:
+    writer.run("20260102-000000-000", pipeline="cats", status="complete", started="2026-01-02", seconds=61.5)
+    writer.run("20260103-000000-000", pipeline="cats", status="failed", reason="the disk is full", seconds=2.0)
+    writer.run("20260101-000000-000", pipeline="cats", status="running")
+    writer.run("20260104-000000-000", pipeline="dogs", status="complete")
+    found = list_runs(writer.store, "cats")
+    assert [(run.run_id, run.status, run.seconds, run.reason) for run in found] == [
+        ("20260103-000000-000", "failed", 2.0, "the disk is full"),
+        ("20260102-000000-000", "complete", 61.5, ""),
+        ("20260101-000000-000", "running", 0.0, ""),
+    ]
+    assert found[1].started == "2026-01-02"
+    assert list_runs(writer.store, "birds") == []
+
+
+def test_a_run_has_its_steps_in_order_with_states(writer: Writer) -> None:
+    other = writer.run("other", pipeline="cats")
+    run = writer.run("r1", pipeline="cats", config_digest="c0ffee", code_digest="f00d", package_versions="{}")
+    numbers = [
+        writer.step(run, "Cached", STATES.CACHED, 0.25),
+        writer.step(other, "Elsewhere", STATES.COMPLETE),
+        writer.step(run, "Done", STATES.COMPLETE, 7.5),
+        writer.step(run, "Stopped", STATES.CANCELED),
+        writer.step(run, "Failed", STATES.FAILED),
+        writer.step(run, "Working", STATES.RUNNING, node_property=False),  # its type's name stands in
+    ]
+    del numbers[1]
+    found = find_run(writer.store, "cats", "r1")
+    assert found.steps == [
+        Step("Cached", StepState.CACHED, 0.25, numbers[0]),
+        Step("Done", StepState.DONE, 7.5, numbers[1]),
+        Step("Stopped", StepState.INTERRUPTED, 0.0, numbers[2]),
+        Step("Failed", StepState.FAILED, 0.0, numbers[3]),
+        Step("Working", StepState.RUNNING, 0.0, numbers[4]),
+    ]
+    assert found.properties == {"config_digest": "c0ffee", "code_digest": "f00d", "package_versions": "{}"}
+
+
+def test_outputs_belong_to_the_step_that_made_or_reused_them(writer: Writer, tmp_path: Path) -> None:
+    first, second = writer.run("r1", pipeline="cats"), writer.run("r2", pipeline="cats")
+    model = writer.artifact(writer.step(first, "Trainer", STATES.COMPLETE), "Model", tmp_path / "model", rows=9)
+    writer.event(writer.step(second, "Trainer", STATES.CACHED), model, metadata_store_pb2.Event.OUTPUT)
+    writer.event(writer.step(second, "Evaluator", STATES.COMPLETE), model, metadata_store_pb2.Event.INPUT)
+    expected = {"Trainer": [Artifact("Model", str(tmp_path / "model"), {"rows": 9})]}
+    assert find_run(writer.store, "cats", "r1").artifacts == expected
+    assert find_run(writer.store, "cats", "r2").artifacts == expected
+
+
+def test_verdict_ingestion_and_push_are_read_from_their_artifacts(writer: Writer, tmp_path: Path) -> None:
+    run = writer.run("r1", pipeline="cats")
+    for folder, file, content in (("e", "verdict.json", {"blessed": True}), ("x", "ingestion.json", {"rows": {}})):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / file).write_text(json.dumps(content))
+    evaluator = writer.step(run, "Evaluator", STATES.COMPLETE)
+    writer.artifact(evaluator, "ModelBlessing", tmp_path / "x")
+    writer.artifact(evaluator, "ModelEvaluation", tmp_path / "e")
+    writer.artifact(writer.step(run, "TableExampleGen", STATES.COMPLETE), "Examples", tmp_path / "x")
+    pusher = writer.step(run, "Pusher", STATES.COMPLETE)
+    writer.artifact(pusher, "PushedModel", tmp_path, pushed=1, pushed_destination="/serving/cats/7")
+    found = find_run(writer.store, "cats", "r1")
+    assert found.verdict == {"blessed": True}
+    assert found.ingestion == {"rows": {}}
+    assert found.pushed == "/serving/cats/7"
+
+
+def test_what_a_run_did_not_reach_is_absent(writer: Writer, tmp_path: Path) -> None:
+    run = writer.run("r1", pipeline="cats")
+    writer.artifact(writer.step(run, "Evaluator", STATES.COMPLETE), "ModelEvaluation", tmp_path / "cleared away")
+    writer.artifact(writer.step(run, "Pusher", STATES.COMPLETE), "PushedModel", tmp_path, pushed=0)
+    found = find_run(writer.store, "cats", "r1")
+    assert (found.verdict, found.ingestion, found.pushed) == (None, None, None)
+
+
+def test_the_latest_run_needs_no_id(writer: Writer) -> None:
+    with pytest.raises(PipelineError, match="pipeline 'cats' has no runs yet"):
+        find_run(writer.store, "cats", "latest")
+    for run_id in ("20260101-000000-000", "20260102-000000-000"):
+        writer.run(run_id, pipeline="cats")
+    writer.run("20260103-000000-000", pipeline="dogs")
+    assert find_run(writer.store, "cats", "latest").run_id == "20260102-000000-000"
+
+
+def test_a_wrong_id_comes_with_the_nearest(writer: Writer) -> None:
+    writer.run("20260101-000000-000", pipeline="cats")
+    with pytest.raises(PipelineError) as caught:
+        find_run(writer.store, "cats", "20260101-000000-001")
+    assert str(caught.value) == ("there is no run '20260101-000000-001'\n  Remedy: did you mean 20260101-000000-000?")
+    with pytest.raises(PipelineError) as caught:
+        find_run(writer.store, "cats", "x")
+    assert caught.value.remedy == "`longhaul runs` lists them"
+
+
+def test_looking_creates_no_store(tmp_path: Path) -> None:
+    with pytest.raises(WorkspaceError, match="nothing has run in workspace"):
+        open_existing_store(config(tmp_path / "none"))
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_damaged_store_is_named(tmp_path: Path) -> None:
+    (tmp_path / "metadata.db").write_bytes(b"not a database" * 100)
+    with pytest.raises(WorkspaceError) as caught:
+        open_existing_store(config(tmp_path))
+    assert f"{tmp_path}/metadata.db cannot be opened: " in caught.value.what
+    assert "file is not a database" in caught.value.what
+    assert "move a damaged file away" in caught.value.remedy

@@ -1,0 +1,776 @@
+"""The page of a run: what it says, what it does without artifacts, and that nothing of the user's becomes markup."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
+
+from pipeline.config import PipelineConfig, load
+from pipeline.errors import ConfigError, DataError, WorkspaceError
+from pipeline.lineage.runs import Artifact, Run, Step, StepState, find_run, list_runs
+from pipeline.lineage.store import open_existing_store
+from pipeline.reports.formats import NOTHING
+from pipeline.reports.page import collect, page_path, render, write_report
+
+EVIL = "<script>alert(1)</script>"
+VALUES = ("</script>", "\"it's\" & 'that'", "<b>bold</b>", "{{ 7 * 7 }}")
+SECTIONS = ["run", "metrics", "slices", "training", "anomalies", "columns", "steps", "provenance"]
+VOID = {"meta", "link", "br", "hr", "img", "input", "path", "use"}
+
+
+# What a browser would make of it
+
+
+class Reader(HTMLParser):
+    """Elements, attributes and text by section; complains about elements that are not closed in order."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.text: dict[str, str] = {"": ""}
+        self._open: list[str] = []
+        self._section = ""
+        self.feed(html)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+        if tag == "section":
+            self._section = dict(attrs)["id"] or ""
+            self.text[self._section] = ""
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self._open.pop() == tag
+        if tag == "section":
+            self._section = ""
+        if tag in ("td", "th", "p", "dd", "dt", "li", "caption", "h1", "h2"):
+            self.text[self._section] += "\n"
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self._open:
+            self.text[self._section] += data
+
+    def all(self, tag: str) -> list[dict[str, str]]:
+        return [attributes for found, attributes in self.elements if found == tag]
+
+    def lines(self, section: str) -> list[str]:
+        return [" ".join(line.split()) for line in self.text[section].splitlines() if line.strip()]
+
+
+def read(run: Run) -> Reader:
+    return Reader(render(collect(run)))
+
+
+def assert_self_contained(page: Reader, html: str) -> None:
+    """No script, no address but places in the page, a policy that forbids the rest."""
+    assert not {tag for tag, _ in page.elements} & {"script", "link", "img", "iframe", "object", "base", "form"}
+    addresses = [value for _, attributes in page.elements for name, value in attributes.items() if "href" in name]
+    assert addresses
+    assert [address for address in addresses if not address.startswith("#")] == []
+    assert not any(name in ("src", "srcset", "data") for _, attributes in page.elements for name in attributes)
+    assert not any(name.startswith("on") for _, attributes in page.elements for name in attributes)
+    assert [link for link in re.findall(r"url\(([^)]*)\)", html) if not link.startswith("#")] == []
+    assert "@import" not in html
+    assert {"default-src 'none'; style-src 'unsafe-inline'"} == {
+        meta["content"] for meta in page.all("meta") if meta.get("http-equiv") == "Content-Security-Policy"
+    }
+
+
+def assert_accessible(page: Reader) -> None:
+    """What can be told without a browser."""
+    tags = [tag for tag, _ in page.elements]
+    assert page.all("html") == [{"lang": "en"}]
+    assert tags.count("h1") == tags.count("main") == tags.count("title") == 1
+    assert tags.count("caption") == tags.count("table")
+    assert [cell for cell in page.all("th") if "scope" not in cell and cell.get("aria-hidden") != "true"] == []
+    assert all(region["aria-label"] for region in page.all("div") if region.get("role") in ("region", "img"))
+    assert all("viewbox" in picture for picture in page.all("svg"))
+    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    targets = {link["href"][1:] for tag, link in page.elements if link.get("href", "").startswith("#")}
+    assert targets <= set(ids)
+
+
+# A run and its artifacts, written by hand
+
+STATISTICS = {
+    "train": """
+        datasets { num_examples: 8
+          features { path { step: "speed" } type: FLOAT num_stats {
+            common_stats { num_non_missing: 6 num_missing: 2 } mean: 2.5 median: 2 min: 0 max: 10 num_zeros: 3
+            histograms { type: QUANTILES buckets { low_value: 0 high_value: 10 sample_count: 6 } }
+            histograms { type: STANDARD
+              buckets { low_value: 0 high_value: 5 sample_count: 3 }
+              buckets { low_value: 5 high_value: 10 sample_count: 3 } } } }
+          features { path { step: "left" } type: INT num_stats {
+            common_stats { num_non_missing: 8 } mean: 1357041600 median: 1357041600 min: 1357041600 max: 1357045200 } }
+          features { path { step: "NAME" } type: STRING string_stats {
+            common_stats { num_non_missing: 4 num_missing: 4 } unique: 2
+            rank_histogram {
+              buckets { label: "VALUE0" sample_count: 3 }
+              buckets { label: "VALUE1" sample_count: 1 } } } }
+          features { path { step: "empty" } type: FLOAT num_stats { common_stats { num_missing: 8 } } }
+        }""",
+    "eval": """
+        datasets { num_examples: 2
+          features { path { step: "speed" } type: FLOAT num_stats {
+            common_stats { num_non_missing: 2 } mean: 12345.6 median: 12345.6 min: 5 max: 20000
+            histograms { type: STANDARD buckets { low_value: 5 high_value: 10 sample_count: 2 } } } }
+          features { path { step: "NAME" } type: STRING string_stats {
+            common_stats { num_non_missing: 2 } unique: 1
+            rank_histogram { buckets { label: "VALUE1" sample_count: 2 } } } }
+        }""",
+}
+ANOMALIES = {
+    "train": "",
+    "eval": """anomaly_info { key: "NAME" value { path { step: "NAME" } short_description: "Unexpected string values"
+        description: "Examples contain values missing from the schema: VALUE2 (~50%)." } }""",
+}
+INGESTION = {
+    "rows": {"train": 8, "eval": 2},
+    "labels": {"unlabelled": 1234, "classes": {"train": {VALUES[0]: 6, "no": 2}, "eval": {"no": 2}}, "span": {}},
+    "files": ["a.csv", "b.csv"],
+    "spans": [3, 4, 5],
+    "columns": {"speed": "float", "left": "timestamp", EVIL: "string"},
+}
+VERDICT: dict[str, Any] = {
+    "blessed": True,
+    "metrics": {"log_loss": 0.5, "example_count": 1200.0, "auc": 0.687},
+    "champion": None,
+    "slices": [
+        {"slice": {EVIL: VALUES[0]}, "metrics": {"log_loss": 0.4, "auc": 0.9, "example_count": 12.0}},
+        {"slice": {EVIL: VALUES[1]}, "metrics": {"log_loss": 0.6, "auc": 0.6, "example_count": 700.0}},
+        {"slice": {EVIL: "none"}, "metrics": {"log_loss": 0.6, "auc": math.nan, "example_count": 488.0}},
+    ],
+    "failures": [],
+}
+CHAMPION = {"log_loss": 0.49, "example_count": 1200.0, "auc": 0.7}
+
+
+def eval_config(auc: dict[str, Any], log_loss: dict[str, Any] | None = None) -> dict[str, Any]:
+    def metric(name: str, threshold: dict[str, Any] | None) -> dict[str, Any]:
+        rules = {"perSliceThresholds": [{"slicingSpecs": [{}], "threshold": threshold}]} if threshold else {}
+        return {"className": name.upper(), "config": json.dumps({"name": name})} | rules
+
+    return {"evalConfig": {"metricsSpecs": [{"metrics": [metric("log_loss", log_loss), metric("auc", auc)]}]}}
+
+
+AT_LEAST = {"valueThreshold": {"lowerBound": 0.64}}
+MAY_LOSE = {"changeThreshold": {"absolute": -0.02, "direction": "HIGHER_IS_BETTER"}}
+FILES = {
+    "Examples": ("TableExampleGen", "ingestion.json"),
+    "ExampleStatistics": ("StatisticsGen", "FeatureStats.pb"),
+    "ExampleAnomalies": ("ExampleValidator", "SchemaDiff.pb"),
+    "ModelRun": ("Trainer", "history.json"),
+    "ModelEvaluation": ("Evaluator", "verdict.json"),
+}
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """A complete, blessed run with every artifact on disk."""
+
+    def proto(kind: Any, text: str) -> bytes:
+        for number, value in enumerate(VALUES):
+            text = text.replace(f"VALUE{number}", value.replace("\\", "\\\\").replace('"', '\\"'))
+        return text_format.Parse(text.replace("NAME", EVIL), kind()).SerializeToString()
+
+    def write(path: Path, content: Any) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
+
+    for split, text in STATISTICS.items():
+        statistics = proto(statistics_pb2.DatasetFeatureStatisticsList, text)
+        write(tmp_path / "ExampleStatistics" / f"Split-{split}" / "FeatureStats.pb", statistics)
+        anomalies = proto(anomalies_pb2.Anomalies, ANOMALIES[split])
+        write(tmp_path / "ExampleAnomalies" / f"Split-{split}" / "SchemaDiff.pb", anomalies)
+    write(tmp_path / "Examples" / "ingestion.json", INGESTION)
+    history = {"kept_epoch": 2, "rows": 7, "loss": [0.9, 0.7, 0.65], "val_loss": [0.8, 0.75, 0.77]}
+    write(tmp_path / "ModelRun" / "history.json", history)
+    write(tmp_path / "ModelEvaluation" / "verdict.json", VERDICT)
+    write(tmp_path / "ModelEvaluation" / "eval_config.json", eval_config(AT_LEAST))
+    artifacts = {node: [Artifact(kind, str(tmp_path / kind), {})] for kind, (node, _) in FILES.items()}
+    pushed = Artifact("PushedModel", "/x", {"pushed": 1, "pushed_destination": "/serving/flights/17"})
+    return Run(
+        run_id="20261121-041631-031",
+        pipeline="flights",
+        status="complete",
+        started="2026-11-21T04:16:41+00:00",
+        seconds=40.0,
+        reason="",
+        properties={"config_digest": "c0ffee", "code_digest": "decade", "package_versions": '{"tfx": "1.2.3"}'},
+        steps=[
+            Step("TableExampleGen", StepState.CACHED, 0.0, 1),
+            Step("Trainer", StepState.DONE, 30.0, 2),
+            Step("Evaluator", StepState.DONE, 10.0, 3),
+        ],
+        artifacts=artifacts | {"Pusher": [pushed]},
+    )
+
+
+def rewrite(run: Run, kind: str, file: str, content: Any) -> None:
+    (artifact,) = (found for artifacts in run.artifacts.values() for found in artifacts if found.type == kind)
+    Path(artifact.uri, file).write_text(json.dumps(content))
+
+
+# What it says
+
+
+def test_every_section_in_order(run: Run) -> None:
+    page = read(run)
+    assert page.lines("") == [
+        "Blessed: flights, run 20261121-041631-031",  # the title
+        "Skip to the report",
+        "flights · run 20261121-041631-031 · 2026-11-21 04:16 UTC",
+        "Blessed",
+        "auc 0.6870, needs at least 0.64; no champion yet",
+        *("Run and data", "Metrics", "Slices", "Training", "Anomalies", "Columns", "Steps", "Provenance"),
+    ]
+    assert list(page.text) == ["", *SECTIONS]
+    assert page.lines("run") == [
+        "Run and data",
+        *("Status", "complete, 40 s", "Files", "2 (a.csv, b.csv)", "Spans", "3 to 5"),
+        *("Rows without a label", "1,234, dropped", "Model", "/serving/flights/17"),
+        "Rows by split, and the label's values in each",
+        *("Split", "Rows", "Share", "label </script>", "label no"),
+        *("train", "8", "80.0 %", "75.0 %", "25.0 %"),
+        *("eval", "2", "20.0 %", "0 %", "100.0 %"),
+    ]
+    assert page.lines("metrics") == [
+        *("Metrics", "All rows that were evaluated; there is no champion yet"),
+        *("Metric", "This model", "Threshold"),
+        *("auc", "0.6870", "✓ held: needs at least 0.64"),
+        *("log_loss", "0.5000"),
+    ]
+    assert page.lines("slices")[2:] == [
+        f"By {EVIL}, the largest first",
+        *(EVIL, "Rows", "auc", "0.60000.6870", "log_loss"),
+        *("\"it's\" & 'that'", "700", "0.6000", "0.6000"),
+        *("none", "488", NOTHING, "0.6000"),
+        *("</script>", "12", "0.9000", "0.4000"),
+    ]
+    dots = [mark["style"] for mark in page.all("i") if mark["class"] == "dot"]
+    assert dots == ["left:0.0%", "left:100.0%"]  # the small slice lies beyond the scale
+    assert page.lines("training")[:2] == [
+        "Training",
+        "Fitted on 7 rows. Of 3 epochs, number 2 was kept: its validation loss is the least.",
+    ]
+    assert page.lines("training")[-9:] == [
+        "1",
+        "0.9000",
+        "0.8000",
+        "2 (kept)",
+        "0.7000",
+        "0.7500",
+        "3",
+        "0.6500",
+        "0.7700",
+    ]
+    assert page.lines("anomalies") == [
+        *("Anomalies", "train", "none", "eval", "1", "Where the data depart from the schema"),
+        *("Column", "Split", "What", "In detail"),
+        *(EVIL, "eval", "Unexpected string values"),
+        f"Examples contain values missing from the schema: {VALUES[2]} (~50%).",
+    ]
+    assert page.lines("columns")[2:] == [
+        "Columns of numbers, dates and booleans",
+        *("Column", "Distribution", "Split", "Missing", "Zero", "Least", "Mean", "Median", "Greatest"),
+        *("speedfloat", "train", "25.0 %", "50.0 %", "0", "2.5", "2", "10"),
+        *("eval", "0 %", "0 %", "5", "12,346", "12,346", "20,000"),
+        *("lefttimestamp", "train", "0 %", "0 %", "2013-01-01", "12:00", "2013-01-01", "12:00"),
+        *("2013-01-01", "12:00", "2013-01-01", "13:00", "eval", "not in this split"),
+        *("emptyfloat", "train", "100.0 %", *[NOTHING] * 5, "eval", "not in this split"),
+        "Columns of text",
+        *("Column", "Distribution", "Split", "Missing", "Distinct", "Commonest values"),
+        *(f"{EVIL}string", "train", "50.0 %", "2", f"{VALUES[0]} 75.0 % {VALUES[1]} 25.0 %"),
+        *("eval", "0 %", "1", f"{VALUES[1]} 100.0 %"),
+    ]
+    assert page.lines("steps") == [
+        *("Steps", "One after the other; together 40 s", "Step", "State", "Seconds"),
+        *("TableExampleGen", "cached", "0.0", "Trainer", "done", "30.0", "Evaluator", "done", "10.0"),
+    ]
+    times = [mark["style"] for mark in page.all("i") if mark["class"] in ("cached", "done")]
+    assert times == ["left:0.00%;width:0.00%", "left:0.00%;width:75.00%", "left:75.00%;width:25.00%"]
+    provenance = ["Run", run.run_id, "Configuration", "c0ffee", "Code", "decade", "Packages", "tfx 1.2.3"]
+    assert page.lines("provenance")[1:9] == provenance
+
+
+def test_distributions_are_drawn_to_one_scale(run: Run) -> None:
+    """Train: 0 to 5 and 5 to 10, half each; eval: all of it in 5 to 10, so twice as dense."""
+    page = read(run)
+    assert [path["d"] for path in page.all("path") if path["d"].endswith("V36.0")] == [
+        "M0.0 36.0L0.0 18.0H80.0L80.0 18.0H160.0V36.0",
+        "M80.0 36.0L80.0 0.0H160.0V36.0",
+        # two values in slots of a quarter: 3/4 and 1/4 in train, nothing and all in eval
+        "M1.0 36.0L1.0 9.0H39.0V36.0M41.0 36.0L41.0 27.0H79.0V36.0",
+        "M1.0 36.0L1.0 36.0H39.0V36.0M41.0 36.0L41.0 0.0H79.0V36.0",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "bars"),
+    [  # TFDV's ten bars, of which those without a whole number between their bounds hold next to nothing
+        (0.0, 6.0, [(-0.5, 0.5), (0.5, 1.5), (1.5, 2.5), (2.5, 3.5), (3.5, 4.5), (4.5, 5.5), (5.5, 6.5)]),
+        (0.0, 1.0, [(-0.5, 0.5), (0.5, 1.5)]),
+        (1.0, 31.0, [(0.5, 4.5), *((day + 1.5, day + 4.5) for day in range(3, 30, 3))]),
+    ],
+)
+def test_bars_of_whole_numbers(run: Run, low: float, high: float, bars: list[tuple[float, float]]) -> None:
+    width = (high - low) / 10
+    statistics = statistics_pb2.DatasetFeatureStatisticsList()
+    feature = statistics.datasets.add().features.add(name="n", type=statistics_pb2.FeatureNameStatistics.INT)
+    feature.num_stats.common_stats.num_non_missing = 10
+    histogram = feature.num_stats.histograms.add(type=statistics_pb2.Histogram.STANDARD)
+    for i in range(10):
+        histogram.buckets.add(low_value=low + i * width, high_value=low + (i + 1) * width, sample_count=1)
+    folder = Path(run.artifacts["StatisticsGen"][0].uri)
+    (folder / "Split-train" / "FeatureStats.pb").write_bytes(statistics.SerializeToString())
+    shutil.rmtree(folder / "Split-eval")
+    (column,) = collect(run).columns or []
+    assert [bar[:2] for bar in column.splits["train"].bars] == bars
+
+
+@pytest.mark.parametrize(
+    ("change", "thresholds", "title", "reasons", "held"),
+    [
+        ({}, {}, "Blessed", ["every threshold held; no champion yet"], {}),
+        (
+            {"champion": CHAMPION},
+            {"auc": AT_LEAST | MAY_LOSE},
+            "Blessed",
+            ["auc 0.6870, needs at least 0.64 and may lose 0.02 to the champion's 0.7000"],
+            {"auc": True},
+        ),
+        (
+            {"champion": CHAMPION, "blessed": False, "failures": ["log_loss is 0.0100 above the champion's"]},
+            {"auc": AT_LEAST, "log_loss": {"changeThreshold": {"absolute": 0.001, "direction": "LOWER_IS_BETTER"}}},
+            "Not blessed",
+            ["log_loss is 0.0100 above the champion's"],
+            {"auc": True, "log_loss": False},
+        ),
+        (
+            {"metrics": {"auc": math.nan, "log_loss": 900.0}, "blessed": False, "failures": ["auc is <nan>", "worse"]},
+            {"auc": AT_LEAST, "log_loss": {"valueThreshold": {"upperBound": 1.0, "lowerBound": "-Infinity"}}},
+            "Not blessed",
+            ["auc is <nan>", "worse"],
+            {"auc": False, "log_loss": False},
+        ),
+    ],
+)
+def test_verdicts(
+    run: Run, change: dict[str, Any], thresholds: dict[str, Any], title: str, reasons: list[str], held: dict[str, bool]
+) -> None:
+    rewrite(run, "ModelEvaluation", "verdict.json", VERDICT | change)
+    rewrite(run, "ModelEvaluation", "eval_config.json", eval_config(**({"auc": {}} | thresholds)))
+    page = collect(run)
+    assert (page.verdict.title, page.verdict.reasons) == (title, reasons)
+    assert page.judgement is not None
+    assert {metric.name: metric.held for metric in page.judgement.metrics if metric.held is not None} == held
+    lines = Reader(render(page)).lines("")
+    assert lines[lines.index(title) + 1 :][: len(reasons)] == reasons
+
+
+@pytest.mark.parametrize(
+    ("status", "state", "reason", "shown"),
+    [
+        (
+            "failed",
+            StepState.FAILED,
+            f"row {EVIL} of t.csv is broken\n  Remedy: mend it",
+            ["Failed in Evaluator", f"row {EVIL} of t.csv is broken", "Remedy: mend it"],
+        ),
+        ("interrupted", StepState.INTERRUPTED, "", ["Interrupted in Evaluator", "somebody stopped it"]),
+        (
+            "running",
+            StepState.RUNNING,
+            "",
+            ["Not finished in Evaluator", "it is still at work, or its process died"],
+        ),
+        (
+            "complete",
+            StepState.DONE,
+            "",
+            ["No verdict", "the run ended with Evaluator, before a model was judged"],
+        ),
+    ],
+)
+def test_a_run_that_stopped_early(run: Run, status: str, state: StepState, reason: str, shown: list[str]) -> None:
+    steps = [*run.steps[:2], Step("Evaluator", state, 10.0, 3)]
+    artifacts = {node: made for node, made in run.artifacts.items() if node not in ("Evaluator", "Pusher")}
+    page = read(replace(run, status=status, reason=reason, steps=steps, artifacts=artifacts))
+    lines = page.lines("")
+    assert lines[3 : 3 + len(shown)] == shown
+    assert "nothing was pushed" in page.lines("run")
+    for section in ("metrics", "slices"):
+        assert page.lines(section)[1:] == ["Not computed in this run."]
+
+
+def test_a_run_of_which_nothing_is_known(run: Run) -> None:
+    page = read(Run("1", "flights", "failed", "", 0.0, "", {}))
+    assert page.lines("")[3:5] == ["Failed", "the log says why"]
+    for section in ("metrics", "slices", "training", "anomalies", "columns"):
+        assert page.lines(section)[1:] == ["Not computed in this run."]
+    assert page.lines("steps")[1:] == ["No step began."]
+
+
+SECTIONS_OF = {
+    "Examples": {"run"},
+    "ExampleStatistics": {"columns"},
+    "ExampleAnomalies": {"anomalies"},
+    "ModelRun": {"training"},
+    "ModelEvaluation": {"metrics", "slices"},
+}
+
+
+def no_artifact(run: Run, kind: str) -> list[str]:
+    del run.artifacts[FILES[kind][0]]
+    return []
+
+
+def no_folder(run: Run, kind: str) -> list[str]:
+    folder = Path(run.artifacts[FILES[kind][0]][0].uri)
+    shutil.rmtree(folder)
+    return [str(folder)]
+
+
+def no_file(run: Run, kind: str) -> list[str]:
+    paths = list(Path(run.artifacts[FILES[kind][0]][0].uri).rglob(FILES[kind][1]))
+    for path in paths:
+        path.unlink()
+    return [f"{path} is on record, but the file is gone" for path in paths]
+
+
+def damaged_file(run: Run, kind: str) -> list[str]:
+    paths = list(Path(run.artifacts[FILES[kind][0]][0].uri).rglob(FILES[kind][1]))
+    for path in paths:
+        path.write_bytes(b"\x0f\xff{]")
+    return [f"{path} cannot be read: " for path in paths]
+
+
+@pytest.mark.parametrize("kind", FILES)
+@pytest.mark.parametrize("lose", [no_artifact, no_folder, no_file, damaged_file])
+def test_a_missing_artifact_costs_its_own_section_only(run: Run, lose: Callable[..., list[str]], kind: str) -> None:
+    whole = read(run)
+    told = lose(run, kind)
+    page = read(run)
+    for section in whole.text:
+        if section in SECTIONS_OF[kind]:
+            assert page.lines(section)[-1] == "Not computed in this run."
+        elif section not in ("", "columns", "provenance"):  # types of columns come from the Examples
+            assert page.lines(section) == whole.lines(section)
+    notes = [line for line in page.lines("") if "on record" in line or "cannot be read" in line]
+    assert len(notes) >= len(told) > 0 or not (notes or told)
+    for text in told:
+        assert any(text in note for note in notes)
+
+
+# What must never happen
+
+
+def test_nothing_of_the_users_becomes_markup(run: Run) -> None:
+    run.artifacts["Pusher"][0].properties["pushed_destination"] = f"/serving/{EVIL}"
+    run.properties["package_versions"] = json.dumps({EVIL: "1"})
+    html = render(collect(replace(run, pipeline=EVIL)))
+    page = Reader(html)
+    assert_self_contained(page, html)
+    assert EVIL not in html
+    assert "</script" not in html
+    assert "<b>bold" not in html
+    for section in ("run", "slices", "anomalies", "columns", "provenance"):
+        assert EVIL in page.text[section]
+    labels = [picture["aria-label"] for picture in page.all("svg") if "aria-label" in picture]
+    assert any(EVIL in label for label in labels)
+
+
+def test_it_is_whole_and_accessible(run: Run) -> None:
+    page = read(run)
+    assert_accessible(page)
+    assert any("training and validation loss" in picture.get("aria-label", "") for picture in page.all("div"))
+
+
+def test_templates_are_not_made_of_data(run: Run) -> None:
+    text = STATISTICS["train"].replace("VALUE0", VALUES[3]).replace("NAME", "{% raw %}").replace("VALUE1", "{#")
+    statistics = text_format.Parse(text, statistics_pb2.DatasetFeatureStatisticsList())
+    folder = Path(run.artifacts["StatisticsGen"][0].uri)
+    (folder / "Split-train" / "FeatureStats.pb").write_bytes(statistics.SerializeToString())
+    lines = read(run).lines("columns")
+    assert "{% raw %}string" in lines
+    assert "{{ 7 * 7 }} 75.0 % {# 25.0 %" in lines
+
+
+@pytest.mark.parametrize(("columns", "pictures", "bound"), [(60, 60, 500_000), (61, 0, 500_000), (2000, 0, 3_000_000)])
+def test_size(run: Run, columns: int, pictures: int, bound: int) -> None:
+    folder = Path(run.artifacts["StatisticsGen"][0].uri)
+    for path in folder.glob("*/FeatureStats.pb"):
+        statistics = statistics_pb2.DatasetFeatureStatisticsList.FromString(path.read_bytes())
+        (speed,) = (found for found in statistics.datasets[0].features if found.path.step == ["speed"])
+        del statistics.datasets[0].features[:]
+        for number in range(columns):
+            statistics.datasets[0].features.add().CopyFrom(speed)
+            statistics.datasets[0].features[-1].path.step[:] = [f"a_column_with_a_name_{number}"]
+        path.write_bytes(statistics.SerializeToString())
+    html = render(collect(run))
+    assert len(re.findall('aria-label="Histogram of', html)) == pictures
+    assert html.count('<th scope="rowgroup"') == columns
+    assert len(html) < bound
+
+
+def test_only_the_largest_slices_are_shown(run: Run) -> None:
+    slices = [{"slice": {"tail": str(i)}, "metrics": {"auc": 0.5, "example_count": float(i)}} for i in range(150)]
+    crossed = [{"slice": {"a": 1, "b": "x"}, "metrics": {"auc": 0.5}}]
+    rewrite(run, "ModelEvaluation", "verdict.json", VERDICT | {"slices": slices + crossed})
+    lines = read(run).lines("slices")
+    assert "By a and b, the largest first" in lines
+    assert lines[lines.index("1, x") + 1] == NOTHING  # rows unknown
+    assert "By tail, the largest first; 50 smaller ones are left out" in lines
+    assert "50" in lines
+    assert "49" not in lines
+
+
+@pytest.mark.parametrize(
+    ("rows", "places"),
+    [((100, 100, 99), ["0.0%", "75.0%", "100.0%"]), ((1, 2, 99), ["0.0%", "60.0%", "100.0%"])],
+)
+def test_the_scale_is_that_of_the_larger_slices(run: Run, rows: tuple[int, ...], places: list[str]) -> None:
+    slices = [
+        {"slice": {"a": str(auc)}, "metrics": {"auc": auc, "example_count": float(count)}}
+        for auc, count in zip((0.4, 0.7, 0.9), rows, strict=True)
+    ]
+    metrics = {"metrics": {"auc": 0.8}, "slices": slices}
+    rewrite(run, "ModelEvaluation", "verdict.json", VERDICT | metrics)
+    dots = [mark["style"] for mark in read(run).all("i") if mark["class"] == "dot"]
+    assert sorted(dots, key=len) == [f"left:{place}" for place in places]
+
+
+def test_labels_of_other_kinds(run: Run) -> None:
+    span = {"unlabelled": 0, "classes": {}, "span": {"train": [25.0, 346.0], "eval": [0.5, 4e6]}}
+    rewrite(run, "Examples", "ingestion.json", INGESTION | {"labels": span, "spans": [1, 4], "files": ["a"] * 3})
+    lines = read(run).lines("run")
+    assert lines[lines.index("Files") + 1 :][:5] == ["3 (a)", "Spans", "1, 4", "Rows without a label", "none"]
+    assert lines[-15:] == [
+        *("Split", "Rows", "Share", "Least label", "Greatest label"),
+        *("train", "8", "80.0 %", "25", "346"),
+        *("eval", "2", "20.0 %", "0.5", "4,000,000"),
+    ]
+    many = {"unlabelled": 0, "classes": {"train": dict.fromkeys(map(str, range(9)), 1), "eval": {"1": 2}}, "span": {}}
+    rewrite(run, "Examples", "ingestion.json", INGESTION | {"labels": many})
+    assert read(run).lines("run")[-8:] == ["train", "8", "80.0 %", "9", "eval", "2", "20.0 %", "1"]
+
+
+def test_a_loss_that_is_not_a_number(run: Run) -> None:
+    rewrite(run, "ModelRun", "history.json", {"loss": [math.nan, math.inf], "val_loss": [math.nan]})
+    assert read(run).lines("training")[-5:] == [NOTHING, NOTHING, "2", NOTHING, NOTHING]
+
+
+# The file
+
+
+def test_written_whole_or_not_at_all(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "new" / "page.html"
+    assert write_report(run, path) == path
+    assert [file.name for file in path.parent.iterdir()] == ["page.html"]
+    first = path.read_text()
+    assert Reader(first).lines("")[3] == "Blessed"
+    write_report(run, path)
+    assert path.read_text() == first  # nothing in it depends on when it was written
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(WorkspaceError, match="folder cannot be written: Is a directory"):
+        write_report(run, tmp_path / "folder")
+    assert not [file for file in tmp_path.iterdir() if file.name.startswith(".")]
+
+
+def test_without_tensorflow() -> None:
+    heavy = {"tensorflow", "matplotlib", "jinja2"}
+    code = f"import sys, pipeline.reports.page; print([*{heavy}.intersection(sys.modules)])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+# A real run
+
+
+def table_row(i: int) -> str:
+    said, size = VALUES[i % 4].replace('"', '""'), i * 37 % 101
+    return f'"{said}",{size / 7},{i % 13},{int(size > 40 + i % 3)}'
+
+
+TABLE = "\n".join([f'"{EVIL}",size,sold,answer', *map(table_row, range(600)), ""])
+CONFIG = f"""
+name: toy
+data: {{ path: table.csv, label: answer, task: binary }}
+split: {{ by: hash }}
+schema: {{ file: toy.pbtxt }}
+features: {{ exclude: ["{EVIL}"], bins: 4 }}
+trainer: {{ hidden_units: [8], batch_size: 32, epochs: 3 }}
+evaluation: {{ slices: [["{EVIL}"]], thresholds: {{ auc: {{ at_least: 0.6 }} }} }}
+"""
+SCHEMA = f"""
+feature {{ name: "{EVIL}" type: BYTES presence {{ min_count: 1 }} domain: "said" }}
+feature {{ name: "size" type: FLOAT presence {{ min_fraction: 1 min_count: 1 }} }}
+feature {{ name: "sold" type: INT presence {{ min_fraction: 1 min_count: 1 }} }}
+feature {{ name: "answer" type: INT bool_domain {{}} presence {{ min_fraction: 1 min_count: 1 }} }}
+string_domain {{ name: "said" value: "</script>" }}
+"""
+
+
+@pytest.fixture(scope="session")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> PipelineConfig:
+    """The configuration of a small pipeline that ran once from end to end."""
+    from pipeline.run import run_pipeline
+
+    folder = tmp_path_factory.mktemp("toy")
+    (folder / "table.csv").write_text(TABLE)
+    (folder / "toy.pbtxt").write_text(SCHEMA)
+    (folder / "toy.yaml").write_text(CONFIG)
+    config = load(folder / "toy.yaml", workspace=str(folder / "workspace"))
+    assert run_pipeline(config, from_node=None, to_node=None, use_cache=True)
+    return config
+
+
+def latest(config: PipelineConfig) -> Run:
+    return find_run(open_existing_store(config), config.name, "latest")
+
+
+@pytest.mark.slow
+def test_the_page_of_a_real_run(toy: PipelineConfig) -> None:
+    run = list_runs(open_existing_store(toy), toy.name)[-1]
+    html = page_path(toy, run.run_id).read_text()
+    page = Reader(html)
+    assert_self_contained(page, html)
+    assert_accessible(page)
+    assert EVIL not in html
+    assert re.fullmatch(r"auc [\d.]+, needs at least 0.6; no champion yet", page.lines("")[4])
+    assert "Not computed" not in html
+    assert {*VALUES} <= {*page.lines("slices")}
+    assert "Unexpected string values" in page.lines("anomalies")
+    assert f"{EVIL}string" in page.lines("columns")
+    assert [name for name in page.lines("steps") if name in ("Trainer", "Champion", "Pusher")] != []
+    assert len(html) < 3_000_000
+
+
+@pytest.mark.slow
+def test_the_command(
+    toy: PipelineConfig, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipeline import cli
+
+    where = ("--config", str(toy.schema_file.with_name("toy.yaml")), "--workspace", toy.workspace)
+
+    def report(*arguments: str) -> tuple[Any, str, str]:
+        monkeypatch.setattr(sys, "argv", ["longhaul", "report", *arguments, *where])
+        with pytest.raises(SystemExit) as exit_:
+            cli.main()
+        return exit_.value.code, *capfd.readouterr()
+
+    run = latest(toy)
+    assert report() == (0, f"{page_path(toy, run.run_id)}\n", "")
+    assert report(run.run_id, "--output", str(tmp_path / "a.html")) == (0, f"{tmp_path / 'a.html'}\n", "")
+    assert (tmp_path / "a.html").read_text() == page_path(toy, run.run_id).read_text()
+    code, out, error = report("19990101")
+    assert (code, out) == (2, "")
+    assert error.startswith("longhaul: there is no run '19990101'\n  Remedy: ")
+
+
+@pytest.mark.slow
+def test_a_failed_run_gets_a_page_and_keeps_its_error(toy: PipelineConfig, capfd: pytest.CaptureFixture[str]) -> None:
+    from pipeline.run import run_pipeline
+
+    table = Path(toy.data_pattern)
+    good = table.read_text()
+    table.write_text(good.replace(",1\n", ",0\n"))
+    try:
+        with pytest.raises(DataError, match="is constant"):
+            run_pipeline(toy, from_node=None, to_node=None, use_cache=True)
+    finally:
+        table.write_text(good)
+    run = latest(toy)
+    page = page_path(toy, run.run_id)
+    assert Reader(page.read_text()).lines("")[3:5] == ["Failed in TableExampleGen", run.reason.splitlines()[0]]
+    assert f"Report    {page}\n" in capfd.readouterr().out
+
+
+@pytest.fixture
+def no_room_for_reports(toy: PipelineConfig) -> Iterator[None]:
+    """`reports` is a folder in which nobody can make a file, root included."""
+    reports = toy.root / "reports"
+    reports.rename(toy.root / "kept")
+    reports.symlink_to("/proc/self")
+    yield
+    reports.unlink()
+    (toy.root / "kept").rename(reports)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("no_room_for_reports")
+def test_a_report_that_cannot_be_written_hides_nothing(toy: PipelineConfig, capfd: pytest.CaptureFixture[str]) -> None:
+    from pipeline.run import run_pipeline
+
+    assert run_pipeline(toy, from_node=None, to_node="TableExampleGen", use_cache=True)
+    assert "Report    could not be written; the log says why\n" in capfd.readouterr().out
+    log = toy.root / "logs" / f"{latest(toy).run_id}.log"
+    assert "WorkspaceError: the report" in log.read_text()
+    with pytest.raises(ConfigError, match="there is no step 'Nowhere'"):
+        run_pipeline(toy, from_node=None, to_node="Nowhere", use_cache=True)
+    assert "Report" not in capfd.readouterr().out
+
+
+# A real browser
+
+
+def chromium(*arguments: str) -> subprocess.CompletedProcess[str]:
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if program is None:
+        pytest.skip("no chromium on this machine")
+    flags = ("--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--virtual-time-budget=2000")
+    return subprocess.run([program, *flags, *arguments], capture_output=True, text=True, timeout=120, check=True)
+
+
+@pytest.mark.extra
+def test_a_browser_has_nothing_to_complain_of(run: Run, tmp_path: Path) -> None:
+    page = write_report(run, tmp_path / "page.html")
+    shown = chromium("--dump-dom", page.as_uri())
+    assert "CONSOLE" not in shown.stderr
+    assert Reader(shown.stdout).lines("") == read(run).lines("")
+    # The page's policy at work, and the proof that a complaint would be seen.
+    bad = tmp_path / "bad.html"
+    bad.write_text(page.read_text().replace("<main>", "<main><script>document.title = 'mine'</script>"))
+    shown = chromium("--dump-dom", bad.as_uri())
+    assert "CONSOLE" in shown.stderr
+    assert "Blessed: flights" in shown.stdout
+
+
+@pytest.mark.extra
+@pytest.mark.parametrize("width", [500, 1200])  # a headless window is never narrower
+def test_nothing_is_wider_than_the_window(run: Run, tmp_path: Path, width: int) -> None:
+    """Measured inside the page, by a script that the policy of this copy lets in."""
+    name = "long" * 100
+    run.artifacts["Pusher"][0].properties["pushed_destination"] = f"/{name}"
+    rewrite(run, "ModelEvaluation", "verdict.json", VERDICT | {"blessed": False, "failures": [name, name]})
+    html = render(collect(replace(run, pipeline=name)))
+    measure = "<script>document.title = `${document.documentElement.scrollWidth} of ${innerWidth}`</script>"
+    copy = tmp_path / "page.html"
+    copy.write_text(
+        html.replace("style-src", "script-src 'unsafe-inline'; style-src").replace("</body>", f"{measure}</body>")
+    )
+    shown = chromium("--dump-dom", "--hide-scrollbars", f"--window-size={width},900", copy.as_uri())
+    assert Reader(shown.stdout).lines("")[0] == f"{width} of {width}"

@@ -1,0 +1,86 @@
+"""The workspace: its folders, and a lock that keeps a second run out and never outlives its process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import WorkspaceError
+from pipeline.runners.workspace import FOLDERS, locked
+
+HOLD = """
+import sys
+from pathlib import Path
+from pipeline.runners.workspace import locked
+with locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def other_run(workspace: Path) -> Iterator[subprocess.Popen[str]]:
+    """A second process that holds the lock until its standard input is closed."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(workspace)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdin
+    assert process.stdout
+    try:
+        assert process.stdout.readline() == "held\n"
+        yield process
+    finally:
+        process.stdin.close()
+        process.wait(timeout=30)
+        process.stdout.close()
+
+
+def test_the_folders_are_made(tmp_path: Path) -> None:
+    with locked(tmp_path / "new" / "workspace"):
+        assert {path.name for path in (tmp_path / "new" / "workspace").iterdir()} == {*FOLDERS, ".lock"}
+
+
+def test_a_second_run_is_refused_and_told_who_is_at_work(tmp_path: Path) -> None:
+    with other_run(tmp_path) as process:
+        with pytest.raises(WorkspaceError) as caught, locked(tmp_path):
+            pytest.fail("two runs in one workspace")
+        assert caught.value.what == f"another run (process {process.pid}) is at work in {tmp_path}"
+        assert "--workspace" in caught.value.remedy
+        with locked(tmp_path / "another"):
+            pass
+    with locked(tmp_path):  # the other run has ended
+        assert (tmp_path / ".lock").read_text() == str(os.getpid())
+
+
+def test_the_lock_goes_with_a_killed_process(tmp_path: Path) -> None:
+    with other_run(tmp_path) as process:
+        process.send_signal(signal.SIGKILL)
+        process.wait(timeout=30)
+        with locked(tmp_path):
+            pass
+
+
+def test_the_lock_goes_with_an_exception(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), locked(tmp_path):
+        _ = 1 / 0
+    with other_run(tmp_path):
+        pass
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(WorkspaceError) as caught, locked(tmp_path / "file"):
+        pytest.fail("a file is no workspace")
+    assert caught.value.what == f"workspace {tmp_path / 'file'} cannot be written: Not a directory"
+    with (
+        pytest.raises(WorkspaceError, match="workspace /proc/longhaul cannot be written"),
+        locked(Path("/proc/longhaul")),
+    ):
+        pytest.fail("/proc is no workspace")

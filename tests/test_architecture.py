@@ -1,0 +1,147 @@
+"""Which room may import which: design.md's rules, read off the source."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SOURCES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for room in ("pipeline", "trainer", "schema")
+    for path in sorted((ROOT / room).rglob("*.py"))
+}
+"""Every module of ours by its dotted name."""
+
+CLOUD = ("kfp", "google.cloud")
+HEAVY = ("tensorflow", "keras", "apache_beam", "tfx", *CLOUD)
+LIGHT = ("cli", "config", "errors", "run", "terminal", "init", "doctor", "provenance", "lineage", "reports")
+"""Modules and packages of `pipeline` that answer in a second."""
+
+
+@dataclass(frozen=True)
+class Import:
+    """One name that a module imports.
+
+    Attributes:
+        name: dotted; of `from a import b` it is a.b.
+        at_top: runs when the module is imported, so neither inside a function nor for a type checker only.
+    """
+
+    name: str
+    at_top: bool
+    line: int
+
+
+def imports(module: str) -> list[Import]:
+    return list(_imports(ast.parse(SOURCES[module].read_text()), at_top=True))
+
+
+def _imports(node: ast.AST, at_top: bool) -> Iterator[Import]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import):
+            yield from (Import(alias.name, at_top, child.lineno) for alias in child.names)
+        elif isinstance(child, ast.ImportFrom):
+            assert child.level == 0, f"line {child.lineno}: a relative import hides where it leads"
+            yield from (Import(f"{child.module}.{alias.name}", at_top, child.lineno) for alias in child.names)
+        else:
+            is_function = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+            is_for_types = isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)
+            yield from _imports(child, at_top and not is_function and not is_for_types)
+
+
+def is_in(name: str, *packages: str) -> bool:
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
+
+
+def offenders(modules: list[str], *forbidden: str, at_top_only: bool = False) -> list[str]:
+    return [
+        f"{module}, line {found.line}: {found.name}"
+        for module in modules
+        for found in imports(module)
+        if is_in(found.name, *forbidden) and (found.at_top or not at_top_only)
+    ]
+
+
+def room(*names: str) -> list[str]:
+    modules = [module for module in SOURCES if is_in(module, *names)]
+    assert modules, names
+    return modules
+
+
+def test_the_reader_of_imports_sees_them_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "m.py").write_text(
+        "import a.b, c\n"
+        "from d import e\n"
+        "if TYPE_CHECKING:\n    import f\n"
+        "try:\n    import g\nexcept ImportError:\n    pass\n"
+        "class K:\n    import h\n    def method(self):\n        import i\n"
+    )
+    monkeypatch.setitem(SOURCES, "m", tmp_path / "m.py")
+    assert [(found.name, found.at_top) for found in imports("m")] == [
+        ("a.b", True), ("c", True), ("d.e", True), ("f", False), ("g", True), ("h", True), ("i", False),
+    ]  # fmt: skip
+    assert offenders(["m"], "a", "f", at_top_only=True) == ["m, line 1: a.b"]
+    assert offenders(["m"], "d.e", "i") == ["m, line 2: d.e", "m, line 12: i"]
+    assert offenders(["m"], "d.ee", "a.bb") == []
+
+
+def test_the_trainer_never_imports_the_pipeline() -> None:
+    assert offenders(room("trainer"), "pipeline") == []
+
+
+def test_features_and_schema_import_the_standard_library_only() -> None:
+    for module in room("trainer.features", "schema"):
+        assert {found.name.split(".")[0] for found in imports(module)} <= sys.stdlib_module_names
+
+
+def test_lineage_and_reports_know_no_tensorflow_and_of_ours_little() -> None:
+    assert offenders(room("pipeline.lineage", "pipeline.reports"), *HEAVY) == []
+    for module in room("pipeline.lineage"):
+        ours = [found.name for found in imports(module) if is_in(found.name, "pipeline", "trainer", "schema")]
+        assert all(is_in(name, "pipeline.config", "pipeline.errors", "pipeline.lineage") for name in ours), ours
+
+
+def test_nobody_imports_the_command_line() -> None:
+    assert offenders(list(SOURCES), "pipeline.cli") == []
+
+
+def test_only_runners_import_the_definition() -> None:
+    others = [module for module in SOURCES if not is_in(module, "pipeline.runners")]
+    assert offenders(others, "pipeline.definition") == []
+
+
+def test_the_public_face_of_tfx_is_never_imported() -> None:
+    """`from tfx import v1` costs ten seconds, most of it Google Cloud's clients."""
+    assert offenders(list(SOURCES), "tfx.v1") == []
+
+
+def test_clouds_are_known_to_one_runner_only() -> None:
+    assert offenders([module for module in SOURCES if module != "pipeline.runners.vertex"], *CLOUD) == []
+
+
+@pytest.mark.parametrize("name", LIGHT)
+def test_what_must_start_fast_imports_nothing_heavy_at_its_top(name: str) -> None:
+    assert offenders(room(f"pipeline.{name}"), *HEAVY, at_top_only=True) == []
+
+
+def test_nothing_imports_heavily_behind_their_back() -> None:
+    """The same through all modules of ours that they import at their top."""
+    waiting, seen = room(*(f"pipeline.{name}" for name in LIGHT)), set[str]()
+    while waiting:
+        module = waiting.pop()
+        seen.add(module)
+        reached = {part for found in imports(module) if found.at_top for part in _prefixes(found.name)}
+        waiting += [other for other in reached if other in SOURCES and other not in seen]
+    assert {"pipeline.data.source", "pipeline.runners.quiet", "pipeline.runners.workspace"} <= seen
+    assert offenders(sorted(seen), *HEAVY, at_top_only=True) == []
+
+
+def _prefixes(name: str) -> list[str]:
+    parts = name.split(".")
+    return [".".join(parts[:length]) for length in range(1, len(parts) + 1)]

@@ -1,0 +1,303 @@
+"""The configuration: what is read, what is refused, and in which words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pipeline.config import METRICS, REFERENCE, HashSplit, PipelineConfig, TimeSplit, has_test_split, load
+from pipeline.errors import ConfigError
+
+SMALLEST = """
+name: cats
+data: {path: cats.csv, label: purrs, task: binary}
+split: {by: hash}
+schema: {file: schema/cats.pbtxt}
+evaluation: {thresholds: {auc: {at_least: 0.6}}}
+"""
+TIME = {"by": "time", "column": "day", "eval_from": "2013-11-01"}
+
+
+def write(folder: Path, **changes: Any) -> Path:
+    """SMALLEST with `section__key=value` set (`...` takes it out) in `folder`/cats.yaml."""
+    document = yaml.safe_load(SMALLEST)
+    for place, value in changes.items():
+        *sections, key = place.split("__")
+        section = document
+        for name in sections:
+            section = section.setdefault(name, {})
+        section[key] = value
+        if value is ...:
+            del section[key]
+    file = folder / "cats.yaml"
+    file.write_text(yaml.safe_dump(document))
+    return file
+
+
+def refused(file: Path) -> str:
+    """The message without the file's name in front."""
+    with pytest.raises(ConfigError) as caught:
+        load(file)
+    assert caught.value.remedy
+    assert caught.value.what.startswith(str(file))
+    return caught.value.what.removeprefix(str(file)).removeprefix(": ")
+
+
+def test_the_smallest_file_gets_every_default(tmp_path: Path) -> None:
+    config = load(write(tmp_path))
+    assert config.model_dump(exclude={"name", "data", "schema_", "evaluation"}) == {
+        "workspace": "workspace",
+        "split": {"by": "hash", "weights": {"train": 8, "eval": 2, "test": 0}},
+        "features": {"exclude": (), "categorical": (), "max_vocabulary": 1000, "bins": 24},
+        "trainer": {
+            "hidden_units": (512, 256), "dropout": 0.4, "learning_rate": 0.001, "weight_decay": 0.01,
+            "batch_size": 1024, "epochs": 8, "patience": 2, "validation_share": 0.1, "seed": 13,
+        },
+        "metadata": {"url": None, "password_env": "LONGHAUL_METADATA_PASSWORD"},
+    }  # fmt: skip
+    assert (config.data.spans, config.data.builder, config.data.drop) == (None, None, ())
+    assert (config.evaluation.splits, config.evaluation.slices) == (("eval",), ())
+    threshold = config.evaluation.thresholds["auc"]
+    assert (threshold.at_least, threshold.at_most, threshold.may_lose) == (0.6, None, None)
+
+
+def test_the_flights_are_the_reference() -> None:
+    config = load()
+    assert load(REFERENCE) == config
+    assert (config.name, config.data.label, config.data.task) == ("flights", "late", "binary")
+    assert isinstance(config.split, TimeSplit)
+    assert (config.split.column, config.split.eval_from) == ("scheduled_departure", "2013-11-01T00:00:00")
+    assert config.evaluation.thresholds["auc"].at_least == 0.64
+    assert config.schema_file.is_file()
+    assert config.data_pattern == f"{config.root}/data/flights/span-{{SPAN}}/flights.parquet"
+
+
+def test_paths_are_relative_to_the_file_but_the_workspace_to_where_one_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    file = write(tmp_path, data__path="../tables/*.csv")
+    config = load(file)
+    assert config.schema_file == tmp_path / "schema" / "cats.pbtxt"
+    assert config.data_pattern == f"{tmp_path}/../tables/*.csv"
+    assert config.root == tmp_path / "here" / "workspace"
+    assert load(file, workspace="/elsewhere").root == Path("/elsewhere")
+    assert load(file, workspace=None).root == config.root
+    assert load(write(tmp_path, data__path="gs://bucket/cats.csv")).data_pattern == "gs://bucket/cats.csv"
+    assert load(write(tmp_path, data__path="/cats.csv")).data_pattern == "/cats.csv"
+
+
+def test_nothing_can_be_changed_afterwards(tmp_path: Path) -> None:
+    config = load(write(tmp_path))
+    with pytest.raises(ValueError, match="frozen"):
+        config.trainer.epochs = 9  # type: ignore[misc]
+
+
+# The file itself
+
+
+def test_a_missing_or_unreadable_file_is_named(tmp_path: Path) -> None:
+    assert refused(tmp_path / "none.yaml") == "no such configuration file"
+    assert "cannot be read" in refused(tmp_path)
+    (tmp_path / "latin.yaml").write_bytes("name: Zürich".encode("latin1"))
+    assert "cannot be read" in refused(tmp_path / "latin.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("name: [cats\n", ", line 2, column 1: not valid YAML while parsing a flow sequence that begins on line 1"),
+        ("", "but it is empty"),
+        ("- cats\n", "but it is a list"),
+        ("cats\n", "but it is plain text"),
+        (SMALLEST + "7: lives\n", "7: Keys should be strings"),
+    ],
+)
+def test_what_is_not_a_mapping_in_yaml_is_refused(tmp_path: Path, text: str, expected: str) -> None:
+    file = tmp_path / "cats.yaml"
+    file.write_text(text)
+    assert expected in refused(file)
+
+
+# Rules, each with its message
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        ("nme", "nme: unknown key; did you mean 'name'?"),
+        ("shema", "shema: unknown key; did you mean 'schema'?"),
+        ("base", "base: unknown key"),
+        ("data__lable", "data.lable: unknown key; did you mean 'label'?"),
+        ("split__wieghts", "split.wieghts: unknown key; did you mean 'weights'?"),
+        ("split__weights__evil", "split.weights.evil: unknown key; did you mean 'eval'?"),
+        ("schema__files", "schema.files: unknown key; did you mean 'file'?"),
+        ("features__bin", "features.bin: unknown key; did you mean 'bins'?"),
+        ("trainer__epoch", "trainer.epoch: unknown key; did you mean 'epochs'?"),
+        ("evaluation__slice", "evaluation.slice: unknown key; did you mean 'slices'?"),
+        ("evaluation__thresholds__auc__atleast",
+         "evaluation.thresholds.auc.atleast: unknown key; did you mean 'at_least'?"),
+        ("metadata__uri", "metadata.uri: unknown key; did you mean 'url'?"),
+        ("trainer__xyzzy", "trainer.xyzzy: unknown key"),
+    ],
+)  # fmt: skip
+def test_an_unknown_key_comes_with_the_nearest_one(tmp_path: Path, place: str, expected: str) -> None:
+    assert refused(write(tmp_path, **{place: 1})) == expected
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "expected"),
+    [
+        ("name", "My Cats", "name: String should match pattern '^[a-z0-9][a-z0-9-]{0,127}$' (received: 'My Cats')"),
+        ("name", ..., "name: Field required"),
+        ("data", ..., "data: Field required"),
+        ("data__label", ..., "data.label: Field required"),
+        ("data__task", "guess",
+         "data.task: Input should be 'binary', 'multiclass' or 'regression' (received: 'guess')"),
+        ("data__spans", [1], "data.spans.1: Field required (received: [1])"),
+        ("data__drop", ["purrs"], "the file: data.drop holds the label 'purrs'"),
+        ("split__by", "rows", "split.by: must be 'time', 'hash' or 'group' (received: 'rows')"),
+        ("split", "hash",
+         "split: Input should be a valid dictionary or object to extract fields from (received: 'hash')"),
+        ("split", {}, "split.by: must be 'time', 'hash' or 'group' (received: None)"),
+        ("split__weights", {"train": 0},
+         "split.weights.train: Input should be greater than 0 (received: 0)"),
+        ("split__weights", {"test": -1},
+         "split.weights.test: Input should be greater than or equal to 0 (received: -1)"),
+        ("split__weights", {"eval": float("inf")},
+         "split.weights.eval: Input should be a finite number (received: inf)"),
+        ("split", {"by": "group"}, "split.column: Field required"),
+        ("split", {**TIME, "eval_from": "soon"},
+         "split.eval_from: Invalid isoformat string: 'soon' (received: 'soon')"),
+        ("split", {**TIME, "test_from": "2013-11-01"},
+         "split: test_from (2013-11-01T00:00:00) must be later than eval_from (2013-11-01T00:00:00)"),
+        ("features__bins", 1, "features.bins: Input should be greater than or equal to 2 (received: 1)"),
+        ("features__max_vocabulary", 0,
+         "features.max_vocabulary: Input should be greater than or equal to 2 (received: 0)"),
+        ("trainer__dropout", 1.0, "trainer.dropout: Input should be less than 1 (received: 1.0)"),
+        ("trainer__hidden_units", [64, 0],
+         "trainer.hidden_units.1: Input should be greater than or equal to 1 (received: 0)"),
+        ("trainer__learning_rate", 0, "trainer.learning_rate: Input should be greater than 0 (received: 0)"),
+        ("trainer__epochs", 1.5,
+         "trainer.epochs: Input should be a valid integer, got a number with a fractional part (received: 1.5)"),
+        ("trainer__patience", 0, "trainer.patience: Input should be greater than or equal to 1 (received: 0)"),
+        ("trainer__validation_share", 1, "trainer.validation_share: Input should be less than 1 (received: 1)"),
+        ("trainer__seed", -1, "trainer.seed: Input should be greater than or equal to 0 (received: -1)"),
+        ("evaluation__thresholds", {},
+         "evaluation.thresholds: Dictionary should have at least 1 item after validation, not 0"),
+        ("evaluation__thresholds", {"auc": {}},
+         "evaluation.thresholds.auc: a threshold needs at_least, at_most or may_lose"),
+        ("evaluation__thresholds", {"auc": {"may_lose": -0.1}},
+         "evaluation.thresholds.auc.may_lose: Input should be greater than or equal to 0 (received: -0.1)"),
+        ("evaluation__thresholds", {"auc": {"at_least": float("nan")}},
+         "evaluation.thresholds.auc.at_least: Input should be a finite number (received: nan)"),
+        ("evaluation__thresholds", {"rmse": {"at_most": 1}},
+         "the file: evaluation.thresholds: 'rmse' is not a metric of a binary task"
+         " (known: auc, auc_precision_recall, log_loss, accuracy, calibration)"),
+        ("evaluation__splits", ["dev"],
+         "evaluation.splits.0: Input should be 'train', 'eval' or 'test' (received: 'dev')"),
+        ("evaluation__splits", ["test"],
+         "the file: evaluation.splits names 'test', but split defines no test split"),
+        ("evaluation__slices", ["paw"], "evaluation.slices.0: Input should be a valid tuple (received: 'paw')"),
+        ("metadata__url", "sqlite:///m.db",
+         "metadata.url: must look like postgresql://user@host:port/database or mysql://user@host:port/database"),
+    ],
+)  # fmt: skip
+def test_a_broken_rule_names_field_rule_and_what_was_received(
+    tmp_path: Path, place: str, value: Any, expected: str
+) -> None:
+    assert refused(write(tmp_path, **{place: value})) == expected
+
+
+def test_all_broken_rules_are_told_at_once(tmp_path: Path) -> None:
+    lines = refused(write(tmp_path, trainer__epochs=0, features__bins=0, nme="x")).split("\n  ")
+    assert [line.partition(":")[0] for line in lines] == ["features.bins", "trainer.epochs", "nme"]
+
+
+# Label classes
+
+
+@pytest.mark.parametrize(
+    ("task", "classes", "expected"),
+    [
+        ("regression", ["a", "b"], "data: classes: a regression has none"),
+        ("binary", ["a"], "data: classes: a binary task has two, not 1"),
+        ("binary", ["a", "b", "c"], "data: classes: a binary task has two, not 3"),
+        ("binary", ["a", "a"], "data: classes: a value stands twice"),
+        ("multiclass", [], "data: classes: list the label's values, three or more, in order"),
+        ("multiclass", ["a", "b"], "data: classes: list the label's values, three or more, in order"),
+        ("multiclass", [1, "1", 2], "data: classes: a value stands twice"),
+    ],
+)
+def test_classes_that_do_not_fit_the_task_are_refused(
+    tmp_path: Path, task: str, classes: list[Any], expected: str
+) -> None:
+    thresholds = {METRICS[task][0]: {"at_least": 0}}
+    file = write(tmp_path, data__task=task, data__classes=classes, evaluation__thresholds=thresholds)
+    assert refused(file) == expected
+
+
+@pytest.mark.parametrize(
+    ("task", "written", "classes"),
+    [
+        ("binary", None, ("0", "1")),
+        ("binary", "[no cat, cat]", ("no cat", "cat")),
+        ("binary", "[true, false]", ("1", "0")),  # a boolean is stored as 0 or 1
+        ("multiclass", "[3, 1, 2]", ("3", "1", "2")),
+        ("regression", None, ()),
+    ],
+)
+def test_classes_are_text_in_their_order(
+    tmp_path: Path, task: str, written: str | None, classes: tuple[str, ...]
+) -> None:
+    thresholds = {METRICS[task][0]: {"at_least": 0}}
+    changes = {} if written is None else {"data__classes": yaml.safe_load(written)}
+    config = load(write(tmp_path, data__task=task, evaluation__thresholds=thresholds, **changes))
+    assert config.data.label_classes == classes
+
+
+# Splits
+
+
+def test_a_time_split_takes_a_yaml_date_and_keeps_it_as_text(tmp_path: Path) -> None:
+    file = write(tmp_path)
+    split = "split: {by: time, column: day, eval_from: 2013-11-01, test_from: 2013-12-01 06:00:00+01:00}"
+    file.write_text(SMALLEST.replace("split: {by: hash}", split))
+    config = load(file)
+    assert isinstance(config.split, TimeSplit)
+    assert (config.split.eval_from, config.split.test_from) == ("2013-11-01T00:00:00", "2013-12-01T06:00:00+01:00")
+
+
+def test_a_test_split_is_one_that_has_rows() -> None:
+    assert not has_test_split(HashSplit(by="hash"))
+    assert has_test_split(HashSplit.model_validate({"by": "hash", "weights": {"test": 1}}))
+    assert not has_test_split(TimeSplit(**TIME))  # type: ignore[arg-type]
+    assert has_test_split(TimeSplit(**TIME, test_from="2014-01-01"))  # type: ignore[arg-type]
+
+
+# Metadata
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://ml:s3cret@db/lineage", "mysql://ml:s3cret@db:3306/lineage", "mysql://ml:s3/cret@db/lineage"]
+)
+def test_a_password_in_the_address_is_refused_and_not_repeated(tmp_path: Path, url: str) -> None:
+    message = refused(write(tmp_path, metadata__url=url))
+    assert message.startswith("metadata.url: must ")
+    assert "cret" not in message
+
+
+def test_a_password_in_the_address_is_told_where_it_belongs(tmp_path: Path) -> None:
+    assert "the environment variable that password_env names" in refused(
+        write(tmp_path, metadata__url="postgresql://ml:s3cret@db/lineage")
+    )
+
+
+@pytest.mark.parametrize("url", ["postgresql://ml@db.example.org:5432/lineage", "mysql://ml@db/lineage"])
+def test_an_address_without_password_is_taken(tmp_path: Path, url: str) -> None:
+    config: PipelineConfig = load(write(tmp_path, metadata__url=url))
+    assert config.metadata.url == url

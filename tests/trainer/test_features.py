@@ -1,0 +1,87 @@
+"""The table of features: what a schema and a few choices give."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import schema_pb2
+
+from trainer.features import Feature, FeatureTable, Kind, Label, Storage, derive
+
+SCHEMA = text_format.Parse(
+    """
+    feature { name: "late" type: INT bool_domain {} presence { min_fraction: 1 } }
+    feature { name: "distance" type: INT presence { min_fraction: 1 } }
+    feature { name: "wind" type: FLOAT presence { min_fraction: 0.9 } }
+    feature { name: "carrier" type: BYTES }
+    feature { name: "zone" type: INT int_domain { is_categorical: true } }
+    feature { name: "month" type: INT int_domain { min: 1 max: 12 } }
+    feature { name: "night" type: INT bool_domain {} }
+    feature { name: "left" type: INT time_domain { integer_format: UNIX_SECONDS } presence { min_fraction: 1 } }
+    feature { name: "agreed" type: BYTES bool_domain { true_value: "yes" false_value: "no" } }
+    """,
+    schema_pb2.Schema(),
+)
+
+
+def table(**choices: Any) -> FeatureTable:
+    defaults = {
+        "label": "late", "task": "binary", "classes": ["0", "1"], "exclude": [], "categorical": [],
+        "max_vocabulary": 50, "bins": 8,
+    }  # fmt: skip
+    return derive(SCHEMA, **(defaults | choices))
+
+
+def test_a_schema_gives_kind_storage_and_optionality() -> None:
+    found = table()
+    assert found.label == Label("late", "binary", Storage.INT, ("0", "1"))
+    assert found.features == (
+        Feature("distance", Kind.NUMERIC, Storage.INT, optional=False),
+        Feature("wind", Kind.NUMERIC, Storage.FLOAT, optional=True),
+        Feature("carrier", Kind.CATEGORICAL, Storage.BYTES, optional=True),
+        Feature("zone", Kind.CATEGORICAL, Storage.INT, optional=True),
+        Feature("month", Kind.NUMERIC, Storage.INT, optional=True),
+        Feature("night", Kind.BOOLEAN, Storage.INT, optional=True),
+        Feature("left", Kind.TIMESTAMP, Storage.INT, optional=False),
+        Feature("agreed", Kind.CATEGORICAL, Storage.BYTES, optional=True),
+    )
+    assert (found.max_vocabulary, found.bins) == (50, 8)
+
+
+def test_choices_exclude_columns_and_turn_codes_into_categories() -> None:
+    found = table(exclude=["wind", "left"], categorical=["month"])
+    assert {feature.name: feature.kind for feature in found.features} == {
+        "distance": Kind.NUMERIC,
+        "carrier": Kind.CATEGORICAL,
+        "zone": Kind.CATEGORICAL,
+        "month": Kind.CATEGORICAL,
+        "night": Kind.BOOLEAN,
+        "agreed": Kind.CATEGORICAL,
+    }
+
+
+def test_the_label_is_never_a_feature() -> None:
+    found = table(label="wind", task="regression", classes=[])
+    assert found.label == Label("wind", "regression", Storage.FLOAT, ())
+    assert "wind" not in [feature.name for feature in found.features]
+    assert "late" in [feature.name for feature in found.features]
+
+
+@pytest.mark.parametrize("choice", [{"label": "lat"}, {"exclude": ["lat"]}, {"categorical": ["lat"]}])
+def test_a_name_that_the_schema_lacks_is_an_error(choice: dict[str, Any]) -> None:
+    with pytest.raises(KeyError, match="'lat'"):
+        table(**choice)
+
+
+def test_features_are_chosen_by_kind_in_the_order_of_the_schema() -> None:
+    found = table()
+    assert [feature.name for feature in found.of(Kind.TIMESTAMP, Kind.NUMERIC)] == ["distance", "wind", "month", "left"]
+    assert [feature.name for feature in found.optional] == ["wind", "month", "night"]  # categories have an id for it
+
+
+def test_the_table_survives_json() -> None:
+    found = table(exclude=["month"])
+    assert FeatureTable.from_dict(json.loads(json.dumps(found.to_dict()))) == found

@@ -1,0 +1,73 @@
+"""Arrow columns as the tensors that a parsed tf.Example would give, and whole splits transformed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import tensorflow as tf
+
+from trainer.features import Feature, FeatureTable, Kind, Label, Storage
+from trainer.reading import read_transformed, to_sparse
+
+INT = Feature("night", Kind.BOOLEAN, Storage.INT, optional=True)
+FLOAT = Feature("wind", Kind.NUMERIC, Storage.FLOAT, optional=True)
+TEXT = Feature("carrier", Kind.CATEGORICAL, Storage.BYTES, optional=True)
+LABEL = Label("late", "binary", Storage.INT, ("0", "1"))
+
+
+@pytest.mark.parametrize(
+    ("column", "described", "rows", "values", "dtype"),
+    [
+        (pa.array([7, None, -9]), INT, [0, 2], [7, -9], tf.int64),
+        (pa.array([1.5, None, None], pa.float32()), FLOAT, [0], [1.5], tf.float32),
+        (pa.array([None, "ü", ""]), TEXT, [1, 2], ["ü".encode(), b""], tf.string),
+        (pa.array([1, 0, 1]), LABEL, [0, 1, 2], [1, 0, 1], tf.int64),
+        (pa.nulls(3, pa.float32()), FLOAT, [], [], tf.float32),
+        (pa.nulls(3, pa.string()), TEXT, [], [], tf.string),
+        (pa.nulls(3, pa.int64()), TEXT, [], [], tf.string),  # what a file that lacks the column gives
+        (pa.array([9, 7, None, -9]).slice(1), INT, [0, 2], [7, -9], tf.int64),
+    ],
+)
+def test_a_column_becomes_sparse_with_its_missing_rows_left_out(
+    column: pa.Array, described: Feature | Label, rows: list[int], values: list[Any], dtype: tf.DType
+) -> None:
+    tensor = to_sparse(column, described)
+    assert tensor.dtype == dtype
+    assert tensor.indices.numpy().tolist() == [[row, 0] for row in rows]
+    assert tensor.values.numpy().tolist() == values
+    assert tensor.dense_shape.numpy().tolist() == [3, 1]
+
+
+def test_it_is_what_a_parsed_example_gives() -> None:
+    examples = [tf.train.Example() for _ in range(3)]
+    examples[1].features.feature["wind"].float_list.value.append(2.5)
+    parsed = tf.io.parse_example(
+        [example.SerializeToString() for example in examples], {"wind": tf.io.VarLenFeature(tf.float32)}
+    )["wind"]
+    ours = to_sparse(pa.array([None, 2.5, None], pa.float32()), FLOAT)
+    assert (ours.indices.numpy() == parsed.indices.numpy()).all()
+    assert ours.values.numpy().tolist() == parsed.values.numpy().tolist()
+
+
+def test_a_split_is_read_whole_in_file_order_with_extra_columns_raw(tmp_path: Path) -> None:
+    pq.write_table(
+        pa.table({"night": [1, None], "late": [0, 1], "left": [50, 40], "unused": ["x", "y"]}), tmp_path / "a.parquet"
+    )
+    pq.write_table(pa.table({"late": [1], "left": [30]}), tmp_path / "b.parquet")
+
+    def transform(raw: dict[str, tf.SparseTensor]) -> dict[str, tf.Tensor]:
+        assert set(raw) == {"night", "late"}
+        return {name: tf.sparse.to_dense(tensor, default_value=-1) for name, tensor in raw.items()}
+
+    found = read_transformed([str(tmp_path / "*.parquet")], FeatureTable(LABEL, (INT,), 2, 2), transform, ["left"])
+    assert {name: values.tolist() for name, values in found.items()} == {
+        "night": [[1], [-1], [-1]],
+        "late": [[0], [1], [1]],
+        "left": [50, 40, 30],
+    }
+    assert found["left"].dtype == np.int64
