@@ -146,6 +146,19 @@ def test_a_second_run_is_cached(
     assert PASSWORD not in again.text
 
 
+def test_the_records_of_others_on_the_server_are_left_alone(
+    longhaul: Longhaul, config_file: Path, config: PipelineConfig, blessed_run: str
+) -> None:
+    store = open_store(config)
+    (ours,) = store.get_artifacts_by_type("PushedModel")
+    theirs = metadata_store_pb2.Artifact(type_id=ours.type_id, state=metadata_store_pb2.Artifact.LIVE)
+    theirs.custom_properties["pushed_destination"].string_value = "/another/machine/serving/wine/1"
+    (number,) = store.put_artifacts([theirs])
+    assert longhaul("run", "--config", config_file).code == 0
+    (found,) = store.get_artifacts_by_id([number])
+    assert found.state == metadata_store_pb2.Artifact.LIVE
+
+
 def test_runs_and_show_read_the_server(longhaul: Longhaul, config_file: Path, config: None, blessed_run: str) -> None:
     runs = longhaul("runs", "--config", config_file)
     show = longhaul("show", blessed_run, "--config", config_file)
