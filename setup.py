@@ -40,8 +40,6 @@ setup(
         "jinja2",
         "matplotlib",
         "pyyaml",
-        "psycopg2-binary",
-        "scikit-learn",
         "tensorboard",
         "dill",
         "setuptools",
