@@ -27,7 +27,7 @@ class ChampionStrategy(resolver.ResolverStrategy):
         blessed = [model for model in input_dict["model"] if model.id in blessings and model.id not in challengers]
         if not blessed:
             return {"model": [], "model_blessing": [], "challenger": input_dict["challenger"]}
-        champion = max(blessed, key=lambda model: model.id)
+        champion = max(blessed, key=lambda model: blessings[model.id].id)
         return {
             "model": [champion],
             "model_blessing": [blessings[champion.id]],

@@ -114,7 +114,7 @@ class _ScoreAndAccumulate(beam.DoFn):
                 yield (
                     key,
                     tuple(
-                        _accumulate(computation.combiner, *(part[rows] for part in scored[_model_of(computation)]))
+                        _accumulate(computation, *(part[rows] for part in scored[_model_of(computation)]))
                         for computation in self._computations
                     ),
                 )
@@ -177,18 +177,20 @@ def _model_of(computation: metric_types.MetricComputation) -> str:
     return str(computation.keys[0].model_name)
 
 
-def _accumulate(combiner: Any, labels: Array, predictions: Array) -> Any:
-    """A filled accumulator of `combiner` for rows with labels (rows,) and predictions (rows, outputs)."""
+def _accumulate(computation: metric_types.MetricComputation, labels: Array, predictions: Array) -> Any:
+    """A filled accumulator for rows with labels (rows,) and predictions (rows, outputs)."""
+    combiner = computation.combiner
     columnar = _COLUMNAR.get(type(combiner))
     if columnar is None or predictions.shape[1] != 1:
-        return _accumulate_rows(combiner, labels, predictions)
+        return _accumulate_rows(combiner, _model_of(computation), labels, predictions)
     return columnar(combiner, labels, predictions[:, 0])
 
 
-def _accumulate_rows(combiner: Any, labels: Array, predictions: Array) -> Any:
+def _accumulate_rows(combiner: Any, model: str, labels: Array, predictions: Array) -> Any:
     accumulator = combiner.create_accumulator()
     for label, prediction in zip(labels, predictions, strict=True):
-        row = {tfma.LABELS_KEY: np.array([label]), tfma.PREDICTIONS_KEY: prediction}
+        # Of several models each has its predictions under its name.
+        row = {tfma.LABELS_KEY: np.array([label]), tfma.PREDICTIONS_KEY: {model: prediction} if model else prediction}
         accumulator = combiner.add_input(accumulator, metric_types.StandardMetricInputs(row))
     return accumulator
 

@@ -78,7 +78,7 @@ def run(config: PipelineConfig, run_id: str, options: RunOptions, watcher: Watch
     with _Metadata(config) as handle:
         record = _RunRecord(config, handle, run_id, properties)
         with record.outcome(), translated_errors(config.root):
-            _forget_lost_pushes(handle.store)
+            _forget_lost_pushes(handle.store, config.root / "serving" / config.name)
             for node in nodes:
                 if node.execution_options.run.perform_snapshot:
                     _take_earlier_steps(handle, ir, options)
@@ -116,12 +116,13 @@ def _take_earlier_steps(handle: Any, ir: Any, options: RunOptions) -> None:
         ) from exc
 
 
-def _forget_lost_pushes(store: Any) -> None:
-    """TFX's cache knows only that a model was pushed once. One that is not the newest version any more, or was
-    removed by hand, is not served; no longer live, its record makes Pusher push again."""
+def _forget_lost_pushes(store: Any, base: Path) -> None:
+    """TFX's cache knows only that a model was pushed once. One that is not the newest version any more below
+    `base`, or was removed by hand, is not served; no longer live, its record makes Pusher push again."""
     for artifact in store.get_artifacts_by_type("PushedModel"):
-        where = artifact.custom_properties["pushed_destination"].string_value
-        if artifact.state == metadata_store_pb2.Artifact.LIVE and where and not is_newest(Path(where)):
+        where = Path(artifact.custom_properties["pushed_destination"].string_value)
+        is_ours = where.parent == base  # others may share a metadata server
+        if is_ours and artifact.state == metadata_store_pb2.Artifact.LIVE and not is_newest(where):
             artifact.state = metadata_store_pb2.Artifact.ABANDONED
             store.put_artifacts([artifact])
 
