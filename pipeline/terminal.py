@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.markup import escape
 from rich.spinner import Spinner
@@ -71,7 +71,7 @@ class Screen(logging.Handler):
     def waiting(self, what: str) -> None:
         """Something takes seconds before the first step."""
         if self._console.is_terminal:
-            self._live = Live(Spinner("dots", text=f"{what} …"), console=self._console, transient=True)
+            self._live = self._line(Spinner("dots", text=f"{what} …"))
             self._live.start()
         else:
             self.say(f"{what} …")
@@ -85,7 +85,7 @@ class Screen(logging.Handler):
         self._number += 1
         self._began = self._said = time.monotonic()
         if self._console.is_terminal:
-            self._live = Live(self, console=self._console, transient=True, refresh_per_second=8)
+            self._live = self._line(self)
             self._live.start()
 
     def finished(self, step: Step) -> None:
@@ -94,6 +94,10 @@ class Screen(logging.Handler):
         detail = "" if step.state is StepState.DONE else f"  {step.state}"
         place = f"{self._number:2d}/{self._of}  {step.node:<18}{step.seconds:7.1f} s"
         self.say(f"[{color}]{mark}[/] {place}[{color}]{detail}[/]")
+
+    def _line(self, what: RenderableType) -> Live:
+        # Left to itself, Live would catch what others print, which belongs in the log.
+        return Live(what, console=self._console, transient=True, redirect_stdout=False, redirect_stderr=False)
 
     def close_line(self) -> None:
         """Takes the living line off the screen."""

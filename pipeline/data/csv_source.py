@@ -103,18 +103,31 @@ def record_starts(path: str, step: int, scan_bytes: int = _SCAN_BYTES) -> Iterat
         in_quotes = False
         # A chunk ends with a line, so that no row of quotes is torn apart.
         while chunk := file.read(scan_bytes) + file.readline(diagnose.MAX_RECORD_BYTES):
-            data = np.frombuffer(chunk, np.uint8)
-            places, states = _quoting(data, in_quotes)
             if wanted <= offset + len(chunk):
+                data = np.frombuffer(chunk, np.uint8)
+                places, states = _quoting(data, in_quotes)
                 breaks = np.flatnonzero(data == _LF)
                 starts = breaks[~states[np.searchsorted(places, breaks)]] + offset + 1
                 while (index := np.searchsorted(starts, wanted)) < len(starts):
                     yield (start := int(starts[index]))
                     wanted = start + step
-            if data[-1] != _LF:
+            if chunk[-1] != _LF:
                 return  # the end of the file, or of what may be a record
-            in_quotes = bool(states[-1])
+            in_quotes = _open_after(chunk, in_quotes)
             offset += len(chunk)
+
+
+def _open_after(chunk: bytes, in_quotes: bool) -> bool:
+    """Whether a quote is open after `chunk`, which is of whole lines; `in_quotes` is the same before it."""
+    if b'"' not in chunk:
+        return in_quotes
+    last_lines = chunk[chunk.rfind(b"\n", 0, -1 - len(chunk) // 64) + 1 :]
+    for lines in (last_lines, chunk):
+        data = np.frombuffer(lines, np.uint8)
+        ends = [bool(_quoting(data, guess)[1][-1]) for guess in (False, True)]
+        if ends[0] == ends[1]:  # most often the last lines tell, whatever came before
+            break
+    return ends[in_quotes]
 
 
 def _quoting(data: npt.NDArray[np.uint8], in_quotes: bool) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
