@@ -4,7 +4,7 @@
 PY := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test quick check lock clean
+.PHONY: help setup run test quick check bench lock clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z]+):.*##(.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -25,6 +25,9 @@ check: setup  ## lint, format, types
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
+
+bench: setup  ## stock TFX and Longhaul side by side, for hours (ARGS='--sizes 1x --pairs 1' for less)
+	@$(PY) -m bench.compare $(ARGS)
 
 lock:  ## requirements/*.in -> requirements/lock.txt (newest: ARGS=--upgrade)
 	@bash requirements/lock.sh $(ARGS)

@@ -13,7 +13,7 @@ from pipeline.terminal import Screen
 
 def test_what_others_print_while_a_step_works_stays_off_the_terminal() -> None:
     shown = io.StringIO()
-    screen = Screen(Console(file=shown, force_terminal=True, width=100))
+    screen = Screen(Console(file=shown, force_terminal=True, width=100, highlight=False))
     screen.planned(["Trainer"])
     before = sys.stdout, sys.stderr
     screen.started("Trainer")

@@ -65,7 +65,7 @@ def byte_ranges(path: str, block_bytes: int = BLOCK_BYTES) -> list[tuple[int, in
     """The units in which to read a file: [None], the whole file, or ranges [start, end) that make it up.
 
     Every range but the first, which has the header, starts where a record does. No range but the last
-    is smaller than `block_bytes`. The file is scanned once for quotes: about a second per GB.
+    is smaller than `block_bytes`. The file is scanned once, in under a second per GB.
 
     Raises:
         DataError: the file cannot be read.

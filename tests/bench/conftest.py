@@ -76,28 +76,29 @@ def run_both(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dict[str
     """`run_both(examples, wire)`: runs what `wire(side, examples channel)` returns, and gives the artifact folders."""
 
     def run(examples: dict[str, Path], wire: Callable[[str, Any], list[Any]]) -> dict[str, Path]:
-        from tfx import v1 as tfx
+        from tfx.dsl.components.common.importer import Importer
+        from tfx.orchestration import metadata
+        from tfx.orchestration.local.local_dag_runner import LocalDagRunner
+        from tfx.orchestration.pipeline import Pipeline
         from tfx.types import standard_artifacts
 
         folders = {}
         for side, payload_format in (("longhaul", "FORMAT_PARQUET"), ("stock", "FORMAT_TF_EXAMPLE")):
             work = folders[side] = tmp_path_factory.mktemp(side)
-            imported = tfx.dsl.Importer(
+            imported = Importer(
                 str(examples[side]),
                 standard_artifacts.Examples,
                 properties={"split_names": '["train", "eval"]'},
                 custom_properties={"payload_format": payload_format},
             ).with_id("Examples")
-            pipeline = tfx.dsl.Pipeline(
+            pipeline = Pipeline(
                 pipeline_name=side,
                 pipeline_root=str(work),
                 components=[imported, *wire(side, imported.outputs["result"])],
-                metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
-                    f"{work}/metadata.db"
-                ),
+                metadata_connection_config=metadata.sqlite_metadata_connection_config(f"{work}/metadata.db"),
                 beam_pipeline_args=["--runner=FnApiRunner"],
             )
-            tfx.orchestration.LocalDagRunner().run(pipeline)
+            LocalDagRunner().run(pipeline)
         return folders
 
     return run

@@ -17,7 +17,8 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
-from tfx import v1 as tfx
+from tfx import components as stock
+from tfx.dsl.components.common.importer import Importer
 from tfx.types import standard_artifacts
 
 from bench.equal import Statistics, differences
@@ -53,10 +54,10 @@ def artifacts(
     (folder / "schema.pbtxt").write_text(text_format.MessageToString(too_strict()))
 
     def wire(side: str, examples: Any) -> list[Any]:
-        parts = columnar if side == "longhaul" else tfx.components
+        parts = columnar if side == "longhaul" else stock
         statistics_gen = parts.StatisticsGen(examples=examples)
-        schema = tfx.dsl.Importer(str(folder), standard_artifacts.Schema).with_id("Schema")
-        validator = tfx.components.ExampleValidator(
+        schema = Importer(str(folder), standard_artifacts.Schema).with_id("Schema")
+        validator = stock.ExampleValidator(
             statistics=statistics_gen.outputs["statistics"], schema=schema.outputs["result"]
         )
         transform = parts.Transform(

@@ -15,7 +15,8 @@ import pytest
 import tensorflow as tf
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.metrics import cross_entropy_metrics
-from tfx import v1 as tfx
+from tfx import components as stock
+from tfx.dsl.components.common.importer import Importer
 from tfx.types import standard_artifacts
 
 from bench import stock as bench_stock
@@ -100,16 +101,16 @@ def evaluations(
             tf.saved_model.save(model, str(folder / task / name / "Format-Serving"), signatures=signatures)
 
     def wire(side: str, examples: Any) -> Iterator[Any]:
-        imported = tfx.dsl.Importer(str(schema), standard_artifacts.Schema).with_id("Schema")
+        imported = Importer(str(schema), standard_artifacts.Schema).with_id("Schema")
         yield imported
         models = {}
         for task in THRESHOLDS:
             for name in ("candidate", "baseline"):
-                models[task, name] = tfx.dsl.Importer(str(folder / task / name), standard_artifacts.Model).with_id(
+                models[task, name] = Importer(str(folder / task / name), standard_artifacts.Model).with_id(
                     f"{task}-{name}"
                 )
                 yield models[task, name]
-        component = Evaluator if side == "longhaul" else tfx.components.Evaluator
+        component = Evaluator if side == "longhaul" else stock.Evaluator
         for task, champion in CASES:
             yield component(
                 examples=examples,
