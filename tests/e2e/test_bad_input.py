@@ -569,7 +569,7 @@ def test_a_second_run_on_one_workspace(fresh: Place) -> None:
 @pytest.mark.slow
 def test_ctrl_c_while_a_step_is_at_work(fresh: Place) -> None:
     header, _, rows = TABLE.partition("\n")
-    fresh.table.write_text(f"{header}\n{rows * 10_000}")  # seconds of work
+    fresh.table.write_text(f"{header}\n{rows * 40_000}")  # many seconds of work
     process = in_a_process(*fresh.arguments())
     while not any(fresh.workspace.glob(f"artifacts/{INGESTION}/examples/*/Split-train/*")):
         assert process.poll() is None, process.communicate()
