@@ -67,11 +67,11 @@ class Place:
 
     def run(self, change: dict[str, Any] | None = None, *flags: str) -> tuple[Any, Run]:
         """Runs with `{"section.field": value}` changed; the outcome of the command and the record of the run."""
-        outcome = self.longhaul("run", "--config", self._write(change), "--workspace", self.workspace, *flags)
+        outcome = self.longhaul("run", "--config", self.write(change), "--workspace", self.workspace, *flags)
         return outcome, self.latest()
 
     def config(self, change: dict[str, Any] | None = None) -> PipelineConfig:
-        return load(self._write(change), workspace=str(self.workspace))
+        return load(self.write(change), workspace=str(self.workspace))
 
     def latest(self) -> Run:
         return find_run(self.store, self.document["name"], "latest")
@@ -86,7 +86,8 @@ class Place:
         serving = self.workspace / "serving" / self.document["name"]
         return sorted(int(path.name) for path in serving.iterdir() if not path.name.startswith("."))
 
-    def _write(self, change: dict[str, Any] | None) -> Path:
+    def write(self, change: dict[str, Any] | None = None) -> Path:
+        """The configuration file."""
         document = copy.deepcopy(self.document)
         for dotted, value in (change or {}).items():
             *sections, field = dotted.split(".")
@@ -629,10 +630,9 @@ try:
 finally:
     print("cloud:", sorted(n for n in sys.modules if n == "kfp" or n.startswith(("kfp.", "google.cloud.aiplatform"))))
 """
-    config = narrow.config({"evaluation.thresholds": {"auc": {"at_least": 0.4}}})
-    assert config.name == "narrow"
+    config = narrow.write()
     ran = subprocess.run(
-        [sys.executable, "-c", program, "run", "-c", narrow.folder / "config.yaml", "-w", tmp_path / "workspace"],
+        [sys.executable, "-c", program, "run", "-c", config, "-w", tmp_path / "workspace"],
         cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
