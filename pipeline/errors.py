@@ -3,11 +3,11 @@
     PipelineError           anything a person can mend; never shown with a traceback
     ├── ConfigError         the YAML file: unknown key, value out of range, missing file      exit 2
     ├── DataError           the table: missing, empty, unparsable, wrong column or label      exit 2
-    ├── WorkspaceError      the workspace or the metadata store: locked, read-only, full      exit 2
-    └── GateError           a gate said no: data, model or infrastructure                     exit 1
+    └── WorkspaceError      the workspace or the metadata store: locked, read-only, full      exit 2
 
-Third-party errors are translated where they arise (`raise ... from exc`). Anything else that
-escapes is a bug of ours: exit 70, with its traceback in the log.
+A gate that says no is a verdict, not an error: exit 1. Third-party errors are translated where they
+arise (`raise ... from exc`). Anything else that escapes is a bug of ours: exit 70, with its traceback
+in the log.
 """
 
 from __future__ import annotations
@@ -68,9 +68,3 @@ def tells_of_full_disk(text: str) -> bool:
     return any(
         words in text for words in ("No space left on device", "Disk quota exceeded", "database or disk is full")
     )
-
-
-class GateError(PipelineError):
-    """A gate stopped the run: the input was readable, the verdict is no."""
-
-    exit_code = EXIT_GATE
