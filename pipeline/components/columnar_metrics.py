@@ -1,15 +1,14 @@
 """TFMA's metrics, accumulated from columns.
 
 TFMA takes a batch of predictions apart and adds its rows to every metric of every slice one by one, in
-Python. Its accumulators are sums, though: here each is filled from a whole slice of a batch at once, and
-TFMA's own combiners then merge them, derive, compare with the champion and validate. Definitions,
-thresholds and output files stay TFMA's. A metric that has no columnar form below is fed row by row, as
-TFMA would.
+Python. Its accumulators are sums, though: here each is filled from a whole slice of a batch at once (see
+metric_accumulators.py), and TFMA's own combiners then merge them, derive, compare with the champion and
+validate. Definitions, thresholds and output files stay TFMA's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -18,25 +17,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import tensorflow_model_analysis as tfma
-from tensorflow_model_analysis.contrib.aggregates import binary_confusion_matrices as aggregates
 from tensorflow_model_analysis.evaluators import metrics_plots_and_validations_evaluator as tfma_evaluator
 from tensorflow_model_analysis.evaluators import metrics_validator
-from tensorflow_model_analysis.metrics import (
-    binary_confusion_matrices,
-    calibration,
-    calibration_histogram,
-    cross_entropy_metrics,
-    example_count,
-    metric_specs,
-    metric_types,
-)
+from tensorflow_model_analysis.metrics import metric_specs, metric_types
 from tensorflow_model_analysis.utils import model_util
+
+from pipeline.components import metric_accumulators
 
 Array = npt.NDArray[Any]
 SliceKey = tuple[tuple[str, Any], ...]
-
-_CERTAIN = 1e-7
-"""keras.config.epsilon(), by which the network's own loss is bounded."""
 
 RAW_RECORD = tfma.ARROW_INPUT_COLUMN
 """The column of serialized tf.Examples that feeds the models."""
@@ -52,12 +41,16 @@ def EvaluateColumns(  # noqa: N802 (a transform)
         record_batches: the columns to slice by, as lists of at most one value, and `RAW_RECORD`.
         eval_config: with its defaults filled in; no query keys, no confidence intervals.
         model_paths: SavedModel by the name of its ModelSpec.
+
+    Raises:
+        NotImplementedError: a metric has no columnar form, or is weighted or taken of one class only.
     """
     computations = tfma_evaluator._filter_and_separate_computations(
         metric_specs.to_computations(eval_config.metrics_specs, eval_config=eval_config)
     )
     baseline = model_util.get_baseline_model_spec(eval_config)
     leaves = computations.non_derived_computations
+    metric_accumulators.check(leaves)
     metrics = (
         record_batches
         | "ScoreAndAccumulate" >> beam.ParDo(_ScoreAndAccumulate(eval_config, model_paths, leaves))
@@ -95,8 +88,6 @@ class _ScoreAndAccumulate(beam.DoFn):
         import tensorflow as tf
 
         self._models = {name: tf.saved_model.load(path) for name, path in self._model_paths.items()}
-        for computation in self._computations:
-            computation.combiner.setup()  # Keras metrics are built there
 
     def process(self, batch: pa.RecordBatch) -> Iterator[tuple[SliceKey, tuple[Any, ...]]]:
         import tensorflow as tf
@@ -114,7 +105,7 @@ class _ScoreAndAccumulate(beam.DoFn):
                 yield (
                     key,
                     tuple(
-                        _accumulate(computation, *(part[rows] for part in scored[_model_of(computation)]))
+                        metric_accumulators.fill(computation, *(part[rows] for part in scored[_model_of(computation)]))
                         for computation in self._computations
                     ),
                 )
@@ -128,7 +119,7 @@ class _MergeAccumulators(beam.CombineFn):
 
     def setup(self) -> None:
         for combiner in self._combiners:
-            combiner.setup()
+            combiner.setup()  # Keras metrics are built there
 
     def create_accumulator(self) -> tuple[Any, ...] | None:
         return None
@@ -136,7 +127,7 @@ class _MergeAccumulators(beam.CombineFn):
     def add_input(self, accumulator: tuple[Any, ...] | None, element: tuple[Any, ...]) -> tuple[Any, ...]:
         if accumulator is None:
             return element
-        # TFMA's cross entropy counts the first accumulator twice when it is given a list instead of an iterator.
+        # TFMA's log_loss and mae count the first accumulator twice when given a list instead of an iterator.
         return tuple(
             combiner.merge_accumulators(iter(pair))
             for combiner, *pair in zip(self._combiners, accumulator, element, strict=True)
@@ -175,76 +166,3 @@ def slices_of(batch: pa.RecordBatch, columns: tuple[str, ...]) -> Iterator[tuple
 
 def _model_of(computation: metric_types.MetricComputation) -> str:
     return str(computation.keys[0].model_name)
-
-
-def _accumulate(computation: metric_types.MetricComputation, labels: Array, predictions: Array) -> Any:
-    """A filled accumulator for rows with labels (rows,) and predictions (rows, outputs)."""
-    combiner = computation.combiner
-    columnar = _COLUMNAR.get(type(combiner))
-    if columnar is None or predictions.shape[1] != 1:
-        return _accumulate_rows(combiner, _model_of(computation), labels, predictions)
-    return columnar(combiner, labels, predictions[:, 0])
-
-
-def _accumulate_rows(combiner: Any, model: str, labels: Array, predictions: Array) -> Any:
-    accumulator = combiner.create_accumulator()
-    for label, prediction in zip(labels, predictions, strict=True):
-        # Of several models each has its predictions under its name.
-        row = {tfma.LABELS_KEY: np.array([label]), tfma.PREDICTIONS_KEY: {model: prediction} if model else prediction}
-        accumulator = combiner.add_input(accumulator, metric_types.StandardMetricInputs(row))
-    return accumulator
-
-
-def _histogram(combiner: Any, labels: Array, predictions: Array) -> dict[int, Any]:
-    """See tfma.metrics.calibration_histogram: {bucket: sums of labels, predictions and rows}."""
-    buckets = combiner._num_buckets
-    position = (predictions.astype(np.float64) - combiner._left) / combiner._range * buckets + 1
-    bucket = np.clip(position, 0, buckets + 1).astype(np.int64)
-    found, member = np.unique(bucket, return_inverse=True)
-    sums = [np.bincount(member, weights) for weights in (labels, predictions, np.ones_like(labels))]
-    return {
-        int(number): calibration_histogram.Bucket(int(number), *(float(total[index]) for total in sums))
-        for index, number in enumerate(found)
-    }
-
-
-def _cross_entropy(combiner: Any, labels: Array, predictions: Array) -> Any:
-    """See tfma.metrics.cross_entropy_metrics; the precision of the predictions is kept, as there.
-
-    Bounded as Keras does: TFMA would make NaN (0 * log 0) of a prediction that is sure and right.
-    """
-    predictions = np.clip(predictions, _CERTAIN, 1 - _CERTAIN)
-    entropy = -np.multiply(labels, np.log(predictions)) - np.multiply(1 - labels, np.log(1 - predictions))
-    return cross_entropy_metrics._CrossEntropyAccumulator(float(entropy.sum(dtype=np.float64)), float(len(labels)))
-
-
-def _calibration(combiner: Any, labels: Array, predictions: Array) -> Any:
-    accumulator = combiner.create_accumulator()
-    accumulator.total_weighted_labels = float(labels.sum())
-    accumulator.total_weighted_predictions = float(predictions.sum(dtype=np.float64))
-    accumulator.total_weighted_examples = float(len(labels))
-    return accumulator
-
-
-def _confusion(combiner: Any, labels: Array, predictions: Array) -> Any:
-    """See tfma.contrib.aggregates.binary_confusion_matrices: {threshold: matrix}."""
-    positive = labels == 1
-    accumulator = combiner.create_accumulator()
-    for threshold in combiner._binary_confusion_matrices._thresholds:
-        above = predictions.astype(np.float64) > threshold
-        tp, fp = float((above & positive).sum()), float((above & ~positive).sum())
-        fn, tn = float(positive.sum()) - tp, float((~positive).sum()) - fp
-        accumulator[threshold] = aggregates._ThresholdEntry(
-            aggregates.Matrix(tp=tp, tn=tn, fp=fp, fn=fn), [], [], [], []
-        )
-    return accumulator
-
-
-_COLUMNAR: dict[type, Callable[[Any, Array, Array], Any]] = {
-    calibration_histogram._CalibrationHistogramCombiner: _histogram,
-    cross_entropy_metrics._BinaryCrossEntropyCombiner: _cross_entropy,
-    calibration._WeightedLabelsPredictionsExamplesCombiner: _calibration,
-    binary_confusion_matrices._BinaryConfusionMatrixCombiner: _confusion,
-    example_count._ExampleCountCombiner: lambda combiner, labels, predictions: float(len(labels)),
-}
-"""Combiners of unweighted rows with one output."""
