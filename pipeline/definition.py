@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from tfx.components.example_validator.component import ExampleValidator
 from tfx.components.schema_gen.component import SchemaGen
 from tfx.components.trainer.component import Trainer
 from tfx.dsl.components.common.resolver import Resolver
@@ -11,26 +10,18 @@ from tfx.proto import pusher_pb2, trainer_pb2, transform_pb2
 from tfx.types import channel, standard_artifacts
 
 from pipeline.components.champion import ChampionStrategy
-from pipeline.components.columnar import StatisticsGen, Transform
 from pipeline.components.curated_schema import CuratedSchema
 from pipeline.components.evaluator import Evaluator
 from pipeline.components.example_gen import TableExampleGen
+from pipeline.components.example_validator import ExampleValidator
 from pipeline.components.pusher import Pusher
+from pipeline.components.statistics_gen import StatisticsGen
+from pipeline.components.transform import Transform
 from pipeline.config import PipelineConfig
-from pipeline.data.schema_types import check_columns, read_schema
-from pipeline.errors import ConfigError
+from pipeline.data.schema_types import feature_table, read_schema
 from pipeline.evaluation import eval_config
 from pipeline.provenance import INGESTION_CODE, TRAINER_CODE, TRANSFORM_CODE, code_digest
-from trainer.features import FeatureTable, derive
-
-# The engine of Beam's DirectRunner, named outright: under its public name Beam >= 2.68 first tries to download
-# another runner (https://github.com/apache/beam/issues/35867). To be removed when DirectRunner stays offline.
-#
-# Without a container image TFX copies itself to the temporary folder, builds an sdist of it for workers elsewhere, and
-# leaves both there, with every Beam step (make_beam_dependency_flags in
-# https://github.com/tensorflow/tfx/blob/master/tfx/utils/dependency_utils.py). The image is never asked for here.
-# To be removed when TFX does that for remote runners only.
-_DIRECT_RUNNER = ["--runner=FnApiRunner", "--sdk_container_image=unused"]
+from pipeline.runners import beam
 
 
 def create_pipeline(config: PipelineConfig, *, enable_cache: bool = True) -> Pipeline:
@@ -131,28 +122,5 @@ def create_pipeline(config: PipelineConfig, *, enable_cache: bool = True) -> Pip
             pusher,
         ],
         enable_cache=enable_cache,
-        beam_pipeline_args=_DIRECT_RUNNER,
+        beam_pipeline_args=list(beam.DIRECT),
     )
-
-
-def feature_table(config: PipelineConfig) -> FeatureTable:
-    """The features that schema and configuration give together.
-
-    Raises:
-        ConfigError: a column named in the configuration is not in the schema.
-    """
-    schema = read_schema(config.schema_file)
-    check_columns(config, schema)
-    table = derive(
-        schema,
-        label=config.data.label,
-        task=config.data.task,
-        classes=config.data.label_classes,
-        exclude=config.features.exclude,
-        categorical=config.features.categorical,
-        max_vocabulary=config.features.max_vocabulary,
-        bins=config.features.bins,
-    )
-    if not table.features:
-        raise ConfigError("no feature is left for the model", "take columns out of features.exclude")
-    return table

@@ -30,7 +30,7 @@ from pipeline.data.columns import ColumnType
 from pipeline.data.convert import nearest
 from pipeline.data.labels import LabelTally, check_label
 from pipeline.data.schema_types import column_type
-from pipeline.data.shards import ROW_GROUP_ROWS, ParquetShard, Shard, TFExampleShard
+from pipeline.data.shards import ROW_GROUP_ROWS, ParquetShard, Shard, TFExampleShard, shard_name
 from pipeline.data.split import assign, split_names
 from pipeline.errors import DataError
 
@@ -41,7 +41,7 @@ _PAYLOADS = {"parquet": example_gen_pb2.FORMAT_PARQUET, "tf_example": example_ge
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):
-    """Reads fragments of the table, splits them, writes `Split-<name>/data-<fragment>.parquet`."""
+    """Reads fragments of the table, splits them, writes one shard per split of each."""
 
     def Do(self, input_dict: Any, output_dict: Any, exec_properties: dict[str, Any]) -> None:  # noqa: N802 (TFX's name)
         """See BaseExecutor.Do.
@@ -93,6 +93,7 @@ class _WriteSplitShards:
         self._data = data
         self._split = split
         self._split_uris = dict(split_uris)
+        self._has_spans = source.SPAN in data.path
 
     def __call__(self, numbered: tuple[int, source.Fragment]) -> dict[str, Any]:
         number, fragment = numbered
@@ -106,6 +107,7 @@ class _WriteSplitShards:
         tally = LabelTally()
         rows = dict.fromkeys(self._split_uris, 0)
         shards: dict[str, Shard] = {}
+        stem = shard_name(number, fragment.span if self._has_spans else None)
         open_shard = ParquetShard if self._data.payload == "parquet" else TFExampleShard
         for batch in source.read_fragment(fragment, self._columns, ROW_GROUP_ROWS):
             labelled = batch.filter(batch.column(self._data.label).is_valid())
@@ -115,7 +117,7 @@ class _WriteSplitShards:
                 part = labelled.filter(pa.array(which == index))
                 if part.num_rows:
                     if name not in shards:
-                        shards[name] = open_shard(f"{uri}/data-{number:05d}", part.schema, open_files)
+                        shards[name] = open_shard(f"{uri}/{stem}", part.schema, open_files)
                     shards[name].write(part)
                     rows[name] += part.num_rows
                     tally.add(name, part.column(self._data.label), self._data.task)

@@ -13,7 +13,7 @@ upstream's function changes its form.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -29,6 +29,9 @@ from pipeline.data.lists import BYTES, FLOATS, INTS, as_lists, list_type, serial
 
 BATCH_ROWS = 16_384
 """Rows in a record batch: large enough to forget the cost per batch, small enough for 5,000 columns."""
+
+RowGroup = tuple[str, int]
+"""A file's path and the row group's number in it."""
 
 _LIST_TYPES = {schema_pb2.INT: INTS, schema_pb2.FLOAT: FLOATS, schema_pb2.BYTES: BYTES}
 
@@ -57,8 +60,8 @@ class RowGroupTFXIO(tfxio.TFXIO):
 
     def BeamSource(self, batch_size: int | None = None) -> beam.PTransform:  # noqa: N802 (TFX's name)
         """A PTransform from a pipeline to a PCollection of record batches of at most `batch_size` rows."""
-        row_groups = self._row_groups()
-        read = _ReadRowGroup(self.ArrowSchema(), self._raw_record_column_name, batch_size or BATCH_ROWS)
+        row_groups = self.row_groups()
+        read = self.reader(batch_size)
 
         @beam.typehints.with_output_types(pa.RecordBatch)
         def read_row_groups(pipeline: Any) -> Any:
@@ -73,9 +76,21 @@ class RowGroupTFXIO(tfxio.TFXIO):
 
     def RecordBatches(self, options: Any) -> Iterator[pa.RecordBatch]:  # noqa: N802
         """The same record batches without Beam; `options.batch_size` rows at most."""
-        read = _ReadRowGroup(self.ArrowSchema(), self._raw_record_column_name, options.batch_size)
-        for row_group in self._row_groups():
+        read = self.reader(options.batch_size)
+        for row_group in self.row_groups():
             yield from read(row_group)
+
+    def reader(self, batch_size: int | None = None) -> Callable[[RowGroup], Iterator[pa.RecordBatch]]:
+        """What turns one of `row_groups` into record batches of at most `batch_size` rows; picklable for Beam."""
+        return _ReadRowGroup(self.ArrowSchema(), self._raw_record_column_name, batch_size or BATCH_ROWS)
+
+    def row_groups(self) -> list[RowGroup]:
+        """The units of work, by file name."""
+        row_groups = []
+        for path in self._files():
+            with FileSystems.open(path) as file:
+                row_groups += [(path, index) for index in range(pq.ParquetFile(file).num_row_groups)]
+        return row_groups
 
     def TensorFlowDataset(self, options: Any) -> Any:  # noqa: N802
         """Not offered: the trainer reads its columns itself (trainer/reading.py)."""
@@ -107,13 +122,6 @@ class RowGroupTFXIO(tfxio.TFXIO):
         matches = FileSystems.match(self._patterns)
         return sorted(metadata.path for match in matches for metadata in match.metadata_list)
 
-    def _row_groups(self) -> list[tuple[str, int]]:
-        row_groups = []
-        for path in self._files():
-            with FileSystems.open(path) as file:
-                row_groups += [(path, index) for index in range(pq.ParquetFile(file).num_row_groups)]
-        return row_groups
-
 
 class _ReadRowGroup:
     """(path, row group) -> record batches; a picklable callable for Beam."""
@@ -123,7 +131,7 @@ class _ReadRowGroup:
         self._raw_record_column_name = raw_record_column_name
         self._batch_rows = batch_rows
 
-    def __call__(self, row_group: tuple[str, int]) -> Iterator[pa.RecordBatch]:
+    def __call__(self, row_group: RowGroup) -> Iterator[pa.RecordBatch]:
         path, index = row_group
         wanted = [field for field in self._arrow_schema if field.name != self._raw_record_column_name]
         with FileSystems.open(path) as file:

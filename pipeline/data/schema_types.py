@@ -12,6 +12,7 @@ from pipeline.config import PipelineConfig
 from pipeline.data.columns import ColumnType
 from pipeline.data.convert import nearest
 from pipeline.errors import ConfigError
+from trainer.features import FeatureTable, derive
 
 
 def read_schema(path: Path) -> schema_pb2.Schema:
@@ -63,6 +64,29 @@ def check_columns(config: PipelineConfig, schema: schema_pb2.Schema) -> None:
                     f"{setting}: the schema {config.schema_file} has no column {column!r}; {nearest(column, known)}",
                     "correct the name, or add the column to the schema",
                 )
+
+
+def feature_table(config: PipelineConfig) -> FeatureTable:
+    """The features that schema and configuration give together.
+
+    Raises:
+        ConfigError: a column named in the configuration is not in the schema.
+    """
+    schema = read_schema(config.schema_file)
+    check_columns(config, schema)
+    table = derive(
+        schema,
+        label=config.data.label,
+        task=config.data.task,
+        classes=config.data.label_classes,
+        exclude=config.features.exclude,
+        categorical=config.features.categorical,
+        max_vocabulary=config.features.max_vocabulary,
+        bins=config.features.bins,
+    )
+    if not table.features:
+        raise ConfigError("no feature is left for the model", "take columns out of features.exclude")
+    return table
 
 
 def column_type(feature: schema_pb2.Feature) -> ColumnType:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import ExitStack
 from pathlib import PurePath
 from typing import Protocol
@@ -14,6 +15,17 @@ from apache_beam.io.filesystems import FileSystems
 from pipeline.data.lists import serialized_examples
 
 ROW_GROUP_ROWS = 65_536
+
+
+def shard_name(number: int, span: int | None) -> str:
+    """Without its ending. The span, if the table has spans, can be told from the name."""
+    return f"data-{number:05d}" if span is None else f"span-{span:05d}-data-{number:05d}"
+
+
+def span_of(name: str) -> int | None:
+    """The span that `shard_name` wrote into a file's name."""
+    match = re.match(r"span-(\d+)-", name)
+    return int(match[1]) if match else None
 
 
 class Shard(Protocol):

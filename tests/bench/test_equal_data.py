@@ -22,10 +22,11 @@ from tfx.dsl.components.common.importer import Importer
 from tfx.types import standard_artifacts
 
 from bench.equal import Statistics, differences
-from pipeline.components import columnar
+from pipeline.components.example_validator import ExampleValidator
+from pipeline.components.statistics_gen import StatisticsGen
+from pipeline.components.transform import Transform
 from pipeline.config import load
-from pipeline.data.schema_types import read_schema
-from pipeline.definition import feature_table
+from pipeline.data.schema_types import feature_table, read_schema
 from trainer.features import Kind
 from trainer.preprocessing import NUMERIC, vocabulary_name
 from trainer.reading import read_transformed
@@ -54,13 +55,13 @@ def artifacts(
     (folder / "schema.pbtxt").write_text(text_format.MessageToString(too_strict()))
 
     def wire(side: str, examples: Any) -> list[Any]:
-        parts = columnar if side == "longhaul" else stock
-        statistics_gen = parts.StatisticsGen(examples=examples)
+        ours = side == "longhaul"
+        statistics_gen = (StatisticsGen if ours else stock.StatisticsGen)(examples=examples)
         schema = Importer(str(folder), standard_artifacts.Schema).with_id("Schema")
-        validator = stock.ExampleValidator(
+        validator = (ExampleValidator if ours else stock.ExampleValidator)(
             statistics=statistics_gen.outputs["statistics"], schema=schema.outputs["result"]
         )
-        transform = parts.Transform(
+        transform = (Transform if ours else stock.Transform)(
             examples=examples,
             schema=schema.outputs["result"],
             preprocessing_fn="trainer.preprocessing.preprocessing_fn",
