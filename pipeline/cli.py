@@ -148,6 +148,30 @@ def report(
     typer.echo(write_report(run, output or page_path(settings, run.run_id)))
 
 
+@app.command(epilog="Example: [bold]longhaul predict new.csv --output scored.parquet[/]")
+def predict(
+    table: Annotated[str, typer.Argument(help="CSV, Parquet or TFRecord: a file, a folder or a glob.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file: .parquet or .csv.")],
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            help="A pushed version or a SavedModel's folder; the last one pushed when not given.",
+            show_default=False,
+        ),
+    ] = None,
+    config: ConfigOption = None,
+    workspace: WorkspaceOption = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the output if it is there.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Score a table with the served model: its rows, with the predictions beside them."""
+    from pipeline.config import load
+    from pipeline.predict import predict_table
+
+    predict_table(load(config, workspace=workspace), table, output, model=model, force=force, as_json=as_json)
+
+
 @app.command()
 def doctor(config: ConfigOption = None, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """Check this machine and the workspace; every finding comes with its remedy."""

@@ -20,7 +20,7 @@ SOURCES = {
 
 CLOUD = ("kfp", "google.cloud")
 HEAVY = ("tensorflow", "keras", "apache_beam", "tfx", *CLOUD)
-LIGHT = ("cli", "config", "errors", "run", "terminal", "init", "doctor", "provenance", "lineage", "reports")
+LIGHT = ("cli", "config", "errors", "run", "predict", "terminal", "init", "doctor", "provenance", "lineage", "reports")
 """Modules and packages of `pipeline` that answer in a second."""
 
 

@@ -17,7 +17,7 @@ from pipeline.config import load
 from pipeline.lineage.runs import RUN_CONTEXT
 from pipeline.lineage.store import open_store
 
-COMMANDS = ("run", "init", "runs", "show", "doctor")
+COMMANDS = ("run", "init", "runs", "show", "predict", "doctor")
 HEAVY = ("tensorflow", "keras", "apache_beam", "tfx", "google.cloud", "kfp", "tensorflow_data_validation")
 
 
@@ -98,6 +98,7 @@ def test_the_version_is_that_of_the_distribution() -> None:
         (["run", "--nope"], "No such option: --nope"),
         (["fly"], "No such command 'fly'"),
         (["init", "cats.csv"], "Missing option '--label'"),
+        (["predict", "cats.csv"], "Missing option '--output'"),
         (["show", "one", "two"], "unexpected extra argument"),
     ],
 )
@@ -144,7 +145,7 @@ def test_the_command_line_itself_imports_nothing_heavy() -> None:
 
 
 def test_what_every_command_needs_imports_nothing_heavy() -> None:
-    light = ("config", "data.source", "doctor", "errors", "init", "lineage.runs", "run", "terminal")
+    light = ("config", "data.source", "doctor", "errors", "init", "lineage.runs", "predict", "run", "terminal")
     assert imported("import " + ", ".join(f"pipeline.{name}" for name in light)) == set()
 
 

@@ -78,6 +78,30 @@ def read(
         raise corrupt(path, exc) from exc
 
 
+def own_types(path: str, names: Collection[str]) -> pa.Schema:
+    """The columns `names`, in that order, in the types that the file gives them."""
+    stored = _open(path).schema_arrow
+    return pa.schema([(name, stored.field(name).type) for name in names])
+
+
+def read_as_stored(
+    path: str, row_group: int | None, names: Collection[str], batch_rows: int
+) -> Iterator[pa.RecordBatch]:
+    """The columns `names` of a row group (None: of all), in that order, unconverted.
+
+    Raises:
+        DataError: the file is corrupt.
+    """
+    file = _open(path)
+    try:
+        for batch in file.iter_batches(
+            batch_rows, row_groups=None if row_group is None else [row_group], columns=list(names)
+        ):
+            yield batch.select(list(names))
+    except (OSError, pa.ArrowException) as exc:
+        raise corrupt(path, exc) from exc
+
+
 def _open(path: str) -> pq.ParquetFile:
     try:
         file = pq.ParquetFile(path)

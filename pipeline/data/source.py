@@ -4,6 +4,7 @@
     infer_columns   files -> column types, all files agreeing
     plan_fragments  files -> units of work, small and picklable
     read_fragment   unit of work -> record batches in the stored types
+    read_verbatim   the same rows as the file holds them, for passing on
 
 What a user can mend is a DataError that names the file, the line and the column.
 """
@@ -165,6 +166,30 @@ def read_fragment(
     else:
         batches = tfrecord_source.read(fragment.path, columns, batch_rows)
     return _regroup(batches, batch_rows)
+
+
+def verbatim_types(files: Sequence[SourceFile], names: Collection[str]) -> pa.Schema | None:
+    """The columns `names` in the types in which `read_verbatim` gives them: text from CSV, from Parquet its own.
+
+    None where there are no such types: in TFRecord, or where the files differ.
+    """
+    kinds = {_kind(file.path) for file in files}
+    if kinds == {"csv"}:
+        return pa.schema([(name, pa.string()) for name in names])
+    if kinds != {"parquet"}:
+        return None
+    first, *others = (parquet_source.own_types(file.path, names) for file in files)
+    return first if all(other == first for other in others) else None
+
+
+def read_verbatim(fragment: Fragment, names: Collection[str], batch_rows: int) -> Iterator[pa.RecordBatch]:
+    """Streams the given columns unconverted, in batches as `read_fragment` would; see `verbatim_types`.
+
+    The fields of a CSV file come as they are written but for the quotes; those that mean 'missing' are null.
+    """
+    if _kind(fragment.path) == "csv":
+        return read_fragment(fragment, dict.fromkeys(names, ColumnType.STRING), batch_rows)
+    return _regroup(parquet_source.read_as_stored(fragment.path, fragment.row_group, names, batch_rows), batch_rows)
 
 
 def _kind(path: str) -> str:

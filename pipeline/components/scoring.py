@@ -1,0 +1,274 @@
+"""A table through a served model, by Beam, on record batches.
+
+Each fragment of the table becomes one shard of the output: its rows in their order, with the predictions beside them.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.options.pipeline_options import PipelineOptions
+from google.protobuf.message import DecodeError
+from tensorflow.core.protobuf import saved_model_pb2
+
+from pipeline.data import source
+from pipeline.data.columns import ColumnType
+from pipeline.data.csv_text import csv_lines
+from pipeline.data.lists import serialized_examples
+from pipeline.data.predicted_columns import predicted_columns, predicted_names
+from pipeline.data.shards import ROW_GROUP_ROWS, ParquetShard
+from pipeline.errors import ConfigError, DataError
+from trainer.features import FeatureTable
+
+_BATCH_ROWS = 4096
+"""What the model is given at once: beyond some thousands more rows make nothing faster."""
+_MAX_CELLS = 1 << 23
+"""What is read at once, in rows times columns: a bound on memory for wide tables."""
+_EXACT_INT = 2**53
+"""Beyond it float64 skips integers."""
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """What every worker needs to know.
+
+    Attributes:
+        model: folder of the SavedModel.
+        columns: those to pass on, in order, with their types.
+        features: those to give the model, with theirs.
+        verbatim: whether columns are passed on as the files hold them; else as their types say.
+        as_csv: whether shards are CSV (without a header) or Parquet.
+    """
+
+    model: str
+    table: FeatureTable
+    columns: Mapping[str, ColumnType]
+    features: Mapping[str, ColumnType]
+    verbatim: bool
+    as_csv: bool
+
+
+def check_signature(model: str, table: FeatureTable) -> None:
+    """Does the SavedModel take these features and predict this label?
+
+    Raises:
+        ConfigError: it does not, or is no SavedModel.
+    """
+    file = Path(model, "saved_model.pb")
+    remedy = "name the configuration that it was trained with, or another --model"
+    try:
+        signatures = saved_model_pb2.SavedModel.FromString(file.read_bytes()).meta_graphs[0].signature_def
+        signature = signatures["serving_tensors"]
+        outputs = signature.outputs["prediction"].tensor_shape.dim[1].size
+    except (OSError, DecodeError, IndexError) as exc:
+        raise ConfigError(f"{file} is not a model that Longhaul exported", "name another --model") from exc
+    expected, taken = set(table.tensor_names.values()), set(signature.inputs)
+    if expected != taken:
+        parts = [f"lacks {', '.join(map(repr, missing))}"] if (missing := sorted(expected - taken)[:5]) else []
+        parts += [f"takes {', '.join(map(repr, extra))} besides"] if (extra := sorted(taken - expected)[:5]) else []
+        raise ConfigError(
+            f"the model {model} has other features than the configuration: it {' and '.join(parts)}", remedy
+        )
+    if ("predicted_class" in signature.outputs) != (table.label.task == "multiclass") or outputs != (
+        len(table.label.classes) if table.label.task == "multiclass" else 1
+    ):
+        raise ConfigError(
+            f"the model {model} gives {outputs} numbers a row, "
+            f"which does not fit data.task {table.label.task} and data.classes",
+            remedy,
+        )
+
+
+def score(
+    fragments: Sequence[source.Fragment], scoring: Scoring, folder: str, beam_arguments: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Writes one shard per fragment that has rows into `folder`.
+
+    Returns:
+        In the order of the fragments, `shard` (its path) and `rows`, and of the predictions either `classes` (rows of
+        each) or `values` (least, greatest, sum).
+
+    Raises:
+        DataError: what a fragment holds cannot be scored.
+    """
+    outcomes_file = f"{folder}/outcomes.json"
+    with beam.Pipeline(options=PipelineOptions(list(beam_arguments))) as pipeline:
+        _ = (
+            pipeline
+            | "ListFragments" >> beam.Create(list(enumerate(fragments)))
+            | "SpreadFragments" >> beam.Reshuffle()
+            | "ScoreFragment" >> beam.ParDo(_ScoreFragment(scoring, folder))
+            | "GatherOutcomes" >> beam.combiners.ToList()
+            | "WriteOutcomes" >> beam.Map(_write_json, outcomes_file)
+        )
+    with FileSystems.open(outcomes_file) as file:
+        outcomes: list[dict[str, Any]] = sorted(json.load(file), key=lambda outcome: outcome["fragment"])
+    for outcome in outcomes:
+        if "problem" in outcome:
+            raise DataError(*outcome["problem"])
+    return [outcome for outcome in outcomes if outcome["rows"]]
+
+
+class _ScoreFragment(beam.DoFn):
+    """(number, fragment) -> what was written of it. A DataError comes back as data: Beam would turn it to text."""
+
+    def __init__(self, scoring: Scoring, folder: str) -> None:
+        self._scoring = scoring
+        self._folder = folder
+
+    def setup(self) -> None:
+        import tensorflow as tf
+
+        self._model = tf.saved_model.load(self._scoring.model)
+
+    def process(self, numbered: tuple[int, source.Fragment]) -> Iterator[dict[str, Any]]:
+        number, fragment = numbered
+        try:
+            yield {"fragment": number} | self._write(f"{self._folder}/{number:06d}", fragment)
+        except DataError as problem:
+            yield {"fragment": number, "problem": [problem.what, problem.remedy]}
+
+    def _write(self, stem: str, fragment: source.Fragment) -> dict[str, Any]:
+        label = self._scoring.table.label
+        path = f"{stem}.{'csv' if self._scoring.as_csv else 'parquet'}"
+        tally = _Tally(label.task == "regression")
+        shard: _CsvShard | ParquetShard | None = None
+        with ExitStack() as open_files:
+            for passed, features in _rows(fragment, self._scoring):
+                scores = np.concatenate(
+                    [self._predict(features.slice(at, _BATCH_ROWS)) for at in range(0, features.num_rows, _BATCH_ROWS)]
+                )
+                predicted = predicted_columns(label, scores)
+                batch = pa.RecordBatch.from_arrays(
+                    [*passed.columns, *predicted], names=[*passed.schema.names, *predicted_names(label)]
+                )
+                if shard is None:
+                    shard = (
+                        _CsvShard(path, open_files)
+                        if self._scoring.as_csv
+                        else ParquetShard(stem, batch.schema, open_files)
+                    )
+                shard.write(batch)
+                tally.add(predicted[0])
+        return {"shard": path, **tally.to_json()}
+
+    def _predict(self, features: pa.RecordBatch) -> npt.NDArray[Any]:
+        """(rows, outputs), by plain tensors; where those cannot tell all values apart, by tf.Examples, which take
+        more than twice the time."""
+        import tensorflow as tf
+
+        signatures = self._model.signatures
+        if all(map(_is_plain, features.columns)):
+            names = self._scoring.table.tensor_names
+            tensors = {
+                names[field.name]: _plain(column)
+                for field, column in zip(features.schema, features.columns, strict=True)
+            }
+            answer = signatures["serving_tensors"](**tensors)
+        else:
+            answer = signatures["serving_default"](examples=tf.constant(serialized_examples(features)))
+        scores: npt.NDArray[Any] = answer["prediction"].numpy()
+        if "predicted_class" in answer:
+            self._check_order(scores, answer["predicted_class"].numpy())
+        return scores
+
+    def _check_order(self, scores: npt.NDArray[Any], predicted: npt.NDArray[Any]) -> None:
+        """The model knows its classes' order; the configuration may have changed since."""
+        classes = self._scoring.table.label.classes
+        expected = np.array([name.encode() for name in classes], object)[scores.argmax(axis=1)]
+        if (expected != predicted).any():
+            raise DataError(
+                f"the model {self._scoring.model} was taught other classes than {list(classes)}, or in another order",
+                "give data.classes as they were when it was trained",
+            )
+
+
+def _rows(fragment: source.Fragment, scoring: Scoring) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch]]:
+    """Batches of the columns to pass on, and of the same rows' features in their stored types."""
+    rows = max(1, min(ROW_GROUP_ROWS, _MAX_CELLS // len(scoring.columns)))
+    if scoring.verbatim:
+        passed = source.read_verbatim(fragment, list(scoring.columns), rows)
+        yield from zip(passed, source.read_fragment(fragment, scoring.features, rows), strict=True)
+    else:
+        for batch in source.read_fragment(fragment, scoring.columns, rows):
+            yield _readable(batch, scoring.columns), batch.select(list(scoring.features))
+
+
+def _readable(batch: pa.RecordBatch, columns: Mapping[str, ColumnType]) -> pa.RecordBatch:
+    """Stored types as a person would have them: booleans and times are marked as such."""
+    types = {ColumnType.BOOL: pa.bool_(), ColumnType.TIMESTAMP: pa.timestamp("s", "UTC")}
+    arrays = [batch.column(name).cast(types.get(kind, kind.stored)) for name, kind in columns.items()]
+    return pa.RecordBatch.from_arrays(arrays, names=list(columns))
+
+
+def _is_plain(column: pa.Array) -> bool:
+    """Whether `serving_tensors` sees what `serving_default` would: to it "" is missing, and numbers are float64."""
+    if pa.types.is_string(column.type):
+        return not pc.any(pc.equal(column, "")).as_py()
+    if pa.types.is_integer(column.type) and column.null_count < len(column):
+        bounds = pc.min_max(column).as_py()
+        return bounds["min"] >= -_EXACT_INT and bounds["max"] <= _EXACT_INT
+    return True
+
+
+def _plain(column: pa.Array) -> Any:
+    """A tensor (rows,) for `serving_tensors`."""
+    import tensorflow as tf
+
+    if pa.types.is_string(column.type):
+        return tf.constant(column.fill_null("").to_numpy(zero_copy_only=False), tf.string)
+    return tf.constant(column.cast(pa.float64()).fill_null(np.nan).to_numpy())
+
+
+class _CsvShard:
+    """Lines without a header: shards are put together as they are."""
+
+    def __init__(self, path: str, open_files: ExitStack) -> None:
+        self._file = open_files.enter_context(FileSystems.create(path))
+
+    def write(self, rows: pa.RecordBatch) -> None:
+        self._file.write(csv_lines(rows.columns))
+
+
+class _Tally:
+    """Counts rows, and what was predicted: rows per class, or least, greatest and sum of the values."""
+
+    def __init__(self, is_regression: bool) -> None:
+        self._is_regression = is_regression
+        self._rows = 0
+        self._classes: Counter[str] = Counter()
+        self._values = (math.inf, -math.inf, 0.0)
+
+    def add(self, predicted: pa.Array) -> None:
+        """`predicted` is the class or the value of some rows."""
+        self._rows += len(predicted)
+        if self._is_regression:
+            least, greatest, total = self._values
+            bounds = pc.min_max(predicted).as_py()
+            sum_ = pc.sum(predicted.cast(pa.float64())).as_py()
+            self._values = (min(least, bounds["min"]), max(greatest, bounds["max"]), total + sum_)
+        else:
+            for entry in pc.value_counts(predicted).to_pylist():
+                self._classes[str(entry["values"])] += entry["counts"]
+
+    def to_json(self) -> dict[str, Any]:
+        predicted = {"values": self._values} if self._is_regression else {"classes": self._classes}
+        return {"rows": self._rows, **predicted}
+
+
+def _write_json(value: Any, path: str) -> None:
+    with FileSystems.create(path, "application/json") as file:
+        file.write(json.dumps(value).encode())

@@ -1,0 +1,256 @@
+"""Batch prediction from the command line's point of view: checks first, then the work, then what came of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+from rich.markup import escape
+
+from pipeline.config import PipelineConfig
+from pipeline.data import source
+from pipeline.data.columns import ColumnType
+from pipeline.data.csv_text import csv_header
+from pipeline.data.predicted_columns import predicted_names
+from pipeline.data.schema_types import column_type, feature_table, read_schema
+from pipeline.errors import ConfigError, DataError, PipelineError, WorkspaceError, tells_of_full_disk
+from pipeline.runners import beam
+from pipeline.runners.quiet import output_to
+from pipeline.runners.workspace import causes
+from pipeline.terminal import Screen, console_for
+from trainer.features import FeatureTable
+
+_SUFFIXES = (".parquet", ".csv")
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What was written.
+
+    Attributes:
+        columns: those that the predictions added.
+        seconds: in all; `loading_s` of them until TensorFlow and Beam were there.
+        classes: rows of each predicted class, all of them in order; empty for a regression.
+        values: least, mean and greatest predicted number; empty for a classification.
+    """
+
+    output: str
+    model: str
+    rows: int
+    columns: list[str]
+    seconds: float
+    loading_s: float
+    classes: dict[str, int]
+    values: dict[str, float]
+
+
+def predict_table(
+    config: PipelineConfig, table: str, output: Path, *, model: str | None, force: bool, as_json: bool
+) -> None:
+    """Scores every row of `table` with a served model, writes `output`, and reports on the terminal.
+
+    Args:
+        table: a file, a folder or a glob, as `data.path`.
+        output: .parquet or .csv; the table's columns and rows in their order, with the predictions beside them. It
+            appears whole or not at all.
+        model: a pushed version, or the folder of a SavedModel; the version pushed last when None.
+
+    Raises:
+        PipelineError: the user's mistake; nothing is written.
+    """
+    began = time.monotonic()
+    _check_output(output, force)
+    model_folder = _find_model(config, model)
+    features = feature_table(config)
+    files = source.find_files(table)
+    with _workplace(output) as folder, _chatter_in_log(config) as screen:
+        columns, feature_types = _types(files, features, config)
+        fragments = source.plan_fragments(files)
+        # Before the seconds that TensorFlow takes: a column that is missing, or wrong at first sight.
+        next(source.read_fragment(fragments[0], feature_types), None)
+        names = predicted_names(features.label)
+        _check_names(names, columns, files)
+        own_types = source.verbatim_types(files, columns)
+        is_csv = output.suffix == ".csv"
+        if not as_json:
+            screen.waiting("loading TensorFlow and Beam")
+        loading = time.monotonic()
+        from pipeline.components.scoring import Scoring, check_signature, score
+
+        loading_s = time.monotonic() - loading
+        check_signature(str(model_folder), features)
+        scoring = Scoring(
+            model=str(model_folder),
+            table=features,
+            columns=columns,
+            features=feature_types,
+            # Text is kept for text only: elsewhere numbers and times are worth more as such.
+            verbatim=own_types is not None and (is_csv or files[0].path.endswith(".parquet")),
+            as_csv=is_csv,
+        )
+        shards = score(fragments, scoring, str(folder), beam.DIRECT)
+        whole = folder / "whole"
+        _join([shard["shard"] for shard in shards], [*columns, *names] if is_csv else None, whole)
+        whole.replace(output)
+    _report(
+        Predictions(
+            output=str(output),
+            model=str(model_folder),
+            rows=sum(shard["rows"] for shard in shards),
+            columns=names,
+            seconds=round(time.monotonic() - began, 2),
+            loading_s=round(loading_s, 2),
+            **_sum(shards, features.label.classes),
+        ),
+        features.label.name,
+        as_json,
+    )
+
+
+def _check_output(output: Path, force: bool) -> None:
+    if output.suffix not in _SUFFIXES:
+        raise ConfigError(f"--output {output}: predictions are written as {' or '.join(_SUFFIXES)}", "name such a file")
+    if output.is_dir() or not output.parent.is_dir():
+        wrong = f"{output} is a folder" if output.is_dir() else f"there is no folder {output.parent}"
+        raise ConfigError(f"--output {output}: {wrong}", "name a file in a folder that exists")
+    if output.exists() and not force:
+        raise ConfigError(f"--output {output} is there already", "name another file, or --force to overwrite it")
+
+
+def _find_model(config: PipelineConfig, wanted: str | None) -> Path:
+    """The folder of the SavedModel."""
+    base = config.root / "serving" / config.name
+    versions = {int(folder.name) for folder in base.glob("*") if folder.name.isdigit()}
+    if wanted is None:
+        if not versions:
+            raise WorkspaceError(
+                f"no model was pushed yet: {base} holds none",
+                "`longhaul run` pushes a model that holds its thresholds; or name one with --model",
+            )
+        return base / str(max(versions))
+    if wanted.isdigit() and int(wanted) in versions:
+        return base / wanted
+    if Path(wanted).is_dir():
+        return Path(wanted).absolute()
+    known = f"the versions pushed are {', '.join(map(str, sorted(versions)))}" if versions else f"{base} holds none"
+    raise ConfigError(
+        f"--model {wanted}: neither a version nor a folder; {known}", "name a version or a SavedModel's folder"
+    )
+
+
+def _types(
+    files: Sequence[source.SourceFile], features: FeatureTable, config: PipelineConfig
+) -> tuple[dict[str, ColumnType], dict[str, ColumnType]]:
+    """The table's columns, and those of them that the model is given; the schema's types win over those found."""
+    declared = {feature.name: column_type(feature) for feature in read_schema(config.schema_file).feature}
+    feature_types = {feature.name: declared[feature.name] for feature in features.features}
+    # TFRecord tells only some of its columns at once; the features must be among them.
+    return source.infer_columns(files, config.data.drop, declared) | feature_types, feature_types
+
+
+def _check_names(names: Sequence[str], columns: Mapping[str, ColumnType], files: Sequence[source.SourceFile]) -> None:
+    if taken := [name for name in names if name in columns]:
+        raise DataError(
+            f"{files[0].path} has a column {taken[0]!r}, which is the name of a prediction",
+            f"rename it in the table, or list {taken[0]!r} in data.drop to leave it out",
+        )
+
+
+@contextmanager
+def _workplace(output: Path) -> Iterator[Path]:
+    """A hidden folder beside the output, on the same disk, that goes at the end."""
+    try:
+        with tempfile.TemporaryDirectory(prefix=f".{output.name}.", dir=output.parent) as folder:
+            yield Path(folder)
+    except PipelineError:
+        raise
+    except Exception as exc:
+        story = list(causes(exc))
+        if any(isinstance(cause, KeyboardInterrupt) for cause in story):  # Beam makes an ordinary error of a Ctrl-C
+            raise KeyboardInterrupt from exc
+        if tells_of_full_disk("\n".join(map(str, story))):
+            raise WorkspaceError(
+                f"the disk that holds {output.parent.absolute()} is full; nothing was written",
+                "free some space (about twice what the predictions take), or name an --output elsewhere",
+            ) from exc
+        if isinstance(exc, PermissionError):
+            raise WorkspaceError(f"{exc.filename} cannot be written: {exc.strerror}", "mend its permissions") from exc
+        raise
+
+
+@contextmanager
+def _chatter_in_log(config: PipelineConfig) -> Iterator[Screen]:
+    """The chatter of TensorFlow and Beam goes to a file below `logs`."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    log = config.root / "logs" / f"predict-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with output_to(log) as terminal:
+        screen = Screen(console_for(terminal))
+        try:
+            yield screen
+        except BaseException as exc:
+            with suppress(OSError):
+                traceback.print_exc()  # into the log
+            screen.close_line()
+            if not isinstance(exc, PipelineError | KeyboardInterrupt):
+                screen.say(f"[red]the whole story is in {log}[/]")
+            raise
+        screen.close_line()
+
+
+def _join(shards: Sequence[str], header: Sequence[str] | None, whole: Path) -> None:
+    """The shards one after the other, as CSV under `header` or, without one, as Parquet by row groups."""
+    with whole.open("wb") as file:
+        if header is not None:
+            file.write(csv_header(header))
+            for shard in map(Path, shards):
+                with shard.open("rb") as lines:
+                    shutil.copyfileobj(lines, file, 1 << 20)
+                shard.unlink()
+        else:
+            with pq.ParquetWriter(file, pq.read_schema(shards[0]), compression="zstd") as writer:
+                for shard in map(Path, shards):
+                    part = pq.ParquetFile(shard)
+                    for group in range(part.num_row_groups):
+                        writer.write_table(part.read_row_group(group))
+                    shard.unlink()
+        file.flush()
+        os.fsync(file.fileno())  # else a power cut after the renaming could leave an empty file
+
+
+def _sum(shards: Sequence[Mapping[str, Any]], classes: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """`classes` and `values` of the whole from those of the shards."""
+    if not classes:
+        least, greatest, totals = zip(*(shard["values"] for shard in shards), strict=True)
+        mean = sum(totals) / sum(shard["rows"] for shard in shards)
+        return {"classes": {}, "values": {"least": min(least), "mean": mean, "greatest": max(greatest)}}
+    counts = sum((Counter(shard["classes"]) for shard in shards), Counter())
+    return {"classes": {name: counts[name] for name in classes}, "values": {}}
+
+
+def _report(predictions: Predictions, label: str, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(asdict(predictions), indent=1))
+        return
+    p = predictions
+    shares = [f"{escape(name)} {count / p.rows:.1%}" for name, count in p.classes.items()]
+    values = [f"{name} {value:.4g}" for name, value in p.values.items()]
+    console = console_for(sys.stdout)
+    console.print(f"Rows      {p.rows:,} in {p.seconds:.1f} s, {p.loading_s:.1f} of them to load TensorFlow and Beam")
+    console.print(f"Predicted {escape(label)}: {', '.join(shares + values)}", soft_wrap=True)
+    console.print(f"Columns   {escape(', '.join(p.columns))}", soft_wrap=True)
+    console.print(f"Model     {p.model}", soft_wrap=True)
+    console.print(f"Output    {p.output}", soft_wrap=True)
