@@ -9,6 +9,7 @@ from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import pusher_pb2, trainer_pb2, transform_pb2
 from tfx.types import channel, standard_artifacts
 
+from pipeline.components.analyzer_cache import AnalyzerCacheStrategy
 from pipeline.components.champion import ChampionStrategy
 from pipeline.components.curated_schema import CuratedSchema
 from pipeline.components.evaluator import Evaluator
@@ -51,6 +52,13 @@ def create_pipeline(config: PipelineConfig, *, enable_cache: bool = True) -> Pip
         statistics=statistics_gen.outputs["statistics"], schema=curated_schema.outputs["schema"]
     )
 
+    # Finds what Transform learned of spans that were seen before.
+    seen_spans = Resolver(
+        strategy_class=AnalyzerCacheStrategy,
+        examples=example_gen.outputs["examples"],
+        analyzer_cache=channel.Channel(type=standard_artifacts.TransformCache),
+    ).with_id("SeenSpans")
+
     # Learns vocabularies and quantiles from the training split; its graph serves too.
     transform = Transform(
         examples=example_gen.outputs["examples"],
@@ -59,7 +67,7 @@ def create_pipeline(config: PipelineConfig, *, enable_cache: bool = True) -> Pip
         splits_config=transform_pb2.SplitsConfig(analyze=["train"], transform=["train"]),
         materialize=False,  # the trainer transforms columns in memory, faster than it could read them back
         disable_statistics=True,  # StatisticsGen has them
-        disable_analyzer_cache=True,
+        analyzer_cache=seen_spans.outputs["analyzer_cache"],
         custom_config={"features": features, "code_digest": code_digest(TRANSFORM_CODE)},
     )
 
@@ -115,6 +123,7 @@ def create_pipeline(config: PipelineConfig, *, enable_cache: bool = True) -> Pip
             inferred_schema,
             curated_schema,
             example_validator,
+            seen_spans,
             transform,
             trainer,
             champion,

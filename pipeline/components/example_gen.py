@@ -30,12 +30,12 @@ from pipeline.data.columns import ColumnType
 from pipeline.data.convert import nearest
 from pipeline.data.labels import LabelTally, check_label
 from pipeline.data.schema_types import column_type
-from pipeline.data.shards import ROW_GROUP_ROWS, ParquetShard, Shard, TFExampleShard, shard_name
+from pipeline.data.shards import ROW_GROUP_ROWS, ParquetShard, Shard, TFExampleShard, digest_of, shard_name
 from pipeline.data.split import assign, split_names
 from pipeline.errors import DataError
 
 SUMMARY_FILE = "ingestion.json"
-"""In the Examples artifact: rows per split, labels, files and spans read."""
+"""In the Examples artifact: rows per split, labels, files and spans read; of a table with spans the shards' digests."""
 
 _PAYLOADS = {"parquet": example_gen_pb2.FORMAT_PARQUET, "tf_example": example_gen_pb2.FORMAT_TF_EXAMPLE}
 
@@ -97,13 +97,14 @@ class _WriteSplitShards:
 
     def __call__(self, numbered: tuple[int, source.Fragment]) -> dict[str, Any]:
         number, fragment = numbered
-        with ExitStack() as open_files:
-            try:
-                return self._write(number, fragment, open_files)
-            except DataError as problem:
-                return {"problem": [problem.what, problem.remedy]}
+        try:
+            with ExitStack() as open_files:
+                outcome, shards = self._write(number, fragment, open_files)
+        except DataError as problem:
+            return {"problem": [problem.what, problem.remedy]}
+        return outcome | {"shards": {path: digest_of(path) for path in shards} if self._has_spans else {}}
 
-    def _write(self, number: int, fragment: source.Fragment, open_files: ExitStack) -> dict[str, Any]:
+    def _write(self, number: int, fragment: source.Fragment, open_files: ExitStack) -> tuple[dict[str, Any], list[str]]:
         tally = LabelTally()
         rows = dict.fromkeys(self._split_uris, 0)
         shards: dict[str, Shard] = {}
@@ -121,7 +122,7 @@ class _WriteSplitShards:
                     shards[name].write(part)
                     rows[name] += part.num_rows
                     tally.add(name, part.column(self._data.label), self._data.task)
-        return {"rows": rows, "labels": tally.to_json()}
+        return {"rows": rows, "labels": tally.to_json()}, [shard.path for shard in shards.values()]
 
 
 class TableExampleGen(component.FileBasedExampleGen):
@@ -139,7 +140,7 @@ class TableExampleGen(component.FileBasedExampleGen):
         base, pattern = _input_base_and_glob(config.data_pattern)
         request = {
             "pattern": config.data_pattern,
-            "data": config.data.model_dump(mode="json"),
+            "data": config.data.model_dump(mode="json", exclude={"serving"}),
             "split": config.split.model_dump(mode="json"),
             "declared": {feature.name: column_type(feature).value for feature in schema.feature},
             "code_digest": code_digest,
@@ -205,7 +206,8 @@ def _judge(outcomes: list[dict[str, Any]], data: Data, names: tuple[str, ...]) -
         if count == 0:
             sizes = ", ".join(f"{split} {n:,}" for split, n in rows.items())
             raise DataError(f"split {name!r} is empty (rows: {sizes})", "move the split's bounds or change its weights")
-    return {"rows": rows, "labels": tally.to_json()}
+    shards = {path: digest for outcome in outcomes for path, digest in outcome["shards"].items()}
+    return {"rows": rows, "labels": tally.to_json(), "shards": shards}
 
 
 def _write_json(value: Any, path: str) -> None:

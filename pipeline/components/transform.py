@@ -1,4 +1,5 @@
-"""Transform on record batches: TFT's analysis of the training split, and nothing else.
+"""Transform on record batches: TFT's analysis of the training split, and nothing else. Spans seen before are not
+read again (analyzer_cache.py).
 
 Stock Transform traces the preprocessing function four times only to inspect it, and reads, describes and writes
 transformed examples unless it is told not to. Here TFT's own transforms are called directly; the graph that they write
@@ -8,17 +9,23 @@ is the same.
 from __future__ import annotations
 
 import functools
+import json
+from collections.abc import Collection
 from typing import Any
 
 import tensorflow_transform as tft
 import tensorflow_transform.beam as tft_beam
+from tensorflow_transform.beam.tft_beam_io import beam_metadata_io, transform_fn_io
 from tensorflow_transform.tf_metadata import dataset_metadata
 from tfx.components.transform import component
 from tfx.components.util import examples_utils, tfxio_utils
 from tfx.dsl.components.base import base_beam_executor, executor_spec
+from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import import_utils, io_utils, json_utils
 
+from pipeline.components import analyzer_cache
+from pipeline.components.example_gen import SUMMARY_FILE
 from pipeline.data import parquet_tfxio
 from trainer.features import FeatureTable, Kind
 
@@ -26,7 +33,10 @@ parquet_tfxio.install()
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):
-    """Writes `transform_graph`. Takes of stock Transform's parameters `preprocessing_fn` and `custom_config`."""
+    """Writes `transform_graph` and `updated_analyzer_cache`.
+
+    Of stock Transform's parameters it takes `preprocessing_fn` and `custom_config`.
+    """
 
     def Do(self, input_dict: Any, output_dict: Any, exec_properties: dict[str, Any]) -> None:  # noqa: N802 (TFX's name)
         """See BaseExecutor.Do."""
@@ -39,21 +49,43 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         preprocessing_fn = functools.partial(
             import_utils.import_func_from_module(module, function), custom_config=custom_config
         )
-        source = tfxio_utils.make_tfxio(
-            io_utils.all_files_pattern(artifact_utils.get_split_uri([examples], "train")),
-            ["Transform"],
-            examples_utils.get_payload_format(examples),
-            schema=schema,
-        ).Project(_analyzed_columns(FeatureTable.from_dict(custom_config["features"])))
+        columns = _analyzed_columns(FeatureTable.from_dict(custom_config["features"]))
+        payload = examples_utils.get_payload_format(examples)
+
+        def open_files(patterns: Collection[str]) -> Any:
+            return tfxio_utils.make_tfxio(patterns, ["Transform"], payload, schema=schema).Project(columns)
+
+        train_uri = artifact_utils.get_split_uri([examples], "train")
         temporary = f"{graph_uri}/.temp_path"
         with self._make_beam_pipeline() as pipeline, tft_beam.Context(temporary, use_deep_copy_optimization=True):
-            rows = pipeline | "ReadRows" >> source.BeamSource()
-            graph = (rows, source.TensorAdapterConfig()) | "Analyze" >> tft_beam.AnalyzeDataset(preprocessing_fn)
-            _ = graph | "WriteGraph" >> tft_beam.WriteTransformFn(graph_uri)
-            _ = dataset_metadata.DatasetMetadata(schema) | "WriteRawMetadata" >> tft_beam.WriteMetadata(
+            if shards := _digests(examples, train_uri):
+                (cache_out,) = output_dict[standard_component_specs.UPDATED_ANALYZER_CACHE_KEY]
+                cache_out.set_int_custom_property(analyzer_cache.EXAMPLES_ID, examples.id)
+                caches = input_dict.get(standard_component_specs.ANALYZER_CACHE_KEY) or []
+                cache_in = caches[0].uri if caches else None
+                graph = analyzer_cache.analyze(pipeline, preprocessing_fn, shards, open_files, cache_in, cache_out.uri)
+            else:
+                source = open_files([io_utils.all_files_pattern(train_uri)])
+                rows = pipeline | "ReadRows" >> source.BeamSource()
+                graph = (rows, source.TensorAdapterConfig()) | "Analyze" >> tft_beam.AnalyzeDataset(preprocessing_fn)
+            _ = graph | "WriteGraph" >> transform_fn_io.WriteTransformFn(graph_uri)
+            _ = dataset_metadata.DatasetMetadata(schema) | "WriteRawMetadata" >> beam_metadata_io.WriteMetadata(
                 f"{graph_uri}/{tft.TFTransformOutput.RAW_METADATA_DIR}", pipeline
             )
         io_utils.delete_dir(temporary)
+
+
+def _digests(examples: Any, split_uri: str) -> dict[str, str]:
+    """File of each shard of the split by its content; empty if there are no spans, or too few rows to be worth it."""
+    file = f"{examples.uri}/{SUMMARY_FILE}"
+    if not fileio.exists(file):  # of another ExampleGen
+        return {}
+    summary = json.loads(io_utils.read_string_file(file))
+    if sum(summary["rows"].values()) < analyzer_cache.WORTHWHILE_ROWS:
+        return {}
+    return analyzer_cache.shard_names(
+        {path: digest for path, digest in summary["shards"].items() if path.startswith(f"{split_uri}/")}
+    )
 
 
 def _analyzed_columns(table: FeatureTable) -> list[str]:
@@ -63,6 +95,6 @@ def _analyzed_columns(table: FeatureTable) -> list[str]:
 
 
 class Transform(component.Transform):
-    """Component: `transform_graph`."""
+    """Component: `transform_graph` and `updated_analyzer_cache`."""
 
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from contextlib import ExitStack
 from pathlib import PurePath
@@ -10,6 +11,7 @@ from typing import Protocol
 import pyarrow as pa
 import pyarrow.parquet as pq
 import tensorflow as tf
+from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from pipeline.data.lists import serialized_examples
@@ -28,8 +30,19 @@ def span_of(name: str) -> int | None:
     return int(match[1]) if match else None
 
 
+def digest_of(path: str) -> str:
+    """SHA-256 of a closed shard: equal rows written by equal versions give equal files."""
+    with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+        digest = hashlib.sha256()
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
 class Shard(Protocol):
     """An open file of examples."""
+
+    path: str
 
     def write(self, rows: pa.RecordBatch) -> None:
         """Appends rows in their stored types."""
@@ -39,7 +52,8 @@ class ParquetShard:
     """Parquet by row groups; each is one piece of work for those who read it."""
 
     def __init__(self, stem: str, schema: pa.Schema, open_files: ExitStack) -> None:
-        file = open_files.enter_context(FileSystems.create(f"{stem}.parquet"))
+        self.path = f"{stem}.parquet"
+        file = open_files.enter_context(FileSystems.create(self.path))
         self._writer = open_files.enter_context(pq.ParquetWriter(file, schema, compression="zstd"))
 
     def write(self, rows: pa.RecordBatch) -> None:
@@ -52,7 +66,8 @@ class TFExampleShard:
     def __init__(self, stem: str, schema: pa.Schema, open_files: ExitStack) -> None:
         del schema  # a tf.Example names its features itself
         tf.io.gfile.makedirs(str(PurePath(stem).parent))
-        self._writer = open_files.enter_context(tf.io.TFRecordWriter(f"{stem}.gz", "GZIP"))
+        self.path = f"{stem}.gz"
+        self._writer = open_files.enter_context(tf.io.TFRecordWriter(self.path, "GZIP"))
 
     def write(self, rows: pa.RecordBatch) -> None:
         for example in serialized_examples(rows):

@@ -46,11 +46,13 @@ ARTIFACTS = {
     "InferredSchema": {"Schema"},
     "CuratedSchema": {"Schema"},
     "ExampleValidator": {"ExampleAnomalies"},
-    "Transform": {"TransformGraph"},
+    "Transform": {"TransformGraph", "TransformCache"},
     "Trainer": {"Model", "ModelRun"},
     "Evaluator": {"ModelEvaluation", "ModelBlessing"},
     "Pusher": {"PushedModel"},
 }
+LOOK_UPS = {"SeenSpans", "Champion"}
+"""Resolvers, which run every time."""
 TRAINING = {"Trainer", "Evaluator", "Pusher"}
 DATA = {"TableExampleGen", "StatisticsGen", "InferredSchema", "ExampleValidator", "Transform"} | TRAINING
 EVERYTHING = DATA | {"CuratedSchema"}
@@ -101,12 +103,12 @@ class Place:
 
 
 def state(run: Run, *states: StepState) -> set[str]:
-    """The steps that ended so, the look-up of the champion aside."""
-    return {step.node for step in run.steps if step.state in states and step.node != "Champion"}
+    """The steps that ended so, look-ups aside."""
+    return {step.node for step in run.steps if step.state in states} - LOOK_UPS
 
 
 def done(run: Run) -> set[str]:
-    assert state(run, StepState.DONE, StepState.CACHED) == {s.node for s in run.steps} - {"Champion"}
+    assert state(run, StepState.DONE, StepState.CACHED) == {s.node for s in run.steps} - LOOK_UPS
     return state(run, StepState.DONE)
 
 
@@ -142,14 +144,15 @@ def main_run(main: Place) -> Run:
 
 def test_every_step_ran_in_order_and_left_its_artifact(main: Place, main_run: Run) -> None:
     order = [step.node for step in main_run.steps]
-    assert sorted(order) == sorted([*ARTIFACTS, "Champion"])
+    assert sorted(order) == sorted([*ARTIFACTS, *LOOK_UPS])
     for earlier, later in (
         ("TableExampleGen", "StatisticsGen"),
         ("StatisticsGen", "InferredSchema"),
         ("StatisticsGen", "ExampleValidator"),
         ("CuratedSchema", "ExampleValidator"),
         ("CuratedSchema", "Transform"),
-        ("TableExampleGen", "Transform"),
+        ("TableExampleGen", "SeenSpans"),
+        ("SeenSpans", "Transform"),
         ("Transform", "Trainer"),
         ("Trainer", "Champion"),
         ("Champion", "Evaluator"),
@@ -489,7 +492,7 @@ def test_from_takes_what_comes_before_from_the_latest_run(narrow: Place, first: 
     outcome, run = narrow.run({"split.eval_from": "2013-06-01"}, "--from", "Evaluator")
     assert outcome.code == 0, outcome.text
     assert "TableExampleGen" not in outcome.text
-    assert {step.node for step in run.steps if step.state is StepState.DONE} <= {"Champion", "Evaluator", "Pusher"}
+    assert {step.node for step in run.steps if step.state is StepState.DONE} - LOOK_UPS <= {"Evaluator", "Pusher"}
     assert run.verdict
     assert run.verdict["metrics"]["example_count"] == 2_500  # July to November, as in the run before
     assert run.ingestion == first.ingestion
