@@ -18,7 +18,6 @@ import apache_beam as beam
 import tensorflow_transform.beam as tft_beam
 from tensorflow_transform.beam import analysis_graph_builder, analyzer_cache
 from tfx.dsl.components.common import resolver
-from tfx.dsl.io import fileio
 from tfx.utils import io_utils
 
 EXAMPLES_ID = "examples_id"
@@ -34,19 +33,18 @@ _INDEX_FILE = "blocks.json"
 
 
 class AnalyzerCacheStrategy(resolver.ResolverStrategy):
-    """Resolves `analyzer_cache` to the newest that was made from other `examples`.
+    """Resolves `analyzer_cache` to the newest that was there before Transform first saw these `examples`.
 
-    Without the exception the first run's own cache would be a new input to the second, and Transform could never be
-    cached as a whole.
+    The answer for given examples never changes: a newer cache would be a new input to Transform, and an unchanged run,
+    or one that goes back to earlier data, could not be cached.
     """
 
     def resolve_artifacts(self, store: Any, input_dict: dict[str, list[Any]]) -> dict[str, list[Any]]:
         """An empty list when there is none. `store` is not asked."""
-        own = {examples.id for examples in input_dict["examples"]}
-        others = [
-            cache for cache in input_dict["analyzer_cache"] if cache.get_int_custom_property(EXAMPLES_ID) not in own
-        ]
-        return input_dict | {"analyzer_cache": sorted(others, key=lambda cache: cache.id)[-1:]}
+        (examples,) = input_dict["examples"]
+        caches = sorted(input_dict["analyzer_cache"], key=lambda cache: cache.id)
+        own = (n for n, cache in enumerate(caches) if cache.get_int_custom_property(EXAMPLES_ID) == examples.id)
+        return input_dict | {"analyzer_cache": caches[: next(own, None)][-1:]}
 
 
 @dataclass(frozen=True)
@@ -108,7 +106,7 @@ def analyze(
         _ = learned | "WriteCache" >> analyzer_cache.WriteAnalysisCacheToFS(pipeline, cache_out, list(keys.values()))
         entries = frozenset(entry.hex() for entry in learned[keys[new_name]].cache_dict)
         cached = cached | {new_name: Block(new, entries)}
-    _write_index(cache_out, cached)
+    write_index(cache_out, cached)
     return graph
 
 
@@ -121,12 +119,11 @@ def shard_names(digests: Mapping[str, str]) -> dict[str, str]:
 
 
 def _read_index(uri: str) -> dict[str, Block]:
-    if not fileio.exists(f"{uri}/{_INDEX_FILE}"):  # of a run with fewer rows
-        return {}
     blocks = json.loads(io_utils.read_string_file(f"{uri}/{_INDEX_FILE}"))
     return {name: Block(frozenset(shards), frozenset(entries)) for name, (shards, entries) in blocks.items()}
 
 
-def _write_index(uri: str, blocks: Mapping[str, Block]) -> None:
+def write_index(uri: str, blocks: Mapping[str, Block]) -> None:
+    """Closes a cache."""
     index = {name: (sorted(block.shards), sorted(block.entries)) for name, block in blocks.items()}
     io_utils.write_string_file(f"{uri}/{_INDEX_FILE}", json.dumps(index, indent=1))

@@ -58,9 +58,9 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         train_uri = artifact_utils.get_split_uri([examples], "train")
         temporary = f"{graph_uri}/.temp_path"
         with self._make_beam_pipeline() as pipeline, tft_beam.Context(temporary, use_deep_copy_optimization=True):
+            (cache_out,) = output_dict[standard_component_specs.UPDATED_ANALYZER_CACHE_KEY]
+            cache_out.set_int_custom_property(analyzer_cache.EXAMPLES_ID, examples.id)
             if shards := _digests(examples, train_uri):
-                (cache_out,) = output_dict[standard_component_specs.UPDATED_ANALYZER_CACHE_KEY]
-                cache_out.set_int_custom_property(analyzer_cache.EXAMPLES_ID, examples.id)
                 caches = input_dict.get(standard_component_specs.ANALYZER_CACHE_KEY) or []
                 cache_in = caches[0].uri if caches else None
                 graph = analyzer_cache.analyze(pipeline, preprocessing_fn, shards, open_files, cache_in, cache_out.uri)
@@ -68,6 +68,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                 source = open_files([io_utils.all_files_pattern(train_uri)])
                 rows = pipeline | "ReadRows" >> source.BeamSource()
                 graph = (rows, source.TensorAdapterConfig()) | "Analyze" >> tft_beam.AnalyzeDataset(preprocessing_fn)
+                analyzer_cache.write_index(cache_out.uri, {})
             _ = graph | "WriteGraph" >> transform_fn_io.WriteTransformFn(graph_uri)
             _ = dataset_metadata.DatasetMetadata(schema) | "WriteRawMetadata" >> beam_metadata_io.WriteMetadata(
                 f"{graph_uri}/{tft.TFTransformOutput.RAW_METADATA_DIR}", pipeline

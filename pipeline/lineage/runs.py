@@ -146,11 +146,10 @@ def _read_run(store: MetadataStore, run_id: str) -> Run | None:
     run.steps.extend(read_steps(store, context.id))
     nodes = {step.execution_id: step.node for step in run.steps}
     events = store.get_events_by_execution_ids([i for i in nodes if i is not None]) if nodes else []
-    made = {
-        event.artifact_id: nodes[event.execution_id]
-        for event in events
-        if event.type == metadata_store_pb2.Event.OUTPUT
-    }
+    made: dict[int, str] = {}
+    for event in sorted(events, key=lambda event: event.execution_id):
+        if event.type == metadata_store_pb2.Event.OUTPUT:  # a resolver puts out again what another made
+            made.setdefault(event.artifact_id, nodes[event.execution_id])
     for artifact in store.get_artifacts_by_id(list(made)):
         properties = {**artifact.properties, **artifact.custom_properties}
         run.artifacts.setdefault(made[artifact.id], []).append(
