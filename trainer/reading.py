@@ -1,11 +1,16 @@
-"""Transformed columns in memory: Parquet files through the transform graph, in large batches.
+"""Transformed columns: Parquet files through the transform graph, in large batches.
 
-A tf.Example per row would be parsed at every step of every epoch; columns are transformed once.
+A tf.Example per row would be parsed at every step of every epoch; columns are transformed once. They stay in memory
+while they fit; else they lie in files, mapped, and the system keeps in memory what it has room for.
 """
 
 from __future__ import annotations
 
+import logging
+import math
+import os
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +24,8 @@ from tfx_bsl.coders import example_coder
 from trainer.features import Feature, FeatureTable, Label, Storage
 from trainer.preprocessing import CATEGORICAL, FLAGS
 
+progress = logging.getLogger("longhaul.progress")
+
 _BATCH_ROWS = 16_384
 _DTYPES = {Storage.INT: tf.int64, Storage.FLOAT: tf.float32, Storage.BYTES: tf.string}
 
@@ -26,7 +33,13 @@ Columns = dict[str, npt.NDArray[Any]]
 
 
 def read_transformed(
-    patterns: Sequence[str], table: FeatureTable, transform: Any, extra: Sequence[str] = ()
+    patterns: Sequence[str],
+    table: FeatureTable,
+    transform: Any,
+    extra: Sequence[str] = (),
+    *,
+    spill_to: Path | None = None,
+    memory_bytes: float = math.inf,
 ) -> Columns:
     """All rows of a split, transformed.
 
@@ -34,19 +47,66 @@ def read_transformed(
         patterns: globs of Parquet files.
         transform: the TransformFeaturesLayer.
         extra: raw integer columns to keep beside the transformed ones.
+        spill_to: a folder for the columns when they pass `memory_bytes`; it must outlive them.
 
     Returns:
         One array per transformed feature and extra column, (rows, ...), in file order.
     """
     columns: list[Feature | Label] = [*table.features, table.label]
     transform_batch = tf.function(transform, reduce_retracing=True)
-    batches: list[Columns] = []
+    gathered = _Gathered(spill_to, memory_bytes)
     for batch in _record_batches(patterns, [*dict.fromkeys([column.name for column in columns] + list(extra))]):
         transformed = transform_batch({column.name: to_sparse(batch.column(column.name), column) for column in columns})
         kept = {name: batch.column(name).to_numpy(zero_copy_only=False) for name in extra}
-        batches.append({name: _compact(name, tensor.numpy()) for name, tensor in transformed.items()} | kept)
-    # Popped, so that only one column at a time is in memory twice.
-    return {name: np.concatenate([batch.pop(name) for batch in batches]) for name in list(batches[0])}
+        gathered.append({name: _compact(name, tensor.numpy()) for name, tensor in transformed.items()} | kept)
+    return gathered.columns()
+
+
+class _Gathered:
+    """Batches of columns, one after the other: in memory, or from some size on in a file per column."""
+
+    def __init__(self, folder: Path | None, memory_bytes: float) -> None:
+        self._folder = folder
+        self._memory_bytes = memory_bytes
+        self._bytes = 0
+        self._batches: list[Columns] = []
+        self._files: dict[str, Path] = {}
+
+    def append(self, batch: Columns) -> None:
+        self._batches.append(batch)
+        self._bytes += sum(values.nbytes for values in batch.values())
+        if self._folder and self._bytes > self._memory_bytes:
+            self._spill(self._folder)
+
+    def columns(self) -> Columns:
+        """All rows; nothing can be appended any more."""
+        if self._files:
+            last = self._batches[-1]
+            return {
+                name: np.memmap(path, last[name].dtype, "r").reshape(-1, *last[name].shape[1:])
+                for name, path in self._files.items()
+            }
+        # Popped, so that only one column at a time is in memory twice.
+        return {name: np.concatenate([batch.pop(name) for batch in self._batches]) for name in list(self._batches[0])}
+
+    def _spill(self, folder: Path) -> None:
+        if not self._files:
+            progress.info("the training split does not fit in memory; it goes to %s", folder)
+            self._files = {name: folder / f"{number}.column" for number, name in enumerate(self._batches[0])}
+        for name, path in self._files.items():
+            with path.open("ab") as file:
+                for batch in self._batches:
+                    np.ascontiguousarray(batch[name]).tofile(file)
+        self._batches = [{name: values[:0] for name, values in self._batches[-1].items()}]  # types and shapes
+
+
+def memory_for_rows() -> int:
+    """Bytes of the training split to keep in memory: half of what is free, and of what a container may take."""
+    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    limit = Path("/sys/fs/cgroup/memory.max")
+    if limit.exists() and (text := limit.read_text().strip()) != "max":
+        free = min(free, int(text))
+    return free // 2
 
 
 def _compact(name: str, values: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -16,7 +18,7 @@ from trainer.batches import Batches
 from trainer.features import FeatureTable, Kind
 from trainer.model import build_model
 from trainer.preprocessing import LABEL, vocabulary_name
-from trainer.reading import read_transformed
+from trainer.reading import memory_for_rows, read_transformed
 from trainer.signatures import ServedModel
 
 progress = logging.getLogger("longhaul.progress")
@@ -32,6 +34,15 @@ def run_fn(fn_args: Any) -> None:
     `fn_args.custom_config` holds `features` (a FeatureTable), `trainer` (the configuration's section) and
     `order_by` (the column of a time split, or None).
     """
+    # Beside the outputs, if those are on this machine: nothing of a run lies elsewhere.
+    beside = fn_args.model_run_dir if "://" not in fn_args.model_run_dir else None
+    if beside:
+        Path(beside).mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".rows-", dir=beside) as folder:
+        _fit_and_export(fn_args, Path(folder))
+
+
+def _fit_and_export(fn_args: Any, spill_to: Path) -> None:
     settings = fn_args.custom_config["trainer"]
     order_by = fn_args.custom_config["order_by"]
     table = FeatureTable.from_dict(fn_args.custom_config["features"])
@@ -44,6 +55,8 @@ def run_fn(fn_args: Any) -> None:
         table,
         transform_output.transform_features_layer(),
         [order_by] if order_by else [],
+        spill_to=spill_to,
+        memory_bytes=memory_for_rows(),
     )
     labels = rows.pop(LABEL)
     fit_rows, stop_rows = hold_out(

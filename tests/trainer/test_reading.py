@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 
 from trainer.features import Feature, FeatureTable, Kind, Label, Storage
-from trainer.reading import read_transformed, to_sparse
+from trainer.reading import memory_for_rows, read_transformed, to_sparse
 
 INT = Feature("night", Kind.BOOLEAN, Storage.INT, optional=True)
 FLOAT = Feature("wind", Kind.NUMERIC, Storage.FLOAT, optional=True)
@@ -71,3 +71,30 @@ def test_a_split_is_read_whole_in_file_order_with_extra_columns_raw(tmp_path: Pa
         "left": [50, 40, 30],
     }
     assert found["left"].dtype == np.int64
+
+
+def test_a_split_that_passes_its_memory_goes_to_files_and_reads_the_same(tmp_path: Path) -> None:
+    rows, shards, spill = 50_000, tmp_path / "shards", tmp_path / "spill"  # several batches
+    shards.mkdir()
+    spill.mkdir()
+    table = pa.table({"night": np.arange(rows) % 2, "late": np.arange(rows) // 3 % 2, "left": np.arange(rows)})
+    pq.write_table(table, shards / "a.parquet")
+    features = FeatureTable(LABEL, (INT,), 10, 4)
+
+    def transform(raw: dict[str, tf.SparseTensor]) -> dict[str, tf.Tensor]:
+        night = tf.sparse.to_dense(raw["night"])
+        return {"flags": tf.cast(tf.concat([night, 1 - night], 1), tf.float32), "label": raw["late"].values}
+
+    def read(**limits: Any) -> dict[str, Any]:
+        return read_transformed([f"{shards}/*"], features, transform, ["left"], **limits)
+
+    within, beyond = read(spill_to=spill, memory_bytes=1e9), read(spill_to=spill, memory_bytes=300_000)
+    assert not any(isinstance(values, np.memmap) for values in within.values())
+    assert all(isinstance(values.base, np.memmap) or isinstance(values, np.memmap) for values in beyond.values())
+    assert sum(file.stat().st_size for file in spill.iterdir()) == sum(values.nbytes for values in within.values())
+    for name, values in within.items():
+        assert values.dtype == beyond[name].dtype
+        np.testing.assert_array_equal(values, beyond[name])
+    picked = np.array([49_999, 3, 20_000])
+    assert beyond["flags"][picked].tolist() == [[1, 0], [1, 0], [0, 1]]
+    assert 0 < memory_for_rows() < 2**50
