@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import Any, TypeVar
 from google.protobuf.message import DecodeError
 from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
 
+from pipeline.guard.findings import Verdict
 from pipeline.lineage.runs import Run
 
 T = TypeVar("T")
@@ -24,23 +26,25 @@ class SplitStatistics:
     """One column in one split.
 
     Attributes:
-        rows: with and without a value.
+        values: rows with a value.
         missing: share of the rows without a value.
         distinct: different values of a text column; TFDV does not count those of numbers.
         top: the ten commonest values of a text column and the share of each.
         shares: the shares here of the column's ten commonest values in its first split.
-        zeros, low, mean, median, high: of a numeric column; None if it has no values.
+        zeros: share of the values that are zero.
+        mean, std, low, median, high: of a numeric column, as zeros are; None if it has no values.
         bars: (low, high, share) for each bar of a numeric column's histogram. Shares are of the values that are there.
     """
 
-    rows: int
+    values: int
     missing: float
     distinct: int | None = None
     top: list[tuple[str, float]] = field(default_factory=list)
     shares: list[float] = field(default_factory=list)
     zeros: float | None = None
-    low: float | None = None
     mean: float | None = None
+    std: float | None = None
+    low: float | None = None
     median: float | None = None
     high: float | None = None
     bars: list[tuple[float, float, float]] = field(default_factory=list)
@@ -58,18 +62,27 @@ class Column:
 
 @dataclass(frozen=True)
 class Anomaly:
-    """What ExampleValidator objects to. An anomaly of the whole split has no column."""
+    """What ExampleValidator or the data gate objects to.
+
+    Attributes:
+        column: empty if the anomaly is of the whole split.
+        severity: block or warn, by the gate's policy; empty without a gate.
+        rows: some offending rows of the source.
+    """
 
     split: str
     column: str
     what: str
     detail: str
+    severity: str = ""
+    rows: list[str] = field(default_factory=list)
 
 
 class Artifacts:
     """Reads a run's artifacts; what is on record but cannot be read is told in `problems`."""
 
     def __init__(self, run: Run) -> None:
+        self._run = run
         self._by_type: dict[str, Path] = {}
         for artifacts in run.artifacts.values():
             for artifact in artifacts:
@@ -82,6 +95,21 @@ class Artifacts:
             return None
         content = self._read(self._by_type[artifact_type] / file, json.loads)
         return content if isinstance(content, dict) else None
+
+    def gate(self) -> Verdict | None:
+        """What the data gate said; None if it did not judge this run."""
+        for artifact in self._run.artifacts.get("DataGate", []):
+            return self._read(Path(artifact.uri, "verdict.json"), lambda data: Verdict.from_json(json.loads(data)))
+        return None
+
+    def schema(self) -> dict[str, str]:
+        """Version, review and digest of the schema that guarded the run; empty where that is not known."""
+        found = {key: self._run.properties.get(f"schema_{key}", "") for key in ("version", "review", "digest")}
+        if not found["digest"]:
+            for artifact in self._run.artifacts.get("CuratedSchema", []):
+                digest = self._read(Path(artifact.uri, "schema.pbtxt"), lambda data: hashlib.sha256(data).hexdigest())
+                found["digest"] = digest or ""
+        return found
 
     def columns(self, types: dict[str, str]) -> list[Column] | None:
         """Statistics of every column, in the table's order; None without an artifact.
@@ -124,6 +152,8 @@ class Artifacts:
             self.problems.append(f"{path} is on record, but the file is gone")
         except (OSError, ValueError, DecodeError) as exc:
             self.problems.append(f"{path} cannot be read: {exc}")
+        except (KeyError, TypeError, AttributeError) as exc:  # a document of another form
+            self.problems.append(f"{path} cannot be read: {type(exc).__name__} {exc}")
         return None
 
 
@@ -158,6 +188,7 @@ def _split_statistics(feature: Any, compared: list[str]) -> SplitStatistics:
             "zeros": stats.num_zeros / values,
             "low": stats.min,
             "mean": stats.mean,
+            "std": stats.std_dev,
             "median": stats.median,
             "high": stats.max,
             "bars": _bars(feature),
@@ -170,7 +201,7 @@ def _split_statistics(feature: Any, compared: list[str]) -> SplitStatistics:
             "top": list(ranked.items())[:_TOP_VALUES],
             "shares": [ranked.get(value, 0.0) for value in compared],
         }
-    return SplitStatistics(rows, missing / rows if rows else 0.0, **known)
+    return SplitStatistics(values, missing / rows if rows else 0.0, **known)
 
 
 def _bars(feature: Any) -> list[tuple[float, float, float]]:

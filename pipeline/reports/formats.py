@@ -40,6 +40,24 @@ def quantity(value: float | None, kind: str = "") -> str:
     return f"{value:.0f}" if abs(value) < 10_000 else f"{value:,.0f}"  # a year has no comma
 
 
+def count_of(value: int | None) -> str:
+    """How many."""
+    return NOTHING if value is None else f"{value:,}"
+
+
+def distance(moved: tuple[float, str]) -> str:
+    """The greatest distance of a column and the span, or 'serving', where that is."""
+    value, where = moved
+    return f"drift {value:.2f} in span {where}" if where.isdecimal() else f"skew {value:.2f} in {where}"
+
+
+def spread(value: float | None, kind: str = "") -> str:
+    """A difference of two values of a column; one of a timestamp column in days."""
+    if kind == "timestamp" and value is not None and math.isfinite(value):
+        return f"{value / 86_400:.4g}\N{NO-BREAK SPACE}days"
+    return quantity(value)
+
+
 def moment(value: float | str) -> str:
     """Seconds since 1970 or an ISO date and time, to the minute; what is neither stays as it is."""
     try:

@@ -8,11 +8,14 @@ from itertools import groupby
 from json import loads
 from typing import Any
 
+from pipeline.guard.findings import Verdict as DataVerdict
 from pipeline.lineage.runs import Run, StepState
 from pipeline.reports.formats import number
 
 MAX_SLICES = 100
 """Shown of one set of slicing columns: the largest."""
+MAX_REASONS = 5
+"""Of the data gate, on top of the page."""
 FEW_ROWS = 100
 """A slice with fewer rows is shown pale: its metrics are mostly chance."""
 COUNT = "example_count"
@@ -87,8 +90,12 @@ def judge(verdict: dict[str, Any] | None, eval_config: dict[str, Any] | None) ->
     return Judgement(metrics, scale, _slice_groups(verdict["slices"], main, scale))
 
 
-def headline(run: Run, verdict: dict[str, Any] | None, judgement: Judgement | None) -> Verdict:
+def headline(
+    run: Run, verdict: dict[str, Any] | None, judgement: Judgement | None, of_data: DataVerdict | None
+) -> Verdict:
     """What stands on top of the page."""
+    if run.status == "blocked":
+        return Verdict(False, "Stopped by the data gate", _what_blocks(of_data) or run.reason.splitlines())
     if run.status != "complete":
         return Verdict(None, *_unfinished(run))
     if verdict is None:
@@ -100,6 +107,13 @@ def headline(run: Run, verdict: dict[str, Any] | None, judgement: Judgement | No
     held = [f"{metric.name} {number(metric.value)}, {metric.threshold}" for metric in metrics if metric.threshold]
     champion = "" if verdict["champion"] else "; no champion yet"
     return Verdict(True, "Blessed", [("; ".join(held) or "every threshold held") + champion])
+
+
+def _what_blocks(verdict: DataVerdict | None) -> list[str]:
+    """The first findings; the page lists them all further down."""
+    reasons = [finding.sentence() for finding in verdict.blocking] if verdict else []
+    more = len(reasons) - MAX_REASONS
+    return reasons[:MAX_REASONS] + ([f"and {more:,} more, below"] if more > 0 else [])
 
 
 def _unfinished(run: Run) -> tuple[str, list[str]]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from base64 import b64encode
 from dataclasses import dataclass
+from hashlib import sha256
 from itertools import accumulate
 from json import loads
 from pathlib import Path
@@ -11,13 +13,20 @@ from typing import Any
 
 from pipeline.config import PipelineConfig
 from pipeline.errors import DiskFullError, WorkspaceError, tells_of_full_disk
+from pipeline.guard.findings import Verdict as DataVerdict
 from pipeline.lineage.runs import Run, Step
-from pipeline.reports import formats, plots
+from pipeline.reports import figures, formats, plots
 from pipeline.reports.artifacts import Anomaly, Artifacts, Column
+from pipeline.reports.gate import gate_anomalies, greatest_distances, heat_map
 from pipeline.reports.judgement import FEW_ROWS, Judgement, Verdict, headline, judge
+from pipeline.reports.listing import list_columns, most_notable_first
 
-MAX_PICTURES = 60
-"""A table with more columns is shown without their histograms."""
+SHOWN_AT_ONCE = 200
+"""Columns of each kind. A wider table is turned over like pages by a script; without it, the most notable are shown."""
+MOST_DRIFTING = 40
+"""Columns in the heat map."""
+MOST_ANOMALIES = 500
+"""In their table; each column says its own besides."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +38,8 @@ class Page:
     ingestion: dict[str, Any] | None
     judgement: Judgement | None
     history: dict[str, Any] | None
+    schema: dict[str, str]
+    gate: DataVerdict | None
     anomalies: dict[str, list[Anomaly]] | None
     columns: list[Column] | None
     packages: dict[str, str]
@@ -70,13 +81,18 @@ def collect(run: Run) -> Page:
     ingestion = artifacts.json("Examples", "ingestion.json")
     verdict = artifacts.json("ModelEvaluation", "verdict.json")
     judgement = judge(verdict, artifacts.json("ModelEvaluation", "eval_config.json"))
+    gate, anomalies = artifacts.gate(), artifacts.anomalies()
+    if gate:  # it judged what ExampleValidator found, and more
+        anomalies = {split: [] for split in anomalies or {}} | gate_anomalies(gate)
     return Page(
         run=run,
-        verdict=headline(run, verdict, judgement),
+        verdict=headline(run, verdict, judgement, gate),
         ingestion=ingestion,
         judgement=judgement,
         history=artifacts.json("ModelRun", "history.json"),
-        anomalies=artifacts.anomalies(),
+        schema=artifacts.schema(),
+        gate=gate,
+        anomalies=anomalies,
         columns=artifacts.columns((ingestion or {}).get("columns", {})),
         packages=loads(run.properties.get("package_versions", "{}")),
         problems=artifacts.problems,
@@ -86,6 +102,7 @@ def collect(run: Run) -> Page:
 def render(page: Page) -> str:
     """The page as HTML. Whatever comes from the user is escaped, because everything is."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
 
     templates = Environment(
         loader=PackageLoader("pipeline", "templates/report"),
@@ -94,22 +111,36 @@ def render(page: Page) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for show in (formats.number, formats.signed, formats.share, formats.quantity, formats.moment):
+    for show in _FILTERS:
         templates.filters[show.__name__] = show
     history = page.history or {}
     curves = {label: history[key] for key, label in _CURVES.items() if history.get(key)}
-    pictured = page.columns if page.columns and len(page.columns) <= MAX_PICTURES else []
+    moved = (page.gate.drift, page.gate.skew) if page.gate else ()
+    anomalies = [anomaly for found in (page.anomalies or {}).values() for anomaly in found]
+    anomalies.sort(key=lambda anomaly: anomaly.severity != "block")
+    entries = list_columns(page.columns or [], anomalies, greatest_distances(*moved))
+    is_wide = len(entries) > SHOWN_AT_ONCE
+    script = templates.get_template("columns.js").render()
     return templates.get_template("page.html.j2").render(
         sections=_SECTIONS,
         page=page,
         run=page.run,
         bars=_bars(page.run.steps),
         curves=curves,
-        curve_chart=plots.line_chart("training", curves, history.get("kept_epoch", 0)) if curves else None,
-        outlines={column.name: plots.outlines(column) for column in pictured},
+        curve_chart=plots.embed(figures.training_curves(curves, history.get("kept_epoch", 0)), "training")
+        if curves
+        else None,
+        all_anomalies=anomalies,
+        most_anomalies=MOST_ANOMALIES,
+        heat_map=heat_map(*moved, most=MOST_DRIFTING),
+        entries=most_notable_first(entries) if is_wide else entries,
+        is_wide=is_wide,
+        shown_at_once=SHOWN_AT_ONCE,
+        outlines=plots.outlines,
         box=(plots.WIDTH, plots.HEIGHT),
         few_rows=FEW_ROWS,
-        max_pictures=MAX_PICTURES,
+        script=Markup(script),
+        script_digest=b64encode(sha256(script.encode()).digest()).decode(),
     )
 
 
@@ -121,12 +152,23 @@ _SECTIONS = [
         "slices": "Slices",
         "training": "Training",
         "anomalies": "Anomalies",
+        "drift": "Drift",
         "columns": "Columns",
         "steps": "Steps",
         "provenance": "Provenance",
     }.items()
 ]
 """Id, title and template of each section, in the page's order."""
+_FILTERS = (
+    formats.number,
+    formats.signed,
+    formats.share,
+    formats.count_of,
+    formats.quantity,
+    formats.spread,
+    formats.distance,
+    formats.moment,
+)
 _CURVES = {"loss": "training loss", "val_loss": "validation loss"}
 
 

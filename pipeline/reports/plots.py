@@ -2,58 +2,42 @@
 
 from __future__ import annotations
 
-import logging
-import math
 import re
-from collections.abc import Mapping, Sequence
 from io import StringIO
-from typing import Any
+from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
+from pipeline.reports import bins, figures
 from pipeline.reports.artifacts import Column
+from pipeline.reports.bins import Bar
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 WIDTH, HEIGHT = 160.0, 36.0
 """Of a column's small histogram, in SVG units."""
-Bar = tuple[float, float, float]
-"""Left, right, height; or lowest value, highest value, share."""
-_COLORS = {"#010101": "var(--ink)", "#020202": "var(--muted)", "#030303": "var(--accent)", "#040404": "var(--line)"}
-"""Stand-ins: Matplotlib wants real colours, the page has variables."""
+_COLORS = {
+    figures.INK: "var(--ink)",
+    figures.MUTED: "var(--muted)",
+    figures.ACCENT: "var(--accent)",
+    figures.LINE: "var(--line)",
+}
 
 
-def line_chart(name: str, series: Mapping[str, Sequence[float]], kept: int) -> Markup:
-    """Curves over epochs, counted from 1; the kept one is marked if it is known (not 0). The last curve has the accent.
+def embed(figure: Figure, name: str) -> Markup:
+    """A figure of pipeline.reports.figures for a page.
 
     Args:
         name: unique in the page; ids are made of it.
     """
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it may announce that it caches fonts
     from matplotlib import rc_context
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
 
-    ink, muted, accent, line = _COLORS
-    settings: Any = {"svg.fonttype": "none", "svg.hashsalt": name, "text.color": ink, "axes.labelcolor": muted}
-    with rc_context(settings | {"font.size": 8, "axes.edgecolor": line, "xtick.color": muted, "ytick.color": muted}):
-        figure = Figure(figsize=(4.6, 2.1), layout="constrained")
-        axes = figure.add_subplot()
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.tick_params(length=0)
-        axes.set_axisbelow(True)
-        axes.grid(axis="y", color=line, linewidth=0.6)
-        if kept:
-            axes.axvline(kept, color=muted, linewidth=0.8, linestyle=(0, (3, 3)))
-        for label, values in series.items():
-            color, width = (accent, 1.8) if label == list(series)[-1] else (muted, 1.4)
-            epochs = range(1, len(values) + 1)
-            axes.plot(epochs, values, color=color, linewidth=width, marker="o", markersize=3.2, label=label)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.margins(x=0.04, y=0.15)
-        axes.set_xlabel("epoch")
-        axes.legend(frameon=False, ncols=len(series), loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
-        figure.patch.set_visible(False)
+    figure.patch.set_visible(False)
+    for axes in figure.axes:
         axes.patch.set_visible(False)
-        file = StringIO()
+    file = StringIO()
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
         figure.savefig(file, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
     return Markup(_at_home(file.getvalue(), name))
 
@@ -64,8 +48,8 @@ def _at_home(svg: str, name: str) -> str:
     svg = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", svg).replace("xlink:href", "href")
     svg = re.sub(r'(\sid="|url\(#|href="#)', rf"\g<1>{name}-", svg)
     svg = re.sub(r'font-family: [^;"]*', "font-family: var(--font)", svg)
-    for stand_in, color in _COLORS.items():
-        svg = svg.replace(stand_in, color)
+    for fixed, color in _COLORS.items():
+        svg = svg.replace(fixed, color)
     return svg
 
 
@@ -75,23 +59,25 @@ def outlines(column: Column) -> dict[str, str]:
 
 
 def _number_outlines(column: Column) -> dict[str, str]:
-    """Densities on one scale, because the splits' bars differ in width."""
-    drawn = {name: split.bars for name, split in column.splits.items() if split.bars}
-    low = min((bars[0][0] for bars in drawn.values()), default=0.0)
-    high = max((bars[-1][1] for bars in drawn.values()), default=0.0)
-    span = high - low
-    if not 0 < span < math.inf:
+    """Densities, because bars of whole numbers differ in width."""
+    drawn = bins.common({name: split.bars for name, split in column.splits.items()})
+    if not drawn:
         return {}
+    first = next(iter(drawn.values()))
+    low, span = first[0][0], first[-1][1] - first[0][0]
 
     def width(bar: Bar) -> float:
-        return max(bar[1] - bar[0], span / 40)  # a split that is constant has bars without width
+        return max(bar[1] - bar[0], span / 40)
 
     peaks = [max(bar[2] / width(bar) for bar in bars) for bars in drawn.values()]
     top = min(max(peaks), 3 * peaks[0]) or 1.0  # a narrow second split must not press the first one flat
 
     def on_paper(bar: Bar) -> Bar:
-        left, right = (bar[0] - low) / span, min(1.0, (bar[0] + width(bar) - low) / span)
-        return left * WIDTH, right * WIDTH, min(1.0, bar[2] / width(bar) / top) * HEIGHT
+        return (
+            (bar[0] - low) / span * WIDTH,
+            (bar[1] - low) / span * WIDTH,
+            min(1.0, bar[2] / width(bar) / top) * HEIGHT,
+        )
 
     return {name: _steps([on_paper(bar) for bar in bars]) for name, bars in drawn.items()}
 

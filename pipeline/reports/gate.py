@@ -1,0 +1,87 @@
+"""What the data gate found: its findings as anomalies, and how far the columns moved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pipeline.guard.findings import Distances, Finding, Verdict, percent
+from pipeline.reports.artifacts import Anomaly
+
+WHOLE_TABLE = "all rows"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A distance; `is_over`: beyond its threshold."""
+
+    distance: float
+    is_over: bool
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """The columns that moved most, first the one with the greatest distance.
+
+    Attributes:
+        rows: (column, its cells by span; None where nothing was measured).
+        scale: the distance that is darkest.
+        left_out: columns that moved less than those shown.
+    """
+
+    spans: list[str]
+    rows: list[tuple[str, list[Cell | None]]]
+    scale: float
+    left_out: int
+
+
+def heat_map(*distances: Mapping[str, Distances], most: int) -> HeatMap:
+    """Columns by spans, or by 'serving', which comes last.
+
+    Args:
+        distances: a verdict's drift, skew or both.
+        most: columns to show.
+    """
+    cells: dict[str, dict[str, Cell]] = {}
+    for table in distances:
+        for column, measured in table.items():
+            row = {where: Cell(distance, distance > measured.threshold) for where, distance in measured.by.items()}
+            cells.setdefault(column, {}).update(row)
+    spans = sorted({where for row in cells.values() for where in row}, key=_in_time)
+    peaks = {column: max(cell.distance for cell in row.values()) for column, row in cells.items() if row}
+    ranked = sorted(peaks, key=lambda column: -peaks[column])
+    rows = [(column, [cells[column].get(span) for span in spans]) for column in ranked[:most]]
+    return HeatMap(spans, rows, max(peaks.values(), default=0.0) or 1.0, len(ranked) - len(rows))
+
+
+def greatest_distances(*distances: Mapping[str, Distances]) -> dict[str, tuple[float, str]]:
+    """{column: (distance, span)} where each column moved most."""
+    found: dict[str, tuple[float, str]] = {}
+    for table in distances:
+        for column, measured in table.items():
+            moved = [(distance, where) for where, distance in measured.by.items()]
+            known = [found[column]] if column in found else []
+            if known or moved:
+                found[column] = max([*known, *moved], key=lambda pair: pair[0])
+    return found
+
+
+def gate_anomalies(verdict: Verdict) -> dict[str, list[Anomaly]]:
+    """By split."""
+    found: dict[str, list[Anomaly]] = {}
+    for finding in verdict.findings:
+        split = finding.split or WHOLE_TABLE
+        found.setdefault(split, []).append(_anomaly(finding, split))
+    return found
+
+
+def _anomaly(finding: Finding, split: str) -> Anomaly:
+    share = "" if finding.share is None else f" ({percent(finding.share)} of the rows)"
+    detail = f"expected {finding.expected}, found {finding.found}{share}; {finding.rule}"
+    what = finding.kind.replace("_", " ").capitalize()
+    rows = [str(row) for row in finding.rows]
+    return Anomaly(split, finding.feature or "", what, detail, finding.severity.value, rows)
+
+
+def _in_time(span: str) -> tuple[bool, int, str]:
+    return (not span.isdecimal(), int(span) if span.isdecimal() else 0, span)
