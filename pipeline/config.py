@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -46,6 +47,8 @@ class Data(_Section):
     """Columns that are never read."""
     payload: Literal["parquet", "tf_example"] = "parquet"
     """How ExampleGen keeps the rows: Parquet, or gzipped TFRecords of tf.Examples for tools that want those."""
+    serving: str | None = None
+    """A table of serving requests, as `path` but without spans; the gate compares the training data with it."""
 
     @field_validator("classes", mode="before")
     @classmethod
@@ -130,6 +133,8 @@ class Schema(_Section):
     """The curated schema that guards and trains."""
 
     file: str
+    policy: str | None = None
+    """What the gate does about findings; when absent `<stem of file>.policy.yaml` beside the schema, if it is there."""
 
 
 class Features(_Section):
@@ -246,13 +251,29 @@ class PipelineConfig(_Section):
     @property
     def data_pattern(self) -> str:
         """`data.path`, absolute, `{SPAN}` still in it; remote addresses (`gs://…`) untouched."""
-        path = self.data.path.replace("{workspace}", str(self.root))
-        return path if "://" in path else str(_absolute(self._base, path))
+        return self._pattern(self.data.path)
+
+    @property
+    def serving_pattern(self) -> str | None:
+        """`data.serving`, absolute as `data_pattern` is."""
+        return None if self.data.serving is None else self._pattern(self.data.serving)
 
     @property
     def schema_file(self) -> Path:
         """`schema.file`, absolute."""
         return _absolute(self._base, self.schema_.file)
+
+    @property
+    def policy_file(self) -> Path | None:
+        """`schema.policy`, absolute, or the file beside the schema; None if there is neither."""
+        if self.schema_.policy is not None:
+            return _absolute(self._base, self.schema_.policy)
+        beside = self.schema_file.with_suffix(".policy.yaml")
+        return beside if beside.exists() else None
+
+    def _pattern(self, path: str) -> str:
+        path = path.replace("{workspace}", str(self.root))
+        return path if "://" in path else str(_absolute(self._base, path))
 
 
 METRICS: dict[str, tuple[str, ...]] = {
@@ -280,15 +301,11 @@ def load(path: Path | None = None, **overrides: str | None) -> PipelineConfig:
     """
     path = path or REFERENCE
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = read_yaml(path)
     except FileNotFoundError as exc:
         raise ConfigError(
             f"{path}: no such configuration file", "`longhaul init TABLE --label COLUMN` writes one"
         ) from exc
-    except (OSError, UnicodeDecodeError) as exc:
-        raise ConfigError(f"{path}: cannot be read ({exc})", "give a readable UTF-8 YAML file") from exc
-    except yaml.YAMLError as exc:
-        raise ConfigError(f"{path}{_yaml_problem(exc)}", "mend that line") from exc
     if not isinstance(document, dict):
         found = {type(None): "it is empty", list: "it is a list"}.get(type(document), "it is plain text")
         raise ConfigError(
@@ -299,9 +316,26 @@ def load(path: Path | None = None, **overrides: str | None) -> PipelineConfig:
     try:
         config = PipelineConfig.model_validate(document)
     except ValidationError as exc:
-        raise ConfigError(_explain(path, exc), "correct the field; docs/configuration.md lists all of them") from exc
+        raise ConfigError(explain(path, exc), "correct the field; docs/configuration.md lists all of them") from exc
     config._base = path.absolute().parent
     return config
+
+
+def read_yaml(path: Path) -> Any:
+    """What a YAML file holds.
+
+    Raises:
+        FileNotFoundError: it is not there.
+        ConfigError: it cannot be read, or is not YAML.
+    """
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigError(f"{path}: cannot be read ({exc})", "give a readable UTF-8 YAML file") from exc
+    except yaml.YAMLError as exc:
+        raise ConfigError(f"{path}{_yaml_problem(exc)}", "mend that line") from exc
 
 
 def _absolute(base: Path, path: str) -> Path:
@@ -317,13 +351,20 @@ def _yaml_problem(error: yaml.YAMLError) -> str:
     return f", line {at.line + 1}, column {at.column + 1}: not valid YAML{begun}: {error.problem}"
 
 
-def _explain(path: Path, error: ValidationError) -> str:
-    """One line per broken rule: field, rule, received."""
+def explain(
+    path: Path, error: ValidationError, known: Callable[[tuple[int | str, ...]], list[str]] | None = None
+) -> str:
+    """One line per broken rule: field, rule, received.
+
+    Args:
+        known: the keys that may stand at a place in the file; those of the configuration when None.
+    """
+    known = known or _field_names
     lines = []
     for problem in error.errors():
         where = ".".join(str(part) for part in problem["loc"] if part not in ("time", "hash", "group")) or "the file"
         if problem["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(str(problem["loc"][-1]), _field_names(problem["loc"][:-1]), n=1)
+            near = difflib.get_close_matches(str(problem["loc"][-1]), known(problem["loc"][:-1]), n=1)
             lines.append(f"{where}: unknown key" + (f"; did you mean {near[0]!r}?" if near else ""))
         elif problem["type"].startswith("union_tag"):
             lines.append(f"{where}.by: must be 'time', 'hash' or 'group' (received: {problem['input'].get('by')!r})")

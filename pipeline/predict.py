@@ -30,6 +30,7 @@ from pipeline.errors import ConfigError, DataError, PipelineError, WorkspaceErro
 from pipeline.runners import beam
 from pipeline.runners.quiet import output_to
 from pipeline.runners.workspace import causes
+from pipeline.served import versions
 from pipeline.terminal import Screen, console_for
 from trainer.features import FeatureTable
 
@@ -133,19 +134,19 @@ def _check_output(output: Path, force: bool) -> None:
 def _find_model(config: PipelineConfig, wanted: str | None) -> Path:
     """The folder of the SavedModel."""
     base = config.root / "serving" / config.name
-    versions = {int(folder.name) for folder in base.glob("*") if folder.name.isdigit()}
+    pushed = versions(base)
     if wanted is None:
-        if not versions:
+        if not pushed:
             raise WorkspaceError(
                 f"no model was pushed yet: {base} holds none",
                 "`longhaul run` pushes a model that holds its thresholds; or name one with --model",
             )
-        return base / str(max(versions))
-    if wanted.isdigit() and int(wanted) in versions:
+        return base / str(pushed[-1])
+    if wanted.isdigit() and int(wanted) in pushed:
         return base / wanted
     if Path(wanted).is_dir():
         return Path(wanted).absolute()
-    known = f"the versions pushed are {', '.join(map(str, sorted(versions)))}" if versions else f"{base} holds none"
+    known = f"the versions pushed are {', '.join(map(str, pushed))}" if pushed else f"{base} holds none"
     raise ConfigError(
         f"--model {wanted}: neither a version nor a folder; {known}", "name a version or a SavedModel's folder"
     )

@@ -17,6 +17,7 @@ from pipeline.config import PipelineConfig
 _ROOT = Path(__file__).parent.parent
 
 INGESTION_CODE = ("pipeline/data", "pipeline/components/example_gen.py")
+GUARD_CODE = ("pipeline/guard", "pipeline/data", "pipeline/components/data_gate.py")
 TRANSFORM_CODE = ("trainer/features.py", "trainer/preprocessing.py")
 TRAINER_CODE = ("trainer",)
 ALL_CODE = ("pipeline", "trainer")

@@ -16,9 +16,11 @@ from pipeline.config import PipelineConfig
 from pipeline.data.schema_types import check_columns, read_schema
 from pipeline.data.source import find_files
 from pipeline.errors import ConfigError, PipelineError
+from pipeline.guard.policy import read_policy
 from pipeline.lineage.runs import find_run
 from pipeline.lineage.store import open_store
 from pipeline.runners.quiet import output_to
+from pipeline.runners.unchanged import repeat
 from pipeline.runners.workspace import locked, translated_errors
 from pipeline.terminal import Screen, console_for, print_summary
 
@@ -29,7 +31,8 @@ def run_pipeline(config: PipelineConfig, *, from_node: str | None, to_node: str 
     """Runs and reports on the terminal.
 
     Returns:
-        False if a gate said no; True otherwise, also when the part that was run holds no gate.
+        False if a gate said no, that of the data or that of the model; True otherwise, also when the part that was
+        run holds no gate.
 
     Raises:
         PipelineError: the user's mistake; nothing half-written remains.
@@ -40,13 +43,18 @@ def run_pipeline(config: PipelineConfig, *, from_node: str | None, to_node: str 
         _build_table(config, console)
         # Cheap, and before the seconds that importing TensorFlow takes.
         check_columns(config, read_schema(config.schema_file))
+        read_policy(config.policy_file)
         find_files(config.data_pattern, config.data.spans)
+        if config.serving_pattern and "://" not in config.serving_pattern:
+            find_files(config.serving_pattern)
         open_store(config)
 
         run_id = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")[:-3]  # sortable; the lock makes it unique
         log = config.root / "logs" / f"{run_id}.log"
         try:
-            _launch(config, run_id, log, from_node, to_node, use_cache)
+            whole = not (from_node or to_node)
+            if not (whole and use_cache and _repeat(config, run_id, log, console)):
+                _launch(config, run_id, log, from_node, to_node, use_cache)
         except Exception:
             if page := _write_page(config, run_id, log):
                 console.print(f"Report    {page}", soft_wrap=True)
@@ -54,7 +62,22 @@ def run_pipeline(config: PipelineConfig, *, from_node: str | None, to_node: str 
         page = _write_page(config, run_id, log)
         run = find_run(open_store(config), config.name, run_id)
         print_summary(console, run, config, log, page)
-        return run.verdict is None or bool(run.verdict["blessed"])
+        return run.status != "blocked" and (run.verdict is None or bool(run.verdict["blessed"]))
+
+
+def _repeat(config: PipelineConfig, run_id: str, log: Path, console: Any) -> bool:
+    """Whether nothing has changed since the last run, which then is all there is to say."""
+    steps = repeat(config, open_store(config), run_id)
+    if steps is None:
+        return False
+    screen = Screen(console)
+    screen.planned([step.node for step in steps])
+    for step in steps:
+        screen.started(step.node)
+        screen.finished(step)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text("nothing has changed since the last run: every step is taken from it\n")
+    return True
 
 
 def _launch(

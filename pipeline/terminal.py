@@ -18,8 +18,8 @@ from rich.spinner import Spinner
 from rich.table import Table
 
 from pipeline.config import PipelineConfig, Threshold
+from pipeline.guard.findings import Verdict
 from pipeline.lineage.runs import Run, Step, StepState
-from pipeline.reports.artifacts import Artifacts
 
 if TYPE_CHECKING:
     from pipeline.doctor import Finding
@@ -34,7 +34,7 @@ _LOOKS = {
 }
 _PATH = re.compile(r"/(?:[^\s/,:]+/)+")
 """The folders of an absolute path: in a list of runs the file's name says enough."""
-_MAX_ANOMALIES = 5
+_MAX_WARNINGS = 10
 _QUIET_PROGRESS_S = 10
 """Where output is not a terminal, a step at work says so this often at most."""
 
@@ -128,12 +128,15 @@ def print_summary(console: Console, run: Run, config: PipelineConfig, log: Path,
 
 def print_results(console: Console, run: Run, config: PipelineConfig) -> None:
     """Data sizes, metrics against thresholds, the verdict and why, and where the model lies."""
+    if number := run.properties.get("schema_version"):
+        console.print(f"Schema    version {number}, {escape(run.properties['schema_review'])}")
     if ingestion := run.ingestion:
         rows = ", ".join(f"{name} {count:,}" for name, count in ingestion["rows"].items())
         unlabelled = ingestion["labels"]["unlabelled"]
         spans = f" from {len(ingestion['spans'])} spans" if len(ingestion["spans"]) > 1 else ""
         console.print(f"Rows      {rows}{spans}" + (f"; {unlabelled:,} without a label dropped" if unlabelled else ""))
-    _print_anomalies(console, run)
+    if run.data_verdict:
+        print_data_verdict(console, Verdict.from_json(run.data_verdict))
     if run.verdict:
         console.print(_metrics_table(run, config))
         if run.verdict["blessed"]:
@@ -159,14 +162,24 @@ def steps_table(run: Run) -> Table:
     return table
 
 
-def _print_anomalies(console: Console, run: Run) -> None:
-    """What ExampleValidator objects to. It stops nothing yet, so nobody may overlook it."""
-    for split, anomalies in (Artifacts(run).anomalies() or {}).items():
-        for anomaly in anomalies[:_MAX_ANOMALIES]:
-            what = f"{anomaly.column or 'the whole split'}: {anomaly.what}. {anomaly.detail}"
-            console.print(f"[yellow]Anomaly[/]   {split}, {escape(what)}", soft_wrap=True)
-        if (more := len(anomalies) - _MAX_ANOMALIES) > 0:
-            console.print(f"[yellow]Anomaly[/]   {split}, {more} more; the report lists them all")
+def print_data_verdict(
+    console: Console, verdict: Verdict, all_of_it: str = "the gate's verdict.json has them all"
+) -> None:
+    """What blocks in full, with offending rows; warnings one line each. `all_of_it` says where to find the rest."""
+    for finding in verdict.blocking:
+        console.print(f"[bold red]Blocked[/]   {escape(finding.sentence())}", soft_wrap=True)
+        for row in finding.rows:
+            console.print(f"            {escape(str(row))}", soft_wrap=True)
+    if verdict.blocked:
+        console.print(
+            "          Mend the data, or say in the schema or in its policy that they may be so.", soft_wrap=True
+        )
+    for finding in verdict.warnings[:_MAX_WARNINGS]:
+        console.print(f"[yellow]Warning[/]   {escape(finding.sentence())}", soft_wrap=True)
+    if (more := len(verdict.warnings) - _MAX_WARNINGS) > 0:
+        console.print(f"[yellow]Warning[/]   {more} more; {all_of_it}")
+    for note in verdict.notes:
+        console.print(f"[yellow]Note[/]      {escape(note)}", soft_wrap=True)
 
 
 def _metrics_table(run: Run, config: PipelineConfig) -> Table:
@@ -218,7 +231,7 @@ def print_runs(runs: list[Run], as_json: bool) -> None:
         table.add_column(column, justify="right" if column == "seconds" else "left")
     table.add_column("reason", no_wrap=True, ratio=1)  # one line a run: what is left of it after the others
     for run in runs:
-        color = {"complete": "green", "failed": "red"}.get(run.status, "yellow")
+        color = {"complete": "green", "failed": "red", "blocked": "red"}.get(run.status, "yellow")
         table.add_row(
             run.run_id,
             run.started[:16].replace("T", " "),

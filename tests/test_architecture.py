@@ -20,7 +20,10 @@ SOURCES = {
 
 CLOUD = ("kfp", "google.cloud")
 HEAVY = ("tensorflow", "keras", "apache_beam", "tfx", *CLOUD)
-LIGHT = ("cli", "config", "errors", "run", "predict", "terminal", "init", "doctor", "provenance", "lineage", "reports")
+LIGHT = (
+    *("cli", "config", "errors", "run", "predict", "terminal", "init", "doctor", "provenance", "lineage", "reports"),
+    *("schema_review", "schema_terminal"),
+)
 """Modules and packages of `pipeline` that answer in a second."""
 
 

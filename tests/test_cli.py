@@ -17,7 +17,7 @@ from pipeline.config import load
 from pipeline.lineage.runs import RUN_CONTEXT
 from pipeline.lineage.store import open_store
 
-COMMANDS = ("run", "init", "runs", "show", "predict", "doctor")
+COMMANDS = ("run", "init", "runs", "show", "predict", "schema", "doctor")
 HEAVY = ("tensorflow", "keras", "apache_beam", "tfx", "google.cloud", "kfp", "tensorflow_data_validation")
 
 

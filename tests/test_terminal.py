@@ -7,8 +7,10 @@ import sys
 
 from rich.console import Console
 
+from pipeline.guard.findings import Finding, OffendingRow, Verdict
+from pipeline.guard.policy import Severity
 from pipeline.lineage.runs import Step, StepState
-from pipeline.terminal import Screen
+from pipeline.terminal import Screen, print_data_verdict
 
 
 def test_what_others_print_while_a_step_works_stays_off_the_terminal() -> None:
@@ -30,3 +32,33 @@ def test_without_a_terminal_a_finished_step_is_one_plain_line() -> None:
     screen.started("Trainer")
     screen.finished(Step("Trainer", StepState.CACHED, 0.04, 7))
     assert shown.getvalue() == "≡  1/2  Trainer               0.0 s  cached\n"
+
+
+def test_what_the_data_gate_says() -> None:
+    shown = io.StringIO()
+    rows = (OffendingRow("/data/may.csv", 1017, "'[XXX]'"), OffendingRow("/data/may.csv", 1018, ""))
+    blocking = Finding(
+        "int_type_big_int", "seats", "train", "schema: domain", "at most 9", "10 [seats]", 0.25, rows=rows
+    )
+    warnings = [
+        Finding("constant_column", f"c{i}", "train", "check", "several values", "one", severity=Severity.WARN)
+        for i in range(12)
+    ]
+    console = Console(file=shown, width=60, highlight=False)
+    print_data_verdict(console, Verdict((blocking, *warnings), notes=("rows are gone",)))
+    lines = shown.getvalue().splitlines()
+    assert lines[:5] == [
+        "Blocked   seats, train: schema: domain: expected at most 9, found 10 [seats] (25.0% of the rows)",
+        "            data/may.csv, row 1,017: '[XXX]'",
+        "            data/may.csv, row 1,018",
+        "          Mend the data, or say in the schema or in its policy that they may be so.",
+        "Warning   c0, train: check: expected several values, found one",
+    ]
+    assert lines[-2:] == [
+        "Warning   2 more; the gate's verdict.json has them all",
+        "Note      rows are gone",
+    ]
+    assert len(lines) == 4 + 10 + 2
+    shown.truncate(0)
+    print_data_verdict(console, Verdict())
+    assert shown.getvalue() == ""

@@ -142,9 +142,15 @@ def derive(
     features = tuple(
         Feature(name, _kind(feature, name in codes), _storage(feature), feature.presence.min_fraction < 1.0)
         for name, feature in known.items()
-        if name != label and name not in excluded
+        if name != label and name not in excluded and not is_retired(feature)
     )
     return FeatureTable(Label(label, task, _storage(known[label]), tuple(classes)), features, max_vocabulary, bins)
+
+
+def is_retired(feature: Any) -> bool:
+    """Whether Transform leaves a column of the schema out by itself, as it does in most stages of a column's life."""
+    # LifecycleStage: PLANNED = 1, ALPHA = 2, DEPRECATED = 5, DEBUG_ONLY = 6, DISABLED = 7, VALIDATION_DERIVED = 9
+    return feature.deprecated or feature.lifecycle_stage in (1, 2, 5, 6, 7, 9)
 
 
 def _storage(feature: Any) -> Storage:

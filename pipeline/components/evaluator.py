@@ -23,6 +23,10 @@ VERDICT_FILE = "verdict.json"
 """In the ModelEvaluation artifact; see `summarize`."""
 
 
+_BATCH_ROWS = 8_192
+"""Half of what others read at once: a model's hidden layers are wide."""
+
+
 class Executor(base_beam_executor.BaseBeamExecutor):
     """Scores the examples with challenger and champion, writes what TFMA would write, and blesses.
 
@@ -81,7 +85,9 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         ]
         with self._make_beam_pipeline() as pipeline:
             evaluation = (
-                pipeline | "ReadExamples" >> source.BeamSource() | "Evaluate" >> EvaluateColumns(eval_config, paths)
+                pipeline
+                | "ReadExamples" >> source.BeamSource(_BATCH_ROWS)
+                | "Evaluate" >> EvaluateColumns(eval_config, paths)
             )
             _ = evaluation | "WriteResults" >> tfma.WriteResults(
                 tfma.default_writers(

@@ -27,11 +27,11 @@ from tfx.utils import io_utils, proto_utils
 from pipeline.config import Data, PipelineConfig, Split
 from pipeline.data import source
 from pipeline.data.columns import ColumnType
-from pipeline.data.convert import nearest
 from pipeline.data.labels import LabelTally, check_label
 from pipeline.data.schema_types import column_type
 from pipeline.data.shards import ROW_GROUP_ROWS, ParquetShard, Shard, TFExampleShard, digest_of, shard_name
 from pipeline.data.split import assign, split_names
+from pipeline.data.training_columns import check_training_columns
 from pipeline.errors import DataError
 
 SUMMARY_FILE = "ingestion.json"
@@ -53,7 +53,9 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         data = Data.model_validate(request["data"])
         split: Split = TypeAdapter(Split).validate_python(request["split"])
         files = source.find_files(request["pattern"], data.spans)
-        columns = _columns_to_read(files, request["declared"], data, split)
+        declared = {name: ColumnType(value) for name, value in request["declared"].items()}
+        columns = source.infer_columns(files, data.drop, declared)  # the schema's type wins over the one found
+        check_training_columns(columns, files[0].path, data, split)
         names = split_names(split)
 
         examples = artifact_utils.get_single_instance(output_dict[standard_component_specs.EXAMPLES_KEY])
@@ -157,39 +159,6 @@ class TableExampleGen(component.FileBasedExampleGen):
             custom_config=_pack(request),
             output_data_format=_PAYLOADS[config.data.payload],
         )
-
-
-def _columns_to_read(
-    files: list[source.SourceFile], declared: Mapping[str, str], data: Data, split: Split
-) -> dict[str, ColumnType]:
-    """All columns that the files have but the dropped ones; the schema's type wins over the one found.
-
-    A column that only the schema has is left to ExampleValidator, but for the two that ingestion needs.
-    """
-    found = source.infer_columns(files, data.drop, {name: ColumnType(value) for name, value in declared.items()})
-    needed = {"data.label": data.label} | ({"split.column": split.column} if split.by != "hash" else {})
-    for setting, name in needed.items():
-        if name not in found:
-            raise DataError(
-                f"{setting}: {files[0].path} has no column {name!r}; {nearest(name, found)}",
-                "correct the name",
-            )
-    if split.by == "time" and found[split.column] is not ColumnType.TIMESTAMP:
-        raise DataError(
-            f"split.column: {split.column!r} holds {found[split.column].value} values, a time split needs timestamps",
-            "name a column of dates or times, or mark it with time_domain in the schema",
-        )
-    if data.task == "regression" and found[data.label] not in (ColumnType.INT, ColumnType.FLOAT):
-        raise DataError(
-            f"label {data.label!r} holds {found[data.label].value} values, a regression needs numbers",
-            "set data.task to binary or multiclass, or choose another label",
-        )
-    if data.task != "regression" and found[data.label] is ColumnType.FLOAT:  # has no one way to be written as text
-        raise DataError(
-            f"label {data.label!r} holds fractional numbers, classes are whole numbers or text",
-            "make its type INT in the schema if the values are whole, or set data.task: regression",
-        )
-    return found
 
 
 def _judge(outcomes: list[dict[str, Any]], data: Data, names: tuple[str, ...]) -> dict[str, Any]:

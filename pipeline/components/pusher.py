@@ -16,6 +16,8 @@ from tfx.proto import pusher_pb2
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import proto_utils
 
+from pipeline.served import versions
+
 
 class Executor(pusher_executor.Executor):
     """Copies a blessed SavedModel to `<base_directory>/<version>` by way of a hidden sibling and a rename.
@@ -44,7 +46,7 @@ def push(model: Path, base: Path) -> str:
     base.mkdir(parents=True, exist_ok=True)
     for leftover in base.glob(".incoming-*"):  # of a push that was killed
         shutil.rmtree(leftover)
-    version = str(max(int(time.time()), _newest(base) + 1))
+    version = str(max(int(time.time()), 1 + max(versions(base), default=0)))
     incoming = base / f".incoming-{version}"
     try:
         shutil.copytree(model, incoming)
@@ -54,15 +56,6 @@ def push(model: Path, base: Path) -> str:
         shutil.rmtree(incoming, ignore_errors=True)
         raise
     return version
-
-
-def is_newest(version: Path) -> bool:
-    """Whether the pushed model at `version` is the one that a server takes."""
-    return version.is_dir() and int(version.name) == _newest(version.parent)
-
-
-def _newest(base: Path) -> int:
-    return max((int(folder.name) for folder in base.iterdir() if folder.name.isdigit()), default=0)
 
 
 def _flush_to_disk(folder: Path) -> None:

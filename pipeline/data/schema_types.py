@@ -12,7 +12,7 @@ from pipeline.config import PipelineConfig
 from pipeline.data.columns import ColumnType
 from pipeline.data.convert import nearest
 from pipeline.errors import ConfigError
-from trainer.features import FeatureTable, derive
+from trainer.features import FeatureTable, derive, is_retired
 
 
 def read_schema(path: Path) -> schema_pb2.Schema:
@@ -21,14 +21,31 @@ def read_schema(path: Path) -> schema_pb2.Schema:
     Raises:
         ConfigError: the file is missing or is not such a schema (with the line).
     """
+    return parse_schema(read_schema_text(path), path)
+
+
+def read_schema_text(path: Path) -> str:
+    """The file as it is, line endings and all.
+
+    Raises:
+        ConfigError: the file is missing or not UTF-8.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else exc
         raise ConfigError(
             f"schema.file: {path} cannot be read: {reason}",
             "correct the path; `longhaul init TABLE --label COLUMN` writes a first schema",
         ) from exc
+
+
+def parse_schema(text: str, path: Path) -> schema_pb2.Schema:
+    """Parses the text of the file at `path`.
+
+    Raises:
+        ConfigError: it is not a TFMD schema in text form (with the line).
+    """
     try:
         return text_format.Parse(text, schema_pb2.Schema())
     except text_format.ParseError as exc:
@@ -46,6 +63,7 @@ def check_columns(config: PipelineConfig, schema: schema_pb2.Schema) -> None:
         ConfigError: one does not.
     """
     known = [feature.name for feature in schema.feature]
+    retired = {feature.name for feature in schema.feature if is_retired(feature)}
     if not known:
         raise ConfigError(
             f"schema.file: {config.schema_file} describes no column",
@@ -63,6 +81,11 @@ def check_columns(config: PipelineConfig, schema: schema_pb2.Schema) -> None:
                 raise ConfigError(
                     f"{setting}: the schema {config.schema_file} has no column {column!r}; {nearest(column, known)}",
                     "correct the name, or add the column to the schema",
+                )
+            if column in retired and setting in ("data.label", "evaluation.slices"):
+                raise ConfigError(
+                    f"{setting}: the schema {config.schema_file} retires the column {column!r} (lifecycle_stage)",
+                    f"take it out of {setting}, or do not retire it",
                 )
 
 

@@ -88,6 +88,13 @@ def find_files(pattern: str, spans: tuple[int, int] | None = None) -> list[Sourc
     return sorted(kept, key=lambda file: (file.span, file.path))
 
 
+def span_of(path: str, pattern: str) -> int | None:
+    """The span that a file would be in a table; None if it would be no file of it, or the table has no spans."""
+    matcher = _span_matcher(pattern)
+    match = matcher.match(path) if matcher else None
+    return int(match.group("span")) if match else None
+
+
 def plan_fragments(files: Sequence[SourceFile], csv_block_bytes: int = csv_source.BLOCK_BYTES) -> list[Fragment]:
     """The units of work for the files, in their order; their rows, one after the other, are the table.
 

@@ -36,9 +36,8 @@ def assign(batch: pa.RecordBatch, split: TimeSplit | HashSplit | GroupSplit) -> 
     """
     if isinstance(split, TimeSplit):
         return _by_time(batch, split)
-    # Sorted: a TFRecord file has its columns in no order.
-    names = [split.column] if isinstance(split, GroupSplit) else sorted(batch.schema.names)
-    draw = _hash_rows([batch.column(name) for name in names]) / 2.0**64  # uniform in [0, 1)
+    hashes = hash_rows(batch.select([split.column]) if isinstance(split, GroupSplit) else batch)
+    draw = hashes / 2.0**64  # uniform in [0, 1)
     weights = split.weights
     total = weights.train + weights.eval + weights.test
     bounds = np.cumsum([weights.train, weights.eval]) / total
@@ -56,10 +55,11 @@ def _by_time(batch: pa.RecordBatch, split: TimeSplit) -> npt.NDArray[np.int8]:
     return np.searchsorted(bounds, column.to_numpy(), side="right").astype(np.int8)
 
 
-def _hash_rows(columns: list[pa.Array]) -> npt.NDArray[np.uint64]:
-    row_hash = np.zeros(len(columns[0]), dtype=np.uint64)
-    for column in columns:
-        row_hash = _mix(row_hash ^ _hash_column(column))
+def hash_rows(batch: pa.RecordBatch) -> npt.NDArray[np.uint64]:
+    """A hash of each row's values, whatever the order of the columns; shape (rows,)."""
+    row_hash = np.zeros(batch.num_rows, dtype=np.uint64)
+    for name in sorted(batch.schema.names):  # a TFRecord file has its columns in no order
+        row_hash = _mix(row_hash ^ _hash_column(batch.column(name)))
     return row_hash
 
 

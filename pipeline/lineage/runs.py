@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from google.protobuf import json_format
 from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
@@ -19,8 +20,13 @@ RUN_CONTEXT = "pipeline_run"
 NODE, SECONDS = "node", "seconds"
 STEP_PROPERTIES = (NODE, "run_id", "config_digest", "code_digest", "package_versions")
 """Custom properties of every execution."""
+RUN_PROPERTIES = (
+    *("config_digest", "code_digest", "package_versions"),
+    *("schema_digest", "schema_version", "schema_review"),
+)
+"""Custom properties of a run's context: what it was made with, and which version of the schema guarded it."""
 
-_VERDICT_FILE = "verdict.json"  # written by pipeline.components.evaluator, which imports TensorFlow
+_VERDICT_FILE = "verdict.json"  # written by pipeline.components.evaluator and data_gate, which import TensorFlow
 
 
 class StepState(StrEnum):
@@ -60,6 +66,7 @@ class Artifact:
     type: str
     uri: str
     properties: dict[str, Any]
+    id: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -67,7 +74,8 @@ class Run:
     """One run, with whatever of it is on record.
 
     Attributes:
-        status: running, complete, failed or interrupted. A run whose process died stays 'running'.
+        status: running, complete, blocked (by the data gate), failed or interrupted. A run whose process died stays
+            'running'.
         artifacts: outputs by the node that made them (or reused them).
         verdict: what Evaluator found (pipeline.components.evaluator.summarize), or None.
     """
@@ -86,6 +94,16 @@ class Run:
     def verdict(self) -> dict[str, Any] | None:
         """Evaluator's summary, if the run got so far and the artifact still stands."""
         return self._json("Evaluator", "ModelEvaluation", _VERDICT_FILE)
+
+    @property
+    def blocked(self) -> bool:
+        """Whether the data gate said no."""
+        return any(artifact.properties.get("blessed") == 0 for artifact in self.artifacts.get("DataGate", []))
+
+    @property
+    def data_verdict(self) -> dict[str, Any] | None:
+        """What the data gate found (pipeline.guard.findings.Verdict), if the run got so far."""
+        return self._json("DataGate", "longhaul.DataVerdict", _VERDICT_FILE)
 
     @property
     def ingestion(self) -> dict[str, Any] | None:
@@ -153,7 +171,9 @@ def _read_run(store: MetadataStore, run_id: str) -> Run | None:
     for artifact in store.get_artifacts_by_id(list(made)):
         properties = {**artifact.properties, **artifact.custom_properties}
         run.artifacts.setdefault(made[artifact.id], []).append(
-            Artifact(artifact.type, artifact.uri, {key: _value(value) for key, value in properties.items()})
+            Artifact(
+                artifact.type, artifact.uri, {key: _value(value) for key, value in properties.items()}, artifact.id
+            )
         )
     return run
 
@@ -188,12 +208,12 @@ def _run(context: metadata_store_pb2.Context) -> Run:
         started=str(values.get("started", "")),
         seconds=float(values.get("seconds", 0.0)),
         reason=str(values.get("reason", "")),
-        properties={
-            key: str(values[key]) for key in ("config_digest", "code_digest", "package_versions") if key in values
-        },
+        properties={key: str(values[key]) for key in RUN_PROPERTIES if key in values},
     )
 
 
 def _value(value: metadata_store_pb2.Value) -> Any:
     kind = value.WhichOneof("value")
+    if kind in ("struct_value", "proto_value"):  # TFX keeps lists and messages so; a report wants plain data
+        return json_format.MessageToDict(getattr(value, kind))
     return getattr(value, kind) if kind else None

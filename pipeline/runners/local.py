@@ -6,6 +6,8 @@ and leaves an interrupted execution 'running' for ever.
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import logging
 import shutil
 import time
@@ -16,24 +18,42 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+import pyarrow as pa
 from ml_metadata import errors as mlmd_errors
 from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.compiler import compiler, constants
 from tfx.orchestration import metadata
 from tfx.orchestration.local import runner_utils
-from tfx.orchestration.portable import launcher, partial_run_utils, runtime_parameter_utils
+from tfx.orchestration.portable import inputs_utils, launcher, partial_run_utils, runtime_parameter_utils
 from tfx.orchestration.portable.mlmd import context_lib
+from tfx.proto.orchestration import pipeline_pb2
 
-from pipeline.components.pusher import is_newest
 from pipeline.config import PipelineConfig
+from pipeline.data.schema_types import read_schema_text
 from pipeline.definition import create_pipeline
 from pipeline.errors import ConfigError, PipelineError, WorkspaceError
-from pipeline.lineage.runs import NODE, RUN_CONTEXT, SECONDS, STEP_PROPERTIES, Step, StepState, read_steps
+from pipeline.guard.findings import Verdict
+from pipeline.lineage.runs import (
+    NODE,
+    RUN_CONTEXT,
+    SECONDS,
+    STEP_PROPERTIES,
+    Step,
+    StepState,
+    find_run,
+    list_runs,
+    read_steps,
+)
+from pipeline.lineage.schema_versions import guarding_version
 from pipeline.lineage.store import connection_config, open_store
 from pipeline.provenance import run_properties
+from pipeline.runners.unchanged import FINGERPRINT, RESOLVER, fingerprint
 from pipeline.runners.workspace import causes, translated_errors
+from pipeline.served import is_newest
 
-_RESOLVER = "tfx.dsl.components.common.resolver.Resolver"
+_LIBC = ctypes.CDLL(None)
+_WORTH_COLLECTING_S = 5.0
+"""Python's collector takes a third of a second among all that TensorFlow holds."""
 
 
 class Watcher(Protocol):
@@ -72,17 +92,22 @@ def run(config: PipelineConfig, run_id: str, options: RunOptions, watcher: Watch
     """
     ir = _compile(config, run_id, options)
     nodes = [node.pipeline_node for node in ir.nodes if not node.pipeline_node.execution_options.HasField("skip")]
-    watcher.planned([node.node_info.id for node in nodes if node.node_info.type.name != _RESOLVER])
+    watcher.planned([node.node_info.id for node in nodes if node.node_info.type.name != RESOLVER])
     deployment = runner_utils.extract_local_deployment_config(ir)
     properties = run_properties(run_id, config)
+    if not (options.from_node or options.to_node):
+        properties[FINGERPRINT] = fingerprint(config)
     with _Metadata(config) as handle:
+        properties |= _schema_properties(ir, handle.store, config, run_id)
         record = _RunRecord(config, handle, run_id, properties)
         with record.outcome(), translated_errors(config.root):
             _forget_lost_pushes(handle.store, config.root / "serving" / config.name)
             for node in nodes:
                 if node.execution_options.run.perform_snapshot:
                     _take_earlier_steps(handle, ir, options)
-                _launch(ir, node, deployment, _Metadata(config), record, watcher)
+                if not _may_run(node, handle):
+                    continue
+                _launch(ir, _unconditional(node), deployment, _Metadata(config), record, watcher)
 
 
 def _compile(config: PipelineConfig, run_id: str, options: RunOptions) -> Any:
@@ -104,6 +129,49 @@ def _compile(config: PipelineConfig, run_id: str, options: RunOptions) -> Any:
                 f"name them in the order in which they run: {', '.join(known)}",
             )
     return ir
+
+
+def _may_run(node: Any, handle: Any) -> bool:
+    """Whether the conditions hold under which the definition puts the step; the data gate's blessing is one."""
+    if not node.inputs.conditionals:
+        return True
+    asked = pipeline_pb2.PipelineNode()
+    asked.CopyFrom(node)
+    asked.inputs.input_graphs.clear()
+    for key in node.inputs.inputs.keys() - _of_conditions(node):
+        del asked.inputs.inputs[key]
+    found = inputs_utils.resolve_input_artifacts(pipeline_node=asked, metadata_handle=handle)
+    return not isinstance(found, inputs_utils.Skip)
+
+
+def _unconditional(node: Any) -> Any:
+    """The step for TFX's launcher, which takes what a condition asks for as one more input: whatever made a new
+    verdict, a changed policy for one, would train again on unchanged data. On Vertex AI a condition is no input."""
+    bare = pipeline_pb2.PipelineNode()
+    bare.CopyFrom(node)
+    bare.inputs.conditionals.clear()
+    for key in _of_conditions(node):
+        del bare.inputs.inputs[key]
+    return bare
+
+
+def _of_conditions(node: Any) -> set[str]:
+    """The inputs that a step has because of a condition only, as TFX's compiler names them."""
+    inputs = node.inputs.inputs.items() if node.inputs.conditionals else ()
+    return {key for key, spec in inputs if key.startswith("_") and not spec.hidden}
+
+
+def _schema_properties(ir: Any, store: Any, config: PipelineConfig, run_id: str) -> dict[str, str]:
+    """Which version of the schema guards the run: that of the file, or that of the run which a partial run goes on."""
+    for node in ir.nodes:
+        mode = node.pipeline_node.execution_options.skip.reuse_artifacts_mode
+        is_reused = mode == pipeline_pb2.NodeExecutionOptions.Skip.REQUIRED
+        if node.pipeline_node.node_info.id == "CuratedSchema" and is_reused:
+            earlier = list_runs(store, config.name)
+            properties = earlier[0].properties if earlier else {}
+            return {key: value for key, value in properties.items() if key.startswith("schema_")}
+    version = guarding_version(store, config.name, read_schema_text(config.schema_file), run_id)
+    return {"schema_digest": version.digest, "schema_version": str(version.number), "schema_review": version.review}
 
 
 def _take_earlier_steps(handle: Any, ir: Any, options: RunOptions) -> None:
@@ -131,7 +199,7 @@ def _launch(
     ir: Any, node: Any, deployment: Any, connection: metadata.Metadata, record: _RunRecord, watcher: Watcher
 ) -> None:
     name = node.node_info.id
-    visible = node.node_info.type.name != _RESOLVER  # a look-up; the verdict tells what it found
+    visible = node.node_info.type.name != RESOLVER  # a look-up; the verdict tells what it found
     if visible:
         watcher.started(name)
     began = time.monotonic()
@@ -154,10 +222,20 @@ def _launch(
         raise
     finally:
         step = record.step(name, time.monotonic() - began, outcome)
+        _give_memory_back(step.seconds)
         if visible:
             watcher.finished(step)
     if step.state is StepState.FAILED:  # the launcher swallows errors of input resolution
         raise RuntimeError(f"{name} failed before it began; the log says why")
+
+
+def _give_memory_back(seconds: float) -> None:
+    """What a step no longer needs goes back to the system: else a run's peak is the sum of what its steps leave."""
+    if seconds > _WORTH_COLLECTING_S:
+        gc.collect()
+    pa.default_memory_pool().release_unused()
+    if hasattr(_LIBC, "malloc_trim"):  # glibc's
+        _LIBC.malloc_trim(0)
 
 
 class _Metadata(metadata.Metadata):
@@ -205,7 +283,13 @@ class _RunRecord:
             except (WorkspaceError, mlmd_errors.StatusError):  # what ended the run matters more
                 logging.getLogger(__name__).exception("the end of the run could not be recorded")
             raise
-        self._write(status="complete", seconds=time.time() - self._began)
+        run = find_run(self._store, self._config.name, self._context.name)
+        ended = {"status": "complete"}
+        if run.blocked:
+            verdict = Verdict.from_json(run.data_verdict) if run.data_verdict else Verdict()
+            reasons = [finding.sentence() for finding in verdict.blocking]
+            ended = {"status": "blocked", "reason": (reasons or ["the data gate said no; its file is gone"])[0]}
+        self._write(**ended, seconds=time.time() - self._began)
 
     def step(self, node: str, seconds: float, otherwise: StepState) -> Step:
         """Completes the record of the execution that `node` just registered, and returns it.

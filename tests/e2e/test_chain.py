@@ -46,6 +46,7 @@ ARTIFACTS = {
     "InferredSchema": {"Schema"},
     "CuratedSchema": {"Schema"},
     "ExampleValidator": {"ExampleAnomalies"},
+    "DataGate": {"longhaul.DataVerdict"},
     "Transform": {"TransformGraph", "TransformCache"},
     "Trainer": {"Model", "ModelRun"},
     "Evaluator": {"ModelEvaluation", "ModelBlessing"},
@@ -54,7 +55,8 @@ ARTIFACTS = {
 LOOK_UPS = {"SeenSpans", "Champion"}
 """Resolvers, which run every time."""
 TRAINING = {"Trainer", "Evaluator", "Pusher"}
-DATA = {"TableExampleGen", "StatisticsGen", "InferredSchema", "ExampleValidator", "Transform"} | TRAINING
+GUARD = {"ExampleValidator", "DataGate"}
+DATA = {"TableExampleGen", "StatisticsGen", "InferredSchema", "Transform"} | GUARD | TRAINING
 EVERYTHING = DATA | {"CuratedSchema"}
 
 
@@ -150,6 +152,8 @@ def test_every_step_ran_in_order_and_left_its_artifact(main: Place, main_run: Ru
         ("StatisticsGen", "InferredSchema"),
         ("StatisticsGen", "ExampleValidator"),
         ("CuratedSchema", "ExampleValidator"),
+        ("ExampleValidator", "DataGate"),
+        ("DataGate", "Transform"),
         ("CuratedSchema", "Transform"),
         ("TableExampleGen", "SeenSpans"),
         ("SeenSpans", "Transform"),
@@ -188,7 +192,7 @@ def test_the_curated_schema_guards_and_trains_and_the_inferred_one_is_kept(main:
         if event.type == metadata_store_pb2.Event.INPUT:
             (artifact,) = main.store.get_artifacts_by_id([event.artifact_id])
             readers.setdefault(artifact.uri, set()).add(nodes[event.execution_id])
-    assert readers[str(curated.parent)] == {"ExampleValidator", "Transform", "Trainer", "Evaluator"}
+    assert readers[str(curated.parent)] == GUARD | {"Transform", "Trainer", "Evaluator"}
     assert str(inferred.parent) not in readers
 
 
@@ -285,6 +289,8 @@ def test_the_pushed_model_predicts_in_a_new_process_what_the_evaluator_measured(
 def narrow(longhaul: Callable[..., Any], flights: Path, tmp_path_factory: pytest.TempPathFactory) -> Place:
     folder = tmp_path_factory.mktemp("narrow")
     write_narrow(flights, folder)
+    # Here it matters what runs again, also of data that the gate would stop; what it stops is in test_gate.py.
+    (folder / "narrow.policy.yaml").write_text("severity: {any: warn}\n")
     document = {
         "name": "narrow",
         "data": {"path": "data/span-{SPAN}/flights.parquet", "label": "late", "task": "binary"},
@@ -426,12 +432,12 @@ def test_a_changed_data_file_runs_again_all_but_the_schema(narrow: Place, second
     assert done(run) == DATA
     assert run.ingestion
     assert run.ingestion["rows"] == {"train": 3_000, "eval": 2_500, "test": 500}
-    # The guard saw it: the contract knows no such carrier, nor a day of a million minutes.
+    # The guard saw it: the contract knows no such carrier, nor a day of a million minutes. It was told to let it pass.
     assert anomalies(run, "eval") >= {"carrier", "sched_dep_minute"}
     assert anomalies(run, "train") == set()
 
     _, back = narrow.run(None, "--to", "Trainer")  # the file is as it was
-    assert state(back, StepState.CACHED) == {"CuratedSchema", "TableExampleGen", "Transform", "Trainer"}
+    assert state(back, StepState.CACHED) == (EVERYTHING - {"InferredSchema", "Evaluator", "Pusher"})
 
 
 def test_a_changed_schema_runs_again_what_reads_it(narrow: Place, second: Any) -> None:
@@ -440,7 +446,7 @@ def test_a_changed_schema_runs_again_what_reads_it(narrow: Place, second: Any) -
         path.write_text(path.read_text() + "# one line more\n")
         outcome, run = narrow.run()
     assert outcome.code == 0, outcome.text
-    assert done(run) == {"CuratedSchema", "ExampleValidator", "Transform"} | TRAINING
+    assert done(run) == {"CuratedSchema", "Transform"} | GUARD | TRAINING
 
 
 @pytest.mark.parametrize(
@@ -450,8 +456,9 @@ def test_a_changed_schema_runs_again_what_reads_it(narrow: Place, second: Any) -
         ("trainer/model.py", TRAINING, ()),
         ("trainer/preprocessing.py", {"Transform"} | TRAINING, ()),
         ("pipeline/data/split.py", {"TableExampleGen"}, ("--to", "TableExampleGen")),
+        ("pipeline/guard/judge.py", {"DataGate"}, ("--to", "Trainer")),
     ],
-    ids=["none", "model", "preprocessing", "ingestion"],
+    ids=["none", "model", "preprocessing", "ingestion", "guard"],
 )
 def test_one_line_of_code_runs_again_what_uses_it(
     narrow: Place,

@@ -23,6 +23,7 @@ from sklearn.datasets import load_wine
 from pipeline.config import PipelineConfig, load
 from pipeline.init import write_first_files
 from pipeline.lineage.runs import StepState, find_run, list_runs
+from pipeline.lineage.schema_versions import StatisticsSource, find_version, record_version
 from pipeline.lineage.store import connection_config, open_store
 from pipeline.run import run_pipeline
 
@@ -144,6 +145,24 @@ def test_a_second_run_is_cached(
     assert states.pop("Champion") is StepState.DONE  # a look-up is never cached
     assert set(states.values()) == {StepState.CACHED}
     assert PASSWORD not in again.text
+
+
+def test_a_run_names_the_schema_that_guarded_it(config: PipelineConfig, blessed_run: str) -> None:
+    run = find_run(open_store(config), "wine", blessed_run)
+    assert (run.properties["schema_version"], run.properties["schema_review"]) == ("1", "as first seen, not reviewed")
+    first = find_version(open_store(config), "wine", 1)
+    assert (first.text, first.digest) == (config.schema_file.read_text(), run.properties["schema_digest"])
+
+
+def test_a_version_of_the_schema_keeps_every_character(config: PipelineConfig) -> None:
+    text = "feature { name: \"back\\\\slash \\n $1 'quoted' ñ🚚 %s\" }  # why\n" + "# 5,000 lines of it\n" * 5000
+    sources = (StatisticsSource(7, "/statistics/7"),)
+    version = record_version(
+        open_store(config), "texts", text, run_id="r", reviewer="O'Neil \\ Söhne", note='"so"', statistics=sources
+    )
+    assert find_version(open_store(config), "texts", 1) == version
+    assert (version.text, version.reviewer, version.note) == (text, "O'Neil \\ Söhne", '"so"')
+    assert record_version(open_store(config), "texts", text, run_id="r").number == 2
 
 
 def test_the_records_of_others_on_the_server_are_left_alone(

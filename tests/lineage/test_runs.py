@@ -124,6 +124,17 @@ def test_outputs_belong_to_the_step_that_made_or_reused_them(writer: Writer, tmp
     assert find_run(writer.store, "cats", "r2").artifacts == expected
 
 
+def test_properties_of_any_kind_become_plain_data(writer: Writer, tmp_path: Path) -> None:
+    """As TFX keeps lists: what holds them can be printed as JSON."""
+    number = writer.artifact(writer.step(writer.run("r1"), "Trainer", STATES.COMPLETE), "Model", tmp_path)
+    (artifact,) = writer.store.get_artifacts_by_id([number])
+    artifact.custom_properties["spans"].struct_value.update({"__value__": [1, 2]})
+    writer.store.put_artifacts([artifact])
+    ((found,),) = find_run(writer.store, "cats", "r1").artifacts.values()
+    assert found.properties == {"spans": {"__value__": [1.0, 2.0]}}
+    assert found.id == number
+
+
 def test_verdict_ingestion_and_push_are_read_from_their_artifacts(writer: Writer, tmp_path: Path) -> None:
     run = writer.run("r1", pipeline="cats")
     for folder, file, content in (("e", "verdict.json", {"blessed": True}), ("x", "ingestion.json", {"rows": {}})):
@@ -141,12 +152,25 @@ def test_verdict_ingestion_and_push_are_read_from_their_artifacts(writer: Writer
     assert found.pushed == "/serving/cats/7"
 
 
+def test_the_data_gate_said_no_even_if_its_file_is_gone(writer: Writer, tmp_path: Path) -> None:
+    run = writer.run("r1", pipeline="cats")
+    (tmp_path / "g").mkdir()
+    (tmp_path / "g" / "verdict.json").write_text('{"blocked": true}')
+    gate = writer.step(run, "DataGate", STATES.COMPLETE)
+    writer.artifact(gate, "longhaul.DataVerdict", tmp_path / "g", blessed=0)
+    found = find_run(writer.store, "cats", "r1")
+    assert (found.blocked, found.data_verdict) == (True, {"blocked": True})
+    (tmp_path / "g" / "verdict.json").unlink()
+    assert (found.blocked, found.data_verdict) == (True, None)
+
+
 def test_what_a_run_did_not_reach_is_absent(writer: Writer, tmp_path: Path) -> None:
     run = writer.run("r1", pipeline="cats")
     writer.artifact(writer.step(run, "Evaluator", STATES.COMPLETE), "ModelEvaluation", tmp_path / "cleared away")
     writer.artifact(writer.step(run, "Pusher", STATES.COMPLETE), "PushedModel", tmp_path, pushed=0)
     found = find_run(writer.store, "cats", "r1")
     assert (found.verdict, found.ingestion, found.pushed) == (None, None, None)
+    assert (found.blocked, found.data_verdict) == (False, None)
 
 
 def test_the_latest_run_needs_no_id(writer: Writer) -> None:

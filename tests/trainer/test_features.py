@@ -32,7 +32,7 @@ def table(**choices: Any) -> FeatureTable:
         "label": "late", "task": "binary", "classes": ["0", "1"], "exclude": [], "categorical": [],
         "max_vocabulary": 50, "bins": 8,
     }  # fmt: skip
-    return derive(SCHEMA, **(defaults | choices))
+    return derive(choices.pop("schema", SCHEMA), **(defaults | choices))
 
 
 def test_a_schema_gives_kind_storage_and_optionality() -> None:
@@ -68,6 +68,23 @@ def test_the_label_is_never_a_feature() -> None:
     assert found.label == Label("wind", "regression", Storage.FLOAT, ())
     assert "wind" not in [feature.name for feature in found.features]
     assert "late" in [feature.name for feature in found.features]
+
+
+@pytest.mark.parametrize(
+    ("retired", "stays"),
+    [
+        ("deprecated: true", False),
+        *(
+            (f"lifecycle_stage: {stage}", False)
+            for stage in ("PLANNED", "ALPHA", "DEPRECATED", "DEBUG_ONLY", "DISABLED")
+        ),
+        *((f"lifecycle_stage: {stage}", True) for stage in ("UNKNOWN_STAGE", "BETA", "PRODUCTION")),
+    ],
+)
+def test_a_retired_column_is_no_feature(retired: str, stays: bool) -> None:
+    schema = text_format.Parse(f'feature {{ name: "old" type: INT {retired} }}', schema_pb2.Schema())
+    schema.feature.extend(SCHEMA.feature)
+    assert ("old" in [feature.name for feature in table(schema=schema).features]) is stays
 
 
 @pytest.mark.parametrize("choice", [{"label": "lat"}, {"exclude": ["lat"]}, {"categorical": ["lat"]}])

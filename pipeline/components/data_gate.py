@@ -1,0 +1,187 @@
+"""The gate between the data and the training: nothing after it runs without its blessing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from apache_beam.io.filesystems import FileSystems
+from pydantic import TypeAdapter
+from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
+from tfx.dsl.components.base import base_component, base_executor, executor_spec
+from tfx.dsl.io import fileio
+from tfx.types import artifact, artifact_utils, channel, component_spec, standard_artifacts
+from tfx.utils import io_utils
+
+from pipeline.components.example_gen import SUMMARY_FILE
+from pipeline.config import Data, PipelineConfig, Split
+from pipeline.data import source, tfrecord_source
+from pipeline.data.columns import ColumnType
+from pipeline.errors import DataError
+from pipeline.guard.judge import Evidence, judge
+from pipeline.guard.policy import Policy
+from pipeline.guard.rows import Source, with_rows
+from pipeline.guard.table_statistics import table_statistics
+from pipeline.guard.validation import Statistics
+
+VERDICT_FILE = "verdict.json"
+BLESSED = "blessed"
+"""Custom property of the verdict: 1 or 0."""
+
+_BATCH_ROWS = 65_536
+
+
+class DataVerdict(artifact.Artifact):
+    """What the gate found, in `verdict.json` (pipeline.guard.findings.Verdict), and whether the run may go on."""
+
+    TYPE_NAME = "longhaul.DataVerdict"  # Vertex wants a namespace
+
+
+class Executor(base_executor.BaseExecutor):
+    """Gathers the evidence, has it judged, writes the verdict."""
+
+    def Do(self, input_dict: Any, output_dict: Any, exec_properties: dict[str, Any]) -> None:  # noqa: N802 (TFX's name)
+        """See BaseExecutor.Do."""
+        inputs = {key: artifact_utils.get_single_instance(value) for key, value in input_dict.items()}
+        policy = Policy.model_validate_json(exec_properties["policy"])
+        request = json.loads(exec_properties["table"])
+        data = Data.model_validate(request["data"])
+        split: Split = TypeAdapter(Split).validate_python(request["split"])
+        schema = io_utils.SchemaReader().read(io_utils.get_only_uri_in_dir(inputs["schema"].uri))
+        ingestion = json.loads(io_utils.read_string_file(f"{inputs['examples'].uri}/{SUMMARY_FILE}"))
+        columns = {name: ColumnType(value) for name, value in ingestion["columns"].items()}
+        splits = artifact_utils.decode_split_names(inputs["examples"].split_names)
+        sources = {"training": Source(request["pattern"], columns, data.spans, data.label, split)}
+        serving = None
+        if request["serving"]:
+            sources["serving"], serving = _read_serving(request["serving"], columns, data)
+
+        folder = inputs["statistics"].uri
+        evidence = Evidence(
+            label=data.label,
+            task=data.task,
+            splits={name: _statistics(f"{folder}/Split-{name}") for name in splits},
+            anomalies={
+                name: anomalies_pb2.Anomalies.FromString(_read(f"{inputs['anomalies'].uri}/Split-{name}/SchemaDiff.pb"))
+                for name in splits
+            },
+            spans={
+                int(name.removeprefix("Span-").rstrip("/")): _statistics(f"{folder}/{name}")
+                for name in fileio.listdir(folder)
+                if name.startswith("Span-")
+            },
+            spans_read=ingestion["spans"] if source.SPAN in request["pattern"] else (),
+            time_column=split.column if split.by == "time" else None,
+            serving=serving,
+            rows=lambda: _rows(inputs["examples"].uri, splits, columns),
+        )
+        verdict = with_rows(judge(evidence, schema, policy), sources, policy.rows)
+        output = artifact_utils.get_single_instance(output_dict["verdict"])
+        io_utils.write_string_file(f"{output.uri}/{VERDICT_FILE}", json.dumps(verdict.to_json(), indent=1))
+        output.set_int_custom_property(BLESSED, int(not verdict.blocked))
+
+
+def _read_serving(pattern: str, columns: dict[str, ColumnType], data: Data) -> tuple[Source, Statistics]:
+    """The table of serving requests and its statistics; columns that training has are read in the same types."""
+    files = source.find_files(pattern)
+    found = source.infer_columns(files, data.drop, columns)
+    statistics = table_statistics(
+        batch
+        for fragment in source.plan_fragments(files)
+        for batch in source.read_fragment(fragment, found, _BATCH_ROWS)
+    )
+    return Source(pattern, found), statistics
+
+
+def _rows(uri: str, splits: list[str], columns: dict[str, ColumnType]) -> Iterator[tuple[str, pa.RecordBatch]]:
+    """(split, rows in their stored types), from the shards of the examples."""
+    for split in splits:
+        for name in sorted(fileio.listdir(f"{uri}/Split-{split}")):
+            path = f"{uri}/Split-{split}/{name}"
+            if name.endswith(".parquet"):
+                with FileSystems.open(path) as file:
+                    for batch in pq.ParquetFile(file).iter_batches(_BATCH_ROWS):
+                        yield split, batch
+            else:
+                for batch in tfrecord_source.read(path, columns, _BATCH_ROWS):
+                    yield split, batch
+
+
+def _statistics(folder: str) -> Statistics:
+    return statistics_pb2.DatasetFeatureStatisticsList.FromString(_read(f"{folder}/FeatureStats.pb"))
+
+
+def _read(path: str) -> bytes:
+    with fileio.open(path, "rb") as file:
+        content: bytes = file.read()
+        return content
+
+
+class DataGateSpec(component_spec.ComponentSpec):
+    """The policy's and the table's settings travel whole, since the files they stand in may be elsewhere."""
+
+    PARAMETERS: ClassVar = {
+        "policy": component_spec.ExecutionParameter(type=str),
+        "table": component_spec.ExecutionParameter(type=str),
+        "code_digest": component_spec.ExecutionParameter(type=str),
+    }
+    INPUTS: ClassVar = {
+        "examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
+        "statistics": component_spec.ChannelParameter(type=standard_artifacts.ExampleStatistics),
+        "schema": component_spec.ChannelParameter(type=standard_artifacts.Schema),
+        "anomalies": component_spec.ChannelParameter(type=standard_artifacts.ExampleAnomalies),
+    }
+    OUTPUTS: ClassVar = {"verdict": component_spec.ChannelParameter(type=DataVerdict)}
+
+
+class DataGate(base_component.BaseComponent):
+    """Component: `verdict`.
+
+    Args:
+        config: `data` and `split` tell how to find offending rows in the source.
+        code_digest: of the guard's code, so that TFX's cache sees it change.
+    """
+
+    SPEC_CLASS = DataGateSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
+
+    def __init__(
+        self, *, examples: Any, statistics: Any, schema: Any, anomalies: Any, config: PipelineConfig, policy: Policy,
+        code_digest: str,
+    ) -> None:  # fmt: skip
+        table = {
+            "pattern": config.data_pattern,
+            "data": config.data.model_dump(mode="json"),
+            "split": config.split.model_dump(mode="json"),
+            "serving": config.serving_pattern,
+            "serving_files": _fingerprint(config.serving_pattern),
+        }
+        super().__init__(
+            DataGateSpec(
+                examples=examples,
+                statistics=statistics,
+                schema=schema,
+                anomalies=anomalies,
+                policy=policy.model_dump_json(),
+                table=json.dumps(table, sort_keys=True),
+                code_digest=code_digest,
+                verdict=channel.Channel(type=DataVerdict),
+            )
+        )
+
+
+def _fingerprint(pattern: str | None) -> str:
+    """Changes with the files of the serving table, so that TFX's cache sees them change."""
+    if pattern is None or "://" in pattern:
+        return ""
+    try:
+        stats = [(file.path, Path(file.path).stat()) for file in source.find_files(pattern)]
+    except DataError:  # a run says so before it begins; a job may be compiled elsewhere
+        return ""
+    described = [[path, found.st_size, found.st_mtime_ns] for path, found in stats]
+    return hashlib.sha256(json.dumps(described).encode()).hexdigest()

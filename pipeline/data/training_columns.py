@@ -1,0 +1,44 @@
+"""What a table must have for a run to learn from it: its label, and the column that it is split by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pipeline.config import Data, Split
+from pipeline.data.columns import ColumnType
+from pipeline.data.convert import nearest
+from pipeline.errors import DataError
+
+
+def check_training_columns(columns: Mapping[str, ColumnType], path: str, data: Data, split: Split) -> None:
+    """A column that only the schema has is left to ExampleValidator, but for the two that ingestion needs.
+
+    Args:
+        columns: as found.
+        path: a file of the table, for the message.
+
+    Raises:
+        DataError: one of the two is not there, or of a type that cannot serve.
+    """
+    needed = {"data.label": data.label} | ({"split.column": split.column} if split.by != "hash" else {})
+    for setting, name in needed.items():
+        if name not in columns:
+            raise DataError(
+                f"{setting}: {path} has no column {name!r}; {nearest(name, columns)}",
+                "correct the name",
+            )
+    if split.by == "time" and columns[split.column] is not ColumnType.TIMESTAMP:
+        raise DataError(
+            f"split.column: {split.column!r} holds {columns[split.column].value} values, a time split needs timestamps",
+            "name a column of dates or times, or mark it with time_domain in the schema",
+        )
+    if data.task == "regression" and columns[data.label] not in (ColumnType.INT, ColumnType.FLOAT):
+        raise DataError(
+            f"label {data.label!r} holds {columns[data.label].value} values, a regression needs numbers",
+            "set data.task to binary or multiclass, or choose another label",
+        )
+    if data.task != "regression" and columns[data.label] is ColumnType.FLOAT:  # has no one way to be written as text
+        raise DataError(
+            f"label {data.label!r} holds fractional numbers, classes are whole numbers or text",
+            "make its type INT in the schema if the values are whole, or set data.task: regression",
+        )

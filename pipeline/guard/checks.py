@@ -1,0 +1,83 @@
+"""What TFDV does not look at, as far as statistics tell; pipeline.guard.row_checks looks at the rows themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+from itertools import pairwise
+
+from pipeline.guard.anomalies import is_infinite
+from pipeline.guard.column_statistics import columns, row_count
+from pipeline.guard.findings import Finding
+from pipeline.guard.validation import Statistics
+
+TRAINING = "train"
+
+
+def column_checks(statistics: Statistics, split: str, label: str | None) -> list[Finding]:
+    """Columns without a value, with infinity, or with one value only; the last of the training split alone, since
+    others may be as short as a day."""
+    findings = []
+    for name, column in columns(statistics).items():
+        if column.rows and not column.present:
+            found = f"none in {column.rows:,} rows"
+            findings.append(
+                Finding("all_missing", name, split, "check: all_missing", "a value in some row", found, 1.0)
+            )
+        if column.has_infinity:
+            findings.append(
+                Finding(
+                    "not_finite",
+                    name,
+                    split,
+                    "check: not_finite",
+                    "finite numbers",
+                    f"values from {column.low:g} to {column.high:g}",
+                    offends=is_infinite(name),
+                )
+            )
+        is_label = name == label  # ingestion looks at it (pipeline.data.labels)
+        if split == TRAINING and column.is_constant and column.present > 1 and not is_label:
+            value = repr(next(iter(column.values))) if column.is_text else f"{column.low:g}"
+            expected, found = "several values", f"{value} in every row that has one"
+            findings.append(Finding("constant_column", name, split, "check: constant_column", expected, found))
+    return findings
+
+
+def span_checks(spans: Mapping[int, Statistics], read: Collection[int], time_column: str | None) -> list[Finding]:
+    """Spans without rows, and spans that are earlier than the one before.
+
+    Args:
+        spans: statistics by span; of an empty span there are none.
+        read: the spans whose files ingestion read.
+        time_column: Unix seconds; None where the table has no such column that matters.
+    """
+    findings = [
+        Finding("empty_span", None, f"span {span}", "check: empty_span", "rows with a label", "none")
+        for span in sorted(read)
+        if span not in spans or not row_count(spans[span])
+    ]
+    if time_column is None:
+        return findings
+    medians = {
+        span: found.median
+        for span in sorted(spans)
+        if (found := columns(spans[span]).get(time_column)) and found.is_number and found.present
+    }
+    for before, now in pairwise(medians):
+        if medians[now] < medians[before]:
+            findings.append(
+                Finding(
+                    "span_out_of_order",
+                    time_column,
+                    f"span {now}",
+                    "check: span_out_of_order",
+                    f"times after those of span {before}, whose median is {_date(medians[before])}",
+                    f"a median of {_date(medians[now])}",
+                )
+            )
+    return findings
+
+
+def _date(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M}"

@@ -1,0 +1,130 @@
+"""One column of TFDV's statistics, seen the way the gate asks about it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from tensorflow_metadata.proto.v0 import statistics_pb2
+
+from pipeline.guard.validation import Statistics
+
+_TYPES = statistics_pb2.FeatureNameStatistics
+
+
+@dataclass(frozen=True)
+class Column:
+    """`proto` is a FeatureNameStatistics of a column without structure."""
+
+    proto: Any
+
+    @property
+    def name(self) -> str:
+        return str(self.proto.path.step[0])
+
+    @property
+    def type(self) -> str:
+        """INT, FLOAT or BYTES, as in a schema."""
+        return "BYTES" if self.proto.type == _TYPES.STRING else str(_TYPES.Type.Name(self.proto.type))
+
+    @property
+    def is_text(self) -> bool:
+        return bool(self.proto.HasField("string_stats"))
+
+    @property
+    def is_number(self) -> bool:
+        return bool(self.proto.HasField("num_stats"))
+
+    @property
+    def _stats(self) -> Any:
+        return getattr(self.proto, self.proto.WhichOneof("stats"))
+
+    @property
+    def present(self) -> int:
+        """Rows with a value."""
+        return int(self._stats.common_stats.num_non_missing)
+
+    @property
+    def missing(self) -> int:
+        """Rows without a value."""
+        return int(self._stats.common_stats.num_missing)
+
+    @property
+    def rows(self) -> int:
+        return self.present + self.missing
+
+    @property
+    def missing_rate(self) -> float:
+        return self.missing / self.rows if self.rows else 0.0
+
+    @cached_property
+    def values(self) -> dict[str, float]:
+        """Rows of each value of a text column, the commonest first; TFDV lists a thousand."""
+        if not self.is_text:
+            return {}
+        return {bucket.label: bucket.sample_count for bucket in self._stats.rank_histogram.buckets}
+
+    @property
+    def lists_all_values(self) -> bool:
+        return self.is_text and self._stats.unique <= len(self.values)
+
+    @property
+    def low(self) -> float:
+        return float(self._stats.min)
+
+    @property
+    def high(self) -> float:
+        return float(self._stats.max)
+
+    @property
+    def median(self) -> float:
+        return float(self._stats.median)
+
+    @property
+    def has_infinity(self) -> bool:
+        return self.is_number and self.present > 0 and (math.isinf(self.low) or math.isinf(self.high))
+
+    @property
+    def is_constant(self) -> bool:
+        """One and the same value in every row that has one."""
+        if not self.present:
+            return False
+        if self.is_text:
+            return bool(self._stats.unique == 1)
+        return self.is_number and self.low == self.high
+
+    def share_above(self, bound: float) -> float:
+        """Of the rows; about, since TFDV keeps histograms only."""
+        return self._share(bound, math.inf)
+
+    def share_below(self, bound: float) -> float:
+        """Of the rows; about."""
+        return self._share(-math.inf, bound)
+
+    def _share(self, start: float, end: float) -> float:
+        standard = statistics_pb2.Histogram.STANDARD
+        count = 0.0
+        for bucket in (b for found in self._stats.histograms if found.type == standard for b in found.buckets):
+            low, high = bucket.low_value, bucket.high_value
+            inside = min(high, end) - max(low, start)
+            if low == high or math.isinf(low) or math.isinf(high):
+                count += bucket.sample_count * (start < high <= end if start > -math.inf else start <= low < end)
+            elif inside > 0:
+                count += bucket.sample_count * inside / (high - low)
+        return min(1.0, count / self.rows) if self.rows else 0.0
+
+
+def columns(statistics: Statistics) -> dict[str, Column]:
+    """The columns of a table by name, in its order."""
+    return {
+        feature.path.step[0]: Column(feature)
+        for feature in (statistics.datasets[0].features if statistics.datasets else [])
+        if feature.WhichOneof("stats") in ("num_stats", "string_stats")
+    }
+
+
+def row_count(statistics: Statistics) -> int:
+    """Rows of the table."""
+    return int(statistics.datasets[0].num_examples) if statistics.datasets else 0

@@ -1,0 +1,151 @@
+"""What the gate found and what follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+from pipeline.guard.policy import Severity
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    Offends = Callable[[pa.RecordBatch], pa.BooleanArray]
+    """Which rows of a batch, in their stored types, break the rule; shape (rows,)."""
+
+
+@dataclass(frozen=True)
+class OffendingRow:
+    """A row of the source: `row` counts the rows of the file's data from 1, a header aside."""
+
+    file: str
+    row: int
+    value: str
+
+    def __str__(self) -> str:
+        place = "/".join(PurePath(self.file).parts[-2:])  # files of several spans may have one name
+        return f"{place}, row {self.row:,}" + (f": {self.value}" if self.value else "")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong with the data.
+
+    Attributes:
+        kind: TFDV's type of anomaly in small letters, or one of our own (pipeline.guard.policy.DEFAULTS).
+        feature: None if it is about whole rows or the whole table.
+        split: a split's name, "span 3", "serving", or None for all of the table.
+        rule: where the rule stands.
+        expected, found: in words.
+        share: of the rows that break the rule, in [0, 1]; None where that cannot be said.
+        severity: what the policy makes of it.
+        rows: some offending rows.
+        offends: finds them; None if it is not about single rows. Goes into no JSON.
+    """
+
+    kind: str
+    feature: str | None
+    split: str | None
+    rule: str
+    expected: str
+    found: str
+    share: float | None = None
+    severity: Severity = Severity.BLOCK
+    rows: tuple[OffendingRow, ...] = ()
+    offends: Offends | None = field(default=None, compare=False, repr=False)
+
+    def sentence(self) -> str:
+        """Feature, split, rule, expected, found and share of rows on one line."""
+        where = ", ".join(part for part in (self.feature, self.split) if part) or "the table"
+        share = "" if self.share is None else f" ({percent(self.share)} of the rows)"
+        return f"{where}: {self.rule}: expected {self.expected}, found {self.found}{share}"
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain dictionary; `from_json` reads it back."""
+        plain = {name: getattr(self, name) for name in ("kind", "feature", "split", "rule", "expected", "found")}
+        return plain | {
+            "share": self.share,
+            "severity": self.severity.value,
+            "rows": [{"file": row.file, "row": row.row, "value": row.value} for row in self.rows],
+        }
+
+    @classmethod
+    def from_json(cls, plain: dict[str, Any]) -> Finding:
+        """Reads `to_json`."""
+        rows = tuple(OffendingRow(**row) for row in plain["rows"])
+        return cls(**(plain | {"severity": Severity(plain["severity"]), "rows": rows}))
+
+
+@dataclass(frozen=True)
+class Distances:
+    """How far one feature is from what it was.
+
+    Attributes:
+        measure: l_infinity, jensen_shannon or normalized_absolute_difference.
+        threshold: that the policy or the schema sets.
+        by: the distance of each span ("2" is from span 1, or whichever came before), or of "serving".
+    """
+
+    measure: str
+    threshold: float
+    by: dict[str, float]
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain dictionary; the constructor reads it back."""
+        return {"measure": self.measure, "threshold": self.threshold, "by": self.by}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Everything the gate has to say.
+
+    Attributes:
+        findings: what blocks first.
+        drift, skew: by feature.
+        notes: what could not be looked at, and why.
+    """
+
+    findings: tuple[Finding, ...] = ()
+    drift: dict[str, Distances] = field(default_factory=dict)
+    skew: dict[str, Distances] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def blocked(self) -> bool:
+        return bool(self.blocking)
+
+    @property
+    def blocking(self) -> tuple[Finding, ...]:
+        return tuple(finding for finding in self.findings if finding.severity is Severity.BLOCK)
+
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        return tuple(finding for finding in self.findings if finding.severity is Severity.WARN)
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain dictionary; `from_json` reads it back."""
+        return {
+            "blocked": self.blocked,
+            "findings": [finding.to_json() for finding in self.findings],
+            "drift": {feature: distances.to_json() for feature, distances in self.drift.items()},
+            "skew": {feature: distances.to_json() for feature, distances in self.skew.items()},
+            "notes": list(self.notes),
+        }
+
+    @classmethod
+    def from_json(cls, plain: dict[str, Any]) -> Verdict:
+        """Reads `to_json`."""
+        return cls(
+            tuple(map(Finding.from_json, plain["findings"])),
+            {feature: Distances(**distances) for feature, distances in plain["drift"].items()},
+            {feature: Distances(**distances) for feature, distances in plain["skew"].items()},
+            tuple(plain["notes"]),
+        )
+
+
+def percent(share: float) -> str:
+    """Never '0 %' of something that is there, nor '100 %' of less than all."""
+    text = f"{share:.1%}" if 0.0005 <= share <= 0.9995 or share in (0, 1) else f"{share:.2g}"
+    return text if text.endswith("%") else ("under 0.1%" if share < 0.5 else "over 99.9%")

@@ -1,0 +1,121 @@
+"""All that the guard knows, put together: evidence in, verdict out.
+
+The gate of a run, `longhaul validate` and the notebook call `judge`, and then `with_rows` (pipeline.guard.rows) for
+the offending rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+import pyarrow as pa
+from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
+
+from pipeline.guard.anomalies import findings_of
+from pipeline.guard.checks import TRAINING, column_checks, span_checks
+from pipeline.guard.drift import drift, drift_from, skew
+from pipeline.guard.findings import Distances, Finding, Verdict
+from pipeline.guard.policy import Policy, Severity
+from pipeline.guard.row_checks import row_checks
+from pipeline.guard.validation import Statistics, validate
+
+SERVING = "SERVING"
+"""The schema's environment in which there is no label."""
+
+_Rows = Callable[[], Iterable[tuple[str, pa.RecordBatch]]]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of the data; whatever is empty is not looked at.
+
+    Attributes:
+        label, task: as in the configuration; None if the label is not expected to be there.
+        splits: statistics by split.
+        anomalies: TFDV's, by split; found here for splits that lack them.
+        spans: statistics by span.
+        spans_read: spans whose files were read.
+        previous: what the training split is held against, by a name for it, if the table has no spans.
+        time_column: of a time split.
+        serving: statistics of a table of serving requests.
+        rows: gives (split, rows in their stored types) from the start each time it is called.
+    """
+
+    label: str | None
+    task: str
+    splits: Mapping[str, Statistics]
+    anomalies: Mapping[str, anomalies_pb2.Anomalies] = field(default_factory=dict)
+    spans: Mapping[int, Statistics] = field(default_factory=dict)
+    spans_read: Collection[int] = ()
+    previous: tuple[str, Statistics] | None = None
+    time_column: str | None = None
+    serving: Statistics | None = None
+    rows: _Rows | None = None
+
+
+def judge(evidence: Evidence, schema: schema_pb2.Schema, policy: Policy) -> Verdict:
+    """Everything that the policy does not ignore, what blocks first."""
+    found: list[Finding] = []
+    for split, statistics in evidence.splits.items():
+        anomalies = evidence.anomalies.get(split) or validate(statistics, schema)
+        found += _merged(
+            findings_of(anomalies, statistics, schema, split), column_checks(statistics, split, evidence.label)
+        )
+    found += span_checks(evidence.spans, evidence.spans_read, evidence.time_column)
+    compared = _compared(schema, evidence.time_column)
+    if evidence.previous:
+        changes, drifted = drift_from(*evidence.previous, evidence.splits[TRAINING], compared, policy)
+    else:
+        changes, drifted = drift(evidence.spans, compared, policy)
+    found += changes
+    skewed: dict[str, Distances] = {}
+    if evidence.serving is not None:
+        found += _of_serving(evidence.serving, schema, evidence.label)
+        if TRAINING in evidence.splits:
+            features = _compared(schema, evidence.label, evidence.time_column)
+            changes, skewed = skew(evidence.splits[TRAINING], evidence.serving, features, policy)
+            found += changes
+    if evidence.rows and evidence.label:
+        checks = row_checks(policy, evidence.label, evidence.task)
+        for split, batch in evidence.rows():
+            for check in checks:
+                check.add(split, batch)
+        found += [finding for check in checks for finding in check.findings()]
+    return Verdict(_weighed(found, policy), drifted, skewed)
+
+
+def _weighed(found: Iterable[Finding], policy: Policy) -> tuple[Finding, ...]:
+    weighed = [replace(finding, severity=policy.severity_of(finding.kind, finding.feature)) for finding in found]
+    order = [Severity.BLOCK, Severity.WARN]
+    return tuple(
+        sorted(
+            (finding for finding in weighed if finding.severity is not Severity.IGNORE),
+            key=lambda finding: order.index(finding.severity),
+        )
+    )
+
+
+def _merged(of_schema: list[Finding], of_checks: list[Finding]) -> list[Finding]:
+    """A column that breaks the schema by having no value, or by being infinite, is not told of twice."""
+    broken = {finding.feature for finding in of_schema}
+    return [*of_schema, *(f for f in of_checks if f.kind == "constant_column" or f.feature not in broken)]
+
+
+def _of_serving(serving: Statistics, schema: schema_pb2.Schema, label: str | None) -> list[Finding]:
+    environment = SERVING if SERVING in schema.default_environment else None
+    anomalies = validate(serving, schema, environment=environment)
+    found = _merged(findings_of(anomalies, serving, schema, "serving"), column_checks(serving, "serving", label))
+    if environment is None:  # the schema does not say that serving lacks the label, but it does
+        found = [f for f in found if not (f.feature == label and f.kind == "schema_missing_column")]
+    return found
+
+
+def _compared(schema: schema_pb2.Schema, *names: str | None) -> schema_pb2.Schema:
+    """The schema without the features `names`, and without times, which never stay where they were."""
+    result = schema_pb2.Schema()
+    result.CopyFrom(schema)
+    del result.feature[:]
+    kept = (f for f in schema.feature if f.name not in names and not f.HasField("time_domain"))
+    result.feature.extend(kept)
+    return result

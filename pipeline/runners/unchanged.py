@@ -1,0 +1,121 @@
+"""A run in which nothing differs from the last one: on record like any other, without importing TFX.
+
+TFX would find every step in its cache, but only after the seconds that importing TensorFlow takes. The record is the
+one that it would make: an execution per step, CACHED, with the inputs and outputs of the step that it repeats.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ml_metadata import MetadataStore
+from ml_metadata.proto import metadata_store_pb2
+
+from pipeline.config import PipelineConfig
+from pipeline.data.source import find_files
+from pipeline.lineage.runs import NODE, RUN_CONTEXT, SECONDS, Step, StepState, list_runs
+from pipeline.provenance import ALL_CODE, code_digest, config_digest, package_versions
+from pipeline.served import is_newest
+
+FINGERPRINT = "fingerprint"
+"""Custom property of a whole run's context: see `fingerprint`."""
+
+RESOLVER = "tfx.dsl.components.common.resolver.Resolver"
+"""TFX's type of nodes that look something up: the verdict tells what they found."""
+
+
+def fingerprint(config: PipelineConfig) -> str:
+    """A digest of all that a run depends on; empty if that cannot be told from this machine.
+
+    Settings, code, package versions, the schema and its policy by their contents; tables by path, size and time of
+    change, as TFX's own ExampleGen knows them.
+    """
+    patterns = [pattern for pattern in (config.data_pattern, config.serving_pattern) if pattern]
+    if any("://" in pattern for pattern in patterns):
+        return ""
+    files = find_files(config.data_pattern, config.data.spans)
+    if config.serving_pattern:
+        files = [*files, *find_files(config.serving_pattern)]
+    tables = [(file.path, (stat := Path(file.path).stat()).st_size, stat.st_mtime_ns) for file in files]
+    rules = [file.read_text() if file else "" for file in (config.schema_file, config.policy_file)]
+    made_with = [config_digest(config), code_digest(ALL_CODE), package_versions()]
+    return hashlib.sha256(json.dumps([made_with, rules, tables]).encode()).hexdigest()
+
+
+def repeat(config: PipelineConfig, store: MetadataStore, run_id: str) -> list[Step] | None:
+    """Records a run that repeats the last one.
+
+    Returns:
+        Its steps, look-ups left out; None, and nothing recorded, if anything has changed since the last run, or
+        anything that it made is gone.
+    """
+    began, started = time.time(), datetime.now(UTC).isoformat(timespec="seconds")
+    runs = list_runs(store, config.name)
+    last = store.get_context_by_type_and_name(RUN_CONTEXT, runs[0].run_id) if runs else None
+    if last is None or _text(last, "status") != "complete":
+        return None
+    known = _text(last, FINGERPRINT)
+    if not known or known != fingerprint(config):
+        return None
+    executions = sorted(store.get_executions_by_context(last.id), key=lambda execution: execution.id)
+    events: dict[int, list[Any]] = {execution.id: [] for execution in executions}
+    for event in store.get_events_by_execution_ids(list(events)):
+        events[event.execution_id].append(event)
+    artifacts = {artifact.id: artifact for artifact in store.get_artifacts_by_context(last.id)}
+    if not all(map(_is_there, artifacts.values())):
+        return None
+
+    context = metadata_store_pb2.Context(type_id=last.type_id, name=run_id)
+    for key, value in last.custom_properties.items():
+        context.custom_properties[key].CopyFrom(value)
+    for key, value in {"run_id": run_id, "started": started, "status": "running"}.items():
+        context.custom_properties[key].string_value = value
+    (context.id,) = store.put_contexts([context])
+    steps = []
+    for execution in executions:
+        copy = _copy(execution, run_id)
+        contexts = [c for c in store.get_contexts_by_execution(execution.id) if c.type != RUN_CONTEXT]
+        used = [(artifacts[event.artifact_id], _event(event)) for event in events[execution.id]]
+        copy.id, _, _ = store.put_execution(copy, used, [*contexts, context])
+        if execution.type != RESOLVER:
+            node = copy.custom_properties[NODE].string_value
+            steps.append(Step(node, StepState.CACHED, 0.0, copy.id))
+    context.custom_properties["status"].string_value = "complete"
+    context.custom_properties["seconds"].double_value = time.time() - began
+    store.put_contexts([context])
+    return steps
+
+
+def _text(message: Any, key: str) -> str:
+    """A custom property, or nothing. Merely asking the map for a key would put an empty value there."""
+    return message.custom_properties[key].string_value if key in message.custom_properties else ""
+
+
+def _is_there(artifact: Any) -> bool:
+    """Whether what a step made can be used still; of a pushed model, whether it is the one that is served."""
+    if artifact.state != metadata_store_pb2.Artifact.LIVE or not Path(artifact.uri).exists():
+        return False
+    pushed = _text(artifact, "pushed_destination")
+    return not pushed or is_newest(Path(pushed))
+
+
+def _copy(execution: Any, run_id: str) -> Any:
+    copy = metadata_store_pb2.Execution(type_id=execution.type_id, last_known_state=metadata_store_pb2.Execution.CACHED)
+    for key, value in execution.properties.items():
+        copy.properties[key].CopyFrom(value)
+    for key, value in execution.custom_properties.items():
+        copy.custom_properties[key].CopyFrom(value)
+    copy.custom_properties["run_id"].string_value = run_id
+    copy.custom_properties[SECONDS].double_value = 0.0
+    return copy
+
+
+def _event(event: Any) -> Any:
+    copy = metadata_store_pb2.Event(type=event.type)
+    copy.path.CopyFrom(event.path)
+    return copy

@@ -1,0 +1,132 @@
+"""A run in which nothing has changed: on record like one that TFX's cache answered, and within a second."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from google.protobuf import text_format
+
+from pipeline.config import REFERENCE, PipelineConfig, load
+from pipeline.data.schema_types import read_schema
+from pipeline.lineage.runs import RUN_CONTEXT, Run, StepState, find_run
+from pipeline.lineage.store import open_store
+
+pytestmark = pytest.mark.slow
+
+COLUMNS = ("scheduled_departure", "carrier", "humidity_pct", "late")
+LOADING = "loading TensorFlow"
+
+
+@pytest.fixture(scope="module")
+def config_file(flights: Path, tmp_path_factory: pytest.TempPathFactory, longhaul: Callable[..., Any]) -> Path:
+    """A pipeline of a few columns and months, run once."""
+    folder = tmp_path_factory.mktemp("unchanged")
+    for month in ("01", "02", "11"):
+        shutil.copytree(flights / f"span-{month}", folder / "table" / f"span-{month}")
+    names = pq.read_schema(folder / "table" / "span-01" / "flights.parquet").names
+    schema = read_schema(load().schema_file)
+    kept = [feature for feature in schema.feature if feature.name in COLUMNS]
+    del schema.feature[:]
+    schema.feature.extend(kept)
+    (folder / "schema.pbtxt").write_text(text_format.MessageToString(schema))
+    document = yaml.safe_load(REFERENCE.read_text()) | {
+        "data": {
+            "path": str(folder / "table" / "span-{SPAN}" / "*.parquet"), "label": "late", "task": "binary",
+            "drop": [name for name in names if name not in COLUMNS],
+        },
+        "schema": {"file": str(folder / "schema.pbtxt")},
+        "workspace": str(folder / "workspace"),
+        "features": {"exclude": ["scheduled_departure"]},
+        "trainer": {"hidden_units": [8], "epochs": 1},
+        "evaluation": {"thresholds": {"auc": {"at_least": 0.0}}},
+    }  # fmt: skip
+    (folder / "config.yaml").write_text(yaml.safe_dump(document))
+    outcome = longhaul("run", "--config", folder / "config.yaml")
+    assert outcome.code == 0, outcome.text
+    return folder / "config.yaml"
+
+
+@pytest.fixture(scope="module")
+def config(config_file: Path) -> PipelineConfig:
+    return load(config_file)
+
+
+def latest(config: PipelineConfig) -> Run:
+    return find_run(open_store(config), config.name, "latest")
+
+
+def record(config: PipelineConfig, run: Run) -> list[Any]:
+    """What ML Metadata holds of a run: per execution its type, properties, contexts but the run's, and events."""
+    store = open_store(config)
+    context = store.get_context_by_type_and_name(RUN_CONTEXT, run.run_id)
+    found = []
+    for execution in sorted(store.get_executions_by_context(context.id), key=lambda execution: execution.id):
+        events = store.get_events_by_execution_ids([execution.id])
+        contexts = {(c.type, c.name) for c in store.get_contexts_by_execution(execution.id) if c.type != RUN_CONTEXT}
+        used = sorted((event.type, event.artifact_id, str(event.path)) for event in events)
+        found.append((execution.type, str(sorted(execution.properties.items())), sorted(contexts), used))
+    return found
+
+
+def test_it_is_recorded_as_tfx_would_and_needs_no_tensorflow(config_file: Path, config: PipelineConfig) -> None:
+    first = latest(config)
+    program = (
+        "import sys; from pipeline import cli; sys.argv[1:1] = ['run', '--config']\n"
+        "try: cli.main()\n"
+        "finally: print('heavy:', sorted({'tensorflow', 'apache_beam', 'tfx'} & sys.modules.keys()))"
+    )
+    command = [sys.executable, "-c", program, str(config_file)]
+    again = subprocess.run(command, capture_output=True, text=True, env=os.environ, check=False)
+    assert again.returncode == 0, again.stderr
+    assert "heavy: []" in again.stdout
+    assert "Blessed" in again.stdout
+    second = latest(config)
+    assert second.run_id != first.run_id
+    assert second.status == "complete"
+    assert {step.state for step in second.steps} == {StepState.CACHED}
+    assert [step.node for step in second.steps] == [step.node for step in first.steps]
+    assert second.artifacts == first.artifacts
+    assert second.verdict == first.verdict
+    assert record(config, second) == record(config, first)
+    assert second.properties == first.properties
+
+
+def test_tfx_goes_on_from_such_a_run(config_file: Path, config: PipelineConfig, longhaul: Callable[..., Any]) -> None:
+    assert longhaul("run", "--config", config_file).code == 0
+    repeated = latest(config)
+    outcome = longhaul("run", "--config", config_file, "--from", "Evaluator")
+    assert outcome.code == 0, outcome.text
+    assert latest(config).verdict == repeated.verdict
+
+
+@pytest.mark.parametrize("change", ["--no-cache", "a table", "an artifact", "the served model", "the schema"])
+def test_any_change_is_left_to_tfx(
+    config_file: Path, config: PipelineConfig, longhaul: Callable[..., Any], change: str
+) -> None:
+    assert longhaul("run", "--config", config_file).code == 0
+    unchanged = longhaul("run", "--config", config_file)
+    assert unchanged.code == 0
+    assert LOADING not in unchanged.text
+    run = latest(config)
+    if change == "a table":
+        os.utime(config_file.parent / "table" / "span-11" / "flights.parquet")
+    elif change == "an artifact":
+        shutil.rmtree(run.artifacts["InferredSchema"][0].uri)
+    elif change == "the served model":
+        shutil.rmtree(str(run.pushed))
+    elif change == "the schema":
+        with config.schema_file.open("a") as file:
+            file.write("# a note\n")
+    outcome = longhaul("run", "--config", config_file, *(["--no-cache"] if change.startswith("--") else []))
+    assert LOADING in outcome.text
+    if change == "the served model":
+        assert latest(config).pushed != run.pushed

@@ -1,0 +1,149 @@
+"""The whole verdict on small tables, and on the twelve real months."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.config import load
+from pipeline.data.columns import ColumnType
+from pipeline.data.convert import to_stored
+from pipeline.data.schema_types import column_type, read_schema
+from pipeline.flights import collect
+from pipeline.guard.findings import Verdict
+from pipeline.guard.judge import Evidence, judge
+from pipeline.guard.policy import Policy, Severity, read_policy
+from pipeline.guard.table_statistics import table_statistics
+from tests.guard.conftest import batch, schema_of
+
+SCHEMA = schema_of("""
+    default_environment: "TRAINING"
+    default_environment: "SERVING"
+    feature { name: "when" type: INT time_domain { integer_format: UNIX_SECONDS } }
+    feature { name: "x" type: INT int_domain { min: 0 max: 9 } presence { min_fraction: 1 } }
+    feature { name: "note" type: BYTES presence { min_count: 1 } }
+    feature { name: "free" type: BYTES }
+    feature { name: "label" type: INT bool_domain {} presence { min_fraction: 1 } not_in_environment: "SERVING" }
+""")
+GOOD: dict[str, list[Any]] = {
+    "when": list(range(60)),
+    "x": [0, 1, 2, 3, 4] * 12,
+    "note": ["a"] * 30 + ["b"] * 20 + [None] * 10,
+    "free": ["a", "b", None, None] * 15,
+    "label": [0, 1, 1] * 20,
+}
+
+
+def verdict(statistics: Callable[..., Any], policy: Policy | None = None, **changed: list[Any]) -> Verdict:
+    table = GOOD | changed
+    evidence = Evidence(
+        label="label",
+        task="binary",
+        splits={"train": statistics(**table)},
+        spans={1: statistics(**GOOD), 2: statistics(**table)},
+        spans_read=[1, 2],
+        time_column="when",
+        rows=lambda: [("train", batch(**table))],
+    )
+    return judge(evidence, SCHEMA, policy or Policy())
+
+
+def kinds(found: Verdict) -> list[tuple[str, str | None, str]]:
+    return [(finding.kind, finding.feature, finding.severity.value) for finding in found.findings]
+
+
+def test_good_data_leave_nothing_to_say(statistics: Callable[..., Any]) -> None:
+    found = verdict(statistics)
+    assert (found.findings, found.blocked) == ((), False)
+    assert set(found.drift) == {"x", "note", "free", "label"}  # time goes on in any case
+
+
+def test_what_blocks_comes_first_and_what_is_ignored_not_at_all(statistics: Callable[..., Any]) -> None:
+    changed = {"new": [1, 2] * 30, "x": [*range(59), 100]}
+    found = verdict(statistics, **changed)
+    assert kinds(found) == [
+        ("int_type_big_int", "x", "block"),
+        ("schema_new_column", "new", "warn"),
+        ("comparator_jensen_shannon_divergence_high", "x", "warn"),
+    ]
+    assert found.blocked
+    policy = Policy(severity={"int_type_big_int": Severity.WARN, "schema_new_column": Severity.IGNORE})
+    found = verdict(statistics, policy, **changed)
+    assert [kind for kind, _, _ in kinds(found)] == ["int_type_big_int", "comparator_jensen_shannon_divergence_high"]
+    assert not found.blocked
+
+
+def test_a_column_without_a_value_is_told_of_once(statistics: Callable[..., Any]) -> None:
+    found = verdict(statistics, note=[None] * 60, free=[None] * 60)
+    assert [(finding.kind, finding.feature) for finding in found.blocking] == [
+        ("feature_type_not_present", "note"),  # the schema wants some
+        ("all_missing", "free"),
+    ]
+
+
+def test_the_label_is_not_expected_in_serving(statistics: Callable[..., Any]) -> None:
+    requests = statistics(when=[1, 2, 3], x=[1, 2, 55], note=["a", "b", "b"], free=["a", "b", "b"])
+    evidence = Evidence("label", "binary", {"train": statistics(**GOOD)}, serving=requests)
+    assert [(f.kind, f.feature, f.split) for f in judge(evidence, SCHEMA, Policy()).blocking] == [
+        ("int_type_big_int", "x", "serving")
+    ]
+    without_environments = schema_of(str(SCHEMA))
+    without_environments.ClearField("default_environment")
+    without_environments.feature[4].ClearField("not_in_environment")
+    assert [f.feature for f in judge(evidence, without_environments, Policy()).blocking] == ["x"]
+
+
+@pytest.mark.slow
+def test_each_real_month_against_the_months_before_gives_one_false_alarm_at_most(tmp_path: Path) -> None:
+    """All 2013, with the policy that people reviewed: 336,776 rows, in seconds."""
+    config = load()
+    schema, policy = read_schema(config.schema_file), read_policy(config.policy_file)
+    types = {feature.name: column_type(feature) for feature in schema.feature}
+    collect.build(tmp_path / "flights")
+    spans: dict[int, Any] = {}
+    alarms: dict[int, list[str]] = {}
+    for month in range(1, 13):
+        rows = _stored(tmp_path / "flights" / f"span-{month:02d}" / "flights.parquet", types)
+        began = time.monotonic()
+        spans[month] = table_statistics(rows)
+        evidence = Evidence(
+            label="late",
+            task="binary",
+            splits={"train": spans[month]},
+            spans=dict(spans),
+            spans_read=list(spans),
+            time_column="scheduled_departure",
+            rows=lambda rows=rows: (("train", batch) for batch in rows),  # type: ignore[misc]
+        )
+        alarms[month] = [finding.sentence() for finding in judge(evidence, schema, policy).findings]
+        assert time.monotonic() - began < 8
+    assert sum(map(len, alarms.values())) <= 1, alarms
+    assert len(spans) == 12
+
+    # The same policy sees a last month in kilometres.
+    metric = [_in_kilometres(batch) for batch in rows]
+    spans[12] = table_statistics(metric)
+    evidence = Evidence("late", "binary", {"train": spans[12]}, spans=spans, time_column="scheduled_departure")
+    (finding,) = (f for f in judge(evidence, schema, policy).findings if f.feature == "distance_miles")
+    assert finding.kind == "comparator_jensen_shannon_divergence_high"
+
+
+def _in_kilometres(rows: pa.RecordBatch) -> pa.RecordBatch:
+    miles = rows.column("distance_miles")
+    return rows.set_column(
+        rows.schema.get_field_index("distance_miles"),
+        "distance_miles",
+        pc.multiply(miles, 1.609).cast(pa.int64(), False),
+    )
+
+
+def _stored(path: Path, types: dict[str, ColumnType]) -> list[Any]:
+    (table,) = pq.read_table(path).combine_chunks().to_batches()
+    return [pa.RecordBatch.from_arrays([to_stored(table.column(n), t) for n, t in types.items()], names=list(types))]
