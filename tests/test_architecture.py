@@ -22,7 +22,7 @@ CLOUD = ("kfp", "google.cloud")
 HEAVY = ("tensorflow", "keras", "apache_beam", "tfx", *CLOUD)
 LIGHT = (
     *("cli", "config", "errors", "run", "predict", "terminal", "init", "doctor", "provenance", "lineage", "reports"),
-    *("schema_review", "schema_terminal"),
+    *("schema_review", "schema_terminal", "validate"),
 )
 """Modules and packages of `pipeline` that answer in a second."""
 

@@ -30,6 +30,7 @@ from pipeline.errors import DataError
 BLOCK_BYTES = 64 << 20
 """A file of at least two such blocks is read in ranges of about this size."""
 
+_FEW_ROWS, _MANY_BLOCKS = 1024, 16
 _SCAN_BYTES = 1 << 18  # stays in a core's cache
 _QUOTE, _COMMA, _LF, _CR = b'",\n\r'
 
@@ -177,12 +178,34 @@ def read(
             )
     schema = pa.schema([(name, column_type.stored) for name, column_type in columns.items()])
     begin = byte_range[0] if byte_range else 0
-    for first_row, batch in _text_batches(path, list(columns), byte_range):
+    for first_row, batch in _joined(_text_batches(path, list(columns), byte_range)):
         arrays = [
             _convert(batch.column(name), path, name, column_type, first_row, begin)
             for name, column_type in columns.items()
         ]
         yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _joined(batches: Iterator[tuple[int, pa.RecordBatch]]) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """Batches of few rows put together: a block of a table of thousands of columns holds some dozens, and converting
+    a column costs as much for those as for a thousand."""
+    pending: list[pa.RecordBatch] = []
+    start = 0
+    for first_row, batch in batches:
+        start = start if pending else first_row
+        pending.append(batch)
+        if first_row + batch.num_rows - start >= _FEW_ROWS or len(pending) == _MANY_BLOCKS:
+            yield start, _concatenated(pending)
+            pending = []
+    if pending:
+        yield start, _concatenated(pending)
+
+
+def _concatenated(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    if len(batches) == 1:
+        return batches[0]
+    arrays = [pa.concat_arrays(columns) for columns in zip(*(batch.columns for batch in batches), strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=batches[0].schema)
 
 
 def _text_batches(

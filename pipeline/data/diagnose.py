@@ -12,6 +12,7 @@ import csv
 import gzip
 import itertools
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -63,7 +64,7 @@ def read_header(path: str) -> list[str]:
                 f"{path}, line {line}: column {position} of {len(names)} has no name",
                 "name every column in the header (an index column is best not written at all)",
             )
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, times in Counter(names).items() if times > 1)
     if twice:
         raise DataError(
             f"{path}, line {line}: the header names {', '.join(map(repr, twice))} more than once",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 
 import pyarrow as pa
@@ -56,14 +57,15 @@ def read(
         DataError: the file is corrupt, lacks a column, or a value is not of its column's type.
     """
     file = _open(path)
-    names = file.schema_arrow.names
+    found = file.schema_arrow  # made anew each time it is asked for, which takes its time of thousands of columns
+    names = set(found.names)
     for name in columns:
         if name not in names:
             raise DataError(
-                f"{path} has no column {name!r}; {nearest(name, names)}",
+                f"{path} has no column {name!r}; {nearest(name, found.names)}",
                 "correct the column name in the configuration or add the column to the file",
             )
-        _type_of(path, file.schema_arrow.field(name))
+        _type_of(path, found.field(name))
     groups = range(file.metadata.num_row_groups) if row_group is None else [row_group]
     row = sum(file.metadata.row_group(group).num_rows for group in range(row_group or 0))
     schema = pa.schema([(name, column_type.stored) for name, column_type in columns.items()])
@@ -107,8 +109,7 @@ def _open(path: str) -> pq.ParquetFile:
         file = pq.ParquetFile(path)
     except (OSError, pa.ArrowException) as exc:
         raise corrupt(path, exc) from exc
-    names = file.schema_arrow.names
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, times in Counter(file.schema_arrow.names).items() if times > 1)
     if twice:
         raise DataError(
             f"{path}: the schema names {', '.join(map(repr, twice))} more than once",

@@ -98,8 +98,10 @@ def _weighed(found: Iterable[Finding], policy: Policy) -> tuple[Finding, ...]:
 
 def _merged(of_schema: list[Finding], of_checks: list[Finding]) -> list[Finding]:
     """A column that breaks the schema by having no value, or by being infinite, is not told of twice."""
-    broken = {finding.feature for finding in of_schema}
-    return [*of_schema, *(f for f in of_checks if f.kind == "constant_column" or f.feature not in broken)]
+    broken = {finding.feature for finding in of_schema if finding.kind != "schema_new_column"}
+    unbounded = {finding.feature for finding in of_schema if finding.kind.startswith("float_type_")}
+    told = {"all_missing": broken, "not_finite": unbounded}
+    return [*of_schema, *(finding for finding in of_checks if finding.feature not in told.get(finding.kind, ()))]
 
 
 def _of_serving(serving: Statistics, schema: schema_pb2.Schema, label: str | None) -> list[Finding]:

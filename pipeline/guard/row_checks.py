@@ -279,19 +279,20 @@ def _points(table: pa.Table) -> npt.NDArray[np.float32]:
             encoded = flat.dictionary_encode()
             width = len(encoded.dictionary)
             if 2 <= width <= 50:  # more are names
-                parts.append(np.eye(width + 1)[encoded.indices.fill_null(width).to_numpy()] / np.sqrt(2))
+                units = np.eye(width + 1, dtype=np.float32) / np.float32(np.sqrt(2))
+                parts.append(units[encoded.indices.fill_null(width).to_numpy()])
             continue
         values = flat.cast(pa.float64(), safe=False).fill_null(np.nan).to_numpy(zero_copy_only=False)
         values = np.where(np.isfinite(values), values, np.nan)
         if np.isfinite(values).any() and (spread := np.nanstd(values)) > 0:
             scaled = (values - np.nanmean(values)) / spread
-            parts.append(np.nan_to_num(scaled)[:, np.newaxis])
-    return np.hstack(parts).astype(np.float32) if parts else np.empty((table.num_rows, 0), np.float32)
+            parts.append(np.nan_to_num(scaled).astype(np.float32)[:, np.newaxis])
+    return np.hstack(parts) if parts else np.empty((table.num_rows, 0), np.float32)
 
 
 def _votes(points: npt.NDArray[np.float32], codes: Array, n_classes: int) -> Array:
     """How many of a row's nearest neighbours, itself aside, are of each class; shape (rows, classes)."""
-    lengths = (points**2).sum(axis=1)
+    lengths = np.einsum("ij,ij->i", points, points)
     votes = np.zeros((len(points), n_classes), np.int64)
     for start in range(0, len(points), _CHUNK):
         chunk = points[start : start + _CHUNK]

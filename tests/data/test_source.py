@@ -24,6 +24,7 @@ from pipeline.data.source import (
     infer_columns,
     plan_fragments,
     read_fragment,
+    span_of,
 )
 from pipeline.errors import DataError
 
@@ -91,6 +92,12 @@ def test_a_span_may_be_a_directory(tmp_path: Path) -> None:
     found = find_files(str(tmp_path / "span-{SPAN}"))
     assert [(file.path[-12:], file.span) for file in found] == [("span-1/p.csv", 1), ("span-2/p.csv", 2)]
     assert find_files(str(tmp_path / "**" / "span-{SPAN}" / "*.csv")) == found
+
+
+def test_the_span_of_a_file_that_may_not_be_there() -> None:
+    assert span_of("/data/span-013/f.csv", "/data/span-{SPAN}/*.csv") == 13
+    assert span_of("/data/span-x/f.csv", "/data/span-{SPAN}/*.csv") is None
+    assert span_of("/data/f.csv", "/data/*.csv") is None
 
 
 def test_a_name_with_glob_characters_is_taken_literally_if_it_exists(tmp_path: Path) -> None:
@@ -211,6 +218,16 @@ def test_batches_have_the_size_asked_for_and_keep_the_order(tmp_path: Path) -> N
 
 
 # CSV: errors
+
+
+def test_blocks_of_few_rows_are_converted_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv_source.diagnose, "MAX_RECORD_BYTES", 256)
+    path = write(tmp_path / "t.csv", "n,text\n" + "".join(f"{n},{'x' * 100}\n" for n in range(100)))
+    batches = list(csv_source.read(path, {"n": INT}))
+    assert 2 <= len(batches) <= 6
+    assert [n for batch in batches for n in batch.column("n").to_pylist()] == list(range(100))
+    bad = write(tmp_path / "bad.csv", "n,text\n" + "".join(f"{n},{'x' * 100}\n" for n in range(70)) + "y,x\n")
+    assert "line 72: column 'n' holds 'y'" in error(lambda: list(csv_source.read(bad, {"n": INT})))
 
 
 def test_a_bad_value_far_down_is_found_on_its_line(tmp_path: Path) -> None:

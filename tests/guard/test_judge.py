@@ -88,6 +88,29 @@ def test_a_column_without_a_value_is_told_of_once(statistics: Callable[..., Any]
     ]
 
 
+def test_a_new_column_may_be_wrong_too(statistics: Callable[..., Any]) -> None:
+    found = verdict(statistics, new=[1.5, float("inf")] * 30, other=[None] * 60)
+    assert kinds(found) == [
+        ("not_finite", "new", "block"),
+        ("all_missing", "other", "block"),
+        ("schema_new_column", "new", "warn"),
+        ("schema_new_column", "other", "warn"),
+    ]
+
+
+def test_a_table_without_spans_is_held_against_an_earlier_one(statistics: Callable[..., Any]) -> None:
+    now = statistics(**(GOOD | {"free": ["a", "c", None, None] * 15}))
+    evidence = Evidence("label", "binary", {"train": now}, previous=("the last one", statistics(**GOOD)))
+    found = judge(evidence, SCHEMA, Policy())
+    assert [(f.kind, f.feature) for f in found.findings] == [
+        ("comparator_l_infty_high", "free"),
+        ("new_values", "free"),
+        ("vanished_values", "free"),
+    ]
+    assert found.findings[0].expected == "a distance of at most 0.1 from the last one"
+    assert found.drift["free"].by == {"the last one": 0.5}
+
+
 def test_the_label_is_not_expected_in_serving(statistics: Callable[..., Any]) -> None:
     requests = statistics(when=[1, 2, 3], x=[1, 2, 55], note=["a", "b", "b"], free=["a", "b", "b"])
     evidence = Evidence("label", "binary", {"train": statistics(**GOOD)}, serving=requests)
