@@ -4,7 +4,7 @@
 PY := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test quick check bench lock clean
+.PHONY: help setup run notebook test quick check bench lock clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z]+):.*##(.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -14,6 +14,9 @@ setup:  ## Python 3.11 environment in .venv, exactly as locked
 
 run: setup  ## the whole pipeline on the New York flights of 2013
 	@.venv/bin/longhaul run $(ARGS)
+
+notebook: setup  ## JupyterLab on notebooks/: schema review, model analysis, lineage
+	@cd notebooks && ../.venv/bin/jupyter-lab --config=jupyter_config.py $(ARGS)
 
 test: setup  ## every test
 	@$(PY) -m pytest $(ARGS)

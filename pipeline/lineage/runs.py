@@ -155,6 +155,19 @@ def find_run(store: MetadataStore, pipeline: str, run_id: str) -> Run:
     )
 
 
+def latest_evaluated(store: MetadataStore, pipeline: str) -> Run:
+    """The newest run whose evaluation still stands.
+
+    Raises:
+        PipelineError: there is none.
+    """
+    for run in list_runs(store, pipeline):
+        whole = find_run(store, pipeline, run.run_id)
+        if whole.verdict:
+            return whole
+    raise PipelineError(f"no run of pipeline {pipeline!r} has judged a model", "`longhaul run` trains and judges one")
+
+
 def _read_run(store: MetadataStore, run_id: str) -> Run | None:
     """One run whole, or None."""
     context = store.get_context_by_type_and_name(RUN_CONTEXT, run_id)

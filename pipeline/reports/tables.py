@@ -1,0 +1,165 @@
+"""What a notebook shows as tables: plain data to pandas."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipeline.guard.findings import Verdict, percent
+from pipeline.guard.proposals import Proposal
+from pipeline.lineage.runs import Run
+from pipeline.lineage.schema_versions import SchemaVersion
+from pipeline.reports.artifacts import Column, SplitStatistics
+from pipeline.reports.formats import number, quantity
+from pipeline.reports.judgement import Judgement
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_MOST_ROWS = 1_000
+_CELL = "text-align: left; vertical-align: top; white-space: pre-line; max-width: 28em"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A data frame that shows all of its text: lines stay lines, words stand left and numbers right."""
+
+    frame: pd.DataFrame
+
+    def __repr__(self) -> str:
+        return "none" if self.frame.empty else str(self.frame.to_string(index=False))
+
+    def _repr_html_(self) -> str:
+        import pandas as pd
+
+        if self.frame.empty:
+            return "<p>None.</p>"
+        with pd.option_context("display.max_colwidth", None):
+            html = self.frame.to_html(index=False, border=0, justify="left", max_rows=_MOST_ROWS)
+        html = re.sub(r"<th>(?=[^<])", f'<th style="{_CELL}">', html)
+        html = re.sub(r"<td>(?=[-+\u2212]?\d[\d,.]*%?</td>)", f'<td style="{_CELL}; text-align: right">', html)
+        return html.replace("<td>", f'<td style="{_CELL}">').replace(r"\n", "\n")
+
+
+def statistics_table(columns: Sequence[Column]) -> Table:
+    """A row for each column and split."""
+    return _table(
+        ["column", "type", "split", "values", "missing", "distinct", "low", "median", "mean", "high"],
+        (
+            [column.name, column.type, name, f"{split.values:,}", percent(split.missing)]
+            + [f"{split.distinct:,}" if split.distinct is not None else ""]
+            + [_quantity(value, column.type) for value in _moments(split)]
+            for column in columns
+            for name, split in column.splits.items()
+        ),
+    )
+
+
+def top_values_table(column: Column) -> Table:
+    """The commonest values of a text column in its first split, with their shares in all of them."""
+    first = next(iter(column.splits.values()))
+    return _table(
+        [column.name, *column.splits],
+        (
+            [value, *(percent(split.shares[place]) if split.shares else "" for split in column.splits.values())]
+            for place, (value, _) in enumerate(first.top)
+        ),
+    )
+
+
+def findings_table(verdict: Verdict) -> Table:
+    """A row for each finding, what blocks first, with some offending rows."""
+    return _table(
+        ["severity", "kind", "column", "where", "expected", "found", "share of rows", "rows"],
+        (
+            [
+                *(finding.severity.value, finding.kind.replace("_", " ")),
+                *(finding.feature or "", finding.split or "all rows"),
+                *(finding.expected, finding.found, "" if finding.share is None else percent(finding.share)),
+                "\n".join(map(str, finding.rows)),
+            ]
+            for finding in verdict.findings
+        ),
+    )
+
+
+def proposals_table(proposals: Iterable[Proposal]) -> Table:
+    """A row for each proposal, with its evidence."""
+    return _table(
+        ["column", "change", "evidence"],
+        ([p.feature, p.change, "\n".join(evidence.sentence() for evidence in p.evidence)] for p in proposals),
+    )
+
+
+def versions_table(versions: Iterable[SchemaVersion]) -> Table:
+    """A row for each version of the schema."""
+    return _table(
+        ["version", "time (UTC)", "review", "note", "based on run", "digest"],
+        ([v.number, v.time[:16].replace("T", " "), v.review, v.note, v.run_id, v.digest[:12]] for v in versions),
+    )
+
+
+def metrics_table(judgement: Judgement) -> Table:
+    """A row for each metric over all rows, against its threshold and the champion."""
+    return _table(
+        ["metric", "value", "champion", "threshold", "held"],
+        (
+            [
+                *(metric.name, number(metric.value), "" if metric.champion is None else number(metric.champion)),
+                *(metric.threshold, "" if metric.held is None else "yes" if metric.held else "no"),
+            ]
+            for metric in judgement.metrics
+        ),
+    )
+
+
+def slices_table(judgement: Judgement) -> Table:
+    """A row for each slice and a column for each metric."""
+    names = [metric.name for metric in judgement.metrics]
+    return _table(
+        ["sliced by", "slice", "rows", *names],
+        (
+            [group.columns, found.label, f"{found.rows:,}" if found.rows is not None else ""]
+            + [number(found.metrics[name]) if name in found.metrics else "" for name in names]
+            for group in judgement.slice_groups
+            for found in group.slices
+        ),
+    )
+
+
+def runs_table(runs: Iterable[Run]) -> Table:
+    """A row for each run."""
+    return _table(
+        ["run", "status", "seconds", "schema", "reviewed", "why"],
+        (
+            [
+                *(run.run_id, run.status, f"{run.seconds:,.0f}", run.properties.get("schema_version", "")),
+                *(run.properties.get("schema_review", ""), run.reason.partition("\n")[0]),
+            ]
+            for run in runs
+        ),
+    )
+
+
+def artifacts_table(run: Run) -> Table:
+    """A row for each artifact that a run made or reused."""
+    return _table(
+        ["step", "artifact", "id", "where"],
+        ([node, a.type, a.id, a.uri] for node, artifacts in run.artifacts.items() for a in artifacts),
+    )
+
+
+def _table(columns: list[str], rows: Iterable[Sequence[object]]) -> Table:
+    import pandas as pd
+
+    return Table(pd.DataFrame(list(rows), columns=columns))
+
+
+def _moments(split: SplitStatistics) -> list[float | None]:
+    return [split.low, split.median, split.mean, split.high]
+
+
+def _quantity(value: float | None, kind: str) -> str:
+    return "" if value is None else quantity(value, kind)

@@ -1,0 +1,33 @@
+"""Steps stand to the right of all that they need."""
+
+from __future__ import annotations
+
+from pipeline.lineage.graph import Made
+from pipeline.lineage.runs import Run, Step, StepState
+from pipeline.reports import lineage_figures
+
+MADE = [
+    Made(1, "Examples", "Gen", ("Statistics", "Train")),
+    Made(2, "ExampleStatistics", "Statistics", ("Gate",)),
+    Made(3, "longhaul.DataVerdict", "Gate", ("Train",)),
+    Made(4, "Model", "Train", ()),
+]
+
+
+def test_steps_from_left_to_right() -> None:
+    axes = lineage_figures.graph_figure(MADE).axes[0]
+    across = {text.get_text(): text.get_position()[0] for text in axes.texts}
+    assert across["Gen"] < across["Statistics"] < across["Gate"] < across["Train"]
+    assert across["DataVerdict"] == across["Gate"]
+    assert len(axes.patches) == 4  # an arrow for each use
+
+
+def test_a_run_that_made_nothing() -> None:
+    assert not lineage_figures.graph_figure([]).axes[0].texts
+
+
+def test_seconds_and_states() -> None:
+    steps = [Step("Gen", StepState.CACHED, 0.5, 1), Step("Train", StepState.FAILED, 2.0, 2)]
+    axes = lineage_figures.steps_figure(Run("r1", "p", "failed", "", 2.5, "", {}, steps)).axes[0]
+    assert [(bar.get_x(), bar.get_width()) for bar in axes.patches] == [(0.0, 0.5), (0.5, 2.0)]
+    assert [text.get_text() for text in axes.texts] == [" 0.5 s, cached", " 2.0 s, failed"]
