@@ -638,7 +638,8 @@ def test_the_gates_verdict(run: Run) -> None:
         "Where the data depart from the schema and the policy",
         *("Column", "Split", "Severity", "What", "In detail"),
         *(EVIL, "eval", "✗ blocks", "Enum type unexpected string values"),
-        f"expected one of {VALUES[0]}, found {VALUES[2]} (50.0% of the rows); schema: domaindata/a.csv, row 7: {VALUES[1]}",
+        f"expected one of {VALUES[0]}, found {VALUES[2]} (50.0% of the rows); schema: domain"
+        f"data/a.csv, row 7: {VALUES[1]}",
         *("speed", "span 3", "warns", "Comparator l infty high", "expected at most 0.2, found 0.25; policy: drift"),
     ]
     assert page.lines("drift")[-15:] == [
