@@ -21,7 +21,7 @@ from pipeline.data.labels import LabelTally, check_label
 from pipeline.data.schema_types import check_columns, column_type, read_schema
 from pipeline.data.split import assign
 from pipeline.data.training_columns import check_training_columns
-from pipeline.guard.checks import TRAINING as TRAIN_SPLIT
+from pipeline.guard.checks import TRAIN_SPLIT
 from pipeline.guard.column_statistics import row_count
 from pipeline.guard.findings import Verdict
 from pipeline.guard.judge import Evidence, judge

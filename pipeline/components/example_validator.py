@@ -1,4 +1,5 @@
-"""ExampleValidator for wide tables: the stock executor, validating a few columns at a time."""
+"""ExampleValidator for wide tables: the stock executor, validating a few columns at a time, as training data where the
+schema tells environments apart."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from tfx.dsl.components.base import executor_spec
 from tfx.types import standard_component_specs
 from tfx.utils import writer_utils
 
-from pipeline.guard.validation import validate
+from pipeline.guard.validation import TRAINING, known_environment, validate
 
 
 class Executor(executor.Executor):
@@ -19,9 +20,11 @@ class Executor(executor.Executor):
 
     def _Validate(self, inputs: dict[str, Any], outputs: dict[str, Any]) -> anomalies_pb2.Anomalies:  # noqa: N802
         """Of one split."""
+        schema = value_utils.GetSoleValue(inputs, standard_component_specs.SCHEMA_KEY)
         anomalies = validate(
             value_utils.GetSoleValue(inputs, standard_component_specs.STATISTICS_KEY),
-            value_utils.GetSoleValue(inputs, standard_component_specs.SCHEMA_KEY),
+            schema,
+            environment=known_environment(schema, TRAINING),
         )
         folder = value_utils.GetSoleValue(outputs, labels.SCHEMA_DIFF_PATH)
         writer_utils.write_anomalies(f"{folder}/{executor.DEFAULT_FILE_NAME}", anomalies)

@@ -11,7 +11,7 @@ from pipeline.guard.column_statistics import columns, row_count
 from pipeline.guard.findings import Finding
 from pipeline.guard.validation import Statistics
 
-TRAINING = "train"
+TRAIN_SPLIT = "train"
 
 
 def column_checks(statistics: Statistics, split: str, label: str | None) -> list[Finding]:
@@ -37,7 +37,7 @@ def column_checks(statistics: Statistics, split: str, label: str | None) -> list
                 )
             )
         is_label = name == label  # ingestion looks at it (pipeline.data.labels)
-        if split == TRAINING and column.is_constant and column.present > 1 and not is_label:
+        if split == TRAIN_SPLIT and column.is_constant and column.present > 1 and not is_label:
             value = repr(next(iter(column.values))) if column.is_text else f"{column.low:g}"
             expected, found = "several values", f"{value} in every row that has one"
             findings.append(Finding("constant_column", name, split, "check: constant_column", expected, found))

@@ -13,15 +13,12 @@ import pyarrow as pa
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
 from pipeline.guard.anomalies import findings_of
-from pipeline.guard.checks import TRAINING, column_checks, span_checks
+from pipeline.guard.checks import TRAIN_SPLIT, column_checks, span_checks
 from pipeline.guard.drift import drift, drift_from, skew
 from pipeline.guard.findings import Distances, Finding, Verdict
 from pipeline.guard.policy import Policy, Severity
 from pipeline.guard.row_checks import row_checks
-from pipeline.guard.validation import Statistics, validate
-
-SERVING = "SERVING"
-"""The schema's environment in which there is no label."""
+from pipeline.guard.validation import SERVING, TRAINING, Statistics, known_environment, validate
 
 _Rows = Callable[[], Iterable[tuple[str, pa.RecordBatch]]]
 
@@ -58,23 +55,24 @@ def judge(evidence: Evidence, schema: schema_pb2.Schema, policy: Policy) -> Verd
     """Everything that the policy does not ignore, what blocks first."""
     found: list[Finding] = []
     for split, statistics in evidence.splits.items():
-        anomalies = evidence.anomalies.get(split) or validate(statistics, schema)
+        environment = known_environment(schema, TRAINING)
+        anomalies = evidence.anomalies.get(split) or validate(statistics, schema, environment=environment)
         found += _merged(
             findings_of(anomalies, statistics, schema, split), column_checks(statistics, split, evidence.label)
         )
     found += span_checks(evidence.spans, evidence.spans_read, evidence.time_column)
     compared = _compared(schema, evidence.time_column)
     if evidence.previous:
-        changes, drifted = drift_from(*evidence.previous, evidence.splits[TRAINING], compared, policy)
+        changes, drifted = drift_from(*evidence.previous, evidence.splits[TRAIN_SPLIT], compared, policy)
     else:
         changes, drifted = drift(evidence.spans, compared, policy)
     found += changes
     skewed: dict[str, Distances] = {}
     if evidence.serving is not None:
         found += _of_serving(evidence.serving, schema, evidence.label)
-        if TRAINING in evidence.splits:
+        if TRAIN_SPLIT in evidence.splits:
             features = _compared(schema, evidence.label, evidence.time_column)
-            changes, skewed = skew(evidence.splits[TRAINING], evidence.serving, features, policy)
+            changes, skewed = skew(evidence.splits[TRAIN_SPLIT], evidence.serving, features, policy)
             found += changes
     if evidence.rows and evidence.label:
         checks = row_checks(policy, evidence.label, evidence.task)
@@ -105,7 +103,7 @@ def _merged(of_schema: list[Finding], of_checks: list[Finding]) -> list[Finding]
 
 
 def _of_serving(serving: Statistics, schema: schema_pb2.Schema, label: str | None) -> list[Finding]:
-    environment = SERVING if SERVING in schema.default_environment else None
+    environment = known_environment(schema, SERVING)
     anomalies = validate(serving, schema, environment=environment)
     found = _merged(findings_of(anomalies, serving, schema, "serving"), column_checks(serving, "serving", label))
     if environment is None:  # the schema does not say that serving lacks the label, but it does

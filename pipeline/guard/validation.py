@@ -15,6 +15,15 @@ Statistics: TypeAlias = statistics_pb2.DatasetFeatureStatisticsList
 
 COLUMNS_AT_ONCE = 100
 
+TRAINING, SERVING = "TRAINING", "SERVING"
+"""Environments of a schema, by the names that TFX's documents use: what a run learns from, and what a model is asked.
+In SERVING there is no label."""
+
+
+def known_environment(schema: schema_pb2.Schema, name: str) -> str | None:
+    """`name` if the schema tells environments apart; TFDV refuses one that it does not name."""
+    return name if name in schema.default_environment else None
+
 
 def validate(
     statistics: Statistics,

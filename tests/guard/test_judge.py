@@ -170,3 +170,17 @@ def _in_kilometres(rows: pa.RecordBatch) -> pa.RecordBatch:
 def _stored(path: Path, types: dict[str, ColumnType]) -> list[Any]:
     (table,) = pq.read_table(path).combine_chunks().to_batches()
     return [pa.RecordBatch.from_arrays([to_stored(table.column(n), t) for n, t in types.items()], names=list(types))]
+
+
+def test_training_data_need_not_have_what_only_serving_has(statistics: Callable[..., Any]) -> None:
+    feature = 'feature { name: "request" type: BYTES presence { min_fraction: 1 } %s }'
+    environments = 'default_environment: ["TRAINING", "SERVING"] '
+    found = {
+        rule: judge(
+            Evidence(label=None, task="binary", splits={"train": statistics(other=[1, 2])}),
+            schema_of(environments + feature % rule + ' feature { name: "other" type: INT }'),
+            Policy(),
+        ).findings
+        for rule in ("", 'not_in_environment: "TRAINING"')
+    }
+    assert [[finding.feature for finding in findings] for findings in found.values()] == [["request"], []]
