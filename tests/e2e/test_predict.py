@@ -49,7 +49,7 @@ def orders(rows: int = 600) -> list[dict[str, str]]:
                 "weight (kg)": "" if draw.random() < 0.1 else f"{weight:.2f}",
                 "again": "yes" if score + draw.gauss(0, 1) > 0 else "no",
                 "size": ("small", "middle", "large")[min(int(weight / 3), 2)],
-                "price": f"{10 + weight:.1f}",
+                "price": f"{10 + weight + order * 7 % 13 / 4:.1f}",  # and not of the weight alone: that were a leak
             }
         )
     return table
