@@ -166,7 +166,8 @@ def _infer_schema(rows: pa.Table, columns: Mapping[str, ColumnType], label: str)
             kind, schema_pb2.INT
         )
         feature.value_count.min = feature.value_count.max = 1
-        feature.presence.min_count = 1
+        if column.null_count < len(column):  # a column that is empty already may stay so
+            feature.presence.min_count = 1
         if column.null_count == 0:
             feature.presence.min_fraction = 1.0
         if name == label:

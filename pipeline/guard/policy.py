@@ -39,11 +39,11 @@ DEFAULTS: dict[str, Severity] = {
     "comparator_high_num_examples": Severity.WARN,
     "semantic_domain_update": Severity.WARN,
     # Our own.
-    "all_missing": Severity.BLOCK,
     "not_finite": Severity.BLOCK,
     "label_leak": Severity.BLOCK,
     "empty_span": Severity.BLOCK,
     "span_out_of_order": Severity.BLOCK,
+    "all_missing": Severity.WARN,  # where the schema asks for a value, that is a breach, and blocks
     "duplicate_rows": Severity.WARN,
     "label_noise": Severity.WARN,
     "constant_column": Severity.WARN,
