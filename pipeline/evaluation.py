@@ -7,7 +7,8 @@ import math
 
 from tensorflow_model_analysis.proto import config_pb2  # tfma.EvalConfig and the like are only there after tfx
 
-from pipeline.config import PipelineConfig, Threshold
+from pipeline.config import PipelineConfig
+from pipeline.sections import Threshold
 
 LABEL = "label_xf"  # trainer.preprocessing.LABEL, which would import TensorFlow Transform here
 PREDICTION = "prediction"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
-from pipeline.config import PipelineConfig, TimeSplit
+from pipeline.config import PipelineConfig
 from pipeline.data.columns import ColumnType
 from pipeline.data.examples import read_examples
 from pipeline.data.source import SPAN
@@ -18,6 +18,7 @@ from pipeline.guard.validation import Statistics
 from pipeline.lineage.runs import Run
 from pipeline.runners.quiet import output_to
 from pipeline.schema_review import read_statistics
+from pipeline.sections import TimeSplit
 
 
 def recheck(config: PipelineConfig, run: Run, schema: schema_pb2.Schema) -> Verdict:

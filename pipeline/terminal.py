@@ -17,9 +17,10 @@ from rich.markup import escape
 from rich.spinner import Spinner
 from rich.table import Table
 
-from pipeline.config import PipelineConfig, Threshold
+from pipeline.config import PipelineConfig
 from pipeline.guard.findings import Verdict
 from pipeline.lineage.runs import Run, Step, StepState
+from pipeline.sections import Threshold
 
 if TYPE_CHECKING:
     from pipeline.doctor import Finding

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline.config import METRICS, REFERENCE, HashSplit, PipelineConfig, TimeSplit, has_test_split, load
+from pipeline.config import METRICS, REFERENCE, PipelineConfig, load
 from pipeline.errors import ConfigError
+from pipeline.sections import HashSplit, TimeSplit, has_test_split
 
 SMALLEST = """
 name: cats

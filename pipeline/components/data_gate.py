@@ -19,7 +19,7 @@ from tfx.types import artifact, artifact_utils, channel, component_spec, standar
 from tfx.utils import io_utils
 
 from pipeline.components.example_gen import SUMMARY_FILE
-from pipeline.config import Data, PipelineConfig, Split
+from pipeline.config import PipelineConfig
 from pipeline.data import source, tfrecord_source
 from pipeline.data.columns import ColumnType
 from pipeline.errors import DataError
@@ -28,6 +28,7 @@ from pipeline.guard.policy import Policy
 from pipeline.guard.rows import Source, with_rows
 from pipeline.guard.table_statistics import table_statistics
 from pipeline.guard.validation import Statistics
+from pipeline.sections import Data, Split
 
 VERDICT_FILE = "verdict.json"
 BLESSED = "blessed"

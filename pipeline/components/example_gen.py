@@ -24,7 +24,7 @@ from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils, proto_utils
 
-from pipeline.config import Data, PipelineConfig, Split
+from pipeline.config import PipelineConfig
 from pipeline.data import source
 from pipeline.data.columns import ColumnType
 from pipeline.data.labels import LabelTally, check_label
@@ -33,6 +33,7 @@ from pipeline.data.shards import ROW_GROUP_ROWS, ParquetShard, Shard, TFExampleS
 from pipeline.data.split import assign, split_names
 from pipeline.data.training_columns import check_training_columns
 from pipeline.errors import DataError
+from pipeline.sections import Data, Split
 
 SUMMARY_FILE = "ingestion.json"
 """In the Examples artifact: rows per split, labels, files and spans read; of a table with spans the shards' digests."""

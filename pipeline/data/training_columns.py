@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pipeline.config import Data, Split
 from pipeline.data.columns import ColumnType
 from pipeline.data.convert import nearest
 from pipeline.errors import DataError
+from pipeline.sections import Data, Split
 
 
 def check_training_columns(columns: Mapping[str, ColumnType], path: str, data: Data, split: Split) -> None:

@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipeline.config import GroupSplit, HashSplit, TimeSplit
 from pipeline.data import source
 from pipeline.data.columns import ColumnType
 from pipeline.data.convert import shorten
 from pipeline.data.split import assign, split_names
 from pipeline.errors import DataError
 from pipeline.guard.findings import Finding, OffendingRow, Verdict
+from pipeline.sections import GroupSplit, HashSplit, TimeSplit
 
 _BATCH_ROWS = 65_536
 

@@ -10,9 +10,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pytest
 
-from pipeline.config import GroupSplit, HashSplit, TimeSplit
 from pipeline.data.split import assign, split_names
 from pipeline.errors import DataError
+from pipeline.sections import GroupSplit, HashSplit, TimeSplit
 
 ROWS = pa.record_batch(
     {
