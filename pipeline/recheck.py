@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
+from tensorflow_metadata.proto.v0 import schema_pb2
 
 from pipeline.config import PipelineConfig
 from pipeline.data.columns import ColumnType
 from pipeline.data.examples import read_examples
 from pipeline.data.source import SPAN
+from pipeline.data.statistics_files import read_span, read_split, spans_in, splits_in
 from pipeline.guard.findings import Verdict
 from pipeline.guard.judge import Evidence, judge
 from pipeline.guard.policy import read_policy
 from pipeline.guard.rows import Source, with_rows
-from pipeline.guard.validation import Statistics
 from pipeline.lineage.runs import Run
 from pipeline.runners.quiet import output_to
-from pipeline.schema_review import read_statistics
 from pipeline.sections import TimeSplit
 
 
@@ -27,17 +24,17 @@ def recheck(config: PipelineConfig, run: Run, schema: schema_pb2.Schema) -> Verd
     Raises:
         ConfigError: the policy cannot be read.
     """
-    (statistics,) = (Path(artifact.uri) for artifact in run.artifacts["StatisticsGen"])
-    (examples,) = (Path(artifact.uri) for artifact in run.artifacts["TableExampleGen"])
+    (statistics,) = (artifact.uri for artifact in run.artifacts["StatisticsGen"])
+    (examples,) = (artifact.uri for artifact in run.artifacts["TableExampleGen"])
     ingestion = run.ingestion or {}
     columns = {name: ColumnType(kind) for name, kind in ingestion["columns"].items()}
     policy = read_policy(config.policy_file)
-    splits = read_statistics(statistics)
+    splits = {name: read_split(statistics, name) for name in splits_in(statistics)}
     evidence = Evidence(
         label=config.data.label,
         task=config.data.task,
         splits=splits,
-        spans={int(file.parent.name.removeprefix("Span-")): _read(file) for file in statistics.glob("Span-*/*.pb")},
+        spans={number: read_span(statistics, number) for number in spans_in(statistics)},
         spans_read=ingestion["spans"] if SPAN in config.data_pattern else (),
         time_column=config.split.column if isinstance(config.split, TimeSplit) else None,
         rows=lambda: ((split, batch) for split in splits for batch in read_examples(examples, split, columns)),
@@ -45,7 +42,3 @@ def recheck(config: PipelineConfig, run: Run, schema: schema_pb2.Schema) -> Verd
     source = Source(config.data_pattern, columns, config.data.spans, config.data.label, config.split)
     with output_to(config.root / "logs" / "recheck.log"):  # TensorFlow's chatter, as it is loaded
         return with_rows(judge(evidence, schema, policy), {"training": source}, policy.rows)
-
-
-def _read(file: Path) -> Statistics:
-    return statistics_pb2.DatasetFeatureStatisticsList.FromString(file.read_bytes())

@@ -6,24 +6,23 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ml_metadata import MetadataStore
-from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
+from tensorflow_metadata.proto.v0 import schema_pb2
 
 from pipeline.config import PipelineConfig
 from pipeline.data.columns import ColumnType
 from pipeline.data.convert import nearest
 from pipeline.data.schema_types import check_columns, parse_schema, read_schema, read_schema_text
+from pipeline.data.statistics_files import read_split, splits_in
 from pipeline.errors import PipelineError
-from pipeline.guard.proposals import Proposal, propose
+from pipeline.guard.proposal import Proposal
+from pipeline.guard.proposals import propose
 from pipeline.guard.schema_text import replacing, write
+from pipeline.guard.validation import TRAINING
 from pipeline.lineage.runs import Artifact, Run, find_run, list_runs
 from pipeline.lineage.schema_versions import SchemaVersion, StatisticsSource, record_version, version_of
 from pipeline.lineage.store import open_existing_store
-
-ENVIRONMENT = "TRAINING"
-"""What a run's data are, where a schema tells environments apart."""
 
 
 @dataclass(frozen=True)
@@ -81,11 +80,11 @@ def review(config: PipelineConfig) -> Review:
             propose(
                 schema,
                 read_schema(inferred),
-                read_statistics(Path(statistics.uri)),
+                {split: read_split(statistics.uri, split) for split in splits_in(statistics.uri)},
                 column_types={
                     name: ColumnType(kind) for name, kind in (run.ingestion or {}).get("columns", {}).items()
                 },
-                environment=ENVIRONMENT if _knows_environment(schema) else None,
+                environment=TRAINING if _tells_training(schema) else None,
             )
         ),
     )
@@ -167,15 +166,6 @@ def approve_schema(
     return Approval(state, tuple(proposals), difference, version)
 
 
-def read_statistics(folder: Path) -> dict[str, Any]:
-    """A statistics artifact by split."""
-    files = {file.parent.name.removeprefix("Split-"): file for file in folder.glob("Split-*/FeatureStats.pb")}
-    return {
-        split: statistics_pb2.DatasetFeatureStatisticsList.FromString(files[split].read_bytes())
-        for split in sorted(files, key=("train", "eval", "test").index)
-    }
-
-
 def _chosen(proposals: tuple[Proposal, ...], features: Sequence[str]) -> tuple[Proposal, ...]:
     proposed = list(dict.fromkeys(proposal.feature for proposal in proposals))
     for name in features:
@@ -205,7 +195,8 @@ def _latest_statistics(store: MetadataStore, pipeline: str) -> tuple[Run, Artifa
     )
 
 
-def _knows_environment(schema: schema_pb2.Schema) -> bool:
-    return ENVIRONMENT in schema.default_environment or any(
-        ENVIRONMENT in (*feature.in_environment, *feature.not_in_environment) for feature in schema.feature
+def _tells_training(schema: schema_pb2.Schema) -> bool:
+    """Whether the schema tells the training, which a run's data are for, from other environments."""
+    return TRAINING in schema.default_environment or any(
+        TRAINING in (*feature.in_environment, *feature.not_in_environment) for feature in schema.feature
     )

@@ -15,7 +15,7 @@ from rich.table import Table
 from pipeline.config import PipelineConfig
 from pipeline.data.schema_types import read_schema_text
 from pipeline.errors import WorkspaceError
-from pipeline.guard.proposals import Proposal
+from pipeline.guard.proposal import Proposal
 from pipeline.lineage.schema_versions import SchemaVersion, find_version, list_versions, version_of
 from pipeline.lineage.store import open_existing_store
 from pipeline.schema_review import Approval, Review

@@ -9,17 +9,17 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import pyarrow as pa
 from rich.markup import escape
-from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from pipeline.config import PipelineConfig
 from pipeline.data import source
 from pipeline.data.labels import LabelTally, check_label
 from pipeline.data.schema_types import check_columns, column_type, read_schema
 from pipeline.data.split import assign
+from pipeline.data.statistics_files import Statistics, read_span, read_split, spans_in, splits_in
 from pipeline.data.training_columns import check_training_columns
 from pipeline.guard.checks import TRAIN_SPLIT
 from pipeline.guard.column_statistics import row_count
@@ -27,14 +27,12 @@ from pipeline.guard.findings import Verdict
 from pipeline.guard.judge import Evidence, judge
 from pipeline.guard.policy import read_policy
 from pipeline.guard.rows import Source, with_rows
-from pipeline.guard.validation import Statistics
+from pipeline.guard.validation import SERVING, TRAINING
 from pipeline.lineage.runs import Run, find_run, list_runs
 from pipeline.lineage.store import open_existing_store
 from pipeline.runners.quiet import output_to
 from pipeline.terminal import Screen, console_for, print_data_verdict
 
-TRAINING: Final = "TRAINING"
-SERVING: Final = "SERVING"
 Environment = Literal["TRAINING", "SERVING"]
 """Of the schema."""
 
@@ -71,21 +69,13 @@ class _LastRun:
     """The newest run that ended well and whose statistics are still there."""
 
     run: Run
-    folder: Path
-
-    @property
-    def spans(self) -> list[int]:
-        return sorted(int(path.name.removeprefix("Span-")) for path in self.folder.glob("Span-*"))
+    statistics: str
 
     @property
     def labels(self) -> dict[str, Any] | None:
         """What ingestion counted of them (pipeline.data.labels), but for the rows that lacked one."""
         ingestion = self.run.ingestion
         return ingestion["labels"] | {"unlabelled": 0} if ingestion else None
-
-    def statistics(self, name: str) -> Statistics:
-        content = (self.folder / name / "FeatureStats.pb").read_bytes()
-        return statistics_pb2.DatasetFeatureStatisticsList.FromString(content)
 
 
 def validate_table(config: PipelineConfig, table: str, environment: Environment | None, as_json: bool) -> bool:
@@ -144,7 +134,7 @@ def validate(config: PipelineConfig, table: str, environment: Environment | None
     rows = _Rows(where, config)
     last = _last_run(config)
 
-    from pipeline.guard.table_statistics import table_statistics  # imports TFDV, which takes seconds
+    from pipeline.data.table_statistics import table_statistics  # imports TFDV, which takes seconds
 
     statistics = table_statistics(rows.read(counted=True))
     if environment == TRAINING:
@@ -155,7 +145,7 @@ def validate(config: PipelineConfig, table: str, environment: Environment | None
         )
         evidence, compared_with = _as_training(config, files[0].path, statistics, rows, last)
     else:
-        splits = {TRAIN_SPLIT: last.statistics(f"Split-{TRAIN_SPLIT}")} if last else {}
+        splits = {TRAIN_SPLIT: read_split(last.statistics, TRAIN_SPLIT)} if last else {}
         evidence = Evidence(label, config.data.task, splits, serving=statistics)
         compared_with = f"the training split of run {last.run.run_id}" if last else ""
     verdict = judge(evidence, schema, policy)
@@ -211,14 +201,14 @@ def _as_training(
     spans: dict[int, Statistics] = {}
     previous: tuple[str, Statistics] | None = None
     compared_with = ""
-    if last and last.spans:
+    if last and (known := spans_in(last.statistics)):
         own = source.span_of(str(Path(file).resolve()), config.data_pattern)
-        number = last.spans[-1] + 1 if own is None else own
-        if earlier := [span for span in last.spans if span < number]:
-            spans = {earlier[-1]: last.statistics(f"Span-{earlier[-1]}"), number: statistics}
+        number = known[-1] + 1 if own is None else own
+        if earlier := [span for span in known if span < number]:
+            spans = {earlier[-1]: read_span(last.statistics, earlier[-1]), number: statistics}
             compared_with = f"span {earlier[-1]} of run {last.run.run_id}"
     elif last:
-        previous = "training", last.statistics(f"Split-{TRAIN_SPLIT}")
+        previous = "training", read_split(last.statistics, TRAIN_SPLIT)
         compared_with = f"the training split of run {last.run.run_id}"
     evidence = Evidence(
         label=config.data.label,
@@ -241,9 +231,8 @@ def _last_run(config: PipelineConfig) -> _LastRun | None:
             continue
         run = find_run(store, config.name, listed.run_id)
         for artifact in run.artifacts.get("StatisticsGen", []):
-            folder = Path(artifact.uri)
-            if (folder / f"Split-{TRAIN_SPLIT}" / "FeatureStats.pb").exists():
-                return _LastRun(run, folder)
+            if TRAIN_SPLIT in splits_in(artifact.uri):
+                return _LastRun(run, artifact.uri)
     return None
 
 

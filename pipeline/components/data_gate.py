@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, ClassVar
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-from apache_beam.io.filesystems import FileSystems
 from pydantic import TypeAdapter
-from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
+from tensorflow_metadata.proto.v0 import anomalies_pb2
 from tfx.dsl.components.base import base_component, base_executor, executor_spec
-from tfx.dsl.io import fileio
 from tfx.types import artifact, artifact_utils, channel, component_spec, standard_artifacts
 from tfx.utils import io_utils
 
 from pipeline.components.example_gen import SUMMARY_FILE
 from pipeline.config import PipelineConfig
-from pipeline.data import source, tfrecord_source
+from pipeline.data import source
+from pipeline.data.artifact_files import open_file
 from pipeline.data.columns import ColumnType
+from pipeline.data.examples import read_examples
+from pipeline.data.statistics_files import Statistics, read_span, read_split, spans_in
+from pipeline.data.table_statistics import table_statistics
 from pipeline.errors import DataError
 from pipeline.guard.judge import Evidence, judge
 from pipeline.guard.policy import Policy
 from pipeline.guard.rows import Source, with_rows
-from pipeline.guard.table_statistics import table_statistics
-from pipeline.guard.validation import Statistics
 from pipeline.sections import Data, Split
 
 VERDICT_FILE = "verdict.json"
@@ -54,7 +50,8 @@ class Executor(base_executor.BaseExecutor):
         data = Data.model_validate(request["data"])
         split: Split = TypeAdapter(Split).validate_python(request["split"])
         schema = io_utils.SchemaReader().read(io_utils.get_only_uri_in_dir(inputs["schema"].uri))
-        ingestion = json.loads(io_utils.read_string_file(f"{inputs['examples'].uri}/{SUMMARY_FILE}"))
+        examples, statistics, anomalies = (inputs[key].uri for key in ("examples", "statistics", "anomalies"))
+        ingestion = json.loads(io_utils.read_string_file(f"{examples}/{SUMMARY_FILE}"))
         columns = {name: ColumnType(value) for name, value in ingestion["columns"].items()}
         splits = artifact_utils.decode_split_names(inputs["examples"].split_names)
         sources = {"training": Source(request["pattern"], columns, data.spans, data.label, split)}
@@ -62,24 +59,16 @@ class Executor(base_executor.BaseExecutor):
         if request["serving"]:
             sources["serving"], serving = _read_serving(request["serving"], columns, data)
 
-        folder = inputs["statistics"].uri
         evidence = Evidence(
             label=data.label,
             task=data.task,
-            splits={name: _statistics(f"{folder}/Split-{name}") for name in splits},
-            anomalies={
-                name: anomalies_pb2.Anomalies.FromString(_read(f"{inputs['anomalies'].uri}/Split-{name}/SchemaDiff.pb"))
-                for name in splits
-            },
-            spans={
-                int(name.removeprefix("Span-").rstrip("/")): _statistics(f"{folder}/{name}")
-                for name in fileio.listdir(folder)
-                if name.startswith("Span-")
-            },
+            splits={name: read_split(statistics, name) for name in splits},
+            anomalies={name: _anomalies(f"{anomalies}/Split-{name}/SchemaDiff.pb") for name in splits},
+            spans={number: read_span(statistics, number) for number in spans_in(statistics)},
             spans_read=ingestion["spans"] if source.SPAN in request["pattern"] else (),
             time_column=split.column if split.by == "time" else None,
             serving=serving,
-            rows=lambda: _rows(inputs["examples"].uri, splits, columns),
+            rows=lambda: ((name, batch) for name in splits for batch in read_examples(examples, name, columns)),
         )
         verdict = with_rows(judge(evidence, schema, policy), sources, policy.rows)
         output = artifact_utils.get_single_instance(output_dict["verdict"])
@@ -99,28 +88,9 @@ def _read_serving(pattern: str, columns: dict[str, ColumnType], data: Data) -> t
     return Source(pattern, found), statistics
 
 
-def _rows(uri: str, splits: list[str], columns: dict[str, ColumnType]) -> Iterator[tuple[str, pa.RecordBatch]]:
-    """(split, rows in their stored types), from the shards of the examples."""
-    for split in splits:
-        for name in sorted(fileio.listdir(f"{uri}/Split-{split}")):
-            path = f"{uri}/Split-{split}/{name}"
-            if name.endswith(".parquet"):
-                with FileSystems.open(path) as file:
-                    for batch in pq.ParquetFile(file).iter_batches(_BATCH_ROWS):
-                        yield split, batch
-            else:
-                for batch in tfrecord_source.read(path, columns, _BATCH_ROWS):
-                    yield split, batch
-
-
-def _statistics(folder: str) -> Statistics:
-    return statistics_pb2.DatasetFeatureStatisticsList.FromString(_read(f"{folder}/FeatureStats.pb"))
-
-
-def _read(path: str) -> bytes:
-    with fileio.open(path, "rb") as file:
-        content: bytes = file.read()
-        return content
+def _anomalies(path: str) -> anomalies_pb2.Anomalies:
+    with open_file(path) as file:
+        return anomalies_pb2.Anomalies.FromString(file.read())
 
 
 class DataGateSpec(component_spec.ComponentSpec):
@@ -181,8 +151,7 @@ def _fingerprint(pattern: str | None) -> str:
     if pattern is None or "://" in pattern:
         return ""
     try:
-        stats = [(file.path, Path(file.path).stat()) for file in source.find_files(pattern)]
+        states = source.file_states(source.find_files(pattern))
     except DataError:  # a run says so before it begins; a job may be compiled elsewhere
         return ""
-    described = [[path, found.st_size, found.st_mtime_ns] for path, found in stats]
-    return hashlib.sha256(json.dumps(described).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(states).encode()).hexdigest()

@@ -1,9 +1,8 @@
 """StatisticsGen in columns: TFDV's statistics of every split, and of every span, from one pass over the rows.
 
 Stock StatisticsGen builds some twenty Beam stages for each split, which on the flights cost more than the counting.
-Here TFDV's generators count a row group at once and their own merging sums up: two stages, whatever the number of
-splits and spans. Top values and uniques come from TFDV's sketches: exact up to `EXACT_VALUES` distinct values in a
-column and within the sketches' stated error beyond, so that memory stays bounded.
+Here TFDV's generators (pipeline.data.table_statistics) count a row group at once and their own merging sums up: two
+stages, whatever the number of splits and spans.
 """
 
 from __future__ import annotations
@@ -11,40 +10,26 @@ from __future__ import annotations
 import pickle
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import apache_beam as beam
 import pyarrow as pa
-from tensorflow_data_validation.statistics.generators import basic_stats_generator, top_k_uniques_sketch_stats_generator
-from tensorflow_metadata.proto.v0 import statistics_pb2
 from tfx.components.statistics_gen import component
 from tfx.components.util import examples_utils, tfxio_utils
 from tfx.dsl.components.base import base_beam_executor, executor_spec
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils
-from tfx_bsl.statistics import merge_util
 
-from pipeline.data import histograms, parquet_tfxio
+from pipeline.data import parquet_tfxio
 from pipeline.data.shards import span_of
+from pipeline.data.statistics_files import Statistics
+from pipeline.data.table_statistics import Accumulators, accumulate, extract, merge
 
 parquet_tfxio.install()
-histograms.install()
 
-EXACT_VALUES = 65_536
-
-_BASIC = basic_stats_generator.BasicStatsGenerator()
-_TOP_VALUES = top_k_uniques_sketch_stats_generator.TopKUniquesSketchStatsGenerator(
-    num_top_values=20,  # this and the next as in tfdv.StatsOptions
-    num_rank_histogram_buckets=1000,
-    num_misragries_buckets=EXACT_VALUES,
-    num_kmv_buckets=EXACT_VALUES,
-)
-_GENERATORS = (_BASIC, _TOP_VALUES)
-
-
-Total = list[Any] | bytes | None
-"""An accumulator for each of the generators, or that pickled, or none yet."""
+Total: TypeAlias = Accumulators | bytes | None
+"""What is counted, or that pickled, or nothing yet."""
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):
@@ -79,12 +64,12 @@ def _count(pipeline: beam.Pipeline, examples: Any) -> beam.PCollection[tuple[str
             pipeline
             | "ListRowGroups" >> beam.Create(row_groups)
             | "SpreadRowGroups" >> beam.Reshuffle()  # else one worker of a cluster would read them all
-            | "CountRowGroup" >> beam.FlatMapTuple(lambda part, read, group: _accumulate(part, read(group)))
+            | "CountRowGroup" >> beam.FlatMapTuple(lambda part, read, group: _packed(part, read(group)))
         )
     return [
         pipeline
         | f"Read{part}" >> source.BeamSource()
-        | f"Count{part}" >> beam.FlatMap(lambda batch, part: _accumulate(part, [batch]), part)
+        | f"Count{part}" >> beam.FlatMap(lambda batch, part: _packed(part, [batch]), part)
         for part, source in sources.items()
     ] | beam.Flatten()
 
@@ -101,17 +86,13 @@ def _files(examples: Any) -> Mapping[tuple[str, ...], list[str]]:
     return files
 
 
-def _accumulate(folders: tuple[str, ...], batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[str, bytes]]:
+def _packed(folders: tuple[str, ...], batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[str, bytes]]:
     """The same accumulators for each folder, pickled.
 
     Left to Beam's coder, every sketch in them would be pickled, and more than once. And nobody else must hold what is
     merged into: merging changes it.
     """
-    accumulators = [generator.create_accumulator() for generator in _GENERATORS]
-    for batch in batches:
-        pairs = zip(_GENERATORS, accumulators, strict=True)
-        accumulators = [generator.add_input(accumulator, batch) for generator, accumulator in pairs]
-    packed = pickle.dumps(accumulators)
+    packed = pickle.dumps(accumulate(batches))
     for folder in folders:
         yield folder, packed
 
@@ -128,27 +109,24 @@ class _SumUp(beam.CombineFn):
     def merge_accumulators(self, totals: Iterable[Total]) -> Total:
         merged: Total = None
         for total in totals:
-            if merged is None or total is None:
-                merged = merged or total
-            else:
-                pairs = zip(_GENERATORS, _unpacked(merged), _unpacked(total), strict=True)
-                merged = [generator.merge_accumulators(pair) for generator, *pair in pairs]
+            if merged is None:
+                merged = total
+            elif total is not None:
+                merged = merge(_unpacked(merged), _unpacked(total))
         return merged
 
     def compact(self, total: Total) -> Total:
         return pickle.dumps(total) if isinstance(total, list) else total
 
-    def extract_output(self, total: Total) -> statistics_pb2.DatasetFeatureStatisticsList:
-        pairs = zip(_GENERATORS, _unpacked(total), strict=True)
-        outputs = [generator.extract_output(generator.compact(part)) for generator, part in pairs]
-        return merge_util.merge_dataset_feature_statistics(outputs)
+    def extract_output(self, total: Total) -> Statistics:
+        return extract(_unpacked(total))
 
 
-def _unpacked(total: Total) -> list[Any]:
+def _unpacked(total: Total) -> Accumulators:
     return pickle.loads(total) if isinstance(total, bytes) else total or []
 
 
-def _write(found: tuple[str, statistics_pb2.DatasetFeatureStatisticsList], uri: str) -> None:
+def _write(found: tuple[str, Statistics], uri: str) -> None:
     folder, statistics = found
     io_utils.write_bytes_file(f"{uri}/{folder}/FeatureStats.pb", statistics.SerializeToString())
 

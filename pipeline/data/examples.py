@@ -1,4 +1,4 @@
-"""The rows that ingestion kept, read back on this machine: Parquet, or TFRecords of tf.Examples."""
+"""The rows that ingestion kept, read back: Parquet, or TFRecords of tf.Examples."""
 
 from __future__ import annotations
 
@@ -9,18 +9,26 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.data import tfrecord_source
+from pipeline.data.artifact_files import find, open_file
 from pipeline.data.columns import ColumnType
 
 _BATCH_ROWS = 65_536
 
 
 def read_examples(
-    artifact: Path, split: str, columns: Mapping[str, ColumnType], batch_rows: int = _BATCH_ROWS
+    artifact: str | Path, split: str, columns: Mapping[str, ColumnType], batch_rows: int = _BATCH_ROWS
 ) -> Iterator[pa.RecordBatch]:
-    """The given columns of a split of an Examples artifact, in their stored types, shard by shard."""
-    for path in sorted((artifact / f"Split-{split}").iterdir()):
-        if path.suffix == ".parquet":
-            with pq.ParquetFile(path) as file:
+    """The given columns of a split of an Examples artifact, in their stored types, shard by shard.
+
+    Raises:
+        FileNotFoundError: the split has no shard; ingestion lets no split be empty.
+    """
+    paths = find(artifact, f"Split-{split}/*")
+    if not paths:
+        raise FileNotFoundError(f"no examples in {artifact}/Split-{split}")
+    for path in paths:
+        if path.endswith(".parquet"):
+            with open_file(path) as opened, pq.ParquetFile(opened) as file:
                 yield from file.iter_batches(batch_rows, columns=list(columns))
         else:
-            yield from tfrecord_source.read(str(path), columns, batch_rows)
+            yield from tfrecord_source.read(path, columns, batch_rows)

@@ -88,6 +88,11 @@ def find_files(pattern: str, spans: tuple[int, int] | None = None) -> list[Sourc
     return sorted(kept, key=lambda file: (file.span, file.path))
 
 
+def file_states(files: Sequence[SourceFile]) -> list[tuple[str, int, int]]:
+    """Path, size in bytes and time of change in nanoseconds of each: what tells, unread, whether a table changed."""
+    return [(file.path, (stat := Path(file.path).stat()).st_size, stat.st_mtime_ns) for file in files]
+
+
 def span_of(path: str, pattern: str) -> int | None:
     """The span that a file would be in a table; None if it would be no file of it, or the table has no spans."""
     matcher = _span_matcher(pattern)

@@ -10,9 +10,9 @@ import pyarrow.compute as pc
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
 from pipeline.data.convert import shorten
+from pipeline.data.statistics_files import Statistics
 from pipeline.guard.column_statistics import Column, columns, row_count
 from pipeline.guard.findings import Finding
-from pipeline.guard.validation import Statistics
 
 if TYPE_CHECKING:
     from pipeline.guard.findings import Offends

@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from itertools import pairwise
 
+from pipeline.data.statistics_files import Statistics
 from pipeline.guard.anomalies import is_infinite
 from pipeline.guard.column_statistics import columns, row_count
 from pipeline.guard.findings import Finding
-from pipeline.guard.validation import Statistics
 
 TRAIN_SPLIT = "train"
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
-from pipeline.guard.validation import Statistics
+from pipeline.data.statistics_files import Statistics
 
 _TYPES = statistics_pb2.FeatureNameStatistics
 

@@ -14,11 +14,12 @@ import pyarrow.compute as pc
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
 from pipeline.data.convert import shorten
+from pipeline.data.statistics_files import Statistics
 from pipeline.guard.anomalies import listed
 from pipeline.guard.column_statistics import Column, columns
 from pipeline.guard.findings import Distances, Finding, percent
 from pipeline.guard.policy import Policy
-from pipeline.guard.validation import Statistics, validate
+from pipeline.guard.validation import validate
 
 if TYPE_CHECKING:
     from pipeline.guard.findings import Offends

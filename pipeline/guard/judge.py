@@ -12,13 +12,14 @@ from dataclasses import dataclass, field, replace
 import pyarrow as pa
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
+from pipeline.data.statistics_files import Statistics
 from pipeline.guard.anomalies import findings_of
 from pipeline.guard.checks import TRAIN_SPLIT, column_checks, span_checks
 from pipeline.guard.drift import drift, drift_from, skew
 from pipeline.guard.findings import Distances, Finding, Verdict
 from pipeline.guard.policy import Policy, Severity
 from pipeline.guard.row_checks import row_checks
-from pipeline.guard.validation import SERVING, TRAINING, Statistics, known_environment, validate
+from pipeline.guard.validation import SERVING, TRAINING, known_environment, validate
 
 _Rows = Callable[[], Iterable[tuple[str, pa.RecordBatch]]]
 

@@ -7,15 +7,16 @@ milliseconds, per thousand. Fed with some columns and their domains only, it fin
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TypeAlias
+from typing import Final
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 
-Statistics: TypeAlias = statistics_pb2.DatasetFeatureStatisticsList
+from pipeline.data.statistics_files import Statistics
 
 COLUMNS_AT_ONCE = 100
 
-TRAINING, SERVING = "TRAINING", "SERVING"
+TRAINING: Final = "TRAINING"
+SERVING: Final = "SERVING"
 """Environments of a schema, by the names that TFX's documents use: what a run learns from, and what a model is asked.
 In SERVING there is no label."""
 

@@ -61,6 +61,11 @@ class SchemaVersion:
             return f"approved by {self.reviewer}"
         return "as first seen, not reviewed" if self.number == 1 else "edited by hand, not approved"
 
+    @property
+    def run_properties(self) -> dict[str, str]:
+        """What is on record of a run that it guards."""
+        return {"schema_digest": self.digest, "schema_version": str(self.number), "schema_review": self.review}
+
     def to_json(self) -> dict[str, Any]:
         """Plain data for a script, without the text."""
         plain = {key: value for key, value in asdict(self).items() if key != "text"}

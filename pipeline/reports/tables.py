@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.guard.findings import Verdict, percent
-from pipeline.guard.proposals import Proposal
+from pipeline.guard.proposal import Proposal
 from pipeline.lineage.runs import Run
 from pipeline.lineage.schema_versions import SchemaVersion
 from pipeline.reports.artifacts import Column, SplitStatistics

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +13,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import schema_pb2
 
 from pipeline import cli
+from pipeline.config import REFERENCE, load
+from pipeline.data.schema_types import read_schema
 from pipeline.flights import collect
 
 ROWS_A_MONTH = 1500
@@ -55,6 +59,22 @@ def flights(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / path.parent.name).mkdir()
         pq.write_table(month.take(chosen), folder / path.parent.name / path.name)
     return folder
+
+
+@pytest.fixture(scope="session")
+def narrow_schema() -> Callable[[Path, Collection[str]], Path]:
+    """`narrow_schema(file, columns)` writes what the curated schema of the flights says of those columns."""
+    curated = read_schema(load(REFERENCE).schema_file)
+
+    def write(file: Path, columns: Collection[str]) -> Path:
+        narrow = schema_pb2.Schema()
+        narrow.CopyFrom(curated)
+        del narrow.feature[:]
+        narrow.feature.extend(feature for feature in curated.feature if feature.name in columns)
+        file.write_text(text_format.MessageToString(narrow))
+        return file
+
+    return write
 
 
 @contextmanager

@@ -13,8 +13,6 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from google.protobuf import text_format
-from tensorflow_metadata.proto.v0 import schema_pb2
 
 from pipeline.config import load
 from pipeline.guard.findings import Finding, Verdict
@@ -24,7 +22,6 @@ from pipeline.lineage.store import open_store
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[2]
 COLUMNS = ["scheduled_departure", "carrier", "origin", "distance_miles", "humidity_pct", "late"]
 BEHIND = {"Transform", "Trainer", "Evaluator", "Pusher"}
 
@@ -73,16 +70,12 @@ def shared(longhaul: Callable[..., Any], tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.fixture
-def desk(shared: Desk, months: dict[int, pd.DataFrame]) -> Desk:
+def desk(shared: Desk, months: dict[int, pd.DataFrame], narrow_schema: Callable[..., Path]) -> Desk:
     """As it was at first."""
     for month, table in months.items():
         table.to_csv(shared.table(month), index=False)
     shared.set_policy(None)
-    schema = text_format.Parse((ROOT / "schema" / "flights.pbtxt").read_text(), schema_pb2.Schema())
-    kept = [feature for feature in schema.feature if feature.name in COLUMNS]
-    del schema.feature[:]
-    schema.feature.extend(kept)
-    (shared.folder / "three.pbtxt").write_text(text_format.MessageToString(schema))
+    narrow_schema(shared.folder / "three.pbtxt", COLUMNS)
     document = {
         "name": "three",
         "data": {"path": "span-{SPAN}.csv", "label": "late", "task": "binary"},

@@ -39,7 +39,11 @@ def test_files_of_equal_content_are_told_apart() -> None:
 
 @pytest.mark.slow
 def test_a_new_span_is_all_that_is_read(
-    flights: Path, longhaul: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    flights: Path,
+    longhaul: Callable[..., Any],
+    narrow_schema: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(analyzer_cache, "WORTHWHILE_ROWS", 0)
 
@@ -58,7 +62,7 @@ def test_a_new_span_is_all_that_is_read(
         config = load(tmp_path / "config.yaml")
         return find_run(open_store(config), config.name, "latest")
 
-    narrow = _narrow_schema(tmp_path)
+    narrow = narrow_schema(tmp_path / "schema.pbtxt", COLUMNS)
     first, same, grown = transform(2, "growing"), transform(2, "growing"), transform(3, "growing")
     again, fresh = transform(3, "growing"), transform(3, "fresh")
     assert [_state(run) for run in (first, same, grown, again)] == [
@@ -81,19 +85,6 @@ def _columns(flights: Path) -> Any:
     import pyarrow.parquet as pq
 
     return pq.read_schema(next(flights.glob("span-*/flights.parquet")))
-
-
-def _narrow_schema(folder: Path) -> Path:
-    from google.protobuf import text_format
-
-    from pipeline.data.schema_types import read_schema
-
-    schema = read_schema(load().schema_file)
-    kept = [feature for feature in schema.feature if feature.name in COLUMNS]
-    del schema.feature[:]
-    schema.feature.extend(kept)
-    (folder / "schema.pbtxt").write_text(text_format.MessageToString(schema))
-    return folder / "schema.pbtxt"
 
 
 def _state(run: Run) -> StepState:

@@ -10,7 +10,7 @@ import pytest
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from pipeline.guard.table_statistics import table_statistics
+from pipeline.data.table_statistics import table_statistics
 from pipeline.guard.validation import Statistics
 
 

@@ -16,11 +16,11 @@ from pipeline.config import load
 from pipeline.data.columns import ColumnType
 from pipeline.data.convert import to_stored
 from pipeline.data.schema_types import column_type, read_schema
+from pipeline.data.table_statistics import table_statistics
 from pipeline.flights import collect
 from pipeline.guard.findings import Verdict
 from pipeline.guard.judge import Evidence, judge
 from pipeline.guard.policy import Policy, Severity, read_policy
-from pipeline.guard.table_statistics import table_statistics
 from tests.guard.conftest import batch, schema_of
 
 SCHEMA = schema_of("""

@@ -12,7 +12,8 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
 from pipeline.data.columns import ColumnType
-from pipeline.guard.proposals import Proposal, propose
+from pipeline.guard.proposal import Proposal
+from pipeline.guard.proposals import propose
 
 ROWS = 1000
 

@@ -1,0 +1,38 @@
+"""Files of artifacts, on this machine or where else Beam reads.
+
+Beam takes seconds to import, hence only for an address such as gs://bucket/folder.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+
+
+def find(folder: str | Path, pattern: str) -> list[str]:
+    """The paths below `folder` that match a glob, sorted; none if there is no such folder."""
+    if not _is_elsewhere(folder):
+        return sorted(str(path) for path in Path(folder).glob(pattern))
+    from apache_beam.io.filesystems import FileSystems
+
+    (result,) = FileSystems.match([f"{folder}/{pattern}"])
+    return sorted(found.path for found in result.metadata_list)
+
+
+def open_file(path: str) -> pa.NativeFile:
+    """For reading bytes, as they are stored.
+
+    Raises:
+        OSError: it cannot be read; FileNotFoundError of a file of this machine that is not there.
+    """
+    if not _is_elsewhere(path):
+        return pa.OSFile(path)
+    from apache_beam.io.filesystem import CompressionTypes
+    from apache_beam.io.filesystems import FileSystems
+
+    return pa.PythonFile(FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED), mode="r")
+
+
+def _is_elsewhere(path: str | Path) -> bool:
+    return "://" in str(path)

@@ -1,0 +1,67 @@
+"""TFDV's statistics by its own generators, a batch of rows at a time: for Beam, and for tables outside of a run.
+
+Top values and uniques come from TFDV's sketches: exact up to `EXACT_VALUES` distinct values in a column and within the
+sketches' stated error beyond, so that memory stays bounded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, TypeAlias
+
+import pyarrow as pa
+from tensorflow_data_validation.statistics.generators import basic_stats_generator, top_k_uniques_sketch_stats_generator
+from tfx_bsl.statistics import merge_util
+
+from pipeline.data import histograms
+from pipeline.data.lists import as_lists, list_type
+from pipeline.data.statistics_files import Statistics
+
+histograms.install()
+
+EXACT_VALUES = 65_536
+
+_GENERATORS = (
+    basic_stats_generator.BasicStatsGenerator(),
+    top_k_uniques_sketch_stats_generator.TopKUniquesSketchStatsGenerator(
+        num_top_values=20,  # this and the next as in tfdv.StatsOptions
+        num_rank_histogram_buckets=1000,
+        num_misragries_buckets=EXACT_VALUES,
+        num_kmv_buckets=EXACT_VALUES,
+    ),
+)
+
+Accumulators: TypeAlias = list[Any]
+"""What the generators know of the rows so far, one of each."""
+
+
+def table_statistics(batches: Iterable[pa.RecordBatch]) -> Statistics:
+    """What StatisticsGen would say of rows in their stored types (pipeline.data.columns); one pass, bounded memory."""
+    return extract(accumulate(_in_lists(batch) for batch in batches))
+
+
+def accumulate(batches: Iterable[pa.RecordBatch]) -> Accumulators:
+    """Counts rows that are in TFDV's layout (pipeline.data.lists)."""
+    accumulators = [generator.create_accumulator() for generator in _GENERATORS]
+    for batch in batches:
+        pairs = zip(_GENERATORS, accumulators, strict=True)
+        accumulators = [generator.add_input(accumulator, batch) for generator, accumulator in pairs]
+    return accumulators
+
+
+def merge(one: Accumulators, other: Accumulators) -> Accumulators:
+    """Of the rows of both. May change the two: nobody else must hold them."""
+    pairs = zip(_GENERATORS, one, other, strict=True)
+    return [generator.merge_accumulators(pair) for generator, *pair in pairs]
+
+
+def extract(accumulators: Accumulators) -> Statistics:
+    """The statistics of all rows counted."""
+    pairs = zip(_GENERATORS, accumulators, strict=True)
+    outputs = [generator.extract_output(generator.compact(accumulator)) for generator, accumulator in pairs]
+    return merge_util.merge_dataset_feature_statistics(outputs)
+
+
+def _in_lists(batch: pa.RecordBatch) -> pa.RecordBatch:
+    lists = [as_lists(column, list_type(column.type)) for column in batch.columns]
+    return pa.RecordBatch.from_arrays(lists, names=batch.schema.names)

@@ -1,0 +1,145 @@
+"""One proposal about a curated schema and its evidence; and what proposals read of schemas and statistics."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
+
+from pipeline.data.convert import shorten
+from pipeline.guard.findings import percent
+
+Schema: TypeAlias = schema_pb2.Schema
+Edit: TypeAlias = Callable[[Schema], None]
+Kind = Literal["new_column", "column_gone", "type", "new_values", "open_domain", "range", "presence", "valency"]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a split has to say for a proposal.
+
+    Attributes:
+        found: in words.
+        rows: how many rows that is; None if statistics do not tell.
+        share: of the split's rows.
+        examples: values that are found, with their number of rows.
+    """
+
+    split: str
+    found: str
+    rows: int | None = None
+    share: float | None = None
+    examples: tuple[str, ...] = ()
+
+    def sentence(self) -> str:
+        """On one line."""
+        rows = "row" if self.rows == 1 else "rows"
+        counted = f"{self.rows:,} {rows} ({percent(self.share)}) " if self.rows is not None and self.share else ""
+        return f"{self.split}: {counted}{self.found}" + (f": {', '.join(self.examples)}" if self.examples else "")
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """One change to one column's rules.
+
+    Attributes:
+        change: what would change, in words.
+    """
+
+    kind: Kind
+    feature: str
+    change: str
+    evidence: tuple[Evidence, ...]
+    edit: Edit = field(repr=False, compare=False)
+
+    def apply(self, schema: Schema) -> None:
+        """Changes `schema` in place. Twice is the same as once."""
+        self.edit(schema)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for a script."""
+        return {
+            "kind": self.kind,
+            "feature": self.feature,
+            "change": self.change,
+            "evidence": [asdict(evidence) for evidence in self.evidence],
+        }
+
+
+@dataclass(frozen=True)
+class Found:
+    """A column in one split."""
+
+    split: str
+    rows: int
+    column: Any  # FeatureNameStatistics, empty if the split lacks the column
+
+    @property
+    def common(self) -> Any:
+        """CommonStatistics."""
+        kind = self.column.WhichOneof("stats")
+        return getattr(self.column, kind).common_stats if kind else statistics_pb2.CommonStatistics()
+
+    @property
+    def present(self) -> int:
+        """Rows with a value."""
+        return int(self.common.num_non_missing)
+
+    @property
+    def share(self) -> float:
+        """Of the split's rows."""
+        return self.present / self.rows
+
+    def evidence(self, found: str, rows: int | None = None, examples: Sequence[str] = ()) -> Evidence:
+        """See `Evidence`; the share follows from the rows."""
+        return Evidence(self.split, found, rows, None if rows is None else rows / self.rows, tuple(examples))
+
+    def glimpse(self) -> Evidence:
+        """How often there is a value, and a few of them."""
+        return self.evidence("with a value", self.present, _glimpse(self.column))
+
+
+def feature_of(schema: Schema, name: str) -> Any:
+    """The rules of a column that the schema has."""
+    return next(feature for feature in schema.feature if feature.name == name)
+
+
+def domain_of(schema: Schema, feature: Any) -> Any:
+    """The message that bounds a column's values, its own or a shared one, or None."""
+    rules = feature.WhichOneof("domain_info")
+    if rules != "domain":
+        return getattr(feature, rules) if rules else None
+    shared = (*schema.string_domain, *schema.int_domain, *schema.float_domain)
+    return next((domain for domain in shared if domain.name == feature.domain), None)
+
+
+def type_name(kind: int) -> str:
+    """A schema's type in words."""
+    return {schema_pb2.INT: "int", schema_pb2.FLOAT: "float", schema_pb2.BYTES: "string"}.get(kind, "struct")
+
+
+def number_text(value: float) -> str:
+    """As people write it."""
+    return f"{value:,.0f}" if float(value).is_integer() and abs(value) < 1e15 else f"{value:.7g}"
+
+
+def interval_text(low: float, high: float) -> str:
+    """Both bounds included; infinite ones are none."""
+    if low == high:
+        return number_text(low)
+    if low == -math.inf:
+        return f"at most {number_text(high)}"
+    return f"at least {number_text(low)}" if high == math.inf else f"{number_text(low)} to {number_text(high)}"
+
+
+def _glimpse(column: Any) -> list[str]:
+    """A few values of a column, or its range."""
+    if column.HasField("num_stats"):
+        stats = column.num_stats
+        return (
+            [f"from {number_text(stats.min)} to {number_text(stats.max)}"] if stats.common_stats.num_non_missing else []
+        )
+    return [shorten(value.value) for value in column.string_stats.top_values[:3]]
