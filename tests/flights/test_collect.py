@@ -6,7 +6,9 @@ import csv
 import datetime as dt
 import io
 import json
+import math
 import random
+import shutil
 import sys
 import zipfile
 from collections.abc import Iterator
@@ -152,6 +154,46 @@ def test_label_and_schedule_match_the_raw_file(months: list[pa.Table], rows: dic
     assert dropped > 100
 
 
+def test_the_schedule_is_counted_over_all_flights_those_cancelled_later_too(
+    months: list[pa.Table], rows: dict[Key, int]
+) -> None:
+    """On 8 and 9 February, when snow cancelled most flights, by comparing each flight with every other."""
+
+    def minute(raw: dict[str, str]) -> int:
+        return int(raw["day"]) * 1440 + int(raw["sched_dep_time"]) // 100 * 60 + int(raw["sched_dep_time"]) % 100
+
+    february = [raw for raw in _raw() if raw["month"] == "2" and 6 <= int(raw["day"]) <= 9]
+    got = pa.concat_tables(months).to_pandas()
+    checked = 0
+    for raw in (raw for raw in february if raw["day"] in {"8", "9"} and raw["arr_delay"] != "NA"):
+        this = minute(raw)
+        key = (2, int(raw["day"]), this % 1440, raw["carrier"], int(raw["flight"]), raw["origin"])
+        row = got.iloc[rows[key]]
+        airport = [other for other in february if other["origin"] == raw["origin"]]
+        for name, others in (
+            ("origin", airport),
+            ("carrier", [other for other in airport if other["carrier"] == raw["carrier"]]),
+        ):
+            gaps = [minute(other) - this for other in others]
+            assert row[f"{name}_flights_before"] == sum(-60 <= gap < 0 for gap in gaps)
+            assert row[f"{name}_flights_after"] == sum(0 <= gap < 60 for gap in gaps)
+            assert row[f"{name}_flights_day"] == sum(other["day"] == raw["day"] for other in others)
+        earlier = [
+            other for other in february if other["tailnum"] == raw["tailnum"] and 0 < this - minute(other) <= 2 * 1440
+        ]
+        assert row["plane_flights_before"] == sum(other["day"] == raw["day"] for other in earlier)
+        if earlier:
+            last = max(earlier, key=minute)
+            gap = this - minute(last)
+            assert row["plane_gap_minutes"] == gap
+            assert row["plane_slack_minutes"] == round(gap - 2 * (45 + int(last["distance"]) / 7.5))
+        else:
+            assert math.isnan(row["plane_gap_minutes"])
+            assert math.isnan(row["plane_slack_minutes"])
+        checked += 1
+    assert checked > 600
+
+
 @pytest.mark.parametrize(
     ("key", "expected"),
     [
@@ -233,6 +275,17 @@ def test_missing_values_are_nulls_not_nan(months: list[pa.Table]) -> None:
             assert pc.sum(pc.is_nan(table[field.name])).as_py() == 0
         if pa.types.is_string(field.type):
             assert not set(pc.unique(table[field.name]).to_pylist()) & {"", "NA", "nan"}
+
+
+def test_tables_of_an_earlier_longhaul_are_not_taken_for_complete(
+    built: tuple[Path, collect.Summary], tmp_path: Path
+) -> None:
+    folder = tmp_path / "flights"
+    shutil.copytree(built[0], folder)
+    pq.write_table(pq.read_table(_spans(folder)[0]).drop(["plane_gap_minutes"]), _spans(folder)[0])
+    with pytest.raises(DataError, match="not a complete set") as caught:
+        collect.build(folder)
+    assert caught.value.remedy == "Remove it or name another folder."
 
 
 def test_a_complete_folder_is_not_rebuilt(built: tuple[Path, collect.Summary], monkeypatch: pytest.MonkeyPatch) -> None:
