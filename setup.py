@@ -36,6 +36,7 @@ setup(
         "protobuf>=6,<7",
         "keras-tuner",
         "openlineage-python",
+        "packaging",
         "pyvis",
         "pydantic>=2",
         "typer",
