@@ -1,8 +1,14 @@
-"""The network: quantile-encoded numbers, embedded categories, two dense layers.
+"""The network: quantile-encoded numbers, embedded categories, and an ensemble in one graph.
 
-Numbers enter as piecewise-linear encodings over quantile bins (Gorishniy, Rubachev, Babenko: On Embeddings
-for Numerical Features in Tabular Deep Learning, NeurIPS 2022); they let a plain network draw the steps that
-trees draw. Knows no files.
+    numbers     piecewise-linear over quantile bins (Gorishniy, Rubachev, Babenko: On Embeddings for Numerical Features
+                in Tabular Deep Learning, NeurIPS 2022): a plain network can draw the steps that trees draw
+    categories  an embedding each
+    ensemble    the members share all large weights; each scales the first layer's units in its own way and has its own
+                biases and its own last layer (Gorishniy, Kotelnikov, Babenko: TabM, ICLR 2025; after Wen, Tran, Ba:
+                BatchEnsemble, ICLR 2020). In TabM the members part at the input; here after the first layer, which
+                is most of the work and, in a table of thousands of columns, most of the memory
+
+While the network learns, each member answers for itself; asked, it gives the mean of their answers. Knows no files.
 """
 
 from __future__ import annotations
@@ -30,24 +36,56 @@ class PiecewiseLinear(keras.layers.Layer):
         return ops.reshape(filled, (-1, places.shape[1] * self.bins))
 
 
+class Members(keras.layers.Layer):
+    """(batch, units) -> (batch, members, units): each member's own view, at first some units with the sign turned."""
+
+    def __init__(self, members: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.members = members
+
+    def build(self, input_shape: Any) -> None:
+        """See keras."""
+        signs = keras.initializers.RandomNormal()
+        self.scale = self.add_weight(
+            name="scale",
+            shape=(self.members, input_shape[-1]),
+            initializer=lambda shape, dtype=None: ops.sign(signs(shape, dtype)),
+        )
+
+    def call(self, units: Any) -> Any:
+        """Scales."""
+        return units[:, None, :] * self.scale
+
+
+class Answer(keras.layers.Layer):
+    """(batch, members, outputs) -> the mean, (batch, outputs); while learning, all of them as they are."""
+
+    def call(self, answers: Any, training: bool = False) -> Any:
+        """See the class."""
+        return answers if training else ops.mean(answers, axis=1)
+
+
 def build_model(
     table: FeatureTable,
     vocabulary_sizes: Sequence[int],
     *,
     hidden_units: Sequence[int],
     dropout: float,
+    members: int = 1,
     label_mean: float = 0.0,
     label_scale: float = 1.0,
 ) -> keras.Model:
-    """The network for `table`, not compiled.
+    """The network for `table`, not compiled; its loss is `trainer.fitting.member_loss`.
 
     Args:
         vocabulary_sizes: ids per categorical feature, those for unknown and missing included.
-        label_mean, label_scale: of a regression's training labels; the last layer undoes the scaling.
+        hidden_units: of the shared first layer, then of the members' layers.
+        label_mean, label_scale: of a regression's training labels; the last layers undo the scaling.
 
     Returns:
         A model from {numeric, flags, categorical} (those that the table has) to (batch, 1) probability of the
-        second class, (batch, classes) probabilities, or (batch, 1) prediction in the label's unit.
+        second class, (batch, classes) probabilities, or (batch, 1) prediction in the label's unit. With
+        `training=True` there is a middle axis for the members.
     """
     inputs: dict[str, keras.KerasTensor] = {}
     parts = []
@@ -63,15 +101,25 @@ def build_model(
             name = f"embed_{index}_{table.tensor_names[feature.name]}"
             embed = keras.layers.Embedding(size, min(32, 2 + round(size**0.5)), name=name)
             parts.append(embed(inputs[CATEGORICAL][:, index]))
-    hidden = keras.layers.Concatenate()(parts) if len(parts) > 1 else parts[0]
-    for units in hidden_units:
-        hidden = keras.layers.Dense(units, activation="relu")(hidden)
+    shared = keras.layers.Concatenate()(parts) if len(parts) > 1 else parts[0]
+    shared = keras.layers.Dense(hidden_units[0], activation="relu", name="shared")(shared)
+    hidden = keras.layers.Dropout(dropout)(Members(members, name="members")(shared))
+    for number, units in enumerate(hidden_units[1:], start=1):
+        dense = keras.layers.EinsumDense(
+            "bmi,iu->bmu", (members, units), "relu", bias_axes="mu", name=f"hidden_{number}"
+        )
+        hidden = dense(hidden)
         hidden = keras.layers.Dropout(dropout)(hidden)
+
+    def last(outputs: int, activation: str | None, name: str) -> Any:
+        return keras.layers.EinsumDense("bmi,mio->bmo", (members, outputs), activation, bias_axes="mo", name=name)(
+            hidden
+        )
+
     if table.label.task == "binary":
-        output = keras.layers.Dense(1, activation="sigmoid", name="probability")(hidden)
+        answers = last(1, "sigmoid", "probability")
     elif table.label.task == "multiclass":
-        output = keras.layers.Dense(len(table.label.classes), activation="softmax", name="probabilities")(hidden)
+        answers = last(len(table.label.classes), "softmax", "probabilities")
     else:
-        output = keras.layers.Dense(1, name="standardized")(hidden)
-        output = keras.layers.Rescaling(label_scale, label_mean, name="prediction")(output)
-    return keras.Model(inputs, output, name="tabular_network")
+        answers = keras.layers.Rescaling(label_scale, label_mean, name="prediction")(last(1, None, "standardized"))
+    return keras.Model(inputs, Answer(name="answer")(answers), name="tabular_network")

@@ -44,6 +44,21 @@ def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, Any]) -> d
     return outputs
 
 
+def columns_by_feature(table: FeatureTable) -> dict[str, list[tuple[str, int]]]:
+    """Which columns of which outputs tell of a feature: {feature: [(output, column)]}."""
+    columns: dict[str, list[tuple[str, int]]] = {feature.name: [] for feature in table.features}
+    numeric = [
+        feature
+        for feature in table.of(Kind.NUMERIC, Kind.TIMESTAMP)
+        for _ in (TIME_PARTS if feature.kind is Kind.TIMESTAMP else ("value",))
+    ]
+    flags = [*table.of(Kind.BOOLEAN), *table.optional]
+    for output, features in ((NUMERIC, numeric), (FLAGS, flags), (CATEGORICAL, table.of(Kind.CATEGORICAL))):
+        for place, feature in enumerate(features):
+            columns[feature.name].append((output, place))
+    return columns
+
+
 def _numbers(inputs: dict[str, Any], table: FeatureTable) -> list[tf.Tensor]:
     """One float32 (batch,) per number or part of a timestamp; NaN where missing."""
     columns = []

@@ -56,10 +56,23 @@ def read_transformed(
     transform_batch = tf.function(transform, reduce_retracing=True)
     gathered = _Gathered(spill_to, memory_bytes)
     for batch in _record_batches(patterns, [*dict.fromkeys([column.name for column in columns] + list(extra))]):
-        transformed = transform_batch({column.name: to_sparse(batch.column(column.name), column) for column in columns})
         kept = {name: batch.column(name).to_numpy(zero_copy_only=False) for name in extra}
-        gathered.append({name: _compact(name, tensor.numpy()) for name, tensor in transformed.items()} | kept)
+        gathered.append(_transformed(batch, columns, transform_batch) | kept)
     return gathered.columns()
+
+
+def first_rows(
+    patterns: Sequence[str], table: FeatureTable, transform: Any, rows: int
+) -> tuple[pa.RecordBatch, Columns]:
+    """The first rows of a split as they are stored, and as `read_transformed` would give them."""
+    columns: list[Feature | Label] = [*table.features, table.label]
+    batch = next(_record_batches(patterns, [column.name for column in columns])).slice(0, rows)
+    return batch, _transformed(batch, columns, transform)
+
+
+def _transformed(batch: pa.RecordBatch, columns: Sequence[Feature | Label], transform: Any) -> Columns:
+    tensors = transform({column.name: to_sparse(batch.column(column.name), column) for column in columns})
+    return {name: _compact(name, tensor.numpy()) for name, tensor in tensors.items()}
 
 
 class _Gathered:

@@ -5,6 +5,8 @@ serving_tensors     one plain tensor per raw feature, (batch,)     -> prediction
 transform_features  examples                                       -> the model's inputs
 transform_labels    examples with a label                          -> label_xf (TFMA grades with it)
 
+Besides these, which servers offer, the loaded model has a function `differentiate` for those who explain it.
+
 A plain tensor has its feature's name; characters that TensorFlow refuses become `_`.
 """
 
@@ -43,6 +45,10 @@ class ServedModel(tf.Module):
             names[feature.name]: tf.TensorSpec([None], _plain_dtype(feature), name=names[feature.name])
             for feature in self._table.features
         }
+        self.differentiate.get_concrete_function(
+            {tensor.name: tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype) for tensor in self._model.inputs},
+            tf.TensorSpec([None], tf.int64),
+        )
         return {
             "serving_default": self.predict_examples.get_concrete_function(examples),
             "serving_tensors": self.predict_tensors.get_concrete_function(tensors),
@@ -73,6 +79,25 @@ class ServedModel(tf.Module):
         """The label as the network was taught it."""
         raw = tf.io.parse_example(examples, self._feature_spec | self._label_spec)
         return {LABEL: self._transform(raw)[LABEL]}
+
+    @tf.function
+    def differentiate(self, inputs: dict[str, tf.Tensor], output: tf.Tensor) -> dict[str, tf.Tensor]:
+        """One output of the network, and how it changes with the inputs.
+
+        Args:
+            inputs: as `transform_features` gives them.
+            output: (batch,) which of the network's outputs.
+
+        Returns:
+            `prediction` (batch,), and for each input that is a float its gradient, under the input's name.
+        """
+        floats = {name: value for name, value in inputs.items() if value.dtype.is_floating}
+        with tf.GradientTape() as tape:
+            tape.watch(floats)
+            scores = self._model(inputs, training=False)  # (batch, outputs)
+            chosen = tf.gather(scores, output, axis=1, batch_dims=1)
+        gradients = tape.gradient(chosen, floats, unconnected_gradients="zero")
+        return {PREDICTION: chosen, **gradients}
 
     def _predict(self, raw: dict[str, Any]) -> dict[str, tf.Tensor]:
         scores = self._model(self._network_inputs(raw), training=False)

@@ -5,21 +5,25 @@ from __future__ import annotations
 import json
 import logging
 import tempfile
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from trainer.batches import Batches
+from trainer.copying import copy
+from trainer.distribution import is_chief, make_fit_work, train_in_workers, wait_for_all
 from trainer.features import FeatureTable, Kind
-from trainer.model import build_model
+from trainer.fitting import LOSSES, fit, hold_out
+from trainer.hyperparameters import HYPERPARAMETERS_FILE, TUNED_FILE, merge
 from trainer.preprocessing import LABEL, vocabulary_name
 from trainer.reading import memory_for_rows, read_transformed
+from trainer.rewriting import Rewriting, asks
 from trainer.signatures import ServedModel
+from trainer.warm_start import save_weights, start_from
+from trainer.witness import testify
 
 progress = logging.getLogger("longhaul.progress")
 """Whoever runs the step may show these lines while it works."""
@@ -29,25 +33,36 @@ HISTORY_FILE = "history.json"
 
 
 def run_fn(fn_args: Any) -> None:
-    """Trains on the train split and exports to `fn_args.serving_model_dir`.
+    """Trains on the train split and exports to `fn_args.serving_model_dir`, in this process or in several.
 
     `fn_args.custom_config` holds `features` (a FeatureTable), `trainer` (the configuration's section) and
     `order_by` (the column of a time split, or None).
     """
+    settings = fn_args.custom_config["trainer"]
+    if settings["distribute"] == "none":
+        train(fn_args)
+    else:
+        train_in_workers(fn_args, settings)
+
+
+def train(fn_args: Any, strategy: tf.distribute.Strategy | None = None) -> None:
+    """Trains in this process; of the processes of one strategy the chief exports."""
     # Beside the outputs, if those are on this machine: nothing of a run lies elsewhere.
     beside = fn_args.model_run_dir if "://" not in fn_args.model_run_dir else None
     if beside:
         Path(beside).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".rows-", dir=beside) as folder:
-        _fit_and_export(fn_args, Path(folder))
+        _fit_and_export(fn_args, Path(folder), strategy)
+    if strategy:
+        wait_for_all(strategy)  # TFX looks for the model in every process
 
 
-def _fit_and_export(fn_args: Any, spill_to: Path) -> None:
-    settings = fn_args.custom_config["trainer"]
+def _fit_and_export(fn_args: Any, spill_to: Path, strategy: tf.distribute.Strategy | None) -> None:
+    found = (fn_args.hyperparameters or {}).get("values", {})
+    settings = merge(fn_args.custom_config["trainer"], found)
     order_by = fn_args.custom_config["order_by"]
     table = FeatureTable.from_dict(fn_args.custom_config["features"])
     transform_output = tft.TFTransformOutput(fn_args.transform_output)
-    keras.utils.set_random_seed(settings["seed"])
 
     progress.info("reading the training split")
     rows = read_transformed(
@@ -58,97 +73,73 @@ def _fit_and_export(fn_args: Any, spill_to: Path) -> None:
         spill_to=spill_to,
         memory_bytes=memory_for_rows(),
     )
-    labels = rows.pop(LABEL)
-    fit_rows, stop_rows = hold_out(
-        rows.pop(order_by) if order_by else None, len(labels), settings["validation_share"], settings["seed"]
-    )
-    model = build_model(
+    labels, order = rows.pop(LABEL), rows.pop(order_by) if order_by else None
+    words = vocabularies(table, transform_output)
+    is_exporting = strategy is None or is_chief()
+
+    def prepare(model: keras.Model) -> None:
+        if settings["warm_start"]:
+            start_from(fn_args.base_model, model, words)
+        if strategy:
+            make_fit_work(model, strategy)
+
+    fitted = fit(
         table,
-        # one more id than TFT counts (known and unknown): the missing value's
-        [
-            transform_output.vocabulary_size_by_name(vocabulary_name(feature)) + 2
-            for feature in table.of(Kind.CATEGORICAL)
-        ],
-        hidden_units=settings["hidden_units"],
-        dropout=settings["dropout"],
-        **_label_moments(labels[fit_rows], table),
+        vocabulary_sizes(table, transform_output),
+        rows,
+        labels,
+        order,
+        settings,
+        callbacks=[keras.callbacks.TensorBoard(fn_args.model_run_dir, write_graph=False)] if is_exporting else [],
+        scope=strategy.scope if strategy else nullcontext,
+        prepare=prepare,
     )
-    model.compile(
-        keras.optimizers.AdamW(settings["learning_rate"], weight_decay=settings["weight_decay"]),
-        {
-            "binary": "binary_crossentropy",
-            "multiclass": "sparse_categorical_crossentropy",
-            "regression": "mse",
-        }[table.label.task],
-    )
-    stop = keras.callbacks.EarlyStopping("val_loss", patience=settings["patience"], restore_best_weights=True)
-    history = model.fit(
-        Batches(rows, labels, fit_rows, settings["batch_size"], shuffle_seed=settings["seed"]),
-        validation_data=Batches(rows, labels, stop_rows, 8 * settings["batch_size"]),
-        epochs=settings["epochs"],
-        callbacks=[
-            stop,
-            keras.callbacks.TensorBoard(fn_args.model_run_dir, write_graph=False),
-            _Progress(settings["epochs"], max(1, len(fit_rows) // settings["batch_size"])),
-        ],
-        verbose=0,
-    ).history
+    if not is_exporting:
+        return
     progress.info("exporting the model")
-    served = ServedModel(model, transform_output, table)
+    network = copy(fitted.model) if strategy else fitted.model  # ordinary variables, which can be saved
+    save_weights(network, words, fn_args.serving_model_dir)
+    _, stop_rows = hold_out(order, len(labels), settings["validation_share"], settings["seed"])
+    rewriting = Rewriting(network, LOSSES[table.label.task], rows, labels, stop_rows) if asks(settings) else None
+    to_serve = network
+    if rewriting and settings["quantize"] != "none":
+        to_serve = rewriting.quantized(settings["quantize"])
+    served = ServedModel(to_serve, transform_output, table)
     tf.saved_model.save(served, fn_args.serving_model_dir, signatures=served.signatures())
-    with tf.io.gfile.GFile(f"{fn_args.model_run_dir}/{HISTORY_FILE}", "w") as file:
-        json.dump(
-            {"kept_epoch": int(np.argmin(history["val_loss"])) + 1, "rows": len(fit_rows), **history},
-            file,
-            indent=1,
-        )
-
-
-def hold_out(
-    order: npt.NDArray[Any] | None, rows: int, share: float, seed: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Row numbers to fit on and row numbers that decide when to stop.
-
-    With an `order` (rows,) the latest share decides, because the model will be judged on later rows too;
-    else a random share.
-    """
-    sorted_rows = (
-        np.argsort(order, kind="stable") if order is not None else np.random.default_rng(seed).permutation(rows)
+    if rewriting and settings["litert"]:
+        rewriting.write_litert(fn_args.serving_model_dir, settings["quantize"])
+    if rewriting:
+        rewriting.write(fn_args.model_run_dir)
+    testify(
+        fn_args.model_run_dir,
+        fn_args.serving_model_dir,
+        fn_args.train_files,
+        table,
+        transform_output.transform_features_layer(),
+        to_serve,
     )
-    bound = rows - max(1, round(rows * share))
-    return sorted_rows[:bound], sorted_rows[bound:]
+    with tf.io.gfile.GFile(f"{fn_args.model_run_dir}/{HYPERPARAMETERS_FILE}", "w") as file:
+        json.dump(settings, file, indent=1)
+    if found:
+        with tf.io.gfile.GFile(f"{fn_args.model_run_dir}/{TUNED_FILE}", "w") as file:
+            json.dump({"values": found}, file, indent=1)
+    with tf.io.gfile.GFile(f"{fn_args.model_run_dir}/{HISTORY_FILE}", "w") as file:
+        json.dump({"kept_epoch": fitted.kept_epoch, "rows": fitted.rows, **fitted.history}, file, indent=1)
 
 
-def _label_moments(labels: npt.NDArray[Any], table: FeatureTable) -> dict[str, float]:
-    if table.label.task != "regression":
-        return {}
-    return {"label_mean": float(labels.mean()), "label_scale": float(labels.std()) or 1.0}
+def vocabulary_sizes(table: FeatureTable, transform_output: tft.TFTransformOutput) -> list[int]:
+    """Ids per categorical feature: one more than TFT counts (known and unknown), the missing value's."""
+    return [
+        transform_output.vocabulary_size_by_name(vocabulary_name(feature)) + 2 for feature in table.of(Kind.CATEGORICAL)
+    ]
 
 
-class _Progress(keras.callbacks.Callback):
-    """Tells how far training is, about four times an epoch."""
-
-    def __init__(self, epochs: int, steps: int) -> None:
-        super().__init__()
-        self._epochs = epochs
-        self._steps = steps
-        self._epoch = 0
-        self._last = ""
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        self._epoch = epoch
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        if batch % max(1, self._steps // 4) == 0:
-            progress.info(
-                "epoch %d of %d, %.0f %%%s",
-                self._epoch + 1,
-                self._epochs,
-                100 * batch / self._steps,
-                self._last,
-            )
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        logs = logs or {}
-        self._last = f", last loss {logs['loss']:.4f}, validation {logs['val_loss']:.4f}"
-        progress.info("epoch %d of %d done%s", epoch + 1, self._epochs, self._last)
+def vocabularies(table: FeatureTable, transform_output: tft.TFTransformOutput) -> dict[str, list[str]]:
+    """The words of each categorical feature, by its tensor name, in the order of their ids."""
+    return {
+        table.tensor_names[feature.name]: [
+            word.decode(errors="surrogateescape")
+            for word in transform_output.vocabulary_by_name(vocabulary_name(feature))
+        ]
+        for feature in table.of(Kind.CATEGORICAL)
+    }

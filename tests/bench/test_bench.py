@@ -14,7 +14,8 @@ from bench import tables
 from bench.chart import draw
 from bench.measure import BOTH, REST, STEP_LINE, WHOLE, measure
 from pipeline.lineage.runs import Step, StepState
-from pipeline.terminal import Screen, console_for
+from pipeline.screen import Screen
+from pipeline.terminal import console_for
 
 CHILD = """
 import time

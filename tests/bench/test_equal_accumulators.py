@@ -83,16 +83,20 @@ def example(label: float, prediction: Any) -> bytes:
     return bytes(row.SerializeToString())
 
 
-def judged_by(task: str) -> config_pb2.EvalConfig:
-    """The metrics of a pipeline of ours, for each case."""
-    config = PipelineConfig(
+def settings(task: str) -> PipelineConfig:
+    return PipelineConfig(
         name="equal",
         data={"path": "-", "label": "label", "task": task, "classes": [*"abc"] if task == "multiclass" else []},
         split={"by": "hash"},
         schema={"file": "-"},
         evaluation={"slices": [["case"]], "thresholds": {METRICS[task][0]: {"at_least": 0.0}}},
     )
-    return tfma.utils.update_eval_config_with_defaults(eval_config(config), has_baseline=False, rubber_stamp=True)
+
+
+def judged_by(task: str) -> config_pb2.EvalConfig:
+    """The metrics of a pipeline of ours, for each case."""
+    ours = eval_config(settings(task))
+    return tfma.utils.update_eval_config_with_defaults(ours, has_baseline=False, rubber_stamp=True)
 
 
 def of_columns(task: str, folder: Path) -> dict[str, dict[str, float]]:
@@ -106,11 +110,13 @@ def of_columns(task: str, folder: Path) -> dict[str, dict[str, float]]:
         names, examples = [[case] for case, *_ in rows], [[example(*row)] for _, *row in rows]
         batches.append(pa.record_batch({"case": names, RAW_RECORD: examples}))
     with beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner"])) as pipeline:
-        _ = (
+        found = (
             pipeline
             | beam.Create(batches)
-            | EvaluateColumns(judged_by(task), {"": str(folder / "model")})
-            | tfma.WriteResults(tfma.default_writers(output_path=str(folder / "out"), eval_config=judged_by(task)))
+            | EvaluateColumns(judged_by(task), {"": str(folder / "model")}, task, settings(task).evaluation)
+        )
+        _ = {key: found[key] for key in (tfma.METRICS_KEY, tfma.VALIDATIONS_KEY)} | tfma.WriteResults(
+            tfma.default_writers(output_path=str(folder / "out"), eval_config=judged_by(task))
         )
     return {
         key.bytes_value.decode(): {
@@ -187,7 +193,7 @@ def refusal(*class_names: str, **options: Any) -> str:
     config = config_pb2.EvalConfig(model_specs=[{}], metrics_specs=[config_pb2.MetricsSpec(metrics=metrics, **options)])
     batches = beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner"])) | beam.Create([])
     with pytest.raises(NotImplementedError) as refused:
-        batches | EvaluateColumns(config, {"": "never loaded"})
+        batches | EvaluateColumns(config, {"": "never loaded"}, "binary", settings("regression").evaluation)
     return str(refused.value)
 
 

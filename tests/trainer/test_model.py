@@ -1,4 +1,4 @@
-"""The network: the encoding of numbers, its shapes, and that a seed decides everything."""
+"""The network: the encoding of numbers, its members, its shapes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-from trainer.batches import Batches
 from trainer.features import Feature, FeatureTable, Kind, Label, Storage
-from trainer.model import PiecewiseLinear, build_model
+from trainer.model import Answer, Members, PiecewiseLinear, build_model
 from trainer.preprocessing import CATEGORICAL, FLAGS, NUMERIC
 
 FEATURES = (
@@ -28,7 +27,7 @@ def table(task: str, *features: Feature, classes: tuple[str, ...] = ()) -> Featu
 
 def build(described: FeatureTable, **more: Any) -> keras.Model:
     sizes = [7, 3][: len(described.of(Kind.CATEGORICAL))]
-    return build_model(described, sizes, **({"hidden_units": [16, 8], "dropout": 0.2} | more))
+    return build_model(described, sizes, **({"hidden_units": [16, 8], "dropout": 0.2, "members": 3} | more))
 
 
 def rows(n: int) -> dict[str, Any]:
@@ -67,8 +66,41 @@ def test_inputs_and_layers_follow_the_table() -> None:
         ("embed_0_carrier_of_it", 7, 5),
         ("embed_1_zone", 3, 4),
     ]
-    assert [layer.units for layer in model.layers if isinstance(layer, keras.layers.Dense)] == [16, 8, 1]
+    # What grows with the columns is there once; 3 members have a scale, biases and a last layer of their own.
+    shapes = {
+        layer.name: [tuple(weights.shape) for weights in layer.trainable_weights]
+        for layer in model.layers
+        if layer.trainable_weights and layer not in embeddings
+    }
+    assert shapes == {
+        "shared": [(27, 16), (16,)],
+        "members": [(3, 16)],
+        "hidden_1": [(16, 8), (3, 8)],
+        "probability": [(3, 8, 1), (3, 1)],
+    }
     assert [layer.rate for layer in model.layers if isinstance(layer, keras.layers.Dropout)] == [0.2, 0.2]
+
+
+def test_members_look_at_the_same_units_with_signs_of_their_own() -> None:
+    keras.utils.set_random_seed(1)
+    members = Members(4)
+    views = np.array(members(np.array([[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]], "float32")))
+    assert views.shape == (1, 4, 8)
+    assert np.abs(views).tolist() == [[[1, 2, 3, 4, 5, 6, 7, 8]] * 4]
+    assert len({tuple(view) for view in views[0].tolist()}) == 4
+
+
+def test_members_answer_for_themselves_while_they_learn_and_as_one_when_asked() -> None:
+    answers = np.array([[[0.25], [0.5], [0.75]], [[0.0], [0.0], [0.75]]], "float32")
+    assert np.array(Answer()(answers, training=True)).tolist() == answers.tolist()
+    assert np.array(Answer()(answers)).tolist() == [[0.5], [0.25]]
+
+
+@pytest.mark.parametrize("hidden_units", [[16], [16, 8, 4]])
+def test_layers_may_be_few_or_many(hidden_units: list[int]) -> None:
+    model = build(table("binary", *FEATURES), hidden_units=hidden_units)
+    assert np.array(model(rows(5))).shape == (5, 1)
+    assert np.array(model(rows(5), training=True)).shape == (5, 3, 1)
 
 
 @pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.kind)
@@ -93,20 +125,5 @@ def test_a_multiclass_model_gives_a_probability_per_class() -> None:
 def test_a_regression_gives_a_number_in_the_labels_unit() -> None:
     model = build(table("regression", *FEATURES), label_mean=1000.0, label_scale=50.0)
     assert np.array(model(rows(5))).shape == (5, 1)
-    model.get_layer("standardized").set_weights([np.zeros((8, 1)), np.array([2.0])])
+    model.get_layer("standardized").set_weights([np.zeros((3, 8, 1)), np.array([[1.0], [2.0], [3.0]])])
     assert np.array(model(rows(2))).tolist() == [[1100.0], [1100.0]]
-
-
-def test_a_seed_decides_the_weights() -> None:
-    def fit(seed: int) -> list[Any]:
-        keras.utils.set_random_seed(seed)
-        model = build(table("binary", *FEATURES))
-        model.compile(keras.optimizers.AdamW(0.01), "binary_crossentropy")
-        labels = (rows(300)[NUMERIC][:, 0] > 0.5).astype("int64")
-        batches = Batches(rows(300), labels, np.arange(300), 32, shuffle_seed=seed)
-        model.fit(batches, epochs=2, verbose=0)
-        return [weights.tolist() for weights in model.get_weights()]
-
-    first = fit(13)
-    assert fit(13) == first
-    assert fit(14) != first

@@ -1,36 +1,132 @@
-"""Which rows decide when training stops."""
+"""run_fn: what a training leaves behind, as the configuration asks for it."""
 
 from __future__ import annotations
 
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
+import pytest
+import tensorflow as tf
 
-from trainer.train import hold_out
+from trainer import litert
+from trainer.train import run_fn
 
-
-def test_with_an_order_the_latest_rows_decide() -> None:
-    order = np.array([30, 10, 50, 20, 40, 60, 0, 70, 90, 80])
-    fit, stop = hold_out(order, 10, 0.3, seed=1)
-    assert order[fit].tolist() == [0, 10, 20, 30, 40, 50, 60]
-    assert order[stop].tolist() == [70, 80, 90]
-
-
-def test_rows_of_one_moment_keep_the_order_of_the_file() -> None:
-    fit, stop = hold_out(np.array([5, 5, 5, 5]), 4, 0.25, seed=1)
-    assert (fit.tolist(), stop.tolist()) == ([0, 1, 2], [3])
+MILES = [150.0, 900.0, 2500.0, float("nan")]
+CARRIERS = ["UA", "OO", "OO", "elsewhere"]
+TAIL_NUMBERS = ["N1", "N299", "N7", ""]
 
 
-def test_without_an_order_a_random_share_decides_the_same_for_the_same_seed() -> None:
-    fit, stop = hold_out(None, 1000, 0.1, seed=7)
-    assert (len(fit), len(stop)) == (900, 100)
-    assert sorted([*fit, *stop]) == list(range(1000))
-    again_fit, again_stop = hold_out(None, 1000, 0.1, seed=7)
-    assert (again_fit == fit).all()
-    assert (again_stop == stop).all()
-    assert set(hold_out(None, 1000, 0.1, seed=8)[1]) != set(stop)
-    # Spread over the file: a tenth of a tenth in each tenth, give or take four deviations.
-    assert np.abs(np.bincount(stop // 100, minlength=10) - 10).max() <= 12
+@pytest.fixture(scope="module")
+def plain(fn_args: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a model as it comes without any request."""
+    folder = tmp_path_factory.mktemp("plain")
+    run_fn(fn_args(folder))
+    return folder
 
 
-def test_at_least_one_row_decides() -> None:
-    fit, stop = hold_out(None, 3, 0.01, seed=1)
-    assert (len(fit), len(stop)) == (2, 1)
+def predict(folder: Path) -> npt.NDArray[Any]:
+    """Of four rows, as plain TensorFlow loads and serves the model."""
+    signature = tf.saved_model.load(str(folder / "Format-Serving")).signatures["serving_tensors"]
+    predictions: npt.NDArray[Any] = signature(
+        miles=tf.constant(MILES, tf.float64), carrier=tf.constant(CARRIERS), tail_number=tf.constant(TAIL_NUMBERS)
+    )["prediction"].numpy()
+    return predictions
+
+
+def variables_bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in (folder / "Format-Serving" / "variables").glob("*.data-*"))
+
+
+def read(folder: Path, name: str) -> Any:
+    return json.loads((folder / "run" / name).read_text())
+
+
+def test_without_a_request_there_is_nothing_more(plain: Path) -> None:
+    assert not (plain / "run" / "rewriting.json").exists()
+    assert not (plain / "Format-Serving" / "assets.extra").exists()
+    used = read(plain, "hyperparameters.json")
+    assert (used["hidden_units"], used["epochs"], used["quantize"]) == ([64, 32], 2, "none")
+
+
+@pytest.mark.parametrize(("how", "share", "tolerance"), [("float16", 0.55, 1e-3), ("int8", 0.35, 1e-2)])
+def test_quantized_weights_are_small_and_serve_nearly_the_same(
+    plain: Path, fn_args: Callable[..., Any], tmp_path: Path, how: str, share: float, tolerance: float
+) -> None:
+    run_fn(fn_args(tmp_path, quantize=how, litert=True))
+    costs = read(tmp_path, "rewriting.json")
+    small = costs["rewritten"][f"weights as {how}"]
+    assert small["bytes"] < share * costs["bytes"]
+    assert variables_bytes(tmp_path) < (share + 0.1) * variables_bytes(plain)
+    assert costs["loss"] == pytest.approx(min(read(tmp_path, "history.json")["val_loss"]), abs=1e-5)
+    assert small["loss"] == pytest.approx(costs["loss"], abs=1e-3)
+    assert 0 < small["largest_difference"] < tolerance
+    assert predict(tmp_path) == pytest.approx(predict(plain), abs=tolerance)
+    assert (predict(tmp_path) != predict(plain)).any()
+
+    file = tmp_path / "Format-Serving" / litert.LITERT_FILE
+    assert costs["rewritten"]["LiteRT file"]["bytes"] == file.stat().st_size < share * costs["bytes"] + 12_000
+    assert costs["rewritten"]["LiteRT file"]["largest_difference"] < tolerance
+
+
+def test_the_litert_file_predicts_as_the_model_does(plain: Path, fn_args: Callable[..., Any], tmp_path: Path) -> None:
+    run_fn(fn_args(tmp_path, litert=True))
+    assert predict(tmp_path) == pytest.approx(predict(plain), abs=1e-7)  # the SavedModel is as ever
+    served = tf.saved_model.load(str(tmp_path / "Format-Serving"))
+    examples = tf.constant(
+        [
+            tf.train.Example(
+                features=tf.train.Features(
+                    feature={
+                        "miles": tf.train.Feature(float_list=tf.train.FloatList(value=[miles])),
+                        "carrier": tf.train.Feature(bytes_list=tf.train.BytesList(value=[carrier.encode()])),
+                        "tail number": tf.train.Feature(bytes_list=tf.train.BytesList(value=[tail.encode()])),
+                    }
+                )
+            ).SerializeToString()
+            for miles, carrier, tail in zip(MILES[:3], CARRIERS, TAIL_NUMBERS, strict=False)
+        ]
+    )
+    inputs = {name: tensor.numpy() for name, tensor in served.signatures["transform_features"](examples).items()}
+    content = (tmp_path / "Format-Serving" / litert.LITERT_FILE).read_bytes()
+    assert litert.run(content, inputs) == pytest.approx(predict(plain)[:3], abs=1e-5)
+    assert litert.run(content, {name: values[:1] for name, values in inputs.items()}).shape == (1, 1)
+
+
+def test_what_the_tuner_found_is_used_and_recorded(fn_args: Callable[..., Any], tmp_path: Path) -> None:
+    found = {"space": [], "values": {"hidden_units": "[8]", "dropout": 0.25, "tuner/epochs": 1}}
+    run_fn(fn_args(tmp_path, hyperparameters=found))
+    used = read(tmp_path, "hyperparameters.json")
+    assert (used["hidden_units"], used["dropout"], used["epochs"]) == ([8], 0.25, 2)
+    weights = np.load(tmp_path / "Format-Weights" / "weights.npz")
+    widths = {weights[name].shape[-1] for name in weights}
+    assert 8 in widths
+    assert widths.isdisjoint({64, 32})  # the configuration's
+    assert len(read(tmp_path, "history.json")["loss"]) == 2
+
+
+def test_a_warm_start_begins_where_the_earlier_model_ended(
+    plain: Path, fn_args: Callable[..., Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "longhaul.progress"):
+        run_fn(fn_args(tmp_path, base_model=plain, warm_start=True, epochs=1))
+    (said,) = [line for line in caplog.messages if "starts from" in line]
+    taken, arrays = said.removeprefix("training starts from the champion's weights: ").split(" arrays")[0].split(" of ")
+    assert taken == arrays
+    cold, warm = read(plain, "history.json"), read(tmp_path, "history.json")
+    assert warm["val_loss"][0] < cold["val_loss"][0]
+    assert warm["loss"][0] < cold["loss"][0]
+
+
+def test_a_warm_start_without_an_earlier_model_says_so(
+    plain: Path, fn_args: Callable[..., Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "longhaul.progress"):
+        run_fn(fn_args(tmp_path, warm_start=True))
+    assert "there is no blessed model of other data to start from: training starts from scratch" in caplog.messages
+    assert read(tmp_path, "history.json") == read(plain, "history.json")
+    assert np.array_equal(predict(tmp_path), predict(plain))

@@ -1,0 +1,119 @@
+"""Fitting: which rows decide when it stops, what the members learn by, and that a seed decides everything."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from pipeline.sections import Trainer
+from trainer.features import Feature, FeatureTable, Kind, Label, Storage
+from trainer.fitting import Fitted, fit, hold_out, member_loss
+from trainer.preprocessing import CATEGORICAL, NUMERIC
+
+
+def test_with_an_order_the_latest_rows_decide() -> None:
+    order = np.array([30, 10, 50, 20, 40, 60, 0, 70, 90, 80])
+    fit, stop = hold_out(order, 10, 0.3, seed=1)
+    assert order[fit].tolist() == [0, 10, 20, 30, 40, 50, 60]
+    assert order[stop].tolist() == [70, 80, 90]
+
+
+def test_rows_of_one_moment_keep_the_order_of_the_file() -> None:
+    fit, stop = hold_out(np.array([5, 5, 5, 5]), 4, 0.25, seed=1)
+    assert (fit.tolist(), stop.tolist()) == ([0, 1, 2], [3])
+
+
+def test_without_an_order_a_random_share_decides_the_same_for_the_same_seed() -> None:
+    fit, stop = hold_out(None, 1000, 0.1, seed=7)
+    assert (len(fit), len(stop)) == (900, 100)
+    assert sorted([*fit, *stop]) == list(range(1000))
+    again_fit, again_stop = hold_out(None, 1000, 0.1, seed=7)
+    assert (again_fit == fit).all()
+    assert (again_stop == stop).all()
+    assert set(hold_out(None, 1000, 0.1, seed=8)[1]) != set(stop)
+    # Spread over the file: a tenth of a tenth in each tenth, give or take four deviations.
+    assert np.abs(np.bincount(stop // 100, minlength=10) - 10).max() <= 12
+
+
+def test_at_least_one_row_decides() -> None:
+    fit, stop = hold_out(None, 3, 0.01, seed=1)
+    assert (len(fit), len(stop)) == (2, 1)
+
+
+def test_each_member_learns_by_its_own_loss_and_is_judged_by_the_mean_answer() -> None:
+    squared = member_loss("mse")
+    labels = np.array([1.0, 0.0], "float32")
+    apart = np.array([[[1.0], [3.0]], [[2.0], [-2.0]]], "float32")  # (rows, members, outputs)
+    assert np.array(squared(labels, apart)).tolist() == [[0, 4], [4, 4]]
+    assert np.array(squared(labels, apart.mean(axis=1))).tolist() == [1, 0]
+    crossed = member_loss("sparse_categorical_crossentropy")
+    chances = np.array([[[0.25, 0.75], [0.5, 0.5]]], "float32")
+    assert np.array(crossed(np.array([1]), chances))[0] == pytest.approx([-np.log(0.75), -np.log(0.5)])
+    assert np.array(crossed(np.array([1]), chances[:, 0])) == pytest.approx([-np.log(0.75)])
+    ratio = member_loss("binary_crossentropy")
+    assert np.array(ratio(np.array([1, 0]), np.array([[0.75], [0.75]]))) == pytest.approx(
+        [-np.log(0.75), -np.log(0.25)], rel=1e-4
+    )
+
+
+CLASSES = {"binary": ("0", "1"), "multiclass": ("a", "b", "c"), "regression": ()}
+
+
+def fitted(task: str, rows: int = 400, order: npt.NDArray[Any] | None = None, **settings: Any) -> Fitted:
+    """On a table whose label the number alone decides."""
+    features = (
+        Feature("miles", Kind.NUMERIC, Storage.FLOAT, optional=False),
+        Feature("carrier", Kind.CATEGORICAL, Storage.BYTES, optional=False),
+    )
+    table = FeatureTable(Label("y", task, Storage.INT, CLASSES[task]), features, max_vocabulary=50, bins=4)
+    dice = np.random.default_rng(3)
+    places = dice.random((rows, 1)).astype("float32")
+    labels = {
+        "binary": (places[:, 0] > 0.4).astype("int64"),
+        "multiclass": np.floor(places[:, 0] * 3).astype("int64"),
+        "regression": 1000 + 100 * places[:, 0],
+    }[task]
+    small = {"hidden_units": (16, 8), "members": 2, "dropout": 0.0, "batch_size": 32, "epochs": 20, "refit": False}
+    columns = {NUMERIC: places, CATEGORICAL: dice.integers(0, 3, (rows, 1))}
+    return fit(table, [5], columns, labels, order, Trainer.model_validate(small | settings).model_dump(mode="json"))
+
+
+def weights(of: Fitted) -> list[Any]:
+    return [value.tolist() for value in of.model.get_weights()]
+
+
+def test_a_seed_decides_the_weights() -> None:
+    first = weights(fitted("binary", epochs=2, dropout=0.3))
+    assert weights(fitted("binary", epochs=2, dropout=0.3)) == first
+    assert weights(fitted("binary", epochs=2, dropout=0.3, seed=14)) != first
+
+
+@pytest.mark.parametrize(("task", "before", "after"), [("binary", 0.69, 0.25), ("multiclass", 1.1, 0.6)])
+def test_classes_are_learnt(task: str, before: float, after: float) -> None:
+    found = fitted(task, epochs=40, learning_rate=0.01)
+    assert found.history["val_loss"][0] > 0.6 * before
+    assert found.validation_loss < after
+    assert found.validation_loss == min(found.history["val_loss"])
+
+
+def test_numbers_are_learnt_in_their_own_unit() -> None:
+    found = fitted("regression", epochs=40, learning_rate=0.01)
+    asked = {NUMERIC: np.array([[0.0], [0.5], [1.0]], "float32"), CATEGORICAL: np.zeros((3, 1), "int64")}
+    assert np.array(found.model(asked))[:, 0] == pytest.approx([1000, 1050, 1100], abs=15)
+
+
+def test_the_best_epoch_is_kept_or_repeated_on_all_rows() -> None:
+    kept, again = (fitted("binary", epochs=6, refit=refit) for refit in (False, True))
+    assert (kept.rows, again.rows) == (360, 400)
+    assert kept.history == again.history
+    assert kept.kept_epoch == again.kept_epoch == int(np.argmin(kept.history["val_loss"])) + 1
+    assert weights(kept) != weights(again)
+
+
+def test_a_table_of_a_few_rows_is_enough() -> None:
+    found = fitted("binary", rows=8, epochs=1, refit=True)
+    assert found.rows == 8
+    assert np.isfinite(found.validation_loss)

@@ -1,0 +1,191 @@
+"""Columns in memory to a fitted network. Knows neither TFX nor files."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+from keras import ops
+
+from trainer.batches import Batches
+from trainer.features import FeatureTable
+from trainer.model import build_model
+from trainer.reading import Columns
+
+progress = logging.getLogger("longhaul.progress")
+"""Whoever runs the step may show these lines while it works."""
+
+LOSSES = {"binary": "binary_crossentropy", "multiclass": "sparse_categorical_crossentropy", "regression": "mse"}
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A network and how it came about.
+
+    Attributes:
+        history: loss and val_loss per epoch, of the fit that found the best epoch.
+        kept_epoch: the best epoch, counted from 1.
+        validation_loss: of that epoch.
+        rows: rows that the weights were fitted on at last.
+    """
+
+    model: keras.Model
+    history: dict[str, list[float]]
+    kept_epoch: int
+    validation_loss: float
+    rows: int
+
+
+def fit(
+    table: FeatureTable,
+    vocabulary_sizes: Sequence[int],
+    columns: Columns,
+    labels: npt.NDArray[Any],
+    order: npt.NDArray[Any] | None,
+    settings: Mapping[str, Any],
+    *,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    scope: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    prepare: Callable[[keras.Model], None] = lambda model: None,
+) -> Fitted:
+    """Fits the network for `table`; the same arguments give the same weights.
+
+    The rows that `hold_out` sets aside tell the best number of epochs. With `refit` a second network is then fitted
+    for as many on all the rows: those set aside are the latest, and where the world drifts they count for most.
+
+    Args:
+        vocabulary_sizes: ids per categorical feature, those for unknown and missing included.
+        columns: the network's inputs, (rows, ...) each; see trainer.preprocessing.
+        labels: (rows,).
+        order: (rows,) of a time split, see `hold_out`.
+        settings: the configuration's `trainer` section.
+        callbacks: told of these epochs, beside the ones that stop early and show progress.
+        scope: makes the context in which the network's variables are made: that of a tf.distribute strategy.
+        prepare: called with the compiled network before it is fitted.
+    """
+    fit_rows, stop_rows = hold_out(order, len(labels), settings["validation_share"], settings["seed"])
+
+    def fit_once(
+        what: str,
+        rows: npt.NDArray[np.int64],
+        epochs: int,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+        **more: Any,
+    ) -> tuple[keras.Model, dict[str, list[float]]]:
+        steps = math.ceil(len(rows) / settings["batch_size"])
+        keras.utils.set_random_seed(settings["seed"])
+        with scope():
+            model = build_model(
+                table,
+                vocabulary_sizes,
+                hidden_units=settings["hidden_units"],
+                dropout=settings["dropout"],
+                members=settings["members"],
+                **_label_moments(labels[rows], table),
+            )
+            model.compile(
+                keras.optimizers.AdamW(
+                    _one_cycle(settings["learning_rate"], epochs * steps), weight_decay=settings["weight_decay"]
+                ),
+                member_loss(LOSSES[table.label.task]),
+            )
+        prepare(model)
+        batches = Batches(columns, labels, rows, settings["batch_size"], shuffle_seed=settings["seed"])
+        told = [*callbacks, _Progress(what, epochs, steps)]
+        return model, model.fit(batches, epochs=epochs, callbacks=told, verbose=0, **more).history
+
+    model, history = fit_once(
+        "epoch",
+        fit_rows,
+        settings["epochs"],
+        validation_data=Batches(columns, labels, stop_rows, 8 * settings["batch_size"]),
+        callbacks=[
+            keras.callbacks.EarlyStopping("val_loss", patience=settings["patience"], restore_best_weights=True),
+            *callbacks,
+        ],
+    )
+    best = int(np.argmin(history["val_loss"]))
+    if settings["refit"]:
+        model, _ = fit_once("on all rows: epoch", np.arange(len(labels)), best + 1)
+    return Fitted(
+        model, history, best + 1, float(history["val_loss"][best]), len(labels if settings["refit"] else fit_rows)
+    )
+
+
+def member_loss(loss: str) -> Callable[[Any, Any], Any]:
+    """The loss of the mean answer, (batch, outputs), or of each member's while learning, (batch, members, outputs)."""
+    of_answers = keras.losses.get(loss)
+
+    def of_members(labels: Any, answers: Any) -> Any:
+        labels = ops.reshape(labels, (-1, 1) if len(answers.shape) == 2 else (-1, 1, 1))
+        if len(answers.shape) == 3:
+            labels = ops.repeat(labels, answers.shape[1], axis=1)
+        return of_answers(labels, answers)  # (batch,) or (batch, members); Keras takes the mean
+
+    return of_members
+
+
+def _one_cycle(highest: float, steps: int) -> keras.optimizers.schedules.CosineDecay:
+    """The learning rate: up during the first tenth of the steps, then down to nothing along a cosine."""
+    rise = max(1, steps // 10)
+    return keras.optimizers.schedules.CosineDecay(0.0, max(1, steps - rise), warmup_target=highest, warmup_steps=rise)
+
+
+def hold_out(
+    order: npt.NDArray[Any] | None, rows: int, share: float, seed: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Row numbers to fit on and row numbers that decide when to stop.
+
+    With an `order` (rows,) the latest share decides, because the model will be judged on later rows too;
+    else a random share.
+    """
+    sorted_rows = (
+        np.argsort(order, kind="stable") if order is not None else np.random.default_rng(seed).permutation(rows)
+    )
+    bound = rows - max(1, round(rows * share))
+    return sorted_rows[:bound], sorted_rows[bound:]
+
+
+def _label_moments(labels: npt.NDArray[Any], table: FeatureTable) -> dict[str, float]:
+    if table.label.task != "regression":
+        return {}
+    return {"label_mean": float(labels.mean()), "label_scale": float(labels.std()) or 1.0}
+
+
+class _Progress(keras.callbacks.Callback):
+    """Tells how far training is, about four times an epoch."""
+
+    def __init__(self, what: str, epochs: int, steps: int) -> None:
+        super().__init__()
+        self._what = what
+        self._epochs = epochs
+        self._steps = steps
+        self._epoch = 0
+        self._last = ""
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        if batch % max(1, self._steps // 4) == 0:
+            progress.info(
+                "%s %d of %d, %.0f %%%s",
+                self._what,
+                self._epoch + 1,
+                self._epochs,
+                100 * batch / self._steps,
+                self._last,
+            )
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        logs = logs or {}
+        validation = f", validation {logs['val_loss']:.4f}" if "val_loss" in logs else ""
+        self._last = f", last loss {logs['loss']:.4f}{validation}"
+        progress.info("%s %d of %d done%s", self._what, epoch + 1, self._epochs, self._last)

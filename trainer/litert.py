@@ -1,0 +1,84 @@
+"""The network as a LiteRT (TensorFlow Lite) file, for devices without TensorFlow.
+
+It takes the network's inputs, not raw rows: vocabularies are string operations, which LiteRT has only with TensorFlow's
+own kernels (https://ai.google.dev/edge/litert/models/ops_select). `transform_features` of the SavedModel gives them.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from trainer.copying import copy
+from trainer.signatures import PREDICTION
+
+LITERT_FILE = "assets.extra/network.tflite"
+"""Below the SavedModel."""
+
+
+def convert(network: keras.Model, how: str) -> bytes:
+    """The file's content.
+
+    Args:
+        how: "none", "float16" or "int8": how its weights are stored.
+    """
+    network = copy(network, _convertible)
+    trainable = [np.asarray(variable) for variable in network.trainable_variables]
+    fixed = [np.asarray(variable) for variable in network.non_trainable_variables]
+
+    def predict(inputs: dict[str, Any]) -> dict[str, Any]:
+        # As constants: the converter of TensorFlow 2.21 loses the variables of a Keras 3 network and then gives NaN.
+        weights = [[tf.constant(array) for array in arrays] for arrays in (trainable, fixed)]
+        outputs, _ = network.stateless_call(*weights, inputs, training=False)
+        return {PREDICTION: outputs}
+
+    inputs = {
+        tensor.name: tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype, name=tensor.name)
+        for tensor in network.inputs
+    }
+    function = tf.function(predict).get_concrete_function(inputs)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function], tf.Module())
+    if how != "none":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if how == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    content: bytes = converter.convert()
+    return content
+
+
+class _PlainEinsum(keras.layers.EinsumDense):
+    """The layer without the shortcuts of keras.ops.einsum, which TensorFlow 2.21's converter refuses."""
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """See keras."""
+        outputs = tf.einsum(self.equation, inputs, self.kernel)
+        if self.bias is not None:
+            outputs += self.bias
+        return self.activation(outputs) if self.activation is not None else outputs
+
+
+def _convertible(layer: keras.layers.Layer) -> keras.layers.Layer:
+    is_einsum = isinstance(layer, keras.layers.EinsumDense)
+    return (_PlainEinsum if is_einsum else type(layer)).from_config(layer.get_config())
+
+
+def run(content: bytes, inputs: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """Predictions (rows, outputs) of a LiteRT file.
+
+    Args:
+        inputs: the network's, (rows, ...) each.
+    """
+    with warnings.catch_warnings():
+        # It speaks of a deletion "in TF 2.20"; when a later TensorFlow does without, ai_edge_litert.interpreter has it.
+        warnings.simplefilter("ignore", UserWarning)
+        runner = tf.lite.Interpreter(model_content=content).get_signature_runner()
+    expected = runner.get_input_details()
+    given = {name: np.asarray(values, expected[name]["dtype"]) for name, values in inputs.items()}
+    predictions: npt.NDArray[Any] = runner(**given)[PREDICTION]
+    return predictions

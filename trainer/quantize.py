@@ -1,0 +1,79 @@
+"""Smaller weights: stored as float16 or int8, unpacked in the graph, so that any server of SavedModels takes them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+_WORTHWHILE_WEIGHTS = 1024
+"""A smaller array (a bias, a scale) stays as it is: it saves nothing, and its precision matters most."""
+
+
+class QuantizedNetwork(tf.Module):
+    """The network with weights that are stored small; called as the network is.
+
+    Args:
+        how: "float16", or "int8": symmetric, with one scale for each column of a matrix.
+    """
+
+    def __init__(self, network: keras.Model, how: str) -> None:
+        super().__init__()
+        self._stored = [_Stored(np.asarray(variable), how) for variable in _variables(network)]
+        # A bound method, which a SavedModel does not follow to the float32 weights.
+        self._stateless_call = network.stateless_call
+        self._trainable = len(network.trainable_variables)
+        self._inputs = lambda: network.inputs
+
+    @property
+    def inputs(self) -> list[keras.KerasTensor]:
+        """As of the network."""
+        return list(self._inputs())
+
+    @property
+    def weights_bytes(self) -> int:
+        """What the stored weights take."""
+        return sum(stored.bytes for stored in self._stored)
+
+    def __call__(self, inputs: dict[str, Any], training: bool = False) -> Any:
+        """Predictions; there is no training."""
+        values = [stored.value() for stored in self._stored]
+        outputs, _ = self._stateless_call(
+            values[: self._trainable], values[self._trainable :], inputs, training=training
+        )
+        return outputs
+
+
+def weights_bytes(network: keras.Model) -> int:
+    """What a network's weights take as they are."""
+    return sum(np.asarray(variable).nbytes for variable in _variables(network))
+
+
+def _variables(network: keras.Model) -> list[Any]:
+    return [*network.trainable_variables, *network.non_trainable_variables]
+
+
+class _Stored(tf.Module):
+    """One array of weights."""
+
+    def __init__(self, weights: npt.NDArray[Any], how: str) -> None:
+        super().__init__()
+        self._dtype = weights.dtype
+        is_large = weights.dtype == np.float32 and weights.ndim >= 2 and weights.size >= _WORTHWHILE_WEIGHTS
+        self._scale = None
+        if is_large and how == "float16":
+            weights = weights.astype(np.float16)
+        elif is_large:
+            scale = np.maximum(np.abs(weights).max(axis=-2, keepdims=True), np.finfo(np.float32).tiny) / 127
+            self._scale = tf.Variable(scale, trainable=False)  # (..., 1, columns)
+            weights = np.round(weights / scale).astype(np.int8)
+        self.bytes = weights.nbytes + (0 if self._scale is None else 4 * int(np.prod(self._scale.shape)))
+        self._weights = tf.Variable(weights, trainable=False)
+
+    def value(self) -> tf.Tensor:
+        """The weights in their own type."""
+        weights = tf.cast(self._weights, self._dtype)
+        return weights if self._scale is None else weights * self._scale

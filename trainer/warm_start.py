@@ -1,0 +1,118 @@
+"""Weights handed on from model to model: what agrees in shape is taken over, word by word where a vocabulary changed.
+
+Beside the SavedModel in a Model artifact lies `Format-Weights`: weights.npz, an array by variable, and
+vocabularies.json, the words of each categorical feature in the order of their ids.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+progress = logging.getLogger("longhaul.progress")
+
+FOLDER = "Format-Weights"
+"""Named as TFX names its own parts of a Model artifact."""
+_WEIGHTS_FILE, _VOCABULARIES_FILE = "weights.npz", "vocabularies.json"
+
+Words = Mapping[str, Sequence[str]]
+"""By tensor name of a categorical feature, its words in the order of their ids; an id each for unknown and missing
+values follows."""
+
+
+def save_weights(network: keras.Model, words: Words, serving_model_dir: str) -> None:
+    """Writes a fitted network's weights beside its SavedModel."""
+    folder = _beside(serving_model_dir)
+    tf.io.gfile.makedirs(folder)
+    content = io.BytesIO()
+    np.savez(content, **{name: np.asarray(variable) for name, variable in _variables(network)})
+    with tf.io.gfile.GFile(f"{folder}/{_WEIGHTS_FILE}", "wb") as file:
+        file.write(content.getvalue())
+    with tf.io.gfile.GFile(f"{folder}/{_VOCABULARIES_FILE}", "w") as file:
+        json.dump(words, file)
+
+
+def start_from(base_model: str | None, network: keras.Model, words: Words) -> None:
+    """Gives a network the weights of an earlier one, where they agree; says what it did.
+
+    Args:
+        base_model: the SavedModel of the earlier one, if there is any.
+        words: of the network at hand.
+    """
+    if base_model is None:
+        progress.info("there is no blessed model of other data to start from: training starts from scratch")
+        return
+    folder = _beside(base_model)
+    try:
+        with tf.io.gfile.GFile(f"{folder}/{_WEIGHTS_FILE}", "rb") as file:
+            earlier = np.load(io.BytesIO(file.read()), allow_pickle=False)
+        with tf.io.gfile.GFile(f"{folder}/{_VOCABULARIES_FILE}") as file:
+            earlier_words = json.load(file)
+    except tf.errors.NotFoundError:
+        progress.info("the model to start from has no weights on record: training starts from scratch")
+        return
+    taken = variables = 0
+    for name, variable in _variables(network):
+        variables += 1
+        if name not in earlier:
+            continue
+        feature = next((feature for feature in words if name.startswith(f"embed/{feature}/")), None)
+        value = earlier[name]
+        if feature and feature in earlier_words:
+            value = _by_word(np.array(variable), words[feature], value, earlier_words[feature])
+        if value.shape == tuple(variable.shape):
+            variable.assign(value)
+            taken += 1
+    progress.info("training starts from the champion's weights: %d of %d arrays agree", taken, variables)
+
+
+def _by_word(
+    fresh: npt.NDArray[Any], words: Sequence[str], earlier: npt.NDArray[Any], earlier_words: Sequence[str]
+) -> npt.NDArray[Any]:
+    """The earlier row (ids, width) of each word that is in both vocabularies, the fresh one of any other."""
+    if fresh.shape[1:] != earlier.shape[1:]:
+        return earlier  # of another width: its shape will tell
+    before = {word: row for row, word in enumerate([*earlier_words, _UNKNOWN, _MISSING])}
+    for row, word in enumerate([*words, _UNKNOWN, _MISSING]):
+        if word in before:
+            fresh[row] = earlier[before[word]]
+    return fresh
+
+
+_UNKNOWN, _MISSING = "\n unknown", "\n missing"
+"""No words of a vocabulary, whose file has one a line."""
+
+
+def _beside(serving_model_dir: str) -> str:
+    return f"{serving_model_dir.rstrip('/').rpartition('/')[0]}/{FOLDER}"
+
+
+def _variables(network: keras.Model) -> Iterator[tuple[str, Any]]:
+    """Each weight by a name that it has in every process and whatever features come and go.
+
+    Keras numbers what has no name by all layers made before, and an embedding is named by its feature's place, too.
+    """
+    seen: Counter[str] = Counter()
+    for layer in network.layers:
+        name = re.sub(r"^embed_\d+_", "embed/", layer.name)
+        kind = type(layer).__name__
+        if re.fullmatch(rf"{_snake_case(kind)}(_\d+)?", name):
+            name = f"{kind}/{seen[kind]}"
+            seen[kind] += 1
+        for index, variable in enumerate(layer.weights):
+            if variable.dtype.startswith("float"):
+                yield f"{name}/{index}_{variable.name}", variable
+
+
+def _snake_case(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()

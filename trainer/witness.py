@@ -1,0 +1,88 @@
+"""What the training process can testify of the model that it exported, for the check before a push.
+
+exported.json         SHA-256 of every file of the SavedModel
+scored_rows.parquet   some rows as serialized tf.Examples, and what the network itself predicts for them
+
+The rows go through the transform graph and the network as they do in training; the served model must say the same.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+import tensorflow as tf
+from tfx_bsl.coders import example_coder
+
+from trainer.digests import file_digests
+from trainer.features import FeatureTable
+from trainer.reading import first_rows
+
+EXPORTED_FILE = "exported.json"
+SCORED_ROWS_FILE = "scored_rows.parquet"
+EXAMPLE, PREDICTION = "example", "prediction"
+"""Its columns: binary, and a list of the model's outputs."""
+MOST_ROWS = 256
+_MOST_CELLS = 1 << 18
+"""Rows times columns: a row of a wide table is worth many of a narrow one."""
+
+
+def testify(
+    folder: str, saved_model: str, patterns: Sequence[str], table: FeatureTable, transform: Any, network: Any
+) -> None:
+    """Writes both files into `folder`.
+
+    Args:
+        saved_model: the folder that was exported.
+        patterns: globs of the files of the training split.
+        transform: the TransformFeaturesLayer.
+        network: the Keras model that was fitted.
+    """
+    rows = max(1, min(MOST_ROWS, _MOST_CELLS // len(table.features)))
+    raw, transformed = first_rows(patterns, table, transform, rows)
+    inputs = {tensor.name: transformed[tensor.name] for tensor in network.inputs}
+    predictions = np.asarray(network(inputs, training=False))
+    write_scored_rows(f"{folder}/{SCORED_ROWS_FILE}", _serialized(raw), predictions)
+    with tf.io.gfile.GFile(f"{folder}/{EXPORTED_FILE}", "w") as file:
+        json.dump(file_digests(saved_model), file, indent=1)
+
+
+def write_scored_rows(path: str, examples: Sequence[bytes], predictions: npt.NDArray[Any]) -> None:
+    """Serialized tf.Examples and their predictions (rows, outputs) as a Parquet file."""
+    columns = {
+        EXAMPLE: pa.array(examples, pa.binary()),
+        PREDICTION: pa.array(list(predictions), pa.list_(pa.float32())),
+    }
+    whole = pa.BufferOutputStream()
+    pq.write_table(pa.table(columns), whole, compression="zstd")
+    with tf.io.gfile.GFile(path, "wb") as file:
+        file.write(whole.getvalue().to_pybytes())
+
+
+def read_scored_rows(path: str) -> tuple[list[bytes], npt.NDArray[Any]]:
+    """What `write_scored_rows` wrote.
+
+    Raises:
+        tf.errors.NotFoundError: there is no such file.
+    """
+    with tf.io.gfile.GFile(path, "rb") as file:
+        table = pq.read_table(pa.BufferReader(file.read()))
+    return table[EXAMPLE].to_pylist(), np.array(table[PREDICTION].to_pylist(), np.float32)
+
+
+def _serialized(rows: pa.RecordBatch) -> list[bytes]:
+    """Flat columns as tf.Examples: text as bytes, integers and floats as they are, nothing where a value is missing."""
+    lists = []
+    for column in rows.columns:
+        stored = column.type if pa.types.is_integer(column.type) or pa.types.is_floating(column.type) else pa.binary()
+        values = [None if value is None else [value] for value in column.cast(stored).to_pylist()]
+        lists.append(pa.array(values, pa.large_list(stored)))
+    examples: list[bytes] = example_coder.RecordBatchToExamplesEncoder().encode(
+        pa.RecordBatch.from_arrays(lists, names=rows.schema.names)
+    )
+    return examples
