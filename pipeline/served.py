@@ -1,8 +1,79 @@
-"""The versions of a model that lie where a server looks for them."""
+"""The versions of a model that lie where a server looks for them, and what is written in each: its manifest.
+
+The version with the highest number is served. A manifest names the models that were rolled back and that nobody
+has brought back since: those are not pushed again by a run.
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
+
+from trainer.digests import MANIFEST, model_digest
+from trainer.features import FeatureTable
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a pushed model is; `assets.extra/manifest.json` in its folder.
+
+    Attributes:
+        pushed, pushed_by: when (ISO 8601, UTC) and as which user of which machine.
+        run_id: the run that pushed it; of a rollback, the one that pushed the model first.
+        artifacts: ids in ML Metadata of the model and of what the push read besides.
+        spans: those of the table that training and evaluation saw.
+        schema_digest: SHA-256 of the curated schema's text.
+        inputs: how each raw feature is stored: int, float or bytes.
+        metrics: Evaluator's, over all rows.
+        files: SHA-256 by path, this file left out.
+        withdrawn: digests of models that were rolled back.
+        copy_of, replaces, note: of a rollback, the version it is a copy of, the one that served before, and why.
+    """
+
+    pipeline: str
+    run_id: str
+    pushed: str
+    pushed_by: str
+    artifacts: dict[str, int]
+    spans: tuple[int, ...]
+    schema_digest: str
+    inputs: dict[str, str]
+    task: str
+    classes: tuple[str, ...]
+    metrics: dict[str, float]
+    files: dict[str, str]
+    version: int = 0
+    withdrawn: tuple[str, ...] = ()
+    copy_of: int | None = None
+    replaces: int | None = None
+    note: str = ""
+
+    @property
+    def digest(self) -> str:
+        """Of the model: equal wherever it lies."""
+        return model_digest(self.files)
+
+    def at(self, version: int) -> Manifest:
+        """The same as that version's."""
+        return replace(self, version=version)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self) | {"digest": self.digest}
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> Manifest:
+        """The inverse of `to_json`."""
+        lists = {key: tuple(plain[key]) for key in ("spans", "classes", "withdrawn")}
+        return cls(**{key: value for key, value in plain.items() if key != "digest"} | lists)
+
+
+def inputs_of(table: FeatureTable) -> dict[str, str]:
+    """`Manifest.inputs` of a model with these features."""
+    return {feature.name: feature.storage.value for feature in table.features}
 
 
 def versions(base: Path) -> list[int]:
@@ -10,6 +81,40 @@ def versions(base: Path) -> list[int]:
     return sorted(int(folder.name) for folder in base.glob("*") if folder.name.isdigit())
 
 
-def is_newest(version: Path) -> bool:
-    """Whether the pushed model at `version` is the one that a server takes."""
-    return version.is_dir() and [int(version.name)] == versions(version.parent)[-1:]
+def newest(base: Path) -> str | None:
+    """The version that is served."""
+    numbers = versions(base)
+    return str(numbers[-1]) if numbers else None
+
+
+def read_manifest(version: Path) -> Manifest | None:
+    """None of a version that was not pushed by Longhaul, or before it wrote manifests."""
+    try:
+        return Manifest.from_json(json.loads((version / MANIFEST).read_text()))
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def newest_manifest(base: Path) -> Manifest | None:
+    """That of the version that is served."""
+    served = newest(base)
+    return None if served is None else read_manifest(base / served)
+
+
+def pushed_as(base: Path) -> str | None:
+    """The version as which a run pushed the model that is served: after a rollback, the one that it copied."""
+    served = newest_manifest(base)
+    return str(served.copy_of) if served and served.copy_of else newest(base)
+
+
+def is_settled(version: Path, digest: str) -> bool:
+    """Whether nothing is to be pushed for a model that once became `version`: it is what is served, or it was
+    rolled back.
+
+    Args:
+        digest: the model's; "" if it is not on record.
+    """
+    if version.is_dir() and newest(version.parent) == version.name:
+        return True
+    served = newest_manifest(version.parent)
+    return served is not None and digest in (served.digest, *served.withdrawn)

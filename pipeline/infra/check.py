@@ -1,0 +1,202 @@
+"""Is a model fit to serve? A fresh process serves it; here that is started, and its answers are judged."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from pipeline.infra import probe
+from pipeline.infra.verdict import InfraVerdict
+from pipeline.sections import InfraCheck
+from trainer.digests import file_digests
+
+_SECONDS = {"1": 1.0, "32": 0.4, "1024": 0.4}
+"""How long each batch size is measured, per signature: some hundred calls of an ordinary model."""
+_ROWS_IN_SMALL_BATCHES = 14
+_MB = 1_000_000
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class ScoredRows:
+    """Rows, and what somebody else predicted for them: (rows, outputs)."""
+
+    examples: Sequence[bytes]
+    predictions: Array
+
+
+def check(
+    model: str,
+    rows: Mapping[str, ScoredRows],
+    features: Mapping[str, str],
+    exported: Mapping[str, str],
+    settings: InfraCheck,
+) -> InfraVerdict:
+    """Serves the SavedModel at `model` in a fresh process, and judges what it answers.
+
+    Args:
+        rows: by who predicted, as a failure names it.
+        features: the raw feature behind each plain tensor.
+        exported: the files' digests when the training wrote them.
+    """
+    began = time.monotonic()
+    files = file_digests(model)
+    size_bytes = sum(tf.io.gfile.stat(f"{model}/{name}").length for name in files)
+    p99_ms = {"1": settings.p99_ms_batch_1, "32": settings.p99_ms_batch_32, "1024": settings.p99_ms_batch_1024}
+    with tempfile.TemporaryDirectory(prefix="longhaul-probe-") as folder:
+        request = {
+            "model": model,
+            "features": features,
+            "latency": {size: (seconds, p99_ms[size]) for size, seconds in _SECONDS.items()},
+            "rows_in_small_batches": _ROWS_IN_SMALL_BATCHES,
+        }
+        _write_request(Path(folder), request, [example for part in rows.values() for example in part.examples])
+        answer, arrays = _ask(Path(folder), settings.timeout_s)
+    failures = _changed(files, exported)
+    differences: dict[str, float] = {}
+    if "problem" in answer:
+        failures.append(f"the model cannot be served: {answer['at']} failed: {_in_one_line(answer['problem'])}")
+    elif unusable := _not_finite(arrays):
+        failures += unusable
+    else:
+        differences = _differences(arrays, rows)
+        failures += [
+            f"{what} differs from what serving_default predicts by up to {difference:.2g}; "
+            f"{settings.tolerance:g} is allowed"
+            for what, difference in differences.items()
+            if not difference <= settings.tolerance
+        ]
+    failures += _too_slow(answer.get("latency", {}), p99_ms)
+    failures += _too_large("the SavedModel has", size_bytes, settings.max_size_mb)
+    failures += _too_large("the process that served it took", answer.get("memory_bytes"), settings.max_memory_mb)
+    return InfraVerdict(
+        checked=True,
+        failures=failures,
+        rows={name: len(part.examples) for name, part in rows.items()},
+        differences=differences,
+        tolerance=settings.tolerance,
+        latency=answer.get("latency", {}),
+        p99_ms=p99_ms,
+        load_s=answer.get("load_s"),
+        first_call_s=answer.get("first_call_s"),
+        size_bytes=size_bytes,
+        max_size_mb=settings.max_size_mb,
+        memory_bytes=answer.get("memory_bytes"),
+        memory_before_bytes=answer.get("memory_before_bytes"),
+        max_memory_mb=settings.max_memory_mb,
+        seconds=time.monotonic() - began,
+        files=files,
+    )
+
+
+def _write_request(folder: Path, request: Mapping[str, Any], examples: Sequence[bytes]) -> None:
+    (folder / "request.json").write_text(json.dumps(request))
+    with tf.io.TFRecordWriter(str(folder / "rows.tfrecord")) as writer:
+        for example in examples:
+            writer.write(example)
+
+
+def _ask(folder: Path, timeout_s: float) -> tuple[dict[str, Any], dict[str, Array]]:
+    """The answer of the probe and its arrays; of a process that died or hung, an answer that says so."""
+    command = [sys.executable, "-P", probe.__file__, str(folder)]
+    try:
+        ended = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout_s,
+            check=False,
+            env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"},
+        )
+    except subprocess.TimeoutExpired:
+        problem = f"it gave no answer within {timeout_s:g} s (infra_check.timeout_s)"
+        return {"at": "serving it in a fresh process", "problem": problem}, {}
+    sys.stderr.write(ended.stderr)  # into the log
+    if ended.returncode != 0:
+        code = ended.returncode
+        died = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        last = (ended.stderr.strip().splitlines() or [""])[-1]
+        return {"at": "serving it in a fresh process", "problem": f"the process ended with {died} {last}"}, {}
+    answer: dict[str, Any] = json.loads((folder / "answer.json").read_text())
+    with np.load(folder / "answer.npz", allow_pickle=False) as arrays:
+        return answer, dict(arrays)
+
+
+def _in_one_line(problem: str) -> str:
+    """TensorFlow tells the whole graph with its errors."""
+    return " ".join(problem.split())[:300]
+
+
+def _changed(files: Mapping[str, str], exported: Mapping[str, str]) -> list[str]:
+    changed = sorted(name for name in files.keys() | exported.keys() if files.get(name) != exported.get(name))
+    return [f"{', '.join(changed[:3])} changed since the training exported the model"] if changed else []
+
+
+def _not_finite(arrays: Mapping[str, Array]) -> list[str]:
+    """NaN and infinity are no predictions."""
+    found = []
+    for name, values in arrays.items():
+        bad = ~np.isfinite(values).reshape(len(values), -1).all(axis=1)
+        if bad.any():
+            found.append(f"{name} gives NaN or infinity for {bad.sum()} of {len(bad)} rows")
+    return found
+
+
+def _differences(arrays: Mapping[str, Array], rows: Mapping[str, ScoredRows]) -> dict[str, float]:
+    """The greatest difference from what `serving_default` predicts, by what is compared with it.
+
+    Numbers beyond 1 (of a regression) are compared in units of the greatest: float32 keeps seven digits of each.
+    """
+    served, plain = arrays[probe.BY_EXAMPLES], arrays["plain"]
+    pairs = {
+        probe.BY_TENSORS: (arrays[probe.BY_TENSORS][plain], served[plain]),
+        "the same rows in another order": (arrays["backwards"], served),
+        "the same rows in small batches": (arrays["small_batches"], np.tile(served[:_ROWS_IN_SMALL_BATCHES], (2, 1))),
+    }
+    at = 0
+    for name, part in rows.items():
+        pairs[name] = (part.predictions, served[at : at + len(part.examples)])
+        at += len(part.examples)
+    unit = max(1.0, float(np.abs(served).max()))
+    return {what: _greatest(found, expected) / unit for what, (found, expected) in pairs.items()}
+
+
+def _greatest(found: Array, expected: Array) -> float:
+    """The greatest absolute difference; infinity between arrays that do not even have one shape."""
+    if found.shape != expected.shape:
+        return math.inf
+    return float(np.abs(found.astype(float) - expected).max(initial=0))
+
+
+def _too_slow(
+    latency: Mapping[str, Mapping[str, Mapping[str, float]]], p99_ms: Mapping[str, float | None]
+) -> list[str]:
+    return [
+        f"{signature} at batch {size} takes {found['p99_ms']:,.1f} ms (p99 of {found['calls']} calls, "
+        f"measured twice); {budget:g} ms is allowed"
+        for signature, by_size in latency.items()
+        for size, found in by_size.items()
+        if (budget := p99_ms[size]) is not None and found["p99_ms"] > budget
+    ]
+
+
+def _too_large(what: str, found_bytes: int | None, most_mb: float | None) -> list[str]:
+    if most_mb is None or found_bytes is None or found_bytes <= most_mb * _MB:
+        return []
+    return [f"{what} {found_bytes / _MB:,.1f} MB; {most_mb:g} MB is allowed"]

@@ -1,0 +1,72 @@
+"""What the infra check found, as it is kept in `infra.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+INFRA_FILE = "infra.json"
+"""In the InfraBlessing artifact."""
+
+
+@dataclass(frozen=True)
+class InfraVerdict:
+    """Whether a model is fit to serve.
+
+    Attributes:
+        checked: False where the model was not blessed by Evaluator, so that nobody asked.
+        failures: one sentence each; none of a model that is fit.
+        rows: how many were scored, by where they come from.
+        differences: the greatest absolute difference from what `serving_default` predicts, by what was compared.
+        tolerance: how much they may differ.
+        latency: {signature: {batch size: {p50_ms, p99_ms, calls}}}; `first_p99_ms` where it was measured again.
+        p99_ms: the budget by batch size; None where there is none.
+        load_s, first_call_s: until the model could answer.
+        size_bytes: of the SavedModel's files.
+        memory_bytes: peak of the process that served it; `memory_before_bytes` of it TensorFlow alone.
+        files: SHA-256 by path.
+    """
+
+    checked: bool
+    failures: list[str]
+    rows: dict[str, int] = field(default_factory=dict)
+    differences: dict[str, float] = field(default_factory=dict)
+    tolerance: float = 0.0
+    latency: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
+    p99_ms: dict[str, float | None] = field(default_factory=dict)
+    load_s: float | None = None
+    first_call_s: float | None = None
+    size_bytes: int | None = None
+    max_size_mb: float | None = None
+    memory_bytes: int | None = None
+    memory_before_bytes: int | None = None
+    max_memory_mb: float | None = None
+    seconds: float = 0.0
+    files: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def blessed(self) -> bool:
+        """Whether the model may be pushed."""
+        return self.checked and not self.failures
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {"blessed": self.blessed, **asdict(self)}
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> InfraVerdict:
+        """The inverse of `to_json`."""
+        return cls(**{key: value for key, value in plain.items() if key != "blessed"})
+
+    def in_short(self) -> str:
+        """One line of figures about a model that is fit."""
+        greatest = max(self.differences.values(), default=0.0)
+        latencies = [
+            f"{max(by_size[size]['p99_ms'] for by_size in self.latency.values()):,.1f} ms at batch {size}"
+            for size in next(iter(self.latency.values()), {})
+        ]
+        return (
+            f"{sum(self.rows.values())} rows agree within {greatest:.0e}; p99 {', '.join(latencies)}; "
+            f"{(self.size_bytes or 0) / 1e6:.1f} MB, {(self.memory_bytes or 0) / 1e6:,.0f} MB of memory"
+        )

@@ -1,0 +1,110 @@
+"""A version of a model into Google Cloud Storage.
+
+Cloud Storage renames nothing, so a version cannot appear at once as it does on a disk. `saved_model.pb` comes last:
+TensorFlow Serving cannot load a version before it is there, tries again, and serves the one before meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import WorkspaceError
+
+_LAST = "saved_model.pb"
+_TIMEOUT_S = 60
+
+
+def upload(folder: Path, destination: str, version: int) -> str:
+    """Uploads the files of `folder` to `destination`/`version`; returns that address.
+
+    Nothing that is there is overwritten. Versions that an earlier push left without `saved_model.pb` are removed.
+
+    Args:
+        destination: gs://bucket/folder.
+
+    Raises:
+        WorkspaceError: the bucket cannot be written; what was uploaded so far is removed.
+    """
+    bucket_name, base = _parts(destination)
+    names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    names.sort(key=lambda name: name == _LAST)
+    with cloud_errors(f"{destination} cannot be written"):
+        from google.cloud.storage import Client
+
+        # No project: an object has none. Retries are the client's own.
+        bucket = Client(project=None).bucket(bucket_name)
+        _remove_leftovers(bucket, base)
+        uploaded: list[Any] = []
+        try:
+            for name in names:
+                blob = bucket.blob(f"{base}{version}/{name}")
+                uploaded.append(blob)
+                # Generation 0: only if there is no such object yet. The client sends a checksum along.
+                blob.upload_from_filename(str(folder / name), if_generation_match=0, timeout=_TIMEOUT_S)
+        except BaseException:
+            for blob in uploaded[:-1]:  # the last one may be somebody else's
+                with suppress(Exception):
+                    blob.delete(timeout=_TIMEOUT_S)
+            raise
+    return f"gs://{bucket_name}/{base}{version}"
+
+
+def newest(destination: str, name: str) -> tuple[int, bytes | None]:
+    """The highest version below `destination`, 0 if there is none, and the content of its file `name`, if it has it.
+
+    Raises:
+        WorkspaceError: the bucket cannot be read.
+    """
+    bucket_name, base = _parts(destination)
+    with cloud_errors(f"{destination} cannot be read"):
+        from google.cloud.storage import Client
+
+        bucket = Client(project=None).bucket(bucket_name)
+        blobs = {blob.name.removeprefix(base): blob for blob in bucket.list_blobs(prefix=base, timeout=_TIMEOUT_S)}
+        versions = [path.removesuffix(f"/{_LAST}") for path in blobs if path.endswith(f"/{_LAST}")]
+        version = max((int(number) for number in versions if number.isdigit()), default=0)
+        blob = blobs.get(f"{version}/{name}")
+        return version, blob.download_as_bytes(timeout=_TIMEOUT_S) if blob else None
+
+
+def _parts(destination: str) -> tuple[str, str]:
+    """Bucket, and prefix of the names of what is below the folder."""
+    bucket_name, _, prefix = destination.removeprefix("gs://").rstrip("/").partition("/")
+    return bucket_name, f"{prefix}/" if prefix else ""
+
+
+def _remove_leftovers(bucket: Any, base: str) -> None:
+    """Of pushes that were killed: versions without the file that comes last."""
+    by_version: dict[str, list[Any]] = {}
+    for blob in bucket.list_blobs(prefix=base, timeout=_TIMEOUT_S):
+        version, _, name = blob.name.removeprefix(base).partition("/")
+        if name and version.isdigit():
+            by_version.setdefault(version, []).append(blob)
+    for version, blobs in by_version.items():
+        if f"{base}{version}/{_LAST}" not in {blob.name for blob in blobs}:
+            for blob in blobs:
+                blob.delete(timeout=_TIMEOUT_S)
+
+
+@contextmanager
+def cloud_errors(what: str) -> Iterator[None]:
+    """Google's errors as ours."""
+    from google.api_core.exceptions import GoogleAPIError
+    from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
+    from requests.exceptions import RequestException
+
+    try:
+        yield
+    except DefaultCredentialsError as exc:
+        raise WorkspaceError(
+            f"{what}: no credentials of Google Cloud were found",
+            "log in with `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS",
+        ) from exc
+    except (GoogleAPIError, GoogleAuthError, RequestException) as exc:
+        reason = " ".join(str(exc).split())[:300]
+        raise WorkspaceError(
+            f"{what}: {reason}", "check the name and the rights (push: in the configuration), and run again"
+        ) from exc

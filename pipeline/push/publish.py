@@ -1,0 +1,139 @@
+"""Puts a model where a server finds it: a version appears whole or not at all.
+
+A hidden sibling is filled, flushed and renamed. TensorFlow Serving takes folders whose names are numbers, the highest
+first (https://www.tensorflow.org/tfx/serving/serving_config), and lets `assets.extra` alone.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import shutil
+import socket
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pipeline.durable import flush_file, flush_to_disk
+from pipeline.errors import WorkspaceError
+from pipeline.sections import Push
+from pipeline.served import Manifest, newest_manifest, versions
+from trainer.digests import MANIFEST, file_digests
+
+
+def now() -> str:
+    """ISO 8601, UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def pusher() -> str:
+    """Who pushes: user@machine."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
+
+
+def publish(model: Path, base: Path, manifest: Manifest, elsewhere: Push) -> Manifest:
+    """Copies the SavedModel folder `model` to a new version below `base`, and to where `elsewhere` says.
+
+    The version is the time in whole seconds, and always greater than those already there. Other places come first:
+    if one of them fails, nothing has changed here.
+
+    Returns:
+        The manifest as it was written.
+
+    Raises:
+        WorkspaceError: the files of `model` are not those that the manifest names.
+    """
+    base.mkdir(parents=True, exist_ok=True)
+    for leftover in base.glob(".incoming-*"):  # of a push that was killed
+        shutil.rmtree(leftover)
+    version = max(int(time.time()), 1 + max(versions(base), default=0))
+    manifest = manifest.at(version)
+    incoming = base / f".incoming-{version}"
+    try:
+        shutil.copytree(model, incoming)
+        _seal(incoming, manifest, model)
+        flush_to_disk(incoming)
+        if elsewhere.destination:
+            _publish_elsewhere(incoming, manifest, elsewhere)
+        incoming.rename(base / str(version))
+        flush_file(base)  # else a power cut could undo the renaming
+    except BaseException:  # a full disk, Ctrl-C
+        shutil.rmtree(incoming, ignore_errors=True)
+        raise
+    return manifest
+
+
+def publish_to_bucket(model: str, base: str, manifest: Manifest, elsewhere: Push) -> Manifest:
+    """`publish` from and to Cloud Storage, for a step on Vertex AI.
+
+    Args:
+        model, base: folders, gs://….
+    """
+    from tfx.utils import io_utils
+
+    from pipeline.push import gcs
+
+    with tempfile.TemporaryDirectory(prefix="longhaul-push-") as folder:
+        copy = Path(folder, "model")
+        io_utils.copy_dir(model, str(copy))
+        newest, _ = gcs.newest(base, MANIFEST)
+        manifest = manifest.at(max(int(time.time()), 1 + newest))
+        _seal(copy, manifest, model)
+        if elsewhere.destination:
+            _publish_elsewhere(copy, manifest, elsewhere)
+        gcs.upload(copy, base, manifest.version)
+    return manifest
+
+
+def withdrawn_now(base: str | Path) -> tuple[str, ...]:
+    """Digests of the models that a run does not push, because somebody rolled them back.
+
+    Args:
+        base: a folder of this machine, or gs://….
+    """
+    if str(base).startswith("gs://"):
+        from pipeline.push import gcs
+
+        _, text = gcs.newest(str(base), MANIFEST)
+        served = Manifest.from_json(json.loads(text)) if text else None
+    else:
+        served = newest_manifest(Path(base))
+    return served.withdrawn if served else ()
+
+
+def _seal(copy: Path, manifest: Manifest, model: str | Path) -> None:
+    """Checks the copy and puts the manifest into it."""
+    _check(copy, manifest, model)
+    (copy / MANIFEST).parent.mkdir(exist_ok=True)
+    (copy / MANIFEST).unlink(missing_ok=True)
+    (copy / MANIFEST).write_text(json.dumps(manifest.to_json(), indent=1))
+
+
+def _check(copy: Path, manifest: Manifest, model: str | Path) -> None:
+    """The copy is checked, not the source: what is checked is what is published."""
+    found = file_digests(copy)
+    changed = sorted(
+        name for name in found.keys() | manifest.files.keys() if found.get(name) != manifest.files.get(name)
+    )
+    if changed:
+        raise WorkspaceError(
+            f"the model {model} is not the one that was checked: {', '.join(changed[:3])} changed since; "
+            "nothing was pushed",
+            "`longhaul run --from Trainer --no-cache` trains and checks a model anew",
+        )
+
+
+def _publish_elsewhere(folder: Path, manifest: Manifest, elsewhere: Push) -> None:
+    from pipeline.push import gcs
+
+    uri = gcs.upload(folder, str(elsewhere.destination), manifest.version)
+    if elsewhere.vertex_model:
+        from pipeline.push import vertex
+
+        vertex.register(uri, manifest, elsewhere.vertex_model)
