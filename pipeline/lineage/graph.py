@@ -1,13 +1,152 @@
-"""What a run made of what: steps and artifacts, and how they hang together."""
+"""Steps and artifacts as ML Metadata links them; pipeline.lineage.tracing reads them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
-from pipeline.lineage.runs import Run
+from pipeline.lineage.runs import Run, StepState, read_properties
+
+COMPARED = ("baseline_model", "baseline_blessing")
+ASIDE = (*COMPARED, "analyzer_cache")
+"""Inputs that do not make the output what it is: the champion that a model is compared with, and what an earlier run
+learned of the same files (pipeline.components.analyzer_cache takes nothing from others). Shown, but not followed."""
+
+_ARTIFACT_STATES = {
+    metadata_store_pb2.Artifact.PENDING: "pending",
+    metadata_store_pb2.Artifact.MARKED_FOR_DELETION: "deleted",
+    metadata_store_pb2.Artifact.DELETED: "deleted",
+    metadata_store_pb2.Artifact.ABANDONED: "abandoned",
+}
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """One execution.
+
+    Attributes:
+        began: milliseconds since 1970.
+        properties: those of TFX and ours, as plain data.
+    """
+
+    id: int
+    node: str
+    type: str
+    run_id: str
+    state: StepState
+    seconds: float
+    began: int
+    properties: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ArtifactRecord:
+    """One artifact. `made` is in milliseconds since 1970; `recorded_state` is live, pending, deleted or abandoned."""
+
+    id: int
+    type: str
+    uri: str
+    recorded_state: str
+    made: int
+    properties: dict[str, Any]
+
+    @property
+    def label(self) -> str:
+        """Type and number: `Model 11`."""
+        return f"{self.type.rpartition('.')[2]} {self.id}"
+
+    @property
+    def state(self) -> str:
+        """As recorded, or 'gone' if its folder is not there although nobody recorded a removal."""
+        if self.recorded_state == "live" and "://" not in self.uri and not Path(self.uri).exists():
+            return "gone"
+        return self.recorded_state
+
+
+class Link(NamedTuple):
+    """A step made (`is_output`) or read an artifact, in the role that TFX calls its key."""
+
+    step: int
+    artifact: int
+    role: str
+    is_output: bool
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Steps and artifacts by id, and how they hang together.
+
+    Attributes:
+        origins: for artifacts that are not made in the graph, or made again, the run that first made them.
+    """
+
+    steps: dict[int, StepRecord] = field(default_factory=dict)
+    artifacts: dict[int, ArtifactRecord] = field(default_factory=dict)
+    links: list[Link] = field(default_factory=list)
+    origins: dict[int, str] = field(default_factory=dict)
+
+    def __or__(self, other: Graph) -> Graph:
+        return Graph(
+            self.steps | other.steps,
+            self.artifacts | other.artifacts,
+            list(dict.fromkeys([*self.links, *other.links])),
+            self.origins | other.origins,
+        )
+
+    @cached_property
+    def inputs(self) -> dict[int, list[Link]]:
+        """What each step read."""
+        return grouped((link.step, link) for link in self.links if not link.is_output)
+
+    @cached_property
+    def outputs(self) -> dict[int, list[Link]]:
+        """What each step made or reused."""
+        return grouped((link.step, link) for link in self.links if link.is_output)
+
+    @cached_property
+    def readers(self) -> dict[int, list[Link]]:
+        """Who read each artifact."""
+        return grouped((link.artifact, link) for link in self.links if not link.is_output)
+
+    @cached_property
+    def first(self) -> dict[int, int]:
+        """The step that first made each artifact; later ones reuse it."""
+        found: dict[int, int] = {}
+        for link in self.links:
+            if link.is_output:
+                found[link.artifact] = min(link.step, found.get(link.artifact, link.step))
+        return found
+
+    @cached_property
+    def makers(self) -> dict[int, StepRecord]:
+        """The same, as far as the step was read."""
+        return {artifact: self.steps[step] for artifact, step in self.first.items() if step in self.steps}
+
+
+def artifact_record(artifact: Any) -> ArtifactRecord:
+    """From ML Metadata's message."""
+    return ArtifactRecord(
+        artifact.id,
+        artifact.type,
+        artifact.uri,
+        _ARTIFACT_STATES.get(artifact.state, "live"),
+        artifact.create_time_since_epoch,
+        read_properties(artifact),
+    )
+
+
+def grouped(pairs: Iterable[tuple[int, Link]]) -> dict[int, list[Link]]:
+    """The links of each step, or of each artifact."""
+    groups: dict[int, list[Link]] = {}
+    for key, link in pairs:
+        groups.setdefault(key, []).append(link)
+    return groups
 
 
 @dataclass(frozen=True)

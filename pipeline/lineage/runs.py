@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -14,6 +15,7 @@ from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.errors import PipelineError
+from pipeline.lineage.process import Process
 
 RUN_CONTEXT = "pipeline_run"
 """TFX's context type; a run's name is its id."""
@@ -21,10 +23,15 @@ NODE, SECONDS = "node", "seconds"
 STEP_PROPERTIES = (NODE, "run_id", "config_digest", "code_digest", "package_versions")
 """Custom properties of every execution."""
 RUN_PROPERTIES = (
-    *("config_digest", "code_digest", "package_versions"),
+    *("config_digest", "code_digest", "package_versions", "config", "code_files"),
+    *("git_commit", "config_file"),
     *("schema_digest", "schema_version", "schema_review"),
+    *("spans", "rows", "metrics", "verdict", "pushed_version", "hyperparameters"),
+    *("pinned", "imported", "schema_text"),
+    *("process", "workspace", "from_node", "to_node", "resumes", "made_with"),
 )
-"""Custom properties of a run's context: what it was made with, and which version of the schema guarded it."""
+"""Custom properties of a run's context: what it was made with, which version of the schema guarded it, what came of it
+(pipeline.lineage.summary), and what people did with it since."""
 
 _VERDICT_FILE = "verdict.json"  # written by pipeline.components.evaluator and data_gate, which import TensorFlow
 
@@ -40,7 +47,7 @@ class StepState(StrEnum):
     SKIPPED = "skipped"
 
 
-_STATES = {
+STATES = {
     metadata_store_pb2.Execution.COMPLETE: StepState.DONE,
     metadata_store_pb2.Execution.CACHED: StepState.CACHED,
     metadata_store_pb2.Execution.FAILED: StepState.FAILED,
@@ -61,12 +68,17 @@ class Step:
 
 @dataclass(frozen=True)
 class Artifact:
-    """One output of a run."""
+    """One output of a run.
+
+    Attributes:
+        state: live, deleted (by `longhaul gc`; the record stays), abandoned and so on.
+    """
 
     type: str
     uri: str
     properties: dict[str, Any]
     id: int = field(default=0, compare=False)
+    state: str = field(default="live", compare=False)
 
 
 @dataclass(frozen=True)
@@ -74,8 +86,8 @@ class Run:
     """One run, with whatever of it is on record.
 
     Attributes:
-        status: running, complete, blocked (by the data gate), failed or interrupted. A run whose process died stays
-            'running'.
+        status: running, complete, blocked (by the data gate), failed, interrupted, or died: its process has ended
+            without a word. The next command that writes to the workspace makes 'interrupted' of that.
         artifacts: outputs by the node that made them (or reused them).
         verdict: what Evaluator found (pipeline.components.evaluator.summarize), or None.
     """
@@ -89,6 +101,11 @@ class Run:
     properties: dict[str, str]
     steps: list[Step] = field(default_factory=list)
     artifacts: dict[str, list[Artifact]] = field(default_factory=dict)
+
+    @property
+    def imported(self) -> bool:
+        """Whether it happened elsewhere: it can be looked at, and no run builds on it."""
+        return "imported" in self.properties
 
     @property
     def verdict(self) -> dict[str, Any] | None:
@@ -111,6 +128,18 @@ class Run:
         return self._json("TableExampleGen", "Examples", "ingestion.json")
 
     @property
+    def infra_verdict(self) -> dict[str, Any] | None:
+        """What the check before the push found (pipeline.infra.verdict.InfraVerdict), if a blessed model got so far."""
+        found = self._json("InfraCheck", "InfraBlessing", "infra.json")
+        return found if found and found["checked"] else None
+
+    @property
+    def not_pushed(self) -> str | None:
+        """Why a model that was blessed twice was not pushed, or None."""
+        reasons = (artifact.properties.get("not_pushed") for artifact in self.artifacts.get("Pusher", []))
+        return next((str(reason) for reason in reasons if reason), None)
+
+    @property
     def pushed(self) -> str | None:
         """Where the pushed model lies, or None if nothing was pushed."""
         for artifact in self.artifacts.get("Pusher", []):
@@ -127,29 +156,36 @@ class Run:
         return None
 
 
-def list_runs(store: MetadataStore, pipeline: str) -> list[Run]:
+def list_runs(store: MetadataStore, pipeline: str, *, with_imported: bool = False) -> list[Run]:
     """All runs of a pipeline, newest first, without steps and artifacts."""
     runs = []
     for context in store.get_contexts_by_type(RUN_CONTEXT):
-        if (run := _run(context)).pipeline == pipeline:
+        run = _run(context)
+        if run.pipeline == pipeline and (with_imported or not run.imported):
             runs.append(run)
     return sorted(runs, key=lambda run: run.run_id, reverse=True)
 
 
 def find_run(store: MetadataStore, pipeline: str, run_id: str) -> Run:
-    """One run whole; 'latest' is the newest.
+    """One run whole; 'latest' is the newest, 'latest~1' or 'previous' the one before, and so on.
 
     Raises:
         PipelineError: there is no such run.
     """
-    if run_id == "latest":
+    if backwards := re.fullmatch(r"latest(?:~(\d{1,9}))?|previous", run_id):
         newest = list_runs(store, pipeline)
         if not newest:
             raise PipelineError(f"pipeline {pipeline!r} has no runs yet", "`longhaul run` makes one")
-        run_id = newest[0].run_id
+        steps = 1 if run_id == "previous" else int(backwards[1] or 0)
+        if steps >= len(newest):
+            raise PipelineError(
+                f"there is no run {run_id!r}: pipeline {pipeline!r} has {len(newest)}", "`longhaul runs` lists them"
+            )
+        run_id = newest[steps].run_id
     if run := _read_run(store, run_id):
         return run
-    near = difflib.get_close_matches(run_id, [run.run_id for run in list_runs(store, pipeline)], n=1)
+    known = [run.run_id for run in list_runs(store, pipeline, with_imported=True)]
+    near = difflib.get_close_matches(run_id, known, n=1)
     raise PipelineError(
         f"there is no run {run_id!r}", f"did you mean {near[0]}?" if near else "`longhaul runs` lists them"
     )
@@ -182,13 +218,19 @@ def _read_run(store: MetadataStore, run_id: str) -> Run | None:
         if event.type == metadata_store_pb2.Event.OUTPUT:  # a resolver puts out again what another made
             made.setdefault(event.artifact_id, nodes[event.execution_id])
     for artifact in store.get_artifacts_by_id(list(made)):
-        properties = {**artifact.properties, **artifact.custom_properties}
-        run.artifacts.setdefault(made[artifact.id], []).append(
-            Artifact(
-                artifact.type, artifact.uri, {key: _value(value) for key, value in properties.items()}, artifact.id
-            )
-        )
+        run.artifacts.setdefault(made[artifact.id], []).append(read_artifact(artifact))
     return run
+
+
+def read_artifact(record: metadata_store_pb2.Artifact) -> Artifact:
+    """ML Metadata's record as plain data."""
+    state = str(metadata_store_pb2.Artifact.State.Name(record.state)).lower()
+    return Artifact(record.type, record.uri, read_properties(record), record.id, state)
+
+
+def read_properties(record: Any) -> dict[str, Any]:
+    """The properties of an artifact, an execution or a context, custom ones too, as plain data."""
+    return {key: plain_value(value) for key, value in (*record.properties.items(), *record.custom_properties.items())}
 
 
 def read_steps(store: MetadataStore, context_id: int) -> list[Step]:
@@ -196,7 +238,7 @@ def read_steps(store: MetadataStore, context_id: int) -> list[Step]:
     return [
         Step(
             node=execution.custom_properties[NODE].string_value or _node(store, execution),
-            state=_STATES.get(execution.last_known_state, StepState.RUNNING),
+            state=STATES.get(execution.last_known_state, StepState.RUNNING),
             seconds=execution.custom_properties[SECONDS].double_value,
             execution_id=execution.id,
         )
@@ -213,7 +255,10 @@ def _node(store: MetadataStore, execution: metadata_store_pb2.Execution) -> str:
 
 
 def _run(context: metadata_store_pb2.Context) -> Run:
-    values = {key: _value(value) for key, value in context.custom_properties.items()}
+    values = {key: plain_value(value) for key, value in context.custom_properties.items()}
+    if values.get("status") == "running":
+        process = Process.from_json(str(values.get("process")))
+        values["status"] = "died" if process and process.is_gone else "running"
     return Run(
         run_id=context.name,
         pipeline=str(values.get("pipeline", "")),
@@ -225,7 +270,8 @@ def _run(context: metadata_store_pb2.Context) -> Run:
     )
 
 
-def _value(value: metadata_store_pb2.Value) -> Any:
+def plain_value(value: metadata_store_pb2.Value) -> Any:
+    """A property as plain data."""
     kind = value.WhichOneof("value")
     if kind in ("struct_value", "proto_value"):  # TFX keeps lists and messages so; a report wants plain data
         return json_format.MessageToDict(getattr(value, kind))

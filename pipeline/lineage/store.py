@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
+import random
 import re
+import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, MutableMapping, MutableSequence
 from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +23,15 @@ from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.config import PipelineConfig
 from pipeline.errors import DiskFullError, WorkspaceError, tells_of_full_disk
+from pipeline.lineage import long_strings
+
+_CREATED_BY_ANOTHER = ("concurrent connection to the empty database", "duplicate key value", "already exists")
+"""What ML Metadata says when another process creates database and tables on a server at the same moment."""
+_WAITS_S = (0.5, 1.0, 2.0, 4.0)
+_OLDER = "is older than library version"
+"""What ML Metadata says of a store that a release before made."""
+_NEWER = "is greater than library version"
+"""What it says of one that a later release made, or brought up to date."""
 
 
 def connection_config(config: PipelineConfig) -> metadata_store_pb2.ConnectionConfig:
@@ -48,6 +62,17 @@ def open_store(config: PipelineConfig) -> ml_metadata.MetadataStore:
         WorkspaceError: it cannot be reached or is not a metadata store.
     """
     logging.getLogger("absl").setLevel(logging.WARNING)  # it would announce every connection
+    for wait_s in _WAITS_S:
+        try:
+            return _open(config)
+        except WorkspaceError as exc:
+            if config.metadata.url is None or not any(words in exc.what for words in _CREATED_BY_ANOTHER):
+                raise
+        time.sleep(wait_s + random.random())
+    return _open(config)
+
+
+def _open(config: PipelineConfig) -> ml_metadata.MetadataStore:
     with tempfile.TemporaryFile() as chatter:
         try:
             with _standard_error_to(chatter.fileno()):
@@ -61,12 +86,46 @@ def open_store(config: PipelineConfig) -> ml_metadata.MetadataStore:
             if tells_of_full_disk(reason) and config.metadata.url is None:
                 raise DiskFullError(config.root) from exc
             place = config.metadata.url or config.root / "metadata.db"
-            raise WorkspaceError(
-                f"ML Metadata at {place} cannot be opened: {reason}",
-                f"check that the server runs and that ${config.metadata.password_env} holds the password"
-                if config.metadata.url
-                else "check the file's permissions and the disk; move a damaged file away to start lineage anew",
-            ) from exc
+            raise WorkspaceError(f"ML Metadata at {place} cannot be opened: {reason}", _remedy(config, reason)) from exc
+
+
+def _remedy(config: PipelineConfig, reason: str) -> str:
+    if _OLDER in reason:
+        if config.metadata.url is None:
+            return "`longhaul run` brings it up to date, and keeps a copy of it as it was"
+        return (
+            "back the database up, then open it once with ml_metadata.MetadataStore(…, enable_upgrade_migration=True)"
+        )
+    if _NEWER in reason:
+        return "use the Longhaul that wrote to it last, with its newer ml-metadata, or restore a backup of before"
+    if config.metadata.url:
+        return f"check that the server runs and that ${config.metadata.password_env} holds the password"
+    return (
+        "check the file's permissions and the disk; move a damaged file away, and the folder `artifacts` with it, "
+        "to start lineage anew"
+    )
+
+
+def upgrade_store(config: PipelineConfig) -> Path | None:
+    """Brings the workspace's own store up to date, if an older ML Metadata made it.
+
+    Returns:
+        A copy of it as it was; None if there was nothing to do, or the store is not the workspace's own.
+    """
+    file = config.root / "metadata.db"
+    if config.metadata.url is not None or not file.exists():
+        return None
+    try:
+        open_store(config)
+    except WorkspaceError as exc:
+        if _OLDER not in exc.what:
+            raise
+    else:
+        return None
+    copy = file.with_name(f"{file.name}.{datetime.now():%Y%m%d-%H%M%S}")
+    shutil.copy2(file, copy)
+    ml_metadata.MetadataStore(connection_config(config), enable_upgrade_migration=True)
+    return copy
 
 
 def without_sql(text: str) -> str:
@@ -75,7 +134,8 @@ def without_sql(text: str) -> str:
 
 
 class _PostgreSQLStore(ml_metadata.MetadataStore):
-    r"""Stores a backslash as U+FE68 (small reverse solidus), and reads it back as a backslash.
+    r"""Stores a backslash as U+FE68 (small reverse solidus), and reads it back as a backslash. Keeps long strings in
+    pieces (pipeline.lineage.long_strings).
 
     ML Metadata cuts the first and last character off the SQL literal that libpq makes of a string, which does not
     undo the ` E'…'` of one with a backslash: a syntax error at best. JSON within JSON is full of them
@@ -87,7 +147,9 @@ class _PostgreSQLStore(ml_metadata.MetadataStore):
         sent = type(request)()
         sent.CopyFrom(request)
         _replace(sent, "\\", "\ufe68")
+        long_strings.split(sent)
         super()._call(method_name, sent, response, extra_options)
+        long_strings.join(response)
         _replace(response, "\ufe68", "\\")
 
 

@@ -1,0 +1,91 @@
+"""Keeping a workspace small and safe: what nobody needs goes, the records are copied.
+
+Whatever writes here holds the workspace's lock, as a run does.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pipeline.config import PipelineConfig
+from pipeline.errors import ConfigError, DiskFullError, WorkspaceError, tells_of_full_disk
+from pipeline.lineage import archive, archive_import, backup, garbage, pins
+from pipeline.lineage.runs import find_run
+from pipeline.lineage.store import open_existing_store, open_store
+from pipeline.runners.workspace import locked, translated_errors
+
+
+def collect_garbage(config: PipelineConfig, keep: int, keep_served: int | None, apply: bool) -> garbage.Plan:
+    """Finds what nobody needs any more and, if asked to, removes it.
+
+    Raises:
+        WorkspaceError: a run is at work, or the store or a folder cannot be written.
+    """
+    with ExitStack() as held:
+        held.enter_context(translated_errors(config.root))
+        store = open_existing_store(config)
+        if apply:
+            held.enter_context(locked(config.root))
+        plan = garbage.plan(store, config, keep, keep_served)
+        if apply:
+            try:
+                garbage.remove(store, config, plan)
+            except OSError as exc:
+                raise WorkspaceError(
+                    f"{exc.filename} cannot be removed: {exc.strerror}",
+                    "mend its permissions and call `longhaul gc --apply` again; it goes on where it stopped",
+                ) from exc
+        return plan
+
+
+def pin(config: PipelineConfig, what: str, *, on: bool) -> str:
+    """Pins a run or a pushed version, or takes the pin away; says which it was."""
+    with translated_errors(config.root), locked(config.root):
+        mark = pins.pin if on else pins.unpin
+        return mark(open_existing_store(config), config.name, what)
+
+
+def export(config: PipelineConfig, run_id: str, output: Path | None, *, with_artifacts: bool, force: bool) -> Path:
+    """Writes a run as a zip file; returns its path.
+
+    Raises:
+        PipelineError: there is no such run, it is still at work, or the file is there and `force` is not given.
+    """
+    with translated_errors(config.root):
+        store = open_existing_store(config)
+        run = find_run(store, config.name, run_id)
+        target = output or Path(f"{run.run_id}.zip")
+        if target.exists() and not force:
+            raise ConfigError(f"{target} is there already", "name another with --output, or use --force")
+        files = {
+            "report.html": config.root / "reports" / f"{run.run_id}.html",
+            "run.log": config.root / "logs" / f"{run.run_id}.log",
+        }
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            archive.export_run(store, run, target, files, with_artifacts=with_artifacts)
+        except OSError as exc:
+            raise _unwritable(target, exc) from exc
+        return target
+
+
+def import_(config: PipelineConfig, source: Path) -> str:
+    """Puts an exported run into the store; returns its id."""
+    with translated_errors(config.root), locked(config.root):
+        return archive_import.import_run(open_store(config), config, source)
+
+
+def back_up(config: PipelineConfig, output: Path | None) -> Path:
+    """Copies the metadata store; returns the copy's path."""
+    now = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    target = output or config.root / "backups" / f"metadata-{now}.db"
+    backup.back_up(config, target)
+    return target
+
+
+def _unwritable(target: Path, exc: OSError) -> WorkspaceError:
+    if tells_of_full_disk(str(exc)):
+        return DiskFullError(target.parent)
+    return WorkspaceError(f"{target} cannot be written: {exc.strerror}", "name another with --output")

@@ -1,0 +1,152 @@
+"""One run as a zip file: its records, what it was made with, what came of it; with its artifacts if wanted.
+
+    manifest.json       format, run, versions; SHA-256 of every other member
+    config.json         the configuration            packages.txt   `name==version` a line
+    schema.pbtxt        the curated schema           summary.json   metrics, verdict, spans, rows, hyperparameters
+    report.html, run.log                             openlineage.jsonl
+    mlmd.json           ML Metadata's rows: types, context, executions, artifacts, events
+    artifacts/ID/…      files of artifacts; without --with-artifacts none of data and models
+
+pipeline.lineage.archive_import reads it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from google.protobuf import json_format
+from ml_metadata import MetadataStore
+from openlineage.client.serde import Serde
+
+from pipeline.errors import PipelineError
+from pipeline.lineage.openlineage import events as openlineage_events
+from pipeline.lineage.runs import NODE, RUN_CONTEXT, Run
+from pipeline.lineage.schema_versions import list_versions
+from pipeline.lineage.summary import summarize
+
+FORMAT = 1
+MANIFEST, ROWS, FOLDER = "manifest.json", "mlmd.json", "artifacts"
+"""Members, and where the artifacts' files lie."""
+_HEAVY = ("Examples", "Model", "ModelRun", "TransformGraph", "TransformCache", "PushedModel")
+"""Types of which only the JSON files at the top travel when artifacts are not asked for."""
+CHUNK = 1 << 20
+
+
+def export_run(
+    store: MetadataStore, run: Run, output: Path, files: dict[str, Path], *, with_artifacts: bool = False
+) -> None:
+    """Writes the zip file, whole or not at all.
+
+    Args:
+        run: whole (find_run).
+        files: further members by name, such as the report and the log; those that are not there are left out.
+        with_artifacts: also data and models, which may be large.
+
+    Raises:
+        PipelineError: the run is still at work, or was itself imported.
+    """
+    if run.status == "running":
+        raise PipelineError(f"run {run.run_id} is still at work", "export it when it has ended")
+    if run.imported:
+        raise PipelineError(f"run {run.run_id} was imported", "export it where it was made")
+    rows = _rows(store, run)
+    schema = run.properties.get("schema_digest", "")
+    schema_text = next((one.text for one in list_versions(store, run.pipeline) if one.digest == schema), "")
+    packages = json.loads(run.properties.get("package_versions", "{}"))
+    texts = {
+        "config.json": run.properties.get("config", ""),
+        "packages.txt": "".join(f"{name}=={number}\n" for name, number in packages.items()),
+        "schema.pbtxt": schema_text,
+        "summary.json": json.dumps(asdict(summarize(store, run)), indent=1),
+        "openlineage.jsonl": "".join(Serde.to_json(event) + "\n" for event in openlineage_events(store, run)),
+        ROWS: json.dumps(rows, indent=1),
+    }
+    incoming = output.with_name(f".incoming-{output.name}")
+    try:
+        with zipfile.ZipFile(incoming, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+            digests = {name: _write(archive, name, [text.encode()]) for name, text in texts.items() if text}
+            for name, path in files.items():
+                if path.is_file():
+                    digests[name] = _write(archive, name, _chunks(path))
+            for artifact in rows["artifacts"]:
+                for name, path in _files_of(artifact, with_artifacts):
+                    digests[name] = _write(archive, name, _chunks(path))
+            _write(archive, MANIFEST, [json.dumps(_manifest(run, digests), indent=1).encode()])
+        incoming.replace(output)
+    finally:
+        incoming.unlink(missing_ok=True)
+
+
+def _manifest(run: Run, digests: dict[str, str]) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "run_id": run.run_id,
+        "pipeline": run.pipeline,
+        "exported": datetime.now(UTC).isoformat(timespec="seconds"),
+        "longhaul": version("longhaul"),
+        "ml_metadata": version("ml-metadata"),
+        "sha256": digests,
+    }
+
+
+def _write(archive: zipfile.ZipFile, name: str, chunks: Iterable[bytes]) -> str:
+    digest = hashlib.sha256()
+    with archive.open(name, "w", force_zip64=True) as member:
+        for chunk in chunks:
+            member.write(chunk)
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            yield chunk
+
+
+def _files_of(artifact: dict[str, Any], all_of_them: bool) -> Iterator[tuple[str, Path]]:
+    """(member, file) of what lies on this machine."""
+    folder = Path(artifact.get("uri", ""))
+    if not artifact.get("uri") or "://" in artifact["uri"] or not folder.is_dir():
+        return
+    whole = all_of_them or artifact["type"] not in _HEAVY
+    for path in sorted(folder.rglob("*") if whole else folder.glob("*.json")):
+        if path.is_file() and not path.is_symlink():
+            yield f"{FOLDER}/{artifact['id']}/{path.relative_to(folder).as_posix()}", path
+
+
+def _rows(store: MetadataStore, run: Run) -> dict[str, Any]:
+    """ML Metadata's messages of a run as JSON; of what it only read the artifacts without their makers."""
+    context = store.get_context_by_type_and_name(RUN_CONTEXT, run.run_id)
+    executions = sorted(store.get_executions_by_context(context.id), key=lambda one: one.id)
+    nodes = {step.execution_id: step.node for step in run.steps}
+    for execution in executions:  # that of a step which a partial run took over lacks it
+        execution.custom_properties[NODE].string_value = nodes[execution.id]
+    events = _asked(store.get_events_by_execution_ids, (one.id for one in executions))
+    artifacts = _asked(store.get_artifacts_by_id, (event.artifact_id for event in events))
+    found = {
+        "artifact_types": _asked(store.get_artifact_types_by_id, (one.type_id for one in artifacts)),
+        "execution_types": _asked(store.get_execution_types_by_id, (one.type_id for one in executions)),
+        "contexts": [context],
+        "executions": executions,
+        "artifacts": artifacts,
+        "events": events,
+    }
+    return {
+        name: [json_format.MessageToDict(message, preserving_proto_field_name=True) for message in messages]
+        for name, messages in found.items()
+    }
+
+
+def _asked(query: Callable[[list[int]], list[Any]], ids: Iterable[int]) -> list[Any]:
+    """ML Metadata refuses an empty question."""
+    wanted = sorted(set(ids))
+    return query(wanted) if wanted else []

@@ -1,0 +1,63 @@
+"""A copy of ML Metadata that is whole, also while a run writes to it."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pipeline.config import PipelineConfig
+from pipeline.errors import ConfigError, DiskFullError, WorkspaceError, tells_of_full_disk
+
+_PAGES_AT_ONCE = 1000
+"""After so many a run may write again; SQLite then copies what it changed once more."""
+
+
+def back_up(config: PipelineConfig, output: Path) -> None:
+    """Copies the workspace's store by SQLite's online backup, checks the copy, and puts it at `output`.
+
+    Raises:
+        ConfigError: the store is a server's, which has tools of its own.
+        WorkspaceError: there is no store yet, it is damaged, or the copy cannot be written.
+    """
+    if config.metadata.url is not None:
+        raise ConfigError("the metadata are on a server", f"back them up with its own tool: {_dump_command(config)}")
+    source = config.root / "metadata.db"
+    if not source.exists():
+        raise WorkspaceError(f"nothing has run in workspace {config.root} yet", "there is nothing to back up")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    incoming = output.with_name(f".incoming-{output.name}")
+    try:
+        incoming.unlink(missing_ok=True)
+        with (
+            closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as store,
+            closing(sqlite3.connect(incoming)) as copy,
+        ):
+            store.backup(copy, pages=_PAGES_AT_ONCE)
+            (found,) = copy.execute("PRAGMA integrity_check").fetchone()
+            if found != "ok":
+                raise WorkspaceError(f"{source} is damaged: {found}", "restore an earlier backup (docs/runs.md)")
+        with incoming.open("rb") as file:
+            os.fsync(file.fileno())
+        incoming.replace(output)
+    except (OSError, sqlite3.Error) as exc:
+        if tells_of_full_disk(str(exc)):
+            raise DiskFullError(output.parent) from exc
+        raise WorkspaceError(
+            f"{source} cannot be copied to {output}: {exc}", "check permissions and the disk; `longhaul doctor` helps"
+        ) from exc
+    finally:
+        incoming.unlink(missing_ok=True)
+
+
+def _dump_command(config: PipelineConfig) -> str:
+    url = urlsplit(config.metadata.url or "")
+    database = url.path.removeprefix("/")
+    if url.scheme == "postgresql":
+        return f"`pg_dump --host={url.hostname} --port={url.port or 5432} --username={url.username} {database}`"
+    return (
+        f"`mysqldump --single-transaction --host={url.hostname} --port={url.port or 3306} "
+        f"--user={url.username} -p {database}`"
+    )

@@ -1,0 +1,317 @@
+"""What of a workspace nobody needs any more, and its removal, which leaves the records: lineage still reads.
+
+Kept are: everything that the newest runs and pinned runs read or made; whatever the models that lie in the serving
+folder, the pinned ones and the champion (the newest blessed model) came of; the newest analyzer cache.
+
+A crash at any moment is safe. Artifacts are first marked in ML Metadata, in one transaction with the execution that
+removes them; from then on neither TFX's cache nor its resolvers take them, which ask for live ones. Then the folders
+go. Then they count as deleted. What a crash left of marked ones, the next collection removes.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ml_metadata import MetadataStore
+from ml_metadata.proto import metadata_store_pb2
+
+from pipeline.config import PipelineConfig
+from pipeline.lineage.pins import PINNED
+from pipeline.lineage.runs import NODE, RUN_CONTEXT, list_runs
+
+COLLECTION_TYPE = "longhaul.GarbageCollection"
+"""Type of the execution whose inputs are what it removed."""
+
+_STATES = metadata_store_pb2.Artifact
+_EVENT = metadata_store_pb2.Event
+_OUTPUT = (_EVENT.OUTPUT, _EVENT.DECLARED_OUTPUT)
+_AT_ONCE = 5000
+"""Ids in one query."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """A folder or file that would go.
+
+    Attributes:
+        kind: an artifact's type, "served version", "stray folder", "log" or "report".
+        of: the run that made it, where that is known.
+        artifact_id: None of what ML Metadata does not know.
+    """
+
+    kind: str
+    path: Path
+    size_bytes: int
+    of: str = ""
+    artifact_id: int | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What would go, and why other things stay.
+
+    Attributes:
+        kept: how many artifacts stay, by reason; the first reason counts.
+    """
+
+    items: list[Item] = field(default_factory=list)
+    kept: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(item.size_bytes for item in self.items)
+
+
+def plan(store: MetadataStore, config: PipelineConfig, keep: int, keep_served: int | None = None) -> Plan:
+    """What could go; nothing is touched.
+
+    Args:
+        keep: so many of the newest runs that have anything in this workspace stay.
+        keep_served: so many of the newest versions in the serving folder stay; all when None. The served and the
+            pinned ones stay anyhow.
+    """
+    known = _Graph(store, config)
+    goners = known.versions_to_go(keep_served)
+    reasons = known.reasons(keep, {item.path for item in goners})
+    items = [
+        *goners,
+        *known.artifacts_to_go(reasons),
+        *known.stray_folders(),
+        *known.files_of_forgotten_runs(reasons, keep),
+    ]
+    kept: dict[str, int] = defaultdict(int)
+    for number, reason in reasons.items():
+        if known.lies_here(number):
+            kept[reason] += 1
+    return Plan(items, dict(kept))
+
+
+def remove(store: MetadataStore, config: PipelineConfig, plan: Plan) -> int | None:
+    """Does what a plan says; the caller holds the workspace's lock, and has held it since the plan was made.
+
+    Returns:
+        The id of the execution that records it, None if ML Metadata knew of nothing that went.
+    """
+    ids = sorted({item.artifact_id for item in plan.items if item.artifact_id is not None})
+    artifacts = store.get_artifacts_by_id(ids) if ids else []
+    execution = _begin(store, config, artifacts, plan) if artifacts else None
+    for item in plan.items:
+        _remove(item.path)
+    if execution is None:
+        return None
+    for artifact in artifacts:
+        artifact.state = _STATES.DELETED
+    store.put_artifacts(artifacts)
+    execution.last_known_state = metadata_store_pb2.Execution.COMPLETE
+    store.put_executions([execution])
+    return int(execution.id)
+
+
+def _begin(store: MetadataStore, config: PipelineConfig, artifacts: list[Any], plan: Plan) -> Any:
+    """Marks the artifacts and records who will remove them, in one transaction."""
+    now = datetime.now(UTC)
+    kind = metadata_store_pb2.ExecutionType(name=COLLECTION_TYPE)
+    execution = metadata_store_pb2.Execution(
+        type_id=store.put_execution_type(kind),
+        name=f"{config.name}/{now.isoformat()}",
+        last_known_state=metadata_store_pb2.Execution.RUNNING,
+    )
+    told = {NODE: "GarbageCollection", "pipeline": config.name, "started": now.isoformat(timespec="seconds")}
+    for key, value in told.items():
+        execution.custom_properties[key].string_value = value
+    execution.custom_properties["bytes"].int_value = plan.size_bytes
+    for artifact in artifacts:
+        artifact.state = _STATES.MARKED_FOR_DELETION
+    path = _EVENT.Path(steps=[_EVENT.Path.Step(key="removed"), _EVENT.Path.Step(index=0)])
+    edges = [(0, place, _EVENT(type=_EVENT.INPUT, path=path)) for place in range(len(artifacts))]
+    (execution.id,), _, _ = store.put_lineage_subgraph([execution], artifacts, [], edges)
+    return execution
+
+
+def _remove(path: Path) -> None:
+    if not path.is_dir() or path.is_symlink():
+        path.unlink(missing_ok=True)
+        return
+    # A server that watches the folder must not see half a version.
+    hidden = path.with_name(f".removing-{path.name}")
+    path.rename(hidden)
+    shutil.rmtree(hidden)
+
+
+class _Graph:
+    """What ML Metadata knows of one pipeline: artifacts, what read and made them, and the runs they belong to."""
+
+    def __init__(self, store: MetadataStore, config: PipelineConfig) -> None:
+        self._store, self._config = store, config
+        self._root = config.root / "artifacts"
+        self._base = config.root / "serving" / config.name
+        self._runs = list_runs(store, config.name, with_imported=True)
+        executions = self._executions()
+        self._run_of = {execution.id: self._run_id(execution) for execution in executions}
+        events = list(_in_parts(store.get_events_by_execution_ids, [execution.id for execution in executions]))
+        self._reads: dict[int, set[int]] = defaultdict(set)
+        self._makes: dict[int, set[int]] = defaultdict(set)
+        self._makers: dict[int, set[int]] = defaultdict(set)
+        for event in events:
+            if event.type in _OUTPUT:
+                self._makes[event.execution_id].add(event.artifact_id)
+                self._makers[event.artifact_id].add(event.execution_id)
+            else:
+                self._reads[event.execution_id].add(event.artifact_id)
+        ids = sorted({event.artifact_id for event in events})
+        self._artifacts = {found.id: found for found in _in_parts(store.get_artifacts_by_id, ids)}
+
+    def _executions(self) -> list[Any]:
+        pipeline = self._store.get_context_by_type_and_name("pipeline", self._config.name)
+        found = {e.id: e for e in (self._store.get_executions_by_context(pipeline.id) if pipeline else [])}
+        for run in self._runs:
+            if run.imported and (context := self._store.get_context_by_type_and_name(RUN_CONTEXT, run.run_id)):
+                found |= {e.id: e for e in self._store.get_executions_by_context(context.id)}
+        return list(found.values())
+
+    def _run_id(self, execution: Any) -> str:
+        if "run_id" in execution.custom_properties:
+            return str(execution.custom_properties["run_id"].string_value)
+        contexts = self._store.get_contexts_by_execution(execution.id)  # what a partial run takes from an earlier one
+        return next((str(context.name) for context in contexts if context.type == RUN_CONTEXT), "")
+
+    def lies_here(self, number: int) -> bool:
+        """Whether the artifact is a folder of this workspace; others may share a metadata server."""
+        uri = self._artifacts[number].uri
+        return bool(uri) and "://" not in uri and Path(uri).is_relative_to(self._root)
+
+    def reasons(self, keep: int, versions_to_go: Collection[Path]) -> dict[int, str]:
+        """Why an artifact stays, of those that do."""
+        found: dict[int, str] = {}
+        for run_id in self._newest(keep):
+            self._add(found, self._of_run(run_id), f"of the newest {keep} runs")
+        for run in self._runs:
+            if PINNED in run.properties:
+                self._add(found, self._ancestors(self._of_run(run.run_id)), f"of pinned run {run.run_id}")
+        for number, artifact in self._artifacts.items():
+            where = self._served_at(artifact)
+            if where and where.is_dir() and where not in versions_to_go:
+                self._add(found, self._ancestors({number}), "what the models in the serving folder came of")
+            elif PINNED in artifact.custom_properties:
+                self._add(found, self._ancestors({number}), "of a pinned model")
+        if champion := self._champion():
+            self._add(found, self._ancestors({champion}), "of the newest blessed model")
+        caches = [n for n, one in self._artifacts.items() if one.type == "TransformCache" and one.state == _STATES.LIVE]
+        self._add(found, sorted(caches)[-1:], "the newest analyzer cache")
+        return found
+
+    @staticmethod
+    def _add(found: dict[int, str], numbers: Iterable[int], reason: str) -> None:
+        for number in numbers:
+            found.setdefault(number, reason)
+
+    def _newest(self, keep: int) -> list[str]:
+        made_here = [makers for number, makers in self._makers.items() if self.lies_here(number)]
+        here = {self._run_of[maker] for makers in made_here for maker in makers}
+        return [run.run_id for run in self._runs if run.run_id in here or run.status == "running"][:keep]
+
+    def _of_run(self, run_id: str) -> set[int]:
+        mine = [execution for execution, of in self._run_of.items() if of == run_id]
+        return {number for execution in mine for number in self._reads[execution] | self._makes[execution]}
+
+    def _ancestors(self, numbers: Iterable[int]) -> set[int]:
+        """The artifacts themselves, and whatever they came of."""
+        seen: set[int] = set()
+        waiting = list(numbers)
+        while waiting:
+            number = waiting.pop()
+            if number not in seen:
+                seen.add(number)
+                waiting += [read for maker in self._makers[number] for read in self._reads[maker]]
+        return seen
+
+    def _served_at(self, artifact: Any) -> Path | None:
+        if artifact.type != "PushedModel" or "pushed_destination" not in artifact.custom_properties:
+            return None
+        where = Path(artifact.custom_properties["pushed_destination"].string_value)
+        return where if where.parent == self._base else None
+
+    def _champion(self) -> int | None:
+        blessings = [
+            one
+            for one in self._artifacts.values()
+            if one.type == "ModelBlessing"
+            and one.state == _STATES.LIVE
+            and one.custom_properties["blessed"].int_value == 1
+        ]
+        newest = max(blessings, key=lambda one: one.id, default=None)
+        return int(newest.custom_properties["current_model_id"].int_value) if newest else None
+
+    def versions_to_go(self, keep: int | None) -> list[Item]:
+        """Served versions beyond the newest `keep`."""
+        if keep is None:
+            return []
+        folders = sorted((one for one in self._base.glob("*") if one.name.isdigit()), key=lambda one: int(one.name))
+        pushed = {where: one for one in self._artifacts.values() if (where := self._served_at(one))}
+        items = []
+        for folder in folders[: -max(keep, 1)]:
+            artifact = pushed.get(folder)
+            if artifact is None or PINNED not in artifact.custom_properties:
+                number = artifact.id if artifact else None
+                items.append(Item("served version", folder, _size(folder), self._maker(number), number))
+        return items
+
+    def artifacts_to_go(self, reasons: Collection[int]) -> list[Item]:
+        """Those that nothing keeps and that are not gone yet."""
+        needed = {self._artifacts[number].uri for number in reasons}
+        items = []
+        for number, artifact in self._artifacts.items():
+            if number in reasons or artifact.uri in needed or not self.lies_here(number):
+                continue
+            path = Path(artifact.uri)
+            if artifact.state != _STATES.DELETED or path.exists():
+                items.append(Item(artifact.type, path, _size(path), self._maker(number), number))
+        return items
+
+    def _maker(self, number: int | None) -> str:
+        makers = self._makers[number] if number is not None else set()
+        return self._run_of[min(makers)] if makers else ""
+
+    def stray_folders(self) -> list[Item]:
+        """What a crash left: folders where TFX puts outputs, of which ML Metadata knows nothing; half-removed ones."""
+        known = {one.uri for one in self._artifacts.values()}
+        places = [
+            one
+            for one in self._root.glob("*/*/*")
+            if one.is_dir() and one.name.isdigit() and str(one) not in known
+            and not self._store.get_artifacts_by_uri(str(one))  # of another pipeline in this workspace
+        ]  # fmt: skip
+        halves = [(self._root, "*/*/.removing-*"), (self._base, ".removing-*"), (self._base, ".incoming-*")]
+        places += [one for folder, pattern in halves for one in folder.glob(pattern)]
+        return [Item("stray folder", one, _size(one)) for one in sorted(places)]
+
+    def files_of_forgotten_runs(self, reasons: Collection[int], keep: int) -> list[Item]:
+        """Logs and reports of older runs of which nothing stays."""
+        newest = self._newest(keep)
+        kept = {self._run_of[maker] for number in reasons for maker in self._makers[number]}
+        return [
+            Item(kind, file, _size(file), run.run_id)
+            for run in self._runs
+            if newest and run.run_id < newest[-1] and run.run_id not in kept and PINNED not in run.properties
+            for kind, folder in (("log", "logs"), ("report", "reports"))
+            for file in sorted((self._config.root / folder).glob(f"{run.run_id}.*"))
+        ]
+
+
+def _in_parts(query: Callable[[list[int]], list[Any]], ids: list[int]) -> Iterable[Any]:
+    for start in range(0, len(ids), _AT_ONCE):
+        yield from query(ids[start : start + _AT_ONCE])
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file, or of all files in a folder; 0 of what is not there."""
+    if path.is_dir():
+        return sum(_size(Path(entry.path)) for entry in os.scandir(path))
+    return path.stat().st_size if path.exists() else 0

@@ -1,0 +1,81 @@
+"""Rollbacks in ML Metadata: which version was published again, in place of which, by whom and why."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ml_metadata import MetadataStore
+from ml_metadata.proto import metadata_store_pb2
+
+ROLLBACK_TYPE = "longhaul.Rollback"
+"""Type of the execution: from the PushedModel of the earlier version to that of the new one."""
+_PUSHED_MODEL = "PushedModel"
+_INPUT, _OUTPUT = metadata_store_pb2.Event.INPUT, metadata_store_pb2.Event.OUTPUT
+
+
+@dataclass(frozen=True)
+class Rollback:
+    """What was done.
+
+    Attributes:
+        from_version: what served before; to_version: what serves again, as new_version (None if it was a rehearsal).
+        run_id: the run that pushed that model first.
+        time: ISO 8601, UTC.
+    """
+
+    from_version: int
+    to_version: int
+    new_version: int | None
+    run_id: str
+    by: str
+    time: str
+    note: str
+
+
+def record_rollback(store: MetadataStore, pipeline: str, done: Rollback, base: Path, digest: str) -> int:
+    """Records it in the pipeline's context; returns the execution's id.
+
+    Args:
+        base: the folder of the versions.
+        digest: of the model that serves again.
+    """
+    known = {_destination(artifact): artifact for artifact in store.get_artifacts_by_type(_PUSHED_MODEL)}
+    earlier = known.get(f"{base}/{done.to_version}")
+    pushed = metadata_store_pb2.Artifact(
+        type_id=earlier.type_id if earlier else _pushed_model_type(store),
+        uri=f"{base}/{done.new_version}",
+        state=metadata_store_pb2.Artifact.LIVE,
+    )
+    pushed.custom_properties["pushed"].int_value = 1
+    pushed.custom_properties["pushed_destination"].string_value = f"{base}/{done.new_version}"
+    pushed.custom_properties["pushed_version"].string_value = str(done.new_version)
+    pushed.custom_properties["model_digest"].string_value = digest
+    kind = metadata_store_pb2.ExecutionType(name=ROLLBACK_TYPE)
+    execution = metadata_store_pb2.Execution(
+        type_id=store.put_execution_type(kind), last_known_state=metadata_store_pb2.Execution.COMPLETE
+    )
+    for key, value in asdict(done).items():
+        execution.custom_properties[key].string_value = str(value)
+    context = store.get_context_by_type_and_name("pipeline", pipeline)
+    used: list[tuple[Any, Any]] = [(earlier, _event(_INPUT, "earlier"))] if earlier else []
+    execution_id, _, _ = store.put_execution(
+        execution, [*used, (pushed, _event(_OUTPUT, "pushed_model"))], [context] if context else []
+    )
+    return int(execution_id)
+
+
+def _destination(artifact: Any) -> str:
+    return str(artifact.custom_properties["pushed_destination"].string_value)
+
+
+def _pushed_model_type(store: MetadataStore) -> int:
+    return int(store.put_artifact_type(metadata_store_pb2.ArtifactType(name=_PUSHED_MODEL)))
+
+
+def _event(kind: Any, name: str) -> Any:
+    event = metadata_store_pb2.Event(type=kind)
+    event.path.steps.add().key = name
+    event.path.steps.add().index = 0
+    return event

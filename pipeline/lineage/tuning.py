@@ -1,0 +1,28 @@
+"""What searches for hyperparameters left on record. No TensorFlow here."""
+
+from __future__ import annotations
+
+from ml_metadata import MetadataStore
+from ml_metadata.proto import metadata_store_pb2
+
+from pipeline.config import PipelineConfig
+from pipeline.errors import ConfigError
+
+
+def check_tuned(config: PipelineConfig, store: MetadataStore) -> None:
+    """Is there something to reuse, if the configuration asks for it?
+
+    Raises:
+        ConfigError: `tuner.mode` is reuse, and no search of this pipeline has ended.
+    """
+    if config.tuner.mode != "reuse":
+        return
+    pipeline = store.get_context_by_type_and_name("pipeline", config.name)
+    found = store.get_artifacts_by_context(pipeline.id) if pipeline else []
+    if not any(
+        artifact.type == "HyperParameters" and artifact.state == metadata_store_pb2.Artifact.LIVE for artifact in found
+    ):
+        raise ConfigError(
+            f"tuner.mode: 'reuse', but no tuning of pipeline {config.name!r} is on record in {config.root}",
+            "run once with `tuner: {mode: search}`",
+        )

@@ -1,0 +1,23 @@
+"""How the columns of one run's data differ from those of another's."""
+
+from __future__ import annotations
+
+from pipeline.data.statistics_files import read_split, splits_in
+from pipeline.guard.distances import Moved, distances
+from pipeline.lineage.runs import Run
+
+SPLIT = "train"
+
+
+def moved_columns(before: Run, after: Run) -> list[Moved] | None:
+    """Distances between the training splits, the largest first; None if the statistics of a run are gone."""
+    places = [
+        next((found for found in run.artifacts.get("StatisticsGen", []) if found.type == "ExampleStatistics"), None)
+        for run in (before, after)
+    ]
+    if places[0] and places[1] and places[0].id == places[1].id:
+        return []
+    if not all(place and SPLIT in splits_in(place.uri) for place in places):
+        return None
+    first, second = (read_split(place.uri, SPLIT) for place in places if place)
+    return distances(first, second)
