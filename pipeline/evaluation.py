@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from tensorflow_model_analysis.proto import config_pb2  # tfma.EvalConfig and the like are only there after tfx
 
 from pipeline.config import PipelineConfig
-from pipeline.sections import Threshold
+from pipeline.data.schema_types import feature_table
+from pipeline.sections import Bounds, Evaluation, slice_rule
 
 LABEL = "label_xf"  # trainer.preprocessing.LABEL, which would import TensorFlow Transform here
 PREDICTION = "prediction"
@@ -20,17 +23,25 @@ _TFMA_METRICS: dict[str, dict[str, str]] = {
         "log_loss": "BinaryCrossEntropy",
         "accuracy": "BinaryAccuracy",
         "calibration": "Calibration",
+        "expected_calibration_error": "ExpectedCalibrationError",
     },
-    "multiclass": {"accuracy": "SparseCategoricalAccuracy", "log_loss": "SparseCategoricalCrossentropy"},
+    "multiclass": {
+        "accuracy": "SparseCategoricalAccuracy",
+        "log_loss": "SparseCategoricalCrossentropy",
+        "expected_calibration_error": "ExpectedCalibrationError",
+    },
     "regression": {
         "rmse": "RootMeanSquaredError",
         "mae": "MeanAbsoluteError",
         "squared_correlation": "SquaredPearsonCorrelation",
     },
 }
-"""Our name to TFMA's class, or Keras' where TFMA has none."""
+"""Our name to TFMA's class, or Keras' where TFMA has none, or ours."""
+_OURS = {"ExpectedCalibrationError": "pipeline.components.calibration_error"}
+"""Metrics that TFMA finds in a module of ours."""
 
-LOWER_IS_BETTER = frozenset({"log_loss", "rmse", "mae"})
+LOWER_IS_BETTER = frozenset({"log_loss", "rmse", "mae", "expected_calibration_error"})
+NEEDS_BOTH_CLASSES = frozenset({"auc", "auc_precision_recall"})
 
 COUNT = "example_count"
 
@@ -51,8 +62,9 @@ def eval_config(config: PipelineConfig) -> config_pb2.EvalConfig:
     metrics = [
         config_pb2.MetricConfig(
             class_name=class_name,
+            module=_OURS.get(class_name, ""),
             config=json.dumps({"name": name}),
-            per_slice_thresholds=_overall(name, config.evaluation.thresholds.get(name)),
+            per_slice_thresholds=_per_slice(name, config.evaluation),
         )
         for name, class_name in _TFMA_METRICS[config.data.task].items()
     ]
@@ -66,18 +78,70 @@ def eval_config(config: PipelineConfig) -> config_pb2.EvalConfig:
     )
 
 
-def _overall(metric: str, bounds: Threshold | None) -> list[config_pb2.PerSliceMetricThreshold]:
+def settings(config: PipelineConfig) -> dict[str, object]:
+    """What Evaluator needs beside the EvalConfig, as plain data for an execution property."""
+    return {
+        "task": config.data.task,
+        "classes": config.data.label_classes,
+        "evaluation": config.evaluation.model_dump(mode="json"),
+        "features": feature_table(config).to_dict(),
+    }
+
+
+def without_slices_that_cannot_be_judged(
+    eval_config: config_pb2.EvalConfig, key: tuple[tuple[str, Any], ...], metrics: Mapping[Any, Any], rules: Evaluation
+) -> config_pb2.EvalConfig:
+    """Leaves out the thresholds of a slice that has too few rows for them, and those of what is not defined on it.
+
+    Args:
+        key: the slice; of all rows, which are always judged, it is empty.
+        metrics: {metric key of TFMA: value} on the slice.
+    """
+    if not key:
+        return eval_config
+    rows = max(value for metric, value in metrics.items() if metric.name == COUNT)
+    undefined = {metric.name for metric, value in metrics.items() if isinstance(value, float) and math.isnan(value)}
+    judging = config_pb2.EvalConfig()
+    judging.CopyFrom(eval_config)
+    for metric in judging.metrics_specs[0].metrics:
+        name = json.loads(metric.config)["name"]
+        kept = [
+            threshold
+            for threshold in metric.per_slice_thresholds
+            if name not in undefined and rows >= _min_rows(name, threshold.slicing_specs[0], rules)
+        ]
+        del metric.per_slice_thresholds[:]
+        metric.per_slice_thresholds.extend(kept)
+    return judging
+
+
+def _min_rows(metric: str, spec: config_pb2.SlicingSpec, rules: Evaluation) -> int:
+    for text, bounds in rules.thresholds[metric].slices.items():
+        if _slicing_spec(text, rules) == spec:
+            return rules.min_rows if bounds.min_rows is None else bounds.min_rows
+    return 0
+
+
+def _slicing_spec(text: str, rules: Evaluation) -> config_pb2.SlicingSpec:
+    found = slice_rule(text, rules.slices)
+    assert found is not None, f"{text!r} passed the check of the configuration"
+    columns, values = found
+    if values is None:
+        return config_pb2.SlicingSpec(feature_keys=list(columns))
+    return config_pb2.SlicingSpec(feature_values=dict(zip(columns, values, strict=True)))
+
+
+def _per_slice(metric: str, rules: Evaluation) -> list[config_pb2.PerSliceMetricThreshold]:
     """A threshold without slices would hold for every slice, however few rows it has."""
-    if bounds is None:
+    threshold = rules.thresholds.get(metric)
+    if threshold is None:
         return []
-    return [
-        config_pb2.PerSliceMetricThreshold(
-            slicing_specs=[config_pb2.SlicingSpec()], threshold=_threshold(metric, bounds)
-        )
-    ]
+    found = [(config_pb2.SlicingSpec(), _threshold(metric, threshold))] if not threshold.is_empty else []
+    found += [(_slicing_spec(text, rules), _threshold(metric, bounds)) for text, bounds in threshold.slices.items()]
+    return [config_pb2.PerSliceMetricThreshold(slicing_specs=[spec], threshold=threshold) for spec, threshold in found]
 
 
-def _threshold(metric: str, bounds: Threshold) -> config_pb2.MetricThreshold:
+def _threshold(metric: str, bounds: Bounds) -> config_pb2.MetricThreshold:
     threshold = config_pb2.MetricThreshold()
     if bounds.at_least is not None:
         threshold.value_threshold.lower_bound.value = bounds.at_least

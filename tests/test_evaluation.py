@@ -12,7 +12,14 @@ from tensorflow_model_analysis.evaluators import metrics_validator
 from tensorflow_model_analysis.proto import config_pb2
 
 from pipeline.config import METRICS, PipelineConfig
-from pipeline.evaluation import LABEL, LOWER_IS_BETTER, PREDICTION, eval_config
+from pipeline.evaluation import (
+    LABEL,
+    LOWER_IS_BETTER,
+    PREDICTION,
+    eval_config,
+    without_slices_that_cannot_be_judged,
+)
+from pipeline.sections import slice_rule
 from trainer import preprocessing, signatures
 
 CLASSES = {"binary": [], "multiclass": ["a", "b", "c"], "regression": []}
@@ -93,7 +100,11 @@ def test_bounds_are_handed_on() -> None:
 
 @pytest.mark.parametrize(
     ("task", "metric", "lower_is_better"),
-    [(task, metric, metric in ("log_loss", "rmse", "mae")) for task in METRICS for metric in METRICS[task]],
+    [
+        (task, metric, metric in ("log_loss", "rmse", "mae", "expected_calibration_error"))
+        for task in METRICS
+        for metric in METRICS[task]
+    ],
 )
 def test_what_a_metric_may_lose_has_its_direction_and_sign(task: str, metric: str, lower_is_better: bool) -> None:
     assert (metric in LOWER_IS_BETTER) is lower_is_better
@@ -127,3 +138,65 @@ def test_tfma_judges_as_the_threshold_reads(
     metric: str, bounds: dict[str, float], value: float, champion: float | None, blessed: bool
 ) -> None:
     assert is_blessed(metric, value, champion, **bounds) is blessed
+
+
+# Slices
+
+
+SLICES = [["paw"], ["fur", "paw"]]
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("paw", (("paw",), None)),
+        ("paw=left", (("paw",), ("left",))),
+        ("paw=a=b, c", (("paw",), ("a=b, c",))),
+        ("fur, paw", (("fur", "paw"), None)),
+        ("paw, fur", (("fur", "paw"), None)),
+        ("paw=left, fur=red", (("fur", "paw"), ("red", "left"))),
+        ("fur", None),
+        ("fur=red", None),
+        ("paw=left, fur", (("paw",), ("left, fur",))),
+        ("paw, fur=red", None),
+        ("", None),
+    ],
+)
+def test_what_a_slice_rule_is_about(text: str, rule: Any) -> None:
+    assert slice_rule(text, SLICES) == rule
+
+
+def test_thresholds_of_slices_are_handed_on() -> None:
+    bounds = {"at_least": 0.6, "slices": {"paw": {"at_least": 0.5}, "paw=left, fur=red": {"may_lose": 0.1}}}
+    found = metrics(eval_config(config("binary", {"auc": bounds}, SLICES)))["auc"].per_slice_thresholds
+    assert [threshold.slicing_specs[0] for threshold in found] == [
+        config_pb2.SlicingSpec(),
+        config_pb2.SlicingSpec(feature_keys=["paw"]),
+        config_pb2.SlicingSpec(feature_values={"fur": "red", "paw": "left"}),
+    ]
+    assert found[1].threshold.value_threshold.lower_bound.value == 0.5
+    assert found[2].threshold.change_threshold.absolute.value == -0.1
+
+
+@pytest.mark.parametrize(
+    ("key", "auc", "rows", "holds"),
+    [
+        ((("paw", "left"),), 0.55, 50, True),
+        ((("paw", "left"),), 0.45, 50, False),
+        ((("paw", "left"),), 0.45, 49, True),  # too few rows to be judged
+        ((("paw", "left"),), math.nan, 50, True),  # one class only
+        ((("paw", "right"),), 0.55, 50, False),  # its own rule is stricter
+        ((("paw", "right"),), 0.55, 9, True),
+        ((), math.nan, 9, False),  # all rows are always judged
+    ],
+)
+def test_tfma_judges_slices_that_can_be_judged(key: Any, auc: float, rows: float, holds: bool) -> None:
+    bounds = {
+        "at_least": 0.1,
+        "slices": {"paw": {"at_least": 0.5, "min_rows": 50}, "paw=right": {"at_least": 0.6, "min_rows": 10}},
+    }
+    settings = config("binary", {"auc": bounds}, SLICES)
+    found = tfma.utils.update_eval_config_with_defaults(eval_config(settings), has_baseline=False, rubber_stamp=True)
+    values = {tfma.metrics.MetricKey("auc"): auc, tfma.metrics.MetricKey("example_count"): rows}
+    judging = without_slices_that_cannot_be_judged(found, key, values, settings.evaluation)
+    assert metrics_validator.validate_metrics((key, values), judging).validation_ok is holds

@@ -24,6 +24,8 @@ from tensorflow_model_analysis.metrics import (
     tf_metric_wrapper,
 )
 
+from pipeline.components import calibration_error
+
 Array = npt.NDArray[Any]
 
 _CERTAIN = 1e-7
@@ -175,5 +177,8 @@ _ONE_OUTPUT: dict[type, Callable[[Any, Array, Array], Any]] = {
 _ANY_OUTPUTS: dict[type, Callable[[Any, Array, Array], Any]] = {
     example_count._ExampleCountCombiner: lambda combiner, labels, predictions: float(len(labels)),
     tf_metric_wrapper._CompilableMetricsCombiner: _keras_means,
+    calibration_error.CalibrationErrorCombiner: lambda combiner, labels, predictions: calibration_error.bin_sums(
+        labels, predictions.reshape(len(labels), -1)
+    ),
 }
 """The same of labels (rows,) and predictions (rows, outputs)."""

@@ -96,6 +96,11 @@ class Artifacts:
         content = self._read(self._by_type[artifact_type] / file, json.loads)
         return content if isinstance(content, dict) else None
 
+    def optional_json(self, artifact_type: str, file: str) -> Any:
+        """What a JSON file holds that only some runs have; None without it."""
+        path = self._by_type.get(artifact_type)
+        return self._read(path / file, json.loads) if path and (path / file).exists() else None
+
     def gate(self) -> Verdict | None:
         """What the data gate said; None if it did not judge this run."""
         for artifact in self._run.artifacts.get("DataGate", []):

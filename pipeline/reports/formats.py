@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 NOTHING = "\N{EN DASH}"
@@ -19,6 +20,13 @@ def number(value: float | None) -> str:
 def signed(value: float) -> str:
     """A difference of two metrics."""
     return ("+" if value > 0 else "\N{MINUS SIGN}" if value < 0 else "") + number(abs(value))
+
+
+def interval(ends: Sequence[float] | None, of_difference: bool = False) -> str:
+    """From and to; of a difference with signs."""
+    if not ends:
+        return NOTHING
+    return " to ".join(signed(end) if of_difference else number(end) for end in ends)
 
 
 def share(value: float | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from json import loads
 from typing import Any
@@ -35,25 +35,52 @@ class Verdict:
     reasons: list[str]
 
 
+Interval = tuple[float, float]
+
+
 @dataclass(frozen=True)
 class Metric:
-    """One metric over all rows; `held` is None without a threshold."""
+    """One metric over all rows.
+
+    Attributes:
+        value: NaN where it cannot be computed, for the reason that `undefined` gives.
+        held: None without a threshold.
+        interval: of the value; difference: of what it is more than the champion's.
+    """
 
     name: str
     value: float
     champion: float | None
     threshold: str
     held: bool | None
+    interval: Interval | None = None
+    difference: Interval | None = None
+    undefined: str = ""
 
 
 @dataclass(frozen=True)
 class Slice:
-    """Rows with the given values in the slicing columns; `place`: the main metric on the scale, 0 to 1."""
+    """Rows with the given values in the slicing columns.
+
+    Attributes:
+        place: the main metric on the scale, 0 to 1; `reach`: the ends of its interval; `champion_place`: the champion.
+        champion: the champion's metrics; empty without one.
+        difference: interval of what the main metric is more than the champion's.
+        undefined: {metric: why it cannot be computed}.
+        failed: metrics with a broken rule here.
+    """
 
     label: str
     rows: int | None
     metrics: dict[str, float]
     place: float | None
+    reach: Interval | None = None
+    champion_place: float | None = None
+    interval: Interval | None = None
+    champion: dict[str, float] = field(default_factory=dict)
+    difference: Interval | None = None
+    undefined: dict[str, str] = field(default_factory=dict)
+    failed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -72,12 +99,18 @@ class Judgement:
     Attributes:
         metrics: those with a threshold first; the first of all is the main one.
         scale: least, overall and greatest value of the main metric over the slices that are not small, or over all
-            if all are; None if it is not a number.
+            if all are, their intervals included; None if it is not a number.
+        notes: what was not judged, and why.
+        champion_name: for example 'champion run 20261121-…'; empty without one.
+        confidence: of the intervals.
     """
 
     metrics: list[Metric]
     scale: tuple[float, float, float] | None
     slice_groups: list[SliceGroup]
+    notes: list[str] = field(default_factory=list)
+    champion_name: str = ""
+    confidence: float = 0.95
 
 
 def judge(verdict: dict[str, Any] | None, eval_config: dict[str, Any] | None) -> Judgement | None:
@@ -87,7 +120,14 @@ def judge(verdict: dict[str, Any] | None, eval_config: dict[str, Any] | None) ->
         return None
     main = metrics[0].name
     scale = _scale(verdict, main)
-    return Judgement(metrics, scale, _slice_groups(verdict["slices"], main, scale))
+    return Judgement(
+        metrics,
+        scale,
+        _slice_groups(verdict["slices"], main, scale),
+        verdict.get("notes", []),
+        verdict.get("champion_name") or "",
+        verdict.get("confidence", 0.95),
+    )
 
 
 def headline(
@@ -143,8 +183,20 @@ def _metrics(verdict: dict[str, Any], thresholds: dict[str, dict[str, Any]]) -> 
     """Those with a threshold first: the first of them is the main metric."""
     values, champion = verdict["metrics"], verdict["champion"] or {}
     order = {name: (not threshold, place) for place, (name, threshold) in enumerate(thresholds.items())}
-    names = sorted((name for name in values if name != COUNT), key=lambda name: order.get(name, (True, len(order))))
-    return [_metric(name, values[name], champion.get(name), thresholds.get(name, {})) for name in names]
+    undefined = verdict.get("undefined", {})
+    known = [name for name in (*values, *undefined) if name != COUNT]
+    names = sorted(known, key=lambda name: order.get(name, (True, len(order))))
+    metrics = []
+    for name in names:
+        metric = _metric(name, values.get(name, math.nan), champion.get(name), thresholds.get(name, {}))
+        own, difference = (_interval(verdict, key, name) for key in ("intervals", "differences"))
+        metrics.append(replace(metric, undefined=undefined.get(name, ""), interval=own, difference=difference))
+    return metrics
+
+
+def _interval(entry: dict[str, Any], key: str, metric: str) -> Interval | None:
+    found = entry.get(key, {}).get(metric)
+    return (float(found[0]), float(found[1])) if found else None
 
 
 def _metric(name: str, value: float, champion: float | None, threshold: dict[str, Any]) -> Metric:
@@ -164,10 +216,13 @@ def _metric(name: str, value: float, champion: float | None, threshold: dict[str
 
 
 def _scale(verdict: dict[str, Any], main: str) -> tuple[float, float, float] | None:
-    overall = verdict["metrics"][main]
+    overall = verdict["metrics"].get(main, math.nan)
     slices = [entry["metrics"] for entry in verdict["slices"]]
     large = [metrics for metrics in slices if metrics.get(COUNT, 0) >= FEW_ROWS]
     values = [value for metrics in large or slices if math.isfinite(value := metrics.get(main, math.nan))]
+    for entry in verdict["slices"]:
+        if entry["metrics"].get(COUNT, 0) >= FEW_ROWS:
+            values += _interval(entry, "intervals", main) or ()
     return (min([overall, *values]), overall, max([overall, *values])) if math.isfinite(overall) else None
 
 
@@ -188,9 +243,25 @@ def _columns(entry: dict[str, Any]) -> list[str]:
 
 
 def _slice(entry: dict[str, Any], main: str, scale: tuple[float, float, float] | None) -> Slice:
-    metrics = entry["metrics"]
-    value, rows = metrics.get(main, math.nan), metrics.get(COUNT)
-    place = None
-    if scale and math.isfinite(value):
-        place = min(1.0, max(0.0, (value - scale[0]) / (scale[2] - scale[0] or 1.0)))
-    return Slice(", ".join(map(str, entry["slice"].values())), None if rows is None else int(rows), metrics, place)
+    metrics, champion = entry["metrics"], entry.get("champion") or {}
+    rows, interval = metrics.get(COUNT), _interval(entry, "intervals", main)
+    return Slice(
+        ", ".join(map(str, entry["slice"].values())),
+        None if rows is None else int(rows),
+        metrics,
+        _place(metrics.get(main), scale),
+        (_place(interval[0], scale) or 0.0, _place(interval[1], scale) or 0.0) if interval and scale else None,
+        _place(champion.get(main), scale),
+        interval,
+        champion,
+        _interval(entry, "differences", main),
+        entry.get("undefined", {}),
+        frozenset(entry.get("failed", [])),
+    )
+
+
+def _place(value: float | None, scale: tuple[float, float, float] | None) -> float | None:
+    """On the scale, 0 to 1."""
+    if scale is None or value is None or not math.isfinite(value):
+        return None
+    return min(1.0, max(0.0, (value - scale[0]) / (scale[2] - scale[0] or 1.0)))

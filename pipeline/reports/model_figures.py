@@ -1,11 +1,11 @@
-"""Pictures of a model: slices, thresholds and calibration. See pipeline.reports.figures."""
+"""Pictures of a model from what its evaluation left: slices, curves, importance. See pipeline.reports.figures."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from pipeline.reports.figures import ACCENT, INK, LINE, MUTED, _axes, _figure, _legend, _short, _style
 from pipeline.reports.formats import number
@@ -15,15 +15,18 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from pipeline.model_scores import Scores
-
-Array = npt.NDArray[Any]
-
-_BINS = 10
+_ORANGE = "#c1661a"
+_MOST_NAMED = 12
+"""Classes whose names stand beside a confusion matrix."""
+_INK_ON_PALE = "#1b2025"
+"""Unlike INK it stays dark in a dark page, as the cells behind it stay pale."""
 
 
 def slices_figure(judgement: Judgement, group: SliceGroup, most: int = 30) -> Figure:
-    """The main metric on the largest slices by one set of columns; the line is all rows, pale is mostly chance."""
+    """The main metric with its interval on the largest slices by one set of columns, the champion's as a ring.
+
+    The line is all rows; pale is mostly chance.
+    """
     main = judgement.metrics[0]
     shown = [found for found in group.slices if np.isfinite(found.metrics.get(main.name, np.nan))][:most]
     with _style():
@@ -33,7 +36,12 @@ def slices_figure(judgement: Judgement, group: SliceGroup, most: int = 30) -> Fi
         for place, found in enumerate(shown):
             is_small = found.rows is not None and found.rows < FEW_ROWS
             value = found.metrics[main.name]
-            axes.plot([main.value, value], [place, place], color=LINE, linewidth=1.5, zorder=1)
+            if found.interval:
+                axes.plot(found.interval, [place, place], color=ACCENT, linewidth=1.4, alpha=0.3 if is_small else 0.7)
+            else:
+                axes.plot([main.value, value], [place, place], color=LINE, linewidth=1.5, zorder=1)
+            if main.name in found.champion:
+                axes.plot(found.champion[main.name], place, "o", markersize=7, fillstyle="none", color=MUTED)
             axes.plot(value, place, "o", color=MUTED if is_small else ACCENT, alpha=0.4 if is_small else 1.0)
             rows = "" if found.rows is None else f"{found.rows:,} rows"
             axes.text(1.01, place, rows, transform=axes.get_yaxis_transform(), va="center", color=MUTED, fontsize=7)
@@ -43,96 +51,176 @@ def slices_figure(judgement: Judgement, group: SliceGroup, most: int = 30) -> Fi
         return _figure(axes)
 
 
-def row_figures(task: str, scores: Scores) -> list[Figure]:
-    """All that rows tell of a model for that task; of several classes, whether the likeliest is calibrated."""
-    labels, predictions = scores.labels, scores.predictions
-    if task == "regression":
-        return [predicted_figure(labels, predictions[:, 0])]
-    if task == "multiclass":
-        return [calibration_figure(predictions.argmax(axis=1) == labels, predictions.max(axis=1))]
-    probabilities = predictions[:, 0]
-    return [
-        calibration_figure(labels, probabilities),
-        thresholds_figure(labels, probabilities),
-        roc_figure(labels, probabilities),
-    ]
+def curve_figures(document: Mapping[str, Any] | None) -> dict[str, Figure]:
+    """Pictures by what they show, of Evaluator's `curves.json` (pipeline.components.curves); none without it."""
+    challenger, champion = (document or {}).get("challenger"), (document or {}).get("champion", {})
+    if document is None or not challenger:
+        return {}
+    if document["task"] == "regression":
+        true, predicted = challenger["points"]["true"], challenger["points"]["predicted"]
+        return {"Predicted and true": predicted_figure(true, predicted), "Residuals": residuals_figure(true, predicted)}
+    found = {"Calibration": calibration_figure(challenger["calibration"], champion.get("calibration"))}
+    if document["task"] == "multiclass":
+        return {"Confusion": confusion_figure(**challenger["confusion"])} | found
+    if "roc" in challenger:
+        found = {
+            "ROC": roc_figure(challenger["roc"], champion.get("roc")),
+            "Precision and recall": precision_recall_figure(
+                challenger["precision_recall"], champion.get("precision_recall")
+            ),
+            **found,
+            "Decision thresholds": thresholds_figure(challenger["thresholds"]),
+        }
+    return found | {"Predictions": distribution_figure(**challenger["distribution"])}
 
 
-def calibration_figure(labels: Array, probabilities: Array) -> Figure:
-    """What share of rows came true where how much was predicted: bins of equally many rows, with 95 % intervals.
-
-    Args:
-        labels, probabilities: (rows,), of a binary task.
-    """
-    order = np.argsort(probabilities, kind="stable")
-    bins = [part for part in np.array_split(order, _BINS) if len(part)]
-    predicted = np.array([probabilities[part].mean() for part in bins])  # (bins,)
-    came_true = np.array([labels[part].mean() for part in bins])
-    spread = 1.96 * np.sqrt(came_true * (1 - came_true) / [len(part) for part in bins])
-    top = min(1.0, 1.1 * float(max(predicted.max(), (came_true + spread).max())))
-    with _style():
-        axes = _square("Calibration", "predicted probability", "share that came true")
-        axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle=(0, (3, 3)))
-        axes.errorbar(predicted, came_true, spread, color=ACCENT, marker="o", markersize=4, linewidth=1.4, capsize=2)
-        axes.set(xlim=(0, top), ylim=(0, top))
-        return _figure(axes)
-
-
-def roc_figure(labels: Array, probabilities: Array) -> Figure:
+def roc_figure(curve: Mapping[str, Sequence[float]], champion: Mapping[str, Sequence[float]] | None = None) -> Figure:
     """The true positive rate against the false positive rate over all decision thresholds."""
-    hits, false_alarms, _ = _counts_above(labels, probabilities)
     with _style():
         axes = _square("ROC", "false positive rate", "true positive rate")
         axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle=(0, (3, 3)))
-        recall, alarms = hits / max(1, hits[-1]), false_alarms / max(1, false_alarms[-1])
-        area = float(np.trapz(recall, alarms))
-        axes.plot(alarms, recall, color=ACCENT, linewidth=1.8)
+        for found in (champion, curve):
+            if found:
+                axes.plot(found["false_positive_rate"], found["true_positive_rate"], **_line(found is curve))
+        area = float(np.trapz(curve["true_positive_rate"], curve["false_positive_rate"]))
         axes.text(0.96, 0.06, f"area {number(area)}", ha="right", color=INK)
         axes.set(xlim=(0, 1), ylim=(0, 1))
         return _figure(axes)
 
 
-def thresholds_figure(labels: Array, probabilities: Array) -> Figure:
-    """Precision, recall and the share of rows that are flagged, by the probability from which a row is flagged."""
-    hits, false_alarms, thresholds = _counts_above(labels, probabilities)
-    flagged = hits + false_alarms
+def precision_recall_figure(
+    curve: Mapping[str, Sequence[float]], champion: Mapping[str, Sequence[float]] | None = None
+) -> Figure:
+    """Precision against recall; the dashed line is what guessing has."""
     with _style():
-        axes = _axes(5.2, 2.8)
-        axes.set_title("Decision thresholds", loc="left", pad=18)
-        axes.grid(color=LINE, linewidth=0.6)
-        curves = {
-            "precision": (hits[1:] / flagged[1:], ACCENT),
-            "recall": (hits[1:] / max(1, hits[-1]), "#c1661a"),
-            "flagged": (flagged[1:] / len(labels), MUTED),
-        }
-        for name, (values, color) in curves.items():
-            axes.plot(thresholds[1:], values, color=color, linewidth=1.6, label=name)
-        axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="flagged from this probability on", ylabel="share")
-        _legend(axes, len(curves))
+        axes = _square("Precision and recall", "recall", "precision")
+        axes.axhline(curve["precision"][-1], color=MUTED, linewidth=0.8, linestyle=(0, (3, 3)))
+        for found in (champion, curve):
+            if found:
+                axes.plot(found["recall"], found["precision"], **_line(found is curve))
+        axes.set(xlim=(0, 1), ylim=(0, 1.02))
         return _figure(axes)
 
 
-def predicted_figure(labels: Array, predictions: Array) -> Figure:
-    """Predicted against true numbers, of a regression."""
+def calibration_figure(
+    bins: Mapping[str, Sequence[float]], champion: Mapping[str, Sequence[float]] | None = None
+) -> Figure:
+    """What share of rows came true where how much was predicted, with intervals; below, the rows of each bin."""
+    predicted, share = np.array(bins["predicted"]), np.array(bins["came_true"])
+    reach = np.array([share - bins["low"], np.array(bins["high"]) - share]).clip(min=0)
+    top = min(1.0, 1.1 * float(max(predicted.max(), max(bins["high"]))))
+    with _style():
+        axes = _square("Calibration", "predicted probability", "share that came true")
+        counts = axes.twinx()
+        counts.bar(predicted, bins["rows"], width=top / 24, color=LINE)
+        counts.set_ylim(0, 4 * max(bins["rows"]))
+        counts.set_axis_off()
+        axes.set_zorder(counts.get_zorder() + 1)
+        axes.patch.set_visible(False)
+        axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle=(0, (3, 3)))
+        if champion:
+            axes.plot(champion["predicted"], champion["came_true"], **_line(is_challenger=False))
+        axes.errorbar(predicted, share, reach, color=ACCENT, marker="o", markersize=3.5, linewidth=1.4, capsize=2)
+        axes.set(xlim=(0, top), ylim=(0, top))
+        return _figure(axes)
+
+
+def thresholds_figure(curve: Mapping[str, Sequence[float]]) -> Figure:
+    """Precision, recall and the share of rows that are flagged, by the probability from which a row is flagged."""
+    with _style():
+        axes = _square("Decision thresholds", "flagged from this probability on", "share")
+        axes.set_title("Decision thresholds", loc="left", pad=18)
+        for name, color in (("precision", ACCENT), ("recall", _ORANGE), ("flagged", MUTED)):
+            axes.plot(curve["threshold"], curve[name], color=color, linewidth=1.6, label=name)
+        axes.set(xlim=(0, 1), ylim=(0, 1.02))
+        _legend(axes, 3)
+        return _figure(axes)
+
+
+def distribution_figure(edges: Sequence[float], negative: Sequence[int], positive: Sequence[int]) -> Figure:
+    """How many rows were given which probability, by what was true."""
+    with _style():
+        axes = _square("Predictions", "predicted probability", "share of the class")
+        axes.set_title("Predictions by what was true", loc="left", pad=18)
+        for name, counts, color in (("negative", negative, MUTED), ("positive", positive, ACCENT)):
+            shares = np.array(counts) / max(1, sum(counts))
+            axes.stairs(shares, edges, color=color, fill=name == "negative", alpha=0.5 if name == "negative" else 1)
+            axes.plot([], [], color=color, linewidth=3, label=name)
+        axes.set(xlim=(0, 1))
+        axes.set_ylim(bottom=0)
+        _legend(axes, 2)
+        return _figure(axes)
+
+
+def confusion_figure(classes: Sequence[str], rows: Sequence[Sequence[int]]) -> Figure:
+    """Shares of each true class by what was predicted, with the numbers of rows where there is room."""
+    counts = np.array(rows, dtype=float)
+    shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
+    with _style():
+        size = min(5.2, 1.6 + 0.42 * len(classes))
+        axes = _axes(max(3.4, size), max(3.0, size))
+        axes.set_title("Confusion", loc="left")
+        places = np.arange(len(classes) + 1) - 0.5
+        axes.pcolormesh(places, places, shares, cmap="GnBu", vmin=0, vmax=1)  # an image would be one to load
+        axes.invert_yaxis()
+        axes.spines[:].set_visible(False)
+        axes.set(xlabel="predicted class", ylabel="true class", xticks=[], yticks=[])
+        if len(classes) <= _MOST_NAMED:
+            names = [_short(name) for name in classes]
+            axes.set_xticks(range(len(names)), labels=names, rotation=45, ha="right", rotation_mode="anchor")
+            axes.set_yticks(range(len(names)), labels=names)
+            for (row, column), count in np.ndenumerate(counts):
+                color = "white" if shares[row, column] > 0.6 else _INK_ON_PALE
+                axes.text(column, row, f"{count:,.0f}", ha="center", va="center", fontsize=7, color=color)
+        return _figure(axes)
+
+
+def predicted_figure(labels: Sequence[float], predictions: Sequence[float]) -> Figure:
+    """Predicted against true numbers."""
     with _style():
         axes = _square("Predicted and true", "true value", "predicted value")
-        low, high = float(min(labels.min(), predictions.min())), float(max(labels.max(), predictions.max()))
+        low, high = min(*labels, *predictions), max(*labels, *predictions)
         axes.plot([low, high], [low, high], color=MUTED, linewidth=0.8, linestyle=(0, (3, 3)))
         axes.hexbin(labels, predictions, gridsize=40, mincnt=1, bins="log", cmap="GnBu")
         return _figure(axes)
 
 
-def _counts_above(labels: Array, probabilities: Array) -> tuple[Array, Array, Array]:
-    """True and false positives at each distinct probability taken as the threshold, the highest first.
+def residuals_figure(labels: Sequence[float], predictions: Sequence[float]) -> Figure:
+    """How far predictions lie from what was true; the outermost hundredths are left out of the scale."""
+    residuals = np.array(predictions) - np.array(labels)
+    low, high = np.quantile(residuals, [0.005, 0.995])
+    with _style():
+        axes = _square("Residuals", "predicted less true", "rows")
+        counts, edges = np.histogram(residuals, bins=40, range=(low, high) if high > low else None)
+        axes.stairs(counts, edges, color=ACCENT, fill=True, alpha=0.6)
+        axes.axvline(0, color=MUTED, linewidth=0.8, linestyle=(0, (3, 3)))
+        axes.axvline(float(residuals.mean()), color=ACCENT, linewidth=1.2)
+        axes.text(
+            0.98, 0.94, f"mean {number(float(residuals.mean()))}", transform=axes.transAxes, ha="right", color=INK
+        )
+        return _figure(axes)
 
-    Returns:
-        Three of shape (thresholds + 1,): the first entry is of a threshold above all probabilities.
-    """
-    order = np.argsort(-probabilities, kind="stable")
-    ranked = probabilities[order]
-    last = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)  # equal probabilities go together
-    hits = np.cumsum(labels[order])[last]
-    return np.append(0, hits), np.append(0, last + 1 - hits), np.append(np.inf, ranked[last])
+
+def importance_figure(importance: Mapping[str, Any], most: int = 25) -> Figure:
+    """How much the metric gets worse without each feature, the greatest first, with standard deviations."""
+    shown = importance["features"][:most]
+    with _style():
+        axes = _axes(5.2, 0.8 + 0.2 * max(1, len(shown)))
+        axes.set_title(f"{importance['metric']} gets worse by", loc="left")
+        axes.axvline(0, color=MUTED, linewidth=0.8)
+        for place, feature in enumerate(shown):
+            drop, spread = feature["drop"], feature["spread"]
+            axes.barh(place, drop, height=0.6, color=ACCENT, alpha=0.5)
+            axes.plot([drop - spread, drop + spread], [place, place], color=INK, linewidth=1.2)
+        axes.set_yticks(range(len(shown)), labels=[_short(feature["name"]) for feature in shown])
+        axes.set_ylim(len(shown) - 0.5, -0.5)
+        return _figure(axes)
+
+
+def _line(is_challenger: bool) -> dict[str, Any]:
+    if is_challenger:
+        return {"color": ACCENT, "linewidth": 1.8}
+    return {"color": MUTED, "linewidth": 1.2, "linestyle": (0, (1, 1.5))}
 
 
 def _square(title: str, across: str, up: str) -> Axes:

@@ -9,17 +9,24 @@ from hashlib import sha256
 from itertools import accumulate
 from json import loads
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.config import PipelineConfig
 from pipeline.errors import DiskFullError, WorkspaceError, tells_of_full_disk
 from pipeline.guard.findings import Verdict as DataVerdict
+from pipeline.infra.verdict import InfraVerdict
 from pipeline.lineage.runs import Run, Step
-from pipeline.reports import figures, formats, plots
+from pipeline.reports import figures, formats, model_figures, plots
 from pipeline.reports.artifacts import Anomaly, Artifacts, Column
 from pipeline.reports.gate import gate_anomalies, greatest_distances, heat_map
+from pipeline.reports.infra import Infra, headline_after_check, infra_section
 from pipeline.reports.judgement import FEW_ROWS, Judgement, Verdict, headline, judge
 from pipeline.reports.listing import list_columns, most_notable_first
+from pipeline.reports.model_card import Card, card_of
+from pipeline.reports.tuning import Rewritten, Tuning, rewriting_section, shown, tuning_figure, tuning_section
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 SHOWN_AT_ONCE = 200
 """Columns of each kind. A wider table is turned over like pages by a script; without it, the most notable are shown."""
@@ -37,7 +44,14 @@ class Page:
     verdict: Verdict
     ingestion: dict[str, Any] | None
     judgement: Judgement | None
+    infra: Infra | None
+    curves: dict[str, Any] | None
+    explanation: dict[str, Any] | None
+    card: Card
     history: dict[str, Any] | None
+    hyperparameters: dict[str, Any] | None
+    tuning: Tuning | None
+    rewriting: list[Rewritten]
     schema: dict[str, str]
     gate: DataVerdict | None
     anomalies: dict[str, list[Anomaly]] | None
@@ -82,14 +96,24 @@ def collect(run: Run) -> Page:
     verdict = artifacts.json("ModelEvaluation", "verdict.json")
     judgement = judge(verdict, artifacts.json("ModelEvaluation", "eval_config.json"))
     gate, anomalies = artifacts.gate(), artifacts.anomalies()
+    history = artifacts.json("ModelRun", "history.json")
+    is_explained = verdict is not None and "confidence" in verdict  # an older evaluation left nothing but a verdict
+    infra = InfraVerdict.from_json(run.infra_verdict) if run.infra_verdict else None
     if gate:  # it judged what ExampleValidator found, and more
         anomalies = {split: [] for split in anomalies or {}} | gate_anomalies(gate)
     return Page(
         run=run,
-        verdict=headline(run, verdict, judgement, gate),
+        verdict=headline_after_check(headline(run, verdict, judgement, gate), infra),
+        infra=infra_section(infra),
         ingestion=ingestion,
         judgement=judgement,
-        history=artifacts.json("ModelRun", "history.json"),
+        curves=artifacts.json("ModelEvaluation", "curves.json") if is_explained else None,
+        explanation=artifacts.json("ModelEvaluation", "explanation.json") if is_explained else None,
+        card=card_of(run, ingestion, history, verdict, judgement),
+        history=history,
+        hyperparameters=artifacts.optional_json("ModelRun", "hyperparameters.json"),
+        tuning=tuning_section(artifacts),
+        rewriting=rewriting_section(artifacts),
         schema=artifacts.schema(),
         gate=gate,
         anomalies=anomalies,
@@ -99,12 +123,11 @@ def collect(run: Run) -> Page:
     )
 
 
-def render(page: Page) -> str:
-    """The page as HTML. Whatever comes from the user is escaped, because everything is."""
+def templates() -> Environment:
+    """Those of reports; whatever comes from the user is escaped, because everything is."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
-    from markupsafe import Markup
 
-    templates = Environment(
+    found = Environment(
         loader=PackageLoader("pipeline", "templates/report"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -112,7 +135,15 @@ def render(page: Page) -> str:
         lstrip_blocks=True,
     )
     for show in _FILTERS:
-        templates.filters[show.__name__] = show
+        found.filters[show.__name__] = show
+    return found
+
+
+def render(page: Page) -> str:
+    """The page as HTML. Whatever comes from the user is escaped, because everything is."""
+    from markupsafe import Markup
+
+    found = templates()
     history = page.history or {}
     curves = {label: history[key] for key, label in _CURVES.items() if history.get(key)}
     moved = (page.gate.drift, page.gate.skew) if page.gate else ()
@@ -120,15 +151,18 @@ def render(page: Page) -> str:
     anomalies.sort(key=lambda anomaly: anomaly.severity != "block")
     entries = list_columns(page.columns or [], anomalies, greatest_distances(*moved))
     is_wide = len(entries) > SHOWN_AT_ONCE
-    script = templates.get_template("columns.js").render()
-    return templates.get_template("page.html.j2").render(
-        sections=_SECTIONS,
+    scripts = [found.get_template(name).render() for name in _scripts(page)]
+    return found.get_template("page.html.j2").render(
+        sections=[section for section in _SECTIONS if section[0] != "tuning" or page.tuning],
         page=page,
         run=page.run,
         bars=_bars(page.run.steps),
         curves=curves,
         curve_chart=plots.embed(figures.training_curves(curves, history.get("kept_epoch", 0)), "training")
         if curves
+        else None,
+        tuning_chart=plots.embed(tuning_figure(page.tuning), "tuning")
+        if page.tuning and len(page.tuning.trials) > 1
         else None,
         all_anomalies=anomalies,
         most_anomalies=MOST_ANOMALIES,
@@ -139,9 +173,22 @@ def render(page: Page) -> str:
         outlines=plots.outlines,
         box=(plots.WIDTH, plots.HEIGHT),
         few_rows=FEW_ROWS,
-        script=Markup(script),
-        script_digest=b64encode(sha256(script.encode()).digest()).decode(),
+        pictures={
+            name: plots.embed(figure, f"model-{place}")
+            for place, (name, figure) in enumerate(model_figures.curve_figures(page.curves).items())
+        },
+        importance_chart=plots.embed(model_figures.importance_figure(page.explanation["importance"]), "importance")
+        if page.explanation and page.explanation.get("importance")
+        else None,
+        scripts=[Markup(script) for script in scripts],
+        script_digests=[b64encode(sha256(script.encode()).digest()).decode() for script in scripts],
     )
+
+
+def _scripts(page: Page) -> list[str]:
+    """Those that the page has work for."""
+    has_slices = page.judgement and page.judgement.slice_groups
+    return ["columns.js"] * bool(page.columns) + ["sort.js"] * bool(has_slices)
 
 
 _SECTIONS = [
@@ -150,24 +197,31 @@ _SECTIONS = [
         "run": "Run and data",
         "metrics": "Metrics",
         "slices": "Slices",
+        "curves": "Curves",
+        "importance": "What the model looks at",
+        "infra": "Serving",
+        "tuning": "Tuning",
         "training": "Training",
         "anomalies": "Anomalies",
         "drift": "Drift",
         "columns": "Columns",
         "steps": "Steps",
         "provenance": "Provenance",
+        "card": "Model card",
     }.items()
 ]
 """Id, title and template of each section, in the page's order."""
 _FILTERS = (
     formats.number,
     formats.signed,
+    formats.interval,
     formats.share,
     formats.count_of,
     formats.quantity,
     formats.spread,
     formats.distance,
     formats.moment,
+    shown,
 )
 _CURVES = {"loss": "training loss", "val_loss": "validation loss"}
 

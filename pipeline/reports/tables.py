@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.guard.findings import Verdict, percent
 from pipeline.guard.proposal import Proposal
 from pipeline.lineage.runs import Run
 from pipeline.lineage.schema_versions import SchemaVersion
 from pipeline.reports.artifacts import Column, SplitStatistics
-from pipeline.reports.formats import number, quantity
+from pipeline.reports.formats import interval, number, quantity, signed
 from pipeline.reports.judgement import Judgement
 
 if TYPE_CHECKING:
@@ -104,10 +104,11 @@ def versions_table(versions: Iterable[SchemaVersion]) -> Table:
 def metrics_table(judgement: Judgement) -> Table:
     """A row for each metric over all rows, against its threshold and the champion."""
     return _table(
-        ["metric", "value", "champion", "threshold", "held"],
+        ["metric", "value", "interval", "champion", "threshold", "held"],
         (
             [
-                *(metric.name, number(metric.value), "" if metric.champion is None else number(metric.champion)),
+                *(metric.name, metric.undefined or number(metric.value), interval(metric.interval)),
+                "" if metric.champion is None else number(metric.champion),
                 *(metric.threshold, "" if metric.held is None else "yes" if metric.held else "no"),
             ]
             for metric in judgement.metrics
@@ -125,6 +126,22 @@ def slices_table(judgement: Judgement) -> Table:
             + [number(found.metrics[name]) if name in found.metrics else "" for name in names]
             for group in judgement.slice_groups
             for found in group.slices
+        ),
+    )
+
+
+def examples_table(explanation: Mapping[str, Any]) -> Table:
+    """Single rows taken apart: what each feature adds to the prediction (pipeline.components.explanation)."""
+    examples = (explanation.get("examples") or {"rows": []})["rows"]
+    return _table(
+        ["row", "truth", "prediction", "typical row", "feature", "value", "adds"],
+        (
+            [
+                *(f"{place}, {row['kind']}", row["truth"], number(row["prediction"]), number(row["typical"])),
+                *(part["feature"], "missing" if part["value"] is None else part["value"], signed(part["part"])),
+            ]
+            for place, row in enumerate(examples, start=1)
+            for part in row["parts"][:5]
         ),
     )
 

@@ -31,7 +31,7 @@ from tests.notebooks.conftest import ROOT, Desk
 NAMES = ("schema_review", "model_analysis", "lineage")
 DRAWING = {
     "schema_review": ["distributions", "missing", "correlations", "drift"],
-    "model_analysis": ["training", "slices-figures", "row-figures"],
+    "model_analysis": ["training", "slices-figures", "curves", "importance-figure"],
     "lineage": ["steps", "graph-figure"],
 }
 """The cells of which pictures are expected."""
@@ -142,7 +142,7 @@ def test_what_the_reviewer_saw(executed: dict[str, Executed], desk: Desk) -> Non
 def test_what_the_others_show(executed: dict[str, Executed]) -> None:
     assert "**blessed**" in executed["model_analysis"].words("load-run")
     assert "needs at least 0.3" in executed["model_analysis"].words("metrics-table")
-    assert "1,505 rows of split *eval*" in executed["model_analysis"].words("scores")
+    assert "most wrong" in executed["model_analysis"].words("examples")
     runs = executed["lineage"].words("runs-table")
     assert runs.count("complete") == 2
     assert runs.count("blocked") == 1

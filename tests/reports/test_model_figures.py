@@ -1,45 +1,74 @@
-"""The curves show the numbers that rows give."""
+"""The pictures show the numbers that the evaluation left."""
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from pipeline.reports import model_figures
 from pipeline.reports.judgement import Judgement, Metric, Slice, SliceGroup
 
-LABELS = np.array([0, 1, 0, 1, 1])
-PROBABILITIES = np.array([0.1, 0.4, 0.4, 0.8, 0.9])
+BINS = {"predicted": [0.1, 0.8], "came_true": [0.2, 0.9], "low": [0.1, 0.85], "high": [0.4, 1.0], "rows": [30, 10]}
 
 
-def test_equal_probabilities_are_flagged_together() -> None:
-    (precision, recall, flagged) = model_figures.thresholds_figure(LABELS, PROBABILITIES).axes[0].lines
-    assert [*precision.get_xdata()] == [0.9, 0.8, 0.4, 0.1]
-    assert [*precision.get_ydata()] == pytest.approx([1, 1, 3 / 4, 3 / 5])
-    assert [*recall.get_ydata()] == pytest.approx([1 / 3, 2 / 3, 1, 1])
-    assert [*flagged.get_ydata()] == pytest.approx([1 / 5, 2 / 5, 4 / 5, 1])
-
-
-def test_the_area_under_roc() -> None:
-    axes = model_figures.roc_figure(LABELS, PROBABILITIES).axes[0]
-    curve = axes.lines[1]
-    assert [*curve.get_xdata()] == [0, 0, 0, 0.5, 1]
-    assert [*curve.get_ydata()] == pytest.approx([0, 1 / 3, 2 / 3, 1, 1])
+def test_the_area_under_roc_and_the_champion() -> None:
+    own = {"false_positive_rate": [0, 0, 0, 0.5, 1], "true_positive_rate": [0, 1 / 3, 2 / 3, 1, 1]}
+    other = {"false_positive_rate": [0, 1], "true_positive_rate": [0, 1]}
+    axes = model_figures.roc_figure(own, other).axes[0]
+    assert [len(line.get_xdata()) for line in axes.lines] == [2, 2, 5]  # chance, champion, challenger
     # Of 6 pairs of a late and a punctual row 5 are in order and 1 is a tie.
     assert axes.texts[0].get_text() == f"area {5.5 / 6:.4f}"
+    assert len(model_figures.roc_figure(own).axes[0].lines) == 2
 
 
-def test_calibration_by_tenths() -> None:
-    probabilities = np.repeat([0.1, 0.3, 0.5, 0.7, 0.9], 20)
-    labels = np.concatenate([np.arange(20) < share * 20 for share in (0.1, 0.3, 0.5, 0.7, 0.9)])
-    points = model_figures.calibration_figure(labels, probabilities).axes[0].containers[0].lines[0]
-    assert [*points.get_xdata()] == pytest.approx(sorted([0.1, 0.3, 0.5, 0.7, 0.9] * 2))
-    assert [*points.get_ydata()] == pytest.approx([0.2, 0, 0.6, 0, 1, 0, 1, 0.4, 1, 0.8])
+def test_calibration_with_intervals_and_rows() -> None:
+    figure = model_figures.calibration_figure(BINS)
+    axes, counts = figure.axes
+    points, _, (whiskers,) = axes.containers[0]
+    assert [*points.get_xdata()] == [0.1, 0.8]
+    assert [end[1] for ends in whiskers.get_segments() for end in ends] == pytest.approx([0.1, 0.4, 0.85, 1.0])
+    assert [bar.get_height() for bar in counts.patches] == [30, 10]
 
 
-def test_a_slice_without_the_metric_is_left_out() -> None:
-    group = SliceGroup("origin", [Slice("EWR", 1200, {"auc": 0.75}, 1.0), Slice("LGA", 3, {}, None)], 0)
+def test_confusion_has_a_number_in_each_cell() -> None:
+    axes = model_figures.confusion_figure(["a", "b", "c"], [[3, 1, 0], [0, 1200, 0], [0, 0, 0]]).axes[0]
+    assert [text.get_text() for text in axes.texts] == ["3", "1", "0", "0", "1,200", "0", "0", "0", "0"]
+    assert axes.collections[0].get_array().tolist() == [[0.75, 0.25, 0], [0, 1, 0], [0, 0, 0]]
+    many = model_figures.confusion_figure(list(map(str, range(20))), [[1] * 20] * 20).axes[0]
+    assert not many.texts
+
+
+def test_residuals_keep_outliers_off_the_scale() -> None:
+    axes = model_figures.residuals_figure([0.0] * 1000, [*([-1.0, 1.0] * 499), 1000.0, 0.0]).axes[0]
+    assert axes.get_xlim()[1] < 2
+    assert axes.texts[0].get_text() == "mean 1.0000"
+    model_figures.residuals_figure([1.0], [1.0])  # nothing varies
+
+
+@pytest.mark.parametrize("document", [None, {}, {"task": "binary"}])
+def test_without_curves_there_are_no_pictures(document: dict[str, str] | None) -> None:
+    assert model_figures.curve_figures(document) == {}
+
+
+def test_one_class_has_a_distribution_and_a_calibration() -> None:
+    of_one = {"calibration": BINS, "distribution": {"edges": [0, 0.5, 1], "negative": [3, 1], "positive": [0, 0]}}
+    assert [*model_figures.curve_figures({"task": "binary", "challenger": of_one})] == ["Calibration", "Predictions"]
+
+
+def test_importance_has_the_greatest_on_top() -> None:
+    features = [{"name": "hour", "drop": 0.05, "spread": 0.01}, {"name": "day", "drop": -0.01, "spread": 0.0}]
+    axes = model_figures.importance_figure({"metric": "auc", "features": features}).axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["hour", "day"]
+    assert [bar.get_width() for bar in axes.patches] == [0.05, -0.01]
+    assert axes.get_ylim()[0] > axes.get_ylim()[1]
+
+
+def test_slices_with_whiskers_without_those_that_lack_the_metric() -> None:
+    shown = Slice("EWR", 1200, {"auc": 0.75}, 1.0, interval=(0.7, 0.8), champion={"auc": 0.72})
+    group = SliceGroup("origin", [shown, Slice("LGA", 3, {}, None)], 0)
     judgement = Judgement([Metric("auc", 0.5, None, "", None)], None, [group])
     axes = model_figures.slices_figure(judgement, group).axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["EWR"]
     assert [text.get_text() for text in axes.texts] == ["1,200 rows"]
+    whisker, ring, dot = axes.lines[1:]
+    assert [*whisker.get_xdata()] == [0.7, 0.8]
+    assert ([*ring.get_xdata()], [*dot.get_xdata()]) == ([0.72], [0.75])

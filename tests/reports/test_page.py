@@ -33,7 +33,10 @@ from pipeline.reports.page import collect, page_path, render, write_report
 ROOT = Path(__file__).parents[2]
 EVIL = "<script>alert(1)</script>"
 VALUES = ("</script>", "\"it's\" & 'that'", "<b>bold</b>", "{{ 7 * 7 }}")
-SECTIONS = ["run", "metrics", "slices", "training", "anomalies", "drift", "columns", "steps", "provenance"]
+SECTIONS = [
+    *("run", "metrics", "slices", "curves", "importance", "infra", "training", "anomalies", "drift", "columns"),
+    *("steps", "provenance", "card"),
+]
 VOID = {"meta", "link", "br", "hr", "img", "input", "path", "use"}
 
 
@@ -90,8 +93,11 @@ def read(run: Run) -> Reader:
 def assert_self_contained(page: Reader, html: str) -> None:
     """No script but ours, no address but places in the page, a policy that forbids the rest."""
     scripts: list[str] = re.findall(r"<script>(.*?)</script>", html, re.DOTALL)
-    ours = (ROOT / "pipeline/templates/report/columns.js").read_text().rstrip()
-    assert scripts == [ours] * page.text["columns"].count("Find")
+    columns, sort = (
+        (ROOT / "pipeline/templates/report" / name).read_text().rstrip() for name in ("columns.js", "sort.js")
+    )
+    has_slices = any(table.get("class") == "full sortable" for table in page.all("table"))
+    assert scripts == [columns] * page.text["columns"].count("Find") + [sort] * has_slices
     assert len(page.all("script")) == len(scripts)
     assert not {tag for tag, _ in page.elements} & {"link", "img", "iframe", "object", "base", "form"}
     addresses = [value for _, attributes in page.elements for name, value in attributes.items() if "href" in name]
@@ -101,8 +107,9 @@ def assert_self_contained(page: Reader, html: str) -> None:
     assert not any(name.startswith("on") for _, attributes in page.elements for name in attributes)
     assert [link for link in re.findall(r"url\(([^)]*)\)", html) if not link.startswith("#")] == []
     assert "@import" not in html
-    digest = base64.b64encode(hashlib.sha256("".join(scripts).encode()).digest()).decode()
-    assert {f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'"} == {
+    digests = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
+    allowed = " ".join(f"'sha256-{digest}'" for digest in digests) or "'none'"
+    assert {f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'"} == {
         meta["content"] for meta in page.all("meta") if meta.get("http-equiv") == "Content-Security-Policy"
     }
 
@@ -257,7 +264,8 @@ def test_every_section_in_order(run: Run) -> None:
         "flights · run 20261121-041631-031 · 2026-11-21 04:16 UTC",
         "Blessed",
         "auc 0.6870, needs at least 0.64; no champion yet",
-        *("Run and data", "Metrics", "Slices", "Training", "Anomalies", "Drift", "Columns", "Steps", "Provenance"),
+        *("Run and data", "Metrics", "Slices", "Curves", "What the model looks at", "Serving", "Training"),
+        *("Anomalies", "Drift", "Columns", "Steps", "Provenance", "Model card"),
     ]
     assert list(page.text) == ["", *SECTIONS]
     assert page.lines("run") == [
@@ -446,9 +454,10 @@ def test_a_run_that_stopped_early(run: Run, status: str, state: StepState, reaso
 def test_a_run_of_which_nothing_is_known(run: Run) -> None:
     page = read(Run("1", "flights", "failed", "", 0.0, "", {}))
     assert page.lines("")[3:5] == ["Failed", "the log says why"]
-    for section in ("metrics", "slices", "training", "anomalies", "columns"):
+    for section in ("metrics", "slices", "curves", "importance", "training", "anomalies", "columns"):
         assert page.lines(section)[1:] == ["Not computed in this run."]
     assert page.lines("steps")[1:] == ["No step began."]
+    assert "not judged; not pushed" in page.lines("card")
 
 
 SECTIONS_OF = {
@@ -456,7 +465,7 @@ SECTIONS_OF = {
     "ExampleStatistics": {"columns"},
     "ExampleAnomalies": {"anomalies"},
     "ModelRun": {"training"},
-    "ModelEvaluation": {"metrics", "slices"},
+    "ModelEvaluation": {"metrics", "slices", "curves", "importance"},
 }
 
 
@@ -494,7 +503,8 @@ def test_a_missing_artifact_costs_its_own_section_only(run: Run, lose: Callable[
     for section in whole.text:
         if section in SECTIONS_OF[kind]:
             assert page.lines(section)[-1] == "Not computed in this run."
-        elif section not in ("", "columns", "provenance"):  # types of columns come from the Examples
+        # Types of columns come from the Examples; the card tells of everything.
+        elif section not in ("", "columns", "provenance", "card"):
             assert page.lines(section) == whole.lines(section)
     notes = [line for line in page.lines("") if "on record" in line or "cannot be read" in line]
     assert len(notes) >= len(told) > 0 or not (notes or told)
@@ -512,7 +522,7 @@ def test_nothing_of_the_users_becomes_markup(run: Run) -> None:
     page = Reader(html)
     assert_self_contained(page, html)
     assert EVIL not in html
-    assert html.count("</script") == 1  # the end of our own
+    assert html.count("</script") == 2  # the ends of our own
     assert "<b>bold" not in html
     for section in ("run", "slices", "anomalies", "columns", "provenance"):
         assert EVIL in page.text[section]
@@ -705,6 +715,153 @@ def test_the_scale_is_that_of_the_larger_slices(run: Run, rows: tuple[int, ...],
     rewrite(run, "ModelEvaluation", "verdict.json", VERDICT | metrics)
     dots = [mark["style"] for mark in read(run).all("i") if mark["class"] == "dot"]
     assert sorted(dots, key=len) == [f"left:{place}" for place in places]
+
+
+MINUS = "\N{MINUS SIGN}"
+EXPLAINED: dict[str, Any] = {
+    "confidence": 0.9,
+    "champion": CHAMPION,
+    "champion_name": "champion run 7",
+    "metrics": {"log_loss": 0.5, "example_count": 1200.0},
+    "intervals": {"log_loss": [0.45, 0.55]},
+    "differences": {"log_loss": [-0.01, 0.02]},
+    "undefined": {"auc": "one class only"},
+    "notes": [f"auc on {EVIL} is not judged: there are no such rows"],
+    "slices": [
+        {
+            "slice": {EVIL: VALUES[0]},
+            "metrics": {"log_loss": 0.4, "example_count": 700.0},
+            "champion": {"log_loss": 0.3},
+            "intervals": {"log_loss": [0.3, 0.6]},
+            "differences": {"log_loss": [0.05, 0.15]},
+            "undefined": {"auc": "one class only"},
+            "failed": ["log_loss"],
+        },
+        {"slice": {EVIL: VALUES[1]}, "metrics": {"log_loss": 0.2, "auc": 0.7, "example_count": 900.0}},
+    ],
+}
+BINS = {"predicted": [0.1, 0.9], "came_true": [0.2, 1.0], "low": [0.1, 0.8], "high": [0.3, 1.0], "rows": [900, 300]}
+CURVES: dict[str, dict[str, Any]] = {
+    "binary": {
+        "roc": {"false_positive_rate": [0, 0.5, 1], "true_positive_rate": [0, 0.8, 1]},
+        "precision_recall": {"recall": [0.5, 1], "precision": [0.9, 0.5]},
+        "thresholds": {"threshold": [0.9, 0.1], "precision": [1, 0.5], "recall": [0.5, 1], "flagged": [0.2, 1]},
+        "calibration": BINS,
+        "distribution": {"edges": [0, 0.5, 1], "negative": [5, 1], "positive": [1, 5]},
+    },
+    "multiclass": {
+        "confusion": {"classes": [EVIL, "b", "c"], "rows": [[3, 1, 0], [0, 4, 0], [1, 1, 2]]},
+        "calibration": BINS,
+    },
+    "regression": {"points": {"true": [1.0, 2.0, 3.0], "predicted": [1.5, 2.0, 2.5]}},
+}
+EXPLANATION: dict[str, Any] = {
+    "problems": [],
+    "importance": {
+        "metric": "auc",
+        "value": 0.7,
+        "rows": 4000,
+        "repeats": 3,
+        "features": [{"name": EVIL, "drop": 0.05, "spread": 0.01}, {"name": "speed", "drop": -0.001, "spread": 0.002}],
+        "left_out": 0,
+    },
+    "examples": {
+        "rows": [
+            {
+                "kind": "most wrong",
+                "truth": VALUES[0],
+                "output": VALUES[1],
+                "prediction": 0.93,
+                "typical": 0.2,
+                "parts": [
+                    {"feature": EVIL, "kind": "categorical", "value": VALUES[2], "part": 0.5},
+                    {"feature": "left", "kind": "timestamp", "value": 1357041600, "part": 0.3},
+                    {"feature": "speed", "kind": "numeric", "value": None, "part": -0.1},
+                ],
+                "others": 0.02,
+                "gap": 0.01,
+            }
+        ]
+    },
+}
+
+
+@pytest.fixture
+def explained(run: Run) -> Run:
+    """With all that an evaluation leaves today."""
+    rewrite(run, "ModelEvaluation", "verdict.json", VERDICT | EXPLAINED)
+    rewrite(run, "ModelEvaluation", "eval_config.json", eval_config({}, {"valueThreshold": {"upperBound": 0.6}}))
+    both = {"task": "binary", "challenger": CURVES["binary"], "champion": CURVES["binary"]}
+    rewrite(run, "ModelEvaluation", "curves.json", both)
+    rewrite(run, "ModelEvaluation", "explanation.json", EXPLANATION)
+    return run
+
+
+def test_intervals_and_the_champion(explained: Run) -> None:
+    page = read(explained)
+    assert_accessible(page)
+    assert [line for line in page.lines("metrics")[1:] if not line.startswith("Intervals are ")] == [
+        "All rows that were evaluated; the champion is of run 7",
+        *("Metric", "This model", "90 % interval", "Champion", "Difference", "90 % interval", "Threshold"),
+        *("log_loss", "0.5000", "0.4500 to 0.5500", "0.4900", "+0.0100", f"{MINUS}0.0100 to +0.0200"),
+        "✓ held: may be at most 0.6",
+        *("auc", "cannot be computed: one class only", NOTHING, "0.7000", NOTHING, NOTHING),
+        "Not judged",
+        f"auc on {EVIL} is not judged: there are no such rows",
+    ]
+    lines = page.lines("slices")
+    assert lines[lines.index(VALUES[1]) + 1 :] == [
+        *("900", "0.2000", NOTHING, NOTHING, "0.7000"),
+        *("</script>", "700", "✗ 0.4000", "+0.1000", "+0.0500 to +0.1500", "one class only"),
+    ]
+    (reach,) = [mark["style"] for mark in page.all("i") if mark["class"] == "reach"]
+    assert reach == "left:25.0%;width:75.0%"
+    (ring,) = [mark["style"] for mark in page.all("i") if mark["class"] == "ring"]
+    assert ring == "left:25.0%"
+
+
+@pytest.mark.parametrize(("task", "pictures"), [("binary", 5), ("multiclass", 2), ("regression", 2)])
+def test_curves_of_every_task(explained: Run, task: str, pictures: int) -> None:
+    rewrite(explained, "ModelEvaluation", "curves.json", {"task": task, "challenger": CURVES[task]})
+    html = render(collect(explained))
+    page = Reader(html)
+    assert_self_contained(page, html)
+    assert EVIL not in html
+    before = len(re.findall('aria-label="[^"]*"><svg', html.split('id="curves"')[0]))
+    shown = len(re.findall('aria-label="[^"]*"><svg', html.split('id="importance"')[0])) - before
+    assert shown == pictures
+
+
+def test_what_the_model_looks_at(explained: Run) -> None:
+    lines = read(explained).lines("importance")
+    start = lines.index("Permutation importance, the greatest first")
+    assert lines[start + 1 : start + 10] == [
+        *("Feature", "auc gets worse by", "Standard deviation"),
+        *(EVIL, "+0.0500", "0.0100", "speed", f"{MINUS}0.0010", "0.0020"),
+    ]
+    start = lines.index("Feature", start + 2)
+    assert lines[start - 1 :] == [
+        f"Most wrong: 93.0 % for {VALUES[1]}, where a typical row has 20.0 %; in truth </script>",
+        *("Feature", "Value", "Adds"),
+        *(EVIL, VALUES[2], "+0.5000", "left", "2013-01-01 12:00", "+0.3000", "speed", "missing"),
+        *(f"{MINUS}0.1000", "all others", "+0.0300"),
+    ]
+
+
+@pytest.mark.parametrize("file", ["curves.json", "explanation.json"])
+def test_a_lost_picture_is_told(explained: Run, file: str) -> None:
+    Path(explained.artifacts["Evaluator"][0].uri, file).unlink()
+    page = read(explained)
+    section = {"curves.json": "curves", "explanation.json": "importance"}[file]
+    assert page.lines(section)[1:] == ["Not computed in this run."]
+    assert any(line.endswith(f"{file} is on record, but the file is gone") for line in page.lines(""))
+
+
+def test_an_explanation_that_failed_or_is_off_is_told(explained: Run) -> None:
+    rewrite(explained, "ModelEvaluation", "explanation.json", {"problems": ["no memory"], "importance": None})
+    assert read(explained).lines("importance")[1:] == ["no memory"]
+    rewrite(explained, "ModelEvaluation", "explanation.json", {"problems": [], "importance": None, "examples": None})
+    assert read(explained).lines("importance")[1:] == ["Switched off: evaluation.explain in the configuration."]
 
 
 def test_labels_of_other_kinds(run: Run) -> None:
@@ -924,7 +1081,7 @@ def test_nothing_is_wider_than_the_window(run: Run, tmp_path: Path, width: int) 
 
 def scripted(html: str, script: str) -> str:
     """A copy whose policy lets a script in that runs after the page's own."""
-    html = re.sub(r"script-src 'sha256-[^']*'", "script-src 'unsafe-inline'", html)
+    html = re.sub(r"script-src [^;]*", "script-src 'unsafe-inline'", html)
     return html.replace("</body>", f"<script>{script}</script></body>")
 
 
@@ -968,6 +1125,26 @@ def test_search_order_and_pages_of_a_wide_table(run: Run, tmp_path: Path) -> Non
         "'<b>': 0 from undefined; 0 of 450 columns; whole",
         f"'': 200 from {name}_7; 450 columns; Previous 1 to 200 of 450 Next",
         f"link: 11 from {name}_7; 11 of 450 columns; whole",
+    ]
+
+
+@pytest.mark.extra
+def test_slices_are_sorted_by_their_headings(explained: Run, tmp_path: Path) -> None:
+    script = """
+        const rows = () => [...document.querySelectorAll('#slices tbody tr')].map((row) => row.cells[1].textContent);
+        const headings = [...document.querySelectorAll('#slices .sort')];
+        told.push(headings.map((button) => button.textContent).join());
+        for (const place of [1, 1, 2, 4, 0]) {
+          headings[place].click();
+          told.push(`${headings[place].textContent} ${headings[place].parentElement.ariaSort}: ${rows()}`);
+        }"""
+    assert driven(render(collect(explained)), script, tmp_path / "page.html") == [
+        f"{EVIL},Rows,log_loss,less champion,auc",
+        "Rows descending: 900,700",
+        "Rows ascending: 700,900",
+        "log_loss descending: 700,900",
+        "auc descending: 900,700",
+        f"{EVIL} ascending: 900,700",
     ]
 
 

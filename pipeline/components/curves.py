@@ -1,0 +1,129 @@
+"""Curves of a model as short lists of numbers, from what was added up over all rows; a report only draws them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.components.row_sample import RowSample
+from pipeline.components.tallies import BUCKETS, Tally, calibration_sums
+
+Array = npt.NDArray[Any]
+
+_MOST_POINTS = 200
+"""Of a curve."""
+_BARS = 50
+"""Of a histogram; divides BUCKETS."""
+_MOST_CLASSES = 40
+"""In a confusion matrix: the commonest; the others are one."""
+_SAMPLED_POINTS = 2_000
+"""Of a regression."""
+
+
+def curves(
+    task: str, classes: Sequence[str], tallies: Sequence[Tally], sample: RowSample | None, confidence: float
+) -> dict[str, Any]:
+    """By `challenger` and `champion` (if there is one) what their task has:
+
+    binary: `roc` {false_positive_rate, true_positive_rate}; `precision_recall` {recall, precision}; `thresholds`
+    {threshold, precision, recall, flagged}; `calibration`; `distribution` {edges, negative, positive}.
+    multiclass: `confusion` {classes, rows: a list for each true class}; `calibration` of the likeliest class.
+    regression, of the challenger only and of an even choice of rows: `points` {true, predicted}.
+
+    `calibration` is {predicted, came_true, low, high, rows}, a number for each bin that has rows; low and high are
+    Wilson's interval of the share that came true.
+
+    Args:
+        tallies: the challenger's and perhaps the champion's over all rows; empty if there was no row.
+    """
+    found: dict[str, Any] = {"task": task}
+    for role, of_role in zip(("challenger", "champion"), tallies, strict=False):
+        if task == "binary":
+            found[role] = _of_two_classes(of_role) | {"calibration": _calibration(of_role, confidence)}
+        elif task == "multiclass":
+            found[role] = {"confusion": _confusion(of_role, classes), "calibration": _calibration(of_role, confidence)}
+    if task == "regression" and sample is not None:
+        points = sample.even(_SAMPLED_POINTS)
+        found["challenger"] = {
+            "points": {"true": _numbers(points.labels, 6), "predicted": _numbers(points.predictions[:, 0], 6)}
+        }
+    return found
+
+
+def _of_two_classes(found: Tally) -> dict[str, Any]:
+    negative, positive = found.histograms().sum(axis=0)  # (BUCKETS,) each
+    # Above each bucket's lower bound, the highest first; ahead of them a threshold that nothing reaches.
+    hits, alarms = (np.concatenate([[0.0], np.cumsum(of_class[::-1])]) for of_class in (positive, negative))
+    bounds = np.concatenate([[1.0], np.arange(BUCKETS)[::-1] / BUCKETS])
+    curves: dict[str, Any] = {
+        "distribution": {
+            "edges": _numbers(np.linspace(0, 1, _BARS + 1), 4),
+            "negative": negative.reshape(_BARS, -1).sum(axis=1).astype(int).tolist(),
+            "positive": positive.reshape(_BARS, -1).sum(axis=1).astype(int).tolist(),
+        }
+    }
+    if not (positive.any() and negative.any()):
+        return curves
+    kept = _thinned(hits + alarms)
+    curves["roc"] = {
+        "false_positive_rate": _numbers(alarms[kept] / alarms[-1]),
+        "true_positive_rate": _numbers(hits[kept] / hits[-1]),
+    }
+    kept = kept[(hits + alarms)[kept] > 0]
+    precision, recall = hits[kept] / (hits + alarms)[kept], hits[kept] / hits[-1]
+    curves["precision_recall"] = {"recall": _numbers(recall), "precision": _numbers(precision)}
+    curves["thresholds"] = {
+        "threshold": _numbers(bounds[kept]),
+        "precision": _numbers(precision),
+        "recall": _numbers(recall),
+        "flagged": _numbers((hits + alarms)[kept] / (hits + alarms)[-1]),
+    }
+    return curves
+
+
+def _thinned(cumulative: Array) -> Array:
+    """Places where a cumulative count moved on, evenly chosen if they are many, the first and the last among them."""
+    moved = np.flatnonzero(np.diff(cumulative, prepend=-1.0))
+    chosen = np.unique(np.linspace(0, len(moved) - 1, _MOST_POINTS).round().astype(int))
+    places: Array = moved[chosen]
+    return places
+
+
+def _calibration(found: Tally, confidence: float) -> dict[str, list[Any]]:
+    from scipy import stats
+
+    rows, predicted, came_true = calibration_sums(found)
+    filled = rows > 0
+    rows, predicted, came_true = rows[filled], predicted[filled], came_true[filled]
+    share = came_true / rows
+    z = float(stats.norm.ppf(0.5 + confidence / 2))
+    center = (share + z * z / (2 * rows)) / (1 + z * z / rows)
+    reach = z / (1 + z * z / rows) * np.sqrt(share * (1 - share) / rows + z * z / (4 * rows * rows))
+    return {
+        "predicted": _numbers(predicted / rows),
+        "came_true": _numbers(share),
+        "low": _numbers(np.minimum(center - reach, share)),
+        "high": _numbers(np.maximum(center + reach, share)),
+        "rows": rows.astype(int).tolist(),
+    }
+
+
+def _confusion(found: Tally, classes: Sequence[str]) -> dict[str, Any]:
+    size = len(classes)
+    matrix = np.bincount(found.cells, found.counts, size * size).reshape(size, size)
+    names = list(classes)
+    if size > _MOST_CLASSES:
+        order = np.argsort(-matrix.sum(axis=1), kind="stable")
+        common, rest = np.sort(order[: _MOST_CLASSES - 1]), order[_MOST_CLASSES - 1 :]
+        matrix = np.concatenate([matrix[common], matrix[rest].sum(axis=0)[None]])
+        matrix = np.concatenate([matrix[:, common], matrix[:, rest].sum(axis=1)[:, None]], axis=1)
+        names = [*(names[place] for place in common), f"{len(rest)} others"]
+    return {"classes": names, "rows": matrix.astype(int).tolist()}
+
+
+def _numbers(values: Array, digits: int = 5) -> list[float]:
+    """Short enough for a file that people may read."""
+    return [float(f"{value:.{digits}g}") for value in values]

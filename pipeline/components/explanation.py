@@ -1,0 +1,337 @@
+"""What a model looks at: permutation importance of features, and predictions of single rows taken apart.
+
+Permutation importance (Breiman: Random Forests, 2001; Fisher, Rudin, Dominici: All Models are Wrong, but Many are
+Useful, JMLR 2019): how much worse the main metric gets when a feature's values are dealt to other rows at random.
+
+Integrated gradients (Sundararajan, Taly, Yan: Axiomatic Attribution for Deep Networks, ICML 2017): a prediction's
+difference to that of a typical row is divided among the features along the straight way from the one row to the
+other. Categories have no gradient. They are swapped one after the other instead, in orders dealt at random, and each
+gets what its swap changes in the mean (Shapley's value; Štrumbelj, Kononenko: Explaining prediction models and
+individual predictions with feature contributions, 2014). Half of the numbers' ways are gone with the one row's
+categories and half with the other's, so that all parts add up to the difference.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from pipeline.components.columnar_metrics import load_model
+from pipeline.components.row_sample import RowSample
+from pipeline.components.tallies import metric_values, rows_of
+from pipeline.config import METRICS
+from pipeline.evaluation import LOWER_IS_BETTER, PREDICTION
+from pipeline.sections import Evaluation
+from trainer.features import FeatureTable, Storage
+
+Array = npt.NDArray[Any]
+
+_SEED = 13
+_MOST_SCORED, _MOST_CELLS = 300_000, 20_000_000
+"""Rows, and rows times features, that permutation scores in all: seconds, however many features there are."""
+_FEWEST_ROWS, _FEWEST_FEATURES = 500, 10
+"""With fewer rows chance decides; rather features are left out, but for some."""
+_TYPICAL_ROWS = 1_000
+"""Of which the typical row is made."""
+_STEPS = 64
+"""On the way from one row to the other."""
+_ORDERS = 16
+_CHUNK_ROWS = 8_192
+_SHOWN = 10
+"""Features of a row; the others are added up."""
+
+
+def explain(
+    model_path: str, sample: RowSample | None, settings: Mapping[str, Any], rules: Evaluation
+) -> dict[str, Any]:
+    """Plain data for a report.
+
+    Args:
+        settings: those of pipeline.evaluation.settings.
+
+    Returns:
+        `importance`: {metric, value, rows, repeats, features: [{name, drop, spread}] (the greatest drop first),
+        left_out}; `examples`: see `_take_apart`; each is None where it is switched off; `problems`: sentences. What
+        fails here costs no run.
+    """
+    found: dict[str, Any] = {"importance": None, "examples": None, "problems": []}
+    if sample is None:
+        found["problems"].append("there were no rows to explain")
+        return found
+    table = FeatureTable.from_dict(settings["features"])
+    wanted = rules.explain
+    for key, is_on, compute in (
+        ("importance", wanted.permutation_rows and wanted.repeats, _importance),
+        ("examples", wanted.rows, _take_apart),
+    ):
+        if not is_on:
+            continue
+        try:
+            found[key] = compute(load_model(model_path), sample, table, rules)
+        except Exception as exc:  # whatever a model that somebody else exported may lack
+            logging.getLogger(__name__).exception("%s of the model's explanation", key)
+            found["problems"].append(f"the {key} could not be computed: {type(exc).__name__}: {exc}")
+    return found
+
+
+# Permutation importance
+
+
+def _importance(model: Any, sample: RowSample, table: FeatureTable, rules: Evaluation) -> dict[str, Any]:
+    import tensorflow as tf
+
+    task = table.label.task
+    metric = next((name for name in rules.thresholds if name != "calibration"), METRICS[task][0])
+    repeats, most = rules.explain.repeats, rules.explain.permutation_rows
+    features = [feature.name for feature in table.features]
+    if len(features) * repeats * min(most, _FEWEST_ROWS) > _MOST_SCORED:
+        repeats = 1
+    rows = sample.even(min(most, max(_FEWEST_ROWS, _MOST_SCORED // (len(features) * repeats))))
+    affordable = max(_FEWEST_FEATURES, _MOST_CELLS // (len(rows.labels) * len(features) * repeats))
+    if len(features) > affordable:
+        features = _steepest(model, sample, table)[:affordable]
+    columns = plain_columns(rows.records, table)
+    score = model.signatures["serving_tensors"]
+
+    def measure(columns: Mapping[str, Array]) -> float:
+        predictions = score(**{name: tf.constant(column) for name, column in columns.items()})[PREDICTION].numpy()
+        return _metric(task, metric, rows.labels, predictions)
+
+    value = measure(columns)
+    sign = -1 if metric in LOWER_IS_BETTER else 1
+    random = np.random.default_rng(_SEED)
+    orders = [random.permutation(len(rows.labels)) for _ in range(repeats)]
+    names = table.tensor_names
+    found: list[dict[str, Any]] = []
+    for feature in features:
+        name = names[feature]
+        drops = [sign * (value - measure({**columns, name: columns[name][order]})) for order in orders]
+        found.append({"name": feature, "drop": float(np.mean(drops)), "spread": float(np.std(drops))})
+    found.sort(key=lambda entry: -entry["drop"])
+    return {
+        "metric": metric,
+        "value": value,
+        "rows": len(rows.labels),
+        "repeats": repeats,
+        "features": found,
+        "left_out": len(table.features) - len(features),
+    }
+
+
+def _metric(task: str, metric: str, labels: Array, predictions: Array) -> float:
+    predictions = predictions.reshape(len(labels), -1)
+    counted = rows_of(task, labels, predictions, np.zeros(len(labels), np.int64)).tally(np.arange(len(labels)))
+    histograms = counted.histograms().sum(axis=0, keepdims=True) if task == "binary" else None
+    return float(metric_values(task, counted.sums.sum(axis=0, keepdims=True), histograms)[metric][0])
+
+
+def _steepest(model: Any, sample: RowSample, table: FeatureTable) -> list[str]:
+    """Features, those first that have no gradient, then those with the greatest gradient times input."""
+    from trainer.preprocessing import columns_by_feature
+
+    rows = sample.even(_FEWEST_ROWS)
+    inputs = _network_inputs(model, rows.records)
+    base = _typical(inputs)
+    gradients = _differentiate(model, inputs, np.zeros(len(rows.labels), np.int64))
+    strength = {
+        name: np.abs(gradients[name] * (values - base[name])).mean(axis=0) if name in gradients else None
+        for name, values in inputs.items()
+    }
+
+    def of_feature(columns: Sequence[tuple[str, int]]) -> float:
+        parts = [np.inf if (of := strength[name]) is None else float(of[place]) for name, place in columns]
+        return sum(parts)
+
+    by_feature = columns_by_feature(table)
+    return sorted(by_feature, key=lambda feature: -of_feature(by_feature[feature]))
+
+
+def plain_columns(records: Array, table: FeatureTable) -> dict[str, Array]:
+    """Serialized tf.Examples as the plain tensors of `serving_tensors`: NaN or the empty string where missing."""
+    columns, names, values = {}, table.tensor_names, raw_values(records, table)
+    for feature in table.features:
+        if feature.storage is Storage.BYTES:
+            column = np.array([value or b"" for value in values[feature.name]], object)
+        else:
+            column = np.array([np.nan if value is None else value for value in values[feature.name]], np.float64)
+        columns[names[feature.name]] = column
+    return columns
+
+
+def raw_values(records: Array, table: FeatureTable) -> dict[str, list[Any]]:
+    """{feature: one value a row, None where it is missing} of serialized tf.Examples."""
+    from tfx_bsl.coders import example_coder
+
+    batch = example_coder.ExamplesToRecordBatchDecoder().DecodeBatch(list(records))
+    found = {}
+    for feature in table.features:
+        place = batch.schema.get_field_index(feature.name)
+        lists = batch.column(place).to_pylist() if place >= 0 else [None] * len(records)
+        found[feature.name] = [values[0] if values else None for values in lists]
+    return found
+
+
+# Single rows
+
+
+def _take_apart(model: Any, sample: RowSample, table: FeatureTable, rules: Evaluation) -> dict[str, Any]:
+    """Single predictions taken apart.
+
+    Returns:
+        `typical`: by what was said of it, the prediction for the row that all are compared with; `rows`: [{kind, truth,
+        output (the class of which `prediction` is the probability; None of a regression), prediction, typical, parts:
+        [{feature, kind, value, part}] (the greatest first), others: the sum of all other parts, gap: what the parts
+        lack to the difference}].
+    """
+    from trainer.preprocessing import columns_by_feature
+
+    wanted = rules.explain.rows
+    worst = sample.most_wrong((wanted + 1) // 2)
+    even = sample.even(max(_TYPICAL_ROWS, wanted))
+    ordinary = even.take(np.flatnonzero(even.error <= np.median(even.error))[: wanted // 2])
+    rows = RowSample(
+        *(np.concatenate(pair) for pair in zip(vars(worst).values(), vars(ordinary).values(), strict=True))
+    )
+    kinds = ["most wrong"] * len(worst.labels) + ["ordinary"] * len(ordinary.labels)
+
+    base = _typical(_network_inputs(model, even.records))
+    inputs = _network_inputs(model, rows.records)
+    multiclass = table.label.task == "multiclass"
+    outputs = rows.predictions.argmax(axis=1) if multiclass else np.zeros(len(kinds), np.int64)
+    parts, typical, predictions = attributions(
+        lambda of_inputs, of_outputs: _differentiate(model, of_inputs, of_outputs), inputs, base, outputs
+    )
+    by_feature = columns_by_feature(table)
+    values = raw_values(rows.records, table)
+    classes = table.label.classes
+    entries = []
+    for row, kind in enumerate(kinds):
+        of_features = [
+            {
+                "feature": feature.name,
+                "kind": str(feature.kind),
+                "value": _readable(values[feature.name][row]),
+                "part": float(sum(parts[name][row, place] for name, place in by_feature[feature.name])),
+            }
+            for feature in table.features
+        ]
+        of_features.sort(key=lambda entry: -abs(entry["part"]))
+        difference = predictions[row] - typical[row]
+        truth = rows.labels[row]
+        entries.append(
+            {
+                "kind": kind,
+                "truth": classes[int(truth)] if classes else float(truth),
+                "output": classes[int(outputs[row]) if multiclass else 1] if classes else None,
+                "prediction": float(predictions[row]),
+                "typical": float(typical[row]),
+                "parts": of_features[:_SHOWN],
+                "others": float(sum(entry["part"] for entry in of_features[_SHOWN:])),
+                "gap": float(difference - sum(entry["part"] for entry in of_features)),
+            }
+        )
+    return {"rows": entries}
+
+
+def attributions(
+    differentiate: Any, inputs: Mapping[str, Array], base: Mapping[str, Array], outputs: Array
+) -> tuple[dict[str, Array], Array, Array]:
+    """How much each column of the network's inputs adds to the difference between rows and a typical one.
+
+    Args:
+        differentiate: (inputs, outputs (n,)) to {`prediction` (n,), gradient by float input (n, columns)}.
+        inputs: (rows, columns) each; base: (columns,) each, the typical row.
+        outputs: (rows,) which of the network's outputs is asked for.
+
+    Returns:
+        {input: (rows, columns)}; the predictions for the typical row and for the rows, (rows,) each. The parts of a
+        row add up to their difference, but for what the steps of the way leave.
+    """
+    rows = len(outputs)
+    floats = [name for name, values in inputs.items() if np.issubdtype(values.dtype, np.floating)]
+    codes = [name for name in inputs if name not in floats]
+    starts = {name: np.broadcast_to(base[name], values.shape) for name, values in inputs.items()}
+    parts = {name: np.zeros(values.shape) for name, values in inputs.items()}
+    for fixed in (inputs, starts):  # the categories while the numbers change
+        ways = []
+        for step in (np.arange(_STEPS) + 0.5) / _STEPS:
+            between = {name: starts[name] + step * (inputs[name] - starts[name]) for name in floats}
+            ways.append({**{name: fixed[name] for name in codes}, **between})
+        gradients = _in_chunks(differentiate, _stacked(ways), np.tile(outputs, _STEPS))
+        for name in floats:
+            mean = gradients[name].reshape(_STEPS, *inputs[name].shape).mean(axis=0)
+            parts[name] += mean * (inputs[name] - starts[name]) / 2
+    places = [(name, place) for name in codes for place in range(inputs[name].shape[1])]
+    if places:
+        random = np.random.default_rng(_SEED)
+        forth = [random.permutation(len(places)) for _ in range(_ORDERS // 2 if len(places) < 50 else 1)]
+        orders = [order for pair in forth for order in (pair, pair[::-1])]
+        for fixed in (starts, inputs):  # the numbers while the categories change
+            ways = []
+            for order in orders:
+                now = {name: np.array(fixed[name] if name in floats else starts[name]) for name in inputs}
+                ways.append({name: values.copy() for name, values in now.items()})
+                for number in order:
+                    name, place = places[number]
+                    now[name][:, place] = inputs[name][:, place]
+                    ways.append({name: values.copy() for name, values in now.items()})
+            scores = _in_chunks(differentiate, _stacked(ways), np.tile(outputs, len(ways)))[PREDICTION]
+            changes = np.diff(scores.reshape(len(orders), len(places) + 1, rows), axis=1)
+            for order, of_order in zip(orders, changes, strict=True):
+                for number, change in zip(order, of_order, strict=True):
+                    name, place = places[number]
+                    parts[name][:, place] += change / len(orders) / 2
+    ends = _in_chunks(differentiate, _stacked([starts, inputs]), np.tile(outputs, 2))[PREDICTION].reshape(2, rows)
+    return parts, ends[0], ends[1]
+
+
+def _stacked(ways: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
+    return {name: np.concatenate([way[name] for way in ways]).astype(ways[0][name].dtype) for name in ways[0]}
+
+
+def _in_chunks(differentiate: Any, inputs: Mapping[str, Array], outputs: Array) -> dict[str, Array]:
+    chunks = [
+        differentiate({name: values[first : first + _CHUNK_ROWS] for name, values in inputs.items()}, of_chunk)
+        for first in range(0, len(outputs), _CHUNK_ROWS)
+        if len(of_chunk := outputs[first : first + _CHUNK_ROWS])
+    ]
+    return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
+
+
+def _network_inputs(model: Any, records: Array) -> dict[str, Array]:
+    import tensorflow as tf
+
+    found = model.signatures["transform_features"](examples=tf.constant(records))
+    return {name: values.numpy() for name, values in found.items()}
+
+
+def _differentiate(model: Any, inputs: Mapping[str, Array], outputs: Array) -> dict[str, Array]:
+    import tensorflow as tf
+
+    wanted = {
+        name: tf.constant(values.astype(np.float32) if np.issubdtype(values.dtype, np.floating) else values)
+        for name, values in inputs.items()
+    }
+    return {name: values.numpy() for name, values in model.differentiate(wanted, tf.constant(outputs)).items()}
+
+
+def _typical(inputs: Mapping[str, Array]) -> dict[str, Array]:
+    """(columns,) each: medians of numbers, the commonest of codes."""
+    return {
+        name: np.median(values, axis=0).astype(values.dtype)
+        if np.issubdtype(values.dtype, np.floating)
+        else np.array([np.bincount(column).argmax() for column in values.T], values.dtype)
+        for name, values in inputs.items()
+    }
+
+
+def _readable(value: Any) -> Any:
+    """For JSON."""
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    return value.item() if isinstance(value, np.generic | pa.Scalar) else value

@@ -1,0 +1,188 @@
+"""What the thresholds and gaps of a configuration make of a model's metrics. Plain data in, sentences out.
+
+TFMA judges the thresholds too (pipeline/evaluation.py compiles them for it); it knows neither gaps nor reasons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from pipeline.sections import Bounds, Evaluation, slice_rule
+
+_MOST_NAMED = 8
+"""Slices in one sentence."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One slice, or all rows.
+
+    Attributes:
+        slice: {column: value}, the columns in alphabetical order; empty for all rows.
+        metrics: those that are defined, the challenger's; champion: the same of the champion, empty without one.
+        undefined: {metric: why it cannot be computed}.
+    """
+
+    slice: dict[str, str]
+    rows: int
+    metrics: dict[str, float]
+    champion: dict[str, float] = field(default_factory=dict)
+    undefined: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return ", ".join(f"{column}={value}" for column, value in self.slice.items())
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Why not, and what else must be said.
+
+    Attributes:
+        failures: one sentence per broken rule.
+        notes: what was not judged, and why.
+        failed_slices: (slice's name, metric) of each broken rule; the name of all rows is empty.
+    """
+
+    failures: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    failed_slices: list[tuple[str, str]] = field(default_factory=list)
+
+
+def judge(
+    measured: Sequence[Measured],
+    rules: Evaluation,
+    lower_is_better: frozenset[str],
+    champion: str | None,
+) -> Verdict:
+    """Holds every rule against what was measured.
+
+    Args:
+        measured: all rows first, then slices.
+        champion: how to name it, for example 'champion run 20261121-…'; None without one.
+    """
+    verdict = Verdict()
+    if champion is None:
+        verdict.notes.append("no champion yet: judged by absolute thresholds only")
+    for metric, threshold in rules.thresholds.items():
+        if not threshold.is_empty:
+            _judge_one(verdict, measured[0], metric, threshold, lower_is_better, champion)
+        for text, bounds in threshold.slices.items():
+            found = slice_rule(text, rules.slices)
+            assert found is not None, f"{text!r} passed the check of the configuration"
+            least = rules.min_rows if bounds.min_rows is None else bounds.min_rows
+            members = list(_members(measured, *found))
+            judged = _enough(verdict, members, metric, text, least)
+            for member in judged:
+                _judge_one(verdict, member, metric, bounds, lower_is_better, champion)
+    for metric, gaps in rules.gaps.items():
+        for text, allowed in gaps.items():
+            found = slice_rule(text, rules.slices)
+            assert found is not None, f"{text!r} passed the check of the configuration"
+            _judge_gap(
+                verdict, list(_members(measured, *found)), metric, text, allowed, rules.min_rows, lower_is_better
+            )
+    notes = list(dict.fromkeys(verdict.notes))  # a threshold and a gap may leave the same slices out
+    return Verdict(verdict.failures, notes, verdict.failed_slices)
+
+
+def _members(
+    measured: Sequence[Measured], columns: tuple[str, ...], values: tuple[str, ...] | None
+) -> Iterator[Measured]:
+    for one in measured:
+        if tuple(one.slice) == columns and (values is None or tuple(one.slice.values()) == values):
+            yield one
+
+
+def _enough(verdict: Verdict, members: Sequence[Measured], metric: str, text: str, least: int) -> list[Measured]:
+    """The slices that can be judged; of the others the verdict says why not."""
+    if not members:
+        verdict.notes.append(f"{metric} on {text} is not judged: there are no such rows")
+    small = [member for member in members if member.rows < least]
+    if small:
+        verdict.notes.append(
+            f"{metric} on {_listed(f'{member.name} ({member.rows:,} rows)' for member in small)} is not judged:"
+            f" fewer than {least:,} rows"
+        )
+    large = [member for member in members if member.rows >= least]
+    by_reason: dict[str, list[str]] = {}
+    for member in large:
+        if metric in member.undefined:
+            by_reason.setdefault(member.undefined[metric], []).append(member.name)
+    for reason, names in by_reason.items():
+        verdict.notes.append(f"{metric} on {_listed(names)} is not judged: it cannot be computed ({reason})")
+    return [member for member in large if metric in member.metrics]
+
+
+def _judge_one(
+    verdict: Verdict,
+    one: Measured,
+    metric: str,
+    bounds: Bounds,
+    lower_is_better: frozenset[str],
+    champion: str | None,
+) -> None:
+    on = f" on {one.name}" if one.slice else ""
+    sentences = []
+    if metric not in one.metrics:  # all rows: a slice was sorted out before
+        sentences.append(f"{metric}{on} cannot be computed: {one.undefined.get(metric, 'it is not a number')}")
+    else:
+        value, before = one.metrics[metric], one.champion.get(metric)
+        had = f"; {champion} had {before:.4f}" if champion and before is not None else ""
+        if bounds.at_least is not None and value < bounds.at_least:
+            sentences.append(f"{metric}{on} is {value:.4f}, needs at least {bounds.at_least:g}{had}")
+        if bounds.at_most is not None and value > bounds.at_most:
+            sentences.append(f"{metric}{on} is {value:.4f}, may be at most {bounds.at_most:g}{had}")
+        if bounds.may_lose is not None and before is not None:
+            lost = value - before if metric in lower_is_better else before - value
+            if lost > bounds.may_lose:
+                sentences.append(
+                    f"{metric}{on} is {value:.4f}, {champion} had {before:.4f}: {lost:.4f} worse,"
+                    f" {bounds.may_lose:g} is allowed"
+                )
+    verdict.failures.extend(sentences)
+    if sentences:
+        verdict.failed_slices.append((one.name, metric))
+
+
+def _judge_gap(
+    verdict: Verdict,
+    members: Sequence[Measured],
+    metric: str,
+    text: str,
+    allowed: float,
+    least: int,
+    lower_is_better: frozenset[str],
+) -> None:
+    compared = _enough(verdict, members, metric, text, least)
+    if len(compared) < 2:
+        if members:
+            verdict.notes.append(f"the gap of {metric} by {text} is not judged: fewer than two slices to compare")
+        return
+    ordered = sorted(compared, key=lambda one: one.metrics[metric], reverse=metric in lower_is_better)
+    worst, best = ordered[0], ordered[-1]
+    gap = abs(best.metrics[metric] - worst.metrics[metric])
+    if gap > allowed:
+        verdict.failures.append(
+            f"{metric} by {text} lies {gap:.4f} apart, may be {allowed:g}: {worst.metrics[metric]:.4f} on"
+            f" {worst.name}, {best.metrics[metric]:.4f} on {best.name}"
+        )
+        verdict.failed_slices.append((worst.name, metric))
+
+
+def _listed(names: Iterable[str]) -> str:
+    listed = list(names)
+    more = len(listed) - _MOST_NAMED
+    return ", ".join(listed[:_MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def why_undefined(metric: str, is_one_class: bool) -> str:
+    """Why a metric cannot be computed.
+
+    Args:
+        is_one_class: all rows have the same label, of a binary task.
+    """
+    if is_one_class and metric in ("auc", "auc_precision_recall", "calibration"):
+        return "one class only"
+    return "labels or predictions do not vary" if metric == "squared_correlation" else "it is not a number"

@@ -1,0 +1,96 @@
+"""A few rows of all that were scored: an even choice, and those of which the model was most wrong."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+
+_MOST_BYTES, _FEWEST_ROWS = 1 << 26, 256
+"""Of the records; rows of a wide table are long."""
+
+
+@dataclass(frozen=True)
+class RowSample:
+    """Rows with what was predicted for them.
+
+    Attributes:
+        order: (n,) from the rows' content, as good as random: the least are the even choice.
+        error: (n,) how wrong the challenger was, in its own unit.
+        labels: (n,).
+        predictions: (n, outputs), the challenger's.
+        records: (n,) serialized tf.Examples.
+    """
+
+    order: Array
+    error: Array
+    labels: Array
+    predictions: Array
+    records: Array
+
+    def take(self, rows: Array) -> RowSample:
+        return RowSample(*(part[rows] for part in vars(self).values()))
+
+    def even(self, rows: int) -> RowSample:
+        """An even choice of at most so many rows."""
+        return self.take(np.argsort(self.order, kind="stable")[:rows])
+
+    def most_wrong(self, rows: int) -> RowSample:
+        """Those that are most wrong, the worst first."""
+        return self.take(np.lexsort((self.order, -self.error))[:rows])
+
+
+def digests(records: Sequence[bytes]) -> Array:
+    """(rows,) 32-bit checksums of the rows, which deal them into blocks and samples alike in every run."""
+    return np.fromiter(map(zlib.crc32, records), np.uint64, len(records))
+
+
+def sample_of(task: str, checksums: Array, labels: Array, predictions: Array, records: Array) -> RowSample:
+    """All rows of a batch: labels (rows,), predictions (rows, outputs)."""
+    if task == "multiclass":
+        error = 1.0 - predictions[np.arange(len(labels)), labels.astype(np.int64)]
+    else:
+        error = np.abs(predictions[:, 0] - labels)
+    # Blocks are the checksum's remainder; the sample must not favour some of them.
+    order = checksums * np.uint64(2_654_435_761) % np.uint64(2**32)
+    return RowSample(order, np.nan_to_num(error.astype(np.float64)), labels, predictions, records)
+
+
+class KeepSample(beam.CombineFn):
+    """Merges samples, and keeps `even` rows of an even choice and `wrong` of the most wrong."""
+
+    def __init__(self, even: int, wrong: int) -> None:
+        self._even = even
+        self._wrong = wrong
+
+    def create_accumulator(self) -> RowSample | None:
+        return None
+
+    def add_input(self, kept: RowSample | None, sample: RowSample) -> RowSample:
+        if kept is not None:
+            pairs = zip(vars(kept).values(), vars(sample).values(), strict=True)
+            sample = RowSample(*(np.concatenate(pair) for pair in pairs))
+        even = min(
+            self._even, max(_FEWEST_ROWS, _MOST_BYTES // max(map(len, sample.records[:_FEWEST_ROWS]), default=1))
+        )
+        by_order = np.argsort(sample.order, kind="stable")[:even]
+        by_error = np.lexsort((sample.order, -sample.error))[: self._wrong]
+        return sample.take(np.union1d(by_order, by_error))
+
+    def merge_accumulators(self, accumulators: Iterable[RowSample | None]) -> RowSample | None:
+        kept = None
+        for accumulator in accumulators:
+            if accumulator is not None:
+                kept = self.add_input(kept, accumulator)
+        return kept
+
+    def extract_output(self, kept: RowSample | None) -> RowSample | None:
+        return kept

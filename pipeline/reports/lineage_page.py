@@ -1,0 +1,78 @@
+"""The lineage page: a graph to zoom, search and click, in one HTML file that asks nothing of any network."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+from base64 import b64encode
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import DiskFullError, WorkspaceError, tells_of_full_disk
+from pipeline.lineage.runs import StepState
+from pipeline.reports.lineage_drawing import FAMILIES, Drawing, PageData, by_begin
+
+
+def write_lineage(drawing: Drawing, path: Path) -> Path:
+    """Writes the page to `path`, whole or not at all.
+
+    Raises:
+        WorkspaceError: it cannot be written there.
+    """
+    html = render(drawing)
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            part.write_text(html, encoding="utf-8", errors="replace")
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as exc:
+        if tells_of_full_disk(str(exc)):
+            raise DiskFullError(path.parent) from exc
+        raise WorkspaceError(f"the page {path} cannot be written: {exc.strerror}", "name another file") from exc
+    return path
+
+
+def render(drawing: Drawing) -> str:
+    """The page as HTML: what comes from the user is escaped in the list, and data in the graph."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    templates = Environment(
+        loader=PackageLoader("pipeline", "templates/lineage"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    scripts = [_vis_network(), templates.get_template("graph.js").render()]
+    return templates.get_template("page.html.j2").render(
+        drawing=drawing,
+        data=Markup(_safe_json(PageData(drawing).data())),
+        scripts=[Markup(script) for script in scripts],
+        digests=[b64encode(sha256(script.encode()).digest()).decode() for script in scripts],
+        states=[state.value for state in StepState if state is not StepState.SKIPPED],
+        families=[*FAMILIES, "verdict"],
+        steps_of=lambda run: by_begin(step for step in drawing.graph.steps.values() if step.run_id == run.run_id),
+    )
+
+
+def _vis_network() -> str:
+    """The graph library's script, out of the pyvis package; importing that would take a second."""
+    spec = importlib.util.find_spec("pyvis")
+    assert spec is not None
+    assert spec.submodule_search_locations is not None
+    folder = Path(spec.submodule_search_locations[0], "templates", "lib")
+    newest = max(folder.glob("vis-*"), key=lambda path: [int(part) for part in path.name.split("-")[1].split(".")])
+    text = (newest / "vis-network.min.js").read_text(encoding="utf-8")
+    return text.partition("//# sourceMappingURL")[0]
+
+
+def _safe_json(value: Any) -> str:
+    """JSON that may stand in a script element, whatever it holds."""
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return text.translate({ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"})

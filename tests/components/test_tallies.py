@@ -1,0 +1,153 @@
+"""Metrics of sums equal those of rows; intervals hold what they promise; the same rows give the same intervals."""
+
+from __future__ import annotations
+
+from functools import reduce
+from operator import add
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn import metrics
+
+from pipeline.components.calibration_error import bin_sums, error_of
+from pipeline.components.row_sample import KeepSample, digests, sample_of
+from pipeline.components.tallies import BLOCKS, Tally, intervals, is_one_class, metric_values, rows_of
+
+
+def counted(task: str, labels: Any, predictions: Any, seed: int = 0) -> Tally:
+    blocks = np.random.default_rng(seed).integers(0, BLOCKS, len(labels))
+    return rows_of(task, np.asarray(labels), np.asarray(predictions), blocks).tally(np.arange(len(labels)))
+
+
+def values(task: str, tally: Tally) -> dict[str, float]:
+    histograms = tally.histograms().sum(axis=0, keepdims=True) if task == "binary" else None
+    found = metric_values(task, tally.sums.sum(axis=0, keepdims=True), histograms)
+    return {name: float(value[0]) for name, value in found.items()}
+
+
+def two_classes(rows: int, seed: int = 1, strength: float = 1.0) -> tuple[Any, Any]:
+    random = np.random.default_rng(seed)
+    score = random.normal(size=rows)
+    labels = (random.random(rows) < 1 / (1 + np.exp(-score))).astype(np.int64)
+    return labels, (1 / (1 + np.exp(-strength * score)))[:, None].astype(np.float32)
+
+
+def test_a_binary_task_as_scikit_learn_has_it() -> None:
+    labels, predictions = two_classes(5_000)
+    found = values("binary", counted("binary", labels, predictions))
+    p = predictions[:, 0]
+    assert found == pytest.approx(
+        {
+            "auc": metrics.roc_auc_score(labels, p),
+            "auc_precision_recall": metrics.average_precision_score(labels, p),
+            "log_loss": metrics.log_loss(labels, p),
+            "accuracy": ((p > 0.5) == labels).mean(),
+            "calibration": p.mean() / labels.mean(),
+            "expected_calibration_error": float(error_of(bin_sums(labels, predictions))),
+        },
+        abs=2e-3,
+    )
+
+
+def test_several_classes_and_a_number_as_scikit_learn_has_them() -> None:
+    random = np.random.default_rng(2)
+    labels, predictions = random.integers(0, 3, 500), random.dirichlet([1, 2, 3], 500)
+    found = values("multiclass", counted("multiclass", labels, predictions))
+    assert found["accuracy"] == metrics.accuracy_score(labels, predictions.argmax(axis=1))
+    assert found["log_loss"] == pytest.approx(metrics.log_loss(labels, predictions))
+    truth, predicted = random.normal(5, 2, 500), random.normal(5, 2, (500, 1))
+    found = values("regression", counted("regression", truth, predicted))
+    assert found["mae"] == pytest.approx(metrics.mean_absolute_error(truth, predicted[:, 0]))
+    assert found["rmse"] ** 2 == pytest.approx(metrics.mean_squared_error(truth, predicted[:, 0]))
+    assert found["squared_correlation"] == pytest.approx(np.corrcoef(truth, predicted[:, 0])[0, 1] ** 2)
+
+
+def test_the_calibration_error_by_hand() -> None:
+    # Bins are fifteenths: 0.1 is in the second (one of two came true), 0.9 in the fourteenth (three of three).
+    labels = np.array([0, 1, 1, 1, 1])
+    predictions = np.array([[0.1], [0.1], [0.9], [0.9], [0.9]])
+    assert error_of(bin_sums(labels, predictions)) == pytest.approx((abs(0.2 - 1) + abs(2.7 - 3)) / 5)
+    # Of several classes: the likeliest has 0.6 and 0.7, of which the first is right.
+    labels, predictions = np.array([1, 1]), np.array([[0.1, 0.6, 0.3], [0.7, 0.2, 0.1]])
+    assert error_of(bin_sums(labels, predictions)) == pytest.approx((0.4 + 0.7) / 2)
+    assert np.isnan(error_of(np.zeros((3, 15))))
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_parts_add_up_to_the_whole(task: str) -> None:
+    labels, predictions = two_classes(300)
+    if task == "multiclass":
+        predictions = np.concatenate([1 - predictions, predictions], axis=1)
+    rows = rows_of(task, labels, predictions, np.arange(300) % BLOCKS)
+    whole = rows.tally(np.arange(300))
+    parts = reduce(add, [rows.tally(np.arange(start, 300, 7)) for start in range(7)])
+    assert np.array_equal(parts.cells, whole.cells)
+    assert np.array_equal(parts.counts, whole.counts)
+    np.testing.assert_allclose(parts.sums, whole.sums)
+
+
+def test_an_interval_holds_the_truth_about_as_often_as_it_says() -> None:
+    labels, predictions = two_classes(400_000, seed=0)
+    truth = values("binary", counted("binary", labels, predictions))
+    held = dict.fromkeys(("auc", "log_loss", "accuracy", "calibration", "auc_precision_recall"), 0)
+    for seed in range(200):
+        rows = slice(2_000 * seed, 2_000 * (seed + 1))
+        found, _ = intervals("binary", counted("binary", labels[rows], predictions[rows], seed), None, 0.9)
+        for name in held:
+            held[name] += found[name][0] <= truth[name] <= found[name][1]
+    # 180 of 200 are expected; the standard deviation of their number is 4.2.
+    assert all(165 <= times <= 195 for times in held.values()), held
+
+
+def test_a_difference_is_surer_than_the_metrics_it_is_of() -> None:
+    labels, predictions = two_classes(4_000)
+    own, other = (counted("binary", labels, p) for p in (predictions, np.clip(predictions + 0.01, 0, 1)))
+    found, differences = intervals("binary", own, other, 0.95)
+    assert differences.keys() == found.keys()
+
+    def width(interval: tuple[float, float]) -> float:
+        return interval[1] - interval[0]
+
+    assert width(differences["log_loss"]) < width(found["log_loss"]) / 10
+    _, none = intervals("binary", own, own, 0.95)
+    assert none["auc"] == (0.0, 0.0)
+
+
+def test_without_rows_enough_there_is_no_interval() -> None:
+    labels, predictions = two_classes(15)
+    assert intervals("binary", counted("binary", labels, predictions), None, 0.95) == ({}, {})
+
+
+def test_of_one_class_only_what_is_defined_has_an_interval() -> None:
+    _, predictions = two_classes(500)
+    one = counted("binary", np.zeros(500, np.int64), predictions)
+    assert is_one_class("binary", one)
+    assert not is_one_class("binary", counted("binary", *two_classes(500)))
+    found, _ = intervals("binary", one, None, 0.95)
+    assert found.keys() == {"log_loss", "accuracy", "expected_calibration_error"}
+
+
+def test_shares_stay_between_zero_and_one() -> None:
+    labels = np.array([0, 1] * 400)
+    predictions = np.where(labels == 1, 0.9, 0.1)[:, None]
+    predictions[3] = 0.2
+    found, _ = intervals("binary", counted("binary", labels, predictions), None, 0.95)
+    assert all(0 <= low <= high <= 1 for low, high in (found["auc"], found["accuracy"]))
+
+
+def test_a_sample_is_the_same_however_rows_are_dealt() -> None:
+    records = np.array([b"row %d" % i for i in range(1_000)], object)
+    labels, predictions = two_classes(1_000)
+    whole = sample_of("binary", digests(records), labels, predictions, records)
+    keep = KeepSample(100, 5)
+    at_once = keep.add_input(None, whole)
+    parts = [whole.take(np.arange(start, 1_000, 3)) for start in range(3)]
+    merged = keep.merge_accumulators([keep.add_input(None, part) for part in parts] + [None])
+    assert merged is not None
+    assert sorted(merged.records) == sorted(at_once.records)
+    assert 100 <= len(merged.records) <= 105
+    errors = np.abs(predictions[:, 0] - labels)
+    assert merged.most_wrong(5).error.tolist() == pytest.approx(sorted(errors, reverse=True)[:5])
+    assert len(merged.even(7).labels) == 7
+    assert keep.merge_accumulators([None]) is None
