@@ -17,10 +17,15 @@ from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.config import PipelineConfig
-from pipeline.data.source import find_files
+from pipeline.data.schema_types import read_schema_text
+from pipeline.data.source import file_states, find_files
+from pipeline.lineage.details import BYTES, PEAK_MEMORY
+from pipeline.lineage.process import Process
 from pipeline.lineage.runs import NODE, RUN_CONTEXT, SECONDS, Step, StepState, list_runs
-from pipeline.provenance import ALL_CODE, code_digest, config_digest, package_versions
-from pipeline.served import is_newest
+from pipeline.lineage.schema_versions import guarding_version
+from pipeline.provenance import ALL_CODE, code_digest, config_digest, package_versions, run_properties
+from pipeline.runners.resume import RESUMES
+from pipeline.served import is_settled
 
 FINGERPRINT = "fingerprint"
 """Custom property of a whole run's context: see `fingerprint`."""
@@ -41,10 +46,9 @@ def fingerprint(config: PipelineConfig) -> str:
     files = find_files(config.data_pattern, config.data.spans)
     if config.serving_pattern:
         files = [*files, *find_files(config.serving_pattern)]
-    tables = [(file.path, (stat := Path(file.path).stat()).st_size, stat.st_mtime_ns) for file in files]
     rules = [file.read_text() if file else "" for file in (config.schema_file, config.policy_file)]
     made_with = [config_digest(config), code_digest(ALL_CODE), package_versions()]
-    return hashlib.sha256(json.dumps([made_with, rules, tables]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([made_with, rules, file_states(files)]).encode()).hexdigest()
 
 
 def repeat(config: PipelineConfig, store: MetadataStore, run_id: str) -> list[Step] | None:
@@ -62,7 +66,11 @@ def repeat(config: PipelineConfig, store: MetadataStore, run_id: str) -> list[St
     known = _text(last, FINGERPRINT)
     if not known or known != fingerprint(config):
         return None
-    executions = sorted(store.get_executions_by_context(last.id), key=lambda execution: execution.id)
+    executions = [  # without tries that failed
+        execution
+        for execution in sorted(store.get_executions_by_context(last.id), key=lambda execution: execution.id)
+        if execution.last_known_state in (metadata_store_pb2.Execution.COMPLETE, metadata_store_pb2.Execution.CACHED)
+    ]
     events: dict[int, list[Any]] = {execution.id: [] for execution in executions}
     for event in store.get_events_by_execution_ids(list(events)):
         events[event.execution_id].append(event)
@@ -70,17 +78,23 @@ def repeat(config: PipelineConfig, store: MetadataStore, run_id: str) -> list[St
     if not all(map(_is_there, artifacts.values())):
         return None
 
-    context = metadata_store_pb2.Context(type_id=last.type_id, name=run_id)
-    for key, value in last.custom_properties.items():
-        context.custom_properties[key].CopyFrom(value)
-    for key, value in {"run_id": run_id, "started": started, "status": "running"}.items():
+    context = metadata_store_pb2.Context(type_id=last.type_id, name=run_id, custom_properties=last.custom_properties)
+    # The same configuration may lie elsewhere now, and the same schema may have been approved meanwhile.
+    version = guarding_version(store, config.name, read_schema_text(config.schema_file), run_id)
+    own = run_properties(run_id, config) | version.run_properties
+    own |= {RESUMES: "", "process": Process.current().to_json(), "started": started, "status": "running"}
+    for key, value in own.items():
         context.custom_properties[key].string_value = value
+    context.custom_properties.pop("pinned", None)  # that was said of the last one
     (context.id,) = store.put_contexts([context])
     steps = []
     for execution in executions:
         copy = _copy(execution, run_id)
         contexts = [c for c in store.get_contexts_by_execution(execution.id) if c.type != RUN_CONTEXT]
-        used = [(artifacts[event.artifact_id], _event(event)) for event in events[execution.id]]
+        used = [
+            (artifacts[event.artifact_id], metadata_store_pb2.Event(type=event.type, path=event.path))
+            for event in events[execution.id]
+        ]
         copy.id, _, _ = store.put_execution(copy, used, [*contexts, context])
         if execution.type != RESOLVER:
             node = copy.custom_properties[NODE].string_value
@@ -97,25 +111,23 @@ def _text(message: Any, key: str) -> str:
 
 
 def _is_there(artifact: Any) -> bool:
-    """Whether what a step made can be used still; of a pushed model, whether it is the one that is served."""
+    """Whether what a step made can be used still; of a pushed model, whether it is the one that is served, or
+    was rolled back."""
     if artifact.state != metadata_store_pb2.Artifact.LIVE or not Path(artifact.uri).exists():
         return False
     pushed = _text(artifact, "pushed_destination")
-    return not pushed or is_newest(Path(pushed))
+    return not pushed or is_settled(Path(pushed), _text(artifact, "model_digest"))
 
 
 def _copy(execution: Any, run_id: str) -> Any:
-    copy = metadata_store_pb2.Execution(type_id=execution.type_id, last_known_state=metadata_store_pb2.Execution.CACHED)
-    for key, value in execution.properties.items():
-        copy.properties[key].CopyFrom(value)
-    for key, value in execution.custom_properties.items():
-        copy.custom_properties[key].CopyFrom(value)
+    copy = metadata_store_pb2.Execution(
+        type_id=execution.type_id,
+        last_known_state=metadata_store_pb2.Execution.CACHED,
+        properties=execution.properties,
+        custom_properties=execution.custom_properties,
+    )
     copy.custom_properties["run_id"].string_value = run_id
     copy.custom_properties[SECONDS].double_value = 0.0
-    return copy
-
-
-def _event(event: Any) -> Any:
-    copy = metadata_store_pb2.Event(type=event.type)
-    copy.path.CopyFrom(event.path)
+    for name in (PEAK_MEMORY, BYTES):  # that was measured of the work
+        copy.custom_properties.pop(name, None)
     return copy

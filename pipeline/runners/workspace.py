@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
-from collections.abc import Iterator
+import shlex
+import sys
+import uuid
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 from ml_metadata import errors as mlmd_errors
@@ -14,11 +19,15 @@ from pipeline.errors import DiskFullError, PipelineError, WorkspaceError, tells_
 from pipeline.lineage.store import without_sql
 
 FOLDERS = ("artifacts", "serving", "reports", "logs")
+_ID_FILE = ".workspace"
 
 
 @contextmanager
-def locked(root: Path) -> Iterator[None]:
+def locked(root: Path, wait: Callable[[str], None] | None = None) -> Iterator[None]:
     """Creates the workspace's folders and holds its lock. The lock goes with the process, however that ends.
+
+    Args:
+        wait: stand in line, and tell this function behind whom; when None, a lock that another holds is an error.
 
     Raises:
         WorkspaceError: the folder cannot be written, or another run holds the lock.
@@ -38,16 +47,41 @@ def locked(root: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as exc:
-            holder = os.pread(lock, 64, 0).decode().strip() or "unknown"
-            raise WorkspaceError(
-                f"another run (process {holder}) is at work in {root}",
-                "wait for it, or give this run another --workspace",
-            ) from exc
+            holder = _described(os.pread(lock, 4096, 0).decode(errors="replace"))
+            if wait is None:
+                raise WorkspaceError(
+                    f"another run ({holder}) is at work in {root}",
+                    "wait for it (`longhaul run --wait` does), or give this run another --workspace",
+                ) from exc
+            wait(f"another run ({holder}) is at work in {root}")
+            fcntl.flock(lock, fcntl.LOCK_EX)
         os.truncate(lock, 0)
-        os.pwrite(lock, str(os.getpid()).encode(), 0)
+        us = {
+            "pid": os.getpid(),
+            "since": datetime.now().astimezone().isoformat(timespec="seconds"),
+            "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        }
+        os.pwrite(lock, json.dumps(us).encode(), 0)
         yield
     finally:
         os.close(lock)
+
+
+def _described(holder: str) -> str:
+    """What the holder of the lock wrote into it, in words."""
+    try:
+        written = json.loads(holder)
+        return f"process {written['pid']}, since {written['since']}: {written['command']}"
+    except (ValueError, TypeError, KeyError):
+        return "process unknown"
+
+
+def workspace_id(root: Path) -> str:
+    """Tells this workspace from others whose runs are on record in the same store; made by whoever holds the lock."""
+    file = root / _ID_FILE
+    if not file.exists():
+        file.write_text(uuid.uuid4().hex)
+    return f"{file.read_text()} {root}"  # a copy of a workspace is another workspace
 
 
 @contextmanager

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import WorkspaceError
-from pipeline.runners.workspace import FOLDERS, locked
+from pipeline.runners.workspace import FOLDERS, locked, workspace_id
 
 HOLD = """
 import sys
@@ -51,12 +54,32 @@ def test_a_second_run_is_refused_and_told_who_is_at_work(tmp_path: Path) -> None
     with other_run(tmp_path) as process:
         with pytest.raises(WorkspaceError) as caught, locked(tmp_path):
             pytest.fail("two runs in one workspace")
-        assert caught.value.what == f"another run (process {process.pid}) is at work in {tmp_path}"
+        assert caught.value.what.startswith(f"another run (process {process.pid}, since 20")
+        assert caught.value.what.endswith(f": -c {tmp_path}) is at work in {tmp_path}")
         assert "--workspace" in caught.value.remedy
         with locked(tmp_path / "another"):
             pass
     with locked(tmp_path):  # the other run has ended
-        assert (tmp_path / ".lock").read_text() == str(os.getpid())
+        assert json.loads((tmp_path / ".lock").read_text())["pid"] == os.getpid()
+
+
+def test_who_waits_is_told_for_whom_and_comes_next(tmp_path: Path) -> None:
+    told = []
+    with other_run(tmp_path) as process:
+        threading.Timer(0.3, process.kill).start()
+        with locked(tmp_path, wait=told.append):
+            assert process.poll() is not None
+    assert len(told) == 1
+    assert told[0].startswith(f"another run (process {process.pid}, since 20")
+
+
+def test_a_copy_of_a_workspace_is_another_one(tmp_path: Path) -> None:
+    with locked(tmp_path / "a"):
+        first = workspace_id(tmp_path / "a")
+        assert workspace_id(tmp_path / "a") == first
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    with locked(tmp_path / "b"):
+        assert workspace_id(tmp_path / "b") != first
 
 
 def test_the_lock_goes_with_a_killed_process(tmp_path: Path) -> None:

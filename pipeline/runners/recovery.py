@@ -1,0 +1,74 @@
+"""Closes the records of runs that were killed: whoever holds the workspace's lock knows that nobody is at work."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from ml_metadata import MetadataStore
+from ml_metadata.proto import metadata_store_pb2
+
+from pipeline.config import PipelineConfig
+from pipeline.lineage.process import Process
+from pipeline.lineage.runs import NODE, RUN_CONTEXT, STEP_PROPERTIES, read_steps
+from pipeline.runners.workspace import workspace_id
+
+_CLOSED = (
+    *(metadata_store_pb2.Execution.COMPLETE, metadata_store_pb2.Execution.CACHED),
+    *(metadata_store_pb2.Execution.FAILED, metadata_store_pb2.Execution.CANCELED),
+)
+
+
+def close_dead_runs(config: PipelineConfig, store: MetadataStore) -> list[str]:
+    """Marks runs that were killed as interrupted, with the steps that were at work, and removes what those had half
+    written. What was finished stays.
+
+    Returns:
+        A sentence about each.
+    """
+    said = []
+    for context in store.get_contexts_by_type(RUN_CONTEXT):
+        if _text(context, "status") == "running" and _is_ours(config, context):
+            process = Process.from_json(_text(context, "process"))
+            if process is None or process == Process.current() or process.is_gone or process.is_elsewhere:
+                said.append(_close(config, store, context, process))
+    return said
+
+
+def _is_ours(config: PipelineConfig, context: Any) -> bool:
+    """A store of the workspace's own holds nothing else; others may share a metadata server."""
+    return config.metadata.url is None or _text(context, "workspace") == workspace_id(config.root)
+
+
+def _close(config: PipelineConfig, store: MetadataStore, context: Any, process: Process | None) -> str:
+    nodes = {step.execution_id: step.node for step in read_steps(store, context.id)}
+    executions = store.get_executions_by_context(context.id)
+    at_work = []
+    for execution in executions:
+        node = nodes[execution.id]
+        if execution.last_known_state not in _CLOSED:
+            at_work.append(node)
+            remove_outputs(config.root, node, execution.id)
+            execution.last_known_state = metadata_store_pb2.Execution.CANCELED
+        for key in STEP_PROPERTIES:  # the process may have ended before it could write them
+            execution.custom_properties[key].string_value = node if key == NODE else _text(context, key)
+    store.put_executions(executions)
+    reason = f"its {process or 'process'} was killed" + (f" in {', '.join(at_work)}" if at_work else " between steps")
+    context.custom_properties["status"].string_value = "interrupted"
+    context.custom_properties["reason"].string_value = reason
+    store.put_contexts([context])
+    removed = "; what that had half written is removed" if at_work else ""
+    return f"run {context.name} never ended: {reason}{removed}. Finished steps are kept"
+
+
+def remove_outputs(root: Path, node: str, execution_id: int) -> None:
+    """What an execution that did not succeed has written, and where it kept things while it worked."""
+    folder = root / "artifacts" / node
+    shutil.rmtree(folder / ".system", ignore_errors=True)
+    for output in folder.glob(f"*/{execution_id}"):
+        shutil.rmtree(output, ignore_errors=True)
+
+
+def _text(message: Any, key: str) -> str:
+    return message.custom_properties[key].string_value if key in message.custom_properties else ""

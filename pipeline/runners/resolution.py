@@ -1,0 +1,50 @@
+"""Finding the inputs of a step without reading all that the pipeline ever did.
+
+To resolve one input TFX reads every execution of the pipeline with all its properties: 5 s when there are 10,000, for
+each input of each step. ML Metadata can be asked for just those that count, and answers in milliseconds. To be removed
+when TFX asks so itself (TODO b/234806996 in
+https://github.com/tensorflow/tfx/blob/master/tfx/orchestration/portable/input_resolution/channel_resolver.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import ml_metadata
+from ml_metadata import errors as mlmd_errors
+from tfx.orchestration import mlmd_connection_manager
+from tfx.orchestration.portable.input_resolution import channel_resolver
+from tfx.orchestration.portable.mlmd import execution_lib
+from tfx.types import artifact_utils
+
+_of_tfx = channel_resolver.resolve_single_channel
+
+
+def install() -> None:
+    """Has TFX's resolution use what is below; once for the process."""
+    channel_resolver._get_executions_by_all_contexts = _executions_in_all
+    channel_resolver.resolve_single_channel = _resolve_channel
+
+
+def _executions_in_all(store: Any, contexts: Sequence[Any]) -> Any:
+    handle: Any = SimpleNamespace(store=store)
+    return execution_lib.get_executions_associated_with_all_contexts(handle, contexts) if contexts else []
+
+
+def _resolve_channel(handle_like: Any, channel: Any) -> Any:
+    """What a look-up sees that takes any artifact of a type, from whichever step and run of the pipeline."""
+    queries, wanted = channel.context_queries, channel.artifact_query.type.name
+    if [query.type.name for query in queries] != ["pipeline"] or channel.output_key:
+        return _of_tfx(handle_like, channel)
+    store = mlmd_connection_manager.get_handle(handle_like).store
+    pipeline = store.get_context_by_type_and_name("pipeline", queries[0].name.field_value.string_value)
+    if pipeline is None:
+        return []
+    query = f"contexts_p.id = {pipeline.id} AND type = '{wanted}' AND state = LIVE"
+    try:
+        found = store.get_artifacts(list_options=ml_metadata.ListOptions(filter_query=query))
+        return artifact_utils.deserialize_artifacts(store.get_artifact_type(wanted), found) if found else []
+    except (mlmd_errors.UnimplementedError, mlmd_errors.InvalidArgumentError):  # a build without filter queries
+        return _of_tfx(handle_like, channel)

@@ -1,0 +1,52 @@
+"""Which failures pass by themselves, so that a step is worth another try."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+
+import tensorflow as tf
+from google.api_core.retry import if_transient_error
+from ml_metadata import errors as mlmd_errors
+
+from pipeline.errors import ConfigError, DataError, DiskFullError
+from pipeline.runners.workspace import causes
+from pipeline.sections import RunSettings
+
+_ERRNOS = {
+    *(errno.EAGAIN, errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH),
+    *(errno.ECONNREFUSED, errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE),
+}
+_OF_OTHER_SYSTEMS = (mlmd_errors.UnavailableError, tf.errors.UnavailableError, tf.errors.DeadlineExceededError)
+_WORDS = (
+    *("deadlock detected", "could not serialize access", "Deadlock found", "Lock wait timeout exceeded"),
+    *("database is locked", "server closed the connection", "terminating connection", "server has gone away"),
+    *("Lost connection", "Can't connect to", "could not connect to server", "Connection refused", "connection refused"),
+    *("the database system is starting up", "the database system is shutting down"),
+)
+"""What PostgreSQL, MySQL and SQLite say; ML Metadata wraps all of it as an internal error."""
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the network, a server or a disk failed in a way that may be over soon."""
+    story = list(causes(error))
+    if any(isinstance(cause, ConfigError | DataError | DiskFullError) for cause in story):
+        return False
+    return any(map(_passes, story))
+
+
+def _passes(error: BaseException) -> bool:
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in _ERRNOS
+    of_metadata = isinstance(error, mlmd_errors.StatusError | RuntimeError)
+    return (
+        isinstance(error, _OF_OTHER_SYSTEMS)
+        or (isinstance(error, Exception) and if_transient_error(error))
+        or (of_metadata and any(words in str(error) for words in _WORDS))
+    )
+
+
+def waits(settings: RunSettings) -> Iterator[float]:
+    """Seconds before each further try: twice as long every time."""
+    for number in range(settings.retries):
+        yield settings.backoff_s * 2**number

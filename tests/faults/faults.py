@@ -1,0 +1,131 @@
+"""What can go wrong in a process that runs the command line; installed in the forked child only."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tfx.orchestration.portable import resolver_node_handler
+
+from pipeline.runners import launch, record
+
+
+def kill_at(node: str, moment: str) -> None:
+    """SIGKILL at some moment of a step.
+
+    Args:
+        moment: `start`: it is on record, and nothing done. `middle`: the first file of its outputs is there. `end`: all
+            files are there, and ML Metadata does not know. `after`: ML Metadata knows, the run's own record does not.
+    """
+    run_without_cache(node)
+    if moment == "after":
+        _before(record.RunRecord, "step", lambda _, name, *__: _die() if name == node else None)
+    elif moment == "end":
+        _before(launch._Launcher, "_publish_successful_execution", lambda self, *_: _die() if _is(self, node) else None)
+    elif moment == "start":
+        _before(launch._Launcher, "_run_executor", lambda self, *_: _die() if _is(self, node) else None)
+        _before(
+            resolver_node_handler.ResolverNodeHandler,
+            "run",
+            lambda self, _, step, *__: _die() if step.node_info.id == node else None,
+        )
+    else:
+        _before(
+            launch._Launcher, "_run_executor", lambda self, info: _die_at_first_file(info) if _is(self, node) else None
+        )
+        _before(launch._Launcher, "_publish_successful_execution", lambda self, *_: _die() if _is(self, node) else None)
+
+
+def run_without_cache(node: str) -> None:
+    """The step works, whatever is known of it."""
+
+    def uncached(_: Any, step: Any) -> None:
+        if step.node_info.id == node:
+            step.execution_options.caching_options.enable_cache = False
+
+    _before(launch.StepLauncher, "_try", uncached)
+
+
+def _die_at_first_file(info: Any) -> None:
+    folders = [Path(artifact.uri) for artifacts in info.output_dict.values() for artifact in artifacts]
+
+    def watch() -> None:
+        while not any(path.is_file() for folder in folders for path in folder.rglob("*")):
+            time.sleep(0.0005)
+        _die()
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def fill_disk_at(node: str, folder: str, leave: int) -> None:
+    """Before the step's work begins, a file takes all the room but `leave` bytes of the disk that holds `folder`."""
+
+    def fill(self: Any, *_: Any) -> None:
+        if _is(self, node):
+            free = os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize
+            Path(folder, "ballast").write_bytes(bytes(max(0, free - leave)))
+
+    run_without_cache(node)
+    _before(launch._Launcher, "_run_executor", fill)
+
+
+def set_environment(name: str, value: str) -> None:
+    os.environ[name] = value
+
+
+def sleep_without_clock() -> None:
+    """Python sleeps until a moment of the monotonic clock, in which libfaketime 0.9.10 goes wrong."""
+    time.sleep = lambda seconds: select.select([], [], [], seconds)
+
+
+def slow_down(node: str, seconds: float) -> None:
+    """The step takes so much longer."""
+    _before(launch._Launcher, "_run_executor", lambda self, *_: time.sleep(seconds) if _is(self, node) else None)
+
+
+def fail_first(node: str, tries: int, kind: str, *arguments: Any) -> None:
+    """The step's work fails as often as said, with an error of the kind OSError, DataError, ...; then it works."""
+    from pipeline import errors
+
+    kinds: dict[str, Any] = {"OSError": OSError, "DataError": errors.DataError, "RuntimeError": RuntimeError}
+    left = [tries]
+    original = launch._Launcher._run_executor
+
+    def replaced(self: Any, info: Any) -> Any:
+        """Fails where the executor would, after the folders for its outputs were made."""
+        operator, inner = self._executor_operator, self._executor_operator.run_executor
+
+        def run_executor(*args: Any, **kwargs: Any) -> Any:
+            if _is(self, node) and left[0]:
+                left[0] -= 1
+                raise kinds[kind](*arguments)
+            return inner(*args, **kwargs)
+
+        operator.run_executor = run_executor
+        return original(self, info)
+
+    launch._Launcher._run_executor = replaced  # type: ignore[assignment, method-assign]
+
+
+def _before(owner: Any, name: str, hook: Callable[..., Any]) -> None:
+    original = getattr(owner, name)
+
+    def replaced(*args: Any, **kwargs: Any) -> Any:
+        hook(*args, **kwargs)
+        return original(*args, **kwargs)
+
+    setattr(owner, name, replaced)
+
+
+def _is(step: Any, node: str) -> bool:
+    return bool(step._pipeline_node.node_info.id == node)
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,37 @@
+"""Signals that ask a run to end: it ends its step, its records are in order, and it can be resumed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+
+from pipeline.lineage.runs import StepState
+from tests.faults.place import Place
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_asked_to_end(place: Place, number: signal.Signals) -> None:
+    """Ctrl-C, or what a container gets when it is stopped."""
+    out = place.folder / "out.txt"
+    process = place.zygote.start(place.argv("run", "--to", "StatisticsGen"), out, [["slow_down", "StatisticsGen", 60]])
+    while not (out.exists() and "TableExampleGen" in out.read_text()):
+        time.sleep(0.05)
+    time.sleep(0.5)
+    began = time.monotonic()
+    os.kill(process, number)
+    assert place.zygote.end() == 130
+    assert time.monotonic() - began < 20
+    assert "`longhaul resume` goes on after the last finished step" in out.read_text()
+    assert place.latest().status == "interrupted"
+    assert place.states()["StatisticsGen"] is StepState.INTERRUPTED
+    place.check_records()
+    outcome = place.call("resume")
+    assert outcome.code == 0, outcome.text
+    assert "never ended" not in outcome.text
+    assert (place.states()["TableExampleGen"], place.states()["StatisticsGen"]) == (StepState.CACHED, StepState.DONE)
+    place.check_records()
