@@ -1,0 +1,183 @@
+"""Jobs and schedules on Vertex AI Pipelines, through Google's client of the service.
+
+The client's own convenience, `aiplatform.PipelineJob.submit`, first looks for the bucket and its owner, which takes a
+minute where it may not ask the Resource Manager. Here the service is called directly, and the bucket looked for once.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from google.api_core import exceptions
+from google.auth import default as default_credentials
+from google.auth.credentials import AnonymousCredentials
+from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, InvalidOperation
+from google.cloud.aiplatform_v1 import types
+from google.cloud.aiplatform_v1.services.pipeline_service import PipelineServiceClient
+from google.cloud.aiplatform_v1.services.schedule_service import ScheduleServiceClient
+from google.cloud.storage import Client
+from google.protobuf import json_format
+from requests.exceptions import RequestException
+
+from pipeline.errors import JobError
+from pipeline.sections import Vertex
+
+_TIMEOUT_S = 30
+_BUCKET_TIMEOUT_S = 3
+_POLL_S = 5.0
+_LOG_IN = "log in with `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS"
+_REMEDIES: tuple[tuple[type[Exception], str, str], ...] = (
+    (exceptions.Unauthenticated, "the credentials have expired or are not valid", _LOG_IN),
+    (exceptions.Unauthorized, "the credentials have expired or are not valid", _LOG_IN),
+    (
+        exceptions.Forbidden,
+        "permission denied",
+        "the caller needs the role Vertex AI User, and Service Account User on vertex.service_account",
+    ),
+    (
+        exceptions.TooManyRequests,
+        "a quota is used up",
+        "wait, ask for more under IAM & Admin, Quotas, or take fewer accelerators and smaller machines (vertex.steps)",
+    ),
+    (exceptions.Conflict, "there is one of that name already", "run again: the next name is another"),
+    (exceptions.NotFound, "there is no such thing", "check vertex.project and vertex.region, and what you named"),
+    (exceptions.BadRequest, "the service refuses it", "correct what it names and run again"),
+)
+
+
+class Service:
+    """Vertex AI Pipelines in one project and region.
+
+    Raises:
+        JobError: from every method, whatever the service or the network says no with.
+    """
+
+    def __init__(self, vertex: Vertex) -> None:
+        self._vertex = vertex
+        self._parent = f"projects/{vertex.project}/locations/{vertex.region}"
+        with _errors(f"project {vertex.project}"):
+            endpoint = vertex.endpoint or f"https://{vertex.region}-aiplatform.googleapis.com"
+            # A token is never sent unencrypted.
+            self._credentials = AnonymousCredentials() if endpoint.startswith("http://") else default_credentials()[0]
+            options = {"api_endpoint": endpoint}
+            self._jobs = PipelineServiceClient(credentials=self._credentials, transport="rest", client_options=options)
+            self._schedules = ScheduleServiceClient(
+                credentials=self._credentials, transport="rest", client_options=options
+            )
+
+    def submit(self, job: dict[str, Any], job_id: str) -> types.PipelineJob:
+        """Creates the job; the service then runs it."""
+        self._look_for_bucket()
+        with _errors(f"job {job_id}"):
+            return self._jobs.create_pipeline_job(
+                parent=self._parent,
+                pipeline_job=_message(types.PipelineJob, job),
+                pipeline_job_id=job_id,
+                timeout=_TIMEOUT_S,
+            )
+
+    def job(self, name: str) -> types.PipelineJob:
+        """A job by its resource name, or by its id alone."""
+        name = name if "/" in name else f"{self._parent}/pipelineJobs/{name}"
+        with _errors(f"job {name}"):
+            return self._jobs.get_pipeline_job(name=name, timeout=_TIMEOUT_S)
+
+    def follow(self, name: str, on_change: Callable[[types.PipelineTaskDetail], None]) -> types.PipelineJob:
+        """Waits for a job's end; tells of every task whose state changes."""
+        known: dict[int, Any] = {}
+        while True:
+            job = self.job(name)
+            for task in job.job_detail.task_details:
+                if known.get(task.task_id) != task.state:
+                    known[task.task_id] = task.state
+                    on_change(task)
+            if job.end_time:
+                return job
+            time.sleep(_POLL_S)
+
+    def list_jobs(self, pipeline: str, limit: int) -> list[types.PipelineJob]:
+        """The newest first."""
+        with _errors(f"jobs of {pipeline}"):
+            request = {"parent": self._parent, "filter": f'display_name="{pipeline}"', "order_by": "create_time desc"}
+            found = iter(self._jobs.list_pipeline_jobs(request=request, timeout=_TIMEOUT_S))
+            return [job for job, _ in zip(found, range(limit), strict=False)]
+
+    def create_schedule(self, job: dict[str, Any], name: str, cron: str, at_most: int | None) -> types.Schedule:
+        """Has the job run whenever `cron` says so, one at a time; `at_most` so many times."""
+        self._look_for_bucket()
+        schedule = types.Schedule(
+            display_name=name,
+            cron=cron,
+            max_concurrent_run_count=1,
+            max_run_count=at_most,
+            create_pipeline_job_request=types.CreatePipelineJobRequest(
+                parent=self._parent, pipeline_job=_message(types.PipelineJob, job)
+            ),
+        )
+        with _errors(f"schedule {name!r}"):
+            return self._schedules.create_schedule(parent=self._parent, schedule=schedule, timeout=_TIMEOUT_S)
+
+    def list_schedules(self, name: str) -> list[types.Schedule]:
+        """Those of one pipeline, the newest first."""
+        with _errors(f"schedules of {name}"):
+            request = {"parent": self._parent, "filter": f'display_name="{name}"', "order_by": "create_time desc"}
+            return list(self._schedules.list_schedules(request=request, timeout=_TIMEOUT_S))
+
+    def change_schedule(self, what: str, schedule_id: str) -> None:
+        """`what` is pause, resume or delete."""
+        name = schedule_id if "/" in schedule_id else f"{self._parent}/schedules/{schedule_id}"
+        with _errors(f"schedule {schedule_id}"):
+            if what == "delete":
+                self._schedules.delete_schedule(name=name, timeout=_TIMEOUT_S).result(timeout=_TIMEOUT_S)
+            else:
+                getattr(self._schedules, f"{what}_schedule")(name=name, timeout=_TIMEOUT_S)
+
+    def _look_for_bucket(self) -> None:
+        """A job would be accepted, and fail in its first step."""
+        bucket = self._vertex.root.removeprefix("gs://").partition("/")[0]
+        with _errors(f"bucket {bucket}"):
+            try:
+                client = Client(self._vertex.project, credentials=self._credentials)
+                client.get_bucket(bucket, timeout=_BUCKET_TIMEOUT_S, retry=None)
+            except exceptions.NotFound as exc:
+                raise JobError(
+                    f"vertex.root: there is no bucket {bucket}",
+                    f"`gcloud storage buckets create gs://{bucket} --location {self._vertex.region}` makes it",
+                ) from exc
+            except exceptions.Forbidden:
+                pass  # the steps may read what the caller may not look at
+
+
+def _message(kind: Any, plain: dict[str, Any]) -> Any:
+    return kind(json_format.ParseDict(plain, kind.pb()()))
+
+
+@contextmanager
+def _errors(what: str) -> Iterator[None]:
+    """Google's errors as ours."""
+    try:
+        yield
+    except GoogleAuthError as exc:
+        if isinstance(exc, DefaultCredentialsError) and not isinstance(exc, InvalidOperation):
+            raise JobError(f"{what}: no credentials of Google Cloud were found", _LOG_IN) from exc
+        # The client answers a 401 by refreshing its token, which failed.
+        raise JobError(f"{what}: the credentials have expired or are not valid: {_short(exc)}", _LOG_IN) from exc
+    except exceptions.GoogleAPICallError as exc:
+        for kind, problem, remedy in _REMEDIES:
+            if isinstance(exc, kind):
+                raise JobError(f"{what}: {problem}: {_short(exc)}", remedy) from exc
+        raise JobError(f"{what}: the service failed: {_short(exc)}", "run again in a while; nothing was begun") from exc
+    except (exceptions.GoogleAPIError, RequestException) as exc:
+        raise JobError(
+            f"{what}: the service cannot be reached: {_short(exc)}", "check the network and vertex.region"
+        ) from exc
+
+
+def _short(exc: Exception) -> str:
+    """What the service itself says, without the request."""
+    message = getattr(exc, "message", None) or str(exc)
+    return " ".join(re.sub(r"^[A-Z]+ https?://\S+: ", "", message).split())[:300]
