@@ -16,17 +16,27 @@ from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from pipeline.errors import ConfigError
 from pipeline.sections import (
+    Card,
     Data,
     Evaluation,
     Features,
+    InfraCheck,
     Metadata,
     Name,
+    Notify,
+    Observe,
+    Push,
+    RunSettings,
     Schema,
     Section,
     Split,
     Trainer,
+    Tuner,
+    Vertex,
     has_test_split,
 )
+
+_MAY_HOLD_SECRETS = ("metadata.url", "observe.openlineage_url", "notify.webhook", "notify.webhook_env")
 
 REFERENCE = Path(__file__).parent / "flights" / "config.yaml"
 """The configuration used when none is named: the 2013 New York flights."""
@@ -46,20 +56,31 @@ class PipelineConfig(Section):
     schema_: Schema = Field(alias="schema")
     features: Features = Features()
     trainer: Trainer = Trainer()
+    tuner: Tuner = Tuner()
     evaluation: Evaluation
+    card: Card = Card()
+    infra_check: InfraCheck = InfraCheck()
+    push: Push = Push()
+    vertex: Vertex | None = None
     metadata: Metadata = Metadata()
+    run: RunSettings = RunSettings()
+    observe: Observe = Observe()
+    notify: Notify = Notify()
     _base: Path = PrivateAttr(default=Path())
     """Folder of the YAML file; set by `load`."""
+    _file: Path | None = PrivateAttr(default=None)
+    """The YAML file itself; set by `load`."""
 
     @model_validator(mode="after")
     def _consistent(self) -> PipelineConfig:
         known = METRICS[self.data.task]
-        for metric in self.evaluation.thresholds:
-            if metric not in known:
-                raise ValueError(
-                    f"evaluation.thresholds: {metric!r} is not a metric of a {self.data.task} task"
-                    f" (known: {', '.join(known)})"
-                )
+        for field, named in (("thresholds", self.evaluation.thresholds), ("gaps", self.evaluation.gaps)):
+            for metric in named:
+                if metric not in known:
+                    raise ValueError(
+                        f"evaluation.{field}: {metric!r} is not a metric of a {self.data.task} task"
+                        f" (known: {', '.join(known)})"
+                    )
         if self.data.label in self.data.drop:
             raise ValueError(f"data.drop holds the label {self.data.label!r}")
         if "test" in self.evaluation.splits and not has_test_split(self.split):
@@ -70,6 +91,11 @@ class PipelineConfig(Section):
     def root(self) -> Path:
         """The workspace, absolute."""
         return Path(self.workspace).expanduser().absolute()
+
+    @property
+    def file(self) -> Path | None:
+        """The YAML file, absolute; None if the settings come from elsewhere."""
+        return self._file
 
     @property
     def data_pattern(self) -> str:
@@ -100,8 +126,11 @@ class PipelineConfig(Section):
 
 
 METRICS: dict[str, tuple[str, ...]] = {
-    "binary": ("auc", "auc_precision_recall", "log_loss", "accuracy", "calibration"),
-    "multiclass": ("accuracy", "log_loss"),
+    "binary": (
+        *("auc", "auc_precision_recall", "log_loss", "accuracy", "calibration"),
+        "expected_calibration_error",
+    ),
+    "multiclass": ("accuracy", "log_loss", "expected_calibration_error"),
     "regression": ("rmse", "mae", "squared_correlation"),
 }
 """Metrics by task, as they are named in `evaluation.thresholds` and in every report."""
@@ -135,7 +164,7 @@ def load(path: Path | None = None, **overrides: str | None) -> PipelineConfig:
         config = PipelineConfig.model_validate(document)
     except ValidationError as exc:
         raise ConfigError(explain(path, exc), "correct the field; docs/configuration.md lists all of them") from exc
-    config._base = path.absolute().parent
+    config._base, config._file = path.absolute().parent, path.absolute()
     return config
 
 
@@ -188,7 +217,7 @@ def explain(
             lines.append(f"{where}.by: must be 'time', 'hash' or 'group' (received: {problem['input'].get('by')!r})")
         else:
             # A rule about a whole section says itself what it is about; an address may hold a password.
-            shown = not isinstance(problem["input"], dict) and where != "metadata.url"
+            shown = not isinstance(problem["input"], dict) and where not in _MAY_HOLD_SECRETS
             received = f" (received: {problem['input']!r})" if shown else ""
             lines.append(f"{where}: {problem['msg'].removeprefix('Value error, ')}{received}")
     return f"{path}: " + "\n  ".join(lines)

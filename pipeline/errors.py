@@ -3,7 +3,8 @@
     PipelineError           anything a person can mend; never shown with a traceback
     ├── ConfigError         the YAML file: unknown key, value out of range, missing file      exit 2
     ├── DataError           the table: missing, empty, unparsable, wrong column or label      exit 2
-    └── WorkspaceError      the workspace or the metadata store: locked, read-only, full      exit 2
+    ├── WorkspaceError      the workspace or the metadata store: locked, read-only, full      exit 2
+    └── JobError            a job on Vertex AI Pipelines: refused, or one of its steps failed exit 2
 
 A gate that says no is a verdict, not an error: exit 1. Third-party errors are translated where they
 arise (`raise ... from exc`). Anything else that escapes is a bug of ours: exit 70, with its traceback
@@ -50,6 +51,10 @@ class DataError(PipelineError):
 
 class WorkspaceError(PipelineError):
     """The workspace or the metadata store cannot be used."""
+
+
+class JobError(PipelineError):
+    """A job on Vertex AI Pipelines, real or emulated, was refused or failed."""
 
 
 class DiskFullError(WorkspaceError):

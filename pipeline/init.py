@@ -68,7 +68,9 @@ def write_first_files(table: str, label: str, name: str | None, folder: Path, fo
     template = Environment(loader=PackageLoader("pipeline", "templates"), keep_trailing_newline=True).get_template(
         "config.yaml.j2"
     )
-    text = template.render(name=name, path=path, label=label, guess=guess, rows=rows.num_rows, **_sizes(rows.num_rows))
+    text = template.render(
+        name=name, path=path, label=label, guess=guess, rows=rows.num_rows, **_sizes(rows.num_rows, len(columns))
+    )
     schema_file.parent.mkdir(parents=True, exist_ok=True)
     schema_file.write_text(
         _SCHEMA_HEADER.format(table=Path(table).name) + text_format.MessageToString(schema, as_utf8=True)
@@ -135,25 +137,16 @@ def _guess_label(values: pa.ChunkedArray, label: str, kind: ColumnType) -> Label
     return LabelGuess("multiclass", classes, "accuracy", f"at_least: {min(0.99, commonest + 0.01):.2f}")
 
 
-def _sizes(rows: int) -> dict[str, Any]:
-    """A network in proportion to the table: few rows want a small one and many short epochs."""
+def _sizes(rows: int, columns: int) -> dict[str, Any]:
+    """A network in proportion to the table: few rows want small batches and many epochs, many columns a narrow one."""
     if rows < 10_000:
-        return {
-            "hidden_units": [64, 32],
-            "dropout": 0.1,
-            "batch_size": 32,
-            "epochs": 100,
-            "patience": 10,
-            "bins": 8,
-        }
-    return {
-        "hidden_units": [512, 256],
-        "dropout": 0.4,
-        "batch_size": 1024,
-        "epochs": 8,
-        "patience": 2,
-        "bins": 24,
-    }
+        sizes = {"dropout": 0.1, "learning_rate": 0.003, "batch_size": 64, "epochs": 60, "patience": 12, "bins": 24}
+    elif rows < 100_000:
+        sizes = {"dropout": 0.1, "learning_rate": 0.003, "batch_size": 256, "epochs": 20, "patience": 5, "bins": 24}
+    else:
+        sizes = {"dropout": 0.4, "learning_rate": 0.001, "batch_size": 1024, "epochs": 8, "patience": 2, "bins": 24}
+    wide = {"hidden_units": [128, 64], "bins": 8}
+    return {"hidden_units": [256, 64] if rows < 10_000 else [512, 128]} | sizes | (wide if columns > 500 else {})
 
 
 def _infer_schema(rows: pa.Table, columns: Mapping[str, ColumnType], label: str) -> schema_pb2.Schema:

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import sys
-import tempfile
 import time
 import traceback
 from collections import Counter
@@ -15,7 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
 from rich.markup import escape
@@ -23,16 +22,23 @@ from rich.markup import escape
 from pipeline.config import PipelineConfig
 from pipeline.data import source
 from pipeline.data.columns import ColumnType
+from pipeline.data.convert import nearest
 from pipeline.data.csv_text import csv_header
 from pipeline.data.predicted_columns import predicted_names
 from pipeline.data.schema_types import column_type, feature_table, read_schema
-from pipeline.errors import ConfigError, DataError, PipelineError, WorkspaceError, tells_of_full_disk
+from pipeline.errors import ConfigError, DataError, PipelineError, WorkspaceError
+from pipeline.provenance import SCORING_CODE, code_digest, package_versions
 from pipeline.runners import beam
 from pipeline.runners.quiet import output_to
-from pipeline.runners.workspace import causes
+from pipeline.screen import Screen
 from pipeline.served import versions
-from pipeline.terminal import Screen, console_for
+from pipeline.terminal import console_for
+from pipeline.unfinished import key_of, workplace
+from trainer.digests import file_digests
 from trainer.features import FeatureTable
+
+if TYPE_CHECKING:
+    from pipeline.components.scoring import Outcome
 
 _SUFFIXES = (".parquet", ".csv")
 
@@ -42,6 +48,7 @@ class Predictions:
     """What was written.
 
     Attributes:
+        resumed_rows: those of them that an interrupted prediction had finished.
         columns: those that the predictions added.
         seconds: in all; `loading_s` of them until TensorFlow and Beam were there.
         classes: rows of each predicted class, all of them in order; empty for a regression.
@@ -51,6 +58,7 @@ class Predictions:
     output: str
     model: str
     rows: int
+    resumed_rows: int
     columns: list[str]
     seconds: float
     loading_s: float
@@ -59,14 +67,22 @@ class Predictions:
 
 
 def predict_table(
-    config: PipelineConfig, table: str, output: Path, *, model: str | None, force: bool, as_json: bool
+    config: PipelineConfig,
+    table: str,
+    output: Path,
+    *,
+    model: str | None,
+    keys: Sequence[str] = (),
+    force: bool,
+    as_json: bool,
 ) -> None:
     """Scores every row of `table` with a served model, writes `output`, and reports on the terminal.
 
     Args:
         table: a file, a folder or a glob, as `data.path`.
         output: .parquet or .csv; the table's columns and rows in their order, with the predictions beside them. It
-            appears whole or not at all.
+            appears whole or not at all. What an interrupted prediction of the same has finished is not done again.
+        keys: the columns that tell the rows; only they go to the output beside the predictions. All when empty.
         model: a pushed version, or the folder of a SavedModel; the version pushed last when None.
 
     Raises:
@@ -77,8 +93,9 @@ def predict_table(
     model_folder = _find_model(config, model)
     features = feature_table(config)
     files = source.find_files(table)
-    with _workplace(output) as folder, _chatter_in_log(config) as screen:
+    with _chatter_in_log(config) as screen:
         columns, feature_types = _types(files, features, config)
+        columns = _chosen(columns, keys)
         fragments = source.plan_fragments(files)
         # Before the seconds that TensorFlow takes: a column that is missing, or wrong at first sight.
         next(source.read_fragment(fragments[0], feature_types), None)
@@ -102,19 +119,25 @@ def predict_table(
             verbatim=own_types is not None and (is_csv or files[0].path.endswith(".parquet")),
             as_csv=is_csv,
         )
-        shards = score(fragments, scoring, str(folder), beam.DIRECT)
-        whole = folder / "whole"
-        _join([shard["shard"] for shard in shards], [*columns, *names] if is_csv else None, whole)
-        whole.replace(output)
+        made_of = [
+            *(source.file_states(files), fragments, file_digests(model_folder), asdict(scoring)),
+            *(code_digest(SCORING_CODE), package_versions()),
+        ]
+        with workplace(output, key_of(*made_of)) as folder:
+            outcomes = score(fragments, scoring, folder, beam.DIRECT)
+            whole = folder / "whole"
+            _join([Path(outcome.shard) for outcome in outcomes], [*columns, *names] if is_csv else None, whole)
+            whole.replace(output)
     _report(
         Predictions(
             output=str(output),
             model=str(model_folder),
-            rows=sum(shard["rows"] for shard in shards),
+            rows=sum(outcome.rows for outcome in outcomes),
+            resumed_rows=sum(outcome.rows for outcome in outcomes if not outcome.is_new),
             columns=names,
             seconds=round(time.monotonic() - began, 2),
             loading_s=round(loading_s, 2),
-            **_sum(shards, features.label.classes),
+            **_sum(outcomes, features.label.classes),
         ),
         features.label.name,
         as_json,
@@ -162,34 +185,22 @@ def _types(
     return source.infer_columns(files, config.data.drop, declared) | feature_types, feature_types
 
 
+def _chosen(columns: dict[str, ColumnType], keys: Sequence[str]) -> dict[str, ColumnType]:
+    """The columns to pass on."""
+    for key in keys:
+        if key not in columns:
+            raise ConfigError(
+                f"--key {key}: the table has no such column; {nearest(key, columns)}", "name a column of the table"
+            )
+    return {key: columns[key] for key in keys} or columns
+
+
 def _check_names(names: Sequence[str], columns: Mapping[str, ColumnType], files: Sequence[source.SourceFile]) -> None:
     if taken := [name for name in names if name in columns]:
         raise DataError(
             f"{files[0].path} has a column {taken[0]!r}, which is the name of a prediction",
             f"rename it in the table, or list {taken[0]!r} in data.drop to leave it out",
         )
-
-
-@contextmanager
-def _workplace(output: Path) -> Iterator[Path]:
-    """A hidden folder beside the output, on the same disk, that goes at the end."""
-    try:
-        with tempfile.TemporaryDirectory(prefix=f".{output.name}.", dir=output.parent) as folder:
-            yield Path(folder)
-    except PipelineError:
-        raise
-    except Exception as exc:
-        story = list(causes(exc))
-        if any(isinstance(cause, KeyboardInterrupt) for cause in story):  # Beam makes an ordinary error of a Ctrl-C
-            raise KeyboardInterrupt from exc
-        if tells_of_full_disk("\n".join(map(str, story))):
-            raise WorkspaceError(
-                f"the disk that holds {output.parent.absolute()} is full; nothing was written",
-                "free some space (about twice what the predictions take), or name an --output elsewhere",
-            ) from exc
-        if isinstance(exc, PermissionError):
-            raise WorkspaceError(f"{exc.filename} cannot be written: {exc.strerror}", "mend its permissions") from exc
-        raise
 
 
 @contextmanager
@@ -212,33 +223,31 @@ def _chatter_in_log(config: PipelineConfig) -> Iterator[Screen]:
         screen.close_line()
 
 
-def _join(shards: Sequence[str], header: Sequence[str] | None, whole: Path) -> None:
+def _join(shards: Sequence[Path], header: Sequence[str] | None, whole: Path) -> None:
     """The shards one after the other, as CSV under `header` or, without one, as Parquet by row groups."""
     with whole.open("wb") as file:
         if header is not None:
             file.write(csv_header(header))
-            for shard in map(Path, shards):
+            for shard in shards:
                 with shard.open("rb") as lines:
                     shutil.copyfileobj(lines, file, 1 << 20)
-                shard.unlink()
         else:
             with pq.ParquetWriter(file, pq.read_schema(shards[0]), compression="zstd") as writer:
-                for shard in map(Path, shards):
+                for shard in shards:
                     part = pq.ParquetFile(shard)
                     for group in range(part.num_row_groups):
                         writer.write_table(part.read_row_group(group))
-                    shard.unlink()
         file.flush()
         os.fsync(file.fileno())  # else a power cut after the renaming could leave an empty file
 
 
-def _sum(shards: Sequence[Mapping[str, Any]], classes: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """`classes` and `values` of the whole from those of the shards."""
+def _sum(outcomes: Sequence[Outcome], classes: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """`classes` and `values` of the whole from those of the parts."""
     if not classes:
-        least, greatest, totals = zip(*(shard["values"] for shard in shards), strict=True)
-        mean = sum(totals) / sum(shard["rows"] for shard in shards)
+        least, greatest, totals = zip(*(outcome.values for outcome in outcomes), strict=True)
+        mean = sum(totals) / sum(outcome.rows for outcome in outcomes)
         return {"classes": {}, "values": {"least": min(least), "mean": mean, "greatest": max(greatest)}}
-    counts = sum((Counter(shard["classes"]) for shard in shards), Counter())
+    counts = sum((Counter(outcome.classes) for outcome in outcomes), Counter[str]())
     return {"classes": {name: counts[name] for name in classes}, "values": {}}
 
 
@@ -250,7 +259,9 @@ def _report(predictions: Predictions, label: str, as_json: bool) -> None:
     shares = [f"{escape(name)} {count / p.rows:.1%}" for name, count in p.classes.items()]
     values = [f"{name} {value:.4g}" for name, value in p.values.items()]
     console = console_for(sys.stdout)
-    console.print(f"Rows      {p.rows:,} in {p.seconds:.1f} s, {p.loading_s:.1f} of them to load TensorFlow and Beam")
+    earlier = f"; {p.resumed_rows:,} were finished before" if p.resumed_rows else ""
+    loading = f"{p.loading_s:.1f} of them to load TensorFlow and Beam"
+    console.print(f"Rows      {p.rows:,} in {p.seconds:.1f} s, {loading}{earlier}")
     console.print(f"Predicted {escape(label)}: {', '.join(shares + values)}", soft_wrap=True)
     console.print(f"Columns   {escape(', '.join(p.columns))}", soft_wrap=True)
     console.print(f"Model     {p.model}", soft_wrap=True)

@@ -10,16 +10,23 @@ import hashlib
 import importlib.metadata
 import json
 import platform
+import subprocess
 from pathlib import Path
 
 from pipeline.config import PipelineConfig
 
 _ROOT = Path(__file__).parent.parent
 
-INGESTION_CODE = ("pipeline/data", "pipeline/components/example_gen.py")
+INGESTION_CODE = ("pipeline/data", "pipeline/components/example_gen.py", "pipeline/lineage/source_files.py")
 GUARD_CODE = ("pipeline/guard", "pipeline/data", "pipeline/components/data_gate.py")
 TRANSFORM_CODE = ("trainer/features.py", "trainer/preprocessing.py")
+TUNER_CODE = (
+    *("trainer/tune.py", "trainer/fitting.py", "trainer/model.py", "trainer/batches.py", "trainer/reading.py"),
+    *("trainer/hyperparameters.py", *TRANSFORM_CODE),
+)
 TRAINER_CODE = ("trainer",)
+INFRA_CODE = ("pipeline/infra", "pipeline/components/infra_check.py")
+SCORING_CODE = ("pipeline/data", "pipeline/components/scoring.py")
 ALL_CODE = ("pipeline", "trainer")
 
 _PACKAGES = (
@@ -47,6 +54,15 @@ def code_digest(places: tuple[str, ...]) -> str:
     return digest.hexdigest()
 
 
+def code_files(places: tuple[str, ...]) -> dict[str, str]:
+    """The first eight digits of each file's SHA-256, for telling later which files changed."""
+    return {
+        str(file.relative_to(_ROOT)): hashlib.sha256(file.read_bytes()).hexdigest()[:8]
+        for place in places
+        for file in sorted((_ROOT / place).rglob("*.py"))
+    }
+
+
 def config_digest(config: PipelineConfig) -> str:
     """SHA-256 over all settings; the place of the YAML file does not count."""
     return hashlib.sha256(config.model_dump_json(by_alias=True).encode()).hexdigest()
@@ -65,4 +81,19 @@ def run_properties(run_id: str, config: PipelineConfig) -> dict[str, str]:
         "config_digest": config_digest(config),
         "code_digest": code_digest(ALL_CODE),
         "package_versions": json.dumps(package_versions()),
+        "git_commit": git_commit(),
+        "config_file": str(config.file or ""),
+        "config": config.model_dump_json(by_alias=True),
+        "code_files": json.dumps(code_files(ALL_CODE)),
     }
+
+
+def git_commit() -> str:
+    """The commit that the code was checked out from, with '+changes' if it differs; empty outside a checkout."""
+    if not (_ROOT / ".git").exists():  # an installed copy may lie in a checkout of something else
+        return ""
+    ask = ["git", "-C", str(_ROOT), "describe", "--always", "--exclude=*", "--abbrev=40", "--dirty=+changes"]
+    try:
+        return subprocess.run(ask, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):  # no git here, or not one that trusts this folder
+        return ""

@@ -5,40 +5,70 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import signal
 import sys
+import threading
 import traceback
-from contextlib import suppress
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+from rich.markup import escape
 
 from pipeline.config import PipelineConfig
 from pipeline.data.schema_types import check_columns, read_schema
 from pipeline.data.source import find_files
 from pipeline.errors import ConfigError, PipelineError
+from pipeline.events import StepEvents, Watchers, json_lines
 from pipeline.guard.policy import read_policy
 from pipeline.lineage.runs import find_run
-from pipeline.lineage.store import open_store
+from pipeline.lineage.store import open_store, upgrade_store
+from pipeline.lineage.tuning import check_tuned
+from pipeline.runners.part import Part
 from pipeline.runners.quiet import output_to
+from pipeline.runners.recovery import close_dead_runs
+from pipeline.runners.resume import find_resumption
+from pipeline.runners.run_id import new_run_id
 from pipeline.runners.unchanged import repeat
 from pipeline.runners.workspace import locked, translated_errors
-from pipeline.terminal import Screen, console_for, print_summary
+from pipeline.screen import Screen
+from pipeline.tell import told
+from pipeline.terminal import console_for, print_resumption, print_summary
 
 _PROGRESS = "longhaul.progress"
 
 
-def run_pipeline(config: PipelineConfig, *, from_node: str | None, to_node: str | None, use_cache: bool) -> bool:
+def run_pipeline(
+    config: PipelineConfig,
+    *,
+    from_node: str | None = None,
+    to_node: str | None = None,
+    use_cache: bool = True,
+    resume: str = "",
+    wait: bool = False,
+) -> bool:
     """Runs and reports on the terminal.
 
+    Args:
+        resume: the run to go on with ('latest' for the last one), which then says what part of the pipeline runs.
+        wait: stand in line while another run is at work in the workspace.
+
     Returns:
-        False if a gate said no, that of the data or that of the model; True otherwise, also when the part that was
-        run holds no gate.
+        False if a gate said no, that of the data, of the model or of its serving; True otherwise, also when the part
+        that was run holds no gate.
 
     Raises:
         PipelineError: the user's mistake; nothing half-written remains.
     """
-    with translated_errors(config.root), locked(config.root):
-        console = console_for(sys.stdout)
+    console = console_for(sys.stdout)
+    in_line = (lambda who: console.print(f"{who}; waiting …", soft_wrap=True, markup=False)) if wait else None
+    with (
+        told(config, console) as about,
+        translated_errors(config.root),
+        locked(config.root, in_line),
+        _terminated_like_interrupted(),
+    ):
         console.print(f"[bold]{config.name}[/]  workspace {config.root}")
         _build_table(config, console)
         # Cheap, and before the seconds that importing TensorFlow takes.
@@ -47,14 +77,23 @@ def run_pipeline(config: PipelineConfig, *, from_node: str | None, to_node: str 
         find_files(config.data_pattern, config.data.spans)
         if config.serving_pattern and "://" not in config.serving_pattern:
             find_files(config.serving_pattern)
-        open_store(config)
+        if copy := upgrade_store(config):
+            console.print(f"[yellow]Note[/]      an older ML Metadata made the store; as it was it is {copy}")
+        store = open_store(config)
+        check_tuned(config, store)
+        for sentence in close_dead_runs(config, store):
+            console.print(f"[yellow]Note[/]      {escape(sentence)}", soft_wrap=True)
+        part = Part(from_node, to_node, use_cache)
+        if resume:
+            found = find_resumption(config, store, resume)
+            print_resumption(console, found)
+            part = Part(found.from_node, found.to_node, True, resumes=found.run_id)
 
-        run_id = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")[:-3]  # sortable; the lock makes it unique
+        about.run_id = run_id = new_run_id(store)
         log = config.root / "logs" / f"{run_id}.log"
         try:
-            whole = not (from_node or to_node)
-            if not (whole and use_cache and _repeat(config, run_id, log, console)):
-                _launch(config, run_id, log, from_node, to_node, use_cache)
+            if not (part == Part() and _repeat(config, run_id, log, console)):
+                _launch(config, run_id, log, part)
         except Exception:
             if page := _write_page(config, run_id, log):
                 console.print(f"Report    {page}", soft_wrap=True)
@@ -62,7 +101,21 @@ def run_pipeline(config: PipelineConfig, *, from_node: str | None, to_node: str 
         page = _write_page(config, run_id, log)
         run = find_run(open_store(config), config.name, run_id)
         print_summary(console, run, config, log, page)
-        return run.status != "blocked" and (run.verdict is None or bool(run.verdict["blessed"]))
+        verdicts = [verdict for verdict in (run.verdict, run.infra_verdict) if verdict is not None]
+        return run.status != "blocked" and all(verdict["blessed"] for verdict in verdicts)
+
+
+@contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """`kill`, a container's or a machine's shutdown: steps end as after Ctrl-C. Python would end without a word."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _repeat(config: PipelineConfig, run_id: str, log: Path, console: Any) -> bool:
@@ -70,12 +123,13 @@ def _repeat(config: PipelineConfig, run_id: str, log: Path, console: Any) -> boo
     steps = repeat(config, open_store(config), run_id)
     if steps is None:
         return False
-    screen = Screen(console)
-    screen.planned([step.node for step in steps])
-    for step in steps:
-        screen.started(step.node)
-        screen.finished(step)
     log.parent.mkdir(parents=True, exist_ok=True)
+    with json_lines(log.with_suffix(".jsonl"), run_id) as lines:
+        watchers = Watchers(Screen(console), StepEvents(lines))
+        watchers.planned([step.node for step in steps])
+        for step in steps:
+            watchers.started(step.node)
+            watchers.finished(step)
     log.write_text("nothing has changed since the last run: every step is taken from it\n")
     return True
 
@@ -84,9 +138,7 @@ def _launch(
     config: PipelineConfig,
     run_id: str,
     log: Path,
-    from_node: str | None,
-    to_node: str | None,
-    use_cache: bool,
+    part: Part,
 ) -> None:
     """The heavy part, its chatter in the log."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
@@ -96,9 +148,11 @@ def _launch(
         progress.addHandler(screen)
         try:
             screen.waiting("loading TensorFlow, Beam and TFX")
-            from pipeline.runners.local import RunOptions, run
+            from pipeline.runners.local import run
+            from pipeline.runners.measures import Meter
 
-            run(config, run_id, RunOptions(from_node, to_node, use_cache), screen)
+            with json_lines(log.with_suffix(".jsonl"), run_id) as lines, Meter(config) as meter:
+                run(config, run_id, part, Watchers(screen, StepEvents(lines, meter)))
         except BaseException as exc:
             with suppress(OSError):  # the disk may be full
                 traceback.print_exc()  # into the log

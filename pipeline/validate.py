@@ -31,7 +31,8 @@ from pipeline.guard.validation import SERVING, TRAINING
 from pipeline.lineage.runs import Run, find_run, list_runs
 from pipeline.lineage.store import open_existing_store
 from pipeline.runners.quiet import output_to
-from pipeline.terminal import Screen, console_for, print_data_verdict
+from pipeline.screen import Screen
+from pipeline.terminal import console_for, print_data_verdict
 
 Environment = Literal["TRAINING", "SERVING"]
 """Of the schema."""

@@ -22,7 +22,19 @@ CLOUD = ("kfp", "google.cloud")
 HEAVY = ("tensorflow", "keras", "apache_beam", "tfx", *CLOUD)
 LIGHT = (
     *("cli", "config", "errors", "run", "predict", "terminal", "init", "doctor", "provenance", "lineage", "reports"),
-    *("schema_review", "schema_terminal", "validate"),
+    *(
+        "lineage_answer",
+        "terminal_lineage",
+        "screen",
+        "events",
+        "notify",
+        "tell",
+        "on_vertex",
+        "vertex_lists",
+        "runners.emulator",
+    ),
+    *("schema_review", "schema_terminal", "validate", "rollback", "served", "push", "infra.verdict", "unfinished"),
+    *("terminal_runs", "terminal_show", "terminal_diff", "terminal_housekeeping", "housekeeping", "moved_columns"),
 )
 """Modules and packages of `pipeline` that answer in a second."""
 
@@ -124,8 +136,16 @@ def test_the_public_face_of_tfx_is_never_imported() -> None:
     assert offenders(list(SOURCES), "tfx.v1") == []
 
 
-def test_clouds_are_known_to_one_runner_only() -> None:
-    assert offenders([module for module in SOURCES if module != "pipeline.runners.vertex"], *CLOUD) == []
+def test_clouds_are_known_to_one_runner_and_to_the_destinations_of_a_push() -> None:
+    knowing = ("pipeline.runners.vertex", "pipeline.push.gcs", "pipeline.push.vertex")
+    assert offenders([module for module in SOURCES if module not in knowing], *CLOUD) == []
+    # A push to a folder must not pay for them.
+    assert offenders(room("pipeline.push"), *HEAVY, at_top_only=True) == []
+
+
+def test_the_probe_imports_nothing_of_ours() -> None:
+    assert offenders(["pipeline.infra.probe"], "pipeline", "trainer", "tfx", "apache_beam") == []
+    assert offenders(["pipeline.infra.probe"], "tensorflow", at_top_only=True) == []  # its import is timed
 
 
 @pytest.mark.parametrize("name", LIGHT)

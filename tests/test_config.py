@@ -49,20 +49,23 @@ def refused(file: Path) -> str:
 
 def test_the_smallest_file_gets_every_default(tmp_path: Path) -> None:
     config = load(write(tmp_path))
-    assert config.model_dump(exclude={"name", "data", "schema_", "evaluation"}) == {
+    assert config.model_dump(include={"workspace", "split", "features", "metadata", "push"}) == {
         "workspace": "workspace",
         "split": {"by": "hash", "weights": {"train": 8, "eval": 2, "test": 0}},
         "features": {"exclude": (), "categorical": (), "max_vocabulary": 1000, "bins": 24},
-        "trainer": {
-            "hidden_units": (512, 256), "dropout": 0.4, "learning_rate": 0.001, "weight_decay": 0.01,
-            "batch_size": 1024, "epochs": 8, "patience": 2, "validation_share": 0.1, "seed": 13,
-        },
         "metadata": {"url": None, "password_env": "LONGHAUL_METADATA_PASSWORD"},
-    }  # fmt: skip
+        "push": {"destination": None, "vertex_model": None},
+    }
+    assert (config.tuner.mode, config.trainer.quantize, config.trainer.distribute) == ("none", "none", "none")
+    assert (config.vertex, config.infra_check.p99_ms_batch_1, config.run.retries) == (None, 50, 2)
     assert (config.data.spans, config.data.builder, config.data.drop) == (None, None, ())
     assert (config.evaluation.splits, config.evaluation.slices) == (("eval",), ())
     threshold = config.evaluation.thresholds["auc"]
     assert (threshold.at_least, threshold.at_most, threshold.may_lose) == (0.6, None, None)
+    assert config.evaluation.model_dump(exclude={"splits", "slices", "thresholds"}) == {
+        "gaps": {}, "min_rows": 100, "confidence": 0.95,
+        "explain": {"permutation_rows": 4_000, "repeats": 3, "rows": 6},
+    }  # fmt: skip
 
 
 def test_the_flights_are_the_reference() -> None:
@@ -71,7 +74,9 @@ def test_the_flights_are_the_reference() -> None:
     assert (config.name, config.data.label, config.data.task) == ("flights", "late", "binary")
     assert isinstance(config.split, TimeSplit)
     assert (config.split.column, config.split.eval_from) == ("scheduled_departure", "2013-11-01T00:00:00")
-    assert config.evaluation.thresholds["auc"].at_least == 0.64
+    assert config.evaluation.thresholds["auc"].at_least == 0.66
+    assert config.evaluation.thresholds["auc"].slices["origin"].at_least == 0.62
+    assert config.card.limitations
     assert config.schema_file.is_file()
     assert config.data_pattern == f"{config.root}/data/flights/span-{{SPAN}}/flights.parquet"
 
@@ -191,14 +196,20 @@ def test_an_unknown_key_comes_with_the_nearest_one(tmp_path: Path, place: str, e
         ("evaluation__thresholds", {},
          "evaluation.thresholds: Dictionary should have at least 1 item after validation, not 0"),
         ("evaluation__thresholds", {"auc": {}},
-         "evaluation.thresholds.auc: a threshold needs at_least, at_most or may_lose"),
+         "evaluation.thresholds.auc: a threshold needs at_least, at_most, may_lose or slices"),
         ("evaluation__thresholds", {"auc": {"may_lose": -0.1}},
          "evaluation.thresholds.auc.may_lose: Input should be greater than or equal to 0 (received: -0.1)"),
         ("evaluation__thresholds", {"auc": {"at_least": float("nan")}},
          "evaluation.thresholds.auc.at_least: Input should be a finite number (received: nan)"),
         ("evaluation__thresholds", {"rmse": {"at_most": 1}},
          "the file: evaluation.thresholds: 'rmse' is not a metric of a binary task"
-         " (known: auc, auc_precision_recall, log_loss, accuracy, calibration)"),
+         " (known: auc, auc_precision_recall, log_loss, accuracy, calibration, expected_calibration_error)"),
+        ("evaluation__gaps", {"rmse": {"paw": 0.1}},
+         "evaluation: gaps.rmse: 'paw' is not measured; add [paw] to evaluation.slices"),
+        ("evaluation__thresholds", {"auc": {"slices": {"paw=left, fur": {"at_least": 0.5}}}},
+         "evaluation: thresholds.auc.slices: 'paw=left, fur' is not measured; add [paw, fur] to evaluation.slices"),
+        ("evaluation__thresholds", {"auc": {"slices": {"paw": {"min_rows": 5}}}},
+         "evaluation.thresholds.auc.slices.paw: a threshold needs at_least, at_most or may_lose"),
         ("evaluation__splits", ["dev"],
          "evaluation.splits.0: Input should be 'train', 'eval' or 'test' (received: 'dev')"),
         ("evaluation__splits", ["test"],

@@ -12,7 +12,7 @@ from pipeline.config import PipelineConfig, load
 
 pytestmark = pytest.mark.slow
 
-BEHIND = {"Transform", "Trainer", "Champion", "Evaluator", "Pusher"}
+BEHIND = {"Transform", "Trainer", "Champion", "Evaluator", "InfraCheck", "Pusher"}
 
 
 @pytest.fixture

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import io
+import logging
+import re
 import sys
+import threading
 
 from rich.console import Console
 
 from pipeline.guard.findings import Finding, OffendingRow, Verdict
 from pipeline.guard.policy import Severity
 from pipeline.lineage.runs import Step, StepState
-from pipeline.terminal import Screen, print_data_verdict
+from pipeline.screen import Screen
+from pipeline.terminal import print_data_verdict
 
 
 def test_what_others_print_while_a_step_works_stays_off_the_terminal() -> None:
@@ -32,6 +36,20 @@ def test_without_a_terminal_a_finished_step_is_one_plain_line() -> None:
     screen.started("Trainer")
     screen.finished(Step("Trainer", StepState.CACHED, 0.04, 7))
     assert shown.getvalue() == "≡  1/2  Trainer               0.0 s  cached\n"
+
+
+def test_without_a_terminal_progress_is_rare_but_milestones_are_always_shown() -> None:
+    shown = io.StringIO()
+    screen = Screen(Console(file=shown, width=100, highlight=False))
+    screen.planned(["Tuner"])
+    screen.started("Tuner")
+    progress = logging.getLogger("longhaul.progress.test")
+    progress.setLevel(logging.INFO)
+    progress.addHandler(screen)
+    progress.info("epoch 1 of 2, 0 %%")
+    progress.info("trial 1 of 2: validation loss 0.5", extra={"milestone": True})
+    progress.removeHandler(screen)
+    assert shown.getvalue() == "         Tuner: trial 1 of 2: validation loss 0.5\n"
 
 
 def test_what_the_data_gate_says() -> None:
@@ -62,3 +80,30 @@ def test_what_the_data_gate_says() -> None:
     shown.truncate(0)
     print_data_verdict(console, Verdict())
     assert shown.getvalue() == ""
+
+
+def test_steps_at_the_same_time_have_a_line_each_and_progress_goes_to_the_one_whose_thread_speaks() -> None:
+    shown = io.StringIO()
+    screen = Screen(Console(file=shown, force_terminal=True, width=100, highlight=False))
+    screen.planned(["Trainer", "InferredSchema"])
+    beside = threading.Thread(target=screen.started, args=["InferredSchema"])
+    beside.start()
+    beside.join()
+    screen.started("Trainer")
+    screen.emit(logging.LogRecord("longhaul.progress", logging.INFO, "", 0, "epoch 2 of 8", (), None))
+    lines = io.StringIO()
+    Console(file=lines, width=100).print(screen)
+    first, second = lines.getvalue().splitlines()
+    assert " 1/2  InferredSchema " in first
+    assert "epoch" not in first
+    assert " 2/2  Trainer " in second
+    assert second.rstrip().endswith("epoch 2 of 8")
+    screen.finished(Step("InferredSchema", StepState.DONE, 0.1, 3))
+    screen.retrying("Trainer", "TimeoutError: [Errno 110]", 5.0)
+    screen.finished(Step("Trainer", StepState.FAILED, 1.0, 4))
+    screen.started("Trainer")
+    screen.finished(Step("Trainer", StepState.DONE, 1.0, 5))
+    plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.getvalue())
+    assert "✓  1/2  InferredSchema        0.1 s" in plain
+    assert "Trainer: TimeoutError: [Errno 110]; once more in 5 s" in plain
+    assert "✓  2/2  Trainer               1.0 s" in plain  # the same number again

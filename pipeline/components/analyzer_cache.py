@@ -18,6 +18,7 @@ import apache_beam as beam
 import tensorflow_transform.beam as tft_beam
 from tensorflow_transform.beam import analysis_graph_builder, analyzer_cache
 from tfx.dsl.components.common import resolver
+from tfx.dsl.io import fileio
 from tfx.utils import io_utils
 
 EXAMPLES_ID = "examples_id"
@@ -44,7 +45,8 @@ class AnalyzerCacheStrategy(resolver.ResolverStrategy):
         (examples,) = input_dict["examples"]
         caches = sorted(input_dict["analyzer_cache"], key=lambda cache: cache.id)
         own = (n for n, cache in enumerate(caches) if cache.get_int_custom_property(EXAMPLES_ID) == examples.id)
-        return input_dict | {"analyzer_cache": caches[: next(own, None)][-1:]}
+        there = [cache for cache in caches[: next(own, None)] if fileio.exists(cache.uri)]  # somebody may delete one
+        return input_dict | {"analyzer_cache": there[-1:]}
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,7 @@ class Executor(base_executor.BaseExecutor):
         inputs = {key: artifact_utils.get_single_instance(value) for key, value in input_dict.items()}
         policy = Policy.model_validate_json(exec_properties["policy"])
         request = json.loads(exec_properties["table"])
+        pattern = f"{exec_properties['data_root']}{request['below']}"
         data = Data.model_validate(request["data"])
         split: Split = TypeAdapter(Split).validate_python(request["split"])
         schema = io_utils.SchemaReader().read(io_utils.get_only_uri_in_dir(inputs["schema"].uri))
@@ -54,7 +55,7 @@ class Executor(base_executor.BaseExecutor):
         ingestion = json.loads(io_utils.read_string_file(f"{examples}/{SUMMARY_FILE}"))
         columns = {name: ColumnType(value) for name, value in ingestion["columns"].items()}
         splits = artifact_utils.decode_split_names(inputs["examples"].split_names)
-        sources = {"training": Source(request["pattern"], columns, data.spans, data.label, split)}
+        sources = {"training": Source(pattern, columns, data.spans, data.label, split)}
         serving = None
         if request["serving"]:
             sources["serving"], serving = _read_serving(request["serving"], columns, data)
@@ -65,7 +66,7 @@ class Executor(base_executor.BaseExecutor):
             splits={name: read_split(statistics, name) for name in splits},
             anomalies={name: _anomalies(f"{anomalies}/Split-{name}/SchemaDiff.pb") for name in splits},
             spans={number: read_span(statistics, number) for number in spans_in(statistics)},
-            spans_read=ingestion["spans"] if source.SPAN in request["pattern"] else (),
+            spans_read=ingestion["spans"] if source.SPAN in pattern else (),
             time_column=split.column if split.by == "time" else None,
             serving=serving,
             rows=lambda: ((name, batch) for name in splits for batch in read_examples(examples, name, columns)),
@@ -99,6 +100,7 @@ class DataGateSpec(component_spec.ComponentSpec):
     PARAMETERS: ClassVar = {
         "policy": component_spec.ExecutionParameter(type=str),
         "table": component_spec.ExecutionParameter(type=str),
+        "data_root": component_spec.ExecutionParameter(type=str),
         "code_digest": component_spec.ExecutionParameter(type=str),
     }
     INPUTS: ClassVar = {
@@ -116,6 +118,7 @@ class DataGate(base_component.BaseComponent):
     Args:
         config: `data` and `split` tell how to find offending rows in the source.
         code_digest: of the guard's code, so that TFX's cache sees it change.
+        data_root: a RuntimeParameter for the folder of the table; that of the configuration when None.
     """
 
     SPEC_CLASS = DataGateSpec
@@ -123,10 +126,11 @@ class DataGate(base_component.BaseComponent):
 
     def __init__(
         self, *, examples: Any, statistics: Any, schema: Any, anomalies: Any, config: PipelineConfig, policy: Policy,
-        code_digest: str,
+        code_digest: str, data_root: Any = None,
     ) -> None:  # fmt: skip
+        root, below = source.split_root(config.data_pattern)
         table = {
-            "pattern": config.data_pattern,
+            "below": below,
             "data": config.data.model_dump(mode="json"),
             "split": config.split.model_dump(mode="json"),
             "serving": config.serving_pattern,
@@ -140,6 +144,7 @@ class DataGate(base_component.BaseComponent):
                 anomalies=anomalies,
                 policy=policy.model_dump_json(),
                 table=json.dumps(table, sort_keys=True),
+                data_root=data_root or root,
                 code_digest=code_digest,
                 verdict=channel.Channel(type=DataVerdict),
             )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import ExitStack
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import Any
 
 import apache_beam as beam
@@ -33,6 +33,7 @@ from pipeline.data.shards import ROW_GROUP_ROWS, ParquetShard, Shard, TFExampleS
 from pipeline.data.split import assign, split_names
 from pipeline.data.training_columns import check_training_columns
 from pipeline.errors import DataError
+from pipeline.lineage.source_files import FILES, to_property
 from pipeline.sections import Data, Split
 
 SUMMARY_FILE = "ingestion.json"
@@ -51,9 +52,11 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             DataError: whatever makes the table unusable; the launcher then removes the output.
         """
         request = _unpack(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])
+        pattern = f"{exec_properties[standard_component_specs.INPUT_BASE_KEY]}{request['below']}"
         data = Data.model_validate(request["data"])
         split: Split = TypeAdapter(Split).validate_python(request["split"])
-        files = source.find_files(request["pattern"], data.spans)
+        files = source.find_files(pattern, data.spans)
+        states = source.file_states(files)  # before they are read: a file that changes meanwhile will tell
         declared = {name: ColumnType(value) for name, value in request["declared"].items()}
         columns = source.infer_columns(files, data.drop, declared)  # the schema's type wins over the one found
         check_training_columns(columns, files[0].path, data, split)
@@ -84,6 +87,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         _write_json(summary, outcomes_file)
         examples.set_string_custom_property("rows", json.dumps(summary["rows"]))
         examples.set_string_custom_property("spans", json.dumps(summary["spans"]))
+        examples.set_string_custom_property(FILES, to_property(states))
 
 
 class _WriteSplitShards:
@@ -135,26 +139,30 @@ class TableExampleGen(component.FileBasedExampleGen):
         config: `data` and `split` decide.
         schema: the curated schema; declares the column types that it knows.
         code_digest: of the ingestion code, so that TFX's cache sees it change.
+        data_root: a RuntimeParameter for the folder of the table; that of the configuration when None.
     """
 
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
 
-    def __init__(self, config: PipelineConfig, schema: schema_pb2.Schema, code_digest: str) -> None:
-        base, pattern = _input_base_and_glob(config.data_pattern)
+    def __init__(
+        self, config: PipelineConfig, schema: schema_pb2.Schema, code_digest: str, data_root: Any = None
+    ) -> None:
+        root, below = source.split_root(config.data_pattern)
         request = {
-            "pattern": config.data_pattern,
+            "below": below,
             "data": config.data.model_dump(mode="json", exclude={"serving"}),
             "split": config.split.model_dump(mode="json"),
             "declared": {feature.name: column_type(feature).value for feature in schema.feature},
             "code_digest": code_digest,
         }
-        splits = [example_gen_pb2.Input.Split(name="table", pattern=pattern)]
+        files = below.replace(source.SPAN, "*").removeprefix("/") or "*"
+        splits = [example_gen_pb2.Input.Split(name="table", pattern=files)]
         outputs = [
             example_gen_pb2.SplitConfig.Split(name=name, hash_buckets=1)  # names only; the executor splits
             for name in split_names(config.split)
         ]
         super().__init__(
-            input_base=base,
+            input_base=data_root or root,
             input_config=example_gen_pb2.Input(splits=splits),
             output_config=example_gen_pb2.Output(split_config=example_gen_pb2.SplitConfig(splits=outputs)),
             custom_config=_pack(request),
@@ -182,16 +190,6 @@ def _judge(outcomes: list[dict[str, Any]], data: Data, names: tuple[str, ...]) -
 
 def _write_json(value: Any, path: str) -> None:
     io_utils.write_string_file(path, json.dumps(value, indent=1))
-
-
-def _input_base_and_glob(pattern: str) -> tuple[str, str]:
-    """TFX wants a folder and a glob below it: split before the first part that is not literal."""
-    if "://" not in pattern and Path(pattern).is_dir():
-        pattern += "/*"
-    parts = pattern.split("/")
-    literal = next((i for i, part in enumerate(parts) if "*" in part or "{SPAN}" in part), len(parts) - 1)
-    glob = "/".join(parts[literal:]).replace("{SPAN}", "*")
-    return "/".join(parts[:literal]), glob
 
 
 def _pack(request: dict[str, Any]) -> example_gen_pb2.CustomConfig:

@@ -1,74 +1,126 @@
-"""Pusher that a model server can watch: a version appears whole or not at all."""
+"""Pusher that a model server can watch, and that says in a manifest what it pushed."""
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
-import shutil
-import time
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from tfx.components.pusher import component
 from tfx.components.pusher import executor as pusher_executor
-from tfx.dsl.components.base import executor_spec
-from tfx.proto import pusher_pb2
-from tfx.types import artifact_utils, standard_component_specs
-from tfx.utils import proto_utils
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.types import artifact_utils, channel, component_spec, standard_artifacts, standard_component_specs
+from tfx.types.system_executions import Deploy
+from tfx.utils import io_utils
 
-from pipeline.served import versions
+from pipeline.components.evaluator import VERDICT_FILE
+from pipeline.components.example_gen import SUMMARY_FILE
+from pipeline.infra.verdict import INFRA_FILE, InfraVerdict
+from pipeline.push.publish import now, publish, publish_to_bucket, pusher, withdrawn_now
+from pipeline.sections import Push
+from pipeline.served import Manifest, inputs_of
+from trainer.features import FeatureTable
+
+MODEL_DIGEST, NOT_PUSHED = "model_digest", "not_pushed"
+"""Custom properties of a PushedModel: what was pushed, or why a blessed model was not."""
 
 
 class Executor(pusher_executor.Executor):
-    """Copies a blessed SavedModel to `<base_directory>/<version>` by way of a hidden sibling and a rename.
-
-    The version is the time in whole seconds, and always greater than those already there, as TensorFlow
-    Serving expects (https://www.tensorflow.org/tfx/serving/serving_config).
-    """
+    """Publishes a model that was blessed twice; the artifact points to the served copy."""
 
     def Do(self, input_dict: Any, output_dict: Any, exec_properties: dict[str, Any]) -> None:  # noqa: N802 (TFX's name)
-        """See BaseExecutor.Do. Without a blessing nothing is pushed, and the artifact says so."""
+        """See BaseExecutor.Do. Without both blessings nothing is pushed, and the artifact says so."""
         pushed = artifact_utils.get_single_instance(output_dict[standard_component_specs.PUSHED_MODEL_KEY])
         if not self.CheckBlessing(input_dict):
             self._MarkNotPushed(pushed)
             return
-        destination = pusher_pb2.PushDestination()
-        proto_utils.json_to_proto(exec_properties[standard_component_specs.PUSH_DESTINATION_KEY], destination)
-        base = Path(destination.filesystem.base_directory)
-        version = push(Path(self.GetModelPath(input_dict)), base)
-        self._MarkPushed(pushed, pushed_destination=str(base / version), pushed_version=version)
-        # The artifact points to the served copy; a second one would double the space.
-        Path(pushed.uri, "pushed.json").write_text(json.dumps({"path": str(base / version), "version": version}))
+        base: str = exec_properties["base_directory"]
+        manifest = self._manifest(input_dict, exec_properties, withdrawn_now(base))
+        pushed.set_string_custom_property(MODEL_DIGEST, manifest.digest)
+        if manifest.digest in manifest.withdrawn:
+            self._MarkNotPushed(pushed)
+            pushed.set_string_custom_property(NOT_PUSHED, "it was rolled back; `longhaul rollback --to` brings it back")
+            return
+        elsewhere = Push.model_validate_json(exec_properties["elsewhere"])
+        model: str = self.GetModelPath(input_dict)
+        if base.startswith("gs://"):
+            version = publish_to_bucket(model, base, manifest, elsewhere).version
+        else:
+            version = publish(Path(model), Path(base), manifest, elsewhere).version
+        self._MarkPushed(pushed, pushed_destination=f"{base}/{version}", pushed_version=str(version))
+        # A second copy in the artifact would double the space.
+        note = json.dumps({"path": f"{base}/{version}", "version": str(version)})
+        io_utils.write_string_file(f"{pushed.uri}/pushed.json", note)
+
+    def _manifest(self, input_dict: Any, exec_properties: dict[str, Any], withdrawn: tuple[str, ...]) -> Manifest:
+        inputs = {key: artifact_utils.get_single_instance(value) for key, value in input_dict.items()}
+        table = FeatureTable.from_dict(json.loads(exec_properties["features"]))
+        schema_text = io_utils.read_bytes_file(io_utils.get_only_uri_in_dir(inputs["schema"].uri))
+        checked = InfraVerdict.from_json(_read_json(f"{inputs['infra_blessing'].uri}/{INFRA_FILE}"))
+        return Manifest(
+            pipeline=exec_properties["pipeline"],
+            run_id=(self._context and self._context.pipeline_run_id) or "",
+            pushed=now(),
+            pushed_by=pusher(),
+            artifacts={key: artifact.id for key, artifact in inputs.items()},
+            spans=tuple(_read_json(f"{inputs['examples'].uri}/{SUMMARY_FILE}")["spans"]),
+            schema_digest=hashlib.sha256(schema_text).hexdigest(),
+            inputs=inputs_of(table),
+            task=table.label.task,
+            classes=table.label.classes,
+            metrics=_read_json(f"{inputs['evaluation'].uri}/{VERDICT_FILE}")["metrics"],
+            files=checked.files,
+            withdrawn=withdrawn,
+        )
 
 
-def push(model: Path, base: Path) -> str:
-    """Copies the SavedModel folder `model` to a new version below `base`, atomically; returns the version."""
-    base.mkdir(parents=True, exist_ok=True)
-    for leftover in base.glob(".incoming-*"):  # of a push that was killed
-        shutil.rmtree(leftover)
-    version = str(max(int(time.time()), 1 + max(versions(base), default=0)))
-    incoming = base / f".incoming-{version}"
-    try:
-        shutil.copytree(model, incoming)
-        _flush_to_disk(incoming)
-        incoming.rename(base / version)
-    except BaseException:  # a full disk, Ctrl-C
-        shutil.rmtree(incoming, ignore_errors=True)
-        raise
-    return version
+def _read_json(path: str) -> Any:
+    return json.loads(io_utils.read_string_file(path))
 
 
-def _flush_to_disk(folder: Path) -> None:
-    """Else a power cut after the rename could leave a version with empty files."""
-    for path in [folder, *folder.rglob("*")]:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+class PusherSpec(component_spec.ComponentSpec):
+    """Stock Pusher's inputs, and those that the manifest is about."""
+
+    PARAMETERS: ClassVar = {
+        name: component_spec.ExecutionParameter(type=str)
+        for name in ("pipeline", "base_directory", "features", "elsewhere")
+    }
+    INPUTS: ClassVar = {
+        "examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
+        "schema": component_spec.ChannelParameter(type=standard_artifacts.Schema),
+        "model": component_spec.ChannelParameter(type=standard_artifacts.Model),
+        "evaluation": component_spec.ChannelParameter(type=standard_artifacts.ModelEvaluation),
+        "model_blessing": component_spec.ChannelParameter(type=standard_artifacts.ModelBlessing),
+        "infra_blessing": component_spec.ChannelParameter(type=standard_artifacts.InfraBlessing),
+    }
+    OUTPUTS: ClassVar = {
+        standard_component_specs.PUSHED_MODEL_KEY: component_spec.ChannelParameter(type=standard_artifacts.PushedModel)
+    }
+    TYPE_ANNOTATION = Deploy
 
 
-class Pusher(component.Pusher):
-    """Component: `pushed_model`, with the version that now serves."""
+class Pusher(base_component.BaseComponent):
+    """Component: `pushed_model`, with the version that now serves.
 
+    Args:
+        base_directory: where the server looks for versions; text, or a RuntimeParameter of Vertex AI.
+        features: the FeatureTable as plain data.
+        elsewhere: where the model goes besides.
+    """
+
+    SPEC_CLASS = PusherSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
+
+    def __init__(
+        self, *, pipeline: str, base_directory: Any, features: dict[str, Any], elsewhere: Push, **inputs: Any
+    ) -> None:
+        super().__init__(
+            PusherSpec(
+                pipeline=pipeline,
+                base_directory=base_directory,
+                features=json.dumps(features, sort_keys=True),
+                elsewhere=elsewhere.model_dump_json(),
+                pushed_model=channel.Channel(type=standard_artifacts.PushedModel),
+                **inputs,
+            )
+        )

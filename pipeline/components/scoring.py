@@ -10,7 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +30,15 @@ from pipeline.data.csv_text import csv_lines
 from pipeline.data.lists import serialized_examples
 from pipeline.data.predicted_columns import predicted_columns, predicted_names
 from pipeline.data.shards import ROW_GROUP_ROWS, ParquetShard
+from pipeline.durable import flush_file
 from pipeline.errors import ConfigError, DataError
+from pipeline.unfinished import OUTCOME
 from trainer.features import FeatureTable
 
 _BATCH_ROWS = 4096
 """What the model is given at once: beyond some thousands more rows make nothing faster."""
+_BATCH_CELLS = 1 << 21
+"""The same in rows times features: of a wide table few rows are much work."""
 _MAX_CELLS = 1 << 23
 """What is read at once, in rows times columns: a bound on memory for wide tables."""
 _EXACT_INT = 2**53
@@ -59,6 +63,24 @@ class Scoring:
     features: Mapping[str, ColumnType]
     verbatim: bool
     as_csv: bool
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was written of a fragment: its rows, and of the predictions either `classes` (rows of each) or `values`
+    (least, greatest, sum).
+
+    Attributes:
+        shard: path of the file.
+        is_new: whether it was written now; else it was there from an interrupted prediction.
+    """
+
+    fragment: int
+    shard: str
+    rows: int
+    is_new: bool
+    classes: dict[str, int] = field(default_factory=dict)
+    values: tuple[float, float, float] = (math.inf, -math.inf, 0.0)
 
 
 def check_signature(model: str, table: FeatureTable) -> None:
@@ -93,39 +115,44 @@ def check_signature(model: str, table: FeatureTable) -> None:
 
 
 def score(
-    fragments: Sequence[source.Fragment], scoring: Scoring, folder: str, beam_arguments: Sequence[str]
-) -> list[dict[str, Any]]:
-    """Writes one shard per fragment that has rows into `folder`.
+    fragments: Sequence[source.Fragment], scoring: Scoring, folder: Path, beam_arguments: Sequence[str]
+) -> list[Outcome]:
+    """Writes one shard per fragment that has rows into `folder`; a fragment whose shard is finished is left alone.
 
     Returns:
-        In the order of the fragments, `shard` (its path) and `rows`, and of the predictions either `classes` (rows of
-        each) or `values` (least, greatest, sum).
+        In the order of the fragments, those that have rows.
 
     Raises:
         DataError: what a fragment holds cannot be scored.
     """
-    outcomes_file = f"{folder}/outcomes.json"
-    with beam.Pipeline(options=PipelineOptions(list(beam_arguments))) as pipeline:
-        _ = (
-            pipeline
-            | "ListFragments" >> beam.Create(list(enumerate(fragments)))
-            | "SpreadFragments" >> beam.Reshuffle()
-            | "ScoreFragment" >> beam.ParDo(_ScoreFragment(scoring, folder))
-            | "GatherOutcomes" >> beam.combiners.ToList()
-            | "WriteOutcomes" >> beam.Map(_write_json, outcomes_file)
-        )
-    with FileSystems.open(outcomes_file) as file:
-        outcomes: list[dict[str, Any]] = sorted(json.load(file), key=lambda outcome: outcome["fragment"])
+    waiting = [number for number in range(len(fragments)) if not _outcome_file(folder, number).exists()]
+    if waiting:
+        with beam.Pipeline(options=PipelineOptions(list(beam_arguments))) as pipeline:
+            _ = (
+                pipeline
+                | "ListFragments" >> beam.Create([(number, fragments[number]) for number in waiting])
+                | "SpreadFragments" >> beam.Reshuffle()
+                | "ScoreFragment" >> beam.ParDo(_ScoreFragment(scoring, folder))
+            )
+    outcomes = [json.loads(_outcome_file(folder, number).read_text()) for number in range(len(fragments))]
     for outcome in outcomes:
         if "problem" in outcome:
             raise DataError(*outcome["problem"])
-    return [outcome for outcome in outcomes if outcome["rows"]]
+    return [Outcome(is_new=outcome["fragment"] in waiting, **outcome) for outcome in outcomes if outcome["rows"]]
+
+
+def _outcome_file(folder: Path, number: int) -> Path:
+    """What became of a fragment; it is there when all else of it is."""
+    return folder / f"{number:06d}{OUTCOME}"
 
 
 class _ScoreFragment(beam.DoFn):
-    """(number, fragment) -> what was written of it. A DataError comes back as data: Beam would turn it to text."""
+    """(number, fragment) -> nothing; what was written of it, or a DataError, stands in its outcome file.
 
-    def __init__(self, scoring: Scoring, folder: str) -> None:
+    Beam would turn the error to text.
+    """
+
+    def __init__(self, scoring: Scoring, folder: Path) -> None:
         self._scoring = scoring
         self._folder = folder
 
@@ -134,22 +161,27 @@ class _ScoreFragment(beam.DoFn):
 
         self._model = tf.saved_model.load(self._scoring.model)
 
-    def process(self, numbered: tuple[int, source.Fragment]) -> Iterator[dict[str, Any]]:
+    def process(self, numbered: tuple[int, source.Fragment]) -> None:
         number, fragment = numbered
         try:
-            yield {"fragment": number} | self._write(f"{self._folder}/{number:06d}", fragment)
+            outcome = self._write(f"{self._folder}/{number:06d}", fragment)
         except DataError as problem:
-            yield {"fragment": number, "problem": [problem.what, problem.remedy]}
+            outcome = {"problem": [problem.what, problem.remedy]}
+        file = _outcome_file(self._folder, number)
+        part = file.with_suffix(".part")
+        part.write_text(json.dumps({"fragment": number, **outcome}))
+        part.replace(file)
 
     def _write(self, stem: str, fragment: source.Fragment) -> dict[str, Any]:
         label = self._scoring.table.label
         path = f"{stem}.{'csv' if self._scoring.as_csv else 'parquet'}"
+        at_once = max(1, min(_BATCH_ROWS, _BATCH_CELLS // len(self._scoring.features)))
         tally = _Tally(label.task == "regression")
         shard: _CsvShard | ParquetShard | None = None
         with ExitStack() as open_files:
             for passed, features in _rows(fragment, self._scoring):
                 scores = np.concatenate(
-                    [self._predict(features.slice(at, _BATCH_ROWS)) for at in range(0, features.num_rows, _BATCH_ROWS)]
+                    [self._predict(features.slice(at, at_once)) for at in range(0, features.num_rows, at_once)]
                 )
                 predicted = predicted_columns(label, scores)
                 batch = pa.RecordBatch.from_arrays(
@@ -163,6 +195,8 @@ class _ScoreFragment(beam.DoFn):
                     )
                 shard.write(batch)
                 tally.add(predicted[0])
+        if shard is not None:
+            flush_file(Path(path))
         return {"shard": path, **tally.to_json()}
 
     def _predict(self, features: pa.RecordBatch) -> npt.NDArray[Any]:
@@ -198,13 +232,14 @@ class _ScoreFragment(beam.DoFn):
 
 def _rows(fragment: source.Fragment, scoring: Scoring) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch]]:
     """Batches of the columns to pass on, and of the same rows' features in their stored types."""
-    rows = max(1, min(ROW_GROUP_ROWS, _MAX_CELLS // len(scoring.columns)))
+    both = {**scoring.columns, **scoring.features}
+    rows = max(1, min(ROW_GROUP_ROWS, _MAX_CELLS // len(both)))
     if scoring.verbatim:
         passed = source.read_verbatim(fragment, list(scoring.columns), rows)
         yield from zip(passed, source.read_fragment(fragment, scoring.features, rows), strict=True)
     else:
-        for batch in source.read_fragment(fragment, scoring.columns, rows):
-            yield _readable(batch, scoring.columns), batch.select(list(scoring.features))
+        for batch in source.read_fragment(fragment, both, rows):
+            yield _readable(batch.select(list(scoring.columns)), scoring.columns), batch.select(list(scoring.features))
 
 
 def _readable(batch: pa.RecordBatch, columns: Mapping[str, ColumnType]) -> pa.RecordBatch:
@@ -267,8 +302,3 @@ class _Tally:
     def to_json(self) -> dict[str, Any]:
         predicted = {"values": self._values} if self._is_regression else {"classes": self._classes}
         return {"rows": self._rows, **predicted}
-
-
-def _write_json(value: Any, path: str) -> None:
-    with FileSystems.create(path, "application/json") as file:
-        file.write(json.dumps(value).encode())

@@ -58,6 +58,7 @@ def find_files(pattern: str, spans: tuple[int, int] | None = None) -> list[Sourc
     Raises:
         DataError: nothing found, an empty file, or a file of unknown extension.
     """
+    pattern = _mounted(pattern)
     paths = _matches(pattern)
     matcher = _span_matcher(pattern)
     files: set[SourceFile] = set()
@@ -86,6 +87,15 @@ def find_files(pattern: str, spans: tuple[int, int] | None = None) -> list[Sourc
         if Path(file.path).stat().st_size == 0:
             raise DataError(f"{file.path} is empty (0 bytes)", "write the file again or remove it")
     return sorted(kept, key=lambda file: (file.span, file.path))
+
+
+def split_root(pattern: str) -> tuple[str, str]:
+    """The folder below which all files of a table lie, and the rest of the pattern: empty, or from '/' on."""
+    if "://" not in pattern and Path(pattern).is_dir():
+        return pattern.rstrip("/"), ""
+    parts = pattern.split("/")
+    literal = next((i for i, part in enumerate(parts) if SPAN in part or "*" in part), len(parts) - 1)
+    return "/".join(parts[:literal]), "/" + "/".join(parts[literal:])
 
 
 def file_states(files: Sequence[SourceFile]) -> list[tuple[str, int, int]]:
@@ -209,6 +219,12 @@ def _kind(path: str) -> str:
         if path.endswith(extension):
             return extension.split(".")[1]
     raise DataError(f"{path} has an unknown extension", f"convert or rename the file; {_KNOWN}")
+
+
+def _mounted(pattern: str) -> str:
+    """Steps on Vertex AI find every bucket that they may read below /gcs
+    (https://cloud.google.com/vertex-ai/docs/training/cloud-storage-file-system)."""
+    return pattern.replace("gs://", "/gcs/", 1) if Path("/gcs").is_dir() else pattern
 
 
 def _matches(pattern: str) -> list[str]:

@@ -25,6 +25,7 @@ from pipeline.data.source import (
     plan_fragments,
     read_fragment,
     span_of,
+    split_root,
 )
 from pipeline.errors import DataError
 
@@ -557,3 +558,21 @@ def test_tfrecord_errors_name_file_feature_and_record(tmp_path: Path) -> None:
     assert "cut.tfrecord cannot be read: truncated record" in message
     assert "{{" not in message
     assert "corrupted record" in error(infer, write(tmp_path / "no.tfrecord", b"not a record file at all"))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "root", "below"),
+    [
+        ("gs://bucket/flights/span-{SPAN}/*.parquet", "gs://bucket/flights", "/span-{SPAN}/*.parquet"),
+        ("/data/cats.csv", "/data", "/cats.csv"),
+        ("/data/*/cats.csv", "/data", "/*/cats.csv"),
+        ("/data/cats[1]/cats.csv", "/data/cats[1]", "/cats.csv"),
+    ],
+)
+def test_a_pattern_falls_into_a_folder_and_what_is_below_it(pattern: str, root: str, below: str) -> None:
+    assert split_root(pattern) == (root, below)
+    assert root + below == pattern
+
+
+def test_all_of_a_folder_is_the_folder_itself(tmp_path: Path) -> None:
+    assert split_root(f"{tmp_path}/") == (str(tmp_path), "")

@@ -20,6 +20,9 @@ import yaml
 from pipeline.config import load
 from pipeline.lineage.runs import Run, StepState, find_run, list_runs
 from pipeline.lineage.store import open_store
+from pipeline.push.publish import publish
+from pipeline.sections import Push
+from tests.push.models import a_manifest, a_model
 
 ROOT = Path(__file__).parents[2]
 ROWS = 200
@@ -362,8 +365,8 @@ def test_every_failure_is_one_line_in_the_list_of_runs_and_a_good_table_runs_aft
 
     listing = good.longhaul("runs", "--config", good.config, "--workspace", good.workspace)
     header, *lines = listing.text.splitlines()
-    assert header.split() == ["run", "started", "(UTC)", "status", "seconds", "reason"]
-    assert lines[0].split()[:1] + lines[0].split()[3:4] == [newest.run_id, "complete"]
+    assert header.split()[:2] + header.split()[-1:] == ["run", "status", "outcome"]
+    assert lines[0].split()[:2] == [newest.run_id, "complete"]
     assert lines[1].startswith(before.run_id)
     assert lines[1].rstrip().endswith("label 'answer' is constant: 'no' in every row")
     assert all(" failed " in line and len(line) <= 120 for line in lines[1:])
@@ -460,24 +463,26 @@ def test_a_disk_that_fills_up_in_a_later_step(fresh: Place, disk: Path) -> None:
     outcome = fresh.run("--to", "Transform")
     assert (outcome.code, only_message(outcome.text)) == (2, disk_is_full(fresh.workspace))
     assert {path.parts[-3] for path in set(fresh.outputs()) - set(before)} <= {"CuratedSchema"}  # which was done
-    before_it = {"CuratedSchema": DONE, INGESTION: CACHED, "SeenSpans": DONE}
-    assert fresh.latest() == ("failed", before_it | {"StatisticsGen": FAILED})
+    status, states = fresh.latest()
+    assert status == "failed"
+    assert FAILED in states.values()  # in which steps depends on what ran beside them; tests/faults fills each
+    assert set(states.values()) <= {DONE, CACHED, FAILED}
+    assert "Transform" not in states
     assert fresh.runs()[0].reason == disk_is_full(fresh.workspace)
     ballast.unlink()
     assert fresh.run("--to", "Transform").code == 0
     done = dict.fromkeys(["StatisticsGen", "ExampleValidator", "DataGate", "Transform"], DONE)
-    assert fresh.latest() == ("complete", before_it | done | {"CuratedSchema": CACHED})
+    status, after = fresh.latest()
+    assert status == "complete"
+    assert after.items() >= (done | {INGESTION: CACHED}).items()
+    assert all(after[node] is CACHED for node, state in states.items() if state is DONE and node != "SeenSpans")
 
 
 @pytest.mark.slow
 def test_a_push_that_fills_the_disk_leaves_nothing_to_serve(disk: Path, tmp_path: Path) -> None:
-    from pipeline.components.pusher import push
-
-    model = tmp_path / "model"
-    model.mkdir()
-    (model / "saved_model.pb").write_bytes(bytes(5 << 20))
+    model = a_model(tmp_path / "model", bytes(5 << 20))
     with pytest.raises(OSError, match="No space left on device"):
-        push(model, disk / "serving")
+        publish(model, disk / "serving", a_manifest(model), Push())
     assert list((disk / "serving").iterdir()) == []
     assert shutil.disk_usage(disk).free > 3 << 20
 
@@ -488,7 +493,8 @@ def test_a_metadata_store_that_is_not_one(fresh: Place) -> None:
     store.write_text("these are not the records you are looking for\n" * 100)
     expected = (
         f"ML Metadata at {store} cannot be opened: file is not a database\n  Remedy: "
-        "check the file's permissions and the disk; move a damaged file away to start lineage anew"
+        "check the file's permissions and the disk; move a damaged file away, and the folder `artifacts` with it, "
+        "to start lineage anew"
     )
     assert fresh.refused() == expected
     runs = fresh.longhaul("runs", "--config", fresh.config, "--workspace", fresh.workspace)
@@ -559,9 +565,11 @@ def test_a_second_run_on_one_workspace(fresh: Place) -> None:
     ) as other:
         assert other.stdout
         other.stdout.readline()  # it has the lock
-        assert fresh.refused() == (
-            f"another run (process {other.pid}) is at work in {fresh.workspace}\n"
-            "  Remedy: wait for it, or give this run another --workspace"
+        refusal = fresh.refused()
+        assert refusal.startswith(f"another run (process {other.pid}, since 20")
+        assert refusal.endswith(
+            f") is at work in {fresh.workspace}\n"
+            "  Remedy: wait for it (`longhaul run --wait` does), or give this run another --workspace"
         )
         other.kill()
     fresh.table.unlink()
@@ -576,11 +584,11 @@ def test_ctrl_c_while_a_step_is_at_work(fresh: Place) -> None:
     while not any(fresh.workspace.glob(f"artifacts/{INGESTION}/examples/*/Split-train/*")):
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
-    assert f"another run (process {process.pid}) is at work" in only_message(fresh.run().text)
+    assert f"another run (process {process.pid}, since 20" in only_message(fresh.run().text)
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert errors == "longhaul: stopped from the keyboard; run again to go on after the last finished step\n"
+    assert errors == "longhaul: stopped from the keyboard; `longhaul resume` goes on after the last finished step\n"
 
     run = fresh.runs()[0]
     assert (run.status, run.reason) == ("interrupted", "interrupted from the keyboard")

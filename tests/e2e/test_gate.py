@@ -23,7 +23,7 @@ from pipeline.lineage.store import open_store
 pytestmark = pytest.mark.slow
 
 COLUMNS = ["scheduled_departure", "carrier", "origin", "distance_miles", "humidity_pct", "late"]
-BEHIND = {"Transform", "Trainer", "Evaluator", "Pusher"}
+BEHIND = {"Transform", "Trainer", "Evaluator", "InfraCheck", "Pusher"}
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import fcntl
 import json
+import os
 import random
 import re
 import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +31,7 @@ from pipeline.lineage.store import open_store
 
 pytestmark = pytest.mark.slow
 
+ROOT = Path(__file__).parents[2]
 LABELS = {"again": "binary", "size": "multiclass", "price": "regression"}
 CITIES = ["Paris, France", 'the "Big" Apple', "Köln", "two\nlines"]
 COLUMNS = ["order", "city, town", "zip", "member?", "came", "weight (kg)", *LABELS]
@@ -294,6 +300,7 @@ def test_a_script_gets_json(predict: Callable[..., str], model: Model, tmp_path:
         "output": f"{tmp_path}/scored.csv",
         "model": str(model.folder),
         "rows": 50,
+        "resumed_rows": 0,
         "columns": ADDED,
         "classes": None,
         "values": {},
@@ -346,6 +353,126 @@ def test_tfrecord(predict: Callable[..., str], model: Model, tmp_path: Path) -> 
     np.testing.assert_allclose(scored["probability_again_yes"].to_numpy(), expected, atol=1e-6)
 
 
+# What is interrupted
+
+
+def parts(output: Path) -> list[Path]:
+    """What finished parts of an output say of themselves."""
+    return sorted(output.parent.glob(f".{output.name}.*/*.json"))
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """600 rows in six files, each of which is one part of the work."""
+    (tmp_path / "new").mkdir()
+    write_parts(tmp_path / "new", ORDERS)
+    return tmp_path / "new"
+
+
+def write_parts(folder: Path, rows: list[dict[str, str]]) -> None:
+    for number in range(6):
+        pq.write_table(as_parquet(rows[100 * number : 100 * (number + 1)]), folder / f"{number}.parquet")
+
+
+@pytest.fixture
+def interrupted(
+    longhaul: Callable[..., Any], model: Model, table: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[Path], None]:
+    """`interrupted(output)` scores the table until it breaks down in the fifth of six parts."""
+    from pipeline.components.scoring import _ScoreFragment
+
+    write = _ScoreFragment._write
+
+    begun: list[str] = []
+
+    def break_down(self: Any, stem: str, fragment: Any) -> Any:
+        begun.append(stem)
+        if len(begun) >= 5:
+            raise RuntimeError("the power went")
+        return write(self, stem, fragment)
+
+    def call(output: Path) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(_ScoreFragment, "_write", break_down)
+            outcome = longhaul("predict", table, "--output", output, "--config", model.config)
+        assert outcome.code == 70, outcome.text
+        assert len(parts(output)) == 4
+        assert not output.exists()
+
+    return call
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv"])
+def test_an_interrupted_prediction_goes_on_after_its_finished_parts(
+    predict: Callable[..., str], interrupted: Callable[[Path], None], table: Path, tmp_path: Path, suffix: str
+) -> None:
+    output = tmp_path / f"scored.{suffix}"
+    interrupted(output)
+    finished = {part: part.stat().st_mtime_ns for part in parts(output)}
+    rows = 100 * len(finished)
+    assert f"; {rows} were finished before\n" in predict(table, output)
+    predict(table, tmp_path / f"whole.{suffix}")
+    assert output.read_bytes() == (tmp_path / f"whole.{suffix}").read_bytes()
+
+
+@pytest.mark.parametrize("change", ["the table", "the model", "the columns"])
+def test_parts_of_something_else_are_never_used(
+    predict: Callable[..., str], interrupted: Callable[[Path], None], model: Model, table: Path, tmp_path: Path,
+    change: str,
+) -> None:  # fmt: skip
+    output = tmp_path / "scored.parquet"
+    interrupted(output)
+    flags: list[str | Path] = []
+    if change == "the table":
+        write_parts(table, ORDERS[::-1])
+    elif change == "the model":
+        other = shutil.copytree(model.folder, tmp_path / "other")
+        (other / "fingerprint.pb").unlink()
+        flags = ["--model", other]
+    else:
+        flags = ["--key", "order"]
+    assert "finished before" not in predict(table, output, *flags)  # which also sees that nothing is left
+    assert len(pq.read_table(output)) == 600
+
+
+def test_a_killed_prediction_goes_on(predict: Callable[..., str], model: Model, tmp_path: Path) -> None:
+    for number in range(150):
+        write_csv(tmp_path / f"new-{number:03d}.csv", ORDERS[:200])
+    output = tmp_path / "scored.parquet"
+    command = ["predict", str(tmp_path / "new-*.csv"), "--output", str(output), "--config", str(model.config)]
+    working = subprocess.Popen([sys.executable, "-m", "pipeline.cli", *command], cwd=ROOT, stdout=subprocess.DEVNULL)
+    while len(parts(output)) < 3:
+        assert working.poll() is None
+        time.sleep(0.01)
+    working.kill()
+    working.wait()
+    finished = len(parts(output))
+    assert 3 <= finished < 150
+    assert not output.exists()
+    assert f"; {200 * finished:,} were finished before\n" in predict(tmp_path / "new-*.csv", output)
+    scored = pq.read_table(output)
+    assert scored["order"].to_pylist() == list(range(200)) * 150
+    expected = np.tile(model.asked(ORDERS[:200])["prediction"][:, 0], 150)
+    np.testing.assert_allclose(scored["probability_again_yes"].to_numpy(), expected, atol=1e-6)
+
+
+def test_two_who_write_one_output_do_not_meet(
+    longhaul: Callable[..., Any], model: Model, interrupted: Callable[[Path], None], table: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "scored.csv"
+    interrupted(output)
+    (folder,) = output.parent.glob(f".{output.name}.*")
+    lock = os.open(folder / "lock", os.O_RDWR)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        outcome = longhaul("predict", table, "--output", output, "--config", model.config)
+    finally:
+        os.close(lock)
+    assert outcome.code == 2
+    assert f"another process is writing {output}" in outcome.text
+    assert parts(output)
+
+
 # What is refused
 
 
@@ -388,6 +515,13 @@ def test_a_wrong_value_is_shown_with_its_line_wherever_it_stands(refused: Callab
 def test_a_table_that_is_not_there_is_refused(refused: Callable[..., str], tmp_path: Path) -> None:
     message = refused(tmp_path / "new.csv", tmp_path / "scored.csv")
     assert message == f"{tmp_path}/new.csv does not exist\n  Remedy: correct the path"
+
+
+def test_a_key_that_is_no_column_is_refused(refused: Callable[..., str], tmp_path: Path) -> None:
+    table = write_csv(tmp_path / "new.csv", ORDERS[:5])
+    assert refused(table, tmp_path / "scored.csv", "--key", "ordr") == (
+        "--key ordr: the table has no such column; the nearest names are 'order'\n  Remedy: name a column of the table"
+    )
 
 
 def test_an_output_is_overwritten_by_force_only(

@@ -13,10 +13,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from google.protobuf import text_format
 
 from pipeline.config import REFERENCE, PipelineConfig, load
-from pipeline.data.schema_types import read_schema
+from pipeline.lineage.process import Process
 from pipeline.lineage.runs import RUN_CONTEXT, Run, StepState, find_run
 from pipeline.lineage.store import open_store
 
@@ -27,23 +26,23 @@ LOADING = "loading TensorFlow"
 
 
 @pytest.fixture(scope="module")
-def config_file(flights: Path, tmp_path_factory: pytest.TempPathFactory, longhaul: Callable[..., Any]) -> Path:
+def config_file(
+    flights: Path,
+    narrow_schema: Callable[..., Path],
+    tmp_path_factory: pytest.TempPathFactory,
+    longhaul: Callable[..., Any],
+) -> Path:
     """A pipeline of a few columns and months, run once."""
     folder = tmp_path_factory.mktemp("unchanged")
     for month in ("01", "02", "11"):
         shutil.copytree(flights / f"span-{month}", folder / "table" / f"span-{month}")
     names = pq.read_schema(folder / "table" / "span-01" / "flights.parquet").names
-    schema = read_schema(load().schema_file)
-    kept = [feature for feature in schema.feature if feature.name in COLUMNS]
-    del schema.feature[:]
-    schema.feature.extend(kept)
-    (folder / "schema.pbtxt").write_text(text_format.MessageToString(schema))
     document = yaml.safe_load(REFERENCE.read_text()) | {
         "data": {
             "path": str(folder / "table" / "span-{SPAN}" / "*.parquet"), "label": "late", "task": "binary",
             "drop": [name for name in names if name not in COLUMNS],
         },
-        "schema": {"file": str(folder / "schema.pbtxt")},
+        "schema": {"file": str(narrow_schema(folder / "schema.pbtxt", COLUMNS))},
         "workspace": str(folder / "workspace"),
         "features": {"exclude": ["scheduled_departure"]},
         "trainer": {"hidden_units": [8], "epochs": 1},
@@ -97,7 +96,7 @@ def test_it_is_recorded_as_tfx_would_and_needs_no_tensorflow(config_file: Path, 
     assert second.artifacts == first.artifacts
     assert second.verdict == first.verdict
     assert record(config, second) == record(config, first)
-    assert second.properties == first.properties
+    assert second.properties | {"process": ""} == first.properties | {"process": ""}
 
 
 def test_tfx_goes_on_from_such_a_run(config_file: Path, config: PipelineConfig, longhaul: Callable[..., Any]) -> None:
@@ -106,6 +105,39 @@ def test_tfx_goes_on_from_such_a_run(config_file: Path, config: PipelineConfig, 
     outcome = longhaul("run", "--config", config_file, "--from", "Evaluator")
     assert outcome.code == 0, outcome.text
     assert latest(config).verdict == repeated.verdict
+
+
+def test_an_approval_of_the_same_schema_is_told(
+    config_file: Path, config: PipelineConfig, longhaul: Callable[..., Any]
+) -> None:
+    assert longhaul("run", "--config", config_file).code == 0
+    before = latest(config).properties
+    assert (before["schema_version"], before["schema_review"]) == ("1", "as first seen, not reviewed")
+    approval = ("--as-is", "--reviewer", "Ann", "--note", "as it should be")
+    assert longhaul("schema", "approve", *approval, "--config", config_file).code == 0
+    outcome = longhaul("run", "--config", config_file)
+    assert LOADING not in outcome.text
+    approved = {"schema_version": "2", "schema_review": "approved by Ann"}
+    assert latest(config).properties == before | approved
+
+
+def test_what_is_said_of_one_run_is_not_repeated(
+    config_file: Path, config: PipelineConfig, longhaul: Callable[..., Any]
+) -> None:
+    assert longhaul("run", "--config", config_file).code == 0
+    store = open_store(config)
+    last = store.get_context_by_type_and_name(RUN_CONTEXT, latest(config).run_id)
+    for key in ("pinned", "resumes", "process"):
+        last.custom_properties[key].string_value = "of the last one"
+    store.put_contexts([last])
+    outcome = longhaul("run", "--config", config_file.rename(config_file.with_name("moved.yaml")))
+    config_file.with_name("moved.yaml").rename(config_file)
+    assert LOADING not in outcome.text
+    own = latest(config).properties
+    assert "pinned" not in own
+    assert own["resumes"] == ""
+    assert own["process"] == Process.current().to_json()
+    assert own["config_file"] == str(config_file.with_name("moved.yaml"))
 
 
 @pytest.mark.parametrize("change", ["--no-cache", "a table", "an artifact", "the served model", "the schema"])

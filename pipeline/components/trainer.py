@@ -1,0 +1,40 @@
+"""Trainer that tells ML Metadata what the model was made of: its hyperparameters, and the examples that it saw."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tfx.components.trainer import component
+from tfx.components.trainer import executor as trainer_executor
+from tfx.dsl.components.base import executor_spec
+from tfx.types import artifact_utils, standard_component_specs
+from tfx.utils import io_utils
+
+from pipeline.components.base_model import EXAMPLES_ID
+from trainer.hyperparameters import HYPERPARAMETERS_FILE
+
+HYPERPARAMETER = "hp."
+"""Prefix of a Model's custom properties, then a field of the configuration's `trainer` section; JSON text."""
+
+
+class Executor(trainer_executor.GenericExecutor):
+    """Trains as stock TFX does, and marks the model."""
+
+    def Do(self, input_dict: Any, output_dict: Any, exec_properties: dict[str, Any]) -> None:  # noqa: N802 (TFX's name)
+        """See BaseExecutor.Do."""
+        super().Do(input_dict, output_dict, exec_properties)
+        model = artifact_utils.get_single_instance(output_dict[standard_component_specs.MODEL_KEY])
+        examples = artifact_utils.get_single_instance(input_dict[standard_component_specs.EXAMPLES_KEY])
+        model.set_int_custom_property(EXAMPLES_ID, examples.id)
+        model_run = artifact_utils.get_single_uri(output_dict[standard_component_specs.MODEL_RUN_KEY])
+        used = json.loads(io_utils.read_string_file(f"{model_run}/{HYPERPARAMETERS_FILE}"))
+        for name, value in used.items():
+            # As JSON text: ML Metadata keeps six decimals of a number.
+            model.set_string_custom_property(f"{HYPERPARAMETER}{name}", json.dumps(value))
+
+
+class Trainer(component.Trainer):
+    """Component: `model` and `model_run`."""
+
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)

@@ -1,0 +1,163 @@
+"""The workspace: its disk, its lock, its store, and what crashes left in it."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import datetime
+from glob import glob
+from pathlib import Path
+
+from pipeline.config import PipelineConfig
+from pipeline.doctor.finding import Finding
+from pipeline.errors import PipelineError
+from pipeline.lineage.runs import Run, list_runs
+from pipeline.lineage.store import open_existing_store
+
+_LEAST_DISK_GB = 1
+_DISK_PER_TABLE = 10
+"""A run writes examples, statistics, scores and a model: the flights' take 4 times their tables."""
+_MOST_NAMED = 3
+
+
+def look(config: PipelineConfig) -> Iterator[Finding]:
+    """All of it."""
+    place = next(folder for folder in (config.root, *config.root.parents) if folder.exists())
+    try:
+        with tempfile.TemporaryFile(dir=place):  # file modes do not tell all, least of all to root
+            remedy = ""
+    except OSError as exc:
+        remedy = f"{place} cannot be written ({exc.strerror}); choose another with --workspace"
+    yield Finding("workspace", str(config.root), remedy)
+    yield _disk(config, place)
+    lock = config.root / ".lock"
+    is_free = True
+    if lock.exists():
+        is_free = _is_free(lock)
+        yield _lock(lock, is_free)
+    if config.metadata.url is None and not (config.root / "metadata.db").exists():
+        yield Finding("ML Metadata", "no store yet; the first run makes it")
+        return
+    try:
+        runs = list_runs(open_existing_store(config), config.name)
+    except PipelineError as exc:
+        yield Finding("ML Metadata", exc.what, exc.remedy)
+        return
+    kept = config.metadata.url or f"SQLite, schema version {_schema_version(config)}"
+    yield Finding("ML Metadata", f"{kept}, {len(runs)} runs of {config.name}")
+    yield _dead_runs(runs)
+    yield _clock(runs)
+    if is_free:  # what a run is about to record is unknown as well
+        yield _strays(config)
+
+
+def _disk(config: PipelineConfig, place: Path) -> Finding:
+    pattern = config.data_pattern.replace("{SPAN}", "*")
+    found = [Path(name) for name in glob(pattern)] if "://" not in pattern else []  # noqa: PTH207 (it is absolute)
+    files = [file for path in found for file in ([path] if path.is_file() else path.rglob("*"))]
+    tables_gb = sum(file.stat().st_size for file in files if file.is_file()) / 2**30
+    needed_gb = _LEAST_DISK_GB + _DISK_PER_TABLE * tables_gb
+    free_gb = shutil.disk_usage(place).free / 2**30
+    remedy = (
+        f"free some: a run on {tables_gb:.1f} GB of tables needs {needed_gb:.1f} GB; `longhaul gc` shows what can go"
+    )
+    return Finding("free disk", f"{free_gb:.0f} GB", "" if free_gb >= needed_gb else remedy)
+
+
+def _is_free(lock: Path) -> bool:
+    """Whether nobody holds the lock; a run that asks for it at the same instant would be refused."""
+    try:
+        descriptor = os.open(lock, os.O_RDONLY)
+    except OSError:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def _lock(lock: Path, is_free: bool) -> Finding:
+    """The system takes a lock from a process that ends, so one that is held has a holder."""
+    if is_free:
+        return Finding("lock", "free")
+    try:
+        pid = int(json.loads(lock.read_text())["pid"])
+    except (OSError, ValueError, TypeError, KeyError):
+        pid = -1
+    if Path(f"/proc/{pid}").exists():
+        return Finding("lock", f"process {pid} is at work in the workspace")
+    return Finding(
+        "lock",
+        "held, but the process that took it is not on this machine, or is gone",
+        f"`fuser -v {lock}` names the processes that it left here; end them",
+    )
+
+
+def _schema_version(config: PipelineConfig) -> str:
+    """Of the workspace's own store."""
+    with closing(sqlite3.connect(f"{(config.root / 'metadata.db').as_uri()}?mode=ro", uri=True)) as database:
+        (version,) = database.execute("SELECT schema_version FROM MLMDEnv").fetchone()
+    return str(version)
+
+
+def _dead_runs(runs: list[Run]) -> Finding:
+    dead = [run.run_id for run in runs if run.status == "died"]
+    if not dead:
+        return Finding("runs", "none was left open by a process that is gone")
+    return Finding(
+        "runs",
+        f"{_named(dead)} never ended: the process is gone",
+        "`longhaul resume` goes on with the last one; it, or `longhaul run`, closes their records",
+    )
+
+
+def _clock(runs: list[Run]) -> Finding:
+    """Against the newest run: a clock that was set back."""
+    now = datetime.now().astimezone()
+    began = [datetime.fromisoformat(run.started) for run in runs if run.started]
+    if began and max(began) > now:
+        return Finding(
+            "clock",
+            f"{now:%Y-%m-%d %H:%M:%S%z} is before the newest run ({max(began):%Y-%m-%d %H:%M:%S%z})",
+            "set the clock (`timedatectl set-ntp true`); runs are told apart and sorted by it",
+        )
+    return Finding("clock", f"{now:%Y-%m-%d %H:%M:%S%z}")
+
+
+def _strays(config: PipelineConfig) -> Finding:
+    """Folders that a crash left: half removed, half pushed, or made by a step that never got on record."""
+    halves = [(config.root / "artifacts", "*/*/.removing-*"), (config.root / "serving", "*/.removing-*")]
+    halves += [(config.root / "serving", "*/.incoming-*")]
+    found = [folder for place, pattern in halves for folder in place.glob(pattern)]
+    if config.metadata.url is None:
+        with closing(sqlite3.connect(f"{(config.root / 'metadata.db').as_uri()}?mode=ro", uri=True)) as database:
+            known = {Path(uri) for (uri,) in database.execute("SELECT uri FROM Artifact")}
+        made = (config.root / "artifacts").glob("*/*/*")
+        strays = {one for one in made if one.name.isdigit() and one.is_dir()} - known
+        places = {Path(*one.parts[-4:]): one for one in known}
+        if moved := next((one for one in sorted(strays) if one.relative_to(config.root) in places), None):
+            before = places[moved.relative_to(config.root)].parents[3]
+            return Finding(
+                "left-overs",
+                f"the workspace was moved or copied from {before}, and its records name the folders there",
+                "move it back; `longhaul export` and `import` carry runs elsewhere",
+            )
+        found += strays
+    if not found:
+        return Finding("left-overs", "none")
+    names = _named([str(folder.relative_to(config.root)) for folder in sorted(found)])
+    return Finding("left-overs", f"{names}: nothing on record uses them", "`longhaul gc --apply` removes them")
+
+
+def _named(names: list[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(names[:_MOST_NAMED]) + more

@@ -1,0 +1,108 @@
+"""Tells people how a run ended: a webhook, a command of theirs, or both."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from urllib.parse import urlsplit
+
+from pipeline.sections import Ending, Notify
+
+
+@dataclass(frozen=True)
+class News:
+    """What is told; sent as a JSON object with these keys.
+
+    Attributes:
+        ending: how the run ended.
+        run_id: "" if it ended before it was on record.
+        reason: why, one reason a line; "" of a run that got through.
+        metrics: overall, of the run's model.
+        pushed_version: of the model that it pushed, or "".
+        report, log: files in the workspace, or "".
+    """
+
+    pipeline: str
+    ending: Ending
+    run_id: str = ""
+    reason: str = ""
+    started: str = ""
+    seconds: float = 0.0
+    metrics: dict[str, float] = field(default_factory=dict)
+    pushed_version: str = ""
+    workspace: str = ""
+    report: str = ""
+    log: str = ""
+
+
+def notify(settings: Notify, news: News) -> Iterator[str]:
+    """Tells the news where the settings say so; yields a sentence about each that could not be told it. Addresses of
+    webhooks stand in none of them."""
+    if news.ending not in settings.on:
+        return
+    body = json.dumps(asdict(news)).encode()
+    if (settings.webhook or settings.webhook_env) and (problem := _post(settings, body)):
+        yield f"notify.{'webhook_env' if settings.webhook_env else 'webhook'}: {problem}"
+    if settings.command and (problem := _call(settings, body)):
+        yield f"notify.command: {settings.command[0]} {problem}"
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """A redirected POST would arrive as a GET, and empty."""
+
+    def redirect_request(self, *_: object) -> None:
+        return None
+
+
+def _post(settings: Notify, body: bytes) -> str:
+    address = settings.webhook or os.environ.get(settings.webhook_env or "", "").strip()
+    if not address:
+        return f"the environment variable {settings.webhook_env} is not set"
+    try:
+        if urlsplit(address).scheme not in ("http", "https"):
+            raise ValueError
+        request = urllib.request.Request(address, body, {"Content-Type": "application/json"})
+        urllib.request.build_opener(_NoRedirects).open(request, timeout=settings.timeout_s).close()
+    except urllib.error.HTTPError as exc:
+        exc.close()
+        return f"the receiver answered {exc.code} {http.client.responses.get(exc.code, '')}".rstrip()
+    except urllib.error.URLError as exc:
+        return f"not reached ({getattr(exc.reason, 'strerror', None) or type(exc.reason).__name__})"
+    except OSError as exc:
+        return f"no answer ({exc.strerror or type(exc).__name__})"
+    except (ValueError, http.client.HTTPException):  # what they say holds the address
+        return "no address that a POST could go to, or no answer in HTTP"
+    return ""
+
+
+def _call(settings: Notify, body: bytes) -> str:
+    with tempfile.TemporaryFile() as chatter:
+        try:
+            command = subprocess.Popen(
+                settings.command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=chatter,
+                start_new_session=True,  # what it starts can then be stopped with it
+            )
+        except OSError as exc:
+            return f"cannot be started ({exc.strerror})"
+        try:
+            command.communicate(body, settings.timeout_s)
+        except subprocess.TimeoutExpired:
+            os.killpg(command.pid, signal.SIGKILL)
+            command.wait()
+            return f"was stopped after {settings.timeout_s:g} s"
+        chatter.seek(0)
+        said = chatter.read().decode(errors="replace").strip().splitlines()
+    if command.returncode == 0:
+        return ""
+    return f"ended with {command.returncode}" + (f": {said[-1][:200]}" if said else "")

@@ -1,0 +1,118 @@
+"""Tells others of a run that has ended: a catalogue (`observe`), people (`notify`).
+
+Whatever goes wrong in it is a warning. Nothing is sent that the configuration does not ask for.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from rich.markup import escape
+
+from pipeline.config import PipelineConfig
+from pipeline.errors import PipelineError
+from pipeline.infra.verdict import InfraVerdict
+from pipeline.lineage.runs import Run, find_run
+from pipeline.lineage.store import open_existing_store
+from pipeline.notify import News, notify
+from pipeline.sections import Ending
+
+
+@dataclass
+class Told:
+    """What the caller lets know.
+
+    Attributes:
+        run_id: of the run, once it has one.
+    """
+
+    run_id: str = ""
+
+
+@contextmanager
+def told(config: PipelineConfig, console: Any) -> Iterator[Told]:
+    """Tells how the run went that ends with the block; one that was interrupted is not told of."""
+    about = Told()
+    try:
+        yield about
+    except Exception as exc:
+        _tell(config, about, console, exc)
+        raise
+    _tell(config, about, console, None)
+
+
+def _tell(config: PipelineConfig, about: Told, console: Any, error: Exception | None) -> None:
+    people = config.notify
+    if not (config.observe.openlineage_url or people.webhook or people.webhook_env or people.command):
+        return
+    try:
+        warnings = list(_warnings(config, about, error))
+    except Exception as exc:
+        warnings = [f"nobody could be told of the run ({type(exc).__name__})"]
+    log = config.root / "logs" / f"{about.run_id}.log"
+    for warning in warnings:
+        console.print(f"[yellow]Warning[/]   {escape(warning)}", soft_wrap=True)
+    if warnings and log.exists():
+        with suppress(OSError), log.open("a") as file:
+            file.writelines(f"{warning}\n" for warning in warnings)
+
+
+def _warnings(config: PipelineConfig, about: Told, error: Exception | None) -> Iterator[str]:
+    run = None
+    if about.run_id:
+        with suppress(PipelineError):  # it may have ended before it was on record
+            run = find_run(open_existing_store(config), config.name, about.run_id)
+    if run and config.observe.openlineage_url:
+        yield from _export(config, run)
+    yield from notify(config.notify, news(config, run, error))
+
+
+def _export(config: PipelineConfig, run: Run) -> Iterator[str]:
+    from pipeline.lineage.openlineage import events
+    from pipeline.lineage.openlineage_export import send
+
+    told = events(open_existing_store(config), run)
+    taken = send(told, config.observe.openlineage_url or "", os.environ.get(config.observe.openlineage_key_env, ""))
+    if taken < len(told):
+        yield f"observe.openlineage_url: the catalogue took {taken} of {len(told)} events"
+
+
+def news(config: PipelineConfig, run: Run | None, error: Exception | None = None) -> News:
+    """What there is to tell of a run, or of an error that came before it."""
+    if run is None:
+        reason = error.what if isinstance(error, PipelineError) else f"{type(error).__name__}: {error}"
+        return News(config.name, "failed", reason=reason[:2000], workspace=str(config.root))
+    from pipeline.reports.page import page_path
+
+    ending, reasons = _ending(run, error)
+    page, log = page_path(config, run.run_id), config.root / "logs" / f"{run.run_id}.log"
+    return News(
+        pipeline=config.name,
+        ending=ending,
+        run_id=run.run_id,
+        reason="\n".join(reasons),
+        started=run.started,
+        seconds=round(run.seconds, 3),
+        metrics={name: value for name, value in (run.verdict or {}).get("metrics", {}).items() if value is not None},
+        pushed_version=run.properties.get("pushed_version", ""),
+        workspace=str(config.root),
+        report=str(page) if page.exists() else "",
+        log=str(log) if log.exists() else "",
+    )
+
+
+def _ending(run: Run, error: Exception | None) -> tuple[Ending, list[str]]:
+    """How the run ended, and why."""
+    if error is not None or run.status == "failed":
+        return "failed", [run.reason or str(error)]
+    if run.status == "blocked":
+        return "blocked", [run.reason]
+    if run.verdict and not run.verdict["blessed"]:
+        return "not_blessed", run.verdict["failures"]
+    if run.infra_verdict and not run.infra_verdict["blessed"]:
+        return "infra_refused", InfraVerdict.from_json(run.infra_verdict).failures
+    return "complete", []

@@ -1,0 +1,104 @@
+"""Where a prediction keeps its finished parts: a hidden folder beside the output, on the same disk.
+
+Its name holds a digest of all that the parts depend on, so that parts of one table by one model are never put
+together with others. Whoever runs the same prediction again finds them and goes on; whoever runs another one to the
+same output removes them.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from glob import escape
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import PipelineError, WorkspaceError, tells_of_full_disk
+from pipeline.runners.workspace import causes
+
+OUTCOME = ".json"
+"""Ending of the file that says what a finished part holds; it is written last."""
+_LOCK = "lock"
+_KEY_DIGITS = 16
+
+
+def key_of(*depends_on: Any) -> str:
+    """A digest of plain data."""
+    return hashlib.sha256(json.dumps(depends_on, default=str).encode()).hexdigest()[:_KEY_DIGITS]
+
+
+@contextmanager
+def workplace(output: Path, key: str) -> Iterator[Path]:
+    """The folder of the parts of `output`; it goes at the end, and stays when the work was interrupted or killed.
+
+    Raises:
+        WorkspaceError: another process writes the same output, the disk is full, or the folder cannot be written.
+    """
+    beside = output.absolute().parent
+    folder = beside / f".{output.name}.{key}"
+    try:
+        for other in beside.glob(f".{escape(output.name)}.{'[0-9a-f]' * _KEY_DIGITS}"):
+            if other != folder:
+                _remove_if_idle(other)
+        folder.mkdir(exist_ok=True)
+        with _locked(folder, output):
+            try:
+                yield folder
+            except PipelineError:  # what was read or asked is wrong: there is nothing to go on with
+                shutil.rmtree(folder)
+                raise
+            except BaseException:
+                if not any(folder.glob(f"*{OUTCOME}")):
+                    shutil.rmtree(folder)
+                raise
+            shutil.rmtree(folder)
+    except PipelineError:
+        raise
+    except Exception as exc:
+        story = list(causes(exc))
+        if any(isinstance(cause, KeyboardInterrupt) for cause in story):  # Beam makes an ordinary error of a Ctrl-C
+            raise KeyboardInterrupt from exc
+        if tells_of_full_disk("\n".join(map(str, story))):
+            raise WorkspaceError(
+                f"the disk that holds {output.parent.absolute()} is full; {output.name} was not written",
+                "free some space (about twice what the predictions take) and run again, which goes on with the "
+                "parts that are finished; or name an --output elsewhere",
+            ) from exc
+        if isinstance(exc, PermissionError):
+            raise WorkspaceError(f"{exc.filename} cannot be written: {exc.strerror}", "mend its permissions") from exc
+        raise
+
+
+@contextmanager
+def _locked(folder: Path, output: Path) -> Iterator[None]:
+    lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            raise WorkspaceError(
+                f"another process is writing {output}", "wait for it, or name another --output"
+            ) from exc
+        yield
+    finally:
+        os.close(lock)
+
+
+def _remove_if_idle(folder: Path) -> None:
+    """Leaves alone what another process is still writing to."""
+    try:
+        lock = os.open(folder / _LOCK, os.O_RDWR)
+    except OSError:
+        return
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(folder)
+    except OSError:
+        return
+    finally:
+        os.close(lock)

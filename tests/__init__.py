@@ -1,0 +1,1 @@
+"""A package, so that no dependency that installs a top-level `tests` can stand in its place."""

@@ -1,0 +1,84 @@
+"""Lineage of a real run: the files are on record as they were read, and a changed one is found out."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from pipeline.config import REFERENCE, load
+from pipeline.lineage.ancestry import list_files
+from pipeline.lineage.runs import find_run
+from pipeline.lineage.store import open_store
+from pipeline.provenance import ALL_CODE, code_digest
+
+pytestmark = pytest.mark.slow
+
+COLUMNS = ("scheduled_departure", "carrier", "humidity_pct", "late")
+
+
+@pytest.fixture(scope="module")
+def config_file(
+    flights: Path,
+    narrow_schema: Callable[..., Path],
+    tmp_path_factory: pytest.TempPathFactory,
+    longhaul: Callable[..., Any],
+) -> Path:
+    """A pipeline of a few columns and months, run up to its model."""
+    folder = tmp_path_factory.mktemp("lineage")
+    for month in ("01", "11"):
+        shutil.copytree(flights / f"span-{month}", folder / "table" / f"span-{month}")
+    names = pq.read_schema(folder / "table" / "span-01" / "flights.parquet").names
+    document = yaml.safe_load(REFERENCE.read_text()) | {
+        "data": {
+            "path": str(folder / "table" / "span-{SPAN}" / "*.parquet"), "label": "late", "task": "binary",
+            "drop": [name for name in names if name not in COLUMNS],
+        },
+        "schema": {"file": str(narrow_schema(folder / "schema.pbtxt", COLUMNS))},
+        "workspace": str(folder / "workspace"),
+        "features": {"exclude": ["scheduled_departure"]},
+        "trainer": {"hidden_units": [8], "epochs": 1},
+        "evaluation": {"thresholds": {"auc": {"at_least": 0.0}}},
+    }  # fmt: skip
+    (folder / "config.yaml").write_text(yaml.safe_dump(document))
+    outcome = longhaul("run", "--config", folder / "config.yaml", "--to", "Trainer")
+    assert outcome.code == 0, outcome.text
+    return folder / "config.yaml"
+
+
+def test_the_run_says_where_its_code_settings_and_files_came_from(config_file: Path) -> None:
+    config = load(config_file)
+    store = open_store(config)
+    run = find_run(store, config.name, "latest")
+    assert run.properties["config_file"] == str(config_file)
+    if Path(".git").exists():
+        assert len(run.properties["git_commit"].removesuffix("+changes")) == 40
+    found = {read.file.name: (read.file.bytes, read.file.modified_ns) for read in list_files(store)}
+    table = config_file.parent / "table"
+    stats = {
+        f"span-{month}/flights.parquet": (table / f"span-{month}/flights.parquet").stat() for month in ("01", "11")
+    }
+    assert found == {name: (stat.st_size, stat.st_mtime_ns) for name, stat in stats.items()}
+
+
+def test_a_run_can_be_made_again_until_something_changes(config_file: Path, longhaul: Callable[..., Any]) -> None:
+    run = find_run(open_store(load(config_file)), "flights", "latest")
+    edited = [] if run.properties["code_digest"] == code_digest(ALL_CODE) else ["code"]  # while this test is at work
+    exact = json.loads(longhaul("lineage", "--config", config_file, "--json").text)["again"]
+    assert [one["what"] for one in exact["ingredients"] if not one["is_same"]] == edited
+    assert exact["is_exact"] is not bool(edited)
+    assert exact["command"] == f"longhaul run -c {config_file} -w {config_file.parent}/workspace --no-cache"
+    file = config_file.parent / "table" / "span-01" / "flights.parquet"
+    os.utime(file, (0, 0))
+    text = longhaul("lineage", "span-01/flights.parquet", "--config", config_file).text
+    assert "changed\nModel " in text
+    assert "1 model; pushed: 0; served now: none" in text
+    again = json.loads(longhaul("lineage", "--config", config_file, "--json").text)["again"]
+    assert [one["what"] for one in again["ingredients"] if not one["is_same"]] == [*edited, "data"]

@@ -1,0 +1,271 @@
+"""From a trained model to one that serves: the check before the push, what it stops, the way back, the same
+predictions wherever a row is scored."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from pipeline.config import REFERENCE, PipelineConfig, load
+from pipeline.lineage.runs import Run, StepState, find_run
+from pipeline.lineage.store import open_store
+from pipeline.served import newest, read_manifest, versions
+
+pytestmark = pytest.mark.slow
+
+COLUMNS = ("scheduled_departure", "carrier", "humidity_pct", "late")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A pipeline of a few columns and months."""
+
+    file: Path
+    longhaul: Callable[..., Any]
+
+    def run(self, *flags: str, **trainer: Any) -> tuple[Any, Run]:
+        """Runs with other settings of the trainer."""
+        outcome = self.call("run", *flags, **trainer)
+        assert outcome.code != 70, outcome.text
+        return outcome, find_run(open_store(self.config), "flights", "latest")
+
+    def call(self, command: str, *flags: str, **trainer: Any) -> Any:
+        document = yaml.safe_load(self.file.read_text())
+        document["trainer"] |= trainer
+        changed = self.file.with_name("changed.yaml")
+        changed.write_text(yaml.safe_dump(document))
+        return self.longhaul(command, *flags, "--config", changed)
+
+    @property
+    def config(self) -> PipelineConfig:
+        return load(self.file)
+
+    @property
+    def base(self) -> Path:
+        return self.config.root / "serving" / "flights"
+
+
+@pytest.fixture(scope="module")
+def place(
+    flights: Path,
+    narrow_schema: Callable[..., Path],
+    tmp_path_factory: pytest.TempPathFactory,
+    longhaul: Callable[..., Any],
+) -> Place:
+    folder = tmp_path_factory.mktemp("shipping")
+    for month in ("01", "02", "11"):
+        shutil.copytree(flights / f"span-{month}", folder / "table" / f"span-{month}")
+    names = pq.read_schema(folder / "table" / "span-01" / "flights.parquet").names
+    document = yaml.safe_load(REFERENCE.read_text()) | {
+        "data": {
+            "path": str(folder / "table" / "span-{SPAN}" / "*.parquet"), "label": "late", "task": "binary",
+            "drop": [name for name in names if name not in COLUMNS],
+        },
+        "schema": {"file": str(narrow_schema(folder / "schema.pbtxt", COLUMNS))},
+        "workspace": str(folder / "workspace"),
+        "features": {"exclude": ["scheduled_departure"]},
+        "trainer": {"hidden_units": [8], "epochs": 1},
+        "evaluation": {"thresholds": {"auc": {"at_least": 0.0}}},
+        "infra_check": {"p99_ms_batch_1": 150},  # the machine may be busy
+    }  # fmt: skip
+    (folder / "config.yaml").write_text(yaml.safe_dump(document))
+    return Place(folder / "config.yaml", longhaul)
+
+
+@pytest.fixture(scope="module")
+def first(place: Place) -> Run:
+    outcome, run = place.run()
+    assert outcome.code == 0, outcome.text
+    assert "Checked   512 rows agree within" in outcome.text
+    return run
+
+
+def uri(run: Run, node: str, type_: str) -> Path:
+    (found,) = [artifact for artifact in run.artifacts[node] if artifact.type == type_]
+    return Path(found.uri)
+
+
+def done(run: Run) -> set[str]:
+    return {step.node for step in run.steps if step.state is StepState.DONE} - {"SeenSpans", "Champion"}
+
+
+def test_the_check_is_on_record(place: Place, first: Run) -> None:
+    blessing = uri(first, "InfraCheck", "InfraBlessing")
+    assert (blessing / "INFRA_BLESSED").exists()
+    (artifact,) = first.artifacts["InfraCheck"]
+    assert (artifact.properties["blessed"], artifact.properties["checked"]) == (1, 1)
+    assert first.infra_verdict
+    assert first.infra_verdict["rows"] == {
+        "what Evaluator measured": 256, "what the network predicted in training": 256,
+    }  # fmt: skip
+    assert max(first.infra_verdict["differences"].values()) < 1e-6
+    page = (place.config.root / "reports" / f"{first.run_id}.html").read_text()
+    assert "What the network predicted in training" in page
+    assert "Milliseconds a request" in page
+
+
+def test_the_manifest_tells_where_the_model_comes_from(place: Place, first: Run) -> None:
+    manifest = read_manifest(Path(str(first.pushed)))
+    assert manifest
+    assert first.verdict
+    assert (manifest.pipeline, manifest.run_id, manifest.spans) == ("flights", first.run_id, (1, 2, 11))
+    assert manifest.schema_digest == first.properties["schema_digest"]
+    assert manifest.metrics == first.verdict["metrics"]
+    assert manifest.inputs == {"carrier": "bytes", "humidity_pct": "float"}
+    assert manifest.files == json.loads((uri(first, "Trainer", "ModelRun") / "exported.json").read_text())
+    (model,) = [artifact for artifact in first.artifacts["Trainer"] if artifact.type == "Model"]
+    assert manifest.artifacts["model"] == model.id
+
+
+def test_predictions_are_equal_wherever_a_row_is_scored(place: Place, first: Run, tmp_path: Path) -> None:
+    """Evaluator in the pipeline, plain TensorFlow by both signatures, and `longhaul predict`."""
+    import tensorflow as tf
+
+    measured = pq.read_table(uri(first, "Evaluator", "ModelEvaluation") / "scored_rows.parquet")
+    expected = np.array(measured["prediction"].to_pylist())[:, 0]
+    records = measured["example"].to_pylist()
+    served = tf.saved_model.load(str(first.pushed)).signatures
+    found = served["serving_default"](examples=tf.constant(records))["prediction"].numpy()[:, 0]
+    np.testing.assert_array_equal(found, expected.astype(np.float32))
+
+    def value(record: bytes, name: str) -> Any:
+        feature = tf.train.Example.FromString(record).features.feature
+        kind = feature[name].WhichOneof("kind") if name in feature else None
+        values = getattr(feature[name], kind).value if kind else ()
+        return values[0] if values else None
+
+    columns = {name: [value(record, name) for record in records] for name in ("carrier", "humidity_pct")}
+    answer = served["serving_tensors"](
+        carrier=tf.constant([text or b"" for text in columns["carrier"]]),
+        humidity_pct=tf.constant([np.nan if h is None else h for h in columns["humidity_pct"]], tf.float64),
+    )["prediction"].numpy()[:, 0]
+    np.testing.assert_array_equal(answer, found)
+
+    table = pa.table({"row": range(len(records)), **columns, "scheduled_departure": [0] * len(records)})
+    table = table.set_column(1, "carrier", table["carrier"].cast(pa.string()))
+    for suffix in ("parquet", "csv"):
+        pq.write_table(table, tmp_path / "rows.parquet")
+        outcome = place.call("predict", tmp_path / "rows.parquet", "-o", tmp_path / f"scored.{suffix}", "--key", "row")
+        assert outcome.code == 0, outcome.text
+    scored = pq.read_table(tmp_path / "scored.parquet")
+    assert scored.column_names == ["row", "predicted_late", "probability_late_1"]
+    np.testing.assert_allclose(scored["probability_late_1"].to_numpy(), expected, rtol=0, atol=1e-6)
+    lines = (tmp_path / "scored.csv").read_text().splitlines()
+    assert lines[0] == "row,predicted_late,probability_late_1"
+    np.testing.assert_allclose([float(line.split(",")[2]) for line in lines[1:]], expected, rtol=0, atol=1e-6)
+
+
+def test_a_slow_model_is_stopped_and_nobody_s_champion(
+    place: Place, first: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tensorflow as tf
+
+    from trainer.signatures import ServedModel
+
+    predict = ServedModel._predict
+
+    def slow(self: Any, raw: Any) -> Any:
+        def work(step: Any, matrix: Any) -> Any:
+            return step + 1, tf.tanh(tf.matmul(matrix, matrix))
+
+        answer = predict(self, raw)
+        start = tf.fill([600, 600], answer["prediction"][0, 0])
+        _, matrix = tf.while_loop(lambda step, _: step < 100, work, (0, start))
+        return answer | {"prediction": answer["prediction"] + 0.0 * tf.reduce_mean(matrix)}
+
+    before = versions(place.base)
+    with monkeypatch.context() as patch:
+        patch.setattr(ServedModel, "_predict", slow)
+        outcome, run = place.run(epochs=2)
+    assert outcome.code == 1, outcome.text
+    assert run.status == "complete"
+    assert run.verdict
+    assert run.infra_verdict
+    assert (run.verdict["blessed"], run.infra_verdict["blessed"], run.pushed) == (True, False, None)
+    assert versions(place.base) == before
+    why = run.infra_verdict["failures"][0]
+    assert why.startswith("serving_default at batch 1 takes ")
+    assert why.endswith("measured twice); 150 ms is allowed")
+    shown = " ".join(outcome.text.split())
+    assert f"Not pushed: not fit to serve {why}" in shown
+    assert why in " ".join(place.call("show", "latest").text.split())
+    page = (place.config.root / "reports" / f"{run.run_id}.html").read_text()
+    assert "Not pushed: not fit to serve" in page
+    assert why in page
+
+    # Again, from the record alone: the same answer.
+    assert place.run(epochs=2)[0].code == 1
+
+    outcome, third = place.run(epochs=3)
+    assert outcome.code == 0, outcome.text
+    assert third.verdict
+    assert first.verdict
+    assert third.verdict["champion"]["auc"] == pytest.approx(first.verdict["metrics"]["auc"], abs=1e-9)
+
+
+def test_a_model_that_is_tampered_with_after_the_training_is_stopped(place: Place, first: Run) -> None:
+    outcome, run = place.run("--to", "Evaluator", epochs=4)
+    assert outcome.code == 0, outcome.text
+    weights = uri(run, "Trainer", "Model") / "Format-Serving" / "variables" / "variables.data-00000-of-00001"
+    content = bytearray(weights.read_bytes())
+    content[len(content) // 2] ^= 255
+    weights.write_bytes(content)
+    before = versions(place.base)
+    outcome, run = place.run(epochs=4)
+    assert (outcome.code, run.pushed, versions(place.base)) == (1, None, before)
+    assert run.infra_verdict
+    assert (
+        "variables/variables.data-00000-of-00001 changed since the training exported the model"
+        in (run.infra_verdict["failures"])
+    )
+
+
+def test_a_model_that_is_tampered_with_after_the_check_is_stopped(place: Place, first: Run) -> None:
+    outcome, run = place.run("--to", "InfraCheck", epochs=5)
+    assert outcome.code == 0, outcome.text
+    with (uri(run, "Trainer", "Model") / "Format-Serving" / "saved_model.pb").open("ab") as file:
+        file.write(b"\n")
+    before = versions(place.base)
+    outcome, run = place.run(epochs=5)
+    assert (outcome.code, run.status, run.pushed, versions(place.base)) == (2, "failed", None, before)
+    assert "saved_model.pb changed since; nothing was pushed" in " ".join(outcome.text.split())
+
+
+def test_after_a_rollback_no_run_pushes_the_model_again(place: Place, first: Run) -> None:
+    outcome, bad = place.run(epochs=6)
+    assert outcome.code == 0, outcome.text
+    before = newest(place.base)
+    assert place.call("rollback", "--note", "misses late flights").code == 0
+    rolled_back = versions(place.base)
+    again = f"{Path(str(bad.pushed)).name}; it was rolled back, version {newest(place.base)} serves"
+
+    outcome, unchanged = place.run(epochs=6)
+    assert (outcome.code, done(unchanged), versions(place.base)) == (0, set(), rolled_back)
+    assert "loading TensorFlow" not in outcome.text
+    assert again in " ".join(outcome.text.split())
+
+    outcome, cached = place.run("--from", "Evaluator", epochs=6)
+    assert (outcome.code, done(cached), versions(place.base)) == (0, set(), rolled_back)
+
+    outcome, pushed = place.run("--from", "Pusher", "--no-cache", epochs=6)
+    assert (outcome.code, done(pushed), pushed.pushed, versions(place.base)) == (0, {"Pusher"}, None, rolled_back)
+    assert "Not pushed it was rolled back; `longhaul rollback --to` brings it back" in " ".join(outcome.text.split())
+
+    outcome, new = place.run(epochs=7)
+    assert outcome.code == 0, outcome.text
+    assert versions(place.base) == [*rolled_back, int(Path(str(new.pushed)).name)]
+    assert place.call("rollback", "--to", str(before)).code == 0  # forward again, it was not so bad
+    manifest, original = read_manifest(place.base / str(newest(place.base))), read_manifest(place.base / str(before))
+    assert manifest
+    assert original
+    assert (manifest.digest, manifest.copy_of) == (original.digest, int(str(before)))
