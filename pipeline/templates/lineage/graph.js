@@ -255,7 +255,9 @@
     const words = find.value.toLowerCase().split(/\s+/).filter(Boolean);
     const here = (id) => (view.at && id in view.at) || (view.runs && nodes.get(id));
     const hits = words.length ? names.filter(([, text]) => words.every((word) => text.includes(word))).map(([id]) => id) : [];
-    hits.sort((a, b) => Boolean(here(b)) - Boolean(here(a)));
+    const typed = words.join(" ");
+    const begins = (id) => `${data.nodes[id].name ?? data.nodes[id].label}`.replaceAll("\n", " ").toLowerCase().startsWith(typed);
+    hits.sort((a, b) => begins(b) - begins(a) || Boolean(here(b)) - Boolean(here(a)));
     found.replaceChildren(
       ...hits.slice(0, 30).map((id, index) => {
         const node = data.nodes[id];
