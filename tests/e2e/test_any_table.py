@@ -145,7 +145,7 @@ TABLES = [
     Table(from_sklearn("wine"), "wine.csv", "target", "multiclass", ["0", "1", "2"], "accuracy", 0.8, 1),
     Table(from_sklearn("diabetes"), "diabetes.csv", "target", "regression", [], "rmse", 30, 70),
     Table(from_sklearn("iris", names=True), "iris.csv", "target", "multiclass", IRIS, "accuracy", 0.8, 1),
-    Table(write_csv_gz, "visits.csv.gz", "again", "binary", ["no", "yes"], "auc", 0.94, 1),
+    Table(write_csv_gz, "visits.csv.gz", "again", "binary", ["no", "yes"], "auc", 0.92, 1),
 ]
 
 

@@ -372,7 +372,7 @@ def test_every_failure_is_one_line_in_the_list_of_runs_and_a_good_table_runs_aft
     assert all(" failed " in line and len(line) <= 120 for line in lines[1:])
     assert len(lines) == len(older) + 2  # one line a run
     assert {f"{run.run_id}.log" for run in [newest, before, *older]} == {
-        log.name for log in (good.workspace / "logs").iterdir()
+        log.name for log in (good.workspace / "logs").glob("*.log")
     }
 
 
