@@ -51,8 +51,8 @@ CONFIG: dict[str, Any] = {
     "data": {"path": "table.csv", "label": "answer", "task": "binary", "classes": ["no", "yes"]},
     "split": {"by": "hash"},
     "schema": {"file": "toy.pbtxt"},
-    "trainer": {"hidden_units": [4], "epochs": 1},
-    "evaluation": {"thresholds": {"auc": {"at_least": 0.0}}},
+    "trainer": {"hidden_units": [4], "epochs": 1, "members": 1, "refit": False},
+    "evaluation": {"thresholds": {"auc": {"at_least": 0.0}}, "explain": {"permutation_rows": 0, "rows": 0}},
 }
 
 

@@ -309,8 +309,18 @@ def narrow(
         },
         "schema": {"file": "narrow.pbtxt"},
         "features": {"exclude": ["scheduled_departure"]},
-        "trainer": {"hidden_units": [16], "epochs": 2, "batch_size": 64, "learning_rate": 3e-3},
-        "evaluation": {"thresholds": {"auc": {"may_lose": 0.05}, "log_loss": {"may_lose": 0.05}}},
+        "trainer": {
+            "hidden_units": [16],
+            "epochs": 2,
+            "members": 1,
+            "refit": False,
+            "batch_size": 64,
+            "learning_rate": 3e-3,
+        },
+        "evaluation": {
+            "thresholds": {"auc": {"may_lose": 0.05}, "log_loss": {"may_lose": 0.05}},
+            "explain": {"permutation_rows": 0, "rows": 0},
+        },
     }
     return Place(folder, longhaul, document, folder / "workspace")
 
@@ -461,7 +471,7 @@ def test_a_changed_data_file_runs_again_all_but_the_schema(narrow: Place, second
     assert anomalies(run, "train") == set()
 
     _, back = narrow.run(None, "--to", "Trainer")  # the file is as it was
-    assert state(back, StepState.CACHED) == (EVERYTHING - {"InferredSchema", "Evaluator", "Pusher"})
+    assert state(back, StepState.CACHED) == (EVERYTHING - {"InferredSchema", "Evaluator", "InfraCheck", "Pusher"})
 
 
 def test_a_changed_schema_runs_again_what_reads_it(narrow: Place, second: Any) -> None:

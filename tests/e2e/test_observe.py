@@ -49,7 +49,7 @@ def config_file(
         "schema": {"file": str(narrow_schema(folder / "schema.pbtxt", COLUMNS))},
         "workspace": str(folder / "workspace"),
         "features": {"exclude": ["scheduled_departure"]},
-        "trainer": {"hidden_units": [8], "epochs": 1},
+        "trainer": {"hidden_units": [8], "epochs": 1, "members": 1, "refit": False},
         "evaluation": {"thresholds": {"auc": {"at_least": 0.999}}},
         "observe": {"openlineage_url": receiver.address},
         "notify": {"webhook_env": "LONGHAUL_TEST_HOOK"},

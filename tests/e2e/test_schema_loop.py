@@ -78,8 +78,8 @@ def desk(flights: Path, longhaul: Callable[..., Any], tmp_path_factory: pytest.T
         "split": {"by": "time", "column": "scheduled_departure", "eval_from": "2013-02-15T00:00:00-05:00"},
         "schema": {"file": "two.pbtxt"},
         "features": {"exclude": ["scheduled_departure"]},
-        "trainer": {"hidden_units": [8], "epochs": 1},
-        "evaluation": {"thresholds": {"auc": {"at_least": 0.1}}},
+        "trainer": {"hidden_units": [8], "epochs": 1, "members": 1, "refit": False},
+        "evaluation": {"thresholds": {"auc": {"at_least": 0.1}}, "explain": {"permutation_rows": 0, "rows": 0}},
     }
     (folder / "two.yaml").write_text(yaml.safe_dump(document))
     return Desk(folder, longhaul)

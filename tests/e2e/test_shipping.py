@@ -74,8 +74,8 @@ def place(
         "schema": {"file": str(narrow_schema(folder / "schema.pbtxt", COLUMNS))},
         "workspace": str(folder / "workspace"),
         "features": {"exclude": ["scheduled_departure"]},
-        "trainer": {"hidden_units": [8], "epochs": 1},
-        "evaluation": {"thresholds": {"auc": {"at_least": 0.0}}},
+        "trainer": {"hidden_units": [8], "epochs": 1, "members": 1, "refit": False},
+        "evaluation": {"thresholds": {"auc": {"at_least": 0.0}}, "explain": {"permutation_rows": 0, "rows": 0}},
         "infra_check": {"p99_ms_batch_1": 150},  # the machine may be busy
     }  # fmt: skip
     (folder / "config.yaml").write_text(yaml.safe_dump(document))

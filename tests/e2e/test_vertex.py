@@ -82,7 +82,7 @@ def place(
         "split": {"by": "hash"},
         "schema": {"file": str(narrow_schema(folder / "narrow.pbtxt", COLUMNS))},
         "features": {"exclude": ["scheduled_departure"]},
-        "trainer": {"hidden_units": [8], "epochs": 1},
+        "trainer": {"hidden_units": [8], "epochs": 1, "members": 1, "refit": False},
         "evaluation": {
             "thresholds": {"auc": {"at_least": 0.1}},
             "explain": {"permutation_rows": 0, "rows": 0},
