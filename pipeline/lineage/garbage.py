@@ -23,6 +23,7 @@ from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.config import PipelineConfig
+from pipeline.errors import WorkspaceError
 from pipeline.lineage.pins import PINNED
 from pipeline.lineage.runs import NODE, RUN_CONTEXT, list_runs
 
@@ -76,8 +77,12 @@ def plan(store: MetadataStore, config: PipelineConfig, keep: int, keep_served: i
         keep: so many of the newest runs that have anything in this workspace stay.
         keep_served: so many of the newest versions in the serving folder stay; all when None. The served and the
             pinned ones stay anyhow.
+
+    Raises:
+        WorkspaceError: the records name folders elsewhere, so that everything here would seem to be nobody's.
     """
     known = _Graph(store, config)
+    known.check_in_place()
     goners = known.versions_to_go(keep_served)
     reasons = known.reasons(keep, {item.path for item in goners})
     items = [
@@ -181,6 +186,19 @@ class _Graph:
             return str(execution.custom_properties["run_id"].string_value)
         contexts = self._store.get_contexts_by_execution(execution.id)  # what a partial run takes from an earlier one
         return next((str(context.name) for context in contexts if context.type == RUN_CONTEXT), "")
+
+    def check_in_place(self) -> None:
+        """Refuses a workspace that was moved or copied."""
+        for artifact in self._artifacts.values():
+            recorded = Path(artifact.uri)
+            here = Path(self._root.parent, *recorded.parts[-4:])
+            if artifact.state != _STATES.LIVE or recorded == here:
+                continue
+            if here.is_relative_to(self._root) and here.is_dir():
+                raise WorkspaceError(
+                    f"the workspace was moved or copied: ML Metadata knows {here} as {recorded}",
+                    "move it back; `longhaul export` and `import` carry runs elsewhere",
+                )
 
     def lies_here(self, number: int) -> bool:
         """Whether the artifact is a folder of this workspace; others may share a metadata server."""

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from ml_metadata.proto import metadata_store_pb2
 
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, WorkspaceError
 from pipeline.lineage import garbage
 from pipeline.lineage.garbage import COLLECTION_TYPE, Item, plan, remove
 from pipeline.lineage.pins import pin, unpin
 from pipeline.lineage.runs import find_run
-from pipeline.lineage.store import connection_config
-from tests.lineage.weeks import Weeks
+from pipeline.lineage.store import connection_config, open_store
+from tests.lineage.weeks import Weeks, cats
 
 ALL = ("Examples", "ExampleStatistics", "TransformGraph", "TransformCache", "Model", "ModelBlessing", "ModelEvaluation")
 ANCESTRY = ("Examples", "TransformGraph", "Model")
@@ -179,6 +179,13 @@ def test_folders_that_nobody_knows_of_go(weeks: Weeks) -> None:
         ("stray folder", "99"),
         ("stray folder", ".incoming-5"),
     ]
+
+
+def test_a_workspace_that_was_moved_is_refused(weeks: Weeks, tmp_path: Path) -> None:
+    weeks.week(1)
+    moved = cats(weeks.config.root.rename(tmp_path / "elsewhere"))
+    with pytest.raises(WorkspaceError, match=f"was moved or copied: ML Metadata knows {moved.root}/artifacts/"):
+        plan(open_store(moved), moved, 1)
 
 
 def test_another_pipeline_in_the_workspace_is_left_alone(weeks: Weeks) -> None:
