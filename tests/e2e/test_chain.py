@@ -666,7 +666,7 @@ finally:
     for number, node in enumerate(ARTIFACTS, start=1):
         assert sum(node in line for line in lines) == 1, node
         assert f"{number}/{len(ARTIFACTS)}" in ran.stdout
-    (log,) = (tmp_path / "workspace" / "logs").iterdir()
+    (log,) = (tmp_path / "workspace" / "logs").glob("*.log")
     assert "apache_beam" in log.read_text()
 
 
