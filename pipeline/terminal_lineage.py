@@ -36,6 +36,8 @@ def print_answer(answer: Answer, as_json: bool) -> None:
         print(json.dumps(_plain(answer), indent=1))
         return
     console = console_for(sys.stdout)
+    if not console.is_terminal:
+        console.width = 1000  # a tree breaks its lines, and paths are long
     subject = answer.subject
     console.print(f"[bold]{escape(subject.title)}[/]", soft_wrap=True)
     if subject.schema and subject.schema.note:
