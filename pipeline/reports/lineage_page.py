@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 from base64 import b64encode
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import DiskFullError, WorkspaceError, tells_of_full_disk
 from pipeline.lineage.runs import StepState
 from pipeline.reports.lineage_drawing import FAMILIES, Drawing, PageData, by_begin
+from pipeline.reports.rendering import environment
+from pipeline.reports.whole_file import write_whole
 
 
 def write_lineage(drawing: Drawing, path: Path) -> Path:
@@ -21,34 +21,14 @@ def write_lineage(drawing: Drawing, path: Path) -> Path:
     Raises:
         WorkspaceError: it cannot be written there.
     """
-    html = render(drawing)
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            part.write_text(html, encoding="utf-8", errors="replace")
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as exc:
-        if tells_of_full_disk(str(exc)):
-            raise DiskFullError(path.parent) from exc
-        raise WorkspaceError(f"the page {path} cannot be written: {exc.strerror}", "name another file") from exc
-    return path
+    return write_whole(render(drawing), path, "page", "name another file")
 
 
 def render(drawing: Drawing) -> str:
     """The page as HTML: what comes from the user is escaped in the list, and data in the graph."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
-    templates = Environment(
-        loader=PackageLoader("pipeline", "templates/lineage"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    templates = environment("lineage")
     scripts = [_vis_network(), templates.get_template("graph.js").render()]
     return templates.get_template("page.html.j2").render(
         drawing=drawing,

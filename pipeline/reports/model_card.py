@@ -8,7 +8,6 @@ stands in the configuration's `card`; the rest is read off ML Metadata and the r
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -16,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config import PipelineConfig
-from pipeline.errors import ConfigError, WorkspaceError
+from pipeline.errors import ConfigError
 from pipeline.lineage.runs import Run
 from pipeline.reports.artifacts import Artifacts
 from pipeline.reports.formats import NOTHING, moment, number
 from pipeline.reports.judgement import Interval, Judgement, judge
+from pipeline.reports.whole_file import write_whole
 
 _MOST_SLICES = 12
 """Of one set of slicing columns: the largest."""
@@ -244,19 +244,7 @@ def write_card(run: Run, path: Path) -> Path:
     if path.suffix not in forms:
         raise ConfigError(f"--output {path}: a card is written as .md or .html", "name such a file")
     text = forms[path.suffix](model_card(run))
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            part.write_text(text, encoding="utf-8", errors="replace")
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as exc:
-        raise WorkspaceError(
-            f"the card {path} cannot be written: {exc.strerror}", "name another file with --output"
-        ) from exc
-    return path
+    return write_whole(text, path, "card", "name another file with --output")
 
 
 def as_html(card: Card) -> str:

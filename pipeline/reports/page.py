@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from base64 import b64encode
 from dataclasses import dataclass
 from hashlib import sha256
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.config import PipelineConfig
-from pipeline.errors import DiskFullError, WorkspaceError, tells_of_full_disk
 from pipeline.guard.findings import Verdict as DataVerdict
 from pipeline.infra.verdict import InfraVerdict
 from pipeline.lineage.runs import Run, Step
@@ -23,7 +21,9 @@ from pipeline.reports.infra import Infra, headline_after_check, infra_section
 from pipeline.reports.judgement import FEW_ROWS, Judgement, Verdict, headline, judge
 from pipeline.reports.listing import list_columns, most_notable_first
 from pipeline.reports.model_card import Card, card_of
+from pipeline.reports.rendering import environment
 from pipeline.reports.tuning import Rewritten, Tuning, rewriting_section, shown, tuning_figure, tuning_section
+from pipeline.reports.whole_file import write_whole
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -71,22 +71,7 @@ def write_report(run: Run, path: Path) -> Path:
     Raises:
         WorkspaceError: it cannot be written there.
     """
-    html = render(collect(run))
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            part.write_text(html, encoding="utf-8", errors="replace")
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as exc:
-        if tells_of_full_disk(str(exc)):
-            raise DiskFullError(path.parent) from exc
-        raise WorkspaceError(
-            f"the report {path} cannot be written: {exc.strerror}", "name another file with --output"
-        ) from exc
-    return path
+    return write_whole(render(collect(run)), path, "report", "name another file with --output")
 
 
 def collect(run: Run) -> Page:
@@ -124,16 +109,8 @@ def collect(run: Run) -> Page:
 
 
 def templates() -> Environment:
-    """Those of reports; whatever comes from the user is escaped, because everything is."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    found = Environment(
-        loader=PackageLoader("pipeline", "templates/report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    """Those of reports, with what they write numbers by."""
+    found = environment("report")
     for show in _FILTERS:
         found.filters[show.__name__] = show
     return found
