@@ -15,12 +15,18 @@ import numpy.typing as npt
 from keras import ops
 
 from trainer.batches import Batches
+from trainer.bins import ENOUGH_ROWS
 from trainer.features import FeatureTable
 from trainer.model import build_model
+from trainer.preprocessing import NUMERIC
 from trainer.reading import Columns
 
 progress = logging.getLogger("longhaul.progress")
 """Whoever runs the step may show these lines while it works."""
+
+_BY_CHANCE = 0.01
+"""Losses that differ by less are alike. Of epochs that are, a refit takes the latest: its learning rate falls to
+nothing over all of them, so that one more does little harm, and one less is one less to learn from."""
 
 LOSSES = {"binary": "binary_crossentropy", "multiclass": "sparse_categorical_crossentropy", "regression": "mse"}
 
@@ -31,7 +37,7 @@ class Fitted:
 
     Attributes:
         history: loss and val_loss per epoch, of the fit that found the best epoch.
-        kept_epoch: the best epoch, counted from 1.
+        kept_epoch: the epoch whose weights are kept, or the number of epochs of the refit; counted from 1.
         validation_loss: of that epoch.
         rows: rows that the weights were fitted on at last.
     """
@@ -58,13 +64,14 @@ def fit(
     """Fits the network for `table`; the same arguments give the same weights.
 
     The rows that `hold_out` sets aside tell the best number of epochs. With `refit` a second network is then fitted
-    for as many on all the rows: those set aside are the latest, and where the world drifts they count for most.
+    for as many (or the most that were as good) on all the rows: those set aside are the latest, and where the world
+    drifts they count for most.
 
     Args:
         vocabulary_sizes: ids per categorical feature, those for unknown and missing included.
         columns: the network's inputs, (rows, ...) each; see trainer.preprocessing.
         labels: (rows,).
-        order: (rows,) of a time split, see `hold_out`.
+        order: (rows,) of a time or group split, see `hold_out`.
         settings: the configuration's `trainer` section.
         callbacks: told of these epochs, beside the ones that stop early and show progress.
         scope: makes the context in which the network's variables are made: that of a tf.distribute strategy.
@@ -96,6 +103,9 @@ def fit(
                 ),
                 member_loss(LOSSES[table.label.task]),
             )
+        if NUMERIC in columns:
+            some = rows[:: math.ceil(len(rows) / ENOUGH_ROWS)]
+            model.get_layer("piecewise_linear").adapt(columns[NUMERIC][some], _targets(labels[some], table))
         prepare(model)
         batches = Batches(columns, labels, rows, settings["batch_size"], shuffle_seed=settings["seed"])
         told = [*callbacks, _Progress(what, epochs, steps)]
@@ -111,8 +121,10 @@ def fit(
             *callbacks,
         ],
     )
-    best = int(np.argmin(history["val_loss"]))
+    losses = np.array(history["val_loss"])
+    best = int(losses.argmin())
     if settings["refit"]:
+        best = int(np.flatnonzero(losses <= (1 + _BY_CHANCE) * losses[best]).max())
         model, _ = fit_once("on all rows: epoch", np.arange(len(labels)), best + 1)
     return Fitted(
         model, history, best + 1, float(history["val_loss"][best]), len(labels if settings["refit"] else fit_rows)
@@ -144,12 +156,16 @@ def hold_out(
     """Row numbers to fit on and row numbers that decide when to stop.
 
     With an `order` (rows,) the latest share decides, because the model will be judged on later rows too;
-    else a random share.
+    else a random share. Unsigned numbers are hashes of groups (trainer.reading): the model will be judged on others,
+    so a group decides whole or not at all, and the share is kept as nearly as that allows.
     """
     sorted_rows = (
         np.argsort(order, kind="stable") if order is not None else np.random.default_rng(seed).permutation(rows)
     )
     bound = rows - max(1, round(rows * share))
+    if order is not None and order.dtype == np.uint64:
+        edges = np.flatnonzero(np.diff(order[sorted_rows])) + 1
+        bound = int(edges[np.abs(edges - bound).argmin()]) if len(edges) else bound
     return sorted_rows[:bound], sorted_rows[bound:]
 
 
@@ -157,6 +173,13 @@ def _label_moments(labels: npt.NDArray[Any], table: FeatureTable) -> dict[str, f
     if table.label.task != "regression":
         return {}
     return {"label_mean": float(labels.mean()), "label_scale": float(labels.std()) or 1.0}
+
+
+def _targets(labels: npt.NDArray[Any], table: FeatureTable) -> npt.NDArray[Any]:
+    """(rows,), or of several classes (rows, classes): what bins are cut by."""
+    if table.label.task != "multiclass":
+        return labels
+    return np.eye(len(table.label.classes), dtype=np.float32)[labels]
 
 
 class _Progress(keras.callbacks.Callback):

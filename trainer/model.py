@@ -1,7 +1,8 @@
-"""The network: quantile-encoded numbers, embedded categories, and an ensemble in one graph.
+"""The network: piecewise-linear numbers, embedded categories, and an ensemble in one graph.
 
-    numbers     piecewise-linear over quantile bins (Gorishniy, Rubachev, Babenko: On Embeddings for Numerical Features
-                in Tabular Deep Learning, NeurIPS 2022): a plain network can draw the steps that trees draw
+    numbers     piecewise-linear over bins that the label chose (Gorishniy, Rubachev, Babenko: On Embeddings for
+                Numerical Features in Tabular Deep Learning, NeurIPS 2022): a plain network can draw the steps that
+                trees draw
     categories  an embedding each
     ensemble    the members share all large weights; each scales the first layer's units in its own way and has its own
                 biases and its own last layer (Gorishniy, Kotelnikov, Babenko: TabM, ICLR 2025; after Wen, Tran, Ba:
@@ -17,23 +18,58 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
+import numpy.typing as npt
 from keras import ops
 
+from trainer.bins import target_aware_edges
 from trainer.features import FeatureTable, Kind
 from trainer.preprocessing import CATEGORICAL, FLAGS, NUMERIC, TIME_PARTS
 
 
 class PiecewiseLinear(keras.layers.Layer):
-    """(batch, n) places in [0, 1] -> (batch, n * bins): how far each of the equal bins is filled."""
+    """(batch, n) places in [0, 1] -> (batch, n * bins): how far each bin is filled, with even means and deviations.
+
+    The bins are equal until `adapt` has seen data. Without the scaling a bin that few rows reach would be all but
+    constant, and so would be learnt last.
+    """
+
+    _DEVIATION = 0.5
+    _SMALLEST_DEVIATION = 0.05  # a unit is stretched at most ten times
 
     def __init__(self, bins: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.bins = bins
 
+    def build(self, input_shape: Any) -> None:
+        """See keras. All weights are (n * bins,): small enough that no rewriting rounds them."""
+        equal = np.tile(np.arange(self.bins + 1, dtype="float32") / self.bins, (input_shape[1], 1))
+
+        def fixed(name: str, initializer: Any) -> Any:
+            return self.add_weight(name=name, shape=(equal[:, 1:].size,), initializer=initializer, trainable=False)
+
+        self.slope, self.shift = fixed("slope", "zeros"), fixed("shift", "zeros")
+        self.mean, self.scale = fixed("mean", "zeros"), fixed("scale", "ones")
+        self._cut(equal)
+
+    def adapt(self, places: npt.NDArray[Any], targets: npt.NDArray[Any]) -> None:
+        """Cuts the bins where the targets change; see trainer.bins."""
+        self._cut(target_aware_edges(places, targets, self.bins))
+        filled = self._filled(places)
+        self.mean.assign(ops.mean(filled, axis=0))
+        self.scale.assign(self._DEVIATION / ops.maximum(ops.std(filled, axis=0), self._SMALLEST_DEVIATION))
+
     def call(self, places: Any) -> Any:
-        """Bin k of a place p holds clip(p * bins - k, 0, 1)."""
-        filled = ops.clip(places[:, :, None] * self.bins - ops.arange(self.bins, dtype="float32"), 0.0, 1.0)
-        return ops.reshape(filled, (-1, places.shape[1] * self.bins))
+        """Bin k of a place p between its edges a and b is filled by clip((p - a) / (b - a), 0, 1)."""
+        return (self._filled(places) - self.mean) * self.scale
+
+    def _cut(self, edges: npt.NDArray[Any]) -> None:
+        slope = 1.0 / np.diff(edges)
+        self.slope.assign(slope.ravel())
+        self.shift.assign((-edges[:, :-1] * slope).ravel())
+
+    def _filled(self, places: Any) -> Any:
+        return ops.clip(ops.repeat(places, self.bins, axis=1) * self.slope + self.shift, 0.0, 1.0)
 
 
 class Members(keras.layers.Layer):

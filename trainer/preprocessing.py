@@ -25,7 +25,9 @@ TIME_PARTS = ("hour", "weekday", "day_of_year")
 """What a timestamp tells the model. The date itself stays out: no future row has a training date."""
 
 _SKETCH_BUCKETS = 1000
-"""The bins' outer bounds are the 0.1 % and 99.9 % quantiles: outliers cannot stretch them."""
+"""The outer bounds are the 0.1 % and 99.9 % quantiles: outliers cannot stretch anything."""
+PLACES = 256
+"""Between so many quantiles a number's place is linear: fine enough for what few rows have in common."""
 
 
 def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, Any]) -> dict[str, tf.Tensor]:
@@ -33,7 +35,7 @@ def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, Any]) -> d
     table = FeatureTable.from_dict(custom_config["features"])
     outputs: dict[str, tf.Tensor] = {}
     if columns := _numbers(inputs, table):
-        outputs[NUMERIC] = _place_among_quantiles(tf.stack(columns, axis=1), table.bins)
+        outputs[NUMERIC] = _place_among_quantiles(tf.stack(columns, axis=1))
     if flags := _flags(inputs, table):
         outputs[FLAGS] = tf.stack(flags, axis=1)
     if ids := [
@@ -78,8 +80,8 @@ def _time_parts(unix_seconds: tf.Tensor) -> list[tf.Tensor]:
     return [hour, weekday, day_of_year]
 
 
-def _place_among_quantiles(values: tf.Tensor, bins: int) -> tf.Tensor:
-    """Piecewise-linear empirical distribution function on `bins` bins of equal training mass.
+def _place_among_quantiles(values: tf.Tensor) -> tf.Tensor:
+    """Piecewise-linear empirical distribution function.
 
     Args:
         values: (batch, n), NaN where missing.
@@ -89,18 +91,18 @@ def _place_among_quantiles(values: tf.Tensor, bins: int) -> tf.Tensor:
     """
     sketch = tft.quantiles(values, _SKETCH_BUCKETS, epsilon=0.5 / _SKETCH_BUCKETS, reduce_instance_dims=False)
     sketch = tf.ensure_shape(sketch, [values.shape[1], _SKETCH_BUCKETS - 1])
-    picks = [round(i * (_SKETCH_BUCKETS - 2) / bins) for i in range(bins + 1)]
-    edges = tf.gather(sketch, picks, axis=1)  # (n, bins + 1)
+    picks = [round(i * (_SKETCH_BUCKETS - 2) / PLACES) for i in range(PLACES + 1)]
+    edges = tf.gather(sketch, picks, axis=1)  # (n, PLACES + 1)
     columns = tf.transpose(values)  # (n, batch)
     missing = tf.math.is_nan(columns)
     columns = tf.where(missing, 0.0, columns)
-    above = tf.clip_by_value(tf.searchsorted(edges, columns, side="right"), 1, bins)  # (n, batch)
+    above = tf.clip_by_value(tf.searchsorted(edges, columns, side="right"), 1, PLACES)  # (n, batch)
     low = tf.gather(edges, above - 1, batch_dims=1)
     high = tf.gather(edges, above, batch_dims=1)
     within = tf.clip_by_value(tf.math.divide_no_nan(columns - low, high - low), 0.0, 1.0)
-    # Edges that coincide (a value that fills whole bins) have no inside: such a value is at their upper end.
+    # Edges that coincide (a value that fills whole steps) have no inside: such a value is at their upper end.
     within = tf.where(high > low, within, tf.cast(columns >= high, tf.float32))
-    place = (tf.cast(above - 1, tf.float32) + within) / bins
+    place = (tf.cast(above - 1, tf.float32) + within) / PLACES
     return tf.transpose(tf.where(missing, 0.5, place))
 
 

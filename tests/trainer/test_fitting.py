@@ -26,6 +26,17 @@ def test_rows_of_one_moment_keep_the_order_of_the_file() -> None:
     assert (fit.tolist(), stop.tolist()) == ([0, 1, 2], [3])
 
 
+def test_groups_decide_whole_or_not_at_all() -> None:
+    groups = np.array([7, 3, 7, 9, 3, 3, 7, 9, 9, 5], np.uint64)  # sorted: 3 3 3 5 7 7 7 9 9 9
+    for share, held in ((0.1, {9}), (0.3, {9}), (0.5, {7, 9}), (0.6, {7, 9}), (0.95, {5, 7, 9})):
+        fit, stop = hold_out(groups, 10, share, seed=1)
+        assert set(groups[stop].tolist()) == held, share
+        assert set(groups[fit].tolist()) == {3, 5, 7, 9} - held
+        assert sorted([*fit, *stop]) == list(range(10))
+    fit, stop = hold_out(np.full(4, 7, np.uint64), 4, 0.25, seed=1)  # a single group has to part
+    assert (len(fit), len(stop)) == (3, 1)
+
+
 def test_without_an_order_a_random_share_decides_the_same_for_the_same_seed() -> None:
     fit, stop = hold_out(None, 1000, 0.1, seed=7)
     assert (len(fit), len(stop)) == (900, 100)
@@ -109,7 +120,9 @@ def test_the_best_epoch_is_kept_or_repeated_on_all_rows() -> None:
     kept, again = (fitted("binary", epochs=6, refit=refit) for refit in (False, True))
     assert (kept.rows, again.rows) == (360, 400)
     assert kept.history == again.history
-    assert kept.kept_epoch == again.kept_epoch == int(np.argmin(kept.history["val_loss"])) + 1
+    losses = np.array(kept.history["val_loss"])
+    assert kept.kept_epoch == int(losses.argmin()) + 1
+    assert again.kept_epoch == max(epoch for epoch, loss in enumerate(losses, start=1) if loss <= 1.01 * losses.min())
     assert weights(kept) != weights(again)
 
 

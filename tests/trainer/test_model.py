@@ -50,8 +50,19 @@ def test_bins_fill_from_the_left() -> None:
         [1, 1, 1, 0.75],
         [1, 1, 1, 1],
     ]
-    two = np.array(layer(np.array([[0.5, 0.25]], "float32")))
+    two = np.array(PiecewiseLinear(4)(np.array([[0.5, 0.25]], "float32")))
     assert two.tolist() == [[1, 1, 0, 0, 1, 0, 0, 0]]
+
+
+def test_bins_follow_the_label_and_are_of_one_scale() -> None:
+    places = (np.arange(1000, dtype="float32") + 0.5)[:, np.newaxis] / 1000
+    layer = PiecewiseLinear(4)
+    layer.build((None, 1))
+    layer.adapt(places, (places[:, 0] < 0.02).astype(int))
+    filled = np.array(layer(places))
+    assert filled.mean(axis=0) == pytest.approx([0] * 4, abs=1e-5)
+    assert filled.std(axis=0) == pytest.approx([0.5] * 4, rel=1e-4)
+    assert np.ptp(filled, axis=0)[0] > 5  # 2 % of the rows do not fill the first bin
 
 
 def test_inputs_and_layers_follow_the_table() -> None:

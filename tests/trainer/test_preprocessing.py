@@ -20,7 +20,16 @@ from tensorflow_transform import beam as tft_beam
 
 from pipeline.data.parquet_tfxio import RowGroupTFXIO
 from trainer.features import Feature, FeatureTable, Kind, Label, Storage, derive
-from trainer.preprocessing import CATEGORICAL, FLAGS, LABEL, NUMERIC, _time_parts, preprocessing_fn, vocabulary_name
+from trainer.preprocessing import (
+    CATEGORICAL,
+    FLAGS,
+    LABEL,
+    NUMERIC,
+    PLACES,
+    _time_parts,
+    preprocessing_fn,
+    vocabulary_name,
+)
 
 Rows = Mapping[str, Sequence[Any]]
 NAN, INF = math.nan, math.inf
@@ -113,14 +122,19 @@ def served(analysed: tuple[Any, tft.TFTransformOutput]) -> Any:
 # Numbers
 
 
-def test_evenly_spread_numbers_keep_their_proportions(outputs: dict[str, npt.NDArray[Any]]) -> None:
-    assert outputs[NUMERIC][:, EVEN].tolist() == [0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1]
+STEP = 2 / PLACES
 
 
-def test_a_value_that_fills_whole_bins_is_at_their_upper_end(outputs: dict[str, npt.NDArray[Any]], served: Any) -> None:
-    # The quartiles are 0, 0, 0, 5, 20.
-    assert outputs[NUMERIC][:, TIED] == pytest.approx([0.5] * 6 + [0.75, 0.75 + 0.25 * 5 / 15, 1.0])
-    assert served(tied=[-1, 0, 1, 4])[NUMERIC][:, TIED] == pytest.approx([0, 0.5, 0.55, 0.7])
+def test_a_number_stands_above_the_share_of_rows_that_are_not_larger(outputs: dict[str, npt.NDArray[Any]]) -> None:
+    assert outputs[NUMERIC][:, EVEN] == pytest.approx([(row + 1) / 9 for row in range(9)], abs=STEP)
+
+
+def test_a_value_of_many_rows_is_at_their_upper_end(outputs: dict[str, npt.NDArray[Any]], served: Any) -> None:
+    found = outputs[NUMERIC][:, TIED]
+    assert found == pytest.approx([6 / 9] * 6 + [7 / 9, 8 / 9, 1.0], abs=STEP)
+    below, at, between, further = served(tied=[-1, 0, 1, 4])[NUMERIC][:, TIED]
+    assert (below, at) == (0, found[0])
+    assert found[0] < between < further <= found[0] + STEP
 
 
 def test_a_column_of_one_value_tells_below_from_not_below(outputs: dict[str, npt.NDArray[Any]], served: Any) -> None:
@@ -133,11 +147,14 @@ def test_outliers_end_where_training_ended(served: Any) -> None:
 
 
 def test_missing_numbers_are_in_the_middle_and_flagged(outputs: dict[str, npt.NDArray[Any]], served: Any) -> None:
-    # The quartiles of the values that are there are 1, 2, 3, 4, 5.
-    assert outputs[NUMERIC][:, HOLED].tolist() == [0.5, 0, 0.25, 0.5, 0.5, 0.75, 1, 0.5, 0.5]
+    # The values that are there are 1, 2, 3, 4, 5.
+    found = outputs[NUMERIC][:, HOLED]
+    assert found == pytest.approx([0.5, 0.2, 0.4, 0.5, 0.6, 0.8, 1, 0.5, 0.5], abs=STEP)
+    assert [found[row] for row in (0, 3, 7, 8)] == [0.5] * 4
     assert outputs[FLAGS][:, 0].tolist() == [1, 0, 0, 1, 0, 0, 0, 1, 1]
     after = served(holed=[None, NAN, INF, -INF, 1.5])
-    assert after[NUMERIC][:, HOLED].tolist() == [0.5, 0.5, 0.5, 0.5, 0.125]
+    assert after[NUMERIC][:4, HOLED].tolist() == [0.5] * 4
+    assert found[1] < after[NUMERIC][4, HOLED] < found[1] + STEP
     assert after[FLAGS].tolist() == [[1], [1], [1], [1], [0]]  # `even` is required: it has no flag
 
 
@@ -145,8 +162,8 @@ def test_a_time_enters_by_its_parts(outputs: dict[str, npt.NDArray[Any]], served
     assert outputs[NUMERIC].shape == (9, 7)
     hours = outputs[NUMERIC][:5, HOUR].tolist()
     assert hours == sorted(hours)
-    assert (hours[0], hours[-1]) == (0.5, 1.0)  # five of nine rows leave at midnight
-    assert served(left=[None, 0])[NUMERIC][:, HOUR:].tolist() == [[0.5, 0.5, 0.5], [0.5, 1.0, 1.0]]
+    assert (hours[0], hours[-1]) == pytest.approx((5 / 9, 1.0), abs=STEP)  # five of nine rows leave at midnight
+    assert served(left=[None, 0])[NUMERIC][:, HOUR:].tolist() == [[0.5, 0.5, 0.5], [hours[0], 1.0, 1.0]]
 
 
 @pytest.mark.parametrize(
