@@ -24,6 +24,13 @@ included, for at the time nobody knew which they would be (all clocks are New Yo
     plane_slack_minutes                     of the gap, what a return flight over that distance leaves, by a rule of
                                             thumb: 45 minutes and a minute every 7.5 miles, each way
 
+Jams outlast the weather that made them, and the three airports share their air, so four columns look back:
+
+    wind_before_mph                         mean wind of the six hours before the hour of departure
+    pressure_change_mb                      since three hours before
+    precip_before_in                        in the three hours before, at the airport that had most of it
+    visibility_before_miles                 the lowest of the three hours before, at any of the airports
+
 What happens after departure never gets into the tables: dep_time, dep_delay, arr_time, arr_delay, air_time.
 A departure delay all but tells the arrival delay, so a model trained on it scores splendidly and is of no use
 at the moment the question is asked. Only the label is taken from arr_delay: late means 15 minutes or more,
@@ -98,6 +105,10 @@ COLUMNS = pa.schema(
         ("precip_in", pa.float32()),
         ("pressure_mb", pa.float32()),
         ("visibility_miles", pa.float32()),
+        ("wind_before_mph", pa.float32()),
+        ("pressure_change_mb", pa.float32()),
+        ("precip_before_in", pa.float32()),
+        ("visibility_before_miles", pa.float32()),
         ("plane_known", pa.bool_()),
         ("plane_year", pa.int64()),
         ("plane_type", pa.string()),
@@ -312,6 +323,28 @@ def _departures(minute: pd.Series, groups: Any, start: int, end: int) -> pd.Seri
     return pd.Series(found, minute.index)
 
 
+def _weather_before(weather: pd.DataFrame) -> pd.DataFrame:
+    """What the hours before each hour were like (see the top): by origin and time_hour, gaps where none is known."""
+    by_hour = weather.set_index("time_hour").groupby("origin")
+    airports = []
+    for origin, found in by_hour:
+        now = found.resample("h").first()  # an hour that nobody observed is a row without values
+        before = now.shift(1)
+        columns = {
+            "origin": origin,
+            "wind_before_mph": before["wind_speed_mph"].rolling(6, min_periods=1).mean(),
+            "pressure_change_mb": now["pressure_mb"] - now["pressure_mb"].shift(3),
+            "precip_before_in": before["precip_in"].rolling(3, min_periods=1).sum(),
+            "visibility_before_miles": before["visibility_miles"].rolling(3, min_periods=1).min(),
+        }
+        airports.append(pd.DataFrame(columns, index=now.index))
+    table = pd.concat(airports).reset_index()
+    hours = table.groupby("time_hour")
+    table["precip_before_in"] = hours["precip_before_in"].transform("max")
+    table["visibility_before_miles"] = hours["visibility_before_miles"].transform("min")
+    return table
+
+
 def _flights(source: Path) -> tuple[pd.DataFrame, int, int]:
     """The joined table in its final order, the flights dropped, and those without weather."""
     raw = _read(source / "flights.csv.zip", _FLIGHTS)
@@ -340,6 +373,7 @@ def _flights(source: Path) -> tuple[pd.DataFrame, int, int]:
     table["plane_known"] = table["tailnum"].isin(planes["tailnum"])
     table = table.merge(weather, how="left", on=["origin", "time_hour"], validate="many_to_one", indicator="_weather")
     without_weather = int((table["_weather"] == "left_only").sum())
+    table = table.merge(_weather_before(weather), how="left", on=["origin", "time_hour"], validate="many_to_one")
     table = table.merge(planes, how="left", on="tailnum", validate="many_to_one")
     order = ["scheduled_departure", "carrier", "flight", "origin"]
     return table.sort_values(order, kind="stable", ignore_index=True), dropped, without_weather

