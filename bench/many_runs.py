@@ -3,7 +3,8 @@
     python -m bench.many_runs [--runs 1000] [--folder FOLDER]
 
 The runs are like those of the flights: 13 executions and 16 artifacts each, with properties of the same sizes, every
-tenth a repetition that reuses what the one before made. Nothing of what the artifacts name is written.
+tenth a repetition that reuses what the one before made. All read the same file under the same version of the schema.
+Of what the artifacts name only the last pushed version's folder is there, so that one is served; the file is not.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.config import PipelineConfig, load
+from pipeline.data.schema_types import read_schema_text
 from pipeline.lineage.runs import RUN_CONTEXT
+from pipeline.lineage.schema_versions import record_version
+from pipeline.lineage.source_files import FILES, to_property
 from pipeline.lineage.store import open_store
 from pipeline.lineage.summary import BLESSED, NOT_BLESSED, Summary
 
@@ -83,6 +87,8 @@ STEPS: dict[str, tuple[str, dict[str, str], dict[str, str]]] = {
 }
 """Type, inputs (key: the step that makes it) and outputs (key: type) of each."""
 
+TABLE = "flights.parquet"
+"""The file that all runs read, as `longhaul lineage` may be asked about it."""
 _FIRST = datetime(2025, 1, 1, tzinfo=UTC)
 _STATES = metadata_store_pb2.Execution
 
@@ -93,7 +99,13 @@ def fill(config: PipelineConfig, runs: int) -> MetadataStore:
     writer = _Writer(store, config)
     for number in range(runs):
         writer.run(number)
+    last = runs - 1 - (runs % 10 == 0)  # the very last may repeat the one before
+    _served(config, last).mkdir(parents=True)
     return store
+
+
+def _served(config: PipelineConfig, number: int) -> Path:
+    return config.root / "serving" / config.name / str(1_795_000_000 + number)
 
 
 class _Writer:
@@ -114,10 +126,12 @@ class _Writer:
             zip(STEPS, store.put_contexts([self._context("node", f"{config.name}.{n}") for n in STEPS]), strict=True)
         )
         self._last: dict[str, dict[str, int]] = {}
+        self._schema = record_version(store, config.name, read_schema_text(config.schema_file), run_id=_run_id(_FIRST))
+        self._files = to_property([(str(config.root / "data" / TABLE), 7_423_187, 1_735_689_600_000_000_000)])
 
     def run(self, number: int) -> None:
         began = _FIRST + timedelta(hours=8 * number)
-        run_id = began.strftime("%Y%m%d-%H%M%S-000")
+        run_id = _run_id(began)
         again = number % 10 == 9
         context = self._context(RUN_CONTEXT, run_id, self._run_properties(run_id, began, number))
         executions, artifacts, edges = [], [], []
@@ -129,7 +143,7 @@ class _Writer:
                     edges.append((index, place, _event(key, metadata_store_pb2.Event.INPUT)))
             places[node] = {}
             for key, kind in outputs.items():
-                artifact = self._artifact(node, key, kind, number)
+                artifact = self._artifact(node, key, kind, number - again)
                 if again:
                     artifact.id = self._last[node][key]
                 places[node][key] = len(artifacts)
@@ -177,9 +191,7 @@ class _Writer:
             "package_versions": _PACKAGES,
             "config": self._config.model_dump_json(by_alias=True),
             "code_files": _CODE,
-            "schema_digest": "ac" * 32,
-            "schema_version": "1",
-            "schema_review": "as first seen, not reviewed",
+            **self._schema.run_properties,
             "started": began.isoformat(timespec="seconds"),
             "status": "complete",
             "seconds": self._random.uniform(50, 70),
@@ -197,6 +209,8 @@ class _Writer:
             "seconds": self._random.uniform(0, 30),
             "custom_config": json.dumps({"features": "x" * sizes.get(node, 100), "trainer": {"dropout": 0.4}}),
         }
+        if node == "CuratedSchema":
+            values["schema_digest"] = self._schema.digest
         _set(execution, values)
         return execution
 
@@ -206,8 +220,10 @@ class _Writer:
             type_id=self._types[kind], uri=str(uri), state=metadata_store_pb2.Artifact.LIVE
         )
         values: dict[str, Any] = {"is_external": 0, "tfx_version": "1.21.0"}
+        if kind == "Examples":
+            values |= {FILES: self._files, "spans": "[1]", "rows": json.dumps({"train": 20_000, "eval": 54_065})}
         if kind == "PushedModel":
-            served = self._config.root / "serving" / self._config.name / str(1_795_000_000 + number)
+            served = _served(self._config, number)
             values |= {"pushed": 1, "pushed_version": served.name, "pushed_destination": str(served)}
         _set(artifact, values)
         return artifact
@@ -220,6 +236,10 @@ class _Writer:
 
 _PACKAGES = json.dumps({f"package-{number}": "1.21.0" for number in range(12)})
 _CODE = json.dumps({f"pipeline/components/some_module_{number}.py": f"{number:08x}" for number in range(130)})
+
+
+def _run_id(began: datetime) -> str:
+    return began.strftime("%Y%m%d-%H%M%S-000")
 
 
 def _artifact_type(store: MetadataStore, kind: str) -> int:
@@ -252,9 +272,10 @@ def main() -> None:
             began = time.perf_counter()
             fill(load(workspace=str(folder)), chosen.runs)
             print(f"filled in {time.perf_counter() - began:.0f} s: {(folder / 'metadata.db').stat().st_size:,} bytes")
-        for command in (["runs"], ["runs", "--sort", "auc"], ["show"], ["lineage", "latest"], ["diff"], ["gc"]):
+        lineages = [["lineage", what] for what in ("latest", "served", TABLE, "schema:1")]
+        for command in (["runs"], ["runs", "--sort", "auc"], ["show"], *lineages, ["diff"], ["gc"]):
             call = [sys.executable, "-m", "pipeline.cli", *command, "--workspace", str(folder)]
-            print(f"{' '.join(command):<16}{statistics.median(_seconds(call) for _ in range(5)):6.2f} s")
+            print(f"{' '.join(command):<24}{statistics.median(_seconds(call) for _ in range(5)):6.2f} s")
 
 
 def _seconds(call: list[str]) -> float:

@@ -15,7 +15,7 @@ from pipeline.lineage.ancestry import EXAMPLES, MODEL, Descent, Served, descent,
 from pipeline.lineage.graph import Graph
 from pipeline.lineage.lookup import Lookup, Subject
 from pipeline.lineage.reproduce import Present, Recipe, count, recipe, settings_of
-from pipeline.lineage.runs import Run, list_runs
+from pipeline.lineage.runs import Run, RunsById
 from pipeline.lineage.schema_versions import digest_of
 from pipeline.lineage.store import open_existing_store
 from pipeline.lineage.tracing import downstream, run_graph, upstream
@@ -101,15 +101,14 @@ def draw_runs(config: PipelineConfig, limit: int) -> Drawing:
     )
 
 
-def open_lineage(config: PipelineConfig) -> tuple[MetadataStore, dict[str, Run], Served]:
-    """The store, the pipeline's runs by id with the newest first, and what is served.
+def open_lineage(config: PipelineConfig) -> tuple[MetadataStore, RunsById, Served]:
+    """The store, the pipeline's runs by id, and what is served.
 
     Raises:
         WorkspaceError: there is no store yet, or it cannot be opened.
     """
     store = open_existing_store(config)
-    runs = {run.run_id: run for run in list_runs(store, config.name, with_imported=True)}
-    return store, runs, Served(tuple(versions(config.root / "serving" / config.name)))
+    return store, RunsById(store, config.name), Served(tuple(versions(config.root / "serving" / config.name)))
 
 
 def _recipe(config: PipelineConfig, subject: Subject, above: Graph, runs: Mapping[str, Run]) -> Recipe | None:

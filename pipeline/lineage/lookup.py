@@ -102,7 +102,8 @@ class Lookup:
         return Subject("run", f"run {text}", tuple(sorted(made - read)), own, text)
 
     def _version(self, text: str) -> Subject | None:
-        found = [a for a in pushed_models(self._store) if a.properties.get("pushed_version") == text]
+        known = pushed_models(self._store) if text.isdigit() else ()
+        found = [artifact for artifact in known if artifact.properties.get("pushed_version") == text]
         return self._model(found[0]) if found else None
 
     def _model(self, pushed: ArtifactRecord) -> Subject:

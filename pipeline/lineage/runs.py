@@ -5,8 +5,10 @@ from __future__ import annotations
 import difflib
 import json
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +166,37 @@ def list_runs(store: MetadataStore, pipeline: str, *, with_imported: bool = Fals
         if run.pipeline == pipeline and (with_imported or not run.imported):
             runs.append(run)
     return sorted(runs, key=lambda run: run.run_id, reverse=True)
+
+
+class RunsById(Mapping[str, Run]):
+    """All runs of a pipeline, imported ones too, without steps and artifacts.
+
+    A single one is read alone; whoever goes through them, the newest first, reads them all.
+    """
+
+    def __init__(self, store: MetadataStore, pipeline: str) -> None:
+        self._store, self._pipeline = store, pipeline
+        self._read: dict[str, Run | None] = {}
+
+    @cached_property
+    def _all(self) -> dict[str, Run]:
+        return {run.run_id: run for run in list_runs(self._store, self._pipeline, with_imported=True)}
+
+    def __getitem__(self, run_id: str) -> Run:
+        if run_id not in self._read:
+            context = self._store.get_context_by_type_and_name(RUN_CONTEXT, run_id)
+            run = _run(context) if context else None
+            self._read[run_id] = run if run and run.pipeline == self._pipeline else None
+        if (found := self._read[run_id]) is None:
+            raise KeyError(run_id)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        self._read.update(self._all)
+        return iter(self._all)
+
+    def __len__(self) -> int:
+        return len(self._all)
 
 
 def find_run(store: MetadataStore, pipeline: str, run_id: str) -> Run:

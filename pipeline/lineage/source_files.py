@@ -17,10 +17,10 @@ FILES = "files"
 
 @dataclass(frozen=True)
 class ReadFile:
-    """A file as ingestion met it.
+    """A file, or a table in BigQuery, as ingestion met it.
 
     Attributes:
-        folder: the folder that holds all files of the table.
+        folder: the folder that holds all files of the table; "" of what is not on a disk.
         name: the path below it, `span-03/flights.parquet`.
         modified_ns: time of change, nanoseconds since 1970.
     """
@@ -33,11 +33,13 @@ class ReadFile:
     @property
     def path(self) -> str:
         """Absolute."""
-        return str(PurePosixPath(self.folder, self.name))
+        return str(PurePosixPath(self.folder, self.name)) if self.folder else self.name
 
     @property
     def now(self) -> str:
-        """What has become of it: 'as it was', 'changed' or 'gone'."""
+        """What has become of it: 'as it was', 'changed' or 'gone'; 'elsewhere' of what is not on a disk."""
+        if not self.folder:
+            return "elsewhere"
         try:
             found = Path(self.path).stat()
         except OSError:
@@ -58,6 +60,8 @@ class ReadFile:
 
 def to_property(states: Sequence[tuple[str, int, int]]) -> str:
     """From paths, sizes in bytes and times of change (pipeline.data.source.file_states) to the property's value."""
+    if any("://" in path for path, _, _ in states):
+        return json.dumps({"folder": "", "files": [list(state) for state in states]})
     folder = os.path.commonpath([os.path.dirname(path) for path, _, _ in states])  # noqa: PTH120
     return json.dumps({"folder": folder, "files": [[os.path.relpath(p, folder), *state] for p, *state in states]})
 

@@ -12,7 +12,7 @@ from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.config import PipelineConfig
 from pipeline.errors import PipelineError, WorkspaceError
-from pipeline.lineage.runs import RUN_CONTEXT, Artifact, Step, StepState, find_run, list_runs
+from pipeline.lineage.runs import RUN_CONTEXT, Artifact, RunsById, Step, StepState, find_run, list_runs
 from pipeline.lineage.store import open_existing_store, open_store
 
 STATES = metadata_store_pb2.Execution
@@ -89,6 +89,18 @@ def test_runs_come_newest_first_and_only_of_the_pipeline_asked_for(writer: Write
     ]
     assert found[1].started == "2026-01-02"
     assert list_runs(writer.store, "birds") == []
+
+
+def test_runs_by_id_are_those_of_the_list(writer: Writer) -> None:
+    for day, pipeline in ((2, "cats"), (3, "cats"), (1, "cats"), (4, "dogs")):
+        writer.run(f"2026010{day}-000000-000", pipeline=pipeline, imported="elsewhere" if day == 3 else "")
+    runs = RunsById(writer.store, "cats")
+    assert runs["20260102-000000-000"].run_id == "20260102-000000-000"
+    assert "20260104-000000-000" not in runs  # another pipeline's
+    assert "nobody" not in runs
+    assert list(runs) == ["20260103-000000-000", "20260102-000000-000", "20260101-000000-000"]
+    assert list(runs.values()) == list_runs(writer.store, "cats", with_imported=True)
+    assert len(RunsById(writer.store, "birds")) == 0
 
 
 def test_a_run_has_its_steps_in_order_with_states(writer: Writer) -> None:

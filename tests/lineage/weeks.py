@@ -6,6 +6,7 @@ Every run reads examples of its own, trains, is judged against the last blessed 
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from ml_metadata.proto import metadata_store_pb2
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from pipeline.config import PipelineConfig
+from pipeline.lineage.process import Process
 from pipeline.lineage.runs import RUN_CONTEXT, find_run
 from pipeline.lineage.schema_versions import guarding_version
 from pipeline.lineage.store import open_store
@@ -141,6 +143,14 @@ class Weeks:
         self._step(run, number, "Trainer", examples, {}, state=_STATES.FAILED)
         self._step(run, number, "StatisticsGen", examples, {}, state=_STATES.CACHED)  # beside it
         return self.end(run.name, "failed", reason)
+
+    def killed(self, number: int) -> str:
+        """A run whose process was killed in Trainer, and that nobody has closed."""
+        process = Process(1, socket.gethostname(), "of an earlier start of the machine", 0)
+        run = self._begin(self.run_id(number), {"process": process.to_json()})
+        examples = self._step(run, number, "TableExampleGen", {}, {"examples": "Examples"})
+        self._step(run, number, "Trainer", examples, {}, state=_STATES.RUNNING)
+        return str(run.name)
 
     def end(self, run_id: str, status: str, reason: str = "") -> str:
         """Records what the runner would, and writes a log and a page."""
