@@ -54,7 +54,7 @@ class WorkspaceError(PipelineError):
 
 
 class JobError(PipelineError):
-    """A job on Vertex AI Pipelines, real or emulated, was refused or failed."""
+    """A job on Vertex AI Pipelines, real or emulated, or on a Beam cluster, was refused or failed."""
 
 
 class DiskFullError(WorkspaceError):

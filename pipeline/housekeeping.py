@@ -13,8 +13,9 @@ from pipeline.config import PipelineConfig
 from pipeline.errors import ConfigError, DiskFullError, WorkspaceError, tells_of_full_disk
 from pipeline.lineage import archive, archive_import, backup, garbage, pins
 from pipeline.lineage.runs import find_run
-from pipeline.lineage.store import open_existing_store, open_store
-from pipeline.runners.workspace import locked, translated_errors
+from pipeline.lineage.store import open_existing_store
+from pipeline.runners.recovery import writing
+from pipeline.runners.workspace import translated_errors
 
 
 def collect_garbage(config: PipelineConfig, keep: int, keep_served: int | None, apply: bool) -> garbage.Plan:
@@ -27,7 +28,7 @@ def collect_garbage(config: PipelineConfig, keep: int, keep_served: int | None, 
         held.enter_context(translated_errors(config.root))
         store = open_existing_store(config)
         if apply:
-            held.enter_context(locked(config.root))
+            store = held.enter_context(writing(config))
         plan = garbage.plan(store, config, keep, keep_served)
         if apply:
             try:
@@ -42,9 +43,11 @@ def collect_garbage(config: PipelineConfig, keep: int, keep_served: int | None, 
 
 def pin(config: PipelineConfig, what: str, *, on: bool) -> str:
     """Pins a run or a pushed version, or takes the pin away; says which it was."""
-    with translated_errors(config.root), locked(config.root):
-        mark = pins.pin if on else pins.unpin
-        return mark(open_existing_store(config), config.name, what)
+    with translated_errors(config.root):
+        open_existing_store(config)  # what nothing has run in is left as it is
+        with writing(config) as store:
+            mark = pins.pin if on else pins.unpin
+            return mark(store, config.name, what)
 
 
 def export(config: PipelineConfig, run_id: str, output: Path | None, *, with_artifacts: bool, force: bool) -> Path:
@@ -73,8 +76,8 @@ def export(config: PipelineConfig, run_id: str, output: Path | None, *, with_art
 
 def import_(config: PipelineConfig, source: Path) -> str:
     """Puts an exported run into the store; returns its id."""
-    with translated_errors(config.root), locked(config.root):
-        return archive_import.import_run(open_store(config), config, source)
+    with translated_errors(config.root), writing(config) as store:
+        return archive_import.import_run(store, config, source)
 
 
 def back_up(config: PipelineConfig, output: Path | None) -> Path:

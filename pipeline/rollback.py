@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,8 @@ from pipeline.errors import ConfigError, WorkspaceError
 from pipeline.lineage.pushes import Rollback, record_rollback
 from pipeline.lineage.store import open_existing_store
 from pipeline.push.publish import now, publish, pusher
-from pipeline.runners.workspace import locked, translated_errors
+from pipeline.runners.recovery import writing
+from pipeline.runners.workspace import translated_errors
 from pipeline.served import Manifest, inputs_of, read_manifest, versions
 from pipeline.terminal import console_for
 from trainer.features import FeatureTable
@@ -68,7 +70,10 @@ def roll_back(config: PipelineConfig, to: int | None, note: str, dry_run: bool) 
         PipelineError: there is no such version, it is what is served, it is damaged, or it does not fit the schema.
     """
     store = open_existing_store(config)
-    with translated_errors(config.root), locked(config.root):
+    with ExitStack() as held:
+        held.enter_context(translated_errors(config.root))
+        if not dry_run:
+            store = held.enter_context(writing(config))
         known = list_versions(config)
         if not known:
             base = config.root / "serving" / config.name

@@ -33,19 +33,23 @@ class Told:
     run_id: str = ""
 
 
+_HURRY_S = 1.5
+"""For webhook and command each when somebody has asked the run to stop, and waits for that."""
+
+
 @contextmanager
 def told(config: PipelineConfig, console: Any) -> Iterator[Told]:
-    """Tells how the run went that ends with the block; one that was interrupted is not told of."""
+    """Tells how the run went that ends with the block. One that was interrupted before it was on record was none."""
     about = Told()
     try:
         yield about
-    except Exception as exc:
+    except (Exception, KeyboardInterrupt) as exc:
         _tell(config, about, console, exc)
         raise
     _tell(config, about, console, None)
 
 
-def _tell(config: PipelineConfig, about: Told, console: Any, error: Exception | None) -> None:
+def _tell(config: PipelineConfig, about: Told, console: Any, error: BaseException | None) -> None:
     people = config.notify
     if not (config.observe.openlineage_url or people.webhook or people.webhook_env or people.command):
         return
@@ -61,14 +65,19 @@ def _tell(config: PipelineConfig, about: Told, console: Any, error: Exception | 
             file.writelines(f"{warning}\n" for warning in warnings)
 
 
-def _warnings(config: PipelineConfig, about: Told, error: Exception | None) -> Iterator[str]:
+def _warnings(config: PipelineConfig, about: Told, error: BaseException | None) -> Iterator[str]:
     run = None
     if about.run_id:
         with suppress(PipelineError):  # it may have ended before it was on record
             run = find_run(open_existing_store(config), config.name, about.run_id)
     if run and config.observe.openlineage_url:
         yield from _export(config, run)
-    yield from notify(config.notify, news(config, run, error))
+    people = config.notify
+    if isinstance(error, KeyboardInterrupt):
+        if run is None:
+            return
+        people = people.model_copy(update={"timeout_s": min(people.timeout_s, _HURRY_S)})
+    yield from notify(people, news(config, run, error))
 
 
 def _export(config: PipelineConfig, run: Run) -> Iterator[str]:
@@ -81,7 +90,7 @@ def _export(config: PipelineConfig, run: Run) -> Iterator[str]:
         yield f"observe.openlineage_url: the catalogue took {taken} of {len(told)} events"
 
 
-def news(config: PipelineConfig, run: Run | None, error: Exception | None = None) -> News:
+def news(config: PipelineConfig, run: Run | None, error: BaseException | None = None) -> News:
     """What there is to tell of a run, or of an error that came before it."""
     if run is None:
         reason = error.what if isinstance(error, PipelineError) else f"{type(error).__name__}: {error}"
@@ -105,8 +114,10 @@ def news(config: PipelineConfig, run: Run | None, error: Exception | None = None
     )
 
 
-def _ending(run: Run, error: Exception | None) -> tuple[Ending, list[str]]:
+def _ending(run: Run, error: BaseException | None) -> tuple[Ending, list[str]]:
     """How the run ended, and why."""
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted", [run.reason]
     if error is not None or run.status == "failed":
         return "failed", [run.reason or str(error)]
     if run.status == "blocked":

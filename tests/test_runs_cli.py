@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import NamedTuple
 
 import pytest
 import yaml
+from ml_metadata.proto import metadata_store_pb2
 
 from pipeline import cli
 from pipeline.runners.workspace import locked
@@ -262,6 +264,38 @@ def test_gc_waits_for_nobody(weeks: Weeks, longhaul: Call) -> None:
 
 def test_gc_keeps_one_run_at_least(longhaul: Call) -> None:
     assert longhaul("gc", "--keep", "0").code == 2
+
+
+@pytest.mark.parametrize("command", [["gc", "--apply"], ["pin", "latest"], ["rollback"]])
+def test_whatever_writes_first_closes_the_runs_that_were_killed(
+    weeks: Weeks, longhaul: Call, command: list[str]
+) -> None:
+    weeks.week(1)
+    run_id = weeks.killed(2)
+    half_written = weeks.config.root / "artifacts" / "Trainer" / "model" / str(step_at_work(weeks))
+    half_written.mkdir(parents=True)
+    assert f"{run_id}  died" in longhaul("runs").out  # to look closes nothing, and neither does a rehearsal
+    longhaul("gc")
+    longhaul("rollback", "--dry-run")
+    assert half_written.is_dir()
+    sentence = f"run {run_id} never ended: its process 1 on {socket.gethostname()} was killed in Trainer"
+    said = longhaul(*command)
+    assert said.err.splitlines()[0] == (
+        f"Note: {sentence}; what that had half written is removed. Finished steps are kept"
+    )
+    assert not half_written.exists()
+    assert f"{run_id}  interrupted" in longhaul("runs").out
+    assert "Note" not in longhaul(*command).err
+
+
+def step_at_work(weeks: Weeks) -> int:
+    """The execution that a killed process left behind."""
+    (found,) = [
+        step.id
+        for step in weeks.store.get_executions()
+        if step.last_known_state == metadata_store_pb2.Execution.RUNNING
+    ]
+    return int(found)
 
 
 # export, import, backup

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import socket
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from pipeline.notify import News
 from pipeline.tell import news, told
 from tests.lineage.story import MONDAY, WEDNESDAY, settings, tell
 
-EVERY = ["failed", "blocked", "not_blessed", "infra_refused", "complete"]
+EVERY = ["failed", "interrupted", "blocked", "not_blessed", "infra_refused", "complete"]
 
 
 def config(workspace: Path, **sections: Any) -> PipelineConfig:
@@ -117,9 +119,30 @@ def test_a_run_that_failed_before_it_was_on_record(tmp_path: Path) -> None:
     assert (one["run_id"], one["ending"], one["reason"]) == ("", "failed", "cats.csv: no such file")
 
 
-def test_nobody_is_told_of_a_run_stopped_from_the_keyboard(tmp_path: Path) -> None:
+def test_a_run_stopped_from_the_keyboard_is_told_of_once_it_was_on_record(tmp_path: Path) -> None:
+    tell(tmp_path)
     run_ends(config(tmp_path, **keeping(tmp_path)), error=KeyboardInterrupt())
     assert not (tmp_path / "news").exists()
+    run_ends(config(tmp_path, **keeping(tmp_path)), WEDNESDAY, KeyboardInterrupt())
+    assert [(one["run_id"], one["ending"]) for one in kept(tmp_path)] == [(WEDNESDAY, "interrupted")]
+
+
+def test_whoever_stops_a_run_does_not_wait_for_those_who_do_not_answer(tmp_path: Path) -> None:
+    tell(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as mute:  # takes connections, never answers
+        address = f"http://127.0.0.1:{mute.getsockname()[1]}"
+        sections = {
+            "observe": {"openlineage_url": address},
+            "notify": {"webhook": address, "command": ["sleep", "60"], "timeout_s": 60},
+        }
+        began = time.monotonic()
+        said = run_ends(config(tmp_path, **sections), WEDNESDAY, KeyboardInterrupt())
+    assert time.monotonic() - began < 20  # five on a machine with nothing else to do
+    assert said.splitlines() == [
+        "Warning   observe.openlineage_url: the catalogue took 0 of 10 events",
+        "Warning   notify.webhook: no answer (TimeoutError)",
+        "Warning   notify.command: sleep was stopped after 1.5 s",
+    ]
 
 
 def test_nothing_is_done_unless_the_configuration_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import tensorflow as tf
+from pandas.util import hash_array
 from tfx_bsl.coders import example_coder
 
 from trainer.features import Feature, FeatureTable, Label, Storage
@@ -38,6 +39,7 @@ def read_transformed(
     transform: Any,
     extra: Sequence[str] = (),
     *,
+    hashed: Sequence[str] = (),
     spill_to: Path | None = None,
     memory_bytes: float = math.inf,
 ) -> Columns:
@@ -47,16 +49,19 @@ def read_transformed(
         patterns: globs of Parquet files.
         transform: the TransformFeaturesLayer.
         extra: raw integer columns to keep beside the transformed ones.
+        hashed: raw columns of any type to keep as hashes of their values, uint64.
         spill_to: a folder for the columns when they pass `memory_bytes`; it must outlive them.
 
     Returns:
-        One array per transformed feature and extra column, (rows, ...), in file order.
+        One array per transformed feature, extra and hashed column, (rows, ...), in file order.
     """
     columns: list[Feature | Label] = [*table.features, table.label]
     transform_batch = tf.function(transform, reduce_retracing=True)
     gathered = _Gathered(spill_to, memory_bytes)
-    for batch in _record_batches(patterns, [*dict.fromkeys([column.name for column in columns] + list(extra))]):
+    names = dict.fromkeys([*(column.name for column in columns), *extra, *hashed])
+    for batch in _record_batches(patterns, list(names)):
         kept = {name: batch.column(name).to_numpy(zero_copy_only=False) for name in extra}
+        kept |= {name: _hashes(batch.column(name)) for name in hashed}
         gathered.append(_transformed(batch, columns, transform_batch) | kept)
     return gathered.columns()
 
@@ -120,6 +125,13 @@ def memory_for_rows() -> int:
     if limit.exists() and (text := limit.read_text().strip()) != "max":
         free = min(free, int(text))
     return free // 2
+
+
+def _hashes(column: pa.Array) -> npt.NDArray[np.uint64]:
+    """Equal for equal values, in every run; a missing value is a value."""
+    encoded = column.dictionary_encode()
+    distinct = hash_array(encoded.dictionary.to_numpy(zero_copy_only=False), categorize=False)
+    return np.append(distinct, np.uint64(1))[encoded.indices.fill_null(len(distinct)).to_numpy()]
 
 
 def _compact(name: str, values: npt.NDArray[Any]) -> npt.NDArray[Any]:

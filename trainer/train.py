@@ -36,7 +36,7 @@ def run_fn(fn_args: Any) -> None:
     """Trains on the train split and exports to `fn_args.serving_model_dir`, in this process or in several.
 
     `fn_args.custom_config` holds `features` (a FeatureTable), `trainer` (the configuration's section) and
-    `order_by` (the column of a time split, or None).
+    `order_by` and `group_by` (the column of a time split or of a group split, or None).
     """
     settings = fn_args.custom_config["trainer"]
     if settings["distribute"] == "none":
@@ -60,7 +60,7 @@ def train(fn_args: Any, strategy: tf.distribute.Strategy | None = None) -> None:
 def _fit_and_export(fn_args: Any, spill_to: Path, strategy: tf.distribute.Strategy | None) -> None:
     found = (fn_args.hyperparameters or {}).get("values", {})
     settings = merge(fn_args.custom_config["trainer"], found)
-    order_by = fn_args.custom_config["order_by"]
+    order_by, group_by = fn_args.custom_config["order_by"], fn_args.custom_config["group_by"]
     table = FeatureTable.from_dict(fn_args.custom_config["features"])
     transform_output = tft.TFTransformOutput(fn_args.transform_output)
 
@@ -70,10 +70,11 @@ def _fit_and_export(fn_args: Any, spill_to: Path, strategy: tf.distribute.Strate
         table,
         transform_output.transform_features_layer(),
         [order_by] if order_by else [],
+        hashed=[group_by] if group_by else [],
         spill_to=spill_to,
         memory_bytes=memory_for_rows(),
     )
-    labels, order = rows.pop(LABEL), rows.pop(order_by) if order_by else None
+    labels, order = rows.pop(LABEL), rows.pop(order_by or group_by, None)
     words = vocabularies(table, transform_output)
     is_exporting = strategy is None or is_chief()
 

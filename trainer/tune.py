@@ -41,16 +41,16 @@ _EPOCHS = "tuner/epochs"
 def tuner_fn(fn_args: Any) -> TunerFnResult:
     """A search over `fn_args.custom_config["tuner"]`, kept in the folder `fn_args.working_dir`.
 
-    `custom_config` holds `features`, `trainer` and `order_by` besides, as for trainer.train.run_fn.
+    `custom_config` holds `features`, `trainer`, `order_by` and `group_by` besides, as for trainer.train.run_fn.
     """
     config = fn_args.custom_config
     table = FeatureTable.from_dict(config["features"])
-    order_by = config["order_by"]
+    order_by, group_by = config["order_by"], config["group_by"]
     transform_output = tft.TFTransformOutput(fn_args.transform_graph_path)
 
     def fit_with(settings: Mapping[str, Any], rows: Mapping[str, Any]) -> float:
         columns = dict(rows)
-        labels, order = columns.pop(LABEL), columns.pop(order_by) if order_by else None
+        labels, order = columns.pop(LABEL), columns.pop(order_by or group_by, None)
         sizes = vocabulary_sizes(table, transform_output)
         return fit(table, sizes, columns, labels, order, settings).validation_loss
 
@@ -60,6 +60,7 @@ def tuner_fn(fn_args: Any) -> TunerFnResult:
             table,
             transform_output.transform_features_layer(),
             [order_by] if order_by else [],
+            hashed=[group_by] if group_by else [],
             spill_to=spill_to,
             memory_bytes=memory_for_rows(),
         )

@@ -23,6 +23,7 @@ from pipeline.components.explanation import explain
 from pipeline.components.model_judge import Measured, judge, why_undefined
 from pipeline.components.row_sample import RowSample
 from pipeline.components.tallies import Tally, intervals, is_one_class
+from pipeline.components.whole_model import check_whole
 from pipeline.config import METRICS
 from pipeline.data import parquet_tfxio
 from pipeline.evaluation import COUNT, LOWER_IS_BETTER
@@ -56,11 +57,22 @@ class Executor(evaluator_executor.Executor):
     """
 
     def Do(self, input_dict: Any, output_dict: Any, exec_properties: dict[str, Any]) -> None:  # noqa: N802 (TFX's name)
-        """See BaseExecutor.Do."""
+        """See BaseExecutor.Do.
+
+        Raises:
+            WorkspaceError: a model is no longer what its training exported.
+        """
         settings = json.loads(exec_properties[SETTINGS])
         models = {"candidate": input_dict[standard_component_specs.MODEL_KEY][0]}
+        check_whole(models["candidate"], "to be judged", "`longhaul run --from Trainer --no-cache` trains it again")
         if champions := input_dict.get(standard_component_specs.BASELINE_MODEL_KEY):
             models["baseline"] = champions[0]
+            check_whole(
+                champions[0],
+                f"of {_champion_name(input_dict)}",
+                f"bring its files back, or move the folder {champions[0].uri} away: then the model that was blessed "
+                "before it is the champion",
+            )
         eval_config = tfma.EvalConfig()
         proto_utils.json_to_proto(exec_properties[standard_component_specs.EVAL_CONFIG_KEY], eval_config)
         eval_config = tfma.utils.update_eval_config_with_defaults(

@@ -15,14 +15,15 @@ from tfx.utils import io_utils
 
 from pipeline.components.evaluator import VERDICT_FILE
 from pipeline.components.example_gen import SUMMARY_FILE
+from pipeline.components.whole_model import MODEL_DIGEST
 from pipeline.infra.verdict import INFRA_FILE, InfraVerdict
 from pipeline.push.publish import now, publish, publish_to_bucket, pusher, withdrawn_now
 from pipeline.sections import Push
 from pipeline.served import Manifest, inputs_of
 from trainer.features import FeatureTable
 
-MODEL_DIGEST, NOT_PUSHED = "model_digest", "not_pushed"
-"""Custom properties of a PushedModel: what was pushed, or why a blessed model was not."""
+NOT_PUSHED = "not_pushed"
+"""Custom property of a PushedModel: why a blessed model was not pushed. What was pushed tells MODEL_DIGEST."""
 
 
 class Executor(pusher_executor.Executor):

@@ -1,4 +1,4 @@
-"""Trainer that tells ML Metadata what the model was made of: its hyperparameters, and the examples that it saw."""
+"""Trainer that tells ML Metadata what the model is made of: hyperparameters, examples that it saw, files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils
 
 from pipeline.components.base_model import EXAMPLES_ID
+from pipeline.components.whole_model import MODEL_DIGEST
+from trainer.digests import model_digest
 from trainer.hyperparameters import HYPERPARAMETERS_FILE
+from trainer.witness import EXPORTED_FILE
 
 HYPERPARAMETER = "hp."
 """Prefix of a Model's custom properties, then a field of the configuration's `trainer` section; JSON text."""
@@ -28,6 +31,8 @@ class Executor(trainer_executor.GenericExecutor):
         examples = artifact_utils.get_single_instance(input_dict[standard_component_specs.EXAMPLES_KEY])
         model.set_int_custom_property(EXAMPLES_ID, examples.id)
         model_run = artifact_utils.get_single_uri(output_dict[standard_component_specs.MODEL_RUN_KEY])
+        exported = json.loads(io_utils.read_string_file(f"{model_run}/{EXPORTED_FILE}"))
+        model.set_string_custom_property(MODEL_DIGEST, model_digest(exported))
         used = json.loads(io_utils.read_string_file(f"{model_run}/{HYPERPARAMETERS_FILE}"))
         for name, value in used.items():
             # As JSON text: ML Metadata keeps six decimals of a number.

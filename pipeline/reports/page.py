@@ -37,6 +37,14 @@ MOST_ANOMALIES = 500
 
 
 @dataclass(frozen=True)
+class LineagePage:
+    """A file beside the page; `longhaul lineage` draws it when somebody wants it."""
+
+    name: str
+    is_there: bool
+
+
+@dataclass(frozen=True)
 class Page:
     """All that the template shows. What was not computed is None."""
 
@@ -57,6 +65,7 @@ class Page:
     anomalies: dict[str, list[Anomaly]] | None
     columns: list[Column] | None
     packages: dict[str, str]
+    lineage: LineagePage
     problems: list[str]
 
 
@@ -71,17 +80,22 @@ def write_report(run: Run, path: Path) -> Path:
     Raises:
         WorkspaceError: it cannot be written there.
     """
-    return write_whole(render(collect(run)), path, "report", "name another file with --output")
+    return write_whole(render(collect(run, path.parent)), path, "report", "name another file with --output")
 
 
-def collect(run: Run) -> Page:
-    """Reads what the run left; what is missing stays None."""
+def collect(run: Run, folder: Path = Path()) -> Page:
+    """Reads what the run left; what is missing stays None.
+
+    Args:
+        folder: where the page will lie.
+    """
     artifacts = Artifacts(run)
     ingestion = artifacts.json("Examples", "ingestion.json")
     verdict = artifacts.json("ModelEvaluation", "verdict.json")
     judgement = judge(verdict, artifacts.json("ModelEvaluation", "eval_config.json"))
     gate, anomalies = artifacts.gate(), artifacts.anomalies()
     history = artifacts.json("ModelRun", "history.json")
+    lineage = f"{run.run_id}-lineage.html"
     is_explained = verdict is not None and "confidence" in verdict  # an older evaluation left nothing but a verdict
     infra = InfraVerdict.from_json(run.infra_verdict) if run.infra_verdict else None
     if gate:  # it judged what ExampleValidator found, and more
@@ -104,6 +118,7 @@ def collect(run: Run) -> Page:
         anomalies=anomalies,
         columns=artifacts.columns((ingestion or {}).get("columns", {})),
         packages=loads(run.properties.get("package_versions", "{}")),
+        lineage=LineagePage(lineage, (folder / lineage).is_file()),
         problems=artifacts.problems,
     )
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +15,28 @@ from ml_metadata.proto import metadata_store_pb2
 from pipeline.config import PipelineConfig
 from pipeline.lineage.process import Process
 from pipeline.lineage.runs import NODE, RUN_CONTEXT, STEP_PROPERTIES, read_steps
-from pipeline.runners.workspace import workspace_id
+from pipeline.lineage.store import open_store
+from pipeline.runners.workspace import locked, workspace_id
 
 _CLOSED = (
     *(metadata_store_pb2.Execution.COMPLETE, metadata_store_pb2.Execution.CACHED),
     *(metadata_store_pb2.Execution.FAILED, metadata_store_pb2.Execution.CANCELED),
 )
+
+
+@contextmanager
+def writing(config: PipelineConfig) -> Iterator[MetadataStore]:
+    """For a command that writes as a run does: holds the workspace's lock, and first closes the records of runs that
+    were killed, which it says on standard error: standard output may be JSON.
+
+    Raises:
+        WorkspaceError: a run is at work, or the folder or the store cannot be written.
+    """
+    with locked(config.root):
+        store = open_store(config)
+        for sentence in close_dead_runs(config, store):
+            print(f"Note: {sentence}", file=sys.stderr)
+        yield store
 
 
 def close_dead_runs(config: PipelineConfig, store: MetadataStore) -> list[str]:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
@@ -73,6 +76,33 @@ def narrow_schema() -> Callable[[Path, Collection[str]], Path]:
         narrow.feature.extend(feature for feature in curated.feature if feature.name in columns)
         file.write_text(text_format.MessageToString(narrow))
         return file
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def small_pipeline(flights: Path, narrow_schema: Callable[[Path, Collection[str]], Path]) -> Callable[..., Path]:
+    """`small_pipeline(folder, "01", "11", **sections)` writes a configuration with a table of those months and a schema
+    beside it, and returns its path. Sections that are given stand in place of its own."""
+    columns = ("scheduled_departure", "carrier", "humidity_pct", "late")
+
+    def write(folder: Path, *months: str, **sections: Any) -> Path:
+        for month in months:
+            shutil.copytree(flights / f"span-{month}", folder / "table" / f"span-{month}")
+        names = pq.read_schema(folder / "table" / f"span-{months[0]}" / "flights.parquet").names
+        document = yaml.safe_load(REFERENCE.read_text()) | {
+            "data": {
+                "path": str(folder / "table" / "span-{SPAN}" / "*.parquet"), "label": "late", "task": "binary",
+                "drop": [name for name in names if name not in columns],
+            },
+            "schema": {"file": str(narrow_schema(folder / "schema.pbtxt", columns))},
+            "workspace": str(folder / "workspace"),
+            "features": {"exclude": ["scheduled_departure"]},
+            "trainer": {"hidden_units": [8], "epochs": 1, "members": 1, "refit": False},
+            "evaluation": {"thresholds": {"auc": {"at_least": 0.0}}, "explain": {"permutation_rows": 0, "rows": 0}},
+        }  # fmt: skip
+        (folder / "config.yaml").write_text(yaml.safe_dump(document | sections))
+        return folder / "config.yaml"
 
     return write
 

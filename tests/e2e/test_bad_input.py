@@ -22,6 +22,7 @@ from pipeline.lineage.runs import Run, StepState, find_run, list_runs
 from pipeline.lineage.store import open_store
 from pipeline.push.publish import publish
 from pipeline.sections import Push
+from tests.faults.place import SCHEMA
 from tests.push.models import a_manifest, a_model
 
 ROOT = Path(__file__).parents[2]
@@ -36,15 +37,6 @@ def row(i: int) -> str:
 
 
 TABLE = "day,color,size,answer\n" + "".join(map(row, range(ROWS)))
-
-SCHEMA = """\
-feature { name: "day" type: INT presence { min_count: 1 } time_domain { integer_format: UNIX_SECONDS } }
-feature { name: "color" type: BYTES presence { min_count: 1 } }
-feature { name: "size" type: FLOAT presence { min_count: 1 } }
-feature { name: "answer" type: BYTES presence { min_count: 1 } not_in_environment: "SERVING" }
-default_environment: "TRAINING"
-default_environment: "SERVING"
-"""
 
 CONFIG: dict[str, Any] = {
     "name": "toy",

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
-import yaml
 
-from pipeline.config import REFERENCE, load
+from pipeline.config import load
 from pipeline.lineage.ancestry import list_files
 from pipeline.lineage.runs import find_run
 from pipeline.lineage.store import open_store
@@ -21,36 +18,18 @@ from pipeline.provenance import ALL_CODE, code_digest
 
 pytestmark = pytest.mark.slow
 
-COLUMNS = ("scheduled_departure", "carrier", "humidity_pct", "late")
-
 
 @pytest.fixture(scope="module")
 def config_file(
-    flights: Path,
-    narrow_schema: Callable[..., Path],
+    small_pipeline: Callable[..., Path],
     tmp_path_factory: pytest.TempPathFactory,
     longhaul: Callable[..., Any],
 ) -> Path:
     """A pipeline of a few columns and months, run up to its model."""
-    folder = tmp_path_factory.mktemp("lineage")
-    for month in ("01", "11"):
-        shutil.copytree(flights / f"span-{month}", folder / "table" / f"span-{month}")
-    names = pq.read_schema(folder / "table" / "span-01" / "flights.parquet").names
-    document = yaml.safe_load(REFERENCE.read_text()) | {
-        "data": {
-            "path": str(folder / "table" / "span-{SPAN}" / "*.parquet"), "label": "late", "task": "binary",
-            "drop": [name for name in names if name not in COLUMNS],
-        },
-        "schema": {"file": str(narrow_schema(folder / "schema.pbtxt", COLUMNS))},
-        "workspace": str(folder / "workspace"),
-        "features": {"exclude": ["scheduled_departure"]},
-        "trainer": {"hidden_units": [8], "epochs": 1, "members": 1, "refit": False},
-        "evaluation": {"thresholds": {"auc": {"at_least": 0.0}}, "explain": {"permutation_rows": 0, "rows": 0}},
-    }  # fmt: skip
-    (folder / "config.yaml").write_text(yaml.safe_dump(document))
-    outcome = longhaul("run", "--config", folder / "config.yaml", "--to", "Trainer")
+    file = small_pipeline(tmp_path_factory.mktemp("lineage"), "01", "11")
+    outcome = longhaul("run", "--config", file, "--to", "Trainer")
     assert outcome.code == 0, outcome.text
-    return folder / "config.yaml"
+    return file
 
 
 def test_the_run_says_where_its_code_settings_and_files_came_from(config_file: Path) -> None:

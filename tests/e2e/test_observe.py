@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
-import yaml
 
-from pipeline.config import REFERENCE, load
+from pipeline.config import load
 from pipeline.lineage.runs import list_runs
 from pipeline.lineage.store import open_store
 from tests.receiver import Receiver, listening
 
 pytestmark = pytest.mark.slow
 
-COLUMNS = ("scheduled_departure", "carrier", "humidity_pct", "late")
 Longhaul = Callable[..., Any]
 
 
@@ -31,31 +27,16 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture(scope="module")
 def config_file(
-    flights: Path,
-    narrow_schema: Callable[..., Path],
-    tmp_path_factory: pytest.TempPathFactory,
-    receiver: Receiver,
+    small_pipeline: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory, receiver: Receiver
 ) -> Path:
     """A pipeline of a few columns and months that asks for too good a model; it tells of its runs."""
-    folder = tmp_path_factory.mktemp("observe")
-    for month in ("01", "11"):
-        shutil.copytree(flights / f"span-{month}", folder / "table" / f"span-{month}")
-    names = pq.read_schema(folder / "table" / "span-01" / "flights.parquet").names
-    document = yaml.safe_load(REFERENCE.read_text()) | {
-        "data": {
-            "path": str(folder / "table" / "span-{SPAN}" / "*.parquet"), "label": "late", "task": "binary",
-            "drop": [name for name in names if name not in COLUMNS],
-        },
-        "schema": {"file": str(narrow_schema(folder / "schema.pbtxt", COLUMNS))},
-        "workspace": str(folder / "workspace"),
-        "features": {"exclude": ["scheduled_departure"]},
-        "trainer": {"hidden_units": [8], "epochs": 1, "members": 1, "refit": False},
-        "evaluation": {"thresholds": {"auc": {"at_least": 0.999}}},
-        "observe": {"openlineage_url": receiver.address},
-        "notify": {"webhook_env": "LONGHAUL_TEST_HOOK"},
-    }  # fmt: skip
-    (folder / "config.yaml").write_text(yaml.safe_dump(document))
-    return folder / "config.yaml"
+    return small_pipeline(
+        tmp_path_factory.mktemp("observe"),
+        *("01", "11"),
+        evaluation={"thresholds": {"auc": {"at_least": 0.999}}},
+        observe={"openlineage_url": receiver.address},
+        notify={"webhook_env": "LONGHAUL_TEST_HOOK"},
+    )
 
 
 @pytest.fixture(autouse=True)

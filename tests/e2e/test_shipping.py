@@ -4,7 +4,6 @@ predictions wherever a row is scored."""
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +15,12 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from pipeline.config import REFERENCE, PipelineConfig, load
+from pipeline.config import PipelineConfig, load
 from pipeline.lineage.runs import Run, StepState, find_run
 from pipeline.lineage.store import open_store
 from pipeline.served import newest, read_manifest, versions
 
 pytestmark = pytest.mark.slow
-
-COLUMNS = ("scheduled_departure", "carrier", "humidity_pct", "late")
 
 
 @dataclass(frozen=True)
@@ -57,29 +54,13 @@ class Place:
 
 @pytest.fixture(scope="module")
 def place(
-    flights: Path,
-    narrow_schema: Callable[..., Path],
+    small_pipeline: Callable[..., Path],
     tmp_path_factory: pytest.TempPathFactory,
     longhaul: Callable[..., Any],
 ) -> Place:
-    folder = tmp_path_factory.mktemp("shipping")
-    for month in ("01", "02", "11"):
-        shutil.copytree(flights / f"span-{month}", folder / "table" / f"span-{month}")
-    names = pq.read_schema(folder / "table" / "span-01" / "flights.parquet").names
-    document = yaml.safe_load(REFERENCE.read_text()) | {
-        "data": {
-            "path": str(folder / "table" / "span-{SPAN}" / "*.parquet"), "label": "late", "task": "binary",
-            "drop": [name for name in names if name not in COLUMNS],
-        },
-        "schema": {"file": str(narrow_schema(folder / "schema.pbtxt", COLUMNS))},
-        "workspace": str(folder / "workspace"),
-        "features": {"exclude": ["scheduled_departure"]},
-        "trainer": {"hidden_units": [8], "epochs": 1, "members": 1, "refit": False},
-        "evaluation": {"thresholds": {"auc": {"at_least": 0.0}}, "explain": {"permutation_rows": 0, "rows": 0}},
-        "infra_check": {"p99_ms_batch_1": 150},  # the machine may be busy
-    }  # fmt: skip
-    (folder / "config.yaml").write_text(yaml.safe_dump(document))
-    return Place(folder / "config.yaml", longhaul)
+    patience = {"p99_ms_batch_1": 150}  # the machine may be busy
+    file = small_pipeline(tmp_path_factory.mktemp("shipping"), "01", "02", "11", infra_check=patience)
+    return Place(file, longhaul)
 
 
 @pytest.fixture(scope="module")
@@ -233,14 +214,26 @@ def test_a_model_that_is_tampered_with_after_the_training_is_stopped(place: Plac
 def test_a_model_that_is_tampered_with_after_the_check_is_stopped(place: Place, first: Run) -> None:
     outcome, run = place.run("--to", "InfraCheck", epochs=5)
     assert outcome.code == 0, outcome.text
+    champion = run.run_id
     graph = uri(run, "Trainer", "Model") / "Format-Serving" / "saved_model.pb"
-    content = graph.read_bytes()
-    graph.write_bytes(content + b"\n")
+    graph.write_bytes(graph.read_bytes() + b"\n")
     before = versions(place.base)
     outcome, run = place.run(epochs=5)
     assert (outcome.code, run.status, run.pushed, versions(place.base)) == (2, "failed", None, before)
     assert "saved_model.pb changed since; nothing was pushed" in " ".join(outcome.text.split())
-    graph.write_bytes(content)  # it is the champion now
+
+    # It is the champion now, which the next model is compared with.
+    outcome, failed = place.run(epochs=6)
+    assert (outcome.code, failed.status, versions(place.base)) == (2, "failed", before)
+    said = " ".join(outcome.text.split())
+    assert f" of champion run {champion} is damaged: the files in {graph.parent} are not those that its" in said
+    assert f"Remedy: bring its files back, or move the folder {graph.parents[1]} away" in said
+    assert "bug of ours" not in said
+    graph.parents[1].rename(place.file.with_name("damaged"))
+    outcome, judged = place.run(epochs=6)
+    assert outcome.code == 0, outcome.text
+    assert judged.verdict
+    assert judged.verdict["champion_name"] not in (None, f"champion run {champion}")
 
 
 def test_after_a_rollback_no_run_pushes_the_model_again(place: Place, first: Run) -> None:

@@ -10,48 +10,29 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
-import yaml
 
-from pipeline.config import REFERENCE, PipelineConfig, load
+from pipeline.config import PipelineConfig, load
 from pipeline.lineage.process import Process
 from pipeline.lineage.runs import RUN_CONTEXT, Run, StepState, find_run
 from pipeline.lineage.store import open_store
 
 pytestmark = pytest.mark.slow
 
-COLUMNS = ("scheduled_departure", "carrier", "humidity_pct", "late")
 LOADING = "loading TensorFlow"
 
 
 @pytest.fixture(scope="module")
 def config_file(
-    flights: Path,
-    narrow_schema: Callable[..., Path],
+    small_pipeline: Callable[..., Path],
     tmp_path_factory: pytest.TempPathFactory,
     longhaul: Callable[..., Any],
 ) -> Path:
     """A pipeline of a few columns and months, run once."""
-    folder = tmp_path_factory.mktemp("unchanged")
-    for month in ("01", "02", "11"):
-        shutil.copytree(flights / f"span-{month}", folder / "table" / f"span-{month}")
-    names = pq.read_schema(folder / "table" / "span-01" / "flights.parquet").names
-    document = yaml.safe_load(REFERENCE.read_text()) | {
-        "data": {
-            "path": str(folder / "table" / "span-{SPAN}" / "*.parquet"), "label": "late", "task": "binary",
-            "drop": [name for name in names if name not in COLUMNS],
-        },
-        "schema": {"file": str(narrow_schema(folder / "schema.pbtxt", COLUMNS))},
-        "workspace": str(folder / "workspace"),
-        "features": {"exclude": ["scheduled_departure"]},
-        "trainer": {"hidden_units": [8], "epochs": 1, "members": 1, "refit": False},
-        "evaluation": {"thresholds": {"auc": {"at_least": 0.0}}, "explain": {"permutation_rows": 0, "rows": 0}},
-    }  # fmt: skip
-    (folder / "config.yaml").write_text(yaml.safe_dump(document))
-    outcome = longhaul("run", "--config", folder / "config.yaml")
+    file = small_pipeline(tmp_path_factory.mktemp("unchanged"), "01", "02", "11")
+    outcome = longhaul("run", "--config", file)
     assert outcome.code == 0, outcome.text
-    return folder / "config.yaml"
+    return file
 
 
 @pytest.fixture(scope="module")

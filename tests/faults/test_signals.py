@@ -1,4 +1,4 @@
-"""Signals that ask a run to end: it ends its step, its records are in order, and it can be resumed."""
+"""Signals that ask a run to end: it ends its step, its records are in order, others are told, and it can be resumed."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.lineage.runs import StepState
 from tests.faults.place import Place
+from tests.receiver import listening
 
 pytestmark = pytest.mark.slow
 
@@ -18,14 +19,24 @@ pytestmark = pytest.mark.slow
 def test_a_run_that_is_asked_to_end(place: Place, number: signal.Signals) -> None:
     """Ctrl-C, or what a container gets when it is stopped."""
     out = place.folder / "out.txt"
-    process = place.zygote.start(place.argv("run", "--to", "StatisticsGen"), out, [["slow_down", "StatisticsGen", 60]])
-    while not (out.exists() and "TableExampleGen" in out.read_text()):
-        time.sleep(0.05)
-    time.sleep(0.5)
-    began = time.monotonic()
-    os.kill(process, number)
-    assert place.zygote.end() == 130
-    assert time.monotonic() - began < 20
+    with listening() as receiver:
+        place.write_config(
+            observe={"openlineage_url": receiver.address}, notify={"webhook": f"{receiver.address}/people"}
+        )
+        faults = [["slow_down", "StatisticsGen", 60]]
+        process = place.zygote.start(place.argv("run", "--to", "StatisticsGen"), out, faults)
+        while not (out.exists() and "TableExampleGen" in out.read_text()):
+            time.sleep(0.05)
+        time.sleep(0.5)
+        began = time.monotonic()
+        os.kill(process, number)
+        assert place.zygote.end() == 130
+        assert time.monotonic() - began < 20
+        (told,) = [taken.content for taken in receiver.taken if taken.path == "/people"]
+        assert (told["ending"], told["run_id"]) == ("interrupted", place.latest().run_id)
+        aborted = [one.content["job"]["name"] for one in receiver.taken if one.content.get("eventType") == "ABORT"]
+        assert sorted(aborted) == ["toy", "toy.StatisticsGen"]
+    # Nobody listens any more: a warning.
     assert "`longhaul resume` goes on after the last finished step" in out.read_text()
     assert place.latest().status == "interrupted"
     assert place.states()["StatisticsGen"] is StepState.INTERRUPTED

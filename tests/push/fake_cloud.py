@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -18,9 +17,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import google_crc32c
-import uvicorn
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
+
+from tests.stand_ins.server import listening
 
 
 @dataclass
@@ -49,21 +49,10 @@ class FakeCloud:
 
 @contextmanager
 def serving() -> Iterator[FakeCloud]:
-    """Starts the servers on a free port of the loopback interface."""
+    """Starts the servers."""
     cloud = FakeCloud()
-    server = uvicorn.Server(uvicorn.Config(_app(cloud), port=0, log_level="error", timeout_graceful_shutdown=1))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        time.sleep(0.01)
-    (socket,) = server.servers[0].sockets
-    cloud.url = f"http://127.0.0.1:{socket.getsockname()[1]}"
-    try:
+    with listening(_app(cloud)) as cloud.url:
         yield cloud
-    finally:
-        server.should_exit = True
-        thread.join(10)
 
 
 def _app(cloud: FakeCloud) -> FastAPI:

@@ -339,6 +339,11 @@ def test_every_section_in_order(run: Run) -> None:
     assert times == ["left:0.00%;width:0.00%", "left:0.00%;width:75.00%", "left:75.00%;width:25.00%"]
     provenance = ["Run", run.run_id, "Configuration", "c0ffee", "Code", "decade", "Packages", "tfx 1.2.3"]
     assert page.lines("provenance")[1:9] == provenance
+    assert page.lines("provenance")[9:11] == [
+        "Lineage",
+        f"longhaul lineage {run.run_id} --html {run.run_id}-lineage.html draws it; "
+        "beside this page it is linked here when the report is written again",
+    ]
 
 
 def test_distributions_are_drawn_to_one_scale(run: Run) -> None:
@@ -895,6 +900,11 @@ def test_written_whole_or_not_at_all(run: Run, tmp_path: Path) -> None:
     assert Reader(first).lines("")[3] == "Blessed"
     write_report(run, path)
     assert path.read_text() == first  # nothing in it depends on when it was written
+    lineage = path.with_name(f"{run.run_id}-lineage.html")
+    lineage.touch()
+    linked = Reader(write_report(run, path).read_text())
+    assert [link["href"] for link in linked.all("a") if not link["href"].startswith("#")] == [lineage.name]
+    assert linked.lines("provenance")[9:11] == ["Lineage", "What was made of what"]
     (tmp_path / "folder").mkdir()
     with pytest.raises(WorkspaceError, match="folder cannot be written: Is a directory"):
         write_report(run, tmp_path / "folder")

@@ -15,13 +15,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from pipeline.errors import JobError
 from pipeline.runners.emulator.job import EmulatedJob, Task
 from pipeline.runners.emulator.process import Launch
+from tests.stand_ins.server import listening
 
 _PARENT = "projects/{project}/locations/{region}"
 
@@ -128,25 +128,16 @@ def _now() -> str:
 
 @contextmanager
 def serving(folder: Path, launch: Launch) -> Iterator[StandIn]:
-    """Starts the service on a free port."""
+    """Starts the service."""
     stand_in = StandIn(folder, launch)
-    server = uvicorn.Server(uvicorn.Config(_app(stand_in), port=0, log_level="error", timeout_graceful_shutdown=1))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        time.sleep(0.01)
-    (socket,) = server.servers[0].sockets
-    stand_in.url = f"http://127.0.0.1:{socket.getsockname()[1]}"
-    try:
-        yield stand_in
-    finally:
-        for emulated in stand_in.emulated.values():
-            emulated.cancel()
-        for job in stand_in.threads:
-            job.join()
-        server.should_exit = True
-        thread.join()
+    with listening(_app(stand_in)) as stand_in.url:
+        try:
+            yield stand_in
+        finally:
+            for emulated in stand_in.emulated.values():
+                emulated.cancel()
+            for job in stand_in.threads:
+                job.join()
 
 
 def _refusal(status: int, message: str) -> JSONResponse:

@@ -85,6 +85,7 @@ def fn_args(tmp_path_factory: pytest.TempPathFactory) -> MakeArgs:
                 "features": TABLE.to_dict(),
                 "trainer": Trainer.model_validate(given).model_dump(mode="json"),
                 "order_by": None,
+                "group_by": None,
             },
         )
 

@@ -73,6 +73,26 @@ def test_a_split_is_read_whole_in_file_order_with_extra_columns_raw(tmp_path: Pa
     assert found["left"].dtype == np.int64
 
 
+@pytest.mark.parametrize(
+    "values",
+    [["ann", "bob", "ann", None], [17, -3, 17, None], [0.5, 2.0, 0.5, None]],
+)
+def test_a_column_kept_as_hashes_tells_its_values_apart_over_all_files(tmp_path: Path, values: list[Any]) -> None:
+    for name, part in (("a", values[:2]), ("b", values[2:])):
+        pq.write_table(pa.table({"night": [1, 0], "late": [0, 1], "who": part}), tmp_path / f"{name}.parquet")
+    pq.write_table(pa.table({"night": [1], "late": [0]}), tmp_path / "c.parquet")  # where nobody is known
+    found = read_transformed(
+        [str(tmp_path / "*.parquet")],
+        FeatureTable(LABEL, (INT,), 2, 2),
+        lambda raw: {"late": raw["late"].values},
+        hashed=["who"],
+    )
+    ann, bob, ann_again, nobody, nobody_again = found["who"].tolist()
+    assert found["who"].dtype == np.uint64
+    assert (ann, nobody) == (ann_again, nobody_again)
+    assert len({ann, bob, nobody}) == 3
+
+
 def test_a_split_that_passes_its_memory_goes_to_files_and_reads_the_same(tmp_path: Path) -> None:
     rows, shards, spill = 50_000, tmp_path / "shards", tmp_path / "spill"  # several batches
     shards.mkdir()

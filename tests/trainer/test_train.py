@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 
@@ -107,6 +108,14 @@ def test_what_the_tuner_found_is_used_and_recorded(fn_args: Callable[..., Any], 
     assert 8 in widths
     assert widths.isdisjoint({64, 32})  # the configuration's
     assert len(read(tmp_path, "history.json")["loss"]) == 2
+
+
+def test_a_group_stops_the_training_whole_or_not_at_all(fn_args: Callable[..., Any], tmp_path: Path) -> None:
+    args = fn_args(tmp_path, epochs=1)
+    args.custom_config["group_by"] = "carrier"
+    run_fn(args)
+    groups = pq.read_table(args.train_files[0], columns=["carrier"])["carrier"].value_counts().to_pylist()
+    assert read(tmp_path, "history.json")["rows"] in [3000 - group["counts"] for group in groups]
 
 
 def test_a_warm_start_begins_where_the_earlier_model_ended(

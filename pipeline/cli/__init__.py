@@ -1,0 +1,70 @@
+"""The command line: parse, call, print. Whatever is heavy is imported inside the command that needs it.
+
+A module for each group of commands in `--help`, and for each command that has commands of its own.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+
+from pipeline.cli import keep, look, run, schedule, schema, serve
+from pipeline.cli.options import LOOK, RUN
+from pipeline.errors import EXIT_BUG, EXIT_INTERRUPTED, PipelineError
+
+app = typer.Typer(
+    name="longhaul",
+    help="Carries a table to a served, watched, explainable model, and remembers every step.",
+    epilog="Exit codes: 0 done; 1 a gate said no; 2 the input is wrong; 70 a bug of ours.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for group in (run, look, serve, keep):
+    app.add_typer(group.app)
+app.add_typer(schedule.app, rich_help_panel=RUN)
+app.add_typer(schema.app, rich_help_panel=LOOK)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        import importlib.metadata
+
+        typer.echo(f"longhaul {importlib.metadata.version('longhaul')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and stop.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """The console script: runs a command, turns its errors into messages and exit codes."""
+    try:
+        app()
+    except SystemExit as exc:  # typer ends so, also after a wrong option (2) and after Ctrl-C (130)
+        if exc.code == EXIT_INTERRUPTED:
+            _complain("stopped from the keyboard; `longhaul resume` goes on after the last finished step")
+        raise
+    except PipelineError as exc:
+        _complain(str(exc))
+        sys.exit(exc.exit_code)
+    except Exception as exc:
+        _complain(f"a bug of ours: {type(exc).__name__}: {exc}")
+        traceback.print_exc()
+        sys.exit(EXIT_BUG)
+
+
+def _complain(text: str) -> None:
+    typer.secho("longhaul: ", fg="red", bold=True, nl=False, err=True)
+    typer.echo(text, err=True)

@@ -1,0 +1,125 @@
+"""Commands that keep a workspace in order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.options import KEEP, ConfigOption, JsonOption, OutputOption, RunArgument, WorkspaceOption
+from pipeline.errors import EXIT_INPUT
+
+app = typer.Typer()
+
+
+@app.command(
+    rich_help_panel=KEEP,
+    epilog="Examples: [bold]longhaul gc[/] · [bold]longhaul gc --keep 10 --serving-keep 3 --apply[/]",
+)
+def gc(
+    keep: Annotated[int, typer.Option("--keep", min=1, help="So many of the newest runs keep everything.")] = 5,
+    serving_keep: Annotated[
+        int | None,
+        typer.Option(
+            "--serving-keep",
+            min=1,
+            help="Also remove pushed versions but the newest so many; none when not given.",
+            show_default=False,
+        ),
+    ] = None,
+    apply: Annotated[bool, typer.Option("--apply", help="Remove; without it only say what would go.")] = False,
+    config: ConfigOption = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what nobody needs any more, and remove it; what served or pinned models came of always stays."""
+    from pipeline.config import load
+    from pipeline.housekeeping import collect_garbage
+    from pipeline.terminal_housekeeping import print_plan
+
+    settings = load(config, workspace=workspace)
+    print_plan(collect_garbage(settings, keep, serving_keep, apply), settings.root, apply, as_json)
+
+
+PinArgument = Annotated[
+    str, typer.Argument(metavar="RUN|VERSION", help="A run's id, or the number of a pushed version.")
+]
+
+
+@app.command(rich_help_panel=KEEP, epilog="Examples: [bold]longhaul pin latest[/] · [bold]longhaul pin 1795253362[/]")
+def pin(what: PinArgument, config: ConfigOption = None, workspace: WorkspaceOption = None) -> None:
+    """Keep a run or a pushed model, and all that it came of, from `longhaul gc`."""
+    from pipeline.config import load
+    from pipeline.housekeeping import pin as mark
+
+    typer.echo(f"pinned {mark(load(config, workspace=workspace), what, on=True)}")
+
+
+@app.command(rich_help_panel=KEEP, epilog="Example: [bold]longhaul unpin latest[/]")
+def unpin(what: PinArgument, config: ConfigOption = None, workspace: WorkspaceOption = None) -> None:
+    """Take a pin away."""
+    from pipeline.config import load
+    from pipeline.housekeeping import pin as mark
+
+    typer.echo(f"unpinned {mark(load(config, workspace=workspace), what, on=False)}")
+
+
+@app.command("export", rich_help_panel=KEEP, epilog="Example: [bold]longhaul export latest --output run.zip[/]")
+def export_run(
+    run_id: RunArgument = "latest",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The zip file; RUN.zip when not given.", show_default=False)
+    ] = None,
+    with_artifacts: Annotated[
+        bool, typer.Option("--with-artifacts", help="Also data and models, which may be large.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file if it is there.")] = False,
+    config: ConfigOption = None,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Write one run as a zip file: records, configuration, schema, metrics, report, lineage as OpenLineage events."""
+    from pipeline.config import load
+    from pipeline.housekeeping import export
+
+    settings = load(config, workspace=workspace)
+    typer.echo(export(settings, run_id, output, with_artifacts=with_artifacts, force=force))
+
+
+@app.command("import", rich_help_panel=KEEP, epilog="Example: [bold]longhaul import run.zip[/]")
+def import_run(
+    file: Annotated[Path, typer.Argument(help="What `longhaul export` wrote.")],
+    config: ConfigOption = None,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Put a run that was exported elsewhere on record here, to look at and compare; no run builds on it."""
+    from pipeline.config import load
+    from pipeline.housekeeping import import_
+
+    run_id = import_(load(config, workspace=workspace), file)
+    typer.echo(f"imported {run_id}; `longhaul show {run_id}` shows it")
+
+
+@app.command(rich_help_panel=KEEP, epilog="Example: [bold]longhaul backup --output /backups/metadata.db[/]")
+def backup(
+    output: OutputOption = None,
+    config: ConfigOption = None,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Copy the metadata store, also while a run is at work."""
+    from pipeline.config import load
+    from pipeline.housekeeping import back_up
+
+    typer.echo(back_up(load(config, workspace=workspace), output))
+
+
+@app.command(rich_help_panel=KEEP, epilog="Example: [bold]longhaul doctor --json[/]")
+def doctor(config: ConfigOption = None, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
+    """Check machine, packages, workspace and what the configuration names; every finding comes with its remedy."""
+    from pipeline.config import load
+    from pipeline.doctor import examine
+    from pipeline.terminal import print_findings
+
+    findings = examine(load(config, workspace=workspace))
+    print_findings(findings, as_json)
+    raise typer.Exit(EXIT_INPUT if any(finding.remedy for finding in findings) else 0)

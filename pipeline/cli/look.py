@@ -1,0 +1,195 @@
+"""Commands that look at what happened; none of them writes to the workspace's records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.options import LOOK, ConfigOption, JsonOption, OnOption, OutputOption, RunArgument, WorkspaceOption
+
+app = typer.Typer()
+
+
+@app.command(
+    rich_help_panel=LOOK,
+    epilog="Examples: [bold]longhaul runs --sort auc --limit 10[/] · "
+    "[bold]longhaul runs --filter status=complete --filter 'auc>0.7'[/]",
+)
+def runs(
+    conditions: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--filter",
+            "-f",
+            metavar="CONDITION",
+            help="Such as status=complete, verdict=blessed, 'auc>0.7', 'started>=2026-11-01'; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    sort: Annotated[
+        str | None,
+        typer.Option(
+            "--sort",
+            help="A metric (best first, with the hyperparameters that differ) or another value; newest first without.",
+            show_default=False,
+        ),
+    ] = None,
+    reverse: Annotated[bool, typer.Option("--reverse", help="Worst, smallest or oldest first.")] = False,
+    limit: Annotated[
+        int | None, typer.Option("--limit", "-n", min=1, help="As many runs at most.", show_default=False)
+    ] = None,
+    on: OnOption = "local",
+    config: ConfigOption = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the runs of a pipeline: what they learned from, what came of it, which one serves."""
+    from pipeline.config import load
+    from pipeline.errors import ConfigError
+    from pipeline.lineage.leaderboard import select
+    from pipeline.lineage.store import open_existing_store
+    from pipeline.lineage.summary import list_summaries
+    from pipeline.served import pushed_as
+    from pipeline.terminal_runs import print_runs
+
+    settings = load(config, workspace=workspace)
+    if on == "vertex":
+        from pipeline.vertex_lists import print_jobs
+
+        if conditions or sort or reverse:
+            raise ConfigError("--filter, --sort and --reverse are for runs on this machine", "leave them out")
+        print_jobs(settings, limit, as_json)
+        return
+    known = list_summaries(open_existing_store(settings), settings.name)
+    chosen = select(known, conditions or (), sort, reverse=reverse, limit=limit)
+    print_runs(chosen, len(known), settings, sort, pushed_as(settings.root / "serving" / settings.name), as_json)
+
+
+@app.command(rich_help_panel=LOOK, epilog="Example: [bold]longhaul show latest[/]")
+def show(
+    run_id: RunArgument = "latest",
+    config: ConfigOption = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one run: its steps, what they read, made and cost, metrics, verdict, and the log's end if it failed."""
+    from pipeline.config import load
+    from pipeline.lineage.details import read_details
+    from pipeline.lineage.runs import find_run
+    from pipeline.lineage.store import open_existing_store
+    from pipeline.terminal_show import print_run
+
+    settings = load(config, workspace=workspace)
+    store = open_existing_store(settings)
+    run = find_run(store, settings.name, run_id)
+    print_run(run, read_details(store, run), settings, as_json)
+
+
+@app.command(
+    rich_help_panel=LOOK,
+    epilog="Examples: [bold]longhaul lineage served[/] · [bold]longhaul lineage span-03/flights.parquet --down[/] · "
+    "[bold]longhaul lineage --all --html runs.html[/]",
+)
+def lineage(
+    thing: Annotated[
+        str,
+        typer.Argument(
+            metavar="X",
+            help="A run's id or 'latest', 'served', model:VERSION, artifact:ID, step:ID, schema:VERSION, "
+            "or the path of a data file, an artifact or a served version.",
+        ),
+    ] = "latest",
+    up: Annotated[bool, typer.Option("--up", help="Only what made it, and how to make it again.")] = False,
+    down: Annotated[bool, typer.Option("--down", help="Only what came of it: which models, and which serve.")] = False,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="FILE", help="Write a page with the graph instead.", show_default=False),
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="With --html: all runs on one page.")] = False,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="With --all: as many runs, the newest.")] = 200,
+    config: ConfigOption = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what made a model, an artifact or a run, and which models came of a file, a schema or a step."""
+    from pipeline.config import load
+    from pipeline.errors import ConfigError
+    from pipeline.lineage_answer import answer, draw, draw_runs
+    from pipeline.terminal_lineage import print_answer
+
+    settings = load(config, workspace=workspace)
+    if html:
+        from pipeline.reports.lineage_page import write_lineage
+
+        typer.echo(write_lineage(draw_runs(settings, limit) if everything else draw(settings, thing), html))
+    elif everything:
+        raise ConfigError("--all draws a page", "name its file with --html; `longhaul runs` lists the runs")
+    else:
+        print_answer(answer(settings, thing, up=up or not down, down=down or not up), as_json)
+
+
+@app.command(rich_help_panel=LOOK, epilog="Examples: [bold]longhaul diff[/] · [bold]longhaul diff latest~2 latest[/]")
+def diff(
+    before: Annotated[
+        str, typer.Argument(metavar="RUN", help="A run's id, 'latest', 'previous' or 'latest~N'.")
+    ] = "previous",
+    after: Annotated[str, typer.Argument(metavar="RUN", help="The run to compare with it.")] = "latest",
+    config: ConfigOption = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare two runs: configuration, code, data, schema, hyperparameters; and what that did to the metrics."""
+    from pipeline.config import load
+    from pipeline.lineage.diff import compare
+    from pipeline.lineage.runs import find_run
+    from pipeline.lineage.store import open_existing_store
+    from pipeline.moved_columns import moved_columns
+    from pipeline.terminal_diff import print_diff
+
+    settings = load(config, workspace=workspace)
+    store = open_existing_store(settings)
+    first, second = (find_run(store, settings.name, run_id) for run_id in (before, after))
+    print_diff(compare(store, first, second), moved_columns(first, second), as_json)
+
+
+@app.command(rich_help_panel=LOOK, epilog="Example: [bold]longhaul report latest --output flights.html[/]")
+def report(
+    run_id: RunArgument = "latest",
+    output: OutputOption = None,
+    config: ConfigOption = None,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Write the page of one run: verdict, data, metrics, slices, training, anomalies, steps."""
+    from pipeline.config import load
+    from pipeline.lineage.runs import find_run
+    from pipeline.lineage.store import open_existing_store
+    from pipeline.reports.page import page_path, write_report
+
+    settings = load(config, workspace=workspace)
+    run = find_run(open_existing_store(settings), settings.name, run_id)
+    typer.echo(write_report(run, output or page_path(settings, run.run_id)))
+
+
+@app.command(rich_help_panel=LOOK, epilog="Example: [bold]longhaul card latest --output card.md[/]")
+def card(
+    run_id: RunArgument = "latest",
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="The file: .md or .html; in the workspace when not given.", show_default=False
+        ),
+    ] = None,
+    config: ConfigOption = None,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Write the model card of one run: what the model is for, its data, limits, metrics, lineage."""
+    from pipeline.config import load
+    from pipeline.lineage.runs import find_run
+    from pipeline.lineage.store import open_existing_store
+    from pipeline.reports.model_card import card_path, write_card
+
+    settings = load(config, workspace=workspace)
+    run = find_run(open_existing_store(settings), settings.name, run_id)
+    typer.echo(write_card(run, output or card_path(settings, run.run_id)))

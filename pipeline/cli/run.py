@@ -1,0 +1,156 @@
+"""Commands that run the pipeline, and what is needed before it can."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from pipeline.cli.options import (
+    RUN,
+    BeamOption,
+    ConfigOption,
+    JsonOption,
+    OnOption,
+    RunArgument,
+    TableArgument,
+    WaitOption,
+    WorkspaceOption,
+)
+from pipeline.errors import EXIT_GATE
+
+app = typer.Typer()
+
+
+@app.command(
+    rich_help_panel=RUN, epilog="Examples: [bold]longhaul run[/] · [bold]longhaul run -c wine.yaml --from Trainer[/]"
+)
+def run(
+    config: ConfigOption = None,
+    workspace: WorkspaceOption = None,
+    from_node: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            help="First step to run; earlier ones are taken from the latest run.",
+            show_default=False,
+        ),
+    ] = None,
+    to_node: Annotated[str | None, typer.Option("--to", help="Last step to run.", show_default=False)] = None,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Run every step, even those whose inputs are unchanged.")
+    ] = False,
+    wait: WaitOption = False,
+    on: OnOption = "local",
+    beam: BeamOption = None,
+    emulate: Annotated[
+        bool, typer.Option("--emulate", help="With --on vertex: run the job on this machine, each step by its command.")
+    ] = False,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="With --emulate: fork the steps from one process that has imported TFX.")
+    ] = False,
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--parameter", metavar="NAME=VALUE", help="With --on vertex: a runtime parameter.", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """Run the pipeline: from the table to a blessed, pushed model."""
+    from pipeline.config import load
+    from pipeline.errors import ConfigError
+    from pipeline.run import run_pipeline
+    from pipeline.runners.beam import with_runner
+
+    settings = with_runner(load(config, workspace=workspace), beam)
+    if on == "vertex":
+        from pipeline import on_vertex
+
+        if from_node or to_node:
+            raise ConfigError(
+                "--from and --to are for runs on this machine", "leave them out: what is unchanged is cached"
+            )
+        if emulate:
+            done = on_vertex.emulate(settings, use_cache=not no_cache, fast=fast, parameters=parameter or ())
+        else:
+            done = on_vertex.submit(settings, use_cache=not no_cache, wait=wait, parameters=parameter or ())
+        raise typer.Exit(0 if done else EXIT_GATE)
+    if emulate or fast or parameter:
+        raise ConfigError("--emulate, --fast and --parameter are about jobs on Vertex AI", "add --on vertex")
+    blessed = run_pipeline(settings, from_node=from_node, to_node=to_node, use_cache=not no_cache, wait=wait)
+    raise typer.Exit(0 if blessed else EXIT_GATE)
+
+
+@app.command("compile", rich_help_panel=RUN, epilog="Example: [bold]longhaul compile -c wine.yaml --output job.json[/]")
+def compile_(
+    output: Annotated[Path, typer.Option("--output", "-o", help=".json for Vertex AI, .yaml for Kubeflow Pipelines.")],
+    config: ConfigOption = None,
+    workspace: WorkspaceOption = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Let no step take an earlier one's outputs.")] = False,
+    beam: BeamOption = None,
+) -> None:
+    """Write the pipeline as a job for Vertex AI Pipelines: offline, without credentials."""
+    from pipeline.config import load
+    from pipeline.on_vertex import compile_to
+    from pipeline.runners.beam import with_runner
+
+    compile_to(with_runner(load(config, workspace=workspace), beam), output, use_cache=not no_cache)
+
+
+@app.command(
+    rich_help_panel=RUN, epilog="Examples: [bold]longhaul resume[/] · [bold]longhaul resume 20261121-092820-934[/]"
+)
+def resume(
+    run_id: RunArgument = "latest",
+    config: ConfigOption = None,
+    workspace: WorkspaceOption = None,
+    wait: WaitOption = False,
+    beam: BeamOption = None,
+) -> None:
+    """Go on with a run that failed or was interrupted: what it finished is reused, unless it is out of date."""
+    from pipeline.config import load
+    from pipeline.run import run_pipeline
+    from pipeline.runners.beam import with_runner
+
+    blessed = run_pipeline(with_runner(load(config, workspace=workspace), beam), resume=run_id, wait=wait)
+    raise typer.Exit(0 if blessed else EXIT_GATE)
+
+
+@app.command(rich_help_panel=RUN, epilog="Example: [bold]longhaul init patients.csv --label diagnosis[/]")
+def init(
+    table: TableArgument,
+    label: Annotated[str, typer.Option("--label", help="The column to predict.")],
+    name: Annotated[
+        str | None,
+        typer.Option("--name", help="Of the pipeline; from the table's file name when not given.", show_default=False),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")] = False,
+) -> None:
+    """Write a configuration and a first schema for a table of yours."""
+    from pipeline.init import write_first_files
+
+    write_first_files(table, label, name, Path.cwd(), force)
+
+
+@app.command(rich_help_panel=RUN, epilog="Example: [bold]longhaul validate new.csv[/]")
+def validate(
+    table: TableArgument,
+    environment: Annotated[
+        Literal["TRAINING", "SERVING"] | None,
+        typer.Option(
+            "--environment",
+            help="As what to take it; SERVING when not given and the label's column is not there.",
+            show_default=False,
+        ),
+    ] = None,
+    config: ConfigOption = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check a new table against the schema and the last run's data, without a run."""
+    from pipeline.config import load
+    from pipeline.validate import validate_table
+
+    passed = validate_table(load(config, workspace=workspace), table, environment, as_json)
+    raise typer.Exit(0 if passed else EXIT_GATE)

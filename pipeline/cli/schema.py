@@ -1,0 +1,75 @@
+"""`longhaul schema`: the review loop of the curated schema."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.options import ConfigOption, JsonOption, WorkspaceOption
+
+app = typer.Typer(name="schema", help="Review the curated schema: look, compare, approve.", no_args_is_help=True)
+
+
+@app.command("show")
+def show_schema(
+    version: Annotated[
+        int | None,
+        typer.Option("--version", help="One on record; the file as it is when not given.", show_default=False),
+    ] = None,
+    config: ConfigOption = None,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Print the schema, now or as it was in some version."""
+    from pipeline.config import load
+    from pipeline.schema_terminal import print_schema
+
+    print_schema(load(config, workspace=workspace), version)
+
+
+@app.command("diff")
+def diff_schema(config: ConfigOption = None, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
+    """Say what would have to change for the latest run's data to pass, with the evidence."""
+    from pipeline.config import load
+    from pipeline.schema_review import review
+    from pipeline.schema_terminal import print_review
+
+    print_review(review(load(config, workspace=workspace)), as_json)
+
+
+@app.command(
+    "approve",
+    epilog='Example: [bold]longhaul schema approve --reviewer "Ann Lee" --note "new carrier" --feature carrier[/]',
+)
+def approve_schema(
+    reviewer: Annotated[str, typer.Option("--reviewer", help="Who approves.")],
+    note: Annotated[str, typer.Option("--note", help="Why; kept for others.")],
+    feature: Annotated[
+        list[str] | None,
+        typer.Option("--feature", help="Only what is proposed for this column; may be repeated.", show_default=False),
+    ] = None,
+    as_is: Annotated[
+        bool, typer.Option("--as-is", help="Approve the file as it stands, without what is proposed.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change; write nothing.")] = False,
+    config: ConfigOption = None,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Write what is proposed into the schema, and record who approved it and why."""
+    from pipeline.config import load
+    from pipeline.schema_review import approve
+    from pipeline.schema_terminal import print_approval
+
+    settings = load(config, workspace=workspace)
+    print_approval(
+        approve(settings, reviewer=reviewer, note=note, features=feature or (), as_is=as_is, dry_run=dry_run)
+    )
+
+
+@app.command("history")
+def schema_history(config: ConfigOption = None, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
+    """List the versions of the schema: who approved which, when, why, and by which run's data."""
+    from pipeline.config import load
+    from pipeline.schema_terminal import print_history
+
+    print_history(load(config, workspace=workspace), as_json)

@@ -1,0 +1,87 @@
+"""Commands about the served model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.options import SERVE, ConfigOption, JsonOption, TableArgument, WorkspaceOption
+
+app = typer.Typer()
+
+
+@app.command(rich_help_panel=SERVE, epilog="Example: [bold]longhaul predict new.csv --output scored.parquet[/]")
+def predict(
+    table: TableArgument,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file: .parquet or .csv.")],
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            help="A pushed version or a SavedModel's folder; the last one pushed when not given.",
+            show_default=False,
+        ),
+    ] = None,
+    config: ConfigOption = None,
+    workspace: WorkspaceOption = None,
+    key: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--key",
+            metavar="COLUMN",
+            help="Put only this column beside the predictions; may be repeated. All columns when not given.",
+            show_default=False,
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the output if it is there.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Score a table with the served model: its rows, with the predictions beside them.
+
+    Interrupted, it goes on with the same command after what is finished.
+    """
+    from pipeline.config import load
+    from pipeline.predict import predict_table
+
+    predict_table(
+        load(config, workspace=workspace), table, output, model=model, keys=key or (), force=force, as_json=as_json
+    )
+
+
+@app.command(rich_help_panel=SERVE)
+def versions(config: ConfigOption = None, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
+    """List the pushed versions of the model, the newest first: which one serves, which were rolled back."""
+    from pipeline.config import load
+    from pipeline.rollback import list_versions, print_versions
+
+    settings = load(config, workspace=workspace)
+    print_versions(list_versions(settings), settings, as_json)
+
+
+@app.command(
+    rich_help_panel=SERVE,
+    epilog='Examples: [bold]longhaul rollback --note "misses late flights"[/] · [bold]longhaul rollback --to 7[/]',
+)
+def rollback(
+    to: Annotated[
+        int | None,
+        typer.Option(
+            "--to",
+            metavar="VERSION",
+            help="Earlier or later; the model that served before this one when not given.",
+            show_default=False,
+        ),
+    ] = None,
+    note: Annotated[str, typer.Option("--note", help="Why; kept for others.", show_default=False)] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; do nothing.")] = False,
+    config: ConfigOption = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Serve an earlier version of the model again; runs leave it so."""
+    from pipeline.config import load
+    from pipeline.rollback import print_rollback, roll_back
+
+    print_rollback(roll_back(load(config, workspace=workspace), to, note, dry_run), as_json)

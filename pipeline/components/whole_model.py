@@ -1,0 +1,31 @@
+"""Whether a model still is what its training exported: nobody who asks it must be misled, or fail unexplained."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tfx.utils import path_utils
+
+from pipeline.errors import WorkspaceError
+from trainer.digests import file_digests, model_digest
+
+MODEL_DIGEST = "model_digest"
+"""Custom property of a Model and of what was pushed of it (pipeline.served.Manifest.digest)."""
+
+
+def check_whole(model: Any, what: str, remedy: str) -> None:
+    """Compares the files of a Model artifact with what is on record; one of an older Longhaul has nothing on record.
+
+    Args:
+        what: which one it is, as in "Model 7 of champion run …".
+
+    Raises:
+        WorkspaceError: it was changed, or parts of it are gone.
+    """
+    recorded = model.get_string_custom_property(MODEL_DIGEST)
+    folder = path_utils.serving_model_path(model.uri)
+    if recorded and model_digest(file_digests(folder)) != recorded:
+        raise WorkspaceError(
+            f"Model {model.id} {what} is damaged: the files in {folder} are not those that its training exported",
+            remedy,
+        )
