@@ -16,6 +16,7 @@ from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from pipeline.errors import ConfigError
 from pipeline.sections import (
+    BeamSettings,
     Card,
     Data,
     Evaluation,
@@ -62,6 +63,7 @@ class PipelineConfig(Section):
     infra_check: InfraCheck = InfraCheck()
     push: Push = Push()
     vertex: Vertex | None = None
+    beam: BeamSettings = BeamSettings()
     metadata: Metadata = Metadata()
     run: RunSettings = RunSettings()
     observe: Observe = Observe()
@@ -99,8 +101,9 @@ class PipelineConfig(Section):
 
     @property
     def data_pattern(self) -> str:
-        """`data.path`, absolute, `{SPAN}` still in it; remote addresses (`gs://…`) untouched."""
-        return self._pattern(self.data.path)
+        """`data.path`, absolute, `{SPAN}` still in it; remote addresses (`gs://…`) untouched. A query is part of it."""
+        pattern = self._pattern(self.data.path)
+        return f"{pattern}?{self.data.query}" if self.data.query and "bigquery://" in pattern else pattern
 
     @property
     def serving_pattern(self) -> str | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import nullcontext
+from types import MappingProxyType
 
 from tfx.components.schema_gen.component import SchemaGen
 from tfx.dsl.components.common.resolver import Resolver
@@ -32,6 +34,7 @@ from pipeline.components.transform import Transform
 from pipeline.components.tuner import Tuner
 from pipeline.config import PipelineConfig
 from pipeline.data.schema_types import feature_table, read_schema
+from pipeline.errors import ConfigError
 from pipeline.evaluation import eval_config
 from pipeline.evaluation import settings as evaluation_settings
 from pipeline.guard.policy import read_policy
@@ -51,23 +54,32 @@ DATA_ROOT, PUSH_TO = "data_root", "push_to"
 """Runtime parameters of a job on Vertex AI: where the table lies, and where models are pushed to."""
 
 
-def create_pipeline(config: PipelineConfig, *, enable_cache: bool = True, vertex_root: str | None = None) -> Pipeline:
+def create_pipeline(
+    config: PipelineConfig,
+    *,
+    enable_cache: bool = True,
+    vertex_root: str | None = None,
+    job_servers: Mapping[str, str] = MappingProxyType({}),
+) -> Pipeline:
     """From a table to a served model.
 
     Args:
+        job_servers: by Beam runner that is a cluster, host:port of its job server.
         vertex_root: for Vertex AI Pipelines, the `gs://` folder to write to; None for a run on this machine. Vertex
             resolves artifacts by two queries of its own and knows none of our strategies, hence LatestBlessedModel
             instead of Champion, and neither SeenSpans nor BaseModel. It shows a step whose condition does not hold as
             not triggered, so Pusher stands under one; here Pusher itself puts on record why nothing was pushed.
 
     Raises:
-        ConfigError: the schema cannot be read, or lacks a column that the configuration names.
+        ConfigError: the schema cannot be read, or lacks a column that the configuration names; or `beam.steps` names a
+            step that Beam does no work of.
     """
     on_vertex = vertex_root is not None
     root = vertex_root or str(config.root)
     schema = read_schema(config.schema_file)
     features = feature_table(config).to_dict()
     order_by = config.split.column if config.split.by == "time" else None
+    group_by = config.split.column if config.split.by == "group" else None
 
     # Reads the table in columns, splits it, and keeps it as Parquet.
     data_root = RuntimeParameter(DATA_ROOT, str) if on_vertex else None
@@ -136,6 +148,7 @@ def create_pipeline(config: PipelineConfig, *, enable_cache: bool = True, vertex
                     "features": features,
                     "trainer": config.trainer.model_dump(mode="json", exclude=set(AFTER_FITTING)),
                     "order_by": order_by,
+                    "group_by": group_by,
                     "tuner": config.tuner.model_dump(mode="json", by_alias=True),
                     "folder": f"{root}/tuning",
                     "code_digest": code_digest(TUNER_CODE),
@@ -174,6 +187,7 @@ def create_pipeline(config: PipelineConfig, *, enable_cache: bool = True, vertex
                 "features": features,
                 "trainer": config.trainer.model_dump(mode="json"),
                 "order_by": order_by,
+                "group_by": group_by,
                 "code_digest": code_digest(TRAINER_CODE),
             },
         )
@@ -232,6 +246,13 @@ def create_pipeline(config: PipelineConfig, *, enable_cache: bool = True, vertex
                 elsewhere=config.push,
             )
 
+    # The runners that do the data work.
+    by_beam = {step.id: step for step in (example_gen, statistics_gen, transform, evaluator)}
+    if unknown := sorted(config.beam.steps.keys() - by_beam.keys()):
+        raise ConfigError(f"beam.steps: Beam does no work of {unknown[0]!r}", f"it does that of {', '.join(by_beam)}")
+    for name, step in by_beam.items():
+        step.with_beam_pipeline_args(beam.arguments(config, name, job_servers))
+
     on_request = [node for node in (tuner, last_tuning, base_model) if node]
     return Pipeline(
         pipeline_name=config.name,
@@ -253,5 +274,4 @@ def create_pipeline(config: PipelineConfig, *, enable_cache: bool = True, vertex
             pusher,
         ],
         enable_cache=enable_cache,
-        beam_pipeline_args=list(beam.DIRECT),
     )

@@ -17,6 +17,7 @@ from jinja2 import Environment, PackageLoader
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from pipeline.data import source
+from pipeline.data.bigquery import is_address
 from pipeline.data.columns import ColumnType
 from pipeline.data.convert import nearest
 from pipeline.errors import ConfigError, DataError
@@ -89,7 +90,8 @@ _SCHEMA_HEADER = """\
 
 
 def _name_from(table: str) -> str:
-    stem = Path(table.rstrip("/")).name.split(".")[0].split("*")[0]
+    name = table.rpartition(".")[2] if is_address(table) else Path(table.rstrip("/")).name
+    stem = name.split(".")[0].split("*")[0]
     return re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-") or "table"
 
 
@@ -140,13 +142,14 @@ def _guess_label(values: pa.ChunkedArray, label: str, kind: ColumnType) -> Label
 def _sizes(rows: int, columns: int) -> dict[str, Any]:
     """A network in proportion to the table: few rows want small batches and many epochs, many columns a narrow one."""
     if rows < 10_000:
-        sizes = {"dropout": 0.1, "learning_rate": 0.003, "batch_size": 64, "epochs": 60, "patience": 12, "bins": 24}
+        sizes = {"dropout": 0.1, "learning_rate": 0.005, "batch_size": 64, "epochs": 40, "patience": 12, "bins": 24}
     elif rows < 100_000:
         sizes = {"dropout": 0.1, "learning_rate": 0.003, "batch_size": 256, "epochs": 20, "patience": 5, "bins": 24}
     else:
-        sizes = {"dropout": 0.4, "learning_rate": 0.001, "batch_size": 1024, "epochs": 8, "patience": 2, "bins": 24}
+        sizes = {"dropout": 0.5, "learning_rate": 0.001, "batch_size": 512, "epochs": 8, "patience": 2, "bins": 12}
     wide = {"hidden_units": [128, 64], "bins": 8}
-    return {"hidden_units": [256, 64] if rows < 10_000 else [512, 128]} | sizes | (wide if columns > 500 else {})
+    units = [512, 128] if 10_000 <= rows < 100_000 else [256, 64]
+    return {"hidden_units": units} | sizes | (wide if columns > 500 else {})
 
 
 def _infer_schema(rows: pa.Table, columns: Mapping[str, ColumnType], label: str) -> schema_pb2.Schema:

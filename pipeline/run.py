@@ -25,6 +25,7 @@ from pipeline.guard.policy import read_policy
 from pipeline.lineage.runs import find_run
 from pipeline.lineage.store import open_store, upgrade_store
 from pipeline.lineage.tuning import check_tuned
+from pipeline.runners import job_servers
 from pipeline.runners.part import Part
 from pipeline.runners.quiet import output_to
 from pipeline.runners.recovery import close_dead_runs
@@ -74,6 +75,7 @@ def run_pipeline(
         # Cheap, and before the seconds that importing TensorFlow takes.
         check_columns(config, read_schema(config.schema_file))
         read_policy(config.policy_file)
+        job_servers.check(config)
         find_files(config.data_pattern, config.data.spans)
         if config.serving_pattern and "://" not in config.serving_pattern:
             find_files(config.serving_pattern)

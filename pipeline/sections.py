@@ -31,6 +31,11 @@ _IMAGE = r"^[a-z0-9]+([.-][a-z0-9]+)*(:\d+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+(:\w[
 """host/path:tag or host/path@sha256:digest."""
 
 
+_BIGQUERY = r"bigquery://(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]*[a-z0-9]"
+_TABLE = rf"{_BIGQUERY}\.\w+\.[^?`]+"
+_REMOTE_OR_ABSOLUTE = r"^(bigquery://|(gs:/)?/)[^/]"
+
+
 class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -39,7 +44,10 @@ class Data(Section):
     """Where the table lies and what in it is to be predicted."""
 
     path: str
-    """A file, a folder or a glob of CSV (.csv, .csv.gz), Parquet or TFRecord files; `{SPAN}` marks the span number."""
+    """A file, a folder or a glob of CSV (.csv, .csv.gz), Parquet or TFRecord files, or a table in BigQuery,
+    bigquery://PROJECT.DATASET.TABLE; `{SPAN}` marks the span number."""
+    query: str | None = None
+    """Of BigQuery: a SELECT whose result is the table; `path` then is bigquery://PROJECT or bigquery://PROJECT.DATASET."""
     spans: tuple[int, int] | None = None
     """First and last span to use, both inclusive; all spans when absent."""
     builder: str | None = None
@@ -62,6 +70,19 @@ class Data(Section):
         if not isinstance(value, list | tuple):
             return value
         return tuple(str(int(item)) if isinstance(item, bool) else str(item) for item in value)
+
+    @model_validator(mode="after")
+    def _bigquery_is_named_whole(self) -> Data:
+        table = "bigquery://PROJECT.DATASET.TABLE"
+        if self.query is not None and not re.fullmatch(rf"{_BIGQUERY}(\.\w+)?", self.path):
+            raise ValueError(f"query: path must be bigquery://PROJECT or bigquery://PROJECT.DATASET, not {self.path}")
+        if self.query is not None and "{SPAN}" in self.query:
+            raise ValueError(f"query: {{SPAN}} can only stand in the name of a table, {table}_{{SPAN}}")
+        if self.query is None and self.path.startswith("bigquery://") and not re.fullmatch(_TABLE, self.path):
+            raise ValueError(f"path: must be {table}, or bigquery://PROJECT beside a query, not {self.path}")
+        if (self.serving or "").startswith("bigquery://") and not re.fullmatch(_TABLE, self.serving or ""):
+            raise ValueError(f"serving: must be {table}, not {self.serving}")
+        return self
 
     @model_validator(mode="after")
     def _classes_fit_task(self) -> Data:
@@ -150,22 +171,22 @@ class Features(Section):
     categorical: tuple[str, ...] = ()
     """Integer columns that are codes, not quantities."""
     max_vocabulary: Annotated[int, Field(ge=2, le=1_000_000)] = 1000
-    bins: Annotated[int, Field(ge=2, le=1024)] = 24
-    """Quantile bins of the piecewise-linear encoding of numbers."""
+    bins: Annotated[int, Field(ge=2, le=1024)] = 12
+    """Bins of the piecewise-linear encoding of numbers, cut where the label changes most."""
 
 
 class Trainer(Section):
     """The network and its fitting; see trainer/model.py."""
 
-    hidden_units: Annotated[tuple[Annotated[int, Field(ge=1, le=8192)], ...], Field(min_length=1)] = (512, 128)
+    hidden_units: Annotated[tuple[Annotated[int, Field(ge=1, le=8192)], ...], Field(min_length=1)] = (256, 64)
     """Of the first layer, which the members share, and of those after it."""
     members: Annotated[int, Field(ge=1, le=256)] = 8
     """Networks in one whose answers are averaged; all but their small parts is shared."""
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.4
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-3
     """The highest; it rises to it and falls to nothing over `epochs`."""
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.01
-    batch_size: Annotated[int, Field(ge=1, le=1_048_576)] = 1024
+    batch_size: Annotated[int, Field(ge=1, le=1_048_576)] = 512
     epochs: Annotated[int, Field(ge=1, le=10_000)] = 8
     patience: Annotated[int, Field(ge=1)] = 2
     """Epochs without a better validation loss before training stops; the best weights are kept."""
@@ -211,7 +232,7 @@ class Tuner(Section):
     minutes: Annotated[float, Field(gt=0)] | None = None
     """No trial begins later than this after the step began."""
     space: Annotated[dict[str, Range | tuple[Any, ...]], Field(min_length=1)] = {
-        "hidden_units": ((256, 128), (512, 128), (512, 256), (1024, 256)),
+        "hidden_units": ((128, 64), (256, 64), (256, 128), (512, 128)),
         "members": (4, 8, 16),
         "dropout": Range.model_validate({"from": 0.1, "to": 0.6}),
         "learning_rate": Range.model_validate({"from": 3e-4, "to": 3e-3, "scale": "log"}),
@@ -460,12 +481,87 @@ class Vertex(Section):
         Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")], Annotated[str, Field(pattern=r"^[a-z0-9_-]{0,63}$")]
     ] = {}
     """Of the job; they appear on the bill."""
-    data: Annotated[str, Field(pattern=r"^(gs:/)?/[^/]")] | None = None
-    """Takes the place of `data.path`: an address gs://…, or a path inside the image."""
-    serving: Annotated[str, Field(pattern=r"^(gs:/)?/[^/]")] | None = None
+    data: Annotated[str, Field(pattern=_REMOTE_OR_ABSOLUTE)] | None = None
+    """Takes the place of `data.path`: an address gs://… or bigquery://…, or a path inside the image."""
+    serving: Annotated[str, Field(pattern=_REMOTE_OR_ABSOLUTE)] | None = None
     """Takes the place of `data.serving`."""
     steps: dict[str, VertexStep] = {}
     """By step, such as Trainer; steps that are not named take the defaults."""
+
+
+_ADDRESS = r"^[A-Za-z0-9.-]+:\d{1,5}$"
+BeamRunner = Literal["direct", "flink", "spark", "dataflow"]
+BeamOptions = dict[
+    Annotated[str, Field(pattern=r"^[a-z][A-Za-z0-9_]*$")], bool | int | float | str | tuple[int | float | str, ...]
+]
+"""Options of Beam by name; of a list each item is given, `true` is a flag."""
+
+
+class Portable(Section):
+    """A cluster that Beam asks through a job server; one of `job_endpoint` and `job_server_jar` is needed."""
+
+    master: str
+    """Flink: host:port of its REST service. Spark: its master, such as spark://host:7077 or local[2]."""
+    job_endpoint: Annotated[str, Field(pattern=_ADDRESS)] | None = None
+    """host:port of a job server that is there."""
+    job_server_jar: str | None = None
+    """Beam's job server for the cluster; it is started for the length of a run, which takes Java."""
+    worker_pool: Annotated[str, Field(pattern=_ADDRESS)] = "localhost:50000"
+    """host:port of the pool that starts Python workers, as those see it who work for the master."""
+    parallelism: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """Tasks at the same time; the cluster decides when absent."""
+    options: BeamOptions = {}
+
+    @model_validator(mode="after")
+    def _one_job_server(self) -> Portable:
+        if (self.job_endpoint is None) == (self.job_server_jar is None):
+            raise ValueError("give job_endpoint or job_server_jar, one of them")
+        return self
+
+
+class Dataflow(Section):
+    """Google's service; what is absent is taken from `vertex`."""
+
+    project: str | None = None
+    region: str | None = None
+    temp: Annotated[str, Field(pattern=r"^gs://[a-z0-9][a-z0-9._-]*(/[^/]+)*$")] | None = None
+    """Folder for temporary and staged files; `dataflow` below vertex.root when absent."""
+    image: Annotated[str, Field(pattern=_IMAGE)] | None = None
+    """The container of the workers; vertex.image when absent."""
+    setup_file: str | None = None
+    """A setup.py that workers of Beam's own image install, in the place of `image`."""
+    machine_type: str | None = None
+    max_workers: Annotated[int, Field(ge=1, le=4000)] | None = None
+    disk_gb: Annotated[int, Field(ge=10)] | None = None
+    service_account: str | None = None
+    subnetwork: str | None = None
+    public_ips: bool = True
+    options: BeamOptions = {}
+
+    @model_validator(mode="after")
+    def _one_environment(self) -> Dataflow:
+        if self.image and self.setup_file:
+            raise ValueError("give image or setup_file, not both")
+        return self
+
+
+class BeamStep(Section):
+    """What differs for one step."""
+
+    runner: BeamRunner | None = None
+    options: BeamOptions = {}
+    """Win over those of the runner."""
+
+
+class BeamSettings(Section):
+    """Which Beam runner does the data work of a step."""
+
+    runner: BeamRunner = "direct"
+    flink: Portable | None = None
+    spark: Portable | None = None
+    dataflow: Dataflow = Dataflow()
+    steps: dict[str, BeamStep] = {}
+    """By step, such as StatisticsGen."""
 
 
 class RunSettings(Section):
@@ -494,7 +590,7 @@ def _without_secrets(address: str | None) -> str | None:
 
 Address = Annotated[str | None, AfterValidator(_without_secrets)]
 EnvironmentVariable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-Ending = Literal["failed", "blocked", "not_blessed", "infra_refused", "complete"]
+Ending = Literal["failed", "interrupted", "blocked", "not_blessed", "infra_refused", "complete"]
 
 
 class Observe(Section):
@@ -515,7 +611,10 @@ class Notify(Section):
     """The environment variable that holds the webhook's address, where that is secret."""
     command: tuple[str, ...] = ()
     """A program and its arguments; gets the JSON on standard input."""
-    on: Annotated[tuple[Ending, ...], Field(min_length=1)] = ("failed", "blocked", "not_blessed", "infra_refused")
+    on: Annotated[tuple[Ending, ...], Field(min_length=1)] = (
+        *("failed", "interrupted"),
+        *("blocked", "not_blessed", "infra_refused"),
+    )
     """Which endings are told."""
     timeout_s: Annotated[float, Field(gt=0, le=300)] = 10
     """For webhook and command each."""

@@ -83,7 +83,7 @@ def _read_serving(pattern: str, columns: dict[str, ColumnType], data: Data) -> t
     found = source.infer_columns(files, data.drop, columns)
     statistics = table_statistics(
         batch
-        for fragment in source.plan_fragments(files)
+        for fragment in source.plan_fragments(files, columns=found)
         for batch in source.read_fragment(fragment, found, _BATCH_ROWS)
     )
     return Source(pattern, found), statistics

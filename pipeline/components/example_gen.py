@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import ExitStack
-from pathlib import PurePath
 from typing import Any
 
 import apache_beam as beam
@@ -17,7 +16,7 @@ import pyarrow as pa
 from google.protobuf import any_pb2, json_format, struct_pb2
 from pydantic import TypeAdapter
 from tensorflow_metadata.proto.v0 import schema_pb2
-from tfx.components.example_gen import component
+from tfx.components.example_gen import component, driver, input_processor
 from tfx.components.util import examples_utils
 from tfx.dsl.components.base import base_beam_executor, executor_spec
 from tfx.proto import example_gen_pb2
@@ -25,7 +24,7 @@ from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils, proto_utils
 
 from pipeline.config import PipelineConfig
-from pipeline.data import source
+from pipeline.data import bigquery, source
 from pipeline.data.columns import ColumnType
 from pipeline.data.labels import LabelTally, check_label
 from pipeline.data.schema_types import column_type
@@ -72,7 +71,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         with self._make_beam_pipeline() as pipeline:
             _ = (
                 pipeline
-                | "ListFragments" >> beam.Create(list(enumerate(source.plan_fragments(files))))
+                | "ListFragments" >> beam.Create(list(enumerate(source.plan_fragments(files, columns=columns))))
                 | "SpreadFragments" >> beam.Reshuffle()
                 | "WriteSplitShards" >> beam.Map(write)
                 | "GatherOutcomes" >> beam.combiners.ToList()
@@ -80,7 +79,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             )
         outcomes = json.loads(io_utils.read_string_file(outcomes_file))
         summary = _judge(outcomes, data, names) | {
-            "files": [PurePath(file.path).name for file in files],
+            "files": [source.file_name(file.path) for file in files],
             "spans": sorted({file.span for file in files}),
             "columns": columns,
         }
@@ -132,6 +131,38 @@ class _WriteSplitShards:
         return {"rows": rows, "labels": tally.to_json()}, [shard.path for shard in shards.values()]
 
 
+class Driver(driver.FileBasedDriver):
+    """Of a table in BigQuery the fingerprint is its size and time of change."""
+
+    def get_input_processor(
+        self, splits: Any, range_config: Any = None, input_base_uri: str | None = None
+    ) -> input_processor.InputProcessor:
+        """See FileBasedDriver."""
+        if input_base_uri and bigquery.is_address(input_base_uri):
+            return _TableProcessor(input_base_uri, splits)
+        return super().get_input_processor(splits, range_config, input_base_uri)
+
+
+class _TableProcessor(input_processor.InputProcessor):
+    """What TFX asks of tables: spans and versions have they none, {SPAN} being the executor's."""
+
+    def __init__(self, address: str, splits: Any) -> None:
+        super().__init__(splits)
+        self._address = address
+
+    def get_pattern_for_span_version(self, pattern: str, span: int, version: int | None) -> str:
+        return pattern
+
+    def get_latest_span(self) -> int:
+        return 0
+
+    def get_latest_version(self, span: int) -> int | None:
+        return None
+
+    def get_input_fingerprint(self, span: int, version: int | None) -> str:
+        return json.dumps(source.file_states(source.find_files(self._address)))
+
+
 class TableExampleGen(component.FileBasedExampleGen):
     """Component: `examples` as Parquet, split as configured.
 
@@ -143,6 +174,7 @@ class TableExampleGen(component.FileBasedExampleGen):
     """
 
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
+    DRIVER_CLASS = Driver
 
     def __init__(
         self, config: PipelineConfig, schema: schema_pb2.Schema, code_digest: str, data_root: Any = None

@@ -57,14 +57,14 @@ def _count(pipeline: beam.Pipeline, examples: Any) -> beam.PCollection[tuple[str
         part: tfxio_utils.make_tfxio(files, ["StatisticsGen"], payload) for part, files in _files(examples).items()
     }
     if payload == "FORMAT_PARQUET":
-        row_groups = [
-            (part, source.reader(), group) for part, source in sources.items() for group in source.row_groups()
-        ]
+        # Beside the row groups, not with each: a list of thousands is part of the job that a cluster is sent.
+        readers = {part: source.reader() for part, source in sources.items()}
+        row_groups = [(part, group) for part, source in sources.items() for group in source.row_groups()]
         return (
             pipeline
             | "ListRowGroups" >> beam.Create(row_groups)
             | "SpreadRowGroups" >> beam.Reshuffle()  # else one worker of a cluster would read them all
-            | "CountRowGroup" >> beam.FlatMapTuple(lambda part, read, group: _packed(part, read(group)))
+            | "CountRowGroup" >> beam.FlatMapTuple(lambda part, group: _packed(part, readers[part](group)))
         )
     return [
         pipeline

@@ -1,4 +1,4 @@
-"""From files to typed Arrow record batches: CSV, Parquet and TFRecord, plain or .gz.
+"""From files to typed Arrow record batches: CSV, Parquet and TFRecord, plain or .gz. Tables in BigQuery are files here.
 
     find_files      pattern -> files, by span
     infer_columns   files -> column types, all files agreeing
@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pipeline.data import csv_source, parquet_source, tfrecord_source
+from pipeline.data import bigquery, csv_source, parquet_source, tfrecord_source
 from pipeline.data.columns import ColumnType
 from pipeline.errors import DataError
 
@@ -39,27 +39,30 @@ class SourceFile:
 
 @dataclass(frozen=True)
 class Fragment:
-    """One unit of reading: a file, one row group of a Parquet file, or bytes [start, end) of a CSV file."""
+    """One unit of reading: a file, one row group of a Parquet file, bytes [start, end) of a CSV file, or a stream of
+    a table in BigQuery."""
 
     path: str
     span: int
     row_group: int | None = None
     byte_range: tuple[int, int] | None = None
+    stream: str | None = None
 
 
 def find_files(pattern: str, spans: tuple[int, int] | None = None) -> list[SourceFile]:
     """The data files that a pattern names, sorted by (span, path).
 
     Args:
-        pattern: a file, a directory (its data files, not those below), or a glob; one {SPAN} in it
-            stands for a number. Names that begin with '_' or '.' are passed over unless spelt out.
+        pattern: a file, a directory (its data files, not those below), a glob, or an address in BigQuery; one
+            {SPAN} in it stands for a number. Names that begin with '_' or '.' are passed over unless spelt out.
         spans: the first and last span to keep.
 
     Raises:
         DataError: nothing found, an empty file, or a file of unknown extension.
     """
-    pattern = _mounted(pattern)
-    paths = _matches(pattern)
+    remote = bigquery.is_address(pattern)
+    pattern = pattern if remote else _mounted(pattern)
+    paths = bigquery.find(pattern) if remote else _matches(pattern)
     matcher = _span_matcher(pattern)
     files: set[SourceFile] = set()
     for path in paths:
@@ -68,12 +71,13 @@ def find_files(pattern: str, spans: tuple[int, int] | None = None) -> list[Sourc
         if matcher and not match:
             continue
         span = int(match.group("span")) if match else 0
-        if Path(path).is_dir():
+        if not remote and Path(path).is_dir():
             files.update(SourceFile(inner, span) for inner in _data_files(path))
         else:
             files.add(SourceFile(path, span))
     if not files:
-        raise DataError(f"no data file matches {pattern}", f"correct the path or pattern; {_KNOWN}")
+        what = "table" if remote else "data file"
+        raise DataError(f"no {what} matches {pattern}", f"correct the path or pattern; {_KNOWN}")
     kept = [file for file in files if spans is None or spans[0] <= file.span <= spans[1]]
     if spans is not None and not kept:
         there = sorted({file.span for file in files})
@@ -84,13 +88,15 @@ def find_files(pattern: str, spans: tuple[int, int] | None = None) -> list[Sourc
         )
     for file in kept:
         _kind(file.path)
-        if Path(file.path).stat().st_size == 0:
+        if not remote and Path(file.path).stat().st_size == 0:
             raise DataError(f"{file.path} is empty (0 bytes)", "write the file again or remove it")
     return sorted(kept, key=lambda file: (file.span, file.path))
 
 
 def split_root(pattern: str) -> tuple[str, str]:
     """The folder below which all files of a table lie, and the rest of the pattern: empty, or from '/' on."""
+    if bigquery.is_address(pattern):
+        return pattern, ""
     if "://" not in pattern and Path(pattern).is_dir():
         return pattern.rstrip("/"), ""
     parts = pattern.split("/")
@@ -100,7 +106,12 @@ def split_root(pattern: str) -> tuple[str, str]:
 
 def file_states(files: Sequence[SourceFile]) -> list[tuple[str, int, int]]:
     """Path, size in bytes and time of change in nanoseconds of each: what tells, unread, whether a table changed."""
-    return [(file.path, (stat := Path(file.path).stat()).st_size, stat.st_mtime_ns) for file in files]
+    return [(file.path, *_state(file.path)) for file in files]
+
+
+def file_name(path: str) -> str:
+    """The last part of a file's path; of an address in BigQuery what messages call it."""
+    return bigquery.parse(path).short if bigquery.is_address(path) else Path(path).name
 
 
 def span_of(path: str, pattern: str) -> int | None:
@@ -110,11 +121,18 @@ def span_of(path: str, pattern: str) -> int | None:
     return int(match.group("span")) if match else None
 
 
-def plan_fragments(files: Sequence[SourceFile], csv_block_bytes: int = csv_source.BLOCK_BYTES) -> list[Fragment]:
+def plan_fragments(
+    files: Sequence[SourceFile],
+    csv_block_bytes: int = csv_source.BLOCK_BYTES,
+    columns: Collection[str] | None = None,
+) -> list[Fragment]:
     """The units of work for the files, in their order; their rows, one after the other, are the table.
 
     Parquet goes by row group, CSV of two blocks or more by byte ranges of about one (gzip does not: see
-    csv_source), the rest by file.
+    csv_source), BigQuery by streams that the service cuts, the rest by file.
+
+    Args:
+        columns: those that will be read; None for all. BigQuery wants to know beforehand.
     """
     fragments: list[Fragment] = []
     for path, span in ((file.path, file.span) for file in files):
@@ -124,6 +142,9 @@ def plan_fragments(files: Sequence[SourceFile], csv_block_bytes: int = csv_sourc
         elif kind == "csv":
             ranges = csv_source.byte_ranges(path, csv_block_bytes)
             fragments.extend(Fragment(path, span, byte_range=byte_range) for byte_range in ranges)
+        elif kind == "bigquery":
+            streams = bigquery.streams(path, columns if columns is None else list(columns))
+            fragments.extend(Fragment(path, span, stream=stream) for stream in streams)
         else:
             fragments.append(Fragment(path, span))
     return fragments
@@ -185,6 +206,8 @@ def read_fragment(
         batches = parquet_source.read(fragment.path, fragment.row_group, columns, batch_rows)
     elif kind == "csv":
         batches = csv_source.read(fragment.path, columns, fragment.byte_range)
+    elif fragment.stream is not None:
+        batches = bigquery.read(fragment.path, fragment.stream, columns)
     else:
         batches = tfrecord_source.read(fragment.path, columns, batch_rows)
     return _regroup(batches, batch_rows)
@@ -215,10 +238,19 @@ def read_verbatim(fragment: Fragment, names: Collection[str], batch_rows: int) -
 
 
 def _kind(path: str) -> str:
+    if bigquery.is_address(path):
+        return "bigquery"
     for extension in EXTENSIONS:
         if path.endswith(extension):
             return extension.split(".")[1]
     raise DataError(f"{path} has an unknown extension", f"convert or rename the file; {_KNOWN}")
+
+
+def _state(path: str) -> tuple[int, int]:
+    if bigquery.is_address(path):
+        return bigquery.state(path)
+    stat = Path(path).stat()
+    return stat.st_size, stat.st_mtime_ns
 
 
 def _mounted(pattern: str) -> str:
@@ -276,8 +308,7 @@ def _common_columns(files: Sequence[SourceFile], drop: Collection[str]) -> dict[
         kind = _kind(file.path)
         if kind == "tfrecord":
             continue
-        header = csv_source.columns_of if kind == "csv" else parquet_source.columns_of
-        names = [name for name in header(file.path) if name not in drop]
+        names = [name for name in _COLUMNS_OF[kind](file.path) if name not in drop]
         if first is None:
             first = (file.path, names)
         missing = [name for name in first[1] if name not in names]
@@ -292,12 +323,21 @@ def _common_columns(files: Sequence[SourceFile], drop: Collection[str]) -> dict[
     return dict.fromkeys(first[1] if first else [])
 
 
+_COLUMNS_OF = {
+    "csv": csv_source.columns_of,
+    "parquet": parquet_source.columns_of,
+    "bigquery": bigquery.columns_of,
+}
+
+
 def _infer(paths: list[str], skip: Collection[str]) -> tuple[dict[str, ColumnType | None], int]:
     kind = _kind(paths[0])
     if kind == "csv":
         return csv_source.infer(paths, skip)
     if kind == "parquet":
         return parquet_source.infer(paths[0], skip)
+    if kind == "bigquery":
+        return bigquery.infer(paths[0], skip)
     return tfrecord_source.infer(paths[0], skip)
 
 

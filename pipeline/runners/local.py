@@ -7,6 +7,7 @@ at a time, tries once, and leaves an interrupted execution 'running' for ever.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from pipeline.errors import ConfigError
 from pipeline.lineage.runs import RUN_CONTEXT, list_runs
 from pipeline.lineage.schema_versions import guarding_version
 from pipeline.provenance import run_properties
+from pipeline.runners.job_servers import job_servers
 from pipeline.runners.launch import StepLauncher, Watcher
 from pipeline.runners.part import Part
 from pipeline.runners.record import Handle, RunRecord
@@ -42,7 +44,11 @@ def run(config: PipelineConfig, run_id: str, part: Part, watcher: Watcher) -> No
         PipelineError: the user's mistake, wherever it was met.
         Exception: a bug; the failed execution is on record.
     """
-    ir = _compile(config, run_id, part)
+    with job_servers(config, config.root / "logs") as endpoints:
+        _run(config, run_id, part, watcher, _compile(config, run_id, part, endpoints))
+
+
+def _run(config: PipelineConfig, run_id: str, part: Part, watcher: Watcher, ir: Any) -> None:
     nodes = {node.pipeline_node.node_info.id: node.pipeline_node for node in ir.nodes}
     nodes = {name: node for name, node in nodes.items() if not node.execution_options.HasField("skip")}
     watcher.planned([name for name, node in nodes.items() if node.node_info.type.name != RESOLVER])
@@ -66,8 +72,8 @@ def run(config: PipelineConfig, run_id: str, part: Part, watcher: Watcher) -> No
         )
 
 
-def _compile(config: PipelineConfig, run_id: str, part: Part) -> Any:
-    ir = compiler.Compiler().compile(create_pipeline(config, enable_cache=part.use_cache))
+def _compile(config: PipelineConfig, run_id: str, part: Part, endpoints: Mapping[str, str]) -> Any:
+    ir = compiler.Compiler().compile(create_pipeline(config, enable_cache=part.use_cache, job_servers=endpoints))
     runtime_parameter_utils.substitute_runtime_parameter(ir, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: run_id})
     mark_part(ir, part)
     return ir

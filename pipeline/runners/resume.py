@@ -23,7 +23,7 @@ from pipeline.provenance import ALL_CODE, code_digest, package_versions
 FROM, TO, RESUMES, MADE_WITH = "from_node", "to_node", "resumes", "made_with"
 """Custom properties of a run's context: which part of the pipeline ran, which run it goes on with, `made_with`."""
 
-_WITHOUT_EFFECT = ("workspace", "run", "metadata", "observe", "notify")
+_WITHOUT_EFFECT = ("workspace", "run", "beam", "metadata", "observe", "notify")
 """Settings that change no result."""
 
 
