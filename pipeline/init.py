@@ -142,7 +142,7 @@ def _guess_label(values: pa.ChunkedArray, label: str, kind: ColumnType) -> Label
 def _sizes(rows: int, columns: int) -> dict[str, Any]:
     """A network in proportion to the table: few rows want small batches and many epochs, many columns a narrow one."""
     if rows < 10_000:
-        sizes = {"dropout": 0.1, "learning_rate": 0.005, "batch_size": 64, "epochs": 40, "patience": 12, "bins": 24}
+        sizes = {"dropout": 0.1, "learning_rate": 0.003, "batch_size": 64, "epochs": 60, "patience": 12, "bins": 24}
     elif rows < 100_000:
         sizes = {"dropout": 0.1, "learning_rate": 0.003, "batch_size": 256, "epochs": 20, "patience": 5, "bins": 24}
     else:

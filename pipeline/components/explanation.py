@@ -38,7 +38,7 @@ _FEWEST_ROWS, _FEWEST_FEATURES = 500, 10
 """With fewer rows chance decides; rather features are left out, but for some."""
 _TYPICAL_ROWS = 1_000
 """Of which the typical row is made."""
-_STEPS = 64
+_STEPS = 256
 """On the way from one row to the other."""
 _ORDERS = 16
 _CHUNK_ROWS = 8_192

@@ -56,10 +56,11 @@ class MemoryMeter:
 
     def _read(self) -> None:
         """Raises the peaks of the steps at work to the highest since the last reading."""
-        highest = _bytes(_PROC, "VmRSS") + _of_children()
+        own = _bytes(_PROC, "VmRSS")
         if self._forgets:
-            highest = max(highest, _bytes(_PROC, "VmHWM"))
+            own = max(own, _bytes(_PROC, "VmHWM"))
             _forget_peak()
+        highest = own + _of_children()
         for step, peak in self._peaks.items():
             self._peaks[step] = max(peak, highest)
 
