@@ -18,6 +18,7 @@ from tfx_bsl import sketches
 
 from pipeline.data.lists import as_lists, list_type
 from pipeline.data.table_statistics import accumulate, extract, merge
+from trainer.preprocessing import SKETCH_BUCKETS
 
 
 def main(folder: Path) -> None:
@@ -51,7 +52,7 @@ def main(folder: Path) -> None:
 
 def _sketch(rows: int) -> tuple[int, int]:
     """Bytes of TFT's quantile sketch at the precision of trainer/preprocessing.py, before and after compaction."""
-    sketch = sketches.QuantilesSketch(0.5 / 1000, 1 << 32, 1)
+    sketch = sketches.QuantilesSketch(0.5 / SKETCH_BUCKETS, 1 << 32, 1)
     random = np.random.default_rng(0)
     for _ in range(rows // 100_000):
         sketch.AddValues(pa.array(random.normal(size=100_000).astype(np.float32)))

@@ -24,7 +24,7 @@ NUMERIC, FLAGS, CATEGORICAL, LABEL = "numeric", "flags", "categorical", "label_x
 TIME_PARTS = ("hour", "weekday", "day_of_year")
 """What a timestamp tells the model. The date itself stays out: no future row has a training date."""
 
-_SKETCH_BUCKETS = 1000
+SKETCH_BUCKETS = 1000
 """The outer bounds are the 0.1 % and 99.9 % quantiles: outliers cannot stretch anything."""
 PLACES = 256
 """Between so many quantiles a number's place is linear: fine enough for what few rows have in common."""
@@ -89,9 +89,9 @@ def _place_among_quantiles(values: tf.Tensor) -> tf.Tensor:
     Returns:
         (batch, n) in [0, 1].
     """
-    sketch = tft.quantiles(values, _SKETCH_BUCKETS, epsilon=0.5 / _SKETCH_BUCKETS, reduce_instance_dims=False)
-    sketch = tf.ensure_shape(sketch, [values.shape[1], _SKETCH_BUCKETS - 1])
-    picks = [round(i * (_SKETCH_BUCKETS - 2) / PLACES) for i in range(PLACES + 1)]
+    sketch = tft.quantiles(values, SKETCH_BUCKETS, epsilon=0.5 / SKETCH_BUCKETS, reduce_instance_dims=False)
+    sketch = tf.ensure_shape(sketch, [values.shape[1], SKETCH_BUCKETS - 1])
+    picks = [round(i * (SKETCH_BUCKETS - 2) / PLACES) for i in range(PLACES + 1)]
     edges = tf.gather(sketch, picks, axis=1)  # (n, PLACES + 1)
     columns = tf.transpose(values)  # (n, batch)
     missing = tf.math.is_nan(columns)

@@ -7,9 +7,10 @@ import logging
 import tempfile
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
+import numpy.typing as npt
 import tensorflow as tf
 import tensorflow_transform as tft
 
@@ -19,7 +20,7 @@ from trainer.features import FeatureTable, Kind
 from trainer.fitting import LOSSES, fit, hold_out
 from trainer.hyperparameters import HYPERPARAMETERS_FILE, TUNED_FILE, merge
 from trainer.preprocessing import LABEL, vocabulary_name
-from trainer.reading import memory_for_rows, read_transformed
+from trainer.reading import Columns, memory_for_rows, read_transformed
 from trainer.rewriting import Rewriting, asks
 from trainer.signatures import ServedModel
 from trainer.warm_start import save_weights, start_from
@@ -60,21 +61,11 @@ def train(fn_args: Any, strategy: tf.distribute.Strategy | None = None) -> None:
 def _fit_and_export(fn_args: Any, spill_to: Path, strategy: tf.distribute.Strategy | None) -> None:
     found = (fn_args.hyperparameters or {}).get("values", {})
     settings = merge(fn_args.custom_config["trainer"], found)
-    order_by, group_by = fn_args.custom_config["order_by"], fn_args.custom_config["group_by"]
     table = FeatureTable.from_dict(fn_args.custom_config["features"])
     transform_output = tft.TFTransformOutput(fn_args.transform_output)
 
-    progress.info("reading the training split")
-    rows = read_transformed(
-        fn_args.train_files,
-        table,
-        transform_output.transform_features_layer(),
-        [order_by] if order_by else [],
-        hashed=[group_by] if group_by else [],
-        spill_to=spill_to,
-        memory_bytes=memory_for_rows(),
-    )
-    labels, order = rows.pop(LABEL), rows.pop(order_by or group_by, None)
+    rows = read_training_split(fn_args, table, transform_output, spill_to)
+    labels, order = rows.labels, rows.order
     words = vocabularies(table, transform_output)
     is_exporting = strategy is None or is_chief()
 
@@ -87,7 +78,7 @@ def _fit_and_export(fn_args: Any, spill_to: Path, strategy: tf.distribute.Strate
     fitted = fit(
         table,
         vocabulary_sizes(table, transform_output),
-        rows,
+        rows.columns,
         labels,
         order,
         settings,
@@ -101,7 +92,9 @@ def _fit_and_export(fn_args: Any, spill_to: Path, strategy: tf.distribute.Strate
     network = copy(fitted.model) if strategy else fitted.model  # ordinary variables, which can be saved
     save_weights(network, words, fn_args.serving_model_dir)
     _, stop_rows = hold_out(order, len(labels), settings["validation_share"], settings["seed"])
-    rewriting = Rewriting(network, LOSSES[table.label.task], rows, labels, stop_rows) if asks(settings) else None
+    rewriting = (
+        Rewriting(network, LOSSES[table.label.task], rows.columns, labels, stop_rows) if asks(settings) else None
+    )
     to_serve = network
     if rewriting and settings["quantize"] != "none":
         to_serve = rewriting.quantized(settings["quantize"])
@@ -126,6 +119,33 @@ def _fit_and_export(fn_args: Any, spill_to: Path, strategy: tf.distribute.Strate
             json.dump({"values": found}, file, indent=1)
     with tf.io.gfile.GFile(f"{fn_args.model_run_dir}/{HISTORY_FILE}", "w") as file:
         json.dump({"kept_epoch": fitted.kept_epoch, "rows": fitted.rows, **fitted.history}, file, indent=1)
+
+
+class TrainingSplit(NamedTuple):
+    """What a network is fitted on: its inputs, the labels and, of a time or group split, the order of the rows."""
+
+    columns: Columns
+    labels: npt.NDArray[Any]
+    order: npt.NDArray[Any] | None
+
+
+def read_training_split(
+    fn_args: Any, table: FeatureTable, transform_output: tft.TFTransformOutput, spill_to: Path
+) -> TrainingSplit:
+    """Reads and transforms the training split, for Trainer and Tuner alike; large columns go into `spill_to`."""
+    progress.info("reading the training split")
+    order_by, group_by = fn_args.custom_config["order_by"], fn_args.custom_config["group_by"]
+    columns = read_transformed(
+        fn_args.train_files,
+        table,
+        transform_output.transform_features_layer(),
+        [order_by] if order_by else [],
+        hashed=[group_by] if group_by else [],
+        spill_to=spill_to,
+        memory_bytes=memory_for_rows(),
+    )
+    labels, order = columns.pop(LABEL), columns.pop(order_by or group_by, None)
+    return TrainingSplit(columns, labels, order)
 
 
 def vocabulary_sizes(table: FeatureTable, transform_output: tft.TFTransformOutput) -> list[int]:

@@ -27,9 +27,7 @@ from tfx.components.tuner.component import TunerFnResult
 from trainer.features import FeatureTable
 from trainer.fitting import fit
 from trainer.hyperparameters import encode, merge
-from trainer.preprocessing import LABEL
-from trainer.reading import memory_for_rows, read_transformed
-from trainer.train import vocabulary_sizes
+from trainer.train import TrainingSplit, read_training_split, vocabulary_sizes
 
 progress = logging.getLogger("longhaul.progress")
 
@@ -45,25 +43,14 @@ def tuner_fn(fn_args: Any) -> TunerFnResult:
     """
     config = fn_args.custom_config
     table = FeatureTable.from_dict(config["features"])
-    order_by, group_by = config["order_by"], config["group_by"]
     transform_output = tft.TFTransformOutput(fn_args.transform_graph_path)
 
-    def fit_with(settings: Mapping[str, Any], rows: Mapping[str, Any]) -> float:
-        columns = dict(rows)
-        labels, order = columns.pop(LABEL), columns.pop(order_by or group_by, None)
+    def fit_with(settings: Mapping[str, Any], rows: TrainingSplit) -> float:
         sizes = vocabulary_sizes(table, transform_output)
-        return fit(table, sizes, columns, labels, order, settings).validation_loss
+        return fit(table, sizes, rows.columns, rows.labels, rows.order, settings).validation_loss
 
-    def read(spill_to: Path) -> Mapping[str, Any]:
-        return read_transformed(
-            fn_args.train_files,
-            table,
-            transform_output.transform_features_layer(),
-            [order_by] if order_by else [],
-            hashed=[group_by] if group_by else [],
-            spill_to=spill_to,
-            memory_bytes=memory_for_rows(),
-        )
+    def read(spill_to: Path) -> TrainingSplit:
+        return read_training_split(fn_args, table, transform_output, spill_to)
 
     search = Search(config["tuner"], config["trainer"], fn_args.working_dir, read, fit_with)
     return TunerFnResult(tuner=search, fit_kwargs={})
@@ -85,14 +72,14 @@ class Search(BaseTuner):
         plan: Mapping[str, Any],
         settings: Mapping[str, Any],
         folder: str,
-        read: Callable[[Path], Mapping[str, Any]],
-        fit_with: Callable[[Mapping[str, Any], Mapping[str, Any]], float],
+        read: Callable[[Path], TrainingSplit],
+        fit_with: Callable[[Mapping[str, Any], TrainingSplit], float],
     ) -> None:
         self._plan = plan
         self._settings = settings
         self._read = read
         self._fit_with = fit_with
-        self._rows: Mapping[str, Any] = {}
+        self._rows: TrainingSplit | None = None
         parent, _, name = folder.rpartition("/")
         super().__init__(make_oracle(plan, settings), directory=parent, project_name=name)
 
@@ -109,10 +96,9 @@ class Search(BaseTuner):
             for leftover in Path(beside).glob(".rows-*"):  # of a search that was killed
                 shutil.rmtree(leftover)
         with tempfile.TemporaryDirectory(prefix=".rows-", dir=beside) as folder:
-            progress.info("reading the training split")
             self._rows = self._read(Path(folder))
             super().search(verbose=0)
-            self._rows = {}
+            self._rows = None
 
     def pre_create_trial(self) -> None:
         """KerasTuner calls this before each trial; one is always tried."""
@@ -132,6 +118,7 @@ class Search(BaseTuner):
         settings = merge(self._settings, values) | {"refit": False}  # a trial is over when its loss is known
         if _EPOCHS in values:
             settings["epochs"] = values[_EPOCHS]
+        assert self._rows is not None  # search() has read them
         progress.addFilter(told)
         try:
             return {_OBJECTIVE.name: self._fit_with(settings, self._rows)}

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipeline.cli.options import LOOK, ConfigOption, JsonOption, OnOption, OutputOption, RunArgument, WorkspaceOption
+
+if TYPE_CHECKING:
+    from ml_metadata import MetadataStore
+
+    from pipeline.config import PipelineConfig
+    from pipeline.lineage.runs import Run
 
 app = typer.Typer()
 
@@ -75,15 +81,10 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show one run: its steps, what they read, made and cost, metrics, verdict, and the log's end if it failed."""
-    from pipeline.config import load
     from pipeline.lineage.details import read_details
-    from pipeline.lineage.runs import find_run
-    from pipeline.lineage.store import open_existing_store
     from pipeline.terminal_show import print_run
 
-    settings = load(config, workspace=workspace)
-    store = open_existing_store(settings)
-    run = find_run(store, settings.name, run_id)
+    settings, store, (run,) = _recorded(config, workspace, run_id)
     print_run(run, read_details(store, run), settings, as_json)
 
 
@@ -141,16 +142,11 @@ def diff(
     as_json: JsonOption = False,
 ) -> None:
     """Compare two runs: configuration, code, data, schema, hyperparameters; and what that did to the metrics."""
-    from pipeline.config import load
     from pipeline.lineage.diff import compare
-    from pipeline.lineage.runs import find_run
-    from pipeline.lineage.store import open_existing_store
     from pipeline.moved_columns import moved_columns
     from pipeline.terminal_diff import print_diff
 
-    settings = load(config, workspace=workspace)
-    store = open_existing_store(settings)
-    first, second = (find_run(store, settings.name, run_id) for run_id in (before, after))
+    _, store, (first, second) = _recorded(config, workspace, before, after)
     print_diff(compare(store, first, second), moved_columns(first, second), as_json)
 
 
@@ -162,13 +158,9 @@ def report(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Write the page of one run: verdict, data, metrics, slices, training, anomalies, steps."""
-    from pipeline.config import load
-    from pipeline.lineage.runs import find_run
-    from pipeline.lineage.store import open_existing_store
     from pipeline.reports.page import page_path, write_report
 
-    settings = load(config, workspace=workspace)
-    run = find_run(open_existing_store(settings), settings.name, run_id)
+    settings, _, (run,) = _recorded(config, workspace, run_id)
     typer.echo(write_report(run, output or page_path(settings, run.run_id)))
 
 
@@ -185,11 +177,20 @@ def card(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Write the model card of one run: what the model is for, its data, limits, metrics, lineage."""
+    from pipeline.reports.model_card import card_path, write_card
+
+    settings, _, (run,) = _recorded(config, workspace, run_id)
+    typer.echo(write_card(run, output or card_path(settings, run.run_id)))
+
+
+def _recorded(
+    config: Path | None, workspace: str | None, *run_ids: str
+) -> tuple[PipelineConfig, MetadataStore, list[Run]]:
+    """The settings, the store, and the runs of these ids in it."""
     from pipeline.config import load
     from pipeline.lineage.runs import find_run
     from pipeline.lineage.store import open_existing_store
-    from pipeline.reports.model_card import card_path, write_card
 
     settings = load(config, workspace=workspace)
-    run = find_run(open_existing_store(settings), settings.name, run_id)
-    typer.echo(write_card(run, output or card_path(settings, run.run_id)))
+    store = open_existing_store(settings)
+    return settings, store, [find_run(store, settings.name, run_id) for run_id in run_ids]

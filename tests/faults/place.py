@@ -172,7 +172,8 @@ class Place:
                 assert self.seen.setdefault(artifact.id, found) == found, artifact
         assert self.seen.keys() <= {artifact.id for artifact in store.get_artifacts()}
         if not any(run.status == "died" for run in list_runs(store, "toy")):
-            assert {path for path in self.workspace.glob("artifacts/*/*/*") if path.parent.name != ".system"} == folders
+            there = {path for path in self.workspace.glob("artifacts/*/*/*") if path.parent.name != ".system"}
+            assert there == folders, there ^ folders
         for version in self.workspace.glob("serving/toy/[0-9]*"):
             assert (version / "saved_model.pb").stat().st_size > 0
 

@@ -25,7 +25,7 @@ def crashed(zygote: Zygote, tmp_path_factory: pytest.TempPathFactory) -> Place:
     assert place.call("run", "--to", "DataGate").code == 0
     place.check_records()
     place.write_table(310)
-    assert place.call("run", "--to", "DataGate", faults=[["kill_at", "DataGate", "middle"]]).code == -9
+    assert place.call("run", "--to", "DataGate", faults=[["kill_at", "DataGate", "start"]]).code == -9
     shutil.copytree(place.workspace, place.folder / "kept")
     return place
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.stand_ins.image_builder import ImageBuilder, missing
+from tests.stand_ins.image_builder import ImageBuilder, missing, too_full
 
 pytestmark = [
     pytest.mark.extra,
@@ -72,6 +72,8 @@ def pins(file: Path) -> dict[str, str]:
 def builder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ImageBuilder]:
     if reason := missing():
         pytest.skip(reason)
+    if reason := too_full(tmp_path_factory.getbasetemp()):
+        pytest.skip(reason)
     cache = Path(os.environ.get("UV_CACHE_DIR", "~/.cache/uv")).expanduser()
     cache.mkdir(parents=True, exist_ok=True)
     builder = ImageBuilder(tmp_path_factory.mktemp("image") / "builder", cache)
@@ -86,6 +88,8 @@ def image(builder: ImageBuilder) -> ImageBuilder:
     """A builder that holds the image."""
     bases = arguments(ROOT / "Dockerfile")
     builder.make_python(bases["PYTHON"])
+    if reason := builder.cannot_run(bases["PYTHON"]):
+        pytest.skip(reason)
     builder.make_beam(bases["BEAM"], bases["BEAM"].rpartition(":")[2])
     builder.build(IMAGE, ROOT)
     return builder

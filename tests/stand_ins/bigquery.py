@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import re
 import sqlite3
-import threading
 import time
 from collections.abc import Iterator
 from concurrent import futures
@@ -19,10 +18,11 @@ from uuid import uuid4
 
 import grpc
 import pyarrow as pa
-import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from google.cloud.bigquery_storage_v1 import types
+
+from tests.stand_ins.server import listening
 
 _TYPES = (
     (pa.types.is_boolean, "BOOLEAN"),
@@ -348,15 +348,8 @@ def serving() -> Iterator[StandIn]:
     service = StandIn()
     storage, port = _storage(service)
     service.storage = f"127.0.0.1:{port}"
-    server = uvicorn.Server(uvicorn.Config(_app(service), port=0, log_level="error"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
     try:
-        while not server.started:
-            time.sleep(0.01)
-        service.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-        yield service
+        with listening(_app(service)) as service.url:
+            yield service
     finally:
-        server.should_exit = True
-        thread.join()
         storage.stop(None)

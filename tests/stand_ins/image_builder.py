@@ -25,7 +25,10 @@ ADD root.tar /
 RUN ln -s /usr/bin/python3.11 /usr/local/bin/python
 ENV PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8
 """
-_LONGEST_S = 300
+_LONGEST_RUN_S = 300
+_LONGEST_BUILD_S = 900
+_TRIAL_S = 60
+_FREE_GB = 15
 _BOOT = "FROM scratch\nCOPY boot /opt/apache/beam/boot\n"
 
 
@@ -35,6 +38,12 @@ def missing() -> str:
     if programs:
         return f"needs {', '.join(programs)}: of Debian, but for Go, which must be as new as Beam's module asks"
     return "" if os.geteuid() == 0 else "needs root, for chroot and mounts"
+
+
+def too_full(folder: Path) -> str:
+    """Why images find no room in a folder; empty if they do."""
+    free = shutil.disk_usage(folder).free // 1_000_000_000
+    return f"{folder} has {free} GB free; images and their layers need {_FREE_GB}" if free < _FREE_GB else ""
 
 
 class ImageBuilder:
@@ -90,7 +99,17 @@ class ImageBuilder:
         root = Path(self._call("mount", self._container(image)).strip())
         return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file() and not path.is_symlink()}
 
-    def run(self, image: str, *command: str, folders: Sequence[Path] = ()) -> subprocess.CompletedProcess[str]:
+    def cannot_run(self, image: str) -> str:
+        """Why nothing of an image can be run here, say in a container that may start no others; empty if it can."""
+        try:
+            done = self.run(image, "true", timeout_s=_TRIAL_S)
+        except subprocess.TimeoutExpired:
+            return f"`true` in a container has not ended after {_TRIAL_S} s"
+        return "" if done.returncode == 0 else f"`true` in a container: {done.stdout.strip()[-300:]}"
+
+    def run(
+        self, image: str, *command: str, folders: Sequence[Path] = (), timeout_s: float = _LONGEST_RUN_S
+    ) -> subprocess.CompletedProcess[str]:
         """Runs a command as the image's user, with no network but its own loopback interface; nothing outlives it.
 
         Args:
@@ -110,7 +129,7 @@ class ImageBuilder:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=_LONGEST_S,
+            timeout=timeout_s,
         )
 
     def entry(self, image: str) -> list[str]:
@@ -134,7 +153,12 @@ class ImageBuilder:
 
     def _check(self, command: Sequence[str], **environment: str) -> str:
         done = subprocess.run(
-            command, env=self._environment | environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
+            command,
+            env=self._environment | environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_LONGEST_BUILD_S,
         )
         assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
         return done.stdout
