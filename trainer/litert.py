@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from trainer.copying import copy
 from trainer.signatures import PREDICTION
 
 LITERT_FILE = "assets.extra/network.tflite"
@@ -28,7 +27,6 @@ def convert(network: keras.Model, how: str) -> bytes:
     Args:
         how: "none", "float16" or "int8": how its weights are stored.
     """
-    network = copy(network, _convertible)
     trainable = [np.asarray(variable) for variable in network.trainable_variables]
     fixed = [np.asarray(variable) for variable in network.non_trainable_variables]
 
@@ -50,22 +48,6 @@ def convert(network: keras.Model, how: str) -> bytes:
         converter.target_spec.supported_types = [tf.float16]
     content: bytes = converter.convert()
     return content
-
-
-class _PlainEinsum(keras.layers.EinsumDense):
-    """The layer without the shortcuts of keras.ops.einsum, which TensorFlow 2.21's converter refuses."""
-
-    def call(self, inputs: Any, training: bool | None = None) -> Any:
-        """See keras."""
-        outputs = tf.einsum(self.equation, inputs, self.kernel)
-        if self.bias is not None:
-            outputs += self.bias
-        return self.activation(outputs) if self.activation is not None else outputs
-
-
-def _convertible(layer: keras.layers.Layer) -> keras.layers.Layer:
-    is_einsum = isinstance(layer, keras.layers.EinsumDense)
-    return (_PlainEinsum if is_einsum else type(layer)).from_config(layer.get_config())
 
 
 def run(content: bytes, inputs: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[Any]:

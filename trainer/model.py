@@ -20,6 +20,7 @@ from typing import Any
 import keras
 import numpy as np
 import numpy.typing as npt
+import tensorflow as tf
 from keras import ops
 
 from trainer.bins import target_aware_edges
@@ -93,6 +94,16 @@ class Members(keras.layers.Layer):
         return units[:, None, :] * self.scale
 
 
+class MembersDense(keras.layers.EinsumDense):
+    """(batch, members, units) -> (batch, members, outputs), without the shortcuts of keras.ops.einsum: those multiply
+    the shared weights with each row by itself, whose gradient is a matrix per row; and LiteRT's converter refuses them.
+    """
+
+    def call(self, units: Any, training: bool | None = None) -> Any:
+        """See keras."""
+        return self.activation(tf.einsum(self.equation, units, self.kernel) + self.bias)
+
+
 class Answer(keras.layers.Layer):
     """(batch, members, outputs) -> the mean, (batch, outputs); while learning, all of them as they are."""
 
@@ -141,16 +152,12 @@ def build_model(
     shared = keras.layers.Dense(hidden_units[0], activation="relu", name="shared")(shared)
     hidden = keras.layers.Dropout(dropout)(Members(members, name="members")(shared))
     for number, units in enumerate(hidden_units[1:], start=1):
-        dense = keras.layers.EinsumDense(
-            "bmi,iu->bmu", (members, units), "relu", bias_axes="mu", name=f"hidden_{number}"
-        )
+        dense = MembersDense("bmi,iu->bmu", (members, units), "relu", bias_axes="mu", name=f"hidden_{number}")
         hidden = dense(hidden)
         hidden = keras.layers.Dropout(dropout)(hidden)
 
     def last(outputs: int, activation: str | None, name: str) -> Any:
-        return keras.layers.EinsumDense("bmi,mio->bmo", (members, outputs), activation, bias_axes="mo", name=name)(
-            hidden
-        )
+        return MembersDense("bmi,mio->bmo", (members, outputs), activation, bias_axes="mo", name=name)(hidden)
 
     if table.label.task == "binary":
         answers = last(1, "sigmoid", "probability")
