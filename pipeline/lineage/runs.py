@@ -21,6 +21,8 @@ from pipeline.lineage.process import Process
 
 RUN_CONTEXT = "pipeline_run"
 """TFX's context type; a run's name is its id."""
+RESOLVER = "tfx.dsl.components.common.resolver.Resolver"
+"""TFX's type of nodes that look something up: the verdict tells what they found."""
 NODE, SECONDS = "node", "seconds"
 STEP_PROPERTIES = (NODE, "run_id", "config_digest", "code_digest", "package_versions")
 """Custom properties of every execution."""
@@ -60,12 +62,17 @@ STATES = {
 
 @dataclass(frozen=True)
 class Step:
-    """One node of a run."""
+    """One node of a run.
+
+    Attributes:
+        is_resolver: puts out again what another node made.
+    """
 
     node: str
     state: StepState
     seconds: float
     execution_id: int | None
+    is_resolver: bool = False
 
 
 @dataclass(frozen=True)
@@ -244,12 +251,13 @@ def _read_run(store: MetadataStore, run_id: str) -> Run | None:
         return None
     run = _run(context)
     run.steps.extend(read_steps(store, context.id))
-    nodes = {step.execution_id: step.node for step in run.steps}
-    events = store.get_events_by_execution_ids([i for i in nodes if i is not None]) if nodes else []
+    steps = {step.execution_id: step for step in run.steps}
+    events = store.get_events_by_execution_ids([i for i in steps if i is not None]) if steps else []
     made: dict[int, str] = {}
-    for event in sorted(events, key=lambda event: event.execution_id):
-        if event.type == metadata_store_pb2.Event.OUTPUT:  # a resolver puts out again what another made
-            made.setdefault(event.artifact_id, nodes[event.execution_id])
+    # Resolvers last: among the steps that TFX takes from an earlier run, in no order, they may come first.
+    for event in sorted(events, key=lambda event: (steps[event.execution_id].is_resolver, event.execution_id)):
+        if event.type == metadata_store_pb2.Event.OUTPUT:
+            made.setdefault(event.artifact_id, steps[event.execution_id].node)
     for artifact in store.get_artifacts_by_id(list(made)):
         run.artifacts.setdefault(made[artifact.id], []).append(read_artifact(artifact))
     return run
@@ -274,6 +282,7 @@ def read_steps(store: MetadataStore, context_id: int) -> list[Step]:
             state=STATES.get(execution.last_known_state, StepState.RUNNING),
             seconds=execution.custom_properties[SECONDS].double_value,
             execution_id=execution.id,
+            is_resolver=execution.type == RESOLVER,
         )
         for execution in sorted(store.get_executions_by_context(context_id), key=lambda e: e.id)
     ]

@@ -17,11 +17,10 @@ from tfx.proto.orchestration import pipeline_pb2
 from pipeline.config import PipelineConfig
 from pipeline.durable import flush_to_disk
 from pipeline.errors import WorkspaceError
-from pipeline.lineage.runs import Step, StepState
+from pipeline.lineage.runs import RESOLVER, Step, StepState
 from pipeline.runners import resolution
 from pipeline.runners.record import Handle, RunRecord
 from pipeline.runners.retry import is_transient, waits
-from pipeline.runners.unchanged import RESOLVER
 from pipeline.runners.workspace import causes
 
 _LIBC = ctypes.CDLL(None)

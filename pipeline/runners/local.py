@@ -20,7 +20,7 @@ from pipeline.config import PipelineConfig
 from pipeline.data.schema_types import read_schema_text
 from pipeline.definition import create_pipeline
 from pipeline.errors import ConfigError
-from pipeline.lineage.runs import RUN_CONTEXT, list_runs
+from pipeline.lineage.runs import RESOLVER, RUN_CONTEXT, list_runs
 from pipeline.lineage.schema_versions import guarding_version
 from pipeline.provenance import run_properties
 from pipeline.runners.job_servers import job_servers
@@ -29,7 +29,7 @@ from pipeline.runners.part import Part
 from pipeline.runners.record import Handle, RunRecord
 from pipeline.runners.resume import FROM, MADE_WITH, RESUMES, TO, made_with
 from pipeline.runners.schedule import run_graph
-from pipeline.runners.unchanged import FINGERPRINT, RESOLVER, fingerprint
+from pipeline.runners.unchanged import FINGERPRINT, fingerprint
 from pipeline.runners.workspace import translated_errors
 from pipeline.served import is_settled
 

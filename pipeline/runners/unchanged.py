@@ -21,7 +21,7 @@ from pipeline.data.schema_types import read_schema_text
 from pipeline.data.source import file_states, find_files
 from pipeline.lineage.details import BYTES, PEAK_MEMORY
 from pipeline.lineage.process import Process
-from pipeline.lineage.runs import NODE, RUN_CONTEXT, SECONDS, Step, StepState, list_runs
+from pipeline.lineage.runs import NODE, RESOLVER, RUN_CONTEXT, SECONDS, Step, StepState, list_runs
 from pipeline.lineage.schema_versions import guarding_version
 from pipeline.provenance import ALL_CODE, code_digest, config_digest, package_versions, run_properties
 from pipeline.runners.resume import RESUMES
@@ -29,9 +29,6 @@ from pipeline.served import is_settled
 
 FINGERPRINT = "fingerprint"
 """Custom property of a whole run's context: see `fingerprint`."""
-
-RESOLVER = "tfx.dsl.components.common.resolver.Resolver"
-"""TFX's type of nodes that look something up: the verdict tells what they found."""
 
 
 def fingerprint(config: PipelineConfig) -> str:

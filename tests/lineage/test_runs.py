@@ -12,7 +12,7 @@ from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.config import PipelineConfig
 from pipeline.errors import PipelineError, WorkspaceError
-from pipeline.lineage.runs import RUN_CONTEXT, Artifact, RunsById, Step, StepState, find_run, list_runs
+from pipeline.lineage.runs import RESOLVER, RUN_CONTEXT, Artifact, RunsById, Step, StepState, find_run, list_runs
 from pipeline.lineage.store import open_existing_store, open_store
 
 STATES = metadata_store_pb2.Execution
@@ -43,8 +43,10 @@ class Writer:
         _set(context, properties)
         return int(self.store.put_contexts([context])[0])
 
-    def step(self, run: int, node: str, state: Any, seconds: float = 0.0, node_property: bool = True) -> int:
-        kind = metadata_store_pb2.ExecutionType(name=f"pipeline.components.x.{node}")
+    def step(
+        self, run: int, node: str, state: Any, seconds: float = 0.0, node_property: bool = True, kind_name: str = ""
+    ) -> int:
+        kind = metadata_store_pb2.ExecutionType(name=kind_name or f"pipeline.components.x.{node}")
         execution = STATES(type_id=self.store.put_execution_type(kind), last_known_state=state)
         _set(execution, {"node": node, "seconds": seconds} if node_property else {})
         (number,) = self.store.put_executions([execution])
@@ -134,6 +136,18 @@ def test_outputs_belong_to_the_step_that_made_or_reused_them(writer: Writer, tmp
     expected = {"Trainer": [Artifact("Model", str(tmp_path / "model"), {"rows": 9})]}
     assert find_run(writer.store, "cats", "r1").artifacts == expected
     assert find_run(writer.store, "cats", "r2").artifacts == expected
+
+
+def test_what_a_resolver_puts_out_again_belongs_to_its_maker_whichever_comes_first(
+    writer: Writer, tmp_path: Path
+) -> None:
+    """TFX takes the steps before a partial run from an earlier one in no order."""
+    run = writer.run("r1", pipeline="cats")
+    look_up = writer.step(run, "SeenSpans", STATES.CACHED, kind_name=RESOLVER)
+    maker = writer.step(run, "TableExampleGen", STATES.CACHED)
+    examples = writer.artifact(maker, "Examples", tmp_path)
+    writer.event(look_up, examples, metadata_store_pb2.Event.OUTPUT)
+    assert find_run(writer.store, "cats", "r1").artifacts.keys() == {"TableExampleGen"}
 
 
 def test_properties_of_any_kind_become_plain_data(writer: Writer, tmp_path: Path) -> None:
