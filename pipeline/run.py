@@ -28,7 +28,7 @@ from pipeline.lineage.tuning import check_tuned
 from pipeline.runners import job_servers
 from pipeline.runners.part import Part
 from pipeline.runners.quiet import output_to
-from pipeline.runners.recovery import close_dead_runs
+from pipeline.runners.recovery import check_store_knows_outputs, close_dead_runs
 from pipeline.runners.resume import find_resumption
 from pipeline.runners.run_id import new_run_id
 from pipeline.runners.unchanged import repeat
@@ -82,6 +82,7 @@ def run_pipeline(
         if copy := upgrade_store(config):
             console.print(f"[yellow]Note[/]      an older ML Metadata made the store; as it was it is {copy}")
         store = open_store(config)
+        check_store_knows_outputs(config, store)
         check_tuned(config, store)
         for sentence in close_dead_runs(config, store):
             console.print(f"[yellow]Note[/]      {escape(sentence)}", soft_wrap=True)

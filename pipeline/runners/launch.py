@@ -20,6 +20,7 @@ from pipeline.errors import WorkspaceError
 from pipeline.lineage.runs import RESOLVER, Step, StepState
 from pipeline.runners import resolution
 from pipeline.runners.record import Handle, RunRecord
+from pipeline.runners.recovery import not_of_this_store
 from pipeline.runners.retry import is_transient, waits
 from pipeline.runners.workspace import causes
 
@@ -133,10 +134,7 @@ class _Launcher(launcher.Launcher):
         # The folders are named by the number of the execution, which another store has given out too.
         for artifact in (artifact for artifacts in execution_info.output_dict.values() for artifact in artifacts):
             if Path(artifact.uri).is_dir() and any(Path(artifact.uri).iterdir()):
-                raise WorkspaceError(
-                    f"{artifact.uri} is not empty, and this metadata store knows nothing of it: another one does",
-                    "bring that store back, or move the folder `artifacts` away, or choose another --workspace",
-                )
+                raise not_of_this_store(Path(artifact.uri))
         return super()._run_executor(execution_info)
 
     def _publish_successful_execution(

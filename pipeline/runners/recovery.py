@@ -1,4 +1,5 @@
-"""Closes the records of runs that were killed: whoever holds the workspace's lock knows that nobody is at work."""
+"""Before a command writes: closes the records of runs that were killed (whoever holds the workspace's lock knows that
+nobody is at work), and sees that outputs and records belong together."""
 
 from __future__ import annotations
 
@@ -9,10 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ml_metadata import MetadataStore
+from ml_metadata import ListOptions, MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.config import PipelineConfig
+from pipeline.errors import WorkspaceError
 from pipeline.lineage.process import Process
 from pipeline.lineage.runs import NODE, RUN_CONTEXT, STEP_PROPERTIES, read_steps
 from pipeline.lineage.store import open_store
@@ -53,6 +55,25 @@ def close_dead_runs(config: PipelineConfig, store: MetadataStore) -> list[str]:
             if process is None or process == Process.current() or process.is_gone or process.is_elsewhere:
                 said.append(_close(config, store, context, process))
     return said
+
+
+def check_store_knows_outputs(config: PipelineConfig, store: MetadataStore) -> None:
+    """Before a run that would begin to count anew beside the outputs of another store.
+
+    Raises:
+        WorkspaceError: the store has seen nothing yet, and there are outputs.
+    """
+    folders = (folder for folder in config.root.glob("artifacts/*/*/*") if folder.parent.name != ".system")
+    if next(folders, None) and not store.get_executions(list_options=ListOptions(limit=1)):
+        raise not_of_this_store(config.root / "artifacts")
+
+
+def not_of_this_store(folder: Path) -> WorkspaceError:
+    """The error for outputs that this store has not seen being made."""
+    return WorkspaceError(
+        f"{folder} is not empty, and this metadata store knows nothing of it: another one does",
+        "bring that store back, or move the folder `artifacts` away, or choose another --workspace",
+    )
 
 
 def _is_ours(config: PipelineConfig, context: Any) -> bool:

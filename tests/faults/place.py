@@ -173,7 +173,7 @@ class Place:
         assert self.seen.keys() <= {artifact.id for artifact in store.get_artifacts()}
         if not any(run.status == "died" for run in list_runs(store, "toy")):
             there = {path for path in self.workspace.glob("artifacts/*/*/*") if path.parent.name != ".system"}
-            assert there == folders, there ^ folders
+            assert there == folders, (there - folders, folders - there)
         for version in self.workspace.glob("serving/toy/[0-9]*"):
             assert (version / "saved_model.pb").stat().st_size > 0
 

@@ -77,9 +77,11 @@ def test_a_file_that_is_gone_and_outputs_that_nobody_knows(ruin: Place) -> None:
     """The numbers of executions begin anew, and with them the names of folders."""
     file = ruin.workspace / "metadata.db"
     content = file.read_bytes()
+    outputs = sorted((ruin.workspace / "artifacts").rglob("*"))
     file.unlink()
     outcome = ruin.call("run", "--to", "DataGate")
     assert outcome.code == 2, outcome.text
+    assert sorted((ruin.workspace / "artifacts").rglob("*")) == outputs
     assert "is not empty, and this metadata store knows nothing of it: another one does" in outcome.text
     assert "move the folder `artifacts` away" in outcome.text
     file.write_bytes(content)
