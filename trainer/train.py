@@ -64,8 +64,8 @@ def _fit_and_export(fn_args: Any, spill_to: Path, strategy: tf.distribute.Strate
     table = FeatureTable.from_dict(fn_args.custom_config["features"])
     transform_output = tft.TFTransformOutput(fn_args.transform_output)
 
-    rows = read_training_split(fn_args, table, transform_output, spill_to)
-    labels, order = rows.labels, rows.order
+    progress.info("reading the training split")
+    rows, labels, order = read_training_split(fn_args, table, transform_output, spill_to)
     words = vocabularies(table, transform_output)
     is_exporting = strategy is None or is_chief()
 
@@ -78,7 +78,7 @@ def _fit_and_export(fn_args: Any, spill_to: Path, strategy: tf.distribute.Strate
     fitted = fit(
         table,
         vocabulary_sizes(table, transform_output),
-        rows.columns,
+        rows,
         labels,
         order,
         settings,
@@ -92,9 +92,7 @@ def _fit_and_export(fn_args: Any, spill_to: Path, strategy: tf.distribute.Strate
     network = copy(fitted.model) if strategy else fitted.model  # ordinary variables, which can be saved
     save_weights(network, words, fn_args.serving_model_dir)
     _, stop_rows = hold_out(order, len(labels), settings["validation_share"], settings["seed"])
-    rewriting = (
-        Rewriting(network, LOSSES[table.label.task], rows.columns, labels, stop_rows) if asks(settings) else None
-    )
+    rewriting = Rewriting(network, LOSSES[table.label.task], rows, labels, stop_rows) if asks(settings) else None
     to_serve = network
     if rewriting and settings["quantize"] != "none":
         to_serve = rewriting.quantized(settings["quantize"])
@@ -124,7 +122,7 @@ def _fit_and_export(fn_args: Any, spill_to: Path, strategy: tf.distribute.Strate
 class TrainingSplit(NamedTuple):
     """What a network is fitted on: its inputs, the labels and, of a time or group split, the order of the rows."""
 
-    columns: Columns
+    rows: Columns
     labels: npt.NDArray[Any]
     order: npt.NDArray[Any] | None
 
@@ -133,9 +131,8 @@ def read_training_split(
     fn_args: Any, table: FeatureTable, transform_output: tft.TFTransformOutput, spill_to: Path
 ) -> TrainingSplit:
     """Reads and transforms the training split, for Trainer and Tuner alike; large columns go into `spill_to`."""
-    progress.info("reading the training split")
     order_by, group_by = fn_args.custom_config["order_by"], fn_args.custom_config["group_by"]
-    columns = read_transformed(
+    rows = read_transformed(
         fn_args.train_files,
         table,
         transform_output.transform_features_layer(),
@@ -144,8 +141,8 @@ def read_training_split(
         spill_to=spill_to,
         memory_bytes=memory_for_rows(),
     )
-    labels, order = columns.pop(LABEL), columns.pop(order_by or group_by, None)
-    return TrainingSplit(columns, labels, order)
+    labels, order = rows.pop(LABEL), rows.pop(order_by or group_by, None)
+    return TrainingSplit(rows, labels, order)
 
 
 def vocabulary_sizes(table: FeatureTable, transform_output: tft.TFTransformOutput) -> list[int]:

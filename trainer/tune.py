@@ -45,9 +45,8 @@ def tuner_fn(fn_args: Any) -> TunerFnResult:
     table = FeatureTable.from_dict(config["features"])
     transform_output = tft.TFTransformOutput(fn_args.transform_graph_path)
 
-    def fit_with(settings: Mapping[str, Any], rows: TrainingSplit) -> float:
-        sizes = vocabulary_sizes(table, transform_output)
-        return fit(table, sizes, rows.columns, rows.labels, rows.order, settings).validation_loss
+    def fit_with(settings: Mapping[str, Any], split: TrainingSplit) -> float:
+        return fit(table, vocabulary_sizes(table, transform_output), *split, settings).validation_loss
 
     def read(spill_to: Path) -> TrainingSplit:
         return read_training_split(fn_args, table, transform_output, spill_to)
@@ -79,7 +78,7 @@ class Search(BaseTuner):
         self._settings = settings
         self._read = read
         self._fit_with = fit_with
-        self._rows: TrainingSplit | None = None
+        self._split: TrainingSplit | None = None
         parent, _, name = folder.rpartition("/")
         super().__init__(make_oracle(plan, settings), directory=parent, project_name=name)
 
@@ -96,9 +95,10 @@ class Search(BaseTuner):
             for leftover in Path(beside).glob(".rows-*"):  # of a search that was killed
                 shutil.rmtree(leftover)
         with tempfile.TemporaryDirectory(prefix=".rows-", dir=beside) as folder:
-            self._rows = self._read(Path(folder))
+            progress.info("reading the training split")
+            self._split = self._read(Path(folder))
             super().search(verbose=0)
-            self._rows = None
+            self._split = None
 
     def pre_create_trial(self) -> None:
         """KerasTuner calls this before each trial; one is always tried."""
@@ -118,10 +118,10 @@ class Search(BaseTuner):
         settings = merge(self._settings, values) | {"refit": False}  # a trial is over when its loss is known
         if _EPOCHS in values:
             settings["epochs"] = values[_EPOCHS]
-        assert self._rows is not None  # search() has read them
+        assert self._split is not None  # search() has read them
         progress.addFilter(told)
         try:
-            return {_OBJECTIVE.name: self._fit_with(settings, self._rows)}
+            return {_OBJECTIVE.name: self._fit_with(settings, self._split)}
         except Exception as exc:
             raise keras_tuner.errors.FatalError(f"trial {_number(trial)} with {values} failed") from exc
         finally:

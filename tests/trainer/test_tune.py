@@ -105,6 +105,7 @@ def test_it_tells_of_each_trial(tmp_path: Path, caplog: pytest.LogCaptureFixture
     with caplog.at_level(logging.INFO, "longhaul.progress"):
         search(tmp_path / "s", loss, trials=3)
     assert caplog.messages == [
+        "reading the training split",
         "trial 1 of 3: epoch 1",
         "trial 1 of 3: validation loss 0.7000, best 0.7000",
         "trial 2 of 3: epoch 1",
