@@ -32,16 +32,13 @@ _FREE_GB = 15
 _BOOT = "FROM scratch\nCOPY boot /opt/apache/beam/boot\n"
 
 
-def missing() -> str:
-    """Why nothing can be built here; empty if it can."""
+def missing(folder: Path) -> str:
+    """Why nothing can be built here with images in this folder; empty if it can."""
     programs = [program for program in ("buildah", "mmdebstrap", "go") if not shutil.which(program)]
     if programs:
         return f"needs {', '.join(programs)}: of Debian, but for Go, which must be as new as Beam's module asks"
-    return "" if os.geteuid() == 0 else "needs root, for chroot and mounts"
-
-
-def too_full(folder: Path) -> str:
-    """Why images find no room in a folder; empty if they do."""
+    if os.geteuid() != 0:
+        return "needs root, for chroot and mounts"
     free = shutil.disk_usage(folder).free // 1_000_000_000
     return f"{folder} has {free} GB free; images and their layers need {_FREE_GB}" if free < _FREE_GB else ""
 
