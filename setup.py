@@ -33,6 +33,8 @@ setup(
         "numpy>=1.26",
         "pandas<3",
         "pyarrow>=18",
+        "scikit-learn>=1.5",
+        "threadpoolctl",
         "protobuf>=6,<7",
         "keras-tuner",
         "openlineage-python",

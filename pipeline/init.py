@@ -139,14 +139,18 @@ def _guess_label(values: pa.ChunkedArray, label: str, kind: ColumnType) -> Label
     return LabelGuess("multiclass", classes, "accuracy", f"at_least: {min(0.99, commonest + 0.01):.2f}")
 
 
+_MANY_PASSES = {"members": 8, "dropout": 0.1, "learning_rate": 0.003, "bins": 24}
+
+
 def _sizes(rows: int, columns: int) -> dict[str, Any]:
     """A network in proportion to the table: few rows want small batches and many epochs, many columns a narrow one."""
     if rows < 10_000:
-        sizes = {"dropout": 0.1, "learning_rate": 0.003, "batch_size": 64, "epochs": 60, "patience": 12, "bins": 24}
+        sizes = {"batch_size": 64, "epochs": 60, "patience": 12} | _MANY_PASSES
     elif rows < 100_000:
-        sizes = {"dropout": 0.1, "learning_rate": 0.003, "batch_size": 256, "epochs": 20, "patience": 5, "bins": 24}
+        sizes = {"batch_size": 256, "epochs": 20, "patience": 5} | _MANY_PASSES
     else:
-        sizes = {"dropout": 0.5, "learning_rate": 0.001, "batch_size": 512, "epochs": 8, "patience": 2, "bins": 12}
+        sizes = {"members": 4, "dropout": 0.0, "learning_rate": 0.002, "bins": 12}
+        sizes |= {"batch_size": 512, "epochs": 6, "patience": 2}
     wide = {"hidden_units": [128, 64], "bins": 8}
     units = [512, 128] if 10_000 <= rows < 100_000 else [256, 64]
     return {"hidden_units": units} | sizes | (wide if columns > 500 else {})

@@ -178,16 +178,19 @@ class Features(Section):
 class Trainer(Section):
     """The network and its fitting; see trainer/model.py."""
 
+    teacher: Literal["trees", "none"] = "trees"
+    """Learn what boosted trees answer, see trainer/teacher.py, or from the labels."""
     hidden_units: Annotated[tuple[Annotated[int, Field(ge=1, le=8192)], ...], Field(min_length=1)] = (256, 64)
     """Of the first layer, which the members share, and of those after it."""
-    members: Annotated[int, Field(ge=1, le=256)] = 8
+    members: Annotated[int, Field(ge=1, le=256)] = 4
     """Networks in one whose answers are averaged; all but their small parts is shared."""
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
-    learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-3
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """What trees answer hardly needs any; labels want 0.5."""
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 2e-3
     """The highest; it rises to it and falls to nothing over `epochs`."""
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.01
     batch_size: Annotated[int, Field(ge=1, le=1_048_576)] = 512
-    epochs: Annotated[int, Field(ge=1, le=10_000)] = 8
+    epochs: Annotated[int, Field(ge=1, le=10_000)] = 6
     patience: Annotated[int, Field(ge=1)] = 2
     """Epochs without a better validation loss before training stops; the best weights are kept."""
     validation_share: Share = 0.1
@@ -209,7 +212,7 @@ class Trainer(Section):
 
 AFTER_FITTING = frozenset({"warm_start", "distribute", "replicas", "quantize", "litert"})
 """Fields of `trainer` that a trial of the tuner has nothing to do with."""
-NOT_TUNED = AFTER_FITTING | {"patience", "validation_share", "refit", "seed"}
+NOT_TUNED = AFTER_FITTING | {"teacher", "patience", "validation_share", "refit", "seed"}
 """Those, and the fields that decide how a trial is judged."""
 
 
@@ -234,8 +237,8 @@ class Tuner(Section):
     space: Annotated[dict[str, Range | tuple[Any, ...]], Field(min_length=1)] = {
         "hidden_units": ((128, 64), (256, 64), (256, 128), (512, 128)),
         "members": (4, 8, 16),
-        "dropout": Range.model_validate({"from": 0.1, "to": 0.6}),
-        "learning_rate": Range.model_validate({"from": 3e-4, "to": 3e-3, "scale": "log"}),
+        "dropout": Range.model_validate({"from": 0.0, "to": 0.5}),
+        "learning_rate": Range.model_validate({"from": 5e-4, "to": 5e-3, "scale": "log"}),
         "weight_decay": Range.model_validate({"from": 1e-4, "to": 1e-1, "scale": "log"}),
         "batch_size": (512, 1024, 2048),
         "epochs": Range.model_validate({"from": 2, "to": 12}),

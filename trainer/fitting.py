@@ -20,6 +20,7 @@ from trainer.features import FeatureTable
 from trainer.model import build_model
 from trainer.preprocessing import NUMERIC
 from trainer.reading import Columns
+from trainer.teacher import Trees, can_teach, choose_trees, grow_again
 
 progress = logging.getLogger("longhaul.progress")
 """Whoever runs the step may show these lines while it works."""
@@ -29,6 +30,8 @@ _BY_CHANCE = 0.01
 nothing over all of them, so that one more does little harm, and one less is one less to learn from."""
 
 LOSSES = {"binary": "binary_crossentropy", "multiclass": "sparse_categorical_crossentropy", "regression": "mse"}
+_TAUGHT_LOSSES = LOSSES | {"multiclass": "categorical_crossentropy"}
+"""Of answers: a probability for each class."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ class Fitted:
         kept_epoch: the epoch whose weights are kept, or the number of epochs of the refit; counted from 1.
         validation_loss: of that epoch.
         rows: rows that the weights were fitted on at last.
+        trees: that taught it; None where the labels did.
     """
 
     model: keras.Model
@@ -47,6 +51,7 @@ class Fitted:
     kept_epoch: int
     validation_loss: float
     rows: int
+    trees: Trees | None
 
 
 def fit(
@@ -60,8 +65,12 @@ def fit(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     scope: Callable[[], AbstractContextManager[Any]] = nullcontext,
     prepare: Callable[[keras.Model], None] = lambda model: None,
+    trees: Trees | None = None,
 ) -> Fitted:
     """Fits the network for `table`; the same arguments give the same weights.
+
+    Unless `teacher` is "none" it is taught the answers of boosted trees, see trainer.teacher; what it is judged by
+    are the labels.
 
     The rows that `hold_out` sets aside tell the best number of epochs. With `refit` a second network is then fitted
     for as many (or the most that were as good) on all the rows: those set aside are the latest, and where the world
@@ -76,13 +85,18 @@ def fit(
         callbacks: told of these epochs, beside the ones that stop early and show progress.
         scope: makes the context in which the network's variables are made: that of a tf.distribute strategy.
         prepare: called with the compiled network before it is fitted.
+        trees: of an earlier fit to the same columns and labels, with the same seed and share set aside.
     """
     fit_rows, stop_rows = hold_out(order, len(labels), settings["validation_share"], settings["seed"])
+    if trees is None:
+        trees = find_teacher(table, columns, labels, order, settings)
+    truth = _targets(labels, table) if trees else labels
 
     def fit_once(
         what: str,
         rows: npt.NDArray[np.int64],
         epochs: int,
+        teacher: Trees | None,
         callbacks: Sequence[keras.callbacks.Callback] = (),
         **more: Any,
     ) -> tuple[keras.Model, dict[str, list[float]]]:
@@ -101,13 +115,17 @@ def fit(
                 keras.optimizers.AdamW(
                     _one_cycle(settings["learning_rate"], epochs * steps), weight_decay=settings["weight_decay"]
                 ),
-                member_loss(LOSSES[table.label.task]),
+                member_loss((_TAUGHT_LOSSES if teacher else LOSSES)[table.label.task]),
             )
         if NUMERIC in columns:
             some = rows[:: math.ceil(len(rows) / ENOUGH_ROWS)]
             model.get_layer("piecewise_linear").adapt(columns[NUMERIC][some], _targets(labels[some], table))
         prepare(model)
-        batches = Batches(columns, labels, rows, settings["batch_size"], shuffle_seed=settings["seed"])
+        taught = truth
+        if teacher:
+            taught = np.array(truth, np.float32)
+            taught[rows] = teacher.answers(columns, rows)
+        batches = Batches(columns, taught, rows, settings["batch_size"], shuffle_seed=settings["seed"])
         told = [*callbacks, _Progress(what, epochs, steps)]
         return model, model.fit(batches, epochs=epochs, callbacks=told, verbose=0, **more).history
 
@@ -115,7 +133,8 @@ def fit(
         "epoch",
         fit_rows,
         settings["epochs"],
-        validation_data=Batches(columns, labels, stop_rows, 8 * settings["batch_size"]),
+        trees,
+        validation_data=Batches(columns, truth, stop_rows, 8 * settings["batch_size"]),
         callbacks=[
             keras.callbacks.EarlyStopping("val_loss", patience=settings["patience"], restore_best_weights=True),
             *callbacks,
@@ -125,10 +144,26 @@ def fit(
     best = int(losses.argmin())
     if settings["refit"]:
         best = int(np.flatnonzero(losses <= (1 + _BY_CHANCE) * losses[best]).max())
-        model, _ = fit_once("on all rows: epoch", np.arange(len(labels)), best + 1)
-    return Fitted(
-        model, history, best + 1, float(history["val_loss"][best]), len(labels if settings["refit"] else fit_rows)
-    )
+        every = np.arange(len(labels))
+        all_trees = grow_again(trees, columns, labels, every) if trees else None
+        model, _ = fit_once("on all rows: epoch", every, best + 1, all_trees)
+    rows = len(labels if settings["refit"] else fit_rows)
+    return Fitted(model, history, best + 1, float(history["val_loss"][best]), rows, trees)
+
+
+def find_teacher(
+    table: FeatureTable,
+    columns: Columns,
+    labels: npt.NDArray[Any],
+    order: npt.NDArray[Any] | None,
+    settings: Mapping[str, Any],
+) -> Trees | None:
+    """The trees that teach, or None where there is nothing to learn from them; arguments as of `fit`."""
+    fit_rows, stop_rows = hold_out(order, len(labels), settings["validation_share"], settings["seed"])
+    classes = len(table.label.classes) if table.label.task != "regression" else 0
+    if settings["teacher"] == "none" or not can_teach(classes, labels[fit_rows]):
+        return None
+    return choose_trees(classes, columns, labels, fit_rows, stop_rows, settings["seed"])
 
 
 def member_loss(loss: str) -> Callable[[Any, Any], Any]:
@@ -136,9 +171,9 @@ def member_loss(loss: str) -> Callable[[Any, Any], Any]:
     of_answers = keras.losses.get(loss)
 
     def of_members(labels: Any, answers: Any) -> Any:
-        labels = ops.reshape(labels, (-1, 1) if len(answers.shape) == 2 else (-1, 1, 1))
+        labels = ops.reshape(labels, (-1, labels.shape[1] if len(labels.shape) == 2 else 1))
         if len(answers.shape) == 3:
-            labels = ops.repeat(labels, answers.shape[1], axis=1)
+            labels = ops.repeat(labels[:, None], answers.shape[1], axis=1)
         return of_answers(labels, answers)  # (batch,) or (batch, members); Keras takes the mean
 
     return of_members

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import keras_tuner
@@ -25,8 +25,9 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 from tfx.components.tuner.component import TunerFnResult
 
 from trainer.features import FeatureTable
-from trainer.fitting import fit
+from trainer.fitting import find_teacher, fit
 from trainer.hyperparameters import encode, merge
+from trainer.teacher import Trees
 from trainer.train import TrainingSplit, read_training_split, vocabulary_sizes
 
 progress = logging.getLogger("longhaul.progress")
@@ -45,14 +46,23 @@ def tuner_fn(fn_args: Any) -> TunerFnResult:
     table = FeatureTable.from_dict(config["features"])
     transform_output = tft.TFTransformOutput(fn_args.transform_graph_path)
 
-    def fit_with(settings: Mapping[str, Any], split: TrainingSplit) -> float:
-        return fit(table, vocabulary_sizes(table, transform_output), *split, settings).validation_loss
+    def fit_with(settings: Mapping[str, Any], course: Course) -> float:
+        sizes = vocabulary_sizes(table, transform_output)
+        return fit(table, sizes, *course.split, settings, trees=course.trees).validation_loss
 
-    def read(spill_to: Path) -> TrainingSplit:
-        return read_training_split(fn_args, table, transform_output, spill_to)
+    def read(spill_to: Path) -> Course:
+        split = read_training_split(fn_args, table, transform_output, spill_to)
+        return Course(split, find_teacher(table, *split, config["trainer"]))
 
     search = Search(config["tuner"], config["trainer"], fn_args.working_dir, read, fit_with)
     return TunerFnResult(tuner=search, fit_kwargs={})
+
+
+class Course(NamedTuple):
+    """What all trials learn from: no trial departs from what decides the trees."""
+
+    split: TrainingSplit
+    trees: Trees | None
 
 
 class Search(BaseTuner):
@@ -62,7 +72,7 @@ class Search(BaseTuner):
         plan: the configuration's `tuner` section.
         settings: its `trainer` section, from which the trials depart; they are the first trial.
         folder: where finished trials are kept.
-        read: reads the training split; may put columns into the folder that it is given.
+        read: reads the training split and finds its teacher; may put columns into the folder that it is given.
         fit_with: (settings, what was read) -> validation loss.
     """
 
@@ -71,14 +81,14 @@ class Search(BaseTuner):
         plan: Mapping[str, Any],
         settings: Mapping[str, Any],
         folder: str,
-        read: Callable[[Path], TrainingSplit],
-        fit_with: Callable[[Mapping[str, Any], TrainingSplit], float],
+        read: Callable[[Path], Course],
+        fit_with: Callable[[Mapping[str, Any], Course], float],
     ) -> None:
         self._plan = plan
         self._settings = settings
         self._read = read
         self._fit_with = fit_with
-        self._split: TrainingSplit | None = None
+        self._course: Course | None = None
         parent, _, name = folder.rpartition("/")
         super().__init__(make_oracle(plan, settings), directory=parent, project_name=name)
 
@@ -96,9 +106,9 @@ class Search(BaseTuner):
                 shutil.rmtree(leftover)
         with tempfile.TemporaryDirectory(prefix=".rows-", dir=beside) as folder:
             progress.info("reading the training split")
-            self._split = self._read(Path(folder))
+            self._course = self._read(Path(folder))
             super().search(verbose=0)
-            self._split = None
+            self._course = None
 
     def pre_create_trial(self) -> None:
         """KerasTuner calls this before each trial; one is always tried."""
@@ -118,10 +128,10 @@ class Search(BaseTuner):
         settings = merge(self._settings, values) | {"refit": False}  # a trial is over when its loss is known
         if _EPOCHS in values:
             settings["epochs"] = values[_EPOCHS]
-        assert self._split is not None  # search() has read them
+        assert self._course is not None  # search() has read them
         progress.addFilter(told)
         try:
-            return {_OBJECTIVE.name: self._fit_with(settings, self._split)}
+            return {_OBJECTIVE.name: self._fit_with(settings, self._course)}
         except Exception as exc:
             raise keras_tuner.errors.FatalError(f"trial {_number(trial)} with {values} failed") from exc
         finally:

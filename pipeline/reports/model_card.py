@@ -153,6 +153,8 @@ def _parameters(
         entries.append(
             ("Fitted on", [f"{history['rows']:,} rows; epoch {history.get('kept_epoch', NOTHING)} was kept"])
         )
+    if history and (trees := history.get("trees")):
+        entries.append(("Taught by", [f"{trees['rounds']} rounds of boosted trees of {trees['leaves']} leaves"]))
     return CardSection("Model parameters", entries)
 
 

@@ -35,7 +35,7 @@ CONFIG: dict[str, Any] = {
     "split": {"by": "hash"},
     "schema": {"file": "toy.pbtxt"},
     "features": {"bins": 4, "exclude": ["day"]},
-    "trainer": {"hidden_units": [4], "epochs": 1, "members": 1, "refit": False, "dropout": 0.0},
+    "trainer": {"hidden_units": [4], "epochs": 1, "members": 1, "refit": False, "teacher": "none"},
     "evaluation": {"thresholds": {"auc": {"at_least": 0.0}}, "explain": {"permutation_rows": 0, "rows": 0}},
     "infra_check": {"p99_ms_batch_1": None},  # how fast this machine is does not matter here
     "run": {"retries": 2, "backoff_s": 0.1},

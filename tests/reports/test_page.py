@@ -884,6 +884,17 @@ def test_labels_of_other_kinds(run: Run) -> None:
     assert read(run).lines("run")[-8:] == ["train", "8", "80.0 %", "9", "eval", "2", "20.0 %", "1"]
 
 
+def test_who_taught_the_network(run: Run) -> None:
+    trees = {"leaves": 15, "rounds": 95, "validation_loss": 0.76}
+    rewrite(run, "ModelRun", "history.json", {"kept_epoch": 1, "loss": [0.4], "val_loss": [0.75], "trees": trees})
+    page = read(run)
+    assert page.lines("training")[1] == (
+        "Of 1 epoch, number 1 was kept: its validation loss is the least. Taught by 95 rounds of boosted trees of 15 "
+        "leaves, whose validation loss is 0.7600; the training loss is against what they answer, the validation loss "
+        "against the labels."
+    )
+
+
 def test_a_loss_that_is_not_a_number(run: Run) -> None:
     rewrite(run, "ModelRun", "history.json", {"loss": [math.nan, math.inf], "val_loss": [math.nan]})
     assert read(run).lines("training")[-5:] == [NOTHING, NOTHING, "2", NOTHING, NOTHING]

@@ -1,0 +1,152 @@
+"""The trees that teach: how they are chosen, what they answer, and that a network learns more from them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from pipeline.sections import Trainer
+from trainer import teacher
+from trainer.features import Feature, FeatureTable, Kind, Label, Storage
+from trainer.fitting import find_teacher, fit
+from trainer.preprocessing import CATEGORICAL, NUMERIC
+from trainer.teacher import can_teach, choose_trees, grow_again
+
+ROWS = 3000
+CLASSES = {"binary": ("0", "1"), "multiclass": ("a", "b", "c"), "regression": ()}
+LEVELS = np.array([[0.2, 0.9], [0.9, 0.2]])
+"""What the number and the category say only together."""
+
+
+def columns(rows: int = ROWS, words: int = 2) -> dict[str, npt.NDArray[Any]]:
+    dice = np.random.default_rng(5)
+    return {
+        NUMERIC: dice.random((rows, 2)).astype("float32"),
+        CATEGORICAL: dice.integers(0, words, (rows, 1)).astype("int32"),
+    }
+
+
+def chances(of: dict[str, npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    return LEVELS[(of[NUMERIC][:, 0] > 0.5).astype(int), of[CATEGORICAL][:, 0] % 2]
+
+
+def labels(of: dict[str, npt.NDArray[Any]], task: str = "binary") -> npt.NDArray[Any]:
+    dice = np.random.default_rng(6).random(len(of[NUMERIC]))
+    late = (dice < chances(of)).astype("int64")
+    several = np.where(of[NUMERIC][:, 1] > 0.9, 2, late)
+    return {"binary": late, "multiclass": several, "regression": 1000 + 100 * chances(of) + 20 * dice}[task]
+
+
+def halves(rows: int = ROWS) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    return np.arange(rows)[: rows * 2 // 3], np.arange(rows)[rows * 2 // 3 :]
+
+
+def test_trees_answer_with_the_chances_behind_the_labels() -> None:
+    given = columns()
+    fit_rows, stop_rows = halves()
+    trees = choose_trees(2, given, labels(given), fit_rows, stop_rows, seed=1)
+    answers = trees.answers(given, stop_rows)
+    assert (answers.shape, answers.dtype) == ((len(stop_rows),), np.float32)
+    assert np.abs(answers - chances(given)[stop_rows]).mean() < 0.05
+    truth = chances(given)[stop_rows]
+    entropy = -(truth * np.log(truth) + (1 - truth) * np.log(1 - truth)).mean()
+    assert trees.validation_loss == pytest.approx(entropy, abs=0.05)
+    assert trees.leaves == 15  # two columns want no more
+    assert 1 <= trees.rounds < 250  # more would learn the luck of these rows
+
+
+def test_several_classes_have_a_probability_each_also_one_that_was_not_grown_on() -> None:
+    given = columns()
+    found = labels(given, "multiclass")
+    assert set(found.tolist()) == {0, 1, 2}
+    without = np.flatnonzero(found < 2)
+    trees = choose_trees(3, given, found, without[:1500], without[1500:], seed=1)
+    answers = trees.answers(given, without)
+    assert answers.shape == (len(without), 3)
+    assert answers.sum(axis=1) == pytest.approx(np.ones(len(without)), abs=1e-5)
+    assert answers[:, 2].max() == 0
+    again = grow_again(trees, given, found, np.arange(ROWS))
+    assert (again.rounds, again.leaves) == (trees.rounds, trees.leaves)
+    assert again.answers(given, np.arange(ROWS))[found == 2, 2].mean() > 0.9
+
+
+def test_numbers_are_answered_in_their_unit() -> None:
+    given = columns()
+    found = labels(given, "regression")
+    trees = choose_trees(0, given, found, *halves(), seed=1)
+    assert np.abs(trees.answers(given, halves()[1]) - found[halves()[1]]).max() < 20
+    assert trees.validation_loss == pytest.approx(20**2 / 12, rel=0.25)  # what is even over 20 units
+
+
+def test_a_seed_decides_the_trees() -> None:
+    given = columns()
+    first, same, other = (
+        choose_trees(2, given, labels(given), *halves(), seed=seed).answers(given, halves()[0]) for seed in (1, 1, 2)
+    )
+    assert (first == same).all()
+    assert (first != other).any()
+
+
+def test_words_beyond_the_commonest_are_one() -> None:
+    given = columns(words=1000)
+    trees = choose_trees(2, given, labels(given), *halves(), seed=1)
+    rare = {**given, CATEGORICAL: np.full((ROWS, 1), 999, "int32")}
+    rarer = {**given, CATEGORICAL: np.full((ROWS, 1), 253, "int32")}
+    assert (trees.answers(rare, halves()[0]) == trees.answers(rarer, halves()[0])).all()
+
+
+def test_a_large_table_is_thinned_evenly_and_answered_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = columns()
+    whole = choose_trees(2, given, labels(given), *halves(), seed=1)
+    monkeypatch.setattr(teacher, "_CHUNK_CELLS", 300)
+    assert (whole.answers(given, halves()[0]) == whole.answers(given, halves()[0][::-1])[::-1]).all()
+    monkeypatch.setattr(teacher, "_MOST_CELLS", 3 * 1000)
+    thin = choose_trees(2, given, labels(given), *halves(), seed=1)
+    every_second = choose_trees(2, given, labels(given), halves()[0][::2], halves()[1], seed=1)
+    assert (thin.answers(given, halves()[0]) == every_second.answers(given, halves()[0])).all()
+
+
+def test_too_few_rows_too_many_classes_and_a_single_class_teach_nothing() -> None:
+    two = np.arange(400) % 2
+    assert can_teach(2, two)
+    assert not can_teach(2, two[:100])
+    assert not can_teach(100, two)
+    assert not can_teach(2, np.ones(400))
+    table = FeatureTable(Label("y", "binary", Storage.INT, ("0", "1")), (), max_vocabulary=5, bins=4)
+    for asked, finds in (("trees", True), ("none", False)):
+        given = columns(400)
+        settings = Trainer(teacher=asked).model_dump(mode="json")
+        assert (find_teacher(table, given, labels(given), None, settings) is not None) is finds
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_a_network_learns_more_from_trees_than_from_the_labels(task: str) -> None:
+    features = (
+        Feature("miles", Kind.NUMERIC, Storage.FLOAT, optional=False),
+        Feature("noise", Kind.NUMERIC, Storage.FLOAT, optional=False),
+        Feature("carrier", Kind.CATEGORICAL, Storage.BYTES, optional=False),
+    )
+    table = FeatureTable(Label("y", task, Storage.INT, CLASSES[task]), features, max_vocabulary=50, bins=12)
+    given, unseen = columns(), {name: values[::-1] for name, values in columns(2 * ROWS).items()}
+    found = labels(given, task)
+    truth = {
+        "binary": chances(unseen),
+        "multiclass": chances(unseen) * (unseen[NUMERIC][:, 1] <= 0.9),
+        "regression": 1010 + 100 * chances(unseen),
+    }[task]
+    errors = {}
+    for asked in ("trees", "none"):
+        settings = Trainer(
+            teacher=asked, hidden_units=(64, 32), members=2, batch_size=64, epochs=12, patience=12, refit=False
+        )
+        fitted = fit(table, [4], given, found, None, settings.model_dump(mode="json"))
+        assert (fitted.trees is not None) == (asked == "trees")
+        answers = fitted.model.predict(unseen, batch_size=1024, verbose=0)[:, 1 if task == "multiclass" else 0]
+        errors[asked] = np.abs(answers - truth).mean()
+    if task == "multiclass":  # here the labels say as much
+        assert max(errors.values()) < 0.06
+    else:
+        assert errors["trees"] < errors["none"]
