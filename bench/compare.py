@@ -143,8 +143,15 @@ def longhaul(table: dict[str, Any], name: str = "longhaul", *more: str) -> Side:
     config["data"] = {"path": table["folder"], "label": tables.LABEL, "task": "binary"}
     config["split"] = {"by": "time", "column": tables.TIME, "eval_from": table["eval_from"]}
     config["schema"] = {"file": table["schema"]}
-    # One network, fitted once, which never stops early: as many steps as stock's.
-    config["trainer"] = TRAINING | {"patience": TRAINING["epochs"], "members": 1, "refit": False}
+    # One network, fitted once to the labels, which never stops early: as many steps as stock's.
+    config["trainer"] = TRAINING | {
+        "teacher": "none",
+        "members": 1,
+        "dropout": 0.5,
+        "learning_rate": 0.001,
+        "patience": TRAINING["epochs"],
+        "refit": False,
+    }
     config["evaluation"]["thresholds"] = {"auc": {"at_least": 0.0}}
     if table["schema"] != str(tables.FLIGHTS_SCHEMA):
         config |= {"features": {}, "evaluation": {"thresholds": {"auc": {"at_least": 0.0}}}}

@@ -109,7 +109,7 @@ def choose_trees(
             if rounds <= most - _PATIENCE:
                 break
         tried.append(Trees(classes, leaves, rounds, losses[rounds - 1], booster))
-        progress.info("trees of %d leaves: %d, validation %.4f", leaves, rounds, losses[rounds - 1])
+        progress.info("%d trees of %d leaves, validation %.4f", rounds, leaves, losses[rounds - 1])
     return min(tried, key=lambda trees: trees.validation_loss)
 
 
