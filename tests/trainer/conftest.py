@@ -68,6 +68,7 @@ def fn_args(tmp_path_factory: pytest.TempPathFactory) -> MakeArgs:
         given = {
             "hidden_units": [64, 32],
             "members": 2,
+            "dropout": 0.5,
             "refit": False,
             "epochs": 2,
             "batch_size": 256,

@@ -54,6 +54,15 @@ def test_without_a_request_there_is_nothing_more(plain: Path) -> None:
     assert (used["hidden_units"], used["epochs"], used["quantize"]) == ([64, 32], 2, "none")
 
 
+def test_it_is_told_who_taught_the_network(plain: Path, fn_args: Callable[..., Any], tmp_path: Path) -> None:
+    trees = read(plain, "history.json")["trees"]
+    assert (trees["leaves"], 1 <= trees["rounds"] <= 300) == (15, True)
+    assert 0.3 < trees["validation_loss"] < 0.6
+    run_fn(fn_args(tmp_path, teacher="none"))
+    assert "trees" not in read(tmp_path, "history.json")
+    assert (predict(tmp_path) != predict(plain)).any()
+
+
 @pytest.mark.parametrize(("how", "share", "tolerance"), [("float16", 0.55, 1e-3), ("int8", 0.35, 1e-2)])
 def test_quantized_weights_are_small_and_serve_nearly_the_same(
     plain: Path, fn_args: Callable[..., Any], tmp_path: Path, how: str, share: float, tolerance: float
