@@ -78,7 +78,7 @@ def place(
         "split": {"by": "hash", "weights": {"train": 2, "eval": 1}},
         "schema": {"file": str(narrow_schema(folder / "schema.pbtxt", COLUMNS))},
         "features": {"exclude": ["scheduled_departure"]},
-        "trainer": {"hidden_units": [8], "members": 2, "epochs": 2, "batch_size": 64},
+        "trainer": {"hidden_units": [8], "members": 2, "epochs": 2, "batch_size": 64, "learning_rate": 1e-3},
         "evaluation": {"thresholds": {"auc": {"at_least": 0.0}}},
         "infra_check": {"p99_ms_batch_1": 2000},
     }
