@@ -31,11 +31,12 @@ _FEWEST_ROWS, _MOST_CLASSES = 200, 20
 """Trees that have seen fewer rows know nothing that the labels do not say; each class takes trees of its own."""
 _LEAVES = (15, 127)
 """Of a tree; the rows set aside decide."""
-_ROUNDS, _PATIENCE, _MOST_ROUNDS = 50, 20, 300
-"""So many at a time, until so many bring nothing, at most so many."""
+_ROUNDS, _PATIENCE = 50, 20
+"""So many at a time, until so many bring nothing."""
 _MANY_ROWS = 50_000
 _RATE_FOR_FEW, _RATE_FOR_MANY = 0.05, 0.1
-"""The smaller one is a little better and takes twice as many rounds, which is nothing where rows are few."""
+_MOST_FOR_FEW, _MOST_FOR_MANY = 1000, 300
+"""A smaller rate and more rounds are a little better, and cost nothing where rows are few."""
 _MOST_CELLS = 20_000_000
 """Rows x columns x classes that trees are grown on: half a minute at most, however large the table is."""
 _WORDS = 254
@@ -101,7 +102,8 @@ def choose_trees(
     tried = []
     for leaves in _LEAVES:
         booster = _booster(classes, leaves, columns, len(fit_rows), seed).set_params(warm_start=True)
-        for most in range(_ROUNDS, _MOST_ROUNDS + 1, _ROUNDS):
+        most_rounds = _MOST_FOR_FEW if len(fit_rows) < _MANY_ROWS else _MOST_FOR_MANY
+        for most in range(_ROUNDS, most_rounds + 1, _ROUNDS):
             with _threads(len(fit_rows)):
                 booster.set_params(max_iter=most).fit(inputs, labels[fit_rows])
                 losses = [_loss(classes, labels[stop_rows], answers) for answers in _by_round(booster, classes, held)]
