@@ -20,7 +20,7 @@ from trainer.features import FeatureTable
 from trainer.model import build_model
 from trainer.preprocessing import NUMERIC
 from trainer.reading import Columns
-from trainer.teacher import Trees, can_teach, choose_trees, grow_again
+from trainer.teacher import Trees, affordable, can_teach, choose_trees, grow_again
 
 progress = logging.getLogger("longhaul.progress")
 """Whoever runs the step may show these lines while it works."""
@@ -161,7 +161,7 @@ def find_teacher(
     """The trees that teach, or None where there is nothing to learn from them; arguments as of `fit`."""
     fit_rows, stop_rows = hold_out(order, len(labels), settings["validation_share"], settings["seed"])
     classes = len(table.label.classes) if table.label.task != "regression" else 0
-    if settings["teacher"] == "none" or not can_teach(classes, labels[fit_rows]):
+    if settings["teacher"] == "none" or not can_teach(classes, labels[affordable(fit_rows, columns, classes)]):
         return None
     return choose_trees(classes, columns, labels, fit_rows, stop_rows, settings["seed"])
 
@@ -211,7 +211,7 @@ def _label_moments(labels: npt.NDArray[Any], table: FeatureTable) -> dict[str, f
 
 
 def _targets(labels: npt.NDArray[Any], table: FeatureTable) -> npt.NDArray[Any]:
-    """(rows,), or of several classes (rows, classes): what bins are cut by."""
+    """(rows,), or of several classes (rows, classes): what bins are cut by, and answers take the place of."""
     if table.label.task != "multiclass":
         return labels
     return np.eye(len(table.label.classes), dtype=np.float32)[labels]

@@ -97,7 +97,7 @@ def choose_trees(
         columns: the network's inputs, (rows, ...) each.
         labels: (rows,).
     """
-    fit_rows, stop_rows = (_affordable(rows, columns, classes) for rows in (fit_rows, stop_rows))
+    fit_rows, stop_rows = (affordable(rows, columns, classes) for rows in (fit_rows, stop_rows))
     inputs, held = _matrix(columns, fit_rows), _matrix(columns, stop_rows)
     tried = []
     for leaves in _LEAVES:
@@ -117,7 +117,7 @@ def choose_trees(
 
 def grow_again(trees: Trees, columns: Columns, labels: npt.NDArray[Any], rows: npt.NDArray[np.int64]) -> Trees:
     """As large and as many, on other rows."""
-    rows = _affordable(rows, columns, trees.classes)
+    rows = affordable(rows, columns, trees.classes)
     progress.info("growing %d trees on %s rows", trees.rounds, f"{len(rows):,}")
     booster = clone(trees.grown).set_params(max_iter=trees.rounds, warm_start=False)
     with _threads(len(rows)):
@@ -149,7 +149,8 @@ def _by_round(booster: Any, classes: int, inputs: npt.NDArray[Any]) -> Iterator[
         return
     for known in booster.staged_predict_proba(inputs):
         every = np.zeros((len(known), classes))
-        every[:, booster.classes_] = known  # a class may be missing among the rows grown on
+        grown_on = booster.classes_  # a class may be missing; of a single one scikit-learn gives two columns
+        every[:, grown_on] = known[:, : len(grown_on)]
         yield every[:, 1] if classes == 2 else every
 
 
@@ -165,7 +166,7 @@ def _width(columns: Columns) -> int:
     return sum(columns[name].shape[1] for name in (NUMERIC, FLAGS, CATEGORICAL) if name in columns)
 
 
-def _affordable(rows: npt.NDArray[np.int64], columns: Columns, classes: int) -> npt.NDArray[np.int64]:
+def affordable(rows: npt.NDArray[np.int64], columns: Columns, classes: int) -> npt.NDArray[np.int64]:
     """All of them, or so many of them, evenly chosen, as `_MOST_CELLS` allows."""
     most = max(_FEWEST_ROWS, _MOST_CELLS // (_width(columns) * max(1, classes - 1)))
     return rows[:: math.ceil(len(rows) / most)]

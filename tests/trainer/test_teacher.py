@@ -122,6 +122,18 @@ def test_too_few_rows_too_many_classes_and_a_single_class_teach_nothing() -> Non
         assert (find_teacher(table, given, labels(given), None, settings) is not None) is finds
 
 
+def test_a_class_that_thinning_loses_is_left_to_the_labels(monkeypatch: pytest.MonkeyPatch) -> None:
+    given, rare = columns(900), np.zeros(900, "int64")
+    rare[1::300] = 1
+    monkeypatch.setattr(teacher, "_MOST_CELLS", 3 * 300)
+    order, settings = np.arange(900), Trainer(validation_share=1 / 3).model_dump(mode="json")
+    table = FeatureTable(Label("y", "binary", Storage.INT, ("0", "1")), (), max_vocabulary=5, bins=4)
+    assert find_teacher(table, given, rare, order, settings) is None
+    # Rows that are grown on again may lose it, too.
+    trees = choose_trees(2, given, rare, np.arange(600), np.arange(600, 900), seed=1)
+    assert trees.answers(given, order).max() < 0.1
+
+
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
 def test_a_network_learns_more_from_trees_than_from_the_labels(task: str) -> None:
     features = (
