@@ -79,9 +79,10 @@ def predict_table(
     """Scores every row of `table` with a served model, writes `output`, and reports on the terminal.
 
     Args:
-        table: a file, a folder or a glob, as `data.path`.
-        output: .parquet or .csv; the table's columns and rows in their order, with the predictions beside them. It
-            appears whole or not at all. What an interrupted prediction of the same has finished is not done again.
+        table: a file, a folder, a glob or an address in BigQuery, as `data.path`.
+        output: .parquet or .csv; the table's columns and rows in their order (BigQuery's have none), with the
+            predictions beside them. It appears whole or not at all. What an interrupted prediction of the same has
+            finished is not done again.
         keys: the columns that tell the rows; only they go to the output beside the predictions. All when empty.
         model: a pushed version, or the folder of a SavedModel; the version pushed last when None.
 
@@ -96,7 +97,7 @@ def predict_table(
     with _chatter_in_log(config) as screen:
         columns, feature_types = _types(files, features, config)
         columns = _chosen(columns, keys)
-        fragments = source.plan_fragments(files)
+        fragments = source.plan_fragments(files, columns=columns | feature_types)
         # Before the seconds that TensorFlow takes: a column that is missing, or wrong at first sight.
         next(source.read_fragment(fragments[0], feature_types), None)
         names = predicted_names(features.label)

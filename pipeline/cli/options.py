@@ -34,7 +34,10 @@ BeamOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or 'latest'.")]
-TableArgument = Annotated[str, typer.Argument(help="CSV, Parquet or TFRecord: a file, a folder or a glob.")]
+TableArgument = Annotated[
+    str,
+    typer.Argument(help="CSV, Parquet or TFRecord: a file, a folder or a glob; or bigquery://PROJECT.DATASET.TABLE."),
+]
 OutputOption = Annotated[
     Path | None,
     typer.Option("--output", "-o", help="The file; in the workspace when not given.", show_default=False),

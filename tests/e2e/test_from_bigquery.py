@@ -123,3 +123,45 @@ def test_a_run_from_bigquery_is_one_from_a_file(
         refused = longhaul("run", "--config", place(tmp_path / "gone", {"path": f"bigquery://{NAME[:-1]}"}))
         assert refused.code == 2
         assert "near it there is 'cats'" in refused.text
+
+
+def test_predictions_from_bigquery_are_those_from_a_file(
+    tmp_path: Path, longhaul: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = place(tmp_path / "file", {"path": "cats.parquet", "drop": ["flag", "born"]})
+    document = yaml.safe_load(config.read_text())
+    document["trainer"] = {"hidden_units": [8], "epochs": 1, "members": 1, "refit": False, "teacher": "none"}
+    config.write_text(yaml.safe_dump(document))
+    pq.write_table(cats(), tmp_path / "file" / "cats.parquet")
+    trained = longhaul("run", "--config", config, "--to", "Trainer")
+    assert trained.code == 0, trained.text
+    model = next((load(config).root / "artifacts").glob("Trainer/model/*/Format-Serving"))
+
+    def predicted(table: str | Path, output: Path) -> list[dict[str, Any]]:
+        flags = ("--config", config, "--model", model, "--key", "n", "--key", "x", "--key", "name")
+        outcome = longhaul("predict", table, "--output", output, *flags)
+        assert outcome.code == 0, outcome.text
+        return sorted(pq.read_table(output).to_pylist(), key=lambda row: repr([row["n"], row["x"], row["name"]]))
+
+    of_file = predicted(tmp_path / "file" / "cats.parquet", tmp_path / "file.parquet")
+    monkeypatch.setattr(bigquery, "_STREAM_BYTES", 32_768)
+    with serving() as service:
+        monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", service.url)
+        monkeypatch.setenv("BIGQUERY_STORAGE_EMULATOR_HOST", service.storage)
+        service.put(NAME, cats())
+        of_table = predicted(f"bigquery://{NAME}", tmp_path / "table.parquet")
+        assert sorted(service.selected[-1]) == ["n", "name", "x"]  # what is not asked for is not paid for
+        assert len(service.streams) > 3
+        of_query = predicted("bigquery://my-project.pets?SELECT * FROM cats WHERE x > 10", tmp_path / "query.parquet")
+        refused = longhaul("predict", f"bigquery://{NAME}s", "--output", tmp_path / "no.csv", "--config", config,
+                           "--model", model)  # fmt: skip
+    assert len(of_file) == 3_000
+    for rows, expected in ((of_table, of_file), (of_query, [row for row in of_file if row["x"] > 10])):
+        probabilities, wanted = ([row["probability_y_1"] for row in table] for table in (rows, expected))
+        assert probabilities == pytest.approx(wanted, abs=1e-6)
+        others, wanted = ([[row[name] for name in ("n", "x", "name", "predicted_y")] for row in table]
+                          for table in (rows, expected))  # fmt: skip
+        assert others == wanted
+    assert refused.code == 2
+    assert "near it there is 'cats'" in refused.text
+    assert not (tmp_path / "no.csv").exists()
