@@ -156,14 +156,26 @@ def test_what_must_start_fast_imports_nothing_heavy_at_its_top(name: str) -> Non
 
 def test_nothing_imports_heavily_behind_their_back() -> None:
     """The same through all modules of ours that they import at their top."""
-    waiting, seen = room(*(f"pipeline.{name}" for name in LIGHT)), set[str]()
+    seen = reached(room(*(f"pipeline.{name}" for name in LIGHT)))
+    assert {"pipeline.data.source", "pipeline.runners.quiet", "pipeline.runners.workspace"} <= seen
+    assert offenders(sorted(seen), *HEAVY, at_top_only=True) == []
+
+
+def test_a_worker_that_reads_a_table_on_a_cluster_waits_for_no_tensorflow() -> None:
+    seen = reached(["pipeline.data.split_shards"])
+    assert {"pipeline.data.shards", "pipeline.sections"} <= seen
+    assert offenders(sorted(seen), "tensorflow", "tfx", "tfx_bsl", at_top_only=True) == []
+
+
+def reached(modules: list[str]) -> set[str]:
+    """These and all modules of ours that are imported with them."""
+    waiting, seen = [*modules], set[str]()
     while waiting:
         module = waiting.pop()
         seen.add(module)
-        reached = {part for found in imports(module) if found.at_top for part in _prefixes(found.name)}
-        waiting += [other for other in reached if other in SOURCES and other not in seen]
-    assert {"pipeline.data.source", "pipeline.runners.quiet", "pipeline.runners.workspace"} <= seen
-    assert offenders(sorted(seen), *HEAVY, at_top_only=True) == []
+        names = {part for found in imports(module) if found.at_top for part in _prefixes(found.name)}
+        waiting += [other for other in names if other in SOURCES and other not in seen]
+    return seen
 
 
 def _prefixes(name: str) -> list[str]:

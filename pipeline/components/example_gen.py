@@ -7,12 +7,9 @@ with an executor of ours. Beam maps over fragments of files; each fragment write
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from contextlib import ExitStack
 from typing import Any
 
 import apache_beam as beam
-import pyarrow as pa
 from google.protobuf import any_pb2, json_format, struct_pb2
 from pydantic import TypeAdapter
 from tensorflow_metadata.proto.v0 import schema_pb2
@@ -28,8 +25,8 @@ from pipeline.data import bigquery, source
 from pipeline.data.columns import ColumnType
 from pipeline.data.labels import LabelTally, check_label
 from pipeline.data.schema_types import column_type
-from pipeline.data.shards import ROW_GROUP_ROWS, ParquetShard, Shard, TFExampleShard, digest_of, shard_name
-from pipeline.data.split import assign, split_names
+from pipeline.data.split import split_names
+from pipeline.data.split_shards import WriteSplitShards, write_json
 from pipeline.data.training_columns import check_training_columns
 from pipeline.errors import DataError
 from pipeline.lineage.source_files import FILES, to_property
@@ -64,7 +61,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         examples = artifact_utils.get_single_instance(output_dict[standard_component_specs.EXAMPLES_KEY])
         examples.split_names = artifact_utils.encode_split_names(list(names))
         examples_utils.set_payload_format(examples, _PAYLOADS[data.payload])
-        write = _WriteSplitShards(
+        write = WriteSplitShards(
             columns, data, split, {name: artifact_utils.get_split_uri([examples], name) for name in names}
         )
         outcomes_file = f"{examples.uri}/{SUMMARY_FILE}"
@@ -75,7 +72,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                 | "SpreadFragments" >> beam.Reshuffle()
                 | "WriteSplitShards" >> beam.Map(write)
                 | "GatherOutcomes" >> beam.combiners.ToList()
-                | "WriteOutcomes" >> beam.Map(_write_json, outcomes_file)
+                | "WriteOutcomes" >> beam.Map(write_json, outcomes_file)
             )
         outcomes = json.loads(io_utils.read_string_file(outcomes_file))
         summary = _judge(outcomes, data, names) | {
@@ -83,52 +80,10 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             "spans": sorted({file.span for file in files}),
             "columns": columns,
         }
-        _write_json(summary, outcomes_file)
+        write_json(summary, outcomes_file)
         examples.set_string_custom_property("rows", json.dumps(summary["rows"]))
         examples.set_string_custom_property("spans", json.dumps(summary["spans"]))
         examples.set_string_custom_property(FILES, to_property(states))
-
-
-class _WriteSplitShards:
-    """(number, fragment) -> what was written of it. A DataError comes back as data: Beam would turn it to text."""
-
-    def __init__(
-        self, columns: Mapping[str, ColumnType], data: Data, split: Split, split_uris: Mapping[str, str]
-    ) -> None:
-        self._columns = dict(columns)
-        self._data = data
-        self._split = split
-        self._split_uris = dict(split_uris)
-        self._has_spans = source.SPAN in data.path
-
-    def __call__(self, numbered: tuple[int, source.Fragment]) -> dict[str, Any]:
-        number, fragment = numbered
-        try:
-            with ExitStack() as open_files:
-                outcome, shards = self._write(number, fragment, open_files)
-        except DataError as problem:
-            return {"problem": [problem.what, problem.remedy]}
-        return outcome | {"shards": {path: digest_of(path) for path in shards} if self._has_spans else {}}
-
-    def _write(self, number: int, fragment: source.Fragment, open_files: ExitStack) -> tuple[dict[str, Any], list[str]]:
-        tally = LabelTally()
-        rows = dict.fromkeys(self._split_uris, 0)
-        shards: dict[str, Shard] = {}
-        stem = shard_name(number, fragment.span if self._has_spans else None)
-        open_shard = ParquetShard if self._data.payload == "parquet" else TFExampleShard
-        for batch in source.read_fragment(fragment, self._columns, ROW_GROUP_ROWS):
-            labelled = batch.filter(batch.column(self._data.label).is_valid())
-            tally.unlabelled += batch.num_rows - labelled.num_rows
-            which = assign(labelled, self._split)
-            for index, (name, uri) in enumerate(self._split_uris.items()):
-                part = labelled.filter(pa.array(which == index))
-                if part.num_rows:
-                    if name not in shards:
-                        shards[name] = open_shard(f"{uri}/{stem}", part.schema, open_files)
-                    shards[name].write(part)
-                    rows[name] += part.num_rows
-                    tally.add(name, part.column(self._data.label), self._data.task)
-        return {"rows": rows, "labels": tally.to_json()}, [shard.path for shard in shards.values()]
 
 
 class Driver(driver.FileBasedDriver):
@@ -218,10 +173,6 @@ def _judge(outcomes: list[dict[str, Any]], data: Data, names: tuple[str, ...]) -
             raise DataError(f"split {name!r} is empty (rows: {sizes})", "move the split's bounds or change its weights")
     shards = {path: digest for outcome in outcomes for path, digest in outcome["shards"].items()}
     return {"rows": rows, "labels": tally.to_json(), "shards": shards}
-
-
-def _write_json(value: Any, path: str) -> None:
-    io_utils.write_string_file(path, json.dumps(value, indent=1))
 
 
 def _pack(request: dict[str, Any]) -> example_gen_pb2.CustomConfig:

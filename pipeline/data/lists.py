@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
-from tfx_bsl.coders import example_coder
 
 INTS = pa.large_list(pa.int64())
 FLOATS = pa.large_list(pa.float32())
@@ -35,6 +34,8 @@ def as_lists(column: pa.Array, to: pa.DataType) -> pa.Array:
 
 def serialized_examples(batch: pa.RecordBatch) -> list[bytes]:
     """Each row as a serialized tf.Example, by tfx-bsl's encoder in C++."""
+    from tfx_bsl.coders import example_coder
+
     lists = [as_lists(column, list_type(column.type)) for column in batch.columns]
     encoder = example_coder.RecordBatchToExamplesEncoder()
     examples: list[bytes] = encoder.encode(pa.RecordBatch.from_arrays(lists, names=batch.schema.names))

@@ -10,7 +10,6 @@ from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import tensorflow as tf
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
@@ -65,6 +64,8 @@ class TFExampleShard:
 
     def __init__(self, stem: str, schema: pa.Schema, open_files: ExitStack) -> None:
         del schema  # a tf.Example names its features itself
+        import tensorflow as tf
+
         tf.io.gfile.makedirs(str(PurePath(stem).parent))
         self.path = f"{stem}.gz"
         self._writer = open_files.enter_context(tf.io.TFRecordWriter(self.path, "GZIP"))

@@ -1,0 +1,70 @@
+"""What a Beam worker does of ingestion: a fragment of the table becomes one shard per split.
+
+Apart from the component, because a worker on a cluster imports what it runs, and TFX and TensorFlow take seconds.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import ExitStack
+from typing import Any
+
+import pyarrow as pa
+from apache_beam.io.filesystems import FileSystems
+
+from pipeline.data import source
+from pipeline.data.columns import ColumnType
+from pipeline.data.labels import LabelTally
+from pipeline.data.shards import ROW_GROUP_ROWS, ParquetShard, Shard, TFExampleShard, digest_of, shard_name
+from pipeline.data.split import assign
+from pipeline.errors import DataError
+from pipeline.sections import Data, Split
+
+
+class WriteSplitShards:
+    """(number, fragment) -> what was written of it. A DataError comes back as data: Beam would turn it to text."""
+
+    def __init__(
+        self, columns: Mapping[str, ColumnType], data: Data, split: Split, split_uris: Mapping[str, str]
+    ) -> None:
+        self._columns = dict(columns)
+        self._data = data
+        self._split = split
+        self._split_uris = dict(split_uris)
+        self._has_spans = source.SPAN in data.path
+
+    def __call__(self, numbered: tuple[int, source.Fragment]) -> dict[str, Any]:
+        number, fragment = numbered
+        try:
+            with ExitStack() as open_files:
+                outcome, shards = self._write(number, fragment, open_files)
+        except DataError as problem:
+            return {"problem": [problem.what, problem.remedy]}
+        return outcome | {"shards": {path: digest_of(path) for path in shards} if self._has_spans else {}}
+
+    def _write(self, number: int, fragment: source.Fragment, open_files: ExitStack) -> tuple[dict[str, Any], list[str]]:
+        tally = LabelTally()
+        rows = dict.fromkeys(self._split_uris, 0)
+        shards: dict[str, Shard] = {}
+        stem = shard_name(number, fragment.span if self._has_spans else None)
+        open_shard = ParquetShard if self._data.payload == "parquet" else TFExampleShard
+        for batch in source.read_fragment(fragment, self._columns, ROW_GROUP_ROWS):
+            labelled = batch.filter(batch.column(self._data.label).is_valid())
+            tally.unlabelled += batch.num_rows - labelled.num_rows
+            which = assign(labelled, self._split)
+            for index, (name, uri) in enumerate(self._split_uris.items()):
+                part = labelled.filter(pa.array(which == index))
+                if part.num_rows:
+                    if name not in shards:
+                        shards[name] = open_shard(f"{uri}/{stem}", part.schema, open_files)
+                    shards[name].write(part)
+                    rows[name] += part.num_rows
+                    tally.add(name, part.column(self._data.label), self._data.task)
+        return {"rows": rows, "labels": tally.to_json()}, [shard.path for shard in shards.values()]
+
+
+def write_json(value: Any, path: str) -> None:
+    """Writes a file anew."""
+    with FileSystems.create(path) as file:
+        file.write(json.dumps(value, indent=1).encode())
