@@ -24,12 +24,13 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import import_utils, io_utils, json_utils
 
-from pipeline.components import analyzer_cache
+from pipeline.components import analyzer_cache, reloaded_graph
 from pipeline.components.example_gen import SUMMARY_FILE
 from pipeline.data import parquet_tfxio
 from trainer.features import FeatureTable, Kind
 
 parquet_tfxio.install()
+reloaded_graph.install()
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):
