@@ -4,28 +4,30 @@
 
 Beam's own pool (apache_beam.runners.worker.worker_pool_main) does the same for one task manager a machine. Of two, both
 number their workers from 1-1, and it stops by number: the end of one's worker is the end of the other's, whose task
-then waits for ever. It also never reads what workers print, so that a talkative one stands still. To be removed when
-https://github.com/apache/beam/blob/master/sdks/python/apache_beam/runners/worker/worker_pool_main.py tells them apart.
+then waits for ever. It also never reads what workers print, so that a talkative one stands still, and each of its
+workers imports TensorFlow anew, which here a process has done from which they are forked. To be removed when
+https://github.com/apache/beam/blob/master/sdks/python/apache_beam/runners/worker/worker_pool_main.py does likewise.
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import signal
-import subprocess
-import sys
 import threading
 from contextlib import suppress
+from multiprocessing import forkserver
 from typing import Any
 
 from apache_beam.portability.api import beam_fn_api_pb2
 from apache_beam.runners.worker.worker_pool_main import BeamFnExternalWorkerPoolServicer
 
-_WORKER = """
-import sys
-from apache_beam.runners.worker.sdk_worker import SdkHarness
-SdkHarness(sys.argv[1], worker_id=sys.argv[2]).run()
-"""
+_PRELOADED = [
+    "apache_beam.runners.worker.sdk_worker",
+    "pipeline.data.split_shards",
+    *(f"pipeline.components.{name}" for name in ("statistics_gen", "transform", "evaluator")),
+]
+"""What the steps' work on Beam is made of."""
 
 
 class WorkerPool(BeamFnExternalWorkerPoolServicer):
@@ -34,9 +36,9 @@ class WorkerPool(BeamFnExternalWorkerPoolServicer):
     def StartWorker(self, request: Any, context: Any) -> Any:  # noqa: N802 (Beam's name)
         """See Beam's."""
         del context
-        command = [sys.executable, "-c", _WORKER, request.control_endpoint.url, request.worker_id]
-        self._forget_the_dead()
-        self._worker_processes[request.control_endpoint.url] = subprocess.Popen(command)
+        forked = multiprocessing.get_context("forkserver")
+        forked.Process(target=_work, args=(request.control_endpoint.url, request.worker_id), daemon=True).start()
+        multiprocessing.active_children()  # takes leave of those that have ended
         return beam_fn_api_pb2.StartWorkerResponse()
 
     def StopWorker(self, request: Any, context: Any) -> Any:  # noqa: N802
@@ -44,17 +46,21 @@ class WorkerPool(BeamFnExternalWorkerPoolServicer):
         del request, context
         return beam_fn_api_pb2.StopWorkerResponse()
 
-    def _forget_the_dead(self) -> None:
-        for endpoint, process in list(self._worker_processes.items()):
-            if process.poll() is not None:
-                del self._worker_processes[endpoint]
+
+def _work(control: str, worker_id: str) -> None:
+    from apache_beam.runners.worker.sdk_worker import SdkHarness
+
+    SdkHarness(control, worker_id=worker_id).run()
 
 
 def main() -> None:
     """Serves until it is told to stop."""
     parser = argparse.ArgumentParser(description="Starts Python workers for Beam's task managers on this machine.")
     parser.add_argument("--port", type=int, default=50000)
-    _, server = WorkerPool.start(use_process=True, port=parser.parse_args().port)
+    port = parser.parse_args().port
+    forkserver.set_forkserver_preload(_PRELOADED)
+    forkserver.ensure_running()
+    _, server = WorkerPool.start(use_process=True, port=port)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     with suppress(KeyboardInterrupt):

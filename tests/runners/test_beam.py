@@ -17,7 +17,7 @@ import yaml
 from pipeline.config import REFERENCE, PipelineConfig, load
 from pipeline.errors import ConfigError, JobError
 from pipeline.runners import beam, job_servers
-from tests.stand_ins.flink import free_ports
+from tests.stand_ins.programs import free_ports
 
 VERTEX = {
     "project": "my-project",
