@@ -114,6 +114,12 @@ def test_only_what_the_image_is_made_of_is_sent_to_the_builder(builder: ImageBui
     assert builder.files("context") == {file for file in files if (ROOT / file).exists()}
 
 
+def test_two_builds_are_the_same_to_the_bit(image: ImageBuilder) -> None:
+    again = f"{IMAGE}-again"
+    image.build(again, ROOT)
+    assert image.layers(again) == image.layers(IMAGE)
+
+
 def test_the_user_is_nobody_special(shell: Callable[[str], str]) -> None:
     assert shell("id -u; id -g; pwd; echo $HOME").split() == ["1000", "1000", "/home/longhaul", "/home/longhaul"]
     files = "find / -xdev \\( -path /proc -o -path /dev -o -path /sys \\) -prune -o -writable ! -type l -print"

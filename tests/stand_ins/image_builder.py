@@ -87,14 +87,19 @@ class ImageBuilder:
         self.build(name, place)
 
     def build(self, name: str, context: Path, dockerfile: Path | None = None) -> None:
-        """As `docker build --tag NAME --file DOCKERFILE CONTEXT` does."""
-        options = ["--isolation=chroot", "--network=host", "--pull=never", *self._mounts]
+        """As `docker build --no-cache --tag NAME --file DOCKERFILE CONTEXT` does, by a clock that stands still."""
+        options = ["--isolation=chroot", "--network=host", "--pull=never", "--timestamp=0", *self._mounts]
         self._call("build", *options, "--tag", name, "--file", str(dockerfile or context / "Dockerfile"), str(context))
 
     def files(self, image: str) -> set[str]:
         """All regular files of an image, relative to its root."""
         root = Path(self._call("mount", self._container(image)).strip())
         return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file() and not path.is_symlink()}
+
+    def layers(self, image: str) -> list[str]:
+        """Digests of an image's layers, uncompressed, from the base up."""
+        told = json.loads(self._call("inspect", "--type=image", image))
+        return list(told["OCIv1"]["rootfs"]["diff_ids"])
 
     def cannot_run(self, image: str) -> str:
         """Why nothing of an image can be run here, say in a container that may start no others; empty if it can."""
