@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-START_S = 180
+_START_S = 180
 """How long a program may take to answer, on a busy machine."""
 _ROOT = Path(__file__).parent.parent.parent
 _OPENED = {
@@ -69,7 +69,7 @@ class Programs:
             return [worker.pid for fork in forks for worker in fork.children()]
         return []
 
-    def wait_until(self, is_so: Callable[[], bool], timeout_s: float = START_S) -> None:
+    def wait_until(self, is_so: Callable[[], bool], timeout_s: float = _START_S) -> None:
         """Raises AssertionError, with the ends of the logs, when it takes too long."""
         until = time.monotonic() + timeout_s
         while not is_so():
