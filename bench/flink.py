@@ -17,7 +17,6 @@ import os
 import re
 import shutil
 import statistics
-import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -26,12 +25,12 @@ from typing import Any
 import yaml
 
 from bench import tables
-from bench.measure import ROOT, STEP_LINE, machine
+from bench.measure import ROOT, machine, measure
+from pipeline.runners.memory import status_bytes
 from tests.stand_ins.flink import FlinkCluster
 
 HOME = Path(os.environ.get("LONGHAUL_FLINK", "nowhere"))
-STEPS = {"TableExampleGen": "ingestion", "StatisticsGen": "statistics"}
-STAGES = {"ingestion": "WriteSplitShards", "statistics": "CountRowGroup"}
+ROWS = {"ingestion": "WriteSplitShards", "statistics": "CountRowGroup"}
 """The transform that handles rows; what comes before it hands out fragments."""
 PARTS = ("step_s", "job_s", "stage_s")
 WORKERS = (1, 2)
@@ -76,7 +75,7 @@ def _run(folder: Path, table: dict[str, Any], workers: int) -> dict[str, Any]:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     cores = [{core} for core in range(workers)]
-    with FlinkCluster(HOME, folder / "flink", task_managers=workers, slots=1, cores=cores) as cluster:
+    with FlinkCluster(HOME, folder / "flink", slots=1, cores=cores) as cluster:
         document = {
             "name": "flights",
             "workspace": str(folder / "workspace"),
@@ -88,16 +87,14 @@ def _run(folder: Path, table: dict[str, Any], workers: int) -> dict[str, Any]:
         }
         (folder / "flights.yaml").write_text(yaml.safe_dump(document))
         with _Memory(cluster) as memory:
-            seconds = _steps(folder / "flights.yaml", folder / "output.log")
+            command = [sys.executable, "-m", "pipeline.cli", "run", "--config", str(folder / "flights.yaml")]
+            measured = measure([*command, "--to", "StatisticsGen"], folder / "output.log")
         jobs = sorted(cluster.get("jobs/overview")["jobs"], key=lambda job: job["start-time"])
-        stages = {
-            step: _stage(cluster.get(f"jobs/{job['jid']}")["vertices"], STAGES[step])
-            for step, job in zip(seconds, jobs, strict=True)
-        }
+        told = {step: cluster.get(f"jobs/{job['jid']}") for step, job in zip(ROWS, jobs, strict=True)}
     return {
-        "step_s": seconds,
-        "job_s": {step: job["duration"] / 1000 for step, job in zip(seconds, jobs, strict=True)},
-        "stage_s": stages,
+        "step_s": {step: measured[step]["wall_s"] for step in ROWS},
+        "job_s": {step: job["duration"] / 1000 for step, job in told.items()},
+        "stage_s": {step: _stage(job["vertices"], ROWS[step]) for step, job in told.items()},
         "peak_mib": memory.peaks,
     }
 
@@ -107,21 +104,6 @@ def _stage(vertices: list[dict[str, Any]], transform: str) -> float:
     (done,) = (vertex["end-time"] for vertex in vertices if transform in vertex["name"])
     dealt_out = max(vertex["end-time"] for vertex in vertices if re.search(r"List\w+/Map\(decode\)", vertex["name"]))
     return float(done - dealt_out) / 1000
-
-
-def _steps(config: Path, log: Path) -> dict[str, float]:
-    """Seconds of ingestion and of statistics."""
-    seconds = {}
-    command = [sys.executable, "-m", "pipeline.cli", "run", "--config", str(config), "--to", "StatisticsGen"]
-    with log.open("w") as out:
-        done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=out, text=True)
-        out.write(done.stdout)
-    if done.returncode:
-        sys.exit(f"{' '.join(command)} ended with {done.returncode}:\n{log.read_text()[-3000:]}")
-    for line in done.stdout.splitlines():
-        if (match := STEP_LINE.match(line)) and match[1] in STEPS:
-            seconds[STEPS[match[1]]] = float(match[2])
-    return seconds
 
 
 class _Memory:
@@ -144,7 +126,7 @@ class _Memory:
         self._stop.set()
         self._watcher.join()
         for (kind, _), peak in sorted(self._seen.items(), key=lambda item: -item[1]):
-            self.peaks.setdefault(kind, []).append(peak)
+            self.peaks.setdefault(kind, []).append(peak >> 20)
 
     def _watch(self) -> None:
         while not self._stop.wait(_SAMPLE_S):
@@ -152,16 +134,8 @@ class _Memory:
             java = [process.pid for process in self._cluster.task_managers]
             for kind, pids in {"python": python, "task manager": java}.items():
                 for pid in pids:
-                    self._seen[kind, pid] = max(self._seen.get((kind, pid), 0), _high_water_mib(pid))
-
-
-def _high_water_mib(pid: int) -> int:
-    """Most that a process ever had resident; 0 when it is gone. See proc(5), VmHWM."""
-    try:
-        found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-    except OSError:
-        return 0
-    return int(found[1]) // 1024 if found else 0
+                    peak = status_bytes(Path("/proc", str(pid)), "VmHWM")
+                    self._seen[kind, pid] = max(self._seen.get((kind, pid), 0), peak)
 
 
 def _as_text(one: dict[str, Any]) -> str:

@@ -56,9 +56,9 @@ class MemoryMeter:
 
     def _read(self) -> None:
         """Raises the peaks of the steps at work to the highest since the last reading."""
-        own = _bytes(_PROC, "VmRSS")
+        own = status_bytes(_PROC, "VmRSS")
         if self._forgets:
-            own = max(own, _bytes(_PROC, "VmHWM"))
+            own = max(own, status_bytes(_PROC, "VmHWM"))
             _forget_peak()
         highest = own + _of_children()
         for step, peak in self._peaks.items():
@@ -74,8 +74,8 @@ def _forget_peak() -> bool:
     return True
 
 
-def _bytes(process: Path, field: str) -> int:
-    """A figure of a process; 0 if it has ended."""
+def status_bytes(process: Path, field: str) -> int:
+    """A figure of a process in /proc/PID/status, such as VmRSS or its peak VmHWM; 0 if it has ended."""
     with suppress(OSError):
         if found := re.search(rf"^{field}:\s+(\d+) kB", (process / "status").read_text(), re.MULTILINE):
             return int(found[1]) * 1024
@@ -88,4 +88,4 @@ def _of_children() -> int:
     for thread in threading.enumerate():
         with suppress(OSError):
             pids.update((_PROC / "task" / str(thread.native_id) / "children").read_text().split())
-    return sum(_bytes(Path("/proc", pid), "VmRSS") for pid in pids)
+    return sum(status_bytes(Path("/proc", pid), "VmRSS") for pid in pids)

@@ -24,7 +24,7 @@ def touch(megabytes: int) -> None:
 
 def held_now() -> int:
     """Also by what other tests of this process have started."""
-    return memory._bytes(Path("/proc/self"), "VmRSS") + memory._of_children()
+    return memory.status_bytes(Path("/proc/self"), "VmRSS") + memory._of_children()
 
 
 def test_each_step_has_the_peak_of_its_own_time() -> None:

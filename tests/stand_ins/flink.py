@@ -12,7 +12,7 @@ from typing import Any
 
 import requests
 
-from tests.stand_ins.programs import JAVA_OPENED, Programs, free_ports, is_open
+from tests.stand_ins.programs import JAVA_OPENED, Programs, free_ports
 
 _JOB_MANAGER = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
 _TASK_MANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
@@ -69,9 +69,8 @@ class FlinkCluster:
         self,
         home: Path,
         folder: Path,
-        task_managers: int = 2,
         slots: int = 2,
-        cores: Sequence[Collection[int]] | None = None,
+        cores: Sequence[Collection[int]] = ((), ()),
     ) -> None:
         """Nothing is started yet.
 
@@ -79,7 +78,7 @@ class FlinkCluster:
             home: what fetch_job_server.sh filled.
             folder: for settings, logs and temporary files.
             slots: parallel tasks that each task manager takes.
-            cores: those that each task manager is kept on; the pool is kept on all of them together. None for any.
+            cores: for each task manager those that it is kept on, any when empty; the pool is kept on all of them.
         """
         self._home, self._folder = home, folder
         self._ports = dict(zip(("rpc", "rest", "pool"), free_ports(3), strict=True))
@@ -89,7 +88,7 @@ class FlinkCluster:
             "job_server_jar": f"{home}/job-server/job-server.jar",
             "worker_pool": f"localhost:{self._ports['pool']}",
         }
-        self._slots, self._cores = slots, cores or [()] * task_managers
+        self._slots, self._cores = slots, cores
         self.programs = Programs(folder)
         self.task_managers: list[subprocess.Popen[bytes]] = []
 
@@ -99,7 +98,7 @@ class FlinkCluster:
         (self._folder / "conf" / "config.yaml").write_text(
             _SETTINGS.format(**self._ports, folder=self._folder, slots=self._slots)
         )
-        try:
+        with self.programs.all_or_none():
             self._java("job-manager", 256, _JOB_MANAGER)
             self.task_managers = [
                 self._java(f"task-manager-{number}", 384, _TASK_MANAGER, cores)
@@ -108,10 +107,6 @@ class FlinkCluster:
             all_cores = {core for cores in self._cores for core in cores}
             self.programs.start_worker_pool(self._ports["pool"], all_cores)
             self.programs.wait_until(lambda: self.slots() == len(self._cores) * self._slots)
-            self.programs.wait_until(lambda: is_open(self._ports["pool"]))
-        except BaseException:
-            self.programs.close()
-            raise
         return self
 
     def __exit__(self, *exc: object) -> None:

@@ -7,8 +7,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Collection
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -38,6 +38,15 @@ class Programs:
         self.folder = folder
         self._running = ExitStack()
 
+    @contextmanager
+    def all_or_none(self) -> Iterator[None]:
+        """What is started inside stays, unless there is an error."""
+        try:
+            yield
+        except BaseException:
+            self.close()
+            raise
+
     def close(self) -> None:
         """Ends all."""
         self._running.close()
@@ -58,9 +67,10 @@ class Programs:
         return process
 
     def start_worker_pool(self, port: int, cores: Collection[int] = ()) -> None:
-        """What starts Python workers."""
+        """What starts Python workers; it answers."""
         module = "pipeline.runners.worker_pool"
         self._pool = self.start("workers", sys.executable, "-m", module, f"--port={port}", cores=cores)
+        self.wait_until(lambda: is_open(port))
 
     def python_workers(self) -> list[int]:
         """The process numbers of those that the pool has now: it has a process fork them."""

@@ -50,7 +50,7 @@ class SparkCluster:
     def __enter__(self) -> SparkCluster:
         (self._folder / "home").mkdir(parents=True)
         (self._folder / "home" / "jars").symlink_to(self._home / "job-server")  # as Spark's workers look for it
-        try:
+        with self.programs.all_or_none():
             page = ["--host", "localhost", "--port", str(self._port), "--webui-port", str(self._page)]
             self._java("master", _MASTER, *page)
             self.programs.wait_until(lambda: is_open(self._page))
@@ -60,10 +60,6 @@ class SparkCluster:
                 self.workers.append(self._java(f"worker-{number}", _WORKER, *place))
             self.programs.start_worker_pool(self._pool)
             self.programs.wait_until(lambda: self.told()["aliveworkers"] == _WORKERS)
-            self.programs.wait_until(lambda: is_open(self._pool))
-        except BaseException:
-            self.programs.close()
-            raise
         return self
 
     def __exit__(self, *exc: object) -> None:
