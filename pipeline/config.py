@@ -9,33 +9,31 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
 
 import yaml
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from pipeline.errors import ConfigError
-from pipeline.sections import (
-    BeamSettings,
-    Card,
-    Data,
-    Evaluation,
-    Features,
-    InfraCheck,
-    Metadata,
-    Name,
-    Notify,
-    Observe,
-    Push,
-    RunSettings,
-    Schema,
-    Section,
-    Split,
-    Trainer,
-    Tuner,
-    Vertex,
-    has_test_split,
-)
+from pipeline.sections.base import Section
+from pipeline.sections.beam import BeamSettings
+from pipeline.sections.card import Card
+from pipeline.sections.data import Data
+from pipeline.sections.evaluation import Evaluation
+from pipeline.sections.features import Features
+from pipeline.sections.infra_check import InfraCheck
+from pipeline.sections.metadata import Metadata
+from pipeline.sections.notify import Notify
+from pipeline.sections.observe import Observe
+from pipeline.sections.push import Push
+from pipeline.sections.run import RunSettings
+from pipeline.sections.schema import Schema
+from pipeline.sections.split import Split, has_test_split
+from pipeline.sections.trainer import Trainer
+from pipeline.sections.tuner import Tuner
+from pipeline.sections.vertex import Vertex
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,127}$")]  # what Vertex AI accepts as a pipeline name
 
 _MAY_HOLD_SECRETS = ("metadata.url", "observe.openlineage_url", "notify.webhook", "notify.webhook_env")
 

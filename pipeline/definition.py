@@ -48,7 +48,7 @@ from pipeline.provenance import (
     code_digest,
 )
 from pipeline.runners import beam
-from pipeline.sections import AFTER_FITTING
+from pipeline.sections.trainer import AFTER_FITTING
 
 DATA_ROOT, PUSH_TO = "data_root", "push_to"
 """Runtime parameters of a job on Vertex AI: where the table lies, and where models are pushed to."""

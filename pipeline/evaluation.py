@@ -11,7 +11,7 @@ from tensorflow_model_analysis.proto import config_pb2  # tfma.EvalConfig and th
 
 from pipeline.config import PipelineConfig
 from pipeline.data.schema_types import feature_table
-from pipeline.sections import Bounds, Evaluation, slice_rule
+from pipeline.sections.evaluation import Bounds, Evaluation, slice_rule
 
 LABEL = "label_xf"  # trainer.preprocessing.LABEL, which would import TensorFlow Transform here
 PREDICTION = "prediction"

@@ -23,7 +23,8 @@ from pipeline.guard.policy import read_policy
 from pipeline.lineage.runs import Step, StepState
 from pipeline.runners.quiet import output_to
 from pipeline.screen import Screen
-from pipeline.sections import Push, Vertex
+from pipeline.sections.push import Push
+from pipeline.sections.vertex import Vertex
 from pipeline.terminal import console_for
 
 _LOOKS = {

@@ -15,7 +15,7 @@ from pipeline.guard.policy import read_policy
 from pipeline.guard.rows import Source, with_rows
 from pipeline.lineage.runs import Run
 from pipeline.runners.quiet import output_to
-from pipeline.sections import TimeSplit
+from pipeline.sections.split import TimeSplit
 
 
 def recheck(config: PipelineConfig, run: Run, schema: schema_pb2.Schema) -> Verdict:

@@ -19,7 +19,7 @@ from pipeline.infra.verdict import InfraVerdict
 from pipeline.lineage.runs import Run, find_run
 from pipeline.lineage.store import open_existing_store
 from pipeline.notify import News, notify
-from pipeline.sections import Ending
+from pipeline.sections.notify import Ending
 
 
 @dataclass

@@ -16,7 +16,7 @@ from pipeline.config import PipelineConfig
 from pipeline.guard.findings import Verdict
 from pipeline.infra.verdict import InfraVerdict
 from pipeline.lineage.runs import Run, StepState
-from pipeline.sections import Threshold
+from pipeline.sections.evaluation import Threshold
 from pipeline.served import newest_manifest, read_manifest
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import yaml
 
 from pipeline.config import METRICS, REFERENCE, PipelineConfig, load
 from pipeline.errors import ConfigError
-from pipeline.sections import HashSplit, TimeSplit, has_test_split
+from pipeline.sections.split import HashSplit, TimeSplit, has_test_split
 
 SMALLEST = """
 name: cats

@@ -19,7 +19,7 @@ from pipeline.evaluation import (
     eval_config,
     without_slices_that_cannot_be_judged,
 )
-from pipeline.sections import slice_rule
+from pipeline.sections.evaluation import slice_rule
 from trainer import preprocessing, signatures
 
 CLASSES = {"binary": [], "multiclass": ["a", "b", "c"], "regression": []}

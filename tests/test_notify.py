@@ -16,7 +16,8 @@ from pydantic import ValidationError
 from pipeline.config import load
 from pipeline.errors import ConfigError
 from pipeline.notify import News, notify
-from pipeline.sections import Notify, Observe
+from pipeline.sections.notify import Notify
+from pipeline.sections.observe import Observe
 from tests.lineage.story import settings
 from tests.receiver import Receiver, listening
 

@@ -10,7 +10,8 @@ import yaml
 
 from pipeline.config import REFERENCE, load
 from pipeline.errors import ConfigError
-from pipeline.sections import NOT_TUNED, Range, Trainer, Tuner
+from pipeline.sections.trainer import NOT_TUNED, Trainer
+from pipeline.sections.tuner import Range, Tuner
 
 
 def write(folder: Path, tuner: dict[str, Any]) -> Path:

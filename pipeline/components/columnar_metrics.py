@@ -27,7 +27,7 @@ from pipeline.components import metric_accumulators
 from pipeline.components.row_sample import KeepSample, digests, sample_of
 from pipeline.components.tallies import BLOCKS, Tally, rows_of
 from pipeline.evaluation import NEEDS_BOTH_CLASSES, without_slices_that_cannot_be_judged
-from pipeline.sections import Evaluation
+from pipeline.sections.evaluation import Evaluation
 
 Array = npt.NDArray[Any]
 SliceKey = tuple[tuple[str, Any], ...]

@@ -24,7 +24,8 @@ from pipeline.errors import DataError
 from pipeline.guard.judge import Evidence, judge
 from pipeline.guard.policy import Policy
 from pipeline.guard.rows import Source, with_rows
-from pipeline.sections import Data, Split
+from pipeline.sections.data import Data
+from pipeline.sections.split import Split
 
 VERDICT_FILE = "verdict.json"
 BLESSED = "blessed"

@@ -27,7 +27,7 @@ from pipeline.components.whole_model import check_whole
 from pipeline.config import METRICS
 from pipeline.data import parquet_tfxio
 from pipeline.evaluation import COUNT, LOWER_IS_BETTER
-from pipeline.sections import Evaluation
+from pipeline.sections.evaluation import Evaluation
 from trainer.witness import MOST_ROWS, write_scored_rows
 
 parquet_tfxio.install()

@@ -30,7 +30,8 @@ from pipeline.data.split_shards import WriteSplitShards, write_json
 from pipeline.data.training_columns import check_training_columns
 from pipeline.errors import DataError
 from pipeline.lineage.source_files import FILES, to_property
-from pipeline.sections import Data, Split
+from pipeline.sections.data import Data
+from pipeline.sections.split import Split
 
 SUMMARY_FILE = "ingestion.json"
 """In the Examples artifact: rows per split, labels, files and spans read; of a table with spans the shards' digests."""

@@ -26,7 +26,7 @@ from pipeline.components.row_sample import RowSample
 from pipeline.components.tallies import metric_values, rows_of
 from pipeline.config import METRICS
 from pipeline.evaluation import LOWER_IS_BETTER, PREDICTION
-from pipeline.sections import Evaluation
+from pipeline.sections.evaluation import Evaluation
 from trainer.features import FeatureTable, Storage
 
 Array = npt.NDArray[Any]

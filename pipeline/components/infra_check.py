@@ -16,7 +16,7 @@ from pipeline.components.champion import CHECKED
 from pipeline.components.evaluator import SCORED_ROWS_FILE as EVALUATED_ROWS_FILE
 from pipeline.infra.check import ScoredRows, check
 from pipeline.infra.verdict import INFRA_FILE, InfraVerdict
-from pipeline.sections import InfraCheck as Settings
+from pipeline.sections.infra_check import InfraCheck as Settings
 from trainer.features import FeatureTable
 from trainer.witness import EXPORTED_FILE, SCORED_ROWS_FILE, read_scored_rows
 

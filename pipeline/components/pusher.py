@@ -18,7 +18,7 @@ from pipeline.components.example_gen import SUMMARY_FILE
 from pipeline.components.whole_model import MODEL_DIGEST
 from pipeline.infra.verdict import INFRA_FILE, InfraVerdict
 from pipeline.push.publish import now, publish, publish_to_bucket, pusher, withdrawn_now
-from pipeline.sections import Push
+from pipeline.sections.push import Push
 from pipeline.served import Manifest, inputs_of
 from trainer.features import FeatureTable
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import DataError
-from pipeline.sections import Data
+from pipeline.sections.data import Data
 
 MAX_LISTED = 1000
 """Distinct label values that are counted one by one."""

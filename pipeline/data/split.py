@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.errors import DataError
-from pipeline.sections import GroupSplit, HashSplit, TimeSplit, has_test_split, unix_seconds
+from pipeline.sections.split import GroupSplit, HashSplit, TimeSplit, has_test_split, unix_seconds
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 """2^64 divided by the golden ratio: the increment of SplitMix64 (Steele, Lea, Flood 2014)."""

@@ -19,7 +19,8 @@ from pipeline.data.labels import LabelTally
 from pipeline.data.shards import ROW_GROUP_ROWS, ParquetShard, Shard, TFExampleShard, digest_of, shard_name
 from pipeline.data.split import assign
 from pipeline.errors import DataError
-from pipeline.sections import Data, Split
+from pipeline.sections.data import Data
+from pipeline.sections.split import Split
 
 
 class WriteSplitShards:

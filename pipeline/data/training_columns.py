@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pipeline.data.columns import ColumnType
 from pipeline.data.convert import nearest
 from pipeline.errors import DataError
-from pipeline.sections import Data, Split
+from pipeline.sections.data import Data
+from pipeline.sections.split import Split
 
 
 def check_training_columns(columns: Mapping[str, ColumnType], path: str, data: Data, split: Split) -> None:

@@ -16,7 +16,7 @@ from pipeline.data.convert import shorten
 from pipeline.data.split import assign, split_names
 from pipeline.errors import DataError
 from pipeline.guard.findings import Finding, OffendingRow, Verdict
-from pipeline.sections import GroupSplit, HashSplit, TimeSplit
+from pipeline.sections.split import GroupSplit, HashSplit, TimeSplit
 
 _BATCH_ROWS = 65_536
 

@@ -21,7 +21,7 @@ import tensorflow as tf
 
 from pipeline.infra import probe
 from pipeline.infra.verdict import InfraVerdict
-from pipeline.sections import InfraCheck
+from pipeline.sections.infra_check import InfraCheck
 from trainer.digests import file_digests
 
 _SECONDS = {"1": 1.0, "32": 0.4, "1024": 0.4}

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from pipeline.durable import flush_file, flush_to_disk
 from pipeline.errors import WorkspaceError
-from pipeline.sections import Push
+from pipeline.sections.push import Push
 from pipeline.served import Manifest, newest_manifest, versions
 from trainer.digests import MANIFEST, file_digests
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipeline.errors import ConfigError
 from pipeline.push.gcs import cloud_errors
-from pipeline.sections import VertexModel
+from pipeline.sections.push import VertexModel
 from pipeline.served import Manifest
 
 

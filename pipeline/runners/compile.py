@@ -21,7 +21,7 @@ from pipeline.definition import DATA_ROOT, PUSH_TO, create_pipeline
 from pipeline.errors import ConfigError
 from pipeline.runners import beam, container
 from pipeline.runners.job_servers import check_options
-from pipeline.sections import Vertex, VertexStep
+from pipeline.sections.vertex import Vertex, VertexStep
 
 _MOST_ARGUMENT_BYTES = 120_000
 """Linux's MAX_ARG_STRLEN is 131,072; artifacts are told besides."""

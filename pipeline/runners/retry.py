@@ -11,7 +11,7 @@ from ml_metadata import errors as mlmd_errors
 
 from pipeline.errors import ConfigError, DataError, DiskFullError
 from pipeline.runners.workspace import causes
-from pipeline.sections import RunSettings
+from pipeline.sections.run import RunSettings
 
 _ERRNOS = {
     *(errno.EAGAIN, errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH),

@@ -24,7 +24,7 @@ from google.protobuf import json_format
 from requests.exceptions import RequestException
 
 from pipeline.errors import JobError
-from pipeline.sections import Vertex
+from pipeline.sections.vertex import Vertex
 
 _TIMEOUT_S = 30
 _BUCKET_TIMEOUT_S = 3

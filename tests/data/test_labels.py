@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.data.labels import LabelTally, check_label
 from pipeline.errors import DataError
-from pipeline.sections import Data
+from pipeline.sections.data import Data
 
 
 def data(task: str, classes: list[str] | None = None) -> Data:

@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.data.split import assign, split_names
 from pipeline.errors import DataError
-from pipeline.sections import GroupSplit, HashSplit, TimeSplit
+from pipeline.sections.split import GroupSplit, HashSplit, TimeSplit
 
 ROWS = pa.record_batch(
     {

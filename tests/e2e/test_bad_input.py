@@ -21,7 +21,7 @@ from pipeline.config import load
 from pipeline.lineage.runs import Run, StepState, find_run, list_runs
 from pipeline.lineage.store import open_store
 from pipeline.push.publish import publish
-from pipeline.sections import Push
+from pipeline.sections.push import Push
 from tests.faults.place import SCHEMA
 from tests.push.models import a_manifest, a_model
 

@@ -17,7 +17,7 @@ from pipeline.data.split import assign
 from pipeline.guard.findings import Finding, Verdict
 from pipeline.guard.row_checks import DuplicateRows
 from pipeline.guard.rows import Source, with_rows
-from pipeline.sections import GroupSplit, HashSplit, TimeSplit
+from pipeline.sections.split import GroupSplit, HashSplit, TimeSplit
 from tests.guard.conftest import batch
 
 COLUMNS = {"day": ColumnType.TIMESTAMP, "size": ColumnType.INT, "label": ColumnType.STRING}

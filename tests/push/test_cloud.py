@@ -12,7 +12,7 @@ import pytest
 from pipeline.errors import ConfigError, WorkspaceError
 from pipeline.push import gcs
 from pipeline.push.publish import publish, publish_to_bucket, withdrawn_now
-from pipeline.sections import Push
+from pipeline.sections.push import Push
 from pipeline.served import versions
 from tests.push.fake_cloud import FakeCloud, serving
 from tests.push.models import a_manifest, a_model

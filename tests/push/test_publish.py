@@ -15,7 +15,7 @@ import pytest
 
 from pipeline.errors import WorkspaceError
 from pipeline.push.publish import publish
-from pipeline.sections import Push
+from pipeline.sections.push import Push
 from pipeline.served import newest, read_manifest, versions
 from tests.push.models import a_manifest, a_model
 from trainer.digests import MANIFEST, file_digests
@@ -64,7 +64,7 @@ PUSH_FOREVER = """
 import sys
 from pathlib import Path
 from pipeline.push.publish import publish
-from pipeline.sections import Push
+from pipeline.sections.push import Push
 from pipeline.served import read_manifest
 model, base = Path(sys.argv[1]), Path(sys.argv[2])
 manifest = read_manifest(model)

@@ -19,7 +19,7 @@ from pipeline.lineage.pushes import ROLLBACK_TYPE
 from pipeline.lineage.store import open_store
 from pipeline.push.publish import publish, withdrawn_now
 from pipeline.rollback import list_versions, roll_back
-from pipeline.sections import Push
+from pipeline.sections.push import Push
 from pipeline.served import is_settled, newest_manifest, pushed_as, read_manifest
 from tests.push.models import a_manifest, a_model
 

@@ -10,7 +10,7 @@ from ml_metadata import errors as mlmd_errors
 
 from pipeline.errors import ConfigError, DataError, WorkspaceError
 from pipeline.runners.retry import is_transient, waits
-from pipeline.sections import RunSettings
+from pipeline.sections.run import RunSettings
 
 
 def caused(error: Exception, cause: Exception) -> Exception:

@@ -21,7 +21,7 @@ from tensorflow_transform.beam.tft_beam_io import beam_metadata_io, transform_fn
 from tensorflow_transform.tf_metadata import dataset_metadata
 
 from pipeline.data.parquet_tfxio import RowGroupTFXIO
-from pipeline.sections import Trainer
+from pipeline.sections.trainer import Trainer
 from trainer.features import derive
 from trainer.preprocessing import preprocessing_fn
 

@@ -1,0 +1,114 @@
+"""Settings of `evaluation`: what is measured, and what blocks a push."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import permutations
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from pipeline.sections.base import Section, Share
+from pipeline.sections.split import SplitName
+
+
+class Bounds(Section):
+    """What one metric must be: absolute, and against the last blessed model (the champion)."""
+
+    at_least: float | None = None
+    at_most: float | None = None
+    may_lose: Annotated[float, Field(ge=0)] | None = None
+    """How much worse than the champion it may be."""
+
+    @property
+    def is_empty(self) -> bool:
+        return self.at_least is None and self.at_most is None and self.may_lose is None
+
+
+class SliceThreshold(Bounds):
+    """Bounds on one metric in slices."""
+
+    min_rows: Annotated[int, Field(ge=0)] | None = None
+    """A slice with fewer rows is not judged; `evaluation.min_rows` when absent."""
+
+    @model_validator(mode="after")
+    def _some_bound(self) -> SliceThreshold:
+        if self.is_empty:
+            raise ValueError("a threshold needs at_least, at_most or may_lose")
+        return self
+
+
+class Threshold(Bounds):
+    """Bounds on one metric over all rows, and in slices."""
+
+    slices: dict[str, SliceThreshold] = {}
+    """By slice: `carrier` (each value), `carrier=OO` (that one), `carrier, origin`, `carrier=UA, origin=EWR`."""
+
+    @model_validator(mode="after")
+    def _some_bound(self) -> Threshold:
+        if self.is_empty and not self.slices:
+            raise ValueError("a threshold needs at_least, at_most, may_lose or slices")
+        return self
+
+
+class Explain(Section):
+    """How much work goes into saying what the model looks at; 0 switches a part off."""
+
+    permutation_rows: Annotated[int, Field(ge=0, le=1_000_000)] = 4_000
+    """Rows of the evaluated splits on which features are permuted."""
+    repeats: Annotated[int, Field(ge=0, le=100)] = 3
+    """Permutations of each feature."""
+    rows: Annotated[int, Field(ge=0, le=100)] = 6
+    """Single rows whose predictions are taken apart: those that are most wrong, and ordinary ones."""
+
+
+class Evaluation(Section):
+    """What is measured, on which slices, and what blocks a push."""
+
+    splits: tuple[SplitName, ...] = ("eval",)
+    slices: tuple[tuple[str, ...], ...] = ()
+    """Columns to slice by, singly or crossed: `[[carrier], [carrier, origin]]`. Overall is always there."""
+    thresholds: Annotated[dict[str, Threshold], Field(min_length=1)]
+    gaps: dict[str, dict[str, Annotated[float, Field(ge=0)]]] = {}
+    """By metric and slicing columns, how far the slices' values may lie apart: `auc: {origin: 0.05}`."""
+    min_rows: Annotated[int, Field(ge=0)] = 100
+    """A slice with fewer rows is shown, but neither judged by a threshold nor counted in a gap."""
+    confidence: Share = 0.95
+    """Of the intervals beside the metrics."""
+    explain: Explain = Explain()
+
+    @model_validator(mode="after")
+    def _rules_name_slices(self) -> Evaluation:
+        for metric, threshold in self.thresholds.items():
+            for text in threshold.slices:
+                if slice_rule(text, self.slices) is None:
+                    raise ValueError(f"thresholds.{metric}.slices: {_unknown_slice(text)}")
+        for metric, columns in self.gaps.items():
+            for text in columns:
+                found = slice_rule(text, self.slices)
+                if found is None or found[1] is not None:
+                    raise ValueError(f"gaps.{metric}: {_unknown_slice(text)}")
+        return self
+
+
+def slice_rule(text: str, slices: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], tuple[str, ...] | None] | None:
+    """The slices that a rule is about: columns in alphabetical order, and their values; None for values: each slice.
+
+    Args:
+        text: `carrier`, `carrier, origin`, `carrier=OO`, `carrier=UA, origin=EWR`; columns in any order.
+        slices: `evaluation.slices`. None comes back if the rule's columns are not among them.
+    """
+    for columns in sorted(slices, key=len, reverse=True):  # a comma may also stand in a value
+        for order in permutations(columns):
+            if text == ", ".join(order):
+                return tuple(sorted(columns)), None
+            if found := re.fullmatch(", ".join(f"{re.escape(column)}=(.*)" for column in order), text, re.DOTALL):
+                values = dict(zip(order, found.groups(), strict=True))
+                return tuple(sorted(columns)), tuple(values[column] for column in sorted(columns))
+    return None
+
+
+def _unknown_slice(text: str) -> str:
+    columns = [part.partition("=")[0] for part in text.split(", ")]
+    return f"{text!r} is not measured; add [{', '.join(columns)}] to evaluation.slices"

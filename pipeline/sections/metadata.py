@@ -1,0 +1,29 @@
+"""Settings of `metadata`: where ML Metadata keeps its records."""
+
+from __future__ import annotations
+
+import re
+
+from pydantic import field_validator
+
+from pipeline.sections.base import Section
+
+
+class Metadata(Section):
+    """Where ML Metadata keeps its records."""
+
+    url: str | None = None
+    """`postgresql://user@host:port/database` or `mysql://…`; SQLite in the workspace when absent."""
+    password_env: str = "LONGHAUL_METADATA_PASSWORD"
+    """The environment variable that holds the password; a password never stands in a file."""
+
+    @field_validator("url")
+    @classmethod
+    def _known_and_without_password(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        if not re.match(r"^(postgresql|mysql)://[^/@]+@[^/]+/\w+$", value):
+            raise ValueError("must look like postgresql://user@host:port/database or mysql://user@host:port/database")
+        if ":" in value.split("//")[1].split("@")[0]:
+            raise ValueError("must not hold a password; put it in the environment variable that password_env names")
+        return value

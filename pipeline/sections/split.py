@@ -1,0 +1,70 @@
+"""Settings of `split`: which rows train, which evaluate, which are held out."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from pipeline.sections.base import Section
+
+SplitName = Literal["train", "eval", "test"]
+
+
+def unix_seconds(text: str) -> int:
+    """An ISO 8601 date or date-time; without a zone it is UTC."""
+    moment = datetime.fromisoformat(text)
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+
+
+class TimeSplit(Section):
+    """Rows before `eval_from` train; rows from `test_from` on, if given, are held out."""
+
+    by: Literal["time"]
+    column: str
+    eval_from: str
+    test_from: str | None = None
+
+    @field_validator("eval_from", "test_from", mode="before")
+    @classmethod
+    def _iso_date(cls, value: Any) -> Any:
+        """YAML reads 2013-11-01 as a date; keep the text and check it."""
+        return None if value is None else datetime.fromisoformat(str(value)).isoformat()
+
+    @model_validator(mode="after")
+    def _in_order(self) -> TimeSplit:
+        if self.test_from is not None and unix_seconds(self.test_from) <= unix_seconds(self.eval_from):
+            raise ValueError(f"test_from ({self.test_from}) must be later than eval_from ({self.eval_from})")
+        return self
+
+
+class Weights(Section):
+    """Relative sizes of the splits; a test weight of 0 means no held-out split."""
+
+    train: Annotated[float, Field(gt=0)] = 8
+    eval: Annotated[float, Field(gt=0)] = 2
+    test: Annotated[float, Field(ge=0)] = 0
+
+
+class HashSplit(Section):
+    """By a hash of the whole row, so that equal rows never part."""
+
+    by: Literal["hash"]
+    weights: Weights = Weights()
+
+
+class GroupSplit(Section):
+    """By a hash of one column, so that a group (a customer, a day) is never in two splits."""
+
+    by: Literal["group"]
+    column: str
+    weights: Weights = Weights()
+
+
+Split = Annotated[TimeSplit | HashSplit | GroupSplit, Field(discriminator="by")]
+
+
+def has_test_split(split: TimeSplit | HashSplit | GroupSplit) -> bool:
+    """Whether the split sets rows aside that training and its early stopping never see."""
+    return split.test_from is not None if isinstance(split, TimeSplit) else split.weights.test > 0
