@@ -43,7 +43,7 @@ def gc(
 
 
 PinArgument = Annotated[
-    str, typer.Argument(metavar="RUN|VERSION", help="A run's id, or the number of a pushed version.")
+    str, typer.Argument(metavar="RUN|VERSION", help="A run (its id, 'latest' …), or the number of a pushed version.")
 ]
 
 

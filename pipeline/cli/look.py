@@ -98,8 +98,8 @@ def lineage(
         str,
         typer.Argument(
             metavar="X",
-            help="A run's id or 'latest', 'served', model:VERSION, artifact:ID, step:ID, schema:VERSION, "
-            "or the path of a data file, an artifact or a served version.",
+            help="A run (its id, 'latest', 'previous', 'latest~N'), 'served', model:VERSION, artifact:ID, step:ID, "
+            "schema:VERSION, or the path of a data file, an artifact or a served version.",
         ),
     ] = "latest",
     up: Annotated[bool, typer.Option("--up", help="Only what made it, and how to make it again.")] = False,
@@ -133,9 +133,7 @@ def lineage(
 
 @app.command(rich_help_panel=LOOK, epilog="Examples: [bold]longhaul diff[/] · [bold]longhaul diff latest~2 latest[/]")
 def diff(
-    before: Annotated[
-        str, typer.Argument(metavar="RUN", help="A run's id, 'latest', 'previous' or 'latest~N'.")
-    ] = "previous",
+    before: RunArgument = "previous",
     after: Annotated[str, typer.Argument(metavar="RUN", help="The run to compare with it.")] = "latest",
     config: ConfigOption = None,
     workspace: WorkspaceOption = None,

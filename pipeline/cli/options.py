@@ -33,7 +33,7 @@ BeamOption = Annotated[
     typer.Option("--beam", help="Which Beam runner does the data work; wins over the file.", show_default=False),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
-RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or 'latest'.")]
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, 'latest', 'previous' or 'latest~N'.")]
 TableArgument = Annotated[
     str,
     typer.Argument(help="CSV, Parquet or TFRecord: a file, a folder or a glob; or bigquery://PROJECT.DATASET.TABLE."),

@@ -25,7 +25,7 @@ from ml_metadata.proto import metadata_store_pb2
 from pipeline.config import PipelineConfig
 from pipeline.errors import WorkspaceError
 from pipeline.lineage.pins import PINNED
-from pipeline.lineage.runs import NODE, RUN_CONTEXT, list_runs
+from pipeline.lineage.runs import NODE, RUN_CONTEXT, list_runs, run_of
 
 COLLECTION_TYPE = "longhaul.GarbageCollection"
 """Type of the execution whose inputs are what it removed."""
@@ -184,8 +184,7 @@ class _Graph:
     def _run_id(self, execution: Any) -> str:
         if "run_id" in execution.custom_properties:
             return str(execution.custom_properties["run_id"].string_value)
-        contexts = self._store.get_contexts_by_execution(execution.id)  # what a partial run takes from an earlier one
-        return next((str(context.name) for context in contexts if context.type == RUN_CONTEXT), "")
+        return run_of(self._store, execution.id)  # what a partial run takes from an earlier one
 
     def check_in_place(self) -> None:
         """Refuses a workspace that was moved or copied."""

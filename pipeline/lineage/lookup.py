@@ -15,9 +15,9 @@ from pipeline.config import PipelineConfig
 from pipeline.errors import PipelineError
 from pipeline.lineage.ancestry import FileRead, Served, list_files, pushed_models, serving_folder
 from pipeline.lineage.graph import ArtifactRecord, StepRecord, artifact_record
-from pipeline.lineage.runs import Run
+from pipeline.lineage.runs import Run, named_run, run_of
 from pipeline.lineage.schema_versions import SchemaVersion, list_versions
-from pipeline.lineage.tracing import run_graph
+from pipeline.lineage.tracing import run_graph, step_graph
 
 _SCHEMA_STEP = "pipeline.components.curated_schema.CuratedSchema"
 _FORMS = "name a run, `served`, `model:VERSION`, `artifact:ID`, `step:ID`, `schema:VERSION`, or the path of a file"
@@ -88,11 +88,16 @@ class Lookup:
             raise PipelineError(
                 f"no version of {self._config.name!r} is served", "`longhaul run` pushes a model that is blessed"
             )
-        return self._version(str(max(self._served.versions)))
+        newest = self._served.newest
+        if found := self._version(newest):
+            return found
+        raise PipelineError(
+            f"version {newest} is served, and no run on record pushed it",
+            "`longhaul versions` says what its manifest tells of it",
+        )
 
     def _run(self, text: str) -> Subject | None:
-        if text == "latest" and self._runs:
-            text = next(iter(self._runs))
+        text = named_run(self._store, self._config.name, text)
         if text not in self._runs:
             return None
         graph = run_graph(self._store, [text])
@@ -122,17 +127,15 @@ class Lookup:
     def _step(self, text: str) -> Subject | None:
         if not (text.isascii() and text.isdigit()):
             return None
-        found = self._store.get_executions_by_id([int(text)])
-        if not found:
-            return None
-        run_id = found[0].custom_properties["run_id"].string_value
-        graph = run_graph(self._store, [run_id])
+        graph = step_graph(self._store, int(text))
         step: StepRecord | None = graph.steps.get(int(text))
         if step is None:
             return None
+        run_id = run_of(self._store, step.id)
         made = tuple(link.artifact for link in graph.outputs.get(step.id, ()))
         read = tuple(link.artifact for link in graph.inputs.get(step.id, ()))
-        return Subject("step", f"step {step.id}, {step.node} of run {run_id}: {step.state}", made or read, made, run_id)
+        of = f" of run {run_id}" if run_id else ""
+        return Subject("step", f"step {step.id}, {step.node}{of}: {step.state}", made or read, made, run_id)
 
     def _schema(self, text: str) -> Subject | None:
         version = next((v for v in list_versions(self._store, self._config.name) if str(v.number) == text), None)
@@ -185,7 +188,10 @@ class Lookup:
         return f"did you mean {' or '.join(near)}?" if near else f"{_FORMS}; `longhaul runs` lists the runs"
 
     def _known(self) -> Iterator[Any]:
-        yield from ("served", "latest", *self._runs)
+        if self._served.versions:
+            yield "served"
+        own = sum(not run.imported for run in self._runs.values())
+        yield from (*(("latest",) if own else ()), *(("previous",) if own > 1 else ()), *self._runs)
         yield from (f"schema:{version.number}" for version in list_versions(self._store, self._config.name))
         for pushed in pushed_models(self._store):
             if version := pushed.properties.get("pushed_version"):

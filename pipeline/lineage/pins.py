@@ -27,7 +27,7 @@ def unpin(store: MetadataStore, pipeline: str, what: str) -> str:
     """Takes a pin away again; the same errors.
 
     Raises:
-        PipelineError: there is no such thing.
+        PipelineError: there is no such thing, or it is not pinned.
     """
     return _mark(store, pipeline, what, None)
 
@@ -35,6 +35,8 @@ def unpin(store: MetadataStore, pipeline: str, what: str) -> str:
 def _mark(store: MetadataStore, pipeline: str, what: str, since: str | None) -> str:
     if what.isdigit():
         found = _pushed(store, pipeline, what)
+        if since is None and not any(PINNED in artifact.custom_properties for artifact in found):
+            raise _not_pinned(f"version {what}")
         for artifact in found:
             _set(artifact, since)
         store.put_artifacts(found)
@@ -43,6 +45,8 @@ def _mark(store: MetadataStore, pipeline: str, what: str, since: str | None) -> 
     if run.status == "running":
         raise PipelineError(f"run {run.run_id} is still at work", "pin it when it has ended")
     context = store.get_context_by_type_and_name(RUN_CONTEXT, run.run_id)
+    if since is None and PINNED not in context.custom_properties:
+        raise _not_pinned(f"run {run.run_id}")
     _set(context, since)
     store.put_contexts([context])
     return f"run {run.run_id}"
@@ -63,6 +67,10 @@ def _pushed(store: MetadataStore, pipeline: str, version: str) -> list[Any]:
             f"it pushed {', '.join(known[-5:])}" if known else "`longhaul runs` lists runs, which can be pinned too",
         )
     return found
+
+
+def _not_pinned(what: str) -> PipelineError:
+    return PipelineError(f"{what} is not pinned", "`longhaul runs --filter pinned=yes` lists the runs that are")
 
 
 def _set(message: Any, since: str | None) -> None:

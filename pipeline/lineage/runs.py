@@ -14,6 +14,7 @@ from typing import Any
 
 from google.protobuf import json_format
 from ml_metadata import MetadataStore
+from ml_metadata import errors as mlmd_errors
 from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.errors import PipelineError
@@ -207,21 +208,12 @@ class RunsById(Mapping[str, Run]):
 
 
 def find_run(store: MetadataStore, pipeline: str, run_id: str) -> Run:
-    """One run whole; 'latest' is the newest, 'latest~1' or 'previous' the one before, and so on.
+    """One run whole, by its id or in the words of `named_run`.
 
     Raises:
         PipelineError: there is no such run.
     """
-    if backwards := re.fullmatch(r"latest(?:~(\d{1,9}))?|previous", run_id):
-        newest = list_runs(store, pipeline)
-        if not newest:
-            raise PipelineError(f"pipeline {pipeline!r} has no runs yet", "`longhaul run` makes one")
-        steps = 1 if run_id == "previous" else int(backwards[1] or 0)
-        if steps >= len(newest):
-            raise PipelineError(
-                f"there is no run {run_id!r}: pipeline {pipeline!r} has {len(newest)}", "`longhaul runs` lists them"
-            )
-        run_id = newest[steps].run_id
+    run_id = named_run(store, pipeline, run_id)
     if run := _read_run(store, run_id):
         return run
     known = [run.run_id for run in list_runs(store, pipeline, with_imported=True)]
@@ -229,6 +221,32 @@ def find_run(store: MetadataStore, pipeline: str, run_id: str) -> Run:
     raise PipelineError(
         f"there is no run {run_id!r}", f"did you mean {near[0]}?" if near else "`longhaul runs` lists them"
     )
+
+
+def named_run(store: MetadataStore, pipeline: str, name: str) -> str:
+    """The id of the run that a person names: 'latest' is the newest, 'latest~1' or 'previous' the one before.
+
+    Imported runs do not count here; they are named by their ids. Any other name is returned as it is.
+
+    Raises:
+        PipelineError: the pipeline has not had so many runs.
+    """
+    backwards = re.fullmatch(r"latest(?:~(\d{1,9}))?|previous", name)
+    if not backwards:
+        return name
+    runs = list_runs(store, pipeline, with_imported=True)
+    own = [run.run_id for run in runs if not run.imported]
+    steps = 1 if name == "previous" else int(backwards[1] or 0)
+    if steps < len(own):
+        return own[steps]
+    if not runs:
+        raise PipelineError(f"pipeline {pipeline!r} has no runs yet", "`longhaul run` makes one")
+    if not own:
+        raise PipelineError(
+            f"pipeline {pipeline!r} has no run of its own yet, and {name!r} means none of the {len(runs)} imported",
+            f"name an imported run by its id, such as {runs[0].run_id}; `longhaul runs` lists them",
+        )
+    raise PipelineError(f"there is no run {name!r}: pipeline {pipeline!r} has {len(own)}", "`longhaul runs` lists them")
 
 
 def latest_evaluated(store: MetadataStore, pipeline: str) -> Run:
@@ -290,10 +308,24 @@ def read_steps(store: MetadataStore, context_id: int) -> list[Step]:
 
 def _node(store: MetadataStore, execution: metadata_store_pb2.Execution) -> str:
     """From TFX's own context of the node: a step that a partial run takes from an earlier one is not ours to mark."""
-    for context in store.get_contexts_by_execution(execution.id):
+    for context in contexts_of(store, execution.id):
         if context.type == "node":
             return str(context.name.partition(".")[2])
     return str(execution.type.rsplit(".", 1)[-1])
+
+
+def contexts_of(store: MetadataStore, execution_id: int) -> list[metadata_store_pb2.Context]:
+    """The contexts of an execution. A garbage collection, and a rollback before the first run, have none: ML Metadata
+    makes an error of that."""
+    try:
+        return list(store.get_contexts_by_execution(execution_id))
+    except mlmd_errors.NotFoundError:
+        return []
+
+
+def run_of(store: MetadataStore, execution_id: int) -> str:
+    """The id of the run that an execution is part of; "" if it is part of none."""
+    return next((str(one.name) for one in contexts_of(store, execution_id) if one.type == RUN_CONTEXT), "")
 
 
 def _run(context: metadata_store_pb2.Context) -> Run:

@@ -12,7 +12,7 @@ from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.lineage.graph import ASIDE, ArtifactRecord, Graph, Link, StepRecord, artifact_record, grouped
-from pipeline.lineage.runs import NODE, RUN_CONTEXT, SECONDS, STATES, StepState, read_properties
+from pipeline.lineage.runs import NODE, RUN_CONTEXT, SECONDS, STATES, StepState, read_properties, run_of
 
 _MADE = {metadata_store_pb2.Event.OUTPUT, metadata_store_pb2.Event.DECLARED_OUTPUT}
 _LINKS = _MADE | {metadata_store_pb2.Event.INPUT, metadata_store_pb2.Event.DECLARED_INPUT}
@@ -33,13 +33,21 @@ def run_graph(store: MetadataStore, run_ids: Collection[str]) -> Graph:
     elsewhere = sorted(set(first.values()) - set(runs))
     origins = {step.id: step.run_id for step in _steps(store, elsewhere).values()} | runs
     linked = {link.step for link in links}
-    steps = [execution for execution in executions if execution.id in linked or not _is_resolver(execution)]
+    steps = [execution for execution in executions if execution.id in linked or not _looks_up(execution.type)]
     return Graph(
         {execution.id: _step(execution, runs[execution.id]) for execution in steps},
         _artifacts(store, artifacts),
         links,
         {artifact: origins[step] for artifact, step in first.items()},
     )
+
+
+def step_graph(store: MetadataStore, step: int) -> Graph:
+    """One step with what it made, reused and read; also one outside of any run, such as a rollback. Empty if there is
+    no such step, or if it is a look-up."""
+    steps = {number: found for number, found in _steps(store, [step]).items() if not _looks_up(found.type)}
+    links = _links_of_steps(store, steps)
+    return Graph(steps, _artifacts(store, {link.artifact for link in links}), links)
 
 
 def upstream(store: MetadataStore, artifacts: Iterable[int]) -> Graph:
@@ -141,14 +149,9 @@ def _steps(store: MetadataStore, ids: Collection[int]) -> dict[int, StepRecord]:
     for execution in store.get_executions_by_id(list(ids)) if ids else []:
         # A step that a partial run takes from an earlier one bears no name of its run.
         marked = "run_id" in execution.custom_properties
-        run_id = execution.custom_properties["run_id"].string_value if marked else _run_id(store, execution.id)
+        run_id = execution.custom_properties["run_id"].string_value if marked else run_of(store, execution.id)
         found[execution.id] = _step(execution, run_id)
     return found
-
-
-def _run_id(store: MetadataStore, execution: int) -> str:
-    contexts = store.get_contexts_by_execution(execution)
-    return next((str(context.name) for context in contexts if context.type == RUN_CONTEXT), "")
 
 
 def _step(execution: Any, run_id: str) -> StepRecord:
@@ -165,8 +168,8 @@ def _step(execution: Any, run_id: str) -> StepRecord:
     )
 
 
-def _is_resolver(execution: Any) -> bool:
-    return bool(execution.type.endswith(".Resolver"))
+def _looks_up(step_type: str) -> bool:
+    return step_type.endswith(".Resolver")
 
 
 def _artifacts(store: MetadataStore, ids: Collection[int]) -> dict[int, ArtifactRecord]:

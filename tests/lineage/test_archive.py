@@ -110,7 +110,7 @@ def test_artifacts_come_along_if_wanted_and_no_run_builds_on_them(weeks: Weeks, 
     assert states == {metadata_store_pb2.Artifact.REFERENCE}  # TFX resolves and caches live ones only
     assert {context.type for context in store.get_contexts()} == {"pipeline_run"}
     assert list_runs(store, "cats") == []
-    with pytest.raises(PipelineError, match="has no runs yet"):
+    with pytest.raises(PipelineError, match="has no run of its own yet"):
         find_run(store, "cats", "latest")
 
 
