@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
-import yaml
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from pipeline.errors import ConfigError
@@ -32,10 +31,14 @@ from pipeline.sections.split import Split, has_test_split
 from pipeline.sections.trainer import Trainer
 from pipeline.sections.tuner import Tuner
 from pipeline.sections.vertex import Vertex
+from pipeline.yaml_file import read_yaml
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,127}$")]  # what Vertex AI accepts as a pipeline name
 
 _MAY_HOLD_SECRETS = ("metadata.url", "observe.openlineage_url", "notify.webhook", "notify.webhook_env")
+
+_NO_SECTION = ("model_type", "model_attributes_type", "dict_type")
+"""pydantic's names for what is wrong with a section that is no mapping."""
 
 REFERENCE = Path(__file__).parent / "flights" / "config.yaml"
 """The configuration used when none is named: the 2013 New York flights."""
@@ -169,34 +172,8 @@ def load(path: Path | None = None, **overrides: str | None) -> PipelineConfig:
     return config
 
 
-def read_yaml(path: Path) -> Any:
-    """What a YAML file holds.
-
-    Raises:
-        FileNotFoundError: it is not there.
-        ConfigError: it cannot be read, or is not YAML.
-    """
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise
-    except (OSError, UnicodeDecodeError) as exc:
-        raise ConfigError(f"{path}: cannot be read ({exc})", "give a readable UTF-8 YAML file") from exc
-    except yaml.YAMLError as exc:
-        raise ConfigError(f"{path}{_yaml_problem(exc)}", "mend that line") from exc
-
-
 def _absolute(base: Path, path: str) -> Path:
     return Path(base, Path(path).expanduser()).resolve() if "*" not in path else Path(base, Path(path).expanduser())
-
-
-def _yaml_problem(error: yaml.YAMLError) -> str:
-    """Line, column and what the parser stumbled over, on one line."""
-    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
-        return f": not valid YAML: {' '.join(str(error).split())}"
-    at, since = error.problem_mark, error.context_mark
-    begun = f" {error.context} that begins on line {since.line + 1}" if error.context and since else ""
-    return f", line {at.line + 1}, column {at.column + 1}: not valid YAML{begun}: {error.problem}"
 
 
 def explain(
@@ -216,6 +193,11 @@ def explain(
             lines.append(f"{where}: unknown key" + (f"; did you mean {near[0]!r}?" if near else ""))
         elif problem["type"].startswith("union_tag"):
             lines.append(f"{where}.by: must be 'time', 'hash' or 'group' (received: {problem['input'].get('by')!r})")
+        elif problem["type"] in _NO_SECTION and problem["input"] is None:
+            lines.append(f"{where}: nothing stands under it; take the line out, or write its settings below, indented")
+        elif problem["type"] in _NO_SECTION:
+            kind = "a list" if isinstance(problem["input"], list) else "one value"
+            lines.append(f"{where}: must hold settings (`key: value`), not {kind} (received: {problem['input']!r})")
         else:
             # A rule about a whole section says itself what it is about; an address may hold a password.
             shown = not isinstance(problem["input"], dict) and where not in _MAY_HOLD_SECRETS

@@ -22,6 +22,7 @@ from pipeline.data.columns import ColumnType
 from pipeline.data.convert import nearest
 from pipeline.errors import ConfigError, DataError
 from pipeline.terminal import console_for
+from pipeline.yaml_file import quoted
 
 MAX_CLASSES = 50
 """An integer label with more distinct values is taken for a quantity."""
@@ -66,10 +67,9 @@ def write_first_files(table: str, label: str, name: str | None, folder: Path, fo
     schema = _infer_schema(rows, columns, label)
     path = table if "://" in table else str(Path(table).absolute())
 
-    template = Environment(loader=PackageLoader("pipeline", "templates"), keep_trailing_newline=True).get_template(
-        "config.yaml.j2"
-    )
-    text = template.render(
+    environment = Environment(loader=PackageLoader("pipeline", "templates"), keep_trailing_newline=True)
+    environment.filters["quoted"] = quoted
+    text = environment.get_template("config.yaml.j2").render(
         name=name, path=path, label=label, guess=guess, rows=rows.num_rows, **_sizes(rows.num_rows, len(columns))
     )
     schema_file.parent.mkdir(parents=True, exist_ok=True)

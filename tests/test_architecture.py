@@ -34,7 +34,15 @@ LIGHT = (
         "runners.emulator",
     ),
     *("schema_review", "schema_terminal", "validate", "rollback", "served", "push", "infra.verdict", "unfinished"),
-    *("terminal_runs", "terminal_show", "terminal_diff", "terminal_housekeeping", "housekeeping", "moved_columns"),
+    *(
+        "terminal_runs",
+        "terminal_show",
+        "terminal_diff",
+        "terminal_housekeeping",
+        "housekeeping",
+        "moved_columns",
+        "yaml_file",
+    ),
 )
 """Modules and packages of `pipeline` that answer in a second."""
 

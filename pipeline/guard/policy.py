@@ -17,8 +17,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
-from pipeline.config import explain, read_yaml
+from pipeline.config import explain
 from pipeline.errors import ConfigError
+from pipeline.yaml_file import read_yaml
 
 
 class Severity(StrEnum):
