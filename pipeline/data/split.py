@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.errors import DataError
-from pipeline.sections.split import GroupSplit, HashSplit, TimeSplit, has_test_split, unix_seconds
+from pipeline.sections.split import GroupSplit, HashSplit, TimeSplit, deciding_columns, has_test_split, unix_seconds
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 """2^64 divided by the golden ratio: the increment of SplitMix64 (Steele, Lea, Flood 2014)."""
@@ -36,7 +36,8 @@ def assign(batch: pa.RecordBatch, split: TimeSplit | HashSplit | GroupSplit) -> 
     """
     if isinstance(split, TimeSplit):
         return _by_time(batch, split)
-    hashes = hash_rows(batch.select([split.column]) if isinstance(split, GroupSplit) else batch)
+    columns = deciding_columns(split)
+    hashes = hash_rows(batch.select(list(columns)) if columns else batch)
     draw = hashes / 2.0**64  # uniform in [0, 1)
     weights = split.weights
     total = weights.train + weights.eval + weights.test

@@ -8,21 +8,22 @@ from pipeline.data.columns import ColumnType
 from pipeline.data.convert import nearest
 from pipeline.errors import DataError
 from pipeline.sections.data import Data
-from pipeline.sections.split import Split
+from pipeline.sections.split import Split, deciding_columns
 
 
 def check_training_columns(columns: Mapping[str, ColumnType], path: str, data: Data, split: Split) -> None:
-    """A column that only the schema has is left to ExampleValidator, but for the two that ingestion needs.
+    """A column that only the schema has is left to ExampleValidator, but for those that ingestion needs.
 
     Args:
         columns: as found.
         path: a file of the table, for the message.
 
     Raises:
-        DataError: one of the two is not there, or of a type that cannot serve.
+        DataError: one of them is not there, or of a type that cannot serve.
     """
-    needed = {"data.label": data.label} | ({"split.column": split.column} if split.by != "hash" else {})
-    for setting, name in needed.items():
+    setting_of_split = "split.columns" if split.by == "hash" else "split.column"
+    needed = [("data.label", data.label), *((setting_of_split, name) for name in deciding_columns(split))]
+    for setting, name in needed:
         if name not in columns:
             raise DataError(
                 f"{setting}: {path} has no column {name!r}; {nearest(name, columns)}",

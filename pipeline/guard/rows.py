@@ -16,7 +16,7 @@ from pipeline.data.convert import shorten
 from pipeline.data.split import assign, split_names
 from pipeline.errors import DataError
 from pipeline.guard.findings import Finding, OffendingRow, Verdict
-from pipeline.sections.split import GroupSplit, HashSplit, TimeSplit
+from pipeline.sections.split import GroupSplit, HashSplit, TimeSplit, deciding_columns
 
 _BATCH_ROWS = 65_536
 
@@ -92,12 +92,12 @@ def _find(where: Source, findings: Sequence[Finding], limit: int) -> list[list[O
 
 
 def _columns(where: Source, findings: Sequence[Finding]) -> dict[str, ColumnType]:
-    """Those that the findings and the split need; a hash of rows needs all."""
+    """Those that the findings and the split need; a hash of whole rows needs all."""
     needed = {finding.feature for finding in findings} | {where.label}
-    if where.split is not None and where.split.by != "hash":
-        needed.add(where.split.column)
-    if (where.split is not None and where.split.by == "hash") or any(_needs_all(finding) for finding in findings):
+    deciding = deciding_columns(where.split) if where.split is not None else ()
+    if (where.split is not None and not deciding) or any(_needs_all(finding) for finding in findings):
         return dict(where.columns)
+    needed.update(deciding)
     return {name: kind for name, kind in where.columns.items() if name in needed}
 
 

@@ -48,10 +48,20 @@ class Weights(Section):
 
 
 class HashSplit(Section):
-    """By a hash of the whole row, so that equal rows never part."""
+    """By a hash of the row, so that equal rows never part."""
 
     by: Literal["hash"]
+    columns: tuple[str, ...] = ()
+    """Those that are hashed; all when absent. Then a column more or less moves rows between the splits."""
     weights: Weights = Weights()
+
+    @field_validator("columns")
+    @classmethod
+    def _named_once(cls, columns: tuple[str, ...]) -> tuple[str, ...]:
+        """In one order: which comes first means nothing."""
+        if len(set(columns)) != len(columns):
+            raise ValueError("a column stands twice")
+        return tuple(sorted(columns))
 
 
 class GroupSplit(Section):
@@ -63,6 +73,11 @@ class GroupSplit(Section):
 
 
 Split = Annotated[TimeSplit | HashSplit | GroupSplit, Field(discriminator="by")]
+
+
+def deciding_columns(split: TimeSplit | HashSplit | GroupSplit) -> tuple[str, ...]:
+    """Names the columns that tell a row's split; none when it is the whole row that does."""
+    return split.columns if isinstance(split, HashSplit) else (split.column,)
 
 
 def has_test_split(split: TimeSplit | HashSplit | GroupSplit) -> bool:

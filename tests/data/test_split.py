@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pytest
+from pydantic import ValidationError
 
 from pipeline.data.split import assign, split_names
 from pipeline.errors import DataError
@@ -131,6 +132,23 @@ def test_splits_of_different_columns_are_independent() -> None:
     rows = pa.record_batch({"a": pa.array(range(100_000)), "b": pa.array(np.arange(100_000) + 1)})
     a, b = (assign(rows, by_group(name, train=1, eval=1)) for name in "ab")
     assert abs((a == b).mean() - 0.5) < 0.007
+
+
+def test_a_new_column_moves_rows_only_if_it_is_hashed() -> None:
+    """The whole row told the split: with a column more, most rows of the new evaluation had been trained on."""
+    rows = pa.record_batch({"id": pa.array(range(1_000)), "x": pa.array([i * 7 % 13 for i in range(1_000)])})
+    more = pa.record_batch({"id": rows["id"], "x": rows["x"], "new": pa.array([i % 5 for i in range(1_000)])})
+    by_id = HashSplit.model_validate({"by": "hash", "columns": ["id"]})
+    assert (assign(rows, by_id) == assign(more, by_id)).all()
+    assert (assign(rows, by_hash()) != assign(more, by_hash())).mean() > 0.2
+    both, turned = (HashSplit.model_validate({"by": "hash", "columns": names}) for names in (["id", "x"], ["x", "id"]))
+    assert (assign(more, both) == assign(rows, turned)).all()
+    assert (assign(rows, both) == assign(rows, by_hash())).all()
+
+
+def test_columns_to_hash_are_named_once() -> None:
+    with pytest.raises(ValidationError, match="a column stands twice"):
+        HashSplit.model_validate({"by": "hash", "columns": ["id", "id"]})
 
 
 # By group

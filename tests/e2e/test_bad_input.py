@@ -258,6 +258,12 @@ def test_found_before_anything_heavy_is_loaded(
             id="no label column",
         ),
         pytest.param(
+            lambda p: p.set("split", "columns", ["colour"]),
+            "split.columns: {table} has no column 'colour'; the nearest names are 'color'",
+            "correct the name",
+            id="no such column to hash",
+        ),
+        pytest.param(
             lambda p: p.set("split", "column", "colour") or p.replace(p.config, "by: hash", "by: group"),
             "split.column: {table} has no column 'colour'; the nearest names are 'color'",
             "correct the name",

@@ -68,7 +68,10 @@ def test_of_a_table_that_is_not_split_all_rows_count(where: Source) -> None:
     assert [row for _, row, _ in found] == [2, 3, 4, 2, 3]
 
 
-@pytest.mark.parametrize("split", [HashSplit(by="hash"), GroupSplit(by="group", column="key")])
+@pytest.mark.parametrize(
+    "split",
+    [HashSplit(by="hash"), HashSplit(by="hash", columns=("key",)), GroupSplit(by="group", column="key")],
+)
 def test_the_split_is_the_one_that_ingestion_made(tmp_path: Path, split: HashSplit | GroupSplit) -> None:
     table = batch(size=[90] * 50, key=[f"k{i}" for i in range(50)], label=["a", "b"] * 25)
     pq.write_table(pa.Table.from_batches([table]), tmp_path / "t.parquet")
