@@ -16,6 +16,7 @@ from pipeline.config import PipelineConfig
 from pipeline.guard.findings import Verdict
 from pipeline.infra.verdict import InfraVerdict
 from pipeline.lineage.runs import Run, StepState
+from pipeline.reports.training import training_story
 from pipeline.sections.evaluation import Threshold
 from pipeline.served import newest_manifest, read_manifest
 
@@ -72,6 +73,8 @@ def print_results(console: Console, run: Run, config: PipelineConfig) -> None:
         console.print(f"Rows      {rows}{spans}" + (f"; {unlabelled:,} without a label dropped" if unlabelled else ""))
     if run.data_verdict:
         print_data_verdict(console, Verdict.from_json(run.data_verdict))
+    for number, sentence in enumerate(training_story(run.history or {})):
+        console.print(f"{'' if number else 'Trained':<10}{escape(sentence)}", soft_wrap=True)
     if run.verdict:
         print_model_verdict(console, run.verdict)
         console.print(_metrics_table(run, config))

@@ -25,7 +25,7 @@ from trainer.teacher import Trees, affordable, can_teach, choose_trees, grow_aga
 progress = logging.getLogger("longhaul.progress")
 """Whoever runs the step may show these lines while it works."""
 
-_BY_CHANCE = 0.01
+BY_CHANCE = 0.01
 """Losses that differ by less are alike. Of epochs that are, a refit takes the latest: its learning rate falls to
 nothing over all of them, so that one more does little harm, and one less is one less to learn from."""
 
@@ -40,17 +40,25 @@ class Fitted:
 
     Attributes:
         history: loss and val_loss per epoch, of the fit that found the best epoch.
+        best_epoch: that with the least validation loss, counted from 1.
         kept_epoch: the epoch whose weights are kept, or the number of epochs of the refit; counted from 1.
-        validation_loss: of that epoch.
+        validation_loss: of the epoch `kept_epoch` of that fit. A refit has none: it has seen every row.
+        refit_losses: the training loss per epoch of the network that was fitted on all rows; None without a refit.
         rows: rows that the weights were fitted on at last.
+        held_out: rows that told the best epoch.
+        planned_epochs: as many as there would have been without stopping early.
         trees: that taught it; None where the labels did.
     """
 
     model: keras.Model
     history: dict[str, list[float]]
+    best_epoch: int
     kept_epoch: int
     validation_loss: float
+    refit_losses: list[float] | None
     rows: int
+    held_out: int
+    planned_epochs: int
     trees: Trees | None
 
 
@@ -141,14 +149,28 @@ def fit(
         ],
     )
     losses = np.array(history["val_loss"])
-    best = int(losses.argmin())
+    losses[np.isnan(losses)] = np.inf  # which Keras' EarlyStopping never keeps
+    best = kept = int(losses.argmin())
+    refit_losses = None
     if settings["refit"]:
-        best = int(np.flatnonzero(losses <= (1 + _BY_CHANCE) * losses[best]).max())
+        if np.isfinite(losses[best]):
+            kept = int(np.flatnonzero(losses <= (1 + BY_CHANCE) * losses[best]).max())
         every = np.arange(len(labels))
         all_trees = grow_again(trees, columns, labels, every) if trees else None
-        model, _ = fit_once("on all rows: epoch", every, best + 1, all_trees)
-    rows = len(labels if settings["refit"] else fit_rows)
-    return Fitted(model, history, best + 1, float(history["val_loss"][best]), rows, trees)
+        model, of_all = fit_once("on all rows: epoch", every, kept + 1, all_trees)
+        refit_losses = of_all["loss"]
+    return Fitted(
+        model,
+        history,
+        best_epoch=best + 1,
+        kept_epoch=kept + 1,
+        validation_loss=float(history["val_loss"][kept]),
+        refit_losses=refit_losses,
+        rows=len(labels if settings["refit"] else fit_rows),
+        held_out=len(stop_rows),
+        planned_epochs=settings["epochs"],
+        trees=trees,
+    )
 
 
 def find_teacher(

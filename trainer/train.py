@@ -17,7 +17,7 @@ import tensorflow_transform as tft
 from trainer.copying import copy
 from trainer.distribution import is_chief, make_fit_work, train_in_workers, wait_for_all
 from trainer.features import FeatureTable, Kind
-from trainer.fitting import LOSSES, Fitted, fit, hold_out
+from trainer.fitting import BY_CHANCE, LOSSES, Fitted, fit, hold_out
 from trainer.hyperparameters import HYPERPARAMETERS_FILE, TUNED_FILE, merge
 from trainer.preprocessing import LABEL, vocabulary_name
 from trainer.reading import Columns, memory_for_rows, read_transformed
@@ -30,7 +30,8 @@ progress = logging.getLogger("longhaul.progress")
 """Whoever runs the step may show these lines while it works."""
 
 HISTORY_FILE = "history.json"
-"""In the ModelRun artifact: loss per epoch, which epoch was kept, and which trees taught the network."""
+"""In the ModelRun artifact: loss per epoch, which epoch was best and which was kept, losses of the refit if there was
+one, and which trees taught the network."""
 
 
 def run_fn(fn_args: Any) -> None:
@@ -116,11 +117,20 @@ def _fit_and_export(fn_args: Any, spill_to: Path, strategy: tf.distribute.Strate
         with tf.io.gfile.GFile(f"{fn_args.model_run_dir}/{TUNED_FILE}", "w") as file:
             json.dump({"values": found}, file, indent=1)
     with tf.io.gfile.GFile(f"{fn_args.model_run_dir}/{HISTORY_FILE}", "w") as file:
-        json.dump(_history(fitted), file, indent=1)
+        json.dump(history(fitted), file, indent=1)
 
 
-def _history(fitted: Fitted) -> dict[str, Any]:
-    told = {"kept_epoch": fitted.kept_epoch, "rows": fitted.rows, **fitted.history}
+def history(fitted: Fitted) -> dict[str, Any]:
+    """Tells in plain data how a network came about; pipeline.reports.training says it in words."""
+    told = {
+        "best_epoch": fitted.best_epoch,
+        "kept_epoch": fitted.kept_epoch,
+        "planned_epochs": fitted.planned_epochs,
+        "rows": fitted.rows,
+        "held_out": fitted.held_out,
+        "refit": fitted.refit_losses and {"loss": fitted.refit_losses, "alike_within": BY_CHANCE},
+        **fitted.history,
+    }
     if trees := fitted.trees:
         told["trees"] = {"leaves": trees.leaves, "rounds": trees.rounds, "validation_loss": trees.validation_loss}
     return told

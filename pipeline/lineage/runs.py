@@ -133,6 +133,11 @@ class Run:
         return self._json("DataGate", "longhaul.DataVerdict", _VERDICT_FILE)
 
     @property
+    def history(self) -> dict[str, Any] | None:
+        """What Trainer recorded of the training (trainer.train.HISTORY_FILE), if the run got so far."""
+        return self._json("Trainer", "ModelRun", "history.json")
+
+    @property
     def ingestion(self) -> dict[str, Any] | None:
         """What ExampleGen counted: rows per split, labels, spans, files."""
         return self._json("TableExampleGen", "Examples", "ingestion.json")

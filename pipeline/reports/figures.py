@@ -93,19 +93,21 @@ def label_correlations(correlations: Mapping[str, float], most: int = 30) -> Fig
     return _bars("Correlation with the label", [_short(name) for name in strongest], values, "")
 
 
-def training_curves(series: Mapping[str, Sequence[float]], kept: int) -> Figure:
-    """Curves over epochs, counted from 1; `kept` is marked unless it is 0. The last curve has the accent."""
+def training_curves(series: Mapping[str, Sequence[float]], marked: int) -> Figure:
+    """Curves over epochs, counted from 1; the epoch `marked` is, unless it is 0. The last curve has the accent."""
     from matplotlib.ticker import MaxNLocator
 
     with _style():
         axes = _axes(4.6, 2.1)
         axes.grid(axis="y", color=LINE, linewidth=0.6)
-        if kept:
-            axes.axvline(kept, color=MUTED, linewidth=0.8, linestyle=(0, (3, 3)))
-        for label, values in series.items():
+        if marked:
+            axes.axvline(marked, color=MUTED, linewidth=0.8, linestyle=(0, (3, 3)))
+        for place, (label, values) in enumerate(series.items()):
             color, width = (ACCENT, 1.8) if label == list(series)[-1] else (MUTED, 1.4)
+            line = "-" if place in (0, len(series) - 1) else (0, (2, 1.5))
             epochs = range(1, len(values) + 1)
-            axes.plot(epochs, values, color=color, linewidth=width, marker="o", markersize=3.2, label=label)
+            look = {"color": color, "linewidth": width, "linestyle": line, "marker": "o", "markersize": 3.2}
+            axes.plot(epochs, values, label=label, **look)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.margins(x=0.04, y=0.15)
         axes.set_xlabel("epoch")

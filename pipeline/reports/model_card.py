@@ -20,6 +20,7 @@ from pipeline.lineage.runs import Run
 from pipeline.reports.artifacts import Artifacts
 from pipeline.reports.formats import NOTHING, moment, number
 from pipeline.reports.judgement import Interval, Judgement, judge
+from pipeline.reports.training import training_story
 from pipeline.reports.whole_file import write_whole
 
 _MOST_SLICES = 12
@@ -149,12 +150,8 @@ def _parameters(
         entries.append(("Features", [f"{len(shown):,}: {', '.join(shown[:40])}" + (" …" if len(shown) > 40 else "")]))
     if trainer := config.get("trainer"):
         entries.append(("Settings", [", ".join(f"{key} {_plain(value)}" for key, value in trainer.items())]))
-    if history and history.get("rows"):
-        entries.append(
-            ("Fitted on", [f"{history['rows']:,} rows; epoch {history.get('kept_epoch', NOTHING)} was kept"])
-        )
-    if history and (trees := history.get("trees")):
-        entries.append(("Taught by", [f"{trees['rounds']} rounds of boosted trees of {trees['leaves']} leaves"]))
+    if history and (story := training_story(history)):
+        entries.append(("Training", [" ".join(story)]))
     return CardSection("Model parameters", entries)
 
 

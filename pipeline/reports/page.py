@@ -22,6 +22,7 @@ from pipeline.reports.judgement import FEW_ROWS, Judgement, Verdict, headline, j
 from pipeline.reports.listing import list_columns, most_notable_first
 from pipeline.reports.model_card import Card, card_of
 from pipeline.reports.rendering import environment
+from pipeline.reports.training import best_epoch, epoch_marks, loss_curves, training_story
 from pipeline.reports.tuning import Rewritten, Tuning, rewriting_section, shown, tuning_figure, tuning_section
 from pipeline.reports.whole_file import write_whole
 
@@ -137,7 +138,7 @@ def render(page: Page) -> str:
 
     found = templates()
     history = page.history or {}
-    curves = {label: history[key] for key, label in _CURVES.items() if history.get(key)}
+    curves = loss_curves(history)
     moved = (page.gate.drift, page.gate.skew) if page.gate else ()
     anomalies = [anomaly for found in (page.anomalies or {}).values() for anomaly in found]
     anomalies.sort(key=lambda anomaly: anomaly.severity != "block")
@@ -150,9 +151,10 @@ def render(page: Page) -> str:
         run=page.run,
         bars=_bars(page.run.steps),
         curves=curves,
-        curve_chart=plots.embed(figures.training_curves(curves, history.get("kept_epoch", 0)), "training")
-        if curves
-        else None,
+        training_story=training_story(history),
+        epoch_marks=epoch_marks(history),
+        has_least=best_epoch(history) > 0,
+        curve_chart=plots.embed(figures.training_curves(curves, best_epoch(history)), "training") if curves else None,
         tuning_chart=plots.embed(tuning_figure(page.tuning), "tuning")
         if page.tuning and len(page.tuning.trials) > 1
         else None,
@@ -215,7 +217,6 @@ _FILTERS = (
     formats.moment,
     shown,
 )
-_CURVES = {"loss": "training loss", "val_loss": "validation loss"}
 
 
 def _bars(steps: list[Step]) -> list[tuple[Step, float, float]]:

@@ -294,13 +294,13 @@ def test_every_section_in_order(run: Run) -> None:
     assert dots == ["left:0.0%", "left:100.0%"]  # the small slice lies beyond the scale
     assert page.lines("training")[:2] == [
         "Training",
-        "Fitted on 7 rows. Of 3 epochs, number 2 was kept: its validation loss is the least.",
+        "Fitted on 7 rows. Of 3 epochs, number 2 has the least validation loss: 0.7500.",
     ]
     assert page.lines("training")[-9:] == [
         "1",
         "0.9000",
         "0.8000",
-        "2 (kept)",
+        "2 (least)",
         "0.7000",
         "0.7500",
         "3",
@@ -889,7 +889,7 @@ def test_who_taught_the_network(run: Run) -> None:
     rewrite(run, "ModelRun", "history.json", {"kept_epoch": 1, "loss": [0.4], "val_loss": [0.75], "trees": trees})
     page = read(run)
     assert page.lines("training")[1] == (
-        "Of 1 epoch, number 1 was kept: its validation loss is the least. Taught by 95 rounds of boosted trees of 15 "
+        "Of 1 epoch, number 1 has the least validation loss: 0.7500. Taught by 95 rounds of boosted trees of 15 "
         "leaves, whose validation loss is 0.7600; the training loss is against what they answer, the validation loss "
         "against the labels."
     )

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import numpy as np
 import numpy.typing as npt
 import pytest
 
+from pipeline.reports.training import training_story
 from pipeline.sections.trainer import Trainer
 from trainer.features import Feature, FeatureTable, Kind, Label, Storage
 from trainer.fitting import Fitted, fit, hold_out, member_loss
 from trainer.preprocessing import CATEGORICAL, NUMERIC
+from trainer.train import history
 
 
 def test_with_an_order_the_latest_rows_decide() -> None:
@@ -123,7 +126,35 @@ def test_the_best_epoch_is_kept_or_repeated_on_all_rows() -> None:
     losses = np.array(kept.history["val_loss"])
     assert kept.kept_epoch == int(losses.argmin()) + 1
     assert again.kept_epoch == max(epoch for epoch, loss in enumerate(losses, start=1) if loss <= 1.01 * losses.min())
+    assert kept.best_epoch == again.best_epoch == int(losses.argmin()) + 1
+    assert (kept.held_out, again.held_out, kept.refit_losses) == (40, 40, None)
+    assert len(again.refit_losses or []) == again.kept_epoch
     assert weights(kept) != weights(again)
+
+
+@pytest.mark.parametrize("refit", [False, True])
+@pytest.mark.parametrize("epochs", [1, 5])
+def test_what_was_fitted_is_what_is_said(refit: bool, epochs: int) -> None:
+    found = fitted("binary", epochs=epochs, refit=refit, patience=1)
+    told = " ".join(training_story(history(found)))
+    best = int(np.argmin(found.history["val_loss"]))
+    assert f"{found.history['val_loss'][best]:.4f} on the 40 rows held out" in told or epochs == 1
+    assert (f"number {best + 1} has the least validation loss" in told) == (epochs > 1)
+    assert ("fitted anew on all 400 rows" in told) == refit
+    assert (f"after epoch {best + 1} was kept; it was fitted on 360 rows" in told) == (not refit)
+    assert ("stopped early" in told) == (len(found.history["loss"]) < epochs)
+
+
+def test_an_epoch_whose_loss_is_no_number_is_not_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = keras.Model.fit
+
+    def blow_up(self: keras.Model, *args: Any, **kwargs: Any) -> Any:
+        done = whole(self, *args, **kwargs)
+        done.history["val_loss"][-1] = float("nan")
+        return done
+
+    monkeypatch.setattr(keras.Model, "fit", blow_up)
+    assert fitted("binary", epochs=3, refit=False, patience=9).best_epoch == 2
 
 
 def test_a_table_of_a_few_rows_is_enough() -> None:
