@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -162,3 +165,11 @@ def test_a_network_learns_more_from_trees_than_from_the_labels(task: str) -> Non
         assert max(errors.values()) < 0.06
     else:
         assert errors["trees"] < errors["none"]
+
+
+def test_threads_of_trees_that_wait_for_each_other_sleep() -> None:
+    """OpenMP itself says what it was told; it asks only once, when scikit-learn loads it."""
+    script = "import trainer, sklearn.ensemble"
+    env = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"} | {"OMP_DISPLAY_ENV": "true"}
+    told = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True, check=True).stderr
+    assert "OMP_WAIT_POLICY = 'PASSIVE'" in told
