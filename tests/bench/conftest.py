@@ -11,7 +11,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.data.convert import column_type_of, to_stored
-from pipeline.flights import collect
 
 SPLITS = {"train": 2500, "eval": 1200}
 SHARDS = 2
@@ -19,12 +18,10 @@ SHARDS = 2
 
 
 @pytest.fixture(scope="session")
-def flights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pa.Table]:
+def flights(year: Path) -> dict[str, pa.Table]:
     """An even choice of the year's flights, as Longhaul stores them, by split."""
-    folder = tmp_path_factory.mktemp("whole") / "flights"
-    collect.build(folder)
-    year = pa.concat_tables([pq.read_table(path) for path in sorted(folder.glob("span-*/flights.parquet"))])
-    chosen = year.take([i * year.num_rows // sum(SPLITS.values()) for i in range(sum(SPLITS.values()))])
+    table = pa.concat_tables([pq.read_table(path) for path in sorted(year.glob("span-*/flights.parquet"))])
+    chosen = table.take([i * table.num_rows // sum(SPLITS.values()) for i in range(sum(SPLITS.values()))])
     columns = [column.combine_chunks() for column in chosen.columns]
     stored = [to_stored(column, column_type_of(column.type)) for column in columns]
     whole = pa.table(stored, chosen.column_names)

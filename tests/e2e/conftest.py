@@ -22,7 +22,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from pipeline import cli
 from pipeline.config import REFERENCE, load
 from pipeline.data.schema_types import read_schema
-from pipeline.flights import collect
+from tests import small
 
 ROWS_A_MONTH = 1500
 
@@ -52,11 +52,10 @@ def longhaul() -> Callable[..., Outcome]:
 
 
 @pytest.fixture(scope="session")
-def flights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def flights(year: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with span-01/flights.parquet to span-12, each an even choice of ROWS_A_MONTH real flights."""
-    whole, folder = tmp_path_factory.mktemp("whole") / "flights", tmp_path_factory.mktemp("flights")
-    collect.build(whole)
-    for path in sorted(whole.glob("span-*/flights.parquet")):
+    folder = tmp_path_factory.mktemp("flights")
+    for path in sorted(year.glob("span-*/flights.parquet")):
         month = pq.read_table(path)
         chosen = pa.array([i * month.num_rows // ROWS_A_MONTH for i in range(ROWS_A_MONTH)])
         (folder / path.parent.name).mkdir()
@@ -98,8 +97,9 @@ def small_pipeline(flights: Path, narrow_schema: Callable[[Path, Collection[str]
             "schema": {"file": str(narrow_schema(folder / "schema.pbtxt", columns))},
             "workspace": str(folder / "workspace"),
             "features": {"exclude": ["scheduled_departure"]},
-            "trainer": {"hidden_units": [8], "epochs": 1, "members": 1, "refit": False},
-            "evaluation": {"thresholds": {"auc": {"at_least": 0.0}}, "explain": {"permutation_rows": 0, "rows": 0}},
+            "trainer": small.TRAINER,
+            "evaluation": small.EVALUATION,
+            "infra_check": small.INFRA_CHECK,
         }  # fmt: skip
         (folder / "config.yaml").write_text(yaml.safe_dump(document | sections))
         return folder / "config.yaml"

@@ -22,6 +22,7 @@ from pipeline.lineage.runs import Run, StepState, find_run, list_runs
 from pipeline.lineage.store import open_store
 from pipeline.push.publish import publish
 from pipeline.sections.push import Push
+from tests import small
 from tests.faults.place import SCHEMA
 from tests.push.models import a_manifest, a_model
 
@@ -43,8 +44,9 @@ CONFIG: dict[str, Any] = {
     "data": {"path": "table.csv", "label": "answer", "task": "binary", "classes": ["no", "yes"]},
     "split": {"by": "hash"},
     "schema": {"file": "toy.pbtxt"},
-    "trainer": {"hidden_units": [4], "epochs": 1, "members": 1, "refit": False},
-    "evaluation": {"thresholds": {"auc": {"at_least": 0.0}}, "explain": {"permutation_rows": 0, "rows": 0}},
+    "trainer": small.TRAINER,
+    "evaluation": small.EVALUATION,
+    "infra_check": small.INFRA_CHECK,
 }
 
 

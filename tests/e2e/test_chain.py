@@ -27,6 +27,7 @@ from pipeline import provenance
 from pipeline.config import PipelineConfig, load
 from pipeline.lineage.runs import RUN_CONTEXT, Run, StepState, find_run, list_runs
 from pipeline.lineage.store import open_store
+from tests import small
 
 pytestmark = pytest.mark.slow
 
@@ -314,6 +315,7 @@ def narrow(
             "epochs": 2,
             "members": 1,
             "refit": False,
+            "teacher": "none",
             "batch_size": 64,
             "learning_rate": 3e-3,
         },
@@ -321,6 +323,7 @@ def narrow(
             "thresholds": {"auc": {"may_lose": 0.05}, "log_loss": {"may_lose": 0.05}},
             "explain": {"permutation_rows": 0, "rows": 0},
         },
+        "infra_check": small.INFRA_CHECK,
     }
     return Place(folder, longhaul, document, folder / "workspace")
 

@@ -22,7 +22,6 @@ import yaml
 from sklearn.datasets import load_breast_cancer
 
 from pipeline.config import REFERENCE, load
-from pipeline.flights import collect
 from pipeline.guard.findings import Finding, Verdict
 from pipeline.guard.policy import Severity
 from pipeline.lineage.runs import StepState, find_run
@@ -73,23 +72,15 @@ def find(verdict: Verdict, kind: str, feature: str | None) -> Finding:
 
 
 @pytest.fixture(scope="module")
-def months(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All flights of 2013: span-01/flights.parquet to span-12."""
-    folder = tmp_path_factory.mktemp("months") / "flights"
-    collect.build(folder)
-    return folder
+def december(year: Path) -> pd.DataFrame:
+    return pq.read_table(year / "span-12" / "flights.parquet").to_pandas()
 
 
 @pytest.fixture(scope="module")
-def december(months: Path) -> pd.DataFrame:
-    return pq.read_table(months / "span-12" / "flights.parquet").to_pandas()
-
-
-@pytest.fixture(scope="module")
-def office(months: Path, longhaul: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Office:
+def office(year: Path, longhaul: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Office:
     """After a run on January to November."""
     folder = tmp_path_factory.mktemp("office")
-    config = write_config(folder, months, spans=[1, 11])
+    config = write_config(folder, year, spans=[1, 11])
     outcome = longhaul("run", "-c", config, "--to", "DataGate")
     assert outcome.code == 0, outcome.text
     return Office(folder, config, longhaul)
@@ -107,11 +98,11 @@ def write_config(folder: Path, table: Path, **data: Any) -> Path:
     return path
 
 
-def test_the_twelve_months_as_they_are_give_one_false_alarm_at_most(office: Office, months: Path) -> None:
+def test_the_twelve_months_as_they_are_give_one_false_alarm_at_most(office: Office, year: Path) -> None:
     """Each held against the month before it; the first has none."""
     alarms = {}
     for month in range(1, 13):
-        code, verdict = office.validate(months / f"span-{month:02d}" / "flights.parquet")
+        code, verdict = office.validate(year / f"span-{month:02d}" / "flights.parquet")
         assert code == 0
         alarms[month] = [finding.sentence() for finding in verdict.findings]
         assert verdict.drift if month > 1 else not verdict.drift
@@ -232,32 +223,29 @@ def test_a_new_month_that_fails(
     assert {Path(row.file).name for row in found.rows} <= {"new.parquet"}
 
 
-@pytest.mark.parametrize(("damage", "expected", "rows"), FAILURES)
+@pytest.mark.parametrize(
+    ("damage", "expected", "rows"), [case for case in FAILURES if case.id in ("a new category", "duplicate rows")]
+)
 def test_the_same_month_in_a_run(
-    months: Path,
+    year: Path,
     longhaul: Callable[..., Any],
     tmp_path: Path,
     damage: Damage,
     expected: tuple[str, str | None, Severity],
     rows: int,
 ) -> None:
-    """After October and November, as the split that a model would be judged on."""
-    tables = {m: pq.read_table(months / f"span-{m}" / "flights.parquet").to_pandas() for m in (10, 11, 12)}
-    damaged = damage(tables[12])
-    # A file of other columns than the rest is refused before the gate; some checks are about the whole table.
-    of_all = expected[0] in ("label_leak", "constant_column", "duplicate_rows")
-    if of_all or set(damaged.columns) != set(tables[12].columns):
-        tables = {month: damage(table) for month, table in tables.items()}
-    else:
-        tables[12] = damaged
-    for month, table in tables.items():
+    """After October and November, as the split that a model would be judged on. The gate of a run and `validate` judge
+    by one function (tests/guard/test_judge.py); here one kind that blocks and one that warns go through a run."""
+    for month in (10, 11, 12):
+        table = pq.read_table(year / f"span-{month}" / "flights.parquet").to_pandas()
+        # Rows are duplicates in the whole table, or they are few.
+        damaged = damage(table) if month == 12 or expected[0] == "duplicate_rows" else table
         (tmp_path / "table" / f"span-{month}").mkdir(parents=True)
         path = tmp_path / "table" / f"span-{month}" / "flights.parquet"
-        pq.write_table(pa.Table.from_pandas(table, preserve_index=False), path)
+        pq.write_table(pa.Table.from_pandas(damaged, preserve_index=False), path)
     config = write_config(tmp_path, tmp_path / "table")
     document = yaml.safe_load(config.read_text())
-    moved = expected[0] == "span_out_of_order"  # then December has no row left to judge on
-    document["split"]["eval_from"] = "2013-11-15" if moved else "2013-12-01T00:00:00-05:00"
+    document["split"]["eval_from"] = "2013-12-01T00:00:00-05:00"
     config.write_text(yaml.safe_dump(document))
     outcome = longhaul("run", "-c", config, "--to", "DataGate")
     settings = load(config)
@@ -396,10 +384,10 @@ def first_files(folder: Path, longhaul: Callable[..., Any], table: pd.DataFrame,
 
 
 def test_ten_of_five_thousand_features_vanish_overnight(
-    months: Path, longhaul: Callable[..., Any], tmp_path: Path
+    year: Path, longhaul: Callable[..., Any], tmp_path: Path
 ) -> None:
     """Each flight beside the numbers of hundreds that left after it."""
-    flights = pq.read_table(months / "span-01" / "flights.parquet").to_pandas()
+    flights = pq.read_table(year / "span-01" / "flights.parquet").to_pandas()
     numbers = flights.select_dtypes("number")
     lags = [numbers[lag : lag + 300].reset_index(drop=True).add_suffix(f"_{lag}") for lag in range(300)]
     late = flights["late"][:300].astype(int)

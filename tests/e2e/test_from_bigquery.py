@@ -16,6 +16,7 @@ from pipeline.config import load
 from pipeline.data import bigquery
 from pipeline.lineage.runs import find_run
 from pipeline.lineage.store import open_store
+from tests import small
 from tests.stand_ins.bigquery import serving
 
 pytestmark = pytest.mark.slow
@@ -130,7 +131,7 @@ def test_predictions_from_bigquery_are_those_from_a_file(
 ) -> None:
     config = place(tmp_path / "file", {"path": "cats.parquet", "drop": ["flag", "born"]})
     document = yaml.safe_load(config.read_text())
-    document["trainer"] = {"hidden_units": [8], "epochs": 1, "members": 1, "refit": False, "teacher": "none"}
+    document["trainer"] = small.TRAINER
     config.write_text(yaml.safe_dump(document))
     pq.write_table(cats(), tmp_path / "file" / "cats.parquet")
     trained = longhaul("run", "--config", config, "--to", "Trainer")

@@ -19,6 +19,7 @@ from pipeline.guard.findings import Finding, Verdict
 from pipeline.guard.policy import Severity
 from pipeline.lineage.runs import Run, StepState, find_run, list_runs
 from pipeline.lineage.store import open_store
+from tests import small
 
 pytestmark = pytest.mark.slow
 
@@ -82,8 +83,9 @@ def desk(shared: Desk, months: dict[int, pd.DataFrame], narrow_schema: Callable[
         "split": {"by": "time", "column": "scheduled_departure", "eval_from": "2013-03-01T00:00:00-05:00"},
         "schema": {"file": "three.pbtxt"},
         "features": {"exclude": ["scheduled_departure"]},
-        "trainer": {"hidden_units": [4], "epochs": 1, "members": 1, "refit": False, "batch_size": 256},
-        "evaluation": {"thresholds": {"auc": {"at_least": 0.0}}, "explain": {"permutation_rows": 0, "rows": 0}},
+        "trainer": small.TRAINER,
+        "evaluation": small.EVALUATION,
+        "infra_check": small.INFRA_CHECK,
     }
     (shared.folder / "three.yaml").write_text(yaml.safe_dump(document))
     return shared

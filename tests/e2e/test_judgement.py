@@ -18,6 +18,7 @@ from pipeline.config import load
 from pipeline.lineage.runs import Run, find_run
 from pipeline.lineage.store import open_store
 from pipeline.reports.page import collect, page_path, render
+from tests import small
 
 pytestmark = pytest.mark.slow
 
@@ -73,7 +74,14 @@ def desks(longhaul: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
         document["workspace"] = str(folder / label)
         document["data"]["path"] = str(folder / "table.csv")
         document["features"]["exclude"] = [other for other in TASKS if other != label]
-        document["trainer"] |= {"hidden_units": [16], "epochs": 15, "batch_size": 64, "learning_rate": 0.01}
+        document["trainer"] |= {
+            "hidden_units": [16],
+            "epochs": 15,
+            "batch_size": 64,
+            "learning_rate": 0.01,
+            "teacher": "none",
+        }
+        document["infra_check"] = small.INFRA_CHECK
         document["evaluation"] = {"slices": [["city"]], "thresholds": document["evaluation"]["thresholds"]}
         document["evaluation"]["explain"] = {"permutation_rows": 300, "repeats": 2, "rows": 4}
         config.write_text(yaml.safe_dump(document, allow_unicode=True))

@@ -13,6 +13,7 @@ from sklearn.datasets import load_breast_cancer
 from pipeline.config import load
 from pipeline.lineage.runs import Run, find_run
 from pipeline.lineage.store import open_store
+from tests import small
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +29,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory, longhaul: Callable[..., Any])
         assert longhaul("init", "cancer.csv", "--label", "target").code == 0
         document = yaml.safe_load(Path("cancer.yaml").read_text())
         document["trainer"]["epochs"] = 3
+        document["infra_check"] = small.INFRA_CHECK
         document["evaluation"]["slices"] = [["site"]]
         for payload in ("parquet", "tf_example"):
             document["data"]["payload"] = payload

@@ -20,6 +20,7 @@ from pipeline.lineage.runs import StepState, find_run, list_runs
 from pipeline.lineage.schema_versions import StatisticsSource, find_version, record_version
 from pipeline.lineage.store import connection_config, open_store
 from pipeline.run import run_pipeline
+from tests import small
 from tests.e2e.servers import PASSWORD, PostgreSQL, postgresql
 
 pytestmark = [pytest.mark.extra, pytest.mark.slow]
@@ -43,7 +44,8 @@ def config_file(server: PostgreSQL, tmp_path_factory: pytest.TempPathFactory) ->
     file = folder / "wine.yaml"
     document = yaml.safe_load(file.read_text())
     document["workspace"] = str(folder / "workspace")
-    document["trainer"] |= {"hidden_units": [8], "epochs": 2}
+    document["trainer"] |= small.TRAINER
+    document["infra_check"] = small.INFRA_CHECK
     document["evaluation"]["thresholds"] = {"accuracy": {"at_least": 0.0}}
     document["metadata"] = {
         "url": server.url,

@@ -28,6 +28,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 from pipeline.config import load
 from pipeline.lineage.runs import Run, find_run
 from pipeline.lineage.store import open_store
+from tests import small
 
 pytestmark = pytest.mark.slow
 
@@ -139,7 +140,8 @@ def trained(longhaul: Callable[..., Any], tmp_path_factory: pytest.TempPathFacto
                 document = yaml.safe_load(config.read_text())
                 document["workspace"] = str(folder / "workspace")
                 document["features"]["exclude"] = [other for other in LABELS if other != label]
-                document["trainer"] |= {"hidden_units": [16], "epochs": 20}
+                document["trainer"] |= {"hidden_units": [16], "epochs": 20, "teacher": "none"}
+                document["infra_check"] = small.INFRA_CHECK
                 metric = next(iter(document["evaluation"]["thresholds"]))
                 document["evaluation"]["thresholds"] = {metric: {"at_least": 0}}
                 config.write_text(yaml.safe_dump(document, allow_unicode=True))

@@ -19,6 +19,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from pipeline.config import load
 from pipeline.lineage.runs import Run, find_run
 from pipeline.lineage.store import open_store
+from tests import small
 
 pytestmark = pytest.mark.slow
 
@@ -78,8 +79,9 @@ def desk(flights: Path, longhaul: Callable[..., Any], tmp_path_factory: pytest.T
         "split": {"by": "time", "column": "scheduled_departure", "eval_from": "2013-02-15T00:00:00-05:00"},
         "schema": {"file": "two.pbtxt"},
         "features": {"exclude": ["scheduled_departure"]},
-        "trainer": {"hidden_units": [8], "epochs": 1, "members": 1, "refit": False},
-        "evaluation": {"thresholds": {"auc": {"at_least": 0.1}}, "explain": {"permutation_rows": 0, "rows": 0}},
+        "trainer": small.TRAINER,
+        "evaluation": small.EVALUATION,
+        "infra_check": small.INFRA_CHECK,
     }
     (folder / "two.yaml").write_text(yaml.safe_dump(document))
     return Desk(folder, longhaul)

@@ -21,6 +21,7 @@ import yaml
 from pipeline.config import load
 from pipeline.lineage.runs import Run, StepState, find_run
 from pipeline.lineage.store import open_store
+from tests import small
 
 pytestmark = pytest.mark.slow
 
@@ -78,9 +79,16 @@ def place(
         "split": {"by": "hash", "weights": {"train": 2, "eval": 1}},
         "schema": {"file": str(narrow_schema(folder / "schema.pbtxt", COLUMNS))},
         "features": {"exclude": ["scheduled_departure"]},
-        "trainer": {"hidden_units": [8], "members": 2, "epochs": 2, "batch_size": 64, "learning_rate": 1e-3},
-        "evaluation": {"thresholds": {"auc": {"at_least": 0.0}}},
-        "infra_check": {"p99_ms_batch_1": 2000},
+        "trainer": {
+            "hidden_units": [8],
+            "members": 2,
+            "epochs": 2,
+            "batch_size": 64,
+            "learning_rate": 1e-3,
+            "teacher": "none",
+        },
+        "evaluation": small.EVALUATION,
+        "infra_check": small.INFRA_CHECK,
     }
     return Place(folder, document, longhaul)
 

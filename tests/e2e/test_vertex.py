@@ -20,6 +20,7 @@ import yaml
 
 from pipeline.config import load
 from pipeline.served import newest_manifest
+from tests import small
 from tests.stand_ins.vertex import StandIn, serving
 
 pytestmark = pytest.mark.slow
@@ -82,12 +83,9 @@ def place(
         "split": {"by": "hash"},
         "schema": {"file": str(narrow_schema(folder / "narrow.pbtxt", COLUMNS))},
         "features": {"exclude": ["scheduled_departure"]},
-        "trainer": {"hidden_units": [8], "epochs": 1, "members": 1, "refit": False},
-        "evaluation": {
-            "thresholds": {"auc": {"at_least": 0.1}},
-            "explain": {"permutation_rows": 0, "rows": 0},
-        },
-        "infra_check": {"p99_ms_batch_1": None},
+        "trainer": small.TRAINER,
+        "evaluation": small.EVALUATION,
+        "infra_check": small.INFRA_CHECK,
         "vertex": {
             "project": "my-project",
             "region": "us-central1",

@@ -16,6 +16,7 @@ from ml_metadata.proto import metadata_store_pb2
 from pipeline.config import PipelineConfig, load
 from pipeline.lineage.runs import Run, StepState, find_run, list_runs
 from pipeline.lineage.store import open_store
+from tests import small
 
 ROOT = Path(__file__).parents[2]
 ROWS = 300
@@ -35,9 +36,9 @@ CONFIG: dict[str, Any] = {
     "split": {"by": "hash"},
     "schema": {"file": "toy.pbtxt"},
     "features": {"bins": 4, "exclude": ["day"]},
-    "trainer": {"hidden_units": [4], "epochs": 1, "members": 1, "refit": False, "teacher": "none"},
-    "evaluation": {"thresholds": {"auc": {"at_least": 0.0}}, "explain": {"permutation_rows": 0, "rows": 0}},
-    "infra_check": {"p99_ms_batch_1": None},  # how fast this machine is does not matter here
+    "trainer": small.TRAINER,
+    "evaluation": small.EVALUATION,
+    "infra_check": small.INFRA_CHECK,
     "run": {"retries": 2, "backoff_s": 0.1},
 }
 

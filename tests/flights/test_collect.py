@@ -33,9 +33,8 @@ Key = tuple[int, int, int, str, int, str]  # month, day, minute, carrier, flight
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, collect.Summary]:
-    folder = tmp_path_factory.mktemp("flights") / "reference"
-    return folder, collect.build(folder)
+def built(year: Path) -> tuple[Path, collect.Summary]:
+    return year, collect.build(year)
 
 
 @pytest.fixture(scope="module")

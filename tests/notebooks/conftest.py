@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from tests import small
 from tests.e2e.conftest import Outcome, flights, longhaul
 
 __all__ = ["flights", "longhaul"]  # session fixtures
@@ -68,7 +69,8 @@ def write_desk(folder: Path, flights: Path) -> None:
         "split": {"by": "time", "column": "scheduled_departure", "eval_from": "2013-04-01"},
         "schema": {"file": "desk.pbtxt"},
         "features": {"exclude": ["scheduled_departure"]},
-        "trainer": {"hidden_units": [32], "epochs": 4},
+        "trainer": {"hidden_units": [32], "epochs": 4, "teacher": "none"},
+        "infra_check": small.INFRA_CHECK,
         "evaluation": {"slices": [["origin"], ["carrier"]], "thresholds": {"auc": {"at_least": 0.3}}},
     }
     (folder / "desk.yaml").write_text(yaml.safe_dump(document))

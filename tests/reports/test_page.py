@@ -944,7 +944,8 @@ data: {{ path: table.csv, label: answer, task: binary }}
 split: {{ by: hash }}
 schema: {{ file: toy.pbtxt }}
 features: {{ exclude: ["{EVIL}"], bins: 4 }}
-trainer: {{ hidden_units: [8], batch_size: 32, epochs: 3 }}
+trainer: {{ hidden_units: [8], batch_size: 32, epochs: 3, teacher: none }}
+infra_check: {{ p99_ms_batch_1: null, measure_s: 0 }}
 evaluation: {{ slices: [["{EVIL}"]], thresholds: {{ auc: {{ at_least: 0.6 }} }} }}
 """
 SCHEMA = f"""
