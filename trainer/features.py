@@ -6,6 +6,7 @@ part of Longhaul can read it cheaply.
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -84,15 +85,8 @@ class FeatureTable:
 
     @property
     def tensor_names(self) -> dict[str, str]:
-        """By feature, a name that TensorFlow accepts for a tensor: the column's own wherever it can be."""
-        names: dict[str, str] = {}
-        for feature in self.features:
-            name = re.sub(r"[^A-Za-z0-9_.]", "_", feature.name)
-            name = name if name[:1].isalnum() else f"column_{name}"
-            while name in names.values():
-                name += "_"
-            names[feature.name] = name
-        return names
+        """By feature, the name of its plain tensor; see the function."""
+        return tensor_names(feature.name for feature in self.features)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for a TFX execution property."""
@@ -111,6 +105,28 @@ class FeatureTable:
             max_vocabulary=data["max_vocabulary"],
             bins=data["bins"],
         )
+
+
+def tensor_names(columns: Iterable[str]) -> dict[str, str]:
+    """Names the plain tensor of each column: the column's own name wherever TensorFlow takes and keeps it.
+
+    An argument of a SavedModel's signature is a parameter of a Python function and a node of a graph. So it must be
+    an ASCII identifier that begins with a letter, no keyword of Python, not `self`, and no other's but for its case.
+
+    Returns:
+        By column, in order; all different, also in lower case.
+    """
+    names: dict[str, str] = {}
+    taken: set[str] = set()
+    for column in columns:
+        name = re.sub(r"[^A-Za-z0-9_]", "_", column)
+        if not name[:1].isalpha() or keyword.iskeyword(name) or name == "self":
+            name = f"column_{name}"
+        while name.lower() in taken:
+            name += "_"
+        taken.add(name.lower())
+        names[column] = name
+    return names
 
 
 def derive(

@@ -11,6 +11,7 @@ Numbers are stacked before they are analysed: one quantile sketch serves all col
 
 from __future__ import annotations
 
+import re
 import zlib
 from typing import Any
 
@@ -117,12 +118,18 @@ def _flags(inputs: dict[str, Any], table: FeatureTable) -> list[tf.Tensor]:
     return flags
 
 
+_LONGEST_NAME = 150
+"""Of a column, within the name of its vocabulary."""
+
+
 def vocabulary_name(feature: Feature) -> str:
     """The name under which a categorical feature's vocabulary is kept in the transform output.
 
-    TFT makes a file name of it in which `a b` and `a-b` are one; the checksum tells them apart.
+    TFT makes a file's and a scope's name of it: in the first `a b` and `a-b` are one, and a file's name ends at 255
+    bytes, for which Beam needs some; the second takes ASCII only. The checksum tells apart what is the same after that.
     """
-    return f"vocabulary_{feature.name}_{zlib.crc32(feature.name.encode()):08x}"
+    readable = re.sub(r"[^\x00-\x7f]", "_", feature.name)[:_LONGEST_NAME]
+    return f"vocabulary_{readable}_{zlib.crc32(feature.name.encode()):08x}"
 
 
 def _vocabulary_id(column: Any, feature: Feature, max_vocabulary: int) -> tf.Tensor:

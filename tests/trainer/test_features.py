@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import keyword
+import random
+import re
 from typing import Any
 
 import pytest
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from trainer.features import Feature, FeatureTable, Kind, Label, Storage, derive
+from trainer.features import Feature, FeatureTable, Kind, Label, Storage, derive, tensor_names
 
 SCHEMA = text_format.Parse(
     """
@@ -102,3 +105,38 @@ def test_features_are_chosen_by_kind_in_the_order_of_the_schema() -> None:
 def test_the_table_survives_json() -> None:
     found = table(exclude=["month"])
     assert FeatureTable.from_dict(json.loads(json.dumps(found.to_dict()))) == found
+
+
+@pytest.mark.parametrize(
+    ("columns", "names"),
+    [
+        # Those that could be served before keep their names: clients send them.
+        (["distance", "A1", "print", "args", "None_"], ["distance", "A1", "print", "args", "None_"]),
+        (["distance miles", "größe", "a/b", "_x", "年"], ["distance_miles", "gr__e", "a_b", "column__x", "column__"]),
+        (["a b", "a-b", "a_b"], ["a_b", "a_b_", "a_b__"]),
+        # These could not.
+        (["Sepal.Length", ".x"], ["Sepal_Length", "column__x"]),
+        (["1stFloor", "2023", "0"], ["column_1stFloor", "column_2023", "column_0"]),
+        (["class", "None", "self"], ["column_class", "column_None", "column_self"]),
+        (["Size", "size", "SIZE"], ["Size", "size_", "SIZE__"]),
+        (["1st", "column_1st", "a.b", "A_B"], ["column_1st", "column_1st_", "a_b", "A_B_"]),
+    ],
+)
+def test_a_plain_tensor_has_its_columns_name_wherever_it_can(columns: list[str], names: list[str]) -> None:
+    assert tensor_names(columns) == dict(zip(columns, names, strict=True))
+
+
+def test_tensor_names_are_arguments_that_tensorflow_keeps_and_all_different() -> None:
+    source = random.Random(15)
+    parts = [*'aAbB_.-/ 019:$ßéÅ年\t\n"', "self", "SELF", "column_", "arg_", *keyword.kwlist]
+    for _ in range(3000):
+        columns = {"".join(source.choices(parts, k=source.randint(1, 4))) for _ in range(source.randint(1, 30))}
+        names = tensor_names(sorted(columns))
+        assert list(names) == sorted(columns)
+        assert len({name.lower() for name in names.values()}) == len(columns)
+        for column, name in names.items():
+            assert re.fullmatch("[A-Za-z][A-Za-z0-9_]*", name)
+            assert name != "self"
+            assert not keyword.iskeyword(name)
+            if re.fullmatch("[A-Za-z][A-Za-z0-9_]*", column) and not keyword.iskeyword(column) and column != "self":
+                assert name.rstrip("_") == column.rstrip("_")
