@@ -7,11 +7,13 @@ transform_labels    examples with a label                          -> label_xf (
 
 Besides these, which servers offer, the loaded model has a function `differentiate` for those who explain it.
 
-A plain tensor has its feature's name; characters that TensorFlow refuses become `_`.
+A plain tensor has its feature's name wherever TensorFlow allows it; see `trainer.features.tensor_names`.
 """
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -26,35 +28,48 @@ PREDICTION = "prediction"
 
 
 class ServedModel(tf.Module):
-    """Network and transform graph as one SavedModel."""
+    """Network and transform graph as one SavedModel.
+
+    The network itself is not part of the SavedModel, only what its signatures read of it: the variables and the lookup
+    tables. Two things go wrong when Keras 3 writes a network as part of one. Each variable gets a twin: the weights
+    are restored into the twin, while the signatures read the first, which stays empty wherever TensorFlow's C++ loader
+    loads the model, as in TensorFlow Serving (https://github.com/keras-team/keras/issues/20095). And the optimizer
+    comes along, with two more arrays for each weight.
+    """
 
     def __init__(self, model: keras.Model, transform_output: tft.TFTransformOutput, table: FeatureTable) -> None:
         super().__init__()
         self._table = table
-        self._model = model
+        # A partial and a tuple of specs, which a SavedModel does not follow.
+        self._network = functools.partial(model, training=False)
+        self._inputs = tuple((tensor.name, tensor.shape, tensor.dtype) for tensor in model.inputs)
+        self._tables = _lookup_tables(model)
+        self._variables: list[tf.Variable] = []
         self._transform = transform_output.transform_features_layer()
         raw_spec = transform_output.raw_feature_spec()
         self._feature_spec = {feature.name: raw_spec[feature.name] for feature in table.features}
         self._label_spec = {table.label.name: raw_spec[table.label.name]}
 
     def signatures(self) -> dict[str, Any]:
-        """Concrete functions by signature name."""
+        """Concrete functions by signature name; from then on the variables that they read are tracked."""
         examples = tf.TensorSpec([None], tf.string, name="examples")
         names = self._table.tensor_names
         tensors = {
             names[feature.name]: tf.TensorSpec([None], _plain_dtype(feature), name=names[feature.name])
             for feature in self._table.features
         }
-        self.differentiate.get_concrete_function(
-            {tensor.name: tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype) for tensor in self._model.inputs},
+        differentiate = self.differentiate.get_concrete_function(
+            {name: tf.TensorSpec([None, *shape[1:]], dtype) for name, shape, dtype in self._inputs},
             tf.TensorSpec([None], tf.int64),
         )
-        return {
+        signatures = {
             "serving_default": self.predict_examples.get_concrete_function(examples),
             "serving_tensors": self.predict_tensors.get_concrete_function(tensors),
             "transform_features": self.transform_features.get_concrete_function(examples),
             "transform_labels": self.transform_labels.get_concrete_function(examples),
         }
+        self._variables = _variables_read_by([*signatures.values(), differentiate])
+        return signatures
 
     @tf.function
     def predict_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -94,13 +109,13 @@ class ServedModel(tf.Module):
         floats = {name: value for name, value in inputs.items() if value.dtype.is_floating}
         with tf.GradientTape() as tape:
             tape.watch(floats)
-            scores = self._model(inputs, training=False)  # (batch, outputs)
+            scores = self._network(inputs)  # (batch, outputs)
             chosen = tf.gather(scores, output, axis=1, batch_dims=1)
         gradients = tape.gradient(chosen, floats, unconnected_gradients="zero")
         return {PREDICTION: chosen, **gradients}
 
     def _predict(self, raw: dict[str, Any]) -> dict[str, tf.Tensor]:
-        scores = self._model(self._network_inputs(raw), training=False)
+        scores = self._network(self._network_inputs(raw))
         if self._table.label.task != "multiclass":
             return {PREDICTION: scores}
         return {
@@ -110,7 +125,18 @@ class ServedModel(tf.Module):
 
     def _network_inputs(self, raw: dict[str, Any]) -> dict[str, tf.Tensor]:
         transformed = self._transform(raw)
-        return {tensor.name: transformed[tensor.name] for tensor in self._model.inputs}
+        return {name: transformed[name] for name, _, _ in self._inputs}
+
+
+def _variables_read_by(functions: Iterable[Any]) -> list[tf.Variable]:
+    """TensorFlow's own variables (of a Keras one that is its `value`), each once."""
+    return list({id(variable): variable for function in functions for variable in function.variables}.values())
+
+
+def _lookup_tables(model: tf.Module | keras.Model) -> list[Any]:
+    """Tables of words and the like, which a network may hold besides variables."""
+    kind = tf.saved_model.experimental.TrackableResource
+    return [part for part in tf.train.TrackableView(model).descendants() if isinstance(part, kind)]
 
 
 def _plain_dtype(feature: Feature) -> tf.DType:

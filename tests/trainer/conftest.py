@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-import apache_beam as beam
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-import tensorflow_transform as tft
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
-from tensorflow_transform import beam as tft_beam
-from tensorflow_transform.beam.tft_beam_io import beam_metadata_io, transform_fn_io
-from tensorflow_transform.tf_metadata import dataset_metadata
 
-from pipeline.data.parquet_tfxio import RowGroupTFXIO
-from pipeline.sections.trainer import Trainer
+from bench.small_training import analyse, trainer_arguments
 from trainer.features import derive
-from trainer.preprocessing import preprocessing_fn
 
 ROWS = 3000
 SCHEMA = text_format.Parse(
@@ -51,16 +41,7 @@ def fn_args(tmp_path_factory: pytest.TempPathFactory) -> MakeArgs:
     tail_number = [f"N{number}" for number in random.integers(0, 300, ROWS)]
     late = (random.random(ROWS) < 0.1 + 0.5 * (carrier == "OO") + 0.3 * (miles > 2000)).astype(np.int64)
     columns = {"miles": miles, "carrier": carrier, "tail number": tail_number, "late": late}
-    pq.write_table(pa.table(columns), data / "rows.parquet")
-    source = RowGroupTFXIO(str(data / "rows.parquet"), SCHEMA)
-    preprocess = functools.partial(preprocessing_fn, custom_config={"features": TABLE.to_dict()})
-    with beam.Pipeline(runner="FnApiRunner") as pipeline, tft_beam.Context(temp_dir=str(data / "tmp")):
-        rows = pipeline | source.BeamSource()
-        function = (rows, source.TensorAdapterConfig()) | tft_beam.AnalyzeDataset(preprocess)
-        _ = function | transform_fn_io.WriteTransformFn(str(data / "graph"))
-        _ = dataset_metadata.DatasetMetadata(SCHEMA) | beam_metadata_io.WriteMetadata(
-            str(data / "graph" / tft.TFTransformOutput.RAW_METADATA_DIR), pipeline
-        )
+    analyse(pa.table(columns), SCHEMA, TABLE, data)
 
     def make(
         folder: Path, base_model: Path | None = None, hyperparameters: dict[str, Any] | None = None, **settings: Any
@@ -74,20 +55,9 @@ def fn_args(tmp_path_factory: pytest.TempPathFactory) -> MakeArgs:
             "batch_size": 256,
             "learning_rate": 3e-3,
         } | settings
-        return SimpleNamespace(
-            train_files=[str(data / "rows.parquet")],
-            transform_output=str(data / "graph"),
-            transform_graph_path=str(data / "graph"),
-            serving_model_dir=str(folder / "Format-Serving"),
-            model_run_dir=str(folder / "run"),
-            base_model=str(base_model / "Format-Serving") if base_model else None,
-            hyperparameters=hyperparameters,
-            custom_config={
-                "features": TABLE.to_dict(),
-                "trainer": Trainer.model_validate(given).model_dump(mode="json"),
-                "order_by": None,
-                "group_by": None,
-            },
-        )
+        arguments = trainer_arguments(data, TABLE, folder, **given)
+        arguments.base_model = str(base_model / "Format-Serving") if base_model else None
+        arguments.hyperparameters = hyperparameters
+        return arguments
 
     return make

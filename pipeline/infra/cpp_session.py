@@ -1,0 +1,289 @@
+"""A SavedModel as TensorFlow's C++ loader gives it, asked through TensorFlow's C API.
+
+TensorFlow Serving, Vertex AI's containers, TensorFlow's Java and Go load a model this way. Python's
+`tf.saved_model.load` is another loader: it finds variables by object, this one by the names in the graph.
+
+Nothing of Longhaul is imported: the check's own process loads this file by its path.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Mapping, Sequence
+from ctypes import POINTER, c_char_p, c_int, c_int64, c_size_t, c_void_p
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+TAG = "serve"
+_STRING = 7
+"""DataType of text (tensorflow/core/framework/types.proto)."""
+_STRING_BYTES = 24
+"""sizeof(TF_TString) (tensorflow/c/tf_tstring.h)."""
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+class LoaderError(Exception):
+    """What TensorFlow answers instead of tensors: its own words."""
+
+
+class _Output(ctypes.Structure):
+    """TF_Output: one of an operation's outputs."""
+
+    _fields_ = (("operation", c_void_p), ("index", c_int))
+
+
+class _Buffer(ctypes.Structure):
+    """TF_Buffer."""
+
+    _fields_ = (("data", c_void_p), ("length", c_size_t), ("deallocator", c_void_p))
+
+
+class CppSession:
+    """A loaded model. A context manager; nothing of it may be used after the end.
+
+    Args:
+        folder: of the SavedModel, on this machine.
+
+    Attributes:
+        signatures: by name, the SignatureDef as TensorFlow's protobuf.
+
+    Raises:
+        LoaderError: TensorFlow cannot load it.
+    """
+
+    def __init__(self, folder: str) -> None:
+        from tensorflow.core.protobuf import meta_graph_pb2
+
+        self._c = _library()
+        self._graph = self._c.TF_NewGraph()
+        options, meta_graph = self._c.TF_NewSessionOptions(), self._c.TF_NewBuffer()
+        status = self._c.TF_NewStatus()
+        try:
+            tags = (c_char_p * 1)(TAG.encode())
+            self._session = self._c.TF_LoadSessionFromSavedModel(
+                options, None, folder.encode(), tags, 1, self._graph, meta_graph, status
+            )
+            if not self._session:
+                self._c.TF_DeleteGraph(self._graph)
+            self._raise(status)
+            content = ctypes.string_at(meta_graph.contents.data, meta_graph.contents.length)
+        finally:
+            self._c.TF_DeleteStatus(status)
+            self._c.TF_DeleteBuffer(meta_graph)
+            self._c.TF_DeleteSessionOptions(options)
+        self.signatures = dict(meta_graph_pb2.MetaGraphDef.FromString(content).signature_def)
+
+    def __enter__(self) -> CppSession:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        status = self._c.TF_NewStatus()
+        self._c.TF_CloseSession(self._session, status)
+        self._c.TF_DeleteSession(self._session, status)
+        self._c.TF_DeleteGraph(self._graph)
+        self._c.TF_DeleteStatus(status)
+
+    def request(self, signature: str, inputs: Mapping[str, Any]) -> CppRequest:
+        """A request that can be sent any number of times.
+
+        Args:
+            inputs: an array by input of the signature, (rows, ...) each; text as bytes or str.
+
+        Raises:
+            LoaderError: the model has no such signature, or that takes other inputs.
+        """
+        if signature not in self.signatures:
+            raise LoaderError(f"the model has no signature {signature!r}; it has {', '.join(sorted(self.signatures))}")
+        found = self.signatures[signature]
+        if set(inputs) != set(found.inputs):
+            odd = sorted(set(inputs) ^ set(found.inputs))[:5]
+            raise LoaderError(f"{signature} takes other inputs: {', '.join(map(repr, odd))}")
+        return CppRequest(
+            self._c,
+            self._session,
+            [(self._output(info.name), info.dtype, inputs[name]) for name, info in found.inputs.items()],
+            {name: self._output(info.name) for name, info in found.outputs.items()},
+        )
+
+    def ask(self, signature: str, inputs: Mapping[str, Any]) -> Arrays:
+        """What the signature answers: an array by output; text as bytes."""
+        with self.request(signature, inputs) as request:
+            return request.answer()
+
+    def _output(self, tensor: str) -> _Output:
+        """The place in the graph of a tensor such as `StatefulPartitionedCall:0`."""
+        name, _, index = tensor.partition(":")
+        operation = self._c.TF_GraphOperationByName(self._graph, name.encode())
+        if not operation:
+            raise LoaderError(f"a signature names {tensor!r}, which the graph does not have")
+        return _Output(operation, int(index or 0))
+
+    def _raise(self, status: Any) -> None:
+        _raise(self._c, status)
+
+
+class CppRequest:
+    """Tensors in TensorFlow's memory, and what to fetch. A context manager: the memory is freed at its end.
+
+    Args:
+        inputs: place, DataType and array of each.
+        outputs: place by name.
+    """
+
+    def __init__(
+        self, library: Any, session: Any, inputs: Sequence[tuple[_Output, int, Any]], outputs: Mapping[str, _Output]
+    ) -> None:
+        self._c, self._session = library, session
+        self._names = list(outputs)
+        self._fetches = (_Output * len(outputs))(*outputs.values())
+        self._feeds = (_Output * len(inputs))(*(place for place, _, _ in inputs))
+        self._tensors = (c_void_p * len(inputs))(*(_tensor(library, dtype, array) for _, dtype, array in inputs))
+
+    def __enter__(self) -> CppRequest:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for tensor in self._tensors:
+            if self._c.TF_TensorType(tensor) == _STRING:
+                start = self._c.TF_TensorData(tensor)
+                for place in range(self._c.TF_TensorElementCount(tensor)):
+                    self._c.TF_StringDealloc(start + place * _STRING_BYTES)
+            self._c.TF_DeleteTensor(tensor)
+
+    def send(self) -> None:
+        """Has it answered, and throws the answer away: for who measures."""
+        self._delete(self._run())
+
+    def answer(self) -> Arrays:
+        """An array by output.
+
+        Raises:
+            LoaderError: TensorFlow cannot answer.
+        """
+        tensors = self._run()
+        try:
+            return {name: _array(self._c, tensor) for name, tensor in zip(self._names, tensors, strict=True)}
+        finally:
+            self._delete(tensors)
+
+    def _run(self) -> Any:
+        answers = (c_void_p * len(self._names))()
+        status = self._c.TF_NewStatus()
+        try:
+            self._c.TF_SessionRun(
+                self._session, None, self._feeds, self._tensors, len(self._feeds), self._fetches, answers,
+                len(self._names), None, 0, None, status,
+            )  # fmt: skip
+            _raise(self._c, status)
+        finally:
+            self._c.TF_DeleteStatus(status)
+        return answers
+
+    def _delete(self, tensors: Any) -> None:
+        for tensor in tensors:
+            self._c.TF_DeleteTensor(tensor)
+
+
+def _tensor(c: Any, dtype: int, array: Any) -> int:
+    """A TF_Tensor with a copy of the array."""
+    import tensorflow as tf
+
+    kind = tf.dtypes.as_dtype(dtype).as_numpy_dtype
+    values = np.ascontiguousarray(array, object if dtype == _STRING else kind)
+    size = values.size * _STRING_BYTES if dtype == _STRING else values.nbytes
+    tensor: int = c.TF_AllocateTensor(dtype, (c_int64 * values.ndim)(*values.shape), values.ndim, size)
+    start = c.TF_TensorData(tensor)
+    if dtype != _STRING:
+        if values.nbytes:
+            ctypes.memmove(start, values.ctypes.data, values.nbytes)
+        return tensor
+    for place, text in enumerate(values.ravel()):
+        content = text.encode() if isinstance(text, str) else text
+        c.TF_StringInit(start + place * _STRING_BYTES)
+        c.TF_StringCopy(start + place * _STRING_BYTES, content, len(content))
+    return tensor
+
+
+def _array(c: Any, tensor: int) -> npt.NDArray[Any]:
+    """A copy of a TF_Tensor."""
+    import tensorflow as tf
+
+    dtype = c.TF_TensorType(tensor)
+    shape = [c.TF_Dim(tensor, axis) for axis in range(c.TF_NumDims(tensor))]
+    start = c.TF_TensorData(tensor)
+    if dtype != _STRING:
+        kind = np.dtype(tf.dtypes.as_dtype(dtype).as_numpy_dtype)
+        content = ctypes.string_at(start, c.TF_TensorByteSize(tensor)) if start else b""
+        return np.frombuffer(content, kind).reshape(shape).copy()
+    texts = [
+        ctypes.string_at(c.TF_StringGetDataPointer(text), c.TF_StringGetSize(text))
+        for text in (start + place * _STRING_BYTES for place in range(c.TF_TensorElementCount(tensor)))
+    ]
+    array = np.empty(len(texts), object)
+    array[:] = texts
+    return array.reshape(shape)
+
+
+def _raise(c: Any, status: Any) -> None:
+    if code := c.TF_GetCode(status):
+        raise LoaderError(f"{c.TF_Message(status).decode(errors='replace')} (TensorFlow's code {code})")
+
+
+def _library() -> Any:
+    """TensorFlow's shared library, which the wheel brings, with the types of the functions that are used here."""
+    import tensorflow as tf
+
+    library = ctypes.CDLL(str(Path(tf.__file__).parent / "libtensorflow_cc.so.2"))
+    pointer = c_void_p
+    outputs, tensors = POINTER(_Output), POINTER(c_void_p)
+    types: dict[str, tuple[Any, Sequence[Any]]] = {
+        "TF_NewStatus": (pointer, ()),
+        "TF_DeleteStatus": (None, (pointer,)),
+        "TF_GetCode": (c_int, (pointer,)),
+        "TF_Message": (c_char_p, (pointer,)),
+        "TF_NewGraph": (pointer, ()),
+        "TF_DeleteGraph": (None, (pointer,)),
+        "TF_GraphOperationByName": (pointer, (pointer, c_char_p)),
+        "TF_NewSessionOptions": (pointer, ()),
+        "TF_DeleteSessionOptions": (None, (pointer,)),
+        "TF_NewBuffer": (POINTER(_Buffer), ()),
+        "TF_DeleteBuffer": (None, (POINTER(_Buffer),)),
+        "TF_LoadSessionFromSavedModel": (
+            pointer,
+            (pointer, pointer, c_char_p, POINTER(c_char_p), c_int, pointer, POINTER(_Buffer), pointer),
+        ),
+        "TF_CloseSession": (None, (pointer, pointer)),
+        "TF_DeleteSession": (None, (pointer, pointer)),
+        "TF_SessionRun": (
+            None,
+            (
+                pointer, pointer, outputs, tensors, c_int, outputs, tensors, c_int, pointer, c_int, pointer, pointer,
+            ),
+        ),
+        "TF_AllocateTensor": (pointer, (c_int, POINTER(c_int64), c_int, c_size_t)),
+        "TF_DeleteTensor": (None, (pointer,)),
+        "TF_TensorType": (c_int, (pointer,)),
+        "TF_NumDims": (c_int, (pointer,)),
+        "TF_Dim": (c_int64, (pointer, c_int)),
+        "TF_TensorByteSize": (c_size_t, (pointer,)),
+        "TF_TensorElementCount": (c_int64, (pointer,)),
+        "TF_TensorData": (pointer, (pointer,)),
+        "TF_StringInit": (None, (pointer,)),
+        "TF_StringCopy": (None, (pointer, c_char_p, c_size_t)),
+        "TF_StringDealloc": (None, (pointer,)),
+        "TF_StringGetDataPointer": (pointer, (pointer,)),
+        "TF_StringGetSize": (c_size_t, (pointer,)),
+    }  # fmt: skip
+    for name, (result, arguments) in types.items():
+        function = getattr(library, name)
+        function.restype, function.argtypes = result, arguments
+    return library

@@ -1,0 +1,266 @@
+"""The exported model, asked through both of TensorFlow's loaders: Python's, and the one in C++ under model servers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pytest
+import tensorflow as tf
+import tensorflow_transform as tft
+from keras import ops
+from tensorflow_metadata.proto.v0 import schema_pb2
+
+from bench.small_training import analyse, trainer_arguments
+from pipeline.infra.cpp_session import CppSession, LoaderError
+from tests.trainer.conftest import TABLE
+from trainer.features import derive
+from trainer.preprocessing import CATEGORICAL, FLAGS, NUMERIC
+from trainer.signatures import ServedModel
+from trainer.train import run_fn
+
+TENSORS = {
+    "miles": np.array([150.0, 900.0, 2500.0, np.nan]),
+    "carrier": np.array(["UA", "OO", "", "elsewhere"], object),
+    "tail_number": np.array(["N1", "N299", "N7", ""], object),
+}
+EXAMPLES = [
+    tf.train.Example(
+        features=tf.train.Features(
+            feature={
+                "miles": tf.train.Feature(float_list=tf.train.FloatList(value=[miles])),
+                "carrier": tf.train.Feature(bytes_list=tf.train.BytesList(value=[carrier])),
+                "tail number": tf.train.Feature(bytes_list=tf.train.BytesList(value=[b"N7"])),
+                "late": tf.train.Feature(int64_list=tf.train.Int64List(value=[late])),
+            }
+        )
+    ).SerializeToString()
+    for miles, carrier, late in [(150.0, b"UA", 0), (900.0, b"OO", 1), (1e9, b"", 1)]
+]
+REQUESTS: dict[str, dict[str, Any]] = {
+    "serving_default": {"examples": np.array(EXAMPLES, object)},
+    "serving_tensors": TENSORS,
+    "transform_features": {"examples": np.array(EXAMPLES, object)},
+    "transform_labels": {"examples": np.array(EXAMPLES, object)},
+}
+Answers = dict[str, dict[str, npt.NDArray[Any]]]
+
+
+def by_python(folder: Path) -> Answers:
+    signatures = tf.saved_model.load(str(folder)).signatures
+    return {
+        name: {
+            key: value.numpy()
+            for key, value in signatures[name](**{key: tf.constant(value) for key, value in inputs.items()}).items()
+        }
+        for name, inputs in REQUESTS.items()
+    }
+
+
+def by_cpp(folder: Path) -> Answers:
+    with CppSession(str(folder)) as session:
+        return {name: session.ask(name, inputs) for name, inputs in REQUESTS.items()}
+
+
+def export(model: keras.Model, transform_output: tft.TFTransformOutput, folder: Path) -> None:
+    served = ServedModel(model, transform_output, TABLE)
+    tf.saved_model.save(served, str(folder), signatures=served.signatures())
+
+
+def assert_same(one: Answers, other: Answers) -> None:
+    assert one.keys() == other.keys()
+    for signature, answer in one.items():
+        assert answer.keys() == other[signature].keys()
+        for key, values in answer.items():
+            np.testing.assert_allclose(values, other[signature][key], rtol=0, atol=1e-6, err_msg=f"{signature} {key}")
+
+
+@pytest.fixture(scope="module")
+def transform_output(fn_args: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> tft.TFTransformOutput:
+    return tft.TFTransformOutput(fn_args(tmp_path_factory.mktemp("none")).transform_output)
+
+
+def inputs() -> dict[str, keras.KerasTensor]:
+    return {
+        NUMERIC: keras.Input((1,), name=NUMERIC),
+        FLAGS: keras.Input((1,), name=FLAGS),
+        CATEGORICAL: keras.Input((2,), dtype="int64", name=CATEGORICAL),
+    }
+
+
+def plain() -> keras.Model:
+    given = inputs()
+    units = keras.layers.Concatenate()([given[NUMERIC], given[FLAGS], ops.cast(given[CATEGORICAL], "float32") / 300])
+    return keras.Model(given, keras.layers.Dense(1, "sigmoid")(units))
+
+
+def normalized() -> keras.Model:
+    """With averages that are no weights, and layers that were adapted to data."""
+    given = inputs()
+    scaled = keras.layers.Normalization()
+    scaled.adapt(np.random.default_rng(2).normal(3, 5, (100, 1)).astype("float32"))
+    cut = keras.layers.Discretization(bin_boundaries=[0.2, 0.4, 0.9], output_mode="one_hot")
+    hidden = keras.layers.Concatenate()([scaled(given[NUMERIC]), cut(given[NUMERIC])])
+    hidden = keras.layers.BatchNormalization()(keras.layers.Dense(8)(hidden))
+    hidden = keras.layers.SpectralNormalization(keras.layers.Dense(4))(hidden)
+    return keras.Model(given, keras.layers.Dense(1, "sigmoid")(hidden))
+
+
+class Noisy(keras.layers.Layer):
+    """Has a generator of random numbers, and a count of its own calls."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.seeds = keras.random.SeedGenerator(3)
+        self.calls = self.add_weight(name="calls", shape=(), dtype="int64", trainable=False, initializer="ones")
+
+    def call(self, units: Any) -> Any:
+        noise = keras.random.uniform(ops.shape(units), seed=self.seeds)  # draws on the state of the generator
+        return units + 0.0 * noise + 0.1 * ops.cast(self.calls, "float32")
+
+
+def with_random_state() -> keras.Model:
+    given = inputs()
+    hidden = Noisy()(keras.layers.Dropout(0.5)(keras.layers.GaussianNoise(0.3)(given[NUMERIC])))
+    return keras.Model(given, keras.layers.Dense(1, "sigmoid")(hidden))
+
+
+def nested() -> keras.Model:
+    """Models within a model; recurrence and attention."""
+    given = inputs()
+    units = keras.Input((4,))
+    block = keras.Model(units, keras.layers.LayerNormalization()(keras.layers.Dense(4, "relu")(units)))
+    inner = keras.Sequential([keras.layers.Dense(4), keras.layers.BatchNormalization(), block])
+    words = keras.layers.Embedding(400, 4)(given[CATEGORICAL])
+    words = keras.layers.GRU(5)(keras.layers.MultiHeadAttention(2, 3)(words, words))
+    return keras.Model(
+        given, keras.layers.Dense(1, "sigmoid")(inner(keras.layers.Concatenate()([words, given[FLAGS]])))
+    )
+
+
+def with_lookup_table() -> keras.Model:
+    given = inputs()
+    ids = keras.layers.IntegerLookup(vocabulary=[0, 2, 1, 7], output_mode="multi_hot")(given[CATEGORICAL])
+    return keras.Model(given, keras.layers.Dense(1, "sigmoid")(ids))
+
+
+@keras.saving.register_keras_serializable("longhaul-tests")
+class Subclassed(keras.Model):
+    """Written as a class, with a Keras variable and one of TensorFlow's own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = keras.layers.Dense(4, "relu"), keras.layers.Dense(1, "sigmoid")
+        self.scale = keras.Variable(np.float32(1.7), name="scale")
+        self.shift = tf.Variable(0.3)
+
+    def call(self, units: Any, training: bool = False) -> Any:
+        return self.last(self.first(units) * self.scale + self.shift)
+
+
+def subclassed() -> keras.Model:
+    given = inputs()
+    return keras.Model(given, Subclassed()(keras.layers.Concatenate()([given[NUMERIC], given[FLAGS]])))
+
+
+FOREIGN = [normalized, with_random_state, nested, with_lookup_table, subclassed]
+
+
+@pytest.mark.parametrize("build", FOREIGN, ids=lambda build: build.__name__)
+def test_any_keras_model_answers_through_the_cpp_loader_as_in_python(
+    build: Callable[[], keras.Model], transform_output: tft.TFTransformOutput, tmp_path: Path
+) -> None:
+    model = build()
+    model.compile("adamw", "binary_crossentropy", metrics=["auc"])
+    rows = {tensor.name: np.ones((8, *tensor.shape[1:]), tensor.dtype) for tensor in model.inputs}
+    model.fit(rows, np.arange(8) % 2, verbose=0)
+    export(model, transform_output, tmp_path)
+    python = by_python(tmp_path)
+    assert_same(by_cpp(tmp_path), python)
+    network = np.asarray(model(python["transform_features"], training=False))
+    np.testing.assert_allclose(python["serving_default"]["prediction"], network, rtol=0, atol=1e-6)
+    # No twins, no momenta; `subclassed` has a number of which Keras does not know.
+    assert saved_numbers(tmp_path) <= 1 + sum(variable.value.shape.num_elements() for variable in model.variables)
+
+
+def saved_numbers(folder: Path) -> int:
+    """How many numbers the checkpoint within a SavedModel holds."""
+    shapes = tf.train.load_checkpoint(str(folder / "variables" / "variables")).get_variable_to_shape_map()
+    return sum(int(np.prod(shape)) for name, shape in shapes.items() if name != "_CHECKPOINTABLE_OBJECT_GRAPH")
+
+
+def test_a_trained_model_answers_through_the_cpp_loader_as_in_python(
+    fn_args: Callable[..., Any], tmp_path: Path
+) -> None:
+    run_fn(fn_args(tmp_path))
+    served = tmp_path / "Format-Serving"
+    assert_same(by_cpp(served), by_python(served))
+    weights = np.load(tmp_path / "Format-Weights" / "weights.npz")
+    # Each weight once: neither a twin nor the optimizer's momenta.
+    assert saved_numbers(served) == sum(weights[name].size for name in weights)
+
+
+NASTY = {
+    "Sepal.Length": pa.float32(), "1stFloor": pa.string(), "class": pa.string(), "größe": pa.string(),
+    "Größe": pa.float32(), "self": pa.float32(), "None": pa.int64(), "a b": pa.string(), "a-b": pa.string(),
+    "年": pa.string(), "_x": pa.float32(), "0": pa.float32(), "from": pa.int64(), "x" * 300: pa.string(),
+}  # fmt: skip
+
+
+def test_columns_of_any_name_are_served_by_both_loaders(tmp_path: Path) -> None:
+    random = np.random.default_rng(4)
+    schema, columns = schema_pb2.Schema(), {"label": pa.array(random.integers(0, 2, 200))}
+    for name, kind in NASTY.items():
+        values = random.choice(["a", "b"], 200) if kind == pa.string() else random.integers(0, 9, 200)
+        columns[name] = pa.array(values.tolist(), kind)
+    for name, column in columns.items():
+        code = 1 if column.type == pa.string() else 2 if column.type == pa.int64() else 3
+        schema.feature.add(name=name, type=code).presence.min_fraction = 1.0
+    table = derive(
+        schema, label="label", task="binary", classes=["0", "1"], exclude=[], categorical=[], max_vocabulary=5, bins=4
+    )
+    analyse(pa.table(columns), schema, table, tmp_path)
+    run_fn(trainer_arguments(tmp_path, table, tmp_path, hidden_units=[4], epochs=1, teacher="none"))
+    tensors = {
+        table.tensor_names[name]: columns[name]
+        .to_numpy(zero_copy_only=False)
+        .astype(object if kind == pa.string() else float)
+        for name, kind in NASTY.items()
+    }
+    served = str(tmp_path / "Format-Serving")
+    signature = tf.saved_model.load(served).signatures["serving_tensors"]
+    python = signature(**{name: tf.constant(values) for name, values in tensors.items()})["prediction"].numpy()
+    with CppSession(served) as session:
+        assert set(session.signatures["serving_tensors"].inputs) == set(tensors)
+        answer = session.ask("serving_tensors", tensors)["prediction"]
+    np.testing.assert_allclose(answer, python, rtol=0, atol=1e-6)
+    assert len(np.unique(python)) > 100
+
+
+class _AsKerasExports(ServedModel):
+    """The export as it was before: the network as Keras tracks it, not what the signatures read."""
+
+    def __init__(self, model: keras.Model, *args: Any) -> None:
+        super().__init__(model, *args)
+        self._model = model
+
+    def signatures(self) -> dict[str, Any]:
+        found = super().signatures()
+        self._variables = []
+        return found
+
+
+def test_what_keras_tracks_is_not_what_the_cpp_loader_restores(
+    transform_output: tft.TFTransformOutput, tmp_path: Path
+) -> None:
+    """The reason of it all. When this fails, Keras has repaired its export."""
+    served = _AsKerasExports(plain(), transform_output, TABLE)
+    tf.saved_model.save(served, str(tmp_path), signatures=served.signatures())
+    assert by_python(tmp_path)["serving_default"]["prediction"].shape == (3, 1)
+    with pytest.raises(LoaderError, match="Could not find variable"):
+        by_cpp(tmp_path)
