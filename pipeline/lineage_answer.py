@@ -19,8 +19,8 @@ from pipeline.lineage.runs import Run, RunsById
 from pipeline.lineage.schema_versions import digest_of
 from pipeline.lineage.store import open_existing_store
 from pipeline.lineage.tracing import downstream, run_graph, upstream
+from pipeline.lineage.version_folders import versions
 from pipeline.provenance import ALL_CODE, code_digest, code_files, config_digest, package_versions
-from pipeline.served import versions
 
 if TYPE_CHECKING:
     from pipeline.reports.lineage_drawing import Drawing

@@ -27,11 +27,12 @@ from pipeline.data.csv_text import csv_header
 from pipeline.data.predicted_columns import predicted_names
 from pipeline.data.schema_types import column_type, feature_table, read_schema
 from pipeline.errors import ConfigError, DataError, PipelineError, WorkspaceError
+from pipeline.lineage.version_folders import version_number, versions
 from pipeline.provenance import SCORING_CODE, code_digest, package_versions
 from pipeline.runners import beam
 from pipeline.runners.quiet import output_to
 from pipeline.screen import Screen
-from pipeline.served import versions
+from pipeline.served import damage
 from pipeline.terminal import console_for
 from pipeline.unfinished import key_of, workplace
 from trainer.digests import file_digests
@@ -165,15 +166,25 @@ def _find_model(config: PipelineConfig, wanted: str | None) -> Path:
                 f"no model was pushed yet: {base} holds none",
                 "`longhaul run` pushes a model that holds its thresholds; or name one with --model",
             )
-        return base / str(pushed[-1])
-    if wanted.isdigit() and int(wanted) in pushed:
-        return base / wanted
+        return _whole(base / str(pushed[-1]))
+    if version_number(wanted) in pushed:
+        return _whole(base / wanted)
     if Path(wanted).is_dir():
         return Path(wanted).absolute()
     known = f"the versions pushed are {', '.join(map(str, pushed))}" if pushed else f"{base} holds none"
     raise ConfigError(
         f"--model {wanted}: neither a version nor a folder; {known}", "name a version or a SavedModel's folder"
     )
+
+
+def _whole(version: Path) -> Path:
+    """The version, if its files are those of its manifest."""
+    if wrong := damage(version):
+        raise WorkspaceError(
+            f"version {version.name} is damaged: {', '.join(wrong[:3])}; nothing was predicted",
+            "`longhaul run` pushes a whole copy of what serves; `longhaul versions` lists what can be had by --model",
+        )
+    return version
 
 
 def _types(

@@ -23,22 +23,25 @@ from pipeline.data.schema_types import feature_table
 from pipeline.errors import ConfigError, WorkspaceError
 from pipeline.lineage.pushes import Rollback, record_rollback
 from pipeline.lineage.store import open_existing_store
+from pipeline.lineage.version_folders import versions
 from pipeline.push.publish import now, publish, pusher
 from pipeline.runners.recovery import writing
 from pipeline.runners.workspace import translated_errors
-from pipeline.served import Manifest, inputs_of, read_manifest, versions
+from pipeline.served import Manifest, damage, inputs_of, read_manifest
 from pipeline.terminal import console_for
 from trainer.features import FeatureTable
 
 
 @dataclass(frozen=True)
 class Version:
-    """A pushed version; `state`: served, withdrawn, or earlier. `manifest` is None where it was not kept."""
+    """A pushed version; `state`: served, withdrawn, or earlier. `manifest` is None where it was not kept. `damage` says
+    which files are not those of the manifest."""
 
     number: int
     state: str
     path: str
     manifest: Manifest | None
+    damage: tuple[str, ...] = ()
 
 
 def list_versions(config: PipelineConfig) -> list[Version]:
@@ -54,6 +57,7 @@ def list_versions(config: PipelineConfig) -> list[Version]:
             "served" if number == numbers[0] else "withdrawn" if found and found.digest in withdrawn else "earlier",
             str(base / str(number)),
             found,
+            tuple(damage(base / str(number))),
         )
         for number, found in manifests.items()
     ]
@@ -115,7 +119,7 @@ def _find(known: list[Version], to: int | None) -> Version:
         if found is None:
             numbers = ", ".join(str(version.number) for version in known)
             raise ConfigError(f"--to {to}: there is no such version", f"the versions are {numbers}")
-        if found is served or _is_same(found, served):
+        if found is served or (_is_same(found, served) and not served.damage):
             raise ConfigError(
                 f"--to {to}: that model is what is served (version {served.number})", "nothing is to be done"
             )
@@ -135,6 +139,11 @@ def _is_same(one: Version, other: Version) -> bool:
 def _accepted(target: Version, config: PipelineConfig) -> Manifest:
     """Its manifest, if it may serve today."""
     manifest = target.manifest
+    if target.damage:
+        raise WorkspaceError(
+            f"version {target.number} is damaged: {', '.join(target.damage[:3])}; nothing was changed",
+            "`longhaul versions` tells which versions are whole; name one with --to",
+        )
     if manifest is None:
         raise WorkspaceError(
             f"version {target.number} has no manifest that can be read, so nobody knows what it is",
@@ -184,6 +193,8 @@ def print_versions(known: list[Version], config: PipelineConfig, as_json: bool) 
         cells = ("", "", "", "no manifest")
         if found := version.manifest:
             cells = (found.pushed[:16].replace("T", " "), found.pushed_by, found.run_id, _what(found, config))
+        if version.damage:
+            cells = (*cells[:3], f"damaged: {', '.join(version.damage[:3])}; {cells[3]}")
         table.add_row(str(version.number), f"[{color}]{version.state}[/]", *map(escape, cells))
     console_for(sys.stdout).print(table if known else "no version yet; `longhaul run` pushes one")
 
@@ -197,7 +208,8 @@ def _what(manifest: Manifest, config: PipelineConfig) -> str:
 
 def _plain(version: Version) -> Mapping[str, Any]:
     found = version.manifest.to_json() if version.manifest else None
-    return {"version": version.number, "state": version.state, "path": version.path, "manifest": found}
+    told = {"version": version.number, "state": version.state, "path": version.path}
+    return told | {"damage": list(version.damage), "manifest": found}
 
 
 def print_rollback(done: Rollback, as_json: bool) -> None:

@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from trainer.digests import MANIFEST, model_digest
+from pipeline.lineage.version_folders import versions
+from trainer.digests import MANIFEST, file_digest, file_digests, model_digest
 from trainer.features import FeatureTable
 
 
@@ -30,6 +31,7 @@ class Manifest:
         metrics: Evaluator's, over all rows.
         files: SHA-256 by path, this file left out.
         withdrawn: digests of models that were rolled back.
+        places: where the version went besides the folder, see `pipeline.sections.push`.
         copy_of, replaces, note: of a rollback, the version it is a copy of, the one that served before, and why.
     """
 
@@ -47,6 +49,7 @@ class Manifest:
     files: dict[str, str]
     version: int = 0
     withdrawn: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
     copy_of: int | None = None
     replaces: int | None = None
     note: str = ""
@@ -67,18 +70,13 @@ class Manifest:
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> Manifest:
         """The inverse of `to_json`."""
-        lists = {key: tuple(plain[key]) for key in ("spans", "classes", "withdrawn")}
+        lists = {key: tuple(plain[key]) for key in ("spans", "classes", "withdrawn", "places") if key in plain}
         return cls(**{key: value for key, value in plain.items() if key != "digest"} | lists)
 
 
 def inputs_of(table: FeatureTable) -> dict[str, str]:
     """`Manifest.inputs` of a model with these features."""
     return {feature.name: feature.storage.value for feature in table.features}
-
-
-def versions(base: Path) -> list[int]:
-    """In rising order; of a folder that is not there, none."""
-    return sorted(int(folder.name) for folder in base.glob("*") if folder.name.isdigit())
 
 
 def newest(base: Path) -> str | None:
@@ -107,14 +105,47 @@ def pushed_as(base: Path) -> str | None:
     return str(served.copy_of) if served and served.copy_of else newest(base)
 
 
+def damage(version: Path) -> list[str]:
+    """Compares a version with its manifest; returns what is wrong, file by file: nothing of a whole one.
+
+    Files that are not in the manifest are somebody else's. Of a version without a manifest nothing is known.
+    """
+    manifest = read_manifest(version)
+    if manifest is None:
+        return [f"{MANIFEST} cannot be read"] if (version / MANIFEST).exists() else []
+    return [problem for name, digest in manifest.files.items() if (problem := _problem(version / name, name, digest))]
+
+
+def _problem(file: Path, name: str, digest: str) -> str:
+    try:
+        return "" if file_digest(file) == digest else f"{name} was changed"
+    except FileNotFoundError:
+        return f"{name} is missing"
+    except OSError as exc:
+        return f"{name} cannot be read ({exc.strerror})"
+
+
+def served_as(base: Path, digest: str) -> Manifest | None:
+    """The manifest of the version that is served, if it is that model, and whole."""
+    served = newest_manifest(base)
+    if served is None or served.digest != digest or damage(base / str(served.version)):
+        return None
+    return served
+
+
 def is_settled(version: Path, digest: str) -> bool:
-    """Whether nothing is to be pushed for a model that once became `version`: it is what is served, or it was
-    rolled back.
+    """Whether nothing is to be pushed for a model that once became `version`: it is what is served, and whole, or it
+    was rolled back.
 
     Args:
         digest: the model's; "" if it is not on record.
     """
-    if version.is_dir() and newest(version.parent) == version.name:
+    served = newest(version.parent)
+    manifest = newest_manifest(version.parent)
+    if manifest is not None and digest in manifest.withdrawn:
         return True
-    served = newest_manifest(version.parent)
-    return served is not None and digest in (served.digest, *served.withdrawn)
+    if served is None or not (served == version.name or (manifest is not None and digest == manifest.digest)):
+        return False
+    if manifest is None and digest:  # the manifest is damaged; the model need not be
+        return model_digest(file_digests(version)) == digest
+    return not damage(version.parent / served)

@@ -23,6 +23,9 @@ from pipeline.doctor import Finding, elsewhere, examine, installation
 from pipeline.lineage.process import Process
 from pipeline.lineage.runs import RUN_CONTEXT
 from pipeline.lineage.store import open_store
+from pipeline.push.publish import publish
+from pipeline.sections.push import Push
+from tests.push.models import a_manifest, a_model
 
 
 def config(workspace: Path, **settings: Any) -> PipelineConfig:
@@ -178,14 +181,38 @@ def test_left_overs_of_crashes_are_found(tmp_path: Path) -> None:
     assert found(tmp_path)["left-overs"] == Finding("left-overs", "none")
     (tmp_path / "artifacts/Trainer/model/7").mkdir(parents=True)
     (tmp_path / "serving/cats/.incoming-3").mkdir(parents=True)
+    for foreign in (
+        "artifacts/photos/2024/7",
+        "artifacts/Trainer/model/²",
+        "serving/cats/.incoming-x",
+        "serving/cats/5",
+    ):
+        (tmp_path / foreign).mkdir(parents=True)
+    assert found(tmp_path)["left-overs"].found == "serving/cats/.incoming-3: nothing on record uses them"
+    store = open_store(config(tmp_path))
+    kind = store.put_artifact_type(metadata_store_pb2.ArtifactType(name="Model"))
+    (tmp_path / "artifacts/Trainer/model/6").mkdir()
+    uri = str(tmp_path / "artifacts/Trainer/model/6")
+    store.put_artifacts([metadata_store_pb2.Artifact(type_id=kind, uri=uri)])
     left = found(tmp_path)["left-overs"]
     assert left.found == "artifacts/Trainer/model/7, serving/cats/.incoming-3: nothing on record uses them"
     assert left.remedy == "`longhaul gc --apply` removes them"
-    store = open_store(config(tmp_path))
-    kind = store.put_artifact_type(metadata_store_pb2.ArtifactType(name="Model"))
     uri = str(tmp_path / "artifacts/Trainer/model/7")
     store.put_artifacts([metadata_store_pb2.Artifact(type_id=kind, uri=uri)])
     assert found(tmp_path)["left-overs"].found == "serving/cats/.incoming-3: nothing on record uses them"
+
+
+def test_a_damaged_served_model_is_found(tmp_path: Path) -> None:
+    record(tmp_path, "r1")
+    assert "served model" not in found(tmp_path)
+    model = a_model(tmp_path / "model")
+    version = publish(model, tmp_path / "serving" / "cats", a_manifest(model), Push()).version
+    whole = found(tmp_path)["served model"]
+    assert (whole.found, whole.remedy) == (f"version {version} is whole, by the digests of its manifest", "")
+    os.truncate(tmp_path / f"serving/cats/{version}/saved_model.pb", 3)
+    broken = found(tmp_path)["served model"]
+    assert broken.found == f"version {version} is damaged: saved_model.pb was changed"
+    assert "`longhaul run` pushes a whole copy" in broken.remedy
 
 
 def test_what_lies_in_a_workspace_that_was_moved_is_not_left_over(tmp_path: Path) -> None:

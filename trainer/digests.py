@@ -11,6 +11,9 @@ from typing import Any
 MANIFEST = "assets.extra/manifest.json"
 """What Longhaul says of a pushed model, inside its folder; it cannot hold its own digest."""
 
+SAVED_MODEL = "saved_model.pb"
+"""The file without which TensorFlow takes a folder for no model."""
+
 
 def file_digests(folder: str | Path) -> dict[str, str]:
     """By path below `folder`, sorted; without the manifest.
@@ -22,7 +25,16 @@ def file_digests(folder: str | Path) -> dict[str, str]:
         return dict(sorted(_remote_digests(str(folder))))
     paths = sorted(path for path in Path(folder).rglob("*") if path.is_file())
     names = {str(path.relative_to(folder)): path for path in paths}
-    return {name: _digest(path.open("rb")) for name, path in names.items() if name != MANIFEST}
+    return {name: file_digest(path) for name, path in names.items() if name != MANIFEST}
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of one file.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    return _digest(path.open("rb"))
 
 
 def model_digest(files: Mapping[str, str]) -> str:

@@ -17,17 +17,20 @@ from pipeline.components.evaluator import VERDICT_FILE
 from pipeline.components.example_gen import SUMMARY_FILE
 from pipeline.components.whole_model import MODEL_DIGEST
 from pipeline.infra.verdict import INFRA_FILE, InfraVerdict
-from pipeline.push.publish import now, publish, publish_to_bucket, pusher, withdrawn_now
+from pipeline.push.publish import already_serves, now, publish, publish_to_bucket, pusher, withdrawn_now
 from pipeline.sections.push import Push
 from pipeline.served import Manifest, inputs_of
 from trainer.features import FeatureTable
 
 NOT_PUSHED = "not_pushed"
 """Custom property of a PushedModel: why a blessed model was not pushed. What was pushed tells MODEL_DIGEST."""
+SERVED_ALREADY = "served_already"
+"""Custom property of a PushedModel: since when (ISO 8601, UTC) the version that it names had served, so that there was
+nothing to push. A push that was killed before it was on record comes on record so."""
 
 
 class Executor(pusher_executor.Executor):
-    """Publishes a model that was blessed twice; the artifact points to the served copy."""
+    """Publishes a model that was blessed twice, unless it serves; the artifact points to the served copy."""
 
     def Do(self, input_dict: Any, output_dict: Any, exec_properties: dict[str, Any]) -> None:  # noqa: N802 (TFX's name)
         """See BaseExecutor.Do. Without both blessings nothing is pushed, and the artifact says so."""
@@ -43,11 +46,13 @@ class Executor(pusher_executor.Executor):
             pushed.set_string_custom_property(NOT_PUSHED, "it was rolled back; `longhaul rollback --to` brings it back")
             return
         elsewhere = Push.model_validate_json(exec_properties["elsewhere"])
-        model: str = self.GetModelPath(input_dict)
-        if base.startswith("gs://"):
-            version = publish_to_bucket(model, base, manifest, elsewhere).version
+        if served := already_serves(base, manifest.digest, elsewhere):
+            version = served.version
+            pushed.set_string_custom_property(SERVED_ALREADY, served.pushed)
+        elif base.startswith("gs://"):
+            version = publish_to_bucket(self.GetModelPath(input_dict), base, manifest, elsewhere).version
         else:
-            version = publish(Path(model), Path(base), manifest, elsewhere).version
+            version = publish(Path(self.GetModelPath(input_dict)), Path(base), manifest, elsewhere).version
         self._MarkPushed(pushed, pushed_destination=f"{base}/{version}", pushed_version=str(version))
         # A second copy in the artifact would double the space.
         note = json.dumps({"path": f"{base}/{version}", "version": str(version)})

@@ -287,7 +287,7 @@ def _span_matcher(pattern: str) -> re.Pattern[str] | None:
     for part in pattern.split(SPAN):
         escaped = re.escape(part).replace(r"\*\*/", "(?:.*/)?").replace(r"\*", "[^/]*").replace(r"\?", "[^/]")
         parts.append(re.sub(r"\\\[(.*?)\\\]", "[^/]", escaped))
-    return re.compile(rf"{parts[0]}(?<!\d)(?P<span>\d+)(?!\d){parts[1]}\Z")
+    return re.compile(rf"{parts[0]}(?<![0-9])(?P<span>[0-9]+)(?![0-9]){parts[1]}\Z")
 
 
 def _data_files(folder: str) -> list[str]:

@@ -17,8 +17,11 @@ from pathlib import Path
 from pipeline.config import PipelineConfig
 from pipeline.doctor.finding import Finding
 from pipeline.errors import PipelineError
+from pipeline.lineage.garbage import half_done, unrecorded_outputs
 from pipeline.lineage.runs import Run, list_runs
 from pipeline.lineage.store import open_existing_store
+from pipeline.lineage.version_folders import version_number
+from pipeline.served import damage, newest
 
 _LEAST_DISK_GB = 1
 _DISK_PER_TABLE = 10
@@ -53,6 +56,7 @@ def look(config: PipelineConfig) -> Iterator[Finding]:
     yield Finding("ML Metadata", f"{kept}, {len(runs)} runs of {config.name}")
     yield _dead_runs(runs)
     yield _clock(runs)
+    yield from _served(config)
     if is_free:  # what a run is about to record is unknown as well
         yield _strays(config)
 
@@ -133,25 +137,36 @@ def _clock(runs: list[Run]) -> Finding:
     return Finding("clock", f"{now:%Y-%m-%d %H:%M:%S%z}")
 
 
+def _served(config: PipelineConfig) -> Iterator[Finding]:
+    """Whether the files of the version that serves are those of its manifest."""
+    base = config.root / "serving" / config.name
+    if (version := newest(base)) is None:
+        return
+    wrong = damage(base / version)
+    remedy = (
+        "`longhaul run` pushes a whole copy of the model; `longhaul versions` lists what `longhaul rollback` can take"
+    )
+    said = f"is damaged: {_named(wrong)}" if wrong else "is whole, by the digests of its manifest"
+    yield Finding("served model", f"version {version} {said}", remedy if wrong else "")
+
+
 def _strays(config: PipelineConfig) -> Finding:
     """Folders that a crash left: half removed, half pushed, or made by a step that never got on record."""
-    halves = [(config.root / "artifacts", "*/*/.removing-*"), (config.root / "serving", "*/.removing-*")]
-    halves += [(config.root / "serving", "*/.incoming-*")]
-    found = [folder for place, pattern in halves for folder in place.glob(pattern)]
+    artifacts = config.root / "artifacts"
+    found = half_done(artifacts, *(config.root / "serving").glob("*"))
     if config.metadata.url is None:
         with closing(sqlite3.connect(f"{(config.root / 'metadata.db').as_uri()}?mode=ro", uri=True)) as database:
             known = {Path(uri) for (uri,) in database.execute("SELECT uri FROM Artifact")}
-        made = (config.root / "artifacts").glob("*/*/*")
-        strays = {one for one in made if one.name.isdigit() and one.is_dir()} - known
+        made = {one for one in artifacts.glob("*/*/*") if version_number(one.name) and one.is_dir()} - known
         places = {Path(*one.parts[-4:]): one for one in known}
-        if moved := next((one for one in sorted(strays) if one.relative_to(config.root) in places), None):
+        if moved := next((one for one in sorted(made) if one.relative_to(config.root) in places), None):
             before = places[moved.relative_to(config.root)].parents[3]
             return Finding(
                 "left-overs",
                 f"the workspace was moved or copied from {before}, and its records name the folders there",
                 "move it back; `longhaul export` and `import` carry runs elsewhere",
             )
-        found += strays
+        found += unrecorded_outputs(open_existing_store(config), artifacts)
     if not found:
         return Finding("left-overs", "none")
     names = _named([str(folder.relative_to(config.root)) for folder in sorted(found)])

@@ -11,6 +11,7 @@ from ml_metadata import MetadataStore
 from pipeline.lineage.graph import ArtifactRecord, Graph, artifact_record
 from pipeline.lineage.source_files import FILES, ReadFile, from_property
 from pipeline.lineage.tracing import downstream, ways_to
+from pipeline.lineage.version_folders import version_number
 
 MODEL, PUSHED_MODEL, EXAMPLES = "Model", "PushedModel", "Examples"
 """TFX's types of artifacts."""
@@ -29,7 +30,7 @@ class Served:
 
     def state_of(self, version: str) -> str:
         """'served', 'kept' (an older version that is still there) or 'removed'."""
-        if not version.isdigit() or int(version) not in self.versions:
+        if version_number(version) not in self.versions:
             return "removed"
         return "served" if int(version) == max(self.versions) else "kept"
 

@@ -11,6 +11,7 @@ go. Then they count as deleted. What a crash left of marked ones, the next colle
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
@@ -26,6 +27,7 @@ from pipeline.config import PipelineConfig
 from pipeline.errors import WorkspaceError
 from pipeline.lineage.pins import PINNED
 from pipeline.lineage.runs import NODE, RUN_CONTEXT, list_runs, run_of
+from pipeline.lineage.version_folders import version_number, versions
 
 COLLECTION_TYPE = "longhaul.GarbageCollection"
 """Type of the execution whose inputs are what it removed."""
@@ -270,7 +272,7 @@ class _Graph:
         """Served versions beyond the newest `keep`."""
         if keep is None:
             return []
-        folders = sorted((one for one in self._base.glob("*") if one.name.isdigit()), key=lambda one: int(one.name))
+        folders = [self._base / str(number) for number in versions(self._base)]
         pushed = {where: one for one in self._artifacts.values() if (where := self._served_at(one))}
         items = []
         for folder in folders[: -max(keep, 1)]:
@@ -297,16 +299,8 @@ class _Graph:
         return self._run_of[min(makers)] if makers else ""
 
     def stray_folders(self) -> list[Item]:
-        """What a crash left: folders where TFX puts outputs, of which ML Metadata knows nothing; half-removed ones."""
-        known = {one.uri for one in self._artifacts.values()}
-        places = [
-            one
-            for one in self._root.glob("*/*/*")
-            if one.is_dir() and one.name.isdigit() and str(one) not in known
-            and not self._store.get_artifacts_by_uri(str(one))  # of another pipeline in this workspace
-        ]  # fmt: skip
-        halves = [(self._root, "*/*/.removing-*"), (self._base, ".removing-*"), (self._base, ".incoming-*")]
-        places += [one for folder, pattern in halves for one in folder.glob(pattern)]
+        """What a crash left below `artifacts` and among the versions."""
+        places = [*unrecorded_outputs(self._store, self._root), *half_done(self._root, self._base)]
         return [Item("stray folder", one, _size(one)) for one in sorted(places)]
 
     def files_of_forgotten_runs(self, reasons: Collection[int], keep: int) -> list[Item]:
@@ -320,6 +314,43 @@ class _Graph:
             for kind, folder in (("log", "logs"), ("report", "reports"))
             for file in sorted((self._config.root / folder).glob(f"{run.run_id}.*"))
         ]
+
+
+def unrecorded_outputs(store: MetadataStore, artifacts: Path) -> list[Path]:
+    """Finds the folders where a step's outputs were to go, and of which ML Metadata knows nothing.
+
+    TFX names such a folder artifacts/STEP/OUTPUT/EXECUTION. One is taken for ours if STEP/OUTPUT holds others that are
+    on record, or the execution is on record as STEP's. What else lies there somebody has put there, and keeps.
+    """
+    folders = [(one, number) for one in artifacts.glob("*/*/*") if (number := version_number(one.name))]
+    known = {one for one, _ in folders if store.get_artifacts_by_uri(str(one))}
+    parents = {one.parent for one in known}
+    return [
+        one
+        for one, number in folders
+        if one not in known and one.is_dir() and (one.parent in parents or one.parts[-3] in _nodes(store, number))
+    ]
+
+
+def _nodes(store: MetadataStore, execution_id: int) -> set[str]:
+    """The names of the step that an execution was of; none if it is not on record."""
+    if not store.get_executions_by_id([execution_id]):
+        return set()
+    contexts = store.get_contexts_by_execution(execution_id)
+    return {str(context.name).rpartition(".")[2] for context in contexts if context.type == "node"}
+
+
+def half_done(artifacts: Path, *bases: Path) -> list[Path]:
+    """Finds what was half removed or half pushed when a process was killed.
+
+    Args:
+        bases: the folders of versions.
+    """
+    places = [(artifacts, "*/*/.*"), *((base, ".*") for base in bases)]
+    return [
+        one for folder, pattern in places for one in folder.glob(pattern)
+        if re.fullmatch(r"\.(removing|incoming)-[0-9]+", one.name) and one.is_dir()
+    ]  # fmt: skip
 
 
 def _in_parts(query: Callable[[list[int]], list[Any]], ids: list[int]) -> Iterable[Any]:

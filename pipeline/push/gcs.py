@@ -1,7 +1,8 @@
 """A version of a model into Google Cloud Storage.
 
 Cloud Storage renames nothing, so a version cannot appear at once as it does on a disk. `saved_model.pb` comes last:
-TensorFlow Serving cannot load a version before it is there, tries again, and serves the one before meanwhile.
+TensorFlow Serving cannot load a version before it is there, tries again, and serves the one before meanwhile. The
+manifest comes first: it tells what a killed push left from what is somebody else's.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import WorkspaceError
+from pipeline.lineage.version_folders import version_number
+from trainer.digests import MANIFEST, SAVED_MODEL
 
-_LAST = "saved_model.pb"
 _TIMEOUT_S = 60
 
 
@@ -30,7 +32,7 @@ def upload(folder: Path, destination: str, version: int) -> str:
     """
     bucket_name, base = _parts(destination)
     names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-    names.sort(key=lambda name: name == _LAST)
+    names.sort(key=lambda name: (name == SAVED_MODEL, name != MANIFEST))
     with cloud_errors(f"{destination} cannot be written"):
         from google.cloud.storage import Client
 
@@ -64,8 +66,8 @@ def newest(destination: str, name: str) -> tuple[int, bytes | None]:
 
         bucket = Client(project=None).bucket(bucket_name)
         blobs = {blob.name.removeprefix(base): blob for blob in bucket.list_blobs(prefix=base, timeout=_TIMEOUT_S)}
-        versions = [path.removesuffix(f"/{_LAST}") for path in blobs if path.endswith(f"/{_LAST}")]
-        version = max((int(number) for number in versions if number.isdigit()), default=0)
+        versions = [path.removesuffix(f"/{SAVED_MODEL}") for path in blobs if path.endswith(f"/{SAVED_MODEL}")]
+        version = max((number for one in versions if (number := version_number(one))), default=0)
         blob = blobs.get(f"{version}/{name}")
         return version, blob.download_as_bytes(timeout=_TIMEOUT_S) if blob else None
 
@@ -77,14 +79,15 @@ def _parts(destination: str) -> tuple[str, str]:
 
 
 def _remove_leftovers(bucket: Any, base: str) -> None:
-    """Of pushes that were killed: versions without the file that comes last."""
+    """Of pushes that were killed: versions with the file that comes first, and without the one that comes last."""
     by_version: dict[str, list[Any]] = {}
     for blob in bucket.list_blobs(prefix=base, timeout=_TIMEOUT_S):
         version, _, name = blob.name.removeprefix(base).partition("/")
-        if name and version.isdigit():
+        if name and version_number(version):
             by_version.setdefault(version, []).append(blob)
     for version, blobs in by_version.items():
-        if f"{base}{version}/{_LAST}" not in {blob.name for blob in blobs}:
+        names = {blob.name.removeprefix(f"{base}{version}/") for blob in blobs}
+        if MANIFEST in names and SAVED_MODEL not in names:
             for blob in blobs:
                 blob.delete(timeout=_TIMEOUT_S)
 

@@ -9,17 +9,20 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import re
 import shutil
 import socket
 import tempfile
 import time
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.durable import flush_file, flush_to_disk
 from pipeline.errors import WorkspaceError
 from pipeline.sections.push import Push
-from pipeline.served import Manifest, newest_manifest, versions
+from pipeline.served import Manifest, newest_manifest, served_as
 from trainer.digests import MANIFEST, file_digests
 
 
@@ -51,9 +54,10 @@ def publish(model: Path, base: Path, manifest: Manifest, elsewhere: Push) -> Man
     """
     base.mkdir(parents=True, exist_ok=True)
     for leftover in base.glob(".incoming-*"):  # of a push that was killed
-        shutil.rmtree(leftover)
-    version = max(int(time.time()), 1 + max(versions(base), default=0))
-    manifest = manifest.at(version)
+        if re.fullmatch(r"\.incoming-[0-9]+", leftover.name) and leftover.is_dir():
+            shutil.rmtree(leftover)
+    version = max(int(time.time()), 1 + max(_taken(base), default=0))
+    manifest = replace(manifest.at(version), places=places(elsewhere))
     incoming = base / f".incoming-{version}"
     try:
         shutil.copytree(model, incoming)
@@ -67,6 +71,20 @@ def publish(model: Path, base: Path, manifest: Manifest, elsewhere: Push) -> Man
         shutil.rmtree(incoming, ignore_errors=True)
         raise
     return manifest
+
+
+def _taken(base: Path) -> Iterator[int]:
+    """The numbers that a server may read in the folder, whoever put them there: it takes the highest, and 007 for 7."""
+    for entry in base.iterdir():
+        if re.fullmatch(r"[0-9]{1,18}", entry.name):
+            yield int(entry.name)
+
+
+def places(elsewhere: Push) -> tuple[str, ...]:
+    """Where a version goes besides the folder."""
+    registry = elsewhere.vertex_model
+    named = f"{registry.project}/{registry.location}/{registry.display_name}" if registry else None
+    return tuple(place for place in (elsewhere.destination, named) if place)
 
 
 def publish_to_bucket(model: str, base: str, manifest: Manifest, elsewhere: Push) -> Manifest:
@@ -83,7 +101,7 @@ def publish_to_bucket(model: str, base: str, manifest: Manifest, elsewhere: Push
         copy = Path(folder, "model")
         io_utils.copy_dir(model, str(copy))
         newest, _ = gcs.newest(base, MANIFEST)
-        manifest = manifest.at(max(int(time.time()), 1 + newest))
+        manifest = replace(manifest.at(max(int(time.time()), 1 + newest)), places=places(elsewhere))
         _seal(copy, manifest, model)
         if elsewhere.destination:
             _publish_elsewhere(copy, manifest, elsewhere)
@@ -97,14 +115,29 @@ def withdrawn_now(base: str | Path) -> tuple[str, ...]:
     Args:
         base: a folder of this machine, or gs://….
     """
-    if str(base).startswith("gs://"):
-        from pipeline.push import gcs
-
-        _, text = gcs.newest(str(base), MANIFEST)
-        served = Manifest.from_json(json.loads(text)) if text else None
-    else:
-        served = newest_manifest(Path(base))
+    served = _newest_in_bucket(str(base)) if str(base).startswith("gs://") else newest_manifest(Path(base))
     return served.withdrawn if served else ()
+
+
+def already_serves(base: str, digest: str, elsewhere: Push) -> Manifest | None:
+    """The manifest of what is served, if it is that model, whole, and in all places where it shall be.
+
+    Args:
+        base: a folder of this machine, or gs://…, whose files carry checksums of their own.
+    """
+    if base.startswith("gs://"):
+        served = _newest_in_bucket(base)
+        served = served if served and served.digest == digest else None
+    else:
+        served = served_as(Path(base), digest)
+    return served if served and {*places(elsewhere)} <= {*served.places} else None
+
+
+def _newest_in_bucket(base: str) -> Manifest | None:
+    from pipeline.push import gcs
+
+    _, text = gcs.newest(base, MANIFEST)
+    return Manifest.from_json(json.loads(text)) if text else None
 
 
 def _seal(copy: Path, manifest: Manifest, model: str | Path) -> None:

@@ -18,7 +18,8 @@ import yaml
 from pipeline.config import PipelineConfig, load
 from pipeline.lineage.runs import Run, StepState, find_run
 from pipeline.lineage.store import open_store
-from pipeline.served import newest, read_manifest, versions
+from pipeline.lineage.version_folders import versions
+from pipeline.served import newest, read_manifest
 
 pytestmark = pytest.mark.slow
 

@@ -172,7 +172,10 @@ def test_folders_that_nobody_knows_of_go(weeks: Weeks) -> None:
     root = weeks.config.root
     for stray in ("artifacts/Trainer/model/99", "artifacts/Trainer/model/.removing-7", "serving/cats/.incoming-5"):
         (root / stray).mkdir(parents=True)
-    for ours in ("artifacts/Trainer/notes/mine", "artifacts/Trainer/model/9x", "data/1/2/3"):
+    foreign = ("artifacts/Trainer/notes/mine", "artifacts/Trainer/model/9x", "data/1/2/3", "artifacts/photos/2024/7")
+    foreign += ("artifacts/Trainer/model/007", "artifacts/Trainer/model/²", "artifacts/Trainer/model/.removing-me")
+    foreign += ("serving/cats/.incoming-x", "serving/cats/007", "serving/cats/٣", "serving/cats/5", "serving/cats/1.5")
+    for ours in foreign:
         (root / ours).mkdir(parents=True)
     assert others(weeks) == [
         ("stray folder", ".removing-7"),

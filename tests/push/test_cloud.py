@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from pipeline.errors import ConfigError, WorkspaceError
+from pipeline.lineage.version_folders import versions
 from pipeline.push import gcs
-from pipeline.push.publish import publish, publish_to_bucket, withdrawn_now
+from pipeline.push.publish import already_serves, publish, publish_to_bucket, withdrawn_now
 from pipeline.sections.push import Push
-from pipeline.served import versions
 from tests.push.fake_cloud import FakeCloud, serving
 from tests.push.models import a_manifest, a_model
 from trainer.digests import MANIFEST
@@ -35,6 +35,7 @@ def test_every_file_arrives_whole_and_the_model_last(cloud: FakeCloud, tmp_path:
     done = publish(model, tmp_path / "serving", a_manifest(model), Push(destination="gs://models/flights/prod"))
     names = [f"flights/prod/{done.version}/{path.relative_to(model)}" for path in model.rglob("*") if path.is_file()]
     assert cloud.names() == {*names, f"flights/prod/{done.version}/{MANIFEST}"}
+    assert cloud.uploads[0] == f"flights/prod/{done.version}/{MANIFEST}"
     assert cloud.uploads[-1] == f"flights/prod/{done.version}/saved_model.pb"
     for path in (tmp_path / "serving" / str(done.version)).rglob("*"):
         if path.is_file():
@@ -69,11 +70,30 @@ def test_a_push_that_fails_leaves_nothing_there_and_nothing_here(cloud: FakeClou
 
 
 def test_what_a_killed_push_left_is_removed_by_the_next(cloud: FakeCloud, tmp_path: Path) -> None:
-    for name in ("5/saved_model.pb", "5/fingerprint.pb", "6/fingerprint.pb", "notes/6"):
+    somebody_else_s = ("8/fingerprint.pb", "notes/6", "007/x", "²/assets.extra/manifest.json")
+    killed = (f"6/{MANIFEST}", "6/fingerprint.pb")
+    for name in ("5/saved_model.pb", "5/fingerprint.pb", *killed, *somebody_else_s):
         cloud.objects["models", f"flights/{name}"], cloud.generations["models", f"flights/{name}"] = b"", 1
     gcs.upload(a_model(tmp_path / "model"), "gs://models/flights", 7)
     folders = {name.rpartition("flights/")[2].partition("/")[0] for name in cloud.names()}
-    assert folders == {"5", "7", "notes"}
+    assert folders == {"5", "7", "8", "notes", "007", "²"}
+    assert gcs.newest("gs://models/flights", MANIFEST) == (7, None)
+
+
+def test_a_model_serves_already_only_in_all_places_where_it_shall_be(cloud: FakeCloud, tmp_path: Path) -> None:
+    model, base = a_model(tmp_path / "model"), tmp_path / "serving"
+    manifest, here, bucket = a_manifest(model), Push(), Push(destination="gs://models/flights")
+    assert already_serves(str(base), manifest.digest, here) is None
+    first = publish(model, base, manifest, here)
+    assert already_serves(str(base), manifest.digest, here) == first
+    assert already_serves(str(base), manifest.digest, bucket) is None
+    second = publish(model, base, manifest, bucket)
+    assert already_serves(str(base), manifest.digest, bucket) == second
+    assert already_serves(str(base), manifest.digest, here) == second
+    assert already_serves(str(base), "another", here) is None
+    assert already_serves("gs://models/flights", manifest.digest, here) == second
+    (base / str(second.version) / "saved_model.pb").write_bytes(b"")
+    assert already_serves(str(base), manifest.digest, here) is None
 
 
 def test_a_bucket_that_is_not_there_is_named(cloud: FakeCloud, tmp_path: Path) -> None:

@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import WorkspaceError
+from pipeline.lineage.version_folders import versions
 from pipeline.push.publish import publish
 from pipeline.sections.push import Push
-from pipeline.served import newest, read_manifest, versions
+from pipeline.served import damage, is_settled, newest, read_manifest, served_as
 from tests.push.models import a_manifest, a_model
 from trainer.digests import MANIFEST, file_digests
 
@@ -40,8 +41,65 @@ def test_versions_only_rise(tmp_path: Path) -> None:
     assert abs(first.version - time.time()) < 60
     (tmp_path / "serving" / "9999999999").mkdir()
     second = publish(model, tmp_path / "serving", a_manifest(model), NOWHERE_ELSE)
-    assert versions(tmp_path / "serving") == [first.version, 9_999_999_999, second.version]
-    assert second.version == 10_000_000_000
+    assert versions(tmp_path / "serving") == [first.version, second.version]  # the empty folder is somebody else's
+    assert second.version == 10_000_000_000  # and a server may read its number
+
+
+FOREIGN = (
+    "007",
+    "123abc",
+    "1.5",
+    "²",
+    "٣",
+    "-5",
+    "+5",
+    "5",
+    ".tmp",
+    ".incoming-x",
+    "notes",
+    "1_000",
+    " 6",
+    "99999999999999999999",
+)
+
+
+def test_what_others_keep_beside_the_versions_is_neither_counted_nor_touched(tmp_path: Path) -> None:
+    base, model = tmp_path / "serving", a_model(tmp_path / "model")
+    for name in FOREIGN:
+        (base / name).mkdir(parents=True)
+        if name not in ("5", "99999999999999999999"):
+            (base / name / "saved_model.pb").write_text("of theirs")
+    (base / "6").write_text("a file")
+    assert (versions(base), newest(base)) == ([], None)
+    first = publish(model, base, a_manifest(model), NOWHERE_ELSE)
+    second = publish(model, base, a_manifest(model), NOWHERE_ELSE)
+    assert versions(base) == [first.version, second.version]
+    assert newest(base) == str(second.version)
+    assert {entry.name for entry in base.iterdir()} == {*FOREIGN, "6", str(first.version), str(second.version)}
+
+
+def test_damage_is_found_by_digest_and_told_by_file(tmp_path: Path) -> None:
+    model, base = a_model(tmp_path / "model"), tmp_path / "serving"
+    done = publish(model, base, a_manifest(model), NOWHERE_ELSE)
+    version = base / str(done.version)
+    (version / "notes.txt").write_text("somebody else's")
+    assert damage(version) == []
+    assert served_as(base, done.digest) == done
+    assert is_settled(version, done.digest)
+    (version / "fingerprint.pb").write_bytes(b"x" * (version / "fingerprint.pb").stat().st_size)  # as many bytes
+    (version / "assets" / "words").unlink()
+    assert damage(version) == ["assets/words is missing", "fingerprint.pb was changed"]
+    assert served_as(base, done.digest) is None
+    assert not is_settled(version, done.digest)
+    (version / MANIFEST).write_text("{")
+    assert damage(version) == [f"{MANIFEST} cannot be read"]
+    assert not is_settled(version, done.digest)
+    (version / "notes.txt").unlink()
+    again = publish(model, base, a_manifest(model), NOWHERE_ELSE)
+    assert again.version > done.version
+    assert not is_settled(version, "of another model")
+    assert is_settled(base / str(again.version), done.digest)
+    assert is_settled(version, done.digest)  # the same model serves, under a new number
 
 
 @pytest.mark.parametrize("change", ["content", "one more", "one less"])

@@ -205,9 +205,31 @@ def test_a_model_of_another_task_stays_away(config: PipelineConfig) -> None:
 
 def test_a_damaged_version_stays_away(config: PipelineConfig, pushed: list[int]) -> None:
     (base(config) / str(pushed[1]) / "saved_model.pb").write_bytes(b"damaged")
-    with pytest.raises(PipelineError, match=r"saved_model\.pb changed since; nothing was pushed"):
+    said = rf"version {pushed[1]} is damaged: saved_model\.pb was changed; nothing was changed"
+    with pytest.raises(PipelineError, match=said):
         roll_back(config, None, "", dry_run=False)
     assert states(config)[0] == (pushed[2], "served")
+    assert [version.damage for version in list_versions(config)] == [(), ("saved_model.pb was changed",), ()]
+
+
+def test_a_damaged_copy_that_serves_is_replaced_by_the_version_that_it_copied(
+    config: PipelineConfig, pushed: list[int]
+) -> None:
+    copy = roll_back(config, None, "", dry_run=False).new_version
+    (base(config) / str(copy) / "saved_model.pb").unlink()
+    assert not is_settled(base(config) / str(pushed[1]), getattr(newest_manifest(base(config)), "digest"))  # noqa: B009
+    again = roll_back(config, pushed[1], "", dry_run=False).new_version
+    assert list_versions(config)[0].damage == ()
+    assert states(config)[:2] == [(again, "served"), (copy, "earlier")]
+
+
+def test_what_others_keep_there_is_no_version(config: PipelineConfig, pushed: list[int]) -> None:
+    for name in ("007", "123abc", "1.5", "²", "٣", ".tmp", "9"):
+        (base(config) / name).mkdir()
+    (base(config) / "8").write_text("a file")
+    assert [number for number, _ in states(config)] == pushed[::-1]
+    roll_back(config, None, "", dry_run=False)
+    assert states(config)[1:] == [(pushed[2], "withdrawn"), (pushed[1], "earlier"), (pushed[0], "earlier")]
 
 
 def test_what_cannot_be_is_refused(config: PipelineConfig) -> None:
@@ -220,7 +242,7 @@ def test_what_cannot_be_is_refused(config: PipelineConfig) -> None:
         roll_back(config, 7, "", dry_run=False)
     with pytest.raises(PipelineError, match="that model is what is served"):
         roll_back(config, only, "", dry_run=False)
-    (base(config) / "5").mkdir()
+    a_model(base(config) / "5")
     with pytest.raises(PipelineError, match="version 5 has no manifest"):
         roll_back(config, 5, "", dry_run=False)
 
