@@ -312,7 +312,8 @@ def conclude(console: Console, reports: Mapping[str, TaskReport]) -> bool:
             return False
     pushed = reports["Pusher"].outputs.get("pushed_model", {}) if "Pusher" in reports else {}
     if where := pushed.get("pushed_destination"):
-        console.print(f"[green]Pushed[/]    {escape(str(where))}", soft_wrap=True)
+        done = "Serves already" if pushed.get("served_already") else "Pushed"
+        console.print(f"[green]{done}[/]    {escape(str(where))}", soft_wrap=True)
     elif why := pushed.get("not_pushed"):
         console.print(f"[yellow]Not pushed[/] {escape(str(why))}", soft_wrap=True)
     return True

@@ -26,6 +26,7 @@ from pipeline.lineage.runs import find_run
 from pipeline.lineage.store import open_store, upgrade_store
 from pipeline.lineage.tuning import check_tuned
 from pipeline.runners import job_servers
+from pipeline.runners.contents import set_aside_damaged
 from pipeline.runners.part import Part
 from pipeline.runners.quiet import output_to
 from pipeline.runners.recovery import check_store_knows_outputs, close_dead_runs
@@ -34,6 +35,7 @@ from pipeline.runners.run_id import new_run_id
 from pipeline.runners.unchanged import repeat
 from pipeline.runners.workspace import locked, translated_errors
 from pipeline.screen import Screen
+from pipeline.served import damage, newest
 from pipeline.tell import told
 from pipeline.terminal import console_for, print_resumption, print_summary
 
@@ -80,12 +82,12 @@ def run_pipeline(
         if config.serving_pattern and "://" not in config.serving_pattern:
             find_files(config.serving_pattern)
         if copy := upgrade_store(config):
-            console.print(f"[yellow]Note[/]      an older ML Metadata made the store; as it was it is {copy}")
+            _note(console, f"an older ML Metadata made the store; as it was it is {copy}")
         store = open_store(config)
         check_store_knows_outputs(config, store)
         check_tuned(config, store)
         for sentence in close_dead_runs(config, store):
-            console.print(f"[yellow]Note[/]      {escape(sentence)}", soft_wrap=True)
+            _note(console, sentence)
         part = Part(from_node, to_node, use_cache)
         if resume:
             found = find_resumption(config, store, resume)
@@ -96,6 +98,8 @@ def run_pipeline(
         log = config.root / "logs" / f"{run_id}.log"
         try:
             if not (part == Part() and _repeat(config, run_id, log, console)):
+                if not (part.from_node or part.to_node):
+                    _set_aside_damaged(config, console)
                 _launch(config, run_id, log, part)
         except Exception:
             if page := _write_page(config, run_id, log):
@@ -135,6 +139,19 @@ def _repeat(config: PipelineConfig, run_id: str, log: Path, console: Any) -> boo
             watchers.finished(step)
     log.write_text("nothing has changed since the last run: every step is taken from it\n")
     return True
+
+
+def _set_aside_damaged(config: PipelineConfig, console: Any) -> None:
+    """Says which outputs of earlier runs are not as they were, and will be made again, and whether what serves is."""
+    for folder in set_aside_damaged(open_store(config), config.root / "artifacts"):
+        _note(console, f"{folder} is damaged: its files are not those that went on record; it is not used any more")
+    served = newest(config.root / "serving" / config.name)
+    for problem in damage(config.root / "serving" / config.name / served) if served else ():
+        _note(console, f"version {served}, which serves, is damaged: {problem}")
+
+
+def _note(console: Any, sentence: str) -> None:
+    console.print(f"[yellow]Note[/]      {escape(sentence)}", soft_wrap=True)
 
 
 def _launch(

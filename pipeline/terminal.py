@@ -81,7 +81,8 @@ def print_results(console: Console, run: Run, config: PipelineConfig) -> None:
     if run.infra_verdict:
         print_infra_verdict(console, InfraVerdict.from_json(run.infra_verdict))
     if run.pushed:
-        console.print(f"Model     {_near(run.pushed)}{_since_then(Path(run.pushed))}", soft_wrap=True)
+        already = "; it served already, so nothing was pushed" if run.served_already else ""
+        console.print(f"Model     {_near(run.pushed)}{already}{_since_then(Path(run.pushed))}", soft_wrap=True)
     elif run.not_pushed:
         console.print(f"[yellow]Not pushed[/] {escape(run.not_pushed)}", soft_wrap=True)
 

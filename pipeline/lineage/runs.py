@@ -155,6 +155,11 @@ class Run:
         return next((str(reason) for reason in reasons if reason), None)
 
     @property
+    def served_already(self) -> bool:
+        """Whether the model was not pushed because it served, and the run only took note of the version."""
+        return any(artifact.properties.get("served_already") for artifact in self.artifacts.get("Pusher", []))
+
+    @property
     def pushed(self) -> str | None:
         """Where the pushed model lies, or None if nothing was pushed."""
         for artifact in self.artifacts.get("Pusher", []):

@@ -19,6 +19,7 @@ from pipeline.durable import flush_to_disk
 from pipeline.errors import WorkspaceError
 from pipeline.lineage.runs import RESOLVER, Step, StepState
 from pipeline.runners import resolution
+from pipeline.runners.contents import CONTENTS, contents
 from pipeline.runners.record import Handle, RunRecord
 from pipeline.runners.recovery import not_of_this_store
 from pipeline.runners.retry import is_transient, waits
@@ -140,8 +141,14 @@ class _Launcher(launcher.Launcher):
     def _publish_successful_execution(
         self, execution_id: int, contexts: Any, output_dict: Any, executor_output: Any
     ) -> None:
-        for artifact in (artifact for artifacts in output_dict.values() for artifact in artifacts):
-            flush_to_disk(Path(artifact.uri))
+        for key, artifacts in output_dict.items():
+            made = executor_output.output_artifacts[key].artifacts if key in executor_output.output_artifacts else ()
+            for number, artifact in enumerate(artifacts):
+                flush_to_disk(Path(artifact.uri))
+                held = contents(Path(artifact.uri))
+                artifact.set_string_custom_property(CONTENTS, held)
+                if number < len(made):  # what the executor says of an artifact wins
+                    made[number].custom_properties[CONTENTS].string_value = held
         super()._publish_successful_execution(execution_id, contexts, output_dict, executor_output)
 
 

@@ -23,6 +23,7 @@ from pipeline.errors import ConfigError
 from pipeline.lineage.runs import RESOLVER, RUN_CONTEXT, list_runs
 from pipeline.lineage.schema_versions import guarding_version
 from pipeline.provenance import run_properties
+from pipeline.runners.contents import is_damaged
 from pipeline.runners.job_servers import job_servers
 from pipeline.runners.launch import StepLauncher, Watcher
 from pipeline.runners.part import Part
@@ -130,11 +131,12 @@ def _take_earlier_steps(handle: Any, ir: Any, part: Part, pipeline: str, run_id:
         ) from exc
     context = handle.store.get_context_by_type_and_name(RUN_CONTEXT, run_id)
     for artifact in handle.store.get_artifacts_by_context(context.id):
-        if not Path(artifact.uri).exists():
+        wrong = "gone" if not Path(artifact.uri).exists() else "damaged" if is_damaged(artifact) else ""
+        if wrong:
             maker = Path(artifact.uri).parts[-3]  # artifacts/<step>/<output>/<number>
             raise ConfigError(
-                f"--from {part.from_node}: what {maker} made is gone: {artifact.uri}",
-                "run without --from; what is gone is made again, and what is unchanged taken from the cache",
+                f"--from {part.from_node}: what {maker} made is {wrong}: {artifact.uri}",
+                f"run without --from; what is {wrong} is made again, and what is unchanged taken from the cache",
             )
 
 

@@ -24,6 +24,7 @@ from pipeline.lineage.process import Process
 from pipeline.lineage.runs import NODE, RESOLVER, RUN_CONTEXT, SECONDS, Step, StepState, list_runs
 from pipeline.lineage.schema_versions import guarding_version
 from pipeline.provenance import ALL_CODE, code_digest, config_digest, package_versions, run_properties
+from pipeline.runners.contents import is_damaged
 from pipeline.runners.resume import RESUMES
 from pipeline.served import is_settled
 
@@ -108,9 +109,9 @@ def _text(message: Any, key: str) -> str:
 
 
 def _is_there(artifact: Any) -> bool:
-    """Whether what a step made can be used still; of a pushed model, whether it is the one that is served, or
-    was rolled back."""
-    if artifact.state != metadata_store_pb2.Artifact.LIVE or not Path(artifact.uri).exists():
+    """Whether what a step made can be used still, with all its files; of a pushed model, whether it is the one that is
+    served, or was rolled back."""
+    if artifact.state != metadata_store_pb2.Artifact.LIVE or not Path(artifact.uri).exists() or is_damaged(artifact):
         return False
     pushed = _text(artifact, "pushed_destination")
     return not pushed or is_settled(Path(pushed), _text(artifact, "model_digest"))
