@@ -99,8 +99,10 @@ class StepEvents:
         except Exception:  # what could not be measured is no reason to fail
             _LOG.warning("%s: what it cost could not be measured", step.node, exc_info=True)
             measures = {}
-        told = {"event": "finished", "step": step.node, "state": str(step.state), "seconds": round(step.seconds, 3)}
-        _LOG.info("%s %s after %.1f s", step.node, step.state, step.seconds, extra=told | measures)
+        outcome = step.outcome
+        told = {"event": "finished", "step": step.node, "state": str(outcome.state), "seconds": round(step.seconds, 3)}
+        told |= {"reason": outcome.reason} if outcome.reason else {}
+        _LOG.info("%s %s after %.1f s", step.node, outcome.words, step.seconds, extra=told | measures)
         self._lines.at_rest(step.node)
 
     def retrying(self, node: str, reason: str, wait_s: float) -> None:

@@ -30,7 +30,7 @@ from pipeline.terminal import console_for
 _LOOKS = {
     "SUCCEEDED": StepState.DONE,
     "SKIPPED": StepState.CACHED,
-    "NOT_TRIGGERED": StepState.SKIPPED,
+    "NOT_TRIGGERED": StepState.NOT_REACHED,
     "FAILED": StepState.FAILED,
     "CANCELLED": StepState.INTERRUPTED,
 }

@@ -12,8 +12,8 @@ from rich.live import Live
 from rich.markup import escape
 from rich.spinner import Spinner
 
-from pipeline.lineage.runs import Step, StepState
-from pipeline.terminal import LOOKS
+from pipeline.lineage.runs import Step
+from pipeline.lineage.states import StepState
 
 _QUIET_PROGRESS_S = 10
 """Where output is not a terminal, a step at work says so this often at most."""
@@ -71,8 +71,9 @@ class Screen(logging.Handler):
                 self._open_line(self)
 
     def finished(self, step: Step) -> None:
-        mark, color = LOOKS[step.state]
-        detail = "" if step.state is StepState.DONE else f"  {step.state}"
+        outcome = step.outcome
+        mark, color = outcome.mark, outcome.color
+        detail = "" if outcome.state is StepState.DONE else f"  {escape(outcome.words)}"
         with self._alone:
             self._steps.pop(step.node, None)
             if not self._steps:

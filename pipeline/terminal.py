@@ -15,7 +15,7 @@ from rich.table import Table
 from pipeline.config import PipelineConfig
 from pipeline.guard.findings import Verdict
 from pipeline.infra.verdict import InfraVerdict
-from pipeline.lineage.runs import Run, StepState
+from pipeline.lineage.runs import Run
 from pipeline.reports.training import training_story
 from pipeline.sections.evaluation import Threshold
 from pipeline.served import newest_manifest, read_manifest
@@ -24,14 +24,6 @@ if TYPE_CHECKING:
     from pipeline.doctor import Finding
     from pipeline.runners.resume import Resumption
 
-LOOKS = {
-    StepState.DONE: ("✓", "green"),
-    StepState.CACHED: ("≡", "cyan"),
-    StepState.FAILED: ("✗", "red"),
-    StepState.INTERRUPTED: ("◌", "yellow"),
-    StepState.RUNNING: ("…", "yellow"),
-    StepState.SKIPPED: ("-", "dim"),
-}
 _MAX_WARNINGS = 10
 
 
@@ -71,10 +63,12 @@ def print_results(console: Console, run: Run, config: PipelineConfig) -> None:
         unlabelled = ingestion["labels"]["unlabelled"]
         spans = f" from {len(ingestion['spans'])} spans" if len(ingestion["spans"]) > 1 else ""
         console.print(f"Rows      {rows}{spans}" + (f"; {unlabelled:,} without a label dropped" if unlabelled else ""))
+    if run.not_reached:
+        console.print(f"[yellow]Not reached[/] {', '.join(step.node for step in run.not_reached)}", soft_wrap=True)
     if run.data_verdict:
         print_data_verdict(console, Verdict.from_json(run.data_verdict))
-    for number, sentence in enumerate(training_story(run.history or {})):
-        console.print(f"{'' if number else 'Trained':<10}{escape(sentence)}", soft_wrap=True)
+    for place, sentence in enumerate(training_story(run.history or {})):
+        console.print(f"{'' if place else 'Trained':<10}{escape(sentence)}", soft_wrap=True)
     if run.verdict:
         print_model_verdict(console, run.verdict)
         console.print(_metrics_table(run, config))

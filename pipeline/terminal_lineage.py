@@ -19,7 +19,7 @@ from pipeline.lineage.reproduce import Recipe, count, size
 from pipeline.lineage.runs import Run, StepState
 from pipeline.lineage.source_files import ReadFile
 from pipeline.lineage_answer import Answer
-from pipeline.terminal import LOOKS, console_for
+from pipeline.terminal import console_for
 
 _MOST_LINES = 20
 """Of models, and of files that are not what they were; `--json` has them all."""
@@ -115,8 +115,8 @@ class _UpTree:
         maker = self._graph.makers.get(artifact.id)
         by = ""
         if maker is not None:
-            _, color = LOOKS[maker.state]
-            state = "" if maker.state is StepState.DONE else f" [{color}]{maker.state}[/]"
+            outcome = self._graph.outcome(maker)
+            state = "" if outcome.state is StepState.DONE else f" [{outcome.color}]{escape(outcome.words)}[/]"
             by = f"  {escape(maker.node)}{state} {maker.seconds:.1f} s"
             by += f", run {maker.run_id}" if maker.run_id != run_id else ""
             if "schema_digest" in maker.properties and maker.run_id in self._runs:

@@ -17,7 +17,7 @@ from rich.table import Table
 from pipeline.config import PipelineConfig
 from pipeline.lineage.details import BYTES, PEAK_MEMORY, ROWS, StepDetails
 from pipeline.lineage.runs import Artifact, Run, StepState
-from pipeline.terminal import LOOKS, console_for, print_results
+from pipeline.terminal import console_for, print_results
 
 _LOG_LINES = 15
 _UNFINISHED = (StepState.FAILED, StepState.INTERRUPTED, StepState.RUNNING)
@@ -49,7 +49,7 @@ def print_run(run: Run, details: list[StepDetails], config: PipelineConfig, as_j
     console.print(
         f"config {run.properties.get('config_digest', '')[:12]}, code {run.properties.get('code_digest', '')[:12]}"
     )
-    console.print(_steps_table(details))
+    console.print(_steps_table([*details, *map(StepDetails, run.not_reached)]))
     console.print()
     console.print(_artifacts_table(details, config.root))
     console.print()
@@ -64,11 +64,11 @@ def _steps_table(details: list[StepDetails]) -> Table:
     for column in ("step", "state", "seconds", *(headings[name] for name in measured), "reads", "makes"):
         table.add_column(column, justify="left" if column in ("step", "state", "reads", "makes") else "right")
     for one in details:
-        state, color = one.step.state, LOOKS[one.step.state][1]
+        outcome = one.step.outcome
         source = f" [dim]from {one.cached_from}[/]" if one.cached_from else ""
         table.add_row(
             one.step.node,
-            f"[{color}]{state}[/]{source}",
+            f"[{outcome.color}]{outcome.mark} {escape(outcome.words)}[/]{source}",
             f"{one.step.seconds:.1f}",
             *(_measure(name, one.properties.get(name)) for name in measured),
             _numbers(one.inputs),
@@ -147,14 +147,16 @@ def _plain(run: Run, details: list[StepDetails], log: Path) -> dict[str, Any]:
         return {key: [one.id for one in found] for key, found in artifacts.items()}
 
     steps = [
-        asdict(one.step)
+        {key: value for key, value in asdict(one.step).items() if key != "told"}
         | {
+            "state": str(one.step.outcome.state),
+            "reason": one.step.outcome.reason,
             "cached_from": one.cached_from,
             "inputs": ids(one.inputs),
             "outputs": ids(one.outputs),
             "properties": one.properties,
         }
-        for one in details
+        for one in [*details, *map(StepDetails, run.not_reached)]
     ]
     failed = run.status not in ("complete", "blocked")
     properties = {key: value for key, value in run.properties.items() if key not in _BULKY}

@@ -152,8 +152,8 @@ def test_show_tells_steps_and_artifacts(weeks: Weeks, longhaul: Call) -> None:
     shown = longhaul("show")
     lines = [line.split() for line in shown.lines]
     examples, model = weeks.made[1, "Examples"], weeks.made[1, "Model"]
-    assert ["StatisticsGen", "cached", "from", weeks.run_id(1), "0.0", f"#{examples}"] == [
-        *next(line for line in lines if line[:1] == ["StatisticsGen"])[:6]
+    assert ["StatisticsGen", "≡", "cached", "from", weeks.run_id(1), "0.0", f"#{examples}"] == [
+        *next(line for line in lines if line[:1] == ["StatisticsGen"])[:7]
     ]
     assert [f"#{model}", "Model", f"artifacts/Trainer/model/{weeks.path(1, 'Model').name}"] in lines
     assert "Blessed   held every threshold; there was no champion to beat" in shown.out

@@ -8,11 +8,13 @@ import re
 import sys
 import threading
 
+import pytest
 from rich.console import Console
 
 from pipeline.guard.findings import Finding, OffendingRow, Verdict
 from pipeline.guard.policy import Severity
 from pipeline.lineage.runs import Step, StepState
+from pipeline.lineage.states import Outcome
 from pipeline.screen import Screen
 from pipeline.terminal import print_data_verdict
 
@@ -36,6 +38,25 @@ def test_without_a_terminal_a_finished_step_is_one_plain_line() -> None:
     screen.started("Trainer")
     screen.finished(Step("Trainer", StepState.CACHED, 0.04, 7))
     assert shown.getvalue() == "≡  1/2  Trainer               0.0 s  cached\n"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "line"),
+    [
+        (
+            Outcome(StepState.SKIPPED, "not blessed"),
+            "\N{EN DASH}  1/1  InfraCheck            0.0 s  skipped: not blessed\n",
+        ),
+        (Outcome(StepState.BLOCKED), "■  1/1  InfraCheck            0.0 s  blocked\n"),
+    ],
+)
+def test_a_step_that_did_nothing_or_said_no_has_no_tick(outcome: Outcome, line: str) -> None:
+    shown = io.StringIO()
+    screen = Screen(Console(file=shown, width=100, highlight=False))
+    screen.planned(["InfraCheck"])
+    screen.started("InfraCheck")
+    screen.finished(Step("InfraCheck", StepState.DONE, 0.04, 7, told=outcome))
+    assert shown.getvalue() == line
 
 
 def test_without_a_terminal_progress_is_rare_but_milestones_are_always_shown() -> None:

@@ -16,6 +16,7 @@ from pipeline.components.champion import CHECKED
 from pipeline.components.evaluator import SCORED_ROWS_FILE as EVALUATED_ROWS_FILE
 from pipeline.infra.check import ScoredRows, check
 from pipeline.infra.verdict import INFRA_FILE, InfraVerdict
+from pipeline.lineage.states import NOT_BLESSED, SKIPPED_BECAUSE
 from pipeline.sections.infra_check import InfraCheck as Settings
 from trainer.features import FeatureTable
 from trainer.witness import EXPORTED_FILE, SCORED_ROWS_FILE, read_scored_rows
@@ -52,6 +53,8 @@ class Executor(base_executor.BaseExecutor):
         io_utils.write_string_file(f"{blessing.uri}/{_BLESSED_FILES[verdict.blessed]}", "")
         blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY, int(verdict.blessed))
         blessing.set_int_custom_property(CHECKED, int(verdict.checked))
+        if not verdict.checked:
+            blessing.set_string_custom_property(SKIPPED_BECAUSE, NOT_BLESSED)
         blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY, inputs["model"].id)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from tfx.components.pusher import executor as pusher_executor
+from tfx.components.util import model_utils
 from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import artifact_utils, channel, component_spec, standard_artifacts, standard_component_specs
 from tfx.types.system_executions import Deploy
@@ -17,6 +18,7 @@ from pipeline.components.evaluator import VERDICT_FILE
 from pipeline.components.example_gen import SUMMARY_FILE
 from pipeline.components.whole_model import MODEL_DIGEST
 from pipeline.infra.verdict import INFRA_FILE, InfraVerdict
+from pipeline.lineage.states import NOT_BLESSED, NOT_FIT, SKIPPED_BECAUSE
 from pipeline.push.publish import already_serves, now, publish, publish_to_bucket, pusher, withdrawn_now
 from pipeline.sections.push import Push
 from pipeline.served import Manifest, inputs_of
@@ -37,6 +39,8 @@ class Executor(pusher_executor.Executor):
         pushed = artifact_utils.get_single_instance(output_dict[standard_component_specs.PUSHED_MODEL_KEY])
         if not self.CheckBlessing(input_dict):
             self._MarkNotPushed(pushed)
+            is_good = model_utils.is_model_blessed(artifact_utils.get_single_instance(input_dict["model_blessing"]))
+            pushed.set_string_custom_property(SKIPPED_BECAUSE, NOT_FIT if is_good else NOT_BLESSED)
             return
         base: str = exec_properties["base_directory"]
         manifest = self._manifest(input_dict, exec_properties, withdrawn_now(base))

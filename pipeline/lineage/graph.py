@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
-from pipeline.lineage.runs import Run, StepState, read_properties
+from pipeline.lineage.runs import Run, read_properties
+from pipeline.lineage.states import Outcome, StepState, outcome_of
 
 COMPARED = ("baseline_model", "baseline_blessing")
 ASIDE = (*COMPARED, "analyzer_cache")
@@ -98,6 +99,13 @@ class Graph:
             list(dict.fromkeys([*self.links, *other.links])),
             self.origins | other.origins,
         )
+
+    def outcome(self, step: StepRecord) -> Outcome:
+        """What came of a step, by what it put out."""
+        put = [
+            self.artifacts[link.artifact] for link in self.outputs.get(step.id, ()) if link.artifact in self.artifacts
+        ]
+        return outcome_of(step.state, put)
 
     @cached_property
     def inputs(self) -> dict[int, list[Link]]:

@@ -93,9 +93,9 @@ class _Writer:
                 producer=self._producer,
             )
         }
-        if details.cached_from:
-            tag = tags_run.TagsRunFacetFields("cached_from", details.cached_from, "LONGHAUL")
-            facets["tags"] = tags_run.TagsRunFacet(tags=[tag], producer=self._producer)
+        said = {"cached_from": details.cached_from, "skipped": details.step.outcome.reason}
+        if tags := [tags_run.TagsRunFacetFields(name, text, "LONGHAUL") for name, text in said.items() if text]:
+            facets["tags"] = tags_run.TagsRunFacet(tags=tags, producer=self._producer)
         inputs = [self._input(artifact) for artifact in _each(details.inputs)]
         if source := details.properties.get("input_base"):
             inputs.append(InputDataset(*dataset_name(str(source)), facets=self._source(str(source))))

@@ -5,9 +5,8 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,8 @@ from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.errors import PipelineError
 from pipeline.lineage.process import Process
+from pipeline.lineage.states import DATA_VERDICT, Outcome, outcome_of
+from pipeline.lineage.states import StepState as StepState
 
 RUN_CONTEXT = "pipeline_run"
 """TFX's context type; a run's name is its id."""
@@ -27,30 +28,19 @@ RESOLVER = "tfx.dsl.components.common.resolver.Resolver"
 NODE, SECONDS = "node", "seconds"
 STEP_PROPERTIES = (NODE, "run_id", "config_digest", "code_digest", "package_versions")
 """Custom properties of every execution."""
+PLANNED = "planned"
 RUN_PROPERTIES = (
     *("config_digest", "code_digest", "package_versions", "config", "code_files"),
     *("git_commit", "config_file"),
     *("schema_digest", "schema_version", "schema_review"),
     *("spans", "rows", "metrics", "verdict", "pushed_version", "hyperparameters"),
     *("pinned", "imported", "schema_text"),
-    *("process", "workspace", "from_node", "to_node", "resumes", "made_with"),
+    *("process", "workspace", "from_node", "to_node", "resumes", "made_with", PLANNED),
 )
 """Custom properties of a run's context: what it was made with, which version of the schema guarded it, what came of it
 (pipeline.lineage.summary), and what people did with it since."""
 
 _VERDICT_FILE = "verdict.json"  # written by pipeline.components.evaluator and data_gate, which import TensorFlow
-
-
-class StepState(StrEnum):
-    """How a step ended."""
-
-    DONE = "done"
-    CACHED = "cached"
-    FAILED = "failed"
-    INTERRUPTED = "interrupted"
-    RUNNING = "running"
-    SKIPPED = "skipped"
-
 
 STATES = {
     metadata_store_pb2.Execution.COMPLETE: StepState.DONE,
@@ -66,7 +56,9 @@ class Step:
     """One node of a run.
 
     Attributes:
+        state: as ML Metadata has it.
         is_resolver: puts out again what another node made.
+        told: what came of it where that is another thing: it was skipped, or said no.
     """
 
     node: str
@@ -74,6 +66,12 @@ class Step:
     seconds: float
     execution_id: int | None
     is_resolver: bool = False
+    told: Outcome | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        """What came of it, for a person to read."""
+        return self.told or Outcome(self.state)
 
 
 @dataclass(frozen=True)
@@ -123,6 +121,13 @@ class Run:
         return self._json("Evaluator", "ModelEvaluation", _VERDICT_FILE)
 
     @property
+    def not_reached(self) -> list[Step]:
+        """Steps that were planned and never began; none of a run at work, or of one whose plan is not on record."""
+        began = {step.node for step in self.steps}
+        planned = json.loads(self.properties.get(PLANNED, "[]")) if self.status != "running" else []
+        return [Step(node, StepState.NOT_REACHED, 0.0, None) for node in planned if node not in began]
+
+    @property
     def blocked(self) -> bool:
         """Whether the data gate said no."""
         return any(artifact.properties.get("blessed") == 0 for artifact in self.artifacts.get("DataGate", []))
@@ -130,7 +135,7 @@ class Run:
     @property
     def data_verdict(self) -> dict[str, Any] | None:
         """What the data gate found (pipeline.guard.findings.Verdict), if the run got so far."""
-        return self._json("DataGate", "longhaul.DataVerdict", _VERDICT_FILE)
+        return self._json("DataGate", DATA_VERDICT, _VERDICT_FILE)
 
     @property
     def history(self) -> dict[str, Any] | None:
@@ -282,13 +287,25 @@ def _read_run(store: MetadataStore, run_id: str) -> Run | None:
     steps = {step.execution_id: step for step in run.steps}
     events = store.get_events_by_execution_ids([i for i in steps if i is not None]) if steps else []
     made: dict[int, str] = {}
+    outputs: dict[int, list[int]] = {}
     # Resolvers last: among the steps that TFX takes from an earlier run, in no order, they may come first.
     for event in sorted(events, key=lambda event: (steps[event.execution_id].is_resolver, event.execution_id)):
         if event.type == metadata_store_pb2.Event.OUTPUT:
             made.setdefault(event.artifact_id, steps[event.execution_id].node)
-    for artifact in store.get_artifacts_by_id(list(made)):
-        run.artifacts.setdefault(made[artifact.id], []).append(read_artifact(artifact))
+            outputs.setdefault(event.execution_id, []).append(event.artifact_id)
+    artifacts = {artifact.id: read_artifact(artifact) for artifact in store.get_artifacts_by_id(list(made))}
+    for number, artifact in artifacts.items():
+        run.artifacts.setdefault(made[number], []).append(artifact)
+    for place, step in enumerate(run.steps):
+        put = [artifacts[number] for number in outputs.get(step.execution_id or 0, ()) if number in artifacts]
+        run.steps[place] = told(step, put)
     return run
+
+
+def told(step: Step, outputs: Iterable[Artifact]) -> Step:
+    """The step with what came of it, by what it put out."""
+    outcome = outcome_of(step.state, outputs)
+    return step if step.is_resolver or outcome == Outcome(step.state) else replace(step, told=outcome)
 
 
 def read_artifact(record: metadata_store_pb2.Artifact) -> Artifact:

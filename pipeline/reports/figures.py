@@ -106,7 +106,13 @@ def training_curves(series: Mapping[str, Sequence[float]], marked: int) -> Figur
             color, width = (ACCENT, 1.8) if label == list(series)[-1] else (MUTED, 1.4)
             line = "-" if place in (0, len(series) - 1) else (0, (2, 1.5))
             epochs = range(1, len(values) + 1)
-            look = {"color": color, "linewidth": width, "linestyle": line, "marker": "o", "markersize": 3.2}
+            look: dict[str, Any] = {
+                "color": color,
+                "linewidth": width,
+                "linestyle": line,
+                "marker": "o",
+                "markersize": 3.2,
+            }
             axes.plot(epochs, values, label=label, **look)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.margins(x=0.04, y=0.15)

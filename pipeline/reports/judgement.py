@@ -139,7 +139,7 @@ def headline(
     if run.status != "complete":
         return Verdict(None, *_unfinished(run))
     if verdict is None:
-        last = next((step.node for step in reversed(run.steps) if step.state is not StepState.SKIPPED), None)
+        last = next((step.node for step in reversed(run.steps)), None)
         return Verdict(None, "No verdict", [f"the run ended with {last or 'no step'}, before a model was judged"])
     if not verdict["blessed"]:
         return Verdict(False, "Not blessed", list(verdict["failures"]) or ["the evaluation does not say why"])

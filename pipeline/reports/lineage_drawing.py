@@ -13,6 +13,7 @@ from pipeline.lineage.details import PEAK_MEMORY
 from pipeline.lineage.graph import ASIDE, ArtifactRecord, Graph, Link, StepRecord
 from pipeline.lineage.reproduce import count, size
 from pipeline.lineage.runs import Run, StepState
+from pipeline.lineage.summary import BLESSED, BLOCKED, NOT_BLESSED, UNFIT
 from pipeline.reports.formats import moment
 from pipeline.reports.lineage_layout import Layout, arrange
 
@@ -36,11 +37,12 @@ _AT_RUN_LEVEL = ("package_versions", "config_digest", "code_digest", "run_id", "
 """Properties of a step that say what its run says, or what stands elsewhere."""
 _RUN_LOOKS = {
     "complete": "done",
-    "blessed": "done",
+    BLESSED: "done",
     "failed": "failed",
     "died": "failed",
-    "blocked": "interrupted",
-    "not blessed": "interrupted",
+    BLOCKED: "interrupted",
+    NOT_BLESSED: "interrupted",
+    UNFIT: "interrupted",
     "interrupted": "interrupted",
 }
 """Colors of runs, by how they ended."""
@@ -145,14 +147,16 @@ class PageData:
         verdict = run.properties.get("verdict") or ""
         said = verdict if run.status == "complete" and verdict else run.status
         is_served = bool(version) and version == self.drawing.served
-        shown = "● served now" if is_served else "as before" if repeats else said
+        look = _RUN_LOOKS.get(said, "running")
+        again = "" if not repeats else "as before" if look == "done" else f"{said}, as before"
+        shown = "● served now" if is_served else again or said
         return {
             "kind": "run",
             "label": f"{moment(run.started)[5:]}\n{shown}",
             "name": f"run {run.run_id}",
             "type": "run",
-            "look": "cached" if repeats else _RUN_LOOKS.get(said, "running"),
-            "repeats": repeats,
+            "look": "cached" if repeats and look == "done" else look,
+            "repeats": again,
             "served": is_served,
             "facts": self._facts(
                 {"status": run.status, "reason": run.reason, "started": run.started, "seconds": f"{run.seconds:.1f}"}
@@ -163,16 +167,17 @@ class PageData:
 
     def _step(self, step: StepRecord, places: Mapping[str, str]) -> dict[str, Any]:
         shown = {key: value for key, value in step.properties.items() if key not in _AT_RUN_LEVEL}
+        outcome = self.drawing.graph.outcome(step)
         return {
             "kind": "step",
             "label": "\n".join(_lines(step.node)),
             "name": f"{step.node} (step {step.id})",
             "type": step.type,
-            "look": step.state.value,
+            "look": outcome.state.value,
             "run": places.get(step.run_id, ""),
             "facts": self._facts(
                 {
-                    "state": step.state.value,
+                    "state": outcome.words,
                     "seconds": f"{step.seconds:.1f}",
                     "began": moment(step.began / 1000),
                     "run": step.run_id,
@@ -277,7 +282,7 @@ class PageData:
         return {"title": self.drawing.title, "runs": list(places.values()), "shared": shared}
 
     def _timeline(self, run: Run) -> list[list[Any]]:
-        """Node, name, state, where it begins and how long it takes in seconds, and its peak of memory, if known."""
+        """Node, name, state, begin and duration in seconds, peak of memory, if known, and the state in words."""
         graph = self.drawing.timeline or self.drawing.graph
         steps = list(by_begin(step for step in graph.steps.values() if step.run_id == run.run_id))
         begin = steps[0].began if steps else 0
@@ -285,10 +290,11 @@ class PageData:
             [
                 f"s{step.id}",
                 step.node,
-                step.state.value,
+                (outcome := graph.outcome(step)).state.value,
                 (step.began - begin) / 1000,
                 round(step.seconds, 2),
                 size(peak) if (peak := step.properties.get(PEAK_MEMORY)) else "",
+                outcome.words,
             ]
             for step in steps
         ]

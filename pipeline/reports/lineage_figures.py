@@ -14,7 +14,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_COLORS = {StepState.DONE: ACCENT, StepState.CACHED: "#8a8f94", StepState.FAILED: "#b3261e"}
+_COLORS = {
+    StepState.DONE: ACCENT,
+    StepState.CACHED: "#8a8f94",
+    StepState.FAILED: "#b3261e",
+    StepState.BLOCKED: "#7c1650",
+}
 _HEIGHT, _COLUMN = 0.3, 2.3
 """Of a box, and from a column of boxes to the next, in inches."""
 
@@ -26,8 +31,9 @@ def steps_figure(run: Run) -> Figure:
         axes = _axes(6.4, 0.7 + 0.22 * max(1, len(run.steps)))
         axes.set_title(f"Steps of run {run.run_id}", loc="left")
         for place, (step, start) in enumerate(zip(run.steps, begun, strict=False)):
-            axes.barh(place, step.seconds, left=start, height=0.6, color=_COLORS.get(step.state, MUTED))
-            said = f" {step.seconds:.1f} s" + ("" if step.state is StepState.DONE else f", {step.state.value}")
+            outcome = step.outcome
+            axes.barh(place, step.seconds, left=start, height=0.6, color=_COLORS.get(outcome.state, MUTED))
+            said = f" {step.seconds:.1f} s" + ("" if outcome.state is StepState.DONE else f", {outcome.words}")
             axes.text(start + step.seconds, place, said, va="center", color=INK, fontsize=7)
         axes.set_yticks(range(len(run.steps)), labels=[step.node for step in run.steps])
         axes.set_ylim(len(run.steps) - 0.5, -0.5)

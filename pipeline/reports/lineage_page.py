@@ -35,7 +35,7 @@ def render(drawing: Drawing) -> str:
         data=Markup(_safe_json(PageData(drawing).data())),
         scripts=[Markup(script) for script in scripts],
         digests=[b64encode(sha256(script.encode()).digest()).decode() for script in scripts],
-        states=[state.value for state in StepState if state is not StepState.SKIPPED],
+        states=[state.value for state in StepState if state is not StepState.NOT_REACHED],  # they left nothing
         families=[*FAMILIES, "verdict"],
         steps_of=lambda run: by_begin(step for step in drawing.graph.steps.values() if step.run_id == run.run_id),
     )

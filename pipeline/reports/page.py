@@ -149,7 +149,7 @@ def render(page: Page) -> str:
         sections=[section for section in _SECTIONS if section[0] != "tuning" or page.tuning],
         page=page,
         run=page.run,
-        bars=_bars(page.run.steps),
+        bars=_bars([*page.run.steps, *page.run.not_reached]),
         curves=curves,
         training_story=training_story(history),
         epoch_marks=epoch_marks(history),

@@ -70,9 +70,9 @@ def _on_record(history: Mapping[str, Any], losses: Sequence[float]) -> list[str]
             f"Of {_epochs(ran)} on {_rows(fitted_on)}, number {best} has the least validation loss:"
             f" {number(least)} on {held}"
         )
-        if taken != best:
+        if refit and taken != best:
             said += f"; number {taken}, with {number(losses[taken - 1])}, is the latest within"
-            said += f" {100 * refit['alike_within']:g} % of it"  # only a refit takes another one
+            said += f" {100 * refit['alike_within']:g} % of it"
     sentences = [f"{said}."]
     if ran < history["planned_epochs"]:
         sentences.append(f"Training stopped early: at most {_epochs(history['planned_epochs'])} were allowed.")

@@ -20,7 +20,7 @@ from pipeline.config import PipelineConfig
 from pipeline.data.schema_types import read_schema_text
 from pipeline.definition import create_pipeline
 from pipeline.errors import ConfigError
-from pipeline.lineage.runs import RESOLVER, RUN_CONTEXT, list_runs
+from pipeline.lineage.runs import PLANNED, RESOLVER, RUN_CONTEXT, list_runs
 from pipeline.lineage.schema_versions import guarding_version
 from pipeline.provenance import run_properties
 from pipeline.runners.contents import is_damaged
@@ -52,8 +52,10 @@ def run(config: PipelineConfig, run_id: str, part: Part, watcher: Watcher) -> No
 def _run(config: PipelineConfig, run_id: str, part: Part, watcher: Watcher, ir: Any) -> None:
     nodes = {node.pipeline_node.node_info.id: node.pipeline_node for node in ir.nodes}
     nodes = {name: node for name, node in nodes.items() if not node.execution_options.HasField("skip")}
-    watcher.planned([name for name, node in nodes.items() if node.node_info.type.name != RESOLVER])
-    properties = run_properties(run_id, config) | {MADE_WITH: json.dumps(made_with(config))}
+    planned = [name for name, node in nodes.items() if node.node_info.type.name != RESOLVER]
+    watcher.planned(planned)
+    properties = run_properties(run_id, config) | {PLANNED: json.dumps(planned)}
+    properties |= {MADE_WITH: json.dumps(made_with(config))}
     properties |= {FROM: part.from_node or "", TO: part.to_node or "", RESUMES: part.resumes}
     if not (part.from_node or part.to_node):
         properties[FINGERPRINT] = fingerprint(config)

@@ -28,7 +28,9 @@ from pipeline.lineage.runs import (
     Step,
     StepState,
     find_run,
+    read_artifact,
     read_steps,
+    told,
 )
 from pipeline.lineage.store import connection_config, open_store
 from pipeline.lineage.summary import summary_properties
@@ -148,7 +150,10 @@ class RunRecord:
             execution.custom_properties[SECONDS].double_value = seconds
             handle.store.put_executions([execution])
             self._seen.add(execution.id)
-            return next(s for s in read_steps(handle.store, self._context.id) if s.execution_id == execution.id)
+            step = next(s for s in read_steps(handle.store, self._context.id) if s.execution_id == execution.id)
+            events = handle.store.get_events_by_execution_ids([execution.id])
+            put = [event.artifact_id for event in events if event.type == metadata_store_pb2.Event.OUTPUT]
+            return told(step, map(read_artifact, handle.store.get_artifacts_by_id(put) if put else ()))
 
     def _summary(self) -> tuple[Run, dict[str, str]]:
         """The run as it is on record, and what came of it so far."""

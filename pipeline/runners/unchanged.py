@@ -21,7 +21,17 @@ from pipeline.data.schema_types import read_schema_text
 from pipeline.data.source import file_states, find_files
 from pipeline.lineage.details import BYTES, PEAK_MEMORY
 from pipeline.lineage.process import Process
-from pipeline.lineage.runs import NODE, RESOLVER, RUN_CONTEXT, SECONDS, Step, StepState, list_runs
+from pipeline.lineage.runs import (
+    NODE,
+    RESOLVER,
+    RUN_CONTEXT,
+    SECONDS,
+    Step,
+    StepState,
+    list_runs,
+    read_artifact,
+    told,
+)
 from pipeline.lineage.schema_versions import guarding_version
 from pipeline.provenance import ALL_CODE, code_digest, config_digest, package_versions, run_properties
 from pipeline.runners.contents import is_damaged
@@ -96,7 +106,8 @@ def repeat(config: PipelineConfig, store: MetadataStore, run_id: str) -> list[St
         copy.id, _, _ = store.put_execution(copy, used, [*contexts, context])
         if execution.type != RESOLVER:
             node = copy.custom_properties[NODE].string_value
-            steps.append(Step(node, StepState.CACHED, 0.0, copy.id))
+            put = [one for one, event in used if event.type == metadata_store_pb2.Event.OUTPUT]
+            steps.append(told(Step(node, StepState.CACHED, 0.0, copy.id), map(read_artifact, put)))
     context.custom_properties["status"].string_value = "complete"
     context.custom_properties["seconds"].double_value = time.time() - began
     store.put_contexts([context])

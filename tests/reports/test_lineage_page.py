@@ -19,6 +19,7 @@ import pytest
 from bench.many_runs import fill
 from pipeline.config import load
 from pipeline.errors import PipelineError, WorkspaceError
+from pipeline.lineage.states import StepState
 from pipeline.lineage_answer import draw, draw_runs
 from pipeline.reports.lineage_drawing import Drawing
 from pipeline.reports.lineage_page import render, write_lineage
@@ -95,6 +96,41 @@ def test_every_step_and_artifact_of_a_run_has_a_place_and_properties(story: Stor
     assert ["made by run", MONDAY] in data["nodes"][examples]["facts"]
     assert data["nodes"][f"a{story.ids['tuesday PushedModel']}"]["served"]
     assert data["nodes"][files]["facts"][0] == ["folder", str(story.config.root / "data")]
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict", "said", "look"),
+    [
+        ("complete", "blessed", "as before", "cached"),
+        ("complete", "", "as before", "cached"),
+        ("blocked", "blocked", "blocked, as before", "interrupted"),
+        ("complete", "not blessed", "not blessed, as before", "interrupted"),
+        ("complete", "unfit to serve", "unfit to serve, as before", "interrupted"),
+    ],
+)
+def test_a_run_that_only_repeated_says_how_the_one_before_ended(
+    story: Story, status: str, verdict: str, said: str, look: str
+) -> None:
+    drawing = draw_runs(story.config, 9)
+    cached = {number: replace(step, state=StepState.CACHED) for number, step in drawing.graph.steps.items()}
+    runs = tuple(
+        replace(run, status=status, properties=run.properties | {"verdict": verdict, "pushed_version": ""})
+        for run in drawing.runs
+    )
+    data = data_of(render(replace(drawing, graph=replace(drawing.graph, steps=cached), runs=runs)))
+    shown = [node for node in data["nodes"].values() if node["kind"] == "run"]
+    assert {(node["label"].partition("\n")[2], node["repeats"], node["look"]) for node in shown} == {(said, said, look)}
+
+
+def test_a_step_that_did_nothing_is_not_drawn_as_done(story: Story) -> None:
+    drawing = draw(story.config, TUESDAY)
+    pushed = drawing.graph.artifacts[story.ids["tuesday PushedModel"]]
+    properties = pushed.properties | {"pushed": 0, "skipped": "not blessed"}
+    others = drawing.graph.artifacts | {pushed.id: replace(pushed, properties=properties)}
+    html = render(replace(drawing, graph=replace(drawing.graph, artifacts=others), timeline=None))
+    node = data_of(html)["nodes"][f"s{story.ids['tuesday Pusher']}"]
+    assert (node["look"], ["state", "skipped: not blessed"] in node["facts"]) == ("skipped", True)
+    assert "skipped: not blessed" in Reader(html).text  # the list, without a script
 
 
 def test_a_line_over_several_layers_bends_where_there_is_room(story: Story) -> None:

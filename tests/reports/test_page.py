@@ -26,6 +26,7 @@ from pipeline.guard.findings import Distances, Finding, OffendingRow
 from pipeline.guard.findings import Verdict as DataVerdict
 from pipeline.guard.policy import Severity
 from pipeline.lineage.runs import Artifact, Run, Step, StepState, find_run, list_runs
+from pipeline.lineage.states import Outcome
 from pipeline.lineage.store import open_existing_store
 from pipeline.reports.formats import NOTHING
 from pipeline.reports.page import collect, page_path, render, write_report
@@ -333,7 +334,7 @@ def test_every_section_in_order(run: Run) -> None:
     ]
     assert page.lines("steps") == [
         *("Steps", "One after the other; together 40 s", "Step", "State", "Seconds"),
-        *("TableExampleGen", "cached", "0.0", "Trainer", "done", "30.0", "Evaluator", "done", "10.0"),
+        *("TableExampleGen", "≡ cached", "0.0", "Trainer", "✓ done", "30.0", "Evaluator", "✓ done", "10.0"),
     ]
     times = [mark["style"] for mark in page.all("i") if mark["class"] in ("cached", "done")]
     assert times == ["left:0.00%;width:0.00%", "left:0.00%;width:75.00%", "left:75.00%;width:25.00%"]
@@ -882,6 +883,21 @@ def test_labels_of_other_kinds(run: Run) -> None:
     many = {"unlabelled": 0, "classes": {"train": dict.fromkeys(map(str, range(9)), 1), "eval": {"1": 2}}, "span": {}}
     rewrite(run, "Examples", "ingestion.json", INGESTION | {"labels": many})
     assert read(run).lines("run")[-8:] == ["train", "8", "80.0 %", "9", "eval", "2", "20.0 %", "1"]
+
+
+def test_a_step_that_did_nothing_has_no_tick(run: Run) -> None:
+    skipped = Outcome(StepState.SKIPPED, "not blessed")
+    properties = run.properties | {"planned": '["TableExampleGen", "Trainer", "Pusher", "Later"]'}
+    steps = [*run.steps, Step("Pusher", StepState.DONE, 0.1, 4, told=skipped)]
+    page = read(replace(run, properties=properties, steps=steps))
+    assert page.lines("steps")[-6:] == [
+        "Pusher",
+        f"{NOTHING} skipped: not blessed",
+        "0.1",
+        "Later",
+        "· not reached",
+        NOTHING,
+    ]
 
 
 def test_who_taught_the_network(run: Run) -> None:

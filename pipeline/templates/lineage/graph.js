@@ -24,7 +24,7 @@
     const isStep = node.kind === "step" || node.kind === "run";
     const fill = node.gone ? color("gone") : color(isStep ? `step-${node.look}` : node.look);
     const ink = node.gone ? color("muted") : isStep ? color(`step-${node.look}-ink`) : color("on");
-    const edge = id === chosen ? color("ink") : node.served ? color("served") : node.look === "cached" || node.gone ? color("edge") : fill;
+    const edge = id === chosen ? color("ink") : node.served ? color("served") : node.look === "cached" || node.look === "skipped" || node.gone ? color("edge") : fill;
     return {
       id,
       label: node.label,
@@ -67,7 +67,7 @@
     const cells = [];
     for (const run of view.runs) {
       const last = cells.at(-1);
-      if (data.nodes[run].repeats && last?.length && data.nodes[last[0]].repeats) last.push(run);
+      if (data.nodes[run].repeats && last?.length && data.nodes[last[0]].repeats === data.nodes[run].repeats) last.push(run);
       else cells.push([run]);
     }
     const shown = cells.flatMap((cell) => (cell.length < 3 || opened.has(cell[0]) ? cell.map((run) => [run]) : [cell]));
@@ -80,7 +80,7 @@
       const at = [(index % columns) * CELL[0], Math.floor(index / columns) * CELL[1]];
       for (const run of cell) place.set(run, [cell[0], at]);
       const node = drawn(cell[0], at, cell.includes(selected) ? cell[0] : selected);
-      if (cell.length > 1) Object.assign(node, { label: `${cell.length} runs\nas before`, group: "many" });
+      if (cell.length > 1) Object.assign(node, { label: `${cell.length} runs\n${data.nodes[cell[0]].repeats}`, group: "many" });
       nodes.add(node);
     });
     const count = new Map();
@@ -220,7 +220,7 @@
     if (!steps.length) return;
     const end = Math.max(...steps.map(([, , , began, seconds]) => began + seconds)) || 1;
     byId("when").textContent = `Timeline of ${data.nodes[run].name}: ${end.toFixed(1)} s`;
-    for (const [id, name, state, began, seconds, memory] of steps) {
+    for (const [id, name, state, began, seconds, memory, words] of steps) {
       const track = make("div", "", { className: "track" });
       const bar = make("i");
       bar.dataset.look = state;
@@ -229,7 +229,7 @@
       track.append(bar);
       const button = make("button", name, { onclick: () => data.nodes[id] && go(id) });
       button.dataset.node = id;
-      byId("bars").append(button, track, make("span", `${seconds.toFixed(1)} s${state === "done" ? "" : `, ${state}`}`), make("span", memory));
+      byId("bars").append(button, track, make("span", `${seconds.toFixed(1)} s${state === "done" ? "" : `, ${words}`}`), make("span", memory));
     }
   };
 
