@@ -72,13 +72,13 @@ def export_run(
         Path | None, typer.Option("--output", "-o", help="The zip file; RUN.zip when not given.", show_default=False)
     ] = None,
     with_artifacts: Annotated[
-        bool, typer.Option("--with-artifacts", help="Also data and models, which may be large.")
+        bool, typer.Option("--with-artifacts", help="Also data, models, report and log, which hold rows or values.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file if it is there.")] = False,
     config: ConfigOption = None,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Write one run as a zip file: records, configuration, schema, metrics, report, lineage as OpenLineage events."""
+    """Write one run as a zip file: records, configuration, schema, metrics, lineage as OpenLineage events."""
     from pipeline.config import load
     from pipeline.housekeeping import export
 
@@ -97,7 +97,7 @@ def import_run(
     from pipeline.housekeeping import import_
 
     run_id = import_(load(config, workspace=workspace), file)
-    typer.echo(f"imported {run_id}; `longhaul show {run_id}` shows it")
+    typer.echo(f"imported {run_id}; `longhaul show {run_id}` shows it, `longhaul report {run_id}` writes its page")
 
 
 @app.command(rich_help_panel=KEEP, epilog="Example: [bold]longhaul backup --output /backups/metadata.db[/]")

@@ -1,13 +1,17 @@
 """One run as a zip file: its records, what it was made with, what came of it; with its artifacts if wanted.
 
+Without them no member holds a row of the table, or a value of one: what may is not left out by name, but only what
+cannot is taken along.
+
     manifest.json       format, run, versions; SHA-256 of every other member
     config.json         the configuration            packages.txt   `name==version` a line
     schema.pbtxt        the curated schema           summary.json   metrics, verdict, spans, rows, hyperparameters
-    report.html, run.log                             openlineage.jsonl
+    openlineage.jsonl
     mlmd.json           ML Metadata's rows: types, context, executions, artifacts, events
-    artifacts/ID/…      files of artifacts; without --with-artifacts none of data and models
+    artifacts/ID/…      files of artifacts; without --with-artifacts counts, metrics and settings only
+    report.html, run.log                             with --with-artifacts: both may quote values
 
-pipeline.lineage.archive_import reads it.
+pipeline.lineage.archive_check and archive_import read it.
 """
 
 from __future__ import annotations
@@ -34,9 +38,22 @@ from pipeline.lineage.summary import summarize
 
 FORMAT = 1
 MANIFEST, ROWS, FOLDER = "manifest.json", "mlmd.json", "artifacts"
-"""Members, and where the artifacts' files lie."""
-_HEAVY = ("Examples", "Model", "ModelRun", "TransformGraph", "TransformCache", "PushedModel")
-"""Types of which only the JSON files at the top travel when artifacts are not asked for."""
+SCHEMA, REPORT, LOG = "schema.pbtxt", "report.html", "run.log"
+MEMBERS = (
+    *(MANIFEST, ROWS, SCHEMA, REPORT, LOG),
+    *("config.json", "packages.txt", "summary.json", "openlineage.jsonl"),
+)
+"""What lies at the top; the artifacts' files lie in FOLDER."""
+_WITHOUT_VALUES = {
+    "Examples": ("ingestion.json",),
+    "ModelRun": ("history.json", "hyperparameters.json", "exported.json"),
+    "ModelEvaluation": ("verdict.json", "eval_config.json", "curves.json", "intervals.json"),
+    "ModelBlessing": ("BLESSED", "NOT_BLESSED"),
+    "InfraBlessing": ("infra.json", "INFRA_BLESSED", "INFRA_NOT_BLESSED"),
+    "PushedModel": ("pushed.json",),
+}
+"""The files that travel when artifacts are not asked for, by the artifact's type: counts, metrics and settings. What
+is not named here may hold rows or values of them, as statistics, anomalies, vocabularies and scores do."""
 CHUNK = 1 << 20
 
 
@@ -47,8 +64,8 @@ def export_run(
 
     Args:
         run: whole (find_run).
-        files: further members by name, such as the report and the log; those that are not there are left out.
-        with_artifacts: also data and models, which may be large.
+        files: the report and the log by member's name; those that are not there are left out.
+        with_artifacts: also data and models, which may be large, and `files`, which may quote values of them.
 
     Raises:
         PipelineError: the run is still at work, or was itself imported.
@@ -64,7 +81,7 @@ def export_run(
     texts = {
         "config.json": run.properties.get("config", ""),
         "packages.txt": "".join(f"{name}=={number}\n" for name, number in packages.items()),
-        "schema.pbtxt": schema_text,
+        SCHEMA: schema_text,
         "summary.json": json.dumps(asdict(summarize(store, run)), indent=1),
         "openlineage.jsonl": "".join(Serde.to_json(event) + "\n" for event in openlineage_events(store, run)),
         ROWS: json.dumps(rows, indent=1),
@@ -74,7 +91,7 @@ def export_run(
         with zipfile.ZipFile(incoming, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
             digests = {name: _write(archive, name, [text.encode()]) for name, text in texts.items() if text}
             for name, path in files.items():
-                if path.is_file():
+                if with_artifacts and path.is_file() and not path.is_symlink():
                     digests[name] = _write(archive, name, _chunks(path))
             for artifact in rows["artifacts"]:
                 for name, path in _files_of(artifact, with_artifacts):
@@ -117,8 +134,8 @@ def _files_of(artifact: dict[str, Any], all_of_them: bool) -> Iterator[tuple[str
     folder = Path(artifact.get("uri", ""))
     if not artifact.get("uri") or "://" in artifact["uri"] or not folder.is_dir():
         return
-    whole = all_of_them or artifact["type"] not in _HEAVY
-    for path in sorted(folder.rglob("*") if whole else folder.glob("*.json")):
+    named = [folder / name for name in _WITHOUT_VALUES.get(artifact["type"], ())]
+    for path in sorted(folder.rglob("*") if all_of_them else named):
         if path.is_file() and not path.is_symlink():
             yield f"{FOLDER}/{artifact['id']}/{path.relative_to(folder).as_posix()}", path
 

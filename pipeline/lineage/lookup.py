@@ -14,6 +14,7 @@ from ml_metadata import MetadataStore
 from pipeline.config import PipelineConfig
 from pipeline.errors import PipelineError
 from pipeline.lineage.ancestry import FileRead, Served, list_files, pushed_models, serving_folder
+from pipeline.lineage.archive_import import FROM_URI
 from pipeline.lineage.graph import ArtifactRecord, StepRecord, artifact_record
 from pipeline.lineage.runs import Run, named_run, run_of
 from pipeline.lineage.schema_versions import SchemaVersion, list_versions
@@ -109,6 +110,7 @@ class Lookup:
     def _version(self, text: str) -> Subject | None:
         known = pushed_models(self._store) if text.isdigit() else ()
         found = [artifact for artifact in known if artifact.properties.get("pushed_version") == text]
+        found.sort(key=lambda artifact: FROM_URI in artifact.properties)  # what an imported run says comes last
         return self._model(found[0]) if found else None
 
     def _model(self, pushed: ArtifactRecord) -> Subject:

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -236,6 +237,17 @@ def find_run(store: MetadataStore, pipeline: str, run_id: str) -> Run:
     raise PipelineError(
         f"there is no run {run_id!r}", f"did you mean {near[0]}?" if near else "`longhaul runs` lists them"
     )
+
+
+def is_run_id(text: str) -> bool:
+    """Whether a run could have that id (pipeline.runners.run_id): a time, which is safe as a file's name."""
+    if not re.fullmatch(r"\d{8}-\d{6}-\d{3}", text, re.ASCII):
+        return False
+    try:
+        datetime.strptime(text, "%Y%m%d-%H%M%S-%f")
+    except ValueError:
+        return False
+    return True
 
 
 def named_run(store: MetadataStore, pipeline: str, name: str) -> str:
