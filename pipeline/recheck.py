@@ -37,6 +37,7 @@ def recheck(config: PipelineConfig, run: Run, schema: schema_pb2.Schema) -> Verd
         spans={number: read_span(statistics, number) for number in spans_in(statistics)},
         spans_read=ingestion["spans"] if SPAN in config.data_pattern else (),
         time_column=config.split.column if isinstance(config.split, TimeSplit) else None,
+        excluded=config.features.exclude,
         rows=lambda: ((split, batch) for split in splits for batch in read_examples(examples, split, columns)),
     )
     source = Source(config.data_pattern, columns, config.data.spans, config.data.label, config.split)

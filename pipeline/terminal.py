@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline.config import PipelineConfig
+from pipeline.guard.findings import Finding as DataFinding
 from pipeline.guard.findings import Verdict
 from pipeline.infra.verdict import InfraVerdict
 from pipeline.lineage.runs import Run
@@ -120,18 +121,24 @@ def print_data_verdict(
     """What blocks in full, with offending rows; warnings one line each. `all_of_it` says where to find the rest."""
     for finding in verdict.blocking:
         console.print(f"[bold red]Blocked[/]   {escape(finding.sentence())}", soft_wrap=True)
-        for row in finding.rows:
-            console.print(f"            {escape(str(row))}", soft_wrap=True)
-    if verdict.blocked:
+        for line in [*finding.places(), *_remedy(finding)]:
+            console.print(f"            {escape(line)}", soft_wrap=True)
+    if any(not finding.remedy for finding in verdict.blocking):
         console.print(
-            "          Mend the data, or say in the schema or in its policy that they may be so.", soft_wrap=True
+            "          Fix the data, or say in the schema or in its policy that they may be so.", soft_wrap=True
         )
     for finding in verdict.warnings[:_MAX_WARNINGS]:
         console.print(f"[yellow]Warning[/]   {escape(finding.sentence())}", soft_wrap=True)
+        for line in _remedy(finding):
+            console.print(f"            {escape(line)}", soft_wrap=True)
     if (more := len(verdict.warnings) - _MAX_WARNINGS) > 0:
         console.print(f"[yellow]Warning[/]   {more} more; {all_of_it}")
     for note in verdict.notes:
         console.print(f"[yellow]Note[/]      {escape(note)}", soft_wrap=True)
+
+
+def _remedy(finding: DataFinding) -> list[str]:
+    return [f"Remedy: {finding.remedy}"] if finding.remedy else []
 
 
 def _metrics_table(run: Run, config: PipelineConfig) -> Table:

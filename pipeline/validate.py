@@ -147,7 +147,7 @@ def validate(config: PipelineConfig, table: str, environment: Environment | None
         evidence, compared_with = _as_training(config, files[0].path, statistics, rows, last)
     else:
         splits = {TRAIN_SPLIT: read_split(last.statistics, TRAIN_SPLIT)} if last else {}
-        evidence = Evidence(label, config.data.task, splits, serving=statistics)
+        evidence = Evidence(label, config.data.task, splits, serving=statistics, excluded=config.features.exclude)
         compared_with = f"the training split of run {last.run.run_id}" if last else ""
     verdict = judge(evidence, schema, policy)
     if environment == TRAINING:  # whatever the gate would call its split or span, here it is the table
@@ -218,6 +218,7 @@ def _as_training(
         spans=spans,
         previous=previous,
         time_column=config.split.column if config.split.by == "time" else None,
+        excluded=config.features.exclude,
         rows=lambda: ((TRAIN_SPLIT, batch) for batch in rows.read()),
     )
     return evidence, compared_with

@@ -11,7 +11,8 @@ import threading
 import pytest
 from rich.console import Console
 
-from pipeline.guard.findings import Finding, OffendingRow, Verdict
+from pipeline.guard.findings import Finding, Verdict
+from pipeline.guard.places import FileRows
 from pipeline.guard.policy import Severity
 from pipeline.lineage.runs import Step, StepState
 from pipeline.lineage.states import Outcome
@@ -75,23 +76,23 @@ def test_without_a_terminal_progress_is_rare_but_milestones_are_always_shown() -
 
 def test_what_the_data_gate_says() -> None:
     shown = io.StringIO()
-    rows = (OffendingRow("/data/may.csv", 1017, "'[XXX]'"), OffendingRow("/data/may.csv", 1018, ""))
-    blocking = Finding(
-        "int_type_big_int", "seats", "train", "schema: domain", "at most 9", "10 [seats]", 0.25, rows=rows
-    )
+    rows = (FileRows("/data/may.csv", 2, 3, ((1017, 1018),), ("'[XXX]'",)), FileRows("/data/june.csv", 1, 9, ((4, 4),)))
+    blocking = Finding("int_type_big_int", "seats", "train", "schema: domain", "at most 9", "10 [seats]", rows=rows)
+    blocking = blocking.counted(3, 12)
     warnings = [
-        Finding("constant_column", f"c{i}", "train", "check", "several values", "one", severity=Severity.WARN)
+        Finding("constant_column", f"c{i}", "train", "check: x", "several values", "one", severity=Severity.WARN)
         for i in range(12)
     ]
     console = Console(file=shown, width=60, highlight=False)
     print_data_verdict(console, Verdict((blocking, *warnings), notes=("rows are gone",)))
     lines = shown.getvalue().splitlines()
     assert lines[:5] == [
-        "Blocked   seats, train: schema: domain: expected at most 9, found 10 [seats] (25.0% of the rows)",
-        "            data/may.csv, row 1,017: '[XXX]'",
-        "            data/may.csv, row 1,018",
-        "          Mend the data, or say in the schema or in its policy that they may be so.",
-        "Warning   c0, train: check: expected several values, found one",
+        "Blocked   seats, train: numbers greater than allowed: expected at most 9, found 10 [seats] "
+        "(3 of 12 rows, 25.0%, rule: domain in the schema)",
+        "            data/may.csv: 2 of 3 rows, rows 1,017 to 1,018 ('[XXX]')",
+        "            data/june.csv: 1 of 9 rows, row 4",
+        "          Fix the data, or say in the schema or in its policy that they may be so.",
+        "Warning   c0, train: one value in every row: expected several values, found one",
     ]
     assert lines[-2:] == [
         "Warning   2 more; the gate's verdict.json has them all",
@@ -128,3 +129,13 @@ def test_steps_at_the_same_time_have_a_line_each_and_progress_goes_to_the_one_wh
     assert "✓  1/2  InferredSchema        0.1 s" in plain
     assert "Trainer: TimeoutError: [Errno 110]; once more in 5 s" in plain
     assert "✓  2/2  Trainer               1.0 s" in plain  # the same number again
+
+
+def test_a_leak_is_told_with_the_remedy_that_there_is() -> None:
+    shown = io.StringIO()
+    leak = Finding("label_leak", "shelf", "train", "policy: label_leak", "a feature", "that it alone tells the label")
+    print_data_verdict(Console(file=shown, width=60, highlight=False), Verdict((leak.counted(80, 80),)))
+    _, remedy = shown.getvalue().splitlines()
+    assert remedy.strip().startswith(
+        "Remedy: if shelf is known only together with the label, `features.exclude: [shelf]`"
+    )

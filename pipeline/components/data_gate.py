@@ -70,6 +70,7 @@ class Executor(base_executor.BaseExecutor):
             spans_read=ingestion["spans"] if source.SPAN in pattern else (),
             time_column=split.column if split.by == "time" else None,
             serving=serving,
+            excluded=request["excluded"],
             rows=lambda: ((name, batch) for name in splits for batch in read_examples(examples, name, columns)),
         )
         verdict = with_rows(judge(evidence, schema, policy), sources, policy.rows)
@@ -134,6 +135,7 @@ class DataGate(base_component.BaseComponent):
             "below": below,
             "data": config.data.model_dump(mode="json"),
             "split": config.split.model_dump(mode="json"),
+            "excluded": sorted(config.features.exclude),
             "serving": config.serving_pattern,
             "serving_files": _fingerprint(config.serving_pattern),
         }

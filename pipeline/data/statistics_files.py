@@ -11,6 +11,9 @@ from pipeline.data.artifact_files import find, open_file
 
 Statistics: TypeAlias = statistics_pb2.DatasetFeatureStatisticsList
 
+EXACT_VALUES = 65_536
+"""Up to so many distinct values of a text column TFDV's sketches count exactly."""
+
 _FILE = "FeatureStats.pb"
 _SPLITS = ("train", "eval", "test")
 

@@ -15,11 +15,9 @@ from tfx_bsl.statistics import merge_util
 
 from pipeline.data import histograms
 from pipeline.data.lists import as_lists, list_type
-from pipeline.data.statistics_files import Statistics
+from pipeline.data.statistics_files import EXACT_VALUES, Statistics
 
 histograms.install()
-
-EXACT_VALUES = 65_536
 
 _GENERATORS = (
     basic_stats_generator.BasicStatsGenerator(),

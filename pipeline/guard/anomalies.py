@@ -12,7 +12,9 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 from pipeline.data.convert import shorten
 from pipeline.data.statistics_files import Statistics
 from pipeline.guard.column_statistics import Column, columns, row_count
-from pipeline.guard.findings import Finding
+from pipeline.guard.findings import Finding, percent
+from pipeline.guard.places import rows_text
+from pipeline.guard.proposal import number_text
 
 if TYPE_CHECKING:
     from pipeline.guard.findings import Offends
@@ -49,7 +51,7 @@ def findings_of(
     if anomalies.HasField("dataset_anomaly_info"):
         for kind, text in _reasons(anomalies.dataset_anomaly_info):
             expected = "as many rows as dataset_constraints says"
-            results.append(Finding(kind, None, split, "schema: dataset_constraints", expected, text))
+            results.append(Finding(kind, None, split, "schema: dataset_constraints", expected, text.rstrip(".")))
     for name, info in sorted(anomalies.anomaly_info.items()):
         name = info.path.step[0] if info.path.step else name
         for kind, text in _reasons(info):
@@ -80,45 +82,52 @@ def _finding(
     ) -> Finding:
         return Finding(kind, name, split, f"schema: {rule}", expected, found, share, offends=offends)
 
+    text = text.rstrip(".")
     if feature is None:
-        return say("columns", "no column of this name", f"a column of type {column.type}" if column else text)
+        return say("columns", "no column of this name", f"a column of {type_text(column.type)}" if column else text)
+    asked = type_text(schema_pb2.FeatureType.Name(feature.type))
     if column is None:
-        return say("columns", f"a column of type {schema_pb2.FeatureType.Name(feature.type)}", "no such column", 1.0)
+        return say("columns", f"a column of {asked}", "no such column")
     if kind in _ABSENCE:
         fraction, count = feature.presence.min_fraction, feature.presence.min_count
-        expected = f"a value in {'all' if fraction == 1 else f'at least {fraction:.4g}'} of the rows"
+        expected = f"a value in {'every row' if fraction == 1 else f'at least {percent(fraction)} of the rows'}"
         if not fraction:
             expected = f"at least {count:,} {'value' if count == 1 else 'values'}"
-        missing = rows - column.present
-        found = f"{missing:,} of {rows:,} rows without one" if column.present else f"none in {rows:,} rows"
-        share = missing / rows if rows else None
+        found = "rows without one" if column.present else "none"
         # Where all are missing, no row says more than another.
-        return say("presence", expected, found, share, _is_missing(name) if column.present else None)
+        offends = _is_missing(name) if column.present else None
+        return say("presence", expected, found, offends=offends).counted(rows - column.present, rows)
     if kind in _VALUES:
         allowed = _string_domain(feature, schema)
-        unknown = {value: n for value, n in column.values.items() if value not in allowed}
-        found = listed([f"{shorten(value)} in {int(n):,} rows" for value, n in unknown.items()]) if unknown else text
+        unknown = {value: int(n) for value, n in column.values.items() if value not in allowed}
+        about = "" if column.counts_values else "about "
+        found = listed([f"{shorten(value)} in {about}{rows_text(n)}" for value, n in unknown.items()])
         share = sum(unknown.values()) / rows if unknown else None
-        return say(
-            "domain", f"one of {listed(list(map(shorten, allowed)))}", found, share, _is_not_among(name, allowed)
-        )
+        offends = _is_not_among(name, allowed)
+        finding = say("domain", f"one of {listed(list(map(shorten, allowed)))}", found or text, share, offends)
+        return finding.counted(sum(unknown.values()), rows) if column.lists_all_values and unknown else finding
     if kind in _TOO_BIG | _TOO_SMALL and column.is_number:
         low, high = _bounds(feature)
         if kind in _TOO_BIG:
-            share, found = column.share_above(high), f"values up to {column.high:,.10g}"
-            return say("domain", f"at most {high:,.10g}", found, share, _is_above(name, high))
-        share, found = column.share_below(low), f"values down to {column.low:,.10g}"
-        return say("domain", f"at least {low:,.10g}", found, share, _is_below(name, low))
+            share, found = column.share_above(high), f"values up to {number_text(column.high)}"
+            return say("domain", f"at most {number_text(high)}", found, share, _is_above(name, high))
+        share, found = column.share_below(low), f"values down to {number_text(column.low)}"
+        return say("domain", f"at least {number_text(low)}", found, share, _is_below(name, low))
     if kind == _INFINITY:
         return say("domain", "finite numbers", "infinity", None, is_infinite(name))
     if kind in _TYPES:
-        return say("type", schema_pb2.FeatureType.Name(feature.type), column.type, 1.0)
-    return say("feature", "what the schema says of it", text.rstrip("."))
+        return say("type", asked, type_text(column.type))
+    return say("feature", "what the schema says of it", text or "something else")
+
+
+def type_text(name: str) -> str:
+    """A type of a schema or of statistics in words: INT is 'whole numbers'."""
+    return {"INT": "whole numbers", "FLOAT": "numbers with fractions", "BYTES": "text"}.get(name, "another type")
 
 
 def listed(parts: Sequence[str], at_most: int = _LISTED) -> str:
     """Comma separated, and how many more there are."""
-    more = f" and {len(parts) - at_most} more" if len(parts) > at_most else ""
+    more = f" and {len(parts) - at_most:,} more" if len(parts) > at_most else ""
     return ", ".join(parts[:at_most]) + more
 
 

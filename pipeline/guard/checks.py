@@ -20,10 +20,8 @@ def column_checks(statistics: Statistics, split: str, label: str | None) -> list
     findings = []
     for name, column in columns(statistics).items():
         if column.rows and not column.present:
-            found = f"none in {column.rows:,} rows"
-            findings.append(
-                Finding("all_missing", name, split, "check: all_missing", "a value in some row", found, 1.0)
-            )
+            missing = Finding("all_missing", name, split, "check: all_missing", "a value in some row", "none")
+            findings.append(missing.counted(column.rows, column.rows))
         if column.has_infinity:
             findings.append(
                 Finding(
@@ -72,8 +70,8 @@ def span_checks(spans: Mapping[int, Statistics], read: Collection[int], time_col
                     time_column,
                     f"span {now}",
                     "check: span_out_of_order",
-                    f"times after those of span {before}, whose median is {_date(medians[before])}",
-                    f"a median of {_date(medians[now])}",
+                    f"times after those of span {before}, whose median is about {_date(medians[before])}",
+                    f"a median of about {_date(medians[now])}",
                 )
             )
     return findings

@@ -9,7 +9,8 @@ from typing import Any
 
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
-from pipeline.data.statistics_files import Statistics
+from pipeline.data.statistics_files import EXACT_VALUES, Statistics
+from pipeline.guard.findings import percent
 
 _TYPES = statistics_pb2.FeatureNameStatistics
 
@@ -67,8 +68,23 @@ class Column:
         return {bucket.label: bucket.sample_count for bucket in self._stats.rank_histogram.buckets}
 
     @property
+    def counts_values(self) -> bool:
+        """Whether `values` are counted one by one, not estimated."""
+        return self.is_text and self._stats.unique < EXACT_VALUES
+
+    @property
     def lists_all_values(self) -> bool:
         return self.is_text and self._stats.unique <= len(self.values)
+
+    def share_of(self, value: str) -> float:
+        """Of the rows with a value, those with this one; 0 if it is not among `values`."""
+        return self.values.get(value, 0.0) / self.present if self.present else 0.0
+
+    def share_text(self, value: str) -> str:
+        """`share_of` in words: exact only where TFDV counted, and lists the value."""
+        if value not in self.values and not self.lists_all_values and self.values:
+            return f"at most {percent(min(self.values.values()) / self.present)}"
+        return ("" if self.counts_values else "about ") + percent(self.share_of(value))
 
     @property
     def low(self) -> float:
@@ -96,11 +112,11 @@ class Column:
         return self.is_number and self.low == self.high
 
     def share_above(self, bound: float) -> float:
-        """Of the rows; about, since TFDV keeps histograms only."""
+        """Of the rows; a guess from TFDV's histogram, which a message calls "about"."""
         return self._share(bound, math.inf)
 
     def share_below(self, bound: float) -> float:
-        """Of the rows; about."""
+        """Of the rows; a guess as well."""
         return self._share(-math.inf, bound)
 
     def _share(self, start: float, end: float) -> float:

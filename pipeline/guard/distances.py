@@ -48,13 +48,11 @@ def distances(before: Statistics, after: Statistics) -> list[Moved]:
 
 
 def _text(before: Column, after: Column) -> Moved:
-    shares = [{value: rows / column.present for value, rows in column.values.items()} for column in (before, after)]
-    change = {value: abs(shares[0].get(value, 0.0) - shares[1].get(value, 0.0)) for value in {**shares[0], **shares[1]}}
+    change = {value: abs(before.share_of(value) - after.share_of(value)) for value in {**before.values, **after.values}}
     value = max(change, key=change.__getitem__, default="")
-    old, new = shares[0].get(value, 0.0), shares[1].get(value, 0.0)
     return Moved(
-        *(before.name, "l_infinity", abs(new - old), before.missing_rate, after.missing_rate),
-        f"{value!r} from {old:.2%} to {new:.2%}",
+        *(before.name, "l_infinity", change.get(value, 0.0), before.missing_rate, after.missing_rate),
+        f"{value!r} from {before.share_text(value)} to {after.share_text(value)}",
     )
 
 
@@ -64,7 +62,7 @@ def _number(before: Column, after: Column) -> Moved:
     first, second = (_shares(one, edges) for one in buckets)
     return Moved(
         *(before.name, "jensen_shannon", _jensen_shannon(first, second), before.missing_rate, after.missing_rate),
-        f"median from {before.median:,.6g} to {after.median:,.6g}",
+        f"median from about {before.median:,.6g} to about {after.median:,.6g}",
     )
 
 

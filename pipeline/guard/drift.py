@@ -156,9 +156,7 @@ def _judge(
         if moved > bounds.missing_rate:
             text = f"{percent(here.missing_rate)} of the rows without a value, {percent(there.missing_rate)} in {other}"
             expected = f"a change of at most {percent(bounds.missing_rate)}"
-            findings.append(
-                Finding("missing_rate_change", name, split, f"policy: {of}.missing_rate", expected, text, moved)
-            )
+            findings.append(Finding("missing_rate_change", name, split, f"policy: {of}.missing_rate", expected, text))
         has_domain = bool(feature.WhichOneof("domain_info"))  # then the schema says which values may be there
         if not has_domain and here.lists_all_values and there.lists_all_values:
             findings += _values_come_and_gone(here, there, bounds.new_values, of, split, other)
@@ -167,7 +165,7 @@ def _judge(
 
 def _values_come_and_gone(here: Column, there: Column, bound: float, of: str, split: str, other: str) -> list[Finding]:
     rule = f"policy: {of}.new_values"
-    expected = f"at most {percent(bound)} of the rows with values that are not in both"
+    expected = f"at most {percent(bound)} of the values not to be in both"
     findings = []
     for kind, mine, others, where in (
         ("new_values", here, there, f"not in {other}"),
@@ -176,20 +174,18 @@ def _values_come_and_gone(here: Column, there: Column, bound: float, of: str, sp
         alone = {value: rows for value, rows in mine.values.items() if value not in others.values}
         share = sum(alone.values()) / mine.present if mine.present else 0.0
         if share > bound and others.present:
-            text = f"{listed([shorten(value) for value in alone])} {where}"
+            rows = f"{int(sum(alone.values())):,} of {mine.present:,} values, {percent(share)}"
+            text = f"{listed([shorten(value) for value in alone])} {where}: {rows}"
             offends = _is_among(here.name, list(alone)) if kind == "new_values" else None
-            findings.append(Finding(kind, here.name, split, rule, expected, text, share, offends=offends))
+            findings.append(Finding(kind, here.name, split, rule, expected, text, offends=offends))
     return findings
 
 
 def _what_moved(here: Column, there: Column) -> str:
     if here.is_text:
-        shares = {value: rows / here.present for value, rows in here.values.items()}
-        before = {value: rows / there.present for value, rows in there.values.items()}
-        value = max({**shares, **before}, key=lambda value: abs(shares.get(value, 0.0) - before.get(value, 0.0)))
-        old, new = percent(before.get(value, 0.0)), percent(shares.get(value, 0.0))
-        return f"the share of {shorten(value)} went from {old} to {new}"
-    return f"the median went from {there.median:,.6g} to {here.median:,.6g}"
+        value = max({**here.values, **there.values}, key=lambda one: abs(here.share_of(one) - there.share_of(one)))
+        return f"the share of {shorten(value)} went from {there.share_text(value)} to {here.share_text(value)}"
+    return f"the median went from about {there.median:,.6g} to about {here.median:,.6g}"
 
 
 def _is_among(name: str, values: list[Any]) -> Offends:

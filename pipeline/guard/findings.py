@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import PurePath
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from pipeline.guard.places import FileRows, rows_text
 from pipeline.guard.policy import Severity
+from pipeline.guard.words import remedy_for, rule_text, title_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     Offends = Callable[[pa.RecordBatch], pa.BooleanArray]
     """Which rows of a batch, in their stored types, break the rule; shape (rows,)."""
-
-
-@dataclass(frozen=True)
-class OffendingRow:
-    """A row of the source: `row` counts the rows of the file's data from 1, a header aside."""
-
-    file: str
-    row: int
-    value: str
-
-    def __str__(self) -> str:
-        place = "/".join(PurePath(self.file).parts[-2:])  # files of several spans may have one name
-        return f"{place}, row {self.row:,}" + (f": {self.value}" if self.value else "")
 
 
 @dataclass(frozen=True)
@@ -39,10 +27,13 @@ class Finding:
         split: a split's name, "span 3", "serving", or None for all of the table.
         rule: where the rule stands.
         expected, found: in words.
-        share: of the rows that break the rule, in [0, 1]; None where that cannot be said.
+        share: of the rows that break the rule, in [0, 1]; None where that says nothing.
+        count, of: the rows that break it, and those looked at, counted one by one; None where `share` is an estimate.
         severity: what the policy makes of it.
-        rows: some offending rows.
+        rows: the offending rows by file, the densest first.
+        files: how many files have some; `rows` may hold fewer.
         offends: finds them; None if it is not about single rows. Goes into no JSON.
+        finds_some: `offends` finds a sample of the rows only.
     """
 
     kind: str
@@ -53,28 +44,67 @@ class Finding:
     found: str
     share: float | None = None
     severity: Severity = Severity.BLOCK
-    rows: tuple[OffendingRow, ...] = ()
+    rows: tuple[FileRows, ...] = ()
     offends: Offends | None = field(default=None, compare=False, repr=False)
+    count: int | None = None
+    of: int | None = None
+    files: int = 0
+    finds_some: bool = field(default=False, compare=False, repr=False)
 
     def sentence(self) -> str:
-        """Feature, split, rule, expected, found and share of rows on one line."""
+        """Feature, split, what is wrong, expected, found and how many rows on one line."""
         where = ", ".join(part for part in (self.feature, self.split) if part) or "the table"
-        share = "" if self.share is None else f" ({percent(self.share)} of the rows)"
-        return f"{where}: {self.rule}: expected {self.expected}, found {self.found}{share}"
+        return f"{where}: {self.title}: {self.detail()}"
+
+    @property
+    def title(self) -> str:
+        """What is wrong, in a few words."""
+        return title_of(self.kind)
+
+    def detail(self) -> str:
+        """Expected, found, how many rows, and where the rule stands."""
+        rule = rule_text(self.rule)
+        said = ", ".join(part for part in (self._rows_text(), rule) if part)
+        return f"expected {self.expected}, found {self.found}" + (f" ({said})" if said else "")
+
+    @property
+    def remedy(self) -> str:
+        """What to do besides fixing the data or the rule; "" where there is nothing else."""
+        return remedy_for(self.kind, self.feature)
+
+    def places(self) -> list[str]:
+        """A line for each file with offending rows, the densest first, and how many more there are."""
+        more = self.files - len(self.rows)
+        rest = [f"and {more:,} more {'file' if more == 1 else 'files'}"] if self.rows and more > 0 else []
+        return [*map(str, self.rows), *rest]
+
+    def counted(self, count: int, of: int) -> Finding:
+        """The same with its rows counted."""
+        return replace(self, count=count, of=of, share=count / of if of else None)
+
+    def _rows_text(self) -> str:
+        if self.share is None:
+            return ""
+        if self.count is None or self.of is None:
+            return f"about {percent(self.share)} of the rows"
+        return f"{self.count:,} of {rows_text(self.of)}, {percent(self.share)}"
 
     def to_json(self) -> dict[str, Any]:
         """A plain dictionary; `from_json` reads it back."""
         plain = {name: getattr(self, name) for name in ("kind", "feature", "split", "rule", "expected", "found")}
         return plain | {
             "share": self.share,
+            "count": self.count,
+            "of": self.of,
             "severity": self.severity.value,
-            "rows": [{"file": row.file, "row": row.row, "value": row.value} for row in self.rows],
+            "rows": [rows.to_json() for rows in self.rows],
+            "files": self.files,
         }
 
     @classmethod
     def from_json(cls, plain: dict[str, Any]) -> Finding:
         """Reads `to_json`."""
-        rows = tuple(OffendingRow(**row) for row in plain["rows"])
+        rows = tuple(map(FileRows.from_json, plain["rows"]))
         return cls(**(plain | {"severity": Severity(plain["severity"]), "rows": rows}))
 
 

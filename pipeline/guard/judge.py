@@ -6,10 +6,11 @@ the offending rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
 from pipeline.data.statistics_files import Statistics
@@ -20,6 +21,7 @@ from pipeline.guard.findings import Distances, Finding, Verdict
 from pipeline.guard.policy import Policy, Severity
 from pipeline.guard.row_checks import row_checks
 from pipeline.guard.validation import SERVING, TRAINING, known_environment, validate
+from trainer.features import is_retired
 
 _Rows = Callable[[], Iterable[tuple[str, pa.RecordBatch]]]
 
@@ -37,6 +39,7 @@ class Evidence:
         previous: what the training split is held against, by a name for it, if the table has no spans.
         time_column: of a time split.
         serving: statistics of a table of serving requests.
+        excluded: columns that the model is not shown (`features.exclude`).
         rows: gives (split, rows in their stored types) from the start each time it is called.
     """
 
@@ -49,6 +52,7 @@ class Evidence:
     previous: tuple[str, Statistics] | None = None
     time_column: str | None = None
     serving: Statistics | None = None
+    excluded: Collection[str] = ()
     rows: _Rows | None = None
 
 
@@ -62,7 +66,8 @@ def judge(evidence: Evidence, schema: schema_pb2.Schema, policy: Policy) -> Verd
             findings_of(anomalies, statistics, schema, split), column_checks(statistics, split, evidence.label)
         )
     found += span_checks(evidence.spans, evidence.spans_read, evidence.time_column)
-    compared = _compared(schema, evidence.time_column)
+    hidden = {*evidence.excluded, *(feature.name for feature in schema.feature if is_retired(feature))}
+    compared = _compared(schema, evidence.time_column, *hidden)
     if evidence.previous:
         changes, drifted = drift_from(*evidence.previous, evidence.splits[TRAIN_SPLIT], compared, policy)
     else:
@@ -72,16 +77,46 @@ def judge(evidence: Evidence, schema: schema_pb2.Schema, policy: Policy) -> Verd
     if evidence.serving is not None:
         found += _of_serving(evidence.serving, schema, evidence.label)
         if TRAIN_SPLIT in evidence.splits:
-            features = _compared(schema, evidence.label, evidence.time_column)
+            features = _compared(schema, evidence.label, evidence.time_column, *hidden)
             changes, skewed = skew(evidence.splits[TRAIN_SPLIT], evidence.serving, features, policy)
             found += changes
-    if evidence.rows and evidence.label:
-        checks = row_checks(policy, evidence.label, evidence.task)
+    if evidence.rows:
+        checks = row_checks(policy, evidence.label, evidence.task, hidden) if evidence.label else []
+        offences = _Offences(found, evidence.splits)
         for split, batch in evidence.rows():
+            offences.add(split, batch)
             for check in checks:
                 check.add(split, batch)
-        found += [finding for check in checks for finding in check.findings()]
+        found = [*offences.counted(), *(finding for check in checks for finding in check.findings())]
     return Verdict(_weighed(found, policy), drifted, skewed)
+
+
+class _Offences:
+    """Counts the rows that break a rule, where statistics can only guess how many they are."""
+
+    def __init__(self, findings: Sequence[Finding], splits: Collection[str]) -> None:
+        self._findings = findings
+        self._counts = {
+            place: [0, 0]
+            for place, finding in enumerate(findings)
+            if finding.offends and finding.count is None and finding.split in splits
+        }
+
+    def add(self, split: str, batch: pa.RecordBatch) -> None:
+        """Some rows of a split."""
+        for place, counts in self._counts.items():
+            finding = self._findings[place]
+            if finding.split == split and finding.offends:
+                counts[0] += pc.sum(finding.offends(batch)).as_py() or 0
+                counts[1] += batch.num_rows
+
+    def counted(self) -> list[Finding]:
+        """All findings, in their order."""
+        counts = {place: (bad, of) for place, (bad, of) in self._counts.items() if of}
+        return [
+            finding.counted(*counts[place]) if place in counts else finding
+            for place, finding in enumerate(self._findings)
+        ]
 
 
 def _weighed(found: Iterable[Finding], policy: Policy) -> tuple[Finding, ...]:

@@ -44,6 +44,7 @@ DEFAULTS: dict[str, Severity] = {
     "label_leak": Severity.BLOCK,
     "empty_span": Severity.BLOCK,
     "span_out_of_order": Severity.BLOCK,
+    "near_label_leak": Severity.WARN,
     "all_missing": Severity.WARN,  # where the schema asks for a value, that is a breach, and blocks
     "duplicate_rows": Severity.WARN,
     "label_noise": Severity.WARN,
@@ -130,6 +131,8 @@ class Policy(_Section):
     """The share of rows that repeat another row in every column."""
     label_leak: Share = 0.98
     """How far a feature may tell the label by recoding: 0 is not at all, 1 is always."""
+    label_leak_hint: Share = 0.7
+    """From here on a feature that tells much of the label, though not all, is warned of."""
     label_noise: Share = 0.1
     """The share of rows whose label nearly all of their nearest neighbours contradict."""
     label_noise_rows: Annotated[int, Field(ge=0, le=20_000)] = 5_000

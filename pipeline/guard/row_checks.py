@@ -5,7 +5,8 @@ Each check takes record batches in their stored types, one after the other, and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 
 _MAX_HASHES = 1 << 23  # 64 MiB
-_MAX_REMEMBERED = 10_000  # hashes of offending rows
+_BY_CHANCE = 1e-3  # a leak that is likelier than this in a table that knows nothing is none
 _SPARE_VALUES = 8
 _NEIGHBOURS = 10
 _CONTRADICTING = 8
@@ -42,9 +43,18 @@ class RowCheck(Protocol):
         """What they amount to."""
 
 
-def row_checks(policy: Policy, label: str, task: str) -> list[RowCheck]:
-    """All checks of this module."""
-    return [DuplicateRows(policy.duplicate_rows), _leak(policy, label, task), LabelNoise(policy, label, task)]
+def row_checks(policy: Policy, label: str, task: str, hidden: Collection[str] = ()) -> list[RowCheck]:
+    """All checks of this module.
+
+    Args:
+        hidden: columns that the model is not shown: they cannot give the label away.
+    """
+    leak = NumberLeak if task == "regression" else ClassLeak
+    return [
+        DuplicateRows(policy.duplicate_rows),
+        leak(policy.label_leak, policy.label_leak_hint, label, hidden),
+        LabelNoise(policy, label, task),
+    ]
 
 
 class DuplicateRows:
@@ -75,25 +85,23 @@ class DuplicateRows:
         if not self._kept:
             return []
         values, counts = np.unique(np.concatenate(self._parts), return_counts=True)
-        share = float((counts - 1).sum()) / self._kept
+        copies = int((counts - 1).sum())
+        share = copies / self._kept
         if share <= self._bound:
             return []
-        return [
-            Finding(
-                "duplicate_rows",
-                None,
-                None,
-                "policy: duplicate_rows",
-                f"at most {percent(self._bound)} of the rows to repeat another",
-                f"{percent(share)}; one row is there {int(counts.max()):,} times",
-                share,
-                offends=_hashed(values[counts > 1][:_MAX_REMEMBERED]),
-            )
-        ]
-
-
-def _leak(policy: Policy, label: str, task: str) -> RowCheck:
-    return NumberLeak(policy.label_leak, label) if task == "regression" else ClassLeak(policy.label_leak, label)
+        is_sample = bool(self._mask)
+        finding = Finding(
+            "duplicate_rows",
+            None,
+            None,
+            "policy: duplicate_rows",
+            f"at most {percent(self._bound)} of the rows to repeat another",
+            f"copies of other rows; one row is there {int(counts.max()):,} times",
+            share,
+            offends=_hashed(values[counts > 1]),
+            finds_some=is_sample,
+        )
+        return [finding if is_sample else finding.counted(copies, self._kept)]
 
 
 class ClassLeak:
@@ -102,9 +110,11 @@ class ClassLeak:
     A column with many more values than there are classes is no recoding and is let go of at once.
     """
 
-    def __init__(self, bound: float, label: str) -> None:
+    def __init__(self, bound: float, hint: float, label: str, hidden: Collection[str] = ()) -> None:
         self._bound = bound
+        self._hint = hint
         self._label = label
+        self._hidden = frozenset((*hidden, label))
         self._classes: dict[Any, int] = {}
         self._tables: dict[str, dict[Any, dict[int, int]] | None] = {}
 
@@ -115,7 +125,7 @@ class ClassLeak:
         places = [self._classes.setdefault(value, len(self._classes)) for value in labels.dictionary.to_pylist()]
         codes = np.array(places)[labels.indices.to_numpy()]
         for name, column in zip(batch.schema.names, batch.columns, strict=True):
-            if name != self._label and self._tables.setdefault(name, {}) is not None:
+            if name not in self._hidden and self._tables.setdefault(name, {}) is not None:
                 self._count(name, column, codes)
 
     def _count(self, name: str, column: pa.Array, codes: Array) -> None:
@@ -144,15 +154,39 @@ class ClassLeak:
             counts = np.zeros((len(table), len(self._classes)))
             for index, row in enumerate(table.values()):
                 counts[index, list(row)] = list(row.values())
-            told, skill = _recoding(counts)
-            if skill >= self._bound:
-                findings.append(_gives_away(name, self._bound, "tells the label", told))
+            told, base = _recoding(counts)
+            if base == 1 or not (kind := _kind(_told_beyond(told, base), self._bound, self._hint)):
+                continue
+            # As many ways as there are to deal the values to the classes, in each of the columns.
+            ways = len(self._classes) * math.log(len(table)) + math.log(len(self._tables))
+            rows = int(counts.sum())
+            if ways - rows * _divergence(told, base) > math.log(_BY_CHANCE):
+                continue
+            finding = _gives_away(kind, name, "tells the label")
+            findings.append(finding.counted(round(told * rows), rows))
         return findings
 
 
+def _told_beyond(told: float, base: float) -> float:
+    """How far from always naming the commonest class (0) to being always right (1)."""
+    return (told - base) / (1 - base)
+
+
+def _kind(skill: float, bound: float, hint: float) -> str:
+    """ "" where there is nothing to say."""
+    return "label_leak" if skill >= bound else "near_label_leak" if skill >= hint else ""
+
+
+def _divergence(told: float, base: float) -> float:
+    """Kullback and Leibler's, in nats: a share `told` where `base` is expected has a chance of exp(-rows * this) at
+    most (Chernoff's bound)."""
+    wrong = (1 - told) * math.log((1 - told) / (1 - base)) if told < 1 else 0.0
+    return told * math.log(told / base) + wrong
+
+
 def _recoding(counts: Array) -> tuple[float, float]:
-    """The share of rows in which the best one-to-one recoding of values gives the class, and how far that is from
-    always naming the commonest class (0) to being always right (1).
+    """The share of rows in which the best one-to-one recoding of values gives the class, and that of the commonest
+    class.
 
     Args:
         counts: rows of each value and class, shape (values, classes).
@@ -161,16 +195,17 @@ def _recoding(counts: Array) -> tuple[float, float]:
     best_of_class = counts == counts.max(axis=0, keepdims=True)
     total = counts.sum()
     told = float(counts[best_of_value & best_of_class].sum() / total)
-    base = float(counts.sum(axis=0).max() / total)
-    return told, (told - base) / (1 - base) if base < 1 else 0.0
+    return told, float(counts.sum(axis=0).max() / total)
 
 
 class NumberLeak:
     """Features that are a straight line away from a numeric label: by sums only."""
 
-    def __init__(self, bound: float, label: str) -> None:
+    def __init__(self, bound: float, hint: float, label: str, hidden: Collection[str] = ()) -> None:
         self._bound = bound
+        self._hint = hint
         self._label = label
+        self._hidden = frozenset((*hidden, label))
         self._sums: dict[str, Array] = {}
         self._shifts: dict[str, float] = {}
 
@@ -179,7 +214,7 @@ class NumberLeak:
             return
         label = self._shifted(batch, self._label)
         for field in batch.schema:
-            if field.name != self._label and (pa.types.is_integer(field.type) or pa.types.is_floating(field.type)):
+            if field.name not in self._hidden and (pa.types.is_integer(field.type) or pa.types.is_floating(field.type)):
                 feature = self._shifted(batch, field.name)
                 there = np.isfinite(feature) & np.isfinite(label)
                 x, y = feature[there], label[there]
@@ -198,21 +233,19 @@ class NumberLeak:
         findings = []
         for name, (n, x, y, xx, yy, xy) in self._sums.items():
             spread = (n * xx - x * x) * (n * yy - y * y)
-            if n > 2 and spread > 0 and (squared := (n * xy - x * y) ** 2 / spread) >= self._bound:
-                findings.append(_gives_away(name, self._bound, "explains the label's variance", min(squared, 1.0)))
+            if n <= 2 or spread <= 0:
+                continue
+            explained = min((n * xy - x * y) ** 2 / spread, 1.0)
+            by_chance = len(self._sums) * (1 - explained) ** ((n - 2) / 2)
+            if (kind := _kind(explained, self._bound, self._hint)) and by_chance <= _BY_CHANCE:
+                findings.append(_gives_away(kind, name, f"explains {percent(explained)} of the label's variance"))
         return findings
 
 
-def _gives_away(name: str, bound: float, what: str, share: float) -> Finding:
-    return Finding(
-        "label_leak",
-        name,
-        "train",
-        "policy: label_leak",
-        f"a feature that does not give the label away (bound {bound:g})",
-        f"that it alone {what}",
-        share,
-    )
+def _gives_away(kind: str, name: str, what: str) -> Finding:
+    rule = "label_leak" if kind == "label_leak" else "label_leak_hint"
+    expected = "a feature that leaves something to learn"
+    return Finding(kind, name, "train", f"policy: {rule}", expected, f"that it alone {what}")
 
 
 class LabelNoise:
@@ -255,19 +288,17 @@ class LabelNoise:
         if skill < _MIN_SKILL or share <= self._bound:
             return []
         hashes = np.concatenate([hash_rows(batch) for batch in self._batches])
-        return [
-            Finding(
-                "label_noise",
-                self._label,
-                "train",
-                "policy: label_noise",
-                f"at most {percent(self._bound)} of the labels contradicted by "
-                f"{_CONTRADICTING} of the {_NEIGHBOURS} rows that are most alike",
-                f"{int(contradicted.sum()):,} of {len(codes):,}",
-                share,
-                offends=_hashed(hashes[contradicted]),
-            )
-        ]
+        finding = Finding(
+            "label_noise",
+            self._label,
+            "train",
+            "policy: label_noise",
+            f"at most {percent(self._bound)} of the labels contradicted by "
+            f"{_CONTRADICTING} of the {_NEIGHBOURS} rows that are most alike",
+            "more",
+            offends=_hashed(hashes[contradicted]),
+        )
+        return [finding.counted(int(contradicted.sum()), len(codes))]
 
 
 def _points(table: pa.Table) -> npt.NDArray[np.float32]:
@@ -305,6 +336,13 @@ def _votes(points: npt.NDArray[np.float32], codes: Array, n_classes: int) -> Arr
     return votes
 
 
-def _hashed(hashes: Iterable[np.uint64]) -> Offends:
-    wanted = np.fromiter(hashes, np.uint64)
-    return lambda batch: pa.array(np.isin(hash_rows(batch), wanted))
+def _hashed(hashes: npt.NDArray[np.uint64]) -> Offends:
+    """Rows whose hash is among `hashes`, which are some."""
+    wanted = np.unique(hashes)
+
+    def offends(batch: pa.RecordBatch) -> pa.BooleanArray:
+        found = hash_rows(batch)
+        places = np.minimum(np.searchsorted(wanted, found), len(wanted) - 1)
+        return pa.array(wanted[places] == found)
+
+    return offends

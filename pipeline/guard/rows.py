@@ -1,24 +1,29 @@
-"""The offending rows of a finding, from the source files: which file, which row, which value."""
+"""The offending rows of a finding, from the source files: how many in which file, which rows, which values."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.data import source
 from pipeline.data.columns import ColumnType
 from pipeline.data.convert import shorten
 from pipeline.data.split import assign, split_names
 from pipeline.errors import DataError
-from pipeline.guard.findings import Finding, OffendingRow, Verdict
+from pipeline.guard.findings import Finding, Verdict
+from pipeline.guard.places import FileRows, Range
+from pipeline.guard.proposal import number_text
 from pipeline.sections.split import GroupSplit, HashSplit, TimeSplit, deciding_columns
 
 _BATCH_ROWS = 65_536
+_BATCH_CELLS = 4_000_000
+_VALUES = 3  # shown of a file
 
 
 @dataclass(frozen=True)
@@ -39,56 +44,113 @@ class Source:
     split: TimeSplit | HashSplit | GroupSplit | None = None
 
 
+@dataclass
+class RowRanges:
+    """Takes in the numbers of rows, ascending; counts all, keeps the first `limit` ranges."""
+
+    limit: int
+    count: int = 0
+    ranges: list[Range] = field(default_factory=list)
+
+    def add(self, numbers: npt.NDArray[np.int64]) -> None:
+        """The next rows, shape (rows,): greater than all before."""
+        if not len(numbers):
+            return
+        self.count += len(numbers)
+        breaks = np.flatnonzero(np.diff(numbers) != 1)
+        firsts = numbers[np.concatenate([[0], breaks + 1])]
+        lasts = numbers[np.concatenate([breaks, [len(numbers) - 1]])]
+        start = 0
+        if self.ranges and self.ranges[-1][1] + 1 == firsts[0]:  # goes on where the last batch ended
+            self.ranges[-1] = self.ranges[-1][0], int(lasts[0])
+            start = 1
+        end = start + max(0, self.limit - len(self.ranges))
+        self.ranges += [(int(a), int(b)) for a, b in zip(firsts[start:end], lasts[start:end], strict=True)]
+
+
+@dataclass
+class _InFile:
+    """What is known of one finding in one file."""
+
+    path: str
+    span: int
+    rows: RowRanges
+    of: int = 0
+    values: list[str] = field(default_factory=list)
+
+    def seen(self, finding: Finding) -> FileRows:
+        count, of = (None, None) if finding.finds_some else (self.rows.count, self.of)
+        return FileRows(self.path, count, of, tuple(self.rows.ranges), tuple(self.values))
+
+
 def with_rows(verdict: Verdict, sources: Mapping[str, Source], limit: int) -> Verdict:
-    """The verdict, with up to `limit` offending rows at each finding that is about single rows.
+    """The verdict, with the offending rows at each finding that is about single rows, and these counted.
 
     Never fails: where rows cannot be read, a note says so.
 
     Args:
         sources: 'serving' for findings about that table, 'training' for all others.
+        limit: files of a finding, and ranges of rows of a file, that are kept; all rows are counted.
     """
     findings, notes = list(verdict.findings), list(verdict.notes)
     places: defaultdict[str, list[int]] = defaultdict(list)
     for place, finding in enumerate(findings):
         name = "serving" if finding.split == "serving" else "training"
-        if finding.offends and limit and name in sources:
+        if finding.offends and name in sources:
             places[name].append(place)
     for name, wanted in places.items():
         try:
-            rows = _find(sources[name], [findings[place] for place in wanted], limit)
+            found = _find(sources[name], [findings[place] for place in wanted], limit)
         except (DataError, OSError, pa.ArrowException) as exc:
             reason = exc.what if isinstance(exc, DataError) else str(exc)
             notes.append(f"offending rows of {sources[name].pattern} cannot be shown: {reason}")
             continue
-        for place, found in zip(wanted, rows, strict=True):
-            findings[place] = replace(findings[place], rows=tuple(found))
+        for place, files in zip(wanted, found, strict=True):
+            findings[place] = _with_files(findings[place], files, limit)
     return replace(verdict, findings=tuple(findings), notes=tuple(notes))
 
 
-def _find(where: Source, findings: Sequence[Finding], limit: int) -> list[list[OffendingRow]]:
-    """Of each finding, in the order of the files; stops as soon as all have `limit` rows.
+def _with_files(finding: Finding, files: Sequence[_InFile], limit: int) -> Finding:
+    """The densest file first, of equally dense ones the newest. What the gate counted by itself stands."""
+    bad = [file for file in reversed(files) if file.rows.count]
+    bad.sort(key=lambda file: (-file.rows.count / file.of, -file.span))
+    if finding.count is None and not finding.finds_some and files:
+        finding = finding.counted(sum(file.rows.count for file in files), sum(file.of for file in files))
+    return replace(finding, rows=tuple(file.seen(finding) for file in bad[:limit]), files=len(bad))
+
+
+def _find(where: Source, findings: Sequence[Finding], limit: int) -> list[list[_InFile]]:
+    """Of each finding, each file that it is about, in their order.
 
     Raises:
         DataError: a file is gone, has changed, or cannot be read from here.
     """
     if "://" in where.pattern:
         raise DataError("only files on a local disk are read again")
-    rows: list[list[OffendingRow]] = [[] for _ in findings]
+    found: list[dict[str, _InFile]] = [{} for _ in findings]
     columns = _columns(where, findings)
     for fragment, first_row, batch in _numbered(where, columns):
         split = _split_of(batch, where)
-        for finding, found in zip(findings, rows, strict=True):
-            if len(found) == limit or not _is_about(finding, fragment.span):
+        for finding, files in zip(findings, found, strict=True):
+            if not _is_about(finding, fragment.span):
                 continue
             assert finding.offends
-            bad = finding.offends(batch).to_numpy(zero_copy_only=False) & _is_in(finding.split, split, where)
-            for index in np.flatnonzero(bad)[: limit - len(found)]:
-                value = batch.column(finding.feature)[int(index)].as_py() if finding.feature else ""
-                shown = "" if value is None else str(value) if not isinstance(value, str) else value and shorten(value)
-                found.append(OffendingRow(fragment.path, first_row + int(index) + 1, shown))
-        if all(len(found) == limit for found in rows):
-            break
-    return rows
+            here = _is_in(finding.split, split, where)
+            file = files.setdefault(fragment.path, _InFile(fragment.path, fragment.span, RowRanges(limit)))
+            file.of += int(np.count_nonzero(here))
+            bad = np.flatnonzero(finding.offends(batch).to_numpy(zero_copy_only=False) & here)
+            file.rows.add(bad + first_row + 1)
+            if finding.feature and limit and len(bad) and len(file.values) < _VALUES:
+                _add_values(file.values, batch.column(finding.feature).take(pa.array(bad[:1000])))
+    return [list(files.values()) for files in found]
+
+
+def _add_values(known: list[str], values: pa.Array) -> None:
+    """Different ones, as they come."""
+    for value in pc.unique(values.drop_null()).slice(0, 2 * _VALUES).to_pylist():
+        shown = shorten(value) if isinstance(value, str) else number_text(value)
+        if value != "" and shown not in known and len(known) < _VALUES:
+            known.append(shown)
 
 
 def _columns(where: Source, findings: Sequence[Finding]) -> dict[str, ColumnType]:
@@ -110,8 +172,9 @@ def _numbered(
 ) -> Iterator[tuple[source.Fragment, int, pa.RecordBatch]]:
     """With each batch the rows of its file that come before."""
     before: Counter[str] = Counter()
+    rows = max(1024, min(_BATCH_ROWS, _BATCH_CELLS // max(1, len(columns))))  # wide tables in smaller bites
     for fragment in source.plan_fragments(source.find_files(where.pattern, where.spans)):
-        for batch in source.read_fragment(fragment, columns, _BATCH_ROWS):
+        for batch in source.read_fragment(fragment, columns, rows):
             yield fragment, before[fragment.path], batch
             before[fragment.path] += batch.num_rows
 

@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError
 from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
 
 from pipeline.guard.findings import Verdict
+from pipeline.guard.words import title_of
 from pipeline.lineage.runs import Run
 
 T = TypeVar("T")
@@ -231,12 +232,19 @@ def _bars(feature: Any) -> list[tuple[float, float, float]]:
 
 def _anomalies(split: str, proto: Any) -> list[Anomaly]:
     found = [
-        Anomaly(split, ".".join(info.path.step) or name, info.short_description, info.description)
+        Anomaly(split, ".".join(info.path.step) or name, _what(info), info.description)
         for name, info in sorted(proto.anomaly_info.items())
     ]
     if proto.HasField("dataset_anomaly_info"):
         info = proto.dataset_anomaly_info
-        found.insert(0, Anomaly(split, "", info.short_description, info.description))
+        found.insert(0, Anomaly(split, "", _what(info), info.description))
     if proto.data_missing:
         found.insert(0, Anomaly(split, "", "No data", "The split holds no rows."))
     return found
+
+
+def _what(info: Any) -> str:
+    """Our words for each of an anomaly's reasons."""
+    kinds = [anomalies_pb2.AnomalyInfo.Type.Name(reason.type).lower() for reason in info.reason] or ["unknown_type"]
+    titles = ", ".join(dict.fromkeys(map(title_of, kinds)))
+    return titles[:1].upper() + titles[1:]

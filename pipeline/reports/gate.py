@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pipeline.guard.findings import Distances, Finding, Verdict, percent
+from pipeline.guard.findings import Distances, Finding, Verdict
 from pipeline.reports.artifacts import Anomaly
 
 WHOLE_TABLE = "all rows"
@@ -76,11 +76,9 @@ def gate_anomalies(verdict: Verdict) -> dict[str, list[Anomaly]]:
 
 
 def _anomaly(finding: Finding, split: str) -> Anomaly:
-    share = "" if finding.share is None else f" ({percent(finding.share)} of the rows)"
-    detail = f"expected {finding.expected}, found {finding.found}{share}; {finding.rule}"
-    what = finding.kind.replace("_", " ").capitalize()
-    rows = [str(row) for row in finding.rows]
-    return Anomaly(split, finding.feature or "", what, detail, finding.severity.value, rows)
+    detail = "; ".join(part for part in (finding.detail(), finding.remedy) if part)
+    what = finding.title[:1].upper() + finding.title[1:]
+    return Anomaly(split, finding.feature or "", what, detail, finding.severity.value, finding.places())
 
 
 def _in_time(span: str) -> tuple[bool, int, str]:

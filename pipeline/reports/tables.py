@@ -72,13 +72,11 @@ def top_values_table(column: Column) -> Table:
 def findings_table(verdict: Verdict) -> Table:
     """A row for each finding, what blocks first, with some offending rows."""
     return _table(
-        ["severity", "kind", "column", "where", "expected", "found", "share of rows", "rows"],
+        ["severity", "what", "column", "where", "in detail", "rows", "remedy"],
         (
             [
-                *(finding.severity.value, finding.kind.replace("_", " ")),
-                *(finding.feature or "", finding.split or "all rows"),
-                *(finding.expected, finding.found, "" if finding.share is None else percent(finding.share)),
-                "\n".join(map(str, finding.rows)),
+                *(finding.severity.value, finding.title, finding.feature or "", finding.split or "all rows"),
+                *(finding.detail(), "\n".join(finding.places()), finding.remedy),
             ]
             for finding in verdict.findings
         ),

@@ -274,10 +274,12 @@ def test_what_is_said_names_feature_rule_expected_found_share_and_rows(office: O
     lines = outcome.text.splitlines()
     assert lines[1] == f"Table     {office.folder}/new.csv: {len(december):,} rows x {len(december.columns)} columns"
     assert lines[2].startswith("As        TRAINING, held against the schema and span 11 of run 20")
-    assert lines[3].startswith("Blocked   carrier: schema: domain: expected one of '9E', 'AA', 'AS'")
-    assert lines[3].endswith(", found 'ZZ' in 3 rows (under 0.1% of the rows)")
-    place = f"{office.folder.name}/new.csv"
-    assert [line.strip() for line in lines[4:7]] == [f"{place}, row {n:,}: 'ZZ'" for n in (1, 13_001, 26_001)]
+    assert lines[3].startswith(
+        "Blocked   carrier: values that the schema does not list: expected one of '9E', 'AA', 'AS'"
+    )
+    of = f"3 of {len(december):,} rows"
+    assert lines[3].endswith(f", found 'ZZ' in 3 rows ({of}, under 0.1%, rule: domain in the schema)")
+    assert lines[4].strip() == f"{office.folder.name}/new.csv: {of}, rows 1, 13,001, 26,001 ('ZZ')"
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ def test_columns_without_value_without_change_and_without_end(statistics: Callab
     found = statistics(**table)
     findings = column_checks(found, "train", "label")
     assert [(f.kind, f.feature, f.found) for f in findings] == [
-        ("all_missing", "empty", "none in 3 rows"),
+        ("all_missing", "empty", "none"),
         ("constant_column", "same", "'x' in every row that has one"),
         ("constant_column", "three", "3 in every row that has one"),
         ("not_finite", "endless", "values from -inf to 1"),
@@ -46,7 +46,7 @@ def test_spans_that_are_empty_or_earlier_than_the_one_before(statistics: Callabl
     assert (empty.kind, empty.split) == ("empty_span", "span 3")
     assert (early.kind, early.feature, early.split) == ("span_out_of_order", "when", "span 4")
     assert early.sentence() == (
-        "when, span 4: check: span_out_of_order: expected times after those of span 2, whose median is "
-        "2013-01-04 00:00, found a median of 2013-01-01 00:00"
+        "when, span 4: earlier than the span before: expected times after those of span 2, whose median is "
+        "about 2013-01-04 00:00, found a median of about 2013-01-01 00:00"
     )
     assert [f.kind for f in span_checks(spans, [1, 2, 4], None)] == []

@@ -63,7 +63,7 @@ def test_only_the_newest_span_is_judged(statistics: Callable[..., Any]) -> None:
 def test_kilometres_for_miles(statistics: Callable[..., Any]) -> None:
     ((finding,), _) = drift({1: statistics(**table()), 2: statistics(**table(factor=1.6))}, SCHEMA, Policy())
     assert (finding.kind, finding.feature) == ("comparator_jensen_shannon_divergence_high", "miles")
-    assert finding.found.endswith("the median went from 150 to 240")
+    assert finding.found.endswith("the median went from about 150 to about 240")
 
 
 def test_a_comparator_in_the_schema_wins(statistics: Callable[..., Any]) -> None:
@@ -87,7 +87,7 @@ def _drift(**bounds: float) -> FeaturePolicy:
 def test_missing_more_often_than_before(statistics: Callable[..., Any]) -> None:
     spans = {1: statistics(**table()), 2: statistics(**table(missing=12))}
     ((finding,), _) = drift(spans, SCHEMA, Policy())
-    assert (finding.kind, finding.feature, finding.share) == ("missing_rate_change", "miles", pytest.approx(0.12))
+    assert (finding.kind, finding.feature) == ("missing_rate_change", "miles")
     assert finding.found == "12.0% of the rows without a value, 0.0% in span 1"
     assert drift(spans, SCHEMA, Policy(features={"miles": _drift(missing_rate=0.2)}))[0] == []
 
@@ -95,8 +95,8 @@ def test_missing_more_often_than_before(statistics: Callable[..., Any]) -> None:
 def test_values_that_came_and_went(statistics: Callable[..., Any]) -> None:
     spans = {1: statistics(**table(jfk=93)), 2: statistics(**table(jfk=93, other="LGA"))}
     (came, gone), _ = drift(spans, SCHEMA, Policy())
-    assert (came.kind, came.found, came.share) == ("new_values", "'LGA' not in span 1", pytest.approx(0.07))
-    assert (gone.kind, gone.found, gone.share) == ("vanished_values", "'EWR' only in span 1", pytest.approx(0.07))
+    assert (came.kind, came.found) == ("new_values", "'LGA' not in span 1: 7 of 100 values, 7.0%")
+    assert (gone.kind, gone.found) == ("vanished_values", "'EWR' only in span 1: 7 of 100 values, 7.0%")
     assert came.offends
     assert came.offends(batch(**table(jfk=93, other="LGA"))).to_pylist() == [False] * 93 + [True] * 7
     assert gone.offends is None

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from pipeline.guard.findings import Distances, Finding, OffendingRow, Verdict, percent
+from pipeline.guard.findings import Distances, Finding, Verdict, percent
+from pipeline.guard.places import FileRows
 from pipeline.guard.policy import Severity
 
 BAD = Finding(
@@ -15,22 +16,52 @@ BAD = Finding(
     split="train",
     rule="schema: domain",
     expected="one of 'EWR', 'JFK'",
-    found="'XXX' in 3 rows",
+    found="'XXX'",
     share=0.003,
-    rows=(OffendingRow("/data/span-1.csv", 1017, "'XXX'"),),
+    rows=(FileRows("/data/span-1.csv", 3, 1000, ((7, 8), (1017, 1017)), ("'XXX'",)),),
+    count=3,
+    of=1000,
+    files=2,
 )
 ODD = Finding("empty_span", None, "span 4", "check: empty_span", "rows with a label", "none", severity=Severity.WARN)
 
 
 def test_a_finding_in_one_sentence() -> None:
     assert BAD.sentence() == (
-        "origin, train: schema: domain: expected one of 'EWR', 'JFK', found 'XXX' in 3 rows (0.3% of the rows)"
+        "origin, train: values that the schema does not list: expected one of 'EWR', 'JFK', found 'XXX' "
+        "(3 of 1,000 rows, 0.3%, rule: domain in the schema)"
     )
-    assert ODD.sentence() == "span 4: check: empty_span: expected rows with a label, found none"
-    whole = Finding("duplicate_rows", None, None, "policy: duplicate_rows", "few", "many", 1.0)
-    assert whole.sentence() == "the table: policy: duplicate_rows: expected few, found many (100.0% of the rows)"
-    assert str(BAD.rows[0]) == "data/span-1.csv, row 1,017: 'XXX'"
-    assert str(OffendingRow("a.csv", 2, "")) == "a.csv, row 2"
+    assert BAD.places() == ["data/span-1.csv: 3 of 1,000 rows, rows 7 to 8, 1,017 ('XXX')", "and 1 more file"]
+    assert ODD.sentence() == "span 4: no rows in the span: expected rows with a label, found none"
+
+
+def test_a_share_that_was_not_counted_is_about() -> None:
+    guess = Finding("duplicate_rows", None, None, "policy: duplicate_rows", "few", "many", 1.0)
+    assert guess.sentence() == (
+        "the table: repeated rows: expected few, found many (about 100.0% of the rows, "
+        "rule: duplicate_rows in the policy)"
+    )
+    assert "(1 of 1 row, 100.0%, " in guess.counted(1, 1).sentence()
+
+
+def test_a_leak_names_the_remedy() -> None:
+    leak = Finding("label_leak", "shelf", "train", "policy: label_leak", "none", "one")
+    assert "`features.exclude: [shelf]`" in leak.remedy
+    assert "`data.drop: [shelf]`" in leak.remedy
+    assert BAD.remedy == ""
+
+
+def test_records_of_earlier_versions_are_read() -> None:
+    plain = json.loads(json.dumps(BAD.to_json()))
+    for name in ("count", "of", "files"):
+        del plain[name]
+    plain["rows"] = [
+        {"file": "/data/span-1.csv", "row": 1017, "value": "'XXX'"},
+        {"file": "a.csv", "row": 2, "value": ""},
+    ]
+    old = Finding.from_json(plain)
+    assert "(about 0.3% of the rows" in old.sentence()
+    assert old.places() == ["data/span-1.csv: row 1,017 ('XXX')", "a.csv: row 2"]
 
 
 def test_a_verdict_goes_through_json_unchanged() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from tensorflow_metadata.proto.v0 import schema_pb2
 
 from pipeline.config import load
 from pipeline.data.columns import ColumnType
@@ -20,6 +22,7 @@ from pipeline.data.table_statistics import table_statistics
 from pipeline.guard.findings import Verdict
 from pipeline.guard.judge import Evidence, judge
 from pipeline.guard.policy import Policy, Severity, read_policy
+from pipeline.guard.rows import Source, with_rows
 from tests.guard.conftest import batch, schema_of
 
 SCHEMA = schema_of("""
@@ -184,3 +187,49 @@ def test_training_data_need_not_have_what_only_serving_has(statistics: Callable[
         for rule in ("", 'not_in_environment: "TRAINING"')
     }
     assert [[finding.feature for finding in findings] for findings in found.values()] == [["request"], []]
+
+
+def test_rows_above_a_bound_are_counted_the_same_in_a_run_and_in_its_files(
+    statistics: Callable[..., Any], tmp_path: Path
+) -> None:
+    """300 of 27,020 rows: the histogram has 1.1 %, or 3.4 %, as its bins happen to lie."""
+    humidity = [float(60 + i % 40) for i in range(26_720)] + [100 + (i % 300 + 1) * 0.15 for i in range(300)]
+    schema = schema_of('feature { name: "humidity" type: FLOAT float_domain { min: 0 max: 100 } }')
+    table = batch(humidity=humidity)
+    pq.write_table(pa.Table.from_batches([table]), tmp_path / "t.parquet")
+    where = Source(str(tmp_path / "t.parquet"), {"humidity": ColumnType.FLOAT})
+    told = []
+    for rows in (lambda: [("train", table)], None):
+        evidence = Evidence("label", "binary", {"train": statistics(humidity=humidity)}, rows=rows)
+        found = judge(replace(evidence, label=None), schema, Policy())
+        guessed = found.findings[0]
+        if rows is None:
+            assert "(about " in guessed.sentence()
+            assert guessed.share != pytest.approx(300 / 27_020, rel=0.2)
+        (finding,) = with_rows(found, {"training": where}, 5).findings
+        told.append((finding.count, finding.of, finding.sentence(), finding.places()))
+    assert told[0] == told[1]
+    assert told[0][:2] == (300, 27_020)
+    assert "(300 of 27,020 rows, 1.1%, " in told[0][2]
+    assert told[0][3][0].endswith("t.parquet: 300 of 27,020 rows, rows 26,721 to 27,020 (100.15, 100.3, 100.45)")
+
+
+def test_a_column_that_the_model_is_not_shown_neither_leaks_nor_drifts(statistics: Callable[..., Any]) -> None:
+    label = [0, 1, 1] * 20
+    table = GOOD | {"free": [f"a{y}" for y in label], "label": label, "note": [f"n{i}" for i in range(60)]}
+    evidence = Evidence(
+        label="label",
+        task="binary",
+        splits={"train": statistics(**table)},
+        spans={1: statistics(**GOOD), 2: statistics(**table)},
+        rows=lambda: [("train", batch(**table))],
+    )
+    loud = judge(evidence, SCHEMA, Policy())
+    assert ("label_leak", "free") in {(f.kind, f.feature) for f in loud.blocking}
+    assert {f.feature for f in loud.warnings} == {"free", "note"}
+    assert judge(replace(evidence, excluded=("free", "note")), SCHEMA, Policy()).findings == ()
+    retired = schema_of(str(SCHEMA))
+    for feature in retired.feature:
+        if feature.name in ("free", "note"):
+            feature.lifecycle_stage = schema_pb2.DEPRECATED
+    assert judge(evidence, retired, Policy()).findings == ()

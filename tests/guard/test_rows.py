@@ -1,4 +1,4 @@
-"""Offending rows: the file, the number, the value; of the right split and span; and words where there are none."""
+"""Offending rows: counts by file, ranges, values; of the right split and span; and words where there are none."""
 
 from __future__ import annotations
 
@@ -42,30 +42,63 @@ def where(tmp_path: Path) -> Source:
     return Source(str(tmp_path / "span-{SPAN}.csv"), COLUMNS, None, "label", BY_TIME)
 
 
-def rows(finding: Finding, source: Source, limit: int = 9) -> list[tuple[str, int, str]]:
+def looked_at(finding: Finding, source: Source, limit: int = 9) -> Finding:
     verdict = with_rows(Verdict((finding,)), {"training": source, "serving": source}, limit)
     assert verdict.notes == ()
-    return [(Path(row.file).name, row.row, row.value) for row in verdict.findings[0].rows]
+    return verdict.findings[0]
+
+
+def rows(finding: Finding, source: Source, limit: int = 9) -> list[str]:
+    return [line.rpartition("/")[2] for line in looked_at(finding, source, limit).places()]
 
 
 @pytest.mark.parametrize(
     ("split", "expected"),
     [
-        ("train", [("span-1.csv", 3, "91"), ("span-2.csv", 2, "93")]),  # row 2 has no label and was not taken in
-        ("eval", [("span-1.csv", 4, "92"), ("span-2.csv", 3, "94")]),
-        ("span 2", [("span-2.csv", 2, "93"), ("span-2.csv", 3, "94")]),
-        (None, [("span-1.csv", 3, "91"), ("span-1.csv", 4, "92"), ("span-2.csv", 2, "93"), ("span-2.csv", 3, "94")]),
+        ("train", ["span-2.csv: 1 of 2 rows, row 2 (93)", "span-1.csv: 1 of 2 rows, row 3 (91)"]),  # 2 has no label
+        ("eval", ["span-2.csv: 1 of 1 row (94)", "span-1.csv: 1 of 1 row (92)"]),
+        ("span 2", ["span-2.csv: 2 of 3 rows, rows 2 to 3 (93, 94)"]),
+        (None, ["span-2.csv: 2 of 3 rows, rows 2 to 3 (93, 94)", "span-1.csv: 2 of 3 rows, rows 3 to 4 (91, 92)"]),
     ],
 )
-def test_rows_are_those_of_the_split(where: Source, split: str | None, expected: list[Any]) -> None:
+def test_rows_are_those_of_the_split(where: Source, split: str | None, expected: list[str]) -> None:
+    found = looked_at(replace(BIG, split=split), where)
     assert rows(replace(BIG, split=split), where) == expected
-    assert rows(replace(BIG, split=split), where, limit=1) == expected[:1]
-    assert rows(BIG, where, limit=0) == []
+    assert (found.count, found.of) == tuple(
+        sum(numbers) for numbers in zip(*((file.count or 0, file.of or 0) for file in found.rows), strict=True)
+    )
+
+
+def test_what_is_not_shown_is_counted(where: Source) -> None:
+    found = looked_at(replace(BIG, split=None), where, limit=1)
+    assert rows(replace(BIG, split=None), where, limit=1)[1:] == ["and 1 more file"]
+    assert (found.count, found.of, found.files) == (4, 6, 2)
+    nothing = looked_at(replace(BIG, split=None), where, limit=0)
+    assert (nothing.places(), nothing.count) == ([], 4)
+
+
+def test_what_the_gate_counted_stands(where: Source) -> None:
+    assert looked_at(BIG.counted(7, 9), where).count == 7
+
+
+def test_the_densest_file_comes_first_and_then_the_newest(tmp_path: Path) -> None:
+    for span, bad in {1: 3, 2: 10, 3: 3, 11: 0}.items():
+        lines = ["90"] * bad + ["1"] * (10 - bad)
+        (tmp_path / f"span-{span}.csv").write_text("\n".join(["size", *lines]) + "\n")
+    found = rows(replace(BIG, split=None), Source(str(tmp_path / "span-{SPAN}.csv"), {"size": ColumnType.INT}))
+    assert found == [
+        "span-2.csv: 10 of 10 rows (90)",
+        "span-3.csv: 3 of 10 rows, rows 1 to 3 (90)",
+        "span-1.csv: 3 of 10 rows, rows 1 to 3 (90)",
+    ]
 
 
 def test_of_a_table_that_is_not_split_all_rows_count(where: Source) -> None:
     found = rows(replace(BIG, split="serving"), Source(where.pattern, {"size": ColumnType.INT}))
-    assert [row for _, row, _ in found] == [2, 3, 4, 2, 3]
+    assert found == [
+        "span-1.csv: 3 of 4 rows, rows 2 to 4 (90, 91, 92)",
+        "span-2.csv: 2 of 3 rows, rows 2 to 3 (93, 94)",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -79,16 +112,22 @@ def test_the_split_is_the_one_that_ingestion_made(tmp_path: Path, split: HashSpl
     source = Source(str(tmp_path / "t.parquet"), columns, None, "label", split)
     expected = [int(i) + 1 for i in (assign(table, split) == 1).nonzero()[0]]
     assert 0 < len(expected) < 50
-    assert [row for _, row, _ in rows(replace(BIG, split="eval"), source, 50)] == expected
+    (file,) = looked_at(replace(BIG, split="eval"), source, 50).rows
+    assert [row for first, last in file.ranges for row in range(first, last + 1)] == expected
+    assert (file.count, file.of) == (len(expected), len(expected))
 
 
 def test_rows_are_counted_through_row_groups_and_in_gzip(tmp_path: Path) -> None:
     sizes = [0] * 20_000 + [90] + [0] * 9
     pq.write_table(pa.table({"size": sizes}), tmp_path / "t.parquet", row_group_size=9_000)
     plain = {"size": ColumnType.INT}
-    assert rows(replace(BIG, split=None), Source(str(tmp_path / "t.parquet"), plain)) == [("t.parquet", 20_001, "90")]
+    assert rows(replace(BIG, split=None), Source(str(tmp_path / "t.parquet"), plain)) == [
+        "t.parquet: 1 of 20,010 rows, row 20,001 (90)"
+    ]
     (tmp_path / "t.csv.gz").write_bytes(gzip.compress(b"size\n1\n90\n"))
-    assert rows(replace(BIG, split=None), Source(str(tmp_path / "t.csv.gz"), plain)) == [("t.csv.gz", 2, "90")]
+    assert rows(replace(BIG, split=None), Source(str(tmp_path / "t.csv.gz"), plain)) == [
+        "t.csv.gz: 1 of 2 rows, row 2 (90)"
+    ]
 
 
 def test_a_row_that_repeats_another_is_known_again_in_the_file(where: Source, tmp_path: Path) -> None:
@@ -97,7 +136,9 @@ def test_a_row_that_repeats_another_is_known_again_in_the_file(where: Source, tm
     check = DuplicateRows(0.0)
     check.add("train", batch(day=[1356998400, 1357084800] * 2, size=[1, 1, 1, 2], label=["a"] * 4))
     (finding,) = check.findings()
-    assert rows(finding, where) == [("span-1.csv", 1, ""), ("span-2.csv", 1, "")]
+    assert rows(finding, where) == [
+        "span-2.csv: 1 of 2 rows, row 1", "span-1.csv: 1 of 2 rows, row 1",
+    ]  # fmt: skip
 
 
 def test_rows_that_cannot_be_read_are_told_of(where: Source) -> None:

@@ -22,8 +22,9 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
 
 from pipeline.config import PipelineConfig, load
 from pipeline.errors import ConfigError, DataError, WorkspaceError
-from pipeline.guard.findings import Distances, Finding, OffendingRow
+from pipeline.guard.findings import Distances, Finding
 from pipeline.guard.findings import Verdict as DataVerdict
+from pipeline.guard.places import FileRows
 from pipeline.guard.policy import Severity
 from pipeline.lineage.runs import Artifact, Run, Step, StepState, find_run, list_runs
 from pipeline.lineage.states import Outcome
@@ -165,6 +166,7 @@ STATISTICS = {
 ANOMALIES = {
     "train": "",
     "eval": """anomaly_info { key: "NAME" value { path { step: "NAME" } short_description: "Unexpected string values"
+        reason { type: ENUM_TYPE_UNEXPECTED_STRING_VALUES }
         description: "Examples contain values missing from the schema: VALUE2 (~50%)." } }""",
 }
 INGESTION = {
@@ -311,7 +313,7 @@ def test_every_section_in_order(run: Run) -> None:
     assert page.lines("anomalies") == [
         *("Anomalies", "train", "none", "eval", "1", "Where the data depart from the schema"),
         *("Column", "Split", "What", "In detail"),
-        *(EVIL, "eval", "Unexpected string values"),
+        *(EVIL, "eval", "Values that the schema does not list"),
         f"Examples contain values missing from the schema: {VALUES[2]} (~50%).",
     ]
     assert page.lines("drift")[1:] == ["Not computed in this run: the data gate measures it, and it left no verdict."]
@@ -328,7 +330,7 @@ def test_every_section_in_order(run: Run) -> None:
         "Previous Next",  # hidden
         "Columns of text",
         *("Column", "Distribution", "Split", "Values", "Missing", "Distinct", "Commonest values"),
-        *(f"{EVIL}stringUnexpected string values", "train", "4", "50.0 %", "2"),
+        *(f"{EVIL}stringValues that the schema does not list", "train", "4", "50.0 %", "2"),
         f"{VALUES[0]} 75.0 % {VALUES[1]} 25.0 %",
         *("eval", "2", "0 %", "1", f"{VALUES[1]} 100.0 %"),
     ]
@@ -621,7 +623,10 @@ ODD = Finding(
     f"one of {VALUES[0]}",
     VALUES[2],
     0.5,
-    rows=(OffendingRow("/data/a.csv", 7, VALUES[1]),),
+    rows=(FileRows("/data/a.csv", 1, 2, ((7, 7),), (VALUES[1],)),),
+    count=1,
+    of=2,
+    files=3,
 )
 MOVED = Finding(
     "comparator_l_infty_high", "speed", "span 3", "policy: drift", "at most 0.2", "0.25", None, Severity.WARN
@@ -653,18 +658,19 @@ def test_the_gates_verdict(run: Run) -> None:
         *("train", "none", "eval", "1", "span 3", "1"),
         "Where the data depart from the schema and the policy",
         *("Column", "Split", "Severity", "What", "In detail"),
-        *(EVIL, "eval", "✗ blocks", "Enum type unexpected string values"),
-        f"expected one of {VALUES[0]}, found {VALUES[2]} (50.0% of the rows); schema: domain"
-        f"data/a.csv, row 7: {VALUES[1]}",
-        *("speed", "span 3", "warns", "Comparator l infty high", "expected at most 0.2, found 0.25; policy: drift"),
+        *(EVIL, "eval", "✗ blocks", "Values that the schema does not list"),
+        f"expected one of {VALUES[0]}, found {VALUES[2]} (1 of 2 rows, 50.0%, rule: domain in the schema)"
+        f"data/a.csv: 1 of 2 rows, row 7 ({VALUES[1]})and 2 more files",
+        *("speed", "span 3", "warns", "The values are spread differently"),
+        "expected at most 0.2, found 0.25 (rule: drift in the policy)",
     ]
     assert page.lines("drift")[-15:] == [
         *("Column", "2", "3", "10", "serving"),
         *(EVIL, NOTHING, NOTHING, NOTHING, "0.50"),
         *("speed", "0.10", "0.25 beyond the threshold", "0.00", NOTHING),
     ]
-    assert "speedfloatComparator l infty highdrift 0.25 in span 3" in page.lines("columns")
-    assert f"{EVIL}stringEnum type unexpected string valuesskew 0.50 in serving" in page.lines("columns")
+    assert "speedfloatThe values are spread differentlydrift 0.25 in span 3" in page.lines("columns")
+    assert f"{EVIL}stringValues that the schema does not listskew 0.50 in serving" in page.lines("columns")
     assert_accessible(page)
 
 
@@ -672,7 +678,8 @@ def test_a_run_that_the_gate_stopped(run: Run) -> None:
     stopped = replace(run, status="blocked", reason="as recorded")
     assert read(stopped).lines("")[3:5] == ["Stopped by the data gate", "as recorded"]
     page = read(with_gate(stopped, DataVerdict((ODD,) * 7)))
-    said = f"{EVIL}, eval: schema: domain: expected one of {VALUES[0]}, found {VALUES[2]} (50.0% of the rows)"
+    said = f"{EVIL}, eval: values that the schema does not list: expected one of {VALUES[0]}, found {VALUES[2]} "
+    said += "(1 of 2 rows, 50.0%, rule: domain in the schema)"
     assert page.lines("")[3:10] == ["Stopped by the data gate", *[said] * 5, "and 2 more, below"]
 
 
@@ -692,7 +699,7 @@ VERSION = {"schema_version": "3", "schema_review": "reviewed by Ann: wider", "sc
 def test_a_verdict_of_another_form_is_told_and_left(run: Run, document: dict[str, Any]) -> None:
     page = read(with_gate(run, document))
     assert any("verdict.json cannot be read: " in line for line in page.lines(""))
-    assert "Unexpected string values" in page.lines("anomalies")  # as ExampleValidator says
+    assert "Values that the schema does not list" in page.lines("anomalies")  # as ExampleValidator says
     assert page.lines("drift")[1].startswith("Not computed in this run")
 
 
@@ -1004,8 +1011,8 @@ def test_the_page_of_a_real_run(toy: PipelineConfig) -> None:
     assert re.fullmatch(r"auc [\d.]+, needs at least 0.6; no champion yet", page.lines("")[4])
     assert "Not computed" not in html
     assert {*VALUES} <= {*page.lines("slices")}
-    assert "Enum type unexpected string values" in page.lines("anomalies")
-    assert f"{EVIL}stringEnum type unexpected string values" in page.lines("columns")
+    assert "Values that the schema does not list" in page.lines("anomalies")
+    assert f"{EVIL}stringValues that the schema does not list" in page.lines("columns")
     assert [name for name in page.lines("steps") if name in ("Trainer", "Champion", "Pusher")] != []
     assert len(html) < 3_000_000
 

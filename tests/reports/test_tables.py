@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pipeline.guard.findings import Finding, OffendingRow, Verdict
+from pipeline.guard.findings import Finding, Verdict
+from pipeline.guard.places import FileRows
 from pipeline.guard.policy import Severity
 from pipeline.reports import tables
 from pipeline.reports.artifacts import Column, SplitStatistics
@@ -11,17 +12,17 @@ EVIL = "<script>alert(1)</script>"
 
 
 def test_findings() -> None:
-    rows = (OffendingRow("span-1/a.csv", 7, EVIL), OffendingRow("span-1/a.csv", 9, "x" * 100))
+    rows = (FileRows("span-1/a.csv", 1, 9, ((7, 7),), (EVIL,)), FileRows("span-2/a.csv", 1, 9, ((9, 9),), ("x" * 100,)))
     finding = Finding("new_values", EVIL, None, "rule", "few", "many", 0.25, Severity.WARN, rows)
     table = tables.findings_table(Verdict((finding,)))
     html = table._repr_html_()
     assert "<script" not in html
     assert "x" * 100 in html
-    assert f"row 7: {EVIL}" in table.frame["rows"][0]
+    assert f"row 7 ({EVIL})" in table.frame["rows"][0]
+    detail = "expected few, found many (about 25.0% of the rows)"
     assert table.frame.drop(columns="rows").values.tolist() == [
-        ["warn", "new values", EVIL, "all rows", "few", "many", "25.0%"]
+        ["warn", "values that were not there before", EVIL, "all rows", detail, ""]
     ]
-    assert '; text-align: right">25.0%</td>' in html
 
 
 def test_nothing_is_said_in_words() -> None:
@@ -32,6 +33,7 @@ def test_statistics() -> None:
     split = SplitStatistics(1500, 0.25, low=0.5, median=2.0, mean=2.25, std=1.0, high=12345.0)
     text = SplitStatistics(2000, 0.0, distinct=3, top=[("a", 0.5), ("b", 0.25)], shares=[0.5, 0.25])
     columns = [Column("miles", "float", True, {"train": split}), Column("word", "string", False, {"train": text})]
+    assert '; text-align: right">25.0%</td>' in tables.statistics_table(columns)._repr_html_()
     assert tables.statistics_table(columns).frame.values.tolist() == [
         ["miles", "float", "train", "1,500", "25.0%", "", "0.5", "2", "2.25", "12,345"],
         ["word", "string", "train", "2,000", "0.0%", "3", "", "", "", ""],
