@@ -98,7 +98,7 @@ def _transform(table: Table) -> tuple[dict[str, Array], dict[str, Array], list[i
     from pipeline.data.parquet_tfxio import RowGroupTFXIO
     from trainer.preprocessing import preprocessing_fn
     from trainer.reading import read_transformed
-    from trainer.train import vocabulary_sizes
+    from trainer.training_split import vocabulary_sizes
 
     with tempfile.TemporaryDirectory() as folder:
         files = {}

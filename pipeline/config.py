@@ -18,7 +18,7 @@ from pipeline.sections.base import Section
 from pipeline.sections.beam import BeamSettings
 from pipeline.sections.card import Card
 from pipeline.sections.data import Data
-from pipeline.sections.evaluation import Evaluation
+from pipeline.sections.evaluation import METRICS, Evaluation
 from pipeline.sections.features import Features
 from pipeline.sections.infra_check import InfraCheck
 from pipeline.sections.metadata import Metadata
@@ -127,17 +127,6 @@ class PipelineConfig(Section):
     def _pattern(self, path: str) -> str:
         path = path.replace("{workspace}", str(self.root))
         return path if "://" in path else str(_absolute(self._base, path))
-
-
-METRICS: dict[str, tuple[str, ...]] = {
-    "binary": (
-        *("auc", "auc_precision_recall", "log_loss", "accuracy", "calibration"),
-        "expected_calibration_error",
-    ),
-    "multiclass": ("accuracy", "log_loss", "expected_calibration_error"),
-    "regression": ("rmse", "mae", "squared_correlation"),
-}
-"""Metrics by task, as they are named in `evaluation.thresholds` and in every report."""
 
 
 def load(path: Path | None = None, **overrides: str | None) -> PipelineConfig:

@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from types import MappingProxyType
 
 from tfx.components.schema_gen.component import SchemaGen
+from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.common.resolver import Resolver
 from tfx.dsl.experimental.conditionals.conditional import Cond
 from tfx.dsl.input_resolution.strategies.latest_artifact_strategy import LatestArtifactStrategy
@@ -19,6 +20,7 @@ from tfx.types import channel, standard_artifacts
 from tfx.types.channel import ChannelWrappedPlaceholder
 
 from pipeline.components.analyzer_cache import AnalyzerCacheStrategy
+from pipeline.components.artifact_names import STEP_CODE
 from pipeline.components.base_model import BaseModelStrategy
 from pipeline.components.champion import ChampionStrategy
 from pipeline.components.curated_schema import CuratedSchema
@@ -33,20 +35,12 @@ from pipeline.components.trainer import Trainer
 from pipeline.components.transform import Transform
 from pipeline.components.tuner import Tuner
 from pipeline.config import PipelineConfig
-from pipeline.data.schema_types import feature_table, read_schema
+from pipeline.data.schema_types import column_type, feature_table, read_schema
 from pipeline.errors import ConfigError
 from pipeline.evaluation import eval_config
 from pipeline.evaluation import settings as evaluation_settings
-from pipeline.guard.policy import read_policy
-from pipeline.provenance import (
-    GUARD_CODE,
-    INFRA_CODE,
-    INGESTION_CODE,
-    TRAINER_CODE,
-    TRANSFORM_CODE,
-    TUNER_CODE,
-    code_digest,
-)
+from pipeline.guard.policy_file import read_policy
+from pipeline.provenance import step_code_digest
 from pipeline.runners import beam
 from pipeline.sections.trainer import AFTER_FITTING
 
@@ -78,12 +72,19 @@ def create_pipeline(
     root = vertex_root or str(config.root)
     schema = read_schema(config.schema_file)
     features = feature_table(config).to_dict()
+    columns = {key: value for key, value in features.items() if key != "bins"}  # that only a network has
     order_by = config.split.column if config.split.by == "time" else None
     group_by = config.split.column if config.split.by == "group" else None
 
     # Reads the table in columns, splits it, and keeps it as Parquet.
     data_root = RuntimeParameter(DATA_ROOT, str) if on_vertex else None
-    example_gen = TableExampleGen(config, schema, code_digest(INGESTION_CODE), data_root)
+    example_gen = TableExampleGen(
+        pattern=config.data_pattern,
+        data=config.data,
+        split=config.split,
+        declared={feature.name: column_type(feature) for feature in schema.feature},
+        data_root=data_root,
+    )
 
     # Describes every split.
     statistics_gen = StatisticsGen(examples=example_gen.outputs["examples"])
@@ -115,9 +116,12 @@ def create_pipeline(
         statistics=statistics_gen.outputs["statistics"],
         schema=curated_schema.outputs["schema"],
         anomalies=example_validator.outputs["anomalies"],
-        config=config,
         policy=read_policy(config.policy_file),
-        code_digest=code_digest(GUARD_CODE),
+        pattern=config.data_pattern,
+        serving_pattern=config.serving_pattern,
+        data=config.data,
+        split=config.split,
+        excluded=config.features.exclude,
         data_root=data_root,
     )
 
@@ -131,7 +135,7 @@ def create_pipeline(
             materialize=False,  # the trainer transforms columns in memory, faster than it could read them back
             disable_statistics=True,  # StatisticsGen has them
             analyzer_cache=seen_spans.outputs["analyzer_cache"] if seen_spans else None,
-            custom_config={"features": features, "code_digest": code_digest(TRANSFORM_CODE)},
+            custom_config={"features": columns},
         )
 
         # Tries settings of the trainer, or looks up what an earlier search found.
@@ -151,7 +155,6 @@ def create_pipeline(
                     "group_by": group_by,
                     "tuner": config.tuner.model_dump(mode="json", by_alias=True),
                     "folder": f"{root}/tuning",
-                    "code_digest": code_digest(TUNER_CODE),
                 },
             )
             hyperparameters = tuner.outputs["best_hyperparameters"]
@@ -188,7 +191,6 @@ def create_pipeline(
                 "trainer": config.trainer.model_dump(mode="json"),
                 "order_by": order_by,
                 "group_by": group_by,
-                "code_digest": code_digest(TRAINER_CODE),
             },
         )
 
@@ -213,7 +215,7 @@ def create_pipeline(
             baseline_blessing=None if on_vertex else champion.outputs["model_blessing"],
             eval_config=eval_config(config),
             example_splits=list(config.evaluation.splits),
-            settings=evaluation_settings(config),
+            settings=evaluation_settings(config, columns),
         )
 
         # Serves a blessed model in a fresh process: the same predictions, fast enough, small enough.
@@ -222,9 +224,8 @@ def create_pipeline(
             model_run=trainer.outputs["model_run"],
             evaluation=evaluator.outputs["evaluation"],
             model_blessing=evaluator.outputs["blessing"],
-            features=features,
+            features=columns,
             settings=config.infra_check,
-            code_digest=code_digest(INFRA_CODE),
         )
 
         # Puts a model that was blessed twice where a server finds it.
@@ -242,7 +243,7 @@ def create_pipeline(
                 infra_blessing=infra_check.outputs["blessing"],
                 pipeline=config.name,
                 base_directory=RuntimeParameter(PUSH_TO, str) if on_vertex else f"{root}/serving/{config.name}",
-                features=features,
+                features=columns,
                 elsewhere=config.push,
             )
 
@@ -254,24 +255,30 @@ def create_pipeline(
         step.with_beam_pipeline_args(beam.arguments(config, name, job_servers))
 
     on_request = [node for node in (tuner, last_tuning, base_model) if node]
+    nodes = [
+        example_gen,
+        statistics_gen,
+        inferred_schema,
+        curated_schema,
+        example_validator,
+        data_gate,
+        *([seen_spans] if seen_spans else []),
+        transform,
+        *on_request,
+        trainer,
+        champion,
+        evaluator,
+        infra_check,
+        pusher,
+    ]
+    # TFX's cache knows what goes into a step and its settings, but no code: every step is told the digest of its own.
+    # Look-ups are made anew in every run.
+    for node in nodes:
+        if isinstance(node, BaseComponent) and (digest := step_code_digest(node)):
+            node.spec.exec_properties[STEP_CODE] = digest
     return Pipeline(
         pipeline_name=config.name,
         pipeline_root=f"{root}/artifacts",
-        components=[
-            example_gen,
-            statistics_gen,
-            inferred_schema,
-            curated_schema,
-            example_validator,
-            data_gate,
-            *([seen_spans] if seen_spans else []),
-            transform,
-            *on_request,
-            trainer,
-            champion,
-            evaluator,
-            infra_check,
-            pusher,
-        ],
+        components=nodes,
         enable_cache=enable_cache,
     )

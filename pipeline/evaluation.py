@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tensorflow_model_analysis.proto import config_pb2  # tfma.EvalConfig and the like are only there after tfx
 
-from pipeline.config import PipelineConfig
-from pipeline.data.schema_types import feature_table
 from pipeline.sections.evaluation import Bounds, Evaluation, slice_rule
+
+if TYPE_CHECKING:
+    from pipeline.config import PipelineConfig
 
 LABEL = "label_xf"  # trainer.preprocessing.LABEL, which would import TensorFlow Transform here
 PREDICTION = "prediction"
@@ -78,13 +79,17 @@ def eval_config(config: PipelineConfig) -> config_pb2.EvalConfig:
     )
 
 
-def settings(config: PipelineConfig) -> dict[str, object]:
-    """What Evaluator needs beside the EvalConfig, as plain data for an execution property."""
+def settings(config: PipelineConfig, features: dict[str, Any]) -> dict[str, object]:
+    """What Evaluator needs beside the EvalConfig, as plain data for an execution property.
+
+    Args:
+        features: the FeatureTable as plain data.
+    """
     return {
         "task": config.data.task,
         "classes": config.data.label_classes,
         "evaluation": config.evaluation.model_dump(mode="json"),
-        "features": feature_table(config).to_dict(),
+        "features": features,
     }
 
 

@@ -20,7 +20,7 @@ from pipeline.lineage.schema_versions import digest_of
 from pipeline.lineage.store import open_existing_store
 from pipeline.lineage.tracing import downstream, run_graph, upstream
 from pipeline.lineage.version_folders import versions
-from pipeline.provenance import ALL_CODE, code_digest, code_files, config_digest, package_versions
+from pipeline.provenance import code_digest, code_files, config_digest, package_versions
 
 if TYPE_CHECKING:
     from pipeline.reports.lineage_drawing import Drawing
@@ -149,8 +149,8 @@ def _present(config: PipelineConfig, run: Run) -> Present:
         except (OSError, UnicodeDecodeError):
             schema = None
     return Present(
-        code_digest=code_digest(ALL_CODE),
-        code_files=code_files(ALL_CODE),
+        code_digest=code_digest(),
+        code_files=code_files(),
         package_versions=package_versions(),
         schema_digest=schema,
         config_digest=None if now is None else config_digest(now),

@@ -19,7 +19,7 @@ from rich.markup import escape
 from pipeline.config import PipelineConfig
 from pipeline.data.schema_types import check_columns, read_schema
 from pipeline.errors import ConfigError, JobError
-from pipeline.guard.policy import read_policy
+from pipeline.guard.policy_file import read_policy
 from pipeline.lineage.runs import Step, StepState
 from pipeline.runners.quiet import output_to
 from pipeline.screen import Screen

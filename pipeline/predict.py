@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.parquet as pq
 from rich.markup import escape
 
+from pipeline import import_closure
 from pipeline.config import PipelineConfig
 from pipeline.data import source
 from pipeline.data.columns import ColumnType
@@ -28,7 +29,7 @@ from pipeline.data.predicted_columns import predicted_names
 from pipeline.data.schema_types import column_type, feature_table, read_schema
 from pipeline.errors import ConfigError, DataError, PipelineError, WorkspaceError
 from pipeline.lineage.version_folders import version_number, versions
-from pipeline.provenance import SCORING_CODE, code_digest, package_versions
+from pipeline.provenance import package_versions
 from pipeline.runners import beam
 from pipeline.runners.quiet import output_to
 from pipeline.screen import Screen
@@ -123,7 +124,7 @@ def predict_table(
         )
         made_of = [
             *(source.file_states(files), fragments, file_digests(model_folder), asdict(scoring)),
-            *(code_digest(SCORING_CODE), package_versions()),
+            *(import_closure.digest(import_closure.closure([Scoring.__module__])), package_versions()),
         ]
         with workplace(output, key_of(*made_of)) as folder:
             outcomes = score(fragments, scoring, folder, beam.DIRECT)

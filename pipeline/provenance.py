@@ -1,7 +1,7 @@
 """What a run was made with: digests of code and configuration, versions of packages.
 
-TFX's cache key does not see code behind a dotted path, so these digests go into execution properties:
-an edit re-runs the steps that use the code, and nothing before them.
+TFX's cache key holds no code. So a digest of the code that a step uses is one of its execution properties: an edit runs
+the steps again that use the code, and nothing before them.
 """
 
 from __future__ import annotations
@@ -11,23 +11,10 @@ import importlib.metadata
 import json
 import platform
 import subprocess
-from pathlib import Path
+from typing import Any
 
+from pipeline import import_closure
 from pipeline.config import PipelineConfig
-
-_ROOT = Path(__file__).parent.parent
-
-INGESTION_CODE = ("pipeline/data", "pipeline/components/example_gen.py", "pipeline/lineage/source_files.py")
-GUARD_CODE = ("pipeline/guard", "pipeline/data", "pipeline/components/data_gate.py")
-TRANSFORM_CODE = ("trainer/features.py", "trainer/preprocessing.py")
-TUNER_CODE = (
-    *("trainer/tune.py", "trainer/fitting.py", "trainer/model.py", "trainer/batches.py", "trainer/reading.py"),
-    *("trainer/hyperparameters.py", *TRANSFORM_CODE),
-)
-TRAINER_CODE = ("trainer",)
-INFRA_CODE = ("pipeline/infra", "pipeline/components/infra_check.py")
-SCORING_CODE = ("pipeline/data", "pipeline/components/scoring.py")
-ALL_CODE = ("pipeline", "trainer")
 
 _PACKAGES = (
     "tfx",
@@ -44,23 +31,29 @@ _PACKAGES = (
 )
 
 
-def code_digest(places: tuple[str, ...]) -> str:
-    """SHA-256 over the names and contents of the Python files at `places` (files or packages of ours)."""
-    digest = hashlib.sha256()
-    for place in places:
-        path = _ROOT / place
-        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
-            digest.update(str(file.relative_to(_ROOT)).encode() + b"\0" + file.read_bytes() + b"\0")
-    return digest.hexdigest()
+def code_digest() -> str:
+    """SHA-256 over the names and contents of all Python files of ours."""
+    return import_closure.digest(import_closure.all_files())
 
 
-def code_files(places: tuple[str, ...]) -> dict[str, str]:
+def code_files() -> dict[str, str]:
     """The first eight digits of each file's SHA-256, for telling later which files changed."""
-    return {
-        str(file.relative_to(_ROOT)): hashlib.sha256(file.read_bytes()).hexdigest()[:8]
-        for place in places
-        for file in sorted((_ROOT / place).rglob("*.py"))
-    }
+    return {file: import_closure.file_digest(file)[:8] for file in import_closure.all_files()}
+
+
+def step_code_digest(component: Any) -> str:
+    """SHA-256 over the files of ours that a component of TFX uses; empty if it is all TFX's own."""
+    modules = step_modules(component)
+    return import_closure.digest(import_closure.closure(modules)) if modules else ""
+
+
+def step_modules(component: Any) -> set[str]:
+    """The modules of ours that a component begins with: those of its classes, and those that its execution properties
+    name, such as `run_fn`."""
+    classes = (type(component), component.executor_spec.executor_class, component.driver_class)
+    ours = {found.__module__ for found in classes if import_closure.module_file(found.__module__)}
+    texts = [value for value in component.exec_properties.values() if isinstance(value, str)]
+    return ours.union(*(import_closure.modules_in(text) for text in texts))
 
 
 def config_digest(config: PipelineConfig) -> str:
@@ -79,20 +72,29 @@ def run_properties(run_id: str, config: PipelineConfig) -> dict[str, str]:
         "run_id": run_id,
         "pipeline": config.name,
         "config_digest": config_digest(config),
-        "code_digest": code_digest(ALL_CODE),
+        "code_digest": code_digest(),
         "package_versions": json.dumps(package_versions()),
         "git_commit": git_commit(),
         "config_file": str(config.file or ""),
         "config": config.model_dump_json(by_alias=True),
-        "code_files": json.dumps(code_files(ALL_CODE)),
+        "code_files": json.dumps(code_files()),
     }
 
 
 def git_commit() -> str:
     """The commit that the code was checked out from, with '+changes' if it differs; empty outside a checkout."""
-    if not (_ROOT / ".git").exists():  # an installed copy may lie in a checkout of something else
+    if not (import_closure.ROOT / ".git").exists():  # an installed copy may lie in a checkout of something else
         return ""
-    ask = ["git", "-C", str(_ROOT), "describe", "--always", "--exclude=*", "--abbrev=40", "--dirty=+changes"]
+    ask = [
+        "git",
+        "-C",
+        str(import_closure.ROOT),
+        "describe",
+        "--always",
+        "--exclude=*",
+        "--abbrev=40",
+        "--dirty=+changes",
+    ]
     try:
         return subprocess.run(ask, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
     except (OSError, subprocess.SubprocessError):  # no git here, or not one that trusts this folder

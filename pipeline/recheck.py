@@ -11,7 +11,7 @@ from pipeline.data.source import SPAN
 from pipeline.data.statistics_files import read_span, read_split, spans_in, splits_in
 from pipeline.guard.findings import Verdict
 from pipeline.guard.judge import Evidence, judge
-from pipeline.guard.policy import read_policy
+from pipeline.guard.policy_file import read_policy
 from pipeline.guard.rows import Source, with_rows
 from pipeline.lineage.runs import Run
 from pipeline.runners.quiet import output_to

@@ -21,7 +21,7 @@ from pipeline.data.schema_types import check_columns, read_schema
 from pipeline.data.source import find_files
 from pipeline.errors import ConfigError, PipelineError
 from pipeline.events import StepEvents, Watchers, json_lines
-from pipeline.guard.policy import read_policy
+from pipeline.guard.policy_file import read_policy
 from pipeline.lineage.runs import find_run
 from pipeline.lineage.store import open_store, upgrade_store
 from pipeline.lineage.tuning import check_tuned

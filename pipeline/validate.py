@@ -25,7 +25,7 @@ from pipeline.guard.checks import TRAIN_SPLIT
 from pipeline.guard.column_statistics import row_count
 from pipeline.guard.findings import Verdict
 from pipeline.guard.judge import Evidence, judge
-from pipeline.guard.policy import read_policy
+from pipeline.guard.policy_file import read_policy
 from pipeline.guard.rows import Source, with_rows
 from pipeline.guard.validation import SERVING, TRAINING
 from pipeline.lineage.runs import Run, find_run, list_runs

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from pipeline.import_closure import Import, closure, source
 
 ROOT = Path(__file__).parent.parent
 SOURCES = {
@@ -47,35 +46,8 @@ LIGHT = (
 """Modules and packages of `pipeline` that answer in a second."""
 
 
-@dataclass(frozen=True)
-class Import:
-    """One name that a module imports.
-
-    Attributes:
-        name: dotted; of `from a import b` it is a.b.
-        at_top: runs when the module is imported, so neither inside a function nor for a type checker only.
-    """
-
-    name: str
-    at_top: bool
-    line: int
-
-
-def imports(module: str) -> list[Import]:
-    return list(_imports(ast.parse(SOURCES[module].read_text()), at_top=True))
-
-
-def _imports(node: ast.AST, at_top: bool) -> Iterator[Import]:
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.Import):
-            yield from (Import(alias.name, at_top, child.lineno) for alias in child.names)
-        elif isinstance(child, ast.ImportFrom):
-            assert child.level == 0, f"line {child.lineno}: a relative import hides where it leads"
-            yield from (Import(f"{child.module}.{alias.name}", at_top, child.lineno) for alias in child.names)
-        else:
-            is_function = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-            is_for_types = isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)
-            yield from _imports(child, at_top and not is_function and not is_for_types)
+def imports(module: str) -> tuple[Import, ...]:
+    return source(str(SOURCES[module].relative_to(ROOT))).imports
 
 
 def is_in(name: str, *packages: str) -> bool:
@@ -95,23 +67,6 @@ def room(*names: str) -> list[str]:
     modules = [module for module in SOURCES if is_in(module, *names)]
     assert modules, names
     return modules
-
-
-def test_the_reader_of_imports_sees_them_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "m.py").write_text(
-        "import a.b, c\n"
-        "from d import e\n"
-        "if TYPE_CHECKING:\n    import f\n"
-        "try:\n    import g\nexcept ImportError:\n    pass\n"
-        "class K:\n    import h\n    def method(self):\n        import i\n"
-    )
-    monkeypatch.setitem(SOURCES, "m", tmp_path / "m.py")
-    assert [(found.name, found.at_top) for found in imports("m")] == [
-        ("a.b", True), ("c", True), ("d.e", True), ("f", False), ("g", True), ("h", True), ("i", False),
-    ]  # fmt: skip
-    assert offenders(["m"], "a", "f", at_top_only=True) == ["m, line 1: a.b"]
-    assert offenders(["m"], "d.e", "i") == ["m, line 2: d.e", "m, line 12: i"]
-    assert offenders(["m"], "d.ee", "a.bb") == []
 
 
 def test_the_trainer_never_imports_the_pipeline() -> None:
@@ -178,15 +133,4 @@ def test_a_worker_that_reads_a_table_on_a_cluster_waits_for_no_tensorflow() -> N
 
 def reached(modules: list[str]) -> set[str]:
     """These and all modules of ours that are imported with them."""
-    waiting, seen = [*modules], set[str]()
-    while waiting:
-        module = waiting.pop()
-        seen.add(module)
-        names = {part for found in imports(module) if found.at_top for part in _prefixes(found.name)}
-        waiting += [other for other in names if other in SOURCES and other not in seen]
-    return seen
-
-
-def _prefixes(name: str) -> list[str]:
-    parts = name.split(".")
-    return [".".join(parts[:length]) for length in range(1, len(parts) + 1)]
+    return {module for module, path in SOURCES.items() if str(path.relative_to(ROOT)) in closure(modules, at_top=True)}

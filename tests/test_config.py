@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline.config import METRICS, REFERENCE, PipelineConfig, load
+from pipeline.config import REFERENCE, PipelineConfig, load
 from pipeline.errors import ConfigError
+from pipeline.sections.evaluation import METRICS
 from pipeline.sections.split import HashSplit, TimeSplit, has_test_split
 
 SMALLEST = """

@@ -43,13 +43,12 @@ def test_on_vertex_the_blessing_triggers_what_follows(config: PipelineConfig, tm
     from pipeline.components.example_gen import TableExampleGen
     from pipeline.components.example_validator import ExampleValidator
     from pipeline.components.statistics_gen import StatisticsGen
-    from pipeline.data.schema_types import read_schema
     from pipeline.guard.policy import Policy
 
     def out(component: Any, key: str) -> Any:
         return component.outputs[key]
 
-    table = TableExampleGen(config, read_schema(config.schema_file), "digest")
+    table = TableExampleGen(pattern=config.data_pattern, data=config.data, split=config.split, declared={})
     examples = out(table, "examples")
     statistics = StatisticsGen(examples=examples)
     schema = CuratedSchema(config.schema_file)
@@ -59,9 +58,12 @@ def test_on_vertex_the_blessing_triggers_what_follows(config: PipelineConfig, tm
         statistics=out(statistics, "statistics"),
         schema=out(schema, "schema"),
         anomalies=out(validator, "anomalies"),
-        config=config,
         policy=Policy(),
-        code_digest="digest",
+        pattern=config.data_pattern,
+        serving_pattern=None,
+        data=config.data,
+        split=config.split,
+        excluded=(),
     )
     with conditional.Cond(out(gate, "verdict").future()[0].custom_property("blessed") == 1):
         transform = Transform(examples=examples, schema=out(schema, "schema"), preprocessing_fn="a.b")

@@ -12,7 +12,8 @@ import yaml
 
 from pipeline.config import PipelineConfig, load
 from pipeline.errors import ConfigError
-from pipeline.guard.policy import Policy, read_policy
+from pipeline.guard.policy import Policy
+from pipeline.guard.policy_file import read_policy
 from pipeline.yaml_file import parse_yaml, quoted, read_yaml
 
 ROOT = Path(__file__).parents[1]

@@ -66,7 +66,7 @@ class FeatureTable:
 
     Attributes:
         max_vocabulary: values kept of a categorical column, the most frequent first.
-        bins: quantile bins of a number.
+        bins: of a number, in the network; 0 where none is built.
     """
 
     label: Label
@@ -94,7 +94,7 @@ class FeatureTable:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> FeatureTable:
-        """The inverse of `to_dict`, also after JSON."""
+        """The inverse of `to_dict`, also after JSON; `bins` may be left out."""
         label = data["label"]
         return cls(
             label=Label(label["name"], label["task"], Storage(label["storage"]), tuple(label["classes"])),
@@ -103,7 +103,7 @@ class FeatureTable:
                 for entry in data["features"]
             ),
             max_vocabulary=data["max_vocabulary"],
-            bins=data["bins"],
+            bins=data.get("bins", 0),
         )
 
 

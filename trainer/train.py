@@ -7,10 +7,9 @@ import logging
 import tempfile
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
-import numpy.typing as npt
 import tensorflow as tf
 import tensorflow_transform as tft
 
@@ -19,10 +18,10 @@ from trainer.distribution import is_chief, make_fit_work, train_in_workers, wait
 from trainer.features import FeatureTable, Kind
 from trainer.fitting import BY_CHANCE, LOSSES, Fitted, fit, hold_out
 from trainer.hyperparameters import HYPERPARAMETERS_FILE, TUNED_FILE, merge
-from trainer.preprocessing import LABEL, vocabulary_name
-from trainer.reading import Columns, memory_for_rows, read_transformed
+from trainer.preprocessing import vocabulary_name
 from trainer.rewriting import Rewriting, asks
 from trainer.signatures import ServedModel
+from trainer.training_split import read_training_split, vocabulary_sizes
 from trainer.warm_start import save_weights, start_from
 from trainer.witness import testify
 
@@ -134,39 +133,6 @@ def history(fitted: Fitted) -> dict[str, Any]:
     if trees := fitted.trees:
         told["trees"] = {"leaves": trees.leaves, "rounds": trees.rounds, "validation_loss": trees.validation_loss}
     return told
-
-
-class TrainingSplit(NamedTuple):
-    """What a network is fitted on: its inputs, the labels and, of a time or group split, the order of the rows."""
-
-    rows: Columns
-    labels: npt.NDArray[Any]
-    order: npt.NDArray[Any] | None
-
-
-def read_training_split(
-    fn_args: Any, table: FeatureTable, transform_output: tft.TFTransformOutput, spill_to: Path
-) -> TrainingSplit:
-    """Reads and transforms the training split, for Trainer and Tuner alike; large columns go into `spill_to`."""
-    order_by, group_by = fn_args.custom_config["order_by"], fn_args.custom_config["group_by"]
-    rows = read_transformed(
-        fn_args.train_files,
-        table,
-        transform_output.transform_features_layer(),
-        [order_by] if order_by else [],
-        hashed=[group_by] if group_by else [],
-        spill_to=spill_to,
-        memory_bytes=memory_for_rows(),
-    )
-    labels, order = rows.pop(LABEL), rows.pop(order_by or group_by, None)
-    return TrainingSplit(rows, labels, order)
-
-
-def vocabulary_sizes(table: FeatureTable, transform_output: tft.TFTransformOutput) -> list[int]:
-    """Ids per categorical feature: one more than TFT counts (known and unknown), the missing value's."""
-    return [
-        transform_output.vocabulary_size_by_name(vocabulary_name(feature)) + 2 for feature in table.of(Kind.CATEGORICAL)
-    ]
 
 
 def vocabularies(table: FeatureTable, transform_output: tft.TFTransformOutput) -> dict[str, list[str]]:

@@ -28,7 +28,7 @@ from trainer.features import FeatureTable
 from trainer.fitting import find_teacher, fit
 from trainer.hyperparameters import encode, merge
 from trainer.teacher import Trees
-from trainer.train import TrainingSplit, read_training_split, vocabulary_sizes
+from trainer.training_split import TrainingSplit, read_training_split, vocabulary_sizes
 
 progress = logging.getLogger("longhaul.progress")
 

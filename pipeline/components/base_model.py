@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pipeline.components.artifact_names import TRAINED_ON
 from pipeline.components.champion import ChampionStrategy
-
-EXAMPLES_ID = "examples_id"
-"""Custom property of a Model: the id of the Examples that it was trained on."""
 
 
 class BaseModelStrategy(ChampionStrategy):
@@ -20,6 +18,6 @@ class BaseModelStrategy(ChampionStrategy):
     def resolve_artifacts(self, store: Any, input_dict: dict[str, list[Any]]) -> dict[str, list[Any]]:
         """An empty list when there is no such model. `store` is not asked."""
         at_hand = {examples.id for examples in input_dict["examples"]}
-        trained = [model for model in input_dict["model"] if model.get_int_custom_property(EXAMPLES_ID) in at_hand]
+        trained = [model for model in input_dict["model"] if model.get_int_custom_property(TRAINED_ON) in at_hand]
         found = super().resolve_artifacts(store, input_dict | {"challenger": trained})
         return input_dict | {"model": found["model"]}

@@ -14,8 +14,7 @@ from tfx.components.evaluator import constants
 from tfx.dsl.components.common import resolver
 from tfx.dsl.io import fileio
 
-CHECKED = "checked"
-"""Custom property of an InfraBlessing: 1 or 0, whether the model was asked at all."""
+from pipeline.components.artifact_names import CHECKED
 
 
 class ChampionStrategy(resolver.ResolverStrategy):

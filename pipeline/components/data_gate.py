@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from pydantic import TypeAdapter
@@ -12,8 +13,7 @@ from tfx.dsl.components.base import base_component, base_executor, executor_spec
 from tfx.types import artifact, artifact_utils, channel, component_spec, standard_artifacts
 from tfx.utils import io_utils
 
-from pipeline.components.example_gen import SUMMARY_FILE
-from pipeline.config import PipelineConfig
+from pipeline.components.artifact_names import SUMMARY_FILE
 from pipeline.data import source
 from pipeline.data.artifact_files import open_file
 from pipeline.data.columns import ColumnType
@@ -49,21 +49,21 @@ class Executor(base_executor.BaseExecutor):
         policy = Policy.model_validate_json(exec_properties["policy"])
         request = json.loads(exec_properties["table"])
         pattern = f"{exec_properties['data_root']}{request['below']}"
-        data = Data.model_validate(request["data"])
+        label, spans = request["label"], request["spans"] and tuple(request["spans"])
         split: Split = TypeAdapter(Split).validate_python(request["split"])
         schema = io_utils.SchemaReader().read(io_utils.get_only_uri_in_dir(inputs["schema"].uri))
         examples, statistics, anomalies = (inputs[key].uri for key in ("examples", "statistics", "anomalies"))
         ingestion = json.loads(io_utils.read_string_file(f"{examples}/{SUMMARY_FILE}"))
         columns = {name: ColumnType(value) for name, value in ingestion["columns"].items()}
         splits = artifact_utils.decode_split_names(inputs["examples"].split_names)
-        sources = {"training": Source(pattern, columns, data.spans, data.label, split)}
+        sources = {"training": Source(pattern, columns, spans, label, split)}
         serving = None
         if request["serving"]:
-            sources["serving"], serving = _read_serving(request["serving"], columns, data)
+            sources["serving"], serving = _read_serving(request["serving"], columns, request["drop"])
 
         evidence = Evidence(
-            label=data.label,
-            task=data.task,
+            label=label,
+            task=request["task"],
             splits={name: read_split(statistics, name) for name in splits},
             anomalies={name: _anomalies(f"{anomalies}/Split-{name}/SchemaDiff.pb") for name in splits},
             spans={number: read_span(statistics, number) for number in spans_in(statistics)},
@@ -79,10 +79,10 @@ class Executor(base_executor.BaseExecutor):
         output.set_int_custom_property(BLESSED, int(not verdict.blocked))
 
 
-def _read_serving(pattern: str, columns: dict[str, ColumnType], data: Data) -> tuple[Source, Statistics]:
+def _read_serving(pattern: str, columns: dict[str, ColumnType], drop: list[str]) -> tuple[Source, Statistics]:
     """The table of serving requests and its statistics; columns that training has are read in the same types."""
     files = source.find_files(pattern)
-    found = source.infer_columns(files, data.drop, columns)
+    found = source.infer_columns(files, drop, columns)
     statistics = table_statistics(
         batch
         for fragment in source.plan_fragments(files, columns=found)
@@ -103,7 +103,6 @@ class DataGateSpec(component_spec.ComponentSpec):
         "policy": component_spec.ExecutionParameter(type=str),
         "table": component_spec.ExecutionParameter(type=str),
         "data_root": component_spec.ExecutionParameter(type=str),
-        "code_digest": component_spec.ExecutionParameter(type=str),
     }
     INPUTS: ClassVar = {
         "examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
@@ -118,26 +117,28 @@ class DataGate(base_component.BaseComponent):
     """Component: `verdict`.
 
     Args:
-        config: `data` and `split` tell how to find offending rows in the source.
-        code_digest: of the guard's code, so that TFX's cache sees it change.
-        data_root: a RuntimeParameter for the folder of the table; that of the configuration when None.
+        pattern: where the table lies, as for pipeline.data.source.find_files; `data` and `split` tell how to find
+            offending rows in it.
+        serving_pattern: the same of the serving requests; None if there are none.
+        data_root: a RuntimeParameter for the folder of the table; that of the pattern when None.
     """
 
     SPEC_CLASS = DataGateSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
 
     def __init__(
-        self, *, examples: Any, statistics: Any, schema: Any, anomalies: Any, config: PipelineConfig, policy: Policy,
-        code_digest: str, data_root: Any = None,
+        self, *, examples: Any, statistics: Any, schema: Any, anomalies: Any, policy: Policy,
+        pattern: str, serving_pattern: str | None, data: Data, split: Split, excluded: Iterable[str],
+        data_root: Any = None,
     ) -> None:  # fmt: skip
-        root, below = source.split_root(config.data_pattern)
+        root, below = source.split_root(pattern)
         table = {
             "below": below,
-            "data": config.data.model_dump(mode="json"),
-            "split": config.split.model_dump(mode="json"),
-            "excluded": sorted(config.features.exclude),
-            "serving": config.serving_pattern,
-            "serving_files": _fingerprint(config.serving_pattern),
+            **data.model_dump(mode="json", include={"spans", "label", "task", "drop"}),
+            "split": split.model_dump(mode="json"),
+            "excluded": sorted(excluded),
+            "serving": serving_pattern,
+            "serving_files": _fingerprint(serving_pattern),
         }
         super().__init__(
             DataGateSpec(
@@ -148,7 +149,6 @@ class DataGate(base_component.BaseComponent):
                 policy=policy.model_dump_json(),
                 table=json.dumps(table, sort_keys=True),
                 data_root=data_root or root,
-                code_digest=code_digest,
                 verdict=channel.Channel(type=DataVerdict),
             )
         )

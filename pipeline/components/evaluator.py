@@ -17,6 +17,7 @@ from tfx.dsl.components.base import base_beam_component, executor_spec
 from tfx.types import artifact_utils, component_spec, standard_artifacts, standard_component_specs
 from tfx.utils import io_utils, json_utils, path_utils, proto_utils
 
+from pipeline.components.artifact_names import EVALUATED_ROWS_FILE, EVALUATION_FILE
 from pipeline.components.columnar_metrics import RAW_RECORD, SAMPLE, TALLIES, EvaluateColumns
 from pipeline.components.curves import curves
 from pipeline.components.explanation import explain
@@ -24,22 +25,17 @@ from pipeline.components.model_judge import Measured, judge, why_undefined
 from pipeline.components.row_sample import RowSample
 from pipeline.components.tallies import Tally, intervals, is_one_class
 from pipeline.components.whole_model import check_whole
-from pipeline.config import METRICS
 from pipeline.data import parquet_tfxio
 from pipeline.evaluation import COUNT, LOWER_IS_BETTER
-from pipeline.sections.evaluation import Evaluation
+from pipeline.sections.evaluation import METRICS, Evaluation
 from trainer.witness import MOST_ROWS, write_scored_rows
 
 parquet_tfxio.install()
 
-VERDICT_FILE = "verdict.json"
-"""In the ModelEvaluation artifact; see `summarize`."""
 CURVES_FILE = "curves.json"
-"""Beside it: curves of challenger and champion, see pipeline.components.curves."""
+"""Beside EVALUATION_FILE: curves of challenger and champion, see pipeline.components.curves."""
 EXPLANATION_FILE = "explanation.json"
 """Beside it: what the model looks at, see pipeline.components.explanation."""
-SCORED_ROWS_FILE = "scored_rows.parquet"
-"""Beside it: some rows with the challenger's predictions, for the check before a push; see trainer.witness."""
 _INTERVALS_FILE = "intervals.json"
 RUN_ID = "run_id"
 """Custom property of a blessing: the run whose model it is about."""
@@ -84,7 +80,7 @@ class Executor(evaluator_executor.Executor):
         self._evaluate(input_dict, splits, eval_config, models, uri, settings)
 
         summary = summarize(uri, settings, _champion_name(input_dict) if len(models) > 1 else None)
-        io_utils.write_string_file(f"{uri}/{VERDICT_FILE}", json.dumps(summary, indent=1))
+        io_utils.write_string_file(f"{uri}/{EVALUATION_FILE}", json.dumps(summary, indent=1))
         blessing = artifact_utils.get_single_instance(output_dict[standard_component_specs.BLESSING_KEY])
         if run_id := getattr(self._context, "pipeline_run_id", None):
             blessing.set_string_custom_property(RUN_ID, run_id)
@@ -167,7 +163,7 @@ def _write_figures(
     }
     if sample is not None:
         few = sample.even(MOST_ROWS)
-        write_scored_rows(f"{uri}/{SCORED_ROWS_FILE}", list(few.records), few.predictions)
+        write_scored_rows(f"{uri}/{EVALUATED_ROWS_FILE}", list(few.records), few.predictions)
     for name, document in documents.items():
         io_utils.write_string_file(f"{uri}/{name}", json.dumps(document, indent=1))
 

@@ -7,12 +7,12 @@ with an executor of ours. Beam maps over fragments of files; each fragment write
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import apache_beam as beam
 from google.protobuf import any_pb2, json_format, struct_pb2
 from pydantic import TypeAdapter
-from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx.components.example_gen import component, driver, input_processor
 from tfx.components.util import examples_utils
 from tfx.dsl.components.base import base_beam_executor, executor_spec
@@ -20,11 +20,10 @@ from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils, proto_utils
 
-from pipeline.config import PipelineConfig
+from pipeline.components.artifact_names import SUMMARY_FILE
 from pipeline.data import bigquery, source
 from pipeline.data.columns import ColumnType
 from pipeline.data.labels import LabelTally, check_label
-from pipeline.data.schema_types import column_type
 from pipeline.data.split import split_names
 from pipeline.data.split_shards import WriteSplitShards, write_json
 from pipeline.data.training_columns import check_training_columns
@@ -32,9 +31,6 @@ from pipeline.errors import DataError
 from pipeline.lineage.source_files import FILES, to_property
 from pipeline.sections.data import Data
 from pipeline.sections.split import Split
-
-SUMMARY_FILE = "ingestion.json"
-"""In the Examples artifact: rows per split, labels, files and spans read; of a table with spans the shards' digests."""
 
 _PAYLOADS = {"parquet": example_gen_pb2.FORMAT_PARQUET, "tf_example": example_gen_pb2.FORMAT_TF_EXAMPLE}
 
@@ -123,38 +119,36 @@ class TableExampleGen(component.FileBasedExampleGen):
     """Component: `examples` as Parquet, split as configured.
 
     Args:
-        config: `data` and `split` decide.
-        schema: the curated schema; declares the column types that it knows.
-        code_digest: of the ingestion code, so that TFX's cache sees it change.
-        data_root: a RuntimeParameter for the folder of the table; that of the configuration when None.
+        pattern: where the table lies, as for pipeline.data.source.find_files.
+        declared: types of columns that the curated schema knows; they win over those that are found.
+        data_root: a RuntimeParameter for the folder of the table; that of the pattern when None.
     """
 
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
     DRIVER_CLASS = Driver
 
     def __init__(
-        self, config: PipelineConfig, schema: schema_pb2.Schema, code_digest: str, data_root: Any = None
+        self, *, pattern: str, data: Data, split: Split, declared: Mapping[str, ColumnType], data_root: Any = None
     ) -> None:
-        root, below = source.split_root(config.data_pattern)
+        root, below = source.split_root(pattern)
         request = {
             "below": below,
-            "data": config.data.model_dump(mode="json", exclude={"serving"}),
-            "split": config.split.model_dump(mode="json"),
-            "declared": {feature.name: column_type(feature).value for feature in schema.feature},
-            "code_digest": code_digest,
+            "data": data.model_dump(mode="json", exclude={"serving", "builder"}),
+            "split": split.model_dump(mode="json"),
+            "declared": {name: column.value for name, column in declared.items()},
         }
         files = below.replace(source.SPAN, "*").removeprefix("/") or "*"
         splits = [example_gen_pb2.Input.Split(name="table", pattern=files)]
         outputs = [
             example_gen_pb2.SplitConfig.Split(name=name, hash_buckets=1)  # names only; the executor splits
-            for name in split_names(config.split)
+            for name in split_names(split)
         ]
         super().__init__(
             input_base=data_root or root,
             input_config=example_gen_pb2.Input(splits=splits),
             output_config=example_gen_pb2.Output(split_config=example_gen_pb2.SplitConfig(splits=outputs)),
             custom_config=_pack(request),
-            output_data_format=_PAYLOADS[config.data.payload],
+            output_data_format=_PAYLOADS[data.payload],
         )
 
 

@@ -24,9 +24,8 @@ import pyarrow as pa
 from pipeline.components.columnar_metrics import load_model
 from pipeline.components.row_sample import RowSample
 from pipeline.components.tallies import metric_values, rows_of
-from pipeline.config import METRICS
 from pipeline.evaluation import LOWER_IS_BETTER, PREDICTION
-from pipeline.sections.evaluation import Evaluation
+from pipeline.sections.evaluation import METRICS, Evaluation
 from trainer.features import FeatureTable, Storage
 
 Array = npt.NDArray[Any]

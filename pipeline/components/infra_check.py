@@ -12,8 +12,7 @@ from tfx.dsl.components.base import base_component, base_executor, executor_spec
 from tfx.types import artifact_utils, channel, component_spec, standard_artifacts
 from tfx.utils import io_utils, path_utils
 
-from pipeline.components.champion import CHECKED
-from pipeline.components.evaluator import SCORED_ROWS_FILE as EVALUATED_ROWS_FILE
+from pipeline.components.artifact_names import CHECKED, EVALUATED_ROWS_FILE
 from pipeline.infra.check import ScoredRows, check
 from pipeline.infra.verdict import INFRA_FILE, InfraVerdict
 from pipeline.lineage.states import NOT_BLESSED, SKIPPED_BECAUSE
@@ -68,7 +67,6 @@ class InfraCheckSpec(component_spec.ComponentSpec):
     PARAMETERS: ClassVar = {
         "features": component_spec.ExecutionParameter(type=str),
         "settings": component_spec.ExecutionParameter(type=str),
-        "code_digest": component_spec.ExecutionParameter(type=str),
     }
     INPUTS: ClassVar = {
         "model": component_spec.ChannelParameter(type=standard_artifacts.Model),
@@ -84,7 +82,6 @@ class InfraCheck(base_component.BaseComponent):
 
     Args:
         features: the FeatureTable as plain data.
-        code_digest: of the check's code, so that TFX's cache sees it change.
     """
 
     SPEC_CLASS = InfraCheckSpec
@@ -92,7 +89,7 @@ class InfraCheck(base_component.BaseComponent):
 
     def __init__(
         self, *, model: Any, model_run: Any, evaluation: Any, model_blessing: Any, features: dict[str, Any],
-        settings: Settings, code_digest: str,
+        settings: Settings,
     ) -> None:  # fmt: skip
         super().__init__(
             InfraCheckSpec(
@@ -102,7 +99,6 @@ class InfraCheck(base_component.BaseComponent):
                 model_blessing=model_blessing,
                 features=json.dumps(features, sort_keys=True),
                 settings=settings.model_dump_json(),
-                code_digest=code_digest,
                 blessing=channel.Channel(type=standard_artifacts.InfraBlessing),
             )
         )

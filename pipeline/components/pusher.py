@@ -14,9 +14,7 @@ from tfx.types import artifact_utils, channel, component_spec, standard_artifact
 from tfx.types.system_executions import Deploy
 from tfx.utils import io_utils
 
-from pipeline.components.evaluator import VERDICT_FILE
-from pipeline.components.example_gen import SUMMARY_FILE
-from pipeline.components.whole_model import MODEL_DIGEST
+from pipeline.components.artifact_names import EVALUATION_FILE, MODEL_DIGEST, SUMMARY_FILE
 from pipeline.infra.verdict import INFRA_FILE, InfraVerdict
 from pipeline.lineage.states import NOT_BLESSED, NOT_FIT, SKIPPED_BECAUSE
 from pipeline.push.publish import already_serves, now, publish, publish_to_bucket, pusher, withdrawn_now
@@ -78,7 +76,7 @@ class Executor(pusher_executor.Executor):
             inputs=inputs_of(table),
             task=table.label.task,
             classes=table.label.classes,
-            metrics=_read_json(f"{inputs['evaluation'].uri}/{VERDICT_FILE}")["metrics"],
+            metrics=_read_json(f"{inputs['evaluation'].uri}/{EVALUATION_FILE}")["metrics"],
             files=checked.files,
             withdrawn=withdrawn,
         )

@@ -11,8 +11,7 @@ from tfx.dsl.components.base import executor_spec
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils
 
-from pipeline.components.base_model import EXAMPLES_ID
-from pipeline.components.whole_model import MODEL_DIGEST
+from pipeline.components.artifact_names import MODEL_DIGEST, TRAINED_ON
 from trainer.digests import model_digest
 from trainer.hyperparameters import HYPERPARAMETERS_FILE
 from trainer.witness import EXPORTED_FILE
@@ -29,7 +28,7 @@ class Executor(trainer_executor.GenericExecutor):
         super().Do(input_dict, output_dict, exec_properties)
         model = artifact_utils.get_single_instance(output_dict[standard_component_specs.MODEL_KEY])
         examples = artifact_utils.get_single_instance(input_dict[standard_component_specs.EXAMPLES_KEY])
-        model.set_int_custom_property(EXAMPLES_ID, examples.id)
+        model.set_int_custom_property(TRAINED_ON, examples.id)
         model_run = artifact_utils.get_single_uri(output_dict[standard_component_specs.MODEL_RUN_KEY])
         exported = json.loads(io_utils.read_string_file(f"{model_run}/{EXPORTED_FILE}"))
         model.set_string_custom_property(MODEL_DIGEST, model_digest(exported))

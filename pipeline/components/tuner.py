@@ -14,7 +14,7 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils, json_utils
 
-from pipeline.components.example_gen import SUMMARY_FILE
+from pipeline.components.artifact_names import STEP_CODE, SUMMARY_FILE
 from pipeline.errors import ConfigError
 
 
@@ -33,7 +33,7 @@ class Executor(tuner_executor.Executor):
         """
         config = json_utils.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])
         examples = artifact_utils.get_single_instance(input_dict[standard_component_specs.EXAMPLES_KEY])
-        name = _digest(config, _rows(examples))
+        name = _digest(config, _rows(examples), exec_properties[STEP_CODE])
         if fileio.exists(config["folder"]):
             for other in fileio.listdir(config["folder"]):
                 if other.rstrip("/") != name:
@@ -50,10 +50,14 @@ class Executor(tuner_executor.Executor):
         tuner_executor.write_best_hyperparameters(tuner, output_dict)
 
 
-def _digest(config: dict[str, Any], rows: Any) -> str:
+def _digest(config: dict[str, Any], rows: Any, code: str) -> str:
     """SHA-256 of what the trials' losses depend on, shortened to a folder's name."""
     plan = {key: value for key, value in config["tuner"].items() if key not in ("trials", "minutes")}
-    told = {key: value for key, value in config.items() if key != "folder"} | {"tuner": plan, "rows": rows}
+    told = {key: value for key, value in config.items() if key != "folder"} | {
+        "tuner": plan,
+        "rows": rows,
+        "code": code,
+    }
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:32]
 
 

@@ -6,11 +6,9 @@ from typing import Any
 
 from tfx.utils import path_utils
 
+from pipeline.components.artifact_names import MODEL_DIGEST
 from pipeline.errors import WorkspaceError
 from trainer.digests import file_digests, model_digest
-
-MODEL_DIGEST = "model_digest"
-"""Custom property of a Model and of what was pushed of it (pipeline.served.Manifest.digest)."""
 
 
 def check_whole(model: Any, what: str, remedy: str) -> None:

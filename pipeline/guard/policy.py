@@ -11,15 +11,10 @@ from __future__ import annotations
 
 import difflib
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from tensorflow_metadata.proto.v0 import anomalies_pb2
-
-from pipeline.config import explain
-from pipeline.errors import ConfigError
-from pipeline.yaml_file import read_yaml
 
 
 class Severity(StrEnum):
@@ -156,33 +151,3 @@ class Policy(_Section):
         if feature not in self.features:
             return general
         return general.model_copy(update=getattr(self.features[feature], of).model_dump(exclude_none=True))
-
-
-def read_policy(file: Path | None) -> Policy:
-    """The policy in a file; the defaults without one.
-
-    Raises:
-        ConfigError: the file is missing, is not YAML, or breaks a rule.
-    """
-    if file is None:
-        return Policy()
-    try:
-        document = read_yaml(file)
-    except FileNotFoundError as exc:
-        raise ConfigError(
-            f"schema.policy: {file} does not exist", "correct the path; without the setting the defaults hold"
-        ) from exc
-    if document is None:  # all of it is comment
-        return Policy()
-    if not isinstance(document, dict):
-        raise ConfigError(f"{file}: expected keys such as severity and features", "docs/gate.md lists all of them")
-    try:
-        return Policy.model_validate(document)
-    except ValidationError as exc:
-        raise ConfigError(explain(file, exc, _field_names), "correct it; docs/gate.md lists all fields") from exc
-
-
-def _field_names(location: tuple[int | str, ...]) -> list[str]:
-    """The keys that may stand at a place in the file."""
-    models: dict[int, type[BaseModel]] = {0: Policy, 1: Change, 2: FeaturePolicy, 3: FeatureChange}
-    return list(models[len(location)].model_fields)

@@ -18,7 +18,7 @@ from pipeline.config import PipelineConfig
 from pipeline.durable import flush_to_disk
 from pipeline.errors import WorkspaceError
 from pipeline.lineage.runs import RESOLVER, Step, StepState
-from pipeline.runners import resolution
+from pipeline.runners import cache_key, resolution
 from pipeline.runners.contents import CONTENTS, contents
 from pipeline.runners.record import Handle, RunRecord
 from pipeline.runners.recovery import not_of_this_store
@@ -30,6 +30,7 @@ _WORTH_COLLECTING_S = 5.0
 """Python's collector takes a third of a second among all that TensorFlow holds."""
 _TRY_CONTEXT = "longhaul.try"
 
+cache_key.install()
 resolution.install()
 
 

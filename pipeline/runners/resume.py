@@ -18,7 +18,7 @@ from pipeline.config import PipelineConfig
 from pipeline.data.source import file_states, find_files
 from pipeline.errors import ConfigError
 from pipeline.lineage.runs import Run, StepState, find_run
-from pipeline.provenance import ALL_CODE, code_digest, package_versions
+from pipeline.provenance import code_digest, package_versions
 
 FROM, TO, RESUMES, MADE_WITH = "from_node", "to_node", "resumes", "made_with"
 """Custom properties of a run's context: which part of the pipeline ran, which run it goes on with, `made_with`."""
@@ -57,7 +57,7 @@ def made_with(config: PipelineConfig) -> dict[str, str]:
     parts["the policy"] = config.policy_file.read_text() if config.policy_file else ""
     parts["the data"] = _tables(config.data_pattern, config.data.spans)
     parts["the serving requests"] = _tables(config.serving_pattern, None) if config.serving_pattern else []
-    parts["the code"] = code_digest(ALL_CODE)
+    parts["the code"] = code_digest()
     parts["the packages"] = package_versions()
     return {name: hashlib.sha256(json.dumps(part).encode()).hexdigest()[:16] for name, part in parts.items()}
 

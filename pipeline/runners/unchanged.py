@@ -33,7 +33,7 @@ from pipeline.lineage.runs import (
     told,
 )
 from pipeline.lineage.schema_versions import guarding_version
-from pipeline.provenance import ALL_CODE, code_digest, config_digest, package_versions, run_properties
+from pipeline.provenance import code_digest, config_digest, package_versions, run_properties
 from pipeline.runners.contents import is_damaged
 from pipeline.runners.resume import RESUMES
 from pipeline.served import is_settled
@@ -55,7 +55,7 @@ def fingerprint(config: PipelineConfig) -> str:
     if config.serving_pattern:
         files = [*files, *find_files(config.serving_pattern)]
     rules = [file.read_text() if file else "" for file in (config.schema_file, config.policy_file)]
-    made_with = [config_digest(config), code_digest(ALL_CODE), package_versions()]
+    made_with = [config_digest(config), code_digest(), package_versions()]
     return hashlib.sha256(json.dumps([made_with, rules, file_states(files)]).encode()).hexdigest()
 
 

@@ -5,12 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from itertools import permutations
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from pipeline.sections.base import Section, Share
-from pipeline.sections.split import SplitName
+
+SplitName = Literal["train", "eval", "test"]
+METRICS: dict[str, tuple[str, ...]] = {
+    "binary": (
+        *("auc", "auc_precision_recall", "log_loss", "accuracy", "calibration"),
+        "expected_calibration_error",
+    ),
+    "multiclass": ("accuracy", "log_loss", "expected_calibration_error"),
+    "regression": ("rmse", "mae", "squared_correlation"),
+}
+"""Metrics by task, as they are named in `evaluation.thresholds` and in every report."""
 
 
 class Bounds(Section):

@@ -9,8 +9,6 @@ from pydantic import Field, field_validator, model_validator
 
 from pipeline.sections.base import Section
 
-SplitName = Literal["train", "eval", "test"]
-
 
 def unix_seconds(text: str) -> int:
     """An ISO 8601 date or date-time; without a zone it is UTC."""

@@ -9,8 +9,8 @@ import pytest
 from tfx.components.evaluator import constants
 from tfx.types import standard_artifacts
 
-from pipeline.components.base_model import EXAMPLES_ID, BaseModelStrategy
-from pipeline.components.champion import CHECKED
+from pipeline.components.artifact_names import CHECKED, TRAINED_ON
+from pipeline.components.base_model import BaseModelStrategy
 
 
 def blessing(kind: Any, number: int, model: int, blessed: bool) -> Any:
@@ -35,7 +35,7 @@ def resolve(folder: Path, at_hand: int, models: list[tuple[int, int | None, bool
         model = standard_artifacts.Model()
         model.id, model.uri = model_id, str(folder)
         if trained_on is not None:
-            model.set_int_custom_property(EXAMPLES_ID, trained_on)
+            model.set_int_custom_property(TRAINED_ON, trained_on)
         inputs["model"].append(model)
         inputs["model_blessing"].append(blessing(standard_artifacts.ModelBlessing, 100 + model_id, model_id, good))
         inputs["infra_blessing"].append(blessing(standard_artifacts.InfraBlessing, 200 + model_id, model_id, served))

@@ -23,7 +23,7 @@ from google.protobuf import text_format
 from ml_metadata.proto import metadata_store_pb2
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
-from pipeline import provenance
+from pipeline import import_closure, provenance
 from pipeline.config import PipelineConfig, load
 from pipeline.lineage.runs import RUN_CONTEXT, Run, StepState, find_run, list_runs
 from pipeline.lineage.store import open_store
@@ -507,12 +507,12 @@ def test_one_line_of_code_runs_again_what_uses_it(
     flags: tuple[str, ...],
 ) -> None:
     """The digests are taken of a copy of the sources: what runs is the same, only the digest differs."""
-    for package in ("pipeline", "trainer"):
+    for package in import_closure.PACKAGES:
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
     if file:
         with (tmp_path / file).open("a") as source:
             source.write("# one line more\n")
-    monkeypatch.setattr(provenance, "_ROOT", tmp_path)
+    monkeypatch.setattr(import_closure, "ROOT", tmp_path)
     outcome, run = narrow.run(None, *flags)
     assert outcome.code == 0, outcome.text
     assert done(run) == again

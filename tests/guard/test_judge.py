@@ -21,7 +21,8 @@ from pipeline.data.schema_types import column_type, read_schema
 from pipeline.data.table_statistics import table_statistics
 from pipeline.guard.findings import Verdict
 from pipeline.guard.judge import Evidence, judge
-from pipeline.guard.policy import Policy, Severity, read_policy
+from pipeline.guard.policy import Policy, Severity
+from pipeline.guard.policy_file import read_policy
 from pipeline.guard.rows import Source, with_rows
 from tests.guard.conftest import batch, schema_of
 

@@ -8,7 +8,8 @@ import pytest
 
 from pipeline.config import load
 from pipeline.errors import ConfigError
-from pipeline.guard.policy import KINDS, Policy, Severity, read_policy
+from pipeline.guard.policy import KINDS, Policy, Severity
+from pipeline.guard.policy_file import read_policy
 
 
 def policy(folder: Path, text: str) -> Policy:

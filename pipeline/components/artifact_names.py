@@ -1,0 +1,19 @@
+"""Names that one part writes and another reads: of files in artifacts, and of properties.
+
+They stand by themselves, so that a step which reads what another wrote does not depend on the code that wrote it.
+"""
+
+SUMMARY_FILE = "ingestion.json"
+"""In the Examples artifact: rows per split, labels, files and spans read; of a table with spans the shards' digests."""
+EVALUATION_FILE = "verdict.json"
+"""In the ModelEvaluation artifact; see pipeline.components.evaluator.summarize."""
+EVALUATED_ROWS_FILE = "scored_rows.parquet"
+"""Beside it: some rows with the challenger's predictions, for the check before a push; see trainer.witness."""
+TRAINED_ON = "examples_id"
+"""Custom property of a Model: the id of the Examples that it was trained on."""
+MODEL_DIGEST = "model_digest"
+"""Custom property of a Model and of what was pushed of it (pipeline.served.Manifest.digest)."""
+CHECKED = "checked"
+"""Custom property of an InfraBlessing: 1 or 0, whether the model was asked at all."""
+STEP_CODE = "step_code_digest"
+"""Execution property of a step: the digest of the code that it uses, see pipeline.provenance.step_code_digest."""

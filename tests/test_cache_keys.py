@@ -1,0 +1,234 @@
+"""What the cache knows a step by: the code that it uses and the settings that it reads, and nothing else."""
+
+from __future__ import annotations
+
+import importlib
+import multiprocessing
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pipeline import import_closure
+from pipeline.components.artifact_names import STEP_CODE
+from pipeline.config import REFERENCE, PipelineConfig, load
+from pipeline.provenance import code_files, step_code_digest, step_modules
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parent.parent
+WITH_ALL_STEPS = {"tuner": {"mode": "search"}, "trainer": {"warm_start": True}}
+OF_TFX = {"InferredSchema"}
+"""Steps without a line of ours; TFX's version stands in the fingerprint of a run."""
+
+
+def configuration(folder: Path, changes: dict[str, Any]) -> PipelineConfig:
+    """The flights', with sections changed."""
+    document = yaml.safe_load(REFERENCE.read_text())
+    for section, fields in changes.items():
+        document[section] = document.get(section, {}) | fields
+    document["schema"]["file"] = str(ROOT / "schema" / "flights.pbtxt")
+    file = folder / "flights.yaml"
+    file.write_text(yaml.safe_dump(document))
+    return load(file, workspace=str(folder / "workspace"))
+
+
+def steps_of(config: PipelineConfig, **options: Any) -> dict[str, Any]:
+    """The components of the chain by name; look-ups, which are made anew in every run, left out."""
+    from tfx.dsl.components.base.base_component import BaseComponent
+
+    from pipeline.definition import create_pipeline
+
+    nodes = create_pipeline(config, **options).components
+    return {node.id: node for node in nodes if isinstance(node, BaseComponent)}
+
+
+@pytest.fixture(scope="module")
+def steps(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return steps_of(configuration(tmp_path_factory.mktemp("steps"), WITH_ALL_STEPS))
+
+
+@pytest.fixture(scope="module")
+def used(steps: dict[str, Any]) -> dict[str, frozenset[str]]:
+    """By step the files of ours that it uses."""
+    return {name: import_closure.closure(step_modules(step)) for name, step in steps.items() if name not in OF_TFX}
+
+
+# Code
+
+
+def test_every_step_but_those_of_tfx_is_told_the_digest_of_its_code(steps: dict[str, Any]) -> None:
+    digests = {name: step.exec_properties.get(STEP_CODE) for name, step in steps.items()}
+    assert {name for name, digest in digests.items() if digest is None} == OF_TFX
+    assert len(set(digests.values())) == len(digests)
+    for name in OF_TFX:
+        assert step_modules(steps[name]) == set()
+
+
+def test_a_changed_line_changes_the_digests_of_the_steps_that_use_the_file_and_no_other(
+    steps: dict[str, Any], used: dict[str, frozenset[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tried with every file, on a copy of the sources."""
+    for package in import_closure.PACKAGES:
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(import_closure, "ROOT", tmp_path)
+
+    def digests() -> dict[str, str]:
+        return {name: step_code_digest(steps[name]) for name in used}
+
+    before = digests()
+    assert before == {name: steps[name].exec_properties[STEP_CODE] for name in used}
+    files = import_closure.all_files()
+    assert set(files) >= frozenset().union(*used.values()), "the digest of the whole code covers that of every step"
+    unused = []
+    for file in files:
+        using = {name for name, closure in used.items() if file in closure}
+        if not using:
+            unused.append(file)
+            continue
+        original = (tmp_path / file).read_text()
+        (tmp_path / file).write_text(original + "# one line more\n")
+        after = digests()
+        assert {name for name in used if after[name] != before[name]} == using, file
+        (tmp_path / file).write_text(original)
+    for file in unused:
+        with (tmp_path / file).open("a") as source:
+            source.write("# one line more\n")
+    assert digests() == before
+    assert {"pipeline/terminal.py", "pipeline/definition.py", "pipeline/provenance.py"} <= set(unused)
+
+
+@pytest.mark.parametrize(
+    ("file", "again"),
+    {
+        "pipeline/components/model_judge.py": {"Evaluator"},
+        "pipeline/components/tallies.py": {"Evaluator"},
+        "pipeline/components/columnar_metrics.py": {"Evaluator"},
+        "pipeline/components/calibration_error.py": {"Evaluator"},  # named in TFMA's configuration, too
+        "pipeline/components/statistics_gen.py": {"StatisticsGen"},
+        "pipeline/components/curated_schema.py": {"CuratedSchema"},
+        "pipeline/data/table_statistics.py": {"StatisticsGen", "DataGate"},
+        "pipeline/guard/validation.py": {"ExampleValidator", "DataGate"},
+        "pipeline/guard/judge.py": {"DataGate"},
+        "pipeline/data/split.py": {"TableExampleGen", "DataGate"},
+        "pipeline/data/split_shards.py": {"TableExampleGen"},
+        "pipeline/push/publish.py": {"Pusher"},
+        "pipeline/infra/probe.py": {"InfraCheck"},  # runs in a process of its own
+        "pipeline/lineage/source_files.py": {"TableExampleGen"},
+        "trainer/teacher.py": {"Tuner", "Trainer"},
+        "trainer/bins.py": {"Tuner", "Trainer"},
+        "trainer/training_split.py": {"Tuner", "Trainer"},
+        "trainer/tune.py": {"Tuner"},
+        "trainer/worker.py": {"Trainer"},  # started with -m
+        "trainer/signatures.py": {"Trainer"},  # or trials of days would be lost
+        "trainer/preprocessing.py": {"Transform", "Tuner", "Trainer", "Evaluator", "InfraCheck"},
+        "pipeline/sections/evaluation.py": {"Evaluator"},
+        "pipeline/sections/trainer.py": set[str](),  # its settings come as plain data
+    }.items(),
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_these_steps_use_that_file(used: dict[str, frozenset[str]], file: str, again: set[str]) -> None:
+    assert {name for name, closure in used.items() if file in closure} == again
+
+
+def load_anew(modules: dict[str, list[str]], answers: Any) -> None:
+    """Puts by step the files of ours that Python loads for its modules."""
+    loaded = {}
+    for step, names in modules.items():
+        for name in [name for name in sys.modules if name.split(".")[0] in import_closure.PACKAGES]:
+            del sys.modules[name]
+        for name in names:
+            importlib.import_module(name)
+        ours = [module for name, module in sys.modules.items() if name.split(".")[0] in import_closure.PACKAGES]
+        loaded[step] = sorted(Path(str(module.__file__)).relative_to(ROOT).as_posix() for module in ours)
+    answers.put(loaded)
+
+
+def test_python_loads_nothing_for_a_step_that_the_digest_leaves_out(
+    steps: dict[str, Any], used: dict[str, frozenset[str]]
+) -> None:
+    """Asked of Python itself, in a process that has imported TFX already."""
+    modules = {name: sorted(step_modules(steps[name])) for name in used}
+    fork = multiprocessing.get_context("fork")
+    answers = fork.SimpleQueue()
+    process = fork.Process(target=load_anew, args=(modules, answers))
+    process.start()
+    process.join(300)
+    assert process.exitcode == 0
+    for name, files in answers.get().items():
+        assert len(files) > 1
+        assert set(files) <= used[name], name
+
+
+def test_no_step_depends_on_what_it_does_not_read(used: dict[str, frozenset[str]]) -> None:
+    """Else a new setting, a new word on the screen or a new command would run steps again, hours of training with
+    them."""
+    sections = {
+        "TableExampleGen": {"data", "split"},
+        "DataGate": {"data", "split"},
+        "Evaluator": {"evaluation"},
+        "InfraCheck": {"infra_check"},
+        "Pusher": {"push"},
+    }
+    rooms = {
+        "TableExampleGen": {"data", "lineage/source_files"},
+        "StatisticsGen": {"data"},
+        "ExampleValidator": {"data", "guard"},
+        "DataGate": {"data", "guard"},
+        "Transform": {"data"},
+        "Evaluator": {"data", "evaluation"},
+        "InfraCheck": {"infra"},
+        "Pusher": {"durable", "infra/verdict", "push", "served"},
+    }
+    for name, closure in used.items():
+        modules = {file.removesuffix(".py") for file in closure if not file.endswith("__init__.py")}
+        ours = {module.removeprefix("pipeline/") for module in modules if module.startswith("pipeline/")}
+        assert {module for module in ours if module.startswith("sections/")} - {"sections/base"} == {
+            f"sections/{section}" for section in sections.get(name, ())
+        }, name
+        allowed = {"components", "errors", "sections", *rooms.get(name, ())}
+        assert {module for module in ours if not {module, module.split("/")[0]} & allowed} == set(), name
+        assert len(ours & COMPONENTS) == 1, f"{name} depends on the component of another step"
+
+
+COMPONENTS = {
+    f"components/{name}"
+    for name in (
+        *("example_gen", "statistics_gen", "curated_schema", "example_validator", "data_gate", "transform", "tuner"),
+        *("trainer", "champion", "base_model", "evaluator", "infra_check", "pusher"),
+    )
+}
+
+
+def test_the_digests_stand_in_the_compiled_pipeline_and_in_the_job_for_vertex(tmp_path: Path) -> None:
+    from tfx.dsl.compiler import compiler
+
+    from pipeline.definition import create_pipeline
+    from pipeline.runners.compile import compile_job
+
+    vertex = {
+        "project": "my-project",
+        "region": "us-central1",
+        "root": "gs://my-bucket/longhaul",
+        "image": "us-docker.pkg.dev/my-project/repo/longhaul:1",
+        "data": "gs://my-bucket/{SPAN}/flights.parquet",
+    }
+    config = configuration(tmp_path, {"vertex": vertex})
+    nodes = [node.pipeline_node for node in compiler.Compiler().compile(create_pipeline(config)).nodes]
+    here = {
+        node.node_info.id: node.parameters.parameters[STEP_CODE].field_value.string_value
+        for node in nodes
+        if STEP_CODE in node.parameters.parameters
+    }
+    assert here == {name: step_code_digest(step) for name, step in steps_of(config).items() if name not in OF_TFX}
+    tasks = compile_job(config)["pipelineSpec"]["root"]["dag"]["tasks"]
+    there = {name: task["inputs"]["parameters"].get(STEP_CODE) for name, task in tasks.items() if name in here}
+    assert there == {name: {"runtimeValue": {"constant": digest}} for name, digest in here.items()}
+
+
+def test_the_run_counts_every_file_that_a_step_uses(used: dict[str, frozenset[str]]) -> None:
+    """`longhaul diff` and the recipe of `longhaul lineage` tell which of these differ."""
+    assert frozenset().union(*used.values()) <= code_files().keys()

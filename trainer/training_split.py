@@ -1,0 +1,46 @@
+"""What a network is fitted on, for Trainer and Tuner alike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy.typing as npt
+import tensorflow_transform as tft
+
+from trainer.features import FeatureTable, Kind
+from trainer.preprocessing import LABEL, vocabulary_name
+from trainer.reading import Columns, memory_for_rows, read_transformed
+
+
+class TrainingSplit(NamedTuple):
+    """What a network is fitted on: its inputs, the labels and, of a time or group split, the order of the rows."""
+
+    rows: Columns
+    labels: npt.NDArray[Any]
+    order: npt.NDArray[Any] | None
+
+
+def read_training_split(
+    fn_args: Any, table: FeatureTable, transform_output: tft.TFTransformOutput, spill_to: Path
+) -> TrainingSplit:
+    """Reads and transforms the training split, for Trainer and Tuner alike; large columns go into `spill_to`."""
+    order_by, group_by = fn_args.custom_config["order_by"], fn_args.custom_config["group_by"]
+    rows = read_transformed(
+        fn_args.train_files,
+        table,
+        transform_output.transform_features_layer(),
+        [order_by] if order_by else [],
+        hashed=[group_by] if group_by else [],
+        spill_to=spill_to,
+        memory_bytes=memory_for_rows(),
+    )
+    labels, order = rows.pop(LABEL), rows.pop(order_by or group_by, None)
+    return TrainingSplit(rows, labels, order)
+
+
+def vocabulary_sizes(table: FeatureTable, transform_output: tft.TFTransformOutput) -> list[int]:
+    """Ids per categorical feature: one more than TFT counts (known and unknown), the missing value's."""
+    return [
+        transform_output.vocabulary_size_by_name(vocabulary_name(feature)) + 2 for feature in table.of(Kind.CATEGORICAL)
+    ]
