@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
+from pipeline.lineage.skipped import NOT_BLESSED, NOT_FIT, SKIPPED_BECAUSE
+
 
 class StepState(StrEnum):
     """How a step ended. ML Metadata knows the first five; the others follow from what a step put out, or did not."""
@@ -33,10 +35,7 @@ LOOKS = {
 }
 """Mark and terminal color: one of its own for each."""
 
-SKIPPED_BECAUSE = "skipped"
-"""Custom property of an artifact: why the step that put it out had nothing to do."""
 DATA_VERDICT = "longhaul.DataVerdict"
-NOT_BLESSED, NOT_FIT = "not blessed", "not fit to serve"
 _EITHER = f"{NOT_BLESSED}, or {NOT_FIT}"
 
 
