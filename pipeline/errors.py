@@ -8,7 +8,7 @@
 
 A gate that says no is a verdict, not an error: exit 1. Third-party errors are translated where they
 arise (`raise ... from exc`). Anything else that escapes is a bug of ours: exit 70, with its traceback
-in the log.
+in the log. After Ctrl-C it is 130, after SIGTERM 143, as shells have it.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ EXIT_GATE = 1
 EXIT_INPUT = 2
 EXIT_BUG = 70
 EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 143
 
 
 class PipelineError(Exception):

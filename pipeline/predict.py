@@ -28,6 +28,7 @@ from pipeline.data.csv_text import csv_header
 from pipeline.data.predicted_columns import predicted_names
 from pipeline.data.schema_types import column_type, feature_table, read_schema
 from pipeline.errors import ConfigError, DataError, PipelineError, WorkspaceError
+from pipeline.interruption import outliving_the_terminal
 from pipeline.lineage.version_folders import version_number, versions
 from pipeline.provenance import package_versions
 from pipeline.runners import beam
@@ -222,7 +223,7 @@ def _chatter_in_log(config: PipelineConfig) -> Iterator[Screen]:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     log = config.root / "logs" / f"predict-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    with output_to(log) as terminal:
+    with outliving_the_terminal(), output_to(log) as terminal:
         screen = Screen(console_for(terminal))
         try:
             yield screen

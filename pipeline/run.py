@@ -5,12 +5,9 @@ from __future__ import annotations
 import importlib
 import logging
 import os
-import signal
 import sys
-import threading
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +19,7 @@ from pipeline.data.source import find_files
 from pipeline.errors import ConfigError, PipelineError
 from pipeline.events import StepEvents, Watchers, json_lines
 from pipeline.guard.policy_file import read_policy
+from pipeline.interruption import outliving_the_terminal
 from pipeline.lineage.runs import find_run
 from pipeline.lineage.store import open_store, upgrade_store
 from pipeline.lineage.tuning import check_tuned
@@ -70,7 +68,7 @@ def run_pipeline(
         told(config, console) as about,
         translated_errors(config.root),
         locked(config.root, in_line),
-        _terminated_like_interrupted(),
+        outliving_the_terminal(),
     ):
         console.print(f"[bold]{config.name}[/]  workspace {config.root}")
         _build_table(config, console)
@@ -110,19 +108,6 @@ def run_pipeline(
         print_summary(console, run, config, log, page)
         verdicts = [verdict for verdict in (run.verdict, run.infra_verdict) if verdict is not None]
         return run.status != "blocked" and all(verdict["blessed"] for verdict in verdicts)
-
-
-@contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    """`kill`, a container's or a machine's shutdown: steps end as after Ctrl-C. Python would end without a word."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _repeat(config: PipelineConfig, run_id: str, log: Path, console: Any) -> bool:

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from ml_metadata.proto import metadata_store_pb2
 
+from pipeline import errors
 from pipeline.config import load
 from pipeline.lineage.runs import RUN_CONTEXT
 from pipeline.lineage.store import open_store
@@ -79,7 +80,11 @@ def test_help_names_every_command() -> None:
         assert (done.returncode, done.stderr) == (0, "")
         for command in COMMANDS:
             assert re.search(rf"^\W*{command}\s", done.stdout, re.MULTILINE)
-        assert "Exit codes: 0 done; 1 a gate said no; 2 the input is wrong; 70 a bug of ours." in done.stdout
+        told = " ".join(done.stdout.split())
+        assert (
+            "Exit codes: 0 done; 1 a gate said no; 2 the input is wrong; 70 a bug of ours; 130 Ctrl-C; 143 SIGTERM."
+            in told
+        )
 
 
 def test_without_a_command_the_help_is_shown() -> None:
@@ -157,3 +162,10 @@ def test_what_every_command_needs_imports_nothing_heavy() -> None:
 def test_a_command_that_looks_imports_nothing_heavy(command: str, config_file: Path, tmp_path: Path) -> None:
     statement = f"import os; os.chdir({str(tmp_path)!r}); from pipeline.cli import main; main()"
     assert imported(statement, command, "--config", str(config_file)) == set()
+
+
+def test_the_table_of_exit_codes_is_whole() -> None:
+    """That each occurs is tested in tests/faults/."""
+    codes = {value for name, value in vars(errors).items() if name.startswith("EXIT_")}
+    told = re.findall(r"^\| (\d+) \| .+ \|$", (Path(__file__).parents[1] / "README.md").read_text(), re.MULTILINE)
+    assert sorted(map(int, told)) == sorted({0, *codes})

@@ -14,11 +14,13 @@ import typer
 from pipeline.cli import keep, look, run, schedule, schema, serve
 from pipeline.cli.options import LOOK, RUN
 from pipeline.errors import EXIT_BUG, EXIT_INTERRUPTED, PipelineError
+from pipeline.interruption import stopped, terminable
+from pipeline.standard_streams import standard_streams, visible
 
 app = typer.Typer(
     name="longhaul",
     help="Carries a table to a served, watched, explainable model, and remembers every step.",
-    epilog="Exit codes: 0 done; 1 a gate said no; 2 the input is wrong; 70 a bug of ours.",
+    epilog="Exit codes: 0 done; 1 a gate said no; 2 the input is wrong; 70 a bug of ours; 130 Ctrl-C; 143 SIGTERM.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -50,21 +52,33 @@ def _root(
 
 def main() -> None:
     """The console script: runs a command, turns its errors into messages and exit codes."""
-    try:
-        app()
-    except SystemExit as exc:  # typer ends so, also after a wrong option (2) and after Ctrl-C (130)
-        if exc.code == EXIT_INTERRUPTED:
-            _complain("stopped from the keyboard; `longhaul resume` goes on after the last finished step")
-        raise
-    except PipelineError as exc:
-        _complain(str(exc))
-        sys.exit(exc.exit_code)
-    except Exception as exc:
-        _complain(f"a bug of ours: {type(exc).__name__}: {exc}")
-        traceback.print_exc()
-        sys.exit(EXIT_BUG)
+    with standard_streams(), terminable():
+        try:
+            app()
+        except SystemExit as exc:  # typer ends so, also after a wrong option (2) and after a KeyboardInterrupt (130)
+            if exc.code == EXIT_INTERRUPTED:
+                what, code = stopped()
+                _complain(what + _how_to_go_on())
+                sys.exit(code)
+            raise
+        except PipelineError as exc:
+            _complain(str(exc))
+            sys.exit(exc.exit_code)
+        except Exception as exc:
+            _complain(f"a bug of ours: {type(exc).__name__}: {exc}")
+            typer.echo(visible(traceback.format_exc()), nl=False, err=True)
+            sys.exit(EXIT_BUG)
+
+
+def _how_to_go_on() -> str:
+    command = next((argument for argument in sys.argv[1:] if not argument.startswith("-")), "")
+    if command in ("run", "resume"):
+        return "; `longhaul resume` goes on after the last finished step"
+    if command == "predict":
+        return "; the same command goes on after the parts that are finished"
+    return ""
 
 
 def _complain(text: str) -> None:
     typer.secho("longhaul: ", fg="red", bold=True, nl=False, err=True)
-    typer.echo(text, err=True)
+    typer.echo(visible(text), err=True)

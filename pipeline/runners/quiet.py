@@ -14,6 +14,8 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppres
 from pathlib import Path
 from typing import TextIO
 
+from pipeline.standard_streams import lasting
+
 
 @contextmanager
 def output_to(log_file: Path) -> Iterator[TextIO]:
@@ -21,7 +23,7 @@ def output_to(log_file: Path) -> Iterator[TextIO]:
     log = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     sys.stdout.flush()
     sys.stderr.flush()
-    terminal = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
+    terminal = lasting(os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8"))
     saved = os.dup(1), os.dup(2)
     # Python's own output gets a stream of its own: what a full disk leaves in its buffer shall not come out on the
     # terminal afterwards. It is not closed: libraries may keep it.
@@ -45,4 +47,5 @@ def output_to(log_file: Path) -> Iterator[TextIO]:
         for descriptor in saved:
             os.close(descriptor)
         root.handlers[:], root.level = before[0], before[1]
+        terminal.flush()
         terminal.close()

@@ -18,6 +18,7 @@ from tfx.orchestration import metadata
 from pipeline.config import PipelineConfig
 from pipeline.errors import PipelineError, WorkspaceError
 from pipeline.guard.findings import Verdict
+from pipeline.interruption import stopped
 from pipeline.lineage.process import Process
 from pipeline.lineage.runs import (
     NODE,
@@ -101,12 +102,12 @@ class RunRecord:
         try:
             yield
         except BaseException as exc:
-            stopped = isinstance(exc, KeyboardInterrupt)
+            interrupted = isinstance(exc, KeyboardInterrupt)
             reason = str(exc) if isinstance(exc, PipelineError) else f"{type(exc).__name__}: {exc}"
             try:
                 self._end(
-                    status="interrupted" if stopped else "failed",
-                    reason="interrupted from the keyboard" if stopped else reason[:2000],
+                    status="interrupted" if interrupted else "failed",
+                    reason=stopped()[0] if interrupted else reason[:2000],
                 )
                 self._end(**self._summary()[1])
             except (WorkspaceError, mlmd_errors.StatusError, ValueError):  # what ended the run matters more

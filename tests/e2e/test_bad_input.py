@@ -593,7 +593,7 @@ def test_ctrl_c_while_a_step_is_at_work(fresh: Place) -> None:
     assert errors == "longhaul: stopped from the keyboard; `longhaul resume` goes on after the last finished step\n"
 
     run = fresh.runs()[0]
-    assert (run.status, run.reason) == ("interrupted", "interrupted from the keyboard")
+    assert (run.status, run.reason) == ("interrupted", "stopped from the keyboard")
     assert fresh.latest()[1] == {INGESTION: StepState.INTERRUPTED}  # CANCELED in ML Metadata
     assert fresh.outputs() == []
     assert "KeyboardInterrupt" in (fresh.workspace / "logs" / f"{run.run_id}.log").read_text()

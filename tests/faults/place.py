@@ -45,10 +45,15 @@ CONFIG: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a process ended (exit code, or minus the signal that killed it), and all that it showed."""
+    """How a process ended (exit code, or minus the signal that killed it), and all that it showed.
+
+    Attributes:
+        errors: what of it went to standard error.
+    """
 
     code: int
     text: str
+    errors: str
 
 
 class Zygote:
@@ -62,10 +67,12 @@ class Zygote:
         )  # fmt: skip
         assert self._readline() == "ready"
 
-    def start(self, argv: list[str], out: Path, faults: list[Any]) -> int:
+    def start(self, argv: list[str], out: Path, faults: list[Any], err: Path | None = None) -> int:
         """Begins a command; the number of its process. `end` must follow."""
         assert self._process.stdin
-        self._process.stdin.write(json.dumps({"argv": argv, "out": str(out), "faults": faults}) + "\n")
+        self._process.stdin.write(
+            json.dumps({"argv": argv, "out": str(out), "err": err and str(err), "faults": faults}) + "\n"
+        )
         self._process.stdin.flush()
         return int(self._readline())
 
@@ -122,9 +129,10 @@ class Place:
 
     def call(self, *arguments: str, faults: list[Any] | None = None) -> Outcome:
         """Runs a command line in a process of its own, with the functions of faults.py called first."""
-        out = self.folder / "out.txt"
-        self.zygote.start(self.argv(*arguments), out, faults or [])
-        return Outcome(self.zygote.end(), out.read_text())
+        out, err = self.folder / "out.txt", self.folder / "err.txt"
+        self.zygote.start(self.argv(*arguments), out, faults or [], err)
+        code, errors = self.zygote.end(), err.read_text()
+        return Outcome(code, out.read_text() + errors, errors)
 
     @property
     def config(self) -> PipelineConfig:

@@ -15,8 +15,11 @@ from tests.receiver import listening
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_run_that_is_asked_to_end(place: Place, number: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("number", "code", "words"),
+    [(signal.SIGINT, 130, "stopped from the keyboard"), (signal.SIGTERM, 143, "stopped by SIGTERM")],
+)
+def test_a_run_that_is_asked_to_end(place: Place, number: signal.Signals, code: int, words: str) -> None:
     """Ctrl-C, or what a container gets when it is stopped."""
     out = place.folder / "out.txt"
     with listening() as receiver:
@@ -30,15 +33,15 @@ def test_a_run_that_is_asked_to_end(place: Place, number: signal.Signals) -> Non
         time.sleep(0.5)
         began = time.monotonic()
         os.kill(process, number)
-        assert place.zygote.end() == 130
+        assert place.zygote.end() == code
         assert time.monotonic() - began < 20
         (told,) = [taken.content for taken in receiver.taken if taken.path == "/people"]
         assert (told["ending"], told["run_id"]) == ("interrupted", place.latest().run_id)
         aborted = [one.content["job"]["name"] for one in receiver.taken if one.content.get("eventType") == "ABORT"]
         assert sorted(aborted) == ["toy", "toy.StatisticsGen"]
     # Nobody listens any more: a warning.
-    assert "`longhaul resume` goes on after the last finished step" in out.read_text()
-    assert place.latest().status == "interrupted"
+    assert f"longhaul: {words}; `longhaul resume` goes on after the last finished step" in out.read_text()
+    assert (place.latest().status, place.latest().reason) == ("interrupted", words)
     assert place.states()["StatisticsGen"] is StepState.INTERRUPTED
     place.check_records()
     outcome = place.call("resume")

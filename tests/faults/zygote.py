@@ -1,13 +1,15 @@
 """Imports TensorFlow and the pipeline once, then forks a process for every command line that it is asked to run.
 
 Each is a process that can really be killed, without the seconds that imports take. On standard input a line of JSON
-per command: {"argv": [...], "out": file, "faults": [[function of faults.py, argument, ...], ...]}. On standard output
-two lines: the process's number, and how it ended (an exit code, or minus a signal).
+per command: {"argv": [...], "out": file, "err": file or null, "faults": [[function of faults.py, argument, ...], ...]}.
+`out` may be a terminal or a pipe; without `err` errors go there, too. On standard output two lines: the process's
+number, and how it ended (an exit code, or minus a signal).
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import sys
@@ -43,10 +45,12 @@ def _run(order: dict[str, object]) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
         out = os.open(str(order["out"]), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
         os.dup2(out, 1)
-        os.dup2(out, 2)
+        err = order["err"]
+        os.dup2(os.open(str(err), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644) if err else out, 2)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         sys.stdout = os.fdopen(1, "w", 1, closefd=False)
         sys.stderr = os.fdopen(2, "w", 1, closefd=False)
+        logging.getLogger().handlers.clear()  # as it is in a process that has imported nothing yet
         sys.argv = ["longhaul", *order["argv"]]  # type: ignore[misc]
         for name, *arguments in order["faults"]:  # type: ignore[attr-defined]
             getattr(faults, name)(*arguments)
