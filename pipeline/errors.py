@@ -13,7 +13,6 @@ in the log. After Ctrl-C it is 130, after SIGTERM 143, as shells have it.
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 EXIT_GATE = 1
@@ -64,8 +63,7 @@ class DiskFullError(WorkspaceError):
     def __init__(self, root: Path) -> None:
         super().__init__(
             f"the disk that holds the workspace {root} is full",
-            f"free some space, there or in {tempfile.gettempdir()} (temporary files), and run again; "
-            "finished steps are kept",
+            "free some space there (`longhaul gc --apply` does) and run again; finished steps are kept",
         )
 
 

@@ -33,6 +33,7 @@ from pipeline.lineage.version_folders import version_number, versions
 from pipeline.provenance import package_versions
 from pipeline.runners import beam
 from pipeline.runners.quiet import output_to
+from pipeline.scratch import scratch
 from pipeline.screen import Screen
 from pipeline.served import damage
 from pipeline.terminal import console_for
@@ -97,7 +98,7 @@ def predict_table(
     model_folder = _find_model(config, model)
     features = feature_table(config)
     files = source.find_files(table)
-    with _chatter_in_log(config) as screen:
+    with scratch(config.root) as temporary, _chatter_in_log(config, temporary) as screen:
         columns, feature_types = _types(files, features, config)
         columns = _chosen(columns, keys)
         fragments = source.plan_fragments(files, columns=columns | feature_types)
@@ -218,11 +219,17 @@ def _check_names(names: Sequence[str], columns: Mapping[str, ColumnType], files:
 
 
 @contextmanager
-def _chatter_in_log(config: PipelineConfig) -> Iterator[Screen]:
-    """The chatter of TensorFlow and Beam goes to a file below `logs`."""
+def _chatter_in_log(config: PipelineConfig, temporary: Path) -> Iterator[Screen]:
+    """The chatter of TensorFlow and Beam goes to a file below `logs`, or, where that cannot be written, to one that
+    goes with the folder `temporary`."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     log = config.root / "logs" / f"predict-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.touch()
+    except OSError as exc:  # a workspace that is read-only, or full, holds a model all the same
+        print(f"Note: {log} cannot be written ({exc.strerror}); no log is kept", file=sys.stderr)
+        log = temporary / log.name
     with outliving_the_terminal(), output_to(log) as terminal:
         screen = Screen(console_for(terminal))
         try:
@@ -231,7 +238,7 @@ def _chatter_in_log(config: PipelineConfig) -> Iterator[Screen]:
             with suppress(OSError):
                 traceback.print_exc()  # into the log
             screen.close_line()
-            if not isinstance(exc, PipelineError | KeyboardInterrupt):
+            if log.parent != temporary and not isinstance(exc, PipelineError | KeyboardInterrupt):
                 screen.say(f"[red]the whole story is in {log}[/]")
             raise
         screen.close_line()

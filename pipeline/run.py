@@ -32,6 +32,7 @@ from pipeline.runners.resume import find_resumption
 from pipeline.runners.run_id import new_run_id
 from pipeline.runners.unchanged import repeat
 from pipeline.runners.workspace import locked, translated_errors
+from pipeline.scratch import scratch
 from pipeline.screen import Screen
 from pipeline.served import damage, newest
 from pipeline.tell import told
@@ -69,6 +70,7 @@ def run_pipeline(
         translated_errors(config.root),
         locked(config.root, in_line),
         outliving_the_terminal(),
+        scratch(config.root),
     ):
         console.print(f"[bold]{config.name}[/]  workspace {config.root}")
         _build_table(config, console)

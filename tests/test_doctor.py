@@ -63,12 +63,12 @@ def test_the_machine_and_a_new_workspace_are_fine(tmp_path: Path) -> None:
     findings = found(tmp_path / "not" / "made" / "yet")
     assert list(findings) == [
         "Python", "memory", "C library", "packages", "native wheels", "Beam runner", "filter queries",
-        "workspace", "free disk", "ML Metadata",
+        "workspace", "free disk", "temporary files", "ML Metadata",
     ]  # fmt: skip
     assert findings["Python"].found.startswith("3.11.")
     assert findings["C library"].found.startswith("glibc 2.")
     assert findings["ML Metadata"].found == "no store yet; the first run makes it"
-    assert [finding.remedy for finding in findings.values() if finding.what != "packages"] == [""] * 9
+    assert [finding.remedy for finding in findings.values() if finding.what != "packages"] == [""] * 10
     assert list(tmp_path.iterdir()) == []
 
 

@@ -313,7 +313,10 @@ def test_a_run_travels(weeks: Weeks, longhaul: Call, tmp_path: Path) -> None:
     assert longhaul("export", "--force").code == 0
     elsewhere = ("--workspace", str(tmp_path / "elsewhere"))
     taken = longhaul("import", f"{run_id}.zip", *elsewhere)
-    assert (taken.code, taken.out) == (0, f"imported {run_id}; `longhaul show {run_id}` shows it\n")
+    assert (taken.code, taken.out) == (
+        0,
+        f"imported {run_id}; `longhaul show {run_id}` shows it, `longhaul report {run_id}` writes its page\n",
+    )
     assert f"{run_id}  complete imported" in longhaul("runs", *elsewhere).out
     assert longhaul("import", f"{run_id}.zip", *elsewhere).code == 2
     unwritable = longhaul("export", "--output", "/proc/run.zip")

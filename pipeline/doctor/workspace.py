@@ -18,6 +18,7 @@ from pipeline.config import PipelineConfig
 from pipeline.doctor.finding import Finding
 from pipeline.errors import PipelineError
 from pipeline.lineage.garbage import half_done, unrecorded_outputs
+from pipeline.lineage.leftovers import temporary_folders
 from pipeline.lineage.runs import Run, list_runs
 from pipeline.lineage.store import open_existing_store
 from pipeline.lineage.version_folders import version_number
@@ -39,6 +40,7 @@ def look(config: PipelineConfig) -> Iterator[Finding]:
         remedy = f"{place} cannot be written ({exc.strerror}); choose another with --workspace"
     yield Finding("workspace", str(config.root), remedy)
     yield _disk(config, place)
+    yield _temporary(config.root)
     lock = config.root / ".lock"
     is_free = True
     if lock.exists():
@@ -72,6 +74,18 @@ def _disk(config: PipelineConfig, place: Path) -> Finding:
         f"free some: a run on {tables_gb:.1f} GB of tables needs {needed_gb:.1f} GB; `longhaul gc` shows what can go"
     )
     return Finding("free disk", f"{free_gb:.0f} GB", "" if free_gb >= needed_gb else remedy)
+
+
+def _temporary(root: Path) -> Finding:
+    """What killed commands left, which may hold rows of the table."""
+    found = [str(folder) for folder in temporary_folders(root)]
+    if not found:
+        return Finding("temporary files", "none without an owner")
+    return Finding(
+        "temporary files",
+        f"{_named(found)}: of commands that were killed, and may hold rows",
+        "`longhaul gc --apply` removes them, and so does the next run",
+    )
 
 
 def _is_free(lock: Path) -> bool:

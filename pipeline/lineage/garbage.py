@@ -25,6 +25,7 @@ from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.config import PipelineConfig
 from pipeline.errors import WorkspaceError
+from pipeline.lineage.leftovers import outlived_files, temporary_folders
 from pipeline.lineage.pins import PINNED
 from pipeline.lineage.runs import NODE, RUN_CONTEXT, list_runs, run_of
 from pipeline.lineage.version_folders import version_number, versions
@@ -44,7 +45,7 @@ class Item:
     """A folder or file that would go.
 
     Attributes:
-        kind: an artifact's type, "served version", "stray folder", "log" or "report".
+        kind: an artifact's type, "served version", "stray folder", "temporary files", "log", "report" or "backup".
         of: the run that made it, where that is known.
         artifact_id: None of what ML Metadata does not know.
     """
@@ -92,6 +93,7 @@ def plan(store: MetadataStore, config: PipelineConfig, keep: int, keep_served: i
         *known.artifacts_to_go(reasons),
         *known.stray_folders(),
         *known.files_of_forgotten_runs(reasons, keep),
+        *known.leftovers(keep),
     ]
     kept: dict[str, int] = defaultdict(int)
     for number, reason in reasons.items():
@@ -312,7 +314,15 @@ class _Graph:
             for run in self._runs
             if newest and run.run_id < newest[-1] and run.run_id not in kept and PINNED not in run.properties
             for kind, folder in (("log", "logs"), ("report", "reports"))
-            for file in sorted((self._config.root / folder).glob(f"{run.run_id}.*"))
+            for file in sorted((self._config.root / folder).glob(f"{run.run_id}[.-]*"))
+        ]
+
+    def leftovers(self, keep: int) -> list[Item]:
+        """What killed commands left, and old files of no run on record."""
+        root, known = self._config.root, {context.name for context in self._store.get_contexts_by_type(RUN_CONTEXT)}
+        return [
+            *(Item("temporary files", folder, _size(folder)) for folder in temporary_folders(root)),
+            *(Item(kind, file, _size(file)) for kind, file in outlived_files(root, known, keep)),
         ]
 
 

@@ -19,6 +19,7 @@ from pipeline.lineage.process import Process
 from pipeline.lineage.runs import NODE, RUN_CONTEXT, STEP_PROPERTIES, read_steps
 from pipeline.lineage.store import open_store
 from pipeline.runners.workspace import locked, workspace_id
+from pipeline.scratch import sweep
 
 _CLOSED = (
     *(metadata_store_pb2.Execution.COMPLETE, metadata_store_pb2.Execution.CACHED),
@@ -35,6 +36,7 @@ def writing(config: PipelineConfig) -> Iterator[MetadataStore]:
         WorkspaceError: a run is at work, or the folder or the store cannot be written.
     """
     with locked(config.root):
+        sweep(config.root)
         store = open_store(config)
         for sentence in close_dead_runs(config, store):
             print(f"Note: {sentence}", file=sys.stderr)

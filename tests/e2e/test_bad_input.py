@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -415,8 +414,8 @@ def fill(disk: Path, leave: int) -> Path:
 
 def disk_is_full(workspace: Path) -> str:
     return (
-        f"the disk that holds the workspace {workspace} is full\n  Remedy: free some space, there or in "
-        f"{tempfile.gettempdir()} (temporary files), and run again; finished steps are kept"
+        f"the disk that holds the workspace {workspace} is full\n  Remedy: free some space there "
+        "(`longhaul gc --apply` does) and run again; finished steps are kept"
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -61,6 +62,18 @@ def _die_at_first_file(info: Any) -> None:
         _die()
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def kill_while_probing(temporary: str) -> None:
+    """SIGKILL when InfraCheck has written rows for the process that it asks.
+
+    Args:
+        temporary: the system's folder for temporary files, from now on.
+    """
+    from pipeline.infra import check
+
+    os.environ["TMPDIR"], tempfile.tempdir = temporary, None
+    _before(check, "_ask", lambda *_: _die())
 
 
 def fill_disk_at(node: str, folder: str, leave: int) -> None:

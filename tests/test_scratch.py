@@ -1,0 +1,157 @@
+"""Folders for temporary files: private, one for each command, and gone with it or with whoever comes next."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import WorkspaceError
+from pipeline.lineage import garbage
+from pipeline.lineage.leftovers import KEPT_DAYS
+from pipeline.scratch import abandoned, scratch, sweep
+from tests.lineage.weeks import Weeks
+
+ROOT = Path(__file__).parent.parent
+CHILD = """
+import sys, tempfile, pathlib
+from pipeline.scratch import scratch
+with scratch(pathlib.Path(sys.argv[1])):
+    pathlib.Path(tempfile.mkdtemp(), "rows").write_text("a row")
+    print("written", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def another(root: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process at work that has written a row."""
+    command = [sys.executable, "-c", CHILD, str(root)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "written\n"
+        yield process
+        process.kill()
+
+
+@pytest.fixture(autouse=True)
+def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The system's folder for temporary files."""
+    folder = tmp_path / "system"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    monkeypatch.setenv("TMPDIR", str(folder))
+    return folder
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    root = tmp_path / "workspace"
+    root.mkdir()
+    return root
+
+
+def test_temporary_files_lie_in_a_private_folder_that_goes(root: Path, system: Path) -> None:
+    with scratch(root) as folder:
+        assert folder.parent == root / "tmp"
+        assert {path.stat().st_mode & 0o777 for path in (folder, folder.parent)} == {0o700}
+        assert Path(tempfile.mkdtemp()).parent == folder
+        asked = [sys.executable, "-c", "import tempfile; print(tempfile.gettempdir())"]
+        assert subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip() == str(folder)
+    assert not folder.exists()
+    assert (tempfile.gettempdir(), os.environ["TMPDIR"]) == (str(system), str(system))
+    with pytest.raises(ZeroDivisionError), scratch(root) as folder:
+        _ = 1 / 0
+    assert not folder.exists()
+
+
+def test_who_comes_next_removes_what_a_killed_one_left_and_no_more(root: Path) -> None:
+    with another(root) as living, another(root) as killed:
+        assert abandoned(root) == []
+        killed.send_signal(signal.SIGKILL)
+        killed.wait(timeout=30)
+        (left,) = abandoned(root)
+        assert list(left.rglob("rows"))
+        with scratch(root):
+            assert not left.exists()
+            (own, other) = sorted(
+                (path for path in (root / "tmp").iterdir() if path.is_dir()),
+                key=lambda path: str(living.pid) in path.name,
+            )
+            assert own.name.startswith(f"{os.getpid()}-")
+            assert list(other.rglob("rows"))
+
+
+def test_a_workspace_that_cannot_be_written_has_its_temporary_files_elsewhere(system: Path) -> None:
+    with scratch(Path("/proc")) as folder:
+        assert folder.parent == system / f"longhaul-{os.getuid()}"
+        assert folder.parent.stat().st_mode & 0o777 == 0o700
+    with another(Path("/proc")) as killed:
+        killed.send_signal(signal.SIGKILL)
+        killed.wait(timeout=30)
+    assert len(abandoned(Path("/proc"))) == 1
+    sweep(Path("/proc"))
+    assert abandoned(Path("/proc")) == []
+
+
+def test_a_folder_that_another_has_laid_out_is_not_taken(system: Path, tmp_path: Path) -> None:
+    (tmp_path / "trap").mkdir()
+    (system / f"longhaul-{os.getuid()}").symlink_to(tmp_path / "trap")
+    with pytest.raises(WorkspaceError, match="no folder for temporary files can be written"), scratch(Path("/proc")):
+        pytest.fail("not in the trap")
+    assert list((tmp_path / "trap").iterdir()) == []
+
+
+def test_gc_takes_what_belongs_to_no_run_and_is_old(tmp_path: Path) -> None:
+    weeks = Weeks(tmp_path / "here")
+    weeks.week(1)
+    root = weeks.config.root
+    old = [
+        *(root / "logs" / name for name in ("predict-20260101-000000-000000.log", "20250101-000000-000.log")),
+        *(root / "logs" / name for name in ("20250101-000000-000.jsonl", "job-server-flink.log")),
+        root / "backups" / "metadata-20250101-000000.db",
+    ]
+    stays = [
+        *(root / "logs" / name for name in (f"{weeks.run_id(1)}.jsonl", "notes.log", "predict-of-mine.log")),
+        *(root / "backups" / name for name in ("metadata-20250102-000000.db", "mine.db")),
+    ]
+    fresh = [root / "logs" / "predict-20260102-000000-000000.log", root / "logs" / "20250102-000000-000.log"]
+    halves = [root / "artifacts/imported/.incoming-1", root / "tuning" / "digest" / ".rows-1"]
+    (root / "backups").mkdir()
+    for file in (*old, *stays, *fresh):
+        file.write_text("x")
+    for folder in halves:
+        folder.mkdir(parents=True)
+        (folder / "rows").write_text("a row")
+    long_ago = time.time() - (KEPT_DAYS + 1) * 86_400
+    for file in (*old, *stays):
+        os.utime(file, (long_ago, long_ago))
+    with another(root) as killed:
+        killed.kill()
+        killed.wait(timeout=30)
+    todo = garbage.plan(weeks.store, weeks.config, keep=1)
+    assert {item.path for item in todo.items} == {*old, *halves, *abandoned(root)}
+    garbage.remove(weeks.store, weeks.config, todo)
+    assert not [path for path in (*old, *halves) if path.exists()]
+    assert all(path.exists() for path in (*stays, *fresh))
+    assert abandoned(root) == []
+
+
+def test_gc_takes_every_page_of_a_forgotten_run(tmp_path: Path) -> None:
+    weeks = Weeks(tmp_path / "here")
+    for number in (1, 2, 3):
+        weeks.week(number, blessed=False)
+    pages = [weeks.config.root / "reports" / f"{weeks.run_id(1)}{end}" for end in (".html", "-lineage.html", ".md")]
+    for page in pages:
+        page.write_text("a page")
+    garbage.remove(weeks.store, weeks.config, garbage.plan(weeks.store, weeks.config, keep=1))
+    assert not [page for page in pages if page.exists()]
+    assert (weeks.config.root / "reports" / f"{weeks.run_id(3)}.html").exists()
