@@ -20,7 +20,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from pipeline.infra import probe
-from pipeline.infra.verdict import InfraVerdict
+from pipeline.infra.verdict import BUSY, InfraVerdict
 from pipeline.sections.infra_check import InfraCheck
 from trainer.digests import file_digests
 
@@ -28,6 +28,8 @@ _SHARES = {"1": 1.0, "32": 0.4, "1024": 0.4}
 """Of `measure_s`, by batch size: in a second, some hundred calls of an ordinary model."""
 _ROWS_IN_SMALL_BATCHES = 14
 _MB = 1_000_000
+IN_PYTHON = "what Python answers to every signature"
+"""Among the differences: of the C++ loader's answers from Python's, the greatest."""
 
 Array = npt.NDArray[Any]
 
@@ -70,7 +72,7 @@ def check(
     failures = _changed(files, exported)
     differences: dict[str, float] = {}
     if "problem" in answer:
-        failures.append(f"the model cannot be served: {answer['at']} failed: {_in_one_line(answer['problem'])}")
+        failures.append(_unanswered(answer))
     elif unusable := _not_finite(arrays):
         failures += unusable
     else:
@@ -81,6 +83,14 @@ def check(
             for what, difference in differences.items()
             if not difference <= settings.tolerance
         ]
+        in_python = _differences_in_python(arrays, settings.tolerance)
+        failures += [
+            f"{what} is not the same through TensorFlow's C++ loader, which servers have, as in Python: "
+            f"it differs by up to {difference:.2g}; {settings.tolerance:g} is allowed"
+            for what, difference in in_python.items()
+            if not difference <= settings.tolerance
+        ]
+        differences[IN_PYTHON] = max(in_python.values())
     failures += _too_slow(answer.get("latency", {}), p99_ms)
     failures += _too_large("the SavedModel has", size_bytes, settings.max_size_mb)
     failures += _too_large("the process that served it took", answer.get("memory_bytes"), settings.max_memory_mb)
@@ -138,6 +148,20 @@ def _ask(folder: Path, timeout_s: float) -> tuple[dict[str, Any], dict[str, Arra
         return answer, dict(arrays)
 
 
+def _unanswered(answer: Mapping[str, Any]) -> str:
+    """Why there are no predictions to compare."""
+    problem = _in_one_line(answer["problem"])
+    if not answer.get("python_answers"):
+        return f"the model cannot be served: {answer['at']} failed: {problem}"
+    return (
+        "only Python can serve the model: TensorFlow's C++ loader, which TensorFlow Serving and Vertex AI's containers "
+        f"have, cannot: {answer['at']} failed: {problem}. Keras 3 exports a model so, unless the variables that its "
+        "signatures read are tracked: for a model of Longhaul's, `longhaul run --from Trainer --no-cache` exports it "
+        "anew; in code of your own, keep `[variable.value for variable in model.variables]` as an attribute of what "
+        "you give to tf.saved_model.save"
+    )
+
+
 def _in_one_line(problem: str) -> str:
     """TensorFlow tells the whole graph with its errors."""
     return " ".join(problem.split())[:300]
@@ -151,7 +175,10 @@ def _changed(files: Mapping[str, str], exported: Mapping[str, str]) -> list[str]
 def _not_finite(arrays: Mapping[str, Array]) -> list[str]:
     """NaN and infinity are no predictions."""
     found = []
-    for name, values in arrays.items():
+    for array, values in arrays.items():
+        if array.startswith(probe.PYTHON) or values.dtype.kind == "S":
+            continue  # what differs is found by comparing
+        name = array.removesuffix(f"/{probe.PREDICTION}")
         bad = ~np.isfinite(values).reshape(len(values), -1).all(axis=1)
         if bad.any():
             found.append(f"{name} gives NaN or infinity for {bad.sum()} of {len(bad)} rows")
@@ -163,9 +190,9 @@ def _differences(arrays: Mapping[str, Array], rows: Mapping[str, ScoredRows]) ->
 
     Numbers beyond 1 (of a regression) are compared in units of the greatest: float32 keeps seven digits of each.
     """
-    served, plain = arrays[probe.BY_EXAMPLES], arrays["plain"]
+    served, plain = arrays[f"{probe.BY_EXAMPLES}/{probe.PREDICTION}"], arrays["plain"]
     pairs = {
-        probe.BY_TENSORS: (arrays[probe.BY_TENSORS][plain], served[plain]),
+        probe.BY_TENSORS: (arrays[f"{probe.BY_TENSORS}/{probe.PREDICTION}"][plain], served[plain]),
         "the same rows in another order": (arrays["backwards"], served),
         "the same rows in small batches": (arrays["small_batches"], np.tile(served[:_ROWS_IN_SMALL_BATCHES], (2, 1))),
     }
@@ -175,6 +202,32 @@ def _differences(arrays: Mapping[str, Array], rows: Mapping[str, ScoredRows]) ->
         at += len(part.examples)
     unit = max(1.0, float(np.abs(served).max()))
     return {what: _greatest(found, expected) / unit for what, (found, expected) in pairs.items()}
+
+
+def _differences_in_python(arrays: Mapping[str, Array], tolerance: float) -> dict[str, float]:
+    """The greatest difference between the loaders, by signature and output; numbers in the units of `_differences`."""
+    found = {}
+    for name, expected in arrays.items():
+        if not name.startswith(probe.PYTHON):
+            continue
+        what = name.removeprefix(probe.PYTHON)
+        if expected.dtype.kind == "S":
+            scores = arrays[f"{what.rpartition('/')[0]}/{probe.PREDICTION}"]
+            found[what] = _greatest_of_classes(arrays[what], expected, scores, tolerance)
+        else:
+            unit = max(1.0, float(np.abs(arrays[what]).max(initial=0)))
+            difference = _greatest(arrays[what], expected) / unit
+            found[what] = math.inf if math.isnan(difference) else difference
+    return found
+
+
+def _greatest_of_classes(found: Array, expected: Array, scores: Array, tolerance: float) -> float:
+    """0 if the classes are the same, but for rows where two are as probable; else the greatest lead of one."""
+    if found.shape != expected.shape or scores.ndim != 2 or scores.shape[1] < 2:
+        return 0.0 if np.array_equal(found, expected) else math.inf
+    first, second = np.sort(scores, axis=1)[:, :-3:-1].T
+    lead = (first - second)[found != expected].max(initial=0)
+    return float(lead) if lead > 2 * tolerance else 0.0
 
 
 def _greatest(found: Array, expected: Array) -> float:
@@ -189,11 +242,17 @@ def _too_slow(
 ) -> list[str]:
     return [
         f"{signature} at batch {size} takes {found['p99_ms']:,.1f} ms (p99 of {found['calls']} calls, "
-        f"measured twice); {budget:g} ms is allowed"
+        f"{_without_waiting(found)}measured twice); {budget:g} ms is allowed"
         for signature, by_size in latency.items()
         for size, found in by_size.items()
         if (budget := p99_ms[size]) is not None and found["p99_ms"] > budget
     ]
+
+
+def _without_waiting(found: Mapping[str, float]) -> str:
+    if found["waited"] < BUSY:
+        return ""
+    return f"without the {found['waited']:.0%} of the time that they waited for a core of the busy machine, "
 
 
 def _too_large(what: str, found_bytes: int | None, most_mb: float | None) -> list[str]:

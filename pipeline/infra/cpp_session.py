@@ -49,9 +49,6 @@ class CppSession:
     Args:
         folder: of the SavedModel, on this machine.
 
-    Attributes:
-        signatures: by name, the SignatureDef as TensorFlow's protobuf.
-
     Raises:
         LoaderError: TensorFlow cannot load it.
     """
@@ -76,7 +73,7 @@ class CppSession:
             self._c.TF_DeleteStatus(status)
             self._c.TF_DeleteBuffer(meta_graph)
             self._c.TF_DeleteSessionOptions(options)
-        self.signatures = dict(meta_graph_pb2.MetaGraphDef.FromString(content).signature_def)
+        self._signatures = dict(meta_graph_pb2.MetaGraphDef.FromString(content).signature_def)
 
     def __enter__(self) -> CppSession:
         return self
@@ -90,6 +87,17 @@ class CppSession:
         self._c.TF_DeleteGraph(self._graph)
         self._c.TF_DeleteStatus(status)
 
+    def signature(self, name: str) -> Any:
+        """The SignatureDef of that name.
+
+        Raises:
+            LoaderError: the model has none.
+        """
+        if name not in self._signatures:
+            known = sorted(name for name in self._signatures if not name.startswith("__"))
+            raise LoaderError(f"the model has no signature {name!r}; it has {', '.join(known)}")
+        return self._signatures[name]
+
     def request(self, signature: str, inputs: Mapping[str, Any]) -> CppRequest:
         """A request that can be sent any number of times.
 
@@ -99,9 +107,7 @@ class CppSession:
         Raises:
             LoaderError: the model has no such signature, or that takes other inputs.
         """
-        if signature not in self.signatures:
-            raise LoaderError(f"the model has no signature {signature!r}; it has {', '.join(sorted(self.signatures))}")
-        found = self.signatures[signature]
+        found = self.signature(signature)
         if set(inputs) != set(found.inputs):
             odd = sorted(set(inputs) ^ set(found.inputs))[:5]
             raise LoaderError(f"{signature} takes other inputs: {', '.join(map(repr, odd))}")

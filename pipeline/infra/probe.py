@@ -4,28 +4,37 @@
 
 reads `request.json` and `rows.tfrecord` from FOLDER, writes `answer.json` and `answer.npz` there. Nothing but
 TensorFlow is imported, nothing of Longhaul: what works here works wherever TensorFlow does.
+
+TensorFlow's C++ loader answers first, and alone while time and memory are measured: it is what servers have. Then
+Python's loader, by which models are evaluated, answers the same.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-WARM_UP_CALLS = 3
-FEWEST_CALLS = 3
-"""Of a call that takes seconds no more are worth waiting for."""
 EXACT_INT = 2**53
 """Beyond it float64 skips integers."""
 
 BY_EXAMPLES, BY_TENSORS = "serving_default", "serving_tensors"
 TRANSFORMS = ("transform_features", "transform_labels")
+PREDICTION = "prediction"
+PYTHON = "python/"
+"""Begins the names of the arrays that Python's loader gave; the others are the C++ loader's. `SIGNATURE/OUTPUT`."""
+_STRING = 7
+"""DataType of text (tensorflow/core/framework/types.proto)."""
+
+Requests = dict[str, dict[str, Any]]
 
 
 def main(folder: Path) -> None:
@@ -34,77 +43,132 @@ def main(folder: Path) -> None:
     answer: dict[str, Any] = {"at": "the import of TensorFlow"}
     arrays: dict[str, Any] = {}
     try:
-        _serve(request, str(folder / "rows.tfrecord"), answer, arrays)
+        _import_tensorflow(answer)
+        records = _records(str(folder / "rows.tfrecord"))
+        requests: Requests = {name: {"examples": records} for name in (BY_EXAMPLES, BY_TENSORS, *TRANSFORMS)}
+        try:
+            _serve(request, requests, answer, arrays)
+        except Exception as exc:
+            if _is_tensorflow_s(exc):  # is it the model, or only what the C++ loader finds of it?
+                asked = answer["at"] if answer["at"] in requests else BY_EXAMPLES
+                answer["python_answers"] = _python_answers(request["model"], asked, requests[asked])
+            raise
+        answer["at"] = "loading it in Python"
+        _ask_python(request["model"], requests, answer, arrays)
         answer["at"] = None
     except Exception as exc:
-        answer["problem"] = f"{type(exc).__name__}: {exc}"
+        answer["problem"] = str(exc) if _is_tensorflow_s(exc) else f"{type(exc).__name__}: {exc}"
         traceback.print_exc()
     np.savez(folder / "answer.npz", **arrays)
     (folder / "answer.json").write_text(json.dumps(answer))
 
 
-def _serve(request: dict[str, Any], rows: str, answer: dict[str, Any], arrays: dict[str, Any]) -> None:
-    """Fills `answer` and `arrays` as it goes; `answer["at"]` says how far it came."""
+def _is_tensorflow_s(problem: Exception) -> bool:
+    """Whether the C++ loader has said it, in its own words."""
+    return type(problem).__name__ == "LoaderError"
+
+
+def _import_tensorflow(answer: dict[str, Any]) -> None:
     began = time.monotonic()
-    import tensorflow as tf
+    import tensorflow  # noqa: F401
 
     answer["import_s"] = time.monotonic() - began
     answer["memory_before_bytes"] = _memory_bytes("VmRSS")
+
+
+def _records(file: str) -> Any:
+    """The serialized tf.Examples of a TFRecord file."""
+    import tensorflow as tf
+
+    return np.array([record.numpy() for record in tf.data.TFRecordDataset(file)], object)
+
+
+def _serve(request: dict[str, Any], requests: Requests, answer: dict[str, Any], arrays: dict[str, Any]) -> None:
+    """Fills `answer` and `arrays` as it goes; `answer["at"]` says how far it came.
+
+    Args:
+        requests: what each signature is asked; the plain tensors for `serving_tensors` are put in.
+    """
+    records = requests[BY_EXAMPLES]["examples"]
     answer["at"], began = "loading", time.monotonic()
-    signatures = tf.saved_model.load(request["model"]).signatures
-    answer["load_s"] = time.monotonic() - began
-    records = np.array([record.numpy() for record in tf.data.TFRecordDataset(rows)], object)
+    with _sibling("cpp_session").CppSession(request["model"]) as session:
+        answer["load_s"] = time.monotonic() - began
+        for name in requests:
+            answer["at"], began = name, time.monotonic()
+            if name == BY_TENSORS:
+                requests[name], arrays["plain"] = _plain_columns(
+                    records, session.signature(name).inputs, request["features"]
+                )
+            _keep(arrays, name, session.ask(name, requests[name]))
+            answer.setdefault("first_call_s", time.monotonic() - began)
 
-    def by_examples(chosen: Any) -> dict[str, Any]:
-        found = signatures[BY_EXAMPLES](examples=tf.constant(records[chosen]))
-        return {name: tensor.numpy() for name, tensor in found.items()}
+        def predict(chosen: Any) -> Any:
+            return session.ask(BY_EXAMPLES, {"examples": records[chosen]})[PREDICTION]
 
-    answer["at"], began = f"the first call of {BY_EXAMPLES}", time.monotonic()
-    everything = np.arange(len(records))
-    arrays[BY_EXAMPLES] = by_examples(everything)["prediction"]
-    answer["first_call_s"] = time.monotonic() - began
+        everything = np.arange(len(records))
+        answer["at"] = "rows in another order"
+        arrays["backwards"] = predict(everything[::-1])[::-1]
+        answer["at"] = "rows in small batches"
+        few = everything[: request["rows_in_small_batches"]]
+        batches = [few[at : at + size] for size in (1, 7) for at in range(0, len(few), size)]
+        arrays["small_batches"] = np.concatenate([predict(batch) for batch in batches])
 
-    answer["at"] = BY_TENSORS
-    columns, arrays["plain"] = _plain_columns(tf, records, signatures[BY_TENSORS], request["features"])
-
-    def by_tensors(chosen: Any) -> dict[str, Any]:
-        found = signatures[BY_TENSORS](**{name: tf.constant(column[chosen]) for name, column in columns.items()})
-        return {name: tensor.numpy() for name, tensor in found.items()}
-
-    arrays[BY_TENSORS] = by_tensors(everything)["prediction"]
-    for name in TRANSFORMS:
-        answer["at"] = name
-        for key, tensor in signatures[name](examples=tf.constant(records)).items():
-            arrays[f"{name}/{key}"] = tensor.numpy()
-
-    answer["at"] = "rows in another order"
-    arrays["backwards"] = by_examples(everything[::-1])["prediction"][::-1]
-    answer["at"] = "rows in small batches"
-    few = everything[: request["rows_in_small_batches"]]
-    batches = [few[at : at + size] for size in (1, 7) for at in range(0, len(few), size)]
-    arrays["small_batches"] = np.concatenate([by_examples(batch)["prediction"] for batch in batches])
-
-    answer["latency"] = {}
-    for signature, call in ((BY_EXAMPLES, by_examples), (BY_TENSORS, by_tensors)):
-        answer["latency"][signature] = measured = {}
-        for size, (seconds, p99_ms) in request["latency"].items():
-            answer["at"] = f"{signature} at batch {size}"
-            chosen = np.resize(everything, int(size))
-            found = _latency(call, chosen, seconds)
-            if p99_ms is not None and found["p99_ms"] > p99_ms:  # once more: the machine may have been busy
-                found = {**_latency(call, chosen, seconds), "first_p99_ms": found["p99_ms"]}
-            measured[size] = found
-    answer["memory_bytes"] = _memory_bytes("VmHWM")
+        measure = _sibling("latency").measure
+        answer["latency"] = {}
+        for name in (BY_EXAMPLES, BY_TENSORS):
+            answer["latency"][name] = measured = {}
+            for size, (seconds, p99_ms) in request["latency"].items():
+                answer["at"] = f"{name} at batch {size}"
+                chosen = np.resize(everything, int(size))
+                inputs = {key: values[chosen] for key, values in requests[name].items()}
+                with session.request(name, inputs) as call:
+                    found = measure(call.send, seconds)
+                    if p99_ms is not None and found["p99_ms"] > p99_ms:  # once more: it may have been chance
+                        found = {**measure(call.send, seconds), "first_p99_ms": found["p99_ms"]}
+                measured[size] = found
+        answer["memory_bytes"] = _memory_bytes("VmHWM")
 
 
-def _plain_columns(tf: Any, records: Any, signature: Any, features: dict[str, str]) -> tuple[dict[str, Any], Any]:
+def _ask_python(model: str, requests: Requests, answer: dict[str, Any], arrays: dict[str, Any]) -> None:
+    """Each request once more, by the other loader."""
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(model)
+    for name, inputs in requests.items():
+        answer["at"] = f"{name} in Python"
+        found = loaded.signatures[name](**{key: tf.constant(values) for key, values in inputs.items()})
+        _keep(arrays, f"{PYTHON}{name}", {key: tensor.numpy() for key, tensor in found.items()})
+
+
+def _python_answers(model: str, signature: str, inputs: dict[str, Any]) -> bool:
+    """Whether Python's loader has an answer."""
+    try:
+        _ask_python(model, {signature: inputs}, {}, {})
+    except Exception:
+        return False
+    return True
+
+
+def _keep(arrays: dict[str, Any], name: str, found: Mapping[str, Any]) -> None:
+    """Text as bytes of one length: objects would need pickle."""
+    for key, values in found.items():
+        arrays[f"{name}/{key}"] = values.astype(bytes) if values.dtype == object else values
+
+
+def _plain_columns(records: Any, inputs: Mapping[str, Any], features: dict[str, str]) -> tuple[dict[str, Any], Any]:
     """The rows as `serving_tensors` takes them, (rows,) each, and which rows it can tell as they are: to it "" is
-    missing, and every number is a float64."""
+    missing, and every number is a float64.
+
+    Args:
+        inputs: its TensorInfo by name.
+    """
+    import tensorflow as tf
+
     rows = [tf.train.Example.FromString(record).features.feature for record in records]
     plain = np.ones(len(rows), bool)
     columns = {}
-    for name, spec in signature.structured_input_signature[1].items():
-        is_text = spec.dtype == tf.string
+    for name, info in inputs.items():
+        is_text = info.dtype == _STRING
         values: list[Any] = []
         for number, row in enumerate(rows):
             feature = row[features[name]] if features[name] in row else None  # noqa: SIM401 (a map of messages)
@@ -118,27 +182,20 @@ def _plain_columns(tf: Any, records: Any, signature: Any, features: dict[str, st
     return columns, plain
 
 
-def _latency(call: Callable[[Any], Any], chosen: Any, seconds: float) -> dict[str, float]:
-    """How long a call takes, until `seconds` are over."""
-    began = time.monotonic()
-    for _ in range(WARM_UP_CALLS):
-        call(chosen)
-        if time.monotonic() - began > seconds:
-            break
-    took: list[float] = []
-    began = time.monotonic()
-    while len(took) < FEWEST_CALLS or time.monotonic() - began < seconds:
-        start = time.perf_counter()
-        call(chosen)
-        took.append(1000 * (time.perf_counter() - start))
-    p50, p99 = np.percentile(took, (50, 99))
-    return {"p50_ms": float(p50), "p99_ms": float(p99), "calls": len(took)}
-
-
 def _memory_bytes(field: str) -> int:
     """Of this process, from /proc: getrusage's maximum begins with that of the process that started this one."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:"))
+
+
+def _sibling(name: str) -> ModuleType:
+    """The module in the file beside this one."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 if __name__ == "__main__":

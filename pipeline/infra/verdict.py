@@ -8,6 +8,8 @@ from typing import Any
 
 INFRA_FILE = "infra.json"
 """In the InfraBlessing artifact."""
+BUSY = 0.1
+"""From this share of the time on, spent waiting for a core, the machine is said to have been busy."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,9 @@ class InfraVerdict:
         rows: how many were scored, by where they come from.
         differences: the greatest absolute difference from what `serving_default` predicts, by what was compared.
         tolerance: how much they may differ.
-        latency: {signature: {batch size: {p50_ms, p99_ms, calls}}}; `first_p99_ms` where it was measured again.
+        latency: {signature: {batch size: {p50_ms, p99_ms, calls, waited}}}; `first_p99_ms` where it was measured
+            again. `waited` is the share of the time that calls waited for a core, which the milliseconds leave out; a
+            verdict of an earlier version has none, and its milliseconds hold the wait.
         p99_ms: the budget by batch size; None where there is none.
         load_s, first_call_s: until the model could answer.
         size_bytes: of the SavedModel's files.
@@ -50,6 +54,13 @@ class InfraVerdict:
         """Whether the model may be pushed."""
         return self.checked and not self.failures
 
+    @property
+    def waited(self) -> float:
+        """The greatest share of the time that calls of one kind waited for a core."""
+        return max(
+            (found.get("waited", 0.0) for by_size in self.latency.values() for found in by_size.values()), default=0
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
         return {"blessed": self.blessed, **asdict(self)}
@@ -69,4 +80,12 @@ class InfraVerdict:
         return (
             f"{sum(self.rows.values())} rows agree within {greatest:.0e}; p99 {', '.join(latencies)}; "
             f"{(self.size_bytes or 0) / 1e6:.1f} MB, {(self.memory_bytes or 0) / 1e6:,.0f} MB of memory"
+            f"{self.busy}"
         )
+
+    @property
+    def busy(self) -> str:
+        """A clause about the machine, if it was busy."""
+        if self.waited < BUSY:
+            return ""
+        return f"; the machine was busy: requests waited for a core up to {self.waited:.0%} of the time, not counted"

@@ -71,6 +71,7 @@ def infra_section(verdict: InfraVerdict | None) -> Infra | None:
         _size("TensorFlow alone", verdict.memory_before_bytes, None),
         _duration("Loading", verdict.load_s),
         _duration("First request", verdict.first_call_s),
+        _waiting(verdict),
     ]
     return Infra(
         failures=verdict.failures,
@@ -96,6 +97,14 @@ def _size(what: str, found: int | None, most_mb: float | None) -> Figure | None:
         return None
     limit = "" if most_mb is None else f"at most {most_mb:g} MB"
     return Figure(what, f"{found / _MB:,.1f} MB", limit, None if most_mb is None else found <= most_mb * _MB)
+
+
+def _waiting(verdict: InfraVerdict) -> Figure | None:
+    """Of a verdict that knows it; those of earlier versions do not."""
+    if not any("waited" in found for by_size in verdict.latency.values() for found in by_size.values()):
+        return None
+    what = "Time that requests waited for a core of a busy machine, not counted above (at most)"
+    return Figure(what, f"{verdict.waited:.0%}", "", None)
 
 
 def _duration(what: str, seconds: float | None) -> Figure | None:

@@ -63,6 +63,17 @@ def test_the_section_holds_every_figure_against_its_limit() -> None:
     assert infra_section(None) is None
 
 
+def test_it_is_said_how_long_requests_waited_for_a_busy_machine() -> None:
+    waits = replace(FIT, latency={"serving_default": {"1": FIT.latency["serving_default"]["1"] | {"waited": 0.634}}})
+    section = infra_section(waits)
+    assert section
+    what = "Time that requests waited for a core of a busy machine, not counted above (at most)"
+    assert section.figures[-1] == Figure(what, "63%", "", None)
+    assert waits.in_short().endswith(
+        " of memory; the machine was busy: requests waited for a core up to 63% of the time, not counted"
+    )
+
+
 def test_a_model_that_did_not_even_load_has_a_section(tmp_path: Path) -> None:
     broken = infra_section(InfraVerdict(checked=True, failures=["loading failed"], p99_ms={"1": 50.0}, size_bytes=7))
     assert broken == Infra(["loading failed"], [], 0.0, [], [Figure("SavedModel", "0.0 MB", "", None)])

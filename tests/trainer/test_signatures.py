@@ -236,7 +236,7 @@ def test_columns_of_any_name_are_served_by_both_loaders(tmp_path: Path) -> None:
     signature = tf.saved_model.load(served).signatures["serving_tensors"]
     python = signature(**{name: tf.constant(values) for name, values in tensors.items()})["prediction"].numpy()
     with CppSession(served) as session:
-        assert set(session.signatures["serving_tensors"].inputs) == set(tensors)
+        assert set(session.signature("serving_tensors").inputs) == set(tensors)
         answer = session.ask("serving_tensors", tensors)["prediction"]
     np.testing.assert_allclose(answer, python, rtol=0, atol=1e-6)
     assert len(np.unique(python)) > 100
