@@ -1,9 +1,10 @@
-"""The review loop: what the latest run's data object to in the schema, and approving what should change."""
+"""The review loop: what the newest data object to in the schema, and approving what should change."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,25 +15,28 @@ from pipeline.config import PipelineConfig
 from pipeline.data.columns import ColumnType
 from pipeline.data.convert import nearest
 from pipeline.data.schema_types import check_columns, parse_schema, read_schema, read_schema_text
-from pipeline.data.statistics_files import read_split, splits_in
+from pipeline.data.statistics_files import Statistics, read_split, splits_in
 from pipeline.errors import PipelineError
+from pipeline.guard.column_statistics import columns
 from pipeline.guard.proposal import Proposal
 from pipeline.guard.proposals import propose
 from pipeline.guard.schema_text import replacing, write
-from pipeline.guard.validation import TRAINING
+from pipeline.guard.validation import TRAINING, infer_schema
 from pipeline.lineage.runs import Artifact, Run, find_run, list_runs
 from pipeline.lineage.schema_versions import SchemaVersion, StatisticsSource, record_version, version_of
 from pipeline.lineage.store import open_existing_store
+from pipeline.runners.quiet import output_to
 
 
 @dataclass(frozen=True)
 class Review:
-    """The schema file beside the latest run that has statistics.
+    """The schema file beside the newest run that has statistics.
 
     Attributes:
         text, schema: the file as it is now.
         version: what is on record of that text, or None.
         proposals: what would have to change for that run's data to pass.
+        behind: in words, why that is not the latest run; "" where it is.
     """
 
     file: Path
@@ -42,6 +46,7 @@ class Review:
     run: Run
     statistics: tuple[StatisticsSource, ...]
     proposals: tuple[Proposal, ...]
+    behind: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,25 +73,27 @@ def review(config: PipelineConfig) -> Review:
     text = read_schema_text(config.schema_file)
     schema = parse_schema(text, config.schema_file)
     store = open_existing_store(config)
-    run, statistics, inferred = _latest_statistics(store, config.name)
+    run, artifact, behind = _newest_with_statistics(store, config.name)
+    statistics = {split: read_split(artifact.uri, split) for split in splits_in(artifact.uri)}
     return Review(
         file=config.schema_file,
         text=text,
         schema=schema,
         version=version_of(store, config.name, text),
         run=run,
-        statistics=(StatisticsSource(statistics.id, statistics.uri),),
+        statistics=(StatisticsSource(artifact.id, artifact.uri),),
         proposals=tuple(
             propose(
                 schema,
-                read_schema(inferred),
-                {split: read_split(statistics.uri, split) for split in splits_in(statistics.uri)},
+                _inferred(run, statistics, schema),
+                statistics,
                 column_types={
                     name: ColumnType(kind) for name, kind in (run.ingestion or {}).get("columns", {}).items()
                 },
                 environment=TRAINING if _tells_training(schema) else None,
             )
         ),
+        behind=behind,
     )
 
 
@@ -177,22 +184,46 @@ def _chosen(proposals: tuple[Proposal, ...], features: Sequence[str]) -> tuple[P
     return tuple(proposal for proposal in proposals if not features or proposal.feature in features)
 
 
-def _latest_statistics(store: MetadataStore, pipeline: str) -> tuple[Run, Artifact, Path]:
-    """The newest run whose statistics and inferred schema are still there."""
-    for run_id in [run.run_id for run in list_runs(store, pipeline)]:
-        run = find_run(store, pipeline, run_id)
-        made = {
-            node: artifact
-            for node, kind in (("StatisticsGen", "ExampleStatistics"), ("InferredSchema", "Schema"))
-            for artifact in run.artifacts.get(node, [])
-            if artifact.type == kind and Path(artifact.uri).exists()
-        }
-        if len(made) == 2:
-            return run, made["StatisticsGen"], Path(made["InferredSchema"].uri, "schema.pbtxt")
+def _newest_with_statistics(store: MetadataStore, pipeline: str) -> tuple[Run, Artifact, str]:
+    """The newest run whose statistics are still there, those, and in words why it is not the latest run."""
+    latest: Run | None = None
+    for listed in list_runs(store, pipeline):
+        run = find_run(store, pipeline, listed.run_id)
+        latest = latest or run
+        for artifact in run.artifacts.get("StatisticsGen", []):
+            if artifact.type == "ExampleStatistics" and splits_in(artifact.uri):
+                return run, artifact, "" if run is latest else f"{_why_not(latest)}; this is about run {run.run_id}"
     raise PipelineError(
-        f"no run of pipeline {pipeline!r} has statistics to hold the schema against",
-        "`longhaul run` makes them; `longhaul run --to InferredSchema` goes no further",
+        f"no run of pipeline {pipeline!r} has statistics to hold the schema against"
+        + (f": {_why_not(latest)}" if latest else ""),
+        "`longhaul run` makes them; `longhaul run --to DataGate` goes no further than the gate",
     )
+
+
+def _why_not(run: Run) -> str:
+    """What became of a run without statistics."""
+    which = f"the latest run, {run.run_id},"
+    if run.artifacts.get("StatisticsGen"):
+        return f"{which} has lost its statistics: their files are gone"
+    became = {
+        "running": "is at work and has no statistics yet",
+        "interrupted": "was interrupted before statistics",
+        "failed": "failed before statistics",
+        "died": "died before statistics",
+    }
+    return f"{which} {became.get(run.status, 'ended before statistics')}"
+
+
+def _inferred(run: Run, statistics: Mapping[str, Statistics], schema: schema_pb2.Schema) -> schema_pb2.Schema:
+    """What TFDV makes of the statistics: as the run has it, or anew. Only columns that are new need it."""
+    for artifact in run.artifacts.get("InferredSchema", []):
+        if (file := Path(artifact.uri, "schema.pbtxt")).exists():
+            return read_schema(file)
+    known = {feature.name for feature in schema.feature}
+    if all(columns(split).keys() <= known for split in statistics.values()):
+        return schema_pb2.Schema()
+    with output_to(Path(os.devnull)):  # TensorFlow's chatter, as it is loaded
+        return infer_schema(statistics)
 
 
 def _tells_training(schema: schema_pb2.Schema) -> bool:

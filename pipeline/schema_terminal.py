@@ -45,19 +45,21 @@ def print_schema(config: PipelineConfig, number: int | None) -> None:
 
 
 def print_review(review: Review, as_json: bool) -> None:
-    """What the latest run's data object to."""
+    """What the newest data object to."""
     if as_json:
         plain = {
             "file": str(review.file),
             "version": review.version.number if review.version else None,
             "review": review.version.review if review.version else None,
             "run": review.run.run_id,
+            "behind": review.behind,
             "statistics": [asdict(source) for source in review.statistics],
             "proposals": [proposal.to_json() for proposal in review.proposals],
         }
         print(json.dumps(plain, indent=1))
         return
     console = console_for(sys.stdout)
+    _print_behind(console, review)
     console.print(f"[bold]{review.file.name}[/], {escape(_version_text(review.version))}", soft_wrap=True)
     if not review.proposals:
         console.print(f"Nothing to propose: the data of run {review.run.run_id} hold it.")
@@ -71,9 +73,11 @@ def print_approval(approval: Approval) -> None:
     """What was approved, or would be."""
     console = console_for(sys.stdout)
     if approval.version is None:
+        _print_behind(console_for(sys.stderr), approval.review)
         print(approval.difference, end="")
         console.print("Nothing was written (--dry-run)")
         return
+    _print_behind(console, approval.review)
     _print_proposals(console, approval.proposals)
     if approval.difference:
         console.print(f"Wrote     {approval.review.file.name}")
@@ -104,6 +108,11 @@ def print_history(config: PipelineConfig, as_json: bool) -> None:
             escape(version.note),
         )
     console_for(sys.stdout).print(table if versions else "no version yet; the first run records one")
+
+
+def _print_behind(console: Console, review: Review) -> None:
+    if review.behind:
+        console.print(f"[yellow]Note[/]      {escape(review.behind)}", soft_wrap=True)
 
 
 def _print_proposals(console: Console, proposals: Sequence[Proposal]) -> None:

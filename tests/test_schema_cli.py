@@ -92,6 +92,17 @@ class Place:
         }
         self.config.write_text(yaml.safe_dump(document))
 
+    def begin(self, run_id: str, status: str) -> int:
+        """What a run leaves behind that has made nothing."""
+        (self.folder / "workspace").mkdir(exist_ok=True)
+        store = open_store(load(self.config))
+        kind = store.put_context_type(metadata_store_pb2.ContextType(name=RUN_CONTEXT))
+        context = metadata_store_pb2.Context(type_id=kind, name=run_id)
+        context.custom_properties["pipeline"].string_value = "cats"
+        context.custom_properties["status"].string_value = status
+        (run,) = store.put_contexts([context])
+        return int(run)
+
     def remember(self, run_id: str = RUN, statistics: str = STATISTICS) -> None:
         """What a run up to InferredSchema leaves behind."""
         root = self.folder / "workspace" / run_id
@@ -102,11 +113,8 @@ class Place:
         (root / "examples" / "ingestion.json").write_text(json.dumps({"rows": {}, "columns": {"indoors": "bool"}}))
         (root / "schema").mkdir()
         (root / "schema" / "schema.pbtxt").write_text(INFERRED)
+        run = self.begin(run_id, "complete")
         store = open_store(load(self.config))
-        kind = store.put_context_type(metadata_store_pb2.ContextType(name=RUN_CONTEXT))
-        context = metadata_store_pb2.Context(type_id=kind, name=run_id)
-        context.custom_properties["pipeline"].string_value = "cats"
-        (run,) = store.put_contexts([context])
         for node, artifact_type, folder in (
             ("TableExampleGen", "Examples", "examples"),
             ("StatisticsGen", "ExampleStatistics", "statistics"),
@@ -207,7 +215,54 @@ def test_diff_goes_by_the_latest_run_that_still_has_statistics(place: Place) -> 
     assert "'Sphynx' 40" in place.done("diff")
     gone = place.folder / "workspace" / "20260102-000000-000" / "statistics"
     gone.rename(gone.with_name("cleared"))
-    assert "'Korat' 40" in place.done("diff")
+    said = place.done("diff")
+    assert said.startswith(
+        "Note      the latest run, 20260102-000000-000, has lost its statistics: their files are gone; "
+        f"this is about run {RUN}\n"
+    )
+    assert "'Korat' 40" in said
+
+
+def test_a_run_that_stopped_at_the_gate_is_judged_by_its_own_data(place: Place) -> None:
+    """`longhaul run --to DataGate` makes no InferredSchema: it is inferred from the statistics."""
+    as_before = place.done("diff")
+    place.remember("20260102-000000-000", STATISTICS.replace("Korat", "Sphynx"))
+    (place.folder / "workspace" / "20260102-000000-000" / "schema").rename(place.folder / "elsewhere")
+    said = place.done("diff")
+    assert said == as_before.replace(RUN, "20260102-000000-000").replace("Korat", "Sphynx")
+    assert "based on run 20260102-000000-000" in place.done(*place.approve("--feature", "breed"))
+
+
+@pytest.mark.parametrize(
+    ("status", "became"),
+    [
+        ("failed", "failed before statistics"),
+        ("interrupted", "was interrupted before statistics"),
+        ("running", "is at work and has no statistics yet"),
+        ("complete", "ended before statistics"),
+    ],
+)
+def test_a_later_run_without_statistics_is_told_of_first(place: Place, status: str, became: str) -> None:
+    place.begin("20260102-000000-000", status)
+    note = f"the latest run, 20260102-000000-000, {became}; this is about run {RUN}"
+    assert place.done("diff").startswith(f"Note      {note}\ncats.pbtxt, ")
+    found = json.loads(place.done("diff", "--json"))
+    assert (found["run"], found["behind"]) == (RUN, note)
+    rehearsed = place.call(*place.approve("--dry-run"))
+    assert rehearsed.stderr == f"Note      {note}\n"
+    assert rehearsed.stdout.startswith("--- cats.pbtxt")
+    approved = place.done(*place.approve())
+    assert approved.startswith(f"Note      {note}\n")
+    assert approved.endswith(f"based on run {RUN}\n")
+
+
+def test_no_run_has_statistics(new: Place) -> None:
+    new.begin("20260102-000000-000", "failed")
+    assert new.refused("diff") == (
+        "longhaul: no run of pipeline 'cats' has statistics to hold the schema against: "
+        "the latest run, 20260102-000000-000, failed before statistics\n"
+        "  Remedy: `longhaul run` makes them; `longhaul run --to DataGate` goes no further than the gate\n"
+    )
 
 
 def test_show_prints_the_file_alone_on_standard_output(new: Place) -> None:
@@ -345,12 +400,13 @@ def test_before_any_run(new: Place) -> None:
         assert new.refused(*arguments).startswith(nothing)
 
 
-def test_a_run_that_got_nowhere(new: Place) -> None:
+def test_a_run_whose_statistics_are_gone(new: Place) -> None:
     new.remember()
-    (new.folder / "workspace" / RUN / "schema").rename(new.folder / "elsewhere")
+    (new.folder / "workspace" / RUN / "statistics").rename(new.folder / "elsewhere")
     assert new.refused("diff") == (
-        "longhaul: no run of pipeline 'cats' has statistics to hold the schema against\n"
-        "  Remedy: `longhaul run` makes them; `longhaul run --to InferredSchema` goes no further\n"
+        "longhaul: no run of pipeline 'cats' has statistics to hold the schema against: "
+        f"the latest run, {RUN}, has lost its statistics: their files are gone\n"
+        "  Remedy: `longhaul run` makes them; `longhaul run --to DataGate` goes no further than the gate\n"
     )
 
 

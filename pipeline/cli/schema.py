@@ -29,7 +29,7 @@ def show_schema(
 
 @app.command("diff")
 def diff_schema(config: ConfigOption = None, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
-    """Say what would have to change for the latest run's data to pass, with the evidence."""
+    """Say what would have to change for the newest data to pass, with the evidence."""
     from pipeline.config import load
     from pipeline.schema_review import review
     from pipeline.schema_terminal import print_review

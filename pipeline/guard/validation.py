@@ -6,7 +6,7 @@ milliseconds, per thousand. Fed with some columns and their domains only, it fin
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
@@ -70,6 +70,19 @@ def validate(
         result.MergeFrom(part)
     result.baseline.CopyFrom(schema)
     return result
+
+
+def infer_schema(statistics: Mapping[str, Statistics]) -> schema_pb2.Schema:
+    """What TFX's SchemaGen makes of the statistics of some splits."""
+    import tensorflow_data_validation as tfdv  # seconds
+
+    schema: schema_pb2.Schema | None = None
+    for split in statistics.values():
+        if schema is None:
+            schema = tfdv.infer_schema(split, infer_feature_shape=True)
+        else:
+            schema = tfdv.update_schema(schema, split, infer_feature_shape=True)
+    return schema or schema_pb2.Schema()
 
 
 def _groups(statistics: Statistics, schema: schema_pb2.Schema, size: int) -> Iterator[set[str]]:
