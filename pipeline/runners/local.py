@@ -7,7 +7,7 @@ at a time, tries once, and leaves an interrupted execution 'running' for ever.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from pipeline.config import PipelineConfig
 from pipeline.data.schema_types import read_schema_text
 from pipeline.definition import create_pipeline
 from pipeline.errors import ConfigError
-from pipeline.lineage.runs import PLANNED, RESOLVER, RUN_CONTEXT, list_runs
+from pipeline.lineage.runs import PLANNED, RESOLVER, RUN_CONTEXT, Run, StepState, find_run, list_runs
 from pipeline.lineage.schema_versions import guarding_version
 from pipeline.provenance import run_properties
 from pipeline.runners.contents import is_damaged
@@ -86,7 +86,7 @@ def mark_part(ir: Any, part: Part) -> None:
     """Marks the steps of a compiled pipeline that are left out, and those of them whose results are needed.
 
     A step runs if it lies on a way from the first to the last one. Conditions count: the gate that a step stands behind
-    runs before it, or has run.
+    runs before it, or has run. What a step looks up is looked up anew: an earlier run may have ended before that.
 
     Raises:
         ConfigError: there is no such step, or none between them.
@@ -107,6 +107,26 @@ def mark_part(ir: Any, part: Part) -> None:
             f"there is nothing to do from {part.from_node} to {part.to_node}",
             f"name them in the order in which they run: {', '.join(known)}",
         )
+    nodes = {node.pipeline_node.node_info.id: node.pipeline_node for node in ir.nodes}
+    runs = [name for name, node in nodes.items() if not node.execution_options.HasField("skip")]
+    for look_up in {before for name in runs for before in nodes[name].upstream_nodes}.difference(runs):
+        if nodes[look_up].node_info.type.name == RESOLVER:
+            nodes[look_up].execution_options.run.depends_on_snapshot = True
+
+
+def missing_steps(ir: Any, finished: Collection[str]) -> list[str]:
+    """Steps of a compiled, marked pipeline whose results are needed of an earlier run and are not there, in order.
+
+    Args:
+        finished: the steps that the earlier run got through.
+    """
+    required = pipeline_pb2.NodeExecutionOptions.Skip.REQUIRED
+    return [
+        node.pipeline_node.node_info.id
+        for node in ir.nodes
+        if node.pipeline_node.execution_options.skip.reuse_artifacts_mode == required
+        and node.pipeline_node.node_info.id not in finished
+    ]
 
 
 def _schema_properties(ir: Any, store: Any, config: PipelineConfig, run_id: str) -> dict[str, str]:
@@ -121,16 +141,29 @@ def _schema_properties(ir: Any, store: Any, config: PipelineConfig, run_id: str)
     return guarding_version(store, config.name, read_schema_text(config.schema_file), run_id).run_properties
 
 
+def _run_before(store: Any, pipeline: str, part: Part, run_id: str) -> Run | None:
+    """The run that this one goes on with, or the newest that began a step: some are refused before."""
+    if part.resumes:
+        return find_run(store, pipeline, part.resumes)
+    others = (find_run(store, pipeline, run.run_id) for run in list_runs(store, pipeline) if run.run_id != run_id)
+    return next((run for run in others if run.steps), None)
+
+
 def _take_earlier_steps(handle: Any, ir: Any, part: Part, pipeline: str, run_id: str) -> None:
     """Makes what the run before this one, or the one that it resumes, did before the first step part of this run."""
-    earlier = (run.run_id for run in list_runs(handle.store, pipeline) if run.run_id != run_id)
-    try:
-        partial_run_utils.snapshot(handle, ir, part.resumes or next(earlier, None))
-    except LookupError as exc:
+    base = _run_before(handle.store, pipeline, part, run_id)
+    if base is None:
         raise ConfigError(
-            f"--from {part.from_node}: the latest run did not get through the steps before it ({exc})",
-            "run without --from; what is unchanged is taken from the cache",
-        ) from exc
+            f"--from {part.from_node}: no run has made what the steps before it make", "run without --from first"
+        )
+    finished = {step.node for step in base.steps if step.state in (StepState.DONE, StepState.CACHED)}
+    if missing := missing_steps(ir, finished):
+        which = "the run that this one goes on with" if part.resumes else "the latest run"
+        raise ConfigError(
+            f"--from {part.from_node}: {which}, {base.run_id}, did not get through {', '.join(missing)}",
+            "run without --from: what is unchanged is taken from the cache",
+        )
+    partial_run_utils.snapshot(handle, ir, base.run_id)
     context = handle.store.get_context_by_type_and_name(RUN_CONTEXT, run_id)
     for artifact in handle.store.get_artifacts_by_context(context.id):
         wrong = "gone" if not Path(artifact.uri).exists() else "damaged" if is_damaged(artifact) else ""

@@ -45,6 +45,14 @@ def test_a_changed_setting_runs_again_what_it_concerns(place: Place) -> None:
     outcome = place.call("resume")
     assert (outcome.code, "there is nothing to resume: run" in outcome.text) == (2, True)
 
+    # What ended at the gate goes on behind it: what Transform looks up is looked up anew. A later step is too far.
+    outcome = place.call("run", "--from", "Trainer")
+    assert outcome.code == 2, outcome.text
+    assert "did not get through SeenSpans, Transform" in outcome.text
+    outcome = place.call("run", "--from", "Transform", "--to", "Transform")
+    assert outcome.code == 0, outcome.text
+    assert place.states()["Transform"] is DONE
+
 
 def test_outputs_that_somebody_deleted_are_made_again(place: Place, undisturbed: Place) -> None:
     crash(place, "Trainer")
