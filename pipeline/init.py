@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from google.protobuf import text_format
 from jinja2 import Environment, PackageLoader
+from rich.markup import escape
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from pipeline.data import source
@@ -28,6 +29,8 @@ MAX_CLASSES = 50
 """An integer label with more distinct values is taken for a quantity."""
 MAX_DOMAIN = 100
 """A string column with more distinct values gets no closed domain."""
+MIN_NAMED = 20
+"""In fewer rows a column may well have another value in each by chance."""
 _SAMPLE_ROWS = 1_000_000
 
 
@@ -65,19 +68,27 @@ def write_first_files(table: str, label: str, name: str | None, folder: Path, fo
     rows = _read(files, columns)
     guess = _guess_label(rows.column(label).drop_null(), label, columns[label])
     schema = _infer_schema(rows, columns, label)
+    unshown = _naming_columns(rows, columns, label)
     path = table if "://" in table else str(Path(table).absolute())
 
     environment = Environment(loader=PackageLoader("pipeline", "templates"), keep_trailing_newline=True)
     environment.filters["quoted"] = quoted
     text = environment.get_template("config.yaml.j2").render(
-        name=name, path=path, label=label, guess=guess, rows=rows.num_rows, **_sizes(rows.num_rows, len(columns))
-    )
+        name=name, path=path, label=label, guess=guess, rows=rows.num_rows, unshown=unshown,
+        **_sizes(rows.num_rows, len(columns)),
+    )  # fmt: skip
     schema_file.parent.mkdir(parents=True, exist_ok=True)
     schema_file.write_text(
         _SCHEMA_HEADER.format(table=Path(table).name) + text_format.MessageToString(schema, as_utf8=True)
     )
     config_file.write_text(text)
     console.print(f"{rows.num_rows:,} rows, {len(columns)} columns; {label!r} looks like a {guess.task} label")
+    if unshown:
+        console.print(
+            f"Left out  {escape(', '.join(map(repr, unshown)))}: another value in every row tells a model nothing; "
+            "features.exclude names them",
+            soft_wrap=True,
+        )
     console.print(f"Wrote     {config_file.name} and {schema_file.relative_to(folder)}: read both, they are yours now")
     console.print(f"Next      longhaul run --config {config_file.name}")
 
@@ -137,6 +148,25 @@ def _guess_label(values: pa.ChunkedArray, label: str, kind: ColumnType) -> Label
         return LabelGuess("binary", classes, "auc", "at_least: 0.55")
     commonest = max(entry["counts"] for entry in pc.value_counts(values).to_pylist()) / len(values)
     return LabelGuess("multiclass", classes, "accuracy", f"at_least: {min(0.99, commonest + 0.01):.2f}")
+
+
+def _naming_columns(rows: pa.Table, columns: Mapping[str, ColumnType], label: str) -> list[str]:
+    """Columns that only name the rows: text with another value in each, whole numbers that count them."""
+    if rows.num_rows < MIN_NAMED:
+        return []
+    found = [name for name in columns if name != label and _names_rows(rows.column(name), columns[name])]
+    return found if len(found) < len(columns) - 1 else []  # something must be left for the model
+
+
+def _names_rows(column: pa.ChunkedArray, kind: ColumnType) -> bool:
+    values = column.drop_null()
+    if kind not in (ColumnType.STRING, ColumnType.INT) or len(values) < MIN_NAMED:
+        return False
+    if kind is ColumnType.INT:
+        span = pc.min_max(values).as_py()
+        if span["max"] - span["min"] + 1 != len(column):
+            return False
+    return int(pc.count_distinct(values).as_py()) == len(values)
 
 
 _MANY_PASSES = {"members": 8, "dropout": 0.1, "learning_rate": 0.003, "bins": 24}

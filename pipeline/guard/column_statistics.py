@@ -76,6 +76,11 @@ class Column:
     def lists_all_values(self) -> bool:
         return self.is_text and self._stats.unique <= len(self.values)
 
+    @property
+    def names_rows(self) -> bool:
+        """Whether each row has another text."""
+        return self.is_text and self.present > 1 and self._stats.unique >= self.present
+
     def share_of(self, value: str) -> float:
         """Of the rows with a value, those with this one; 0 if it is not among `values`."""
         return self.values.get(value, 0.0) / self.present if self.present else 0.0

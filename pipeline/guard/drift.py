@@ -158,7 +158,8 @@ def _judge(
             expected = f"a change of at most {percent(bounds.missing_rate)}"
             findings.append(Finding("missing_rate_change", name, split, f"policy: {of}.missing_rate", expected, text))
         has_domain = bool(feature.WhichOneof("domain_info"))  # then the schema says which values may be there
-        if not has_domain and here.lists_all_values and there.lists_all_values:
+        names_rows = here.names_rows and there.names_rows  # new values are all that it ever has
+        if not has_domain and not names_rows and here.lists_all_values and there.lists_all_values:
             findings += _values_come_and_gone(here, there, bounds.new_values, of, split, other)
     return findings
 

@@ -104,6 +104,11 @@ def test_values_that_came_and_went(statistics: Callable[..., Any]) -> None:
     assert drift(spans, with_domain, Policy())[0] == []  # the schema knows what may be there
 
 
+def test_a_column_that_names_the_rows_always_has_new_values(statistics: Callable[..., Any]) -> None:
+    spans = {span: statistics(**(table() | {"origin": [f"s{span}r{i}" for i in range(100)]})) for span in (1, 2)}
+    assert drift(spans, SCHEMA, Policy())[0] == []
+
+
 def test_skew_between_training_and_serving(statistics: Callable[..., Any]) -> None:
     serving = {name: values for name, values in table(jfk=80).items() if name != "seats"}
     (finding,), distances = skew(statistics(**table()), statistics(**serving), SCHEMA, Policy())
