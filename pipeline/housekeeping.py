@@ -67,7 +67,6 @@ def export(config: PipelineConfig, run_id: str, output: Path | None, *, with_art
             "run.log": config.root / "logs" / f"{run.run_id}.log",
         }
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
             archive.export_run(store, run, target, files, with_artifacts=with_artifacts)
         except OSError as exc:
             raise _unwritable(target, exc) from exc
@@ -76,8 +75,11 @@ def export(config: PipelineConfig, run_id: str, output: Path | None, *, with_art
 
 def import_(config: PipelineConfig, source: Path) -> str:
     """Puts an exported run into the store; returns its id."""
-    with translated_errors(config.root), writing(config) as store:
-        return archive_import.import_run(store, config, source)
+    with translated_errors(config.root):
+        if not config.root.exists():  # which a file that is refused does not make
+            archive_import.check(config, source)
+        with writing(config) as store:
+            return archive_import.import_run(store, config, source)
 
 
 def back_up(config: PipelineConfig, output: Path | None) -> Path:

@@ -124,7 +124,6 @@ def compile_to(config: PipelineConfig, output: Path, *, use_cache: bool = True) 
 
         text = for_kubeflow(job)
     try:
-        output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text(text, encoding="utf-8")
     except OSError as exc:
         raise ConfigError(f"{output} cannot be written: {exc.strerror}", "choose another --output") from exc

@@ -30,6 +30,7 @@ from pipeline.data.schema_types import column_type, feature_table, read_schema
 from pipeline.errors import ConfigError, DataError, PipelineError, WorkspaceError
 from pipeline.interruption import outliving_the_terminal
 from pipeline.lineage.version_folders import version_number, versions
+from pipeline.outputs import check_output
 from pipeline.provenance import package_versions
 from pipeline.runners import beam
 from pipeline.runners.quiet import output_to
@@ -152,9 +153,7 @@ def predict_table(
 def _check_output(output: Path, force: bool) -> None:
     if output.suffix not in _SUFFIXES:
         raise ConfigError(f"--output {output}: predictions are written as {' or '.join(_SUFFIXES)}", "name such a file")
-    if output.is_dir() or not output.parent.is_dir():
-        wrong = f"{output} is a folder" if output.is_dir() else f"there is no folder {output.parent}"
-        raise ConfigError(f"--output {output}: {wrong}", "name a file in a folder that exists")
+    check_output(output)
     if output.exists() and not force:
         raise ConfigError(f"--output {output} is there already", "name another file, or --force to overwrite it")
 

@@ -7,7 +7,8 @@ import logging
 import os
 import sys
 import traceback
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from pipeline.events import StepEvents, Watchers, json_lines
 from pipeline.guard.policy_file import read_policy
 from pipeline.interruption import outliving_the_terminal
 from pipeline.lineage.runs import find_run
-from pipeline.lineage.store import open_store, upgrade_store
+from pipeline.lineage.store import check_store_exists, open_store, upgrade_store
 from pipeline.lineage.tuning import check_tuned
 from pipeline.runners import job_servers
 from pipeline.runners.contents import set_aside_damaged
@@ -68,6 +69,7 @@ def run_pipeline(
     with (
         told(config, console) as about,
         translated_errors(config.root),
+        _resumable(config, resume),
         locked(config.root, in_line),
         outliving_the_terminal(),
         scratch(config.root),
@@ -110,6 +112,14 @@ def run_pipeline(
         print_summary(console, run, config, log, page)
         verdicts = [verdict for verdict in (run.verdict, run.infra_verdict) if verdict is not None]
         return run.status != "blocked" and all(verdict["blessed"] for verdict in verdicts)
+
+
+@contextmanager
+def _resumable(config: PipelineConfig, resume: str) -> Iterator[None]:
+    """To resume a run makes no workspace where there is none."""
+    if resume:
+        check_store_exists(config)
+    yield
 
 
 def _repeat(config: PipelineConfig, run_id: str, log: Path, console: Any) -> bool:

@@ -81,7 +81,9 @@ def export_run(
     """Write one run as a zip file: records, configuration, schema, metrics, lineage as OpenLineage events."""
     from pipeline.config import load
     from pipeline.housekeeping import export
+    from pipeline.outputs import check_output
 
+    check_output(output)
     settings = load(config, workspace=workspace)
     typer.echo(export(settings, run_id, output, with_artifacts=with_artifacts, force=force))
 
@@ -109,7 +111,9 @@ def backup(
     """Copy the metadata store, also while a run is at work."""
     from pipeline.config import load
     from pipeline.housekeeping import back_up
+    from pipeline.outputs import check_output
 
+    check_output(output)
     typer.echo(back_up(load(config, workspace=workspace), output))
 
 

@@ -118,8 +118,10 @@ def lineage(
     from pipeline.config import load
     from pipeline.errors import ConfigError
     from pipeline.lineage_answer import answer, draw, draw_runs
+    from pipeline.outputs import check_output
     from pipeline.terminal_lineage import print_answer
 
+    check_output(html, "--html")
     settings = load(config, workspace=workspace)
     if html:
         from pipeline.reports.lineage_page import write_lineage
@@ -156,8 +158,10 @@ def report(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Write the page of one run: verdict, data, metrics, slices, training, anomalies, steps."""
+    from pipeline.outputs import check_output
     from pipeline.reports.page import page_path, write_report
 
+    check_output(output)
     settings, _, (run,) = _recorded(config, workspace, run_id)
     typer.echo(write_report(run, output or page_path(settings, run.run_id)))
 
@@ -175,8 +179,10 @@ def card(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Write the model card of one run: what the model is for, its data, limits, metrics, lineage."""
+    from pipeline.outputs import check_output
     from pipeline.reports.model_card import card_path, write_card
 
+    check_output(output)
     settings, _, (run,) = _recorded(config, workspace, run_id)
     typer.echo(write_card(run, output or card_path(settings, run.run_id)))
 

@@ -93,8 +93,10 @@ def compile_(
     """Write the pipeline as a job for Vertex AI Pipelines: offline, without credentials."""
     from pipeline.config import load
     from pipeline.on_vertex import compile_to
+    from pipeline.outputs import check_output
     from pipeline.runners.beam import with_runner
 
+    check_output(output)
     compile_to(with_runner(load(config, workspace=workspace), beam), output, use_cache=not no_cache)
 
 

@@ -46,7 +46,7 @@ def import_run(store: MetadataStore, config: PipelineConfig, source: Path) -> st
         PipelineError: the run is here already.
     """
     if not source.is_file():
-        raise DataError(f"{source}: no such file", "`longhaul export RUN --output FILE` writes one")
+        raise _not_there(source)
     folder = None
     try:
         with zipfile.ZipFile(source) as archive:
@@ -65,6 +65,25 @@ def import_run(store: MetadataStore, config: PipelineConfig, source: Path) -> st
         log.parent.mkdir(exist_ok=True)
         log.write_text(found.log)
     return found.run_id
+
+
+def check(config: PipelineConfig, source: Path) -> None:
+    """Whether the file could be imported; nothing is touched.
+
+    Raises:
+        PipelineError: as import_run.
+    """
+    if not source.is_file():
+        raise _not_there(source)
+    try:
+        with zipfile.ZipFile(source) as archive:
+            read_contents(archive, source, config.name)
+    except BROKEN as exc:
+        raise damaged(source, str(exc)) from exc
+
+
+def _not_there(source: Path) -> DataError:
+    return DataError(f"{source}: no such file", "`longhaul export RUN --output FILE` writes one")
 
 
 def _extract(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], folder: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -27,9 +27,9 @@ def back_up(config: PipelineConfig, output: Path) -> None:
     source = config.root / "metadata.db"
     if not source.exists():
         raise WorkspaceError(f"nothing has run in workspace {config.root} yet", "there is nothing to back up")
-    output.parent.mkdir(parents=True, exist_ok=True)
     incoming = output.with_name(f".incoming-{output.name}")
     try:
+        output.parent.mkdir(parents=True, exist_ok=True)
         incoming.unlink(missing_ok=True)
         with (
             closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as store,
@@ -46,10 +46,12 @@ def back_up(config: PipelineConfig, output: Path) -> None:
         if tells_of_full_disk(str(exc)):
             raise DiskFullError(output.parent) from exc
         raise WorkspaceError(
-            f"{source} cannot be copied to {output}: {exc}", "check permissions and the disk; `longhaul doctor` helps"
+            f"{source} cannot be copied to {output}: {getattr(exc, 'strerror', None) or exc}",
+            "name another file with --output; `longhaul doctor` checks workspace and store",
         ) from exc
     finally:
-        incoming.unlink(missing_ok=True)
+        with suppress(OSError):  # the folder may be no place to write
+            incoming.unlink(missing_ok=True)
 
 
 def _dump_command(config: PipelineConfig) -> str:

@@ -199,9 +199,18 @@ def open_existing_store(config: PipelineConfig) -> ml_metadata.MetadataStore:
     Raises:
         WorkspaceError: there is none yet, or it cannot be opened.
     """
+    check_store_exists(config)
+    return open_store(config)
+
+
+def check_store_exists(config: PipelineConfig) -> None:
+    """Opens nothing.
+
+    Raises:
+        WorkspaceError: nothing has run in the workspace yet.
+    """
     if config.metadata.url is None and not (config.root / "metadata.db").exists():
         raise WorkspaceError(
             f"nothing has run in workspace {config.root} yet",
             "`longhaul run` does, or name another with --workspace",
         )
-    return open_store(config)
