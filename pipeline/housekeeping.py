@@ -14,6 +14,7 @@ from pipeline.errors import ConfigError, DiskFullError, WorkspaceError, tells_of
 from pipeline.lineage import archive, archive_import, backup, garbage, pins
 from pipeline.lineage.runs import find_run
 from pipeline.lineage.store import open_existing_store
+from pipeline.reserve import spent
 from pipeline.runners.recovery import writing
 from pipeline.runners.workspace import translated_errors
 
@@ -28,6 +29,7 @@ def collect_garbage(config: PipelineConfig, keep: int, keep_served: int | None, 
         held.enter_context(translated_errors(config.root))
         store = open_existing_store(config)
         if apply:
+            held.enter_context(spent(config.root))
             store = held.enter_context(writing(config))
         plan = garbage.plan(store, config, keep, keep_served)
         if apply:

@@ -25,6 +25,7 @@ from pipeline.lineage.pushes import Rollback, record_rollback
 from pipeline.lineage.store import open_existing_store
 from pipeline.lineage.version_folders import versions
 from pipeline.push.publish import now, publish, pusher
+from pipeline.reserve import spent
 from pipeline.runners.recovery import writing
 from pipeline.runners.workspace import translated_errors
 from pipeline.served import Manifest, damage, inputs_of, read_manifest
@@ -77,6 +78,7 @@ def roll_back(config: PipelineConfig, to: int | None, note: str, dry_run: bool) 
     with ExitStack() as held:
         held.enter_context(translated_errors(config.root))
         if not dry_run:
+            held.enter_context(spent(config.root))
             store = held.enter_context(writing(config))
         known = list_versions(config)
         if not known:

@@ -14,6 +14,7 @@ from typing import Any
 
 from rich.markup import escape
 
+from pipeline import reserve
 from pipeline.config import PipelineConfig
 from pipeline.data.schema_types import check_columns, read_schema
 from pipeline.data.source import find_files
@@ -75,6 +76,7 @@ def run_pipeline(
         scratch(config.root),
     ):
         console.print(f"[bold]{config.name}[/]  workspace {config.root}")
+        reserve.keep(config.root)
         _build_table(config, console)
         # Cheap, and before the seconds that importing TensorFlow takes.
         check_columns(config, read_schema(config.schema_file))

@@ -221,10 +221,10 @@ def test_every_steps_own_command_does_it(first: Any, place: Place, tmp_path: Pat
 
 
 def test_the_command_line_compiles(first: Any, place: Place, tmp_path: Path) -> None:
-    done = place.call("compile", "--output", str(tmp_path / "new" / "job.json"))
+    done = place.call("compile", "--output", str(tmp_path / "job.json"))
     assert done.code == 0, done.text
     assert "job.json: 11 steps" in done.text
-    assert json.loads((tmp_path / "new" / "job.json").read_text())["displayName"] == "flights"
+    assert json.loads((tmp_path / "job.json").read_text())["displayName"] == "flights"
     assert place.call("compile", "--output", str(tmp_path / "job.yaml")).code == 0
     assert yaml.safe_load((tmp_path / "job.yaml").read_text())["schemaVersion"] == "2.1.0"
 

@@ -1,0 +1,84 @@
+"""A disk that is full to the last byte can be collected, and another model served."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline import reserve
+from pipeline.config import PipelineConfig
+from pipeline.errors import DiskFullError
+from pipeline.housekeeping import collect_garbage
+from pipeline.rollback import list_versions, roll_back
+from tests.lineage.weeks import Weeks
+from tests.push.test_rollback import config, push  # noqa: F401 (config is a fixture)
+
+SIZE = 128 << 20
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """An empty file system of its own."""
+    folder = tmp_path / "workspace"
+    folder.mkdir()
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount a small file system")
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(folder)], capture_output=True)
+    if mounted.returncode != 0:
+        pytest.skip(f"cannot mount a small file system: {mounted.stderr.decode().strip()}")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def fill(disk: Path) -> None:
+    """To the last byte."""
+    descriptor = os.open(disk / "ballast", os.O_WRONLY | os.O_CREAT)
+    os.posix_fallocate(descriptor, 0, shutil.disk_usage(disk).free)
+    os.close(descriptor)
+    assert shutil.disk_usage(disk).free == 0
+
+
+def test_a_full_disk_can_be_collected(disk: Path) -> None:
+    weeks = Weeks(disk)
+    for number in (1, 2, 3):
+        weeks.week(number, blessed=False)
+    reserve.keep(disk)
+    (disk / ".lock").touch()
+    fill(disk)
+    done = collect_garbage(weeks.config, keep=1, keep_served=None, apply=True)
+    assert len(done.items) > 10
+    assert weeks.state(1, "Model") == "DELETED"
+    (disk / "ballast").unlink()
+    collect_garbage(weeks.config, keep=1, keep_served=None, apply=True)
+    assert (disk / ".reserve").stat().st_blocks * 512 >= 8 << 20  # laid aside again
+
+
+def test_on_a_full_disk_an_earlier_model_can_be_served(disk: Path, config: PipelineConfig) -> None:  # noqa: F811
+    for name in ("good", "bad"):
+        push(config, name)
+    reserve.keep(disk)
+    fill(disk)
+    done = roll_back(config, None, "bad", False)
+    assert list_versions(config)[0].number == done.new_version
+
+
+def test_without_room_laid_aside_the_error_says_what_to_do(disk: Path) -> None:
+    weeks = Weeks(disk)
+    for number in (1, 2, 3):
+        weeks.week(number, blessed=False)
+    fill(disk)
+    with pytest.raises(DiskFullError, match="free some space there"):
+        collect_garbage(weeks.config, keep=1, keep_served=None, apply=True)
+
+
+def test_a_small_disk_is_not_filled(disk: Path) -> None:
+    descriptor = os.open(disk / "ballast", os.O_WRONLY | os.O_CREAT)
+    os.posix_fallocate(descriptor, 0, SIZE - (64 << 20))
+    os.close(descriptor)
+    reserve.keep(disk)
+    assert not (disk / ".reserve").exists()
