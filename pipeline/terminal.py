@@ -17,6 +17,8 @@ from pipeline.guard.findings import Finding as DataFinding
 from pipeline.guard.findings import Verdict
 from pipeline.infra.verdict import InfraVerdict
 from pipeline.lineage.runs import Run
+from pipeline.reports.judgement import FEW_ROWS
+from pipeline.reports.rules import few_rows_note, held_rules, line, nearest
 from pipeline.reports.training import training_story
 from pipeline.sections.evaluation import Threshold
 from pipeline.served import newest_manifest, read_manifest
@@ -72,6 +74,11 @@ def print_results(console: Console, run: Run, config: PipelineConfig) -> None:
         console.print(f"{'' if place else 'Trained':<10}{escape(sentence)}", soft_wrap=True)
     if run.verdict:
         print_model_verdict(console, run.verdict)
+        for place, (rule, count) in enumerate(nearest(held_rules(run.verdict))):
+            color = "green" if rule.held else "red"
+            console.print(f"{'' if place else 'Rules':<10}[{color}]{escape(line(rule, count))}[/]", soft_wrap=True)
+        if few := few_rows_note(run.verdict["metrics"], FEW_ROWS):
+            console.print(f"[yellow]Note[/]      {escape(few)}", soft_wrap=True)
         console.print(_metrics_table(run, config))
     if run.infra_verdict:
         print_infra_verdict(console, InfraVerdict.from_json(run.infra_verdict))

@@ -37,7 +37,7 @@ _BOUNDLESS = 10_000
 
 def print_runs(
     chosen: Sequence[Listed],
-    known: int,
+    known: Sequence[Listed],
     config: PipelineConfig,
     sort: str | None,
     serving: str | None,
@@ -46,7 +46,7 @@ def print_runs(
     """A line a run, in the order given.
 
     Args:
-        known: how many there are, chosen or not.
+        known: all there are, chosen or not: the best and the worst are theirs.
         sort: what they were sorted by; a metric adds the hyperparameters in which the runs differ.
         serving: the version of the model that serves now.
     """
@@ -60,7 +60,7 @@ def print_runs(
     by_metric = sort if sort and is_metric(chosen, sort) else None
     metrics = _metrics_shown(chosen, config, by_metric)
     settings = differing_hyperparameters(chosen) if by_metric else []
-    extremes = {metric: best_and_worst(chosen, metric) for metric in metrics}
+    extremes = {metric: best_and_worst(known, metric) for metric in metrics}
     columns = {
         "run": [one.run.run_id for one in chosen],
         "status": [_status(one) for one in chosen],
@@ -80,7 +80,9 @@ def print_runs(
     for line in _lines(columns, chosen, width):
         console.print(line, soft_wrap=True)
     legend = ["● serves now"] if any(listed.summary.pushed_version == serving for listed in chosen if serving) else []
-    legend += ["▲ best", "▼ worst"] if any(extremes.values()) else []
+    if any(extremes.values()):
+        measured = sum(1 for one in known if any(metric in one.summary.metrics for metric in metrics))
+        legend += ["▲ best", f"▼ worst of the {measured} runs that were judged"]
     legend += [f"a wider terminal also shows {', '.join(left_out)}"] if left_out else []
     if legend:
         console.print(f"[dim]{'   '.join(legend)}[/]")

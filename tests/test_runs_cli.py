@@ -62,6 +62,10 @@ def longhaul(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
 # runs
 
 
+def words(line: str) -> list[str]:
+    return line.split()
+
+
 def test_runs_lists_what_came_of_each(weeks: Weeks, longhaul: Call) -> None:
     weeks.week(1, auc=0.75)
     weeks.week(2, auc=0.55, blessed=False)
@@ -81,7 +85,7 @@ def test_runs_lists_what_came_of_each(weeks: Weeks, longhaul: Call) -> None:
         [*(weeks.run_id(2), "complete", "62", "2", "100", "1", "▼", "0.5500", "▼", "0.4500", "not", "blessed")],
         [*(weeks.run_id(1), "complete", "62", "1", "100", "1", "▲", "0.7500", "▲", "0.2500", "●", "1001"),
          "blessed,", "pinned"],
-        ["●", "serves", "now", "▲", "best", "▼", "worst"],
+        words("● serves now ▲ best ▼ worst of the 2 runs that were judged"),
     ]  # fmt: skip
     assert [len(line) for line in listed.lines if len(line) >= WIDTH] == [WIDTH]
 
@@ -93,9 +97,10 @@ def test_a_leaderboard_tells_the_hyperparameters_that_differ(weeks: Weeks, longh
     assert [line.split() for line in board.lines[:3]] == [
         ["run", "status", "seconds", "spans", "rows", "schema", "auc", "log_loss", "dropout", "pushed", "outcome"],
         [*(weeks.run_id(2), "complete", "62", "2", "100", "1", "▲", "0.7500", "▲", "0.2500", "0.2", "1002", "blessed")],
-        [*(weeks.run_id(3), "complete", "62", "3", "100", "1", "▼", "0.7200", "▼", "0.2800", "0.1", "●", "1003"),
-         "blessed"],
+        [*(weeks.run_id(3), "complete", "62", "3", "100", "1", "0.7200", "0.2800", "0.1", "●", "1003"),
+         "blessed"],  # the second best: the worst of all is not shown
     ]  # fmt: skip
+    assert board.lines[-1].split() == words("● serves now ▲ best ▼ worst of the 3 runs that were judged")
     assert [line.split()[0] for line in longhaul("runs", "--sort", "auc", "--reverse", "-n", "1").lines[1:2]] == [
         weeks.run_id(1)
     ]

@@ -70,7 +70,7 @@ def runs(
         return
     known = list_summaries(open_existing_store(settings), settings.name)
     chosen = select(known, conditions or (), sort, reverse=reverse, limit=limit)
-    print_runs(chosen, len(known), settings, sort, pushed_as(settings.root / "serving" / settings.name), as_json)
+    print_runs(chosen, known, settings, sort, pushed_as(settings.root / "serving" / settings.name), as_json)
 
 
 @app.command(rich_help_panel=LOOK, epilog="Example: [bold]longhaul show latest[/]")

@@ -69,7 +69,7 @@ def EvaluateColumns(  # noqa: N802 (a transform)
     baseline = model_util.get_baseline_model_spec(eval_config)
     leaves = computations.non_derived_computations
     metric_accumulators.check(leaves)
-    keep = KeepSample(max(_SAMPLE_ROWS, settings.explain.permutation_rows), _WRONG_ROWS)
+    keep = KeepSample(task, max(_SAMPLE_ROWS, settings.explain.permutation_rows), _WRONG_ROWS)
     scored = record_batches | "ScoreAndAccumulate" >> beam.ParDo(
         _ScoreAndAccumulate(eval_config, model_paths, leaves, task, keep)
     ).with_outputs(TALLIES, SAMPLE, main="accumulators")

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.components.row_sample import RowSample
-from pipeline.components.tallies import BUCKETS, Tally, calibration_sums
+from pipeline.components.tallies import BUCKETS, Tally, calibration_sums, wilson
 
 Array = npt.NDArray[Any]
 
@@ -93,20 +93,16 @@ def _thinned(cumulative: Array) -> Array:
 
 
 def _calibration(found: Tally, confidence: float) -> dict[str, list[Any]]:
-    from scipy import stats
-
     rows, predicted, came_true = calibration_sums(found)
     filled = rows > 0
     rows, predicted, came_true = rows[filled], predicted[filled], came_true[filled]
     share = came_true / rows
-    z = float(stats.norm.ppf(0.5 + confidence / 2))
-    center = (share + z * z / (2 * rows)) / (1 + z * z / rows)
-    reach = z / (1 + z * z / rows) * np.sqrt(share * (1 - share) / rows + z * z / (4 * rows * rows))
+    low, high = wilson(came_true, rows, confidence)
     return {
         "predicted": _numbers(predicted / rows),
         "came_true": _numbers(share),
-        "low": _numbers(np.minimum(center - reach, share)),
-        "high": _numbers(np.maximum(center + reach, share)),
+        "low": _numbers(low),
+        "high": _numbers(high),
         "rows": rows.astype(int).tolist(),
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import asdict
 from typing import Any, ClassVar
 
 import apache_beam as beam
@@ -23,7 +24,7 @@ from pipeline.components.curves import curves
 from pipeline.components.explanation import explain
 from pipeline.components.model_judge import Measured, judge, why_undefined
 from pipeline.components.row_sample import RowSample
-from pipeline.components.tallies import Tally, intervals, is_one_class
+from pipeline.components.tallies import Tally, fills_blocks, intervals, is_one_class
 from pipeline.components.whole_model import check_whole
 from pipeline.data import parquet_tfxio
 from pipeline.evaluation import COUNT, LOWER_IS_BETTER
@@ -148,7 +149,11 @@ def _write_figures(
     by_slice = {key: list(by_model.values()) for key, by_model in tallies}  # the challenger's first
     documents = {
         _INTERVALS_FILE: [
-            {"slice": [[column, str(value)] for column, value in key], "one_class": is_one_class(settings["task"], own)}
+            {
+                "slice": [[column, str(value)] for column, value in key],
+                "one_class": is_one_class(settings["task"], own),
+                "method": "jackknife" if fills_blocks(own) else "wilson",
+            }
             | dict(
                 zip(
                     ("metrics", "differences"),
@@ -210,7 +215,8 @@ def summarize(uri: str, settings: dict[str, Any], champion: str | None) -> dict[
         `champion_name`; `confidence`; `intervals` and `differences`: {metric: [low, high]} over all rows, those of the
         metrics and of what they differ from the champion's; `undefined`: {metric: why it cannot be computed};
         `slices`: [{slice: {column: value}, metrics, champion, intervals, differences, undefined, failed}];
-        `failures`: one sentence per broken rule; `notes`: what was not judged, and why.
+        `failures`: one sentence per broken rule; `rules`: every rule that was judged, see model_judge.Rule;
+        `notes`: what was not judged, and why; `interval_method`: jackknife, or wilson of too few rows for it.
     """
     rules = Evaluation.model_validate(settings["evaluation"])
     candidate = _by_slice(uri, "candidate" if champion else None)
@@ -258,9 +264,11 @@ def summarize(uri: str, settings: dict[str, Any], champion: str | None) -> dict[
         "blessed": not failures,
         "champion_name": champion,
         "confidence": rules.confidence,
+        "interval_method": spreads[()]["method"],
         **{key: overall[key] for key in ("metrics", "champion", "intervals", "differences", "undefined")},
         "slices": slices,
         "failures": failures,
+        "rules": [asdict(rule) for rule in verdict.rules],
         "notes": verdict.notes,
     }
 

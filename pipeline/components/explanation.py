@@ -22,7 +22,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.components.columnar_metrics import load_model
-from pipeline.components.row_sample import RowSample
+from pipeline.components.row_sample import RIGHT, RowSample, error_kinds
 from pipeline.components.tallies import metric_values, rows_of
 from pipeline.evaluation import LOWER_IS_BETTER, PREDICTION
 from pipeline.sections.evaluation import METRICS, Evaluation
@@ -41,6 +41,12 @@ _STEPS = 256
 """On the way from one row to the other."""
 _ORDERS = 16
 _CHUNK_ROWS = 8_192
+_KINDS = {
+    "binary": {RIGHT: "least sure", 0: "false positive", 1: "false negative"},
+    "multiclass": {RIGHT: "least sure"},
+    "regression": {RIGHT: "exact", 0: "too high", 1: "too low"},
+}
+"""How a row is shown by the way in which it is wrong (row_sample.error_kinds)."""
 _SHOWN = 10
 """Features of a row; the others are added up."""
 
@@ -54,7 +60,7 @@ def explain(
         settings: those of pipeline.evaluation.settings.
 
     Returns:
-        `importance`: {metric, value, rows, repeats, features: [{name, drop, spread}] (the greatest drop first),
+        `importance`: {metric, value, rows, repeats, features: [{name, drop, spread, noise}] (the greatest drop first),
         left_out}; `examples`: see `_take_apart`; each is None where it is switched off; `problems`: sentences. What
         fails here costs no run.
     """
@@ -85,7 +91,8 @@ def _importance(model: Any, sample: RowSample, table: FeatureTable, rules: Evalu
     import tensorflow as tf
 
     task = table.label.task
-    metric = next((name for name in rules.thresholds if name != "calibration"), METRICS[task][0])
+    judged = next((name for name in rules.thresholds if name != "calibration"), METRICS[task][0])
+    metric = judged if task == "regression" else "log_loss"  # which every row moves, however few they are
     repeats, most = rules.explain.repeats, rules.explain.permutation_rows
     features = [feature.name for feature in table.features]
     if len(features) * repeats * min(most, _FEWEST_ROWS) > _MOST_SCORED:
@@ -102,6 +109,11 @@ def _importance(model: Any, sample: RowSample, table: FeatureTable, rules: Evalu
         return _metric(task, metric, rows.labels, predictions)
 
     value = measure(columns)
+    row = abs(value) / len(rows.labels)  # what one row of middling loss adds to the mean
+
+    def noise(spread: float) -> float:
+        return max(2 * spread, row)
+
     sign = -1 if metric in LOWER_IS_BETTER else 1
     random = np.random.default_rng(_SEED)
     orders = [random.permutation(len(rows.labels)) for _ in range(repeats)]
@@ -110,7 +122,8 @@ def _importance(model: Any, sample: RowSample, table: FeatureTable, rules: Evalu
     for feature in features:
         name = names[feature]
         drops = [sign * (value - measure({**columns, name: columns[name][order]})) for order in orders]
-        found.append({"name": feature, "drop": float(np.mean(drops)), "spread": float(np.std(drops))})
+        spread = float(np.std(drops))
+        found.append({"name": feature, "drop": float(np.mean(drops)), "spread": spread, "noise": noise(spread)})
     found.sort(key=lambda entry: -entry["drop"])
     return {
         "metric": metric,
@@ -185,22 +198,24 @@ def _take_apart(model: Any, sample: RowSample, table: FeatureTable, rules: Evalu
         `typical`: by what was said of it, the prediction for the row that all are compared with; `rows`: [{kind, truth,
         output (the class of which `prediction` is the probability; None of a regression), prediction, typical, parts:
         [{feature, kind, value, part}] (the greatest first), others: the sum of all other parts, gap: what the parts
-        lack to the difference}].
+        lack to the difference}]; `all_right`: no row at all was predicted wrongly.
     """
     from trainer.preprocessing import columns_by_feature
 
     wanted = rules.explain.rows
-    worst = sample.most_wrong((wanted + 1) // 2)
+    task = table.label.task
+    worst = sample.take(sample.worst_by_kind(task, (wanted + 1) // 2))
     even = sample.even(max(_TYPICAL_ROWS, wanted))
     ordinary = even.take(np.flatnonzero(even.error <= np.median(even.error))[: wanted // 2])
     rows = RowSample(
         *(np.concatenate(pair) for pair in zip(vars(worst).values(), vars(ordinary).values(), strict=True))
     )
-    kinds = ["most wrong"] * len(worst.labels) + ["ordinary"] * len(ordinary.labels)
+    errors = error_kinds(task, worst.labels, worst.predictions)
+    kinds = [_KINDS[task].get(int(kind), "wrong") for kind in errors] + ["ordinary"] * len(ordinary.labels)
 
     base = _typical(_network_inputs(model, even.records))
     inputs = _network_inputs(model, rows.records)
-    multiclass = table.label.task == "multiclass"
+    multiclass = task == "multiclass"
     outputs = rows.predictions.argmax(axis=1) if multiclass else np.zeros(len(kinds), np.int64)
     parts, typical, predictions = attributions(
         lambda of_inputs, of_outputs: _differentiate(model, of_inputs, of_outputs), inputs, base, outputs
@@ -234,7 +249,7 @@ def _take_apart(model: Any, sample: RowSample, table: FeatureTable, rules: Evalu
                 "gap": float(difference - sum(entry["part"] for entry in of_features)),
             }
         )
-    return {"rows": entries}
+    return {"rows": entries, "all_right": bool(len(errors)) and bool((errors == RIGHT).all())}
 
 
 def attributions(

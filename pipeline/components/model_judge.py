@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from pipeline.reports.formats import number
 from pipeline.sections.evaluation import Bounds, Evaluation, slice_rule
 
 _MOST_NAMED = 8
@@ -36,10 +37,32 @@ class Measured:
 
 
 @dataclass(frozen=True)
+class Rule:
+    """One rule as it was held against the figures, broken or not.
+
+    Attributes:
+        kind: at_least, at_most, may_lose or gap.
+        of: the configuration's text for the slices that it is about; empty for all rows.
+        on: the slice; of a gap the worst and the best one with their values; empty for all rows.
+        value: of the metric; of may_lose what it is worse than the champion's, of a gap how far the slices lie apart;
+            None where it cannot be computed.
+    """
+
+    metric: str
+    kind: str
+    of: str
+    on: str
+    value: float | None
+    bound: float
+    held: bool
+
+
+@dataclass(frozen=True)
 class Verdict:
     """Why not, and what else must be said.
 
     Attributes:
+        rules: all that were judged, held or broken.
         failures: one sentence per broken rule.
         notes: what was not judged, and why.
         failed_slices: (slice's name, metric) of each broken rule; the name of all rows is empty.
@@ -48,6 +71,7 @@ class Verdict:
     failures: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     failed_slices: list[tuple[str, str]] = field(default_factory=list)
+    rules: list[Rule] = field(default_factory=list, compare=False)
 
 
 def judge(
@@ -67,7 +91,7 @@ def judge(
         verdict.notes.append("no champion yet: judged by absolute thresholds only")
     for metric, threshold in rules.thresholds.items():
         if not threshold.is_empty:
-            _judge_one(verdict, measured[0], metric, threshold, lower_is_better, champion)
+            _judge_one(verdict, measured[0], metric, "", threshold, lower_is_better, champion)
         for text, bounds in threshold.slices.items():
             found = slice_rule(text, rules.slices)
             assert found is not None, f"{text!r} passed the check of the configuration"
@@ -75,7 +99,7 @@ def judge(
             members = list(_members(measured, *found))
             judged = _enough(verdict, members, metric, text, least)
             for member in judged:
-                _judge_one(verdict, member, metric, bounds, lower_is_better, champion)
+                _judge_one(verdict, member, metric, text, bounds, lower_is_better, champion)
     for metric, gaps in rules.gaps.items():
         for text, allowed in gaps.items():
             found = slice_rule(text, rules.slices)
@@ -84,7 +108,7 @@ def judge(
                 verdict, list(_members(measured, *found)), metric, text, allowed, rules.min_rows, lower_is_better
             )
     notes = list(dict.fromkeys(verdict.notes))  # a threshold and a gap may leave the same slices out
-    return Verdict(verdict.failures, notes, verdict.failed_slices)
+    return Verdict(verdict.failures, notes, verdict.failed_slices, verdict.rules)
 
 
 def _members(
@@ -119,26 +143,35 @@ def _judge_one(
     verdict: Verdict,
     one: Measured,
     metric: str,
+    of: str,
     bounds: Bounds,
     lower_is_better: frozenset[str],
     champion: str | None,
 ) -> None:
     on = f" on {one.name}" if one.slice else ""
     sentences = []
+
+    def hold(kind: str, value: float | None, bound: float, held: bool) -> bool:
+        verdict.rules.append(Rule(metric, kind, of, one.name, value, bound, held))
+        return held
+
     if metric not in one.metrics:  # all rows: a slice was sorted out before
         sentences.append(f"{metric}{on} cannot be computed: {one.undefined.get(metric, 'it is not a number')}")
+        for kind in ("at_least", "at_most", "may_lose"):
+            if (bound := getattr(bounds, kind)) is not None:
+                hold(kind, None, bound, held=False)
     else:
         value, before = one.metrics[metric], one.champion.get(metric)
-        had = f"; {champion} had {before:.4f}" if champion and before is not None else ""
-        if bounds.at_least is not None and value < bounds.at_least:
-            sentences.append(f"{metric}{on} is {value:.4f}, needs at least {bounds.at_least:g}{had}")
-        if bounds.at_most is not None and value > bounds.at_most:
-            sentences.append(f"{metric}{on} is {value:.4f}, may be at most {bounds.at_most:g}{had}")
+        had = f"; {champion} had {number(before)}" if champion and before is not None else ""
+        if bounds.at_least is not None and not hold("at_least", value, bounds.at_least, value >= bounds.at_least):
+            sentences.append(f"{metric}{on} is {number(value)}, needs at least {bounds.at_least:g}{had}")
+        if bounds.at_most is not None and not hold("at_most", value, bounds.at_most, value <= bounds.at_most):
+            sentences.append(f"{metric}{on} is {number(value)}, may be at most {bounds.at_most:g}{had}")
         if bounds.may_lose is not None and before is not None:
             lost = value - before if metric in lower_is_better else before - value
-            if lost > bounds.may_lose:
+            if not hold("may_lose", lost, bounds.may_lose, lost <= bounds.may_lose):
                 sentences.append(
-                    f"{metric}{on} is {value:.4f}, {champion} had {before:.4f}: {lost:.4f} worse,"
+                    f"{metric}{on} is {number(value)}, {champion} had {number(before)}: {number(lost)} worse,"
                     f" {bounds.may_lose:g} is allowed"
                 )
     verdict.failures.extend(sentences)
@@ -163,10 +196,13 @@ def _judge_gap(
     ordered = sorted(compared, key=lambda one: one.metrics[metric], reverse=metric in lower_is_better)
     worst, best = ordered[0], ordered[-1]
     gap = abs(best.metrics[metric] - worst.metrics[metric])
+    low, high = number(worst.metrics[metric]), number(best.metrics[metric])
+    ends = f"{worst.name} {low}, {best.name} {high}"
+    verdict.rules.append(Rule(metric, "gap", text, ends, gap, allowed, gap <= allowed))
     if gap > allowed:
         verdict.failures.append(
-            f"{metric} by {text} lies {gap:.4f} apart, may be {allowed:g}: {worst.metrics[metric]:.4f} on"
-            f" {worst.name}, {best.metrics[metric]:.4f} on {best.name}"
+            f"{metric} by {text} lies {number(gap)} apart, may be {allowed:g}: {low} on {worst.name},"
+            f" {high} on {best.name}"
         )
         verdict.failed_slices.append((worst.name, metric))
 

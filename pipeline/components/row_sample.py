@@ -1,4 +1,4 @@
-"""A few rows of all that were scored: an even choice, and those of which the model was most wrong."""
+"""A few rows of all that were scored: an even choice, and the worst errors of each kind."""
 
 from __future__ import annotations
 
@@ -44,9 +44,40 @@ class RowSample:
         """An even choice of at most so many rows."""
         return self.take(np.argsort(self.order, kind="stable")[:rows])
 
-    def most_wrong(self, rows: int) -> RowSample:
-        """Those that are most wrong, the worst first."""
-        return self.take(np.lexsort((self.order, -self.error))[:rows])
+    def worst_by_kind(self, task: str, rows: int, *, of_part: bool = False) -> Array:
+        """Finds the numbers of at most so many rows: of each kind of error in turn the worst one that is left; where
+        errors are fewer than that, those that were predicted rightly and least surely.
+
+        Args:
+            of_part: kinds take their turns in a fixed order, not the worst first: then no row is lost that would be
+                among those of the whole.
+        """
+        worst = np.lexsort((self.order, -self.error))
+        kinds = error_kinds(task, self.labels, self.predictions)[worst]
+        rank = np.zeros(len(worst), np.int64)  # among those of its kind
+        for kind in np.unique(kinds):
+            rank[kinds == kind] = np.arange((kinds == kind).sum())
+        turn = np.lexsort((kinds if of_part else np.arange(len(worst)), rank, kinds == RIGHT))
+        chosen: Array = worst[turn[:rows]]
+        return chosen
+
+
+RIGHT = -1
+
+
+def error_kinds(task: str, labels: Array, predictions: Array) -> Array:
+    """(rows,) in what way each is wrong, RIGHT if it is not: of a binary task 0 for a false positive and 1 for a false
+    negative, of several classes the true class, of a regression 0 for too high and 1 for too low."""
+    if task == "multiclass":
+        kinds = labels.astype(np.int64)
+        right = predictions.argmax(axis=1) == kinds
+    elif task == "binary":
+        kinds = (labels == 1).astype(np.int64)
+        right = (predictions[:, 0] > 0.5) == (labels == 1)
+    else:
+        kinds = (predictions[:, 0] < labels).astype(np.int64)
+        right = predictions[:, 0] == labels
+    return np.where(right, RIGHT, kinds)
 
 
 def digests(records: Sequence[bytes]) -> Array:
@@ -70,9 +101,10 @@ def sample_of(task: str, checksums: Array, labels: Array, predictions: Array, re
 
 
 class KeepSample(beam.CombineFn):
-    """Merges samples, and keeps `even` rows of an even choice and `wrong` of the most wrong."""
+    """Merges samples, and keeps `even` rows of an even choice and `wrong` of the worst errors, each kind in turn."""
 
-    def __init__(self, even: int, wrong: int) -> None:
+    def __init__(self, task: str, even: int, wrong: int) -> None:
+        self._task = task
         self._even = even
         self._wrong = wrong
 
@@ -87,7 +119,7 @@ class KeepSample(beam.CombineFn):
             self._even, max(_FEWEST_ROWS, _MOST_BYTES // max(map(len, sample.records[:_FEWEST_ROWS]), default=1))
         )
         by_order = np.argsort(sample.order, kind="stable")[:even]
-        by_error = np.lexsort((sample.order, -sample.error))[: self._wrong]
+        by_error = sample.worst_by_kind(self._task, self._wrong, of_part=True)
         return sample.take(np.union1d(by_order, by_error))
 
     def merge_accumulators(self, accumulators: Iterable[RowSample | None]) -> RowSample | None:

@@ -176,11 +176,15 @@ def intervals(
 ) -> tuple[dict[str, Interval], dict[str, Interval]]:
     """Intervals of a model's metrics, and of their differences to the other model's.
 
-    A metric that is not defined without one of the blocks, or a slice in which a block is empty, has none.
+    A metric that is not defined without one of the blocks has none; of a slice in which a block is empty accuracy has
+    one alone, Wilson's.
     """
     own = _jackknife(task, found)
     if own is None:
-        return {}, {}
+        if task == "regression" or not found.rows:
+            return {}, {}
+        low, high = wilson(found.sums[:, 2].sum(), found.sums[:, 0].sum(), confidence)
+        return {"accuracy": (float(low), float(high))}, {}
     spreads = {name: _interval(name, *values, confidence) for name, values in own.items()}
     differences: dict[str, Interval] = {}
     if other is not None and (its := _jackknife(task, other)):
@@ -192,9 +196,25 @@ def intervals(
     return spreads, differences
 
 
+def fills_blocks(found: Tally) -> bool:
+    """Whether there are rows enough for a jackknife: some in each block."""
+    return bool((found.sums[:, 0] > 0).all())
+
+
+def wilson(hits: Any, rows: Any, confidence: float) -> tuple[Array, Array]:
+    """Wilson's interval of a share: low and high ends of `hits` of `rows`, numbers or arrays of one shape."""
+    from scipy import stats
+
+    share = np.asarray(hits / rows)
+    z = float(stats.norm.ppf(0.5 + confidence / 2))
+    center = (share + z * z / (2 * rows)) / (1 + z * z / rows)
+    reach = z / (1 + z * z / rows) * np.sqrt(share * (1 - share) / rows + z * z / (4 * rows * rows))
+    return np.minimum(center - reach, share), np.maximum(center + reach, share)
+
+
 def _jackknife(task: str, found: Tally) -> dict[str, tuple[float, Array]] | None:
     """By metric its value over all blocks, and (BLOCKS,) its values without each of them; None if a block is empty."""
-    if (found.sums[:, 0] == 0).any():
+    if not fills_blocks(found):
         return None
     total = found.sums.sum(axis=0)
     sums = np.concatenate([total[None], total - found.sums])  # all, then without each block

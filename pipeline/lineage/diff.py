@@ -12,7 +12,7 @@ from typing import Any
 
 from ml_metadata import MetadataStore
 
-from pipeline.lineage.runs import Run
+from pipeline.lineage.runs import Run, StepState
 from pipeline.lineage.schema_versions import list_versions
 from pipeline.lineage.summary import Summary, summarize
 
@@ -75,7 +75,10 @@ def compare(store: MetadataStore, before: Run, after: Run) -> RunDiff:
     )
     diff.data.extend(_data(before, after, summaries, diff.notes))
     diff.schema.extend(_schema(store, before, after, diff.notes))
-    diff.hyperparameters.extend(changes(*(flat(summary.hyperparameters) for summary in summaries)))
+    if told := _unreached((before, after), [not summary.hyperparameters for summary in summaries], "Trainer"):
+        diff.notes.append(f"the hyperparameters are not recorded: {told}")
+    else:
+        diff.hyperparameters.extend(changes(*(flat(summary.hyperparameters) for summary in summaries)))
     diff.outcome.extend(_outcome(before, after, summaries))
     diff.metrics.extend(_metrics(before, after, summaries, diff.notes))
     if diff.metrics and any(change.what.endswith((", eval", ", test")) for change in diff.data):
@@ -109,7 +112,31 @@ def _recorded(before: Run, after: Run, name: str, digest: str, what: str, notes:
     return []
 
 
+_ENDINGS = {
+    "complete": "ended",
+    "failed": "failed",
+    "blocked": "was blocked",
+    "interrupted": "was interrupted",
+    "running": "is still",
+}
+
+
+def _unreached(runs: Sequence[Run], lack: Sequence[bool], node: str) -> str:
+    """Says which of the runs that lack something never got it, because they ended before or in `node`; empty if what
+    they lack was there and is gone, or nothing is lacking."""
+    said = []
+    for run, lacks in zip(runs, lack, strict=True):
+        step = next((step for step in run.steps if step.node == node), None)
+        if lacks and (step is None or step.state not in (StepState.DONE, StepState.CACHED)):
+            ending = _ENDINGS.get(run.status, run.status)
+            said.append(f"run {run.run_id} {ending} {'in' if step else 'before'} {node}")
+    return " and ".join(said)
+
+
 def _data(before: Run, after: Run, summaries: tuple[Summary, Summary], notes: list[str]) -> Iterator[Change]:
+    if told := _unreached((before, after), [not summary.rows for summary in summaries], "TableExampleGen"):
+        notes.append(f"spans, rows, files and labels are not recorded: {told}")
+        return
     spans = [list(summary.spans) for summary in summaries]
     yield from changes({"spans": spans[0]}, {"spans": spans[1]})
     yield from changes(*({f"rows, {split}": rows for split, rows in summary.rows.items()} for summary in summaries))
@@ -184,6 +211,9 @@ def _outcome(before: Run, after: Run, summaries: tuple[Summary, Summary]) -> lis
 def _metrics(before: Run, after: Run, summaries: Sequence[Summary], notes: list[str]) -> list[SliceChange]:
     overall = SliceChange({}, summaries[0].metrics, summaries[1].metrics)
     verdicts = before.verdict, after.verdict
+    if told := _unreached((before, after), [not verdict for verdict in verdicts], "Evaluator"):
+        notes.append(f"slices cannot be compared: {told}")
+        return [overall] if overall.before and overall.after else []
     if not all(verdicts):
         missing = [run.run_id for run, one in zip((before, after), verdicts, strict=True) if not one]
         notes.append(f"no evaluation of {' and '.join(missing)} is there: slices cannot be compared")

@@ -138,13 +138,23 @@ def is_metric(runs: Sequence[Listed], name: str) -> bool:
 
 
 def best_and_worst(runs: Sequence[Listed], metric: str) -> tuple[str, str] | None:
-    """Ids of the runs that did best and worst in a metric; None unless they differ in it."""
+    """Ids of the runs that did best and worst in a metric, to the digits that are shown; "" where several did.
+
+    Args:
+        runs: all that are to be compared, shown or not.
+
+    Returns:
+        None unless they differ in it.
+    """
     ranked = sorted(
-        (goodness(metric, listed.summary.metrics[metric]), listed.run.run_id)
+        (goodness(metric, round(listed.summary.metrics[metric], 4)), listed.run.run_id)
         for listed in runs
         if metric in listed.summary.metrics
     )
-    return (ranked[-1][1], ranked[0][1]) if ranked and ranked[0][0] != ranked[-1][0] else None
+    if not ranked or ranked[0][0] == ranked[-1][0]:
+        return None
+    best, worst = ranked[-1][0] != ranked[-2][0], ranked[0][0] != ranked[1][0]
+    return (ranked[-1][1] if best else "", ranked[0][1] if worst else "")
 
 
 def differing_hyperparameters(runs: Sequence[Listed]) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 from pipeline.guard.findings import Verdict as DataVerdict
 from pipeline.lineage.runs import Run, StepState
 from pipeline.reports.formats import number
+from pipeline.reports.rules import Held, few_rows_note, held_rules
 
 MAX_SLICES = 100
 """Shown of one set of slicing columns: the largest."""
@@ -103,6 +104,9 @@ class Judgement:
         notes: what was not judged, and why.
         champion_name: for example 'champion run 20261121-…'; empty without one.
         confidence: of the intervals.
+        rules: all that were judged, the broken ones first, then the nearest; none of an older verdict.
+        few_rows: what figures of so few rows are worth; empty if they are not few.
+        interval_method: jackknife or wilson.
     """
 
     metrics: list[Metric]
@@ -111,6 +115,9 @@ class Judgement:
     notes: list[str] = field(default_factory=list)
     champion_name: str = ""
     confidence: float = 0.95
+    rules: list[Held] = field(default_factory=list)
+    few_rows: str = ""
+    interval_method: str = "jackknife"
 
 
 def judge(verdict: dict[str, Any] | None, eval_config: dict[str, Any] | None) -> Judgement | None:
@@ -127,6 +134,9 @@ def judge(verdict: dict[str, Any] | None, eval_config: dict[str, Any] | None) ->
         verdict.get("notes", []),
         verdict.get("champion_name") or "",
         verdict.get("confidence", 0.95),
+        held_rules(verdict),
+        few_rows_note(verdict["metrics"], FEW_ROWS),
+        verdict.get("interval_method", "jackknife"),
     )
 
 

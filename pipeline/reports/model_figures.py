@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pipeline.reports.figures import ACCENT, INK, LINE, MUTED, _axes, _figure, _legend, _short, _style
 from pipeline.reports.formats import number
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _ORANGE = "#c1661a"
+FEW_ROWS_IN_A_BIN = 10
+"""Of the calibration: no line goes through a bin with fewer."""
 _MOST_NAMED = 12
 """Classes whose names stand beside a confusion matrix."""
 _INK_ON_PALE = "#1b2025"
@@ -51,8 +54,13 @@ def slices_figure(judgement: Judgement, group: SliceGroup, most: int = 30) -> Fi
         return _figure(axes)
 
 
-def curve_figures(document: Mapping[str, Any] | None) -> dict[str, Figure]:
-    """Pictures by what they show, of Evaluator's `curves.json` (pipeline.components.curves); none without it."""
+def curve_figures(document: Mapping[str, Any] | None, metrics: Mapping[str, float] | None = None) -> dict[str, Figure]:
+    """Pictures by what they show, of Evaluator's `curves.json` (pipeline.components.curves); none without it.
+
+    Args:
+        metrics: those of the verdict. A picture that names one of them takes it from there: the curve, of some of its
+            points, would give another last digit.
+    """
     challenger, champion = (document or {}).get("challenger"), (document or {}).get("champion", {})
     if document is None or not challenger:
         return {}
@@ -64,7 +72,7 @@ def curve_figures(document: Mapping[str, Any] | None) -> dict[str, Figure]:
         return {"Confusion": confusion_figure(**challenger["confusion"])} | found
     if "roc" in challenger:
         found = {
-            "ROC": roc_figure(challenger["roc"], champion.get("roc")),
+            "ROC": roc_figure(challenger["roc"], champion.get("roc"), (metrics or {}).get("auc")),
             "Precision and recall": precision_recall_figure(
                 challenger["precision_recall"], champion.get("precision_recall")
             ),
@@ -74,16 +82,20 @@ def curve_figures(document: Mapping[str, Any] | None) -> dict[str, Figure]:
     return found | {"Predictions": distribution_figure(**challenger["distribution"])}
 
 
-def roc_figure(curve: Mapping[str, Sequence[float]], champion: Mapping[str, Sequence[float]] | None = None) -> Figure:
-    """The true positive rate against the false positive rate over all decision thresholds."""
+def roc_figure(
+    curve: Mapping[str, Sequence[float]],
+    champion: Mapping[str, Sequence[float]] | None = None,
+    auc: float | None = None,
+) -> Figure:
+    """The true positive rate against the false positive rate over all decision thresholds; `auc` is written into it."""
     with _style():
         axes = _square("ROC", "false positive rate", "true positive rate")
         axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle=(0, (3, 3)))
         for found in (champion, curve):
             if found:
                 axes.plot(found["false_positive_rate"], found["true_positive_rate"], **_line(found is curve))
-        area = float(np.trapz(curve["true_positive_rate"], curve["false_positive_rate"]))
-        axes.text(0.96, 0.06, f"area {number(area)}", ha="right", color=INK)
+        if auc is not None:
+            axes.text(0.96, 0.06, f"auc {number(auc)}", ha="right", color=INK)
         axes.set(xlim=(0, 1), ylim=(0, 1))
         return _figure(axes)
 
@@ -105,7 +117,10 @@ def precision_recall_figure(
 def calibration_figure(
     bins: Mapping[str, Sequence[float]], champion: Mapping[str, Sequence[float]] | None = None
 ) -> Figure:
-    """What share of rows came true where how much was predicted, with intervals; below, the rows of each bin."""
+    """What share of rows came true where how much was predicted, with intervals; below, the rows of each bin.
+
+    Bins of fewer than FEW_ROWS_IN_A_BIN rows are points without a line.
+    """
     predicted, share = np.array(bins["predicted"]), np.array(bins["came_true"])
     reach = np.array([share - bins["low"], np.array(bins["high"]) - share]).clip(min=0)
     top = min(1.0, 1.1 * float(max(predicted.max(), max(bins["high"]))))
@@ -119,10 +134,16 @@ def calibration_figure(
         axes.patch.set_visible(False)
         axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle=(0, (3, 3)))
         if champion:
-            axes.plot(champion["predicted"], champion["came_true"], **_line(is_challenger=False))
-        axes.errorbar(predicted, share, reach, color=ACCENT, marker="o", markersize=3.5, linewidth=1.4, capsize=2)
+            axes.plot(champion["predicted"], _where_rows_are(champion), **_line(is_challenger=False))
+        axes.errorbar(predicted, share, reach, color=ACCENT, marker="o", markersize=3.5, linestyle="none", capsize=2)
+        axes.plot(predicted, _where_rows_are(bins), color=ACCENT, linewidth=1.4)
         axes.set(xlim=(0, top), ylim=(0, top))
         return _figure(axes)
+
+
+def _where_rows_are(bins: Mapping[str, Sequence[float]]) -> npt.NDArray[np.float64]:
+    """What came true in each bin, NaN where there are too few rows for a line to go through."""
+    return np.where(np.array(bins["rows"]) < FEW_ROWS_IN_A_BIN, np.nan, np.array(bins["came_true"], np.float64))
 
 
 def thresholds_figure(curve: Mapping[str, Sequence[float]]) -> Figure:
@@ -201,6 +222,11 @@ def residuals_figure(labels: Sequence[float], predictions: Sequence[float]) -> F
         return _figure(axes)
 
 
+def is_within_noise(feature: Mapping[str, Any]) -> bool:
+    """Whether chance may have made a feature's importance; an older explanation says no noise: then its spread does."""
+    return bool(feature["drop"] <= feature.get("noise", 2 * feature["spread"]))
+
+
 def importance_figure(importance: Mapping[str, Any], most: int = 25) -> Figure:
     """How much the metric gets worse without each feature, the greatest first, with standard deviations."""
     shown = importance["features"][:most]
@@ -210,7 +236,8 @@ def importance_figure(importance: Mapping[str, Any], most: int = 25) -> Figure:
         axes.axvline(0, color=MUTED, linewidth=0.8)
         for place, feature in enumerate(shown):
             drop, spread = feature["drop"], feature["spread"]
-            axes.barh(place, drop, height=0.6, color=ACCENT, alpha=0.5)
+            is_noise = is_within_noise(feature)
+            axes.barh(place, drop, height=0.6, color=MUTED if is_noise else ACCENT, alpha=0.25 if is_noise else 0.5)
             axes.plot([drop - spread, drop + spread], [place, place], color=INK, linewidth=1.2)
         axes.set_yticks(range(len(shown)), labels=[_short(feature["name"]) for feature in shown])
         axes.set_ylim(len(shown) - 0.5, -0.5)

@@ -22,6 +22,8 @@ from pipeline.reports.judgement import FEW_ROWS, Judgement, Verdict, headline, j
 from pipeline.reports.listing import list_columns, most_notable_first
 from pipeline.reports.model_card import Card, card_of
 from pipeline.reports.rendering import environment
+from pipeline.reports.rules import MOST_RULES
+from pipeline.reports.single_rows import row_kind
 from pipeline.reports.training import best_epoch, epoch_marks, loss_curves, training_story
 from pipeline.reports.tuning import Rewritten, Tuning, rewriting_section, shown, tuning_figure, tuning_section
 from pipeline.reports.whole_file import write_whole
@@ -144,6 +146,7 @@ def render(page: Page) -> str:
     anomalies.sort(key=lambda anomaly: anomaly.severity != "block")
     entries = list_columns(page.columns or [], anomalies, greatest_distances(*moved))
     is_wide = len(entries) > SHOWN_AT_ONCE
+    curves_of_model = model_figures.curve_figures(page.curves, _metric_values(page.judgement))
     scripts = [found.get_template(name).render() for name in _scripts(page)]
     return found.get_template("page.html.j2").render(
         sections=[section for section in _SECTIONS if section[0] != "tuning" or page.tuning],
@@ -167,9 +170,11 @@ def render(page: Page) -> str:
         outlines=plots.outlines,
         box=(plots.WIDTH, plots.HEIGHT),
         few_rows=FEW_ROWS,
+        most_rules=MOST_RULES,
+        row_kind=row_kind,
+        is_within_noise=model_figures.is_within_noise,
         pictures={
-            name: plots.embed(figure, f"model-{place}")
-            for place, (name, figure) in enumerate(model_figures.curve_figures(page.curves).items())
+            name: plots.embed(figure, f"model-{place}") for place, (name, figure) in enumerate(curves_of_model.items())
         },
         importance_chart=plots.embed(model_figures.importance_figure(page.explanation["importance"]), "importance")
         if page.explanation and page.explanation.get("importance")
@@ -177,6 +182,10 @@ def render(page: Page) -> str:
         scripts=[Markup(script) for script in scripts],
         script_digests=[b64encode(sha256(script.encode()).digest()).decode() for script in scripts],
     )
+
+
+def _metric_values(judgement: Judgement | None) -> dict[str, float]:
+    return {metric.name: metric.value for metric in judgement.metrics if not metric.undefined} if judgement else {}
 
 
 def _scripts(page: Page) -> list[str]:

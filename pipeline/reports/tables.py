@@ -14,6 +14,7 @@ from pipeline.lineage.schema_versions import SchemaVersion
 from pipeline.reports.artifacts import Column, SplitStatistics
 from pipeline.reports.formats import interval, number, quantity, signed
 from pipeline.reports.judgement import Judgement
+from pipeline.reports.single_rows import row_kind
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -135,7 +136,7 @@ def examples_table(explanation: Mapping[str, Any]) -> Table:
         ["row", "truth", "prediction", "typical row", "feature", "value", "adds"],
         (
             [
-                *(f"{place}, {row['kind']}", row["truth"], number(row["prediction"]), number(row["typical"])),
+                *(f"{place}, {row_kind(row)}", row["truth"], number(row["prediction"]), number(row["typical"])),
                 *(part["feature"], "missing" if part["value"] is None else part["value"], signed(part["part"])),
             ]
             for place, row in enumerate(examples, start=1)

@@ -70,7 +70,7 @@ class Explain(Section):
     repeats: Annotated[int, Field(ge=0, le=100)] = 3
     """Permutations of each feature."""
     rows: Annotated[int, Field(ge=0, le=100)] = 6
-    """Single rows whose predictions are taken apart: those that are most wrong, and ordinary ones."""
+    """Single rows whose predictions are taken apart: the worst of each kind of error, and ordinary ones."""
 
 
 class Evaluation(Section):

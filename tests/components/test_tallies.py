@@ -12,7 +12,16 @@ from sklearn import metrics
 
 from pipeline.components.calibration_error import bin_sums, error_of
 from pipeline.components.row_sample import KeepSample, digests, sample_of
-from pipeline.components.tallies import BLOCKS, Tally, intervals, is_one_class, metric_values, rows_of
+from pipeline.components.tallies import (
+    BLOCKS,
+    Tally,
+    fills_blocks,
+    intervals,
+    is_one_class,
+    metric_values,
+    rows_of,
+    wilson,
+)
 
 
 def counted(task: str, labels: Any, predictions: Any, seed: int = 0) -> Tally:
@@ -114,9 +123,33 @@ def test_a_difference_is_surer_than_the_metrics_it_is_of() -> None:
     assert none["auc"] == (0.0, 0.0)
 
 
-def test_without_rows_enough_there_is_no_interval() -> None:
+def test_without_rows_enough_accuracy_alone_has_an_interval_wilsons() -> None:
     labels, predictions = two_classes(15)
-    assert intervals("binary", counted("binary", labels, predictions), None, 0.95) == ({}, {})
+    few = counted("binary", labels, predictions)
+    assert not fills_blocks(few)
+    found, differences = intervals("binary", few, few, 0.95)
+    assert (found.keys(), differences) == ({"accuracy"}, {})
+    assert wilson(32, 33, 0.95) == pytest.approx((0.8468, 0.9946), abs=1e-4)  # what statsmodels has
+    assert wilson(33, 33, 0.95)[1] == 1.0
+    numbers = counted("regression", np.arange(5.0), np.ones((5, 1)))
+    assert intervals("regression", numbers, None, 0.95) == ({}, {})
+
+
+def test_of_each_kind_of_error_the_worst_row_is_shown() -> None:
+    def shown(task: str, labels: list[float], predictions: list[Any], rows: int) -> list[int]:
+        made = np.array(predictions, float)
+        made = made[:, None] if made.ndim == 1 else made
+        records = np.array([b"%d" % row for row in range(len(labels))], object)
+        return (
+            sample_of(task, digests(list(records)), np.array(labels), made, records).worst_by_kind(task, rows).tolist()
+        )
+
+    # Rows 0 to 2 are missed, row 3 is a false alarm that is less wrong than any of them, 4 and 5 are right.
+    assert shown("binary", [1, 1, 1, 0, 0, 1], [0.01, 0.02, 0.03, 0.6, 0.1, 0.7], 3) == [0, 3, 1]
+    assert shown("binary", [0, 1, 1], [0.1, 0.9, 0.6], 2) == [2, 0]  # no error: the least sure ones
+    classes = [[0.05, 0.85, 0.1], [0.1, 0.7, 0.2], [0.5, 0.3, 0.2], [0.4, 0.3, 0.3]]
+    assert shown("multiclass", [0, 0, 1, 0], classes, 3) == [0, 2, 1]  # row 3 is right, though its chance is 0.4
+    assert shown("regression", [10, 10, 10], [30, 25, 9], 2) == [0, 2]  # too high, too low
 
 
 def test_of_one_class_only_what_is_defined_has_an_interval() -> None:
@@ -140,14 +173,14 @@ def test_a_sample_is_the_same_however_rows_are_dealt() -> None:
     records = np.array([b"row %d" % i for i in range(1_000)], object)
     labels, predictions = two_classes(1_000)
     whole = sample_of("binary", digests(records), labels, predictions, records)
-    keep = KeepSample(100, 5)
+    keep = KeepSample("binary", 100, 5)
     at_once = keep.add_input(None, whole)
     parts = [whole.take(np.arange(start, 1_000, 3)) for start in range(3)]
     merged = keep.merge_accumulators([keep.add_input(None, part) for part in parts] + [None])
     assert merged is not None
     assert sorted(merged.records) == sorted(at_once.records)
     assert 100 <= len(merged.records) <= 105
-    errors = np.abs(predictions[:, 0] - labels)
-    assert merged.most_wrong(5).error.tolist() == pytest.approx(sorted(errors, reverse=True)[:5])
+    wanted, found = (sample.take(sample.worst_by_kind("binary", 4)) for sample in (whole, merged))
+    assert found.error.tolist() == wanted.error.tolist()
     assert len(merged.even(7).labels) == 7
     assert keep.merge_accumulators([None]) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -161,3 +162,23 @@ def test_runs_have_names_counted_from_the_latest(weeks: Weeks, name: str) -> Non
 def test_plain_data_compared() -> None:
     assert flat({"a": {"b": 1, "c": [1, {"d": 2}]}, "e": None}) == {"a.b": 1, "a.c": [1, {"d": 2}], "e": None}
     assert changes({"a": 1, "b": 2}, {"b": 2, "c": 3}) == [Change("a", 1, None), Change("c", None, 3)]
+
+
+def test_what_a_run_never_got_to_is_not_told_as_changed(weeks: Weeks) -> None:
+    weeks.week(1, auc=0.7, dropout=0.4)
+    weeks.week(2, auc=0.7, dropout=0.4)
+    complete = find_run(weeks.store, "cats", "latest")
+    failed = replace(find_run(weeks.store, "cats", "previous"), status="failed")
+    names = ("hyperparameters", "rows", "metrics", "spans", "verdict")
+    failed = replace(failed, properties={k: v for k, v in failed.properties.items() if k not in names})
+    for nodes, told in (
+        ((), "spans, rows, files and labels are not recorded: run {} failed before TableExampleGen"),
+        (("TableExampleGen",), "the hyperparameters are not recorded: run {} failed before Trainer"),
+    ):
+        kept = {node: made for node, made in failed.artifacts.items() if node in nodes}
+        left = replace(failed, steps=[step for step in failed.steps if step.node in nodes], artifacts=kept)
+        for pair in ((left, complete), (complete, left)):
+            diff = compare(weeks.store, *pair)
+            assert diff.hyperparameters == []
+            assert told.format(failed.run_id) in diff.notes
+            assert not any(None in (change.before, change.after) for change in diff.data)

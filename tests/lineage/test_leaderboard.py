@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,8 @@ def test_the_best_and_the_worst_are_named_if_there_are_both() -> None:
     assert best_and_worst(RUNS, "calibration") == ("b", "d")
     assert best_and_worst(RUNS[3:4], "auc") is None
     assert best_and_worst(RUNS[:1], "auc") is None
+    best = next(one for one in RUNS if one.run.run_id == "b")
+    assert best_and_worst([*RUNS, replace(best, run=replace(best.run, run_id="like b"))], "auc") == ("", "c")
 
 
 def test_hyperparameters_that_differ_are_told() -> None:

@@ -142,7 +142,7 @@ def test_what_the_reviewer_saw(executed: dict[str, Executed], desk: Desk) -> Non
 def test_what_the_others_show(executed: dict[str, Executed]) -> None:
     assert "**blessed**" in executed["model_analysis"].words("load-run")
     assert "needs at least 0.3" in executed["model_analysis"].words("metrics-table")
-    assert "most wrong" in executed["model_analysis"].words("examples")
+    assert "false" in executed["model_analysis"].words("examples")
     runs = executed["lineage"].words("runs-table")
     assert runs.count("complete") == 2
     assert runs.count("blocked") == 1

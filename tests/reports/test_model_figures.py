@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from pipeline.reports import model_figures
@@ -13,11 +14,33 @@ BINS = {"predicted": [0.1, 0.8], "came_true": [0.2, 0.9], "low": [0.1, 0.85], "h
 def test_the_area_under_roc_and_the_champion() -> None:
     own = {"false_positive_rate": [0, 0, 0, 0.5, 1], "true_positive_rate": [0, 1 / 3, 2 / 3, 1, 1]}
     other = {"false_positive_rate": [0, 1], "true_positive_rate": [0, 1]}
-    axes = model_figures.roc_figure(own, other).axes[0]
+    axes = model_figures.roc_figure(own, other, 0.7118).axes[0]
     assert [len(line.get_xdata()) for line in axes.lines] == [2, 2, 5]  # chance, champion, challenger
-    # Of 6 pairs of a late and a punctual row 5 are in order and 1 is a tie.
-    assert axes.texts[0].get_text() == f"area {5.5 / 6:.4f}"
+    assert axes.texts[0].get_text() == "auc 0.7118"  # the verdict's: the curve is one of chosen points
     assert len(model_figures.roc_figure(own).axes[0].lines) == 2
+    assert not model_figures.roc_figure(own).axes[0].texts
+
+
+def test_no_line_goes_through_bins_of_a_few_rows() -> None:
+    few = BINS | {"predicted": [0.1, 0.5, 0.8], "came_true": [0.2, 1.0, 0.9], "rows": [30, 9, 10]}
+    few |= {"low": [0.1, 0.3, 0.85], "high": [0.4, 1.0, 1.0]}
+    axes = model_figures.calibration_figure(few, few).axes[0]
+    points, _, _ = axes.containers[0]
+    assert (points.get_linestyle(), [*points.get_ydata()]) == ("None", [0.2, 1.0, 0.9])
+    for line in (axes.lines[1], axes.lines[-1]):  # the champion's and the challenger's
+        assert np.isnan(line.get_ydata()).tolist() == [False, True, False]
+
+
+def test_bars_within_noise_look_otherwise() -> None:
+    features = [
+        {"name": "sure", "drop": 0.05, "spread": 0.001, "noise": 0.002},
+        {"name": "one row", "drop": 0.03, "spread": 0.0, "noise": 0.0303},
+        {"name": "worse than nothing", "drop": -0.03, "spread": 0.001},
+    ]
+    axes = model_figures.importance_figure({"metric": "log_loss", "features": features}).axes[0]
+    first, *others = [bar.get_facecolor() for bar in axes.patches]
+    assert others == [others[0]] * 2
+    assert first != others[0]
 
 
 def test_calibration_with_intervals_and_rows() -> None:

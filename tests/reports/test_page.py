@@ -848,9 +848,9 @@ def test_curves_of_every_task(explained: Run, task: str, pictures: int) -> None:
 def test_what_the_model_looks_at(explained: Run) -> None:
     lines = read(explained).lines("importance")
     start = lines.index("Permutation importance, the greatest first")
-    assert lines[start + 1 : start + 10] == [
-        *("Feature", "auc gets worse by", "Standard deviation"),
-        *(EVIL, "+0.0500", "0.0100", "speed", f"{MINUS}0.0010", "0.0020"),
+    assert lines[start + 1 : start + 9] == [
+        *("Feature", "auc gets worse by", "Standard deviation", "Noise"),
+        *(EVIL, "+0.0500", "0.0100", "speed"),
     ]
     start = lines.index("Feature", start + 2)
     assert lines[start - 1 :] == [
@@ -904,6 +904,70 @@ def test_a_step_that_did_nothing_has_no_tick(run: Run) -> None:
         "Later",
         "· not reached",
         NOTHING,
+    ]
+
+
+def test_what_is_said_of_colors_holds_in_both_themes() -> None:
+    texts = [path.read_text() for path in (ROOT / "pipeline/templates").rglob("*.j2")]
+    said = [re.sub(r"<style.*?</style>|{[{%#].*?[}%#]}|<[^>]*>", " ", text, flags=re.DOTALL) for text in texts]
+    words = re.findall(r"(?i)\b(?:dark|light|pale|bright)(?:er|est|ly)?\b", " ".join(said))
+    assert words == []  # what is darker in one theme is lighter in the other
+
+
+FIGURE = re.compile(r"(?<![\w.])\d+\.\d{3,}(?![\w.])")
+
+
+def test_a_judged_metric_has_one_value_on_the_whole_page(explained: Run) -> None:
+    """The headline, the table, the rules, the pictures, the slices' line and the card: one value, rounded once."""
+    auc = 0.71178
+    rules = [{"metric": "auc", "kind": "at_least", "of": "", "on": "", "value": auc, "bound": 0.66, "held": True}]
+    verdict = VERDICT | EXPLAINED | {"metrics": {"auc": auc, "example_count": 1200.0}, "undefined": {}, "rules": rules}
+    verdict |= {"slices": [], "champion": None, "champion_name": None, "intervals": {}, "differences": {}}
+    rewrite(explained, "ModelEvaluation", "verdict.json", verdict)
+    rewrite(explained, "ModelEvaluation", "eval_config.json", eval_config(AT_LEAST))
+    html = render(collect(explained))
+    page = Reader(html)
+    shown = {
+        section: [value for value in FIGURE.findall(text) if abs(float(value) - auc) < 0.01]
+        for section, text in page.text.items()
+    }
+    assert {value for values in shown.values() for value in values} == {"0.7118"}
+    assert all(shown[section] for section in ("", "metrics", "card"))
+    curves = html.split('id="curves"')[1].split("</section>")[0]
+    assert "auc 0.7118" in curves or "auc 0.7118" in "".join(re.findall(r"<!-- (.*?) -->", curves))
+
+
+def test_rows_that_are_right_are_not_called_wrong(explained: Run) -> None:
+    right = dict(EXPLANATION["examples"]["rows"][0], truth=VALUES[1])
+    document = EXPLANATION | {"examples": {"rows": [right], "all_right": True}}
+    rewrite(explained, "ModelEvaluation", "explanation.json", document)
+    text = " ".join(read(explained).lines("importance"))
+    assert "Least sure: 93.0 % for" in text
+    assert "Most wrong" not in text
+    assert "No row that was evaluated is predicted wrongly" in text
+
+
+def test_few_rows_are_not_as_sure_as_many(explained: Run) -> None:
+    few = {"accuracy": 0.9697, "log_loss": 0.1, "example_count": 33.0}
+    verdict = VERDICT | {"metrics": few, "intervals": {"accuracy": [0.8468, 0.9946]}, "interval_method": "wilson"}
+    rewrite(explained, "ModelEvaluation", "verdict.json", verdict | {"confidence": 0.95})
+    lines = read(explained).lines("metrics")
+    assert "33 rows were evaluated: one row is 3.0 points of accuracy." in lines
+    assert lines[lines.index("accuracy") + 2] == "0.8468 to 0.9946"
+    assert lines[lines.index("log_loss") + 2] == "too few rows"
+    assert any(line.startswith("The interval of accuracy is Wilson's; the other metrics have none") for line in lines)
+
+
+def test_rules_that_held_are_on_the_page(explained: Run) -> None:
+    rule = {"metric": "auc", "kind": "at_least", "of": "origin", "on": "origin=JFK", "bound": 0.62}
+    rules = [rule | {"value": 0.6412, "held": True}, rule | {"on": "origin=LGA", "value": 0.6, "held": False}]
+    rewrite(explained, "ModelEvaluation", "verdict.json", VERDICT | EXPLAINED | {"rules": rules})
+    lines = read(explained).lines("metrics")
+    start = lines.index("Every rule that was judged, broken ones first, then the nearest")
+    assert lines[start + 1 : start + 13] == [
+        *("Rule", "On", "Value", "Room"),
+        *("✗ auc at least 0.62", "origin=LGA", "0.6000", "0.0200 too far"),
+        *("✓ auc at least 0.62", "origin=JFK", "0.6412", "0.0212 to spare"),
     ]
 
 
