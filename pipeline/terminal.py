@@ -18,7 +18,7 @@ from pipeline.guard.findings import Verdict
 from pipeline.infra.verdict import InfraVerdict
 from pipeline.lineage.runs import Run
 from pipeline.reports.judgement import FEW_ROWS
-from pipeline.reports.rules import few_rows_note, held_rules, line, nearest
+from pipeline.reports.rules import few_rows_note, held_rules, nearest, rule_line
 from pipeline.reports.training import training_story
 from pipeline.sections.evaluation import Threshold
 from pipeline.served import newest_manifest, read_manifest
@@ -76,7 +76,7 @@ def print_results(console: Console, run: Run, config: PipelineConfig) -> None:
         print_model_verdict(console, run.verdict)
         for place, (rule, count) in enumerate(nearest(held_rules(run.verdict))):
             color = "green" if rule.held else "red"
-            console.print(f"{'' if place else 'Rules':<10}[{color}]{escape(line(rule, count))}[/]", soft_wrap=True)
+            console.print(f"{'' if place else 'Rules':<10}[{color}]{escape(rule_line(rule, count))}[/]", soft_wrap=True)
         if few := few_rows_note(run.verdict["metrics"], FEW_ROWS):
             console.print(f"[yellow]Note[/]      {escape(few)}", soft_wrap=True)
         console.print(_metrics_table(run, config))

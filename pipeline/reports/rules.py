@@ -58,7 +58,7 @@ def nearest(rules: Iterable[Held]) -> list[tuple[Held, int]]:
     return [(group[0], len(group)) for group in groups.values()]
 
 
-def line(rule: Held, count: int = 1) -> str:
+def rule_line(rule: Held, count: int = 1) -> str:
     """One rule in a line: `✓ auc at least 0.66: 0.7118, 0.0518 to spare`."""
     on = "" if rule.where == "all rows" else f" on {rule.where}"
     others = f"; the nearest of {count} slices" if count > 1 else ""

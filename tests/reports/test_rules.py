@@ -6,7 +6,7 @@ from typing import Any
 
 from pipeline.components.model_judge import Measured, judge
 from pipeline.evaluation import LOWER_IS_BETTER
-from pipeline.reports.rules import few_rows_note, held_rules, line, nearest
+from pipeline.reports.rules import few_rows_note, held_rules, nearest, rule_line
 from pipeline.sections.evaluation import Evaluation
 
 THRESHOLDS = {
@@ -27,7 +27,7 @@ def lines(auc: float = 0.7118, jfk: float = 0.6412, gaps: float = 0.1, rows: int
     verdict = judge(measured, evaluation, LOWER_IS_BETTER, "champion run 7")
     plain: dict[str, Any] = {"rules": [vars(rule) for rule in verdict.rules]}
     assert len(verdict.failures) == sum(not rule.held for rule in held_rules(plain))
-    return [line(rule, count) for rule, count in nearest(held_rules(plain))]
+    return [rule_line(rule, count) for rule, count in nearest(held_rules(plain))]
 
 
 def test_rules_that_held_are_told_with_how_near_they_were() -> None:
@@ -57,7 +57,7 @@ def test_what_cannot_be_computed_broke_its_rule() -> None:
             ]
         }
     )
-    assert line(rule) == "✗ auc at least 0.6: cannot be computed"
+    assert rule_line(rule) == "✗ auc at least 0.6: cannot be computed"
     assert held_rules({}) == []  # of an older verdict
 
 
