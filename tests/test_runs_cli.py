@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 import socket
+import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +17,8 @@ import yaml
 from ml_metadata.proto import metadata_store_pb2
 
 from pipeline import cli
+from pipeline.lineage.process import Process, _started
+from pipeline.lineage.runs import RUN_CONTEXT
 from pipeline.runners.workspace import locked
 from tests.lineage.weeks import Weeks
 
@@ -291,6 +295,20 @@ def test_whatever_writes_first_closes_the_runs_that_were_killed(
     assert not half_written.exists()
     assert f"{run_id}  interrupted" in longhaul("runs").out
     assert "Note" not in longhaul(*command).err
+
+
+def test_a_killed_run_is_closed_in_the_instant_in_which_its_lock_is_free(weeks: Weeks, longhaul: Call) -> None:
+    """Its process is then still on the system's list."""
+    run_id = weeks.killed(2)
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as listed:
+        context = weeks.store.get_context_by_type_and_name(RUN_CONTEXT, run_id)
+        process = replace(Process.current(), pid=listed.pid, started=_started(listed.pid))
+        context.custom_properties["process"].string_value = process.to_json()
+        weeks.store.put_contexts([context])
+        assert f"{run_id}  running" in longhaul("runs").out
+        said = longhaul("pin", "latest").err
+        listed.communicate(b"\n")
+    assert said.startswith(f"Note: run {run_id} never ended: its process {listed.pid} on ")
 
 
 def step_at_work(weeks: Weeks) -> int:
