@@ -26,7 +26,7 @@ HEAVY = ("tensorflow", "keras", "apache_beam", "tfx", "google.cloud", "kfp", "te
 
 
 def python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=60)
+    return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=600)
 
 
 def longhaul(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -137,7 +137,7 @@ def test_whoever_stops_a_run_does_not_wait_for_those_who_do_not_answer(tmp_path:
         }
         began = time.monotonic()
         said = run_ends(config(tmp_path, **sections), WEDNESDAY, KeyboardInterrupt())
-    assert time.monotonic() - began < 20  # five on a machine with nothing else to do
+    assert time.monotonic() - began < 60  # five on a machine with nothing else to do; each of them would take 60
     assert said.splitlines() == [
         "Warning   observe.openlineage_url: the catalogue took 0 of 10 events",
         "Warning   notify.webhook: no answer (TimeoutError)",

@@ -323,7 +323,7 @@ def test_nothing_of_googles_is_imported_for_tables_elsewhere(tmp_path: Path) -> 
         f"print(len(infer_columns(find_files({str(tmp_path)!r}))))\n"
         "print([name for name in sys.modules if name.startswith(('google.cloud.', 'google.auth', 'grpc'))])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=600)
     assert done.stdout.split("\n")[:2] == ["3", "[]"]
 
 
@@ -354,7 +354,7 @@ def _emulator(python: str, home: Path) -> Iterator[tuple[str, str]]:
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(300):
+    for _ in range(1500):  # five minutes, on a busy machine
         assert process.poll() is None, log.read_text()
         with suppress(OSError):
             socket.create_connection(("127.0.0.1", port), 1).close()

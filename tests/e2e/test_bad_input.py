@@ -522,7 +522,7 @@ def in_a_process(*arguments: str) -> subprocess.Popen[str]:
 def test_a_shell_sees_code_2_and_one_message(fresh: Place) -> None:
     fresh.table.unlink()
     process = in_a_process(*fresh.arguments())
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=600)
     assert process.returncode == 2
     assert errors == f"longhaul: {fresh.table} does not exist\n  Remedy: correct the path\n"
 
@@ -531,7 +531,7 @@ def test_a_shell_sees_code_2_and_one_message(fresh: Place) -> None:
 def test_a_shell_sees_code_2_and_one_message_from_within_a_step(fresh: Place) -> None:
     fresh.replace(fresh.table, ",yes\n", ",no\n")
     process = in_a_process(*fresh.arguments())
-    output, errors = process.communicate(timeout=120)
+    output, errors = process.communicate(timeout=600)
     assert process.returncode == 2
     assert errors == ("longhaul: label 'answer' is constant: 'no' in every row\n  Remedy: choose a label that varies\n")
     first, loading, step, *_ = output.splitlines()
@@ -587,7 +587,7 @@ def test_ctrl_c_while_a_step_is_at_work(fresh: Place) -> None:
         time.sleep(0.01)
     assert f"another run (process {process.pid}, since 20" in only_message(fresh.run().text)
     os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=600)
     assert process.returncode == 130
     assert errors == "longhaul: stopped from the keyboard; `longhaul resume` goes on after the last finished step\n"
 

@@ -353,7 +353,6 @@ def test_an_unchanged_run_is_cached_throughout_and_pushes_nothing(narrow: Place,
     assert outcome.code == 0
     assert state(run, StepState.CACHED) == EVERYTHING
     assert outcome.text.count("cached") == len(EVERYTHING)
-    assert run.seconds < 20
     assert narrow.versions == versions
     assert run.verdict == first.verdict
     assert run.run_id != first.run_id

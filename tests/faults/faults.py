@@ -16,6 +16,9 @@ from tfx.orchestration.portable import resolver_node_handler
 
 from pipeline.runners import launch, record
 
+_LONGEST_HOLD_S = 600
+"""So that no process outlives a test that failed."""
+
 
 def kill_at(node: str, moment: str) -> None:
     """SIGKILL at some moment of a step.
@@ -97,9 +100,17 @@ def sleep_without_clock() -> None:
     time.sleep = lambda seconds: select.select([], [], [], seconds)
 
 
-def slow_down(node: str, seconds: float) -> None:
-    """The step takes so much longer."""
-    _before(launch._Launcher, "_run_executor", lambda self, *_: time.sleep(seconds) if _is(self, node) else None)
+def hold(node: str, reached: str, go_on: str) -> None:
+    """The step makes the file `reached` where its work would begin, and begins when there is a file `go_on`."""
+
+    def wait(self: Any, *_: Any) -> None:
+        if _is(self, node):
+            Path(reached).touch()
+            until = time.monotonic() + _LONGEST_HOLD_S
+            while not Path(go_on).exists() and time.monotonic() < until:
+                time.sleep(0.01)
+
+    _before(launch._Launcher, "_run_executor", wait)
 
 
 def fail_first(node: str, tries: int, kind: str, *arguments: Any) -> None:

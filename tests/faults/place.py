@@ -83,7 +83,7 @@ class Zygote:
     def close(self) -> None:
         assert self._process.stdin
         self._process.stdin.close()
-        self._process.wait(timeout=30)
+        self._process.wait(timeout=300)
 
     def _readline(self) -> str:
         assert self._process.stdout

@@ -11,6 +11,7 @@ import pytest
 from pipeline.lineage.runs import StepState
 from tests.faults.place import Place
 from tests.receiver import listening
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
 
@@ -26,15 +27,14 @@ def test_a_run_that_is_asked_to_end(place: Place, number: signal.Signals, code: 
         place.write_config(
             observe={"openlineage_url": receiver.address}, notify={"webhook": f"{receiver.address}/people"}
         )
-        faults = [["slow_down", "StatisticsGen", 60]]
+        at_work = place.folder / "at work"
+        faults = [["hold", "StatisticsGen", str(at_work), str(place.folder / "never")]]
         process = place.zygote.start(place.argv("run", "--to", "StatisticsGen"), out, faults)
-        while not (out.exists() and "TableExampleGen" in out.read_text()):
-            time.sleep(0.05)
-        time.sleep(0.5)
+        eventually(at_work.exists)
         began = time.monotonic()
         os.kill(process, number)
         assert place.zygote.end() == code
-        assert time.monotonic() - began < 20
+        assert time.monotonic() - began < 300  # not when the step would have ended
         (told,) = [taken.content for taken in receiver.taken if taken.path == "/people"]
         assert (told["ending"], told["run_id"]) == ("interrupted", place.latest().run_id)
         aborted = [one.content["job"]["name"] for one in receiver.taken if one.content.get("eventType") == "ABORT"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -13,6 +12,7 @@ import pytest
 from pipeline.lineage.runs import StepState, find_run
 from tests.e2e.servers import PASSWORD, mariadb, postgresql
 from tests.faults.place import Outcome, Place, Zygote
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
 
@@ -95,20 +95,22 @@ def test_two_runs_in_one_workspace_stand_in_line(place: Place, second_zygote: Zy
     (tmp_path / "second").mkdir()
     other = Place(tmp_path / "second", second_zygote)
     other.workspace = place.workspace
+    at_work, go_on = tmp_path / "at work", tmp_path / "go on"
     first = place.zygote.start(
         place.argv("run", "--no-cache", "--to", "StatisticsGen"),
         tmp_path / "first.txt",
-        [["slow_down", "StatisticsGen", 6]],
+        [["hold", "StatisticsGen", str(at_work), str(go_on)]],
     )
-    while json.loads((place.workspace / ".lock").read_text() or "{}").get("pid") != first:
-        pass
+    eventually(at_work.exists)
     refused = other.call("run", "--to", "StatisticsGen")
     assert refused.code == 2
     assert f"another run (process {first}, since " in refused.text
     assert "longhaul run --no-cache --to StatisticsGen" in refused.text
-    waited = other.call("run", "--wait", "--to", "StatisticsGen")
+    out = tmp_path / "waited.txt"
+    other.zygote.start(other.argv("run", "--wait", "--to", "StatisticsGen"), out, [])
+    eventually(lambda: out.exists() and "waiting …" in out.read_text())
+    go_on.touch()
     assert place.zygote.end() == 0
-    assert waited.code == 0, waited.text
-    assert f"another run (process {first}, since " in waited.text
-    assert "waiting …" in waited.text
+    assert other.zygote.end() == 0, out.read_text()
+    assert f"another run (process {first}, since " in out.read_text()
     assert [run.status for run in place.runs()] == ["complete"] * 3

@@ -19,6 +19,7 @@ from pipeline.push.publish import publish
 from pipeline.sections.push import Push
 from pipeline.served import damage, is_settled, newest, read_manifest, served_as
 from tests.push.models import a_manifest, a_model
+from tests.waiting import eventually
 from trainer.digests import MANIFEST, file_digests
 
 NOWHERE_ELSE = Push()
@@ -150,6 +151,8 @@ def test_a_push_that_is_killed_leaves_the_old_version_serving(tmp_path: Path) ->
         )
         assert pushing.stdout
         assert pushing.stdout.readline() == b"ready\n"
+        if attempt % 2:
+            eventually(lambda: any(base.glob(".incoming-*")))
         time.sleep(0.004 * (attempt + 1))
         pushing.send_signal(signal.SIGKILL)
         pushing.wait()

@@ -1155,7 +1155,7 @@ def chromium(*arguments: str) -> subprocess.CompletedProcess[str]:
     if program is None:
         pytest.skip("no chromium on this machine")
     flags = ("--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--virtual-time-budget=2000")
-    return subprocess.run([program, *flags, *arguments], capture_output=True, text=True, timeout=120, check=True)
+    return subprocess.run([program, *flags, *arguments], capture_output=True, text=True, timeout=600, check=True)
 
 
 @pytest.mark.extra

@@ -11,6 +11,7 @@ import pytest
 
 from pipeline.runners import memory
 from pipeline.runners.memory import MemoryMeter
+from tests.waiting import eventually
 
 MB = 2**20
 
@@ -55,11 +56,13 @@ def test_steps_at_once_are_told_the_peak_of_both() -> None:
 
 
 def test_what_a_child_holds_counts() -> None:
-    program = "import mmap, time; held = mmap.mmap(-1, 1 << 28); held.write(bytes(1 << 28)); time.sleep(1.5)"
+    program = "import mmap; held = mmap.mmap(-1, 1 << 28); held.write(bytes(1 << 28)); input()"
     with MemoryMeter() as meter:
         before = held_now()
         meter.begin("InfraCheck")
-        subprocess.run([sys.executable, "-c", program], check=True)
+        with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE) as child:
+            eventually(lambda: meter._peaks["InfraCheck"] - before > 250 * MB)  # sampled while it is at work
+            child.communicate(b"\n")
         assert meter.end("InfraCheck") - before > 250 * MB
 
 

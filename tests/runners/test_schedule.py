@@ -33,7 +33,7 @@ def test_no_step_begins_before_what_it_needs_is_done() -> None:
 
 def test_the_longest_chain_stays_in_the_calling_thread_and_the_rest_runs_beside_it() -> None:
     threads: dict[str, int] = {}
-    together = threading.Barrier(2, timeout=10)
+    together = threading.Barrier(2, timeout=300)
 
     def launch(step: str) -> None:
         threads[step] = threading.get_ident()
@@ -50,9 +50,11 @@ def test_the_longest_chain_stays_in_the_calling_thread_and_the_rest_runs_beside_
 def test_after_a_failure_nothing_begins_and_what_is_at_work_ends(failing: str) -> None:
     began: list[str] = []
     ended: list[str] = []
+    both_at_work = threading.Barrier(2, timeout=300)
 
     def launch(step: str) -> None:
         began.append(step)
+        both_at_work.wait()
         if step == failing:
             raise ValueError(step)
         time.sleep(0.2)
@@ -66,8 +68,10 @@ def test_after_a_failure_nothing_begins_and_what_is_at_work_ends(failing: str) -
 
 def test_ctrl_c_ends_the_calling_thread_s_step_and_waits_for_the_others() -> None:
     ended = threading.Event()
+    both_at_work = threading.Barrier(2, timeout=300)
 
     def launch(step: str) -> None:
+        both_at_work.wait()
         if step == "examples":
             raise KeyboardInterrupt
         time.sleep(0.2)

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,7 +40,7 @@ def other_run(workspace: Path) -> Iterator[subprocess.Popen[str]]:
         yield process
     finally:
         process.stdin.close()
-        process.wait(timeout=30)
+        process.wait(timeout=300)
         process.stdout.close()
 
 
@@ -66,9 +65,14 @@ def test_a_second_run_is_refused_and_told_who_is_at_work(tmp_path: Path) -> None
 def test_who_waits_is_told_for_whom_and_comes_next(tmp_path: Path) -> None:
     told = []
     with other_run(tmp_path) as process:
-        threading.Timer(0.3, process.kill).start()
-        with locked(tmp_path, wait=told.append):
-            assert process.poll() is not None
+
+        def wait(behind: str) -> None:
+            told.append(behind)
+            process.kill()  # not before: now this test stands in line
+
+        with locked(tmp_path, wait=wait):
+            # The system frees the lock first, and makes a corpse of the process an instant later.
+            assert process.wait(timeout=300) == -signal.SIGKILL
     assert len(told) == 1
     assert told[0].startswith(f"another run (process {process.pid}, since 20")
 
@@ -85,7 +89,7 @@ def test_a_copy_of_a_workspace_is_another_one(tmp_path: Path) -> None:
 def test_the_lock_goes_with_a_killed_process(tmp_path: Path) -> None:
     with other_run(tmp_path) as process:
         process.send_signal(signal.SIGKILL)
-        process.wait(timeout=30)
+        process.wait(timeout=300)
         with locked(tmp_path):
             pass
 

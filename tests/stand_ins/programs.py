@@ -95,7 +95,7 @@ def stop(process: subprocess.Popen[bytes]) -> None:
     """Asks, then insists."""
     process.terminate()
     try:
-        process.wait(15)
+        process.wait(60)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
