@@ -86,7 +86,7 @@ def closure(modules: Iterable[str], *, at_top: bool = False) -> frozenset[str]:
     while waiting:
         file = waiting.pop()
         seen.add(file)
-        waiting |= _used_by(file, at_top) - seen
+        waiting |= _used_by(str(ROOT), file, at_top, *_state(ROOT / file)) - seen
     return frozenset(seen)
 
 
@@ -190,9 +190,11 @@ def _files_of(module: str) -> Iterator[str]:
             yield file
 
 
-def _used_by(file: str, at_top: bool) -> set[str]:
+@functools.cache
+def _used_by(root: str, file: str, at_top: bool, size: int, changed_ns: int) -> frozenset[str]:
+    """What a file of ours uses itself; as long as it is the same, so is the answer."""
     if not file.endswith(".py"):
-        return set()
+        return frozenset()
     said = source(file)
     names = {found.name for found in said.imports if (found.at_top if at_top else not found.for_types)}
     used = {used for name in names for used in _files_of(name)}
@@ -201,7 +203,7 @@ def _used_by(file: str, at_top: bool) -> set[str]:
             used |= {used for module in modules_in(text) for used in _files_of(module)}
             if beside := _beside(file, text):
                 used.add(beside)
-    return used
+    return frozenset(used)
 
 
 def _beside(file: str, text: str) -> str | None:
