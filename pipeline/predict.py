@@ -28,6 +28,7 @@ from pipeline.data.csv_text import csv_header
 from pipeline.data.predicted_columns import predicted_names
 from pipeline.data.schema_types import column_type, feature_table, read_schema
 from pipeline.errors import ConfigError, DataError, PipelineError, WorkspaceError
+from pipeline.guard.findings import percent
 from pipeline.interruption import outliving_the_terminal
 from pipeline.lineage.version_folders import version_number, versions
 from pipeline.outputs import check_output
@@ -276,7 +277,7 @@ def _report(predictions: Predictions, label: str, as_json: bool) -> None:
         print(json.dumps(asdict(predictions), indent=1))
         return
     p = predictions
-    shares = [f"{escape(name)} {count / p.rows:.1%}" for name, count in p.classes.items()]
+    shares = [f"{escape(name)} {percent(count / p.rows)}" for name, count in p.classes.items()]
     values = [f"{name} {value:.4g}" for name, value in p.values.items()]
     console = console_for(sys.stdout)
     earlier = f"; {p.resumed_rows:,} were finished before" if p.resumed_rows else ""

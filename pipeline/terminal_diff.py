@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline.guard.distances import Moved
+from pipeline.guard.findings import percent
 from pipeline.lineage.diff import Change, RunDiff, SliceChange
 from pipeline.lineage.leaderboard import SMALLER_IS_BETTER
 from pipeline.lineage.runs import Run
@@ -103,7 +104,7 @@ def _files(code: list[Change]) -> list[str]:
 def _columns(moved: list[Moved]) -> list[str]:
     lines = [
         f"{one.column}: {one.measure} {one.distance:.3f}, {one.what}"
-        + (f", missing from {one.missing_before:.2%} to {one.missing_after:.2%}" if _missing(one) else "")
+        + (f", missing from {percent(one.missing_before)} to {percent(one.missing_after)}" if _missing(one) else "")
         for one in moved
         if one.distance >= _WORTH_TELLING or _missing(one)
     ]

@@ -79,7 +79,7 @@ def check_label(tally: LabelTally, data: Data, labelled: int) -> None:
     if tally.unlabelled * 2 >= rows:
         raise DataError(
             f"{where} is missing in {tally.unlabelled:,} of {rows:,} rows ({tally.unlabelled / rows:.0%})",
-            "mend the join or the export that fills it; rows without a label are dropped only while fewer than half",
+            "correct the join or the export that fills it; rows without a label are dropped only while fewer than half",
         )
     if data.task == "regression":
         if len({bound for span in tally.span.values() for bound in span}) < 2:

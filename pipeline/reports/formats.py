@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from pipeline.guard.findings import percent
+
 NOTHING = "\N{EN DASH}"
 """Stands where there is no number."""
 
@@ -33,7 +35,7 @@ def share(value: float | None) -> str:
     """A part of the whole, in percent."""
     if value is None or not math.isfinite(value):
         return NOTHING
-    return "< 0.1 %" if 0 < value < 0.001 else "0 %" if value == 0 else f"{100 * value:.1f} %"
+    return percent(value)
 
 
 def quantity(value: float | None, kind: str = "") -> str:

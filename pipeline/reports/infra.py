@@ -76,7 +76,7 @@ def infra_section(verdict: InfraVerdict | None) -> Infra | None:
     return Infra(
         failures=verdict.failures,
         comparisons=[
-            Comparison(f"{what[:1].upper()}{what[1:]}", difference, difference <= verdict.tolerance)
+            Comparison(_in_words(what), difference, difference <= verdict.tolerance)
             for what, difference in verdict.differences.items()
         ],
         tolerance=verdict.tolerance,
@@ -97,6 +97,11 @@ def _size(what: str, found: int | None, most_mb: float | None) -> Figure | None:
         return None
     limit = "" if most_mb is None else f"at most {most_mb:g} MB"
     return Figure(what, f"{found / _MB:,.1f} MB", limit, None if most_mb is None else found <= most_mb * _MB)
+
+
+def _in_words(compared: str) -> str:
+    """A signature's name stays as it is written."""
+    return compared if compared.isidentifier() else f"{compared[:1].upper()}{compared[1:]}"
 
 
 def _waiting(verdict: InfraVerdict) -> Figure | None:

@@ -185,7 +185,8 @@ def _analysis(config: dict[str, Any], verdict: dict[str, Any] | None, judgement:
         left_out = max(0, len(group.slices) - _MOST_SLICES) + group.left_out
         tables.append(
             CardTable(
-                f"{main} by {group.columns}, the largest first" + (f"; {left_out:,} more" if left_out else ""),
+                f"{main} by {group.columns}, slices of most rows first"
+                + (f"; {left_out:,} of fewer rows are left out" if left_out else ""),
                 [group.columns, "Rows", main, "Interval"],
                 [
                     [

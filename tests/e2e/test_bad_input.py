@@ -273,13 +273,13 @@ def test_found_before_anything_heavy_is_loaded(
         pytest.param(
             lambda p: p.table.write_text(TABLE.replace(",no\n", ",\n").replace(",yes\n", ",\n")),
             "label 'answer' is missing in 200 of 200 rows (100%)",
-            "mend the join or the export that fills it; rows without a label are dropped only while fewer than half",
+            "correct the join or the export that fills it; rows without a label are dropped only while fewer than half",
             id="no labels",
         ),
         pytest.param(
             lambda p: p.replace(p.table, ",yes\n", ",\n"),
             "label 'answer' is missing in 100 of 200 rows (50%)",
-            "mend the join or the export that fills it; rows without a label are dropped only while fewer than half",
+            "correct the join or the export that fills it; rows without a label are dropped only while fewer than half",
             id="half the labels",
         ),
         pytest.param(

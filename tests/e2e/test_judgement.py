@@ -150,7 +150,7 @@ def test_what_an_evaluation_leaves(first: Run) -> None:
 def test_a_reader_gets_it_all_in_one_page_and_a_card(desk: Desk, first: Run, tmp_path: Path) -> None:
     settings = load(desk.config)
     html = page_path(settings, first.run_id).read_text()
-    for words in ("one class only", "Decision thresholds", "weight", "Single rows", "95 % interval", "Model card"):
+    for words in ("one class only", "Decision thresholds", "weight", "Single rows", "95% interval", "Model card"):
         assert words in html
     assert "Not computed" not in html.split('id="anomalies"')[0]
     for name in ("card.md", "card.html"):

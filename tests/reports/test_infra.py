@@ -43,7 +43,7 @@ SLOW = replace(
 def test_the_section_holds_every_figure_against_its_limit() -> None:
     assert infra_section(FIT) == Infra(
         failures=[],
-        comparisons=[Comparison("Serving_tensors", 0.0, True), Comparison("What Evaluator measured", 1.2e-7, True)],
+        comparisons=[Comparison("serving_tensors", 0.0, True), Comparison("What Evaluator measured", 1.2e-7, True)],
         tolerance=1e-5,
         latencies=[
             Latency("serving_default", "1", 1.0, 2.25, 800, 50.0, True),

@@ -277,8 +277,8 @@ def test_every_section_in_order(run: Run) -> None:
         *("Rows without a label", "1,234, dropped", "Model", "/serving/flights/17"),
         "Rows by split, and the label's values in each",
         *("Split", "Rows", "Share", "label </script>", "label no"),
-        *("train", "8", "80.0 %", "75.0 %", "25.0 %"),
-        *("eval", "2", "20.0 %", "0 %", "100.0 %"),
+        *("train", "8", "80.0%", "75.0%", "25.0%"),
+        *("eval", "2", "20.0%", "0.0%", "100.0%"),
     ]
     assert page.lines("metrics") == [
         *("Metrics", "All rows that were evaluated; there is no champion yet"),
@@ -287,7 +287,7 @@ def test_every_section_in_order(run: Run) -> None:
         *("log_loss", "0.5000"),
     ]
     assert page.lines("slices")[2:] == [
-        f"By {EVIL}, the largest first",
+        f"By {EVIL}, those of most rows first",
         *(EVIL, "Rows", "auc", "0.60000.6870", "log_loss"),
         *("\"it's\" & 'that'", "700", "0.6000", "0.6000"),
         *("none", "488", NOTHING, "0.6000"),
@@ -322,17 +322,17 @@ def test_every_section_in_order(run: Run) -> None:
         "Columns of numbers, dates and booleans",
         *("Column", "Distribution", "Split", "Values", "Missing"),
         *("Mean", "Std. dev.", "Zeros", "Least", "Median", "Greatest"),
-        *("speedfloat", "train", "6", "25.0 %", "2.5", "3.25", "50.0 %", "0", "2", "10"),
-        *("eval", "2", "0 %", "12,346", "0", "0 %", "5", "12,346", "20,000"),
-        *("lefttimestamp", "train", "8", "0 %", "2013-01-01", "12:00", "0.5 days", "0 %", "2013-01-01", "12:00"),
+        *("speedfloat", "train", "6", "25.0%", "2.5", "3.25", "50.0%", "0", "2", "10"),
+        *("eval", "2", "0.0%", "12,346", "0", "0.0%", "5", "12,346", "20,000"),
+        *("lefttimestamp", "train", "8", "0.0%", "2013-01-01", "12:00", "0.5 days", "0.0%", "2013-01-01", "12:00"),
         *("2013-01-01", "12:00", "2013-01-01", "13:00", "eval", "not in this split"),
-        *("emptyfloat", "train", "0", "100.0 %", *[NOTHING] * 6, "eval", "not in this split"),
+        *("emptyfloat", "train", "0", "100.0%", *[NOTHING] * 6, "eval", "not in this split"),
         "Previous Next",  # hidden
         "Columns of text",
         *("Column", "Distribution", "Split", "Values", "Missing", "Distinct", "Commonest values"),
-        *(f"{EVIL}stringValues that the schema does not list", "train", "4", "50.0 %", "2"),
-        f"{VALUES[0]} 75.0 % {VALUES[1]} 25.0 %",
-        *("eval", "2", "0 %", "1", f"{VALUES[1]} 100.0 %"),
+        *(f"{EVIL}stringValues that the schema does not list", "train", "4", "50.0%", "2"),
+        f"{VALUES[0]} 75.0% {VALUES[1]} 25.0%",
+        *("eval", "2", "0.0%", "1", f"{VALUES[1]} 100.0%"),
     ]
     assert page.lines("steps") == [
         *("Steps", "One after the other; together 40 s", "Step", "State", "Seconds"),
@@ -551,7 +551,7 @@ def test_templates_are_not_made_of_data(run: Run) -> None:
     (folder / "Split-train" / "FeatureStats.pb").write_bytes(statistics.SerializeToString())
     lines = read(run).lines("columns")
     assert "{% raw %}string" in lines
-    assert "{{ 7 * 7 }} 75.0 % {# 25.0 %" in lines
+    assert "{{ 7 * 7 }} 75.0% {# 25.0%" in lines
 
 
 def widen(run: Run, columns: int, of: str = "speed") -> None:
@@ -654,7 +654,7 @@ def test_the_gates_verdict(run: Run) -> None:
     digest = hashlib.sha256(b'feature { name: "speed" }').hexdigest()
     assert page.lines("anomalies") == [
         *("Anomalies", "Schema", digest[:12]),
-        *("Data gate", "✗ stopped the run: 1 to mend, 1 warning", "Not looked at", "the rows of test are gone"),
+        *("Data gate", "✗ stopped the run: 1 to fix, 1 warning", "Not looked at", "the rows of test are gone"),
         *("train", "none", "eval", "1", "span 3", "1"),
         "Where the data depart from the schema and the policy",
         *("Column", "Split", "Severity", "What", "In detail"),
@@ -708,9 +708,9 @@ def test_only_the_largest_slices_are_shown(run: Run) -> None:
     crossed = [{"slice": {"a": 1, "b": "x"}, "metrics": {"auc": 0.5}}]
     rewrite(run, "ModelEvaluation", "verdict.json", VERDICT | {"slices": slices + crossed})
     lines = read(run).lines("slices")
-    assert "By a and b, the largest first" in lines
+    assert "By a and b, those of most rows first" in lines
     assert lines[lines.index("1, x") + 1] == NOTHING  # rows unknown
-    assert "By tail, the largest first; 50 smaller ones are left out" in lines
+    assert "By tail, those of most rows first; 50 of fewer rows are left out" in lines
     assert "50" in lines
     assert "49" not in lines
 
@@ -815,7 +815,7 @@ def test_intervals_and_the_champion(explained: Run) -> None:
     assert_accessible(page)
     assert [line for line in page.lines("metrics")[1:] if not line.startswith("Intervals are ")] == [
         "All rows that were evaluated; the champion is of run 7",
-        *("Metric", "This model", "90 % interval", "Champion", "Difference", "90 % interval", "Threshold"),
+        *("Metric", "This model", "90% interval", "Champion", "Difference", "90% interval", "Threshold"),
         *("log_loss", "0.5000", "0.4500 to 0.5500", "0.4900", "+0.0100", f"{MINUS}0.0100 to +0.0200"),
         "✓ held: may be at most 0.6",
         *("auc", "cannot be computed: one class only", NOTHING, "0.7000", NOTHING, NOTHING),
@@ -854,7 +854,7 @@ def test_what_the_model_looks_at(explained: Run) -> None:
     ]
     start = lines.index("Feature", start + 2)
     assert lines[start - 1 :] == [
-        f"Most wrong: 93.0 % for {VALUES[1]}, where a typical row has 20.0 %; in truth </script>",
+        f"Most wrong: 93.0% for {VALUES[1]}, where a typical row has 20.0%; in truth </script>",
         *("Feature", "Value", "Adds"),
         *(EVIL, VALUES[2], "+0.5000", "left", "2013-01-01 12:00", "+0.3000", "speed", "missing"),
         *(f"{MINUS}0.1000", "all others", "+0.0300"),
@@ -884,12 +884,12 @@ def test_labels_of_other_kinds(run: Run) -> None:
     assert lines[lines.index("Files") + 1 :][:5] == ["3 (a)", "Spans", "1, 4", "Rows without a label", "none"]
     assert lines[-15:] == [
         *("Split", "Rows", "Share", "Least label", "Greatest label"),
-        *("train", "8", "80.0 %", "25", "346"),
-        *("eval", "2", "20.0 %", "0.5", "4,000,000"),
+        *("train", "8", "80.0%", "25", "346"),
+        *("eval", "2", "20.0%", "0.5", "4,000,000"),
     ]
     many = {"unlabelled": 0, "classes": {"train": dict.fromkeys(map(str, range(9)), 1), "eval": {"1": 2}}, "span": {}}
     rewrite(run, "Examples", "ingestion.json", INGESTION | {"labels": many})
-    assert read(run).lines("run")[-8:] == ["train", "8", "80.0 %", "9", "eval", "2", "20.0 %", "1"]
+    assert read(run).lines("run")[-8:] == ["train", "8", "80.0%", "9", "eval", "2", "20.0%", "1"]
 
 
 def test_a_step_that_did_nothing_has_no_tick(run: Run) -> None:
@@ -942,7 +942,7 @@ def test_rows_that_are_right_are_not_called_wrong(explained: Run) -> None:
     document = EXPLANATION | {"examples": {"rows": [right], "all_right": True}}
     rewrite(explained, "ModelEvaluation", "explanation.json", document)
     text = " ".join(read(explained).lines("importance"))
-    assert "Least sure: 93.0 % for" in text
+    assert "Least sure: 93.0% for" in text
     assert "Most wrong" not in text
     assert "No row that was evaluated is predicted wrongly" in text
 
