@@ -295,6 +295,8 @@ def _read_run(store: MetadataStore, run_id: str) -> Run | None:
     if context is None:
         return None
     run = _run(context)
+    if not run.seconds:
+        run = replace(run, seconds=seconds_on_record(context, store.get_executions_by_context(context.id)))
     run.steps.extend(read_steps(store, context.id))
     steps = {step.execution_id: step for step in run.steps}
     events = store.get_events_by_execution_ids([i for i in steps if i is not None]) if steps else []
@@ -318,6 +320,12 @@ def told(step: Step, outputs: Iterable[Artifact]) -> Step:
     """The step with what came of it, by what it put out."""
     outcome = outcome_of(step.state, outputs)
     return step if step.is_resolver or outcome == Outcome(step.state) else replace(step, told=outcome)
+
+
+def seconds_on_record(context: metadata_store_pb2.Context, executions: Iterable[metadata_store_pb2.Execution]) -> float:
+    """How long a run took by what is on record of one that did not say so: until the last that a step put there."""
+    last = max((one.last_update_time_since_epoch for one in executions), default=0)
+    return max(0.0, (last - context.create_time_since_epoch) / 1000)
 
 
 def read_artifact(record: metadata_store_pb2.Artifact) -> Artifact:

@@ -10,7 +10,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, MutableMapping, MutableSequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -18,12 +18,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import ml_metadata
-from google.protobuf.message import Message
 from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.config import PipelineConfig
 from pipeline.errors import DiskFullError, WorkspaceError, tells_of_full_disk
-from pipeline.lineage import long_strings
+from pipeline.lineage.server_store import NO_PATIENCE, Patience, PostgreSQLStore, ServerStore, is_away
 
 _CREATED_BY_ANOTHER = ("concurrent connection to the empty database", "duplicate key value", "already exists")
 """What ML Metadata says when another process creates database and tables on a server at the same moment."""
@@ -55,12 +54,27 @@ def connection_config(config: PipelineConfig) -> metadata_store_pb2.ConnectionCo
     return connection
 
 
-def open_store(config: PipelineConfig) -> ml_metadata.MetadataStore:
+def open_store(config: PipelineConfig, patience: Patience = NO_PATIENCE) -> ml_metadata.MetadataStore:
     """Opens the store, creating its tables if there are none.
+
+    Args:
+        patience: with a server that is away, now or at any later call.
 
     Raises:
         WorkspaceError: it cannot be reached or is not a metadata store.
     """
+    if config.metadata.url is None:
+        return _open_or_create(config)
+    store: ServerStore = patience.waited(lambda: _open_or_create(config), _tells_of_absence)
+    store.wait_with(patience, lambda: _open_or_create(config))
+    return store
+
+
+def _tells_of_absence(error: Exception) -> bool:
+    return isinstance(error, WorkspaceError) and is_away(error.what)
+
+
+def _open_or_create(config: PipelineConfig) -> Any:
     logging.getLogger("absl").setLevel(logging.WARNING)  # it would announce every connection
     for wait_s in _WAITS_S:
         try:
@@ -72,13 +86,16 @@ def open_store(config: PipelineConfig) -> ml_metadata.MetadataStore:
     return _open(config)
 
 
+_KINDS = {"sqlite": ml_metadata.MetadataStore, "mysql": ServerStore, "postgresql": PostgreSQLStore}
+"""By what a connection is to."""
+
+
 def _open(config: PipelineConfig) -> ml_metadata.MetadataStore:
     with tempfile.TemporaryFile() as chatter:
         try:
             with _standard_error_to(chatter.fileno()):
                 connection = connection_config(config)
-                on_postgresql = connection.WhichOneof("config") == "postgresql"
-                return (_PostgreSQLStore if on_postgresql else ml_metadata.MetadataStore)(connection)
+                return _KINDS[connection.WhichOneof("config")](connection)
         except Exception as exc:  # ml_metadata raises a class of its own per status code, and RuntimeError
             chatter.seek(0)
             reason = _last_native_error(chatter.read().decode(errors="replace")) or str(exc).strip()
@@ -131,47 +148,6 @@ def upgrade_store(config: PipelineConfig) -> Path | None:
 def without_sql(text: str) -> str:
     """What went wrong, out of "Error when executing query: <that> query: <the whole SQL statement>"."""
     return re.sub(r".*Error when executing query: (.*?) +query: .*", r"\1", text, flags=re.DOTALL)
-
-
-class _PostgreSQLStore(ml_metadata.MetadataStore):
-    r"""Stores a backslash as U+FE68 (small reverse solidus), and reads it back as a backslash. Keeps long strings in
-    pieces (pipeline.lineage.long_strings).
-
-    ML Metadata cuts the first and last character off the SQL literal that libpq makes of a string, which does not
-    undo the ` E'…'` of one with a backslash: a syntax error at best. JSON within JSON is full of them
-    (EscapeString in https://github.com/google/ml-metadata/blob/master/ml_metadata/metadata_store/postgresql_metadata_source.cc).
-    To be removed when a plain MetadataStore on PostgreSQL can put and get the string "\\".
-    """
-
-    def _call(self, method_name: str, request: Message, response: Message, extra_options: Any = None) -> None:
-        sent = type(request)()
-        sent.CopyFrom(request)
-        _replace(sent, "\\", "\ufe68")
-        long_strings.split(sent)
-        super()._call(method_name, sent, response, extra_options)
-        long_strings.join(response)
-        _replace(response, "\ufe68", "\\")
-
-
-def _replace(message: Message, old: str, new: str) -> None:
-    """Replaces in every string of a message, in place; the keys of maps stay."""
-    for field, value in message.ListFields():
-        if isinstance(value, str):
-            setattr(message, field.name, value.replace(old, new))
-        elif isinstance(value, Message):
-            _replace(value, old, new)
-        elif isinstance(value, MutableMapping):
-            for key, item in list(value.items()):
-                if isinstance(item, Message):
-                    _replace(item, old, new)
-                elif isinstance(item, str):
-                    value[key] = item.replace(old, new)
-        elif isinstance(value, MutableSequence):
-            for index, item in enumerate(value):
-                if isinstance(item, Message):
-                    _replace(item, old, new)
-                elif isinstance(item, str):
-                    value[index] = item.replace(old, new)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ They stand as custom properties of the run's context, so that a thousand runs ar
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ml_metadata import MetadataStore
@@ -77,10 +77,14 @@ def list_summaries(store: MetadataStore, pipeline: str) -> list[Listed]:
     Of a run that recorded none (one that was killed, or of an older Longhaul) the artifacts are read, as far as they
     still stand.
     """
-    return [
-        Listed(run, Summary.from_properties(run.properties) or summarize(store, find_run(store, pipeline, run.run_id)))
-        for run in list_runs(store, pipeline, with_imported=True)
-    ]
+    listed = []
+    for run in list_runs(store, pipeline, with_imported=True):
+        if recorded := Summary.from_properties(run.properties):
+            listed.append(Listed(run, recorded))
+        else:
+            whole = find_run(store, pipeline, run.run_id)
+            listed.append(Listed(replace(run, seconds=whole.seconds), summarize(store, whole)))
+    return listed
 
 
 def summary_properties(store: MetadataStore, run: Run) -> dict[str, str]:

@@ -18,6 +18,7 @@ from pipeline.config import PipelineConfig
 from pipeline.durable import flush_to_disk
 from pipeline.errors import WorkspaceError
 from pipeline.lineage.runs import RESOLVER, Step, StepState
+from pipeline.lineage.server_store import Patience
 from pipeline.runners import cache_key, resolution
 from pipeline.runners.contents import CONTENTS, contents
 from pipeline.runners.record import Handle, RunRecord
@@ -53,8 +54,10 @@ class Watcher(Protocol):
 class StepLauncher:
     """Launches the steps of one run."""
 
-    def __init__(self, config: PipelineConfig, ir: Any, record: RunRecord, watcher: Watcher) -> None:
-        self._config = config
+    def __init__(
+        self, config: PipelineConfig, ir: Any, record: RunRecord, watcher: Watcher, patience: Patience
+    ) -> None:
+        self._config, self._patience = config, patience
         self._ir = ir
         self._deployment = runner_utils.extract_local_deployment_config(ir)
         self._record = record
@@ -71,7 +74,7 @@ class StepLauncher:
         pauses = waits(self._config.run)
         while True:
             try:
-                with Handle(self._config) as handle:
+                with Handle(self._config, self._patience) as handle:
                     may_run = _may_run(node, handle)
                 if may_run:
                     self._try(_unconditional(node))
@@ -103,7 +106,7 @@ class StepLauncher:
         try:
             _Launcher(
                 pipeline_node=node,
-                mlmd_connection=Handle(self._config),
+                mlmd_connection=Handle(self._config, self._patience),
                 pipeline_info=self._ir.pipeline_info,
                 pipeline_runtime_spec=self._ir.runtime_spec,
                 executor_spec=runner_utils.extract_executor_spec(self._deployment, name),

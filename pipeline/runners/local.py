@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from pipeline.definition import create_pipeline
 from pipeline.errors import ConfigError
 from pipeline.lineage.runs import PLANNED, RESOLVER, RUN_CONTEXT, Run, StepState, find_run, list_runs
 from pipeline.lineage.schema_versions import guarding_version
+from pipeline.lineage.server_store import PATIENCE_S, Patience
 from pipeline.provenance import run_properties
 from pipeline.runners.contents import is_damaged
 from pipeline.runners.job_servers import job_servers
@@ -59,15 +61,16 @@ def _run(config: PipelineConfig, run_id: str, part: Part, watcher: Watcher, ir: 
     properties |= {FROM: part.from_node or "", TO: part.to_node or "", RESUMES: part.resumes}
     if not (part.from_node or part.to_node):
         properties[FINGERPRINT] = fingerprint(config)
-    with Handle(config) as handle:
+    patience = Patience(PATIENCE_S, partial(watcher.retrying, "ML Metadata"))
+    with Handle(config, patience) as handle:
         properties |= _schema_properties(ir, handle.store, config, run_id)
-    record = RunRecord(config, run_id, properties)
+    record = RunRecord(config, run_id, properties, patience)
     with record.outcome(), translated_errors(config.root):
-        with Handle(config) as handle:
+        with Handle(config, patience) as handle:
             _forget_lost_pushes(handle.store, config.root / "serving" / config.name)
             if any(node.execution_options.run.perform_snapshot for node in nodes.values()):
                 _take_earlier_steps(handle, ir, part, config.name, run_id)
-        launcher = StepLauncher(config, ir, record, watcher)
+        launcher = StepLauncher(config, ir, record, watcher, patience)
         run_graph(
             {name: tuple(node.upstream_nodes) for name, node in nodes.items()},
             lambda name: launcher.launch(nodes[name]),

@@ -12,6 +12,7 @@ from ml_metadata.proto import metadata_store_pb2
 from pipeline.config import PipelineConfig
 from pipeline.lineage.details import BYTES, PEAK_MEMORY, ROWS
 from pipeline.lineage.runs import Step, StepState
+from pipeline.lineage.server_store import NO_PATIENCE
 from pipeline.runners.memory import MemoryMeter
 from pipeline.runners.record import Handle
 
@@ -39,7 +40,7 @@ class Meter:
     def end(self, step: Step) -> dict[str, int]:
         """A step has ended; see `record_measures`."""
         peak_bytes = self._memory.end(step.node)
-        with Handle(self._config) as handle:
+        with Handle(self._config, NO_PATIENCE) as handle:
             return record_measures(handle.store, step, peak_bytes)
 
 

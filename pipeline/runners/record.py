@@ -33,9 +33,10 @@ from pipeline.lineage.runs import (
     read_steps,
     told,
 )
+from pipeline.lineage.server_store import Patience
 from pipeline.lineage.store import connection_config, open_store
 from pipeline.lineage.summary import summary_properties
-from pipeline.runners.recovery import remove_outputs
+from pipeline.runners.recovery import leave_ending, remove_outputs
 from pipeline.runners.workspace import workspace_id
 
 _ONE_AT_A_TIME = threading.RLock()
@@ -48,15 +49,15 @@ class Handle(metadata.Metadata):
     errors. And anew each time (3 ms for SQLite): a connection that failed once may refuse whatever follows.
     """
 
-    def __init__(self, config: PipelineConfig) -> None:
+    def __init__(self, config: PipelineConfig, patience: Patience) -> None:
         super().__init__(connection_config(config))
-        self._config = config
+        self._config, self._patience = config, patience
 
     def __enter__(self) -> Handle:
         _ONE_AT_A_TIME.acquire()
         try:
             if self._users == 0:
-                self._store = open_store(self._config)
+                self._store = open_store(self._config, self._patience)
         except BaseException:
             _ONE_AT_A_TIME.release()
             raise
@@ -78,15 +79,15 @@ class RunRecord:
             moon.
     """
 
-    def __init__(self, config: PipelineConfig, run_id: str, properties: dict[str, str]) -> None:
-        self._config = config
+    def __init__(self, config: PipelineConfig, run_id: str, properties: dict[str, str], patience: Patience) -> None:
+        self._config, self._patience = config, patience
         self._began = time.monotonic()
         self._seen: set[int] = set()
         self._properties = properties | {
             "process": Process.current().to_json(),
             "workspace": workspace_id(config.root),
         }
-        with Handle(config) as handle:
+        with Handle(config, patience) as handle:
             kind = handle.store.put_context_type(metadata_store_pb2.ContextType(name=RUN_CONTEXT))
             self._context = metadata_store_pb2.Context(type_id=kind, name=run_id)
             started = datetime.now(UTC).isoformat(timespec="seconds")
@@ -104,14 +105,16 @@ class RunRecord:
         except BaseException as exc:
             interrupted = isinstance(exc, KeyboardInterrupt)
             reason = str(exc) if isinstance(exc, PipelineError) else f"{type(exc).__name__}: {exc}"
+            ending = {
+                "status": "interrupted" if interrupted else "failed",
+                "reason": stopped()[0] if interrupted else reason[:2000],
+            }
             try:
-                self._end(
-                    status="interrupted" if interrupted else "failed",
-                    reason=stopped()[0] if interrupted else reason[:2000],
-                )
+                self._end(**ending)
                 self._end(**self._summary()[1])
             except (WorkspaceError, mlmd_errors.StatusError, ValueError):  # what ended the run matters more
                 logging.getLogger(__name__).exception("the end of the run could not be recorded")
+                leave_ending(self._config.root, self._context.name, ending)
             raise
         run, summary = self._summary()
         if not run.blocked:
@@ -129,7 +132,7 @@ class RunRecord:
             otherwise: how the step ended if there is no such execution, or nobody has closed it.
         """
         shutil.rmtree(self._config.root / "artifacts" / node / ".system", ignore_errors=True)  # empty folders
-        with Handle(self._config) as handle:
+        with Handle(self._config, self._patience) as handle:
             steps = [
                 step
                 for step in read_steps(handle.store, self._context.id)
@@ -158,14 +161,14 @@ class RunRecord:
 
     def _summary(self) -> tuple[Run, dict[str, str]]:
         """The run as it is on record, and what came of it so far."""
-        with Handle(self._config) as handle:
+        with Handle(self._config, self._patience) as handle:
             run = find_run(handle.store, self._config.name, self._context.name)
             return run, summary_properties(handle.store, run)
 
     def _end(self, **values: str) -> None:
         self._set(**values)
         self._context.custom_properties["seconds"].double_value = time.monotonic() - self._began
-        with Handle(self._config) as handle:
+        with Handle(self._config, self._patience) as handle:
             handle.store.put_contexts([self._context])
 
     def _set(self, **values: str) -> None:

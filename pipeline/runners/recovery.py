@@ -3,10 +3,11 @@ nobody is at work), and sees that outputs and records belong together."""
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from ml_metadata.proto import metadata_store_pb2
 from pipeline.config import PipelineConfig
 from pipeline.errors import WorkspaceError
 from pipeline.lineage.process import Process
-from pipeline.lineage.runs import NODE, RUN_CONTEXT, STEP_PROPERTIES, read_steps
+from pipeline.lineage.runs import NODE, RUN_CONTEXT, STEP_PROPERTIES, find_run, read_steps, seconds_on_record
 from pipeline.lineage.store import open_store
+from pipeline.lineage.summary import summary_properties
 from pipeline.runners.workspace import locked, workspace_id
 from pipeline.scratch import sweep
 
@@ -87,6 +89,7 @@ def _is_ours(config: PipelineConfig, context: Any) -> bool:
 def _close(config: PipelineConfig, store: MetadataStore, context: Any, process: Process | None) -> str:
     nodes = {step.execution_id: step.node for step in read_steps(store, context.id)}
     executions = store.get_executions_by_context(context.id)
+    seconds = seconds_on_record(context, executions)
     at_work = []
     for execution in executions:
         node = nodes[execution.id]
@@ -97,12 +100,39 @@ def _close(config: PipelineConfig, store: MetadataStore, context: Any, process: 
         for key in STEP_PROPERTIES:  # the process may have ended before it could write them
             execution.custom_properties[key].string_value = node if key == NODE else _text(context, key)
     store.put_executions(executions)
-    reason = f"its {process or 'process'} was killed" + (f" in {', '.join(at_work)}" if at_work else " between steps")
-    context.custom_properties["status"].string_value = "interrupted"
+    where = f" in {', '.join(at_work)}" if at_work else " between steps"
+    ending = _left_ending(config.root, context.name)
+    reason = ending.get("reason") or f"its {process or 'process'} was killed{where}"
+    context.custom_properties["status"].string_value = ending.get("status") or "interrupted"
     context.custom_properties["reason"].string_value = reason
+    context.custom_properties["seconds"].double_value = seconds
     store.put_contexts([context])
-    removed = "; what that had half written is removed" if at_work else ""
-    return f"run {context.name} never ended: {reason}{removed}. Finished steps are kept"
+    for name, value in summary_properties(store, find_run(store, _text(context, "pipeline"), context.name)).items():
+        context.custom_properties[name].string_value = value
+    store.put_contexts([context])
+    removed = "; what was half written is removed" if at_work else ""
+    story = f"ended{where} unrecorded" if ending else "never ended"
+    return f"run {context.name} {story}: {reason}{removed}. Finished steps are kept"
+
+
+def leave_ending(root: Path, run_id: str, ending: dict[str, str]) -> None:
+    """Notes how a run ended whose record could not be reached, beside its log; whoever closes the record reads it."""
+    with suppress(OSError):
+        _ending_file(root, run_id).write_text(json.dumps(ending))
+
+
+def _left_ending(root: Path, run_id: str) -> dict[str, str]:
+    file = _ending_file(root, run_id)
+    try:
+        found: dict[str, str] = json.loads(file.read_text())
+        file.unlink()
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+def _ending_file(root: Path, run_id: str) -> Path:
+    return root / "logs" / f"{run_id}.ending.json"
 
 
 def remove_outputs(root: Path, node: str, execution_id: int) -> None:

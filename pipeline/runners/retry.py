@@ -10,6 +10,7 @@ from google.api_core.retry import if_transient_error
 from ml_metadata import errors as mlmd_errors
 
 from pipeline.errors import ConfigError, DataError, DiskFullError
+from pipeline.lineage.server_store import SERVER_AWAY
 from pipeline.runners.workspace import causes
 from pipeline.sections.run import RunSettings
 
@@ -20,9 +21,7 @@ _ERRNOS = {
 _OF_OTHER_SYSTEMS = (mlmd_errors.UnavailableError, tf.errors.UnavailableError, tf.errors.DeadlineExceededError)
 _WORDS = (
     *("deadlock detected", "could not serialize access", "Deadlock found", "Lock wait timeout exceeded"),
-    *("database is locked", "server closed the connection", "terminating connection", "server has gone away"),
-    *("Lost connection", "Can't connect to", "could not connect to server", "Connection refused", "connection refused"),
-    *("the database system is starting up", "the database system is shutting down"),
+    *("database is locked", *SERVER_AWAY),
 )
 """What PostgreSQL, MySQL and SQLite say; ML Metadata wraps all of it as an internal error."""
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import multiprocessing
+import os
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +25,7 @@ from pipeline.lineage.store import connection_config, open_store
 from pipeline.run import run_pipeline
 from tests import small
 from tests.e2e.servers import PASSWORD, PostgreSQL, postgresql
+from tests.lineage.weeks import cats
 
 pytestmark = [pytest.mark.extra, pytest.mark.slow]
 
@@ -210,3 +214,111 @@ def test_a_stopped_server_is_one_clear_message(
         assert "Remedy: check that the server runs" in outcome.text
         assert "Traceback" not in outcome.text
     assert find_run(open_store(config), "wine", blessed_run).status == "complete"
+
+
+# A server that is away for a while, and others that come at the same moment
+
+
+def test_a_server_that_is_away_for_a_while_costs_no_step(
+    longhaul: Longhaul, config_file: Path, config: PipelineConfig, server: PostgreSQL, blessed_run: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    executors = _stop_in(monkeypatch, "Trainer", server, again_after_s=8)
+    outcome = longhaul("run", "--no-cache", "--from", "Trainer", "--to", "Trainer", "--config", config_file)
+    assert outcome.code == 0, outcome.text
+    assert executors.count("Trainer") == 1  # nothing was trained twice
+    assert "ML Metadata: " in outcome.text
+    assert "once more in" in outcome.text
+    run = find_run(open_store(config), "wine", "latest")
+    assert run.status == "complete"
+    assert [step.state for step in run.steps if step.node == "Trainer"] == [StepState.DONE]
+    events = (config.root / "logs" / f"{run.run_id}.jsonl").read_text()
+    assert '"event": "retrying"' in events
+
+
+def test_a_server_that_does_not_come_back_ends_the_run_with_true_words(
+    longhaul: Longhaul, config_file: Path, config: PipelineConfig, server: PostgreSQL, blessed_run: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    from pipeline.runners import local
+
+    monkeypatch.setattr(local, "PATIENCE_S", 2.0)
+    with monkeypatch.context() as patch:
+        _stop_in(patch, "Trainer", server, again_after_s=None)
+        outcome = longhaul("run", "--no-cache", "--from", "Trainer", "--to", "Trainer", "--config", config_file)
+    server.start()
+    assert outcome.code == 2, outcome.text
+    assert "could not connect to server" in outcome.text
+    closed = longhaul("pin", blessed_run, "--config", config_file)
+    assert "ended in Trainer unrecorded: " in closed.text
+    assert "was killed" not in closed.text
+    run = find_run(open_store(config), "wine", "latest")
+    assert run.status == "failed"
+    assert "could not connect to server" in run.reason
+    assert run.seconds > 0
+
+
+def _stop_in(monkeypatch: pytest.MonkeyPatch, node: str, server: PostgreSQL, again_after_s: float | None) -> list[str]:
+    """Stops the server while the step is at work; returns the steps that work, as they come."""
+    from pipeline.runners.launch import _Launcher
+
+    begun: list[str] = []
+    original = _Launcher._run_executor
+
+    def run_executor(self: Any, info: Any) -> Any:
+        begun.append(self._pipeline_node.node_info.id)
+        if begun[-1] == node and begun.count(node) == 1:
+            result = original(self, info)
+            server.stop()
+            if again_after_s is not None:
+                threading.Timer(again_after_s, server.start).start()
+            return result
+        return original(self, info)
+
+    monkeypatch.setattr(_Launcher, "_run_executor", run_executor)
+    return begun
+
+
+def _create_types(url: str, turn: Any) -> None:
+    os.environ[PASSWORD_ENV] = PASSWORD
+    store = open_store(cats(Path("/nowhere"), metadata={"url": url, "password_env": PASSWORD_ENV}))
+    for number in range(30):
+        turn.wait()
+        store.put_context_type(metadata_store_pb2.ContextType(name=f"context {number}"))
+        store.put_artifact_type(metadata_store_pb2.ArtifactType(name=f"artifact {number}"))
+        store.put_execution_type(metadata_store_pb2.ExecutionType(name=f"execution {number}"))
+
+
+def test_clients_that_come_at_the_same_moment_create_every_type_once(config: PipelineConfig) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    turn = spawn.Barrier(4)
+    clients = [spawn.Process(target=_create_types, args=(config.metadata.url, turn)) for _ in range(4)]
+    for client in clients:
+        client.start()
+    for client in clients:
+        client.join()
+    assert [client.exitcode for client in clients] == [0] * 4
+    store = open_store(config)
+    for kinds in (store.get_context_types(), store.get_artifact_types(), store.get_execution_types()):
+        names = [kind.name for kind in kinds]
+        assert len(names) == len(set(names))
+    kind = metadata_store_pb2.ContextType(name="context 0", properties={"more": metadata_store_pb2.INT})
+    store.put_context_type(kind, can_add_fields=True)  # as a later TFX may
+    assert store.get_context_type("context 0").properties["more"] == metadata_store_pb2.INT
+
+
+def test_runs_of_a_type_that_was_created_twice_are_listed(config: PipelineConfig, server: PostgreSQL) -> None:
+    store = open_store(config)
+    kind = store.put_context_type(metadata_store_pb2.ContextType(name="pipeline_run"))
+    insert = "insert into type (name, type_kind) values ('pipeline_run', 2) returning id"
+    answer = server.call(
+        *("psql", "-h", "127.0.0.1", "-p", server.port, "-U", "longhaul", "-t", "-A", "-c", insert, "lineage")
+    )
+    second = int(answer.split()[0])
+    for number, type_id in ((1, kind), (2, second)):
+        context = metadata_store_pb2.Context(type_id=type_id, name=f"2020010{number}-000000-000")
+        context.custom_properties["pipeline"].string_value = "twice"
+        context.custom_properties["status"].string_value = "complete"
+        store.put_contexts([context])
+    assert [run.run_id[:8] for run in list_runs(store, "twice")] == ["20200102", "20200101"]
+    assert find_run(store, "twice", "20200102-000000-000").status == "complete"

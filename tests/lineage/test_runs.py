@@ -14,6 +14,9 @@ from pipeline.config import PipelineConfig
 from pipeline.errors import PipelineError, WorkspaceError
 from pipeline.lineage.runs import RESOLVER, RUN_CONTEXT, Artifact, RunsById, Step, StepState, find_run, list_runs
 from pipeline.lineage.store import open_existing_store, open_store
+from pipeline.lineage.summary import list_summaries
+from pipeline.runners.recovery import close_dead_runs, leave_ending
+from tests.lineage.weeks import Weeks
 
 STATES = metadata_store_pb2.Execution
 
@@ -231,3 +234,29 @@ def test_a_damaged_store_is_named(tmp_path: Path) -> None:
     assert f"{tmp_path}/metadata.db cannot be opened: " in caught.value.what
     assert "file is not a database" in caught.value.what
     assert "move a damaged file away" in caught.value.remedy
+
+
+def test_a_killed_run_tells_how_long_it_took_and_what_it_had_read(tmp_path: Path) -> None:
+    weeks = Weeks(tmp_path / "workspace")
+    run_id = weeks.killed(1)
+    (weeks.path(1, "Examples") / "ingestion.json").write_text('{"rows": {"train": 80}, "spans": [1, 2]}')
+    context = weeks.store.get_context_by_type_and_name("pipeline_run", run_id)
+    steps = weeks.store.get_executions_by_context(context.id)
+    lasted = (max(one.last_update_time_since_epoch for one in steps) - context.create_time_since_epoch) / 1000
+    assert lasted > 0
+    (died,) = list_summaries(weeks.store, "cats")
+    assert (died.run.status, died.run.seconds, died.summary.spans) == ("died", lasted, (1, 2))
+    close_dead_runs(weeks.config, weeks.store)
+    (closed,) = list_summaries(weeks.store, "cats")
+    assert (closed.run.status, closed.run.seconds, closed.summary.spans) == ("interrupted", lasted, (1, 2))
+    assert closed.run.properties["spans"] == "[1, 2]"  # on record, so that a thousand runs need no file
+
+
+def test_a_run_that_could_not_record_its_end_is_closed_with_its_own_words(tmp_path: Path) -> None:
+    weeks = Weeks(tmp_path / "workspace")
+    run_id = weeks.killed(1)
+    leave_ending(weeks.config.root, run_id, {"status": "failed", "reason": "the metadata server was away"})
+    (said,) = close_dead_runs(weeks.config, weeks.store)
+    assert said.startswith(f"run {run_id} ended in Trainer unrecorded: the metadata server was away")
+    run = find_run(weeks.store, "cats", run_id)
+    assert (run.status, run.reason) == ("failed", "the metadata server was away")
