@@ -208,7 +208,7 @@ def test_diff_tells_what_changed_and_what_it_did(weeks: Weeks, longhaul: Call) -
         "Data      spans: [1] → [2]",
         "          rows, train: 200 → 220 (+10.0%)",
         '          files: ["week-1.csv"] → ["week-2.csv"]',
-        "Columns   age: jensen_shannon 0.311, median from 1 to 2",
+        "Columns   age: jensen_shannon 0.311, median from about 1 to about 2",
         f"Schema    --- version 1, {weeks.run_id(1)}",
         f"          +++ version 2, {weeks.run_id(2)}",
         "          @@ -1 +1 @@",

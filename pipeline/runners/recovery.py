@@ -110,7 +110,7 @@ def _close(config: PipelineConfig, store: MetadataStore, context: Any, process: 
     for name, value in summary_properties(store, find_run(store, _text(context, "pipeline"), context.name)).items():
         context.custom_properties[name].string_value = value
     store.put_contexts([context])
-    removed = "; what was half written is removed" if at_work else ""
+    removed = "; what that had half written is removed" if at_work else ""
     story = f"ended{where} unrecorded" if ending else "never ended"
     return f"run {context.name} {story}: {reason}{removed}. Finished steps are kept"
 
