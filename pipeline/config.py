@@ -14,6 +14,7 @@ from typing import Annotated, Any, get_args
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from pipeline.errors import ConfigError
+from pipeline.paths import one_spelling
 from pipeline.sections.base import Section
 from pipeline.sections.beam import BeamSettings
 from pipeline.sections.card import Card
@@ -92,8 +93,8 @@ class PipelineConfig(Section):
 
     @property
     def root(self) -> Path:
-        """The workspace, absolute."""
-        return Path(self.workspace).expanduser().absolute()
+        """The workspace: absolute, and spelt in one way, however it was given."""
+        return one_spelling(self.workspace)
 
     @property
     def file(self) -> Path | None:
@@ -102,7 +103,7 @@ class PipelineConfig(Section):
 
     @property
     def data_pattern(self) -> str:
-        """`data.path`, absolute, `{SPAN}` still in it; remote addresses (`gs://…`) untouched. A query is part of it."""
+        """`data.path` in its one spelling, `{SPAN}` still in it, and a query; remote addresses (`gs://…`) untouched."""
         pattern = self._pattern(self.data.path)
         return f"{pattern}?{self.data.query}" if self.data.query and "bigquery://" in pattern else pattern
 
@@ -114,19 +115,19 @@ class PipelineConfig(Section):
     @property
     def schema_file(self) -> Path:
         """`schema.file`, absolute."""
-        return _absolute(self._base, self.schema_.file)
+        return one_spelling(self.schema_.file, self._base)
 
     @property
     def policy_file(self) -> Path | None:
         """`schema.policy`, absolute, or the file beside the schema; None if there is neither."""
         if self.schema_.policy is not None:
-            return _absolute(self._base, self.schema_.policy)
+            return one_spelling(self.schema_.policy, self._base)
         beside = self.schema_file.with_suffix(".policy.yaml")
         return beside if beside.exists() else None
 
     def _pattern(self, path: str) -> str:
         path = path.replace("{workspace}", str(self.root))
-        return path if "://" in path else str(_absolute(self._base, path))
+        return path if "://" in path else str(one_spelling(path, self._base))
 
 
 def load(path: Path | None = None, **overrides: str | None) -> PipelineConfig:
@@ -157,12 +158,9 @@ def load(path: Path | None = None, **overrides: str | None) -> PipelineConfig:
         config = PipelineConfig.model_validate(document)
     except ValidationError as exc:
         raise ConfigError(explain(path, exc), "correct the field; docs/configuration.md lists all of them") from exc
-    config._base, config._file = path.absolute().parent, path.absolute()
+    config._base = one_spelling(path.parent)
+    config._file = config._base / path.name
     return config
-
-
-def _absolute(base: Path, path: str) -> Path:
-    return Path(base, Path(path).expanduser()).resolve() if "*" not in path else Path(base, Path(path).expanduser())
 
 
 def explain(

@@ -22,6 +22,7 @@ from pipeline.data.bigquery import is_address
 from pipeline.data.columns import ColumnType
 from pipeline.data.convert import nearest
 from pipeline.errors import ConfigError, DataError
+from pipeline.paths import one_spelling
 from pipeline.terminal import console_for
 from pipeline.yaml_file import quoted
 
@@ -69,7 +70,7 @@ def write_first_files(table: str, label: str, name: str | None, folder: Path, fo
     guess = _guess_label(rows.column(label).drop_null(), label, columns[label])
     schema = _infer_schema(rows, columns, label)
     unshown = _naming_columns(rows, columns, label)
-    path = table if "://" in table else str(Path(table).absolute())
+    path = table if "://" in table else str(one_spelling(table))
 
     environment = Environment(loader=PackageLoader("pipeline", "templates"), keep_trailing_newline=True)
     environment.filters["quoted"] = quoted
@@ -82,15 +83,17 @@ def write_first_files(table: str, label: str, name: str | None, folder: Path, fo
         _SCHEMA_HEADER.format(table=Path(table).name) + text_format.MessageToString(schema, as_utf8=True)
     )
     config_file.write_text(text)
-    console.print(f"{rows.num_rows:,} rows, {len(columns)} columns; {label!r} looks like a {guess.task} label")
+    shown, schema_shown = escape(config_file.name), escape(str(schema_file.relative_to(folder)))
+    looks = f"{escape(repr(label))} looks like a {guess.task} label"
+    console.print(f"{rows.num_rows:,} rows, {len(columns)} columns; {looks}")
     if unshown:
         console.print(
             f"Left out  {escape(', '.join(map(repr, unshown)))}: another value in every row tells a model nothing; "
             "features.exclude names them",
             soft_wrap=True,
         )
-    console.print(f"Wrote     {config_file.name} and {schema_file.relative_to(folder)}: read both, they are yours now")
-    console.print(f"Next      longhaul run --config {config_file.name}")
+    console.print(f"Wrote     {shown} and {schema_shown}: read both, they are yours now")
+    console.print(f"Next      longhaul run --config {shown}")
 
 
 _SCHEMA_HEADER = """\

@@ -21,6 +21,7 @@ from pipeline.data.schema_types import check_columns, read_schema
 from pipeline.errors import ConfigError, JobError
 from pipeline.guard.policy_file import read_policy
 from pipeline.lineage.runs import Step, StepState
+from pipeline.paths import is_same_file
 from pipeline.runners.quiet import output_to
 from pipeline.screen import Screen
 from pipeline.sections.push import Push
@@ -110,6 +111,8 @@ def compile_to(config: PipelineConfig, output: Path, *, use_cache: bool = True) 
     Raises:
         ConfigError: see `compile_quietly`; or the file cannot be written.
     """
+    if config.file and is_same_file(output, config.file):
+        raise ConfigError(f"--output {output}: that is the configuration itself", "name another file")
     if output.suffix not in (".json", ".yaml", ".yml"):
         raise ConfigError(
             f"{output}: unknown kind of file", "name it .json for Vertex AI, .yaml for Kubeflow Pipelines"
@@ -128,7 +131,7 @@ def compile_to(config: PipelineConfig, output: Path, *, use_cache: bool = True) 
     except OSError as exc:
         raise ConfigError(f"{output} cannot be written: {exc.strerror}", "choose another --output") from exc
     steps = sum("cachingOptions" in task for task in job["pipelineSpec"]["root"]["dag"]["tasks"].values())
-    console.print(f"Wrote     {output}: {steps} steps, {time.monotonic() - began:.1f} s", soft_wrap=True)
+    console.print(f"Wrote     {escape(str(output))}: {steps} steps, {time.monotonic() - began:.1f} s", soft_wrap=True)
 
 
 def new_job_id(config: PipelineConfig) -> str:
@@ -188,14 +191,16 @@ def emulate(
 
     emulated = EmulatedJob(job, new_job_id(config), folder, run_in_fork if fast else run_exactly, on_change)
     steps = steps_of(job)
-    console.print(f"[bold]{config.name}[/]  job {emulated.id}  gs:// is {folder / 'buckets'}", soft_wrap=True)
+    console.print(
+        f"[bold]{config.name}[/]  job {emulated.id}  gs:// is {escape(str(folder / 'buckets'))}", soft_wrap=True
+    )
     screen.planned(steps)
     try:
         emulated.run()
     finally:
         screen.close_line()
     reports = {task.name: report(task) for task in emulated.tasks.values()}
-    console.print(f"Logs      {emulated.folder}", soft_wrap=True)
+    console.print(f"Logs      {escape(str(emulated.folder))}", soft_wrap=True)
     return conclude(console, reports)
 
 

@@ -25,6 +25,7 @@ from pipeline.data import source
 from pipeline.data.columns import ColumnType
 from pipeline.data.convert import nearest
 from pipeline.data.csv_text import csv_header
+from pipeline.data.patterns import would_read
 from pipeline.data.predicted_columns import predicted_names
 from pipeline.data.schema_types import column_type, feature_table, read_schema
 from pipeline.errors import ConfigError, DataError, PipelineError, WorkspaceError
@@ -32,6 +33,7 @@ from pipeline.guard.findings import percent
 from pipeline.interruption import outliving_the_terminal
 from pipeline.lineage.version_folders import version_number, versions
 from pipeline.outputs import check_output
+from pipeline.paths import is_same_file, one_spelling
 from pipeline.provenance import package_versions
 from pipeline.runners import beam
 from pipeline.runners.quiet import output_to
@@ -100,6 +102,7 @@ def predict_table(
     model_folder = _find_model(config, model)
     features = feature_table(config)
     files = source.find_files(table)
+    _check_apart(output, table, files)
     with scratch(config.root) as temporary, _chatter_in_log(config, temporary) as screen:
         columns, feature_types = _types(files, features, config)
         columns = _chosen(columns, keys)
@@ -157,6 +160,18 @@ def _check_output(output: Path, force: bool) -> None:
     check_output(output)
     if output.exists() and not force:
         raise ConfigError(f"--output {output} is there already", "name another file, or --force to overwrite it")
+
+
+def _check_apart(output: Path, table: str, files: Sequence[source.SourceFile]) -> None:
+    """Sees that what is written is no part of what is read, now or the next time."""
+    if "://" in table:
+        return
+    reads = would_read(str(one_spelling(table)), str(one_spelling(output)))
+    if reads or any(is_same_file(output, file.path) for file in files):
+        raise ConfigError(
+            f"--output {output}: that is a file of the table that is to be scored, or would become one",
+            "name a file elsewhere; the table is left as it is",
+        )
 
 
 def _find_model(config: PipelineConfig, wanted: str | None) -> Path:
@@ -239,7 +254,7 @@ def _chatter_in_log(config: PipelineConfig, temporary: Path) -> Iterator[Screen]
                 traceback.print_exc()  # into the log
             screen.close_line()
             if log.parent != temporary and not isinstance(exc, PipelineError | KeyboardInterrupt):
-                screen.say(f"[red]the whole story is in {log}[/]")
+                screen.say(f"[red]the whole story is in {escape(str(log))}[/]")
             raise
         screen.close_line()
 
@@ -285,5 +300,5 @@ def _report(predictions: Predictions, label: str, as_json: bool) -> None:
     console.print(f"Rows      {p.rows:,} in {p.seconds:.1f} s, {loading}{earlier}")
     console.print(f"Predicted {escape(label)}: {', '.join(shares + values)}", soft_wrap=True)
     console.print(f"Columns   {escape(', '.join(p.columns))}", soft_wrap=True)
-    console.print(f"Model     {p.model}", soft_wrap=True)
-    console.print(f"Output    {p.output}", soft_wrap=True)
+    console.print(f"Model     {escape(p.model)}", soft_wrap=True)
+    console.print(f"Output    {escape(p.output)}", soft_wrap=True)

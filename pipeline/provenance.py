@@ -57,8 +57,8 @@ def step_modules(component: Any) -> set[str]:
 
 
 def config_digest(config: PipelineConfig) -> str:
-    """SHA-256 over all settings; the place of the YAML file does not count."""
-    return hashlib.sha256(config.model_dump_json(by_alias=True).encode()).hexdigest()
+    """SHA-256 over all settings; the places of the YAML file and of the workspace do not count."""
+    return hashlib.sha256(config.model_dump_json(by_alias=True, exclude={"workspace"}).encode()).hexdigest()
 
 
 def package_versions() -> dict[str, str]:

@@ -7,7 +7,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from pipeline.config import PipelineConfig
 from pipeline.data.columns import ColumnType
 from pipeline.data.examples import read_examples
-from pipeline.data.source import SPAN
+from pipeline.data.patterns import SPAN
 from pipeline.data.statistics_files import read_span, read_split, spans_in, splits_in
 from pipeline.guard.findings import Verdict
 from pipeline.guard.judge import Evidence, judge

@@ -75,7 +75,7 @@ def run_pipeline(
         outliving_the_terminal(),
         scratch(config.root),
     ):
-        console.print(f"[bold]{config.name}[/]  workspace {config.root}")
+        console.print(f"[bold]{config.name}[/]  workspace {escape(str(config.root))}", soft_wrap=True)
         reserve.keep(config.root)
         _build_table(config, console)
         # Cheap, and before the seconds that importing TensorFlow takes.
@@ -107,7 +107,7 @@ def run_pipeline(
                 _launch(config, run_id, log, part)
         except Exception:
             if page := _write_page(config, run_id, log):
-                console.print(f"Report    {page}", soft_wrap=True)
+                console.print(f"Report    {escape(str(page))}", soft_wrap=True)
             raise
         page = _write_page(config, run_id, log)
         run = find_run(open_store(config), config.name, run_id)
@@ -176,7 +176,7 @@ def _launch(
             with suppress(OSError):  # the disk may be full
                 traceback.print_exc()  # into the log
             if not isinstance(exc, PipelineError | KeyboardInterrupt):
-                screen.say(f"[red]the whole story is in {log}[/]")
+                screen.say(f"[red]the whole story is in {escape(str(log))}[/]")
             raise
         finally:
             screen.close_line()
@@ -209,5 +209,5 @@ def _build_table(config: PipelineConfig, console: Any) -> None:
         ) from exc
     folder = Path(config.data_pattern.partition("/span-{SPAN}")[0])
     if not folder.exists():
-        console.print(f"building the table with {config.data.builder} …")
+        console.print(f"building the table with {escape(config.data.builder)} …")
     build(folder)

@@ -19,6 +19,7 @@ from pipeline.guard.proposal import Proposal
 from pipeline.lineage.schema_versions import SchemaVersion, find_version, list_versions, version_of
 from pipeline.lineage.store import open_existing_store
 from pipeline.schema_review import Approval, Review
+from pipeline.standard_streams import for_standard_output, visible
 from pipeline.terminal import console_for
 
 
@@ -41,7 +42,7 @@ def print_schema(config: PipelineConfig, number: int | None) -> None:
         except WorkspaceError:  # the file can be read before anything has run
             version = None
     typer.echo(f"{config.schema_file.name}, {_version_text(version)}", err=True)
-    typer.echo(text, nl=False)
+    typer.echo(for_standard_output(text), nl=False)
 
 
 def print_review(review: Review, as_json: bool) -> None:
@@ -74,13 +75,13 @@ def print_approval(approval: Approval) -> None:
     console = console_for(sys.stdout)
     if approval.version is None:
         _print_behind(console_for(sys.stderr), approval.review)
-        print(approval.difference, end="")
+        print(visible(approval.difference), end="")
         console.print("Nothing was written (--dry-run)")
         return
     _print_behind(console, approval.review)
     _print_proposals(console, approval.proposals)
     if approval.difference:
-        console.print(f"Wrote     {approval.review.file.name}")
+        console.print(f"Wrote     {escape(approval.review.file.name)}")
     console.print(
         f"Recorded  version {approval.version.number}, {escape(approval.version.review)}, "
         f"based on run {approval.version.run_id}",

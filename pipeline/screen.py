@@ -14,6 +14,7 @@ from rich.spinner import Spinner
 
 from pipeline.lineage.runs import Step
 from pipeline.lineage.states import StepState
+from pipeline.standard_streams import visible
 
 _QUIET_PROGRESS_S = 10
 """Where output is not a terminal, a step at work says so this often at most."""
@@ -31,7 +32,7 @@ class _AtWork:
 
     def __rich__(self) -> Spinner:
         seconds = time.monotonic() - self.began
-        return Spinner("dots", text=f"{self.place}{seconds:7.1f} s  [dim]{escape(self.detail)}[/]")
+        return Spinner("dots", text=f"{self.place}{seconds:7.1f} s  [dim]{escape(visible(self.detail))}[/]")
 
 
 class Screen(logging.Handler):

@@ -24,6 +24,11 @@ def visible(text: str) -> str:
     return _INVISIBLE.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
 
 
+def for_standard_output(text: object) -> str:
+    """Makes text visible for a terminal; a script that reads a pipe gets a path as it is."""
+    return visible(str(text)) if sys.stdout.isatty() else str(text)
+
+
 class Lasting:
     """A stream to write to, whoever may have stopped to read it."""
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
+from rich.control import Control
 from rich.markup import escape
+from rich.segment import Segment
 from rich.table import Table
 
 from pipeline.config import PipelineConfig
@@ -22,6 +24,7 @@ from pipeline.reports.rules import few_rows_note, held_rules, nearest, rule_line
 from pipeline.reports.training import training_story
 from pipeline.sections.evaluation import Threshold
 from pipeline.served import newest_manifest, read_manifest
+from pipeline.standard_streams import visible
 
 if TYPE_CHECKING:
     from pipeline.doctor import Finding
@@ -35,7 +38,26 @@ def console_for(stream: TextIO) -> Console:
     console = Console(file=stream, highlight=False)
     if not console.is_terminal:
         console.width = 120
+    console.push_render_hook(_Visible())
     return console
+
+
+class _Visible(RenderHook):
+    """Has everything that is printed pass `visible`: names and values of a table may hold what a terminal acts on."""
+
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        return [renderable if isinstance(renderable, Control) else _Shown(renderable) for renderable in renderables]
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """What rich makes of something, its text made visible."""
+
+    what: ConsoleRenderable
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for text, style, control in console.render(self.what, options):
+            yield Segment(text if control else visible(text), style, control)
 
 
 def print_summary(console: Console, run: Run, config: PipelineConfig, log: Path, page: Path | None) -> None:
@@ -181,11 +203,11 @@ def _number(value: float) -> str:
 
 
 def _near(path: str | Path) -> str:
-    """Relative to the current directory where that is shorter."""
+    """Relative to the current directory where that is shorter; for rich."""
     try:
-        return str(Path(path).relative_to(Path.cwd()))
+        return escape(str(Path(path).relative_to(Path.cwd())))
     except ValueError:
-        return str(path)
+        return escape(str(path))
 
 
 def print_findings(findings: list[Finding], as_json: bool) -> None:

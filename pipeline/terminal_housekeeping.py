@@ -45,7 +45,7 @@ def print_plan(plan: Plan, root: Path, applied: bool, as_json: bool) -> None:
         console.print(f"Kept      {count:,} artifacts {escape(reason)}", soft_wrap=True)
     total = f"{len(plan.items):,} things, {size_text(plan.size_bytes)}"
     if not plan.items:
-        console.print(f"Nothing to remove in {root}", soft_wrap=True)
+        console.print(f"Nothing to remove in {escape(str(root))}", soft_wrap=True)
     elif applied:
         console.print(f"Removed   {total}; their records stay")
     else:

@@ -127,7 +127,9 @@ def _print_log(console: Console, run: Run, log: Path) -> None:
     lines = _tail(log)
     failed = next((step.node for step in run.steps if step.state in _UNFINISHED), None)
     about = f"{failed}: the" if failed else "The"
-    console.print(f"\n{about} end of {log}" if lines else f"\nno log at {log}", soft_wrap=True)
+    console.print(
+        f"\n{about} end of {escape(str(log))}" if lines else f"\nno log at {escape(str(log))}", soft_wrap=True
+    )
     for line in lines:
         console.print(f"  {escape(line)}", soft_wrap=True)
 

@@ -10,6 +10,7 @@ import yaml
 
 from pipeline.config import REFERENCE, PipelineConfig, load
 from pipeline.errors import ConfigError
+from pipeline.provenance import config_digest
 from pipeline.sections.evaluation import METRICS
 from pipeline.sections.split import HashSplit, TimeSplit, has_test_split
 
@@ -90,12 +91,46 @@ def test_paths_are_relative_to_the_file_but_the_workspace_to_where_one_stands(
     file = write(tmp_path, data__path="../tables/*.csv")
     config = load(file)
     assert config.schema_file == tmp_path / "schema" / "cats.pbtxt"
-    assert config.data_pattern == f"{tmp_path}/../tables/*.csv"
+    assert config.data_pattern == f"{tmp_path.parent}/tables/*.csv"
     assert config.root == tmp_path / "here" / "workspace"
     assert load(file, workspace="/elsewhere").root == Path("/elsewhere")
     assert load(file, workspace=None).root == config.root
     assert load(write(tmp_path, data__path="gs://bucket/cats.csv")).data_pattern == "gs://bucket/cats.csv"
     assert load(write(tmp_path, data__path="/cats.csv")).data_pattern == "/cats.csv"
+
+
+@pytest.mark.parametrize(
+    "spelt",
+    ["{0}/ws", "{0}/ws/", "{0}/./ws", "{0}//ws", "{0}/here/../ws", "ws", "./ws/.", "../k/ws", "link", "link/", "~/ws"],
+)
+def test_a_place_has_one_spelling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spelt: str) -> None:
+    """The workspace, the table, the schema and the policy, from the folder of the file."""
+    folder = tmp_path / "k"
+    for name in ("ws", "here"):
+        (folder / name).mkdir(parents=True)
+    (folder / "link").symlink_to("ws")
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("HOME", str(folder))
+    place = spelt.format(folder)
+    inside = f"{place.rstrip('/')}/"
+    plain, other = load(write(folder), workspace=str(folder / "ws")), load(write(folder), workspace=place)
+    assert other.root == plain.root == folder / "ws"
+    assert config_digest(other) == config_digest(plain)
+    for path in ("cats.csv", "*/cats-{SPAN}.csv", "span-{SPAN}"):
+        file = write(
+            folder, data__path=inside + path, schema__file=inside + "c.pbtxt", schema__policy=inside + "p.yaml"
+        )
+        config = load(Path(inside) / ".." / "cats.yaml" if spelt == "ws" else file)
+        assert config.data_pattern == f"{folder}/ws/{path}"
+        assert (config.schema_file, config.policy_file) == (folder / "ws/c.pbtxt", folder / "ws/p.yaml")
+        assert config.file == folder / "cats.yaml"
+
+
+@pytest.mark.parametrize("spelt", ["~nobody-of-this-name/ws", "loop/ws"])
+def test_a_place_that_cannot_be_is_no_bug(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spelt: str) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    monkeypatch.chdir(tmp_path)
+    assert load(write(tmp_path), workspace=spelt).root == tmp_path / spelt
 
 
 def test_nothing_can_be_changed_afterwards(tmp_path: Path) -> None:

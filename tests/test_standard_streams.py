@@ -10,8 +10,12 @@ import sys
 import warnings
 
 import pytest
+from rich.markup import escape
+from rich.table import Table
 
-from pipeline.standard_streams import lasting, standard_streams, visible
+from pipeline.screen import Screen
+from pipeline.standard_streams import for_standard_output, lasting, standard_streams, visible
+from pipeline.terminal import console_for
 
 
 def test_a_pipe_that_nobody_reads_swallows_what_is_said() -> None:
@@ -78,3 +82,47 @@ def test_errors_that_are_swallowed_are_those_of_the_stream() -> None:
             raise OSError(errno.EIO, os.strerror(errno.EIO))  # of a terminal that is closed
 
     assert lasting(Gone()).write("word") == 4
+
+
+def test_a_script_gets_a_path_as_it_is_and_a_terminal_sees_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    assert for_standard_output("a\x1bb") == "a\x1bb"
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert for_standard_output("a\x1bb") == r"a\x1bb"
+
+
+NASTY = [
+    "[red]",
+    "[/]",
+    "[/red] [bold",
+    "\x1b[31m",
+    "\x9b31m",
+    "😀",
+    "x" * 300,
+    "\u202e",
+    "a\x00b",
+    "[link=x]y[/link]",
+    "\\[x]",
+    "\r",
+]
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_what_is_printed_shows_every_letter_and_commands_nothing(text: str) -> None:
+    """Through the console that everything of ours is printed by, as text, in a table, and on a live line."""
+    out = io.StringIO()
+    console = console_for(out)
+    table = Table(box=None)
+    table.add_column("name", no_wrap=True, overflow="ignore")
+    table.add_row(escape(text))
+    console.print(f"[bold]before[/] {escape(text)} after", soft_wrap=True)
+    console.print(table, soft_wrap=True)
+    screen = Screen(console)
+    screen.planned(["Trainer"])
+    screen.started("Trainer")
+    screen.retrying("Trainer", text, 1)
+    shown = out.getvalue()
+    assert not set(shown) & set("\x1b\x9b\u202e\x00\r")
+    letters = visible(text.replace("\r", ""))  # rich itself takes carriage returns out
+    assert f"before {letters} after" in shown
+    assert shown.count(letters) >= 2  # a table cuts what is too long

@@ -9,6 +9,7 @@ import typer
 
 from pipeline.cli.options import KEEP, ConfigOption, JsonOption, OutputOption, RunArgument, WorkspaceOption
 from pipeline.errors import EXIT_INPUT
+from pipeline.standard_streams import for_standard_output
 
 app = typer.Typer()
 
@@ -53,7 +54,7 @@ def pin(what: PinArgument, config: ConfigOption = None, workspace: WorkspaceOpti
     from pipeline.config import load
     from pipeline.housekeeping import pin as mark
 
-    typer.echo(f"pinned {mark(load(config, workspace=workspace), what, on=True)}")
+    typer.echo(for_standard_output(f"pinned {mark(load(config, workspace=workspace), what, on=True)}"))
 
 
 @app.command(rich_help_panel=KEEP, epilog="Example: [bold]longhaul unpin latest[/]")
@@ -62,7 +63,7 @@ def unpin(what: PinArgument, config: ConfigOption = None, workspace: WorkspaceOp
     from pipeline.config import load
     from pipeline.housekeeping import pin as mark
 
-    typer.echo(f"unpinned {mark(load(config, workspace=workspace), what, on=False)}")
+    typer.echo(for_standard_output(f"unpinned {mark(load(config, workspace=workspace), what, on=False)}"))
 
 
 @app.command("export", rich_help_panel=KEEP, epilog="Example: [bold]longhaul export latest --output run.zip[/]")
@@ -85,7 +86,7 @@ def export_run(
 
     check_output(output)
     settings = load(config, workspace=workspace)
-    typer.echo(export(settings, run_id, output, with_artifacts=with_artifacts, force=force))
+    typer.echo(for_standard_output(export(settings, run_id, output, with_artifacts=with_artifacts, force=force)))
 
 
 @app.command("import", rich_help_panel=KEEP, epilog="Example: [bold]longhaul import run.zip[/]")
@@ -99,7 +100,11 @@ def import_run(
     from pipeline.housekeeping import import_
 
     run_id = import_(load(config, workspace=workspace), file)
-    typer.echo(f"imported {run_id}; `longhaul show {run_id}` shows it, `longhaul report {run_id}` writes its page")
+    typer.echo(
+        for_standard_output(
+            f"imported {run_id}; `longhaul show {run_id}` shows it, `longhaul report {run_id}` writes its page"
+        )
+    )
 
 
 @app.command(rich_help_panel=KEEP, epilog="Example: [bold]longhaul backup --output /backups/metadata.db[/]")
@@ -114,7 +119,7 @@ def backup(
     from pipeline.outputs import check_output
 
     check_output(output)
-    typer.echo(back_up(load(config, workspace=workspace), output))
+    typer.echo(for_standard_output(back_up(load(config, workspace=workspace), output)))
 
 
 @app.command(rich_help_panel=KEEP, epilog="Example: [bold]longhaul doctor --json[/]")

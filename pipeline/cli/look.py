@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.cli.options import LOOK, ConfigOption, JsonOption, OnOption, OutputOption, RunArgument, WorkspaceOption
+from pipeline.standard_streams import for_standard_output
 
 if TYPE_CHECKING:
     from ml_metadata import MetadataStore
@@ -126,7 +127,11 @@ def lineage(
     if html:
         from pipeline.reports.lineage_page import write_lineage
 
-        typer.echo(write_lineage(draw_runs(settings, limit) if everything else draw(settings, thing), html))
+        typer.echo(
+            for_standard_output(
+                write_lineage(draw_runs(settings, limit) if everything else draw(settings, thing), html)
+            )
+        )
     elif everything:
         raise ConfigError("--all draws a page", "name its file with --html; `longhaul runs` lists the runs")
     else:
@@ -163,7 +168,7 @@ def report(
 
     check_output(output)
     settings, _, (run,) = _recorded(config, workspace, run_id)
-    typer.echo(write_report(run, output or page_path(settings, run.run_id)))
+    typer.echo(for_standard_output(write_report(run, output or page_path(settings, run.run_id))))
 
 
 @app.command(rich_help_panel=LOOK, epilog="Example: [bold]longhaul card latest --output card.md[/]")
@@ -184,7 +189,7 @@ def card(
 
     check_output(output)
     settings, _, (run,) = _recorded(config, workspace, run_id)
-    typer.echo(write_card(run, output or card_path(settings, run.run_id)))
+    typer.echo(for_standard_output(write_card(run, output or card_path(settings, run.run_id))))
 
 
 def _recorded(

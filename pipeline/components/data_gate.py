@@ -18,6 +18,7 @@ from pipeline.data import source
 from pipeline.data.artifact_files import open_file
 from pipeline.data.columns import ColumnType
 from pipeline.data.examples import read_examples
+from pipeline.data.patterns import SPAN
 from pipeline.data.statistics_files import Statistics, read_span, read_split, spans_in
 from pipeline.data.table_statistics import table_statistics
 from pipeline.errors import DataError
@@ -67,7 +68,7 @@ class Executor(base_executor.BaseExecutor):
             splits={name: read_split(statistics, name) for name in splits},
             anomalies={name: _anomalies(f"{anomalies}/Split-{name}/SchemaDiff.pb") for name in splits},
             spans={number: read_span(statistics, number) for number in spans_in(statistics)},
-            spans_read=ingestion["spans"] if source.SPAN in pattern else (),
+            spans_read=ingestion["spans"] if SPAN in pattern else (),
             time_column=split.column if split.by == "time" else None,
             serving=serving,
             excluded=request["excluded"],

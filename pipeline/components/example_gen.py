@@ -24,6 +24,7 @@ from pipeline.components.artifact_names import SUMMARY_FILE
 from pipeline.data import bigquery, source
 from pipeline.data.columns import ColumnType
 from pipeline.data.labels import LabelTally, check_label
+from pipeline.data.patterns import SPAN
 from pipeline.data.split import split_names
 from pipeline.data.split_shards import WriteSplitShards, write_json
 from pipeline.data.training_columns import check_training_columns
@@ -137,7 +138,7 @@ class TableExampleGen(component.FileBasedExampleGen):
             "split": split.model_dump(mode="json"),
             "declared": {name: column.value for name, column in declared.items()},
         }
-        files = below.replace(source.SPAN, "*").removeprefix("/") or "*"
+        files = below.replace(SPAN, "*").removeprefix("/") or "*"
         splits = [example_gen_pb2.Input.Split(name="table", pattern=files)]
         outputs = [
             example_gen_pb2.SplitConfig.Split(name=name, hash_buckets=1)  # names only; the executor splits

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import difflib
 import glob
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,9 +21,9 @@ import pyarrow as pa
 
 from pipeline.data import bigquery, csv_source, parquet_source, tfrecord_source
 from pipeline.data.columns import ColumnType
+from pipeline.data.patterns import SPAN, as_glob, span_matcher
 from pipeline.errors import DataError
 
-SPAN = "{SPAN}"
 EXTENSIONS = (".csv", ".csv.gz", ".parquet", ".tfrecord", ".tfrecord.gz")
 _KNOWN = "known are " + ", ".join(EXTENSIONS)
 
@@ -63,7 +62,7 @@ def find_files(pattern: str, spans: tuple[int, int] | None = None) -> list[Sourc
     remote = bigquery.is_address(pattern)
     pattern = pattern if remote else _mounted(pattern)
     paths = bigquery.find(pattern) if remote else _matches(pattern)
-    matcher = _span_matcher(pattern)
+    matcher = span_matcher(pattern)
     files: set[SourceFile] = set()
     for path in paths:
         # glob knows no numbers, so {SPAN} was '*' to it: here the names without a number fall out.
@@ -116,7 +115,7 @@ def file_name(path: str) -> str:
 
 def span_of(path: str, pattern: str) -> int | None:
     """The span that a file would be in a table; None if it would be no file of it, or the table has no spans."""
-    matcher = _span_matcher(pattern)
+    matcher = span_matcher(pattern)
     match = matcher.match(path) if matcher else None
     return int(match.group("span")) if match else None
 
@@ -266,28 +265,17 @@ def _matches(pattern: str) -> list[str]:
     if SPAN not in pattern and Path(pattern).exists():  # first of all, so that names may hold [ ] * ?
         return [pattern]
     # Path.glob takes no absolute pattern.
-    paths = glob.glob(pattern.replace(SPAN, "*"), recursive=True)  # noqa: PTH207
+    paths = glob.glob(as_glob(pattern), recursive=True)  # noqa: PTH207
     paths = [path for path in paths if not Path(path).name.startswith(("_", "."))]
     if SPAN in pattern:
         return paths
-    if glob.has_magic(pattern):
+    if as_glob(pattern) != glob.escape(pattern):
         return [path for path in paths if not Path(path).is_dir()]
     folder = Path(pattern).parent
     siblings = [path.name for path in folder.iterdir()] if folder.is_dir() else []
     near = difflib.get_close_matches(Path(pattern).name, siblings)
     hint = f"; near it there is {', '.join(map(repr, near))}" if near else ""
     raise DataError(f"{pattern} does not exist{hint}", "correct the path")
-
-
-def _span_matcher(pattern: str) -> re.Pattern[str] | None:
-    if SPAN not in pattern:
-        return None
-    # glob has already decided what matches; this only has to find the number, all of its digits.
-    parts = []
-    for part in pattern.split(SPAN):
-        escaped = re.escape(part).replace(r"\*\*/", "(?:.*/)?").replace(r"\*", "[^/]*").replace(r"\?", "[^/]")
-        parts.append(re.sub(r"\\\[(.*?)\\\]", "[^/]", escaped))
-    return re.compile(rf"{parts[0]}(?<![0-9])(?P<span>[0-9]+)(?![0-9]){parts[1]}\Z")
 
 
 def _data_files(folder: str) -> list[str]:

@@ -16,6 +16,7 @@ from apache_beam.io.filesystems import FileSystems
 from pipeline.data import source
 from pipeline.data.columns import ColumnType
 from pipeline.data.labels import LabelTally
+from pipeline.data.patterns import SPAN
 from pipeline.data.shards import ROW_GROUP_ROWS, ParquetShard, Shard, TFExampleShard, digest_of, shard_name
 from pipeline.data.split import assign
 from pipeline.errors import DataError
@@ -33,7 +34,7 @@ class WriteSplitShards:
         self._data = data
         self._split = split
         self._split_uris = dict(split_uris)
-        self._has_spans = source.SPAN in data.path
+        self._has_spans = SPAN in data.path
 
     def __call__(self, numbered: tuple[int, source.Fragment]) -> dict[str, Any]:
         number, fragment = numbered

@@ -15,6 +15,7 @@ from glob import glob
 from pathlib import Path
 
 from pipeline.config import PipelineConfig
+from pipeline.data.patterns import as_glob
 from pipeline.doctor.finding import Finding
 from pipeline.errors import PipelineError
 from pipeline.lineage.garbage import half_done, unrecorded_outputs
@@ -22,6 +23,7 @@ from pipeline.lineage.leftovers import temporary_folders
 from pipeline.lineage.runs import Run, list_runs
 from pipeline.lineage.store import open_existing_store
 from pipeline.lineage.version_folders import version_number
+from pipeline.paths import is_local, one_spelling
 from pipeline.served import damage, newest
 
 _LEAST_DISK_GB = 1
@@ -64,8 +66,8 @@ def look(config: PipelineConfig) -> Iterator[Finding]:
 
 
 def _disk(config: PipelineConfig, place: Path) -> Finding:
-    pattern = config.data_pattern.replace("{SPAN}", "*")
-    found = [Path(name) for name in glob(pattern)] if "://" not in pattern else []  # noqa: PTH207 (it is absolute)
+    pattern = config.data_pattern
+    found = [Path(name) for name in glob(as_glob(pattern))] if "://" not in pattern else []  # noqa: PTH207 (absolute)
     files = [file for path in found for file in ([path] if path.is_file() else path.rglob("*"))]
     tables_gb = sum(file.stat().st_size for file in files if file.is_file()) / 2**30
     needed_gb = _LEAST_DISK_GB + _DISK_PER_TABLE * tables_gb
@@ -166,15 +168,15 @@ def _served(config: PipelineConfig) -> Iterator[Finding]:
 
 def _strays(config: PipelineConfig) -> Finding:
     """Folders that a crash left: half removed, half pushed, or made by a step that never got on record."""
-    artifacts = config.root / "artifacts"
+    artifacts = one_spelling(config.root / "artifacts")
     found = half_done(artifacts, *(config.root / "serving").glob("*"))
     if config.metadata.url is None:
         with closing(sqlite3.connect(f"{(config.root / 'metadata.db').as_uri()}?mode=ro", uri=True)) as database:
-            known = {Path(uri) for (uri,) in database.execute("SELECT uri FROM Artifact")}
+            known = {one_spelling(uri) for (uri,) in database.execute("SELECT uri FROM Artifact") if is_local(uri)}
         made = {one for one in artifacts.glob("*/*/*") if version_number(one.name) and one.is_dir()} - known
-        places = {Path(*one.parts[-4:]): one for one in known}
-        if moved := next((one for one in sorted(made) if one.relative_to(config.root) in places), None):
-            before = places[moved.relative_to(config.root)].parents[3]
+        places = {one.parts[-3:]: one for one in known}
+        if moved := next((one for one in sorted(made) if one.parts[-3:] in places), None):
+            before = places[moved.parts[-3:]].parents[3]
             return Finding(
                 "left-overs",
                 f"the workspace was moved or copied from {before}, and its records name the folders there",
@@ -183,7 +185,9 @@ def _strays(config: PipelineConfig) -> Finding:
         found += unrecorded_outputs(open_existing_store(config), artifacts)
     if not found:
         return Finding("left-overs", "none")
-    names = _named([str(folder.relative_to(config.root)) for folder in sorted(found)])
+    names = _named(
+        [str(Path(*folder.parts[-4 if folder.is_relative_to(artifacts) else -3 :])) for folder in sorted(found)]
+    )
     return Finding("left-overs", f"{names}: nothing on record uses them", "`longhaul gc --apply` removes them")
 
 

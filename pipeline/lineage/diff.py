@@ -68,7 +68,8 @@ def compare(store: MetadataStore, before: Run, after: Run) -> RunDiff:
     """Compares two whole runs (find_run)."""
     summaries = summarize(store, before), summarize(store, after)
     diff = RunDiff(before, after)
-    diff.config.extend(_recorded(before, after, "config", "config_digest", "the configuration", diff.notes))
+    settings = _recorded(before, after, "config", "config_digest", "the configuration", diff.notes)
+    diff.config.extend(one for one in settings if one.what != "workspace")  # where things lie makes no other model
     diff.code.extend(_recorded(before, after, "code_files", "code_digest", "the code", diff.notes))
     diff.packages.extend(
         changes(*(json.loads(run.properties.get("package_versions", "{}")) for run in (before, after)))

@@ -29,6 +29,7 @@ from pipeline.lineage.leftovers import outlived_files, temporary_folders
 from pipeline.lineage.pins import PINNED
 from pipeline.lineage.runs import NODE, RUN_CONTEXT, list_runs, run_of
 from pipeline.lineage.version_folders import version_number, versions
+from pipeline.paths import is_local, one_spelling
 
 COLLECTION_TYPE = "longhaul.GarbageCollection"
 """Type of the execution whose inputs are what it removed."""
@@ -159,8 +160,8 @@ class _Graph:
 
     def __init__(self, store: MetadataStore, config: PipelineConfig) -> None:
         self._store, self._config = store, config
-        self._root = config.root / "artifacts"
-        self._base = config.root / "serving" / config.name
+        self._root = one_spelling(config.root / "artifacts")  # either may be a link to a larger disk
+        self._base = one_spelling(config.root / "serving" / config.name)
         self._runs = list_runs(store, config.name, with_imported=True)
         executions = self._executions()
         self._run_of = {execution.id: self._run_id(execution) for execution in executions}
@@ -193,9 +194,11 @@ class _Graph:
     def check_in_place(self) -> None:
         """Refuses a workspace that was moved or copied."""
         for artifact in self._artifacts.values():
-            recorded = Path(artifact.uri)
-            here = Path(self._root.parent, *recorded.parts[-4:])
-            if artifact.state != _STATES.LIVE or recorded == here:
+            if artifact.state != _STATES.LIVE or not is_local(artifact.uri):
+                continue
+            recorded = one_spelling(artifact.uri)
+            here = self._root.joinpath(*recorded.parts[-3:])
+            if recorded == here:
                 continue
             if here.is_relative_to(self._root) and here.is_dir():
                 raise WorkspaceError(
@@ -206,7 +209,7 @@ class _Graph:
     def lies_here(self, number: int) -> bool:
         """Whether the artifact is a folder of this workspace; others may share a metadata server."""
         uri = self._artifacts[number].uri
-        return bool(uri) and "://" not in uri and Path(uri).is_relative_to(self._root)
+        return is_local(uri) and one_spelling(uri).is_relative_to(self._root)
 
     def reasons(self, keep: int, versions_to_go: Collection[Path]) -> dict[int, str]:
         """Why an artifact stays, of those that do."""
@@ -256,8 +259,8 @@ class _Graph:
     def _served_at(self, artifact: Any) -> Path | None:
         if artifact.type != "PushedModel" or "pushed_destination" not in artifact.custom_properties:
             return None
-        where = Path(artifact.custom_properties["pushed_destination"].string_value)
-        return where if where.parent == self._base else None
+        where = artifact.custom_properties["pushed_destination"].string_value
+        return place if is_local(where) and (place := one_spelling(where)).parent == self._base else None
 
     def _champion(self) -> int | None:
         blessings = [
@@ -286,12 +289,11 @@ class _Graph:
 
     def artifacts_to_go(self, reasons: Collection[int]) -> list[Item]:
         """Those that nothing keeps and that are not gone yet."""
-        needed = {self._artifacts[number].uri for number in reasons}
+        needed = {one_spelling(self._artifacts[number].uri) for number in reasons if self.lies_here(number)}
         items = []
         for number, artifact in self._artifacts.items():
-            if number in reasons or artifact.uri in needed or not self.lies_here(number):
+            if number in reasons or not self.lies_here(number) or (path := one_spelling(artifact.uri)) in needed:
                 continue
-            path = Path(artifact.uri)
             if artifact.state != _STATES.DELETED or path.exists():
                 items.append(Item(artifact.type, path, _size(path), self._maker(number), number))
         return items
@@ -333,7 +335,7 @@ def unrecorded_outputs(store: MetadataStore, artifacts: Path) -> list[Path]:
     on record, or the execution is on record as STEP's. What else lies there somebody has put there, and keeps.
     """
     folders = [(one, number) for one in artifacts.glob("*/*/*") if (number := version_number(one.name))]
-    known = {one for one, _ in folders if store.get_artifacts_by_uri(str(one))}
+    known = {one_spelling(artifact.uri) for artifact in store.get_artifacts() if is_local(artifact.uri)}
     parents = {one.parent for one in known}
     return [
         one

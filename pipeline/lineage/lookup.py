@@ -154,8 +154,8 @@ class Lookup:
         """An artifact's folder or something in it, from here or from the workspace; a version's folder."""
         if "/" not in text:
             return None
-        for base in (Path.cwd(), self._config.root):
-            path = Path(os.path.abspath(base / text))  # noqa: PTH100 (resolve would follow links)
+        places = [os.path.abspath(base / text) for base in (Path.cwd(), self._config.root)]  # noqa: PTH100
+        for path in map(Path, dict.fromkeys([*places, *map(os.path.realpath, places)])):  # links were followed, or not
             for folder in (path, *path.parents):
                 if folder == self._config.root or len(folder.parts) < 3:
                     break

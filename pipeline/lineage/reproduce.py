@@ -139,6 +139,7 @@ def _config(run: Run, present: Present) -> Ingredient:
     changed = [
         f"{name} was {json.dumps(before)}, is {json.dumps(now)}"
         for name, before, now in _differences(settings, present.config or {})
+        if name != "workspace"  # where things lie makes no other model
     ]
     return Ingredient("config", shown, not changed, _list(changed))  # Longhaul may know more settings, unset, since
 

@@ -9,6 +9,8 @@ from typing import Any
 from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
+from pipeline.paths import is_local, one_spelling
+
 CONTENTS = "contents"
 """Custom property of an artifact: `contents` of its folder. Those of earlier versions of Longhaul have none."""
 _READ_BYTES = 1 << 20
@@ -46,7 +48,8 @@ def set_aside_damaged(store: MetadataStore, artifacts: Path) -> list[Path]:
         artifact
         for artifact in store.get_artifacts()
         if artifact.state == metadata_store_pb2.Artifact.LIVE
-        and Path(artifact.uri).is_relative_to(artifacts)
+        and is_local(artifact.uri)
+        and one_spelling(artifact.uri).is_relative_to(one_spelling(artifacts))
         and is_damaged(artifact)
     ]
     for artifact in found:

@@ -24,6 +24,7 @@ from pipeline.errors import ConfigError
 from pipeline.lineage.runs import PLANNED, RESOLVER, RUN_CONTEXT, Run, StepState, find_run, list_runs
 from pipeline.lineage.schema_versions import guarding_version
 from pipeline.lineage.server_store import PATIENCE_S, Patience
+from pipeline.paths import is_local, one_spelling
 from pipeline.provenance import run_properties
 from pipeline.runners.contents import is_damaged
 from pipeline.runners.job_servers import job_servers
@@ -182,8 +183,9 @@ def _forget_lost_pushes(store: Any, base: Path) -> None:
     """TFX's cache knows only that a model was pushed once. One that is not what is served below `base` any more, or
     was removed by hand, is pushed again, since its record is no longer live; one that was rolled back is not."""
     for artifact in store.get_artifacts_by_type("PushedModel"):
-        where = Path(artifact.custom_properties["pushed_destination"].string_value)
-        is_ours = where.parent == base  # others may share a metadata server
+        destination = artifact.custom_properties["pushed_destination"].string_value
+        where = one_spelling(destination)
+        is_ours = is_local(destination) and where.parent == one_spelling(base)  # others may share a metadata server
         digest = artifact.custom_properties["model_digest"].string_value
         if is_ours and artifact.state == metadata_store_pb2.Artifact.LIVE and not is_settled(where, digest):
             artifact.state = metadata_store_pb2.Artifact.ABANDONED

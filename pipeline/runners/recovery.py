@@ -20,6 +20,7 @@ from pipeline.lineage.process import Process
 from pipeline.lineage.runs import NODE, RUN_CONTEXT, STEP_PROPERTIES, find_run, read_steps, seconds_on_record
 from pipeline.lineage.store import open_store
 from pipeline.lineage.summary import summary_properties
+from pipeline.paths import one_spelling
 from pipeline.runners.workspace import locked, workspace_id
 from pipeline.scratch import sweep
 
@@ -83,7 +84,10 @@ def not_of_this_store(folder: Path) -> WorkspaceError:
 
 def _is_ours(config: PipelineConfig, context: Any) -> bool:
     """A store of the workspace's own holds nothing else; others may share a metadata server."""
-    return config.metadata.url is None or _text(context, "workspace") == workspace_id(config.root)
+    if config.metadata.url is None:
+        return True
+    number, _, root = _text(context, "workspace").partition(" ")
+    return f"{number} {one_spelling(root)}" == workspace_id(config.root)
 
 
 def _close(config: PipelineConfig, store: MetadataStore, context: Any, process: Process | None) -> str:

@@ -55,7 +55,7 @@ def fingerprint(config: PipelineConfig) -> str:
     if config.serving_pattern:
         files = [*files, *find_files(config.serving_pattern)]
     rules = [file.read_text() if file else "" for file in (config.schema_file, config.policy_file)]
-    made_with = [config_digest(config), code_digest(), package_versions()]
+    made_with = [config_digest(config), str(config.root), code_digest(), package_versions()]
     return hashlib.sha256(json.dumps([made_with, rules, file_states(files)]).encode()).hexdigest()
 
 

@@ -30,8 +30,13 @@ def locked(root: Path, wait: Callable[[str], None] | None = None) -> Iterator[No
         wait: stand in line, and tell this function behind whom; when None, a lock that another holds is an error.
 
     Raises:
-        WorkspaceError: the folder cannot be written, or another run holds the lock.
+        WorkspaceError: the folder cannot be written or has a name that will not do, or another run holds the lock.
     """
+    if magic := sorted({*str(root)} & {*"*?[\\"}):
+        raise WorkspaceError(
+            f"workspace {root}: TensorFlow and Beam would take {' and '.join(magic)} in its path for a pattern",
+            "choose another place with --workspace; tables may lie in folders with such names",
+        )
     try:
         for folder in FOLDERS:
             (root / folder).mkdir(parents=True, exist_ok=True)
