@@ -4,7 +4,7 @@
 PY := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run notebook test quick check bench lock clean
+.PHONY: help setup run notebook test quick check bench pictures lock clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z]+):.*##(.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -31,6 +31,9 @@ check: setup  ## lint, format, types
 
 bench: setup  ## stock TFX and Longhaul side by side, for hours (ARGS='--sizes 1x --pairs 1' for less)
 	@$(PY) -m bench.compare $(ARGS)
+
+pictures: setup  ## the pictures and the time in README.md, from the last `make run`
+	@$(PY) -m bench.pictures $(ARGS)
 
 lock:  ## requirements/*.in -> requirements/lock.txt (newest: ARGS=--upgrade)
 	@bash requirements/lock.sh $(ARGS)

@@ -181,19 +181,19 @@ def _metrics_table(run: Run, config: PipelineConfig) -> Table:
             name,
             verdict["undefined"][name] if value is None else _number(value),
             _number(champion) if champion is not None else "-",
-            _threshold_text(config.evaluation.thresholds.get(name)),
+            _threshold_text(config.evaluation.thresholds.get(name), with_slices=not verdict.get("rules")),
         )
     return table
 
 
-def _threshold_text(bounds: Threshold | None) -> str:
+def _threshold_text(bounds: Threshold | None, with_slices: bool) -> str:
     if bounds is None:
         return ""
     parts = [
         f"at least {bounds.at_least:g}" if bounds.at_least is not None else "",
         f"at most {bounds.at_most:g}" if bounds.at_most is not None else "",
         f"may lose {bounds.may_lose:g} to the champion" if bounds.may_lose is not None else "",
-        f"{len(bounds.slices)} for slices" if bounds.slices else "",
+        f"{len(bounds.slices)} for slices" if bounds.slices and with_slices else "",
     ]
     return ", ".join(part for part in parts if part)
 

@@ -14,7 +14,7 @@ _WORDS = {
     "at_least": "at least {bound:g}",
     "at_most": "at most {bound:g}",
     "may_lose": "at most {bound:g} worse than the champion",
-    "gap": "slices at most {bound:g} apart",
+    "gap": "at most {bound:g} apart",
 }
 
 
@@ -60,7 +60,7 @@ def nearest(rules: Iterable[Held]) -> list[tuple[Held, int]]:
 
 def rule_line(rule: Held, count: int = 1) -> str:
     """One rule in a line: `✓ auc at least 0.66: 0.7118, 0.0518 to spare`."""
-    on = "" if rule.where == "all rows" else f" on {rule.where}"
+    on = "" if rule.where == "all rows" else f" {rule.where}" if rule.where.startswith("by ") else f" on {rule.where}"
     others = f"; the nearest of {count} slices" if count > 1 else ""
     value = rule.value if rule.room is not None else "cannot be computed"
     near = f", {rule.near}" if rule.room is not None else ""

@@ -33,8 +33,7 @@ def lines(auc: float = 0.7118, jfk: float = 0.6412, gaps: float = 0.1, rows: int
 def test_rules_that_held_are_told_with_how_near_they_were() -> None:
     assert lines() == [
         "✓ log_loss at most 0.53: 0.5117, 0.0183 to spare",
-        "✓ auc slices at most 0.1 apart on by origin (origin=JFK 0.6412, origin=EWR 0.7204): 0.0792 apart,"
-        " 0.0208 to spare",
+        "✓ auc at most 0.1 apart by origin (origin=JFK 0.6412, origin=EWR 0.7204): 0.0792 apart, 0.0208 to spare",
         "✓ auc at least 0.62 on origin=JFK: 0.6412, 0.0212 to spare; the nearest of 2 slices",
         "✓ auc at most 0.01 worse than the champion: 0.0118 better, 0.0218 to spare",
         "✓ auc at least 0.66: 0.7118, 0.0518 to spare",
