@@ -112,6 +112,7 @@ def run_pipeline(
         page = _write_page(config, run_id, log)
         run = find_run(open_store(config), config.name, run_id)
         print_summary(console, run, config, log, page)
+        warn_of_damage(config, console)
         verdicts = [verdict for verdict in (run.verdict, run.infra_verdict) if verdict is not None]
         return run.status != "blocked" and all(verdict["blessed"] for verdict in verdicts)
 
@@ -144,9 +145,25 @@ def _set_aside_damaged(config: PipelineConfig, console: Any) -> None:
     """Says which outputs of earlier runs are not as they were, and will be made again, and whether what serves is."""
     for folder in set_aside_damaged(open_store(config), config.root / "artifacts"):
         _note(console, f"{folder} is damaged: its files are not those that went on record; it is not used any more")
-    served = newest(config.root / "serving" / config.name)
-    for problem in damage(config.root / "serving" / config.name / served) if served else ():
-        _note(console, f"version {served}, which serves, is damaged: {problem}")
+    for problem in _damage_of_served(config):
+        _note(console, problem)
+
+
+def _damage_of_served(config: PipelineConfig) -> list[str]:
+    base = config.root / "serving" / config.name
+    served = newest(base)
+    return (
+        [f"version {served}, which serves, is damaged: {problem}" for problem in damage(base / served)]
+        if served
+        else []
+    )
+
+
+def warn_of_damage(config: PipelineConfig, console: Any) -> None:
+    """Says at a run's end that what serves is damaged: a run replaces only a model of its own."""
+    for problem in _damage_of_served(config):
+        remedy = "`longhaul rollback --to VERSION` serves a whole one; `longhaul versions` lists them"
+        console.print(f"[yellow]Warning[/]   {escape(problem)}; {remedy}", soft_wrap=True)
 
 
 def _note(console: Any, sentence: str) -> None:

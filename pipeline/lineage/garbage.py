@@ -37,6 +37,11 @@ COLLECTION_TYPE = "longhaul.GarbageCollection"
 _STATES = metadata_store_pb2.Artifact
 _EVENT = metadata_store_pb2.Event
 _OUTPUT = (_EVENT.OUTPUT, _EVENT.DECLARED_OUTPUT)
+_OF_A_RUN = (
+    *(("log", "logs", ending) for ending in (".jsonl", ".log", ".ending.json")),
+    *(("report", "reports", ending) for ending in ("-card.md", "-lineage.html", ".html")),
+)
+"""Kind, folder and ending of the files that are written about a run; others beside them are somebody else's."""
 _AT_ONCE = 5000
 """Ids in one query."""
 
@@ -315,8 +320,8 @@ class _Graph:
             Item(kind, file, _size(file), run.run_id)
             for run in self._runs
             if newest and run.run_id < newest[-1] and run.run_id not in kept and PINNED not in run.properties
-            for kind, folder in (("log", "logs"), ("report", "reports"))
-            for file in sorted((self._config.root / folder).glob(f"{run.run_id}[.-]*"))
+            for kind, folder, ending in _OF_A_RUN
+            if (file := self._config.root / folder / f"{run.run_id}{ending}").is_file()
         ]
 
     def leftovers(self, keep: int) -> list[Item]:

@@ -157,6 +157,8 @@ def test_logs_and_pages_go_with_the_last_of_a_run(weeks: Weeks) -> None:
     weeks.week(1, blessed=False)
     weeks.week(2)
     weeks.week(3)
+    for foreign in (f"logs/{weeks.run_id(1)}.notes", f"reports/{weeks.run_id(1)}-mine.html", "reports/7", "logs/1.5"):
+        (weeks.config.root / foreign).write_text("somebody else's")
     assert others(weeks) == [("log", f"{weeks.run_id(1)}.log"), ("report", f"{weeks.run_id(1)}.html")]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 from ml_metadata.proto import metadata_store_pb2
+from rich.console import Console
 
 from pipeline.config import PipelineConfig, load
 from pipeline.errors import PipelineError
@@ -19,6 +21,7 @@ from pipeline.lineage.pushes import ROLLBACK_TYPE
 from pipeline.lineage.store import open_store
 from pipeline.push.publish import publish, withdrawn_now
 from pipeline.rollback import list_versions, roll_back
+from pipeline.run import warn_of_damage
 from pipeline.sections.push import Push
 from pipeline.served import is_settled, newest_manifest, pushed_as, read_manifest
 from tests.push.models import a_manifest, a_model
@@ -217,6 +220,8 @@ def test_a_damaged_copy_that_serves_is_replaced_by_the_version_that_it_copied(
 ) -> None:
     copy = roll_back(config, None, "", dry_run=False).new_version
     (base(config) / str(copy) / "saved_model.pb").unlink()
+    warn_of_damage(config, Console(file=(said := io.StringIO()), width=500))
+    assert f"version {copy}, which serves, is damaged: saved_model.pb is missing" in said.getvalue()
     assert not is_settled(base(config) / str(pushed[1]), getattr(newest_manifest(base(config)), "digest"))  # noqa: B009
     again = roll_back(config, pushed[1], "", dry_run=False).new_version
     assert list_versions(config)[0].damage == ()
