@@ -206,7 +206,14 @@ def test_diff_for_a_script(place: Place) -> None:
         ("indoors", "new_column"),
     ]
     assert found["proposals"][0]["evidence"] == [
-        {"split": "train", "found": "with a new value", "rows": 40, "share": 0.2, "examples": ["'Korat' 40"]}
+        {
+            "split": "train",
+            "found": "with a new value",
+            "rows": 40,
+            "share": 0.2,
+            "examples": ["'Korat' 40"],
+            "bound": "",
+        }
     ]
 
 

@@ -11,6 +11,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
 from pipeline.data.convert import shorten
 from pipeline.guard.findings import percent
+from pipeline.guard.places import rows_text
 
 Schema: TypeAlias = schema_pb2.Schema
 Edit: TypeAlias = Callable[[Schema], None]
@@ -24,6 +25,7 @@ class Evidence:
     Attributes:
         found: in words.
         rows: how many rows that is; None if statistics do not tell.
+        bound: "at least " or "about " where statistics do not list all values, or only estimate them.
         share: of the split's rows.
         examples: values that are found, with their number of rows.
     """
@@ -33,11 +35,12 @@ class Evidence:
     rows: int | None = None
     share: float | None = None
     examples: tuple[str, ...] = ()
+    bound: str = ""
 
     def sentence(self) -> str:
         """On one line."""
-        rows = "row" if self.rows == 1 else "rows"
-        counted = f"{self.rows:,} {rows} ({percent(self.share)}) " if self.rows is not None and self.share else ""
+        is_counted = self.rows is not None and self.share
+        counted = f"{self.bound}{rows_text(self.rows or 0)} ({percent(self.share or 0.0)}) " if is_counted else ""
         return f"{self.split}: {counted}{self.found}" + (f": {', '.join(self.examples)}" if self.examples else "")
 
 
@@ -93,9 +96,9 @@ class Found:
         """Of the split's rows."""
         return self.present / self.rows
 
-    def evidence(self, found: str, rows: int | None = None, examples: Sequence[str] = ()) -> Evidence:
+    def evidence(self, found: str, rows: int | None = None, examples: Sequence[str] = (), bound: str = "") -> Evidence:
         """See `Evidence`; the share follows from the rows."""
-        return Evidence(self.split, found, rows, None if rows is None else rows / self.rows, tuple(examples))
+        return Evidence(self.split, found, rows, None if rows is None else rows / self.rows, tuple(examples), bound)
 
     def glimpse(self) -> Evidence:
         """How often there is a value, and a few of them."""

@@ -11,6 +11,7 @@ from typing import Any
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
 from pipeline.data.convert import shorten
+from pipeline.guard.column_statistics import Column
 from pipeline.guard.proposal import (
     Found,
     Proposal,
@@ -86,12 +87,15 @@ def _strings(curated: Schema, feature: Any, domain: Any, filled: list[Found], le
         values = sum(b.sample_count for b in buckets) or 1
         if sum(new.values()) / values <= 1 - least + 1e-9:
             continue
-        all_listed &= split.column.string_stats.unique <= len(buckets)
+        column = Column(split.column)
+        all_listed &= column.lists_all_values
+        bound = "" if column.lists_all_values else "at least " if column.counts_values else "about "
         for value, count in new.items():
             counts[value] = counts.get(value, 0) + count
         examples = [f"{shorten(value)} {count:,}" for value, count in _commonest(new)[:_SHOWN]]
-        found = "with a new value" if len(new) == 1 else f"with {len(new):,} new values"
-        evidence.append(split.evidence(found, sum(new.values()), [*examples, *_more(len(new))]))
+        more = "" if column.lists_all_values else "more than "
+        found = "with a new value" if len(new) == 1 and not more else f"with {more}{len(new):,} new values"
+        evidence.append(split.evidence(found, sum(new.values()), [*examples, *_more(len(new))], bound))
     if not counts:
         return
     sharing = [other.name for other in curated.feature if feature.domain and other.domain == feature.domain]

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from pipeline.data.statistics_files import EXACT_VALUES
 from pipeline.guard.findings import percent
 
 NOTHING = "\N{EN DASH}"
@@ -53,6 +54,11 @@ def quantity(value: float | None, kind: str = "") -> str:
 def count_of(value: int | None) -> str:
     """How many."""
     return NOTHING if value is None else f"{value:,}"
+
+
+def distinct_text(value: int | None) -> str:
+    """How many different values; TFDV counts them up to `EXACT_VALUES`, and estimates more."""
+    return ("about " if value is not None and value >= EXACT_VALUES else "") + count_of(value)
 
 
 def distance(moved: tuple[float, str]) -> str:

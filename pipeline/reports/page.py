@@ -219,6 +219,7 @@ _FILTERS = (
     formats.signed,
     formats.interval,
     formats.share,
+    formats.distinct_text,
     formats.count_of,
     formats.quantity,
     formats.spread,

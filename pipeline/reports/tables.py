@@ -12,7 +12,7 @@ from pipeline.guard.proposal import Proposal
 from pipeline.lineage.runs import Run
 from pipeline.lineage.schema_versions import SchemaVersion
 from pipeline.reports.artifacts import Column, SplitStatistics
-from pipeline.reports.formats import interval, number, quantity, signed
+from pipeline.reports.formats import distinct_text, interval, number, quantity, signed
 from pipeline.reports.judgement import Judgement
 from pipeline.reports.single_rows import row_kind
 
@@ -50,7 +50,7 @@ def statistics_table(columns: Sequence[Column]) -> Table:
         ["column", "type", "split", "values", "missing", "distinct", "low", "median", "mean", "high"],
         (
             [column.name, column.type, name, f"{split.values:,}", percent(split.missing)]
-            + [f"{split.distinct:,}" if split.distinct is not None else ""]
+            + [distinct_text(split.distinct) if split.distinct is not None else ""]
             + [_quantity(value, column.type) for value in _moments(split)]
             for column in columns
             for name, split in column.splits.items()

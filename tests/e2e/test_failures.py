@@ -124,94 +124,94 @@ FAILURES = [
     pytest.param(
         lambda t: t.drop(columns=["humidity_pct"]),
         ("schema_missing_column", "humidity_pct", BLOCK),
-        0,
+        False,
         id="a column is gone",
     ),
     pytest.param(
         lambda t: t.assign(carrier=t["carrier"].astype("category").cat.codes),
         ("enum_type_unexpected_string_values", "carrier", BLOCK),
-        5,
+        True,
         id="a column changes type: from text to numbers",
     ),
     pytest.param(
         lambda t: t.assign(carrier=every(5000, t["carrier"], "ZZ")),
         ("enum_type_unexpected_string_values", "carrier", BLOCK),
-        5,
+        True,
         id="a new category",
     ),
     pytest.param(
         lambda t: t.assign(manufacturer=every(10, t["manufacturer"], "COMAC")),
         ("new_values", "manufacturer", WARN),
-        5,
+        True,
         id="a new category where the schema lists none",
     ),
     pytest.param(
         lambda t: t.assign(distance_miles=(t["distance_miles"] * 1.609).round().astype(int)),
         ("comparator_jensen_shannon_divergence_high", "distance_miles", WARN),
-        0,
+        False,
         id="units change: kilometres for miles",
     ),
     pytest.param(
         lambda t: t.assign(temp_f=(t["temp_f"] - 32) / 1.8),
         ("comparator_jensen_shannon_divergence_high", "temp_f", WARN),
-        0,
+        False,
         id="units change: Celsius for Fahrenheit",
     ),
     pytest.param(
         lambda t: t.assign(delay_code=np.where(t["late"], "D", "-")),
         ("label_leak", "delay_code", BLOCK),
-        0,
+        False,
         id="label leak: a new feature equal to the label",
     ),
     pytest.param(
         lambda t: t.assign(plane_known=t["late"]),
         ("label_leak", "plane_known", BLOCK),
-        0,
+        False,
         id="label leak: a known feature equal to the label",
     ),
     pytest.param(
         lambda t: pd.concat([t, t[::10]]),
         ("duplicate_rows", None, WARN),
-        5,
+        True,
         id="duplicate rows",
     ),
     pytest.param(
         lambda t: t.assign(scheduled_departure=t["scheduled_departure"] - pd.Timedelta(days=120)),
         ("span_out_of_order", "scheduled_departure", BLOCK),
-        0,
+        False,
         id="a span out of order",
     ),
     pytest.param(
         lambda t: t.assign(humidity_pct=every(5, t["humidity_pct"], np.nan)),
         ("feature_type_low_fraction_present", "humidity_pct", BLOCK),
-        5,
+        True,
         id="NaN",
     ),
     pytest.param(
         lambda t: t.assign(humidity_pct=every(9000, t["humidity_pct"], np.inf)),
         ("float_type_big_float", "humidity_pct", BLOCK),
-        4,
+        True,
         id="infinity",
     ),
     pytest.param(
         lambda t: t.assign(gust_factor=every(9000, t["wind_gust_mph"], -np.inf)),
         ("not_finite", "gust_factor", BLOCK),
-        4,
+        True,
         id="infinity in a column that the schema does not know",
     ),
     pytest.param(
         lambda t: t.assign(visibility_miles=10.0),
         ("constant_column", "visibility_miles", WARN),
-        0,
+        False,
         id="a constant column",
     ),
 ]
-"""What happens to a month, what must be said of it, and how many of its rows are shown."""
+"""What happens to a month, what must be said of it, and whether it is about rows."""
 
 
 @pytest.mark.parametrize(("damage", "expected", "rows"), FAILURES)
 def test_a_new_month_that_fails(
-    office: Office, december: pd.DataFrame, damage: Damage, expected: tuple[str, str | None, Severity], rows: int
+    office: Office, december: pd.DataFrame, damage: Damage, expected: tuple[str, str | None, Severity], rows: bool
 ) -> None:
     code, verdict = office.validate(damage(december))
     assert expected in named(verdict), [finding.sentence() for finding in verdict.findings]
@@ -219,7 +219,7 @@ def test_a_new_month_that_fails(
     # Nothing else is said of any other column, but that it is new.
     assert {f.feature for f in verdict.findings if f.kind != "schema_new_column"} == {expected[1]}
     found = find(verdict, expected[0], expected[1])
-    assert len(found.rows) == rows
+    assert bool(found.places()) == rows
     assert {Path(row.file).name for row in found.rows} <= {"new.parquet"}
 
 
@@ -232,7 +232,7 @@ def test_the_same_month_in_a_run(
     tmp_path: Path,
     damage: Damage,
     expected: tuple[str, str | None, Severity],
-    rows: int,
+    rows: bool,
 ) -> None:
     """After October and November, as the split that a model would be judged on. The gate of a run and `validate` judge
     by one function (tests/guard/test_judge.py); here one kind that blocks and one that warns go through a run."""
@@ -256,7 +256,7 @@ def test_the_same_month_in_a_run(
     assert outcome.code == (expected[2] is BLOCK)
     assert run.status == ("blocked" if expected[2] is BLOCK else "complete")
     found = [f for f in verdict.findings if (f.kind, f.feature) == expected[:2]]
-    assert max(len(finding.rows) for finding in found) >= min(rows, 1)
+    assert any(finding.rows for finding in found) or not rows
     assert all(finding.sentence() in outcome.text for finding in found if finding.severity is BLOCK)
 
 

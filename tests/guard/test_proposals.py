@@ -158,6 +158,7 @@ def test_more_values_than_statistics_list_open_the_domain() -> None:
     train = split(ROWS, a=strings(x=1, y=1, z=1).replace("unique: 3", "unique: 5000"), b=strings(x=ROWS))
     found = only(proposals(curated, train=train))
     assert (found.kind, found.change) == ("open_domain", "allow any text: more than 3 different values")
+    assert found.evidence[0].sentence().startswith("train: at least 2 rows (0.2%) with more than 2 new values: ")
     after = applied(curated, found)
     assert [domain.name for domain in after.string_domain] == ["e"]
     assert after.feature[0] == schema_pb2.Feature(name="a", type=schema_pb2.BYTES)
@@ -368,7 +369,16 @@ def test_a_proposal_as_json() -> None:
         "kind": "new_values",
         "feature": "a",
         "change": "allow 1 more value: 'y'",
-        "evidence": [{"split": "train", "found": "with a new value", "rows": 1, "share": 0.001, "examples": ["'y' 1"]}],
+        "evidence": [
+            {
+                "split": "train",
+                "found": "with a new value",
+                "rows": 1,
+                "share": 0.001,
+                "examples": ["'y' 1"],
+                "bound": "",
+            }
+        ],
     }
 
 

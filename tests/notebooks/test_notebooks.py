@@ -116,7 +116,7 @@ def test_notebooks_are_kept_clean(name: str) -> None:
 def test_what_the_reviewer_saw(executed: dict[str, Executed], desk: Desk) -> None:
     review = executed["schema_review"]
     assert "blocked" in review.words("load-run")
-    assert "enum type unexpected string values" in review.words("findings")
+    assert "values that the schema does not list" in review.words("findings")
     assert "allow 1 more value: '9Z'" in review.words("proposals")
     assert "**The data would pass.**" in review.words("recheck")
     assert "\x1b" not in review.words("run-it")
