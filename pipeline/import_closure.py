@@ -2,8 +2,8 @@
 
 Read off the source by its syntax, so that nobody keeps a list of them. An import counts wherever it stands, inside a
 function too. One for the type checker does not: it never runs. Text counts if it is the dotted name of a module of ours
-(a program that is started with `-m`, a function that TFX looks up) or the name of a file that lies beside the module.
-Docstrings do not count.
+(a program that is started with `-m`, a function that TFX looks up) or the name of a file that lies beside the module;
+in a module that uses `__file__` also such a name without its `.py`. Docstrings do not count.
 """
 
 from __future__ import annotations
@@ -48,10 +48,12 @@ class Source:
     Attributes:
         imports: what it imports, in order.
         texts: its text constants that may name a module or a file.
+        knows_its_place: whether it uses `__file__`.
     """
 
     imports: tuple[Import, ...]
     texts: tuple[str, ...]
+    knows_its_place: bool
 
 
 def module_file(name: str) -> str | None:
@@ -131,8 +133,10 @@ def _parse(path: str, file: str, size: int, changed_ns: int) -> Source:
     package = ".".join(Path(file).parent.parts)
     imports: list[Import] = []
     texts: list[str] = []
-    _walk(ast.parse(Path(path).read_bytes(), path), package, imports, texts, at_top=True, for_types=False)
-    return Source(tuple(imports), tuple(dict.fromkeys(texts)))
+    tree = ast.parse(Path(path).read_bytes(), path)
+    _walk(tree, package, imports, texts, at_top=True, for_types=False)
+    knows_its_place = any(isinstance(node, ast.Name) and node.id == "__file__" for node in ast.walk(tree))
+    return Source(tuple(imports), tuple(dict.fromkeys(texts)), knows_its_place)
 
 
 def _walk(
@@ -201,8 +205,8 @@ def _used_by(root: str, file: str, at_top: bool, size: int, changed_ns: int) -> 
     if not at_top:
         for text in said.texts:
             used |= {used for module in modules_in(text) for used in _files_of(module)}
-            if beside := _beside(file, text):
-                used.add(beside)
+            spellings = (text, f"{text}.py") if said.knows_its_place else (text,)
+            used.update(beside for name in spellings if (beside := _beside(file, name)))
     return frozenset(used)
 
 

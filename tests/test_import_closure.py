@@ -68,6 +68,8 @@ def test_the_reader_of_imports_sees_them_all(tree: Path) -> None:
         ('SETTING = "trainer.epochs"', set()),
         ('Path(__file__).parent / "d.py"', {"pipeline/room/d.py"}),
         ('Path(__file__).parent / "texts" / "page.j2"', {"pipeline/room/texts/page.j2"}),
+        ('load("d", Path(__file__).with_name(f"{name}.py"))', {"pipeline/room/d.py"}),
+        ('load("d")', set()),
         ('read(f"{folder}/texts/page.j2")', {"pipeline/room/texts/page.j2"}),
         ('Path(__file__).parent / "../a.py" / "none.txt"', set()),
     ],
