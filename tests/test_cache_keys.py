@@ -200,7 +200,7 @@ def test_no_step_depends_on_what_it_does_not_read(used: dict[str, frozenset[str]
         "ExampleValidator": {"data", "guard"},
         "DataGate": {"data", "guard"},
         "Transform": {"data"},
-        "Evaluator": {"data", "evaluation"},
+        "Evaluator": {"data", "evaluation", "number_text"},
         "InfraCheck": {"infra", "lineage/skipped"},
         "Pusher": {"durable", "infra/verdict", "lineage/skipped", "lineage/version_folders", "push", "served"},
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from pipeline.reports.formats import number
+from pipeline.number_text import number
 from pipeline.sections.evaluation import Bounds, Evaluation, slice_rule
 
 _MOST_NAMED = 8

@@ -8,16 +8,8 @@ from datetime import UTC, datetime
 
 from pipeline.data.statistics_files import EXACT_VALUES
 from pipeline.guard.findings import percent
-
-NOTHING = "\N{EN DASH}"
-"""Stands where there is no number."""
-
-
-def number(value: float | None) -> str:
-    """A metric: four digits after the point, fewer for large values."""
-    if value is None or not math.isfinite(value):
-        return NOTHING
-    return f"{value:,.{4 if abs(value) < 10 else 2 if abs(value) < 1000 else 0}f}"
+from pipeline.number_text import NOTHING as NOTHING
+from pipeline.number_text import number as number
 
 
 def signed(value: float) -> str:
