@@ -24,8 +24,8 @@ from pipeline.infra.verdict import BUSY, InfraVerdict
 from pipeline.sections.infra_check import InfraCheck
 from trainer.digests import file_digests
 
-_SHARES = {"1": 1.0, "32": 0.4, "1024": 0.4}
-"""Of `measure_s`, by batch size: in a second, some hundred calls of an ordinary model."""
+_SHARES = {"1": 1.0, "32": 0.25, "1024": 0.25}
+"""Of `measure_s`, by batch size: in a second some hundred calls of an ordinary model."""
 _ROWS_IN_SMALL_BATCHES = 14
 _MB = 1_000_000
 IN_PYTHON = "what Python answers to every signature"

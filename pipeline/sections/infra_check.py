@@ -17,7 +17,7 @@ class InfraCheck(Section):
     p99_ms_batch_32: Annotated[float, Field(gt=0)] | None = None
     p99_ms_batch_1024: Annotated[float, Field(gt=0)] | None = None
     measure_s: Annotated[float, Field(ge=0)] = 1
-    """How long requests of one row are sent to each signature, and larger ones 0.4 of it; with 0 only a few are."""
+    """How long requests of one row are sent to each signature, larger ones a quarter of it; with 0 only a few are."""
     max_size_mb: Annotated[float, Field(gt=0)] | None = None
     """Of the SavedModel's files."""
     max_memory_mb: Annotated[float, Field(gt=0)] | None = None
