@@ -25,6 +25,8 @@ from trainer.preprocessing import LABEL
 
 PREDICTION = "prediction"
 """Output of both serving signatures: probability, probabilities, or the predicted number."""
+PREDICTED_CLASS = "predicted_class"
+"""Their other output, of more than two classes: the most probable, as text."""
 
 
 class ServedModel(tf.Module):
@@ -120,7 +122,7 @@ class ServedModel(tf.Module):
             return {PREDICTION: scores}
         return {
             PREDICTION: scores,
-            "predicted_class": tf.gather(tf.constant(self._table.label.classes), tf.argmax(scores, axis=1)),
+            PREDICTED_CLASS: tf.gather(tf.constant(self._table.label.classes), tf.argmax(scores, axis=1)),
         }
 
     def _network_inputs(self, raw: dict[str, Any]) -> dict[str, tf.Tensor]:

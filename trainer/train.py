@@ -13,6 +13,7 @@ import keras
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from trainer import description
 from trainer.copying import copy
 from trainer.distribution import is_chief, make_fit_work, train_in_workers, wait_for_all
 from trainer.features import FeatureTable, Kind
@@ -97,7 +98,9 @@ def _fit_and_export(fn_args: Any, spill_to: Path, strategy: tf.distribute.Strate
     if rewriting and settings["quantize"] != "none":
         to_serve = rewriting.quantized(settings["quantize"])
     served = ServedModel(to_serve, transform_output, table)
-    tf.saved_model.save(served, fn_args.serving_model_dir, signatures=served.signatures())
+    signatures = served.signatures()
+    tf.saved_model.save(served, fn_args.serving_model_dir, signatures=signatures)
+    description.write(fn_args.serving_model_dir, signatures, table, transform_output.raw_metadata.schema)
     if rewriting and settings["litert"]:
         rewriting.write_litert(fn_args.serving_model_dir, settings["quantize"])
     if rewriting:

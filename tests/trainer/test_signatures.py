@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,15 @@ import pyarrow as pa
 import pytest
 import tensorflow as tf
 import tensorflow_transform as tft
+from google.protobuf import text_format
 from keras import ops
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from bench.small_training import analyse, trainer_arguments
 from pipeline.infra.cpp_session import CppSession, LoaderError
 from tests.trainer.conftest import TABLE
+from trainer.description import SIGNATURES_FILE, describe
+from trainer.digests import file_digests
 from trainer.features import derive
 from trainer.preprocessing import CATEGORICAL, FLAGS, NUMERIC
 from trainer.signatures import ServedModel
@@ -203,6 +207,37 @@ def test_a_trained_model_answers_through_the_cpp_loader_as_in_python(
     weights = np.load(tmp_path / "Format-Weights" / "weights.npz")
     # Each weight once: neither a twin nor the optimizer's momenta.
     assert saved_numbers(served) == sum(weights[name].size for name in weights)
+    assert_described(served)
+
+
+def assert_described(served: Path) -> None:
+    """The file beside the model says what its signatures are, and what they answer."""
+    told = json.loads((served / SIGNATURES_FILE).read_text())
+    assert "assets.extra/signatures.json" in file_digests(served)  # so InfraCheck and Pusher know it
+    assert told["label"] == {"name": "late", "task": "binary", "classes": ["0", "1"]}
+    with CppSession(str(served)) as session:
+        assert set(told["signatures"]) == set(REQUESTS)
+        for name, signature in told["signatures"].items():
+            real = session.signature(name)
+            for ours, theirs in ((signature["inputs"], real.inputs), (signature["outputs"], real.outputs)):
+                assert ours.keys() == theirs.keys()
+                for key, info in theirs.items():
+                    shape = [None if dim.size == -1 else dim.size for dim in info.tensor_shape.dim]
+                    assert (ours[key]["dtype"], ours[key]["shape"]) == (tf.dtypes.as_dtype(info.dtype).name, shape)
+        tensors = told["signatures"]["serving_tensors"]
+        assert tensors["inputs"]["tail_number"] == {
+            "feature": "tail number", "kind": "categorical", "missing": "", "may_be_missing": False,
+            "dtype": "string", "shape": [None],
+        }  # fmt: skip
+        assert tensors["inputs"]["miles"]["missing"] == "NaN"
+        prediction = tensors["outputs"]["prediction"]
+        assert (prediction["probability_of"], prediction["classes"]) == ("1", ["0", "1"])
+        # The example is answered; carrier OO is late more often than others, so it is indeed the probability of "1".
+        (instance,) = tensors["rest"]["body"]["instances"]
+        rows = [instance, instance | {"carrier": "OO", "miles": 2500.0}, instance | {"carrier": "UA", "miles": 300.0}]
+        columns = {key: [row[key] for row in rows] for key in instance}
+        _, often, seldom = session.ask("serving_tensors", columns)["prediction"][:, 0]
+        assert often > seldom + 0.1
 
 
 NASTY = {
@@ -240,6 +275,60 @@ def test_columns_of_any_name_are_served_by_both_loaders(tmp_path: Path) -> None:
         answer = session.ask("serving_tensors", tensors)["prediction"]
     np.testing.assert_allclose(answer, python, rtol=0, atol=1e-6)
     assert len(np.unique(python)) > 100
+
+
+@pytest.mark.parametrize(
+    ("task", "classes", "outputs"),
+    [
+        ("multiclass", ["x", "y", "z"], {
+            "prediction": ("the probability of each class of goal, in the order of `classes`", ["x", "y", "z"]),
+            "predicted_class": ("the most probable class of goal", None),
+        }),
+        ("regression", [], {"prediction": ("goal, in the unit of the training data", None)}),
+    ],
+)  # fmt: skip
+def test_inputs_and_outputs_are_told_with_values_units_and_classes(
+    task: str, classes: list[str], outputs: dict[str, Any]
+) -> None:
+    schema = text_format.Parse(
+        """
+        feature { name: "goal" type: FLOAT }
+        feature { name: "night" type: INT bool_domain {} presence { min_fraction: 1 } }
+        feature { name: "left at" type: INT time_domain { integer_format: UNIX_SECONDS } }
+        feature { name: "zone" type: BYTES domain: "zones" }
+        feature { name: "month" type: INT int_domain { min: 1 max: 12 } }
+        string_domain { name: "zones" value: ["north", "south"] }
+        """,
+        schema_pb2.Schema(),
+    )
+    table = derive(
+        schema, label="goal", task=task, classes=classes, exclude=[], categorical=[], max_vocabulary=5, bins=4
+    )
+
+    @tf.function
+    def serve(tensors: Any) -> Any:
+        return {key: tf.zeros([1, 1]) for key in outputs}
+
+    tensors = {
+        name: tf.TensorSpec([None], tf.string if name == "zone" else tf.float64, name)
+        for name in ("night", "left_at", "zone", "month")
+    }
+    told = describe({"serving_tensors": serve.get_concrete_function(tensors)}, table, schema)
+    signature = told["signatures"]["serving_tensors"]
+    plain = {"may_be_missing": True, "missing": "NaN", "whole_numbers": True, "dtype": "float64", "shape": [None]}
+    assert signature["inputs"] == {
+        "night": plain | {"feature": "night", "kind": "boolean", "values": [0, 1], "may_be_missing": False},
+        "left_at": plain | {"feature": "left at", "kind": "timestamp", "unit": "seconds since 1970-01-01 00:00 UTC"},
+        "zone": {
+            "feature": "zone", "kind": "categorical", "missing": "", "may_be_missing": True,
+            "values": ["north", "south"], "dtype": "string", "shape": [None],
+        },
+        "month": plain | {"feature": "month", "kind": "numeric", "min": 1, "max": 12},
+    }  # fmt: skip
+    assert signature["rest"]["body"]["instances"] == [
+        {"night": 0, "left_at": 1735689600.0, "zone": "north", "month": 1.0}
+    ]
+    assert {key: (value["meaning"], value.get("classes")) for key, value in signature["outputs"].items()} == outputs
 
 
 class _AsKerasExports(ServedModel):

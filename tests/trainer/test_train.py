@@ -49,7 +49,7 @@ def read(folder: Path, name: str) -> Any:
 
 def test_without_a_request_there_is_nothing_more(plain: Path) -> None:
     assert not (plain / "run" / "rewriting.json").exists()
-    assert not (plain / "Format-Serving" / "assets.extra").exists()
+    assert [path.name for path in (plain / "Format-Serving" / "assets.extra").iterdir()] == ["signatures.json"]
     used = read(plain, "hyperparameters.json")
     assert (used["hidden_units"], used["epochs"], used["quantize"]) == ([64, 32], 2, "none")
 
