@@ -48,7 +48,7 @@ def describe(signatures: Mapping[str, Any], table: FeatureTable, schema: Any) ->
     domains = {domain.name: domain for domain in schema.string_domain}
     features = {table.tensor_names[feature.name]: feature for feature in table.features}
     told = {tensor: _feature(feature, columns[feature.name], domains) for tensor, feature in features.items()}
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for name, function in signatures.items():
         inputs = {key: _tensor(spec) for key, spec in function.structured_input_signature[1].items()}
         if not inputs:  # traced with one dictionary
