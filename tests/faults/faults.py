@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import select
 import signal
+import subprocess
 import tempfile
 import threading
 import time
@@ -18,6 +20,10 @@ from pipeline.runners import launch, record
 
 _LONGEST_HOLD_S = 600
 """So that no process outlives a test that failed."""
+
+
+_NEW_MOUNTS = 0x00020000
+"""CLONE_NEWNS, see unshare(2)."""
 
 
 def kill_at(node: str, moment: str) -> None:
@@ -89,6 +95,13 @@ def fill_disk_at(node: str, folder: str, leave: int) -> None:
 
     run_without_cache(node)
     _before(launch._Launcher, "_run_executor", fill)
+
+
+def make_read_only(folder: str) -> None:
+    """For this process and its children; only root may."""
+    assert ctypes.CDLL(None, use_errno=True).unshare(_NEW_MOUNTS) == 0, os.strerror(ctypes.get_errno())
+    for options in (["--make-rprivate", "/"], ["--bind", folder, folder], ["-o", "remount,bind,ro", folder]):
+        subprocess.run(["mount", *options], check=True)
 
 
 def set_environment(name: str, value: str) -> None:
