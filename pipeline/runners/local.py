@@ -156,6 +156,8 @@ def _run_before(store: Any, pipeline: str, part: Part, run_id: str) -> Run | Non
 def _take_earlier_steps(handle: Any, ir: Any, part: Part, pipeline: str, run_id: str) -> None:
     """Makes what the run before this one, or the one that it resumes, did before the first step part of this run."""
     base = _run_before(handle.store, pipeline, part, run_id)
+    if base is None and not missing_steps(ir, set()):  # all that is to run begins at the data
+        return
     if base is None:
         raise ConfigError(
             f"--from {part.from_node}: no run has made what the steps before it make", "run without --from first"
