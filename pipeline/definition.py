@@ -70,6 +70,7 @@ def create_pipeline(
     """
     on_vertex = vertex_root is not None
     root = vertex_root or str(config.root)
+    serving = f"{root}/serving/{config.name}"
     schema = read_schema(config.schema_file)
     features = feature_table(config).to_dict()
     columns = {key: value for key, value in features.items() if key != "bins"}  # that only a network has
@@ -170,6 +171,7 @@ def create_pipeline(
         if config.trainer.warm_start:
             base_model = Resolver(
                 strategy_class=BaseModelStrategy,
+                config={"serving": serving},
                 model=channel.Channel(type=standard_artifacts.Model),
                 model_blessing=channel.Channel(type=standard_artifacts.ModelBlessing),
                 infra_blessing=channel.Channel(type=standard_artifacts.InfraBlessing),
@@ -201,9 +203,14 @@ def create_pipeline(
         }
         if not on_vertex:
             found["infra_blessing"] = channel.Channel(type=standard_artifacts.InfraBlessing)
+            found["examples"] = channel.Channel(type=standard_artifacts.Examples)
             found["challenger"] = trainer.outputs["model"]
+            found["reference"] = channel.Channel(type=standard_artifacts.Model)
+            found["reference_blessing"] = channel.Channel(type=standard_artifacts.ModelBlessing)
         strategy = LatestBlessedModelStrategy if on_vertex else ChampionStrategy
-        champion = Resolver(strategy_class=strategy, **found).with_id("Champion")
+        against = {"against": config.evaluation.against, "last": config.evaluation.last or 0}
+        where = None if on_vertex else {"serving": serving, **against}
+        champion = Resolver(strategy_class=strategy, config=where, **found).with_id("Champion")
 
         # Measures overall and by slice; blesses what holds the thresholds.
         evaluator = Evaluator(
@@ -213,6 +220,9 @@ def create_pipeline(
             schema=curated_schema.outputs["schema"],
             # It only names the champion's run. On Vertex the newest blessing is a new one after every evaluation.
             baseline_blessing=None if on_vertex else champion.outputs["model_blessing"],
+            baseline_examples=None if on_vertex else champion.outputs["examples"],
+            reference_models=None if on_vertex else champion.outputs["reference"],
+            reference_blessings=None if on_vertex else champion.outputs["reference_blessing"],
             eval_config=eval_config(config),
             example_splits=list(config.evaluation.splits),
             settings=evaluation_settings(config, columns),
@@ -242,7 +252,7 @@ def create_pipeline(
                 model_blessing=evaluator.outputs["blessing"],
                 infra_blessing=infra_check.outputs["blessing"],
                 pipeline=config.name,
-                base_directory=RuntimeParameter(PUSH_TO, str) if on_vertex else f"{root}/serving/{config.name}",
+                base_directory=RuntimeParameter(PUSH_TO, str) if on_vertex else serving,
                 features=columns,
                 elsewhere=config.push,
             )

@@ -27,6 +27,7 @@ class Manifest:
         artifacts: ids in ML Metadata of the model and of what the push read besides.
         spans: those of the table that training and evaluation saw.
         schema_digest: SHA-256 of the curated schema's text.
+        label: the column that it predicts; empty where an older Longhaul pushed it.
         inputs: how each raw feature is stored: int, float or bytes.
         metrics: Evaluator's, over all rows.
         files: SHA-256 by path, this file left out.
@@ -47,6 +48,7 @@ class Manifest:
     classes: tuple[str, ...]
     metrics: dict[str, float]
     files: dict[str, str]
+    label: str = ""
     version: int = 0
     withdrawn: tuple[str, ...] = ()
     places: tuple[str, ...] = ()
@@ -97,6 +99,38 @@ def newest_manifest(base: Path) -> Manifest | None:
     """That of the version that is served."""
     served = newest(base)
     return None if served is None else read_manifest(base / served)
+
+
+@dataclass(frozen=True)
+class Serving:
+    """What serves.
+
+    Attributes:
+        digest: of the model.
+        run_id: the run that pushed it first; empty where nobody knows.
+        withdrawn: digests of models that were rolled back.
+        manifest: None of a version that Longhaul did not push.
+    """
+
+    version: int
+    digest: str
+    run_id: str
+    withdrawn: tuple[str, ...]
+    manifest: Manifest | None
+
+    def to_json(self) -> str:
+        """JSON text for the record of a run (pipeline.lineage.runs, `served`)."""
+        return json.dumps({"version": self.version, "digest": self.digest, "run_id": self.run_id})
+
+
+def serving_now(base: Path) -> Serving | None:
+    """Tells what serves below `base`; None where nothing does."""
+    version = newest(base)
+    if version is None:
+        return None
+    if manifest := read_manifest(base / version):
+        return Serving(int(version), manifest.digest, manifest.run_id, manifest.withdrawn, manifest)
+    return Serving(int(version), model_digest(file_digests(base / version)), "", (), None)
 
 
 def pushed_as(base: Path) -> str | None:

@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.segment import Segment
 from rich.table import Table
 
+from pipeline.champion_words import bound_sentences, champion_sentence, judged_notes, training_sentence
 from pipeline.config import PipelineConfig
 from pipeline.guard.findings import Finding as DataFinding
 from pipeline.guard.findings import Verdict
@@ -95,7 +96,7 @@ def print_results(console: Console, run: Run, config: PipelineConfig) -> None:
     for place, sentence in enumerate(training_story(run.history or {})):
         console.print(f"{'' if place else 'Trained':<10}{escape(sentence)}", soft_wrap=True)
     if run.verdict:
-        print_model_verdict(console, run.verdict)
+        print_model_verdict(console, run.verdict, champion_sentence(run, run.verdict))
         for place, (rule, count) in enumerate(nearest(held_rules(run.verdict))):
             color = "green" if rule.held else "red"
             console.print(f"{'' if place else 'Rules':<10}[{color}]{escape(rule_line(rule, count))}[/]", soft_wrap=True)
@@ -111,16 +112,16 @@ def print_results(console: Console, run: Run, config: PipelineConfig) -> None:
         console.print(f"[yellow]Not pushed[/] {escape(run.not_pushed)}", soft_wrap=True)
 
 
-def print_model_verdict(console: Console, verdict: dict[str, Any]) -> None:
-    """Whether the model is blessed, why not, and what was not judged."""
+def print_model_verdict(console: Console, verdict: dict[str, Any], champion: str) -> None:
+    """Whether the model is blessed, why not, what it was compared with (`champion`), and what was not judged."""
     if verdict["blessed"]:
-        champion = "held every threshold" + ("" if verdict["champion"] else "; there was no champion to beat")
-        console.print(f"[bold green]Blessed[/]   {champion}")
+        console.print("[bold green]Blessed[/]   held every threshold")
     else:
         console.print("[bold red]Not blessed[/]")
         for failure in verdict["failures"]:
             console.print(f"          {escape(failure)}", soft_wrap=True)
-    for note in verdict.get("notes", []):
+    console.print(f"Champion  {escape(champion)}", soft_wrap=True)
+    for note in [*bound_sentences(verdict), *filter(None, [training_sentence(verdict)]), *judged_notes(verdict)]:
         console.print(f"[yellow]Note[/]      {escape(note)}", soft_wrap=True)
 
 

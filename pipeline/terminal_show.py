@@ -24,6 +24,7 @@ _UNFINISHED = (StepState.FAILED, StepState.INTERRUPTED, StepState.RUNNING)
 _UNTOLD = (
     *("is_external", "tfx_version", "input_fingerprint", "payload_format", "split_names", "span"),
     *("pushed_destination", "model_digest", "current_model", "baseline_model", "run_id", "files", "contents"),
+    "contract",
 )
 """Properties of artifacts that TFX needs and a person does not."""
 _BULKY = ("schema_text", "code_files")

@@ -165,7 +165,7 @@ def test_show_tells_steps_and_artifacts(weeks: Weeks, longhaul: Call) -> None:
         *next(line for line in lines if line[:1] == ["StatisticsGen"])[:7]
     ]
     assert [f"#{model}", "Model", f"artifacts/Trainer/model/{weeks.path(1, 'Model').name}"] in lines
-    assert "Blessed   held every threshold; there was no champion to beat" in shown.out
+    assert "Champion  no champion yet: judged by absolute thresholds only" in shown.out
     assert "the end of" not in shown.out
 
 

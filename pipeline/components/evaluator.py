@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import asdict
 from typing import Any, ClassVar
 
@@ -18,17 +17,28 @@ from tfx.dsl.components.base import base_beam_component, executor_spec
 from tfx.types import artifact_utils, component_spec, standard_artifacts, standard_component_specs
 from tfx.utils import io_utils, json_utils, path_utils, proto_utils
 
-from pipeline.components.artifact_names import EVALUATED_ROWS_FILE, EVALUATION_FILE
+from pipeline.components.artifact_names import CONTRACT, EVALUATED_ROWS_FILE, EVALUATION_FILE, MODEL_DIGEST
 from pipeline.components.columnar_metrics import RAW_RECORD, SAMPLE, TALLIES, EvaluateColumns
 from pipeline.components.curves import curves
 from pipeline.components.explanation import explain
 from pipeline.components.model_judge import Measured, judge, why_undefined
+from pipeline.components.reference_metrics import (
+    SliceMetrics,
+    evaluate_references,
+    metrics_by_slice,
+    names_of,
+    reference_metrics,
+)
 from pipeline.components.row_sample import RowSample
+from pipeline.components.seen_rows import Ingested, count_seen
 from pipeline.components.tallies import Tally, fills_blocks, intervals, is_one_class
-from pipeline.components.whole_model import check_whole
+from pipeline.components.whole_model import check_whole, digest_on_disk
+from pipeline.contract import Contract
 from pipeline.data import parquet_tfxio
 from pipeline.evaluation import COUNT, LOWER_IS_BETTER
+from pipeline.mismatch import mismatch
 from pipeline.sections.evaluation import METRICS, Evaluation
+from trainer.features import FeatureTable
 from trainer.witness import MOST_ROWS, write_scored_rows
 
 parquet_tfxio.install()
@@ -40,7 +50,8 @@ EXPLANATION_FILE = "explanation.json"
 _INTERVALS_FILE = "intervals.json"
 RUN_ID = "run_id"
 """Custom property of a blessing: the run whose model it is about."""
-SETTINGS, BASELINE_BLESSING = "settings", "baseline_blessing"
+REFERENCES, REFERENCE_BLESSINGS = "reference_models", "reference_blessings"
+SETTINGS, BASELINE_BLESSING, BASELINE_EXAMPLES = "settings", "baseline_blessing", "baseline_examples"
 
 _BATCH_ROWS = 8_192
 """Half of what others read at once: a model's hidden layers are wide."""
@@ -62,13 +73,16 @@ class Executor(evaluator_executor.Executor):
         settings = json.loads(exec_properties[SETTINGS])
         models = {"candidate": input_dict[standard_component_specs.MODEL_KEY][0]}
         check_whole(models["candidate"], "to be judged", "`longhaul run --from Trainer --no-cache` trains it again")
-        if champions := input_dict.get(standard_component_specs.BASELINE_MODEL_KEY):
-            models["baseline"] = champions[0]
+        champion = next(iter(input_dict.get(standard_component_specs.BASELINE_MODEL_KEY) or []), None)
+        examples = artifact_utils.get_single_uri(input_dict[standard_component_specs.EXAMPLES_KEY])
+        set_aside = _why_set_aside(champion, settings, examples) if champion else ""
+        if champion and not set_aside:
+            models["baseline"] = champion
             check_whole(
-                champions[0],
+                champion,
                 f"of {_champion_name(input_dict)}",
-                f"bring its files back, or move the folder {champions[0].uri} away: then the model that was blessed "
-                "before it is the champion",
+                f"bring its files back, or move the folder {champion.uri} away: then the copy that serves takes its "
+                "place, or, where none serves, the model that was blessed before it",
             )
         eval_config = tfma.EvalConfig()
         proto_utils.json_to_proto(exec_properties[standard_component_specs.EVAL_CONFIG_KEY], eval_config)
@@ -78,14 +92,21 @@ class Executor(evaluator_executor.Executor):
         tfma.utils.verify_eval_config(eval_config)
         uri = artifact_utils.get_single_uri(output_dict[standard_component_specs.EVALUATION_KEY])
         splits = json_utils.loads(exec_properties["example_splits"])
-        self._evaluate(input_dict, splits, eval_config, models, uri, settings)
+        bounding = {
+            model.id: model for model in input_dict.get(REFERENCES) or [] if _is_comparable(model, settings, examples)
+        }
+        self._evaluate(input_dict, splits, eval_config, models, bounding, uri, settings)
 
-        summary = summarize(uri, settings, _champion_name(input_dict) if len(models) > 1 else None)
+        name = _champion_name(input_dict)
+        names = names_of(list(bounding.values()), input_dict.get(REFERENCE_BLESSINGS) or [])
+        summary = summarize(uri, settings, name if len(models) > 1 else None, reference_metrics(uri, names))
+        summary["set_aside"] = {"name": name, "why": set_aside} if set_aside else None
+        summary["seen"] = _seen(input_dict, splits) if len(models) > 1 else None
         io_utils.write_string_file(f"{uri}/{EVALUATION_FILE}", json.dumps(summary, indent=1))
         blessing = artifact_utils.get_single_instance(output_dict[standard_component_specs.BLESSING_KEY])
         if run_id := getattr(self._context, "pipeline_run_id", None):
             blessing.set_string_custom_property(RUN_ID, run_id)
-        _bless(blessing, summary["blessed"], models)
+        _bless(blessing, summary["blessed"], models["candidate"], champion)
 
     def _evaluate(
         self,
@@ -93,6 +114,7 @@ class Executor(evaluator_executor.Executor):
         splits: list[str],
         eval_config: tfma.EvalConfig,
         models: dict[str, Any],
+        bounding: dict[int, Any],
         uri: str,
         settings: dict[str, Any],
     ) -> None:
@@ -121,11 +143,10 @@ class Executor(evaluator_executor.Executor):
         ]
         rules = Evaluation.model_validate(settings["evaluation"])
         with self._make_beam_pipeline() as pipeline:
-            evaluation = (
-                pipeline
-                | "ReadExamples" >> source.BeamSource(_BATCH_ROWS)
-                | "Evaluate" >> EvaluateColumns(eval_config, paths, settings["task"], rules)
-            )
+            rows = pipeline | "ReadExamples" >> source.BeamSource(_BATCH_ROWS)
+            evaluation = rows | "Evaluate" >> EvaluateColumns(eval_config, paths, settings["task"], rules)
+            saved = {number: path_utils.serving_model_path(model.uri) for number, model in bounding.items()}
+            evaluate_references(rows, eval_config, saved, settings["task"], rules, uri)
             tallies, sample = evaluation.pop(TALLIES), evaluation.pop(SAMPLE)
             _ = evaluation | "WriteResults" >> tfma.WriteResults(
                 tfma.default_writers(
@@ -177,26 +198,52 @@ def _champion_name(input_dict: dict[str, list[Any]]) -> str:
     for blessing in input_dict.get(BASELINE_BLESSING) or []:
         if run_id := blessing.get_string_custom_property(RUN_ID):
             return f"champion run {run_id}"
+    for model in input_dict.get(standard_component_specs.BASELINE_MODEL_KEY) or []:
+        if run_id := model.get_string_custom_property(RUN_ID):  # see pipeline.runners.served_model
+            return f"champion run {run_id}"
     return "the champion"
 
 
-def _bless(blessing: Any, blessed: bool, models: dict[str, Any]) -> None:
-    """Marks the blessing as stock Evaluator does, so that stock resolvers and Pusher understand it."""
-    for role, uri_key, id_key in (
+def _seen(input_dict: dict[str, list[Any]], splits: list[str]) -> dict[str, Any]:
+    """How many of the rows that judge the champion it was trained on: `seen`, None where that cannot be told."""
+    today = Ingested.read(artifact_utils.get_single_uri(input_dict[standard_component_specs.EXAMPLES_KEY]))
+    of_champion = input_dict.get(BASELINE_EXAMPLES)
+    then = Ingested.read(of_champion[0].uri) if of_champion else None
+    return {"seen": count_seen(today, splits, then) if today and then else None}
+
+
+def _why_set_aside(champion: Any, settings: dict[str, Any], examples: str) -> str:
+    """Why the champion cannot be measured on these rows beside this challenger; empty if it can."""
+    text, today = champion.get_string_custom_property(CONTRACT), Ingested.read(examples)
+    challenger = Contract.of_table(FeatureTable.from_dict(settings["features"]))
+    return mismatch(Contract.from_json(text), challenger, today.columns) if text and today else ""
+
+
+def _is_comparable(model: Any, settings: dict[str, Any], examples: str) -> bool:
+    """Whether a model can set a bound: it fits these rows, and its files are those that its training exported."""
+    return digest_on_disk(model) == model.get_string_custom_property(MODEL_DIGEST) and not _why_set_aside(
+        model, settings, examples
+    )
+
+
+def _bless(blessing: Any, blessed: bool, candidate: Any, champion: Any | None) -> None:
+    """Marks the blessing as stock Evaluator does, so that stock resolvers and Pusher understand it. A champion that was
+    set aside is named, too: pipeline.components.champion finds it again by that."""
+    for model, uri_key, id_key in (
         (
-            "candidate",
+            candidate,
             constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY,
             constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY,
         ),
         (
-            "baseline",
+            champion,
             constants.ARTIFACT_PROPERTY_BASELINE_MODEL_URI_KEY,
             constants.ARTIFACT_PROPERTY_BASELINE_MODEL_ID_KEY,
         ),
     ):
-        if role in models:
-            blessing.set_string_custom_property(uri_key, models[role].uri)
-            blessing.set_int_custom_property(id_key, models[role].id)
+        if model is not None:
+            blessing.set_string_custom_property(uri_key, model.uri)
+            blessing.set_int_custom_property(id_key, model.id)
     file = constants.BLESSED_FILE_NAME if blessed else constants.NOT_BLESSED_FILE_NAME
     io_utils.write_string_file(f"{blessing.uri}/{file}", "")
     blessing.set_int_custom_property(
@@ -204,23 +251,29 @@ def _bless(blessing: Any, blessed: bool, models: dict[str, Any]) -> None:
     )
 
 
-def summarize(uri: str, settings: dict[str, Any], champion: str | None) -> dict[str, Any]:
+def summarize(
+    uri: str, settings: dict[str, Any], champion: str | None, references: dict[str, SliceMetrics]
+) -> dict[str, Any]:
     """Reads TFMA's output and judges it.
 
     Args:
         champion: how to name it; None without one.
+        references: by name, the metrics of other models that set a bound.
 
     Returns:
         `blessed`; `metrics`: {metric: value} over all rows; `champion`: the same of the champion, or None;
         `champion_name`; `confidence`; `intervals` and `differences`: {metric: [low, high]} over all rows, those of the
         metrics and of what they differ from the champion's; `undefined`: {metric: why it cannot be computed};
+        `set_aside`: {name, why} of a champion that cannot be measured beside the challenger, or None; `seen`: {seen:
+        rows of the evaluation that the champion was trained on, None where that cannot be told}, or None without one;
+        `against`: whose values `may_lose` is measured from; `bounds`: {metric: {model, value}}, the one over all rows;
         `slices`: [{slice: {column: value}, metrics, champion, intervals, differences, undefined, failed}];
         `failures`: one sentence per broken rule; `rules`: every rule that was judged, see model_judge.Rule;
         `notes`: what was not judged, and why; `interval_method`: jackknife, or wilson of too few rows for it.
     """
     rules = Evaluation.model_validate(settings["evaluation"])
-    candidate = _by_slice(uri, "candidate" if champion else None)
-    baseline = _by_slice(uri, "baseline") if champion else {}
+    candidate = metrics_by_slice(uri, "candidate" if champion else None)
+    baseline = metrics_by_slice(uri, "baseline") if champion else {}
     spreads = {
         tuple((column, value) for column, value in entry["slice"]): entry
         for entry in json.loads(io_utils.read_string_file(f"{uri}/{_INTERVALS_FILE}"))
@@ -249,6 +302,11 @@ def summarize(uri: str, settings: dict[str, Any], champion: str | None) -> dict[
             entry["metrics"],
             entry["champion"] or {},
             entry["undefined"],
+            {
+                name: metrics[key]
+                for name, metrics in references.items()
+                if (key := tuple(entry["slice"].items())) in metrics
+            },
         )
         for entry in entries
     ]
@@ -267,22 +325,11 @@ def summarize(uri: str, settings: dict[str, Any], champion: str | None) -> dict[
         "interval_method": spreads[()]["method"],
         **{key: overall[key] for key in ("metrics", "champion", "intervals", "differences", "undefined")},
         "slices": slices,
+        "against": rules.against,
+        "bounds": verdict.bounds,
         "failures": failures,
         "rules": [asdict(rule) for rule in verdict.rules],
         "notes": verdict.notes,
-    }
-
-
-def _by_slice(uri: str, model_name: str | None) -> dict[tuple[tuple[str, Any], ...], dict[str, float]]:
-    result = tfma.load_eval_result(uri, model_name=model_name)
-    return {
-        tuple(key): {
-            name: number
-            for name, value in metrics[""][""].items()
-            # Both sides of a difference are there to be read. What is undefined (NaN, in JSON a text) is left out.
-            if not name.endswith("_diff") and math.isfinite(number := float(value.get("doubleValue", "nan")))
-        }
-        for key, metrics in result.slicing_metrics
     }
 
 
@@ -299,6 +346,9 @@ class EvaluatorSpec(types.ComponentSpec):
     INPUTS: ClassVar[dict[str, Any]] = {
         **standard_component_specs.EvaluatorSpec.INPUTS,
         BASELINE_BLESSING: component_spec.ChannelParameter(type=standard_artifacts.ModelBlessing, optional=True),
+        BASELINE_EXAMPLES: component_spec.ChannelParameter(type=standard_artifacts.Examples, optional=True),
+        REFERENCES: component_spec.ChannelParameter(type=standard_artifacts.Model, optional=True),
+        REFERENCE_BLESSINGS: component_spec.ChannelParameter(type=standard_artifacts.ModelBlessing, optional=True),
     }
     OUTPUTS: ClassVar[dict[str, Any]] = standard_component_specs.EvaluatorSpec.OUTPUTS
     TYPE_ANNOTATION = standard_component_specs.EvaluatorSpec.TYPE_ANNOTATION
@@ -320,6 +370,9 @@ class Evaluator(base_beam_component.BaseBeamComponent):
         settings: dict[str, Any],
         baseline_model: Any = None,
         baseline_blessing: Any = None,
+        baseline_examples: Any = None,
+        reference_models: Any = None,
+        reference_blessings: Any = None,
     ) -> None:
         """`settings` are those of pipeline.evaluation.settings; the other arguments stock Evaluator's."""
         super().__init__(
@@ -329,6 +382,9 @@ class Evaluator(base_beam_component.BaseBeamComponent):
                 schema=schema,
                 baseline_model=baseline_model,
                 baseline_blessing=baseline_blessing,
+                baseline_examples=baseline_examples,
+                reference_models=reference_models,
+                reference_blessings=reference_blessings,
                 eval_config=eval_config,
                 example_splits=json_utils.dumps(example_splits),
                 settings=json.dumps(settings),

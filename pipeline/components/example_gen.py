@@ -77,6 +77,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             "files": [source.file_name(file.path) for file in files],
             "spans": sorted({file.span for file in files}),
             "columns": columns,
+            "split": request["split"],
         }
         write_json(summary, outcomes_file)
         examples.set_string_custom_property("rows", json.dumps(summary["rows"]))

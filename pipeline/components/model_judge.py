@@ -23,6 +23,7 @@ class Measured:
         slice: {column: value}, the columns in alphabetical order; empty for all rows.
         metrics: those that are defined, the challenger's; champion: the same of the champion, empty without one.
         undefined: {metric: why it cannot be computed}.
+        references: {name: metrics} of other models that set a bound for `may_lose`.
     """
 
     slice: dict[str, str]
@@ -30,6 +31,7 @@ class Measured:
     metrics: dict[str, float]
     champion: dict[str, float] = field(default_factory=dict)
     undefined: dict[str, str] = field(default_factory=dict)
+    references: dict[str, dict[str, float]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -66,12 +68,14 @@ class Verdict:
         failures: one sentence per broken rule.
         notes: what was not judged, and why.
         failed_slices: (slice's name, metric) of each broken rule; the name of all rows is empty.
+        bounds: {metric: {model, value}} that `may_lose` is measured from over all rows.
     """
 
     failures: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     failed_slices: list[tuple[str, str]] = field(default_factory=list)
     rules: list[Rule] = field(default_factory=list, compare=False)
+    bounds: dict[str, dict[str, str | float]] = field(default_factory=dict)
 
 
 def judge(
@@ -87,8 +91,6 @@ def judge(
         champion: how to name it, for example 'champion run 20261121-…'; None without one.
     """
     verdict = Verdict()
-    if champion is None:
-        verdict.notes.append("no champion yet: judged by absolute thresholds only")
     for metric, threshold in rules.thresholds.items():
         if not threshold.is_empty:
             _judge_one(verdict, measured[0], metric, "", threshold, lower_is_better, champion)
@@ -108,7 +110,7 @@ def judge(
                 verdict, list(_members(measured, *found)), metric, text, allowed, rules.min_rows, lower_is_better
             )
     notes = list(dict.fromkeys(verdict.notes))  # a threshold and a gap may leave the same slices out
-    return Verdict(verdict.failures, notes, verdict.failed_slices, verdict.rules)
+    return Verdict(verdict.failures, notes, verdict.failed_slices, verdict.rules, verdict.bounds)
 
 
 def _members(
@@ -167,16 +169,31 @@ def _judge_one(
             sentences.append(f"{metric}{on} is {number(value)}, needs at least {bounds.at_least:g}{had}")
         if bounds.at_most is not None and not hold("at_most", value, bounds.at_most, value <= bounds.at_most):
             sentences.append(f"{metric}{on} is {number(value)}, may be at most {bounds.at_most:g}{had}")
-        if bounds.may_lose is not None and before is not None:
-            lost = value - before if metric in lower_is_better else before - value
+        best = _best(one, metric, lower_is_better, champion)
+        if bounds.may_lose is not None and best is not None:
+            name, most = best
+            if not one.slice:
+                verdict.bounds[metric] = {"model": name, "value": most}
+            lost = value - most if metric in lower_is_better else most - value
             if not hold("may_lose", lost, bounds.may_lose, lost <= bounds.may_lose):
                 sentences.append(
-                    f"{metric}{on} is {number(value)}, {champion} had {number(before)}: {number(lost)} worse,"
+                    f"{metric}{on} is {number(value)}, {name} had {number(most)}: {number(lost)} worse,"
                     f" {bounds.may_lose:g} is allowed"
                 )
     verdict.failures.extend(sentences)
     if sentences:
         verdict.failed_slices.append((one.name, metric))
+
+
+def _best(
+    one: Measured, metric: str, lower_is_better: frozenset[str], champion: str | None
+) -> tuple[str, float] | None:
+    """Whose value is best of those that set a bound, and that value; the champion's if it is as good as another's."""
+    known = {champion: one.champion[metric]} if champion and metric in one.champion else {}
+    known |= {name: metrics[metric] for name, metrics in one.references.items() if metric in metrics}
+    if not known:
+        return None
+    return (min if metric in lower_is_better else max)(known.items(), key=lambda item: item[1])
 
 
 def _judge_gap(

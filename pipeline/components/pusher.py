@@ -76,6 +76,7 @@ class Executor(pusher_executor.Executor):
             inputs=inputs_of(table),
             task=table.label.task,
             classes=table.label.classes,
+            label=table.label.name,
             metrics=_read_json(f"{inputs['evaluation'].uri}/{EVALUATION_FILE}")["metrics"],
             files=checked.files,
             withdrawn=withdrawn,

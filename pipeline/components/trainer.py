@@ -11,8 +11,10 @@ from tfx.dsl.components.base import executor_spec
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils
 
-from pipeline.components.artifact_names import MODEL_DIGEST, TRAINED_ON
+from pipeline.components.artifact_names import CONTRACT, MODEL_DIGEST, TRAINED_ON
+from pipeline.contract import Contract
 from trainer.digests import model_digest
+from trainer.features import FeatureTable
 from trainer.hyperparameters import HYPERPARAMETERS_FILE
 from trainer.witness import EXPORTED_FILE
 
@@ -32,6 +34,10 @@ class Executor(trainer_executor.GenericExecutor):
         model_run = artifact_utils.get_single_uri(output_dict[standard_component_specs.MODEL_RUN_KEY])
         exported = json.loads(io_utils.read_string_file(f"{model_run}/{EXPORTED_FILE}"))
         model.set_string_custom_property(MODEL_DIGEST, model_digest(exported))
+        table = FeatureTable.from_dict(
+            json.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])["features"]
+        )
+        model.set_string_custom_property(CONTRACT, Contract.of_table(table).to_json())
         used = json.loads(io_utils.read_string_file(f"{model_run}/{HYPERPARAMETERS_FILE}"))
         for name, value in used.items():
             # As JSON text: ML Metadata keeps six decimals of a number.

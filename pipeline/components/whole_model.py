@@ -21,9 +21,14 @@ def check_whole(model: Any, what: str, remedy: str) -> None:
         WorkspaceError: it was changed, or parts of it are gone.
     """
     recorded = model.get_string_custom_property(MODEL_DIGEST)
-    folder = path_utils.serving_model_path(model.uri)
-    if recorded and model_digest(file_digests(folder)) != recorded:
+    if recorded and digest_on_disk(model) != recorded:
+        folder = path_utils.serving_model_path(model.uri)
         raise WorkspaceError(
             f"Model {model.id} {what} is damaged: the files in {folder} are not those that its training exported",
             remedy,
         )
+
+
+def digest_on_disk(model: Any) -> str:
+    """Digests the SavedModel of a Model artifact as it is now."""
+    return model_digest(file_digests(path_utils.serving_model_path(model.uri)))

@@ -14,7 +14,10 @@ from ml_metadata.proto import metadata_store_pb2
 from pipeline.lineage.runs import Run, read_properties
 from pipeline.lineage.states import Outcome, StepState, outcome_of
 
-COMPARED = ("baseline_model", "baseline_blessing")
+COMPARED = (
+    *("baseline_model", "baseline_blessing", "baseline_examples"),
+    *("reference_models", "reference_blessings"),
+)
 ASIDE = (*COMPARED, "analyzer_cache")
 """Inputs that do not make the output what it is: the champion that a model is compared with, and what an earlier run
 learned of the same files (pipeline.components.analyzer_cache takes nothing from others). Shown, but not followed."""

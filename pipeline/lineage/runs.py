@@ -26,7 +26,7 @@ RUN_CONTEXT = "pipeline_run"
 """TFX's context type; a run's name is its id."""
 RESOLVER = "tfx.dsl.components.common.resolver.Resolver"
 """TFX's type of nodes that look something up: the verdict tells what they found."""
-NODE, SECONDS = "node", "seconds"
+NODE, SECONDS, SERVED = "node", "seconds", "served"
 STEP_PROPERTIES = (NODE, "run_id", "config_digest", "code_digest", "package_versions")
 """Custom properties of every execution."""
 PLANNED = "planned"
@@ -35,11 +35,11 @@ RUN_PROPERTIES = (
     *("git_commit", "config_file"),
     *("schema_digest", "schema_version", "schema_review"),
     *("spans", "rows", "metrics", "verdict", "pushed_version", "hyperparameters"),
-    *("pinned", "imported", "schema_text"),
+    *("pinned", "imported", "schema_text", SERVED),
     *("process", "workspace", "from_node", "to_node", "resumes", "made_with", PLANNED),
 )
 """Custom properties of a run's context: what it was made with, which version of the schema guarded it, what came of it
-(pipeline.lineage.summary), and what people did with it since."""
+(pipeline.lineage.summary), what served when it began (pipeline.served.Serving), and what people did with it since."""
 
 _VERDICT_FILE = "verdict.json"  # written by pipeline.components.evaluator and data_gate, which import TensorFlow
 

@@ -8,6 +8,7 @@ from itertools import groupby
 from json import loads
 from typing import Any
 
+from pipeline.champion_words import bound_sentences, judged_notes, training_sentence
 from pipeline.guard.findings import Verdict as DataVerdict
 from pipeline.lineage.runs import Run, StepState
 from pipeline.reports.formats import number
@@ -107,6 +108,8 @@ class Judgement:
         rules: all that were judged, the broken ones first, then the nearest; none of an older verdict.
         few_rows: what figures of so few rows are worth; empty if they are not few.
         interval_method: jackknife or wilson.
+        champion_sentence: what became of the champion; about_bounds: how many of the rows that judge it it was
+            trained on, and which other models set bounds.
     """
 
     metrics: list[Metric]
@@ -118,10 +121,16 @@ class Judgement:
     rules: list[Held] = field(default_factory=list)
     few_rows: str = ""
     interval_method: str = "jackknife"
+    champion_sentence: str = ""
+    about_bounds: list[str] = field(default_factory=list)
 
 
-def judge(verdict: dict[str, Any] | None, eval_config: dict[str, Any] | None) -> Judgement | None:
-    """From Evaluator's `verdict.json` and `eval_config.json`; None without a verdict."""
+def judge(verdict: dict[str, Any] | None, eval_config: dict[str, Any] | None, champion: str = "") -> Judgement | None:
+    """From Evaluator's `verdict.json` and `eval_config.json`; None without a verdict.
+
+    Args:
+        champion: what became of it (pipeline.champion_words).
+    """
     metrics = _metrics(verdict, _thresholds(eval_config)) if verdict else []
     if not verdict or not metrics:
         return None
@@ -131,12 +140,14 @@ def judge(verdict: dict[str, Any] | None, eval_config: dict[str, Any] | None) ->
         metrics,
         scale,
         _slice_groups(verdict["slices"], main, scale),
-        verdict.get("notes", []),
+        judged_notes(verdict),
         verdict.get("champion_name") or "",
         verdict.get("confidence", 0.95),
         held_rules(verdict),
         few_rows_note(verdict["metrics"], FEW_ROWS),
         verdict.get("interval_method", "jackknife"),
+        champion,
+        [*filter(None, [training_sentence(verdict)]), *bound_sentences(verdict)],
     )
 
 
@@ -155,8 +166,10 @@ def headline(
         return Verdict(False, "Not blessed", list(verdict["failures"]) or ["the evaluation does not say why"])
     metrics = judgement.metrics if judgement else []
     held = [f"{metric.name} {number(metric.value)}, {metric.threshold}" for metric in metrics if metric.threshold]
-    champion = "" if verdict["champion"] else "; no champion yet"
-    return Verdict(True, "Blessed", [("; ".join(held) or "every threshold held") + champion])
+    champion = judgement.champion_sentence if judgement else ""
+    return Verdict(
+        True, "Blessed", ["; ".join([*(held or ["every threshold held"]), *([champion] if champion else [])])]
+    )
 
 
 def _what_blocks(verdict: DataVerdict | None) -> list[str]:
@@ -198,7 +211,8 @@ def _metrics(verdict: dict[str, Any], thresholds: dict[str, dict[str, Any]]) -> 
     names = sorted(known, key=lambda name: order.get(name, (True, len(order))))
     metrics = []
     for name in names:
-        metric = _metric(name, values.get(name, math.nan), champion.get(name), thresholds.get(name, {}))
+        bound = verdict.get("bounds", {}).get(name) or {"model": "the champion", "value": champion.get(name)}
+        metric = _metric(name, values.get(name, math.nan), champion.get(name), thresholds.get(name, {}), bound)
         own, difference = (_interval(verdict, key, name) for key in ("intervals", "differences"))
         metrics.append(replace(metric, undefined=undefined.get(name, ""), interval=own, difference=difference))
     return metrics
@@ -209,19 +223,23 @@ def _interval(entry: dict[str, Any], key: str, metric: str) -> Interval | None:
     return (float(found[0]), float(found[1])) if found else None
 
 
-def _metric(name: str, value: float, champion: float | None, threshold: dict[str, Any]) -> Metric:
+def _metric(
+    name: str, value: float, champion: float | None, threshold: dict[str, Any], bound: dict[str, Any]
+) -> Metric:
+    """`bound` is what `may_lose` is measured from: a model and its value."""
     bounds = threshold.get("valueThreshold", {})
     at_least, at_most = float(bounds.get("lowerBound", -math.inf)), float(bounds.get("upperBound", math.inf))
     rules = [f"needs at least {at_least:g}"] if math.isfinite(at_least) else []
     rules += [f"may be at most {at_most:g}"] if math.isfinite(at_most) else []
     change = threshold.get("changeThreshold")
-    if change and champion is not None:
+    best = bound["value"]
+    if change and best is not None:
         change_by = float(change.get("absolute", 0.0))  # negative where higher is better
-        rules.append(f"may lose {abs(change_by):g} to the champion's {number(champion)}")
+        rules.append(f"may lose {abs(change_by):g} to {bound['model']}'s {number(best)}")
         if change.get("direction") == "LOWER_IS_BETTER":
-            at_most = min(at_most, champion + change_by)
+            at_most = min(at_most, best + change_by)
         else:
-            at_least = max(at_least, champion + change_by)
+            at_least = max(at_least, best + change_by)
     return Metric(name, value, champion, " and ".join(rules), at_least <= value <= at_most if rules else None)
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pipeline.champion_words import champion_sentence
 from pipeline.config import PipelineConfig
 from pipeline.errors import ConfigError
 from pipeline.lineage.runs import Run
@@ -63,7 +64,7 @@ def model_card(run: Run) -> Card:
     """Reads what the run left; what is missing is said."""
     artifacts = Artifacts(run)
     verdict = artifacts.json("ModelEvaluation", "verdict.json")
-    judgement = judge(verdict, artifacts.json("ModelEvaluation", "eval_config.json"))
+    judgement = judge(verdict, artifacts.json("ModelEvaluation", "eval_config.json"), champion_sentence(run, verdict))
     history = artifacts.json("ModelRun", "history.json")
     return card_of(run, artifacts.json("Examples", "ingestion.json"), history, verdict, judgement)
 
@@ -165,6 +166,8 @@ def _analysis(config: dict[str, Any], verdict: dict[str, Any] | None, judgement:
     ]
     if not verdict["blessed"]:
         entries.append(("Why it is not blessed", list(verdict["failures"])))
+    if told := [text for text in (judgement.champion_sentence, *judgement.about_bounds) if text]:
+        entries.append(("Champion", told))
     if judgement.notes:
         entries.append(("Not judged", judgement.notes))
     tables = [

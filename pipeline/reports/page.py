@@ -10,6 +10,7 @@ from json import loads
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.champion_words import champion_sentence
 from pipeline.config import PipelineConfig
 from pipeline.guard.findings import Verdict as DataVerdict
 from pipeline.infra.verdict import InfraVerdict
@@ -95,7 +96,7 @@ def collect(run: Run, folder: Path = Path()) -> Page:
     artifacts = Artifacts(run)
     ingestion = artifacts.json("Examples", "ingestion.json")
     verdict = artifacts.json("ModelEvaluation", "verdict.json")
-    judgement = judge(verdict, artifacts.json("ModelEvaluation", "eval_config.json"))
+    judgement = judge(verdict, artifacts.json("ModelEvaluation", "eval_config.json"), champion_sentence(run, verdict))
     gate, anomalies = artifacts.gate(), artifacts.anomalies()
     history = artifacts.json("ModelRun", "history.json")
     lineage = f"{run.run_id}-lineage.html"

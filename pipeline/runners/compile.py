@@ -21,6 +21,7 @@ from pipeline.definition import DATA_ROOT, PUSH_TO, create_pipeline
 from pipeline.errors import ConfigError
 from pipeline.runners import beam, container
 from pipeline.runners.job_servers import check_options
+from pipeline.sections.evaluation import CHAMPION
 from pipeline.sections.vertex import Vertex, VertexStep
 
 _MOST_ARGUMENT_BYTES = 120_000
@@ -135,6 +136,12 @@ def _as_seen_from_vertex(config: PipelineConfig, vertex: Vertex) -> PipelineConf
             "trainer.warm_start: Vertex AI finds the last blessed model, but not the last one that was trained on "
             "other data; it would train again for ever on the same",
             "switch it off in the configuration of the job",
+        )
+    if config.evaluation.against != CHAMPION:
+        raise ConfigError(
+            f"evaluation.against: {config.evaluation.against!r}, but Vertex AI finds no model besides the one that was "
+            "blessed last",
+            f"set it to {CHAMPION} in the configuration of the job",
         )
     addresses = {
         "path": vertex.data or config.data.path,

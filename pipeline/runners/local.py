@@ -21,7 +21,7 @@ from pipeline.config import PipelineConfig
 from pipeline.data.schema_types import read_schema_text
 from pipeline.definition import create_pipeline
 from pipeline.errors import ConfigError
-from pipeline.lineage.runs import PLANNED, RESOLVER, RUN_CONTEXT, Run, StepState, find_run, list_runs
+from pipeline.lineage.runs import PLANNED, RESOLVER, RUN_CONTEXT, SERVED, Run, StepState, find_run, list_runs
 from pipeline.lineage.schema_versions import guarding_version
 from pipeline.lineage.server_store import PATIENCE_S, Patience
 from pipeline.paths import is_local, one_spelling
@@ -33,9 +33,10 @@ from pipeline.runners.part import Part
 from pipeline.runners.record import Handle, RunRecord
 from pipeline.runners.resume import FROM, MADE_WITH, RESUMES, TO, made_with
 from pipeline.runners.schedule import run_graph
+from pipeline.runners.served_model import take_in_served
 from pipeline.runners.unchanged import FINGERPRINT, fingerprint
 from pipeline.runners.workspace import translated_errors
-from pipeline.served import is_settled
+from pipeline.served import is_settled, serving_now
 
 _HELPERS = 2
 """Steps beside the one that the others wait for; in this pipeline they take a moment each."""
@@ -60,6 +61,8 @@ def _run(config: PipelineConfig, run_id: str, part: Part, watcher: Watcher, ir: 
     properties = run_properties(run_id, config) | {PLANNED: json.dumps(planned)}
     properties |= {MADE_WITH: json.dumps(made_with(config))}
     properties |= {FROM: part.from_node or "", TO: part.to_node or "", RESUMES: part.resumes}
+    served = serving_now(config.root / "serving" / config.name)
+    properties |= {SERVED: served.to_json() if served else ""}
     if not (part.from_node or part.to_node):
         properties[FINGERPRINT] = fingerprint(config)
     patience = Patience(PATIENCE_S, partial(watcher.retrying, "ML Metadata"))
@@ -69,6 +72,7 @@ def _run(config: PipelineConfig, run_id: str, part: Part, watcher: Watcher, ir: 
     with record.outcome(), translated_errors(config.root):
         with Handle(config, patience) as handle:
             _forget_lost_pushes(handle.store, config.root / "serving" / config.name)
+            take_in_served(handle, config)
             if any(node.execution_options.run.perform_snapshot for node in nodes.values()):
                 _take_earlier_steps(handle, ir, part, config.name, run_id)
         launcher = StepLauncher(config, ir, record, watcher, patience)

@@ -14,6 +14,7 @@ from typing import Any
 
 import ml_metadata
 from ml_metadata import errors as mlmd_errors
+from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import mlmd_connection_manager
 from tfx.orchestration.portable.input_resolution import channel_resolver
 from tfx.orchestration.portable.mlmd import execution_lib
@@ -39,12 +40,18 @@ def _resolve_channel(handle_like: Any, channel: Any) -> Any:
     if [query.type.name for query in queries] != ["pipeline"] or channel.output_key:
         return _of_tfx(handle_like, channel)
     store = mlmd_connection_manager.get_handle(handle_like).store
-    pipeline = store.get_context_by_type_and_name("pipeline", queries[0].name.field_value.string_value)
-    if pipeline is None:
+    return live_artifacts(store, queries[0].name.field_value.string_value, wanted)
+
+
+def live_artifacts(store: Any, pipeline: str, wanted: str) -> list[Any]:
+    """Lists the live artifacts of a type in a pipeline's context, as TFX's own."""
+    context = store.get_context_by_type_and_name("pipeline", pipeline)
+    if context is None:
         return []
-    query = f"contexts_p.id = {pipeline.id} AND type = '{wanted}' AND state = LIVE"
+    query = f"contexts_p.id = {context.id} AND type = '{wanted}' AND state = LIVE"
     try:
         found = store.get_artifacts(list_options=ml_metadata.ListOptions(filter_query=query))
-        return artifact_utils.deserialize_artifacts(store.get_artifact_type(wanted), found) if found else []
     except (mlmd_errors.UnimplementedError, mlmd_errors.InvalidArgumentError):  # a build without filter queries
-        return _of_tfx(handle_like, channel)
+        of_all = store.get_artifacts_by_context(context.id)
+        found = [one for one in of_all if one.type == wanted and one.state == metadata_store_pb2.Artifact.LIVE]
+    return artifact_utils.deserialize_artifacts(store.get_artifact_type(wanted), found) if found else []

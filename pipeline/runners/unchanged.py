@@ -26,6 +26,7 @@ from pipeline.lineage.runs import (
     RESOLVER,
     RUN_CONTEXT,
     SECONDS,
+    SERVED,
     Step,
     StepState,
     list_runs,
@@ -36,7 +37,7 @@ from pipeline.lineage.schema_versions import guarding_version
 from pipeline.provenance import code_digest, config_digest, package_versions, run_properties
 from pipeline.runners.contents import is_damaged
 from pipeline.runners.resume import RESUMES
-from pipeline.served import is_settled
+from pipeline.served import Serving, is_settled, serving_now
 
 FINGERPRINT = "fingerprint"
 """Custom property of a whole run's context: see `fingerprint`."""
@@ -85,11 +86,16 @@ def repeat(config: PipelineConfig, store: MetadataStore, run_id: str) -> list[St
     artifacts = {artifact.id: artifact for artifact in store.get_artifacts_by_context(last.id)}
     if not all(map(_is_there, artifacts.values())):
         return None
+    served = serving_now(config.root / "serving" / config.name)
+    own_models = _models_of_trainer(executions, events, artifacts)
+    if _digest_of(served) not in (_digest_recorded(last), *own_models):
+        return None  # another model is the champion now
 
     context = metadata_store_pb2.Context(type_id=last.type_id, name=run_id, custom_properties=last.custom_properties)
     # The same configuration may lie elsewhere now, and the same schema may have been approved meanwhile.
     version = guarding_version(store, config.name, read_schema_text(config.schema_file), run_id)
     own = run_properties(run_id, config) | version.run_properties
+    own |= {SERVED: served.to_json() if served else ""}
     own |= {RESUMES: "", "process": Process.current().to_json(), "started": started, "status": "running"}
     for key, value in own.items():
         context.custom_properties[key].string_value = value
@@ -112,6 +118,28 @@ def repeat(config: PipelineConfig, store: MetadataStore, run_id: str) -> list[St
     context.custom_properties["seconds"].double_value = time.time() - began
     store.put_contexts([context])
     return steps
+
+
+def _digest_of(served: Serving | None) -> str:
+    return served.digest if served else ""
+
+
+def _digest_recorded(run: Any) -> str:
+    """That of what served when a run began; "" where nothing did, and of a run of an older Longhaul."""
+    text = _text(run, SERVED)
+    return str(json.loads(text)["digest"]) if text else ""
+
+
+def _models_of_trainer(executions: list[Any], events: dict[int, list[Any]], artifacts: dict[int, Any]) -> list[str]:
+    """Digests of what a run trained, or took from the cache."""
+    made = [
+        artifacts[event.artifact_id]
+        for execution in executions
+        if _text(execution, NODE) == "Trainer"
+        for event in events[execution.id]
+        if event.type == metadata_store_pb2.Event.OUTPUT
+    ]
+    return [_text(artifact, "model_digest") for artifact in made if artifact.type == "Model"]
 
 
 def _text(message: Any, key: str) -> str:

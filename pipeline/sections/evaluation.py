@@ -22,14 +22,17 @@ METRICS: dict[str, tuple[str, ...]] = {
 }
 """Metrics by task, as they are named in `evaluation.thresholds` and in every report."""
 
+CHAMPION = "champion"
+"""`evaluation.against` without other models."""
+
 
 class Bounds(Section):
-    """What one metric must be: absolute, and against the last blessed model (the champion)."""
+    """What one metric must be: absolute, and against the model that serves (the champion)."""
 
     at_least: float | None = None
     at_most: float | None = None
     may_lose: Annotated[float, Field(ge=0)] | None = None
-    """How much worse than the champion it may be."""
+    """How much worse than the champion it may be, or than the best that `evaluation.against` names."""
 
     @property
     def is_empty(self) -> bool:
@@ -82,11 +85,20 @@ class Evaluation(Section):
     thresholds: Annotated[dict[str, Threshold], Field(min_length=1)]
     gaps: dict[str, dict[str, Annotated[float, Field(ge=0)]]] = {}
     """By metric and slicing columns, how far the slices' values may lie apart: `auc: {origin: 0.05}`."""
+    against: Annotated[str, Field(pattern=r"^(champion|pinned|best of last [1-9]\d{0,2})$")] = CHAMPION
+    """Whose values `may_lose` is measured from: the champion's; or the best of the champion's and those of all pinned
+    versions (`pinned`), or of the last models pushed (`best of last 6`)."""
     min_rows: Annotated[int, Field(ge=0)] = 100
     """A slice with fewer rows is shown, but neither judged by a threshold nor counted in a gap."""
     confidence: Share = 0.95
     """Of the intervals beside the metrics."""
     explain: Explain = Explain()
+
+    @property
+    def last(self) -> int | None:
+        """N of `best of last N`; else None."""
+        found = re.fullmatch(r"best of last (\d+)", self.against)
+        return int(found[1]) if found else None
 
     @model_validator(mode="after")
     def _rules_name_slices(self) -> Evaluation:

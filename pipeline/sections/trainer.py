@@ -33,7 +33,7 @@ class Trainer(Section):
     """Train anew on the whole training split, for the number of epochs that was best without that share."""
     seed: Annotated[int, Field(ge=0)] = 13
     warm_start: bool = False
-    """Start from the weights of the last blessed model that was trained on other data."""
+    """Start from the weights of the model that serves, if it was trained on other data."""
     distribute: Literal["none", "mirrored", "multi_worker"] = "none"
     """Train one network on several devices of this machine, or in several worker processes, through tf.distribute."""
     replicas: Annotated[int, Field(ge=2, le=64)] = 2

@@ -39,7 +39,7 @@ def test_a_model_that_holds_everything() -> None:
         of(auc=0.7, champion={"auc": 0.705}),
         of(UA, auc=0.5),
     )
-    assert found == Verdict([], [], [])
+    assert found == Verdict([], [], [], bounds={"auc": {"model": RUN, "value": 0.705}})
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_a_worse_challenger_is_not_blessed(
 ) -> None:
     before = {} if champion is None else {"auc": champion}
     found = verdict(rules({"auc": bounds}), of(auc=value, champion=before))
-    assert found == Verdict([sentence], [], [("", "auc")])
+    assert (found.failures, found.notes, found.failed_slices) == ([sentence], [], [("", "auc")])
 
 
 def test_what_is_lower_the_better_it_is_loses_by_rising() -> None:
@@ -125,11 +125,35 @@ def test_an_empty_slice_is_told() -> None:
     )
 
 
+@pytest.mark.parametrize(("metric", "first", "sign"), [("auc", 0.8, -1), ("log_loss", 0.4, 1)])
+def test_twelve_small_losses_pass_against_the_champion_alone(metric: str, first: float, sign: int) -> None:
+    """A chain of models, each 0.009 worse than the one before, where 0.01 is allowed."""
+    values = [first + sign * 0.009 * step for step in range(13)]
+
+    def failures(step: int, last: int) -> list[str]:
+        earlier = {f"the model of run {i}": {metric: values[i]} for i in range(max(0, step - last), step - 1)}
+        champion, mine = {metric: values[step - 1]}, {metric: values[step]}
+        one = Measured({}, 1000, mine, champion, {}, earlier)
+        return judge([one], rules({metric: {"may_lose": 0.01}}), LOWER_IS_BETTER, f"champion run {step - 1}").failures
+
+    assert [failures(step, 1) for step in range(1, 13)] == [[]] * 12
+    assert [bool(failures(step, 12)) for step in range(1, 13)] == [False] + [True] * 11
+    assert failures(2, 12) == [
+        f"{metric} is {values[2]:.4f}, the model of run 0 had {first:.4f}: 0.0180 worse, 0.01 is allowed"
+    ]
+
+
+def test_the_model_that_sets_the_bound_is_named() -> None:
+    evaluation = rules({"auc": {"may_lose": 0.01}, "log_loss": {"may_lose": 0.01}})
+    one = Measured({}, 9, {"auc": 0.7, "log_loss": 0.5}, {"auc": 0.7, "log_loss": 0.5}, {}, {"run 3": {"auc": 0.705}})
+    found = verdict(evaluation, one)
+    assert found.failures == []
+    assert found.bounds == {"auc": {"model": "run 3", "value": 0.705}, "log_loss": {"model": RUN, "value": 0.5}}
+
+
 def test_without_a_champion_absolute_thresholds_are_left() -> None:
     evaluation = rules({"auc": {"at_least": 0.6, "may_lose": 0.01}})
-    assert verdict(evaluation, of(auc=0.61), champion=None) == Verdict(
-        [], ["no champion yet: judged by absolute thresholds only"], []
-    )
+    assert verdict(evaluation, of(auc=0.61), champion=None) == Verdict([], [], [])
     assert verdict(evaluation, of(auc=0.59), champion=None).failures == ["auc is 0.5900, needs at least 0.6"]
 
 

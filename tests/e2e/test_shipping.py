@@ -213,7 +213,6 @@ def test_a_model_that_is_tampered_with_after_the_training_is_stopped(place: Plac
 def test_a_model_that_is_tampered_with_after_the_check_is_stopped(place: Place, first: Run) -> None:
     outcome, run = place.run("--to", "InfraCheck", epochs=5)
     assert outcome.code == 0, outcome.text
-    champion = run.run_id
     graph = uri(run, "Trainer", "Model") / "Format-Serving" / "saved_model.pb"
     graph.write_bytes(graph.read_bytes() + b"\n")
     before = versions(place.base)
@@ -221,18 +220,18 @@ def test_a_model_that_is_tampered_with_after_the_check_is_stopped(place: Place, 
     assert (outcome.code, run.status, run.pushed, versions(place.base)) == (2, "failed", None, before)
     assert "saved_model.pb changed since; nothing was pushed" in " ".join(outcome.text.split())
 
-    # It is the champion now, which the next model is compared with.
-    outcome, failed = place.run(epochs=6)
-    assert (outcome.code, failed.status, versions(place.base)) == (2, "failed", before)
-    said = " ".join(outcome.text.split())
-    assert f" of champion run {champion} is damaged: the files in {graph.parent} are not those that its" in said
-    assert f"Remedy: bring its files back, or move the folder {graph.parents[1]} away" in said
-    assert "bug of ours" not in said
-    graph.parents[1].rename(place.file.with_name("damaged"))
+    # One that serves is the champion, which the next model is compared with.
+    served = read_manifest(place.base / str(newest(place.base)))
+    assert served
+    (artifact,) = open_store(place.config).get_artifacts_by_id([served.artifacts["model"]])
+    champion, graph = served.run_id, Path(artifact.uri) / "Format-Serving" / "saved_model.pb"
+    graph.write_bytes(graph.read_bytes() + b"\n")
     outcome, judged = place.run(epochs=6)
     assert outcome.code == 0, outcome.text
+    assert f"{graph.parents[1]} is damaged" in " ".join(outcome.text.split())
     assert judged.verdict
-    assert judged.verdict["champion_name"] not in (None, f"champion run {champion}")
+    assert judged.verdict["champion_name"] == f"champion run {champion}"  # the copy that serves takes its place
+    assert judged.verdict["champion"] == pytest.approx(served.metrics, abs=1e-6)
 
 
 def test_after_a_rollback_no_run_pushes_the_model_again(place: Place, first: Run) -> None:
@@ -257,6 +256,12 @@ def test_after_a_rollback_no_run_pushes_the_model_again(place: Place, first: Run
 
     outcome, new = place.run(epochs=7)
     assert outcome.code == 0, outcome.text
+    served = read_manifest(place.base / str(rolled_back[-1]))
+    assert served
+    assert new.verdict
+    assert new.verdict["champion_name"] == f"champion run {served.run_id}"  # not the one that was withdrawn
+    assert new.verdict["champion"] == pytest.approx(served.metrics, abs=1e-6)
+    assert f"which serves as version {rolled_back[-1]}" in " ".join(outcome.text.split())
     assert versions(place.base) == [*rolled_back, int(Path(str(new.pushed)).name)]
     assert place.call("rollback", "--to", str(before)).code == 0  # forward again, it was not so bad
     manifest, original = read_manifest(place.base / str(newest(place.base))), read_manifest(place.base / str(before))

@@ -37,7 +37,10 @@ VERDICT: dict[str, Any] = {
     "undefined": {"log_loss": "it is not a number"},
     "slices": [{"slice": {"fur": "a|b"}, "metrics": {"example_count": 12.0}, "undefined": {"auc": "one class only"}}],
     "failures": ["auc is 0.7100, needs at least 0.8"],
-    "notes": ["no champion yet: judged by absolute thresholds only"],
+    "notes": [
+        "no champion yet: judged by absolute thresholds only",
+        "auc on fur=c is not judged: there are no such rows",
+    ],
 }
 
 
@@ -92,7 +95,8 @@ def test_what_the_card_says(run: Run) -> None:
         "Settings": ["hidden_units 64-32, seed 13"],
         "Measured on": ["eval, 1,200 rows"],
         "Why it is not blessed": VERDICT["failures"],
-        "Not judged": VERDICT["notes"],
+        "Champion": ["no champion yet: judged by absolute thresholds only"],
+        "Not judged": ["auc on fur=c is not judged: there are no such rows"],
         "Run": ["7"],
         "Data spans": ["3 to 4"],
         "Schema": ["version 2, approved"],

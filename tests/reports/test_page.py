@@ -266,7 +266,7 @@ def test_every_section_in_order(run: Run) -> None:
         "Skip to the report",
         "flights · run 20261121-041631-031 · 2026-11-21 04:16 UTC",
         "Blessed",
-        "auc 0.6870, needs at least 0.64; no champion yet",
+        "auc 0.6870, needs at least 0.64; no champion yet: judged by absolute thresholds only",
         *("Run and data", "Metrics", "Slices", "Curves", "What the model looks at", "Serving", "Training"),
         *("Anomalies", "Drift", "Columns", "Steps", "Provenance", "Model card"),
     ]
@@ -281,7 +281,7 @@ def test_every_section_in_order(run: Run) -> None:
         *("eval", "2", "20.0%", "0.0%", "100.0%"),
     ]
     assert page.lines("metrics") == [
-        *("Metrics", "All rows that were evaluated; there is no champion yet"),
+        *("Metrics", "All rows that were evaluated; no champion yet: judged by absolute thresholds only"),
         *("Metric", "This model", "Threshold"),
         *("auc", "0.6870", "✓ held: needs at least 0.64"),
         *("log_loss", "0.5000"),
@@ -387,12 +387,12 @@ def test_bars_of_whole_numbers(run: Run, low: float, high: float, bars: list[tup
 @pytest.mark.parametrize(
     ("change", "thresholds", "title", "reasons", "held"),
     [
-        ({}, {}, "Blessed", ["every threshold held; no champion yet"], {}),
+        ({}, {}, "Blessed", ["every threshold held; no champion yet: judged by absolute thresholds only"], {}),
         (
             {"champion": CHAMPION},
             {"auc": AT_LEAST | MAY_LOSE},
             "Blessed",
-            ["auc 0.6870, needs at least 0.64 and may lose 0.02 to the champion's 0.7000"],
+            ["auc 0.6870, needs at least 0.64 and may lose 0.02 to the champion's 0.7000; compared with the champion"],
             {"auc": True},
         ),
         (
@@ -814,7 +814,7 @@ def test_intervals_and_the_champion(explained: Run) -> None:
     page = read(explained)
     assert_accessible(page)
     assert [line for line in page.lines("metrics")[1:] if not line.startswith("Intervals are ")] == [
-        "All rows that were evaluated; the champion is of run 7",
+        "All rows that were evaluated; compared with champion run 7",
         *("Metric", "This model", "90% interval", "Champion", "Difference", "90% interval", "Threshold"),
         *("log_loss", "0.5000", "0.4500 to 0.5500", "0.4900", "+0.0100", f"{MINUS}0.0100 to +0.0200"),
         "✓ held: may be at most 0.6",
@@ -1072,7 +1072,9 @@ def test_the_page_of_a_real_run(toy: PipelineConfig) -> None:
     assert_self_contained(page, html)
     assert_accessible(page)
     assert EVIL not in html
-    assert re.fullmatch(r"auc [\d.]+, needs at least 0.6; no champion yet", page.lines("")[4])
+    assert re.fullmatch(
+        r"auc [\d.]+, needs at least 0.6; no champion yet: judged by absolute thresholds only", page.lines("")[4]
+    )
     assert "Not computed" not in html
     assert {*VALUES} <= {*page.lines("slices")}
     assert "Values that the schema does not list" in page.lines("anomalies")

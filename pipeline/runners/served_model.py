@@ -1,0 +1,113 @@
+"""Puts the model that serves on record where ML Metadata does not know it, so that it can be the champion.
+
+It lies in the serving folder of a workspace that was moved, imported or given another store, or `longhaul gc` removed
+the artifact that it was pushed from. The copy that serves is the model: it is copied once more, to where artifacts lie.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from ml_metadata.proto import metadata_store_pb2
+from tfx.orchestration.portable.mlmd import common_utils, context_lib
+from tfx.types import standard_artifacts
+from tfx.utils import path_utils
+
+from pipeline.components.artifact_names import CONTRACT, MODEL_DIGEST
+from pipeline.components.champion import digest_of
+from pipeline.components.evaluator import RUN_ID
+from pipeline.config import PipelineConfig
+from pipeline.contract import Contract
+from pipeline.durable import flush_to_disk
+from pipeline.lineage.runs import NODE
+from pipeline.reference_models import folders_of, reference_digests
+from pipeline.runners.resolution import live_artifacts
+from pipeline.sections.evaluation import CHAMPION
+from pipeline.served import Manifest, damage, newest, read_manifest
+
+TAKEN_IN_TYPE = "longhaul.ServedModel"
+"""Type of the execution whose output is the copy."""
+_NODE = "ServedModel"
+
+
+def take_in_served(handle: Any, config: PipelineConfig) -> None:
+    """Records the model that serves, and those that `evaluation.against` names, as Model artifacts, unless there is one
+    with its files. The caller holds the lock.
+
+    One that Longhaul did not push, or whose files are not those of its manifest, is left alone: nobody knows what it
+    is.
+    """
+    base = config.root / "serving" / config.name
+    served = newest(base)
+    if served is None:
+        return
+    folders = [base / served]
+    if config.evaluation.against != CHAMPION:
+        last = config.evaluation.last
+        one_more = None if last is None else last + 1  # the challenger may be among them, and does not count
+        folders += folders_of(base, reference_digests(handle.store, base, one_more, ""))
+    known = live_artifacts(handle.store, config.name, standard_artifacts.Model.TYPE_NAME)
+    known = [model for model in known if Path(model.uri).exists()]
+    for folder in dict.fromkeys(folders):
+        if manifest := read_manifest(folder):
+            same = [model for model in known if digest_of(model) == manifest.digest]
+            _describe(handle, same, manifest)
+            if not same and not damage(folder):
+                _record(handle, config, manifest, _copy(folder, manifest, config.root))
+
+
+def _describe(handle: Any, models: list[Any], manifest: Manifest) -> None:
+    """Tells what a model of an older Longhaul, which did not say so, takes and predicts."""
+    for model in models:
+        if not model.get_string_custom_property(CONTRACT):
+            model.set_string_custom_property(CONTRACT, _contract(manifest).to_json())
+            handle.store.put_artifacts([model.mlmd_artifact])
+
+
+def _contract(manifest: Manifest) -> Contract:
+    return Contract(manifest.task, manifest.label, manifest.classes, manifest.inputs)
+
+
+def _copy(folder: Path, manifest: Manifest, root: Path) -> Path:
+    """The folder of the new artifact; it appears whole or not at all."""
+    target = root / "artifacts" / _NODE / "model" / folder.name
+    incoming = root / f".incoming-{_NODE}"
+    for leftover in (incoming, target):  # of a run that was killed
+        shutil.rmtree(leftover, ignore_errors=True)
+    try:
+        for name in manifest.files:
+            copy = Path(path_utils.serving_model_dir(str(incoming)), name)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(folder / name, copy)
+        flush_to_disk(incoming)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        incoming.rename(target)
+    except BaseException:  # a full disk, Ctrl-C
+        shutil.rmtree(incoming, ignore_errors=True)
+        raise
+    return target
+
+
+def _record(handle: Any, config: PipelineConfig, manifest: Manifest, folder: Path) -> None:
+    model = standard_artifacts.Model()
+    model.uri = str(folder)
+    model.set_string_custom_property(MODEL_DIGEST, manifest.digest)
+    model.set_string_custom_property(CONTRACT, _contract(manifest).to_json())
+    model.set_string_custom_property(RUN_ID, manifest.run_id)
+    artifact = model.mlmd_artifact
+    artifact.type_id = common_utils.register_type_if_not_exist(handle, model.artifact_type).id
+    artifact.state = metadata_store_pb2.Artifact.LIVE
+    kind = metadata_store_pb2.ExecutionType(name=TAKEN_IN_TYPE)
+    execution = metadata_store_pb2.Execution(
+        type_id=handle.store.put_execution_type(kind), last_known_state=metadata_store_pb2.Execution.COMPLETE
+    )
+    told = {NODE: _NODE, "version": str(manifest.version), "pushed_by_run": manifest.run_id}
+    for key, value in told.items():
+        execution.custom_properties[key].string_value = value
+    event = metadata_store_pb2.Event(type=metadata_store_pb2.Event.OUTPUT)
+    event.path.steps.add().key = "model"
+    event.path.steps.add().index = 0
+    pipeline = context_lib.register_context_if_not_exists(handle, "pipeline", config.name)
+    handle.store.put_execution(execution, [(artifact, event)], [pipeline])
