@@ -121,7 +121,7 @@ def test_a_changed_line_changes_the_digests_of_the_steps_that_use_the_file_and_n
         "pipeline/data/table_statistics.py": {"StatisticsGen", "DataGate"},
         "pipeline/guard/validation.py": {"ExampleValidator", "DataGate"},
         "pipeline/guard/judge.py": {"DataGate"},
-        "pipeline/data/split.py": {"TableExampleGen", "DataGate"},
+        "pipeline/data/split.py": {"TableExampleGen", "DataGate", "Evaluator"},
         "pipeline/data/split_shards.py": {"TableExampleGen"},
         "pipeline/push/publish.py": {"Pusher"},
         "pipeline/infra/probe.py": {"InfraCheck"},  # runs in a process of its own

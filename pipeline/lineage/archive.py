@@ -19,6 +19,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -32,7 +33,7 @@ from openlineage.client.serde import Serde
 
 from pipeline.errors import PipelineError
 from pipeline.lineage.openlineage import events as openlineage_events
-from pipeline.lineage.runs import NODE, RUN_CONTEXT, Run
+from pipeline.lineage.runs import NODE, RESOLVER, RUN_CONTEXT, Run
 from pipeline.lineage.schema_versions import list_versions
 from pipeline.lineage.summary import summarize
 
@@ -93,8 +94,9 @@ def export_run(
             for name, path in files.items():
                 if with_artifacts and path.is_file() and not path.is_symlink():
                     digests[name] = _write(archive, name, _chunks(path))
+            not_its_own = _data_of_the_champion(rows)
             for artifact in rows["artifacts"]:
-                for name, path in _files_of(artifact, with_artifacts):
+                for name, path in _files_of(artifact, with_artifacts and artifact["id"] not in not_its_own):
                     digests[name] = _write(archive, name, _chunks(path))
             _write(archive, MANIFEST, [json.dumps(_manifest(run, digests), indent=1).encode()])
         incoming.replace(output)
@@ -127,6 +129,16 @@ def _chunks(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         while chunk := file.read(CHUNK):
             yield chunk
+
+
+def _data_of_the_champion(rows: dict[str, Any]) -> set[str]:
+    """Ids of the Examples that only the champion was trained on: another run's table, which may be large."""
+    look_ups = {execution["id"] for execution in rows["executions"] if execution.get("type") == RESOLVER}
+    roles: dict[str, set[str]] = defaultdict(set)
+    for event in rows["events"]:
+        if event["execution_id"] not in look_ups:
+            roles[event["artifact_id"]].add(event["path"]["steps"][0].get("key", ""))
+    return {number for number, found in roles.items() if found == {"baseline_examples"}}
 
 
 def _files_of(artifact: dict[str, Any], all_of_them: bool) -> Iterator[tuple[str, Path]]:

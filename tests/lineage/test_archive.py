@@ -95,7 +95,18 @@ def test_what_the_file_holds(weeks: Weeks) -> None:
             f"artifacts/{evaluation}/verdict.json",
         ]
         assert not {"report.html", "run.log"} & set(names)
+    details = {one.step.node: one for one in read_details(weeks.store, find_run(weeks.store, "cats", RUN))}
+    judged = metadata_store_pb2.Event(
+        artifact_id=weeks.made[1, "Examples"],
+        execution_id=details["Evaluator"].step.execution_id,
+        type=metadata_store_pb2.Event.INPUT,
+    )
+    judged.path.steps.add().key = "baseline_examples"
+    weeks.store.put_events([judged])
     with zipfile.ZipFile(export(weeks, with_artifacts=True)) as archive:
+        assert f"artifacts/{weeks.made[2, 'Examples']}/Split-train/rows.parquet" in archive.namelist()
+        of_champion = f"artifacts/{weeks.made[1, 'Examples']}/"  # another run's table
+        assert [name for name in archive.namelist() if name.startswith(of_champion)] == [f"{of_champion}ingestion.json"]
         assert "report.html" in archive.namelist()
         assert "run.log" not in archive.namelist()  # there was none
         model = archive.read(f"artifacts/{weeks.made[2, 'Model']}/saved_model.pb")
