@@ -46,8 +46,9 @@ class Rule:
         kind: at_least, at_most, may_lose or gap.
         of: the configuration's text for the slices that it is about; empty for all rows.
         on: the slice; of a gap the worst and the best one with their values; empty for all rows.
-        value: of the metric; of may_lose what it is worse than the champion's, of a gap how far the slices lie apart;
+        value: of the metric; of may_lose what it is worse than that of `than`, of a gap how far the slices lie apart;
             None where it cannot be computed.
+        than: of may_lose, the model that sets the bound where it is not the champion.
     """
 
     metric: str
@@ -57,6 +58,7 @@ class Rule:
     value: float | None
     bound: float
     held: bool
+    than: str = ""
 
 
 @dataclass(frozen=True)
@@ -153,8 +155,8 @@ def _judge_one(
     on = f" on {one.name}" if one.slice else ""
     sentences = []
 
-    def hold(kind: str, value: float | None, bound: float, held: bool) -> bool:
-        verdict.rules.append(Rule(metric, kind, of, one.name, value, bound, held))
+    def hold(kind: str, value: float | None, bound: float, held: bool, than: str = "") -> bool:
+        verdict.rules.append(Rule(metric, kind, of, one.name, value, bound, held, than))
         return held
 
     if metric not in one.metrics:  # all rows: a slice was sorted out before
@@ -175,7 +177,7 @@ def _judge_one(
             if not one.slice:
                 verdict.bounds[metric] = {"model": name, "value": most}
             lost = value - most if metric in lower_is_better else most - value
-            if not hold("may_lose", lost, bounds.may_lose, lost <= bounds.may_lose):
+            if not hold("may_lose", lost, bounds.may_lose, lost <= bounds.may_lose, "" if name == champion else name):
                 sentences.append(
                     f"{metric}{on} is {number(value)}, {name} had {number(most)}: {number(lost)} worse,"
                     f" {bounds.may_lose:g} is allowed"

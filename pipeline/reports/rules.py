@@ -13,7 +13,7 @@ MOST_RULES = 200
 _WORDS = {
     "at_least": "at least {bound:g}",
     "at_most": "at most {bound:g}",
-    "may_lose": "at most {bound:g} worse than the champion",
+    "may_lose": "at most {bound:g} worse than {than}",
     "gap": "at most {bound:g} apart",
 }
 
@@ -77,7 +77,7 @@ def _held(rule: Mapping[str, Any]) -> Held:
     return Held(
         rule["metric"],
         where,
-        _WORDS[kind].format(bound=bound),
+        _WORDS[kind].format(bound=bound, than=rule.get("than") or "the champion"),
         f"{text} apart" if kind == "gap" else text,
         room,
         rule["held"],
