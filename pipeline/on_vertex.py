@@ -21,6 +21,8 @@ from pipeline.data.schema_types import check_columns, read_schema
 from pipeline.errors import ConfigError, JobError
 from pipeline.guard.policy_file import read_policy
 from pipeline.lineage.runs import Step, StepState
+from pipeline.lineage.skipped import SKIPPED_BECAUSE
+from pipeline.lineage.states import Outcome
 from pipeline.paths import is_same_file
 from pipeline.runners.quiet import output_to
 from pipeline.screen import Screen
@@ -292,7 +294,9 @@ def show(screen: Screen, steps: Sequence[str], task: TaskReport) -> None:
     if task.state == "RUNNING":
         screen.started(task.name)
     elif task.state in _LOOKS:
-        screen.finished(Step(task.name, _LOOKS[task.state], task.seconds, None))
+        reasons = (str(made[SKIPPED_BECAUSE]) for made in task.outputs.values() if made.get(SKIPPED_BECAUSE))
+        skipped = next((Outcome(StepState.SKIPPED, reason) for reason in reasons), None)
+        screen.finished(Step(task.name, _LOOKS[task.state], task.seconds, None, told=skipped))
 
 
 def conclude(console: Console, reports: Mapping[str, TaskReport]) -> bool:

@@ -15,6 +15,7 @@ import pytest
 
 from pipeline.events import JsonLines, StepEvents, json_lines
 from pipeline.lineage.runs import Step, StepState
+from pipeline.lineage.states import Outcome
 
 LOG = logging.getLogger("cats")
 
@@ -134,6 +135,15 @@ def test_a_cost_that_cannot_be_measured_is_a_warning(tmp_path: Path) -> None:
     warning, finished = read(tmp_path / "r1.jsonl")
     assert (warning["level"], warning["message"]) == ("WARNING", "Trainer: what it cost could not be measured")
     assert (finished["event"], finished["state"]) == ("finished", "done")
+
+
+def test_a_step_that_did_nothing_says_why(tmp_path: Path) -> None:
+    with json_lines(tmp_path / "r1.jsonl", "r1") as lines:
+        told = Outcome(StepState.SKIPPED, "not blessed")
+        StepEvents(lines).finished(Step("Pusher", StepState.DONE, 0.1, 7, told=told))
+    (finished,) = read(tmp_path / "r1.jsonl")
+    assert (finished["state"], finished["reason"]) == ("skipped", "not blessed")
+    assert finished["message"] == "Pusher skipped: not blessed after 0.1 s"
 
 
 def test_a_full_disk_fails_nothing(capsys: pytest.CaptureFixture[str]) -> None:

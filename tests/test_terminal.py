@@ -11,11 +11,13 @@ import threading
 import pytest
 from rich.console import Console
 
+from pipeline import on_vertex
 from pipeline.guard.findings import Finding, Verdict
 from pipeline.guard.places import FileRows
 from pipeline.guard.policy import Severity
 from pipeline.lineage.runs import Step, StepState
 from pipeline.lineage.states import Outcome
+from pipeline.on_vertex import TaskReport
 from pipeline.screen import Screen
 from pipeline.terminal import print_data_verdict
 
@@ -58,6 +60,19 @@ def test_a_step_that_did_nothing_or_said_no_has_no_tick(outcome: Outcome, line: 
     screen.started("InfraCheck")
     screen.finished(Step("InfraCheck", StepState.DONE, 0.04, 7, told=outcome))
     assert shown.getvalue() == line
+
+
+def test_a_task_on_vertex_that_did_nothing_has_no_tick() -> None:
+    shown = io.StringIO()
+    screen = Screen(Console(file=shown, width=100, highlight=False))
+    screen.planned(["InfraCheck", "Pusher"])
+    made = {"blessing": {"checked": 0, "skipped": "not blessed"}}
+    for task in (TaskReport("InfraCheck", "SUCCEEDED", 1.0, outputs=made), TaskReport("Pusher", "NOT_TRIGGERED")):
+        on_vertex.show(screen, ["InfraCheck", "Pusher"], task)
+    assert [line.split() for line in shown.getvalue().splitlines()] == [
+        ["\N{EN DASH}", "1/2", "InfraCheck", "1.0", "s", "skipped:", "not", "blessed"],
+        ["·", "2/2", "Pusher", "0.0", "s", "not", "reached"],
+    ]
 
 
 def test_without_a_terminal_progress_is_rare_but_milestones_are_always_shown() -> None:
