@@ -1,4 +1,4 @@
-"""What the cache knows a step by: the code that it uses and the settings that it reads, and nothing else."""
+"""Which code the cache knows a step by: the files that it uses, and no other."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import importlib
 import multiprocessing
 import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Any
 
 import pytest
 import yaml
@@ -18,12 +16,6 @@ from pipeline import import_closure
 from pipeline.components.artifact_names import STEP_CODE
 from pipeline.config import REFERENCE, PipelineConfig, load
 from pipeline.provenance import code_files, step_code_digest, step_modules
-from pipeline.sections.base import Section
-from pipeline.sections.beam import BeamStep
-from pipeline.sections.evaluation import Threshold
-from pipeline.sections.split import HashSplit
-from pipeline.sections.trainer import AFTER_FITTING
-from pipeline.sections.vertex import VertexStep
 
 pytestmark = pytest.mark.slow
 
@@ -63,9 +55,6 @@ def steps(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def used(steps: dict[str, Any]) -> dict[str, frozenset[str]]:
     """By step the files of ours that it uses."""
     return {name: import_closure.closure(step_modules(step)) for name, step in steps.items() if name not in OF_TFX}
-
-
-# Code
 
 
 def test_every_step_but_those_of_tfx_is_told_the_digest_of_its_code(steps: dict[str, Any]) -> None:
@@ -253,172 +242,3 @@ def test_the_digests_stand_in_the_compiled_pipeline_and_in_the_job_for_vertex(tm
 def test_the_run_counts_every_file_that_a_step_uses(used: dict[str, frozenset[str]]) -> None:
     """`longhaul diff` and the recipe of `longhaul lineage` tell which of these differ."""
     assert frozenset().union(*used.values()) <= code_files().keys()
-
-
-# Settings
-
-EVERY_SECTION: dict[str, Any] = {
-    **WITH_ALL_STEPS,
-    "vertex": {
-        "project": "my-project",
-        "region": "us-central1",
-        "root": "gs://my-bucket/longhaul",
-        "image": "us-docker.pkg.dev/my-project/repo/longhaul:1",
-    },
-    "push": {
-        "destination": "gs://my-bucket/models",
-        "vertex_model": {"project": "p", "location": "l", "display_name": "d", "serving_image": "i"},
-    },
-    "beam": {name: {"master": "host:8081", "job_endpoint": "host:8099"} for name in ("flink", "spark")},
-}
-OF_FEATURES = {"Transform", "Tuner", "Trainer", "Evaluator", "InfraCheck", "Pusher"}
-"""Steps that are told which columns there are, and of what kind."""
-READ_BY: dict[str, set[str]] = {
-    "name": {"Pusher"},
-    # Two keep something there that is no artifact; and of the flights it is a part of data.path.
-    "workspace": {"Tuner", "Pusher", "TableExampleGen", "DataGate"},
-    "data.path": {"TableExampleGen", "DataGate"},
-    "data.query": {"TableExampleGen"},
-    "data.spans": {"TableExampleGen", "DataGate"},
-    "data.builder": set(),
-    "data.label": {"TableExampleGen", "DataGate"} | OF_FEATURES,
-    "data.task": {"TableExampleGen", "DataGate"} | OF_FEATURES,
-    "data.classes": {"TableExampleGen"} | OF_FEATURES,
-    "data.drop": {"TableExampleGen", "DataGate"},
-    "data.payload": {"TableExampleGen"},
-    "data.serving": {"DataGate"},
-    "split": {"TableExampleGen", "DataGate"},
-    "split.by": {"TableExampleGen", "DataGate", "Tuner", "Trainer"},
-    "split.column": {"TableExampleGen", "DataGate", "Tuner", "Trainer"},  # they learn in the order of time
-    "schema.file": {"CuratedSchema"},
-    "schema.policy": {"DataGate"},
-    "features": OF_FEATURES,
-    "features.exclude": {"DataGate"} | OF_FEATURES,
-    "features.bins": {"Tuner", "Trainer"},
-    "trainer": {"Tuner", "Trainer"},
-    **{f"trainer.{name}": {"Trainer"} for name in AFTER_FITTING},
-    "tuner": {"Tuner"},
-    "evaluation": {"Evaluator"},
-    "infra_check": {"InfraCheck"},
-    "push": {"Pusher"},
-    **{name: set() for name in ("card", "vertex", "beam", "metadata", "run", "observe", "notify")},
-}
-"""By setting, or by section for all settings of it that are not named."""
-INSTEAD: dict[str, Any] = {
-    "data.label": "origin",
-    "data.task": "regression",
-    "split.by": HashSplit(by="hash"),
-    "features.exclude": ("month",),
-    "features.categorical": ("sched_dep_minute",),
-    "evaluation.thresholds": {"auc": Threshold(at_least=0.4)},
-    "evaluation.slices": (("origin",),),
-    "tuner.space": {"members": (2, 4)},
-    "vertex.steps": {"Trainer": VertexStep(cpu=4)},
-    "beam.steps": {"Evaluator": BeamStep(options={"direct_num_workers": 2})},
-    "beam.runner": "flink",
-}
-"""Other values, of settings of which just any value would not do."""
-
-
-def settings_of(section: Section, beginning: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """(name as in the file, type, value) of all settings of a section and of the sections in it."""
-    for name, field in type(section).model_fields.items():
-        value = getattr(section, name)
-        setting = f"{beginning}{field.alias or name}"
-        if isinstance(value, Section):
-            yield from settings_of(value, f"{setting}.")
-        else:
-            yield setting, field.annotation, value
-
-
-def values_of(annotation: Any) -> Iterator[Any]:
-    """Some values of a type."""
-    if get_origin(annotation) is Annotated:
-        yield from values_of(get_args(annotation)[0])
-    elif get_origin(annotation) is Literal:
-        yield from get_args(annotation)
-    elif get_origin(annotation) in (Union, UnionType):
-        for inner in get_args(annotation):
-            yield from values_of(inner)
-    elif get_origin(annotation) is tuple:
-        inner = [part for part in get_args(annotation) if part is not ...]
-        yield from zip(*map(values_of, inner), strict=False)
-    elif get_origin(annotation) is dict:
-        yield {"other": next(values_of(get_args(annotation)[1]), None)}
-    else:
-        yield from {bool: (False, True), int: (7, 8), float: (0.25, 0.5), str: ("other",)}.get(annotation, ())
-
-
-def with_setting(section: Section, setting: str, value: Any) -> Section:
-    name, _, rest = setting.partition(".")
-    field = next(known for known, field in type(section).model_fields.items() if name in (known, field.alias))
-    inner = getattr(section, field)
-    # Not checked: one setting is another, whatever the others say.
-    return section.model_copy(update={field: with_setting(inner, rest, value) if rest else value})
-
-
-def test_a_step_is_told_the_settings_that_it_reads_and_no_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Tried with every setting: which steps' execution properties are others if it is another."""
-    monkeypatch.setattr("pipeline.definition.step_code_digest", lambda _: "")  # of code see above
-    config = configuration(tmp_path, EVERY_SECTION)
-    schema, policy = tmp_path / "other.pbtxt", tmp_path / "flights.policy.yaml"
-    shutil.copy(config.schema_file, schema)
-    policy.touch()
-    assert config.policy_file, "of the other schema there is none"
-    shutil.copy(config.policy_file, tmp_path / "other.policy.yaml")
-    instead = INSTEAD | {"schema.file": str(schema), "schema.policy": str(policy)}
-
-    def told(config: Any) -> dict[str, str]:
-        endpoints = {"flink": "host:8099"}
-        return {name: str(step.exec_properties) for name, step in steps_of(config, job_servers=endpoints).items()}
-
-    before = told(config)
-    wrong, tried = {}, set()
-    for setting, annotation, value in settings_of(config):
-        other = instead.get(setting) or next((one for one in values_of(annotation) if one != value), None)
-        assert other is not None, f"{setting}: name another value in INSTEAD"
-        after = told(with_setting(config, "split" if setting == "split.by" else setting, other))
-        again = {name for name in before if after.get(name) != before[name]}
-        readers = READ_BY.get(setting, READ_BY.get(setting.partition(".")[0]))
-        tried.add(setting)
-        if again != readers:
-            wrong[setting] = again
-    assert wrong == {}
-    assert {name for name in READ_BY if "." in name} <= tried
-
-
-def test_which_beam_runner_did_the_work_does_not_count(tmp_path: Path) -> None:
-    """A job server has another port in every run."""
-    from ml_metadata.proto import metadata_store_pb2
-    from tfx.dsl.compiler import compiler
-    from tfx.orchestration import metadata
-    from tfx.orchestration.local import runner_utils
-    from tfx.orchestration.portable import cache_utils
-
-    from pipeline.definition import create_pipeline
-    from pipeline.runners import launch  # noqa: F401 (installs it)
-
-    def key(step: str, **changes: Any) -> str:
-        ir = compiler.Compiler().compile(
-            create_pipeline(configuration(tmp_path, changes), job_servers={"flink": changes.pop("at", "host:1")})
-        )
-        (node,) = [node.pipeline_node for node in ir.nodes if node.pipeline_node.node_info.id == step]
-        executor = runner_utils.extract_executor_spec(runner_utils.extract_local_deployment_config(ir), step)
-        parameters = {name: value.field_value for name, value in node.parameters.parameters.items()}
-        database = metadata_store_pb2.ConnectionConfig(fake_database=metadata_store_pb2.FakeDatabaseConfig())
-        with metadata.Metadata(database) as handle:
-            return str(
-                cache_utils.get_cache_context(
-                    metadata_handle=handle,
-                    pipeline_node=node,
-                    pipeline_info=ir.pipeline_info,
-                    executor_spec=executor,
-                    parameters=parameters,
-                ).name
-            )
-
-    on_flink = {"runner": "flink", "flink": {"master": "host:8081", "job_endpoint": "host:8099"}}
-    assert key("StatisticsGen") == key("StatisticsGen", beam=on_flink)
-    assert key("Evaluator") == key("Evaluator", beam=on_flink) != key("Evaluator", evaluation={"min_rows": 7})
