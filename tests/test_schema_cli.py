@@ -423,7 +423,7 @@ def test_a_file_that_cannot_be_written_leaves_no_version_behind(place: Place) ->
     place.config.write_text(place.config.read_text().replace("cats.pbtxt", long.name))
     assert place.refused(*place.approve()) == (
         f"longhaul: schema.file: {long} cannot be written: File name too long\n"
-        "  Remedy: mend its rights or make room; the file is as it was\n"
+        "  Remedy: correct its permissions or make room; the file is as it was\n"
     )
     assert (long.read_text(), place.history()) == (SCHEMA, [])
 

@@ -52,7 +52,7 @@ def parse_schema(text: str, path: Path) -> schema_pb2.Schema:
         # Its own text begins with line and column and repeats the whole line.
         reason = re.sub(r"^\d+:\d+ : (?:'.*': )?", "", str(exc))
         raise ConfigError(
-            f"schema.file: {path}, line {exc.GetLine()}: not a TFMD schema in text form: {reason}", "mend that line"
+            f"schema.file: {path}, line {exc.GetLine()}: not a TFMD schema in text form: {reason}", "correct that line"
         ) from exc
 
 

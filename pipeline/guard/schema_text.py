@@ -90,7 +90,7 @@ def _refusals(path: Path) -> Iterator[None]:
     except OSError as exc:
         raise ConfigError(
             f"schema.file: {path} cannot be written: {exc.strerror}",
-            "mend its rights or make room; the file is as it was",
+            "correct its permissions or make room; the file is as it was",
         ) from exc
 
 

@@ -195,7 +195,7 @@ FIELD = "correct the field; docs/configuration.md lists all of them"
         pytest.param(
             lambda p: p.config.write_text("name: toy\ndata:\n  label: answer\n\tpath: table.csv\n"),
             "{config}, line 4, column 1: not valid YAML: found character '\\t' that cannot start any token",
-            "mend that line",
+            "correct that line",
             id="broken YAML",
         ),
         pytest.param(
@@ -214,7 +214,7 @@ FIELD = "correct the field; docs/configuration.md lists all of them"
             lambda p: p.replace(p.schema, "type: FLOAT", "type: FLAOT"),
             "schema.file: {schema}, line 3: not a TFMD schema in text form: "
             'Enum type "tensorflow.metadata.v0.FeatureType" has no value named FLAOT.',
-            "mend that line",
+            "correct that line",
             id="broken schema",
         ),
         pytest.param(

@@ -213,12 +213,24 @@ def test_a_leak_of_the_label_blocks_and_a_new_column_warns(desk: Desk) -> None:
     for month in (1, 2, 3):
         table = pd.read_csv(desk.table(month))
         table["delay_code"] = table["late"].astype(bool).map({False: "on time", True: "delayed"})
+        table["origin"] = table["late"].astype(bool).map({False: "EWR", True: "JFK"})
         table.to_csv(desk.table(month), index=False)
     outcome, run = desk.run("--to", "DataGate")
     assert outcome.code == 1, outcome.text
-    leak = only(verdict(run).blocking)
-    assert (leak.kind, leak.feature, leak.share) == ("label_leak", "delay_code", 1.0)
+    leaks = verdict(run).blocking
+    assert {(leak.kind, leak.feature, leak.share) for leak in leaks} == {
+        ("label_leak", "delay_code", 1.0), ("label_leak", "origin", 1.0),
+    }  # fmt: skip
     assert {(f.kind, f.feature) for f in verdict(run).warnings} == {("schema_new_column", "delay_code")}
+    assert "`features.exclude: [origin]`" in outcome.text
+
+    # The remedy that is named: what the model is not shown gives nothing away.
+    document = yaml.safe_load((desk.folder / "three.yaml").read_text())
+    document["features"]["exclude"].append("origin")
+    (desk.folder / "three.yaml").write_text(yaml.safe_dump(document))
+    outcome, run = desk.run("--to", "DataGate")
+    assert outcome.code == 1, outcome.text
+    assert only(verdict(run).blocking).feature == "delay_code"
 
 
 def test_serving_requests_are_held_against_the_training_data(desk: Desk, months: dict[int, pd.DataFrame]) -> None:

@@ -342,4 +342,4 @@ def test_a_file_that_cannot_be_written_is_refused_before_anything_else() -> None
         entered = True
     assert not entered
     assert str(caught.value).startswith("schema.file: /proc/version cannot be written: ")
-    assert caught.value.remedy == "mend its rights or make room; the file is as it was"
+    assert caught.value.remedy == "correct its permissions or make room; the file is as it was"
