@@ -62,9 +62,11 @@ class Patience:
             try:
                 result = ask()
             except Exception as exc:
+                if not is_absence(exc):
+                    raise
                 now = time.monotonic()
                 self._since = self._since or now
-                if not is_absence(exc) or now + wait_s > self._since + self._seconds:
+                if now + wait_s > self._since + self._seconds:
                     raise
                 self._tell(" ".join(str(exc).split("Remedy")[0].split())[:300], wait_s)
                 time.sleep(wait_s)
