@@ -47,7 +47,7 @@ def testify(
     raw, transformed = first_rows(patterns, table, transform, rows)
     inputs = {tensor.name: transformed[tensor.name] for tensor in network.inputs}
     predictions = np.asarray(network(inputs, training=False))
-    write_scored_rows(f"{folder}/{SCORED_ROWS_FILE}", _serialized(raw), predictions)
+    write_scored_rows(f"{folder}/{SCORED_ROWS_FILE}", serialized(raw), predictions)
     with tf.io.gfile.GFile(f"{folder}/{EXPORTED_FILE}", "w") as file:
         json.dump(file_digests(saved_model), file, indent=1)
 
@@ -75,8 +75,8 @@ def read_scored_rows(path: str) -> tuple[list[bytes], npt.NDArray[Any]]:
     return table[EXAMPLE].to_pylist(), np.array(table[PREDICTION].to_pylist(), np.float32)
 
 
-def _serialized(rows: pa.RecordBatch) -> list[bytes]:
-    """Flat columns as tf.Examples: text as bytes, integers and floats as they are, nothing where a value is missing."""
+def serialized(rows: pa.RecordBatch) -> list[bytes]:
+    """Writes flat columns as tf.Examples: text as bytes, numbers as they are, nothing where a value is missing."""
     lists = []
     for column in rows.columns:
         stored = column.type if pa.types.is_integer(column.type) or pa.types.is_floating(column.type) else pa.binary()

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 
+from pipeline.infra.cpp_session import CppSession
 from trainer import litert
 from trainer.train import run_fn
 
@@ -77,6 +78,9 @@ def test_quantized_weights_are_small_and_serve_nearly_the_same(
     assert 0 < small["largest_difference"] < tolerance
     assert predict(tmp_path) == pytest.approx(predict(plain), abs=tolerance)
     assert (predict(tmp_path) != predict(plain)).any()
+    tensors = {"miles": MILES, "carrier": CARRIERS, "tail_number": TAIL_NUMBERS}
+    with CppSession(str(tmp_path / "Format-Serving")) as session:  # as model servers load it
+        assert session.ask("serving_tensors", tensors)["prediction"] == pytest.approx(predict(tmp_path), abs=1e-6)
 
     file = tmp_path / "Format-Serving" / litert.LITERT_FILE
     assert costs["rewritten"]["LiteRT file"]["bytes"] == file.stat().st_size < share * costs["bytes"] + 12_000

@@ -9,7 +9,7 @@ import pyarrow as pa
 import tensorflow as tf
 
 from trainer.digests import MANIFEST, file_digests, model_digest
-from trainer.witness import _serialized, read_scored_rows, write_scored_rows
+from trainer.witness import read_scored_rows, serialized, write_scored_rows
 
 
 def test_rows_are_read_back_as_they_were_written(tmp_path: Path) -> None:
@@ -31,7 +31,7 @@ def test_a_missing_value_has_no_feature_and_a_text_may_be_empty() -> None:
         "day": tf.io.VarLenFeature(tf.int64),
         "miles": tf.io.VarLenFeature(tf.float32),
     }
-    parsed = tf.io.parse_example(_serialized(rows), spec)
+    parsed = tf.io.parse_example(serialized(rows), spec)
     found = {
         name: (column.indices[:, 0].numpy().tolist(), column.values.numpy().tolist()) for name, column in parsed.items()
     }
