@@ -18,8 +18,8 @@ run: setup  ## the whole pipeline on the New York flights of 2013
 notebook: setup  ## JupyterLab on notebooks/: schema review, model analysis, lineage
 	@cd notebooks && ../.venv/bin/jupyter-lab --config=jupyter_config.py $(ARGS)
 
-test: setup  ## every test, in two processes
-	@$(PY) -m pytest -n 2 --dist loadfile $(ARGS)
+test: setup  ## every test, in two processes (ARGS='--shuffle 7' for a random order)
+	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 quick: setup  ## the tests that need no training and no extra program
 	@$(PY) -m pytest -m 'not slow and not extra' $(ARGS)

@@ -1,14 +1,47 @@
-"""What all tests share: the flights of a year, made once."""
+"""What all tests share: in which order they run, and the flights of a year, made once."""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import random
 from pathlib import Path
 
 import pytest
 
 from pipeline.flights import collect
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--shuffle", type=int, metavar="SEED", help="run files, and the tests of each, in random order")
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    seed = config.getoption("shuffle")
+    return "" if seed is None else f"shuffled: --shuffle {seed}"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """File by file: those that take long first, so that processes beside each other end together; or at random."""
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    in_turn = sorted(files.values(), key=_heaviness, reverse=True)
+    seed = config.getoption("shuffle")
+    if seed is not None:
+        draw = random.Random(seed)
+        draw.shuffle(in_turn)
+        for tests in in_turn:
+            if not tests[0].get_closest_marker("in_order"):
+                draw.shuffle(tests)
+    items[:] = [item for tests in in_turn for item in tests]
+
+
+def _heaviness(tests: list[pytest.Item]) -> tuple[float, int]:
+    """The most time that a test may take, where it says so, and how many are slow."""
+    limits = [marker.args[0] for test in tests for marker in test.iter_markers("timeout")]
+    return max(limits, default=0), sum(test.get_closest_marker("slow") is not None for test in tests)
 
 
 @pytest.fixture(scope="session")

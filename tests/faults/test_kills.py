@@ -1,31 +1,52 @@
-"""SIGKILL at every step, at four moments of each; `longhaul resume` goes on every time."""
+"""SIGKILL in every step, and at four moments of those of each kind; `longhaul resume` goes on every time."""
 
 from __future__ import annotations
+
+import re
 
 import pytest
 
 from pipeline.lineage.runs import StepState
-from tests.faults.place import Place
+from tests.faults.place import Outcome, Place
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+MOMENTS = ("start", "middle", "end", "after")
 LOOK_UPS = {"SeenSpans", "Champion"}
+AT_ALL_MOMENTS = {"StatisticsGen", "Trainer", "Pusher"}
+"""One of each kind: TFX's own executor on Beam, ours without Beam, and one that writes outside its outputs. All are
+launched and recorded by the same code; each of the others is killed at one moment, in turn."""
+
+
+def cases(steps: list[str]) -> list[tuple[str, str]]:
+    """Steps and moments, in the order in which a run comes to them."""
+    found, turn = list[tuple[str, str]](), 0
+    for node in steps:
+        if node in AT_ALL_MOMENTS:
+            found += [(node, moment) for moment in MOMENTS]
+        else:
+            moments = ("start", "after") if node in LOOK_UPS else MOMENTS
+            found.append((node, moments[turn % len(moments)]))
+            turn += 1
+    return found
+
+
+def killed_in(outcome: Outcome) -> set[str]:
+    """The steps in which a run was killed, as the next one says."""
+    said = re.search(r"never ended: its process .*? was killed (?:in ([\w, ]+)|between steps)", outcome.text)
+    assert said, outcome.text
+    return set((said[1] or "").split(", ")) - {""}
 
 
 def test_a_run_that_is_killed_again_and_again_comes_to_the_same_result(place: Place, undisturbed: Place) -> None:
-    """One run, resumed after every kill: each step has begun four times and more before it is through."""
-    steps = [step.node for step in undisturbed.latest().steps]
-    cases = [
-        (node, moment)
-        for node in steps
-        for moment in (("start", "after") if node in LOOK_UPS else ("start", "middle", "end", "after"))
-    ]
-    for number, (node, moment) in enumerate(cases):
+    """One run, resumed after every kill."""
+    kills = cases([step.node for step in undisturbed.latest().steps])
+    for number, (node, moment) in enumerate(kills):
         outcome = place.call("resume" if number else "run", faults=[["kill_at", node, moment]])
         assert outcome.code == -9, (node, moment, outcome.text)
         if number:
-            before, _ = cases[number - 1]
-            assert "never ended: its process " in outcome.text
-            assert f"was killed in {before}" in outcome.text or "between steps" in outcome.text or "," in outcome.text
+            before, moment_before = kills[number - 1]
+            on_record = moment_before != "after" and before not in LOOK_UPS  # which begin and end in one
+            assert (before in killed_in(outcome)) == on_record, outcome.text
         killed, *earlier = place.runs()
         assert killed.status == "died"  # which nobody has written down yet
         assert {run.status for run in earlier} <= {"interrupted"}
@@ -36,9 +57,7 @@ def test_a_run_that_is_killed_again_and_again_comes_to_the_same_result(place: Pl
     place.check_records()
     assert place.result() == undisturbed.expected
     last, *earlier = place.runs()
-    assert len(earlier) == len(cases)
+    assert len(earlier) == len(kills)
     assert [run.properties["resumes"] for run in [last, *earlier]] == [*(run.run_id for run in earlier), ""]
-    # Killed between the push and its record: the next Pusher finds that this model serves, and takes it on record.
-    (version,) = place.workspace.glob("serving/toy/[0-9]*")
-    assert last.pushed == str(version)
-    print(f"{len(cases)} kills survived")
+    assert len(list(place.workspace.glob("serving/toy/[0-9]*"))) <= 3  # killed after the push, pushed again
+    print(f"{len(kills)} kills survived")
