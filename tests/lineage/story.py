@@ -19,6 +19,7 @@ from pipeline.lineage.runs import RUN_CONTEXT
 from pipeline.lineage.schema_versions import record_version
 from pipeline.lineage.source_files import FILES, to_property
 from pipeline.lineage.store import open_store
+from trainer.digests import SAVED_MODEL
 
 MONDAY, TUESDAY, WEDNESDAY = "20260105-080000-000", "20260106-080000-000", "20260107-080000-000"
 DONE, CACHED, FAILED = (getattr(metadata_store_pb2.Execution, name) for name in ("COMPLETE", "CACHED", "FAILED"))
@@ -116,6 +117,7 @@ class _Run:
     def push(self, version: str) -> None:
         served = self._story.config.root / "serving" / "cats" / version
         served.mkdir(parents=True)
+        (served / SAVED_MODEL).touch()  # without one it is no version
         self.step(
             "Pusher",
             {"model": f"{self._day} Model", "model_blessing": f"{self._day} ModelBlessing"},

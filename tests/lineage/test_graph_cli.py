@@ -122,4 +122,4 @@ def test_mistakes(ask: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     code, text = ask(WEDNESDAY, "--html", str(tmp_path / "file" / "page.html"))
     assert code == 2
-    assert "cannot be written: " in text
+    assert "there is no folder" in text
