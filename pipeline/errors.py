@@ -1,6 +1,6 @@
 """What users see when something is wrong.
 
-    PipelineError           anything a person can mend; never shown with a traceback
+    PipelineError           anything a person can fix; never shown with a traceback
     ├── ConfigError         the YAML file: unknown key, value out of range, missing file      exit 2
     ├── DataError           the table: missing, empty, unparsable, wrong column or label      exit 2
     ├── WorkspaceError      the workspace or the metadata store: locked, read-only, full      exit 2

@@ -32,7 +32,7 @@ from pipeline.runners.quiet import output_to
 from pipeline.runners.recovery import check_store_knows_outputs, close_dead_runs
 from pipeline.runners.resume import find_resumption
 from pipeline.runners.run_id import new_run_id
-from pipeline.runners.unchanged import repeat
+from pipeline.runners.unchanged import repeat, same_as_last
 from pipeline.runners.workspace import locked, translated_errors
 from pipeline.scratch import scratch
 from pipeline.screen import Screen
@@ -143,7 +143,9 @@ def _repeat(config: PipelineConfig, run_id: str, log: Path, console: Any) -> boo
 
 def _set_aside_damaged(config: PipelineConfig, console: Any) -> None:
     """Says which outputs of earlier runs are not as they were, and will be made again, and whether what serves is."""
-    for folder in set_aside_damaged(open_store(config), config.root / "artifacts"):
+    store = open_store(config)
+    repeats = same_as_last(config, store) is not None  # then a model that is trained again is the one that is damaged
+    for folder in set_aside_damaged(store, config.root / "artifacts", models=repeats):
         _note(console, f"{folder} is damaged: its files are not those that went on record; it is not used any more")
     for problem in _damage_of_served(config):
         _note(console, problem)

@@ -38,8 +38,12 @@ def is_damaged(artifact: Any) -> bool:
         return True
 
 
-def set_aside_damaged(store: MetadataStore, artifacts: Path) -> list[Path]:
+def set_aside_damaged(store: MetadataStore, artifacts: Path, *, models: bool) -> list[Path]:
     """Marks damaged artifacts below a folder as abandoned: neither the cache nor a look-up takes them any more.
+
+    Args:
+        models: also trained ones. Whoever would miss a champion so that another takes its place leaves them: the step
+            that reads a damaged one refuses it (`pipeline.components.whole_model`).
 
     Returns:
         Their folders.
@@ -50,6 +54,7 @@ def set_aside_damaged(store: MetadataStore, artifacts: Path) -> list[Path]:
         if artifact.state == metadata_store_pb2.Artifact.LIVE
         and is_local(artifact.uri)
         and one_spelling(artifact.uri).is_relative_to(one_spelling(artifacts))
+        and (models or artifact.type != "Model")
         and is_damaged(artifact)
     ]
     for artifact in found:

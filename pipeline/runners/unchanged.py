@@ -60,6 +60,16 @@ def fingerprint(config: PipelineConfig) -> str:
     return hashlib.sha256(json.dumps([made_with, rules, file_states(files)]).encode()).hexdigest()
 
 
+def same_as_last(config: PipelineConfig, store: MetadataStore) -> Any:
+    """Finds the context of the last run, if it is complete and a run now would depend on the same; None otherwise."""
+    runs = list_runs(store, config.name)
+    last = store.get_context_by_type_and_name(RUN_CONTEXT, runs[0].run_id) if runs else None
+    if last is None or _text(last, "status") != "complete":
+        return None
+    known = _text(last, FINGERPRINT)
+    return last if known and known == fingerprint(config) else None
+
+
 def repeat(config: PipelineConfig, store: MetadataStore, run_id: str) -> list[Step] | None:
     """Records a run that repeats the last one.
 
@@ -68,12 +78,8 @@ def repeat(config: PipelineConfig, store: MetadataStore, run_id: str) -> list[St
         anything that it made is gone.
     """
     began, started = time.time(), datetime.now(UTC).isoformat(timespec="seconds")
-    runs = list_runs(store, config.name)
-    last = store.get_context_by_type_and_name(RUN_CONTEXT, runs[0].run_id) if runs else None
-    if last is None or _text(last, "status") != "complete":
-        return None
-    known = _text(last, FINGERPRINT)
-    if not known or known != fingerprint(config):
+    last = same_as_last(config, store)
+    if last is None:
         return None
     executions = [  # without tries that failed
         execution

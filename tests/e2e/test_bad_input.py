@@ -194,8 +194,8 @@ FIELD = "correct the field; docs/configuration.md lists all of them"
         ),
         pytest.param(
             lambda p: p.config.write_text("name: toy\ndata:\n  label: answer\n\tpath: table.csv\n"),
-            "{config}, line 4, column 1: not valid YAML: found character '\\t' that cannot start any token",
-            "correct that line",
+            "{config}, line 4, column 1: a tab stands here; write spaces",
+            "fix that line",
             id="broken YAML",
         ),
         pytest.param(
