@@ -226,9 +226,15 @@ def test_a_model_that_is_tampered_with_after_the_check_is_stopped(place: Place, 
     (artifact,) = open_store(place.config).get_artifacts_by_id([served.artifacts["model"]])
     champion, graph = served.run_id, Path(artifact.uri) / "Format-Serving" / "saved_model.pb"
     graph.write_bytes(graph.read_bytes() + b"\n")
+    outcome, failed = place.run(epochs=6)
+    assert (outcome.code, failed.status, versions(place.base)) == (2, "failed", before)
+    said = " ".join(outcome.text.split())
+    assert f" of champion run {champion} is damaged: the files in {graph.parent} are not those that its" in said
+    assert f"Remedy: bring its files back, or move the folder {graph.parents[1]} away" in said
+    assert "bug of ours" not in said
+    graph.parents[1].rename(place.file.with_name("damaged"))
     outcome, judged = place.run(epochs=6)
     assert outcome.code == 0, outcome.text
-    assert f"{graph.parents[1]} is damaged" in " ".join(outcome.text.split())
     assert judged.verdict
     assert judged.verdict["champion_name"] == f"champion run {champion}"  # the copy that serves takes its place
     assert judged.verdict["champion"] == pytest.approx(served.metrics, abs=1e-6)
