@@ -20,7 +20,12 @@ from tests.stand_ins.flink import FlinkCluster
 
 HOME = Path(os.environ.get("LONGHAUL_FLINK", "nowhere"))
 MISSING = missing("LONGHAUL_FLINK", "flink")
-pytestmark = [pytest.mark.extra, pytest.mark.slow, pytest.mark.skipif(bool(MISSING), reason=MISSING)]
+pytestmark = [
+    pytest.mark.extra,
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(MISSING), reason=MISSING),
+    pytest.mark.in_order,
+]
 
 
 @pytest.fixture(scope="module")

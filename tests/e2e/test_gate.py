@@ -21,7 +21,7 @@ from pipeline.lineage.runs import Run, StepState, find_run, list_runs
 from pipeline.lineage.store import open_store
 from tests import small
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.in_order]
 
 COLUMNS = ["scheduled_departure", "carrier", "origin", "distance_miles", "humidity_pct", "late"]
 BEHIND = {"Transform", "Trainer", "Evaluator", "InfraCheck", "Pusher"}

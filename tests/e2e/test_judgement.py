@@ -20,7 +20,7 @@ from pipeline.lineage.store import open_store
 from pipeline.reports.page import collect, page_path, render
 from tests import small
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.in_order]
 
 CITIES = {"Bonn": 0, "Köln": 0, "Ulm": 1, "Rom": 2}
 """The answer can be told in the first two, is chance in the third, and always the same in the fourth."""

@@ -16,7 +16,7 @@ from pipeline.lineage.runs import find_run
 from pipeline.lineage.store import open_store
 from pipeline.provenance import code_digest
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.in_order]
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from pipeline.lineage.runs import list_runs
 from pipeline.lineage.store import open_store
 from tests.receiver import Receiver, listening
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.in_order]
 
 Longhaul = Callable[..., Any]
 

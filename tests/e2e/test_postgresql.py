@@ -27,7 +27,7 @@ from tests import small
 from tests.e2e.servers import PASSWORD, PostgreSQL, postgresql
 from tests.lineage.weeks import cats
 
-pytestmark = [pytest.mark.extra, pytest.mark.slow]
+pytestmark = [pytest.mark.extra, pytest.mark.slow, pytest.mark.in_order]
 
 Longhaul = Callable[..., Any]
 PASSWORD_ENV = "LINEAGE_PASSWORD"

@@ -21,7 +21,7 @@ from pipeline.lineage.store import open_store
 from pipeline.lineage.version_folders import versions
 from pipeline.served import newest, read_manifest
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.in_order]
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,12 @@ from tests.stand_ins.spark import LOOPBACK, SparkCluster
 
 HOME = Path(os.environ.get("LONGHAUL_SPARK", "nowhere"))
 MISSING = missing("LONGHAUL_SPARK", "spark")
-pytestmark = [pytest.mark.extra, pytest.mark.slow, pytest.mark.skipif(bool(MISSING), reason=MISSING)]
+pytestmark = [
+    pytest.mark.extra,
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(MISSING), reason=MISSING),
+    pytest.mark.in_order,
+]
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ from pipeline.lineage.store import open_store
 from tests import small
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.in_order]
 
 COLUMNS = ("scheduled_departure", "carrier", "humidity_pct", "late")
 LOOK_UPS = {"SeenSpans", "Champion", "LastTuning", "BaseModel"}

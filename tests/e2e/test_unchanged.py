@@ -17,7 +17,7 @@ from pipeline.lineage.process import Process
 from pipeline.lineage.runs import RUN_CONTEXT, Run, StepState, find_run
 from pipeline.lineage.store import open_store
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.in_order]
 
 LOADING = "loading TensorFlow"
 

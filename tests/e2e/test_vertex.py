@@ -23,7 +23,7 @@ from pipeline.served import newest_manifest
 from tests import small
 from tests.stand_ins.vertex import StandIn, serving
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.in_order]
 
 COLUMNS = [
     *("scheduled_departure", "carrier", "origin", "sched_dep_minute", "humidity_pct", "plane_year", "late"),

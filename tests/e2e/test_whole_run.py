@@ -29,7 +29,7 @@ from tests.e2e.chain import (
     uri,
 )
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.in_order]
 
 # The main run: all columns, 1,500 flights a month, November and December to be judged on
 
