@@ -171,19 +171,20 @@ def test_two_commands_make_a_served_model_of_a_table(
     assert table.least < run.verdict["metrics"][table.metric] <= table.most, outcome.text
     # What is served is what was measured, asked by its columns' names.
     # TFMA's area takes rows for tied whose probability is nearer than 1/10,000 to 0 or to 1.
-    assert measure(run, config.data.label, table) == pytest.approx(run.verdict["metrics"][table.metric], rel=1e-2)
+    not_shown = [config.data.label, *config.features.exclude]
+    assert measure(run, not_shown, table) == pytest.approx(run.verdict["metrics"][table.metric], rel=1e-2)
 
 
-def measure(run: Run, label: str, table: Table) -> float:
+def measure(run: Run, not_shown: list[str], table: Table) -> float:
     """The metric of the served model, on the rows of the eval split as plain tensors."""
     import tensorflow as tf
 
     assert run.pushed
     serve = tf.saved_model.load(run.pushed).signatures["serving_tensors"]
     rows = split_of(run, "eval")
-    truth = rows[label].to_pylist()
+    truth = rows[not_shown[0]].to_pylist()  # the label
     tensors = {}
-    for column in rows.drop_columns([label]).column_names:
+    for column in rows.drop_columns(not_shown).column_names:
         name = re.sub("[^A-Za-z0-9_.]", "_", column)  # TensorFlow knows no other names
         if pa.types.is_string(rows.schema.field(column).type):
             tensors[name] = tf.constant([value or "" for value in rows[column].to_pylist()])
