@@ -65,7 +65,7 @@ def test_the_smallest_file_gets_every_default(tmp_path: Path) -> None:
     threshold = config.evaluation.thresholds["auc"]
     assert (threshold.at_least, threshold.at_most, threshold.may_lose) == (0.6, None, None)
     assert config.evaluation.model_dump(exclude={"splits", "slices", "thresholds"}) == {
-        "gaps": {}, "min_rows": 100, "confidence": 0.95,
+        "gaps": {}, "min_rows": 100, "confidence": 0.95, "against": "champion",
         "explain": {"permutation_rows": 4_000, "repeats": 3, "rows": 6},
     }  # fmt: skip
 
