@@ -149,7 +149,9 @@ def test_gc_takes_every_page_of_a_forgotten_run(tmp_path: Path) -> None:
     weeks = Weeks(tmp_path / "here")
     for number in (1, 2, 3):
         weeks.week(number, blessed=False)
-    pages = [weeks.config.root / "reports" / f"{weeks.run_id(1)}{end}" for end in (".html", "-lineage.html", ".md")]
+    pages = [
+        weeks.config.root / "reports" / f"{weeks.run_id(1)}{end}" for end in (".html", "-lineage.html", "-card.md")
+    ]
     for page in pages:
         page.write_text("a page")
     garbage.remove(weeks.store, weeks.config, garbage.plan(weeks.store, weeks.config, keep=1))

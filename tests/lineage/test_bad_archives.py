@@ -146,7 +146,7 @@ def read_everything(weeks: Weeks, run_id: str, page: Path) -> None:
     """What people call after an import; nothing in it may end as a bug."""
     store, config = weeks.store, weeks.config
     listed = list_summaries(store, "cats")
-    print_runs(listed, len(listed), config, None, {}, False)
+    print_runs(listed, listed, config, None, None, False)
     run, own = find_run(store, "cats", run_id), find_run(store, "cats", "latest")
     assert own.run_id == weeks.run_id(1)
     for as_json in (False, True):
