@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -163,8 +164,8 @@ def _unanswered(answer: Mapping[str, Any]) -> str:
 
 
 def _in_one_line(problem: str) -> str:
-    """TensorFlow tells the whole graph with its errors."""
-    return " ".join(problem.split())[:300]
+    """TensorFlow tells the whole graph with its errors, and begins with the functions around the node."""
+    return " ".join(re.sub(r"\{\{function_node [^}]*\}\}", "", problem).split())[:300]
 
 
 def _changed(files: Mapping[str, str], exported: Mapping[str, str]) -> list[str]:

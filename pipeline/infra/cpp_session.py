@@ -54,13 +54,19 @@ class CppSession:
     """
 
     def __init__(self, folder: str) -> None:
-        from tensorflow.core.protobuf import meta_graph_pb2
+        from tensorflow.core.protobuf import config_pb2, meta_graph_pb2
 
+        config = config_pb2.ConfigProto()
+        # It would rewrite the graph at each signature's first call; of 500 columns that takes minutes.
+        config.graph_options.rewrite_options.disable_meta_optimizer = True
+        settings = config.SerializeToString()
         self._c = _library()
         self._graph = self._c.TF_NewGraph()
         options, meta_graph = self._c.TF_NewSessionOptions(), self._c.TF_NewBuffer()
         status = self._c.TF_NewStatus()
         try:
+            self._c.TF_SetConfig(options, settings, len(settings), status)
+            self._raise(status)
             tags = (c_char_p * 1)(TAG.encode())
             self._session = self._c.TF_LoadSessionFromSavedModel(
                 options, None, folder.encode(), tags, 1, self._graph, meta_graph, status
@@ -261,6 +267,7 @@ def _library() -> Any:
         "TF_GraphOperationByName": (pointer, (pointer, c_char_p)),
         "TF_NewSessionOptions": (pointer, ()),
         "TF_DeleteSessionOptions": (None, (pointer,)),
+        "TF_SetConfig": (None, (pointer, c_char_p, c_size_t, pointer)),
         "TF_NewBuffer": (POINTER(_Buffer), ()),
         "TF_DeleteBuffer": (None, (POINTER(_Buffer),)),
         "TF_LoadSessionFromSavedModel": (
