@@ -131,8 +131,15 @@ class ServedModel(tf.Module):
 
 
 def _variables_read_by(functions: Iterable[Any]) -> list[tf.Variable]:
-    """TensorFlow's own variables (of a Keras one that is its `value`), each once."""
-    return list({id(variable): variable for function in functions for variable in function.variables}.values())
+    """TensorFlow's own variables (of a Keras one that is its `value`), each once.
+
+    In the order in which they are read, so that one network is written in one way; TensorFlow keeps them as a set.
+    """
+    found: dict[int, tf.Variable] = {}
+    for function in functions:
+        by_handle = {id(variable.handle): variable for variable in function.variables}
+        found |= {id(handle): by_handle[id(handle)] for handle in function.captured_inputs if id(handle) in by_handle}
+    return list(found.values())
 
 
 def _lookup_tables(model: tf.Module | keras.Model) -> list[Any]:
