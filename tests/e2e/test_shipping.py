@@ -20,6 +20,7 @@ from pipeline.lineage.runs import Run, StepState, find_run
 from pipeline.lineage.store import open_store
 from pipeline.lineage.version_folders import versions
 from pipeline.served import newest, read_manifest
+from tests import small
 
 pytestmark = [pytest.mark.slow, pytest.mark.in_order]
 
@@ -59,7 +60,8 @@ def place(
     tmp_path_factory: pytest.TempPathFactory,
     longhaul: Callable[..., Any],
 ) -> Place:
-    return Place(small_pipeline(tmp_path_factory.mktemp("shipping"), "01", "02", "11"), longhaul)
+    check = small.INFRA_CHECK | {"p99_ms_batch_1": 150}
+    return Place(small_pipeline(tmp_path_factory.mktemp("shipping"), "01", "02", "11", infra_check=check), longhaul)
 
 
 @pytest.fixture(scope="module")
@@ -241,22 +243,22 @@ def test_a_model_that_is_tampered_with_after_the_check_is_stopped(place: Place, 
 
 
 def test_after_a_rollback_no_run_pushes_the_model_again(place: Place, first: Run) -> None:
-    outcome, bad = place.run(epochs=6)
+    outcome, bad = place.run(epochs=7)
     assert outcome.code == 0, outcome.text
     before = newest(place.base)
     assert place.call("rollback", "--note", "misses late flights").code == 0
     rolled_back = versions(place.base)
     again = f"{Path(str(bad.pushed)).name}; it was rolled back, version {newest(place.base)} serves"
 
-    outcome, unchanged = place.run(epochs=6)
+    outcome, unchanged = place.run(epochs=7)
     assert (outcome.code, done(unchanged), versions(place.base)) == (0, set(), rolled_back)
     assert "loading TensorFlow" not in outcome.text
     assert again in " ".join(outcome.text.split())
 
-    outcome, cached = place.run("--from", "Evaluator", epochs=6)
+    outcome, cached = place.run("--from", "Evaluator", epochs=7)
     assert (outcome.code, done(cached), versions(place.base)) == (0, set(), rolled_back)
 
-    outcome, pushed = place.run("--from", "Pusher", "--no-cache", epochs=6)
+    outcome, pushed = place.run("--from", "Pusher", "--no-cache", epochs=7)
     assert (outcome.code, done(pushed), pushed.pushed, versions(place.base)) == (0, {"Pusher"}, None, rolled_back)
     assert "Not pushed it was rolled back; `longhaul rollback --to` brings it back" in " ".join(outcome.text.split())
 
