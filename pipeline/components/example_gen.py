@@ -77,7 +77,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             "files": [source.file_name(file.path) for file in files],
             "spans": sorted({file.span for file in files}),
             "columns": columns,
-            "split": request["split"],
+            "split": json.loads(json.dumps(request["split"], sort_keys=True)),  # TFX hands it on in any order
         }
         write_json(summary, outcomes_file)
         examples.set_string_custom_property("rows", json.dumps(summary["rows"]))

@@ -262,7 +262,7 @@ def test_after_a_rollback_no_run_pushes_the_model_again(place: Place, first: Run
     assert (outcome.code, done(pushed), pushed.pushed, versions(place.base)) == (0, {"Pusher"}, None, rolled_back)
     assert "Not pushed it was rolled back; `longhaul rollback --to` brings it back" in " ".join(outcome.text.split())
 
-    outcome, new = place.run(epochs=7)
+    outcome, new = place.run(epochs=8)
     assert outcome.code == 0, outcome.text
     served = read_manifest(place.base / str(rolled_back[-1]))
     assert served

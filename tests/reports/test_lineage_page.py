@@ -350,7 +350,10 @@ def test_runs_that_only_repeat_stand_as_one_until_they_are_opened(story: Story, 
         number: replace(step, state=type(step.state)("cached"), run_id=step.run_id)
         for number, step in drawing.graph.steps.items()
     }
-    page = opened(replace(drawing, graph=replace(drawing.graph, steps=cached)))
+    good = tuple(
+        replace(run, status="complete", properties=run.properties | {"verdict": "blessed"}) for run in drawing.runs
+    )
+    page = opened(replace(drawing, runs=good, graph=replace(drawing.graph, steps=cached)))
     search(page, MONDAY)
     page.keyboard.press("Enter")
     page.click("#panel button:text-is('Show each of these runs')")
