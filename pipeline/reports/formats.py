@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from pipeline.data.statistics_files import EXACT_VALUES
 from pipeline.guard.findings import percent
 from pipeline.number_text import NOTHING as NOTHING
 from pipeline.number_text import number as number
@@ -50,6 +49,8 @@ def count_of(value: int | None) -> str:
 
 def distinct_text(value: int | None) -> str:
     """How many different values; TFDV counts them up to `EXACT_VALUES`, and estimates more."""
+    from pipeline.data.statistics_files import EXACT_VALUES  # with pyarrow, which the terminal can do without
+
     return ("about " if value is not None and value >= EXACT_VALUES else "") + count_of(value)
 
 
