@@ -83,7 +83,7 @@ def _new_folder(root: Path, held: ExitStack) -> Path:
             problems.append(f"{base}: {exc.strerror}")
     raise WorkspaceError(
         f"no folder for temporary files can be written: {'; '.join(problems)}",
-        "free some space or mend the permissions there, or set TMPDIR to another folder",
+        "free some space or fix the permissions there, or set TMPDIR to another folder",
     )
 
 
