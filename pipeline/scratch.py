@@ -89,11 +89,12 @@ def _new_folder(root: Path, held: ExitStack) -> Path:
 
 def _abandoned(base: Path) -> Iterator[Path]:
     for folder in sorted(base.iterdir()):
-        if folder.is_dir() and not folder.is_symlink() and not _is_held(folder / _LOCK):
+        if folder.is_dir() and not folder.is_symlink() and not is_held(folder / _LOCK):
             yield folder
 
 
-def _is_held(lock: Path) -> bool:
+def is_held(lock: Path) -> bool:
+    """Tells whether a process holds the lock; one that asks for it at the same instant would be refused."""
     try:
         descriptor = os.open(lock, os.O_RDONLY)
     except OSError:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import shutil
 import sqlite3
 import tempfile
@@ -24,6 +22,7 @@ from pipeline.lineage.runs import Run, list_runs
 from pipeline.lineage.store import open_existing_store
 from pipeline.lineage.version_folders import version_number
 from pipeline.paths import is_local, one_spelling
+from pipeline.scratch import is_held
 from pipeline.served import damage, newest
 
 _LEAST_DISK_GB = 1
@@ -46,7 +45,7 @@ def look(config: PipelineConfig) -> Iterator[Finding]:
     lock = config.root / ".lock"
     is_free = True
     if lock.exists():
-        is_free = _is_free(lock)
+        is_free = not is_held(lock)
         yield _lock(lock, is_free)
     if config.metadata.url is None and not (config.root / "metadata.db").exists():
         yield Finding("ML Metadata", "no store yet; the first run makes it")
@@ -88,21 +87,6 @@ def _temporary(root: Path) -> Finding:
         f"{_named(found)}: of commands that were killed, and may hold rows",
         "`longhaul gc --apply` removes them, and so does the next run",
     )
-
-
-def _is_free(lock: Path) -> bool:
-    """Whether nobody holds the lock; a run that asks for it at the same instant would be refused."""
-    try:
-        descriptor = os.open(lock, os.O_RDONLY)
-    except OSError:
-        return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)
-    return True
 
 
 def _lock(lock: Path, is_free: bool) -> Finding:
