@@ -14,7 +14,7 @@ from typing import Annotated, Any, get_args
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from pipeline.errors import ConfigError
-from pipeline.paths import one_spelling
+from pipeline.files import one_spelling
 from pipeline.sections.base import Section
 from pipeline.sections.beam import BeamSettings
 from pipeline.sections.card import Card

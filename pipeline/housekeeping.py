@@ -14,9 +14,9 @@ from pipeline.errors import ConfigError, DiskFullError, WorkspaceError, tells_of
 from pipeline.lineage import archive, archive_import, backup, garbage, pins
 from pipeline.lineage.runs import find_run
 from pipeline.lineage.store import open_existing_store
-from pipeline.reserve import spent
 from pipeline.runners.recovery import writing
-from pipeline.runners.workspace import translated_errors
+from pipeline.workspace.lock import translated_errors
+from pipeline.workspace.reserve import spent
 
 
 def collect_garbage(config: PipelineConfig, keep: int, keep_served: int | None, apply: bool) -> garbage.Plan:

@@ -22,7 +22,7 @@ from pipeline.data.bigquery import is_address
 from pipeline.data.columns import ColumnType
 from pipeline.data.convert import nearest
 from pipeline.errors import ConfigError, DataError
-from pipeline.paths import one_spelling
+from pipeline.files import one_spelling
 from pipeline.terminal import console_for
 from pipeline.yaml_file import quoted
 

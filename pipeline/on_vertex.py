@@ -19,11 +19,11 @@ from rich.markup import escape
 from pipeline.config import PipelineConfig
 from pipeline.data.schema_types import check_columns, read_schema
 from pipeline.errors import ConfigError, JobError
+from pipeline.files import is_same_file
 from pipeline.guard.policy_file import read_policy
 from pipeline.lineage.runs import Step, StepState
 from pipeline.lineage.skipped import SKIPPED_BECAUSE
 from pipeline.lineage.states import Outcome
-from pipeline.paths import is_same_file
 from pipeline.runners.quiet import output_to
 from pipeline.screen import Screen
 from pipeline.sections.push import Push

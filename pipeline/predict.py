@@ -29,19 +29,18 @@ from pipeline.data.patterns import would_read
 from pipeline.data.predicted_columns import predicted_names
 from pipeline.data.schema_types import column_type, feature_table, read_schema
 from pipeline.errors import ConfigError, DataError, PipelineError, WorkspaceError
+from pipeline.files import check_output, is_same_file, one_spelling
 from pipeline.guard.findings import percent
 from pipeline.interruption import outliving_the_terminal
 from pipeline.lineage.version_folders import version_number, versions
-from pipeline.outputs import check_output
-from pipeline.paths import is_same_file, one_spelling
 from pipeline.provenance import package_versions
 from pipeline.runners import beam
 from pipeline.runners.quiet import output_to
-from pipeline.scratch import scratch
 from pipeline.screen import Screen
 from pipeline.served import damage
 from pipeline.terminal import console_for
 from pipeline.unfinished import key_of, workplace
+from pipeline.workspace.scratch import scratch
 from trainer.digests import file_digests
 from trainer.features import FeatureTable
 

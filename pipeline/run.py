@@ -14,7 +14,6 @@ from typing import Any
 
 from rich.markup import escape
 
-from pipeline import reserve
 from pipeline.config import PipelineConfig
 from pipeline.data.schema_types import check_columns, read_schema
 from pipeline.data.source import find_files
@@ -33,12 +32,13 @@ from pipeline.runners.recovery import check_store_knows_outputs, close_dead_runs
 from pipeline.runners.resume import find_resumption
 from pipeline.runners.run_id import new_run_id
 from pipeline.runners.unchanged import repeat, same_as_last
-from pipeline.runners.workspace import locked, translated_errors
-from pipeline.scratch import scratch
 from pipeline.screen import Screen
 from pipeline.served import damage, newest
 from pipeline.tell import told
 from pipeline.terminal import console_for, print_resumption, print_summary
+from pipeline.workspace import reserve
+from pipeline.workspace.lock import locked, translated_errors
+from pipeline.workspace.scratch import scratch
 
 _PROGRESS = "longhaul.progress"
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import PipelineError, WorkspaceError, tells_of_full_disk
-from pipeline.runners.workspace import causes
+from pipeline.workspace.lock import causes
 
 OUTCOME = ".json"
 """Ending of the file that says what a finished part holds; it is written last."""

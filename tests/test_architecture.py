@@ -82,7 +82,13 @@ def test_lineage_and_reports_know_no_tensorflow_and_of_ours_little() -> None:
     assert offenders(room("pipeline.lineage", "pipeline.reports"), *HEAVY) == []
     for module in room("pipeline.lineage"):
         ours = [found.name for found in imports(module) if is_in(found.name, "pipeline", "trainer", "schema")]
-        allowed = ("pipeline.config", "pipeline.errors", "pipeline.lineage", "pipeline.scratch", "pipeline.paths")
+        allowed = (
+            "pipeline.config",
+            "pipeline.errors",
+            "pipeline.lineage",
+            "pipeline.workspace.scratch",
+            "pipeline.files",
+        )
         allowed += ("trainer.digests",)
         assert all(is_in(name, *allowed) for name in ours), ours
 
@@ -122,7 +128,7 @@ def test_what_must_start_fast_imports_nothing_heavy_at_its_top(name: str) -> Non
 def test_nothing_imports_heavily_behind_their_back() -> None:
     """The same through all modules of ours that they import at their top."""
     seen = reached(room(*(f"pipeline.{name}" for name in LIGHT)))
-    assert {"pipeline.data.source", "pipeline.runners.quiet", "pipeline.runners.workspace"} <= seen
+    assert {"pipeline.data.source", "pipeline.runners.quiet", "pipeline.workspace.lock"} <= seen
     assert offenders(sorted(seen), *HEAVY, at_top_only=True) == []
 
 

@@ -19,7 +19,7 @@ from ml_metadata.proto import metadata_store_pb2
 from pipeline import cli
 from pipeline.lineage.process import Process, _started
 from pipeline.lineage.runs import RUN_CONTEXT
-from pipeline.runners.workspace import locked
+from pipeline.workspace.lock import locked
 from tests.lineage.weeks import Weeks
 
 WIDTH = 120

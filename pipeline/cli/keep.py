@@ -81,8 +81,8 @@ def export_run(
 ) -> None:
     """Write one run as a zip file: records, configuration, schema, metrics, lineage as OpenLineage events."""
     from pipeline.config import load
+    from pipeline.files import check_output
     from pipeline.housekeeping import export
-    from pipeline.outputs import check_output
 
     check_output(output)
     settings = load(config, workspace=workspace)
@@ -115,8 +115,8 @@ def backup(
 ) -> None:
     """Copy the metadata store, also while a run is at work."""
     from pipeline.config import load
+    from pipeline.files import check_output
     from pipeline.housekeeping import back_up
-    from pipeline.outputs import check_output
 
     check_output(output)
     typer.echo(for_standard_output(back_up(load(config, workspace=workspace), output)))

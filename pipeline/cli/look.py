@@ -118,8 +118,8 @@ def lineage(
     """Say what made a model, an artifact or a run, and which models came of a file, a schema or a step."""
     from pipeline.config import load
     from pipeline.errors import ConfigError
+    from pipeline.files import check_output
     from pipeline.lineage_answer import answer, draw, draw_runs
-    from pipeline.outputs import check_output
     from pipeline.terminal_lineage import print_answer
 
     check_output(html, "--html")
@@ -163,7 +163,7 @@ def report(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Write the page of one run: verdict, data, metrics, slices, training, anomalies, steps."""
-    from pipeline.outputs import check_output
+    from pipeline.files import check_output
     from pipeline.reports.page import page_path, write_report
 
     check_output(output)
@@ -184,7 +184,7 @@ def card(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Write the model card of one run: what the model is for, its data, limits, metrics, lineage."""
-    from pipeline.outputs import check_output
+    from pipeline.files import check_output
     from pipeline.reports.model_card import card_path, write_card
 
     check_output(output)

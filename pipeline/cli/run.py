@@ -92,8 +92,8 @@ def compile_(
 ) -> None:
     """Write the pipeline as a job for Vertex AI Pipelines: offline, without credentials."""
     from pipeline.config import load
+    from pipeline.files import check_output
     from pipeline.on_vertex import compile_to
-    from pipeline.outputs import check_output
     from pipeline.runners.beam import with_runner
 
     check_output(output)

@@ -30,8 +30,8 @@ from pipeline.data.csv_text import csv_lines
 from pipeline.data.lists import serialized_examples
 from pipeline.data.predicted_columns import predicted_columns, predicted_names
 from pipeline.data.shards import ROW_GROUP_ROWS, ParquetShard
-from pipeline.durable import flush_file
 from pipeline.errors import ConfigError, DataError
+from pipeline.files import flush_file
 from pipeline.unfinished import OUTCOME
 from trainer.features import FeatureTable
 

@@ -34,7 +34,7 @@ def span_matcher(pattern: str) -> re.Pattern[str] | None:
 def would_read(pattern: str, path: str) -> bool:
     """Whether a file at `path` would be one of the table: it lies in the folder, or fits the pattern.
 
-    Both in one spelling (`pipeline.paths`).
+    Both in one spelling (`pipeline.files`).
     """
     if Path(path).name.startswith(("_", ".")):
         return False

@@ -25,11 +25,11 @@ from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.config import PipelineConfig
 from pipeline.errors import WorkspaceError
-from pipeline.lineage.leftovers import outlived_files, temporary_folders
+from pipeline.files import is_local, one_spelling
 from pipeline.lineage.pins import PINNED
 from pipeline.lineage.runs import NODE, RUN_CONTEXT, list_runs, run_of
 from pipeline.lineage.version_folders import version_number, versions
-from pipeline.paths import is_local, one_spelling
+from pipeline.workspace.leftovers import outlived_files, temporary_folders
 
 COLLECTION_TYPE = "longhaul.GarbageCollection"
 """Type of the execution whose inputs are what it removed."""

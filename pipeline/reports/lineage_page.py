@@ -9,10 +9,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from pipeline.files import write_whole
 from pipeline.lineage.runs import StepState
 from pipeline.reports.lineage_drawing import FAMILIES, Drawing, PageData, by_begin
 from pipeline.reports.rendering import environment
-from pipeline.reports.whole_file import write_whole
 
 
 def write_lineage(drawing: Drawing, path: Path) -> Path:

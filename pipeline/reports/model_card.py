@@ -17,12 +17,12 @@ from typing import Any
 from pipeline.champion_words import champion_sentence
 from pipeline.config import PipelineConfig
 from pipeline.errors import ConfigError
+from pipeline.files import write_whole
 from pipeline.lineage.runs import Run
 from pipeline.reports.artifacts import Artifacts
 from pipeline.reports.formats import NOTHING, moment, number
 from pipeline.reports.judgement import Interval, Judgement, judge
 from pipeline.reports.training import training_story
-from pipeline.reports.whole_file import write_whole
 
 _MOST_SLICES = 12
 """Of one set of slicing columns: the largest."""

@@ -9,7 +9,7 @@ from typing import Any
 from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
-from pipeline.paths import is_local, one_spelling
+from pipeline.files import is_local, one_spelling
 
 CONTENTS = "contents"
 """Custom property of an artifact: `contents` of its folder. Those of earlier versions of Longhaul have none."""

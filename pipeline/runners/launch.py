@@ -15,8 +15,8 @@ from tfx.orchestration.portable import inputs_utils, launcher
 from tfx.proto.orchestration import pipeline_pb2
 
 from pipeline.config import PipelineConfig
-from pipeline.durable import flush_to_disk
 from pipeline.errors import WorkspaceError
+from pipeline.files import flush_to_disk
 from pipeline.lineage.runs import RESOLVER, Step, StepState
 from pipeline.lineage.server_store import Patience
 from pipeline.runners import cache_key, resolution
@@ -24,7 +24,7 @@ from pipeline.runners.contents import CONTENTS, contents
 from pipeline.runners.record import Handle, RunRecord
 from pipeline.runners.recovery import not_of_this_store
 from pipeline.runners.retry import is_transient, waits
-from pipeline.runners.workspace import causes
+from pipeline.workspace.lock import causes
 
 _LIBC = ctypes.CDLL(None)
 _WORTH_COLLECTING_S = 5.0

@@ -21,10 +21,10 @@ from pipeline.config import PipelineConfig
 from pipeline.data.schema_types import read_schema_text
 from pipeline.definition import create_pipeline
 from pipeline.errors import ConfigError
+from pipeline.files import is_local, one_spelling
 from pipeline.lineage.runs import PLANNED, RESOLVER, RUN_CONTEXT, SERVED, Run, StepState, find_run, list_runs
 from pipeline.lineage.schema_versions import guarding_version
 from pipeline.lineage.server_store import PATIENCE_S, Patience
-from pipeline.paths import is_local, one_spelling
 from pipeline.provenance import run_properties
 from pipeline.runners.contents import is_damaged
 from pipeline.runners.job_servers import job_servers
@@ -35,8 +35,8 @@ from pipeline.runners.resume import FROM, MADE_WITH, RESUMES, TO, made_with
 from pipeline.runners.schedule import run_graph
 from pipeline.runners.served_model import take_in_served
 from pipeline.runners.unchanged import FINGERPRINT, fingerprint
-from pipeline.runners.workspace import translated_errors
 from pipeline.served import is_settled, serving_now
+from pipeline.workspace.lock import translated_errors
 
 _HELPERS = 2
 """Steps beside the one that the others wait for; in this pipeline they take a moment each."""

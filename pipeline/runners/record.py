@@ -37,7 +37,7 @@ from pipeline.lineage.server_store import Patience
 from pipeline.lineage.store import connection_config, open_store
 from pipeline.lineage.summary import summary_properties
 from pipeline.runners.recovery import leave_ending, remove_outputs
-from pipeline.runners.workspace import workspace_id
+from pipeline.workspace.lock import workspace_id
 
 _ONE_AT_A_TIME = threading.RLock()
 

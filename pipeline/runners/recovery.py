@@ -16,13 +16,13 @@ from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.config import PipelineConfig
 from pipeline.errors import WorkspaceError
+from pipeline.files import one_spelling
 from pipeline.lineage.process import Process
 from pipeline.lineage.runs import NODE, RUN_CONTEXT, STEP_PROPERTIES, find_run, read_steps, seconds_on_record
 from pipeline.lineage.store import open_store
 from pipeline.lineage.summary import summary_properties
-from pipeline.paths import one_spelling
-from pipeline.runners.workspace import locked, workspace_id
-from pipeline.scratch import sweep
+from pipeline.workspace.lock import locked, workspace_id
+from pipeline.workspace.scratch import sweep
 
 _CLOSED = (
     *(metadata_store_pb2.Execution.COMPLETE, metadata_store_pb2.Execution.CACHED),

@@ -11,8 +11,8 @@ from ml_metadata import errors as mlmd_errors
 
 from pipeline.errors import ConfigError, DataError, DiskFullError
 from pipeline.lineage.server_store import SERVER_AWAY
-from pipeline.runners.workspace import causes
 from pipeline.sections.run import RunSettings
+from pipeline.workspace.lock import causes
 
 _ERRNOS = {
     *(errno.EAGAIN, errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH),

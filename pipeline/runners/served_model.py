@@ -20,7 +20,7 @@ from pipeline.components.champion import digest_of
 from pipeline.components.evaluator import RUN_ID
 from pipeline.config import PipelineConfig
 from pipeline.contract import Contract
-from pipeline.durable import flush_to_disk
+from pipeline.files import flush_to_disk
 from pipeline.lineage.runs import NODE
 from pipeline.reference_models import folders_of, reference_digests
 from pipeline.runners.resolution import live_artifacts

@@ -558,7 +558,7 @@ def test_a_wrong_command_line(longhaul: Callable[..., Any], arguments: list[str]
 def test_a_second_run_on_one_workspace(fresh: Place) -> None:
     holding = (
         "import sys, pathlib\n"
-        "from pipeline.runners.workspace import locked\n"
+        "from pipeline.workspace.lock import locked\n"
         "with locked(pathlib.Path(sys.argv[1])): print(flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(

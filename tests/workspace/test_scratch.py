@@ -16,14 +16,14 @@ import pytest
 
 from pipeline.errors import WorkspaceError
 from pipeline.lineage import garbage
-from pipeline.lineage.leftovers import KEPT_DAYS
-from pipeline.scratch import abandoned, scratch, sweep
+from pipeline.workspace.leftovers import KEPT_DAYS
+from pipeline.workspace.scratch import abandoned, scratch, sweep
 from tests.lineage.weeks import Weeks
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 CHILD = """
 import sys, tempfile, pathlib
-from pipeline.scratch import scratch
+from pipeline.workspace.scratch import scratch
 with scratch(pathlib.Path(sys.argv[1])):
     pathlib.Path(tempfile.mkdtemp(), "rows").write_text("a row")
     print("written", flush=True)

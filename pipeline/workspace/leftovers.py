@@ -7,7 +7,7 @@ import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from pipeline.scratch import abandoned
+from pipeline.workspace.scratch import abandoned
 
 KEPT_DAYS = 30
 """So long stay logs of predictions, logs of runs that were refused, and backups."""

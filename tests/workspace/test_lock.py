@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import WorkspaceError
-from pipeline.runners.workspace import FOLDERS, locked, workspace_id
+from pipeline.workspace.lock import FOLDERS, locked, workspace_id
 
 HOLD = """
 import sys
 from pathlib import Path
-from pipeline.runners.workspace import locked
+from pipeline.workspace.lock import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
