@@ -24,7 +24,7 @@ from typing import Any
 from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
-from pipeline.config import PipelineConfig, load
+from pipeline.config.pipeline import PipelineConfig, load
 from pipeline.data.schema_types import read_schema_text
 from pipeline.lineage.runs import RUN_CONTEXT
 from pipeline.lineage.schema_versions import record_version

@@ -23,7 +23,7 @@ from xml.sax.saxutils import escape
 
 from rich.console import Console
 
-from pipeline.config import PipelineConfig, load
+from pipeline.config.pipeline import PipelineConfig, load
 from pipeline.lineage.runs import Run, find_run, list_runs
 from pipeline.lineage.store import open_existing_store
 from pipeline.reports.lineage_layout import arrange

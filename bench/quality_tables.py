@@ -18,7 +18,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.config import load
+from pipeline.config.pipeline import load
 from pipeline.data.schema_types import feature_table, read_schema
 from pipeline.flights import collect
 from pipeline.init import write_first_files

@@ -16,8 +16,8 @@ from tensorflow_transform import beam as tft_beam
 from tensorflow_transform.beam.tft_beam_io import beam_metadata_io, transform_fn_io
 from tensorflow_transform.tf_metadata import dataset_metadata
 
+from pipeline.config.trainer import Trainer
 from pipeline.data.parquet_tfxio import RowGroupTFXIO
-from pipeline.sections.trainer import Trainer
 from trainer.features import FeatureTable
 from trainer.preprocessing import preprocessing_fn
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from pipeline.config.evaluation import CHAMPION
 from pipeline.lineage.runs import SERVED, Run
-from pipeline.sections.evaluation import CHAMPION
 
 NO_CHAMPION = "no champion yet"
 """An older Longhaul wrote a note into its verdicts that begins so."""

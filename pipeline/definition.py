@@ -34,7 +34,8 @@ from pipeline.components.statistics_gen import StatisticsGen
 from pipeline.components.trainer import Trainer
 from pipeline.components.transform import Transform
 from pipeline.components.tuner import Tuner
-from pipeline.config import PipelineConfig
+from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.trainer import AFTER_FITTING
 from pipeline.data.schema_types import column_type, feature_table, read_schema
 from pipeline.errors import ConfigError
 from pipeline.evaluation import eval_config
@@ -42,7 +43,6 @@ from pipeline.evaluation import settings as evaluation_settings
 from pipeline.guard.policy_file import read_policy
 from pipeline.provenance import step_code_digest
 from pipeline.runners import beam
-from pipeline.sections.trainer import AFTER_FITTING
 
 DATA_ROOT, PUSH_TO = "data_root", "push_to"
 """Runtime parameters of a job on Vertex AI: where the table lies, and where models are pushed to."""

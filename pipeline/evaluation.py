@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from tensorflow_model_analysis.proto import config_pb2  # tfma.EvalConfig and the like are only there after tfx
 
-from pipeline.sections.evaluation import Bounds, Evaluation, slice_rule
+from pipeline.config.evaluation import Bounds, Evaluation, slice_rule
 
 if TYPE_CHECKING:
-    from pipeline.config import PipelineConfig
+    from pipeline.config.pipeline import PipelineConfig
 
 LABEL = "label_xf"  # trainer.preprocessing.LABEL, which would import TensorFlow Transform here
 PREDICTION = "prediction"

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pipeline.config import PipelineConfig
+from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import ConfigError, DiskFullError, WorkspaceError, tells_of_full_disk
 from pipeline.lineage import archive, archive_import, backup, garbage, pins
 from pipeline.lineage.runs import find_run

@@ -17,6 +17,7 @@ from jinja2 import Environment, PackageLoader
 from rich.markup import escape
 from tensorflow_metadata.proto.v0 import schema_pb2
 
+from pipeline.config.yaml_file import quoted
 from pipeline.data import source
 from pipeline.data.bigquery import is_address
 from pipeline.data.columns import ColumnType
@@ -24,7 +25,6 @@ from pipeline.data.convert import nearest
 from pipeline.errors import ConfigError, DataError
 from pipeline.files import one_spelling
 from pipeline.terminal import console_for
-from pipeline.yaml_file import quoted
 
 MAX_CLASSES = 50
 """An integer label with more distinct values is taken for a quantity."""

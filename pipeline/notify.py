@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from urllib.parse import urlsplit
 
-from pipeline.sections.notify import Ending, Notify
+from pipeline.config.notify import Ending, Notify
 
 
 @dataclass(frozen=True)

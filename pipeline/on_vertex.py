@@ -16,7 +16,9 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from pipeline.config import PipelineConfig
+from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.push import Push
+from pipeline.config.vertex import Vertex
 from pipeline.data.schema_types import check_columns, read_schema
 from pipeline.errors import ConfigError, JobError
 from pipeline.files import is_same_file
@@ -26,8 +28,6 @@ from pipeline.lineage.skipped import SKIPPED_BECAUSE
 from pipeline.lineage.states import Outcome
 from pipeline.runners.quiet import output_to
 from pipeline.screen import Screen
-from pipeline.sections.push import Push
-from pipeline.sections.vertex import Vertex
 from pipeline.terminal import console_for
 
 _LOOKS = {

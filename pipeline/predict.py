@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from rich.markup import escape
 
 from pipeline import import_closure
-from pipeline.config import PipelineConfig
+from pipeline.config.pipeline import PipelineConfig
 from pipeline.data import source
 from pipeline.data.columns import ColumnType
 from pipeline.data.convert import nearest

@@ -14,7 +14,7 @@ import subprocess
 from typing import Any
 
 from pipeline import import_closure
-from pipeline.config import PipelineConfig
+from pipeline.config.pipeline import PipelineConfig
 
 _PACKAGES = (
     "tfx",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from pipeline.config import PipelineConfig
+from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.split import TimeSplit
 from pipeline.data.columns import ColumnType
 from pipeline.data.examples import read_examples
 from pipeline.data.patterns import SPAN
@@ -15,7 +16,6 @@ from pipeline.guard.policy_file import read_policy
 from pipeline.guard.rows import Source, with_rows
 from pipeline.lineage.runs import Run
 from pipeline.runners.quiet import output_to
-from pipeline.sections.split import TimeSplit
 
 
 def recheck(config: PipelineConfig, run: Run, schema: schema_pb2.Schema) -> Verdict:

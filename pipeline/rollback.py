@@ -18,7 +18,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from pipeline.config import PipelineConfig
+from pipeline.config.pipeline import PipelineConfig
 from pipeline.data.schema_types import feature_table
 from pipeline.errors import ConfigError, WorkspaceError
 from pipeline.lineage.pushes import Rollback, record_rollback

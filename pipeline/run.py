@@ -14,7 +14,7 @@ from typing import Any
 
 from rich.markup import escape
 
-from pipeline.config import PipelineConfig
+from pipeline.config.pipeline import PipelineConfig
 from pipeline.data.schema_types import check_columns, read_schema
 from pipeline.data.source import find_files
 from pipeline.errors import ConfigError, PipelineError

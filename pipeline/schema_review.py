@@ -11,7 +11,7 @@ from pathlib import Path
 from ml_metadata import MetadataStore
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from pipeline.config import PipelineConfig
+from pipeline.config.pipeline import PipelineConfig
 from pipeline.data.columns import ColumnType
 from pipeline.data.convert import nearest
 from pipeline.data.schema_types import check_columns, parse_schema, read_schema, read_schema_text

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipeline.config import PipelineConfig
+from pipeline.config.pipeline import PipelineConfig
 from pipeline.data.schema_types import read_schema_text
 from pipeline.errors import WorkspaceError
 from pipeline.guard.proposal import Proposal

@@ -32,7 +32,7 @@ class Manifest:
         metrics: Evaluator's, over all rows.
         files: SHA-256 by path, this file left out.
         withdrawn: digests of models that were rolled back.
-        places: where the version went besides the folder, see `pipeline.sections.push`.
+        places: where the version went besides the folder, see `pipeline.config.push`.
         copy_of, replaces, note: of a rollback, the version it is a copy of, the one that served before, and why.
     """
 

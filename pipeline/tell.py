@@ -13,13 +13,13 @@ from typing import Any
 
 from rich.markup import escape
 
-from pipeline.config import PipelineConfig
+from pipeline.config.notify import Ending
+from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import PipelineError
 from pipeline.infra.verdict import InfraVerdict
 from pipeline.lineage.runs import Run, find_run
 from pipeline.lineage.store import open_existing_store
 from pipeline.notify import News, notify
-from pipeline.sections.notify import Ending
 
 
 @dataclass

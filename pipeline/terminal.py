@@ -15,7 +15,8 @@ from rich.segment import Segment
 from rich.table import Table
 
 from pipeline.champion_words import bound_sentences, champion_sentence, judged_notes, training_sentence
-from pipeline.config import PipelineConfig
+from pipeline.config.evaluation import Threshold
+from pipeline.config.pipeline import PipelineConfig
 from pipeline.guard.findings import Finding as DataFinding
 from pipeline.guard.findings import Verdict
 from pipeline.infra.verdict import InfraVerdict
@@ -23,7 +24,6 @@ from pipeline.lineage.runs import Run
 from pipeline.reports.judgement import FEW_ROWS
 from pipeline.reports.rules import few_rows_note, held_rules, nearest, rule_line
 from pipeline.reports.training import training_story
-from pipeline.sections.evaluation import Threshold
 from pipeline.served import newest_manifest, read_manifest
 from pipeline.standard_streams import visible
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipeline.config import PipelineConfig
+from pipeline.config.pipeline import PipelineConfig
 from pipeline.lineage.details import BYTES, PEAK_MEMORY, ROWS, StepDetails
 from pipeline.lineage.runs import Artifact, Run, StepState
 from pipeline.terminal import console_for, print_results

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import pyarrow as pa
 from rich.markup import escape
 
-from pipeline.config import PipelineConfig
+from pipeline.config.pipeline import PipelineConfig
 from pipeline.data import source
 from pipeline.data.labels import LabelTally, check_label
 from pipeline.data.schema_types import check_columns, column_type, read_schema

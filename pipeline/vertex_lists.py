@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.table import Table
 
-from pipeline.config import PipelineConfig
+from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import JobError
 from pipeline.on_vertex import compile_quietly, vertex_of
 from pipeline.terminal import console_for

@@ -14,7 +14,7 @@ import yaml
 
 from pipeline import import_closure
 from pipeline.components.artifact_names import STEP_CODE
-from pipeline.config import REFERENCE, PipelineConfig, load
+from pipeline.config.pipeline import REFERENCE, PipelineConfig, load
 from pipeline.provenance import code_files, step_code_digest, step_modules
 
 pytestmark = pytest.mark.slow
@@ -123,8 +123,8 @@ def test_a_changed_line_changes_the_digests_of_the_steps_that_use_the_file_and_n
         "trainer/worker.py": {"Trainer"},  # started with -m
         "trainer/signatures.py": {"Trainer"},  # or trials of days would be lost
         "trainer/preprocessing.py": {"Transform", "Tuner", "Trainer", "Evaluator", "InfraCheck"},
-        "pipeline/sections/evaluation.py": {"Evaluator"},
-        "pipeline/sections/trainer.py": set[str](),  # its settings come as plain data
+        "pipeline/config/evaluation.py": {"Evaluator"},
+        "pipeline/config/trainer.py": set[str](),  # its settings come as plain data
     }.items(),
     ids=lambda value: value if isinstance(value, str) else "",
 )

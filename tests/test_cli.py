@@ -14,7 +14,7 @@ import yaml
 from ml_metadata.proto import metadata_store_pb2
 
 from pipeline import errors
-from pipeline.config import load
+from pipeline.config.pipeline import load
 from pipeline.lineage.runs import RUN_CONTEXT
 from pipeline.lineage.store import open_store
 
@@ -129,7 +129,7 @@ def test_a_mistake_of_the_user_is_one_message_with_a_remedy(command: str, tmp_pa
 
 
 def test_a_bug_of_ours_exits_with_70_and_keeps_its_traceback(config_file: Path) -> None:
-    code = "from pipeline import cli, config; config.load = lambda *a, **k: 1 // 0; cli.main()"
+    code = "from pipeline import cli; from pipeline.config import pipeline as config; config.load = lambda *a, **k: 1 // 0; cli.main()"
     done = python(code, "runs", "--config", str(config_file))
     assert done.returncode == 70
     assert done.stderr.startswith("longhaul: a bug of ours: ZeroDivisionError: ")

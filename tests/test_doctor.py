@@ -18,13 +18,13 @@ import pytest
 from ml_metadata import errors as mlmd_errors
 from ml_metadata.proto import metadata_store_pb2
 
-from pipeline.config import PipelineConfig
+from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.push import Push
 from pipeline.doctor import Finding, elsewhere, examine, installation
 from pipeline.lineage.process import Process
 from pipeline.lineage.runs import RUN_CONTEXT
 from pipeline.lineage.store import open_store
 from pipeline.push.publish import publish
-from pipeline.sections.push import Push
 from tests.push.models import a_manifest, a_model
 
 

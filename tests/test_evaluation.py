@@ -11,7 +11,8 @@ import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.evaluators import metrics_validator
 from tensorflow_model_analysis.proto import config_pb2
 
-from pipeline.config import PipelineConfig
+from pipeline.config.evaluation import METRICS, slice_rule
+from pipeline.config.pipeline import PipelineConfig
 from pipeline.evaluation import (
     LABEL,
     LOWER_IS_BETTER,
@@ -19,7 +20,6 @@ from pipeline.evaluation import (
     eval_config,
     without_slices_that_cannot_be_judged,
 )
-from pipeline.sections.evaluation import METRICS, slice_rule
 from trainer import preprocessing, signatures
 
 CLASSES = {"binary": [], "multiclass": ["a", "b", "c"], "regression": []}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.config import PipelineConfig, load
+from pipeline.config.pipeline import PipelineConfig, load
 
 pytestmark = pytest.mark.slow
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.config import load
+from pipeline.config.pipeline import load
 from pipeline.init import write_first_files
 
 COLORS = ("red", "green", "blue")

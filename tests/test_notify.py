@@ -14,11 +14,11 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from pipeline.config import load
+from pipeline.config.notify import Notify
+from pipeline.config.observe import Observe
+from pipeline.config.pipeline import load
 from pipeline.errors import ConfigError
 from pipeline.notify import News, notify
-from pipeline.sections.notify import Notify
-from pipeline.sections.observe import Observe
 from tests.lineage.story import settings
 from tests.receiver import Receiver, listening
 from tests.waiting import eventually

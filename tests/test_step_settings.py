@@ -10,12 +10,12 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import pytest
 
-from pipeline.sections.base import Section
-from pipeline.sections.beam import BeamStep
-from pipeline.sections.evaluation import Threshold
-from pipeline.sections.split import HashSplit
-from pipeline.sections.trainer import AFTER_FITTING
-from pipeline.sections.vertex import VertexStep
+from pipeline.config.base import Section
+from pipeline.config.beam import BeamStep
+from pipeline.config.evaluation import Threshold
+from pipeline.config.split import HashSplit
+from pipeline.config.trainer import AFTER_FITTING
+from pipeline.config.vertex import VertexStep
 from tests.test_cache_keys import WITH_ALL_STEPS, configuration, steps_of
 
 pytestmark = pytest.mark.slow

@@ -35,7 +35,7 @@ def gc(
     as_json: JsonOption = False,
 ) -> None:
     """Say what nobody needs any more, and remove it; what served or pinned models came of always stays."""
-    from pipeline.config import load
+    from pipeline.config.pipeline import load
     from pipeline.housekeeping import collect_garbage
     from pipeline.terminal_housekeeping import print_plan
 
@@ -51,7 +51,7 @@ PinArgument = Annotated[
 @app.command(rich_help_panel=KEEP, epilog="Examples: [bold]longhaul pin latest[/] · [bold]longhaul pin 1795253362[/]")
 def pin(what: PinArgument, config: ConfigOption = None, workspace: WorkspaceOption = None) -> None:
     """Keep a run or a pushed model, and all that it came of, from `longhaul gc`."""
-    from pipeline.config import load
+    from pipeline.config.pipeline import load
     from pipeline.housekeeping import pin as mark
 
     typer.echo(for_standard_output(f"pinned {mark(load(config, workspace=workspace), what, on=True)}"))
@@ -60,7 +60,7 @@ def pin(what: PinArgument, config: ConfigOption = None, workspace: WorkspaceOpti
 @app.command(rich_help_panel=KEEP, epilog="Example: [bold]longhaul unpin latest[/]")
 def unpin(what: PinArgument, config: ConfigOption = None, workspace: WorkspaceOption = None) -> None:
     """Take a pin away."""
-    from pipeline.config import load
+    from pipeline.config.pipeline import load
     from pipeline.housekeeping import pin as mark
 
     typer.echo(for_standard_output(f"unpinned {mark(load(config, workspace=workspace), what, on=False)}"))
@@ -80,7 +80,7 @@ def export_run(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Write one run as a zip file: records, configuration, schema, metrics, lineage as OpenLineage events."""
-    from pipeline.config import load
+    from pipeline.config.pipeline import load
     from pipeline.files import check_output
     from pipeline.housekeeping import export
 
@@ -96,7 +96,7 @@ def import_run(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Put a run that was exported elsewhere on record here, to look at and compare; no run builds on it."""
-    from pipeline.config import load
+    from pipeline.config.pipeline import load
     from pipeline.housekeeping import import_
 
     run_id = import_(load(config, workspace=workspace), file)
@@ -114,7 +114,7 @@ def backup(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Copy the metadata store, also while a run is at work."""
-    from pipeline.config import load
+    from pipeline.config.pipeline import load
     from pipeline.files import check_output
     from pipeline.housekeeping import back_up
 
@@ -125,7 +125,7 @@ def backup(
 @app.command(rich_help_panel=KEEP, epilog="Example: [bold]longhaul doctor --json[/]")
 def doctor(config: ConfigOption = None, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """Check machine, packages, workspace and what the configuration names; every finding comes with its remedy."""
-    from pipeline.config import load
+    from pipeline.config.pipeline import load
     from pipeline.doctor import examine
     from pipeline.terminal import print_findings
 

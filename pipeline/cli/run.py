@@ -58,7 +58,7 @@ def run(
     ] = None,
 ) -> None:
     """Run the pipeline: from the table to a blessed, pushed model."""
-    from pipeline.config import load
+    from pipeline.config.pipeline import load
     from pipeline.errors import ConfigError
     from pipeline.run import run_pipeline
     from pipeline.runners.beam import with_runner
@@ -91,7 +91,7 @@ def compile_(
     beam: BeamOption = None,
 ) -> None:
     """Write the pipeline as a job for Vertex AI Pipelines: offline, without credentials."""
-    from pipeline.config import load
+    from pipeline.config.pipeline import load
     from pipeline.files import check_output
     from pipeline.on_vertex import compile_to
     from pipeline.runners.beam import with_runner
@@ -111,7 +111,7 @@ def resume(
     beam: BeamOption = None,
 ) -> None:
     """Go on with a run that failed or was interrupted: what it finished is reused, unless it is out of date."""
-    from pipeline.config import load
+    from pipeline.config.pipeline import load
     from pipeline.run import run_pipeline
     from pipeline.runners.beam import with_runner
 
@@ -151,7 +151,7 @@ def validate(
     as_json: JsonOption = False,
 ) -> None:
     """Check a new table against the schema and the last run's data, without a run."""
-    from pipeline.config import load
+    from pipeline.config.pipeline import load
     from pipeline.validate import validate_table
 
     passed = validate_table(load(config, workspace=workspace), table, environment, as_json)

@@ -21,7 +21,7 @@ def show_schema(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Print the schema, now or as it was in some version."""
-    from pipeline.config import load
+    from pipeline.config.pipeline import load
     from pipeline.schema_terminal import print_schema
 
     print_schema(load(config, workspace=workspace), version)
@@ -30,7 +30,7 @@ def show_schema(
 @app.command("diff")
 def diff_schema(config: ConfigOption = None, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """Say what would have to change for the newest data to pass, with the evidence."""
-    from pipeline.config import load
+    from pipeline.config.pipeline import load
     from pipeline.schema_review import review
     from pipeline.schema_terminal import print_review
 
@@ -56,7 +56,7 @@ def approve_schema(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Write what is proposed into the schema, and record who approved it and why."""
-    from pipeline.config import load
+    from pipeline.config.pipeline import load
     from pipeline.schema_review import approve
     from pipeline.schema_terminal import print_approval
 
@@ -69,7 +69,7 @@ def approve_schema(
 @app.command("history")
 def schema_history(config: ConfigOption = None, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """List the versions of the schema: who approved which, when, why, and by which run's data."""
-    from pipeline.config import load
+    from pipeline.config.pipeline import load
     from pipeline.schema_terminal import print_history
 
     print_history(load(config, workspace=workspace), as_json)

@@ -42,7 +42,7 @@ def predict(
 
     Interrupted, it goes on with the same command after what is finished.
     """
-    from pipeline.config import load
+    from pipeline.config.pipeline import load
     from pipeline.predict import predict_table
 
     predict_table(
@@ -53,7 +53,7 @@ def predict(
 @app.command(rich_help_panel=SERVE)
 def versions(config: ConfigOption = None, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """List the pushed versions of the model, the newest first: which one serves, which were rolled back."""
-    from pipeline.config import load
+    from pipeline.config.pipeline import load
     from pipeline.rollback import list_versions, print_versions
 
     settings = load(config, workspace=workspace)
@@ -81,7 +81,7 @@ def rollback(
     as_json: JsonOption = False,
 ) -> None:
     """Serve an earlier version of the model again; runs leave it so."""
-    from pipeline.config import load
+    from pipeline.config.pipeline import load
     from pipeline.rollback import print_rollback, roll_back
 
     print_rollback(roll_back(load(config, workspace=workspace), to, note, dry_run), as_json)

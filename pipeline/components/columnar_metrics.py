@@ -26,8 +26,8 @@ from tensorflow_model_analysis.utils import model_util
 from pipeline.components import metric_accumulators
 from pipeline.components.row_sample import KeepSample, digests, sample_of
 from pipeline.components.tallies import BLOCKS, Tally, rows_of
+from pipeline.config.evaluation import Evaluation
 from pipeline.evaluation import NEEDS_BOTH_CLASSES, without_slices_that_cannot_be_judged
-from pipeline.sections.evaluation import Evaluation
 
 Array = npt.NDArray[Any]
 SliceKey = tuple[tuple[str, Any], ...]

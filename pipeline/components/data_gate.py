@@ -14,6 +14,8 @@ from tfx.types import artifact, artifact_utils, channel, component_spec, standar
 from tfx.utils import io_utils
 
 from pipeline.components.artifact_names import SUMMARY_FILE
+from pipeline.config.data import Data
+from pipeline.config.split import Split
 from pipeline.data import source
 from pipeline.data.artifact_files import open_file
 from pipeline.data.columns import ColumnType
@@ -25,8 +27,6 @@ from pipeline.errors import DataError
 from pipeline.guard.judge import Evidence, judge
 from pipeline.guard.policy import Policy
 from pipeline.guard.rows import Source, with_rows
-from pipeline.sections.data import Data
-from pipeline.sections.split import Split
 
 VERDICT_FILE = "verdict.json"
 BLESSED = "blessed"

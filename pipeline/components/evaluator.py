@@ -33,11 +33,11 @@ from pipeline.components.row_sample import RowSample
 from pipeline.components.seen_rows import Ingested, count_seen
 from pipeline.components.tallies import Tally, fills_blocks, intervals, is_one_class
 from pipeline.components.whole_model import check_whole, digest_on_disk
+from pipeline.config.evaluation import METRICS, Evaluation
 from pipeline.contract import Contract
 from pipeline.data import parquet_tfxio
 from pipeline.evaluation import COUNT, LOWER_IS_BETTER
 from pipeline.mismatch import mismatch
-from pipeline.sections.evaluation import METRICS, Evaluation
 from trainer.features import FeatureTable
 from trainer.witness import MOST_ROWS, write_scored_rows
 

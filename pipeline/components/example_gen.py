@@ -21,6 +21,8 @@ from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils, proto_utils
 
 from pipeline.components.artifact_names import SUMMARY_FILE
+from pipeline.config.data import Data
+from pipeline.config.split import Split
 from pipeline.data import bigquery, source
 from pipeline.data.columns import ColumnType
 from pipeline.data.labels import LabelTally, check_label
@@ -30,8 +32,6 @@ from pipeline.data.split_shards import WriteSplitShards, write_json
 from pipeline.data.training_columns import check_training_columns
 from pipeline.errors import DataError
 from pipeline.lineage.source_files import FILES, to_property
-from pipeline.sections.data import Data
-from pipeline.sections.split import Split
 
 _PAYLOADS = {"parquet": example_gen_pb2.FORMAT_PARQUET, "tf_example": example_gen_pb2.FORMAT_TF_EXAMPLE}
 

@@ -24,8 +24,8 @@ import pyarrow as pa
 from pipeline.components.columnar_metrics import load_model
 from pipeline.components.row_sample import RIGHT, RowSample, error_kinds
 from pipeline.components.tallies import metric_values, rows_of
+from pipeline.config.evaluation import METRICS, Evaluation
 from pipeline.evaluation import LOWER_IS_BETTER, PREDICTION
-from pipeline.sections.evaluation import METRICS, Evaluation
 from trainer.features import FeatureTable, Storage
 
 Array = npt.NDArray[Any]

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from pipeline.config.evaluation import Bounds, Evaluation, slice_rule
 from pipeline.number_text import number
-from pipeline.sections.evaluation import Bounds, Evaluation, slice_rule
 
 _MOST_NAMED = 8
 """Slices in one sentence."""

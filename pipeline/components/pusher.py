@@ -15,10 +15,10 @@ from tfx.types.system_executions import Deploy
 from tfx.utils import io_utils
 
 from pipeline.components.artifact_names import EVALUATION_FILE, MODEL_DIGEST, SUMMARY_FILE
+from pipeline.config.push import Push
 from pipeline.infra.verdict import INFRA_FILE, InfraVerdict
 from pipeline.lineage.skipped import NOT_BLESSED, NOT_FIT, SKIPPED_BECAUSE
 from pipeline.push.publish import already_serves, now, publish, publish_to_bucket, pusher, withdrawn_now
-from pipeline.sections.push import Push
 from pipeline.served import Manifest, inputs_of
 from trainer.features import FeatureTable
 

@@ -10,7 +10,7 @@ import apache_beam as beam
 import tensorflow_model_analysis as tfma
 
 from pipeline.components.columnar_metrics import EvaluateColumns
-from pipeline.sections.evaluation import Evaluation
+from pipeline.config.evaluation import Evaluation
 
 SliceMetrics = dict[tuple[tuple[str, Any], ...], dict[str, float]]
 """By slice ((column, value), …), the metrics that are defined there."""

@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.config.data import Data
 from pipeline.errors import DataError
-from pipeline.sections.data import Data
 
 MAX_LISTED = 1000
 """Distinct label values that are counted one by one."""

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from pipeline.config.split import GroupSplit, HashSplit, TimeSplit, deciding_columns, has_test_split, unix_seconds
 from pipeline.errors import DataError
-from pipeline.sections.split import GroupSplit, HashSplit, TimeSplit, deciding_columns, has_test_split, unix_seconds
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 """2^64 divided by the golden ratio: the increment of SplitMix64 (Steele, Lea, Flood 2014)."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from pipeline.config.data import Data
+from pipeline.config.split import Split, deciding_columns
 from pipeline.data.columns import ColumnType
 from pipeline.data.convert import nearest
 from pipeline.errors import DataError
-from pipeline.sections.data import Data
-from pipeline.sections.split import Split, deciding_columns
 
 
 def check_training_columns(columns: Mapping[str, ColumnType], path: str, data: Data, split: Split) -> None:

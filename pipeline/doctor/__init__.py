@@ -3,7 +3,7 @@ or is fine. Nothing is sent, and nothing is asked of a server that the configura
 
 from __future__ import annotations
 
-from pipeline.config import PipelineConfig
+from pipeline.config.pipeline import PipelineConfig
 from pipeline.doctor import elsewhere, installation, machine, workspace
 from pipeline.doctor.finding import Finding as Finding
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from glob import glob
 from pathlib import Path
 
-from pipeline.config import PipelineConfig
+from pipeline.config.pipeline import PipelineConfig
 from pipeline.data.patterns import as_glob
 from pipeline.doctor.finding import Finding
 from pipeline.errors import PipelineError

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from pipeline.config import explain
+from pipeline.config.pipeline import explain
+from pipeline.config.yaml_file import read_yaml
 from pipeline.errors import ConfigError
 from pipeline.guard.policy import Change, FeatureChange, FeaturePolicy, Policy
-from pipeline.yaml_file import read_yaml
 
 
 def read_policy(file: Path | None) -> Policy:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.config.split import GroupSplit, HashSplit, TimeSplit, deciding_columns
 from pipeline.data import source
 from pipeline.data.columns import ColumnType
 from pipeline.data.convert import shorten
@@ -19,7 +20,6 @@ from pipeline.errors import DataError
 from pipeline.guard.findings import Finding, Verdict
 from pipeline.guard.places import FileRows, Range
 from pipeline.guard.proposal import number_text
-from pipeline.sections.split import GroupSplit, HashSplit, TimeSplit, deciding_columns
 
 _BATCH_ROWS = 65_536
 _BATCH_CELLS = 4_000_000

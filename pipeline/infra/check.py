@@ -20,9 +20,9 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from pipeline.config.infra_check import InfraCheck
 from pipeline.infra import probe
 from pipeline.infra.verdict import BUSY, InfraVerdict
-from pipeline.sections.infra_check import InfraCheck
 from trainer.digests import file_digests
 
 _SHARES = {"1": 1.0, "32": 0.25, "1024": 0.25}

@@ -18,7 +18,7 @@ from ml_metadata import MetadataStore
 from ml_metadata import errors as mlmd_errors
 from ml_metadata.proto import metadata_store_pb2
 
-from pipeline.config import PipelineConfig
+from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import DataError, DiskFullError, PipelineError, WorkspaceError, tells_of_full_disk
 from pipeline.lineage.archive import CHUNK, FOLDER
 from pipeline.lineage.archive_check import BROKEN, Contents, damaged, read_contents

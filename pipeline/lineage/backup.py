@@ -8,7 +8,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pipeline.config import PipelineConfig
+from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import ConfigError, DiskFullError, WorkspaceError, tells_of_full_disk
 
 _PAGES_AT_ONCE = 1000

@@ -23,7 +23,7 @@ from typing import Any
 from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
-from pipeline.config import PipelineConfig
+from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import WorkspaceError
 from pipeline.files import is_local, one_spelling
 from pipeline.lineage.pins import PINNED

@@ -11,7 +11,7 @@ from typing import Any
 
 from ml_metadata import MetadataStore
 
-from pipeline.config import PipelineConfig
+from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import PipelineError
 from pipeline.lineage.ancestry import FileRead, Served, list_files, pushed_models, serving_folder
 from pipeline.lineage.archive_import import FROM_URI

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import ml_metadata
 from ml_metadata.proto import metadata_store_pb2
 
-from pipeline.config import PipelineConfig
+from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import DiskFullError, WorkspaceError, tells_of_full_disk
 from pipeline.lineage.server_store import NO_PATIENCE, Patience, PostgreSQLStore, ServerStore, is_away
 

@@ -19,9 +19,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pipeline.config.push import Push
 from pipeline.errors import WorkspaceError
 from pipeline.files import flush_file, flush_to_disk
-from pipeline.sections.push import Push
 from pipeline.served import Manifest, newest_manifest, served_as
 from trainer.digests import MANIFEST, file_digests
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from pipeline.config.push import VertexModel
 from pipeline.errors import ConfigError
 from pipeline.push.gcs import cloud_errors
-from pipeline.sections.push import VertexModel
 from pipeline.served import Manifest
 
 

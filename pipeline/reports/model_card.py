@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.champion_words import champion_sentence
-from pipeline.config import PipelineConfig
+from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import ConfigError
 from pipeline.files import write_whole
 from pipeline.lineage.runs import Run

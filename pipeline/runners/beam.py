@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.config import PipelineConfig
+from pipeline.config.beam import BeamRunner, Portable
+from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import ConfigError
-from pipeline.sections.beam import BeamRunner, Portable
 
 # The engine of Beam's DirectRunner, named outright: under its public name Beam >= 2.68 first tries to download
 # another runner (https://github.com/apache/beam/issues/35867). To be removed when DirectRunner stays offline.

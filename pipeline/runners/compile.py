@@ -14,15 +14,15 @@ from typing import Any
 import yaml
 from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
 
-from pipeline.config import PipelineConfig
+from pipeline.config.evaluation import CHAMPION
+from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.vertex import Vertex, VertexStep
 from pipeline.data.bigquery import is_address, parse
 from pipeline.data.source import split_root
 from pipeline.definition import DATA_ROOT, PUSH_TO, create_pipeline
 from pipeline.errors import ConfigError
 from pipeline.runners import beam, container
 from pipeline.runners.job_servers import check_options
-from pipeline.sections.evaluation import CHAMPION
-from pipeline.sections.vertex import Vertex, VertexStep
 
 _MOST_ARGUMENT_BYTES = 120_000
 """Linux's MAX_ARG_STRLEN is 131,072; artifacts are told besides."""

@@ -19,10 +19,10 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from pipeline.config import PipelineConfig
+from pipeline.config.beam import Portable
+from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import ConfigError, JobError
 from pipeline.runners import beam
-from pipeline.sections.beam import Portable
 
 _JAVA = {"flink": range(11, 22), "spark": range(8, 18)}
 """Versions on which Beam's job servers for Flink and Spark run."""

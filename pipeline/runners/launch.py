@@ -14,7 +14,7 @@ from tfx.orchestration.local import runner_utils
 from tfx.orchestration.portable import inputs_utils, launcher
 from tfx.proto.orchestration import pipeline_pb2
 
-from pipeline.config import PipelineConfig
+from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import WorkspaceError
 from pipeline.files import flush_to_disk
 from pipeline.lineage.runs import RESOLVER, Step, StepState

@@ -17,7 +17,7 @@ from tfx.dsl.compiler import compiler, constants
 from tfx.orchestration.portable import partial_run_utils, runtime_parameter_utils
 from tfx.proto.orchestration import pipeline_pb2
 
-from pipeline.config import PipelineConfig
+from pipeline.config.pipeline import PipelineConfig
 from pipeline.data.schema_types import read_schema_text
 from pipeline.definition import create_pipeline
 from pipeline.errors import ConfigError

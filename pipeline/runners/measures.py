@@ -9,7 +9,7 @@ from typing import Any, Self
 from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
-from pipeline.config import PipelineConfig
+from pipeline.config.pipeline import PipelineConfig
 from pipeline.lineage.details import BYTES, PEAK_MEMORY, ROWS
 from pipeline.lineage.runs import Step, StepState
 from pipeline.lineage.server_store import NO_PATIENCE

@@ -15,7 +15,7 @@ from ml_metadata import errors as mlmd_errors
 from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 
-from pipeline.config import PipelineConfig
+from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import PipelineError, WorkspaceError
 from pipeline.guard.findings import Verdict
 from pipeline.interruption import stopped

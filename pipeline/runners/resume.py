@@ -14,7 +14,7 @@ from typing import Any
 
 from ml_metadata import MetadataStore
 
-from pipeline.config import PipelineConfig
+from pipeline.config.pipeline import PipelineConfig
 from pipeline.data.source import file_states, find_files
 from pipeline.errors import ConfigError
 from pipeline.lineage.runs import Run, StepState, find_run

@@ -9,9 +9,9 @@ import tensorflow as tf
 from google.api_core.retry import if_transient_error
 from ml_metadata import errors as mlmd_errors
 
+from pipeline.config.run import RunSettings
 from pipeline.errors import ConfigError, DataError, DiskFullError
 from pipeline.lineage.server_store import SERVER_AWAY
-from pipeline.sections.run import RunSettings
 from pipeline.workspace.lock import causes
 
 _ERRNOS = {

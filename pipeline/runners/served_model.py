@@ -18,13 +18,13 @@ from tfx.utils import path_utils
 from pipeline.components.artifact_names import CONTRACT, MODEL_DIGEST
 from pipeline.components.champion import digest_of
 from pipeline.components.evaluator import RUN_ID
-from pipeline.config import PipelineConfig
+from pipeline.config.evaluation import CHAMPION
+from pipeline.config.pipeline import PipelineConfig
 from pipeline.contract import Contract
 from pipeline.files import flush_to_disk
 from pipeline.lineage.runs import NODE
 from pipeline.reference_models import folders_of, reference_digests
 from pipeline.runners.resolution import live_artifacts
-from pipeline.sections.evaluation import CHAMPION
 from pipeline.served import Manifest, damage, newest, read_manifest
 
 TAKEN_IN_TYPE = "longhaul.ServedModel"

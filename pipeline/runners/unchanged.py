@@ -16,7 +16,7 @@ from typing import Any
 from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
-from pipeline.config import PipelineConfig
+from pipeline.config.pipeline import PipelineConfig
 from pipeline.data.schema_types import read_schema_text
 from pipeline.data.source import file_states, find_files
 from pipeline.lineage.details import BYTES, PEAK_MEMORY

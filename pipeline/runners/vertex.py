@@ -23,8 +23,8 @@ from google.cloud.storage import Client
 from google.protobuf import json_format
 from requests.exceptions import RequestException
 
+from pipeline.config.vertex import Vertex
 from pipeline.errors import JobError
-from pipeline.sections.vertex import Vertex
 
 _TIMEOUT_S = 30
 _BUCKET_TIMEOUT_S = 3

@@ -22,9 +22,9 @@ from tensorflow_model_analysis.metrics import metric_specs, metric_types
 from tensorflow_model_analysis.proto import config_pb2
 
 from pipeline.components.columnar_metrics import RAW_RECORD, EvaluateColumns
-from pipeline.config import PipelineConfig
+from pipeline.config.evaluation import METRICS
+from pipeline.config.pipeline import PipelineConfig
 from pipeline.evaluation import eval_config
-from pipeline.sections.evaluation import METRICS
 
 BATCHES = 3
 RANDOM = np.random.default_rng(5)

@@ -24,9 +24,9 @@ from tfx.types import standard_artifacts
 
 from bench import stock as bench_stock
 from pipeline.components.evaluator import Evaluator
-from pipeline.config import PipelineConfig, load
+from pipeline.config.evaluation import METRICS
+from pipeline.config.pipeline import PipelineConfig, load
 from pipeline.evaluation import NEEDS_BOTH_CLASSES, eval_config
-from pipeline.sections.evaluation import METRICS
 
 ROWS = 700
 STEADY = slice(ROWS - 60, ROWS - 1)

@@ -9,7 +9,7 @@ import pytest
 from ml_metadata import MetadataStore
 
 from bench.many_runs import TABLE, fill
-from pipeline.config import PipelineConfig, load
+from pipeline.config.pipeline import PipelineConfig, load
 from pipeline.lineage_answer import answer
 
 THINGS = (TABLE, "schema:1", "served")

@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from pipeline.components.explanation import _importance, attributions
 from pipeline.components.row_sample import RowSample
+from pipeline.config.evaluation import Evaluation
 from pipeline.data.lists import serialized_examples
-from pipeline.sections.evaluation import Evaluation
 from trainer.features import Feature, FeatureTable, Kind, Label, Storage
 from trainer.preprocessing import columns_by_feature
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from pipeline.components.model_judge import Measured, Verdict, judge, why_undefined
+from pipeline.config.evaluation import Evaluation
 from pipeline.evaluation import LOWER_IS_BETTER
-from pipeline.sections.evaluation import Evaluation
 
 RUN = "champion run 20261121-041631-031"
 

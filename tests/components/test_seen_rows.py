@@ -14,8 +14,8 @@ from pydantic import TypeAdapter
 
 from pipeline.components.artifact_names import SUMMARY_FILE
 from pipeline.components.seen_rows import Ingested, count_seen
+from pipeline.config.split import Split
 from pipeline.data.split import assign, split_names
-from pipeline.sections.split import Split
 
 ROWS = pa.record_batch(
     {

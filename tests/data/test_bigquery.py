@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from pipeline.config import load
+from pipeline.config.pipeline import load
 from pipeline.data import bigquery
 from pipeline.data.columns import ColumnType
 from pipeline.data.source import (

@@ -8,9 +8,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from pipeline.config.data import Data
 from pipeline.data.labels import LabelTally, check_label
 from pipeline.errors import DataError
-from pipeline.sections.data import Data
 
 
 def data(task: str, classes: list[str] | None = None) -> Data:

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pytest
 from pydantic import ValidationError
 
+from pipeline.config.split import GroupSplit, HashSplit, TimeSplit
 from pipeline.data.split import assign, split_names
 from pipeline.errors import DataError
-from pipeline.sections.split import GroupSplit, HashSplit, TimeSplit
 
 ROWS = pa.record_batch(
     {

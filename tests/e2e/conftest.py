@@ -20,7 +20,7 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from pipeline import cli
-from pipeline.config import REFERENCE, load
+from pipeline.config.pipeline import REFERENCE, load
 from pipeline.data.schema_types import read_schema
 from tests import small
 

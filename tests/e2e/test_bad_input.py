@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline.config import load
+from pipeline.config.pipeline import load
+from pipeline.config.push import Push
 from pipeline.lineage.runs import Run, StepState, find_run, list_runs
 from pipeline.lineage.store import open_store
 from pipeline.push.publish import publish
-from pipeline.sections.push import Push
 from tests import small
 from tests.faults.place import SCHEMA
 from tests.push.models import a_manifest, a_model

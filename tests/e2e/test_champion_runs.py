@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from pipeline.components.reference_metrics import metrics_by_slice
-from pipeline.config import load
+from pipeline.config.pipeline import load
 from pipeline.lineage.runs import Run, find_run
 from pipeline.lineage.store import open_store
 from pipeline.served import newest

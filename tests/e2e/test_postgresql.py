@@ -17,7 +17,7 @@ from ml_metadata import errors as mlmd_errors
 from ml_metadata.proto import metadata_store_pb2
 from sklearn.datasets import load_wine
 
-from pipeline.config import PipelineConfig, load
+from pipeline.config.pipeline import PipelineConfig, load
 from pipeline.init import write_first_files
 from pipeline.lineage.runs import StepState, find_run, list_runs
 from pipeline.lineage.schema_versions import StatisticsSource, find_version, record_version

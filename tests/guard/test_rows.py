@@ -12,12 +12,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline.config.split import GroupSplit, HashSplit, TimeSplit
 from pipeline.data.columns import ColumnType
 from pipeline.data.split import assign
 from pipeline.guard.findings import Finding, Verdict
 from pipeline.guard.row_checks import DuplicateRows
 from pipeline.guard.rows import Source, with_rows
-from pipeline.sections.split import GroupSplit, HashSplit, TimeSplit
 from tests.guard.conftest import batch
 
 COLUMNS = {"day": ColumnType.TIMESTAMP, "size": ColumnType.INT, "label": ColumnType.STRING}

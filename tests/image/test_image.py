@@ -152,7 +152,7 @@ def test_the_command_line_works(image: ImageBuilder, shell: Callable[[str], str]
 
 
 def test_the_steps_of_a_compiled_job_run(image: ImageBuilder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pipeline.config import load
+    from pipeline.config.pipeline import load
     from pipeline.data.statistics_files import read_split, splits_in
     from pipeline.runners.compile import compile_job
     from pipeline.runners.emulator.job import EmulatedJob

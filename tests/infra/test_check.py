@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from pipeline.config.infra_check import InfraCheck
 from pipeline.infra import check as check_module
 from pipeline.infra.check import ScoredRows, check
 from pipeline.infra.verdict import InfraVerdict
-from pipeline.sections.infra_check import InfraCheck
 from tests.infra.conftest import FEATURES, ROWS, Network, a_row, predicted
 from trainer.digests import file_digests
 

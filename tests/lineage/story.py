@@ -14,7 +14,7 @@ from typing import Any
 from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
-from pipeline.config import PipelineConfig
+from pipeline.config.pipeline import PipelineConfig
 from pipeline.lineage.runs import RUN_CONTEXT
 from pipeline.lineage.schema_versions import record_version
 from pipeline.lineage.source_files import FILES, to_property

@@ -10,7 +10,7 @@ import ml_metadata
 import pytest
 from ml_metadata.proto import metadata_store_pb2
 
-from pipeline.config import PipelineConfig
+from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import PipelineError, WorkspaceError
 from pipeline.lineage.runs import RESOLVER, RUN_CONTEXT, Artifact, RunsById, Step, StepState, find_run, list_runs
 from pipeline.lineage.store import open_existing_store, open_store

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.config import PipelineConfig
+from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import PipelineError
 from pipeline.lineage.schema_versions import (
     SchemaVersion,

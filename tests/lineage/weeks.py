@@ -13,7 +13,7 @@ from typing import Any
 from ml_metadata.proto import metadata_store_pb2
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
-from pipeline.config import PipelineConfig
+from pipeline.config.pipeline import PipelineConfig
 from pipeline.lineage.process import Process
 from pipeline.lineage.runs import RUN_CONTEXT, find_run
 from pipeline.lineage.schema_versions import guarding_version

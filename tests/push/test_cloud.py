@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from pipeline.config.push import Push
 from pipeline.errors import ConfigError, WorkspaceError
 from pipeline.lineage.version_folders import versions
 from pipeline.push import gcs
 from pipeline.push.publish import already_serves, publish, publish_to_bucket, withdrawn_now
-from pipeline.sections.push import Push
 from tests.push.fake_cloud import FakeCloud, serving
 from tests.push.models import a_manifest, a_model
 from trainer.digests import MANIFEST

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.config.push import Push
 from pipeline.errors import WorkspaceError
 from pipeline.lineage.version_folders import versions
 from pipeline.push.publish import publish
-from pipeline.sections.push import Push
 from pipeline.served import damage, is_settled, newest, read_manifest, served_as
 from tests.push.models import a_manifest, a_model
 from tests.waiting import eventually
@@ -123,7 +123,7 @@ PUSH_FOREVER = """
 import sys
 from pathlib import Path
 from pipeline.push.publish import publish
-from pipeline.sections.push import Push
+from pipeline.config.push import Push
 from pipeline.served import read_manifest
 model, base = Path(sys.argv[1]), Path(sys.argv[2])
 manifest = read_manifest(model)

@@ -15,14 +15,14 @@ import yaml
 from ml_metadata.proto import metadata_store_pb2
 from rich.console import Console
 
-from pipeline.config import PipelineConfig, load
+from pipeline.config.pipeline import PipelineConfig, load
+from pipeline.config.push import Push
 from pipeline.errors import PipelineError
 from pipeline.lineage.pushes import ROLLBACK_TYPE
 from pipeline.lineage.store import open_store
 from pipeline.push.publish import publish, withdrawn_now
 from pipeline.rollback import list_versions, roll_back
 from pipeline.run import warn_of_damage
-from pipeline.sections.push import Push
 from pipeline.served import is_settled, newest_manifest, pushed_as, read_manifest
 from tests.push.models import a_manifest, a_model
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.components.model_judge import Measured, judge
+from pipeline.config.evaluation import Evaluation
 from pipeline.evaluation import LOWER_IS_BETTER
 from pipeline.reports.rules import few_rows_note, held_rules, nearest, rule_line
-from pipeline.sections.evaluation import Evaluation
 
 THRESHOLDS = {
     "auc": {"at_least": 0.66, "may_lose": 0.01, "slices": {"origin": {"at_least": 0.62}}},

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline.config import REFERENCE, PipelineConfig, load
+from pipeline.config.pipeline import REFERENCE, PipelineConfig, load
 from pipeline.errors import ConfigError, JobError
 from pipeline.runners import beam, job_servers
 from tests.stand_ins.programs import free_ports

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline.config import REFERENCE, PipelineConfig, load
+from pipeline.config.pipeline import REFERENCE, PipelineConfig, load
 from pipeline.errors import ConfigError, DataError
 
 pytestmark = pytest.mark.slow

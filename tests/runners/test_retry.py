@@ -8,9 +8,9 @@ import pytest
 from google.api_core import exceptions as google_errors
 from ml_metadata import errors as mlmd_errors
 
+from pipeline.config.run import RunSettings
 from pipeline.errors import ConfigError, DataError, WorkspaceError
 from pipeline.runners.retry import is_transient, waits
-from pipeline.sections.run import RunSettings
 
 
 def caused(error: Exception, cause: Exception) -> Exception:

@@ -24,7 +24,7 @@ WORKER = textwrap.dedent(
     """
     import hashlib, json, sys
     import numpy as np
-    from pipeline.sections.trainer import Trainer
+    from pipeline.config.trainer import Trainer
     from trainer.distribution import is_chief, make_fit_work, strategy_of
     settings = Trainer(distribute="multi_worker", hidden_units=(16,), epochs=4, batch_size=128).model_dump()
     strategy = strategy_of(settings)

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from pipeline.config.trainer import Trainer
 from pipeline.reports.training import training_story
-from pipeline.sections.trainer import Trainer
 from trainer.features import Feature, FeatureTable, Kind, Label, Storage
 from trainer.fitting import Fitted, fit, hold_out, member_loss
 from trainer.preprocessing import CATEGORICAL, NUMERIC

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from pipeline.sections.trainer import Trainer
+from pipeline.config.trainer import Trainer
 from trainer import teacher
 from trainer.features import Feature, FeatureTable, Kind, Label, Storage
 from trainer.fitting import find_teacher, fit

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import PipelineConfig
+from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import DiskFullError
 from pipeline.housekeeping import collect_garbage
 from pipeline.rollback import list_versions, roll_back

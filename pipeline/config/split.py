@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from pipeline.sections.base import Section
+from pipeline.config.base import Section
 
 
 def unix_seconds(text: str) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.sections.base import Address, EnvironmentVariable, Section
+from pipeline.config.base import Address, EnvironmentVariable, Section
 
 
 class Observe(Section):

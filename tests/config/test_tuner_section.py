@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline.config import REFERENCE, load
+from pipeline.config.pipeline import REFERENCE, load
+from pipeline.config.trainer import NOT_TUNED, Trainer
+from pipeline.config.tuner import Range, Tuner
 from pipeline.errors import ConfigError
-from pipeline.sections.trainer import NOT_TUNED, Trainer
-from pipeline.sections.tuner import Range, Tuner
 
 
 def write(folder: Path, tuner: dict[str, Any]) -> Path:

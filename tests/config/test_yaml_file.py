@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline.config import PipelineConfig, load
+from pipeline.config.pipeline import PipelineConfig, load
+from pipeline.config.yaml_file import parse_yaml, quoted, read_yaml
 from pipeline.errors import ConfigError
 from pipeline.guard.policy import Policy
 from pipeline.guard.policy_file import read_policy
-from pipeline.yaml_file import parse_yaml, quoted, read_yaml
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SMALLEST: dict[str, Any] = {
     "name": "cats",
     "data": {"path": "cats.csv", "label": "purrs", "task": "binary"},

@@ -13,26 +13,26 @@ from typing import Annotated, Any, get_args
 
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
+from pipeline.config.base import Section
+from pipeline.config.beam import BeamSettings
+from pipeline.config.card import Card
+from pipeline.config.data import Data
+from pipeline.config.evaluation import METRICS, Evaluation
+from pipeline.config.features import Features
+from pipeline.config.infra_check import InfraCheck
+from pipeline.config.metadata import Metadata
+from pipeline.config.notify import Notify
+from pipeline.config.observe import Observe
+from pipeline.config.push import Push
+from pipeline.config.run import RunSettings
+from pipeline.config.schema import Schema
+from pipeline.config.split import Split, has_test_split
+from pipeline.config.trainer import Trainer
+from pipeline.config.tuner import Tuner
+from pipeline.config.vertex import Vertex
+from pipeline.config.yaml_file import read_yaml
 from pipeline.errors import ConfigError
 from pipeline.files import one_spelling
-from pipeline.sections.base import Section
-from pipeline.sections.beam import BeamSettings
-from pipeline.sections.card import Card
-from pipeline.sections.data import Data
-from pipeline.sections.evaluation import METRICS, Evaluation
-from pipeline.sections.features import Features
-from pipeline.sections.infra_check import InfraCheck
-from pipeline.sections.metadata import Metadata
-from pipeline.sections.notify import Notify
-from pipeline.sections.observe import Observe
-from pipeline.sections.push import Push
-from pipeline.sections.run import RunSettings
-from pipeline.sections.schema import Schema
-from pipeline.sections.split import Split, has_test_split
-from pipeline.sections.trainer import Trainer
-from pipeline.sections.tuner import Tuner
-from pipeline.sections.vertex import Vertex
-from pipeline.yaml_file import read_yaml
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,127}$")]  # what Vertex AI accepts as a pipeline name
 
@@ -41,7 +41,7 @@ _MAY_HOLD_SECRETS = ("metadata.url", "observe.openlineage_url", "notify.webhook"
 _NO_SECTION = ("model_type", "model_attributes_type", "dict_type")
 """pydantic's names for what is wrong with a section that is no mapping."""
 
-REFERENCE = Path(__file__).parent / "flights" / "config.yaml"
+REFERENCE = Path(__file__).parents[1] / "flights" / "config.yaml"
 """The configuration used when none is named: the 2013 New York flights."""
 
 

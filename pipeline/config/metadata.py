@@ -6,7 +6,7 @@ import re
 
 from pydantic import field_validator
 
-from pipeline.sections.base import Section
+from pipeline.config.base import Section
 
 
 class Metadata(Section):

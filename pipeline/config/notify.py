@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pipeline.sections.base import Address, EnvironmentVariable, Section
+from pipeline.config.base import Address, EnvironmentVariable, Section
 
 Ending = Literal["failed", "interrupted", "blocked", "not_blessed", "infra_refused", "complete"]
 

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from pipeline.sections.base import Section
-from pipeline.sections.trainer import NOT_TUNED, Trainer
+from pipeline.config.base import Section
+from pipeline.config.trainer import NOT_TUNED, Trainer
 
 
 class Range(Section):

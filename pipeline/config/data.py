@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import field_validator, model_validator
 
-from pipeline.sections.base import Section
+from pipeline.config.base import Section
 
 _BIGQUERY = r"bigquery://(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]*[a-z0-9]"
 _TABLE = rf"{_BIGQUERY}\.\w+\.[^?`]+"

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pipeline.sections.base import Section, Share
+from pipeline.config.base import Section, Share
 
 SplitName = Literal["train", "eval", "test"]
 METRICS: dict[str, tuple[str, ...]] = {

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.sections.base import Section, Share
+from pipeline.config.base import Section, Share
 
 
 class Trainer(Section):

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline.config import REFERENCE, PipelineConfig, load
+from pipeline.config.evaluation import METRICS
+from pipeline.config.pipeline import REFERENCE, PipelineConfig, load
+from pipeline.config.split import HashSplit, TimeSplit, has_test_split
 from pipeline.errors import ConfigError
 from pipeline.provenance import config_digest
-from pipeline.sections.evaluation import METRICS
-from pipeline.sections.split import HashSplit, TimeSplit, has_test_split
 
 SMALLEST = """
 name: cats

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from pipeline.sections.base import Section
+from pipeline.config.base import Section
 
 
 class VertexModel(Section):

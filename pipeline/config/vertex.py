@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pipeline.sections.base import IMAGE, Section
+from pipeline.config.base import IMAGE, Section
 
 _REMOTE_OR_ABSOLUTE = r"^(bigquery://|(gs:/)?/)[^/]"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.sections.base import Section
+from pipeline.config.base import Section
 
 
 class Card(Section):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pipeline.sections.base import IMAGE, Section
+from pipeline.config.base import IMAGE, Section
 
 _ADDRESS = r"^[A-Za-z0-9.-]+:\d{1,5}$"
 BeamRunner = Literal["direct", "flink", "spark", "dataflow"]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pipeline.sections.base import Section
+from pipeline.config.base import Section
 
 
 class RunSettings(Section):
