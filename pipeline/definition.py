@@ -38,8 +38,8 @@ from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.trainer import AFTER_FITTING
 from pipeline.data.schema_types import column_type, feature_table, read_schema
 from pipeline.errors import ConfigError
-from pipeline.evaluation import eval_config
-from pipeline.evaluation import settings as evaluation_settings
+from pipeline.evaluation.eval_config import eval_config
+from pipeline.evaluation.eval_config import settings as evaluation_settings
 from pipeline.guard.policy_file import read_policy
 from pipeline.provenance import step_code_digest
 from pipeline.runners import beam

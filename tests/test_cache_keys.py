@@ -101,10 +101,10 @@ def test_a_changed_line_changes_the_digests_of_the_steps_that_use_the_file_and_n
 @pytest.mark.parametrize(
     ("file", "again"),
     {
-        "pipeline/components/model_judge.py": {"Evaluator"},
-        "pipeline/components/tallies.py": {"Evaluator"},
-        "pipeline/components/columnar_metrics.py": {"Evaluator"},
-        "pipeline/components/calibration_error.py": {"Evaluator"},  # named in TFMA's configuration, too
+        "pipeline/evaluation/model_judge.py": {"Evaluator"},
+        "pipeline/evaluation/tallies.py": {"Evaluator"},
+        "pipeline/evaluation/columnar_metrics.py": {"Evaluator"},
+        "pipeline/evaluation/calibration_error.py": {"Evaluator"},  # named in TFMA's configuration, too
         "pipeline/components/statistics_gen.py": {"StatisticsGen"},
         "pipeline/components/curated_schema.py": {"CuratedSchema"},
         "pipeline/data/table_statistics.py": {"StatisticsGen", "DataGate"},

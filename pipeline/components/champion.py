@@ -20,7 +20,7 @@ from tfx.dsl.io import fileio
 from pipeline.components.artifact_names import CHECKED, MODEL_DIGEST, TRAINED_ON
 from pipeline.components.whole_model import digest_on_disk
 from pipeline.config.evaluation import CHAMPION
-from pipeline.reference_models import reference_digests
+from pipeline.evaluation.reference_models import reference_digests
 from pipeline.served import Serving, serving_now
 
 

@@ -18,35 +18,35 @@ from tfx.types import artifact_utils, component_spec, standard_artifacts, standa
 from tfx.utils import io_utils, json_utils, path_utils, proto_utils
 
 from pipeline.components.artifact_names import CONTRACT, EVALUATED_ROWS_FILE, EVALUATION_FILE, MODEL_DIGEST
-from pipeline.components.columnar_metrics import RAW_RECORD, SAMPLE, TALLIES, EvaluateColumns
-from pipeline.components.curves import curves
-from pipeline.components.explanation import explain
-from pipeline.components.model_judge import Measured, judge, why_undefined
-from pipeline.components.reference_metrics import (
+from pipeline.components.seen_rows import Ingested, count_seen
+from pipeline.components.whole_model import check_whole, digest_on_disk
+from pipeline.config.evaluation import METRICS, Evaluation
+from pipeline.data import parquet_tfxio
+from pipeline.evaluation.columnar_metrics import RAW_RECORD, SAMPLE, TALLIES, EvaluateColumns
+from pipeline.evaluation.curves import curves
+from pipeline.evaluation.eval_config import COUNT, LOWER_IS_BETTER
+from pipeline.evaluation.explanation import explain
+from pipeline.evaluation.mismatch import mismatch
+from pipeline.evaluation.model_contract import Contract
+from pipeline.evaluation.model_judge import Measured, judge, why_undefined
+from pipeline.evaluation.reference_metrics import (
     SliceMetrics,
     evaluate_references,
     metrics_by_slice,
     names_of,
     reference_metrics,
 )
-from pipeline.components.row_sample import RowSample
-from pipeline.components.seen_rows import Ingested, count_seen
-from pipeline.components.tallies import Tally, fills_blocks, intervals, is_one_class
-from pipeline.components.whole_model import check_whole, digest_on_disk
-from pipeline.config.evaluation import METRICS, Evaluation
-from pipeline.contract import Contract
-from pipeline.data import parquet_tfxio
-from pipeline.evaluation import COUNT, LOWER_IS_BETTER
-from pipeline.mismatch import mismatch
+from pipeline.evaluation.row_sample import RowSample
+from pipeline.evaluation.tallies import Tally, fills_blocks, intervals, is_one_class
 from trainer.features import FeatureTable
 from trainer.witness import MOST_ROWS, write_scored_rows
 
 parquet_tfxio.install()
 
 CURVES_FILE = "curves.json"
-"""Beside EVALUATION_FILE: curves of challenger and champion, see pipeline.components.curves."""
+"""Beside EVALUATION_FILE: curves of challenger and champion, see pipeline.evaluation.curves."""
 EXPLANATION_FILE = "explanation.json"
-"""Beside it: what the model looks at, see pipeline.components.explanation."""
+"""Beside it: what the model looks at, see pipeline.evaluation.explanation."""
 _INTERVALS_FILE = "intervals.json"
 RUN_ID = "run_id"
 """Custom property of a blessing: the run whose model it is about."""
@@ -374,7 +374,7 @@ class Evaluator(base_beam_component.BaseBeamComponent):
         reference_models: Any = None,
         reference_blessings: Any = None,
     ) -> None:
-        """`settings` are those of pipeline.evaluation.settings; the other arguments stock Evaluator's."""
+        """`settings` are those of pipeline.evaluation.eval_config.settings; the other arguments stock Evaluator's."""
         super().__init__(
             EvaluatorSpec(
                 examples=examples,

@@ -12,7 +12,7 @@ from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils
 
 from pipeline.components.artifact_names import CONTRACT, MODEL_DIGEST, TRAINED_ON
-from pipeline.contract import Contract
+from pipeline.evaluation.model_contract import Contract
 from trainer.digests import model_digest
 from trainer.features import FeatureTable
 from trainer.hyperparameters import HYPERPARAMETERS_FILE

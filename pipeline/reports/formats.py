@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from pipeline.evaluation.number_text import NOTHING as NOTHING
+from pipeline.evaluation.number_text import number as number
 from pipeline.guard.findings import percent
-from pipeline.number_text import NOTHING as NOTHING
-from pipeline.number_text import number as number
 
 
 def signed(value: float) -> str:

@@ -55,7 +55,7 @@ def slices_figure(judgement: Judgement, group: SliceGroup, most: int = 30) -> Fi
 
 
 def curve_figures(document: Mapping[str, Any] | None, metrics: Mapping[str, float] | None = None) -> dict[str, Figure]:
-    """Pictures by what they show, of Evaluator's `curves.json` (pipeline.components.curves); none without it.
+    """Pictures by what they show, of Evaluator's `curves.json` (pipeline.evaluation.curves); none without it.
 
     Args:
         metrics: those of the verdict. A picture that names one of them takes it from there: the curve, of some of its

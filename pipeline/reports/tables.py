@@ -130,7 +130,7 @@ def slices_table(judgement: Judgement) -> Table:
 
 
 def examples_table(explanation: Mapping[str, Any]) -> Table:
-    """Single rows taken apart: what each feature adds to the prediction (pipeline.components.explanation)."""
+    """Single rows taken apart: what each feature adds to the prediction (pipeline.evaluation.explanation)."""
     examples = (explanation.get("examples") or {"rows": []})["rows"]
     return _table(
         ["row", "truth", "prediction", "typical row", "feature", "value", "adds"],

@@ -20,10 +20,10 @@ from pipeline.components.champion import digest_of
 from pipeline.components.evaluator import RUN_ID
 from pipeline.config.evaluation import CHAMPION
 from pipeline.config.pipeline import PipelineConfig
-from pipeline.contract import Contract
+from pipeline.evaluation.model_contract import Contract
+from pipeline.evaluation.reference_models import folders_of, reference_digests
 from pipeline.files import flush_to_disk
 from pipeline.lineage.runs import NODE
-from pipeline.reference_models import folders_of, reference_digests
 from pipeline.runners.resolution import live_artifacts
 from pipeline.served import Manifest, damage, newest, read_manifest
 

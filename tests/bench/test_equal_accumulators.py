@@ -21,10 +21,10 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from tensorflow_model_analysis.metrics import metric_specs, metric_types
 from tensorflow_model_analysis.proto import config_pb2
 
-from pipeline.components.columnar_metrics import RAW_RECORD, EvaluateColumns
 from pipeline.config.evaluation import METRICS
 from pipeline.config.pipeline import PipelineConfig
-from pipeline.evaluation import eval_config
+from pipeline.evaluation.columnar_metrics import RAW_RECORD, EvaluateColumns
+from pipeline.evaluation.eval_config import eval_config
 
 BATCHES = 3
 RANDOM = np.random.default_rng(5)
@@ -208,7 +208,7 @@ def refusal(*class_names: str, **options: Any) -> str:
 )
 def test_an_unknown_metric_is_refused_before_anything_runs(asked: str, named: str) -> None:
     assert refusal("ExampleCount", "RootMeanSquaredError", asked) == (
-        f"{named}: no columnar form; give it one in pipeline.components.metric_accumulators"
+        f"{named}: no columnar form; give it one in pipeline.evaluation.metric_accumulators"
     )
 
 

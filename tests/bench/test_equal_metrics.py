@@ -26,7 +26,7 @@ from bench import stock as bench_stock
 from pipeline.components.evaluator import Evaluator
 from pipeline.config.evaluation import METRICS
 from pipeline.config.pipeline import PipelineConfig, load
-from pipeline.evaluation import NEEDS_BOTH_CLASSES, eval_config
+from pipeline.evaluation.eval_config import NEEDS_BOTH_CLASSES, eval_config
 
 ROWS = 700
 STEADY = slice(ROWS - 60, ROWS - 1)
@@ -161,7 +161,7 @@ def config(task: str) -> PipelineConfig:
 
 
 def settings(task: str) -> dict[str, Any]:
-    """As pipeline.evaluation.settings, without features to explain."""
+    """As pipeline.evaluation.eval_config.settings, without features to explain."""
     label = {"name": task, "task": task, "storage": "int", "classes": config(task).data.label_classes}
     features: dict[str, Any] = {"label": label, "features": [], "max_vocabulary": 10, "bins": 2}
     evaluation = config(task).evaluation.model_dump(mode="json")
@@ -274,7 +274,7 @@ def test_tfma_counts_the_first_of_several_bundles_twice(metric: Any, bundles: Ca
 
     In Beam: 3,000 rows in one bundle gave a log_loss of 1.0197, which is right; in the three bundles of three
     workers, 1.0252. Fails when upstream mends `merge_accumulators`; when it has for both, the `iter` in
-    pipeline/components/columnar_metrics.py can go.
+    pipeline/evaluation/columnar_metrics.py can go.
     """
     (computation,) = metric.computations(eval_config=tfma.EvalConfig())
 

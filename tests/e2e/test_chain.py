@@ -255,7 +255,7 @@ def test_one_line_of_code_runs_again_what_uses_it(
     counts, and for which steps, is tried in tests/test_cache_keys.py."""
     for package in import_closure.PACKAGES:
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
-    with (tmp_path / "pipeline/components/model_judge.py").open("a") as source:
+    with (tmp_path / "pipeline/evaluation/model_judge.py").open("a") as source:
         source.write("# one line more\n")
     monkeypatch.setattr(import_closure, "ROOT", tmp_path)
     outcome, run = narrow.run(None, "--to", "Evaluator")

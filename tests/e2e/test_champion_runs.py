@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from pipeline.components.reference_metrics import metrics_by_slice
 from pipeline.config.pipeline import load
+from pipeline.evaluation.reference_metrics import metrics_by_slice
 from pipeline.lineage.runs import Run, find_run
 from pipeline.lineage.store import open_store
 from pipeline.served import newest

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.components.model_judge import Measured, judge
 from pipeline.config.evaluation import Evaluation
-from pipeline.evaluation import LOWER_IS_BETTER
+from pipeline.evaluation.eval_config import LOWER_IS_BETTER
+from pipeline.evaluation.model_judge import Measured, judge
 from pipeline.reports.rules import few_rows_note, held_rules, nearest, rule_line
 
 THRESHOLDS = {

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pytest
 import tensorflow as tf
 
-from pipeline.components.explanation import _importance, attributions
-from pipeline.components.row_sample import RowSample
 from pipeline.config.evaluation import Evaluation
 from pipeline.data.lists import serialized_examples
+from pipeline.evaluation.explanation import _importance, attributions
+from pipeline.evaluation.row_sample import RowSample
 from trainer.features import Feature, FeatureTable, Kind, Label, Storage
 from trainer.preprocessing import columns_by_feature
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.components.row_sample import RowSample
-from pipeline.components.tallies import BUCKETS, Tally, calibration_sums, wilson
+from pipeline.evaluation.row_sample import RowSample
+from pipeline.evaluation.tallies import BUCKETS, Tally, calibration_sums, wilson
 
 Array = npt.NDArray[Any]
 

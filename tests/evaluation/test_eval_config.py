@@ -13,7 +13,7 @@ from tensorflow_model_analysis.proto import config_pb2
 
 from pipeline.config.evaluation import METRICS, slice_rule
 from pipeline.config.pipeline import PipelineConfig
-from pipeline.evaluation import (
+from pipeline.evaluation.eval_config import (
     LABEL,
     LOWER_IS_BETTER,
     PREDICTION,

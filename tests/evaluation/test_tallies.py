@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from pipeline.components.calibration_error import bin_sums, error_of
-from pipeline.components.row_sample import KeepSample, digests, sample_of
-from pipeline.components.tallies import (
+from pipeline.evaluation.calibration_error import bin_sums, error_of
+from pipeline.evaluation.row_sample import KeepSample, digests, sample_of
+from pipeline.evaluation.tallies import (
     BLOCKS,
     Tally,
     fills_blocks,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from pipeline.contract import Contract
 from pipeline.data.columns import ColumnType
+from pipeline.evaluation.model_contract import Contract
 
 _STORED_AS = {ColumnType.STRING: "bytes", ColumnType.FLOAT: "float"}
 """The others are stored as int (see ColumnType.stored)."""

@@ -23,11 +23,11 @@ from tensorflow_model_analysis.evaluators import metrics_validator
 from tensorflow_model_analysis.metrics import metric_specs, metric_types
 from tensorflow_model_analysis.utils import model_util
 
-from pipeline.components import metric_accumulators
-from pipeline.components.row_sample import KeepSample, digests, sample_of
-from pipeline.components.tallies import BLOCKS, Tally, rows_of
 from pipeline.config.evaluation import Evaluation
-from pipeline.evaluation import NEEDS_BOTH_CLASSES, without_slices_that_cannot_be_judged
+from pipeline.evaluation import metric_accumulators
+from pipeline.evaluation.eval_config import NEEDS_BOTH_CLASSES, without_slices_that_cannot_be_judged
+from pipeline.evaluation.row_sample import KeepSample, digests, sample_of
+from pipeline.evaluation.tallies import BLOCKS, Tally, rows_of
 
 Array = npt.NDArray[Any]
 SliceKey = tuple[tuple[str, Any], ...]

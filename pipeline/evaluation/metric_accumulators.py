@@ -1,6 +1,6 @@
 """Columnar forms of TFMA's metrics: what fills an accumulator from columns of labels and predictions at once.
 
-A metric that pipeline/evaluation.py names needs its form in one of the tables at the end; one without is
+A metric that pipeline/evaluation/eval_config.py names needs its form in one of the tables at the end; one without is
 refused before anything runs.
 """
 
@@ -24,7 +24,7 @@ from tensorflow_model_analysis.metrics import (
     tf_metric_wrapper,
 )
 
-from pipeline.components import calibration_error
+from pipeline.evaluation import calibration_error
 
 Array = npt.NDArray[Any]
 

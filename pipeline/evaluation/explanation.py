@@ -21,11 +21,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipeline.components.columnar_metrics import load_model
-from pipeline.components.row_sample import RIGHT, RowSample, error_kinds
-from pipeline.components.tallies import metric_values, rows_of
 from pipeline.config.evaluation import METRICS, Evaluation
-from pipeline.evaluation import LOWER_IS_BETTER, PREDICTION
+from pipeline.evaluation.columnar_metrics import load_model
+from pipeline.evaluation.eval_config import LOWER_IS_BETTER, PREDICTION
+from pipeline.evaluation.row_sample import RIGHT, RowSample, error_kinds
+from pipeline.evaluation.tallies import metric_values, rows_of
 from trainer.features import FeatureTable, Storage
 
 Array = npt.NDArray[Any]
@@ -57,7 +57,7 @@ def explain(
     """Plain data for a report.
 
     Args:
-        settings: those of pipeline.evaluation.settings.
+        settings: those of pipeline.evaluation.eval_config.settings.
 
     Returns:
         `importance`: {metric, value, rows, repeats, features: [{name, drop, spread, noise}] (the greatest drop first),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.config.evaluation import Evaluation
-from pipeline.reference_models import Pushed, referred
+from pipeline.evaluation.reference_models import Pushed, referred
 
 PUSHED = [Pushed(1, "A", is_pinned=True), Pushed(2, "B"), Pushed(3, "C"), Pushed(4, "A"), Pushed(5, "D")]
 """Version 4 is A again, after a rollback of C."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline.components.row_sample import digests
+from pipeline.evaluation.row_sample import digests
 
 pytestmark = pytest.mark.slow
 

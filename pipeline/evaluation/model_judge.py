@@ -1,6 +1,6 @@
 """What the thresholds and gaps of a configuration make of a model's metrics. Plain data in, sentences out.
 
-TFMA judges the thresholds too (pipeline/evaluation.py compiles them for it); it knows neither gaps nor reasons.
+TFMA judges the thresholds too (pipeline/evaluation/eval_config.py compiles them for it); it knows neither gaps nor reasons.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.config.evaluation import Bounds, Evaluation, slice_rule
-from pipeline.number_text import number
+from pipeline.evaluation.number_text import number
 
 _MOST_NAMED = 8
 """Slices in one sentence."""

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.components import calibration_error
+from pipeline.evaluation import calibration_error
 
 Array = npt.NDArray[Any]
 Interval = tuple[float, float]

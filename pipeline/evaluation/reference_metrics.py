@@ -9,8 +9,8 @@ from typing import Any
 import apache_beam as beam
 import tensorflow_model_analysis as tfma
 
-from pipeline.components.columnar_metrics import EvaluateColumns
 from pipeline.config.evaluation import Evaluation
+from pipeline.evaluation.columnar_metrics import EvaluateColumns
 
 SliceMetrics = dict[tuple[tuple[str, Any], ...], dict[str, float]]
 """By slice ((column, value), …), the metrics that are defined there."""

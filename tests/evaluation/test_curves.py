@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pytest
 
-from pipeline.components.curves import curves
-from pipeline.components.row_sample import RowSample
-from pipeline.components.tallies import Tally, rows_of
+from pipeline.evaluation.curves import curves
+from pipeline.evaluation.row_sample import RowSample
+from pipeline.evaluation.tallies import Tally, rows_of
 
 LABELS = np.array([0, 1, 0, 1, 1])
 PROBABILITIES = np.array([[0.1], [0.4], [0.4], [0.8], [0.9]])

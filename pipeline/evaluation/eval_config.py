@@ -38,7 +38,7 @@ _TFMA_METRICS: dict[str, dict[str, str]] = {
     },
 }
 """Our name to TFMA's class, or Keras' where TFMA has none, or ours."""
-_OURS = {"ExpectedCalibrationError": "pipeline.components.calibration_error"}
+_OURS = {"ExpectedCalibrationError": "pipeline.evaluation.calibration_error"}
 """Metrics that TFMA finds in a module of ours."""
 
 LOWER_IS_BETTER = frozenset({"log_loss", "rmse", "mae", "expected_calibration_error"})

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.contract import Contract
 from pipeline.data.columns import ColumnType
-from pipeline.mismatch import mismatch
+from pipeline.evaluation.mismatch import mismatch
+from pipeline.evaluation.model_contract import Contract
 
 CONTRACT = Contract("multiclass", "size", ("s", "m", "l"), {"weight": "float", "city": "bytes"})
 COLUMNS = {"weight": ColumnType.FLOAT, "city": ColumnType.STRING, "size": ColumnType.STRING, "new": ColumnType.INT}

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.components.model_judge import Measured, Verdict, judge, why_undefined
 from pipeline.config.evaluation import Evaluation
-from pipeline.evaluation import LOWER_IS_BETTER
+from pipeline.evaluation.eval_config import LOWER_IS_BETTER
+from pipeline.evaluation.model_judge import Measured, Verdict, judge, why_undefined
 
 RUN = "champion run 20261121-041631-031"
 
