@@ -25,7 +25,7 @@ from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.config.pipeline import PipelineConfig, load
-from pipeline.data.schema_types import read_schema_text
+from pipeline.contract.schema import read_schema_text
 from pipeline.lineage.runs import RUN_CONTEXT
 from pipeline.lineage.schema_versions import record_version
 from pipeline.lineage.source_files import FILES, to_property

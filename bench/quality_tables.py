@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.config.pipeline import load
-from pipeline.data.schema_types import feature_table, read_schema
+from pipeline.contract.schema import feature_table, read_schema
 from pipeline.flights import collect
 from pipeline.init import write_first_files
 from trainer.features import FeatureTable, Kind

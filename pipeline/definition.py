@@ -36,7 +36,7 @@ from pipeline.components.transform import Transform
 from pipeline.components.tuner import Tuner
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.trainer import AFTER_FITTING
-from pipeline.data.schema_types import column_type, feature_table, read_schema
+from pipeline.contract.schema import column_type, feature_table, read_schema
 from pipeline.errors import ConfigError
 from pipeline.evaluation.eval_config import eval_config
 from pipeline.evaluation.eval_config import settings as evaluation_settings

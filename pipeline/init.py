@@ -18,10 +18,10 @@ from rich.markup import escape
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from pipeline.config.yaml_file import quoted
-from pipeline.data import source
-from pipeline.data.bigquery import is_address
 from pipeline.data.columns import ColumnType
 from pipeline.data.convert import nearest
+from pipeline.data.sources import source
+from pipeline.data.sources.bigquery import is_address
 from pipeline.errors import ConfigError, DataError
 from pipeline.files import one_spelling
 from pipeline.terminal import console_for

@@ -19,7 +19,7 @@ from rich.markup import escape
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.push import Push
 from pipeline.config.vertex import Vertex
-from pipeline.data.schema_types import check_columns, read_schema
+from pipeline.contract.schema import check_columns, read_schema
 from pipeline.errors import ConfigError, JobError
 from pipeline.files import is_same_file
 from pipeline.guard.policy_file import read_policy

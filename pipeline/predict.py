@@ -21,13 +21,13 @@ from rich.markup import escape
 
 from pipeline import import_closure
 from pipeline.config.pipeline import PipelineConfig
-from pipeline.data import source
+from pipeline.contract.schema import column_type, feature_table, read_schema
 from pipeline.data.columns import ColumnType
 from pipeline.data.convert import nearest
 from pipeline.data.csv_text import csv_header
 from pipeline.data.patterns import would_read
 from pipeline.data.predicted_columns import predicted_names
-from pipeline.data.schema_types import column_type, feature_table, read_schema
+from pipeline.data.sources import source
 from pipeline.errors import ConfigError, DataError, PipelineError, WorkspaceError
 from pipeline.files import check_output, is_same_file, one_spelling
 from pipeline.guard.findings import percent

@@ -19,7 +19,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline.config.pipeline import PipelineConfig
-from pipeline.data.schema_types import feature_table
+from pipeline.contract.schema import feature_table
 from pipeline.errors import ConfigError, WorkspaceError
 from pipeline.lineage.pushes import Rollback, record_rollback
 from pipeline.lineage.store import open_existing_store

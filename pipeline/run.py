@@ -15,8 +15,8 @@ from typing import Any
 from rich.markup import escape
 
 from pipeline.config.pipeline import PipelineConfig
-from pipeline.data.schema_types import check_columns, read_schema
-from pipeline.data.source import find_files
+from pipeline.contract.schema import check_columns, read_schema
+from pipeline.data.sources.source import find_files
 from pipeline.errors import ConfigError, PipelineError
 from pipeline.events import StepEvents, Watchers, json_lines
 from pipeline.guard.policy_file import read_policy

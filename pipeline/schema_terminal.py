@@ -13,12 +13,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline.config.pipeline import PipelineConfig
-from pipeline.data.schema_types import read_schema_text
+from pipeline.contract.proposal import Proposal
+from pipeline.contract.review import Approval, Review
+from pipeline.contract.schema import read_schema_text
 from pipeline.errors import WorkspaceError
-from pipeline.guard.proposal import Proposal
 from pipeline.lineage.schema_versions import SchemaVersion, find_version, list_versions, version_of
 from pipeline.lineage.store import open_existing_store
-from pipeline.schema_review import Approval, Review
 from pipeline.standard_streams import for_standard_output, visible
 from pipeline.terminal import console_for
 

@@ -15,9 +15,9 @@ import pyarrow as pa
 from rich.markup import escape
 
 from pipeline.config.pipeline import PipelineConfig
-from pipeline.data import source
+from pipeline.contract.schema import check_columns, column_type, read_schema
 from pipeline.data.labels import LabelTally, check_label
-from pipeline.data.schema_types import check_columns, column_type, read_schema
+from pipeline.data.sources import source
 from pipeline.data.split import assign
 from pipeline.data.statistics_files import Statistics, read_span, read_split, spans_in, splits_in
 from pipeline.data.training_columns import check_training_columns

@@ -109,7 +109,7 @@ def test_the_public_face_of_tfx_is_never_imported() -> None:
 
 
 def test_clouds_are_known_to_one_runner_one_source_and_the_destinations_of_a_push() -> None:
-    knowing = ("pipeline.runners.vertex", "pipeline.data.bigquery", "pipeline.push.gcs", "pipeline.push.vertex")
+    knowing = ("pipeline.runners.vertex", "pipeline.data.sources.bigquery", "pipeline.push.gcs", "pipeline.push.vertex")
     assert offenders([module for module in SOURCES if module not in knowing], *CLOUD) == []
     # A push to a folder must not pay for them.
     assert offenders(room("pipeline.push"), *HEAVY, at_top_only=True) == []
@@ -128,7 +128,7 @@ def test_what_must_start_fast_imports_nothing_heavy_at_its_top(name: str) -> Non
 def test_nothing_imports_heavily_behind_their_back() -> None:
     """The same through all modules of ours that they import at their top."""
     seen = reached(room(*(f"pipeline.{name}" for name in LIGHT)))
-    assert {"pipeline.data.source", "pipeline.runners.quiet", "pipeline.workspace.lock"} <= seen
+    assert {"pipeline.data.sources.source", "pipeline.runners.quiet", "pipeline.workspace.lock"} <= seen
     assert offenders(sorted(seen), *HEAVY, at_top_only=True) == []
 
 

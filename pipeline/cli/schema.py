@@ -31,7 +31,7 @@ def show_schema(
 def diff_schema(config: ConfigOption = None, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """Say what would have to change for the newest data to pass, with the evidence."""
     from pipeline.config.pipeline import load
-    from pipeline.schema_review import review
+    from pipeline.contract.review import review
     from pipeline.schema_terminal import print_review
 
     print_review(review(load(config, workspace=workspace)), as_json)
@@ -57,7 +57,7 @@ def approve_schema(
 ) -> None:
     """Write what is proposed into the schema, and record who approved it and why."""
     from pipeline.config.pipeline import load
-    from pipeline.schema_review import approve
+    from pipeline.contract.review import approve
     from pipeline.schema_terminal import print_approval
 
     settings = load(config, workspace=workspace)

@@ -16,11 +16,11 @@ from tfx.utils import io_utils
 from pipeline.components.artifact_names import SUMMARY_FILE
 from pipeline.config.data import Data
 from pipeline.config.split import Split
-from pipeline.data import source
 from pipeline.data.artifact_files import open_file
 from pipeline.data.columns import ColumnType
 from pipeline.data.examples import read_examples
 from pipeline.data.patterns import SPAN
+from pipeline.data.sources import source
 from pipeline.data.statistics_files import Statistics, read_span, read_split, spans_in
 from pipeline.data.table_statistics import table_statistics
 from pipeline.errors import DataError
@@ -118,7 +118,7 @@ class DataGate(base_component.BaseComponent):
     """Component: `verdict`.
 
     Args:
-        pattern: where the table lies, as for pipeline.data.source.find_files; `data` and `split` tell how to find
+        pattern: where the table lies, as for pipeline.data.sources.source.find_files; `data` and `split` tell how to find
             offending rows in it.
         serving_pattern: the same of the serving requests; None if there are none.
         data_root: a RuntimeParameter for the folder of the table; that of the pattern when None.

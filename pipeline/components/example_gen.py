@@ -23,10 +23,10 @@ from tfx.utils import io_utils, proto_utils
 from pipeline.components.artifact_names import SUMMARY_FILE
 from pipeline.config.data import Data
 from pipeline.config.split import Split
-from pipeline.data import bigquery, source
 from pipeline.data.columns import ColumnType
 from pipeline.data.labels import LabelTally, check_label
 from pipeline.data.patterns import SPAN
+from pipeline.data.sources import bigquery, source
 from pipeline.data.split import split_names
 from pipeline.data.split_shards import WriteSplitShards, write_json
 from pipeline.data.training_columns import check_training_columns
@@ -121,7 +121,7 @@ class TableExampleGen(component.FileBasedExampleGen):
     """Component: `examples` as Parquet, split as configured.
 
     Args:
-        pattern: where the table lies, as for pipeline.data.source.find_files.
+        pattern: where the table lies, as for pipeline.data.sources.source.find_files.
         declared: types of columns that the curated schema knows; they win over those that are found.
         data_root: a RuntimeParameter for the folder of the table; that of the pattern when None.
     """

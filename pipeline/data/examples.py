@@ -8,9 +8,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.data import tfrecord_source
 from pipeline.data.artifact_files import find, open_file
 from pipeline.data.columns import ColumnType
+from pipeline.data.sources import tfrecord
 
 _BATCH_ROWS = 65_536
 
@@ -31,4 +31,4 @@ def read_examples(
             with open_file(path) as opened, pq.ParquetFile(opened) as file:
                 yield from file.iter_batches(batch_rows, columns=list(columns))
         else:
-            yield from tfrecord_source.read(path, columns, batch_rows)
+            yield from tfrecord.read(path, columns, batch_rows)

@@ -15,11 +15,11 @@ from apache_beam.io.filesystems import FileSystems
 
 from pipeline.config.data import Data
 from pipeline.config.split import Split
-from pipeline.data import source
 from pipeline.data.columns import ColumnType
 from pipeline.data.labels import LabelTally
 from pipeline.data.patterns import SPAN
 from pipeline.data.shards import ROW_GROUP_ROWS, ParquetShard, Shard, TFExampleShard, digest_of, shard_name
+from pipeline.data.sources import source
 from pipeline.data.split import assign
 from pipeline.errors import DataError
 

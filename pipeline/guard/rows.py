@@ -12,14 +12,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.config.split import GroupSplit, HashSplit, TimeSplit, deciding_columns
-from pipeline.data import source
+from pipeline.contract.proposal import number_text
 from pipeline.data.columns import ColumnType
 from pipeline.data.convert import shorten
+from pipeline.data.sources import source
 from pipeline.data.split import assign, split_names
 from pipeline.errors import DataError
 from pipeline.guard.findings import Finding, Verdict
 from pipeline.guard.places import FileRows, Range
-from pipeline.guard.proposal import number_text
 
 _BATCH_ROWS = 65_536
 _BATCH_CELLS = 4_000_000
@@ -31,7 +31,7 @@ class Source:
     """Where the rows came from.
 
     Attributes:
-        pattern, spans: as for pipeline.data.source.find_files.
+        pattern, spans: as for pipeline.data.sources.source.find_files.
         columns: as ingestion read them.
         label: rows without it were not taken in; None if all were.
         split: how they were split; None if they were not.

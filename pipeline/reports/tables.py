@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pipeline.contract.proposal import Proposal
 from pipeline.guard.findings import Verdict, percent
-from pipeline.guard.proposal import Proposal
 from pipeline.lineage.runs import Run
 from pipeline.lineage.schema_versions import SchemaVersion
 from pipeline.reports.artifacts import Column, SplitStatistics

@@ -17,8 +17,8 @@ from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
 from pipeline.config.evaluation import CHAMPION
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.vertex import Vertex, VertexStep
-from pipeline.data.bigquery import is_address, parse
-from pipeline.data.source import split_root
+from pipeline.data.sources.bigquery import is_address, parse
+from pipeline.data.sources.source import split_root
 from pipeline.definition import DATA_ROOT, PUSH_TO, create_pipeline
 from pipeline.errors import ConfigError
 from pipeline.runners import beam, container

@@ -18,7 +18,7 @@ from tfx.orchestration.portable import partial_run_utils, runtime_parameter_util
 from tfx.proto.orchestration import pipeline_pb2
 
 from pipeline.config.pipeline import PipelineConfig
-from pipeline.data.schema_types import read_schema_text
+from pipeline.contract.schema import read_schema_text
 from pipeline.definition import create_pipeline
 from pipeline.errors import ConfigError
 from pipeline.files import is_local, one_spelling

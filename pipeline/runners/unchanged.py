@@ -17,8 +17,8 @@ from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.config.pipeline import PipelineConfig
-from pipeline.data.schema_types import read_schema_text
-from pipeline.data.source import file_states, find_files
+from pipeline.contract.schema import read_schema_text
+from pipeline.data.sources.source import file_states, find_files
 from pipeline.lineage.details import BYTES, PEAK_MEMORY
 from pipeline.lineage.process import Process
 from pipeline.lineage.runs import (

@@ -26,7 +26,7 @@ from pipeline.components.example_validator import ExampleValidator
 from pipeline.components.statistics_gen import StatisticsGen
 from pipeline.components.transform import Transform
 from pipeline.config.pipeline import load
-from pipeline.data.schema_types import feature_table, read_schema
+from pipeline.contract.schema import feature_table, read_schema
 from trainer.features import Kind
 from trainer.preprocessing import NUMERIC, vocabulary_name
 from trainer.reading import read_transformed

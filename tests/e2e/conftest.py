@@ -21,7 +21,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from pipeline import cli
 from pipeline.config.pipeline import REFERENCE, load
-from pipeline.data.schema_types import read_schema
+from pipeline.contract.schema import read_schema
 from tests import small
 
 ROWS_A_MONTH = 1500

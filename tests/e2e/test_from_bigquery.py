@@ -13,7 +13,7 @@ import yaml
 
 from bench.equal import differences_between_runs
 from pipeline.config.pipeline import load
-from pipeline.data import bigquery
+from pipeline.data.sources import bigquery
 from pipeline.lineage.runs import find_run
 from pipeline.lineage.store import open_store
 from tests import small

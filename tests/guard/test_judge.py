@@ -15,9 +15,9 @@ import pytest
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from pipeline.config.pipeline import load
+from pipeline.contract.schema import column_type, read_schema
 from pipeline.data.columns import ColumnType
 from pipeline.data.convert import to_stored
-from pipeline.data.schema_types import column_type, read_schema
 from pipeline.data.table_statistics import table_statistics
 from pipeline.guard.findings import Verdict
 from pipeline.guard.judge import Evidence, judge

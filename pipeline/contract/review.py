@@ -12,15 +12,15 @@ from ml_metadata import MetadataStore
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from pipeline.config.pipeline import PipelineConfig
+from pipeline.contract.proposal import Proposal
+from pipeline.contract.proposals import propose
+from pipeline.contract.schema import check_columns, parse_schema, read_schema, read_schema_text
+from pipeline.contract.schema_text import replacing, write
 from pipeline.data.columns import ColumnType
 from pipeline.data.convert import nearest
-from pipeline.data.schema_types import check_columns, parse_schema, read_schema, read_schema_text
 from pipeline.data.statistics_files import Statistics, read_split, splits_in
 from pipeline.errors import PipelineError
 from pipeline.guard.column_statistics import columns
-from pipeline.guard.proposal import Proposal
-from pipeline.guard.proposals import propose
-from pipeline.guard.schema_text import replacing, write
 from pipeline.guard.validation import TRAINING, infer_schema
 from pipeline.lineage.runs import Artifact, Run, find_run, list_runs
 from pipeline.lineage.schema_versions import SchemaVersion, StatisticsSource, record_version, version_of

@@ -14,11 +14,11 @@ from typing import Any
 
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
+from pipeline.contract.proposal import Found, Proposal, Schema, domain_of, feature_of, interval_text, type_name
+from pipeline.contract.value_proposals import type_proposal, value_proposals
 from pipeline.data.columns import ColumnType
 from pipeline.data.statistics_files import Statistics
 from pipeline.guard.findings import percent
-from pipeline.guard.proposal import Found, Proposal, Schema, domain_of, feature_of, interval_text, type_name
-from pipeline.guard.value_proposals import type_proposal, value_proposals
 from trainer.features import is_retired
 
 

@@ -1,6 +1,6 @@
-"""Edits of a curated schema by hand, one decision each; what the data ask for is in pipeline.guard.proposals.
+"""Edits of a curated schema by hand, one decision each; what the data ask for is in pipeline.contract.proposals.
 
-All change the schema in place. Nothing is written before the schema is approved (pipeline.schema_review).
+All change the schema in place. Nothing is written before the schema is approved (pipeline.contract.review).
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ from google.protobuf import message_factory, text_format
 from google.protobuf.descriptor import FieldDescriptor
 from tensorflow_metadata.proto.v0 import schema_pb2
 
+from pipeline.contract.schema_text import replacing, write
 from pipeline.errors import ConfigError
-from pipeline.guard.schema_text import replacing, write
 
 FLIGHTS = (Path(__file__).parents[2] / "schema" / "flights.pbtxt").read_text()
 

@@ -22,9 +22,9 @@ import pytest
 import yaml
 
 from pipeline.config.pipeline import load
-from pipeline.data import bigquery
 from pipeline.data.columns import ColumnType
-from pipeline.data.source import (
+from pipeline.data.sources import bigquery
+from pipeline.data.sources.source import (
     SourceFile,
     file_name,
     file_states,
@@ -319,7 +319,7 @@ def test_the_configurations_pattern_holds_the_query(tmp_path: Path) -> None:
 def test_nothing_of_googles_is_imported_for_tables_elsewhere(tmp_path: Path) -> None:
     pq.write_table(PEOPLE, tmp_path / "t.parquet")
     code = (
-        "import sys; from pipeline.data.source import find_files, infer_columns\n"
+        "import sys; from pipeline.data.sources.source import find_files, infer_columns\n"
         f"print(len(infer_columns(find_files({str(tmp_path)!r}))))\n"
         "print([name for name in sys.modules if name.startswith(('google.cloud.', 'google.auth', 'grpc'))])"
     )

@@ -21,10 +21,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from pipeline.data import diagnose
 from pipeline.data.columns import ColumnType
 from pipeline.data.convert import EXPECTED, first_bad_row, nearest, shorten, to_stored
-from pipeline.data.guess import ColumnGuess
+from pipeline.data.sources import diagnosis
+from pipeline.data.sources.csv_types import ColumnGuess
 from pipeline.errors import DataError
 
 BLOCK_BYTES = 64 << 20
@@ -37,7 +37,7 @@ _QUOTE, _COMMA, _LF, _CR = b'",\n\r'
 
 def columns_of(path: str) -> list[str]:
     """The column names, in order."""
-    return diagnose.read_header(path)
+    return diagnosis.read_header(path)
 
 
 def infer(paths: Sequence[str], skip: Collection[str]) -> tuple[dict[str, ColumnType | None], int]:
@@ -49,7 +49,7 @@ def infer(paths: Sequence[str], skip: Collection[str]) -> tuple[dict[str, Column
     guesses: dict[str, ColumnGuess] = {}
     rows = 0
     for path in paths:
-        names = [name for name in diagnose.read_header(path) if name not in skip]
+        names = [name for name in diagnosis.read_header(path) if name not in skip]
         for name in names:
             guesses.setdefault(name, ColumnGuess())
         for first_row, batch in _text_batches(path, names):
@@ -85,7 +85,7 @@ def byte_ranges(path: str, block_bytes: int = BLOCK_BYTES) -> list[tuple[int, in
         step = -(-size // (size // block_bytes))  # rounded up, so that no crumb is left at the end
         cuts = [cut for cut in record_starts(path, step) if cut < size]
     except OSError as exc:
-        raise diagnose.corrupt(path, exc) from exc
+        raise diagnosis.corrupt(path, exc) from exc
     return list(pairwise([0, *cuts, size])) if cuts else [None]
 
 
@@ -103,7 +103,7 @@ def record_starts(path: str, step: int, scan_bytes: int = _SCAN_BYTES) -> Iterat
         wanted = step
         in_quotes = False
         # A chunk ends with a line, so that no row of quotes is torn apart.
-        while chunk := file.read(scan_bytes) + file.readline(diagnose.MAX_RECORD_BYTES):
+        while chunk := file.read(scan_bytes) + file.readline(diagnosis.MAX_RECORD_BYTES):
             if wanted <= offset + len(chunk):
                 data = np.frombuffer(chunk, np.uint8)
                 places, states = _quoting(data, in_quotes)
@@ -169,7 +169,7 @@ def read(
     Raises:
         DataError: the file cannot be parsed, lacks a column, or a value is not of its column's type.
     """
-    names = diagnose.read_header(path)
+    names = diagnosis.read_header(path)
     for name in columns:
         if name not in names:
             raise DataError(
@@ -215,7 +215,7 @@ def _text_batches(
 
     Rows are counted from the start of the range.
     """
-    header = diagnose.read_header(path)
+    header = diagnosis.read_header(path)
     wanted = [*names, header[-1]] if header[-1] not in names else names
     first_row = 0
     last = None
@@ -223,7 +223,7 @@ def _text_batches(
         reader = pa_csv.open_csv(
             _range_stream(path, *byte_range) if byte_range else path,
             read_options=pa_csv.ReadOptions(
-                block_size=diagnose.MAX_RECORD_BYTES,
+                block_size=diagnosis.MAX_RECORD_BYTES,
                 column_names=header if byte_range and byte_range[0] else None,
             ),
             parse_options=pa_csv.ParseOptions(newlines_in_values=True),
@@ -242,14 +242,14 @@ def _text_batches(
             yield first_row, batch
             first_row += batch.num_rows
     except (pa.ArrowInvalid, UnicodeDecodeError) as exc:
-        raise diagnose.explain(path, len(header), exc) from exc
+        raise diagnosis.explain(path, len(header), exc) from exc
     except OSError as exc:
-        raise diagnose.corrupt(path, exc) from exc
+        raise diagnosis.corrupt(path, exc) from exc
     # Arrow takes a quote left open in the last column for a field that ends with the file. The last
     # column is always read, so that a line break in its last value can be looked into.
     at_end = byte_range is None or byte_range[1] == Path(path).stat().st_size
     if at_end and last is not None and "\n" in (last[-1].as_py() or ""):
-        diagnose.check_last_quote(path)
+        diagnosis.check_last_quote(path)
 
 
 def _range_stream(path: str, start: int, end: int) -> pa.NativeFile:
@@ -267,7 +267,7 @@ def _convert(text: pa.Array, path: str, name: str, column_type: ColumnType, firs
         return to_stored(text, column_type)
     except pa.ArrowInvalid as exc:
         row = first_bad_row(text, column_type)
-        line = diagnose.line_of_row(path, first_row + row, begin)
+        line = diagnosis.line_of_row(path, first_row + row, begin)
         raise DataError(
             f"{path}, line {line}: column {name!r} holds {shorten(text[row].as_py())} "
             f"where {EXPECTED[column_type]} is expected",

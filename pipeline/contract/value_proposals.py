@@ -10,9 +10,7 @@ from typing import Any
 
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
-from pipeline.data.convert import shorten
-from pipeline.guard.column_statistics import Column
-from pipeline.guard.proposal import (
+from pipeline.contract.proposal import (
     Found,
     Proposal,
     Schema,
@@ -22,6 +20,8 @@ from pipeline.guard.proposal import (
     number_text,
     type_name,
 )
+from pipeline.data.convert import shorten
+from pipeline.guard.column_statistics import Column
 
 _TYPES = {
     statistics_pb2.FeatureNameStatistics.INT: schema_pb2.INT,

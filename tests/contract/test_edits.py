@@ -9,8 +9,8 @@ import pytest
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
+from pipeline.contract import edits
 from pipeline.errors import ConfigError
-from pipeline.guard import edits
 
 TEXT = """
 feature { name: "carrier" type: BYTES domain: "airlines" }

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.data import source
 from pipeline.data.columns import ColumnType
+from pipeline.data.sources import source
 from pipeline.errors import DataError
 
 

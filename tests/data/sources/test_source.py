@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.data import csv_source
 from pipeline.data.columns import ColumnType
-from pipeline.data.source import (
+from pipeline.data.sources import csv
+from pipeline.data.sources.source import (
     Fragment,
     SourceFile,
     find_files,
@@ -43,7 +43,7 @@ def infer(*paths: str, **kwargs: object) -> dict[str, ColumnType]:
 
 
 def read(
-    path: str, columns: Mapping[str, ColumnType], batch_rows: int = 65536, block: int = csv_source.BLOCK_BYTES
+    path: str, columns: Mapping[str, ColumnType], batch_rows: int = 65536, block: int = csv.BLOCK_BYTES
 ) -> dict[str, list[object]]:
     batches = [
         batch
@@ -222,13 +222,13 @@ def test_batches_have_the_size_asked_for_and_keep_the_order(tmp_path: Path) -> N
 
 
 def test_blocks_of_few_rows_are_converted_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv_source.diagnose, "MAX_RECORD_BYTES", 256)
+    monkeypatch.setattr(csv.diagnose, "MAX_RECORD_BYTES", 256)
     path = write(tmp_path / "t.csv", "n,text\n" + "".join(f"{n},{'x' * 100}\n" for n in range(100)))
-    batches = list(csv_source.read(path, {"n": INT}))
+    batches = list(csv.read(path, {"n": INT}))
     assert 2 <= len(batches) <= 6
     assert [n for batch in batches for n in batch.column("n").to_pylist()] == list(range(100))
     bad = write(tmp_path / "bad.csv", "n,text\n" + "".join(f"{n},{'x' * 100}\n" for n in range(70)) + "y,x\n")
-    assert "line 72: column 'n' holds 'y'" in error(lambda: list(csv_source.read(bad, {"n": INT})))
+    assert "line 72: column 'n' holds 'y'" in error(lambda: list(csv.read(bad, {"n": INT})))
 
 
 def test_a_bad_value_far_down_is_found_on_its_line(tmp_path: Path) -> None:
@@ -327,7 +327,7 @@ NASTY = [
 
 
 def starts(path: str, step: int, scan_bytes: int) -> list[int]:
-    return list(csv_source.record_starts(path, step, scan_bytes))
+    return list(csv.record_starts(path, step, scan_bytes))
 
 
 def test_csv_ranges_of_any_size_hold_the_rows_of_the_file_in_order(tmp_path: Path) -> None:
@@ -341,7 +341,7 @@ def test_csv_ranges_of_any_size_hold_the_rows_of_the_file_in_order(tmp_path: Pat
         assert whole["b"] == ['x,"y"\n,\r\n', '"', 'a""b', None, '\n",\nz"', None, "ü\n", "12", "last\nz"]
         for block in range(1, len(content) + 2):
             assert read(path, columns, block=block) == whole, block
-            assert all(start < end for start, end in filter(None, csv_source.byte_ranges(path, block)))
+            assert all(start < end for start, end in filter(None, csv.byte_ranges(path, block)))
 
 
 def test_a_csv_range_may_start_after_every_line_break_outside_quotes_and_nowhere_else(tmp_path: Path) -> None:

@@ -19,9 +19,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pipeline.data import bigquery, csv_source, parquet_source, tfrecord_source
 from pipeline.data.columns import ColumnType
 from pipeline.data.patterns import SPAN, as_glob, span_matcher
+from pipeline.data.sources import bigquery, csv, parquet, tfrecord
 from pipeline.errors import DataError
 
 EXTENSIONS = (".csv", ".csv.gz", ".parquet", ".tfrecord", ".tfrecord.gz")
@@ -122,7 +122,7 @@ def span_of(path: str, pattern: str) -> int | None:
 
 def plan_fragments(
     files: Sequence[SourceFile],
-    csv_block_bytes: int = csv_source.BLOCK_BYTES,
+    csv_block_bytes: int = csv.BLOCK_BYTES,
     columns: Collection[str] | None = None,
 ) -> list[Fragment]:
     """The units of work for the files, in their order; their rows, one after the other, are the table.
@@ -137,9 +137,9 @@ def plan_fragments(
     for path, span in ((file.path, file.span) for file in files):
         kind = _kind(path)
         if kind == "parquet":
-            fragments.extend(Fragment(path, span, row_group=group) for group in parquet_source.row_groups(path))
+            fragments.extend(Fragment(path, span, row_group=group) for group in parquet.row_groups(path))
         elif kind == "csv":
-            ranges = csv_source.byte_ranges(path, csv_block_bytes)
+            ranges = csv.byte_ranges(path, csv_block_bytes)
             fragments.extend(Fragment(path, span, byte_range=byte_range) for byte_range in ranges)
         elif kind == "bigquery":
             streams = bigquery.streams(path, columns if columns is None else list(columns))
@@ -202,13 +202,13 @@ def read_fragment(
     """
     kind = _kind(fragment.path)
     if kind == "parquet":
-        batches = parquet_source.read(fragment.path, fragment.row_group, columns, batch_rows)
+        batches = parquet.read(fragment.path, fragment.row_group, columns, batch_rows)
     elif kind == "csv":
-        batches = csv_source.read(fragment.path, columns, fragment.byte_range)
+        batches = csv.read(fragment.path, columns, fragment.byte_range)
     elif fragment.stream is not None:
         batches = bigquery.read(fragment.path, fragment.stream, columns)
     else:
-        batches = tfrecord_source.read(fragment.path, columns, batch_rows)
+        batches = tfrecord.read(fragment.path, columns, batch_rows)
     return _regroup(batches, batch_rows)
 
 
@@ -222,7 +222,7 @@ def verbatim_types(files: Sequence[SourceFile], names: Collection[str]) -> pa.Sc
         return pa.schema([(name, pa.string()) for name in names])
     if kinds != {"parquet"}:
         return None
-    first, *others = (parquet_source.own_types(file.path, names) for file in files)
+    first, *others = (parquet.own_types(file.path, names) for file in files)
     return first if all(other == first for other in others) else None
 
 
@@ -233,7 +233,7 @@ def read_verbatim(fragment: Fragment, names: Collection[str], batch_rows: int) -
     """
     if _kind(fragment.path) == "csv":
         return read_fragment(fragment, dict.fromkeys(names, ColumnType.STRING), batch_rows)
-    return _regroup(parquet_source.read_as_stored(fragment.path, fragment.row_group, names, batch_rows), batch_rows)
+    return _regroup(parquet.read_as_stored(fragment.path, fragment.row_group, names, batch_rows), batch_rows)
 
 
 def _kind(path: str) -> str:
@@ -312,8 +312,8 @@ def _common_columns(files: Sequence[SourceFile], drop: Collection[str]) -> dict[
 
 
 _COLUMNS_OF = {
-    "csv": csv_source.columns_of,
-    "parquet": parquet_source.columns_of,
+    "csv": csv.columns_of,
+    "parquet": parquet.columns_of,
     "bigquery": bigquery.columns_of,
 }
 
@@ -321,12 +321,12 @@ _COLUMNS_OF = {
 def _infer(paths: list[str], skip: Collection[str]) -> tuple[dict[str, ColumnType | None], int]:
     kind = _kind(paths[0])
     if kind == "csv":
-        return csv_source.infer(paths, skip)
+        return csv.infer(paths, skip)
     if kind == "parquet":
-        return parquet_source.infer(paths[0], skip)
+        return parquet.infer(paths[0], skip)
     if kind == "bigquery":
         return bigquery.infer(paths[0], skip)
-    return tfrecord_source.infer(paths[0], skip)
+    return tfrecord.infer(paths[0], skip)
 
 
 def _widest(name: str, before: tuple[ColumnType, str] | None, now: ColumnType, path: str) -> ColumnType:

@@ -30,8 +30,8 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from tensorflow_metadata.proto.v0 import schema_pb2
 
+from pipeline.contract.textproto import Body, Entry, Value, locate
 from pipeline.errors import ConfigError
-from pipeline.guard.textproto import Body, Entry, Value, locate
 
 _WIDTH = 120
 _FIRST = {

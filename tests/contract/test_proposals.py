@@ -11,9 +11,9 @@ import tensorflow_data_validation as tfdv
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
+from pipeline.contract.proposal import Proposal
+from pipeline.contract.proposals import propose
 from pipeline.data.columns import ColumnType
-from pipeline.guard.proposal import Proposal
-from pipeline.guard.proposals import propose
 
 ROWS = 1000
 
