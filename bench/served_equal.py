@@ -23,7 +23,7 @@ import tensorflow as tf
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from bench.small_training import analyse, trainer_arguments
-from pipeline.infra.cpp_session import CppSession
+from pipeline.serving.cpp_session import CppSession
 from trainer.features import FeatureTable, derive
 from trainer.train import run_fn
 from trainer.witness import serialized

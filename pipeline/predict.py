@@ -26,7 +26,6 @@ from pipeline.data.columns import ColumnType
 from pipeline.data.convert import nearest
 from pipeline.data.csv_text import csv_header
 from pipeline.data.patterns import would_read
-from pipeline.data.predicted_columns import predicted_names
 from pipeline.data.sources import source
 from pipeline.errors import ConfigError, DataError, PipelineError, WorkspaceError
 from pipeline.files import check_output, is_same_file, one_spelling
@@ -37,15 +36,16 @@ from pipeline.provenance import package_versions
 from pipeline.runners import beam
 from pipeline.runners.quiet import output_to
 from pipeline.screen import Screen
-from pipeline.served import damage
+from pipeline.serving.checkpoint import key_of, workplace
+from pipeline.serving.predicted_columns import predicted_names
+from pipeline.serving.versions import damage
 from pipeline.terminal import console_for
-from pipeline.unfinished import key_of, workplace
 from pipeline.workspace.scratch import scratch
 from trainer.digests import file_digests
 from trainer.features import FeatureTable
 
 if TYPE_CHECKING:
-    from pipeline.components.scoring import Outcome
+    from pipeline.serving.scoring import Outcome
 
 _SUFFIXES = (".parquet", ".csv")
 
@@ -115,7 +115,7 @@ def predict_table(
         if not as_json:
             screen.waiting("loading TensorFlow and Beam")
         loading = time.monotonic()
-        from pipeline.components.scoring import Scoring, check_signature, score
+        from pipeline.serving.scoring import Scoring, check_signature, score
 
         loading_s = time.monotonic() - loading
         check_signature(str(model_folder), features)

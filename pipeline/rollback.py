@@ -24,9 +24,9 @@ from pipeline.errors import ConfigError, WorkspaceError
 from pipeline.lineage.pushes import Rollback, record_rollback
 from pipeline.lineage.store import open_existing_store
 from pipeline.lineage.version_folders import versions
-from pipeline.push.publish import now, publish, pusher
 from pipeline.runners.recovery import writing
-from pipeline.served import Manifest, damage, inputs_of, read_manifest
+from pipeline.serving.publish import now, publish, pusher
+from pipeline.serving.versions import Manifest, damage, inputs_of, read_manifest
 from pipeline.terminal import console_for
 from pipeline.workspace.lock import translated_errors
 from pipeline.workspace.reserve import spent

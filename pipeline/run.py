@@ -33,7 +33,7 @@ from pipeline.runners.resume import find_resumption
 from pipeline.runners.run_id import new_run_id
 from pipeline.runners.unchanged import repeat, same_as_last
 from pipeline.screen import Screen
-from pipeline.served import damage, newest
+from pipeline.serving.versions import damage, newest
 from pipeline.tell import told
 from pipeline.terminal import console_for, print_resumption, print_summary
 from pipeline.workspace import reserve

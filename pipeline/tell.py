@@ -16,10 +16,10 @@ from rich.markup import escape
 from pipeline.config.notify import Ending
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import PipelineError
-from pipeline.infra.verdict import InfraVerdict
 from pipeline.lineage.runs import Run, find_run
 from pipeline.lineage.store import open_existing_store
 from pipeline.notify import News, notify
+from pipeline.serving.verdict import InfraVerdict
 
 
 @dataclass

@@ -19,12 +19,12 @@ from pipeline.config.evaluation import Threshold
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.guard.findings import Finding as DataFinding
 from pipeline.guard.findings import Verdict
-from pipeline.infra.verdict import InfraVerdict
 from pipeline.lineage.runs import Run
 from pipeline.reports.judgement import FEW_ROWS
 from pipeline.reports.rules import few_rows_note, held_rules, nearest, rule_line
 from pipeline.reports.training import training_story
-from pipeline.served import newest_manifest, read_manifest
+from pipeline.serving.verdict import InfraVerdict
+from pipeline.serving.versions import newest_manifest, read_manifest
 from pipeline.standard_streams import visible
 
 if TYPE_CHECKING:

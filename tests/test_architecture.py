@@ -109,15 +109,20 @@ def test_the_public_face_of_tfx_is_never_imported() -> None:
 
 
 def test_clouds_are_known_to_one_runner_one_source_and_the_destinations_of_a_push() -> None:
-    knowing = ("pipeline.runners.vertex", "pipeline.data.sources.bigquery", "pipeline.push.gcs", "pipeline.push.vertex")
+    knowing = (
+        "pipeline.runners.vertex",
+        "pipeline.data.sources.bigquery",
+        "pipeline.serving.gcs",
+        "pipeline.serving.registry",
+    )
     assert offenders([module for module in SOURCES if module not in knowing], *CLOUD) == []
     # A push to a folder must not pay for them.
-    assert offenders(room("pipeline.push"), *HEAVY, at_top_only=True) == []
+    assert offenders(room("pipeline.serving"), *HEAVY, at_top_only=True) == []
 
 
 def test_the_probe_imports_nothing_of_ours() -> None:
-    assert offenders(["pipeline.infra.probe"], "pipeline", "trainer", "tfx", "apache_beam") == []
-    assert offenders(["pipeline.infra.probe"], "tensorflow", at_top_only=True) == []  # its import is timed
+    assert offenders(["pipeline.serving.probe"], "pipeline", "trainer", "tfx", "apache_beam") == []
+    assert offenders(["pipeline.serving.probe"], "tensorflow", at_top_only=True) == []  # its import is timed
 
 
 @pytest.mark.parametrize("name", LIGHT)

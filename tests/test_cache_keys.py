@@ -112,9 +112,9 @@ def test_a_changed_line_changes_the_digests_of_the_steps_that_use_the_file_and_n
         "pipeline/guard/judge.py": {"DataGate"},
         "pipeline/data/split.py": {"TableExampleGen", "DataGate", "Evaluator"},
         "pipeline/data/split_shards.py": {"TableExampleGen"},
-        "pipeline/push/publish.py": {"Pusher"},
-        "pipeline/infra/probe.py": {"InfraCheck"},  # runs in a process of its own
-        "pipeline/infra/cpp_session.py": {"InfraCheck"},  # which loads this by its path
+        "pipeline/serving/publish.py": {"Pusher"},
+        "pipeline/serving/probe.py": {"InfraCheck"},  # runs in a process of its own
+        "pipeline/serving/cpp_session.py": {"InfraCheck"},  # which loads this by its path
         "pipeline/lineage/source_files.py": {"TableExampleGen"},
         "trainer/teacher.py": {"Tuner", "Trainer"},
         "trainer/bins.py": {"Tuner", "Trainer"},
@@ -168,7 +168,7 @@ def test_programs_and_files_that_a_step_names_are_known(used: dict[str, frozense
     files = frozenset().union(*used.values())
     found = {file for file in files if any(way in (ROOT / file).read_text() for way in ways)}
     assert found == {
-        *("pipeline/infra/check.py", "pipeline/infra/probe.py", "pipeline/infra/cpp_session.py"),
+        *("pipeline/serving/check.py", "pipeline/serving/probe.py", "pipeline/serving/cpp_session.py"),
         "trainer/distribution.py",
     }
 

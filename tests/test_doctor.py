@@ -24,8 +24,8 @@ from pipeline.doctor import Finding, elsewhere, examine, installation
 from pipeline.lineage.process import Process
 from pipeline.lineage.runs import RUN_CONTEXT
 from pipeline.lineage.store import open_store
-from pipeline.push.publish import publish
-from tests.push.models import a_manifest, a_model
+from pipeline.serving.publish import publish
+from tests.serving.models import a_manifest, a_model
 
 
 def config(workspace: Path, **settings: Any) -> PipelineConfig:

@@ -58,7 +58,7 @@ def runs(
     from pipeline.lineage.leaderboard import select
     from pipeline.lineage.store import open_existing_store
     from pipeline.lineage.summary import list_summaries
-    from pipeline.served import pushed_as
+    from pipeline.serving.versions import pushed_as
     from pipeline.terminal_runs import print_runs
 
     settings = load(config, workspace=workspace)

@@ -15,7 +15,7 @@ from tfx.dsl.io import fileio
 
 from pipeline.components.artifact_names import TRAINED_ON
 from pipeline.components.champion import last_fit, model_of
-from pipeline.served import serving_now
+from pipeline.serving.versions import serving_now
 
 
 class BaseModelStrategy(resolver.ResolverStrategy):

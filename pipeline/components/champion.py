@@ -21,7 +21,7 @@ from pipeline.components.artifact_names import CHECKED, MODEL_DIGEST, TRAINED_ON
 from pipeline.components.whole_model import digest_on_disk
 from pipeline.config.evaluation import CHAMPION
 from pipeline.evaluation.reference_models import reference_digests
-from pipeline.served import Serving, serving_now
+from pipeline.serving.versions import Serving, serving_now
 
 
 class ChampionStrategy(resolver.ResolverStrategy):

@@ -14,9 +14,9 @@ from tfx.utils import io_utils, path_utils
 
 from pipeline.components.artifact_names import CHECKED, EVALUATED_ROWS_FILE
 from pipeline.config.infra_check import InfraCheck as Settings
-from pipeline.infra.check import ScoredRows, check
-from pipeline.infra.verdict import INFRA_FILE, InfraVerdict
 from pipeline.lineage.skipped import NOT_BLESSED, SKIPPED_BECAUSE
+from pipeline.serving.check import ScoredRows, check
+from pipeline.serving.verdict import INFRA_FILE, InfraVerdict
 from trainer.features import FeatureTable
 from trainer.witness import EXPORTED_FILE, SCORED_ROWS_FILE, read_scored_rows
 

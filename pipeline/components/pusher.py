@@ -16,10 +16,10 @@ from tfx.utils import io_utils
 
 from pipeline.components.artifact_names import EVALUATION_FILE, MODEL_DIGEST, SUMMARY_FILE
 from pipeline.config.push import Push
-from pipeline.infra.verdict import INFRA_FILE, InfraVerdict
 from pipeline.lineage.skipped import NOT_BLESSED, NOT_FIT, SKIPPED_BECAUSE
-from pipeline.push.publish import already_serves, now, publish, publish_to_bucket, pusher, withdrawn_now
-from pipeline.served import Manifest, inputs_of
+from pipeline.serving.publish import already_serves, now, publish, publish_to_bucket, pusher, withdrawn_now
+from pipeline.serving.verdict import INFRA_FILE, InfraVerdict
+from pipeline.serving.versions import Manifest, inputs_of
 from trainer.features import FeatureTable
 
 NOT_PUSHED = "not_pushed"

@@ -21,7 +21,7 @@ from pipeline.lineage.garbage import half_done, unrecorded_outputs
 from pipeline.lineage.runs import Run, list_runs
 from pipeline.lineage.store import open_existing_store
 from pipeline.lineage.version_folders import version_number
-from pipeline.served import damage, newest
+from pipeline.serving.versions import damage, newest
 from pipeline.workspace.leftovers import temporary_folders
 from pipeline.workspace.scratch import is_held
 

@@ -12,7 +12,7 @@ from ml_metadata import MetadataStore
 
 from pipeline.lineage.pins import PINNED
 from pipeline.lineage.version_folders import versions
-from pipeline.served import newest_manifest, read_manifest
+from pipeline.serving.versions import newest_manifest, read_manifest
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.infra.verdict import InfraVerdict
 from pipeline.reports.judgement import Verdict
+from pipeline.serving.verdict import InfraVerdict
 
 _MB = 1_000_000
 

@@ -14,7 +14,6 @@ from pipeline.champion_words import champion_sentence
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.files import write_whole
 from pipeline.guard.findings import Verdict as DataVerdict
-from pipeline.infra.verdict import InfraVerdict
 from pipeline.lineage.runs import Run, Step
 from pipeline.reports import figures, formats, model_figures, plots
 from pipeline.reports.artifacts import Anomaly, Artifacts, Column
@@ -28,6 +27,7 @@ from pipeline.reports.rules import MOST_RULES
 from pipeline.reports.single_rows import row_kind
 from pipeline.reports.training import best_epoch, epoch_marks, loss_curves, training_story
 from pipeline.reports.tuning import Rewritten, Tuning, rewriting_section, shown, tuning_figure, tuning_section
+from pipeline.serving.verdict import InfraVerdict
 
 if TYPE_CHECKING:
     from jinja2 import Environment

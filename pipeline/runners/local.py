@@ -35,7 +35,7 @@ from pipeline.runners.resume import FROM, MADE_WITH, RESUMES, TO, made_with
 from pipeline.runners.schedule import run_graph
 from pipeline.runners.served_model import take_in_served
 from pipeline.runners.unchanged import FINGERPRINT, fingerprint
-from pipeline.served import is_settled, serving_now
+from pipeline.serving.versions import is_settled, serving_now
 from pipeline.workspace.lock import translated_errors
 
 _HELPERS = 2

@@ -25,7 +25,7 @@ from pipeline.evaluation.reference_models import folders_of, reference_digests
 from pipeline.files import flush_to_disk
 from pipeline.lineage.runs import NODE
 from pipeline.runners.resolution import live_artifacts
-from pipeline.served import Manifest, damage, newest, read_manifest
+from pipeline.serving.versions import Manifest, damage, newest, read_manifest
 
 TAKEN_IN_TYPE = "longhaul.ServedModel"
 """Type of the execution whose output is the copy."""

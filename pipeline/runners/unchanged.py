@@ -37,7 +37,7 @@ from pipeline.lineage.schema_versions import guarding_version
 from pipeline.provenance import code_digest, config_digest, package_versions, run_properties
 from pipeline.runners.contents import is_damaged
 from pipeline.runners.resume import RESUMES
-from pipeline.served import Serving, is_settled, serving_now
+from pipeline.serving.versions import Serving, is_settled, serving_now
 
 FINGERPRINT = "fingerprint"
 """Custom property of a whole run's context: see `fingerprint`."""

@@ -14,7 +14,7 @@ from tfx.types import standard_artifacts
 from pipeline.components.artifact_names import MODEL_DIGEST, TRAINED_ON
 from pipeline.components.base_model import BaseModelStrategy
 from pipeline.components.champion import ChampionStrategy
-from pipeline.served import Manifest
+from pipeline.serving.versions import Manifest
 from trainer.digests import MANIFEST
 
 

@@ -20,10 +20,10 @@ from pipeline.config.pipeline import load
 from pipeline.config.push import Push
 from pipeline.lineage.runs import Run, StepState, find_run, list_runs
 from pipeline.lineage.store import open_store
-from pipeline.push.publish import publish
+from pipeline.serving.publish import publish
 from tests import small
 from tests.faults.place import SCHEMA
-from tests.push.models import a_manifest, a_model
+from tests.serving.models import a_manifest, a_model
 
 ROOT = Path(__file__).parents[2]
 ROWS = 200

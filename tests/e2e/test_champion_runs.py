@@ -17,7 +17,7 @@ from pipeline.config.pipeline import load
 from pipeline.evaluation.reference_metrics import metrics_by_slice
 from pipeline.lineage.runs import Run, find_run
 from pipeline.lineage.store import open_store
-from pipeline.served import newest
+from pipeline.serving.versions import newest
 from tests.faults.place import CONFIG, SCHEMA
 
 pytestmark = pytest.mark.slow

@@ -381,7 +381,7 @@ def interrupted(
     longhaul: Callable[..., Any], model: Model, table: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[Path], None]:
     """`interrupted(output)` scores the table until it breaks down in the fifth of six parts."""
-    from pipeline.components.scoring import _ScoreFragment
+    from pipeline.serving.scoring import _ScoreFragment
 
     write = _ScoreFragment._write
 

@@ -19,7 +19,7 @@ from pipeline.config.pipeline import PipelineConfig, load
 from pipeline.lineage.runs import Run, StepState, find_run
 from pipeline.lineage.store import open_store
 from pipeline.lineage.version_folders import versions
-from pipeline.served import newest, read_manifest
+from pipeline.serving.versions import newest, read_manifest
 from tests import small
 
 pytestmark = [pytest.mark.slow, pytest.mark.in_order]

@@ -19,7 +19,7 @@ import pytest
 import yaml
 
 from pipeline.config.pipeline import load
-from pipeline.served import newest_manifest
+from pipeline.serving.versions import newest_manifest
 from tests import small
 from tests.stand_ins.vertex import StandIn, serving
 

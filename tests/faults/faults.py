@@ -79,7 +79,7 @@ def kill_while_probing(temporary: str) -> None:
     Args:
         temporary: the system's folder for temporary files, from now on.
     """
-    from pipeline.infra import check
+    from pipeline.serving import check
 
     os.environ["TMPDIR"], tempfile.tempdir = temporary, None
     _before(check, "_ask", lambda *_: _die())

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.lineage.runs import StepState
 from pipeline.lineage.version_folders import versions
-from pipeline.served import damage
+from pipeline.serving.versions import damage
 from tests.faults.place import Place, Zygote
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]

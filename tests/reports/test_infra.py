@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.infra.verdict import InfraVerdict
 from pipeline.lineage.runs import Artifact, Run
 from pipeline.reports.infra import Comparison, Figure, Infra, Latency, headline_after_check, infra_section
 from pipeline.reports.judgement import Verdict
+from pipeline.serving.verdict import InfraVerdict
 from pipeline.terminal import console_for, print_infra_verdict
 
 FIT = InfraVerdict(

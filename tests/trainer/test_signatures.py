@@ -19,7 +19,7 @@ from keras import ops
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from bench.small_training import analyse, trainer_arguments
-from pipeline.infra.cpp_session import CppSession, LoaderError
+from pipeline.serving.cpp_session import CppSession, LoaderError
 from tests.trainer.conftest import TABLE
 from trainer.description import SIGNATURES_FILE, describe
 from trainer.digests import file_digests

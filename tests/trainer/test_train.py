@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 
-from pipeline.infra.cpp_session import CppSession
+from pipeline.serving.cpp_session import CppSession
 from trainer import litert
 from trainer.train import run_fn
 

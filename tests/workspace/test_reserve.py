@@ -16,7 +16,7 @@ from pipeline.housekeeping import collect_garbage
 from pipeline.rollback import list_versions, roll_back
 from pipeline.workspace import reserve
 from tests.lineage.weeks import Weeks
-from tests.push.test_rollback import config, push  # noqa: F401 (config is a fixture)
+from tests.serving.test_rollback import config, push  # noqa: F401 (config is a fixture)
 
 SIZE = 128 << 20
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from pipeline.data.predicted_columns import predicted_columns, predicted_names
+from pipeline.serving.predicted_columns import predicted_columns, predicted_names
 from trainer.features import Label, Storage
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pipeline.served import Manifest
+from pipeline.serving.versions import Manifest
 from trainer.digests import file_digests
 
 

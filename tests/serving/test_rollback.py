@@ -20,11 +20,11 @@ from pipeline.config.push import Push
 from pipeline.errors import PipelineError
 from pipeline.lineage.pushes import ROLLBACK_TYPE
 from pipeline.lineage.store import open_store
-from pipeline.push.publish import publish, withdrawn_now
 from pipeline.rollback import list_versions, roll_back
 from pipeline.run import warn_of_damage
-from pipeline.served import is_settled, newest_manifest, pushed_as, read_manifest
-from tests.push.models import a_manifest, a_model
+from pipeline.serving.publish import publish, withdrawn_now
+from pipeline.serving.versions import is_settled, newest_manifest, pushed_as, read_manifest
+from tests.serving.models import a_manifest, a_model
 
 SCHEMA = """
 feature { name: "carrier" type: BYTES presence { min_fraction: 1.0 } }

@@ -22,7 +22,7 @@ from pathlib import Path
 from pipeline.config.push import Push
 from pipeline.errors import WorkspaceError
 from pipeline.files import flush_file, flush_to_disk
-from pipeline.served import Manifest, newest_manifest, served_as
+from pipeline.serving.versions import Manifest, newest_manifest, served_as
 from trainer.digests import MANIFEST, file_digests
 
 
@@ -95,7 +95,7 @@ def publish_to_bucket(model: str, base: str, manifest: Manifest, elsewhere: Push
     """
     from tfx.utils import io_utils
 
-    from pipeline.push import gcs
+    from pipeline.serving import gcs
 
     with tempfile.TemporaryDirectory(prefix="longhaul-push-") as folder:
         copy = Path(folder, "model")
@@ -134,7 +134,7 @@ def already_serves(base: str, digest: str, elsewhere: Push) -> Manifest | None:
 
 
 def _newest_in_bucket(base: str) -> Manifest | None:
-    from pipeline.push import gcs
+    from pipeline.serving import gcs
 
     _, text = gcs.newest(base, MANIFEST)
     return Manifest.from_json(json.loads(text)) if text else None
@@ -163,10 +163,10 @@ def _check(copy: Path, manifest: Manifest, model: str | Path) -> None:
 
 
 def _publish_elsewhere(folder: Path, manifest: Manifest, elsewhere: Push) -> None:
-    from pipeline.push import gcs
+    from pipeline.serving import gcs
 
     uri = gcs.upload(folder, str(elsewhere.destination), manifest.version)
     if elsewhere.vertex_model:
-        from pipeline.push import vertex
+        from pipeline.serving import registry
 
-        vertex.register(uri, manifest, elsewhere.vertex_model)
+        registry.register(uri, manifest, elsewhere.vertex_model)

@@ -21,8 +21,8 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from pipeline.config.infra_check import InfraCheck
-from pipeline.infra import probe
-from pipeline.infra.verdict import BUSY, InfraVerdict
+from pipeline.serving import probe
+from pipeline.serving.verdict import BUSY, InfraVerdict
 from trainer.digests import file_digests
 
 _SHARES = {"1": 1.0, "32": 0.25, "1024": 0.25}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pipeline.config.push import VertexModel
 from pipeline.errors import ConfigError
-from pipeline.push.gcs import cloud_errors
-from pipeline.served import Manifest
+from pipeline.serving.gcs import cloud_errors
+from pipeline.serving.versions import Manifest
 
 
 def register(uri: str, manifest: Manifest, settings: VertexModel) -> str:

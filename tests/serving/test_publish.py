@@ -16,9 +16,9 @@ import pytest
 from pipeline.config.push import Push
 from pipeline.errors import WorkspaceError
 from pipeline.lineage.version_folders import versions
-from pipeline.push.publish import publish
-from pipeline.served import damage, is_settled, newest, read_manifest, served_as
-from tests.push.models import a_manifest, a_model
+from pipeline.serving.publish import publish
+from pipeline.serving.versions import damage, is_settled, newest, read_manifest, served_as
+from tests.serving.models import a_manifest, a_model
 from tests.waiting import eventually
 from trainer.digests import MANIFEST, file_digests
 
@@ -122,9 +122,9 @@ def test_a_model_that_is_not_the_one_that_was_checked_stays_out(tmp_path: Path, 
 PUSH_FOREVER = """
 import sys
 from pathlib import Path
-from pipeline.push.publish import publish
+from pipeline.serving.publish import publish
 from pipeline.config.push import Push
-from pipeline.served import read_manifest
+from pipeline.serving.versions import read_manifest
 model, base = Path(sys.argv[1]), Path(sys.argv[2])
 manifest = read_manifest(model)
 print("ready", flush=True)

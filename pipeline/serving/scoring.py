@@ -27,12 +27,12 @@ from tensorflow.core.protobuf import saved_model_pb2
 from pipeline.data.columns import ColumnType
 from pipeline.data.csv_text import csv_lines
 from pipeline.data.lists import serialized_examples
-from pipeline.data.predicted_columns import predicted_columns, predicted_names
 from pipeline.data.shards import ROW_GROUP_ROWS, ParquetShard
 from pipeline.data.sources import source
 from pipeline.errors import ConfigError, DataError
 from pipeline.files import flush_file
-from pipeline.unfinished import OUTCOME
+from pipeline.serving.checkpoint import OUTCOME
+from pipeline.serving.predicted_columns import predicted_columns, predicted_names
 from trainer.features import FeatureTable
 
 _BATCH_ROWS = 4096

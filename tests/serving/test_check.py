@@ -13,10 +13,10 @@ import pytest
 import tensorflow as tf
 
 from pipeline.config.infra_check import InfraCheck
-from pipeline.infra import check as check_module
-from pipeline.infra.check import ScoredRows, check
-from pipeline.infra.verdict import InfraVerdict
-from tests.infra.conftest import FEATURES, ROWS, Network, a_row, predicted
+from pipeline.serving import check as check_module
+from pipeline.serving.check import ScoredRows, check
+from pipeline.serving.verdict import InfraVerdict
+from tests.serving.conftest import FEATURES, ROWS, Network, a_row, predicted
 from trainer.digests import file_digests
 
 pytestmark = pytest.mark.slow

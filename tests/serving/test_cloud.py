@@ -12,10 +12,10 @@ import pytest
 from pipeline.config.push import Push
 from pipeline.errors import ConfigError, WorkspaceError
 from pipeline.lineage.version_folders import versions
-from pipeline.push import gcs
-from pipeline.push.publish import already_serves, publish, publish_to_bucket, withdrawn_now
-from tests.push.fake_cloud import FakeCloud, serving
-from tests.push.models import a_manifest, a_model
+from pipeline.serving import gcs
+from pipeline.serving.publish import already_serves, publish, publish_to_bucket, withdrawn_now
+from tests.serving.fake_cloud import FakeCloud, serving
+from tests.serving.models import a_manifest, a_model
 from trainer.digests import MANIFEST
 
 BIG = 9 * 1024 * 1024

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import DataError, WorkspaceError
-from pipeline.unfinished import key_of, workplace
+from pipeline.serving.checkpoint import key_of, workplace
 
 KEY, OTHER = key_of("this"), key_of("that")
 

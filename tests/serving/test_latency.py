@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pipeline.infra.latency import alone, measure
+from pipeline.serving.latency import alone, measure
 
 
 @pytest.fixture

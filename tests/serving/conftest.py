@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline.infra.check import ScoredRows
+from pipeline.serving.check import ScoredRows
 
 FEATURES = {"carrier": "carrier", "distance_miles": "distance miles"}
 """The raw feature behind each plain tensor."""
