@@ -26,7 +26,7 @@ import yaml
 
 from bench import tables
 from bench.measure import ROOT, machine, measure
-from pipeline.runners.memory import status_bytes
+from pipeline.runners.local.memory import status_bytes
 from tests.stand_ins.flink import FlinkCluster
 
 HOME = Path(os.environ.get("LONGHAUL_FLINK", "nowhere"))

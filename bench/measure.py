@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.provenance import package_versions
+from pipeline.lineage.provenance import package_versions
 
 ROOT = Path(__file__).parent.parent
 

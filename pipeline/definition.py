@@ -19,6 +19,7 @@ from tfx.proto import trainer_pb2, transform_pb2
 from tfx.types import channel, standard_artifacts
 from tfx.types.channel import ChannelWrappedPlaceholder
 
+from pipeline.beam import arguments
 from pipeline.components.analyzer_cache import AnalyzerCacheStrategy
 from pipeline.components.artifact_names import STEP_CODE
 from pipeline.components.base_model import BaseModelStrategy
@@ -41,8 +42,7 @@ from pipeline.errors import ConfigError
 from pipeline.evaluation.eval_config import eval_config
 from pipeline.evaluation.eval_config import settings as evaluation_settings
 from pipeline.guard.policy_file import read_policy
-from pipeline.provenance import step_code_digest
-from pipeline.runners import beam
+from pipeline.lineage.provenance import step_code_digest
 
 DATA_ROOT, PUSH_TO = "data_root", "push_to"
 """Runtime parameters of a job on Vertex AI: where the table lies, and where models are pushed to."""
@@ -262,7 +262,7 @@ def create_pipeline(
     if unknown := sorted(config.beam.steps.keys() - by_beam.keys()):
         raise ConfigError(f"beam.steps: Beam does no work of {unknown[0]!r}", f"it does that of {', '.join(by_beam)}")
     for name, step in by_beam.items():
-        step.with_beam_pipeline_args(beam.arguments(config, name, job_servers))
+        step.with_beam_pipeline_args(arguments.arguments(config, name, job_servers))
 
     on_request = [node for node in (tuner, last_tuning, base_model) if node]
     nodes = [

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pipeline.lineage.runs import Step
 
 if TYPE_CHECKING:
-    from pipeline.runners.launch import Watcher
+    from pipeline.runners.local.launch import Watcher
 
 _LOG = logging.getLogger("longhaul.steps")
 _LOG.setLevel(logging.INFO)

@@ -14,7 +14,7 @@ from pipeline.errors import ConfigError, DiskFullError, WorkspaceError, tells_of
 from pipeline.lineage import archive, archive_import, backup, garbage, pins
 from pipeline.lineage.runs import find_run
 from pipeline.lineage.store import open_existing_store
-from pipeline.runners.recovery import writing
+from pipeline.runners.local.recovery import writing
 from pipeline.workspace.lock import translated_errors
 from pipeline.workspace.reserve import spent
 

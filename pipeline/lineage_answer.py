@@ -14,13 +14,13 @@ from pipeline.errors import PipelineError
 from pipeline.lineage.ancestry import EXAMPLES, MODEL, Descent, Served, descent, files_of
 from pipeline.lineage.graph import Graph
 from pipeline.lineage.lookup import Lookup, Subject
+from pipeline.lineage.provenance import code_digest, code_files, config_digest, package_versions
 from pipeline.lineage.reproduce import Present, Recipe, count, recipe, settings_of
 from pipeline.lineage.runs import Run, RunsById
 from pipeline.lineage.schema_versions import digest_of
 from pipeline.lineage.store import open_existing_store
 from pipeline.lineage.tracing import downstream, run_graph, upstream
 from pipeline.lineage.version_folders import versions
-from pipeline.provenance import code_digest, code_files, config_digest, package_versions
 
 if TYPE_CHECKING:
     from pipeline.reports.lineage_drawing import Drawing

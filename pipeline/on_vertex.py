@@ -93,7 +93,7 @@ def compile_quietly(config: PipelineConfig, console: Console, *, use_cache: bool
         screen = Screen(console_for(terminal))
         try:
             screen.waiting("loading TensorFlow, Beam and TFX")
-            from pipeline.runners.compile import compile_job
+            from pipeline.runners.vertex.compile import compile_job
 
             return compile_job(config, use_cache=use_cache)
         finally:
@@ -125,7 +125,7 @@ def compile_to(config: PipelineConfig, output: Path, *, use_cache: bool = True) 
     if output.suffix == ".json":
         text = json.dumps(job, indent=1, sort_keys=True) + "\n"
     else:
-        from pipeline.runners.compile import for_kubeflow
+        from pipeline.runners.vertex.compile import for_kubeflow
 
         text = for_kubeflow(job)
     try:
@@ -160,7 +160,7 @@ def with_parameters(job: dict[str, Any], given: Sequence[str]) -> None:
 def emulate(
     config: PipelineConfig, *, use_cache: bool = True, fast: bool = False, parameters: Sequence[str] = ()
 ) -> bool:
-    """Runs the job on this machine, as `pipeline.runners.emulator` does.
+    """Runs the job on this machine, as `pipeline.runners.vertex.emulator` does.
 
     Args:
         fast: fork the steps from a process that has imported TFX, instead of starting each one's own command.
@@ -177,8 +177,8 @@ def emulate(
         console.print("[yellow]Note[/]      push.destination is left out: the emulator sends nothing away")
         config = config.model_copy(update={"push": Push()})
     vertex_of(config)
-    from pipeline.runners.emulator.job import EmulatedJob, Task
-    from pipeline.runners.emulator.process import run_exactly, run_in_fork, start_fork_server
+    from pipeline.runners.vertex.emulator.job import EmulatedJob, Task
+    from pipeline.runners.vertex.emulator.process import run_exactly, run_in_fork, start_fork_server
 
     if fast:
         with output_to(_chatter(config)):
@@ -223,7 +223,7 @@ def submit(
     """
     console = console_for(sys.stdout)
     vertex = vertex_of(config)
-    from pipeline.runners.vertex import Service
+    from pipeline.runners.vertex.service import Service
 
     service = Service(vertex)  # before the seconds that compiling takes: there may be no credentials
     job = compile_quietly(config, console, use_cache=use_cache)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.parquet as pq
 from rich.markup import escape
 
-from pipeline import import_closure
+from pipeline.beam import arguments
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.contract.schema import column_type, feature_table, read_schema
 from pipeline.data.columns import ColumnType
@@ -30,10 +30,10 @@ from pipeline.data.sources import source
 from pipeline.errors import ConfigError, DataError, PipelineError, WorkspaceError
 from pipeline.files import check_output, is_same_file, one_spelling
 from pipeline.guard.findings import percent
-from pipeline.interruption import outliving_the_terminal
+from pipeline.lineage import import_closure
+from pipeline.lineage.provenance import package_versions
 from pipeline.lineage.version_folders import version_number, versions
-from pipeline.provenance import package_versions
-from pipeline.runners import beam
+from pipeline.runners.local.interruption import outliving_the_terminal
 from pipeline.runners.quiet import output_to
 from pipeline.screen import Screen
 from pipeline.serving.checkpoint import key_of, workplace
@@ -133,7 +133,7 @@ def predict_table(
             *(import_closure.digest(import_closure.closure([Scoring.__module__])), package_versions()),
         ]
         with workplace(output, key_of(*made_of)) as folder:
-            outcomes = score(fragments, scoring, folder, beam.DIRECT)
+            outcomes = score(fragments, scoring, folder, arguments.DIRECT)
             whole = folder / "whole"
             _join([Path(outcome.shard) for outcome in outcomes], [*columns, *names] if is_csv else None, whole)
             whole.replace(output)

@@ -24,7 +24,7 @@ from pipeline.errors import ConfigError, WorkspaceError
 from pipeline.lineage.pushes import Rollback, record_rollback
 from pipeline.lineage.store import open_existing_store
 from pipeline.lineage.version_folders import versions
-from pipeline.runners.recovery import writing
+from pipeline.runners.local.recovery import writing
 from pipeline.serving.publish import now, publish, pusher
 from pipeline.serving.versions import Manifest, damage, inputs_of, read_manifest
 from pipeline.terminal import console_for

@@ -14,24 +14,24 @@ from typing import Any
 
 from rich.markup import escape
 
+from pipeline.beam import job_servers
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.contract.schema import check_columns, read_schema
 from pipeline.data.sources.source import find_files
 from pipeline.errors import ConfigError, PipelineError
 from pipeline.events import StepEvents, Watchers, json_lines
 from pipeline.guard.policy_file import read_policy
-from pipeline.interruption import outliving_the_terminal
 from pipeline.lineage.runs import find_run
 from pipeline.lineage.store import check_store_exists, open_store, upgrade_store
 from pipeline.lineage.tuning import check_tuned
-from pipeline.runners import job_servers
-from pipeline.runners.contents import set_aside_damaged
-from pipeline.runners.part import Part
+from pipeline.runners.local.contents import set_aside_damaged
+from pipeline.runners.local.interruption import outliving_the_terminal
+from pipeline.runners.local.partial import Part
+from pipeline.runners.local.recovery import check_store_knows_outputs, close_dead_runs
+from pipeline.runners.local.resume import find_resumption
+from pipeline.runners.local.run_id import new_run_id
+from pipeline.runners.local.unchanged import repeat, same_as_last
 from pipeline.runners.quiet import output_to
-from pipeline.runners.recovery import check_store_knows_outputs, close_dead_runs
-from pipeline.runners.resume import find_resumption
-from pipeline.runners.run_id import new_run_id
-from pipeline.runners.unchanged import repeat, same_as_last
 from pipeline.screen import Screen
 from pipeline.serving.versions import damage, newest
 from pipeline.tell import told
@@ -186,8 +186,8 @@ def _launch(
         progress.addHandler(screen)
         try:
             screen.waiting("loading TensorFlow, Beam and TFX")
-            from pipeline.runners.local import run
-            from pipeline.runners.measures import Meter
+            from pipeline.runners.local.measures import Meter
+            from pipeline.runners.local.run import run
 
             with json_lines(log.with_suffix(".jsonl"), run_id) as lines, Meter(config) as meter:
                 run(config, run_id, part, Watchers(screen, StepEvents(lines, meter)))

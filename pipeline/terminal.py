@@ -29,7 +29,7 @@ from pipeline.standard_streams import visible
 
 if TYPE_CHECKING:
     from pipeline.doctor import Finding
-    from pipeline.runners.resume import Resumption
+    from pipeline.runners.local.resume import Resumption
 
 _MAX_WARNINGS = 10
 

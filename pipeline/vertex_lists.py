@@ -17,7 +17,7 @@ from pipeline.terminal import console_for
 def print_jobs(config: PipelineConfig, limit: int | None, as_json: bool) -> None:
     """The jobs of a pipeline, the newest first."""
     vertex = vertex_of(config)
-    from pipeline.runners.vertex import Service
+    from pipeline.runners.vertex.service import Service
 
     _print(
         [
@@ -42,7 +42,7 @@ def create_schedule(config: PipelineConfig, cron: str, at_most: int | None) -> N
         raise JobError(
             f"--cron: {cron!r} is no schedule", "give five fields, such as '0 3 * * 1' or 'TZ=Asia/Tokyo 0 3 * * *'"
         )
-    from pipeline.runners.vertex import Service
+    from pipeline.runners.vertex.service import Service
 
     service = Service(vertex)
     job = compile_quietly(config, console)
@@ -53,7 +53,7 @@ def create_schedule(config: PipelineConfig, cron: str, at_most: int | None) -> N
 def print_schedules(config: PipelineConfig, as_json: bool) -> None:
     """The schedules of a pipeline, the newest first."""
     vertex = vertex_of(config)
-    from pipeline.runners.vertex import Service
+    from pipeline.runners.vertex.service import Service
 
     _print(
         [
@@ -73,7 +73,7 @@ def print_schedules(config: PipelineConfig, as_json: bool) -> None:
 def change_schedule(config: PipelineConfig, what: str, schedule_id: str) -> None:
     """Pauses, resumes or deletes a schedule."""
     vertex = vertex_of(config)
-    from pipeline.runners.vertex import Service
+    from pipeline.runners.vertex.service import Service
 
     Service(vertex).change_schedule(what, schedule_id)
     console_for(sys.stdout).print(f"{what}d {schedule_id}", soft_wrap=True)

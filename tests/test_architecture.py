@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.import_closure import Import, closure, source
+from pipeline.lineage.import_closure import Import, closure, source
 
 ROOT = Path(__file__).parent.parent
 SOURCES = {
@@ -110,7 +110,7 @@ def test_the_public_face_of_tfx_is_never_imported() -> None:
 
 def test_clouds_are_known_to_one_runner_one_source_and_the_destinations_of_a_push() -> None:
     knowing = (
-        "pipeline.runners.vertex",
+        "pipeline.runners.vertex.service",
         "pipeline.data.sources.bigquery",
         "pipeline.serving.gcs",
         "pipeline.serving.registry",

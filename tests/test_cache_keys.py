@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline import import_closure
 from pipeline.components.artifact_names import STEP_CODE
 from pipeline.config.pipeline import REFERENCE, PipelineConfig, load
-from pipeline.provenance import code_files, step_code_digest, step_modules
+from pipeline.lineage import import_closure
+from pipeline.lineage.provenance import code_files, step_code_digest, step_modules
 
 pytestmark = pytest.mark.slow
 
@@ -95,7 +95,7 @@ def test_a_changed_line_changes_the_digests_of_the_steps_that_use_the_file_and_n
         with (tmp_path / file).open("a") as source:
             source.write("# one line more\n")
     assert digests() == before
-    assert {"pipeline/terminal.py", "pipeline/definition.py", "pipeline/provenance.py"} <= set(unused)
+    assert {"pipeline/terminal.py", "pipeline/definition.py", "pipeline/lineage/provenance.py"} <= set(unused)
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_the_digests_stand_in_the_compiled_pipeline_and_in_the_job_for_vertex(tm
     from tfx.dsl.compiler import compiler
 
     from pipeline.definition import create_pipeline
-    from pipeline.runners.compile import compile_job
+    from pipeline.runners.vertex.compile import compile_job
 
     vertex = {
         "project": "my-project",

@@ -17,7 +17,7 @@ from pipeline.lineage.archive import export_run
 from pipeline.lineage.archive_import import import_run
 from pipeline.lineage.runs import find_run
 from pipeline.lineage.store import open_store
-from pipeline.runners.resume import find_resumption
+from pipeline.runners.local.resume import find_resumption
 from tests.lineage.weeks import Weeks, cats
 
 FORMS = {Weeks.run_id(2): 2, "latest": 3, "latest~0": 3, "previous": 2, "latest~1": 2, "latest~2": 1}

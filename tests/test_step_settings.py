@@ -161,7 +161,7 @@ def test_which_beam_runner_did_the_work_does_not_count(tmp_path: Path) -> None:
     from tfx.orchestration.portable import cache_utils
 
     from pipeline.definition import create_pipeline
-    from pipeline.runners import launch  # noqa: F401 (installs it)
+    from pipeline.runners.local import launch  # noqa: F401 (installs it)
 
     def key(step: str, **changes: Any) -> str:
         ir = compiler.Compiler().compile(

@@ -14,7 +14,7 @@ import typer
 from pipeline.cli import keep, look, run, schedule, schema, serve
 from pipeline.cli.options import LOOK, RUN
 from pipeline.errors import EXIT_BUG, EXIT_INTERRUPTED, PipelineError
-from pipeline.interruption import stopped, terminable
+from pipeline.runners.local.interruption import stopped, terminable
 from pipeline.standard_streams import standard_streams, visible
 
 app = typer.Typer(

@@ -58,10 +58,10 @@ def run(
     ] = None,
 ) -> None:
     """Run the pipeline: from the table to a blessed, pushed model."""
+    from pipeline.beam.arguments import with_runner
     from pipeline.config.pipeline import load
     from pipeline.errors import ConfigError
     from pipeline.run import run_pipeline
-    from pipeline.runners.beam import with_runner
 
     settings = with_runner(load(config, workspace=workspace), beam)
     if on == "vertex":
@@ -91,10 +91,10 @@ def compile_(
     beam: BeamOption = None,
 ) -> None:
     """Write the pipeline as a job for Vertex AI Pipelines: offline, without credentials."""
+    from pipeline.beam.arguments import with_runner
     from pipeline.config.pipeline import load
     from pipeline.files import check_output
     from pipeline.on_vertex import compile_to
-    from pipeline.runners.beam import with_runner
 
     check_output(output)
     compile_to(with_runner(load(config, workspace=workspace), beam), output, use_cache=not no_cache)
@@ -111,9 +111,9 @@ def resume(
     beam: BeamOption = None,
 ) -> None:
     """Go on with a run that failed or was interrupted: what it finished is reused, unless it is out of date."""
+    from pipeline.beam.arguments import with_runner
     from pipeline.config.pipeline import load
     from pipeline.run import run_pipeline
-    from pipeline.runners.beam import with_runner
 
     blessed = run_pipeline(with_runner(load(config, workspace=workspace), beam), resume=run_id, wait=wait)
     raise typer.Exit(0 if blessed else EXIT_GATE)

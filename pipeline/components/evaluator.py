@@ -199,7 +199,7 @@ def _champion_name(input_dict: dict[str, list[Any]]) -> str:
         if run_id := blessing.get_string_custom_property(RUN_ID):
             return f"champion run {run_id}"
     for model in input_dict.get(standard_component_specs.BASELINE_MODEL_KEY) or []:
-        if run_id := model.get_string_custom_property(RUN_ID):  # see pipeline.runners.served_model
+        if run_id := model.get_string_custom_property(RUN_ID):  # see pipeline.runners.local.served_model
             return f"champion run {run_id}"
     return "the champion"
 

@@ -13,8 +13,8 @@ import ml_metadata
 from ml_metadata.proto import metadata_store_pb2
 from packaging.requirements import Requirement
 
+from pipeline.beam.arguments import DIRECT
 from pipeline.doctor.finding import Finding
-from pipeline.runners.beam import DIRECT
 
 _LOCK = Path(__file__).parent.parent.parent / "requirements" / "lock.txt"
 _NATIVE = ("ml-metadata", "tensorflow-data-validation", "tfx-bsl", "tensorflow", "pyarrow", "numpy")

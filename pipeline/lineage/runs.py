@@ -240,7 +240,7 @@ def find_run(store: MetadataStore, pipeline: str, run_id: str) -> Run:
 
 
 def is_run_id(text: str) -> bool:
-    """Whether a run could have that id (pipeline.runners.run_id): a time, which is safe as a file's name."""
+    """Whether a run could have that id (pipeline.runners.local.run_id): a time, which is safe as a file's name."""
     if not re.fullmatch(r"\d{8}-\d{6}-\d{3}", text, re.ASCII):
         return False
     try:

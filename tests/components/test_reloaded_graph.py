@@ -15,9 +15,9 @@ from tensorflow_transform.beam import impl
 from tensorflow_transform.beam.tft_beam_io import transform_fn_io
 from tfx_bsl.tfxio import tf_example_record
 
+from pipeline.beam import arguments as runners
 from pipeline.components import transform
 from pipeline.components.reloaded_graph import ApplyGraph
-from pipeline.runners import beam as runners
 
 SCHEMA = schema_pb2.Schema()
 FEATURE = SCHEMA.feature.add(name="x", type=schema_pb2.FLOAT, presence={"min_fraction": 1.0}, shape={})

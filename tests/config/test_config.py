@@ -12,7 +12,7 @@ from pipeline.config.evaluation import METRICS
 from pipeline.config.pipeline import REFERENCE, PipelineConfig, load
 from pipeline.config.split import HashSplit, TimeSplit, has_test_split
 from pipeline.errors import ConfigError
-from pipeline.provenance import config_digest
+from pipeline.lineage.provenance import config_digest
 
 SMALLEST = """
 name: cats

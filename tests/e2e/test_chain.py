@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
-from pipeline import import_closure
+from pipeline.lineage import import_closure
 from pipeline.lineage.runs import Run, StepState, list_runs
 from tests import small
 from tests.e2e.chain import (

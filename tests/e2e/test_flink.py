@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pipeline.beam.job_servers import job_servers
 from pipeline.config.pipeline import load
 from pipeline.errors import ConfigError
-from pipeline.runners.job_servers import job_servers
 from tests.e2e.clusters import assert_same_data, assert_same_evaluation, missing, small_flights
 from tests.e2e.conftest import Outcome
 from tests.stand_ins.flink import FlinkCluster

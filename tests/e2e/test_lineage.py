@@ -12,9 +12,9 @@ import pytest
 
 from pipeline.config.pipeline import load
 from pipeline.lineage.ancestry import list_files
+from pipeline.lineage.provenance import code_digest
 from pipeline.lineage.runs import find_run
 from pipeline.lineage.store import open_store
-from pipeline.provenance import code_digest
 
 pytestmark = [pytest.mark.slow, pytest.mark.in_order]
 

@@ -240,9 +240,9 @@ def test_a_server_that_does_not_come_back_ends_the_run_with_true_words(
     longhaul: Longhaul, config_file: Path, config: PipelineConfig, server: PostgreSQL, blessed_run: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    from pipeline.runners import local
+    from pipeline.runners.local import run
 
-    monkeypatch.setattr(local, "PATIENCE_S", 2.0)
+    monkeypatch.setattr(run, "PATIENCE_S", 2.0)
     with monkeypatch.context() as patch:
         _stop_in(patch, "Trainer", server, again_after_s=None)
         outcome = longhaul("run", "--no-cache", "--from", "Trainer", "--to", "Trainer", "--config", config_file)
@@ -260,7 +260,7 @@ def test_a_server_that_does_not_come_back_ends_the_run_with_true_words(
 
 def _stop_in(monkeypatch: pytest.MonkeyPatch, node: str, server: PostgreSQL, again_after_s: float | None) -> list[str]:
     """Stops the server while the step is at work; returns the steps that work, as they come."""
-    from pipeline.runners.launch import _Launcher
+    from pipeline.runners.local.launch import _Launcher
 
     begun: list[str] = []
     original = _Launcher._run_executor

@@ -197,8 +197,8 @@ def test_a_step_that_fails_leaves_what_follows_untriggered(first: Any, place: Pl
 
 def test_every_steps_own_command_does_it(first: Any, place: Place, tmp_path: Path) -> None:
     """ExampleGen with its driver, and StatisticsGen: fresh processes, as the container starts them."""
-    from pipeline.runners.compile import compile_job
-    from pipeline.runners.emulator.job import EmulatedJob
+    from pipeline.runners.vertex.compile import compile_job
+    from pipeline.runners.vertex.emulator.job import EmulatedJob
 
     job = compile_job(load(place.file))
     tasks = job["pipelineSpec"]["root"]["dag"]["tasks"]
@@ -217,7 +217,7 @@ def test_every_steps_own_command_does_it(first: Any, place: Place, tmp_path: Pat
     folder = tmp_path / "buckets" / statistics.uri.removeprefix("gs://")
     assert (folder / "Split-train" / "FeatureStats.pb").stat().st_size > 0
     script = (emulated.folder / "StatisticsGen.executor.sh").read_text()
-    assert f"exec {sys.executable} -m pipeline.runners.container --executor_class_path" in script
+    assert f"exec {sys.executable} -m pipeline.runners.vertex.container --executor_class_path" in script
 
 
 def test_the_command_line_compiles(first: Any, place: Place, tmp_path: Path) -> None:
@@ -252,11 +252,11 @@ def test_what_cannot_be_asked_is_refused(first: Any, place: Place, arguments: li
 @pytest.fixture(scope="module")
 def service(first: Any, place: Place) -> Iterator[StandIn]:
     """The stand-in, which shares the emulator's folder, so that unchanged steps are cached."""
-    from pipeline.runners.emulator.process import run_in_fork
+    from pipeline.runners.vertex.emulator.process import run_in_fork
 
     with serving(place.folder / "workspace" / "vertex", run_in_fork) as stand_in, pytest.MonkeyPatch.context() as patch:
         patch.setenv("STORAGE_EMULATOR_HOST", stand_in.url)
-        patch.setattr("pipeline.runners.vertex._POLL_S", 0.2)
+        patch.setattr("pipeline.runners.vertex.service._POLL_S", 0.2)
         place.write(endpoint=stand_in.url)
         yield stand_in
         place.write(endpoint=None)

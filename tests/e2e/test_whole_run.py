@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from ml_metadata.proto import metadata_store_pb2
 
-from pipeline import provenance
+from pipeline.lineage import provenance
 from pipeline.lineage.runs import RUN_CONTEXT, Run
 from tests.e2e.chain import (
     ARTIFACTS,

@@ -16,7 +16,7 @@ from typing import Any
 
 from tfx.orchestration.portable import resolver_node_handler
 
-from pipeline.runners import launch, record
+from pipeline.runners.local import launch, record
 
 _LONGEST_HOLD_S = 600
 """So that no process outlives a test that failed."""

@@ -154,8 +154,8 @@ def test_the_command_line_works(image: ImageBuilder, shell: Callable[[str], str]
 def test_the_steps_of_a_compiled_job_run(image: ImageBuilder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from pipeline.config.pipeline import load
     from pipeline.data.statistics_files import read_split, splits_in
-    from pipeline.runners.compile import compile_job
-    from pipeline.runners.emulator.job import EmulatedJob
+    from pipeline.runners.vertex.compile import compile_job
+    from pipeline.runners.vertex.emulator.job import EmulatedJob
 
     rows = [f"{number},{'ab'[number % 2]},{int(number % 3 == 0)}" for number in range(60)]
     table = tmp_path / "job" / "buckets" / "bucket" / "table.csv"

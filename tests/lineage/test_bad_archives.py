@@ -26,7 +26,7 @@ from pipeline.lineage.store import open_store
 from pipeline.lineage.summary import list_summaries
 from pipeline.lineage_answer import answer
 from pipeline.reports.page import write_report
-from pipeline.runners.recovery import close_dead_runs
+from pipeline.runners.local.recovery import close_dead_runs
 from pipeline.terminal_lineage import print_answer
 from pipeline.terminal_runs import print_runs
 from pipeline.terminal_show import print_run

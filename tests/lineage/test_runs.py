@@ -15,7 +15,7 @@ from pipeline.errors import PipelineError, WorkspaceError
 from pipeline.lineage.runs import RESOLVER, RUN_CONTEXT, Artifact, RunsById, Step, StepState, find_run, list_runs
 from pipeline.lineage.store import open_existing_store, open_store
 from pipeline.lineage.summary import list_summaries
-from pipeline.runners.recovery import close_dead_runs, leave_ending
+from pipeline.runners.local.recovery import close_dead_runs, leave_ending
 from tests.lineage.weeks import Weeks
 
 STATES = metadata_store_pb2.Execution

@@ -68,7 +68,7 @@ class Programs:
 
     def start_worker_pool(self, port: int, cores: Collection[int] = ()) -> None:
         """What starts Python workers; it answers."""
-        module = "pipeline.runners.worker_pool"
+        module = "pipeline.beam.worker_pool"
         self._pool = self.start("workers", sys.executable, "-m", module, f"--port={port}", cores=cores)
         self.wait_until(lambda: is_open(port))
 

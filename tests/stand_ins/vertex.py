@@ -19,8 +19,8 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from pipeline.errors import JobError
-from pipeline.runners.emulator.job import EmulatedJob, Task
-from pipeline.runners.emulator.process import Launch
+from pipeline.runners.vertex.emulator.job import EmulatedJob, Task
+from pipeline.runners.vertex.emulator.process import Launch
 from tests.stand_ins.server import listening
 
 _PARENT = "projects/{project}/locations/{region}"

@@ -1,0 +1,101 @@
+"""What a run was made with: digests of code and configuration, versions of packages.
+
+TFX's cache key holds no code. So a digest of the code that a step uses is one of its execution properties: an edit runs
+the steps again that use the code, and nothing before them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import platform
+import subprocess
+from typing import Any
+
+from pipeline.config.pipeline import PipelineConfig
+from pipeline.lineage import import_closure
+
+_PACKAGES = (
+    "tfx",
+    "tensorflow",
+    "keras",
+    "apache-beam",
+    "ml-metadata",
+    "tensorflow-data-validation",
+    "tensorflow-transform",
+    "tensorflow-model-analysis",
+    "tfx-bsl",
+    "pyarrow",
+    "numpy",
+)
+
+
+def code_digest() -> str:
+    """SHA-256 over the names and contents of all Python files of ours."""
+    return import_closure.digest(import_closure.all_files())
+
+
+def code_files() -> dict[str, str]:
+    """The first eight digits of each file's SHA-256, for telling later which files changed."""
+    return {file: import_closure.file_digest(file)[:8] for file in import_closure.all_files()}
+
+
+def step_code_digest(component: Any) -> str:
+    """SHA-256 over the files of ours that a component of TFX uses; empty if it is all TFX's own."""
+    modules = step_modules(component)
+    return import_closure.digest(import_closure.closure(modules)) if modules else ""
+
+
+def step_modules(component: Any) -> set[str]:
+    """The modules of ours that a component begins with: those of its classes, and those that its execution properties
+    name, such as `run_fn`."""
+    classes = (type(component), component.executor_spec.executor_class, component.driver_class)
+    ours = {found.__module__ for found in classes if import_closure.module_file(found.__module__)}
+    texts = [value for value in component.exec_properties.values() if isinstance(value, str)]
+    return ours.union(*(import_closure.modules_in(text) for text in texts))
+
+
+def config_digest(config: PipelineConfig) -> str:
+    """SHA-256 over all settings; the places of the YAML file and of the workspace do not count."""
+    return hashlib.sha256(config.model_dump_json(by_alias=True, exclude={"workspace"}).encode()).hexdigest()
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of what the result depends on."""
+    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in _PACKAGES}
+
+
+def run_properties(run_id: str, config: PipelineConfig) -> dict[str, str]:
+    """What ML Metadata records of every run."""
+    return {
+        "run_id": run_id,
+        "pipeline": config.name,
+        "config_digest": config_digest(config),
+        "code_digest": code_digest(),
+        "package_versions": json.dumps(package_versions()),
+        "git_commit": git_commit(),
+        "config_file": str(config.file or ""),
+        "config": config.model_dump_json(by_alias=True),
+        "code_files": json.dumps(code_files()),
+    }
+
+
+def git_commit() -> str:
+    """The commit that the code was checked out from, with '+changes' if it differs; empty outside a checkout."""
+    if not (import_closure.ROOT / ".git").exists():  # an installed copy may lie in a checkout of something else
+        return ""
+    ask = [
+        "git",
+        "-C",
+        str(import_closure.ROOT),
+        "describe",
+        "--always",
+        "--exclude=*",
+        "--abbrev=40",
+        "--dirty=+changes",
+    ]
+    try:
+        return subprocess.run(ask, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):  # no git here, or not one that trusts this folder
+        return ""

@@ -1,0 +1,176 @@
+"""What ML Metadata is told of a run and its steps, beyond what TFX tells it."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from ml_metadata import errors as mlmd_errors
+from ml_metadata.proto import metadata_store_pb2
+from tfx.orchestration import metadata
+
+from pipeline.config.pipeline import PipelineConfig
+from pipeline.errors import PipelineError, WorkspaceError
+from pipeline.guard.findings import Verdict
+from pipeline.lineage.process import Process
+from pipeline.lineage.runs import (
+    NODE,
+    RUN_CONTEXT,
+    SECONDS,
+    STEP_PROPERTIES,
+    Run,
+    Step,
+    StepState,
+    find_run,
+    read_artifact,
+    read_steps,
+    told,
+)
+from pipeline.lineage.server_store import Patience
+from pipeline.lineage.store import connection_config, open_store
+from pipeline.lineage.summary import summary_properties
+from pipeline.runners.local.interruption import stopped
+from pipeline.runners.local.recovery import leave_ending, remove_outputs
+from pipeline.workspace.lock import workspace_id
+
+_ONE_AT_A_TIME = threading.RLock()
+
+
+class Handle(metadata.Metadata):
+    """TFX's handle on our store. Whoever has entered it is alone: of several steps one writes at a time.
+
+    It is opened as everywhere else: stock TFX would know neither a way round ML Metadata's fault on PostgreSQL nor our
+    errors. And anew each time (3 ms for SQLite): a connection that failed once may refuse whatever follows.
+    """
+
+    def __init__(self, config: PipelineConfig, patience: Patience) -> None:
+        super().__init__(connection_config(config))
+        self._config, self._patience = config, patience
+
+    def __enter__(self) -> Handle:
+        _ONE_AT_A_TIME.acquire()
+        try:
+            if self._users == 0:
+                self._store = open_store(self._config, self._patience)
+        except BaseException:
+            _ONE_AT_A_TIME.release()
+            raise
+        self._users += 1
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        try:
+            super().__exit__(*error)
+        finally:
+            _ONE_AT_A_TIME.release()
+
+
+class RunRecord:
+    """What ML Metadata knows of the run as a whole: custom properties of its pipeline_run context.
+
+    Raises:
+        WorkspaceError: another run has the same id, which on a server that several share can happen once in a blue
+            moon.
+    """
+
+    def __init__(self, config: PipelineConfig, run_id: str, properties: dict[str, str], patience: Patience) -> None:
+        self._config, self._patience = config, patience
+        self._began = time.monotonic()
+        self._seen: set[int] = set()
+        self._properties = properties | {
+            "process": Process.current().to_json(),
+            "workspace": workspace_id(config.root),
+        }
+        with Handle(config, patience) as handle:
+            kind = handle.store.put_context_type(metadata_store_pb2.ContextType(name=RUN_CONTEXT))
+            self._context = metadata_store_pb2.Context(type_id=kind, name=run_id)
+            started = datetime.now(UTC).isoformat(timespec="seconds")
+            self._set(**self._properties, status="running", started=started)
+            try:
+                (self._context.id,) = handle.store.put_contexts([self._context])
+            except mlmd_errors.AlreadyExistsError as exc:
+                raise WorkspaceError(f"there is a run {run_id} already", "run again; it gets another id") from exc
+
+    @contextmanager
+    def outcome(self) -> Iterator[None]:
+        """Writes how the run ended, also when it was interrupted."""
+        try:
+            yield
+        except BaseException as exc:
+            interrupted = isinstance(exc, KeyboardInterrupt)
+            reason = str(exc) if isinstance(exc, PipelineError) else f"{type(exc).__name__}: {exc}"
+            ending = {
+                "status": "interrupted" if interrupted else "failed",
+                "reason": stopped()[0] if interrupted else reason[:2000],
+            }
+            try:
+                self._end(**ending)
+                self._end(**self._summary()[1])
+            except (WorkspaceError, mlmd_errors.StatusError, ValueError):  # what ended the run matters more
+                logging.getLogger(__name__).exception("the end of the run could not be recorded")
+                leave_ending(self._config.root, self._context.name, ending)
+            raise
+        run, summary = self._summary()
+        if not run.blocked:
+            self._end(status="complete", **summary)
+            return
+        verdict = Verdict.from_json(run.data_verdict) if run.data_verdict else Verdict()
+        reasons = [finding.sentence() for finding in verdict.blocking]
+        reason = (reasons or ["the data gate said no; its file is gone"])[0]
+        self._end(status="blocked", reason=reason, **summary)
+
+    def step(self, node: str, seconds: float, otherwise: StepState) -> Step:
+        """Completes the record of the execution that `node` just registered, and returns it.
+
+        Args:
+            otherwise: how the step ended if there is no such execution, or nobody has closed it.
+        """
+        shutil.rmtree(self._config.root / "artifacts" / node / ".system", ignore_errors=True)  # empty folders
+        with Handle(self._config, self._patience) as handle:
+            steps = [
+                step
+                for step in read_steps(handle.store, self._context.id)
+                if step.node == node and step.execution_id not in self._seen
+            ]
+            if not steps:
+                return Step(node, otherwise, seconds, None)
+            (execution,) = handle.store.get_executions_by_id([steps[-1].execution_id])
+            if execution.last_known_state == metadata_store_pb2.Execution.RUNNING:
+                # TFX removes outputs after an executor's exception, not after Ctrl-C or when its store fails. Before
+                # anything is recorded: on a full disk this makes room.
+                remove_outputs(self._config.root, node, execution.id)
+                execution.last_known_state = metadata_store_pb2.Execution.FAILED
+            if execution.last_known_state == metadata_store_pb2.Execution.FAILED and otherwise is StepState.INTERRUPTED:
+                execution.last_known_state = metadata_store_pb2.Execution.CANCELED
+            values = self._properties | {NODE: node}
+            for key in STEP_PROPERTIES:
+                execution.custom_properties[key].string_value = values[key]
+            execution.custom_properties[SECONDS].double_value = seconds
+            handle.store.put_executions([execution])
+            self._seen.add(execution.id)
+            step = next(s for s in read_steps(handle.store, self._context.id) if s.execution_id == execution.id)
+            events = handle.store.get_events_by_execution_ids([execution.id])
+            put = [event.artifact_id for event in events if event.type == metadata_store_pb2.Event.OUTPUT]
+            return told(step, map(read_artifact, handle.store.get_artifacts_by_id(put) if put else ()))
+
+    def _summary(self) -> tuple[Run, dict[str, str]]:
+        """The run as it is on record, and what came of it so far."""
+        with Handle(self._config, self._patience) as handle:
+            run = find_run(handle.store, self._config.name, self._context.name)
+            return run, summary_properties(handle.store, run)
+
+    def _end(self, **values: str) -> None:
+        self._set(**values)
+        self._context.custom_properties["seconds"].double_value = time.monotonic() - self._began
+        with Handle(self._config, self._patience) as handle:
+            handle.store.put_contexts([self._context])
+
+    def _set(self, **values: str) -> None:
+        for key, value in values.items():
+            self._context.custom_properties[key].string_value = value

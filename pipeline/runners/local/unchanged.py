@@ -1,0 +1,176 @@
+"""A run in which nothing differs from the last one: on record like any other, without importing TFX.
+
+TFX would find every step in its cache, but only after the seconds that importing TensorFlow takes. The record is the
+one that it would make: an execution per step, CACHED, with the inputs and outputs of the step that it repeats.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ml_metadata import MetadataStore
+from ml_metadata.proto import metadata_store_pb2
+
+from pipeline.config.pipeline import PipelineConfig
+from pipeline.contract.schema import read_schema_text
+from pipeline.data.sources.source import file_states, find_files
+from pipeline.lineage.details import BYTES, PEAK_MEMORY
+from pipeline.lineage.process import Process
+from pipeline.lineage.provenance import code_digest, config_digest, package_versions, run_properties
+from pipeline.lineage.runs import (
+    NODE,
+    RESOLVER,
+    RUN_CONTEXT,
+    SECONDS,
+    SERVED,
+    Step,
+    StepState,
+    list_runs,
+    read_artifact,
+    told,
+)
+from pipeline.lineage.schema_versions import guarding_version
+from pipeline.runners.local.contents import is_damaged
+from pipeline.runners.local.resume import RESUMES
+from pipeline.serving.versions import Serving, is_settled, serving_now
+
+FINGERPRINT = "fingerprint"
+"""Custom property of a whole run's context: see `fingerprint`."""
+
+
+def fingerprint(config: PipelineConfig) -> str:
+    """A digest of all that a run depends on; empty if that cannot be told from this machine.
+
+    Settings, code, package versions, the schema and its policy by their contents; tables by path, size and time of
+    change, as TFX's own ExampleGen knows them.
+    """
+    patterns = [pattern for pattern in (config.data_pattern, config.serving_pattern) if pattern]
+    if any("://" in pattern for pattern in patterns):
+        return ""
+    files = find_files(config.data_pattern, config.data.spans)
+    if config.serving_pattern:
+        files = [*files, *find_files(config.serving_pattern)]
+    rules = [file.read_text() if file else "" for file in (config.schema_file, config.policy_file)]
+    made_with = [config_digest(config), str(config.root), code_digest(), package_versions()]
+    return hashlib.sha256(json.dumps([made_with, rules, file_states(files)]).encode()).hexdigest()
+
+
+def same_as_last(config: PipelineConfig, store: MetadataStore) -> Any:
+    """Finds the context of the last run, if it is complete and a run now would depend on the same; None otherwise."""
+    runs = list_runs(store, config.name)
+    last = store.get_context_by_type_and_name(RUN_CONTEXT, runs[0].run_id) if runs else None
+    if last is None or _text(last, "status") != "complete":
+        return None
+    known = _text(last, FINGERPRINT)
+    return last if known and known == fingerprint(config) else None
+
+
+def repeat(config: PipelineConfig, store: MetadataStore, run_id: str) -> list[Step] | None:
+    """Records a run that repeats the last one.
+
+    Returns:
+        Its steps, look-ups left out; None, and nothing recorded, if anything has changed since the last run, or
+        anything that it made is gone.
+    """
+    began, started = time.time(), datetime.now(UTC).isoformat(timespec="seconds")
+    last = same_as_last(config, store)
+    if last is None:
+        return None
+    executions = [  # without tries that failed
+        execution
+        for execution in sorted(store.get_executions_by_context(last.id), key=lambda execution: execution.id)
+        if execution.last_known_state in (metadata_store_pb2.Execution.COMPLETE, metadata_store_pb2.Execution.CACHED)
+    ]
+    events: dict[int, list[Any]] = {execution.id: [] for execution in executions}
+    for event in store.get_events_by_execution_ids(list(events)):
+        events[event.execution_id].append(event)
+    artifacts = {artifact.id: artifact for artifact in store.get_artifacts_by_context(last.id)}
+    if not all(map(_is_there, artifacts.values())):
+        return None
+    served = serving_now(config.root / "serving" / config.name)
+    own_models = _models_of_trainer(executions, events, artifacts)
+    if _digest_of(served) not in (_digest_recorded(last), *own_models):
+        return None  # another model is the champion now
+
+    context = metadata_store_pb2.Context(type_id=last.type_id, name=run_id, custom_properties=last.custom_properties)
+    # The same configuration may lie elsewhere now, and the same schema may have been approved meanwhile.
+    version = guarding_version(store, config.name, read_schema_text(config.schema_file), run_id)
+    own = run_properties(run_id, config) | version.run_properties
+    own |= {SERVED: served.to_json() if served else ""}
+    own |= {RESUMES: "", "process": Process.current().to_json(), "started": started, "status": "running"}
+    for key, value in own.items():
+        context.custom_properties[key].string_value = value
+    context.custom_properties.pop("pinned", None)  # that was said of the last one
+    (context.id,) = store.put_contexts([context])
+    steps = []
+    for execution in executions:
+        copy = _copy(execution, run_id)
+        contexts = [c for c in store.get_contexts_by_execution(execution.id) if c.type != RUN_CONTEXT]
+        used = [
+            (artifacts[event.artifact_id], metadata_store_pb2.Event(type=event.type, path=event.path))
+            for event in events[execution.id]
+        ]
+        copy.id, _, _ = store.put_execution(copy, used, [*contexts, context])
+        if execution.type != RESOLVER:
+            node = copy.custom_properties[NODE].string_value
+            put = [one for one, event in used if event.type == metadata_store_pb2.Event.OUTPUT]
+            steps.append(told(Step(node, StepState.CACHED, 0.0, copy.id), map(read_artifact, put)))
+    context.custom_properties["status"].string_value = "complete"
+    context.custom_properties["seconds"].double_value = time.time() - began
+    store.put_contexts([context])
+    return steps
+
+
+def _digest_of(served: Serving | None) -> str:
+    return served.digest if served else ""
+
+
+def _digest_recorded(run: Any) -> str:
+    """That of what served when a run began; "" where nothing did, and of a run of an older Longhaul."""
+    text = _text(run, SERVED)
+    return str(json.loads(text)["digest"]) if text else ""
+
+
+def _models_of_trainer(executions: list[Any], events: dict[int, list[Any]], artifacts: dict[int, Any]) -> list[str]:
+    """Digests of what a run trained, or took from the cache."""
+    made = [
+        artifacts[event.artifact_id]
+        for execution in executions
+        if _text(execution, NODE) == "Trainer"
+        for event in events[execution.id]
+        if event.type == metadata_store_pb2.Event.OUTPUT
+    ]
+    return [_text(artifact, "model_digest") for artifact in made if artifact.type == "Model"]
+
+
+def _text(message: Any, key: str) -> str:
+    """A custom property, or nothing. Merely asking the map for a key would put an empty value there."""
+    return message.custom_properties[key].string_value if key in message.custom_properties else ""
+
+
+def _is_there(artifact: Any) -> bool:
+    """Whether what a step made can be used still, with all its files; of a pushed model, whether it is the one that is
+    served, or was rolled back."""
+    if artifact.state != metadata_store_pb2.Artifact.LIVE or not Path(artifact.uri).exists() or is_damaged(artifact):
+        return False
+    pushed = _text(artifact, "pushed_destination")
+    return not pushed or is_settled(Path(pushed), _text(artifact, "model_digest"))
+
+
+def _copy(execution: Any, run_id: str) -> Any:
+    copy = metadata_store_pb2.Execution(
+        type_id=execution.type_id,
+        last_known_state=metadata_store_pb2.Execution.CACHED,
+        properties=execution.properties,
+        custom_properties=execution.custom_properties,
+    )
+    copy.custom_properties["run_id"].string_value = run_id
+    copy.custom_properties[SECONDS].double_value = 0.0
+    for name in (PEAK_MEMORY, BYTES):  # that was measured of the work
+        copy.custom_properties.pop(name, None)
+    return copy

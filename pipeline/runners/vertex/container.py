@@ -1,0 +1,31 @@
+"""What a container of a job on Vertex AI Pipelines starts: TFX's own entry point, taught what it cannot know."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from absl import app
+from tfx.orchestration.kubeflow.v2 import compiler_utils
+from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor as tfx_main
+
+from pipeline.errors import PipelineError
+
+COMMAND = ("python", "-m", "pipeline.runners.vertex.container")
+
+# TFX takes the name of a type that is not its own for a dotted path; Vertex wants a name of two parts.
+_CLASSES = {"longhaul.DataVerdict": "pipeline.components.data_gate.DataVerdict"}
+
+
+def main(parsed: Any) -> None:
+    """Runs one step's executor; a mistake of the user's ends it with one message instead of a traceback."""
+    compiler_utils.TITLE_TO_CLASS_PATH.update(_CLASSES)
+    try:
+        tfx_main.main(parsed)
+    except PipelineError as problem:
+        print(f"longhaul: {problem}", file=sys.stderr)
+        sys.exit(problem.exit_code)
+
+
+if __name__ == "__main__":
+    app.run(main, flags_parser=tfx_main._parse_flags)
