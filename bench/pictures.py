@@ -27,8 +27,8 @@ from pipeline.config.pipeline import PipelineConfig, load
 from pipeline.lineage.runs import Run, find_run, list_runs
 from pipeline.lineage.store import open_existing_store
 from pipeline.reports.lineage_layout import arrange
-from pipeline.screen import Screen
-from pipeline.terminal import print_summary
+from pipeline.terminal.results import print_summary
+from pipeline.terminal.screen import Screen
 
 ROOT = Path(__file__).parents[1]
 PICTURES = ROOT / "docs" / "pictures"

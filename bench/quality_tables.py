@@ -18,10 +18,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.commands.init import write_first_files
 from pipeline.config.pipeline import load
 from pipeline.contract.schema import feature_table, read_schema
 from pipeline.flights import collect
-from pipeline.init import write_first_files
 from trainer.features import FeatureTable, Kind
 
 Array = npt.NDArray[Any]

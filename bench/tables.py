@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pipeline.commands.init import write_first_files
 from pipeline.flights import collect
-from pipeline.init import write_first_files
 
 TIME, LABEL = "scheduled_departure", "late"
 FLIGHTS_SCHEMA = Path(__file__).parent.parent / "schema" / "flights.pbtxt"

@@ -95,7 +95,7 @@ def test_a_changed_line_changes_the_digests_of_the_steps_that_use_the_file_and_n
         with (tmp_path / file).open("a") as source:
             source.write("# one line more\n")
     assert digests() == before
-    assert {"pipeline/terminal.py", "pipeline/definition.py", "pipeline/lineage/provenance.py"} <= set(unused)
+    assert {"pipeline/terminal/results.py", "pipeline/definition.py", "pipeline/lineage/provenance.py"} <= set(unused)
 
 
 @pytest.mark.parametrize(

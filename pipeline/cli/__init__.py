@@ -14,8 +14,8 @@ import typer
 from pipeline.cli import keep, look, run, schedule, schema, serve
 from pipeline.cli.options import LOOK, RUN
 from pipeline.errors import EXIT_BUG, EXIT_INTERRUPTED, PipelineError
+from pipeline.observe.standard_streams import standard_streams, visible
 from pipeline.runners.local.interruption import stopped, terminable
-from pipeline.standard_streams import standard_streams, visible
 
 app = typer.Typer(
     name="longhaul",

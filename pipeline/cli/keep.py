@@ -9,7 +9,7 @@ import typer
 
 from pipeline.cli.options import KEEP, ConfigOption, JsonOption, OutputOption, RunArgument, WorkspaceOption
 from pipeline.errors import EXIT_INPUT
-from pipeline.standard_streams import for_standard_output
+from pipeline.observe.standard_streams import for_standard_output
 
 app = typer.Typer()
 
@@ -35,9 +35,9 @@ def gc(
     as_json: JsonOption = False,
 ) -> None:
     """Say what nobody needs any more, and remove it; what served or pinned models came of always stays."""
+    from pipeline.commands.housekeeping import collect_garbage
     from pipeline.config.pipeline import load
-    from pipeline.housekeeping import collect_garbage
-    from pipeline.terminal_housekeeping import print_plan
+    from pipeline.terminal.garbage import print_plan
 
     settings = load(config, workspace=workspace)
     print_plan(collect_garbage(settings, keep, serving_keep, apply), settings.root, apply, as_json)
@@ -51,8 +51,8 @@ PinArgument = Annotated[
 @app.command(rich_help_panel=KEEP, epilog="Examples: [bold]longhaul pin latest[/] · [bold]longhaul pin 1795253362[/]")
 def pin(what: PinArgument, config: ConfigOption = None, workspace: WorkspaceOption = None) -> None:
     """Keep a run or a pushed model, and all that it came of, from `longhaul gc`."""
+    from pipeline.commands.housekeeping import pin as mark
     from pipeline.config.pipeline import load
-    from pipeline.housekeeping import pin as mark
 
     typer.echo(for_standard_output(f"pinned {mark(load(config, workspace=workspace), what, on=True)}"))
 
@@ -60,8 +60,8 @@ def pin(what: PinArgument, config: ConfigOption = None, workspace: WorkspaceOpti
 @app.command(rich_help_panel=KEEP, epilog="Example: [bold]longhaul unpin latest[/]")
 def unpin(what: PinArgument, config: ConfigOption = None, workspace: WorkspaceOption = None) -> None:
     """Take a pin away."""
+    from pipeline.commands.housekeeping import pin as mark
     from pipeline.config.pipeline import load
-    from pipeline.housekeeping import pin as mark
 
     typer.echo(for_standard_output(f"unpinned {mark(load(config, workspace=workspace), what, on=False)}"))
 
@@ -80,9 +80,9 @@ def export_run(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Write one run as a zip file: records, configuration, schema, metrics, lineage as OpenLineage events."""
+    from pipeline.commands.housekeeping import export
     from pipeline.config.pipeline import load
     from pipeline.files import check_output
-    from pipeline.housekeeping import export
 
     check_output(output)
     settings = load(config, workspace=workspace)
@@ -96,8 +96,8 @@ def import_run(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Put a run that was exported elsewhere on record here, to look at and compare; no run builds on it."""
+    from pipeline.commands.housekeeping import import_
     from pipeline.config.pipeline import load
-    from pipeline.housekeeping import import_
 
     run_id = import_(load(config, workspace=workspace), file)
     typer.echo(
@@ -114,9 +114,9 @@ def backup(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Copy the metadata store, also while a run is at work."""
+    from pipeline.commands.housekeeping import back_up
     from pipeline.config.pipeline import load
     from pipeline.files import check_output
-    from pipeline.housekeeping import back_up
 
     check_output(output)
     typer.echo(for_standard_output(back_up(load(config, workspace=workspace), output)))
@@ -127,7 +127,7 @@ def doctor(config: ConfigOption = None, workspace: WorkspaceOption = None, as_js
     """Check machine, packages, workspace and what the configuration names; every finding comes with its remedy."""
     from pipeline.config.pipeline import load
     from pipeline.doctor import examine
-    from pipeline.terminal import print_findings
+    from pipeline.terminal.results import print_findings
 
     findings = examine(load(config, workspace=workspace))
     print_findings(findings, as_json)

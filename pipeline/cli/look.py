@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.cli.options import LOOK, ConfigOption, JsonOption, OnOption, OutputOption, RunArgument, WorkspaceOption
-from pipeline.standard_streams import for_standard_output
+from pipeline.observe.standard_streams import for_standard_output
 
 if TYPE_CHECKING:
     from ml_metadata import MetadataStore
@@ -59,11 +59,11 @@ def runs(
     from pipeline.lineage.store import open_existing_store
     from pipeline.lineage.summary import list_summaries
     from pipeline.serving.versions import pushed_as
-    from pipeline.terminal_runs import print_runs
+    from pipeline.terminal.runs import print_runs
 
     settings = load(config, workspace=workspace)
     if on == "vertex":
-        from pipeline.vertex_lists import print_jobs
+        from pipeline.commands.schedules import print_jobs
 
         if conditions or sort or reverse:
             raise ConfigError("--filter, --sort and --reverse are for runs on this machine", "leave them out")
@@ -83,7 +83,7 @@ def show(
 ) -> None:
     """Show one run: its steps, what they read, made and cost, metrics, verdict, and the log's end if it failed."""
     from pipeline.lineage.details import read_details
-    from pipeline.terminal_show import print_run
+    from pipeline.terminal.show import print_run
 
     settings, store, (run,) = _recorded(config, workspace, run_id)
     print_run(run, read_details(store, run), settings, as_json)
@@ -120,7 +120,7 @@ def lineage(
     from pipeline.errors import ConfigError
     from pipeline.files import check_output
     from pipeline.lineage_answer import answer, draw, draw_runs
-    from pipeline.terminal_lineage import print_answer
+    from pipeline.terminal.lineage import print_answer
 
     check_output(html, "--html")
     settings = load(config, workspace=workspace)
@@ -147,9 +147,9 @@ def diff(
     as_json: JsonOption = False,
 ) -> None:
     """Compare two runs: configuration, code, data, schema, hyperparameters; and what that did to the metrics."""
+    from pipeline.commands.diff import moved_columns
     from pipeline.lineage.diff import compare
-    from pipeline.moved_columns import moved_columns
-    from pipeline.terminal_diff import print_diff
+    from pipeline.terminal.diff import print_diff
 
     _, store, (first, second) = _recorded(config, workspace, before, after)
     print_diff(compare(store, first, second), moved_columns(first, second), as_json)

@@ -59,22 +59,22 @@ def run(
 ) -> None:
     """Run the pipeline: from the table to a blessed, pushed model."""
     from pipeline.beam.arguments import with_runner
+    from pipeline.commands.run import run_pipeline
     from pipeline.config.pipeline import load
     from pipeline.errors import ConfigError
-    from pipeline.run import run_pipeline
 
     settings = with_runner(load(config, workspace=workspace), beam)
     if on == "vertex":
-        from pipeline import on_vertex
+        from pipeline.commands import vertex
 
         if from_node or to_node:
             raise ConfigError(
                 "--from and --to are for runs on this machine", "leave them out: what is unchanged is cached"
             )
         if emulate:
-            done = on_vertex.emulate(settings, use_cache=not no_cache, fast=fast, parameters=parameter or ())
+            done = vertex.emulate(settings, use_cache=not no_cache, fast=fast, parameters=parameter or ())
         else:
-            done = on_vertex.submit(settings, use_cache=not no_cache, wait=wait, parameters=parameter or ())
+            done = vertex.submit(settings, use_cache=not no_cache, wait=wait, parameters=parameter or ())
         raise typer.Exit(0 if done else EXIT_GATE)
     if emulate or fast or parameter:
         raise ConfigError("--emulate, --fast and --parameter are about jobs on Vertex AI", "add --on vertex")
@@ -92,9 +92,9 @@ def compile_(
 ) -> None:
     """Write the pipeline as a job for Vertex AI Pipelines: offline, without credentials."""
     from pipeline.beam.arguments import with_runner
+    from pipeline.commands.vertex import compile_to
     from pipeline.config.pipeline import load
     from pipeline.files import check_output
-    from pipeline.on_vertex import compile_to
 
     check_output(output)
     compile_to(with_runner(load(config, workspace=workspace), beam), output, use_cache=not no_cache)
@@ -112,8 +112,8 @@ def resume(
 ) -> None:
     """Go on with a run that failed or was interrupted: what it finished is reused, unless it is out of date."""
     from pipeline.beam.arguments import with_runner
+    from pipeline.commands.run import run_pipeline
     from pipeline.config.pipeline import load
-    from pipeline.run import run_pipeline
 
     blessed = run_pipeline(with_runner(load(config, workspace=workspace), beam), resume=run_id, wait=wait)
     raise typer.Exit(0 if blessed else EXIT_GATE)
@@ -130,7 +130,7 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")] = False,
 ) -> None:
     """Write a configuration and a first schema for a table of yours."""
-    from pipeline.init import write_first_files
+    from pipeline.commands.init import write_first_files
 
     write_first_files(table, label, name, Path.cwd(), force)
 
@@ -151,8 +151,8 @@ def validate(
     as_json: JsonOption = False,
 ) -> None:
     """Check a new table against the schema and the last run's data, without a run."""
+    from pipeline.commands.validate import validate_table
     from pipeline.config.pipeline import load
-    from pipeline.validate import validate_table
 
     passed = validate_table(load(config, workspace=workspace), table, environment, as_json)
     raise typer.Exit(0 if passed else EXIT_GATE)

@@ -27,8 +27,8 @@ def schedule_create(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Have the pipeline, as it is now, run again and again."""
+    from pipeline.commands.schedules import create_schedule
     from pipeline.config.pipeline import load
-    from pipeline.vertex_lists import create_schedule
 
     create_schedule(load(config, workspace=workspace), cron, at_most)
 
@@ -36,8 +36,8 @@ def schedule_create(
 @app.command("list")
 def schedule_list(config: ConfigOption = None, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """List the schedules of the pipeline: when they run next, how often they have."""
+    from pipeline.commands.schedules import print_schedules
     from pipeline.config.pipeline import load
-    from pipeline.vertex_lists import print_schedules
 
     print_schedules(load(config, workspace=workspace), as_json)
 
@@ -61,7 +61,7 @@ def schedule_delete(schedule: ScheduleArgument, config: ConfigOption = None, wor
 
 
 def _change_schedule(what: str, schedule: str, config: Path | None, workspace: str | None) -> None:
+    from pipeline.commands.schedules import change_schedule
     from pipeline.config.pipeline import load
-    from pipeline.vertex_lists import change_schedule
 
     change_schedule(load(config, workspace=workspace), what, schedule)

@@ -22,7 +22,7 @@ def show_schema(
 ) -> None:
     """Print the schema, now or as it was in some version."""
     from pipeline.config.pipeline import load
-    from pipeline.schema_terminal import print_schema
+    from pipeline.terminal.schema import print_schema
 
     print_schema(load(config, workspace=workspace), version)
 
@@ -32,7 +32,7 @@ def diff_schema(config: ConfigOption = None, workspace: WorkspaceOption = None, 
     """Say what would have to change for the newest data to pass, with the evidence."""
     from pipeline.config.pipeline import load
     from pipeline.contract.review import review
-    from pipeline.schema_terminal import print_review
+    from pipeline.terminal.schema import print_review
 
     print_review(review(load(config, workspace=workspace)), as_json)
 
@@ -58,7 +58,7 @@ def approve_schema(
     """Write what is proposed into the schema, and record who approved it and why."""
     from pipeline.config.pipeline import load
     from pipeline.contract.review import approve
-    from pipeline.schema_terminal import print_approval
+    from pipeline.terminal.schema import print_approval
 
     settings = load(config, workspace=workspace)
     print_approval(
@@ -70,6 +70,6 @@ def approve_schema(
 def schema_history(config: ConfigOption = None, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """List the versions of the schema: who approved which, when, why, and by which run's data."""
     from pipeline.config.pipeline import load
-    from pipeline.schema_terminal import print_history
+    from pipeline.terminal.schema import print_history
 
     print_history(load(config, workspace=workspace), as_json)

@@ -25,7 +25,7 @@ from pipeline.guard.validation import TRAINING, infer_schema
 from pipeline.lineage.runs import Artifact, Run, find_run, list_runs
 from pipeline.lineage.schema_versions import SchemaVersion, StatisticsSource, record_version, version_of
 from pipeline.lineage.store import open_existing_store
-from pipeline.runners.quiet import output_to
+from pipeline.observe.log_file import output_to
 
 
 @dataclass(frozen=True)

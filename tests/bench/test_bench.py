@@ -15,8 +15,8 @@ from bench import tables
 from bench.chart import draw
 from bench.measure import BOTH, REST, STEP_LINE, WHOLE, measure
 from pipeline.lineage.runs import Step, StepState
-from pipeline.screen import Screen
-from pipeline.terminal import console_for
+from pipeline.terminal.results import console_for
+from pipeline.terminal.screen import Screen
 
 CHILD = """
 import time

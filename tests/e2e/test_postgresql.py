@@ -17,12 +17,12 @@ from ml_metadata import errors as mlmd_errors
 from ml_metadata.proto import metadata_store_pb2
 from sklearn.datasets import load_wine
 
+from pipeline.commands.init import write_first_files
+from pipeline.commands.run import run_pipeline
 from pipeline.config.pipeline import PipelineConfig, load
-from pipeline.init import write_first_files
 from pipeline.lineage.runs import StepState, find_run, list_runs
 from pipeline.lineage.schema_versions import StatisticsSource, find_version, record_version
 from pipeline.lineage.store import connection_config, open_store
-from pipeline.run import run_pipeline
 from tests import small
 from tests.e2e.servers import PASSWORD, PostgreSQL, postgresql
 from tests.lineage.weeks import cats

@@ -27,9 +27,9 @@ from pipeline.lineage.summary import list_summaries
 from pipeline.lineage_answer import answer
 from pipeline.reports.page import write_report
 from pipeline.runners.local.recovery import close_dead_runs
-from pipeline.terminal_lineage import print_answer
-from pipeline.terminal_runs import print_runs
-from pipeline.terminal_show import print_run
+from pipeline.terminal.lineage import print_answer
+from pipeline.terminal.runs import print_runs
+from pipeline.terminal.show import print_run
 from tests.lineage.weeks import Weeks, cats
 
 NASTY: list[Any] = [

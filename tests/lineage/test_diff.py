@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.commands.diff import moved_columns
 from pipeline.errors import PipelineError
 from pipeline.lineage.diff import Change, RunDiff, SliceChange, changes, compare, flat
 from pipeline.lineage.runs import find_run
-from pipeline.moved_columns import moved_columns
 from tests.lineage.weeks import Weeks
 
 

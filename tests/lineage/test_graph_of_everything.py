@@ -15,7 +15,7 @@ from pipeline.lineage.runs import find_run
 from pipeline.lineage.schema_versions import record_version
 from pipeline.lineage_answer import answer, draw, draw_runs
 from pipeline.reports.lineage_page import write_lineage
-from pipeline.terminal_lineage import print_answer
+from pipeline.terminal.lineage import print_answer
 from tests.lineage.weeks import Weeks
 
 

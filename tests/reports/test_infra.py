@@ -12,7 +12,7 @@ from pipeline.lineage.runs import Artifact, Run
 from pipeline.reports.infra import Comparison, Figure, Infra, Latency, headline_after_check, infra_section
 from pipeline.reports.judgement import Verdict
 from pipeline.serving.verdict import InfraVerdict
-from pipeline.terminal import console_for, print_infra_verdict
+from pipeline.terminal.results import console_for, print_infra_verdict
 
 FIT = InfraVerdict(
     checked=True,

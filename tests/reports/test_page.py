@@ -1048,7 +1048,7 @@ POLICY = "severity: { enum_type_unexpected_string_values: warn }\n"
 @pytest.fixture(scope="session")
 def toy(tmp_path_factory: pytest.TempPathFactory) -> PipelineConfig:
     """The configuration of a small pipeline that ran once from end to end."""
-    from pipeline.run import run_pipeline
+    from pipeline.commands.run import run_pipeline
 
     folder = tmp_path_factory.mktemp("toy")
     (folder / "table.csv").write_text(TABLE)
@@ -1108,7 +1108,7 @@ def test_the_command(
 
 @pytest.mark.slow
 def test_a_failed_run_gets_a_page_and_keeps_its_error(toy: PipelineConfig, capfd: pytest.CaptureFixture[str]) -> None:
-    from pipeline.run import run_pipeline
+    from pipeline.commands.run import run_pipeline
 
     table = Path(toy.data_pattern)
     good = table.read_text()
@@ -1138,7 +1138,7 @@ def no_room_for_reports(toy: PipelineConfig) -> Iterator[None]:
 @pytest.mark.slow
 @pytest.mark.usefixtures("no_room_for_reports")
 def test_a_report_that_cannot_be_written_hides_nothing(toy: PipelineConfig, capfd: pytest.CaptureFixture[str]) -> None:
-    from pipeline.run import run_pipeline
+    from pipeline.commands.run import run_pipeline
 
     assert run_pipeline(toy, from_node=None, to_node="TableExampleGen", use_cache=True)
     assert "Report    could not be written; the log says why\n" in capfd.readouterr().out

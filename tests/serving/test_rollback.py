@@ -15,13 +15,13 @@ import yaml
 from ml_metadata.proto import metadata_store_pb2
 from rich.console import Console
 
+from pipeline.commands.rollback import list_versions, roll_back
+from pipeline.commands.run import warn_of_damage
 from pipeline.config.pipeline import PipelineConfig, load
 from pipeline.config.push import Push
 from pipeline.errors import PipelineError
 from pipeline.lineage.pushes import ROLLBACK_TYPE
 from pipeline.lineage.store import open_store
-from pipeline.rollback import list_versions, roll_back
-from pipeline.run import warn_of_damage
 from pipeline.serving.publish import publish, withdrawn_now
 from pipeline.serving.versions import is_settled, newest_manifest, pushed_as, read_manifest
 from tests.serving.models import a_manifest, a_model

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.commands.housekeeping import collect_garbage
+from pipeline.commands.rollback import list_versions, roll_back
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import DiskFullError
-from pipeline.housekeeping import collect_garbage
-from pipeline.rollback import list_versions, roll_back
 from pipeline.workspace import reserve
 from tests.lineage.weeks import Weeks
 from tests.serving.test_rollback import config, push  # noqa: F401 (config is a fixture)

@@ -205,7 +205,7 @@ def test_the_section_is_checked_before_anything_else(tmp_path: Path, field: str,
 
 
 def test_without_the_section_there_is_no_job(tmp_path: Path) -> None:
-    from pipeline.on_vertex import vertex_of
+    from pipeline.commands.vertex import vertex_of
 
     with pytest.raises(ConfigError, match="there is no section `vertex`"):
         vertex_of(load(REFERENCE))

@@ -1,0 +1,303 @@
+"""Batch prediction from the command line's point of view: checks first, then the work, then what came of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import time
+import traceback
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.parquet as pq
+from rich.markup import escape
+
+from pipeline.beam import arguments
+from pipeline.config.pipeline import PipelineConfig
+from pipeline.contract.schema import column_type, feature_table, read_schema
+from pipeline.data.columns import ColumnType
+from pipeline.data.convert import nearest
+from pipeline.data.csv_text import csv_header
+from pipeline.data.patterns import would_read
+from pipeline.data.sources import source
+from pipeline.errors import ConfigError, DataError, PipelineError, WorkspaceError
+from pipeline.files import check_output, is_same_file, one_spelling
+from pipeline.guard.findings import percent
+from pipeline.lineage import import_closure
+from pipeline.lineage.provenance import package_versions
+from pipeline.lineage.version_folders import version_number, versions
+from pipeline.observe.log_file import output_to
+from pipeline.runners.local.interruption import outliving_the_terminal
+from pipeline.serving.checkpoint import key_of, workplace
+from pipeline.serving.predicted_columns import predicted_names
+from pipeline.serving.versions import damage
+from pipeline.terminal.results import console_for
+from pipeline.terminal.screen import Screen
+from pipeline.workspace.scratch import scratch
+from trainer.digests import file_digests
+from trainer.features import FeatureTable
+
+if TYPE_CHECKING:
+    from pipeline.serving.scoring import Outcome
+
+_SUFFIXES = (".parquet", ".csv")
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What was written.
+
+    Attributes:
+        resumed_rows: those of them that an interrupted prediction had finished.
+        columns: those that the predictions added.
+        seconds: in all; `loading_s` of them until TensorFlow and Beam were there.
+        classes: rows of each predicted class, all of them in order; empty for a regression.
+        values: least, mean and greatest predicted number; empty for a classification.
+    """
+
+    output: str
+    model: str
+    rows: int
+    resumed_rows: int
+    columns: list[str]
+    seconds: float
+    loading_s: float
+    classes: dict[str, int]
+    values: dict[str, float]
+
+
+def predict_table(
+    config: PipelineConfig,
+    table: str,
+    output: Path,
+    *,
+    model: str | None,
+    keys: Sequence[str] = (),
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Scores every row of `table` with a served model, writes `output`, and reports on the terminal.
+
+    Args:
+        table: a file, a folder, a glob or an address in BigQuery, as `data.path`.
+        output: .parquet or .csv; the table's columns and rows in their order (BigQuery's have none), with the
+            predictions beside them. It appears whole or not at all. What an interrupted prediction of the same has
+            finished is not done again.
+        keys: the columns that tell the rows; only they go to the output beside the predictions. All when empty.
+        model: a pushed version, or the folder of a SavedModel; the version pushed last when None.
+
+    Raises:
+        PipelineError: the user's mistake; nothing is written.
+    """
+    began = time.monotonic()
+    _check_output(output, force)
+    model_folder = _find_model(config, model)
+    features = feature_table(config)
+    files = source.find_files(table)
+    _check_apart(output, table, files)
+    with scratch(config.root) as temporary, _chatter_in_log(config, temporary) as screen:
+        columns, feature_types = _types(files, features, config)
+        columns = _chosen(columns, keys)
+        fragments = source.plan_fragments(files, columns=columns | feature_types)
+        # Before the seconds that TensorFlow takes: a column that is missing, or wrong at first sight.
+        next(source.read_fragment(fragments[0], feature_types), None)
+        names = predicted_names(features.label)
+        _check_names(names, columns, files)
+        own_types = source.verbatim_types(files, columns)
+        is_csv = output.suffix == ".csv"
+        if not as_json:
+            screen.waiting("loading TensorFlow and Beam")
+        loading = time.monotonic()
+        from pipeline.serving.scoring import Scoring, check_signature, score
+
+        loading_s = time.monotonic() - loading
+        check_signature(str(model_folder), features)
+        scoring = Scoring(
+            model=str(model_folder),
+            table=features,
+            columns=columns,
+            features=feature_types,
+            # Text is kept for text only: elsewhere numbers and times are worth more as such.
+            verbatim=own_types is not None and (is_csv or files[0].path.endswith(".parquet")),
+            as_csv=is_csv,
+        )
+        made_of = [
+            *(source.file_states(files), fragments, file_digests(model_folder), asdict(scoring)),
+            *(import_closure.digest(import_closure.closure([Scoring.__module__])), package_versions()),
+        ]
+        with workplace(output, key_of(*made_of)) as folder:
+            outcomes = score(fragments, scoring, folder, arguments.DIRECT)
+            whole = folder / "whole"
+            _join([Path(outcome.shard) for outcome in outcomes], [*columns, *names] if is_csv else None, whole)
+            whole.replace(output)
+    _report(
+        Predictions(
+            output=str(output),
+            model=str(model_folder),
+            rows=sum(outcome.rows for outcome in outcomes),
+            resumed_rows=sum(outcome.rows for outcome in outcomes if not outcome.is_new),
+            columns=names,
+            seconds=round(time.monotonic() - began, 2),
+            loading_s=round(loading_s, 2),
+            **_sum(outcomes, features.label.classes),
+        ),
+        features.label.name,
+        as_json,
+    )
+
+
+def _check_output(output: Path, force: bool) -> None:
+    if output.suffix not in _SUFFIXES:
+        raise ConfigError(f"--output {output}: predictions are written as {' or '.join(_SUFFIXES)}", "name such a file")
+    check_output(output)
+    if output.exists() and not force:
+        raise ConfigError(f"--output {output} is there already", "name another file, or --force to overwrite it")
+
+
+def _check_apart(output: Path, table: str, files: Sequence[source.SourceFile]) -> None:
+    """Sees that what is written is no part of what is read, now or the next time."""
+    if "://" in table:
+        return
+    reads = would_read(str(one_spelling(table)), str(one_spelling(output)))
+    if reads or any(is_same_file(output, file.path) for file in files):
+        raise ConfigError(
+            f"--output {output}: that is a file of the table that is to be scored, or would become one",
+            "name a file elsewhere; the table is left as it is",
+        )
+
+
+def _find_model(config: PipelineConfig, wanted: str | None) -> Path:
+    """The folder of the SavedModel."""
+    base = config.root / "serving" / config.name
+    pushed = versions(base)
+    if wanted is None:
+        if not pushed:
+            raise WorkspaceError(
+                f"no model was pushed yet: {base} holds none",
+                "`longhaul run` pushes a model that holds its thresholds; or name one with --model",
+            )
+        return _whole(base / str(pushed[-1]))
+    if version_number(wanted) in pushed:
+        return _whole(base / wanted)
+    if Path(wanted).is_dir():
+        return Path(wanted).absolute()
+    known = f"the versions pushed are {', '.join(map(str, pushed))}" if pushed else f"{base} holds none"
+    raise ConfigError(
+        f"--model {wanted}: neither a version nor a folder; {known}", "name a version or a SavedModel's folder"
+    )
+
+
+def _whole(version: Path) -> Path:
+    """The version, if its files are those of its manifest."""
+    if wrong := damage(version):
+        raise WorkspaceError(
+            f"version {version.name} is damaged: {', '.join(wrong[:3])}; nothing was predicted",
+            "`longhaul run` pushes a whole copy of what serves; `longhaul versions` lists what can be had by --model",
+        )
+    return version
+
+
+def _types(
+    files: Sequence[source.SourceFile], features: FeatureTable, config: PipelineConfig
+) -> tuple[dict[str, ColumnType], dict[str, ColumnType]]:
+    """The table's columns, and those of them that the model is given; the schema's types win over those found."""
+    declared = {feature.name: column_type(feature) for feature in read_schema(config.schema_file).feature}
+    feature_types = {feature.name: declared[feature.name] for feature in features.features}
+    # TFRecord tells only some of its columns at once; the features must be among them.
+    return source.infer_columns(files, config.data.drop, declared) | feature_types, feature_types
+
+
+def _chosen(columns: dict[str, ColumnType], keys: Sequence[str]) -> dict[str, ColumnType]:
+    """The columns to pass on."""
+    for key in keys:
+        if key not in columns:
+            raise ConfigError(
+                f"--key {key}: the table has no such column; {nearest(key, columns)}", "name a column of the table"
+            )
+    return {key: columns[key] for key in keys} or columns
+
+
+def _check_names(names: Sequence[str], columns: Mapping[str, ColumnType], files: Sequence[source.SourceFile]) -> None:
+    if taken := [name for name in names if name in columns]:
+        raise DataError(
+            f"{files[0].path} has a column {taken[0]!r}, which is the name of a prediction",
+            f"rename it in the table, or list {taken[0]!r} in data.drop to leave it out",
+        )
+
+
+@contextmanager
+def _chatter_in_log(config: PipelineConfig, temporary: Path) -> Iterator[Screen]:
+    """The chatter of TensorFlow and Beam goes to a file below `logs`, or, where that cannot be written, to one that
+    goes with the folder `temporary`."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    log = config.root / "logs" / f"predict-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}.log"
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.touch()
+    except OSError as exc:  # a workspace that is read-only, or full, holds a model all the same
+        print(f"Note: {log} cannot be written ({exc.strerror}); no log is kept", file=sys.stderr)
+        log = temporary / log.name
+    with outliving_the_terminal(), output_to(log) as terminal:
+        screen = Screen(console_for(terminal))
+        try:
+            yield screen
+        except BaseException as exc:
+            with suppress(OSError):
+                traceback.print_exc()  # into the log
+            screen.close_line()
+            if log.parent != temporary and not isinstance(exc, PipelineError | KeyboardInterrupt):
+                screen.say(f"[red]the whole story is in {escape(str(log))}[/]")
+            raise
+        screen.close_line()
+
+
+def _join(shards: Sequence[Path], header: Sequence[str] | None, whole: Path) -> None:
+    """The shards one after the other, as CSV under `header` or, without one, as Parquet by row groups."""
+    with whole.open("wb") as file:
+        if header is not None:
+            file.write(csv_header(header))
+            for shard in shards:
+                with shard.open("rb") as lines:
+                    shutil.copyfileobj(lines, file, 1 << 20)
+        else:
+            with pq.ParquetWriter(file, pq.read_schema(shards[0]), compression="zstd") as writer:
+                for shard in shards:
+                    part = pq.ParquetFile(shard)
+                    for group in range(part.num_row_groups):
+                        writer.write_table(part.read_row_group(group))
+        file.flush()
+        os.fsync(file.fileno())  # else a power cut after the renaming could leave an empty file
+
+
+def _sum(outcomes: Sequence[Outcome], classes: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """`classes` and `values` of the whole from those of the parts."""
+    if not classes:
+        least, greatest, totals = zip(*(outcome.values for outcome in outcomes), strict=True)
+        mean = sum(totals) / sum(outcome.rows for outcome in outcomes)
+        return {"classes": {}, "values": {"least": min(least), "mean": mean, "greatest": max(greatest)}}
+    counts = sum((Counter(outcome.classes) for outcome in outcomes), Counter[str]())
+    return {"classes": {name: counts[name] for name in classes}, "values": {}}
+
+
+def _report(predictions: Predictions, label: str, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(asdict(predictions), indent=1))
+        return
+    p = predictions
+    shares = [f"{escape(name)} {percent(count / p.rows)}" for name, count in p.classes.items()]
+    values = [f"{name} {value:.4g}" for name, value in p.values.items()]
+    console = console_for(sys.stdout)
+    earlier = f"; {p.resumed_rows:,} were finished before" if p.resumed_rows else ""
+    loading = f"{p.loading_s:.1f} of them to load TensorFlow and Beam"
+    console.print(f"Rows      {p.rows:,} in {p.seconds:.1f} s, {loading}{earlier}")
+    console.print(f"Predicted {escape(label)}: {', '.join(shares + values)}", soft_wrap=True)
+    console.print(f"Columns   {escape(', '.join(p.columns))}", soft_wrap=True)
+    console.print(f"Model     {escape(p.model)}", soft_wrap=True)
+    console.print(f"Output    {escape(p.output)}", soft_wrap=True)

@@ -1,0 +1,45 @@
+"""What the gate would say of a finished run's data under another schema: no run, no Beam."""
+
+from __future__ import annotations
+
+from tensorflow_metadata.proto.v0 import schema_pb2
+
+from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.split import TimeSplit
+from pipeline.data.columns import ColumnType
+from pipeline.data.examples import read_examples
+from pipeline.data.patterns import SPAN
+from pipeline.data.statistics_files import read_span, read_split, spans_in, splits_in
+from pipeline.guard.findings import Verdict
+from pipeline.guard.judge import Evidence, judge
+from pipeline.guard.policy_file import read_policy
+from pipeline.guard.rows import Source, with_rows
+from pipeline.lineage.runs import Run
+from pipeline.observe.log_file import output_to
+
+
+def recheck(config: PipelineConfig, run: Run, schema: schema_pb2.Schema) -> Verdict:
+    """Judges the statistics and the rows of `run`, which has both; the serving table is left to a run.
+
+    Raises:
+        ConfigError: the policy cannot be read.
+    """
+    (statistics,) = (artifact.uri for artifact in run.artifacts["StatisticsGen"])
+    (examples,) = (artifact.uri for artifact in run.artifacts["TableExampleGen"])
+    ingestion = run.ingestion or {}
+    columns = {name: ColumnType(kind) for name, kind in ingestion["columns"].items()}
+    policy = read_policy(config.policy_file)
+    splits = {name: read_split(statistics, name) for name in splits_in(statistics)}
+    evidence = Evidence(
+        label=config.data.label,
+        task=config.data.task,
+        splits=splits,
+        spans={number: read_span(statistics, number) for number in spans_in(statistics)},
+        spans_read=ingestion["spans"] if SPAN in config.data_pattern else (),
+        time_column=config.split.column if isinstance(config.split, TimeSplit) else None,
+        excluded=config.features.exclude,
+        rows=lambda: ((split, batch) for split in splits for batch in read_examples(examples, split, columns)),
+    )
+    source = Source(config.data_pattern, columns, config.data.spans, config.data.label, config.split)
+    with output_to(config.root / "logs" / "recheck.log"):  # TensorFlow's chatter, as it is loaded
+        return with_rows(judge(evidence, schema, policy), {"training": source}, policy.rows)

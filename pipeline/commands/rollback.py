@@ -1,0 +1,231 @@
+"""Moves back to an earlier version of the served model, or forward again; no TensorFlow.
+
+A server takes the highest number. So the earlier model is published once more under a new, higher number, as
+atomically as any push; no version is changed or removed. The model left behind counts as withdrawn: a run does not
+push it again, until `longhaul rollback --to` brings it back.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from pipeline.config.pipeline import PipelineConfig
+from pipeline.contract.schema import feature_table
+from pipeline.errors import ConfigError, WorkspaceError
+from pipeline.lineage.pushes import Rollback, record_rollback
+from pipeline.lineage.store import open_existing_store
+from pipeline.lineage.version_folders import versions
+from pipeline.runners.local.recovery import writing
+from pipeline.serving.publish import now, publish, pusher
+from pipeline.serving.versions import Manifest, damage, inputs_of, read_manifest
+from pipeline.terminal.results import console_for
+from pipeline.workspace.lock import translated_errors
+from pipeline.workspace.reserve import spent
+from trainer.features import FeatureTable
+
+
+@dataclass(frozen=True)
+class Version:
+    """A pushed version; `state`: served, withdrawn, or earlier. `manifest` is None where it was not kept. `damage` says
+    which files are not those of the manifest."""
+
+    number: int
+    state: str
+    path: str
+    manifest: Manifest | None
+    damage: tuple[str, ...] = ()
+
+
+def list_versions(config: PipelineConfig) -> list[Version]:
+    """Those that lie in the serving folder, the newest first."""
+    base = config.root / "serving" / config.name
+    numbers = versions(base)[::-1]
+    manifests = {number: read_manifest(base / str(number)) for number in numbers}
+    served = manifests[numbers[0]] if numbers else None
+    withdrawn = served.withdrawn if served else ()
+    return [
+        Version(
+            number,
+            "served" if number == numbers[0] else "withdrawn" if found and found.digest in withdrawn else "earlier",
+            str(base / str(number)),
+            found,
+            tuple(damage(base / str(number))),
+        )
+        for number, found in manifests.items()
+    ]
+
+
+def roll_back(config: PipelineConfig, to: int | None, note: str, dry_run: bool) -> Rollback:
+    """Publishes an earlier version again, and records it.
+
+    Args:
+        to: its number; when None, that of the last model before the served one that was not withdrawn.
+        note: why; kept in the manifest and in ML Metadata.
+
+    Raises:
+        PipelineError: there is no such version, it is what is served, it is damaged, or it does not fit the schema.
+    """
+    store = open_existing_store(config)
+    with ExitStack() as held:
+        held.enter_context(translated_errors(config.root))
+        if not dry_run:
+            held.enter_context(spent(config.root))
+            store = held.enter_context(writing(config))
+        known = list_versions(config)
+        if not known:
+            base = config.root / "serving" / config.name
+            raise WorkspaceError(f"no model was pushed yet: {base} holds none", "`longhaul run` pushes one")
+        served = known[0]
+        target = _find(known, to)
+        manifest = _accepted(target, config)
+        left = served.manifest
+        withdrawn = {*left.withdrawn, left.digest} if left else set()
+        again = replace(
+            manifest,
+            pushed=now(),
+            pushed_by=pusher(),
+            copy_of=manifest.copy_of or target.number,
+            replaces=served.number,
+            note=note,
+            withdrawn=tuple(sorted(withdrawn - {manifest.digest})),
+        )
+        if not dry_run:
+            again = publish(Path(target.path), Path(target.path).parent, again, config.push)
+        done = Rollback(
+            from_version=served.number,
+            to_version=target.number,
+            new_version=None if dry_run else again.version,
+            run_id=manifest.run_id,
+            by=again.pushed_by,
+            time=again.pushed,
+            note=note,
+        )
+        if not dry_run:
+            record_rollback(store, config.name, done, Path(target.path).parent, manifest.digest)
+        return done
+
+
+def _find(known: list[Version], to: int | None) -> Version:
+    served = known[0]
+    if to is not None:
+        found = next((version for version in known if version.number == to), None)
+        if found is None:
+            numbers = ", ".join(str(version.number) for version in known)
+            raise ConfigError(f"--to {to}: there is no such version", f"the versions are {numbers}")
+        if found is served or (_is_same(found, served) and not served.damage):
+            raise ConfigError(
+                f"--to {to}: that model is what is served (version {served.number})", "nothing is to be done"
+            )
+        return found
+    for version in known[1:]:
+        if version.state == "earlier" and not _is_same(version, served):
+            return version
+    raise ConfigError(
+        f"there is no model before version {served.number} to go back to", "`longhaul versions` lists what there is"
+    )
+
+
+def _is_same(one: Version, other: Version) -> bool:
+    return bool(one.manifest and other.manifest and one.manifest.digest == other.manifest.digest)
+
+
+def _accepted(target: Version, config: PipelineConfig) -> Manifest:
+    """Its manifest, if it may serve today."""
+    manifest = target.manifest
+    if target.damage:
+        raise WorkspaceError(
+            f"version {target.number} is damaged: {', '.join(target.damage[:3])}; nothing was changed",
+            "`longhaul versions` tells which versions are whole; name one with --to",
+        )
+    if manifest is None:
+        raise WorkspaceError(
+            f"version {target.number} has no manifest that can be read, so nobody knows what it is",
+            "`longhaul versions` lists those that have one",
+        )
+    if problem := misfit(manifest, feature_table(config)):
+        raise ConfigError(
+            f"version {target.number} does not accept the current schema: {problem}",
+            f"choose another version, or bring back the schema and the configuration of run {manifest.run_id} first",
+        )
+    return manifest
+
+
+def misfit(manifest: Manifest, table: FeatureTable) -> str:
+    """Why a model cannot answer requests that follow today's schema; nothing if it can."""
+    today = inputs_of(table)
+    wanted = [name for name in manifest.inputs if name not in today]
+    unknown = [name for name in today if name not in manifest.inputs]
+    bent = [name for name, storage in manifest.inputs.items() if today.get(name, storage) != storage]
+    parts = [f"it needs {_names(wanted)}, which is no feature any more"] if wanted else []
+    parts += [f"it does not know {_names(unknown)}"] if unknown else []
+    parts += [f"it takes {name!r} as {manifest.inputs[name]}, not as {today[name]}" for name in bent[:3]]
+    before, today_s = (manifest.task, manifest.classes), (table.label.task, table.label.classes)
+    if before != today_s:
+        parts.append(f"it predicts {_target(*before)}, not {_target(*today_s)}")
+    return "; ".join(parts)
+
+
+def _names(names: list[str]) -> str:
+    return ", ".join(map(repr, names[:5])) + (" and more" if len(names) > 5 else "")
+
+
+def _target(task: str, classes: tuple[str, ...]) -> str:
+    return f"{task} ({', '.join(classes)})" if classes else task
+
+
+def print_versions(known: list[Version], config: PipelineConfig, as_json: bool) -> None:
+    """The pushed versions, the newest first, with the metrics that have a threshold."""
+    if as_json:
+        print(json.dumps([_plain(version) for version in known], indent=1))
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("version", "state", "pushed (UTC)", "by", "run", "what"):
+        table.add_column(column, no_wrap=column != "what")
+    for version in known:
+        color = {"served": "green", "withdrawn": "red"}.get(version.state, "default")
+        cells = ("", "", "", "no manifest")
+        if found := version.manifest:
+            cells = (found.pushed[:16].replace("T", " "), found.pushed_by, found.run_id, _what(found, config))
+        if version.damage:
+            cells = (*cells[:3], f"damaged: {', '.join(version.damage[:3])}; {cells[3]}")
+        table.add_row(str(version.number), f"[{color}]{version.state}[/]", *map(escape, cells))
+    console_for(sys.stdout).print(table if known else "no version yet; `longhaul run` pushes one")
+
+
+def _what(manifest: Manifest, config: PipelineConfig) -> str:
+    origin = f"copy of {manifest.copy_of}, in place of {manifest.replaces}; " if manifest.copy_of else ""
+    metrics = {name: manifest.metrics[name] for name in config.evaluation.thresholds if name in manifest.metrics}
+    note = f"; {manifest.note}" if manifest.note else ""
+    return origin + ", ".join(f"{name} {value:.4g}" for name, value in metrics.items()) + note
+
+
+def _plain(version: Version) -> Mapping[str, Any]:
+    found = version.manifest.to_json() if version.manifest else None
+    told = {"version": version.number, "state": version.state, "path": version.path}
+    return told | {"damage": list(version.damage), "manifest": found}
+
+
+def print_rollback(done: Rollback, as_json: bool) -> None:
+    """What was done, or would be."""
+    if as_json:
+        print(json.dumps(asdict(done), indent=1))
+        return
+    console = console_for(sys.stdout)
+    model = f"the model of version {done.to_version} (run {done.run_id})"
+    if done.new_version is None:
+        console.print(f"Would publish {model} again, instead of version {done.from_version}", soft_wrap=True)
+        return
+    console.print(
+        f"Version {done.new_version} serves: {model}, instead of version {done.from_version}\n"
+        f"No run pushes that one again; `longhaul rollback --to {done.from_version}` brings it back",
+        soft_wrap=True,
+    )

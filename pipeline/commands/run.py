@@ -1,0 +1,232 @@
+"""One local run from the command line's point of view: checks first, then the work, then the summary."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from rich.markup import escape
+
+from pipeline.beam import job_servers
+from pipeline.config.pipeline import PipelineConfig
+from pipeline.contract.schema import check_columns, read_schema
+from pipeline.data.sources.source import find_files
+from pipeline.errors import ConfigError, PipelineError
+from pipeline.guard.policy_file import read_policy
+from pipeline.lineage.runs import find_run
+from pipeline.lineage.store import check_store_exists, open_store, upgrade_store
+from pipeline.lineage.tuning import check_tuned
+from pipeline.observe.after_run import told
+from pipeline.observe.log_file import output_to
+from pipeline.observe.step_events import StepEvents, Watchers, json_lines
+from pipeline.runners.local.contents import set_aside_damaged
+from pipeline.runners.local.interruption import outliving_the_terminal
+from pipeline.runners.local.partial import Part
+from pipeline.runners.local.recovery import check_store_knows_outputs, close_dead_runs
+from pipeline.runners.local.resume import find_resumption
+from pipeline.runners.local.run_id import new_run_id
+from pipeline.runners.local.unchanged import repeat, same_as_last
+from pipeline.serving.versions import damage, newest
+from pipeline.terminal.results import console_for, print_resumption, print_summary
+from pipeline.terminal.screen import Screen
+from pipeline.workspace import reserve
+from pipeline.workspace.lock import locked, translated_errors
+from pipeline.workspace.scratch import scratch
+
+_PROGRESS = "longhaul.progress"
+
+
+def run_pipeline(
+    config: PipelineConfig,
+    *,
+    from_node: str | None = None,
+    to_node: str | None = None,
+    use_cache: bool = True,
+    resume: str = "",
+    wait: bool = False,
+) -> bool:
+    """Runs and reports on the terminal.
+
+    Args:
+        resume: the run to go on with ('latest' for the last one), which then says what part of the pipeline runs.
+        wait: stand in line while another run is at work in the workspace.
+
+    Returns:
+        False if a gate said no, that of the data, of the model or of its serving; True otherwise, also when the part
+        that was run holds no gate.
+
+    Raises:
+        PipelineError: the user's mistake; nothing half-written remains.
+    """
+    console = console_for(sys.stdout)
+    in_line = (lambda who: console.print(f"{who}; waiting …", soft_wrap=True, markup=False)) if wait else None
+    with (
+        told(config, console) as about,
+        translated_errors(config.root),
+        _resumable(config, resume),
+        locked(config.root, in_line),
+        outliving_the_terminal(),
+        scratch(config.root),
+    ):
+        console.print(f"[bold]{config.name}[/]  workspace {escape(str(config.root))}", soft_wrap=True)
+        reserve.keep(config.root)
+        _build_table(config, console)
+        # Cheap, and before the seconds that importing TensorFlow takes.
+        check_columns(config, read_schema(config.schema_file))
+        read_policy(config.policy_file)
+        job_servers.check(config)
+        find_files(config.data_pattern, config.data.spans)
+        if config.serving_pattern and "://" not in config.serving_pattern:
+            find_files(config.serving_pattern)
+        if copy := upgrade_store(config):
+            _note(console, f"an older ML Metadata made the store; as it was it is {copy}")
+        store = open_store(config)
+        check_store_knows_outputs(config, store)
+        check_tuned(config, store)
+        for sentence in close_dead_runs(config, store):
+            _note(console, sentence)
+        part = Part(from_node, to_node, use_cache)
+        if resume:
+            found = find_resumption(config, store, resume)
+            print_resumption(console, found)
+            part = Part(found.from_node, found.to_node, True, resumes=found.run_id)
+
+        about.run_id = run_id = new_run_id(store)
+        log = config.root / "logs" / f"{run_id}.log"
+        try:
+            if not (part == Part() and _repeat(config, run_id, log, console)):
+                if not (part.from_node or part.to_node):
+                    _set_aside_damaged(config, console)
+                _launch(config, run_id, log, part)
+        except Exception:
+            if page := _write_page(config, run_id, log):
+                console.print(f"Report    {escape(str(page))}", soft_wrap=True)
+            raise
+        page = _write_page(config, run_id, log)
+        run = find_run(open_store(config), config.name, run_id)
+        print_summary(console, run, config, log, page)
+        warn_of_damage(config, console)
+        verdicts = [verdict for verdict in (run.verdict, run.infra_verdict) if verdict is not None]
+        return run.status != "blocked" and all(verdict["blessed"] for verdict in verdicts)
+
+
+@contextmanager
+def _resumable(config: PipelineConfig, resume: str) -> Iterator[None]:
+    """To resume a run makes no workspace where there is none."""
+    if resume:
+        check_store_exists(config)
+    yield
+
+
+def _repeat(config: PipelineConfig, run_id: str, log: Path, console: Any) -> bool:
+    """Whether nothing has changed since the last run, which then is all there is to say."""
+    steps = repeat(config, open_store(config), run_id)
+    if steps is None:
+        return False
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with json_lines(log.with_suffix(".jsonl"), run_id) as lines:
+        watchers = Watchers(Screen(console), StepEvents(lines))
+        watchers.planned([step.node for step in steps])
+        for step in steps:
+            watchers.started(step.node)
+            watchers.finished(step)
+    log.write_text("nothing has changed since the last run: every step is taken from it\n")
+    return True
+
+
+def _set_aside_damaged(config: PipelineConfig, console: Any) -> None:
+    """Says which outputs of earlier runs are not as they were, and will be made again, and whether what serves is."""
+    store = open_store(config)
+    repeats = same_as_last(config, store) is not None  # then a model that is trained again is the one that is damaged
+    for folder in set_aside_damaged(store, config.root / "artifacts", models=repeats):
+        _note(console, f"{folder} is damaged: its files are not those that went on record; it is not used any more")
+    for problem in _damage_of_served(config):
+        _note(console, problem)
+
+
+def _damage_of_served(config: PipelineConfig) -> list[str]:
+    base = config.root / "serving" / config.name
+    served = newest(base)
+    return (
+        [f"version {served}, which serves, is damaged: {problem}" for problem in damage(base / served)]
+        if served
+        else []
+    )
+
+
+def warn_of_damage(config: PipelineConfig, console: Any) -> None:
+    """Says at a run's end that what serves is damaged: a run replaces only a model of its own."""
+    for problem in _damage_of_served(config):
+        remedy = "`longhaul rollback --to VERSION` serves a whole one; `longhaul versions` lists them"
+        console.print(f"[yellow]Warning[/]   {escape(problem)}; {remedy}", soft_wrap=True)
+
+
+def _note(console: Any, sentence: str) -> None:
+    console.print(f"[yellow]Note[/]      {escape(sentence)}", soft_wrap=True)
+
+
+def _launch(
+    config: PipelineConfig,
+    run_id: str,
+    log: Path,
+    part: Part,
+) -> None:
+    """The heavy part, its chatter in the log."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    with output_to(log) as terminal:
+        screen = Screen(console_for(terminal))
+        progress = logging.getLogger(_PROGRESS)
+        progress.addHandler(screen)
+        try:
+            screen.waiting("loading TensorFlow, Beam and TFX")
+            from pipeline.runners.local.measures import Meter
+            from pipeline.runners.local.run import run
+
+            with json_lines(log.with_suffix(".jsonl"), run_id) as lines, Meter(config) as meter:
+                run(config, run_id, part, Watchers(screen, StepEvents(lines, meter)))
+        except BaseException as exc:
+            with suppress(OSError):  # the disk may be full
+                traceback.print_exc()  # into the log
+            if not isinstance(exc, PipelineError | KeyboardInterrupt):
+                screen.say(f"[red]the whole story is in {escape(str(log))}[/]")
+            raise
+        finally:
+            screen.close_line()
+            progress.removeHandler(screen)
+
+
+def _write_page(config: PipelineConfig, run_id: str, log: Path) -> Path | None:
+    """The run's report, also of a failed run. How the run itself ended must reach the user whatever happens here."""
+    from pipeline.reports.page import page_path, write_report
+
+    try:
+        return write_report(find_run(open_store(config), config.name, run_id), page_path(config, run_id))
+    except Exception:
+        with suppress(OSError), log.open("a") as file:
+            traceback.print_exc(file=file)
+        return None
+
+
+def _build_table(config: PipelineConfig, console: Any) -> None:
+    """Calls `data.builder`, which returns at once when the tables are there."""
+    if config.data.builder is None:
+        return
+    module_name, _, function_name = config.data.builder.rpartition(".")
+    try:
+        build = getattr(importlib.import_module(module_name), function_name)
+    except Exception as exc:  # importing a module of the user's may raise anything
+        raise ConfigError(
+            f"data.builder: {config.data.builder!r} cannot be imported ({type(exc).__name__}: {exc})",
+            "give the dotted path of a function build(folder) in a module that is installed or on PYTHONPATH",
+        ) from exc
+    folder = Path(config.data_pattern.partition("/span-{SPAN}")[0])
+    if not folder.exists():
+        console.print(f"building the table with {escape(config.data.builder)} …")
+    build(folder)

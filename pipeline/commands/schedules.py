@@ -1,0 +1,104 @@
+"""Jobs and schedules on Vertex AI Pipelines as tables on the terminal."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from rich.table import Table
+
+from pipeline.commands.vertex import compile_quietly, vertex_of
+from pipeline.config.pipeline import PipelineConfig
+from pipeline.errors import JobError
+from pipeline.terminal.results import console_for
+
+
+def print_jobs(config: PipelineConfig, limit: int | None, as_json: bool) -> None:
+    """The jobs of a pipeline, the newest first."""
+    vertex = vertex_of(config)
+    from pipeline.runners.vertex.service import Service
+
+    _print(
+        [
+            {
+                "job": job.name.rpartition("/")[2],
+                "state": job.state.name.removeprefix("PIPELINE_STATE_").lower(),
+                "started": _time(job.create_time),
+                "seconds": (job.end_time - job.create_time).total_seconds() if job.end_time else None,
+                "error": job.error.message,
+            }
+            for job in Service(vertex).list_jobs(config.name, limit or 20)
+        ],
+        as_json,
+    )
+
+
+def create_schedule(config: PipelineConfig, cron: str, at_most: int | None) -> None:
+    """Has the pipeline run on Vertex AI by the clock."""
+    console = console_for(sys.stdout)
+    vertex = vertex_of(config)
+    if len(cron.split()[cron.startswith(("TZ=", "CRON_TZ=")) :]) != 5:
+        raise JobError(
+            f"--cron: {cron!r} is no schedule", "give five fields, such as '0 3 * * 1' or 'TZ=Asia/Tokyo 0 3 * * *'"
+        )
+    from pipeline.runners.vertex.service import Service
+
+    service = Service(vertex)
+    job = compile_quietly(config, console)
+    made = service.create_schedule(job, config.name, cron, at_most)
+    console.print(f"Created   {made.name}, next at {_time(made.next_run_time)}", soft_wrap=True)
+
+
+def print_schedules(config: PipelineConfig, as_json: bool) -> None:
+    """The schedules of a pipeline, the newest first."""
+    vertex = vertex_of(config)
+    from pipeline.runners.vertex.service import Service
+
+    _print(
+        [
+            {
+                "schedule": schedule.name.rpartition("/")[2],
+                "state": schedule.state.name.lower(),
+                "cron": schedule.cron,
+                "next": _time(schedule.next_run_time) if schedule.state.name == "ACTIVE" else "",
+                "runs": int(schedule.started_run_count),
+            }
+            for schedule in Service(vertex).list_schedules(config.name)
+        ],
+        as_json,
+    )
+
+
+def change_schedule(config: PipelineConfig, what: str, schedule_id: str) -> None:
+    """Pauses, resumes or deletes a schedule."""
+    vertex = vertex_of(config)
+    from pipeline.runners.vertex.service import Service
+
+    Service(vertex).change_schedule(what, schedule_id)
+    console_for(sys.stdout).print(f"{what}d {schedule_id}", soft_wrap=True)
+
+
+def _time(moment: Any) -> str:
+    return moment.strftime("%Y-%m-%d %H:%M:%S UTC") if moment else ""
+
+
+def _print(rows: list[dict[str, Any]], as_json: bool) -> None:
+    console = console_for(sys.stdout)
+    if as_json:
+        console.print_json(json.dumps(rows))
+        return
+    if not rows:
+        console.print("none yet")
+        return
+    table = Table(box=None, pad_edge=False)
+    for name in rows[0]:
+        table.add_column(name)
+    for row in rows:
+        table.add_row(
+            *(
+                "" if value is None else f"{value:.0f}" if isinstance(value, float) else str(value)
+                for value in row.values()
+            )
+        )
+    console.print(table)

@@ -1,0 +1,254 @@
+"""`longhaul validate`: a new table against the schema, the policy and the last run's statistics, without a run."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow as pa
+from rich.markup import escape
+
+from pipeline.config.pipeline import PipelineConfig
+from pipeline.contract.schema import check_columns, column_type, read_schema
+from pipeline.data.labels import LabelTally, check_label
+from pipeline.data.sources import source
+from pipeline.data.split import assign
+from pipeline.data.statistics_files import Statistics, read_span, read_split, spans_in, splits_in
+from pipeline.data.training_columns import check_training_columns
+from pipeline.guard.checks import TRAIN_SPLIT
+from pipeline.guard.column_statistics import row_count
+from pipeline.guard.findings import Verdict
+from pipeline.guard.judge import Evidence, judge
+from pipeline.guard.policy_file import read_policy
+from pipeline.guard.rows import Source, with_rows
+from pipeline.guard.validation import SERVING, TRAINING
+from pipeline.lineage.runs import Run, find_run, list_runs
+from pipeline.lineage.store import open_existing_store
+from pipeline.observe.log_file import output_to
+from pipeline.terminal.results import console_for, print_data_verdict
+from pipeline.terminal.screen import Screen
+
+Environment = Literal["TRAINING", "SERVING"]
+"""Of the schema."""
+
+_BATCH_ROWS = 65_536
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What was looked at, and what came of it.
+
+    Attributes:
+        environment: of the schema.
+        unlabelled: rows that a run would drop for want of a label; they are not among `rows`.
+        compared_with: in words; "" if there was nothing to compare with.
+        seconds: in all.
+    """
+
+    table: str
+    environment: Environment
+    rows: int
+    unlabelled: int
+    columns: int
+    compared_with: str
+    seconds: float
+    verdict: Verdict
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain dictionary: the verdict's entries beside the others."""
+        return {name: value for name, value in vars(self).items() if name != "verdict"} | self.verdict.to_json()
+
+
+@dataclass(frozen=True)
+class _LastRun:
+    """The newest run that ended well and whose statistics are still there."""
+
+    run: Run
+    statistics: str
+
+    @property
+    def labels(self) -> dict[str, Any] | None:
+        """What ingestion counted of them (pipeline.data.labels), but for the rows that lacked one."""
+        ingestion = self.run.ingestion
+        return ingestion["labels"] | {"unlabelled": 0} if ingestion else None
+
+
+def validate_table(config: PipelineConfig, table: str, environment: Environment | None, as_json: bool) -> bool:
+    """Validates and reports on the terminal.
+
+    Returns:
+        False if a finding blocks.
+
+    Raises:
+        PipelineError: the table, the configuration, the schema or the policy cannot be used.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    with output_to(Path(os.devnull)) as terminal:
+        screen = Screen(console_for(terminal))
+        if not as_json:
+            screen.waiting("loading TensorFlow Data Validation")
+        try:
+            found = validate(config, table, environment)
+        finally:
+            screen.close_line()
+    if as_json:
+        print(json.dumps(found.to_json(), indent=1))
+    else:
+        _report(found)
+    return not found.verdict.blocked
+
+
+def validate(config: PipelineConfig, table: str, environment: Environment | None = None) -> Validation:
+    """Judges a table as the gate of a run would.
+
+    With a label it is held against the span before it of the last run (or its training split, where there are no
+    spans); as serving requests, against the training split.
+
+    Args:
+        table: a file, a folder or a glob, as `data.path`. One that is not a span's own file comes after all spans.
+        environment: when None, SERVING if the label's column is not there, else TRAINING.
+
+    Raises:
+        PipelineError: the table, the configuration, the schema or the policy cannot be used.
+    """
+    began = time.monotonic()
+    schema = read_schema(config.schema_file)
+    check_columns(config, schema)
+    policy = read_policy(config.policy_file)
+    files = source.find_files(table)
+    declared = {feature.name: column_type(feature) for feature in schema.feature}
+    columns = source.infer_columns(files, config.data.drop, declared)
+    label = config.data.label
+    if environment is None:
+        environment = TRAINING if label in columns else SERVING
+    if environment == TRAINING:
+        check_training_columns(columns, files[0].path, config.data, config.split)
+    else:
+        columns.pop(label, None)
+    where = Source(table, columns, label=label if environment == TRAINING else None)
+    rows = _Rows(where, config)
+    last = _last_run(config)
+
+    from pipeline.data.table_statistics import table_statistics  # imports TFDV, which takes seconds
+
+    statistics = table_statistics(rows.read(counted=True))
+    if environment == TRAINING:
+        known = last.labels if last else None
+        # The label must vary in the whole table, not in each new file.
+        check_label(
+            LabelTally.merge([rows.tally.to_json(), *([known] if known else [])]), config.data, row_count(statistics)
+        )
+        evidence, compared_with = _as_training(config, files[0].path, statistics, rows, last)
+    else:
+        splits = {TRAIN_SPLIT: read_split(last.statistics, TRAIN_SPLIT)} if last else {}
+        evidence = Evidence(label, config.data.task, splits, serving=statistics, excluded=config.features.exclude)
+        compared_with = f"the training split of run {last.run.run_id}" if last else ""
+    verdict = judge(evidence, schema, policy)
+    if environment == TRAINING:  # whatever the gate would call its split or span, here it is the table
+        findings = [replace(finding, split=None) for finding in verdict.findings]
+    else:  # what is wrong with the training data is not what was asked
+        findings = [finding for finding in verdict.findings if finding.split == "serving"]
+    verdict = with_rows(replace(verdict, findings=tuple(findings)), {"training": where, "serving": where}, policy.rows)
+    if not compared_with:
+        what = "it comes before the first span of the last run" if last else "no run has ended well yet"
+        verdict = replace(verdict, notes=(*verdict.notes, f"held against the schema only: {what}"))
+    return Validation(
+        table=table,
+        environment=environment,
+        rows=row_count(statistics),
+        unlabelled=rows.tally.unlabelled,
+        columns=len(columns),
+        compared_with=compared_with,
+        seconds=round(time.monotonic() - began, 2),
+        verdict=verdict,
+    )
+
+
+class _Rows:
+    """The rows that a run would take in: those with a label, or all of serving requests.
+
+    They are read from the files each time, so that memory stays bounded.
+    """
+
+    def __init__(self, where: Source, config: PipelineConfig) -> None:
+        self._where = where
+        self._config = config
+        self.tally = LabelTally()
+
+    def read(self, counted: bool = False) -> Iterator[pa.RecordBatch]:
+        """Batches in their stored types; `counted` adds their labels to `tally`."""
+        label = self._where.label
+        for fragment in source.plan_fragments(source.find_files(self._where.pattern)):
+            for batch in source.read_fragment(fragment, self._where.columns, _BATCH_ROWS):
+                kept = batch if label is None else batch.filter(batch.column(label).is_valid())
+                if label is not None and counted:
+                    if self._config.split.by == "time":
+                        assign(kept, self._config.split)  # says so if a row has no time
+                    self.tally.unlabelled += batch.num_rows - kept.num_rows
+                    self.tally.add(TRAIN_SPLIT, kept.column(label), self._config.data.task)
+                yield kept
+
+
+def _as_training(
+    config: PipelineConfig, file: str, statistics: Statistics, rows: _Rows, last: _LastRun | None
+) -> tuple[Evidence, str]:
+    """What the gate would look at if the table were the newest, and what it is compared with, in words."""
+    spans: dict[int, Statistics] = {}
+    previous: tuple[str, Statistics] | None = None
+    compared_with = ""
+    if last and (known := spans_in(last.statistics)):
+        own = source.span_of(str(Path(file).resolve()), config.data_pattern)
+        number = known[-1] + 1 if own is None else own
+        if earlier := [span for span in known if span < number]:
+            spans = {earlier[-1]: read_span(last.statistics, earlier[-1]), number: statistics}
+            compared_with = f"span {earlier[-1]} of run {last.run.run_id}"
+    elif last:
+        previous = "training", read_split(last.statistics, TRAIN_SPLIT)
+        compared_with = f"the training split of run {last.run.run_id}"
+    evidence = Evidence(
+        label=config.data.label,
+        task=config.data.task,
+        splits={TRAIN_SPLIT: statistics},
+        spans=spans,
+        previous=previous,
+        time_column=config.split.column if config.split.by == "time" else None,
+        excluded=config.features.exclude,
+        rows=lambda: ((TRAIN_SPLIT, batch) for batch in rows.read()),
+    )
+    return evidence, compared_with
+
+
+def _last_run(config: PipelineConfig) -> _LastRun | None:
+    if config.metadata.url is None and not (config.root / "metadata.db").exists():
+        return None
+    store = open_existing_store(config)
+    for listed in list_runs(store, config.name):
+        if listed.status != "complete":
+            continue
+        run = find_run(store, config.name, listed.run_id)
+        for artifact in run.artifacts.get("StatisticsGen", []):
+            if TRAIN_SPLIT in splits_in(artifact.uri):
+                return _LastRun(run, artifact.uri)
+    return None
+
+
+def _report(found: Validation) -> None:
+    console = console_for(sys.stdout)
+    dropped = f"; {found.unlabelled:,} without a label left out" if found.unlabelled else ""
+    console.print(
+        f"Table     {escape(found.table)}: {found.rows:,} rows x {found.columns:,} columns{dropped}", soft_wrap=True
+    )
+    console.print(
+        f"As        {found.environment}, held against the schema"
+        + (f" and {found.compared_with}" if found.compared_with else ""),
+        soft_wrap=True,
+    )
+    print_data_verdict(console, found.verdict, all_of_it="--json shows them all")
+    if not found.verdict.blocked:
+        console.print("[bold green]Passed[/]" + ("    with warnings" if found.verdict.warnings else ""))

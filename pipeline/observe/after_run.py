@@ -1,0 +1,129 @@
+"""Tells others of a run that has ended: a catalogue (`observe`), people (`notify`).
+
+Whatever goes wrong in it is a warning. Nothing is sent that the configuration does not ask for.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from rich.markup import escape
+
+from pipeline.config.notify import Ending
+from pipeline.config.pipeline import PipelineConfig
+from pipeline.errors import PipelineError
+from pipeline.lineage.runs import Run, find_run
+from pipeline.lineage.store import open_existing_store
+from pipeline.observe.notifications import News, notify
+from pipeline.serving.verdict import InfraVerdict
+
+
+@dataclass
+class Told:
+    """What the caller lets know.
+
+    Attributes:
+        run_id: of the run, once it has one.
+    """
+
+    run_id: str = ""
+
+
+_HURRY_S = 1.5
+"""For webhook and command each when somebody has asked the run to stop, and waits for that."""
+
+
+@contextmanager
+def told(config: PipelineConfig, console: Any) -> Iterator[Told]:
+    """Tells how the run went that ends with the block. One that was interrupted before it was on record was none."""
+    about = Told()
+    try:
+        yield about
+    except (Exception, KeyboardInterrupt) as exc:
+        _tell(config, about, console, exc)
+        raise
+    _tell(config, about, console, None)
+
+
+def _tell(config: PipelineConfig, about: Told, console: Any, error: BaseException | None) -> None:
+    people = config.notify
+    if not (config.observe.openlineage_url or people.webhook or people.webhook_env or people.command):
+        return
+    try:
+        warnings = list(_warnings(config, about, error))
+    except Exception as exc:
+        warnings = [f"nobody could be told of the run ({type(exc).__name__})"]
+    log = config.root / "logs" / f"{about.run_id}.log"
+    for warning in warnings:
+        console.print(f"[yellow]Warning[/]   {escape(warning)}", soft_wrap=True)
+    if warnings and log.exists():
+        with suppress(OSError), log.open("a") as file:
+            file.writelines(f"{warning}\n" for warning in warnings)
+
+
+def _warnings(config: PipelineConfig, about: Told, error: BaseException | None) -> Iterator[str]:
+    run = None
+    if about.run_id:
+        with suppress(PipelineError):  # it may have ended before it was on record
+            run = find_run(open_existing_store(config), config.name, about.run_id)
+    if run and config.observe.openlineage_url:
+        yield from _export(config, run)
+    people = config.notify
+    if isinstance(error, KeyboardInterrupt):
+        if run is None:
+            return
+        people = people.model_copy(update={"timeout_s": min(people.timeout_s, _HURRY_S)})
+    yield from notify(people, news(config, run, error))
+
+
+def _export(config: PipelineConfig, run: Run) -> Iterator[str]:
+    from pipeline.lineage.openlineage import events
+    from pipeline.observe.openlineage_export import send
+
+    told = events(open_existing_store(config), run)
+    taken = send(told, config.observe.openlineage_url or "", os.environ.get(config.observe.openlineage_key_env, ""))
+    if taken < len(told):
+        yield f"observe.openlineage_url: the catalogue took {taken} of {len(told)} events"
+
+
+def news(config: PipelineConfig, run: Run | None, error: BaseException | None = None) -> News:
+    """What there is to tell of a run, or of an error that came before it."""
+    if run is None:
+        reason = error.what if isinstance(error, PipelineError) else f"{type(error).__name__}: {error}"
+        return News(config.name, "failed", reason=reason[:2000], workspace=str(config.root))
+    from pipeline.reports.page import page_path
+
+    ending, reasons = _ending(run, error)
+    page, log = page_path(config, run.run_id), config.root / "logs" / f"{run.run_id}.log"
+    return News(
+        pipeline=config.name,
+        ending=ending,
+        run_id=run.run_id,
+        reason="\n".join(reasons),
+        started=run.started,
+        seconds=round(run.seconds, 3),
+        metrics={name: value for name, value in (run.verdict or {}).get("metrics", {}).items() if value is not None},
+        pushed_version=run.properties.get("pushed_version", ""),
+        workspace=str(config.root),
+        report=str(page) if page.exists() else "",
+        log=str(log) if log.exists() else "",
+    )
+
+
+def _ending(run: Run, error: BaseException | None) -> tuple[Ending, list[str]]:
+    """How the run ended, and why."""
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted", [run.reason]
+    if error is not None or run.status == "failed":
+        return "failed", [run.reason or str(error)]
+    if run.status == "blocked":
+        return "blocked", [run.reason]
+    if run.verdict and not run.verdict["blessed"]:
+        return "not_blessed", run.verdict["failures"]
+    if run.infra_verdict and not run.infra_verdict["blessed"]:
+        return "infra_refused", InfraVerdict.from_json(run.infra_verdict).failures
+    return "complete", []

@@ -1,0 +1,224 @@
+"""What a person sees while a run works, and at its end."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
+from rich.control import Control
+from rich.markup import escape
+from rich.segment import Segment
+from rich.table import Table
+
+from pipeline.champion_words import bound_sentences, champion_sentence, judged_notes, training_sentence
+from pipeline.config.evaluation import Threshold
+from pipeline.config.pipeline import PipelineConfig
+from pipeline.guard.findings import Finding as DataFinding
+from pipeline.guard.findings import Verdict
+from pipeline.lineage.runs import Run
+from pipeline.observe.standard_streams import visible
+from pipeline.reports.judgement import FEW_ROWS
+from pipeline.reports.rules import few_rows_note, held_rules, nearest, rule_line
+from pipeline.reports.training import training_story
+from pipeline.serving.verdict import InfraVerdict
+from pipeline.serving.versions import newest_manifest, read_manifest
+
+if TYPE_CHECKING:
+    from pipeline.doctor import Finding
+    from pipeline.runners.local.resume import Resumption
+
+_MAX_WARNINGS = 10
+
+
+def console_for(stream: TextIO) -> Console:
+    """A console that is never narrower than a line of ours: a pipe has no width."""
+    console = Console(file=stream, highlight=False)
+    if not console.is_terminal:
+        console.width = 120
+    console.push_render_hook(_Visible())
+    return console
+
+
+class _Visible(RenderHook):
+    """Has everything that is printed pass `visible`: names and values of a table may hold what a terminal acts on."""
+
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        return [renderable if isinstance(renderable, Control) else _Shown(renderable) for renderable in renderables]
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """What rich makes of something, its text made visible."""
+
+    what: ConsoleRenderable
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for text, style, control in console.render(self.what, options):
+            yield Segment(text if control else visible(text), style, control)
+
+
+def print_summary(console: Console, run: Run, config: PipelineConfig, log: Path, page: Path | None) -> None:
+    """What a person reads at the end of a run. `page` is its report, None if that could not be written."""
+    console.print()
+    print_results(console, run, config)
+    console.print(f"Report    {_near(page) if page else 'could not be written; the log says why'}", soft_wrap=True)
+    console.print(f"Log       {_near(log)}")
+    console.print(f"Run       {run.run_id}, {run.seconds:.0f} s; `longhaul show {run.run_id}` tells more")
+
+
+def print_resumption(console: Console, resumption: Resumption) -> None:
+    """Which run goes on, from where, and what has changed since."""
+    where = f"stopped at {', '.join(resumption.stopped_at)}" if resumption.stopped_at else "stopped between steps"
+    kept = f"{len(resumption.finished)} steps are done"
+    console.print(f"Resuming  {resumption.run_id}: it {where}; {kept}", soft_wrap=True)
+    if resumption.changed:
+        changed = escape(", ".join(resumption.changed))
+        console.print(f"[yellow]Changed[/]   since then: {changed}; what that concerns runs again", soft_wrap=True)
+
+
+def print_results(console: Console, run: Run, config: PipelineConfig) -> None:
+    """Data sizes, metrics against thresholds, the verdict and why, and where the model lies."""
+    if number := run.properties.get("schema_version"):
+        console.print(f"Schema    version {number}, {escape(run.properties['schema_review'])}")
+    if ingestion := run.ingestion:
+        rows = ", ".join(f"{name} {count:,}" for name, count in ingestion["rows"].items())
+        unlabelled = ingestion["labels"]["unlabelled"]
+        spans = f" from {len(ingestion['spans'])} spans" if len(ingestion["spans"]) > 1 else ""
+        console.print(f"Rows      {rows}{spans}" + (f"; {unlabelled:,} without a label dropped" if unlabelled else ""))
+    if run.not_reached:
+        console.print(f"[yellow]Not reached[/] {', '.join(step.node for step in run.not_reached)}", soft_wrap=True)
+    if run.data_verdict:
+        print_data_verdict(console, Verdict.from_json(run.data_verdict))
+    for place, sentence in enumerate(training_story(run.history or {})):
+        console.print(f"{'' if place else 'Trained':<10}{escape(sentence)}", soft_wrap=True)
+    if run.verdict:
+        print_model_verdict(console, run.verdict, champion_sentence(run, run.verdict))
+        for place, (rule, count) in enumerate(nearest(held_rules(run.verdict))):
+            color = "green" if rule.held else "red"
+            console.print(f"{'' if place else 'Rules':<10}[{color}]{escape(rule_line(rule, count))}[/]", soft_wrap=True)
+        if few := few_rows_note(run.verdict["metrics"], FEW_ROWS):
+            console.print(f"[yellow]Note[/]      {escape(few)}", soft_wrap=True)
+        console.print(_metrics_table(run, config))
+    if run.infra_verdict:
+        print_infra_verdict(console, InfraVerdict.from_json(run.infra_verdict))
+    if run.pushed:
+        already = "; it served already, so nothing was pushed" if run.served_already else ""
+        console.print(f"Model     {_near(run.pushed)}{already}{_since_then(Path(run.pushed))}", soft_wrap=True)
+    elif run.not_pushed:
+        console.print(f"[yellow]Not pushed[/] {escape(run.not_pushed)}", soft_wrap=True)
+
+
+def print_model_verdict(console: Console, verdict: dict[str, Any], champion: str) -> None:
+    """Whether the model is blessed, why not, what it was compared with (`champion`), and what was not judged."""
+    if verdict["blessed"]:
+        console.print("[bold green]Blessed[/]   held every threshold")
+    else:
+        console.print("[bold red]Not blessed[/]")
+        for failure in verdict["failures"]:
+            console.print(f"          {escape(failure)}", soft_wrap=True)
+    console.print(f"Champion  {escape(champion)}", soft_wrap=True)
+    for note in [*bound_sentences(verdict), *filter(None, [training_sentence(verdict)]), *judged_notes(verdict)]:
+        console.print(f"[yellow]Note[/]      {escape(note)}", soft_wrap=True)
+
+
+def print_infra_verdict(console: Console, verdict: InfraVerdict) -> None:
+    """In one line what a fit model was found to be; what keeps another one from being pushed in full."""
+    if verdict.blessed:
+        console.print(f"[bold green]Checked[/]   {verdict.in_short()}", soft_wrap=True)
+        return
+    console.print("[bold red]Not pushed[/]: not fit to serve", soft_wrap=True)
+    for failure in verdict.failures:
+        console.print(f"          {escape(failure)}", soft_wrap=True)
+
+
+def _since_then(version: Path) -> str:
+    """What became of a pushed version."""
+    served, found = newest_manifest(version.parent), read_manifest(version)
+    if served is None or served.version == int(version.name) or found is None:
+        return ""
+    if found.digest in served.withdrawn:
+        return f"; it was rolled back, version {served.version} serves"
+    return ""
+
+
+def print_data_verdict(
+    console: Console, verdict: Verdict, all_of_it: str = "the gate's verdict.json has them all"
+) -> None:
+    """What blocks in full, with offending rows; warnings one line each. `all_of_it` says where to find the rest."""
+    for finding in verdict.blocking:
+        console.print(f"[bold red]Blocked[/]   {escape(finding.sentence())}", soft_wrap=True)
+        for line in [*finding.places(), *_remedy(finding)]:
+            console.print(f"            {escape(line)}", soft_wrap=True)
+    if any(not finding.remedy for finding in verdict.blocking):
+        console.print(
+            "          Fix the data, or say in the schema or in its policy that they may be so.", soft_wrap=True
+        )
+    for finding in verdict.warnings[:_MAX_WARNINGS]:
+        console.print(f"[yellow]Warning[/]   {escape(finding.sentence())}", soft_wrap=True)
+        for line in _remedy(finding):
+            console.print(f"            {escape(line)}", soft_wrap=True)
+    if (more := len(verdict.warnings) - _MAX_WARNINGS) > 0:
+        console.print(f"[yellow]Warning[/]   {more} more; {all_of_it}")
+    for note in verdict.notes:
+        console.print(f"[yellow]Note[/]      {escape(note)}", soft_wrap=True)
+
+
+def _remedy(finding: DataFinding) -> list[str]:
+    return [f"Remedy: {finding.remedy}"] if finding.remedy else []
+
+
+def _metrics_table(run: Run, config: PipelineConfig) -> Table:
+    verdict = run.verdict or {}
+    table = Table(box=None, pad_edge=False)
+    for column in ("Metric", "model", "champion", "threshold"):
+        table.add_column(column, justify="left" if column in ("Metric", "threshold") else "right", min_width=9)
+    for name, value in (verdict["metrics"] | dict.fromkeys(verdict.get("undefined", {}))).items():
+        champion = (verdict["champion"] or {}).get(name)
+        table.add_row(
+            name,
+            verdict["undefined"][name] if value is None else _number(value),
+            _number(champion) if champion is not None else "-",
+            _threshold_text(config.evaluation.thresholds.get(name), with_slices=not verdict.get("rules")),
+        )
+    return table
+
+
+def _threshold_text(bounds: Threshold | None, with_slices: bool) -> str:
+    if bounds is None:
+        return ""
+    parts = [
+        f"at least {bounds.at_least:g}" if bounds.at_least is not None else "",
+        f"at most {bounds.at_most:g}" if bounds.at_most is not None else "",
+        f"may lose {bounds.may_lose:g} to the champion" if bounds.may_lose is not None else "",
+        f"{len(bounds.slices)} for slices" if bounds.slices and with_slices else "",
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value == int(value) and abs(value) >= 10 else f"{value:.4f}"
+
+
+def _near(path: str | Path) -> str:
+    """Relative to the current directory where that is shorter; for rich."""
+    try:
+        return escape(str(Path(path).relative_to(Path.cwd())))
+    except ValueError:
+        return escape(str(path))
+
+
+def print_findings(findings: list[Finding], as_json: bool) -> None:
+    """What `longhaul doctor` found."""
+    if as_json:
+        print(json.dumps([asdict(finding) for finding in findings], indent=1))
+        return
+    console = console_for(sys.stdout)
+    for finding in findings:
+        mark = "[red]✗[/]" if finding.remedy else "[green]✓[/]"
+        console.print(f"{mark} {finding.what:<14} {escape(finding.found)}", soft_wrap=True)
+        if finding.remedy:
+            console.print(f"  Remedy: {escape(finding.remedy)}", soft_wrap=True)

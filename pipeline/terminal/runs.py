@@ -1,0 +1,217 @@
+"""What `longhaul runs` prints: a line a run, or a leaderboard."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rich.cells import cell_len
+from rich.markup import escape
+from rich.text import Text
+
+from pipeline.config.pipeline import PipelineConfig
+from pipeline.lineage.leaderboard import best_and_worst, differing_hyperparameters, is_metric
+from pipeline.lineage.summary import BLESSED, BLOCKED, NOT_BLESSED, UNFIT, Listed
+from pipeline.terminal.results import console_for
+
+_MADE_WITH = (
+    *("config_digest", "code_digest", "package_versions"),
+    *("schema_digest", "schema_version", "schema_review"),
+)
+_STATUS_COLORS = {"complete": "green", "failed": "red", "blocked": "red"}
+_VERDICT_COLORS = {BLESSED: "green", NOT_BLESSED: "red", UNFIT: "red", BLOCKED: "red"}
+_PATH = re.compile(r"/(?:[^\s/,:]+/)+")
+"""The folders of an absolute path: in a list of runs the file's name says enough."""
+_TELLING = {"binary": ("auc", "log_loss"), "multiclass": ("accuracy", "log_loss"), "regression": ("rmse", "mae")}
+"""The metrics that say most of a model, by task."""
+_METRICS_SHOWN = 2
+_LEFT = ("run", "status", "spans", "outcome")
+_HEAD = ("run", "status", "seconds", "spans", "rows", "schema")
+_OUTCOME_WIDTH = 12
+"""Room for "not blessed"."""
+_BOUNDLESS = 10_000
+
+
+def print_runs(
+    chosen: Sequence[Listed],
+    known: Sequence[Listed],
+    config: PipelineConfig,
+    sort: str | None,
+    serving: str | None,
+    as_json: bool,
+) -> None:
+    """A line a run, in the order given.
+
+    Args:
+        known: all there are, chosen or not: the best and the worst are theirs.
+        sort: what they were sorted by; a metric adds the hyperparameters in which the runs differ.
+        serving: the version of the model that serves now.
+    """
+    if as_json:
+        print(json.dumps([_plain(listed, serving) for listed in chosen], indent=1))
+        return
+    console = console_for(sys.stdout)
+    if not chosen:
+        console.print("no such run" if known else "no runs yet")
+        return
+    by_metric = sort if sort and is_metric(chosen, sort) else None
+    metrics = _metrics_shown(chosen, config, by_metric)
+    settings = differing_hyperparameters(chosen) if by_metric else []
+    extremes = {metric: best_and_worst(known, metric) for metric in metrics}
+    columns = {
+        "run": [one.run.run_id for one in chosen],
+        "status": [_status(one) for one in chosen],
+        "seconds": [f"{one.run.seconds:.0f}" for one in chosen],
+        "spans": [_ranges(one.summary.spans) for one in chosen],
+        "rows": [f"{rows:,}" if (rows := sum(one.summary.rows.values())) else "" for one in chosen],
+        "schema": [one.run.properties.get("schema_version", "") for one in chosen],
+        **{metric: [_marked(one, metric, extremes[metric]) for one in chosen] for metric in metrics},
+        **{name: [escape(_short(one.summary.hyperparameters.get(name))) for one in chosen] for name in settings},
+        "pushed": [_pushed(one, serving) for one in chosen],
+        "outcome": [_outcome(one) for one in chosen],
+    }
+    # To make room on a terminal; in a file, or before `less -S`, a leaderboard may be as wide as it is.
+    dispensable = ["schema", "seconds", "spans", "rows", *metrics[:0:-1], *settings[::-1], "pushed"]
+    width = _BOUNDLESS if by_metric and not console.is_terminal else console.width
+    left_out = _make_room(columns, dispensable, width)
+    for line in _lines(columns, chosen, width):
+        console.print(line, soft_wrap=True)
+    legend = ["● serves now"] if any(listed.summary.pushed_version == serving for listed in chosen if serving) else []
+    if any(extremes.values()):
+        measured = sum(1 for one in known if any(metric in one.summary.metrics for metric in metrics))
+        legend += ["▲ best", f"▼ worst of the {measured} runs that were judged"]
+    legend += [f"a wider terminal also shows {', '.join(left_out)}"] if left_out else []
+    if legend:
+        console.print(f"[dim]{'   '.join(legend)}[/]")
+
+
+def _make_room(columns: dict[str, list[str]], dispensable: list[str], width: int) -> list[str]:
+    """Takes columns away, in the order given, until the rest fits; returns which."""
+    left_out = []
+    while dispensable and _width(columns) > width:
+        left_out.append(dispensable.pop(0))
+        del columns[left_out[-1]]
+    return left_out
+
+
+def _lines(columns: dict[str, list[str]], chosen: Sequence[Listed], width: int) -> Iterator[str]:
+    """The heading and a line a run. Why a run did not get through stands where its metrics would."""
+    widths = _widths(columns)
+    *cells, _ = widths
+    head = [name for name in cells if name in _HEAD]
+
+    def line(names: list[str], values: Mapping[str, str], last: str) -> str:
+        parts = [_padded(values[name], widths[name], name in _LEFT) for name in names]
+        return "  ".join([*parts, _cut(last, width - sum(widths[name] + 2 for name in names))]).rstrip()
+
+    yield f"[bold]{line(cells, dict(zip(columns, columns, strict=True)), 'outcome')}[/]"
+    for number, listed in enumerate(chosen):
+        values = {name: column[number] for name, column in columns.items()}
+        yield line(cells if listed.summary.metrics else head, values, values["outcome"])
+
+
+def _width(columns: dict[str, list[str]]) -> int:
+    """Of all columns beside each other; the outcome's may be cut."""
+    return sum(_widths(columns).values()) + 2 * (len(columns) - 1)
+
+
+def _widths(columns: dict[str, list[str]]) -> dict[str, int]:
+    widest = {name: max(cell_len(name), *map(_cell_len, cells)) for name, cells in columns.items()}
+    return widest | {"outcome": min(widest["outcome"], _OUTCOME_WIDTH)}
+
+
+def _padded(markup: str, width: int, is_left: bool) -> str:
+    space = " " * (width - _cell_len(markup))
+    return markup + space if is_left else space + markup
+
+
+def _cut(markup: str, width: int) -> str:
+    if _cell_len(markup) <= width:
+        return markup
+    text = Text.from_markup(markup)
+    text.truncate(max(width, 1), overflow="ellipsis")
+    return text.markup
+
+
+def _cell_len(markup: str) -> int:
+    return cell_len(Text.from_markup(markup).plain) if "[" in markup else cell_len(markup)
+
+
+def _status(listed: Listed) -> str:
+    status = f"[{_STATUS_COLORS.get(listed.run.status, 'yellow')}]{listed.run.status}[/]"
+    return f"{status} [dim]imported[/]" if listed.run.imported else status
+
+
+def _pushed(listed: Listed, serving: str | None) -> str:
+    version = listed.summary.pushed_version
+    return f"[bold green]● {version}[/]" if serving and version == serving else version
+
+
+def _metrics_shown(chosen: Sequence[Listed], config: PipelineConfig, first: str | None) -> list[str]:
+    """The one sorted by, those with thresholds, those that say most; only what some run measured."""
+    wanted = [*([first] if first else []), *config.evaluation.thresholds, *_TELLING[config.data.task]]
+    return [name for name in dict.fromkeys(wanted) if is_metric(chosen, name)][: _METRICS_SHOWN + bool(first)]
+
+
+def _marked(listed: Listed, metric: str, extremes: tuple[str, str] | None) -> str:
+    if metric not in listed.summary.metrics:
+        return ""
+    text = f"{listed.summary.metrics[metric]:.4f}"
+    if extremes and listed.run.run_id == extremes[0]:
+        return f"[bold green]▲ {text}[/]"
+    if extremes and listed.run.run_id == extremes[1]:
+        return f"[red]▼ {text}[/]"
+    return text
+
+
+def _outcome(listed: Listed) -> str:
+    """The verdict, or why there is none."""
+    reason = escape(_PATH.sub("", listed.run.reason.partition("\n")[0]))
+    verdict = listed.summary.verdict
+    text = f"[{_VERDICT_COLORS[verdict]}]{verdict}[/]" if verdict and verdict != listed.run.status else ""
+    pinned = "pinned" if "pinned" in listed.run.properties else ""
+    return ", ".join(part for part in (text, pinned, reason) if part)
+
+
+def _ranges(spans: Sequence[int]) -> str:
+    """1, 2, 3, 5 as "1-3,5"."""
+    parts: list[list[int]] = []
+    for span in sorted(spans):
+        if parts and span == parts[-1][1] + 1:
+            parts[-1][1] = span
+        else:
+            parts.append([span, span])
+    return ",".join(f"{first}-{last}" if last > first else str(first) for first, last in parts)
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return "/".join(map(_short, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _plain(listed: Listed, serving: str | None) -> dict[str, Any]:
+    run, summary = listed.run, listed.summary
+    return {
+        "run_id": run.run_id,
+        "pipeline": run.pipeline,
+        "status": run.status,
+        "reason": run.reason,
+        "started": run.started,
+        "seconds": run.seconds,
+        "imported": run.imported,
+        "pinned": "pinned" in run.properties,
+        "spans": list(summary.spans),
+        "rows": summary.rows,
+        "metrics": summary.metrics,
+        "verdict": summary.verdict,
+        "pushed_version": summary.pushed_version,
+        "serving": bool(serving) and summary.pushed_version == serving,
+        "hyperparameters": summary.hyperparameters,
+        "properties": {key: value for key, value in run.properties.items() if key in _MADE_WITH},
+    }

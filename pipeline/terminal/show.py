@@ -1,0 +1,182 @@
+"""What `longhaul show` prints: one run in every detail."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from pipeline.config.pipeline import PipelineConfig
+from pipeline.lineage.details import BYTES, PEAK_MEMORY, ROWS, StepDetails
+from pipeline.lineage.runs import Artifact, Run, StepState
+from pipeline.terminal.results import console_for, print_results
+
+_LOG_LINES = 15
+_UNFINISHED = (StepState.FAILED, StepState.INTERRUPTED, StepState.RUNNING)
+_UNTOLD = (
+    *("is_external", "tfx_version", "input_fingerprint", "payload_format", "split_names", "span"),
+    *("pushed_destination", "model_digest", "current_model", "baseline_model", "run_id", "files", "contents"),
+    "contract",
+)
+"""Properties of artifacts that TFX needs and a person does not."""
+_BULKY = ("schema_text", "code_files")
+"""Properties of a run that `longhaul schema show` and `longhaul diff` show better."""
+_STATUS_COLORS = {"complete": "green", "failed": "red", "blocked": "red"}
+
+
+def print_run(run: Run, details: list[StepDetails], config: PipelineConfig, as_json: bool) -> None:
+    """What the run was made with, its steps, what they read and made, metrics, and the log's end if it failed."""
+    log = config.root / "logs" / f"{run.run_id}.log"
+    if as_json:
+        print(json.dumps(_plain(run, details, log), indent=1))
+        return
+    console = console_for(sys.stdout)
+    color = _STATUS_COLORS.get(run.status, "yellow")
+    console.print(
+        f"[bold]{run.run_id}[/]  [{color}]{run.status}[/], started {run.started}, {run.seconds:.0f} s"
+        + (", pinned" if "pinned" in run.properties else "")
+        + (f", imported {run.properties['imported']}" if run.imported else "")
+    )
+    if run.reason:
+        console.print(f"[red]{escape(run.reason)}[/]")
+    console.print(
+        f"config {run.properties.get('config_digest', '')[:12]}, code {run.properties.get('code_digest', '')[:12]}"
+    )
+    console.print(_steps_table([*details, *map(StepDetails, run.not_reached)]))
+    console.print()
+    console.print(_artifacts_table(details, config.root))
+    console.print()
+    print_results(console, run, config)
+    _print_log(console, run, log)
+
+
+def _steps_table(details: list[StepDetails]) -> Table:
+    measured = [name for name in (PEAK_MEMORY, ROWS, BYTES) if any(name in one.properties for one in details)]
+    headings = {PEAK_MEMORY: "memory", ROWS: "rows", BYTES: "written"}
+    table = Table(box=None, pad_edge=False)
+    for column in ("step", "state", "seconds", *(headings[name] for name in measured), "reads", "makes"):
+        table.add_column(column, justify="left" if column in ("step", "state", "reads", "makes") else "right")
+    for one in details:
+        outcome = one.step.outcome
+        source = f" [dim]from {one.cached_from}[/]" if one.cached_from else ""
+        table.add_row(
+            one.step.node,
+            f"[{outcome.color}]{outcome.mark} {escape(outcome.words)}[/]{source}",
+            f"{one.step.seconds:.1f}",
+            *(_measure(name, one.properties.get(name)) for name in measured),
+            _numbers(one.inputs),
+            _numbers(one.outputs),
+        )
+    return table
+
+
+def _measure(name: str, value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:,}" if name == ROWS else size_text(float(value))
+
+
+def size_text(size: float) -> str:
+    """Bytes as a person reads them."""
+    for unit in ("B", "KB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
+
+
+def _numbers(artifacts: dict[str, list[Artifact]]) -> str:
+    return " ".join(f"#{number}" for number in dict.fromkeys(one.id for one in chain(*artifacts.values())))
+
+
+def _artifacts_table(details: list[StepDetails], root: Path) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for column in ("artifact", "type", "place", "properties"):
+        table.add_column(column, overflow="fold")
+    known = {one.id: one for step in details for one in chain(*step.inputs.values(), *step.outputs.values())}
+    for number, artifact in sorted(known.items()):
+        told = ", ".join(
+            f"{key} {value}"
+            for key, value in artifact.properties.items()
+            if key not in _UNTOLD and value not in ("", {})
+        )
+        gone = "" if artifact.state == "live" else f"[yellow]{artifact.state}[/] "
+        table.add_row(f"#{number}", artifact.type, gone + escape(_below(root, artifact.uri)), escape(_shorten(told)))
+    return table
+
+
+def _below(root: Path, uri: str) -> str:
+    """Relative to the workspace, if it lies there."""
+    return str(Path(uri).relative_to(root)) if Path(uri).is_relative_to(root) else uri
+
+
+def _shorten(text: str, most: int = 400) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _print_log(console: Console, run: Run, log: Path) -> None:
+    if run.status in ("complete", "blocked"):
+        return
+    lines = _tail(log)
+    failed = next((step.node for step in run.steps if step.state in _UNFINISHED), None)
+    about = f"{failed}: the" if failed else "The"
+    console.print(
+        f"\n{about} end of {escape(str(log))}" if lines else f"\nno log at {escape(str(log))}", soft_wrap=True
+    )
+    for line in lines:
+        console.print(f"  {escape(line)}", soft_wrap=True)
+
+
+def _tail(log: Path) -> list[str]:
+    """The last lines; none of a log that is not there."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - 65_536))
+            return file.read().decode(errors="replace").splitlines()[-_LOG_LINES:]
+    except OSError:
+        return []
+
+
+def _plain(run: Run, details: list[StepDetails], log: Path) -> dict[str, Any]:
+    def ids(artifacts: dict[str, list[Artifact]]) -> dict[str, list[int]]:
+        return {key: [one.id for one in found] for key, found in artifacts.items()}
+
+    steps = [
+        {key: value for key, value in asdict(one.step).items() if key != "told"}
+        | {
+            "state": str(one.step.outcome.state),
+            "reason": one.step.outcome.reason,
+            "cached_from": one.cached_from,
+            "inputs": ids(one.inputs),
+            "outputs": ids(one.outputs),
+            "properties": one.properties,
+        }
+        for one in [*details, *map(StepDetails, run.not_reached)]
+    ]
+    failed = run.status not in ("complete", "blocked")
+    properties = {key: value for key, value in run.properties.items() if key not in _BULKY}
+    return asdict(run) | {
+        "properties": properties,
+        "steps": steps,
+        "inputs": [asdict(artifact) for artifact in _only_read(details)],
+        "verdict": run.verdict,
+        "ingestion": run.ingestion,
+        "pushed": run.pushed,
+        "log": str(log),
+        "log_tail": _tail(log) if failed else [],
+    }
+
+
+def _only_read(details: list[StepDetails]) -> Iterable[Artifact]:
+    """What the run took from earlier ones, such as the champion."""
+    made = {one.id for step in details for one in chain(*step.outputs.values())}
+    read = {one.id: one for step in details for one in chain(*step.inputs.values())}
+    return [artifact for number, artifact in sorted(read.items()) if number not in made]

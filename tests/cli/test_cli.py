@@ -1,0 +1,171 @@
+"""The command line: help, versions, exit codes; and how little is imported to answer a small question."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from ml_metadata.proto import metadata_store_pb2
+
+from pipeline import errors
+from pipeline.config.pipeline import load
+from pipeline.lineage.runs import RUN_CONTEXT
+from pipeline.lineage.store import open_store
+
+COMMANDS = (
+    *("run", "init", "runs", "show", "diff", "predict", "schema", "doctor"),
+    *("gc", "pin", "unpin", "export", "import", "backup"),
+)
+HEAVY = ("tensorflow", "keras", "apache_beam", "tfx", "google.cloud", "kfp", "tensorflow_data_validation")
+
+
+def python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=600)
+
+
+def longhaul(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return python("from pipeline.cli import main; main()", *arguments)
+
+
+def imported(statement: str, *arguments: str) -> set[str]:
+    """Which of HEAVY are there after `statement`, run in a process of its own."""
+    # Some packages declare an empty google.cloud at every start of Python, hence the dot.
+    code = f"""
+import atexit, json, sys
+loaded = lambda: [name for name in {HEAVY!r} if any(module.startswith(name + ".") for module in sys.modules)]
+atexit.register(lambda: print("\\n" + json.dumps(loaded())))
+{statement}
+"""
+    done = python(code, *arguments)
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+@pytest.fixture(scope="module")
+def config_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A configuration whose workspace remembers one run."""
+    folder = tmp_path_factory.mktemp("cats")
+    file = folder / "cats.yaml"
+    document = {
+        "name": "cats",
+        "workspace": str(folder / "workspace"),
+        "data": {"path": "cats.csv", "label": "purrs", "task": "binary"},
+        "split": {"by": "hash"},
+        "schema": {"file": "cats.pbtxt"},
+        "evaluation": {"thresholds": {"auc": {"at_least": 0.6}}},
+    }
+    file.write_text(yaml.safe_dump(document))
+    (folder / "workspace").mkdir()
+    store = open_store(load(file))
+    kind = store.put_context_type(metadata_store_pb2.ContextType(name=RUN_CONTEXT))
+    context = metadata_store_pb2.Context(type_id=kind, name="20260101-000000-000")
+    context.custom_properties["pipeline"].string_value = "cats"
+    context.custom_properties["status"].string_value = "complete"
+    store.put_contexts([context])
+    return file
+
+
+# What a person is told
+
+
+def test_help_names_every_command() -> None:
+    for flag in ("--help", "-h"):
+        done = longhaul(flag)
+        assert (done.returncode, done.stderr) == (0, "")
+        for command in COMMANDS:
+            assert re.search(rf"^\W*{command}\s", done.stdout, re.MULTILINE)
+        told = " ".join(done.stdout.split())
+        assert (
+            "Exit codes: 0 done; 1 a gate said no; 2 the input is wrong; 70 a bug of ours; 130 Ctrl-C; 143 SIGTERM."
+            in told
+        )
+
+
+def test_without_a_command_the_help_is_shown() -> None:
+    assert "Usage:" in longhaul().stdout
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    try:
+        version = importlib.metadata.version("longhaul")
+    except importlib.metadata.PackageNotFoundError:
+        pytest.skip("longhaul is not installed here; `make setup` installs it")
+    done = longhaul("--version")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"longhaul {version}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["run", "--nope"], "No such option: --nope"),
+        (["fly"], "No such command 'fly'"),
+        (["init", "cats.csv"], "Missing option '--label'"),
+        (["predict", "cats.csv"], "Missing option '--output'"),
+        (["show", "one", "two"], "unexpected extra argument"),
+    ],
+)
+def test_what_cannot_be_parsed_exits_with_2(arguments: list[str], expected: str) -> None:
+    done = longhaul(*arguments)
+    assert done.returncode == 2
+    assert expected in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["run", "runs", "show", "lineage", "doctor"])
+def test_a_mistake_of_the_user_is_one_message_with_a_remedy(command: str, tmp_path: Path) -> None:
+    done = longhaul(command, "--config", str(tmp_path / "none.yaml"))
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"longhaul: {tmp_path}/none.yaml: no such configuration file\n"
+        "  Remedy: `longhaul init TABLE --label COLUMN` writes one\n"
+    )
+    assert done.stdout == ""
+
+
+def test_a_bug_of_ours_exits_with_70_and_keeps_its_traceback(config_file: Path) -> None:
+    code = "from pipeline import cli; from pipeline.config import pipeline as config; config.load = lambda *a, **k: 1 // 0; cli.main()"
+    done = python(code, "runs", "--config", str(config_file))
+    assert done.returncode == 70
+    assert done.stderr.startswith("longhaul: a bug of ours: ZeroDivisionError: ")
+    assert "Traceback" in done.stderr
+
+
+def test_runs_and_show_also_speak_json(config_file: Path) -> None:
+    runs = json.loads(longhaul("runs", "--config", str(config_file), "--json").stdout)
+    assert [(run["run_id"], run["status"]) for run in runs] == [("20260101-000000-000", "complete")]
+    shown = json.loads(longhaul("show", "--config", str(config_file), "--json").stdout)
+    assert (shown["run_id"], shown["status"], shown["steps"]) == ("20260101-000000-000", "complete", [])
+    missing = longhaul("show", "20260101-000000-00", "--config", str(config_file))
+    assert missing.returncode == 2
+    assert "did you mean 20260101-000000-000?" in missing.stderr
+
+
+# What is imported
+
+
+def test_the_command_line_itself_imports_nothing_heavy() -> None:
+    assert imported("import pipeline.cli") == set()
+
+
+def test_what_every_command_needs_imports_nothing_heavy() -> None:
+    light = ("config", "data.source", "doctor", "errors", "init", "lineage.runs", "predict", "run", "terminal")
+    assert imported("import " + ", ".join(f"pipeline.{name}" for name in light)) == set()
+
+
+@pytest.mark.parametrize("command", ["runs", "show", "lineage", "doctor", "gc", "export", "backup"])
+def test_a_command_that_looks_imports_nothing_heavy(command: str, config_file: Path, tmp_path: Path) -> None:
+    statement = f"import os; os.chdir({str(tmp_path)!r}); from pipeline.cli import main; main()"
+    assert imported(statement, command, "--config", str(config_file)) == set()
+
+
+def test_the_table_of_exit_codes_is_whole() -> None:
+    """That each occurs is tested in tests/faults/."""
+    codes = {value for name, value in vars(errors).items() if name.startswith("EXIT_")}
+    told = re.findall(r"^\| (\d+) \| .+ \|$", (Path(__file__).parents[2] / "README.md").read_text(), re.MULTILINE)
+    assert sorted(map(int, told)) == sorted({0, *codes})
