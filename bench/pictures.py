@@ -26,7 +26,7 @@ from rich.console import Console
 from pipeline.config.pipeline import PipelineConfig, load
 from pipeline.lineage.runs import Run, find_run, list_runs
 from pipeline.lineage.store import open_existing_store
-from pipeline.reports.lineage_layout import arrange
+from pipeline.reports.lineage.layout import arrange
 from pipeline.terminal.results import print_summary
 from pipeline.terminal.screen import Screen
 
@@ -157,8 +157,8 @@ def photograph_lineage(config: PipelineConfig, picture: Path) -> None:
     from PIL import Image
     from playwright.sync_api import sync_playwright
 
-    from pipeline.lineage_answer import draw
-    from pipeline.reports.lineage_page import write_lineage
+    from pipeline.reports.lineage.answer import draw
+    from pipeline.reports.lineage.page import write_lineage
 
     program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if program is None:

@@ -119,13 +119,13 @@ def lineage(
     from pipeline.config.pipeline import load
     from pipeline.errors import ConfigError
     from pipeline.files import check_output
-    from pipeline.lineage_answer import answer, draw, draw_runs
+    from pipeline.reports.lineage.answer import answer, draw, draw_runs
     from pipeline.terminal.lineage import print_answer
 
     check_output(html, "--html")
     settings = load(config, workspace=workspace)
     if html:
-        from pipeline.reports.lineage_page import write_lineage
+        from pipeline.reports.lineage.page import write_lineage
 
         typer.echo(
             for_standard_output(

@@ -72,7 +72,7 @@ def write_first_files(table: str, label: str, name: str | None, folder: Path, fo
     unshown = _naming_columns(rows, columns, label)
     path = table if "://" in table else str(one_spelling(table))
 
-    environment = Environment(loader=PackageLoader("pipeline", "templates"), keep_trailing_newline=True)
+    environment = Environment(loader=PackageLoader("pipeline.commands", "templates"), keep_trailing_newline=True)
     environment.filters["quoted"] = quoted
     text = environment.get_template("config.yaml.j2").render(
         name=name, path=path, label=label, guess=guess, rows=rows.num_rows, unshown=unshown,

@@ -8,9 +8,9 @@ from itertools import groupby
 from json import loads
 from typing import Any
 
-from pipeline.champion_words import bound_sentences, judged_notes, training_sentence
 from pipeline.guard.findings import Verdict as DataVerdict
 from pipeline.lineage.runs import Run, StepState
+from pipeline.reports.champion import bound_sentences, judged_notes, training_sentence
 from pipeline.reports.formats import number
 from pipeline.reports.rules import Held, few_rows_note, held_rules
 
@@ -129,7 +129,7 @@ def judge(verdict: dict[str, Any] | None, eval_config: dict[str, Any] | None, ch
     """From Evaluator's `verdict.json` and `eval_config.json`; None without a verdict.
 
     Args:
-        champion: what became of it (pipeline.champion_words).
+        champion: what became of it (pipeline.reports.champion).
     """
     metrics = _metrics(verdict, _thresholds(eval_config)) if verdict else []
     if not verdict or not metrics:

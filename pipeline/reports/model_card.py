@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline.champion_words import champion_sentence
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import ConfigError
 from pipeline.files import write_whole
 from pipeline.lineage.runs import Run
 from pipeline.reports.artifacts import Artifacts
+from pipeline.reports.champion import champion_sentence
 from pipeline.reports.formats import NOTHING, moment, number
 from pipeline.reports.judgement import Interval, Judgement, judge
 from pipeline.reports.training import training_story

@@ -10,13 +10,13 @@ from json import loads
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.champion_words import champion_sentence
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.files import write_whole
 from pipeline.guard.findings import Verdict as DataVerdict
 from pipeline.lineage.runs import Run, Step
 from pipeline.reports import figures, formats, model_figures, plots
 from pipeline.reports.artifacts import Anomaly, Artifacts, Column
+from pipeline.reports.champion import champion_sentence
 from pipeline.reports.gate import gate_anomalies, greatest_distances, heat_map
 from pipeline.reports.infra import Infra, headline_after_check, infra_section
 from pipeline.reports.judgement import FEW_ROWS, Judgement, Verdict, headline, judge

@@ -13,7 +13,7 @@ def environment(folder: str) -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     return Environment(
-        loader=PackageLoader("pipeline", f"templates/{folder}"),
+        loader=PackageLoader("pipeline.reports", f"templates/{folder}"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

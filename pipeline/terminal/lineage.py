@@ -18,7 +18,7 @@ from pipeline.lineage.graph import ASIDE, COMPARED, ArtifactRecord, Graph
 from pipeline.lineage.reproduce import Recipe, count, size
 from pipeline.lineage.runs import Run, StepState
 from pipeline.lineage.source_files import ReadFile
-from pipeline.lineage_answer import Answer
+from pipeline.reports.lineage.answer import Answer
 from pipeline.terminal.results import console_for
 
 _MOST_LINES = 20

@@ -14,13 +14,13 @@ from rich.markup import escape
 from rich.segment import Segment
 from rich.table import Table
 
-from pipeline.champion_words import bound_sentences, champion_sentence, judged_notes, training_sentence
 from pipeline.config.evaluation import Threshold
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.guard.findings import Finding as DataFinding
 from pipeline.guard.findings import Verdict
 from pipeline.lineage.runs import Run
 from pipeline.observe.standard_streams import visible
+from pipeline.reports.champion import bound_sentences, champion_sentence, judged_notes, training_sentence
 from pipeline.reports.judgement import FEW_ROWS
 from pipeline.reports.rules import few_rows_note, held_rules, nearest, rule_line
 from pipeline.reports.training import training_story

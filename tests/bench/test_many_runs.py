@@ -10,7 +10,7 @@ from ml_metadata import MetadataStore
 
 from bench.many_runs import TABLE, fill
 from pipeline.config.pipeline import PipelineConfig, load
-from pipeline.lineage_answer import answer
+from pipeline.reports.lineage.answer import answer
 
 THINGS = (TABLE, "schema:1", "served")
 

@@ -24,7 +24,7 @@ from pipeline.lineage.diff import compare
 from pipeline.lineage.runs import RUN_CONTEXT, find_run
 from pipeline.lineage.store import open_store
 from pipeline.lineage.summary import list_summaries
-from pipeline.lineage_answer import answer
+from pipeline.reports.lineage.answer import answer
 from pipeline.reports.page import write_report
 from pipeline.runners.local.recovery import close_dead_runs
 from pipeline.terminal.lineage import print_answer

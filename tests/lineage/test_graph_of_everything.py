@@ -13,8 +13,8 @@ from pipeline.lineage.archive_import import import_run
 from pipeline.lineage.pushes import Rollback, record_rollback
 from pipeline.lineage.runs import find_run
 from pipeline.lineage.schema_versions import record_version
-from pipeline.lineage_answer import answer, draw, draw_runs
-from pipeline.reports.lineage_page import write_lineage
+from pipeline.reports.lineage.answer import answer, draw, draw_runs
+from pipeline.reports.lineage.page import write_lineage
 from pipeline.terminal.lineage import print_answer
 from tests.lineage.weeks import Weeks
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.lineage_answer import answer, draw, draw_runs
-from pipeline.reports.lineage_page import render
+from pipeline.reports.lineage.answer import answer, draw, draw_runs
+from pipeline.reports.lineage.page import render
 from tests.e2e.servers import PASSWORD, postgresql
 from tests.lineage.story import MONDAY, TUESDAY, WEDNESDAY, tell
 

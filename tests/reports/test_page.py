@@ -96,7 +96,7 @@ def assert_self_contained(page: Reader, html: str) -> None:
     """No script but ours, no address but places in the page, a policy that forbids the rest."""
     scripts: list[str] = re.findall(r"<script>(.*?)</script>", html, re.DOTALL)
     columns, sort = (
-        (ROOT / "pipeline/templates/report" / name).read_text().rstrip() for name in ("columns.js", "sort.js")
+        (ROOT / "pipeline/reports/templates/report" / name).read_text().rstrip() for name in ("columns.js", "sort.js")
     )
     has_slices = any(table.get("class") == "full sortable" for table in page.all("table"))
     assert scripts == [columns] * page.text["columns"].count("Find") + [sort] * has_slices

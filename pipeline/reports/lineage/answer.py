@@ -23,7 +23,7 @@ from pipeline.lineage.tracing import downstream, run_graph, upstream
 from pipeline.lineage.version_folders import versions
 
 if TYPE_CHECKING:
-    from pipeline.reports.lineage_drawing import Drawing
+    from pipeline.reports.lineage.drawing import Drawing
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def answer(config: PipelineConfig, text: str, *, up: bool = True, down: bool = T
 
 def draw(config: PipelineConfig, text: str) -> Drawing:
     """What a page about `text` shows: of a run all its steps, else what made the thing and all that came of it."""
-    from pipeline.reports.lineage_drawing import Drawing
+    from pipeline.reports.lineage.drawing import Drawing
 
     store, runs, served = open_lineage(config)
     subject = Lookup(store, config, runs, served).find(text)
@@ -86,7 +86,7 @@ def draw(config: PipelineConfig, text: str) -> Drawing:
 
 def draw_runs(config: PipelineConfig, limit: int) -> Drawing:
     """What a page of the newest runs shows."""
-    from pipeline.reports.lineage_drawing import Drawing
+    from pipeline.reports.lineage.drawing import Drawing
 
     store, runs, served = open_lineage(config)
     chosen = list(runs.values())[:limit]

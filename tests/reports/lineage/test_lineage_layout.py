@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.reports.lineage_layout import BEND_GAP, GAP, LAYER, arrange
+from pipeline.reports.lineage.layout import BEND_GAP, GAP, LAYER, arrange
 
 
 def test_a_chain_is_a_straight_line() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pipeline.guard.findings import Finding, Verdict
 from pipeline.guard.places import FileRows
 from pipeline.guard.policy import Severity
-from pipeline.reports import tables
 from pipeline.reports.artifacts import Column, SplitStatistics
+from pipeline.reports.notebook import tables
 
 EVIL = "<script>alert(1)</script>"
 

@@ -20,9 +20,9 @@ from bench.many_runs import fill
 from pipeline.config.pipeline import load
 from pipeline.errors import PipelineError, WorkspaceError
 from pipeline.lineage.states import StepState
-from pipeline.lineage_answer import draw, draw_runs
-from pipeline.reports.lineage_drawing import Drawing
-from pipeline.reports.lineage_page import render, write_lineage
+from pipeline.reports.lineage.answer import draw, draw_runs
+from pipeline.reports.lineage.drawing import Drawing
+from pipeline.reports.lineage.page import render, write_lineage
 from tests.lineage.story import MONDAY, TUESDAY, WEDNESDAY, Story, tell
 
 HOSTILE = "</script><img src=x onerror=\"document.title='mine'\"><!--\u2028{{ 7 * 7 }}"

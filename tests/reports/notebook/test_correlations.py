@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.data.columns import ColumnType
-from pipeline.reports.correlations import label_correlations
+from pipeline.reports.notebook.correlations import label_correlations
 
 TYPES = {
     "same": ColumnType.FLOAT,

@@ -11,7 +11,7 @@ from typing import Any
 
 from pipeline.files import write_whole
 from pipeline.lineage.runs import StepState
-from pipeline.reports.lineage_drawing import FAMILIES, Drawing, PageData, by_begin
+from pipeline.reports.lineage.drawing import FAMILIES, Drawing, PageData, by_begin
 from pipeline.reports.rendering import environment
 
 

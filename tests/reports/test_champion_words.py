@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.champion_words import champion_sentence, judged_notes, training_sentence
 from pipeline.lineage.runs import Artifact, Run
+from pipeline.reports.champion import champion_sentence, judged_notes, training_sentence
 
 ALONE = "judged by absolute thresholds only"
 ASIDE = {"name": "champion run 7", "why": "its task is binary, not multiclass"}

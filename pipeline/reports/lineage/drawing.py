@@ -15,7 +15,7 @@ from pipeline.lineage.reproduce import count, size
 from pipeline.lineage.runs import Run, StepState
 from pipeline.lineage.summary import BLESSED, BLOCKED, NOT_BLESSED, UNFIT
 from pipeline.reports.formats import moment
-from pipeline.reports.lineage_layout import Layout, arrange
+from pipeline.reports.lineage.layout import Layout, arrange
 
 _LONG = 150
 """Characters from which on a property stands below the others."""

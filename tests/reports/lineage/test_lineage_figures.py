@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipeline.lineage.graph import Made
 from pipeline.lineage.runs import Run, Step, StepState
-from pipeline.reports import lineage_figures
+from pipeline.reports.lineage import figures
 
 MADE = [
     Made(1, "Examples", "Gen", ("Statistics", "Train")),
@@ -15,7 +15,7 @@ MADE = [
 
 
 def test_steps_from_left_to_right() -> None:
-    axes = lineage_figures.graph_figure(MADE).axes[0]
+    axes = figures.graph_figure(MADE).axes[0]
     across = {text.get_text(): text.get_position()[0] for text in axes.texts}
     assert across["Gen"] < across["Statistics"] < across["Gate"] < across["Train"]
     assert across["DataVerdict"] == across["Gate"]
@@ -23,11 +23,11 @@ def test_steps_from_left_to_right() -> None:
 
 
 def test_a_run_that_made_nothing() -> None:
-    assert not lineage_figures.graph_figure([]).axes[0].texts
+    assert not figures.graph_figure([]).axes[0].texts
 
 
 def test_seconds_and_states() -> None:
     steps = [Step("Gen", StepState.CACHED, 0.5, 1), Step("Train", StepState.FAILED, 2.0, 2)]
-    axes = lineage_figures.steps_figure(Run("r1", "p", "failed", "", 2.5, "", {}, steps)).axes[0]
+    axes = figures.steps_figure(Run("r1", "p", "failed", "", 2.5, "", {}, steps)).axes[0]
     assert [(bar.get_x(), bar.get_width()) for bar in axes.patches] == [(0.0, 0.5), (0.5, 2.0)]
     assert [text.get_text() for text in axes.texts] == [" 0.5 s, cached", " 2.0 s, failed"]

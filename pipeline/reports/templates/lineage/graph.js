@@ -1,5 +1,5 @@
 "use strict";
-/* Draws what pipeline/reports/lineage_page.py laid out. Text reaches the page through textContent and the canvas only:
+/* Draws what pipeline/reports/lineage/page.py laid out. Text reaches the page through textContent and the canvas only:
    nothing of what people wrote is ever read as HTML. */
 {
   const data = JSON.parse(document.getElementById("data").textContent);
