@@ -25,8 +25,8 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from bench.small_training import analyse, trainer_arguments
 from pipeline.serving.cpp_session import CppSession
 from trainer.features import FeatureTable, derive
+from trainer.probe_rows import serialized
 from trainer.train import run_fn
-from trainer.witness import serialized
 
 ROWS = 10_000
 ALLOWED = 1e-6

@@ -14,17 +14,17 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from trainer import description
+from trainer.compression import Rewriting, asks
 from trainer.copying import copy
 from trainer.distribution import is_chief, make_fit_work, train_in_workers, wait_for_all
 from trainer.features import FeatureTable, Kind
 from trainer.fitting import BY_CHANCE, LOSSES, Fitted, fit, hold_out
 from trainer.hyperparameters import HYPERPARAMETERS_FILE, TUNED_FILE, merge
 from trainer.preprocessing import vocabulary_name
-from trainer.rewriting import Rewriting, asks
+from trainer.probe_rows import testify
 from trainer.signatures import ServedModel
 from trainer.training_split import read_training_split, vocabulary_sizes
 from trainer.warm_start import save_weights, start_from
-from trainer.witness import testify
 
 progress = logging.getLogger("longhaul.progress")
 """Whoever runs the step may show these lines while it works."""

@@ -39,7 +39,7 @@ from pipeline.evaluation.reference_metrics import (
 from pipeline.evaluation.row_sample import RowSample
 from pipeline.evaluation.tallies import Tally, fills_blocks, intervals, is_one_class
 from trainer.features import FeatureTable
-from trainer.witness import MOST_ROWS, write_scored_rows
+from trainer.probe_rows import MOST_ROWS, write_scored_rows
 
 parquet_tfxio.install()
 

@@ -18,7 +18,7 @@ from pipeline.lineage.skipped import NOT_BLESSED, SKIPPED_BECAUSE
 from pipeline.serving.check import ScoredRows, check
 from pipeline.serving.verdict import INFRA_FILE, InfraVerdict
 from trainer.features import FeatureTable
-from trainer.witness import EXPORTED_FILE, SCORED_ROWS_FILE, read_scored_rows
+from trainer.probe_rows import EXPORTED_FILE, SCORED_ROWS_FILE, read_scored_rows
 
 progress = logging.getLogger("longhaul.progress")
 

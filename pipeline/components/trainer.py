@@ -16,7 +16,7 @@ from pipeline.evaluation.model_contract import Contract
 from trainer.digests import model_digest
 from trainer.features import FeatureTable
 from trainer.hyperparameters import HYPERPARAMETERS_FILE
-from trainer.witness import EXPORTED_FILE
+from trainer.probe_rows import EXPORTED_FILE
 
 HYPERPARAMETER = "hp."
 """Prefix of a Model's custom properties, then a field of the configuration's `trainer` section; JSON text."""

@@ -9,7 +9,7 @@ import pyarrow as pa
 import tensorflow as tf
 
 from trainer.digests import MANIFEST, file_digests, model_digest
-from trainer.witness import read_scored_rows, serialized, write_scored_rows
+from trainer.probe_rows import read_scored_rows, serialized, write_scored_rows
 
 
 def test_rows_are_read_back_as_they_were_written(tmp_path: Path) -> None:
