@@ -118,8 +118,8 @@ class DataGate(base_component.BaseComponent):
     """Component: `verdict`.
 
     Args:
-        pattern: where the table lies, as for pipeline.data.sources.source.find_files; `data` and `split` tell how to find
-            offending rows in it.
+        pattern: where the table lies, as for pipeline.data.sources.source.find_files; `data` and `split` tell how to
+            find offending rows in it.
         serving_pattern: the same of the serving requests; None if there are none.
         data_root: a RuntimeParameter for the folder of the table; that of the pattern when None.
     """

@@ -1,7 +1,7 @@
 """What a model takes and predicts, as far as two models must agree to be measured on the same rows.
 
-Apart from what is made of it (pipeline.evaluation.mismatch), because Trainer writes it: whatever this module imports is Trainer's
-code, and a change of it trains again.
+Apart from what is made of it (pipeline.evaluation.mismatch), because Trainer writes it: whatever this module imports
+is Trainer's code, and a change of it trains again.
 """
 
 from __future__ import annotations

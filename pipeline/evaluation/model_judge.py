@@ -1,6 +1,7 @@
 """What the thresholds and gaps of a configuration make of a model's metrics. Plain data in, sentences out.
 
-TFMA judges the thresholds too (pipeline/evaluation/eval_config.py compiles them for it); it knows neither gaps nor reasons.
+TFMA judges the thresholds too (pipeline/evaluation/eval_config.py compiles them for it); it knows neither gaps nor
+reasons.
 """
 
 from __future__ import annotations

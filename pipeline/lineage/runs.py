@@ -39,7 +39,8 @@ RUN_PROPERTIES = (
     *("process", "workspace", "from_node", "to_node", "resumes", "made_with", PLANNED),
 )
 """Custom properties of a run's context: what it was made with, which version of the schema guarded it, what came of it
-(pipeline.lineage.summary), what served when it began (pipeline.serving.versions.Serving), and what people did with it since."""
+(pipeline.lineage.summary), what served when it began (pipeline.serving.versions.Serving), and what people did with it
+since."""
 
 _VERDICT_FILE = "verdict.json"  # written by pipeline.components.evaluator and data_gate, which import TensorFlow
 
@@ -150,7 +151,7 @@ class Run:
 
     @property
     def infra_verdict(self) -> dict[str, Any] | None:
-        """What the check before the push found (pipeline.serving.verdict.InfraVerdict), if a blessed model got so far."""
+        """What the check before the push found (pipeline.serving.verdict.InfraVerdict), if a model got so far."""
         found = self._json("InfraCheck", "InfraBlessing", "infra.json")
         return found if found and found["checked"] else None
 

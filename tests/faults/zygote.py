@@ -20,8 +20,8 @@ sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parent)]
 
 import faults  # noqa: E402 (and with it everything heavy)
 
-import pipeline.commands.run  # noqa: E402, F401
-import pipeline.reports.page  # noqa: E402
+import pipeline.commands.run  # noqa: E402
+import pipeline.reports.page  # noqa: E402, F401
 import trainer.train  # noqa: E402, F401
 from pipeline import cli  # noqa: E402
 

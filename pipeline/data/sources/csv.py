@@ -280,7 +280,7 @@ def _two_types(name: str, guess: ColumnGuess) -> DataError:
     path, row, value = guess.stray
     strays = guess.n_values - guess.n_numbers
     return DataError(
-        f"{path}, line {diagnose.line_of_row(path, row)}: column {name!r} holds {shorten(value)} where "
+        f"{path}, line {diagnosis.line_of_row(path, row)}: column {name!r} holds {shorten(value)} where "
         f"a number is expected; it is a column with two types: {guess.n_numbers:,} of its "
         f"{guess.n_values:,} values are numbers and {strays:,} {'is' if strays == 1 else 'are'} not",
         "correct the values (a missing value is an empty field) or declare the column as a string in the schema",
