@@ -13,6 +13,7 @@ in the log. After Ctrl-C it is 130, after SIGTERM 143, as shells have it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 EXIT_GATE = 1
@@ -72,3 +73,10 @@ def tells_of_full_disk(text: str) -> bool:
     return any(
         words in text for words in ("No space left on device", "Disk quota exceeded", "database or disk is full")
     )
+
+
+def causes(exc: BaseException | None) -> Iterator[BaseException]:
+    """An error, what it came of, and so on."""
+    while exc:
+        yield exc
+        exc = exc.__cause__ or exc.__context__

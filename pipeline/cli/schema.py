@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -32,9 +34,13 @@ def diff_schema(config: ConfigOption = None, workspace: WorkspaceOption = None, 
     """Say what would have to change for the newest data to pass, with the evidence."""
     from pipeline.config.pipeline import load
     from pipeline.contract.review import review
+    from pipeline.observe.log_file import output_to
     from pipeline.terminal.schema import print_review
 
-    print_review(review(load(config, workspace=workspace)), as_json)
+    settings = load(config, workspace=workspace)
+    with output_to(Path(os.devnull)):  # TensorFlow's chatter, as it is loaded
+        found = review(settings)
+    print_review(found, as_json)
 
 
 @app.command(
@@ -58,12 +64,13 @@ def approve_schema(
     """Write what is proposed into the schema, and record who approved it and why."""
     from pipeline.config.pipeline import load
     from pipeline.contract.review import approve
+    from pipeline.observe.log_file import output_to
     from pipeline.terminal.schema import print_approval
 
     settings = load(config, workspace=workspace)
-    print_approval(
-        approve(settings, reviewer=reviewer, note=note, features=feature or (), as_is=as_is, dry_run=dry_run)
-    )
+    with output_to(Path(os.devnull)):  # TensorFlow's chatter, as it is loaded
+        done = approve(settings, reviewer=reviewer, note=note, features=feature or (), as_is=as_is, dry_run=dry_run)
+    print_approval(done)
 
 
 @app.command("history")

@@ -13,9 +13,8 @@ from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import ConfigError, DiskFullError, WorkspaceError, tells_of_full_disk
 from pipeline.lineage import archive, archive_import, backup, garbage, pins
 from pipeline.lineage.runs import find_run
-from pipeline.lineage.store import open_existing_store
+from pipeline.lineage.store import open_existing_store, translated_errors
 from pipeline.runners.local.recovery import writing
-from pipeline.workspace.lock import translated_errors
 from pipeline.workspace.reserve import spent
 
 

@@ -22,13 +22,12 @@ from pipeline.config.pipeline import PipelineConfig
 from pipeline.contract.schema import feature_table
 from pipeline.errors import ConfigError, WorkspaceError
 from pipeline.lineage.pushes import Rollback, record_rollback
-from pipeline.lineage.store import open_existing_store
+from pipeline.lineage.store import open_existing_store, translated_errors
 from pipeline.lineage.version_folders import versions
 from pipeline.runners.local.recovery import writing
 from pipeline.serving.publish import now, publish, pusher
 from pipeline.serving.versions import Manifest, damage, inputs_of, read_manifest
 from pipeline.terminal.results import console_for
-from pipeline.workspace.lock import translated_errors
 from pipeline.workspace.reserve import spent
 from trainer.features import FeatureTable
 

@@ -21,7 +21,7 @@ from pipeline.data.sources.source import find_files
 from pipeline.errors import ConfigError, PipelineError
 from pipeline.guard.policy_file import read_policy
 from pipeline.lineage.runs import find_run
-from pipeline.lineage.store import check_store_exists, open_store, upgrade_store
+from pipeline.lineage.store import check_store_exists, open_store, translated_errors, upgrade_store
 from pipeline.lineage.tuning import check_tuned
 from pipeline.observe.after_run import told
 from pipeline.observe.log_file import output_to
@@ -37,7 +37,7 @@ from pipeline.serving.versions import damage, newest
 from pipeline.terminal.results import console_for, print_resumption, print_summary
 from pipeline.terminal.screen import Screen
 from pipeline.workspace import reserve
-from pipeline.workspace.lock import locked, translated_errors
+from pipeline.workspace.lock import locked
 from pipeline.workspace.scratch import scratch
 
 _PROGRESS = "longhaul.progress"

@@ -12,6 +12,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 from pipeline.data.convert import shorten
 from pipeline.guard.findings import percent
 from pipeline.guard.places import rows_text
+from pipeline.guard.words import number_text
 
 Schema: TypeAlias = schema_pb2.Schema
 Edit: TypeAlias = Callable[[Schema], None]
@@ -122,11 +123,6 @@ def domain_of(schema: Schema, feature: Any) -> Any:
 def type_name(kind: int) -> str:
     """A schema's type in words."""
     return {schema_pb2.INT: "int", schema_pb2.FLOAT: "float", schema_pb2.BYTES: "string"}.get(kind, "struct")
-
-
-def number_text(value: float) -> str:
-    """As people write it."""
-    return f"{value:,.0f}" if float(value).is_integer() and abs(value) < 1e15 else f"{value:.7g}"
 
 
 def interval_text(low: float, high: float) -> str:

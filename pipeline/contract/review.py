@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +24,6 @@ from pipeline.guard.validation import TRAINING, infer_schema
 from pipeline.lineage.runs import Artifact, Run, find_run, list_runs
 from pipeline.lineage.schema_versions import SchemaVersion, StatisticsSource, record_version, version_of
 from pipeline.lineage.store import open_existing_store
-from pipeline.observe.log_file import output_to
 
 
 @dataclass(frozen=True)
@@ -222,8 +220,7 @@ def _inferred(run: Run, statistics: Mapping[str, Statistics], schema: schema_pb2
     known = {feature.name for feature in schema.feature}
     if all(columns(split).keys() <= known for split in statistics.values()):
         return schema_pb2.Schema()
-    with output_to(Path(os.devnull)):  # TensorFlow's chatter, as it is loaded
-        return infer_schema(statistics)
+    return infer_schema(statistics)
 
 
 def _tells_training(schema: schema_pb2.Schema) -> bool:

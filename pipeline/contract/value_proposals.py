@@ -17,11 +17,11 @@ from pipeline.contract.proposal import (
     domain_of,
     feature_of,
     interval_text,
-    number_text,
     type_name,
 )
 from pipeline.data.convert import shorten
 from pipeline.guard.column_statistics import Column
+from pipeline.guard.words import number_text
 
 _TYPES = {
     statistics_pb2.FeatureNameStatistics.INT: schema_pb2.INT,

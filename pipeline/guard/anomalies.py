@@ -9,12 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
-from pipeline.contract.proposal import number_text
 from pipeline.data.convert import shorten
 from pipeline.data.statistics_files import Statistics
 from pipeline.guard.column_statistics import Column, columns, row_count
 from pipeline.guard.findings import Finding, percent
 from pipeline.guard.places import rows_text
+from pipeline.guard.words import number_text
 
 if TYPE_CHECKING:
     from pipeline.guard.findings import Offends

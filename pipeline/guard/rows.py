@@ -12,7 +12,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.config.split import GroupSplit, HashSplit, TimeSplit, deciding_columns
-from pipeline.contract.proposal import number_text
 from pipeline.data.columns import ColumnType
 from pipeline.data.convert import shorten
 from pipeline.data.sources import source
@@ -20,6 +19,7 @@ from pipeline.data.split import assign, split_names
 from pipeline.errors import DataError
 from pipeline.guard.findings import Finding, Verdict
 from pipeline.guard.places import FileRows, Range
+from pipeline.guard.words import number_text
 
 _BATCH_ROWS = 65_536
 _BATCH_CELLS = 4_000_000

@@ -18,10 +18,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import ml_metadata
+from ml_metadata import errors as mlmd_errors
 from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.config.pipeline import PipelineConfig
-from pipeline.errors import DiskFullError, WorkspaceError, tells_of_full_disk
+from pipeline.errors import DiskFullError, PipelineError, WorkspaceError, causes, tells_of_full_disk
 from pipeline.lineage.server_store import NO_PATIENCE, Patience, PostgreSQLStore, ServerStore, is_away
 
 _CREATED_BY_ANOTHER = ("concurrent connection to the empty database", "duplicate key value", "already exists")
@@ -143,6 +144,25 @@ def upgrade_store(config: PipelineConfig) -> Path | None:
     shutil.copy2(file, copy)
     ml_metadata.MetadataStore(connection_config(config), enable_upgrade_migration=True)
     return copy
+
+
+@contextmanager
+def translated_errors(root: Path) -> Iterator[None]:
+    """Turns a full disk and a failing metadata store, however deep they were met, into messages."""
+    try:
+        yield
+    except PipelineError:
+        raise
+    except Exception as exc:
+        # One error leads to the next; Beam hands on the text of an error only, SQLite has its own words.
+        story = "\n".join(map(str, causes(exc)))
+        if tells_of_full_disk(story):
+            raise DiskFullError(root) from exc
+        if isinstance(exc, mlmd_errors.StatusError):
+            raise WorkspaceError(
+                f"ML Metadata failed: {without_sql(str(exc))}", "`longhaul doctor` checks the store"
+            ) from exc
+        raise
 
 
 def without_sql(text: str) -> str:

@@ -22,6 +22,7 @@ from pipeline.reports.artifacts import Artifacts
 from pipeline.reports.champion import champion_sentence
 from pipeline.reports.formats import NOTHING, moment, number
 from pipeline.reports.judgement import Interval, Judgement, judge
+from pipeline.reports.rendering import templates
 from pipeline.reports.training import training_story
 
 _MOST_SLICES = 12
@@ -252,8 +253,6 @@ def write_card(run: Run, path: Path) -> Path:
 
 def as_html(card: Card) -> str:
     """One file without a script; whatever comes from the user is escaped, because everything is."""
-    from pipeline.reports.page import templates
-
     return templates().get_template("card_page.html.j2").render(card=card)
 
 

@@ -8,13 +8,13 @@ from hashlib import sha256
 from itertools import accumulate
 from json import loads
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.files import write_whole
 from pipeline.guard.findings import Verdict as DataVerdict
 from pipeline.lineage.runs import Run, Step
-from pipeline.reports import figures, formats, model_figures, plots
+from pipeline.reports import figures, model_figures, plots
 from pipeline.reports.artifacts import Anomaly, Artifacts, Column
 from pipeline.reports.champion import champion_sentence
 from pipeline.reports.gate import gate_anomalies, greatest_distances, heat_map
@@ -22,15 +22,12 @@ from pipeline.reports.infra import Infra, headline_after_check, infra_section
 from pipeline.reports.judgement import FEW_ROWS, Judgement, Verdict, headline, judge
 from pipeline.reports.listing import list_columns, most_notable_first
 from pipeline.reports.model_card import Card, card_of
-from pipeline.reports.rendering import environment
+from pipeline.reports.rendering import templates
 from pipeline.reports.rules import MOST_RULES
 from pipeline.reports.single_rows import row_kind
 from pipeline.reports.training import best_epoch, epoch_marks, loss_curves, training_story
-from pipeline.reports.tuning import Rewritten, Tuning, rewriting_section, shown, tuning_figure, tuning_section
+from pipeline.reports.tuning import Rewritten, Tuning, rewriting_section, tuning_figure, tuning_section
 from pipeline.serving.verdict import InfraVerdict
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
 
 SHOWN_AT_ONCE = 200
 """Columns of each kind. A wider table is turned over like pages by a script; without it, the most notable are shown."""
@@ -127,14 +124,6 @@ def collect(run: Run, folder: Path = Path()) -> Page:
     )
 
 
-def templates() -> Environment:
-    """Those of reports, with what they write numbers by."""
-    found = environment("report")
-    for show in _FILTERS:
-        found.filters[show.__name__] = show
-    return found
-
-
 def render(page: Page) -> str:
     """The page as HTML. Whatever comes from the user is escaped, because everything is."""
     from markupsafe import Markup
@@ -215,19 +204,6 @@ _SECTIONS = [
     }.items()
 ]
 """Id, title and template of each section, in the page's order."""
-_FILTERS = (
-    formats.number,
-    formats.signed,
-    formats.interval,
-    formats.share,
-    formats.distinct_text,
-    formats.count_of,
-    formats.quantity,
-    formats.spread,
-    formats.distance,
-    formats.moment,
-    shown,
-)
 
 
 def _bars(steps: list[Step]) -> list[tuple[Step, float, float]]:

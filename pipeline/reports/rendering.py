@@ -4,8 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipeline.reports import formats
+from pipeline.reports.tuning import shown
+
 if TYPE_CHECKING:
     from jinja2 import Environment
+
+_FILTERS = (
+    formats.number,
+    formats.signed,
+    formats.interval,
+    formats.share,
+    formats.distinct_text,
+    formats.count_of,
+    formats.quantity,
+    formats.spread,
+    formats.distance,
+    formats.moment,
+    shown,
+)
 
 
 def environment(folder: str) -> Environment:
@@ -19,3 +36,11 @@ def environment(folder: str) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def templates() -> Environment:
+    """Those of reports, with what they write numbers by."""
+    found = environment("report")
+    for show in _FILTERS:
+        found.filters[show.__name__] = show
+    return found

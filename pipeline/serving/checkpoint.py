@@ -18,8 +18,7 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import PipelineError, WorkspaceError, tells_of_full_disk
-from pipeline.workspace.lock import causes
+from pipeline.errors import PipelineError, WorkspaceError, causes, tells_of_full_disk
 
 OUTCOME = ".json"
 """Ending of the file that says what a finished part holds; it is written last."""

@@ -13,10 +13,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from ml_metadata import errors as mlmd_errors
-
-from pipeline.errors import DiskFullError, PipelineError, WorkspaceError, tells_of_full_disk
-from pipeline.lineage.store import without_sql
+from pipeline.errors import DiskFullError, WorkspaceError, tells_of_full_disk
 
 FOLDERS = ("artifacts", "serving", "reports", "logs")
 _ID_FILE = ".workspace"
@@ -87,29 +84,3 @@ def workspace_id(root: Path) -> str:
     if not file.exists():
         file.write_text(uuid.uuid4().hex)
     return f"{file.read_text()} {root}"  # a copy of a workspace is another workspace
-
-
-@contextmanager
-def translated_errors(root: Path) -> Iterator[None]:
-    """Turns a full disk and a failing metadata store, however deep they were met, into messages."""
-    try:
-        yield
-    except PipelineError:
-        raise
-    except Exception as exc:
-        # One error leads to the next; Beam hands on the text of an error only, SQLite has its own words.
-        story = "\n".join(map(str, causes(exc)))
-        if tells_of_full_disk(story):
-            raise DiskFullError(root) from exc
-        if isinstance(exc, mlmd_errors.StatusError):
-            raise WorkspaceError(
-                f"ML Metadata failed: {without_sql(str(exc))}", "`longhaul doctor` checks the store"
-            ) from exc
-        raise
-
-
-def causes(exc: BaseException | None) -> Iterator[BaseException]:
-    """An error, what it came of, and so on."""
-    while exc:
-        yield exc
-        exc = exc.__cause__ or exc.__context__

@@ -15,7 +15,7 @@ from tfx.orchestration.portable import inputs_utils, launcher
 from tfx.proto.orchestration import pipeline_pb2
 
 from pipeline.config.pipeline import PipelineConfig
-from pipeline.errors import WorkspaceError
+from pipeline.errors import WorkspaceError, causes
 from pipeline.files import flush_to_disk
 from pipeline.lineage.runs import RESOLVER, Step, StepState
 from pipeline.lineage.server_store import Patience
@@ -25,7 +25,6 @@ from pipeline.runners.local.contents import CONTENTS, contents
 from pipeline.runners.local.record import Handle, RunRecord
 from pipeline.runners.local.recovery import not_of_this_store
 from pipeline.runners.local.retry import is_transient, waits
-from pipeline.workspace.lock import causes
 
 _LIBC = ctypes.CDLL(None)
 _WORTH_COLLECTING_S = 5.0

@@ -10,9 +10,8 @@ from google.api_core.retry import if_transient_error
 from ml_metadata import errors as mlmd_errors
 
 from pipeline.config.run import RunSettings
-from pipeline.errors import ConfigError, DataError, DiskFullError
+from pipeline.errors import ConfigError, DataError, DiskFullError, causes
 from pipeline.lineage.server_store import SERVER_AWAY
-from pipeline.workspace.lock import causes
 
 _ERRNOS = {
     *(errno.EAGAIN, errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH),

@@ -27,6 +27,7 @@ from pipeline.lineage.provenance import run_properties
 from pipeline.lineage.runs import PLANNED, RESOLVER, RUN_CONTEXT, SERVED, Run, StepState, find_run, list_runs
 from pipeline.lineage.schema_versions import guarding_version
 from pipeline.lineage.server_store import PATIENCE_S, Patience
+from pipeline.lineage.store import translated_errors
 from pipeline.runners.local.contents import is_damaged
 from pipeline.runners.local.launch import StepLauncher, Watcher
 from pipeline.runners.local.partial import Part
@@ -36,7 +37,6 @@ from pipeline.runners.local.schedule import run_graph
 from pipeline.runners.local.served_model import take_in_served
 from pipeline.runners.local.unchanged import FINGERPRINT, fingerprint
 from pipeline.serving.versions import is_settled, serving_now
-from pipeline.workspace.lock import translated_errors
 
 _HELPERS = 2
 """Steps beside the one that the others wait for; in this pipeline they take a moment each."""
