@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+import pipeline
 from pipeline.cli import keep, look, run, schedule, schema, serve
 from pipeline.cli.options import LOOK, RUN
 from pipeline.errors import EXIT_BUG, EXIT_INTERRUPTED, PipelineError
@@ -35,9 +36,7 @@ app.add_typer(schema.app, rich_help_panel=LOOK)
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        import importlib.metadata
-
-        typer.echo(f"longhaul {importlib.metadata.version('longhaul')}")
+        typer.echo(f"longhaul {pipeline.__version__}")
         raise typer.Exit
 
 

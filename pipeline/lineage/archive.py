@@ -31,6 +31,7 @@ from google.protobuf import json_format
 from ml_metadata import MetadataStore
 from openlineage.client.serde import Serde
 
+import pipeline
 from pipeline.errors import PipelineError
 from pipeline.lineage.openlineage import events as openlineage_events
 from pipeline.lineage.runs import NODE, RESOLVER, RUN_CONTEXT, Run
@@ -110,7 +111,7 @@ def _manifest(run: Run, digests: dict[str, str]) -> dict[str, Any]:
         "run_id": run.run_id,
         "pipeline": run.pipeline,
         "exported": datetime.now(UTC).isoformat(timespec="seconds"),
-        "longhaul": version("longhaul"),
+        "longhaul": pipeline.__version__,
         "ml_metadata": version("ml-metadata"),
         "sha256": digests,
     }

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from ml_metadata.proto import metadata_store_pb2
 
+import pipeline
 from pipeline import errors
 from pipeline.config.pipeline import load
 from pipeline.lineage.runs import RUN_CONTEXT
@@ -96,6 +97,7 @@ def test_the_version_is_that_of_the_distribution() -> None:
         version = importlib.metadata.version("longhaul")
     except importlib.metadata.PackageNotFoundError:
         pytest.skip("longhaul is not installed here; `make setup` installs it")
+    assert pipeline.__version__ == version
     done = longhaul("--version")
     assert (done.returncode, done.stdout, done.stderr) == (0, f"longhaul {version}\n", "")
 
