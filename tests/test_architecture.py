@@ -92,9 +92,7 @@ def test_imports_go_down_only(name: str) -> None:
 
 
 def test_no_files_import_each_other_in_a_circle() -> None:
-    graph = {
-        module: {other for found, other in imported_modules(module) if not found.for_types} for module in SOURCES
-    }
+    graph = {module: {other for found, other in imported_modules(module) if not found.for_types} for module in SOURCES}
     assert len(list(graphlib.TopologicalSorter(graph).static_order())) == len(SOURCES)  # CycleError names the circle
 
 
