@@ -176,7 +176,7 @@ def run_longhaul(table: Table, seed: int) -> Scores:
     train, test, sizes = table.transformed()
     train, test = dict(train), dict(test)
     labels, test_labels = train.pop("label_xf"), test.pop("label_xf")
-    settings = table.settings | {"seed": seed}
+    settings = table.settings.model_copy(update={"seed": seed})
     begin = time.perf_counter()
     fitted = fit(table.described, sizes, train, labels, table.order, settings)
     seconds = time.perf_counter() - begin

@@ -23,6 +23,7 @@ from pipeline.config.pipeline import load
 from pipeline.contract.schema import feature_table, read_schema
 from pipeline.flights import collect
 from trainer.features import FeatureTable, Kind
+from trainer.settings.trainer import TrainerSettings
 
 Array = npt.NDArray[Any]
 
@@ -42,7 +43,7 @@ class Table:
 
     described: FeatureTable
     schema: Any
-    settings: dict[str, Any]
+    settings: TrainerSettings
     train: pa.Table
     test: pa.Table
     order: Array | None
@@ -134,7 +135,7 @@ def _flights(seed: int, *, by_days: bool) -> Table:
         is_test, order = place >= len(days) - 61, place
     else:
         is_test, order = day >= 1101, np.array(rows["scheduled_departure"])
-    settings = config.trainer.model_dump(mode="json")
+    settings = config.trainer
     train, test = rows.filter(pa.array(~is_test)), rows.filter(pa.array(is_test))
     return Table(feature_table(config), schema, settings, train, test, order[~is_test])
 
@@ -156,7 +157,7 @@ def split_at_random(frame: pd.DataFrame, label: str, seed: int) -> Table:
     rows = _as_stored(pa.Table.from_pandas(frame, preserve_index=False))
     is_test = np.random.default_rng(seed).permutation(len(frame)) < round(TEST_SHARE * len(frame))
     train, test = rows.filter(pa.array(~is_test)), rows.filter(pa.array(is_test))
-    return Table(described, schema, config.trainer.model_dump(mode="json"), train, test, None)
+    return Table(described, schema, config.trainer, train, test, None)
 
 
 def _read(package: str, item: str) -> pd.DataFrame:

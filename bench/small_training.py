@@ -16,10 +16,10 @@ from tensorflow_transform import beam as tft_beam
 from tensorflow_transform.beam.tft_beam_io import beam_metadata_io, transform_fn_io
 from tensorflow_transform.tf_metadata import dataset_metadata
 
-from pipeline.config.trainer import Trainer
 from pipeline.data.parquet_tfxio import RowGroupTFXIO
 from trainer.features import FeatureTable
 from trainer.preprocessing import preprocessing_fn
+from trainer.settings.trainer import TrainerSettings
 
 
 def analyse(rows: pa.Table, schema: schema_pb2.Schema, features: FeatureTable, folder: Path) -> None:
@@ -52,7 +52,7 @@ def trainer_arguments(analysed: Path, features: FeatureTable, folder: Path, **se
         hyperparameters=None,
         custom_config={
             "features": features.to_dict(),
-            "trainer": Trainer.model_validate(settings).model_dump(mode="json"),
+            "trainer": TrainerSettings.model_validate(settings).model_dump(mode="json"),
             "order_by": None,
             "group_by": None,
         },

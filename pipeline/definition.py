@@ -36,13 +36,13 @@ from pipeline.components.trainer import Trainer
 from pipeline.components.transform import Transform
 from pipeline.components.tuner import Tuner
 from pipeline.config.pipeline import PipelineConfig
-from pipeline.config.trainer import AFTER_FITTING
 from pipeline.contract.schema import column_type, feature_table, read_schema
 from pipeline.errors import ConfigError
 from pipeline.evaluation.eval_config import eval_config
 from pipeline.evaluation.eval_config import settings as evaluation_settings
 from pipeline.guard.policy_file import read_policy
 from pipeline.lineage.provenance import step_code_digest
+from trainer.settings.trainer import AFTER_FITTING
 
 DATA_ROOT, PUSH_TO = "data_root", "push_to"
 """Runtime parameters of a job on Vertex AI: where the table lies, and where models are pushed to."""

@@ -10,13 +10,13 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import pytest
 
-from pipeline.config.base import Section
 from pipeline.config.beam import BeamStep
 from pipeline.config.evaluation import Threshold
 from pipeline.config.split import HashSplit
-from pipeline.config.trainer import AFTER_FITTING
 from pipeline.config.vertex import VertexStep
 from tests.test_cache_keys import WITH_ALL_STEPS, configuration, steps_of
+from trainer.settings.base import Section
+from trainer.settings.trainer import AFTER_FITTING
 
 pytestmark = pytest.mark.slow
 

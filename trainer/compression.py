@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import keras
@@ -15,6 +15,7 @@ import tensorflow as tf
 from trainer import litert
 from trainer.quantize import QuantizedNetwork, weights_bytes
 from trainer.reading import Columns
+from trainer.settings.trainer import TrainerSettings
 
 progress = logging.getLogger("longhaul.progress")
 
@@ -99,6 +100,6 @@ class Rewriting:
         return float(np.mean(np.asarray(self._loss(labels, predictions))))
 
 
-def asks(settings: Mapping[str, Any]) -> bool:
-    """Whether the configuration's `trainer` section asks for any of it."""
-    return settings["quantize"] != "none" or bool(settings["litert"])
+def asks(settings: TrainerSettings) -> bool:
+    """Tells whether the configuration asks for any of it."""
+    return settings.quantize != "none" or settings.litert

@@ -19,13 +19,14 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import keras
 import tensorflow as tf
+
+from trainer.settings.trainer import TrainerSettings
 
 progress = logging.getLogger("longhaul.progress")
 
@@ -37,11 +38,8 @@ _ARGUMENTS = (
 """What a worker needs of TFX's FnArgs, all of it plain data."""
 
 
-def train_in_workers(fn_args: Any, settings: Mapping[str, Any]) -> None:
+def train_in_workers(fn_args: Any, settings: TrainerSettings) -> None:
     """Starts the workers of this machine and waits for them.
-
-    Args:
-        settings: the configuration's `trainer` section.
 
     Raises:
         RuntimeError: a worker failed; the others were ended.
@@ -50,7 +48,7 @@ def train_in_workers(fn_args: Any, settings: Mapping[str, Any]) -> None:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="longhaul-workers-"))
         request = Path(folder, "request.json")
         request.write_text(json.dumps({name: getattr(fn_args, name) for name in _ARGUMENTS}))
-        environments = _environments(settings["distribute"], settings["replicas"])
+        environments = _environments(settings.distribute, settings.replicas)
         workers = [
             _start(request, environment, subprocess.DEVNULL if number else subprocess.PIPE)
             for number, environment in enumerate(environments)
@@ -68,14 +66,14 @@ def train_in_workers(fn_args: Any, settings: Mapping[str, Any]) -> None:
         told.join()
 
 
-def strategy_of(settings: Mapping[str, Any]) -> tf.distribute.Strategy:
+def strategy_of(settings: TrainerSettings) -> tf.distribute.Strategy:
     """The strategy of this fresh process; called before TensorFlow has done anything."""
-    if settings["distribute"] == "multi_worker":
+    if settings.distribute == "multi_worker":
         return tf.distribute.MultiWorkerMirroredStrategy()
     if tf.config.list_physical_devices("GPU"):
         return tf.distribute.MirroredStrategy()
     (processor,) = tf.config.list_physical_devices("CPU")
-    parts = [tf.config.LogicalDeviceConfiguration()] * settings["replicas"]
+    parts = [tf.config.LogicalDeviceConfiguration()] * settings.replicas
     tf.config.set_logical_device_configuration(processor, parts)
     return tf.distribute.MirroredStrategy([device.name for device in tf.config.list_logical_devices("CPU")])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +20,7 @@ from trainer.features import FeatureTable
 from trainer.model import build_model
 from trainer.preprocessing import NUMERIC
 from trainer.reading import Columns
+from trainer.settings.fitting import FittingSettings
 from trainer.teacher import Trees, affordable, can_teach, choose_trees, grow_again
 
 progress = logging.getLogger("longhaul.progress")
@@ -68,7 +69,7 @@ def fit(
     columns: Columns,
     labels: npt.NDArray[Any],
     order: npt.NDArray[Any] | None,
-    settings: Mapping[str, Any],
+    settings: FittingSettings,
     *,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     scope: Callable[[], AbstractContextManager[Any]] = nullcontext,
@@ -89,13 +90,12 @@ def fit(
         columns: the network's inputs, (rows, ...) each; see trainer.preprocessing.
         labels: (rows,).
         order: (rows,) of a time or group split, see `hold_out`.
-        settings: the configuration's `trainer` section.
         callbacks: told of these epochs, beside the ones that stop early and show progress.
         scope: makes the context in which the network's variables are made: that of a tf.distribute strategy.
         prepare: called with the compiled network before it is fitted.
         trees: of an earlier fit to the same columns and labels, with the same seed and share set aside.
     """
-    fit_rows, stop_rows = hold_out(order, len(labels), settings["validation_share"], settings["seed"])
+    fit_rows, stop_rows = hold_out(order, len(labels), settings.validation_share, settings.seed)
     if trees is None:
         trees = find_teacher(table, columns, labels, order, settings)
     truth = _targets(labels, table) if trees else labels
@@ -108,20 +108,20 @@ def fit(
         callbacks: Sequence[keras.callbacks.Callback] = (),
         **more: Any,
     ) -> tuple[keras.Model, dict[str, list[float]]]:
-        steps = math.ceil(len(rows) / settings["batch_size"])
-        keras.utils.set_random_seed(settings["seed"])
+        steps = math.ceil(len(rows) / settings.batch_size)
+        keras.utils.set_random_seed(settings.seed)
         with scope():
             model = build_model(
                 table,
                 vocabulary_sizes,
-                hidden_units=settings["hidden_units"],
-                dropout=settings["dropout"],
-                members=settings["members"],
+                hidden_units=settings.hidden_units,
+                dropout=settings.dropout,
+                members=settings.members,
                 **_label_moments(labels[rows], table),
             )
             model.compile(
                 keras.optimizers.AdamW(
-                    _one_cycle(settings["learning_rate"], epochs * steps), weight_decay=settings["weight_decay"]
+                    _one_cycle(settings.learning_rate, epochs * steps), weight_decay=settings.weight_decay
                 ),
                 member_loss((_TAUGHT_LOSSES if teacher else LOSSES)[table.label.task]),
             )
@@ -133,18 +133,18 @@ def fit(
         if teacher:
             taught = np.array(truth, np.float32)
             taught[rows] = teacher.answers(columns, rows)
-        batches = Batches(columns, taught, rows, settings["batch_size"], shuffle_seed=settings["seed"])
+        batches = Batches(columns, taught, rows, settings.batch_size, shuffle_seed=settings.seed)
         told = [*callbacks, _Progress(what, epochs, steps)]
         return model, model.fit(batches, epochs=epochs, callbacks=told, verbose=0, **more).history
 
     model, history = fit_once(
         "epoch",
         fit_rows,
-        settings["epochs"],
+        settings.epochs,
         trees,
-        validation_data=Batches(columns, truth, stop_rows, 8 * settings["batch_size"]),
+        validation_data=Batches(columns, truth, stop_rows, 8 * settings.batch_size),
         callbacks=[
-            keras.callbacks.EarlyStopping("val_loss", patience=settings["patience"], restore_best_weights=True),
+            keras.callbacks.EarlyStopping("val_loss", patience=settings.patience, restore_best_weights=True),
             *callbacks,
         ],
     )
@@ -152,7 +152,7 @@ def fit(
     losses[np.isnan(losses)] = np.inf  # which Keras' EarlyStopping never keeps
     best = kept = int(losses.argmin())
     refit_losses = None
-    if settings["refit"]:
+    if settings.refit:
         if np.isfinite(losses[best]):
             kept = int(np.flatnonzero(losses <= (1 + BY_CHANCE) * losses[best]).max())
         every = np.arange(len(labels))
@@ -166,9 +166,9 @@ def fit(
         kept_epoch=kept + 1,
         validation_loss=float(history["val_loss"][kept]),
         refit_losses=refit_losses,
-        rows=len(labels if settings["refit"] else fit_rows),
+        rows=len(labels if settings.refit else fit_rows),
         held_out=len(stop_rows),
-        planned_epochs=settings["epochs"],
+        planned_epochs=settings.epochs,
         trees=trees,
     )
 
@@ -178,14 +178,14 @@ def find_teacher(
     columns: Columns,
     labels: npt.NDArray[Any],
     order: npt.NDArray[Any] | None,
-    settings: Mapping[str, Any],
+    settings: FittingSettings,
 ) -> Trees | None:
     """The trees that teach, or None where there is nothing to learn from them; arguments as of `fit`."""
-    fit_rows, stop_rows = hold_out(order, len(labels), settings["validation_share"], settings["seed"])
+    fit_rows, stop_rows = hold_out(order, len(labels), settings.validation_share, settings.seed)
     classes = len(table.label.classes) if table.label.task != "regression" else 0
-    if settings["teacher"] == "none" or not can_teach(classes, labels[affordable(fit_rows, columns, classes)]):
+    if settings.teacher == "none" or not can_teach(classes, labels[affordable(fit_rows, columns, classes)]):
         return None
-    return choose_trees(classes, columns, labels, fit_rows, stop_rows, settings["seed"])
+    return choose_trees(classes, columns, labels, fit_rows, stop_rows, settings.seed)
 
 
 def member_loss(loss: str) -> Callable[[Any, Any], Any]:

@@ -7,30 +7,31 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TypeVar
+
+from trainer.settings.fitting import FittingSettings
 
 HYPERPARAMETERS_FILE = "hyperparameters.json"
 """In the ModelRun artifact: every setting that the network was fitted with."""
 TUNED_FILE = "tuned.json"
 """Beside it: of these the ones that a search found, as KerasTuner has them; missing without a search."""
 
+Found = Mapping[str, bool | int | float | str]
+"""What a search found, by field of `trainer` and as `encode` gives it; of hyperband also `tuner/…`."""
+Settings = TypeVar("Settings", bound=FittingSettings)
 
-def encode(value: Any) -> Any:
-    """A setting as KerasTuner and ML Metadata take it."""
-    return json.dumps(list(value)) if isinstance(value, list | tuple) else value
+
+def encode(value: bool | int | float | str | tuple[int, ...]) -> bool | int | float | str:
+    """Writes a setting as KerasTuner and ML Metadata take it."""
+    return json.dumps(list(value)) if isinstance(value, tuple) else value
 
 
-def merge(settings: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings, with the values that a search found in their place.
-
-    Args:
-        settings: the configuration's `trainer` section.
-        found: values by name, as `encode` gives them (KerasTuner makes 0 and 1 of a boolean); a name that is no
-            setting (hyperband's `tuner/…`) is left out.
-    """
-    merged = dict(settings)
-    for name, value in found.items():
-        if name in merged:
-            kept = type(merged[name])
-            merged[name] = json.loads(value) if kept in (list, tuple) else kept(value)
-    return merged
+def merge(settings: Settings, found: Found) -> Settings:
+    """Puts the values that a search found in the place of the configuration's; leaves out what is no setting."""
+    kept = settings.model_dump()
+    better = {
+        name: json.loads(str(value)) if isinstance(kept[name], tuple) else value
+        for name, value in found.items()
+        if name in kept
+    }
+    return type(settings).model_validate(kept | better)

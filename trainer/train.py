@@ -19,9 +19,10 @@ from trainer.copying import copy
 from trainer.distribution import is_chief, make_fit_work, train_in_workers, wait_for_all
 from trainer.features import FeatureTable, Kind
 from trainer.fitting import BY_CHANCE, LOSSES, Fitted, fit, hold_out
-from trainer.hyperparameters import HYPERPARAMETERS_FILE, TUNED_FILE, merge
+from trainer.hyperparameters import HYPERPARAMETERS_FILE, TUNED_FILE, Found, merge
 from trainer.preprocessing import vocabulary_name
 from trainer.probe_rows import testify
+from trainer.settings.trainer import TrainerRequest
 from trainer.signatures import ServedModel
 from trainer.training_split import read_training_split, vocabulary_sizes
 from trainer.warm_start import save_weights, start_from
@@ -37,41 +38,41 @@ one, and which trees taught the network."""
 def run_fn(fn_args: Any) -> None:
     """Trains on the train split and exports to `fn_args.serving_model_dir`, in this process or in several.
 
-    `fn_args.custom_config` holds `features` (a FeatureTable), `trainer` (the configuration's section) and
-    `order_by` and `group_by` (the column of a time split or of a group split, or None).
+    `fn_args.custom_config` is a TrainerRequest as plain data.
     """
-    settings = fn_args.custom_config["trainer"]
-    if settings["distribute"] == "none":
-        train(fn_args)
+    request = TrainerRequest.model_validate(fn_args.custom_config)
+    if request.trainer.distribute == "none":
+        train(fn_args, request)
     else:
-        train_in_workers(fn_args, settings)
+        train_in_workers(fn_args, request.trainer)
 
 
-def train(fn_args: Any, strategy: tf.distribute.Strategy | None = None) -> None:
+def train(fn_args: Any, request: TrainerRequest, strategy: tf.distribute.Strategy | None = None) -> None:
     """Trains in this process; of the processes of one strategy the chief exports."""
     # Beside the outputs, if those are on this machine: nothing of a run lies elsewhere.
     beside = fn_args.model_run_dir if "://" not in fn_args.model_run_dir else None
     if beside:
         Path(beside).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".rows-", dir=beside) as folder:
-        _fit_and_export(fn_args, Path(folder), strategy)
+        _fit_and_export(fn_args, request, Path(folder), strategy)
     if strategy:
         wait_for_all(strategy)  # TFX looks for the model in every process
 
 
-def _fit_and_export(fn_args: Any, spill_to: Path, strategy: tf.distribute.Strategy | None) -> None:
-    found = (fn_args.hyperparameters or {}).get("values", {})
-    settings = merge(fn_args.custom_config["trainer"], found)
-    table = FeatureTable.from_dict(fn_args.custom_config["features"])
+def _fit_and_export(
+    fn_args: Any, request: TrainerRequest, spill_to: Path, strategy: tf.distribute.Strategy | None
+) -> None:
+    found: Found = (fn_args.hyperparameters or {}).get("values", {})
+    settings, table = merge(request.trainer, found), request.features
     transform_output = tft.TFTransformOutput(fn_args.transform_output)
 
     progress.info("reading the training split")
-    rows, labels, order = read_training_split(fn_args, table, transform_output, spill_to)
+    rows, labels, order = read_training_split(fn_args.train_files, request, transform_output, spill_to)
     words = vocabularies(table, transform_output)
     is_exporting = strategy is None or is_chief()
 
     def prepare(model: keras.Model) -> None:
-        if settings["warm_start"]:
+        if settings.warm_start:
             start_from(fn_args.base_model, model, words)
         if strategy:
             make_fit_work(model, strategy)
@@ -92,17 +93,17 @@ def _fit_and_export(fn_args: Any, spill_to: Path, strategy: tf.distribute.Strate
     progress.info("exporting the model")
     network = copy(fitted.model) if strategy else fitted.model  # ordinary variables, which can be saved
     save_weights(network, words, fn_args.serving_model_dir)
-    _, stop_rows = hold_out(order, len(labels), settings["validation_share"], settings["seed"])
+    _, stop_rows = hold_out(order, len(labels), settings.validation_share, settings.seed)
     rewriting = Rewriting(network, LOSSES[table.label.task], rows, labels, stop_rows) if asks(settings) else None
     to_serve = network
-    if rewriting and settings["quantize"] != "none":
-        to_serve = rewriting.quantized(settings["quantize"])
+    if rewriting and settings.quantize != "none":
+        to_serve = rewriting.quantized(settings.quantize)
     served = ServedModel(to_serve, transform_output, table)
     signatures = served.signatures()
     tf.saved_model.save(served, fn_args.serving_model_dir, signatures=signatures)
     description.write(fn_args.serving_model_dir, signatures, table, transform_output.raw_metadata.schema)
-    if rewriting and settings["litert"]:
-        rewriting.write_litert(fn_args.serving_model_dir, settings["quantize"])
+    if rewriting and settings.litert:
+        rewriting.write_litert(fn_args.serving_model_dir, settings.quantize)
     if rewriting:
         rewriting.write(fn_args.model_run_dir)
     testify(
@@ -114,7 +115,7 @@ def _fit_and_export(fn_args: Any, spill_to: Path, strategy: tf.distribute.Strate
         to_serve,
     )
     with tf.io.gfile.GFile(f"{fn_args.model_run_dir}/{HYPERPARAMETERS_FILE}", "w") as file:
-        json.dump(settings, file, indent=1)
+        json.dump(settings.model_dump(mode="json"), file, indent=1)
     if found:
         with tf.io.gfile.GFile(f"{fn_args.model_run_dir}/{TUNED_FILE}", "w") as file:
             json.dump({"values": found}, file, indent=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ import tensorflow_transform as tft
 from trainer.features import FeatureTable, Kind
 from trainer.preprocessing import LABEL, vocabulary_name
 from trainer.reading import Columns, memory_for_rows, read_transformed
+from trainer.settings.fitting import FittingRequest
 
 
 class TrainingSplit(NamedTuple):
@@ -22,20 +24,20 @@ class TrainingSplit(NamedTuple):
 
 
 def read_training_split(
-    fn_args: Any, table: FeatureTable, transform_output: tft.TFTransformOutput, spill_to: Path
+    patterns: Sequence[str], request: FittingRequest, transform_output: tft.TFTransformOutput, spill_to: Path
 ) -> TrainingSplit:
     """Reads and transforms the training split, for Trainer and Tuner alike; large columns go into `spill_to`."""
-    order_by, group_by = fn_args.custom_config["order_by"], fn_args.custom_config["group_by"]
+    order_by, group_by = request.order_by, request.group_by
     rows = read_transformed(
-        fn_args.train_files,
-        table,
+        patterns,
+        request.features,
         transform_output.transform_features_layer(),
         [order_by] if order_by else [],
         hashed=[group_by] if group_by else [],
         spill_to=spill_to,
         memory_bytes=memory_for_rows(),
     )
-    labels, order = rows.pop(LABEL), rows.pop(order_by or group_by, None)
+    labels, order = rows.pop(LABEL), rows.pop(order_by or group_by or "", None)
     return TrainingSplit(rows, labels, order)
 
 

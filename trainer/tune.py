@@ -24,9 +24,10 @@ from keras_tuner.engine.base_tuner import BaseTuner
 from keras_tuner.engine.trial import Trial, TrialStatus
 from tfx.components.tuner.component import TunerFnResult
 
-from trainer.features import FeatureTable
 from trainer.fitting import find_teacher, fit
 from trainer.hyperparameters import encode, merge
+from trainer.settings.fitting import FittingSettings
+from trainer.settings.tuner import Choices, Range, TunerRequest, TunerSettings
 from trainer.teacher import Trees
 from trainer.training_split import TrainingSplit, read_training_split, vocabulary_sizes
 
@@ -38,23 +39,20 @@ _EPOCHS = "tuner/epochs"
 
 
 def tuner_fn(fn_args: Any) -> TunerFnResult:
-    """A search over `fn_args.custom_config["tuner"]`, kept in the folder `fn_args.working_dir`.
-
-    `custom_config` holds `features`, `trainer`, `order_by` and `group_by` besides, as for trainer.train.run_fn.
-    """
-    config = fn_args.custom_config
-    table = FeatureTable.from_dict(config["features"])
+    """Makes a search that is kept in the folder `fn_args.working_dir`; `custom_config` is a TunerRequest."""
+    request = TunerRequest.model_validate(fn_args.custom_config)
+    table = request.features
     transform_output = tft.TFTransformOutput(fn_args.transform_graph_path)
 
-    def fit_with(settings: Mapping[str, Any], course: Course) -> float:
+    def fit_with(settings: FittingSettings, course: Course) -> float:
         sizes = vocabulary_sizes(table, transform_output)
         return fit(table, sizes, *course.split, settings, trees=course.trees).validation_loss
 
     def read(spill_to: Path) -> Course:
-        split = read_training_split(fn_args, table, transform_output, spill_to)
-        return Course(split, find_teacher(table, *split, config["trainer"]))
+        split = read_training_split(fn_args.train_files, request, transform_output, spill_to)
+        return Course(split, find_teacher(table, *split, request.trainer))
 
-    search = Search(config["tuner"], config["trainer"], fn_args.working_dir, read, fit_with)
+    search = Search(request.tuner, request.trainer, fn_args.working_dir, read, fit_with)
     return TunerFnResult(tuner=search, fit_kwargs={})
 
 
@@ -69,8 +67,7 @@ class Search(BaseTuner):
     """A resumable search; its rows are read and transformed once.
 
     Args:
-        plan: the configuration's `tuner` section.
-        settings: its `trainer` section, from which the trials depart; they are the first trial.
+        settings: those that the trials depart from; they are the first trial.
         folder: where finished trials are kept.
         read: reads the training split and finds its teacher; may put columns into the folder that it is given.
         fit_with: (settings, what was read) -> validation loss.
@@ -78,11 +75,11 @@ class Search(BaseTuner):
 
     def __init__(
         self,
-        plan: Mapping[str, Any],
-        settings: Mapping[str, Any],
+        plan: TunerSettings,
+        settings: FittingSettings,
         folder: str,
         read: Callable[[Path], Course],
-        fit_with: Callable[[Mapping[str, Any], Course], float],
+        fit_with: Callable[[FittingSettings, Course], float],
     ) -> None:
         self._plan = plan
         self._settings = settings
@@ -96,7 +93,7 @@ class Search(BaseTuner):
         """Tries until all trials are done or the time is over."""
         if done := len(self.oracle.end_order):
             progress.info("%d trials of an earlier start are done", done)
-        minutes = self._plan["minutes"]
+        minutes = self._plan.minutes
         self._deadline = time.monotonic() + 60 * minutes if minutes else math.inf
         if done >= self.oracle.max_trials:
             return
@@ -125,9 +122,10 @@ class Search(BaseTuner):
         keras.backend.clear_session()
         told = _Prefixed(f"trial {_number(trial)} of {self.oracle.max_trials}: ")
         values = trial.hyperparameters.values
-        settings = merge(self._settings, values) | {"refit": False}  # a trial is over when its loss is known
-        if _EPOCHS in values:
-            settings["epochs"] = values[_EPOCHS]
+        settings = merge(self._settings, values).model_copy(
+            update={"refit": False}  # a trial is over when its loss is known
+            | ({"epochs": values[_EPOCHS]} if _EPOCHS in values else {})
+        )
         assert self._course is not None  # search() has read them
         progress.addFilter(told)
         try:
@@ -208,39 +206,33 @@ class _Hyperband(_Durable, keras_tuner.oracles.HyperbandOracle):
     pass
 
 
-def make_oracle(plan: Mapping[str, Any], settings: Mapping[str, Any]) -> keras_tuner.Oracle:
-    """KerasTuner's part that proposes what to try; hyperband grants epochs by itself."""
-    is_hyperband = plan["algorithm"] == "hyperband"
-    space = {name: tried for name, tried in plan["space"].items() if not (is_hyperband and name == "epochs")}
+def make_oracle(plan: TunerSettings, settings: FittingSettings) -> keras_tuner.Oracle:
+    """Makes KerasTuner's part that proposes what to try; hyperband grants epochs by itself."""
     common = {
         "objective": _OBJECTIVE,
-        "hyperparameters": search_space(space, settings),
-        "seed": settings["seed"] + 1,  # KerasTuner takes 0 for none
-        "max_consecutive_failed_trials": plan["trials"] + 1,  # a loss that is no number stops nothing
+        "hyperparameters": search_space(plan.space, settings),
+        "seed": settings.seed + 1,  # KerasTuner takes 0 for none
+        "max_consecutive_failed_trials": plan.trials + 1,  # a loss that is no number stops nothing
     }
-    if is_hyperband:
-        oracle = _Hyperband(max_epochs=settings["epochs"], **common)
-        oracle.max_trials = plan["trials"]
+    if plan.algorithm == "hyperband":
+        oracle = _Hyperband(max_epochs=settings.epochs, **common)
+        oracle.max_trials = plan.trials
         return oracle
-    return {"random": _Random, "bayesian": _Bayesian}[plan["algorithm"]](max_trials=plan["trials"], **common)
+    return {"random": _Random, "bayesian": _Bayesian}[plan.algorithm](max_trials=plan.trials, **common)
 
 
-def search_space(space: Mapping[str, Any], settings: Mapping[str, Any]) -> keras_tuner.HyperParameters:
-    """The configuration's space for KerasTuner; a setting that lies in it is its parameter's default.
-
-    Args:
-        space: by name a list of values, or `from`, `to` and `scale`.
-    """
+def search_space(space: Mapping[str, Range | Choices], settings: FittingSettings) -> keras_tuner.HyperParameters:
+    """Tells KerasTuner the configuration's space; a setting that lies in it is its parameter's default."""
     parameters = keras_tuner.HyperParameters()
     for name, tried in space.items():
-        configured = settings[name]
-        if isinstance(tried, Mapping):
-            low, high = tried["from"], tried["to"]
+        configured = getattr(settings, name)
+        if isinstance(tried, Range):
+            low, high = tried.from_, tried.to
             default = configured if low <= configured <= high else low
             if isinstance(configured, int):
-                parameters.Int(name, int(low), int(high), sampling=tried["scale"], default=int(default))
+                parameters.Int(name, int(low), int(high), sampling=tried.scale, default=int(default))
             else:
-                parameters.Float(name, low, high, sampling=tried["scale"], default=default)
+                parameters.Float(name, low, high, sampling=tried.scale, default=default)
         else:
             choices = [encode(value) for value in tried]
             default = encode(configured)

@@ -13,7 +13,7 @@ from tfx.types import artifact_utils, channel, component_spec, standard_artifact
 from tfx.utils import io_utils, path_utils
 
 from pipeline.components.artifact_names import CHECKED, EVALUATED_ROWS_FILE
-from pipeline.config.infra_check import InfraCheck as Settings
+from pipeline.config.infra_check import InfraCheckSettings
 from pipeline.lineage.skipped import NOT_BLESSED, SKIPPED_BECAUSE
 from pipeline.serving.check import ScoredRows, check
 from pipeline.serving.verdict import INFRA_FILE, InfraVerdict
@@ -45,7 +45,7 @@ class Executor(base_executor.BaseExecutor):
                 },
                 {tensor: feature for feature, tensor in table.tensor_names.items()},
                 json.loads(io_utils.read_string_file(f"{testimony}/{EXPORTED_FILE}")),
-                Settings.model_validate_json(exec_properties["settings"]),
+                InfraCheckSettings.model_validate_json(exec_properties["settings"]),
             )
         blessing = artifact_utils.get_single_instance(output_dict["blessing"])
         io_utils.write_string_file(f"{blessing.uri}/{INFRA_FILE}", json.dumps(verdict.to_json(), indent=1))
@@ -89,7 +89,7 @@ class InfraCheck(base_component.BaseComponent):
 
     def __init__(
         self, *, model: Any, model_run: Any, evaluation: Any, model_blessing: Any, features: dict[str, Any],
-        settings: Settings,
+        settings: InfraCheckSettings,
     ) -> None:  # fmt: skip
         super().__init__(
             InfraCheckSpec(

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pipeline.config.base import IMAGE, Section
+from pipeline.config.base import IMAGE
+from trainer.settings.base import Section
 
 _ADDRESS = r"^[A-Za-z0-9.-]+:\d{1,5}$"
 BeamRunner = Literal["direct", "flink", "spark", "dataflow"]
@@ -17,19 +18,23 @@ BeamOptions = dict[
 
 
 class Portable(Section):
-    """A cluster that Beam asks through a job server; one of `job_endpoint` and `job_server_jar` is needed."""
+    """A cluster that Beam reaches through a job server. It needs either `job_endpoint` or `job_server_jar`."""
 
     master: str
-    """Flink: host:port of its REST service. Spark: its master, such as spark://host:7077 or local[2]."""
+    """Address of the cluster. Flink: host:port of its REST service. Spark: `spark://host:7077`, or `local[2]` for two
+    cores of this machine."""
     job_endpoint: Annotated[str, Field(pattern=_ADDRESS)] | None = None
-    """host:port of a job server that is there."""
+    """host:port of a job server that runs already."""
     job_server_jar: str | None = None
-    """Beam's job server for the cluster; it is started for the length of a run, which takes Java."""
+    """Path of Beam's job server for the cluster, a .jar file. Each run starts it and stops it at its end. This needs
+    Java."""
     worker_pool: Annotated[str, Field(pattern=_ADDRESS)] = "localhost:50000"
-    """host:port of the pool that starts Python workers, as those see it who work for the master."""
+    """host:port of the pool that starts Python workers, as the machines of the cluster see it."""
     parallelism: Annotated[int, Field(ge=1, le=100_000)] | None = None
-    """Tasks at the same time; the cluster decides when absent."""
+    """Tasks at the same time. The cluster decides when absent."""
     options: BeamOptions = {}
+    """Further pipeline options of Beam, by name. A list gives an option once for each of its items; `true` is a
+    flag."""
 
     @model_validator(mode="after")
     def _one_job_server(self) -> Portable:
@@ -39,23 +44,32 @@ class Portable(Section):
 
 
 class Dataflow(Section):
-    """Google's service; what is absent is taken from `vertex`."""
+    """Google's service Dataflow. What is absent is taken from `vertex`."""
 
     project: str | None = None
+    """Id of the project that pays. `vertex.project` when absent."""
     region: str | None = None
+    """Where the workers run, such as `us-central1`. `vertex.region` when absent."""
     temp: Annotated[str, Field(pattern=r"^gs://[a-z0-9][a-z0-9._-]*(/[^/]+)*$")] | None = None
-    """Folder for temporary and staged files; `dataflow` below vertex.root when absent."""
+    """`gs://bucket/folder` for temporary and staged files. The folder `dataflow` in `vertex.root` when absent."""
     image: Annotated[str, Field(pattern=IMAGE)] | None = None
-    """The container of the workers; vertex.image when absent."""
+    """Container image of the workers. `vertex.image` when absent."""
     setup_file: str | None = None
-    """A setup.py that workers of Beam's own image install, in the place of `image`."""
+    """Path of a setup.py that workers of Beam's own image install. Give this or `image`, not both."""
     machine_type: str | None = None
+    """Machine type of the workers, such as `n2-standard-4`. Dataflow decides when absent."""
     max_workers: Annotated[int, Field(ge=1, le=4000)] | None = None
+    """Workers at the same time, at most. Dataflow decides when absent."""
     disk_gb: Annotated[int, Field(ge=10)] | None = None
+    """Disk of each worker in GB. Dataflow decides when absent."""
     service_account: str | None = None
+    """E-mail address of the account that the workers run as. `vertex.service_account` when absent."""
     subnetwork: str | None = None
+    """Subnetwork of the workers, such as `regions/us-central1/subnetworks/NAME`. The default network when absent."""
     public_ips: bool = True
+    """Whether workers have public IP addresses."""
     options: BeamOptions = {}
+    """Further pipeline options of Beam, by name, as for `flink`."""
 
     @model_validator(mode="after")
     def _one_environment(self) -> Dataflow:
@@ -68,16 +82,21 @@ class BeamStep(Section):
     """What differs for one step."""
 
     runner: BeamRunner | None = None
+    """The runner of this step. `beam.runner` when absent."""
     options: BeamOptions = {}
-    """Win over those of the runner."""
+    """Pipeline options of Beam for this step. They win over those of the runner."""
 
 
 class BeamSettings(Section):
-    """Which Beam runner does the data work of a step."""
+    """Which Beam runner does the data work. See docs/beam.md."""
 
     runner: BeamRunner = "direct"
+    """The runner: `direct` is the process of the run. The option `--beam` wins over it."""
     flink: Portable | None = None
+    """The Flink cluster."""
     spark: Portable | None = None
+    """The Spark cluster."""
     dataflow: Dataflow = Dataflow()
+    """Google's service Dataflow."""
     steps: dict[str, BeamStep] = {}
-    """By step, such as StatisticsGen."""
+    """Runner and options of single steps, by name: `TableExampleGen`, `StatisticsGen`, `Transform` or `Evaluator`."""

@@ -7,34 +7,41 @@ from typing import Any, Literal
 
 from pydantic import field_validator, model_validator
 
-from pipeline.config.base import Section
+from trainer.settings.base import Section
 
 _BIGQUERY = r"bigquery://(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]*[a-z0-9]"
 _TABLE = rf"{_BIGQUERY}\.\w+\.[^?`]+"
 
 
 class Data(Section):
-    """Where the table lies and what in it is to be predicted."""
+    """Where the table lies, and which column is to be predicted."""
 
     path: str
-    """A file, a folder or a glob of CSV (.csv, .csv.gz), Parquet or TFRecord files, or a table in BigQuery,
-    bigquery://PROJECT.DATASET.TABLE; `{SPAN}` marks the span number."""
+    """The table: a file, a folder or a glob of CSV (`.csv`, `.csv.gz`), Parquet (`.parquet`) or TFRecord files
+    (`.tfrecord`, `.tfrecord.gz`), or a table in BigQuery, `bigquery://PROJECT.DATASET.TABLE` (see docs/bigquery.md).
+    `{SPAN}` stands for the number of a span, `{workspace}` for the workspace."""
     query: str | None = None
-    """Of BigQuery: a SELECT whose result is the table; `path` then is bigquery://PROJECT or bigquery://PROJECT.DATASET."""
+    """A SELECT of BigQuery whose result is the table. `path` is then `bigquery://PROJECT` or
+    `bigquery://PROJECT.DATASET`."""
     spans: tuple[int, int] | None = None
-    """First and last span to use, both inclusive; all spans when absent."""
+    """The first and the last span to use, `[first, last]`, both inclusive. All spans when absent."""
     builder: str | None = None
-    """Dotted path of a function `build(folder)` that writes the tables when they are not there yet."""
+    """Dotted path of a function `build(folder)` that writes the files when they are not there yet."""
     label: str
+    """The column to predict."""
     task: Literal["binary", "multiclass", "regression"]
+    """What kind of label that is: one of two classes, one of several classes, or a number."""
     classes: tuple[str, ...] = ()
-    """The label's values in order, as text; of two, the second is the positive one. Not for regression."""
+    """The values of the label, in order. Of two, the second is the positive one. A binary label without them is 0 or 1;
+    a multiclass label needs them; a regression has none."""
     drop: tuple[str, ...] = ()
     """Columns that are never read."""
     payload: Literal["parquet", "tf_example"] = "parquet"
-    """How ExampleGen keeps the rows: Parquet, or gzipped TFRecords of tf.Examples for tools that want those."""
+    """How the rows are kept: as Parquet, or as gzipped TFRecords of tf.Examples where another tool needs them. That is
+    several times slower."""
     serving: str | None = None
-    """A table of serving requests, as `path` but without spans; the gate compares the training data with it."""
+    """A table of serving requests, given as `path` is but without spans. The data gate compares the training data with
+    it; see docs/gate.md."""
 
     @field_validator("classes", mode="before")
     @classmethod

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pipeline.config.base import Section, Share
+from trainer.settings.base import Section, Share
 
 SplitName = Literal["train", "eval", "test"]
 METRICS: dict[str, tuple[str, ...]] = {
@@ -30,9 +30,11 @@ class Bounds(Section):
     """What one metric must be: absolute, and against the model that serves (the champion)."""
 
     at_least: float | None = None
+    """The least value that passes."""
     at_most: float | None = None
+    """The greatest value that passes."""
     may_lose: Annotated[float, Field(ge=0)] | None = None
-    """How much worse than the champion it may be, or than the best that `evaluation.against` names."""
+    """How much worse the metric may be than the champion's, or than the best that `evaluation.against` names."""
 
     @property
     def is_empty(self) -> bool:
@@ -43,7 +45,7 @@ class SliceThreshold(Bounds):
     """Bounds on one metric in slices."""
 
     min_rows: Annotated[int, Field(ge=0)] | None = None
-    """A slice with fewer rows is not judged; `evaluation.min_rows` when absent."""
+    """A slice with fewer rows is not judged. `evaluation.min_rows` when absent."""
 
     @model_validator(mode="after")
     def _some_bound(self) -> SliceThreshold:
@@ -56,7 +58,8 @@ class Threshold(Bounds):
     """Bounds on one metric over all rows, and in slices."""
 
     slices: dict[str, SliceThreshold] = {}
-    """By slice: `carrier` (each value), `carrier=OO` (that one), `carrier, origin`, `carrier=UA, origin=EWR`."""
+    """Bounds in slices, by slice: `carrier` is each value of that column, `carrier=OO` that one; `carrier, origin` and
+    `carrier=UA, origin=EWR` are crossed ones."""
 
     @model_validator(mode="after")
     def _some_bound(self) -> Threshold:
@@ -66,33 +69,39 @@ class Threshold(Bounds):
 
 
 class Explain(Section):
-    """How much work goes into saying what the model looks at; 0 switches a part off."""
+    """How much work goes into explaining the model. 0 switches a part off."""
 
     permutation_rows: Annotated[int, Field(ge=0, le=1_000_000)] = 4_000
-    """Rows of the evaluated splits on which features are permuted."""
+    """Rows of the evaluated splits on which the importance of features is measured, by permuting their values."""
     repeats: Annotated[int, Field(ge=0, le=100)] = 3
-    """Permutations of each feature."""
+    """How often each feature is permuted."""
     rows: Annotated[int, Field(ge=0, le=100)] = 6
-    """Single rows whose predictions are taken apart: the worst of each kind of error, and ordinary ones."""
+    """Single rows whose predictions are explained: the worst of each kind of error, and ordinary ones."""
 
 
 class Evaluation(Section):
-    """What is measured, on which slices, and what blocks a push."""
+    """What is measured, on which slices, and what blocks a push. See docs/evaluation.md."""
 
     splits: tuple[SplitName, ...] = ("eval",)
+    """The splits whose rows judge the model."""
     slices: tuple[tuple[str, ...], ...] = ()
-    """Columns to slice by, singly or crossed: `[[carrier], [carrier, origin]]`. Overall is always there."""
+    """Columns to slice by, singly or crossed: `[[carrier], [carrier, origin]]`. The metrics over all rows are always
+    there."""
     thresholds: Annotated[dict[str, Threshold], Field(min_length=1)]
+    """What each metric must be, by metric. A model that breaks one of these rules is not pushed."""
     gaps: dict[str, dict[str, Annotated[float, Field(ge=0)]]] = {}
-    """By metric and slicing columns, how far the slices' values may lie apart: `auc: {origin: 0.05}`."""
+    """How far apart the values of a metric in the slices may lie, by metric and slicing columns: `auc: {origin:
+    0.05}`."""
     against: Annotated[str, Field(pattern=r"^(champion|pinned|best of last [1-9]\d{0,2})$")] = CHAMPION
-    """Whose values `may_lose` is measured from: the champion's; or the best of the champion's and those of all pinned
-    versions (`pinned`), or of the last models pushed (`best of last 6`)."""
+    """Whose values `may_lose` is measured from: those of the champion; or the best of the champion's and those of all
+    pinned versions (`pinned`), or of the last models pushed (`best of last 6`). See
+    docs/evaluation.md#small-losses-one-after-the-other."""
     min_rows: Annotated[int, Field(ge=0)] = 100
-    """A slice with fewer rows is shown, but neither judged by a threshold nor counted in a gap."""
+    """A slice with fewer rows is shown, but no threshold judges it and no gap counts it."""
     confidence: Share = 0.95
-    """Of the intervals beside the metrics."""
+    """Confidence level of the intervals beside the metrics."""
     explain: Explain = Explain()
+    """How much work goes into explaining the model."""
 
     @property
     def last(self) -> int | None:

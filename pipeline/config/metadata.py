@@ -6,16 +6,17 @@ import re
 
 from pydantic import field_validator
 
-from pipeline.config.base import Section
+from trainer.settings.base import Section
 
 
 class Metadata(Section):
     """Where ML Metadata keeps its records."""
 
     url: str | None = None
-    """`postgresql://user@host:port/database` or `mysql://…`; SQLite in the workspace when absent."""
+    """A database server: `postgresql://user@host:port/database` or `mysql://user@host:port/database`. A SQLite file in
+    the workspace when absent."""
     password_env: str = "LONGHAUL_METADATA_PASSWORD"
-    """The environment variable that holds the password; a password never stands in a file."""
+    """Name of the environment variable that holds the password. A password never stands in a file."""
 
     @field_validator("url")
     @classmethod

@@ -6,27 +6,29 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pipeline.config.base import Address, EnvironmentVariable, Section
+from pipeline.config.base import Address, EnvironmentVariable
+from trainer.settings.base import Section
 
 Ending = Literal["failed", "interrupted", "blocked", "not_blessed", "infra_refused", "complete"]
 
 
 class Notify(Section):
-    """Who is told how a run ended; what they are sent is in docs/observability.md."""
+    """Who is told how a run ended. Nothing is sent unless it stands here. See docs/observability.md."""
 
     webhook: Address = None
-    """Gets a POST of JSON."""
+    """Address that gets a POST of JSON. It is recorded with every run; if it is secret use `webhook_env`."""
     webhook_env: EnvironmentVariable | None = None
-    """The environment variable that holds the webhook's address, where that is secret."""
+    """Name of an environment variable that holds the address, in the place of `webhook`."""
     command: tuple[str, ...] = ()
-    """A program and its arguments; gets the JSON on standard input."""
+    """A program and its arguments. It gets the JSON on standard input."""
     on: Annotated[tuple[Ending, ...], Field(min_length=1)] = (
         *("failed", "interrupted"),
         *("blocked", "not_blessed", "infra_refused"),
     )
-    """Which endings are told."""
+    """Which endings are told: the run failed or was interrupted; the data gate blocked it; the model was not blessed,
+    or refused by the check before the push; the run is complete."""
     timeout_s: Annotated[float, Field(gt=0, le=300)] = 10
-    """For webhook and command each."""
+    """Seconds that the webhook and the command may take each."""
 
     @model_validator(mode="after")
     def _one_address(self) -> Notify:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from pipeline.config.base import Address, EnvironmentVariable, Section
+from pipeline.config.base import Address, EnvironmentVariable
+from trainer.settings.base import Section
 
 
 class Observe(Section):
-    """Who learns of every run."""
+    """Who learns of every run. Nothing is sent unless it stands here. See docs/observability.md."""
 
     openlineage_url: Address = None
-    """A catalogue that reads OpenLineage, such as `https://marquez.example.com`; gets the events at a run's end."""
+    """Address of a catalogue that reads OpenLineage, such as `https://marquez.example.com`. It gets the events at the
+    end of a run."""
     openlineage_key_env: EnvironmentVariable = "OPENLINEAGE_API_KEY"
-    """The environment variable that holds the catalogue's API key, if it wants one."""
+    """Name of the environment variable that holds the API key of the catalogue, if it wants one."""

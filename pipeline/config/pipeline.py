@@ -13,13 +13,11 @@ from typing import Annotated, Any, get_args
 
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
-from pipeline.config.base import Section
 from pipeline.config.beam import BeamSettings
 from pipeline.config.card import Card
 from pipeline.config.data import Data
 from pipeline.config.evaluation import METRICS, Evaluation
-from pipeline.config.features import Features
-from pipeline.config.infra_check import InfraCheck
+from pipeline.config.infra_check import InfraCheckSettings
 from pipeline.config.metadata import Metadata
 from pipeline.config.notify import Notify
 from pipeline.config.observe import Observe
@@ -27,12 +25,14 @@ from pipeline.config.push import Push
 from pipeline.config.run import RunSettings
 from pipeline.config.schema import Schema
 from pipeline.config.split import Split, has_test_split
-from pipeline.config.trainer import Trainer
-from pipeline.config.tuner import Tuner
 from pipeline.config.vertex import Vertex
 from pipeline.config.yaml_file import read_yaml
 from pipeline.errors import ConfigError
 from pipeline.files import one_spelling
+from trainer.settings.base import Section
+from trainer.settings.features import FeaturesSettings
+from trainer.settings.trainer import TrainerSettings
+from trainer.settings.tuner import TunerSettings
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,127}$")]  # what Vertex AI accepts as a pipeline name
 
@@ -46,23 +46,23 @@ REFERENCE = Path(__file__).parents[1] / "flights" / "config.yaml"
 
 
 class PipelineConfig(Section):
-    """The whole of one pipeline, frozen.
-
-    Raises:
-        ConfigError: from `load`, naming field, rule, what was received and the remedy.
-    """
+    """The whole of one pipeline."""
 
     name: Name
+    """Name of the pipeline: small letters, digits and hyphens. The served models lie in a folder of this name."""
     workspace: str = "workspace"
+    """Folder for all that is written: metadata, artifacts, served models, reports and logs. The option `--workspace`
+    wins over it."""
     data: Data
     split: Split
+    """Which rows train, which evaluate, and which are held out."""
     schema_: Schema = Field(alias="schema")
-    features: Features = Features()
-    trainer: Trainer = Trainer()
-    tuner: Tuner = Tuner()
+    features: FeaturesSettings = FeaturesSettings()
+    trainer: TrainerSettings = TrainerSettings()
+    tuner: TunerSettings = TunerSettings()
     evaluation: Evaluation
     card: Card = Card()
-    infra_check: InfraCheck = InfraCheck()
+    infra_check: InfraCheckSettings = InfraCheckSettings()
     push: Push = Push()
     vertex: Vertex | None = None
     beam: BeamSettings = BeamSettings()

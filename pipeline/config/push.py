@@ -6,25 +6,29 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from pipeline.config.base import Section
+from trainer.settings.base import Section
 
 
 class VertexModel(Section):
-    """A model in Vertex AI's Model Registry; every push becomes a version of it."""
+    """A model in Vertex AI's Model Registry. Every push becomes a version of it."""
 
     project: str
+    """Id of the project."""
     location: str
+    """Region of the registry, such as `us-central1`."""
     display_name: str
+    """Name of the model in the registry."""
     serving_image: str
-    """The container that serves it, such as one of Google's prebuilt TensorFlow images."""
+    """Container image that serves the model, such as one of Google's prebuilt TensorFlow images."""
 
 
 class Push(Section):
-    """Where a model goes besides the workspace's `serving` folder."""
+    """Where a model goes besides the folder `serving` of the workspace. See docs/shipping.md#elsewhere."""
 
     destination: Annotated[str, Field(pattern=r"^gs://[a-z0-9][a-z0-9._-]*(/[^/]+)*$")] | None = None
-    """`gs://bucket/folder`; each version becomes a folder below it."""
+    """`gs://bucket/folder`. Each version becomes a folder in it."""
     vertex_model: VertexModel | None = None
+    """The model in Vertex AI's Model Registry. It needs a `destination`, where the registry reads the files."""
 
     @model_validator(mode="after")
     def _registry_reads_from_storage(self) -> Push:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from pipeline.config.base import Section
+from trainer.settings.base import Section
 
 
 class Schema(Section):
-    """The curated schema that guards and trains."""
+    """The curated schema: what each column is, and what its values must be."""
 
     file: str
+    """The schema, a TensorFlow Metadata Schema as text (`.pbtxt`)."""
     policy: str | None = None
-    """What the gate does about findings; when absent `<stem of file>.policy.yaml` beside the schema, if it is there."""
+    """The policy of the data gate: what it does about what it finds (see docs/gate.md). When absent it is
+    `NAME.policy.yaml` beside the schema `NAME.pbtxt`, if that is there."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from pipeline.config.base import Section
+from trainer.settings.base import Section
 
 
 def unix_seconds(text: str) -> int:
@@ -17,12 +17,16 @@ def unix_seconds(text: str) -> int:
 
 
 class TimeSplit(Section):
-    """Rows before `eval_from` train; rows from `test_from` on, if given, are held out."""
+    """By time: earlier rows train, later ones evaluate, the latest are held out."""
 
     by: Literal["time"]
+    """The kind of split."""
     column: str
+    """The column that holds the time."""
     eval_from: str
+    """Rows from this moment on evaluate. An ISO 8601 date or date-time; without a zone it is UTC."""
     test_from: str | None = None
+    """Rows from this moment on are held out, in the split `test`. Without it there is no such split."""
 
     @field_validator("eval_from", "test_from", mode="before")
     @classmethod
@@ -38,20 +42,26 @@ class TimeSplit(Section):
 
 
 class Weights(Section):
-    """Relative sizes of the splits; a test weight of 0 means no held-out split."""
+    """Relative sizes of the splits."""
 
     train: Annotated[float, Field(gt=0)] = 8
+    """Weight of the rows that train."""
     eval: Annotated[float, Field(gt=0)] = 2
+    """Weight of the rows that evaluate."""
     test: Annotated[float, Field(ge=0)] = 0
+    """Weight of the rows that are held out, in the split `test`. With 0 there is no such split."""
 
 
 class HashSplit(Section):
-    """By a hash of the row, so that equal rows never part."""
+    """By a hash of the row, so that equal rows are never in two splits."""
 
     by: Literal["hash"]
+    """The kind of split."""
     columns: tuple[str, ...] = ()
-    """Those that are hashed; all when absent. Then a column more or less moves rows between the splits."""
+    """The columns that are hashed, for example a key. When absent, all are; then a new column moves rows from one split
+    to another."""
     weights: Weights = Weights()
+    """Relative sizes of the splits."""
 
     @field_validator("columns")
     @classmethod
@@ -66,8 +76,11 @@ class GroupSplit(Section):
     """By a hash of one column, so that a group (a customer, a day) is never in two splits."""
 
     by: Literal["group"]
+    """The kind of split."""
     column: str
+    """The column that names the group."""
     weights: Weights = Weights()
+    """Relative sizes of the splits."""
 
 
 Split = Annotated[TimeSplit | HashSplit | GroupSplit, Field(discriminator="by")]

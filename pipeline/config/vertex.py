@@ -6,48 +6,53 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pipeline.config.base import IMAGE, Section
+from pipeline.config.base import IMAGE
+from trainer.settings.base import Section
 
 _REMOTE_OR_ABSOLUTE = r"^(bigquery://|(gs:/)?/)[^/]"
 
 
 class VertexStep(Section):
-    """The container of one step on Vertex AI Pipelines; Vertex decides what is absent."""
+    """The container of one step on Vertex AI Pipelines. Vertex decides what is absent."""
 
     cpu: Annotated[float, Field(gt=0)] | None = None
-    """Cores at most."""
+    """Processor cores, at most."""
     memory_gb: Annotated[float, Field(gt=0)] | None = None
+    """Memory in GB, at most."""
     accelerator: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]+$")] | None = None
-    """A type that Vertex has in the region, such as NVIDIA_TESLA_T4."""
+    """A type of accelerator that Vertex has in the region, such as `NVIDIA_TESLA_T4`."""
     accelerators: Annotated[int, Field(ge=1, le=16)] = 1
+    """How many accelerators, if `accelerator` names a type."""
     cache: bool = True
-    """Whether an earlier execution with the same inputs is taken instead."""
+    """Whether the result of an earlier execution with the same inputs is taken."""
     retries: Annotated[int, Field(ge=0, le=10)] = 0
-    """Further tries, whatever the failure was."""
+    """How often the step is tried again, whatever the failure was."""
 
 
 class Vertex(Section):
-    """The same pipeline as a job on Vertex AI Pipelines."""
+    """The same pipeline as a job on Vertex AI Pipelines. See docs/vertex.md."""
 
     project: Annotated[str, Field(pattern=r"^([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]$")]
+    """Id of the project that pays."""
     region: Annotated[str, Field(pattern=r"^[a-z]+-[a-z]+\d+$")]
+    """Where the job runs, such as `us-central1`."""
     root: Annotated[str, Field(pattern=r"^gs://[a-z0-9][a-z0-9._-]{1,61}[a-z0-9](/[^/]+)*$")]
-    """`gs://bucket/folder`: artifacts go to `artifacts` below it, models to `serving/NAME`."""
+    """`gs://bucket/folder`. Artifacts go to its folder `artifacts`, models to `serving/NAME`."""
     image: Annotated[str, Field(pattern=IMAGE)]
-    """The container of every step; it holds this code, the trainer's and what both need."""
+    """Container image of every step, `host/path:tag`. It holds this code and what it needs."""
     service_account: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")] | None = None
-    """As whom the steps work; Compute Engine's default account when absent."""
+    """E-mail address of the account that the steps run as. Compute Engine's default account when absent."""
     endpoint: Annotated[str, Field(pattern=r"^https?://[^/\s]+$")] | None = None
-    """Where the service is, such as a private endpoint; REGION-aiplatform.googleapis.com when absent."""
+    """Address of the service, if it is a private one. `REGION-aiplatform.googleapis.com` when absent."""
     network: Annotated[str, Field(pattern=r"^projects/\d+/global/networks/[^/]+$")] | None = None
-    """A network to peer with: projects/NUMBER/global/networks/NAME."""
+    """A network to peer with, `projects/NUMBER/global/networks/NAME`."""
     labels: dict[
         Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")], Annotated[str, Field(pattern=r"^[a-z0-9_-]{0,63}$")]
     ] = {}
-    """Of the job; they appear on the bill."""
+    """Labels of the job. They appear on the bill."""
     data: Annotated[str, Field(pattern=_REMOTE_OR_ABSOLUTE)] | None = None
-    """Takes the place of `data.path`: an address gs://… or bigquery://…, or a path inside the image."""
+    """Takes the place of `data.path`: `gs://…`, `bigquery://…`, or a path inside the image."""
     serving: Annotated[str, Field(pattern=_REMOTE_OR_ABSOLUTE)] | None = None
     """Takes the place of `data.serving`."""
     steps: dict[str, VertexStep] = {}
-    """By step, such as Trainer; steps that are not named take the defaults."""
+    """Containers of single steps, by name, such as `Trainer`. The others take the defaults."""

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from pipeline.config.infra_check import InfraCheck
+from pipeline.config.infra_check import InfraCheckSettings
 from pipeline.serving import probe
 from pipeline.serving.verdict import BUSY, InfraVerdict
 from trainer.digests import file_digests
@@ -48,7 +48,7 @@ def check(
     rows: Mapping[str, ScoredRows],
     features: Mapping[str, str],
     exported: Mapping[str, str],
-    settings: InfraCheck,
+    settings: InfraCheckSettings,
 ) -> InfraVerdict:
     """Serves the SavedModel at `model` in a fresh process, and judges what it answers.
 

@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from pipeline.config.pipeline import REFERENCE, load
-from pipeline.config.trainer import NOT_TUNED, Trainer
-from pipeline.config.tuner import Range, Tuner
 from pipeline.errors import ConfigError
+from trainer.settings.trainer import TrainerSettings
+from trainer.settings.tuner import TUNABLE, Range, TunerSettings
 
 
 def write(folder: Path, tuner: dict[str, Any]) -> Path:
@@ -21,15 +21,25 @@ def write(folder: Path, tuner: dict[str, Any]) -> Path:
 
 
 def test_it_is_off_by_default_and_has_a_space_of_its_own() -> None:
-    tuner = Tuner()
+    tuner = TunerSettings()
     assert tuner.mode == "none"
-    assert tuner.space.keys() <= Trainer.model_fields.keys() - NOT_TUNED
+    assert tuner.space.keys() <= set(TUNABLE)
     # What is there by default is what a file may say.
-    assert Tuner.model_validate({"space": tuner.model_dump(mode="json", by_alias=True)["space"]}).space == tuner.space
+    assert (
+        TunerSettings.model_validate({"space": tuner.model_dump(mode="json", by_alias=True)["space"]}).space
+        == tuner.space
+    )
     # It holds the defaults of the trainer, with which a search begins.
     for name, tried in tuner.space.items():
-        default = getattr(Trainer(), name)
+        default = getattr(TrainerSettings(), name)
         assert tried.from_ <= default <= tried.to if isinstance(tried, Range) else default in tried, name
+
+
+def test_hyperband_has_a_space_without_epochs() -> None:
+    tuner = TunerSettings(algorithm="hyperband")
+    assert {**tuner.space, "epochs": TunerSettings().space["epochs"]} == TunerSettings().space
+    assert "epochs" not in tuner.space
+    assert TunerSettings.model_validate(tuner.model_dump(mode="json", by_alias=True)) == tuner  # as Tuner is told it
 
 
 def test_a_space_takes_the_place_of_the_default(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline.config.infra_check import InfraCheck
+from pipeline.config.infra_check import InfraCheckSettings
 from pipeline.serving import check as check_module
 from pipeline.serving.check import ScoredRows, check
 from pipeline.serving.verdict import InfraVerdict
@@ -26,7 +26,7 @@ Scored = dict[str, ScoredRows]
 
 def judged(model: str, rows: Scored, exported: dict[str, str] | None = None, **settings: Any) -> InfraVerdict:
     generous = {"p99_ms_batch_1": 10_000, "measure_s": 0.2} | settings  # the machine may be busy
-    return check(model, rows, FEATURES, exported or file_digests(model), InfraCheck(**generous))
+    return check(model, rows, FEATURES, exported or file_digests(model), InfraCheckSettings(**generous))
 
 
 def test_a_model_that_is_fit(save: Callable[..., str], scored: Scored) -> None:

@@ -24,9 +24,9 @@ WORKER = textwrap.dedent(
     """
     import hashlib, json, sys
     import numpy as np
-    from pipeline.config.trainer import Trainer
+    from trainer.settings.trainer import TrainerSettings
     from trainer.distribution import is_chief, make_fit_work, strategy_of
-    settings = Trainer(distribute="multi_worker", hidden_units=(16,), epochs=4, batch_size=128).model_dump()
+    settings = TrainerSettings(distribute="multi_worker", hidden_units=(16,), epochs=4, batch_size=128)
     strategy = strategy_of(settings)
     from trainer.features import Feature, FeatureTable, Kind, Label, Storage
     from trainer.fitting import fit

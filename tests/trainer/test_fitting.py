@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from pipeline.config.trainer import Trainer
 from pipeline.reports.training import training_story
 from trainer.features import Feature, FeatureTable, Kind, Label, Storage
 from trainer.fitting import Fitted, fit, hold_out, member_loss
 from trainer.preprocessing import CATEGORICAL, NUMERIC
+from trainer.settings.trainer import TrainerSettings
 from trainer.train import history
 
 
@@ -92,7 +92,7 @@ def fitted(task: str, rows: int = 400, order: npt.NDArray[Any] | None = None, **
     }[task]
     small = {"hidden_units": (16, 8), "members": 2, "dropout": 0.0, "batch_size": 32, "epochs": 20, "refit": False}
     columns = {NUMERIC: places, CATEGORICAL: dice.integers(0, 3, (rows, 1))}
-    return fit(table, [5], columns, labels, order, Trainer.model_validate(small | settings).model_dump(mode="json"))
+    return fit(table, [5], columns, labels, order, TrainerSettings.model_validate(small | settings))
 
 
 def weights(of: Fitted) -> list[Any]:

@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from pipeline.config.trainer import Trainer
 from trainer import teacher
 from trainer.features import Feature, FeatureTable, Kind, Label, Storage
 from trainer.fitting import find_teacher, fit
 from trainer.preprocessing import CATEGORICAL, NUMERIC
+from trainer.settings.trainer import TrainerSettings
 from trainer.teacher import can_teach, choose_trees, grow_again
 
 ROWS = 3000
@@ -121,7 +121,7 @@ def test_too_few_rows_too_many_classes_and_a_single_class_teach_nothing() -> Non
     table = FeatureTable(Label("y", "binary", Storage.INT, ("0", "1")), (), max_vocabulary=5, bins=4)
     for asked, finds in (("trees", True), ("none", False)):
         given = columns(400)
-        settings = Trainer(teacher=asked).model_dump(mode="json")
+        settings = TrainerSettings(teacher=asked)
         assert (find_teacher(table, given, labels(given), None, settings) is not None) is finds
 
 
@@ -129,7 +129,7 @@ def test_a_class_that_thinning_loses_is_left_to_the_labels(monkeypatch: pytest.M
     given, rare = columns(900), np.zeros(900, "int64")
     rare[1::300] = 1
     monkeypatch.setattr(teacher, "_MOST_CELLS", 3 * 300)
-    order, settings = np.arange(900), Trainer(validation_share=1 / 3).model_dump(mode="json")
+    order, settings = np.arange(900), TrainerSettings(validation_share=1 / 3)
     table = FeatureTable(Label("y", "binary", Storage.INT, ("0", "1")), (), max_vocabulary=5, bins=4)
     assert find_teacher(table, given, rare, order, settings) is None
     # Rows that are grown on again may lose it, too.
@@ -154,10 +154,10 @@ def test_a_network_learns_more_from_trees_than_from_the_labels(task: str) -> Non
     }[task]
     errors = {}
     for asked in ("trees", "none"):
-        settings = Trainer(
+        settings = TrainerSettings(
             teacher=asked, hidden_units=(64, 32), members=2, batch_size=64, epochs=12, patience=12, refit=False
         )
-        fitted = fit(table, [4], given, found, None, settings.model_dump(mode="json"))
+        fitted = fit(table, [4], given, found, None, settings)
         assert (fitted.trees is not None) == (asked == "trees")
         answers = fitted.model.predict(unseen, batch_size=1024, verbose=0)[:, 1 if task == "multiclass" else 0]
         errors[asked] = np.abs(answers - truth).mean()

@@ -20,17 +20,11 @@ from keras_tuner.engine.trial import TrialStatus
 from keras_tuner.errors import FatalError
 
 from trainer.hyperparameters import merge
+from trainer.settings.fitting import FittingSettings
+from trainer.settings.tuner import TunerSettings
 from trainer.tune import Search, search_space
 
-SETTINGS = {
-    "hidden_units": [32],
-    "dropout": 0.4,
-    "learning_rate": 1e-3,
-    "batch_size": 256,
-    "epochs": 9,
-    "seed": 0,
-    "refit": True,
-}
+SETTINGS = FittingSettings(hidden_units=(32,), dropout=0.4, learning_rate=1e-3, batch_size=256, epochs=9, seed=0)
 SPACE = {
     "hidden_units": [[16], [32], [64, 32]],
     "dropout": {"from": 0.0, "to": 0.5, "scale": "linear"},
@@ -38,39 +32,40 @@ SPACE = {
     "batch_size": {"from": 64, "to": 512, "scale": "linear"},
 }
 
-Loss = Callable[[Mapping[str, Any]], float]
+Loss = Callable[[FittingSettings], float]
 
 
-def bowl(settings: Mapping[str, Any]) -> float:
+def bowl(settings: FittingSettings) -> float:
     """Least at a dropout of 0.25 and a learning rate of 1e-3."""
-    return 0.5 + abs(settings["dropout"] - 0.25) + abs(math.log10(settings["learning_rate"]) + 3)
+    return 0.5 + abs(settings.dropout - 0.25) + abs(math.log10(settings.learning_rate) + 3)
 
 
 def search(
     folder: Path, loss: Loss = bowl, trials: int = 6, algorithm: str = "random", minutes: float | None = None
-) -> tuple[Search, list[dict[str, Any]]]:
+) -> tuple[Search, list[FittingSettings]]:
     """A search that was carried out, and the settings that were fitted."""
     fitted = []
 
-    def fit_with(settings: Mapping[str, Any], rows: Mapping[str, Any]) -> float:
+    def fit_with(settings: FittingSettings, rows: Mapping[str, Any]) -> float:
         assert rows == {"x": [1]}
-        fitted.append(dict(settings))
+        fitted.append(settings)
         return loss(settings)
 
-    plan = {"algorithm": algorithm, "trials": trials, "minutes": minutes, "space": SPACE}
+    plan = TunerSettings.model_validate({"algorithm": algorithm, "trials": trials, "minutes": minutes, "space": SPACE})
     found = Search(plan, SETTINGS, str(folder), lambda spill_to: {"x": [1]}, fit_with)
     found.search()
     return found, fitted
 
 
 def test_the_space_begins_with_the_configuration() -> None:
-    space = search_space(SPACE, SETTINGS)
+    space = search_space(TunerSettings(space=SPACE).space, SETTINGS)
     assert space.values == {"hidden_units": "[32]", "dropout": 0.4, "learning_rate": 1e-3, "batch_size": 256}
     assert merge(SETTINGS, space.values) == SETTINGS
 
 
 def test_a_setting_outside_the_space_gives_way_to_the_spaces_first_value() -> None:
-    space = search_space({"dropout": {"from": 0.5, "to": 0.6, "scale": "linear"}, "batch_size": [32, 64]}, SETTINGS)
+    tried = {"dropout": {"from": 0.5, "to": 0.6, "scale": "linear"}, "batch_size": [32, 64]}
+    space = search_space(TunerSettings(space=tried).space, SETTINGS)
     assert space.values == {"dropout": 0.5, "batch_size": 32}
 
 
@@ -79,26 +74,25 @@ def test_every_algorithm_starts_from_the_configuration_and_stays_in_the_space(tm
     found, fitted = search(tmp_path / "s", trials=14, algorithm=algorithm)
     assert len(fitted) == 14
     first = fitted[0]
-    assert {name: first[name] for name in SPACE} == {name: SETTINGS[name] for name in SPACE}
+    assert first.model_dump(include=set(SPACE)) == SETTINGS.model_dump(include=set(SPACE))
     for settings in fitted:
-        assert settings.keys() == SETTINGS.keys()
-        assert not settings["refit"]
-        assert settings["hidden_units"] in ([16], [32], [64, 32])
-        assert 0 <= settings["dropout"] <= 0.5
-        assert 1e-4 <= settings["learning_rate"] <= 1e-2
-        assert isinstance(settings["batch_size"], int)
-        assert 64 <= settings["batch_size"] <= 512
-    epochs = {settings["epochs"] for settings in fitted}
+        assert not settings.refit
+        assert settings.hidden_units in ((16,), (32,), (64, 32))
+        assert 0 <= settings.dropout <= 0.5
+        assert 1e-4 <= settings.learning_rate <= 1e-2
+        assert isinstance(settings.batch_size, int)
+        assert 64 <= settings.batch_size <= 512
+    epochs = {settings.epochs for settings in fitted}
     assert epochs == ({1, 3, 9} if algorithm == "hyperband" else {9})
     best = min(fitted, key=bowl)
     chosen = merge(SETTINGS, found.get_best_hyperparameters()[0].values)
-    assert {name: chosen[name] for name in SPACE} == {name: best[name] for name in SPACE}
+    assert chosen.model_dump(include=set(SPACE)) == best.model_dump(include=set(SPACE))
 
 
 def test_it_tells_of_each_trial(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     losses = iter([0.7, math.nan, 0.5312])
 
-    def loss(settings: Mapping[str, Any]) -> float:
+    def loss(settings: FittingSettings) -> float:
         logging.getLogger("longhaul.progress").info("epoch %d", 1)
         return next(losses)
 
@@ -116,7 +110,7 @@ def test_it_tells_of_each_trial(tmp_path: Path, caplog: pytest.LogCaptureFixture
 
 
 def test_an_error_in_a_trial_ends_the_search(tmp_path: Path) -> None:
-    def loss(settings: Mapping[str, Any]) -> float:
+    def loss(settings: FittingSettings) -> float:
         raise ValueError("no such thing")
 
     with pytest.raises(FatalError, match=r"trial 1 with .*'dropout': 0.4") as failure:
@@ -126,9 +120,9 @@ def test_an_error_in_a_trial_ends_the_search(tmp_path: Path) -> None:
 
 def test_an_interrupted_search_goes_on_with_the_trial_it_was_at(tmp_path: Path) -> None:
     whole, all_fitted = search(tmp_path / "whole")
-    begun: list[Mapping[str, Any]] = []
+    begun: list[FittingSettings] = []
 
-    def interrupted(settings: Mapping[str, Any]) -> float:
+    def interrupted(settings: FittingSettings) -> float:
         begun.append(settings)
         if len(begun) == 4:
             raise KeyboardInterrupt
@@ -154,7 +148,7 @@ def test_after_its_time_no_trial_begins(tmp_path: Path, monkeypatch: pytest.Monk
     now = [1000.0]
     monkeypatch.setattr("trainer.tune.time", SimpleNamespace(monotonic=lambda: now[0]))
 
-    def slow(settings: Mapping[str, Any]) -> float:
+    def slow(settings: FittingSettings) -> float:
         now[0] += 40
         return bowl(settings)
 

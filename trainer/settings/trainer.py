@@ -1,0 +1,39 @@
+"""Defines the section `trainer`, and what Trainer is told."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from trainer.settings.fitting import FittingRequest, FittingSettings
+
+
+class TrainerSettings(FittingSettings):
+    """The network, how it is fitted, and how it is exported. See docs/model.md and docs/tuning.md."""
+
+    warm_start: bool = False
+    """Start from the weights of the model that serves, if that was trained on other data. See
+    docs/tuning.md#warm-start."""
+    distribute: Literal["none", "mirrored", "multi_worker"] = "none"
+    """Train one network on several devices of this machine (`mirrored`), or in several worker processes
+    (`multi_worker`). See docs/tuning.md#several-replicas."""
+    replicas: Annotated[int, Field(ge=2, le=64)] = 2
+    """How many: equal parts of the processor under `mirrored`, where there is no GPU; worker processes under
+    `multi_worker`."""
+    quantize: Literal["none", "float16", "int8"] = "none"
+    """How the exported weights are stored. Smaller ones are a little less precise. See
+    docs/tuning.md#smaller-models."""
+    litert: bool = False
+    """Also write the network as a LiteRT (TensorFlow Lite) file, beside the SavedModel. See
+    docs/tuning.md#smaller-models."""
+
+
+AFTER_FITTING = frozenset(TrainerSettings.model_fields.keys() - FittingSettings.model_fields.keys())
+"""Fields that a trial of the tuner has nothing to do with."""
+
+
+class TrainerRequest(FittingRequest):
+    """What Trainer is told: `custom_config` of trainer.train.run_fn."""
+
+    trainer: TrainerSettings
