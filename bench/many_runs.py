@@ -24,7 +24,8 @@ from typing import Any
 from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
-from pipeline.config.pipeline import PipelineConfig, load
+from pipeline.config.loading import load
+from pipeline.config.pipeline import PipelineConfig
 from pipeline.contract.schema import read_schema_text
 from pipeline.lineage.runs import RUN_CONTEXT
 from pipeline.lineage.schema_versions import record_version

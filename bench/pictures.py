@@ -23,7 +23,8 @@ from xml.sax.saxutils import escape
 
 from rich.console import Console
 
-from pipeline.config.pipeline import PipelineConfig, load
+from pipeline.config.loading import load
+from pipeline.config.pipeline import PipelineConfig
 from pipeline.lineage.runs import Run, find_run, list_runs
 from pipeline.lineage.store import open_existing_store
 from pipeline.reports.lineage.layout import arrange

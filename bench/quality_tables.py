@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.commands.init import write_first_files
-from pipeline.config.pipeline import load
+from pipeline.config.loading import load
 from pipeline.contract.schema import feature_table, read_schema
 from pipeline.flights import collect
 from trainer.features import FeatureTable, Kind

@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 from pipeline.components.artifact_names import STEP_CODE
-from pipeline.config.pipeline import REFERENCE, PipelineConfig, load
+from pipeline.config.loading import REFERENCE, load
+from pipeline.config.pipeline import PipelineConfig
 from pipeline.lineage import import_closure
 from pipeline.lineage.provenance import code_files, step_code_digest, step_modules
 

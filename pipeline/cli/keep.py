@@ -36,7 +36,7 @@ def gc(
 ) -> None:
     """Say what nobody needs any more, and remove it; what served or pinned models came of always stays."""
     from pipeline.commands.housekeeping import collect_garbage
-    from pipeline.config.pipeline import load
+    from pipeline.config.loading import load
     from pipeline.terminal.garbage import print_plan
 
     settings = load(config, workspace=workspace)
@@ -52,7 +52,7 @@ PinArgument = Annotated[
 def pin(what: PinArgument, config: ConfigOption = None, workspace: WorkspaceOption = None) -> None:
     """Keep a run or a pushed model, and all that it came of, from `longhaul gc`."""
     from pipeline.commands.housekeeping import pin as mark
-    from pipeline.config.pipeline import load
+    from pipeline.config.loading import load
 
     typer.echo(for_standard_output(f"pinned {mark(load(config, workspace=workspace), what, on=True)}"))
 
@@ -61,7 +61,7 @@ def pin(what: PinArgument, config: ConfigOption = None, workspace: WorkspaceOpti
 def unpin(what: PinArgument, config: ConfigOption = None, workspace: WorkspaceOption = None) -> None:
     """Take a pin away."""
     from pipeline.commands.housekeeping import pin as mark
-    from pipeline.config.pipeline import load
+    from pipeline.config.loading import load
 
     typer.echo(for_standard_output(f"unpinned {mark(load(config, workspace=workspace), what, on=False)}"))
 
@@ -81,7 +81,7 @@ def export_run(
 ) -> None:
     """Write one run as a zip file: records, configuration, schema, metrics, lineage as OpenLineage events."""
     from pipeline.commands.housekeeping import export
-    from pipeline.config.pipeline import load
+    from pipeline.config.loading import load
     from pipeline.files import check_output
 
     check_output(output)
@@ -97,7 +97,7 @@ def import_run(
 ) -> None:
     """Put a run that was exported elsewhere on record here, to look at and compare; no run builds on it."""
     from pipeline.commands.housekeeping import import_
-    from pipeline.config.pipeline import load
+    from pipeline.config.loading import load
 
     run_id = import_(load(config, workspace=workspace), file)
     typer.echo(
@@ -115,7 +115,7 @@ def backup(
 ) -> None:
     """Copy the metadata store, also while a run is at work."""
     from pipeline.commands.housekeeping import back_up
-    from pipeline.config.pipeline import load
+    from pipeline.config.loading import load
     from pipeline.files import check_output
 
     check_output(output)
@@ -125,7 +125,7 @@ def backup(
 @app.command(rich_help_panel=KEEP, epilog="Example: [bold]longhaul doctor --json[/]")
 def doctor(config: ConfigOption = None, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """Check machine, packages, workspace and what the configuration names; every finding comes with its remedy."""
-    from pipeline.config.pipeline import load
+    from pipeline.config.loading import load
     from pipeline.doctor import examine
     from pipeline.terminal.results import print_findings
 

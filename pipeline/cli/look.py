@@ -53,7 +53,7 @@ def runs(
     as_json: JsonOption = False,
 ) -> None:
     """List the runs of a pipeline: what they learned from, what came of it, which one serves."""
-    from pipeline.config.pipeline import load
+    from pipeline.config.loading import load
     from pipeline.errors import ConfigError
     from pipeline.lineage.leaderboard import select
     from pipeline.lineage.store import open_existing_store
@@ -116,7 +116,7 @@ def lineage(
     as_json: JsonOption = False,
 ) -> None:
     """Say what made a model, an artifact or a run, and which models came of a file, a schema or a step."""
-    from pipeline.config.pipeline import load
+    from pipeline.config.loading import load
     from pipeline.errors import ConfigError
     from pipeline.files import check_output
     from pipeline.reports.lineage.answer import answer, draw, draw_runs
@@ -196,7 +196,7 @@ def _recorded(
     config: Path | None, workspace: str | None, *run_ids: str
 ) -> tuple[PipelineConfig, MetadataStore, list[Run]]:
     """The settings, the store, and the runs of these ids in it."""
-    from pipeline.config.pipeline import load
+    from pipeline.config.loading import load
     from pipeline.lineage.runs import find_run
     from pipeline.lineage.store import open_existing_store
 

@@ -60,7 +60,7 @@ def run(
     """Run the pipeline: from the table to a blessed, pushed model."""
     from pipeline.beam.arguments import with_runner
     from pipeline.commands.run import run_pipeline
-    from pipeline.config.pipeline import load
+    from pipeline.config.loading import load
     from pipeline.errors import ConfigError
 
     settings = with_runner(load(config, workspace=workspace), beam)
@@ -93,7 +93,7 @@ def compile_(
     """Write the pipeline as a job for Vertex AI Pipelines: offline, without credentials."""
     from pipeline.beam.arguments import with_runner
     from pipeline.commands.vertex import compile_to
-    from pipeline.config.pipeline import load
+    from pipeline.config.loading import load
     from pipeline.files import check_output
 
     check_output(output)
@@ -113,7 +113,7 @@ def resume(
     """Go on with a run that failed or was interrupted: what it finished is reused, unless it is out of date."""
     from pipeline.beam.arguments import with_runner
     from pipeline.commands.run import run_pipeline
-    from pipeline.config.pipeline import load
+    from pipeline.config.loading import load
 
     blessed = run_pipeline(with_runner(load(config, workspace=workspace), beam), resume=run_id, wait=wait)
     raise typer.Exit(0 if blessed else EXIT_GATE)
@@ -152,7 +152,7 @@ def validate(
 ) -> None:
     """Check a new table against the schema and the last run's data, without a run."""
     from pipeline.commands.validate import validate_table
-    from pipeline.config.pipeline import load
+    from pipeline.config.loading import load
 
     passed = validate_table(load(config, workspace=workspace), table, environment, as_json)
     raise typer.Exit(0 if passed else EXIT_GATE)

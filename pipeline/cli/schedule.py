@@ -28,7 +28,7 @@ def schedule_create(
 ) -> None:
     """Have the pipeline, as it is now, run again and again."""
     from pipeline.commands.schedules import create_schedule
-    from pipeline.config.pipeline import load
+    from pipeline.config.loading import load
 
     create_schedule(load(config, workspace=workspace), cron, at_most)
 
@@ -37,7 +37,7 @@ def schedule_create(
 def schedule_list(config: ConfigOption = None, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """List the schedules of the pipeline: when they run next, how often they have."""
     from pipeline.commands.schedules import print_schedules
-    from pipeline.config.pipeline import load
+    from pipeline.config.loading import load
 
     print_schedules(load(config, workspace=workspace), as_json)
 
@@ -62,6 +62,6 @@ def schedule_delete(schedule: ScheduleArgument, config: ConfigOption = None, wor
 
 def _change_schedule(what: str, schedule: str, config: Path | None, workspace: str | None) -> None:
     from pipeline.commands.schedules import change_schedule
-    from pipeline.config.pipeline import load
+    from pipeline.config.loading import load
 
     change_schedule(load(config, workspace=workspace), what, schedule)

@@ -23,7 +23,7 @@ def show_schema(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Print the schema, now or as it was in some version."""
-    from pipeline.config.pipeline import load
+    from pipeline.config.loading import load
     from pipeline.terminal.schema import print_schema
 
     print_schema(load(config, workspace=workspace), version)
@@ -32,7 +32,7 @@ def show_schema(
 @app.command("diff")
 def diff_schema(config: ConfigOption = None, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """Say what would have to change for the newest data to pass, with the evidence."""
-    from pipeline.config.pipeline import load
+    from pipeline.config.loading import load
     from pipeline.contract.review import review
     from pipeline.observe.log_file import output_to
     from pipeline.terminal.schema import print_review
@@ -62,7 +62,7 @@ def approve_schema(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Write what is proposed into the schema, and record who approved it and why."""
-    from pipeline.config.pipeline import load
+    from pipeline.config.loading import load
     from pipeline.contract.review import approve
     from pipeline.observe.log_file import output_to
     from pipeline.terminal.schema import print_approval
@@ -76,7 +76,7 @@ def approve_schema(
 @app.command("history")
 def schema_history(config: ConfigOption = None, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """List the versions of the schema: who approved which, when, why, and by which run's data."""
-    from pipeline.config.pipeline import load
+    from pipeline.config.loading import load
     from pipeline.terminal.schema import print_history
 
     print_history(load(config, workspace=workspace), as_json)

@@ -43,7 +43,7 @@ def predict(
     Interrupted, it goes on with the same command after what is finished.
     """
     from pipeline.commands.predict import predict_table
-    from pipeline.config.pipeline import load
+    from pipeline.config.loading import load
 
     predict_table(
         load(config, workspace=workspace), table, output, model=model, keys=key or (), force=force, as_json=as_json
@@ -54,7 +54,7 @@ def predict(
 def versions(config: ConfigOption = None, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """List the pushed versions of the model, the newest first: which one serves, which were rolled back."""
     from pipeline.commands.rollback import list_versions, print_versions
-    from pipeline.config.pipeline import load
+    from pipeline.config.loading import load
 
     settings = load(config, workspace=workspace)
     print_versions(list_versions(settings), settings, as_json)
@@ -82,6 +82,6 @@ def rollback(
 ) -> None:
     """Serve an earlier version of the model again; runs leave it so."""
     from pipeline.commands.rollback import print_rollback, roll_back
-    from pipeline.config.pipeline import load
+    from pipeline.config.loading import load
 
     print_rollback(roll_back(load(config, workspace=workspace), to, note, dry_run), as_json)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pipeline.config.base import IMAGE
+from pipeline.config.value_types import IMAGE
 from trainer.settings.base import Section
 
 _ADDRESS = r"^[A-Za-z0-9.-]+:\d{1,5}$"

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pipeline.config.base import Address, EnvironmentVariable
+from pipeline.config.value_types import Address, EnvironmentVariable
 from trainer.settings.base import Section
 
 Ending = Literal["failed", "interrupted", "blocked", "not_blessed", "infra_refused", "complete"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.config.base import Address, EnvironmentVariable
+from pipeline.config.value_types import Address, EnvironmentVariable
 from trainer.settings.base import Section
 
 

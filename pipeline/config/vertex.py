@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pipeline.config.base import IMAGE
+from pipeline.config.value_types import IMAGE
 from trainer.settings.base import Section
 
 _REMOTE_OR_ABSOLUTE = r"^(bigquery://|(gs:/)?/)[^/]"

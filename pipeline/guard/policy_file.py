@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from pipeline.config.pipeline import explain
+from pipeline.config.loading import explain
 from pipeline.config.yaml_file import read_yaml
 from pipeline.errors import ConfigError
 from pipeline.guard.policy import Change, FeatureChange, FeaturePolicy, Policy

@@ -15,7 +15,8 @@ import pytest
 import yaml
 
 from pipeline.beam import arguments, job_servers
-from pipeline.config.pipeline import REFERENCE, PipelineConfig, load
+from pipeline.config.loading import REFERENCE, load
+from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import ConfigError, JobError
 from tests.stand_ins.programs import free_ports
 

@@ -25,7 +25,7 @@ from bench.equal import Statistics, differences
 from pipeline.components.example_validator import ExampleValidator
 from pipeline.components.statistics_gen import StatisticsGen
 from pipeline.components.transform import Transform
-from pipeline.config.pipeline import load
+from pipeline.config.loading import load
 from pipeline.contract.schema import feature_table, read_schema
 from trainer.features import Kind
 from trainer.preprocessing import NUMERIC, vocabulary_name

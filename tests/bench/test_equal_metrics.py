@@ -25,7 +25,8 @@ from tfx.types import standard_artifacts
 from bench import stock as bench_stock
 from pipeline.components.evaluator import Evaluator
 from pipeline.config.evaluation import METRICS
-from pipeline.config.pipeline import PipelineConfig, load
+from pipeline.config.loading import load
+from pipeline.config.pipeline import PipelineConfig
 from pipeline.evaluation.eval_config import NEEDS_BOTH_CLASSES, eval_config
 
 ROWS = 700

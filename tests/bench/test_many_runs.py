@@ -9,7 +9,8 @@ import pytest
 from ml_metadata import MetadataStore
 
 from bench.many_runs import TABLE, fill
-from pipeline.config.pipeline import PipelineConfig, load
+from pipeline.config.loading import load
+from pipeline.config.pipeline import PipelineConfig
 from pipeline.reports.lineage.answer import answer
 
 THINGS = (TABLE, "schema:1", "served")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bench.pictures import MADE_OF, PICTURES, ROOT, WORDS, asked_of, draw_chain, readme_row, steps_of
-from pipeline.config.pipeline import load
+from pipeline.config.loading import load
 
 AGAIN = "they are old: `make run` in an empty workspace, then `make pictures`"
 

@@ -15,7 +15,7 @@ from ml_metadata.proto import metadata_store_pb2
 
 import pipeline
 from pipeline import errors
-from pipeline.config.pipeline import load
+from pipeline.config.loading import load
 from pipeline.lineage.runs import RUN_CONTEXT
 from pipeline.lineage.store import open_store
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pipeline.commands.init import write_first_files
-from pipeline.config.pipeline import load
+from pipeline.config.loading import load
 
 COLORS = ("red", "green", "blue")
 

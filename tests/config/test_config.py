@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from pipeline.config.evaluation import METRICS
-from pipeline.config.pipeline import REFERENCE, PipelineConfig, load
+from pipeline.config.loading import REFERENCE, load
+from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.split import HashSplit, TimeSplit, has_test_split
 from pipeline.errors import ConfigError
 from pipeline.lineage.provenance import config_digest

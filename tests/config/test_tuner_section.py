@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline.config.pipeline import REFERENCE, load
+from pipeline.config.loading import REFERENCE, load
 from pipeline.errors import ConfigError
 from trainer.settings.trainer import TrainerSettings
 from trainer.settings.tuner import TUNABLE, Range, TunerSettings

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline.config.pipeline import PipelineConfig, load
+from pipeline.config.loading import load
+from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.yaml_file import parse_yaml, quoted, read_yaml
 from pipeline.errors import ConfigError
 from pipeline.guard.policy import Policy

@@ -20,7 +20,7 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from pipeline import cli
-from pipeline.config.pipeline import REFERENCE, load
+from pipeline.config.loading import REFERENCE, load
 from pipeline.contract.schema import read_schema
 from tests import small
 

@@ -22,7 +22,7 @@ import yaml
 from sklearn import datasets
 from sklearn.metrics import roc_auc_score
 
-from pipeline.config.pipeline import load
+from pipeline.config.loading import load
 from pipeline.lineage.runs import Run, StepState, find_run
 from pipeline.lineage.store import open_store
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from pipeline.config.pipeline import load
+from pipeline.config.loading import load
 from pipeline.evaluation.reference_metrics import metrics_by_slice
 from pipeline.lineage.runs import Run, find_run
 from pipeline.lineage.store import open_store

@@ -21,7 +21,7 @@ import pytest
 import yaml
 from sklearn.datasets import load_breast_cancer
 
-from pipeline.config.pipeline import REFERENCE, load
+from pipeline.config.loading import REFERENCE, load
 from pipeline.guard.findings import Finding, Verdict
 from pipeline.guard.policy import Severity
 from pipeline.lineage.runs import StepState, find_run

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from pipeline.beam.job_servers import job_servers
-from pipeline.config.pipeline import load
+from pipeline.config.loading import load
 from pipeline.errors import ConfigError
 from tests.e2e.clusters import assert_same_data, assert_same_evaluation, missing, small_flights
 from tests.e2e.conftest import Outcome

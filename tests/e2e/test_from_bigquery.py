@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from bench.equal import differences_between_runs
-from pipeline.config.pipeline import load
+from pipeline.config.loading import load
 from pipeline.data.sources import bigquery
 from pipeline.lineage.runs import find_run
 from pipeline.lineage.store import open_store

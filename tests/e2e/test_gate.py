@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from pipeline.config.pipeline import load
+from pipeline.config.loading import load
 from pipeline.guard.findings import Finding, Verdict
 from pipeline.guard.policy import Severity
 from pipeline.lineage.runs import Run, StepState, find_run, list_runs

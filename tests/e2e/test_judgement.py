@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline.config.pipeline import load
+from pipeline.config.loading import load
 from pipeline.lineage.runs import Run, find_run
 from pipeline.lineage.store import open_store
 from pipeline.reports.page import collect, page_path, render

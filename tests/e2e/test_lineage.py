@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.config.pipeline import load
+from pipeline.config.loading import load
 from pipeline.lineage.ancestry import list_files
 from pipeline.lineage.provenance import code_digest
 from pipeline.lineage.runs import find_run

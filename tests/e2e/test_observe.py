@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.config.pipeline import load
+from pipeline.config.loading import load
 from pipeline.lineage.runs import list_runs
 from pipeline.lineage.store import open_store
 from tests.receiver import Receiver, listening

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from sklearn.datasets import load_breast_cancer
 
-from pipeline.config.pipeline import load
+from pipeline.config.loading import load
 from pipeline.lineage.runs import Run, find_run
 from pipeline.lineage.store import open_store
 from tests import small

@@ -19,7 +19,8 @@ from sklearn.datasets import load_wine
 
 from pipeline.commands.init import write_first_files
 from pipeline.commands.run import run_pipeline
-from pipeline.config.pipeline import PipelineConfig, load
+from pipeline.config.loading import load
+from pipeline.config.pipeline import PipelineConfig
 from pipeline.lineage.runs import StepState, find_run, list_runs
 from pipeline.lineage.schema_versions import StatisticsSource, find_version, record_version
 from pipeline.lineage.store import connection_config, open_store

@@ -16,7 +16,7 @@ import yaml
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from pipeline.config.pipeline import load
+from pipeline.config.loading import load
 from pipeline.lineage.runs import Run, find_run
 from pipeline.lineage.store import open_store
 from tests import small

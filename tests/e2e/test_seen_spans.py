@@ -13,7 +13,7 @@ import yaml
 
 from pipeline.components import analyzer_cache
 from pipeline.components.analyzer_cache import Block, reusable, shard_names
-from pipeline.config.pipeline import REFERENCE, load
+from pipeline.config.loading import REFERENCE, load
 from pipeline.lineage.runs import Run, StepState, find_run
 from pipeline.lineage.store import open_store
 

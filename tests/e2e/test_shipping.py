@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from pipeline.config.pipeline import PipelineConfig, load
+from pipeline.config.loading import load
+from pipeline.config.pipeline import PipelineConfig
 from pipeline.lineage.runs import Run, StepState, find_run
 from pipeline.lineage.store import open_store
 from pipeline.lineage.version_folders import versions

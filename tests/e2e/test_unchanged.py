@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.config.pipeline import PipelineConfig, load
+from pipeline.config.loading import load
+from pipeline.config.pipeline import PipelineConfig
 from pipeline.lineage.process import Process
 from pipeline.lineage.runs import RUN_CONTEXT, Run, StepState, find_run
 from pipeline.lineage.store import open_store

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from pipeline.config.pipeline import load
+from pipeline.config.loading import load
 from pipeline.serving.versions import newest_manifest
 from tests import small
 from tests.stand_ins.vertex import StandIn, serving

@@ -13,7 +13,8 @@ from typing import Any
 import yaml
 from ml_metadata.proto import metadata_store_pb2
 
-from pipeline.config.pipeline import PipelineConfig, load
+from pipeline.config.loading import load
+from pipeline.config.pipeline import PipelineConfig
 from pipeline.lineage.runs import Run, StepState, find_run, list_runs
 from pipeline.lineage.store import open_store
 from tests import small

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from pipeline.config.pipeline import load
+from pipeline.config.loading import load
 from pipeline.contract.schema import column_type, read_schema
 from pipeline.data.columns import ColumnType
 from pipeline.data.convert import to_stored

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config.pipeline import load
+from pipeline.config.loading import load
 from pipeline.errors import ConfigError
 from pipeline.guard.policy import KINDS, Policy, Severity
 from pipeline.guard.policy_file import read_policy

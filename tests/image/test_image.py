@@ -152,7 +152,7 @@ def test_the_command_line_works(image: ImageBuilder, shell: Callable[[str], str]
 
 
 def test_the_steps_of_a_compiled_job_run(image: ImageBuilder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pipeline.config.pipeline import load
+    from pipeline.config.loading import load
     from pipeline.data.statistics_files import read_split, splits_in
     from pipeline.runners.vertex.compile import compile_job
     from pipeline.runners.vertex.emulator.job import EmulatedJob

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.many_runs import fill
-from pipeline.config.pipeline import load
+from pipeline.config.loading import load
 from pipeline.lineage.ancestry import ModelMade, Push, Served, descent, list_files
 from pipeline.lineage.graph import Graph, made_in
 from pipeline.lineage.runs import StepState, find_run, list_runs

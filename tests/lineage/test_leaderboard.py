@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bench.many_runs import fill
-from pipeline.config.pipeline import load
+from pipeline.config.loading import load
 from pipeline.errors import PipelineError
 from pipeline.lineage.leaderboard import best_and_worst, differing_hyperparameters, select, value_of
 from pipeline.lineage.runs import RUN_CONTEXT, Artifact, Run, find_run

@@ -23,7 +23,7 @@ from nbclient.exceptions import CellExecutionError
 from nbconvert import HTMLExporter
 from traitlets.config.loader import PyFileConfigLoader
 
-from pipeline.config.pipeline import load
+from pipeline.config.loading import load
 from pipeline.lineage.schema_versions import list_versions
 from pipeline.lineage.store import open_store
 from tests.notebooks.conftest import ROOT, Desk

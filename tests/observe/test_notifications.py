@@ -14,9 +14,9 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
+from pipeline.config.loading import load
 from pipeline.config.notify import Notify
 from pipeline.config.observe import Observe
-from pipeline.config.pipeline import load
 from pipeline.errors import ConfigError
 from pipeline.observe.notifications import News, notify
 from tests.lineage.story import settings

@@ -20,7 +20,8 @@ import pytest
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
 
-from pipeline.config.pipeline import PipelineConfig, load
+from pipeline.config.loading import load
+from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import ConfigError, DataError, WorkspaceError
 from pipeline.guard.findings import Distances, Finding
 from pipeline.guard.findings import Verdict as DataVerdict

@@ -17,7 +17,8 @@ from rich.console import Console
 
 from pipeline.commands.rollback import list_versions, roll_back
 from pipeline.commands.run import warn_of_damage
-from pipeline.config.pipeline import PipelineConfig, load
+from pipeline.config.loading import load
+from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.push import Push
 from pipeline.errors import PipelineError
 from pipeline.lineage.pushes import ROLLBACK_TYPE

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from ml_metadata import MetadataStore
 
-from pipeline.config.pipeline import REFERENCE, PipelineConfig, load
+from pipeline.config.loading import REFERENCE, load
+from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import PipelineError
 from pipeline.lineage.ancestry import EXAMPLES, MODEL, Descent, Served, descent, files_of
 from pipeline.lineage.graph import Graph

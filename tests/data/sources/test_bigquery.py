@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from pipeline.config.pipeline import load
+from pipeline.config.loading import load
 from pipeline.data.columns import ColumnType
 from pipeline.data.sources import bigquery
 from pipeline.data.sources.source import (

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from bench.many_runs import fill
-from pipeline.config.pipeline import load
+from pipeline.config.loading import load
 from pipeline.errors import PipelineError, WorkspaceError
 from pipeline.lineage.states import StepState
 from pipeline.reports.lineage.answer import draw, draw_runs

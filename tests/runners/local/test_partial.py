@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.config.pipeline import load
+from pipeline.config.loading import load
 from pipeline.errors import ConfigError
 from pipeline.runners.local.partial import Part
 

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline.config.pipeline import REFERENCE, PipelineConfig, load
+from pipeline.config.loading import REFERENCE, load
+from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import ConfigError, DataError
 
 pytestmark = pytest.mark.slow

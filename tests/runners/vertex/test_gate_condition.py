@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.config.pipeline import PipelineConfig, load
+from pipeline.config.loading import load
+from pipeline.config.pipeline import PipelineConfig
 
 pytestmark = pytest.mark.slow
 

@@ -1,4 +1,4 @@
-"""What the sections share: their base class, and kinds of values that stand in more than one."""
+"""Kinds of values that stand in more than one section."""
 
 from __future__ import annotations
 
