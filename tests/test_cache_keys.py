@@ -180,12 +180,15 @@ def test_programs_and_files_that_a_step_names_are_known(used: dict[str, frozense
 def test_no_step_depends_on_what_it_does_not_read(used: dict[str, frozenset[str]]) -> None:
     """Else a new setting, a new word on the screen or a new command would run steps again, hours of training with
     them."""
-    sections = {
-        "TableExampleGen": {"data", "split"},
-        "DataGate": {"data", "split"},
-        "Evaluator": {"evaluation", "split"},  # it knows rows again as the split does, by their hash
-        "InfraCheck": {"infra_check"},
-        "Pusher": {"push"},
+    settings = {
+        "TableExampleGen": {"config/data", "config/split"},
+        "DataGate": {"config/data", "config/split"},
+        "Tuner": {"trainer/settings/fitting", "trainer/settings/tuner"},
+        "Trainer": {"trainer/settings/fitting", "trainer/settings/trainer"},
+        # It knows rows again as the split does, by their hash.
+        "Evaluator": {"config/evaluation", "config/split"},
+        "InfraCheck": {"config/infra_check"},
+        "Pusher": {"config/push"},
     }
     rooms = {
         "TableExampleGen": {"data", "lineage/source_files"},
@@ -193,18 +196,18 @@ def test_no_step_depends_on_what_it_does_not_read(used: dict[str, frozenset[str]
         "ExampleValidator": {"data", "guard"},
         "DataGate": {"data", "guard"},
         "Transform": {"data"},
-        "Evaluator": {"contract", "data", "evaluation", "mismatch", "number_text"},
-        "Trainer": {"contract"},
-        "InfraCheck": {"infra", "lineage/skipped"},
-        "Pusher": {"durable", "infra/verdict", "lineage/skipped", "lineage/version_folders", "push", "served"},
+        "Evaluator": {"data", "evaluation"},
+        "Trainer": {"evaluation/model_contract"},
+        "InfraCheck": {"lineage/skipped", "serving"},
+        "Pusher": {"files", "lineage/skipped", "lineage/version_folders", "serving"},
     }
     for name, closure in used.items():
         modules = {file.removesuffix(".py") for file in closure if not file.endswith("__init__.py")}
-        ours = {module.removeprefix("pipeline/") for module in modules if module.startswith("pipeline/")}
-        assert {module for module in ours if module.startswith("sections/")} - {"sections/base"} == {
-            f"sections/{section}" for section in sections.get(name, ())
-        }, name
-        allowed = {"components", "errors", "sections", *rooms.get(name, ())}
+        ours = {module.removeprefix("pipeline/") for module in modules}
+        assert {module for module in ours if module.startswith(("config/", "trainer/settings/"))} - {
+            "trainer/settings/base"
+        } == settings.get(name, set()), name
+        allowed = {"components", "config", "errors", "trainer", *rooms.get(name, ())}
         assert {module for module in ours if not {module, module.split("/")[0]} & allowed} == set(), name
         assert len(ours & COMPONENTS) == 1, f"{name} depends on the component of another step"
 

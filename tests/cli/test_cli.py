@@ -131,7 +131,7 @@ def test_a_mistake_of_the_user_is_one_message_with_a_remedy(command: str, tmp_pa
 
 
 def test_a_bug_of_ours_exits_with_70_and_keeps_its_traceback(config_file: Path) -> None:
-    spoilt = "from pipeline.config import pipeline; pipeline.load = lambda *a, **k: 1 // 0"
+    spoilt = "from pipeline.config import loading; loading.load = lambda *a, **k: 1 // 0"
     code = f"from pipeline import cli; {spoilt}; cli.main()"
     done = python(code, "runs", "--config", str(config_file))
     assert done.returncode == 70
