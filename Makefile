@@ -4,7 +4,7 @@
 PY := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run notebook test quick check bench pictures lock clean
+.PHONY: help setup run notebook test quick check bench reference pictures lock clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z]+):.*##(.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -24,13 +24,17 @@ test: setup  ## every test, in two processes (ARGS='--shuffle 7' for a random or
 quick: setup  ## the tests that need no training and no extra program
 	@$(PY) -m pytest -m 'not slow and not extra' $(ARGS)
 
-check: setup  ## lint, format, types
+check: setup  ## lint, format, types, and whether the reference of settings is fresh
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
+	@$(PY) -m bench.reference --check
 
 bench: setup  ## stock TFX and Longhaul side by side, for hours (ARGS='--sizes 1x --pairs 1' for less)
 	@$(PY) -m bench.compare $(ARGS)
+
+reference: setup  ## docs/configuration.md and the JSON schema, from the docstrings of the settings
+	@$(PY) -m bench.reference $(ARGS)
 
 pictures: setup  ## the pictures and the time in README.md, from the last `make run`
 	@$(PY) -m bench.pictures $(ARGS)

@@ -16,7 +16,7 @@ setup(
     python_requires=">=3.11,<3.12",
     packages=find_packages(include=["pipeline", "pipeline.*", "trainer", "trainer.*", "schema", "schema.*"]),
     package_data={
-        "pipeline": ["py.typed", "**/*.yaml", "**/templates/**"],
+        "pipeline": ["py.typed", "**/*.yaml", "**/*.schema.json", "**/templates/**"],
         "trainer": ["py.typed"],
         "schema": ["*.pbtxt", "*.yaml"],
     },

@@ -17,6 +17,7 @@ from jinja2 import Environment, PackageLoader
 from rich.markup import escape
 from tensorflow_metadata.proto.v0 import schema_pb2
 
+from pipeline.config.editor_schema import SCHEMA, write_editor_schema
 from pipeline.config.yaml_file import quoted
 from pipeline.data.columns import ColumnType
 from pipeline.data.convert import nearest
@@ -50,7 +51,7 @@ class LabelGuess:
 
 
 def write_first_files(table: str, label: str, name: str | None, folder: Path, force: bool) -> None:
-    """Writes `<name>.yaml` and `schema/<name>.pbtxt` into `folder` and says what to do next.
+    """Writes `<name>.yaml`, a schema of it for editors and `schema/<name>.pbtxt` into `folder`; says what to do next.
 
     Raises:
         DataError: the table cannot be used, or has no such column.
@@ -83,6 +84,7 @@ def write_first_files(table: str, label: str, name: str | None, folder: Path, fo
         _SCHEMA_HEADER.format(table=Path(table).name) + text_format.MessageToString(schema, as_utf8=True)
     )
     config_file.write_text(text)
+    write_editor_schema(folder / SCHEMA.name)
     shown, schema_shown = escape(config_file.name), escape(str(schema_file.relative_to(folder)))
     looks = f"{escape(repr(label))} looks like a {guess.task} label"
     console.print(f"{rows.num_rows:,} rows, {len(columns)} columns; {looks}")
@@ -93,6 +95,7 @@ def write_first_files(table: str, label: str, name: str | None, folder: Path, fo
             soft_wrap=True,
         )
     console.print(f"Wrote     {shown} and {schema_shown}: read both, they are yours now")
+    console.print(f"Editors   {SCHEMA.name} tells them what may stand in {shown}")
     console.print(f"Next      longhaul run --config {shown}")
 
 

@@ -94,13 +94,13 @@ def _field_names(location: tuple[int | str, ...]) -> list[str]:
             field for section in sections for name, field in section.model_fields.items() if part in (name, field.alias)
         ]
         if fields:
-            sections = [section for field in fields for section in _sections_in(field.annotation)]
+            sections = [section for field in fields for section in sections_in(field.annotation)]
     return [field.alias or name for section in sections for name, field in section.model_fields.items()]
 
 
-def _sections_in(annotation: Any) -> Iterator[type[Section]]:
+def sections_in(annotation: Any) -> Iterator[type[Section]]:
     """The models that a field's type names, however it wraps them."""
     if isinstance(annotation, type) and issubclass(annotation, Section):
         yield annotation
     for inner in get_args(annotation):
-        yield from _sections_in(inner)
+        yield from sections_in(inner)

@@ -139,6 +139,17 @@ def test_a_bug_of_ours_exits_with_70_and_keeps_its_traceback(config_file: Path) 
     assert "Traceback" in done.stderr
 
 
+def test_the_schema_for_editors_is_printed_or_written(tmp_path: Path) -> None:
+    file = tmp_path / "longhaul.schema.json"
+    printed, written = longhaul("config", "schema"), longhaul("config", "schema", "--output", str(file))
+    assert (written.returncode, written.stdout) == (0, "")
+    assert printed.stdout == file.read_text()
+    assert "trainer" in json.loads(printed.stdout)["properties"]
+    nowhere = longhaul("config", "schema", "-o", str(tmp_path / "none" / "x.json"))
+    assert nowhere.returncode == 2
+    assert "there is no folder" in nowhere.stderr
+
+
 def test_runs_and_show_also_speak_json(config_file: Path) -> None:
     runs = json.loads(longhaul("runs", "--config", str(config_file), "--json").stdout)
     assert [(run["run_id"], run["status"]) for run in runs] == [("20260101-000000-000", "complete")]

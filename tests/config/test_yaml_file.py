@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import yaml
 
+from pipeline.config.editor_schema import SCHEMA
 from pipeline.config.loading import load
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.yaml_file import parse_yaml, quoted, read_yaml
@@ -192,3 +195,4 @@ def test_every_example_in_the_documents_can_be_used(tmp_path: Path, snippet: str
     else:
         file.write_text(snippet + "\n" + yaml.safe_dump(missing))
     load(file)
+    jsonschema.validate(parse_yaml(file.read_text()), json.loads(SCHEMA.read_text()))  # as an editor does
