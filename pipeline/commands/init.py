@@ -21,7 +21,7 @@ from pipeline.config.editor_schema import SCHEMA, write_editor_schema
 from pipeline.config.yaml_file import quoted
 from pipeline.data.columns import ColumnType
 from pipeline.data.convert import nearest
-from pipeline.data.sources import source
+from pipeline.data.sources import source, table_files
 from pipeline.data.sources.bigquery import is_address
 from pipeline.errors import ConfigError, DataError
 from pipeline.files import one_spelling
@@ -63,7 +63,7 @@ def write_first_files(table: str, label: str, name: str | None, folder: Path, fo
         if file.exists() and not force:
             raise ConfigError(f"{file} is there already", "give another --name, or --force to overwrite it")
     console = console_for(sys.stdout)
-    files = source.find_files(table)
+    files = table_files.find_files(table)
     columns = source.infer_columns(files)
     if label not in columns:
         raise DataError(f"{files[0].path} has no column {label!r}; {nearest(label, columns)}", "correct --label")
@@ -112,7 +112,7 @@ def _name_from(table: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-") or "table"
 
 
-def _read(files: Sequence[source.SourceFile], columns: Mapping[str, ColumnType]) -> pa.Table:
+def _read(files: Sequence[table_files.SourceFile], columns: Mapping[str, ColumnType]) -> pa.Table:
     """The table in memory, up to a million rows: enough for a first schema."""
     batches: list[pa.RecordBatch] = []
     rows = 0

@@ -26,7 +26,7 @@ from pipeline.data.columns import ColumnType
 from pipeline.data.convert import nearest
 from pipeline.data.csv_text import csv_header
 from pipeline.data.patterns import would_read
-from pipeline.data.sources import source
+from pipeline.data.sources import source, table_files
 from pipeline.errors import ConfigError, DataError, PipelineError, WorkspaceError
 from pipeline.files import check_output, is_same_file, one_spelling
 from pipeline.guard.findings import percent
@@ -100,7 +100,7 @@ def predict_table(
     _check_output(output, force)
     model_folder = _find_model(config, model)
     features = feature_table(config)
-    files = source.find_files(table)
+    files = table_files.find_files(table)
     _check_apart(output, table, files)
     with scratch(config.root) as temporary, _chatter_in_log(config, temporary) as screen:
         columns, feature_types = _types(files, features, config)
@@ -129,7 +129,7 @@ def predict_table(
             as_csv=is_csv,
         )
         made_of = [
-            *(source.file_states(files), fragments, file_digests(model_folder), asdict(scoring)),
+            *(table_files.file_states(files), fragments, file_digests(model_folder), asdict(scoring)),
             *(import_closure.digest(import_closure.closure([Scoring.__module__])), package_versions()),
         ]
         with workplace(output, key_of(*made_of)) as folder:
@@ -161,7 +161,7 @@ def _check_output(output: Path, force: bool) -> None:
         raise ConfigError(f"--output {output} is there already", "name another file, or --force to overwrite it")
 
 
-def _check_apart(output: Path, table: str, files: Sequence[source.SourceFile]) -> None:
+def _check_apart(output: Path, table: str, files: Sequence[table_files.SourceFile]) -> None:
     """Sees that what is written is no part of what is read, now or the next time."""
     if "://" in table:
         return
@@ -205,7 +205,7 @@ def _whole(version: Path) -> Path:
 
 
 def _types(
-    files: Sequence[source.SourceFile], features: FeatureTable, config: PipelineConfig
+    files: Sequence[table_files.SourceFile], features: FeatureTable, config: PipelineConfig
 ) -> tuple[dict[str, ColumnType], dict[str, ColumnType]]:
     """The table's columns, and those of them that the model is given; the schema's types win over those found."""
     declared = {feature.name: column_type(feature) for feature in read_schema(config.schema_file).feature}
@@ -224,7 +224,9 @@ def _chosen(columns: dict[str, ColumnType], keys: Sequence[str]) -> dict[str, Co
     return {key: columns[key] for key in keys} or columns
 
 
-def _check_names(names: Sequence[str], columns: Mapping[str, ColumnType], files: Sequence[source.SourceFile]) -> None:
+def _check_names(
+    names: Sequence[str], columns: Mapping[str, ColumnType], files: Sequence[table_files.SourceFile]
+) -> None:
     if taken := [name for name in names if name in columns]:
         raise DataError(
             f"{files[0].path} has a column {taken[0]!r}, which is the name of a prediction",

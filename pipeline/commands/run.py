@@ -17,7 +17,7 @@ from rich.markup import escape
 from pipeline.beam import job_servers
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.contract.schema import check_columns, read_schema
-from pipeline.data.sources.source import find_files
+from pipeline.data.sources.table_files import find_files
 from pipeline.errors import ConfigError, PipelineError
 from pipeline.guard.policy_file import read_policy
 from pipeline.lineage.runs import find_run

@@ -17,7 +17,7 @@ from rich.markup import escape
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.contract.schema import check_columns, column_type, read_schema
 from pipeline.data.labels import LabelTally, check_label
-from pipeline.data.sources import source
+from pipeline.data.sources import source, table_files
 from pipeline.data.split import assign
 from pipeline.data.statistics_files import Statistics, read_span, read_split, spans_in, splits_in
 from pipeline.data.training_columns import check_training_columns
@@ -121,7 +121,7 @@ def validate(config: PipelineConfig, table: str, environment: Environment | None
     schema = read_schema(config.schema_file)
     check_columns(config, schema)
     policy = read_policy(config.policy_file)
-    files = source.find_files(table)
+    files = table_files.find_files(table)
     declared = {feature.name: column_type(feature) for feature in schema.feature}
     columns = source.infer_columns(files, config.data.drop, declared)
     label = config.data.label
@@ -184,7 +184,7 @@ class _Rows:
     def read(self, counted: bool = False) -> Iterator[pa.RecordBatch]:
         """Batches in their stored types; `counted` adds their labels to `tally`."""
         label = self._where.label
-        for fragment in source.plan_fragments(source.find_files(self._where.pattern)):
+        for fragment in source.plan_fragments(table_files.find_files(self._where.pattern)):
             for batch in source.read_fragment(fragment, self._where.columns, _BATCH_ROWS):
                 kept = batch if label is None else batch.filter(batch.column(label).is_valid())
                 if label is not None and counted:
@@ -203,7 +203,7 @@ def _as_training(
     previous: tuple[str, Statistics] | None = None
     compared_with = ""
     if last and (known := spans_in(last.statistics)):
-        own = source.span_of(str(Path(file).resolve()), config.data_pattern)
+        own = table_files.span_of(str(Path(file).resolve()), config.data_pattern)
         number = known[-1] + 1 if own is None else own
         if earlier := [span for span in known if span < number]:
             spans = {earlier[-1]: read_span(last.statistics, earlier[-1]), number: statistics}

@@ -20,7 +20,7 @@ from pipeline.data.artifact_files import open_file
 from pipeline.data.columns import ColumnType
 from pipeline.data.examples import read_examples
 from pipeline.data.patterns import SPAN
-from pipeline.data.sources import source
+from pipeline.data.sources import source, table_files
 from pipeline.data.statistics_files import Statistics, read_span, read_split, spans_in
 from pipeline.data.table_statistics import table_statistics
 from pipeline.errors import DataError
@@ -82,7 +82,7 @@ class Executor(base_executor.BaseExecutor):
 
 def _read_serving(pattern: str, columns: dict[str, ColumnType], drop: list[str]) -> tuple[Source, Statistics]:
     """The table of serving requests and its statistics; columns that training has are read in the same types."""
-    files = source.find_files(pattern)
+    files = table_files.find_files(pattern)
     found = source.infer_columns(files, drop, columns)
     statistics = table_statistics(
         batch
@@ -118,8 +118,8 @@ class DataGate(base_component.BaseComponent):
     """Component: `verdict`.
 
     Args:
-        pattern: where the table lies, as for pipeline.data.sources.source.find_files; `data` and `split` tell how to
-            find offending rows in it.
+        pattern: where the table lies, as for table_files.find_files; `data` and `split` tell how to find offending
+            rows in it.
         serving_pattern: the same of the serving requests; None if there are none.
         data_root: a RuntimeParameter for the folder of the table; that of the pattern when None.
     """
@@ -132,7 +132,7 @@ class DataGate(base_component.BaseComponent):
         pattern: str, serving_pattern: str | None, data: Data, split: Split, excluded: Iterable[str],
         data_root: Any = None,
     ) -> None:  # fmt: skip
-        root, below = source.split_root(pattern)
+        root, below = table_files.split_root(pattern)
         table = {
             "below": below,
             **data.model_dump(mode="json", include={"spans", "label", "task", "drop"}),
@@ -160,7 +160,7 @@ def _fingerprint(pattern: str | None) -> str:
     if pattern is None or "://" in pattern:
         return ""
     try:
-        states = source.file_states(source.find_files(pattern))
+        states = table_files.file_states(table_files.find_files(pattern))
     except DataError:  # a run says so before it begins; a job may be compiled elsewhere
         return ""
     return hashlib.sha256(json.dumps(states).encode()).hexdigest()

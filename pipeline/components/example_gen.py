@@ -26,7 +26,7 @@ from pipeline.config.split import Split
 from pipeline.data.columns import ColumnType
 from pipeline.data.labels import LabelTally, check_label
 from pipeline.data.patterns import SPAN
-from pipeline.data.sources import bigquery, source
+from pipeline.data.sources import bigquery, source, table_files
 from pipeline.data.split import split_names
 from pipeline.data.split_shards import WriteSplitShards, write_json
 from pipeline.data.training_columns import check_training_columns
@@ -49,8 +49,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         pattern = f"{exec_properties[standard_component_specs.INPUT_BASE_KEY]}{request['below']}"
         data = Data.model_validate(request["data"])
         split: Split = TypeAdapter(Split).validate_python(request["split"])
-        files = source.find_files(pattern, data.spans)
-        states = source.file_states(files)  # before they are read: a file that changes meanwhile will tell
+        files = table_files.find_files(pattern, data.spans)
+        states = table_files.file_states(files)  # before they are read: a file that changes meanwhile will tell
         declared = {name: ColumnType(value) for name, value in request["declared"].items()}
         columns = source.infer_columns(files, data.drop, declared)  # the schema's type wins over the one found
         check_training_columns(columns, files[0].path, data, split)
@@ -74,7 +74,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             )
         outcomes = json.loads(io_utils.read_string_file(outcomes_file))
         summary = _judge(outcomes, data, names) | {
-            "files": [source.file_name(file.path) for file in files],
+            "files": [table_files.file_name(file.path) for file in files],
             "spans": sorted({file.span for file in files}),
             "columns": columns,
             "split": json.loads(json.dumps(request["split"], sort_keys=True)),  # TFX hands it on in any order
@@ -114,14 +114,14 @@ class _TableProcessor(input_processor.InputProcessor):
         return None
 
     def get_input_fingerprint(self, span: int, version: int | None) -> str:
-        return json.dumps(source.file_states(source.find_files(self._address)))
+        return json.dumps(table_files.file_states(table_files.find_files(self._address)))
 
 
 class TableExampleGen(component.FileBasedExampleGen):
     """Component: `examples` as Parquet, split as configured.
 
     Args:
-        pattern: where the table lies, as for pipeline.data.sources.source.find_files.
+        pattern: where the table lies, as for pipeline.data.sources.table_files.find_files.
         declared: types of columns that the curated schema knows; they win over those that are found.
         data_root: a RuntimeParameter for the folder of the table; that of the pattern when None.
     """
@@ -132,7 +132,7 @@ class TableExampleGen(component.FileBasedExampleGen):
     def __init__(
         self, *, pattern: str, data: Data, split: Split, declared: Mapping[str, ColumnType], data_root: Any = None
     ) -> None:
-        root, below = source.split_root(pattern)
+        root, below = table_files.split_root(pattern)
         request = {
             "below": below,
             "data": data.model_dump(mode="json", exclude={"serving", "builder"}),

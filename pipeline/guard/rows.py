@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from pipeline.config.split import GroupSplit, HashSplit, TimeSplit, deciding_columns
 from pipeline.data.columns import ColumnType
 from pipeline.data.convert import shorten
-from pipeline.data.sources import source
+from pipeline.data.sources import source, table_files
 from pipeline.data.split import assign, split_names
 from pipeline.errors import DataError
 from pipeline.guard.findings import Finding, Verdict
@@ -31,7 +31,7 @@ class Source:
     """Where the rows came from.
 
     Attributes:
-        pattern, spans: as for pipeline.data.sources.source.find_files.
+        pattern, spans: as for pipeline.data.sources.table_files.find_files.
         columns: as ingestion read them.
         label: rows without it were not taken in; None if all were.
         split: how they were split; None if they were not.
@@ -173,7 +173,7 @@ def _numbered(
     """With each batch the rows of its file that come before."""
     before: Counter[str] = Counter()
     rows = max(1024, min(_BATCH_ROWS, _BATCH_CELLS // max(1, len(columns))))  # wide tables in smaller bites
-    for fragment in source.plan_fragments(source.find_files(where.pattern, where.spans)):
+    for fragment in source.plan_fragments(table_files.find_files(where.pattern, where.spans)):
         for batch in source.read_fragment(fragment, columns, rows):
             yield fragment, before[fragment.path], batch
             before[fragment.path] += batch.num_rows

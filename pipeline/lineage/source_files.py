@@ -59,7 +59,7 @@ class ReadFile:
 
 
 def to_property(states: Sequence[tuple[str, int, int]]) -> str:
-    """Makes the property's value of paths, sizes in bytes and times (pipeline.data.sources.source.file_states)."""
+    """Makes the property's value of paths, sizes in bytes and times (pipeline.data.sources.table_files.file_states)."""
     if any("://" in path for path, _, _ in states):
         return json.dumps({"folder": "", "files": [list(state) for state in states]})
     folder = os.path.commonpath([os.path.dirname(path) for path, _, _ in states])  # noqa: PTH120

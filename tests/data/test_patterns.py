@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.data.patterns import as_glob, would_read
-from pipeline.data.sources.source import find_files
+from pipeline.data.sources.table_files import find_files
 from pipeline.errors import DataError
 
 NASTY = (

@@ -15,7 +15,7 @@ from typing import Any
 from ml_metadata import MetadataStore
 
 from pipeline.config.pipeline import PipelineConfig
-from pipeline.data.sources.source import file_states, find_files
+from pipeline.data.sources.table_files import file_states, find_files
 from pipeline.errors import ConfigError
 from pipeline.lineage.provenance import code_digest, package_versions
 from pipeline.lineage.runs import Run, StepState, find_run

@@ -18,7 +18,7 @@ from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.contract.schema import read_schema_text
-from pipeline.data.sources.source import file_states, find_files
+from pipeline.data.sources.table_files import file_states, find_files
 from pipeline.lineage.details import BYTES, PEAK_MEMORY
 from pipeline.lineage.process import Process
 from pipeline.lineage.provenance import code_digest, config_digest, package_versions, run_properties

@@ -24,16 +24,8 @@ import yaml
 from pipeline.config.loading import load
 from pipeline.data.columns import ColumnType
 from pipeline.data.sources import bigquery
-from pipeline.data.sources.source import (
-    SourceFile,
-    file_name,
-    file_states,
-    find_files,
-    infer_columns,
-    plan_fragments,
-    read_fragment,
-    split_root,
-)
+from pipeline.data.sources.source import infer_columns, plan_fragments, read_fragment
+from pipeline.data.sources.table_files import SourceFile, file_name, file_states, find_files, split_root
 from pipeline.errors import ConfigError, DataError
 from tests.stand_ins.bigquery import RefusalError, StandIn, Table, serving
 
@@ -319,7 +311,8 @@ def test_the_configurations_pattern_holds_the_query(tmp_path: Path) -> None:
 def test_nothing_of_googles_is_imported_for_tables_elsewhere(tmp_path: Path) -> None:
     pq.write_table(PEOPLE, tmp_path / "t.parquet")
     code = (
-        "import sys; from pipeline.data.sources.source import find_files, infer_columns\n"
+        "import sys; from pipeline.data.sources.source import infer_columns; "
+        "from pipeline.data.sources.table_files import find_files\n"
         f"print(len(infer_columns(find_files({str(tmp_path)!r}))))\n"
         "print([name for name in sys.modules if name.startswith(('google.cloud.', 'google.auth', 'grpc'))])"
     )

@@ -17,16 +17,8 @@ import pytest
 
 from pipeline.data.columns import ColumnType
 from pipeline.data.sources import csv
-from pipeline.data.sources.source import (
-    Fragment,
-    SourceFile,
-    find_files,
-    infer_columns,
-    plan_fragments,
-    read_fragment,
-    span_of,
-    split_root,
-)
+from pipeline.data.sources.source import Fragment, infer_columns, plan_fragments, read_fragment
+from pipeline.data.sources.table_files import SourceFile, find_files, span_of, split_root
 from pipeline.errors import DataError
 
 INT, FLOAT, STRING, BOOL, TIMESTAMP = ColumnType
@@ -222,7 +214,7 @@ def test_batches_have_the_size_asked_for_and_keep_the_order(tmp_path: Path) -> N
 
 
 def test_blocks_of_few_rows_are_converted_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv.diagnose, "MAX_RECORD_BYTES", 256)
+    monkeypatch.setattr(csv.diagnosis, "MAX_RECORD_BYTES", 256)
     path = write(tmp_path / "t.csv", "n,text\n" + "".join(f"{n},{'x' * 100}\n" for n in range(100)))
     batches = list(csv.read(path, {"n": INT}))
     assert 2 <= len(batches) <= 6
