@@ -2,9 +2,10 @@
 
     python -m bench.pictures --workspace workspace
 
-chain.svg is drawn from the steps of the pipeline's definition, run.svg is what the terminal says of the run that served
-last, lineage.png is its lineage page in Chromium (`--no-lineage` where there is none). made_of.json beside them says
-what they were made of; tests/bench/test_pictures.py compares that with the definition and the configuration of today.
+rooms.svg is drawn from the imports between our folders, chain.svg from the steps of the pipeline's definition: both
+also without a run. run.svg is what the terminal says of the run that served last, lineage.png is its lineage page in
+Chromium (`--no-lineage` where there is none). made_of.json beside them says what they were made of;
+tests/bench/test_pictures.py compares all this with the imports, the definition and the configuration of today.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from rich.console import Console
 
 from pipeline.config.loading import load
 from pipeline.config.pipeline import PipelineConfig
+from pipeline.lineage.import_closure import all_files, modules_in, source
 from pipeline.lineage.runs import Run, find_run, list_runs
 from pipeline.lineage.store import open_existing_store
 from pipeline.reports.lineage.layout import arrange
@@ -52,6 +54,34 @@ WORDS = {
     "Pusher": "only if both bless",
 }
 """What each step is for; one that is not here stops the script."""
+ROOMS = {
+    "cli": "parse, call, print",
+    "commands": "what a command does",
+    "terminal": "what is printed",
+    "observe": "who else is told",
+    "runners": "local; Vertex AI",
+    "definition": "which step follows",
+    "components": "one TFX step a file",
+    "watch": "is what serves valid?",
+    "reports": "pages and figures",
+    "doctor": "what is wrong here?",
+    "evaluation": "metrics, judgement",
+    "contract": "the reviewed schema",
+    "guard": "may a run learn?",
+    "serving": "what is pushed",
+    "patches": "changes inside TFX",
+    "data": "tables to columns",
+    "lineage": "who made what",
+    "beam": "Beam's runners",
+    "flights": "the reference table",
+    "workspace": "lock, leftovers",
+    "config": "the YAML file",
+    "files": "whole or not at all",
+    "errors": "what users see",
+    "trainer": "becomes the model",
+    "schema": "written by people",
+}
+"""What each room is for; one that is not here stops the script."""
 _WIDTH, _HEIGHT, _ACROSS, _DOWN = 156, 54, 1.36, 1.5
 """Of a box in pixels, and how the layout's distances are stretched for boxes of that size."""
 _ROW = re.compile(r"(?m)^\| the flights, from tables to pushed model.*$")
@@ -67,8 +97,41 @@ def steps_of(config: PipelineConfig) -> dict[str, list[str]]:
     return {node.node_info.id: sorted(node.upstream_nodes) for node in nodes}
 
 
+def rooms() -> dict[str, list[str]]:
+    """The folders of pipeline/, its loose files, trainer/ and schema/, each with those that import it."""
+    importers: dict[str, set[str]] = {}
+    for file in all_files():
+        room = _room(file.removesuffix(".py").replace("/", "."))
+        importers.setdefault(room, set())
+        for found in source(file).imports:
+            for module in modules_in(found.name):
+                importers.setdefault(_room(module), set()).add(room)
+    return {room: sorted(importers[room] - {room}) for room in sorted(importers.keys() - {"__init__"})}
+
+
+def _room(module: str) -> str:
+    package, *below = module.split(".")
+    return below[0] if package == "pipeline" else package
+
+
+def draw_rooms(importers: dict[str, list[str]]) -> str:
+    """An SVG of the rooms: an arrow from each to those that it imports."""
+    return draw(importers, ROOMS, "The rooms")
+
+
 def draw_chain(steps: dict[str, list[str]]) -> str:
-    """An SVG of the steps from left to right. An arrow that others imply is left out; equal steps give equal text."""
+    """An SVG of the steps: an arrow from each to those that wait for it."""
+    return draw(steps, WORDS, "The chain")
+
+
+def draw(steps: dict[str, list[str]], words: dict[str, str], title: str) -> str:
+    """An SVG of boxes from left to right, from those before each; equal boxes and arrows give equal text.
+
+    An arrow that others imply is left out.
+
+    Args:
+        words: what stands below the name in each box.
+    """
     edges = [(before, node) for node, needs in steps.items() for before in needs if not _implied(steps, before, node)]
     layout = arrange(list(steps), edges)
     places = {node: (x * _ACROSS, y * _DOWN) for node, (x, y) in layout.nodes.items()}
@@ -88,15 +151,15 @@ def draw_chain(steps: dict[str, list[str]]) -> str:
         f'<rect class="b" x="{x - _WIDTH / 2:.0f}" y="{y - _HEIGHT / 2:.0f}" width="{_WIDTH}" height="{_HEIGHT}" '
         'rx="8"/>'
         f'<text class="n" x="{x:.0f}" y="{y - 3:.0f}" text-anchor="middle">{escape(node)}</text>'
-        f'<text class="s" x="{x:.0f}" y="{y + 15:.0f}" text-anchor="middle">{escape(WORDS[node])}</text>'
+        f'<text class="s" x="{x:.0f}" y="{y + 15:.0f}" text-anchor="middle">{escape(words[node])}</text>'
         for node, (x, y) in places.items()
     ]
-    told = escape("; ".join(f"{node}: {WORDS[node]}" for node in steps))
+    told = escape("; ".join(f"{node}: {words[node]}" for node in steps))
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{left:.0f} {top:.0f} {width:.0f} {height:.0f}"'
             ' role="img" aria-labelledby="t d" font-family="Helvetica, Arial, sans-serif">',
-            f'<title id="t">The chain</title><desc id="d">{told}</desc>',
+            f'<title id="t">{title}</title><desc id="d">{told}</desc>',
             "<style>.b{fill:#f6f8fa;stroke:#57606a}.e{fill:none;stroke:#57606a;stroke-width:1.4;marker-end:url(#a)}"
             ".n{font-size:15px;font-weight:600;fill:#1f2328}.s{font-size:12px;fill:#57606a}"
             "@media(prefers-color-scheme:dark){.b{fill:#161b22;stroke:#8b949e}.n{fill:#e6edf3}.s{fill:#9ba5ad}"
@@ -207,6 +270,10 @@ def main() -> None:
     arguments = parser.parse_args()
     workspace = Path(arguments.workspace).absolute()
     config = load(workspace=str(workspace))
+    (PICTURES / "rooms.svg").write_text(draw_rooms(rooms()))
+    (PICTURES / "chain.svg").write_text(draw_chain(steps_of(config)))
+    if not workspace.is_dir():
+        raise SystemExit(f"drew rooms and chain only, for there is no {workspace}: `make run`, then again for the rest")
     store = open_existing_store(config)
     # Of a run from the cache the times would say nothing.
     runs = (find_run(store, config.name, one.run_id) for one in list_runs(store, config.name))
@@ -216,7 +283,6 @@ def main() -> None:
     if run is None:
         raise SystemExit(f"no run in {workspace} has trained and pushed a model: `make run` with an empty workspace")
     os.chdir(workspace.parent)  # the terminal names files from where it is
-    (PICTURES / "chain.svg").write_text(draw_chain(steps_of(config)))
     (PICTURES / "run.svg").write_text(draw_run(run, config))
     if not arguments.no_lineage:
         photograph_lineage(config, PICTURES / "lineage.png")

@@ -9,7 +9,19 @@ from typing import Any
 
 import pytest
 
-from bench.pictures import MADE_OF, PICTURES, ROOT, WORDS, asked_of, draw_chain, readme_row, steps_of
+from bench.pictures import (
+    MADE_OF,
+    PICTURES,
+    ROOMS,
+    ROOT,
+    WORDS,
+    asked_of,
+    draw_chain,
+    draw_rooms,
+    readme_row,
+    rooms,
+    steps_of,
+)
 from pipeline.config.loading import load
 
 AGAIN = "they are old: `make run` in an empty workspace, then `make pictures`"
@@ -34,6 +46,19 @@ def said(name: str) -> str:
 def test_the_chain_is_the_one_that_is_defined(steps: dict[str, list[str]]) -> None:
     assert steps.keys() <= WORDS.keys()
     assert (PICTURES / "chain.svg").read_text() == draw_chain(steps), AGAIN
+
+
+def test_the_rooms_are_those_of_todays_imports() -> None:
+    found = rooms()
+    assert found.keys() <= ROOMS.keys()
+    assert {"cli", "files", "trainer", "schema"} <= found.keys()
+    assert "commands" in found["terminal"]
+    assert (PICTURES / "rooms.svg").read_text() == draw_rooms(found), "they are old: `make pictures`, without a run too"
+
+
+def test_an_arrow_that_is_new_makes_the_rooms_old() -> None:
+    found = rooms()
+    assert draw_rooms(found | {"schema": ["guard"]}) != draw_rooms(found)
 
 
 def test_a_step_that_is_new_makes_the_chain_old(steps: dict[str, list[str]]) -> None:
