@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 
 from pipeline.data.split import hash_rows
+from pipeline.guard.duplicate_rows import DuplicateRows
 from pipeline.guard.findings import Finding
+from pipeline.guard.label_leak import ClassLeak, NumberLeak
+from pipeline.guard.label_noise import LabelNoise
 from pipeline.guard.policy import Policy, Severity
-from pipeline.guard.row_checks import ClassLeak, DuplicateRows, LabelNoise, NumberLeak, RowCheck
+from pipeline.guard.row_checks import RowCheck
 from tests.guard.conftest import batch
 
 RANDOM = np.random.default_rng(7)

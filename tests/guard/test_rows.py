@@ -15,8 +15,8 @@ import pytest
 from pipeline.config.split import GroupSplit, HashSplit, TimeSplit
 from pipeline.data.columns import ColumnType
 from pipeline.data.split import assign
+from pipeline.guard.duplicate_rows import DuplicateRows
 from pipeline.guard.findings import Finding, Verdict
-from pipeline.guard.row_checks import DuplicateRows
 from pipeline.guard.rows import Source, with_rows
 from tests.guard.conftest import batch
 

@@ -1,0 +1,110 @@
+"""Finds labels that look wrong: those of small tables that nearly all of the nearest neighbours contradict."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from pipeline.data.split import hash_rows
+from pipeline.guard.duplicate_rows import rows_with
+from pipeline.guard.findings import Finding, percent
+from pipeline.guard.policy import Policy
+
+Array = npt.NDArray[Any]
+
+_NEIGHBOURS = 10
+_CONTRADICTING = 8
+_MIN_SKILL = 0.2
+_MAX_CELLS = 20_000_000
+_CHUNK = 512
+
+
+class LabelNoise:
+    """Small tables of classes only: labels that nearly all of the nearest neighbours contradict.
+
+    Said only where neighbours are of use at all: where the features do not tell the classes apart, a contradicted
+    label is no sign of anything.
+    """
+
+    def __init__(self, policy: Policy, label: str, task: str) -> None:
+        self._bound = policy.label_noise
+        self._max_rows = policy.label_noise_rows if task != "regression" else 0
+        self._label = label
+        self._batches: list[pa.RecordBatch] = []
+        self._rows = 0
+
+    def add(self, split: str, batch: pa.RecordBatch) -> None:
+        if split != "train" or self._rows > self._max_rows:
+            return
+        self._rows += batch.num_rows
+        if self._rows > self._max_rows or self._rows * batch.num_columns > _MAX_CELLS:
+            self._batches, self._rows = [], self._max_rows + 1
+        else:
+            self._batches.append(batch)
+
+    def findings(self) -> list[Finding]:
+        if not self._batches or self._rows < 5 * _NEIGHBOURS:
+            return []
+        table = pa.Table.from_batches(self._batches).combine_chunks()
+        labels = table.column(self._label).combine_chunks().dictionary_encode()
+        codes = labels.indices.to_numpy()
+        points = _points(table.drop_columns([self._label]))
+        if not points.shape[1]:
+            return []
+        votes = _votes(points, codes, len(labels.dictionary))
+        base = np.bincount(codes).max() / len(codes)
+        skill = ((votes.argmax(axis=1) == codes).mean() - base) / (1 - base) if base < 1 else 0.0
+        contradicted = (votes.argmax(axis=1) != codes) & (votes.max(axis=1) >= _CONTRADICTING)
+        share = float(contradicted.mean())
+        if skill < _MIN_SKILL or share <= self._bound:
+            return []
+        hashes = np.concatenate([hash_rows(batch) for batch in self._batches])
+        finding = Finding(
+            "label_noise",
+            self._label,
+            "train",
+            "policy: label_noise",
+            f"at most {percent(self._bound)} of the labels contradicted by "
+            f"{_CONTRADICTING} of the {_NEIGHBOURS} rows that are most alike",
+            "more",
+            offends=rows_with(hashes[contradicted]),
+        )
+        return [finding.counted(int(contradicted.sum()), len(codes))]
+
+
+def _points(table: pa.Table) -> npt.NDArray[np.float32]:
+    """Numbers in units of their spread, categories as unit vectors; a missing number is the mean. (rows, widths)"""
+    parts = []
+    for column in table.columns:
+        flat = column.combine_chunks()
+        if pa.types.is_string(flat.type):
+            encoded = flat.dictionary_encode()
+            width = len(encoded.dictionary)
+            if 2 <= width <= 50:  # more are names
+                units = np.eye(width + 1, dtype=np.float32) / np.float32(np.sqrt(2))
+                parts.append(units[encoded.indices.fill_null(width).to_numpy()])
+            continue
+        values = flat.cast(pa.float64(), safe=False).fill_null(np.nan).to_numpy(zero_copy_only=False)
+        values = np.where(np.isfinite(values), values, np.nan)
+        if np.isfinite(values).any() and (spread := np.nanstd(values)) > 0:
+            scaled = (values - np.nanmean(values)) / spread
+            parts.append(np.nan_to_num(scaled).astype(np.float32)[:, np.newaxis])
+    return np.hstack(parts) if parts else np.empty((table.num_rows, 0), np.float32)
+
+
+def _votes(points: npt.NDArray[np.float32], codes: Array, n_classes: int) -> Array:
+    """How many of a row's nearest neighbours, itself aside, are of each class; shape (rows, classes)."""
+    lengths = np.einsum("ij,ij->i", points, points)
+    votes = np.zeros((len(points), n_classes), np.int64)
+    for start in range(0, len(points), _CHUNK):
+        chunk = points[start : start + _CHUNK]
+        distances = lengths - 2 * chunk @ points.T  # (chunk, rows), but for a constant in each row
+        rows = np.arange(len(chunk))
+        distances[rows, start + rows] = np.inf
+        nearest = np.argpartition(distances, _NEIGHBOURS, axis=1)[:, :_NEIGHBOURS]
+        for neighbour in nearest.T:
+            votes[start + rows, codes[neighbour]] += 1
+    return votes
