@@ -5,11 +5,13 @@ from __future__ import annotations
 import fcntl
 import os
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from pipeline.flights import collect
+from tests.probes import probe_server
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -19,6 +21,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_report_header(config: pytest.Config) -> str:
     seed = config.getoption("shuffle")
     return "" if seed is None else f"shuffled: --shuffle {seed}"
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """What needs a program that is not everywhere need not be run with every change."""
+    if item.get_closest_marker("extra"):
+        item.add_marker(pytest.mark.long)
 
 
 @pytest.hookimpl(trylast=True)
@@ -42,6 +50,13 @@ def _heaviness(tests: list[pytest.Item]) -> tuple[float, int]:
     """The most time that a test may take, where it says so, and how many are slow."""
     limits = [marker.args[0] for test in tests for marker in test.iter_markers("timeout")]
     return max(limits, default=0), sum(test.get_closest_marker("slow") is not None for test in tests)
+
+
+@pytest.fixture(scope="session")
+def probes() -> Iterator[str]:
+    """The address of tests/probes.py, for `probing_by`."""
+    with probe_server() as address:
+        yield address
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,7 @@ from pipeline import cli
 from pipeline.config.loading import REFERENCE, load
 from pipeline.contract.schema import read_schema
 from tests import small
+from tests.probes import probing_by
 
 ROWS_A_MONTH = 1500
 
@@ -49,6 +50,13 @@ def longhaul() -> Callable[..., Outcome]:
             return Outcome(exit_.value.code, capture.read())
 
     return call
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forked_probes(probes: str) -> Iterator[None]:
+    """InfraCheck need not import TensorFlow anew."""
+    with probing_by(probes):
+        yield
 
 
 @pytest.fixture(scope="session")

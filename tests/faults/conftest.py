@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.place import Place, Zygote
+from tests.faults.place import Place
+from tests.zygote import Zygote
 
 
 @pytest.fixture(scope="session")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,8 +16,8 @@ from pipeline.config.pipeline import PipelineConfig
 from pipeline.lineage.runs import Run, StepState, find_run, list_runs
 from pipeline.lineage.store import open_store
 from tests import small
+from tests.zygote import Zygote
 
-ROOT = Path(__file__).parents[2]
 ROWS = 300
 
 SCHEMA = """\
@@ -55,42 +53,6 @@ class Outcome:
     code: int
     text: str
     errors: str
-
-
-class Zygote:
-    """See zygote.py."""
-
-    def __init__(self, environment: dict[str, str] | None = None) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).parent / "zygote.py")],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=ROOT,
-            env=environment,
-        )  # fmt: skip
-        assert self._readline() == "ready"
-
-    def start(self, argv: list[str], out: Path, faults: list[Any], err: Path | None = None) -> int:
-        """Begins a command; the number of its process. `end` must follow."""
-        assert self._process.stdin
-        self._process.stdin.write(
-            json.dumps({"argv": argv, "out": str(out), "err": err and str(err), "faults": faults}) + "\n"
-        )
-        self._process.stdin.flush()
-        return int(self._readline())
-
-    def end(self) -> int:
-        """How the command ended."""
-        return int(self._readline())
-
-    def close(self) -> None:
-        assert self._process.stdin
-        self._process.stdin.close()
-        self._process.wait(timeout=300)
-
-    def _readline(self) -> str:
-        assert self._process.stdout
-        line = self._process.stdout.readline()
-        assert line, "the zygote has died"
-        return line.strip()
 
 
 @dataclass

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.place import Place, Zygote
+from tests.faults.place import Place
+from tests.zygote import Zygote
 
 SLEEP = [["sleep_without_clock"]]
 pytestmark = [pytest.mark.slow, pytest.mark.extra]

@@ -12,7 +12,8 @@ import pytest
 from pipeline.lineage.runs import StepState
 from pipeline.lineage.version_folders import versions
 from pipeline.serving.versions import damage
-from tests.faults.place import Place, Zygote
+from tests.faults.place import Place
+from tests.zygote import Zygote
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 CACHED, DONE = StepState.CACHED, StepState.DONE

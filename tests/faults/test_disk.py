@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.place import Place, Zygote
+from tests.faults.place import Place
+from tests.zygote import Zygote
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 

@@ -13,7 +13,8 @@ from ml_metadata.metadata_store.metadata_store import downgrade_schema
 
 from pipeline.lineage.runs import StepState
 from pipeline.lineage.store import connection_config
-from tests.faults.place import Place, Zygote
+from tests.faults.place import Place
+from tests.zygote import Zygote
 
 pytestmark = pytest.mark.slow
 

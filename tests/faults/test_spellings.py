@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.lineage.version_folders import versions
-from tests.faults.place import Place, Zygote
+from tests.faults.place import Place
+from tests.zygote import Zygote
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 NASTY = "[x] [red]w[/]s \x1b[31m\x9b\x07\u202e😀 {a}%s'\"&<b>"

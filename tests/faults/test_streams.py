@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from pipeline import errors
-from tests.faults.place import ROOT, Outcome, Place, Zygote
+from tests.faults.place import Outcome, Place
+from tests.zygote import ROOT, Zygote
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -11,8 +11,9 @@ import pytest
 
 from pipeline.lineage.runs import StepState, find_run
 from tests.e2e.servers import PASSWORD, mariadb, postgresql
-from tests.faults.place import Outcome, Place, Zygote
+from tests.faults.place import Outcome, Place
 from tests.waiting import eventually
+from tests.zygote import Zygote
 
 pytestmark = pytest.mark.slow
 

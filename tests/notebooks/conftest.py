@@ -14,9 +14,9 @@ import pytest
 import yaml
 
 from tests import small
-from tests.e2e.conftest import Outcome, flights, longhaul
+from tests.e2e.conftest import Outcome, flights, forked_probes, longhaul
 
-__all__ = ["flights", "longhaul"]  # session fixtures
+__all__ = ["flights", "forked_probes", "longhaul"]  # session fixtures
 
 ROOT = Path(__file__).parents[2]
 COLUMNS = ["scheduled_departure", "carrier", "origin", "distance_miles", "temp_f", "humidity_pct", "late"]

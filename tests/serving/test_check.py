@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,21 @@ from pipeline.config.infra_check import InfraCheckSettings
 from pipeline.serving import check as check_module
 from pipeline.serving.check import ScoredRows, check
 from pipeline.serving.verdict import InfraVerdict
+from tests.probes import probing_by
 from tests.serving.conftest import FEATURES, ROWS, Network, a_row, predicted
 from trainer.digests import file_digests
 
 pytestmark = pytest.mark.slow
 
 Scored = dict[str, ScoredRows]
+forked = pytest.mark.usefixtures("forked_probes")
+"""What the process does is the subject, not that it begins anew."""
+
+
+@pytest.fixture
+def forked_probes(probes: str) -> Iterator[None]:
+    with probing_by(probes):
+        yield
 
 
 def judged(model: str, rows: Scored, exported: dict[str, str] | None = None, **settings: Any) -> InfraVerdict:
@@ -54,6 +63,7 @@ def test_a_model_that_is_fit(save: Callable[..., str], scored: Scored) -> None:
     assert verdict.in_short().startswith("60 rows agree within ")
 
 
+@forked
 def test_values_that_plain_tensors_cannot_tell_are_not_held_against_it(save: Callable[..., str]) -> None:
     """An empty text is a missing one to `serving_tensors`, and not to `serving_default`."""
     rows = [a_row("", 100.0), a_row(None, 100.0), a_row("UA", None), a_row("UA", float("nan"))]
@@ -71,6 +81,7 @@ def busy(scores: tf.Tensor) -> tf.Tensor:
     return scores + 0.0 * tf.reduce_mean(tf.clip_by_value(matrix, -1.0, 1.0))
 
 
+@forked
 def test_a_model_with_work_hidden_in_its_graph_is_too_slow(save: Callable[..., str], scored: Scored) -> None:
     verdict = judged(save(Network(busy)), scored, p99_ms_batch_1=50)
     assert not verdict.blessed
@@ -82,6 +93,7 @@ def test_a_model_with_work_hidden_in_its_graph_is_too_slow(save: Callable[..., s
         assert "first_p99_ms" not in verdict.latency[signature]["32"]  # without a budget once is enough
 
 
+@forked
 @pytest.mark.parametrize("size", ["32", "1024"])
 def test_other_batches_have_budgets_of_their_own(save: Callable[..., str], scored: Scored, size: str) -> None:
     verdict = judged(save(Network()), scored, **{f"p99_ms_batch_{size}": 0.001})
@@ -90,6 +102,7 @@ def test_other_batches_have_budgets_of_their_own(save: Callable[..., str], score
     ]  # fmt: skip
 
 
+@forked
 def test_nan_is_no_prediction(save: Callable[..., str], scored: Scored) -> None:
     verdict = judged(save(Network(lambda scores: tf.where(scores > 0.3, float("nan"), scores))), scored)
     bad = int((np.concatenate([part.predictions for part in scored.values()]) > 0.3).sum())
@@ -97,11 +110,13 @@ def test_nan_is_no_prediction(save: Callable[..., str], scored: Scored) -> None:
     assert verdict.failures[0] == f"serving_default gives NaN or infinity for {bad} of 60 rows"
 
 
+@forked
 def test_signatures_must_agree(save: Callable[..., str], scored: Scored) -> None:
     (failure,) = judged(save(Network(tensors_add=0.01)), scored).failures
     assert failure == "serving_tensors differs from what serving_default predicts by up to 0.01; 1e-05 is allowed"
 
 
+@forked
 def test_what_is_served_is_what_was_evaluated_and_trained(save: Callable[..., str], scored: Scored) -> None:
     network = Network()
     network.weight.assign(0.0011)
@@ -110,6 +125,7 @@ def test_what_is_served_is_what_was_evaluated_and_trained(save: Callable[..., st
     assert judged(save(network), scored, tolerance=1).failures == []
 
 
+@forked
 def test_a_row_s_prediction_must_not_hang_on_its_neighbours(save: Callable[..., str], scored: Scored) -> None:
     failures = judged(save(Network(lambda scores: scores - tf.reduce_mean(scores))), scored, tolerance=1e-3).failures
     assert failures[0].startswith("the same rows in small batches differs")
@@ -117,6 +133,7 @@ def test_a_row_s_prediction_must_not_hang_on_its_neighbours(save: Callable[..., 
     assert failures[0].startswith("the same rows in another order differs")
 
 
+@forked
 def test_a_tampered_model_is_stopped(save: Callable[..., str], scored: Scored) -> None:
     model = Path(save(Network()))
     exported = file_digests(model)
@@ -141,6 +158,7 @@ def test_a_tampered_model_is_stopped(save: Callable[..., str], scored: Scored) -
     assert failures[1].startswith("the model cannot be served: loading failed: ")
 
 
+@forked
 def test_a_model_without_a_signature_cannot_be_served(tmp_path: Path, scored: Scored) -> None:
     network = Network()
     tf.saved_model.save(network, str(tmp_path / "model"), signatures={"serving_default": network.by_examples})
@@ -170,6 +188,7 @@ class KerasNetwork(Network):
         self.weight = keras.Variable(0.001, name="weight")
 
 
+@forked
 def test_a_model_that_only_python_can_load_is_not_fit(save: Callable[..., str], scored: Scored) -> None:
     (failure,) = judged(save(KerasNetwork()), scored).failures
     assert failure.startswith(
@@ -182,6 +201,7 @@ def test_a_model_that_only_python_can_load_is_not_fit(save: Callable[..., str], 
     assert judged(save(network), scored).failures == []
 
 
+@forked
 def test_the_loaders_must_agree(scored: Scored) -> None:
     served = np.array([[0.2, 0.3, 0.5], [0.4, 0.4, 0.2], [0.6, 0.3, 0.1]], np.float32)
     arrays = {
