@@ -4,10 +4,10 @@
 PY := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run notebook test quick check bench reference pictures lock clean
+.PHONY: help setup run notebook test test-all quick check bench reference pictures lock clean
 
 help:  ## this list
-	@sed -nE 's/^([a-z]+):.*##(.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -nE 's/^([a-z-]+):.*##(.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 setup:  ## Python 3.11 environment in .venv, exactly as locked
 	@bash requirements/setup.sh
@@ -18,11 +18,14 @@ run: setup  ## the whole pipeline on the New York flights of 2013
 notebook: setup  ## JupyterLab on notebooks/: schema review, model analysis, lineage
 	@cd notebooks && ../.venv/bin/jupyter-lab --config=jupyter_config.py $(ARGS)
 
-test: setup  ## every test, in two processes (ARGS='--shuffle 7' for a random order)
-	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+test: setup  ## the tests that every change needs, in two processes (ARGS='--shuffle 7' for a random order)
+	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'not long' $(ARGS)
+
+test-all: setup  ## the others: a kill at every moment, databases, browser, clusters, the image, whole runs
+	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m long $(ARGS)
 
 quick: setup  ## the tests that need no training and no extra program
-	@$(PY) -m pytest -m 'not slow and not extra' $(ARGS)
+	@$(PY) -m pytest -m 'not slow and not long' $(ARGS)
 
 check: setup  ## lint, format, types, and whether the reference of settings is fresh
 	@$(PY) -m ruff check .

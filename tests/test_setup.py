@@ -187,8 +187,8 @@ def test_python_without_pip_and_ensurepip_names_the_debian_package(checkout, tmp
 
 def test_help_is_the_default_and_names_every_target(checkout):
     done = checkout.make()
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert set(re.findall(r"^  make (\w+) ", done.stdout, re.MULTILINE)) == targets
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"^  make ([\w-]+) ", done.stdout, re.MULTILINE)) == targets
     assert not checkout.venv.exists()
 
 

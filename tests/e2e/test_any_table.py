@@ -149,7 +149,13 @@ TABLES = [
 ]
 
 
-@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.file)
+@pytest.mark.parametrize(
+    "table",
+    [
+        pytest.param(table, marks=[pytest.mark.long] if table.file != "visits.csv.gz" else [], id=table.file)
+        for table in TABLES
+    ],
+)
 def test_two_commands_make_a_served_model_of_a_table(
     longhaul: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: Table
 ) -> None:

@@ -20,7 +20,7 @@ from pipeline.lineage.store import open_store
 from pipeline.serving.versions import newest
 from tests.faults.place import CONFIG, SCHEMA
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 NEW = 'feature { name: "new" type: INT presence { min_count: 1 } }\n'
 ID = 'feature { name: "id" type: INT presence { min_count: 1 } }\n'

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
-pytestmark = pytest.mark.slow
+from tests import small
+
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 SCHEMA = """\
 feature { name: "customer" type: BYTES presence { min_count: 1 } }
@@ -42,9 +44,9 @@ def test_an_export_without_artifacts_holds_no_cell_of_a_text_column(
         "split": {"by": "hash"},
         "schema": {"file": "schema.pbtxt"},
         "features": {"bins": 4, "exclude": ["customer"]},
-        "trainer": {"hidden_units": [4], "epochs": 1, "members": 1, "refit": False, "teacher": "none"},
+        "trainer": small.TRAINER,
         "evaluation": {"thresholds": {"auc": {"at_least": 0.0}}, "explain": {"permutation_rows": 100, "rows": 3}},
-        "infra_check": {"p99_ms_batch_1": None},
+        "infra_check": small.INFRA_CHECK,
     }
     Path("secret.yaml").write_text(yaml.safe_dump(document))
     ran = longhaul("run", "-c", "secret.yaml")

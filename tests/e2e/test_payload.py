@@ -15,6 +15,8 @@ from pipeline.lineage.runs import Run, find_run
 from pipeline.lineage.store import open_store
 from tests import small
 
+pytestmark = [pytest.mark.slow, pytest.mark.long]
+
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory, longhaul: Callable[..., Any]) -> dict[str, Run]:
@@ -42,14 +44,12 @@ def runs(tmp_path_factory: pytest.TempPathFactory, longhaul: Callable[..., Any])
     return found
 
 
-@pytest.mark.slow
 def test_examples_lie_in_the_files_that_were_asked_for(runs: dict[str, Run]) -> None:
     for payload, ending in (("parquet", ".parquet"), ("tf_example", ".gz")):
         (examples,) = runs[payload].artifacts["TableExampleGen"]
         assert [file.suffix for file in Path(examples.uri).glob("Split-*/*")] == [ending, ending]
 
 
-@pytest.mark.slow
 def test_the_model_is_the_same_to_the_last_digit(runs: dict[str, Run]) -> None:
     parquet, tf_example = (runs[payload].verdict for payload in ("parquet", "tf_example"))
     assert parquet is not None

@@ -140,7 +140,7 @@ def trained(longhaul: Callable[..., Any], tmp_path_factory: pytest.TempPathFacto
                 document = yaml.safe_load(config.read_text())
                 document["workspace"] = str(folder / "workspace")
                 document["features"]["exclude"] = [other for other in LABELS if other != label]
-                document["trainer"] |= {"hidden_units": [16], "epochs": 20, "teacher": "none"}
+                document["trainer"] |= small.TRAINER | {"hidden_units": [16], "epochs": 20}
                 document["infra_check"] = small.INFRA_CHECK
                 metric = next(iter(document["evaluation"]["thresholds"]))
                 document["evaluation"]["thresholds"] = {metric: {"at_least": 0}}

@@ -38,6 +38,7 @@ def test_files_of_equal_content_are_told_apart() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_new_span_is_all_that_is_read(
     flights: Path,
     longhaul: Callable[..., Any],

@@ -23,6 +23,7 @@ from tests.e2e.chain import (
     CURATED,
     GUARD,
     LOOK_UPS,
+    ROOT,
     Place,
     done,
     read_schema,
@@ -32,6 +33,11 @@ from tests.e2e.chain import (
 pytestmark = [pytest.mark.slow, pytest.mark.in_order]
 
 # The main run: all columns, 1,500 flights a month, November and December to be judged on
+
+
+@pytest.fixture(scope="module")
+def forked_probes() -> None:
+    """None: here InfraCheck starts its process itself."""
 
 
 @pytest.fixture(scope="module")
@@ -50,11 +56,45 @@ def main(longhaul: Callable[..., Any], flights: Path, tmp_path_factory: pytest.T
     return Place(folder, longhaul, document, folder / "workspace")
 
 
+PROGRAM = """
+import sys
+from pipeline import cli
+try:
+    cli.main()
+finally:
+    print("cloud:", sorted(n for n in sys.modules if n == "kfp" or n.startswith(("kfp.", "google.cloud.aiplatform"))))
+"""
+
+
 @pytest.fixture(scope="module")
-def main_run(main: Place) -> Run:
-    outcome, run = main.run()
-    assert outcome.code == 0, outcome.text
-    return run
+def shown(main: Place) -> str:
+    """What the main run shows, in a process of its own."""
+    ran = subprocess.run(
+        [sys.executable, "-c", PROGRAM, "run", "-c", main.write(), "-w", main.workspace],
+        cwd=main.folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stderr == ""
+    return ran.stdout
+
+
+@pytest.fixture(scope="module")
+def main_run(main: Place, shown: str) -> Run:
+    return main.latest()
+
+
+def test_a_run_in_a_new_process_shows_no_chatter_and_imports_no_cloud(main: Place, shown: str) -> None:
+    *lines, cloud = shown.splitlines()
+    assert cloud == "cloud: []"
+    assert len(lines) < 45, shown
+    for number, node in enumerate(ARTIFACTS, start=1):
+        assert sum(node in line for line in lines) == 1, node
+        assert f"{number}/{len(ARTIFACTS)}" in shown
+    (log,) = (main.workspace / "logs").glob("*.log")
+    assert "apache_beam" in log.read_text()
 
 
 def test_every_step_ran_in_order_and_left_its_artifact(main: Place, main_run: Run) -> None:
