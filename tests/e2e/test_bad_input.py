@@ -440,6 +440,7 @@ def test_a_disk_without_room_for_metadata(fresh: Place, disk: Path) -> None:
     assert fresh.refused() == disk_is_full(fresh.workspace)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_disk_that_fills_up_while_rows_are_written(fresh: Place, disk: Path) -> None:
     fresh.workspace = disk / "workspace"
@@ -453,6 +454,7 @@ def test_a_disk_that_fills_up_while_rows_are_written(fresh: Place, disk: Path) -
     assert fresh.run().code == 0
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_disk_that_fills_up_in_a_later_step(fresh: Place, disk: Path) -> None:
     fresh.workspace = disk / "workspace"
@@ -577,6 +579,7 @@ def test_a_second_run_on_one_workspace(fresh: Place) -> None:
     assert "does not exist" in fresh.refused()  # the lock is gone
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_ctrl_c_while_a_step_is_at_work(fresh: Place) -> None:
     header, _, rows = TABLE.partition("\n")

@@ -210,6 +210,7 @@ def test_a_changed_setting_runs_again_what_depends_on_it(narrow: Place, second: 
     assert done(run) == {"Evaluator", "InfraCheck", "Pusher"}
 
 
+@pytest.mark.long
 def test_changed_data_run_again_all_but_the_schema_and_held_out_rows_change_neither_transform_nor_model(
     narrow: Place, first: Run, second: Any
 ) -> None:
@@ -250,6 +251,7 @@ def learnt(run: Run) -> tuple[str, list[np.ndarray[Any, Any]]]:
     return vocabulary, [value for value in values if getattr(value, "dtype", None) == np.float32]
 
 
+@pytest.mark.long
 def test_a_changed_schema_runs_again_what_reads_it(narrow: Place, second: Any) -> None:
     path = narrow.folder / "narrow.pbtxt"
     with restored(path):
@@ -259,6 +261,7 @@ def test_a_changed_schema_runs_again_what_reads_it(narrow: Place, second: Any) -
     assert done(run) == {"CuratedSchema", "Transform"} | GUARD
 
 
+@pytest.mark.long
 def test_one_line_of_code_runs_again_what_uses_it(
     narrow: Place, second: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -286,6 +289,7 @@ def test_to_stops_after_the_step_it_names(narrow: Place, first: Run) -> None:
     assert run.verdict is None
 
 
+@pytest.mark.long
 def test_from_takes_what_comes_before_from_the_latest_run(narrow: Place, first: Run) -> None:
     narrow.run()
     # The changed split would make TableExampleGen run again, if it were asked.
@@ -298,6 +302,7 @@ def test_from_takes_what_comes_before_from_the_latest_run(narrow: Place, first: 
     assert run.ingestion == first.ingestion
 
 
+@pytest.mark.long
 def test_no_cache_runs_steps_whose_inputs_are_unchanged(narrow: Place, first: Run, tmp_path: Path) -> None:
     elsewhere = replace(narrow, workspace=tmp_path)  # its new outputs would be the newest that the others find
     seen = [done(elsewhere.run(None, "--to", "TableExampleGen", *flag)[1]) for flag in ((), (), ("--no-cache",))]
@@ -330,6 +335,7 @@ def test_from_without_an_earlier_run_is_refused(narrow: Place, first: Run, tmp_p
 # The held-out split
 
 
+@pytest.mark.long
 def test_the_held_out_split_can_be_judged_on(narrow: Place, second: Any) -> None:
     outcome, run = narrow.run({"evaluation.splits": ["test"], "evaluation.thresholds": {"auc": {"at_least": 0.5}}})
     assert outcome.code == 0, outcome.text
@@ -342,6 +348,7 @@ def test_the_held_out_split_can_be_judged_on(narrow: Place, second: Any) -> None
 # What is served
 
 
+@pytest.mark.long
 def test_a_model_that_is_not_there_any_more_is_pushed_again(narrow: Place, first: Run) -> None:
     narrow.run()
     shutil.rmtree(narrow.workspace / "serving" / "narrow")
@@ -354,6 +361,7 @@ def test_a_model_that_is_not_there_any_more_is_pushed_again(narrow: Place, first
     assert len(narrow.versions) == 1
 
 
+@pytest.mark.long
 def test_a_model_that_another_has_replaced_is_pushed_again(narrow: Place, first: Run) -> None:
     """A server takes the greatest version; to call a lesser one served would be wrong."""
     narrow.run()

@@ -98,6 +98,7 @@ def write_config(folder: Path, table: Path, **data: Any) -> Path:
     return path
 
 
+@pytest.mark.long
 def test_the_twelve_months_as_they_are_give_one_false_alarm_at_most(office: Office, year: Path) -> None:
     """Each held against the month before it; the first has none."""
     alarms = {}
@@ -223,6 +224,7 @@ def test_a_new_month_that_fails(
     assert {Path(row.file).name for row in found.rows} <= {"new.parquet"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("damage", "expected", "rows"), [case for case in FAILURES if case.id in ("a new category", "duplicate rows")]
 )
@@ -321,6 +323,7 @@ def test_a_new_month_that_cannot_be_taken_in(
         assert words in text
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("encoding", "said"),
     [
@@ -386,6 +389,7 @@ def first_files(folder: Path, longhaul: Callable[..., Any], table: pd.DataFrame,
     return Office(folder, folder / "table.yaml", longhaul)
 
 
+@pytest.mark.long
 def test_ten_of_five_thousand_features_vanish_overnight(
     year: Path, longhaul: Callable[..., Any], tmp_path: Path
 ) -> None:

@@ -126,6 +126,7 @@ def test_a_run_from_bigquery_is_one_from_a_file(
         assert "near it there is 'cats'" in refused.text
 
 
+@pytest.mark.long
 def test_predictions_from_bigquery_are_those_from_a_file(
     tmp_path: Path, longhaul: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

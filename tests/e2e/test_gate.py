@@ -105,6 +105,7 @@ def state(run: Run, *states: StepState) -> set[str]:
     return {step.node for step in run.steps if step.state in states}
 
 
+@pytest.mark.long
 def test_clean_months_pass_and_an_unchanged_run_is_cached_with_the_gate(desk: Desk) -> None:
     outcome, run = desk.run()
     assert outcome.code == 0, outcome.text
@@ -233,6 +234,7 @@ def test_a_leak_of_the_label_blocks_and_a_new_column_warns(desk: Desk) -> None:
     assert only(verdict(run).blocking).feature == "delay_code"
 
 
+@pytest.mark.long
 def test_serving_requests_are_held_against_the_training_data(desk: Desk, months: dict[int, pd.DataFrame]) -> None:
     """The label is not expected there. Somebody's preprocessing writes kilometres and small letters."""
     requests = months[3].drop(columns="late")

@@ -217,6 +217,7 @@ def test_a_deliberately_worse_challenger_is_not_blessed(desk: Desk, first: Run) 
     assert f"champion run {champion}" in render(collect(run))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("label", "section"), [("size", "Confusion"), ("price", "Residuals")])
 def test_several_classes_and_a_number(desks: Callable[[str], Desk], label: str, section: str) -> None:
     desk = desks(label)

@@ -224,6 +224,7 @@ def test_of_a_csv_every_character_is_passed_on(predict: Callable[..., str], mode
     assert stripped == table.read_text()  # quotes too stand only where they must
 
 
+@pytest.mark.long
 def test_parquet_keeps_its_types_and_the_order_of_its_row_groups(
     predict: Callable[..., str], model: Model, tmp_path: Path
 ) -> None:
@@ -309,6 +310,7 @@ def test_a_script_gets_json(predict: Callable[..., str], model: Model, tmp_path:
     }
 
 
+@pytest.mark.long
 def test_several_classes(trained: Callable[[str], Model], predict: Callable[..., str], tmp_path: Path) -> None:
     sizes = trained("size")
     table = write_csv(tmp_path / "new.csv", ORDERS)
@@ -327,6 +329,7 @@ def test_several_classes(trained: Callable[[str], Model], predict: Callable[...,
     assert re.search(r"Predicted size: large [\d.]+%, middle [\d.]+%, small [\d.]+%\n", said)
 
 
+@pytest.mark.long
 def test_a_number(trained: Callable[[str], Model], predict: Callable[..., str], tmp_path: Path) -> None:
     prices = trained("price")
     table = write_csv(tmp_path / "new.csv", ORDERS)
@@ -338,6 +341,7 @@ def test_a_number(trained: Callable[[str], Model], predict: Callable[..., str], 
     assert f"Predicted price: least {least:.4g}, mean {mean:.4g}, greatest {greatest:.4g}\n" in said
 
 
+@pytest.mark.long
 def test_tfrecord(predict: Callable[..., str], model: Model, tmp_path: Path) -> None:
     import tensorflow as tf
 
@@ -417,6 +421,7 @@ def test_an_interrupted_prediction_goes_on_after_its_finished_parts(
     assert output.read_bytes() == (tmp_path / f"whole.{suffix}").read_bytes()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("change", ["the table", "the model", "the columns"])
 def test_parts_of_something_else_are_never_used(
     predict: Callable[..., str], interrupted: Callable[[Path], None], model: Model, table: Path, tmp_path: Path,
@@ -437,6 +442,7 @@ def test_parts_of_something_else_are_never_used(
     assert len(pq.read_table(output)) == 600
 
 
+@pytest.mark.long
 def test_a_killed_prediction_goes_on(predict: Callable[..., str], model: Model, tmp_path: Path) -> None:
     for number in range(150):
         write_csv(tmp_path / f"new-{number:03d}.csv", ORDERS[:200])
@@ -584,6 +590,7 @@ def test_a_model_that_is_not_there_is_refused(refused: Callable[..., str], model
     )
 
 
+@pytest.mark.long
 def test_a_model_of_another_configuration_is_refused(
     refused: Callable[..., str], model: Model, trained: Callable[[str], Model], tmp_path: Path
 ) -> None:
@@ -602,6 +609,7 @@ def test_a_model_of_another_configuration_is_refused(
     )
 
 
+@pytest.mark.long
 def test_classes_in_another_order_than_the_model_s_are_refused(
     refused: Callable[..., str], trained: Callable[[str], Model], tmp_path: Path
 ) -> None:

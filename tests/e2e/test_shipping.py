@@ -148,6 +148,7 @@ def test_predictions_are_equal_wherever_a_row_is_scored(place: Place, first: Run
     np.testing.assert_allclose([float(line.split(",")[2]) for line in lines[1:]], expected, rtol=0, atol=1e-6)
 
 
+@pytest.mark.long
 def test_a_slow_model_is_stopped_and_nobody_s_champion(
     place: Place, first: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -196,6 +197,7 @@ def test_a_slow_model_is_stopped_and_nobody_s_champion(
     assert third.verdict["champion"]["auc"] == pytest.approx(first.verdict["metrics"]["auc"], abs=1e-9)
 
 
+@pytest.mark.long
 def test_a_model_that_is_tampered_with_after_the_training_is_stopped(place: Place, first: Run) -> None:
     outcome, run = place.run("--to", "Evaluator", epochs=4)
     assert outcome.code == 0, outcome.text
@@ -213,6 +215,7 @@ def test_a_model_that_is_tampered_with_after_the_training_is_stopped(place: Plac
     )
 
 
+@pytest.mark.long
 def test_a_model_that_is_tampered_with_after_the_check_is_stopped(place: Place, first: Run) -> None:
     outcome, run = place.run("--to", "InfraCheck", epochs=5)
     assert outcome.code == 0, outcome.text

@@ -172,6 +172,7 @@ def test_an_unchanged_search_is_not_repeated(place: Place, tuned: Run) -> None:
     assert run.artifacts["Tuner"] == tuned.artifacts["Tuner"]
 
 
+@pytest.mark.long
 def test_a_later_run_reuses_what_was_found(place: Place, tuned: Run) -> None:
     outcome, run = place.run(tuner={"mode": "reuse"}, trainer={"seed": 14})
     assert outcome.code == 0, outcome.text
@@ -183,6 +184,7 @@ def test_a_later_run_reuses_what_was_found(place: Place, tuned: Run) -> None:
     assert "Trained with what the search of an earlier run found best." in page
 
 
+@pytest.mark.long
 def test_without_the_tuner_the_configuration_counts(place: Place, tuned: Run) -> None:
     outcome, run = place.run()
     assert outcome.code == 0, outcome.text
@@ -200,6 +202,7 @@ def test_there_must_be_something_to_reuse(place: Place, tmp_path: Path) -> None:
     assert "Traceback" not in outcome.text
 
 
+@pytest.mark.long
 def test_a_warm_start_takes_the_model_of_other_data_and_stays_cached(place: Place, tuned: Run) -> None:
     warm = {"warm_start": True}
     few = {"spans": [1, 2]}

@@ -123,6 +123,7 @@ def test_what_is_said_of_one_run_is_not_repeated(
     assert own["config_file"] == str(config_file.with_name("moved.yaml"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("change", ["--no-cache", "a table", "an artifact", "the served model", "the schema"])
 def test_any_change_is_left_to_tfx(
     config_file: Path, config: PipelineConfig, longhaul: Callable[..., Any], change: str

@@ -195,6 +195,7 @@ def test_a_step_that_fails_leaves_what_follows_untriggered(first: Any, place: Pl
     assert re.search(r"`sh \S+/TableExampleGen.executor.sh` runs this step alone", failed.text)
 
 
+@pytest.mark.long
 def test_every_steps_own_command_does_it(first: Any, place: Place, tmp_path: Path) -> None:
     """ExampleGen with its driver, and StatisticsGen: fresh processes, as the container starts them."""
     from pipeline.runners.vertex.compile import compile_job
@@ -277,6 +278,7 @@ def test_a_job_is_submitted_and_followed_to_its_end(service: StandIn, place: Pla
     assert [(run["job"], run["state"]) for run in listed] == [(job["name"].rpartition("/")[2], "succeeded")]
 
 
+@pytest.mark.long
 def test_a_gate_that_says_no_is_told_from_a_failure(service: StandIn, place: Place) -> None:
     blocked = place.call("run", "--on", "vertex", "--wait", "--parameter", "data_root=gs://my-bucket/broken")
     assert blocked.code == 1, blocked.text
@@ -296,6 +298,7 @@ def test_an_image_that_is_not_there_is_named(service: StandIn, place: Place) -> 
     assert "vertex.image names it" in failed.text
 
 
+@pytest.mark.long
 def test_schedules_are_made_paused_resumed_and_deleted(service: StandIn, place: Place) -> None:
     made = place.call("schedule", "create", "--cron", "0 3 * * 1")
     assert made.code == 0, made.text
