@@ -10,7 +10,7 @@ from pipeline.data.columns import ColumnType
 from pipeline.data.examples import read_examples
 from pipeline.data.patterns import SPAN
 from pipeline.data.statistics_files import read_span, read_split, spans_in, splits_in
-from pipeline.guard.findings import Verdict
+from pipeline.guard.findings import DataVerdict
 from pipeline.guard.judge import Evidence, judge
 from pipeline.guard.policy_file import read_policy
 from pipeline.guard.rows import Source, with_rows
@@ -18,7 +18,7 @@ from pipeline.lineage.runs import Run
 from pipeline.observe.log_file import output_to
 
 
-def recheck(config: PipelineConfig, run: Run, schema: schema_pb2.Schema) -> Verdict:
+def recheck(config: PipelineConfig, run: Run, schema: schema_pb2.Schema) -> DataVerdict:
     """Judges the statistics and the rows of `run`, which has both; the serving table is left to a run.
 
     Raises:

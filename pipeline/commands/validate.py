@@ -23,7 +23,7 @@ from pipeline.data.statistics_files import Statistics, read_span, read_split, sp
 from pipeline.data.training_columns import check_training_columns
 from pipeline.guard.checks import TRAIN_SPLIT
 from pipeline.guard.column_statistics import row_count
-from pipeline.guard.findings import Verdict
+from pipeline.guard.findings import DataVerdict
 from pipeline.guard.judge import Evidence, judge
 from pipeline.guard.policy_file import read_policy
 from pipeline.guard.rows import Source, with_rows
@@ -58,7 +58,7 @@ class Validation:
     columns: int
     compared_with: str
     seconds: float
-    verdict: Verdict
+    verdict: DataVerdict
 
     def to_json(self) -> dict[str, Any]:
         """A plain dictionary: the verdict's entries beside the others."""

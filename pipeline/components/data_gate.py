@@ -36,7 +36,7 @@ _BATCH_ROWS = 65_536
 
 
 class DataVerdict(artifact.Artifact):
-    """What the gate found, in `verdict.json` (pipeline.guard.findings.Verdict), and whether the run may go on."""
+    """What the gate found, in `verdict.json` (pipeline.guard.findings.DataVerdict), and whether the run may go on."""
 
     TYPE_NAME = "longhaul.DataVerdict"  # Vertex wants a namespace
 

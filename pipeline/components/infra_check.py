@@ -16,7 +16,7 @@ from pipeline.components.artifact_names import CHECKED, EVALUATED_ROWS_FILE
 from pipeline.config.infra_check import InfraCheckSettings
 from pipeline.lineage.skipped import NOT_BLESSED, SKIPPED_BECAUSE
 from pipeline.serving.check import ScoredRows, check
-from pipeline.serving.verdict import INFRA_FILE, InfraVerdict
+from pipeline.serving.verdict import INFRA_FILE, ServingVerdict
 from trainer.features import FeatureTable
 from trainer.probe_rows import EXPORTED_FILE, SCORED_ROWS_FILE, read_scored_rows
 
@@ -32,7 +32,7 @@ class Executor(base_executor.BaseExecutor):
     def Do(self, input_dict: Any, output_dict: Any, exec_properties: dict[str, Any]) -> None:  # noqa: N802 (TFX's name)
         """See BaseExecutor.Do. A model that Evaluator did not bless is not asked."""
         inputs = {key: artifact_utils.get_single_instance(value) for key, value in input_dict.items()}
-        verdict = InfraVerdict(checked=False, failures=[])
+        verdict = ServingVerdict(checked=False, failures=[])
         if model_utils.is_model_blessed(inputs["model_blessing"]):
             table = FeatureTable.from_dict(json.loads(exec_properties["features"]))
             testimony = inputs["model_run"].uri

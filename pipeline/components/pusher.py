@@ -18,7 +18,7 @@ from pipeline.components.artifact_names import EVALUATION_FILE, MODEL_DIGEST, SU
 from pipeline.config.push import Push
 from pipeline.lineage.skipped import NOT_BLESSED, NOT_FIT, SKIPPED_BECAUSE
 from pipeline.serving.publish import already_serves, now, publish, publish_to_bucket, pusher, withdrawn_now
-from pipeline.serving.verdict import INFRA_FILE, InfraVerdict
+from pipeline.serving.verdict import INFRA_FILE, ServingVerdict
 from pipeline.serving.versions import Manifest, inputs_of
 from trainer.features import FeatureTable
 
@@ -64,7 +64,7 @@ class Executor(pusher_executor.Executor):
         inputs = {key: artifact_utils.get_single_instance(value) for key, value in input_dict.items()}
         table = FeatureTable.from_dict(json.loads(exec_properties["features"]))
         schema_text = io_utils.read_bytes_file(io_utils.get_only_uri_in_dir(inputs["schema"].uri))
-        checked = InfraVerdict.from_json(_read_json(f"{inputs['infra_blessing'].uri}/{INFRA_FILE}"))
+        checked = ServingVerdict.from_json(_read_json(f"{inputs['infra_blessing'].uri}/{INFRA_FILE}"))
         return Manifest(
             pipeline=exec_properties["pipeline"],
             run_id=(self._context and self._context.pipeline_run_id) or "",

@@ -63,7 +63,7 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ModelVerdict:
     """Why not, and what else must be said.
 
     Attributes:
@@ -86,14 +86,14 @@ def judge(
     rules: Evaluation,
     lower_is_better: frozenset[str],
     champion: str | None,
-) -> Verdict:
+) -> ModelVerdict:
     """Holds every rule against what was measured.
 
     Args:
         measured: all rows first, then slices.
         champion: how to name it, for example 'champion run 20261121-…'; None without one.
     """
-    verdict = Verdict()
+    verdict = ModelVerdict()
     for metric, threshold in rules.thresholds.items():
         if not threshold.is_empty:
             _judge_one(verdict, measured[0], metric, "", threshold, lower_is_better, champion)
@@ -113,7 +113,7 @@ def judge(
                 verdict, list(_members(measured, *found)), metric, text, allowed, rules.min_rows, lower_is_better
             )
     notes = list(dict.fromkeys(verdict.notes))  # a threshold and a gap may leave the same slices out
-    return Verdict(verdict.failures, notes, verdict.failed_slices, verdict.rules, verdict.bounds)
+    return ModelVerdict(verdict.failures, notes, verdict.failed_slices, verdict.rules, verdict.bounds)
 
 
 def _members(
@@ -124,7 +124,7 @@ def _members(
             yield one
 
 
-def _enough(verdict: Verdict, members: Sequence[Measured], metric: str, text: str, least: int) -> list[Measured]:
+def _enough(verdict: ModelVerdict, members: Sequence[Measured], metric: str, text: str, least: int) -> list[Measured]:
     """The slices that can be judged; of the others the verdict says why not."""
     if not members:
         verdict.notes.append(f"{metric} on {text} is not judged: there are no such rows")
@@ -145,7 +145,7 @@ def _enough(verdict: Verdict, members: Sequence[Measured], metric: str, text: st
 
 
 def _judge_one(
-    verdict: Verdict,
+    verdict: ModelVerdict,
     one: Measured,
     metric: str,
     of: str,
@@ -200,7 +200,7 @@ def _best(
 
 
 def _judge_gap(
-    verdict: Verdict,
+    verdict: ModelVerdict,
     members: Sequence[Measured],
     metric: str,
     text: str,

@@ -128,7 +128,7 @@ class Distances:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class DataVerdict:
     """Everything the gate has to say.
 
     Attributes:
@@ -165,7 +165,7 @@ class Verdict:
         }
 
     @classmethod
-    def from_json(cls, plain: dict[str, Any]) -> Verdict:
+    def from_json(cls, plain: dict[str, Any]) -> DataVerdict:
         """Reads `to_json`."""
         return cls(
             tuple(map(Finding.from_json, plain["findings"])),

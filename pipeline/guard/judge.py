@@ -17,7 +17,7 @@ from pipeline.data.statistics_files import Statistics
 from pipeline.guard.anomalies import findings_of
 from pipeline.guard.checks import TRAIN_SPLIT, column_checks, span_checks
 from pipeline.guard.drift import drift, drift_from, skew
-from pipeline.guard.findings import Distances, Finding, Verdict
+from pipeline.guard.findings import DataVerdict, Distances, Finding
 from pipeline.guard.policy import Policy, Severity
 from pipeline.guard.row_checks import row_checks
 from pipeline.guard.validation import SERVING, TRAINING, known_environment, validate
@@ -56,7 +56,7 @@ class Evidence:
     rows: _Rows | None = None
 
 
-def judge(evidence: Evidence, schema: schema_pb2.Schema, policy: Policy) -> Verdict:
+def judge(evidence: Evidence, schema: schema_pb2.Schema, policy: Policy) -> DataVerdict:
     """Everything that the policy does not ignore, what blocks first."""
     found: list[Finding] = []
     for split, statistics in evidence.splits.items():
@@ -88,7 +88,7 @@ def judge(evidence: Evidence, schema: schema_pb2.Schema, policy: Policy) -> Verd
             for check in checks:
                 check.add(split, batch)
         found = [*offences.counted(), *(finding for check in checks for finding in check.findings())]
-    return Verdict(_weighed(found, policy), drifted, skewed)
+    return DataVerdict(_weighed(found, policy), drifted, skewed)
 
 
 class _Offences:

@@ -17,7 +17,7 @@ from pipeline.data.convert import shorten
 from pipeline.data.sources import source, table_files
 from pipeline.data.split import assign, split_names
 from pipeline.errors import DataError
-from pipeline.guard.findings import Finding, Verdict
+from pipeline.guard.findings import DataVerdict, Finding
 from pipeline.guard.places import FileRows, Range
 from pipeline.guard.words import number_text
 
@@ -83,7 +83,7 @@ class _InFile:
         return FileRows(self.path, count, of, tuple(self.rows.ranges), tuple(self.values))
 
 
-def with_rows(verdict: Verdict, sources: Mapping[str, Source], limit: int) -> Verdict:
+def with_rows(verdict: DataVerdict, sources: Mapping[str, Source], limit: int) -> DataVerdict:
     """The verdict, with the offending rows at each finding that is about single rows, and these counted.
 
     Never fails: where rows cannot be read, a note says so.

@@ -136,7 +136,7 @@ class Run:
 
     @property
     def data_verdict(self) -> dict[str, Any] | None:
-        """What the data gate found (pipeline.guard.findings.Verdict), if the run got so far."""
+        """What the data gate found (pipeline.guard.findings.DataVerdict), if the run got so far."""
         return self._json("DataGate", DATA_VERDICT, _VERDICT_FILE)
 
     @property
@@ -151,7 +151,7 @@ class Run:
 
     @property
     def infra_verdict(self) -> dict[str, Any] | None:
-        """What the check before the push found (pipeline.serving.verdict.InfraVerdict), if a model got so far."""
+        """What the check before the push found (pipeline.serving.verdict.ServingVerdict), if a model got so far."""
         found = self._json("InfraCheck", "InfraBlessing", "infra.json")
         return found if found and found["checked"] else None
 

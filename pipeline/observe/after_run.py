@@ -19,7 +19,7 @@ from pipeline.errors import PipelineError
 from pipeline.lineage.runs import Run, find_run
 from pipeline.lineage.store import open_existing_store
 from pipeline.observe.notifications import News, notify
-from pipeline.serving.verdict import InfraVerdict
+from pipeline.serving.verdict import ServingVerdict
 
 
 @dataclass
@@ -125,5 +125,5 @@ def _ending(run: Run, error: BaseException | None) -> tuple[Ending, list[str]]:
     if run.verdict and not run.verdict["blessed"]:
         return "not_blessed", run.verdict["failures"]
     if run.infra_verdict and not run.infra_verdict["blessed"]:
-        return "infra_refused", InfraVerdict.from_json(run.infra_verdict).failures
+        return "infra_refused", ServingVerdict.from_json(run.infra_verdict).failures
     return "complete", []

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from google.protobuf.message import DecodeError
 from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
 
-from pipeline.guard.findings import Verdict
+from pipeline.guard.findings import DataVerdict
 from pipeline.guard.words import title_of
 from pipeline.lineage.runs import Run
 
@@ -102,10 +102,10 @@ class Artifacts:
         path = self._by_type.get(artifact_type)
         return self._read(path / file, json.loads) if path and (path / file).exists() else None
 
-    def gate(self) -> Verdict | None:
+    def gate(self) -> DataVerdict | None:
         """What the data gate said; None if it did not judge this run."""
         for artifact in self._run.artifacts.get("DataGate", []):
-            return self._read(Path(artifact.uri, "verdict.json"), lambda data: Verdict.from_json(json.loads(data)))
+            return self._read(Path(artifact.uri, "verdict.json"), lambda data: DataVerdict.from_json(json.loads(data)))
         return None
 
     def schema(self) -> dict[str, str]:

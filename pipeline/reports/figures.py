@@ -53,7 +53,7 @@ def drift_heat_map(*distances: Mapping[str, Distances], most: int = 40) -> Figur
     """Distances of columns, the `most` that moved most, by span; bold where they are beyond their threshold.
 
     Args:
-        distances: `Verdict.drift`, `Verdict.skew` or both.
+        distances: `DataVerdict.drift`, `DataVerdict.skew` or both.
     """
     import numpy as np
     from matplotlib.colors import PowerNorm

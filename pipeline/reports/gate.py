@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pipeline.guard.findings import Distances, Finding, Verdict
+from pipeline.guard.findings import DataVerdict, Distances, Finding
 from pipeline.reports.artifacts import Anomaly
 
 WHOLE_TABLE = "all rows"
@@ -66,7 +66,7 @@ def greatest_distances(*distances: Mapping[str, Distances]) -> dict[str, tuple[f
     return found
 
 
-def gate_anomalies(verdict: Verdict) -> dict[str, list[Anomaly]]:
+def gate_anomalies(verdict: DataVerdict) -> dict[str, list[Anomaly]]:
     """By split."""
     found: dict[str, list[Anomaly]] = {}
     for finding in verdict.findings:

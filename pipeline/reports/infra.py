@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.reports.judgement import Verdict
-from pipeline.serving.verdict import InfraVerdict
+from pipeline.reports.judgement import Headline
+from pipeline.serving.verdict import ServingVerdict
 
 _MB = 1_000_000
 
@@ -53,7 +53,7 @@ class Infra:
     figures: list[Figure]
 
 
-def infra_section(verdict: InfraVerdict | None) -> Infra | None:
+def infra_section(verdict: ServingVerdict | None) -> Infra | None:
     """None where no model was asked."""
     if verdict is None:
         return None
@@ -85,11 +85,11 @@ def infra_section(verdict: InfraVerdict | None) -> Infra | None:
     )
 
 
-def headline_after_check(headline: Verdict, verdict: InfraVerdict | None) -> Verdict:
+def headline_after_check(headline: Headline, verdict: ServingVerdict | None) -> Headline:
     """What stands on top of the page: a model that no check lets pass is not shipped, however good it is."""
     if not headline.good or verdict is None or verdict.blessed:
         return headline
-    return Verdict(False, "Not pushed: not fit to serve", list(verdict.failures))
+    return Headline(False, "Not pushed: not fit to serve", list(verdict.failures))
 
 
 def _size(what: str, found: int | None, most_mb: float | None) -> Figure | None:
@@ -104,7 +104,7 @@ def _in_words(compared: str) -> str:
     return compared if compared.isidentifier() else f"{compared[:1].upper()}{compared[1:]}"
 
 
-def _waiting(verdict: InfraVerdict) -> Figure | None:
+def _waiting(verdict: ServingVerdict) -> Figure | None:
     """Of a verdict that knows it; those of earlier versions do not."""
     if not any("waited" in found for by_size in verdict.latency.values() for found in by_size.values()):
         return None

@@ -8,7 +8,7 @@ from itertools import groupby
 from json import loads
 from typing import Any
 
-from pipeline.guard.findings import Verdict as DataVerdict
+from pipeline.guard.findings import DataVerdict
 from pipeline.lineage.runs import Run, StepState
 from pipeline.reports.champion import bound_sentences, judged_notes, training_sentence
 from pipeline.reports.formats import number
@@ -24,7 +24,7 @@ COUNT = "example_count"
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Headline:
     """What a reader wants to know first.
 
     Attributes:
@@ -153,21 +153,21 @@ def judge(verdict: dict[str, Any] | None, eval_config: dict[str, Any] | None, ch
 
 def headline(
     run: Run, verdict: dict[str, Any] | None, judgement: Judgement | None, of_data: DataVerdict | None
-) -> Verdict:
+) -> Headline:
     """What stands on top of the page."""
     if run.status == "blocked":
-        return Verdict(False, "Stopped by the data gate", _what_blocks(of_data) or run.reason.splitlines())
+        return Headline(False, "Stopped by the data gate", _what_blocks(of_data) or run.reason.splitlines())
     if run.status != "complete":
-        return Verdict(None, *_unfinished(run))
+        return Headline(None, *_unfinished(run))
     if verdict is None:
         last = next((step.node for step in reversed(run.steps)), None)
-        return Verdict(None, "No verdict", [f"the run ended with {last or 'no step'}, before a model was judged"])
+        return Headline(None, "No verdict", [f"the run ended with {last or 'no step'}, before a model was judged"])
     if not verdict["blessed"]:
-        return Verdict(False, "Not blessed", list(verdict["failures"]) or ["the evaluation does not say why"])
+        return Headline(False, "Not blessed", list(verdict["failures"]) or ["the evaluation does not say why"])
     metrics = judgement.metrics if judgement else []
     held = [f"{metric.name} {number(metric.value)}, {metric.threshold}" for metric in metrics if metric.threshold]
     champion = judgement.champion_sentence if judgement else ""
-    return Verdict(
+    return Headline(
         True, "Blessed", ["; ".join([*(held or ["every threshold held"]), *([champion] if champion else [])])]
     )
 

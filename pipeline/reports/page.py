@@ -12,14 +12,14 @@ from typing import Any
 
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.files import write_whole
-from pipeline.guard.findings import Verdict as DataVerdict
+from pipeline.guard.findings import DataVerdict
 from pipeline.lineage.runs import Run, Step
 from pipeline.reports import figures, model_figures, plots
 from pipeline.reports.artifacts import Anomaly, Artifacts, Column
 from pipeline.reports.champion import champion_sentence
 from pipeline.reports.gate import gate_anomalies, greatest_distances, heat_map
 from pipeline.reports.infra import Infra, headline_after_check, infra_section
-from pipeline.reports.judgement import FEW_ROWS, Judgement, Verdict, headline, judge
+from pipeline.reports.judgement import FEW_ROWS, Headline, Judgement, headline, judge
 from pipeline.reports.listing import list_columns, most_notable_first
 from pipeline.reports.model_card import Card, card_of
 from pipeline.reports.rendering import templates
@@ -27,7 +27,7 @@ from pipeline.reports.rules import MOST_RULES
 from pipeline.reports.single_rows import row_kind
 from pipeline.reports.training import best_epoch, epoch_marks, loss_curves, training_story
 from pipeline.reports.tuning import Rewritten, Tuning, rewriting_section, tuning_figure, tuning_section
-from pipeline.serving.verdict import InfraVerdict
+from pipeline.serving.verdict import ServingVerdict
 
 SHOWN_AT_ONCE = 200
 """Columns of each kind. A wider table is turned over like pages by a script; without it, the most notable are shown."""
@@ -50,7 +50,7 @@ class Page:
     """All that the template shows. What was not computed is None."""
 
     run: Run
-    verdict: Verdict
+    verdict: Headline
     ingestion: dict[str, Any] | None
     judgement: Judgement | None
     infra: Infra | None
@@ -98,7 +98,7 @@ def collect(run: Run, folder: Path = Path()) -> Page:
     history = artifacts.json("ModelRun", "history.json")
     lineage = f"{run.run_id}-lineage.html"
     is_explained = verdict is not None and "confidence" in verdict  # an older evaluation left nothing but a verdict
-    infra = InfraVerdict.from_json(run.infra_verdict) if run.infra_verdict else None
+    infra = ServingVerdict.from_json(run.infra_verdict) if run.infra_verdict else None
     if gate:  # it judged what ExampleValidator found, and more
         anomalies = {split: [] for split in anomalies or {}} | gate_anomalies(gate)
     return Page(

@@ -22,7 +22,7 @@ import tensorflow as tf
 
 from pipeline.config.infra_check import InfraCheckSettings
 from pipeline.serving import probe
-from pipeline.serving.verdict import BUSY, InfraVerdict
+from pipeline.serving.verdict import BUSY, ServingVerdict
 from trainer.digests import file_digests
 
 _SHARES = {"1": 1.0, "32": 0.25, "1024": 0.25}
@@ -49,7 +49,7 @@ def check(
     features: Mapping[str, str],
     exported: Mapping[str, str],
     settings: InfraCheckSettings,
-) -> InfraVerdict:
+) -> ServingVerdict:
     """Serves the SavedModel at `model` in a fresh process, and judges what it answers.
 
     Args:
@@ -95,7 +95,7 @@ def check(
     failures += _too_slow(answer.get("latency", {}), p99_ms)
     failures += _too_large("the SavedModel has", size_bytes, settings.max_size_mb)
     failures += _too_large("the process that served it took", answer.get("memory_bytes"), settings.max_memory_mb)
-    return InfraVerdict(
+    return ServingVerdict(
         checked=True,
         failures=failures,
         rows={name: len(part.examples) for name, part in rows.items()},

@@ -13,7 +13,7 @@ BUSY = 0.1
 
 
 @dataclass(frozen=True)
-class InfraVerdict:
+class ServingVerdict:
     """Whether a model is fit to serve.
 
     Attributes:
@@ -66,7 +66,7 @@ class InfraVerdict:
         return {"blessed": self.blessed, **asdict(self)}
 
     @classmethod
-    def from_json(cls, plain: Mapping[str, Any]) -> InfraVerdict:
+    def from_json(cls, plain: Mapping[str, Any]) -> ServingVerdict:
         """The inverse of `to_json`."""
         return cls(**{key: value for key, value in plain.items() if key != "blessed"})
 

@@ -16,15 +16,15 @@ from rich.table import Table
 
 from pipeline.config.evaluation import Threshold
 from pipeline.config.pipeline import PipelineConfig
+from pipeline.guard.findings import DataVerdict
 from pipeline.guard.findings import Finding as DataFinding
-from pipeline.guard.findings import Verdict
 from pipeline.lineage.runs import Run
 from pipeline.observe.standard_streams import visible
 from pipeline.reports.champion import bound_sentences, champion_sentence, judged_notes, training_sentence
 from pipeline.reports.judgement import FEW_ROWS
 from pipeline.reports.rules import few_rows_note, held_rules, nearest, rule_line
 from pipeline.reports.training import training_story
-from pipeline.serving.verdict import InfraVerdict
+from pipeline.serving.verdict import ServingVerdict
 from pipeline.serving.versions import newest_manifest, read_manifest
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def print_results(console: Console, run: Run, config: PipelineConfig) -> None:
     if run.not_reached:
         console.print(f"[yellow]Not reached[/] {', '.join(step.node for step in run.not_reached)}", soft_wrap=True)
     if run.data_verdict:
-        print_data_verdict(console, Verdict.from_json(run.data_verdict))
+        print_data_verdict(console, DataVerdict.from_json(run.data_verdict))
     for place, sentence in enumerate(training_story(run.history or {})):
         console.print(f"{'' if place else 'Trained':<10}{escape(sentence)}", soft_wrap=True)
     if run.verdict:
@@ -104,7 +104,7 @@ def print_results(console: Console, run: Run, config: PipelineConfig) -> None:
             console.print(f"[yellow]Note[/]      {escape(few)}", soft_wrap=True)
         console.print(_metrics_table(run, config))
     if run.infra_verdict:
-        print_infra_verdict(console, InfraVerdict.from_json(run.infra_verdict))
+        print_infra_verdict(console, ServingVerdict.from_json(run.infra_verdict))
     if run.pushed:
         already = "; it served already, so nothing was pushed" if run.served_already else ""
         console.print(f"Model     {_near(run.pushed)}{already}{_since_then(Path(run.pushed))}", soft_wrap=True)
@@ -125,7 +125,7 @@ def print_model_verdict(console: Console, verdict: dict[str, Any], champion: str
         console.print(f"[yellow]Note[/]      {escape(note)}", soft_wrap=True)
 
 
-def print_infra_verdict(console: Console, verdict: InfraVerdict) -> None:
+def print_infra_verdict(console: Console, verdict: ServingVerdict) -> None:
     """In one line what a fit model was found to be; what keeps another one from being pushed in full."""
     if verdict.blessed:
         console.print(f"[bold green]Checked[/]   {verdict.in_short()}", soft_wrap=True)
@@ -146,7 +146,7 @@ def _since_then(version: Path) -> str:
 
 
 def print_data_verdict(
-    console: Console, verdict: Verdict, all_of_it: str = "the gate's verdict.json has them all"
+    console: Console, verdict: DataVerdict, all_of_it: str = "the gate's verdict.json has them all"
 ) -> None:
     """What blocks in full, with offending rows; warnings one line each. `all_of_it` says where to find the rest."""
     for finding in verdict.blocking:

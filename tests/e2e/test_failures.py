@@ -22,7 +22,7 @@ import yaml
 from sklearn.datasets import load_breast_cancer
 
 from pipeline.config.loading import REFERENCE, load
-from pipeline.guard.findings import Finding, Verdict
+from pipeline.guard.findings import DataVerdict, Finding
 from pipeline.guard.policy import Severity
 from pipeline.lineage.runs import StepState, find_run
 from pipeline.lineage.store import open_store
@@ -42,14 +42,14 @@ class Office:
     config: Path
     longhaul: Callable[..., Any]
 
-    def validate(self, table: pd.DataFrame | Path, *flags: str) -> tuple[int, Verdict]:
+    def validate(self, table: pd.DataFrame | Path, *flags: str) -> tuple[int, DataVerdict]:
         """The exit code and what was found; a table is written as Parquet first."""
         path = table if isinstance(table, Path) else self.folder / "new.parquet"
         if isinstance(table, pd.DataFrame):
             pq.write_table(pa.Table.from_pandas(table, preserve_index=False), path)
         outcome = self.longhaul("validate", path, "-c", self.config, "--json", *flags)
         assert outcome.code in (0, 1), outcome.text
-        return outcome.code, Verdict.from_json(verdict_of(json.loads(outcome.text)))
+        return outcome.code, DataVerdict.from_json(verdict_of(json.loads(outcome.text)))
 
     def refuse(self, path: Path) -> str:
         """What is said of a table that cannot even be read."""
@@ -62,11 +62,11 @@ def verdict_of(printed: dict[str, Any]) -> dict[str, Any]:
     return {key: printed[key] for key in ("findings", "drift", "skew", "notes")}
 
 
-def named(verdict: Verdict) -> set[tuple[str, str | None, Severity]]:
+def named(verdict: DataVerdict) -> set[tuple[str, str | None, Severity]]:
     return {(finding.kind, finding.feature, finding.severity) for finding in verdict.findings}
 
 
-def find(verdict: Verdict, kind: str, feature: str | None) -> Finding:
+def find(verdict: DataVerdict, kind: str, feature: str | None) -> Finding:
     (found,) = (f for f in verdict.findings if (f.kind, f.feature) == (kind, feature))
     return found
 
@@ -253,7 +253,7 @@ def test_the_same_month_in_a_run(
     settings = load(config)
     run = find_run(open_store(settings), settings.name, "latest")
     assert run.data_verdict, outcome.text
-    verdict = Verdict.from_json(run.data_verdict)
+    verdict = DataVerdict.from_json(run.data_verdict)
     assert expected in named(verdict), [finding.sentence() for finding in verdict.findings]
     assert outcome.code == (expected[2] is BLOCK)
     assert run.status == ("blocked" if expected[2] is BLOCK else "complete")
@@ -503,7 +503,7 @@ def test_a_whole_run_ends_at_the_gate(
     run = find_run(open_store(settings), settings.name, "latest")
     assert run.status == "blocked"
     assert run.data_verdict
-    blocking = Verdict.from_json(run.data_verdict).blocking
+    blocking = DataVerdict.from_json(run.data_verdict).blocking
     assert {(finding.kind, finding.feature, finding.split) for finding in blocking} == expected
     for finding in blocking:
         assert finding.sentence() in outcome.text

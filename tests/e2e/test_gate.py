@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from pipeline.config.loading import load
-from pipeline.guard.findings import Finding, Verdict
+from pipeline.guard.findings import DataVerdict, Finding
 from pipeline.guard.policy import Severity
 from pipeline.lineage.runs import Run, StepState, find_run, list_runs
 from pipeline.lineage.store import open_store
@@ -91,9 +91,9 @@ def desk(shared: Desk, months: dict[int, pd.DataFrame], narrow_schema: Callable[
     return shared
 
 
-def verdict(run: Run) -> Verdict:
+def verdict(run: Run) -> DataVerdict:
     assert run.data_verdict
-    return Verdict.from_json(run.data_verdict)
+    return DataVerdict.from_json(run.data_verdict)
 
 
 def only(findings: tuple[Finding, ...]) -> Finding:
@@ -279,4 +279,4 @@ def test_the_verdict_file_reads_back(desk: Desk) -> None:
     assert files
     for file in files:
         plain = json.loads(file.read_text())
-        assert Verdict.from_json(plain).to_json() == plain
+        assert DataVerdict.from_json(plain).to_json() == plain

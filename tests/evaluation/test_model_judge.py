@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.config.evaluation import Evaluation
 from pipeline.evaluation.eval_config import LOWER_IS_BETTER
-from pipeline.evaluation.model_judge import Measured, Verdict, judge, why_undefined
+from pipeline.evaluation.model_judge import Measured, ModelVerdict, judge, why_undefined
 
 RUN = "champion run 20261121-041631-031"
 
@@ -26,7 +26,7 @@ def of(
     return Measured(slice_ or {}, rows, metrics, champion or {}, dict.fromkeys(known, "one class only"))
 
 
-def verdict(evaluation: Evaluation, *measured: Measured, champion: str | None = RUN) -> Verdict:
+def verdict(evaluation: Evaluation, *measured: Measured, champion: str | None = RUN) -> ModelVerdict:
     return judge(measured, evaluation, LOWER_IS_BETTER, champion)
 
 
@@ -39,7 +39,7 @@ def test_a_model_that_holds_everything() -> None:
         of(auc=0.7, champion={"auc": 0.705}),
         of(UA, auc=0.5),
     )
-    assert found == Verdict([], [], [], bounds={"auc": {"model": RUN, "value": 0.705}})
+    assert found == ModelVerdict([], [], [], bounds={"auc": {"model": RUN, "value": 0.705}})
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_one_bad_slice_alone_blocks() -> None:
         of(OO, auc=0.58, champion={"auc": 0.61}),
         of(VX, auc=0.58),
     )
-    assert found == Verdict(
+    assert found == ModelVerdict(
         [f"auc on carrier=OO is 0.5800, needs at least 0.6; {RUN} had 0.6100"], [], [("carrier=OO", "auc")]
     )
 
@@ -92,7 +92,7 @@ def test_a_pair_of_columns() -> None:
 def test_small_slices_are_not_judged_and_that_is_said() -> None:
     evaluation = rules({"auc": {"slices": {"carrier": {"at_least": 0.6, "min_rows": 500}}}})
     found = verdict(evaluation, of(auc=0.1), of(UA, 500, auc=0.7), of(OO, 499, auc=0.1), of(VX, 3, auc=0.2))
-    assert found == Verdict(
+    assert found == ModelVerdict(
         [],
         ["auc on carrier=OO (499 rows), carrier=VX (3 rows) is not judged: fewer than 500 rows"],
         [],
@@ -109,7 +109,7 @@ def test_a_slice_without_its_own_bound_of_rows_has_that_of_all() -> None:
 def test_a_metric_that_cannot_be_computed_is_neither_held_nor_broken() -> None:
     evaluation = rules({"auc": {"slices": {"carrier": {"at_least": 0.6}}}})
     found = verdict(evaluation, of(auc=0.7), of(UA, auc=0.7), of(OO), of(VX))
-    assert found == Verdict(
+    assert found == ModelVerdict(
         [], ["auc on carrier=OO, carrier=VX is not judged: it cannot be computed (one class only)"], []
     )
 
@@ -120,7 +120,7 @@ def test_over_all_rows_it_blocks() -> None:
 
 def test_an_empty_slice_is_told() -> None:
     evaluation = rules({"auc": {"slices": {"carrier=ZZ": {"at_least": 0.6}}}})
-    assert verdict(evaluation, of(auc=0.7), of(UA, auc=0.1)) == Verdict(
+    assert verdict(evaluation, of(auc=0.7), of(UA, auc=0.1)) == ModelVerdict(
         [], ["auc on carrier=ZZ is not judged: there are no such rows"], []
     )
 
@@ -153,15 +153,15 @@ def test_the_model_that_sets_the_bound_is_named() -> None:
 
 def test_without_a_champion_absolute_thresholds_are_left() -> None:
     evaluation = rules({"auc": {"at_least": 0.6, "may_lose": 0.01}})
-    assert verdict(evaluation, of(auc=0.61), champion=None) == Verdict([], [], [])
+    assert verdict(evaluation, of(auc=0.61), champion=None) == ModelVerdict([], [], [])
     assert verdict(evaluation, of(auc=0.59), champion=None).failures == ["auc is 0.5900, needs at least 0.6"]
 
 
 def test_gaps_between_slices() -> None:
     slices = of(UA, auc=0.7), of(OO, auc=0.64), of(VX, 99, auc=0.1)
     small = "auc on carrier=VX (99 rows) is not judged: fewer than 100 rows"
-    assert verdict(rules(gaps={"auc": {"carrier": 0.07}}), of(auc=0.7), *slices) == Verdict([], [small], [])
-    assert verdict(rules(gaps={"auc": {"carrier": 0.05}}), of(auc=0.7), *slices) == Verdict(
+    assert verdict(rules(gaps={"auc": {"carrier": 0.07}}), of(auc=0.7), *slices) == ModelVerdict([], [small], [])
+    assert verdict(rules(gaps={"auc": {"carrier": 0.05}}), of(auc=0.7), *slices) == ModelVerdict(
         ["auc by carrier lies 0.0600 apart, may be 0.05: 0.6400 on carrier=OO, 0.7000 on carrier=UA"],
         [small],
         [("carrier=OO", "auc")],
@@ -177,7 +177,7 @@ def test_a_gap_of_a_loss_names_the_greater_one_as_the_worse() -> None:
 
 def test_a_gap_needs_two() -> None:
     found = verdict(rules(gaps={"auc": {"carrier": 0.0}}), of(auc=0.7), of(UA, auc=0.7))
-    assert found == Verdict([], ["the gap of auc by carrier is not judged: fewer than two slices to compare"], [])
+    assert found == ModelVerdict([], ["the gap of auc by carrier is not judged: fewer than two slices to compare"], [])
 
 
 def test_many_slices_in_one_sentence() -> None:

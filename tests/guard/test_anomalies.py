@@ -10,7 +10,7 @@ import pytest
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
 from pipeline.guard.anomalies import findings_of
-from pipeline.guard.findings import Finding, Verdict
+from pipeline.guard.findings import DataVerdict, Finding
 from pipeline.guard.policy import DEFAULTS
 from pipeline.guard.validation import validate
 from pipeline.guard.words import title_of
@@ -122,7 +122,7 @@ def test_every_anomaly_of_tfdv_is_told_in_plain_words(statistics: Callable[..., 
     found = findings_of(anomalies, statistics(**(GOOD | {"new": [1, 2, 3, 4]})), schema, "train")
     assert len(found) == (1 if kind.startswith("comparator_") else 5)
     shown = [finding.sentence() for finding in found]
-    shown += [f"{one.what} {one.detail}" for some in gate_anomalies(Verdict(tuple(found))).values() for one in some]
+    shown += [f"{one.what} {one.detail}" for some in gate_anomalies(DataVerdict(tuple(found))).values() for one in some]
     for text in shown:
         assert not RAW.search(text.replace("dataset_constraints", "")), text
         assert kind.replace("_", " ") not in text.lower()

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from pipeline.guard.findings import Distances, Finding, Verdict, percent
+from pipeline.guard.findings import DataVerdict, Distances, Finding, percent
 from pipeline.guard.places import FileRows
 from pipeline.guard.policy import Severity
 
@@ -65,12 +65,12 @@ def test_records_of_earlier_versions_are_read() -> None:
 
 
 def test_a_verdict_goes_through_json_unchanged() -> None:
-    verdict = Verdict((BAD, ODD), {"origin": Distances("l_infinity", 0.1, {"2": 0.25})}, {}, ("a note",))
+    verdict = DataVerdict((BAD, ODD), {"origin": Distances("l_infinity", 0.1, {"2": 0.25})}, {}, ("a note",))
     plain = json.loads(json.dumps(verdict.to_json()))
-    assert Verdict.from_json(plain) == verdict
+    assert DataVerdict.from_json(plain) == verdict
     assert (plain["blocked"], verdict.blocking, verdict.warnings) == (True, (BAD,), (ODD,))
-    assert not Verdict((ODD,)).blocked
-    assert Verdict.from_json(Verdict().to_json()) == Verdict()
+    assert not DataVerdict((ODD,)).blocked
+    assert DataVerdict.from_json(DataVerdict().to_json()) == DataVerdict()
 
 
 @pytest.mark.parametrize(

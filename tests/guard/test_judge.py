@@ -19,7 +19,7 @@ from pipeline.contract.schema import column_type, read_schema
 from pipeline.data.columns import ColumnType
 from pipeline.data.convert import to_stored
 from pipeline.data.table_statistics import table_statistics
-from pipeline.guard.findings import Verdict
+from pipeline.guard.findings import DataVerdict
 from pipeline.guard.judge import Evidence, judge
 from pipeline.guard.policy import Policy, Severity
 from pipeline.guard.policy_file import read_policy
@@ -44,7 +44,7 @@ GOOD: dict[str, list[Any]] = {
 }
 
 
-def verdict(statistics: Callable[..., Any], policy: Policy | None = None, **changed: list[Any]) -> Verdict:
+def verdict(statistics: Callable[..., Any], policy: Policy | None = None, **changed: list[Any]) -> DataVerdict:
     table = GOOD | changed
     evidence = Evidence(
         label="label",
@@ -58,7 +58,7 @@ def verdict(statistics: Callable[..., Any], policy: Policy | None = None, **chan
     return judge(evidence, SCHEMA, policy or Policy())
 
 
-def kinds(found: Verdict) -> list[tuple[str, str | None, str]]:
+def kinds(found: DataVerdict) -> list[tuple[str, str | None, str]]:
     return [(finding.kind, finding.feature, finding.severity.value) for finding in found.findings]
 
 

@@ -16,7 +16,7 @@ from pipeline.config.split import GroupSplit, HashSplit, TimeSplit
 from pipeline.data.columns import ColumnType
 from pipeline.data.split import assign
 from pipeline.guard.duplicate_rows import DuplicateRows
-from pipeline.guard.findings import Finding, Verdict
+from pipeline.guard.findings import DataVerdict, Finding
 from pipeline.guard.rows import Source, with_rows
 from tests.guard.conftest import batch
 
@@ -43,7 +43,7 @@ def where(tmp_path: Path) -> Source:
 
 
 def looked_at(finding: Finding, source: Source, limit: int = 9) -> Finding:
-    verdict = with_rows(Verdict((finding,)), {"training": source, "serving": source}, limit)
+    verdict = with_rows(DataVerdict((finding,)), {"training": source, "serving": source}, limit)
     assert verdict.notes == ()
     return verdict.findings[0]
 
@@ -143,7 +143,7 @@ def test_a_row_that_repeats_another_is_known_again_in_the_file(where: Source, tm
 
 def test_rows_that_cannot_be_read_are_told_of(where: Source) -> None:
     def noted(source: Source) -> str:
-        verdict = with_rows(Verdict((BIG,)), {"training": source}, 3)
+        verdict = with_rows(DataVerdict((BIG,)), {"training": source}, 3)
         assert verdict.findings == (BIG,)
         (note,) = verdict.notes
         return note
@@ -157,4 +157,4 @@ def test_rows_that_cannot_be_read_are_told_of(where: Source) -> None:
     for span in (1, 2):
         Path(where.pattern.replace("{SPAN}", str(span))).unlink()
     assert "no data file matches" in noted(where)
-    assert with_rows(Verdict((replace(BIG, offends=None),)), {"training": where}, 3).notes == ()
+    assert with_rows(DataVerdict((replace(BIG, offends=None),)), {"training": where}, 3).notes == ()

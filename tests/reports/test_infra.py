@@ -10,11 +10,11 @@ import pytest
 
 from pipeline.lineage.runs import Artifact, Run
 from pipeline.reports.infra import Comparison, Figure, Infra, Latency, headline_after_check, infra_section
-from pipeline.reports.judgement import Verdict
-from pipeline.serving.verdict import InfraVerdict
+from pipeline.reports.judgement import Headline
+from pipeline.serving.verdict import ServingVerdict
 from pipeline.terminal.results import console_for, print_infra_verdict
 
-FIT = InfraVerdict(
+FIT = ServingVerdict(
     checked=True,
     failures=[],
     rows={"what Evaluator measured": 256, "what the network predicted in training": 100},
@@ -75,14 +75,14 @@ def test_it_is_said_how_long_requests_waited_for_a_busy_machine() -> None:
 
 
 def test_a_model_that_did_not_even_load_has_a_section(tmp_path: Path) -> None:
-    broken = infra_section(InfraVerdict(checked=True, failures=["loading failed"], p99_ms={"1": 50.0}, size_bytes=7))
+    broken = infra_section(ServingVerdict(checked=True, failures=["loading failed"], p99_ms={"1": 50.0}, size_bytes=7))
     assert broken == Infra(["loading failed"], [], 0.0, [], [Figure("SavedModel", "0.0 MB", "", None)])
 
 
 def test_the_headline_says_that_a_good_model_was_not_pushed() -> None:
-    blessed, worse = Verdict(True, "Blessed", ["auc 0.7"]), Verdict(False, "Not blessed", ["auc 0.5"])
+    blessed, worse = Headline(True, "Blessed", ["auc 0.7"]), Headline(False, "Not blessed", ["auc 0.5"])
     assert headline_after_check(blessed, FIT) == headline_after_check(blessed, None) == blessed
-    assert headline_after_check(blessed, SLOW) == Verdict(False, "Not pushed: not fit to serve", SLOW.failures)
+    assert headline_after_check(blessed, SLOW) == Headline(False, "Not pushed: not fit to serve", SLOW.failures)
     assert headline_after_check(worse, None) == worse
 
 
@@ -96,7 +96,7 @@ def test_the_headline_says_that_a_good_model_was_not_pushed() -> None:
         (SLOW, f"Not pushed: not fit to serve\n          {SLOW.failures[0]}\n"),
     ],
 )
-def test_the_terminal_says_it_in_a_line_or_in_full(verdict: InfraVerdict, said: str) -> None:
+def test_the_terminal_says_it_in_a_line_or_in_full(verdict: ServingVerdict, said: str) -> None:
     stream = io.StringIO()
     print_infra_verdict(console_for(stream), verdict)
     assert stream.getvalue() == said

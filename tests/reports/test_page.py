@@ -23,8 +23,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
 from pipeline.config.loading import load
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import ConfigError, DataError, WorkspaceError
-from pipeline.guard.findings import Distances, Finding
-from pipeline.guard.findings import Verdict as DataVerdict
+from pipeline.guard.findings import DataVerdict, Distances, Finding
 from pipeline.guard.places import FileRows
 from pipeline.guard.policy import Severity
 from pipeline.lineage.runs import Artifact, Run, Step, StepState, find_run, list_runs

@@ -15,7 +15,7 @@ import tensorflow as tf
 from pipeline.config.infra_check import InfraCheckSettings
 from pipeline.serving import check as check_module
 from pipeline.serving.check import ScoredRows, check
-from pipeline.serving.verdict import InfraVerdict
+from pipeline.serving.verdict import ServingVerdict
 from tests.probes import probing_by
 from tests.serving.conftest import FEATURES, ROWS, Network, a_row, predicted
 from trainer.digests import file_digests
@@ -33,7 +33,7 @@ def forked_probes(probes: str) -> Iterator[None]:
         yield
 
 
-def judged(model: str, rows: Scored, exported: dict[str, str] | None = None, **settings: Any) -> InfraVerdict:
+def judged(model: str, rows: Scored, exported: dict[str, str] | None = None, **settings: Any) -> ServingVerdict:
     generous = {"p99_ms_batch_1": 10_000, "measure_s": 0.2} | settings  # the machine may be busy
     return check(model, rows, FEATURES, exported or file_digests(model), InfraCheckSettings(**generous))
 
@@ -59,7 +59,7 @@ def test_a_model_that_is_fit(save: Callable[..., str], scored: Scored) -> None:
     assert verdict.memory_bytes
     assert verdict.memory_before_bytes
     assert 100e6 < verdict.memory_before_bytes <= verdict.memory_bytes < 3e9  # its own, not this process's
-    assert InfraVerdict.from_json(json.loads(json.dumps(verdict.to_json()))) == verdict
+    assert ServingVerdict.from_json(json.loads(json.dumps(verdict.to_json()))) == verdict
     assert verdict.in_short().startswith("60 rows agree within ")
 
 

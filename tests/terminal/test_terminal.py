@@ -13,7 +13,7 @@ from rich.console import Console
 
 from pipeline.commands import vertex
 from pipeline.commands.vertex import TaskReport
-from pipeline.guard.findings import Finding, Verdict
+from pipeline.guard.findings import DataVerdict, Finding
 from pipeline.guard.places import FileRows
 from pipeline.guard.policy import Severity
 from pipeline.lineage.runs import Step, StepState
@@ -99,7 +99,7 @@ def test_what_the_data_gate_says() -> None:
         for i in range(12)
     ]
     console = Console(file=shown, width=60, highlight=False)
-    print_data_verdict(console, Verdict((blocking, *warnings), notes=("rows are gone",)))
+    print_data_verdict(console, DataVerdict((blocking, *warnings), notes=("rows are gone",)))
     lines = shown.getvalue().splitlines()
     assert lines[:5] == [
         "Blocked   seats, train: numbers greater than allowed: expected at most 9, found 10 [seats] "
@@ -115,7 +115,7 @@ def test_what_the_data_gate_says() -> None:
     ]
     assert len(lines) == 4 + 10 + 2
     shown.truncate(0)
-    print_data_verdict(console, Verdict())
+    print_data_verdict(console, DataVerdict())
     assert shown.getvalue() == ""
 
 
@@ -149,7 +149,7 @@ def test_steps_at_the_same_time_have_a_line_each_and_progress_goes_to_the_one_wh
 def test_a_leak_is_told_with_the_remedy_that_there_is() -> None:
     shown = io.StringIO()
     leak = Finding("label_leak", "shelf", "train", "policy: label_leak", "a feature", "that it alone tells the label")
-    print_data_verdict(Console(file=shown, width=60, highlight=False), Verdict((leak.counted(80, 80),)))
+    print_data_verdict(Console(file=shown, width=60, highlight=False), DataVerdict((leak.counted(80, 80),)))
     _, remedy = shown.getvalue().splitlines()
     assert remedy.strip().startswith(
         "Remedy: if shelf is known only together with the label, `features.exclude: [shelf]`"

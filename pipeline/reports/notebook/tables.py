@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipeline.contract.proposal import Proposal
-from pipeline.guard.findings import Verdict, percent
+from pipeline.guard.findings import DataVerdict, percent
 from pipeline.lineage.runs import Run
 from pipeline.lineage.schema_versions import SchemaVersion
 from pipeline.reports.artifacts import Column, SplitStatistics
@@ -70,7 +70,7 @@ def top_values_table(column: Column) -> Table:
     )
 
 
-def findings_table(verdict: Verdict) -> Table:
+def findings_table(verdict: DataVerdict) -> Table:
     """A row for each finding, what blocks first, with some offending rows."""
     return _table(
         ["severity", "what", "column", "where", "in detail", "rows", "remedy"],

@@ -17,7 +17,7 @@ from tfx.orchestration import metadata
 
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import PipelineError, WorkspaceError
-from pipeline.guard.findings import Verdict
+from pipeline.guard.findings import DataVerdict
 from pipeline.lineage.process import Process
 from pipeline.lineage.runs import (
     NODE,
@@ -120,7 +120,7 @@ class RunRecord:
         if not run.blocked:
             self._end(status="complete", **summary)
             return
-        verdict = Verdict.from_json(run.data_verdict) if run.data_verdict else Verdict()
+        verdict = DataVerdict.from_json(run.data_verdict) if run.data_verdict else DataVerdict()
         reasons = [finding.sentence() for finding in verdict.blocking]
         reason = (reasons or ["the data gate said no; its file is gone"])[0]
         self._end(status="blocked", reason=reason, **summary)

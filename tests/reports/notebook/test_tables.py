@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.guard.findings import Finding, Verdict
+from pipeline.guard.findings import DataVerdict, Finding
 from pipeline.guard.places import FileRows
 from pipeline.guard.policy import Severity
 from pipeline.reports.artifacts import Column, SplitStatistics
@@ -14,7 +14,7 @@ EVIL = "<script>alert(1)</script>"
 def test_findings() -> None:
     rows = (FileRows("span-1/a.csv", 1, 9, ((7, 7),), (EVIL,)), FileRows("span-2/a.csv", 1, 9, ((9, 9),), ("x" * 100,)))
     finding = Finding("new_values", EVIL, None, "rule", "few", "many", 0.25, Severity.WARN, rows)
-    table = tables.findings_table(Verdict((finding,)))
+    table = tables.findings_table(DataVerdict((finding,)))
     html = table._repr_html_()
     assert "<script" not in html
     assert "x" * 100 in html
@@ -26,7 +26,7 @@ def test_findings() -> None:
 
 
 def test_nothing_is_said_in_words() -> None:
-    assert tables.findings_table(Verdict())._repr_html_() == "<p>None.</p>"
+    assert tables.findings_table(DataVerdict())._repr_html_() == "<p>None.</p>"
 
 
 def test_statistics() -> None:
