@@ -96,7 +96,7 @@ def _transform(table: Table) -> tuple[dict[str, Array], dict[str, Array], list[i
     import tensorflow_transform as tft
     from tensorflow_transform import beam as tft_beam
 
-    from pipeline.data.parquet_tfxio import RowGroupTFXIO
+    from pipeline.data.row_groups import RowGroupTFXIO
     from trainer.preprocessing import preprocessing_fn
     from trainer.reading import read_transformed
     from trainer.training_split import vocabulary_sizes

@@ -16,7 +16,7 @@ from tensorflow_transform import beam as tft_beam
 from tensorflow_transform.beam.tft_beam_io import beam_metadata_io, transform_fn_io
 from tensorflow_transform.tf_metadata import dataset_metadata
 
-from pipeline.data.parquet_tfxio import RowGroupTFXIO
+from pipeline.data.row_groups import RowGroupTFXIO
 from trainer.features import FeatureTable
 from trainer.preprocessing import preprocessing_fn
 from trainer.settings.trainer import TrainerSettings

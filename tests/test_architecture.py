@@ -20,7 +20,7 @@ SOURCES = {
 
 FLOORS = (
     *("cli", "commands", "terminal", "observe", "runners", "definition", "components"),
-    *("reports doctor", "evaluation", "contract", "guard serving", "data lineage beam flights"),
+    *("reports doctor", "evaluation", "contract", "guard serving patches", "data lineage beam flights"),
     *("workspace", "config", "files", "errors", "trainer", "schema"),
 )
 """The rooms from the roof down: each imports from floors below its own only, and none from a room beside it."""

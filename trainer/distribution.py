@@ -23,7 +23,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from trainer.settings.trainer import TrainerSettings
@@ -84,29 +83,6 @@ def is_chief() -> bool:
     task = described.get("task", {"type": "chief"})
     has_chief = "chief" in described.get("cluster", {})
     return task["type"] == "chief" or (not has_chief and task["type"] == "worker" and int(task["index"]) == 0)
-
-
-def make_fit_work(model: keras.Model, strategy: tf.distribute.Strategy) -> None:
-    """Lets `model.fit` run in several workers, as Keras 3 does not by itself.
-
-    It would average a batch across workers only to learn its form, which TensorFlow refuses, and average each metric
-    along an axis that a number does not have. To be removed when
-    https://github.com/keras-team/keras/issues/20585 is closed.
-    """
-    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
-        return
-
-    def build(iterator: Any = None, data_batch: Any = None) -> None:
-        inputs = {tensor.name: tf.zeros([1, *tensor.shape[1:]], tensor.dtype) for tensor in model.inputs}
-        with strategy.scope():
-            model._symbolic_build(data_batch=(inputs, tf.zeros([1], tf.int64)))
-
-    def with_axis(step: Any) -> Any:
-        return lambda data: {name: tf.expand_dims(value, 0) for name, value in step(data).items()}
-
-    model._maybe_symbolic_build = build
-    model.train_step = with_axis(model.train_step)
-    model.test_step = with_axis(model.test_step)
 
 
 def wait_for_all(strategy: tf.distribute.Strategy) -> None:

@@ -16,10 +16,11 @@ import tensorflow_transform as tft
 from trainer import description
 from trainer.compression import Rewriting, asks
 from trainer.copying import copy
-from trainer.distribution import is_chief, make_fit_work, train_in_workers, wait_for_all
+from trainer.distribution import is_chief, train_in_workers, wait_for_all
 from trainer.features import FeatureTable, Kind
 from trainer.fitting import BY_CHANCE, LOSSES, Fitted, fit, hold_out
 from trainer.hyperparameters import HYPERPARAMETERS_FILE, TUNED_FILE, Found, merge
+from trainer.patches import make_fit_work
 from trainer.preprocessing import vocabulary_name
 from trainer.probe_rows import testify
 from trainer.settings.trainer import TrainerRequest

@@ -136,7 +136,9 @@ def validate(config: PipelineConfig, table: str, environment: Environment | None
     last = _last_run(config)
 
     from pipeline.data.table_statistics import table_statistics  # imports TFDV, which takes seconds
+    from pipeline.patches import histograms
 
+    histograms.install()
     statistics = table_statistics(rows.read(counted=True))
     if environment == TRAINING:
         known = last.labels if last else None

@@ -12,7 +12,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx import types
 from tfx.components.evaluator import constants
 from tfx.components.evaluator import executor as evaluator_executor
-from tfx.components.util import examples_utils, tfxio_utils
+from tfx.components.util import examples_utils
 from tfx.dsl.components.base import base_beam_component, executor_spec
 from tfx.types import artifact_utils, component_spec, standard_artifacts, standard_component_specs
 from tfx.utils import io_utils, json_utils, path_utils, proto_utils
@@ -21,7 +21,6 @@ from pipeline.components.artifact_names import CONTRACT, EVALUATED_ROWS_FILE, EV
 from pipeline.components.seen_rows import Ingested, count_seen
 from pipeline.components.whole_model import check_whole, digest_on_disk
 from pipeline.config.evaluation import METRICS, Evaluation
-from pipeline.data import parquet_tfxio
 from pipeline.evaluation.columnar_metrics import RAW_RECORD, SAMPLE, TALLIES, EvaluateColumns
 from pipeline.evaluation.curves import curves
 from pipeline.evaluation.eval_config import COUNT, LOWER_IS_BETTER
@@ -38,10 +37,9 @@ from pipeline.evaluation.reference_metrics import (
 )
 from pipeline.evaluation.row_sample import RowSample
 from pipeline.evaluation.tallies import Tally, fills_blocks, intervals, is_one_class
+from pipeline.patches.row_groups import make_tfxio
 from trainer.features import FeatureTable
 from trainer.probe_rows import MOST_ROWS, write_scored_rows
-
-parquet_tfxio.install()
 
 CURVES_FILE = "curves.json"
 """Beside EVALUATION_FILE: curves of challenger and champion, see pipeline.evaluation.curves."""
@@ -130,7 +128,7 @@ class Executor(evaluator_executor.Executor):
             for split in splits
             for split_uri in artifact_utils.get_split_uris(input_dict[standard_component_specs.EXAMPLES_KEY], split)
         ]
-        source = tfxio_utils.make_tfxio(
+        source = make_tfxio(
             [io_utils.all_files_pattern(split_uri) for split_uri in split_uris],
             telemetry_descriptors=["Evaluator"],
             payload_format=examples_utils.get_payload_format(input_dict[standard_component_specs.EXAMPLES_KEY][0]),

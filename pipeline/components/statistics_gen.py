@@ -15,18 +15,17 @@ from typing import Any, TypeAlias
 import apache_beam as beam
 import pyarrow as pa
 from tfx.components.statistics_gen import component
-from tfx.components.util import examples_utils, tfxio_utils
+from tfx.components.util import examples_utils
 from tfx.dsl.components.base import base_beam_executor, executor_spec
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils
 
-from pipeline.data import parquet_tfxio
 from pipeline.data.shards import span_of
 from pipeline.data.statistics_files import Statistics
 from pipeline.data.table_statistics import Accumulators, accumulate, extract, merge
-
-parquet_tfxio.install()
+from pipeline.patches import histograms
+from pipeline.patches.row_groups import make_tfxio
 
 Total: TypeAlias = Accumulators | bytes | None
 """What is counted, or that pickled, or nothing yet."""
@@ -53,9 +52,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
 def _count(pipeline: beam.Pipeline, examples: Any) -> beam.PCollection[tuple[str, bytes]]:
     """(folder of a split or span, accumulators of a part of its rows)."""
     payload = examples_utils.get_payload_format_string(examples)
-    sources = {
-        part: tfxio_utils.make_tfxio(files, ["StatisticsGen"], payload) for part, files in _files(examples).items()
-    }
+    sources = {part: make_tfxio(files, ["StatisticsGen"], payload) for part, files in _files(examples).items()}
     if payload == "FORMAT_PARQUET":
         # Beside the row groups, not with each: a list of thousands is part of the job that a cluster is sent.
         readers = {part: source.reader() for part, source in sources.items()}
@@ -99,6 +96,9 @@ def _packed(folders: tuple[str, ...], batches: Iterable[pa.RecordBatch]) -> Iter
 
 class _SumUp(beam.CombineFn):
     """Pickled accumulators to one DatasetFeatureStatisticsList."""
+
+    def setup(self) -> None:
+        histograms.install()  # here, because a worker of a cluster starts with nothing of ours
 
     def create_accumulator(self) -> Total:
         return None

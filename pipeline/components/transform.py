@@ -18,19 +18,19 @@ import tensorflow_transform.beam as tft_beam
 from tensorflow_transform.beam.tft_beam_io import beam_metadata_io, transform_fn_io
 from tensorflow_transform.tf_metadata import dataset_metadata
 from tfx.components.transform import component
-from tfx.components.util import examples_utils, tfxio_utils
+from tfx.components.util import examples_utils
 from tfx.dsl.components.base import base_beam_executor, executor_spec
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import import_utils, io_utils, json_utils
 
-from pipeline.components import analyzer_cache, reloaded_graph
+from pipeline.components import analyzer_cache
 from pipeline.components.artifact_names import SUMMARY_FILE
-from pipeline.data import parquet_tfxio
+from pipeline.patches.row_groups import make_tfxio
 from trainer.features import FeatureTable, Kind
 
-parquet_tfxio.install()
-reloaded_graph.install()
+PATCHES = ("pipeline.patches.reloaded_graph",)
+"""What TFT is patched with while this runs; named so that its code counts in the digest of the step."""
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):
@@ -54,7 +54,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         payload = examples_utils.get_payload_format(examples)
 
         def open_files(patterns: Collection[str]) -> Any:
-            return tfxio_utils.make_tfxio(patterns, ["Transform"], payload, schema=schema).Project(columns)
+            return make_tfxio(patterns, ["Transform"], payload, schema=schema).Project(columns)
 
         train_uri = artifact_utils.get_split_uri([examples], "train")
         temporary = f"{graph_uri}/.temp_path"

@@ -13,11 +13,8 @@ import pyarrow as pa
 from tensorflow_data_validation.statistics.generators import basic_stats_generator, top_k_uniques_sketch_stats_generator
 from tfx_bsl.statistics import merge_util
 
-from pipeline.data import histograms
 from pipeline.data.lists import as_lists, list_type
 from pipeline.data.statistics_files import EXACT_VALUES, Statistics
-
-histograms.install()
 
 _GENERATORS = (
     basic_stats_generator.BasicStatsGenerator(),

@@ -28,7 +28,7 @@ def request_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     from apache_beam.runners.dataflow.dataflow_runner import DataflowRunner
 
     from pipeline.components.statistics_gen import _packed, _SumUp
-    from pipeline.data.parquet_tfxio import RowGroupTFXIO
+    from pipeline.data.row_groups import RowGroupTFXIO
 
     def no_network(*_: Any, **__: Any) -> Any:
         raise AssertionError("the request asks for the network")

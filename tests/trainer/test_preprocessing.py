@@ -18,7 +18,7 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_transform import beam as tft_beam
 
-from pipeline.data.parquet_tfxio import RowGroupTFXIO
+from pipeline.data.row_groups import RowGroupTFXIO
 from trainer.features import Feature, FeatureTable, Kind, Label, Storage, derive
 from trainer.preprocessing import (
     CATEGORICAL,

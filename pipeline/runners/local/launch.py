@@ -19,8 +19,7 @@ from pipeline.errors import WorkspaceError, causes
 from pipeline.files import flush_to_disk
 from pipeline.lineage.runs import RESOLVER, Step, StepState
 from pipeline.lineage.server_store import Patience
-from pipeline.runners import resolution
-from pipeline.runners.local import cache_key
+from pipeline.patches.install import LAUNCHER, install_patches
 from pipeline.runners.local.contents import CONTENTS, contents
 from pipeline.runners.local.record import Handle, RunRecord
 from pipeline.runners.local.recovery import not_of_this_store
@@ -30,9 +29,6 @@ _LIBC = ctypes.CDLL(None)
 _WORTH_COLLECTING_S = 5.0
 """Python's collector takes a third of a second among all that TensorFlow holds."""
 _TRY_CONTEXT = "longhaul.try"
-
-cache_key.install()
-resolution.install()
 
 
 class Watcher(Protocol):
@@ -57,6 +53,7 @@ class StepLauncher:
     def __init__(
         self, config: PipelineConfig, ir: Any, record: RunRecord, watcher: Watcher, patience: Patience
     ) -> None:
+        install_patches(LAUNCHER)
         self._config, self._patience = config, patience
         self._ir = ir
         self._deployment = runner_utils.extract_local_deployment_config(ir)

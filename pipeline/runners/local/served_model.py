@@ -24,7 +24,7 @@ from pipeline.evaluation.model_contract import Contract
 from pipeline.evaluation.reference_models import folders_of, reference_digests
 from pipeline.files import flush_to_disk
 from pipeline.lineage.runs import NODE
-from pipeline.runners.resolution import live_artifacts
+from pipeline.patches.resolution import live_artifacts
 from pipeline.serving.versions import Manifest, damage, newest, read_manifest
 
 TAKEN_IN_TYPE = "longhaul.ServedModel"

@@ -6,20 +6,18 @@ import sys
 from typing import Any
 
 from absl import app
-from tfx.orchestration.kubeflow.v2 import compiler_utils
 from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor as tfx_main
 
 from pipeline.errors import PipelineError
+from pipeline.patches.container import parse_flags
+from pipeline.patches.install import CONTAINER, install_patches
 
 COMMAND = ("python", "-m", "pipeline.runners.vertex.container")
-
-# TFX takes the name of a type that is not its own for a dotted path; Vertex wants a name of two parts.
-_CLASSES = {"longhaul.DataVerdict": "pipeline.components.data_gate.DataVerdict"}
 
 
 def main(parsed: Any) -> None:
     """Runs one step's executor; a mistake of the user's ends it with one message instead of a traceback."""
-    compiler_utils.TITLE_TO_CLASS_PATH.update(_CLASSES)
+    install_patches(CONTAINER)
     try:
         tfx_main.main(parsed)
     except PipelineError as problem:
@@ -28,4 +26,4 @@ def main(parsed: Any) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main, flags_parser=tfx_main._parse_flags)
+    app.run(main, flags_parser=parse_flags)

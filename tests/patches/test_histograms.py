@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from tensorflow_data_validation.utils import quantiles_util
 
-from pipeline.data import histograms
+from pipeline.patches import histograms
 
 COLUMNS = {
     "uniform": np.linspace(-5, 7, 5001),

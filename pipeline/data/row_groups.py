@@ -1,18 +1,12 @@
-"""TFX reads Longhaul's Parquet examples in columns: the one seam between our data and stock components.
+"""Read Longhaul's Parquet examples in columns, as TFX's components ask for them.
 
 Stock TFX turns every record into Python objects, pickles it and batches it again; on the flights that
 is most of its running time. Here a Parquet row group becomes Arrow record batches in the layout that
 TFDV, TFT and TFMA expect (a list of at most one value per row), by numpy alone.
-
-`install()` is the only patch of a TFX internal in Longhaul. TFX offers no way to register a TFXIO for a
-payload format (`tfx/components/util/tfxio_utils.py` holds a closed list), so `make_tfxio` is wrapped for
-FORMAT_PARQUET. To be removed when TFX grows such a registry; tests/data/test_parquet_tfxio.py fails when
-upstream's function changes its form.
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -21,8 +15,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from apache_beam.io.filesystems import FileSystems
 from tensorflow_metadata.proto.v0 import schema_pb2
-from tfx.components.util import tfxio_utils
-from tfx.proto import example_gen_pb2
 from tfx_bsl.tfxio import tensor_adapter, tensor_representation_util, tfxio
 
 from pipeline.data.lists import BYTES, FLOATS, INTS, as_lists, list_type, serialized_examples
@@ -114,9 +106,8 @@ class RowGroupTFXIO(tfxio.TFXIO):
         return tensor_representation_util.InferTensorRepresentationsFromMixedSchema(self._schema)
 
     def _ProjectImpl(self, tensor_names: list[str]) -> RowGroupTFXIO:  # noqa: N802
-        projected = copy.copy(self)
-        projected._schema = tensor_representation_util.ProjectTensorRepresentationsInSchema(self._schema, tensor_names)
-        return projected
+        schema = tensor_representation_util.ProjectTensorRepresentationsInSchema(self._schema, tensor_names)
+        return RowGroupTFXIO(self._patterns, schema, self._raw_record_column_name)
 
     def _files(self) -> list[str]:
         matches = FileSystems.match(self._patterns)
@@ -152,36 +143,3 @@ class _ReadRowGroup:
                     examples = pa.array(serialized_examples(batch), pa.large_binary())
                     arrays.append(as_lists(examples, BYTES))
                 yield pa.RecordBatch.from_arrays(arrays, schema=self._arrow_schema)
-
-
-def install() -> None:
-    """Makes every stock TFX component read FORMAT_PARQUET through `RowGroupTFXIO`; idempotent."""
-    stock = tfxio_utils.make_tfxio
-    if getattr(stock, "reads_row_groups", False):
-        return
-
-    def make_tfxio(
-        file_pattern: Any,
-        telemetry_descriptors: list[str],
-        payload_format: int | str,
-        data_view_uri: str | None = None,
-        schema: schema_pb2.Schema | None = None,
-        read_as_raw_records: bool = False,
-        raw_record_column_name: str | None = None,
-        file_format: Any = None,
-    ) -> tfxio.TFXIO:
-        if payload_format in (example_gen_pb2.FORMAT_PARQUET, "FORMAT_PARQUET"):
-            return RowGroupTFXIO(file_pattern, schema, raw_record_column_name)
-        return stock(
-            file_pattern,
-            telemetry_descriptors,
-            payload_format,
-            data_view_uri,
-            schema,
-            read_as_raw_records,
-            raw_record_column_name,
-            file_format,
-        )
-
-    make_tfxio.reads_row_groups = True  # type: ignore[attr-defined]
-    tfxio_utils.make_tfxio = make_tfxio

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import inspect
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +14,12 @@ import tensorflow_data_validation as tfdv
 from apache_beam.testing.util import assert_that
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
-from tfx.components.util import examples_utils, tfxio_utils
-from tfx.proto import example_gen_pb2
-from tfx.types import standard_artifacts
 from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
 from tfx_bsl.tfxio import tensor_adapter
 from tfx_bsl.tfxio.dataset_options import RecordBatchesOptions
 from tfx_bsl.tfxio.tf_example_record import TFExampleRecord
 
-from pipeline.data.parquet_tfxio import RowGroupTFXIO, install
+from pipeline.data.row_groups import RowGroupTFXIO
 
 ROWS: dict[str, list[Any]] = {
     "flag": [1, 0, None, 1, 0],
@@ -189,43 +184,3 @@ def test_the_raw_record_holds_every_column_whatever_the_schema_asks_for(parquet:
 def test_training_does_not_come_this_way(parquet: str) -> None:
     with pytest.raises(NotImplementedError, match="trainer/reading"):
         RowGroupTFXIO(parquet, SCHEMA).TensorFlowDataset(None)
-
-
-# The one patch of TFX
-
-
-def examples_artifact(payload_format: int) -> standard_artifacts.Examples:
-    artifact = standard_artifacts.Examples()
-    artifact.uri = "/nowhere"
-    examples_utils.set_payload_format(artifact, payload_format)
-    return artifact
-
-
-def test_install_is_idempotent_and_touches_parquet_only() -> None:
-    install()
-    wrapped = tfxio_utils.make_tfxio
-    install()
-    assert tfxio_utils.make_tfxio is wrapped
-    for payload_format, expected in (
-        (example_gen_pb2.FORMAT_PARQUET, RowGroupTFXIO),
-        (example_gen_pb2.FORMAT_TF_EXAMPLE, TFExampleRecord),
-    ):
-        factory = tfxio_utils.get_tfxio_factory_from_artifact([examples_artifact(payload_format)], [], SCHEMA)
-        assert type(factory("/nowhere/*")) is expected
-
-
-def test_the_function_of_tfx_that_is_wrapped_has_not_changed_its_form() -> None:
-    spec = importlib.util.find_spec("tfx.components.util.tfxio_utils")
-    assert spec
-    assert spec.loader
-    untouched = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(untouched)
-    install()
-    ours, theirs = (inspect.signature(module.make_tfxio) for module in (tfxio_utils, untouched))
-    assert list(ours.parameters) == [
-        "file_pattern", "telemetry_descriptors", "payload_format", "data_view_uri", "schema",
-        "read_as_raw_records", "raw_record_column_name", "file_format",
-    ]  # fmt: skip
-    assert [(p.name, p.kind, p.default) for p in theirs.parameters.values()] == [
-        (p.name, p.kind, p.default) for p in ours.parameters.values()
-    ]

@@ -1,8 +1,10 @@
-"""The key by which TFX finds what a step did before: which Beam runner did the work does not count.
+"""Leave the Beam runner out of the key by which TFX finds what a step did before.
 
-TFX's key holds Beam's arguments, among them the port of a job server, which is another one in every run. A step on a
-cluster would never be taken from the cache. To be removed when TFX leaves them out (get_cache_context in
-https://github.com/tensorflow/tfx/blob/master/tfx/orchestration/portable/cache_utils.py).
+Replaces: get_cache_context of tfx.orchestration.portable.cache_utils
+Why: the key holds the port of Beam's job server, another one in every run: no step on a cluster would be cached.
+Upstream: https://github.com/tensorflow/tfx/blob/master/tfx/orchestration/portable/cache_utils.py
+Until: TFX leaves Beam's arguments out of the key.
+Test: tests/patches/test_patches.py::test_tfx_still_counts_beams_arguments
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ _of_tfx = cache_utils.get_cache_context
 
 
 def install() -> None:
-    """Has TFX's launcher use what is below; once for the process."""
+    """Have TFX's launcher use this key, in this process."""
     cache_utils.get_cache_context = _without_beam_arguments
 
 

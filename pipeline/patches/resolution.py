@@ -1,9 +1,11 @@
-"""Finding the inputs of a step without reading all that the pipeline ever did.
+"""Find the inputs of a step without reading all that the pipeline ever did.
 
-To resolve one input TFX reads every execution of the pipeline with all its properties: 5 s when there are 10,000, for
-each input of each step. ML Metadata can be asked for just those that count, and answers in milliseconds. To be removed
-when TFX asks so itself (TODO b/234806996 in
-https://github.com/tensorflow/tfx/blob/master/tfx/orchestration/portable/input_resolution/channel_resolver.py).
+Replaces: resolve_single_channel and _get_executions_by_all_contexts of
+  tfx.orchestration.portable.input_resolution.channel_resolver
+Why: for each input TFX reads every execution of the pipeline, 5 s when there are 10,000; a query takes milliseconds.
+Upstream: https://github.com/tensorflow/tfx/blob/master/tfx/orchestration/portable/input_resolution/channel_resolver.py
+Until: TFX asks by a query, as its TODO b/234806996 says.
+Test: tests/patches/test_patches.py::test_tfx_still_reads_all_executions
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ _of_tfx = channel_resolver.resolve_single_channel
 
 
 def install() -> None:
-    """Has TFX's resolution use what is below; once for the process."""
+    """Have TFX resolve inputs so, in this process."""
     channel_resolver._get_executions_by_all_contexts = _executions_in_all
     channel_resolver.resolve_single_channel = _resolve_channel
 
@@ -35,7 +37,7 @@ def _executions_in_all(store: Any, contexts: Sequence[Any]) -> Any:
 
 
 def _resolve_channel(handle_like: Any, channel: Any) -> Any:
-    """What a look-up sees that takes any artifact of a type, from whichever step and run of the pipeline."""
+    """Answer a look-up that takes any artifact of a type, from whichever step and run of the pipeline."""
     queries, wanted = channel.context_queries, channel.artifact_query.type.name
     if [query.type.name for query in queries] != ["pipeline"] or channel.output_key:
         return _of_tfx(handle_like, channel)
@@ -44,7 +46,7 @@ def _resolve_channel(handle_like: Any, channel: Any) -> Any:
 
 
 def live_artifacts(store: Any, pipeline: str, wanted: str) -> list[Any]:
-    """Lists the live artifacts of a type in a pipeline's context, as TFX's own."""
+    """List the live artifacts of a type in a pipeline's context, as TFX's own."""
     context = store.get_context_by_type_and_name("pipeline", pipeline)
     if context is None:
         return []

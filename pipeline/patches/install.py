@@ -1,0 +1,21 @@
+"""Install the patches that a process needs, in one call."""
+
+from __future__ import annotations
+
+import importlib
+
+_OF_STEPS = ("histograms", "reloaded_graph", "row_groups")
+LAUNCHER = ("cache_key", "resolution", *_OF_STEPS)
+"""For the process that launches the steps of a local run."""
+CONTAINER = ("container", *_OF_STEPS)
+"""For the container of a step on Vertex AI. Workers of Beam need `histograms`, see StatisticsGen's `_SumUp`."""
+
+
+def install_patches(names: tuple[str, ...]) -> None:
+    """Install patches in this process; again does nothing.
+
+    Args:
+        names: LAUNCHER or CONTAINER.
+    """
+    for name in names:
+        importlib.import_module(f"pipeline.patches.{name}").install()
