@@ -177,6 +177,7 @@ def test_programs_and_files_that_a_step_names_are_known(used: dict[str, frozense
     files = frozenset().union(*used.values())
     found = {file for file in files if any(way in (ROOT / file).read_text() for way in ways)}
     assert found == {
+        "pipeline/__init__.py",  # asks for its version, which names no file
         *("pipeline/serving/check.py", "pipeline/serving/probe.py", "pipeline/serving/cpp_session.py"),
         "trainer/distribution.py",
     }

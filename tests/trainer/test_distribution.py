@@ -92,6 +92,7 @@ def test_two_workers_end_with_the_same_weights() -> None:
     assert losses[-1] < losses[0]
 
 
+@pytest.mark.long
 def test_keras_still_fails_in_several_workers() -> None:
     for code, _, err in worked("as it is"):
         assert code == 1
