@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import difflib
 import errno
-import io
 import os
 import re
 import tempfile
@@ -25,19 +24,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from google.protobuf import message_factory, text_format
+from google.protobuf import text_format
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from tensorflow_metadata.proto.v0 import schema_pb2
 
+from pipeline.contract.field_text import WIDTH, field_entries, is_opaque, rank, scalar, serialized
 from pipeline.contract.textproto import Body, Entry, Value, locate
 from pipeline.errors import ConfigError
-
-_WIDTH = 120
-_FIRST = {
-    "Schema": ("default_environment", "string_domain", "int_domain", "float_domain", "feature"),
-    "Feature": ("name", "type", "value_count", "presence"),
-}
 
 
 def write(schema: schema_pb2.Schema, text: str = "") -> str:
@@ -52,7 +46,7 @@ def write(schema: schema_pb2.Schema, text: str = "") -> str:
         text += "\n"
     old = text_format.Parse(text, schema_pb2.Schema())
     result = _Edit(text).apply(locate(text), old, schema)
-    if _bytes(text_format.Parse(result, schema_pb2.Schema())) != _bytes(schema):
+    if serialized(text_format.Parse(result, schema_pb2.Schema())) != serialized(schema):
         raise AssertionError("the text written does not say what the schema says")
     return result
 
@@ -94,9 +88,6 @@ def _refusals(path: Path) -> Iterator[None]:
         ) from exc
 
 
-# Editing
-
-
 class _Edit:
     """Collects what to replace in a text."""
 
@@ -117,21 +108,23 @@ class _Edit:
     def _message(self, body: Body, old: Message, new: Message, indent: int) -> None:
         """Makes the body of a message, indented by `indent`, say `new` instead of `old`."""
         had, has = ({field.name: value for field, value in message.ListFields()} for message in (old, new))
-        for field in sorted(new.DESCRIPTOR.fields, key=_rank):
-            if _bytes(_only(old, field)) == _bytes(_only(new, field)):
+        for field in sorted(new.DESCRIPTOR.fields, key=rank):
+            if serialized(_only(old, field)) == serialized(_only(new, field)):
                 continue
             entries = [entry for entry in body.entries if entry.name == field.name]
             places = [(entry, value) for entry in entries for value in entry.values]
             if field.name not in had:
-                self._insert(body, self._predecessor(body, field), _entries(field, has[field.name], indent + 2), indent)
+                self._insert(
+                    body, self._predecessor(body, field), field_entries(field, has[field.name], indent + 2), indent
+                )
             elif field.name not in has:
                 for entry in entries:
                     self._delete(entry)
-            elif _is_opaque(field):
+            elif is_opaque(field):
                 self._rewrite(entries, field, has[field.name], indent)
             elif not field.message_type and not field.is_repeated:
                 _, value = places[0]
-                self._changes.append((value.start, value.end, _scalar(field, has[field.name])))
+                self._changes.append((value.start, value.end, scalar(field, has[field.name])))
             elif not field.message_type:
                 self._scalars(body, entries, field, list(had[field.name]), list(has[field.name]), indent)
             elif not field.is_repeated:
@@ -158,7 +151,7 @@ class _Edit:
             is_same = j - i == m - k and not any(_is_named(a) and _is_named(b) and a.name != b.name for a, b in pairs)
             if is_same:
                 for (_, value), (before, after) in zip(places[i:j], pairs, strict=True):
-                    if _bytes(before) != _bytes(after):
+                    if serialized(before) != serialized(after):
                         self._message(_body(value), before, after, indent + 2)
                 continue
             for entry, _ in places[i:j]:
@@ -166,7 +159,7 @@ class _Edit:
             if k < m:
                 # Before the first, i.e. where canonical order would have it, or after the one that precedes it.
                 after_entry = places[i - 1][0] if i else self._predecessor(body, field, strictly=True)
-                self._insert(body, after_entry, _entries(field, new[k:m], indent + 2), indent)
+                self._insert(body, after_entry, field_entries(field, new[k:m], indent + 2), indent)
 
     def _scalars(
         self, body: Body, entries: list[Entry], field: FieldDescriptor, old: list[Any], new: list[Any], indent: int
@@ -180,7 +173,7 @@ class _Edit:
         for step, i, _, k, m in steps:
             if step == "equal":
                 continue
-            texts = [_scalar(field, value) for value in new[k:m]]
+            texts = [scalar(field, value) for value in new[k:m]]
             entry, value = places[max(i - 1, 0)]
             if not entry.is_list:
                 predecessor = entry if i else self._predecessor(body, field, strictly=True)
@@ -196,10 +189,10 @@ class _Edit:
         indent = re.match(r"[ \t]*", self._text[line:])[0] + ("  " if entry.start >= line else "")  # type: ignore[index]
         end, width, added = value.end, value.end - line + self._grown[line], ""
         for text in texts:
-            fits = width + len(text) + 3 <= _WIDTH
+            fits = width + len(text) + 3 <= WIDTH
             added += f", {text}" if fits else f",\n{indent}{text}"
             width = (width + 2 if fits else len(indent)) + len(text)
-        if self._text.startswith(", ", end) and width + line_end - end > _WIDTH:
+        if self._text.startswith(", ", end) and width + line_end - end > WIDTH:
             end, width, added = end + 2, len(indent), f"{added},\n{indent}"
         self._changes.append((value.end, end, added))
         self._grown[line] = width - (end - line)
@@ -208,7 +201,7 @@ class _Edit:
         """All entries of a field anew, in the place of the first."""
         first, *others = list(dict.fromkeys(entries))
         separator = "\n" + " " * (indent + 2)
-        self._changes.append((first.start, first.end, separator.join(_entries(field, value, indent + 2))))
+        self._changes.append((first.start, first.end, separator.join(field_entries(field, value, indent + 2))))
         for entry in others:
             self._delete(entry)
 
@@ -259,85 +252,10 @@ class _Edit:
             entry
             for entry in body.entries
             if entry.name in fields
-            and _rank(fields[entry.name]) <= _rank(field)
+            and rank(fields[entry.name]) <= rank(field)
             and not (strictly and entry.name == field.name)
         ]
         return found[-1] if found else None
-
-
-# Writing
-
-
-def _entries(field: FieldDescriptor, value: Any, indent: int) -> list[str]:
-    """A field as text, an entry for each message; the first line without its indentation."""
-    if _is_opaque(field):
-        return [_as_protobuf_does(field, value, indent)]
-    if not field.is_repeated:
-        return [_entry(field, value, indent)]
-    if field.message_type:
-        return [_entry(field, item, indent) for item in value]
-    return [_list(field, [_scalar(field, item) for item in value], indent)]
-
-
-def _entry(field: FieldDescriptor, value: Any, indent: int) -> str:
-    if not field.message_type:
-        return f"{field.name}: {_scalar(field, value)}"
-    inner = sorted(value.ListFields(), key=lambda pair: _rank(pair[0]))
-    texts = [text for part, content in inner for text in _entries(part, content, indent + 2)]
-    if not texts:
-        return f"{field.name} {{}}"
-    line = f"{field.name} {{ {' '.join(texts)} }}"
-    is_plain = not any(part.message_type or part.is_repeated for part, _ in inner)
-    if is_plain and indent and indent + len(line) <= _WIDTH:
-        return line
-    pad = " " * indent
-    return f"{field.name} {{\n" + "".join(f"{pad}  {text}\n" for text in texts) + pad + "}"
-
-
-def _list(field: FieldDescriptor, items: list[str], indent: int) -> str:
-    if len(items) == 1:
-        return f"{field.name}: {items[0]}"
-    line = f"{field.name}: [{', '.join(items)}]"
-    if indent + len(line) <= _WIDTH:
-        return line
-    pad = " " * (indent + 2)
-    lines = [pad + items[0]]
-    for item in items[1:]:
-        if len(lines[-1]) + len(item) + 3 <= _WIDTH:
-            lines[-1] += f", {item}"
-        else:
-            lines[-1] += ","
-            lines.append(pad + item)
-    return f"{field.name}: [\n" + "\n".join(lines) + f"\n{' ' * indent}]"
-
-
-def _scalar(field: FieldDescriptor, value: Any) -> str:
-    out = io.StringIO()
-    text_format.PrintFieldValue(field, value, out, as_utf8=True)
-    return out.getvalue()
-
-
-def _as_protobuf_does(field: FieldDescriptor, value: Any, indent: int) -> str:
-    message = message_factory.GetMessageClass(field.containing_type)()
-    if field.is_repeated:
-        getattr(message, field.name).MergeFrom(value)
-    else:
-        getattr(message, field.name).CopyFrom(value)
-    return str(text_format.MessageToString(message, as_utf8=True, indent=indent)).strip()
-
-
-# Reading messages
-
-
-def _is_opaque(field: FieldDescriptor) -> bool:
-    """Maps and Any have a text form of their own."""
-    kind = field.message_type
-    return kind is not None and (kind.GetOptions().map_entry or kind.full_name == "google.protobuf.Any")
-
-
-def _rank(field: FieldDescriptor) -> tuple[int, int]:
-    first = _FIRST.get(field.containing_type.name, ("name",))
-    return (first.index(field.name) if field.name in first else len(first)), field.number
 
 
 def _only(message: Message, field: FieldDescriptor) -> Message:
@@ -351,16 +269,11 @@ def _only(message: Message, field: FieldDescriptor) -> Message:
 
 
 def _key(message: Message) -> Any:
-    return message.name if _is_named(message) else _bytes(message)
+    return message.name if _is_named(message) else serialized(message)
 
 
 def _is_named(message: Message) -> bool:
     return bool(getattr(message, "name", ""))
-
-
-def _bytes(message: Message) -> bytes:
-    """Unlike `==`, also of messages with NaN in them."""
-    return bytes(message.SerializeToString(deterministic=True))
 
 
 def _body(value: Value) -> Body:
