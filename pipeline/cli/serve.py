@@ -53,11 +53,12 @@ def predict(
 @app.command(rich_help_panel=SERVE)
 def versions(config: ConfigOption = None, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """List the pushed versions of the model, the newest first: which one serves, which were rolled back."""
-    from pipeline.commands.rollback import list_versions, print_versions
+    from pipeline.commands.rollback import list_versions
     from pipeline.config.loading import load
+    from pipeline.terminal.versions import print_versions
 
     settings = load(config, workspace=workspace)
-    print_versions(list_versions(settings), settings, as_json)
+    print_versions(list_versions(settings), settings.evaluation.thresholds, as_json)
 
 
 @app.command(
@@ -81,7 +82,8 @@ def rollback(
     as_json: JsonOption = False,
 ) -> None:
     """Serve an earlier version of the model again; runs leave it so."""
-    from pipeline.commands.rollback import print_rollback, roll_back
+    from pipeline.commands.rollback import roll_back
     from pipeline.config.loading import load
+    from pipeline.terminal.versions import print_rollback
 
     print_rollback(roll_back(load(config, workspace=workspace), to, note, dry_run), as_json)

@@ -25,7 +25,7 @@ from pipeline.data.sources import source, table_files
 from pipeline.data.sources.bigquery import is_address
 from pipeline.errors import ConfigError, DataError
 from pipeline.files import one_spelling
-from pipeline.terminal.results import console_for
+from pipeline.terminal.console import console_for
 
 MAX_CLASSES = 50
 """An integer label with more distinct values is taken for a quantity."""

@@ -38,7 +38,7 @@ from pipeline.runners.local.interruption import outliving_the_terminal
 from pipeline.serving.checkpoint import key_of, workplace
 from pipeline.serving.predicted_columns import predicted_names
 from pipeline.serving.versions import damage
-from pipeline.terminal.results import console_for
+from pipeline.terminal.console import console_for
 from pipeline.terminal.screen import Screen
 from pipeline.workspace.scratch import scratch
 from trainer.digests import file_digests

@@ -7,16 +7,9 @@ push it again, until `longhaul rollback --to` brings it back.
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-from rich.markup import escape
-from rich.table import Table
 
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.contract.schema import feature_table
@@ -26,22 +19,9 @@ from pipeline.lineage.store import open_existing_store, translated_errors
 from pipeline.lineage.version_folders import versions
 from pipeline.runners.local.recovery import writing
 from pipeline.serving.publish import now, publish, pusher
-from pipeline.serving.versions import Manifest, damage, inputs_of, read_manifest
-from pipeline.terminal.results import console_for
+from pipeline.serving.versions import Manifest, Version, damage, inputs_of, read_manifest
 from pipeline.workspace.reserve import spent
 from trainer.features import FeatureTable
-
-
-@dataclass(frozen=True)
-class Version:
-    """A pushed version; `state`: served, withdrawn, or earlier. `manifest` is None where it was not kept. `damage` says
-    which files are not those of the manifest."""
-
-    number: int
-    state: str
-    path: str
-    manifest: Manifest | None
-    damage: tuple[str, ...] = ()
 
 
 def list_versions(config: PipelineConfig) -> list[Version]:
@@ -179,52 +159,3 @@ def _names(names: list[str]) -> str:
 
 def _target(task: str, classes: tuple[str, ...]) -> str:
     return f"{task} ({', '.join(classes)})" if classes else task
-
-
-def print_versions(known: list[Version], config: PipelineConfig, as_json: bool) -> None:
-    """The pushed versions, the newest first, with the metrics that have a threshold."""
-    if as_json:
-        print(json.dumps([_plain(version) for version in known], indent=1))
-        return
-    table = Table(box=None, pad_edge=False)
-    for column in ("version", "state", "pushed (UTC)", "by", "run", "what"):
-        table.add_column(column, no_wrap=column != "what")
-    for version in known:
-        color = {"served": "green", "withdrawn": "red"}.get(version.state, "default")
-        cells = ("", "", "", "no manifest")
-        if found := version.manifest:
-            cells = (found.pushed[:16].replace("T", " "), found.pushed_by, found.run_id, _what(found, config))
-        if version.damage:
-            cells = (*cells[:3], f"damaged: {', '.join(version.damage[:3])}; {cells[3]}")
-        table.add_row(str(version.number), f"[{color}]{version.state}[/]", *map(escape, cells))
-    console_for(sys.stdout).print(table if known else "no version yet; `longhaul run` pushes one")
-
-
-def _what(manifest: Manifest, config: PipelineConfig) -> str:
-    origin = f"copy of {manifest.copy_of}, in place of {manifest.replaces}; " if manifest.copy_of else ""
-    metrics = {name: manifest.metrics[name] for name in config.evaluation.thresholds if name in manifest.metrics}
-    note = f"; {manifest.note}" if manifest.note else ""
-    return origin + ", ".join(f"{name} {value:.4g}" for name, value in metrics.items()) + note
-
-
-def _plain(version: Version) -> Mapping[str, Any]:
-    found = version.manifest.to_json() if version.manifest else None
-    told = {"version": version.number, "state": version.state, "path": version.path}
-    return told | {"damage": list(version.damage), "manifest": found}
-
-
-def print_rollback(done: Rollback, as_json: bool) -> None:
-    """What was done, or would be."""
-    if as_json:
-        print(json.dumps(asdict(done), indent=1))
-        return
-    console = console_for(sys.stdout)
-    model = f"the model of version {done.to_version} (run {done.run_id})"
-    if done.new_version is None:
-        console.print(f"Would publish {model} again, instead of version {done.from_version}", soft_wrap=True)
-        return
-    console.print(
-        f"Version {done.new_version} serves: {model}, instead of version {done.from_version}\n"
-        f"No run pushes that one again; `longhaul rollback --to {done.from_version}` brings it back",
-        soft_wrap=True,
-    )

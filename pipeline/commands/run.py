@@ -34,7 +34,8 @@ from pipeline.runners.local.resume import find_resumption
 from pipeline.runners.local.run_id import new_run_id
 from pipeline.runners.local.unchanged import repeat, same_as_last
 from pipeline.serving.versions import damage, newest
-from pipeline.terminal.results import console_for, print_resumption, print_summary
+from pipeline.terminal.console import console_for
+from pipeline.terminal.results import print_resumption, print_summary
 from pipeline.terminal.screen import Screen
 from pipeline.workspace import reserve
 from pipeline.workspace.lock import locked

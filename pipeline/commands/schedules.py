@@ -11,7 +11,7 @@ from rich.table import Table
 from pipeline.commands.vertex import compile_quietly, vertex_of
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import JobError
-from pipeline.terminal.results import console_for
+from pipeline.terminal.console import console_for
 
 
 def print_jobs(config: PipelineConfig, limit: int | None, as_json: bool) -> None:

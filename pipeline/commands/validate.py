@@ -31,7 +31,8 @@ from pipeline.guard.validation import SERVING, TRAINING
 from pipeline.lineage.runs import Run, find_run, list_runs
 from pipeline.lineage.store import open_existing_store
 from pipeline.observe.log_file import output_to
-from pipeline.terminal.results import console_for, print_data_verdict
+from pipeline.terminal.console import console_for
+from pipeline.terminal.results import print_data_verdict
 from pipeline.terminal.screen import Screen
 
 Environment = Literal["TRAINING", "SERVING"]

@@ -183,3 +183,15 @@ def is_settled(version: Path, digest: str) -> bool:
     if manifest is None and digest:  # the manifest is damaged; the model need not be
         return model_digest(file_digests(version)) == digest
     return not damage(version.parent / served)
+
+
+@dataclass(frozen=True)
+class Version:
+    """A pushed version; `state`: served, withdrawn, or earlier. `manifest` is None where it was not kept. `damage` says
+    which files are not those of the manifest."""
+
+    number: int
+    state: str
+    path: str
+    manifest: Manifest | None
+    damage: tuple[str, ...] = ()

@@ -17,7 +17,7 @@ from pipeline.guard.findings import percent
 from pipeline.lineage.diff import Change, RunDiff, SliceChange
 from pipeline.lineage.leaderboard import SMALLER_IS_BETTER
 from pipeline.lineage.runs import Run
-from pipeline.terminal.results import console_for
+from pipeline.terminal.console import console_for
 
 _MOST_FILES, _MOST_COLUMNS, _MOST_SLICES = 12, 8, 12
 _WORTH_TELLING = 0.005

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline.lineage.garbage import Plan
-from pipeline.terminal.results import console_for
+from pipeline.terminal.console import console_for
 from pipeline.terminal.show import size_text
 
 

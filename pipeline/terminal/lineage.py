@@ -19,7 +19,7 @@ from pipeline.lineage.reproduce import Recipe, count, size
 from pipeline.lineage.runs import Run, StepState
 from pipeline.lineage.source_files import ReadFile
 from pipeline.reports.lineage.answer import Answer
-from pipeline.terminal.results import console_for
+from pipeline.terminal.console import console_for
 
 _MOST_LINES = 20
 """Of models, and of files that are not what they were; `--json` has them all."""

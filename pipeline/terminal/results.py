@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
-from rich.control import Control
+from rich.console import Console
 from rich.markup import escape
-from rich.segment import Segment
 from rich.table import Table
 
 from pipeline.config.evaluation import Threshold
@@ -19,46 +17,19 @@ from pipeline.config.pipeline import PipelineConfig
 from pipeline.guard.findings import DataVerdict
 from pipeline.guard.findings import Finding as DataFinding
 from pipeline.lineage.runs import Run
-from pipeline.observe.standard_streams import visible
 from pipeline.reports.champion import bound_sentences, champion_sentence, judged_notes, training_sentence
 from pipeline.reports.judgement import FEW_ROWS
 from pipeline.reports.rules import few_rows_note, held_rules, nearest, rule_line
 from pipeline.reports.training import training_story
 from pipeline.serving.verdict import ServingVerdict
 from pipeline.serving.versions import newest_manifest, read_manifest
+from pipeline.terminal.console import console_for
 
 if TYPE_CHECKING:
     from pipeline.doctor import Finding
     from pipeline.runners.local.resume import Resumption
 
 _MAX_WARNINGS = 10
-
-
-def console_for(stream: TextIO) -> Console:
-    """A console that is never narrower than a line of ours: a pipe has no width."""
-    console = Console(file=stream, highlight=False)
-    if not console.is_terminal:
-        console.width = 120
-    console.push_render_hook(_Visible())
-    return console
-
-
-class _Visible(RenderHook):
-    """Has everything that is printed pass `visible`: names and values of a table may hold what a terminal acts on."""
-
-    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
-        return [renderable if isinstance(renderable, Control) else _Shown(renderable) for renderable in renderables]
-
-
-@dataclass(frozen=True)
-class _Shown:
-    """What rich makes of something, its text made visible."""
-
-    what: ConsoleRenderable
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        for text, style, control in console.render(self.what, options):
-            yield Segment(text if control else visible(text), style, control)
 
 
 def print_summary(console: Console, run: Run, config: PipelineConfig, log: Path, page: Path | None) -> None:

@@ -15,7 +15,7 @@ from rich.text import Text
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.lineage.leaderboard import best_and_worst, differing_hyperparameters, is_metric
 from pipeline.lineage.summary import BLESSED, BLOCKED, NOT_BLESSED, UNFIT, Listed
-from pipeline.terminal.results import console_for
+from pipeline.terminal.console import console_for
 
 _MADE_WITH = (
     *("config_digest", "code_digest", "package_versions"),

@@ -20,7 +20,7 @@ from pipeline.errors import WorkspaceError
 from pipeline.lineage.schema_versions import SchemaVersion, find_version, list_versions, version_of
 from pipeline.lineage.store import open_existing_store
 from pipeline.observe.standard_streams import for_standard_output, visible
-from pipeline.terminal.results import console_for
+from pipeline.terminal.console import console_for
 
 
 def print_schema(config: PipelineConfig, number: int | None) -> None:

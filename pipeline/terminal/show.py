@@ -17,7 +17,8 @@ from rich.table import Table
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.lineage.details import BYTES, PEAK_MEMORY, ROWS, StepDetails
 from pipeline.lineage.runs import Artifact, Run, StepState
-from pipeline.terminal.results import console_for, print_results
+from pipeline.terminal.console import console_for
+from pipeline.terminal.results import print_results
 
 _LOG_LINES = 15
 _UNFINISHED = (StepState.FAILED, StepState.INTERRUPTED, StepState.RUNNING)

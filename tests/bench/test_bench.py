@@ -15,7 +15,7 @@ from bench import tables
 from bench.chart import draw
 from bench.measure import BOTH, REST, STEP_LINE, WHOLE, measure
 from pipeline.lineage.runs import Step, StepState
-from pipeline.terminal.results import console_for
+from pipeline.terminal.console import console_for
 from pipeline.terminal.screen import Screen
 
 CHILD = """

@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline.observe.standard_streams import for_standard_output, lasting, standard_streams, visible
-from pipeline.terminal.results import console_for
+from pipeline.terminal.console import console_for
 from pipeline.terminal.screen import Screen
 
 

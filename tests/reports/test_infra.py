@@ -12,7 +12,8 @@ from pipeline.lineage.runs import Artifact, Run
 from pipeline.reports.infra import Comparison, Figure, Infra, Latency, headline_after_check, infra_section
 from pipeline.reports.judgement import Headline
 from pipeline.serving.verdict import ServingVerdict
-from pipeline.terminal.results import console_for, print_infra_verdict
+from pipeline.terminal.console import console_for
+from pipeline.terminal.results import print_infra_verdict
 
 FIT = ServingVerdict(
     checked=True,

@@ -11,13 +11,13 @@ import threading
 import pytest
 from rich.console import Console
 
-from pipeline.commands import vertex
-from pipeline.commands.vertex import TaskReport
 from pipeline.guard.findings import DataVerdict, Finding
 from pipeline.guard.places import FileRows
 from pipeline.guard.policy import Severity
 from pipeline.lineage.runs import Step, StepState
 from pipeline.lineage.states import Outcome
+from pipeline.terminal import jobs
+from pipeline.terminal.jobs import TaskReport
 from pipeline.terminal.results import print_data_verdict
 from pipeline.terminal.screen import Screen
 
@@ -68,7 +68,7 @@ def test_a_task_on_vertex_that_did_nothing_has_no_tick() -> None:
     screen.planned(["InfraCheck", "Pusher"])
     made = {"blessing": {"checked": 0, "skipped": "not blessed"}}
     for task in (TaskReport("InfraCheck", "SUCCEEDED", 1.0, outputs=made), TaskReport("Pusher", "NOT_TRIGGERED")):
-        vertex.show(screen, ["InfraCheck", "Pusher"], task)
+        jobs.show(screen, ["InfraCheck", "Pusher"], task)
     assert [line.split() for line in shown.getvalue().splitlines()] == [
         ["\N{EN DASH}", "1/2", "InfraCheck", "1.0", "s", "skipped:", "not", "blessed"],
         ["·", "2/2", "Pusher", "0.0", "s", "not", "reached"],
