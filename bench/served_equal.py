@@ -25,7 +25,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from bench.small_training import analyse, trainer_arguments
 from pipeline.serving.cpp_session import CppSession
 from trainer.features import FeatureTable, derive
-from trainer.probe_rows import serialized
+from trainer.rows import to_examples
 from trainer.train import run_fn
 
 ROWS = 10_000
@@ -71,7 +71,7 @@ def compare(name: str, rows: int, folder: Path) -> dict[str, Any]:
     analyse(table, schema, features, folder)
     run_fn(trainer_arguments(folder, features, folder, hidden_units=[32, 16], members=4, epochs=1, teacher="none"))
     (batch,) = table.combine_chunks().to_batches()
-    examples = {"examples": np.array(serialized(batch), object)}
+    examples = {"examples": np.array(to_examples(batch), object)}
     requests: dict[str, dict[str, Any]] = {
         "serving_default": examples,
         "serving_tensors": plain_tensors(table, features),

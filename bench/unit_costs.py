@@ -16,9 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tfx_bsl import sketches
 
-from pipeline.data.lists import as_lists, list_type
 from pipeline.data.table_statistics import accumulate, extract, merge
 from trainer.preprocessing import SKETCH_BUCKETS
+from trainer.rows import as_lists, list_type
 
 
 def main(folder: Path) -> None:

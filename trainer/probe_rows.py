@@ -17,11 +17,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 import tensorflow as tf
-from tfx_bsl.coders import example_coder
 
 from trainer.digests import file_digests
 from trainer.features import FeatureTable
 from trainer.reading import first_rows
+from trainer.rows import to_examples
 
 EXPORTED_FILE = "exported.json"
 SCORED_ROWS_FILE = "scored_rows.parquet"
@@ -47,7 +47,7 @@ def testify(
     raw, transformed = first_rows(patterns, table, transform, rows)
     inputs = {tensor.name: transformed[tensor.name] for tensor in network.inputs}
     predictions = np.asarray(network(inputs, training=False))
-    write_scored_rows(f"{folder}/{SCORED_ROWS_FILE}", serialized(raw), predictions)
+    write_scored_rows(f"{folder}/{SCORED_ROWS_FILE}", to_examples(raw), predictions)
     with tf.io.gfile.GFile(f"{folder}/{EXPORTED_FILE}", "w") as file:
         json.dump(file_digests(saved_model), file, indent=1)
 
@@ -73,16 +73,3 @@ def read_scored_rows(path: str) -> tuple[list[bytes], npt.NDArray[Any]]:
     with tf.io.gfile.GFile(path, "rb") as file:
         table = pq.read_table(pa.BufferReader(file.read()))
     return table[EXAMPLE].to_pylist(), np.array(table[PREDICTION].to_pylist(), np.float32)
-
-
-def serialized(rows: pa.RecordBatch) -> list[bytes]:
-    """Writes flat columns as tf.Examples: text as bytes, numbers as they are, nothing where a value is missing."""
-    lists = []
-    for column in rows.columns:
-        stored = column.type if pa.types.is_integer(column.type) or pa.types.is_floating(column.type) else pa.binary()
-        values = [None if value is None else [value] for value in column.cast(stored).to_pylist()]
-        lists.append(pa.array(values, pa.large_list(stored)))
-    examples: list[bytes] = example_coder.RecordBatchToExamplesEncoder().encode(
-        pa.RecordBatch.from_arrays(lists, names=rows.schema.names)
-    )
-    return examples

@@ -16,19 +16,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import tensorflow as tf
-from pandas.util import hash_array
-from tfx_bsl.coders import example_coder
 
-from trainer.features import Feature, FeatureTable, Label, Storage
+from trainer.features import Feature, FeatureTable, Label
 from trainer.preprocessing import CATEGORICAL, FLAGS
+from trainer.rows import from_examples, hashes, to_sparse
 
 progress = logging.getLogger("longhaul.progress")
 
 _BATCH_ROWS = 16_384
-_DTYPES = {Storage.INT: tf.int64, Storage.FLOAT: tf.float32, Storage.BYTES: tf.string}
 
 Columns = dict[str, npt.NDArray[Any]]
 
@@ -61,7 +58,7 @@ def read_transformed(
     names = dict.fromkeys([*(column.name for column in columns), *extra, *hashed])
     for batch in _record_batches(patterns, list(names)):
         kept = {name: batch.column(name).to_numpy(zero_copy_only=False) for name in extra}
-        kept |= {name: _hashes(batch.column(name)) for name in hashed}
+        kept |= {name: hashes(batch.column(name)) for name in hashed}
         gathered.append(_transformed(batch, columns, transform_batch) | kept)
     return gathered.columns()
 
@@ -76,7 +73,7 @@ def first_rows(
 
 
 def _transformed(batch: pa.RecordBatch, columns: Sequence[Feature | Label], transform: Any) -> Columns:
-    tensors = transform({column.name: to_sparse(batch.column(column.name), column) for column in columns})
+    tensors = transform({column.name: to_sparse(batch.column(column.name), column.storage) for column in columns})
     return {name: _compact(name, tensor.numpy()) for name, tensor in tensors.items()}
 
 
@@ -127,24 +124,9 @@ def memory_for_rows() -> int:
     return free // 2
 
 
-def _hashes(column: pa.Array) -> npt.NDArray[np.uint64]:
-    """Equal for equal values, in every run; a missing value is a value."""
-    encoded = column.dictionary_encode()
-    distinct = hash_array(encoded.dictionary.to_numpy(zero_copy_only=False), categorize=False)
-    return np.append(distinct, np.uint64(1))[encoded.indices.fill_null(len(distinct)).to_numpy()]
-
-
 def _compact(name: str, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Half the memory and no digit lost: flags are 0, 0.5 or 1, and vocabularies have at most a million words."""
     return values.astype({FLAGS: np.float16, CATEGORICAL: np.int32}.get(name, values.dtype))
-
-
-def to_sparse(column: pa.Array, described: Feature | Label) -> tf.SparseTensor:
-    """A flat Arrow column as the (rows, 1) SparseTensor that a parsed tf.Example would give."""
-    rows = np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False))
-    indices = np.stack([rows, np.zeros_like(rows)], axis=1)
-    values = column.drop_null().to_numpy(zero_copy_only=False)
-    return tf.SparseTensor(indices, tf.constant(values, _DTYPES[described.storage], shape=rows.shape), [len(column), 1])
 
 
 def _record_batches(patterns: Sequence[str], names: Sequence[str]) -> Iterator[pa.RecordBatch]:
@@ -164,12 +146,5 @@ def _parquet_batches(path: str, names: Sequence[str]) -> Iterator[pa.RecordBatch
 
 
 def _tf_example_batches(path: str) -> Iterator[pa.RecordBatch]:
-    """Lists of at most one value, made flat."""
-    decoder = example_coder.ExamplesToRecordBatchDecoder()
     for records in tf.data.TFRecordDataset(path, "GZIP").batch(_BATCH_ROWS).as_numpy_iterator():
-        batch = decoder.DecodeBatch(records.tolist())
-        flat = [
-            pa.nulls(batch.num_rows) if pa.types.is_null(column.type) else pc.list_element(column, 0)
-            for column in batch.columns
-        ]
-        yield pa.RecordBatch.from_arrays(flat, names=batch.schema.names)
+        yield from_examples(records)

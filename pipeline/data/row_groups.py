@@ -17,7 +17,7 @@ from apache_beam.io.filesystems import FileSystems
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx_bsl.tfxio import tensor_adapter, tensor_representation_util, tfxio
 
-from pipeline.data.lists import BYTES, FLOATS, INTS, as_lists, list_type, serialized_examples
+from trainer.rows import BYTES, FLOATS, INTS, as_lists, list_type, to_examples
 
 BATCH_ROWS = 16_384
 """Rows in a record batch: large enough to forget the cost per batch, small enough for 5,000 columns."""
@@ -140,6 +140,6 @@ class _ReadRowGroup:
                     for field in wanted
                 ]
                 if self._raw_record_column_name:
-                    examples = pa.array(serialized_examples(batch), pa.large_binary())
+                    examples = pa.array(to_examples(batch), pa.large_binary())
                     arrays.append(as_lists(examples, BYTES))
                 yield pa.RecordBatch.from_arrays(arrays, schema=self._arrow_schema)

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
-from pipeline.data.lists import serialized_examples
+from trainer.rows import to_examples
 
 ROW_GROUP_ROWS = 65_536
 
@@ -71,5 +71,5 @@ class TFExampleShard:
         self._writer = open_files.enter_context(tf.io.TFRecordWriter(self.path, "GZIP"))
 
     def write(self, rows: pa.RecordBatch) -> None:
-        for example in serialized_examples(rows):
+        for example in to_examples(rows):
             self._writer.write(example)

@@ -12,12 +12,10 @@ import pyarrow as pa
 
 from pipeline.config.split import GroupSplit, HashSplit, TimeSplit, deciding_columns, has_test_split, unix_seconds
 from pipeline.errors import DataError
+from trainer.rows import MISSING, hashes
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 """2^64 divided by the golden ratio: the increment of SplitMix64 (Steele, Lea, Flood 2014)."""
-
-_MISSING = np.uint64(1)
-"""The hash of a missing value."""
 
 
 def split_names(split: TimeSplit | HashSplit | GroupSplit) -> tuple[str, ...]:
@@ -67,15 +65,10 @@ def hash_rows(batch: pa.RecordBatch) -> npt.NDArray[np.uint64]:
 def _hash_column(column: pa.Array) -> npt.NDArray[np.uint64]:
     """Strings are hashed once per distinct value, numbers by their bits; a missing value is a value."""
     if pa.types.is_string(column.type):
-        from pandas.util import hash_array
-
-        encoded = column.dictionary_encode()
-        distinct = hash_array(encoded.dictionary.to_numpy(zero_copy_only=False), categorize=False)
-        hashes = np.append(distinct, _MISSING)
-        return hashes[encoded.indices.fill_null(len(distinct)).to_numpy()]
+        return hashes(column)
     numbers = column.cast(pa.float64() if pa.types.is_floating(column.type) else pa.int64())
     values = numbers.fill_null(0).to_numpy(zero_copy_only=False) + 0  # -0.0 becomes 0.0, its equal
-    return np.where(column.is_null().to_numpy(zero_copy_only=False), _MISSING, _mix(values.view(np.uint64)))
+    return np.where(column.is_null().to_numpy(zero_copy_only=False), MISSING, _mix(values.view(np.uint64)))
 
 
 def _mix(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:

@@ -13,8 +13,8 @@ import pyarrow as pa
 from tensorflow_data_validation.statistics.generators import basic_stats_generator, top_k_uniques_sketch_stats_generator
 from tfx_bsl.statistics import merge_util
 
-from pipeline.data.lists import as_lists, list_type
 from pipeline.data.statistics_files import EXACT_VALUES, Statistics
+from trainer.rows import as_lists, list_type
 
 _GENERATORS = (
     basic_stats_generator.BasicStatsGenerator(),
@@ -36,7 +36,7 @@ def table_statistics(batches: Iterable[pa.RecordBatch]) -> Statistics:
 
 
 def accumulate(batches: Iterable[pa.RecordBatch]) -> Accumulators:
-    """Counts rows that are in TFDV's layout (pipeline.data.lists)."""
+    """Counts rows that are in TFDV's layout (trainer.rows)."""
     accumulators = [generator.create_accumulator() for generator in _GENERATORS]
     for batch in batches:
         pairs = zip(_GENERATORS, accumulators, strict=True)

@@ -26,7 +26,8 @@ from pipeline.evaluation.columnar_metrics import load_model
 from pipeline.evaluation.eval_config import LOWER_IS_BETTER, PREDICTION
 from pipeline.evaluation.row_sample import RIGHT, RowSample, error_kinds
 from pipeline.evaluation.tallies import metric_values, rows_of
-from trainer.features import FeatureTable, Storage
+from trainer.features import FeatureTable
+from trainer.rows import from_examples, to_plain
 
 Array = npt.NDArray[Any]
 
@@ -101,7 +102,8 @@ def _importance(model: Any, sample: RowSample, table: FeatureTable, rules: Evalu
     affordable = max(_FEWEST_FEATURES, _MOST_CELLS // (len(rows.labels) * len(features) * repeats))
     if len(features) > affordable:
         features = _steepest(model, sample, table)[:affordable]
-    columns = plain_columns(rows.records, table)
+    raw, names = raw_columns(rows.records, table), table.tensor_names
+    columns = {names[one.name]: to_plain(raw[one.name], one.storage) for one in table.features}
     score = model.signatures["serving_tensors"]
 
     def measure(columns: Mapping[str, Array]) -> float:
@@ -117,7 +119,6 @@ def _importance(model: Any, sample: RowSample, table: FeatureTable, rules: Evalu
     sign = -1 if metric in LOWER_IS_BETTER else 1
     random = np.random.default_rng(_SEED)
     orders = [random.permutation(len(rows.labels)) for _ in range(repeats)]
-    names = table.tensor_names
     found: list[dict[str, Any]] = []
     for feature in features:
         name = names[feature]
@@ -163,29 +164,14 @@ def _steepest(model: Any, sample: RowSample, table: FeatureTable) -> list[str]:
     return sorted(by_feature, key=lambda feature: -of_feature(by_feature[feature]))
 
 
-def plain_columns(records: Array, table: FeatureTable) -> dict[str, Array]:
-    """Serialized tf.Examples as the plain tensors of `serving_tensors`: NaN or the empty string where missing."""
-    columns, names, values = {}, table.tensor_names, raw_values(records, table)
-    for feature in table.features:
-        if feature.storage is Storage.BYTES:
-            column = np.array([value or b"" for value in values[feature.name]], object)
-        else:
-            column = np.array([np.nan if value is None else value for value in values[feature.name]], np.float64)
-        columns[names[feature.name]] = column
-    return columns
-
-
-def raw_values(records: Array, table: FeatureTable) -> dict[str, list[Any]]:
-    """{feature: one value a row, None where it is missing} of serialized tf.Examples."""
-    from tfx_bsl.coders import example_coder
-
-    batch = example_coder.ExamplesToRecordBatchDecoder().DecodeBatch(list(records))
-    found = {}
-    for feature in table.features:
-        place = batch.schema.get_field_index(feature.name)
-        lists = batch.column(place).to_pylist() if place >= 0 else [None] * len(records)
-        found[feature.name] = [values[0] if values else None for values in lists]
-    return found
+def raw_columns(records: Array, table: FeatureTable) -> dict[str, pa.Array]:
+    """{feature: one value a row} of serialized tf.Examples."""
+    batch = from_examples(list(records))
+    present = set(batch.schema.names)
+    missing = pa.nulls(len(records))
+    return {
+        feature.name: batch.column(feature.name) if feature.name in present else missing for feature in table.features
+    }
 
 
 # Single rows
@@ -221,7 +207,7 @@ def _take_apart(model: Any, sample: RowSample, table: FeatureTable, rules: Evalu
         lambda of_inputs, of_outputs: _differentiate(model, of_inputs, of_outputs), inputs, base, outputs
     )
     by_feature = columns_by_feature(table)
-    values = raw_values(rows.records, table)
+    values = {name: column.to_pylist() for name, column in raw_columns(rows.records, table).items()}
     classes = table.label.classes
     entries = []
     for row, kind in enumerate(kinds):

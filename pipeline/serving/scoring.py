@@ -26,7 +26,6 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from pipeline.data.columns import ColumnType
 from pipeline.data.csv_text import csv_lines
-from pipeline.data.lists import serialized_examples
 from pipeline.data.shards import ROW_GROUP_ROWS, ParquetShard
 from pipeline.data.sources import source
 from pipeline.errors import ConfigError, DataError
@@ -34,6 +33,7 @@ from pipeline.files import flush_file
 from pipeline.serving.checkpoint import OUTCOME
 from pipeline.serving.predicted_columns import predicted_columns, predicted_names
 from trainer.features import FeatureTable
+from trainer.rows import to_examples, to_plain
 
 _BATCH_ROWS = 4096
 """What the model is given at once: beyond some thousands more rows make nothing faster."""
@@ -206,14 +206,15 @@ class _ScoreFragment(beam.DoFn):
 
         signatures = self._model.signatures
         if all(map(_is_plain, features.columns)):
-            names = self._scoring.table.tensor_names
+            table = self._scoring.table
+            names = table.tensor_names
             tensors = {
-                names[field.name]: _plain(column)
-                for field, column in zip(features.schema, features.columns, strict=True)
+                names[feature.name]: tf.constant(to_plain(features.column(feature.name), feature.storage))
+                for feature in table.features
             }
             answer = signatures["serving_tensors"](**tensors)
         else:
-            answer = signatures["serving_default"](examples=tf.constant(serialized_examples(features)))
+            answer = signatures["serving_default"](examples=tf.constant(to_examples(features)))
         scores: npt.NDArray[Any] = answer["prediction"].numpy()
         if "predicted_class" in answer:
             self._check_order(scores, answer["predicted_class"].numpy())
@@ -257,15 +258,6 @@ def _is_plain(column: pa.Array) -> bool:
         bounds = pc.min_max(column).as_py()
         return bounds["min"] >= -_EXACT_INT and bounds["max"] <= _EXACT_INT
     return True
-
-
-def _plain(column: pa.Array) -> Any:
-    """A tensor (rows,) for `serving_tensors`."""
-    import tensorflow as tf
-
-    if pa.types.is_string(column.type):
-        return tf.constant(column.fill_null("").to_numpy(zero_copy_only=False), tf.string)
-    return tf.constant(column.cast(pa.float64()).fill_null(np.nan).to_numpy())
 
 
 class _CsvShard:

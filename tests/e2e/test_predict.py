@@ -278,7 +278,7 @@ def test_values_that_plain_tensors_cannot_tell_go_to_the_model_unbent(
     """An empty text is not a missing one, and some integers are no float64: as Evaluator sees them."""
     import tensorflow as tf
 
-    from pipeline.data.lists import serialized_examples
+    from trainer.rows import to_examples
 
     table = as_parquet(ORDERS[:40]).set_column(1, "city, town", pa.array(["", None] * 20, pa.string()))
     table = table.set_column(0, "order", pa.array([2**53 + 1] * 40, pa.int64()))
@@ -287,7 +287,7 @@ def test_values_that_plain_tensors_cannot_tell_go_to_the_model_unbent(
     stored = table.set_column(4, "came", table["came"].cast(pa.timestamp("s")).cast(pa.int64()))
     (batch,) = stored.drop_columns(["again"]).to_batches()
     serve = tf.saved_model.load(str(model.folder)).signatures["serving_default"]
-    expected = serve(examples=tf.constant(serialized_examples(batch)))["prediction"].numpy()[:, 0]
+    expected = serve(examples=tf.constant(to_examples(batch)))["prediction"].numpy()[:, 0]
     scored = pq.read_table(tmp_path / "scored.parquet")
     np.testing.assert_allclose(scored["probability_again_yes"].to_numpy(), expected, atol=1e-6)
 
@@ -345,12 +345,12 @@ def test_a_number(trained: Callable[[str], Model], predict: Callable[..., str], 
 def test_tfrecord(predict: Callable[..., str], model: Model, tmp_path: Path) -> None:
     import tensorflow as tf
 
-    from pipeline.data.lists import serialized_examples
+    from trainer.rows import to_examples
 
     table = as_parquet(ORDERS)
     stored = table.set_column(4, "came", table["came"].cast(pa.timestamp("s")).cast(pa.int64()))
     with tf.io.TFRecordWriter(str(tmp_path / "new.tfrecord")) as writer:
-        for example in serialized_examples(stored.to_batches()[0]):
+        for example in to_examples(stored.to_batches()[0]):
             writer.write(example)
     predict(tmp_path / "new.tfrecord", tmp_path / "scored.parquet")
     scored = pq.read_table(tmp_path / "scored.parquet")

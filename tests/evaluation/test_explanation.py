@@ -11,11 +11,11 @@ import pytest
 import tensorflow as tf
 
 from pipeline.config.evaluation import Evaluation
-from pipeline.data.lists import serialized_examples
 from pipeline.evaluation.explanation import _importance, attributions
 from pipeline.evaluation.row_sample import RowSample
 from trainer.features import Feature, FeatureTable, Kind, Label, Storage
 from trainer.preprocessing import columns_by_feature
+from trainer.rows import to_examples
 
 X = {"numbers": np.array([[2.0, 3.0], [0.5, -1.0]], np.float32), "codes": np.array([[1, 0], [2, 2]])}
 BASE = {"numbers": np.array([0.5, 1.0], np.float32), "codes": np.array([0, 0])}
@@ -117,7 +117,7 @@ def test_of_a_wide_table_the_features_that_matter_are_permuted() -> None:
     predictions = 1 / (1 + np.exp(-numbers @ Linear.weights))[:, None]
     labels = (random.random(1_000) < predictions[:, 0]).astype(np.int64)
     names = [f"f{place}" for place in range(Linear.features)]
-    records = np.array(serialized_examples(pa.record_batch(dict(zip(names, numbers.T, strict=True)))), object)
+    records = np.array(to_examples(pa.record_batch(dict(zip(names, numbers.T, strict=True)))), object)
     sample = RowSample(np.arange(1_000), np.abs(predictions[:, 0] - labels), labels, predictions, records)
     features = tuple(Feature(name, Kind.NUMERIC, Storage.FLOAT, False) for name in names)
     table = FeatureTable(Label("late", "binary", Storage.INT, ("0", "1")), features, 10, 4)

@@ -5,11 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import tensorflow as tf
 
 from trainer.digests import MANIFEST, file_digests, model_digest
-from trainer.probe_rows import read_scored_rows, serialized, write_scored_rows
+from trainer.probe_rows import read_scored_rows, write_scored_rows
 
 
 def test_rows_are_read_back_as_they_were_written(tmp_path: Path) -> None:
@@ -18,24 +16,6 @@ def test_rows_are_read_back_as_they_were_written(tmp_path: Path) -> None:
     examples, found = read_scored_rows(str(tmp_path / "rows.parquet"))
     assert examples == [b"one", b"\x00two"]
     np.testing.assert_array_equal(found, predictions)
-
-
-def test_a_missing_value_has_no_feature_and_a_text_may_be_empty() -> None:
-    rows = pa.RecordBatch.from_pydict({
-        "carrier": pa.array(["UA", "", None]),
-        "day": pa.array([1, None, 3], pa.int64()),
-        "miles": pa.array([None, 2.5, 3.5], pa.float32()),
-    })  # fmt: skip
-    spec = {
-        "carrier": tf.io.VarLenFeature(tf.string),
-        "day": tf.io.VarLenFeature(tf.int64),
-        "miles": tf.io.VarLenFeature(tf.float32),
-    }
-    parsed = tf.io.parse_example(serialized(rows), spec)
-    found = {
-        name: (column.indices[:, 0].numpy().tolist(), column.values.numpy().tolist()) for name, column in parsed.items()
-    }
-    assert found == {"carrier": ([0, 1], [b"UA", b""]), "day": ([0, 2], [1, 3]), "miles": ([1, 2], [2.5, 3.5])}
 
 
 def test_a_digest_knows_every_file_but_the_manifest(tmp_path: Path) -> None:

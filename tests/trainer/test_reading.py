@@ -12,46 +12,10 @@ import pytest
 import tensorflow as tf
 
 from trainer.features import Feature, FeatureTable, Kind, Label, Storage
-from trainer.reading import memory_for_rows, read_transformed, to_sparse
+from trainer.reading import memory_for_rows, read_transformed
 
 INT = Feature("night", Kind.BOOLEAN, Storage.INT, optional=True)
-FLOAT = Feature("wind", Kind.NUMERIC, Storage.FLOAT, optional=True)
-TEXT = Feature("carrier", Kind.CATEGORICAL, Storage.BYTES, optional=True)
 LABEL = Label("late", "binary", Storage.INT, ("0", "1"))
-
-
-@pytest.mark.parametrize(
-    ("column", "described", "rows", "values", "dtype"),
-    [
-        (pa.array([7, None, -9]), INT, [0, 2], [7, -9], tf.int64),
-        (pa.array([1.5, None, None], pa.float32()), FLOAT, [0], [1.5], tf.float32),
-        (pa.array([None, "ü", ""]), TEXT, [1, 2], ["ü".encode(), b""], tf.string),
-        (pa.array([1, 0, 1]), LABEL, [0, 1, 2], [1, 0, 1], tf.int64),
-        (pa.nulls(3, pa.float32()), FLOAT, [], [], tf.float32),
-        (pa.nulls(3, pa.string()), TEXT, [], [], tf.string),
-        (pa.nulls(3, pa.int64()), TEXT, [], [], tf.string),  # what a file that lacks the column gives
-        (pa.array([9, 7, None, -9]).slice(1), INT, [0, 2], [7, -9], tf.int64),
-    ],
-)
-def test_a_column_becomes_sparse_with_its_missing_rows_left_out(
-    column: pa.Array, described: Feature | Label, rows: list[int], values: list[Any], dtype: tf.DType
-) -> None:
-    tensor = to_sparse(column, described)
-    assert tensor.dtype == dtype
-    assert tensor.indices.numpy().tolist() == [[row, 0] for row in rows]
-    assert tensor.values.numpy().tolist() == values
-    assert tensor.dense_shape.numpy().tolist() == [3, 1]
-
-
-def test_it_is_what_a_parsed_example_gives() -> None:
-    examples = [tf.train.Example() for _ in range(3)]
-    examples[1].features.feature["wind"].float_list.value.append(2.5)
-    parsed = tf.io.parse_example(
-        [example.SerializeToString() for example in examples], {"wind": tf.io.VarLenFeature(tf.float32)}
-    )["wind"]
-    ours = to_sparse(pa.array([None, 2.5, None], pa.float32()), FLOAT)
-    assert (ours.indices.numpy() == parsed.indices.numpy()).all()
-    assert ours.values.numpy().tolist() == parsed.values.numpy().tolist()
 
 
 def test_a_split_is_read_whole_in_file_order_with_extra_columns_raw(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from pipeline.data.columns import ColumnType
 from pipeline.data.convert import EXPECTED, column_type_of, first_bad_row, nearest, shorten, to_stored
 from pipeline.data.sources.diagnosis import corrupt
 from pipeline.errors import DataError
+from trainer.rows import as_values
 
 SAMPLE_RECORDS = 1000  # what `infer` looks at
 _CHUNK_RECORDS = 8192
@@ -93,18 +94,13 @@ def _scalars(lists: pa.Array, path: str, name: str) -> pa.Array:
     """Lists of at most one value, shape [rows], as values, shape [rows]; an empty list is null."""
     if pa.types.is_null(lists.type):
         return lists
-    lengths = pc.fill_null(pc.list_value_length(lists), 0)
-    longest = pc.max(lengths).as_py()
+    longest = pc.max(pc.list_value_length(lists)).as_py()
     if longest is not None and longest > 1:
         raise DataError(
             f"{path}: feature {name!r} holds {longest} values in one record; a column holds one per row",
             f"list {name!r} in data.drop, or write one feature per value",
         )
-    values = lists.flatten()
-    if len(values) == len(lists):
-        return values
-    place = pc.subtract(pc.cumulative_sum(lengths), 1)  # of each row's value, where it has one
-    return values.take(pc.if_else(pc.equal(lengths, 1), place, pa.scalar(None, place.type)))
+    return as_values(lists)
 
 
 def _convert(array: pa.Array, path: str, name: str, column_type: ColumnType, first_row: int) -> pa.Array:
