@@ -1,8 +1,12 @@
-"""Files: written whole, flushed to the disk, under one spelling, and only where a person may name one."""
+"""Files: written whole, flushed to the disk, locked, under one spelling, and only where a person may name one."""
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pipeline.errors import ConfigError, DiskFullError, WorkspaceError, tells_of_full_disk
@@ -62,6 +66,70 @@ def check_output(output: Path | None, option: str = "--output") -> None:
         )
 
 
+@contextmanager
+def incoming(path: Path, ending: str = "") -> Iterator[Path]:
+    """Gives a hidden name beside `path` to write a file or folder to: it becomes `path` when the block ends well, and
+    goes when it does not. What a killed process left there under the same name goes first.
+
+    Args:
+        ending: of the hidden name, where several processes may write at a time.
+    """
+    hidden = path.with_name(f".incoming-{path.name}{ending}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    remove(hidden)
+    try:
+        yield hidden
+        hidden.replace(path)
+    except BaseException:  # a full disk, Ctrl-C
+        with suppress(OSError):
+            remove(hidden)
+        raise
+
+
+def remove(path: Path) -> None:
+    """Removes a file, a link or a whole folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(file: Path, if_held: Callable[[int], None] | None = None) -> Iterator[int]:
+    """Holds a lock on a file, which is made where there is none, and gives its descriptor. The lock goes with the
+    process, however that ends.
+
+    Args:
+        if_held: called with the descriptor when another process holds the lock, before waiting for it; it may raise.
+    """
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if if_held:
+                if_held(descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def is_held(lock: Path) -> bool:
+    """Tells whether a process holds the lock; one that asks for it at the same instant would be refused."""
+    try:
+        descriptor = os.open(lock, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def write_whole(text: str, path: Path, what: str, remedy: str) -> Path:
     """Writes `text` to `path` by way of a hidden file beside it, and returns `path`.
 
@@ -71,14 +139,9 @@ def write_whole(text: str, path: Path, what: str, remedy: str) -> Path:
     Raises:
         WorkspaceError: it cannot be written there.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            part.write_text(text, encoding="utf-8", errors="replace")
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        with incoming(path, f".{os.getpid()}") as hidden:
+            hidden.write_text(text, encoding="utf-8", errors="replace")
     except OSError as exc:
         if tells_of_full_disk(str(exc)):
             raise DiskFullError(path.parent) from exc

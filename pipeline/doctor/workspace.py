@@ -16,14 +16,13 @@ from pipeline.config.pipeline import PipelineConfig
 from pipeline.data.patterns import as_glob
 from pipeline.doctor.finding import Finding
 from pipeline.errors import PipelineError
-from pipeline.files import is_local, one_spelling
+from pipeline.files import is_held, is_local, one_spelling
 from pipeline.lineage.garbage import half_done, unrecorded_outputs
 from pipeline.lineage.runs import Run, list_runs
 from pipeline.lineage.store import open_existing_store
 from pipeline.lineage.version_folders import version_number
 from pipeline.serving.versions import damage, newest
 from pipeline.workspace.leftovers import temporary_folders
-from pipeline.workspace.scratch import is_held
 
 _LEAST_DISK_GB = 1
 _DISK_PER_TABLE = 10

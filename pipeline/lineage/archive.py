@@ -33,6 +33,7 @@ from openlineage.client.serde import Serde
 
 import pipeline
 from pipeline.errors import PipelineError
+from pipeline.files import incoming
 from pipeline.lineage.openlineage import events as openlineage_events
 from pipeline.lineage.runs import NODE, RESOLVER, RUN_CONTEXT, Run
 from pipeline.lineage.schema_versions import list_versions
@@ -88,21 +89,19 @@ def export_run(
         "openlineage.jsonl": "".join(Serde.to_json(event) + "\n" for event in openlineage_events(store, run)),
         ROWS: json.dumps(rows, indent=1),
     }
-    incoming = output.with_name(f".incoming-{output.name}")
-    try:
-        with zipfile.ZipFile(incoming, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
-            digests = {name: _write(archive, name, [text.encode()]) for name, text in texts.items() if text}
-            for name, path in files.items():
-                if with_artifacts and path.is_file() and not path.is_symlink():
-                    digests[name] = _write(archive, name, _chunks(path))
-            not_its_own = _data_of_the_champion(rows)
-            for artifact in rows["artifacts"]:
-                for name, path in _files_of(artifact, with_artifacts and artifact["id"] not in not_its_own):
-                    digests[name] = _write(archive, name, _chunks(path))
-            _write(archive, MANIFEST, [json.dumps(_manifest(run, digests), indent=1).encode()])
-        incoming.replace(output)
-    finally:
-        incoming.unlink(missing_ok=True)
+    with (
+        incoming(output) as hidden,
+        zipfile.ZipFile(hidden, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive,
+    ):
+        digests = {name: _write(archive, name, [text.encode()]) for name, text in texts.items() if text}
+        for name, path in files.items():
+            if with_artifacts and path.is_file() and not path.is_symlink():
+                digests[name] = _write(archive, name, _chunks(path))
+        not_its_own = _data_of_the_champion(rows)
+        for artifact in rows["artifacts"]:
+            for name, path in _files_of(artifact, with_artifacts and artifact["id"] not in not_its_own):
+                digests[name] = _write(archive, name, _chunks(path))
+        _write(archive, MANIFEST, [json.dumps(_manifest(run, digests), indent=1).encode()])
 
 
 def _manifest(run: Run, digests: dict[str, str]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import DataError, DiskFullError, PipelineError, WorkspaceError, tells_of_full_disk
+from pipeline.files import incoming
 from pipeline.lineage.archive import CHUNK, FOLDER
 from pipeline.lineage.archive_check import BROKEN, Contents, damaged, read_contents
 from pipeline.lineage.runs import RUN_CONTEXT
@@ -88,20 +89,17 @@ def _not_there(source: Path) -> DataError:
 
 def _extract(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], folder: Path) -> None:
     """The artifacts' files; the folder appears whole or not at all."""
-    incoming = folder.with_name(f".incoming-{folder.name}")
     try:
-        incoming.parent.mkdir(parents=True, exist_ok=True)
-        if sum(member.file_size for member in members) > shutil.disk_usage(incoming.parent).free:
-            raise DiskFullError(folder)
-        for leftover in (incoming, folder):  # of an import that was killed
-            shutil.rmtree(leftover, ignore_errors=True)
-        incoming.mkdir()
-        for member in members:
-            target = incoming.joinpath(*PurePosixPath(member.filename).parts[1:])
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with archive.open(member) as packed, target.open("xb") as file:
-                shutil.copyfileobj(packed, file, CHUNK)
-        incoming.rename(folder)
+        with incoming(folder) as hidden:
+            if sum(member.file_size for member in members) > shutil.disk_usage(hidden.parent).free:
+                raise DiskFullError(folder)
+            shutil.rmtree(folder, ignore_errors=True)  # of an import that was killed
+            hidden.mkdir()
+            for member in members:
+                target = hidden.joinpath(*PurePosixPath(member.filename).parts[1:])
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with archive.open(member) as packed, target.open("xb") as file:
+                    shutil.copyfileobj(packed, file, CHUNK)
     except OSError as exc:
         if tells_of_full_disk(str(exc)):
             raise DiskFullError(folder) from exc
@@ -109,8 +107,6 @@ def _extract(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], folder: P
             f"what was exported cannot be written: {exc.filename}: {exc.strerror}",
             "check permissions and the disk; `longhaul doctor` helps",
         ) from exc
-    finally:
-        shutil.rmtree(incoming, ignore_errors=True)
 
 
 class _Rows:

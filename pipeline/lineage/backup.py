@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import ConfigError, DiskFullError, WorkspaceError, tells_of_full_disk
+from pipeline.files import flush_file, incoming
 
 _PAGES_AT_ONCE = 1000
 """After so many a run may write again; SQLite then copies what it changed once more."""
@@ -27,21 +27,17 @@ def back_up(config: PipelineConfig, output: Path) -> None:
     source = config.root / "metadata.db"
     if not source.exists():
         raise WorkspaceError(f"nothing has run in workspace {config.root} yet", "there is nothing to back up")
-    incoming = output.with_name(f".incoming-{output.name}")
     try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        incoming.unlink(missing_ok=True)
-        with (
-            closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as store,
-            closing(sqlite3.connect(incoming)) as copy,
-        ):
-            store.backup(copy, pages=_PAGES_AT_ONCE)
-            (found,) = copy.execute("PRAGMA integrity_check").fetchone()
-            if found != "ok":
-                raise WorkspaceError(f"{source} is damaged: {found}", "restore an earlier backup (docs/runs.md)")
-        with incoming.open("rb") as file:
-            os.fsync(file.fileno())
-        incoming.replace(output)
+        with incoming(output) as hidden:
+            with (
+                closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as store,
+                closing(sqlite3.connect(hidden)) as copy,
+            ):
+                store.backup(copy, pages=_PAGES_AT_ONCE)
+                (found,) = copy.execute("PRAGMA integrity_check").fetchone()
+                if found != "ok":
+                    raise WorkspaceError(f"{source} is damaged: {found}", "restore an earlier backup (docs/runs.md)")
+            flush_file(hidden)
     except (OSError, sqlite3.Error) as exc:
         if tells_of_full_disk(str(exc)):
             raise DiskFullError(output.parent) from exc
@@ -49,9 +45,6 @@ def back_up(config: PipelineConfig, output: Path) -> None:
             f"{source} cannot be copied to {output}: {getattr(exc, 'strerror', None) or exc}",
             "name another file with --output; `longhaul doctor` checks workspace and store",
         ) from exc
-    finally:
-        with suppress(OSError):  # the folder may be no place to write
-            incoming.unlink(missing_ok=True)
 
 
 def _dump_command(config: PipelineConfig) -> str:

@@ -7,18 +7,17 @@ same output removes them.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from glob import escape
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import PipelineError, WorkspaceError, causes, tells_of_full_disk
+from pipeline.files import locked
 
 OUTCOME = ".json"
 """Ending of the file that says what a finished part holds; it is written last."""
@@ -40,12 +39,17 @@ def workplace(output: Path, key: str) -> Iterator[Path]:
     """
     beside = output.absolute().parent
     folder = beside / f".{output.name}.{key}"
+
+    def refuse(_: int) -> None:
+        raise WorkspaceError(f"another process is writing {output}", "wait for it, or name another --output")
+
     try:
         for other in beside.glob(f".{escape(output.name)}.{'[0-9a-f]' * _KEY_DIGITS}"):
-            if other != folder:
-                _remove_if_idle(other)
+            if other != folder and (other / _LOCK).exists():
+                with suppress(OSError, WorkspaceError), locked(other / _LOCK, refuse):
+                    shutil.rmtree(other)
         folder.mkdir(exist_ok=True)
-        with _locked(folder, output):
+        with locked(folder / _LOCK, if_held=refuse):
             try:
                 yield folder
             except PipelineError:  # what was read or asked is wrong: there is nothing to go on with
@@ -71,33 +75,3 @@ def workplace(output: Path, key: str) -> Iterator[Path]:
         if isinstance(exc, PermissionError):
             raise WorkspaceError(f"{exc.filename} cannot be written: {exc.strerror}", "mend its permissions") from exc
         raise
-
-
-@contextmanager
-def _locked(folder: Path, output: Path) -> Iterator[None]:
-    lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as exc:
-            raise WorkspaceError(
-                f"another process is writing {output}", "wait for it, or name another --output"
-            ) from exc
-        yield
-    finally:
-        os.close(lock)
-
-
-def _remove_if_idle(folder: Path) -> None:
-    """Leaves alone what another process is still writing to."""
-    try:
-        lock = os.open(folder / _LOCK, os.O_RDWR)
-    except OSError:
-        return
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(folder)
-    except OSError:
-        return
-    finally:
-        os.close(lock)

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from pipeline.config.push import Push
 from pipeline.errors import WorkspaceError
-from pipeline.files import flush_file, flush_to_disk
+from pipeline.files import flush_file, flush_to_disk, incoming
 from pipeline.serving.versions import Manifest, newest_manifest, served_as
 from trainer.digests import MANIFEST, file_digests
 
@@ -58,18 +58,13 @@ def publish(model: Path, base: Path, manifest: Manifest, elsewhere: Push) -> Man
             shutil.rmtree(leftover)
     version = max(int(time.time()), 1 + max(_taken(base), default=0))
     manifest = replace(manifest.at(version), places=places(elsewhere))
-    incoming = base / f".incoming-{version}"
-    try:
-        shutil.copytree(model, incoming)
-        _seal(incoming, manifest, model)
-        flush_to_disk(incoming)
+    with incoming(base / str(version)) as hidden:
+        shutil.copytree(model, hidden)
+        _seal(hidden, manifest, model)
+        flush_to_disk(hidden)
         if elsewhere.destination:
-            _publish_elsewhere(incoming, manifest, elsewhere)
-        incoming.rename(base / str(version))
-        flush_file(base)  # else a power cut could undo the renaming
-    except BaseException:  # a full disk, Ctrl-C
-        shutil.rmtree(incoming, ignore_errors=True)
-        raise
+            _publish_elsewhere(hidden, manifest, elsewhere)
+    flush_file(base)  # else a power cut could undo the renaming
     return manifest
 
 

@@ -29,7 +29,7 @@ from pipeline.data.csv_text import csv_lines
 from pipeline.data.shards import ROW_GROUP_ROWS, ParquetShard
 from pipeline.data.sources import source
 from pipeline.errors import ConfigError, DataError
-from pipeline.files import flush_file
+from pipeline.files import flush_file, incoming
 from pipeline.serving.checkpoint import OUTCOME
 from pipeline.serving.predicted_columns import predicted_columns, predicted_names
 from trainer.features import FeatureTable
@@ -167,10 +167,8 @@ class _ScoreFragment(beam.DoFn):
             outcome = self._write(f"{self._folder}/{number:06d}", fragment)
         except DataError as problem:
             outcome = {"problem": [problem.what, problem.remedy]}
-        file = _outcome_file(self._folder, number)
-        part = file.with_suffix(".part")
-        part.write_text(json.dumps({"fragment": number, **outcome}))
-        part.replace(file)
+        with incoming(_outcome_file(self._folder, number)) as hidden:
+            hidden.write_text(json.dumps({"fragment": number, **outcome}))
 
     def _write(self, stem: str, fragment: source.Fragment) -> dict[str, Any]:
         label = self._scoring.table.label

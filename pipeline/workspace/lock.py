@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shlex
 import sys
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 
+from pipeline import files
 from pipeline.errors import DiskFullError, WorkspaceError, tells_of_full_disk
 
 FOLDERS = ("artifacts", "serving", "reports", "logs")
@@ -34,29 +34,28 @@ def locked(root: Path, wait: Callable[[str], None] | None = None) -> Iterator[No
             f"workspace {root}: TensorFlow and Beam would take {' and '.join(magic)} in its path for a pattern",
             "choose another place with --workspace; tables may lie in folders with such names",
         )
-    try:
-        for folder in FOLDERS:
-            (root / folder).mkdir(parents=True, exist_ok=True)
-        lock = os.open(root / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as exc:
-        if tells_of_full_disk(str(exc)):
-            raise DiskFullError(root) from exc
-        raise WorkspaceError(
-            f"workspace {root} cannot be written: {exc.strerror}",
-            "choose another with --workspace, or mend its permissions",
-        ) from exc
-    try:
+
+    def if_held(lock: int) -> None:
+        holder = _described(os.pread(lock, 4096, 0).decode(errors="replace"))
+        if wait is None:
+            raise WorkspaceError(
+                f"another run ({holder}) is at work in {root}",
+                "wait for it (`longhaul run --wait` does), or give this run another --workspace",
+            )
+        wait(f"another run ({holder}) is at work in {root}")
+
+    with ExitStack() as held:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for folder in FOLDERS:
+                (root / folder).mkdir(parents=True, exist_ok=True)
+            lock = held.enter_context(files.locked(root / ".lock", if_held))
         except OSError as exc:
-            holder = _described(os.pread(lock, 4096, 0).decode(errors="replace"))
-            if wait is None:
-                raise WorkspaceError(
-                    f"another run ({holder}) is at work in {root}",
-                    "wait for it (`longhaul run --wait` does), or give this run another --workspace",
-                ) from exc
-            wait(f"another run ({holder}) is at work in {root}")
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            if tells_of_full_disk(str(exc)):
+                raise DiskFullError(root) from exc
+            raise WorkspaceError(
+                f"workspace {root} cannot be written: {exc.strerror}",
+                "choose another with --workspace, or fix its permissions",
+            ) from exc
         os.truncate(lock, 0)
         us = {
             "pid": os.getpid(),
@@ -65,8 +64,6 @@ def locked(root: Path, wait: Callable[[str], None] | None = None) -> Iterator[No
         }
         os.pwrite(lock, json.dumps(us).encode(), 0)
         yield
-    finally:
-        os.close(lock)
 
 
 def _described(holder: str) -> str:

@@ -7,7 +7,6 @@ lives, so that whoever comes next can tell, and removes, what a killed one left.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import tempfile
@@ -16,6 +15,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from pipeline.errors import WorkspaceError
+from pipeline.files import is_held, locked
 
 _LOCK = ".lock"
 _PRIVATE = 0o700
@@ -56,7 +56,7 @@ def sweep(root: Path) -> None:
     """Removes the folders whose owner is gone, as far as that is allowed."""
     for base in bases(root):
         if base.is_dir() and os.access(base, os.W_OK):
-            with _gate(base):
+            with locked(base / _LOCK):  # a new folder has no lock yet for a moment
                 for folder in _abandoned(base):
                     shutil.rmtree(folder, ignore_errors=True)
 
@@ -75,9 +75,9 @@ def _new_folder(root: Path, held: ExitStack) -> Path:
             if found.st_uid != os.getuid() or base.is_symlink():  # in a folder where everybody writes
                 raise PermissionError(1, "it belongs to another user", str(base))
             sweep(root)
-            with _gate(base):
+            with locked(base / _LOCK):
                 folder = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=base))  # with mode 0700
-                held.enter_context(_locked(folder / _LOCK))
+                held.enter_context(locked(folder / _LOCK))
             return folder
         except OSError as exc:
             problems.append(f"{base}: {exc.strerror}")
@@ -91,35 +91,3 @@ def _abandoned(base: Path) -> Iterator[Path]:
     for folder in sorted(base.iterdir()):
         if folder.is_dir() and not folder.is_symlink() and not is_held(folder / _LOCK):
             yield folder
-
-
-def is_held(lock: Path) -> bool:
-    """Tells whether a process holds the lock; one that asks for it at the same instant would be refused."""
-    try:
-        descriptor = os.open(lock, os.O_RDONLY)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
-
-
-@contextmanager
-def _gate(base: Path) -> Iterator[None]:
-    """Whoever is inside is alone: a new folder has no lock yet for a moment."""
-    with _locked(base / _LOCK):
-        yield
-
-
-@contextmanager
-def _locked(file: Path) -> Iterator[None]:
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

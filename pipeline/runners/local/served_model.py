@@ -22,7 +22,7 @@ from pipeline.config.evaluation import CHAMPION
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.evaluation.model_contract import Contract
 from pipeline.evaluation.reference_models import folders_of, reference_digests
-from pipeline.files import flush_to_disk
+from pipeline.files import flush_to_disk, incoming
 from pipeline.lineage.runs import NODE
 from pipeline.patches.resolution import live_artifacts
 from pipeline.serving.versions import Manifest, damage, newest, read_manifest
@@ -73,20 +73,13 @@ def _contract(manifest: Manifest) -> Contract:
 def _copy(folder: Path, manifest: Manifest, root: Path) -> Path:
     """The folder of the new artifact; it appears whole or not at all."""
     target = root / "artifacts" / _NODE / "model" / folder.name
-    incoming = root / f".incoming-{_NODE}"
-    for leftover in (incoming, target):  # of a run that was killed
-        shutil.rmtree(leftover, ignore_errors=True)
-    try:
+    with incoming(target) as hidden:
+        shutil.rmtree(target, ignore_errors=True)  # of a run that was killed
         for name in manifest.files:
-            copy = Path(path_utils.serving_model_dir(str(incoming)), name)
+            copy = Path(path_utils.serving_model_dir(str(hidden)), name)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(folder / name, copy)
-        flush_to_disk(incoming)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        incoming.rename(target)
-    except BaseException:  # a full disk, Ctrl-C
-        shutil.rmtree(incoming, ignore_errors=True)
-        raise
+        flush_to_disk(hidden)
     return target
 
 
