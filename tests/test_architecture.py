@@ -119,6 +119,7 @@ def test_clouds_are_known_to_one_runner_one_source_and_the_destinations_of_a_pus
     knowing = (
         "pipeline.runners.vertex.service",
         "pipeline.data.sources.bigquery",
+        "pipeline.data.sources.bigquery_client",
         "pipeline.serving.gcs",
         "pipeline.serving.registry",
     )

@@ -22,7 +22,7 @@ from pipeline.config.yaml_file import quoted
 from pipeline.data.columns import ColumnType
 from pipeline.data.convert import nearest
 from pipeline.data.sources import source, table_files
-from pipeline.data.sources.bigquery import is_address
+from pipeline.data.sources.bigquery_address import is_address
 from pipeline.errors import ConfigError, DataError
 from pipeline.files import one_spelling
 from pipeline.terminal.console import console_for

@@ -26,7 +26,7 @@ from pipeline.config.split import Split
 from pipeline.data.columns import ColumnType
 from pipeline.data.labels import LabelTally, check_label
 from pipeline.data.patterns import SPAN
-from pipeline.data.sources import bigquery, source, table_files
+from pipeline.data.sources import bigquery_address, source, table_files
 from pipeline.data.split import split_names
 from pipeline.data.split_shards import WriteSplitShards, write_json
 from pipeline.data.training_columns import check_training_columns
@@ -92,7 +92,7 @@ class Driver(driver.FileBasedDriver):
         self, splits: Any, range_config: Any = None, input_base_uri: str | None = None
     ) -> input_processor.InputProcessor:
         """See FileBasedDriver."""
-        if input_base_uri and bigquery.is_address(input_base_uri):
+        if input_base_uri and bigquery_address.is_address(input_base_uri):
             return _TableProcessor(input_base_uri, splits)
         return super().get_input_processor(splits, range_config, input_base_uri)
 

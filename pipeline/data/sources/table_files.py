@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.data.patterns import SPAN, as_glob, span_matcher
-from pipeline.data.sources import bigquery
+from pipeline.data.sources import bigquery, bigquery_address
 from pipeline.errors import DataError
 
 EXTENSIONS = (".csv", ".csv.gz", ".parquet", ".tfrecord", ".tfrecord.gz")
@@ -35,7 +35,7 @@ def find_files(pattern: str, spans: tuple[int, int] | None = None) -> list[Sourc
     Raises:
         DataError: nothing found, an empty file, or a file of unknown extension.
     """
-    remote = bigquery.is_address(pattern)
+    remote = bigquery_address.is_address(pattern)
     pattern = pattern if remote else _mounted(pattern)
     paths = bigquery.find(pattern) if remote else _matches(pattern)
     matcher = span_matcher(pattern)
@@ -70,7 +70,7 @@ def find_files(pattern: str, spans: tuple[int, int] | None = None) -> list[Sourc
 
 def split_root(pattern: str) -> tuple[str, str]:
     """The folder below which all files of a table lie, and the rest of the pattern: empty, or from '/' on."""
-    if bigquery.is_address(pattern):
+    if bigquery_address.is_address(pattern):
         return pattern, ""
     if "://" not in pattern and Path(pattern).is_dir():
         return pattern.rstrip("/"), ""
@@ -86,7 +86,7 @@ def file_states(files: Sequence[SourceFile]) -> list[tuple[str, int, int]]:
 
 def file_name(path: str) -> str:
     """The last part of a file's path; of an address in BigQuery what messages call it."""
-    return bigquery.parse(path).short if bigquery.is_address(path) else Path(path).name
+    return bigquery_address.parse(path).short if bigquery_address.is_address(path) else Path(path).name
 
 
 def span_of(path: str, pattern: str) -> int | None:
@@ -102,7 +102,7 @@ def format_of(path: str) -> str:
     Raises:
         DataError: its extension is unknown.
     """
-    if bigquery.is_address(path):
+    if bigquery_address.is_address(path):
         return "bigquery"
     for extension in EXTENSIONS:
         if path.endswith(extension):
@@ -111,7 +111,7 @@ def format_of(path: str) -> str:
 
 
 def _state(path: str) -> tuple[int, int]:
-    if bigquery.is_address(path):
+    if bigquery_address.is_address(path):
         return bigquery.state(path)
     stat = Path(path).stat()
     return stat.st_size, stat.st_mtime_ns

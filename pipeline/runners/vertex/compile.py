@@ -19,7 +19,7 @@ from pipeline.beam.job_servers import check_options
 from pipeline.config.evaluation import CHAMPION
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.vertex import Vertex, VertexStep
-from pipeline.data.sources.bigquery import is_address, parse
+from pipeline.data.sources.bigquery_address import is_address, parse
 from pipeline.data.sources.table_files import split_root
 from pipeline.definition import DATA_ROOT, PUSH_TO, create_pipeline
 from pipeline.errors import ConfigError

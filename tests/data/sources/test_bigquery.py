@@ -23,7 +23,7 @@ import yaml
 
 from pipeline.config.loading import load
 from pipeline.data.columns import ColumnType
-from pipeline.data.sources import bigquery
+from pipeline.data.sources import bigquery, bigquery_client
 from pipeline.data.sources.source import infer_columns, plan_fragments, read_fragment
 from pipeline.data.sources.table_files import SourceFile, file_name, file_states, find_files, split_root
 from pipeline.errors import ConfigError, DataError
@@ -263,7 +263,8 @@ def test_no_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
 
 def test_nobody_listens(monkeypatch: pytest.MonkeyPatch, service: StandIn) -> None:
     service.put("my-project.pets.cats", PEOPLE)
-    monkeypatch.setattr(bigquery, "_RETRY_S", 1.0)
+    for module in (bigquery, bigquery_client):
+        monkeypatch.setattr(module, "RETRY_S", 1.0)
     monkeypatch.setenv("BIGQUERY_STORAGE_EMULATOR_HOST", f"127.0.0.1:{_free_port()}")
     assert f"{CATS}: BigQuery cannot be reached" in problem(rows_of, CATS)
     monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", f"http://127.0.0.1:{_free_port()}")

@@ -1,0 +1,144 @@
+"""Reaches BigQuery through Google's clients, and says what the service says no with.
+
+BIGQUERY_EMULATOR_HOST (a URL) and BIGQUERY_STORAGE_EMULATOR_HOST (host:port) name stand-ins for the service; they are
+asked without credentials. Google's modules are imported when they are needed, which takes seconds.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pipeline.data.sources.bigquery_address import Address
+from pipeline.errors import DataError
+
+RETRY_S = 30.0
+"""How long to try again where the service is out of reach; Google's client would for ten minutes."""
+_ROLES = "BigQuery Data Viewer on the data, BigQuery Job User and BigQuery Read Session User on the project"
+_LOG_IN = "log in with `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS"
+
+
+def _hosts() -> tuple[str | None, str | None]:
+    return os.environ.get("BIGQUERY_EMULATOR_HOST"), os.environ.get("BIGQUERY_STORAGE_EMULATOR_HOST")
+
+
+def client_of(project: str) -> Any:
+    """Makes, once, the client that looks at tables and runs queries."""
+    return _client(project, _hosts())
+
+
+def reader_of(project: str) -> Any:
+    """Makes, once, the client of the Storage Read API."""
+    return _reader(project, _hosts())
+
+
+@functools.cache
+def _client(project: str, hosts: tuple[str | None, str | None]) -> Any:
+    from google.auth.credentials import AnonymousCredentials
+    from google.auth.exceptions import GoogleAuthError
+    from google.cloud.bigquery import Client
+
+    try:  # it takes the emulator's address from the environment by itself
+        return Client(project=project, credentials=AnonymousCredentials() if hosts[0] else None)
+    except GoogleAuthError as exc:
+        raise DataError("there are no credentials for BigQuery", _LOG_IN) from exc
+
+
+@functools.cache
+def _reader(project: str, hosts: tuple[str | None, str | None]) -> Any:
+    from google.cloud.bigquery_storage_v1 import BigQueryReadClient
+    from google.cloud.bigquery_storage_v1.services.big_query_read.transports import BigQueryReadGrpcTransport
+
+    if hosts[1] is None:
+        return BigQueryReadClient(credentials=_client(project, hosts)._credentials)
+    import grpc
+
+    most = [("grpc.max_receive_message_length", -1)]  # as the client sets it by itself
+    return BigQueryReadClient(transport=BigQueryReadGrpcTransport(channel=grpc.insecure_channel(hosts[1], most)))
+
+
+def retry_policy() -> Any:
+    """Says how tables and queries are asked for again."""
+    from google.cloud.bigquery import DEFAULT_RETRY
+
+    return DEFAULT_RETRY.with_timeout(RETRY_S)
+
+
+def storage_retry() -> Any:
+    from google.api_core import exceptions
+    from google.api_core.retry import Retry, if_exception_type
+
+    return Retry(if_exception_type(exceptions.ServiceUnavailable, exceptions.DeadlineExceeded), timeout=RETRY_S)
+
+
+@contextmanager
+def translated(address: Address) -> Iterator[None]:
+    """Makes a DataError with the remedy of what the service or the network says no with."""
+    from google.api_core import exceptions
+    from google.auth.exceptions import GoogleAuthError, TransportError
+    from requests.exceptions import RequestException
+
+    try:
+        yield
+    except exceptions.NotFound as exc:
+        raise DataError(f"{address.short}: {_said(exc)}{_near(address)}", "correct the name") from exc
+    except (exceptions.Forbidden, exceptions.TooManyRequests) as exc:
+        is_quota = "quota" in _reason(exc).lower() or isinstance(exc, exceptions.TooManyRequests)
+        remedy = "wait, or ask for more under IAM & Admin, Quotas" if is_quota else f"the caller needs {_ROLES}"
+        raise DataError(f"{address.short}: {_said(exc)}", remedy) from exc
+    except exceptions.BadRequest as exc:
+        said = _said(exc)
+        if address.query is None:
+            raise DataError(f"{address.short}: BigQuery refuses it: {said}", "correct data.path") from exc
+        raise DataError(f"data.query: {said}{_place(address.query, said)}", "correct the query") from exc
+    except (exceptions.RetryError, TransportError, RequestException) as exc:
+        cause = exc.cause if isinstance(exc, exceptions.RetryError) and exc.cause else exc
+        raise DataError(
+            f"{address.short}: BigQuery cannot be reached ({_said(cause)})", "check the network and try again later"
+        ) from exc
+    except (exceptions.Unauthorized, exceptions.Unauthenticated, GoogleAuthError) as exc:
+        raise DataError(f"the credentials for BigQuery are not taken ({_said(exc)})", _LOG_IN) from exc
+    except exceptions.GoogleAPICallError as exc:
+        raise DataError(f"{address.short}: BigQuery failed: {_said(exc)}", "try again later") from exc
+
+
+def _reason(error: Any) -> str:
+    """The service's word for the kind of an error, such as quotaExceeded."""
+    first = error.errors[0] if error.errors else {}
+    return str(first.get("reason", "")) if isinstance(first, dict) else ""
+
+
+def _said(error: Any) -> str:
+    """The service's own sentence, without the request that Google's client puts around it."""
+    errors = getattr(error, "errors", None)
+    if errors and isinstance(errors[0], dict) and "message" in errors[0]:
+        return str(errors[0]["message"])
+    return " ".join(str(getattr(error, "message", None) or error).split())
+
+
+def _place(query: str, said: str) -> str:
+    """The line of the query that the service complains of, with a mark below the place."""
+    match = re.search(r"at \[(\d+):(\d+)\]", said)
+    lines = query.splitlines()
+    if not match or int(match[1]) > len(lines):
+        return ""
+    return f"\n  {lines[int(match[1]) - 1]}\n  {' ' * (int(match[2]) - 1)}^"
+
+
+def _near(address: Address) -> str:
+    """Tables of like names; nothing if there are none, or they cannot be listed."""
+    if address.table is None:
+        return ""
+    from google.api_core.exceptions import GoogleAPIError
+
+    try:
+        listed = client_of(address.project).list_tables(f"{address.project}.{address.dataset}", retry=None)
+        near = difflib.get_close_matches(address.table, [table.table_id for table in listed], n=1)
+    except GoogleAPIError:
+        return ""
+    return f"; near it there is {near[0]!r}" if near else ""
