@@ -24,7 +24,7 @@ EXIT_TERMINATED = 143
 
 
 class PipelineError(Exception):
-    """A mistake or mishap that the user can mend.
+    """A mistake or mishap that the user can fix.
 
     Args:
         what: what is wrong and where (file, line, column), in one sentence.

@@ -132,7 +132,7 @@ def fit(
         taught = truth
         if teacher:
             taught = np.array(truth, np.float32)
-            taught[rows] = teacher.answers(columns, rows)
+            taught[rows] = teacher.predict(columns, rows)
         batches = Batches(columns, taught, rows, settings.batch_size, shuffle_seed=settings.seed)
         told = [*callbacks, _Progress(what, epochs, steps)]
         return model, model.fit(batches, epochs=epochs, callbacks=told, verbose=0, **more).history

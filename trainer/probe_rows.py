@@ -1,4 +1,4 @@
-"""What the training process can testify of the model that it exported, for the check before a push.
+"""Rows with the predictions of the network that was trained: what a served model must predict, too.
 
 exported.json         SHA-256 of every file of the SavedModel
 scored_rows.parquet   some rows as serialized tf.Examples, and what the network itself predicts for them
@@ -32,7 +32,7 @@ _MOST_CELLS = 1 << 18
 """Rows times columns: a row of a wide table is worth many of a narrow one."""
 
 
-def testify(
+def save_probe_rows(
     folder: str, saved_model: str, patterns: Sequence[str], table: FeatureTable, transform: Any, network: Any
 ) -> None:
     """Writes both files into `folder`.

@@ -1,8 +1,8 @@
 """Boosted trees that teach the network.
 
 Taught by labels, a network learns the luck of single days by heart before it learns what columns tell only together,
-such as weather and schedule. Trees find that first. So trees are grown, and the network is taught what they answer:
-most of the luck is gone from it (Buciluă, Caruana, Niculescu-Mizil: Model Compression, KDD 2006; Hinton, Vinyals,
+such as weather and schedule. Trees find that first. So trees are grown, and the network learns their predictions:
+most of the luck is gone from them (Buciluă, Caruana, Niculescu-Mizil: Model Compression, KDD 2006; Hinton, Vinyals,
 Dean: Distilling the Knowledge in a Neural Network, 2015; for tables Ke, Xu, Zhang, Bian, Liu: DeepGBM, KDD 2019). The
 trees are then left behind: what is exported is the network alone. Knows no files.
 """
@@ -62,7 +62,7 @@ class Trees:
     validation_loss: float
     grown: Any
 
-    def answers(self, columns: Columns, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+    def predict(self, columns: Columns, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
         """What the network is to be taught of these rows.
 
         Returns:
@@ -143,7 +143,7 @@ def _threads(rows: int) -> Any:
 
 
 def _by_round(booster: Any, classes: int, inputs: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
-    """The answers after each round, see Trees.answers."""
+    """The predictions after each round, see Trees.predict."""
     if not classes:
         yield from booster.staged_predict(inputs)
         return

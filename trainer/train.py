@@ -22,7 +22,7 @@ from trainer.fitting import BY_CHANCE, LOSSES, Fitted, fit, hold_out
 from trainer.hyperparameters import HYPERPARAMETERS_FILE, TUNED_FILE, Found, merge
 from trainer.patches import make_fit_work
 from trainer.preprocessing import vocabulary_name
-from trainer.probe_rows import testify
+from trainer.probe_rows import save_probe_rows
 from trainer.settings.trainer import TrainerRequest
 from trainer.signatures import ServedModel
 from trainer.training_split import read_training_split, vocabulary_sizes
@@ -107,7 +107,7 @@ def _fit_and_export(
         rewriting.write_litert(fn_args.serving_model_dir, settings.quantize)
     if rewriting:
         rewriting.write(fn_args.model_run_dir)
-    testify(
+    save_probe_rows(
         fn_args.model_run_dir,
         fn_args.serving_model_dir,
         fn_args.train_files,

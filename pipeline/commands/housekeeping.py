@@ -37,7 +37,7 @@ def collect_garbage(config: PipelineConfig, keep: int, keep_served: int | None, 
             except OSError as exc:
                 raise WorkspaceError(
                     f"{exc.filename} cannot be removed: {exc.strerror}",
-                    "mend its permissions and call `longhaul gc --apply` again; it goes on where it stopped",
+                    "fix its permissions and call `longhaul gc --apply` again; it goes on where it stopped",
                 ) from exc
         return plan
 

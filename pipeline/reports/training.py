@@ -26,8 +26,8 @@ def training_story(history: Mapping[str, Any]) -> list[str]:
     if trees := history.get("trees"):
         said.append(
             f"Taught by {trees['rounds']} rounds of boosted trees of {trees['leaves']} leaves, whose validation loss"
-            f" is {number(trees['validation_loss'])}; the training loss is against what they answer, the validation"
-            " loss against the labels."
+            f" is {number(trees['validation_loss'])}; the training loss is measured against their predictions, the"
+            " validation loss against the labels."
         )
     return said
 

@@ -73,5 +73,5 @@ def workplace(output: Path, key: str) -> Iterator[Path]:
                 "parts that are finished; or name an --output elsewhere",
             ) from exc
         if isinstance(exc, PermissionError):
-            raise WorkspaceError(f"{exc.filename} cannot be written: {exc.strerror}", "mend its permissions") from exc
+            raise WorkspaceError(f"{exc.filename} cannot be written: {exc.strerror}", "fix its permissions") from exc
         raise

@@ -380,7 +380,7 @@ def test_a_workspace_that_cannot_be_made(fresh: Place) -> None:
     fresh.workspace = fresh.folder / "file" / "workspace"
     assert fresh.refused() == (
         f"workspace {fresh.workspace} cannot be written: Not a directory\n"
-        "  Remedy: choose another with --workspace, or mend its permissions"
+        "  Remedy: choose another with --workspace, or fix its permissions"
     )
     assert (fresh.folder / "file").read_text() == ""
 
@@ -424,7 +424,7 @@ def test_a_read_only_workspace(fresh: Place, disk: Path) -> None:
     remount(disk, "ro")
     expected = (
         f"workspace {fresh.workspace} cannot be written: Read-only file system\n"
-        "  Remedy: choose another with --workspace, or mend its permissions"
+        "  Remedy: choose another with --workspace, or fix its permissions"
     )
     assert fresh.refused() == expected
     remount(disk, "rw")

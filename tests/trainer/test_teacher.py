@@ -1,4 +1,4 @@
-"""The trees that teach: how they are chosen, what they answer, and that a network learns more from them."""
+"""The trees that teach: how they are chosen, what they predict, and that a network learns more from them."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_trees_answer_with_the_chances_behind_the_labels() -> None:
     given = columns()
     fit_rows, stop_rows = halves()
     trees = choose_trees(2, given, labels(given), fit_rows, stop_rows, seed=1)
-    answers = trees.answers(given, stop_rows)
+    answers = trees.predict(given, stop_rows)
     assert (answers.shape, answers.dtype) == ((len(stop_rows),), np.float32)
     assert np.abs(answers - chances(given)[stop_rows]).mean() < 0.05
     truth = chances(given)[stop_rows]
@@ -67,27 +67,27 @@ def test_several_classes_have_a_probability_each_also_one_that_was_not_grown_on(
     assert set(found.tolist()) == {0, 1, 2}
     without = np.flatnonzero(found < 2)
     trees = choose_trees(3, given, found, without[:1500], without[1500:], seed=1)
-    answers = trees.answers(given, without)
+    answers = trees.predict(given, without)
     assert answers.shape == (len(without), 3)
     assert answers.sum(axis=1) == pytest.approx(np.ones(len(without)), abs=1e-5)
     assert answers[:, 2].max() == 0
     again = grow_again(trees, given, found, np.arange(ROWS))
     assert (again.rounds, again.leaves) == (trees.rounds, trees.leaves)
-    assert again.answers(given, np.arange(ROWS))[found == 2, 2].mean() > 0.9
+    assert again.predict(given, np.arange(ROWS))[found == 2, 2].mean() > 0.9
 
 
 def test_numbers_are_answered_in_their_unit() -> None:
     given = columns()
     found = labels(given, "regression")
     trees = choose_trees(0, given, found, *halves(), seed=1)
-    assert np.abs(trees.answers(given, halves()[1]) - found[halves()[1]]).max() < 20
+    assert np.abs(trees.predict(given, halves()[1]) - found[halves()[1]]).max() < 20
     assert trees.validation_loss == pytest.approx(20**2 / 12, rel=0.25)  # what is even over 20 units
 
 
 def test_a_seed_decides_the_trees() -> None:
     given = columns()
     first, same, other = (
-        choose_trees(2, given, labels(given), *halves(), seed=seed).answers(given, halves()[0]) for seed in (1, 1, 2)
+        choose_trees(2, given, labels(given), *halves(), seed=seed).predict(given, halves()[0]) for seed in (1, 1, 2)
     )
     assert (first == same).all()
     assert (first != other).any()
@@ -98,18 +98,18 @@ def test_words_beyond_the_commonest_are_one() -> None:
     trees = choose_trees(2, given, labels(given), *halves(), seed=1)
     rare = {**given, CATEGORICAL: np.full((ROWS, 1), 999, "int32")}
     rarer = {**given, CATEGORICAL: np.full((ROWS, 1), 253, "int32")}
-    assert (trees.answers(rare, halves()[0]) == trees.answers(rarer, halves()[0])).all()
+    assert (trees.predict(rare, halves()[0]) == trees.predict(rarer, halves()[0])).all()
 
 
 def test_a_large_table_is_thinned_evenly_and_answered_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     given = columns()
     whole = choose_trees(2, given, labels(given), *halves(), seed=1)
     monkeypatch.setattr(teacher, "_CHUNK_CELLS", 300)
-    assert (whole.answers(given, halves()[0]) == whole.answers(given, halves()[0][::-1])[::-1]).all()
+    assert (whole.predict(given, halves()[0]) == whole.predict(given, halves()[0][::-1])[::-1]).all()
     monkeypatch.setattr(teacher, "_MOST_CELLS", 3 * 1000)
     thin = choose_trees(2, given, labels(given), *halves(), seed=1)
     every_second = choose_trees(2, given, labels(given), halves()[0][::2], halves()[1], seed=1)
-    assert (thin.answers(given, halves()[0]) == every_second.answers(given, halves()[0])).all()
+    assert (thin.predict(given, halves()[0]) == every_second.predict(given, halves()[0])).all()
 
 
 def test_too_few_rows_too_many_classes_and_a_single_class_teach_nothing() -> None:
@@ -134,7 +134,7 @@ def test_a_class_that_thinning_loses_is_left_to_the_labels(monkeypatch: pytest.M
     assert find_teacher(table, given, rare, order, settings) is None
     # Rows that are grown on again may lose it, too.
     trees = choose_trees(2, given, rare, np.arange(600), np.arange(600, 900), seed=1)
-    assert trees.answers(given, order).max() < 0.1
+    assert trees.predict(given, order).max() < 0.1
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
