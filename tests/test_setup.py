@@ -255,5 +255,6 @@ def test_ranges_cover_what_is_named_and_what_is_locked(built):
 def test_distribution_carries_every_file_of_the_packages(built):
     for package in PACKAGES:
         source = {p.relative_to(built) for p in (built / package).rglob("*") if p.is_file()}
+        assert source, package
         carried = {p.relative_to(built / "build") for p in (built / "build" / package).rglob("*") if p.is_file()}
         assert sorted(map(str, source - carried)) == []

@@ -6,6 +6,7 @@ import json
 import shutil
 import socket
 import tarfile
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -21,31 +22,34 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def request_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """`request_of(**dataflow)`: the job that would count a table, as JSON, and the folder where files are staged."""
+    """`request_of(**dataflow)`: the job of StatisticsGen, as JSON, and the folder where files are staged."""
     import apache_beam
     from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions, TestOptions
     from apache_beam.options.pipeline_options_validator import PipelineOptionsValidator
     from apache_beam.runners.dataflow.dataflow_runner import DataflowRunner
+    from tfx.types import standard_artifacts
 
-    from pipeline.components.statistics_gen import _packed, _SumUp
-    from pipeline.data.row_groups import RowGroupTFXIO
+    from pipeline.components.statistics_gen import Executor
+    from pipeline.patches.install import LAUNCHER, install_patches
 
     def no_network(*_: Any, **__: Any) -> Any:
         raise AssertionError("the request asks for the network")
 
     def build(**dataflow: Any) -> tuple[dict[str, Any], Path]:
-        table = tmp_path / "table.parquet"
-        pq.write_table(pa.table({"n": [1, 2, 3]}), table)
+        examples, statistics = standard_artifacts.Examples(), standard_artifacts.ExampleStatistics()
+        examples.uri, examples.split_names = str(tmp_path / "examples"), '["train"]'
+        examples.set_string_custom_property("payload_format", "FORMAT_PARQUET")
+        statistics.uri = str(tmp_path / "statistics")
+        (tmp_path / "examples" / "Split-train").mkdir(parents=True)
+        pq.write_table(pa.table({"n": [1, 2, 3]}), tmp_path / "examples" / "Split-train" / "table.parquet")
         config = configured(tmp_path, runner="dataflow", dataflow=dataflow)
         arguments.check(config, on_vertex=True)
         options = PipelineOptions([*arguments.arguments(config, "StatisticsGen", {}), "--no_auth"])
         pipeline = apache_beam.Pipeline("FnApiRunner", options)  # Dataflow's would ask for the bucket at once
-        _ = (
-            pipeline
-            | RowGroupTFXIO(str(table)).BeamSource()
-            | apache_beam.FlatMap(lambda batch: _packed(("Split-train",), [batch]))
-            | apache_beam.CombinePerKey(_SumUp())
-        )
+        install_patches(LAUNCHER)
+        step = Executor()
+        monkeypatch.setattr(step, "_make_beam_pipeline", lambda: nullcontext(pipeline))  # built, and not run
+        step.Do({"examples": [examples]}, {"statistics": [statistics]}, {})
         staged = tmp_path / "staged"
         staged.mkdir()
         cloud, test = options.view_as(GoogleCloudOptions), options.view_as(TestOptions)
@@ -85,10 +89,11 @@ def test_workers_get_the_image_the_machine_and_the_account(request_of: Any) -> N
     assert pool["autoscalingSettings"]["maxNumWorkers"] == 20
     assert pool["ipConfiguration"] in ("WORKER_IP_PRIVATE", 2)
     assert job["labels"]["team"] == "flights"
-    # The pipeline itself: our record batches, in our image.
+    # The pipeline itself: our step, in our image.
     pipeline = beam_runner_api_pb2.Pipeline.FromString((staged / "pipeline.pb").read_bytes())
     names = {transform.unique_name for transform in pipeline.components.transforms.values()}
-    assert any("SpreadRowGroups" in name for name in names)
+    labels = ("ListRowGroups", "SpreadRowGroups", "CountRowGroup", "SumUp", "WriteStatistics")
+    assert {label for label in labels if any(label in name for name in names)} == {*labels}
     images = {
         beam_runner_api_pb2.DockerPayload.FromString(found.payload).container_image
         for found in pipeline.components.environments.values()

@@ -72,7 +72,8 @@ def test_equi_width_histograms_are_tfdvs(original: ModuleType, name: str, bins: 
     np.testing.assert_allclose(
         np.array(buckets(histograms.equi_width_histogram)), np.array(theirs), rtol=1e-9, atol=1e-9
     )
-    assert len(theirs) >= (0 if name == "too wide to divide" else 1)
+    # A difference beyond the largest double cannot be cut into ten: TFDV gives no bins.
+    assert (len(theirs) > 0) == (name != "too wide to divide")
 
 
 def test_tfdv_calls_them_as_before(original: ModuleType) -> None:
