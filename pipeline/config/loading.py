@@ -12,7 +12,6 @@ from pydantic import ValidationError
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.yaml_file import read_yaml
 from pipeline.errors import ConfigError
-from pipeline.files import one_spelling
 from trainer.settings.base import Section
 
 _MAY_HOLD_SECRETS = ("metadata.url", "observe.openlineage_url", "notify.webhook", "notify.webhook_env")
@@ -51,8 +50,7 @@ def load(path: Path | None = None, **overrides: str | None) -> PipelineConfig:
         config = PipelineConfig.model_validate(document)
     except ValidationError as exc:
         raise ConfigError(explain(path, exc), "correct the field; docs/configuration.md lists all of them") from exc
-    config._base = one_spelling(path.parent)
-    config._file = config._base / path.name
+    config.came_from(path)
     return config
 
 

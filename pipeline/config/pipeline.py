@@ -59,9 +59,9 @@ class PipelineConfig(Section):
     observe: Observe = Observe()
     notify: Notify = Notify()
     _base: Path = PrivateAttr(default=Path())
-    """Folder of the YAML file; set by `load`."""
+    """Folder of the YAML file."""
     _file: Path | None = PrivateAttr(default=None)
-    """The YAML file itself; set by `load`."""
+    """The YAML file itself."""
 
     @model_validator(mode="after")
     def _consistent(self) -> PipelineConfig:
@@ -78,6 +78,11 @@ class PipelineConfig(Section):
         if "test" in self.evaluation.splits and not has_test_split(self.split):
             raise ValueError("evaluation.splits names 'test', but split defines no test split")
         return self
+
+    def came_from(self, file: Path) -> None:
+        """Note the YAML file that says all this: relative paths in it are meant from its folder."""
+        self._base = one_spelling(file.parent)
+        self._file = self._base / file.name
 
     @property
     def root(self) -> Path:

@@ -107,17 +107,24 @@ def _finding(
         finding = say("domain", f"one of {listed(list(map(shorten, allowed)))}", found or text, share, offends)
         return finding.counted(sum(unknown.values()), rows) if column.lists_all_values and unknown else finding
     if kind in _TOO_BIG | _TOO_SMALL and column.is_number:
-        low, high = _bounds(feature)
-        if kind in _TOO_BIG:
-            share, found = column.share_above(high), f"values up to {number_text(column.high)}"
-            return say("domain", f"at most {number_text(high)}", found, share, _is_above(name, high))
-        share, found = column.share_below(low), f"values down to {number_text(column.low)}"
-        return say("domain", f"at least {number_text(low)}", found, share, _is_below(name, low))
+        return say("domain", *_beyond(kind, name, column, feature))
     if kind == _INFINITY:
         return say("domain", "finite numbers", "infinity", None, is_infinite(name))
     if kind in _TYPES:
         return say("type", asked, type_text(column.type))
     return say("feature", "what the schema says of it", text or "something else")
+
+
+def _beyond(
+    kind: str, name: str, column: Column, feature: schema_pb2.Feature
+) -> tuple[str, str, float | None, Offends]:
+    """What is expected of numbers, what was found, the share of rows beyond, and which rows those are."""
+    low, high = _bounds(feature)
+    if kind in _TOO_BIG:
+        found = f"values up to {number_text(column.high)}"
+        return f"at most {number_text(high)}", found, column.share_above(high), _is_above(name, high)
+    found = f"values down to {number_text(column.low)}"
+    return f"at least {number_text(low)}", found, column.share_below(low), _is_below(name, low)
 
 
 def type_text(name: str) -> str:

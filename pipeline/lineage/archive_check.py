@@ -201,7 +201,11 @@ def _check_records(context: Any, executions: list[Any], artifacts: list[Any], so
     for one in (context, *executions):
         if SECONDS in one.custom_properties and one.custom_properties[SECONDS].WhichOneof("value") != "double_value":
             raise damaged(source, f"{SECONDS!r} is no number")
-    told = {key: value.string_value for key, value in context.custom_properties.items() if key != SECONDS}
+    _check_told({key: value.string_value for key, value in context.custom_properties.items() if key != SECONDS}, source)
+
+
+def _check_told(told: dict[str, str], source: Path) -> None:
+    """Check what a run says of itself."""
     if told.get("status") not in _ENDINGS or not datetime.fromisoformat(told["started"]).tzinfo:
         raise damaged(source, "it does not say when the run began, and how it ended")
     for key in ("config_digest", "code_digest", "schema_digest"):

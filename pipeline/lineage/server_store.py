@@ -178,15 +178,10 @@ def _replace(message: Message, old: str, new: str) -> None:
             setattr(message, field.name, value.replace(old, new))
         elif isinstance(value, Message):
             _replace(value, old, new)
-        elif isinstance(value, MutableMapping):
-            for key, item in list(value.items()):
+        elif isinstance(value, MutableMapping | MutableSequence):
+            items = value.items() if isinstance(value, MutableMapping) else enumerate(value)
+            for place, item in list(items):
                 if isinstance(item, Message):
                     _replace(item, old, new)
                 elif isinstance(item, str):
-                    value[key] = item.replace(old, new)
-        elif isinstance(value, MutableSequence):
-            for index, item in enumerate(value):
-                if isinstance(item, Message):
-                    _replace(item, old, new)
-                elif isinstance(item, str):
-                    value[index] = item.replace(old, new)
+                    value[place] = item.replace(old, new)

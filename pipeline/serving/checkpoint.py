@@ -63,15 +63,22 @@ def workplace(output: Path, key: str) -> Iterator[Path]:
     except PipelineError:
         raise
     except Exception as exc:
-        story = list(causes(exc))
-        if any(isinstance(cause, KeyboardInterrupt) for cause in story):  # Beam makes an ordinary error of a Ctrl-C
-            raise KeyboardInterrupt from exc
-        if tells_of_full_disk("\n".join(map(str, story))):
-            raise WorkspaceError(
-                f"the disk that holds {output.parent.absolute()} is full; {output.name} was not written",
-                "free some space (about twice what the predictions take) and run again, which goes on with the "
-                "parts that are finished; or name an --output elsewhere",
-            ) from exc
-        if isinstance(exc, PermissionError):
-            raise WorkspaceError(f"{exc.filename} cannot be written: {exc.strerror}", "fix its permissions") from exc
+        if (known := _translated(exc, output)) is not None:
+            raise known from exc
         raise
+
+
+def _translated(exc: Exception, output: Path) -> BaseException | None:
+    """Say what an error means to the user; None if it is a bug."""
+    story = list(causes(exc))
+    if any(isinstance(cause, KeyboardInterrupt) for cause in story):  # Beam makes an ordinary error of a Ctrl-C
+        return KeyboardInterrupt()
+    if tells_of_full_disk("\n".join(map(str, story))):
+        return WorkspaceError(
+            f"the disk that holds {output.parent.absolute()} is full; {output.name} was not written",
+            "free some space (about twice what the predictions take) and run again, which goes on with the "
+            "parts that are finished; or name an --output elsewhere",
+        )
+    if isinstance(exc, PermissionError):
+        return WorkspaceError(f"{exc.filename} cannot be written: {exc.strerror}", "fix its permissions")
+    return None

@@ -52,18 +52,8 @@ def print_resumption(console: Console, resumption: Resumption) -> None:
 
 
 def print_results(console: Console, run: Run, config: PipelineConfig) -> None:
-    """Data sizes, metrics against thresholds, the verdict and why, and where the model lies."""
-    if number := run.properties.get("schema_version"):
-        console.print(f"Schema    version {number}, {escape(run.properties['schema_review'])}")
-    if ingestion := run.ingestion:
-        rows = ", ".join(f"{name} {count:,}" for name, count in ingestion["rows"].items())
-        unlabelled = ingestion["labels"]["unlabelled"]
-        spans = f" from {len(ingestion['spans'])} spans" if len(ingestion["spans"]) > 1 else ""
-        console.print(f"Rows      {rows}{spans}" + (f"; {unlabelled:,} without a label dropped" if unlabelled else ""))
-    if run.not_reached:
-        console.print(f"[yellow]Not reached[/] {', '.join(step.node for step in run.not_reached)}", soft_wrap=True)
-    if run.data_verdict:
-        print_data_verdict(console, DataVerdict.from_json(run.data_verdict))
+    """Print data sizes, metrics against thresholds, the verdict and why, and where the model lies."""
+    _print_data(console, run)
     for place, sentence in enumerate(training_story(run.history or {})):
         console.print(f"{'' if place else 'Trained':<10}{escape(sentence)}", soft_wrap=True)
     if run.verdict:
@@ -81,6 +71,20 @@ def print_results(console: Console, run: Run, config: PipelineConfig) -> None:
         console.print(f"Model     {_near(run.pushed)}{already}{_since_then(Path(run.pushed))}", soft_wrap=True)
     elif run.not_pushed:
         console.print(f"[yellow]Not pushed[/] {escape(run.not_pushed)}", soft_wrap=True)
+
+
+def _print_data(console: Console, run: Run) -> None:
+    if number := run.properties.get("schema_version"):
+        console.print(f"Schema    version {number}, {escape(run.properties['schema_review'])}")
+    if ingestion := run.ingestion:
+        rows = ", ".join(f"{name} {count:,}" for name, count in ingestion["rows"].items())
+        unlabelled = ingestion["labels"]["unlabelled"]
+        spans = f" from {len(ingestion['spans'])} spans" if len(ingestion["spans"]) > 1 else ""
+        console.print(f"Rows      {rows}{spans}" + (f"; {unlabelled:,} without a label dropped" if unlabelled else ""))
+    if run.not_reached:
+        console.print(f"[yellow]Not reached[/] {', '.join(step.node for step in run.not_reached)}", soft_wrap=True)
+    if run.data_verdict:
+        print_data_verdict(console, DataVerdict.from_json(run.data_verdict))
 
 
 def print_model_verdict(console: Console, verdict: dict[str, Any], champion: str) -> None:

@@ -39,14 +39,25 @@ def reader_of(project: str) -> Any:
 
 @functools.cache
 def _client(project: str, hosts: tuple[str | None, str | None]) -> Any:
+    from google.cloud.bigquery import Client
+
+    return Client(project=project, credentials=_credentials(hosts))  # it takes the emulator's address by itself
+
+
+@functools.cache
+def _credentials(hosts: tuple[str | None, str | None]) -> Any:
+    import google.auth
     from google.auth.credentials import AnonymousCredentials
     from google.auth.exceptions import GoogleAuthError
     from google.cloud.bigquery import Client
 
-    try:  # it takes the emulator's address from the environment by itself
-        return Client(project=project, credentials=AnonymousCredentials() if hosts[0] else None)
+    if hosts[0]:
+        return AnonymousCredentials()
+    try:
+        credentials, _ = google.auth.default(scopes=Client.SCOPE)
     except GoogleAuthError as exc:
         raise DataError("there are no credentials for BigQuery", _LOG_IN) from exc
+    return credentials
 
 
 @functools.cache
@@ -55,7 +66,7 @@ def _reader(project: str, hosts: tuple[str | None, str | None]) -> Any:
     from google.cloud.bigquery_storage_v1.services.big_query_read.transports import BigQueryReadGrpcTransport
 
     if hosts[1] is None:
-        return BigQueryReadClient(credentials=_client(project, hosts)._credentials)
+        return BigQueryReadClient(credentials=_credentials(hosts))
     import grpc
 
     most = [("grpc.max_receive_message_length", -1)]  # as the client sets it by itself
