@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
@@ -11,7 +10,7 @@ import traceback
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +28,6 @@ from pipeline.data.patterns import would_read
 from pipeline.data.sources import source, table_files
 from pipeline.errors import ConfigError, DataError, PipelineError, WorkspaceError
 from pipeline.files import check_output, is_same_file, one_spelling
-from pipeline.guard.findings import percent
 from pipeline.lineage import import_closure
 from pipeline.lineage.provenance import package_versions
 from pipeline.lineage.version_folders import version_number, versions
@@ -39,6 +37,7 @@ from pipeline.serving.checkpoint import key_of, workplace
 from pipeline.serving.predicted_columns import predicted_names
 from pipeline.serving.versions import damage
 from pipeline.terminal.console import console_for
+from pipeline.terminal.predictions import Predictions, print_predictions
 from pipeline.terminal.screen import Screen
 from pipeline.workspace.scratch import scratch
 from trainer.digests import file_digests
@@ -48,29 +47,6 @@ if TYPE_CHECKING:
     from pipeline.serving.scoring import Outcome
 
 _SUFFIXES = (".parquet", ".csv")
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """What was written.
-
-    Attributes:
-        resumed_rows: those of them that an interrupted prediction had finished.
-        columns: those that the predictions added.
-        seconds: in all; `loading_s` of them until TensorFlow and Beam were there.
-        classes: rows of each predicted class, all of them in order; empty for a regression.
-        values: least, mean and greatest predicted number; empty for a classification.
-    """
-
-    output: str
-    model: str
-    rows: int
-    resumed_rows: int
-    columns: list[str]
-    seconds: float
-    loading_s: float
-    classes: dict[str, int]
-    values: dict[str, float]
 
 
 def predict_table(
@@ -115,7 +91,8 @@ def predict_table(
         if not as_json:
             screen.waiting("loading TensorFlow and Beam")
         loading = time.monotonic()
-        from pipeline.serving.scoring import Scoring, check_signature, score
+        from pipeline.serving.scoring import Scoring, score
+        from pipeline.serving.signature_check import check_signature
 
         loading_s = time.monotonic() - loading
         check_signature(str(model_folder), features)
@@ -137,7 +114,7 @@ def predict_table(
             whole = folder / "whole"
             _join([Path(outcome.shard) for outcome in outcomes], [*columns, *names] if is_csv else None, whole)
             whole.replace(output)
-    _report(
+    print_predictions(
         Predictions(
             output=str(output),
             model=str(model_folder),
@@ -286,20 +263,3 @@ def _sum(outcomes: Sequence[Outcome], classes: Sequence[str]) -> dict[str, dict[
         return {"classes": {}, "values": {"least": min(least), "mean": mean, "greatest": max(greatest)}}
     counts = sum((Counter(outcome.classes) for outcome in outcomes), Counter[str]())
     return {"classes": {name: counts[name] for name in classes}, "values": {}}
-
-
-def _report(predictions: Predictions, label: str, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(asdict(predictions), indent=1))
-        return
-    p = predictions
-    shares = [f"{escape(name)} {percent(count / p.rows)}" for name, count in p.classes.items()]
-    values = [f"{name} {value:.4g}" for name, value in p.values.items()]
-    console = console_for(sys.stdout)
-    earlier = f"; {p.resumed_rows:,} were finished before" if p.resumed_rows else ""
-    loading = f"{p.loading_s:.1f} of them to load TensorFlow and Beam"
-    console.print(f"Rows      {p.rows:,} in {p.seconds:.1f} s, {loading}{earlier}")
-    console.print(f"Predicted {escape(label)}: {', '.join(shares + values)}", soft_wrap=True)
-    console.print(f"Columns   {escape(', '.join(p.columns))}", soft_wrap=True)
-    console.print(f"Model     {escape(p.model)}", soft_wrap=True)
-    console.print(f"Output    {escape(p.output)}", soft_wrap=True)

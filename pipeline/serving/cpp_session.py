@@ -66,14 +66,14 @@ class CppSession:
         status = self._c.TF_NewStatus()
         try:
             self._c.TF_SetConfig(options, settings, len(settings), status)
-            self._raise(status)
+            _raise(self._c, status)
             tags = (c_char_p * 1)(TAG.encode())
             self._session = self._c.TF_LoadSessionFromSavedModel(
                 options, None, folder.encode(), tags, 1, self._graph, meta_graph, status
             )
             if not self._session:
                 self._c.TF_DeleteGraph(self._graph)
-            self._raise(status)
+            _raise(self._c, status)
             content = ctypes.string_at(meta_graph.contents.data, meta_graph.contents.length)
         finally:
             self._c.TF_DeleteStatus(status)
@@ -136,9 +136,6 @@ class CppSession:
         if not operation:
             raise LoaderError(f"a signature names {tensor!r}, which the graph does not have")
         return _Output(operation, int(index or 0))
-
-    def _raise(self, status: Any) -> None:
-        _raise(self._c, status)
 
 
 class CppRequest:

