@@ -38,6 +38,7 @@ class Bounds(Section):
 
     @property
     def is_empty(self) -> bool:
+        """Whether nothing is asked."""
         return self.at_least is None and self.at_most is None and self.may_lose is None
 
 

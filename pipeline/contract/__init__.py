@@ -1,0 +1,1 @@
+"""The schema as text that people review."""

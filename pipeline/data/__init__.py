@@ -1,0 +1,1 @@
+"""A table as Arrow columns, from its source to the examples of a run."""

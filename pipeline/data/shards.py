@@ -56,6 +56,7 @@ class ParquetShard:
         self._writer = open_files.enter_context(pq.ParquetWriter(file, schema, compression="zstd"))
 
     def write(self, rows: pa.RecordBatch) -> None:
+        """Append rows to the shard."""
         self._writer.write_batch(rows, row_group_size=ROW_GROUP_ROWS)
 
 
@@ -71,5 +72,6 @@ class TFExampleShard:
         self._writer = open_files.enter_context(tf.io.TFRecordWriter(self.path, "GZIP"))
 
     def write(self, rows: pa.RecordBatch) -> None:
+        """Append rows to the shard."""
         for example in to_examples(rows):
             self._writer.write(example)

@@ -25,7 +25,7 @@ from pipeline.errors import DataError
 
 
 class WriteSplitShards:
-    """(number, fragment) -> what was written of it. A DataError comes back as data: Beam would turn it to text."""
+    """Reads fragments of a table and writes their rows into shards, by split."""
 
     def __init__(
         self, columns: Mapping[str, ColumnType], data: Data, split: Split, split_uris: Mapping[str, str]
@@ -37,6 +37,7 @@ class WriteSplitShards:
         self._has_spans = SPAN in data.path
 
     def __call__(self, numbered: tuple[int, source.Fragment]) -> dict[str, Any]:
+        """Tell what was written of one. A DataError comes back as data: Beam would turn it to text."""
         number, fragment = numbered
         try:
             with ExitStack() as open_files:

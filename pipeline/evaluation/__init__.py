@@ -1,0 +1,1 @@
+"""Metrics, slices, curves, explanation, and the judgement of a model."""

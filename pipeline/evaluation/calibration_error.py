@@ -76,9 +76,11 @@ class CalibrationErrorCombiner(beam.CombineFn):
         self._eval_config = eval_config
 
     def create_accumulator(self) -> Array:
+        """Start with empty bins."""
         return np.zeros((3, BINS))
 
     def add_input(self, accumulator: Array, element: metric_types.StandardMetricInputs) -> Array:
+        """Add one row to its bin."""
         for label, prediction, _ in metric_util.to_label_prediction_example_weight(
             element,
             eval_config=self._eval_config,
@@ -90,7 +92,9 @@ class CalibrationErrorCombiner(beam.CombineFn):
         return accumulator
 
     def merge_accumulators(self, accumulators: Iterable[Array]) -> Array:
+        """Add up bins."""
         return sum(accumulators, self.create_accumulator())
 
     def extract_output(self, accumulator: Array) -> dict[metric_types.MetricKey, float]:
+        """Compute the error from the bins."""
         return {self._key: float(error_of(accumulator))}

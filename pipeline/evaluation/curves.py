@@ -26,7 +26,7 @@ _SAMPLED_POINTS = 2_000
 def curves(
     task: str, classes: Sequence[str], tallies: Sequence[Tally], sample: RowSample | None, confidence: float
 ) -> dict[str, Any]:
-    """By `challenger` and `champion` (if there is one) what their task has:
+    """Compute by `challenger` and `champion` (if there is one) what their task has.
 
     binary: `roc` {false_positive_rate, true_positive_rate}; `precision_recall` {recall, precision}; `thresholds`
     {threshold, precision, recall, flagged}; `calibration`; `distribution` {edges, negative, positive}.

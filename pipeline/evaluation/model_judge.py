@@ -36,6 +36,7 @@ class Measured:
 
     @property
     def name(self) -> str:
+        """The slice in words."""
         return ", ".join(f"{column}={value}" for column, value in self.slice.items())
 
 

@@ -38,6 +38,7 @@ class RowSample:
     records: Array
 
     def take(self, rows: Array) -> RowSample:
+        """Select rows by their numbers."""
         return RowSample(*(part[rows] for part in vars(self).values()))
 
     def even(self, rows: int) -> RowSample:
@@ -109,9 +110,11 @@ class KeepSample(beam.CombineFn):
         self._wrong = wrong
 
     def create_accumulator(self) -> RowSample | None:
+        """Start with nothing."""
         return None
 
     def add_input(self, kept: RowSample | None, sample: RowSample) -> RowSample:
+        """Add rows, and keep a sample of all."""
         if kept is not None:
             pairs = zip(vars(kept).values(), vars(sample).values(), strict=True)
             sample = RowSample(*(np.concatenate(pair) for pair in pairs))
@@ -123,6 +126,7 @@ class KeepSample(beam.CombineFn):
         return sample.take(np.union1d(by_order, by_error))
 
     def merge_accumulators(self, accumulators: Iterable[RowSample | None]) -> RowSample | None:
+        """Sample the rows of several samples."""
         kept = None
         for accumulator in accumulators:
             if accumulator is not None:
@@ -130,4 +134,5 @@ class KeepSample(beam.CombineFn):
         return kept
 
     def extract_output(self, kept: RowSample | None) -> RowSample | None:
+        """Give the sample."""
         return kept

@@ -53,6 +53,7 @@ class Tally:
 
     @property
     def rows(self) -> int:
+        """Rows that were tallied."""
         return int(self.sums[:, 0].sum())
 
     def histograms(self) -> Array:

@@ -1,0 +1,1 @@
+"""The reference table and its configuration."""

@@ -1,0 +1,1 @@
+"""The data gate: may these data be learned from?"""

@@ -23,6 +23,7 @@ class Column:
 
     @property
     def name(self) -> str:
+        """The column's name."""
         return str(self.proto.path.step[0])
 
     @property
@@ -32,10 +33,12 @@ class Column:
 
     @property
     def is_text(self) -> bool:
+        """Whether it holds text."""
         return bool(self.proto.HasField("string_stats"))
 
     @property
     def is_number(self) -> bool:
+        """Whether it holds numbers."""
         return bool(self.proto.HasField("num_stats"))
 
     @property
@@ -54,10 +57,12 @@ class Column:
 
     @property
     def rows(self) -> int:
+        """Rows, with a value or without."""
         return self.present + self.missing
 
     @property
     def missing_rate(self) -> float:
+        """Share of the rows without a value."""
         return self.missing / self.rows if self.rows else 0.0
 
     @cached_property
@@ -74,6 +79,7 @@ class Column:
 
     @property
     def lists_all_values(self) -> bool:
+        """Whether `values` leaves none out."""
         return self.is_text and self._stats.unique <= len(self.values)
 
     @property
@@ -93,18 +99,22 @@ class Column:
 
     @property
     def low(self) -> float:
+        """The least number."""
         return float(self._stats.min)
 
     @property
     def high(self) -> float:
+        """The greatest number."""
         return float(self._stats.max)
 
     @property
     def median(self) -> float:
+        """The median of the numbers."""
         return float(self._stats.median)
 
     @property
     def has_infinity(self) -> bool:
+        """Whether one of the numbers is infinite."""
         return self.is_number and self.present > 0 and (math.isinf(self.low) or math.isinf(self.high))
 
     @property

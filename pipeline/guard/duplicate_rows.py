@@ -32,6 +32,7 @@ class DuplicateRows:
         self._mask = np.uint64(0)
 
     def add(self, split: str, batch: pa.RecordBatch) -> None:
+        """Take in rows of a split."""
         del split
         hashes = hash_rows(batch)
         self._parts.append(hashes[hashes & self._mask == 0])
@@ -42,6 +43,7 @@ class DuplicateRows:
             self._kept = sum(map(len, self._parts))
 
     def findings(self) -> list[Finding]:
+        """Say what was found in all rows taken in."""
         if not self._kept:
             return []
         values, counts = np.unique(np.concatenate(self._parts), return_counts=True)

@@ -144,14 +144,17 @@ class DataVerdict:
 
     @property
     def blocked(self) -> bool:
+        """Whether the run must stop."""
         return bool(self.blocking)
 
     @property
     def blocking(self) -> tuple[Finding, ...]:
+        """The findings that stop the run."""
         return tuple(finding for finding in self.findings if finding.severity is Severity.BLOCK)
 
     @property
     def warnings(self) -> tuple[Finding, ...]:
+        """The findings that do not stop it."""
         return tuple(finding for finding in self.findings if finding.severity is Severity.WARN)
 
     def to_json(self) -> dict[str, Any]:

@@ -33,6 +33,7 @@ class ClassLeak:
         self._tables: dict[str, dict[Any, dict[int, int]] | None] = {}
 
     def add(self, split: str, batch: pa.RecordBatch) -> None:
+        """Take in rows of a split; only those of the training split count."""
         if split != "train":
             return
         labels = batch.column(self._label).dictionary_encode()
@@ -61,6 +62,7 @@ class ClassLeak:
             self._tables[name] = None
 
     def findings(self) -> list[Finding]:
+        """Say what was found in all rows taken in."""
         findings = []
         for name, table in self._tables.items():
             if not table or len(self._classes) < 2:
@@ -87,7 +89,7 @@ def _told_beyond(told: float, base: float) -> float:
 
 
 def _kind(skill: float, bound: float, hint: float) -> str:
-    """ "" where there is nothing to say."""
+    """Name the kind of finding; empty where there is nothing to say."""
     return "label_leak" if skill >= bound else "near_label_leak" if skill >= hint else ""
 
 
@@ -124,6 +126,7 @@ class NumberLeak:
         self._shifts: dict[str, float] = {}
 
     def add(self, split: str, batch: pa.RecordBatch) -> None:
+        """Take in rows of a split; only those of the training split count."""
         if split != "train":
             return
         label = self._shifted(batch, self._label)
@@ -144,6 +147,7 @@ class NumberLeak:
         return shifted
 
     def findings(self) -> list[Finding]:
+        """Say what was found in all rows taken in."""
         findings = []
         for name, (n, x, y, xx, yy, xy) in self._sums.items():
             spread = (n * xx - x * x) * (n * yy - y * y)

@@ -37,6 +37,7 @@ class LabelNoise:
         self._rows = 0
 
     def add(self, split: str, batch: pa.RecordBatch) -> None:
+        """Take in rows of a split; only those of the training split count."""
         if split != "train" or self._rows > self._max_rows:
             return
         self._rows += batch.num_rows
@@ -46,6 +47,7 @@ class LabelNoise:
             self._batches.append(batch)
 
     def findings(self) -> list[Finding]:
+        """Say what was found in all rows taken in."""
         if not self._batches or self._rows < 5 * _NEIGHBOURS:
             return []
         table = pa.Table.from_batches(self._batches).combine_chunks()
@@ -76,7 +78,11 @@ class LabelNoise:
 
 
 def _points(table: pa.Table) -> npt.NDArray[np.float32]:
-    """Numbers in units of their spread, categories as unit vectors; a missing number is the mean. (rows, widths)"""
+    """Put rows into a space: numbers in units of their spread, categories as unit vectors, the mean for a missing one.
+
+    Returns:
+        (rows, widths).
+    """
     parts = []
     for column in table.columns:
         flat = column.combine_chunks()

@@ -1,0 +1,1 @@
+"""What ML Metadata remembers; no TensorFlow here."""

@@ -76,6 +76,7 @@ class Plan:
 
     @property
     def size_bytes(self) -> int:
+        """Bytes that removing all of it would free."""
         return sum(item.size_bytes for item in self.items)
 
 

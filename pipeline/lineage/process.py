@@ -39,6 +39,7 @@ class Process:
             return None
 
     def to_json(self) -> str:
+        """Write it as JSON."""
         return json.dumps(asdict(self))
 
     @property

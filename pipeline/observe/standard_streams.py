@@ -20,7 +20,7 @@ _INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u
 
 
 def visible(text: str) -> str:
-    """Replaces what a terminal would act on by its escape: \\x1b, \\u202e."""
+    r"""Replace what a terminal would act on by its escape: \x1b, \u202e."""
     return _INVISIBLE.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
 
 
@@ -36,11 +36,13 @@ class Lasting:
         self._stream = stream
 
     def write(self, text: str) -> int:
+        """Write text; a reader that has gone is no error."""
         with self._let_go():
             self._stream.write(text)
         return len(text)
 
     def flush(self) -> None:
+        """Flush the stream; a reader that has gone is no error."""
         with self._let_go():
             self._stream.flush()
 

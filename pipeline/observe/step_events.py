@@ -41,6 +41,7 @@ class JsonLines(logging.Handler):
         self._steps.pop(step, None)
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Write a record as one line."""
         try:
             os.write(self._file, (json.dumps(self._fields(record), default=str) + "\n").encode())
         except Exception:
@@ -62,6 +63,7 @@ class JsonLines(logging.Handler):
         return own[0] if len(own) == 1 else None
 
     def close(self) -> None:
+        """Close the file."""
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
@@ -85,15 +87,18 @@ class StepEvents:
         self._lines, self._meter = lines, meter
 
     def planned(self, nodes: list[str]) -> None:
+        """Log the steps to come."""
         _LOG.info("%d steps", len(nodes), extra={"event": "planned", "steps": nodes})
 
     def started(self, node: str) -> None:
+        """Log that a step begins."""
         self._lines.at_work(node)
         if self._meter:
             self._meter.begin(node)
         _LOG.info("%s started", node, extra={"event": "started", "step": node})
 
     def finished(self, step: Step) -> None:
+        """Log how a step ended, and what it cost."""
         try:
             measures = dict(self._meter.end(step)) if self._meter else {}
         except Exception:  # what could not be measured is no reason to fail
@@ -106,6 +111,7 @@ class StepEvents:
         self._lines.at_rest(step.node)
 
     def retrying(self, node: str, reason: str, wait_s: float) -> None:
+        """Log that a step begins once more."""
         told = {"event": "retrying", "step": node, "wait_s": wait_s}
         _LOG.warning("%s failed (%s); once more in %g s", node, reason, wait_s, extra=told)
 
@@ -117,18 +123,22 @@ class Watchers:
         self._watchers = watchers
 
     def planned(self, nodes: list[str]) -> None:
+        """Tell all of them."""
         for watcher in self._watchers:
             watcher.planned(nodes)
 
     def started(self, node: str) -> None:
+        """Tell all of them."""
         for watcher in self._watchers:
             watcher.started(node)
 
     def finished(self, step: Step) -> None:
+        """Tell all of them."""
         for watcher in self._watchers:
             watcher.finished(step)
 
     def retrying(self, node: str, reason: str, wait_s: float) -> None:
+        """Tell all of them."""
         for watcher in self._watchers:
             watcher.retrying(node, reason, wait_s)
 

@@ -1,0 +1,1 @@
+"""Where steps run: here, or on Vertex AI."""

@@ -1,0 +1,1 @@
+"""What is pushed, and how it answers."""

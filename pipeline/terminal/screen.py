@@ -62,16 +62,19 @@ class Screen(logging.Handler):
             self.say(f"{what} …")
 
     def planned(self, nodes: list[str]) -> None:
+        """Take note of the steps to come."""
         self.close_line()
         self._of = len(nodes)
 
     def started(self, node: str) -> None:
+        """Show that a step begins."""
         with self._alone:
             self._steps[node] = _AtWork(self._place(node))
             if self._console.is_terminal and self._live is None:
                 self._open_line(self)
 
     def finished(self, step: Step) -> None:
+        """Show how a step ended."""
         outcome = step.outcome
         mark, color = outcome.mark, outcome.color
         detail = "" if outcome.state is StepState.DONE else f"  {escape(outcome.words)}"
@@ -82,6 +85,7 @@ class Screen(logging.Handler):
             self.say(f"[{color}]{mark}[/] {self._place(step.node)}{step.seconds:7.1f} s[{color}]{detail}[/]")
 
     def retrying(self, node: str, reason: str, wait_s: float) -> None:
+        """Show that a step begins once more."""
         self.say(f"         {node}: {escape(reason)}; once more in {wait_s:g} s")
 
     def close_line(self) -> None:
@@ -92,6 +96,7 @@ class Screen(logging.Handler):
                 self._live = None
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Show what the step at work logs of its progress."""
         with self._alone:
             # A step logs in the thread in which it began, or in one of its own.
             at_work = sorted(self._steps.items(), key=lambda item: item[1].thread != record.thread)

@@ -1,0 +1,1 @@
+"""Readers of CSV, Parquet, TFRecord and BigQuery."""

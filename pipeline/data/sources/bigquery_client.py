@@ -81,6 +81,7 @@ def retry_policy() -> Any:
 
 
 def storage_retry() -> Any:
+    """Say how a stream of rows is asked for again."""
     from google.api_core import exceptions
     from google.api_core.retry import Retry, if_exception_type
 

@@ -1,0 +1,1 @@
+"""The page that draws what a model was made of."""

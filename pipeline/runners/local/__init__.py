@@ -1,0 +1,1 @@
+"""Runs the steps in this process: order, resume, retry, cache."""

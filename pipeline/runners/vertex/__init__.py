@@ -1,0 +1,1 @@
+"""Compiles, submits and emulates jobs of Vertex AI Pipelines."""
