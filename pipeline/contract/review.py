@@ -21,7 +21,8 @@ from pipeline.data.statistics_files import Statistics, read_split, splits_in
 from pipeline.errors import PipelineError
 from pipeline.guard.column_statistics import columns
 from pipeline.guard.validation import TRAINING, infer_schema
-from pipeline.lineage.runs import Artifact, Run, find_run, list_runs
+from pipeline.lineage.records import Artifact
+from pipeline.lineage.runs import Run, find_run, list_runs
 from pipeline.lineage.schema_versions import SchemaVersion, StatisticsSource, record_version, version_of
 from pipeline.lineage.store import open_existing_store
 

@@ -35,7 +35,8 @@ import pipeline
 from pipeline.errors import PipelineError
 from pipeline.files import incoming
 from pipeline.lineage.openlineage import events as openlineage_events
-from pipeline.lineage.runs import NODE, RESOLVER, RUN_CONTEXT, Run
+from pipeline.lineage.records import NODE, RESOLVER
+from pipeline.lineage.runs import RUN_CONTEXT, Run
 from pipeline.lineage.schema_versions import list_versions
 from pipeline.lineage.summary import summarize
 

@@ -9,7 +9,8 @@ from typing import Any
 from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
-from pipeline.lineage.runs import Artifact, Run, Step, StepState, read_artifact, read_properties
+from pipeline.lineage.records import Artifact, Step, read_artifact, read_properties
+from pipeline.lineage.runs import Run, StepState
 
 _EVENT = metadata_store_pb2.Event
 _INPUTS = (_EVENT.INPUT, _EVENT.DECLARED_INPUT, _EVENT.INTERNAL_INPUT)

@@ -27,7 +27,8 @@ from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import WorkspaceError
 from pipeline.files import is_local, one_spelling
 from pipeline.lineage.pins import PINNED
-from pipeline.lineage.runs import NODE, RUN_CONTEXT, list_runs, run_of
+from pipeline.lineage.records import NODE
+from pipeline.lineage.runs import RUN_CONTEXT, list_runs, run_of
 from pipeline.lineage.version_folders import version_number, versions
 from pipeline.workspace.leftovers import outlived_files, temporary_folders
 

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
-from pipeline.lineage.runs import Run, read_properties
+from pipeline.lineage.records import read_properties
+from pipeline.lineage.runs import Run
 from pipeline.lineage.states import Outcome, StepState, outcome_of
 
 COMPARED = (

@@ -35,7 +35,8 @@ from openlineage.client.facet_v2 import (
 from openlineage.client.uuid import generate_static_uuid
 
 from pipeline.lineage.details import StepDetails, read_details
-from pipeline.lineage.runs import Artifact, Run, StepState
+from pipeline.lineage.records import Artifact
+from pipeline.lineage.runs import Run, StepState
 
 NAMESPACE = "longhaul"
 """Of jobs; datasets have those of the standard."""

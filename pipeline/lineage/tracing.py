@@ -12,7 +12,8 @@ from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.lineage.graph import ASIDE, ArtifactRecord, Graph, Link, StepRecord, artifact_record, grouped
-from pipeline.lineage.runs import NODE, RUN_CONTEXT, SECONDS, STATES, StepState, read_properties, run_of
+from pipeline.lineage.records import NODE, SECONDS, STATES, read_properties
+from pipeline.lineage.runs import RUN_CONTEXT, StepState, run_of
 
 _MADE = {metadata_store_pb2.Event.OUTPUT, metadata_store_pb2.Event.DECLARED_OUTPUT}
 _LINKS = _MADE | {metadata_store_pb2.Event.INPUT, metadata_store_pb2.Event.DECLARED_INPUT}

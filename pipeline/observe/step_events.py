@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pipeline.lineage.runs import Step
+from pipeline.lineage.records import Step
 
 if TYPE_CHECKING:
     from pipeline.runners.local.launch import Watcher

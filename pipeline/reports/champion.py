@@ -10,7 +10,8 @@ import json
 from typing import Any
 
 from pipeline.config.evaluation import CHAMPION
-from pipeline.lineage.runs import SERVED, Run
+from pipeline.lineage.records import SERVED
+from pipeline.lineage.runs import Run
 
 NO_CHAMPION = "no champion yet"
 """An older Longhaul wrote a note into its verdicts that begins so."""

@@ -13,7 +13,8 @@ from typing import Any
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.files import write_whole
 from pipeline.guard.findings import DataVerdict
-from pipeline.lineage.runs import Run, Step
+from pipeline.lineage.records import Step
+from pipeline.lineage.runs import Run
 from pipeline.reports import figures, model_figures, plots
 from pipeline.reports.artifacts import Anomaly, Artifacts, Column
 from pipeline.reports.champion import champion_sentence

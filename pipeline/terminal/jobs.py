@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from pipeline.errors import JobError
-from pipeline.lineage.runs import Step, StepState
+from pipeline.lineage.records import Step
+from pipeline.lineage.runs import StepState
 from pipeline.lineage.skipped import SKIPPED_BECAUSE
 from pipeline.lineage.states import Outcome
 from pipeline.terminal.screen import Screen

@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.markup import escape
 from rich.spinner import Spinner
 
-from pipeline.lineage.runs import Step
+from pipeline.lineage.records import Step
 from pipeline.lineage.states import StepState
 from pipeline.observe.standard_streams import visible
 

@@ -16,7 +16,8 @@ from rich.table import Table
 
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.lineage.details import BYTES, PEAK_MEMORY, ROWS, StepDetails
-from pipeline.lineage.runs import Artifact, Run, StepState
+from pipeline.lineage.records import Artifact
+from pipeline.lineage.runs import Run, StepState
 from pipeline.terminal.console import console_for
 from pipeline.terminal.results import print_results
 

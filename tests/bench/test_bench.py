@@ -14,7 +14,8 @@ import pytest
 from bench import tables
 from bench.chart import draw
 from bench.measure import BOTH, REST, STEP_LINE, WHOLE, measure
-from pipeline.lineage.runs import Step, StepState
+from pipeline.lineage.records import Step
+from pipeline.lineage.runs import StepState
 from pipeline.terminal.console import console_for
 from pipeline.terminal.screen import Screen
 

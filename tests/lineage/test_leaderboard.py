@@ -12,7 +12,8 @@ from bench.many_runs import fill
 from pipeline.config.loading import load
 from pipeline.errors import PipelineError
 from pipeline.lineage.leaderboard import best_and_worst, differing_hyperparameters, select, value_of
-from pipeline.lineage.runs import RUN_CONTEXT, Artifact, Run, find_run
+from pipeline.lineage.records import Artifact
+from pipeline.lineage.runs import RUN_CONTEXT, Run, find_run
 from pipeline.lineage.summary import BLESSED, Listed, Summary, list_summaries, summarize
 from tests.lineage.weeks import Weeks
 

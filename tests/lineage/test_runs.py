@@ -12,7 +12,8 @@ from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import PipelineError, WorkspaceError
-from pipeline.lineage.runs import RESOLVER, RUN_CONTEXT, Artifact, RunsById, Step, StepState, find_run, list_runs
+from pipeline.lineage.records import RESOLVER, Artifact, Step
+from pipeline.lineage.runs import RUN_CONTEXT, RunsById, StepState, find_run, list_runs
 from pipeline.lineage.store import open_existing_store, open_store
 from pipeline.lineage.summary import list_summaries
 from pipeline.runners.local.recovery import close_dead_runs, leave_ending

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.lineage.runs import Artifact, Run, Step
+from pipeline.lineage.records import Artifact, Step
+from pipeline.lineage.runs import Run
 from pipeline.lineage.states import LOOKS, Outcome, StepState, outcome_of
 
 DONE, CACHED, SKIPPED, BLOCKED = StepState.DONE, StepState.CACHED, StepState.SKIPPED, StepState.BLOCKED

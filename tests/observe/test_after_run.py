@@ -16,7 +16,8 @@ from rich.console import Console
 
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import DataError
-from pipeline.lineage.runs import Artifact, Run
+from pipeline.lineage.records import Artifact
+from pipeline.lineage.runs import Run
 from pipeline.observe.after_run import news, told
 from pipeline.observe.notifications import News
 from tests.lineage.story import MONDAY, WEDNESDAY, settings, tell

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.lineage.runs import Step, StepState
+from pipeline.lineage.records import Step
+from pipeline.lineage.runs import StepState
 from pipeline.lineage.states import Outcome
 from pipeline.observe.step_events import JsonLines, StepEvents, json_lines
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.lineage.runs import Artifact, Run
+from pipeline.lineage.records import Artifact
+from pipeline.lineage.runs import Run
 from pipeline.reports.champion import champion_sentence, judged_notes, training_sentence
 
 ALONE = "judged by absolute thresholds only"

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.lineage.runs import Artifact, Run
+from pipeline.lineage.records import Artifact
+from pipeline.lineage.runs import Run
 from pipeline.reports.infra import Comparison, Figure, Infra, Latency, headline_after_check, infra_section
 from pipeline.reports.judgement import Headline
 from pipeline.serving.verdict import ServingVerdict

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from pipeline.errors import ConfigError, WorkspaceError
-from pipeline.lineage.runs import Artifact, Run
+from pipeline.lineage.records import Artifact
+from pipeline.lineage.runs import Run
 from pipeline.reports.model_card import as_html, as_markdown, model_card, write_card
 
 EVIL = "<script>alert(1)</script>"

@@ -26,7 +26,8 @@ from pipeline.errors import ConfigError, DataError, WorkspaceError
 from pipeline.guard.findings import DataVerdict, Distances, Finding
 from pipeline.guard.places import FileRows
 from pipeline.guard.policy import Severity
-from pipeline.lineage.runs import Artifact, Run, Step, StepState, find_run, list_runs
+from pipeline.lineage.records import Artifact, Step
+from pipeline.lineage.runs import Run, StepState, find_run, list_runs
 from pipeline.lineage.states import Outcome
 from pipeline.lineage.store import open_existing_store
 from pipeline.reports.formats import NOTHING

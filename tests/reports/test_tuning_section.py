@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.lineage.runs import Artifact, Run
+from pipeline.lineage.records import Artifact
+from pipeline.lineage.runs import Run
 from pipeline.reports.artifacts import Artifacts
 from pipeline.reports.page import collect, render
 from pipeline.reports.tuning import Rewritten, Trial, Tuning, rewriting_section, shown, tuning_figure, tuning_section

@@ -14,7 +14,8 @@ from rich.console import Console
 from pipeline.guard.findings import DataVerdict, Finding
 from pipeline.guard.places import FileRows
 from pipeline.guard.policy import Severity
-from pipeline.lineage.runs import Step, StepState
+from pipeline.lineage.records import Step
+from pipeline.lineage.runs import StepState
 from pipeline.lineage.states import Outcome
 from pipeline.terminal import jobs
 from pipeline.terminal.jobs import TaskReport

@@ -17,7 +17,8 @@ from tfx.proto.orchestration import pipeline_pb2
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import WorkspaceError, causes
 from pipeline.files import flush_to_disk
-from pipeline.lineage.runs import RESOLVER, Step, StepState
+from pipeline.lineage.records import RESOLVER, Step
+from pipeline.lineage.runs import StepState
 from pipeline.lineage.server_store import Patience
 from pipeline.patches.install import LAUNCHER, install_patches
 from pipeline.runners.local.contents import CONTENTS, contents

@@ -11,7 +11,8 @@ from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.lineage.details import BYTES, PEAK_MEMORY, ROWS
-from pipeline.lineage.runs import Step, StepState
+from pipeline.lineage.records import Step
+from pipeline.lineage.runs import StepState
 from pipeline.lineage.server_store import NO_PATIENCE
 from pipeline.runners.local.memory import MemoryMeter
 from pipeline.runners.local.record import Handle

@@ -19,19 +19,8 @@ from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import PipelineError, WorkspaceError
 from pipeline.guard.findings import DataVerdict
 from pipeline.lineage.process import Process
-from pipeline.lineage.runs import (
-    NODE,
-    RUN_CONTEXT,
-    SECONDS,
-    STEP_PROPERTIES,
-    Run,
-    Step,
-    StepState,
-    find_run,
-    read_artifact,
-    read_steps,
-    told,
-)
+from pipeline.lineage.records import NODE, SECONDS, STEP_PROPERTIES, Step, read_artifact, read_steps, told
+from pipeline.lineage.runs import RUN_CONTEXT, Run, StepState, find_run
 from pipeline.lineage.server_store import Patience
 from pipeline.lineage.store import connection_config, open_store
 from pipeline.lineage.summary import summary_properties

@@ -18,7 +18,8 @@ from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import WorkspaceError
 from pipeline.files import one_spelling
 from pipeline.lineage.process import Process
-from pipeline.lineage.runs import NODE, RUN_CONTEXT, STEP_PROPERTIES, find_run, read_steps, seconds_on_record
+from pipeline.lineage.records import NODE, STEP_PROPERTIES, read_steps, seconds_on_record
+from pipeline.lineage.runs import RUN_CONTEXT, find_run
 from pipeline.lineage.store import open_store
 from pipeline.lineage.summary import summary_properties
 from pipeline.workspace.lock import locked, workspace_id

@@ -24,7 +24,8 @@ from pipeline.definition import create_pipeline
 from pipeline.errors import ConfigError
 from pipeline.files import is_local, one_spelling
 from pipeline.lineage.provenance import run_properties
-from pipeline.lineage.runs import PLANNED, RESOLVER, RUN_CONTEXT, SERVED, Run, StepState, find_run, list_runs
+from pipeline.lineage.records import RESOLVER, SERVED
+from pipeline.lineage.runs import PLANNED, RUN_CONTEXT, Run, StepState, find_run, list_runs
 from pipeline.lineage.schema_versions import guarding_version
 from pipeline.lineage.server_store import PATIENCE_S, Patience
 from pipeline.lineage.store import translated_errors

@@ -23,7 +23,7 @@ from pipeline.config.pipeline import PipelineConfig
 from pipeline.evaluation.model_contract import Contract
 from pipeline.evaluation.reference_models import folders_of, reference_digests
 from pipeline.files import flush_to_disk, incoming
-from pipeline.lineage.runs import NODE
+from pipeline.lineage.records import NODE
 from pipeline.patches.resolution import live_artifacts
 from pipeline.serving.versions import Manifest, damage, newest, read_manifest
 

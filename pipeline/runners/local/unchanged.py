@@ -22,18 +22,8 @@ from pipeline.data.sources.table_files import file_states, find_files
 from pipeline.lineage.details import BYTES, PEAK_MEMORY
 from pipeline.lineage.process import Process
 from pipeline.lineage.provenance import code_digest, config_digest, package_versions, run_properties
-from pipeline.lineage.runs import (
-    NODE,
-    RESOLVER,
-    RUN_CONTEXT,
-    SECONDS,
-    SERVED,
-    Step,
-    StepState,
-    list_runs,
-    read_artifact,
-    told,
-)
+from pipeline.lineage.records import NODE, RESOLVER, SECONDS, SERVED, Step, read_artifact, told
+from pipeline.lineage.runs import RUN_CONTEXT, StepState, list_runs
 from pipeline.lineage.schema_versions import guarding_version
 from pipeline.runners.local.contents import is_damaged
 from pipeline.runners.local.resume import RESUMES

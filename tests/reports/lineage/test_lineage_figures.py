@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pipeline.lineage.graph import Made
-from pipeline.lineage.runs import Run, Step, StepState
+from pipeline.lineage.records import Step
+from pipeline.lineage.runs import Run, StepState
 from pipeline.reports.lineage import figures
 
 MADE = [

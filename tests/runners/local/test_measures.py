@@ -9,7 +9,8 @@ import pytest
 from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.lineage.details import read_details
-from pipeline.lineage.runs import Step, StepState, find_run
+from pipeline.lineage.records import Step
+from pipeline.lineage.runs import StepState, find_run
 from pipeline.runners.local.measures import record_measures
 from tests.lineage.story import MONDAY, TUESDAY, Story, tell
 

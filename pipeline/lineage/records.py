@@ -1,0 +1,128 @@
+"""Reads what ML Metadata recorded of steps and artifacts, as plain data. No TensorFlow here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from google.protobuf import json_format
+from ml_metadata import MetadataStore
+from ml_metadata import errors as mlmd_errors
+from ml_metadata.proto import metadata_store_pb2
+
+from pipeline.lineage.states import Outcome, StepState, outcome_of
+
+RESOLVER = "tfx.dsl.components.common.resolver.Resolver"
+"""TFX's type of nodes that look something up: the verdict tells what they found."""
+NODE, SECONDS, SERVED = "node", "seconds", "served"
+STEP_PROPERTIES = (NODE, "run_id", "config_digest", "code_digest", "package_versions")
+"""Custom properties of every execution."""
+
+STATES = {
+    metadata_store_pb2.Execution.COMPLETE: StepState.DONE,
+    metadata_store_pb2.Execution.CACHED: StepState.CACHED,
+    metadata_store_pb2.Execution.FAILED: StepState.FAILED,
+    metadata_store_pb2.Execution.CANCELED: StepState.INTERRUPTED,
+    metadata_store_pb2.Execution.RUNNING: StepState.RUNNING,
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One node of a run.
+
+    Attributes:
+        state: as ML Metadata has it.
+        is_resolver: puts out again what another node made.
+        told: what came of it where that is another thing: it was skipped, or said no.
+    """
+
+    node: str
+    state: StepState
+    seconds: float
+    execution_id: int | None
+    is_resolver: bool = False
+    told: Outcome | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        """What came of it, for a person to read."""
+        return self.told or Outcome(self.state)
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One output of a run.
+
+    Attributes:
+        state: live, deleted (by `longhaul gc`; the record stays), abandoned and so on.
+    """
+
+    type: str
+    uri: str
+    properties: dict[str, Any]
+    id: int = field(default=0, compare=False)
+    state: str = field(default="live", compare=False)
+
+
+def told(step: Step, outputs: Iterable[Artifact]) -> Step:
+    """The step with what came of it, by what it put out."""
+    outcome = outcome_of(step.state, outputs)
+    return step if step.is_resolver or outcome == Outcome(step.state) else replace(step, told=outcome)
+
+
+def seconds_on_record(context: metadata_store_pb2.Context, executions: Iterable[metadata_store_pb2.Execution]) -> float:
+    """How long a run took by what is on record of one that did not say so: until the last that a step put there."""
+    last = max((one.last_update_time_since_epoch for one in executions), default=0)
+    return max(0.0, (last - context.create_time_since_epoch) / 1000)
+
+
+def read_artifact(record: metadata_store_pb2.Artifact) -> Artifact:
+    """ML Metadata's record as plain data."""
+    state = str(metadata_store_pb2.Artifact.State.Name(record.state)).lower()
+    return Artifact(record.type, record.uri, read_properties(record), record.id, state)
+
+
+def read_properties(record: Any) -> dict[str, Any]:
+    """The properties of an artifact, an execution or a context, custom ones too, as plain data."""
+    return {key: plain_value(value) for key, value in (*record.properties.items(), *record.custom_properties.items())}
+
+
+def read_steps(store: MetadataStore, context_id: int) -> list[Step]:
+    """The executions of a run in the order in which they began."""
+    return [
+        Step(
+            node=execution.custom_properties[NODE].string_value or _node(store, execution),
+            state=STATES.get(execution.last_known_state, StepState.RUNNING),
+            seconds=execution.custom_properties[SECONDS].double_value,
+            execution_id=execution.id,
+            is_resolver=execution.type == RESOLVER,
+        )
+        for execution in sorted(store.get_executions_by_context(context_id), key=lambda e: e.id)
+    ]
+
+
+def _node(store: MetadataStore, execution: metadata_store_pb2.Execution) -> str:
+    """From TFX's own context of the node: a step that a partial run takes from an earlier one is not ours to mark."""
+    for context in contexts_of(store, execution.id):
+        if context.type == "node":
+            return str(context.name.partition(".")[2])
+    return str(execution.type.rsplit(".", 1)[-1])
+
+
+def contexts_of(store: MetadataStore, execution_id: int) -> list[metadata_store_pb2.Context]:
+    """The contexts of an execution. A garbage collection, and a rollback before the first run, have none: ML Metadata
+    makes an error of that."""
+    try:
+        return list(store.get_contexts_by_execution(execution_id))
+    except mlmd_errors.NotFoundError:
+        return []
+
+
+def plain_value(value: metadata_store_pb2.Value) -> Any:
+    """A property as plain data."""
+    kind = value.WhichOneof("value")
+    if kind in ("struct_value", "proto_value"):  # TFX keeps lists and messages so; a report wants plain data
+        return json_format.MessageToDict(getattr(value, kind))
+    return getattr(value, kind) if kind else None
