@@ -69,14 +69,14 @@ class DiskFullError(WorkspaceError):
 
 
 def tells_of_full_disk(text: str) -> bool:
-    """Whether the text of an error is what the system or SQLite says of a full disk."""
+    """Return whether the text of an error is what the system or SQLite says of a full disk."""
     return any(
         words in text for words in ("No space left on device", "Disk quota exceeded", "database or disk is full")
     )
 
 
 def causes(exc: BaseException | None) -> Iterator[BaseException]:
-    """An error, what it came of, and so on."""
+    """Yield an error, what it came of, and so on."""
     while exc:
         yield exc
         exc = exc.__cause__ or exc.__context__

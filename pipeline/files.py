@@ -13,14 +13,14 @@ from pipeline.errors import ConfigError, DiskFullError, WorkspaceError, tells_of
 
 
 def flush_to_disk(folder: Path) -> None:
-    """Has the system write out a folder with all that is in it; else a power cut could leave empty files behind what is
-    on record as done."""
+    """Have the system write out a folder with all that is in it; else a power cut could leave empty files behind what
+    is on record as done."""
     for path in [folder, *folder.rglob("*")]:
         flush_file(path)
 
 
 def flush_file(path: Path) -> None:
-    """The same of one file, or of a folder's list of names."""
+    """Have the system write out one file, or a folder's list of names."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -29,7 +29,7 @@ def flush_file(path: Path) -> None:
 
 
 def one_spelling(path: str | Path, base: str | Path = "") -> Path:
-    """Resolves `~`, `.`, `..`, doubled slashes and links; what is not there yet keeps its name.
+    """Resolve `~`, `.`, `..`, doubled slashes and links; what is not there yet keeps its name.
 
     Args:
         base: where a relative path begins; the current folder when empty.
@@ -38,7 +38,7 @@ def one_spelling(path: str | Path, base: str | Path = "") -> Path:
 
 
 def is_same_file(one: str | Path, other: str | Path) -> bool:
-    """Whether both names lead to one file or folder that is there, by whatever links."""
+    """Return whether both names lead to one file or folder that is there, by whatever links."""
     try:
         return os.path.samefile(one, other)  # noqa: PTH121
     except OSError:
@@ -46,12 +46,13 @@ def is_same_file(one: str | Path, other: str | Path) -> bool:
 
 
 def is_local(uri: str) -> bool:
-    """Whether a recorded address is a path, and not one of Cloud Storage or of nothing."""
+    """Return whether a recorded address is a path, and not one of Cloud Storage or of nothing."""
     return bool(uri) and "://" not in uri
 
 
 def check_output(output: Path | None, option: str = "--output") -> None:
-    """Before any work is done; nothing is touched. None, where no file was named, passes.
+    """Refuse a place that cannot be written before any work is done; nothing is touched. None, where no file was named,
+    passes.
 
     Raises:
         ConfigError: the file's folder does not exist, or the file is a folder.
@@ -68,7 +69,7 @@ def check_output(output: Path | None, option: str = "--output") -> None:
 
 @contextmanager
 def incoming(path: Path, ending: str = "") -> Iterator[Path]:
-    """Gives a hidden name beside `path` to write a file or folder to: it becomes `path` when the block ends well, and
+    """Give a hidden name beside `path` to write a file or folder to: it becomes `path` when the block ends well, and
     goes when it does not. What a killed process left there under the same name goes first.
 
     Args:
@@ -87,7 +88,7 @@ def incoming(path: Path, ending: str = "") -> Iterator[Path]:
 
 
 def remove(path: Path) -> None:
-    """Removes a file, a link or a whole folder, if it is there."""
+    """Remove a file, a link or a whole folder, if it is there."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -96,7 +97,7 @@ def remove(path: Path) -> None:
 
 @contextmanager
 def locked(file: Path, if_held: Callable[[int], None] | None = None) -> Iterator[int]:
-    """Holds a lock on a file, which is made where there is none, and gives its descriptor. The lock goes with the
+    """Hold a lock on a file, which is made where there is none, and give its descriptor. The lock goes with the
     process, however that ends.
 
     Args:
@@ -116,7 +117,7 @@ def locked(file: Path, if_held: Callable[[int], None] | None = None) -> Iterator
 
 
 def is_held(lock: Path) -> bool:
-    """Tells whether a process holds the lock; one that asks for it at the same instant would be refused."""
+    """Tell whether a process holds the lock; one that asks for it at the same instant would be refused."""
     try:
         descriptor = os.open(lock, os.O_RDONLY)
     except OSError:
@@ -131,7 +132,7 @@ def is_held(lock: Path) -> bool:
 
 
 def write_whole(text: str, path: Path, what: str, remedy: str) -> Path:
-    """Writes `text` to `path` by way of a hidden file beside it, and returns `path`.
+    """Write `text` to `path` by way of a hidden file beside it, and return `path`.
 
     Args:
         what: of what kind the file is, for the message.

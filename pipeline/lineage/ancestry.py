@@ -29,7 +29,7 @@ class Served:
         return str(max(self.versions, default=""))
 
     def state_of(self, version: str) -> str:
-        """'served', 'kept' (an older version that is still there) or 'removed'."""
+        """Return 'served', 'kept' (an older version that is still there) or 'removed'."""
         if version_number(version) not in self.versions:
             return "removed"
         return "served" if int(version) == max(self.versions) else "kept"
@@ -89,7 +89,7 @@ class Descent:
 
 
 def descent(store: MetadataStore, starts: Collection[int], served: Served) -> Descent:
-    """The models that were trained with any of these artifacts, or are among them."""
+    """Return the models that were trained with any of these artifacts, or are among them."""
     ends = [artifact_record(a) for kind in (MODEL, PUSHED_MODEL) for a in store.get_artifacts_by_type(kind)]
     graph = ways_to(store, starts, {end.id: end for end in ends})
     models = [artifact for artifact in graph.artifacts.values() if artifact.type == MODEL]
@@ -110,7 +110,7 @@ def descent(store: MetadataStore, starts: Collection[int], served: Served) -> De
 
 
 def _ancestors(graph: Graph, artifact: int) -> set[int]:
-    """With the artifact itself."""
+    """Return all that it came of, with the artifact itself."""
     found, waiting = {artifact}, [artifact]
     while waiting:
         maker = graph.first.get(waiting.pop(), 0)
@@ -122,7 +122,7 @@ def _ancestors(graph: Graph, artifact: int) -> set[int]:
 
 
 def _pushes(graph: Graph, artifact: int, served: Served) -> Iterator[Push]:
-    """Of a model, and then of what was pushed: a rollback pushes it again."""
+    """Yield pushes of a model, and then of what was pushed: a rollback pushes it again."""
     for read in graph.readers.get(artifact, ()):
         for made in graph.outputs.get(read.step, ()):
             pushed, step = graph.artifacts.get(made.artifact), graph.makers.get(made.artifact)
@@ -143,7 +143,7 @@ class FileRead:
 
 
 def list_files(store: MetadataStore) -> list[FileRead]:
-    """Every file that any Examples were made of, once for each state that it was in, as they were first read."""
+    """Return every file that any Examples were made of, once for each state that it was in, as they were first read."""
     tables: dict[str, list[int]] = {}  # many runs read the same files
     for artifact in store.get_artifacts_by_type(EXAMPLES):
         if FILES in artifact.custom_properties:
@@ -156,15 +156,15 @@ def list_files(store: MetadataStore) -> list[FileRead]:
 
 
 def files_of(artifact: ArtifactRecord) -> list[ReadFile]:
-    """The files that Examples were made of; none of any other artifact."""
+    """Return the files that Examples were made of; none of any other artifact."""
     return from_property(str(artifact.properties.get(FILES, "")))
 
 
 def pushed_models(store: MetadataStore) -> list[ArtifactRecord]:
-    """All that Pusher made, also where there was nothing to push."""
+    """Return all that Pusher made, also where there was nothing to push."""
     return [artifact_record(artifact) for artifact in store.get_artifacts_by_type(PUSHED_MODEL)]
 
 
 def serving_folder(artifact: ArtifactRecord) -> Path:
-    """Where a pushed model was put."""
+    """Return where a pushed model was put."""
     return Path(str(artifact.properties.get("pushed_destination", "")))

@@ -36,7 +36,7 @@ _REFUSED = (mlmd_errors.InvalidArgumentError, mlmd_errors.AlreadyExistsError, ml
 
 
 def import_run(store: MetadataStore, config: PipelineConfig, source: Path) -> str:
-    """Puts an exported run into the store and its files into the workspace; returns its id.
+    """Put an exported run into the store and its files into the workspace; return its id.
 
     The caller holds the workspace's lock. Files come first, then all records in one transaction, so that a crash
     leaves a folder that nothing knows of, which `longhaul gc` removes.
@@ -69,7 +69,7 @@ def import_run(store: MetadataStore, config: PipelineConfig, source: Path) -> st
 
 
 def check(config: PipelineConfig, source: Path) -> None:
-    """Whether the file could be imported; nothing is touched.
+    """Check that the file could be imported; nothing is touched.
 
     Raises:
         PipelineError: as import_run.
@@ -88,7 +88,7 @@ def _not_there(source: Path) -> DataError:
 
 
 def _extract(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], folder: Path) -> None:
-    """The artifacts' files; the folder appears whole or not at all."""
+    """Extract the artifacts' files; the folder appears whole or not at all."""
     try:
         with incoming(folder) as hidden:
             if sum(member.file_size for member in members) > shutil.disk_usage(hidden.parent).free:
@@ -116,7 +116,7 @@ class _Rows:
         self._store, self._found, self._folder = store, found, folder
 
     def put(self) -> None:
-        """All of them in one transaction."""
+        """Put all of them in one transaction."""
         artifacts, executions = list(self._found.artifacts), self._found.executions
         old_ids = [artifact.id for artifact in artifacts]
         places = {number: place for place, number in enumerate(old_ids)}
@@ -134,7 +134,7 @@ class _Rows:
         self._point(pointers, dict(zip(old_ids, new_ids, strict=True)))
 
     def _take_over(self, artifacts: list[Any]) -> dict[int, dict[str, int]]:
-        """Makes them fit to be put here, in place. Those that came with a run imported before stay as they are.
+        """Make them fit to be put here, in place. Those that came with a run imported before stay as they are.
 
         Returns:
             By place the properties that hold ids of other artifacts; they are out until the new ids are known.
@@ -177,7 +177,7 @@ class _Rows:
         return context
 
     def _point(self, pointers: dict[int, dict[str, int]], new: dict[int, int]) -> None:
-        """Sets what was taken out; an artifact that did not come along is pointed to no more."""
+        """Set what was taken out; an artifact that did not come along is pointed to no more."""
         ids = list(new.values())
         found = {artifact.id: artifact for artifact in self._store.get_artifacts_by_id(ids)} if ids else {}
         changed = {}
@@ -191,7 +191,7 @@ class _Rows:
 
 
 def _loosen(message: Any) -> None:
-    """Takes from an artifact or an execution what ties it to the store that it comes from. What is a property there is
+    """Take from an artifact or an execution what ties it to the store that it comes from. What is a property there is
     a custom one here: a type's properties are whoever's who runs the pipeline here."""
     for name in (
         "id",
@@ -216,6 +216,6 @@ def _without_ids(event: Any) -> Any:
 
 
 def _key(artifact: Any) -> str:
-    """The same for an artifact in whichever run's archive it comes."""
+    """Return the same for an artifact in whichever run's archive it comes."""
     text = f"{artifact.type}\n{artifact.uri}\n{artifact.id}\n{artifact.create_time_since_epoch}"
     return f"longhaul-import:{hashlib.sha256(text.encode()).hexdigest()}"

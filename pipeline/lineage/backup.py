@@ -16,7 +16,7 @@ _PAGES_AT_ONCE = 1000
 
 
 def back_up(config: PipelineConfig, output: Path) -> None:
-    """Copies the workspace's store by SQLite's online backup, checks the copy, and puts it at `output`.
+    """Copy the workspace's store by SQLite's online backup, check the copy, and put it at `output`.
 
     Raises:
         ConfigError: the store is a server's, which has tools of its own.

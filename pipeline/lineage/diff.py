@@ -65,7 +65,7 @@ class RunDiff:
 
 
 def compare(store: MetadataStore, before: Run, after: Run) -> RunDiff:
-    """Compares two whole runs (find_run)."""
+    """Compare two whole runs (find_run)."""
     summaries = summarize(store, before), summarize(store, after)
     diff = RunDiff(before, after)
     settings = _recorded(before, after, "config", "config_digest", "the configuration", diff.notes)
@@ -88,13 +88,13 @@ def compare(store: MetadataStore, before: Run, after: Run) -> RunDiff:
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
-    """What is not the same in two mappings, in their order."""
+    """Return what is not the same in two mappings, in their order."""
     names = dict.fromkeys([*before, *after])
     return [Change(name, before.get(name), after.get(name)) for name in names if before.get(name) != after.get(name)]
 
 
 def flat(settings: Any, prefix: str = "") -> dict[str, Any]:
-    """Nested settings by dotted name; lists stay whole."""
+    """Return nested settings by dotted name; lists stay whole."""
     if not isinstance(settings, dict):
         return {prefix: settings}
     found: dict[str, Any] = {}
@@ -123,7 +123,7 @@ _ENDINGS = {
 
 
 def _unreached(runs: Sequence[Run], lack: Sequence[bool], node: str) -> str:
-    """Says which of the runs that lack something never got it, because they ended before or in `node`; empty if what
+    """Say which of the runs that lack something never got it, because they ended before or in `node`; empty if what
     they lack was there and is gone, or nothing is lacking."""
     said = []
     for run, lacks in zip(runs, lack, strict=True):
@@ -173,7 +173,7 @@ def _digests_by_span(shards: dict[str, str]) -> dict[int, list[tuple[str, str]]]
 
 
 def _label_shares(ingestion: dict[str, Any]) -> dict[str, float | list[float]]:
-    """Share of each label value in each split; of a number its range."""
+    """Return share of each label value in each split; of a number its range."""
     labels = ingestion["labels"]
     shares: dict[str, float | list[float]] = {
         f"label {value}, {split}": round(count / sum(counts.values()), 4)

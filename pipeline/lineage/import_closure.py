@@ -57,7 +57,7 @@ class Source:
 
 
 def module_file(name: str) -> str | None:
-    """Where the module or package `name` lies, relative to ROOT; None if there is no such module of ours."""
+    """Return where the module or package `name` lies, relative to ROOT; None if there is no such module of ours."""
     if name.partition(".")[0] not in PACKAGES:
         return None
     path = name.replace(".", "/")
@@ -65,14 +65,14 @@ def module_file(name: str) -> str | None:
 
 
 def modules_in(text: str) -> Iterator[str]:
-    """The modules of ours whose dotted names stand in a text; of `trainer.train.run_fn` it is `trainer.train`."""
+    """Yield the modules of ours whose dotted names stand in a text; of `trainer.train.run_fn` it is `trainer.train`."""
     for name in _DOTTED.findall(text):
         found = [part for part in _prefixes(name) if "." in part and module_file(part)]
         yield from found[-1:]
 
 
 def closure(modules: Iterable[str], *, at_top: bool = False) -> frozenset[str]:
-    """The files that these modules of ours use, their own among them, relative to ROOT.
+    """Return the files that these modules of ours use, their own among them, relative to ROOT.
 
     Args:
         at_top: count only imports that run when a module is imported, and no text.
@@ -93,7 +93,7 @@ def closure(modules: Iterable[str], *, at_top: bool = False) -> frozenset[str]:
 
 
 def digest(files: Iterable[str]) -> str:
-    """SHA-256 over the names and contents of these files of ours."""
+    """Return SHA-256 over the names and contents of these files of ours."""
     total = hashlib.sha256()
     for file in sorted(files):
         total.update(f"{file}\0{file_digest(file)}\0".encode())
@@ -101,19 +101,19 @@ def digest(files: Iterable[str]) -> str:
 
 
 def all_files() -> list[str]:
-    """All Python files of ours, relative to ROOT."""
+    """Return all Python files of ours, relative to ROOT."""
     found = (file for package in PACKAGES for file in (ROOT / package).rglob("*.py"))
     return sorted(file.relative_to(ROOT).as_posix() for file in found)
 
 
 def file_digest(file: str) -> str:
-    """SHA-256 of a file of ours; it is read once, and again if its size or time of change differs."""
+    """Return SHA-256 of a file of ours; it is read once, and again if its size or time of change differs."""
     path = ROOT / file
     return _digest(str(path), *_state(path))
 
 
 def source(file: str) -> Source:
-    """What a Python file of ours says; it is parsed once, and again if its size or time of change differs."""
+    """Return what a Python file of ours says; it is parsed once, and again if its size or time of change differs."""
     path = ROOT / file
     return _parse(str(path), file, *_state(path))
 
@@ -171,7 +171,7 @@ def _names(node: ast.Import | ast.ImportFrom, package: str) -> list[str]:
 
 
 def _path_in(node: ast.BinOp) -> list[str]:
-    """`a/b.txt` of `folder / "a" / "b.txt"`."""
+    """Return `a/b.txt` of `folder / "a" / "b.txt"`."""
     parts: list[str] = []
     inner: ast.expr = node
     while isinstance(inner, ast.BinOp) and isinstance(inner.op, ast.Div):
@@ -188,7 +188,7 @@ def _prefixes(name: str) -> list[str]:
 
 
 def _files_of(module: str) -> Iterator[str]:
-    """The module's file, and those of the packages that it lies in, which run before it."""
+    """Yield the module's file, and those of the packages that it lies in, which run before it."""
     for name in _prefixes(module):
         if file := module_file(name):
             yield file
@@ -196,7 +196,7 @@ def _files_of(module: str) -> Iterator[str]:
 
 @functools.cache
 def _used_by(root: str, file: str, at_top: bool, size: int, changed_ns: int) -> frozenset[str]:
-    """What a file of ours uses itself; as long as it is the same, so is the answer."""
+    """Return what a file of ours uses itself; as long as it is the same, so is the answer."""
     if not file.endswith(".py"):
         return frozenset()
     said = source(file)
@@ -211,7 +211,7 @@ def _used_by(root: str, file: str, at_top: bool, size: int, changed_ns: int) -> 
 
 
 def _beside(file: str, text: str) -> str | None:
-    """The file that lies beside `file` and that the text names; None if it names none."""
+    """Return the file that lies beside `file` and that the text names; None if it names none."""
     name = text.strip("/")
     if "." not in name or "\n" in name or "\0" in name or ".." in name:
         return None

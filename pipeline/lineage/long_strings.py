@@ -20,7 +20,7 @@ _MARK = "\ufe69"
 
 
 def split(message: Message) -> None:
-    """Cuts long string properties up, in place, wherever in the message they are."""
+    """Cut long string properties up, in place, wherever in the message they are."""
     for owner in _owners(message):
         for properties in _maps(owner):
             for key, value in list(properties.items()):
@@ -33,7 +33,7 @@ def split(message: Message) -> None:
 
 
 def join(message: Message) -> None:
-    """Undoes `split`."""
+    """Undo `split`."""
     for owner in _owners(message):
         pieces = [(*key.split(_MARK), key) for key in owner.custom_properties if _MARK in key]
         for name, _, key in sorted(pieces, key=lambda piece: int(piece[1])):
@@ -46,7 +46,7 @@ def _maps(owner: Any) -> list[Any]:
 
 
 def _owners(message: Message) -> Iterator[Any]:
-    """Artifacts, executions and contexts."""
+    """Yield artifacts, executions and contexts."""
     if hasattr(message, "custom_properties"):
         yield message
         return

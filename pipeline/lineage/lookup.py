@@ -59,7 +59,7 @@ class Lookup:
         self._store, self._config, self._runs, self._served = store, config, runs, served
 
     def find(self, text: str) -> Subject:
-        """What `text` names.
+        """Return what `text` names.
 
         Raises:
             PipelineError: there is no such thing; with near matches.
@@ -151,7 +151,7 @@ class Lookup:
         return Subject("schema", title, (), schemas, schema=version)
 
     def _path(self, text: str) -> Subject | None:
-        """An artifact's folder or something in it, from here or from the workspace; a version's folder."""
+        """Return an artifact's folder or something in it, from here or from the workspace; a version's folder."""
         if "/" not in text:
             return None
         places = [os.path.abspath(base / text) for base in (Path.cwd(), self._config.root)]  # noqa: PTH100
@@ -168,7 +168,7 @@ class Lookup:
         return None
 
     def _moved(self, text: str) -> Subject | None:
-        """An artifact of a workspace that lay elsewhere when it was made: by the end of its path."""
+        """Return an artifact of a workspace that lay elsewhere when it was made: by the end of its path."""
         asked = f"/{text.strip('/')}"
         artifacts = self._store.get_artifacts() if asked.count("/") > 1 else ()
         found = next((artifact for artifact in artifacts if artifact.uri.endswith(asked)), None)

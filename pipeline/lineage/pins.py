@@ -15,7 +15,7 @@ PINNED = "pinned"
 
 
 def pin(store: MetadataStore, pipeline: str, what: str) -> str:
-    """Pins a run (its id, 'latest' …) or a pushed version (its number); says what was pinned.
+    """Pin a run (its id, 'latest' …) or a pushed version (its number); says what was pinned.
 
     Raises:
         PipelineError: there is no such thing, or the run is still at work.
@@ -24,7 +24,7 @@ def pin(store: MetadataStore, pipeline: str, what: str) -> str:
 
 
 def unpin(store: MetadataStore, pipeline: str, what: str) -> str:
-    """Takes a pin away again; the same errors.
+    """Take a pin away again; the same errors.
 
     Raises:
         PipelineError: there is no such thing, or it is not pinned.

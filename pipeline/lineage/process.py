@@ -27,12 +27,12 @@ class Process:
 
     @classmethod
     def current(cls) -> Process:
-        """This one."""
+        """Return this one."""
         return cls(os.getpid(), socket.gethostname(), _boot_id(), _started(os.getpid()))
 
     @classmethod
     def from_json(cls, text: str) -> Process | None:
-        """What `to_json` gave, or None."""
+        """Return what `to_json` gave, or None."""
         try:
             return cls(**json.loads(text))
         except (ValueError, TypeError):
@@ -63,7 +63,7 @@ def _boot_id() -> str:
 
 
 def _started(pid: int) -> int:
-    """Field 22 of /proc/pid/stat, see proc(5); -1 if there is no such process, or only its corpse."""
+    """Read field 22 of /proc/pid/stat, see proc(5); -1 if there is no such process, or only its corpse."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

@@ -35,7 +35,7 @@ class Rollback:
 
 
 def record_rollback(store: MetadataStore, pipeline: str, done: Rollback, base: Path, digest: str) -> int:
-    """Records it in the pipeline's context; returns the execution's id.
+    """Record it in the pipeline's context; return the execution's id.
 
     Args:
         base: the folder of the versions.

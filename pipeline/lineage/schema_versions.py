@@ -67,24 +67,24 @@ class SchemaVersion:
         return {"schema_digest": self.digest, "schema_version": str(self.number), "schema_review": self.review}
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data for a script, without the text."""
+        """Return plain data for a script, without the text."""
         plain = {key: value for key, value in asdict(self).items() if key != "text"}
         return plain | {"statistics": [asdict(source) for source in self.statistics], "review": self.review}
 
 
 def digest_of(text: str) -> str:
-    """What tells one text from another."""
+    """Return what tells one text from another."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def list_versions(store: MetadataStore, pipeline: str) -> list[SchemaVersion]:
-    """All versions, the newest first."""
+    """Print all versions, the newest first."""
     versions = [_read(artifact) for artifact in _artifacts(store, pipeline)]
     return sorted(versions, key=lambda version: version.number, reverse=True)
 
 
 def find_version(store: MetadataStore, pipeline: str, number: int) -> SchemaVersion:
-    """One version.
+    """Return one version.
 
     Raises:
         PipelineError: there is no such version.
@@ -101,13 +101,13 @@ def find_version(store: MetadataStore, pipeline: str, number: int) -> SchemaVers
 
 
 def version_of(store: MetadataStore, pipeline: str, text: str) -> SchemaVersion | None:
-    """The newest version with that text, or None."""
+    """Return the newest version with that text, or None."""
     digest = digest_of(text)
     return next((version for version in list_versions(store, pipeline) if version.digest == digest), None)
 
 
 def guarding_version(store: MetadataStore, pipeline: str, text: str, run_id: str) -> SchemaVersion:
-    """The version that a run uses; a text that is not on record becomes one that nobody has approved."""
+    """Return the version that a run uses; a text that is not on record becomes one that nobody has approved."""
     return version_of(store, pipeline, text) or record_version(store, pipeline, text, run_id=run_id)
 
 
@@ -121,7 +121,7 @@ def record_version(
     note: str = "",
     statistics: Sequence[StatisticsSource] = (),
 ) -> SchemaVersion:
-    """Records the next version."""
+    """Record the next version."""
     kind = metadata_store_pb2.ArtifactType(name=VERSION_TYPE)
     kind.properties["version"] = metadata_store_pb2.INT
     for name in _TEXTS:

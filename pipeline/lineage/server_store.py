@@ -39,7 +39,7 @@ _TRIES = 5
 
 
 def is_away(text: str) -> bool:
-    """Whether an error's text says that the server cannot be reached."""
+    """Return whether an error's text says that the server cannot be reached."""
     return text.strip().endswith(_WITHOUT_REASON) or any(words in text for words in SERVER_AWAY)
 
 
@@ -56,7 +56,8 @@ class Patience:
         self._since: float | None = None
 
     def waited(self, ask: Callable[[], _Result], is_absence: Callable[[Exception], bool]) -> _Result:
-        """What `ask` returns, tried again while it raises what is an absence. What was asked last raises in the end."""
+        """Return what `ask` returns, tried again while it raises what is an absence. What was asked last raises in
+        the end."""
         wait_s = 1.0
         while True:
             try:
@@ -93,7 +94,7 @@ class ServerStore(ml_metadata.MetadataStore):
     _reopen: Callable[[], Any] | None = None
 
     def wait_with(self, patience: Patience, reopen: Callable[[], Any]) -> None:
-        """Waits from now on for the server whenever it is away; `reopen` connects anew."""
+        """Wait from now on for the server whenever it is away; `reopen` connects anew."""
         self._patience, self._reopen = patience, reopen
 
     def _call(self, method_name: str, request: Message, response: Message, extra_options: Any = None) -> None:
@@ -113,12 +114,12 @@ class ServerStore(ml_metadata.MetadataStore):
         self._patience.waited(ask, _is_absence)
 
     def get_contexts_by_type(self, type_name: str, *args: Any, **kwargs: Any) -> list[Any]:
-        """Of all types of that name: before types were created once, a store may have got two."""
+        """Look in all types of that name: before types were created once, a store may have got two."""
         found = list(super().get_contexts_by_type(type_name, *args, **kwargs))
         return found + self._of_further_types(type_name, {context.id for context in found})
 
     def get_context_by_type_and_name(self, type_name: str, context_name: str, *args: Any, **kwargs: Any) -> Any:
-        """Looks in all types of that name."""
+        """Look in all types of that name."""
         if found := super().get_context_by_type_and_name(type_name, context_name, *args, **kwargs):
             return found
         further = self._of_further_types(type_name, set())
@@ -172,7 +173,7 @@ class PostgreSQLStore(ServerStore):
 
 
 def _replace(message: Message, old: str, new: str) -> None:
-    """Replaces in every string of a message, in place; the keys of maps stay."""
+    """Replace in every string of a message, in place; the keys of maps stay."""
     for field, value in message.ListFields():
         if isinstance(value, str):
             setattr(message, field.name, value.replace(old, new))

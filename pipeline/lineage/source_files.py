@@ -48,7 +48,8 @@ class ReadFile:
         return "as it was" if same else "changed"
 
     def is_meant_by(self, text: str) -> bool:
-        """Whether somebody who says `text` means this file: its path, the end of it, or a folder that it is in."""
+        """Return whether somebody who says `text` means this file: its path, the end of it, or a folder that it is
+        in."""
         asked = text.strip("/")
         absolute = os.path.abspath(text)  # noqa: PTH100 (Path.resolve would follow links)
         return bool(asked) and (
@@ -59,7 +60,7 @@ class ReadFile:
 
 
 def to_property(states: Sequence[tuple[str, int, int]]) -> str:
-    """Makes the property's value of paths, sizes in bytes and times (pipeline.data.sources.table_files.file_states)."""
+    """Make the property's value of paths, sizes in bytes and times (pipeline.data.sources.table_files.file_states)."""
     if any("://" in path for path, _, _ in states):
         return json.dumps({"folder": "", "files": [list(state) for state in states]})
     folder = os.path.commonpath([os.path.dirname(path) for path, _, _ in states])  # noqa: PTH120
@@ -67,7 +68,7 @@ def to_property(states: Sequence[tuple[str, int, int]]) -> str:
 
 
 def from_property(value: str) -> list[ReadFile]:
-    """The files; none if the Examples are older than this record."""
+    """Return the files; none if the Examples are older than this record."""
     if not value:
         return []
     recorded = json.loads(value)

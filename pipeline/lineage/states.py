@@ -75,7 +75,7 @@ class Put(Protocol):
 
 
 def outcome_of(state: StepState, outputs: Iterable[Put]) -> Outcome:
-    """Says what came of a step that ML Metadata has as `state`: one that had nothing to do did nothing, cached or not,
+    """Say what came of a step that ML Metadata has as `state`: one that had nothing to do did nothing, cached or not,
     and a gate that said no blocked the run.
 
     Args:

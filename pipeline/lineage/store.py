@@ -35,7 +35,8 @@ _NEWER = "is greater than library version"
 
 
 def connection_config(config: PipelineConfig) -> metadata_store_pb2.ConnectionConfig:
-    """SQLite in the workspace, or the server that `metadata.url` names (password from the environment)."""
+    """Return how to reach SQLite in the workspace, or the server that `metadata.url` names (password from the
+    environment)."""
     connection = metadata_store_pb2.ConnectionConfig()
     if config.metadata.url is None:
         connection.sqlite.filename_uri = str(config.root / "metadata.db")
@@ -56,7 +57,7 @@ def connection_config(config: PipelineConfig) -> metadata_store_pb2.ConnectionCo
 
 
 def open_store(config: PipelineConfig, patience: Patience = NO_PATIENCE) -> ml_metadata.MetadataStore:
-    """Opens the store, creating its tables if there are none.
+    """Open the store, creating its tables if there are none.
 
     Args:
         patience: with a server that is away, now or at any later call.
@@ -125,7 +126,7 @@ def _remedy(config: PipelineConfig, reason: str) -> str:
 
 
 def upgrade_store(config: PipelineConfig) -> Path | None:
-    """Brings the workspace's own store up to date, if an older ML Metadata made it.
+    """Bring the workspace's own store up to date, if an older ML Metadata made it.
 
     Returns:
         A copy of it as it was; None if there was nothing to do, or the store is not the workspace's own.
@@ -148,7 +149,7 @@ def upgrade_store(config: PipelineConfig) -> Path | None:
 
 @contextmanager
 def translated_errors(root: Path) -> Iterator[None]:
-    """Turns a full disk and a failing metadata store, however deep they were met, into messages."""
+    """Turn a full disk and a failing metadata store, however deep they were met, into messages."""
     try:
         yield
     except PipelineError:
@@ -166,13 +167,13 @@ def translated_errors(root: Path) -> Iterator[None]:
 
 
 def without_sql(text: str) -> str:
-    """What went wrong, out of "Error when executing query: <that> query: <the whole SQL statement>"."""
+    """Return what went wrong, out of "Error when executing query: <that> query: <the whole SQL statement>"."""
     return re.sub(r".*Error when executing query: (.*?) +query: .*", r"\1", text, flags=re.DOTALL)
 
 
 @contextmanager
 def _standard_error_to(descriptor: int) -> Iterator[None]:
-    """C++ writes straight to file descriptor 2: every connection, and alone why a server refused one."""
+    """Catch what C++ writes straight to file descriptor 2: every connection, and alone why a server refused one."""
     sys.stderr.flush()
     saved = os.dup(2)
     try:
@@ -184,13 +185,13 @@ def _standard_error_to(descriptor: int) -> Iterator[None]:
 
 
 def _last_native_error(log: str) -> str:
-    """The last `E1121 04:08:00.397384 22725 some_file.cc:211] text` of a glog log, on one line; "" if none."""
+    """Return the last `E1121 04:08:00.397384 22725 some_file.cc:211] text` of a glog log, on one line; "" if none."""
     errors = re.findall(r"^E\d{4} [^\]]*\] (.*(?:\n\t.*)*)", log, re.MULTILINE)
     return " ".join(errors[-1].split()) if errors else ""
 
 
 def open_existing_store(config: PipelineConfig) -> ml_metadata.MetadataStore:
-    """Opens the store for reading; a command that only looks must not create one.
+    """Open the store for reading; a command that only looks must not create one.
 
     Raises:
         WorkspaceError: there is none yet, or it cannot be opened.
@@ -200,7 +201,7 @@ def open_existing_store(config: PipelineConfig) -> ml_metadata.MetadataStore:
 
 
 def check_store_exists(config: PipelineConfig) -> None:
-    """Opens nothing.
+    """Refuse a workspace without a store; opens nothing.
 
     Raises:
         WorkspaceError: nothing has run in the workspace yet.

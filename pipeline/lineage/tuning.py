@@ -10,7 +10,7 @@ from pipeline.errors import ConfigError
 
 
 def check_tuned(config: PipelineConfig, store: MetadataStore) -> None:
-    """Is there something to reuse, if the configuration asks for it?
+    """Refuse a configuration that asks for reuse where there is nothing.
 
     Raises:
         ConfigError: `tuner.mode` is reuse, and no search of this pipeline has ended.

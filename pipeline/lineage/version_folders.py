@@ -9,7 +9,7 @@ from trainer.digests import MANIFEST, SAVED_MODEL
 
 
 def version_number(name: str) -> int | None:
-    """Reads the name of a version's folder as a push writes it; None of any other name.
+    """Read the name of a version's folder as a push writes it; None of any other name.
 
     Python's `isdigit` holds for ² and for the digits of every script, and `int` reads 007.
     """
@@ -17,7 +17,7 @@ def version_number(name: str) -> int | None:
 
 
 def versions(base: Path) -> list[int]:
-    """Lists the versions below `base` in rising order; of a folder that is not there, none.
+    """List the versions below `base` in rising order; of a folder that is not there, none.
 
     No version is what has a name that is no plain number (007, 1.5, ²), is a file, or holds neither a SavedModel nor a
     manifest.

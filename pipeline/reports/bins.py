@@ -14,7 +14,7 @@ _MOST_BEYOND = 10
 
 
 def common(histograms: Mapping[str, Sequence[Bar]]) -> dict[str, list[Bar]]:
-    """The histograms with the bins of the first that is not narrow, continued to the others' extremes.
+    """Return the histograms with the bins of the first that is not narrow, continued to the others' extremes.
 
     TFDV's bins reach from the least to the greatest value of each split. The bars of the split that gives its bins
     stay as they are; the others' are cut and joined as if the values within a bar were spread evenly. Histograms
@@ -31,7 +31,7 @@ def common(histograms: Mapping[str, Sequence[Bar]]) -> dict[str, list[Bar]]:
 
 
 def _edges(model: list[Bar] | None, low: float, high: float) -> list[float]:
-    """Ascending, from `low` or below to `high` or above."""
+    """Return bounds, ascending, from `low` or below to `high` or above."""
     if model is None:  # few values, far apart
         return _steps(low, high, 0.0)
     widest = max(bar[1] - bar[0] for bar in model)
@@ -41,7 +41,7 @@ def _edges(model: list[Bar] | None, low: float, high: float) -> list[float]:
 
 
 def _steps(start: float, end: float, width: float) -> list[float]:
-    """From `start` to `end` or a little beyond; as wide as said unless that were too many."""
+    """Return bounds from `start` to `end` or a little beyond; as wide as said unless that were too many."""
     if end <= start:
         return [start]
     width = max(width, (end - start) / _MOST_BEYOND)

@@ -28,7 +28,7 @@ _LONGEST_NAME = 40
 
 
 def feature_distribution(column: Column) -> Figure:
-    """Histograms of numbers with bins that all splits share, or shares of the commonest values, by split."""
+    """Draw histograms of numbers with bins that all splits share, or shares of the commonest values, by split."""
     if column.is_number:
         return _numbers(column)
     compared = list(next(iter(column.splits.values())).top)
@@ -38,7 +38,7 @@ def feature_distribution(column: Column) -> Figure:
 
 
 def missing_overview(columns: Sequence[Column], most: int = 30) -> Figure:
-    """Shares of rows without a value by split, of the `most` columns that miss most."""
+    """Draw shares of rows without a value by split, of the `most` columns that miss most."""
     worst = {column.name: max(split.missing for split in column.splits.values()) for column in columns}
     shown = [column for column in sorted(columns, key=lambda c: -worst[c.name]) if worst[column.name]][:most]
     splits = dict.fromkeys(split for column in columns for split in column.splits)
@@ -50,7 +50,7 @@ def missing_overview(columns: Sequence[Column], most: int = 30) -> Figure:
 
 
 def drift_heat_map(*distances: Mapping[str, Distances], most: int = 40) -> Figure:
-    """Distances of columns, the `most` that moved most, by span; bold where they are beyond their threshold.
+    """Draw distances of columns, the `most` that moved most, by span; bold where they are beyond their threshold.
 
     Args:
         distances: `DataVerdict.drift`, `DataVerdict.skew` or both.
@@ -84,7 +84,7 @@ def drift_heat_map(*distances: Mapping[str, Distances], most: int = 40) -> Figur
 
 
 def label_correlations(correlations: Mapping[str, float], most: int = 30) -> Figure:
-    """Correlations of columns with the label, -1 to 1, the `most` that are strongest.
+    """Draw correlations of columns with the label, -1 to 1, the `most` that are strongest.
 
     Statistics hold none: compute them from rows.
     """
@@ -94,7 +94,7 @@ def label_correlations(correlations: Mapping[str, float], most: int = 30) -> Fig
 
 
 def training_curves(series: Mapping[str, Sequence[float]], marked: int) -> Figure:
-    """Curves over epochs, counted from 1; the epoch `marked` is, unless it is 0. The last curve has the accent."""
+    """Draw curves over epochs, counted from 1; the epoch `marked` is, unless it is 0. The last curve has the accent."""
     from matplotlib.ticker import MaxNLocator
 
     with _style():
@@ -122,7 +122,7 @@ def training_curves(series: Mapping[str, Sequence[float]], marked: int) -> Figur
 
 
 def _numbers(column: Column) -> Figure:
-    """Densities: bins that whole numbers fill differ in width."""
+    """Draw densities: bins that whole numbers fill differ in width."""
     from matplotlib.ticker import MaxNLocator
 
     histograms = bins.common({name: split.bars for name, split in column.splits.items()})
@@ -153,7 +153,7 @@ def _numbers(column: Column) -> Figure:
 
 
 def _bars(title: str, names: Sequence[str], values: Mapping[str, Sequence[float]], unit: str) -> Figure:
-    """Horizontal bars, a group for each name from above, a bar for each of `values` in it."""
+    """Draw horizontal bars, a group for each name from above, a bar for each of `values` in it."""
     thick = 0.8 / max(1, len(values))
     with _style():
         axes = _axes(4.6, 0.8 + max(1, len(names)) * (0.14 + 0.1 * len(values)))
@@ -198,14 +198,14 @@ def _style() -> Iterator[None]:
 
 
 def _axes(width: float, height: float) -> Axes:
-    """The only axes of a new figure, in inches."""
+    """Return the only axes of a new figure, in inches."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained").add_subplot()
 
 
 def _figure(axes: Axes) -> Figure:
-    """The figure that `_axes` made."""
+    """Return the figure that `_axes` made."""
     from matplotlib.figure import Figure
 
     assert isinstance(axes.figure, Figure)

@@ -12,26 +12,26 @@ from pipeline.guard.findings import percent
 
 
 def signed(value: float) -> str:
-    """A difference of two metrics."""
+    """Return a difference of two metrics."""
     return ("+" if value > 0 else "\N{MINUS SIGN}" if value < 0 else "") + number(abs(value))
 
 
 def interval(ends: Sequence[float] | None, of_difference: bool = False) -> str:
-    """From and to; of a difference with signs."""
+    """Write from and to; of a difference with signs."""
     if not ends:
         return NOTHING
     return " to ".join(signed(end) if of_difference else number(end) for end in ends)
 
 
 def share(value: float | None) -> str:
-    """A part of the whole, in percent."""
+    """Return a part of the whole, in percent."""
     if value is None or not math.isfinite(value):
         return NOTHING
     return percent(value)
 
 
 def quantity(value: float | None, kind: str = "") -> str:
-    """A value of a column; one of a timestamp column as a date and time."""
+    """Return a value of a column; one of a timestamp column as a date and time."""
     if value is None or math.isnan(value):
         return NOTHING
     if kind == "timestamp":
@@ -43,32 +43,32 @@ def quantity(value: float | None, kind: str = "") -> str:
 
 
 def count_of(value: int | None) -> str:
-    """How many."""
+    """Write how many."""
     return NOTHING if value is None else f"{value:,}"
 
 
 def distinct_text(value: int | None) -> str:
-    """How many different values; TFDV counts them up to `EXACT_VALUES`, and estimates more."""
+    """Return how many different values; TFDV counts them up to `EXACT_VALUES`, and estimates more."""
     from pipeline.data.statistics_files import EXACT_VALUES  # with pyarrow, which the terminal can do without
 
     return ("about " if value is not None and value >= EXACT_VALUES else "") + count_of(value)
 
 
 def distance(moved: tuple[float, str]) -> str:
-    """The greatest distance of a column and the span, or 'serving', where that is."""
+    """Return the greatest distance of a column and the span, or 'serving', where that is."""
     value, where = moved
     return f"drift {value:.2f} in span {where}" if where.isdecimal() else f"skew {value:.2f} in {where}"
 
 
 def spread(value: float | None, kind: str = "") -> str:
-    """A difference of two values of a column; one of a timestamp column in days."""
+    """Return a difference of two values of a column; one of a timestamp column in days."""
     if kind == "timestamp" and value is not None and math.isfinite(value):
         return f"{value / 86_400:.4g}\N{NO-BREAK SPACE}days"
     return quantity(value)
 
 
 def moment(value: float | str) -> str:
-    """Seconds since 1970 or an ISO date and time, to the minute; what is neither stays as it is."""
+    """Return seconds since 1970 or an ISO date and time, to the minute; what is neither stays as it is."""
     try:
         at = datetime.fromisoformat(value) if isinstance(value, str) else datetime.fromtimestamp(value, UTC)
     except (ValueError, OverflowError, OSError):

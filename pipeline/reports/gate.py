@@ -36,7 +36,7 @@ class HeatMap:
 
 
 def heat_map(*distances: Mapping[str, Distances], most: int) -> HeatMap:
-    """Columns by spans, or by 'serving', which comes last.
+    """Return columns by spans, or by 'serving', which comes last.
 
     Args:
         distances: a verdict's drift, skew or both.
@@ -55,7 +55,7 @@ def heat_map(*distances: Mapping[str, Distances], most: int) -> HeatMap:
 
 
 def greatest_distances(*distances: Mapping[str, Distances]) -> dict[str, tuple[float, str]]:
-    """{column: (distance, span)} where each column moved most."""
+    """Return {column: (distance, span)} where each column moved most."""
     found: dict[str, tuple[float, str]] = {}
     for table in distances:
         for column, measured in table.items():
@@ -67,7 +67,7 @@ def greatest_distances(*distances: Mapping[str, Distances]) -> dict[str, tuple[f
 
 
 def gate_anomalies(verdict: DataVerdict) -> dict[str, list[Anomaly]]:
-    """By split."""
+    """Return them by split."""
     found: dict[str, list[Anomaly]] = {}
     for finding in verdict.findings:
         split = finding.split or WHOLE_TABLE

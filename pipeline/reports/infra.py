@@ -54,7 +54,7 @@ class Infra:
 
 
 def infra_section(verdict: ServingVerdict | None) -> Infra | None:
-    """None where no model was asked."""
+    """Return None where no model was asked."""
     if verdict is None:
         return None
     latencies = [
@@ -86,7 +86,7 @@ def infra_section(verdict: ServingVerdict | None) -> Infra | None:
 
 
 def headline_after_check(headline: Headline, verdict: ServingVerdict | None) -> Headline:
-    """What stands on top of the page: a model that no check lets pass is not shipped, however good it is."""
+    """Return what stands on top of the page: a model that no check lets pass is not shipped, however good it is."""
     if not headline.good or verdict is None or verdict.blessed:
         return headline
     return Headline(False, "Not pushed: not fit to serve", list(verdict.failures))
@@ -100,12 +100,12 @@ def _size(what: str, found: int | None, most_mb: float | None) -> Figure | None:
 
 
 def _in_words(compared: str) -> str:
-    """A signature's name stays as it is written."""
+    """Return a title; a signature's name stays as it is written."""
     return compared if compared.isidentifier() else f"{compared[:1].upper()}{compared[1:]}"
 
 
 def _waiting(verdict: ServingVerdict) -> Figure | None:
-    """Of a verdict that knows it; those of earlier versions do not."""
+    """Draw it for a verdict that knows it; those of earlier versions do not."""
     if not any("waited" in found for by_size in verdict.latency.values() for found in by_size.values()):
         return None
     what = "Time that requests waited for a core of a busy machine, not counted above (at most)"

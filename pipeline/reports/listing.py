@@ -31,7 +31,7 @@ class Entry:
 def list_columns(
     columns: Sequence[Column], anomalies: Iterable[Anomaly], moved: Mapping[str, tuple[float, str]]
 ) -> list[Entry]:
-    """One entry a column, in the table's order. `moved`: the greatest distance of each and where that is."""
+    """Return one entry a column, in the table's order. `moved`: the greatest distance of each and where that is."""
     found: defaultdict[str, list[str]] = defaultdict(list)
     for anomaly in anomalies:
         found[anomaly.column].append(anomaly.what)
@@ -50,5 +50,5 @@ def list_columns(
 
 
 def most_notable_first(entries: Sequence[Entry]) -> list[Entry]:
-    """Those with most anomalies, then those that drift most, then those that miss most."""
+    """Return the columns with most anomalies, then those that drift most, then those that miss most."""
     return sorted(entries, key=lambda e: (-e.anomalies, -(e.moved or (0.0, ""))[0], -e.missing, e.place))

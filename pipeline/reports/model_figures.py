@@ -26,7 +26,7 @@ _INK_ON_PALE = "#1b2025"
 
 
 def slices_figure(judgement: Judgement, group: SliceGroup, most: int = 30) -> Figure:
-    """The main metric with its interval on the largest slices by one set of columns, the champion's as a ring.
+    """Draw the main metric with its interval on the largest slices by one set of columns, the champion's as a ring.
 
     The line is all rows; pale is mostly chance.
     """
@@ -55,7 +55,7 @@ def slices_figure(judgement: Judgement, group: SliceGroup, most: int = 30) -> Fi
 
 
 def curve_figures(document: Mapping[str, Any] | None, metrics: Mapping[str, float] | None = None) -> dict[str, Figure]:
-    """Pictures by what they show, of Evaluator's `curves.json` (pipeline.evaluation.curves); none without it.
+    """Draw pictures by what they show, of Evaluator's `curves.json` (pipeline.evaluation.curves); none without it.
 
     Args:
         metrics: those of the verdict. A picture that names one of them takes it from there: the curve, of some of its
@@ -87,7 +87,8 @@ def roc_figure(
     champion: Mapping[str, Sequence[float]] | None = None,
     auc: float | None = None,
 ) -> Figure:
-    """The true positive rate against the false positive rate over all decision thresholds; `auc` is written into it."""
+    """Draw the true positive rate against the false positive rate over all decision thresholds; `auc` is written
+    into it."""
     with _style():
         axes = _square("ROC", "false positive rate", "true positive rate")
         axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle=(0, (3, 3)))
@@ -103,7 +104,7 @@ def roc_figure(
 def precision_recall_figure(
     curve: Mapping[str, Sequence[float]], champion: Mapping[str, Sequence[float]] | None = None
 ) -> Figure:
-    """Precision against recall; the dashed line is what guessing has."""
+    """Draw precision against recall; the dashed line is what guessing has."""
     with _style():
         axes = _square("Precision and recall", "recall", "precision")
         axes.axhline(curve["precision"][-1], color=MUTED, linewidth=0.8, linestyle=(0, (3, 3)))
@@ -117,7 +118,7 @@ def precision_recall_figure(
 def calibration_figure(
     bins: Mapping[str, Sequence[float]], champion: Mapping[str, Sequence[float]] | None = None
 ) -> Figure:
-    """What share of rows came true where how much was predicted, with intervals; below, the rows of each bin.
+    """Draw what share of rows came true where how much was predicted, with intervals; below, the rows of each bin.
 
     Bins of fewer than FEW_ROWS_IN_A_BIN rows are points without a line.
     """
@@ -142,12 +143,12 @@ def calibration_figure(
 
 
 def _where_rows_are(bins: Mapping[str, Sequence[float]]) -> npt.NDArray[np.float64]:
-    """What came true in each bin, NaN where there are too few rows for a line to go through."""
+    """Return what came true in each bin, NaN where there are too few rows for a line to go through."""
     return np.where(np.array(bins["rows"]) < FEW_ROWS_IN_A_BIN, np.nan, np.array(bins["came_true"], np.float64))
 
 
 def thresholds_figure(curve: Mapping[str, Sequence[float]]) -> Figure:
-    """Precision, recall and the share of rows that are flagged, by the probability from which a row is flagged."""
+    """Draw precision, recall and the share of rows that are flagged, by the probability from which a row is flagged."""
     with _style():
         axes = _square("Decision thresholds", "flagged from this probability on", "share")
         axes.set_title("Decision thresholds", loc="left", pad=18)
@@ -159,7 +160,7 @@ def thresholds_figure(curve: Mapping[str, Sequence[float]]) -> Figure:
 
 
 def distribution_figure(edges: Sequence[float], negative: Sequence[int], positive: Sequence[int]) -> Figure:
-    """How many rows were given which probability, by what was true."""
+    """Draw how many rows were given which probability, by what was true."""
     with _style():
         axes = _square("Predictions", "predicted probability", "share of the class")
         axes.set_title("Predictions by what was true", loc="left", pad=18)
@@ -174,7 +175,7 @@ def distribution_figure(edges: Sequence[float], negative: Sequence[int], positiv
 
 
 def confusion_figure(classes: Sequence[str], rows: Sequence[Sequence[int]]) -> Figure:
-    """Shares of each true class by what was predicted, with the numbers of rows where there is room."""
+    """Draw shares of each true class by what was predicted, with the numbers of rows where there is room."""
     counts = np.array(rows, dtype=float)
     shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
     with _style():
@@ -197,7 +198,7 @@ def confusion_figure(classes: Sequence[str], rows: Sequence[Sequence[int]]) -> F
 
 
 def predicted_figure(labels: Sequence[float], predictions: Sequence[float]) -> Figure:
-    """Predicted against true numbers."""
+    """Draw predicted against true numbers."""
     with _style():
         axes = _square("Predicted and true", "true value", "predicted value")
         low, high = min(*labels, *predictions), max(*labels, *predictions)
@@ -207,7 +208,7 @@ def predicted_figure(labels: Sequence[float], predictions: Sequence[float]) -> F
 
 
 def residuals_figure(labels: Sequence[float], predictions: Sequence[float]) -> Figure:
-    """How far predictions lie from what was true; the outermost hundredths are left out of the scale."""
+    """Draw how far predictions lie from what was true; the outermost hundredths are left out of the scale."""
     residuals = np.array(predictions) - np.array(labels)
     low, high = np.quantile(residuals, [0.005, 0.995])
     with _style():
@@ -223,12 +224,13 @@ def residuals_figure(labels: Sequence[float], predictions: Sequence[float]) -> F
 
 
 def is_within_noise(feature: Mapping[str, Any]) -> bool:
-    """Whether chance may have made a feature's importance; an older explanation says no noise: then its spread does."""
+    """Return whether chance may have made a feature's importance; an older explanation says no noise: then its
+    spread does."""
     return bool(feature["drop"] <= feature.get("noise", 2 * feature["spread"]))
 
 
 def importance_figure(importance: Mapping[str, Any], most: int = 25) -> Figure:
-    """How much the metric gets worse without each feature, the greatest first, with standard deviations."""
+    """Draw how much the metric gets worse without each feature, the greatest first, with standard deviations."""
     shown = importance["features"][:most]
     with _style():
         axes = _axes(5.2, 0.8 + 0.2 * max(1, len(shown)))

@@ -26,7 +26,7 @@ _COLORS = {
 
 
 def embed(figure: Figure, name: str) -> Markup:
-    """A figure of pipeline.reports.figures for a page.
+    """Return a figure of pipeline.reports.figures for a page.
 
     Args:
         name: unique in the page; ids are made of it.
@@ -43,7 +43,8 @@ def embed(figure: Figure, name: str) -> Markup:
 
 
 def _at_home(svg: str, name: str) -> str:
-    """Without what a file of its own needs, with the page's colours and font, and ids that are unique in the page."""
+    """Strip an SVG of what a file of its own needs, with the page's colours and font, and ids that are unique in the
+    page."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", svg).replace("xlink:href", "href")
     svg = re.sub(r'(\sid="|url\(#|href="#)', rf"\g<1>{name}-", svg)
@@ -54,12 +55,13 @@ def _at_home(svg: str, name: str) -> str:
 
 
 def outlines(column: Column) -> dict[str, str]:
-    """SVG paths of a column's distribution by split, in a box of WIDTH x HEIGHT; empty when there is none to show."""
+    """Return SVG paths of a column's distribution by split, in a box of WIDTH x HEIGHT; empty when there is none to
+    show."""
     return _number_outlines(column) if column.is_number else _category_outlines(column)
 
 
 def _number_outlines(column: Column) -> dict[str, str]:
-    """Densities, because bars of whole numbers differ in width."""
+    """Compute densities, because bars of whole numbers differ in width."""
     drawn = bins.common({name: split.bars for name, split in column.splits.items()})
     if not drawn:
         return {}
@@ -83,7 +85,7 @@ def _number_outlines(column: Column) -> dict[str, str]:
 
 
 def _category_outlines(column: Column) -> dict[str, str]:
-    """Shares of the values that are commonest in the first split."""
+    """Draw shares of the values that are commonest in the first split."""
     shares = {name: split.shares for name, split in column.splits.items() if split.shares}
     top = max((max(row) for row in shares.values()), default=0.0)
     if not top:
@@ -96,6 +98,6 @@ def _category_outlines(column: Column) -> dict[str, str]:
 
 
 def _steps(bars: list[Bar]) -> str:
-    """The outline of adjoining bars."""
+    """Return the outline of adjoining bars."""
     path = "".join(f"L{left:.1f} {HEIGHT - height:.1f}H{right:.1f}" for left, right, height in bars)
     return f"M{bars[0][0]:.1f} {HEIGHT:.1f}{path}V{HEIGHT:.1f}"

@@ -26,7 +26,7 @@ _FILTERS = (
 
 
 def environment(folder: str) -> Environment:
-    """The templates in a folder of `templates`; a name that a page does not know is an error."""
+    """Return the templates in a folder of `templates`; a name that a page does not know is an error."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     return Environment(
@@ -39,7 +39,7 @@ def environment(folder: str) -> Environment:
 
 
 def templates() -> Environment:
-    """Those of reports, with what they write numbers by."""
+    """Return the templates of reports, with what they write numbers by."""
     found = environment("report")
     for show in _FILTERS:
         found.filters[show.__name__] = show

@@ -46,12 +46,13 @@ class Held:
 
 
 def held_rules(verdict: Mapping[str, Any]) -> list[Held]:
-    """All rules of a verdict, the broken ones first, then those with the least room; none of an older one."""
+    """Return all rules of a verdict, the broken ones first, then those with the least room; none of an older one."""
     return sorted(map(_held, verdict.get("rules", [])), key=_order)
 
 
 def nearest(rules: Iterable[Held]) -> list[tuple[Held, int]]:
-    """Of the rules on the slices of one setting the nearest, with how many they are; every broken one for itself."""
+    """Return, of the rules on the slices of one setting, the nearest, with how many they are; every broken one for
+    itself."""
     groups: dict[tuple[str, str, str], list[Held]] = {}
     for rule in rules:
         groups.setdefault(rule.group if rule.held else (*rule.group[:2], rule.where), []).append(rule)
@@ -59,7 +60,7 @@ def nearest(rules: Iterable[Held]) -> list[tuple[Held, int]]:
 
 
 def rule_line(rule: Held, count: int = 1) -> str:
-    """One rule in a line: `✓ auc at least 0.66: 0.7118, 0.0518 to spare`."""
+    """Return one rule in a line: `✓ auc at least 0.66: 0.7118, 0.0518 to spare`."""
     on = "" if rule.where == "all rows" else f" {rule.where}" if rule.where.startswith("by ") else f" on {rule.where}"
     others = f"; the nearest of {count} slices" if count > 1 else ""
     value = rule.value if rule.room is not None else "cannot be computed"
@@ -90,7 +91,7 @@ def _order(rule: Held) -> tuple[bool, float]:
 
 
 def few_rows_note(metrics: Mapping[str, float], few: int) -> str:
-    """What a figure of so few rows is worth, in words; empty if they are not few.
+    """Return what a figure of so few rows is worth, in words; empty if they are not few.
 
     Args:
         metrics: over all rows, `example_count` among them.

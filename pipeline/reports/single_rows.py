@@ -7,7 +7,7 @@ from typing import Any
 
 
 def row_kind(row: Mapping[str, Any], task: str = "") -> str:
-    """Says in what way a row is wrong, or that it is not.
+    """Say in what way a row is wrong, or that it is not.
 
     Args:
         row: of explanation.json. Older Longhauls called the rows with the greatest error "most wrong", right or not.

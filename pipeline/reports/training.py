@@ -13,7 +13,7 @@ _OF_ALL_ROWS = "training loss on all rows"
 
 
 def training_story(history: Mapping[str, Any]) -> list[str]:
-    """Says which epoch was taken and why, what was fitted on which rows, and who taught the network.
+    """Say which epoch was taken and why, what was fitted on which rows, and who taught the network.
 
     Args:
         history: that of an older Longhaul tells neither the best epoch nor whether there was a refit: the story then
@@ -33,20 +33,20 @@ def training_story(history: Mapping[str, Any]) -> list[str]:
 
 
 def best_epoch(history: Mapping[str, Any]) -> int:
-    """The epoch with the least validation loss, counted from 1; 0 where none has one that is a number."""
+    """Return the epoch with the least validation loss, counted from 1; 0 where none has one that is a number."""
     losses = [loss if math.isfinite(loss) else math.inf for loss in history.get("val_loss") or []]
     return losses.index(min(losses)) + 1 if losses and math.isfinite(min(losses)) else 0
 
 
 def loss_curves(history: Mapping[str, Any]) -> dict[str, list[float]]:
-    """Losses per epoch by what they are; the validation loss comes last."""
+    """Return losses per epoch by what they are; the validation loss comes last."""
     of_all = (history.get("refit") or {}).get("loss")
     named = {_CURVES["loss"]: history.get("loss"), _OF_ALL_ROWS: of_all, _CURVES["val_loss"]: history.get("val_loss")}
     return {label: values for label, values in named.items() if values}
 
 
 def epoch_marks(history: Mapping[str, Any]) -> dict[int, str]:
-    """What a table of epochs says beside some of them."""
+    """Return what a table of epochs says beside some of them."""
     best, taken = best_epoch(history), history.get("kept_epoch", 0)
     marks = {best: "least"} if best else {}
     if taken and "best_epoch" in history:

@@ -57,7 +57,7 @@ class Rewritten:
 
 
 def tuning_section(artifacts: Artifacts) -> Tuning | None:
-    """None where the configuration's settings were taken as they are."""
+    """Return None where the configuration's settings were taken as they are."""
     best = artifacts.optional_json(*_TUNED)
     if not isinstance(best, dict):
         return None
@@ -73,7 +73,7 @@ def tuning_section(artifacts: Artifacts) -> Tuning | None:
 
 
 def rewriting_section(artifacts: Artifacts) -> list[Rewritten]:
-    """The network as it was fitted, then each rewriting; empty if there was none."""
+    """Return the network as it was fitted, then each rewriting; empty if there was none."""
     costs = artifacts.optional_json("ModelRun", "rewriting.json")
     if not isinstance(costs, dict):
         return []
@@ -87,7 +87,7 @@ def rewriting_section(artifacts: Artifacts) -> list[Rewritten]:
 
 
 def shown(value: Any) -> str:
-    """A tried value as text."""
+    """Return a tried value as text."""
     if isinstance(value, list):
         return "\N{MULTIPLICATION SIGN}".join(map(str, value)) or "none"
     if isinstance(value, float):
@@ -96,7 +96,7 @@ def shown(value: Any) -> str:
 
 
 def tuning_figure(tuning: Tuning) -> Figure:
-    """A line per trial over an axis per hyperparameter to its validation loss; the best has the accent."""
+    """Draw a line per trial over an axis per hyperparameter to its validation loss; the best has the accent."""
     tried = [name for name in tuning.names if len({shown(trial.values.get(name)) for trial in tuning.trials}) > 1]
     scales = [_scale([trial.values.get(name) for trial in tuning.trials]) for name in tried]
     scales.append(_scale([trial.loss for trial in tuning.trials]))
@@ -141,7 +141,8 @@ def _scale(values: Sequence[Any]) -> _Scale:
 
 
 def _values(told: dict[str, Any]) -> dict[str, Any]:
-    """As the configuration has them: KerasTuner keeps a list as JSON text, and hyperband's own state beside them."""
+    """Return values as the configuration has them: KerasTuner keeps a list as JSON text, and hyperband's own state
+    beside them."""
     plain = {
         name: json.loads(value) if isinstance(value, str) and value.startswith("[") else value
         for name, value in told.items()

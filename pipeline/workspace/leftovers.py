@@ -19,12 +19,12 @@ _HALVES = ("artifacts/imported/.incoming-*", "backups/.incoming-*", "tuning/**/.
 
 
 def temporary_folders(root: Path) -> list[Path]:
-    """What killed commands left, which may hold rows. Whoever holds the workspace's lock may remove it."""
+    """Return what killed commands left, which may hold rows. Whoever holds the workspace's lock may remove it."""
     return [*abandoned(root), *(found for pattern in _HALVES for found in sorted(root.glob(pattern)))]
 
 
 def outlived_files(root: Path, known_runs: Collection[str], keep: int) -> Iterator[tuple[str, Path]]:
-    """(kind, file) of old logs of no run on record, and of old backups but the newest `keep`."""
+    """Yield (kind, file) of old logs of no run on record, and of old backups but the newest `keep`."""
     until = time.time() - KEPT_DAYS * 86_400
     for file in sorted((root / "logs").glob("*")):
         run = _OF_A_RUN.fullmatch(file.name)

@@ -21,7 +21,7 @@ _ID_FILE = ".workspace"
 
 @contextmanager
 def locked(root: Path, wait: Callable[[str], None] | None = None) -> Iterator[None]:
-    """Creates the workspace's folders and holds its lock. The lock goes with the process, however that ends.
+    """Create the workspace's folders and hold its lock. The lock goes with the process, however that ends.
 
     Args:
         wait: stand in line, and tell this function behind whom; when None, a lock that another holds is an error.
@@ -67,7 +67,7 @@ def locked(root: Path, wait: Callable[[str], None] | None = None) -> Iterator[No
 
 
 def _described(holder: str) -> str:
-    """What the holder of the lock wrote into it, in words."""
+    """Return what the holder of the lock wrote into it, in words."""
     try:
         written = json.loads(holder)
         return f"process {written['pid']}, since {written['since']}: {written['command']}"
@@ -76,7 +76,7 @@ def _described(holder: str) -> str:
 
 
 def workspace_id(root: Path) -> str:
-    """Tells this workspace from others whose runs are on record in the same store; made by whoever holds the lock."""
+    """Tell this workspace from others whose runs are on record in the same store; made by whoever holds the lock."""
     file = root / _ID_FILE
     if not file.exists():
         file.write_text(uuid.uuid4().hex)

@@ -16,7 +16,7 @@ _ONLY_IF_FREE = 10 * _BYTES
 
 
 def keep(root: Path) -> None:
-    """Lays the room aside, unless it is already, or there is little left. What fails here is no reason to stop."""
+    """Lay the room aside, unless it is already, or there is little left. What fails here is no reason to stop."""
     with suppress(OSError):
         file = root / _FILE
         if file.exists() or shutil.disk_usage(root).free < _ONLY_IF_FREE:
@@ -30,7 +30,7 @@ def keep(root: Path) -> None:
 
 @contextmanager
 def spent(root: Path) -> Iterator[None]:
-    """Gives the room back while the disk is full, and lays it aside again when there is enough."""
+    """Give the room back while the disk is full, and lay it aside again when there is enough."""
     if root.is_dir() and shutil.disk_usage(root).free < _BYTES:
         with suppress(OSError):
             (root / _FILE).unlink()

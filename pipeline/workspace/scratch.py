@@ -23,7 +23,7 @@ _PRIVATE = 0o700
 
 @contextmanager
 def scratch(root: Path) -> Iterator[Path]:
-    """Has this process and those that it starts put their temporary files into a folder of their own, for its owner's
+    """Have this process and those that it starts put their temporary files into a folder of their own, for its owner's
     eyes only; it goes at the end. Removes first what killed commands left.
 
     Args:
@@ -48,12 +48,12 @@ def scratch(root: Path) -> Iterator[Path]:
 
 
 def abandoned(root: Path) -> list[Path]:
-    """The folders whose owner is gone. Nothing is touched."""
+    """Return the folders whose owner is gone. Nothing is touched."""
     return [folder for base in bases(root) if base.is_dir() for folder in _abandoned(base)]
 
 
 def sweep(root: Path) -> None:
-    """Removes the folders whose owner is gone, as far as that is allowed."""
+    """Remove the folders whose owner is gone, as far as that is allowed."""
     for base in bases(root):
         if base.is_dir() and os.access(base, os.W_OK):
             with locked(base / _LOCK):  # a new folder has no lock yet for a moment
@@ -62,7 +62,7 @@ def sweep(root: Path) -> None:
 
 
 def bases(root: Path) -> list[Path]:
-    """Where the folders may lie: the first place is taken that can be written."""
+    """Return where the folders may lie: the first place is taken that can be written."""
     return [root / "tmp", Path(tempfile.gettempdir(), f"longhaul-{os.getuid()}")]
 
 

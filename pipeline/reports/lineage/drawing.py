@@ -90,7 +90,7 @@ class PageData:
         self._longest = _LONGEST_OF_MANY if self.drawing.many else _LONGEST
 
     def data(self) -> dict[str, Any]:
-        """Views, nodes and timelines, ready for JSON."""
+        """Return views, nodes and timelines, ready for JSON."""
         drawing, graph = self.drawing, self.drawing.graph
         places = {run.run_id: f"r{number}" for number, run in enumerate(drawing.runs)}
         self._add_nodes(places)
@@ -217,7 +217,7 @@ class PageData:
         return sorted(facts, key=lambda fact: len(fact[1]) > _LONG)
 
     def _view(self, title: str, run: str, steps: Sequence[int], links: Iterable[Link]) -> dict[str, Any]:
-        """Of one graph of steps and artifacts, and the files that it begins with."""
+        """Describe one graph of steps and artifacts, and the files that it begins with."""
         edges: dict[tuple[str, str], str] = {}
         for link in sorted(links, key=lambda link: (link.step, link.artifact)):
             step, artifact = f"s{link.step}", f"a{link.artifact}"
@@ -246,7 +246,7 @@ class PageData:
         }
 
     def _runs_view(self, places: Mapping[str, str]) -> dict[str, Any]:
-        """Runs in the order of time, and what several of them use; graph.js puts them in rows."""
+        """Draw runs in the order of time, and what several of them use; graph.js puts them in rows."""
         graph = self.drawing.graph
         users: dict[int, dict[str, None]] = {}
         for link in graph.links:
@@ -261,7 +261,7 @@ class PageData:
         return {"title": self.drawing.title, "runs": list(places.values()), "shared": shared}
 
     def _timeline(self, run: Run) -> list[list[Any]]:
-        """Node, name, state, begin and duration in seconds, peak of memory, if known, and the state in words."""
+        """Return node, name, state, begin and duration in seconds, peak of memory, if known, and the state in words."""
         graph = self.drawing.timeline or self.drawing.graph
         steps = list(by_begin(step for step in graph.steps.values() if step.run_id == run.run_id))
         begin = steps[0].began if steps else 0
@@ -280,7 +280,7 @@ class PageData:
 
 
 def _lines(name: str) -> list[str]:
-    """A name in CamelCase on two lines of about one length, if it is long and can be broken."""
+    """Return a name in CamelCase on two lines of about one length, if it is long and can be broken."""
     words = re.split(r"(?<=[a-z0-9])(?=[A-Z])", name)
     if len(name) <= _WIDE or len(words) == 1:
         return [name]
@@ -289,5 +289,5 @@ def _lines(name: str) -> list[str]:
 
 
 def by_begin(steps: Iterable[StepRecord]) -> list[StepRecord]:
-    """In the order in which they began."""
+    """Sort steps by when they began."""
     return sorted(steps, key=lambda step: (step.began, step.id))

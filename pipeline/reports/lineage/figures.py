@@ -25,7 +25,7 @@ _HEIGHT, _COLUMN = 0.3, 2.3
 
 
 def steps_figure(run: Run) -> Figure:
-    """The steps of a run one after the other, by seconds."""
+    """Draw the steps of a run one after the other, by seconds."""
     begun = list(accumulate((step.seconds for step in run.steps), initial=0.0))
     with _style():
         axes = _axes(6.4, 0.7 + 0.22 * max(1, len(run.steps)))
@@ -43,7 +43,7 @@ def steps_figure(run: Run) -> Figure:
 
 
 def graph_figure(made: Sequence[Made]) -> Figure:
-    """Steps from left to right as one needs what the other made; below each box stands what it made."""
+    """Draw steps from left to right as one needs what the other made; below each box stands what it made."""
     levels = _levels(made)
     columns: dict[int, list[str]] = {}
     for node, level in levels.items():
@@ -75,7 +75,8 @@ def graph_figure(made: Sequence[Made]) -> Figure:
 
 
 def _connect(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
-    """From the right side of a box to the left side of another; longer ways run behind the boxes between."""
+    """Draw a line from the right side of a box to the left side of another; longer ways run behind the boxes
+    between."""
     from matplotlib.patches import FancyArrowPatch
     from matplotlib.path import Path
 
@@ -89,7 +90,7 @@ def _connect(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -
 
 
 def _levels(made: Sequence[Made]) -> dict[str, int]:
-    """Of each step the longest way to it from one that needs nothing; steps stand in the order of the run."""
+    """Return of each step the longest way to it from one that needs nothing; steps stand in the order of the run."""
     levels = dict.fromkeys((node for artifact in made for node in (artifact.maker, *artifact.users)), 0)
     for _ in levels:  # a way is no longer than there are steps
         for artifact in made:

@@ -39,7 +39,7 @@ class Layout:
 
 
 def arrange(nodes: Sequence[str], edges: Sequence[tuple[str, str]]) -> Layout:
-    """Lays out a graph without cycles; an edge that would close one is drawn backwards."""
+    """Lay out a graph without cycles; an edge that would close one is drawn backwards."""
     layer_of = _layers(nodes, edges)
     lines: dict[tuple[_Place, _Place], int] = {}
     paths = []
@@ -76,7 +76,7 @@ class ShapeLayouts:
         self._known: dict[Any, tuple[Sequence[str], Layout]] = {}
 
     def arrange(self, nodes: Sequence[str], edges: Sequence[tuple[str, str]]) -> Layout:
-        """Does what the function `arrange` does."""
+        """Do what the function `arrange` does."""
         number = {node: index for index, node in enumerate(nodes)}
         shape = len(nodes), tuple((number[start], number[end]) for start, end in edges)
         if shape not in self._known:
@@ -98,7 +98,7 @@ class ShapeLayouts:
 
 
 def _layers(nodes: Sequence[str], edges: Sequence[tuple[str, str]]) -> dict[str, int]:
-    """The longest way to each node; what nothing leads to stands just before its first use."""
+    """Return the longest way to each node; what nothing leads to stands just before its first use."""
     after: dict[str, list[str]] = {node: [] for node in nodes}
     waits_for = dict.fromkeys(nodes, 0)
     for start, end in edges:
@@ -119,7 +119,7 @@ def _layers(nodes: Sequence[str], edges: Sequence[tuple[str, str]]) -> dict[str,
 
 
 def _neighbours(lines: Mapping[tuple[_Place, _Place], int]) -> dict[_Place, tuple[list[_Place], list[_Place]]]:
-    """Of each place, those before and those after."""
+    """Return of each place those before and those after."""
     found: dict[_Place, tuple[list[_Place], list[_Place]]] = {}
     for start, end in lines:
         found.setdefault(start, ([], []))[1].append(end)
@@ -132,7 +132,7 @@ def _ordered(
     neighbours: Mapping[_Place, tuple[list[_Place], list[_Place]]],
     lines: Sequence[tuple[_Place, _Place]],
 ) -> list[list[_Place]]:
-    """The best of some sweeps, each of which orders every layer by the average place of its neighbours."""
+    """Return the best of some sweeps, each of which orders every layer by the average place of its neighbours."""
     best, fewest = layers, _crossings(layers, lines)
     for sweep in range(_SWEEPS):
         if not fewest:
@@ -170,7 +170,7 @@ def _crossings(layers: Sequence[Sequence[_Place]], lines: Sequence[tuple[_Place,
 def _heights(
     layers: Sequence[Sequence[_Place]], neighbours: Mapping[_Place, tuple[list[_Place], list[_Place]]]
 ) -> dict[_Place, float]:
-    """Draws every place towards the average of its neighbours, as far as the order and the gaps allow."""
+    """Draw every place towards the average of its neighbours, as far as the order and the gaps allow."""
     heights: dict[_Place, float] = {}
     for layer in layers:
         heights |= dict(zip(layer, _spread([0.0] * len(layer), layer), strict=True))
@@ -186,7 +186,8 @@ def _heights(
 
 
 def _spread(wanted: Sequence[float], layer: Sequence[_Place]) -> list[float]:
-    """The heights nearest to those wanted (least squares) that keep the order and the gaps: pooled neighbours."""
+    """Return the heights nearest to those wanted (least squares) that keep the order and the gaps: pooled
+    neighbours."""
     offsets = [0.0]
     for above, below in pairwise(layer):
         offsets.append(offsets[-1] + (_half(above) + _half(below)))

@@ -16,7 +16,7 @@ from pipeline.reports.rendering import environment
 
 
 def write_lineage(drawing: Drawing, path: Path) -> Path:
-    """Writes the page to `path`, whole or not at all.
+    """Write the page to `path`, whole or not at all.
 
     Raises:
         WorkspaceError: it cannot be written there.
@@ -25,7 +25,7 @@ def write_lineage(drawing: Drawing, path: Path) -> Path:
 
 
 def render(drawing: Drawing) -> str:
-    """The page as HTML: what comes from the user is escaped in the list, and data in the graph."""
+    """Return the page as HTML: what comes from the user is escaped in the list, and data in the graph."""
     from markupsafe import Markup
 
     templates = environment("lineage")
@@ -42,7 +42,7 @@ def render(drawing: Drawing) -> str:
 
 
 def _vis_network() -> str:
-    """The graph library's script, out of the pyvis package; importing that would take a second."""
+    """Return the graph library's script, out of the pyvis package; importing that would take a second."""
     spec = importlib.util.find_spec("pyvis")
     assert spec is not None
     assert spec.submodule_search_locations is not None
@@ -53,6 +53,6 @@ def _vis_network() -> str:
 
 
 def _safe_json(value: Any) -> str:
-    """JSON that may stand in a script element, whatever it holds."""
+    """Write JSON that may stand in a script element, whatever it holds."""
     text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
     return text.translate({ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"})

@@ -21,7 +21,7 @@ Array = npt.NDArray[Any]
 def label_correlations(
     examples: Path, columns: Mapping[str, ColumnType], label: str, *, split: str = "train", most_rows: int = 200_000
 ) -> dict[str, float]:
-    """By column, of the rows that have both values; columns that are constant there are left out.
+    """Correlate by column, on the rows that have both values; columns that are constant there are left out.
 
     Pearson's correlation, -1 to 1, where column and label are numbers (yes and no are 1 and 0). Text has no order:
     then it is the correlation ratio, 0 to 1, the root of the share of the number's variance that the text explains.
@@ -56,7 +56,7 @@ def _rows(examples: Path, split: str, columns: Mapping[str, ColumnType], most: i
 
 
 def _numbers(column: pa.ChunkedArray) -> tuple[Array, bool]:
-    """(rows,) as float64, NaN where nothing is; of text the codes of its values, and True."""
+    """Return (rows,) as float64, NaN where nothing is; of text the codes of its values, and True."""
     is_text = pa.types.is_string(column.type)
     if is_text:
         column = column.combine_chunks().dictionary_encode().indices

@@ -45,7 +45,7 @@ class Table:
 
 
 def statistics_table(columns: Sequence[Column]) -> Table:
-    """A row for each column and split."""
+    """Return a row for each column and split."""
     return _table(
         ["column", "type", "split", "values", "missing", "distinct", "low", "median", "mean", "high"],
         (
@@ -59,7 +59,7 @@ def statistics_table(columns: Sequence[Column]) -> Table:
 
 
 def top_values_table(column: Column) -> Table:
-    """The commonest values of a text column in its first split, with their shares in all of them."""
+    """Return the commonest values of a text column in its first split, with their shares in all of them."""
     first = next(iter(column.splits.values()))
     return _table(
         [column.name, *column.splits],
@@ -71,7 +71,7 @@ def top_values_table(column: Column) -> Table:
 
 
 def findings_table(verdict: DataVerdict) -> Table:
-    """A row for each finding, what blocks first, with some offending rows."""
+    """Return a row for each finding, what blocks first, with some offending rows."""
     return _table(
         ["severity", "what", "column", "where", "in detail", "rows", "remedy"],
         (
@@ -85,7 +85,7 @@ def findings_table(verdict: DataVerdict) -> Table:
 
 
 def proposals_table(proposals: Iterable[Proposal]) -> Table:
-    """A row for each proposal, with its evidence."""
+    """Return a row for each proposal, with its evidence."""
     return _table(
         ["column", "change", "evidence"],
         ([p.feature, p.change, "\n".join(evidence.sentence() for evidence in p.evidence)] for p in proposals),
@@ -93,7 +93,7 @@ def proposals_table(proposals: Iterable[Proposal]) -> Table:
 
 
 def versions_table(versions: Iterable[SchemaVersion]) -> Table:
-    """A row for each version of the schema."""
+    """Return a row for each version of the schema."""
     return _table(
         ["version", "time (UTC)", "review", "note", "based on run", "digest"],
         ([v.number, v.time[:16].replace("T", " "), v.review, v.note, v.run_id, v.digest[:12]] for v in versions),
@@ -101,7 +101,7 @@ def versions_table(versions: Iterable[SchemaVersion]) -> Table:
 
 
 def metrics_table(judgement: Judgement) -> Table:
-    """A row for each metric over all rows, against its threshold and the champion."""
+    """Return a row for each metric over all rows, against its threshold and the champion."""
     return _table(
         ["metric", "value", "interval", "champion", "threshold", "held"],
         (
@@ -116,7 +116,7 @@ def metrics_table(judgement: Judgement) -> Table:
 
 
 def slices_table(judgement: Judgement) -> Table:
-    """A row for each slice and a column for each metric."""
+    """Return a row for each slice and a column for each metric."""
     names = [metric.name for metric in judgement.metrics]
     return _table(
         ["sliced by", "slice", "rows", *names],
@@ -130,7 +130,7 @@ def slices_table(judgement: Judgement) -> Table:
 
 
 def examples_table(explanation: Mapping[str, Any]) -> Table:
-    """Single rows taken apart: what each feature adds to the prediction (pipeline.evaluation.explanation)."""
+    """Return single rows taken apart: what each feature adds to the prediction (pipeline.evaluation.explanation)."""
     examples = (explanation.get("examples") or {"rows": []})["rows"]
     return _table(
         ["row", "truth", "prediction", "typical row", "feature", "value", "adds"],
@@ -146,7 +146,7 @@ def examples_table(explanation: Mapping[str, Any]) -> Table:
 
 
 def runs_table(runs: Iterable[Run]) -> Table:
-    """A row for each run."""
+    """Return a row for each run."""
     return _table(
         ["run", "status", "seconds", "schema", "reviewed", "why"],
         (
@@ -160,7 +160,7 @@ def runs_table(runs: Iterable[Run]) -> Table:
 
 
 def artifacts_table(run: Run) -> Table:
-    """A row for each artifact that a run made or reused."""
+    """Return a row for each artifact that a run made or reused."""
     return _table(
         ["step", "artifact", "id", "where"],
         ([node, a.type, a.id, a.uri] for node, artifacts in run.artifacts.items() for a in artifacts),
