@@ -42,7 +42,7 @@ class WorkerPool(BeamFnExternalWorkerPoolServicer):
         return beam_fn_api_pb2.StartWorkerResponse()
 
     def StopWorker(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """Whose worker is meant is not said; it is about to be hung up on."""
+        """Do nothing: whose worker is meant is not said; it is about to be hung up on."""
         del request, context
         return beam_fn_api_pb2.StopWorkerResponse()
 
@@ -54,7 +54,7 @@ def _work(control: str, worker_id: str) -> None:
 
 
 def main() -> None:
-    """Serves until it is told to stop."""
+    """Serve until it is told to stop."""
     parser = argparse.ArgumentParser(description="Starts Python workers for Beam's task managers on this machine.")
     parser.add_argument("--port", type=int, default=50000)
     port = parser.parse_args().port

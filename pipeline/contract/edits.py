@@ -15,14 +15,14 @@ from pipeline.errors import ConfigError
 
 
 def copy_of(schema: schema_pb2.Schema) -> schema_pb2.Schema:
-    """A schema to edit."""
+    """Read a schema to edit."""
     copy = schema_pb2.Schema()
     copy.CopyFrom(schema)
     return copy
 
 
 def allow_values(schema: schema_pb2.Schema, feature: str, *values: str) -> None:
-    """Widens the domain of a text column; in alphabetical order if the domain is, else at its end.
+    """Widen the domain of a text column; in alphabetical order if the domain is, else at its end.
 
     Raises:
         ConfigError: there is no such column, or it has no list of values.
@@ -43,7 +43,7 @@ def allow_values(schema: schema_pb2.Schema, feature: str, *values: str) -> None:
 def set_range(
     schema: schema_pb2.Schema, feature: str, *, at_least: float | None = None, at_most: float | None = None
 ) -> None:
-    """Sets the bounds of a number; a bound that is not given stays.
+    """Set the bounds of a number; a bound that is not given stays.
 
     Raises:
         ConfigError: there is no such column, it is no number, or the bounds are the wrong way round.
@@ -62,7 +62,7 @@ def set_range(
 
 
 def set_presence(schema: schema_pb2.Schema, feature: str, at_least: float) -> None:
-    """Sets the least share of rows with a value, 0 to 1.
+    """Set the least share of rows with a value, 0 to 1.
 
     Raises:
         ConfigError: there is no such column, or it is no share.
@@ -73,7 +73,7 @@ def set_presence(schema: schema_pb2.Schema, feature: str, at_least: float) -> No
 
 
 def set_valency(schema: schema_pb2.Schema, feature: str, at_least: int, at_most: int) -> None:
-    """Sets how many values a cell that is not empty may hold.
+    """Set how many values a cell that is not empty may hold.
 
     Raises:
         ConfigError: there is no such column, or the numbers are the wrong way round.
@@ -85,7 +85,7 @@ def set_valency(schema: schema_pb2.Schema, feature: str, at_least: int, at_most:
 
 
 def set_drift_threshold(schema: schema_pb2.Schema, feature: str, threshold: float) -> None:
-    """Sets how far a span may be from the one before: L-infinity for text, Jensen-Shannon for numbers. Wins over the
+    """Set how far a span may be from the one before: L-infinity for text, Jensen-Shannon for numbers. Wins over the
     policy.
 
     Raises:

@@ -20,7 +20,7 @@ _FIRST = {
 
 
 def field_entries(field: FieldDescriptor, value: Any, indent: int) -> list[str]:
-    """Writes a field, an entry for each message; the first line without its indentation."""
+    """Write a field, an entry for each message; the first line without its indentation."""
     if is_opaque(field):
         return [_as_protobuf_does(field, value, indent)]
     if not field.is_repeated:
@@ -63,7 +63,7 @@ def _list(field: FieldDescriptor, items: list[str], indent: int) -> str:
 
 
 def scalar(field: FieldDescriptor, value: Any) -> str:
-    """Writes one value that is no message."""
+    """Write one value that is no message."""
     out = io.StringIO()
     text_format.PrintFieldValue(field, value, out, as_utf8=True)
     return out.getvalue()
@@ -82,17 +82,17 @@ def _as_protobuf_does(field: FieldDescriptor, value: Any, indent: int) -> str:
 
 
 def is_opaque(field: FieldDescriptor) -> bool:
-    """Says whether it is a map or Any, which have a text form of their own."""
+    """Say whether it is a map or Any, which have a text form of their own."""
     kind = field.message_type
     return kind is not None and (kind.GetOptions().map_entry or kind.full_name == "google.protobuf.Any")
 
 
 def rank(field: FieldDescriptor) -> tuple[int, int]:
-    """Orders the fields of a message as people write them."""
+    """Order the fields of a message as people write them."""
     first = _FIRST.get(field.containing_type.name, ("name",))
     return (first.index(field.name) if field.name in first else len(first)), field.number
 
 
 def serialized(message: Message) -> bytes:
-    """Gives what two messages are compared by; unlike `==`, also where NaN is in them."""
+    """Give what two messages are compared by; unlike `==`, also where NaN is in them."""
     return bytes(message.SerializeToString(deterministic=True))

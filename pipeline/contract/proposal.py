@@ -39,7 +39,7 @@ class Evidence:
     bound: str = ""
 
     def sentence(self) -> str:
-        """On one line."""
+        """Say it on one line."""
         is_counted = self.rows is not None and self.share
         counted = f"{self.bound}{rows_text(self.rows or 0)} ({percent(self.share or 0.0)}) " if is_counted else ""
         return f"{self.split}: {counted}{self.found}" + (f": {', '.join(self.examples)}" if self.examples else "")
@@ -60,11 +60,11 @@ class Proposal:
     edit: Edit = field(repr=False, compare=False)
 
     def apply(self, schema: Schema) -> None:
-        """Changes `schema` in place. Twice is the same as once."""
+        """Change `schema` in place. Twice is the same as once."""
         self.edit(schema)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data for a script."""
+        """Return plain data for a script."""
         return {
             "kind": self.kind,
             "feature": self.feature,
@@ -102,17 +102,17 @@ class Found:
         return Evidence(self.split, found, rows, None if rows is None else rows / self.rows, tuple(examples), bound)
 
     def glimpse(self) -> Evidence:
-        """How often there is a value, and a few of them."""
+        """Return how often there is a value, and a few of them."""
         return self.evidence("with a value", self.present, _glimpse(self.column))
 
 
 def feature_of(schema: Schema, name: str) -> Any:
-    """The rules of a column that the schema has."""
+    """Return the rules of a column that the schema has."""
     return next(feature for feature in schema.feature if feature.name == name)
 
 
 def domain_of(schema: Schema, feature: Any) -> Any:
-    """The message that bounds a column's values, its own or a shared one, or None."""
+    """Return the message that bounds a column's values, its own or a shared one, or None."""
     rules = feature.WhichOneof("domain_info")
     if rules != "domain":
         return getattr(feature, rules) if rules else None
@@ -121,12 +121,12 @@ def domain_of(schema: Schema, feature: Any) -> Any:
 
 
 def type_name(kind: int) -> str:
-    """A schema's type in words."""
+    """Return a schema's type in words."""
     return {schema_pb2.INT: "int", schema_pb2.FLOAT: "float", schema_pb2.BYTES: "string"}.get(kind, "struct")
 
 
 def interval_text(low: float, high: float) -> str:
-    """Both bounds included; infinite ones are none."""
+    """Return a range with both bounds; infinite ones are none."""
     if low == high:
         return number_text(low)
     if low == -math.inf:
@@ -135,7 +135,7 @@ def interval_text(low: float, high: float) -> str:
 
 
 def _glimpse(column: Any) -> list[str]:
-    """A few values of a column, or its range."""
+    """Say a few values of a column, or its range."""
     if column.HasField("num_stats"):
         stats = column.num_stats
         return (

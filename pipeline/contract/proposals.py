@@ -30,7 +30,7 @@ def propose(
     column_types: Mapping[str, ColumnType] | None = None,
     environment: str | None = None,
 ) -> list[Proposal]:
-    """All proposals: columns in the schema's order, then new ones in the table's.
+    """Return all proposals: columns in the schema's order, then new ones in the table's.
 
     Args:
         inferred: what TFDV makes of the same statistics; describes new columns.
@@ -108,7 +108,7 @@ def _add_column(schema: Schema, feature: Any, domain: Any) -> None:
 
 
 def _share(schema: Schema, domain: Any) -> str:
-    """The name under which the schema has a domain's values, added if it has not."""
+    """Return the name under which the schema has a domain's values, added if it has not."""
     shared = {other.name: other for kind in ("string", "int", "float") for other in getattr(schema, f"{kind}_domain")}
     name = domain.name
     while name in shared:
@@ -200,7 +200,7 @@ def _valency(feature: Any, found: list[Found]) -> Iterator[Proposal]:
 
 
 def _set_value_count(feature: Any, found: list[Found]) -> None:
-    """Wide enough for what is found and for what was allowed."""
+    """Make it wide enough for what is found and for what was allowed."""
     filled = [split for split in found if split.present]
     bounds = [(_least(split), _most(split)) for split in filled] or [(1, 1)]
     is_bounded = not feature.HasField("value_count") or feature.value_count.HasField("max")
@@ -238,7 +238,7 @@ def _is_required(feature: Any) -> bool:
 
 
 def _is_expected(schema: Schema, feature: Any, environment: str | None) -> bool:
-    """As TFDV has it: without an environment every column is."""
+    """Tell what TFDV expects: without an environment every column is."""
     if environment is None:
         return True
     there = (*schema.default_environment, *feature.in_environment)

@@ -64,7 +64,7 @@ class Approval:
 
 
 def review(config: PipelineConfig) -> Review:
-    """Reads everything; changes nothing.
+    """Read everything; change nothing.
 
     Raises:
         PipelineError: the file cannot be read, or there is no run to compare it with.
@@ -105,7 +105,7 @@ def approve(
     as_is: bool = False,
     dry_run: bool = False,
 ) -> Approval:
-    """Approves proposals: those about `features`, or all; `as_is` takes the file as it stands, without any.
+    """Approve proposals: those about `features`, or all; `as_is` takes the file as it stands, without any.
 
     Raises:
         PipelineError: nothing is to be approved, or a name is wrong, or the file cannot be written.
@@ -131,7 +131,7 @@ def approve_schema(
     note: str,
     dry_run: bool = False,
 ) -> Approval:
-    """Writes an edited schema into the file and records it, based on what `review` saw.
+    """Write an edited schema into the file and record it, based on what `review` saw.
 
     Raises:
         PipelineError: no reviewer, or no reason; nothing to approve; the file changed meanwhile or cannot be written;
@@ -184,7 +184,7 @@ def _chosen(proposals: tuple[Proposal, ...], features: Sequence[str]) -> tuple[P
 
 
 def _newest_with_statistics(store: MetadataStore, pipeline: str) -> tuple[Run, Artifact, str]:
-    """The newest run whose statistics are still there, those, and in words why it is not the latest run."""
+    """Return the newest run whose statistics are still there, those, and in words why it is not the latest run."""
     latest: Run | None = None
     for listed in list_runs(store, pipeline):
         run = find_run(store, pipeline, listed.run_id)
@@ -200,7 +200,7 @@ def _newest_with_statistics(store: MetadataStore, pipeline: str) -> tuple[Run, A
 
 
 def _why_not(run: Run) -> str:
-    """What became of a run without statistics."""
+    """Return what became of a run without statistics."""
     which = f"the latest run, {run.run_id},"
     if run.artifacts.get("StatisticsGen"):
         return f"{which} has lost its statistics: their files are gone"
@@ -214,7 +214,7 @@ def _why_not(run: Run) -> str:
 
 
 def _inferred(run: Run, statistics: Mapping[str, Statistics], schema: schema_pb2.Schema) -> schema_pb2.Schema:
-    """What TFDV makes of the statistics: as the run has it, or anew. Only columns that are new need it."""
+    """Return what TFDV makes of the statistics: as the run has it, or anew. Only columns that are new need it."""
     for artifact in run.artifacts.get("InferredSchema", []):
         if (file := Path(artifact.uri, "schema.pbtxt")).exists():
             return read_schema(file)
@@ -225,7 +225,7 @@ def _inferred(run: Run, statistics: Mapping[str, Statistics], schema: schema_pb2
 
 
 def _tells_training(schema: schema_pb2.Schema) -> bool:
-    """Whether the schema tells the training, which a run's data are for, from other environments."""
+    """Return whether the schema tells the training, which a run's data are for, from other environments."""
     return TRAINING in schema.default_environment or any(
         TRAINING in (*feature.in_environment, *feature.not_in_environment) for feature in schema.feature
     )

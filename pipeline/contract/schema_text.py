@@ -35,7 +35,7 @@ from pipeline.errors import ConfigError
 
 
 def write(schema: schema_pb2.Schema, text: str = "") -> str:
-    """`schema` as text: `text`, changed only where it says something else.
+    """Write `schema` as text: `text`, changed only where it says something else.
 
     Args:
         text: a schema in text form, or "" to write all of it anew.
@@ -53,7 +53,7 @@ def write(schema: schema_pb2.Schema, text: str = "") -> str:
 
 @contextmanager
 def replacing(path: Path, text: str) -> Iterator[None]:
-    """Puts `text` into the file when the block ends well: at once and whole, and with the file's own rights.
+    """Put `text` into the file when the block ends well: at once and whole, and with the file's own rights.
 
     Raises:
         ConfigError: the file cannot be written; raised before the block is entered.
@@ -106,7 +106,7 @@ class _Edit:
         return "".join([*parts, self._text[place:]])
 
     def _message(self, body: Body, old: Message, new: Message, indent: int) -> None:
-        """Makes the body of a message, indented by `indent`, say `new` instead of `old`."""
+        """Make the body of a message, indented by `indent`, say `new` instead of `old`."""
         had, has = ({field.name: value for field, value in message.ListFields()} for message in (old, new))
         for field in sorted(new.DESCRIPTOR.fields, key=rank):
             if serialized(_only(old, field)) == serialized(_only(new, field)):
@@ -141,7 +141,7 @@ class _Edit:
         new: list[Message],
         indent: int,
     ) -> None:
-        """Repeated messages: those of the same name, else the same content or place, are the same one."""
+        """Write repeated messages: those of the same name, else the same content or place, are the same one."""
         steps = difflib.SequenceMatcher(None, [_key(m) for m in old], [_key(m) for m in new], False).get_opcodes()
         if any(entry.is_list for entry, _ in places) and any(step[0] != "equal" for step in steps):
             self._rewrite([entry for entry, _ in places], field, new, indent)
@@ -164,7 +164,7 @@ class _Edit:
     def _scalars(
         self, body: Body, entries: list[Entry], field: FieldDescriptor, old: list[Any], new: list[Any], indent: int
     ) -> None:
-        """Repeated values: new ones go between those that are there; if one goes, all are written anew."""
+        """Write repeated values: new ones go between those that are there; if one goes, all are written anew."""
         steps = difflib.SequenceMatcher(None, old, new, False).get_opcodes()
         if any(step[0] in ("replace", "delete") for step in steps):
             self._rewrite(entries, field, new, indent)
@@ -184,7 +184,7 @@ class _Edit:
                 self._changes.append((value.start, value.start, "".join(f"{text}, " for text in texts)))
 
     def _list_after(self, entry: Entry, value: Value, texts: Sequence[str]) -> None:
-        """More values for a list in brackets, on lines of their own where one would get too long."""
+        """Add values to a list in brackets, on lines of their own where one would get too long."""
         line, line_end = self._line(value.end)
         indent = re.match(r"[ \t]*", self._text[line:])[0] + ("  " if entry.start >= line else "")  # type: ignore[index]
         end, width, added = value.end, value.end - line + self._grown[line], ""
@@ -198,7 +198,7 @@ class _Edit:
         self._grown[line] = width - (end - line)
 
     def _rewrite(self, entries: list[Entry], field: FieldDescriptor, value: Any, indent: int) -> None:
-        """All entries of a field anew, in the place of the first."""
+        """Write all entries of a field anew, in the place of the first."""
         first, *others = list(dict.fromkeys(entries))
         separator = "\n" + " " * (indent + 2)
         self._changes.append((first.start, first.end, separator.join(field_entries(field, value, indent + 2))))
@@ -206,7 +206,7 @@ class _Edit:
             self._delete(entry)
 
     def _insert(self, body: Body, after: Entry | None, texts: Sequence[str], indent: int) -> None:
-        """New entries after another one, or before all others."""
+        """Insert entries after another one, or before all others."""
         lines = "".join(f"{' ' * (indent + 2)}{text}\n" for text in texts)
         if after:
             _, line_end = self._line(after.end)
@@ -228,7 +228,8 @@ class _Edit:
         self._changes.append((start, line_end + 1 if alone and is_last else entry.end, ""))
 
     def _beginning(self, entry: Entry) -> tuple[int, bool]:
-        """Where an entry begins, with the comment above it or the space before it; whether it begins its line."""
+        """Return where an entry begins, with the comment above it or the space before it; whether it begins its
+        line."""
         start, _ = self._line(entry.start)
         if before := self._text[start : entry.start].rstrip():
             return start + len(before), False
@@ -246,7 +247,7 @@ class _Edit:
 
     @staticmethod
     def _predecessor(body: Body, field: FieldDescriptor, strictly: bool = False) -> Entry | None:
-        """The last entry that canonical order has before (or, unless strictly, beside) a field's."""
+        """Return the last entry that canonical order has before (or, unless strictly, beside) a field's."""
         fields = field.containing_type.fields_by_name
         found = [
             entry
@@ -259,7 +260,7 @@ class _Edit:
 
 
 def _only(message: Message, field: FieldDescriptor) -> Message:
-    """A copy with that field alone."""
+    """Return a copy with that field alone."""
     part = type(message)()
     part.CopyFrom(message)
     for other, _ in message.ListFields():

@@ -47,7 +47,7 @@ class Body:
 
 
 def locate(text: str) -> Body:
-    """The places in a text that `text_format` accepts."""
+    """Return the places in a text that `text_format` accepts."""
     return Body(0, len(text), _Reader(text).entries(""))
 
 

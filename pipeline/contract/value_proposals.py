@@ -37,7 +37,7 @@ _SHOWN = 10
 
 
 def type_proposal(feature: Any, filled: list[Found]) -> Proposal | None:
-    """Another type if the column's does not hold what is found. `filled`: the splits with a value."""
+    """Propose another type if the column's does not hold what is found. `filled`: the splits with a value."""
     types = [_TYPES[split.column.type] for split in filled if split.column.type in _TYPES]
     # Text holds everything, and fractions hold whole numbers.
     found = next((kind for kind in (schema_pb2.BYTES, schema_pb2.FLOAT, schema_pb2.INT) if kind in types), None)
@@ -67,7 +67,7 @@ def _retype(schema: Schema, name: str, to: int) -> None:
 
 
 def value_proposals(curated: Schema, feature: Any, domain: Any, filled: list[Found]) -> Iterator[Proposal]:
-    """A wider domain, or none, if `domain` (see `domain_of`) does not hold what is found."""
+    """Propose a wider domain, or none, if `domain` (see `domain_of`) does not hold what is found."""
     if isinstance(domain, schema_pb2.StringDomain):
         least = (
             feature.distribution_constraints.min_domain_mass if feature.HasField("distribution_constraints") else 1.0
@@ -130,7 +130,7 @@ def _more(count: int) -> list[str]:
 
 
 def _widen(schema: Schema, name: str, values: Sequence[str]) -> None:
-    """In alphabetical order if the domain is, else at its end."""
+    """Add values: in alphabetical order if the domain is, else at its end."""
     domain = domain_of(schema, feature_of(schema, name))
     is_sorted = list(domain.value) == sorted(domain.value)
     for value in values:
@@ -139,7 +139,7 @@ def _widen(schema: Schema, name: str, values: Sequence[str]) -> None:
 
 
 def _open(schema: Schema, name: str) -> None:
-    """The domain stays if another column uses it."""
+    """Take the domain away; it stays if another column uses it."""
     feature = feature_of(schema, name)
     shared = feature.domain
     if rules := feature.WhichOneof("domain_info"):

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 
 def find(folder: str | Path, pattern: str) -> list[str]:
-    """The paths below `folder` that match a glob, sorted; none if there is no such folder."""
+    """Return the paths below `folder` that match a glob, sorted; none if there is no such folder."""
     if not _is_elsewhere(folder):
         return sorted(str(path) for path in Path(folder).glob(pattern))
     from apache_beam.io.filesystems import FileSystems
@@ -21,7 +21,7 @@ def find(folder: str | Path, pattern: str) -> list[str]:
 
 
 def open_file(path: str) -> pa.NativeFile:
-    """For reading bytes, as they are stored.
+    """Open a file for reading bytes, as they are stored.
 
     Raises:
         OSError: it cannot be read; FileNotFoundError of a file of this machine that is not there.

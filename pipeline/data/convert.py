@@ -33,13 +33,13 @@ _ZONED = r"[T ].*(Z|[+-]\d\d(:?\d\d)?)$"
 
 
 def shorten(value: object, limit: int = 60) -> str:
-    """A value as shown in a message: quoted, at most `limit` characters."""
+    """Return a value as shown in a message: quoted, at most `limit` characters."""
     text = str(value)
     return repr(text if len(text) <= limit else text[:limit] + "…")
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
-    """The names most like `name`, else the first few, for 'did you mean'."""
+    """Return the names most like `name`, else the first few, for 'did you mean'."""
     known = list(names)
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
     if near:
@@ -49,7 +49,7 @@ def nearest(name: str, names: Iterable[str]) -> str:
 
 
 def column_type_of(data_type: pa.DataType) -> ColumnType | None:
-    """The column type of an Arrow type; None for Arrow's null type.
+    """Return the column type of an Arrow type; None for Arrow's null type.
 
     Binary counts as STRING: only its bytes can tell whether it is text.
 
@@ -77,7 +77,7 @@ def column_type_of(data_type: pa.DataType) -> ColumnType | None:
 
 
 def to_stored(array: pa.Array, column_type: ColumnType) -> pa.Array:
-    """Converts one column, shape [rows], to `column_type.stored`, same shape; nulls and NaN become null.
+    """Convert one column, shape [rows], to `column_type.stored`, same shape; nulls and NaN become null.
 
     Text is parsed (surrounding blanks do not matter). Timestamps become whole Unix seconds, rounded
     down; without a zone they are UTC. Integers are taken as they are where a timestamp is expected.
@@ -108,7 +108,7 @@ def to_stored(array: pa.Array, column_type: ColumnType) -> pa.Array:
 
 
 def first_bad_row(array: pa.Array, column_type: ColumnType) -> int:
-    """The index of the first value that keeps `to_stored` from converting `array`."""
+    """Return the index of the first value that keeps `to_stored` from converting `array`."""
     low, high = 0, len(array)  # rows before `low` convert, rows before `high` do not
     while high - low > 1:
         middle = (low + high) // 2

@@ -14,7 +14,7 @@ _TEXT = pa.large_string()
 
 
 def csv_lines(columns: Iterable[pa.Array]) -> memoryview:
-    """Equally long columns of any flat types as CSV lines (UTF-8, each ended by a line feed); a null is empty.
+    """Return equally long columns of any flat types as CSV lines (UTF-8, each ended by a line feed); a null is empty.
 
     There must be two columns at least: a blank line would be no row.
     """
@@ -25,7 +25,7 @@ def csv_lines(columns: Iterable[pa.Array]) -> memoryview:
 
 
 def csv_header(names: Iterable[str]) -> memoryview:
-    """The first line."""
+    """Return the first line."""
     return csv_lines([pa.array([name]) for name in names])
 
 

@@ -18,7 +18,7 @@ _BATCH_ROWS = 65_536
 def read_examples(
     artifact: str | Path, split: str, columns: Mapping[str, ColumnType], batch_rows: int = _BATCH_ROWS
 ) -> Iterator[pa.RecordBatch]:
-    """The given columns of a split of an Examples artifact, in their stored types, shard by shard.
+    """Yield the given columns of a split of an Examples artifact, in their stored types, shard by shard.
 
     Raises:
         FileNotFoundError: the split has no shard; ingestion lets no split be empty.

@@ -32,7 +32,7 @@ class LabelTally:
     span: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def add(self, split: str, labels: pa.Array, task: str) -> None:
-        """Counts the labels (no nulls) of some rows of one split."""
+        """Count the labels (no nulls) of some rows of one split."""
         if len(labels) == 0:
             return
         if task == "regression":
@@ -46,12 +46,12 @@ class LabelTally:
             counts[value] = counts.get(value, 0) + entry["counts"]
 
     def to_json(self) -> dict[str, Any]:
-        """A plain dictionary; `merge` reads it back."""
+        """Write a plain dictionary; `merge` reads it back."""
         return asdict(self)
 
     @classmethod
     def merge(cls, parts: Iterable[dict[str, Any]]) -> LabelTally:
-        """The sum of several tallies."""
+        """Return the sum of several tallies."""
         total = cls()
         for part in parts:
             total.unlabelled += part["unlabelled"]
@@ -66,7 +66,7 @@ class LabelTally:
 
 
 def check_label(tally: LabelTally, data: Data, labelled: int) -> None:
-    """Refuses a label from which nothing can be learnt.
+    """Refuse a label from which nothing can be learnt.
 
     Args:
         labelled: rows with a label, over all splits.

@@ -10,7 +10,7 @@ SPAN = "{SPAN}"
 
 
 def as_glob(pattern: str) -> str:
-    """Turns a pattern into one for the module glob: {SPAN} becomes '*'.
+    """Turn a pattern into one for the module glob: {SPAN} becomes '*'.
 
     Brackets, stars and question marks in the names of folders that are there stand for themselves.
     """
@@ -19,7 +19,7 @@ def as_glob(pattern: str) -> str:
 
 
 def span_matcher(pattern: str) -> re.Pattern[str] | None:
-    """Compiles what finds the number that {SPAN} stands for, all of its digits, in a path that glob has found.
+    """Compile what finds the number that {SPAN} stands for, all of its digits, in a path that glob has found.
 
     Of a pattern without {SPAN} it is None.
     """
@@ -32,7 +32,7 @@ def span_matcher(pattern: str) -> re.Pattern[str] | None:
 
 
 def would_read(pattern: str, path: str) -> bool:
-    """Whether a file at `path` would be one of the table: it lies in the folder, or fits the pattern.
+    """Return whether a file at `path` would be one of the table: it lies in the folder, or fits the pattern.
 
     Both in one spelling (`pipeline.files`).
     """
@@ -46,7 +46,7 @@ def would_read(pattern: str, path: str) -> bool:
 
 
 def _split(pattern: str) -> tuple[str, str]:
-    """The folders that are there, up to their last slash, and the rest."""
+    """Return the folders that are there, up to their last slash, and the rest."""
     slashes = [found.end() for found in re.finditer("/", pattern)]
     for end in reversed(slashes):
         if SPAN not in pattern[:end] and Path(pattern[:end]).is_dir():

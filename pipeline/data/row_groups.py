@@ -51,7 +51,7 @@ class RowGroupTFXIO(tfxio.TFXIO):
         self._raw_record_column_name = raw_record_column_name
 
     def BeamSource(self, batch_size: int | None = None) -> beam.PTransform:  # noqa: N802 (TFX's name)
-        """A PTransform from a pipeline to a PCollection of record batches of at most `batch_size` rows."""
+        """Return a PTransform from a pipeline to a PCollection of record batches of at most `batch_size` rows."""
         row_groups = self.row_groups()
         read = self.reader(batch_size)
 
@@ -67,17 +67,18 @@ class RowGroupTFXIO(tfxio.TFXIO):
         return beam.ptransform_fn(read_row_groups)()
 
     def RecordBatches(self, options: Any) -> Iterator[pa.RecordBatch]:  # noqa: N802
-        """The same record batches without Beam; `options.batch_size` rows at most."""
+        """Yield the same record batches without Beam; `options.batch_size` rows at most."""
         read = self.reader(options.batch_size)
         for row_group in self.row_groups():
             yield from read(row_group)
 
     def reader(self, batch_size: int | None = None) -> Callable[[RowGroup], Iterator[pa.RecordBatch]]:
-        """What turns one of `row_groups` into record batches of at most `batch_size` rows; picklable for Beam."""
+        """Return what turns one of `row_groups` into record batches of at most `batch_size` rows; picklable for
+        Beam."""
         return _ReadRowGroup(self.ArrowSchema(), self._raw_record_column_name, batch_size or BATCH_ROWS)
 
     def row_groups(self) -> list[RowGroup]:
-        """The units of work, by file name."""
+        """Return the units of work, by file name."""
         row_groups = []
         for path in self._files():
             with FileSystems.open(path) as file:
@@ -85,11 +86,11 @@ class RowGroupTFXIO(tfxio.TFXIO):
         return row_groups
 
     def TensorFlowDataset(self, options: Any) -> Any:  # noqa: N802
-        """Not offered: the trainer reads its columns itself (trainer/reading.py)."""
+        """Refuse: the trainer reads its columns itself (trainer/reading.py)."""
         raise NotImplementedError("Longhaul's trainer reads Parquet columns itself; see trainer/reading.py")
 
     def ArrowSchema(self) -> pa.Schema:  # noqa: N802
-        """Columns in TFDV's layout, the raw record column last."""
+        """Return columns in TFDV's layout, the raw record column last."""
         if self._schema is not None:
             fields = [pa.field(feature.name, _LIST_TYPES[feature.type]) for feature in self._schema.feature]
         else:
@@ -102,7 +103,7 @@ class RowGroupTFXIO(tfxio.TFXIO):
         return pa.schema(fields)
 
     def TensorRepresentations(self) -> tensor_adapter.TensorRepresentations:  # noqa: N802
-        """How columns become tensors, from the schema (VarLen where it says nothing)."""
+        """Return how columns become tensors, from the schema (VarLen where it says nothing)."""
         return tensor_representation_util.InferTensorRepresentationsFromMixedSchema(self._schema)
 
     def _ProjectImpl(self, tensor_names: list[str]) -> RowGroupTFXIO:  # noqa: N802

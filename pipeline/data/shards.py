@@ -19,18 +19,18 @@ ROW_GROUP_ROWS = 65_536
 
 
 def shard_name(number: int, span: int | None) -> str:
-    """Without its ending. The span, if the table has spans, can be told from the name."""
+    """Name a shard, without its ending. The span, if the table has spans, can be told from the name."""
     return f"data-{number:05d}" if span is None else f"span-{span:05d}-data-{number:05d}"
 
 
 def span_of(name: str) -> int | None:
-    """The span that `shard_name` wrote into a file's name."""
+    """Return the span that `shard_name` wrote into a file's name."""
     match = re.match(r"span-(\d+)-", name)
     return int(match[1]) if match else None
 
 
 def digest_of(path: str) -> str:
-    """SHA-256 of a closed shard: equal rows written by equal versions give equal files."""
+    """Return SHA-256 of a closed shard: equal rows written by equal versions give equal files."""
     with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
         digest = hashlib.sha256()
         while block := file.read(1 << 20):
@@ -44,7 +44,7 @@ class Shard(Protocol):
     path: str
 
     def write(self, rows: pa.RecordBatch) -> None:
-        """Appends rows in their stored types."""
+        """Append rows in their stored types."""
 
 
 class ParquetShard:

@@ -19,12 +19,12 @@ _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
 def split_names(split: TimeSplit | HashSplit | GroupSplit) -> tuple[str, ...]:
-    """The splits that the configuration defines, training first."""
+    """Return the splits that the configuration defines, training first."""
     return ("train", "eval", "test") if has_test_split(split) else ("train", "eval")
 
 
 def assign(batch: pa.RecordBatch, split: TimeSplit | HashSplit | GroupSplit) -> npt.NDArray[np.int8]:
-    """The index into `split_names` for each row of `batch`; shape (rows,).
+    """Return the index into `split_names` for each row of `batch`; shape (rows,).
 
     Args:
         batch: columns in their stored types (pipeline.data.columns); a time column holds Unix seconds.
@@ -55,7 +55,7 @@ def _by_time(batch: pa.RecordBatch, split: TimeSplit) -> npt.NDArray[np.int8]:
 
 
 def hash_rows(batch: pa.RecordBatch) -> npt.NDArray[np.uint64]:
-    """A hash of each row's values, whatever the order of the columns; shape (rows,)."""
+    """Return a hash of each row's values, whatever the order of the columns; shape (rows,)."""
     row_hash = np.zeros(batch.num_rows, dtype=np.uint64)
     for name in sorted(batch.schema.names):  # a TFRecord file has its columns in no order
         row_hash = _mix(row_hash ^ _hash_column(batch.column(name)))
@@ -63,7 +63,7 @@ def hash_rows(batch: pa.RecordBatch) -> npt.NDArray[np.uint64]:
 
 
 def _hash_column(column: pa.Array) -> npt.NDArray[np.uint64]:
-    """Strings are hashed once per distinct value, numbers by their bits; a missing value is a value."""
+    """Hash a column: strings once per distinct value, numbers by their bits; a missing value is a value."""
     if pa.types.is_string(column.type):
         return hashes(column)
     numbers = column.cast(pa.float64() if pa.types.is_floating(column.type) else pa.int64())
@@ -72,7 +72,7 @@ def _hash_column(column: pa.Array) -> npt.NDArray[np.uint64]:
 
 
 def _mix(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """The output function of SplitMix64: spreads every input bit over the whole word."""
+    """Return the output function of SplitMix64: spreads every input bit over the whole word."""
     values = values + _MIX
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -68,6 +68,6 @@ class WriteSplitShards:
 
 
 def write_json(value: Any, path: str) -> None:
-    """Writes a file anew."""
+    """Write a file anew."""
     with FileSystems.create(path) as file:
         file.write(json.dumps(value, indent=1).encode())

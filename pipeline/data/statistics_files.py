@@ -19,17 +19,17 @@ _SPLITS = ("train", "eval", "test")
 
 
 def splits_in(artifact: str | Path) -> list[str]:
-    """Training first; none if the artifact is gone."""
+    """Return the splits, training first; none if the artifact is gone."""
     return sorted(_named(artifact, "Split-"), key=_SPLITS.index)
 
 
 def spans_in(artifact: str | Path) -> list[int]:
-    """In ascending order."""
+    """List the spans in ascending order."""
     return sorted(int(number) for number in _named(artifact, "Span-"))
 
 
 def read_split(artifact: str | Path, name: str) -> Statistics:
-    """The statistics of a split.
+    """Return the statistics of a split.
 
     Raises:
         OSError: they cannot be read.
@@ -38,7 +38,7 @@ def read_split(artifact: str | Path, name: str) -> Statistics:
 
 
 def read_span(artifact: str | Path, number: int) -> Statistics:
-    """The statistics of a span, all splits together.
+    """Return the statistics of a span, all splits together.
 
     Raises:
         OSError: they cannot be read.

@@ -31,12 +31,13 @@ Accumulators: TypeAlias = list[Any]
 
 
 def table_statistics(batches: Iterable[pa.RecordBatch]) -> Statistics:
-    """What StatisticsGen would say of rows in their stored types (pipeline.data.columns); one pass, bounded memory."""
+    """Return what StatisticsGen would say of rows in their stored types (pipeline.data.columns); one pass, bounded
+    memory."""
     return extract(accumulate(_in_lists(batch) for batch in batches))
 
 
 def accumulate(batches: Iterable[pa.RecordBatch]) -> Accumulators:
-    """Counts rows that are in TFDV's layout (trainer.rows)."""
+    """Count rows that are in TFDV's layout (trainer.rows)."""
     accumulators = [generator.create_accumulator() for generator in _GENERATORS]
     for batch in batches:
         pairs = zip(_GENERATORS, accumulators, strict=True)
@@ -45,13 +46,13 @@ def accumulate(batches: Iterable[pa.RecordBatch]) -> Accumulators:
 
 
 def merge(one: Accumulators, other: Accumulators) -> Accumulators:
-    """Of the rows of both. May change the two: nobody else must hold them."""
+    """Merge what is known of the rows of both. May change the two: nobody else must hold them."""
     pairs = zip(_GENERATORS, one, other, strict=True)
     return [generator.merge_accumulators(pair) for generator, *pair in pairs]
 
 
 def extract(accumulators: Accumulators) -> Statistics:
-    """The statistics of all rows counted."""
+    """Return the statistics of all rows counted."""
     pairs = zip(_GENERATORS, accumulators, strict=True)
     outputs = [generator.extract_output(generator.compact(accumulator)) for generator, accumulator in pairs]
     return merge_util.merge_dataset_feature_statistics(outputs)

@@ -12,7 +12,8 @@ from pipeline.errors import DataError
 
 
 def check_training_columns(columns: Mapping[str, ColumnType], path: str, data: Data, split: Split) -> None:
-    """A column that only the schema has is left to ExampleValidator, but for those that ingestion needs.
+    """Refuse a table without the columns that training needs. One that only the schema has is left to ExampleValidator,
+    but for those that ingestion needs.
 
     Args:
         columns: as found.

@@ -9,5 +9,5 @@ from pipeline.doctor.finding import Finding as Finding
 
 
 def examine(config: PipelineConfig) -> list[Finding]:
-    """All findings, in the order in which problems should be fixed."""
+    """Return all findings, in the order in which problems should be fixed."""
     return [*machine.look(), *installation.look(), *workspace.look(config), *elsewhere.look(config)]

@@ -20,7 +20,7 @@ _IN_GOOGLES_CLOUD = "Google Compute Engine"
 
 
 def look(config: PipelineConfig) -> Iterator[Finding]:
-    """Nothing, unless the configuration names something."""
+    """Yield nothing, unless the configuration names something."""
     named = {"metadata.url": config.metadata.url, "observe.openlineage_url": config.observe.openlineage_url}
     for field, address in named.items():
         if address:
@@ -30,7 +30,7 @@ def look(config: PipelineConfig) -> Iterator[Finding]:
 
 
 def _listens(field: str, address: str) -> Finding:
-    """Whether something listens there; nothing is said to it."""
+    """Return whether something listens there; nothing is said to it."""
     parts = urlsplit(address)
     host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
     try:
@@ -45,7 +45,7 @@ def _listens(field: str, address: str) -> Finding:
 
 
 def _clouds(config: PipelineConfig) -> list[str]:
-    """The fields that name a place in Google's cloud."""
+    """Return the fields that name a place in Google's cloud."""
     named = {
         "vertex": config.vertex is not None,
         "push.destination": config.push.destination is not None,
@@ -56,7 +56,7 @@ def _clouds(config: PipelineConfig) -> list[str]:
 
 
 def _credentials(fields: list[str]) -> Finding:
-    """Whether there is a file of credentials; what it holds is not looked at."""
+    """Return whether there is a file of credentials; what it holds is not looked at."""
     what = "credentials"
     if name := os.environ.get(_KEY_FILE):
         if os.access(name, os.R_OK) and Path(name).is_file():

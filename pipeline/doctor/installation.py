@@ -24,7 +24,7 @@ _RUNNER_MODULES = {"FnApiRunner": "apache_beam/runners/portability/fn_api_runner
 
 
 def look() -> Iterator[Finding]:
-    """All of it."""
+    """Yield all of it."""
     yield _packages()
     yield _wheels()
     yield _beam()
@@ -32,7 +32,7 @@ def look() -> Iterator[Finding]:
 
 
 def _packages() -> Finding:
-    """Versions against the lock of the checkout; where there is none, against what Longhaul itself asks for."""
+    """Compare versions with the lock of the checkout; where there is none, against what Longhaul itself asks for."""
     if _LOCK.exists():
         locked = dict(re.findall(r"^([\w.\-\[\]]+)==([^\s\\;]+)", _LOCK.read_text(), flags=re.MULTILINE))
         installed = {name: _version(name.split("[")[0]) for name in locked}
@@ -60,7 +60,7 @@ def _version(name: str) -> str:
 
 
 def _wheels() -> Finding:
-    """Which C library the native wheels were built for, and which is here."""
+    """Return which C library the native wheels were built for, and which is here."""
     needed = {name: glibc for name in _NATIVE if (glibc := _glibc(name))}
     library, version = platform.libc_ver()
     here = tuple(map(int, version.split("."))) if library == "glibc" else (0, 0)
@@ -76,7 +76,8 @@ def _wheels() -> Finding:
 
 
 def _glibc(name: str) -> tuple[int, ...] | None:
-    """The oldest glibc for which a wheel says that it was built; None of one that is missing or asks for none."""
+    """Return the oldest glibc for which a wheel says that it was built; None of one that is missing or asks for
+    none."""
     try:
         told = importlib.metadata.distribution(name).read_text("WHEEL") or ""
     except importlib.metadata.PackageNotFoundError:
@@ -91,7 +92,8 @@ def _dotted(version: tuple[int, ...]) -> str:
 
 
 def _beam() -> Finding:
-    """Beam hands jobs of its DirectRunner to Prism, a program that it downloads; ours name another runner."""
+    """Look for Prism: Beam hands jobs of its DirectRunner to Prism, a program that it downloads; ours name another
+    runner."""
     runner = DIRECT[0].removeprefix("--runner=")
     try:
         beam = importlib.metadata.distribution("apache-beam")
@@ -107,7 +109,7 @@ def _beam() -> Finding:
 
 
 def _filter_queries() -> Finding:
-    """Asks a store in memory."""
+    """Ask a store in memory."""
     version = importlib.metadata.version("ml-metadata")
     connection = metadata_store_pb2.ConnectionConfig()
     connection.fake_database.SetInParent()

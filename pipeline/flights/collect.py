@@ -124,7 +124,7 @@ def _span(month: int) -> str:
 
 
 def _completed(folder: Path) -> Summary | None:
-    """The summary of a complete folder; None where anything is missing."""
+    """Return the summary of a complete folder; None where anything is missing."""
     try:
         found = json.loads((folder / SUMMARY_FILE).read_text(encoding="utf-8"))
         summary = Summary(**{**found, "rows": tuple(found["rows"])})

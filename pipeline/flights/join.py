@@ -143,7 +143,7 @@ _MANUFACTURERS = {
 
 
 def source_folder() -> Path:
-    """Finds the folder with the package's data files, without importing it."""
+    """Find the folder with the package's data files, without importing it."""
     spec = find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise DataError(f"The reference data are not here: the package {PACKAGE} is not installed", REMEDY)
@@ -162,12 +162,12 @@ def _read(path: Path, columns: list[str], **options: Any) -> pd.DataFrame:
 
 
 def _minutes(clock: pd.Series) -> pd.Series:
-    """Minutes after midnight of a time written as hhmm; 2400 is 1440."""
+    """Return minutes after midnight of a time written as hhmm; 2400 is 1440."""
     return clock // 100 * 60 + clock % 100
 
 
 def _schedule(flights: pd.DataFrame) -> pd.DataFrame:
-    """What the schedule tells of each of `flights` (see the top), in their order and with their index."""
+    """Return what the schedule tells of each of `flights` (see the top), in their order and with their index."""
     day = pd.to_datetime(flights[["year", "month", "day"]])
     minute = (day - pd.Timestamp(0)) // pd.Timedelta("1min") + _minutes(flights["sched_dep_time"])
     columns: dict[str, pd.Series] = {}
@@ -190,7 +190,7 @@ def _schedule(flights: pd.DataFrame) -> pd.DataFrame:
 
 
 def _departures(minute: pd.Series, groups: Any, start: int, end: int) -> pd.Series:
-    """How many of a flight's group leave at least `start` and less than `end` minutes after it."""
+    """Return how many of a flight's group leave at least `start` and less than `end` minutes after it."""
     found = np.zeros(len(minute), np.int64)
     for rows in groups.indices.values():
         moments = minute.to_numpy()[rows]
@@ -200,7 +200,8 @@ def _departures(minute: pd.Series, groups: Any, start: int, end: int) -> pd.Seri
 
 
 def _weather_before(weather: pd.DataFrame) -> pd.DataFrame:
-    """What the hours before each hour were like (see the top): by origin and time_hour, gaps where none is known."""
+    """Return what the hours before each hour were like (see the top): by origin and time_hour, gaps where none is
+    known."""
     by_hour = weather.set_index("time_hour").groupby("origin")
     airports = []
     for origin, found in by_hour:
@@ -222,7 +223,7 @@ def _weather_before(weather: pd.DataFrame) -> pd.DataFrame:
 
 
 def joined_flights(source: Path) -> tuple[pd.DataFrame, int, int]:
-    """Makes the joined table in its final order, the flights dropped, and those without weather."""
+    """Make the joined table in its final order, the flights dropped, and those without weather."""
     raw = _read(source / "flights.csv.zip", _FLIGHTS)
     weather = _read(source / "weather.csv", ["origin", "time_hour", *_WEATHER], parse_dates=["time_hour"])
     planes = _read(source / "planes.csv", ["tailnum", *_PLANES])

@@ -37,7 +37,7 @@ _LISTED = 10
 def findings_of(
     anomalies: anomalies_pb2.Anomalies, statistics: Statistics, schema: schema_pb2.Schema, split: str
 ) -> list[Finding]:
-    """One finding for each reason of each anomaly, but for what comparators say (pipeline.guard.drift).
+    """Return one finding for each reason of each anomaly, but for what comparators say (pipeline.guard.drift).
 
     Args:
         statistics: those that were validated.
@@ -62,7 +62,7 @@ def findings_of(
 
 
 def _reasons(info: Any) -> list[tuple[str, str]]:
-    """(kind, TFDV's sentence), each kind once."""
+    """Return (kind, TFDV's sentence), each kind once."""
     kinds = {anomalies_pb2.AnomalyInfo.Type.Name(reason.type).lower(): reason.description for reason in info.reason}
     return list(kinds.items()) or [("unknown_type", info.description)]
 
@@ -118,7 +118,7 @@ def _finding(
 def _beyond(
     kind: str, name: str, column: Column, feature: schema_pb2.Feature
 ) -> tuple[str, str, float | None, Offends]:
-    """What is expected of numbers, what was found, the share of rows beyond, and which rows those are."""
+    """Return what is expected of numbers, what was found, the share of rows beyond, and which rows those are."""
     low, high = _bounds(feature)
     if kind in _TOO_BIG:
         found = f"values up to {number_text(column.high)}"
@@ -128,12 +128,12 @@ def _beyond(
 
 
 def type_text(name: str) -> str:
-    """A type of a schema or of statistics in words: INT is 'whole numbers'."""
+    """Return a type of a schema or of statistics in words: INT is 'whole numbers'."""
     return {"INT": "whole numbers", "FLOAT": "numbers with fractions", "BYTES": "text"}.get(name, "another type")
 
 
 def listed(parts: Sequence[str], at_most: int = _LISTED) -> str:
-    """Comma separated, and how many more there are."""
+    """List them, comma separated, and how many more there are."""
     more = f" and {len(parts) - at_most:,} more" if len(parts) > at_most else ""
     return ", ".join(parts[:at_most]) + more
 
@@ -145,7 +145,7 @@ def _string_domain(feature: schema_pb2.Feature, schema: schema_pb2.Schema) -> li
 
 
 def _bounds(feature: schema_pb2.Feature) -> tuple[float, float]:
-    """The least and the greatest value that the feature's domain allows."""
+    """Return the least and the greatest value that the feature's domain allows."""
     if feature.HasField("bool_domain"):
         return 0.0, 1.0
     inline = feature.WhichOneof("domain_info")  # TFDV takes no named domain of numbers
@@ -175,5 +175,5 @@ def _is_below(name: str, bound: float) -> Offends:
 
 
 def is_infinite(name: str) -> Offends:
-    """NaN counts as missing from ingestion on."""
+    """Return whether there is no value; NaN counts as missing from ingestion on."""
     return lambda batch: pc.fill_null(pc.is_inf(batch.column(name)), False)

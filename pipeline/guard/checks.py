@@ -15,8 +15,8 @@ TRAIN_SPLIT = "train"
 
 
 def column_checks(statistics: Statistics, split: str, label: str | None) -> list[Finding]:
-    """Columns without a value, with infinity, or with one value only; the last of the training split alone, since
-    others may be as short as a day."""
+    """Return columns without a value, with infinity, or with one value only; the last of the training split alone,
+    since others may be as short as a day."""
     findings = []
     for name, column in columns(statistics).items():
         if column.rows and not column.present:
@@ -43,7 +43,7 @@ def column_checks(statistics: Statistics, split: str, label: str | None) -> list
 
 
 def span_checks(spans: Mapping[int, Statistics], read: Collection[int], time_column: str | None) -> list[Finding]:
-    """Spans without rows, and spans that are earlier than the one before.
+    """Return spans without rows, and spans that are earlier than the one before.
 
     Args:
         spans: statistics by span; of an empty span there are none.

@@ -88,11 +88,11 @@ class Column:
         return self.is_text and self.present > 1 and self._stats.unique >= self.present
 
     def share_of(self, value: str) -> float:
-        """Of the rows with a value, those with this one; 0 if it is not among `values`."""
+        """Return, of the rows with a value, the share of those with this one; 0 if it is not among `values`."""
         return self.values.get(value, 0.0) / self.present if self.present else 0.0
 
     def share_text(self, value: str) -> str:
-        """`share_of` in words: exact only where TFDV counted, and lists the value."""
+        """Return `share_of` in words: exact only where TFDV counted, and lists the value."""
         if value not in self.values and not self.lists_all_values and self.values:
             return f"at most {percent(min(self.values.values()) / self.present)}"
         return ("" if self.counts_values else "about ") + percent(self.share_of(value))
@@ -127,11 +127,11 @@ class Column:
         return self.is_number and self.low == self.high
 
     def share_above(self, bound: float) -> float:
-        """Of the rows; a guess from TFDV's histogram, which a message calls "about"."""
+        """Return a share of the rows; a guess from TFDV's histogram, which a message calls "about"."""
         return self._share(bound, math.inf)
 
     def share_below(self, bound: float) -> float:
-        """Of the rows; a guess as well."""
+        """Return a share of the rows; a guess as well."""
         return self._share(-math.inf, bound)
 
     def _share(self, start: float, end: float) -> float:
@@ -148,7 +148,7 @@ class Column:
 
 
 def columns(statistics: Statistics) -> dict[str, Column]:
-    """The columns of a table by name, in its order."""
+    """Return the columns of a table by name, in its order."""
     return {
         feature.path.step[0]: Column(feature)
         for feature in (statistics.datasets[0].features if statistics.datasets else [])
@@ -157,5 +157,5 @@ def columns(statistics: Statistics) -> dict[str, Column]:
 
 
 def row_count(statistics: Statistics) -> int:
-    """Rows of the table."""
+    """Return rows of the table."""
     return int(statistics.datasets[0].num_examples) if statistics.datasets else 0

@@ -37,7 +37,7 @@ class Moved:
 
 
 def distances(before: Statistics, after: Statistics) -> list[Moved]:
-    """Of the columns that have values of one kind in both tables, the one that moved most first."""
+    """Compare the columns that have values of one kind in both tables, the one that moved most first."""
     old, new = columns(before), columns(after)
     moved = [
         _text(old[name], new[name]) if old[name].is_text else _number(old[name], new[name])
@@ -67,7 +67,7 @@ def _number(before: Column, after: Column) -> Moved:
 
 
 def _buckets(column: Column) -> npt.NDArray[np.float64]:
-    """(low, high, rows) of each finite bucket of the standard histogram; shape (buckets, 3)."""
+    """Return (low, high, rows) of each finite bucket of the standard histogram; shape (buckets, 3)."""
     standard = statistics_pb2.Histogram.STANDARD
     found: list[tuple[float, float, float]] = [
         (bucket.low_value, bucket.high_value, bucket.sample_count)
@@ -84,7 +84,7 @@ def _histograms(column: Column) -> Any:
 
 
 def _shares(buckets: npt.NDArray[np.float64], edges: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Share of the rows at each edge and between each two, as if spread evenly; shape (2 * edges - 1,)."""
+    """Return share of the rows at each edge and between each two, as if spread evenly; shape (2 * edges - 1,)."""
     at, between = np.zeros(len(edges)), np.zeros(max(len(edges) - 1, 0))
     for low, high, rows in buckets:
         first, last = np.searchsorted(edges, [low, high])
@@ -97,7 +97,7 @@ def _shares(buckets: npt.NDArray[np.float64], edges: npt.NDArray[np.float64]) ->
 
 
 def _jensen_shannon(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64]) -> float:
-    """To base 2."""
+    """Compute it to base 2."""
     middle = (first + second) / 2
     total = 0.0
     for shares in (first, second):

@@ -46,7 +46,7 @@ class Measured(NamedTuple):
 def drift(
     spans: Mapping[int, Statistics], schema: schema_pb2.Schema, policy: Policy
 ) -> tuple[list[Finding], dict[str, Distances]]:
-    """Findings about the newest span, and each feature's distances from span to span."""
+    """Return findings about the newest span, and each feature's distances from span to span."""
     found: list[Finding] = []
     rows: dict[str, dict[str, Measured]] = {}
     ordered = sorted(spans)
@@ -64,7 +64,7 @@ def drift(
 def drift_from(
     name: str, previous: Statistics, table: Statistics, schema: schema_pb2.Schema, policy: Policy
 ) -> tuple[list[Finding], dict[str, Distances]]:
-    """Findings about a table without spans, held against an earlier one that is called `name`."""
+    """Return findings about a table without spans, held against an earlier one that is called `name`."""
     measured = _measure(table, previous, schema, policy, "drift")
     found = _judge(table, previous, measured, schema, policy, "drift", "train", name)
     return found, _table({feature: {name: distance} for feature, distance in measured.items()})
@@ -73,7 +73,7 @@ def drift_from(
 def skew(
     training: Statistics, serving: Statistics, schema: schema_pb2.Schema, policy: Policy
 ) -> tuple[list[Finding], dict[str, Distances]]:
-    """Findings about the serving table, and each feature's distance from training."""
+    """Return findings about the serving table, and each feature's distance from training."""
     measured = _measure(training, serving, schema, policy, "skew")
     found = _judge(serving, training, measured, schema, policy, "skew", "serving", "training")
     return found, _table({feature: {"serving": distance} for feature, distance in measured.items()})
@@ -93,7 +93,7 @@ def _table(rows: Mapping[str, Mapping[str, Measured]]) -> dict[str, Distances]:
 def _measure(
     current: Statistics, reference: Statistics, schema: schema_pb2.Schema, policy: Policy, of: str
 ) -> dict[str, Measured]:
-    """By feature, of those that both tables have values of."""
+    """Measure each feature of those that both tables have values of."""
     comparators = _with_comparators(current, reference, schema, policy, of)
     if of == "drift":
         anomalies = validate(current, comparators, previous_span=reference)
@@ -110,7 +110,7 @@ def _measure(
 def _with_comparators(
     current: Statistics, reference: Statistics, schema: schema_pb2.Schema, policy: Policy, of: str
 ) -> schema_pb2.Schema:
-    """The features alone, without their other rules: each with its own comparator or that of the policy."""
+    """Return the features alone, without their other rules: each with its own comparator or that of the policy."""
     now, before = columns(current), columns(reference)
     result = schema_pb2.Schema()
     for feature in schema.feature:
@@ -138,7 +138,7 @@ def _judge(
     split: str,
     other: str,
 ) -> list[Finding]:
-    """What passes a bound. `split` names the table that is judged, `other` the one that it is held against."""
+    """Return what passes a bound. `split` names the table that is judged, `other` the one that it is held against."""
     now, before = columns(current), columns(reference)
     findings = []
     for feature in schema.feature:

@@ -67,7 +67,7 @@ class DuplicateRows:
 
 
 def rows_with(hashes: npt.NDArray[np.uint64]) -> Offends:
-    """Rows whose hash is among `hashes`, which are some."""
+    """Return rows whose hash is among `hashes`, which are some."""
     wanted = np.unique(hashes)
 
     def offends(batch: pa.RecordBatch) -> pa.BooleanArray:

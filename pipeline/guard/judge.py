@@ -57,7 +57,7 @@ class Evidence:
 
 
 def judge(evidence: Evidence, schema: schema_pb2.Schema, policy: Policy) -> DataVerdict:
-    """Everything that the policy does not ignore, what blocks first."""
+    """Return everything that the policy does not ignore, what blocks first."""
     found: list[Finding] = []
     for split, statistics in evidence.splits.items():
         environment = known_environment(schema, TRAINING)
@@ -103,7 +103,7 @@ class _Offences:
         }
 
     def add(self, split: str, batch: pa.RecordBatch) -> None:
-        """Some rows of a split."""
+        """Take in rows of a split."""
         for place, counts in self._counts.items():
             finding = self._findings[place]
             if finding.split == split and finding.offends:
@@ -111,7 +111,7 @@ class _Offences:
                 counts[1] += batch.num_rows
 
     def counted(self) -> list[Finding]:
-        """All findings, in their order."""
+        """Return all findings, in their order."""
         counts = {place: (bad, of) for place, (bad, of) in self._counts.items() if of}
         return [
             finding.counted(*counts[place]) if place in counts else finding
@@ -131,7 +131,8 @@ def _weighed(found: Iterable[Finding], policy: Policy) -> tuple[Finding, ...]:
 
 
 def _merged(of_schema: list[Finding], of_checks: list[Finding]) -> list[Finding]:
-    """A column that breaks the schema by having no value, or by being infinite, is not told of twice."""
+    """Leave out what is said already: a column that breaks the schema by having no value, or by being infinite, is
+    not told of twice."""
     broken = {finding.feature for finding in of_schema if finding.kind != "schema_new_column"}
     unbounded = {finding.feature for finding in of_schema if finding.kind.startswith("float_type_")}
     told = {"all_missing": broken, "not_finite": unbounded}
@@ -148,7 +149,7 @@ def _of_serving(serving: Statistics, schema: schema_pb2.Schema, label: str | Non
 
 
 def _compared(schema: schema_pb2.Schema, *names: str | None) -> schema_pb2.Schema:
-    """The schema without the features `names`, and without times, which never stay where they were."""
+    """Return the schema without the features `names`, and without times, which never stay where they were."""
     result = schema_pb2.Schema()
     result.CopyFrom(schema)
     del result.feature[:]

@@ -84,7 +84,7 @@ class ClassLeak:
 
 
 def _told_beyond(told: float, base: float) -> float:
-    """How far from always naming the commonest class (0) to being always right (1)."""
+    """Return how far from always naming the commonest class (0) to being always right (1)."""
     return (told - base) / (1 - base)
 
 
@@ -94,15 +94,15 @@ def _kind(skill: float, bound: float, hint: float) -> str:
 
 
 def _divergence(told: float, base: float) -> float:
-    """Kullback and Leibler's, in nats: a share `told` where `base` is expected has a chance of exp(-rows * this) at
-    most (Chernoff's bound)."""
+    """Return Kullback and Leibler's divergence, in nats: a share `told` where `base` is expected has a chance of
+    exp(-rows * this) at most (Chernoff's bound)."""
     wrong = (1 - told) * math.log((1 - told) / (1 - base)) if told < 1 else 0.0
     return told * math.log(told / base) + wrong
 
 
 def _recoding(counts: Array) -> tuple[float, float]:
-    """The share of rows in which the best one-to-one recoding of values gives the class, and that of the commonest
-    class.
+    """Return the share of rows in which the best one-to-one recoding of values gives the class, and that of the
+    commonest class.
 
     Args:
         counts: rows of each value and class, shape (values, classes).
@@ -139,7 +139,8 @@ class NumberLeak:
                 self._sums[field.name] = self._sums.get(field.name, 0.0) + sums
 
     def _shifted(self, batch: pa.RecordBatch, name: str) -> Array:
-        """The values less the first of them all, so that large numbers do not cancel each other out; NaN is none."""
+        """Return the values less the first of them all, so that large numbers do not cancel each other out; NaN is
+        none."""
         values = batch.column(name).cast(pa.float64(), safe=False).fill_null(np.nan).to_numpy()
         if name not in self._shifts and np.isfinite(values).any():
             self._shifts[name] = float(values[np.isfinite(values)][0])

@@ -102,7 +102,7 @@ def _points(table: pa.Table) -> npt.NDArray[np.float32]:
 
 
 def _votes(points: npt.NDArray[np.float32], codes: Array, n_classes: int) -> Array:
-    """How many of a row's nearest neighbours, itself aside, are of each class; shape (rows, classes)."""
+    """Return how many of a row's nearest neighbours, itself aside, are of each class; shape (rows, classes)."""
     lengths = np.einsum("ij,ij->i", points, points)
     votes = np.zeros((len(points), n_classes), np.int64)
     for start in range(0, len(points), _CHUNK):

@@ -64,7 +64,7 @@ class _Section(BaseModel):
     @field_validator("severity", mode="before", check_fields=False)
     @classmethod
     def _one_for_all(cls, value: Any) -> Any:
-        """`severity: ignore` is `severity: {any: ignore}`."""
+        """Read `severity: ignore` as `severity: {any: ignore}`."""
         return {ANY: value} if isinstance(value, str) else value
 
     @field_validator("severity", check_fields=False)
@@ -136,7 +136,7 @@ class Policy(_Section):
     """Offending rows that are shown for a finding."""
 
     def severity_of(self, kind: str, feature: str | None) -> Severity:
-        """The most specific rule wins: of the feature, then of the kind, then the defaults."""
+        """Return the severity; the most specific rule wins: of the feature, then of the kind, then the defaults."""
         mine = self.features[feature].severity if feature in self.features else {}
         for rules in (mine, self.severity):
             if kind in rules:
@@ -146,7 +146,7 @@ class Policy(_Section):
         return DEFAULTS.get(kind, Severity.BLOCK)
 
     def change(self, feature: str, of: str) -> Change:
-        """The bounds for one feature; `of` is 'drift' or 'skew'."""
+        """Return the bounds for one feature; `of` is 'drift' or 'skew'."""
         general: Change = getattr(self, of)
         if feature not in self.features:
             return general

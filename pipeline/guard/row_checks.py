@@ -21,14 +21,14 @@ class RowCheck(Protocol):
     """Looks at rows as they come by."""
 
     def add(self, split: str, batch: pa.RecordBatch) -> None:
-        """Some rows of a split."""
+        """Take in rows of a split."""
 
     def findings(self) -> list[Finding]:
-        """What they amount to."""
+        """Return what they amount to."""
 
 
 def row_checks(policy: Policy, label: str, task: str, hidden: Collection[str] = ()) -> list[RowCheck]:
-    """All checks of this module.
+    """Return all checks of this module.
 
     Args:
         hidden: columns that the model is not shown: they cannot give the label away.

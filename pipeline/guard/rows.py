@@ -53,7 +53,7 @@ class RowRanges:
     ranges: list[Range] = field(default_factory=list)
 
     def add(self, numbers: npt.NDArray[np.int64]) -> None:
-        """The next rows, shape (rows,): greater than all before."""
+        """Take in the next rows, shape (rows,): greater than all before."""
         if not len(numbers):
             return
         self.count += len(numbers)
@@ -84,7 +84,7 @@ class _InFile:
 
 
 def with_rows(verdict: DataVerdict, sources: Mapping[str, Source], limit: int) -> DataVerdict:
-    """The verdict, with the offending rows at each finding that is about single rows, and these counted.
+    """Return the verdict, with the offending rows at each finding that is about single rows, and these counted.
 
     Never fails: where rows cannot be read, a note says so.
 
@@ -111,7 +111,7 @@ def with_rows(verdict: DataVerdict, sources: Mapping[str, Source], limit: int) -
 
 
 def _with_files(finding: Finding, files: Sequence[_InFile], limit: int) -> Finding:
-    """The densest file first, of equally dense ones the newest. What the gate counted by itself stands."""
+    """Sort files, the densest first, of equally dense ones the newest. What the gate counted by itself stands."""
     bad = [file for file in reversed(files) if file.rows.count]
     bad.sort(key=lambda file: (-file.rows.count / file.of, -file.span))
     if finding.count is None and not finding.finds_some and files:
@@ -120,7 +120,7 @@ def _with_files(finding: Finding, files: Sequence[_InFile], limit: int) -> Findi
 
 
 def _find(where: Source, findings: Sequence[Finding], limit: int) -> list[list[_InFile]]:
-    """Of each finding, each file that it is about, in their order.
+    """List for each finding each file that it is about, in their order.
 
     Raises:
         DataError: a file is gone, has changed, or cannot be read from here.
@@ -146,7 +146,7 @@ def _find(where: Source, findings: Sequence[Finding], limit: int) -> list[list[_
 
 
 def _add_values(known: list[str], values: pa.Array) -> None:
-    """Different ones, as they come."""
+    """Keep different ones, as they come."""
     for value in pc.unique(values.drop_null()).slice(0, 2 * _VALUES).to_pylist():
         shown = shorten(value) if isinstance(value, str) else number_text(value)
         if value != "" and shown not in known and len(known) < _VALUES:
@@ -154,7 +154,7 @@ def _add_values(known: list[str], values: pa.Array) -> None:
 
 
 def _columns(where: Source, findings: Sequence[Finding]) -> dict[str, ColumnType]:
-    """Those that the findings and the split need; a hash of whole rows needs all."""
+    """Return those that the findings and the split need; a hash of whole rows needs all."""
     needed = {finding.feature for finding in findings} | {where.label}
     deciding = deciding_columns(where.split) if where.split is not None else ()
     if (where.split is not None and not deciding) or any(_needs_all(finding) for finding in findings):
@@ -170,7 +170,7 @@ def _needs_all(finding: Finding) -> bool:
 def _numbered(
     where: Source, columns: Mapping[str, ColumnType]
 ) -> Iterator[tuple[source.Fragment, int, pa.RecordBatch]]:
-    """With each batch the rows of its file that come before."""
+    """Yield with each batch the rows of its file that come before."""
     before: Counter[str] = Counter()
     rows = max(1024, min(_BATCH_ROWS, _BATCH_CELLS // max(1, len(columns))))  # wide tables in smaller bites
     for fragment in source.plan_fragments(table_files.find_files(where.pattern, where.spans)):
@@ -180,7 +180,7 @@ def _numbered(
 
 
 def _split_of(batch: pa.RecordBatch, where: Source) -> npt.NDArray[np.int8]:
-    """The number of each row's split; -1 for rows that were not taken in."""
+    """Return the number of each row's split; -1 for rows that were not taken in."""
     split = np.zeros(batch.num_rows, np.int8)
     taken = np.ones(batch.num_rows, bool)
     if where.label is not None:

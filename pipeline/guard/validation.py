@@ -22,7 +22,7 @@ In SERVING there is no label."""
 
 
 def known_environment(schema: schema_pb2.Schema, name: str) -> str | None:
-    """`name` if the schema tells environments apart; TFDV refuses one that it does not name."""
+    """Return `name` if the schema tells environments apart; TFDV refuses one that it does not name."""
     return name if name in schema.default_environment else None
 
 
@@ -35,7 +35,7 @@ def validate(
     serving: Statistics | None = None,
     columns_at_once: int = COLUMNS_AT_ONCE,
 ) -> anomalies_pb2.Anomalies:
-    """What `tfdv.validate_statistics` finds.
+    """Return what `tfdv.validate_statistics` finds.
 
     Args:
         statistics: of one dataset, columns without structure.
@@ -73,7 +73,7 @@ def validate(
 
 
 def infer_schema(statistics: Mapping[str, Statistics]) -> schema_pb2.Schema:
-    """What TFX's SchemaGen makes of the statistics of some splits."""
+    """Return what TFX's SchemaGen makes of the statistics of some splits."""
     import tensorflow_data_validation as tfdv  # seconds
 
     schema: schema_pb2.Schema | None = None
@@ -86,7 +86,7 @@ def infer_schema(statistics: Mapping[str, Statistics]) -> schema_pb2.Schema:
 
 
 def _groups(statistics: Statistics, schema: schema_pb2.Schema, size: int) -> Iterator[set[str]]:
-    """Names of all columns of both, each in one group."""
+    """Return names of all columns of both, each in one group."""
     found = [feature.path.step[0] for feature in statistics.datasets[0].features]
     names = list(dict.fromkeys([*(feature.name for feature in schema.feature), *found]))
     for start in range(0, len(names), size):

@@ -110,12 +110,12 @@ _TITLES = {
 
 
 def title_of(kind: str) -> str:
-    """What is wrong, in a few words; a kind of a later TFDV is what it breaks: the schema."""
+    """Return what is wrong, in a few words; a kind of a later TFDV is what it breaks: the schema."""
     return _TITLES.get(kind, _TITLES["unknown_type"])
 
 
 def remedy_for(kind: str, feature: str | None) -> str:
-    """What to do about it besides fixing the data or the rule; "" where there is nothing else."""
+    """Return what to do about it besides fixing the data or the rule; "" where there is nothing else."""
     if kind not in ("label_leak", "near_label_leak"):
         return ""
     return (
@@ -125,7 +125,7 @@ def remedy_for(kind: str, feature: str | None) -> str:
 
 
 def rule_text(rule: str) -> str:
-    """Where a rule stands that can be edited, from `Finding.rule`; "" of a check that has no setting."""
+    """Return where a rule stands that can be edited, from `Finding.rule`; "" of a check that has no setting."""
     where, _, name = rule.partition(": ")
     if where == "check" or not name:
         return ""
@@ -133,5 +133,5 @@ def rule_text(rule: str) -> str:
 
 
 def number_text(value: float) -> str:
-    """As people write it."""
+    """Write a number as people do."""
     return f"{value:,.0f}" if float(value).is_integer() and abs(value) < 1e15 else f"{value:.7g}"

@@ -48,7 +48,7 @@ class TaskReport:
 
 
 def report_of(detail: Any) -> TaskReport:
-    """Reads what Vertex says of a task (PipelineTaskDetail)."""
+    """Read what Vertex says of a task (PipelineTaskDetail)."""
     seconds = (detail.end_time - detail.start_time).total_seconds() if detail.end_time and detail.start_time else 0.0
     outputs = {key: dict(some.artifacts[0].metadata or {}) for key, some in detail.outputs.items() if some.artifacts}
     error = detail.error.message
@@ -58,13 +58,13 @@ def report_of(detail: Any) -> TaskReport:
 
 
 def report(task: Any) -> TaskReport:
-    """Reads what the emulator says of a task."""
+    """Read what the emulator says of a task."""
     outputs = {key: some[0].metadata for key, some in task.outputs.items() if some}
     return TaskReport(task.name, task.state, task.ended - task.began, task.error, task.log, outputs)
 
 
 def show(screen: Screen, steps: Sequence[str], task: TaskReport) -> None:
-    """Shows a change of a step's state."""
+    """Show a change of a step's state."""
     if task.name not in steps:
         return
     if task.state == "RUNNING":
@@ -76,7 +76,7 @@ def show(screen: Screen, steps: Sequence[str], task: TaskReport) -> None:
 
 
 def conclude(console: Console, reports: Mapping[str, TaskReport]) -> bool:
-    """Says what came of a job that ended.
+    """Say what came of a job that ended.
 
     Returns:
         False if a gate said no.
@@ -104,7 +104,7 @@ def conclude(console: Console, reports: Mapping[str, TaskReport]) -> bool:
 
 
 def _end_of(log: Path | None) -> str:
-    """The last lines of a step's log; what the step itself says of a mistake comes alone."""
+    """Return the last lines of a step's log; what the step itself says of a mistake comes alone."""
     if log is None or not log.exists():
         return ""
     lines = log.read_text(errors="replace").splitlines()

@@ -31,7 +31,7 @@ _SAYS = {
 
 
 def print_answer(answer: Answer, as_json: bool) -> None:
-    """Trees: what made it, what came of it; then how to make it again."""
+    """Print trees: what made it, what came of it; then how to make it again."""
     if as_json:
         print(json.dumps(_plain(answer), indent=1))
         return
@@ -68,7 +68,7 @@ def _print_files(console: Console, files: Sequence[FileRead]) -> None:
 
 
 def _states(files: Sequence[FileRead]) -> Sequence[FileRead]:
-    """Those that a single file was in, if one is meant: which model saw which is then worth telling."""
+    """Return those that a single file was in, if one is meant: which model saw which is then worth telling."""
     return files if len({read.file.path for read in files}) == 1 else ()
 
 
@@ -111,7 +111,7 @@ class _UpTree:
                 self._grow(tree.add(line), artifact.id)
 
     def _line(self, artifact: ArtifactRecord, run_id: str) -> str:
-        """`run_id` is what the reader knows already."""
+        """Say it in words; `run_id` is what the reader knows already."""
         maker = self._graph.makers.get(artifact.id)
         by = ""
         if maker is not None:
@@ -144,7 +144,7 @@ def _add_files(tree: Tree, files: Sequence[ReadFile]) -> None:
 
 
 def _print_down(console: Console, down: Descent, starts: Sequence[int], *, is_told: bool) -> None:
-    """The models, unless they are told already, and how many they are."""
+    """Print the models, unless they are told already, and how many they are."""
     models, graph = down.models, down.graph
     if not models:
         made = [artifact for number, artifact in graph.artifacts.items() if number not in starts]
@@ -159,7 +159,7 @@ def _print_down(console: Console, down: Descent, starts: Sequence[int], *, is_to
 
 
 def _print_models(console: Console, models: Sequence[ModelMade]) -> None:
-    """What serves first."""
+    """Print models, what serves first."""
     order = {"served": 0, "kept": 1, "removed": 2}
     ranked = sorted(models, key=lambda m: (min([order[push.state] for push in m.pushes], default=3), -m.id))
     for model in ranked[:_MOST_LINES]:

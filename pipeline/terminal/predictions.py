@@ -36,7 +36,7 @@ class Predictions:
 
 
 def print_predictions(predictions: Predictions, label: str, as_json: bool) -> None:
-    """Prints what was predicted.
+    """Print what was predicted.
 
     Args:
         label: the column that was predicted.

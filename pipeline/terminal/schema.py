@@ -24,7 +24,8 @@ from pipeline.terminal.console import console_for
 
 
 def print_schema(config: PipelineConfig, number: int | None) -> None:
-    """The text alone on standard output, so that it can be kept or compared; which version it is on standard error.
+    """Print the text alone on standard output, so that it can be kept or compared; which version it is on standard
+    error.
 
     Args:
         number: of a version on record; the file as it is now when None.
@@ -46,7 +47,7 @@ def print_schema(config: PipelineConfig, number: int | None) -> None:
 
 
 def print_review(review: Review, as_json: bool) -> None:
-    """What the newest data object to."""
+    """Print what the newest data object to."""
     if as_json:
         plain = {
             "file": str(review.file),
@@ -71,7 +72,7 @@ def print_review(review: Review, as_json: bool) -> None:
 
 
 def print_approval(approval: Approval) -> None:
-    """What was approved, or would be."""
+    """Print what was approved, or would be."""
     console = console_for(sys.stdout)
     if approval.version is None:
         _print_behind(console_for(sys.stderr), approval.review)
@@ -90,7 +91,7 @@ def print_approval(approval: Approval) -> None:
 
 
 def print_history(config: PipelineConfig, as_json: bool) -> None:
-    """All versions, the newest first."""
+    """Print all versions, the newest first."""
     versions = list_versions(open_existing_store(config), config.name)
     if as_json:
         print(json.dumps([version.to_json() for version in versions], indent=1))

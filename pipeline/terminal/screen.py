@@ -51,11 +51,11 @@ class Screen(logging.Handler):
         self._steps: dict[str, _AtWork] = {}
 
     def say(self, text: str) -> None:
-        """One line."""
+        """Print one line."""
         self._console.print(text, soft_wrap=True)
 
     def waiting(self, what: str) -> None:
-        """Something takes seconds before the first step."""
+        """Show that something takes seconds before the first step."""
         if self._console.is_terminal:
             self._open_line(Spinner("dots", text=f"{what} …"))
         else:
@@ -89,7 +89,7 @@ class Screen(logging.Handler):
         self.say(f"         {node}: {escape(reason)}; once more in {wait_s:g} s")
 
     def close_line(self) -> None:
-        """Takes what is alive off the screen."""
+        """Take what is alive off the screen."""
         with self._alone:
             if self._live:
                 self._live.stop()

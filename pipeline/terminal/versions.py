@@ -17,7 +17,7 @@ from pipeline.terminal.console import console_for
 
 
 def print_versions(known: list[Version], metrics: Collection[str], as_json: bool) -> None:
-    """Prints the pushed versions, the newest first, each with these metrics."""
+    """Print the pushed versions, the newest first, each with these metrics."""
     if as_json:
         print(json.dumps([_plain(version) for version in known], indent=1))
         return
@@ -52,7 +52,7 @@ def _plain(version: Version) -> Mapping[str, Any]:
 
 
 def print_rollback(done: Rollback, as_json: bool) -> None:
-    """Prints what was done, or would be."""
+    """Print what was done, or would be."""
     if as_json:
         print(json.dumps(asdict(done), indent=1))
         return

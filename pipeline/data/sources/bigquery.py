@@ -36,7 +36,8 @@ _MOST_STREAMS = 1000
 
 
 def find(pattern: str) -> list[str]:
-    """The addresses that a pattern names: itself, once it is known to be there, or tables that {SPAN} may stand for.
+    """Return the addresses that a pattern names: itself, once it is known to be there, or tables that {SPAN} may stand
+    for.
 
     Raises:
         DataError: it is not there, or the service says no for another reason; the query is wrong, or holds {SPAN}.
@@ -57,19 +58,20 @@ def find(pattern: str) -> list[str]:
 
 
 def state(path: str) -> tuple[int, int]:
-    """Bytes and time of change in nanoseconds of a table; of a query their sum and latest of the tables it reads."""
+    """Return bytes and time of change in nanoseconds of a table; of a query their sum and latest of the tables it
+    reads."""
     found = _look(path)
     return found.bytes, max((_nanoseconds(table) for table in found.tables), default=0)
 
 
 def columns_of(path: str) -> list[str]:
-    """The column names, in order."""
+    """Return the column names, in order."""
     return [field.name for field in _look(path).fields]
 
 
 def infer(path: str, skip: Collection[str]) -> tuple[dict[str, ColumnType | None], int]:
-    """The types of the columns not in `skip`, and 1 for the number of rows, which only reading tells: a query has not
-    run yet, and the service's own count leaves out rows that were streamed in lately.
+    """Return the types of the columns not in `skip`, and 1 for the number of rows, which only reading tells: a query
+    has not run yet, and the service's own count leaves out rows that were streamed in lately.
 
     Raises:
         DataError: a column is of a type that no column of a table may have.
@@ -91,7 +93,7 @@ def infer(path: str, skip: Collection[str]) -> tuple[dict[str, ColumnType | None
 
 
 def streams(path: str, columns: Sequence[str] | None) -> list[str]:
-    """Opens the table for reading, as of now, and names the streams that together hold its rows, in no order.
+    """Open the table for reading, as of now, and name the streams that together hold its rows, in no order.
 
     A query is run. Streams can be read by any process within six hours.
 
@@ -122,7 +124,7 @@ def streams(path: str, columns: Sequence[str] | None) -> list[str]:
 
 
 def read(path: str, stream: str, columns: Mapping[str, ColumnType]) -> Iterator[pa.RecordBatch]:
-    """The given columns of a stream, in that order, in their stored types, in batches as the service cuts them.
+    """Yield the given columns of a stream, in that order, in their stored types, in batches as the service cuts them.
 
     Raises:
         DataError: the table lacks a column, a value is not of its column's type, or the stream breaks off.
@@ -188,7 +190,7 @@ def _nanoseconds(table: Any) -> int:
 
 
 def _run(address: Address, sql: str) -> Any:
-    """Runs a query; the table, kept by the service for a day, that holds its result."""
+    """Run a query; return the table, kept by the service for a day, that holds its result."""
     client, again = client_of(address.project), retry_policy()
     job = client.query(sql, _job_config(address), retry=again, job_retry=None)
     job.result(page_size=1, retry=again, job_retry=None)

@@ -35,12 +35,12 @@ class Address:
 
 
 def is_address(path: str) -> bool:
-    """Whether a path or pattern names something in BigQuery."""
+    """Return whether a path or pattern names something in BigQuery."""
     return path.startswith(SCHEME)
 
 
 def parse(text: str) -> Address:
-    """Takes an address apart.
+    """Take an address apart.
 
     Raises:
         DataError: it has not the form that the module's docstring shows.

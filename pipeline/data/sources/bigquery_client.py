@@ -28,12 +28,12 @@ def _hosts() -> tuple[str | None, str | None]:
 
 
 def client_of(project: str) -> Any:
-    """Makes, once, the client that looks at tables and runs queries."""
+    """Make, once, the client that looks at tables and runs queries."""
     return _client(project, _hosts())
 
 
 def reader_of(project: str) -> Any:
-    """Makes, once, the client of the Storage Read API."""
+    """Make, once, the client of the Storage Read API."""
     return _reader(project, _hosts())
 
 
@@ -74,7 +74,7 @@ def _reader(project: str, hosts: tuple[str | None, str | None]) -> Any:
 
 
 def retry_policy() -> Any:
-    """Says how tables and queries are asked for again."""
+    """Say how tables and queries are asked for again."""
     from google.cloud.bigquery import DEFAULT_RETRY
 
     return DEFAULT_RETRY.with_timeout(RETRY_S)
@@ -90,7 +90,7 @@ def storage_retry() -> Any:
 
 @contextmanager
 def translated(address: Address) -> Iterator[None]:
-    """Makes a DataError with the remedy of what the service or the network says no with."""
+    """Make a DataError with the remedy of what the service or the network says no with."""
     from google.api_core import exceptions
     from google.auth.exceptions import GoogleAuthError, TransportError
     from requests.exceptions import RequestException
@@ -120,13 +120,13 @@ def translated(address: Address) -> Iterator[None]:
 
 
 def _reason(error: Any) -> str:
-    """The service's word for the kind of an error, such as quotaExceeded."""
+    """Return the service's word for the kind of an error, such as quotaExceeded."""
     first = error.errors[0] if error.errors else {}
     return str(first.get("reason", "")) if isinstance(first, dict) else ""
 
 
 def _said(error: Any) -> str:
-    """The service's own sentence, without the request that Google's client puts around it."""
+    """Return the service's own sentence, without the request that Google's client puts around it."""
     errors = getattr(error, "errors", None)
     if errors and isinstance(errors[0], dict) and "message" in errors[0]:
         return str(errors[0]["message"])
@@ -134,7 +134,7 @@ def _said(error: Any) -> str:
 
 
 def _place(query: str, said: str) -> str:
-    """The line of the query that the service complains of, with a mark below the place."""
+    """Return the line of the query that the service complains of, with a mark below the place."""
     match = re.search(r"at \[(\d+):(\d+)\]", said)
     lines = query.splitlines()
     if not match or int(match[1]) > len(lines):
@@ -143,7 +143,7 @@ def _place(query: str, said: str) -> str:
 
 
 def _near(address: Address) -> str:
-    """Tables of like names; nothing if there are none, or they cannot be listed."""
+    """Return tables of like names; nothing if there are none, or they cannot be listed."""
     if address.table is None:
         return ""
     from google.api_core.exceptions import GoogleAPIError

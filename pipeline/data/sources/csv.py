@@ -36,12 +36,12 @@ _QUOTE, _COMMA, _LF, _CR = b'",\n\r'
 
 
 def columns_of(path: str) -> list[str]:
-    """The column names, in order."""
+    """Return the column names, in order."""
     return diagnosis.read_header(path)
 
 
 def infer(paths: Sequence[str], skip: Collection[str]) -> tuple[dict[str, ColumnType | None], int]:
-    """The types of the columns not in `skip` (None: no value at all) and the number of rows.
+    """Return the types of the columns not in `skip` (None: no value at all) and the number of rows.
 
     Raises:
         DataError: a file cannot be parsed, or a column is of two types.
@@ -63,7 +63,7 @@ def infer(paths: Sequence[str], skip: Collection[str]) -> tuple[dict[str, Column
 
 
 def byte_ranges(path: str, block_bytes: int = BLOCK_BYTES) -> list[tuple[int, int] | None]:
-    """The units in which to read a file: [None], the whole file, or ranges [start, end) that make it up.
+    """Return the units in which to read a file: [None], the whole file, or ranges [start, end) that make it up.
 
     Every range but the first, which has the header, starts where a record does. No range but the last
     is smaller than `block_bytes`. The file is scanned once, in under a second per GB.
@@ -90,7 +90,7 @@ def byte_ranges(path: str, block_bytes: int = BLOCK_BYTES) -> list[tuple[int, in
 
 
 def record_starts(path: str, step: int, scan_bytes: int = _SCAN_BYTES) -> Iterator[int]:
-    """The first place where a record may start at `step` bytes or more after the place before, and so on.
+    """Yield the first place where a record may start at `step` bytes or more after the place before, and so on.
 
     That is after a line feed that is not in quotes. Where there is none, the places end early.
 
@@ -119,7 +119,7 @@ def record_starts(path: str, step: int, scan_bytes: int = _SCAN_BYTES) -> Iterat
 
 
 def _open_after(chunk: bytes, in_quotes: bool) -> bool:
-    """Whether a quote is open after `chunk`, which is of whole lines; `in_quotes` is the same before it."""
+    """Return whether a quote is open after `chunk`, which is of whole lines; `in_quotes` is the same before it."""
     if b'"' not in chunk:
         return in_quotes
     last_lines = chunk[chunk.rfind(b"\n", 0, -1 - len(chunk) // 64) + 1 :]
@@ -132,7 +132,7 @@ def _open_after(chunk: bytes, in_quotes: bool) -> bool:
 
 
 def _quoting(data: npt.NDArray[np.uint8], in_quotes: bool) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    """Which bytes of `data` are in quotes, as Arrow sees it.
+    """Return which bytes of `data` are in quotes, as Arrow sees it.
 
     A quote opens a field only where the field starts (the one in `5" pipe` is a character like others),
     the next one closes it, and one right after that opens it again. So of quotes in a row, an even number
@@ -161,7 +161,7 @@ def _quoting(data: npt.NDArray[np.uint8], in_quotes: bool) -> tuple[npt.NDArray[
 def read(
     path: str, columns: Mapping[str, ColumnType], byte_range: tuple[int, int] | None = None
 ) -> Iterator[pa.RecordBatch]:
-    """The given columns, in that order, in their stored types, in batches as they come.
+    """Yield the given columns, in that order, in their stored types, in batches as they come.
 
     Args:
         byte_range: one of `byte_ranges`; no byte outside it is read but for the header's.
@@ -187,8 +187,8 @@ def read(
 
 
 def _joined(batches: Iterator[tuple[int, pa.RecordBatch]]) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """Batches of few rows put together: a block of a table of thousands of columns holds some dozens, and converting
-    a column costs as much for those as for a thousand."""
+    """Yield batches of few rows put together: a block of a table of thousands of columns holds some dozens, and
+    converting a column costs as much for those as for a thousand."""
     pending: list[pa.RecordBatch] = []
     start = 0
     for first_row, batch in batches:
@@ -211,7 +211,7 @@ def _concatenated(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
 def _text_batches(
     path: str, names: list[str], byte_range: tuple[int, int] | None = None
 ) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """Columns `names`, maybe one more, as text; with each batch the number of its first row, from 0.
+    """Yield columns `names`, maybe one more, as text; with each batch the number of its first row, from 0.
 
     Rows are counted from the start of the range.
     """
@@ -253,7 +253,7 @@ def _text_batches(
 
 
 def _range_stream(path: str, start: int, end: int) -> pa.NativeFile:
-    """The bytes of a range, read as they are asked for.
+    """Return the bytes of a range, read as they are asked for.
 
     With the line break before it: Arrow passes over the blank line, but a byte order mark at the start
     of a stream it would swallow, and that one is a value's.

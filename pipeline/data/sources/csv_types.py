@@ -36,7 +36,7 @@ class ColumnGuess:
         self._leading_zero = False
 
     def add(self, column: pa.Array, path: str, first_row: int) -> None:
-        """Takes in the next values, text of shape [rows]; `first_row` is the place of the first."""
+        """Take in the next values, text of shape [rows]; `first_row` is the place of the first."""
         values = column.drop_null()
         if not len(values):
             return
@@ -61,7 +61,7 @@ class ColumnGuess:
         )
 
     def verdict(self) -> ColumnType | None:
-        """The narrowest type that holds every value; None if there is no value."""
+        """Return the narrowest type that holds every value; None if there is no value."""
         if not self.n_values:
             return None
         if self._leading_zero:  # zip codes, part numbers: as numbers they would lose the zero

@@ -30,12 +30,12 @@ _MAGIC = {
 
 
 def open_bytes(path: str) -> BinaryIO:
-    """Opens a plain or gzip (.gz) file for reading."""
+    """Open a plain or gzip (.gz) file for reading."""
     return cast(BinaryIO, gzip.open(path, "rb")) if path.endswith(".gz") else Path(path).open("rb")
 
 
 def corrupt(path: str, reason: object) -> DataError:
-    """The error for a file whose bytes are not what its name says."""
+    """Make the error for a file whose bytes are not what its name says."""
     detail = " ".join(str(reason).split())[:300]
     return DataError(
         f"{path} cannot be read: {detail}",
@@ -44,7 +44,7 @@ def corrupt(path: str, reason: object) -> DataError:
 
 
 def read_header(path: str) -> list[str]:
-    """The column names of a CSV file, shape [columns].
+    """Return the column names of a CSV file, shape [columns].
 
     Raises:
         DataError: not a CSV file, not UTF-8, no header, or a name that is empty or there twice.
@@ -81,7 +81,7 @@ def read_header(path: str) -> list[str]:
 
 
 def explain(path: str, n_columns: int, reason: object) -> DataError:
-    """The first line that keeps a CSV file from being read, as an error to raise.
+    """Return the first line that keeps a CSV file from being read, as an error to raise.
 
     Args:
         n_columns: how many fields every row must have.
@@ -103,13 +103,13 @@ def explain(path: str, n_columns: int, reason: object) -> DataError:
 
 
 def check_last_quote(path: str) -> None:
-    """Raises DataError if the file ends within a quoted field (Arrow takes the rest as the field)."""
+    """Raise DataError if the file ends within a quoted field (Arrow takes the rest as the field)."""
     for _ in _records(path):
         pass
 
 
 def line_of_row(path: str, row: int, begin: int = 0) -> int:
-    """The line of the file, counted from 1, on which a data row begins.
+    """Return the line of the file, counted from 1, on which a data row begins.
 
     Args:
         row: counted from 0, from the record that begins at byte `begin` (0: from the header).
@@ -130,7 +130,7 @@ def _check_head(path: str, head: bytes) -> None:
 
 
 def _records(path: str, begin: int = 0) -> Iterator[tuple[int, list[str]]]:
-    """The non-blank records from byte `begin` on, each with the line of the file on which it begins.
+    """Yield the non-blank records from byte `begin` on, each with the line of the file on which it begins.
 
     Raises:
         DataError: a byte that is not UTF-8, a quote that is not closed, or a corrupt gzip file.
@@ -159,7 +159,7 @@ def _records(path: str, begin: int = 0) -> Iterator[tuple[int, list[str]]]:
 
 
 def _count_lines(path: str, end: int) -> int:
-    """How many lines there are before byte `end`, where one begins."""
+    """Return how many lines there are before byte `end`, where one begins."""
     count = 0
     with open_bytes(path) as file:
         for line in _physical_lines(file):
@@ -171,7 +171,7 @@ def _count_lines(path: str, end: int) -> int:
 
 
 def _lines(path: str, record: list[str], begin: int, passed: int) -> Iterator[str]:
-    """The lines from byte `begin` on, each also appended to `record`, and '' there at the end of the file.
+    """Yield the lines from byte `begin` on, each also appended to `record`, and '' there at the end of the file.
 
     Args:
         passed: the number of lines before `begin`.

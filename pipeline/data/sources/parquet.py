@@ -18,12 +18,12 @@ SMALL_ROW_GROUP = 8192
 
 
 def columns_of(path: str) -> list[str]:
-    """The column names, in order."""
+    """Return the column names, in order."""
     return list(_open(path).schema_arrow.names)
 
 
 def row_groups(path: str) -> list[int | None]:
-    """The units in which to read a file: its row groups, or [None], the whole file, if those are tiny."""
+    """Return the units in which to read a file: its row groups, or [None], the whole file, if those are tiny."""
     metadata = _open(path).metadata
     if metadata.num_row_groups < 2 or metadata.num_rows < SMALL_ROW_GROUP * metadata.num_row_groups:
         return [None]
@@ -31,7 +31,7 @@ def row_groups(path: str) -> list[int | None]:
 
 
 def infer(path: str, skip: Collection[str]) -> tuple[dict[str, ColumnType | None], int]:
-    """The types of the columns not in `skip` (None: Arrow's null type) and the number of rows.
+    """Return the types of the columns not in `skip` (None: Arrow's null type) and the number of rows.
 
     Raises:
         DataError: the file is corrupt, names a column twice, or holds a column of an unusable type.
@@ -51,7 +51,7 @@ def infer(path: str, skip: Collection[str]) -> tuple[dict[str, ColumnType | None
 def read(
     path: str, row_group: int | None, columns: Mapping[str, ColumnType], batch_rows: int
 ) -> Iterator[pa.RecordBatch]:
-    """The given columns of a row group (None: of all), in that order, in their stored types.
+    """Yield the given columns of a row group (None: of all), in that order, in their stored types.
 
     Raises:
         DataError: the file is corrupt, lacks a column, or a value is not of its column's type.
@@ -81,7 +81,7 @@ def read(
 
 
 def own_types(path: str, names: Collection[str]) -> pa.Schema:
-    """The columns `names`, in that order, in the types that the file gives them."""
+    """Return the columns `names`, in that order, in the types that the file gives them."""
     stored = _open(path).schema_arrow
     return pa.schema([(name, stored.field(name).type) for name in names])
 
@@ -89,7 +89,7 @@ def own_types(path: str, names: Collection[str]) -> pa.Schema:
 def read_as_stored(
     path: str, row_group: int | None, names: Collection[str], batch_rows: int
 ) -> Iterator[pa.RecordBatch]:
-    """The columns `names` of a row group (None: of all), in that order, unconverted.
+    """Yield the columns `names` of a row group (None: of all), in that order, unconverted.
 
     Raises:
         DataError: the file is corrupt.

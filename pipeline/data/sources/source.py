@@ -39,7 +39,7 @@ def plan_fragments(
     csv_block_bytes: int = csv.BLOCK_BYTES,
     columns: Collection[str] | None = None,
 ) -> list[Fragment]:
-    """The units of work for the files, in their order; their rows, one after the other, are the table.
+    """Return the units of work for the files, in their order; their rows, one after the other, are the table.
 
     Parquet goes by row group, CSV of two blocks or more by byte ranges of about one (gzip does not: see
     csv_source), BigQuery by streams that the service cuts, the rest by file.
@@ -68,7 +68,7 @@ def infer_columns(
     drop: Collection[str] = (),
     declared: Mapping[str, ColumnType] | None = None,
 ) -> dict[str, ColumnType]:
-    """The columns of a table, in the order of its first file, and their types.
+    """Return the columns of a table, in the order of its first file, and their types.
 
     CSV is read whole; of TFRecord only the first records of each file; of Parquet the schema.
 
@@ -105,7 +105,7 @@ def infer_columns(
 def read_fragment(
     fragment: Fragment, columns: Mapping[str, ColumnType], batch_rows: int = 65536
 ) -> Iterator[pa.RecordBatch]:
-    """Streams exactly the given columns, in that order, in their stored types.
+    """Stream exactly the given columns, in that order, in their stored types.
 
     Yields:
         Batches of `batch_rows` rows, the last of fewer. Missing values are null: in CSV an empty field
@@ -127,7 +127,7 @@ def read_fragment(
 
 
 def verbatim_types(files: Sequence[SourceFile], names: Collection[str]) -> pa.Schema | None:
-    """The columns `names` in the types in which `read_verbatim` gives them: text from CSV, from Parquet its own.
+    """Return the columns `names` in the types in which `read_verbatim` gives them: text from CSV, from Parquet its own.
 
     None where there are no such types: in TFRecord, or where the files differ.
     """
@@ -141,7 +141,7 @@ def verbatim_types(files: Sequence[SourceFile], names: Collection[str]) -> pa.Sc
 
 
 def read_verbatim(fragment: Fragment, names: Collection[str], batch_rows: int) -> Iterator[pa.RecordBatch]:
-    """Streams the given columns unconverted, in batches as `read_fragment` would; see `verbatim_types`.
+    """Stream the given columns unconverted, in batches as `read_fragment` would; see `verbatim_types`.
 
     The fields of a CSV file come as they are written but for the quotes; those that mean 'missing' are null.
     """
@@ -151,7 +151,7 @@ def read_verbatim(fragment: Fragment, names: Collection[str], batch_rows: int) -
 
 
 def _common_columns(files: Sequence[SourceFile], drop: Collection[str]) -> dict[str, None]:
-    """The columns without `drop`, ordered; TFRecord has none before it is read, for want of a header."""
+    """Return the columns without `drop`, ordered; TFRecord has none before it is read, for want of a header."""
     first: tuple[str, list[str]] | None = None
     for file in files:
         kind = format_of(file.path)
@@ -202,7 +202,7 @@ def _widest(name: str, before: tuple[ColumnType, str] | None, now: ColumnType, p
 
 
 def _regroup(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBatch]:
-    """The same rows in batches of `rows`, the last of fewer."""
+    """Yield the same rows in batches of `rows`, the last of fewer."""
     pending: list[pa.RecordBatch] = []
     n_pending = 0
     for batch in batches:

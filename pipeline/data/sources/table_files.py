@@ -25,7 +25,7 @@ class SourceFile:
 
 
 def find_files(pattern: str, spans: tuple[int, int] | None = None) -> list[SourceFile]:
-    """The data files that a pattern names, sorted by (span, path).
+    """Return the data files that a pattern names, sorted by (span, path).
 
     Args:
         pattern: a file, a directory (its data files, not those below), a glob, or an address in BigQuery; one
@@ -69,7 +69,7 @@ def find_files(pattern: str, spans: tuple[int, int] | None = None) -> list[Sourc
 
 
 def split_root(pattern: str) -> tuple[str, str]:
-    """The folder below which all files of a table lie, and the rest of the pattern: empty, or from '/' on."""
+    """Return the folder below which all files of a table lie, and the rest of the pattern: empty, or from '/' on."""
     if bigquery_address.is_address(pattern):
         return pattern, ""
     if "://" not in pattern and Path(pattern).is_dir():
@@ -80,24 +80,25 @@ def split_root(pattern: str) -> tuple[str, str]:
 
 
 def file_states(files: Sequence[SourceFile]) -> list[tuple[str, int, int]]:
-    """Path, size in bytes and time of change in nanoseconds of each: what tells, unread, whether a table changed."""
+    """Return path, size in bytes and time of change in nanoseconds of each: what tells, unread, whether a table
+    changed."""
     return [(file.path, *_state(file.path)) for file in files]
 
 
 def file_name(path: str) -> str:
-    """The last part of a file's path; of an address in BigQuery what messages call it."""
+    """Return the last part of a file's path; of an address in BigQuery what messages call it."""
     return bigquery_address.parse(path).short if bigquery_address.is_address(path) else Path(path).name
 
 
 def span_of(path: str, pattern: str) -> int | None:
-    """The span that a file would be in a table; None if it would be no file of it, or the table has no spans."""
+    """Return the span that a file would be in a table; None if it would be no file of it, or the table has no spans."""
     matcher = span_matcher(pattern)
     match = matcher.match(path) if matcher else None
     return int(match.group("span")) if match else None
 
 
 def format_of(path: str) -> str:
-    """The format of a table's file: bigquery, csv, parquet or tfrecord.
+    """Return the format of a table's file: bigquery, csv, parquet or tfrecord.
 
     Raises:
         DataError: its extension is unknown.
@@ -118,13 +119,13 @@ def _state(path: str) -> tuple[int, int]:
 
 
 def _mounted(pattern: str) -> str:
-    """Steps on Vertex AI find every bucket that they may read below /gcs
+    """Name the folder below /gcs: steps on Vertex AI find every bucket that they may read below /gcs
     (https://cloud.google.com/vertex-ai/docs/training/cloud-storage-file-system)."""
     return pattern.replace("gs://", "/gcs/", 1) if Path("/gcs").is_dir() else pattern
 
 
 def _matches(pattern: str) -> list[str]:
-    """The paths, files or directories, that a pattern names; {SPAN} is '*' here."""
+    """Return the paths, files or directories, that a pattern names; {SPAN} is '*' here."""
     if pattern.count(SPAN) > 1:
         raise DataError(f"the pattern {pattern} holds {SPAN} more than once", f"keep one {SPAN}")
     if SPAN not in pattern and Path(pattern).exists():  # first of all, so that names may hold [ ] * ?

@@ -22,7 +22,7 @@ _CHUNK_RECORDS = 8192
 
 
 def infer(path: str, skip: Collection[str]) -> tuple[dict[str, ColumnType | None], int]:
-    """The types of the features not in `skip` (None: never a value), and the number of records.
+    """Return the types of the features not in `skip` (None: never a value), and the number of records.
 
     Only the first SAMPLE_RECORDS records are read; the number is at most that.
     """
@@ -38,7 +38,7 @@ def infer(path: str, skip: Collection[str]) -> tuple[dict[str, ColumnType | None
 
 
 def read(path: str, columns: Mapping[str, ColumnType], batch_rows: int) -> Iterator[pa.RecordBatch]:
-    """The given features, in that order, in their stored types; absent or empty is null.
+    """Yield the given features, in that order, in their stored types; absent or empty is null.
 
     Raises:
         DataError: the file is corrupt, no record of it has one of the features, a feature holds
@@ -68,7 +68,7 @@ def read(path: str, columns: Mapping[str, ColumnType], batch_rows: int) -> Itera
 
 
 def _decode(path: str, chunk: int) -> Iterator[pa.RecordBatch]:
-    """Batches of at most `chunk` records, every feature a list column."""
+    """Yield batches of at most `chunk` records, every feature a list column."""
     import tensorflow as tf
     from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
 
@@ -91,7 +91,7 @@ def _decode(path: str, chunk: int) -> Iterator[pa.RecordBatch]:
 
 
 def _scalars(lists: pa.Array, path: str, name: str) -> pa.Array:
-    """Lists of at most one value, shape [rows], as values, shape [rows]; an empty list is null."""
+    """Return lists of at most one value, shape [rows], as values, shape [rows]; an empty list is null."""
     if pa.types.is_null(lists.type):
         return lists
     longest = pc.max(pc.list_value_length(lists)).as_py()
