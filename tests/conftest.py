@@ -24,8 +24,9 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """What needs a program that is not everywhere need not be run with every change."""
-    if item.get_closest_marker("extra"):
+    """Long is also what needs a program that is not everywhere, and what runs stock TFX or other models beside ours."""
+    beside_others = item.get_closest_marker("slow") and item.path.parent.name == "bench"
+    if item.get_closest_marker("extra") or beside_others:
         item.add_marker(pytest.mark.long)
 
 

@@ -23,6 +23,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 ROOT = Path(__file__).parents[1]
 
@@ -45,13 +46,9 @@ def probing_by(server: str) -> Iterator[None]:
     """InfraCheck in this process, and in those forked from it, asks a process forked from the server's."""
     from pipeline.serving import check
 
-    original = check.subprocess
     forking = SimpleNamespace(run=_Client(server).run, TimeoutExpired=subprocess.TimeoutExpired)
-    check.subprocess = forking  # type: ignore[assignment]
-    try:
+    with mock.patch.object(check, "subprocess", forking):
         yield
-    finally:
-        check.subprocess = original
 
 
 class _Client:

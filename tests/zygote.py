@@ -14,9 +14,13 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from tests.place import Outcome
 
 ROOT = Path(__file__).parents[1]
 
@@ -43,6 +47,14 @@ class Zygote:
     def end(self) -> int:
         """How the command ended."""
         return int(self._readline())
+
+    def __call__(self, *arguments: str | Path, faults: Sequence[Any] = ()) -> Outcome:
+        """Runs a command line in a process of its own, with the functions of faults.py called first."""
+        with tempfile.TemporaryDirectory() as folder:
+            out, err = Path(folder, "out.txt"), Path(folder, "err.txt")
+            self.start([str(argument) for argument in arguments], out, list(faults), err)
+            code, errors = self.end(), err.read_text()
+            return Outcome(code, out.read_text() + errors, errors)
 
     def close(self) -> None:
         assert self._process.stdin

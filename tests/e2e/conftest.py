@@ -8,7 +8,6 @@ import sys
 import tempfile
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,21 +22,14 @@ from pipeline import cli
 from pipeline.config.loading import REFERENCE, load
 from pipeline.contract.schema import read_schema
 from tests import small
+from tests.place import Command, Outcome
 from tests.probes import probing_by
 
 ROWS_A_MONTH = 1500
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """How a command ended, and all that it showed on standard output and error."""
-
-    code: int
-    text: str
-
-
 @pytest.fixture(scope="session")
-def longhaul() -> Callable[..., Outcome]:
+def longhaul() -> Command:
     """`longhaul(*arguments)` runs a command in this process, because importing TFX takes many seconds."""
 
     def call(*arguments: str | Path) -> Outcome:

@@ -9,20 +9,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from pipeline.config.loading import load
 from pipeline.config.push import Push
-from pipeline.lineage.runs import Run, StepState, find_run, list_runs
-from pipeline.lineage.store import open_store
+from pipeline.lineage.runs import StepState
 from pipeline.serving.publish import publish
 from tests import small
 from tests.faults.place import SCHEMA
+from tests.place import Command, Outcome, Place
 from tests.serving.models import a_manifest, a_model
 
 ROOT = Path(__file__).parents[2]
@@ -49,25 +46,17 @@ CONFIG: dict[str, Any] = {
 }
 
 
-@dataclass
-class Place:
+class Desk(Place):
     """A good table with its schema and configuration, to be damaged, and a workspace."""
 
-    folder: Path
-    workspace: Path
-    longhaul: Callable[..., Any]
-    table: Path = field(init=False)
-    schema: Path = field(init=False)
-    config: Path = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.table, self.schema, self.config = (self.folder / name for name in ("table.csv", "toy.pbtxt", "toy.yaml"))
+    def __init__(self, folder: Path, longhaul: Command, workspace: Path) -> None:
+        super().__init__(folder, longhaul, CONFIG, workspace=workspace)
+        self.table, self.schema = self.folder / "table.csv", self.folder / "toy.pbtxt"
         self.table.write_text(TABLE)
         self.schema.write_text(SCHEMA)
-        self.config.write_text(yaml.safe_dump(CONFIG))
 
     def set(self, section: str, key: str, value: Any) -> None:
-        self.config.write_text(yaml.safe_dump(CONFIG | {section: CONFIG.get(section, {}) | {key: value}}))
+        self.write(**{section: {key: value}})
 
     def replace(self, file: Path, old: str, new: str, encoding: str = "utf-8") -> None:
         text = file.read_text()
@@ -76,15 +65,15 @@ class Place:
 
     def arguments(self, *flags: str) -> tuple[str, ...]:
         flags = flags or ("--to", INGESTION)
-        return ("run", "--config", str(self.config), "--workspace", str(self.workspace), *flags)
+        return ("run", "--config", str(self.file), "--workspace", str(self.workspace), *flags)
 
-    def run(self, *flags: str) -> Any:
+    def ingest(self, *flags: str) -> Outcome:
         return self.longhaul(*self.arguments(*flags))
 
     def refused(self, *flags: str) -> str:
         """The one message of a run that must fail, and leave no output behind."""
         before = self.outputs()
-        outcome = self.run(*flags)
+        outcome = self.ingest(*flags)
         assert outcome.code == 2, outcome.text
         assert "Traceback" not in outcome.text
         assert self.outputs() == before
@@ -94,15 +83,9 @@ class Place:
         """Folders of step outputs, and whatever a model server would see."""
         return sorted([*self.workspace.glob("artifacts/*/*/*"), *self.workspace.glob("serving/*/*")])
 
-    def runs(self) -> list[Run]:
-        """Newest first, whole."""
-        config = load(self.config, workspace=str(self.workspace))
-        store = open_store(config)
-        return [find_run(store, config.name, run.run_id) for run in list_runs(store, config.name)]
-
-    def latest(self) -> tuple[str, dict[str, StepState]]:
+    def ended(self) -> tuple[str, dict[str, StepState]]:
         """How the latest run ended, in all and step by step."""
-        run = self.runs()[0]
+        run = self.latest()
         return run.status, {step.node: step.state for step in run.steps}
 
 
@@ -119,13 +102,13 @@ def wounded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def place(tmp_path: Path, wounded: Path, longhaul: Callable[..., Any]) -> Place:
-    return Place(tmp_path, wounded, longhaul)
+def place(tmp_path: Path, wounded: Path, longhaul: Command) -> Desk:
+    return Desk(tmp_path, longhaul, wounded)
 
 
 @pytest.fixture
-def fresh(tmp_path: Path, longhaul: Callable[..., Any]) -> Place:
-    return Place(tmp_path, tmp_path / "workspace", longhaul)
+def fresh(tmp_path: Path, longhaul: Command) -> Desk:
+    return Desk(tmp_path, longhaul, tmp_path / "workspace")
 
 
 INIT_WRITES = "`longhaul init TABLE --label COLUMN` writes"
@@ -187,19 +170,19 @@ FIELD = "correct the field; docs/configuration.md lists all of them"
             id="value out of range",
         ),
         pytest.param(
-            lambda p: p.config.write_text("- data\n- split\n"),
+            lambda p: p.file.write_text("- data\n- split\n"),
             "{config}: expected sections (`name:`, `data:`, `split:` and so on), but it is a list",
             f"{INIT_WRITES} a file to start from",
             id="not a mapping",
         ),
         pytest.param(
-            lambda p: p.config.write_text("name: toy\ndata:\n  label: answer\n\tpath: table.csv\n"),
+            lambda p: p.file.write_text("name: toy\ndata:\n  label: answer\n\tpath: table.csv\n"),
             "{config}, line 4, column 1: a tab stands here; write spaces",
             "fix that line",
             id="broken YAML",
         ),
         pytest.param(
-            lambda p: p.config.unlink(),
+            lambda p: p.file.unlink(),
             "{config}: no such configuration file",
             f"{INIT_WRITES} one",
             id="no configuration",
@@ -233,10 +216,10 @@ FIELD = "correct the field; docs/configuration.md lists all of them"
     ],
 )
 def test_found_before_anything_heavy_is_loaded(
-    place: Place, damage: Callable[[Place], None], what: str, remedy: str
+    place: Desk, damage: Callable[[Desk], None], what: str, remedy: str
 ) -> None:
     damage(place)
-    what = what.format(folder=place.folder, table=place.table, schema=place.schema, config=place.config)
+    what = what.format(folder=place.folder, table=place.table, schema=place.schema, config=place.file)
     logs = list(place.workspace.glob("logs/*"))
     assert place.refused() == f"{what}\n  Remedy: {remedy}"
     assert list(place.workspace.glob("logs/*")) == logs  # no run was begun
@@ -265,7 +248,7 @@ def test_found_before_anything_heavy_is_loaded(
             id="no such column to hash",
         ),
         pytest.param(
-            lambda p: p.set("split", "column", "colour") or p.replace(p.config, "by: hash", "by: group"),
+            lambda p: p.set("split", "column", "colour") or p.replace(p.file, "by: hash", "by: group"),
             "split.column: {table} has no column 'colour'; the nearest names are 'color'",
             "correct the name",
             id="no split column",
@@ -333,14 +316,14 @@ def test_found_before_anything_heavy_is_loaded(
             id="duplicate column",
         ),
         pytest.param(
-            lambda p: p.replace(p.config, "by: hash", "{by: time, column: day, eval_from: 2025-01-01}"),
+            lambda p: p.replace(p.file, "by: hash", "{by: time, column: day, eval_from: 2025-01-01}"),
             "split 'eval' is empty (rows: train 200, eval 0)",
             "move the split's bounds or change its weights",
             id="empty split",
         ),
     ],
 )
-def test_found_by_ingestion(place: Place, damage: Callable[[Place], None], what: str, remedy: str) -> None:
+def test_found_by_ingestion(place: Desk, damage: Callable[[Desk], None], what: str, remedy: str) -> None:
     damage(place)
     what, remedy = (text.format(table=place.table) for text in (what, remedy))
     assert place.refused() == f"{what}\n  Remedy: {remedy}"
@@ -351,18 +334,18 @@ def test_found_by_ingestion(place: Place, damage: Callable[[Place], None], what:
 
 
 @pytest.mark.slow
-def test_every_failure_is_one_line_in_the_list_of_runs_and_a_good_table_runs_after_them_all(place: Place) -> None:
+def test_every_failure_is_one_line_in_the_list_of_runs_and_a_good_table_runs_after_them_all(place: Desk) -> None:
     place.replace(place.table, ",yes\n", ",no\n")
     place.refused()
-    good = Place(place.folder, place.workspace, place.longhaul)
-    outcome = good.run()
+    good = Desk(place.folder, place.longhaul, place.workspace)
+    outcome = good.ingest()
     assert outcome.code == 0, outcome.text
     newest, before, *older = good.runs()
     assert [path.parent.name for path in good.outputs()] == ["examples"]
     assert newest.ingestion
     assert sum(newest.ingestion["rows"].values()) == ROWS
 
-    listing = good.longhaul("runs", "--config", good.config, "--workspace", good.workspace)
+    listing = good.call("runs")
     header, *lines = listing.text.splitlines()
     assert header.split()[:2] + header.split()[-1:] == ["run", "status", "outcome"]
     assert lines[0].split()[:2] == [newest.run_id, "complete"]
@@ -375,7 +358,7 @@ def test_every_failure_is_one_line_in_the_list_of_runs_and_a_good_table_runs_aft
     }
 
 
-def test_a_workspace_that_cannot_be_made(fresh: Place) -> None:
+def test_a_workspace_that_cannot_be_made(fresh: Desk) -> None:
     (fresh.folder / "file").write_text("")
     fresh.workspace = fresh.folder / "file" / "workspace"
     assert fresh.refused() == (
@@ -419,7 +402,7 @@ def disk_is_full(workspace: Path) -> str:
     )
 
 
-def test_a_read_only_workspace(fresh: Place, disk: Path) -> None:
+def test_a_read_only_workspace(fresh: Desk, disk: Path) -> None:
     fresh.workspace = disk / "workspace"
     remount(disk, "ro")
     expected = (
@@ -434,7 +417,7 @@ def test_a_read_only_workspace(fresh: Place, disk: Path) -> None:
     assert fresh.refused() == expected
 
 
-def test_a_disk_without_room_for_metadata(fresh: Place, disk: Path) -> None:
+def test_a_disk_without_room_for_metadata(fresh: Desk, disk: Path) -> None:
     fresh.workspace = disk / "workspace"
     fill(disk, leave=64 << 10)
     assert fresh.refused() == disk_is_full(fresh.workspace)
@@ -442,38 +425,38 @@ def test_a_disk_without_room_for_metadata(fresh: Place, disk: Path) -> None:
 
 @pytest.mark.long
 @pytest.mark.slow
-def test_a_disk_that_fills_up_while_rows_are_written(fresh: Place, disk: Path) -> None:
+def test_a_disk_that_fills_up_while_rows_are_written(fresh: Desk, disk: Path) -> None:
     fresh.workspace = disk / "workspace"
-    assert fresh.run().code == 0
+    assert fresh.ingest().code == 0
     ballast = fill(disk, leave=256 << 10)
     # No two rows alike, or they would fit.
     fresh.table.write_text("day,color,size,answer\n" + "".join(row(i * 7919 % 1_000_003) for i in range(200_000)))
     assert fresh.refused() == disk_is_full(fresh.workspace)
-    assert fresh.latest() == ("failed", {INGESTION: FAILED})
+    assert fresh.ended() == ("failed", {INGESTION: FAILED})
     ballast.unlink()
-    assert fresh.run().code == 0
+    assert fresh.ingest().code == 0
 
 
 @pytest.mark.long
 @pytest.mark.slow
-def test_a_disk_that_fills_up_in_a_later_step(fresh: Place, disk: Path) -> None:
+def test_a_disk_that_fills_up_in_a_later_step(fresh: Desk, disk: Path) -> None:
     fresh.workspace = disk / "workspace"
-    assert fresh.run().code == 0
+    assert fresh.ingest().code == 0
     ballast = fill(disk, leave=128 << 10)
     before = fresh.outputs()
-    outcome = fresh.run("--to", "Transform")
+    outcome = fresh.ingest("--to", "Transform")
     assert (outcome.code, only_message(outcome.text)) == (2, disk_is_full(fresh.workspace))
     assert {path.parts[-3] for path in set(fresh.outputs()) - set(before)} <= {"CuratedSchema"}  # which was done
-    status, states = fresh.latest()
+    status, states = fresh.ended()
     assert status == "failed"
     assert FAILED in states.values()  # in which steps depends on what ran beside them; tests/faults fills each
     assert set(states.values()) <= {DONE, CACHED, FAILED}
     assert "Transform" not in states
     assert fresh.runs()[0].reason == disk_is_full(fresh.workspace)
     ballast.unlink()
-    assert fresh.run("--to", "Transform").code == 0
+    assert fresh.ingest("--to", "Transform").code == 0
     done = dict.fromkeys(["StatisticsGen", "ExampleValidator", "DataGate", "Transform"], DONE)
-    status, after = fresh.latest()
+    status, after = fresh.ended()
     assert status == "complete"
     assert after.items() >= (done | {INGESTION: CACHED}).items()
     assert all(after[node] is CACHED for node, state in states.items() if state is DONE and node != "SeenSpans")
@@ -488,7 +471,7 @@ def test_a_push_that_fills_the_disk_leaves_nothing_to_serve(disk: Path, tmp_path
     assert shutil.disk_usage(disk).free > 3 << 20
 
 
-def test_a_metadata_store_that_is_not_one(fresh: Place) -> None:
+def test_a_metadata_store_that_is_not_one(fresh: Desk) -> None:
     store = fresh.workspace / "metadata.db"
     store.parent.mkdir()
     store.write_text("these are not the records you are looking for\n" * 100)
@@ -498,7 +481,7 @@ def test_a_metadata_store_that_is_not_one(fresh: Place) -> None:
         "to start lineage anew"
     )
     assert fresh.refused() == expected
-    runs = fresh.longhaul("runs", "--config", fresh.config, "--workspace", fresh.workspace)
+    runs = fresh.call("runs")
     assert (runs.code, only_message(runs.text)) == (2, expected)
     store.rename(fresh.folder / "damaged.db")  # the remedy
     assert fresh.runs() == []
@@ -521,7 +504,7 @@ def in_a_process(*arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def test_a_shell_sees_code_2_and_one_message(fresh: Place) -> None:
+def test_a_shell_sees_code_2_and_one_message(fresh: Desk) -> None:
     fresh.table.unlink()
     process = in_a_process(*fresh.arguments())
     _, errors = process.communicate(timeout=600)
@@ -530,7 +513,7 @@ def test_a_shell_sees_code_2_and_one_message(fresh: Place) -> None:
 
 
 @pytest.mark.slow
-def test_a_shell_sees_code_2_and_one_message_from_within_a_step(fresh: Place) -> None:
+def test_a_shell_sees_code_2_and_one_message_from_within_a_step(fresh: Desk) -> None:
     fresh.replace(fresh.table, ",yes\n", ",no\n")
     process = in_a_process(*fresh.arguments())
     output, errors = process.communicate(timeout=600)
@@ -550,14 +533,14 @@ def test_a_shell_sees_code_2_and_one_message_from_within_a_step(fresh: Place) ->
         (["init", "table.csv"], "Missing option '--label'"),
     ],
 )
-def test_a_wrong_command_line(longhaul: Callable[..., Any], arguments: list[str], complaint: str) -> None:
+def test_a_wrong_command_line(longhaul: Command, arguments: list[str], complaint: str) -> None:
     outcome = longhaul(*arguments)
     assert outcome.code == 2
     assert complaint in outcome.text
     assert "Traceback" not in outcome.text
 
 
-def test_a_second_run_on_one_workspace(fresh: Place) -> None:
+def test_a_second_run_on_one_workspace(fresh: Desk) -> None:
     holding = (
         "import sys, pathlib\n"
         "from pipeline.workspace.lock import locked\n"
@@ -581,14 +564,14 @@ def test_a_second_run_on_one_workspace(fresh: Place) -> None:
 
 @pytest.mark.long
 @pytest.mark.slow
-def test_ctrl_c_while_a_step_is_at_work(fresh: Place) -> None:
+def test_ctrl_c_while_a_step_is_at_work(fresh: Desk) -> None:
     header, _, rows = TABLE.partition("\n")
     fresh.table.write_text(f"{header}\n{rows * 40_000}")  # many seconds of work
     process = in_a_process(*fresh.arguments())
     while not any(fresh.workspace.glob(f"artifacts/{INGESTION}/examples/*/Split-train/*")):
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
-    assert f"another run (process {process.pid}, since 20" in only_message(fresh.run().text)
+    assert f"another run (process {process.pid}, since 20" in only_message(fresh.ingest().text)
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=600)
     assert process.returncode == 130
@@ -596,10 +579,10 @@ def test_ctrl_c_while_a_step_is_at_work(fresh: Place) -> None:
 
     run = fresh.runs()[0]
     assert (run.status, run.reason) == ("interrupted", "stopped from the keyboard")
-    assert fresh.latest()[1] == {INGESTION: StepState.INTERRUPTED}  # CANCELED in ML Metadata
+    assert fresh.ended()[1] == {INGESTION: StepState.INTERRUPTED}  # CANCELED in ML Metadata
     assert fresh.outputs() == []
     assert "KeyboardInterrupt" in (fresh.workspace / "logs" / f"{run.run_id}.log").read_text()
 
     fresh.table.write_text(TABLE)
-    assert fresh.run().code == 0
-    assert fresh.latest() == ("complete", {INGESTION: DONE})
+    assert fresh.ingest().code == 0
+    assert fresh.ended() == ("complete", {INGESTION: DONE})

@@ -20,19 +20,8 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2
 from pipeline.lineage import import_closure
 from pipeline.lineage.runs import Run, StepState, list_runs
 from tests import small
-from tests.e2e.chain import (
-    ARTIFACTS,
-    DATA,
-    EVERYTHING,
-    GUARD,
-    LOOK_UPS,
-    ROOT,
-    TRAINING,
-    Place,
-    done,
-    state,
-    uri,
-)
+from tests.e2e.chain import ARTIFACTS, DATA, EVERYTHING, GUARD, LOOK_UPS, ROOT, TRAINING
+from tests.place import Command, Place, done, state, uri
 
 pytestmark = [pytest.mark.slow, pytest.mark.in_order]
 
@@ -50,7 +39,7 @@ NARROW_ROWS = 500  # a month
 
 @pytest.fixture(scope="module")
 def narrow(
-    longhaul: Callable[..., Any],
+    longhaul: Command,
     flights: Path,
     narrow_schema: Callable[..., Path],
     tmp_path_factory: pytest.TempPathFactory,
@@ -86,7 +75,7 @@ def narrow(
         },
         "infra_check": small.INFRA_CHECK,
     }
-    return Place(folder, longhaul, document, folder / "workspace")
+    return Place(folder, longhaul, document)
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +92,7 @@ def first(narrow: Place) -> Run:
 def second(narrow: Place, first: Run) -> tuple[Run, list[int]]:
     """A few epochs more. With the versions that were served before."""
     before = narrow.versions
-    outcome, run = narrow.run({"trainer.epochs": 12})
+    outcome, run = narrow.run(trainer={"epochs": 12})
     assert outcome.code == 0, outcome.text
     return run, before
 
@@ -133,8 +122,8 @@ def test_a_second_model_is_judged_against_the_first(narrow: Place, first: Run, s
 
 def test_a_worse_model_is_not_blessed_and_not_pushed(narrow: Place, second: tuple[Run, list[int]]) -> None:
     versions = narrow.versions
-    change = {"trainer.hidden_units": [1], "trainer.epochs": 1, "trainer.learning_rate": 1e-6}
-    outcome, run = narrow.run(change)
+    change = {"hidden_units": [1], "epochs": 1, "learning_rate": 1e-6}
+    outcome, run = narrow.run(trainer=change)
     assert outcome.code == 1
     assert run.status == "complete"
     assert run.verdict
@@ -149,12 +138,12 @@ def test_a_worse_model_is_not_blessed_and_not_pushed(narrow: Place, second: tupl
     assert run.pushed is None
     assert narrow.versions == versions
 
-    again, cached = narrow.run(change)
+    again, cached = narrow.run(trainer=change)
     assert (again.code, state(cached, StepState.CACHED)) == (1, EVERYTHING)
     assert why[0] in again.text
 
     # The champion is still the one that was blessed last.
-    _, third = narrow.run({"trainer.epochs": 12})
+    _, third = narrow.run(trainer={"epochs": 12})
     assert third.verdict == second[0].verdict
 
 
@@ -205,7 +194,7 @@ def test_the_champion_is_the_model_that_was_blessed_last_of_those_that_are_there
 
 def test_a_changed_setting_runs_again_what_depends_on_it(narrow: Place, second: Any) -> None:
     """Every setting, and which steps it is told to, is tried in tests/test_step_settings.py."""
-    outcome, run = narrow.run({"evaluation.thresholds": {"auc": {"at_least": 0.5}}})
+    outcome, run = narrow.run(evaluation={"thresholds": {"auc": {"at_least": 0.5}}})
     assert outcome.code == 0, outcome.text
     assert done(run) == {"Evaluator", "InfraCheck", "Pusher"}
 
@@ -219,7 +208,7 @@ def test_changed_data_run_again_all_but_the_schema_and_held_out_rows_change_neit
     with restored(november), restored(december):
         spoil(november, NARROW_ROWS)
         spoil(december, NARROW_ROWS)
-        outcome, run = narrow.run(None, "--to", "Trainer")
+        outcome, run = narrow.run("--to", "Trainer")
     assert outcome.code == 0, outcome.text
     assert done(run) == DATA - {"InferredSchema", "Evaluator", "InfraCheck", "Pusher"}
     assert run.ingestion
@@ -237,7 +226,7 @@ def test_changed_data_run_again_all_but_the_schema_and_held_out_rows_change_neit
     history = json.loads((uri(run, "Trainer", "ModelRun") / "history.json").read_text())
     assert history["rows"] == 2_700  # nine tenths of January to June
 
-    _, back = narrow.run(None, "--to", "Trainer")  # the files are as they were
+    _, back = narrow.run("--to", "Trainer")  # the files are as they were
     assert state(back, StepState.CACHED) == (EVERYTHING - {"InferredSchema", "Evaluator", "InfraCheck", "Pusher"})
 
 
@@ -256,7 +245,7 @@ def test_a_changed_schema_runs_again_what_reads_it(narrow: Place, second: Any) -
     path = narrow.folder / "narrow.pbtxt"
     with restored(path):
         path.write_text(path.read_text() + "# one line more\n")
-        outcome, run = narrow.run(None, "--to", "Transform")
+        outcome, run = narrow.run("--to", "Transform")
     assert outcome.code == 0, outcome.text
     assert done(run) == {"CuratedSchema", "Transform"} | GUARD
 
@@ -272,7 +261,7 @@ def test_one_line_of_code_runs_again_what_uses_it(
     with (tmp_path / "pipeline/evaluation/model_judge.py").open("a") as source:
         source.write("# one line more\n")
     monkeypatch.setattr(import_closure, "ROOT", tmp_path)
-    outcome, run = narrow.run(None, "--to", "Evaluator")
+    outcome, run = narrow.run("--to", "Evaluator")
     assert outcome.code == 0, outcome.text
     assert done(run) == {"Evaluator"}
 
@@ -281,7 +270,7 @@ def test_one_line_of_code_runs_again_what_uses_it(
 
 
 def test_to_stops_after_the_step_it_names(narrow: Place, first: Run) -> None:
-    outcome, run = narrow.run(None, "--to", "Transform")
+    outcome, run = narrow.run("--to", "Transform")
     assert outcome.code == 0
     ran = {step.node for step in run.steps}
     assert "Transform" in ran
@@ -293,7 +282,7 @@ def test_to_stops_after_the_step_it_names(narrow: Place, first: Run) -> None:
 def test_from_takes_what_comes_before_from_the_latest_run(narrow: Place, first: Run) -> None:
     narrow.run()
     # The changed split would make TableExampleGen run again, if it were asked.
-    outcome, run = narrow.run({"split.eval_from": "2013-06-01"}, "--from", "Evaluator")
+    outcome, run = narrow.run("--from", "Evaluator", split={"eval_from": "2013-06-01"})
     assert outcome.code == 0, outcome.text
     assert "TableExampleGen" not in outcome.text
     assert {step.node for step in run.steps} - LOOK_UPS == {"Evaluator", "InfraCheck", "Pusher"}
@@ -305,14 +294,14 @@ def test_from_takes_what_comes_before_from_the_latest_run(narrow: Place, first: 
 @pytest.mark.long
 def test_no_cache_runs_steps_whose_inputs_are_unchanged(narrow: Place, first: Run, tmp_path: Path) -> None:
     elsewhere = replace(narrow, workspace=tmp_path)  # its new outputs would be the newest that the others find
-    seen = [done(elsewhere.run(None, "--to", "TableExampleGen", *flag)[1]) for flag in ((), (), ("--no-cache",))]
+    seen = [done(elsewhere.run("--to", "TableExampleGen", *flag)[1]) for flag in ((), (), ("--no-cache",))]
     assert seen == [{"TableExampleGen"}, set(), {"TableExampleGen"}]
 
 
 @pytest.mark.parametrize("flag", ["--from", "--to"])
 def test_an_unknown_step_is_refused_with_the_steps_there_are(narrow: Place, first: Run, flag: str) -> None:
     runs = len(list_runs(narrow.store, "narrow"))
-    outcome, _ = narrow.run(None, flag, "Trainr")
+    outcome, _ = narrow.run(flag, "Trainr")
     assert outcome.code == 2
     assert "'Trainr'" in outcome.text
     for node in ARTIFACTS:
@@ -321,13 +310,13 @@ def test_an_unknown_step_is_refused_with_the_steps_there_are(narrow: Place, firs
 
 
 def test_from_a_later_step_than_to_is_refused(narrow: Place, first: Run) -> None:
-    outcome, _ = narrow.run(None, "--from", "Trainer", "--to", "Transform")
+    outcome, _ = narrow.run("--from", "Trainer", "--to", "Transform")
     assert outcome.code == 2, outcome.text
     assert "Trainer" in outcome.text
 
 
 def test_from_without_an_earlier_run_is_refused(narrow: Place, first: Run, tmp_path: Path) -> None:
-    outcome, _ = replace(narrow, workspace=tmp_path).run(None, "--from", "Trainer")
+    outcome, _ = replace(narrow, workspace=tmp_path).run("--from", "Trainer")
     assert outcome.code == 2, outcome.text
     assert "--from Trainer" in outcome.text
 
@@ -337,7 +326,7 @@ def test_from_without_an_earlier_run_is_refused(narrow: Place, first: Run, tmp_p
 
 @pytest.mark.long
 def test_the_held_out_split_can_be_judged_on(narrow: Place, second: Any) -> None:
-    outcome, run = narrow.run({"evaluation.splits": ["test"], "evaluation.thresholds": {"auc": {"at_least": 0.5}}})
+    outcome, run = narrow.run(evaluation={"splits": ["test"], "thresholds": {"auc": {"at_least": 0.5}}})
     assert outcome.code == 0, outcome.text
     assert done(run) == {"Evaluator", "InfraCheck", "Pusher"}
     assert run.verdict

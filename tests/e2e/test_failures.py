@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +20,11 @@ import pytest
 import yaml
 from sklearn.datasets import load_breast_cancer
 
-from pipeline.config.loading import REFERENCE, load
+from pipeline.config.loading import REFERENCE
 from pipeline.guard.findings import DataVerdict, Finding
 from pipeline.guard.policy import Severity
-from pipeline.lineage.runs import StepState, find_run
-from pipeline.lineage.store import open_store
+from pipeline.lineage.runs import StepState
+from tests.place import Command, Place
 
 pytestmark = pytest.mark.slow
 
@@ -34,28 +33,23 @@ BLOCK, WARN = Severity.BLOCK, Severity.WARN
 Damage = Callable[[pd.DataFrame], pd.DataFrame]
 
 
-@dataclass(frozen=True)
-class Office:
-    """A configuration, a workspace, and a folder for tables to be validated."""
-
-    folder: Path
-    config: Path
-    longhaul: Callable[..., Any]
+class Office(Place):
+    """A pipeline, and a folder for tables to be validated."""
 
     def validate(self, table: pd.DataFrame | Path, *flags: str) -> tuple[int, DataVerdict]:
         """The exit code and what was found; a table is written as Parquet first."""
         path = table if isinstance(table, Path) else self.folder / "new.parquet"
         if isinstance(table, pd.DataFrame):
             pq.write_table(pa.Table.from_pandas(table, preserve_index=False), path)
-        outcome = self.longhaul("validate", path, "-c", self.config, "--json", *flags)
+        outcome = self.call("validate", path, "--json", *flags)
         assert outcome.code in (0, 1), outcome.text
         return outcome.code, DataVerdict.from_json(verdict_of(json.loads(outcome.text)))
 
     def refuse(self, path: Path) -> str:
         """What is said of a table that cannot even be read."""
-        outcome = self.longhaul("validate", path, "-c", self.config)
+        outcome = self.call("validate", path)
         assert outcome.code == 2, outcome.text
-        return str(outcome.text)
+        return outcome.text
 
 
 def verdict_of(printed: dict[str, Any]) -> dict[str, Any]:
@@ -77,25 +71,22 @@ def december(year: Path) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def office(year: Path, longhaul: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Office:
+def office(year: Path, longhaul: Command, tmp_path_factory: pytest.TempPathFactory) -> Office:
     """After a run on January to November."""
     folder = tmp_path_factory.mktemp("office")
-    config = write_config(folder, year, spans=[1, 11])
-    outcome = longhaul("run", "-c", config, "--to", "DataGate")
+    office = Office(folder, longhaul, document_of(year, spans=[1, 11]))
+    outcome = office.call("run", "--to", "DataGate")
     assert outcome.code == 0, outcome.text
-    return Office(folder, config, longhaul)
+    return office
 
 
-def write_config(folder: Path, table: Path, **data: Any) -> Path:
-    """The reference pipeline on a table of months in `folder`."""
-    document = yaml.safe_load(REFERENCE.read_text())
-    document["workspace"] = str(folder / "workspace")
+def document_of(table: Path, **data: Any) -> dict[str, Any]:
+    """The reference pipeline on a table of months in `table`."""
+    document: dict[str, Any] = yaml.safe_load(REFERENCE.read_text())
     document["schema"]["file"] = str(ROOT / "schema" / "flights.pbtxt")  # and the policy beside it
     document["data"] |= {"path": f"{table}/span-{{SPAN}}/flights.parquet", **data}
     del document["data"]["builder"]
-    path = folder / "flights.yaml"
-    path.write_text(yaml.safe_dump(document))
-    return path
+    return document
 
 
 @pytest.mark.long
@@ -230,7 +221,7 @@ def test_a_new_month_that_fails(
 )
 def test_the_same_month_in_a_run(
     year: Path,
-    longhaul: Callable[..., Any],
+    longhaul: Command,
     tmp_path: Path,
     damage: Damage,
     expected: tuple[str, str | None, Severity],
@@ -245,13 +236,8 @@ def test_the_same_month_in_a_run(
         (tmp_path / "table" / f"span-{month}").mkdir(parents=True)
         path = tmp_path / "table" / f"span-{month}" / "flights.parquet"
         pq.write_table(pa.Table.from_pandas(damaged, preserve_index=False), path)
-    config = write_config(tmp_path, tmp_path / "table")
-    document = yaml.safe_load(config.read_text())
-    document["split"]["eval_from"] = "2013-12-01T00:00:00-05:00"
-    config.write_text(yaml.safe_dump(document))
-    outcome = longhaul("run", "-c", config, "--to", "DataGate")
-    settings = load(config)
-    run = find_run(open_store(settings), settings.name, "latest")
+    place = Place(tmp_path, longhaul, document_of(tmp_path / "table"))
+    outcome, run = place.run("--to", "DataGate", split={"eval_from": "2013-12-01T00:00:00-05:00"})
     assert run.data_verdict, outcome.text
     verdict = DataVerdict.from_json(run.data_verdict)
     assert expected in named(verdict), [finding.sentence() for finding in verdict.findings]
@@ -271,7 +257,7 @@ def test_a_new_file_may_hold_one_class_of_the_label_only(office: Office, decembe
 
 def test_what_is_said_names_feature_rule_expected_found_share_and_rows(office: Office, december: pd.DataFrame) -> None:
     december.assign(carrier=every(13_000, december["carrier"], "ZZ")).to_csv(office.folder / "new.csv", index=False)
-    outcome = office.longhaul("validate", office.folder / "new.csv", "-c", office.config)
+    outcome = office.call("validate", office.folder / "new.csv")
     assert outcome.code == 1
     lines = outcome.text.splitlines()
     assert lines[1] == f"Table     {office.folder}/new.csv: {len(december):,} rows x {len(december.columns)} columns"
@@ -369,9 +355,7 @@ def test_serving_requests_after_a_bug_in_their_preprocessing(office: Office, dec
     assert (where.count, where.of) == ((bug["weekday"] == 7).sum(), len(bug))
 
     # Taken as training data it is not data at all.
-    outcome = office.longhaul(
-        "validate", office.folder / "new.parquet", "-c", office.config, "--environment", "TRAINING"
-    )
+    outcome = office.call("validate", office.folder / "new.parquet", "--environment", "TRAINING")
     assert outcome.code == 2
     assert "data.label" in outcome.text
 
@@ -379,20 +363,18 @@ def test_serving_requests_after_a_bug_in_their_preprocessing(office: Office, dec
 # Tables that never were in a run: the schema alone
 
 
-def first_files(folder: Path, longhaul: Callable[..., Any], table: pd.DataFrame, label: str) -> Office:
+def first_files(folder: Path, longhaul: Command, table: pd.DataFrame, label: str) -> Office:
     """As `longhaul init` writes them in `folder`."""
     table.to_csv(folder / "table.csv", index=False)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         outcome = longhaul("init", "table.csv", "--label", label)
     assert outcome.code == 0, outcome.text
-    return Office(folder, folder / "table.yaml", longhaul)
+    return Office(folder, longhaul, yaml.safe_load((folder / "table.yaml").read_text()))
 
 
 @pytest.mark.long
-def test_ten_of_five_thousand_features_vanish_overnight(
-    year: Path, longhaul: Callable[..., Any], tmp_path: Path
-) -> None:
+def test_ten_of_five_thousand_features_vanish_overnight(year: Path, longhaul: Command, tmp_path: Path) -> None:
     """Each flight beside the numbers of hundreds that left after it."""
     flights = pq.read_table(year / "span-01" / "flights.parquet").to_pandas()
     numbers = flights.select_dtypes("number")
@@ -414,7 +396,7 @@ def test_ten_of_five_thousand_features_vanish_overnight(
     }
 
 
-def test_label_noise_in_small_data(longhaul: Callable[..., Any], tmp_path: Path) -> None:
+def test_label_noise_in_small_data(longhaul: Command, tmp_path: Path) -> None:
     """569 tumours, 30 measurements each."""
     tumours = load_breast_cancer(as_frame=True).frame
     tumours.columns = [name.replace(" ", "_") for name in tumours.columns]
@@ -479,7 +461,7 @@ def vanish(tables: dict[int, pd.DataFrame]) -> None:
 def test_a_whole_run_ends_at_the_gate(
     shop: Path,
     flights: Path,
-    longhaul: Callable[..., Any],
+    longhaul: Command,
     damage: Callable[[dict[int, pd.DataFrame]], None],
     expected: set[tuple[str, str | None, str]],
 ) -> None:
@@ -492,15 +474,9 @@ def test_a_whole_run_ends_at_the_gate(
         pq.write_table(
             pa.Table.from_pandas(rows, preserve_index=False), table / f"span-{month:02d}" / "flights.parquet"
         )
-    config = write_config(shop, table)
-    document = yaml.safe_load(config.read_text())
-    document["split"]["eval_from"] = "2013-03-01"
-    config.write_text(yaml.safe_dump(document))
-
-    outcome = longhaul("run", "-c", config)
+    place = Place(shop, longhaul, document_of(table))
+    outcome, run = place.run(split={"eval_from": "2013-03-01"})
     assert outcome.code == 1, outcome.text
-    settings = load(config)
-    run = find_run(open_store(settings), settings.name, "latest")
     assert run.status == "blocked"
     assert run.data_verdict
     blocking = DataVerdict.from_json(run.data_verdict).blocking
@@ -510,4 +486,4 @@ def test_a_whole_run_ends_at_the_gate(
     worked = {step.node for step in run.steps if step.state in (StepState.DONE, StepState.CACHED)}
     assert "DataGate" in worked
     assert not worked & {"Transform", "Trainer", "Evaluator", "Pusher"}
-    assert not list((settings.root / "serving").glob("*/*"))
+    assert not list((place.workspace / "serving").glob("*/*"))

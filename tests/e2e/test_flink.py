@@ -15,7 +15,7 @@ from pipeline.beam.job_servers import job_servers
 from pipeline.config.loading import load
 from pipeline.errors import ConfigError
 from tests.e2e.clusters import assert_same_data, assert_same_evaluation, missing, small_flights
-from tests.e2e.conftest import Outcome
+from tests.place import Command
 from tests.stand_ins.flink import FlinkCluster
 
 HOME = Path(os.environ.get("LONGHAUL_FLINK", "nowhere"))
@@ -38,7 +38,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlinkCluster]:
 def whole_run(
     cluster: FlinkCluster,
     small_pipeline: Callable[..., Path],
-    longhaul: Callable[..., Outcome],
+    longhaul: Command,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
     """A configuration that knows the cluster, and whose pipeline has run without it."""
@@ -54,9 +54,7 @@ def jobs(cluster: FlinkCluster) -> dict[str, str]:
     return {job["jid"]: job["state"] for job in cluster.get("jobs/overview")["jobs"]}
 
 
-def test_flink_measures_a_model_as_this_process_does(
-    cluster: FlinkCluster, whole_run: Path, longhaul: Callable[..., Outcome]
-) -> None:
+def test_flink_measures_a_model_as_this_process_does(cluster: FlinkCluster, whole_run: Path, longhaul: Command) -> None:
     step = ("--from", "Evaluator", "--to", "Evaluator")
     outcome = longhaul("run", "--config", whole_run, "--beam", "flink", "--no-cache", *step)
     assert outcome.code == 0, outcome.text
@@ -65,7 +63,7 @@ def test_flink_measures_a_model_as_this_process_does(
 
 
 def test_flink_reads_counts_and_learns_as_this_process_does_though_a_task_manager_dies(
-    cluster: FlinkCluster, whole_run: Path, longhaul: Callable[..., Outcome]
+    cluster: FlinkCluster, whole_run: Path, longhaul: Command
 ) -> None:
     known, killed = set(jobs(cluster)), []
 

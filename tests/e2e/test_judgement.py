@@ -7,43 +7,23 @@ import json
 import random
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from pipeline.config.loading import load
 from pipeline.lineage.runs import Run, find_run
 from pipeline.lineage.store import open_store
 from pipeline.reports.page import collect, page_path, render
 from tests import small
+from tests.place import Command, Place
 
 pytestmark = [pytest.mark.slow, pytest.mark.in_order]
 
 CITIES = {"Bonn": 0, "Köln": 0, "Ulm": 1, "Rom": 2}
 """The answer can be told in the first two, is chance in the third, and always the same in the fourth."""
 TASKS = {"answer": "binary", "size": "multiclass", "price": "regression"}
-
-
-@dataclass(frozen=True)
-class Desk:
-    """A configuration and its workspace."""
-
-    config: Path
-    longhaul: Callable[..., Any]
-
-    def run(self, change: dict[str, dict[str, Any]] | None = None, *flags: str) -> tuple[Any, Run]:
-        """With sections of the configuration changed."""
-        document = yaml.safe_load(self.config.read_text())
-        for section, values in (change or {}).items():
-            document[section] |= values
-        changed = self.config.with_name("changed.yaml")
-        changed.write_text(yaml.safe_dump(document, allow_unicode=True))
-        outcome = self.longhaul("run", "--config", changed, *flags)
-        settings = load(changed)
-        return outcome, find_run(open_store(settings), settings.name, "latest")
 
 
 def write_table(path: Path, rows: int = 1_600) -> None:
@@ -60,18 +40,17 @@ def write_table(path: Path, rows: int = 1_600) -> None:
 
 
 @pytest.fixture(scope="module")
-def desks(longhaul: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Desk]:
+def desks(longhaul: Command, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Place]:
     folder = tmp_path_factory.mktemp("judgement")
     write_table(folder / "table.csv")
 
-    def desk(label: str) -> Desk:
+    def desk(label: str) -> Place:
         config = folder / f"{label}.yaml"
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(folder)
             said = longhaul("init", "table.csv", "--label", label, "--name", label)
             assert said.code == 0, said.text
         document = yaml.safe_load(config.read_text())
-        document["workspace"] = str(folder / label)
         document["data"]["path"] = str(folder / "table.csv")
         document["features"]["exclude"] = [other for other in TASKS if other != label]
         document["trainer"] |= {
@@ -84,14 +63,13 @@ def desks(longhaul: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
         document["infra_check"] = small.INFRA_CHECK
         document["evaluation"] = {"slices": [["city"]], "thresholds": document["evaluation"]["thresholds"]}
         document["evaluation"]["explain"] = {"permutation_rows": 300, "repeats": 2, "rows": 4}
-        config.write_text(yaml.safe_dump(document, allow_unicode=True))
-        return Desk(config, longhaul)
+        return Place(folder, longhaul, document, workspace=folder / label)
 
     return desk
 
 
 @pytest.fixture(scope="module")
-def desk(desks: Callable[[str], Desk]) -> Desk:
+def desk(desks: Callable[[str], Place]) -> Place:
     return desks("answer")
 
 
@@ -101,8 +79,8 @@ RULES: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def first(desk: Desk) -> Run:
-    outcome, run = desk.run({"evaluation": {"thresholds": RULES, "min_rows": 10}})
+def first(desk: Place) -> Run:
+    outcome, run = desk.run(evaluation={"thresholds": RULES, "min_rows": 10})
     assert outcome.code == 0, outcome.text
     assert "no champion yet: judged by absolute thresholds only" in outcome.text
     return run
@@ -147,21 +125,21 @@ def test_what_an_evaluation_leaves(first: Run) -> None:
     assert rows[0]["truth"] != ("yes" if rows[0]["prediction"] > 0.5 else "no")
 
 
-def test_a_reader_gets_it_all_in_one_page_and_a_card(desk: Desk, first: Run, tmp_path: Path) -> None:
-    settings = load(desk.config)
+def test_a_reader_gets_it_all_in_one_page_and_a_card(desk: Place, first: Run, tmp_path: Path) -> None:
+    settings = desk.config
     html = page_path(settings, first.run_id).read_text()
     for words in ("one class only", "Decision thresholds", "weight", "Single rows", "95% interval", "Model card"):
         assert words in html
     assert "Not computed" not in html.split('id="anomalies"')[0]
     for name in ("card.md", "card.html"):
-        said = desk.longhaul("card", first.run_id, "--output", tmp_path / name, "--config", desk.config)
+        said = desk.call("card", first.run_id, "--output", tmp_path / name)
         assert said.code == 0, said.text
         assert "Quantitative analysis" in (tmp_path / name).read_text()
 
 
-def test_one_bad_slice_alone_blocks(desk: Desk, first: Run) -> None:
+def test_one_bad_slice_alone_blocks(desk: Place, first: Run) -> None:
     rules = {"auc": RULES["auc"] | {"slices": {"city": {"at_least": 0.65}, "city=Paris": {"at_least": 0.9}}}}
-    outcome, run = desk.run({"evaluation": {"thresholds": rules, "min_rows": 10}}, "--from", "Evaluator")
+    outcome, run = desk.run("--from", "Evaluator", evaluation={"thresholds": rules, "min_rows": 10})
     assert outcome.code == 1
     assert run.verdict
     assert [failure.partition(" is ")[0] for failure in run.verdict["failures"]] == ["auc on city=Ulm"]
@@ -173,15 +151,15 @@ def test_one_bad_slice_alone_blocks(desk: Desk, first: Run) -> None:
     assert [entry["failed"] for entry in run.verdict["slices"]] == [[], [], [], ["auc"]]
 
 
-def test_a_slice_too_small_to_judge_and_a_gap(desk: Desk, first: Run) -> None:
+def test_a_slice_too_small_to_judge_and_a_gap(desk: Place, first: Run) -> None:
     rules = {"auc": {"at_least": 0.6, "slices": {"city": {"at_least": 0.65, "min_rows": 100_000}}}}
-    outcome, run = desk.run({"evaluation": {"thresholds": rules}}, "--from", "Evaluator")
+    outcome, run = desk.run("--from", "Evaluator", evaluation={"thresholds": rules})
     assert outcome.code == 0, outcome.text
     assert run.verdict
     assert any(note.endswith("is not judged: fewer than 100,000 rows") for note in run.verdict["notes"])
 
     change = {"thresholds": {"auc": {"at_least": 0.6}}, "gaps": {"auc": {"city": 0.1}}, "min_rows": 10}
-    outcome, run = desk.run({"evaluation": change}, "--from", "Evaluator")
+    outcome, run = desk.run("--from", "Evaluator", evaluation=change)
     assert outcome.code == 1
     assert run.verdict
     (failure,) = run.verdict["failures"]
@@ -192,18 +170,16 @@ def test_a_slice_too_small_to_judge_and_a_gap(desk: Desk, first: Run) -> None:
 # The last of this pipeline: those above judge the model of the latest run again.
 
 
-def test_a_deliberately_worse_challenger_is_not_blessed(desk: Desk, first: Run) -> None:
+def test_a_deliberately_worse_challenger_is_not_blessed(desk: Place, first: Run) -> None:
     outcome, run = desk.run(
-        {
-            "evaluation": {"thresholds": {"auc": {"may_lose": 0.05}}},
-            "trainer": {"hidden_units": [1], "epochs": 1, "learning_rate": 1e-6},
-        }
+        evaluation={"thresholds": {"auc": {"may_lose": 0.05}}},
+        trainer={"hidden_units": [1], "epochs": 1, "learning_rate": 1e-6},
     )
     assert outcome.code == 1
     assert run.verdict
     assert first.verdict
     now, before = run.verdict["metrics"]["auc"], first.verdict["metrics"]["auc"]
-    settings = load(desk.config)
+    settings = desk.config
     champion = run.verdict["champion_name"].removeprefix("champion run ")  # the run that blessed it last
     assert find_run(open_store(settings), settings.name, champion).verdict["metrics"]["auc"] == before
     assert run.verdict["failures"] == [
@@ -219,7 +195,7 @@ def test_a_deliberately_worse_challenger_is_not_blessed(desk: Desk, first: Run) 
 
 @pytest.mark.long
 @pytest.mark.parametrize(("label", "section"), [("size", "Confusion"), ("price", "Residuals")])
-def test_several_classes_and_a_number(desks: Callable[[str], Desk], label: str, section: str) -> None:
+def test_several_classes_and_a_number(desks: Callable[[str], Place], label: str, section: str) -> None:
     desk = desks(label)
     outcome, run = desk.run()
     assert run.verdict, outcome.text
@@ -237,5 +213,5 @@ def test_several_classes_and_a_number(desks: Callable[[str], Desk], label: str, 
     for part in (part for row in rows for part in row["parts"]):
         pushed[part["feature"]] += abs(part["part"])
     assert pushed["weight"] > 2 * pushed["noise"]
-    html = page_path(load(desk.config), run.run_id).read_text()
+    html = page_path(desk.config, run.run_id).read_text()
     assert f'aria-label="{section}"' in html

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-import yaml
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from pipeline.config.loading import load
-from pipeline.lineage.runs import Run, find_run
-from pipeline.lineage.store import open_store
 from tests import small
+from tests.place import Command, Place
 
 pytestmark = pytest.mark.slow
 
@@ -27,34 +22,21 @@ CURATED = (Path(__file__).parents[2] / "schema" / "flights.pbtxt").read_text()
 COLUMNS = ["scheduled_departure", "carrier", "origin", "distance_miles", "humidity_pct", "late"]
 
 
-@dataclass(frozen=True)
-class Desk:
+class Desk(Place):
     """A table of flights, a schema and a workspace."""
-
-    folder: Path
-    longhaul: Callable[..., Any]
 
     @property
     def schema(self) -> Path:
         return self.folder / "two.pbtxt"
-
-    def call(self, *arguments: str) -> Any:
-        return self.longhaul(*arguments, "-c", self.folder / "two.yaml", "-w", self.folder / "ws")
 
     def ask(self, *arguments: str) -> Any:
         outcome = self.call(*arguments, "--json")
         assert outcome.code == 0, outcome.text
         return json.loads(outcome.text)
 
-    def run(self, *flags: str) -> tuple[Any, Run]:
-        outcome = self.call("run", *flags)
-        return outcome, find_run(
-            open_store(load(self.folder / "two.yaml", workspace=str(self.folder / "ws"))), "two", "latest"
-        )
-
 
 @pytest.fixture(scope="module")
-def desk(flights: Path, longhaul: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Desk:
+def desk(flights: Path, longhaul: Command, tmp_path_factory: pytest.TempPathFactory) -> Desk:
     """February has a carrier and a column that the schema does not know, and more humidity than there can be."""
     folder = tmp_path_factory.mktemp("loop")
     january, february = (
@@ -83,8 +65,7 @@ def desk(flights: Path, longhaul: Callable[..., Any], tmp_path_factory: pytest.T
         "evaluation": small.EVALUATION,
         "infra_check": small.INFRA_CHECK,
     }
-    (folder / "two.yaml").write_text(yaml.safe_dump(document))
-    return Desk(folder, longhaul)
+    return Desk(folder, longhaul, document)
 
 
 def _without(text: str, name: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,54 +14,26 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from pipeline.config.loading import load
-from pipeline.config.pipeline import PipelineConfig
-from pipeline.lineage.runs import Run, StepState, find_run
+from pipeline.lineage.runs import Run
 from pipeline.lineage.store import open_store
 from pipeline.lineage.version_folders import versions
 from pipeline.serving.versions import newest, read_manifest
 from tests import small
+from tests.place import Command, Place, done, uri
 
 pytestmark = [pytest.mark.slow, pytest.mark.in_order]
-
-
-@dataclass(frozen=True)
-class Place:
-    """A pipeline of a few columns and months."""
-
-    file: Path
-    longhaul: Callable[..., Any]
-
-    def run(self, *flags: str, **trainer: Any) -> tuple[Any, Run]:
-        """Runs with other settings of the trainer."""
-        outcome = self.call("run", *flags, **trainer)
-        assert outcome.code != 70, outcome.text
-        return outcome, find_run(open_store(self.config), "flights", "latest")
-
-    def call(self, command: str, *flags: str, **trainer: Any) -> Any:
-        document = yaml.safe_load(self.file.read_text())
-        document["trainer"] |= trainer
-        changed = self.file.with_name("changed.yaml")
-        changed.write_text(yaml.safe_dump(document))
-        return self.longhaul(command, *flags, "--config", changed)
-
-    @property
-    def config(self) -> PipelineConfig:
-        return load(self.file)
-
-    @property
-    def base(self) -> Path:
-        return self.config.root / "serving" / "flights"
 
 
 @pytest.fixture(scope="module")
 def place(
     small_pipeline: Callable[..., Path],
     tmp_path_factory: pytest.TempPathFactory,
-    longhaul: Callable[..., Any],
+    longhaul: Command,
 ) -> Place:
     check = small.INFRA_CHECK | {"p99_ms_batch_1": 60}
-    return Place(small_pipeline(tmp_path_factory.mktemp("shipping"), "01", "02", "11", infra_check=check), longhaul)
+    folder = tmp_path_factory.mktemp("shipping")
+    file = small_pipeline(folder, "01", "02", "11", infra_check=check)
+    return Place(folder, longhaul, yaml.safe_load(file.read_text()))
 
 
 @pytest.fixture(scope="module")
@@ -71,15 +42,6 @@ def first(place: Place) -> Run:
     assert outcome.code == 0, outcome.text
     assert "Checked   512 rows agree within" in outcome.text
     return run
-
-
-def uri(run: Run, node: str, type_: str) -> Path:
-    (found,) = [artifact for artifact in run.artifacts[node] if artifact.type == type_]
-    return Path(found.uri)
-
-
-def done(run: Run) -> set[str]:
-    return {step.node for step in run.steps if step.state is StepState.DONE} - {"SeenSpans", "Champion"}
 
 
 def test_the_check_is_on_record(place: Place, first: Run) -> None:
@@ -92,7 +54,7 @@ def test_the_check_is_on_record(place: Place, first: Run) -> None:
         "what Evaluator measured": 256, "what the network predicted in training": 256,
     }  # fmt: skip
     assert max(first.infra_verdict["differences"].values()) < 1e-6
-    page = (place.config.root / "reports" / f"{first.run_id}.html").read_text()
+    page = (place.workspace / "reports" / f"{first.run_id}.html").read_text()
     assert "What the network predicted in training" in page
     assert "Milliseconds a request" in page
 
@@ -167,30 +129,30 @@ def test_a_slow_model_is_stopped_and_nobody_s_champion(
         _, matrix = tf.while_loop(lambda step, _: step < 100, work, (0, start))
         return answer | {"prediction": answer["prediction"] + 0.0 * tf.reduce_mean(matrix)}
 
-    before = versions(place.base)
+    before = versions(place.serving)
     with monkeypatch.context() as patch:
         patch.setattr(ServedModel, "_predict", slow)
-        outcome, run = place.run(epochs=2)
+        outcome, run = place.run(trainer={"epochs": 2})
     assert outcome.code == 1, outcome.text
     assert run.status == "complete"
     assert run.verdict
     assert run.infra_verdict
     assert (run.verdict["blessed"], run.infra_verdict["blessed"], run.pushed) == (True, False, None)
-    assert versions(place.base) == before
+    assert versions(place.serving) == before
     why = run.infra_verdict["failures"][0]
     assert why.startswith("serving_default at batch 1 takes ")
     assert why.endswith("measured twice); 60 ms is allowed")
     shown = " ".join(outcome.text.split())
     assert f"Not pushed: not fit to serve {why}" in shown
     assert why in " ".join(place.call("show", "latest").text.split())
-    page = (place.config.root / "reports" / f"{run.run_id}.html").read_text()
+    page = (place.workspace / "reports" / f"{run.run_id}.html").read_text()
     assert "Not pushed: not fit to serve" in page
     assert why in page
 
     # Again, from the record alone: the same answer.
-    assert place.run(epochs=2)[0].code == 1
+    assert place.run(trainer={"epochs": 2})[0].code == 1
 
-    outcome, third = place.run(epochs=3)
+    outcome, third = place.run(trainer={"epochs": 3})
     assert outcome.code == 0, outcome.text
     assert third.verdict
     assert first.verdict
@@ -199,15 +161,15 @@ def test_a_slow_model_is_stopped_and_nobody_s_champion(
 
 @pytest.mark.long
 def test_a_model_that_is_tampered_with_after_the_training_is_stopped(place: Place, first: Run) -> None:
-    outcome, run = place.run("--to", "Evaluator", epochs=4)
+    outcome, run = place.run("--to", "Evaluator", trainer={"epochs": 4})
     assert outcome.code == 0, outcome.text
     weights = uri(run, "Trainer", "Model") / "Format-Serving" / "variables" / "variables.data-00000-of-00001"
     content = bytearray(weights.read_bytes())
     content[len(content) // 2] ^= 255
     weights.write_bytes(content)
-    before = versions(place.base)
-    outcome, run = place.run(epochs=4)
-    assert (outcome.code, run.pushed, versions(place.base)) == (1, None, before)
+    before = versions(place.serving)
+    outcome, run = place.run(trainer={"epochs": 4})
+    assert (outcome.code, run.pushed, versions(place.serving)) == (1, None, before)
     assert run.infra_verdict
     assert (
         "variables/variables.data-00000-of-00001 changed since the training exported the model"
@@ -217,29 +179,29 @@ def test_a_model_that_is_tampered_with_after_the_training_is_stopped(place: Plac
 
 @pytest.mark.long
 def test_a_model_that_is_tampered_with_after_the_check_is_stopped(place: Place, first: Run) -> None:
-    outcome, run = place.run("--to", "InfraCheck", epochs=5)
+    outcome, run = place.run("--to", "InfraCheck", trainer={"epochs": 5})
     assert outcome.code == 0, outcome.text
     graph = uri(run, "Trainer", "Model") / "Format-Serving" / "saved_model.pb"
     graph.write_bytes(graph.read_bytes() + b"\n")
-    before = versions(place.base)
-    outcome, run = place.run(epochs=5)
-    assert (outcome.code, run.status, run.pushed, versions(place.base)) == (2, "failed", None, before)
+    before = versions(place.serving)
+    outcome, run = place.run(trainer={"epochs": 5})
+    assert (outcome.code, run.status, run.pushed, versions(place.serving)) == (2, "failed", None, before)
     assert "saved_model.pb changed since; nothing was pushed" in " ".join(outcome.text.split())
 
     # One that serves is the champion, which the next model is compared with.
-    served = read_manifest(place.base / str(newest(place.base)))
+    served = read_manifest(place.serving / str(newest(place.serving)))
     assert served
     (artifact,) = open_store(place.config).get_artifacts_by_id([served.artifacts["model"]])
     champion, graph = served.run_id, Path(artifact.uri) / "Format-Serving" / "saved_model.pb"
     graph.write_bytes(graph.read_bytes() + b"\n")
-    outcome, failed = place.run(epochs=6)
-    assert (outcome.code, failed.status, versions(place.base)) == (2, "failed", before)
+    outcome, failed = place.run(trainer={"epochs": 6})
+    assert (outcome.code, failed.status, versions(place.serving)) == (2, "failed", before)
     said = " ".join(outcome.text.split())
     assert f" of champion run {champion} is damaged: the files in {graph.parent} are not those that its" in said
     assert f"Remedy: bring its files back, or move the folder {graph.parents[1]} away" in said
     assert "bug of ours" not in said
     graph.parents[1].rename(place.file.with_name("damaged"))
-    outcome, judged = place.run(epochs=6)
+    outcome, judged = place.run(trainer={"epochs": 6})
     assert outcome.code == 0, outcome.text
     assert judged.verdict
     assert judged.verdict["champion_name"] == f"champion run {champion}"  # the copy that serves takes its place
@@ -247,36 +209,39 @@ def test_a_model_that_is_tampered_with_after_the_check_is_stopped(place: Place, 
 
 
 def test_after_a_rollback_no_run_pushes_the_model_again(place: Place, first: Run) -> None:
-    outcome, bad = place.run(epochs=7)
+    outcome, bad = place.run(trainer={"epochs": 7})
     assert outcome.code == 0, outcome.text
-    before = newest(place.base)
+    before = newest(place.serving)
     assert place.call("rollback", "--note", "misses late flights").code == 0
-    rolled_back = versions(place.base)
-    again = f"{Path(str(bad.pushed)).name}; it was rolled back, version {newest(place.base)} serves"
+    rolled_back = versions(place.serving)
+    again = f"{Path(str(bad.pushed)).name}; it was rolled back, version {newest(place.serving)} serves"
 
-    outcome, unchanged = place.run(epochs=7)
-    assert (outcome.code, done(unchanged), versions(place.base)) == (0, set(), rolled_back)
+    outcome, unchanged = place.run(trainer={"epochs": 7})
+    assert (outcome.code, done(unchanged), versions(place.serving)) == (0, set(), rolled_back)
     assert "loading TensorFlow" not in outcome.text
     assert again in " ".join(outcome.text.split())
 
-    outcome, cached = place.run("--from", "Evaluator", epochs=7)
-    assert (outcome.code, done(cached), versions(place.base)) == (0, set(), rolled_back)
+    outcome, cached = place.run("--from", "Evaluator", trainer={"epochs": 7})
+    assert (outcome.code, done(cached), versions(place.serving)) == (0, set(), rolled_back)
 
-    outcome, pushed = place.run("--from", "Pusher", "--no-cache", epochs=7)
-    assert (outcome.code, done(pushed), pushed.pushed, versions(place.base)) == (0, {"Pusher"}, None, rolled_back)
+    outcome, pushed = place.run("--from", "Pusher", "--no-cache", trainer={"epochs": 7})
+    assert (outcome.code, done(pushed), pushed.pushed, versions(place.serving)) == (0, {"Pusher"}, None, rolled_back)
     assert "Not pushed it was rolled back; `longhaul rollback --to` brings it back" in " ".join(outcome.text.split())
 
-    outcome, new = place.run(epochs=8)
+    outcome, new = place.run(trainer={"epochs": 8})
     assert outcome.code == 0, outcome.text
-    served = read_manifest(place.base / str(rolled_back[-1]))
+    served = read_manifest(place.serving / str(rolled_back[-1]))
     assert served
     assert new.verdict
     assert new.verdict["champion_name"] == f"champion run {served.run_id}"  # not the one that was withdrawn
     assert new.verdict["champion"] == pytest.approx(served.metrics, abs=1e-6)
     assert f"which serves as version {rolled_back[-1]}" in " ".join(outcome.text.split())
-    assert versions(place.base) == [*rolled_back, int(Path(str(new.pushed)).name)]
+    assert versions(place.serving) == [*rolled_back, int(Path(str(new.pushed)).name)]
     assert place.call("rollback", "--to", str(before)).code == 0  # forward again, it was not so bad
-    manifest, original = read_manifest(place.base / str(newest(place.base))), read_manifest(place.base / str(before))
+    manifest, original = (
+        read_manifest(place.serving / str(newest(place.serving))),
+        read_manifest(place.serving / str(before)),
+    )
     assert manifest
     assert original
     assert (manifest.digest, manifest.copy_of) == (original.digest, int(str(before)))

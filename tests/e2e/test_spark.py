@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.clusters import assert_same_data, assert_same_evaluation, missing, small_flights
-from tests.e2e.conftest import Outcome
+from tests.place import Command
 from tests.stand_ins.spark import LOOPBACK, SparkCluster
 
 HOME = Path(os.environ.get("LONGHAUL_SPARK", "nowhere"))
@@ -37,7 +37,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkCluster]:
 def whole_run(
     cluster: SparkCluster,
     small_pipeline: Callable[..., Path],
-    longhaul: Callable[..., Outcome],
+    longhaul: Command,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
     """A configuration that knows the cluster, and whose pipeline has run without it."""
@@ -47,9 +47,7 @@ def whole_run(
     return file
 
 
-def test_spark_measures_a_model_as_this_process_does(
-    cluster: SparkCluster, whole_run: Path, longhaul: Callable[..., Outcome]
-) -> None:
+def test_spark_measures_a_model_as_this_process_does(cluster: SparkCluster, whole_run: Path, longhaul: Command) -> None:
     step = ("--from", "Evaluator", "--to", "Evaluator")
     outcome = longhaul("run", "--config", whole_run, "--beam", "spark", "--no-cache", *step)
     assert outcome.code == 0, outcome.text
@@ -58,7 +56,7 @@ def test_spark_measures_a_model_as_this_process_does(
 
 
 def test_spark_reads_counts_and_learns_as_this_process_does_though_a_worker_dies(
-    cluster: SparkCluster, whole_run: Path, longhaul: Callable[..., Outcome]
+    cluster: SparkCluster, whole_run: Path, longhaul: Command
 ) -> None:
     killed = threading.Event()
 

@@ -9,62 +9,29 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-import yaml
 
-from pipeline.config.loading import load
-from pipeline.lineage.runs import Run, StepState, find_run
-from pipeline.lineage.store import open_store
+from pipeline.lineage.runs import Run
 from tests import small
+from tests.place import Command, Place, done
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.in_order]
 
 COLUMNS = ("scheduled_departure", "carrier", "humidity_pct", "late")
-LOOK_UPS = {"SeenSpans", "Champion", "LastTuning", "BaseModel"}
 ROWS = 500
 TRIALS = 4
-
-
-@dataclass(frozen=True)
-class Place:
-    """A table of three months, a schema and a workspace."""
-
-    folder: Path
-    document: dict[str, Any]
-    longhaul: Callable[..., Any]
-
-    def write(self, **sections: dict[str, Any]) -> Path:
-        """The configuration, with some fields changed."""
-        document = dict(self.document)
-        for name, fields in sections.items():
-            document[name] = document.get(name, {}) | fields
-        path = self.folder / "config.yaml"
-        path.write_text(yaml.safe_dump(document))
-        return path
-
-    def run(self, *flags: str, **sections: dict[str, Any]) -> tuple[Any, Run]:
-        outcome = self.longhaul("run", "--config", self.write(**sections), *flags)
-        return outcome, self.latest()
-
-    def latest(self) -> Run:
-        config = load(self.folder / "config.yaml")
-        return find_run(open_store(config), config.name, "latest")
-
-    def log(self, run: Run) -> str:
-        return (self.folder / "workspace" / "logs" / f"{run.run_id}.log").read_text()
 
 
 @pytest.fixture(scope="module")
 def place(
     flights: Path,
     tmp_path_factory: pytest.TempPathFactory,
-    longhaul: Callable[..., Any],
+    longhaul: Command,
     narrow_schema: Callable[[Path, Collection[str]], Path],
 ) -> Place:
     folder = tmp_path_factory.mktemp("tuning")
@@ -74,7 +41,6 @@ def place(
         pq.write_table(table.slice(0, ROWS), folder / "table" / f"span-{month}" / "flights.parquet")
     document = {
         "name": "tuned",
-        "workspace": str(folder / "workspace"),
         "data": {"path": f"{folder}/table/span-{{SPAN}}/flights.parquet", "label": "late", "task": "binary"},
         "split": {"by": "hash", "weights": {"train": 2, "eval": 1}},
         "schema": {"file": str(narrow_schema(folder / "schema.pbtxt", COLUMNS))},
@@ -90,7 +56,7 @@ def place(
         "evaluation": small.EVALUATION,
         "infra_check": small.INFRA_CHECK,
     }
-    return Place(folder, document, longhaul)
+    return Place(folder, longhaul, document)
 
 
 SEARCH = {
@@ -106,7 +72,7 @@ def tuned(place: Place) -> Run:
     """The run that went on with a search after another one had been killed in its third trial."""
     config = place.write(tuner=SEARCH)
     tuning = place.folder / "workspace" / "tuning"
-    program = [sys.executable, "-m", "pipeline.cli", "run", "--config", str(config)]
+    program = [sys.executable, "-m", "pipeline.cli", "run", "-c", str(config), "-w", str(place.workspace)]
     with subprocess.Popen(program, env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as killed:
         eventually(lambda: killed.poll() is not None or list(tuning.glob("*/trial_2/trial.json")), within_s=600)
         assert killed.poll() is None, killed.stdout and killed.stdout.read().decode()
@@ -117,16 +83,14 @@ def tuned(place: Place) -> Run:
     return run
 
 
+def log(place: Place, run: Run) -> str:
+    return (place.workspace / "logs" / f"{run.run_id}.log").read_text()
+
+
 def trials(place: Place) -> list[dict[str, Any]]:
     """What the search has on disk, in the trials' order."""
     (folder,) = (place.folder / "workspace" / "tuning").iterdir()
     return [json.loads(path.read_text()) for path in sorted(folder.glob("trial_*/trial.json"))]
-
-
-def done(run: Run) -> set[str]:
-    """The steps that did work; look-ups run every time."""
-    assert {step.state for step in run.steps} <= {StepState.DONE, StepState.CACHED}
-    return {step.node for step in run.steps if step.state is StepState.DONE} - LOOK_UPS
 
 
 def hyperparameters(run: Run) -> dict[str, Any]:
@@ -137,12 +101,12 @@ def hyperparameters(run: Run) -> dict[str, Any]:
 
 
 def test_a_killed_search_goes_on_with_what_was_finished(place: Place, tuned: Run) -> None:
-    log = place.log(tuned)
-    assert "2 trials of an earlier start are done" in log
-    assert "trial 1 of 4: validation loss" not in log
-    assert "trial 2 of 4: validation loss" not in log
+    said = log(place, tuned)
+    assert "2 trials of an earlier start are done" in said
+    assert "trial 1 of 4: validation loss" not in said
+    assert "trial 2 of 4: validation loss" not in said
     for number in (3, 4):
-        assert f"trial {number} of 4: validation loss" in log
+        assert f"trial {number} of 4: validation loss" in said
     on_disk = trials(place)
     assert [trial["status"] for trial in on_disk] == ["COMPLETED"] * TRIALS
     found = {artifact.type: Path(artifact.uri) for artifact in tuned.artifacts["Tuner"]}
@@ -159,7 +123,7 @@ def test_a_killed_search_goes_on_with_what_was_finished(place: Place, tuned: Run
 def test_the_report_and_the_list_of_runs_tell_of_it(place: Place, tuned: Run) -> None:
     page = (place.folder / "workspace" / "reports" / f"{tuned.run_id}.html").read_text()
     assert "4 trials; the least validation loss is" in page
-    listed = place.longhaul("runs", "--config", place.folder / "config.yaml", "--json")
+    listed = place.call("runs", "--json")
     assert listed.code == 0, listed.text
     shown = next(run for run in json.loads(listed.text) if run["run_id"] == tuned.run_id)
     assert shown["hyperparameters"]["learning_rate"] == hyperparameters(tuned)["learning_rate"]
@@ -206,20 +170,20 @@ def test_there_must_be_something_to_reuse(place: Place, tmp_path: Path) -> None:
 def test_a_warm_start_takes_the_model_of_other_data_and_stays_cached(place: Place, tuned: Run) -> None:
     warm = {"warm_start": True}
     few = {"spans": [1, 2]}
-    outcome, first = place.run(trainer=warm, data=place.document["data"] | few)
+    outcome, first = place.run(trainer=warm, data=few)
     assert outcome.code == 0, outcome.text
-    assert "training starts from the champion's weights" in place.log(first)  # a model of three months
-    outcome, again = place.run(trainer=warm, data=place.document["data"] | few)
+    assert "training starts from the champion's weights" in log(place, first)  # a model of three months
+    outcome, again = place.run(trainer=warm, data=few)
     assert outcome.code == 0, outcome.text
     assert done(again) == set()
     # TFX itself finds the same beginning, not the model that has just been trained.
     shutil.rmtree(next(artifact.uri for artifact in again.artifacts["InferredSchema"]))
-    outcome, third = place.run(trainer=warm, data=place.document["data"] | few)
+    outcome, third = place.run(trainer=warm, data=few)
     assert outcome.code == 0, outcome.text
     assert "Trainer" not in done(third)
     assert base_models(place, third) == base_models(place, first) != []
     # New data: now that model is the beginning.
-    outcome, newer = place.run(trainer=warm, data=place.document["data"] | {"spans": [2, 11]})
+    outcome, newer = place.run(trainer=warm, data={"spans": [2, 11]})
     assert outcome.code == 0, outcome.text
     (trained,) = [artifact.id for artifact in first.artifacts["Trainer"] if artifact.type == "Model"]
     assert base_models(place, newer) == [trained]
@@ -227,7 +191,7 @@ def test_a_warm_start_takes_the_model_of_other_data_and_stays_cached(place: Plac
 
 def base_models(place: Place, run: Run) -> list[int]:
     """Ids of the models that the run's Trainer took its weights from."""
-    store = open_store(load(place.folder / "config.yaml"))
+    store = place.store
     (trainer,) = [step.execution_id for step in run.steps if step.node == "Trainer"]
     return [
         event.artifact_id

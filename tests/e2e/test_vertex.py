@@ -9,7 +9,6 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ import yaml
 from pipeline.config.loading import load
 from pipeline.serving.versions import newest_manifest
 from tests import small
+from tests.place import Command, Place
 from tests.stand_ins.vertex import StandIn, serving
 
 pytestmark = [pytest.mark.slow, pytest.mark.in_order]
@@ -34,33 +34,16 @@ STEPS = {
 }
 
 
-@dataclass
-class Place:
-    """A workspace for jobs, with the table in its bucket.
-
-    Attributes:
-        call: the command line with this place's --config and --workspace.
-        settings: of the YAML file; `write` changes them.
-    """
-
-    folder: Path
-    settings: dict[str, Any]
-    longhaul: Callable[..., Any]
-
-    @property
-    def file(self) -> Path:
-        return self.folder / "flights.yaml"
+class Desk(Place):
+    """A workspace for jobs, with the table in its bucket."""
 
     @property
     def buckets(self) -> Path:
-        return self.folder / "workspace" / "vertex" / "buckets"
+        return self.workspace / "vertex" / "buckets"
 
-    def write(self, **vertex: Any) -> None:
-        self.settings["vertex"] |= vertex
-        self.file.write_text(yaml.safe_dump(self.settings))
-
-    def call(self, *arguments: str) -> Any:
-        return self.longhaul(*arguments, "--config", self.file, "--workspace", self.folder / "workspace")
+    def set(self, **vertex: Any) -> None:
+        self.document["vertex"] |= vertex
+        self.write()
 
     def emulate(self, *arguments: str) -> Any:
         return self.call("run", "--on", "vertex", "--emulate", "--fast", *arguments)
@@ -74,8 +57,8 @@ def place(
     tmp_path_factory: pytest.TempPathFactory,
     flights: Path,
     narrow_schema: Callable[..., Path],
-    longhaul: Callable[..., Any],
-) -> Place:
+    longhaul: Command,
+) -> Desk:
     folder = tmp_path_factory.mktemp("vertex")
     settings = {
         "name": "flights",
@@ -95,8 +78,7 @@ def place(
             "data": "gs://my-bucket/flights/span-{SPAN}/flights.parquet",
         },
     }
-    place = Place(folder, settings, longhaul)
-    place.write()
+    place = Desk(folder, longhaul, settings)
     month = pq.read_table(flights / "span-01" / "flights.parquet", columns=COLUMNS)
     bad = month.set_column(COLUMNS.index("origin"), "origin", pa.array(["XXX"] * month.num_rows, pa.string()))
     for name, table in (("flights", month), ("broken", bad)):
@@ -107,7 +89,7 @@ def place(
 
 
 @pytest.fixture(scope="module")
-def first(place: Place) -> Any:
+def first(place: Desk) -> Any:
     return place.emulate()
 
 
@@ -117,19 +99,19 @@ def steps(text: str) -> dict[str, str]:
     return dict(found)
 
 
-def test_the_emulated_job_pushes_a_model(first: Any, place: Place) -> None:
+def test_the_emulated_job_pushes_a_model(first: Any, place: Desk) -> None:
     assert first.code == 0, first.text
     assert steps(first.text) == dict.fromkeys(STEPS, "")
     assert "Pushed    gs://my-bucket/longhaul/serving/flights/" in first.text
     manifest = place.manifest()
     assert manifest.pipeline == "flights"
     assert manifest.spans == (1,)
-    (logs,) = (place.folder / "workspace" / "vertex" / "jobs").iterdir()
+    (logs,) = (place.workspace / "vertex" / "jobs").iterdir()
     assert {log.stem for log in logs.glob("*.log")} == STEPS
     assert (logs / "TableExampleGen.driver.sh").exists()
 
 
-def test_the_model_as_artifact_is_where_vertex_would_put_it(first: Any, place: Place) -> None:
+def test_the_model_as_artifact_is_where_vertex_would_put_it(first: Any, place: Desk) -> None:
     (job,) = (place.buckets / "my-bucket" / "longhaul" / "artifacts" / "emulator").iterdir()
     assert re.fullmatch(r"flights-\d{17}", job.name)
     (trainer,) = job.glob("Trainer_*")
@@ -138,7 +120,7 @@ def test_the_model_as_artifact_is_where_vertex_would_put_it(first: Any, place: P
     assert told["artifacts"]["model"]["artifacts"][0]["metadata"]["hp.epochs"] == "1"
 
 
-def test_an_unchanged_job_is_cached_and_judged_against_the_champion(first: Any, place: Place) -> None:
+def test_an_unchanged_job_is_cached_and_judged_against_the_champion(first: Any, place: Desk) -> None:
     before = place.manifest()
     second = place.emulate()
     assert second.code == 0, second.text
@@ -157,7 +139,7 @@ def test_an_unchanged_job_is_cached_and_judged_against_the_champion(first: Any, 
     assert steps(third.text) == dict.fromkeys(STEPS, "cached")
 
 
-def test_bad_data_stop_at_the_gate(first: Any, place: Place) -> None:
+def test_bad_data_stop_at_the_gate(first: Any, place: Desk) -> None:
     before = place.manifest()
     blocked = place.emulate("--parameter", "data_root=gs://my-bucket/broken")
     assert blocked.code == 1, blocked.text
@@ -167,14 +149,14 @@ def test_bad_data_stop_at_the_gate(first: Any, place: Place) -> None:
     assert place.manifest() == before
 
 
-def test_a_model_below_its_threshold_is_not_pushed(first: Any, place: Place) -> None:
+def test_a_model_below_its_threshold_is_not_pushed(first: Any, place: Desk) -> None:
     before = place.manifest()
-    place.settings["evaluation"]["thresholds"] = {"auc": {"at_least": 0.999}}
+    place.document["evaluation"]["thresholds"] = {"auc": {"at_least": 0.999}}
     place.write()
     try:
         refused = place.emulate()
     finally:
-        place.settings["evaluation"]["thresholds"] = {"auc": {"at_least": 0.1}}
+        place.document["evaluation"]["thresholds"] = {"auc": {"at_least": 0.1}}
         place.write()
     assert refused.code == 1, refused.text
     assert steps(refused.text)["Pusher"] == "not reached"
@@ -183,7 +165,7 @@ def test_a_model_below_its_threshold_is_not_pushed(first: Any, place: Place) -> 
     assert place.manifest() == before
 
 
-def test_a_step_that_fails_leaves_what_follows_untriggered(first: Any, place: Place) -> None:
+def test_a_step_that_fails_leaves_what_follows_untriggered(first: Any, place: Desk) -> None:
     """ExampleGen says itself what the user did wrong; its traceback stays in the log."""
     failed = place.emulate("--parameter", "data_root=gs://my-bucket/empty")
     assert failed.code == 2, failed.text
@@ -196,7 +178,7 @@ def test_a_step_that_fails_leaves_what_follows_untriggered(first: Any, place: Pl
 
 
 @pytest.mark.long
-def test_every_steps_own_command_does_it(first: Any, place: Place, tmp_path: Path) -> None:
+def test_every_steps_own_command_does_it(first: Any, place: Desk, tmp_path: Path) -> None:
     """ExampleGen with its driver, and StatisticsGen: fresh processes, as the container starts them."""
     from pipeline.runners.vertex.compile import compile_job
     from pipeline.runners.vertex.emulator.job import EmulatedJob
@@ -221,7 +203,7 @@ def test_every_steps_own_command_does_it(first: Any, place: Place, tmp_path: Pat
     assert f"exec {sys.executable} -m pipeline.runners.vertex.container --executor_class_path" in script
 
 
-def test_the_command_line_compiles(first: Any, place: Place, tmp_path: Path) -> None:
+def test_the_command_line_compiles(first: Any, place: Desk, tmp_path: Path) -> None:
     done = place.call("compile", "--output", str(tmp_path / "job.json"))
     assert done.code == 0, done.text
     assert "job.json: 11 steps" in done.text
@@ -241,7 +223,7 @@ def test_the_command_line_compiles(first: Any, place: Place, tmp_path: Path) -> 
         (["runs", "--on", "vertex", "--sort", "auc"], "are for runs on this machine"),
     ],
 )
-def test_what_cannot_be_asked_is_refused(first: Any, place: Place, arguments: list[str], message: str) -> None:
+def test_what_cannot_be_asked_is_refused(first: Any, place: Desk, arguments: list[str], message: str) -> None:
     refused = place.call(*arguments)
     assert refused.code == 2
     assert message in refused.text
@@ -251,19 +233,19 @@ def test_what_cannot_be_asked_is_refused(first: Any, place: Place, arguments: li
 
 
 @pytest.fixture(scope="module")
-def service(first: Any, place: Place) -> Iterator[StandIn]:
+def service(first: Any, place: Desk) -> Iterator[StandIn]:
     """The stand-in, which shares the emulator's folder, so that unchanged steps are cached."""
     from pipeline.runners.vertex.emulator.process import run_in_fork
 
-    with serving(place.folder / "workspace" / "vertex", run_in_fork) as stand_in, pytest.MonkeyPatch.context() as patch:
+    with serving(place.workspace / "vertex", run_in_fork) as stand_in, pytest.MonkeyPatch.context() as patch:
         patch.setenv("STORAGE_EMULATOR_HOST", stand_in.url)
         patch.setattr("pipeline.runners.vertex.service._POLL_S", 0.2)
-        place.write(endpoint=stand_in.url)
+        place.set(endpoint=stand_in.url)
         yield stand_in
-        place.write(endpoint=None)
+        place.set(endpoint=None)
 
 
-def test_a_job_is_submitted_and_followed_to_its_end(service: StandIn, place: Place) -> None:
+def test_a_job_is_submitted_and_followed_to_its_end(service: StandIn, place: Desk) -> None:
     ran = place.call("run", "--on", "vertex", "--wait")
     assert ran.code == 0, ran.text
     (job,) = service.jobs.values()
@@ -279,7 +261,7 @@ def test_a_job_is_submitted_and_followed_to_its_end(service: StandIn, place: Pla
 
 
 @pytest.mark.long
-def test_a_gate_that_says_no_is_told_from_a_failure(service: StandIn, place: Place) -> None:
+def test_a_gate_that_says_no_is_told_from_a_failure(service: StandIn, place: Desk) -> None:
     blocked = place.call("run", "--on", "vertex", "--wait", "--parameter", "data_root=gs://my-bucket/broken")
     assert blocked.code == 1, blocked.text
     failed = place.call("run", "--on", "vertex", "--wait", "--parameter", "data_root=gs://my-bucket/empty")
@@ -287,8 +269,8 @@ def test_a_gate_that_says_no_is_told_from_a_failure(service: StandIn, place: Pla
     assert "TableExampleGen failed" in failed.text
 
 
-def test_an_image_that_is_not_there_is_named(service: StandIn, place: Place) -> None:
-    service.missing_images.add(place.settings["vertex"]["image"])
+def test_an_image_that_is_not_there_is_named(service: StandIn, place: Desk) -> None:
+    service.missing_images.add(place.document["vertex"]["image"])
     try:
         failed = place.call("run", "--on", "vertex", "--wait", "--no-cache")
     finally:
@@ -299,7 +281,7 @@ def test_an_image_that_is_not_there_is_named(service: StandIn, place: Place) -> 
 
 
 @pytest.mark.long
-def test_schedules_are_made_paused_resumed_and_deleted(service: StandIn, place: Place) -> None:
+def test_schedules_are_made_paused_resumed_and_deleted(service: StandIn, place: Desk) -> None:
     made = place.call("schedule", "create", "--cron", "0 3 * * 1")
     assert made.code == 0, made.text
     (name,) = service.schedules
@@ -339,7 +321,7 @@ def test_schedules_are_made_paused_resumed_and_deleted(service: StandIn, place: 
     ],
 )
 def test_what_the_service_says_no_with_becomes_one_message(
-    service: StandIn, place: Place, status: int, says: str, message: str
+    service: StandIn, place: Desk, status: int, says: str, message: str
 ) -> None:
     jobs = len(service.jobs)
     service.refuse_with = (status, says)
@@ -354,37 +336,37 @@ def test_what_the_service_says_no_with_becomes_one_message(
     assert len(service.jobs) == jobs
 
 
-def test_a_bucket_that_is_not_there_is_found_out_before(service: StandIn, place: Place) -> None:
-    place.write(root="gs://other-bucket/longhaul")
+def test_a_bucket_that_is_not_there_is_found_out_before(service: StandIn, place: Desk) -> None:
+    place.set(root="gs://other-bucket/longhaul")
     try:
         refused = place.call("run", "--on", "vertex")
     finally:
-        place.write(root="gs://my-bucket/longhaul")
+        place.set(root="gs://my-bucket/longhaul")
     assert refused.code == 2
     assert "vertex.root: there is no bucket other-bucket" in refused.text
 
 
 def test_without_credentials_nothing_is_compiled(
-    service: StandIn, place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    service: StandIn, place: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("NO_GCE_CHECK", "true")
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
     monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
-    place.write(endpoint=None)
+    place.set(endpoint=None)
     try:
         refused = place.call("run", "--on", "vertex")
     finally:
-        place.write(endpoint=service.url)
+        place.set(endpoint=service.url)
     assert refused.code == 2
     assert "no credentials of Google Cloud were found" in refused.text
     assert "gcloud auth application-default login" in refused.text
 
 
-def test_a_service_that_does_not_answer_is_named(service: StandIn, place: Place) -> None:
-    place.write(endpoint="http://127.0.0.1:9")
+def test_a_service_that_does_not_answer_is_named(service: StandIn, place: Desk) -> None:
+    place.set(endpoint="http://127.0.0.1:9")
     try:
         refused = place.call("run", "--on", "vertex")
     finally:
-        place.write(endpoint=service.url)
+        place.set(endpoint=service.url)
     assert refused.code == 2
     assert "cannot be reached" in refused.text

@@ -6,9 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,17 +16,8 @@ from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.lineage import provenance
 from pipeline.lineage.runs import RUN_CONTEXT, Run
-from tests.e2e.chain import (
-    ARTIFACTS,
-    CURATED,
-    GUARD,
-    LOOK_UPS,
-    ROOT,
-    Place,
-    done,
-    read_schema,
-    uri,
-)
+from tests.e2e.chain import ARTIFACTS, CURATED, GUARD, LOOK_UPS, ROOT, read_schema
+from tests.place import Command, Place, done, uri
 
 pytestmark = [pytest.mark.slow, pytest.mark.in_order]
 
@@ -41,7 +30,7 @@ def forked_probes() -> None:
 
 
 @pytest.fixture(scope="module")
-def main(longhaul: Callable[..., Any], flights: Path, tmp_path_factory: pytest.TempPathFactory) -> Place:
+def main(longhaul: Command, flights: Path, tmp_path_factory: pytest.TempPathFactory) -> Place:
     document = {
         "name": "flights",
         "data": {"path": f"{flights}/span-{{SPAN}}/flights.parquet", "label": "late", "task": "binary"},
@@ -53,7 +42,7 @@ def main(longhaul: Callable[..., Any], flights: Path, tmp_path_factory: pytest.T
         "infra_check": {"p99_ms_batch_1": 2_000},  # the machine may be busy
     }
     folder = tmp_path_factory.mktemp("main")
-    return Place(folder, longhaul, document, folder / "workspace")
+    return Place(folder, longhaul, document)
 
 
 PROGRAM = """
@@ -156,7 +145,7 @@ def test_every_execution_says_what_it_was_made_with(main: Place, main_run: Run) 
         context = main.store.get_context_by_type_and_name(RUN_CONTEXT, run.run_id)
         executions = main.store.get_executions_by_context(context.id)
         assert len(executions) == len(ARTIFACTS) + len(LOOK_UPS)
-        expected = provenance.run_properties(run.run_id, main.config())
+        expected = provenance.run_properties(run.run_id, main.config)
         for execution in executions:
             for key in ("run_id", "config_digest", "code_digest", "package_versions"):
                 assert execution.custom_properties[key].string_value == expected[key], (execution.type, key)

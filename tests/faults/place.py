@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
-import json
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from ml_metadata.proto import metadata_store_pb2
 
-from pipeline.config.loading import load
-from pipeline.config.pipeline import PipelineConfig
-from pipeline.lineage.runs import Run, StepState, find_run, list_runs
-from pipeline.lineage.store import open_store
-from tests import small
+from pipeline.lineage.runs import StepState, list_runs
+from tests import place, small
+from tests.place import Outcome
 from tests.zygote import Zygote
 
 ROWS = 300
@@ -42,37 +39,21 @@ CONFIG: dict[str, Any] = {
 }
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """How a process ended (exit code, or minus the signal that killed it), and all that it showed.
+class Place(place.Place):
+    """A folder with a table, a schema, a configuration and a workspace.
 
     Attributes:
-        errors: what of it went to standard error.
+        seen: artifacts that were on record, with their digests.
+        expected: `result` of the first run, where nothing happened to it.
     """
 
-    code: int
-    text: str
-    errors: str
-
-
-@dataclass
-class Place:
-    """A folder with a table, a schema, a configuration and a workspace."""
-
-    folder: Path
-    zygote: Zygote
-    document: dict[str, Any] = field(default_factory=lambda: json.loads(json.dumps(CONFIG)))
-    workspace: Path = field(init=False)
-    seen: dict[int, str] = field(default_factory=dict)
-    """Artifacts that were on record, with their digests."""
-    expected: dict[str, Any] = field(default_factory=dict)
-    """`result` of the first run, where nothing happened to it."""
-
-    def __post_init__(self) -> None:
-        self.workspace = self.folder / "workspace"
+    def __init__(self, folder: Path, zygote: Zygote) -> None:
+        self.zygote = zygote
+        self.seen: dict[int, str] = {}
+        self.expected: dict[str, Any] = {}
+        super().__init__(folder, zygote, copy.deepcopy(CONFIG))
         self.write_table(ROWS)
         (self.folder / "toy.pbtxt").write_text(SCHEMA)
-        self.write_config()
 
     def write_table(self, rows: int) -> None:
         colors, answers = ("red", "green", "blue"), ("no", "yes")
@@ -83,35 +64,17 @@ class Place:
         (self.folder / "table.csv").write_text("\n".join(["day,color,size,answer", *lines, ""]))
 
     def write_config(self, **sections: Any) -> None:
+        """For good."""
         for name, section in sections.items():
             self.document[name] = self.document.get(name, {}) | section
-        (self.folder / "toy.yaml").write_text(yaml.safe_dump(self.document))
+        self.write()
 
     def argv(self, *arguments: str) -> list[str]:
-        return [*arguments, "-c", str(self.folder / "toy.yaml"), "-w", str(self.workspace)]
+        return [*arguments, "-c", str(self.file), "-w", str(self.workspace)]
 
-    def call(self, *arguments: str, faults: list[Any] | None = None) -> Outcome:
-        """Runs a command line in a process of its own, with the functions of faults.py called first."""
-        out, err = self.folder / "out.txt", self.folder / "err.txt"
-        self.zygote.start(self.argv(*arguments), out, faults or [], err)
-        code, errors = self.zygote.end(), err.read_text()
-        return Outcome(code, out.read_text() + errors, errors)
-
-    @property
-    def config(self) -> PipelineConfig:
-        return load(self.folder / "toy.yaml", workspace=str(self.workspace))
-
-    @property
-    def store(self) -> Any:
-        return open_store(self.config)
-
-    def runs(self) -> list[Run]:
-        """Newest first, whole."""
-        store = self.store
-        return [find_run(store, "toy", run.run_id) for run in list_runs(store, "toy")]
-
-    def latest(self) -> Run:
-        return find_run(self.store, "toy", "latest")
+    def call(self, *arguments: str | Path, faults: Sequence[Any] = ()) -> Outcome:
+        """In a process of its own, with the functions of faults.py called first."""
+        return self.zygote(*arguments, "--config", self.file, "--workspace", self.workspace, faults=faults)
 
     def states(self) -> dict[str, StepState]:
         """How the steps of the latest run ended; of several tries the last."""

@@ -12,7 +12,7 @@ from tests.faults.place import Place
 from tests.zygote import Zygote
 
 SLEEP = [["sleep_without_clock"]]
-pytestmark = [pytest.mark.slow, pytest.mark.extra]
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.extra]
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from pipeline.serving.versions import damage
 from tests.faults.place import Place
 from tests.zygote import Zygote
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(900)]
 CACHED, DONE = StepState.CACHED, StepState.DONE
 
 

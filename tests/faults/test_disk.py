@@ -12,7 +12,7 @@ import pytest
 from tests.faults.place import Place
 from tests.zygote import Zygote
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture

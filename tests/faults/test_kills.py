@@ -7,9 +7,10 @@ import re
 import pytest
 
 from pipeline.lineage.runs import StepState
-from tests.faults.place import Outcome, Place
+from tests.faults.place import Place
+from tests.place import Outcome
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(1200)]
 MOMENTS = ("start", "middle", "end", "after")
 LOOK_UPS = {"SeenSpans", "Champion"}
 AT_ALL_MOMENTS = {"StatisticsGen", "Trainer", "Pusher"}

@@ -8,7 +8,7 @@ import pytest
 
 from tests.faults.place import Place
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(1200)]
 
 
 def with_rows(folder: Path) -> list[Path]:

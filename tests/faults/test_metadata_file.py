@@ -16,7 +16,7 @@ from pipeline.lineage.store import connection_config
 from tests.faults.place import Place
 from tests.zygote import Zygote
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from tests.faults.place import ROWS, Place
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.long,
     pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount"),
 ]
 

@@ -13,7 +13,7 @@ from pipeline.lineage.version_folders import versions
 from tests.faults.place import Place
 from tests.zygote import Zygote
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(900)]
 NASTY = "[x] [red]w[/]s \x1b[31m\x9b\x07\u202e😀 {a}%s'\"&<b>"
 TOUGH = "red]ws ]\x1b\x9b31m\x07\u202e😀 {a}%s'\"&<b>"
 """The same without what TensorFlow and Beam take for a pattern: artifacts lie below it."""

@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from pipeline import errors
-from tests.faults.place import Outcome, Place
+from tests.faults.place import Place
+from tests.place import Outcome
 from tests.zygote import ROOT, Zygote
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")

@@ -11,11 +11,12 @@ import pytest
 
 from pipeline.lineage.runs import StepState, find_run
 from tests.e2e.servers import PASSWORD, mariadb, postgresql
-from tests.faults.place import Outcome, Place
+from tests.faults.place import Place
+from tests.place import Outcome
 from tests.waiting import eventually
 from tests.zygote import Zygote
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-import yaml
 
 from tests import small
-from tests.e2e.conftest import Outcome, flights, forked_probes, longhaul
+from tests.e2e.conftest import flights, forked_probes, longhaul
+from tests.place import Command, Place
 
 __all__ = ["flights", "forked_probes", "longhaul"]  # session fixtures
 
@@ -22,38 +20,17 @@ ROOT = Path(__file__).parents[2]
 COLUMNS = ["scheduled_departure", "carrier", "origin", "distance_miles", "temp_f", "humidity_pct", "late"]
 
 
-@dataclass(frozen=True)
-class Desk:
-    """`last`: how the last run of the command line ended."""
-
-    folder: Path
-    longhaul: Callable[..., Outcome]
-
-    @property
-    def config(self) -> Path:
-        return self.folder / "desk.yaml"
-
-    @property
-    def workspace(self) -> Path:
-        return self.folder / "ws"
+class Desk(Place):
+    """In April carrier 9E is called 9Z, which the schema does not allow."""
 
     @property
     def schema(self) -> Path:
         return self.folder / "desk.pbtxt"
 
-    def call(self, *arguments: str) -> Outcome:
-        return self.longhaul(*arguments, "-c", self.config, "-w", self.workspace)
-
 
 @pytest.fixture(scope="module")
-def desk(flights: Path, longhaul: Callable[..., Outcome], tmp_path_factory: pytest.TempPathFactory) -> Desk:
-    """In April carrier 9E is called 9Z, which the schema does not allow."""
-    desk = Desk(tmp_path_factory.mktemp("desk"), longhaul)
-    write_desk(desk.folder, flights)
-    return desk
-
-
-def write_desk(folder: Path, flights: Path) -> None:
+def desk(flights: Path, longhaul: Command, tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    folder = tmp_path_factory.mktemp("desk")
     for span in range(1, 5):
         table = pq.read_table(flights / f"span-{span:02}" / "flights.parquet", columns=COLUMNS)
         if span == 4:
@@ -73,7 +50,7 @@ def write_desk(folder: Path, flights: Path) -> None:
         "infra_check": small.INFRA_CHECK,
         "evaluation": {"slices": [["origin"], ["carrier"]], "thresholds": {"auc": {"at_least": 0.3}}},
     }
-    (folder / "desk.yaml").write_text(yaml.safe_dump(document))
+    return Desk(folder, longhaul, document)
 
 
 def _schema() -> str:

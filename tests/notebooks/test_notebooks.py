@@ -23,7 +23,6 @@ from nbclient.exceptions import CellExecutionError
 from nbconvert import HTMLExporter
 from traitlets.config.loader import PyFileConfigLoader
 
-from pipeline.config.loading import load
 from pipeline.lineage.schema_versions import list_versions
 from pipeline.lineage.store import open_store
 from tests.notebooks.conftest import ROOT, Desk
@@ -59,7 +58,7 @@ def read(name: str) -> Any:
 def execute(name: str, desk: Desk, reviewer: str = "Ann Lee") -> Any:
     notebook = read(name)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LONGHAUL_CONFIG", str(desk.config))
+        patch.setenv("LONGHAUL_CONFIG", str(desk.file))
         patch.setenv("LONGHAUL_WORKSPACE", str(desk.workspace))
         patch.setenv("LONGHAUL_REVIEWER", reviewer)
         patch.setenv("LONGHAUL_NOTE", "9Z is the new name of 9E")
@@ -113,6 +112,7 @@ def test_notebooks_are_kept_clean(name: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_what_the_reviewer_saw(executed: dict[str, Executed], desk: Desk) -> None:
     review = executed["schema_review"]
     assert "blocked" in review.words("load-run")
@@ -125,7 +125,7 @@ def test_what_the_reviewer_saw(executed: dict[str, Executed], desk: Desk) -> Non
     assert "complete" in review.words("passed")
     assert "version 2, approved by Ann Lee" in review.words("passed")
 
-    versions = list_versions(open_store(load(desk.config, workspace=str(desk.workspace))), "desk")
+    versions = list_versions(open_store(desk.config), "desk")
     assert [(v.number, v.reviewer, v.note) for v in versions] == [
         (2, "Ann Lee", "9Z is the new name of 9E"),
         (1, "", ""),
@@ -139,6 +139,7 @@ def test_what_the_reviewer_saw(executed: dict[str, Executed], desk: Desk) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_what_the_others_show(executed: dict[str, Executed]) -> None:
     assert "**blessed**" in executed["model_analysis"].words("load-run")
     assert "needs at least 0.3" in executed["model_analysis"].words("metrics-table")
@@ -150,6 +151,7 @@ def test_what_the_others_show(executed: dict[str, Executed]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_without_a_name_nothing_is_approved(refusal: str) -> None:
     assert "PipelineError" in refusal
     assert "--reviewer is empty" in refusal
@@ -166,6 +168,7 @@ def test_notebooks_start_light(name: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", NAMES)
 def test_drawing_cells_draw(name: str, executed: dict[str, Executed]) -> None:
     cells = {cell.id: cell for cell in executed[name].notebook.cells}
@@ -198,6 +201,7 @@ class _Addresses(HTMLParser):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", NAMES)
 def test_pages_need_no_network(name: str, executed: dict[str, Executed]) -> None:
     page = executed[name].page.read_text()
@@ -210,6 +214,7 @@ def test_pages_need_no_network(name: str, executed: dict[str, Executed]) -> None
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.extra
 @pytest.mark.parametrize("name", NAMES)
 def test_pages_in_a_browser(name: str, executed: dict[str, Executed], tmp_path: Path) -> None:
