@@ -79,6 +79,7 @@ def worked(*arguments: str) -> list[tuple[int, str, str]]:
     return [(worker.returncode, *texts) for worker, texts in zip(workers, said, strict=True)]
 
 
+@pytest.mark.long
 def test_two_workers_end_with_the_same_weights() -> None:
     told = []
     for code, out, err in worked("patched"):
@@ -99,6 +100,7 @@ def test_keras_still_fails_in_several_workers() -> None:
         assert "Traceback" in err
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("distribute", ["mirrored", "multi_worker"])
 def test_a_distributed_training_leaves_what_an_ordinary_one_leaves(
     fn_args: Callable[..., Any], tmp_path: Path, caplog: pytest.LogCaptureFixture, distribute: str
@@ -112,6 +114,7 @@ def test_a_distributed_training_leaves_what_an_ordinary_one_leaves(
     assert min(many["val_loss"]) == pytest.approx(min(alone["val_loss"]), abs=0.03)
 
 
+@pytest.mark.long
 def test_a_worker_that_fails_ends_the_training(fn_args: Callable[..., Any], tmp_path: Path) -> None:
     arguments = fn_args(tmp_path, distribute="multi_worker")
     arguments.train_files = [str(tmp_path / "nothing")]
