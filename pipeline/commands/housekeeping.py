@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import ConfigError, DiskFullError, WorkspaceError, tells_of_full_disk
-from pipeline.lineage import archive, archive_import, backup, garbage, pins
+from pipeline.lineage import archive, archive_import, backup, garbage, pins, removal
 from pipeline.lineage.runs import find_run
 from pipeline.lineage.store import open_existing_store, translated_errors
 from pipeline.runners.local.recovery import writing
@@ -33,7 +33,7 @@ def collect_garbage(config: PipelineConfig, keep: int, keep_served: int | None, 
         plan = garbage.plan(store, config, keep, keep_served)
         if apply:
             try:
-                garbage.remove(store, config, plan)
+                removal.remove(store, config, plan)
             except OSError as exc:
                 raise WorkspaceError(
                     f"{exc.filename} cannot be removed: {exc.strerror}",

@@ -17,9 +17,9 @@ from pipeline.data.patterns import as_glob
 from pipeline.doctor.finding import Finding
 from pipeline.errors import PipelineError
 from pipeline.files import is_held, is_local, one_spelling
-from pipeline.lineage.garbage import half_done, unrecorded_outputs
 from pipeline.lineage.runs import Run, list_runs
 from pipeline.lineage.store import open_existing_store
+from pipeline.lineage.unrecorded import half_done, unrecorded_outputs
 from pipeline.lineage.version_folders import version_number
 from pipeline.serving.versions import damage, newest
 from pipeline.workspace.leftovers import temporary_folders

@@ -23,9 +23,9 @@ from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.errors import ConfigError, DataError
 from pipeline.lineage.archive import CHUNK, FOLDER, FORMAT, LOG, MANIFEST, MEMBERS, ROWS, SCHEMA
-from pipeline.lineage.garbage import COLLECTION_TYPE
 from pipeline.lineage.pushes import ROLLBACK_TYPE
 from pipeline.lineage.records import NODE, SECONDS
+from pipeline.lineage.removal import COLLECTION_TYPE
 from pipeline.lineage.runs import is_run_id
 from pipeline.lineage.schema_versions import VERSION_TYPE
 from pipeline.lineage.summary import Summary

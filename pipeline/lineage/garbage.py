@@ -1,22 +1,15 @@
-"""What of a workspace nobody needs any more, and its removal, which leaves the records: lineage still reads.
+"""What of a workspace nobody needs any more. pipeline.lineage.removal removes it and leaves the records.
 
 Kept are: everything that the newest runs and pinned runs read or made; whatever the models that lie in the serving
 folder, the pinned ones and the champion (the newest blessed model) came of; the newest analyzer cache.
-
-A crash at any moment is safe. Artifacts are first marked in ML Metadata, in one transaction with the execution that
-removes them; from then on neither TFX's cache nor its resolvers take them, which ask for live ones. Then the folders
-go. Then they count as deleted. What a crash left of marked ones, the next collection removes.
 """
 
 from __future__ import annotations
 
 import os
-import re
-import shutil
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +20,10 @@ from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import WorkspaceError
 from pipeline.files import is_local, one_spelling
 from pipeline.lineage.pins import PINNED
-from pipeline.lineage.records import NODE
 from pipeline.lineage.runs import RUN_CONTEXT, list_runs, run_of
-from pipeline.lineage.version_folders import version_number, versions
+from pipeline.lineage.unrecorded import half_done, unrecorded_outputs
+from pipeline.lineage.version_folders import versions
 from pipeline.workspace.leftovers import outlived_files, temporary_folders
-
-COLLECTION_TYPE = "longhaul.GarbageCollection"
-"""Type of the execution whose inputs are what it removed."""
 
 _STATES = metadata_store_pb2.Artifact
 _EVENT = metadata_store_pb2.Event
@@ -108,58 +98,6 @@ def plan(store: MetadataStore, config: PipelineConfig, keep: int, keep_served: i
         if known.lies_here(number):
             kept[reason] += 1
     return Plan(items, dict(kept))
-
-
-def remove(store: MetadataStore, config: PipelineConfig, plan: Plan) -> int | None:
-    """Does what a plan says; the caller holds the workspace's lock, and has held it since the plan was made.
-
-    Returns:
-        The id of the execution that records it, None if ML Metadata knew of nothing that went.
-    """
-    ids = sorted({item.artifact_id for item in plan.items if item.artifact_id is not None})
-    artifacts = store.get_artifacts_by_id(ids) if ids else []
-    execution = _begin(store, config, artifacts, plan) if artifacts else None
-    for item in plan.items:
-        _remove(item.path)
-    if execution is None:
-        return None
-    for artifact in artifacts:
-        artifact.state = _STATES.DELETED
-    store.put_artifacts(artifacts)
-    execution.last_known_state = metadata_store_pb2.Execution.COMPLETE
-    store.put_executions([execution])
-    return int(execution.id)
-
-
-def _begin(store: MetadataStore, config: PipelineConfig, artifacts: list[Any], plan: Plan) -> Any:
-    """Marks the artifacts and records who will remove them, in one transaction."""
-    now = datetime.now(UTC)
-    kind = metadata_store_pb2.ExecutionType(name=COLLECTION_TYPE)
-    execution = metadata_store_pb2.Execution(
-        type_id=store.put_execution_type(kind),
-        name=f"{config.name}/{now.isoformat()}",
-        last_known_state=metadata_store_pb2.Execution.RUNNING,
-    )
-    told = {NODE: "GarbageCollection", "pipeline": config.name, "started": now.isoformat(timespec="seconds")}
-    for key, value in told.items():
-        execution.custom_properties[key].string_value = value
-    execution.custom_properties["bytes"].int_value = plan.size_bytes
-    for artifact in artifacts:
-        artifact.state = _STATES.MARKED_FOR_DELETION
-    path = _EVENT.Path(steps=[_EVENT.Path.Step(key="removed"), _EVENT.Path.Step(index=0)])
-    edges = [(0, place, _EVENT(type=_EVENT.INPUT, path=path)) for place in range(len(artifacts))]
-    (execution.id,), _, _ = store.put_lineage_subgraph([execution], artifacts, [], edges)
-    return execution
-
-
-def _remove(path: Path) -> None:
-    if not path.is_dir() or path.is_symlink():
-        path.unlink(missing_ok=True)
-        return
-    # A server that watches the folder must not see half a version.
-    hidden = path.with_name(f".removing-{path.name}")
-    path.rename(hidden)
-    shutil.rmtree(hidden)
 
 
 class _Graph:
@@ -333,43 +271,6 @@ class _Graph:
             *(Item("temporary files", folder, _size(folder)) for folder in temporary_folders(root)),
             *(Item(kind, file, _size(file)) for kind, file in outlived_files(root, known, keep)),
         ]
-
-
-def unrecorded_outputs(store: MetadataStore, artifacts: Path) -> list[Path]:
-    """Finds the folders where a step's outputs were to go, and of which ML Metadata knows nothing.
-
-    TFX names such a folder artifacts/STEP/OUTPUT/EXECUTION. One is taken for ours if STEP/OUTPUT holds others that are
-    on record, or the execution is on record as STEP's. What else lies there somebody has put there, and keeps.
-    """
-    folders = [(one, number) for one in artifacts.glob("*/*/*") if (number := version_number(one.name))]
-    known = {one_spelling(artifact.uri) for artifact in store.get_artifacts() if is_local(artifact.uri)}
-    parents = {one.parent for one in known}
-    return [
-        one
-        for one, number in folders
-        if one not in known and one.is_dir() and (one.parent in parents or one.parts[-3] in _nodes(store, number))
-    ]
-
-
-def _nodes(store: MetadataStore, execution_id: int) -> set[str]:
-    """The names of the step that an execution was of; none if it is not on record."""
-    if not store.get_executions_by_id([execution_id]):
-        return set()
-    contexts = store.get_contexts_by_execution(execution_id)
-    return {str(context.name).rpartition(".")[2] for context in contexts if context.type == "node"}
-
-
-def half_done(artifacts: Path, *bases: Path) -> list[Path]:
-    """Finds what was half removed or half pushed when a process was killed.
-
-    Args:
-        bases: the folders of versions.
-    """
-    places = [(artifacts, "*/*/.*"), *((base, ".*") for base in bases)]
-    return [
-        one for folder, pattern in places for one in folder.glob(pattern)
-        if re.fullmatch(r"\.(removing|incoming)-[0-9]+", one.name) and one.is_dir()
-    ]  # fmt: skip
 
 
 def _in_parts(query: Callable[[list[int]], list[Any]], ids: list[int]) -> Iterable[Any]:

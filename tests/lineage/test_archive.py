@@ -269,7 +269,8 @@ def test_a_crash_while_exporting_leaves_no_file(weeks: Weeks, monkeypatch: pytes
 
 
 def test_an_imported_run_can_be_collected(weeks: Weeks, there: Any) -> None:
-    from pipeline.lineage.garbage import plan, remove
+    from pipeline.lineage.garbage import plan
+    from pipeline.lineage.removal import remove
 
     store = open_store(there)
     for run_id in (Weeks.run_id(1), RUN):

@@ -16,7 +16,7 @@ import pytest
 from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.errors import PipelineError
-from pipeline.lineage import garbage
+from pipeline.lineage import garbage, removal
 from pipeline.lineage.archive import export_run
 from pipeline.lineage.archive_import import import_run
 from pipeline.lineage.details import read_details
@@ -210,7 +210,7 @@ def test_an_imported_artifact_never_stands_for_one_that_is_here(
     assert {Path(one.uri).parent for one in imported} == {folder}
     assert not [one for one in imported if "pinned" in one.custom_properties]
     here.week(3)
-    garbage.remove(here.store, here.config, garbage.plan(here.store, here.config, 1))
+    removal.remove(here.store, here.config, garbage.plan(here.store, here.config, 1))
     assert (model / "saved_model.pb").exists()  # what serves came of it
 
 

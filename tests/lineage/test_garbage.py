@@ -10,9 +10,10 @@ import pytest
 from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.errors import PipelineError, WorkspaceError
-from pipeline.lineage import garbage
-from pipeline.lineage.garbage import COLLECTION_TYPE, Item, plan, remove
+from pipeline.lineage import removal
+from pipeline.lineage.garbage import Item, plan
 from pipeline.lineage.pins import pin, unpin
+from pipeline.lineage.removal import COLLECTION_TYPE, remove
 from pipeline.lineage.runs import find_run
 from pipeline.lineage.store import connection_config, open_store
 from tests.lineage.weeks import Weeks, cats
@@ -214,7 +215,7 @@ class CrashError(Exception):
 
 def crash_in(name: str, after: int) -> Callable[..., Any]:
     calls = 0
-    original = getattr(garbage, name)
+    original = getattr(removal, name)
 
     def instead(*arguments: Any) -> Any:
         nonlocal calls
@@ -234,7 +235,7 @@ def test_a_crash_among_the_folders_leaves_nothing_that_could_be_used(
     weeks.week(2)
     todo = plan(weeks.store, weeks.config, 1)
     with monkeypatch.context() as patch:
-        patch.setattr(garbage, "_remove", crash_in("_remove", after))
+        patch.setattr(removal, "_remove", crash_in("_remove", after))
         with pytest.raises(CrashError):
             remove(weeks.store, weeks.config, todo)
     # TFX takes live artifacts only: whole or not, those are none.
@@ -255,7 +256,7 @@ def test_a_crash_in_the_middle_of_a_folder_is_finished_later(weeks: Weeks, monke
         raise CrashError(path)
 
     with monkeypatch.context() as patch:
-        patch.setattr("pipeline.lineage.garbage.shutil.rmtree", half)
+        patch.setattr("pipeline.lineage.removal.shutil.rmtree", half)
         with pytest.raises(CrashError):
             remove(weeks.store, weeks.config, plan(weeks.store, weeks.config, 1))
     assert len(list(weeks.config.root.glob("artifacts/*/*/.removing-*"))) == 1

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.lineage import garbage
+from pipeline.lineage import garbage, removal
 from pipeline.lineage.archive import export_run
 from pipeline.lineage.archive_import import import_run
 from pipeline.lineage.pushes import Rollback, record_rollback
@@ -37,7 +37,7 @@ def weeks(tmp_path_factory: pytest.TempPathFactory) -> Weeks:
     _roll_back(weeks, pipeline="cats")
     weeks.killed(6)
     import_run(weeks.store, weeks.config, folder / "nine.zip")
-    removed = garbage.remove(weeks.store, weeks.config, garbage.plan(weeks.store, weeks.config, 1, 1))
+    removed = removal.remove(weeks.store, weeks.config, garbage.plan(weeks.store, weeks.config, 1, 1))
     assert removed is not None
     return weeks
 

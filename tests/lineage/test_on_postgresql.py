@@ -11,8 +11,9 @@ import pytest
 from pipeline.lineage.archive import export_run
 from pipeline.lineage.archive_import import import_run
 from pipeline.lineage.diff import compare
-from pipeline.lineage.garbage import plan, remove
+from pipeline.lineage.garbage import plan
 from pipeline.lineage.pins import pin
+from pipeline.lineage.removal import remove
 from pipeline.lineage.runs import find_run
 from pipeline.lineage.store import open_store
 from pipeline.lineage.summary import list_summaries

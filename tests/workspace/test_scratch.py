@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import WorkspaceError
-from pipeline.lineage import garbage
+from pipeline.lineage import garbage, removal
 from pipeline.workspace.leftovers import KEPT_DAYS
 from pipeline.workspace.scratch import abandoned, scratch, sweep
 from tests.lineage.weeks import Weeks
@@ -139,7 +139,7 @@ def test_gc_takes_what_belongs_to_no_run_and_is_old(tmp_path: Path) -> None:
         killed.wait(timeout=30)
     todo = garbage.plan(weeks.store, weeks.config, keep=1)
     assert {item.path for item in todo.items} == {*old, *halves, *abandoned(root)}
-    garbage.remove(weeks.store, weeks.config, todo)
+    removal.remove(weeks.store, weeks.config, todo)
     assert not [path for path in (*old, *halves) if path.exists()]
     assert all(path.exists() for path in (*stays, *fresh))
     assert abandoned(root) == []
@@ -154,6 +154,6 @@ def test_gc_takes_every_page_of_a_forgotten_run(tmp_path: Path) -> None:
     ]
     for page in pages:
         page.write_text("a page")
-    garbage.remove(weeks.store, weeks.config, garbage.plan(weeks.store, weeks.config, keep=1))
+    removal.remove(weeks.store, weeks.config, garbage.plan(weeks.store, weeks.config, keep=1))
     assert not [page for page in pages if page.exists()]
     assert (weeks.config.root / "reports" / f"{weeks.run_id(3)}.html").exists()
