@@ -46,6 +46,6 @@ class Batches(keras.utils.PyDataset):
         return {name: values[rows] for name, values in self._columns.items()}, self._labels[rows]
 
     def on_epoch_end(self) -> None:
-        """Keras calls this after each epoch."""
+        """Shuffle the rows anew; Keras calls this after each epoch."""
         if self._random is not None:
             self._order = self._random.permutation(self._order)

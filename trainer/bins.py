@@ -20,7 +20,7 @@ _SMALLEST_SHARE = 0.01
 
 
 def target_aware_edges(places: npt.NDArray[Any], targets: npt.NDArray[Any], bins: int) -> npt.NDArray[Any]:
-    """Cuts each number into `bins` bins.
+    """Cut each number into `bins` bins.
 
     Args:
         places: (rows, n) in [0, 1], see trainer.preprocessing.
@@ -40,7 +40,7 @@ def _edges(places: npt.NDArray[Any], targets: npt.NDArray[Any], bins: int) -> np
     smallest = max(1.0, _SMALLEST_SHARE * len(places))
 
     def cut(first: int, last: int) -> tuple[float, int]:
-        """How much cutting the cells first … last - 1 lessens the squared error, and the best place to do it."""
+        """Return how much cutting the cells first … last - 1 lessens the squared error, and the best place to do it."""
         inner = np.arange(first + 1, last)
         left, right = rows[inner] - rows[first], rows[last] - rows[inner]
         allowed = (left >= smallest) & (right >= smallest)

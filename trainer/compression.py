@@ -54,7 +54,7 @@ class Rewriting:
         }
 
     def quantized(self, how: str) -> QuantizedNetwork:
-        """The network with small weights: what is to be served."""
+        """Return the network with small weights: what is to be served."""
         progress.info("storing the weights as %s", how)
         small = QuantizedNetwork(self._network, how)
         call = tf.function(lambda inputs: small(inputs), reduce_retracing=True)
@@ -62,7 +62,7 @@ class Rewriting:
         return small
 
     def write_litert(self, saved_model: str, how: str) -> None:
-        """Writes the LiteRT file into the folder of a SavedModel."""
+        """Write the LiteRT file into the folder of a SavedModel."""
         progress.info("writing the LiteRT file")
         content = litert.convert(self._network, how)
         path = f"{saved_model}/{litert.LITERT_FILE}"
@@ -72,7 +72,7 @@ class Rewriting:
         self._compare("LiteRT file", len(content), lambda inputs: litert.run(content, inputs))
 
     def write(self, folder: str) -> None:
-        """Writes `costs`."""
+        """Write `costs`."""
         with tf.io.gfile.GFile(f"{folder}/{REWRITING_FILE}", "w") as file:
             json.dump(self.costs, file, indent=1)
 
@@ -101,5 +101,5 @@ class Rewriting:
 
 
 def asks(settings: TrainerSettings) -> bool:
-    """Tells whether the configuration asks for any of it."""
+    """Tell whether the configuration asks for any of it."""
     return settings.quantize != "none" or settings.litert

@@ -6,7 +6,7 @@ import keras
 
 
 def copy(network: keras.Model) -> keras.Model:
-    """The copy."""
+    """Make the copy."""
     # Keras would make the copy's loss and optimizer anew, too, for which they would have to be registered.
     bare = keras.Model({tensor.name: tensor for tensor in network.inputs}, network.outputs[0])
     made = keras.models.clone_model(bare)

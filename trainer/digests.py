@@ -16,7 +16,7 @@ SAVED_MODEL = "saved_model.pb"
 
 
 def file_digests(folder: str | Path) -> dict[str, str]:
-    """By path below `folder`, sorted; without the manifest.
+    """Return digests by path below `folder`, sorted; without the manifest.
 
     Raises:
         OSError: a file cannot be read.
@@ -29,7 +29,7 @@ def file_digests(folder: str | Path) -> dict[str, str]:
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of one file.
+    """Return SHA-256 of one file.
 
     Raises:
         OSError: it cannot be read.
@@ -38,7 +38,7 @@ def file_digest(path: Path) -> str:
 
 
 def model_digest(files: Mapping[str, str]) -> str:
-    """One digest of all files: equal for equal models, wherever they lie."""
+    """Return one digest of all files: equal for equal models, wherever they lie."""
     return hashlib.sha256(json.dumps(dict(sorted(files.items()))).encode()).hexdigest()
 
 

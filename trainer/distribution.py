@@ -38,7 +38,7 @@ _ARGUMENTS = (
 
 
 def train_in_workers(fn_args: Any, settings: TrainerSettings) -> None:
-    """Starts the workers of this machine and waits for them.
+    """Start the workers of this machine and wait for them.
 
     Raises:
         RuntimeError: a worker failed; the others were ended.
@@ -66,7 +66,7 @@ def train_in_workers(fn_args: Any, settings: TrainerSettings) -> None:
 
 
 def strategy_of(settings: TrainerSettings) -> tf.distribute.Strategy:
-    """The strategy of this fresh process; called before TensorFlow has done anything."""
+    """Return the strategy of this fresh process; called before TensorFlow has done anything."""
     if settings.distribute == "multi_worker":
         return tf.distribute.MultiWorkerMirroredStrategy()
     if tf.config.list_physical_devices("GPU"):
@@ -78,7 +78,8 @@ def strategy_of(settings: TrainerSettings) -> tf.distribute.Strategy:
 
 
 def is_chief() -> bool:
-    """Whether this process writes the model: the cluster's chief, its first worker, or the only process there is."""
+    """Return whether this process writes the model: the cluster's chief, its first worker, or the only process there
+    is."""
     described = json.loads(os.environ.get(_TF_CONFIG, "{}"))
     task = described.get("task", {"type": "chief"})
     has_chief = "chief" in described.get("cluster", {})
@@ -86,12 +87,12 @@ def is_chief() -> bool:
 
 
 def wait_for_all(strategy: tf.distribute.Strategy) -> None:
-    """Until every worker has come here."""
+    """Wait until every worker has come here."""
     strategy.reduce("SUM", strategy.run(lambda: tf.constant(1.0)), axis=None)
 
 
 def _environments(distribute: str, replicas: int) -> list[dict[str, str]]:
-    """What is added to the environment of each worker of this machine; the first one's progress is shown."""
+    """Return what is added to the environment of each worker of this machine; the first one's progress is shown."""
     if distribute == "mirrored" or _TF_CONFIG in os.environ:
         return [{}]
     addresses = _free_addresses(replicas)
@@ -102,7 +103,7 @@ def _environments(distribute: str, replicas: int) -> list[dict[str, str]]:
 
 
 def _free_addresses(count: int) -> list[str]:
-    """Ports of this machine that nobody has, all open at once so that they differ."""
+    """Return ports of this machine that nobody has, all open at once so that they differ."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for opened in sockets:

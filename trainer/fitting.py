@@ -76,7 +76,7 @@ def fit(
     prepare: Callable[[keras.Model], None] = lambda model: None,
     trees: Trees | None = None,
 ) -> Fitted:
-    """Fits the network for `table`; the same arguments give the same weights.
+    """Fit the network for `table`; the same arguments give the same weights.
 
     Unless `teacher` is "none" it is taught the answers of boosted trees, see trainer.teacher; what it is judged by
     are the labels.
@@ -180,7 +180,7 @@ def find_teacher(
     order: npt.NDArray[Any] | None,
     settings: FittingSettings,
 ) -> Trees | None:
-    """The trees that teach, or None where there is nothing to learn from them; arguments as of `fit`."""
+    """Return the trees that teach, or None where there is nothing to learn from them; arguments as of `fit`."""
     fit_rows, stop_rows = hold_out(order, len(labels), settings.validation_share, settings.seed)
     classes = len(table.label.classes) if table.label.task != "regression" else 0
     if settings.teacher == "none" or not can_teach(classes, labels[affordable(fit_rows, columns, classes)]):
@@ -189,7 +189,8 @@ def find_teacher(
 
 
 def member_loss(loss: str) -> Callable[[Any, Any], Any]:
-    """The loss of the mean answer, (batch, outputs), or of each member's while learning, (batch, members, outputs)."""
+    """Return the loss of the mean answer, (batch, outputs), or of each member's while learning, (batch, members,
+    outputs)."""
     of_answers = keras.losses.get(loss)
 
     def of_members(labels: Any, answers: Any) -> Any:
@@ -202,7 +203,7 @@ def member_loss(loss: str) -> Callable[[Any, Any], Any]:
 
 
 def _one_cycle(highest: float, steps: int) -> keras.optimizers.schedules.CosineDecay:
-    """The learning rate: up during the first tenth of the steps, then down to nothing along a cosine."""
+    """Return the learning rate: up during the first tenth of the steps, then down to nothing along a cosine."""
     rise = max(1, steps // 10)
     return keras.optimizers.schedules.CosineDecay(0.0, max(1, steps - rise), warmup_target=highest, warmup_steps=rise)
 
@@ -210,7 +211,7 @@ def _one_cycle(highest: float, steps: int) -> keras.optimizers.schedules.CosineD
 def hold_out(
     order: npt.NDArray[Any] | None, rows: int, share: float, seed: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Row numbers to fit on and row numbers that decide when to stop.
+    """Return row numbers to fit on and row numbers that decide when to stop.
 
     With an `order` (rows,) the latest share decides, because the model will be judged on later rows too;
     else a random share. Unsigned numbers are hashes of groups (trainer.reading): the model will be judged on others,
@@ -233,7 +234,7 @@ def _label_moments(labels: npt.NDArray[Any], table: FeatureTable) -> dict[str, f
 
 
 def _targets(labels: npt.NDArray[Any], table: FeatureTable) -> npt.NDArray[Any]:
-    """(rows,), or of several classes (rows, classes): what bins are cut by, and answers take the place of."""
+    """Return (rows,), or of several classes (rows, classes): what bins are cut by, and answers take the place of."""
     if table.label.task != "multiclass":
         return labels
     return np.eye(len(table.label.classes), dtype=np.float32)[labels]

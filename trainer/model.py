@@ -54,14 +54,14 @@ class PiecewiseLinear(keras.layers.Layer):
         self._cut(equal)
 
     def adapt(self, places: npt.NDArray[Any], targets: npt.NDArray[Any]) -> None:
-        """Cuts the bins where the targets change; see trainer.bins."""
+        """Cut the bins where the targets change; see trainer.bins."""
         self._cut(target_aware_edges(places, targets, self.bins))
         filled = self._filled(places)
         self.mean.assign(ops.mean(filled, axis=0))
         self.scale.assign(self._DEVIATION / ops.maximum(ops.std(filled, axis=0), self._SMALLEST_DEVIATION))
 
     def call(self, places: Any) -> Any:
-        """Bin k of a place p between its edges a and b is filled by clip((p - a) / (b - a), 0, 1)."""
+        """Fill bins: bin k of a place p between its edges a and b is filled by clip((p - a) / (b - a), 0, 1)."""
         return (self._filled(places) - self.mean) * self.scale
 
     def _cut(self, edges: npt.NDArray[Any]) -> None:
@@ -90,7 +90,7 @@ class Members(keras.layers.Layer):
         )
 
     def call(self, units: Any) -> Any:
-        """Scales."""
+        """Scale."""
         return units[:, None, :] * self.scale
 
 
@@ -122,7 +122,7 @@ def build_model(
     label_mean: float = 0.0,
     label_scale: float = 1.0,
 ) -> keras.Model:
-    """The network for `table`, not compiled; its loss is `trainer.fitting.member_loss`.
+    """Return the network for `table`, not compiled; its loss is `trainer.fitting.member_loss`.
 
     Args:
         vocabulary_sizes: ids per categorical feature, those for unknown and missing included.

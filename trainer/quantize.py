@@ -39,7 +39,7 @@ class QuantizedNetwork(tf.Module):
         return sum(stored.bytes for stored in self._stored)
 
     def __call__(self, inputs: dict[str, Any], training: bool = False) -> Any:
-        """Predictions; there is no training."""
+        """Compute predictions; there is no training."""
         values = [stored.value() for stored in self._stored]
         outputs, _ = self._stateless_call(
             values[: self._trainable], values[self._trainable :], inputs, training=training
@@ -48,7 +48,7 @@ class QuantizedNetwork(tf.Module):
 
 
 def weights_bytes(network: keras.Model) -> int:
-    """What a network's weights take as they are."""
+    """Return what a network's weights take as they are."""
     return sum(np.asarray(variable).nbytes for variable in _variables(network))
 
 
@@ -74,6 +74,6 @@ class _Stored(tf.Module):
         self._weights = tf.Variable(weights, trainable=False)
 
     def value(self) -> tf.Tensor:
-        """The weights in their own type."""
+        """Return the weights in their own type."""
         weights = tf.cast(self._weights, self._dtype)
         return weights if self._scale is None else weights * self._scale

@@ -40,7 +40,7 @@ def read_transformed(
     spill_to: Path | None = None,
     memory_bytes: float = math.inf,
 ) -> Columns:
-    """All rows of a split, transformed.
+    """Return all rows of a split, transformed.
 
     Args:
         patterns: globs of Parquet files.
@@ -66,7 +66,7 @@ def read_transformed(
 def first_rows(
     patterns: Sequence[str], table: FeatureTable, transform: Any, rows: int
 ) -> tuple[pa.RecordBatch, Columns]:
-    """The first rows of a split as they are stored, and as `read_transformed` would give them."""
+    """Return the first rows of a split as they are stored, and as `read_transformed` would give them."""
     columns: list[Feature | Label] = [*table.features, table.label]
     batch = next(_record_batches(patterns, [column.name for column in columns])).slice(0, rows)
     return batch, _transformed(batch, columns, transform)
@@ -94,7 +94,7 @@ class _Gathered:
             self._spill(self._folder)
 
     def columns(self) -> Columns:
-        """All rows; nothing can be appended any more."""
+        """Return all rows; nothing can be appended any more."""
         if self._files:
             last = self._batches[-1]
             return {
@@ -116,7 +116,7 @@ class _Gathered:
 
 
 def memory_for_rows() -> int:
-    """Bytes of the training split to keep in memory: half of what is free, and of what a container may take."""
+    """Return bytes of the training split to keep in memory: half of what is free, and of what a container may take."""
     free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     limit = Path("/sys/fs/cgroup/memory.max")
     if limit.exists() and (text := limit.read_text().strip()) != "max":
@@ -125,7 +125,8 @@ def memory_for_rows() -> int:
 
 
 def _compact(name: str, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Half the memory and no digit lost: flags are 0, 0.5 or 1, and vocabularies have at most a million words."""
+    """Return a type of half the memory with no digit lost: flags are 0, 0.5 or 1, and vocabularies have at most a
+    million words."""
     return values.astype({FLAGS: np.float16, CATEGORICAL: np.int32}.get(name, values.dtype))
 
 

@@ -28,14 +28,14 @@ MISSING = np.uint64(1)
 
 
 def list_type(stored: pa.DataType) -> pa.DataType:
-    """The list type of a column of a Parquet file; booleans are integers, all else but numbers is bytes."""
+    """Return the list type of a column of a Parquet file; booleans are integers, all else but numbers is bytes."""
     if pa.types.is_integer(stored) or pa.types.is_boolean(stored):
         return INTS
     return FLOATS if pa.types.is_floating(stored) else BYTES
 
 
 def as_lists(column: pa.Array, to: pa.DataType) -> pa.Array:
-    """A flat column as a list column: a null stays null, a value becomes a list of one.
+    """Return a flat column as a list column: a null stays null, a value becomes a list of one.
 
     No value is copied but to convert its type or to drop nulls; the offsets are a cumulative sum.
     """
@@ -50,7 +50,7 @@ def as_lists(column: pa.Array, to: pa.DataType) -> pa.Array:
 
 
 def as_values(lists: pa.Array) -> pa.Array:
-    """The inverse of `as_lists`: lists of at most one value as a flat column; an empty list is null."""
+    """Return the inverse of `as_lists`: lists of at most one value as a flat column; an empty list is null."""
     if pa.types.is_null(lists.type):
         return lists
     values = lists.flatten()
@@ -62,7 +62,7 @@ def as_values(lists: pa.Array) -> pa.Array:
 
 
 def to_examples(batch: pa.RecordBatch) -> list[bytes]:
-    """Each row of flat columns as a serialized tf.Example, by tfx-bsl's encoder in C++."""
+    """Return each row of flat columns as a serialized tf.Example, by tfx-bsl's encoder in C++."""
     from tfx_bsl.coders import example_coder
 
     lists = [as_lists(column, list_type(column.type)) for column in batch.columns]
@@ -72,7 +72,7 @@ def to_examples(batch: pa.RecordBatch) -> list[bytes]:
 
 
 def from_examples(examples: Sequence[bytes]) -> pa.RecordBatch:
-    """Flat columns of serialized tf.Examples that have at most one value a feature; text is binary."""
+    """Return flat columns of serialized tf.Examples that have at most one value a feature; text is binary."""
     from tfx_bsl.coders import example_coder
 
     batch = example_coder.ExamplesToRecordBatchDecoder().DecodeBatch(list(examples))
@@ -80,7 +80,7 @@ def from_examples(examples: Sequence[bytes]) -> pa.RecordBatch:
 
 
 def to_sparse(column: pa.Array, storage: Storage) -> tf.SparseTensor:
-    """A flat column as the (rows, 1) SparseTensor that a parsed tf.Example would give."""
+    """Return a flat column as the (rows, 1) SparseTensor that a parsed tf.Example would give."""
     import tensorflow as tf
 
     dtype = {"int": tf.int64, "float": tf.float32, "bytes": tf.string}[storage]
@@ -91,7 +91,8 @@ def to_sparse(column: pa.Array, storage: Storage) -> tf.SparseTensor:
 
 
 def to_plain(column: pa.Array, storage: Storage) -> npt.NDArray[Any]:
-    """A flat column as `serving_tensors` takes it, (rows,): float64 with NaN, or bytes with "", where it is missing."""
+    """Return a flat column as `serving_tensors` takes it, (rows,): float64 with NaN, or bytes with "", where it is
+    missing."""
     if storage == "bytes":
         values: npt.NDArray[Any] = column.cast(pa.binary()).fill_null(b"").to_numpy(zero_copy_only=False)
         return values
@@ -99,7 +100,7 @@ def to_plain(column: pa.Array, storage: Storage) -> npt.NDArray[Any]:
 
 
 def hashes(column: pa.Array) -> npt.NDArray[np.uint64]:
-    """A hash of each value, (rows,): equal for equal values, in every run; a missing value is a value."""
+    """Return a hash of each value, (rows,): equal for equal values, in every run; a missing value is a value."""
     from pandas.util import hash_array
 
     encoded = column.dictionary_encode()

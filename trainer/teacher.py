@@ -63,7 +63,7 @@ class Trees:
     grown: Any
 
     def predict(self, columns: Columns, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-        """What the network is to be taught of these rows.
+        """Return what the network is to be taught of these rows.
 
         Returns:
             (rows,) predictions or probabilities of the second class, or (rows, classes) probabilities.
@@ -78,7 +78,7 @@ class Trees:
 
 
 def can_teach(classes: int, labels: npt.NDArray[Any]) -> bool:
-    """Whether trees grown on rows with these labels have something to say."""
+    """Return whether trees grown on rows with these labels have something to say."""
     return len(labels) >= _FEWEST_ROWS and classes <= _MOST_CLASSES and bool((labels != labels[0]).any())
 
 
@@ -90,7 +90,7 @@ def choose_trees(
     stop_rows: npt.NDArray[np.int64],
     seed: int,
 ) -> Trees:
-    """Trees grown on the fit rows, as large and as many as is best for the stop rows.
+    """Return trees grown on the fit rows, as large and as many as is best for the stop rows.
 
     Args:
         classes: of the label; 0 of a regression.
@@ -116,7 +116,7 @@ def choose_trees(
 
 
 def grow_again(trees: Trees, columns: Columns, labels: npt.NDArray[Any], rows: npt.NDArray[np.int64]) -> Trees:
-    """As large and as many, on other rows."""
+    """Grow trees as large and as many, on other rows."""
     rows = affordable(rows, columns, trees.classes)
     progress.info("growing %d trees on %s rows", trees.rounds, f"{len(rows):,}")
     booster = clone(trees.grown).set_params(max_iter=trees.rounds, warm_start=False)
@@ -138,12 +138,13 @@ def _booster(classes: int, leaves: int, columns: Columns, rows: int, seed: int) 
 
 
 def _threads(rows: int) -> Any:
-    """One for few rows: threads that wait for each other at every node of a small tree lose more than they gain."""
+    """Return the number of threads: one for few rows, since threads that wait for each other at every node of a
+    small tree lose more than they gain."""
     return threadpool_limits(1 if rows < _MANY_ROWS else None, user_api="openmp")
 
 
 def _by_round(booster: Any, classes: int, inputs: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
-    """The predictions after each round, see Trees.predict."""
+    """Yield the predictions after each round, see Trees.predict."""
     if not classes:
         yield from booster.staged_predict(inputs)
         return
@@ -155,7 +156,7 @@ def _by_round(booster: Any, classes: int, inputs: npt.NDArray[Any]) -> Iterator[
 
 
 def _loss(classes: int, labels: npt.NDArray[Any], answers: npt.NDArray[Any]) -> float:
-    """As the network's, see trainer.fitting.LOSSES."""
+    """Compute the loss as the network's, see trainer.fitting.LOSSES."""
     if not classes:
         return float(np.mean((answers - labels) ** 2))
     chances = np.where(labels == 1, answers, 1 - answers) if classes == 2 else answers[np.arange(len(labels)), labels]
@@ -167,13 +168,13 @@ def _width(columns: Columns) -> int:
 
 
 def affordable(rows: npt.NDArray[np.int64], columns: Columns, classes: int) -> npt.NDArray[np.int64]:
-    """All of them, or so many of them, evenly chosen, as `_MOST_CELLS` allows."""
+    """Return all of them, or so many of them, evenly chosen, as `_MOST_CELLS` allows."""
     most = max(_FEWEST_ROWS, _MOST_CELLS // (_width(columns) * max(1, classes - 1)))
     return rows[:: math.ceil(len(rows) / most)]
 
 
 def _matrix(columns: Columns, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-    """(rows, numbers, flags and codes): the categories come last."""
+    """Return (rows, numbers, flags and codes): the categories come last."""
     parts = [columns[name][rows] for name in (NUMERIC, FLAGS, CATEGORICAL) if name in columns]
     if CATEGORICAL in columns:
         parts[-1] = np.minimum(parts[-1], _WORDS - 1)  # the codes rise as the words get rarer

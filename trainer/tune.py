@@ -39,7 +39,7 @@ _EPOCHS = "tuner/epochs"
 
 
 def tuner_fn(fn_args: Any) -> TunerFnResult:
-    """Makes a search that is kept in the folder `fn_args.working_dir`; `custom_config` is a TunerRequest."""
+    """Make a search that is kept in the folder `fn_args.working_dir`; `custom_config` is a TunerRequest."""
     request = TunerRequest.model_validate(fn_args.custom_config)
     table = request.features
     transform_output = tft.TFTransformOutput(fn_args.transform_graph_path)
@@ -90,7 +90,7 @@ class Search(BaseTuner):
         super().__init__(make_oracle(plan, settings), directory=parent, project_name=name)
 
     def search(self, *fit_args: Any, **fit_kwargs: Any) -> None:
-        """Tries until all trials are done or the time is over."""
+        """Try until all trials are done or the time is over."""
         if done := len(self.oracle.end_order):
             progress.info("%d trials of an earlier start are done", done)
         minutes = self._plan.minutes
@@ -108,13 +108,13 @@ class Search(BaseTuner):
             self._course = None
 
     def pre_create_trial(self) -> None:
-        """KerasTuner calls this before each trial; one is always tried."""
+        """Stop the search when its time is over; KerasTuner calls this before each trial, and one is always tried."""
         if time.monotonic() > self._deadline and self.oracle.end_order:
             progress.info("the time for tuning is over after %d trials", len(self.oracle.end_order))
             self.oracle.max_trials = len(self.oracle.trials)
 
     def run_trial(self, trial: Trial, *fit_args: Any, **fit_kwargs: Any) -> dict[str, float]:
-        """Fits one network.
+        """Fit one network.
 
         Raises:
             FatalError: whatever went wrong; KerasTuner would go on to the next trial.
@@ -136,7 +136,7 @@ class Search(BaseTuner):
             progress.removeFilter(told)
 
     def on_trial_end(self, trial: Trial) -> None:
-        """KerasTuner calls this after each trial."""
+        """Say how a trial ended and which is best; KerasTuner calls this after each."""
         super().on_trial_end(trial)
         ended = self.oracle.get_trial(trial.trial_id)  # a loss that is no number makes a failure of it
         loss = f"{ended.score:.4f}" if ended.status == TrialStatus.COMPLETED else "not a number"
@@ -151,7 +151,7 @@ class Search(BaseTuner):
         )
 
     def save(self) -> None:
-        """Whole or not at all."""
+        """Save whole or not at all."""
         self.oracle.save()
         _write(self._get_tuner_fname(), self.get_state())
 
@@ -207,7 +207,7 @@ class _Hyperband(_Durable, keras_tuner.oracles.HyperbandOracle):
 
 
 def make_oracle(plan: TunerSettings, settings: FittingSettings) -> keras_tuner.Oracle:
-    """Makes KerasTuner's part that proposes what to try; hyperband grants epochs by itself."""
+    """Make KerasTuner's part that proposes what to try; hyperband grants epochs by itself."""
     common = {
         "objective": _OBJECTIVE,
         "hyperparameters": search_space(plan.space, settings),
@@ -222,7 +222,7 @@ def make_oracle(plan: TunerSettings, settings: FittingSettings) -> keras_tuner.O
 
 
 def search_space(space: Mapping[str, Range | Choices], settings: FittingSettings) -> keras_tuner.HyperParameters:
-    """Tells KerasTuner the configuration's space; a setting that lies in it is its parameter's default."""
+    """Tell KerasTuner the configuration's space; a setting that lies in it is its parameter's default."""
     parameters = keras_tuner.HyperParameters()
     for name, tried in space.items():
         configured = getattr(settings, name)

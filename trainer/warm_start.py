@@ -31,7 +31,7 @@ values follows."""
 
 
 def save_weights(network: keras.Model, words: Words, serving_model_dir: str) -> None:
-    """Writes a fitted network's weights beside its SavedModel."""
+    """Write a fitted network's weights beside its SavedModel."""
     folder = _beside(serving_model_dir)
     tf.io.gfile.makedirs(folder)
     content = io.BytesIO()
@@ -43,7 +43,7 @@ def save_weights(network: keras.Model, words: Words, serving_model_dir: str) -> 
 
 
 def start_from(base_model: str | None, network: keras.Model, words: Words) -> None:
-    """Gives a network the weights of an earlier one, where they agree; says what it did.
+    """Give a network the weights of an earlier one, where they agree; say what it did.
 
     Args:
         base_model: the SavedModel of the earlier one, if there is any.
@@ -79,7 +79,7 @@ def start_from(base_model: str | None, network: keras.Model, words: Words) -> No
 def _by_word(
     fresh: npt.NDArray[Any], words: Sequence[str], earlier: npt.NDArray[Any], earlier_words: Sequence[str]
 ) -> npt.NDArray[Any]:
-    """The earlier row (ids, width) of each word that is in both vocabularies, the fresh one of any other."""
+    """Return the earlier row (ids, width) of each word that is in both vocabularies, the fresh one of any other."""
     if fresh.shape[1:] != earlier.shape[1:]:
         return earlier  # of another width: its shape will tell
     before = {word: row for row, word in enumerate([*earlier_words, _UNKNOWN, _MISSING])}
@@ -98,7 +98,7 @@ def _beside(serving_model_dir: str) -> str:
 
 
 def _variables(network: keras.Model) -> Iterator[tuple[str, Any]]:
-    """Each weight by a name that it has in every process and whatever features come and go.
+    """Yield each weight by a name that it has in every process and whatever features come and go.
 
     Keras numbers what has no name by all layers made before, and an embedding is named by its feature's place, too.
     """

@@ -14,7 +14,7 @@ from trainer.settings.trainer import TrainerRequest
 
 
 def main() -> None:
-    """Trains; progress goes to standard output, everything else to standard error."""
+    """Train; progress goes to standard output, everything else to standard error."""
     fn_args = SimpleNamespace(**json.loads(Path(sys.argv[1]).read_text()))
     request = TrainerRequest.model_validate(fn_args.custom_config)
     told = os.fdopen(os.dup(1), "w", buffering=1)

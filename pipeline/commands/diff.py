@@ -10,7 +10,7 @@ SPLIT = "train"
 
 
 def moved_columns(before: Run, after: Run) -> list[Moved] | None:
-    """Distances between the training splits, the largest first; None if the statistics of a run are gone."""
+    """Return distances between the training splits, the largest first; None if the statistics of a run are gone."""
     places = [
         next((found for found in run.artifacts.get("StatisticsGen", []) if found.type == "ExampleStatistics"), None)
         for run in (before, after)

@@ -51,7 +51,7 @@ class LabelGuess:
 
 
 def write_first_files(table: str, label: str, name: str | None, folder: Path, force: bool) -> None:
-    """Writes `<name>.yaml`, a schema of it for editors and `schema/<name>.pbtxt` into `folder`; says what to do next.
+    """Write `<name>.yaml`, a schema of it for editors and `schema/<name>.pbtxt` into `folder`; say what to do next.
 
     Raises:
         DataError: the table cannot be used, or has no such column.
@@ -113,7 +113,7 @@ def _name_from(table: str) -> str:
 
 
 def _read(files: Sequence[table_files.SourceFile], columns: Mapping[str, ColumnType]) -> pa.Table:
-    """The table in memory, up to a million rows: enough for a first schema."""
+    """Return the table in memory, up to a million rows: enough for a first schema."""
     batches: list[pa.RecordBatch] = []
     rows = 0
     for fragment in source.plan_fragments(files):
@@ -126,7 +126,7 @@ def _read(files: Sequence[table_files.SourceFile], columns: Mapping[str, ColumnT
 
 
 def _guess_label(values: pa.ChunkedArray, label: str, kind: ColumnType) -> LabelGuess:
-    """The task from the label's type and its distinct values."""
+    """Return the task from the label's type and its distinct values."""
     distinct = pc.unique(values).sort()
     if len(distinct) < 2:
         raise DataError(
@@ -157,7 +157,7 @@ def _guess_label(values: pa.ChunkedArray, label: str, kind: ColumnType) -> Label
 
 
 def _naming_columns(rows: pa.Table, columns: Mapping[str, ColumnType], label: str) -> list[str]:
-    """Columns that only name the rows: text with another value in each, whole numbers that count them."""
+    """Return columns that only name the rows: text with another value in each, whole numbers that count them."""
     if rows.num_rows < MIN_NAMED:
         return []
     found = [name for name in columns if name != label and _names_rows(rows.column(name), columns[name])]
@@ -179,7 +179,8 @@ _MANY_PASSES = {"members": 8, "dropout": 0.1, "learning_rate": 0.003, "bins": 24
 
 
 def _sizes(rows: int, columns: int) -> dict[str, Any]:
-    """A network in proportion to the table: few rows want small batches and many epochs, many columns a narrow one."""
+    """Return a network in proportion to the table: few rows want small batches and many epochs, many columns a
+    narrow one."""
     if rows < 10_000:
         sizes = {"batch_size": 64, "epochs": 60, "patience": 12} | _MANY_PASSES
     elif rows < 100_000:
@@ -193,7 +194,7 @@ def _sizes(rows: int, columns: int) -> dict[str, Any]:
 
 
 def _infer_schema(rows: pa.Table, columns: Mapping[str, ColumnType], label: str) -> schema_pb2.Schema:
-    """What TFDV's inference would say of flat columns, with booleans and times told apart."""
+    """Return what TFDV's inference would say of flat columns, with booleans and times told apart."""
     schema = schema_pb2.Schema(default_environment=["TRAINING", "SERVING"])
     for name, kind in columns.items():
         column = rows.column(name)

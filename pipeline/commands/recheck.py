@@ -19,7 +19,7 @@ from pipeline.observe.log_file import output_to
 
 
 def recheck(config: PipelineConfig, run: Run, schema: schema_pb2.Schema) -> DataVerdict:
-    """Judges the statistics and the rows of `run`, which has both; the serving table is left to a run.
+    """Judge the statistics and the rows of `run`, which has both; the serving table is left to a run.
 
     Raises:
         ConfigError: the policy cannot be read.

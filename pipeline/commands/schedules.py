@@ -15,7 +15,7 @@ from pipeline.terminal.console import console_for
 
 
 def print_jobs(config: PipelineConfig, limit: int | None, as_json: bool) -> None:
-    """The jobs of a pipeline, the newest first."""
+    """Print the jobs of a pipeline, the newest first."""
     vertex = vertex_of(config)
     from pipeline.runners.vertex.service import Service
 
@@ -35,7 +35,7 @@ def print_jobs(config: PipelineConfig, limit: int | None, as_json: bool) -> None
 
 
 def create_schedule(config: PipelineConfig, cron: str, at_most: int | None) -> None:
-    """Has the pipeline run on Vertex AI by the clock."""
+    """Have the pipeline run on Vertex AI by the clock."""
     console = console_for(sys.stdout)
     vertex = vertex_of(config)
     if len(cron.split()[cron.startswith(("TZ=", "CRON_TZ=")) :]) != 5:
@@ -51,7 +51,7 @@ def create_schedule(config: PipelineConfig, cron: str, at_most: int | None) -> N
 
 
 def print_schedules(config: PipelineConfig, as_json: bool) -> None:
-    """The schedules of a pipeline, the newest first."""
+    """Print the schedules of a pipeline, the newest first."""
     vertex = vertex_of(config)
     from pipeline.runners.vertex.service import Service
 
@@ -71,7 +71,7 @@ def print_schedules(config: PipelineConfig, as_json: bool) -> None:
 
 
 def change_schedule(config: PipelineConfig, what: str, schedule_id: str) -> None:
-    """Pauses, resumes or deletes a schedule."""
+    """Pause, resume or delete a schedule."""
     vertex = vertex_of(config)
     from pipeline.runners.vertex.service import Service
 

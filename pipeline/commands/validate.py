@@ -62,7 +62,7 @@ class Validation:
     verdict: DataVerdict
 
     def to_json(self) -> dict[str, Any]:
-        """A plain dictionary: the verdict's entries beside the others."""
+        """Return a plain dictionary: the verdict's entries beside the others."""
         return {name: value for name, value in vars(self).items() if name != "verdict"} | self.verdict.to_json()
 
 
@@ -81,7 +81,7 @@ class _LastRun:
 
 
 def validate_table(config: PipelineConfig, table: str, environment: Environment | None, as_json: bool) -> bool:
-    """Validates and reports on the terminal.
+    """Validate and report on the terminal.
 
     Returns:
         False if a finding blocks.
@@ -106,7 +106,7 @@ def validate_table(config: PipelineConfig, table: str, environment: Environment 
 
 
 def validate(config: PipelineConfig, table: str, environment: Environment | None = None) -> Validation:
-    """Judges a table as the gate of a run would.
+    """Judge a table as the gate of a run would.
 
     With a label it is held against the span before it of the last run (or its training split, where there are no
     spans); as serving requests, against the training split.
@@ -185,7 +185,7 @@ class _Rows:
         self.tally = LabelTally()
 
     def read(self, counted: bool = False) -> Iterator[pa.RecordBatch]:
-        """Batches in their stored types; `counted` adds their labels to `tally`."""
+        """Yield batches in their stored types; `counted` adds their labels to `tally`."""
         label = self._where.label
         for fragment in source.plan_fragments(table_files.find_files(self._where.pattern)):
             for batch in source.read_fragment(fragment, self._where.columns, _BATCH_ROWS):
@@ -201,7 +201,7 @@ class _Rows:
 def _as_training(
     config: PipelineConfig, file: str, statistics: Statistics, rows: _Rows, last: _LastRun | None
 ) -> tuple[Evidence, str]:
-    """What the gate would look at if the table were the newest, and what it is compared with, in words."""
+    """Return what the gate would look at if the table were the newest, and what it is compared with, in words."""
     spans: dict[int, Statistics] = {}
     previous: tuple[str, Statistics] | None = None
     compared_with = ""

@@ -41,7 +41,7 @@ class AnalyzerCacheStrategy(resolver.ResolverStrategy):
     """
 
     def resolve_artifacts(self, store: Any, input_dict: dict[str, list[Any]]) -> dict[str, list[Any]]:
-        """An empty list when there is none. `store` is not asked."""
+        """Return an empty list when there is none. `store` is not asked."""
         (examples,) = input_dict["examples"]
         caches = sorted(input_dict["analyzer_cache"], key=lambda cache: cache.id)
         own = (n for n, cache in enumerate(caches) if cache.get_int_custom_property(EXAMPLES_ID) == examples.id)
@@ -58,7 +58,7 @@ class Block:
 
 
 def reusable(cached: Mapping[str, Block], shards: Collection[str], entries: Collection[str]) -> dict[str, Block]:
-    """The blocks of which all shards are there and that hold all entries that are wanted."""
+    """Return the blocks of which all shards are there and that hold all entries that are wanted."""
     found = {
         name: block for name, block in cached.items() if block.shards <= set(shards) and block.entries >= set(entries)
     }
@@ -73,7 +73,7 @@ def analyze(
     cache_in: str | None,
     cache_out: str,
 ) -> Any:
-    """TFT's analysis of all shards; what `cache_in` knows of them is not read again.
+    """Return TFT's analysis of all shards; what `cache_in` knows of them is not read again.
 
     Args:
         shards: file by the name that its content gives it.
@@ -113,7 +113,7 @@ def analyze(
 
 
 def shard_names(digests: Mapping[str, str]) -> dict[str, str]:
-    """File by a name that its content gives it; files of equal content are told apart by a number."""
+    """Name each file by what its content gives it; files of equal content are told apart by a number."""
     named: dict[str, str] = {}
     for file, digest in sorted(digests.items()):
         named[f"{digest}-{sum(name.startswith(digest) for name in named)}"] = file
@@ -126,6 +126,6 @@ def _read_index(uri: str) -> dict[str, Block]:
 
 
 def write_index(uri: str, blocks: Mapping[str, Block]) -> None:
-    """Closes a cache."""
+    """Close a cache."""
     index = {name: (sorted(block.shards), sorted(block.entries)) for name, block in blocks.items()}
     io_utils.write_string_file(f"{uri}/{_INDEX_FILE}", json.dumps(index, indent=1))

@@ -19,7 +19,7 @@ class Executor(executor.Executor):
     """Reads and writes as the stock one."""
 
     def _Validate(self, inputs: dict[str, Any], outputs: dict[str, Any]) -> anomalies_pb2.Anomalies:  # noqa: N802
-        """Of one split."""
+        """Validate one split."""
         schema = value_utils.GetSoleValue(inputs, standard_component_specs.SCHEMA_KEY)
         anomalies = validate(
             value_utils.GetSoleValue(inputs, standard_component_specs.STATISTICS_KEY),

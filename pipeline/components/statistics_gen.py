@@ -50,7 +50,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
 
 
 def _count(pipeline: beam.Pipeline, examples: Any) -> beam.PCollection[tuple[str, bytes]]:
-    """(folder of a split or span, accumulators of a part of its rows)."""
+    """Return (folder of a split or span, accumulators of a part of its rows)."""
     payload = examples_utils.get_payload_format_string(examples)
     sources = {part: make_tfxio(files, ["StatisticsGen"], payload) for part, files in _files(examples).items()}
     if payload == "FORMAT_PARQUET":
@@ -72,7 +72,8 @@ def _count(pipeline: beam.Pipeline, examples: Any) -> beam.PCollection[tuple[str
 
 
 def _files(examples: Any) -> Mapping[tuple[str, ...], list[str]]:
-    """The shards by the folders whose statistics their rows belong to: a split's and, if there are spans, a span's."""
+    """Return the shards by the folders whose statistics their rows belong to: a split's and, if there are spans, a
+    span's."""
     files: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
     for split in artifact_utils.decode_split_names(examples.split_names):
         uri = artifact_utils.get_split_uri([examples], split)
@@ -84,7 +85,7 @@ def _files(examples: Any) -> Mapping[tuple[str, ...], list[str]]:
 
 
 def _packed(folders: tuple[str, ...], batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[str, bytes]]:
-    """The same accumulators for each folder, pickled.
+    """Yield the same accumulators for each folder, pickled.
 
     Left to Beam's coder, every sketch in them would be pickled, and more than once. And nobody else must hold what is
     merged into: merging changes it.

@@ -46,7 +46,7 @@ class Data(Section):
     @field_validator("classes", mode="before")
     @classmethod
     def _as_text(cls, value: Any) -> Any:
-        """YAML reads 0 and true as numbers and booleans; booleans are stored as 0 and 1."""
+        """Take 0 and true, which YAML reads as numbers and booleans, as text; booleans are stored as 0 and 1."""
         if not isinstance(value, list | tuple):
             return value
         return tuple(str(int(item)) if isinstance(item, bool) else str(item) for item in value)

@@ -11,7 +11,7 @@ SCHEMA = Path(__file__).with_name("longhaul.schema.json")
 
 
 def write_editor_schema(path: Path) -> None:
-    """Copies the schema to `path`, over an older one.
+    """Copy the schema to `path`, over an older one.
 
     Raises:
         WorkspaceError: it cannot be written there.

@@ -23,7 +23,7 @@ REFERENCE = Path(__file__).parents[1] / "flights" / "config.yaml"
 
 
 def load(path: Path | None = None, **overrides: str | None) -> PipelineConfig:
-    """Reads and checks a configuration.
+    """Read and check a configuration.
 
     Args:
         path: the YAML file; the flights reference when None.
@@ -57,7 +57,7 @@ def load(path: Path | None = None, **overrides: str | None) -> PipelineConfig:
 def explain(
     path: Path, error: ValidationError, known: Callable[[tuple[int | str, ...]], list[str]] | None = None
 ) -> str:
-    """One line per broken rule: field, rule, received.
+    """Return one line per broken rule: field, rule, received.
 
     Args:
         known: the keys that may stand at a place in the file; those of the configuration when None.
@@ -97,7 +97,7 @@ def _field_names(location: tuple[int | str, ...]) -> list[str]:
 
 
 def sections_in(annotation: Any) -> Iterator[type[Section]]:
-    """The models that a field's type names, however it wraps them."""
+    """Yield the models that a field's type names, however it wraps them."""
     if isinstance(annotation, type) and issubclass(annotation, Section):
         yield annotation
     for inner in get_args(annotation):

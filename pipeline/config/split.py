@@ -11,7 +11,7 @@ from trainer.settings.base import Section
 
 
 def unix_seconds(text: str) -> int:
-    """An ISO 8601 date or date-time; without a zone it is UTC."""
+    """Read an ISO 8601 date or date-time; without a zone it is UTC."""
     moment = datetime.fromisoformat(text)
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
 
@@ -31,7 +31,7 @@ class TimeSplit(Section):
     @field_validator("eval_from", "test_from", mode="before")
     @classmethod
     def _iso_date(cls, value: Any) -> Any:
-        """YAML reads 2013-11-01 as a date; keep the text and check it."""
+        """Keep the text of a date, which YAML reads as one, and check it."""
         return None if value is None else datetime.fromisoformat(str(value)).isoformat()
 
     @model_validator(mode="after")
@@ -66,7 +66,7 @@ class HashSplit(Section):
     @field_validator("columns")
     @classmethod
     def _named_once(cls, columns: tuple[str, ...]) -> tuple[str, ...]:
-        """In one order: which comes first means nothing."""
+        """Put them into one order: which comes first means nothing."""
         if len(set(columns)) != len(columns):
             raise ValueError("a column stands twice")
         return tuple(sorted(columns))
@@ -87,10 +87,10 @@ Split = Annotated[TimeSplit | HashSplit | GroupSplit, Field(discriminator="by")]
 
 
 def deciding_columns(split: TimeSplit | HashSplit | GroupSplit) -> tuple[str, ...]:
-    """Names the columns that tell a row's split; none when it is the whole row that does."""
+    """Name the columns that tell a row's split; none when it is the whole row that does."""
     return split.columns if isinstance(split, HashSplit) else (split.column,)
 
 
 def has_test_split(split: TimeSplit | HashSplit | GroupSplit) -> bool:
-    """Whether the split sets rows aside that training and its early stopping never see."""
+    """Return whether the split sets rows aside that training and its early stopping never see."""
     return split.test_from is not None if isinstance(split, TimeSplit) else split.weights.test > 0

@@ -12,7 +12,7 @@ IMAGE = r"^[a-z0-9]+([.-][a-z0-9]+)*(:\d+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+(:\w[\
 
 
 def _without_secrets(address: str | None) -> str | None:
-    """An address that may stand in a file, and be recorded with every run."""
+    """Return an address that may stand in a file, and be recorded with every run."""
     if address is None:
         return None
     try:

@@ -12,7 +12,7 @@ _STORED_AS = {ColumnType.STRING: "bytes", ColumnType.FLOAT: "float"}
 
 
 def mismatch(champion: Contract, challenger: Contract, columns: Mapping[str, ColumnType]) -> str:
-    """Says why a champion cannot be measured beside a challenger on the same rows.
+    """Say why a champion cannot be measured beside a challenger on the same rows.
 
     Args:
         columns: those of the rows, with their ColumnType.

@@ -29,16 +29,16 @@ class Contract:
 
     @classmethod
     def of_table(cls, table: FeatureTable) -> Contract:
-        """That of a model trained with these features."""
+        """Make the contract of a model trained with these features."""
         inputs = {feature.name: feature.storage.value for feature in table.features}
         return cls(table.label.task, table.label.name, table.label.classes, inputs)
 
     def to_json(self) -> str:
-        """JSON text, for a property of an artifact."""
+        """Return JSON text, for a property of an artifact."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> Contract:
-        """The inverse of `to_json`."""
+        """Read what `to_json` wrote."""
         plain = json.loads(text)
         return cls(plain["task"], plain["label"], tuple(plain["classes"]), plain["inputs"])

@@ -9,7 +9,7 @@ NOTHING = "\N{EN DASH}"
 
 
 def number(value: float | None) -> str:
-    """Writes a metric with four digits after the point, and fewer for large values."""
+    """Write a metric with four digits after the point, and fewer for large values."""
     if value is None or not math.isfinite(value):
         return NOTHING
     return f"{value:,.{4 if abs(value) < 10 else 2 if abs(value) < 1000 else 0}f}"

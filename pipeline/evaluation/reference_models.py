@@ -25,7 +25,7 @@ class Pushed:
 
 
 def referred(pushed: list[Pushed], last: int | None, withdrawn: tuple[str, ...], challenger: str) -> list[str]:
-    """Digests of the models that `evaluation.against` names, those pushed last first.
+    """Return digests of the models that `evaluation.against` names, those pushed last first.
 
     Args:
         pushed: all that is known to have been pushed.
@@ -42,7 +42,7 @@ def referred(pushed: list[Pushed], last: int | None, withdrawn: tuple[str, ...],
 
 
 def pushed_models(store: MetadataStore, base: Path) -> list[Pushed]:
-    """All that was pushed below `base`, as far as ML Metadata or the folders there know it."""
+    """Return all that was pushed below `base`, as far as ML Metadata or the folders there know it."""
     found: dict[int, Pushed] = {}
     for version in versions(base):
         if manifest := read_manifest(base / str(version)):
@@ -59,13 +59,13 @@ def pushed_models(store: MetadataStore, base: Path) -> list[Pushed]:
 
 
 def reference_digests(store: MetadataStore, base: Path, last: int | None, challenger: str) -> list[str]:
-    """`referred` of what was pushed below `base`."""
+    """Return `referred` of what was pushed below `base`."""
     served = newest_manifest(base)
     return referred(pushed_models(store, base), last, served.withdrawn if served else (), challenger)
 
 
 def folders_of(base: Path, digests: list[str]) -> list[Path]:
-    """The newest version of each model, of those that lie below `base` still."""
+    """Return the newest version of each model, of those that lie below `base` still."""
     found: dict[str, Path] = {}
     for version in versions(base):
         if (manifest := read_manifest(base / str(version))) and manifest.digest in digests:

@@ -42,11 +42,11 @@ class RowSample:
         return RowSample(*(part[rows] for part in vars(self).values()))
 
     def even(self, rows: int) -> RowSample:
-        """An even choice of at most so many rows."""
+        """Return an even choice of at most so many rows."""
         return self.take(np.argsort(self.order, kind="stable")[:rows])
 
     def worst_by_kind(self, task: str, rows: int, *, of_part: bool = False) -> Array:
-        """Finds the numbers of at most so many rows: of each kind of error in turn the worst one that is left; where
+        """Find the numbers of at most so many rows: of each kind of error in turn the worst one that is left; where
         errors are fewer than that, those that were predicted rightly and least surely.
 
         Args:
@@ -67,8 +67,8 @@ RIGHT = -1
 
 
 def error_kinds(task: str, labels: Array, predictions: Array) -> Array:
-    """(rows,) in what way each is wrong, RIGHT if it is not: of a binary task 0 for a false positive and 1 for a false
-    negative, of several classes the true class, of a regression 0 for too high and 1 for too low."""
+    """Return (rows,) in what way each is wrong, RIGHT if it is not: of a binary task 0 for a false positive and 1 for a
+    false negative, of several classes the true class, of a regression 0 for too high and 1 for too low."""
     if task == "multiclass":
         kinds = labels.astype(np.int64)
         right = predictions.argmax(axis=1) == kinds
@@ -82,7 +82,7 @@ def error_kinds(task: str, labels: Array, predictions: Array) -> Array:
 
 
 def digests(records: Sequence[bytes]) -> Array:
-    """(rows,) 32-bit checksums of the rows, which deal them into blocks and samples alike in every run.
+    """Return (rows,) 32-bit checksums of the rows, which deal them into blocks and samples alike in every run.
 
     Every process writes the features of a tf.Example in an order of its own: the bytes count, not their places.
     """
@@ -91,7 +91,7 @@ def digests(records: Sequence[bytes]) -> Array:
 
 
 def sample_of(task: str, checksums: Array, labels: Array, predictions: Array, records: Array) -> RowSample:
-    """All rows of a batch: labels (rows,), predictions (rows, outputs)."""
+    """Return all rows of a batch: labels (rows,), predictions (rows, outputs)."""
     if task == "multiclass":
         error = 1.0 - predictions[np.arange(len(labels)), labels.astype(np.int64)]
     else:

@@ -38,7 +38,7 @@ class StepDetails:
 
 
 def read_details(store: MetadataStore, run: Run) -> list[StepDetails]:
-    """The steps of a whole run (find_run), in the order in which they began."""
+    """Return the steps of a whole run (find_run), in the order in which they began."""
     ids = [step.execution_id for step in run.steps if step.execution_id is not None]
     if not ids:
         return []
@@ -68,7 +68,7 @@ def read_details(store: MetadataStore, run: Run) -> list[StepDetails]:
 
 
 def _makers(store: MetadataStore, details: list[StepDetails]) -> Mapping[int | None, str]:
-    """The run that first made what a cached step put out, by the step's execution."""
+    """Return the run that first made what a cached step put out, by the step's execution."""
     first = {
         one.step.execution_id: next(iter(one.outputs.values()))[0].id
         for one in details

@@ -105,7 +105,7 @@ class Graph:
         )
 
     def outcome(self, step: StepRecord) -> Outcome:
-        """What came of a step, by what it put out."""
+        """Return what came of a step, by what it put out."""
         put = [
             self.artifacts[link.artifact] for link in self.outputs.get(step.id, ()) if link.artifact in self.artifacts
         ]
@@ -142,7 +142,7 @@ class Graph:
 
 
 def artifact_record(artifact: Any) -> ArtifactRecord:
-    """From ML Metadata's message."""
+    """Read ML Metadata's message."""
     return ArtifactRecord(
         artifact.id,
         artifact.type,
@@ -154,7 +154,7 @@ def artifact_record(artifact: Any) -> ArtifactRecord:
 
 
 def grouped(pairs: Iterable[tuple[int, Link]]) -> dict[int, list[Link]]:
-    """The links of each step, or of each artifact."""
+    """Return the links of each step, or of each artifact."""
     groups: dict[int, list[Link]] = {}
     for key, link in pairs:
         groups.setdefault(key, []).append(link)
@@ -177,7 +177,7 @@ class Made:
 
 
 def made_in(store: MetadataStore, run: Run) -> list[Made]:
-    """The artifacts of a run, each once, in the order of the steps that made them."""
+    """Return the artifacts of a run, each once, in the order of the steps that made them."""
     nodes = {step.execution_id: step.node for step in run.steps if step.execution_id is not None}
     users: dict[int, dict[str, None]] = {}
     events = store.get_events_by_execution_ids(list(nodes)) if nodes else []

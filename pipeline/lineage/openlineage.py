@@ -52,7 +52,7 @@ _RUN_ENDS = {"complete": RunState.COMPLETE, "failed": RunState.FAIL, "running": 
 
 
 def events(store: MetadataStore, run: Run) -> list[RunEvent]:
-    """The events of a whole run (find_run) in the order of time; of a step still at work, its start alone."""
+    """Return the events of a whole run (find_run) in the order of time; of a step still at work, its start alone."""
     details = read_details(store, run)
     ids = [one.step.execution_id for one in details if one.step.execution_id is not None]
     executions = store.get_executions_by_id(ids) if ids else []
@@ -74,11 +74,11 @@ class _Writer:
         self._id = self._uuid(self._began, "")
 
     def start(self) -> RunEvent:
-        """Of the run."""
+        """Return the start of the run."""
         return self._event(RunState.START, self._began, self._id, self._job(self._run.pipeline, "DAG"), {})
 
     def end(self) -> Iterator[RunEvent]:
-        """Of the run, if it has ended."""
+        """Yield the end of the run, if it has ended."""
         if end := _RUN_ENDS.get(self._run.status, RunState.ABORT):
             ended = max(self._began + timedelta(seconds=self._run.seconds), self._last)
             yield self._event(end, ended, self._id, self._job(self._run.pipeline, "DAG"), self._error(end))
@@ -182,7 +182,7 @@ class _Writer:
 
 
 def dataset_name(uri: str) -> tuple[str, str]:
-    """Namespace and name that the standard gives a file or folder."""
+    """Return namespace and name that the standard gives a file or folder."""
     parts = urlsplit(uri)
     return (f"{parts.scheme}://{parts.netloc}", parts.path.lstrip("/")) if parts.netloc else ("file", uri)
 
@@ -192,7 +192,7 @@ def _each(artifacts: dict[str, list[Artifact]]) -> Iterable[Artifact]:
 
 
 def _files_and_bytes(uri: str) -> tuple[int | None, int | None]:
-    """Of a folder on this machine; None of one that is gone or elsewhere."""
+    """Count a folder on this machine; None of one that is gone or elsewhere."""
     if not os.path.isdir(uri):  # noqa: PTH112 (an address is no path)
         return None, None
     sizes = [path.stat().st_size for path in Path(uri).rglob("*") if path.is_file()]

@@ -67,30 +67,31 @@ class Artifact:
 
 
 def told(step: Step, outputs: Iterable[Artifact]) -> Step:
-    """The step with what came of it, by what it put out."""
+    """Return the step with what came of it, by what it put out."""
     outcome = outcome_of(step.state, outputs)
     return step if step.is_resolver or outcome == Outcome(step.state) else replace(step, told=outcome)
 
 
 def seconds_on_record(context: metadata_store_pb2.Context, executions: Iterable[metadata_store_pb2.Execution]) -> float:
-    """How long a run took by what is on record of one that did not say so: until the last that a step put there."""
+    """Return how long a run took by what is on record of one that did not say so: until the last that a step put
+    there."""
     last = max((one.last_update_time_since_epoch for one in executions), default=0)
     return max(0.0, (last - context.create_time_since_epoch) / 1000)
 
 
 def read_artifact(record: metadata_store_pb2.Artifact) -> Artifact:
-    """ML Metadata's record as plain data."""
+    """Return ML Metadata's record as plain data."""
     state = str(metadata_store_pb2.Artifact.State.Name(record.state)).lower()
     return Artifact(record.type, record.uri, read_properties(record), record.id, state)
 
 
 def read_properties(record: Any) -> dict[str, Any]:
-    """The properties of an artifact, an execution or a context, custom ones too, as plain data."""
+    """Return the properties of an artifact, an execution or a context, custom ones too, as plain data."""
     return {key: plain_value(value) for key, value in (*record.properties.items(), *record.custom_properties.items())}
 
 
 def read_steps(store: MetadataStore, context_id: int) -> list[Step]:
-    """The executions of a run in the order in which they began."""
+    """Return the executions of a run in the order in which they began."""
     return [
         Step(
             node=execution.custom_properties[NODE].string_value or _node(store, execution),
@@ -112,8 +113,8 @@ def _node(store: MetadataStore, execution: metadata_store_pb2.Execution) -> str:
 
 
 def contexts_of(store: MetadataStore, execution_id: int) -> list[metadata_store_pb2.Context]:
-    """The contexts of an execution. A garbage collection, and a rollback before the first run, have none: ML Metadata
-    makes an error of that."""
+    """Return the contexts of an execution. A garbage collection, and a rollback before the first run, have none: ML
+    Metadata makes an error of that."""
     try:
         return list(store.get_contexts_by_execution(execution_id))
     except mlmd_errors.NotFoundError:
@@ -121,7 +122,7 @@ def contexts_of(store: MetadataStore, execution_id: int) -> list[metadata_store_
 
 
 def plain_value(value: metadata_store_pb2.Value) -> Any:
-    """A property as plain data."""
+    """Return a property as plain data."""
     kind = value.WhichOneof("value")
     if kind in ("struct_value", "proto_value"):  # TFX keeps lists and messages so; a report wants plain data
         return json_format.MessageToDict(getattr(value, kind))

@@ -20,7 +20,7 @@ _LINKS = _MADE | {metadata_store_pb2.Event.INPUT, metadata_store_pb2.Event.DECLA
 
 
 def run_graph(store: MetadataStore, run_ids: Collection[str]) -> Graph:
-    """All that some runs did: their steps but for look-ups, and what those made, reused and read."""
+    """Return all that some runs did: their steps but for look-ups, and what those made, reused and read."""
     contexts = [context for context in store.get_contexts_by_type(RUN_CONTEXT) if context.name in set(run_ids)]
     executions, runs = [], {}
     for context in contexts:
@@ -44,15 +44,15 @@ def run_graph(store: MetadataStore, run_ids: Collection[str]) -> Graph:
 
 
 def step_graph(store: MetadataStore, step: int) -> Graph:
-    """One step with what it made, reused and read; also one outside of any run, such as a rollback. Empty if there is
-    no such step, or if it is a look-up."""
+    """Return one step with what it made, reused and read; also one outside of any run, such as a rollback. Empty if
+    there is no such step, or if it is a look-up."""
     steps = {number: found for number, found in _steps(store, [step]).items() if not _looks_up(found.type)}
     links = _links_of_steps(store, steps)
     return Graph(steps, _artifacts(store, {link.artifact for link in links}), links)
 
 
 def upstream(store: MetadataStore, artifacts: Iterable[int]) -> Graph:
-    """What made these artifacts: the steps that first did, what those read, and so on to the data."""
+    """Return what made these artifacts: the steps that first did, what those read, and so on to the data."""
     links: list[Link] = []
     frontier, followed, steps = set(artifacts), set[int](), set[int]()
     while frontier:
@@ -80,15 +80,15 @@ def upstream(store: MetadataStore, artifacts: Iterable[int]) -> Graph:
 
 
 def downstream(store: MetadataStore, artifacts: Collection[int]) -> Graph:
-    """What was made with these artifacts, whole."""
+    """Return what was made with these artifacts, whole."""
     links = _links_down(store, artifacts)
     linked = {link.artifact for link in links}
     return Graph(_steps(store, {link.step for link in links}), _artifacts(store, linked.union(artifacts)), links)
 
 
 def ways_to(store: MetadataStore, artifacts: Collection[int], ends: Mapping[int, ArtifactRecord]) -> Graph:
-    """Of what was made with `artifacts`, the ways to any of `ends`: those reached, the steps that made them, and all
-    links between."""
+    """Return, of what was made with `artifacts`, the ways to any of `ends`: those reached, the steps that made them,
+    and all links between."""
     links = _leading_to(set(ends), _links_down(store, artifacts))
     reached = {link.artifact for link in links if link.is_output}.union(artifacts).intersection(ends)
     makers = {link.step for link in links if link.is_output and link.artifact in reached}
@@ -127,7 +127,7 @@ def _leading_to(ends: set[int], links: list[Link]) -> list[Link]:
 
 
 def _makers(store: MetadataStore, artifacts: Collection[int]) -> list[Link]:
-    """Who made or reused the artifacts, the first one first."""
+    """Return who made or reused the artifacts, the first one first."""
     links = _links(store.get_events_by_artifact_ids(list(artifacts))) if artifacts else []
     return sorted((link for link in links if link.is_output), key=lambda link: link.step)
 
@@ -137,7 +137,7 @@ def _links_of_steps(store: MetadataStore, steps: Collection[int]) -> list[Link]:
 
 
 def _links(events: Iterable[Any]) -> list[Link]:
-    """Look-ups (of the champion, of what Transform learned) read and make nothing."""
+    """Return whether it is no look-up; look-ups (of the champion, of what Transform learned) read and make nothing."""
     return [
         Link(event.execution_id, event.artifact_id, event.path.steps[0].key if event.path.steps else "", kind in _MADE)
         for event in events

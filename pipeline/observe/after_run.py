@@ -39,7 +39,7 @@ _HURRY_S = 1.5
 
 @contextmanager
 def told(config: PipelineConfig, console: Any) -> Iterator[Told]:
-    """Tells how the run went that ends with the block. One that was interrupted before it was on record was none."""
+    """Tell how the run went that ends with the block. One that was interrupted before it was on record was none."""
     about = Told()
     try:
         yield about
@@ -91,7 +91,7 @@ def _export(config: PipelineConfig, run: Run) -> Iterator[str]:
 
 
 def news(config: PipelineConfig, run: Run | None, error: BaseException | None = None) -> News:
-    """What there is to tell of a run, or of an error that came before it."""
+    """Return what there is to tell of a run, or of an error that came before it."""
     if run is None:
         reason = error.what if isinstance(error, PipelineError) else f"{type(error).__name__}: {error}"
         return News(config.name, "failed", reason=reason[:2000], workspace=str(config.root))
@@ -115,7 +115,7 @@ def news(config: PipelineConfig, run: Run | None, error: BaseException | None = 
 
 
 def _ending(run: Run, error: BaseException | None) -> tuple[Ending, list[str]]:
-    """How the run ended, and why."""
+    """Return how the run ended, and why."""
     if isinstance(error, KeyboardInterrupt):
         return "interrupted", [run.reason]
     if error is not None or run.status == "failed":

@@ -44,7 +44,7 @@ class News:
 
 
 def notify(settings: Notify, news: News) -> Iterator[str]:
-    """Tells the news where the settings say so; yields a sentence about each that could not be told it. Addresses of
+    """Tell the news where the settings say so; yield a sentence about each that could not be told it. Addresses of
     webhooks stand in none of them."""
     if news.ending not in settings.on:
         return

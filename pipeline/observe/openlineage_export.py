@@ -16,7 +16,7 @@ _AT_ONCE = 8
 
 
 def send(events: list[RunEvent], url: str, api_key: str) -> int:
-    """Sends the events; returns after two seconds at most.
+    """Send the events; return after two seconds at most.
 
     Args:
         api_key: "" if the catalogue wants none.

@@ -25,7 +25,7 @@ def visible(text: str) -> str:
 
 
 def for_standard_output(text: object) -> str:
-    """Makes text visible for a terminal; a script that reads a pipe gets a path as it is."""
+    """Make text visible for a terminal; a script that reads a pipe gets a path as it is."""
     return visible(str(text)) if sys.stdout.isatty() else str(text)
 
 
@@ -51,7 +51,8 @@ class Lasting:
 
     @contextmanager
     def _let_go(self) -> Iterator[None]:
-        """After an error what is still in the buffer goes to nowhere; Python would try again at its end."""
+        """Let go of a stream after an error: what is still in the buffer goes to nowhere; Python would try again at
+        its end."""
         try:
             yield
         except (OSError, ValueError):
@@ -64,7 +65,7 @@ class Lasting:
 
 
 def lasting(stream: TextIO) -> TextIO:
-    """Wraps a stream so that writing to it never fails."""
+    """Wrap a stream so that writing to it never fails."""
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="backslashreplace")
     return cast(TextIO, Lasting(stream))
@@ -72,7 +73,7 @@ def lasting(stream: TextIO) -> TextIO:
 
 @contextmanager
 def standard_streams() -> Iterator[None]:
-    """Sets up standard output, error and logging for one command."""
+    """Set up standard output, error and logging for one command."""
     for number in (0, 1, 2):  # `>&-`: else the next file that is opened would be standard output
         try:
             os.fstat(number)

@@ -33,11 +33,11 @@ class JsonLines(logging.Handler):
         self._steps: dict[str, int] = {}
 
     def at_work(self, step: str) -> None:
-        """What this thread logs from now on is of that step."""
+        """Take what this thread logs from now on as that step's."""
         self._steps[step] = threading.get_ident()
 
     def at_rest(self, step: str) -> None:
-        """The step has ended."""
+        """Forget a step that has ended."""
         self._steps.pop(step, None)
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -57,7 +57,7 @@ class JsonLines(logging.Handler):
         return fields | {key: value for key, value in vars(record).items() if key not in _OF_EVERY_RECORD}
 
     def _step(self, thread: int | None) -> str | None:
-        """The step that logs in the thread; a thread of its own belongs to it where no other step is at work."""
+        """Return the step that logs in the thread; a thread of its own belongs to it where no other step is at work."""
         steps = self._steps.copy()
         own = [step for step, its in steps.items() if its == thread] or list(steps)
         return own[0] if len(own) == 1 else None
@@ -74,10 +74,10 @@ class Meter(Protocol):
     """Whoever measures what steps cost."""
 
     def begin(self, node: str) -> None:
-        """A step begins."""
+        """Learn that a step begins."""
 
     def end(self, step: Step) -> Mapping[str, int]:
-        """A step has ended: what it cost, by name."""
+        """Return what a step that has ended cost, by name."""
 
 
 class StepEvents:
@@ -145,7 +145,7 @@ class Watchers:
 
 @contextmanager
 def json_lines(file: Path, run_id: str) -> Iterator[JsonLines]:
-    """All that is logged meanwhile goes to the file, too."""
+    """Write all that is logged meanwhile to the file, too."""
     lines = JsonLines(file, run_id)
     logging.getLogger().addHandler(lines)
     try:

@@ -19,7 +19,7 @@ _ALONE = "judged by absolute thresholds only"
 
 
 def champion_sentence(run: Run, verdict: dict[str, Any] | None) -> str:
-    """Says what the run's model was compared with, or why with nothing; empty without a verdict.
+    """Say what the run's model was compared with, or why with nothing; empty without a verdict.
 
     Args:
         verdict: Evaluator's, on that model.
@@ -28,7 +28,7 @@ def champion_sentence(run: Run, verdict: dict[str, Any] | None) -> str:
 
 
 def training_sentence(verdict: dict[str, Any]) -> str:
-    """Says how many of the rows that judge the champion it was trained on; empty if none, or without a champion."""
+    """Say how many of the rows that judge the champion it was trained on; empty if none, or without a champion."""
     seen, name = verdict.get("seen"), verdict.get("champion_name") or "the champion"
     if not seen or seen["seen"] == 0:
         return ""
@@ -42,7 +42,7 @@ def training_sentence(verdict: dict[str, Any]) -> str:
 
 
 def bound_sentences(verdict: dict[str, Any]) -> list[str]:
-    """Says of each metric whose value `may_lose` is measured from, where that is not the champion's."""
+    """Say of each metric whose value `may_lose` is measured from, where that is not the champion's."""
     against, champion = verdict.get("against", CHAMPION), verdict.get("champion_name")
     return [
         f"may_lose of {metric} is measured from {bound['model']}, which has {bound['value']:.4f} on these rows "
@@ -53,7 +53,7 @@ def bound_sentences(verdict: dict[str, Any]) -> list[str]:
 
 
 def judged_notes(verdict: dict[str, Any]) -> list[str]:
-    """The notes of a verdict, without an older Longhaul's about the champion."""
+    """Return the notes of a verdict, without an older Longhaul's about the champion."""
     return [note for note in verdict.get("notes", []) if not note.startswith(NO_CHAMPION)]
 
 
@@ -79,19 +79,19 @@ def _sentence(verdict: dict[str, Any], served: dict[str, Any] | None, digest: st
 
 
 def _named(name: str, served: dict[str, Any] | None) -> str:
-    """The champion with its version, where one serves."""
+    """Return the champion with its version, where one serves."""
     if served is None:
         return name
     return f"{name}, which serves as version {served['version']}"
 
 
 def _served(run: Run) -> dict[str, Any] | None:
-    """What served when the run began; None where nothing did, and of a run of an older Longhaul."""
+    """Return what served when the run began; None where nothing did, and of a run of an older Longhaul."""
     text = run.properties.get(SERVED)
     return json.loads(text) if text else None
 
 
 def _digest(run: Run) -> str:
-    """That of the run's model."""
+    """Return the digest of the run's model."""
     models = [artifact for artifact in run.artifacts.get("Trainer", []) if artifact.type == "Model"]
     return str(models[0].properties.get("model_digest", "")) if models else ""

@@ -50,7 +50,7 @@ def check(
     exported: Mapping[str, str],
     settings: InfraCheckSettings,
 ) -> ServingVerdict:
-    """Serves the SavedModel at `model` in a fresh process, and judges what it answers.
+    """Serve the SavedModel at `model` in a fresh process, and judge what it answers.
 
     Args:
         rows: by who predicted, as a failure names it.
@@ -123,7 +123,7 @@ def _write_request(folder: Path, request: Mapping[str, Any], examples: Sequence[
 
 
 def _ask(folder: Path, timeout_s: float) -> tuple[dict[str, Any], dict[str, Array]]:
-    """The answer of the probe and its arrays; of a process that died or hung, an answer that says so."""
+    """Return the answer of the probe and its arrays; of a process that died or hung, an answer that says so."""
     command = [sys.executable, "-P", probe.__file__, str(folder)]
     try:
         ended = subprocess.run(
@@ -150,7 +150,7 @@ def _ask(folder: Path, timeout_s: float) -> tuple[dict[str, Any], dict[str, Arra
 
 
 def _unanswered(answer: Mapping[str, Any]) -> str:
-    """Why there are no predictions to compare."""
+    """Return why there are no predictions to compare."""
     problem = _in_one_line(answer["problem"])
     if not answer.get("python_answers"):
         return f"the model cannot be served: {answer['at']} failed: {problem}"
@@ -164,7 +164,8 @@ def _unanswered(answer: Mapping[str, Any]) -> str:
 
 
 def _in_one_line(problem: str) -> str:
-    """TensorFlow tells the whole graph with its errors, and begins with the functions around the node."""
+    """Return the part of an error that says what is wrong: TensorFlow tells the whole graph with its errors, and
+    begins with the functions around the node."""
     return " ".join(re.sub(r"\{\{function_node [^}]*\}\}", "", problem).split())[:300]
 
 
@@ -174,7 +175,7 @@ def _changed(files: Mapping[str, str], exported: Mapping[str, str]) -> list[str]
 
 
 def _not_finite(arrays: Mapping[str, Array]) -> list[str]:
-    """NaN and infinity are no predictions."""
+    """Say which predictions are NaN or infinite, which are none."""
     found = []
     for array, values in arrays.items():
         if array.startswith(probe.PYTHON) or values.dtype.kind == "S":
@@ -187,7 +188,7 @@ def _not_finite(arrays: Mapping[str, Array]) -> list[str]:
 
 
 def _differences(arrays: Mapping[str, Array], rows: Mapping[str, ScoredRows]) -> dict[str, float]:
-    """The greatest difference from what `serving_default` predicts, by what is compared with it.
+    """Return the greatest difference from what `serving_default` predicts, by what is compared with it.
 
     Numbers beyond 1 (of a regression) are compared in units of the greatest: float32 keeps seven digits of each.
     """
@@ -206,7 +207,8 @@ def _differences(arrays: Mapping[str, Array], rows: Mapping[str, ScoredRows]) ->
 
 
 def _differences_in_python(arrays: Mapping[str, Array], tolerance: float) -> dict[str, float]:
-    """The greatest difference between the loaders, by signature and output; numbers in the units of `_differences`."""
+    """Return the greatest difference between the loaders, by signature and output; numbers in the units of
+    `_differences`."""
     found = {}
     for name, expected in arrays.items():
         if not name.startswith(probe.PYTHON):
@@ -223,7 +225,7 @@ def _differences_in_python(arrays: Mapping[str, Array], tolerance: float) -> dic
 
 
 def _greatest_of_classes(found: Array, expected: Array, scores: Array, tolerance: float) -> float:
-    """0 if the classes are the same, but for rows where two are as probable; else the greatest lead of one."""
+    """Return 0 if the classes are the same, but for rows where two are as probable; else the greatest lead of one."""
     if found.shape != expected.shape or scores.ndim != 2 or scores.shape[1] < 2:
         return 0.0 if np.array_equal(found, expected) else math.inf
     first, second = np.sort(scores, axis=1)[:, :-3:-1].T
@@ -232,7 +234,7 @@ def _greatest_of_classes(found: Array, expected: Array, scores: Array, tolerance
 
 
 def _greatest(found: Array, expected: Array) -> float:
-    """The greatest absolute difference; infinity between arrays that do not even have one shape."""
+    """Return the greatest absolute difference; infinity between arrays that do not even have one shape."""
     if found.shape != expected.shape:
         return math.inf
     return float(np.abs(found.astype(float) - expected).max(initial=0))

@@ -26,13 +26,13 @@ _KEY_DIGITS = 16
 
 
 def key_of(*depends_on: Any) -> str:
-    """A digest of plain data."""
+    """Return a digest of plain data."""
     return hashlib.sha256(json.dumps(depends_on, default=str).encode()).hexdigest()[:_KEY_DIGITS]
 
 
 @contextmanager
 def workplace(output: Path, key: str) -> Iterator[Path]:
-    """The folder of the parts of `output`; it goes at the end, and stays when the work was interrupted or killed.
+    """Give the folder of the parts of `output`; it goes at the end, and stays when the work was interrupted or killed.
 
     Raises:
         WorkspaceError: another process writes the same output, the disk is full, or the folder cannot be written.

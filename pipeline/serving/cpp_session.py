@@ -94,7 +94,7 @@ class CppSession:
         self._c.TF_DeleteStatus(status)
 
     def signature(self, name: str) -> Any:
-        """The SignatureDef of that name.
+        """Return the SignatureDef of that name.
 
         Raises:
             LoaderError: the model has none.
@@ -105,7 +105,7 @@ class CppSession:
         return self._signatures[name]
 
     def request(self, signature: str, inputs: Mapping[str, Any]) -> CppRequest:
-        """A request that can be sent any number of times.
+        """Return a request that can be sent any number of times.
 
         Args:
             inputs: an array by input of the signature, (rows, ...) each; text as bytes or str.
@@ -125,12 +125,12 @@ class CppSession:
         )
 
     def ask(self, signature: str, inputs: Mapping[str, Any]) -> Arrays:
-        """What the signature answers: an array by output; text as bytes."""
+        """Return what the signature answers: an array by output; text as bytes."""
         with self.request(signature, inputs) as request:
             return request.answer()
 
     def _output(self, tensor: str) -> _Output:
-        """The place in the graph of a tensor such as `StatefulPartitionedCall:0`."""
+        """Return the place in the graph of a tensor such as `StatefulPartitionedCall:0`."""
         name, _, index = tensor.partition(":")
         operation = self._c.TF_GraphOperationByName(self._graph, name.encode())
         if not operation:
@@ -169,11 +169,11 @@ class CppRequest:
             self._c.TF_DeleteTensor(tensor)
 
     def send(self) -> None:
-        """Has it answered, and throws the answer away: for who measures."""
+        """Have it answered, and throw the answer away: for who measures."""
         self._delete(self._run())
 
     def answer(self) -> Arrays:
-        """An array by output.
+        """Return an array by output.
 
         Raises:
             LoaderError: TensorFlow cannot answer.
@@ -203,7 +203,7 @@ class CppRequest:
 
 
 def _tensor(c: Any, dtype: int, array: Any) -> int:
-    """A TF_Tensor with a copy of the array."""
+    """Return a TF_Tensor with a copy of the array."""
     import tensorflow as tf
 
     kind = tf.dtypes.as_dtype(dtype).as_numpy_dtype
@@ -223,7 +223,7 @@ def _tensor(c: Any, dtype: int, array: Any) -> int:
 
 
 def _array(c: Any, tensor: int) -> npt.NDArray[Any]:
-    """A copy of a TF_Tensor."""
+    """Return a copy of a TF_Tensor."""
     import tensorflow as tf
 
     dtype = c.TF_TensorType(tensor)
@@ -248,7 +248,8 @@ def _raise(c: Any, status: Any) -> None:
 
 
 def _library() -> Any:
-    """TensorFlow's shared library, which the wheel brings, with the types of the functions that are used here."""
+    """Return TensorFlow's shared library, which the wheel brings, with the types of the functions that are used
+    here."""
     import tensorflow as tf
 
     library = ctypes.CDLL(str(Path(tf.__file__).parent / "libtensorflow_cc.so.2"))

@@ -20,7 +20,7 @@ _TIMEOUT_S = 60
 
 
 def upload(folder: Path, destination: str, version: int) -> str:
-    """Uploads the files of `folder` to `destination`/`version`; returns that address.
+    """Upload the files of `folder` to `destination`/`version`; return that address.
 
     Nothing that is there is overwritten. Versions that an earlier push left without `saved_model.pb` are removed.
 
@@ -55,7 +55,8 @@ def upload(folder: Path, destination: str, version: int) -> str:
 
 
 def newest(destination: str, name: str) -> tuple[int, bytes | None]:
-    """The highest version below `destination`, 0 if there is none, and the content of its file `name`, if it has it.
+    """Return the highest version below `destination`, 0 if there is none, and the content of its file `name`, if it has
+    it.
 
     Raises:
         WorkspaceError: the bucket cannot be read.
@@ -73,13 +74,14 @@ def newest(destination: str, name: str) -> tuple[int, bytes | None]:
 
 
 def _parts(destination: str) -> tuple[str, str]:
-    """Bucket, and prefix of the names of what is below the folder."""
+    """Return bucket, and prefix of the names of what is below the folder."""
     bucket_name, _, prefix = destination.removeprefix("gs://").rstrip("/").partition("/")
     return bucket_name, f"{prefix}/" if prefix else ""
 
 
 def _remove_leftovers(bucket: Any, base: str) -> None:
-    """Of pushes that were killed: versions with the file that comes first, and without the one that comes last."""
+    """Remove what is left of pushes that were killed: versions with the file that comes first, and without the one
+    that comes last."""
     by_version: dict[str, list[Any]] = {}
     for blob in bucket.list_blobs(prefix=base, timeout=_TIMEOUT_S):
         version, _, name = blob.name.removeprefix(base).partition("/")
@@ -94,7 +96,7 @@ def _remove_leftovers(bucket: Any, base: str) -> None:
 
 @contextmanager
 def cloud_errors(what: str) -> Iterator[None]:
-    """Google's errors as ours."""
+    """Raise Google's errors as ours."""
     from google.api_core.exceptions import GoogleAPIError
     from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
     from requests.exceptions import RequestException

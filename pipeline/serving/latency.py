@@ -24,7 +24,7 @@ FEWEST_CALLS = 3
 
 
 def measure(call: Callable[[], object], seconds: float) -> dict[str, float]:
-    """Calls again and again until `seconds` are over.
+    """Call again and again until `seconds` are over.
 
     Returns:
         `p50_ms` and `p99_ms` without the wait for a core, `waited`: its share of all the time, and how many `calls`.
@@ -55,7 +55,7 @@ def measure(call: Callable[[], object], seconds: float) -> dict[str, float]:
 
 
 def alone(wall: float, worked: float, waited: float) -> float:
-    """How long a call would have taken on a machine of its own.
+    """Return how long a call would have taken on a machine of its own.
 
     Args:
         wall: seconds that it took.
@@ -80,7 +80,7 @@ class _Threads:
             os.close(file)
 
     def waited_s(self) -> float:
-        """So far, of all together."""
+        """Return how long all together have waited so far."""
         total = 0
         for file in self._files:
             with suppress(OSError):

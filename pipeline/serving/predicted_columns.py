@@ -22,7 +22,7 @@ from trainer.features import Label, Storage
 
 
 def predicted_names(label: Label) -> list[str]:
-    """The names, in order."""
+    """Return the names, in order."""
     classes = {"binary": label.classes[1:], "multiclass": label.classes, "regression": ()}[label.task]
     return [
         f"predicted_{label.name}",
@@ -32,7 +32,7 @@ def predicted_names(label: Label) -> list[str]:
 
 
 def predicted_columns(label: Label, scores: npt.NDArray[Any]) -> list[pa.Array]:
-    """The values, in the order of the names.
+    """Return the values, in the order of the names.
 
     Args:
         scores: (rows, outputs), what the model's signatures give: the positive class' probability, one probability

@@ -39,7 +39,7 @@ Requests = dict[str, dict[str, Any]]
 
 
 def main(folder: Path) -> None:
-    """Serves and measures; a failure is an answer too."""
+    """Serve and measure; a failure is an answer too."""
     request = json.loads((folder / "request.json").read_text())
     answer: dict[str, Any] = {"at": "the import of TensorFlow"}
     arrays: dict[str, Any] = {}
@@ -63,7 +63,7 @@ def main(folder: Path) -> None:
 
 
 def _is_tensorflow_s(problem: Exception) -> bool:
-    """Whether the C++ loader has said it, in its own words."""
+    """Return whether the C++ loader has said it, in its own words."""
     return type(problem).__name__ == "LoaderError"
 
 
@@ -76,14 +76,14 @@ def _import_tensorflow(answer: dict[str, Any]) -> None:
 
 
 def _records(file: str) -> Any:
-    """The serialized tf.Examples of a TFRecord file."""
+    """Return the serialized tf.Examples of a TFRecord file."""
     import tensorflow as tf
 
     return np.array([record.numpy() for record in tf.data.TFRecordDataset(file)], object)
 
 
 def _serve(request: dict[str, Any], requests: Requests, answer: dict[str, Any], arrays: dict[str, Any]) -> None:
-    """Fills `answer` and `arrays` as it goes; `answer["at"]` says how far it came.
+    """Fill `answer` and `arrays` as it goes; `answer["at"]` says how far it came.
 
     Args:
         requests: what each signature is asked; the plain tensors for `serving_tensors` are put in.
@@ -138,7 +138,7 @@ def _serve(request: dict[str, Any], requests: Requests, answer: dict[str, Any], 
 
 
 def _ask_python(model: str, requests: Requests) -> dict[str, dict[str, Any]]:
-    """What the other loader answers: by signature, an array by output."""
+    """Return what the other loader answers: by signature, an array by output."""
     import tensorflow as tf
 
     signatures = tf.saved_model.load(model).signatures
@@ -152,7 +152,7 @@ def _ask_python(model: str, requests: Requests) -> dict[str, dict[str, Any]]:
 
 
 def _python_answers(model: str, signature: str, inputs: dict[str, Any]) -> bool:
-    """Whether Python's loader has an answer."""
+    """Return whether Python's loader has an answer."""
     try:
         _ask_python(model, {signature: inputs})
     except Exception:
@@ -161,14 +161,14 @@ def _python_answers(model: str, signature: str, inputs: dict[str, Any]) -> bool:
 
 
 def _keep(arrays: dict[str, Any], name: str, found: Mapping[str, Any]) -> None:
-    """Text as bytes of one length: objects would need pickle."""
+    """Keep text as bytes of one length: objects would need pickle."""
     for key, values in found.items():
         arrays[f"{name}/{key}"] = values.astype(bytes) if values.dtype == object else values
 
 
 def _plain_columns(records: Any, inputs: Mapping[str, Any], features: dict[str, str]) -> tuple[dict[str, Any], Any]:
-    """The rows as `serving_tensors` takes them, (rows,) each, and which rows it can tell as they are: to it "" is
-    missing, and every number is a float64.
+    """Return the rows as `serving_tensors` takes them, (rows,) each, and which rows it can tell as they are: to it ""
+    is missing, and every number is a float64.
 
     Args:
         inputs: its TensorInfo by name.
@@ -194,13 +194,14 @@ def _plain_columns(records: Any, inputs: Mapping[str, Any], features: dict[str, 
 
 
 def _memory_bytes(field: str) -> int:
-    """Of this process, from /proc: getrusage's maximum begins with that of the process that started this one."""
+    """Read the peak of this process from /proc: getrusage's maximum begins with that of the process that started
+    this one."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:"))
 
 
 def _sibling(name: str) -> ModuleType:
-    """The module in the file beside this one."""
+    """Return the module in the file beside this one."""
     spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
     assert spec is not None
     assert spec.loader is not None

@@ -27,12 +27,12 @@ from trainer.digests import MANIFEST, file_digests
 
 
 def now() -> str:
-    """ISO 8601, UTC."""
+    """Write it as ISO 8601, UTC."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def pusher() -> str:
-    """Who pushes: user@machine."""
+    """Return who pushes: user@machine."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container's user without a name
@@ -41,7 +41,7 @@ def pusher() -> str:
 
 
 def publish(model: Path, base: Path, manifest: Manifest, elsewhere: Push) -> Manifest:
-    """Copies the SavedModel folder `model` to a new version below `base`, and to where `elsewhere` says.
+    """Copy the SavedModel folder `model` to a new version below `base`, and to where `elsewhere` says.
 
     The version is the time in whole seconds, and always greater than those already there. Other places come first:
     if one of them fails, nothing has changed here.
@@ -69,21 +69,22 @@ def publish(model: Path, base: Path, manifest: Manifest, elsewhere: Push) -> Man
 
 
 def _taken(base: Path) -> Iterator[int]:
-    """The numbers that a server may read in the folder, whoever put them there: it takes the highest, and 007 for 7."""
+    """Yield the numbers that a server may read in the folder, whoever put them there: it takes the highest, and 007
+    for 7."""
     for entry in base.iterdir():
         if re.fullmatch(r"[0-9]{1,18}", entry.name):
             yield int(entry.name)
 
 
 def places(elsewhere: Push) -> tuple[str, ...]:
-    """Where a version goes besides the folder."""
+    """Return where a version goes besides the folder."""
     registry = elsewhere.vertex_model
     named = f"{registry.project}/{registry.location}/{registry.display_name}" if registry else None
     return tuple(place for place in (elsewhere.destination, named) if place)
 
 
 def publish_to_bucket(model: str, base: str, manifest: Manifest, elsewhere: Push) -> Manifest:
-    """`publish` from and to Cloud Storage, for a step on Vertex AI.
+    """Publish from and to Cloud Storage, for a step on Vertex AI.
 
     Args:
         model, base: folders, gs://….
@@ -105,7 +106,7 @@ def publish_to_bucket(model: str, base: str, manifest: Manifest, elsewhere: Push
 
 
 def withdrawn_now(base: str | Path) -> tuple[str, ...]:
-    """Digests of the models that a run does not push, because somebody rolled them back.
+    """Return digests of the models that a run does not push, because somebody rolled them back.
 
     Args:
         base: a folder of this machine, or gs://….
@@ -115,7 +116,7 @@ def withdrawn_now(base: str | Path) -> tuple[str, ...]:
 
 
 def already_serves(base: str, digest: str, elsewhere: Push) -> Manifest | None:
-    """The manifest of what is served, if it is that model, whole, and in all places where it shall be.
+    """Return the manifest of what is served, if it is that model, whole, and in all places where it shall be.
 
     Args:
         base: a folder of this machine, or gs://…, whose files carry checksums of their own.
@@ -136,7 +137,7 @@ def _newest_in_bucket(base: str) -> Manifest | None:
 
 
 def _seal(copy: Path, manifest: Manifest, model: str | Path) -> None:
-    """Checks the copy and puts the manifest into it."""
+    """Check the copy and put the manifest into it."""
     _check(copy, manifest, model)
     (copy / MANIFEST).parent.mkdir(exist_ok=True)
     (copy / MANIFEST).unlink(missing_ok=True)
@@ -144,7 +145,7 @@ def _seal(copy: Path, manifest: Manifest, model: str | Path) -> None:
 
 
 def _check(copy: Path, manifest: Manifest, model: str | Path) -> None:
-    """The copy is checked, not the source: what is checked is what is published."""
+    """Check the copy, not the source: what is checked is what is published."""
     found = file_digests(copy)
     changed = sorted(
         name for name in found.keys() | manifest.files.keys() if found.get(name) != manifest.files.get(name)

@@ -9,7 +9,7 @@ from pipeline.serving.versions import Manifest
 
 
 def register(uri: str, manifest: Manifest, settings: VertexModel) -> str:
-    """Makes the SavedModel at `uri` the default version of the model of that name, which it creates if need be.
+    """Make the SavedModel at `uri` the default version of the model of that name, which it creates if need be.
 
     Returns:
         The version's resource name, projects/…/models/…@version.

@@ -84,7 +84,7 @@ class Outcome:
 def score(
     fragments: Sequence[source.Fragment], scoring: Scoring, folder: Path, beam_arguments: Sequence[str]
 ) -> list[Outcome]:
-    """Writes one shard per fragment that has rows into `folder`; a fragment whose shard is finished is left alone.
+    """Write one shard per fragment that has rows into `folder`; a fragment whose shard is finished is left alone.
 
     Returns:
         In the order of the fragments, those that have rows.
@@ -109,7 +109,7 @@ def score(
 
 
 def _outcome_file(folder: Path, number: int) -> Path:
-    """What became of a fragment; it is there when all else of it is."""
+    """Return what became of a fragment; it is there when all else of it is."""
     return folder / f"{number:06d}{OUTCOME}"
 
 
@@ -165,8 +165,8 @@ class _ScoreFragment(beam.DoFn):
         return {"shard": path, **tally.to_json()}
 
     def _predict(self, features: pa.RecordBatch) -> npt.NDArray[Any]:
-        """(rows, outputs), by plain tensors; where those cannot tell all values apart, by tf.Examples, which take
-        more than twice the time."""
+        """Return (rows, outputs), by plain tensors; where those cannot tell all values apart, by tf.Examples, which
+        take more than twice the time."""
         import tensorflow as tf
 
         signatures = self._model.signatures
@@ -186,7 +186,7 @@ class _ScoreFragment(beam.DoFn):
         return scores
 
     def _check_order(self, scores: npt.NDArray[Any], predicted: npt.NDArray[Any]) -> None:
-        """The model knows its classes' order; the configuration may have changed since."""
+        """Refuse another order than the model knows its classes in; the configuration may have changed since."""
         classes = self._scoring.table.label.classes
         expected = np.array([name.encode() for name in classes], object)[scores.argmax(axis=1)]
         if (expected != predicted).any():
@@ -197,7 +197,7 @@ class _ScoreFragment(beam.DoFn):
 
 
 def _rows(fragment: source.Fragment, scoring: Scoring) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch]]:
-    """Batches of the columns to pass on, and of the same rows' features in their stored types."""
+    """Yield batches of the columns to pass on, and of the same rows' features in their stored types."""
     both = {**scoring.columns, **scoring.features}
     rows = max(1, min(ROW_GROUP_ROWS, _MAX_CELLS // len(both)))
     if scoring.verbatim:
@@ -209,14 +209,15 @@ def _rows(fragment: source.Fragment, scoring: Scoring) -> Iterator[tuple[pa.Reco
 
 
 def _readable(batch: pa.RecordBatch, columns: Mapping[str, ColumnType]) -> pa.RecordBatch:
-    """Stored types as a person would have them: booleans and times are marked as such."""
+    """Return stored types as a person would have them: booleans and times are marked as such."""
     types = {ColumnType.BOOL: pa.bool_(), ColumnType.TIMESTAMP: pa.timestamp("s", "UTC")}
     arrays = [batch.column(name).cast(types.get(kind, kind.stored)) for name, kind in columns.items()]
     return pa.RecordBatch.from_arrays(arrays, names=list(columns))
 
 
 def _is_plain(column: pa.Array) -> bool:
-    """Whether `serving_tensors` sees what `serving_default` would: to it "" is missing, and numbers are float64."""
+    """Return whether `serving_tensors` sees what `serving_default` would: to it "" is missing, and numbers are
+    float64."""
     if pa.types.is_string(column.type):
         return not pc.any(pc.equal(column, "")).as_py()
     if pa.types.is_integer(column.type) and column.null_count < len(column):
@@ -245,7 +246,7 @@ class _Tally:
         self._values = (math.inf, -math.inf, 0.0)
 
     def add(self, predicted: pa.Array) -> None:
-        """`predicted` is the class or the value of some rows."""
+        """Count some rows; `predicted` is their class or value."""
         self._rows += len(predicted)
         if self._is_regression:
             least, greatest, total = self._values

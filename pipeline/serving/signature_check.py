@@ -12,7 +12,7 @@ from trainer.features import FeatureTable
 
 
 def check_signature(model: str, table: FeatureTable) -> None:
-    """Checks that the SavedModel takes these features and predicts this label.
+    """Check that the SavedModel takes these features and predicts this label.
 
     Raises:
         ConfigError: it does not, or is no SavedModel.

@@ -62,33 +62,33 @@ class Manifest:
         return model_digest(self.files)
 
     def at(self, version: int) -> Manifest:
-        """The same as that version's."""
+        """Return the same digest as that version's."""
         return replace(self, version=version)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data."""
+        """Return plain data."""
         return asdict(self) | {"digest": self.digest}
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> Manifest:
-        """The inverse of `to_json`."""
+        """Read what `to_json` wrote."""
         lists = {key: tuple(plain[key]) for key in ("spans", "classes", "withdrawn", "places") if key in plain}
         return cls(**{key: value for key, value in plain.items() if key != "digest"} | lists)
 
 
 def inputs_of(table: FeatureTable) -> dict[str, str]:
-    """`Manifest.inputs` of a model with these features."""
+    """Return `Manifest.inputs` of a model with these features."""
     return {feature.name: feature.storage.value for feature in table.features}
 
 
 def newest(base: Path) -> str | None:
-    """The version that is served."""
+    """Return the version that is served."""
     numbers = versions(base)
     return str(numbers[-1]) if numbers else None
 
 
 def read_manifest(version: Path) -> Manifest | None:
-    """None of a version that was not pushed by Longhaul, or before it wrote manifests."""
+    """Read the manifest of a version; None of one that was not pushed by Longhaul, or before it wrote manifests."""
     try:
         return Manifest.from_json(json.loads((version / MANIFEST).read_text()))
     except (OSError, ValueError, TypeError, KeyError):
@@ -96,7 +96,7 @@ def read_manifest(version: Path) -> Manifest | None:
 
 
 def newest_manifest(base: Path) -> Manifest | None:
-    """That of the version that is served."""
+    """Read the manifest of the version that is served."""
     served = newest(base)
     return None if served is None else read_manifest(base / served)
 
@@ -119,12 +119,12 @@ class Serving:
     manifest: Manifest | None
 
     def to_json(self) -> str:
-        """JSON text for the record of a run (pipeline.lineage.runs, `served`)."""
+        """Return JSON text for the record of a run (pipeline.lineage.runs, `served`)."""
         return json.dumps({"version": self.version, "digest": self.digest, "run_id": self.run_id})
 
 
 def serving_now(base: Path) -> Serving | None:
-    """Tells what serves below `base`; None where nothing does."""
+    """Tell what serves below `base`; None where nothing does."""
     version = newest(base)
     if version is None:
         return None
@@ -134,13 +134,13 @@ def serving_now(base: Path) -> Serving | None:
 
 
 def pushed_as(base: Path) -> str | None:
-    """The version as which a run pushed the model that is served: after a rollback, the one that it copied."""
+    """Return the version as which a run pushed the model that is served: after a rollback, the one that it copied."""
     served = newest_manifest(base)
     return str(served.copy_of) if served and served.copy_of else newest(base)
 
 
 def damage(version: Path) -> list[str]:
-    """Compares a version with its manifest; returns what is wrong, file by file: nothing of a whole one.
+    """Compare a version with its manifest; return what is wrong, file by file: nothing of a whole one.
 
     Files that are not in the manifest are somebody else's. Of a version without a manifest nothing is known.
     """
@@ -160,7 +160,7 @@ def _problem(file: Path, name: str, digest: str) -> str:
 
 
 def served_as(base: Path, digest: str) -> Manifest | None:
-    """The manifest of the version that is served, if it is that model, and whole."""
+    """Return the manifest of the version that is served, if it is that model, and whole."""
     served = newest_manifest(base)
     if served is None or served.digest != digest or damage(base / str(served.version)):
         return None
@@ -168,8 +168,8 @@ def served_as(base: Path, digest: str) -> Manifest | None:
 
 
 def is_settled(version: Path, digest: str) -> bool:
-    """Whether nothing is to be pushed for a model that once became `version`: it is what is served, and whole, or it
-    was rolled back.
+    """Return whether nothing is to be pushed for a model that once became `version`: it is what is served, and whole,
+    or it was rolled back.
 
     Args:
         digest: the model's; "" if it is not on record.

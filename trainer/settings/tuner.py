@@ -77,7 +77,7 @@ class TunerSettings(Section):
 
 
 def _dimension(name: str, tried: Any) -> Range | Choices:
-    """Checks what is tried of one field of `trainer` against that field's own rule."""
+    """Check what is tried of one field of `trainer` against that field's own rule."""
     if name not in TUNABLE:
         raise ValueError(f"{name!r} cannot be tuned; {', '.join(TUNABLE)} can")
     if isinstance(tried, list | tuple):
@@ -101,7 +101,7 @@ def _dimension(name: str, tried: Any) -> Range | Choices:
 
 
 def _trainer_value(name: str, value: Any) -> Any:
-    """Gives the value as `trainer` takes it."""
+    """Give the value as `trainer` takes it."""
     try:
         return getattr(FittingSettings.model_validate({name: value}), name)
     except ValidationError as exc:

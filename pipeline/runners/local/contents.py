@@ -18,7 +18,7 @@ _READ_BYTES = 1 << 20
 
 
 def contents(folder: Path) -> str:
-    """Digests the names and sizes of all files below a folder, and the bytes of the small ones."""
+    """Digest the names and sizes of all files below a folder, and the bytes of the small ones."""
     digest = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         size = path.stat().st_size
@@ -29,7 +29,7 @@ def contents(folder: Path) -> str:
 
 
 def is_damaged(artifact: Any) -> bool:
-    """Whether the files of an artifact (of ML Metadata) are there and are not those that went on record."""
+    """Return whether the files of an artifact (of ML Metadata) are there and are not those that went on record."""
     if CONTENTS not in artifact.custom_properties or not Path(artifact.uri).is_dir():
         return False
     try:
@@ -39,7 +39,7 @@ def is_damaged(artifact: Any) -> bool:
 
 
 def set_aside_damaged(store: MetadataStore, artifacts: Path, *, models: bool) -> list[Path]:
-    """Marks damaged artifacts below a folder as abandoned: neither the cache nor a look-up takes them any more.
+    """Mark damaged artifacts below a folder as abandoned: neither the cache nor a look-up takes them any more.
 
     Args:
         models: also trained ones. Whoever would miss a champion so that another takes its place leaves them: the step

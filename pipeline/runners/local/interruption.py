@@ -16,7 +16,7 @@ _TERMINATED = threading.Event()
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Lets SIGTERM (`kill`, a container's or a machine's shutdown) end the block as Ctrl-C does. Python would end
+    """Let SIGTERM (`kill`, a container's or a machine's shutdown) end the block as Ctrl-C does. Python would end
     without a word."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -31,7 +31,7 @@ def terminable() -> Iterator[None]:
 
 @contextmanager
 def outliving_the_terminal() -> Iterator[None]:
-    """Ignores SIGHUP in the block: a window that is closed, a connection that breaks, end no work of hours."""
+    """Ignore SIGHUP in the block: a window that is closed, a connection that breaks, end no work of hours."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -43,7 +43,7 @@ def outliving_the_terminal() -> Iterator[None]:
 
 
 def stopped() -> tuple[str, int]:
-    """Says what ended the command, after a KeyboardInterrupt, and the exit code for it."""
+    """Say what ended the command, after a KeyboardInterrupt, and the exit code for it."""
     if _TERMINATED.is_set():
         return "stopped by SIGTERM", EXIT_TERMINATED
     return "stopped from the keyboard", EXIT_INTERRUPTED

@@ -36,16 +36,16 @@ class Watcher(Protocol):
     """Whoever wants to know what the run is doing. Steps may be at work at the same time."""
 
     def planned(self, nodes: list[str]) -> None:
-        """The steps that will be launched, in order."""
+        """Learn which steps will be launched, in order."""
 
     def started(self, node: str) -> None:
-        """A step begins."""
+        """Learn that a step begins."""
 
     def finished(self, step: Step) -> None:
-        """A step ended, one way or another."""
+        """Learn that a step ended, one way or another."""
 
     def retrying(self, node: str, reason: str, wait_s: float) -> None:
-        """A step that failed will begin once more."""
+        """Learn that a step that failed will begin once more."""
 
 
 class StepLauncher:
@@ -62,7 +62,7 @@ class StepLauncher:
         self._watcher = watcher
 
     def launch(self, node: Any) -> None:
-        """Launches a step if its conditions hold. Failures that may pass by themselves get it further tries.
+        """Launch a step if its conditions hold. Failures that may pass by themselves get it further tries.
 
         Raises:
             WorkspaceError: such a failure did not pass.
@@ -155,7 +155,7 @@ class _Launcher(launcher.Launcher):
 
 
 def _may_run(node: Any, handle: Any) -> bool:
-    """Whether the conditions hold under which the definition puts the step; the data gate's blessing is one."""
+    """Return whether the conditions hold under which the definition puts the step; the data gate's blessing is one."""
     if not node.inputs.conditionals:
         return True
     asked = pipeline_pb2.PipelineNode()
@@ -168,7 +168,7 @@ def _may_run(node: Any, handle: Any) -> bool:
 
 
 def _unconditional(node: Any) -> Any:
-    """The step for TFX's launcher, which takes what a condition asks for as one more input: whatever made a new
+    """Return the step for TFX's launcher, which takes what a condition asks for as one more input: whatever made a new
     verdict, a changed policy for one, would train again on unchanged data. On Vertex AI a condition is no input."""
     bare = pipeline_pb2.PipelineNode()
     bare.CopyFrom(node)
@@ -179,14 +179,15 @@ def _unconditional(node: Any) -> Any:
 
 
 def _of_conditions(node: Any) -> set[str]:
-    """The inputs that a step has because of a condition only, as TFX's compiler names them."""
+    """Return the inputs that a step has because of a condition only, as TFX's compiler names them."""
     inputs = node.inputs.inputs.items() if node.inputs.conditionals else ()
     return {key for key, spec in inputs if key.startswith("_") and not spec.hidden}
 
 
 def _another_try(node: Any, ir: Any, number: int) -> Any:
-    """The step with one more context. TFX would write a further try over the execution that failed, which it finds by
-    the step's contexts; steps that read its outputs look for fewer contexts, and see only tries that succeeded."""
+    """Return the step with one more context. TFX would write a further try over the execution that failed, which it
+    finds by the step's contexts; steps that read its outputs look for fewer contexts, and see only tries that
+    succeeded."""
     again = pipeline_pb2.PipelineNode()
     again.CopyFrom(node)
     context = next((c for c in again.contexts.contexts if c.type.name == _TRY_CONTEXT), None)
@@ -198,7 +199,7 @@ def _another_try(node: Any, ir: Any, number: int) -> Any:
 
 
 def _give_memory_back(seconds: float) -> None:
-    """What a step no longer needs goes back to the system: else a run's peak is the sum of what its steps leave."""
+    """Give what a step no longer needs back to the system: else a run's peak is the sum of what its steps leave."""
     if seconds > _WORTH_COLLECTING_S:
         gc.collect()
     pa.default_memory_pool().release_unused()

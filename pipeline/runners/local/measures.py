@@ -35,18 +35,18 @@ class Meter:
         self._memory.__exit__()
 
     def begin(self, node: str) -> None:
-        """A step begins."""
+        """Learn that a step begins."""
         self._memory.begin(node)
 
     def end(self, step: Step) -> dict[str, int]:
-        """A step has ended; see `record_measures`."""
+        """Return what a step cost that has ended; see `record_measures`."""
         peak_bytes = self._memory.end(step.node)
         with Handle(self._config, NO_PATIENCE) as handle:
             return record_measures(handle.store, step, peak_bytes)
 
 
 def record_measures(store: MetadataStore, step: Step, peak_bytes: int) -> dict[str, int]:
-    """Completes the record of a step that has ended.
+    """Complete the record of a step that has ended.
 
     Args:
         peak_bytes: of memory; 0 if nobody knows.
@@ -73,11 +73,11 @@ def record_measures(store: MetadataStore, step: Step, peak_bytes: int) -> dict[s
 
 
 def _rows(artifacts: list[Any]) -> int:
-    """Of ExampleGen's tables among the artifacts."""
+    """Count the rows of ExampleGen's tables among the artifacts."""
     counted = [a.custom_properties[ROWS].string_value for a in artifacts if a.type == "Examples"]
     return sum(sum(json.loads(text).values()) for text in counted if text)
 
 
 def _size(folder: Path) -> int:
-    """Of a folder on this machine; 0 of one that lies elsewhere."""
+    """Return the size of a folder on this machine; 0 of one that lies elsewhere."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -37,13 +37,13 @@ class MemoryMeter:
         self._sampler.join()
 
     def begin(self, step: str) -> None:
-        """The step begins."""
+        """Learn that the step begins."""
         with self._alone:
             self._read()
             self._peaks[step] = 0
 
     def end(self, step: str) -> int:
-        """The step has ended: its peak in bytes, 0 where the system does not tell."""
+        """Return the peak of a step that has ended, in bytes, 0 where the system does not tell."""
         with self._alone:
             self._read()
             return self._peaks.pop(step, 0)
@@ -55,7 +55,7 @@ class MemoryMeter:
                     self._read()
 
     def _read(self) -> None:
-        """Raises the peaks of the steps at work to the highest since the last reading."""
+        """Raise the peaks of the steps at work to the highest since the last reading."""
         own = status_bytes(_PROC, "VmRSS")
         if self._forgets:
             own = max(own, status_bytes(_PROC, "VmHWM"))
@@ -66,7 +66,7 @@ class MemoryMeter:
 
 
 def _forget_peak() -> bool:
-    """Starts the system's record of the peak anew; False where that may not be, and the record is of no use."""
+    """Start the system's record of the peak anew; False where that may not be, and the record is of no use."""
     try:
         (_PROC / "clear_refs").write_text(_FORGET_THE_PEAK)
     except OSError:
@@ -75,7 +75,7 @@ def _forget_peak() -> bool:
 
 
 def status_bytes(process: Path, field: str) -> int:
-    """A figure of a process in /proc/PID/status, such as VmRSS or its peak VmHWM; 0 if it has ended."""
+    """Return a figure of a process in /proc/PID/status, such as VmRSS or its peak VmHWM; 0 if it has ended."""
     with suppress(OSError):
         if found := re.search(rf"^{field}:\s+(\d+) kB", (process / "status").read_text(), re.MULTILINE):
             return int(found[1]) * 1024
@@ -83,7 +83,7 @@ def status_bytes(process: Path, field: str) -> int:
 
 
 def _of_children() -> int:
-    """What processes that Python's own threads started hold."""
+    """Return what processes that Python's own threads started hold."""
     pids = set[str]()
     for thread in threading.enumerate():
         with suppress(OSError):

@@ -88,7 +88,7 @@ class RunRecord:
 
     @contextmanager
     def outcome(self) -> Iterator[None]:
-        """Writes how the run ended, also when it was interrupted."""
+        """Write how the run ended, also when it was interrupted."""
         try:
             yield
         except BaseException as exc:
@@ -115,7 +115,7 @@ class RunRecord:
         self._end(status="blocked", reason=reason, **summary)
 
     def step(self, node: str, seconds: float, otherwise: StepState) -> Step:
-        """Completes the record of the execution that `node` just registered, and returns it.
+        """Complete the record of the execution that `node` just registered, and return it.
 
         Args:
             otherwise: how the step ended if there is no such execution, or nobody has closed it.
@@ -149,7 +149,7 @@ class RunRecord:
             return told(step, map(read_artifact, handle.store.get_artifacts_by_id(put) if put else ()))
 
     def _summary(self) -> tuple[Run, dict[str, str]]:
-        """The run as it is on record, and what came of it so far."""
+        """Return the run as it is on record, and what came of it so far."""
         with Handle(self._config, self._patience) as handle:
             run = find_run(handle.store, self._config.name, self._context.name)
             return run, summary_properties(handle.store, run)

@@ -33,8 +33,8 @@ _CLOSED = (
 
 @contextmanager
 def writing(config: PipelineConfig) -> Iterator[MetadataStore]:
-    """For a command that writes as a run does: holds the workspace's lock, and first closes the records of runs that
-    were killed, which it says on standard error: standard output may be JSON.
+    """Open the store for a command that writes as a run does: hold the workspace's lock, and first close the records
+    of runs that were killed, which it says on standard error: standard output may be JSON.
 
     Raises:
         WorkspaceError: a run is at work, or the folder or the store cannot be written.
@@ -48,7 +48,7 @@ def writing(config: PipelineConfig) -> Iterator[MetadataStore]:
 
 
 def close_dead_runs(config: PipelineConfig, store: MetadataStore) -> list[str]:
-    """Marks runs that were killed as interrupted, with the steps that were at work, and removes what those had half
+    """Mark runs that were killed as interrupted, with the steps that were at work, and remove what those had half
     written. What was finished stays.
 
     To be called under the workspace's lock: who has it knows that no run is at work here, whatever the record says. The
@@ -65,7 +65,7 @@ def close_dead_runs(config: PipelineConfig, store: MetadataStore) -> list[str]:
 
 
 def check_store_knows_outputs(config: PipelineConfig, store: MetadataStore) -> None:
-    """Before a run that would begin to count anew beside the outputs of another store.
+    """Refuse a run that would begin to count anew beside the outputs of another store.
 
     Raises:
         WorkspaceError: the store has seen nothing yet, and there are outputs.
@@ -76,7 +76,7 @@ def check_store_knows_outputs(config: PipelineConfig, store: MetadataStore) -> N
 
 
 def not_of_this_store(folder: Path) -> WorkspaceError:
-    """The error for outputs that this store has not seen being made."""
+    """Make the error for outputs that this store has not seen being made."""
     return WorkspaceError(
         f"{folder} is not empty, and this metadata store knows nothing of it: another one does",
         "bring that store back, or move the folder `artifacts` away, or choose another --workspace",
@@ -84,7 +84,7 @@ def not_of_this_store(folder: Path) -> WorkspaceError:
 
 
 def _is_ours(config: PipelineConfig, context: Any) -> bool:
-    """A store of the workspace's own holds nothing else; others may share a metadata server."""
+    """Return whether the store is the workspace's own, which holds nothing else; others may share a metadata server."""
     if config.metadata.url is None:
         return True
     number, _, root = _text(context, "workspace").partition(" ")
@@ -121,7 +121,7 @@ def _close(config: PipelineConfig, store: MetadataStore, context: Any, process: 
 
 
 def leave_ending(root: Path, run_id: str, ending: dict[str, str]) -> None:
-    """Notes how a run ended whose record could not be reached, beside its log; whoever closes the record reads it."""
+    """Note how a run ended whose record could not be reached, beside its log; whoever closes the record reads it."""
     with suppress(OSError):
         _ending_file(root, run_id).write_text(json.dumps(ending))
 
@@ -141,7 +141,7 @@ def _ending_file(root: Path, run_id: str) -> Path:
 
 
 def remove_outputs(root: Path, node: str, execution_id: int) -> None:
-    """What an execution that did not succeed has written, and where it kept things while it worked."""
+    """Remove what an execution that did not succeed has written, and where it kept things while it worked."""
     folder = root / "artifacts" / node
     shutil.rmtree(folder / ".system", ignore_errors=True)
     for output in folder.glob(f"*/{execution_id}"):

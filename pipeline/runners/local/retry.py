@@ -26,7 +26,7 @@ _WORDS = (
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether the network, a server or a disk failed in a way that may be over soon."""
+    """Return whether the network, a server or a disk failed in a way that may be over soon."""
     story = list(causes(error))
     if any(isinstance(cause, ConfigError | DataError | DiskFullError) for cause in story):
         return False
@@ -45,6 +45,6 @@ def _passes(error: BaseException) -> bool:
 
 
 def waits(settings: RunSettings) -> Iterator[float]:
-    """Seconds before each further try: twice as long every time."""
+    """Yield seconds before each further try: twice as long every time."""
     for number in range(settings.retries):
         yield settings.backoff_s * 2**number

@@ -13,7 +13,7 @@ _FORMAT = "%Y%m%d-%H%M%S-%f"
 
 
 def new_run_id(store: MetadataStore) -> str:
-    """The time in milliseconds, UTC; later than every run on record, also when the clock was set back."""
+    """Return the time in milliseconds, UTC; later than every run on record, also when the clock was set back."""
     now = datetime.now(UTC).replace(tzinfo=None)
     known = store.get_contexts_by_type(RUN_CONTEXT)
     newest = max((one.name for one in known if "imported" not in one.custom_properties), default="")

@@ -7,7 +7,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 
 def run_graph(needs: dict[str, Collection[str]], launch: Callable[[str], None], helpers: int) -> None:
-    """Launches every step once what it needs is done.
+    """Launch every step once what it needs is done.
 
     Of the steps that could begin, the one with the longest chain behind it runs in the calling thread: it is the work
     that everything waits for, and only there can Ctrl-C stop it at once. The others run beside it in `helpers` threads.
@@ -42,7 +42,7 @@ def run_graph(needs: dict[str, Collection[str]], launch: Callable[[str], None], 
 
 
 def _chain_lengths(needs: dict[str, Collection[str]]) -> dict[str, int]:
-    """How many steps follow each on the longest way to the end, itself included."""
+    """Return how many steps follow each on the longest way to the end, itself included."""
     lengths = dict.fromkeys(needs, 1)
     for step in reversed(needs):
         for before in needs[step]:

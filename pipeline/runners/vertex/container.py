@@ -16,7 +16,7 @@ COMMAND = ("python", "-m", "pipeline.runners.vertex.container")
 
 
 def main(parsed: Any) -> None:
-    """Runs one step's executor; a mistake of the user's ends it with one message instead of a traceback."""
+    """Run one step's executor; a mistake of the user's ends it with one message instead of a traceback."""
     install_patches(CONTAINER)
     try:
         tfx_main.main(parsed)

@@ -70,7 +70,7 @@ class Service:
             )
 
     def submit(self, job: dict[str, Any], job_id: str) -> types.PipelineJob:
-        """Creates the job; the service then runs it."""
+        """Create the job; the service then runs it."""
         self._look_for_bucket()
         with _errors(f"job {job_id}"):
             return self._jobs.create_pipeline_job(
@@ -81,13 +81,13 @@ class Service:
             )
 
     def job(self, name: str) -> types.PipelineJob:
-        """A job by its resource name, or by its id alone."""
+        """Return a job by its resource name, or by its id alone."""
         name = name if "/" in name else f"{self._parent}/pipelineJobs/{name}"
         with _errors(f"job {name}"):
             return self._jobs.get_pipeline_job(name=name, timeout=_TIMEOUT_S)
 
     def follow(self, name: str, on_change: Callable[[types.PipelineTaskDetail], None]) -> types.PipelineJob:
-        """Waits for a job's end; tells of every task whose state changes."""
+        """Wait for a job's end; tell of every task whose state changes."""
         known: dict[int, Any] = {}
         while True:
             job = self.job(name)
@@ -100,14 +100,14 @@ class Service:
             time.sleep(_POLL_S)
 
     def list_jobs(self, pipeline: str, limit: int) -> list[types.PipelineJob]:
-        """The newest first."""
+        """List them, the newest first."""
         with _errors(f"jobs of {pipeline}"):
             request = {"parent": self._parent, "filter": f'display_name="{pipeline}"', "order_by": "create_time desc"}
             found = iter(self._jobs.list_pipeline_jobs(request=request, timeout=_TIMEOUT_S))
             return [job for job, _ in zip(found, range(limit), strict=False)]
 
     def create_schedule(self, job: dict[str, Any], name: str, cron: str, at_most: int | None) -> types.Schedule:
-        """Has the job run whenever `cron` says so, one at a time; `at_most` so many times."""
+        """Have the job run whenever `cron` says so, one at a time; `at_most` so many times."""
         self._look_for_bucket()
         schedule = types.Schedule(
             display_name=name,
@@ -122,13 +122,13 @@ class Service:
             return self._schedules.create_schedule(parent=self._parent, schedule=schedule, timeout=_TIMEOUT_S)
 
     def list_schedules(self, name: str) -> list[types.Schedule]:
-        """Those of one pipeline, the newest first."""
+        """List those of one pipeline, the newest first."""
         with _errors(f"schedules of {name}"):
             request = {"parent": self._parent, "filter": f'display_name="{name}"', "order_by": "create_time desc"}
             return list(self._schedules.list_schedules(request=request, timeout=_TIMEOUT_S))
 
     def change_schedule(self, what: str, schedule_id: str) -> None:
-        """`what` is pause, resume or delete."""
+        """Change a schedule; `what` is pause, resume or delete."""
         name = schedule_id if "/" in schedule_id else f"{self._parent}/schedules/{schedule_id}"
         with _errors(f"schedule {schedule_id}"):
             if what == "delete":
@@ -137,7 +137,7 @@ class Service:
                 getattr(self._schedules, f"{what}_schedule")(name=name, timeout=_TIMEOUT_S)
 
     def _look_for_bucket(self) -> None:
-        """A job would be accepted, and fail in its first step."""
+        """Refuse where a job would be accepted, and fail in its first step."""
         bucket = self._vertex.root.removeprefix("gs://").partition("/")[0]
         with _errors(f"bucket {bucket}"):
             try:
@@ -158,7 +158,7 @@ def _message(kind: Any, plain: dict[str, Any]) -> Any:
 
 @contextmanager
 def _errors(what: str) -> Iterator[None]:
-    """Google's errors as ours."""
+    """Raise Google's errors as ours."""
     try:
         yield
     except GoogleAuthError as exc:
@@ -178,6 +178,6 @@ def _errors(what: str) -> Iterator[None]:
 
 
 def _short(exc: Exception) -> str:
-    """What the service itself says, without the request."""
+    """Return what the service itself says, without the request."""
     message = getattr(exc, "message", None) or str(exc)
     return " ".join(re.sub(r"^[A-Z]+ https?://\S+: ", "", message).split())[:300]

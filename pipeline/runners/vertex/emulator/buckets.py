@@ -17,13 +17,13 @@ class Buckets:
     folder: Path
 
     def local(self, text: str) -> str:
-        """A text, such as an argument of a command, with all addresses as paths below the folder."""
+        """Return a text, such as an argument of a command, with all addresses as paths below the folder."""
         return _ADDRESS.sub(lambda _: f"{self.folder}/", text)
 
     def remote(self, text: str) -> str:
-        """The inverse, for what a step wrote."""
+        """Do the inverse, for what a step wrote."""
         return text.replace(f"{self.folder}/", "gs://")
 
     def path(self, address: str) -> Path:
-        """Where one address lies."""
+        """Return where one address lies."""
         return Path(self.local(address))

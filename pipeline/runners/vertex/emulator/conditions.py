@@ -26,7 +26,7 @@ _COMPARE: dict[type, Any] = {
 
 
 def holds(condition: str, inputs: Mapping[str, Any]) -> bool:
-    """Evaluates a condition.
+    """Evaluate a condition.
 
     Args:
         inputs: what the step gets, as in an ExecutorInput: {"artifacts": {key: {"artifacts": […]}}, …}.

@@ -98,11 +98,11 @@ class EmulatedJob:
             )
 
     def cancel(self) -> None:
-        """Kills what is at work and lets nothing begin; returns at once."""
+        """Kill what is at work and let nothing begin; returns at once."""
         self._cancelled.set()
 
     def run(self) -> str:
-        """Runs all tasks; returns the job's last state: SUCCEEDED, FAILED or CANCELLED."""
+        """Run all tasks; return the job's last state: SUCCEEDED, FAILED or CANCELLED."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self._buckets.folder.mkdir(exist_ok=True)
         self.state = "RUNNING"
@@ -218,7 +218,7 @@ class EmulatedJob:
         return self._launch(command, task.log, self._cancelled.is_set)
 
     def _told(self, step: Step) -> dict[str, Any]:
-        """What the step wrote; nothing if it is none of TFX's."""
+        """Return what the step wrote; nothing if it is none of TFX's."""
         file = self._buckets.path(step.output_file)
         if not file.exists():
             return {}
@@ -264,7 +264,7 @@ class EmulatedJob:
 
 
 def producers(spec: dict[str, Any]) -> set[str]:
-    """The tasks that must end before one begins."""
+    """Return the tasks that must end before one begins."""
     inputs = spec.get("inputs", {})
     made = [source.get("taskOutputArtifact", {}) for source in inputs.get("artifacts", {}).values()]
     made += [source.get("taskOutputParameter", {}) for source in inputs.get("parameters", {}).values()]

@@ -29,11 +29,11 @@ class Launch(Protocol):
     """Runs a command to its end."""
 
     def __call__(self, command: Sequence[str], log: Path, is_cancelled: Callable[[], bool]) -> int:
-        """Appends all output to `log`; returns the exit code, negative after a signal."""
+        """Append all output to `log`; return the exit code, negative after a signal."""
 
 
 def run_exactly(command: Sequence[str], log: Path, is_cancelled: Callable[[], bool]) -> int:
-    """A fresh process of the very command."""
+    """Start a fresh process of the very command."""
     command = _with_this_python(command)
     with log.open("ab") as file:
         try:
@@ -56,14 +56,15 @@ def run_exactly(command: Sequence[str], log: Path, is_cancelled: Callable[[], bo
 
 
 def start_fork_server() -> None:
-    """Has a process import TFX, to fork steps from; does nothing where there is one. It writes what it has to say to
+    """Have a process import TFX, to fork steps from; do nothing where there is one. It writes what it has to say to
     where this process's output goes now."""
     forkserver.set_forkserver_preload(list(_PRELOADED))
     forkserver.ensure_running()
 
 
 def run_in_fork(command: Sequence[str], log: Path, is_cancelled: Callable[[], bool]) -> int:
-    """A fork of a process that has imported TFX: seconds less for every step. Only `python -m MODULE …` can do that."""
+    """Start a fork of a process that has imported TFX: seconds less for every step. Only `python -m MODULE …` can do
+    that."""
     if list(command[:2]) != ["python", "-m"]:
         return run_exactly(command, log, is_cancelled)
     start_fork_server()
@@ -78,7 +79,7 @@ def run_in_fork(command: Sequence[str], log: Path, is_cancelled: Callable[[], bo
 
 
 def _become(module: str, arguments: list[str], log: str) -> None:
-    """What the fork does."""
+    """Do in the fork what the command says."""
     file = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     for stream in (1, 2):
         os.dup2(file, stream)
@@ -87,10 +88,10 @@ def _become(module: str, arguments: list[str], log: str) -> None:
 
 
 def as_script(command: Sequence[str]) -> str:
-    """The command for a terminal: to run one step again, or under a debugger."""
+    """Return the command for a terminal: to run one step again, or under a debugger."""
     return f"cd {shlex.quote(str(Path.cwd()))}\nexec {shlex.join(_with_this_python(command))}\n"
 
 
 def _with_this_python(command: Sequence[str]) -> list[str]:
-    """The container's `python` is the one that runs this."""
+    """Take the container's `python` for the one that runs this."""
     return [sys.executable if command[0] in ("python", "python3") else command[0], *command[1:]]

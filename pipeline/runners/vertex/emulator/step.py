@@ -45,7 +45,7 @@ class Step:
         return f"{self.folder}/executor_output.json"
 
     def prepare_outputs(self, store: str) -> None:
-        """Gives every output a name and an address, as Vertex does before it starts a step.
+        """Give every output a name and an address, as Vertex does before it starts a step.
 
         Args:
             store: prefix of artifacts' names, projects/…/metadataStores/default.
@@ -55,7 +55,8 @@ class Step:
             self.outputs[key] = [new_artifact(name, f"{self.folder}/{key}", spec["artifactType"])]
 
     def executor_input(self) -> dict[str, Any]:
-        """https://www.kubeflow.org/docs/components/pipelines/reference/pipelines-api: ExecutorInput of schema 2.1."""
+        """Return it as in https://www.kubeflow.org/docs/components/pipelines/reference/pipelines-api: ExecutorInput
+        of schema 2.1."""
         return {
             "inputs": {"parameterValues": self.parameters, "artifacts": _listed(self.inputs)},
             "outputs": {
@@ -69,7 +70,7 @@ class Step:
         }
 
     def filled_in(self, template: list[str]) -> list[str]:
-        """A command with this step's values for its placeholders.
+        """Return a command with this step's values for its placeholders.
 
         Raises:
             JobError: one of them asks for what the step has not.
@@ -77,13 +78,13 @@ class Step:
         return [_PLACEHOLDER.sub(self._value_of, part) for part in template]
 
     def digest(self, container: dict[str, Any], pipeline: str) -> str:
-        """Equal for equal work: the same container, parameters and artifacts."""
+        """Return a digest, equal for equal work: the same container, parameters and artifacts."""
         inputs = {key: [one.name for one in some] for key, some in self.inputs.items()}
         told = [pipeline, self.name, self.component, container, self.parameters, inputs]
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
     def take(self, told: dict[str, Any]) -> dict[str, Any]:
-        """Takes what the step wrote into its output file over into the outputs; returns the output parameters."""
+        """Take what the step wrote into its output file over into the outputs; return the output parameters."""
         for key, found in told.get("artifacts", {}).items():
             for artifact, entry in zip(self.outputs.get(key, []), found.get("artifacts", []), strict=False):
                 artifact.metadata |= entry.get("metadata", {})
@@ -111,7 +112,7 @@ class Step:
 
 
 def new_artifact(name: str, uri: str, type_: dict[str, Any]) -> Artifact:
-    """An artifact of a type as the compiled job says it."""
+    """Return an artifact of a type as the compiled job says it."""
     title = type_.get("schemaTitle") or yaml.safe_load(type_["instanceSchema"]).get("title", "")
     return Artifact(name, uri, title, type_)
 

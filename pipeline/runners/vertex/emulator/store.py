@@ -35,7 +35,7 @@ class Artifact:
     metadata: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """As an ExecutorInput holds it: a RuntimeArtifact."""
+        """Return it as an ExecutorInput holds it: a RuntimeArtifact."""
         return {"name": self.name, "uri": self.uri, "type": self.type, "metadata": self.metadata}
 
 
@@ -51,13 +51,13 @@ class Store:
             database.execute("CREATE TABLE IF NOT EXISTS executions (inputs PRIMARY KEY, outputs, parameters)")
 
     def put(self, pipeline: str, outputs: Outputs) -> None:
-        """Makes artifacts findable, the newest last."""
+        """Make artifacts findable, the newest last."""
         rows = [(pipeline, one.name, one.title, json.dumps(asdict(one))) for some in outputs.values() for one in some]
         with self._alone, self._database as database:
             database.executemany("INSERT OR REPLACE INTO artifacts VALUES (?, ?, ?, ?)", rows)
 
     def find(self, pipeline: str, filter_: str) -> list[Artifact]:
-        """The newest artifact of the pipeline that a filter lets through; or none.
+        """Return the newest artifact of the pipeline that a filter lets through; or none.
 
         Raises:
             JobError: the filter asks in another way than TFX's resolvers do.
@@ -75,7 +75,7 @@ class Store:
         return []
 
     def remember(self, inputs: str, outputs: Outputs, parameters: dict[str, Any]) -> None:
-        """Puts an execution that succeeded where `recall` finds it; `inputs` is a digest of what it was told."""
+        """Put an execution that succeeded where `recall` finds it; `inputs` is a digest of what it was told."""
         plain = {key: [asdict(one) for one in some] for key, some in outputs.items()}
         with self._alone, self._database as database:
             database.execute(
@@ -84,7 +84,7 @@ class Store:
             )
 
     def recall(self, inputs: str) -> tuple[Outputs, dict[str, Any]] | None:
-        """What the last execution with these inputs made: artifacts and parameters."""
+        """Return what the last execution with these inputs made: artifacts and parameters."""
         with self._alone:
             row = self._database.execute(
                 "SELECT outputs, parameters FROM executions WHERE inputs = ?", (inputs,)
@@ -96,7 +96,8 @@ class Store:
 
 
 def _condition(text: str) -> tuple[str, Any]:
-    """`schema_title="tfx.Model"`, `state=LIVE`, `metadata.blessed.number_value=1` -> what must be equal to what."""
+    """Return `schema_title="tfx.Model"`, `state=LIVE`, `metadata.blessed.number_value=1` -> what must be equal to
+    what."""
     match = re.fullmatch(r'(\w+)="?([^"]*)"?|metadata\.(\w+)\.(number|string)_value="?([^"]*)"?', text)
     if not match:
         raise JobError(f"the emulator does not understand the filter {text}", "use TFX's own resolvers")
