@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import BeforeValidator, Field, TypeAdapter
 
 from pipeline.guard.places import FileRows, rows_text
 from pipeline.guard.policy import Severity
 from pipeline.guard.words import remedy_for, rule_text, title_of
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-    Offends = Callable[[pa.RecordBatch], pa.BooleanArray]
-    """Which rows of a batch, in their stored types, break the rule; shape (rows,)."""
+Offends: TypeAlias = Callable[[Any], Any]
+"""From a pa.RecordBatch in stored types to a pa.BooleanArray: which of its rows break the rule; shape (rows,)."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +43,12 @@ class Finding:
     found: str
     share: float | None = None
     severity: Severity = Severity.BLOCK
-    rows: tuple[FileRows, ...] = ()
-    offends: Offends | None = field(default=None, compare=False, repr=False)
+    rows: tuple[Annotated[FileRows, BeforeValidator(FileRows.upgraded)], ...] = ()
+    offends: Annotated[Offends | None, Field(exclude=True)] = field(default=None, compare=False, repr=False)
     count: int | None = None
     of: int | None = None
     files: int = 0
-    finds_some: bool = field(default=False, compare=False, repr=False)
+    finds_some: Annotated[bool, Field(exclude=True)] = field(default=False, compare=False, repr=False)
 
     def sentence(self) -> str:
         """Feature, split, what is wrong, expected, found and how many rows on one line."""
@@ -89,24 +88,6 @@ class Finding:
             return f"about {percent(self.share)} of the rows"
         return f"{self.count:,} of {rows_text(self.of)}, {percent(self.share)}"
 
-    def to_json(self) -> dict[str, Any]:
-        """A plain dictionary; `from_json` reads it back."""
-        plain = {name: getattr(self, name) for name in ("kind", "feature", "split", "rule", "expected", "found")}
-        return plain | {
-            "share": self.share,
-            "count": self.count,
-            "of": self.of,
-            "severity": self.severity.value,
-            "rows": [rows.to_json() for rows in self.rows],
-            "files": self.files,
-        }
-
-    @classmethod
-    def from_json(cls, plain: dict[str, Any]) -> Finding:
-        """Reads `to_json`."""
-        rows = tuple(map(FileRows.from_json, plain["rows"]))
-        return cls(**(plain | {"severity": Severity(plain["severity"]), "rows": rows}))
-
 
 @dataclass(frozen=True)
 class Distances:
@@ -121,10 +102,6 @@ class Distances:
     measure: str
     threshold: float
     by: dict[str, float]
-
-    def to_json(self) -> dict[str, Any]:
-        """A plain dictionary; the constructor reads it back."""
-        return {"measure": self.measure, "threshold": self.threshold, "by": self.by}
 
 
 @dataclass(frozen=True)
@@ -159,23 +136,12 @@ class DataVerdict:
 
     def to_json(self) -> dict[str, Any]:
         """A plain dictionary; `from_json` reads it back."""
-        return {
-            "blocked": self.blocked,
-            "findings": [finding.to_json() for finding in self.findings],
-            "drift": {feature: distances.to_json() for feature, distances in self.drift.items()},
-            "skew": {feature: distances.to_json() for feature, distances in self.skew.items()},
-            "notes": list(self.notes),
-        }
+        return {"blocked": self.blocked, **TypeAdapter(DataVerdict).dump_python(self, mode="json")}
 
     @classmethod
     def from_json(cls, plain: dict[str, Any]) -> DataVerdict:
-        """Reads `to_json`."""
-        return cls(
-            tuple(map(Finding.from_json, plain["findings"])),
-            {feature: Distances(**distances) for feature, distances in plain["drift"].items()},
-            {feature: Distances(**distances) for feature, distances in plain["skew"].items()},
-            tuple(plain["notes"]),
-        )
+        """Reads `to_json`, of earlier versions too."""
+        return TypeAdapter(cls).validate_python(plain)
 
 
 def percent(share: float) -> str:

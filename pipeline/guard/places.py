@@ -39,18 +39,13 @@ class FileRows:
         values = f" ({', '.join(self.values)})" if self.values else ""
         return f"{place}: {', '.join(part for part in parts if part)}{values}"
 
-    def to_json(self) -> dict[str, Any]:
-        """A plain dictionary; `from_json` reads it back."""
-        return vars(self) | {"ranges": [list(one) for one in self.ranges], "values": list(self.values)}
-
-    @classmethod
-    def from_json(cls, plain: dict[str, Any]) -> FileRows:
-        """Reads `to_json`, and what earlier versions wrote: one row each, not counted."""
-        if "row" in plain:
-            values = (plain["value"],) if plain["value"] else ()
-            return cls(plain["file"], None, None, ((plain["row"], plain["row"]),), values)
-        ranges = tuple((first, last) for first, last in plain["ranges"])
-        return cls(plain["file"], plain["count"], plain["of"], ranges, tuple(plain["values"]))
+    @staticmethod
+    def upgraded(plain: Any) -> Any:
+        """Reads what earlier versions wrote: one row each, not counted."""
+        if not isinstance(plain, dict) or "row" not in plain:
+            return plain
+        values = [plain["value"]] if plain["value"] else []
+        return {"file": plain["file"], "count": None, "of": None, "ranges": [[plain["row"]] * 2], "values": values}
 
 
 def ranges_text(ranges: Sequence[Range], more: int = 0) -> str:

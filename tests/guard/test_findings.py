@@ -52,14 +52,16 @@ def test_a_leak_names_the_remedy() -> None:
 
 
 def test_records_of_earlier_versions_are_read() -> None:
-    plain = json.loads(json.dumps(BAD.to_json()))
+    verdict = json.loads(json.dumps(DataVerdict((BAD,)).to_json()))
+    (plain,) = verdict["findings"]
+    assert not {"offends", "finds_some"}.intersection(plain)
     for name in ("count", "of", "files"):
         del plain[name]
     plain["rows"] = [
         {"file": "/data/span-1.csv", "row": 1017, "value": "'XXX'"},
         {"file": "a.csv", "row": 2, "value": ""},
     ]
-    old = Finding.from_json(plain)
+    (old,) = DataVerdict.from_json(verdict).findings
     assert "(about 0.3% of the rows" in old.sentence()
     assert old.places() == ["data/span-1.csv: row 1,017 ('XXX')", "a.csv: row 2"]
 
