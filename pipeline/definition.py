@@ -21,7 +21,6 @@ from tfx.types.channel import ChannelWrappedPlaceholder
 
 from pipeline.beam import arguments
 from pipeline.components.analyzer_cache import AnalyzerCacheStrategy
-from pipeline.components.artifact_names import STEP_CODE
 from pipeline.components.base_model import BaseModelStrategy
 from pipeline.components.champion import ChampionStrategy
 from pipeline.components.curated_schema import CuratedSchema
@@ -41,6 +40,7 @@ from pipeline.errors import ConfigError
 from pipeline.evaluation.eval_config import eval_config
 from pipeline.evaluation.eval_config import settings as evaluation_settings
 from pipeline.guard.policy_file import read_policy
+from pipeline.lineage.artifact_names import STEP_CODE
 from pipeline.lineage.provenance import step_code_digest
 from trainer.settings.trainer import AFTER_FITTING
 

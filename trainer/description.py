@@ -11,9 +11,10 @@ from typing import Any
 
 import tensorflow as tf
 
+from trainer.artifact_names import LABEL, PREDICTION
 from trainer.features import Feature, FeatureTable, Kind, Label, Storage
-from trainer.preprocessing import CATEGORICAL, FLAGS, LABEL, NUMERIC
-from trainer.signatures import PREDICTED_CLASS, PREDICTION
+from trainer.preprocessing import CATEGORICAL, FLAGS, NUMERIC
+from trainer.signatures import PREDICTED_CLASS
 
 SIGNATURES_FILE = "assets.extra/signatures.json"
 """Below the SavedModel."""

@@ -72,7 +72,7 @@ class FeatureTable:
     label: Label
     features: tuple[Feature, ...]
     max_vocabulary: int
-    bins: int = 0
+    bins: int
 
     def of(self, *kinds: Kind) -> tuple[Feature, ...]:
         """The features of the given kinds, in order."""
@@ -95,9 +95,16 @@ class FeatureTable:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> FeatureTable:
         """The inverse of `to_dict`, also after JSON; `bins` may be left out."""
-        from pydantic import TypeAdapter
-
-        return TypeAdapter(cls).validate_python(data)
+        label = data["label"]
+        return cls(
+            label=Label(label["name"], label["task"], Storage(label["storage"]), tuple(label["classes"])),
+            features=tuple(
+                Feature(entry["name"], Kind(entry["kind"]), Storage(entry["storage"]), entry["optional"])
+                for entry in data["features"]
+            ),
+            max_vocabulary=data["max_vocabulary"],
+            bins=data.get("bins", 0),
+        )
 
 
 def tensor_names(columns: Iterable[str]) -> dict[str, str]:

@@ -11,10 +11,8 @@ from typing import TypeVar
 
 from trainer.settings.fitting import FittingSettings
 
-HYPERPARAMETERS_FILE = "hyperparameters.json"
-"""In the ModelRun artifact: every setting that the network was fitted with."""
 TUNED_FILE = "tuned.json"
-"""Beside it: of these the ones that a search found, as KerasTuner has them; missing without a search."""
+"""In the ModelRun artifact: of its settings those that a search found, as KerasTuner has them; missing without one."""
 
 Found = Mapping[str, bool | int | float | str]
 """What a search found, by field of `trainer` and as `encode` gives it; of hyperband also `tuner/…`."""

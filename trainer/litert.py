@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from trainer.signatures import PREDICTION
+from trainer.artifact_names import PREDICTION
 
 LITERT_FILE = "assets.extra/network.tflite"
 """Below the SavedModel."""

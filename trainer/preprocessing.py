@@ -18,9 +18,10 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from trainer.artifact_names import LABEL
 from trainer.features import Feature, FeatureTable, Kind, Label, Storage
 
-NUMERIC, FLAGS, CATEGORICAL, LABEL = "numeric", "flags", "categorical", "label_xf"
+NUMERIC, FLAGS, CATEGORICAL = "numeric", "flags", "categorical"
 
 TIME_PARTS = ("hour", "weekday", "day_of_year")
 """What a timestamp tells the model. The date itself stays out: no future row has a training date."""

@@ -18,12 +18,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import tensorflow as tf
 
+from trainer.artifact_names import EXPORTED_FILE
 from trainer.digests import file_digests
 from trainer.features import FeatureTable
 from trainer.reading import first_rows
 from trainer.rows import to_examples
 
-EXPORTED_FILE = "exported.json"
 SCORED_ROWS_FILE = "scored_rows.parquet"
 EXAMPLE, PREDICTION = "example", "prediction"
 """Its columns: binary, and a list of the model's outputs."""

@@ -20,11 +20,9 @@ import keras
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from trainer.artifact_names import LABEL, PREDICTION
 from trainer.features import Feature, FeatureTable, Storage
-from trainer.preprocessing import LABEL
 
-PREDICTION = "prediction"
-"""Output of both serving signatures: probability, probabilities, or the predicted number."""
 PREDICTED_CLASS = "predicted_class"
 """Their other output, of more than two classes: the most probable, as text."""
 

@@ -14,12 +14,13 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from trainer import description
+from trainer.artifact_names import HISTORY_FILE, HYPERPARAMETERS_FILE
 from trainer.compression import Rewriting, asks
 from trainer.copying import copy
 from trainer.distribution import is_chief, train_in_workers, wait_for_all
 from trainer.features import FeatureTable, Kind
 from trainer.fitting import BY_CHANCE, LOSSES, Fitted, fit, hold_out
-from trainer.hyperparameters import HYPERPARAMETERS_FILE, TUNED_FILE, Found, merge
+from trainer.hyperparameters import TUNED_FILE, Found, merge
 from trainer.patches import make_fit_work
 from trainer.preprocessing import vocabulary_name
 from trainer.probe_rows import save_probe_rows
@@ -30,10 +31,6 @@ from trainer.warm_start import save_weights, start_from
 
 progress = logging.getLogger("longhaul.progress")
 """Whoever runs the step may show these lines while it works."""
-
-HISTORY_FILE = "history.json"
-"""In the ModelRun artifact: loss per epoch, which epoch was best and which was kept, losses of the refit if there was
-one, and which trees taught the network."""
 
 
 def run_fn(fn_args: Any) -> None:

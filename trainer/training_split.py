@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import numpy.typing as npt
 import tensorflow_transform as tft
 
+from trainer.artifact_names import LABEL
 from trainer.features import FeatureTable, Kind
-from trainer.preprocessing import LABEL, vocabulary_name
+from trainer.preprocessing import vocabulary_name
 from trainer.reading import Columns, memory_for_rows, read_transformed
 from trainer.settings.fitting import FittingRequest
 

@@ -13,8 +13,8 @@ from typing import Any
 from tfx.dsl.components.common import resolver
 from tfx.dsl.io import fileio
 
-from pipeline.components.artifact_names import TRAINED_ON
 from pipeline.components.champion import last_fit, model_of
+from pipeline.lineage.artifact_names import TRAINED_ON
 from pipeline.serving.versions import serving_now
 
 

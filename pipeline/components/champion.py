@@ -17,10 +17,10 @@ from tfx.components.evaluator import constants
 from tfx.dsl.components.common import resolver
 from tfx.dsl.io import fileio
 
-from pipeline.components.artifact_names import CHECKED, MODEL_DIGEST, TRAINED_ON
 from pipeline.components.whole_model import digest_on_disk
 from pipeline.config.evaluation import CHAMPION
 from pipeline.evaluation.reference_models import reference_digests
+from pipeline.lineage.artifact_names import CHECKED, MODEL_DIGEST, TRAINED_ON
 from pipeline.serving.versions import Serving, serving_now
 
 

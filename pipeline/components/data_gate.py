@@ -13,7 +13,6 @@ from tfx.dsl.components.base import base_component, base_executor, executor_spec
 from tfx.types import artifact, artifact_utils, channel, component_spec, standard_artifacts
 from tfx.utils import io_utils
 
-from pipeline.components.artifact_names import SUMMARY_FILE
 from pipeline.config.data import Data
 from pipeline.config.split import Split
 from pipeline.data.artifact_files import open_file
@@ -27,8 +26,8 @@ from pipeline.errors import DataError
 from pipeline.guard.judge import Evidence, judge
 from pipeline.guard.policy import Policy
 from pipeline.guard.rows import Source, with_rows
+from pipeline.lineage.artifact_names import SUMMARY_FILE, VERDICT_FILE
 
-VERDICT_FILE = "verdict.json"
 BLESSED = "blessed"
 """Custom property of the verdict: 1 or 0."""
 

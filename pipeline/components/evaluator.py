@@ -17,13 +17,11 @@ from tfx.dsl.components.base import base_beam_component, executor_spec
 from tfx.types import artifact_utils, component_spec, standard_artifacts, standard_component_specs
 from tfx.utils import io_utils, json_utils, path_utils, proto_utils
 
-from pipeline.components.artifact_names import CONTRACT, EVALUATED_ROWS_FILE, EVALUATION_FILE, MODEL_DIGEST
 from pipeline.components.seen_rows import Ingested, count_seen
 from pipeline.components.whole_model import check_whole, digest_on_disk
-from pipeline.config.evaluation import METRICS, Evaluation
+from pipeline.config.evaluation import COUNT, LOWER_IS_BETTER, METRICS, Evaluation
 from pipeline.evaluation.columnar_metrics import RAW_RECORD, SAMPLE, TALLIES, EvaluateColumns
 from pipeline.evaluation.curves import curves
-from pipeline.evaluation.eval_config import COUNT, LOWER_IS_BETTER
 from pipeline.evaluation.explanation import explain
 from pipeline.evaluation.mismatch import mismatch
 from pipeline.evaluation.model_contract import Contract
@@ -37,15 +35,19 @@ from pipeline.evaluation.reference_metrics import (
 )
 from pipeline.evaluation.row_sample import RowSample
 from pipeline.evaluation.tallies import Tally, fills_blocks, intervals, is_one_class
+from pipeline.lineage.artifact_names import (
+    CONTRACT,
+    CURVES_FILE,
+    EVALUATED_ROWS_FILE,
+    EXPLANATION_FILE,
+    INTERVALS_FILE,
+    MODEL_DIGEST,
+    VERDICT_FILE,
+)
 from pipeline.patches.row_groups import make_tfxio
 from trainer.features import FeatureTable
 from trainer.probe_rows import MOST_ROWS, write_scored_rows
 
-CURVES_FILE = "curves.json"
-"""Beside EVALUATION_FILE: curves of challenger and champion, see pipeline.evaluation.curves."""
-EXPLANATION_FILE = "explanation.json"
-"""Beside it: what the model looks at, see pipeline.evaluation.explanation."""
-_INTERVALS_FILE = "intervals.json"
 RUN_ID = "run_id"
 """Custom property of a blessing: the run whose model it is about."""
 REFERENCES, REFERENCE_BLESSINGS = "reference_models", "reference_blessings"
@@ -100,7 +102,7 @@ class Executor(evaluator_executor.Executor):
         summary = summarize(uri, settings, name if len(models) > 1 else None, reference_metrics(uri, names))
         summary["set_aside"] = {"name": name, "why": set_aside} if set_aside else None
         summary["seen"] = _seen(input_dict, splits) if len(models) > 1 else None
-        io_utils.write_string_file(f"{uri}/{EVALUATION_FILE}", json.dumps(summary, indent=1))
+        io_utils.write_string_file(f"{uri}/{VERDICT_FILE}", json.dumps(summary, indent=1))
         blessing = artifact_utils.get_single_instance(output_dict[standard_component_specs.BLESSING_KEY])
         if run_id := getattr(self._context, "pipeline_run_id", None):
             blessing.set_string_custom_property(RUN_ID, run_id)
@@ -167,7 +169,7 @@ def _write_figures(
     rules = Evaluation.model_validate(settings["evaluation"])
     by_slice = {key: list(by_model.values()) for key, by_model in tallies}  # the challenger's first
     documents = {
-        _INTERVALS_FILE: [
+        INTERVALS_FILE: [
             {
                 "slice": [[column, str(value)] for column, value in key],
                 "one_class": is_one_class(settings["task"], own),
@@ -274,7 +276,7 @@ def summarize(
     baseline = metrics_by_slice(uri, "baseline") if champion else {}
     spreads = {
         tuple((column, value) for column, value in entry["slice"]): entry
-        for entry in json.loads(io_utils.read_string_file(f"{uri}/{_INTERVALS_FILE}"))
+        for entry in json.loads(io_utils.read_string_file(f"{uri}/{INTERVALS_FILE}"))
     }
     entries: list[dict[str, Any]] = []
     for key, metrics in sorted(candidate.items(), key=lambda item: (len(item[0]) > 0, str(item[0]))):

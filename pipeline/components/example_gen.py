@@ -20,7 +20,6 @@ from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils, proto_utils
 
-from pipeline.components.artifact_names import SUMMARY_FILE
 from pipeline.config.data import Data
 from pipeline.config.split import Split
 from pipeline.data.columns import ColumnType
@@ -31,6 +30,7 @@ from pipeline.data.split import split_names
 from pipeline.data.split_shards import WriteSplitShards, write_json
 from pipeline.data.training_columns import check_training_columns
 from pipeline.errors import DataError
+from pipeline.lineage.artifact_names import SUMMARY_FILE
 from pipeline.lineage.source_files import FILES, to_property
 
 _PAYLOADS = {"parquet": example_gen_pb2.FORMAT_PARQUET, "tf_example": example_gen_pb2.FORMAT_TF_EXAMPLE}

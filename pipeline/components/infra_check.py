@@ -12,13 +12,14 @@ from tfx.dsl.components.base import base_component, base_executor, executor_spec
 from tfx.types import artifact_utils, channel, component_spec, standard_artifacts
 from tfx.utils import io_utils, path_utils
 
-from pipeline.components.artifact_names import CHECKED, EVALUATED_ROWS_FILE
 from pipeline.config.infra_check import InfraCheckSettings
+from pipeline.lineage.artifact_names import CHECKED, EVALUATED_ROWS_FILE, INFRA_FILE
 from pipeline.lineage.skipped import NOT_BLESSED, SKIPPED_BECAUSE
 from pipeline.serving.check import ScoredRows, check
-from pipeline.serving.verdict import INFRA_FILE, ServingVerdict
+from pipeline.serving.verdict import ServingVerdict
+from trainer.artifact_names import EXPORTED_FILE
 from trainer.features import FeatureTable
-from trainer.probe_rows import EXPORTED_FILE, SCORED_ROWS_FILE, read_scored_rows
+from trainer.probe_rows import SCORED_ROWS_FILE, read_scored_rows
 
 progress = logging.getLogger("longhaul.progress")
 

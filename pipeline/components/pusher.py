@@ -14,11 +14,11 @@ from tfx.types import artifact_utils, channel, component_spec, standard_artifact
 from tfx.types.system_executions import Deploy
 from tfx.utils import io_utils
 
-from pipeline.components.artifact_names import EVALUATION_FILE, MODEL_DIGEST, SUMMARY_FILE
 from pipeline.config.push import Push
+from pipeline.lineage.artifact_names import INFRA_FILE, MODEL_DIGEST, SUMMARY_FILE, VERDICT_FILE
 from pipeline.lineage.skipped import NOT_BLESSED, NOT_FIT, SKIPPED_BECAUSE
 from pipeline.serving.publish import already_serves, now, publish, publish_to_bucket, pusher, withdrawn_now
-from pipeline.serving.verdict import INFRA_FILE, ServingVerdict
+from pipeline.serving.verdict import ServingVerdict
 from pipeline.serving.versions import Manifest, inputs_of
 from trainer.features import FeatureTable
 
@@ -77,7 +77,7 @@ class Executor(pusher_executor.Executor):
             task=table.label.task,
             classes=table.label.classes,
             label=table.label.name,
-            metrics=_read_json(f"{inputs['evaluation'].uri}/{EVALUATION_FILE}")["metrics"],
+            metrics=_read_json(f"{inputs['evaluation'].uri}/{VERDICT_FILE}")["metrics"],
             files=checked.files,
             withdrawn=withdrawn,
         )

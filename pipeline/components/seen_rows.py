@@ -16,12 +16,12 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import TypeAdapter
 
-from pipeline.components.artifact_names import SUMMARY_FILE
 from pipeline.config.split import Split, TimeSplit, deciding_columns, unix_seconds
 from pipeline.data.artifact_files import find, open_file
 from pipeline.data.columns import ColumnType
 from pipeline.data.examples import read_examples
 from pipeline.data.split import hash_rows
+from pipeline.lineage.artifact_names import SUMMARY_FILE
 
 
 @dataclass(frozen=True)

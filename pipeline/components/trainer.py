@@ -11,15 +11,11 @@ from tfx.dsl.components.base import executor_spec
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils
 
-from pipeline.components.artifact_names import CONTRACT, MODEL_DIGEST, TRAINED_ON
 from pipeline.evaluation.model_contract import Contract
+from pipeline.lineage.artifact_names import CONTRACT, HYPERPARAMETER, MODEL_DIGEST, TRAINED_ON
+from trainer.artifact_names import EXPORTED_FILE, HYPERPARAMETERS_FILE
 from trainer.digests import model_digest
 from trainer.features import FeatureTable
-from trainer.hyperparameters import HYPERPARAMETERS_FILE
-from trainer.probe_rows import EXPORTED_FILE
-
-HYPERPARAMETER = "hp."
-"""Prefix of a Model's custom properties, then a field of the configuration's `trainer` section; JSON text."""
 
 
 class Executor(trainer_executor.GenericExecutor):

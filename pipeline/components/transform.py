@@ -25,7 +25,7 @@ from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import import_utils, io_utils, json_utils
 
 from pipeline.components import analyzer_cache
-from pipeline.components.artifact_names import SUMMARY_FILE
+from pipeline.lineage.artifact_names import SUMMARY_FILE
 from pipeline.patches.row_groups import make_tfxio
 from trainer.features import FeatureTable, Kind
 

@@ -14,8 +14,8 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils, json_utils
 
-from pipeline.components.artifact_names import STEP_CODE, SUMMARY_FILE
 from pipeline.errors import ConfigError
+from pipeline.lineage.artifact_names import STEP_CODE, SUMMARY_FILE
 
 
 class Executor(tuner_executor.Executor):

@@ -6,8 +6,8 @@ from typing import Any
 
 from tfx.utils import path_utils
 
-from pipeline.components.artifact_names import MODEL_DIGEST
 from pipeline.errors import WorkspaceError
+from pipeline.lineage.artifact_names import MODEL_DIGEST
 from trainer.digests import file_digests, model_digest
 
 

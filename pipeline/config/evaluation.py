@@ -21,6 +21,8 @@ METRICS: dict[str, tuple[str, ...]] = {
     "regression": ("rmse", "mae", "squared_correlation"),
 }
 """Metrics by task, as they are named in `evaluation.thresholds` and in every report."""
+LOWER_IS_BETTER = frozenset({"log_loss", "rmse", "mae", "expected_calibration_error"})
+COUNT = "example_count"
 
 CHAMPION = "champion"
 """`evaluation.against` without other models."""

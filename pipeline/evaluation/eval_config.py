@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from tensorflow_model_analysis.proto import config_pb2  # tfma.EvalConfig and the like are only there after tfx
 
-from pipeline.config.evaluation import Bounds, Evaluation, slice_rule
+from pipeline.config.evaluation import COUNT, LOWER_IS_BETTER, Bounds, Evaluation, slice_rule
+from trainer.artifact_names import LABEL, PREDICTION
 
 if TYPE_CHECKING:
     from pipeline.config.pipeline import PipelineConfig
 
-LABEL = "label_xf"  # trainer.preprocessing.LABEL, which would import TensorFlow Transform here
-PREDICTION = "prediction"
 
 _TFMA_METRICS: dict[str, dict[str, str]] = {
     "binary": {
@@ -41,10 +40,7 @@ _TFMA_METRICS: dict[str, dict[str, str]] = {
 _OURS = {"ExpectedCalibrationError": "pipeline.evaluation.calibration_error"}
 """Metrics that TFMA finds in a module of ours."""
 
-LOWER_IS_BETTER = frozenset({"log_loss", "rmse", "mae", "expected_calibration_error"})
 NEEDS_BOTH_CLASSES = frozenset({"auc", "auc_precision_recall"})
-
-COUNT = "example_count"
 
 
 def eval_config(config: PipelineConfig) -> config_pb2.EvalConfig:

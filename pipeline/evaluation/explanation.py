@@ -21,11 +21,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipeline.config.evaluation import METRICS, Evaluation
+from pipeline.config.evaluation import LOWER_IS_BETTER, METRICS, Evaluation
 from pipeline.evaluation.columnar_metrics import load_model
-from pipeline.evaluation.eval_config import LOWER_IS_BETTER, PREDICTION
 from pipeline.evaluation.row_sample import RIGHT, RowSample, error_kinds
 from pipeline.evaluation.tallies import metric_values, rows_of
+from trainer.artifact_names import PREDICTION
 from trainer.features import FeatureTable
 from trainer.rows import from_examples, to_plain
 

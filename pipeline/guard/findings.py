@@ -140,8 +140,12 @@ class DataVerdict:
 
     @classmethod
     def from_json(cls, plain: dict[str, Any]) -> DataVerdict:
-        """Reads `to_json`, of earlier versions too."""
-        return TypeAdapter(cls).validate_python(plain)
+        """Reads `to_json`, of earlier versions too.
+
+        Raises:
+            KeyError, ValueError: it is a document of another form.
+        """
+        return TypeAdapter(cls).validate_python({name: plain[name] for name in ("findings", "drift", "skew", "notes")})
 
 
 def percent(share: float) -> str:

@@ -34,11 +34,20 @@ from openlineage.client.serde import Serde
 import pipeline
 from pipeline.errors import PipelineError
 from pipeline.files import incoming
+from pipeline.lineage.artifact_names import (
+    CURVES_FILE,
+    EVAL_CONFIG_FILE,
+    INFRA_FILE,
+    INTERVALS_FILE,
+    SUMMARY_FILE,
+    VERDICT_FILE,
+)
 from pipeline.lineage.openlineage import events as openlineage_events
 from pipeline.lineage.records import NODE, RESOLVER
 from pipeline.lineage.runs import RUN_CONTEXT, Run
 from pipeline.lineage.schema_versions import list_versions
 from pipeline.lineage.summary import summarize
+from trainer.artifact_names import EXPORTED_FILE, HISTORY_FILE, HYPERPARAMETERS_FILE
 
 FORMAT = 1
 MANIFEST, ROWS, FOLDER = "manifest.json", "mlmd.json", "artifacts"
@@ -49,11 +58,11 @@ MEMBERS = (
 )
 """What lies at the top; the artifacts' files lie in FOLDER."""
 _WITHOUT_VALUES = {
-    "Examples": ("ingestion.json",),
-    "ModelRun": ("history.json", "hyperparameters.json", "exported.json"),
-    "ModelEvaluation": ("verdict.json", "eval_config.json", "curves.json", "intervals.json"),
+    "Examples": (SUMMARY_FILE,),
+    "ModelRun": (HISTORY_FILE, HYPERPARAMETERS_FILE, EXPORTED_FILE),
+    "ModelEvaluation": (VERDICT_FILE, EVAL_CONFIG_FILE, CURVES_FILE, INTERVALS_FILE),
     "ModelBlessing": ("BLESSED", "NOT_BLESSED"),
-    "InfraBlessing": ("infra.json", "INFRA_BLESSED", "INFRA_NOT_BLESSED"),
+    "InfraBlessing": (INFRA_FILE, "INFRA_BLESSED", "INFRA_NOT_BLESSED"),
     "PushedModel": ("pushed.json",),
 }
 """The files that travel when artifacts are not asked for, by the artifact's type: counts, metrics and settings. What

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.config.evaluation import LOWER_IS_BETTER
 from pipeline.errors import PipelineError
 from pipeline.lineage.summary import Listed
 
@@ -33,7 +34,6 @@ FACTS: dict[str, Callable[[Listed], Value]] = {
 }
 """What is known of every run."""
 
-SMALLER_IS_BETTER = ("log_loss", "rmse", "mae", "expected_calibration_error")
 _PERFECT = {"calibration": 1.0}  # mean prediction over mean label
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     ">=": operator.ge,
@@ -129,7 +129,7 @@ def goodness(name: str, value: Any) -> Any:
     """Grows with how good a metric is, and with everything else itself."""
     if name in _PERFECT:
         return -abs(value - _PERFECT[name])
-    return -value if name in SMALLER_IS_BETTER else value
+    return -value if name in LOWER_IS_BETTER else value
 
 
 def is_metric(runs: Sequence[Listed], name: str) -> bool:

@@ -16,6 +16,7 @@ from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.errors import PipelineError
+from pipeline.lineage.artifact_names import INFRA_FILE, SUMMARY_FILE, VERDICT_FILE
 from pipeline.lineage.process import Process
 from pipeline.lineage.records import (
     SERVED,
@@ -30,6 +31,7 @@ from pipeline.lineage.records import (
 )
 from pipeline.lineage.states import DATA_VERDICT
 from pipeline.lineage.states import StepState as StepState
+from trainer.artifact_names import HISTORY_FILE
 
 RUN_CONTEXT = "pipeline_run"
 """TFX's context type; a run's name is its id."""
@@ -46,7 +48,6 @@ RUN_PROPERTIES = (
 (pipeline.lineage.summary), what served when it began (pipeline.serving.versions.Serving), and what people did with it
 since."""
 
-_VERDICT_FILE = "verdict.json"  # written by pipeline.components.evaluator and data_gate, which import TensorFlow
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class Run:
     @property
     def verdict(self) -> dict[str, Any] | None:
         """Evaluator's summary, if the run got so far and the artifact still stands."""
-        return self._json("Evaluator", "ModelEvaluation", _VERDICT_FILE)
+        return self._json("Evaluator", "ModelEvaluation", VERDICT_FILE)
 
     @property
     def not_reached(self) -> list[Step]:
@@ -95,22 +96,22 @@ class Run:
     @property
     def data_verdict(self) -> dict[str, Any] | None:
         """What the data gate found (pipeline.guard.findings.DataVerdict), if the run got so far."""
-        return self._json("DataGate", DATA_VERDICT, _VERDICT_FILE)
+        return self._json("DataGate", DATA_VERDICT, VERDICT_FILE)
 
     @property
     def history(self) -> dict[str, Any] | None:
-        """What Trainer recorded of the training (trainer.train.HISTORY_FILE), if the run got so far."""
-        return self._json("Trainer", "ModelRun", "history.json")
+        """What Trainer recorded of the training (trainer.train), if the run got so far."""
+        return self._json("Trainer", "ModelRun", HISTORY_FILE)
 
     @property
     def ingestion(self) -> dict[str, Any] | None:
         """What ExampleGen counted: rows per split, labels, spans, files."""
-        return self._json("TableExampleGen", "Examples", "ingestion.json")
+        return self._json("TableExampleGen", "Examples", SUMMARY_FILE)
 
     @property
     def infra_verdict(self) -> dict[str, Any] | None:
         """What the check before the push found (pipeline.serving.verdict.ServingVerdict), if a model got so far."""
-        found = self._json("InfraCheck", "InfraBlessing", "infra.json")
+        found = self._json("InfraCheck", "InfraBlessing", INFRA_FILE)
         return found if found and found["checked"] else None
 
     @property

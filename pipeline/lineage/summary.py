@@ -11,6 +11,7 @@ from typing import Any
 
 from ml_metadata import MetadataStore
 
+from pipeline.lineage.artifact_names import HYPERPARAMETER
 from pipeline.lineage.runs import Run, find_run, list_runs
 
 BLESSED, NOT_BLESSED, UNFIT, BLOCKED = "blessed", "not blessed", "unfit to serve", "blocked"
@@ -19,8 +20,6 @@ BLESSED, NOT_BLESSED, UNFIT, BLOCKED = "blessed", "not blessed", "unfit to serve
 _RECORDED = "verdict"
 """The property that every recorded summary has, be it empty."""
 _TRAINER = "Trainer"
-_HYPERPARAMETER = "hp."
-"""Prefix of a Model's custom properties that tell, as JSON text, how it was trained."""
 
 
 @dataclass(frozen=True)
@@ -130,9 +129,9 @@ def hyperparameters(store: MetadataStore, run: Run) -> dict[str, Any]:
     """What the run's model says that it was trained with; else the settings that Trainer was given."""
     for artifact in run.artifacts.get(_TRAINER, []):
         told = {
-            name.removeprefix(_HYPERPARAMETER): json.loads(value) if isinstance(value, str) else value
+            name.removeprefix(HYPERPARAMETER): json.loads(value) if isinstance(value, str) else value
             for name, value in artifact.properties.items()
-            if name.startswith(_HYPERPARAMETER)
+            if name.startswith(HYPERPARAMETER)
         }
         if artifact.type == "Model" and told:
             return told

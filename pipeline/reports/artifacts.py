@@ -15,6 +15,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
 
 from pipeline.guard.findings import DataVerdict
 from pipeline.guard.words import title_of
+from pipeline.lineage.artifact_names import VERDICT_FILE
 from pipeline.lineage.runs import Run
 
 T = TypeVar("T")
@@ -105,7 +106,7 @@ class Artifacts:
     def gate(self) -> DataVerdict | None:
         """What the data gate said; None if it did not judge this run."""
         for artifact in self._run.artifacts.get("DataGate", []):
-            return self._read(Path(artifact.uri, "verdict.json"), lambda data: DataVerdict.from_json(json.loads(data)))
+            return self._read(Path(artifact.uri, VERDICT_FILE), lambda data: DataVerdict.from_json(json.loads(data)))
         return None
 
     def schema(self) -> dict[str, str]:

@@ -8,6 +8,7 @@ from itertools import groupby
 from json import loads
 from typing import Any
 
+from pipeline.config.evaluation import COUNT
 from pipeline.guard.findings import DataVerdict
 from pipeline.lineage.runs import Run, StepState
 from pipeline.reports.champion import bound_sentences, judged_notes, training_sentence
@@ -20,7 +21,6 @@ MAX_REASONS = 5
 """Of the data gate, on top of the page."""
 FEW_ROWS = 100
 """A slice with fewer rows is shown pale: its metrics are mostly chance."""
-COUNT = "example_count"
 
 
 @dataclass(frozen=True)

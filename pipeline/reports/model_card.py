@@ -17,6 +17,7 @@ from typing import Any
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import ConfigError
 from pipeline.files import write_whole
+from pipeline.lineage.artifact_names import EVAL_CONFIG_FILE, SUMMARY_FILE, VERDICT_FILE
 from pipeline.lineage.runs import Run
 from pipeline.reports.artifacts import Artifacts
 from pipeline.reports.champion import champion_sentence
@@ -24,6 +25,7 @@ from pipeline.reports.formats import NOTHING, moment, number
 from pipeline.reports.judgement import Interval, Judgement, judge
 from pipeline.reports.rendering import templates
 from pipeline.reports.training import training_story
+from trainer.artifact_names import HISTORY_FILE
 
 _MOST_SLICES = 12
 """Of one set of slicing columns: the largest."""
@@ -64,10 +66,10 @@ def card_path(config: PipelineConfig, run_id: str) -> Path:
 def model_card(run: Run) -> Card:
     """Reads what the run left; what is missing is said."""
     artifacts = Artifacts(run)
-    verdict = artifacts.json("ModelEvaluation", "verdict.json")
-    judgement = judge(verdict, artifacts.json("ModelEvaluation", "eval_config.json"), champion_sentence(run, verdict))
-    history = artifacts.json("ModelRun", "history.json")
-    return card_of(run, artifacts.json("Examples", "ingestion.json"), history, verdict, judgement)
+    verdict = artifacts.json("ModelEvaluation", VERDICT_FILE)
+    judgement = judge(verdict, artifacts.json("ModelEvaluation", EVAL_CONFIG_FILE), champion_sentence(run, verdict))
+    history = artifacts.json("ModelRun", HISTORY_FILE)
+    return card_of(run, artifacts.json("Examples", SUMMARY_FILE), history, verdict, judgement)
 
 
 def card_of(

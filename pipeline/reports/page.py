@@ -13,6 +13,7 @@ from typing import Any
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.files import write_whole
 from pipeline.guard.findings import DataVerdict
+from pipeline.lineage.artifact_names import CURVES_FILE, EVAL_CONFIG_FILE, EXPLANATION_FILE, SUMMARY_FILE, VERDICT_FILE
 from pipeline.lineage.records import Step
 from pipeline.lineage.runs import Run
 from pipeline.reports import figures, model_figures, plots
@@ -29,6 +30,7 @@ from pipeline.reports.single_rows import row_kind
 from pipeline.reports.training import best_epoch, epoch_marks, loss_curves, training_story
 from pipeline.reports.tuning import Rewritten, Tuning, rewriting_section, tuning_figure, tuning_section
 from pipeline.serving.verdict import ServingVerdict
+from trainer.artifact_names import HISTORY_FILE, HYPERPARAMETERS_FILE
 
 SHOWN_AT_ONCE = 200
 """Columns of each kind. A wider table is turned over like pages by a script; without it, the most notable are shown."""
@@ -92,11 +94,11 @@ def collect(run: Run, folder: Path = Path()) -> Page:
         folder: where the page will lie.
     """
     artifacts = Artifacts(run)
-    ingestion = artifacts.json("Examples", "ingestion.json")
-    verdict = artifacts.json("ModelEvaluation", "verdict.json")
-    judgement = judge(verdict, artifacts.json("ModelEvaluation", "eval_config.json"), champion_sentence(run, verdict))
+    ingestion = artifacts.json("Examples", SUMMARY_FILE)
+    verdict = artifacts.json("ModelEvaluation", VERDICT_FILE)
+    judgement = judge(verdict, artifacts.json("ModelEvaluation", EVAL_CONFIG_FILE), champion_sentence(run, verdict))
     gate, anomalies = artifacts.gate(), artifacts.anomalies()
-    history = artifacts.json("ModelRun", "history.json")
+    history = artifacts.json("ModelRun", HISTORY_FILE)
     lineage = f"{run.run_id}-lineage.html"
     is_explained = verdict is not None and "confidence" in verdict  # an older evaluation left nothing but a verdict
     infra = ServingVerdict.from_json(run.infra_verdict) if run.infra_verdict else None
@@ -108,11 +110,11 @@ def collect(run: Run, folder: Path = Path()) -> Page:
         infra=infra_section(infra),
         ingestion=ingestion,
         judgement=judgement,
-        curves=artifacts.json("ModelEvaluation", "curves.json") if is_explained else None,
-        explanation=artifacts.json("ModelEvaluation", "explanation.json") if is_explained else None,
+        curves=artifacts.json("ModelEvaluation", CURVES_FILE) if is_explained else None,
+        explanation=artifacts.json("ModelEvaluation", EXPLANATION_FILE) if is_explained else None,
         card=card_of(run, ingestion, history, verdict, judgement),
         history=history,
-        hyperparameters=artifacts.optional_json("ModelRun", "hyperparameters.json"),
+        hyperparameters=artifacts.optional_json("ModelRun", HYPERPARAMETERS_FILE),
         tuning=tuning_section(artifacts),
         rewriting=rewriting_section(artifacts),
         schema=artifacts.schema(),

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-INFRA_FILE = "infra.json"
-"""In the InfraBlessing artifact."""
 BUSY = 0.1
 """From this share of the time on, spent waiting for a core, the machine is said to have been busy."""
 

@@ -11,6 +11,9 @@ from rich.segment import Segment
 
 from pipeline.observe.standard_streams import visible
 
+STATUS_COLORS = {"complete": "green", "failed": "red", "blocked": "red"}
+"""Of runs; others are yellow."""
+
 
 def console_for(stream: TextIO) -> Console:
     """A console that is never narrower than a line of ours: a pipe has no width."""
@@ -37,3 +40,19 @@ class _Shown:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         for text, style, control in console.render(self.what, options):
             yield Segment(text if control else visible(text), style, control)
+
+
+def number_text(value: float | None) -> str:
+    """A metric, or a count of rows; a dash where there is none."""
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if value == int(value) and abs(value) >= 10 else f"{value:.4f}"
+
+
+def size_text(size: float) -> str:
+    """Bytes as a person reads them."""
+    for unit in ("B", "KB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"

@@ -12,12 +12,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from pipeline.config.evaluation import LOWER_IS_BETTER
 from pipeline.guard.distances import Moved
 from pipeline.guard.findings import percent
 from pipeline.lineage.diff import Change, RunDiff, SliceChange
-from pipeline.lineage.leaderboard import SMALLER_IS_BETTER
 from pipeline.lineage.runs import Run
-from pipeline.terminal.console import console_for
+from pipeline.terminal.console import console_for, number_text
 
 _MOST_FILES, _MOST_COLUMNS, _MOST_SLICES = 12, 8, 12
 _WORTH_TELLING = 0.005
@@ -120,7 +120,7 @@ def _metrics_table(overall: SliceChange) -> Table:
     table = _table("metric", "before", "after", "difference")
     for metric in dict.fromkeys([*overall.before, *overall.after]):
         old, new = overall.before.get(metric), overall.after.get(metric)
-        table.add_row(metric, _number(old), _number(new), _difference(metric, old, new))
+        table.add_row(metric, number_text(old), number_text(new), _difference(metric, old, new))
     return table
 
 
@@ -133,10 +133,10 @@ def _slices_table(slices: list[SliceChange]) -> Table:
             text
             for name in metrics
             for old, new in [(one.before.get(name), one.after.get(name))]
-            for text in (_number(old), _number(new), _difference(name, old, new))
+            for text in (number_text(old), number_text(new), _difference(name, old, new))
         ]
         where = ", ".join(f"{column}={value}" for column, value in one.slice.items())
-        table.add_row(escape(where), _number(one.after.get("example_count")), *cells)
+        table.add_row(escape(where), number_text(one.after.get("example_count")), *cells)
     if len(slices) > _MOST_SLICES:
         table.caption = f"{len(slices) - _MOST_SLICES} more slices, which moved less; --json has them"
         table.caption_justify = "left"
@@ -151,12 +151,6 @@ def _table(first: str, *others: str) -> Table:
     return table
 
 
-def _number(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:,.0f}" if value == int(value) and abs(value) >= 10 else f"{value:.4f}"
-
-
 def _difference(metric: str, old: float | None, new: float | None) -> str:
     if old is None or new is None or old == new:
         return ""
@@ -164,7 +158,7 @@ def _difference(metric: str, old: float | None, new: float | None) -> str:
         return f"{new - old:+,.0f}"
     if metric == "calibration":
         return f"{new - old:+.4f}"
-    worse = (new > old) == (metric in SMALLER_IS_BETTER)
+    worse = (new > old) == (metric in LOWER_IS_BETTER)
     return f"[{'red' if worse else 'green'}]{new - old:+.4f}[/]"
 
 

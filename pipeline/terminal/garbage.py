@@ -11,8 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline.lineage.garbage import Plan
-from pipeline.terminal.console import console_for
-from pipeline.terminal.show import size_text
+from pipeline.terminal.console import console_for, size_text
 
 
 def print_plan(plan: Plan, root: Path, applied: bool, as_json: bool) -> None:

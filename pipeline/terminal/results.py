@@ -23,7 +23,7 @@ from pipeline.reports.rules import few_rows_note, held_rules, nearest, rule_line
 from pipeline.reports.training import training_story
 from pipeline.serving.verdict import ServingVerdict
 from pipeline.serving.versions import newest_manifest, read_manifest
-from pipeline.terminal.console import console_for
+from pipeline.terminal.console import console_for, number_text
 
 if TYPE_CHECKING:
     from pipeline.doctor import Finding
@@ -155,8 +155,8 @@ def _metrics_table(run: Run, config: PipelineConfig) -> Table:
         champion = (verdict["champion"] or {}).get(name)
         table.add_row(
             name,
-            verdict["undefined"][name] if value is None else _number(value),
-            _number(champion) if champion is not None else "-",
+            verdict["undefined"][name] if value is None else number_text(value),
+            number_text(champion),
             _threshold_text(config.evaluation.thresholds.get(name), with_slices=not verdict.get("rules")),
         )
     return table
@@ -172,10 +172,6 @@ def _threshold_text(bounds: Threshold | None, with_slices: bool) -> str:
         f"{len(bounds.slices)} for slices" if bounds.slices and with_slices else "",
     ]
     return ", ".join(part for part in parts if part)
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if value == int(value) and abs(value) >= 10 else f"{value:.4f}"
 
 
 def _near(path: str | Path) -> str:

@@ -15,13 +15,12 @@ from rich.text import Text
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.lineage.leaderboard import best_and_worst, differing_hyperparameters, is_metric
 from pipeline.lineage.summary import BLESSED, BLOCKED, NOT_BLESSED, UNFIT, Listed
-from pipeline.terminal.console import console_for
+from pipeline.terminal.console import STATUS_COLORS, console_for
 
 _MADE_WITH = (
     *("config_digest", "code_digest", "package_versions"),
     *("schema_digest", "schema_version", "schema_review"),
 )
-_STATUS_COLORS = {"complete": "green", "failed": "red", "blocked": "red"}
 _VERDICT_COLORS = {BLESSED: "green", NOT_BLESSED: "red", UNFIT: "red", BLOCKED: "red"}
 _PATH = re.compile(r"/(?:[^\s/,:]+/)+")
 """The folders of an absolute path: in a list of runs the file's name says enough."""
@@ -141,7 +140,7 @@ def _cell_len(markup: str) -> int:
 
 
 def _status(listed: Listed) -> str:
-    status = f"[{_STATUS_COLORS.get(listed.run.status, 'yellow')}]{listed.run.status}[/]"
+    status = f"[{STATUS_COLORS.get(listed.run.status, 'yellow')}]{listed.run.status}[/]"
     return f"{status} [dim]imported[/]" if listed.run.imported else status
 
 

@@ -18,7 +18,7 @@ from pipeline.config.pipeline import PipelineConfig
 from pipeline.lineage.details import BYTES, PEAK_MEMORY, ROWS, StepDetails
 from pipeline.lineage.records import Artifact
 from pipeline.lineage.runs import Run, StepState
-from pipeline.terminal.console import console_for
+from pipeline.terminal.console import STATUS_COLORS, console_for, size_text
 from pipeline.terminal.results import print_results
 
 _LOG_LINES = 15
@@ -31,7 +31,6 @@ _UNTOLD = (
 """Properties of artifacts that TFX needs and a person does not."""
 _BULKY = ("schema_text", "code_files")
 """Properties of a run that `longhaul schema show` and `longhaul diff` show better."""
-_STATUS_COLORS = {"complete": "green", "failed": "red", "blocked": "red"}
 
 
 def print_run(run: Run, details: list[StepDetails], config: PipelineConfig, as_json: bool) -> None:
@@ -41,7 +40,7 @@ def print_run(run: Run, details: list[StepDetails], config: PipelineConfig, as_j
         print(json.dumps(_plain(run, details, log), indent=1))
         return
     console = console_for(sys.stdout)
-    color = _STATUS_COLORS.get(run.status, "yellow")
+    color = STATUS_COLORS.get(run.status, "yellow")
     console.print(
         f"[bold]{run.run_id}[/]  [{color}]{run.status}[/], started {run.started}, {run.seconds:.0f} s"
         + (", pinned" if "pinned" in run.properties else "")
@@ -84,15 +83,6 @@ def _measure(name: str, value: Any) -> str:
     if value is None:
         return ""
     return f"{value:,}" if name == ROWS else size_text(float(value))
-
-
-def size_text(size: float) -> str:
-    """Bytes as a person reads them."""
-    for unit in ("B", "KB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} TB"
 
 
 def _numbers(artifacts: dict[str, list[Artifact]]) -> str:

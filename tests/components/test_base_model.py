@@ -9,8 +9,8 @@ import pytest
 from tfx.components.evaluator import constants
 from tfx.types import standard_artifacts
 
-from pipeline.components.artifact_names import CHECKED, TRAINED_ON
 from pipeline.components.base_model import BaseModelStrategy
+from pipeline.lineage.artifact_names import CHECKED, TRAINED_ON
 
 
 def blessing(kind: Any, number: int, model: int, blessed: bool) -> Any:

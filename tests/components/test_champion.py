@@ -11,9 +11,9 @@ import pytest
 from tfx.components.evaluator import constants
 from tfx.types import standard_artifacts
 
-from pipeline.components.artifact_names import MODEL_DIGEST, TRAINED_ON
 from pipeline.components.base_model import BaseModelStrategy
 from pipeline.components.champion import ChampionStrategy
+from pipeline.lineage.artifact_names import MODEL_DIGEST, TRAINED_ON
 from pipeline.serving.versions import Manifest
 from trainer.digests import MANIFEST
 

@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import TypeAdapter
 
-from pipeline.components.artifact_names import SUMMARY_FILE
 from pipeline.components.seen_rows import Ingested, count_seen
 from pipeline.config.split import Split
 from pipeline.data.split import assign, split_names
+from pipeline.lineage.artifact_names import SUMMARY_FILE
 
 ROWS = pa.record_batch(
     {

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from tfx.types import standard_artifacts
 
-from pipeline.components.artifact_names import MODEL_DIGEST
 from pipeline.components.whole_model import check_whole
 from pipeline.errors import WorkspaceError
+from pipeline.lineage.artifact_names import MODEL_DIGEST
 from trainer.digests import file_digests, model_digest
 
 

@@ -11,16 +11,13 @@ import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.evaluators import metrics_validator
 from tensorflow_model_analysis.proto import config_pb2
 
-from pipeline.config.evaluation import METRICS, slice_rule
+from pipeline.config.evaluation import LOWER_IS_BETTER, METRICS, slice_rule
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.evaluation.eval_config import (
-    LABEL,
-    LOWER_IS_BETTER,
-    PREDICTION,
     eval_config,
     without_slices_that_cannot_be_judged,
 )
-from trainer import preprocessing, signatures
+from trainer.artifact_names import LABEL, PREDICTION
 
 CLASSES = {"binary": [], "multiclass": ["a", "b", "c"], "regression": []}
 
@@ -80,10 +77,10 @@ def test_both_models_are_asked_in_the_same_words() -> None:
     assert (baseline.name, baseline.is_baseline) == ("baseline", True)
     for model in (candidate, baseline):
         assert (model.signature_name, model.label_key, model.prediction_key) == (
-            "serving_default", preprocessing.LABEL, signatures.PREDICTION,
+            "serving_default", LABEL, PREDICTION,
         )  # fmt: skip
         assert list(model.preprocessing_function_names) == ["transform_labels"]
-    assert (LABEL, PREDICTION) == (preprocessing.LABEL, signatures.PREDICTION)
+    assert (LABEL, PREDICTION) == ("label_xf", "prediction")
 
 
 def test_overall_is_always_there_before_the_slices() -> None:

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.config.evaluation import Evaluation
-from pipeline.evaluation.eval_config import LOWER_IS_BETTER
+from pipeline.config.evaluation import LOWER_IS_BETTER, Evaluation
 from pipeline.evaluation.model_judge import Measured, ModelVerdict, judge, why_undefined
 
 RUN = "champion run 20261121-041631-031"

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.config.evaluation import Evaluation
-from pipeline.evaluation.eval_config import LOWER_IS_BETTER
+from pipeline.config.evaluation import LOWER_IS_BETTER, Evaluation
 from pipeline.evaluation.model_judge import Measured, judge
 from pipeline.reports.rules import few_rows_note, held_rules, nearest, rule_line
 

@@ -15,7 +15,6 @@ from tfx.orchestration.portable.mlmd import common_utils, context_lib
 from tfx.types import standard_artifacts
 from tfx.utils import path_utils
 
-from pipeline.components.artifact_names import CONTRACT, MODEL_DIGEST
 from pipeline.components.champion import digest_of
 from pipeline.components.evaluator import RUN_ID
 from pipeline.config.evaluation import CHAMPION
@@ -23,6 +22,7 @@ from pipeline.config.pipeline import PipelineConfig
 from pipeline.evaluation.model_contract import Contract
 from pipeline.evaluation.reference_models import folders_of, reference_digests
 from pipeline.files import flush_to_disk, incoming
+from pipeline.lineage.artifact_names import CONTRACT, MODEL_DIGEST
 from pipeline.lineage.records import NODE
 from pipeline.patches.resolution import live_artifacts
 from pipeline.serving.versions import Manifest, damage, newest, read_manifest

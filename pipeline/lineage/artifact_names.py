@@ -5,8 +5,14 @@ They stand by themselves, so that a step which reads what another wrote does not
 
 SUMMARY_FILE = "ingestion.json"
 """In the Examples artifact: rows per split, labels, files and spans read; of a table with spans the shards' digests."""
-EVALUATION_FILE = "verdict.json"
-"""In the ModelEvaluation artifact; see pipeline.components.evaluator.summarize."""
+VERDICT_FILE = "verdict.json"
+"""In the artifacts of Evaluator (see pipeline.components.evaluator.summarize) and of DataGate."""
+EVAL_CONFIG_FILE, CURVES_FILE, EXPLANATION_FILE, INTERVALS_FILE = (
+    *("eval_config.json", "curves.json", "explanation.json", "intervals.json"),
+)
+"""Beside it, in that of Evaluator."""
+INFRA_FILE = "infra.json"
+"""In the InfraBlessing artifact."""
 EVALUATED_ROWS_FILE = "scored_rows.parquet"
 """Beside it: some rows with the challenger's predictions, for the check before a push; see trainer.probe_rows."""
 TRAINED_ON = "examples_id"
@@ -20,3 +26,5 @@ CHECKED = "checked"
 """Custom property of an InfraBlessing: 1 or 0, whether the model was asked at all."""
 STEP_CODE = "step_code_digest"
 """Execution property of a step: the digest of the code that it uses (pipeline.lineage.provenance.step_code_digest)."""
+HYPERPARAMETER = "hp."
+"""Prefix of a Model's custom properties, then a field of the configuration's `trainer` section; JSON text."""

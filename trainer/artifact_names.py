@@ -1,0 +1,16 @@
+"""Names that training writes and others read: of the model's tensors, and of files beside the model.
+
+They stand by themselves, so that whoever reads needs neither TensorFlow nor the code that wrote them.
+"""
+
+LABEL = "label_xf"
+"""The transformed label, which TFMA grades with."""
+PREDICTION = "prediction"
+"""Output of both serving signatures: probability, probabilities, or the predicted number."""
+HISTORY_FILE = "history.json"
+"""In the ModelRun artifact: loss per epoch, which epoch was best and which was kept, losses of the refit if there was
+one, and which trees taught the network."""
+HYPERPARAMETERS_FILE = "hyperparameters.json"
+"""In the ModelRun artifact: every setting that the network was fitted with."""
+EXPORTED_FILE = "exported.json"
+"""In the ModelRun artifact: SHA-256 of every file of the SavedModel."""
