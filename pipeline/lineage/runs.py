@@ -49,7 +49,6 @@ RUN_PROPERTIES = (
 since."""
 
 
-
 @dataclass(frozen=True)
 class Run:
     """One run, with whatever of it is on record.

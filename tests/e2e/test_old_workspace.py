@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from pipeline import definition
-from pipeline.components.artifact_names import STEP_CODE
 from pipeline.config.loading import load
 from pipeline.config.pipeline import PipelineConfig
+from pipeline.lineage.artifact_names import STEP_CODE
 from pipeline.lineage.records import NODE
 from pipeline.lineage.runs import RUN_CONTEXT, Run, StepState, find_run
 from pipeline.lineage.store import open_store
