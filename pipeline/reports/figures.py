@@ -32,7 +32,7 @@ def feature_distribution(column: Column) -> Figure:
     if column.is_number:
         return _numbers(column)
     compared = list(next(iter(column.splits.values())).top)
-    names = [_short(value) for value, _ in compared]
+    names = [short_name(value) for value, _ in compared]
     shares = {name: split.shares for name, split in column.splits.items() if split.shares}
     return _bars(column.name, names, shares, "share of the values")
 
@@ -46,7 +46,7 @@ def missing_overview(columns: Sequence[Column], most: int = 30) -> Figure:
         split: [column.splits[split].missing if split in column.splits else 1.0 for column in shown] for split in splits
     }
     title = "Missing values" if shown else "No value is missing"
-    return _bars(title, [_short(column.name) for column in shown], shares, "share of the rows")
+    return _bars(title, [short_name(column.name) for column in shown], shares, "share of the rows")
 
 
 def drift_heat_map(*distances: Mapping[str, Distances], most: int = 40) -> Figure:
@@ -60,15 +60,15 @@ def drift_heat_map(*distances: Mapping[str, Distances], most: int = 40) -> Figur
 
     map_ = heat_map(*distances, most=most)
     values = np.array([[cell.distance if cell else np.nan for cell in row] for _, row in map_.rows], dtype=float)
-    with _style():
-        axes = _axes(1.6 + 0.5 * max(4, len(map_.spans)), 0.6 + 0.24 * max(3, len(map_.rows)))
+    with our_style():
+        axes = new_axes(1.6 + 0.5 * max(4, len(map_.spans)), 0.6 + 0.24 * max(3, len(map_.rows)))
         if not map_.rows:
             axes.set_axis_off()
             axes.set_title("No drift is on record")
-            return _figure(axes)
+            return figure_of(axes)
         image = axes.imshow(values, cmap="Oranges", norm=PowerNorm(0.5, 0.0, map_.scale), aspect="auto")
         axes.spines[:].set_visible(False)
-        axes.set_yticks(range(len(map_.rows)), labels=[_short(name) for name, _ in map_.rows])
+        axes.set_yticks(range(len(map_.rows)), labels=[short_name(name) for name, _ in map_.rows])
         axes.set_xticks(range(len(map_.spans)), labels=map_.spans)
         axes.set_xlabel("span")
         for place, (_, cells) in enumerate(map_.rows):
@@ -78,7 +78,7 @@ def drift_heat_map(*distances: Mapping[str, Distances], most: int = 40) -> Figur
                     weight = "bold" if cell.is_over else "normal"
                     text = axes.text(span, place, f"{cell.distance:.2f}", ha="center", va="center", fontsize=6.5)
                     text.set(color=color, weight=weight)
-        figure = _figure(axes)
+        figure = figure_of(axes)
         figure.colorbar(image, ax=axes, label="distance", shrink=0.6).outline.set_visible(False)
         return figure
 
@@ -90,15 +90,15 @@ def label_correlations(correlations: Mapping[str, float], most: int = 30) -> Fig
     """
     strongest = sorted(correlations, key=lambda name: -abs(correlations[name]))[:most]
     values = {"": [correlations[name] for name in strongest]}
-    return _bars("Correlation with the label", [_short(name) for name in strongest], values, "")
+    return _bars("Correlation with the label", [short_name(name) for name in strongest], values, "")
 
 
 def training_curves(series: Mapping[str, Sequence[float]], marked: int) -> Figure:
     """Draw curves over epochs, counted from 1; the epoch `marked` is, unless it is 0. The last curve has the accent."""
     from matplotlib.ticker import MaxNLocator
 
-    with _style():
-        axes = _axes(4.6, 2.1)
+    with our_style():
+        axes = new_axes(4.6, 2.1)
         axes.grid(axis="y", color=LINE, linewidth=0.6)
         if marked:
             axes.axvline(marked, color=MUTED, linewidth=0.8, linestyle=(0, (3, 3)))
@@ -117,8 +117,8 @@ def training_curves(series: Mapping[str, Sequence[float]], marked: int) -> Figur
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.margins(x=0.04, y=0.15)
         axes.set_xlabel("epoch")
-        _legend(axes, len(series))
-        return _figure(axes)
+        add_legend(axes, len(series))
+        return figure_of(axes)
 
 
 def _numbers(column: Column) -> Figure:
@@ -126,9 +126,9 @@ def _numbers(column: Column) -> Figure:
     from matplotlib.ticker import MaxNLocator
 
     histograms = bins.common({name: split.bars for name, split in column.splits.items()})
-    with _style():
-        axes = _axes(4.6, 2.1)
-        axes.set_title(_short(column.name), loc="left", pad=18)
+    with our_style():
+        axes = new_axes(4.6, 2.1)
+        axes.set_title(short_name(column.name), loc="left", pad=18)
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
         if not histograms:
@@ -136,7 +136,7 @@ def _numbers(column: Column) -> Figure:
             said = f"every value is {values.pop():g}" if values else "no values"
             axes.text(0.5, 0.5, said, transform=axes.transAxes, ha="center", color=MUTED)
             axes.set_xticks([])
-            return _figure(axes)
+            return figure_of(axes)
         for i, (name, bars) in enumerate(histograms.items()):
             edges = [bars[0][0], *(bar[1] for bar in bars)]
             heights = [share / (high - low or 1.0) for low, high, share in bars]
@@ -148,19 +148,19 @@ def _numbers(column: Column) -> Figure:
         if column.type == "timestamp":
             axes.xaxis.set_major_locator(MaxNLocator(4))
             axes.xaxis.set_major_formatter(lambda value, _: moment(value)[:10])
-        _legend(axes, len(histograms))
-        return _figure(axes)
+        add_legend(axes, len(histograms))
+        return figure_of(axes)
 
 
 def _bars(title: str, names: Sequence[str], values: Mapping[str, Sequence[float]], unit: str) -> Figure:
     """Draw horizontal bars, a group for each name from above, a bar for each of `values` in it."""
     thick = 0.8 / max(1, len(values))
-    with _style():
-        axes = _axes(4.6, 0.8 + max(1, len(names)) * (0.14 + 0.1 * len(values)))
+    with our_style():
+        axes = new_axes(4.6, 0.8 + max(1, len(names)) * (0.14 + 0.1 * len(values)))
         axes.set_title(title, loc="left", pad=18 if len(values) > 1 else 6)
         if not names:
             axes.set_axis_off()
-            return _figure(axes)
+            return figure_of(axes)
         axes.axvline(0, color=LINE, linewidth=0.8)
         for i, (label, row) in enumerate(values.items()):
             places = [place + (i + 0.5) * thick - 0.4 for place in range(len(row))]
@@ -169,12 +169,13 @@ def _bars(title: str, names: Sequence[str], values: Mapping[str, Sequence[float]
         axes.set_ylim(len(names) - 0.5, -0.5)
         axes.set_xlabel(unit)
         if len(values) > 1:
-            _legend(axes, len(values))
-        return _figure(axes)
+            add_legend(axes, len(values))
+        return figure_of(axes)
 
 
 @contextmanager
-def _style() -> Iterator[None]:
+def our_style() -> Iterator[None]:
+    """Give the figures made in the block their look."""
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it may announce that it caches fonts
     from matplotlib import rc_context
 
@@ -197,24 +198,26 @@ def _style() -> Iterator[None]:
         yield
 
 
-def _axes(width: float, height: float) -> Axes:
+def new_axes(width: float, height: float) -> Axes:
     """Return the only axes of a new figure, in inches."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained").add_subplot()
 
 
-def _figure(axes: Axes) -> Figure:
-    """Return the figure that `_axes` made."""
+def figure_of(axes: Axes) -> Figure:
+    """Return the figure that `new_axes` made."""
     from matplotlib.figure import Figure
 
     assert isinstance(axes.figure, Figure)
     return axes.figure
 
 
-def _legend(axes: Axes, entries: int) -> None:
+def add_legend(axes: Axes, entries: int) -> None:
+    """Put the legend above the axes, on one line."""
     axes.legend(frameon=False, ncols=entries, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
 
 
-def _short(name: str) -> str:
+def short_name(name: str) -> str:
+    """Cut a name that would leave no room for the figure."""
     return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}\N{HORIZONTAL ELLIPSIS}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.reports.figures import ACCENT, INK, LINE, MUTED, _axes, _figure, _legend, _short, _style
+from pipeline.reports.figures import ACCENT, INK, LINE, MUTED, add_legend, figure_of, new_axes, our_style, short_name
 from pipeline.reports.formats import number
 from pipeline.reports.judgement import FEW_ROWS, Judgement, SliceGroup
 
@@ -32,9 +32,9 @@ def slices_figure(judgement: Judgement, group: SliceGroup, most: int = 30) -> Fi
     """
     main = judgement.metrics[0]
     shown = [found for found in group.slices if np.isfinite(found.metrics.get(main.name, np.nan))][:most]
-    with _style():
-        axes = _axes(5.2, 0.8 + 0.2 * max(1, len(shown)))
-        axes.set_title(f"{main.name} by {_short(group.columns)}", loc="left")
+    with our_style():
+        axes = new_axes(5.2, 0.8 + 0.2 * max(1, len(shown)))
+        axes.set_title(f"{main.name} by {short_name(group.columns)}", loc="left")
         axes.axvline(main.value, color=MUTED, linewidth=0.8, linestyle=(0, (3, 3)))
         for place, found in enumerate(shown):
             is_small = found.rows is not None and found.rows < FEW_ROWS
@@ -48,10 +48,10 @@ def slices_figure(judgement: Judgement, group: SliceGroup, most: int = 30) -> Fi
             axes.plot(value, place, "o", color=MUTED if is_small else ACCENT, alpha=0.4 if is_small else 1.0)
             rows = "" if found.rows is None else f"{found.rows:,} rows"
             axes.text(1.01, place, rows, transform=axes.get_yaxis_transform(), va="center", color=MUTED, fontsize=7)
-        axes.set_yticks(range(len(shown)), labels=[_short(found.label) for found in shown])
+        axes.set_yticks(range(len(shown)), labels=[short_name(found.label) for found in shown])
         axes.set_ylim(len(shown) - 0.5, -0.5)
         axes.set_xlabel(f"all rows: {number(main.value)}")
-        return _figure(axes)
+        return figure_of(axes)
 
 
 def curve_figures(document: Mapping[str, Any] | None, metrics: Mapping[str, float] | None = None) -> dict[str, Figure]:
@@ -89,7 +89,7 @@ def roc_figure(
 ) -> Figure:
     """Draw the true positive rate against the false positive rate over all decision thresholds; `auc` is written
     into it."""
-    with _style():
+    with our_style():
         axes = _square("ROC", "false positive rate", "true positive rate")
         axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle=(0, (3, 3)))
         for found in (champion, curve):
@@ -98,21 +98,21 @@ def roc_figure(
         if auc is not None:
             axes.text(0.96, 0.06, f"auc {number(auc)}", ha="right", color=INK)
         axes.set(xlim=(0, 1), ylim=(0, 1))
-        return _figure(axes)
+        return figure_of(axes)
 
 
 def precision_recall_figure(
     curve: Mapping[str, Sequence[float]], champion: Mapping[str, Sequence[float]] | None = None
 ) -> Figure:
     """Draw precision against recall; the dashed line is what guessing has."""
-    with _style():
+    with our_style():
         axes = _square("Precision and recall", "recall", "precision")
         axes.axhline(curve["precision"][-1], color=MUTED, linewidth=0.8, linestyle=(0, (3, 3)))
         for found in (champion, curve):
             if found:
                 axes.plot(found["recall"], found["precision"], **_line(found is curve))
         axes.set(xlim=(0, 1), ylim=(0, 1.02))
-        return _figure(axes)
+        return figure_of(axes)
 
 
 def calibration_figure(
@@ -125,7 +125,7 @@ def calibration_figure(
     predicted, share = np.array(bins["predicted"]), np.array(bins["came_true"])
     reach = np.array([share - bins["low"], np.array(bins["high"]) - share]).clip(min=0)
     top = min(1.0, 1.1 * float(max(predicted.max(), max(bins["high"]))))
-    with _style():
+    with our_style():
         axes = _square("Calibration", "predicted probability", "share that came true")
         counts = axes.twinx()
         counts.bar(predicted, bins["rows"], width=top / 24, color=LINE)
@@ -139,7 +139,7 @@ def calibration_figure(
         axes.errorbar(predicted, share, reach, color=ACCENT, marker="o", markersize=3.5, linestyle="none", capsize=2)
         axes.plot(predicted, _where_rows_are(bins), color=ACCENT, linewidth=1.4)
         axes.set(xlim=(0, top), ylim=(0, top))
-        return _figure(axes)
+        return figure_of(axes)
 
 
 def _where_rows_are(bins: Mapping[str, Sequence[float]]) -> npt.NDArray[np.float64]:
@@ -149,19 +149,19 @@ def _where_rows_are(bins: Mapping[str, Sequence[float]]) -> npt.NDArray[np.float
 
 def thresholds_figure(curve: Mapping[str, Sequence[float]]) -> Figure:
     """Draw precision, recall and the share of rows that are flagged, by the probability from which a row is flagged."""
-    with _style():
+    with our_style():
         axes = _square("Decision thresholds", "flagged from this probability on", "share")
         axes.set_title("Decision thresholds", loc="left", pad=18)
         for name, color in (("precision", ACCENT), ("recall", _ORANGE), ("flagged", MUTED)):
             axes.plot(curve["threshold"], curve[name], color=color, linewidth=1.6, label=name)
         axes.set(xlim=(0, 1), ylim=(0, 1.02))
-        _legend(axes, 3)
-        return _figure(axes)
+        add_legend(axes, 3)
+        return figure_of(axes)
 
 
 def distribution_figure(edges: Sequence[float], negative: Sequence[int], positive: Sequence[int]) -> Figure:
     """Draw how many rows were given which probability, by what was true."""
-    with _style():
+    with our_style():
         axes = _square("Predictions", "predicted probability", "share of the class")
         axes.set_title("Predictions by what was true", loc="left", pad=18)
         for name, counts, color in (("negative", negative, MUTED), ("positive", positive, ACCENT)):
@@ -170,17 +170,17 @@ def distribution_figure(edges: Sequence[float], negative: Sequence[int], positiv
             axes.plot([], [], color=color, linewidth=3, label=name)
         axes.set(xlim=(0, 1))
         axes.set_ylim(bottom=0)
-        _legend(axes, 2)
-        return _figure(axes)
+        add_legend(axes, 2)
+        return figure_of(axes)
 
 
 def confusion_figure(classes: Sequence[str], rows: Sequence[Sequence[int]]) -> Figure:
     """Draw shares of each true class by what was predicted, with the numbers of rows where there is room."""
     counts = np.array(rows, dtype=float)
     shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
-    with _style():
+    with our_style():
         size = min(5.2, 1.6 + 0.42 * len(classes))
-        axes = _axes(max(3.4, size), max(3.0, size))
+        axes = new_axes(max(3.4, size), max(3.0, size))
         axes.set_title("Confusion", loc="left")
         places = np.arange(len(classes) + 1) - 0.5
         axes.pcolormesh(places, places, shares, cmap="GnBu", vmin=0, vmax=1)  # an image would be one to load
@@ -188,30 +188,30 @@ def confusion_figure(classes: Sequence[str], rows: Sequence[Sequence[int]]) -> F
         axes.spines[:].set_visible(False)
         axes.set(xlabel="predicted class", ylabel="true class", xticks=[], yticks=[])
         if len(classes) <= _MOST_NAMED:
-            names = [_short(name) for name in classes]
+            names = [short_name(name) for name in classes]
             axes.set_xticks(range(len(names)), labels=names, rotation=45, ha="right", rotation_mode="anchor")
             axes.set_yticks(range(len(names)), labels=names)
             for (row, column), count in np.ndenumerate(counts):
                 color = "white" if shares[row, column] > 0.6 else _INK_ON_PALE
                 axes.text(column, row, f"{count:,.0f}", ha="center", va="center", fontsize=7, color=color)
-        return _figure(axes)
+        return figure_of(axes)
 
 
 def predicted_figure(labels: Sequence[float], predictions: Sequence[float]) -> Figure:
     """Draw predicted against true numbers."""
-    with _style():
+    with our_style():
         axes = _square("Predicted and true", "true value", "predicted value")
         low, high = min(*labels, *predictions), max(*labels, *predictions)
         axes.plot([low, high], [low, high], color=MUTED, linewidth=0.8, linestyle=(0, (3, 3)))
         axes.hexbin(labels, predictions, gridsize=40, mincnt=1, bins="log", cmap="GnBu")
-        return _figure(axes)
+        return figure_of(axes)
 
 
 def residuals_figure(labels: Sequence[float], predictions: Sequence[float]) -> Figure:
     """Draw how far predictions lie from what was true; the outermost hundredths are left out of the scale."""
     residuals = np.array(predictions) - np.array(labels)
     low, high = np.quantile(residuals, [0.005, 0.995])
-    with _style():
+    with our_style():
         axes = _square("Residuals", "predicted less true", "rows")
         counts, edges = np.histogram(residuals, bins=40, range=(low, high) if high > low else None)
         axes.stairs(counts, edges, color=ACCENT, fill=True, alpha=0.6)
@@ -220,7 +220,7 @@ def residuals_figure(labels: Sequence[float], predictions: Sequence[float]) -> F
         axes.text(
             0.98, 0.94, f"mean {number(float(residuals.mean()))}", transform=axes.transAxes, ha="right", color=INK
         )
-        return _figure(axes)
+        return figure_of(axes)
 
 
 def is_within_noise(feature: Mapping[str, Any]) -> bool:
@@ -232,8 +232,8 @@ def is_within_noise(feature: Mapping[str, Any]) -> bool:
 def importance_figure(importance: Mapping[str, Any], most: int = 25) -> Figure:
     """Draw how much the metric gets worse without each feature, the greatest first, with standard deviations."""
     shown = importance["features"][:most]
-    with _style():
-        axes = _axes(5.2, 0.8 + 0.2 * max(1, len(shown)))
+    with our_style():
+        axes = new_axes(5.2, 0.8 + 0.2 * max(1, len(shown)))
         axes.set_title(f"{importance['metric']} gets worse by", loc="left")
         axes.axvline(0, color=MUTED, linewidth=0.8)
         for place, feature in enumerate(shown):
@@ -241,9 +241,9 @@ def importance_figure(importance: Mapping[str, Any], most: int = 25) -> Figure:
             is_noise = is_within_noise(feature)
             axes.barh(place, drop, height=0.6, color=MUTED if is_noise else ACCENT, alpha=0.25 if is_noise else 0.5)
             axes.plot([drop - spread, drop + spread], [place, place], color=INK, linewidth=1.2)
-        axes.set_yticks(range(len(shown)), labels=[_short(feature["name"]) for feature in shown])
+        axes.set_yticks(range(len(shown)), labels=[short_name(feature["name"]) for feature in shown])
         axes.set_ylim(len(shown) - 0.5, -0.5)
-        return _figure(axes)
+        return figure_of(axes)
 
 
 def _line(is_challenger: bool) -> dict[str, Any]:
@@ -253,7 +253,7 @@ def _line(is_challenger: bool) -> dict[str, Any]:
 
 
 def _square(title: str, across: str, up: str) -> Axes:
-    axes = _axes(3.4, 3.4)
+    axes = new_axes(3.4, 3.4)
     axes.set_title(title, loc="left")
     axes.grid(color=LINE, linewidth=0.6)
     axes.set(xlabel=across, ylabel=up)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipeline.reports.artifacts import Artifacts
-from pipeline.reports.figures import ACCENT, INK, LINE, MUTED, _axes, _figure, _short, _style
+from pipeline.reports.figures import ACCENT, INK, LINE, MUTED, figure_of, new_axes, our_style, short_name
 from pipeline.reports.formats import NOTHING, number
 
 if TYPE_CHECKING:
@@ -100,11 +100,11 @@ def tuning_figure(tuning: Tuning) -> Figure:
     tried = [name for name in tuning.names if len({shown(trial.values.get(name)) for trial in tuning.trials}) > 1]
     scales = [_scale([trial.values.get(name) for trial in tuning.trials]) for name in tried]
     scales.append(_scale([trial.loss for trial in tuning.trials]))
-    with _style():
-        axes = _axes(1.0 + 1.05 * max(3, len(scales)), 2.9)
+    with our_style():
+        axes = new_axes(1.0 + 1.05 * max(3, len(scales)), 2.9)
         axes.set(xlim=(-0.3, len(scales) - 0.4), ylim=(-0.08, 1.08), yticks=[])
         axes.spines[:].set_visible(False)
-        axes.set_xticks(range(len(scales)), labels=[_short(name) for name in [*tried, "validation loss"]])
+        axes.set_xticks(range(len(scales)), labels=[short_name(name) for name in [*tried, "validation loss"]])
         axes.tick_params(axis="x", length=0, pad=8)
         for place, scale in enumerate(scales):
             axes.axvline(place, color=LINE, linewidth=1.0, zorder=1)
@@ -115,7 +115,7 @@ def tuning_figure(tuning: Tuning) -> Figure:
             fade = max(0.12, 0.6 * (1 - rank / min(len(tuning.trials), _MANY)))
             looks: dict[str, Any] = {"color": ACCENT, "linewidth": 2.0} if rank == 0 else {"color": INK, "alpha": fade}
             axes.plot(range(len(scales)), heights, **({"linewidth": 0.8, "zorder": 2} | looks))
-        return _figure(axes)
+        return figure_of(axes)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.lineage.graph import Made
 from pipeline.lineage.runs import Run, StepState
-from pipeline.reports.figures import ACCENT, INK, MUTED, _axes, _figure, _style
+from pipeline.reports.figures import ACCENT, INK, MUTED, figure_of, new_axes, our_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,8 +27,8 @@ _HEIGHT, _COLUMN = 0.3, 2.3
 def steps_figure(run: Run) -> Figure:
     """Draw the steps of a run one after the other, by seconds."""
     begun = list(accumulate((step.seconds for step in run.steps), initial=0.0))
-    with _style():
-        axes = _axes(6.4, 0.7 + 0.22 * max(1, len(run.steps)))
+    with our_style():
+        axes = new_axes(6.4, 0.7 + 0.22 * max(1, len(run.steps)))
         axes.set_title(f"Steps of run {run.run_id}", loc="left")
         for place, (step, start) in enumerate(zip(run.steps, begun, strict=False)):
             outcome = step.outcome
@@ -39,7 +39,7 @@ def steps_figure(run: Run) -> Figure:
         axes.set_ylim(len(run.steps) - 0.5, -0.5)
         axes.set_xlim(0, 1.18 * begun[-1] or 1.0)
         axes.set_xlabel("seconds")
-        return _figure(axes)
+        return figure_of(axes)
 
 
 def graph_figure(made: Sequence[Made]) -> Figure:
@@ -54,8 +54,8 @@ def graph_figure(made: Sequence[Made]) -> Figure:
         for level, nodes in columns.items()
         for place, node in enumerate(nodes)
     }
-    with _style():
-        axes = _axes(_COLUMN * max(1, len(columns)), 1.2 + 3 * _HEIGHT * rows)
+    with our_style():
+        axes = new_axes(_COLUMN * max(1, len(columns)), 1.2 + 3 * _HEIGHT * rows)
         axes.set_axis_off()
         for maker, user in dict.fromkeys((artifact.maker, user) for artifact in made for user in artifact.users):
             _connect(axes, places[maker], places[user])
@@ -71,7 +71,7 @@ def graph_figure(made: Sequence[Made]) -> Figure:
             )  # fmt: skip
         axes.set_xlim(-0.5 * _COLUMN, (max(columns, default=0) + 0.5) * _COLUMN)
         axes.set_ylim(-(rows / 2 * 3 + 1) * _HEIGHT, (rows / 2 * 3) * _HEIGHT)
-        return _figure(axes)
+        return figure_of(axes)
 
 
 def _connect(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
