@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import inspect
+import re
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from pipeline.lineage.import_closure import PACKAGES, all_files
 from pipeline.patches.install import CONTAINER, LAUNCHER
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "patches.md"
@@ -21,6 +32,16 @@ an import. The test named last fails when a package no longer needs the change, 
 
 This page is written from the modules' docstrings: `python -m tests.patches.test_table`.
 """
+
+INHERITED = """## Private names that our subclasses rely on
+
+A subclass can rely on a private name of the class that it extends. These do; the test of this page fails when one of
+the names is gone, or another comes to be used.
+
+| class | private names |
+|---|---|"""
+KNOWN = {*PACKAGES, *sys.stdlib_module_names, "pydantic"}
+"""Ours, and those whose classes we are meant to extend so."""
 
 
 def said(module: Path) -> tuple[str, dict[str, str]]:
@@ -44,7 +65,47 @@ def page() -> str:
             f"- Test: `{fields['Test']}`",
         )
         parts.append("\n".join(lines) + "\n")
-    return "\n".join(parts)
+    parts.append(INHERITED)
+    rows = [f"| `{ours}` | {', '.join(f'`{name}`' for name in names)} |" for ours, names in inherited_names()]
+    return "\n".join([*parts, *rows]) + "\n"
+
+
+def inherited_names() -> Iterator[tuple[str, list[str]]]:
+    """Each class of ours, with the private names of classes of other packages that it overrides or uses."""
+    for file in all_files():
+        if not any(isinstance(node, ast.ClassDef) and node.bases for node in ast.walk(ast.parse(source(file)))):
+            continue
+        module = importlib.import_module(file.removesuffix(".py").replace("/", "."))
+        for _, made in sorted(inspect.getmembers(module, inspect.isclass)):
+            if made.__module__ != module.__name__:
+                continue
+            ours = [base for base in made.__mro__ if base.__module__.split(".")[0] in PACKAGES]
+            theirs = [base for base in made.__mro__ if base.__module__.split(".")[0] not in KNOWN]
+            said = re.findall(
+                r"(?:self|super\(\))\.(_[A-Za-z]\w*)|def (_[A-Za-z]\w*)\(self", "".join(map(text_of, ours))
+            )
+            used = sorted({name for pair in said for name in pair if name})
+            owned = [(name, base) for name in used for base in [owner(name, theirs)] if base]
+            if owned:
+                names = [f"{base.__module__}.{base.__qualname__}.{name}" for name, base in owned]
+                yield f"{module.__name__}.{made.__qualname__}", names
+
+
+def owner(name: str, bases: list[Any]) -> Any:
+    """The class that has the private name first; None if it is our own."""
+    has = [base for base in bases if name in vars(base) or re.search(rf"self\.{name}\b", text_of(base))]
+    return has[-1] if has else None
+
+
+def text_of(made: Any) -> str:
+    try:
+        return inspect.getsource(made)
+    except (OSError, TypeError):  # written in C++
+        return ""
+
+
+def source(file: str) -> str:
+    return (ROOT / file).read_text()
 
 
 def test_the_page_says_what_the_patches_say() -> None:
