@@ -12,11 +12,12 @@ import pytest
 
 from pipeline.config.beam import BeamStep
 from pipeline.config.evaluation import Threshold
-from pipeline.config.split import HashSplit
+from pipeline.config.split import GroupSplit, HashSplit
 from pipeline.config.vertex import VertexStep
 from tests.test_cache_keys import WITH_ALL_STEPS, configuration, steps_of
 from trainer.settings.base import Section
-from trainer.settings.trainer import AFTER_FITTING
+from trainer.settings.trainer import AFTER_FITTING, TrainerRequest
+from trainer.settings.tuner import TunerRequest
 
 pytestmark = pytest.mark.slow
 
@@ -152,6 +153,18 @@ def test_a_step_is_told_the_settings_that_it_reads_and_no_other(
     assert {name for name in READ_BY if "." in name} <= tried
 
 
+@pytest.mark.parametrize("split", [None, HashSplit(by="hash"), GroupSplit(by="group", column="origin")])
+@pytest.mark.parametrize("algorithm", ["bayesian", "hyperband"])
+def test_trainer_and_tuner_take_what_they_are_told(tmp_path: Path, split: Any, algorithm: str) -> None:
+    config = configuration(tmp_path, EVERY_SECTION | {"tuner": {"mode": "search", "algorithm": algorithm}})
+    steps = steps_of(config.model_copy(update={"split": split} if split else {}), job_servers={"flink": "host:8099"})
+    from tfx.utils import json_utils
+
+    for name, request in (("Trainer", TrainerRequest), ("Tuner", TunerRequest)):
+        told = json_utils.loads(steps[name].exec_properties["custom_config"])
+        assert request.model_validate(told).model_dump(mode="json", by_alias=True) == told
+
+
 def test_which_beam_runner_did_the_work_does_not_count(tmp_path: Path) -> None:
     """A job server has another port in every run."""
     from ml_metadata.proto import metadata_store_pb2
@@ -161,7 +174,9 @@ def test_which_beam_runner_did_the_work_does_not_count(tmp_path: Path) -> None:
     from tfx.orchestration.portable import cache_utils
 
     from pipeline.definition import create_pipeline
-    from pipeline.runners.local import launch  # noqa: F401 (installs it)
+    from pipeline.patches.install import LAUNCHER, install_patches
+
+    install_patches(LAUNCHER)
 
     def key(step: str, **changes: Any) -> str:
         ir = compiler.Compiler().compile(
