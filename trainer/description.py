@@ -31,7 +31,7 @@ _EXAMPLE_OF_UNIX_TIME = 1735689600.0  # 1 January 2025
 
 
 def write(folder: str, signatures: Mapping[str, Any], table: FeatureTable, schema: Any) -> None:
-    """Writes the file into the folder of a SavedModel.
+    """Write the file into the folder of a SavedModel.
 
     Args:
         signatures: the concrete functions that were exported.
@@ -44,7 +44,7 @@ def write(folder: str, signatures: Mapping[str, Any], table: FeatureTable, schem
 
 
 def describe(signatures: Mapping[str, Any], table: FeatureTable, schema: Any) -> dict[str, Any]:
-    """The content of the file; see `write`."""
+    """Return the content of the file; see `write`."""
     columns = {column.name: column for column in schema.feature}
     domains = {domain.name: domain for domain in schema.string_domain}
     features = {table.tensor_names[feature.name]: feature for feature in table.features}
@@ -134,7 +134,7 @@ def _output(name: str, label: Label) -> dict[str, Any]:
 
 
 def _example_value(feature: Feature, told: Mapping[str, Any]) -> Any:
-    """A value that the schema allows, as far as it tells."""
+    """Return a value that the schema allows, as far as it tells."""
     if told.get("values"):
         return told["values"][0]
     if feature.storage is Storage.BYTES:

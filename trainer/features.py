@@ -75,7 +75,7 @@ class FeatureTable:
     bins: int
 
     def of(self, *kinds: Kind) -> tuple[Feature, ...]:
-        """The features of the given kinds, in order."""
+        """Return the features of the given kinds, in order."""
         return tuple(feature for feature in self.features if feature.kind in kinds)
 
     @property
@@ -89,12 +89,12 @@ class FeatureTable:
         return tensor_names(feature.name for feature in self.features)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data, for a TFX execution property."""
+        """Return plain data, for a TFX execution property."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> FeatureTable:
-        """The inverse of `to_dict`, also after JSON; `bins` may be left out."""
+        """Return the inverse of `to_dict`, also after JSON; `bins` may be left out."""
         label = data["label"]
         return cls(
             label=Label(label["name"], label["task"], Storage(label["storage"]), tuple(label["classes"])),
@@ -108,7 +108,7 @@ class FeatureTable:
 
 
 def tensor_names(columns: Iterable[str]) -> dict[str, str]:
-    """Names the plain tensor of each column: the column's own name wherever TensorFlow takes and keeps it.
+    """Name the plain tensor of each column: the column's own name wherever TensorFlow takes and keeps it.
 
     An argument of a SavedModel's signature is a parameter of a Python function and a node of a graph. So it must be
     an ASCII identifier that begins with a letter, no keyword of Python, not `self`, and no other's but for its case.
@@ -140,7 +140,7 @@ def derive(
     max_vocabulary: int,
     bins: int,
 ) -> FeatureTable:
-    """Reads the features off a TFMD schema.
+    """Read the features off a TFMD schema.
 
     Args:
         schema: a tensorflow_metadata Schema.
@@ -164,7 +164,8 @@ def derive(
 
 
 def is_retired(feature: Any) -> bool:
-    """Whether Transform leaves a column of the schema out by itself, as it does in most stages of a column's life."""
+    """Return whether Transform leaves a column of the schema out by itself, as it does in most stages of a column's
+    life."""
     # LifecycleStage: PLANNED = 1, ALPHA = 2, DEPRECATED = 5, DEBUG_ONLY = 6, DISABLED = 7, VALIDATION_DERIVED = 9
     return feature.deprecated or feature.lifecycle_stage in (1, 2, 5, 6, 7, 9)
 

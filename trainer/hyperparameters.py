@@ -20,12 +20,12 @@ Settings = TypeVar("Settings", bound=FittingSettings)
 
 
 def encode(value: bool | int | float | str | tuple[int, ...]) -> bool | int | float | str:
-    """Writes a setting as KerasTuner and ML Metadata take it."""
+    """Write a setting as KerasTuner and ML Metadata take it."""
     return json.dumps(list(value)) if isinstance(value, tuple) else value
 
 
 def merge(settings: Settings, found: Found) -> Settings:
-    """Puts the values that a search found in the place of the configuration's; leaves out what is no setting."""
+    """Put the values that a search found in the place of the configuration's; leave out what is no setting."""
     kept = settings.model_dump()
     better = {
         name: json.loads(str(value)) if isinstance(kept[name], tuple) else value

@@ -22,7 +22,7 @@ LITERT_FILE = "assets.extra/network.tflite"
 
 
 def convert(network: keras.Model, how: str) -> bytes:
-    """The file's content.
+    """Return the file's content.
 
     Args:
         how: "none", "float16" or "int8": how its weights are stored.
@@ -51,7 +51,7 @@ def convert(network: keras.Model, how: str) -> bytes:
 
 
 def run(content: bytes, inputs: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[Any]:
-    """Predictions (rows, outputs) of a LiteRT file.
+    """Return predictions (rows, outputs) of a LiteRT file.
 
     Args:
         inputs: the network's, (rows, ...) each.

@@ -49,7 +49,7 @@ def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, Any]) -> d
 
 
 def columns_by_feature(table: FeatureTable) -> dict[str, list[tuple[str, int]]]:
-    """Which columns of which outputs tell of a feature: {feature: [(output, column)]}."""
+    """Return which columns of which outputs tell of a feature: {feature: [(output, column)]}."""
     columns: dict[str, list[tuple[str, int]]] = {feature.name: [] for feature in table.features}
     numeric = [
         feature
@@ -64,7 +64,7 @@ def columns_by_feature(table: FeatureTable) -> dict[str, list[tuple[str, int]]]:
 
 
 def _numbers(inputs: dict[str, Any], table: FeatureTable) -> list[tf.Tensor]:
-    """One float32 (batch,) per number or part of a timestamp; NaN where missing."""
+    """Return one float32 (batch,) per number or part of a timestamp; NaN where missing."""
     columns = []
     for feature in table.of(Kind.NUMERIC, Kind.TIMESTAMP):
         value, present = _dense(inputs[feature.name], feature.storage)
@@ -83,7 +83,7 @@ def _time_parts(unix_seconds: tf.Tensor) -> list[tf.Tensor]:
 
 
 def _place_among_quantiles(values: tf.Tensor) -> tf.Tensor:
-    """Piecewise-linear empirical distribution function.
+    """Return the piecewise-linear empirical distribution function.
 
     Args:
         values: (batch, n), NaN where missing.
@@ -124,7 +124,7 @@ _LONGEST_NAME = 150
 
 
 def vocabulary_name(feature: Feature) -> str:
-    """The name under which a categorical feature's vocabulary is kept in the transform output.
+    """Return the name under which a categorical feature's vocabulary is kept in the transform output.
 
     TFT makes a file's and a scope's name of it: in the first `a b` and `a-b` are one, and a file's name ends at 255
     bytes, for which Beam needs some; the second takes ASCII only. The checksum tells apart what is the same after that.
@@ -134,7 +134,7 @@ def vocabulary_name(feature: Feature) -> str:
 
 
 def _vocabulary_id(column: Any, feature: Feature, max_vocabulary: int) -> tf.Tensor:
-    """(batch,) int64: 0 … v-1 known values, v unknown, v+1 missing."""
+    """Return (batch,) int64: 0 … v-1 known values, v unknown, v+1 missing."""
     value, present = _dense(column, feature.storage)
     if feature.storage is not Storage.BYTES:
         value = tf.strings.as_string(value)
@@ -155,7 +155,7 @@ def _label(column: Any, label: Label) -> tf.Tensor:
 
 
 def _dense(column: Any, storage: Storage) -> tuple[tf.Tensor, tf.Tensor]:
-    """(value, present), both (batch,), of a column of at most one value a row."""
+    """Return (value, present), both (batch,), of a column of at most one value a row."""
     default: Any = {Storage.INT: 0, Storage.FLOAT: 0.0, Storage.BYTES: ""}[storage]
     if isinstance(column, tf.SparseTensor):
         shape = [column.dense_shape[0], 1]

@@ -35,7 +35,7 @@ _MOST_CELLS = 1 << 18
 def save_probe_rows(
     folder: str, saved_model: str, patterns: Sequence[str], table: FeatureTable, transform: Any, network: Any
 ) -> None:
-    """Writes both files into `folder`.
+    """Write both files into `folder`.
 
     Args:
         saved_model: the folder that was exported.
@@ -53,7 +53,7 @@ def save_probe_rows(
 
 
 def write_scored_rows(path: str, examples: Sequence[bytes], predictions: npt.NDArray[Any]) -> None:
-    """Serialized tf.Examples and their predictions (rows, outputs) as a Parquet file."""
+    """Write serialized tf.Examples and their predictions (rows, outputs) as a Parquet file."""
     columns = {
         EXAMPLE: pa.array(examples, pa.binary()),
         PREDICTION: pa.array(list(predictions), pa.list_(pa.float32())),
@@ -65,7 +65,7 @@ def write_scored_rows(path: str, examples: Sequence[bytes], predictions: npt.NDA
 
 
 def read_scored_rows(path: str) -> tuple[list[bytes], npt.NDArray[Any]]:
-    """What `write_scored_rows` wrote.
+    """Return what `write_scored_rows` wrote.
 
     Raises:
         tf.errors.NotFoundError: there is no such file.

@@ -51,7 +51,7 @@ class ServedModel(tf.Module):
         self._label_spec = {table.label.name: raw_spec[table.label.name]}
 
     def signatures(self) -> dict[str, Any]:
-        """Concrete functions by signature name; from then on the variables that they read are tracked."""
+        """Return concrete functions by signature name; from then on the variables that they read are tracked."""
         examples = tf.TensorSpec([None], tf.string, name="examples")
         names = self._table.tensor_names
         tensors = {
@@ -73,12 +73,12 @@ class ServedModel(tf.Module):
 
     @tf.function
     def predict_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Predicts from serialized tf.Examples of raw features."""
+        """Predict from serialized tf.Examples of raw features."""
         return self._predict(tf.io.parse_example(examples, self._feature_spec))
 
     @tf.function
     def predict_tensors(self, tensors: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Predicts from plain tensors, as a JSON client sends them: NaN or "" stands for a missing value."""
+        """Predict from plain tensors, as a JSON client sends them: NaN or "" stands for a missing value."""
         names = self._table.tensor_names
         return self._predict(
             {feature.name: _drop_missing(tensors[names[feature.name]], feature) for feature in self._table.features}
@@ -86,18 +86,18 @@ class ServedModel(tf.Module):
 
     @tf.function
     def transform_features(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        """The network's inputs."""
+        """Return the network's inputs."""
         return self._network_inputs(tf.io.parse_example(examples, self._feature_spec))
 
     @tf.function
     def transform_labels(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        """The label as the network was taught it."""
+        """Return the label as the network was taught it."""
         raw = tf.io.parse_example(examples, self._feature_spec | self._label_spec)
         return {LABEL: self._transform(raw)[LABEL]}
 
     @tf.function
     def differentiate(self, inputs: dict[str, tf.Tensor], output: tf.Tensor) -> dict[str, tf.Tensor]:
-        """One output of the network, and how it changes with the inputs.
+        """Return one output of the network, and how it changes with the inputs.
 
         Args:
             inputs: as `transform_features` gives them.
@@ -129,7 +129,7 @@ class ServedModel(tf.Module):
 
 
 def _variables_read_by(functions: Iterable[Any]) -> list[tf.Variable]:
-    """TensorFlow's own variables (of a Keras one that is its `value`), each once.
+    """Return TensorFlow's own variables (of a Keras one that is its `value`), each once.
 
     In the order in which they are read, so that one network is written in one way; TensorFlow keeps them as a set.
     """
@@ -141,18 +141,18 @@ def _variables_read_by(functions: Iterable[Any]) -> list[tf.Variable]:
 
 
 def _lookup_tables(model: tf.Module | keras.Model) -> list[Any]:
-    """Tables of words and the like, which a network may hold besides variables."""
+    """Return tables of words and the like, which a network may hold besides variables."""
     kind = tf.saved_model.experimental.TrackableResource
     return [part for part in tf.train.TrackableView(model).descendants() if isinstance(part, kind)]
 
 
 def _plain_dtype(feature: Feature) -> tf.DType:
-    """JSON knows one kind of number; float64 holds integers exactly up to 2^53."""
+    """Return bytes or float64: JSON knows one kind of number, and float64 holds integers exactly up to 2^53."""
     return tf.string if feature.storage is Storage.BYTES else tf.float64
 
 
 def _drop_missing(column: tf.Tensor, feature: Feature) -> tf.SparseTensor:
-    """A plain (batch,) tensor as the SparseTensor that a parsed tf.Example would give."""
+    """Return a plain (batch,) tensor as the SparseTensor that a parsed tf.Example would give."""
     present = column != "" if feature.storage is Storage.BYTES else ~tf.math.is_nan(column)
     rows = tf.where(present)  # (values, 1)
     values = tf.boolean_mask(column, present)

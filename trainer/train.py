@@ -34,7 +34,7 @@ progress = logging.getLogger("longhaul.progress")
 
 
 def run_fn(fn_args: Any) -> None:
-    """Trains on the train split and exports to `fn_args.serving_model_dir`, in this process or in several.
+    """Train on the train split and export to `fn_args.serving_model_dir`, in this process or in several.
 
     `fn_args.custom_config` is a TrainerRequest as plain data.
     """
@@ -46,7 +46,7 @@ def run_fn(fn_args: Any) -> None:
 
 
 def train(fn_args: Any, request: TrainerRequest, strategy: tf.distribute.Strategy | None = None) -> None:
-    """Trains in this process; of the processes of one strategy the chief exports."""
+    """Train in this process; of the processes of one strategy the chief exports."""
     # Beside the outputs, if those are on this machine: nothing of a run lies elsewhere.
     beside = fn_args.model_run_dir if "://" not in fn_args.model_run_dir else None
     if beside:
@@ -122,7 +122,7 @@ def _fit_and_export(
 
 
 def history(fitted: Fitted) -> dict[str, Any]:
-    """Tells in plain data how a network came about; pipeline.reports.training says it in words."""
+    """Tell in plain data how a network came about; pipeline.reports.training says it in words."""
     told = {
         "best_epoch": fitted.best_epoch,
         "kept_epoch": fitted.kept_epoch,
@@ -138,7 +138,7 @@ def history(fitted: Fitted) -> dict[str, Any]:
 
 
 def vocabularies(table: FeatureTable, transform_output: tft.TFTransformOutput) -> dict[str, list[str]]:
-    """The words of each categorical feature, by its tensor name, in the order of their ids."""
+    """Return the words of each categorical feature, by its tensor name, in the order of their ids."""
     return {
         table.tensor_names[feature.name]: [
             word.decode(errors="surrogateescape")

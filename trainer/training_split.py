@@ -27,7 +27,7 @@ class TrainingSplit(NamedTuple):
 def read_training_split(
     patterns: Sequence[str], request: FittingRequest, transform_output: tft.TFTransformOutput, spill_to: Path
 ) -> TrainingSplit:
-    """Reads and transforms the training split, for Trainer and Tuner alike; large columns go into `spill_to`."""
+    """Read and transform the training split, for Trainer and Tuner alike; large columns go into `spill_to`."""
     order_by, group_by = request.order_by, request.group_by
     rows = read_transformed(
         patterns,
@@ -43,7 +43,7 @@ def read_training_split(
 
 
 def vocabulary_sizes(table: FeatureTable, transform_output: tft.TFTransformOutput) -> list[int]:
-    """Ids per categorical feature: one more than TFT counts (known and unknown), the missing value's."""
+    """Return ids per categorical feature: one more than TFT counts (known and unknown), the missing value's."""
     return [
         transform_output.vocabulary_size_by_name(vocabulary_name(feature)) + 2 for feature in table.of(Kind.CATEGORICAL)
     ]

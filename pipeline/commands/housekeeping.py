@@ -19,7 +19,7 @@ from pipeline.workspace.reserve import spent
 
 
 def collect_garbage(config: PipelineConfig, keep: int, keep_served: int | None, apply: bool) -> garbage.Plan:
-    """Finds what nobody needs any more and, if asked to, removes it.
+    """Find what nobody needs any more and, if asked to, remove it.
 
     Raises:
         WorkspaceError: a run is at work, or the store or a folder cannot be written.
@@ -43,7 +43,7 @@ def collect_garbage(config: PipelineConfig, keep: int, keep_served: int | None, 
 
 
 def pin(config: PipelineConfig, what: str, *, on: bool) -> str:
-    """Pins a run or a pushed version, or takes the pin away; says which it was."""
+    """Pin a run or a pushed version, or take the pin away; say which it was."""
     with translated_errors(config.root):
         open_existing_store(config)  # what nothing has run in is left as it is
         with writing(config) as store:
@@ -52,7 +52,7 @@ def pin(config: PipelineConfig, what: str, *, on: bool) -> str:
 
 
 def export(config: PipelineConfig, run_id: str, output: Path | None, *, with_artifacts: bool, force: bool) -> Path:
-    """Writes a run as a zip file; returns its path.
+    """Write a run as a zip file; return its path.
 
     Raises:
         PipelineError: there is no such run, it is still at work, or the file is there and `force` is not given.
@@ -75,7 +75,7 @@ def export(config: PipelineConfig, run_id: str, output: Path | None, *, with_art
 
 
 def import_(config: PipelineConfig, source: Path) -> str:
-    """Puts an exported run into the store; returns its id."""
+    """Put an exported run into the store; return its id."""
     with translated_errors(config.root):
         if not config.root.exists():  # which a file that is refused does not make
             archive_import.check(config, source)
@@ -84,7 +84,7 @@ def import_(config: PipelineConfig, source: Path) -> str:
 
 
 def back_up(config: PipelineConfig, output: Path | None) -> Path:
-    """Copies the metadata store; returns the copy's path."""
+    """Copy the metadata store; return the copy's path."""
     now = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     target = output or config.root / "backups" / f"metadata-{now}.db"
     backup.back_up(config, target)

@@ -26,7 +26,7 @@ class BaseModelStrategy(resolver.ResolverStrategy):
         self._serving = Path(serving) if serving else None
 
     def resolve_artifacts(self, store: Any, input_dict: dict[str, list[Any]]) -> dict[str, list[Any]]:
-        """An empty list when there is no such model. `store` is not asked."""
+        """Return an empty list when there is no such model. `store` is not asked."""
         at_hand = {examples.id for examples in input_dict["examples"]}
         models = [model for model in input_dict["model"] if fileio.exists(model.uri)]
         others = [model for model in models if model.get_int_custom_property(TRAINED_ON) not in at_hand]

@@ -35,7 +35,8 @@ class ChampionStrategy(resolver.ResolverStrategy):
         self._against, self._last = against, last or None
 
     def resolve_artifacts(self, store: Any, input_dict: dict[str, list[Any]]) -> dict[str, list[Any]]:
-        """Empty lists when there is no champion. `store` is asked for what was pushed, where other models count."""
+        """Return empty lists when there is no champion. `store` is asked for what was pushed, where other models
+        count."""
         (challenger,) = input_dict["challenger"]
         models = [model for model in input_dict["model"] if model.id != challenger.id and fileio.exists(model.uri)]
         served = serving_now(self._serving) if self._serving else None
@@ -68,19 +69,19 @@ class ChampionStrategy(resolver.ResolverStrategy):
 
 
 def digest_of(model: Any) -> str:
-    """Tells a model from others wherever it lies. One of an older Longhaul has no digest on record."""
+    """Tell a model from others wherever it lies. One of an older Longhaul has no digest on record."""
     recorded = model.get_string_custom_property(MODEL_DIGEST)
     return recorded or digest_on_disk(model)
 
 
 def model_of(served: Serving, models: Iterable[Any]) -> list[Any]:
-    """The Model artifact of what serves, in a list; an empty one where it is on record nowhere."""
+    """Return the Model artifact of what serves, in a list; an empty one where it is on record nowhere."""
     same = [model for model in models if digest_of(model) == served.digest]
     return sorted(same, key=lambda model: int(model.id))[:1]  # always the same one, for the cache
 
 
 def last_fit(models: Iterable[Any], input_dict: dict[str, list[Any]], without: Iterable[str] = ()) -> list[Any]:
-    """The one of `models` that was blessed last, in a list.
+    """Return the one of `models` that was blessed last, in a list.
 
     Args:
         without: digests of models that are passed over.
@@ -95,7 +96,7 @@ def last_fit(models: Iterable[Any], input_dict: dict[str, list[Any]], without: I
 
 
 def _judged_against(served: Serving, models: Iterable[Any], input_dict: dict[str, list[Any]]) -> list[Any]:
-    """What the model that serves was judged against when it was blessed last."""
+    """Return what the model that serves was judged against when it was blessed last."""
     same = {model.id for model in input_dict["model"] if digest_of(model) == served.digest}
     mine = _newest(filter(_is_blessed, input_dict["model_blessing"]))
     blessed = [mine[number] for number in same if number in mine]
@@ -107,7 +108,7 @@ def _judged_against(served: Serving, models: Iterable[Any], input_dict: dict[str
 
 
 def _newest(blessings: Iterable[Any]) -> dict[int, Any]:
-    """The last blessing of each model, by the model's id."""
+    """Return the last blessing of each model, by the model's id."""
     by_age = sorted(blessings, key=lambda blessing: blessing.id)
     return {found.get_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY): found for found in by_age}
 

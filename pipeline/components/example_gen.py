@@ -155,7 +155,7 @@ class TableExampleGen(component.FileBasedExampleGen):
 
 
 def _judge(outcomes: list[dict[str, Any]], data: Data, names: tuple[str, ...]) -> dict[str, Any]:
-    """Sums the fragments' outcomes, or raises the first problem that one of them met."""
+    """Sum the fragments' outcomes, or raise the first problem that one of them met."""
     for outcome in outcomes:
         if "problem" in outcome:
             raise DataError(*outcome["problem"])

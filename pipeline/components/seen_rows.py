@@ -39,7 +39,7 @@ class Ingested:
 
     @classmethod
     def read(cls, uri: str) -> Ingested | None:
-        """None where nothing lies any more."""
+        """Return None where nothing lies any more."""
         if not find(uri, SUMMARY_FILE):
             return None
         with open_file(f"{uri}/{SUMMARY_FILE}") as file:
@@ -50,7 +50,7 @@ class Ingested:
 
 
 def count_seen(today: Ingested, splits: Sequence[str], trained_on: Ingested) -> int:
-    """Counts the rows of some of today's splits that are in the training split of what a model was trained on.
+    """Count the rows of some of today's splits that are in the training split of what a model was trained on.
 
     Rows are told by the columns that both have.
     """
@@ -71,7 +71,7 @@ def _hashes(uri: str, splits: Sequence[str], columns: Mapping[str, ColumnType]) 
 
 
 def _never_meet(today: Ingested, then: Ingested) -> bool:
-    """Whether no row can have been on the training side then and be on the other today."""
+    """Return whether no row can have been on the training side then and be on the other today."""
     if today.split is None or then.split is None:
         return False
     if isinstance(today.split, TimeSplit) or isinstance(then.split, TimeSplit):
@@ -85,7 +85,7 @@ def _never_meet(today: Ingested, then: Ingested) -> bool:
 
 
 def _hashed(one: Ingested) -> dict[str, Any]:
-    """The columns that tell a row's split, with their types, on which the hash depends."""
+    """Return the columns that tell a row's split, with their types, on which the hash depends."""
     assert one.split
     columns = deciding_columns(one.split) or tuple(one.columns)
     return {name: one.columns[name] for name in columns}

@@ -78,7 +78,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
 
 
 def _digests(examples: Any, split_uri: str) -> dict[str, str]:
-    """File of each shard of the split by its content; empty if there are no spans, or too few rows to be worth it."""
+    """Name each shard of the split by its content; empty if there are no spans, or too few rows to be worth it."""
     file = f"{examples.uri}/{SUMMARY_FILE}"
     if not fileio.exists(file):  # of another ExampleGen
         return {}
@@ -91,7 +91,7 @@ def _digests(examples: Any, split_uri: str) -> dict[str, str]:
 
 
 def _analyzed_columns(table: FeatureTable) -> list[str]:
-    """The columns whose values the preprocessing function learns from."""
+    """Return the columns whose values the preprocessing function learns from."""
     learned = [feature.name for feature in table.of(Kind.NUMERIC, Kind.TIMESTAMP, Kind.CATEGORICAL)]
     return learned or [table.label.name]  # nothing to learn: any column will do
 

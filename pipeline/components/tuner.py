@@ -51,7 +51,7 @@ class Executor(tuner_executor.Executor):
 
 
 def _digest(config: dict[str, Any], rows: Any, code: str) -> str:
-    """SHA-256 of what the trials' losses depend on, shortened to a folder's name."""
+    """Return SHA-256 of what the trials' losses depend on, shortened to a folder's name."""
     plan = {key: value for key, value in config["tuner"].items() if key not in ("trials", "minutes")}
     told = {key: value for key, value in config.items() if key != "folder"} | {
         "tuner": plan,
@@ -62,7 +62,7 @@ def _digest(config: dict[str, Any], rows: Any, code: str) -> str:
 
 
 def _rows(examples: Any) -> Any:
-    """What tells the training rows from others: their files' digests, or where they lie if there are none."""
+    """Return what tells the training rows from others: their files' digests, or where they lie if there are none."""
     file = f"{examples.uri}/{SUMMARY_FILE}"
     digests = json.loads(io_utils.read_string_file(file))["shards"] if fileio.exists(file) else {}
     split = artifact_utils.get_split_uri([examples], "train")

@@ -12,7 +12,7 @@ from trainer.digests import file_digests, model_digest
 
 
 def check_whole(model: Any, what: str, remedy: str) -> None:
-    """Compares the files of a Model artifact with what is on record; one of an older Longhaul has nothing on record.
+    """Compare the files of a Model artifact with what is on record; one of an older Longhaul has nothing on record.
 
     Args:
         what: which one it is, as in "Model 7 of champion run …".
@@ -30,5 +30,5 @@ def check_whole(model: Any, what: str, remedy: str) -> None:
 
 
 def digest_on_disk(model: Any) -> str:
-    """Digests the SavedModel of a Model artifact as it is now."""
+    """Digest the SavedModel of a Model artifact as it is now."""
     return model_digest(file_digests(path_utils.serving_model_path(model.uri)))

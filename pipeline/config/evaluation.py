@@ -127,7 +127,8 @@ class Evaluation(Section):
 
 
 def slice_rule(text: str, slices: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], tuple[str, ...] | None] | None:
-    """The slices that a rule is about: columns in alphabetical order, and their values; None for values: each slice.
+    """Return the slices that a rule is about: columns in alphabetical order, and their values; None for values: each
+    slice.
 
     Args:
         text: `carrier`, `carrier, origin`, `carrier=OO`, `carrier=UA, origin=EWR`; columns in any order.

@@ -31,7 +31,7 @@ _MOST_NAMED = 3
 
 
 def look(config: PipelineConfig) -> Iterator[Finding]:
-    """All of it."""
+    """Yield all of it."""
     place = next(folder for folder in (config.root, *config.root.parents) if folder.exists())
     try:
         with tempfile.TemporaryFile(dir=place):  # file modes do not tell all, least of all to root
@@ -77,7 +77,7 @@ def _disk(config: PipelineConfig, place: Path) -> Finding:
 
 
 def _temporary(root: Path) -> Finding:
-    """What killed commands left, which may hold rows of the table."""
+    """Return what killed commands left, which may hold rows of the table."""
     found = [str(folder) for folder in temporary_folders(root)]
     if not found:
         return Finding("temporary files", "none without an owner")
@@ -89,7 +89,7 @@ def _temporary(root: Path) -> Finding:
 
 
 def _lock(lock: Path, is_free: bool) -> Finding:
-    """The system takes a lock from a process that ends, so one that is held has a holder."""
+    """Look for locks: the system takes a lock from a process that ends, so one that is held has a holder."""
     if is_free:
         return Finding("lock", "free")
     try:
@@ -106,7 +106,7 @@ def _lock(lock: Path, is_free: bool) -> Finding:
 
 
 def _schema_version(config: PipelineConfig) -> str:
-    """Of the workspace's own store."""
+    """Read the version of the workspace's own store."""
     with closing(sqlite3.connect(f"{(config.root / 'metadata.db').as_uri()}?mode=ro", uri=True)) as database:
         (version,) = database.execute("SELECT schema_version FROM MLMDEnv").fetchone()
     return str(version)
@@ -124,7 +124,7 @@ def _dead_runs(runs: list[Run]) -> Finding:
 
 
 def _clock(runs: list[Run]) -> Finding:
-    """Against the newest run: a clock that was set back."""
+    """Compare the clock with the newest run: a clock that was set back."""
     now = datetime.now().astimezone()
     began = [datetime.fromisoformat(run.started) for run in runs if run.started]
     if began and max(began) > now:
@@ -137,7 +137,7 @@ def _clock(runs: list[Run]) -> Finding:
 
 
 def _served(config: PipelineConfig) -> Iterator[Finding]:
-    """Whether the files of the version that serves are those of its manifest."""
+    """Yield whether the files of the version that serves are those of its manifest."""
     base = config.root / "serving" / config.name
     if (version := newest(base)) is None:
         return
@@ -150,7 +150,7 @@ def _served(config: PipelineConfig) -> Iterator[Finding]:
 
 
 def _strays(config: PipelineConfig) -> Finding:
-    """Folders that a crash left: half removed, half pushed, or made by a step that never got on record."""
+    """Return folders that a crash left: half removed, half pushed, or made by a step that never got on record."""
     artifacts = one_spelling(config.root / "artifacts")
     found = half_done(artifacts, *(config.root / "serving").glob("*"))
     if config.metadata.url is None:

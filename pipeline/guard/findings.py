@@ -51,7 +51,7 @@ class Finding:
     finds_some: Annotated[bool, Field(exclude=True)] = field(default=False, compare=False, repr=False)
 
     def sentence(self) -> str:
-        """Feature, split, what is wrong, expected, found and how many rows on one line."""
+        """Return feature, split, what is wrong, expected, found and how many rows on one line."""
         where = ", ".join(part for part in (self.feature, self.split) if part) or "the table"
         return f"{where}: {self.title}: {self.detail()}"
 
@@ -61,7 +61,7 @@ class Finding:
         return title_of(self.kind)
 
     def detail(self) -> str:
-        """Expected, found, how many rows, and where the rule stands."""
+        """Return expected, found, how many rows, and where the rule stands."""
         rule = rule_text(self.rule)
         said = ", ".join(part for part in (self._rows_text(), rule) if part)
         return f"expected {self.expected}, found {self.found}" + (f" ({said})" if said else "")
@@ -72,13 +72,13 @@ class Finding:
         return remedy_for(self.kind, self.feature)
 
     def places(self) -> list[str]:
-        """A line for each file with offending rows, the densest first, and how many more there are."""
+        """Return a line for each file with offending rows, the densest first, and how many more there are."""
         more = self.files - len(self.rows)
         rest = [f"and {more:,} more {'file' if more == 1 else 'files'}"] if self.rows and more > 0 else []
         return [*map(str, self.rows), *rest]
 
     def counted(self, count: int, of: int) -> Finding:
-        """The same with its rows counted."""
+        """Return the same with its rows counted."""
         return replace(self, count=count, of=of, share=count / of if of else None)
 
     def _rows_text(self) -> str:
@@ -135,12 +135,12 @@ class DataVerdict:
         return tuple(finding for finding in self.findings if finding.severity is Severity.WARN)
 
     def to_json(self) -> dict[str, Any]:
-        """A plain dictionary; `from_json` reads it back."""
+        """Return a plain dictionary; `from_json` reads it back."""
         return {"blocked": self.blocked, **TypeAdapter(DataVerdict).dump_python(self, mode="json")}
 
     @classmethod
     def from_json(cls, plain: dict[str, Any]) -> DataVerdict:
-        """Reads `to_json`, of earlier versions too.
+        """Read `to_json`, of earlier versions too.
 
         Raises:
             KeyError, ValueError: it is a document of another form.
@@ -149,6 +149,6 @@ class DataVerdict:
 
 
 def percent(share: float) -> str:
-    """Never '0 %' of something that is there, nor '100 %' of less than all."""
+    """Write a share as a percentage: never '0 %' of something that is there, nor '100 %' of less than all."""
     text = f"{share:.1%}" if 0.0005 <= share <= 0.9995 or share in (0, 1) else f"{share:.2g}"
     return text if text.endswith("%") else ("under 0.1%" if share < 0.5 else "over 99.9%")

@@ -41,7 +41,7 @@ class FileRows:
 
     @staticmethod
     def upgraded(plain: Any) -> Any:
-        """Reads what earlier versions wrote: one row each, not counted."""
+        """Read what earlier versions wrote: one row each, not counted."""
         if not isinstance(plain, dict) or "row" not in plain:
             return plain
         values = [plain["value"]] if plain["value"] else []
@@ -49,7 +49,7 @@ class FileRows:
 
 
 def ranges_text(ranges: Sequence[Range], more: int = 0) -> str:
-    """`rows 5, 2,001 to 2,350 and 12 more`; "" of nothing.
+    """Return `rows 5, 2,001 to 2,350 and 12 more`; "" of nothing.
 
     Args:
         more: rows that the ranges do not hold.
@@ -62,5 +62,5 @@ def ranges_text(ranges: Sequence[Range], more: int = 0) -> str:
 
 
 def rows_text(count: int) -> str:
-    """`1 row`, `2,001 rows`."""
+    """Return `1 row`, `2,001 rows`."""
     return f"{count:,} row" if count == 1 else f"{count:,} rows"

@@ -73,7 +73,7 @@ CHUNK = 1 << 20
 def export_run(
     store: MetadataStore, run: Run, output: Path, files: dict[str, Path], *, with_artifacts: bool = False
 ) -> None:
-    """Writes the zip file, whole or not at all.
+    """Write the zip file, whole or not at all.
 
     Args:
         run: whole (find_run).
@@ -142,7 +142,7 @@ def _chunks(path: Path) -> Iterator[bytes]:
 
 
 def _data_of_the_champion(rows: dict[str, Any]) -> set[str]:
-    """Ids of the Examples that only the champion was trained on: another run's table, which may be large."""
+    """Return ids of the Examples that only the champion was trained on: another run's table, which may be large."""
     look_ups = {execution["id"] for execution in rows["executions"] if execution.get("type") == RESOLVER}
     roles: dict[str, set[str]] = defaultdict(set)
     for event in rows["events"]:
@@ -152,7 +152,7 @@ def _data_of_the_champion(rows: dict[str, Any]) -> set[str]:
 
 
 def _files_of(artifact: dict[str, Any], all_of_them: bool) -> Iterator[tuple[str, Path]]:
-    """(member, file) of what lies on this machine."""
+    """Yield (member, file) of what lies on this machine."""
     folder = Path(artifact.get("uri", ""))
     if not artifact.get("uri") or "://" in artifact["uri"] or not folder.is_dir():
         return
@@ -163,7 +163,7 @@ def _files_of(artifact: dict[str, Any], all_of_them: bool) -> Iterator[tuple[str
 
 
 def _rows(store: MetadataStore, run: Run) -> dict[str, Any]:
-    """ML Metadata's messages of a run as JSON; of what it only read the artifacts without their makers."""
+    """Return ML Metadata's messages of a run as JSON; of what it only read the artifacts without their makers."""
     context = store.get_context_by_type_and_name(RUN_CONTEXT, run.run_id)
     executions = sorted(store.get_executions_by_context(context.id), key=lambda one: one.id)
     nodes = {step.execution_id: step.node for step in run.steps}
@@ -186,6 +186,6 @@ def _rows(store: MetadataStore, run: Run) -> dict[str, Any]:
 
 
 def _asked(query: Callable[[list[int]], list[Any]], ids: Iterable[int]) -> list[Any]:
-    """ML Metadata refuses an empty question."""
+    """Ask, but not for nothing: ML Metadata refuses an empty question."""
     wanted = sorted(set(ids))
     return query(wanted) if wanted else []

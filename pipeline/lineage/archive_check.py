@@ -73,12 +73,12 @@ class Contents:
 
 
 def damaged(source: Path, why: str) -> DataError:
-    """The error for a file that is no exported run, or not as it was written."""
+    """Make the error for a file that is no exported run, or not as it was written."""
     return DataError(f"{source} is not an exported run, or is damaged: {why}", "export and copy it again")
 
 
 def read_contents(archive: zipfile.ZipFile, source: Path, pipeline: str) -> Contents:
-    """Checks every member and record.
+    """Check every member and record.
 
     Raises:
         DataError: the file is damaged, or wants to write elsewhere.
@@ -134,14 +134,14 @@ def _checked_manifest(archive: zipfile.ZipFile, source: Path, pipeline: str) -> 
 
 
 def _check_sizes(archive: zipfile.ZipFile, source: Path) -> None:
-    """Before anything is read into memory."""
+    """Check sizes before anything is read into memory."""
     for member in archive.infolist():
         if member.filename in MEMBERS and member.file_size > _MOST_TEXT_BYTES:
             raise damaged(source, f"{member.filename} is larger than the records of any run")
 
 
 def _check_members(archive: zipfile.ZipFile, manifest: dict[str, Any], source: Path) -> None:
-    """Every member is what was written, nothing more, and stays inside the folder that it is put into."""
+    """Check that every member is what was written, nothing more, and stays inside the folder that it is put into."""
     seen = set()
     for member in archive.infolist():
         name = member.filename
@@ -162,7 +162,7 @@ def _check_members(archive: zipfile.ZipFile, manifest: dict[str, Any], source: P
 
 
 def _leaves(member: str) -> bool:
-    """Whether the path leads out of the folder that it is below."""
+    """Return whether the path leads out of the folder that it is below."""
     path = PurePosixPath(member)
     return path.is_absolute() or ".." in path.parts or "\\" in member
 
@@ -183,7 +183,7 @@ def _types(rows: dict[str, Any], name: str) -> dict[int, str]:
 
 
 def _check_records(context: Any, executions: list[Any], artifacts: list[Any], source: Path) -> None:
-    """What other commands take for granted, of what is on record of a run."""
+    """Check what other commands take for granted of what is on record of a run."""
     steps = [one.custom_properties[NODE].string_value for one in executions]
     kinds = [one.type for one in (*executions, *artifacts)]
     for name in (*steps, *kinds):
@@ -230,7 +230,7 @@ def _is_sound(summary: Summary) -> bool:
 
 
 def _without_control(value: Any) -> Any:
-    """Text that a terminal only prints: without the characters that steer one."""
+    """Return text that a terminal only prints: without the characters that steer one."""
     if isinstance(value, str):
         return "".join(
             one if one in "\n\t" or unicodedata.category(one) not in ("Cc", "Cf", "Cs") else "\ufffd" for one in value

@@ -55,7 +55,7 @@ class Condition:
 
     @classmethod
     def parse(cls, text: str) -> Condition:
-        """Reads one.
+        """Read one.
 
         Raises:
             PipelineError: it is none.
@@ -68,7 +68,7 @@ class Condition:
         return cls(*found.groups())
 
     def holds(self, listed: Listed) -> bool:
-        """Of numbers by size, of texts by their letters; never of a run that lacks the value."""
+        """Compare numbers by size, texts by their letters; never of a run that lacks the value."""
         value = value_of(listed, self.name)
         if value is None:
             return False
@@ -91,7 +91,7 @@ def select(
     reverse: bool = False,
     limit: int | None = None,
 ) -> list[Listed]:
-    """The runs that hold all conditions, in order.
+    """Return the runs that hold all conditions, in order.
 
     Args:
         runs: newest first, and so they stay without `sort`.
@@ -115,7 +115,7 @@ def select(
 
 
 def value_of(listed: Listed, name: str) -> Value | None:
-    """A fact, a metric or a hyperparameter of a run; None if it lacks it."""
+    """Return a fact, a metric or a hyperparameter of a run; None if it lacks it."""
     if name in FACTS:
         value = FACTS[name](listed)
         return None if value == "" or (isinstance(value, float) and math.isnan(value)) else value
@@ -126,19 +126,19 @@ def value_of(listed: Listed, name: str) -> Value | None:
 
 
 def goodness(name: str, value: Any) -> Any:
-    """Grows with how good a metric is, and with everything else itself."""
+    """Return a key to sort by, which grows with how good a metric is, and with everything else itself."""
     if name in _PERFECT:
         return -abs(value - _PERFECT[name])
     return -value if name in LOWER_IS_BETTER else value
 
 
 def is_metric(runs: Sequence[Listed], name: str) -> bool:
-    """Whether some run measured it."""
+    """Return whether some run measured it."""
     return name not in FACTS and any(name in listed.summary.metrics for listed in runs)
 
 
 def best_and_worst(runs: Sequence[Listed], metric: str) -> tuple[str, str] | None:
-    """Ids of the runs that did best and worst in a metric, to the digits that are shown; "" where several did.
+    """Return ids of the runs that did best and worst in a metric, to the digits that are shown; "" where several did.
 
     Args:
         runs: all that are to be compared, shown or not.
@@ -158,7 +158,7 @@ def best_and_worst(runs: Sequence[Listed], metric: str) -> tuple[str, str] | Non
 
 
 def differing_hyperparameters(runs: Sequence[Listed]) -> list[str]:
-    """Those that are not the same in all runs that trained, in the order in which they are recorded."""
+    """Return those settings that are not the same in all runs that trained, in the order in which they are recorded."""
     trained = [listed.summary.hyperparameters for listed in runs if listed.summary.hyperparameters]
     names = dict.fromkeys(name for settings in trained for name in settings)
     return [name for name in names if any(settings.get(name) != trained[0].get(name) for settings in trained)]

@@ -26,7 +26,7 @@ COLLECTION_TYPE = "longhaul.GarbageCollection"
 
 
 def remove(store: MetadataStore, config: PipelineConfig, plan: Plan) -> int | None:
-    """Does what a plan says; the caller holds the workspace's lock, and has held it since the plan was made.
+    """Do what a plan says; the caller holds the workspace's lock, and has held it since the plan was made.
 
     Returns:
         The id of the execution that records it, None if ML Metadata knew of nothing that went.
@@ -47,7 +47,7 @@ def remove(store: MetadataStore, config: PipelineConfig, plan: Plan) -> int | No
 
 
 def _begin(store: MetadataStore, config: PipelineConfig, artifacts: list[Any], plan: Plan) -> Any:
-    """Marks the artifacts and records who will remove them, in one transaction."""
+    """Mark the artifacts and record who will remove them, in one transaction."""
     now = datetime.now(UTC)
     kind = metadata_store_pb2.ExecutionType(name=COLLECTION_TYPE)
     execution = metadata_store_pb2.Execution(

@@ -142,7 +142,7 @@ class Run:
 
 
 def list_runs(store: MetadataStore, pipeline: str, *, with_imported: bool = False) -> list[Run]:
-    """All runs of a pipeline, newest first, without steps and artifacts."""
+    """Return all runs of a pipeline, newest first, without steps and artifacts."""
     runs = []
     for context in store.get_contexts_by_type(RUN_CONTEXT):
         run = _run(context)
@@ -183,7 +183,7 @@ class RunsById(Mapping[str, Run]):
 
 
 def find_run(store: MetadataStore, pipeline: str, run_id: str) -> Run:
-    """One run whole, by its id or in the words of `named_run`.
+    """Return one run whole, by its id or in the words of `named_run`.
 
     Raises:
         PipelineError: there is no such run.
@@ -199,7 +199,8 @@ def find_run(store: MetadataStore, pipeline: str, run_id: str) -> Run:
 
 
 def is_run_id(text: str) -> bool:
-    """Whether a run could have that id (pipeline.runners.local.run_id): a time, which is safe as a file's name."""
+    """Return whether a run could have that id (pipeline.runners.local.run_id): a time, which is safe as a file's
+    name."""
     if not re.fullmatch(r"\d{8}-\d{6}-\d{3}", text, re.ASCII):
         return False
     try:
@@ -210,7 +211,7 @@ def is_run_id(text: str) -> bool:
 
 
 def named_run(store: MetadataStore, pipeline: str, name: str) -> str:
-    """The id of the run that a person names: 'latest' is the newest, 'latest~1' or 'previous' the one before.
+    """Return the id of the run that a person names: 'latest' is the newest, 'latest~1' or 'previous' the one before.
 
     Imported runs do not count here; they are named by their ids. Any other name is returned as it is.
 
@@ -236,7 +237,7 @@ def named_run(store: MetadataStore, pipeline: str, name: str) -> str:
 
 
 def latest_evaluated(store: MetadataStore, pipeline: str) -> Run:
-    """The newest run whose evaluation still stands.
+    """Return the newest run whose evaluation still stands.
 
     Raises:
         PipelineError: there is none.
@@ -249,7 +250,7 @@ def latest_evaluated(store: MetadataStore, pipeline: str) -> Run:
 
 
 def _read_run(store: MetadataStore, run_id: str) -> Run | None:
-    """One run whole, or None."""
+    """Return one run whole, or None."""
     context = store.get_context_by_type_and_name(RUN_CONTEXT, run_id)
     if context is None:
         return None
@@ -276,7 +277,7 @@ def _read_run(store: MetadataStore, run_id: str) -> Run | None:
 
 
 def run_of(store: MetadataStore, execution_id: int) -> str:
-    """The id of the run that an execution is part of; "" if it is part of none."""
+    """Return the id of the run that an execution is part of; "" if it is part of none."""
     return next((str(one.name) for one in contexts_of(store, execution_id) if one.type == RUN_CONTEXT), "")
 
 

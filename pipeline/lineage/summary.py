@@ -43,13 +43,13 @@ class Summary:
     hyperparameters: dict[str, Any] = field(default_factory=dict)
 
     def to_properties(self) -> dict[str, str]:
-        """As custom properties; `from_properties` reads them back."""
+        """Write custom properties; `from_properties` reads them back."""
         packed = {name: json.dumps(getattr(self, name)) for name in ("spans", "rows", "metrics", "hyperparameters")}
         return packed | {"verdict": self.verdict, "pushed_version": self.pushed_version}
 
     @classmethod
     def from_properties(cls, properties: dict[str, str]) -> Summary | None:
-        """None if the run has none on record."""
+        """Return None if the run has none on record."""
         if _RECORDED not in properties:
             return None
         return cls(
@@ -71,7 +71,7 @@ class Listed:
 
 
 def list_summaries(store: MetadataStore, pipeline: str) -> list[Listed]:
-    """All runs of a pipeline with their summaries, newest first, imported ones too.
+    """Return all runs of a pipeline with their summaries, newest first, imported ones too.
 
     Of a run that recorded none (one that was killed, or of an older Longhaul) the artifacts are read, as far as they
     still stand.
@@ -87,12 +87,12 @@ def list_summaries(store: MetadataStore, pipeline: str) -> list[Listed]:
 
 
 def summary_properties(store: MetadataStore, run: Run) -> dict[str, str]:
-    """What the runner records at the end of a run. `run` is whole (find_run)."""
+    """Return what the runner records at the end of a run. `run` is whole (find_run)."""
     return summarize(store, run).to_properties()
 
 
 def summarize(store: MetadataStore, run: Run) -> Summary:
-    """Reads a whole run's artifacts."""
+    """Read a whole run's artifacts."""
     if recorded := Summary.from_properties(run.properties):
         return recorded
     ingestion, verdict = run.ingestion or {}, run.verdict
@@ -110,7 +110,7 @@ def summarize(store: MetadataStore, run: Run) -> Summary:
 
 
 def _verdict(run: Run) -> str:
-    """What the last gate said that the run got to."""
+    """Return what the last gate said that the run got to."""
     if run.blocked:
         return BLOCKED
     if run.infra_verdict and not run.infra_verdict["blessed"]:
@@ -126,7 +126,7 @@ def _pushed_version(run: Run) -> str:
 
 
 def hyperparameters(store: MetadataStore, run: Run) -> dict[str, Any]:
-    """What the run's model says that it was trained with; else the settings that Trainer was given."""
+    """Return what the run's model says that it was trained with; else the settings that Trainer was given."""
     for artifact in run.artifacts.get(_TRAINER, []):
         told = {
             name.removeprefix(HYPERPARAMETER): json.loads(value) if isinstance(value, str) else value

@@ -12,7 +12,7 @@ from pipeline.lineage.version_folders import version_number
 
 
 def unrecorded_outputs(store: MetadataStore, artifacts: Path) -> list[Path]:
-    """Finds the folders where a step's outputs were to go, and of which ML Metadata knows nothing.
+    """Find the folders where a step's outputs were to go, and of which ML Metadata knows nothing.
 
     TFX names such a folder artifacts/STEP/OUTPUT/EXECUTION. One is taken for ours if STEP/OUTPUT holds others that are
     on record, or the execution is on record as STEP's. What else lies there somebody has put there, and keeps.
@@ -28,7 +28,7 @@ def unrecorded_outputs(store: MetadataStore, artifacts: Path) -> list[Path]:
 
 
 def _nodes(store: MetadataStore, execution_id: int) -> set[str]:
-    """The names of the step that an execution was of; none if it is not on record."""
+    """Return the names of the step that an execution was of; none if it is not on record."""
     if not store.get_executions_by_id([execution_id]):
         return set()
     contexts = store.get_contexts_by_execution(execution_id)
@@ -36,7 +36,7 @@ def _nodes(store: MetadataStore, execution_id: int) -> set[str]:
 
 
 def half_done(artifacts: Path, *bases: Path) -> list[Path]:
-    """Finds what was half removed or half pushed when a process was killed.
+    """Find what was half removed or half pushed when a process was killed.
 
     Args:
         bases: the folders of versions.

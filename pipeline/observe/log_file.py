@@ -19,7 +19,7 @@ from pipeline.observe.standard_streams import lasting
 
 @contextmanager
 def output_to(log_file: Path) -> Iterator[TextIO]:
-    """Standard output and error go to `log_file`; yields a stream to where standard output went before."""
+    """Send standard output and error to `log_file`; yields a stream to where standard output went before."""
     log = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     sys.stdout.flush()
     sys.stderr.flush()

@@ -92,25 +92,25 @@ class Artifacts:
         self.problems: list[str] = []
 
     def json(self, artifact_type: str, file: str) -> dict[str, Any] | None:
-        """A JSON file of the artifact of that type, or None."""
+        """Return a JSON file of the artifact of that type, or None."""
         if artifact_type not in self._by_type:
             return None
         content = self._read(self._by_type[artifact_type] / file, json.loads)
         return content if isinstance(content, dict) else None
 
     def optional_json(self, artifact_type: str, file: str) -> Any:
-        """What a JSON file holds that only some runs have; None without it."""
+        """Return what a JSON file holds that only some runs have; None without it."""
         path = self._by_type.get(artifact_type)
         return self._read(path / file, json.loads) if path and (path / file).exists() else None
 
     def gate(self) -> DataVerdict | None:
-        """What the data gate said; None if it did not judge this run."""
+        """Return what the data gate said; None if it did not judge this run."""
         for artifact in self._run.artifacts.get("DataGate", []):
             return self._read(Path(artifact.uri, VERDICT_FILE), lambda data: DataVerdict.from_json(json.loads(data)))
         return None
 
     def schema(self) -> dict[str, str]:
-        """Version, review and digest of the schema that guarded the run; empty where that is not known."""
+        """Return version, review and digest of the schema that guarded the run; empty where that is not known."""
         found = {key: self._run.properties.get(f"schema_{key}", "") for key in ("version", "review", "digest")}
         if not found["digest"]:
             for artifact in self._run.artifacts.get("CuratedSchema", []):
@@ -119,7 +119,7 @@ class Artifacts:
         return found
 
     def columns(self, types: dict[str, str]) -> list[Column] | None:
-        """Statistics of every column, in the table's order; None without an artifact.
+        """Return statistics of every column, in the table's order; None without an artifact.
 
         Args:
             types: column types as ingestion read them; the statistics' own are coarser.
@@ -134,12 +134,12 @@ class Artifacts:
         return [_column(name, types.get(name, ""), features) for name, features in found.items()]
 
     def anomalies(self) -> dict[str, list[Anomaly]] | None:
-        """By split; None without an artifact."""
+        """Return them by split; None without an artifact."""
         found = self._splits("ExampleAnomalies", "SchemaDiff.pb", anomalies_pb2.Anomalies.FromString)
         return None if found is None else {split: _anomalies(split, proto) for split, proto in found.items()}
 
     def _splits(self, artifact_type: str, file: str, parse: Callable[[bytes], T]) -> dict[str, T] | None:
-        """The parsed file of every split, `train` first."""
+        """Return the parsed file of every split, `train` first."""
         folder = self._by_type.get(artifact_type)
         if folder is None:
             return None
@@ -165,13 +165,13 @@ class Artifacts:
 
 
 def _statistics(data: bytes) -> list[Any]:
-    """The features of the first data set (the others are slices)."""
+    """Return the features of the first data set (the others are slices)."""
     datasets = statistics_pb2.DatasetFeatureStatisticsList.FromString(data).datasets
     return list(datasets[0].features) if datasets else []
 
 
 def _column(name: str, read_as: str, features: dict[str, Any]) -> Column:
-    """`features`: what TFDV says of the column, by split."""
+    """Return `features`: what TFDV says of the column, by split."""
     first = next(iter(features.values()))
     values = [bucket.label for bucket in first.string_stats.rank_histogram.buckets[:_TOP_VALUES]]
     return Column(
@@ -212,7 +212,8 @@ def _split_statistics(feature: Any, compared: list[str]) -> SplitStatistics:
 
 
 def _bars(feature: Any) -> list[tuple[float, float, float]]:
-    """The histogram of equal widths. Bars of whole numbers reach half a unit beyond the numbers that they hold."""
+    """Return the histogram of equal widths. Bars of whole numbers reach half a unit beyond the numbers that they
+    hold."""
     standard = statistics_pb2.Histogram.HistogramType.STANDARD
     buckets = next((list(found.buckets) for found in feature.num_stats.histograms if found.type == standard), [])
     total = sum(bucket.sample_count for bucket in buckets)
@@ -245,7 +246,7 @@ def _anomalies(split: str, proto: Any) -> list[Anomaly]:
 
 
 def _what(info: Any) -> str:
-    """Our words for each of an anomaly's reasons."""
+    """Return our words for each of an anomaly's reasons."""
     kinds = [anomalies_pb2.AnomalyInfo.Type.Name(reason.type).lower() for reason in info.reason] or ["unknown_type"]
     titles = ", ".join(dict.fromkeys(map(title_of, kinds)))
     return titles[:1].upper() + titles[1:]

@@ -126,7 +126,7 @@ class Judgement:
 
 
 def judge(verdict: dict[str, Any] | None, eval_config: dict[str, Any] | None, champion: str = "") -> Judgement | None:
-    """From Evaluator's `verdict.json` and `eval_config.json`; None without a verdict.
+    """Read Evaluator's `verdict.json` and `eval_config.json`; None without a verdict.
 
     Args:
         champion: what became of it (pipeline.reports.champion).
@@ -154,7 +154,7 @@ def judge(verdict: dict[str, Any] | None, eval_config: dict[str, Any] | None, ch
 def headline(
     run: Run, verdict: dict[str, Any] | None, judgement: Judgement | None, of_data: DataVerdict | None
 ) -> Headline:
-    """What stands on top of the page."""
+    """Return what stands on top of the page."""
     if run.status == "blocked":
         return Headline(False, "Stopped by the data gate", _what_blocks(of_data) or run.reason.splitlines())
     if run.status != "complete":
@@ -173,14 +173,14 @@ def headline(
 
 
 def _what_blocks(verdict: DataVerdict | None) -> list[str]:
-    """The first findings; the page lists them all further down."""
+    """Return the first findings; the page lists them all further down."""
     reasons = [finding.sentence() for finding in verdict.blocking] if verdict else []
     more = len(reasons) - MAX_REASONS
     return reasons[:MAX_REASONS] + ([f"and {more:,} more, below"] if more > 0 else [])
 
 
 def _unfinished(run: Run) -> tuple[str, list[str]]:
-    """Title and reasons for a run that did not come to its end."""
+    """Return title and reasons for a run that did not come to its end."""
     ended = (StepState.FAILED, StepState.INTERRUPTED, StepState.RUNNING)
     place = next((f" in {step.node}" for step in reversed(run.steps) if step.state in ended), "")
     reasons = run.reason.splitlines()
@@ -192,7 +192,7 @@ def _unfinished(run: Run) -> tuple[str, list[str]]:
 
 
 def _thresholds(document: dict[str, Any] | None) -> dict[str, dict[str, Any]]:
-    """{metric: TFMA's threshold over all rows} of the run itself, in the order of the configuration."""
+    """Return {metric: TFMA's threshold over all rows} of the run itself, in the order of the configuration."""
     found = {}
     for spec in ((document or {}).get("evalConfig") or {}).get("metricsSpecs", []):
         for metric in spec.get("metrics", []):
@@ -203,7 +203,7 @@ def _thresholds(document: dict[str, Any] | None) -> dict[str, dict[str, Any]]:
 
 
 def _metrics(verdict: dict[str, Any], thresholds: dict[str, dict[str, Any]]) -> list[Metric]:
-    """Those with a threshold first: the first of them is the main metric."""
+    """Return metrics, those with a threshold first: the first of them is the main metric."""
     values, champion = verdict["metrics"], verdict["champion"] or {}
     order = {name: (not threshold, place) for place, (name, threshold) in enumerate(thresholds.items())}
     undefined = verdict.get("undefined", {})
@@ -226,7 +226,7 @@ def _interval(entry: dict[str, Any], key: str, metric: str) -> Interval | None:
 def _metric(
     name: str, value: float, champion: float | None, threshold: dict[str, Any], bound: dict[str, Any]
 ) -> Metric:
-    """`bound` is what `may_lose` is measured from: a model and its value."""
+    """Return a metric with what was asked of it; `bound` is what `may_lose` is measured from: a model and its value."""
     bounds = threshold.get("valueThreshold", {})
     at_least, at_most = float(bounds.get("lowerBound", -math.inf)), float(bounds.get("upperBound", math.inf))
     rules = [f"needs at least {at_least:g}"] if math.isfinite(at_least) else []
@@ -257,7 +257,7 @@ def _scale(verdict: dict[str, Any], main: str) -> tuple[float, float, float] | N
 def _slice_groups(
     slices: list[dict[str, Any]], main: str, scale: tuple[float, float, float] | None
 ) -> list[SliceGroup]:
-    """One group for each set of columns, those with the fewest slices first."""
+    """Return one group for each set of columns, those with the fewest slices first."""
     groups = []
     for columns, entries in groupby(sorted(slices, key=_columns), key=_columns):
         members = [_slice(entry, main, scale) for entry in entries]
@@ -289,7 +289,7 @@ def _slice(entry: dict[str, Any], main: str, scale: tuple[float, float, float] |
 
 
 def _place(value: float | None, scale: tuple[float, float, float] | None) -> float | None:
-    """On the scale, 0 to 1."""
+    """Return a place on the scale, 0 to 1."""
     if scale is None or value is None or not math.isfinite(value):
         return None
     return min(1.0, max(0.0, (value - scale[0]) / (scale[2] - scale[0] or 1.0)))

@@ -59,12 +59,12 @@ class Card:
 
 
 def card_path(config: PipelineConfig, run_id: str) -> Path:
-    """Where a run's card lies in the workspace."""
+    """Return where a run's card lies in the workspace."""
     return config.root / "reports" / f"{run_id}-card.md"
 
 
 def model_card(run: Run) -> Card:
-    """Reads what the run left; what is missing is said."""
+    """Read what the run left; what is missing is said."""
     artifacts = Artifacts(run)
     verdict = artifacts.json("ModelEvaluation", VERDICT_FILE)
     judgement = judge(verdict, artifacts.json("ModelEvaluation", EVAL_CONFIG_FILE), champion_sentence(run, verdict))
@@ -79,7 +79,7 @@ def card_of(
     verdict: dict[str, Any] | None,
     judgement: Judgement | None,
 ) -> Card:
-    """From the documents of a run's artifacts, None where they are missing."""
+    """Make a card of the documents of a run's artifacts, None where they are missing."""
     config = _settings(run)
     said = config.get("card") or {}
     return Card(
@@ -240,7 +240,7 @@ def _span(interval: Interval | None) -> str:
 
 
 def write_card(run: Run, path: Path) -> Path:
-    """Writes the card as Markdown or HTML, as the file's name says, whole or not at all.
+    """Write the card as Markdown or HTML, as the file's name says, whole or not at all.
 
     Raises:
         ConfigError: the name says neither.
@@ -254,12 +254,12 @@ def write_card(run: Run, path: Path) -> Path:
 
 
 def as_html(card: Card) -> str:
-    """One file without a script; whatever comes from the user is escaped, because everything is."""
+    """Write one file without a script; whatever comes from the user is escaped, because everything is."""
     return templates().get_template("card_page.html.j2").render(card=card)
 
 
 def as_markdown(card: Card) -> str:
-    """GitHub's Markdown."""
+    """Write GitHub's Markdown."""
     lines = [f"# {_escaped(card.title)}", ""]
     for section in card.sections:
         lines += [f"## {_escaped(section.title)}", ""]
@@ -280,7 +280,7 @@ def _row(cells: Iterable[str], is_markup: bool = False) -> str:
 
 
 def _escaped(text: str) -> str:
-    """On one line, no character of it a mark."""
+    """Escape text: on one line, no character of it a mark."""
     line = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     line = re.sub(r"([\\`*\[\]|~])", r"\\\1", line)
     return re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", line)  # within a word it is no mark

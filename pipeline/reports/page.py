@@ -74,12 +74,12 @@ class Page:
 
 
 def page_path(config: PipelineConfig, run_id: str) -> Path:
-    """Where a run's page lies in the workspace."""
+    """Return where a run's page lies in the workspace."""
     return config.root / "reports" / f"{run_id}.html"
 
 
 def write_report(run: Run, path: Path) -> Path:
-    """Writes the page to `path`, whole or not at all.
+    """Write the page to `path`, whole or not at all.
 
     Raises:
         WorkspaceError: it cannot be written there.
@@ -88,7 +88,7 @@ def write_report(run: Run, path: Path) -> Path:
 
 
 def collect(run: Run, folder: Path = Path()) -> Page:
-    """Reads what the run left; what is missing stays None.
+    """Read what the run left; what is missing stays None.
 
     Args:
         folder: where the page will lie.
@@ -128,7 +128,7 @@ def collect(run: Run, folder: Path = Path()) -> Page:
 
 
 def render(page: Page) -> str:
-    """The page as HTML. Whatever comes from the user is escaped, because everything is."""
+    """Return the page as HTML. Whatever comes from the user is escaped, because everything is."""
     from markupsafe import Markup
 
     found = templates()
@@ -182,7 +182,7 @@ def _metric_values(judgement: Judgement | None) -> dict[str, float]:
 
 
 def _scripts(page: Page) -> list[str]:
-    """Those that the page has work for."""
+    """Return those that the page has work for."""
     has_slices = page.judgement and page.judgement.slice_groups
     return ["columns.js"] * bool(page.columns) + ["sort.js"] * bool(has_slices)
 
@@ -210,7 +210,7 @@ _SECTIONS = [
 
 
 def _bars(steps: list[Step]) -> list[tuple[Step, float, float]]:
-    """Each step with where it begins and how long it takes, as shares of all; steps ran one after the other."""
+    """Return each step with where it begins and how long it takes, as shares of all; steps ran one after the other."""
     total = sum(step.seconds for step in steps) or 1.0
     begun = accumulate((step.seconds for step in steps), initial=0.0)
     return [(step, before / total, step.seconds / total) for step, before in zip(steps, begun, strict=False)]

@@ -60,16 +60,16 @@ class ServingVerdict:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data."""
+        """Return plain data."""
         return {"blessed": self.blessed, **asdict(self)}
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> ServingVerdict:
-        """The inverse of `to_json`."""
+        """Read what `to_json` wrote."""
         return cls(**{key: value for key, value in plain.items() if key != "blessed"})
 
     def in_short(self) -> str:
-        """One line of figures about a model that is fit."""
+        """Return one line of figures about a model that is fit."""
         greatest = max(self.differences.values(), default=0.0)
         latencies = [
             f"{max(by_size[size]['p99_ms'] for by_size in self.latency.values()):,.1f} ms at batch {size}"

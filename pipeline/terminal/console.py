@@ -16,7 +16,7 @@ STATUS_COLORS = {"complete": "green", "failed": "red", "blocked": "red"}
 
 
 def console_for(stream: TextIO) -> Console:
-    """A console that is never narrower than a line of ours: a pipe has no width."""
+    """Return a console that is never narrower than a line of ours: a pipe has no width."""
     console = Console(file=stream, highlight=False)
     if not console.is_terminal:
         console.width = 120
@@ -43,14 +43,14 @@ class _Shown:
 
 
 def number_text(value: float | None) -> str:
-    """A metric, or a count of rows; a dash where there is none."""
+    """Return a metric, or a count of rows; a dash where there is none."""
     if value is None:
         return "-"
     return f"{value:,.0f}" if value == int(value) and abs(value) >= 10 else f"{value:.4f}"
 
 
 def size_text(size: float) -> str:
-    """Bytes as a person reads them."""
+    """Return bytes as a person reads them."""
     for unit in ("B", "KB", "MB", "GB"):
         if size < 1000:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"

@@ -26,7 +26,7 @@ _SKIPPED = ("example_count", "weighted_example_count")
 
 
 def print_diff(diff: RunDiff, moved: list[Moved] | None, as_json: bool) -> None:
-    """What differs. `moved`: distances of the columns, None if they cannot be told."""
+    """Print what differs. `moved`: distances of the columns, None if they cannot be told."""
     if as_json:
         print(json.dumps(_plain(diff, moved), indent=1))
         return
@@ -61,7 +61,7 @@ def print_diff(diff: RunDiff, moved: list[Moved] | None, as_json: bool) -> None:
 
 
 def _say(console: Console, heading: str, lines: Sequence[str], style: Any = None) -> bool:
-    """Lines under a heading, if there are any."""
+    """Return lines under a heading, if there are any."""
     for number, line in enumerate(lines):
         color = style(line) if style else ""
         text = f"[{color}]{escape(line)}[/]" if color else escape(line)

@@ -15,7 +15,7 @@ from pipeline.terminal.console import console_for, size_text
 
 
 def print_plan(plan: Plan, root: Path, applied: bool, as_json: bool) -> None:
-    """What goes, or went, by kind; and how much stays, and why."""
+    """Print what goes, or went, by kind; and how much stays, and why."""
     if as_json:
         items = [
             {

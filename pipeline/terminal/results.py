@@ -33,7 +33,7 @@ _MAX_WARNINGS = 10
 
 
 def print_summary(console: Console, run: Run, config: PipelineConfig, log: Path, page: Path | None) -> None:
-    """What a person reads at the end of a run. `page` is its report, None if that could not be written."""
+    """Print what a person reads at the end of a run. `page` is its report, None if that could not be written."""
     console.print()
     print_results(console, run, config)
     console.print(f"Report    {_near(page) if page else 'could not be written; the log says why'}", soft_wrap=True)
@@ -42,7 +42,7 @@ def print_summary(console: Console, run: Run, config: PipelineConfig, log: Path,
 
 
 def print_resumption(console: Console, resumption: Resumption) -> None:
-    """Which run goes on, from where, and what has changed since."""
+    """Print which run goes on, from where, and what has changed since."""
     where = f"stopped at {', '.join(resumption.stopped_at)}" if resumption.stopped_at else "stopped between steps"
     kept = f"{len(resumption.finished)} steps are done"
     console.print(f"Resuming  {resumption.run_id}: it {where}; {kept}", soft_wrap=True)
@@ -88,7 +88,7 @@ def _print_data(console: Console, run: Run) -> None:
 
 
 def print_model_verdict(console: Console, verdict: dict[str, Any], champion: str) -> None:
-    """Whether the model is blessed, why not, what it was compared with (`champion`), and what was not judged."""
+    """Print whether the model is blessed, why not, what it was compared with (`champion`), and what was not judged."""
     if verdict["blessed"]:
         console.print("[bold green]Blessed[/]   held every threshold")
     else:
@@ -101,7 +101,7 @@ def print_model_verdict(console: Console, verdict: dict[str, Any], champion: str
 
 
 def print_infra_verdict(console: Console, verdict: ServingVerdict) -> None:
-    """In one line what a fit model was found to be; what keeps another one from being pushed in full."""
+    """Print in one line what a fit model was found to be; what keeps another one from being pushed in full."""
     if verdict.blessed:
         console.print(f"[bold green]Checked[/]   {verdict.in_short()}", soft_wrap=True)
         return
@@ -111,7 +111,7 @@ def print_infra_verdict(console: Console, verdict: ServingVerdict) -> None:
 
 
 def _since_then(version: Path) -> str:
-    """What became of a pushed version."""
+    """Return what became of a pushed version."""
     served, found = newest_manifest(version.parent), read_manifest(version)
     if served is None or served.version == int(version.name) or found is None:
         return ""
@@ -123,7 +123,8 @@ def _since_then(version: Path) -> str:
 def print_data_verdict(
     console: Console, verdict: DataVerdict, all_of_it: str = "the gate's verdict.json has them all"
 ) -> None:
-    """What blocks in full, with offending rows; warnings one line each. `all_of_it` says where to find the rest."""
+    """Print what blocks in full, with offending rows; warnings one line each. `all_of_it` says where to find the
+    rest."""
     for finding in verdict.blocking:
         console.print(f"[bold red]Blocked[/]   {escape(finding.sentence())}", soft_wrap=True)
         for line in [*finding.places(), *_remedy(finding)]:
@@ -175,7 +176,7 @@ def _threshold_text(bounds: Threshold | None, with_slices: bool) -> str:
 
 
 def _near(path: str | Path) -> str:
-    """Relative to the current directory where that is shorter; for rich."""
+    """Write a path relative to the current directory where that is shorter; for rich."""
     try:
         return escape(str(Path(path).relative_to(Path.cwd())))
     except ValueError:
@@ -183,7 +184,7 @@ def _near(path: str | Path) -> str:
 
 
 def print_findings(findings: list[Finding], as_json: bool) -> None:
-    """What `longhaul doctor` found."""
+    """Print what `longhaul doctor` found."""
     if as_json:
         print(json.dumps([asdict(finding) for finding in findings], indent=1))
         return

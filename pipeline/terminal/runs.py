@@ -42,7 +42,7 @@ def print_runs(
     serving: str | None,
     as_json: bool,
 ) -> None:
-    """A line a run, in the order given.
+    """Print a line a run, in the order given.
 
     Args:
         known: all there are, chosen or not: the best and the worst are theirs.
@@ -88,7 +88,7 @@ def print_runs(
 
 
 def _make_room(columns: dict[str, list[str]], dispensable: list[str], width: int) -> list[str]:
-    """Takes columns away, in the order given, until the rest fits; returns which."""
+    """Take columns away, in the order given, until the rest fits; return which."""
     left_out = []
     while dispensable and _width(columns) > width:
         left_out.append(dispensable.pop(0))
@@ -97,7 +97,7 @@ def _make_room(columns: dict[str, list[str]], dispensable: list[str], width: int
 
 
 def _lines(columns: dict[str, list[str]], chosen: Sequence[Listed], width: int) -> Iterator[str]:
-    """The heading and a line a run. Why a run did not get through stands where its metrics would."""
+    """Yield the heading and a line a run. Why a run did not get through stands where its metrics would."""
     widths = _widths(columns)
     *cells, _ = widths
     head = [name for name in cells if name in _HEAD]
@@ -113,7 +113,7 @@ def _lines(columns: dict[str, list[str]], chosen: Sequence[Listed], width: int) 
 
 
 def _width(columns: dict[str, list[str]]) -> int:
-    """Of all columns beside each other; the outcome's may be cut."""
+    """Return the width of all columns beside each other; the outcome's may be cut."""
     return sum(_widths(columns).values()) + 2 * (len(columns) - 1)
 
 
@@ -150,7 +150,8 @@ def _pushed(listed: Listed, serving: str | None) -> str:
 
 
 def _metrics_shown(chosen: Sequence[Listed], config: PipelineConfig, first: str | None) -> list[str]:
-    """The one sorted by, those with thresholds, those that say most; only what some run measured."""
+    """Return the columns: the one sorted by, those with thresholds, those that say most; only what some run
+    measured."""
     wanted = [*([first] if first else []), *config.evaluation.thresholds, *_TELLING[config.data.task]]
     return [name for name in dict.fromkeys(wanted) if is_metric(chosen, name)][: _METRICS_SHOWN + bool(first)]
 
@@ -167,7 +168,7 @@ def _marked(listed: Listed, metric: str, extremes: tuple[str, str] | None) -> st
 
 
 def _outcome(listed: Listed) -> str:
-    """The verdict, or why there is none."""
+    """Return the verdict, or why there is none."""
     reason = escape(_PATH.sub("", listed.run.reason.partition("\n")[0]))
     verdict = listed.summary.verdict
     text = f"[{_VERDICT_COLORS[verdict]}]{verdict}[/]" if verdict and verdict != listed.run.status else ""
@@ -176,7 +177,7 @@ def _outcome(listed: Listed) -> str:
 
 
 def _ranges(spans: Sequence[int]) -> str:
-    """1, 2, 3, 5 as "1-3,5"."""
+    """Return 1, 2, 3, 5 as "1-3,5"."""
     parts: list[list[int]] = []
     for span in sorted(spans):
         if parts and span == parts[-1][1] + 1:

@@ -34,7 +34,7 @@ _BULKY = ("schema_text", "code_files")
 
 
 def print_run(run: Run, details: list[StepDetails], config: PipelineConfig, as_json: bool) -> None:
-    """What the run was made with, its steps, what they read and made, metrics, and the log's end if it failed."""
+    """Print what the run was made with, its steps, what they read and made, metrics, and the log's end if it failed."""
     log = config.root / "logs" / f"{run.run_id}.log"
     if as_json:
         print(json.dumps(_plain(run, details, log), indent=1))
@@ -106,7 +106,7 @@ def _artifacts_table(details: list[StepDetails], root: Path) -> Table:
 
 
 def _below(root: Path, uri: str) -> str:
-    """Relative to the workspace, if it lies there."""
+    """Write a path relative to the workspace, if it lies there."""
     return str(Path(uri).relative_to(root)) if Path(uri).is_relative_to(root) else uri
 
 
@@ -128,7 +128,7 @@ def _print_log(console: Console, run: Run, log: Path) -> None:
 
 
 def _tail(log: Path) -> list[str]:
-    """The last lines; none of a log that is not there."""
+    """Return the last lines; none of a log that is not there."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - 65_536))
@@ -168,7 +168,7 @@ def _plain(run: Run, details: list[StepDetails], log: Path) -> dict[str, Any]:
 
 
 def _only_read(details: list[StepDetails]) -> Iterable[Artifact]:
-    """What the run took from earlier ones, such as the champion."""
+    """Return what the run took from earlier ones, such as the champion."""
     made = {one.id for step in details for one in chain(*step.outputs.values())}
     read = {one.id: one for step in details for one in chain(*step.inputs.values())}
     return [artifact for number, artifact in sorted(read.items()) if number not in made]

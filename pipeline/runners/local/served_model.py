@@ -33,7 +33,7 @@ _NODE = "ServedModel"
 
 
 def take_in_served(handle: Any, config: PipelineConfig) -> None:
-    """Records the model that serves, and those that `evaluation.against` names, as Model artifacts, unless there is one
+    """Record the model that serves, and those that `evaluation.against` names, as Model artifacts, unless there is one
     with its files. The caller holds the lock.
 
     One that Longhaul did not push, or whose files are not those of its manifest, is left alone: nobody knows what it
@@ -59,7 +59,7 @@ def take_in_served(handle: Any, config: PipelineConfig) -> None:
 
 
 def _describe(handle: Any, models: list[Any], manifest: Manifest) -> None:
-    """Tells what a model of an older Longhaul, which did not say so, takes and predicts."""
+    """Tell what a model of an older Longhaul, which did not say so, takes and predicts."""
     for model in models:
         if not model.get_string_custom_property(CONTRACT):
             model.set_string_custom_property(CONTRACT, _contract(manifest).to_json())
@@ -71,7 +71,7 @@ def _contract(manifest: Manifest) -> Contract:
 
 
 def _copy(folder: Path, manifest: Manifest, root: Path) -> Path:
-    """The folder of the new artifact; it appears whole or not at all."""
+    """Return the folder of the new artifact; it appears whole or not at all."""
     target = root / "artifacts" / _NODE / "model" / folder.name
     with incoming(target) as hidden:
         shutil.rmtree(target, ignore_errors=True)  # of a run that was killed
