@@ -1,0 +1,67 @@
+"""Pusher asks both blessings itself: no condition of a runner stands between it and the serving folder here."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tfx.types import standard_artifacts
+
+from pipeline.components.artifact_names import EVALUATION_FILE, SUMMARY_FILE
+from pipeline.components.pusher import Executor
+from pipeline.config.push import Push
+from pipeline.lineage.skipped import SKIPPED_BECAUSE
+from pipeline.serving.verdict import INFRA_FILE, ServingVerdict
+from tests.serving.models import a_model
+from trainer.digests import file_digests
+
+FEATURES = {
+    "label": {"name": "late", "task": "binary", "storage": "int", "classes": ["0", "1"]},
+    "features": [{"name": "carrier", "kind": "categorical", "storage": "bytes", "optional": True}],
+    "max_vocabulary": 10,
+}
+
+
+@pytest.mark.parametrize(
+    ("judged", "checked", "reason"), [(1, 1, None), (0, 1, "not blessed"), (1, 0, "not fit to serve")]
+)
+def test_a_model_is_pushed_if_it_was_blessed_twice(
+    tmp_path: Path, judged: int, checked: int, reason: str | None
+) -> None:
+    kinds = {
+        "examples": standard_artifacts.Examples,
+        "schema": standard_artifacts.Schema,
+        "model": standard_artifacts.Model,
+        "evaluation": standard_artifacts.ModelEvaluation,
+        "model_blessing": standard_artifacts.ModelBlessing,
+        "infra_blessing": standard_artifacts.InfraBlessing,
+    }
+    inputs: dict[str, list[Any]] = {}
+    for key, kind in kinds.items():
+        artifact = kind()
+        artifact.uri = str(tmp_path / key)
+        (tmp_path / key).mkdir()
+        inputs[key] = [artifact]
+    inputs["model_blessing"][0].set_int_custom_property("blessed", judged)
+    inputs["infra_blessing"][0].set_int_custom_property("blessed", checked)
+    (tmp_path / "infra_blessing" / ("INFRA_BLESSED" if checked else "INFRA_NOT_BLESSED")).touch()
+    model = a_model(tmp_path / "model" / "Format-Serving")
+    (tmp_path / "schema" / "schema.pbtxt").write_text('feature { name: "carrier" }')
+    (tmp_path / "examples" / SUMMARY_FILE).write_text(json.dumps({"spans": [1]}))
+    (tmp_path / "evaluation" / EVALUATION_FILE).write_text(json.dumps({"metrics": {"auc": 0.7}}))
+    verdict = ServingVerdict(True, [] if checked else ["too slow"], files=file_digests(model))
+    (tmp_path / "infra_blessing" / INFRA_FILE).write_text(json.dumps(verdict.to_json()))
+    pushed = standard_artifacts.PushedModel()
+    pushed.uri = str(tmp_path / "pushed")
+    settings = {
+        "pipeline": "flights",
+        "base_directory": str(tmp_path / "serving"),
+        "features": json.dumps(FEATURES),
+        "elsewhere": Push().model_dump_json(),
+    }
+    Executor().Do(inputs, {"pushed_model": [pushed]}, settings)
+    versions = [*tmp_path.glob("serving/[0-9]*")]
+    assert (len(versions), pushed.get_int_custom_property("pushed")) == ((1, 1) if reason is None else (0, 0))
+    assert (pushed.get_string_custom_property(SKIPPED_BECAUSE) or None) == reason
