@@ -59,6 +59,11 @@ def test_a_binary_task_as_scikit_learn_has_it() -> None:
     )
 
 
+def test_rows_of_one_prediction_count_half() -> None:
+    assert values("binary", counted("binary", [0, 1, 0, 1], [[0.5]] * 4))["auc"] == 0.5
+    assert values("binary", counted("binary", [0, 1, 1], [[0.2], [0.2], [0.9]]))["auc"] == 0.75
+
+
 def test_several_classes_and_a_number_as_scikit_learn_has_them() -> None:
     random = np.random.default_rng(2)
     labels, predictions = random.integers(0, 3, 500), random.dirichlet([1, 2, 3], 500)

@@ -15,19 +15,18 @@ MOMENTS = ("start", "middle", "end", "after")
 LOOK_UPS = {"SeenSpans", "Champion"}
 AT_ALL_MOMENTS = {"StatisticsGen", "Trainer", "Pusher"}
 """One of each kind: TFX's own executor on Beam, ours without Beam, and one that writes outside its outputs. All are
-launched and recorded by the same code; each of the others is killed at one moment, in turn."""
+launched and recorded by the same code; each of the others is killed at one moment, in turn, and
+in the long tests at the others."""
 
 
-def cases(steps: list[str]) -> list[tuple[str, str]]:
-    """Steps and moments, in the order in which a run comes to them."""
+def cases(steps: list[str], is_rest: bool) -> list[tuple[str, str]]:
+    """Steps and moments, in the order in which a run comes to them; or all those that are left out."""
     found, turn = list[tuple[str, str]](), 0
     for node in steps:
-        if node in AT_ALL_MOMENTS:
-            found += [(node, moment) for moment in MOMENTS]
-        else:
-            moments = ("start", "after") if node in LOOK_UPS else MOMENTS
-            found.append((node, moments[turn % len(moments)]))
-            turn += 1
+        moments = ("start", "after") if node in LOOK_UPS else MOMENTS
+        chosen = MOMENTS if node in AT_ALL_MOMENTS else (moments[turn % len(moments)],)
+        turn += node not in AT_ALL_MOMENTS
+        found += [(node, moment) for moment in moments if (moment in chosen) != is_rest]
     return found
 
 
@@ -38,9 +37,12 @@ def killed_in(outcome: Outcome) -> set[str]:
     return set((said[1] or "").split(", ")) - {""}
 
 
-def test_a_run_that_is_killed_again_and_again_comes_to_the_same_result(place: Place, undisturbed: Place) -> None:
+@pytest.mark.parametrize("is_rest", [False, pytest.param(True, marks=pytest.mark.long)], ids=["usual", "rest"])
+def test_a_run_that_is_killed_again_and_again_comes_to_the_same_result(
+    place: Place, undisturbed: Place, is_rest: bool
+) -> None:
     """One run, resumed after every kill."""
-    kills = cases([step.node for step in undisturbed.latest().steps])
+    kills = cases([step.node for step in undisturbed.latest().steps], is_rest)
     for number, (node, moment) in enumerate(kills):
         outcome = place.call("resume" if number else "run", faults=[["kill_at", node, moment]])
         assert outcome.code == -9, (node, moment, outcome.text)
