@@ -23,6 +23,10 @@ EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
 
 
+LOG_IN = "log in with `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS"
+"""The remedy where Google Cloud does not know who asks."""
+
+
 class PipelineError(Exception):
     """A mistake or mishap that the user can fix.
 

@@ -5,11 +5,11 @@ All change the schema in place. Nothing is written before the schema is approved
 
 from __future__ import annotations
 
-import bisect
 from typing import Any
 
 from tensorflow_metadata.proto.v0 import schema_pb2
 
+from pipeline.contract.proposal import domain_of, widen
 from pipeline.data.convert import nearest
 from pipeline.errors import ConfigError
 
@@ -28,16 +28,12 @@ def allow_values(schema: schema_pb2.Schema, feature: str, *values: str) -> None:
         ConfigError: there is no such column, or it has no list of values.
     """
     found = _feature(schema, feature)
-    shared = next((domain for domain in schema.string_domain if found.domain and domain.name == found.domain), None)
-    domain = found.string_domain if found.HasField("string_domain") else shared
-    if domain is None:
+    domain = domain_of(schema, found)
+    if not isinstance(domain, schema_pb2.StringDomain):
         raise ConfigError(
             f"the schema lists no values of {feature!r}", "nothing needs to be allowed: any text may stand"
         )
-    is_sorted = list(domain.value) == sorted(domain.value)
-    for value in values:
-        if value not in domain.value:
-            domain.value.insert(bisect.bisect(domain.value, value) if is_sorted else len(domain.value), value)
+    widen(schema, feature, values)
 
 
 def set_range(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -118,6 +119,15 @@ def domain_of(schema: Schema, feature: Any) -> Any:
         return getattr(feature, rules) if rules else None
     shared = (*schema.string_domain, *schema.int_domain, *schema.float_domain)
     return next((domain for domain in shared if domain.name == feature.domain), None)
+
+
+def widen(schema: Schema, name: str, values: Sequence[str]) -> None:
+    """Add values to a column's list: in alphabetical order if it is, else at its end."""
+    domain = domain_of(schema, feature_of(schema, name))
+    is_sorted = list(domain.value) == sorted(domain.value)
+    for value in values:
+        if value not in domain.value:
+            domain.value.insert(bisect.bisect(domain.value, value) if is_sorted else len(domain.value), value)
 
 
 def type_name(kind: int) -> str:

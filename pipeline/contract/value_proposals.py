@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import bisect
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -18,6 +17,7 @@ from pipeline.contract.proposal import (
     feature_of,
     interval_text,
     type_name,
+    widen,
 )
 from pipeline.data.convert import shorten
 from pipeline.guard.column_statistics import Column
@@ -117,7 +117,7 @@ def _strings(curated: Schema, feature: Any, domain: Any, filled: list[Found], le
         feature.name,
         f"allow {len(names):,} more {'value' if len(names) == 1 else 'values'}: {listed}{also}",
         tuple(evidence),
-        partial(_widen, name=feature.name, values=tuple(sorted(counts))),
+        partial(widen, name=feature.name, values=tuple(sorted(counts))),
     )
 
 
@@ -127,15 +127,6 @@ def _commonest(counts: Mapping[str, int]) -> list[tuple[str, int]]:
 
 def _more(count: int) -> list[str]:
     return [f"{count - _SHOWN:,} more"] if count > _SHOWN else []
-
-
-def _widen(schema: Schema, name: str, values: Sequence[str]) -> None:
-    """Add values: in alphabetical order if the domain is, else at its end."""
-    domain = domain_of(schema, feature_of(schema, name))
-    is_sorted = list(domain.value) == sorted(domain.value)
-    for value in values:
-        if value not in domain.value:
-            domain.value.insert(bisect.bisect(domain.value, value) if is_sorted else len(domain.value), value)
 
 
 def _open(schema: Schema, name: str) -> None:

@@ -101,24 +101,12 @@ def descent(store: MetadataStore, starts: Collection[int], served: Served) -> De
             model.uri,
             model.state,
             graph.makers[model.id].run_id if model.id in graph.makers else "",
-            tuple(sorted(_ancestors(graph, model.id).intersection(starts))),
+            tuple(sorted(graph.ancestors({model.id}, by_first=True).intersection(starts))),
             tuple(_pushes(graph, model.id, served)),
         )
         for model in models
     ]
     return Descent(sorted(made, key=lambda model: model.id, reverse=True), graph)
-
-
-def _ancestors(graph: Graph, artifact: int) -> set[int]:
-    """Return all that it came of, with the artifact itself."""
-    found, waiting = {artifact}, [artifact]
-    while waiting:
-        maker = graph.first.get(waiting.pop(), 0)
-        for link in graph.inputs.get(maker, ()):
-            if link.artifact not in found:
-                found.add(link.artifact)
-                waiting.append(link.artifact)
-    return found
 
 
 def _pushes(graph: Graph, artifact: int, served: Served) -> Iterator[Push]:

@@ -19,8 +19,10 @@ from ml_metadata.proto import metadata_store_pb2
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import WorkspaceError
 from pipeline.files import is_local, one_spelling
+from pipeline.lineage.graph import Graph
 from pipeline.lineage.pins import PINNED
 from pipeline.lineage.runs import RUN_CONTEXT, list_runs, run_of
+from pipeline.lineage.tracing import links_of
 from pipeline.lineage.unrecorded import half_done, unrecorded_outputs
 from pipeline.lineage.version_folders import versions
 from pipeline.workspace.leftovers import outlived_files, temporary_folders
@@ -111,15 +113,7 @@ class _Graph:
         executions = self._executions()
         self._run_of = {execution.id: self._run_id(execution) for execution in executions}
         events = list(_in_parts(store.get_events_by_execution_ids, [execution.id for execution in executions]))
-        self._reads: dict[int, set[int]] = defaultdict(set)
-        self._makes: dict[int, set[int]] = defaultdict(set)
-        self._makers: dict[int, set[int]] = defaultdict(set)
-        for event in events:
-            if event.type in _OUTPUT:
-                self._makes[event.execution_id].add(event.artifact_id)
-                self._makers[event.artifact_id].add(event.execution_id)
-            else:
-                self._reads[event.execution_id].add(event.artifact_id)
+        self._graph = Graph(links=links_of(events))
         ids = sorted({event.artifact_id for event in events})
         self._artifacts = {found.id: found for found in _in_parts(store.get_artifacts_by_id, ids)}
 
@@ -163,15 +157,15 @@ class _Graph:
             self._add(found, self._of_run(run_id), f"of the newest {keep} runs")
         for run in self._runs:
             if PINNED in run.properties:
-                self._add(found, self._ancestors(self._of_run(run.run_id)), f"of pinned run {run.run_id}")
+                self._add(found, self._graph.ancestors(self._of_run(run.run_id)), f"of pinned run {run.run_id}")
         for number, artifact in self._artifacts.items():
             where = self._served_at(artifact)
             if where and where.is_dir() and where not in versions_to_go:
-                self._add(found, self._ancestors({number}), "what the models in the serving folder came of")
+                self._add(found, self._graph.ancestors({number}), "what the models in the serving folder came of")
             elif PINNED in artifact.custom_properties:
-                self._add(found, self._ancestors({number}), "of a pinned model")
+                self._add(found, self._graph.ancestors({number}), "of a pinned model")
         if champion := self._champion():
-            self._add(found, self._ancestors({champion}), "of the newest blessed model")
+            self._add(found, self._graph.ancestors({champion}), "of the newest blessed model")
         caches = [n for n, one in self._artifacts.items() if one.type == "TransformCache" and one.state == _STATES.LIVE]
         self._add(found, sorted(caches)[-1:], "the newest analyzer cache")
         return found
@@ -182,24 +176,16 @@ class _Graph:
             found.setdefault(number, reason)
 
     def _newest(self, keep: int) -> list[str]:
-        made_here = [makers for number, makers in self._makers.items() if self.lies_here(number)]
-        here = {self._run_of[maker] for makers in made_here for maker in makers}
+        made_here = [links for number, links in self._graph.makings.items() if self.lies_here(number)]
+        here = {self._run_of[link.step] for links in made_here for link in links}
         return [run.run_id for run in self._runs if run.run_id in here or run.status == "running"][:keep]
 
     def _of_run(self, run_id: str) -> set[int]:
-        mine = [execution for execution, of in self._run_of.items() if of == run_id]
-        return {number for execution in mine for number in self._reads[execution] | self._makes[execution]}
+        mine = {execution for execution, of in self._run_of.items() if of == run_id}
+        return {link.artifact for link in self._graph.links if link.step in mine}
 
-    def _ancestors(self, numbers: Iterable[int]) -> set[int]:
-        """The artifacts themselves, and whatever they came of."""
-        seen: set[int] = set()
-        waiting = list(numbers)
-        while waiting:
-            number = waiting.pop()
-            if number not in seen:
-                seen.add(number)
-                waiting += [read for maker in self._makers[number] for read in self._reads[maker]]
-        return seen
+    def _makers_of(self, number: int) -> set[int]:
+        return {link.step for link in self._graph.makings.get(number, ())}
 
     def _served_at(self, artifact: Any) -> Path | None:
         if artifact.type != "PushedModel" or "pushed_destination" not in artifact.custom_properties:
@@ -244,7 +230,7 @@ class _Graph:
         return items
 
     def _maker(self, number: int | None) -> str:
-        makers = self._makers[number] if number is not None else set()
+        makers = self._makers_of(number) if number is not None else set()
         return self._run_of[min(makers)] if makers else ""
 
     def stray_folders(self) -> list[Item]:
@@ -255,7 +241,7 @@ class _Graph:
     def files_of_forgotten_runs(self, reasons: Collection[int], keep: int) -> list[Item]:
         """Logs and reports of older runs of which nothing stays."""
         newest = self._newest(keep)
-        kept = {self._run_of[maker] for number in reasons for maker in self._makers[number]}
+        kept = {self._run_of[maker] for number in reasons for maker in self._makers_of(number)}
         return [
             Item(kind, file, _size(file), run.run_id)
             for run in self._runs

@@ -127,13 +127,30 @@ class Graph:
         return grouped((link.artifact, link) for link in self.links if not link.is_output)
 
     @cached_property
+    def makings(self) -> dict[int, list[Link]]:
+        """Who made or reused each artifact."""
+        return grouped((link.artifact, link) for link in self.links if link.is_output)
+
+    def ancestors(self, artifacts: Iterable[int], *, by_first: bool = False) -> set[int]:
+        """Return the artifacts themselves, and whatever they came of.
+
+        Args:
+            by_first: only by the step that first made each, not by those that reused it.
+        """
+        seen: set[int] = set()
+        waiting = list(artifacts)
+        while waiting:
+            if (number := waiting.pop()) not in seen:
+                seen.add(number)
+                steps = [link.step for link in self.makings.get(number, ())]
+                for step in sorted(steps)[:1] if by_first else steps:
+                    waiting += [link.artifact for link in self.inputs.get(step, ())]
+        return seen
+
+    @cached_property
     def first(self) -> dict[int, int]:
         """The step that first made each artifact; later ones reuse it."""
-        found: dict[int, int] = {}
-        for link in self.links:
-            if link.is_output:
-                found[link.artifact] = min(link.step, found.get(link.artifact, link.step))
-        return found
+        return {artifact: min(link.step for link in links) for artifact, links in self.makings.items()}
 
     @cached_property
     def makers(self) -> dict[int, StepRecord]:

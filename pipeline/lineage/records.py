@@ -127,3 +127,8 @@ def plain_value(value: metadata_store_pb2.Value) -> Any:
     if kind in ("struct_value", "proto_value"):  # TFX keeps lists and messages so; a report wants plain data
         return json_format.MessageToDict(getattr(value, kind))
     return getattr(value, kind) if kind else None
+
+
+def text_of(record: Any, name: str) -> str:
+    """Read a custom property, or nothing. Merely asking the map for it would put an empty value there."""
+    return record.custom_properties[name].string_value if name in record.custom_properties else ""

@@ -64,7 +64,9 @@ def upstream(store: MetadataStore, artifacts: Iterable[int]) -> Graph:
         new = {link.step for link in makers.values()} - steps
         steps |= new
         read = (
-            [link for link in _links(store.get_events_by_execution_ids(list(new))) if not link.is_output] if new else []
+            [link for link in links_of(store.get_events_by_execution_ids(list(new))) if not link.is_output]
+            if new
+            else []
         )
         links += read
         frontier = {link.artifact for link in read if link.role not in ASIDE} - followed
@@ -100,7 +102,7 @@ def _links_down(store: MetadataStore, artifacts: Collection[int]) -> list[Link]:
     frontier, followed, steps = set(artifacts), set[int](), set[int]()
     while frontier:
         followed |= frontier
-        used = _links(store.get_events_by_artifact_ids(list(frontier)))
+        used = links_of(store.get_events_by_artifact_ids(list(frontier)))
         read = [link for link in used if not link.is_output and link.role not in ASIDE]
         new = {link.step for link in read} - steps
         steps |= new
@@ -128,15 +130,15 @@ def _leading_to(ends: set[int], links: list[Link]) -> list[Link]:
 
 def _makers(store: MetadataStore, artifacts: Collection[int]) -> list[Link]:
     """Return who made or reused the artifacts, the first one first."""
-    links = _links(store.get_events_by_artifact_ids(list(artifacts))) if artifacts else []
+    links = links_of(store.get_events_by_artifact_ids(list(artifacts))) if artifacts else []
     return sorted((link for link in links if link.is_output), key=lambda link: link.step)
 
 
 def _links_of_steps(store: MetadataStore, steps: Collection[int]) -> list[Link]:
-    return _links(store.get_events_by_execution_ids(list(steps))) if steps else []
+    return links_of(store.get_events_by_execution_ids(list(steps))) if steps else []
 
 
-def _links(events: Iterable[Any]) -> list[Link]:
+def links_of(events: Iterable[Any]) -> list[Link]:
     """Return whether it is no look-up; look-ups (of the champion, of what Transform learned) read and make nothing."""
     return [
         Link(event.execution_id, event.artifact_id, event.path.steps[0].key if event.path.steps else "", kind in _MADE)

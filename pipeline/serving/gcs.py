@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import WorkspaceError
+from pipeline.errors import LOG_IN, WorkspaceError
 from pipeline.lineage.version_folders import version_number
 from trainer.digests import MANIFEST, SAVED_MODEL
 
@@ -104,10 +104,7 @@ def cloud_errors(what: str) -> Iterator[None]:
     try:
         yield
     except DefaultCredentialsError as exc:
-        raise WorkspaceError(
-            f"{what}: no credentials of Google Cloud were found",
-            "log in with `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS",
-        ) from exc
+        raise WorkspaceError(f"{what}: no credentials of Google Cloud were found", LOG_IN) from exc
     except (GoogleAPIError, GoogleAuthError, RequestException) as exc:
         reason = " ".join(str(exc).split())[:300]
         raise WorkspaceError(

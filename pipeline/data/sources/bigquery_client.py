@@ -15,12 +15,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from pipeline.data.sources.bigquery_address import Address
-from pipeline.errors import DataError
+from pipeline.errors import LOG_IN, DataError
 
 RETRY_S = 30.0
 """How long to try again where the service is out of reach; Google's client would for ten minutes."""
 _ROLES = "BigQuery Data Viewer on the data, BigQuery Job User and BigQuery Read Session User on the project"
-_LOG_IN = "log in with `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS"
 
 
 def _hosts() -> tuple[str | None, str | None]:
@@ -56,7 +55,7 @@ def _credentials(hosts: tuple[str | None, str | None]) -> Any:
     try:
         credentials, _ = google.auth.default(scopes=Client.SCOPE)
     except GoogleAuthError as exc:
-        raise DataError("there are no credentials for BigQuery", _LOG_IN) from exc
+        raise DataError("there are no credentials for BigQuery", LOG_IN) from exc
     return credentials
 
 
@@ -114,7 +113,7 @@ def translated(address: Address) -> Iterator[None]:
             f"{address.short}: BigQuery cannot be reached ({_said(cause)})", "check the network and try again later"
         ) from exc
     except (exceptions.Unauthorized, exceptions.Unauthenticated, GoogleAuthError) as exc:
-        raise DataError(f"the credentials for BigQuery are not taken ({_said(exc)})", _LOG_IN) from exc
+        raise DataError(f"the credentials for BigQuery are not taken ({_said(exc)})", LOG_IN) from exc
     except exceptions.GoogleAPICallError as exc:
         raise DataError(f"{address.short}: BigQuery failed: {_said(exc)}", "try again later") from exc
 

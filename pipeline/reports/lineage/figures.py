@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 from pipeline.lineage.graph import Made
 from pipeline.lineage.runs import Run, StepState
 from pipeline.reports.figures import ACCENT, INK, MUTED, figure_of, new_axes, our_style
+from pipeline.reports.lineage.layout import GAP, LAYER, arrange
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,21 +45,19 @@ def steps_figure(run: Run) -> Figure:
 
 def graph_figure(made: Sequence[Made]) -> Figure:
     """Draw steps from left to right as one needs what the other made; below each box stands what it made."""
-    levels = _levels(made)
-    columns: dict[int, list[str]] = {}
-    for node, level in levels.items():
-        columns.setdefault(level, []).append(node)
-    rows = max(map(len, columns.values()), default=1)
-    places = {  # every other column a little higher, so that a long way does not end in a box that it only passes
-        node: (level * _COLUMN, ((len(nodes) - 1) / 2 - place) * 3 * _HEIGHT + level % 2 * 0.8 * _HEIGHT)
-        for level, nodes in columns.items()
-        for place, node in enumerate(nodes)
-    }
+    steps = list(dict.fromkeys(node for artifact in made for node in (artifact.maker, *artifact.users)))
+    uses = list(dict.fromkeys((artifact.maker, user) for artifact in made for user in artifact.users))
+    layout = arrange(steps, [(maker, user) for maker, user in uses if maker != user])
+    places = {node: _inches(place) for node, place in layout.nodes.items()}
+    bends = [_inches(place) for place in layout.bends]
+    across, heights = ([place[axis] for place in [*places.values(), *bends]] or [0.0] for axis in (0, 1))
+    low, high = min(heights) - 3 * _HEIGHT, max(heights) + 2 * _HEIGHT
     with our_style():
-        axes = new_axes(_COLUMN * max(1, len(columns)), 1.2 + 3 * _HEIGHT * rows)
+        axes = new_axes(max(across) + _COLUMN, high - low)
         axes.set_axis_off()
-        for maker, user in dict.fromkeys((artifact.maker, user) for artifact in made for user in artifact.users):
-            _connect(axes, places[maker], places[user])
+        for path in layout.paths:
+            stops = [layout.lines[path[0]][0], *(layout.lines[piece][1] for piece in path)]
+            _connect(axes, [bends[stop] if isinstance(stop, int) else places[stop] for stop in stops])
         for node, (x, y) in places.items():
             types = [artifact.type.rpartition(".")[2] for artifact in made if artifact.maker == node]
             axes.text(
@@ -69,32 +68,29 @@ def graph_figure(made: Sequence[Made]) -> Figure:
                 x, y - 0.72 * _HEIGHT, "\n".join(types), ha="center", va="top", color=MUTED, fontsize=6.5, zorder=3,
                 linespacing=1.1, bbox={"pad": 0.5, "facecolor": "white", "edgecolor": "none", "alpha": 0.85},
             )  # fmt: skip
-        axes.set_xlim(-0.5 * _COLUMN, (max(columns, default=0) + 0.5) * _COLUMN)
-        axes.set_ylim(-(rows / 2 * 3 + 1) * _HEIGHT, (rows / 2 * 3) * _HEIGHT)
+        axes.set_xlim(-0.5 * _COLUMN, max(across) + 0.5 * _COLUMN)
+        axes.set_ylim(low, high)
         return figure_of(axes)
 
 
-def _connect(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
-    """Draw a line from the right side of a box to the left side of another; longer ways run behind the boxes
-    between."""
+def _inches(place: tuple[float, float]) -> tuple[float, float]:
+    """Turn pixels, y downwards, into inches, y upwards."""
+    return place[0] / LAYER * _COLUMN, -place[1] / GAP * 3 * _HEIGHT
+
+
+def _connect(axes: Axes, stops: Sequence[tuple[float, float]]) -> None:
+    """Draw an arrow from the right side of a box to the left side of another, by way of the bends between."""
     from matplotlib.patches import FancyArrowPatch
     from matplotlib.path import Path
 
-    (left, y), (right, to_y) = (start[0] + 0.25 * _COLUMN, start[1]), (end[0] - 0.29 * _COLUMN, end[1])
-    middle = left + 0.5 * min(right - left, _COLUMN)
-    points = [(left, y), (middle, y), (middle, to_y), (right, to_y)]
-    path = Path(points, [Path.MOVETO, *[Path.CURVE4] * 3])
+    (x, y), *between, (to_x, to_y) = stops
+    points = [(x + 0.25 * _COLUMN, y), *between, (to_x - 0.29 * _COLUMN, to_y)]
+    curve, codes = points[:1], [Path.MOVETO]
+    for (left, start), (right, stop) in pairwise(points):
+        curve += [((left + right) / 2, start), ((left + right) / 2, stop), (right, stop)]
+        codes += [Path.CURVE4] * 3
     axes.add_patch(
-        FancyArrowPatch(path=path, arrowstyle="-|>", mutation_scale=8, color="#a9b0b6", linewidth=1.1, zorder=1)
+        FancyArrowPatch(
+            path=Path(curve, codes), arrowstyle="-|>", mutation_scale=8, color="#a9b0b6", linewidth=1.1, zorder=1
+        )
     )
-
-
-def _levels(made: Sequence[Made]) -> dict[str, int]:
-    """Return of each step the longest way to it from one that needs nothing; steps stand in the order of the run."""
-    levels = dict.fromkeys((node for artifact in made for node in (artifact.maker, *artifact.users)), 0)
-    for _ in levels:  # a way is no longer than there are steps
-        for artifact in made:
-            for user in artifact.users:
-                if user != artifact.maker:
-                    levels[user] = max(levels[user], levels[artifact.maker] + 1)
-    return levels

@@ -18,7 +18,7 @@ from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import WorkspaceError
 from pipeline.files import one_spelling
 from pipeline.lineage.process import Process
-from pipeline.lineage.records import NODE, STEP_PROPERTIES, read_steps, seconds_on_record
+from pipeline.lineage.records import NODE, STEP_PROPERTIES, read_steps, seconds_on_record, text_of
 from pipeline.lineage.runs import RUN_CONTEXT, find_run
 from pipeline.lineage.store import open_store
 from pipeline.lineage.summary import summary_properties
@@ -59,8 +59,8 @@ def close_dead_runs(config: PipelineConfig, store: MetadataStore) -> list[str]:
     """
     said = []
     for context in store.get_contexts_by_type(RUN_CONTEXT):
-        if _text(context, "status") == "running" and _is_ours(config, context):
-            said.append(_close(config, store, context, Process.from_json(_text(context, "process"))))
+        if text_of(context, "status") == "running" and _is_ours(config, context):
+            said.append(_close(config, store, context, Process.from_json(text_of(context, "process"))))
     return said
 
 
@@ -87,7 +87,7 @@ def _is_ours(config: PipelineConfig, context: Any) -> bool:
     """Return whether the store is the workspace's own, which holds nothing else; others may share a metadata server."""
     if config.metadata.url is None:
         return True
-    number, _, root = _text(context, "workspace").partition(" ")
+    number, _, root = text_of(context, "workspace").partition(" ")
     return f"{number} {one_spelling(root)}" == workspace_id(config.root)
 
 
@@ -103,7 +103,7 @@ def _close(config: PipelineConfig, store: MetadataStore, context: Any, process: 
             remove_outputs(config.root, node, execution.id)
             execution.last_known_state = metadata_store_pb2.Execution.CANCELED
         for key in STEP_PROPERTIES:  # the process may have ended before it could write them
-            execution.custom_properties[key].string_value = node if key == NODE else _text(context, key)
+            execution.custom_properties[key].string_value = node if key == NODE else text_of(context, key)
     store.put_executions(executions)
     where = f" in {', '.join(at_work)}" if at_work else " between steps"
     ending = _left_ending(config.root, context.name)
@@ -112,7 +112,7 @@ def _close(config: PipelineConfig, store: MetadataStore, context: Any, process: 
     context.custom_properties["reason"].string_value = reason
     context.custom_properties["seconds"].double_value = seconds
     store.put_contexts([context])
-    for name, value in summary_properties(store, find_run(store, _text(context, "pipeline"), context.name)).items():
+    for name, value in summary_properties(store, find_run(store, text_of(context, "pipeline"), context.name)).items():
         context.custom_properties[name].string_value = value
     store.put_contexts([context])
     removed = "; what that had half written is removed" if at_work else ""
@@ -146,7 +146,3 @@ def remove_outputs(root: Path, node: str, execution_id: int) -> None:
     shutil.rmtree(folder / ".system", ignore_errors=True)
     for output in folder.glob(f"*/{execution_id}"):
         shutil.rmtree(output, ignore_errors=True)
-
-
-def _text(message: Any, key: str) -> str:
-    return message.custom_properties[key].string_value if key in message.custom_properties else ""

@@ -22,7 +22,7 @@ from pipeline.data.sources.table_files import file_states, find_files
 from pipeline.lineage.details import BYTES, PEAK_MEMORY
 from pipeline.lineage.process import Process
 from pipeline.lineage.provenance import code_digest, config_digest, package_versions, run_properties
-from pipeline.lineage.records import NODE, RESOLVER, SECONDS, SERVED, Step, read_artifact, told
+from pipeline.lineage.records import NODE, RESOLVER, SECONDS, SERVED, Step, read_artifact, text_of, told
 from pipeline.lineage.runs import RUN_CONTEXT, StepState, list_runs
 from pipeline.lineage.schema_versions import guarding_version
 from pipeline.runners.local.contents import is_damaged
@@ -54,9 +54,9 @@ def same_as_last(config: PipelineConfig, store: MetadataStore) -> Any:
     """Finds the context of the last run, if it is complete and a run now would depend on the same; None otherwise."""
     runs = list_runs(store, config.name)
     last = store.get_context_by_type_and_name(RUN_CONTEXT, runs[0].run_id) if runs else None
-    if last is None or _text(last, "status") != "complete":
+    if last is None or text_of(last, "status") != "complete":
         return None
-    known = _text(last, FINGERPRINT)
+    known = text_of(last, FINGERPRINT)
     return last if known and known == fingerprint(config) else None
 
 
@@ -122,7 +122,7 @@ def _digest_of(served: Serving | None) -> str:
 
 def _digest_recorded(run: Any) -> str:
     """That of what served when a run began; "" where nothing did, and of a run of an older Longhaul."""
-    text = _text(run, SERVED)
+    text = text_of(run, SERVED)
     return str(json.loads(text)["digest"]) if text else ""
 
 
@@ -131,16 +131,11 @@ def _models_of_trainer(executions: list[Any], events: dict[int, list[Any]], arti
     made = [
         artifacts[event.artifact_id]
         for execution in executions
-        if _text(execution, NODE) == "Trainer"
+        if text_of(execution, NODE) == "Trainer"
         for event in events[execution.id]
         if event.type == metadata_store_pb2.Event.OUTPUT
     ]
-    return [_text(artifact, "model_digest") for artifact in made if artifact.type == "Model"]
-
-
-def _text(message: Any, key: str) -> str:
-    """A custom property, or nothing. Merely asking the map for a key would put an empty value there."""
-    return message.custom_properties[key].string_value if key in message.custom_properties else ""
+    return [text_of(artifact, "model_digest") for artifact in made if artifact.type == "Model"]
 
 
 def _is_there(artifact: Any) -> bool:
@@ -148,8 +143,8 @@ def _is_there(artifact: Any) -> bool:
     served, or was rolled back."""
     if artifact.state != metadata_store_pb2.Artifact.LIVE or not Path(artifact.uri).exists() or is_damaged(artifact):
         return False
-    pushed = _text(artifact, "pushed_destination")
-    return not pushed or is_settled(Path(pushed), _text(artifact, "model_digest"))
+    pushed = text_of(artifact, "pushed_destination")
+    return not pushed or is_settled(Path(pushed), text_of(artifact, "model_digest"))
 
 
 def _copy(execution: Any, run_id: str) -> Any:

@@ -24,15 +24,14 @@ from google.protobuf import json_format
 from requests.exceptions import RequestException
 
 from pipeline.config.vertex import Vertex
-from pipeline.errors import JobError
+from pipeline.errors import LOG_IN, JobError
 
 _TIMEOUT_S = 30
 _BUCKET_TIMEOUT_S = 3
 _POLL_S = 5.0
-_LOG_IN = "log in with `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS"
 _REMEDIES: tuple[tuple[type[Exception], str, str], ...] = (
-    (exceptions.Unauthenticated, "the credentials have expired or are not valid", _LOG_IN),
-    (exceptions.Unauthorized, "the credentials have expired or are not valid", _LOG_IN),
+    (exceptions.Unauthenticated, "the credentials have expired or are not valid", LOG_IN),
+    (exceptions.Unauthorized, "the credentials have expired or are not valid", LOG_IN),
     (
         exceptions.Forbidden,
         "permission denied",
@@ -163,9 +162,9 @@ def _errors(what: str) -> Iterator[None]:
         yield
     except GoogleAuthError as exc:
         if isinstance(exc, DefaultCredentialsError) and not isinstance(exc, InvalidOperation):
-            raise JobError(f"{what}: no credentials of Google Cloud were found", _LOG_IN) from exc
+            raise JobError(f"{what}: no credentials of Google Cloud were found", LOG_IN) from exc
         # The client answers a 401 by refreshing its token, which failed.
-        raise JobError(f"{what}: the credentials have expired or are not valid: {_short(exc)}", _LOG_IN) from exc
+        raise JobError(f"{what}: the credentials have expired or are not valid: {_short(exc)}", LOG_IN) from exc
     except exceptions.GoogleAPICallError as exc:
         for kind, problem, remedy in _REMEDIES:
             if isinstance(exc, kind):
