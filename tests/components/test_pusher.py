@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from tfx.types import standard_artifacts
 
-from pipeline.components.artifact_names import EVALUATION_FILE, SUMMARY_FILE
 from pipeline.components.pusher import Executor
 from pipeline.config.push import Push
+from pipeline.lineage.artifact_names import INFRA_FILE, SUMMARY_FILE, VERDICT_FILE
 from pipeline.lineage.skipped import SKIPPED_BECAUSE
-from pipeline.serving.verdict import INFRA_FILE, ServingVerdict
+from pipeline.serving.verdict import ServingVerdict
 from tests.serving.models import a_model
 from trainer.digests import file_digests
 
@@ -50,7 +50,7 @@ def test_a_model_is_pushed_if_it_was_blessed_twice(
     model = a_model(tmp_path / "model" / "Format-Serving")
     (tmp_path / "schema" / "schema.pbtxt").write_text('feature { name: "carrier" }')
     (tmp_path / "examples" / SUMMARY_FILE).write_text(json.dumps({"spans": [1]}))
-    (tmp_path / "evaluation" / EVALUATION_FILE).write_text(json.dumps({"metrics": {"auc": 0.7}}))
+    (tmp_path / "evaluation" / VERDICT_FILE).write_text(json.dumps({"metrics": {"auc": 0.7}}))
     verdict = ServingVerdict(True, [] if checked else ["too slow"], files=file_digests(model))
     (tmp_path / "infra_blessing" / INFRA_FILE).write_text(json.dumps(verdict.to_json()))
     pushed = standard_artifacts.PushedModel()
