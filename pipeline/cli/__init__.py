@@ -51,7 +51,7 @@ def _root(
 
 
 def main() -> None:
-    """The console script: runs a command, turns its errors into messages and exit codes."""
+    """Run a command, and turn its errors into messages and exit codes: the console script."""
     with standard_streams(), terminable():
         try:
             app()

@@ -195,7 +195,7 @@ def card(
 def _recorded(
     config: Path | None, workspace: str | None, *run_ids: str
 ) -> tuple[PipelineConfig, MetadataStore, list[Run]]:
-    """The settings, the store, and the runs of these ids in it."""
+    """Return the settings, the store, and the runs of these ids in it."""
     from pipeline.config.loading import load
     from pipeline.lineage.runs import find_run
     from pipeline.lineage.store import open_existing_store

@@ -22,7 +22,7 @@ class BaseModelStrategy(resolver.ResolverStrategy):
     """Resolves `model` to the one to start from; `examples` are those at hand."""
 
     def __init__(self, serving: str = "") -> None:
-        """`serving` is the folder of the pushed versions."""
+        """Take `serving`, the folder of the pushed versions."""
         self._serving = Path(serving) if serving else None
 
     def resolve_artifacts(self, store: Any, input_dict: dict[str, list[Any]]) -> dict[str, list[Any]]:

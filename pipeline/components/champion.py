@@ -29,8 +29,7 @@ class ChampionStrategy(resolver.ResolverStrategy):
     `reference` and `reference_blessing` to the other models that set a bound. `challenger` is the model under test."""
 
     def __init__(self, serving: str = "", against: str = CHAMPION, last: int = 0) -> None:
-        """`serving` is the folder of the pushed versions; the others are `evaluation.against` and its
-        number, if it has one."""
+        """Take `serving`, the folder of pushed versions, and `evaluation.against` with its number, if it has one."""
         self._serving = Path(serving) if serving else None
         self._against, self._last = against, last or None
 

@@ -74,7 +74,7 @@ class Plan:
 
 
 def plan(store: MetadataStore, config: PipelineConfig, keep: int, keep_served: int | None = None) -> Plan:
-    """What could go; nothing is touched.
+    """Return what could go; nothing is touched.
 
     Args:
         keep: so many of the newest runs that have anything in this workspace stay.
@@ -131,7 +131,7 @@ class _Graph:
         return run_of(self._store, execution.id)  # what a partial run takes from an earlier one
 
     def check_in_place(self) -> None:
-        """Refuses a workspace that was moved or copied."""
+        """Refuse a workspace that was moved or copied."""
         for artifact in self._artifacts.values():
             if artifact.state != _STATES.LIVE or not is_local(artifact.uri):
                 continue
@@ -146,12 +146,12 @@ class _Graph:
                 )
 
     def lies_here(self, number: int) -> bool:
-        """Whether the artifact is a folder of this workspace; others may share a metadata server."""
+        """Return whether the artifact is a folder of this workspace; others may share a metadata server."""
         uri = self._artifacts[number].uri
         return is_local(uri) and one_spelling(uri).is_relative_to(self._root)
 
     def reasons(self, keep: int, versions_to_go: Collection[Path]) -> dict[int, str]:
-        """Why an artifact stays, of those that do."""
+        """Return why an artifact stays, of those that do."""
         found: dict[int, str] = {}
         for run_id in self._newest(keep):
             self._add(found, self._of_run(run_id), f"of the newest {keep} runs")
@@ -205,7 +205,7 @@ class _Graph:
         return int(newest.custom_properties["current_model_id"].int_value) if newest else None
 
     def versions_to_go(self, keep: int | None) -> list[Item]:
-        """Served versions beyond the newest `keep`."""
+        """Return served versions beyond the newest `keep`."""
         if keep is None:
             return []
         folders = [self._base / str(number) for number in versions(self._base)]
@@ -219,7 +219,7 @@ class _Graph:
         return items
 
     def artifacts_to_go(self, reasons: Collection[int]) -> list[Item]:
-        """Those that nothing keeps and that are not gone yet."""
+        """Return those that nothing keeps and that are not gone yet."""
         needed = {one_spelling(self._artifacts[number].uri) for number in reasons if self.lies_here(number)}
         items = []
         for number, artifact in self._artifacts.items():
@@ -234,12 +234,12 @@ class _Graph:
         return self._run_of[min(makers)] if makers else ""
 
     def stray_folders(self) -> list[Item]:
-        """What a crash left below `artifacts` and among the versions."""
+        """Return what a crash left below `artifacts` and among the versions."""
         places = [*unrecorded_outputs(self._store, self._root), *half_done(self._root, self._base)]
         return [Item("stray folder", one, _size(one)) for one in sorted(places)]
 
     def files_of_forgotten_runs(self, reasons: Collection[int], keep: int) -> list[Item]:
-        """Logs and reports of older runs of which nothing stays."""
+        """Return logs and reports of older runs of which nothing stays."""
         newest = self._newest(keep)
         kept = {self._run_of[maker] for number in reasons for maker in self._makers_of(number)}
         return [
@@ -251,7 +251,7 @@ class _Graph:
         ]
 
     def leftovers(self, keep: int) -> list[Item]:
-        """What killed commands left, and old files of no run on record."""
+        """Return what killed commands left, and old files of no run on record."""
         root, known = self._config.root, {context.name for context in self._store.get_contexts_by_type(RUN_CONTEXT)}
         return [
             *(Item("temporary files", folder, _size(folder)) for folder in temporary_folders(root)),
@@ -265,7 +265,7 @@ def _in_parts(query: Callable[[list[int]], list[Any]], ids: list[int]) -> Iterab
 
 
 def _size(path: Path) -> int:
-    """Bytes of a file, or of all files in a folder; 0 of what is not there."""
+    """Return bytes of a file, or of all files in a folder; 0 of what is not there."""
     if path.is_dir():
         return sum(_size(Path(entry.path)) for entry in os.scandir(path))
     return path.stat().st_size if path.exists() else 0

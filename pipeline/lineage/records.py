@@ -105,7 +105,7 @@ def read_steps(store: MetadataStore, context_id: int) -> list[Step]:
 
 
 def _node(store: MetadataStore, execution: metadata_store_pb2.Execution) -> str:
-    """From TFX's own context of the node: a step that a partial run takes from an earlier one is not ours to mark."""
+    """Read TFX's own context of the node: a step that a partial run takes from an earlier one is not ours to mark."""
     for context in contexts_of(store, execution.id):
         if context.type == "node":
             return str(context.name.partition(".")[2])
