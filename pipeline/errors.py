@@ -79,6 +79,11 @@ def tells_of_full_disk(text: str) -> bool:
     )
 
 
+def cannot_write(place: Path, exc: Exception, problem: str, remedy: str) -> WorkspaceError:
+    """Return the error for what could not be written below `place`: that its disk is full, or the `problem`."""
+    return DiskFullError(place) if tells_of_full_disk(str(exc)) else WorkspaceError(problem, remedy)
+
+
 def causes(exc: BaseException | None) -> Iterator[BaseException]:
     """Yield an error, what it came of, and so on."""
     while exc:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from pipeline.errors import ConfigError, DiskFullError, WorkspaceError, tells_of_full_disk
+from pipeline.errors import ConfigError, cannot_write
 
 
 def flush_to_disk(folder: Path) -> None:
@@ -144,7 +144,6 @@ def write_whole(text: str, path: Path, what: str, remedy: str) -> Path:
         with incoming(path, f".{os.getpid()}") as hidden:
             hidden.write_text(text, encoding="utf-8", errors="replace")
     except OSError as exc:
-        if tells_of_full_disk(str(exc)):
-            raise DiskFullError(path.parent) from exc
-        raise WorkspaceError(f"the {what} {path} cannot be written: {exc.strerror}", remedy) from exc
+        problem = f"the {what} {path} cannot be written: {exc.strerror}"
+        raise cannot_write(path.parent, exc, problem, remedy) from exc
     return path

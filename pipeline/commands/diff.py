@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pipeline.data.statistics_files import read_split, splits_in
+from pipeline.guard.checks import TRAIN_SPLIT
 from pipeline.guard.distances import Moved, distances
 from pipeline.lineage.runs import Run
-
-SPLIT = "train"
 
 
 def moved_columns(before: Run, after: Run) -> list[Moved] | None:
@@ -17,7 +16,7 @@ def moved_columns(before: Run, after: Run) -> list[Moved] | None:
     ]
     if places[0] and places[1] and places[0].id == places[1].id:
         return []
-    if not all(place and SPLIT in splits_in(place.uri) for place in places):
+    if not all(place and TRAIN_SPLIT in splits_in(place.uri) for place in places):
         return None
-    first, second = (read_split(place.uri, SPLIT) for place in places if place)
+    first, second = (read_split(place.uri, TRAIN_SPLIT) for place in places if place)
     return distances(first, second)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.config.pipeline import PipelineConfig
-from pipeline.errors import ConfigError, DiskFullError, WorkspaceError, tells_of_full_disk
+from pipeline.errors import ConfigError, WorkspaceError, cannot_write
 from pipeline.lineage import archive, archive_import, backup, garbage, pins, removal
 from pipeline.lineage.runs import find_run
 from pipeline.lineage.store import open_existing_store, translated_errors
@@ -92,6 +92,5 @@ def back_up(config: PipelineConfig, output: Path | None) -> Path:
 
 
 def _unwritable(target: Path, exc: OSError) -> WorkspaceError:
-    if tells_of_full_disk(str(exc)):
-        return DiskFullError(target.parent)
-    return WorkspaceError(f"{target} cannot be written: {exc.strerror}", "name another with --output")
+    problem = f"{target} cannot be written: {exc.strerror}"
+    return cannot_write(target.parent, exc, problem, "name another with --output")

@@ -38,8 +38,6 @@ from pipeline.terminal.screen import Screen
 Environment = Literal["TRAINING", "SERVING"]
 """Of the schema."""
 
-_BATCH_ROWS = 65_536
-
 
 @dataclass(frozen=True)
 class Validation:
@@ -188,7 +186,7 @@ class _Rows:
         """Yield batches in their stored types; `counted` adds their labels to `tally`."""
         label = self._where.label
         for fragment in source.plan_fragments(table_files.find_files(self._where.pattern)):
-            for batch in source.read_fragment(fragment, self._where.columns, _BATCH_ROWS):
+            for batch in source.read_fragment(fragment, self._where.columns):
                 kept = batch if label is None else batch.filter(batch.column(label).is_valid())
                 if label is not None and counted:
                     if self._config.split.by == "time":

@@ -34,8 +34,6 @@ BLESSED = "blessed"
 PATCHES = ("pipeline.patches.histograms",)
 """What TFDV is patched with while this runs; named so that its code counts in the digest of the step."""
 
-_BATCH_ROWS = 65_536
-
 
 class DataVerdict(artifact.Artifact):
     """What the gate found, in `verdict.json` (pipeline.guard.findings.DataVerdict), and whether the run may go on."""
@@ -89,7 +87,7 @@ def _read_serving(pattern: str, columns: dict[str, ColumnType], drop: list[str])
     statistics = table_statistics(
         batch
         for fragment in source.plan_fragments(files, columns=found)
-        for batch in source.read_fragment(fragment, found, _BATCH_ROWS)
+        for batch in source.read_fragment(fragment, found)
     )
     return Source(pattern, found), statistics
 

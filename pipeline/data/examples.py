@@ -12,11 +12,9 @@ from pipeline.data.artifact_files import find, open_file
 from pipeline.data.columns import ColumnType
 from pipeline.data.sources import tfrecord
 
-_BATCH_ROWS = 65_536
-
 
 def read_examples(
-    artifact: str | Path, split: str, columns: Mapping[str, ColumnType], batch_rows: int = _BATCH_ROWS
+    artifact: str | Path, split: str, columns: Mapping[str, ColumnType], batch_rows: int = 65_536
 ) -> Iterator[pa.RecordBatch]:
     """Yield the given columns of a split of an Examples artifact, in their stored types, shard by shard.
 

@@ -19,7 +19,7 @@ from ml_metadata import errors as mlmd_errors
 from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.config.pipeline import PipelineConfig
-from pipeline.errors import DataError, DiskFullError, PipelineError, WorkspaceError, tells_of_full_disk
+from pipeline.errors import DataError, DiskFullError, PipelineError, cannot_write
 from pipeline.files import incoming
 from pipeline.lineage.archive import CHUNK, FOLDER
 from pipeline.lineage.archive_check import BROKEN, Contents, damaged, read_contents
@@ -101,9 +101,8 @@ def _extract(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], folder: P
                 with archive.open(member) as packed, target.open("xb") as file:
                     shutil.copyfileobj(packed, file, CHUNK)
     except OSError as exc:
-        if tells_of_full_disk(str(exc)):
-            raise DiskFullError(folder) from exc
-        raise WorkspaceError(
+        raise cannot_write(
+            *(folder, exc),
             f"what was exported cannot be written: {exc.filename}: {exc.strerror}",
             "check permissions and the disk; `longhaul doctor` helps",
         ) from exc

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pipeline.config.pipeline import PipelineConfig
-from pipeline.errors import ConfigError, DiskFullError, WorkspaceError, tells_of_full_disk
+from pipeline.errors import ConfigError, WorkspaceError, cannot_write
 from pipeline.files import flush_file, incoming
 
 _PAGES_AT_ONCE = 1000
@@ -39,9 +39,8 @@ def back_up(config: PipelineConfig, output: Path) -> None:
                     raise WorkspaceError(f"{source} is damaged: {found}", "restore an earlier backup (docs/runs.md)")
             flush_file(hidden)
     except (OSError, sqlite3.Error) as exc:
-        if tells_of_full_disk(str(exc)):
-            raise DiskFullError(output.parent) from exc
-        raise WorkspaceError(
+        raise cannot_write(
+            *(output.parent, exc),
             f"{source} cannot be copied to {output}: {getattr(exc, 'strerror', None) or exc}",
             "name another file with --output; `longhaul doctor` checks workspace and store",
         ) from exc

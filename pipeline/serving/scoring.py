@@ -30,6 +30,7 @@ from pipeline.errors import DataError
 from pipeline.files import flush_file, incoming
 from pipeline.serving.checkpoint import OUTCOME
 from pipeline.serving.predicted_columns import predicted_columns, predicted_names
+from pipeline.serving.probe import EXACT_INT
 from trainer.features import FeatureTable
 from trainer.rows import to_examples, to_plain
 
@@ -39,8 +40,6 @@ _BATCH_CELLS = 1 << 21
 """The same in rows times features: of a wide table few rows are much work."""
 _MAX_CELLS = 1 << 23
 """What is read at once, in rows times columns: a bound on memory for wide tables."""
-_EXACT_INT = 2**53
-"""Beyond it float64 skips integers."""
 
 
 @dataclass(frozen=True)
@@ -222,7 +221,7 @@ def _is_plain(column: pa.Array) -> bool:
         return not pc.any(pc.equal(column, "")).as_py()
     if pa.types.is_integer(column.type) and column.null_count < len(column):
         bounds = pc.min_max(column).as_py()
-        return bounds["min"] >= -_EXACT_INT and bounds["max"] <= _EXACT_INT
+        return bounds["min"] >= -EXACT_INT and bounds["max"] <= EXACT_INT
     return True
 
 

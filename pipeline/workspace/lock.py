@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from pipeline import files
-from pipeline.errors import DiskFullError, WorkspaceError, tells_of_full_disk
+from pipeline.errors import WorkspaceError, cannot_write
 
 FOLDERS = ("artifacts", "serving", "reports", "logs")
 _ID_FILE = ".workspace"
@@ -50,12 +50,8 @@ def locked(root: Path, wait: Callable[[str], None] | None = None) -> Iterator[No
                 (root / folder).mkdir(parents=True, exist_ok=True)
             lock = held.enter_context(files.locked(root / ".lock", if_held))
         except OSError as exc:
-            if tells_of_full_disk(str(exc)):
-                raise DiskFullError(root) from exc
-            raise WorkspaceError(
-                f"workspace {root} cannot be written: {exc.strerror}",
-                "choose another with --workspace, or fix its permissions",
-            ) from exc
+            problem = f"workspace {root} cannot be written: {exc.strerror}"
+            raise cannot_write(root, exc, problem, "choose another with --workspace, or fix its permissions") from exc
         os.truncate(lock, 0)
         us = {
             "pid": os.getpid(),
