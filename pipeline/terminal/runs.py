@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from rich.cells import cell_len
 from rich.markup import escape
 from rich.text import Text
 
@@ -60,7 +59,7 @@ def print_runs(
     metrics = _metrics_shown(chosen, config, by_metric)
     settings = differing_hyperparameters(chosen) if by_metric else []
     extremes = {metric: best_and_worst(known, metric) for metric in metrics}
-    columns = {
+    marked = {
         "run": [one.run.run_id for one in chosen],
         "status": [_status(one) for one in chosen],
         "seconds": [f"{one.run.seconds:.0f}" for one in chosen],
@@ -72,6 +71,7 @@ def print_runs(
         "pushed": [_pushed(one, serving) for one in chosen],
         "outcome": [_outcome(one) for one in chosen],
     }
+    columns = {name: [Text.from_markup(cell) for cell in cells] for name, cells in marked.items()}
     # To make room on a terminal; in a file, or before `less -S`, a leaderboard may be as wide as it is.
     dispensable = ["schema", "seconds", "spans", "rows", *metrics[:0:-1], *settings[::-1], "pushed"]
     width = _BOUNDLESS if by_metric and not console.is_terminal else console.width
@@ -87,56 +87,42 @@ def print_runs(
         console.print(f"[dim]{'   '.join(legend)}[/]")
 
 
-def _make_room(columns: dict[str, list[str]], dispensable: list[str], width: int) -> list[str]:
+def _make_room(columns: dict[str, list[Text]], dispensable: list[str], width: int) -> list[str]:
     """Take columns away, in the order given, until the rest fits; return which."""
     left_out = []
-    while dispensable and _width(columns) > width:
+    while dispensable and sum(_widths(columns).values()) + 2 * (len(columns) - 1) > width:
         left_out.append(dispensable.pop(0))
         del columns[left_out[-1]]
     return left_out
 
 
-def _lines(columns: dict[str, list[str]], chosen: Sequence[Listed], width: int) -> Iterator[str]:
+def _lines(columns: dict[str, list[Text]], chosen: Sequence[Listed], width: int) -> Iterator[Text]:
     """Yield the heading and a line a run. Why a run did not get through stands where its metrics would."""
     widths = _widths(columns)
     *cells, _ = widths
     head = [name for name in cells if name in _HEAD]
 
-    def line(names: list[str], values: Mapping[str, str], last: str) -> str:
-        parts = [_padded(values[name], widths[name], name in _LEFT) for name in names]
-        return "  ".join([*parts, _cut(last, width - sum(widths[name] + 2 for name in names))]).rstrip()
+    def line(names: list[str], values: Mapping[str, Text]) -> Text:
+        for name in names:
+            values[name].align("left" if name in _LEFT else "right", widths[name])
+        room = width - sum(widths[name] + 2 for name in names)
+        values["outcome"].truncate(max(room, 1), overflow="ellipsis")
+        whole = Text("  ").join([*(values[name] for name in names), values["outcome"]])
+        whole.rstrip()
+        return whole
 
-    yield f"[bold]{line(cells, dict(zip(columns, columns, strict=True)), 'outcome')}[/]"
+    heading = line(cells, {name: Text(name) for name in columns})
+    heading.stylize("bold")
+    yield heading
     for number, listed in enumerate(chosen):
         values = {name: column[number] for name, column in columns.items()}
-        yield line(cells if listed.summary.metrics else head, values, values["outcome"])
+        yield line(cells if listed.summary.metrics else head, values)
 
 
-def _width(columns: dict[str, list[str]]) -> int:
-    """Return the width of all columns beside each other; the outcome's may be cut."""
-    return sum(_widths(columns).values()) + 2 * (len(columns) - 1)
-
-
-def _widths(columns: dict[str, list[str]]) -> dict[str, int]:
-    widest = {name: max(cell_len(name), *map(_cell_len, cells)) for name, cells in columns.items()}
+def _widths(columns: dict[str, list[Text]]) -> dict[str, int]:
+    """Return the width of each column; the outcome's may be cut."""
+    widest = {name: max(len(name), *(cell.cell_len for cell in cells)) for name, cells in columns.items()}
     return widest | {"outcome": min(widest["outcome"], _OUTCOME_WIDTH)}
-
-
-def _padded(markup: str, width: int, is_left: bool) -> str:
-    space = " " * (width - _cell_len(markup))
-    return markup + space if is_left else space + markup
-
-
-def _cut(markup: str, width: int) -> str:
-    if _cell_len(markup) <= width:
-        return markup
-    text = Text.from_markup(markup)
-    text.truncate(max(width, 1), overflow="ellipsis")
-    return text.markup
-
-
-def _cell_len(markup: str) -> int:
-    return cell_len(Text.from_markup(markup).plain) if "[" in markup else cell_len(markup)
 
 
 def _status(listed: Listed) -> str:
