@@ -20,7 +20,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2
 from pipeline.lineage import import_closure
 from pipeline.lineage.runs import Run, StepState, list_runs
 from tests import small
-from tests.e2e.chain import ARTIFACTS, DATA, EVERYTHING, GUARD, LOOK_UPS, ROOT, TRAINING
+from tests.e2e.chain import ARTIFACTS, DATA, EVERYTHING, GUARD, ROOT, TRAINING
 from tests.place import Command, Place, done, state, uri
 
 pytestmark = [pytest.mark.slow, pytest.mark.in_order]
@@ -284,8 +284,7 @@ def test_from_takes_what_comes_before_from_the_latest_run(narrow: Place, first: 
     # The changed split would make TableExampleGen run again, if it were asked.
     outcome, run = narrow.run("--from", "Evaluator", split={"eval_from": "2013-06-01"})
     assert outcome.code == 0, outcome.text
-    assert "TableExampleGen" not in outcome.text
-    assert {step.node for step in run.steps} - LOOK_UPS == {"Evaluator", "InfraCheck", "Pusher"}
+    assert {node for node in ARTIFACTS if node in outcome.text} == {"Evaluator", "InfraCheck", "Pusher"}
     assert run.verdict
     assert run.verdict["metrics"]["example_count"] == 2_500  # July to November, as in the run before
     assert run.ingestion == first.ingestion

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,8 @@ def test_pins_keep_runs_and_models(weeks: Weeks) -> None:
     assert {(2, kind) for kind in ANCESTRY} & taken(weeks, served=1) == set()
     assert [item.path.name for item in found.items if item.kind == "served version"] == ["1003"]
     assert f"of pinned run {weeks.run_id(1)}" in found.kept
+    shutil.rmtree(weeks.config.root / "serving" / "cats" / "1002")  # by hand: what the pinned model came of stays
+    assert {(2, kind) for kind in ANCESTRY} & taken(weeks, served=1) == set()
     assert "pinned" in find_run(weeks.store, "cats", weeks.run_id(1)).properties
     unpin(weeks.store, "cats", weeks.run_id(1))
     unpin(weeks.store, "cats", "1002")
