@@ -65,7 +65,7 @@ def shown(main: Place) -> str:
         capture_output=True,
         text=True,
     )
-    assert ran.returncode == 0, ran.stderr
+    assert ran.returncode == 0, ran.stdout + ran.stderr
     assert ran.stderr == ""
     return ran.stdout
 
