@@ -356,12 +356,12 @@ def test_a_model_that_another_has_replaced_is_pushed_again(narrow: Place, first:
     newest = narrow.versions[-1]
     shutil.copytree(
         narrow.workspace / "serving" / "narrow" / str(newest),
-        narrow.workspace / "serving" / "narrow" / str(newest + 5),
+        narrow.workspace / "serving" / "narrow" / str(newest + 3_600),  # a version is the second that it was made in
         ignore=shutil.ignore_patterns("assets.extra"),  # whose model it is, nobody knows
     )
     _, run = narrow.run()
     assert done(run) == {"Pusher"}
-    assert narrow.versions[-1] == newest + 6
+    assert narrow.versions[-1] == newest + 3_601
     assert done(narrow.run()[1]) == set()
 
 
