@@ -39,7 +39,7 @@ def main(longhaul: Command, flights: Path, tmp_path_factory: pytest.TempPathFact
         "features": {"exclude": ["scheduled_departure", "month", "day", "flight", "tailnum"]},
         "trainer": {"hidden_units": [32], "epochs": 3, "batch_size": 256},
         "evaluation": {"slices": [["origin"]], "thresholds": {"auc": {"at_least": 0.6}}},
-        "infra_check": {"p99_ms_batch_1": 2_000},  # the machine may be busy
+        "infra_check": {"p99_ms_batch_1": 20_000, "timeout_s": 900},  # the machine may be busy
     }
     folder = tmp_path_factory.mktemp("main")
     return Place(folder, longhaul, document)
@@ -80,7 +80,7 @@ def test_a_run_in_a_new_process_shows_no_chatter_and_imports_no_cloud(main: Plac
     assert cloud == "cloud: []"
     assert len(lines) < 45, shown
     for number, node in enumerate(ARTIFACTS, start=1):
-        assert sum(node in line for line in lines) == 1, node
+        assert [line.split()[2] for line in lines if "/11 " in line].count(node) == 1, shown
         assert f"{number}/{len(ARTIFACTS)}" in shown
     (log,) = (main.workspace / "logs").glob("*.log")
     assert "apache_beam" in log.read_text()
