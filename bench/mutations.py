@@ -109,8 +109,12 @@ BREAKS = (
     Break(
         "a push writes where the model serves",
         (
-            ("pipeline/files.py", 'hidden = path.with_name(f".incoming-{path.name}{ending}")', "hidden = path"),
-            ("push/publish.py", 'incoming = base / f".incoming-{version}"', "incoming = base / str(version)"),
+            ("pipeline/files.py", "hidden.replace(path)", "shutil.copytree(hidden, path)"),
+            (
+                "push/publish.py",
+                "incoming.rename(base / str(version))",
+                "shutil.copytree(incoming, base / str(version))",
+            ),
         ),
         ("test_publish.py::test_a_push_that_is_killed_leaves_the_old_version_serving",),
     ),
