@@ -87,6 +87,7 @@ def test_a_table_has_the_same_rows_in_every_form(tmp_path: Path) -> None:
     assert pd.read_csv(Path(csv["folder"], "eval.csv"))[tables.TIME].min() >= csv["eval_from"]
 
 
+@pytest.mark.long
 def test_ten_years_repeat_one(tmp_path: Path) -> None:
     one, ten = (tables.flights(tmp_path, years, 0.0005, "csv") for years in (1, 10))
     assert sum(ten["rows"].values()) == 10 * sum(one["rows"].values())

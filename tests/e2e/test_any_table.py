@@ -152,7 +152,7 @@ TABLES = [
 @pytest.mark.parametrize(
     "table",
     [
-        pytest.param(table, marks=[pytest.mark.long] if table.file != "visits.csv.gz" else [], id=table.file)
+        pytest.param(table, marks=[pytest.mark.long] if table.file != "iris.csv" else [], id=table.file)
         for table in TABLES
     ],
 )

@@ -75,8 +75,12 @@ def states(config: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize(
     "data",
-    [{"path": f"bigquery://{NAME}"}, {"path": "bigquery://my-project.pets", "query": "SELECT * FROM cats"}],
-    ids=["table", "query"],
+    [
+        pytest.param({"path": f"bigquery://{NAME}"}, id="table"),
+        pytest.param(
+            {"path": "bigquery://my-project.pets", "query": "SELECT * FROM cats"}, id="query", marks=pytest.mark.long
+        ),
+    ],
 )
 def test_a_run_from_bigquery_is_one_from_a_file(
     tmp_path: Path, longhaul: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, data: dict[str, Any]

@@ -170,6 +170,7 @@ def test_a_slice_too_small_to_judge_and_a_gap(desk: Place, first: Run) -> None:
 # The last of this pipeline: those above judge the model of the latest run again.
 
 
+@pytest.mark.long
 def test_a_deliberately_worse_challenger_is_not_blessed(desk: Place, first: Run) -> None:
     outcome, run = desk.run(
         evaluation={"thresholds": {"auc": {"may_lose": 0.05}}},

@@ -9,7 +9,7 @@ import pytest
 from pipeline.lineage.runs import StepState
 from tests.faults.place import Place
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 TIMED_OUT = ["OSError", errno.ETIMEDOUT, "Connection timed out"]
 
 

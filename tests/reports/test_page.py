@@ -978,8 +978,8 @@ def test_who_taught_the_network(run: Run) -> None:
     page = read(run)
     assert page.lines("training")[1] == (
         "Of 1 epoch, number 1 has the least validation loss: 0.7500. Taught by 95 rounds of boosted trees of 15 "
-        "leaves, whose validation loss is 0.7600; the training loss is against what they answer, the validation loss "
-        "against the labels."
+        "leaves, whose validation loss is 0.7600; the training loss is measured against their predictions, the "
+        "validation loss against the labels."
     )
 
 

@@ -169,6 +169,7 @@ def test_a_model_without_a_signature_cannot_be_served(tmp_path: Path, scored: Sc
     )
 
 
+@pytest.mark.long
 def test_a_model_that_never_answers_is_given_up(save: Callable[..., str], scored: Scored) -> None:
     def forever(scores: tf.Tensor) -> tf.Tensor:
         return tf.while_loop(lambda scores: tf.reduce_max(scores) > -1.0, lambda scores: (scores * 0.5,), (scores,))[0]

@@ -175,7 +175,10 @@ def subclassed() -> keras.Model:
 FOREIGN = [normalized, with_random_state, nested, with_lookup_table, subclassed]
 
 
-@pytest.mark.parametrize("build", FOREIGN, ids=lambda build: build.__name__)
+@pytest.mark.parametrize(
+    "build",
+    [pytest.param(build, id=build.__name__, marks=[] if build is nested else [pytest.mark.long]) for build in FOREIGN],
+)
 def test_any_keras_model_answers_through_the_cpp_loader_as_in_python(
     build: Callable[[], keras.Model], transform_output: tft.TFTransformOutput, tmp_path: Path
 ) -> None:

@@ -137,7 +137,9 @@ def test_a_class_that_thinning_loses_is_left_to_the_labels(monkeypatch: pytest.M
     assert trees.predict(given, order).max() < 0.1
 
 
-@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+@pytest.mark.parametrize(
+    "task", ["binary", *(pytest.param(t, marks=pytest.mark.long) for t in ("multiclass", "regression"))]
+)
 def test_a_network_learns_more_from_trees_than_from_the_labels(task: str) -> None:
     features = (
         Feature("miles", Kind.NUMERIC, Storage.FLOAT, optional=False),

@@ -69,7 +69,10 @@ def test_a_setting_outside_the_space_gives_way_to_the_spaces_first_value() -> No
     assert space.values == {"dropout": 0.5, "batch_size": 32}
 
 
-@pytest.mark.parametrize("algorithm", ["random", "bayesian", "hyperband"])
+@pytest.mark.parametrize(
+    "algorithm",
+    ["random", pytest.param("bayesian", marks=pytest.mark.long), pytest.param("hyperband", marks=pytest.mark.long)],
+)
 def test_every_algorithm_starts_from_the_configuration_and_stays_in_the_space(tmp_path: Path, algorithm: str) -> None:
     found, fitted = search(tmp_path / "s", trials=14, algorithm=algorithm)
     assert len(fitted) == 14
@@ -118,6 +121,7 @@ def test_an_error_in_a_trial_ends_the_search(tmp_path: Path) -> None:
     assert str(failure.value.__cause__) == "no such thing"
 
 
+@pytest.mark.long
 def test_an_interrupted_search_goes_on_with_the_trial_it_was_at(tmp_path: Path) -> None:
     whole, all_fitted = search(tmp_path / "whole")
     begun: list[FittingSettings] = []
@@ -157,6 +161,7 @@ def test_after_its_time_no_trial_begins(tmp_path: Path, monkeypatch: pytest.Monk
     assert found.get_best_hyperparameters()[0].values
 
 
+@pytest.mark.long
 def test_kill_9_leaves_what_is_finished(tmp_path: Path) -> None:
     """Killed whenever: whatever it had told as done is not done again."""
     program = textwrap.dedent(
