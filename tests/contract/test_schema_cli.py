@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,11 @@ from google.protobuf import text_format
 from ml_metadata.proto import metadata_store_pb2
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
+from pipeline import cli
 from pipeline.config.loading import load
 from pipeline.lineage.runs import RUN_CONTEXT
 from pipeline.lineage.store import open_store
+from tests.place import Outcome
 from tests.waiting import cpu_s_of_children
 
 HEAVY = ("tensorflow", "keras", "apache_beam", "tfx", "google.cloud", "kfp", "tensorflow_data_validation")
@@ -140,20 +144,27 @@ class Place:
             output = metadata_store_pb2.Event.OUTPUT
             store.put_events([metadata_store_pb2.Event(execution_id=step, artifact_id=made, type=output)])
 
-    def call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        code = "from pipeline.cli import main; main()"
-        command = [sys.executable, "-c", code, "schema", *arguments, "--config", str(self.config)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=600)
+    def call(self, *arguments: str) -> Outcome:
+        """In this process; what a process of its own loads is tried in the last test."""
+        with (
+            redirect_stdout(StringIO()) as out,
+            redirect_stderr(StringIO()) as err,
+            pytest.MonkeyPatch.context() as patch,
+        ):
+            patch.setattr(sys, "argv", ["longhaul", "schema", *arguments, "--config", str(self.config)])
+            with pytest.raises(SystemExit) as ended:
+                cli.main()
+        return Outcome(int(ended.value.code or 0), out.getvalue(), err.getvalue())
 
     def done(self, *arguments: str) -> str:
         done = self.call(*arguments)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        assert done.code == 0, done.errors
+        return done.text
 
     def refused(self, *arguments: str) -> str:
         done = self.call(*arguments)
-        assert (done.returncode, done.stdout) == (2, "")
-        return done.stderr
+        assert (done.code, done.text) == (2, "")
+        return done.errors
 
     def approve(self, *arguments: str) -> tuple[str, ...]:
         return ("approve", "--reviewer", "Ann Lee", "--note", "two new breeds [sic]", *arguments)
@@ -256,8 +267,8 @@ def test_a_later_run_without_statistics_is_told_of_first(place: Place, status: s
     found = json.loads(place.done("diff", "--json"))
     assert (found["run"], found["behind"]) == (RUN, note)
     rehearsed = place.call(*place.approve("--dry-run"))
-    assert rehearsed.stderr == f"Note      {note}\n"
-    assert rehearsed.stdout.startswith("--- cats.pbtxt")
+    assert rehearsed.errors == f"Note      {note}\n"
+    assert rehearsed.text.startswith("--- cats.pbtxt")
     approved = place.done(*place.approve())
     assert approved.startswith(f"Note      {note}\n")
     assert approved.endswith(f"based on run {RUN}\n")
@@ -274,12 +285,12 @@ def test_no_run_has_statistics(new: Place) -> None:
 
 def test_show_prints_the_file_alone_on_standard_output(new: Place) -> None:
     before = new.call("show")
-    assert (before.returncode, before.stdout) == (0, SCHEMA)
-    assert before.stderr == "cats.pbtxt, not on record: no run or approval has used it\n"
+    assert (before.code, before.text) == (0, SCHEMA)
+    assert before.errors == "cats.pbtxt, not on record: no run or approval has used it\n"
     assert not (new.folder / "workspace").exists()
     new.remember()
     new.done(*new.approve("--as-is"))
-    assert new.call("show").stderr == "cats.pbtxt, version 2, approved by Ann Lee\n"
+    assert new.call("show").errors == "cats.pbtxt, version 2, approved by Ann Lee\n"
 
 
 # Approving

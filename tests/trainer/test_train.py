@@ -64,7 +64,9 @@ def test_it_is_told_who_taught_the_network(plain: Path, fn_args: Callable[..., A
     assert (predict(tmp_path) != predict(plain)).any()
 
 
-@pytest.mark.parametrize(("how", "share", "tolerance"), [("float16", 0.55, 1e-3), ("int8", 0.35, 1e-2)])
+@pytest.mark.parametrize(
+    ("how", "share", "tolerance"), [pytest.param("float16", 0.55, 1e-3, marks=pytest.mark.long), ("int8", 0.35, 1e-2)]
+)
 def test_quantized_weights_are_small_and_serve_nearly_the_same(
     plain: Path, fn_args: Callable[..., Any], tmp_path: Path, how: str, share: float, tolerance: float
 ) -> None:
