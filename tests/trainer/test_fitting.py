@@ -16,6 +16,8 @@ from trainer.preprocessing import CATEGORICAL, NUMERIC
 from trainer.settings.trainer import TrainerSettings
 from trainer.train import history
 
+pytestmark = pytest.mark.slow
+
 
 def test_with_an_order_the_latest_rows_decide() -> None:
     order = np.array([30, 10, 50, 20, 40, 60, 0, 70, 90, 80])

@@ -28,6 +28,8 @@ from trainer.preprocessing import CATEGORICAL, FLAGS, NUMERIC
 from trainer.signatures import ServedModel
 from trainer.train import run_fn
 
+pytestmark = pytest.mark.slow
+
 TENSORS = {
     "miles": np.array([150.0, 900.0, 2500.0, np.nan]),
     "carrier": np.array(["UA", "OO", "", "elsewhere"], object),

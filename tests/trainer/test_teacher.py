@@ -18,6 +18,8 @@ from trainer.preprocessing import CATEGORICAL, NUMERIC
 from trainer.settings.trainer import TrainerSettings
 from trainer.teacher import can_teach, choose_trees, grow_again
 
+pytestmark = pytest.mark.slow
+
 ROWS = 3000
 CLASSES = {"binary": ("0", "1"), "multiclass": ("a", "b", "c"), "regression": ()}
 LEVELS = np.array([[0.2, 0.9], [0.9, 0.2]])

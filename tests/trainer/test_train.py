@@ -18,6 +18,8 @@ from pipeline.serving.cpp_session import CppSession
 from trainer import litert
 from trainer.train import run_fn
 
+pytestmark = pytest.mark.slow
+
 MILES = [150.0, 900.0, 2500.0, float("nan")]
 CARRIERS = ["UA", "OO", "OO", "elsewhere"]
 TAIL_NUMBERS = ["N1", "N299", "N7", ""]

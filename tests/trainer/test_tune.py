@@ -24,6 +24,8 @@ from trainer.settings.fitting import FittingSettings
 from trainer.settings.tuner import TunerSettings
 from trainer.tune import Search, search_space
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = FittingSettings(hidden_units=(32,), dropout=0.4, learning_rate=1e-3, batch_size=256, epochs=9, seed=0)
 SPACE = {
     "hidden_units": [[16], [32], [64, 32]],
