@@ -223,7 +223,7 @@ def create_pipeline(
             baseline_examples=None if on_vertex else champion.outputs["examples"],
             reference_models=None if on_vertex else champion.outputs["reference"],
             reference_blessings=None if on_vertex else champion.outputs["reference_blessing"],
-            eval_config=eval_config(config),
+            eval_config=eval_config(config.data.task, config.evaluation),
             example_splits=list(config.evaluation.splits),
             settings=evaluation_settings(config, columns),
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from typing import Any, ClassVar
 
 import apache_beam as beam
@@ -19,34 +18,18 @@ from tfx.utils import io_utils, json_utils, path_utils, proto_utils
 
 from pipeline.components.seen_rows import Ingested, count_seen
 from pipeline.components.whole_model import check_whole, digest_on_disk
-from pipeline.config.evaluation import COUNT, LOWER_IS_BETTER, METRICS, Evaluation
-from pipeline.evaluation.columnar_metrics import RAW_RECORD, SAMPLE, TALLIES, EvaluateColumns
-from pipeline.evaluation.curves import curves
-from pipeline.evaluation.explanation import explain
+from pipeline.config.evaluation import Evaluation
+from pipeline.evaluation.columnar_metrics import RAW_RECORD, SAMPLE, TALLIES, ScoreAndAddUp
+from pipeline.evaluation.eval_config import check as check_eval_config
+from pipeline.evaluation.figures import write_figures, write_json
 from pipeline.evaluation.mismatch import mismatch
 from pipeline.evaluation.model_contract import Contract
-from pipeline.evaluation.model_judge import Measured, judge, why_undefined
-from pipeline.evaluation.reference_metrics import (
-    SliceMetrics,
-    evaluate_references,
-    metrics_by_slice,
-    names_of,
-    reference_metrics,
-)
-from pipeline.evaluation.row_sample import RowSample
-from pipeline.evaluation.tallies import Tally, fills_blocks, intervals, is_one_class
-from pipeline.lineage.artifact_names import (
-    CONTRACT,
-    CURVES_FILE,
-    EVALUATED_ROWS_FILE,
-    EXPLANATION_FILE,
-    INTERVALS_FILE,
-    MODEL_DIGEST,
-    VERDICT_FILE,
-)
+from pipeline.evaluation.slice_metrics import measure
+from pipeline.evaluation.summary import Names, summarize
+from pipeline.evaluation.tfma_records import write_records, write_reference
+from pipeline.lineage.artifact_names import CONTRACT, MODEL_DIGEST, VERDICT_FILE
 from pipeline.patches.row_groups import make_tfxio
 from trainer.features import FeatureTable
-from trainer.probe_rows import MOST_ROWS, write_scored_rows
 
 RUN_ID = "run_id"
 """Custom property of a blessing: the run whose model it is about."""
@@ -84,8 +67,10 @@ class Executor(evaluator_executor.Executor):
                 f"bring its files back, or move the folder {champion.uri} away: then the copy that serves takes its "
                 "place, or, where none serves, the model that was blessed before it",
             )
+        rules = Evaluation.model_validate(settings["evaluation"])
         eval_config = tfma.EvalConfig()
         proto_utils.json_to_proto(exec_properties[standard_component_specs.EVAL_CONFIG_KEY], eval_config)
+        check_eval_config(eval_config, settings["task"], rules)
         eval_config = tfma.utils.update_eval_config_with_defaults(
             eval_config, has_baseline=len(models) > 1, rubber_stamp=True
         )
@@ -95,14 +80,18 @@ class Executor(evaluator_executor.Executor):
         bounding = {
             model.id: model for model in input_dict.get(REFERENCES) or [] if _is_comparable(model, settings, examples)
         }
-        self._evaluate(input_dict, splits, eval_config, models, bounding, uri, settings)
-
         name = _champion_name(input_dict)
-        names = names_of(list(bounding.values()), input_dict.get(REFERENCE_BLESSINGS) or [])
-        summary = summarize(uri, settings, name if len(models) > 1 else None, reference_metrics(uri, names))
-        summary["set_aside"] = {"name": name, "why": set_aside} if set_aside else None
-        summary["seen"] = _seen(input_dict, splits) if len(models) > 1 else None
-        io_utils.write_string_file(f"{uri}/{VERDICT_FILE}", json.dumps(summary, indent=1))
+        texts = _reference_names(list(bounding.values()), input_dict.get(REFERENCE_BLESSINGS) or [])
+        names = Names(
+            name if "baseline" in models else None, {f"reference-{number}": of for number, of in texts.items()}
+        )
+        models |= {f"reference-{number}": model for number, model in bounding.items()}
+        more = {
+            "set_aside": {"name": name, "why": set_aside} if set_aside else None,
+            "seen": _seen(input_dict, splits) if names.champion else None,
+        }
+        self._evaluate(input_dict, splits, eval_config, models, uri, settings, names, more)
+        summary = json.loads(io_utils.read_string_file(f"{uri}/{VERDICT_FILE}"))
         blessing = artifact_utils.get_single_instance(output_dict[standard_component_specs.BLESSING_KEY])
         if run_id := getattr(self._context, "pipeline_run_id", None):
             blessing.set_string_custom_property(RUN_ID, run_id)
@@ -114,13 +103,14 @@ class Executor(evaluator_executor.Executor):
         splits: list[str],
         eval_config: tfma.EvalConfig,
         models: dict[str, Any],
-        bounding: dict[int, Any],
         uri: str,
         settings: dict[str, Any],
+        names: Names,
+        more: dict[str, Any],
     ) -> None:
         paths = {name: path_utils.serving_model_path(model.uri) for name, model in models.items()}
-        if len(models) == 1:  # TFMA leaves a lone model without a name
-            paths = {"": paths["candidate"]}
+        if not names.champion:  # TFMA leaves a lone model without a name
+            paths = {"": paths.pop("candidate")} | paths
         sliced = {key for spec in eval_config.slicing_specs for key in spec.feature_keys}
         schema_uri = artifact_utils.get_single_uri(input_dict[standard_component_specs.SCHEMA_KEY])
         schema = io_utils.SchemaReader().read(io_utils.get_only_uri_in_dir(schema_uri))
@@ -137,61 +127,28 @@ class Executor(evaluator_executor.Executor):
             schema=only_sliced,
             raw_record_column_name=RAW_RECORD,
         )
-        shared_models = [
-            tfma.default_eval_shared_model(path, eval_config=eval_config, model_name=name)
-            for name, path in paths.items()
-        ]
-        rules = Evaluation.model_validate(settings["evaluation"])
+        task, rules = settings["task"], Evaluation.model_validate(settings["evaluation"])
         with self._make_beam_pipeline() as pipeline:
             rows = pipeline | "ReadExamples" >> source.BeamSource(_BATCH_ROWS)
-            evaluation = rows | "Evaluate" >> EvaluateColumns(eval_config, paths, settings["task"], rules)
-            saved = {number: path_utils.serving_model_path(model.uri) for number, model in bounding.items()}
-            evaluate_references(rows, eval_config, saved, settings["task"], rules, uri)
-            tallies, sample = evaluation.pop(TALLIES), evaluation.pop(SAMPLE)
-            _ = evaluation | "WriteResults" >> tfma.WriteResults(
-                tfma.default_writers(
-                    output_path=uri,
-                    eval_shared_model=shared_models[0] if len(models) == 1 else shared_models,
-                    eval_config=eval_config,
-                )
+            found = rows | "Evaluate" >> ScoreAndAddUp(eval_config, paths, task, rules.explain)
+            slices = found[TALLIES] | "Measure" >> beam.Map(measure, task, rules.confidence)
+            judged = slices | "Gather" >> beam.combiners.ToList() | "Judge" >> beam.Map(summarize, rules, names)
+            _ = judged | "WriteVerdict" >> beam.MapTuple(
+                lambda summary, _: write_json(uri, VERDICT_FILE, summary | more)
             )
-            _ = sample | "WriteFigures" >> beam.Map(_write_figures, beam.pvalue.AsList(tallies), settings, paths, uri)
-
-
-def _write_figures(
-    sample: RowSample | None,
-    tallies: list[tuple[Any, dict[str, Tally]]],
-    settings: dict[str, Any],
-    paths: dict[str, str],
-    uri: str,
-) -> None:
-    """What a report shows besides TFMA's metrics, as JSON: it then needs neither TensorFlow nor the model."""
-    rules = Evaluation.model_validate(settings["evaluation"])
-    by_slice = {key: list(by_model.values()) for key, by_model in tallies}  # the challenger's first
-    documents = {
-        INTERVALS_FILE: [
-            {
-                "slice": [[column, str(value)] for column, value in key],
-                "one_class": is_one_class(settings["task"], own),
-                "method": "jackknife" if fills_blocks(own) else "wilson",
-            }
-            | dict(
-                zip(
-                    ("metrics", "differences"),
-                    intervals(settings["task"], own, others[0] if others else None, rules.confidence),
-                    strict=True,
-                )
+            validations = judged | "ForTFMA" >> beam.MapTuple(lambda _, validation: validation)
+            judged_models = {name: path for name, path in paths.items() if name not in names.references}
+            write_records(slices, validations, eval_config, judged_models, uri)
+            for name in names.references:
+                write_reference(slices, eval_config, name, paths[name], uri)
+            overall = found[TALLIES] | "AllRows" >> beam.Filter(lambda entry: not entry[0]) | beam.Values()
+            _ = found[SAMPLE] | "WriteFigures" >> beam.Map(
+                write_figures,
+                beam.pvalue.AsList(overall),
+                settings,
+                next(iter(paths.values())),
+                uri,
             )
-            for key, (own, *others) in by_slice.items()
-        ],
-        CURVES_FILE: curves(settings["task"], settings["classes"], by_slice.get((), []), sample, rules.confidence),
-        EXPLANATION_FILE: explain(next(iter(paths.values())), sample, settings, rules),
-    }
-    if sample is not None:
-        few = sample.even(MOST_ROWS)
-        write_scored_rows(f"{uri}/{EVALUATED_ROWS_FILE}", list(few.records), few.predictions)
-    for name, document in documents.items():
-        io_utils.write_string_file(f"{uri}/{name}", json.dumps(document, indent=1))
 
 
 def _champion_name(input_dict: dict[str, list[Any]]) -> str:
@@ -202,6 +159,18 @@ def _champion_name(input_dict: dict[str, list[Any]]) -> str:
         if run_id := model.get_string_custom_property(RUN_ID):  # see pipeline.runners.local.served_model
             return f"champion run {run_id}"
     return "the champion"
+
+
+def _reference_names(models: list[Any], blessings: list[Any]) -> dict[int, str]:
+    """How to name Model artifacts, by id: by the run that a blessing, or the model itself, names."""
+    runs = {
+        blessing.get_int_custom_property(
+            constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY
+        ): blessing.get_string_custom_property(RUN_ID)
+        for blessing in blessings
+    }
+    named = {model.id: runs.get(model.id) or model.get_string_custom_property(RUN_ID) for model in models}
+    return {number: f"the model of run {run}" if run else f"Model {number}" for number, run in named.items()}
 
 
 def _seen(input_dict: dict[str, list[Any]], splits: list[str]) -> dict[str, Any]:
@@ -249,88 +218,6 @@ def _bless(blessing: Any, blessed: bool, candidate: Any, champion: Any | None) -
     blessing.set_int_custom_property(
         constants.ARTIFACT_PROPERTY_BLESSED_KEY, constants.BLESSED_VALUE if blessed else constants.NOT_BLESSED_VALUE
     )
-
-
-def summarize(
-    uri: str, settings: dict[str, Any], champion: str | None, references: dict[str, SliceMetrics]
-) -> dict[str, Any]:
-    """Reads TFMA's output and judges it.
-
-    Args:
-        champion: how to name it; None without one.
-        references: by name, the metrics of other models that set a bound.
-
-    Returns:
-        `blessed`; `metrics`: {metric: value} over all rows; `champion`: the same of the champion, or None;
-        `champion_name`; `confidence`; `intervals` and `differences`: {metric: [low, high]} over all rows, those of the
-        metrics and of what they differ from the champion's; `undefined`: {metric: why it cannot be computed};
-        `set_aside`: {name, why} of a champion that cannot be measured beside the challenger, or None; `seen`: {seen:
-        rows of the evaluation that the champion was trained on, None where that cannot be told}, or None without one;
-        `against`: whose values `may_lose` is measured from; `bounds`: {metric: {model, value}}, the one over all rows;
-        `slices`: [{slice: {column: value}, metrics, champion, intervals, differences, undefined, failed}];
-        `failures`: one sentence per broken rule; `rules`: every rule that was judged, see model_judge.Rule;
-        `notes`: what was not judged, and why; `interval_method`: jackknife, or wilson of too few rows for it.
-    """
-    rules = Evaluation.model_validate(settings["evaluation"])
-    candidate = metrics_by_slice(uri, "candidate" if champion else None)
-    baseline = metrics_by_slice(uri, "baseline") if champion else {}
-    spreads = {
-        tuple((column, value) for column, value in entry["slice"]): entry
-        for entry in json.loads(io_utils.read_string_file(f"{uri}/{INTERVALS_FILE}"))
-    }
-    entries: list[dict[str, Any]] = []
-    for key, metrics in sorted(candidate.items(), key=lambda item: (len(item[0]) > 0, str(item[0]))):
-        spread = spreads[tuple((column, str(value)) for column, value in key)]
-        entries.append(
-            {
-                "slice": dict(key),
-                "metrics": metrics,
-                "champion": baseline.get(key),
-                "intervals": {name: spread["metrics"][name] for name in metrics if name in spread["metrics"]},
-                "differences": {name: spread["differences"][name] for name in metrics if name in spread["differences"]},
-                "undefined": {
-                    name: why_undefined(name, spread["one_class"])
-                    for name in METRICS[settings["task"]]
-                    if name not in metrics
-                },
-            }
-        )
-    measured = [
-        Measured(
-            {column: str(value) for column, value in entry["slice"].items()},
-            int(entry["metrics"][COUNT]),
-            entry["metrics"],
-            entry["champion"] or {},
-            entry["undefined"],
-            {
-                name: metrics[key]
-                for name, metrics in references.items()
-                if (key := tuple(entry["slice"].items())) in metrics
-            },
-        )
-        for entry in entries
-    ]
-    verdict = judge(measured, rules, LOWER_IS_BETTER, champion)
-    for entry, one in zip(entries, measured, strict=True):
-        entry["failed"] = sorted({metric for name, metric in verdict.failed_slices if name == one.name})
-    failures = list(verdict.failures)
-    validation = tfma.load_validation_result(uri)
-    if not validation.validation_ok and not failures:
-        failures.append("TFMA's own validation says no; longhaul's judgement does not say why, which is a bug of ours")
-    overall, *slices = entries
-    return {
-        "blessed": not failures,
-        "champion_name": champion,
-        "confidence": rules.confidence,
-        "interval_method": spreads[()]["method"],
-        **{key: overall[key] for key in ("metrics", "champion", "intervals", "differences", "undefined")},
-        "slices": slices,
-        "against": rules.against,
-        "bounds": verdict.bounds,
-        "failures": failures,
-        "rules": [asdict(rule) for rule in verdict.rules],
-        "notes": verdict.notes,
-    }
 
 
 class EvaluatorSpec(types.ComponentSpec):

@@ -1,4 +1,4 @@
-"""Expected calibration error as a metric of TFMA, which has none: stock TFMA computes and judges it too.
+"""Expected calibration error as a metric of TFMA, which has none: so stock TFMA computes it from our EvalConfig.
 
 Guo, Pleiss, Sun, Weinberger: On Calibration of Modern Neural Networks, ICML 2017, equation 3: rows are put into 15
 bins of equal width by the predicted probability; the error is the mean over all rows of the distance between a
@@ -16,37 +16,9 @@ import numpy as np
 import numpy.typing as npt
 from tensorflow_model_analysis.metrics import metric_types, metric_util
 
+from pipeline.evaluation.tallies import BINS, bins_of, calibration_error, confidences
+
 Array = npt.NDArray[Any]
-
-BINS = 15
-
-
-def confidences(labels: Array, predictions: Array) -> tuple[Array, Array]:
-    """What was predicted, and whether it came true, both (rows,).
-
-    Args:
-        labels: (rows,), 0 and 1 or the number of the class.
-        predictions: (rows, outputs), probabilities of the second of two classes or of each of several.
-    """
-    if predictions.shape[1] == 1:
-        return predictions[:, 0].astype(np.float64), labels.astype(np.float64)
-    return predictions.max(axis=1).astype(np.float64), (predictions.argmax(axis=1) == labels).astype(np.float64)
-
-
-def bin_sums(labels: Array, predictions: Array, bins: int = BINS) -> Array:
-    """Rows, sum of probabilities and number that came true by bin: (3, bins)."""
-    probabilities, came_true = confidences(labels, predictions)
-    place = np.clip((probabilities * bins).astype(np.int64), 0, bins - 1)
-    return np.stack([np.bincount(place, of, bins) for of in (np.ones(len(place)), probabilities, came_true)])
-
-
-def error_of(sums: Array) -> float:
-    """The expected calibration error of `bin_sums` (…, 3, bins); NaN without a row."""
-    rows = sums[..., 0, :].sum(axis=-1)
-    distance = np.abs(sums[..., 1, :] - sums[..., 2, :]).sum(axis=-1)
-    with np.errstate(invalid="ignore"):
-        result: float = distance / rows
-        return result
 
 
 class ExpectedCalibrationError(metric_types.Metric):
@@ -64,12 +36,11 @@ def _computations(
 ) -> metric_types.MetricComputations:
     """One leaf; weights and single classes are not known."""
     key = metric_types.MetricKey(name=name, model_name=model_name, output_name=output_name)
-    combiner = CalibrationErrorCombiner(key, eval_config)
-    return [metric_types.MetricComputation(keys=[key], preprocessors=None, combiner=combiner)]
+    return [metric_types.MetricComputation(keys=[key], preprocessors=None, combiner=_Combiner(key, eval_config))]
 
 
-class CalibrationErrorCombiner(beam.CombineFn):
-    """Adds `bin_sums`: row by row when stock TFMA calls it, a slice at once in metric_accumulators.py."""
+class _Combiner(beam.CombineFn):
+    """Adds rows, as stock TFMA hands them over, to sums by bin (3, BINS)."""
 
     def __init__(self, key: metric_types.MetricKey, eval_config: Any) -> None:
         self._key = key
@@ -88,7 +59,8 @@ class CalibrationErrorCombiner(beam.CombineFn):
             output_name=self._key.output_name,
             flatten=False,
         ):
-            accumulator = accumulator + bin_sums(np.ravel(label), np.reshape(prediction, (1, -1)))
+            probability, came_true = confidences(np.ravel(label), np.reshape(prediction, (1, -1)))
+            accumulator[:, bins_of(probability)] += np.stack([np.ones(1), probability, came_true])
         return accumulator
 
     def merge_accumulators(self, accumulators: Iterable[Array]) -> Array:
@@ -97,4 +69,4 @@ class CalibrationErrorCombiner(beam.CombineFn):
 
     def extract_output(self, accumulator: Array) -> dict[metric_types.MetricKey, float]:
         """Compute the error from the bins."""
-        return {self._key: float(error_of(accumulator))}
+        return {self._key: float(calibration_error(accumulator))}

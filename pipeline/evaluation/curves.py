@@ -9,14 +9,16 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.evaluation.row_sample import RowSample
-from pipeline.evaluation.tallies import BUCKETS, Tally, calibration_sums, wilson
+from pipeline.evaluation.tallies import Tally, wilson
 
 Array = npt.NDArray[Any]
 
 _MOST_POINTS = 200
 """Of a curve."""
+_BUCKETS = 1_000
+"""Of the probability: more than any picture shows."""
 _BARS = 50
-"""Of a histogram; divides BUCKETS."""
+"""Of a histogram; divides _BUCKETS."""
 _MOST_CLASSES = 40
 """In a confusion matrix: the commonest; the others are one."""
 _SAMPLED_POINTS = 2_000
@@ -54,10 +56,10 @@ def curves(
 
 
 def _of_two_classes(found: Tally) -> dict[str, Any]:
-    negative, positive = found.histograms().sum(axis=0)  # (BUCKETS,) each
+    negative, positive = found.distribution(_BUCKETS)
     # Above each bucket's lower bound, the highest first; ahead of them a threshold that nothing reaches.
     hits, alarms = (np.concatenate([[0.0], np.cumsum(of_class[::-1])]) for of_class in (positive, negative))
-    bounds = np.concatenate([[1.0], np.arange(BUCKETS)[::-1] / BUCKETS])
+    bounds = np.concatenate([[1.0], np.arange(_BUCKETS)[::-1] / _BUCKETS])
     curves: dict[str, Any] = {
         "distribution": {
             "edges": _numbers(np.linspace(0, 1, _BARS + 1), 4),
@@ -93,7 +95,7 @@ def _thinned(cumulative: Array) -> Array:
 
 
 def _calibration(found: Tally, confidence: float) -> dict[str, list[Any]]:
-    rows, predicted, came_true = calibration_sums(found)
+    rows, predicted, came_true = found.calibration_sums()
     filled = rows > 0
     rows, predicted, came_true = rows[filled], predicted[filled], came_true[filled]
     share = came_true / rows

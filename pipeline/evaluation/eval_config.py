@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tensorflow_model_analysis.proto import config_pb2  # tfma.EvalConfig and the like are only there after tfx
@@ -40,11 +39,9 @@ _TFMA_METRICS: dict[str, dict[str, str]] = {
 _OURS = {"ExpectedCalibrationError": "pipeline.evaluation.calibration_error"}
 """Metrics that TFMA finds in a module of ours."""
 
-NEEDS_BOTH_CLASSES = frozenset({"auc", "auc_precision_recall"})
 
-
-def eval_config(config: PipelineConfig) -> config_pb2.EvalConfig:
-    """What Evaluator computes and what it judges by."""
+def eval_config(task: str, rules: Evaluation) -> config_pb2.EvalConfig:
+    """Says what Evaluator computes and what it judges by, in TFMA's words."""
     models = [
         config_pb2.ModelSpec(
             name=name,
@@ -61,18 +58,33 @@ def eval_config(config: PipelineConfig) -> config_pb2.EvalConfig:
             class_name=class_name,
             module=_OURS.get(class_name, ""),
             config=json.dumps({"name": name}),
-            per_slice_thresholds=_per_slice(name, config.evaluation),
+            per_slice_thresholds=_per_slice(name, rules),
         )
-        for name, class_name in _TFMA_METRICS[config.data.task].items()
+        for name, class_name in _TFMA_METRICS[task].items()
     ]
     metrics.append(config_pb2.MetricConfig(class_name="ExampleCount", config=json.dumps({"name": COUNT})))
     slices = [
         config_pb2.SlicingSpec(),
-        *(config_pb2.SlicingSpec(feature_keys=list(columns)) for columns in config.evaluation.slices),
+        *(config_pb2.SlicingSpec(feature_keys=list(columns)) for columns in rules.slices),
     ]
     return config_pb2.EvalConfig(
         model_specs=models, slicing_specs=slices, metrics_specs=[config_pb2.MetricsSpec(metrics=metrics)]
     )
+
+
+def check(found: config_pb2.EvalConfig, task: str, rules: Evaluation) -> None:
+    """Checks that an EvalConfig asks for what Evaluator computes and judges by.
+
+    Raises:
+        NotImplementedError: it names other metrics, slices, thresholds, models or options.
+    """
+    expected = eval_config(task, rules)
+    fields = [field.name for field in found.DESCRIPTOR.fields]
+    if odd := [name for name in fields if getattr(found, name) != getattr(expected, name)]:
+        raise NotImplementedError(
+            f"{', '.join(odd)} of the EvalConfig: Evaluator computes and judges only what {__name__} makes of"
+            " its settings"
+        )
 
 
 def settings(config: PipelineConfig, features: dict[str, Any]) -> dict[str, object]:
@@ -89,41 +101,10 @@ def settings(config: PipelineConfig, features: dict[str, Any]) -> dict[str, obje
     }
 
 
-def without_slices_that_cannot_be_judged(
-    eval_config: config_pb2.EvalConfig, key: tuple[tuple[str, Any], ...], metrics: Mapping[Any, Any], rules: Evaluation
-) -> config_pb2.EvalConfig:
-    """Leaves out the thresholds of a slice that has too few rows for them, and those of what is not defined on it.
-
-    Args:
-        key: the slice; of all rows, which are always judged, it is empty.
-        metrics: {metric key of TFMA: value} on the slice.
-    """
-    if not key:
-        return eval_config
-    rows = max(value for metric, value in metrics.items() if metric.name == COUNT)
-    undefined = {metric.name for metric, value in metrics.items() if isinstance(value, float) and math.isnan(value)}
-    judging = config_pb2.EvalConfig()
-    judging.CopyFrom(eval_config)
-    for metric in judging.metrics_specs[0].metrics:
-        name = json.loads(metric.config)["name"]
-        kept = [
-            threshold
-            for threshold in metric.per_slice_thresholds
-            if name not in undefined and rows >= _min_rows(name, threshold.slicing_specs[0], rules)
-        ]
-        del metric.per_slice_thresholds[:]
-        metric.per_slice_thresholds.extend(kept)
-    return judging
-
-
-def _min_rows(metric: str, spec: config_pb2.SlicingSpec, rules: Evaluation) -> int:
-    for text, bounds in rules.thresholds[metric].slices.items():
-        if _slicing_spec(text, rules) == spec:
-            return rules.min_rows if bounds.min_rows is None else bounds.min_rows
-    return 0
-
-
-def _slicing_spec(text: str, rules: Evaluation) -> config_pb2.SlicingSpec:
+def slicing_spec(text: str, rules: Evaluation) -> config_pb2.SlicingSpec:
+    """The slices that a rule is about, by the configuration's text; all rows where it is empty."""
+    if not text:
+        return config_pb2.SlicingSpec()
     found = slice_rule(text, rules.slices)
     assert found is not None, f"{text!r} passed the check of the configuration"
     columns, values = found
@@ -132,14 +113,23 @@ def _slicing_spec(text: str, rules: Evaluation) -> config_pb2.SlicingSpec:
     return config_pb2.SlicingSpec(feature_values=dict(zip(columns, values, strict=True)))
 
 
+def threshold_of(metric: str, text: str, rules: Evaluation) -> config_pb2.MetricThreshold:
+    """The bounds of a metric on the slices that a rule is about; over all rows where `text` is empty."""
+    threshold = rules.thresholds[metric]
+    return _threshold(metric, threshold.slices[text] if text else threshold)
+
+
 def _per_slice(metric: str, rules: Evaluation) -> list[config_pb2.PerSliceMetricThreshold]:
     """A threshold without slices would hold for every slice, however few rows it has."""
     threshold = rules.thresholds.get(metric)
     if threshold is None:
         return []
-    found = [(config_pb2.SlicingSpec(), _threshold(metric, threshold))] if not threshold.is_empty else []
-    found += [(_slicing_spec(text, rules), _threshold(metric, bounds)) for text, bounds in threshold.slices.items()]
-    return [config_pb2.PerSliceMetricThreshold(slicing_specs=[spec], threshold=threshold) for spec, threshold in found]
+    return [
+        config_pb2.PerSliceMetricThreshold(
+            slicing_specs=[slicing_spec(text, rules)], threshold=threshold_of(metric, text, rules)
+        )
+        for text in (*([] if threshold.is_empty else [""]), *threshold.slices)
+    ]
 
 
 def _threshold(metric: str, bounds: Bounds) -> config_pb2.MetricThreshold:

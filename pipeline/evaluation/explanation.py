@@ -137,10 +137,9 @@ def _importance(model: Any, sample: RowSample, table: FeatureTable, rules: Evalu
 
 
 def _metric(task: str, metric: str, labels: Array, predictions: Array) -> float:
-    predictions = predictions.reshape(len(labels), -1)
-    counted = rows_of(task, labels, predictions, np.zeros(len(labels), np.int64)).tally(np.arange(len(labels)))
-    histograms = counted.histograms().sum(axis=0, keepdims=True) if task == "binary" else None
-    return float(metric_values(task, counted.sums.sum(axis=0, keepdims=True), histograms)[metric][0])
+    everything = np.arange(len(labels))
+    rows = rows_of(task, labels, predictions.reshape(len(labels), -1), np.zeros_like(everything))
+    return metric_values(task, rows.tally(everything))[metric]
 
 
 def _steepest(model: Any, sample: RowSample, table: FeatureTable) -> list[str]:

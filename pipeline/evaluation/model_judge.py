@@ -1,13 +1,9 @@
-"""What the thresholds and gaps of a configuration make of a model's metrics. Plain data in, sentences out.
-
-TFMA judges the thresholds too (pipeline/evaluation/eval_config.py compiles them for it); it knows neither gaps nor
-reasons.
-"""
+"""Holds a model's metrics against the thresholds and gaps of a configuration. Plain data in, sentences out."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pipeline.config.evaluation import Bounds, Evaluation, slice_rule
 from pipeline.evaluation.number_text import number
@@ -73,6 +69,7 @@ class ModelVerdict:
         notes: what was not judged, and why.
         failed_slices: (slice's name, metric) of each broken rule; the name of all rows is empty.
         bounds: {metric: {model, value}} that `may_lose` is measured from over all rows.
+        judged: names of the slices that a threshold was held against, by its text; empty for all rows.
     """
 
     failures: list[str] = field(default_factory=list)
@@ -80,6 +77,7 @@ class ModelVerdict:
     failed_slices: list[tuple[str, str]] = field(default_factory=list)
     rules: list[Rule] = field(default_factory=list, compare=False)
     bounds: dict[str, dict[str, str | float]] = field(default_factory=dict)
+    judged: dict[str, set[str]] = field(default_factory=dict, compare=False)
 
 
 def judge(
@@ -103,8 +101,8 @@ def judge(
             assert found is not None, f"{text!r} passed the check of the configuration"
             least = rules.min_rows if bounds.min_rows is None else bounds.min_rows
             members = list(_members(measured, *found))
-            judged = _enough(verdict, members, metric, text, least)
-            for member in judged:
+            verdict.judged.setdefault(text, set())
+            for member in _enough(verdict, members, metric, text, least):
                 _judge_one(verdict, member, metric, text, bounds, lower_is_better, champion)
     for metric, gaps in rules.gaps.items():
         for text, allowed in gaps.items():
@@ -114,7 +112,7 @@ def judge(
                 verdict, list(_members(measured, *found)), metric, text, allowed, rules.min_rows, lower_is_better
             )
     notes = list(dict.fromkeys(verdict.notes))  # a threshold and a gap may leave the same slices out
-    return ModelVerdict(verdict.failures, notes, verdict.failed_slices, verdict.rules, verdict.bounds)
+    return replace(verdict, notes=notes)
 
 
 def _members(
@@ -156,6 +154,7 @@ def _judge_one(
 ) -> None:
     on = f" on {one.name}" if one.slice else ""
     sentences = []
+    verdict.judged.setdefault(of, set()).add(one.name)
 
     def hold(kind: str, value: float | None, bound: float, held: bool, than: str = "") -> bool:
         verdict.rules.append(Rule(metric, kind, of, one.name, value, bound, held, than))

@@ -1,4 +1,6 @@
-"""Sums from which metrics can be had again without a part of the rows: for confidence intervals and for curves.
+"""Sums over rows from which all metrics, intervals and curves follow. Nothing else here knows how to compute a metric.
+
+Metrics are those of TFMA and Keras, to the last digits that floats agree in (tests/bench/test_equal_metrics.py).
 
 Intervals are TFMA's jackknife (ConfidenceIntervalOptions.JACKKNIFE, evaluators/jackknife.py): rows are dealt into 20
 blocks, each metric is computed twenty times without one of them, and the spread of these values gives a standard
@@ -10,20 +12,23 @@ difference knows that both saw the same rows.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.evaluation import calibration_error
+from pipeline.config.evaluation import COUNT
 
 Array = npt.NDArray[Any]
 Interval = tuple[float, float]
 
 BLOCKS = 20
-BUCKETS = 1_000
-"""Of a binary task's probabilities; the area under a curve changes in the fifth digit by them."""
+BUCKETS = 10_000
+"""Of a binary task's probabilities, as in TFMA; one more is for a probability of 1."""
+BINS = 15
+"""Of the calibration error."""
 _CERTAIN = 1e-7
 """keras.config.epsilon(), by which Keras bounds probabilities."""
 _SHARES = frozenset({"auc", "auc_precision_recall", "accuracy", "expected_calibration_error", "squared_correlation"})
@@ -31,12 +36,25 @@ _SHARES = frozenset({"auc", "auc_precision_recall", "accuracy", "expected_calibr
 _NEVER_NEGATIVE = frozenset({"log_loss", "rmse", "mae", "calibration"})
 
 
+def _tfma_thresholds() -> Array:
+    """Finds the threshold of TFMA's that each bucket comes after, (BUCKETS + 1,).
+
+    TFMA puts 10,000 thresholds beside 10,000 buckets: so the lowest two buckets, and two near 1, fall together.
+    """
+    thresholds = np.arange(BUCKETS) / (BUCKETS - 1) + 1e-7
+    thresholds[[0, -1]] = 0.0, 1.0 + 2e-7
+    return np.searchsorted(thresholds, np.append(np.arange(BUCKETS) / BUCKETS, np.inf), "right") - 1
+
+
+_THRESHOLD = _tfma_thresholds()
+
+
 @dataclass(frozen=True)
 class Tally:
     """What adds up over the rows of a slice.
 
     Attributes:
-        sums: (BLOCKS, k): see `_row_values`.
+        sums: (BLOCKS, k): see `rows_of`.
         cells: (n,) sorted numbers of the cells that rows fell into: of a binary task (block, label, bucket of the
             probability), of several classes (label, predicted class); none of a regression.
         counts: (n,) rows in each of them.
@@ -46,19 +64,44 @@ class Tally:
     cells: Array
     counts: Array
 
-    def __add__(self, other: Tally) -> Tally:
-        cells, place = np.unique(np.concatenate([self.cells, other.cells]), return_inverse=True)
-        counts = np.bincount(place, np.concatenate([self.counts, other.counts]), len(cells))
-        return Tally(self.sums + other.sums, cells, counts.astype(np.int64))
-
     @property
     def rows(self) -> int:
         """Rows that were tallied."""
         return int(self.sums[:, 0].sum())
 
     def histograms(self) -> Array:
-        """Of a binary task: rows by block, label and bucket, (BLOCKS, 2, BUCKETS)."""
-        return np.bincount(self.cells, self.counts, BLOCKS * 2 * BUCKETS).reshape(BLOCKS, 2, BUCKETS)
+        """Counts a binary task's rows by block, label and threshold: (BLOCKS, 2, thresholds between which rows are)."""
+        block_and_label, bucket = np.divmod(self.cells, BUCKETS + 1)
+        thresholds, place = np.unique(_THRESHOLD[bucket], return_inverse=True)
+        size = len(thresholds)
+        return np.bincount(block_and_label * size + place, self.counts, BLOCKS * 2 * size).reshape(BLOCKS, 2, size)
+
+    def distribution(self, buckets: int) -> Array:
+        """Counts a binary task's rows by label and so many buckets of the probability: (2, buckets)."""
+        block_and_label, bucket = np.divmod(self.cells, BUCKETS + 1)
+        place = block_and_label % 2 * buckets + np.minimum(bucket * buckets // BUCKETS, buckets - 1)
+        return np.bincount(place, self.counts, 2 * buckets).reshape(2, buckets)
+
+    def calibration_sums(self) -> Array:
+        """Rows, sum of probabilities and number that came true by bin of a classification: (3, BINS)."""
+        return _binned(self.sums).sum(axis=0)
+
+
+def add(tallies: Iterable[Tally]) -> Tally:
+    """Adds up one or more."""
+    parts = list(tallies)
+    if len(parts) == 1:
+        return parts[0]
+    cells = np.concatenate([part.cells for part in parts])
+    order = np.argsort(cells, kind="stable")  # of sorted parts that is one merge
+    cells = cells[order]
+    starts = np.flatnonzero(np.diff(cells, prepend=-1))
+    counts = np.concatenate([part.counts for part in parts])[order]
+    return Tally(
+        np.sum([part.sums for part in parts], axis=0),
+        cells[starts],
+        np.add.reduceat(counts, starts) if len(starts) else counts,
+    )
 
 
 @dataclass(frozen=True)
@@ -67,109 +110,150 @@ class Rows:
 
     Attributes:
         blocks: (rows,), 0 … BLOCKS - 1.
-        values: (rows, k), see `_row_values`.
+        values: (k, rows), what is added up by block: a one for each row, then what the task's metrics need.
+        bins: (rows,) of the calibration error, to which `values` 3 and 4, probability and whether it came true, are
+            added; None of a regression.
         cells: (rows,), see Tally; None of a regression.
     """
 
     blocks: Array
     values: Array
-    cells: Array | None
+    bins: Array | None = None
+    cells: Array | None = None
 
     def tally(self, rows: Array) -> Tally:
         """Counts those with the given numbers."""
-        sums = np.zeros((BLOCKS, self.values.shape[1]))
-        np.add.at(sums, self.blocks[rows], self.values[rows])
-        cells, counts = np.unique(self.cells[rows] if self.cells is not None else [], return_counts=True)
-        return Tally(sums, cells.astype(np.int64), counts)
+        blocks, values = self.blocks[rows], self.values[:, rows]
+        if self.bins is None or self.cells is None:
+            sums = np.stack([np.bincount(blocks, of, BLOCKS) for of in values], axis=1)
+            return Tally(sums, np.empty(0, np.int64), np.empty(0, np.int64))
+        place = blocks * BINS + self.bins[rows]
+        ones, loss, correct, probability, came_true = values
+        plain = [np.bincount(blocks, of, BLOCKS)[:, None] for of in (ones, loss, correct)]
+        binned = [np.bincount(place, of, BLOCKS * BINS).reshape(BLOCKS, BINS) for of in (ones, probability, came_true)]
+        cells, counts = np.unique(self.cells[rows], return_counts=True)
+        return Tally(np.concatenate([*plain, *binned], axis=1), cells, counts)
 
 
 def rows_of(task: str, labels: Array, predictions: Array, blocks: Array) -> Rows:
-    """From labels (rows,), predictions (rows, outputs), and blocks (rows,)."""
-    cells = None
-    if task == "binary":
-        bucket = np.clip((predictions[:, 0].astype(np.float64) * BUCKETS).astype(np.int64), 0, BUCKETS - 1)
-        cells = (blocks * 2 + labels.astype(np.int64)) * BUCKETS + bucket
-    elif task == "multiclass":
-        cells = labels.astype(np.int64) * predictions.shape[1] + predictions.argmax(axis=1)
-    return Rows(blocks, _row_values(task, labels, predictions), cells)
+    """Prepares labels (rows,), predictions (rows, outputs) and blocks (rows,) for counting.
 
-
-def _row_values(task: str, labels: Array, predictions: Array) -> Array:
-    """(rows, k): 1, then what the task's metrics add up, then a calibration bin's three sums for each bin."""
+    Errors and losses have the precision of the predictions, as in Keras; sums are float64.
+    """
+    ones = np.ones(len(labels))
     if task == "regression":
+        error = np.abs(labels - predictions[:, 0])
         y, p = labels.astype(np.float64), predictions[:, 0].astype(np.float64)
-        return np.stack([np.ones(len(y)), np.abs(y - p), (y - p) ** 2, y, p, y * y, p * p, y * p], axis=1)
-    confidence, came_true = calibration_error.confidences(labels, predictions)
-    bounded = np.clip(predictions.astype(np.float64), _CERTAIN, 1 - _CERTAIN)
+        known = ~np.isnan(error)  # TFMA's mean of absolute errors leaves the others out
+        return Rows(blocks, np.stack([ones, known, np.where(known, error, 0), error**2, y, p, y * y, p * p, y * p]))
+    labels = labels.astype(np.int64)
+    probability, came_true = confidences(labels, predictions)
+    bounded = np.clip(predictions, _CERTAIN, 1 - _CERTAIN)
     if task == "binary":
-        p = bounded[:, 0]
-        loss = -np.where(labels == 1, np.log(p), np.log1p(-p))
-        correct = (confidence > 0.5) == (labels == 1)
+        loss = -np.where(labels == 1, np.log(bounded[:, 0]), np.log(1 - bounded[:, 0]))
+        correct = (probability > 0.5) == (labels == 1)
+        bucket = np.clip((probability * BUCKETS + 1).astype(np.int64) - 1, 0, BUCKETS)
+        cells = (blocks * 2 + labels) * (BUCKETS + 1) + bucket
     else:
-        own = bounded[np.arange(len(labels)), labels.astype(np.int64)]
-        loss = np.log(bounded.sum(axis=1)) - np.log(own)
-        correct = came_true == 1
-    bins = calibration_error.BINS
-    place = np.clip((confidence * bins).astype(np.int64), 0, bins - 1)
-    binned = np.zeros((len(labels), 3, bins))
-    binned[np.arange(len(labels)), :, place] = np.stack([np.ones(len(labels)), confidence, came_true], axis=1)
-    plain = np.stack([np.ones(len(labels)), loss, correct], axis=1)
-    return np.concatenate([plain, binned.reshape(len(labels), 3 * bins)], axis=1)
+        loss = np.log(bounded.sum(axis=1)) - np.log(bounded[np.arange(len(labels)), labels])
+        correct = came_true
+        cells = labels * predictions.shape[1] + predictions.argmax(axis=1)
+    return Rows(blocks, np.stack([ones, loss, correct, probability, came_true]), bins_of(probability), cells)
 
 
-def calibration_sums(found: Tally) -> Array:
-    """Rows, sum of probabilities and number that came true by bin of a classification: (3, bins)."""
-    sums: Array = found.sums[:, 3:].sum(axis=0).reshape(3, calibration_error.BINS)
-    return sums
+def confidences(labels: Array, predictions: Array) -> tuple[Array, Array]:
+    """What was predicted, and whether it came true, both (rows,).
+
+    Args:
+        labels: (rows,), 0 and 1 or the number of the class.
+        predictions: (rows, outputs), probabilities of the second of two classes or of each of several.
+    """
+    if predictions.shape[1] == 1:
+        return predictions[:, 0].astype(np.float64), labels.astype(np.float64)
+    return predictions.max(axis=1).astype(np.float64), (predictions.argmax(axis=1) == labels).astype(np.float64)
+
+
+def bins_of(probability: Array) -> Array:
+    """(rows,) the bins that the calibration error puts probabilities (rows,) into."""
+    return np.clip((probability * BINS).astype(np.int64), 0, BINS - 1)
+
+
+def calibration_error(binned: Array) -> Array:
+    """The expected calibration error of sums by bin (…, 3, BINS), see Tally; NaN without a row."""
+    with np.errstate(invalid="ignore"):
+        distance = np.abs(binned[..., 1, :] - binned[..., 2, :]).sum(axis=-1)
+        error: Array = distance / binned[..., 0, :].sum(axis=-1)
+        return error
 
 
 def is_one_class(task: str, found: Tally) -> bool:
     """Whether all rows of a binary task have the same label."""
-    return task == "binary" and not found.histograms().sum(axis=(0, 2)).all()
+    return task == "binary" and len(np.unique(found.cells // (BUCKETS + 1) % 2)) < 2
 
 
-def metric_values(task: str, sums: Array, histograms: Array | None) -> dict[str, Array]:
+def metric_values(task: str, found: Tally) -> dict[str, float]:
+    """Metrics over all rows, in the order in which people see them; NaN where one cannot be computed."""
+    histograms = found.histograms().sum(axis=0, keepdims=True) if task == "binary" else None
+    values = _values_of_sets(task, found.sums.sum(axis=0, keepdims=True), histograms)
+    return {name: float(value[0]) for name, value in values.items()}
+
+
+def _values_of_sets(task: str, sums: Array, histograms: Array | None) -> dict[str, Array]:
     """Metrics of several sets of rows at once; NaN where one cannot be computed.
 
     Args:
         sums: (sets, k).
-        histograms: of a binary task, (sets, 2, BUCKETS).
+        histograms: of a binary task, (sets, 2, thresholds).
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         rows = sums[:, 0]
         if task == "regression":
-            _, absolute, squared, y, p, yy, pp, yp = sums.T
+            _, known, absolute, squared, y, p, yy, pp, yp = sums.T
             spread = (yy - y * y / rows) * (pp - p * p / rows)
-            correlation = np.where(spread > 0, (yp - y * p / rows) ** 2 / spread, np.nan)
-            return {"rmse": np.sqrt(squared / rows), "mae": absolute / rows, "squared_correlation": correlation}
-        binned = sums[:, 3:].reshape(len(sums), 3, calibration_error.BINS)
-        found = {
-            "log_loss": sums[:, 1] / rows,
-            "accuracy": sums[:, 2] / rows,
-            "expected_calibration_error": calibration_error.error_of(binned),
-        }
-        if histograms is not None:
-            found |= {
-                "auc": _area_under_roc(histograms),
-                "auc_precision_recall": _area_under_precision_recall(histograms),
-                "calibration": binned[:, 1].sum(axis=1) / binned[:, 2].sum(axis=1),
+            return {
+                "rmse": np.sqrt(squared / rows),
+                "mae": absolute / known,
+                "squared_correlation": np.where(spread > 0, (yp - y * p / rows) ** 2 / spread, np.nan),
+                COUNT: rows,
             }
-        return found
+        binned = _binned(sums)
+        loss, accuracy = sums[:, 1] / rows, sums[:, 2] / rows
+        error = calibration_error(binned)
+        if histograms is None:
+            return {"accuracy": accuracy, "log_loss": loss, "expected_calibration_error": error, COUNT: rows}
+        positive = binned[:, 2].sum(axis=1)
+        return {
+            "log_loss": loss,
+            "expected_calibration_error": error,
+            COUNT: rows,
+            "auc": _area_under_roc(histograms),
+            "auc_precision_recall": _area_under_precision_recall(histograms),
+            "accuracy": accuracy,
+            "calibration": np.where(positive > 0, binned[:, 1].sum(axis=1) / positive, np.nan),
+        }
+
+
+def _binned(sums: Array) -> Array:
+    """(sets, k) to a classification's sums by calibration bin, (sets, 3, BINS)."""
+    return sums[:, 3:].reshape(len(sums), 3, BINS)
 
 
 def _area_under_roc(histograms: Array) -> Array:
-    """How often a positive row's bucket is above a negative one's; the same bucket counts half."""
-    negative, positive = histograms[:, 0], histograms[:, 1]  # (sets, BUCKETS)
+    """How often a positive row is above a negative one; between the same thresholds counts half."""
+    negative, positive = histograms[:, 0], histograms[:, 1]  # (sets, thresholds)
     below = np.cumsum(negative, axis=1) - negative / 2
     return (positive * below).sum(axis=1) / (positive.sum(axis=1) * negative.sum(axis=1))
 
 
 def _area_under_precision_recall(histograms: Array) -> Array:
-    """The mean precision at the positive rows, the highest bucket first."""
-    both = np.cumsum(histograms[:, :, ::-1], axis=2)
-    precision = both[:, 1] / np.maximum(both.sum(axis=1), 1)
-    total = histograms[:, 1].sum(axis=1)
-    return np.where(histograms[:, 0].sum(axis=1) > 0, (histograms[:, 1, ::-1] * precision).sum(axis=1) / total, np.nan)
+    """TFMA's: hits and alarms grow evenly from a threshold to the next (Davis, Goadrich, ICML 2006), not precision."""
+    hits = histograms[:, 1, ::-1]  # (sets, thresholds), the highest first
+    flagged = histograms.sum(axis=1)[:, ::-1]
+    hits_before, flagged_before = np.cumsum(hits, axis=1) - hits, np.cumsum(flagged, axis=1) - flagged
+    slope = hits / np.maximum(flagged, 1)
+    growth = np.where(flagged_before > 0, np.log((flagged_before + flagged) / np.maximum(flagged_before, 1)), 0)
+    area = (slope * (hits + (hits_before - slope * flagged_before) * growth)).sum(axis=1)
+    return np.where(histograms[:, 0].sum(axis=1) > 0, area / hits.sum(axis=1), np.nan)
 
 
 def intervals(
@@ -217,18 +301,20 @@ def _jackknife(task: str, found: Tally) -> dict[str, tuple[float, Array]] | None
     """By metric its value over all blocks, and (BLOCKS,) its values without each of them; None if a block is empty."""
     if not fills_blocks(found):
         return None
-    total = found.sums.sum(axis=0)
-    sums = np.concatenate([total[None], total - found.sums])  # all, then without each block
-    histograms = None
+    sums, histograms = _all_and_without_each(found.sums), None
     if task == "binary":
-        by_block = found.histograms()
-        total = by_block.sum(axis=0)
-        histograms = np.concatenate([total[None], total - by_block])
+        histograms = _all_and_without_each(found.histograms())
     return {
         name: (float(values[0]), values[1:])
-        for name, values in metric_values(task, sums, histograms).items()
-        if np.isfinite(values).all()
+        for name, values in _values_of_sets(task, sums, histograms).items()
+        if name != COUNT and np.isfinite(values).all()
     }
+
+
+def _all_and_without_each(by_block: Array) -> Array:
+    """(BLOCKS, …) to (1 + BLOCKS, …)."""
+    total = by_block.sum(axis=0)
+    return np.concatenate([total[None], total - by_block])
 
 
 def _interval(name: str, whole: float, without: Array, confidence: float) -> Interval:

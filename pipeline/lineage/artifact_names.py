@@ -6,11 +6,11 @@ They stand by themselves, so that a step which reads what another wrote does not
 SUMMARY_FILE = "ingestion.json"
 """In the Examples artifact: rows per split, labels, files and spans read; of a table with spans the shards' digests."""
 VERDICT_FILE = "verdict.json"
-"""In the artifacts of Evaluator (see pipeline.components.evaluator.summarize) and of DataGate."""
+"""In the artifacts of Evaluator (see pipeline.evaluation.summary) and of DataGate."""
 EVAL_CONFIG_FILE, CURVES_FILE, EXPLANATION_FILE, INTERVALS_FILE = (
     *("eval_config.json", "curves.json", "explanation.json", "intervals.json"),
 )
-"""Beside it, in that of Evaluator."""
+"""Beside it, in that of Evaluator; the last of them in one of an older Longhaul."""
 INFRA_FILE = "infra.json"
 """In the InfraBlessing artifact."""
 EVALUATED_ROWS_FILE = "scored_rows.parquet"

@@ -23,8 +23,10 @@ from tensorflow_model_analysis.proto import config_pb2
 
 from pipeline.config.evaluation import METRICS
 from pipeline.config.pipeline import PipelineConfig
-from pipeline.evaluation.columnar_metrics import RAW_RECORD, EvaluateColumns
+from pipeline.evaluation.columnar_metrics import RAW_RECORD, TALLIES, ScoreAndAddUp
 from pipeline.evaluation.eval_config import eval_config
+from pipeline.evaluation.slice_metrics import measure
+from pipeline.evaluation.tfma_records import write_records
 
 BATCHES = 3
 RANDOM = np.random.default_rng(5)
@@ -96,7 +98,7 @@ def settings(task: str) -> PipelineConfig:
 
 def judged_by(task: str) -> config_pb2.EvalConfig:
     """The metrics of a pipeline of ours, for each case."""
-    ours = eval_config(settings(task))
+    ours = eval_config(task, settings(task).evaluation)
     return tfma.utils.update_eval_config_with_defaults(ours, has_baseline=False, rubber_stamp=True)
 
 
@@ -111,14 +113,12 @@ def of_columns(task: str, folder: Path) -> dict[str, dict[str, float]]:
         names, examples = [[case] for case, *_ in rows], [[example(*row)] for _, *row in rows]
         batches.append(pa.record_batch({"case": names, RAW_RECORD: examples}))
     with beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner"])) as pipeline:
-        found = (
-            pipeline
-            | beam.Create(batches)
-            | EvaluateColumns(judged_by(task), {"": str(folder / "model")}, task, settings(task).evaluation)
-        )
-        _ = {key: found[key] for key in (tfma.METRICS_KEY, tfma.VALIDATIONS_KEY)} | tfma.WriteResults(
-            tfma.default_writers(output_path=str(folder / "out"), eval_config=judged_by(task))
-        )
+        rows = pipeline | beam.Create(batches)
+        paths, rules = {"": str(folder / "model")}, settings(task).evaluation
+        tallies = (rows | ScoreAndAddUp(judged_by(task), paths, task, rules.explain))[TALLIES]
+        slices = tallies | beam.Map(measure, task, rules.confidence)
+        validations = pipeline | "Validations" >> beam.Create([])
+        write_records(slices, validations, judged_by(task), paths, str(folder / "out"))
     return {
         key.bytes_value.decode(): {
             entry.key.name: entry.value.double_value.value for entry in record.metric_keys_and_values
@@ -183,37 +183,3 @@ def test_what_the_cases_are_worth(
 ) -> None:
     values = {name: found(task)[case][name] for name in expected}
     assert values == pytest.approx(expected, rel=1e-6, abs=1e-6, nan_ok=True)
-
-
-# What has no columnar form
-
-
-def refusal(*class_names: str, **options: Any) -> str:
-    modules = {"Huber": "tf_keras.src.losses"}  # TFMA looks for metrics elsewhere
-    metrics = [config_pb2.MetricConfig(class_name=name, module=modules.get(name)) for name in class_names]
-    config = config_pb2.EvalConfig(model_specs=[{}], metrics_specs=[config_pb2.MetricsSpec(metrics=metrics, **options)])
-    batches = beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner"])) | beam.Create([])
-    with pytest.raises(NotImplementedError) as refused:
-        batches | EvaluateColumns(config, {"": "never loaded"}, "binary", settings("regression").evaluation)
-    return str(refused.value)
-
-
-@pytest.mark.parametrize(
-    ("asked", "named"),
-    [
-        ("MeanSquaredError", "_MeanSquaredErrorCombiner"),  # TFMA's
-        ("SparseTopKCategoricalAccuracy", "SparseTopKCategoricalAccuracy"),  # a metric of Keras
-        ("Huber", "Huber"),  # a loss of Keras
-    ],
-)
-def test_an_unknown_metric_is_refused_before_anything_runs(asked: str, named: str) -> None:
-    assert refusal("ExampleCount", "RootMeanSquaredError", asked) == (
-        f"{named}: no columnar form; give it one in pipeline.evaluation.metric_accumulators"
-    )
-
-
-def test_a_metric_of_one_class_or_of_weighted_rows_is_refused() -> None:
-    one_class = config_pb2.BinarizationOptions(class_ids={"values": [0]})
-    assert "knows neither weights nor classes on their own" in refusal("BinaryAccuracy", binarize=one_class)
-    weights = config_pb2.ExampleWeightOptions(weighted=True)
-    assert "knows neither weights nor classes on their own" in refusal("Calibration", example_weights=weights)

@@ -9,8 +9,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+import tensorflow_model_analysis as tfma
 
-from pipeline.evaluation.reference_metrics import metrics_by_slice
 from pipeline.lineage.runs import Run
 from pipeline.serving.versions import newest
 from tests.faults.place import CONFIG, SCHEMA
@@ -74,7 +74,8 @@ def test_what_a_model_is_compared_with(longhaul: Command, tmp_path: Path) -> Non
     assert third.verdict["champion_name"] == f"champion run {second.run_id}"
     (evaluation,) = [found for found in third.artifacts["Evaluator"] if found.type == "ModelEvaluation"]
     (earlier,) = [found.id for found in first.artifacts["Trainer"] if found.type == "Model"]
-    (before,) = metrics_by_slice(f"{evaluation.uri}/reference-{earlier}", None).values()
+    recorded = tfma.load_eval_result(f"{evaluation.uri}/reference-{earlier}").get_metrics_for_slice()
+    before = {name: value["doubleValue"] for name, value in recorded.items()}
     assert before["example_count"] == third.verdict["metrics"]["example_count"]  # measured now, on these rows
     best = third.verdict["bounds"]["auc"]
     assert best["value"] == max(before["auc"], third.verdict["champion"]["auc"])

@@ -14,8 +14,8 @@ from tensorflow_model_analysis.proto import config_pb2
 from pipeline.config.evaluation import LOWER_IS_BETTER, METRICS, slice_rule
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.evaluation.eval_config import (
+    check,
     eval_config,
-    without_slices_that_cannot_be_judged,
 )
 from trainer.artifact_names import LABEL, PREDICTION
 
@@ -34,12 +34,18 @@ def config(task: str, thresholds: dict[str, Any], slices: list[list[str]] | None
     )
 
 
+def asked(*args: Any) -> config_pb2.EvalConfig:
+    """What `config` of these arguments makes Evaluator compute."""
+    made = config(*args)
+    return eval_config(made.data.task, made.evaluation)
+
+
 def metrics(found: config_pb2.EvalConfig) -> dict[str, Any]:
     return {json.loads(metric.config)["name"]: metric for spec in found.metrics_specs for metric in spec.metrics}
 
 
 def threshold(metric: str, task: str = "binary", **bounds: float) -> config_pb2.MetricThreshold:
-    (per_slice,) = metrics(eval_config(config(task, {metric: bounds})))[metric].per_slice_thresholds
+    (per_slice,) = metrics(asked(task, {metric: bounds}))[metric].per_slice_thresholds
     assert list(per_slice.slicing_specs) == [config_pb2.SlicingSpec()]  # overall only
     return per_slice.threshold
 
@@ -47,7 +53,7 @@ def threshold(metric: str, task: str = "binary", **bounds: float) -> config_pb2.
 def is_blessed(metric: str, value: float, champion: float | None = None, task: str = "binary", **bounds: float) -> bool:
     """What TFMA's own validator makes of the configuration overall; a slice never stands in the way."""
     found = tfma.utils.update_eval_config_with_defaults(  # as Evaluator does
-        eval_config(config(task, {metric: bounds}, slices=[["paw"]])),
+        asked(task, {metric: bounds}, [["paw"]]),
         has_baseline=champion is not None,
         rubber_stamp=True,
     )
@@ -64,7 +70,7 @@ def is_blessed(metric: str, value: float, champion: float | None = None, task: s
 @pytest.mark.parametrize("task", list(METRICS))
 def test_every_metric_that_a_threshold_may_name_is_computed(task: str) -> None:
     first = METRICS[task][0]
-    found = metrics(eval_config(config(task, {first: {"at_least": 0.5}})))
+    found = metrics(asked(task, {first: {"at_least": 0.5}}))
     assert set(found) == {*METRICS[task], "example_count"}
     assert [name for name, metric in found.items() if metric.per_slice_thresholds] == [first]
     for metric in found.values():
@@ -72,7 +78,7 @@ def test_every_metric_that_a_threshold_may_name_is_computed(task: str) -> None:
 
 
 def test_both_models_are_asked_in_the_same_words() -> None:
-    candidate, baseline = eval_config(config("binary", {"auc": {"at_least": 0.5}})).model_specs
+    candidate, baseline = asked("binary", {"auc": {"at_least": 0.5}}).model_specs
     assert (candidate.name, candidate.is_baseline) == ("candidate", False)
     assert (baseline.name, baseline.is_baseline) == ("baseline", True)
     for model in (candidate, baseline):
@@ -84,7 +90,7 @@ def test_both_models_are_asked_in_the_same_words() -> None:
 
 
 def test_overall_is_always_there_before_the_slices() -> None:
-    found = eval_config(config("binary", {"auc": {"at_least": 0.5}}, [["paw"], ["paw", "fur"]]))
+    found = asked("binary", {"auc": {"at_least": 0.5}}, [["paw"], ["paw", "fur"]])
     assert [list(spec.feature_keys) for spec in found.slicing_specs] == [[], ["paw"], ["paw", "fur"]]
 
 
@@ -165,7 +171,7 @@ def test_what_a_slice_rule_is_about(text: str, rule: Any) -> None:
 
 def test_thresholds_of_slices_are_handed_on() -> None:
     bounds = {"at_least": 0.6, "slices": {"paw": {"at_least": 0.5}, "paw=left, fur=red": {"may_lose": 0.1}}}
-    found = metrics(eval_config(config("binary", {"auc": bounds}, SLICES)))["auc"].per_slice_thresholds
+    found = metrics(asked("binary", {"auc": bounds}, SLICES))["auc"].per_slice_thresholds
     assert [threshold.slicing_specs[0] for threshold in found] == [
         config_pb2.SlicingSpec(),
         config_pb2.SlicingSpec(feature_keys=["paw"]),
@@ -175,25 +181,45 @@ def test_thresholds_of_slices_are_handed_on() -> None:
     assert found[2].threshold.change_threshold.absolute.value == -0.1
 
 
+def _of_one_class(found: config_pb2.EvalConfig) -> None:
+    found.metrics_specs[0].binarize.class_ids.values.append(0)
+
+
+def _of_weighted_rows(found: config_pb2.EvalConfig) -> None:
+    found.metrics_specs[0].example_weights.weighted = True
+
+
+def _another_metric(found: config_pb2.EvalConfig) -> None:
+    found.metrics_specs[0].metrics.add(class_name="MeanSquaredError")
+
+
+def _another_threshold(found: config_pb2.EvalConfig) -> None:
+    found.metrics_specs[0].metrics[0].threshold.value_threshold.lower_bound.value = 0.9
+
+
+def _intervals(found: config_pb2.EvalConfig) -> None:
+    found.options.compute_confidence_intervals.value = True
+
+
+def _a_slice(found: config_pb2.EvalConfig) -> None:
+    found.slicing_specs.add(feature_keys=["tail"])
+
+
 @pytest.mark.parametrize(
-    ("key", "auc", "rows", "holds"),
+    ("change", "field"),
     [
-        ((("paw", "left"),), 0.55, 50, True),
-        ((("paw", "left"),), 0.45, 50, False),
-        ((("paw", "left"),), 0.45, 49, True),  # too few rows to be judged
-        ((("paw", "left"),), math.nan, 50, True),  # one class only
-        ((("paw", "right"),), 0.55, 50, False),  # its own rule is stricter
-        ((("paw", "right"),), 0.55, 9, True),
-        ((), math.nan, 9, False),  # all rows are always judged
+        (_another_metric, "metrics_specs"),
+        (_of_one_class, "metrics_specs"),
+        (_of_weighted_rows, "metrics_specs"),
+        (_another_threshold, "metrics_specs"),
+        (_intervals, "options"),
+        (_a_slice, "slicing_specs"),
     ],
 )
-def test_tfma_judges_slices_that_can_be_judged(key: Any, auc: float, rows: float, holds: bool) -> None:
-    bounds = {
-        "at_least": 0.1,
-        "slices": {"paw": {"at_least": 0.5, "min_rows": 50}, "paw=right": {"at_least": 0.6, "min_rows": 10}},
-    }
-    settings = config("binary", {"auc": bounds}, SLICES)
-    found = tfma.utils.update_eval_config_with_defaults(eval_config(settings), has_baseline=False, rubber_stamp=True)
-    values = {tfma.metrics.MetricKey("auc"): auc, tfma.metrics.MetricKey("example_count"): rows}
-    judging = without_slices_that_cannot_be_judged(found, key, values, settings.evaluation)
-    assert metrics_validator.validate_metrics((key, values), judging).validation_ok is holds
+def test_what_evaluator_does_not_compute_is_refused(change: Any, field: str) -> None:
+    made = config("binary", {"auc": {"at_least": 0.6, "may_lose": 0.1}}, SLICES)
+    found = eval_config("binary", made.evaluation)
+    check(found, "binary", made.evaluation)
+    change(found)
+    with pytest.raises(NotImplementedError, match=f"^{field} of the EvalConfig"):
+        check(found, "binary", made.evaluation)

@@ -1,0 +1,72 @@
+"""What is known of one slice, or of all rows, by its tallies: metrics of every model, intervals of the challenger's."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from pipeline.config.evaluation import METRICS
+from pipeline.evaluation.columnar_metrics import SliceKey
+from pipeline.evaluation.model_judge import why_undefined
+from pipeline.evaluation.tallies import Interval, Tally, fills_blocks, intervals, is_one_class, metric_values
+
+CHAMPION = "baseline"
+"""TFMA's name for the champion."""
+
+
+@dataclass(frozen=True)
+class SliceMetrics:
+    """One slice.
+
+    Attributes:
+        by_model: {model: {metric: value}}, the challenger's first; NaN where one cannot be computed.
+        intervals, differences: {metric: (low, high)} of the challenger, and of what it differs from the champion.
+        undefined: {metric: why it cannot be computed} of the challenger.
+        method: of the intervals: jackknife, or wilson of too few rows for it.
+    """
+
+    key: SliceKey
+    by_model: dict[str, dict[str, float]]
+    intervals: dict[str, Interval]
+    differences: dict[str, Interval]
+    undefined: dict[str, str]
+    method: str
+
+    @property
+    def name(self) -> str:
+        """As model_judge names slices."""
+        return ", ".join(f"{column}={value}" for column, value in self.key)
+
+    @property
+    def challenger(self) -> str:
+        """The name of its model."""
+        return next(iter(self.by_model))
+
+    def defined(self, model: str) -> dict[str, float]:
+        """The metrics of a model that can be computed."""
+        return {name: value for name, value in self.by_model[model].items() if math.isfinite(value)}
+
+
+def measure(of_slice: tuple[SliceKey, dict[str, Tally]], task: str, confidence: float) -> SliceMetrics:
+    """Computes all metrics of a slice.
+
+    Args:
+        of_slice: its key, and tallies by model: the challenger's first, the champion's by the name CHAMPION.
+    """
+    key, tallies = of_slice
+    by_model = {name: metric_values(task, found) for name, found in tallies.items()}
+    (challenger, own), *_ = tallies.items()
+    spreads, differences = intervals(task, own, tallies.get(CHAMPION), confidence)
+    one_class = is_one_class(task, own)
+    return SliceMetrics(
+        key,
+        by_model,
+        spreads,
+        differences,
+        {
+            name: why_undefined(name, one_class)
+            for name in METRICS[task]
+            if not math.isfinite(by_model[challenger][name])
+        },
+        "jackknife" if fills_blocks(own) else "wilson",
+    )

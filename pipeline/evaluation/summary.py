@@ -1,0 +1,92 @@
+"""Judges what was measured, and says it in plain data: a report needs neither TensorFlow nor TFMA to read it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from tensorflow_model_analysis.proto import validation_result_pb2
+
+from pipeline.config.evaluation import COUNT, LOWER_IS_BETTER, Evaluation
+from pipeline.evaluation.model_judge import Measured, judge
+from pipeline.evaluation.slice_metrics import CHAMPION, SliceMetrics
+from pipeline.evaluation.tfma_records import validation_of
+
+
+@dataclass(frozen=True)
+class Names:
+    """How to name models in sentences.
+
+    Attributes:
+        champion: None without one.
+        references: of the other models that set a bound, by their names in SliceMetrics.
+    """
+
+    champion: str | None
+    references: Mapping[str, str]
+
+
+def summarize(
+    slices: Sequence[SliceMetrics], rules: Evaluation, names: Names
+) -> tuple[dict[str, Any], validation_result_pb2.ValidationResult]:
+    """Judges a model on all rows and on slices.
+
+    Returns:
+        For people, and for TFMA. That for people has
+        `blessed`; `metrics`: {metric: value} over all rows; `champion`: the same of the champion, or None;
+        `champion_name`; `confidence`; `intervals` and `differences`: {metric: [low, high]} over all rows, those of the
+        metrics and of what they differ from the champion's; `undefined`: {metric: why it cannot be computed};
+        `against`: whose values `may_lose` is measured from; `bounds`: {metric: {model, value}}, the one over all rows;
+        `slices`: [{slice: {column: value}, metrics, champion, intervals, differences, undefined, failed}];
+        `failures`: one sentence per broken rule; `rules`: every rule that was judged, see model_judge.Rule;
+        `notes`: what was not judged, and why; `interval_method`: jackknife, or wilson of too few rows for it.
+    """
+    slices = sorted(slices, key=lambda found: (len(found.key) > 0, str(found.key)))
+    measured = [_measured(found, names.references) for found in slices]
+    verdict = judge(measured, rules, LOWER_IS_BETTER, names.champion)
+    entries = [
+        {
+            "slice": dict(found.key),
+            "metrics": one.metrics,
+            "champion": one.champion if names.champion else None,
+            "intervals": _of(found.intervals, one.metrics),
+            "differences": _of(found.differences, one.metrics),
+            "undefined": found.undefined,
+            "failed": sorted({metric for name, metric in verdict.failed_slices if name == found.name}),
+        }
+        for found, one in zip(slices, measured, strict=True)
+    ]
+    overall, *others = entries
+    summary = {
+        "blessed": not verdict.failures,
+        "champion_name": names.champion,
+        "confidence": rules.confidence,
+        "interval_method": slices[0].method,
+        **{key: overall[key] for key in ("metrics", "champion", "intervals", "differences", "undefined")},
+        "slices": others,
+        "against": rules.against,
+        "bounds": verdict.bounds,
+        "failures": verdict.failures,
+        "rules": [asdict(rule) for rule in verdict.rules],
+        "notes": verdict.notes,
+    }
+    if names.references:  # TFMA knows none
+        verdict = judge([replace(one, references={}) for one in measured], rules, LOWER_IS_BETTER, names.champion)
+    return summary, validation_of(verdict, slices, rules)
+
+
+def _measured(found: SliceMetrics, references: Mapping[str, str]) -> Measured:
+    metrics = found.defined(found.challenger)
+    return Measured(
+        {column: str(value) for column, value in found.key},
+        int(metrics[COUNT]),
+        metrics,
+        found.defined(CHAMPION) if CHAMPION in found.by_model else {},
+        found.undefined,
+        {text: found.defined(model) for model, text in references.items()},
+    )
+
+
+def _of(spreads: Mapping[str, Any], metrics: Mapping[str, float]) -> dict[str, Any]:
+    return {name: spreads[name] for name in metrics if name in spreads}
