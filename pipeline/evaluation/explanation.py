@@ -3,12 +3,7 @@
 Permutation importance (Breiman: Random Forests, 2001; Fisher, Rudin, Dominici: All Models are Wrong, but Many are
 Useful, JMLR 2019): how much worse the main metric gets when a feature's values are dealt to other rows at random.
 
-Integrated gradients (Sundararajan, Taly, Yan: Axiomatic Attribution for Deep Networks, ICML 2017): a prediction's
-difference to that of a typical row is divided among the features along the straight way from the one row to the
-other. Categories have no gradient. They are swapped one after the other instead, in orders dealt at random, and each
-gets what its swap changes in the mean (Shapley's value; Štrumbelj, Kononenko: Explaining prediction models and
-individual predictions with feature contributions, 2014). Half of the numbers' ways are gone with the one row's
-categories and half with the other's, so that all parts add up to the difference.
+Single rows: see attributions.py.
 """
 
 from __future__ import annotations
@@ -22,12 +17,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.config.evaluation import LOWER_IS_BETTER, METRICS, Evaluation
+from pipeline.evaluation.attributions import attributions, differentiate, network_inputs, raw_columns, typical_row
 from pipeline.evaluation.columnar_metrics import load_model
 from pipeline.evaluation.row_sample import RIGHT, RowSample, error_kinds
 from pipeline.evaluation.tallies import metric_values, rows_of
 from trainer.artifact_names import PREDICTION
 from trainer.features import FeatureTable
-from trainer.rows import from_examples, to_plain
+from trainer.rows import to_plain
 
 Array = npt.NDArray[Any]
 
@@ -38,10 +34,6 @@ _FEWEST_ROWS, _FEWEST_FEATURES = 500, 10
 """With fewer rows chance decides; rather features are left out, but for some."""
 _TYPICAL_ROWS = 1_000
 """Of which the typical row is made."""
-_STEPS = 256
-"""On the way from one row to the other."""
-_ORDERS = 16
-_CHUNK_ROWS = 8_192
 _KINDS = {
     "binary": {RIGHT: "least sure", 0: "false positive", 1: "false negative"},
     "multiclass": {RIGHT: "least sure"},
@@ -147,9 +139,9 @@ def _steepest(model: Any, sample: RowSample, table: FeatureTable) -> list[str]:
     from trainer.preprocessing import columns_by_feature
 
     rows = sample.even(_FEWEST_ROWS)
-    inputs = _network_inputs(model, rows.records)
-    base = _typical(inputs)
-    gradients = _differentiate(model, inputs, np.zeros(len(rows.labels), np.int64))
+    inputs = network_inputs(model, rows.records)
+    base = typical_row(inputs)
+    gradients = differentiate(model, inputs, np.zeros(len(rows.labels), np.int64))
     strength = {
         name: np.abs(gradients[name] * (values - base[name])).mean(axis=0) if name in gradients else None
         for name, values in inputs.items()
@@ -161,16 +153,6 @@ def _steepest(model: Any, sample: RowSample, table: FeatureTable) -> list[str]:
 
     by_feature = columns_by_feature(table)
     return sorted(by_feature, key=lambda feature: -of_feature(by_feature[feature]))
-
-
-def raw_columns(records: Array, table: FeatureTable) -> dict[str, pa.Array]:
-    """{feature: one value a row} of serialized tf.Examples."""
-    batch = from_examples(list(records))
-    present = set(batch.schema.names)
-    missing = pa.nulls(len(records))
-    return {
-        feature.name: batch.column(feature.name) if feature.name in present else missing for feature in table.features
-    }
 
 
 # Single rows
@@ -198,12 +180,12 @@ def _take_apart(model: Any, sample: RowSample, table: FeatureTable, rules: Evalu
     errors = error_kinds(task, worst.labels, worst.predictions)
     kinds = [_KINDS[task].get(int(kind), "wrong") for kind in errors] + ["ordinary"] * len(ordinary.labels)
 
-    base = _typical(_network_inputs(model, even.records))
-    inputs = _network_inputs(model, rows.records)
+    base = typical_row(network_inputs(model, even.records))
+    inputs = network_inputs(model, rows.records)
     multiclass = task == "multiclass"
     outputs = rows.predictions.argmax(axis=1) if multiclass else np.zeros(len(kinds), np.int64)
     parts, typical, predictions = attributions(
-        lambda of_inputs, of_outputs: _differentiate(model, of_inputs, of_outputs), inputs, base, outputs
+        lambda of_inputs, of_outputs: differentiate(model, of_inputs, of_outputs), inputs, base, outputs
     )
     by_feature = columns_by_feature(table)
     values = {name: column.to_pylist() for name, column in raw_columns(rows.records, table).items()}
@@ -235,98 +217,6 @@ def _take_apart(model: Any, sample: RowSample, table: FeatureTable, rules: Evalu
             }
         )
     return {"rows": entries, "all_right": bool(len(errors)) and bool((errors == RIGHT).all())}
-
-
-def attributions(
-    differentiate: Any, inputs: Mapping[str, Array], base: Mapping[str, Array], outputs: Array
-) -> tuple[dict[str, Array], Array, Array]:
-    """How much each column of the network's inputs adds to the difference between rows and a typical one.
-
-    Args:
-        differentiate: (inputs, outputs (n,)) to {`prediction` (n,), gradient by float input (n, columns)}.
-        inputs: (rows, columns) each; base: (columns,) each, the typical row.
-        outputs: (rows,) which of the network's outputs is asked for.
-
-    Returns:
-        {input: (rows, columns)}; the predictions for the typical row and for the rows, (rows,) each. The parts of a
-        row add up to their difference, but for what the steps of the way leave.
-    """
-    rows = len(outputs)
-    floats = [name for name, values in inputs.items() if np.issubdtype(values.dtype, np.floating)]
-    codes = [name for name in inputs if name not in floats]
-    starts = {name: np.broadcast_to(base[name], values.shape) for name, values in inputs.items()}
-    parts = {name: np.zeros(values.shape) for name, values in inputs.items()}
-    for fixed in (inputs, starts):  # the categories while the numbers change
-        ways = []
-        for step in (np.arange(_STEPS) + 0.5) / _STEPS:
-            between = {name: starts[name] + step * (inputs[name] - starts[name]) for name in floats}
-            ways.append({**{name: fixed[name] for name in codes}, **between})
-        gradients = _in_chunks(differentiate, _stacked(ways), np.tile(outputs, _STEPS))
-        for name in floats:
-            mean = gradients[name].reshape(_STEPS, *inputs[name].shape).mean(axis=0)
-            parts[name] += mean * (inputs[name] - starts[name]) / 2
-    places = [(name, place) for name in codes for place in range(inputs[name].shape[1])]
-    if places:
-        random = np.random.default_rng(_SEED)
-        forth = [random.permutation(len(places)) for _ in range(_ORDERS // 2 if len(places) < 50 else 1)]
-        orders = [order for pair in forth for order in (pair, pair[::-1])]
-        for fixed in (starts, inputs):  # the numbers while the categories change
-            ways = []
-            for order in orders:
-                now = {name: np.array(fixed[name] if name in floats else starts[name]) for name in inputs}
-                ways.append({name: values.copy() for name, values in now.items()})
-                for number in order:
-                    name, place = places[number]
-                    now[name][:, place] = inputs[name][:, place]
-                    ways.append({name: values.copy() for name, values in now.items()})
-            scores = _in_chunks(differentiate, _stacked(ways), np.tile(outputs, len(ways)))[PREDICTION]
-            changes = np.diff(scores.reshape(len(orders), len(places) + 1, rows), axis=1)
-            for order, of_order in zip(orders, changes, strict=True):
-                for number, change in zip(order, of_order, strict=True):
-                    name, place = places[number]
-                    parts[name][:, place] += change / len(orders) / 2
-    ends = _in_chunks(differentiate, _stacked([starts, inputs]), np.tile(outputs, 2))[PREDICTION].reshape(2, rows)
-    return parts, ends[0], ends[1]
-
-
-def _stacked(ways: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
-    return {name: np.concatenate([way[name] for way in ways]).astype(ways[0][name].dtype) for name in ways[0]}
-
-
-def _in_chunks(differentiate: Any, inputs: Mapping[str, Array], outputs: Array) -> dict[str, Array]:
-    chunks = [
-        differentiate({name: values[first : first + _CHUNK_ROWS] for name, values in inputs.items()}, of_chunk)
-        for first in range(0, len(outputs), _CHUNK_ROWS)
-        if len(of_chunk := outputs[first : first + _CHUNK_ROWS])
-    ]
-    return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
-
-
-def _network_inputs(model: Any, records: Array) -> dict[str, Array]:
-    import tensorflow as tf
-
-    found = model.signatures["transform_features"](examples=tf.constant(records))
-    return {name: values.numpy() for name, values in found.items()}
-
-
-def _differentiate(model: Any, inputs: Mapping[str, Array], outputs: Array) -> dict[str, Array]:
-    import tensorflow as tf
-
-    wanted = {
-        name: tf.constant(values.astype(np.float32) if np.issubdtype(values.dtype, np.floating) else values)
-        for name, values in inputs.items()
-    }
-    return {name: values.numpy() for name, values in model.differentiate(wanted, tf.constant(outputs)).items()}
-
-
-def _typical(inputs: Mapping[str, Array]) -> dict[str, Array]:
-    """(columns,) each: medians of numbers, the commonest of codes."""
-    return {
-        name: np.median(values, axis=0).astype(values.dtype)
-        if np.issubdtype(values.dtype, np.floating)
-        else np.array([np.bincount(column).argmax() for column in values.T], values.dtype)
-        for name, values in inputs.items()
-    }
 
 
 def _readable(value: Any) -> Any:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from pipeline.config.evaluation import METRICS
 from pipeline.evaluation.columnar_metrics import SliceKey
+from pipeline.evaluation.intervals import Interval, fills_blocks, intervals
 from pipeline.evaluation.model_judge import why_undefined
-from pipeline.evaluation.tallies import Interval, Tally, fills_blocks, intervals, is_one_class, metric_values
+from pipeline.evaluation.tallies import Tally, is_one_class, metric_values
 
 CHAMPION = "baseline"
 """TFMA's name for the champion."""

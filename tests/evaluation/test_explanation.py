@@ -11,7 +11,8 @@ import pytest
 import tensorflow as tf
 
 from pipeline.config.evaluation import Evaluation
-from pipeline.evaluation.explanation import _importance, attributions
+from pipeline.evaluation.attributions import attributions
+from pipeline.evaluation.explanation import _importance
 from pipeline.evaluation.row_sample import RowSample
 from trainer.features import Feature, FeatureTable, Kind, Label, Storage
 from trainer.preprocessing import columns_by_feature

@@ -8,19 +8,9 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
+from pipeline.evaluation.intervals import fills_blocks, intervals, wilson
 from pipeline.evaluation.row_sample import KeepSample, digests, sample_of
-from pipeline.evaluation.tallies import (
-    BLOCKS,
-    Tally,
-    add,
-    calibration_error,
-    fills_blocks,
-    intervals,
-    is_one_class,
-    metric_values,
-    rows_of,
-    wilson,
-)
+from pipeline.evaluation.tallies import BLOCKS, Tally, add, calibration_error, is_one_class, metric_values, rows_of
 
 
 def counted(task: str, labels: Any, predictions: Any, seed: int = 0) -> Tally:
@@ -54,8 +44,8 @@ def test_a_binary_task_as_scikit_learn_has_it() -> None:
 
 
 def test_rows_of_one_prediction_count_half() -> None:
-    assert values("binary", counted("binary", [0, 1, 0, 1], [[0.5]] * 4))["auc"] == 0.5
-    assert values("binary", counted("binary", [0, 1, 1], [[0.2], [0.2], [0.9]]))["auc"] == 0.75
+    assert metric_values("binary", counted("binary", [0, 1, 0, 1], [[0.5]] * 4))["auc"] == 0.5
+    assert metric_values("binary", counted("binary", [0, 1, 1], [[0.2], [0.2], [0.9]]))["auc"] == 0.75
 
 
 def test_several_classes_and_a_number_as_scikit_learn_has_them() -> None:
