@@ -196,7 +196,7 @@ def _is_comparable(model: Any, settings: dict[str, Any], examples: str) -> bool:
 
 
 def _bless(blessing: Any, blessed: bool, candidate: Any, champion: Any | None) -> None:
-    """Marks the blessing as stock Evaluator does, so that stock resolvers and Pusher understand it. A champion that was
+    """Mark the blessing as stock Evaluator does, so that stock resolvers and Pusher understand it. A champion that was
     set aside is named, too: pipeline.components.champion finds it again by that."""
     for model, uri_key, id_key in (
         (
@@ -261,7 +261,7 @@ class Evaluator(base_beam_component.BaseBeamComponent):
         reference_models: Any = None,
         reference_blessings: Any = None,
     ) -> None:
-        """`settings` are those of pipeline.evaluation.eval_config.settings; the other arguments stock Evaluator's."""
+        """Take `settings` of pipeline.evaluation.eval_config.settings; the other arguments are stock Evaluator's."""
         super().__init__(
             EvaluatorSpec(
                 examples=examples,

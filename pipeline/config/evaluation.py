@@ -39,9 +39,15 @@ class Bounds(Section):
     """How much worse the metric may be than the champion's, or than the best that `evaluation.against` names."""
 
     @property
+    def given(self) -> dict[str, float]:
+        """The bounds that are set, by name."""
+        bounds = {"at_least": self.at_least, "at_most": self.at_most, "may_lose": self.may_lose}
+        return {kind: bound for kind, bound in bounds.items() if bound is not None}
+
+    @property
     def is_empty(self) -> bool:
         """Whether nothing is asked."""
-        return self.at_least is None and self.at_most is None and self.may_lose is None
+        return not self.given
 
 
 class SliceThreshold(Bounds):

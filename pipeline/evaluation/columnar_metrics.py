@@ -64,7 +64,7 @@ def ScoreAndAddUp(  # noqa: N802 (a transform)
 
 @lru_cache(maxsize=2)
 def load_model(path: str) -> Any:
-    """A SavedModel, loaded once a process: that takes seconds."""
+    """Load a SavedModel, once a process: that takes seconds."""
     import tensorflow as tf
 
     return tf.saved_model.load(path)

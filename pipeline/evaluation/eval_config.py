@@ -41,7 +41,7 @@ _OURS = {"ExpectedCalibrationError": "pipeline.evaluation.calibration_error"}
 
 
 def eval_config(task: str, rules: Evaluation) -> config_pb2.EvalConfig:
-    """Says what Evaluator computes and what it judges by, in TFMA's words."""
+    """Say what Evaluator computes and what it judges by, in TFMA's words."""
     models = [
         config_pb2.ModelSpec(
             name=name,
@@ -73,7 +73,7 @@ def eval_config(task: str, rules: Evaluation) -> config_pb2.EvalConfig:
 
 
 def check(found: config_pb2.EvalConfig, task: str, rules: Evaluation) -> None:
-    """Checks that an EvalConfig asks for what Evaluator computes and judges by.
+    """Check that an EvalConfig asks for what Evaluator computes and judges by.
 
     Raises:
         NotImplementedError: it names other metrics, slices, thresholds, models or options.
@@ -88,7 +88,7 @@ def check(found: config_pb2.EvalConfig, task: str, rules: Evaluation) -> None:
 
 
 def settings(config: PipelineConfig, features: dict[str, Any]) -> dict[str, object]:
-    """What Evaluator needs beside the EvalConfig, as plain data for an execution property.
+    """List what Evaluator needs beside the EvalConfig, as plain data for an execution property.
 
     Args:
         features: the FeatureTable as plain data.
@@ -102,7 +102,7 @@ def settings(config: PipelineConfig, features: dict[str, Any]) -> dict[str, obje
 
 
 def slicing_spec(text: str, rules: Evaluation) -> config_pb2.SlicingSpec:
-    """The slices that a rule is about, by the configuration's text; all rows where it is empty."""
+    """Find the slices that a rule is about by the configuration's text; all rows where it is empty."""
     if not text:
         return config_pb2.SlicingSpec()
     found = slice_rule(text, rules.slices)
@@ -114,13 +114,13 @@ def slicing_spec(text: str, rules: Evaluation) -> config_pb2.SlicingSpec:
 
 
 def threshold_of(metric: str, text: str, rules: Evaluation) -> config_pb2.MetricThreshold:
-    """The bounds of a metric on the slices that a rule is about; over all rows where `text` is empty."""
+    """Find the bounds of a metric on the slices that a rule is about; over all rows where `text` is empty."""
     threshold = rules.thresholds[metric]
     return _threshold(metric, threshold.slices[text] if text else threshold)
 
 
 def _per_slice(metric: str, rules: Evaluation) -> list[config_pb2.PerSliceMetricThreshold]:
-    """A threshold without slices would hold for every slice, however few rows it has."""
+    """Compile a metric's thresholds; one without slices would hold for every slice, however few rows it has."""
     threshold = rules.thresholds.get(metric)
     if threshold is None:
         return []

@@ -86,7 +86,7 @@ def judge(
     lower_is_better: frozenset[str],
     champion: str | None,
 ) -> ModelVerdict:
-    """Holds every rule against what was measured.
+    """Hold every rule against what was measured.
 
     Args:
         measured: all rows first, then slices.
@@ -124,7 +124,7 @@ def _members(
 
 
 def _enough(verdict: ModelVerdict, members: Sequence[Measured], metric: str, text: str, least: int) -> list[Measured]:
-    """The slices that can be judged; of the others the verdict says why not."""
+    """Choose the slices that can be judged; of the others the verdict says why not."""
     if not members:
         verdict.notes.append(f"{metric} on {text} is not judged: there are no such rows")
     small = [member for member in members if member.rows < least]
@@ -162,9 +162,8 @@ def _judge_one(
 
     if metric not in one.metrics:  # all rows: a slice was sorted out before
         sentences.append(f"{metric}{on} cannot be computed: {one.undefined.get(metric, 'it is not a number')}")
-        for kind in ("at_least", "at_most", "may_lose"):
-            if (bound := getattr(bounds, kind)) is not None:
-                hold(kind, None, bound, held=False)
+        for kind, bound in bounds.given.items():
+            hold(kind, None, bound, held=False)
     else:
         value, before = one.metrics[metric], one.champion.get(metric)
         had = f"; {champion} had {number(before)}" if champion and before is not None else ""
@@ -172,8 +171,7 @@ def _judge_one(
             sentences.append(f"{metric}{on} is {number(value)}, needs at least {bounds.at_least:g}{had}")
         if bounds.at_most is not None and not hold("at_most", value, bounds.at_most, value <= bounds.at_most):
             sentences.append(f"{metric}{on} is {number(value)}, may be at most {bounds.at_most:g}{had}")
-        best = _best(one, metric, lower_is_better, champion)
-        if bounds.may_lose is not None and best is not None:
+        if bounds.may_lose is not None and (best := _best(one, metric, lower_is_better, champion)):
             name, most = best
             if not one.slice:
                 verdict.bounds[metric] = {"model": name, "value": most}

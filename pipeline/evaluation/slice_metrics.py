@@ -44,12 +44,12 @@ class SliceMetrics:
         return next(iter(self.by_model))
 
     def defined(self, model: str) -> dict[str, float]:
-        """The metrics of a model that can be computed."""
+        """Choose the metrics of a model that can be computed."""
         return {name: value for name, value in self.by_model[model].items() if math.isfinite(value)}
 
 
 def measure(of_slice: tuple[SliceKey, dict[str, Tally]], task: str, confidence: float) -> SliceMetrics:
-    """Computes all metrics of a slice.
+    """Compute all metrics of a slice.
 
     Args:
         of_slice: its key, and tallies by model: the challenger's first, the champion's by the name CHAMPION.

@@ -27,7 +27,7 @@ _CERTAIN = 1e-7
 
 
 def _tfma_thresholds() -> Array:
-    """Finds the threshold of TFMA's that each bucket comes after, (BUCKETS + 1,).
+    """Find the threshold of TFMA's that each bucket comes after, (BUCKETS + 1,).
 
     TFMA puts 10,000 thresholds beside 10,000 buckets: so the lowest two buckets, and two near 1, fall together.
     """
@@ -60,14 +60,14 @@ class Tally:
         return int(self.sums[:, 0].sum())
 
     def histograms(self) -> Array:
-        """Counts a binary task's rows by block, label and threshold: (BLOCKS, 2, thresholds between which rows are)."""
+        """Count a binary task's rows by block, label and threshold: (BLOCKS, 2, thresholds between which rows are)."""
         block_and_label, bucket = np.divmod(self.cells, BUCKETS + 1)
         thresholds, place = np.unique(_THRESHOLD[bucket], return_inverse=True)
         size = len(thresholds)
         return np.bincount(block_and_label * size + place, self.counts, BLOCKS * 2 * size).reshape(BLOCKS, 2, size)
 
     def distribution(self, buckets: int) -> Array:
-        """Counts a binary task's rows by label and so many buckets of the probability: (2, buckets)."""
+        """Count a binary task's rows by label and so many buckets of the probability: (2, buckets)."""
         block_and_label, bucket = np.divmod(self.cells, BUCKETS + 1)
         place = block_and_label % 2 * buckets + np.minimum(bucket * buckets // BUCKETS, buckets - 1)
         return np.bincount(place, self.counts, 2 * buckets).reshape(2, buckets)
@@ -78,7 +78,7 @@ class Tally:
 
 
 def add(tallies: Iterable[Tally]) -> Tally:
-    """Adds up one or more."""
+    """Add up one or more."""
     parts = list(tallies)
     if len(parts) == 1:
         return parts[0]
@@ -112,7 +112,7 @@ class Rows:
     cells: Array | None = None
 
     def tally(self, rows: Array) -> Tally:
-        """Counts those with the given numbers."""
+        """Count those with the given numbers."""
         blocks, values = self.blocks[rows], self.values[:, rows]
         if self.bins is None or self.cells is None:
             sums = np.stack([np.bincount(blocks, of, BLOCKS) for of in values], axis=1)
@@ -126,7 +126,7 @@ class Rows:
 
 
 def rows_of(task: str, labels: Array, predictions: Array, blocks: Array) -> Rows:
-    """Prepares labels (rows,), predictions (rows, outputs) and blocks (rows,) for counting.
+    """Prepare labels (rows,), predictions (rows, outputs) and blocks (rows,) for counting.
 
     Errors and losses have the precision of the predictions, as in Keras; sums are float64.
     """
@@ -152,7 +152,7 @@ def rows_of(task: str, labels: Array, predictions: Array, blocks: Array) -> Rows
 
 
 def confidences(labels: Array, predictions: Array) -> tuple[Array, Array]:
-    """What was predicted, and whether it came true, both (rows,).
+    """Tell what was predicted, and whether it came true, both (rows,).
 
     Args:
         labels: (rows,), 0 and 1 or the number of the class.
@@ -169,7 +169,7 @@ def bins_of(probability: Array) -> Array:
 
 
 def calibration_error(binned: Array) -> Array:
-    """The expected calibration error of sums by bin (…, 3, BINS), see Tally; NaN without a row."""
+    """Compute the expected calibration error of sums by bin (…, 3, BINS), see Tally; NaN without a row."""
     with np.errstate(invalid="ignore"):
         distance = np.abs(binned[..., 1, :] - binned[..., 2, :]).sum(axis=-1)
         error: Array = distance / binned[..., 0, :].sum(axis=-1)
@@ -224,7 +224,7 @@ def values_of_sets(task: str, sums: Array, histograms: Array | None) -> dict[str
 
 
 def _binned(sums: Array) -> Array:
-    """(sets, k) to a classification's sums by calibration bin, (sets, 3, BINS)."""
+    """Cut a classification's sums by calibration bin from (sets, k): (sets, 3, BINS)."""
     return sums[:, 3:].reshape(len(sums), 3, BINS)
 
 

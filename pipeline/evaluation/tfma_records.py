@@ -26,7 +26,7 @@ def write_records(
     uri: str,
     label: str = "",
 ) -> None:
-    """Adds the writing of metrics and validations to a Beam pipeline.
+    """Add the writing of metrics and validations to a Beam pipeline.
 
     Args:
         slices: SliceMetrics.
@@ -48,7 +48,7 @@ def write_records(
 
 
 def write_reference(slices: beam.PCollection, eval_config: tfma.EvalConfig, name: str, path: str, uri: str) -> None:
-    """Adds the writing of the metrics of a model that only sets a bound, into a folder of its own."""
+    """Add the writing of the metrics of a model that only sets a bound, into a folder of its own."""
     alone = tfma.EvalConfig()
     alone.CopyFrom(eval_config)
     del alone.model_specs[1:]

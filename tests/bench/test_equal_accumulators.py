@@ -103,7 +103,7 @@ def judged_by(task: str) -> config_pb2.EvalConfig:
 
 
 def of_columns(task: str, folder: Path) -> dict[str, dict[str, float]]:
-    """{case: {metric: value}} as EvaluateColumns has TFMA write them."""
+    """{case: {metric: value}} as Evaluator has TFMA write them."""
     model = Echo(task)
     signatures = {"serving_default": model.predict, "transform_labels": model.labels}
     tf.saved_model.save(model, str(folder / "model"), signatures=signatures)
