@@ -91,9 +91,11 @@ def steps_of(config: PipelineConfig) -> dict[str, list[str]]:
     """The pipeline's steps, look-ups too, each with those that it waits for, in the order in which they run."""
     from tfx.dsl.compiler import compiler
 
+    from pipeline.contract.run_inputs import look
     from pipeline.definition import create_pipeline
 
-    nodes = [node.pipeline_node for node in compiler.Compiler().compile(create_pipeline(config)).nodes]
+    chain = create_pipeline(config, look(config, elsewhere=True))
+    nodes = [node.pipeline_node for node in compiler.Compiler().compile(chain).nodes]
     return {node.node_info.id: sorted(node.upstream_nodes) for node in nodes}
 
 

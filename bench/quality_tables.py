@@ -137,7 +137,7 @@ def _flights(seed: int, *, by_days: bool) -> Table:
         is_test, order = day >= 1101, np.array(rows["scheduled_departure"])
     settings = config.trainer
     train, test = rows.filter(pa.array(~is_test)), rows.filter(pa.array(is_test))
-    return Table(feature_table(config), schema, settings, train, test, order[~is_test])
+    return Table(feature_table(config, schema), schema, settings, train, test, order[~is_test])
 
 
 def _public(seed: int, *, package: str, item: str, label: str) -> Table:
@@ -153,7 +153,7 @@ def split_at_random(frame: pd.DataFrame, label: str, seed: int) -> Table:
             write_first_files(str(path / "table.parquet"), label, "table", path, force=True)
         config = load(path / "table.yaml")
         schema = read_schema(config.schema_file)
-        described = feature_table(config)
+        described = feature_table(config, schema)
     rows = _as_stored(pa.Table.from_pandas(frame, preserve_index=False))
     is_test = np.random.default_rng(seed).permutation(len(frame)) < round(TEST_SHARE * len(frame))
     train, test = rows.filter(pa.array(~is_test)), rows.filter(pa.array(is_test))

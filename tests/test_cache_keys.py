@@ -16,7 +16,8 @@ from pipeline.config.loading import REFERENCE, load
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.lineage import import_closure
 from pipeline.lineage.artifact_names import STEP_CODE
-from pipeline.lineage.provenance import code_files, step_code_digest, step_modules
+from pipeline.lineage.provenance import present_software, step_code_digest, step_modules
+from tests import compiled
 
 pytestmark = pytest.mark.slow
 
@@ -41,9 +42,7 @@ def steps_of(config: PipelineConfig, **options: Any) -> dict[str, Any]:
     """The components of the chain by name; look-ups, which are made anew in every run, left out."""
     from tfx.dsl.components.base.base_component import BaseComponent
 
-    from pipeline.definition import create_pipeline
-
-    nodes = create_pipeline(config, **options).components
+    nodes = compiled.chain(config, **options).components
     return {node.id: node for node in nodes if isinstance(node, BaseComponent)}
 
 
@@ -228,11 +227,6 @@ COMPONENTS = {
 
 
 def test_the_digests_stand_in_the_compiled_pipeline_and_in_the_job_for_vertex(tmp_path: Path) -> None:
-    from tfx.dsl.compiler import compiler
-
-    from pipeline.definition import create_pipeline
-    from pipeline.runners.vertex.compile import compile_job
-
     vertex = {
         "project": "my-project",
         "region": "us-central1",
@@ -241,18 +235,17 @@ def test_the_digests_stand_in_the_compiled_pipeline_and_in_the_job_for_vertex(tm
         "data": "gs://my-bucket/{SPAN}/flights.parquet",
     }
     config = configuration(tmp_path, {"vertex": vertex})
-    nodes = [node.pipeline_node for node in compiler.Compiler().compile(create_pipeline(config)).nodes]
     here = {
         node.node_info.id: node.parameters.parameters[STEP_CODE].field_value.string_value
-        for node in nodes
+        for node in compiled.steps_of(config)
         if STEP_CODE in node.parameters.parameters
     }
     assert here == {name: step_code_digest(step) for name, step in steps_of(config).items() if name not in OF_TFX}
-    tasks = compile_job(config)["pipelineSpec"]["root"]["dag"]["tasks"]
+    tasks = compiled.job_of(config)["pipelineSpec"]["root"]["dag"]["tasks"]
     there = {name: task["inputs"]["parameters"].get(STEP_CODE) for name, task in tasks.items() if name in here}
     assert there == {name: {"runtimeValue": {"constant": digest}} for name, digest in here.items()}
 
 
 def test_the_run_counts_every_file_that_a_step_uses(used: dict[str, frozenset[str]]) -> None:
     """`longhaul diff` and the recipe of `longhaul lineage` tell which of these differ."""
-    assert frozenset().union(*used.values()) <= code_files().keys()
+    assert frozenset().union(*used.values()) <= present_software().code_files.keys()

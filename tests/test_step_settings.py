@@ -14,6 +14,7 @@ from pipeline.config.beam import BeamStep
 from pipeline.config.evaluation import Threshold
 from pipeline.config.split import GroupSplit, HashSplit
 from pipeline.config.vertex import VertexStep
+from tests.compiled import chain
 from tests.test_cache_keys import WITH_ALL_STEPS, configuration, steps_of
 from trainer.settings.base import Section
 from trainer.settings.trainer import AFTER_FITTING, TrainerRequest
@@ -173,14 +174,13 @@ def test_which_beam_runner_did_the_work_does_not_count(tmp_path: Path) -> None:
     from tfx.orchestration.local import runner_utils
     from tfx.orchestration.portable import cache_utils
 
-    from pipeline.definition import create_pipeline
     from pipeline.patches.install import LAUNCHER, install_patches
 
     install_patches(LAUNCHER)
 
     def key(step: str, **changes: Any) -> str:
         ir = compiler.Compiler().compile(
-            create_pipeline(configuration(tmp_path, changes), job_servers={"flink": changes.pop("at", "host:1")})
+            chain(configuration(tmp_path, changes), job_servers={"flink": changes.pop("at", "host:1")})
         )
         (node,) = [node.pipeline_node for node in ir.nodes if node.pipeline_node.node_info.id == step]
         executor = runner_utils.extract_executor_spec(runner_utils.extract_local_deployment_config(ir), step)

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.config.beam import BeamRunner, Portable
+from pipeline.config.beam import BeamRunner, BeamSettings, Dataflow, Portable
 from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.vertex import Vertex
 from pipeline.errors import ConfigError
 
 # The engine of Beam's DirectRunner, named outright: under its public name Beam >= 2.68 first tries to download
@@ -33,17 +34,17 @@ def with_runner(config: PipelineConfig, runner: BeamRunner | None) -> PipelineCo
     return config.model_copy(update={"beam": config.beam.model_copy(update={"runner": runner})})
 
 
-def runner_of(config: PipelineConfig, step: str) -> BeamRunner:
+def runner_of(beam: BeamSettings, step: str) -> BeamRunner:
     """Which runner does the data work of a step."""
-    named = config.beam.steps[step].runner if step in config.beam.steps else None
+    named = beam.steps[step].runner if step in beam.steps else None
     # Tables are read through the mount of Cloud Storage that a step has on Vertex AI, and Dataflow's workers have not.
-    stays = step == INGESTION and config.beam.runner == "dataflow"
-    return named or ("direct" if stays else config.beam.runner)
+    stays = step == INGESTION and beam.runner == "dataflow"
+    return named or ("direct" if stays else beam.runner)
 
 
-def runners(config: PipelineConfig) -> set[BeamRunner]:
+def runners(beam: BeamSettings) -> set[BeamRunner]:
     """All that are asked for."""
-    return {config.beam.runner} | {step.runner for step in config.beam.steps.values() if step.runner}
+    return {beam.runner} | {step.runner for step in beam.steps.values() if step.runner}
 
 
 def clusters(config: PipelineConfig) -> dict[str, Portable]:
@@ -53,7 +54,7 @@ def clusters(config: PipelineConfig) -> dict[str, Portable]:
         ConfigError: there are no settings for one.
     """
     found: dict[str, Portable] = {}
-    for name in sorted(runners(config) & {"flink", "spark"}):
+    for name in sorted(runners(config.beam) & {"flink", "spark"}):
         portable = getattr(config.beam, name)
         if portable is None:
             raise ConfigError(
@@ -85,29 +86,30 @@ def check(config: PipelineConfig, *, on_vertex: bool = False) -> None:
             " tables are read",
             "leave it out: the step's own container reads the table; or take a Flink cluster",
         )
-    if "dataflow" in runners(config) and not on_vertex:
+    if "dataflow" in runners(config.beam) and not on_vertex:
         raise ConfigError(
             "beam: Dataflow's workers cannot read the workspace, which lies on this machine",
             "use it with --on vertex, whose artifacts lie in gs://; here take --beam direct, flink or spark",
         )
 
 
-def arguments(config: PipelineConfig, step: str, endpoints: Mapping[str, str]) -> list[str]:
+def arguments(beam: BeamSettings, vertex: Vertex | None, step: str, endpoints: Mapping[str, str]) -> list[str]:
     """Beam's arguments for a step; `check` has passed.
 
     Args:
         endpoints: where the job server of each cluster is.
     """
-    runner = runner_of(config, step)
-    settings: Any = getattr(config.beam, runner, None)
+    runner = runner_of(beam, step)
+    settings: Any = getattr(beam, runner, None)
     options = {
         **(settings.options if settings else {}),
-        **(config.beam.steps[step].options if step in config.beam.steps else {}),
+        **(beam.steps[step].options if step in beam.steps else {}),
     }
     if runner == "direct":
         own = list(DIRECT)
     elif runner == "dataflow":
-        own = list(_dataflow(config))
+        assert vertex, "`check` has looked where the steps run"
+        own = list(_dataflow(beam.dataflow, vertex))
     else:
         own = list(_portable(runner, settings, endpoints[runner]))
     # Beam takes the last of an option that is given twice.
@@ -127,9 +129,7 @@ def _portable(runner: str, portable: Portable, endpoint: str) -> Iterator[str]:
         yield f"--parallelism={portable.parallelism}"
 
 
-def _dataflow(config: PipelineConfig) -> Iterator[str]:
-    assert config.vertex, "`check` has looked where the steps run"
-    dataflow, vertex = config.beam.dataflow, config.vertex
+def _dataflow(dataflow: Dataflow, vertex: Vertex) -> Iterator[str]:
     yield "--runner=DataflowRunner"
     yield f"--project={dataflow.project or vertex.project}"
     yield f"--region={dataflow.region or vertex.region}"

@@ -98,9 +98,9 @@ def check_options(config: PipelineConfig, endpoints: Mapping[str, str]) -> None:
     """
     given = {
         f"beam.{name}.options": (name, getattr(config.beam, name).options)
-        for name in sorted(arguments.runners(config) - {"direct"})
+        for name in sorted(arguments.runners(config.beam) - {"direct"})
     } | {
-        f"beam.steps.{step}.options": (arguments.runner_of(config, step), settings.options)
+        f"beam.steps.{step}.options": (arguments.runner_of(config.beam, step), settings.options)
         for step, settings in config.beam.steps.items()
     }
     if not any(options for _, options in given.values()):

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
 from rich.markup import escape
+from tensorflow_metadata.proto.v0 import schema_pb2
 
 from pipeline.beam import arguments
 from pipeline.config.pipeline import PipelineConfig
@@ -75,11 +76,12 @@ def predict_table(
     began = time.monotonic()
     _check_output(output, force)
     model_folder = _find_model(config, model)
-    features = feature_table(config)
+    schema = read_schema(config.schema_file)
+    features = feature_table(config, schema)
     files = table_files.find_files(table)
     _check_apart(output, table, files)
     with scratch(config.root) as temporary, _chatter_in_log(config, temporary) as screen:
-        columns, feature_types = _types(files, features, config)
+        columns, feature_types = _types(files, features, schema, config.data.drop)
         columns = _chosen(columns, keys)
         fragments = source.plan_fragments(files, columns=columns | feature_types)
         # Before the seconds that TensorFlow takes: a column that is missing, or wrong at first sight.
@@ -182,13 +184,13 @@ def _whole(version: Path) -> Path:
 
 
 def _types(
-    files: Sequence[table_files.SourceFile], features: FeatureTable, config: PipelineConfig
+    files: Sequence[table_files.SourceFile], features: FeatureTable, schema: schema_pb2.Schema, drop: Sequence[str]
 ) -> tuple[dict[str, ColumnType], dict[str, ColumnType]]:
     """The table's columns, and those of them that the model is given; the schema's types win over those found."""
-    declared = {feature.name: column_type(feature) for feature in read_schema(config.schema_file).feature}
+    declared = {feature.name: column_type(feature) for feature in schema.feature}
     feature_types = {feature.name: declared[feature.name] for feature in features.features}
     # TFRecord tells only some of its columns at once; the features must be among them.
-    return source.infer_columns(files, config.data.drop, declared) | feature_types, feature_types
+    return source.infer_columns(files, drop, declared) | feature_types, feature_types
 
 
 def _chosen(columns: dict[str, ColumnType], keys: Sequence[str]) -> dict[str, ColumnType]:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.config.pipeline import PipelineConfig
-from pipeline.contract.schema import feature_table
+from pipeline.contract.schema import feature_table, read_schema
 from pipeline.errors import ConfigError, WorkspaceError
 from pipeline.lineage.pushes import Rollback, record_rollback
 from pipeline.lineage.store import open_existing_store, translated_errors
@@ -130,7 +130,7 @@ def _accepted(target: Version, config: PipelineConfig) -> Manifest:
             f"version {target.number} has no manifest that can be read, so nobody knows what it is",
             "`longhaul versions` lists those that have one",
         )
-    if problem := misfit(manifest, feature_table(config)):
+    if problem := misfit(manifest, feature_table(config, read_schema(config.schema_file))):
         raise ConfigError(
             f"version {target.number} does not accept the current schema: {problem}",
             f"choose another version, or bring back the schema and the configuration of run {manifest.run_id} first",

@@ -16,10 +16,8 @@ from rich.markup import escape
 
 from pipeline.beam import job_servers
 from pipeline.config.pipeline import PipelineConfig
-from pipeline.contract.schema import check_columns, read_schema
-from pipeline.data.sources.table_files import find_files
+from pipeline.contract.run_inputs import RunInputs, look
 from pipeline.errors import ConfigError, PipelineError
-from pipeline.guard.policy_file import read_policy
 from pipeline.lineage.runs import find_run
 from pipeline.lineage.store import check_store_exists, open_store, translated_errors, upgrade_store
 from pipeline.lineage.tuning import check_tuned
@@ -30,7 +28,7 @@ from pipeline.runners.local.contents import set_aside_damaged
 from pipeline.runners.local.interruption import outliving_the_terminal
 from pipeline.runners.local.partial import Part
 from pipeline.runners.local.recovery import check_store_knows_outputs, close_dead_runs
-from pipeline.runners.local.resume import find_resumption
+from pipeline.runners.local.resume import find_resumption, fingerprint, made_with
 from pipeline.runners.local.run_id import new_run_id
 from pipeline.runners.local.unchanged import repeat, same_as_last
 from pipeline.serving.versions import damage, newest
@@ -80,12 +78,8 @@ def run_pipeline(
         reserve.keep(config.root)
         _build_table(config, console)
         # Cheap, and before the seconds that importing TensorFlow takes.
-        check_columns(config, read_schema(config.schema_file))
-        read_policy(config.policy_file)
+        inputs = look(config)
         job_servers.check(config)
-        find_files(config.data_pattern, config.data.spans)
-        if config.serving_pattern and "://" not in config.serving_pattern:
-            find_files(config.serving_pattern)
         if copy := upgrade_store(config):
             _note(console, f"an older ML Metadata made the store; as it was it is {copy}")
         store = open_store(config)
@@ -95,17 +89,17 @@ def run_pipeline(
             _note(console, sentence)
         part = Part(from_node, to_node, use_cache)
         if resume:
-            found = find_resumption(config, store, resume)
+            found = find_resumption(store, config.name, resume, made_with(config, inputs))
             print_resumption(console, found)
             part = Part(found.from_node, found.to_node, True, resumes=found.run_id)
 
         about.run_id = run_id = new_run_id(store)
         log = config.root / "logs" / f"{run_id}.log"
         try:
-            if not (part == Part() and _repeat(config, run_id, log, console)):
+            if not (part == Part() and _repeat(config, inputs, run_id, log, console)):
                 if not (part.from_node or part.to_node):
-                    _set_aside_damaged(config, console)
-                _launch(config, run_id, log, part)
+                    _set_aside_damaged(config, fingerprint(config, inputs), console)
+                _launch(config, inputs, run_id, log, part)
         except Exception:
             if page := _write_page(config, run_id, log):
                 console.print(f"Report    {escape(str(page))}", soft_wrap=True)
@@ -126,9 +120,9 @@ def _resumable(config: PipelineConfig, resume: str) -> Iterator[None]:
     yield
 
 
-def _repeat(config: PipelineConfig, run_id: str, log: Path, console: Any) -> bool:
+def _repeat(config: PipelineConfig, inputs: RunInputs, run_id: str, log: Path, console: Any) -> bool:
     """Whether nothing has changed since the last run, which then is all there is to say."""
-    steps = repeat(config, open_store(config), run_id)
+    steps = repeat(config, inputs, open_store(config), run_id)
     if steps is None:
         return False
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -142,10 +136,11 @@ def _repeat(config: PipelineConfig, run_id: str, log: Path, console: Any) -> boo
     return True
 
 
-def _set_aside_damaged(config: PipelineConfig, console: Any) -> None:
+def _set_aside_damaged(config: PipelineConfig, now: str, console: Any) -> None:
     """Says which outputs of earlier runs are not as they were, and will be made again, and whether what serves is."""
     store = open_store(config)
-    repeats = same_as_last(config, store) is not None  # then a model that is trained again is the one that is damaged
+    # Then a model that is trained again is the one that is damaged.
+    repeats = same_as_last(store, config.name, now) is not None
     for folder in set_aside_damaged(store, config.root / "artifacts", models=repeats):
         _note(console, f"{folder} is damaged: its files are not those that went on record; it is not used any more")
     for problem in _damage_of_served(config):
@@ -173,12 +168,7 @@ def _note(console: Any, sentence: str) -> None:
     console.print(f"[yellow]Note[/]      {escape(sentence)}", soft_wrap=True)
 
 
-def _launch(
-    config: PipelineConfig,
-    run_id: str,
-    log: Path,
-    part: Part,
-) -> None:
+def _launch(config: PipelineConfig, inputs: RunInputs, run_id: str, log: Path, part: Part) -> None:
     """The heavy part, its chatter in the log."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     with output_to(log) as terminal:
@@ -191,7 +181,7 @@ def _launch(
             from pipeline.runners.local.run import run
 
             with json_lines(log.with_suffix(".jsonl"), run_id) as lines, Meter(config) as meter:
-                run(config, run_id, part, Watchers(screen, StepEvents(lines, meter)))
+                run(config, inputs, run_id, part, Watchers(screen, StepEvents(lines, meter)))
         except BaseException as exc:
             with suppress(OSError):  # the disk may be full
                 traceback.print_exc()  # into the log

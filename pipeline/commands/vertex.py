@@ -18,11 +18,11 @@ from rich.markup import escape
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.push import Push
 from pipeline.config.vertex import Vertex
-from pipeline.contract.schema import check_columns, read_schema
+from pipeline.contract.run_inputs import look
 from pipeline.errors import ConfigError, JobError
 from pipeline.files import is_same_file
-from pipeline.guard.policy_file import read_policy
 from pipeline.observe.log_file import output_to
+from pipeline.runners.vertex.addresses import as_seen_from_vertex
 from pipeline.terminal.console import console_for
 from pipeline.terminal.jobs import TaskReport, conclude, report, report_of, show
 from pipeline.terminal.screen import Screen
@@ -53,10 +53,9 @@ def compile_quietly(config: PipelineConfig, console: Console, *, use_cache: bool
     Raises:
         ConfigError: the configuration cannot be used, or not on Vertex AI.
     """
-    vertex_of(config)
+    config = as_seen_from_vertex(config, vertex_of(config))
     # Cheap, and before the seconds that importing TensorFlow takes.
-    check_columns(config, read_schema(config.schema_file))
-    read_policy(config.policy_file)
+    inputs = look(config, elsewhere=True)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     with output_to(_chatter(config)) as terminal:
         screen = Screen(console_for(terminal))
@@ -64,7 +63,7 @@ def compile_quietly(config: PipelineConfig, console: Console, *, use_cache: bool
             screen.waiting("loading TensorFlow, Beam and TFX")
             from pipeline.runners.vertex.compile import compile_job
 
-            return compile_job(config, use_cache=use_cache)
+            return compile_job(config, inputs, use_cache=use_cache)
         finally:
             screen.close_line()
 

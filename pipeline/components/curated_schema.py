@@ -49,18 +49,19 @@ class CuratedSchema(base_component.BaseComponent):
     """Component: `schema`, a copy of the file that people wrote and reviewed.
 
     Args:
-        as_text: take the file's text now; the step will not find the file.
+        text: of the schema.
+        file: that the step copies; None where it will not find the file, and writes the text.
     """
 
     SPEC_CLASS = CuratedSchemaSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
 
-    def __init__(self, schema_file: Path, *, as_text: bool = False) -> None:
+    def __init__(self, text: str, file: Path | None = None) -> None:
         super().__init__(
             CuratedSchemaSpec(
-                schema_file=None if as_text else str(schema_file),
-                schema_text=schema_file.read_text(encoding="utf-8") if as_text else None,
-                schema_digest=hashlib.sha256(schema_file.read_bytes()).hexdigest(),
+                schema_file=str(file) if file else None,
+                schema_text=None if file else text,
+                schema_digest=hashlib.sha256(text.encode()).hexdigest(),
                 schema=channel.Channel(type=standard_artifacts.Schema),
             )
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable
 from typing import Any, ClassVar
@@ -22,7 +21,6 @@ from pipeline.data.patterns import SPAN
 from pipeline.data.sources import source, table_files
 from pipeline.data.statistics_files import Statistics, read_span, read_split, spans_in
 from pipeline.data.table_statistics import table_statistics
-from pipeline.errors import DataError
 from pipeline.guard.judge import Evidence, judge
 from pipeline.guard.policy import Policy
 from pipeline.guard.rows import Source, with_rows
@@ -121,6 +119,7 @@ class DataGate(base_component.BaseComponent):
         pattern: where the table lies, as for table_files.find_files; `data` and `split` tell how to find offending
             rows in it.
         serving_pattern: the same of the serving requests; None if there are none.
+        serving_digest: changes with their files, so that TFX's cache sees them change.
         data_root: a RuntimeParameter for the folder of the table; that of the pattern when None.
     """
 
@@ -129,8 +128,8 @@ class DataGate(base_component.BaseComponent):
 
     def __init__(
         self, *, examples: Any, statistics: Any, schema: Any, anomalies: Any, policy: Policy,
-        pattern: str, serving_pattern: str | None, data: Data, split: Split, excluded: Iterable[str],
-        data_root: Any = None,
+        pattern: str, serving_pattern: str | None, serving_digest: str, data: Data, split: Split,
+        excluded: Iterable[str], data_root: Any = None,
     ) -> None:  # fmt: skip
         root, below = table_files.split_root(pattern)
         table = {
@@ -139,7 +138,7 @@ class DataGate(base_component.BaseComponent):
             "split": split.model_dump(mode="json"),
             "excluded": sorted(excluded),
             "serving": serving_pattern,
-            "serving_files": _fingerprint(serving_pattern),
+            "serving_files": serving_digest,
         }
         super().__init__(
             DataGateSpec(
@@ -153,14 +152,3 @@ class DataGate(base_component.BaseComponent):
                 verdict=channel.Channel(type=DataVerdict),
             )
         )
-
-
-def _fingerprint(pattern: str | None) -> str:
-    """Changes with the files of the serving table, so that TFX's cache sees them change."""
-    if pattern is None or "://" in pattern:
-        return ""
-    try:
-        states = table_files.file_states(table_files.find_files(pattern))
-    except DataError:  # a run says so before it begins; a job may be compiled elsewhere
-        return ""
-    return hashlib.sha256(json.dumps(states).encode()).hexdigest()

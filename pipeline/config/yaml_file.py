@@ -41,12 +41,25 @@ def read_yaml(path: Path) -> Any:
         FileNotFoundError: it is not there.
         ConfigError: it cannot be read, is not YAML, or could be read in two ways.
     """
+    return parse_yaml_file(read_yaml_text(path), path)
+
+
+def read_yaml_text(path: Path) -> str:
+    """Reads the text of a YAML file; raises as `read_yaml`."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise
     except (OSError, UnicodeDecodeError) as exc:
         raise ConfigError(f"{path}: cannot be read ({exc})", "give a readable UTF-8 YAML file") from exc
+
+
+def parse_yaml_file(text: str, path: Path) -> Any:
+    """Parses the text of the file at `path`.
+
+    Raises:
+        ConfigError: it is not YAML, or could be read in two ways.
+    """
     try:
         return parse_yaml(text)
     except yaml.YAMLError as exc:

@@ -89,13 +89,12 @@ def check_columns(config: PipelineConfig, schema: schema_pb2.Schema) -> None:
                 )
 
 
-def feature_table(config: PipelineConfig) -> FeatureTable:
-    """The features that schema and configuration give together.
+def feature_table(config: PipelineConfig, schema: schema_pb2.Schema) -> FeatureTable:
+    """Puts together the features that schema and configuration give.
 
     Raises:
         ConfigError: a column named in the configuration is not in the schema.
     """
-    schema = read_schema(config.schema_file)
     check_columns(config, schema)
     table = derive(
         schema,

@@ -7,25 +7,45 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from pipeline.config.loading import explain
-from pipeline.config.yaml_file import read_yaml
+from pipeline.config.yaml_file import parse_yaml_file, read_yaml_text
 from pipeline.errors import ConfigError
 from pipeline.guard.policy import Change, FeatureChange, FeaturePolicy, Policy
 
 
 def read_policy(file: Path | None) -> Policy:
-    """The policy in a file; the defaults without one.
+    """Reads the policy in a file; the defaults without one.
 
     Raises:
         ConfigError: the file is missing, is not YAML, or breaks a rule.
     """
+    return parse_policy(read_policy_text(file), file)
+
+
+def read_policy_text(file: Path | None) -> str:
+    """Reads the file; "" without one.
+
+    Raises:
+        ConfigError: it is missing or not UTF-8.
+    """
     if file is None:
-        return Policy()
+        return ""
     try:
-        document = read_yaml(file)
+        return read_yaml_text(file)
     except FileNotFoundError as exc:
         raise ConfigError(
             f"schema.policy: {file} does not exist", "correct the path; without the setting the defaults hold"
         ) from exc
+
+
+def parse_policy(text: str, file: Path | None) -> Policy:
+    """Parses the text of a policy's file.
+
+    Raises:
+        ConfigError: it is not YAML, or breaks a rule.
+    """
+    if file is None:
+        return Policy()
+    document = parse_yaml_file(text, file)
     if document is None:  # all of it is comment
         return Policy()
     if not isinstance(document, dict):

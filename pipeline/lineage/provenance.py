@@ -11,6 +11,8 @@ import importlib.metadata
 import json
 import platform
 import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pipeline.config.pipeline import PipelineConfig
@@ -31,14 +33,34 @@ _PACKAGES = (
 )
 
 
-def code_digest() -> str:
-    """SHA-256 over the names and contents of all Python files of ours."""
-    return import_closure.digest(import_closure.all_files())
+@dataclass(frozen=True)
+class Software:
+    """The code and the packages that something is made with.
+
+    Attributes:
+        code_digest: SHA-256 over the names and contents of all Python files of ours.
+        code_files: the first eight digits of each file's SHA-256, for telling later which files changed.
+        package_versions: of what the result depends on.
+    """
+
+    code_digest: str
+    code_files: Mapping[str, str]
+    package_versions: Mapping[str, str]
 
 
-def code_files() -> dict[str, str]:
-    """The first eight digits of each file's SHA-256, for telling later which files changed."""
-    return {file: import_closure.file_digest(file)[:8] for file in import_closure.all_files()}
+def present_software() -> Software:
+    """Looks at what there is now."""
+    files = import_closure.all_files()
+    return Software(
+        code_digest=import_closure.digest(files),
+        code_files={file: import_closure.file_digest(file)[:8] for file in files},
+        package_versions=package_versions(),
+    )
+
+
+def package_versions() -> dict[str, str]:
+    """Asks for the versions of what the result depends on."""
+    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in _PACKAGES}
 
 
 def step_code_digest(component: Any) -> str:
@@ -61,23 +83,18 @@ def config_digest(config: PipelineConfig) -> str:
     return hashlib.sha256(config.model_dump_json(by_alias=True, exclude={"workspace"}).encode()).hexdigest()
 
 
-def package_versions() -> dict[str, str]:
-    """Versions of what the result depends on."""
-    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in _PACKAGES}
-
-
-def run_properties(run_id: str, config: PipelineConfig) -> dict[str, str]:
-    """What ML Metadata records of every run."""
+def run_properties(run_id: str, config: PipelineConfig, software: Software) -> dict[str, str]:
+    """Gives what ML Metadata records of every run."""
     return {
         "run_id": run_id,
         "pipeline": config.name,
         "config_digest": config_digest(config),
-        "code_digest": code_digest(),
-        "package_versions": json.dumps(package_versions()),
+        "code_digest": software.code_digest,
+        "package_versions": json.dumps(software.package_versions),
         "git_commit": git_commit(),
         "config_file": str(config.file or ""),
         "config": config.model_dump_json(by_alias=True),
-        "code_files": json.dumps(code_files()),
+        "code_files": json.dumps(software.code_files),
     }
 
 

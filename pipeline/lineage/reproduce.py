@@ -20,7 +20,7 @@ class Present:
     """What a run would be made with now.
 
     Attributes:
-        code_files: digests by path (pipeline.lineage.provenance.code_files).
+        code_files: digests by path (pipeline.lineage.provenance.Software).
         config_digest, config: None if the configuration file cannot be read; `why` says so.
         is_reference: whether the configuration is the one used when none is named.
     """

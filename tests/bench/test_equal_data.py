@@ -34,7 +34,7 @@ from trainer.reading import read_transformed
 pytestmark = pytest.mark.slow
 
 CONFIG = load()
-TABLE = feature_table(CONFIG)
+TABLE = feature_table(CONFIG, read_schema(CONFIG.schema_file))
 QUANTILE_ERROR = 0.01
 """tfdv.StatsOptions.epsilon."""
 

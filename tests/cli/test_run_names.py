@@ -80,7 +80,7 @@ def test_a_run_has_the_same_names_for_every_command(weeks: Weeks, call: Call, co
 def test_resume_knows_the_same_names(weeks: Weeks) -> None:
     for form, number in FORMS.items():
         with pytest.raises(PipelineError, match=f"nothing to resume: run {weeks.run_id(number)} is complete"):
-            find_resumption(weeks.config, weeks.store, form)
+            find_resumption(weeks.store, weeks.config.name, form, {})
 
 
 @pytest.mark.parametrize("command", [name for name in COMMANDS if name != "resume"])

@@ -20,6 +20,7 @@ import yaml
 from pipeline.config.loading import load
 from pipeline.serving.versions import newest_manifest
 from tests import small
+from tests.compiled import job_of
 from tests.place import Command, Place
 from tests.stand_ins.vertex import StandIn, serving
 
@@ -180,10 +181,9 @@ def test_a_step_that_fails_leaves_what_follows_untriggered(first: Any, place: De
 @pytest.mark.long
 def test_every_steps_own_command_does_it(first: Any, place: Desk, tmp_path: Path) -> None:
     """ExampleGen with its driver, and StatisticsGen: fresh processes, as the container starts them."""
-    from pipeline.runners.vertex.compile import compile_job
     from pipeline.runners.vertex.emulator.job import EmulatedJob
 
-    job = compile_job(load(place.file))
+    job = job_of(load(place.file))
     tasks = job["pipelineSpec"]["root"]["dag"]["tasks"]
     for name in tasks.keys() - {"TableExampleGen", "StatisticsGen"}:
         del tasks[name]

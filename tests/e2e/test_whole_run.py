@@ -145,7 +145,7 @@ def test_every_execution_says_what_it_was_made_with(main: Place, main_run: Run) 
         context = main.store.get_context_by_type_and_name(RUN_CONTEXT, run.run_id)
         executions = main.store.get_executions_by_context(context.id)
         assert len(executions) == len(ARTIFACTS) + len(LOOK_UPS)
-        expected = provenance.run_properties(run.run_id, main.config)
+        expected = provenance.run_properties(run.run_id, main.config, provenance.present_software())
         for execution in executions:
             for key in ("run_id", "config_digest", "code_digest", "package_versions"):
                 assert execution.custom_properties[key].string_value == expected[key], (execution.type, key)

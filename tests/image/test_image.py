@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.compiled import job_of
 from tests.stand_ins.image_builder import ImageBuilder, missing
 
 pytestmark = [
@@ -154,7 +155,6 @@ def test_the_command_line_works(image: ImageBuilder, shell: Callable[[str], str]
 def test_the_steps_of_a_compiled_job_run(image: ImageBuilder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from pipeline.config.loading import load
     from pipeline.data.statistics_files import read_split, splits_in
-    from pipeline.runners.vertex.compile import compile_job
     from pipeline.runners.vertex.emulator.job import EmulatedJob
 
     rows = [f"{number},{'ab'[number % 2]},{int(number % 3 == 0)}" for number in range(60)]
@@ -179,7 +179,7 @@ def test_the_steps_of_a_compiled_job_run(image: ImageBuilder, tmp_path: Path, mo
             }
         )
     )
-    plan = compile_job(load(config, workspace=str(tmp_path / "workspace")))
+    plan = job_of(load(config, workspace=str(tmp_path / "workspace")))
     tasks = plan["pipelineSpec"]["root"]["dag"]["tasks"]
     for name in tasks.keys() - {*STEPS}:
         del tasks[name]

@@ -15,7 +15,7 @@ from pipeline.errors import PipelineError
 from pipeline.lineage.ancestry import EXAMPLES, MODEL, Descent, Served, descent, files_of
 from pipeline.lineage.graph import Graph
 from pipeline.lineage.lookup import Lookup, Subject
-from pipeline.lineage.provenance import code_digest, code_files, config_digest, package_versions
+from pipeline.lineage.provenance import config_digest, present_software
 from pipeline.lineage.reproduce import Present, Recipe, count, recipe, settings_of
 from pipeline.lineage.runs import Run, RunsById
 from pipeline.lineage.schema_versions import digest_of
@@ -136,7 +136,7 @@ def _trained_by(subject: Subject, graph: Graph, runs: Mapping[str, Run]) -> str:
 
 def _present(config: PipelineConfig, run: Run) -> Present:
     """What the run would be made with now, by the configuration file that it was made with, if that is on record."""
-    why, schema = "", None
+    why, schema, software = "", None, present_software()
     file = run.properties.get("config_file")
     now: PipelineConfig | None = config
     if file and config.file != Path(file):
@@ -150,9 +150,9 @@ def _present(config: PipelineConfig, run: Run) -> Present:
         except (OSError, UnicodeDecodeError):
             schema = None
     return Present(
-        code_digest=code_digest(),
-        code_files=code_files(),
-        package_versions=package_versions(),
+        code_digest=software.code_digest,
+        code_files=software.code_files,
+        package_versions=software.package_versions,
         schema_digest=schema,
         config_digest=None if now is None else config_digest(now),
         config=None if now is None else now.model_dump(mode="json", by_alias=True),

@@ -7,21 +7,21 @@ with all that depends on it, and no mixture of old and new can come about.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any
 
 from ml_metadata import MetadataStore
 
 from pipeline.config.pipeline import PipelineConfig
-from pipeline.data.sources.table_files import file_states, find_files
+from pipeline.contract.run_inputs import RunInputs, digest
 from pipeline.errors import ConfigError
-from pipeline.lineage.provenance import code_digest, package_versions
+from pipeline.lineage.provenance import config_digest
 from pipeline.lineage.runs import Run, StepState, find_run
 
 FROM, TO, RESUMES, MADE_WITH = "from_node", "to_node", "resumes", "made_with"
 """Custom properties of a run's context: which part of the pipeline ran, which run it goes on with, `made_with`."""
+FINGERPRINT = "fingerprint"
+"""Custom property of a whole run's context: see `fingerprint`."""
 
 _WITHOUT_EFFECT = ("workspace", "run", "beam", "metadata", "observe", "notify")
 """Settings that change no result."""
@@ -47,39 +47,36 @@ class Resumption:
     stopped_at: tuple[str, ...]
 
 
-def made_with(config: PipelineConfig) -> dict[str, str]:
-    """What a run depends on, by name, as digests. Tables count by path, size and time of change, as for TFX."""
-    settings = config.model_dump(mode="json", by_alias=True)
-    parts: dict[str, Any] = {
-        f"the settings in {name!r}": value for name, value in settings.items() if name not in _WITHOUT_EFFECT
-    }
-    parts["the schema"] = config.schema_file.read_text()
-    parts["the policy"] = config.policy_file.read_text() if config.policy_file else ""
-    parts["the data"] = _tables(config.data_pattern, config.data.spans)
-    parts["the serving requests"] = _tables(config.serving_pattern, None) if config.serving_pattern else []
-    parts["the code"] = code_digest()
-    parts["the packages"] = package_versions()
-    return {name: hashlib.sha256(json.dumps(part).encode()).hexdigest()[:16] for name, part in parts.items()}
+def made_with(config: PipelineConfig, inputs: RunInputs) -> dict[str, str]:
+    """Gives what the results of a run depend on, by name, as digests."""
+    sections = config.model_dump(mode="json", by_alias=True).items()
+    settings = {f"the settings in {name!r}": digest(value) for name, value in sections if name not in _WITHOUT_EFFECT}
+    return settings | inputs.digests()
 
 
-def _tables(pattern: str, spans: tuple[int, int] | None) -> Any:
-    """Path, size and time of change of every file; of files elsewhere only where they are."""
-    return pattern if "://" in pattern else file_states(find_files(pattern, spans))
+def fingerprint(config: PipelineConfig, inputs: RunInputs) -> str:
+    """Digests all that a run depends on, where it writes among it; "" if this machine cannot tell."""
+    if not inputs.are_all_here:
+        return ""
+    return digest([config_digest(config), str(config.root), inputs.digests()], digits=64)
 
 
-def find_resumption(config: PipelineConfig, store: MetadataStore, run_id: str) -> Resumption:
-    """What is to be done to go on with a run ('latest' for the last one). The caller holds the workspace's lock.
+def find_resumption(store: MetadataStore, pipeline: str, run_id: str, now: dict[str, str]) -> Resumption:
+    """Says what is to be done to go on with a run ('latest' for the last one). The caller holds the workspace's lock.
+
+    Args:
+        now: what a run now would be `made_with`.
 
     Raises:
         PipelineError: there is no such run.
         ConfigError: it got through, or it went on from an earlier run and something has changed since.
     """
-    run = find_run(store, config.name, run_id)
+    run = find_run(store, pipeline, run_id)
     if run.status not in ("failed", "interrupted") or run.imported:
         raise ConfigError(
             f"there is nothing to resume: run {run.run_id} is {_ending(run)}", "`longhaul run` starts anew"
         )
-    changed = _changed(run, config)
+    changed = _changed(run, now)
     from_node, to_node = (run.properties.get(key) or None for key in (FROM, TO))
     if from_node and changed:
         raise ConfigError(
@@ -98,8 +95,8 @@ def _ending(run: Run) -> str:
     return {"blocked": "blocked by the data gate", "running": "still at work"}.get(run.status, run.status)
 
 
-def _changed(run: Run, config: PipelineConfig) -> tuple[str, ...]:
+def _changed(run: Run, now: dict[str, str]) -> tuple[str, ...]:
     if MADE_WITH not in run.properties:
         return ("the version of Longhaul",)
-    known, now = json.loads(run.properties[MADE_WITH]), made_with(config)
+    known = json.loads(run.properties[MADE_WITH])
     return tuple(name for name in now | known if known.get(name) != now.get(name))

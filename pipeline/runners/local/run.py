@@ -19,7 +19,7 @@ from tfx.proto.orchestration import pipeline_pb2
 
 from pipeline.beam.job_servers import job_servers
 from pipeline.config.pipeline import PipelineConfig
-from pipeline.contract.schema import read_schema_text
+from pipeline.contract.run_inputs import RunInputs
 from pipeline.definition import create_pipeline
 from pipeline.errors import ConfigError
 from pipeline.files import is_local, one_spelling
@@ -33,17 +33,16 @@ from pipeline.runners.local.contents import is_damaged
 from pipeline.runners.local.launch import StepLauncher, Watcher
 from pipeline.runners.local.partial import Part
 from pipeline.runners.local.record import Handle, RunRecord
-from pipeline.runners.local.resume import FROM, MADE_WITH, RESUMES, TO, made_with
+from pipeline.runners.local.resume import FINGERPRINT, FROM, MADE_WITH, RESUMES, TO, fingerprint, made_with
 from pipeline.runners.local.schedule import run_graph
 from pipeline.runners.local.served_model import take_in_served
-from pipeline.runners.local.unchanged import FINGERPRINT, fingerprint
 from pipeline.serving.versions import is_settled, serving_now
 
 _HELPERS = 2
 """Steps beside the one that the others wait for; in this pipeline they take a moment each."""
 
 
-def run(config: PipelineConfig, run_id: str, part: Part, watcher: Watcher) -> None:
+def run(config: PipelineConfig, inputs: RunInputs, run_id: str, part: Part, watcher: Watcher) -> None:
     """Launches every step once what it needs is there, and records the run. The caller holds the workspace's lock.
 
     Raises:
@@ -51,24 +50,24 @@ def run(config: PipelineConfig, run_id: str, part: Part, watcher: Watcher) -> No
         Exception: a bug; the failed execution is on record.
     """
     with job_servers(config, config.root / "logs") as endpoints:
-        _run(config, run_id, part, watcher, _compile(config, run_id, part, endpoints))
+        _run(config, inputs, run_id, part, watcher, _compile(config, inputs, run_id, part, endpoints))
 
 
-def _run(config: PipelineConfig, run_id: str, part: Part, watcher: Watcher, ir: Any) -> None:
+def _run(config: PipelineConfig, inputs: RunInputs, run_id: str, part: Part, watcher: Watcher, ir: Any) -> None:
     nodes = {node.pipeline_node.node_info.id: node.pipeline_node for node in ir.nodes}
     nodes = {name: node for name, node in nodes.items() if not node.execution_options.HasField("skip")}
     planned = [name for name, node in nodes.items() if node.node_info.type.name != RESOLVER]
     watcher.planned(planned)
-    properties = run_properties(run_id, config) | {PLANNED: json.dumps(planned)}
-    properties |= {MADE_WITH: json.dumps(made_with(config))}
+    properties = run_properties(run_id, config, inputs.software) | {PLANNED: json.dumps(planned)}
+    properties |= {MADE_WITH: json.dumps(made_with(config, inputs))}
     properties |= {FROM: part.from_node or "", TO: part.to_node or "", RESUMES: part.resumes}
     served = serving_now(config.root / "serving" / config.name)
     properties |= {SERVED: served.to_json() if served else ""}
     if not (part.from_node or part.to_node):
-        properties[FINGERPRINT] = fingerprint(config)
+        properties[FINGERPRINT] = fingerprint(config, inputs)
     patience = Patience(PATIENCE_S, partial(watcher.retrying, "ML Metadata"))
     with Handle(config, patience) as handle:
-        properties |= _schema_properties(ir, handle.store, config, run_id)
+        properties |= _schema_properties(ir, handle.store, config.name, inputs.schema_text, run_id)
     record = RunRecord(config, run_id, properties, patience)
     with record.outcome(), translated_errors(config.root):
         with Handle(config, patience) as handle:
@@ -84,8 +83,9 @@ def _run(config: PipelineConfig, run_id: str, part: Part, watcher: Watcher, ir: 
         )
 
 
-def _compile(config: PipelineConfig, run_id: str, part: Part, endpoints: Mapping[str, str]) -> Any:
-    ir = compiler.Compiler().compile(create_pipeline(config, enable_cache=part.use_cache, job_servers=endpoints))
+def _compile(config: PipelineConfig, inputs: RunInputs, run_id: str, part: Part, endpoints: Mapping[str, str]) -> Any:
+    pipeline = create_pipeline(config, inputs, enable_cache=part.use_cache, job_servers=endpoints)
+    ir = compiler.Compiler().compile(pipeline)
     runtime_parameter_utils.substitute_runtime_parameter(ir, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: run_id})
     mark_part(ir, part)
     return ir
@@ -138,16 +138,16 @@ def missing_steps(ir: Any, finished: Collection[str]) -> list[str]:
     ]
 
 
-def _schema_properties(ir: Any, store: Any, config: PipelineConfig, run_id: str) -> dict[str, str]:
+def _schema_properties(ir: Any, store: Any, pipeline: str, schema_text: str, run_id: str) -> dict[str, str]:
     """Which version of the schema guards the run: that of the file, or that of the run which a partial run goes on."""
     for node in ir.nodes:
         mode = node.pipeline_node.execution_options.skip.reuse_artifacts_mode
         is_reused = mode == pipeline_pb2.NodeExecutionOptions.Skip.REQUIRED
         if node.pipeline_node.node_info.id == "CuratedSchema" and is_reused:
-            earlier = list_runs(store, config.name)
+            earlier = list_runs(store, pipeline)
             properties = earlier[0].properties if earlier else {}
             return {key: value for key, value in properties.items() if key.startswith("schema_")}
-    return guarding_version(store, config.name, read_schema_text(config.schema_file), run_id).run_properties
+    return guarding_version(store, pipeline, schema_text, run_id).run_properties
 
 
 def _run_before(store: Any, pipeline: str, part: Part, run_id: str) -> Run | None:

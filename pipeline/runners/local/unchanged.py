@@ -6,7 +6,6 @@ one that it would make: an execution per step, CACHED, with the inputs and outpu
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from datetime import UTC, datetime
@@ -17,50 +16,32 @@ from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.config.pipeline import PipelineConfig
-from pipeline.contract.schema import read_schema_text
-from pipeline.data.sources.table_files import file_states, find_files
+from pipeline.contract.run_inputs import RunInputs
 from pipeline.lineage.details import BYTES, PEAK_MEMORY
 from pipeline.lineage.process import Process
-from pipeline.lineage.provenance import code_digest, config_digest, package_versions, run_properties
+from pipeline.lineage.provenance import run_properties
 from pipeline.lineage.records import NODE, RESOLVER, SECONDS, SERVED, Step, read_artifact, text_of, told
 from pipeline.lineage.runs import RUN_CONTEXT, StepState, list_runs
 from pipeline.lineage.schema_versions import guarding_version
 from pipeline.runners.local.contents import is_damaged
-from pipeline.runners.local.resume import RESUMES
+from pipeline.runners.local.resume import FINGERPRINT, RESUMES, fingerprint
 from pipeline.serving.versions import Serving, is_settled, serving_now
 
-FINGERPRINT = "fingerprint"
-"""Custom property of a whole run's context: see `fingerprint`."""
 
+def same_as_last(store: MetadataStore, pipeline: str, now: str) -> Any:
+    """Finds the context of the last run, if it is complete and a run now would depend on the same; None otherwise.
 
-def fingerprint(config: PipelineConfig) -> str:
-    """A digest of all that a run depends on; empty if that cannot be told from this machine.
-
-    Settings, code, package versions, the schema and its policy by their contents; tables by path, size and time of
-    change, as TFX's own ExampleGen knows them.
+    Args:
+        now: the fingerprint of a run now.
     """
-    patterns = [pattern for pattern in (config.data_pattern, config.serving_pattern) if pattern]
-    if any("://" in pattern for pattern in patterns):
-        return ""
-    files = find_files(config.data_pattern, config.data.spans)
-    if config.serving_pattern:
-        files = [*files, *find_files(config.serving_pattern)]
-    rules = [file.read_text() if file else "" for file in (config.schema_file, config.policy_file)]
-    made_with = [config_digest(config), str(config.root), code_digest(), package_versions()]
-    return hashlib.sha256(json.dumps([made_with, rules, file_states(files)]).encode()).hexdigest()
-
-
-def same_as_last(config: PipelineConfig, store: MetadataStore) -> Any:
-    """Finds the context of the last run, if it is complete and a run now would depend on the same; None otherwise."""
-    runs = list_runs(store, config.name)
+    runs = list_runs(store, pipeline)
     last = store.get_context_by_type_and_name(RUN_CONTEXT, runs[0].run_id) if runs else None
     if last is None or text_of(last, "status") != "complete":
         return None
-    known = text_of(last, FINGERPRINT)
-    return last if known and known == fingerprint(config) else None
+    return last if now and now == text_of(last, FINGERPRINT) else None
 
 
-def repeat(config: PipelineConfig, store: MetadataStore, run_id: str) -> list[Step] | None:
+def repeat(config: PipelineConfig, inputs: RunInputs, store: MetadataStore, run_id: str) -> list[Step] | None:
     """Records a run that repeats the last one.
 
     Returns:
@@ -68,7 +49,7 @@ def repeat(config: PipelineConfig, store: MetadataStore, run_id: str) -> list[St
         anything that it made is gone.
     """
     began, started = time.time(), datetime.now(UTC).isoformat(timespec="seconds")
-    last = same_as_last(config, store)
+    last = same_as_last(store, config.name, fingerprint(config, inputs))
     if last is None:
         return None
     executions = [  # without tries that failed
@@ -89,8 +70,8 @@ def repeat(config: PipelineConfig, store: MetadataStore, run_id: str) -> list[St
 
     context = metadata_store_pb2.Context(type_id=last.type_id, name=run_id, custom_properties=last.custom_properties)
     # The same configuration may lie elsewhere now, and the same schema may have been approved meanwhile.
-    version = guarding_version(store, config.name, read_schema_text(config.schema_file), run_id)
-    own = run_properties(run_id, config) | version.run_properties
+    version = guarding_version(store, config.name, inputs.schema_text, run_id)
+    own = run_properties(run_id, config, inputs.software) | version.run_properties
     own |= {SERVED: served.to_json() if served else ""}
     own |= {RESUMES: "", "process": Process.current().to_json(), "started": started, "status": "running"}
     for key, value in own.items():

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import json
-import re
 from typing import Any
 
 import yaml
@@ -16,24 +15,25 @@ from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
 
 from pipeline.beam import arguments
 from pipeline.beam.job_servers import check_options
-from pipeline.config.evaluation import CHAMPION
+from pipeline.components.placement import DATA_ROOT, PUSH_TO, OnVertex
 from pipeline.config.pipeline import PipelineConfig
-from pipeline.config.vertex import Vertex, VertexStep
+from pipeline.config.vertex import VertexStep
+from pipeline.contract.run_inputs import RunInputs
 from pipeline.data.sources.bigquery_address import is_address, parse
 from pipeline.data.sources.table_files import split_root
-from pipeline.definition import DATA_ROOT, PUSH_TO, create_pipeline
+from pipeline.definition import create_pipeline
 from pipeline.errors import ConfigError
 from pipeline.runners.vertex import container
 
 _MOST_ARGUMENT_BYTES = 120_000
 """Linux's MAX_ARG_STRLEN is 131,072; artifacts are told besides."""
-_REACHABLE = re.compile(r"^(bigquery://|(gs:/)?/)")
 
 
-def compile_job(config: PipelineConfig, *, use_cache: bool = True) -> dict[str, Any]:
-    """The job as plain JSON.
+def compile_job(config: PipelineConfig, inputs: RunInputs, *, use_cache: bool = True) -> dict[str, Any]:
+    """Compiles the pipeline to a job as plain JSON.
 
     Args:
+        config: `as_seen_from_vertex`.
         use_cache: False switches every step's cache off, whatever the configuration says.
 
     Raises:
@@ -41,13 +41,13 @@ def compile_job(config: PipelineConfig, *, use_cache: bool = True) -> dict[str, 
     """
     assert config.vertex, "whoever compiles has looked"
     vertex = config.vertex
-    config = _as_seen_from_vertex(config, vertex)
     arguments.check(config, on_vertex=True)
     check_options(config, {})
     pipeline = create_pipeline(
         config,
+        inputs,
+        OnVertex(vertex.root),
         enable_cache=use_cache,
-        vertex_root=vertex.root,
         job_servers={name: str(portable.job_endpoint) for name, portable in arguments.clusters(config).items()},
     )
     settings = kubeflow_v2_dag_runner.KubeflowV2DagRunnerConfig(
@@ -124,38 +124,6 @@ def _remove_resolvers(spec: dict[str, Any]) -> None:
         found = task.get("inputs", {}).get("artifacts", {})
         for key in [key for key, made in found.items() if made["taskOutputArtifact"]["producerTask"] in resolvers]:
             del found[key], spec["components"][name]["inputDefinitions"]["artifacts"][key]
-
-
-def _as_seen_from_vertex(config: PipelineConfig, vertex: Vertex) -> PipelineConfig:
-    """The configuration with the addresses that hold there.
-
-    Raises:
-        ConfigError: see `compile_job`.
-    """
-    if config.trainer.warm_start:
-        raise ConfigError(
-            "trainer.warm_start: Vertex AI finds the last blessed model, but not the last one that was trained on "
-            "other data; it would train again for ever on the same",
-            "switch it off in the configuration of the job",
-        )
-    if config.evaluation.against != CHAMPION:
-        raise ConfigError(
-            f"evaluation.against: {config.evaluation.against!r}, but Vertex AI finds no model besides the one that was "
-            "blessed last",
-            f"set it to {CHAMPION} in the configuration of the job",
-        )
-    addresses = {
-        "path": vertex.data or config.data.path,
-        "serving": vertex.serving or config.data.serving,
-    }
-    for field, address in addresses.items():
-        if address is not None and not _REACHABLE.match(address):
-            instead = "data" if field == "path" else "serving"
-            raise ConfigError(
-                f"data.{field}: {address} lies on this machine, where a job on Vertex AI cannot read it",
-                f"set vertex.{instead} to its gs:// address, or to a path inside the image",
-            )
-    return config.model_copy(update={"data": config.data.model_copy(update=addresses)})
 
 
 def _resources(step: VertexStep) -> dict[str, Any]:

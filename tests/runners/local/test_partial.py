@@ -10,6 +10,7 @@ import pytest
 from pipeline.config.loading import load
 from pipeline.errors import ConfigError
 from pipeline.runners.local.partial import Part
+from tests.compiled import chain
 
 pytestmark = pytest.mark.slow  # imports TensorFlow
 RESOLVERS = {"SeenSpans", "Champion"}
@@ -20,10 +21,8 @@ GATE = {"TableExampleGen", "StatisticsGen", "CuratedSchema", "ExampleValidator",
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Any:
     from tfx.dsl.compiler import compiler
 
-    from pipeline.definition import create_pipeline
-
     config = load(workspace=str(tmp_path_factory.mktemp("partial")))
-    return compiler.Compiler().compile(create_pipeline(config))
+    return compiler.Compiler().compile(chain(config))
 
 
 def parted(compiled: Any, first: str | None, last: str | None) -> tuple[set[str], set[str]]:

@@ -16,6 +16,7 @@ import yaml
 from pipeline.config.loading import REFERENCE, load
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import ConfigError, DataError
+from tests.compiled import job_of, steps_of
 
 pytestmark = pytest.mark.slow
 
@@ -48,7 +49,6 @@ def flights(tmp_path: Path, vertex: dict[str, Any] | None = None, **changes: Any
 @pytest.fixture(scope="module")
 def job(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Compiled without a network and without credentials."""
-    from pipeline.runners.vertex.compile import compile_job
 
     def no_network(*_: Any, **__: Any) -> Any:
         raise AssertionError("compiling asks for the network")
@@ -56,7 +56,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket, "getaddrinfo", no_network)
         patch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
-        return compile_job(flights(tmp_path_factory.mktemp("compile")))
+        return job_of(flights(tmp_path_factory.mktemp("compile")))
 
 
 def tasks(job: dict[str, Any]) -> dict[str, Any]:
@@ -68,12 +68,9 @@ def container(job: dict[str, Any], step: str) -> dict[str, Any]:
 
 
 def test_the_graph_is_the_local_one(job: dict[str, Any], tmp_path: Path) -> None:
-    from tfx.dsl.compiler import compiler
-
-    from pipeline.definition import create_pipeline
     from pipeline.runners.vertex.emulator.job import producers
 
-    nodes = [node.pipeline_node for node in compiler.Compiler().compile(create_pipeline(flights(tmp_path))).nodes]
+    nodes = steps_of(flights(tmp_path))
     here = {(before, node.node_info.id) for node in nodes for before in node.upstream_nodes}
     # Vertex's own query for the champion comes before all else; ours leaves the challenger out, and so waits for it.
     expected = {edge for edge in here if not LOOK_UPS_OF_OURS & {*edge} and edge[1] != "Champion"}
@@ -145,16 +142,14 @@ def test_every_step_waits_for_its_gates(job: dict[str, Any]) -> None:
 
 def test_a_table_in_bigquery_is_read_in_the_step(tmp_path: Path) -> None:
     """Offline; without TFX's driver, which looks for files."""
-    from pipeline.runners.vertex.compile import compile_job
-
     address = "bigquery://my-project.flights.of_{SPAN}"
-    job = compile_job(flights(tmp_path, {"data": address}))
+    job = job_of(flights(tmp_path, {"data": address}))
     assert job["runtimeConfig"]["parameterValues"]["data_root"] == address
     assert "lifecycle" not in container(job, "TableExampleGen")
     assert tasks(job)["TableExampleGen"]["cachingOptions"] == {"enableCache": False}
     assert tasks(job)["StatisticsGen"]["cachingOptions"] == {"enableCache": True}
     with pytest.raises(DataError, match=re.escape("bigquery://flights.of is no table in BigQuery")):
-        compile_job(flights(tmp_path, {"data": "bigquery://flights.of"}))
+        job_of(flights(tmp_path, {"data": "bigquery://flights.of"}))
 
 
 @pytest.mark.parametrize(
@@ -168,10 +163,8 @@ def test_a_table_in_bigquery_is_read_in_the_step(tmp_path: Path) -> None:
 def test_what_vertex_cannot_do_is_refused(
     tmp_path: Path, vertex: dict[str, Any], changes: dict[str, Any], message: str
 ) -> None:
-    from pipeline.runners.vertex.compile import compile_job
-
     with pytest.raises(ConfigError, match=message):
-        compile_job(flights(tmp_path, vertex, **changes))
+        job_of(flights(tmp_path, vertex, **changes))
 
 
 def test_settings_that_no_command_can_hold_are_refused(job: dict[str, Any]) -> None:
@@ -240,9 +233,9 @@ def test_kubeflow_loads_the_yaml(job: dict[str, Any], tmp_path: Path) -> None:
 
 
 def test_kubeflow_cannot_look_up_the_last_tuning(tmp_path: Path) -> None:
-    from pipeline.runners.vertex.compile import compile_job, for_kubeflow
+    from pipeline.runners.vertex.compile import for_kubeflow
 
-    job = compile_job(flights(tmp_path, tuner={"mode": "reuse"}))
+    job = job_of(flights(tmp_path, tuner={"mode": "reuse"}))
     with pytest.raises(ConfigError, match="Kubeflow Pipelines looks nothing up, so LastTuning"):
         for_kubeflow(job)
 

@@ -8,6 +8,7 @@ import pytest
 
 from pipeline.config.loading import load
 from pipeline.config.pipeline import PipelineConfig
+from tests.compiled import steps_of
 
 pytestmark = pytest.mark.slow
 
@@ -20,11 +21,7 @@ def config(tmp_path: Path) -> PipelineConfig:
 
 
 def test_every_step_behind_the_gate_asks_for_its_blessing(config: PipelineConfig) -> None:
-    from tfx.dsl.compiler import compiler
-
-    from pipeline.definition import create_pipeline
-
-    nodes = [node.pipeline_node for node in compiler.Compiler().compile(create_pipeline(config)).nodes]
+    nodes = steps_of(config)
     asking = {node.node_info.id for node in nodes if "blessed" in str(node.inputs.conditionals)}
     assert asking == BEHIND
     assert {node.node_info.id for node in nodes} > BEHIND

@@ -1,0 +1,117 @@
+"""Looks once at all that a run is made with: schema, policy, tables, code and packages.
+
+Whoever prepares a run asks this value and no file, so that one that changes meanwhile gives no two answers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from tensorflow_metadata.proto.v0 import schema_pb2
+
+from pipeline.config.pipeline import PipelineConfig
+from pipeline.contract.schema import feature_table, parse_schema, read_schema_text
+from pipeline.data.sources.table_files import file_states, find_files
+from pipeline.errors import DataError
+from pipeline.guard.policy import Policy
+from pipeline.guard.policy_file import parse_policy, read_policy_text
+from pipeline.lineage.provenance import Software, present_software
+from trainer.features import FeatureTable
+
+FileStates = tuple[tuple[str, int, int], ...]
+"""Path, size in bytes and time of change in nanoseconds of each file of a table, as TFX's own ExampleGen knows it."""
+
+
+@dataclass(frozen=True)
+class RunInputs:
+    """What there was when the run began.
+
+    Attributes:
+        schema_text, schema: the curated schema as people wrote it, and parsed.
+        features: what schema and configuration give together.
+        policy_text, policy: the same of the gate's policy; "" and the defaults without a file.
+        tables: the files to learn from; their address if they lie on another machine.
+        serving: the same of the serving requests; () if there are none.
+        software: code and packages.
+    """
+
+    schema_text: str
+    schema: schema_pb2.Schema
+    features: FeatureTable
+    policy_text: str
+    policy: Policy
+    tables: FileStates | str
+    serving: FileStates | str
+    software: Software
+
+    @property
+    def serving_digest(self) -> str:
+        """Changes with the files of the serving requests; "" if there are none, or none on this machine."""
+        return digest(self.serving, digits=64) if self.serving and not isinstance(self.serving, str) else ""
+
+    @property
+    def are_all_here(self) -> bool:
+        """Whether this machine can tell if any of them changes."""
+        return not (isinstance(self.tables, str) or isinstance(self.serving, str))
+
+    def digests(self) -> dict[str, str]:
+        """A digest of each part, by what people call it."""
+        return {
+            "the schema": digest(self.schema_text),
+            "the policy": digest(self.policy_text),
+            "the data": digest(self.tables),
+            "the serving requests": digest(self.serving),
+            "the code": digest(self.software.code_digest),
+            "the packages": digest(self.software.package_versions),
+        }
+
+
+def look(config: PipelineConfig, *, elsewhere: bool = False) -> RunInputs:
+    """Looks at what a run would be made with now.
+
+    Args:
+        elsewhere: the steps run on other machines, which find the tables themselves.
+
+    Raises:
+        ConfigError: the schema or the policy cannot be read, or lacks a column that the configuration names.
+        DataError: no file of a table is there, or one is empty.
+    """
+    schema_text = read_schema_text(config.schema_file)
+    schema = parse_schema(schema_text, config.schema_file)
+    features = feature_table(config, schema)
+    policy_text = read_policy_text(config.policy_file)
+    policy = parse_policy(policy_text, config.policy_file)
+    serving: FileStates | str = ()
+    if config.serving_pattern:
+        try:
+            serving = _files(config.serving_pattern)
+        except DataError:
+            if not elsewhere:
+                raise
+    return RunInputs(
+        schema_text=schema_text,
+        schema=schema,
+        features=features,
+        policy_text=policy_text,
+        policy=policy,
+        tables=config.data_pattern if elsewhere else _tables(config),
+        serving=serving,
+        software=present_software(),
+    )
+
+
+def digest(part: Any, digits: int = 16) -> str:
+    """Gives digits that tell one plain value from another."""
+    return hashlib.sha256(json.dumps(part).encode()).hexdigest()[:digits]
+
+
+def _tables(config: PipelineConfig) -> FileStates | str:
+    files = find_files(config.data_pattern, config.data.spans)  # also where they lie elsewhere: are there any?
+    return config.data_pattern if "://" in config.data_pattern else tuple(file_states(files))
+
+
+def _files(pattern: str) -> FileStates | str:
+    return pattern if "://" in pattern else tuple(file_states(find_files(pattern)))
