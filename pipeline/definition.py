@@ -225,8 +225,7 @@ def training_steps(config: PipelineConfig, features: dict[str, Any], data: DataS
         custom_config={**request, "trainer": config.trainer.model_dump(mode="json")},
         **learned_from,
     )
-    nodes = [transform, tuner, last_tuning, base_model, trainer]
-    return TrainingSteps([node for node in nodes if node], trainer)
+    return TrainingSteps([step for step in (transform, tuner, last_tuning, base_model, trainer) if step], trainer)
 
 
 def shipping_steps(
