@@ -279,7 +279,7 @@ def shipping_steps(
 
 
 def _columns(features: dict[str, Any]) -> dict[str, Any]:
-    """The features without their bins, which only a network has."""
+    """Return the features without their bins, which only a network has."""
     return {key: value for key, value in features.items() if key != "bins"}
 
 

@@ -28,7 +28,7 @@ _KEEP_WORKERS_MS = 60_000
 
 
 def with_runner(config: PipelineConfig, runner: BeamRunner | None) -> PipelineConfig:
-    """The configuration with another Beam runner for the steps that name none; as it is for None."""
+    """Return the configuration with another Beam runner for the steps that name none; as it is for None."""
     if runner is None:
         return config
     return config.model_copy(update={"beam": config.beam.model_copy(update={"runner": runner})})
@@ -48,7 +48,7 @@ def runners(beam: BeamSettings) -> set[BeamRunner]:
 
 
 def clusters(config: PipelineConfig) -> dict[str, Portable]:
-    """The clusters that are asked for, by runner; their paths are absolute.
+    """Return the clusters that are asked for, by runner; their paths are absolute.
 
     Raises:
         ConfigError: there are no settings for one.
@@ -154,7 +154,7 @@ def _dataflow(dataflow: Dataflow, vertex: Vertex) -> Iterator[str]:
 
 
 def flags(name: str, value: Any) -> Iterator[str]:
-    """An option as command-line arguments."""
+    """Return an option as command-line arguments."""
     if isinstance(value, tuple):
         yield from (f"--{name}={item}" for item in value)
     elif value is True:

@@ -57,7 +57,7 @@ def check(config: PipelineConfig) -> None:
 
 @contextmanager
 def job_servers(config: PipelineConfig, logs: Path) -> Iterator[dict[str, str]]:
-    """Starts the job servers that are not there yet, for as long as the context lasts.
+    """Start the job servers that are not there yet, for as long as the context lasts.
 
     Args:
         logs: folder; what a job server says goes to `job-server-<runner>.log`.
@@ -150,7 +150,7 @@ def _options_of(endpoint: str, runner: str) -> set[str]:
 
 @contextmanager
 def _started(name: str, portable: Portable, logs: Path) -> Iterator[str]:
-    """A job server in a process of its own; its address."""
+    """Start a job server in a process of its own; return its address."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
@@ -206,7 +206,7 @@ def _check_flink(master: str) -> None:
 
 
 def _check_workers(name: str, portable: Portable) -> None:
-    """A pool at localhost is each worker machine's own: from here it is seen only if the master is here too."""
+    """Look for a pool. At localhost it is each worker machine's own, seen from here only if the master is here too."""
     is_here = portable.worker_pool.rpartition(":")[0] in _LOOPBACK
     master = re.sub(r"^\w+://", "", portable.master).rpartition(":")[0]
     if is_here and master not in _LOOPBACK and not portable.master.startswith("local"):

@@ -153,7 +153,7 @@ def _check_apart(output: Path, table: str, files: Sequence[table_files.SourceFil
 
 
 def _find_model(config: PipelineConfig, wanted: str | None) -> Path:
-    """The folder of the SavedModel."""
+    """Return the folder of the SavedModel."""
     base = config.root / "serving" / config.name
     pushed = versions(base)
     if wanted is None:
@@ -174,7 +174,7 @@ def _find_model(config: PipelineConfig, wanted: str | None) -> Path:
 
 
 def _whole(version: Path) -> Path:
-    """The version, if its files are those of its manifest."""
+    """Return the version, if its files are those of its manifest."""
     if wrong := damage(version):
         raise WorkspaceError(
             f"version {version.name} is damaged: {', '.join(wrong[:3])}; nothing was predicted",
@@ -186,7 +186,7 @@ def _whole(version: Path) -> Path:
 def _types(
     files: Sequence[table_files.SourceFile], features: FeatureTable, schema: schema_pb2.Schema, drop: Sequence[str]
 ) -> tuple[dict[str, ColumnType], dict[str, ColumnType]]:
-    """The table's columns, and those of them that the model is given; the schema's types win over those found."""
+    """Return the table's columns, and those that the model is given; the schema's types win over those found."""
     declared = {feature.name: column_type(feature) for feature in schema.feature}
     feature_types = {feature.name: declared[feature.name] for feature in features.features}
     # TFRecord tells only some of its columns at once; the features must be among them.
@@ -194,7 +194,7 @@ def _types(
 
 
 def _chosen(columns: dict[str, ColumnType], keys: Sequence[str]) -> dict[str, ColumnType]:
-    """The columns to pass on."""
+    """Return the columns to pass on."""
     for key in keys:
         if key not in columns:
             raise ConfigError(
@@ -215,7 +215,7 @@ def _check_names(
 
 @contextmanager
 def _chatter_in_log(config: PipelineConfig, temporary: Path) -> Iterator[Screen]:
-    """The chatter of TensorFlow and Beam goes to a file below `logs`, or, where that cannot be written, to one that
+    """Send the chatter of TensorFlow and Beam to a file below `logs`, or, where that cannot be written, to one that
     goes with the folder `temporary`."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     log = config.root / "logs" / f"predict-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}.log"
@@ -240,7 +240,7 @@ def _chatter_in_log(config: PipelineConfig, temporary: Path) -> Iterator[Screen]
 
 
 def _join(shards: Sequence[Path], header: Sequence[str] | None, whole: Path) -> None:
-    """The shards one after the other, as CSV under `header` or, without one, as Parquet by row groups."""
+    """Write the shards one after the other, as CSV under `header` or, without one, as Parquet by row groups."""
     with whole.open("wb") as file:
         if header is not None:
             file.write(csv_header(header))

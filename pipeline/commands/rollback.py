@@ -44,7 +44,7 @@ def list_versions(config: PipelineConfig) -> list[Version]:
 
 
 def roll_back(config: PipelineConfig, to: int | None, note: str, dry_run: bool) -> Rollback:
-    """Publishes an earlier version again, and records it.
+    """Publish an earlier version again, and records it.
 
     Args:
         to: its number; when None, that of the last model before the served one that was not withdrawn.

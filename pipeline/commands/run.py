@@ -51,7 +51,7 @@ def run_pipeline(
     resume: str = "",
     wait: bool = False,
 ) -> bool:
-    """Runs and reports on the terminal.
+    """Run and reports on the terminal.
 
     Args:
         resume: the run to go on with ('latest' for the last one), which then says what part of the pipeline runs.
@@ -169,7 +169,7 @@ def _note(console: Any, sentence: str) -> None:
 
 
 def _launch(config: PipelineConfig, inputs: RunInputs, run_id: str, log: Path, part: Part) -> None:
-    """The heavy part, its chatter in the log."""
+    """Do the heavy part, its chatter in the log."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     with output_to(log) as terminal:
         screen = Screen(console_for(terminal))
@@ -194,7 +194,7 @@ def _launch(config: PipelineConfig, inputs: RunInputs, run_id: str, log: Path, p
 
 
 def _write_page(config: PipelineConfig, run_id: str, log: Path) -> Path | None:
-    """The run's report, also of a failed run. How the run itself ended must reach the user whatever happens here."""
+    """Write the run's report, of a failed run too. How the run ended must reach the user whatever happens here."""
     from pipeline.reports.page import page_path, write_report
 
     try:
@@ -206,7 +206,7 @@ def _write_page(config: PipelineConfig, run_id: str, log: Path) -> Path | None:
 
 
 def _build_table(config: PipelineConfig, console: Any) -> None:
-    """Calls `data.builder`, which returns at once when the tables are there."""
+    """Call `data.builder`, which returns at once when the tables are there."""
     if config.data.builder is None:
         return
     module_name, _, function_name = config.data.builder.rpartition(".")

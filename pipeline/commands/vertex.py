@@ -29,7 +29,7 @@ from pipeline.terminal.screen import Screen
 
 
 def vertex_of(config: PipelineConfig) -> Vertex:
-    """The section of Vertex AI.
+    """Return the section of Vertex AI.
 
     Raises:
         ConfigError: there is none, or Vertex would refuse the pipeline's name.
@@ -48,7 +48,7 @@ def vertex_of(config: PipelineConfig) -> Vertex:
 
 
 def compile_quietly(config: PipelineConfig, console: Console, *, use_cache: bool = True) -> dict[str, Any]:
-    """The job, TensorFlow's chatter in the workspace's logs.
+    """Compile the job, TensorFlow's chatter in the workspace's logs.
 
     Raises:
         ConfigError: the configuration cannot be used, or not on Vertex AI.
@@ -76,7 +76,7 @@ def _chatter(config: PipelineConfig) -> Path:
 
 
 def compile_to(config: PipelineConfig, output: Path, *, use_cache: bool = True) -> None:
-    """Writes the job as JSON, or, if the file's name ends in .yaml, what Kubeflow Pipelines takes of it.
+    """Write the job as JSON, or, if the file's name ends in .yaml, what Kubeflow Pipelines takes of it.
 
     Raises:
         ConfigError: see `compile_quietly`; or the file cannot be written.
@@ -105,12 +105,12 @@ def compile_to(config: PipelineConfig, output: Path, *, use_cache: bool = True) 
 
 
 def new_job_id(config: PipelineConfig) -> str:
-    """A name that no other job has, and that sorts by time."""
+    """Return a name that no other job has, and that sorts by time."""
     return f"{config.name}-{datetime.now(UTC):%Y%m%d%H%M%S%f}"[:-3]
 
 
 def with_parameters(job: dict[str, Any], given: Sequence[str]) -> None:
-    """Puts NAME=VALUE into the job's runtime parameters.
+    """Put NAME=VALUE into the job's runtime parameters.
 
     Raises:
         ConfigError: there is no such parameter.
@@ -128,7 +128,7 @@ def with_parameters(job: dict[str, Any], given: Sequence[str]) -> None:
 def emulate(
     config: PipelineConfig, *, use_cache: bool = True, fast: bool = False, parameters: Sequence[str] = ()
 ) -> bool:
-    """Runs the job on this machine, as `pipeline.runners.vertex.emulator` does.
+    """Run the job on this machine, as `pipeline.runners.vertex.emulator` does.
 
     Args:
         fast: fork the steps from a process that has imported TFX, instead of starting each one's own command.
@@ -233,7 +233,7 @@ def _console_address(vertex: Vertex, job_id: str) -> str:
 
 
 def steps_of(job: dict[str, Any]) -> list[str]:
-    """The tasks that do work, in the order in which they were defined; the others look something up."""
+    """Return the tasks that do work, in the order in which they were defined; the others look something up."""
     spec = job["pipelineSpec"]
     executors = spec["deploymentSpec"]["executors"]
     return [name for name in spec["root"]["dag"]["tasks"] if "container" in executors[f"{name}_executor"]]

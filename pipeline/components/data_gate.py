@@ -79,7 +79,7 @@ class Executor(base_executor.BaseExecutor):
 
 
 def _read_serving(pattern: str, columns: dict[str, ColumnType], drop: list[str]) -> tuple[Source, Statistics]:
-    """The table of serving requests and its statistics; columns that training has are read in the same types."""
+    """Return the table of serving requests and its statistics; columns that training has are read in the same types."""
     files = table_files.find_files(pattern)
     found = source.infer_columns(files, drop, columns)
     statistics = table_statistics(

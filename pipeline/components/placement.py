@@ -44,19 +44,19 @@ class Placement(Protocol):
         """Says where models are pushed to, of which `serving` is the default."""
 
     def curated_schema(self, file: Path, inputs: RunInputs) -> CuratedSchema:
-        """Makes the step that takes the schema in."""
+        """Make the step that takes the schema in."""
 
     def seen_spans(self, examples: channel.Channel) -> Resolver | None:
-        """Finds what Transform learned of spans that were seen before; None where nobody can."""
+        """Find what Transform learned of spans that were seen before; None where nobody can."""
 
     def champion(self, challenger: channel.Channel, rules: Evaluation, serving: str) -> Resolver:
-        """Finds the model to beat."""
+        """Find the model to beat."""
 
     def evidence(self, champion: Resolver) -> dict[str, channel.Channel]:
-        """Gives Evaluator what the search for a champion found beside the model."""
+        """Give Evaluator what the search for a champion found beside the model."""
 
     def shipping(self, *blessings: channel.Channel) -> AbstractContextManager[Any]:
-        """Gives the condition under which the push stands."""
+        """Give the condition under which the push stands."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Local:
         return serving
 
     def curated_schema(self, file: Path, inputs: RunInputs) -> CuratedSchema:
-        """Copies the file."""
+        """Copy the file."""
         return CuratedSchema(inputs.schema_text, file)
 
     def seen_spans(self, examples: channel.Channel) -> Resolver:
@@ -113,7 +113,7 @@ class Local:
         }
 
     def shipping(self, *blessings: channel.Channel) -> AbstractContextManager[Any]:
-        """Sets none: Pusher itself puts on record why nothing was pushed."""
+        """Set none: Pusher itself puts on record why nothing was pushed."""
         del blessings
         return nullcontext()
 
@@ -143,12 +143,12 @@ class OnVertex:
         return CuratedSchema(inputs.schema_text)
 
     def seen_spans(self, examples: channel.Channel) -> None:
-        """Finds nothing: the latest cache, all that Vertex could find, would be a new input whenever Transform has run,
+        """Find nothing: the latest cache, all that Vertex could find, would be a new input whenever Transform has run,
         and no unchanged job would be cached."""
         del examples
 
     def champion(self, challenger: channel.Channel, rules: Evaluation, serving: str) -> Resolver:
-        """Finds the model that was blessed last."""
+        """Find the model that was blessed last."""
         del challenger, rules, serving
         return Resolver(
             strategy_class=LatestBlessedModelStrategy,
@@ -157,7 +157,7 @@ class OnVertex:
         ).with_id("Champion")
 
     def evidence(self, champion: Resolver) -> dict[str, channel.Channel]:
-        """Gives nothing: a blessing only names the champion's run, and the newest is a new one in every job."""
+        """Give nothing: a blessing only names the champion's run, and the newest is a new one in every job."""
         del champion
         return {}
 

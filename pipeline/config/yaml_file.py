@@ -35,7 +35,7 @@ _CORE = (
 
 
 def read_yaml(path: Path) -> Any:
-    """Reads what a YAML file holds.
+    """Read what a YAML file holds.
 
     Raises:
         FileNotFoundError: it is not there.
@@ -45,7 +45,7 @@ def read_yaml(path: Path) -> Any:
 
 
 def read_yaml_text(path: Path) -> str:
-    """Reads the text of a YAML file; raises as `read_yaml`."""
+    """Read the text of a YAML file; raises as `read_yaml`."""
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -55,7 +55,7 @@ def read_yaml_text(path: Path) -> str:
 
 
 def parse_yaml_file(text: str, path: Path) -> Any:
-    """Parses the text of the file at `path`.
+    """Parse the text of the file at `path`.
 
     Raises:
         ConfigError: it is not YAML, or could be read in two ways.
@@ -67,7 +67,7 @@ def parse_yaml_file(text: str, path: Path) -> Any:
 
 
 def parse_yaml(text: str) -> Any:
-    """Parses one document.
+    """Parse one document.
 
     Raises:
         yaml.YAMLError: it is not YAML, or could be read in two ways.
@@ -84,7 +84,7 @@ def parse_yaml(text: str) -> Any:
 
 
 def quoted(text: str) -> str:
-    """Writes text as a YAML scalar on one line that every reader takes for this text."""
+    """Write text as a YAML scalar on one line that every reader takes for this text."""
     return str(yaml.safe_dump(text, default_style='"', allow_unicode=True, width=math.inf)).strip()
 
 
@@ -146,7 +146,7 @@ class _Loader(yaml.SafeLoader):
         return 1 + sum(self._sizes[id(one)] for one in inner)
 
     def compose_mapping_node(self, anchor: Any) -> Any:
-        """A mapping whose keys are text, each of them once."""
+        """Build a mapping whose keys are text, each of them once."""
         node = super().compose_mapping_node(anchor)
         lines: dict[str, int] = {}
         for key, _ in node.value:

@@ -58,7 +58,7 @@ class RunInputs:
         return not (isinstance(self.tables, str) or isinstance(self.serving, str))
 
     def digests(self) -> dict[str, str]:
-        """A digest of each part, by what people call it."""
+        """Return a digest of each part, by what people call it."""
         return {
             "the schema": digest(self.schema_text),
             "the policy": digest(self.policy_text),
@@ -70,7 +70,7 @@ class RunInputs:
 
 
 def look(config: PipelineConfig, *, elsewhere: bool = False) -> RunInputs:
-    """Looks at what a run would be made with now.
+    """Look at what a run would be made with now.
 
     Args:
         elsewhere: the steps run on other machines, which find the tables themselves.
@@ -104,7 +104,7 @@ def look(config: PipelineConfig, *, elsewhere: bool = False) -> RunInputs:
 
 
 def digest(part: Any, digits: int = 16) -> str:
-    """Gives digits that tell one plain value from another."""
+    """Give digits that tell one plain value from another."""
     return hashlib.sha256(json.dumps(part).encode()).hexdigest()[:digits]
 
 

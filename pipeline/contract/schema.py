@@ -16,7 +16,7 @@ from trainer.features import FeatureTable, derive, is_retired
 
 
 def read_schema(path: Path) -> schema_pb2.Schema:
-    """Parses a TFMD schema in text form.
+    """Parse a TFMD schema in text form.
 
     Raises:
         ConfigError: the file is missing or is not such a schema (with the line).
@@ -25,7 +25,7 @@ def read_schema(path: Path) -> schema_pb2.Schema:
 
 
 def read_schema_text(path: Path) -> str:
-    """The file as it is, line endings and all.
+    """Read the file as it is, line endings and all.
 
     Raises:
         ConfigError: the file is missing or not UTF-8.
@@ -41,7 +41,7 @@ def read_schema_text(path: Path) -> str:
 
 
 def parse_schema(text: str, path: Path) -> schema_pb2.Schema:
-    """Parses the text of the file at `path`.
+    """Parse the text of the file at `path`.
 
     Raises:
         ConfigError: it is not a TFMD schema in text form (with the line).
@@ -90,7 +90,7 @@ def check_columns(config: PipelineConfig, schema: schema_pb2.Schema) -> None:
 
 
 def feature_table(config: PipelineConfig, schema: schema_pb2.Schema) -> FeatureTable:
-    """Puts together the features that schema and configuration give.
+    """Put together the features that schema and configuration give.
 
     Raises:
         ConfigError: a column named in the configuration is not in the schema.
@@ -112,7 +112,7 @@ def feature_table(config: PipelineConfig, schema: schema_pb2.Schema) -> FeatureT
 
 
 def column_type(feature: schema_pb2.Feature) -> ColumnType:
-    """What a schema feature holds, as ingestion should read it."""
+    """Return what a schema feature holds, as ingestion should read it."""
     if feature.HasField("bool_domain"):
         return ColumnType.BOOL
     if feature.HasField("time_domain"):

@@ -13,7 +13,7 @@ from pipeline.guard.policy import Change, FeatureChange, FeaturePolicy, Policy
 
 
 def read_policy(file: Path | None) -> Policy:
-    """Reads the policy in a file; the defaults without one.
+    """Read the policy in a file; the defaults without one.
 
     Raises:
         ConfigError: the file is missing, is not YAML, or breaks a rule.
@@ -22,7 +22,7 @@ def read_policy(file: Path | None) -> Policy:
 
 
 def read_policy_text(file: Path | None) -> str:
-    """Reads the file; "" without one.
+    """Read the file; "" without one.
 
     Raises:
         ConfigError: it is missing or not UTF-8.
@@ -38,7 +38,7 @@ def read_policy_text(file: Path | None) -> str:
 
 
 def parse_policy(text: str, file: Path | None) -> Policy:
-    """Parses the text of a policy's file.
+    """Parse the text of a policy's file.
 
     Raises:
         ConfigError: it is not YAML, or breaks a rule.
@@ -57,6 +57,6 @@ def parse_policy(text: str, file: Path | None) -> Policy:
 
 
 def _field_names(location: tuple[int | str, ...]) -> list[str]:
-    """The keys that may stand at a place in the file."""
+    """Return the keys that may stand at a place in the file."""
     models: dict[int, type[BaseModel]] = {0: Policy, 1: Change, 2: FeaturePolicy, 3: FeatureChange}
     return list(models[len(location)].model_fields)

@@ -49,7 +49,7 @@ class Software:
 
 
 def present_software() -> Software:
-    """Looks at what there is now."""
+    """Look at what there is now."""
     files = import_closure.all_files()
     return Software(
         code_digest=import_closure.digest(files),
@@ -70,8 +70,8 @@ def step_code_digest(component: Any) -> str:
 
 
 def step_modules(component: Any) -> set[str]:
-    """The modules of ours that a component begins with: those of its classes, and those that its execution properties
-    name, such as `run_fn`."""
+    """List the modules of ours that a component begins with: those of its classes, and those that its execution
+    properties name, such as `run_fn`."""
     classes = (type(component), component.executor_spec.executor_class, component.driver_class)
     ours = {found.__module__ for found in classes if import_closure.module_file(found.__module__)}
     texts = [value for value in component.exec_properties.values() if isinstance(value, str)]
@@ -84,7 +84,7 @@ def config_digest(config: PipelineConfig) -> str:
 
 
 def run_properties(run_id: str, config: PipelineConfig, software: Software) -> dict[str, str]:
-    """Gives what ML Metadata records of every run."""
+    """Give what ML Metadata records of every run."""
     return {
         "run_id": run_id,
         "pipeline": config.name,
@@ -99,7 +99,7 @@ def run_properties(run_id: str, config: PipelineConfig, software: Software) -> d
 
 
 def git_commit() -> str:
-    """The commit that the code was checked out from, with '+changes' if it differs; empty outside a checkout."""
+    """Name the commit that the code was checked out from, with '+changes' if it differs; empty outside a checkout."""
     if not (import_closure.ROOT / ".git").exists():  # an installed copy may lie in a checkout of something else
         return ""
     ask = [

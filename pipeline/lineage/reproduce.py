@@ -85,7 +85,7 @@ def _command(run: Run, present: Present) -> str:
 
 
 def settings_of(run: Run) -> dict[str, Any]:
-    """The configuration as it was, if it is on record."""
+    """Return the configuration as it was, if it is on record."""
     settings: dict[str, Any] = json.loads(run.properties.get("config", "{}"))
     return settings
 
@@ -145,7 +145,7 @@ def _config(run: Run, present: Present) -> Ingredient:
 
 
 def _differences(before: Any, now: Any, name: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Settings that differ, by dotted name."""
+    """List the settings that differ, by dotted name."""
     if isinstance(before, dict) and isinstance(now, dict):
         for key in dict.fromkeys([*before, *now]):
             yield from _differences(before.get(key), now.get(key), f"{name}.{key}".lstrip("."))

@@ -46,7 +46,7 @@ class Answer:
 
 
 def answer(config: PipelineConfig, text: str, *, up: bool = True, down: bool = True) -> Answer:
-    """Looks `text` up and follows its lineage.
+    """Look `text` up and follows its lineage.
 
     Raises:
         PipelineError: there is no such thing on record.
@@ -64,7 +64,7 @@ def answer(config: PipelineConfig, text: str, *, up: bool = True, down: bool = T
 
 
 def draw(config: PipelineConfig, text: str) -> Drawing:
-    """What a page about `text` shows: of a run all its steps, else what made the thing and all that came of it."""
+    """Return what a page about `text` shows: of a run all its steps, else what made the thing and what came of it."""
     from pipeline.reports.lineage.drawing import Drawing
 
     store, runs, served = open_lineage(config)
@@ -86,7 +86,7 @@ def draw(config: PipelineConfig, text: str) -> Drawing:
 
 
 def draw_runs(config: PipelineConfig, limit: int) -> Drawing:
-    """What a page of the newest runs shows."""
+    """Return what a page of the newest runs shows."""
     from pipeline.reports.lineage.drawing import Drawing
 
     store, runs, served = open_lineage(config)
@@ -103,7 +103,7 @@ def draw_runs(config: PipelineConfig, limit: int) -> Drawing:
 
 
 def open_lineage(config: PipelineConfig) -> tuple[MetadataStore, RunsById, Served]:
-    """The store, the pipeline's runs by id, and what is served.
+    """Return the store, the pipeline's runs by id, and what is served.
 
     Raises:
         WorkspaceError: there is no store yet, or it cannot be opened.
@@ -125,8 +125,8 @@ def _recipe(config: PipelineConfig, subject: Subject, above: Graph, runs: Mappin
 
 
 def _trained_by(subject: Subject, graph: Graph, runs: Mapping[str, Run]) -> str:
-    """The run that a thing stands for: its own, of a model the one that trained it, else the one that made it; ""
-    if none is on record."""
+    """Return the run that a thing stands for: its own, of a model the one that trained it, else the one that made it;
+    "" if none is on record."""
     followed = [artifact for artifact in graph.artifacts.values() if artifact.id in graph.makers]
     trained = sorted((graph.makers[a.id].run_id for a in followed if a.type == MODEL), reverse=True)
     things = [*subject.ends, *subject.starts]
@@ -135,7 +135,7 @@ def _trained_by(subject: Subject, graph: Graph, runs: Mapping[str, Run]) -> str:
 
 
 def _present(config: PipelineConfig, run: Run) -> Present:
-    """What the run would be made with now, by the configuration file that it was made with, if that is on record."""
+    """Return what the run would be made with now, by the configuration file it was made with, if that is on record."""
     why, schema, software = "", None, present_software()
     file = run.properties.get("config_file")
     now: PipelineConfig | None = config

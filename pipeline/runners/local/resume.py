@@ -48,7 +48,7 @@ class Resumption:
 
 
 def made_with(config: PipelineConfig, inputs: RunInputs) -> dict[str, str]:
-    """Gives what the results of a run depend on, by name, as digests."""
+    """Give what the results of a run depend on, by name, as digests."""
     sections = config.model_dump(mode="json", by_alias=True).items()
     settings = {f"the settings in {name!r}": digest(value) for name, value in sections if name not in _WITHOUT_EFFECT}
     return settings | inputs.digests()

@@ -43,7 +43,7 @@ _HELPERS = 2
 
 
 def run(config: PipelineConfig, inputs: RunInputs, run_id: str, part: Part, watcher: Watcher) -> None:
-    """Launches every step once what it needs is there, and records the run. The caller holds the workspace's lock.
+    """Launch every step once what it needs is there, and records the run. The caller holds the workspace's lock.
 
     Raises:
         PipelineError: the user's mistake, wherever it was met.
@@ -92,7 +92,7 @@ def _compile(config: PipelineConfig, inputs: RunInputs, run_id: str, part: Part,
 
 
 def mark_part(ir: Any, part: Part) -> None:
-    """Marks the steps of a compiled pipeline that are left out, and those of them whose results are needed.
+    """Mark the steps of a compiled pipeline that are left out, and those of them whose results are needed.
 
     A step runs if it lies on a way from the first to the last one. Conditions count: the gate that a step stands behind
     runs before it, or has run. What a step looks up is looked up anew: an earlier run may have ended before that.
@@ -124,7 +124,7 @@ def mark_part(ir: Any, part: Part) -> None:
 
 
 def missing_steps(ir: Any, finished: Collection[str]) -> list[str]:
-    """Steps of a compiled, marked pipeline whose results are needed of an earlier run and are not there, in order.
+    """List the steps of a compiled, marked pipeline whose results an earlier run must have and has not, in order.
 
     Args:
         finished: the steps that the earlier run got through.
@@ -151,7 +151,7 @@ def _schema_properties(ir: Any, store: Any, pipeline: str, schema_text: str, run
 
 
 def _run_before(store: Any, pipeline: str, part: Part, run_id: str) -> Run | None:
-    """The run that this one goes on with, or the newest that began a step: some are refused before."""
+    """Return the run that this one goes on with, or the newest that began a step: some are refused before."""
     if part.resumes:
         return find_run(store, pipeline, part.resumes)
     others = (find_run(store, pipeline, run.run_id) for run in list_runs(store, pipeline) if run.run_id != run_id)
@@ -159,7 +159,7 @@ def _run_before(store: Any, pipeline: str, part: Part, run_id: str) -> Run | Non
 
 
 def _take_earlier_steps(handle: Any, ir: Any, part: Part, pipeline: str, run_id: str) -> None:
-    """Makes what the run before this one, or the one that it resumes, did before the first step part of this run."""
+    """Make what the run before this one, or the one that it resumes, did before the first step part of this run."""
     base = _run_before(handle.store, pipeline, part, run_id)
     if base is None and not missing_steps(ir, set()):  # all that is to run begins at the data
         return

@@ -29,7 +29,7 @@ from pipeline.serving.versions import Serving, is_settled, serving_now
 
 
 def same_as_last(store: MetadataStore, pipeline: str, now: str) -> Any:
-    """Finds the context of the last run, if it is complete and a run now would depend on the same; None otherwise.
+    """Find the context of the last run, if it is complete and a run now would depend on the same; None otherwise.
 
     Args:
         now: the fingerprint of a run now.
@@ -42,7 +42,7 @@ def same_as_last(store: MetadataStore, pipeline: str, now: str) -> Any:
 
 
 def repeat(config: PipelineConfig, inputs: RunInputs, store: MetadataStore, run_id: str) -> list[Step] | None:
-    """Records a run that repeats the last one.
+    """Record a run that repeats the last one.
 
     Returns:
         Its steps, look-ups left out; None, and nothing recorded, if anything has changed since the last run, or
@@ -102,7 +102,7 @@ def _digest_of(served: Serving | None) -> str:
 
 
 def _digest_recorded(run: Any) -> str:
-    """That of what served when a run began; "" where nothing did, and of a run of an older Longhaul."""
+    """Return the digest of what served when a run began; "" where nothing did, and of a run of an older Longhaul."""
     text = text_of(run, SERVED)
     return str(json.loads(text)["digest"]) if text else ""
 

@@ -13,7 +13,7 @@ _REACHABLE = re.compile(r"^(bigquery://|(gs:/)?/)")
 
 
 def as_seen_from_vertex(config: PipelineConfig, vertex: Vertex) -> PipelineConfig:
-    """Gives the configuration with the addresses that hold there.
+    """Give the configuration with the addresses that hold there.
 
     Raises:
         ConfigError: it asks for what Vertex AI Pipelines cannot do, or for a table on this machine.

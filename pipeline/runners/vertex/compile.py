@@ -89,7 +89,7 @@ def compile_job(config: PipelineConfig, inputs: RunInputs, *, use_cache: bool = 
 
 
 def for_kubeflow(job: dict[str, Any]) -> str:
-    """The same for Kubeflow Pipelines: YAML of the specification alone, which then holds the values and the root.
+    """Return the same for Kubeflow Pipelines: YAML of the specification alone, which holds the values and the root.
 
     Without the champion, which Kubeflow could not look up: every model is judged by the thresholds alone.
 
@@ -138,7 +138,7 @@ def _resources(step: VertexStep) -> dict[str, Any]:
 
 
 def _check_size(name: str, task: dict[str, Any], container: dict[str, Any]) -> None:
-    """A step is told its parameters in one argument of its command.
+    """Check the size of what a step is told in one argument of its command.
 
     Raises:
         ConfigError: Linux would not take it.
