@@ -99,7 +99,7 @@ def java(folder: Path, monkeypatch: pytest.MonkeyPatch, says: str) -> None:
 
 def test_without_settings_the_work_is_done_in_this_process(tmp_path: Path) -> None:
     config = configured(tmp_path)
-    assert arguments.arguments(config, "Transform", {}) == DIRECT
+    assert arguments.arguments(config.beam, config.vertex, "Transform", {}) == DIRECT
     job_servers.check(config)
 
 
@@ -107,7 +107,7 @@ def test_flink_is_asked_through_its_job_server(tmp_path: Path) -> None:
     options = {"object_reuse": True, "extra_package": ["a", "b"]}
     settings = flink(parallelism=4, worker_pool="localhost:50001", options=options)
     config = configured(tmp_path, runner="flink", flink=settings)
-    assert arguments.arguments(config, "Transform", {"flink": "flink:8099"}) == [
+    assert arguments.arguments(config.beam, config.vertex, "Transform", {"flink": "flink:8099"}) == [
         "--runner=FlinkRunner", "--flink_master=flink:8081", "--job_endpoint=flink:8099",
         "--environment_type=EXTERNAL", "--environment_config=localhost:50001", "--environment_cache_millis=60000",
         "--sdk_container_image=unused", "--parallelism=4", "--object_reuse", "--extra_package=a", "--extra_package=b",
@@ -124,20 +124,22 @@ def test_a_step_may_have_its_own_runner_and_options(tmp_path: Path) -> None:
             "Transform": {"options": {"max_parallelism": 2, "object_reuse": False}},
         },
     )
-    assert arguments.arguments(config, "Evaluator", {}) == DIRECT
-    assert arguments.arguments(config, "Transform", {"flink": "x:1"})[-1:] == ["--max_parallelism=2"]
-    assert arguments.arguments(config, "StatisticsGen", {"flink": "x:1"})[-2:] == [
+    assert arguments.arguments(config.beam, config.vertex, "Evaluator", {}) == DIRECT
+    assert arguments.arguments(config.beam, config.vertex, "Transform", {"flink": "x:1"})[-1:] == [
+        "--max_parallelism=2"
+    ]
+    assert arguments.arguments(config.beam, config.vertex, "StatisticsGen", {"flink": "x:1"})[-2:] == [
         "--object_reuse",
         "--max_parallelism=8",
     ]
-    assert arguments.runners(config) == {"flink", "direct"}
+    assert arguments.runners(config.beam) == {"flink", "direct"}
 
 
 def test_the_command_line_wins_over_the_file_but_not_over_its_steps(tmp_path: Path) -> None:
     config = configured(tmp_path, runner="flink", flink=flink(), steps={"Evaluator": {"runner": "flink"}})
     chosen = arguments.with_runner(config, "direct")
-    assert arguments.runner_of(chosen, "Transform") == "direct"
-    assert arguments.runner_of(chosen, "Evaluator") == "flink"
+    assert arguments.runner_of(chosen.beam, "Transform") == "direct"
+    assert arguments.runner_of(chosen.beam, "Evaluator") == "flink"
     assert arguments.with_runner(config, None) is config
 
 
@@ -149,17 +151,21 @@ def test_dataflow_takes_from_vertex_what_is_not_said(tmp_path: Path) -> None:
         steps={"Evaluator": {"options": {"worker_machine_type": "n2-highmem-4"}}},
     )
     arguments.check(config, on_vertex=True)
-    assert arguments.arguments(config, "Evaluator", {}) == [
+    assert arguments.arguments(config.beam, config.vertex, "Evaluator", {}) == [
         "--runner=DataflowRunner", "--project=my-project", "--region=us-central1",
         "--temp_location=gs://my-bucket/longhaul/dataflow",
         "--sdk_container_image=us-docker.pkg.dev/my-project/repo/longhaul:1", "--sdk_location=container",
         "--worker_machine_type=n2-standard-4", "--max_num_workers=20", "--no_use_public_ips", "--label=team=flights",
         "--worker_machine_type=n2-highmem-4",
     ]  # fmt: skip
-    assert arguments.arguments(config, "TableExampleGen", {}) == DIRECT  # it reads the mount of Cloud Storage
+    assert (
+        arguments.arguments(config.beam, config.vertex, "TableExampleGen", {}) == DIRECT
+    )  # it reads the mount of Cloud Storage
     config = configured(tmp_path, runner="dataflow", dataflow={"setup_file": "/longhaul/setup.py"})
-    assert "--setup_file=/longhaul/setup.py" in arguments.arguments(config, "Transform", {})
-    assert not [flag for flag in arguments.arguments(config, "Transform", {}) if "container" in flag]
+    assert "--setup_file=/longhaul/setup.py" in arguments.arguments(config.beam, config.vertex, "Transform", {})
+    assert not [
+        flag for flag in arguments.arguments(config.beam, config.vertex, "Transform", {}) if "container" in flag
+    ]
 
 
 def test_dataflow_cannot_read_this_machine(tmp_path: Path) -> None:
