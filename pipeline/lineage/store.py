@@ -28,6 +28,8 @@ from pipeline.lineage.server_store import NO_PATIENCE, Patience, PostgreSQLStore
 _CREATED_BY_ANOTHER = ("concurrent connection to the empty database", "duplicate key value", "already exists")
 """What ML Metadata says when another process creates database and tables on a server at the same moment."""
 _WAITS_S = (0.5, 1.0, 2.0, 4.0)
+_FULL_BYTES = 1 << 20
+"""With less than that left on its disk, a store that fails has met a full disk."""
 _OLDER = "is older than library version"
 """What ML Metadata says of a store that a release before made."""
 _NEWER = "is greater than library version"
@@ -157,9 +159,11 @@ def translated_errors(root: Path) -> Iterator[None]:
     except Exception as exc:
         # One error leads to the next; Beam hands on the text of an error only, SQLite has its own words.
         story = "\n".join(map(str, causes(exc)))
-        if tells_of_full_disk(story):
+        of_store = isinstance(exc, mlmd_errors.StatusError)
+        # After a write that found no room, SQLite may say "cannot commit - no transaction is active".
+        if tells_of_full_disk(story) or (of_store and shutil.disk_usage(root).free < _FULL_BYTES):
             raise DiskFullError(root) from exc
-        if isinstance(exc, mlmd_errors.StatusError):
+        if of_store:
             raise WorkspaceError(
                 f"ML Metadata failed: {without_sql(str(exc))}", "`longhaul doctor` checks the store"
             ) from exc
