@@ -284,7 +284,7 @@ def _columns(features: dict[str, Any]) -> dict[str, Any]:
 
 
 def _tell_runners(nodes: list[Any], beam: BeamSettings, vertex: Vertex | None, job_servers: Mapping[str, str]) -> None:
-    """Names the runners that do the data work."""
+    """Name the runners that do the data work."""
     by_beam = {node.id: node for node in nodes if isinstance(node, BaseBeamComponent)}
     if unknown := sorted(beam.steps.keys() - by_beam.keys()):
         raise ConfigError(f"beam.steps: Beam does no work of {unknown[0]!r}", f"it does that of {', '.join(by_beam)}")
@@ -293,7 +293,7 @@ def _tell_runners(nodes: list[Any], beam: BeamSettings, vertex: Vertex | None, j
 
 
 def _tell_code(nodes: list[Any]) -> None:
-    """Tells every step the digest of its own code: TFX's cache knows what goes into a step and its settings, but no
+    """Tell every step the digest of its own code: TFX's cache knows what goes into a step and its settings, but no
     code. Look-ups are made anew in every run."""
     for node in nodes:
         if isinstance(node, BaseComponent) and (digest := step_code_digest(node)):

@@ -58,7 +58,7 @@ class Block:
 
 
 def reusable(cached: Mapping[str, Block], shards: Collection[str], entries: Collection[str]) -> dict[str, Block]:
-    """Return the blocks of which all shards are there and that hold all entries that are wanted."""
+    """Return the complete blocks: all their shards are there, with every entry that is wanted."""
     found = {
         name: block for name, block in cached.items() if block.shards <= set(shards) and block.entries >= set(entries)
     }

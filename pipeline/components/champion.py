@@ -34,8 +34,7 @@ class ChampionStrategy(resolver.ResolverStrategy):
         self._against, self._last = against, last or None
 
     def resolve_artifacts(self, store: Any, input_dict: dict[str, list[Any]]) -> dict[str, list[Any]]:
-        """Return empty lists when there is no champion. `store` is asked for what was pushed, where other models
-        count."""
+        """Return empty lists when there is no champion. `store` says what was pushed, where other models set bounds."""
         (challenger,) = input_dict["challenger"]
         models = [model for model in input_dict["model"] if model.id != challenger.id and fileio.exists(model.uri)]
         served = serving_now(self._serving) if self._serving else None

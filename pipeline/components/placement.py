@@ -35,13 +35,13 @@ class Placement(Protocol):
 
     @property
     def root(self) -> str:
-        """Gives the folder to write to: a path, or an address in Cloud Storage."""
+        """The folder to write to: a path, or an address in Cloud Storage."""
 
     def data_root(self) -> RuntimeParameter | None:
-        """Says where the table lies; None for where the configuration says."""
+        """Say where the table lies; None for the place in the configuration."""
 
     def base_directory(self, serving: str) -> str | RuntimeParameter:
-        """Says where models are pushed to, of which `serving` is the default."""
+        """Say where models are pushed to; `serving` is the default."""
 
     def curated_schema(self, file: Path, inputs: RunInputs) -> CuratedSchema:
         """Make the step that takes the schema in."""
@@ -104,7 +104,7 @@ class Local:
         ).with_id("Champion")
 
     def evidence(self, champion: Resolver) -> dict[str, channel.Channel]:
-        """Names the champion's run and rows, and models to compare with besides."""
+        """Give the champion's run and rows, and the other models that set a bound."""
         return {
             "baseline_blessing": champion.outputs["model_blessing"],
             "baseline_examples": champion.outputs["examples"],
@@ -138,7 +138,7 @@ class OnVertex:
         return RuntimeParameter(PUSH_TO, str)
 
     def curated_schema(self, file: Path, inputs: RunInputs) -> CuratedSchema:
-        """Lets the text travel with the job."""
+        """Send the text with the job."""
         del file
         return CuratedSchema(inputs.schema_text)
 
@@ -162,7 +162,7 @@ class OnVertex:
         return {}
 
     def shipping(self, *blessings: channel.Channel) -> AbstractContextManager[Any]:
-        """Asks for every blessing: Vertex shows a step whose condition does not hold as not triggered."""
+        """Ask for every blessing: Vertex shows a step whose condition does not hold as not triggered."""
         # `outputs[…].future()` would name an input that no step has which reads the same output by another name
         # (OutputChannel.future in https://github.com/tensorflow/tfx/blob/master/tfx/types/channel.py).
         conditions = (ChannelWrappedPlaceholder(made)[0].custom_property(BLESSED) == 1 for made in blessings)

@@ -13,7 +13,7 @@ _NEEDED_MEMORY_GB = 3
 
 
 def look() -> Iterator[Finding]:
-    """Yield what the machine is like, whatever is installed on it."""
+    """Yield findings about the machine itself: Python, memory, C library."""
     version = platform.python_version()
     wrong = "" if sys.version_info[:2] == (3, 11) else "use Python 3.11: the native wheels of TFX's parts end there"
     yield Finding("Python", version, wrong)

@@ -48,7 +48,7 @@ def attributions(
     Args:
         differentiate: (inputs, outputs (n,)) to {`prediction` (n,), gradient by float input (n, columns)}.
         inputs: (rows, columns) each; base: (columns,) each, the typical row.
-        outputs: (rows,) which of the network's outputs is asked for.
+        outputs: (rows,), for each row the number of the network's output to explain.
 
     Returns:
         {input: (rows, columns)}; the predictions for the typical row and for the rows, (rows,) each. The parts of a

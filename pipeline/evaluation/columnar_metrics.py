@@ -42,7 +42,7 @@ def ScoreAndAddUp(  # noqa: N802 (a transform)
     task: str,
     explaining: Explain,
 ) -> dict[str, beam.PCollection]:
-    """Scores record batches by all models at once.
+    """Score record batches by all models at once.
 
     Args:
         record_batches: the columns to slice by, as lists of at most one value, and `RAW_RECORD`.

@@ -30,7 +30,7 @@ class Names:
 def summarize(
     slices: Sequence[SliceMetrics], rules: Evaluation, names: Names
 ) -> tuple[dict[str, Any], validation_result_pb2.ValidationResult]:
-    """Judges a model on all rows and on slices.
+    """Judge a model on all rows and on slices.
 
     Returns:
         For people, and for TFMA. That for people has

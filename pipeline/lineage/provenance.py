@@ -59,7 +59,7 @@ def present_software() -> Software:
 
 
 def package_versions() -> dict[str, str]:
-    """Asks for the versions of what the result depends on."""
+    """Return the versions of what the result depends on."""
     return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in _PACKAGES}
 
 

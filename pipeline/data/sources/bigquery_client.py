@@ -73,14 +73,14 @@ def _reader(project: str, hosts: tuple[str | None, str | None]) -> Any:
 
 
 def retry_policy() -> Any:
-    """Say how tables and queries are asked for again."""
+    """Return the rule by which a request for a table or a query is repeated."""
     from google.cloud.bigquery import DEFAULT_RETRY
 
     return DEFAULT_RETRY.with_timeout(RETRY_S)
 
 
 def storage_retry() -> Any:
-    """Say how a stream of rows is asked for again."""
+    """Return the rule by which an interrupted stream of rows is requested again."""
     from google.api_core import exceptions
     from google.api_core.retry import Retry, if_exception_type
 

@@ -62,7 +62,7 @@ def fingerprint(config: PipelineConfig, inputs: RunInputs) -> str:
 
 
 def find_resumption(store: MetadataStore, pipeline: str, run_id: str, now: dict[str, str]) -> Resumption:
-    """Says what is to be done to go on with a run ('latest' for the last one). The caller holds the workspace's lock.
+    """Say what is to be done to go on with a run ('latest' for the last one). The caller holds the workspace's lock.
 
     Args:
         now: what a run now would be `made_with`.

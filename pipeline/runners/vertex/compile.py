@@ -30,7 +30,7 @@ _MOST_ARGUMENT_BYTES = 120_000
 
 
 def compile_job(config: PipelineConfig, inputs: RunInputs, *, use_cache: bool = True) -> dict[str, Any]:
-    """Compiles the pipeline to a job as plain JSON.
+    """Compile the pipeline to a job as plain JSON.
 
     Args:
         config: `as_seen_from_vertex`.

@@ -26,7 +26,7 @@ _POLL_S = 0.2
 
 
 class Launch(Protocol):
-    """Runs a command to its end."""
+    """Run a command to its end."""
 
     def __call__(self, command: Sequence[str], log: Path, is_cancelled: Callable[[], bool]) -> int:
         """Append all output to `log`; return the exit code, negative after a signal."""
