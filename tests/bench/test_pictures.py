@@ -9,19 +9,8 @@ from typing import Any
 
 import pytest
 
-from bench.pictures import (
-    MADE_OF,
-    PICTURES,
-    ROOMS,
-    ROOT,
-    WORDS,
-    asked_of,
-    draw_chain,
-    draw_rooms,
-    readme_row,
-    rooms,
-    steps_of,
-)
+from bench.diagrams import ROOMS, WORDS, draw_chain, draw_rooms, rooms, steps_of
+from bench.pictures import MADE_OF, PICTURES, ROOT, asked_of, readme_row
 from pipeline.config.loading import load
 
 AGAIN = "they are old: `make run` in an empty workspace, then `make pictures`"
