@@ -18,11 +18,12 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 from unittest import mock
 
 ROOT = Path(__file__).parents[1]
@@ -108,7 +109,7 @@ def _answer(connection: socket.socket) -> None:
     child = os.fork()
     if child == 0:
         connection.close()
-        _probe(order)
+        end_with(partial(_probe, order), broken=1)
     while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0):
         if select.select([connection], [], [], 0.01)[0]:  # closed
             os.kill(child, signal.SIGKILL)
@@ -118,15 +119,20 @@ def _answer(connection: socket.socket) -> None:
 
 
 def _probe(order: dict[str, Any]) -> None:
-    """In the child: never returns."""
-    code = 1
+    """In the child."""
+    os.dup2(os.open(order["errors"], os.O_WRONLY), 2)
+    os.dup2(2, 1)
+    os.environ.clear()
+    os.environ.update(order["environment"])
+    sys.argv = [order["program"], order["argument"]]
+    runpy.run_path(order["program"], run_name="__main__")
+
+
+def end_with(work: Callable[[], object], broken: int) -> NoReturn:
+    """Does the work of a forked process and ends it, with `broken` as its exit code after an error."""
+    code = broken
     try:
-        os.dup2(os.open(order["errors"], os.O_WRONLY), 2)
-        os.dup2(2, 1)
-        os.environ.clear()
-        os.environ.update(order["environment"])
-        sys.argv = [order["program"], order["argument"]]
-        runpy.run_path(order["program"], run_name="__main__")
+        work()
         code = 0
     except SystemExit as exc:
         code = int(exc.code or 0)

@@ -15,12 +15,13 @@ import signal
 import subprocess
 import sys
 import tempfile
-import traceback
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tests.place import Outcome
+from tests.probes import end_with, probe_server, probing_by
 
 ROOT = Path(__file__).parents[1]
 
@@ -71,7 +72,6 @@ class Zygote:
 def main() -> None:
     import trainer.train  # noqa: F401
     from tests.faults import faults
-    from tests.probes import probe_server, probing_by
 
     with probe_server() as server, probing_by(server):
         print("ready", flush=True)
@@ -79,40 +79,29 @@ def main() -> None:
             order = json.loads(line)
             child = os.fork()
             if child == 0:
-                _run(order, faults)
+                end_with(partial(_run, order, faults), broken=99)
             print(child, flush=True)
             print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 
 
 def _run(order: dict[str, Any], faults: Any) -> None:
-    """In the child: never returns."""
+    """In the child."""
     from pipeline import cli
 
-    code = 99
-    try:
-        os.setsid()
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
-        out = os.open(order["out"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-        os.dup2(out, 1)
-        err = order["err"]
-        os.dup2(os.open(err, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644) if err else out, 2)
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        sys.stdout = os.fdopen(1, "w", 1, closefd=False)
-        sys.stderr = os.fdopen(2, "w", 1, closefd=False)
-        logging.getLogger().handlers.clear()  # as it is in a process that has imported nothing yet
-        sys.argv = ["longhaul", *order["argv"]]
-        for name, *arguments in order["faults"]:
-            getattr(faults, name)(*arguments)
-        cli.main()
-        code = 0
-    except SystemExit as exc:
-        code = int(exc.code or 0)
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+    os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+    out = os.open(order["out"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    os.dup2(out, 1)
+    err = order["err"]
+    os.dup2(os.open(err, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644) if err else out, 2)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    sys.stdout = os.fdopen(1, "w", 1, closefd=False)
+    sys.stderr = os.fdopen(2, "w", 1, closefd=False)
+    logging.getLogger().handlers.clear()  # as it is in a process that has imported nothing yet
+    sys.argv = ["longhaul", *order["argv"]]
+    for name, *arguments in order["faults"]:
+        getattr(faults, name)(*arguments)
+    cli.main()
 
 
 if __name__ == "__main__":

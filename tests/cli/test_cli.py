@@ -18,6 +18,7 @@ from pipeline import errors
 from pipeline.config.loading import load
 from pipeline.lineage.runs import RUN_CONTEXT
 from pipeline.lineage.store import open_store
+from tests.lineage.weeks import cats_document
 
 COMMANDS = (
     *("run", "init", "runs", "show", "diff", "predict", "schema", "doctor"),
@@ -53,15 +54,7 @@ def config_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A configuration whose workspace remembers one run."""
     folder = tmp_path_factory.mktemp("cats")
     file = folder / "cats.yaml"
-    document = {
-        "name": "cats",
-        "workspace": str(folder / "workspace"),
-        "data": {"path": "cats.csv", "label": "purrs", "task": "binary"},
-        "split": {"by": "hash"},
-        "schema": {"file": "cats.pbtxt"},
-        "evaluation": {"thresholds": {"auc": {"at_least": 0.6}}},
-    }
-    file.write_text(yaml.safe_dump(document))
+    file.write_text(yaml.safe_dump(cats_document(folder / "workspace")))
     (folder / "workspace").mkdir()
     store = open_store(load(file))
     kind = store.put_context_type(metadata_store_pb2.ContextType(name=RUN_CONTEXT))

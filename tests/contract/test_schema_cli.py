@@ -20,6 +20,7 @@ from pipeline import cli
 from pipeline.config.loading import load
 from pipeline.lineage.runs import RUN_CONTEXT
 from pipeline.lineage.store import open_store
+from tests.lineage.weeks import cats_document
 from tests.place import Outcome
 from tests.waiting import cpu_s_of_children
 
@@ -86,15 +87,8 @@ class Place:
     def __init__(self, folder: Path) -> None:
         self.folder, self.schema, self.config = folder, folder / "cats.pbtxt", folder / "cats.yaml"
         self.schema.write_text(SCHEMA)
-        document = {
-            "name": "cats",
-            "workspace": str(folder / "workspace"),
-            "data": {"path": "cats.csv", "label": "purrs", "task": "binary"},
-            "split": {"by": "hash"},
-            "schema": {"file": "cats.pbtxt"},
-            "evaluation": {"thresholds": {"auc": {"at_least": 0.6}}, "slices": [["breed"]]},
-        }
-        self.config.write_text(yaml.safe_dump(document))
+        evaluation = {"thresholds": {"auc": {"at_least": 0.6}}, "slices": [["breed"]]}
+        self.config.write_text(yaml.safe_dump(cats_document(folder / "workspace", evaluation=evaluation)))
 
     def begin(self, run_id: str, status: str) -> int:
         """What a run leaves behind that has made nothing."""

@@ -18,37 +18,23 @@ import pytest
 from ml_metadata import errors as mlmd_errors
 from ml_metadata.proto import metadata_store_pb2
 
-from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.push import Push
 from pipeline.doctor import Finding, elsewhere, examine, installation
 from pipeline.lineage.process import Process
 from pipeline.lineage.runs import RUN_CONTEXT
 from pipeline.lineage.store import open_store
 from pipeline.serving.publish import publish
+from tests.lineage.weeks import cats
 from tests.serving.models import a_manifest, a_model
 
 
-def config(workspace: Path, **settings: Any) -> PipelineConfig:
-    return PipelineConfig.model_validate(
-        {
-            "name": "cats",
-            "workspace": str(workspace),
-            "data": {"path": "cats.csv", "label": "purrs", "task": "binary"},
-            "split": {"by": "hash"},
-            "schema": {"file": "cats.pbtxt"},
-            "evaluation": {"thresholds": {"auc": {"at_least": 0.6}}},
-        }
-        | settings
-    )
-
-
 def found(workspace: Path, **settings: Any) -> dict[str, Finding]:
-    return {finding.what: finding for finding in examine(config(workspace, **settings))}
+    return {finding.what: finding for finding in examine(cats(workspace, **settings))}
 
 
 def record(workspace: Path, run_id: str, pipeline: str = "cats", **properties: str) -> None:
     """A run."""
-    store = open_store(config(workspace))
+    store = open_store(cats(workspace))
     kind = store.put_context_type(metadata_store_pb2.ContextType(name=RUN_CONTEXT))
     context = metadata_store_pb2.Context(type_id=kind, name=run_id)
     for key, value in {"pipeline": pipeline, **properties}.items():
@@ -189,7 +175,7 @@ def test_left_overs_of_crashes_are_found(tmp_path: Path) -> None:
     ):
         (tmp_path / foreign).mkdir(parents=True)
     assert found(tmp_path)["left-overs"].found == "serving/cats/.incoming-3: nothing on record uses them"
-    store = open_store(config(tmp_path))
+    store = open_store(cats(tmp_path))
     kind = store.put_artifact_type(metadata_store_pb2.ArtifactType(name="Model"))
     (tmp_path / "artifacts/Trainer/model/6").mkdir()
     uri = str(tmp_path / "artifacts/Trainer/model/6")
@@ -219,7 +205,7 @@ def test_what_lies_in_a_workspace_that_was_moved_is_not_left_over(tmp_path: Path
     old, new = tmp_path / "old", tmp_path / "new"
     old.mkdir()
     record(old, "r1")
-    store = open_store(config(old))
+    store = open_store(cats(old))
     kind = store.put_artifact_type(metadata_store_pb2.ArtifactType(name="Model"))
     store.put_artifacts([metadata_store_pb2.Artifact(type_id=kind, uri=str(old / "artifacts/Trainer/model/7"))])
     del store

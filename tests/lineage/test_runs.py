@@ -10,29 +10,15 @@ import ml_metadata
 import pytest
 from ml_metadata.proto import metadata_store_pb2
 
-from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import PipelineError, WorkspaceError
 from pipeline.lineage.records import RESOLVER, Artifact, Step
 from pipeline.lineage.runs import RUN_CONTEXT, RunsById, StepState, find_run, list_runs
 from pipeline.lineage.store import open_existing_store, open_store
 from pipeline.lineage.summary import list_summaries
 from pipeline.runners.local.recovery import close_dead_runs, leave_ending
-from tests.lineage.weeks import Weeks
+from tests.lineage.weeks import Weeks, cats
 
 STATES = metadata_store_pb2.Execution
-
-
-def config(workspace: Path) -> PipelineConfig:
-    return PipelineConfig.model_validate(
-        {
-            "name": "cats",
-            "workspace": str(workspace),
-            "data": {"path": "cats.csv", "label": "purrs", "task": "binary"},
-            "split": {"by": "hash"},
-            "schema": {"file": "cats.pbtxt"},
-            "evaluation": {"thresholds": {"auc": {"at_least": 0.6}}},
-        }
-    )
 
 
 class Writer:
@@ -79,7 +65,7 @@ def _set(record: Any, properties: dict[str, Any]) -> None:
 
 @pytest.fixture
 def writer(tmp_path: Path) -> Writer:
-    return Writer(open_store(config(tmp_path)))
+    return Writer(open_store(cats(tmp_path)))
 
 
 def test_runs_come_newest_first_and_only_of_the_pipeline_asked_for(writer: Writer) -> None:
@@ -224,14 +210,14 @@ def test_a_wrong_id_comes_with_the_nearest(writer: Writer) -> None:
 
 def test_looking_creates_no_store(tmp_path: Path) -> None:
     with pytest.raises(WorkspaceError, match="nothing has run in workspace"):
-        open_existing_store(config(tmp_path / "none"))
+        open_existing_store(cats(tmp_path / "none"))
     assert not (tmp_path / "none").exists()
 
 
 def test_a_damaged_store_is_named(tmp_path: Path) -> None:
     (tmp_path / "metadata.db").write_bytes(b"not a database" * 100)
     with pytest.raises(WorkspaceError) as caught:
-        open_existing_store(config(tmp_path))
+        open_existing_store(cats(tmp_path))
     assert f"{tmp_path}/metadata.db cannot be opened: " in caught.value.what
     assert "file is not a database" in caught.value.what
     assert "move a damaged file away" in caught.value.remedy

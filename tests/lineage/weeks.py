@@ -24,9 +24,9 @@ _STATES = metadata_store_pb2.Execution
 _FIELDS = {str: "string_value", int: "int_value", float: "double_value"}
 
 
-def cats(workspace: Path, **sections: Any) -> PipelineConfig:
-    """A configuration."""
-    document: dict[str, Any] = {
+def cats_document(workspace: Path, **sections: Any) -> dict[str, Any]:
+    """What its YAML file holds; `sections` take the place of its own."""
+    document = {
         "name": "cats",
         "workspace": str(workspace),
         "data": {"path": "cats.csv", "label": "purrs", "task": "binary"},
@@ -34,7 +34,12 @@ def cats(workspace: Path, **sections: Any) -> PipelineConfig:
         "schema": {"file": "cats.pbtxt"},
         "evaluation": {"thresholds": {"auc": {"at_least": 0.6}}},
     }
-    return PipelineConfig.model_validate(document | sections)
+    return document | sections
+
+
+def cats(workspace: Path, **sections: Any) -> PipelineConfig:
+    """A configuration."""
+    return PipelineConfig.model_validate(cats_document(workspace, **sections))
 
 
 class Weeks:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 from collections.abc import Callable
 from types import ModuleType
@@ -12,6 +11,7 @@ import pytest
 from tensorflow_data_validation.utils import quantiles_util
 
 from pipeline.patches import histograms
+from tests.patches.untouched import untouched
 
 COLUMNS = {
     "uniform": np.linspace(-5, 7, 5001),
@@ -31,12 +31,7 @@ COLUMNS = {
 @pytest.fixture(scope="module")
 def original() -> ModuleType:
     """A second copy of TFDV's module, that nobody has touched."""
-    spec = importlib.util.find_spec(quantiles_util.__name__)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return untouched(quantiles_util)
 
 
 def quantiles_of(values: np.ndarray, bins: int) -> tuple[np.ndarray, np.ndarray]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
 import json
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -27,20 +25,11 @@ from tfx_bsl.tfxio.tf_example_record import TFExampleRecord
 from pipeline.data.row_groups import RowGroupTFXIO
 from pipeline.patches import cache_key, resolution, row_groups
 from pipeline.patches.install import LAUNCHER, install_patches
+from tests.patches.untouched import untouched
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-
-
-def untouched(module: ModuleType) -> ModuleType:
-    """A second copy, that nobody has patched."""
-    spec = importlib.util.find_spec(module.__name__)
-    assert spec is not None
-    assert spec.loader is not None
-    copy = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(copy)
-    return copy
 
 
 def patched_after(statement: str) -> list[bool]:
