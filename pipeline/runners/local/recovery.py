@@ -17,6 +17,7 @@ from ml_metadata.proto import metadata_store_pb2
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import WorkspaceError
 from pipeline.files import one_spelling
+from pipeline.lineage.half_written import remove_half_written
 from pipeline.lineage.process import Process
 from pipeline.lineage.records import NODE, STEP_PROPERTIES, read_steps, seconds_on_record, text_of
 from pipeline.lineage.runs import RUN_CONTEXT, find_run
@@ -49,7 +50,7 @@ def writing(config: PipelineConfig) -> Iterator[MetadataStore]:
 
 def close_dead_runs(config: PipelineConfig, store: MetadataStore) -> list[str]:
     """Mark runs that were killed as interrupted, with the steps that were at work, and remove what those had half
-    written. What was finished stays.
+    written, as well as records that a full disk cut short. What was finished stays.
 
     To be called under the workspace's lock: who has it knows that no run is at work here, whatever the record says. The
     system frees the lock of a killed process an instant before it takes the process off its list.
@@ -57,6 +58,8 @@ def close_dead_runs(config: PipelineConfig, store: MetadataStore) -> list[str]:
     Returns:
         A sentence about each.
     """
+    if config.metadata.url is None:
+        remove_half_written(config.root / "metadata.db")
     said = []
     for context in store.get_contexts_by_type(RUN_CONTEXT):
         if text_of(context, "status") == "running" and _is_ours(config, context):
