@@ -136,14 +136,30 @@ def vocabulary_name(feature: Feature) -> str:
 def _vocabulary_id(column: Any, feature: Feature, max_vocabulary: int) -> tf.Tensor:
     """Return (batch,) int64: 0 … v-1 known values, v unknown, v+1 missing."""
     value, present = _dense(column, feature.storage)
-    if feature.storage is not Storage.BYTES:
-        value = tf.strings.as_string(value)
+    value = as_word(value) if feature.storage is Storage.BYTES else tf.strings.as_string(value)
     # TFT leaves the empty string out of a vocabulary, so a missing value gets the id of the unknown ones.
     text = tf.where(present, value, "")
     ids = tft.compute_and_apply_vocabulary(
         text, top_k=max_vocabulary, num_oov_buckets=1, vocab_filename=vocabulary_name(feature)
     )
     return ids + tf.cast(~present, tf.int64)
+
+
+_ESCAPE = "\x10"
+"""ASCII's own mark for what follows to be read in another way ("data link escape"); next to no text has it."""
+_ESCAPED = {_ESCAPE: f"{_ESCAPE}p", "\n": f"{_ESCAPE}n", "\r": f"{_ESCAPE}r"}
+_ESCAPED_EMPTY = f"{_ESCAPE}e"
+
+
+def as_word(text: tf.Tensor) -> tf.Tensor:
+    """Return texts as they stand in a vocabulary, which is a file with one word a line: without line breaks, not empty.
+
+    Two texts never become one word. TFT offers TFRecords instead of lines, but it makes a tf.data pipeline of each,
+    in every process that loads the graph.
+    """
+    for character, escaped in _ESCAPED.items():
+        text = tf.strings.regex_replace(text, character, escaped)
+    return tf.where(text == "", _ESCAPED_EMPTY, text)
 
 
 def _label(column: Any, label: Label) -> tf.Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -27,6 +28,7 @@ from trainer.preprocessing import (
     NUMERIC,
     PLACES,
     _time_parts,
+    as_word,
     preprocessing_fn,
     vocabulary_name,
 )
@@ -43,6 +45,7 @@ TRAINING: Rows = {
     "zone a": ["UA", "UA", "UA", "UA", "AA", "AA", "AA", "B6", None],
     "zone-a": ["x", "x", "x", "x", "y", "y", "y", "y", "y"],
     "code": [10, 10, 10, 10, 10, -1, -1, -1, None],
+    "odd": [b"", b"", b"", b"a\r\nb", b"a\r\nb", b"a\nb", b"\xff\n", b"a\x00", None],
     "late": [0, 1, 0, 1, 0, 1, 0, 1, 1],
 }
 SCHEMA = text_format.Parse(
@@ -55,6 +58,7 @@ SCHEMA = text_format.Parse(
     feature { name: "zone a" type: BYTES }
     feature { name: "zone-a" type: BYTES }
     feature { name: "code" type: INT }
+    feature { name: "odd" type: BYTES }
     feature { name: "late" type: INT presence { min_fraction: 1 } shape { dim { size: 1 } } }
     """,
     schema_pb2.Schema(),
@@ -74,7 +78,7 @@ def transform(inputs: dict[str, Any]) -> dict[str, tf.Tensor]:
 def analysed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, npt.NDArray[Any]], tft.TFTransformOutput]:
     """What TRAINING became, and the graph that was learnt from it."""
     folder = tmp_path_factory.mktemp("tft")
-    stored = {Storage.INT: pa.int64(), Storage.FLOAT: pa.float32(), Storage.BYTES: pa.string()}
+    stored = {Storage.INT: pa.int64(), Storage.FLOAT: pa.float32(), Storage.BYTES: pa.binary()}
     columns = [pa.field(column.name, stored[column.storage]) for column in (*TABLE.features, TABLE.label)]
     pq.write_table(pa.table(dict(TRAINING), schema=pa.schema(columns)), folder / "rows.parquet")
     source = RowGroupTFXIO(str(folder / "rows.parquet"), SCHEMA)
@@ -185,7 +189,7 @@ def test_the_parts_of_a_time(unix_seconds: int, hour: float, weekday: int, day_o
 
 
 def test_ids_go_by_frequency_then_unknown_then_missing(outputs: dict[str, npt.NDArray[Any]], served: Any) -> None:
-    zone, also_zone, code = outputs[CATEGORICAL].T
+    zone, also_zone, code, _ = outputs[CATEGORICAL].T
     assert zone.tolist() == [0, 0, 0, 0, 1, 1, 1, 2, 3]  # two are kept, B6 is one too many
     assert also_zone.tolist() == [1, 1, 1, 1, 0, 0, 0, 0, 0]
     assert code.tolist() == [0, 0, 0, 0, 0, 1, 1, 1, 3]
@@ -202,7 +206,40 @@ def test_columns_whose_names_differ_in_a_blank_keep_their_own_vocabularies(
         for feature in TABLE.features
         if feature.kind is Kind.CATEGORICAL
     ]
-    assert words == [[b"UA", b"AA"], [b"y", b"x"], [b"10", b"-1"]]
+    assert words == [[b"UA", b"AA"], [b"y", b"x"], [b"10", b"-1"], [b"\x10e", b"a\x10r\x10nb"]]
+
+
+def test_the_empty_text_and_line_breaks_are_values_like_others(
+    outputs: dict[str, npt.NDArray[Any]], served: Any
+) -> None:
+    assert outputs[CATEGORICAL][:, 3].tolist() == [0, 0, 0, 1, 1, 2, 2, 2, 3]
+    assert served(odd=[b"", b"a\r\nb", b"a\nb", b"a b", None])[CATEGORICAL][:, 3].tolist() == [0, 1, 2, 2, 3]
+
+
+def test_a_word_has_no_line_break_and_is_one_texts_only() -> None:
+    source = random.Random(17)
+    parts = [
+        b"\n",
+        b"\r",
+        b"\x10",
+        b"n",
+        b"r",
+        b"e",
+        b"p",
+        b"\x00",
+        b"\xff",
+        b"\xc3",
+        "ü\u2028".encode(),
+        b" ",
+        b"\t",
+        b"\\n",
+    ]
+    texts = {b"".join(source.choices(parts, k=source.randint(0, 5))) for _ in range(20_000)} | {b"x" * 100_000}
+    words = as_word(tf.constant(sorted(texts))).numpy().tolist()
+    assert len(set(words)) == len(texts)
+    assert not any(b"\n" in word or b"\r" in word or word == b"" for word in words)
+    plain = ["", "ü", "日本", " a ", "100%", "-"]
+    assert as_word(tf.constant(plain)).numpy()[1:].tolist() == [text.encode() for text in plain[1:]]
 
 
 # Flags and labels need no analysis, so the function can be called as it is.
