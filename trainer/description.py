@@ -51,9 +51,11 @@ def describe(signatures: Mapping[str, Any], table: FeatureTable, schema: Any) ->
     told = {tensor: _feature(feature, columns[feature.name], domains) for tensor, feature in features.items()}
     found: dict[str, dict[str, Any]] = {}
     for name, function in signatures.items():
-        inputs = {key: _tensor(spec) for key, spec in function.structured_input_signature[1].items()}
-        if not inputs:  # traced with one dictionary
-            inputs = {spec.name: _tensor(spec) for spec in tf.nest.flatten(function.structured_input_signature[0])}
+        positional, by_name = function.structured_input_signature
+        if not by_name:  # traced with one dictionary, whose keys are the names, or with one tensor
+            (one,) = positional
+            by_name = one if isinstance(one, Mapping) else {one.name: one}
+        inputs = {key: _tensor(spec) for key, spec in by_name.items()}
         if name == "serving_tensors":
             inputs = {key: told[key] | tensor for key, tensor in inputs.items()}
         else:

@@ -249,6 +249,9 @@ NASTY = {
     "Sepal.Length": pa.float32(), "1stFloor": pa.string(), "class": pa.string(), "größe": pa.string(),
     "Größe": pa.float32(), "self": pa.float32(), "None": pa.int64(), "a b": pa.string(), "a-b": pa.string(),
     "年": pa.string(), "_x": pa.float32(), "0": pa.float32(), "from": pa.int64(), "x" * 300: pa.string(),
+    # Parameters of our functions, outputs and inputs of the network.
+    "tensors": pa.float32(), "examples": pa.string(), "inputs": pa.float32(), "prediction": pa.string(),
+    "numeric": pa.float32(), "label_xf": pa.string(),
 }  # fmt: skip
 
 
