@@ -1,0 +1,242 @@
+"""Tables as people have them: public tables through `longhaul init` and `longhaul run`, without an edit.
+
+    python -m bench.public_tables init FOLDER OUT [NAME ...]   # what init makes of each: read or refused, and its types
+    python -m bench.public_tables run FOLDER OUT [NAME ...]    # as init, then the whole chain with a small network
+    python -m bench.public_report OUT                          # writes docs/tables.md of what is in OUT
+
+FOLDER holds the files of bench/public_tables.toml, each under its `file`: fetch them from the repositories that it
+names. OUT takes a folder a table and results.json; a run only adds to it. The types are judged by what a person read in
+each column; see the head of bench/public_tables.toml.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import schema_pb2
+
+HERE = Path(__file__).parent
+ENDS = {1: "blocked", 2: "refused"}
+"""Of commands that end with this exit code."""
+
+# What each letter of a person's reading allows; see bench/public_tables.toml.
+ALLOWED: Mapping[str, frozenset[str]] = {
+    letter: frozenset(kinds.split())
+    for letter, kinds in {
+        "n": "number",
+        "m": "number category",
+        "o": "number category boolean",
+        "b": "boolean category number",
+        "y": "number category date",
+        "c": "category boolean",
+        "g": "category text identifier out",
+        "z": "category text identifier out",
+        "t": "text identifier out",
+        "i": "identifier text out",
+        "d": "date",
+        "e": "date category text out",
+        "x": "constant out",
+    }.items()
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A public table, as bench/public_tables.toml describes it.
+
+    Attributes:
+        options: what init's refusal tells a person to add; tried when it refuses.
+    """
+
+    file: str
+    repository: str
+    commit: str
+    path: str
+    licence: str
+    label: str
+    kinds: str = ""
+    options: tuple[str, ...] = ()
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Return its name as a folder and a pipeline."""
+        return re.sub(r"[^a-z0-9]+", "-", self.file.lower()).strip("-")
+
+    def read_by_person(self, columns: Iterable[str]) -> dict[str, str]:
+        """Return the letter of each column."""
+        return dict(self.columns) or dict(zip(columns, self.kinds, strict=False))
+
+
+@dataclass
+class Outcome:
+    """What became of a table.
+
+    Attributes:
+        read: the kind that init took each column for.
+        misread: the columns where a person says otherwise, as `letter, kind`.
+        ended: served, refused, blocked or failed; read where only init ran.
+        said: what was printed.
+        refusal, options: what init said at first, and the options that it named and that lifted it.
+    """
+
+    table: str
+    ended: str
+    said: str = ""
+    refusal: str = ""
+    options: tuple[str, ...] = ()
+    rows: int = 0
+    read: dict[str, str] = field(default_factory=dict)
+    misread: dict[str, tuple[str, str]] = field(default_factory=dict)
+    init_s: float = 0.0
+    run_s: float = 0.0
+
+
+def tables() -> list[Table]:
+    """Return the tables of the list."""
+    with (HERE / "public_tables.toml").open("rb") as file:
+        return [Table(**entry) for entry in tomllib.load(file)["table"]]
+
+
+def longhaul(folder: Path, *arguments: str) -> tuple[int, str, float]:
+    """Run a command in `folder`; return its exit code, what it printed and its seconds."""
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline.cli", *arguments],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        env=_environment(),
+    )
+    return done.returncode, done.stdout, time.monotonic() - began
+
+
+def _environment() -> dict[str, str]:
+    return os.environ | {"COLUMNS": "200", "PYTHONPATH": str(HERE.parent), "PYTHONUNBUFFERED": "1"}
+
+
+def try_init(table: Table, source: Path, folder: Path) -> Outcome:
+    """Give the table to `longhaul init`, and judge the types that it wrote down."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    plain = ("init", str(source), "--label", table.label, "--name", table.name, "--force")
+    code, said, took = longhaul(folder, *plain)
+    outcome = Outcome(table.file, ENDS.get(code, "failed"), said.strip(), init_s=took)
+    if code == 2 and table.options:
+        outcome.refusal, outcome.options = outcome.said, table.options
+        code, said, _ = longhaul(folder, *plain, *table.options)
+        outcome.ended, outcome.said = ENDS.get(code, "failed"), said.strip()
+    (folder / "init.txt").write_text(said)
+    if code == 0:
+        outcome.ended = "read"
+        rows = re.search(r"([\d,]+) rows", said)
+        outcome.rows = int(rows[1].replace(",", "")) if rows else 0
+        outcome.read = kinds_of(folder, table.name)
+        outcome.misread = judge(table, outcome.read)
+    return outcome
+
+
+def kinds_of(folder: Path, name: str) -> dict[str, str]:
+    """Return the kind of each column that the configuration and the schema speak of, in the table's order."""
+    config = yaml.safe_load((folder / f"{name}.yaml").read_text())
+    schema = text_format.Parse((folder / "schema" / f"{name}.pbtxt").read_text(), schema_pb2.Schema())
+    out = {*config.get("features", {}).get("exclude", []), *config["data"].get("drop", [])}
+    kinds = {}
+    for feature in schema.feature:
+        kind = "category" if feature.type == schema_pb2.BYTES else "number"
+        if feature.HasField("bool_domain"):
+            kind = "boolean"
+        if feature.HasField("time_domain"):
+            kind = "date"
+        kinds[feature.name] = kind
+    return kinds | dict.fromkeys(out, "out")
+
+
+def judge(table: Table, read: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Return where the kinds are none that the person's letter allows."""
+    wrong = {}
+    for column, letter in table.read_by_person(read).items():
+        kind = read.get(column, "out")
+        allowed = ALLOWED[letter.lower()] | ({"out", "constant"} if letter.isupper() else frozenset())
+        if kind not in allowed:
+            wrong[column] = (letter, kind)
+    return wrong
+
+
+def try_run(table: Table, outcome: Outcome, folder: Path) -> Outcome:
+    """Take the table through the chain, with a network that is small for the sake of time only."""
+    if outcome.ended != "read":
+        return outcome
+    config = folder / f"{table.name}.yaml"
+    text = config.read_text()
+    for setting, value in {"epochs": 4, "members": 2, "patience": 2}.items():
+        text = re.sub(rf"^  {setting}: \d+", f"  {setting}: {value}", text, flags=re.MULTILINE)
+    config.write_text(text)
+    code, said, outcome.run_s = longhaul(folder, "run", "--config", config.name)
+    (folder / "run.txt").write_text(said)
+    outcome.said = said.strip()
+    outcome.ended = ENDS.get(code, "failed")
+    if code == 0:
+        outcome.ended = "served" if any(folder.rglob("serving/*/*/saved_model.pb")) else "unserved"
+    return outcome
+
+
+def main(arguments: list[str]) -> None:
+    """Run the command."""
+    command, *rest = arguments
+    source, out = Path(rest[0]).resolve(), Path(rest[1]).resolve()
+    wanted = set(rest[2:])
+    results = load(out)
+    for table in tables():
+        if (wanted and table.file not in wanted) or not (source / table.file).exists():
+            continue
+        folder = out / table.name
+        outcome = try_init(table, source / table.file, folder)
+        if command == "run":
+            outcome = try_run(table, outcome, folder)
+        results[table.file] = asdict(outcome)
+        (out / "results.json").write_text(json.dumps(results, indent=1, ensure_ascii=False))
+        print(line(outcome), flush=True)
+    columns, misread = tallies(results)
+    print(f"{columns} columns, {misread} misread: {1 - misread / max(columns, 1):.1%} right")
+
+
+def line(outcome: Outcome) -> str:
+    """Return what the screen shows of a table."""
+    last = "" if outcome.ended in ("read", "served") else outcome.said.splitlines()[-1][:150]
+    counts = f"{len(outcome.misread)}/{len(outcome.read)}"
+    return f"{outcome.table:28} {outcome.ended:8} {counts:>7} {outcome.init_s:5.1f} s {outcome.run_s:5.0f} s  {last}"
+
+
+def tallies(results: Mapping[str, Mapping[str, Any]]) -> tuple[int, int]:
+    """Return how many columns were read, and how many of them were misread."""
+    return (
+        sum(len(result["read"]) for result in results.values()),
+        sum(len(result["misread"]) for result in results.values()),
+    )
+
+
+def load(out: Path) -> dict[str, Any]:
+    """Return what earlier runs left in `out`."""
+    out.mkdir(parents=True, exist_ok=True)
+    file = out / "results.json"
+    return json.loads(file.read_text()) if file.exists() else {}
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
