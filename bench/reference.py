@@ -20,6 +20,8 @@ from pipeline.config.editor_schema import SCHEMA
 from pipeline.config.evaluation import METRICS
 from pipeline.config.loading import sections_in
 from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.spans import DATE, WINDOW
+from pipeline.config.split import MOVING
 from trainer.settings.base import Section
 from trainer.settings.fitting import FittingSettings
 from trainer.settings.tuner import TUNABLE
@@ -104,6 +106,24 @@ def _sharpen(definitions: Json) -> None:
     metrics = {"enum": list(dict.fromkeys(name for names in METRICS.values() for name in names))}
     for rule in ("thresholds", "gaps"):
         definitions["Evaluation"]["properties"][rule]["propertyNames"] = metrics
+    span = {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": rf"^{DATE}$"}]}
+    window = [
+        {"type": "array", "items": span, "minItems": 2, "maxItems": 2},
+        {"type": "string", "pattern": rf"^{WINDOW}$"},
+    ]
+    spans = definitions["Data"]["properties"]["spans"]
+    reference = spans.pop("$ref", None) or spans.pop("allOf")[0]["$ref"]
+    spans.pop("default", None)
+    spans["anyOf"] = [*window, {"$ref": reference}, {"type": "null"}]
+    definitions["Spans"]["properties"]["use"]["anyOf"] = window
+    definitions["Spans"]["properties"]["except"]["items"] = span
+    by_time = definitions["TimeSplit"]
+    for name in ("eval", "test"):
+        listed = {"type": "array", "items": span, "minItems": 1}
+        moving = {"type": "string", "pattern": rf"^{MOVING}$"}
+        by_time["properties"][name]["anyOf"] = [moving, listed, {"type": "null"}]
+    set_ = {"not": {"type": "null"}}
+    by_time["oneOf"] = [{"required": [name], "properties": {name: set_}} for name in ("eval", "eval_from")]
     fields = FittingSettings.model_json_schema()["properties"]
     space = definitions["TunerSettings"]["properties"]["space"]
     space["additionalProperties"] = False

@@ -32,6 +32,7 @@ from pipeline.components.transform import Transform
 from pipeline.components.tuner import Tuner
 from pipeline.config.beam import BeamSettings
 from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.split import time_column
 from pipeline.config.vertex import Vertex
 from pipeline.contract.run_inputs import RunInputs
 from pipeline.contract.schema import column_type
@@ -162,11 +163,8 @@ def training_steps(config: PipelineConfig, features: dict[str, Any], data: DataS
         features: the FeatureTable as plain data.
         root: the folder to write to.
     """
-    request = {
-        "features": features,
-        "order_by": config.split.column if config.split.by == "time" else None,
-        "group_by": config.split.column if config.split.by == "group" else None,
-    }
+    group = config.split.column if config.split.by == "group" else None
+    request = {"features": features, "order_by": time_column(config.split), "group_by": group}
 
     # Learns vocabularies and quantiles from the training split; its graph serves too.
     transform = Transform(

@@ -44,7 +44,8 @@ READ_BY: dict[str, set[str]] = {
     "workspace": {"Tuner", "Pusher", "TableExampleGen", "DataGate"},
     "data.path": {"TableExampleGen", "DataGate"},
     "data.query": {"TableExampleGen"},
-    "data.spans": {"TableExampleGen", "DataGate"},
+    "data.spans.use": {"TableExampleGen"},
+    "data.spans.except": {"TableExampleGen"},
     "data.builder": set(),
     "data.label": {"TableExampleGen", "DataGate"} | OF_FEATURES,
     "data.task": {"TableExampleGen", "DataGate"} | OF_FEATURES,
@@ -52,9 +53,9 @@ READ_BY: dict[str, set[str]] = {
     "data.drop": {"TableExampleGen", "DataGate"},
     "data.payload": {"TableExampleGen"},
     "data.serving": {"DataGate"},
-    "split": {"TableExampleGen", "DataGate"},
-    "split.by": {"TableExampleGen", "DataGate", "Tuner", "Trainer"},
-    "split.column": {"TableExampleGen", "DataGate", "Tuner", "Trainer"},  # they learn in the order of time
+    "split": {"TableExampleGen"},  # the others are told by it how the bounds fell
+    "split.by": {"TableExampleGen", "Tuner", "Trainer"},
+    "split.column": {"TableExampleGen", "Tuner", "Trainer"},  # they learn in the order of time
     "schema.file": {"CuratedSchema"},
     "schema.policy": {"DataGate"},
     "features": OF_FEATURES,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pydantic import TypeAdapter
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from pipeline.config.pipeline import PipelineConfig
-from pipeline.config.split import TimeSplit
+from pipeline.config.split import Split, time_column
 from pipeline.data.columns import ColumnType
 from pipeline.data.examples import read_examples
-from pipeline.data.patterns import SPAN
+from pipeline.data.patterns import has_spans
 from pipeline.data.statistics_files import read_span, read_split, spans_in, splits_in
 from pipeline.guard.findings import DataVerdict
 from pipeline.guard.judge import Evidence, judge
@@ -28,6 +29,7 @@ def recheck(config: PipelineConfig, run: Run, schema: schema_pb2.Schema) -> Data
     (examples,) = (artifact.uri for artifact in run.artifacts["TableExampleGen"])
     ingestion = run.ingestion or {}
     columns = {name: ColumnType(kind) for name, kind in ingestion["columns"].items()}
+    split: Split = TypeAdapter(Split).validate_python(ingestion.get("split") or config.split.model_dump())
     policy = read_policy(config.policy_file)
     splits = {name: read_split(statistics, name) for name in splits_in(statistics)}
     evidence = Evidence(
@@ -35,11 +37,11 @@ def recheck(config: PipelineConfig, run: Run, schema: schema_pb2.Schema) -> Data
         task=config.data.task,
         splits=splits,
         spans={number: read_span(statistics, number) for number in spans_in(statistics)},
-        spans_read=ingestion["spans"] if SPAN in config.data_pattern else (),
-        time_column=config.split.column if isinstance(config.split, TimeSplit) else None,
+        spans_read=ingestion["spans"] if has_spans(config.data_pattern) else (),
+        time_column=time_column(split),
         excluded=config.features.exclude,
         rows=lambda: ((split, batch) for split in splits for batch in read_examples(examples, split, columns)),
     )
-    source = Source(config.data_pattern, columns, config.data.spans, config.data.label, config.split)
+    source = Source(config.data_pattern, columns, ingestion["spans"], config.data.label, split)
     with output_to(config.root / "logs" / "recheck.log"):  # TensorFlow's chatter, as it is loaded
         return with_rows(judge(evidence, schema, policy), {"training": source}, policy.rows)

@@ -15,10 +15,11 @@ import pyarrow as pa
 from rich.markup import escape
 
 from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.split import time_column
 from pipeline.contract.schema import check_columns, column_type, read_schema
 from pipeline.data.labels import LabelTally, check_label
 from pipeline.data.sources import source, table_files
-from pipeline.data.split import assign
+from pipeline.data.split import check_times
 from pipeline.data.statistics_files import Statistics, read_span, read_split, spans_in, splits_in
 from pipeline.data.training_columns import check_training_columns
 from pipeline.guard.checks import TRAIN_SPLIT
@@ -189,8 +190,7 @@ class _Rows:
             for batch in source.read_fragment(fragment, self._where.columns):
                 kept = batch if label is None else batch.filter(batch.column(label).is_valid())
                 if label is not None and counted:
-                    if self._config.split.by == "time":
-                        assign(kept, self._config.split)  # says so if a row has no time
+                    check_times(kept, self._config.split)
                     self.tally.unlabelled += batch.num_rows - kept.num_rows
                     self.tally.add(TRAIN_SPLIT, kept.column(label), self._config.data.task)
                 yield kept
@@ -218,7 +218,7 @@ def _as_training(
         splits={TRAIN_SPLIT: statistics},
         spans=spans,
         previous=previous,
-        time_column=config.split.column if config.split.by == "time" else None,
+        time_column=time_column(config.split),
         excluded=config.features.exclude,
         rows=lambda: ((TRAIN_SPLIT, batch) for batch in rows.read()),
     )

@@ -13,11 +13,11 @@ from tfx.types import artifact, artifact_utils, channel, component_spec, standar
 from tfx.utils import io_utils
 
 from pipeline.config.data import Data
-from pipeline.config.split import Split
+from pipeline.config.split import Split, time_column
 from pipeline.data.artifact_files import open_file
 from pipeline.data.columns import ColumnType
 from pipeline.data.examples import read_examples
-from pipeline.data.patterns import SPAN
+from pipeline.data.patterns import has_spans
 from pipeline.data.sources import source, table_files
 from pipeline.data.statistics_files import Statistics, read_span, read_split, spans_in
 from pipeline.data.table_statistics import table_statistics
@@ -48,14 +48,14 @@ class Executor(base_executor.BaseExecutor):
         policy = Policy.model_validate_json(exec_properties["policy"])
         request = json.loads(exec_properties["table"])
         pattern = f"{exec_properties['data_root']}{request['below']}"
-        label, spans = request["label"], request["spans"] and tuple(request["spans"])
-        split: Split = TypeAdapter(Split).validate_python(request["split"])
+        label = request["label"]
         schema = io_utils.SchemaReader().read(io_utils.get_only_uri_in_dir(inputs["schema"].uri))
         examples, statistics, anomalies = (inputs[key].uri for key in ("examples", "statistics", "anomalies"))
         ingestion = json.loads(io_utils.read_string_file(f"{examples}/{SUMMARY_FILE}"))
+        split: Split = TypeAdapter(Split).validate_python(ingestion["split"])  # its bounds as they were found
         columns = {name: ColumnType(value) for name, value in ingestion["columns"].items()}
         splits = artifact_utils.decode_split_names(inputs["examples"].split_names)
-        sources = {"training": Source(pattern, columns, spans, label, split)}
+        sources = {"training": Source(pattern, columns, ingestion["spans"], label, split)}
         serving = None
         if request["serving"]:
             sources["serving"], serving = _read_serving(request["serving"], columns, request["drop"])
@@ -66,8 +66,8 @@ class Executor(base_executor.BaseExecutor):
             splits={name: read_split(statistics, name) for name in splits},
             anomalies={name: _anomalies(f"{anomalies}/Split-{name}/SchemaDiff.pb") for name in splits},
             spans={number: read_span(statistics, number) for number in spans_in(statistics)},
-            spans_read=ingestion["spans"] if SPAN in pattern else (),
-            time_column=split.column if split.by == "time" else None,
+            spans_read=ingestion["spans"] if has_spans(pattern) else (),
+            time_column=time_column(split),
             serving=serving,
             excluded=request["excluded"],
             rows=lambda: ((name, batch) for name in splits for batch in read_examples(examples, name, columns)),
@@ -134,8 +134,7 @@ class DataGate(base_component.BaseComponent):
         root, below = table_files.split_root(pattern)
         table = {
             "below": below,
-            **data.model_dump(mode="json", include={"spans", "label", "task", "drop"}),
-            "split": split.model_dump(mode="json"),
+            **data.model_dump(mode="json", include={"label", "task", "drop"}),
             "excluded": sorted(excluded),
             "serving": serving_pattern,
             "serving_files": serving_digest,

@@ -7,10 +7,11 @@ with an executor of ours. Beam maps over fragments of files; each fragment write
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import apache_beam as beam
+import numpy as np
 from google.protobuf import any_pb2, json_format, struct_pb2
 from pydantic import TypeAdapter
 from tfx.components.example_gen import component, driver, input_processor
@@ -24,9 +25,9 @@ from pipeline.config.data import Data
 from pipeline.config.split import Split
 from pipeline.data.columns import ColumnType
 from pipeline.data.labels import LabelTally, check_label
-from pipeline.data.patterns import SPAN
+from pipeline.data.patterns import has_spans, without_marks
 from pipeline.data.sources import bigquery_address, source, table_files
-from pipeline.data.split import split_names
+from pipeline.data.split import settle, split_names
 from pipeline.data.split_shards import WriteSplitShards, write_json
 from pipeline.data.training_columns import check_training_columns
 from pipeline.errors import DataError
@@ -55,6 +56,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         columns = source.infer_columns(files, data.drop, declared)  # the schema's type wins over the one found
         check_training_columns(columns, files[0].path, data, split)
         names = split_names(split)
+        used = sorted({file.span for file in files})
+        split = settle(split, used, lambda name: _times(files, name, columns))
 
         examples = artifact_utils.get_single_instance(output_dict[standard_component_specs.EXAMPLES_KEY])
         examples.split_names = artifact_utils.encode_split_names(list(names))
@@ -75,10 +78,12 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         outcomes = json.loads(io_utils.read_string_file(outcomes_file))
         summary = _judge(outcomes, data, names) | {
             "files": [table_files.file_name(file.path) for file in files],
-            "spans": sorted({file.span for file in files}),
+            "spans": used,
             "columns": columns,
-            "split": json.loads(json.dumps(request["split"], sort_keys=True)),  # TFX hands it on in any order
+            "split": split.model_dump(mode="json"),
         }
+        if has_spans(pattern):
+            summary |= {"split_spans": _spans_of_splits(outcomes, names)}
         write_json(summary, outcomes_file)
         examples.set_string_custom_property("rows", json.dumps(summary["rows"]))
         examples.set_string_custom_property("spans", json.dumps(summary["spans"]))
@@ -139,7 +144,7 @@ class TableExampleGen(component.FileBasedExampleGen):
             "split": split.model_dump(mode="json"),
             "declared": {name: column.value for name, column in declared.items()},
         }
-        files = below.replace(SPAN, "*").removeprefix("/") or "*"
+        files = without_marks(below).removeprefix("/") or "*"
         splits = [example_gen_pb2.Input.Split(name="table", pattern=files)]
         outputs = [
             example_gen_pb2.SplitConfig.Split(name=name, hash_buckets=1)  # names only; the executor splits
@@ -152,6 +157,21 @@ class TableExampleGen(component.FileBasedExampleGen):
             custom_config=_pack(request),
             output_data_format=_PAYLOADS[data.payload],
         )
+
+
+def _times(files: Sequence[table_files.SourceFile], name: str, columns: Mapping[str, ColumnType]) -> Any:
+    """Return all values of a column; shape (rows,). Rows without a label count as well."""
+    only = {name: columns[name]}
+    found = [
+        batch.column(0).drop_null().to_numpy()
+        for fragment in source.plan_fragments(files, columns=only)
+        for batch in source.read_fragment(fragment, only)
+    ]
+    return np.concatenate(found)
+
+
+def _spans_of_splits(outcomes: list[dict[str, Any]], names: tuple[str, ...]) -> dict[str, list[int]]:
+    return {name: sorted({one["span"] for one in outcomes if one["rows"][name]}) for name in names}
 
 
 def _judge(outcomes: list[dict[str, Any]], data: Data, names: tuple[str, ...]) -> dict[str, Any]:

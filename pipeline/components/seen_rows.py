@@ -79,6 +79,8 @@ def _never_meet(today: Ingested, then: Ingested) -> bool:
             isinstance(today.split, TimeSplit)
             and isinstance(then.split, TimeSplit)
             and today.split.column == then.split.column
+            and today.split.eval_from is not None
+            and then.split.eval_from is not None
             and unix_seconds(today.split.eval_from) >= unix_seconds(then.split.eval_from)
         )
     return _hashed(today) == _hashed(then) and _training_share(today.split) >= _training_share(then.split)

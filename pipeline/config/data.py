@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import field_validator, model_validator
 
+from pipeline.config.spans import ALL, SpanSetting
 from trainer.settings.base import Section
 
 _BIGQUERY = r"bigquery://(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]*[a-z0-9]"
@@ -19,12 +20,14 @@ class Data(Section):
     path: str
     """The table: a file, a folder or a glob of CSV (`.csv`, `.csv.gz`), Parquet (`.parquet`) or TFRecord files
     (`.tfrecord`, `.tfrecord.gz`), or a table in BigQuery, `bigquery://PROJECT.DATASET.TABLE` (see docs/bigquery.md).
-    `{SPAN}` stands for the number of a span, `{workspace}` for the workspace."""
+    `{SPAN}` stands for the number of a span, `{YYYY}-{MM}-{DD}` or `{YYYY}-{MM}` for its date, `{VERSION}` for the
+    number of its version, of which the highest counts; `{workspace}` for the workspace."""
     query: str | None = None
     """A SELECT of BigQuery whose result is the table. `path` is then `bigquery://PROJECT` or
     `bigquery://PROJECT.DATASET`."""
-    spans: tuple[int, int] | None = None
-    """The first and the last span to use, `[first, last]`, both inclusive. All spans when absent."""
+    spans: SpanSetting = ALL
+    """The spans to use: `[first, last]`, both inclusive, `last N`, `from FIRST`, or `all` as when absent. A date stands
+    for the span of that day, `from 2025-03-01`. The long form `{use: last 6, except: [9]}` leaves spans out."""
     builder: str | None = None
     """Dotted path of a function `build(folder)` that writes the files when they are not there yet."""
     label: str

@@ -6,11 +6,23 @@ reordered or read in other batches.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipeline.config.split import GroupSplit, HashSplit, TimeSplit, deciding_columns, has_test_split, unix_seconds
+from pipeline.config.spans import span_name, spans_text
+from pipeline.config.split import (
+    GroupSplit,
+    HashSplit,
+    TimeSplit,
+    deciding_columns,
+    has_test_split,
+    moving,
+    unix_seconds,
+)
 from pipeline.errors import DataError
 from trainer.rows import MISSING, hashes
 
@@ -23,17 +35,19 @@ def split_names(split: TimeSplit | HashSplit | GroupSplit) -> tuple[str, ...]:
     return ("train", "eval", "test") if has_test_split(split) else ("train", "eval")
 
 
-def assign(batch: pa.RecordBatch, split: TimeSplit | HashSplit | GroupSplit) -> npt.NDArray[np.int8]:
+def assign(batch: pa.RecordBatch, split: TimeSplit | HashSplit | GroupSplit, span: int = 0) -> npt.NDArray[np.int8]:
     """Return the index into `split_names` for each row of `batch`; shape (rows,).
 
     Args:
         batch: columns in their stored types (pipeline.data.columns); a time column holds Unix seconds.
+        split: settled, if it is one that moves with the data.
+        span: of all these rows.
 
     Raises:
         DataError: rows without a time under a time split.
     """
     if isinstance(split, TimeSplit):
-        return _by_time(batch, split)
+        return _by_span(batch.num_rows, span, split) if split.counts_spans else _by_time(batch, split)
     columns = deciding_columns(split)
     hashes = hash_rows(batch.select(list(columns)) if columns else batch)
     draw = hashes / 2.0**64  # uniform in [0, 1)
@@ -43,15 +57,77 @@ def assign(batch: pa.RecordBatch, split: TimeSplit | HashSplit | GroupSplit) -> 
     return np.searchsorted(bounds[: len(split_names(split)) - 1], draw, side="right").astype(np.int8)
 
 
+def settle(
+    split: TimeSplit | HashSplit | GroupSplit, spans: Sequence[int], times: Callable[[str], npt.NDArray[np.int64]]
+) -> TimeSplit | HashSplit | GroupSplit:
+    """Return a split that moves with the data as it falls today: with the numbers of spans, or with moments.
+
+    Args:
+        spans: those that are used, in order.
+        times: gives all values of a column of Unix seconds, shape (rows,); called only if a share of the rows is meant.
+
+    Raises:
+        DataError: no span would be left to train, or one that is named is not used.
+    """
+    if not isinstance(split, TimeSplit) or split.eval is None:
+        return split
+    if split.counts_spans:
+        held_out = _last_spans(split.test, spans)
+        judging = _last_spans(split.eval, [span for span in spans if span not in held_out])
+        if unknown := {*held_out, *judging} - {*spans}:
+            raise DataError(
+                f"split: span {span_name(min(unknown))} is not among those that are used, {spans_text(spans)}",
+                "correct split.eval and split.test, or data.spans",
+            )
+        if not set(spans) - {*held_out, *judging}:
+            raise DataError(
+                f"split: no span is left to train; there are {len(spans)}: {spans_text(spans)}",
+                "let fewer spans evaluate, or use more in data.spans",
+            )
+        return split.model_copy(update={"eval": tuple(judging), "test": tuple(held_out) or None})
+    assert split.column is not None
+    shares = [moving(text) / 100 if text else 0.0 for text in (split.eval, split.test)]
+    ordered = np.sort(times(split.column))
+    ends = [ordered[int(len(ordered) * (1 - share))] for share in (sum(shares), shares[1]) if share and len(ordered)]
+    moments = [datetime.fromtimestamp(int(end), UTC).isoformat() for end in ends]
+    update = dict(zip(("eval_from", "test_from"), moments, strict=False)) | {"eval": None, "test": None}
+    return split.model_copy(update=update)
+
+
+def _last_spans(wanted: str | tuple[int, ...] | None, spans: Sequence[int]) -> list[int]:
+    if wanted is None:
+        return []
+    return list(wanted) if isinstance(wanted, tuple) else list(spans[-int(moving(wanted)) :])
+
+
+def _by_span(rows: int, span: int, split: TimeSplit) -> npt.NDArray[np.int8]:
+    assert isinstance(split.eval, tuple), "settle() comes first"
+    which = 2 if span in (split.test or ()) else 1 if span in split.eval else 0
+    return np.full(rows, which, np.int8)
+
+
 def _by_time(batch: pa.RecordBatch, split: TimeSplit) -> npt.NDArray[np.int8]:
+    assert split.column is not None, "settle() comes first"
+    check_times(batch, split)
     column = batch.column(split.column)
-    if column.null_count:
-        raise DataError(
-            f"{column.null_count} rows have no {split.column!r}, by which the split is made",
-            "fill it in, drop those rows, or split by hash",
-        )
     bounds = [unix_seconds(text) for text in (split.eval_from, split.test_from) if text is not None]
     return np.searchsorted(bounds, column.to_numpy(), side="right").astype(np.int8)
+
+
+def check_times(batch: pa.RecordBatch, split: TimeSplit | HashSplit | GroupSplit) -> None:
+    """Refuse rows without the time that tells their split.
+
+    Raises:
+        DataError: says how many.
+    """
+    if not isinstance(split, TimeSplit):
+        return
+    for name in deciding_columns(split) or ():
+        if missing := batch.column(name).null_count:
+            raise DataError(
+                f"{missing} rows have no {name!r}, by which the split is made",
+                "fill it in, drop those rows, or split by hash",
+            )
 
 
 def hash_rows(batch: pa.RecordBatch) -> npt.NDArray[np.uint64]:

@@ -17,7 +17,7 @@ from pipeline.config.data import Data
 from pipeline.config.split import Split
 from pipeline.data.columns import ColumnType
 from pipeline.data.labels import LabelTally
-from pipeline.data.patterns import SPAN
+from pipeline.data.patterns import has_spans
 from pipeline.data.shards import ROW_GROUP_ROWS, ParquetShard, Shard, TFExampleShard, digest_of, shard_name
 from pipeline.data.sources import source
 from pipeline.data.split import assign
@@ -34,7 +34,7 @@ class WriteSplitShards:
         self._data = data
         self._split = split
         self._split_uris = dict(split_uris)
-        self._has_spans = SPAN in data.path
+        self._has_spans = has_spans(data.path)
 
     def __call__(self, numbered: tuple[int, source.Fragment]) -> dict[str, Any]:
         """Tell what was written of one. A DataError comes back as data: Beam would turn it to text."""
@@ -44,7 +44,10 @@ class WriteSplitShards:
                 outcome, shards = self._write(number, fragment, open_files)
         except DataError as problem:
             return {"problem": [problem.what, problem.remedy]}
-        return outcome | {"shards": {path: digest_of(path) for path in shards} if self._has_spans else {}}
+        return outcome | {
+            "span": fragment.span,
+            "shards": {path: digest_of(path) for path in shards} if self._has_spans else {},
+        }
 
     def _write(self, number: int, fragment: source.Fragment, open_files: ExitStack) -> tuple[dict[str, Any], list[str]]:
         tally = LabelTally()
@@ -55,7 +58,7 @@ class WriteSplitShards:
         for batch in source.read_fragment(fragment, self._columns, ROW_GROUP_ROWS):
             labelled = batch.filter(batch.column(self._data.label).is_valid())
             tally.unlabelled += batch.num_rows - labelled.num_rows
-            which = assign(labelled, self._split)
+            which = assign(labelled, self._split, fragment.span)
             for index, (name, uri) in enumerate(self._split_uris.items()):
                 part = labelled.filter(pa.array(which == index))
                 if part.num_rows:

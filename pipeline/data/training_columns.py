@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pipeline.config.data import Data
-from pipeline.config.split import Split, deciding_columns
+from pipeline.config.split import Split, deciding_columns, time_column
 from pipeline.data.columns import ColumnType
 from pipeline.data.convert import nearest
 from pipeline.errors import DataError
@@ -23,16 +23,18 @@ def check_training_columns(columns: Mapping[str, ColumnType], path: str, data: D
         DataError: one of them is not there, or of a type that cannot serve.
     """
     setting_of_split = "split.columns" if split.by == "hash" else "split.column"
-    needed = [("data.label", data.label), *((setting_of_split, name) for name in deciding_columns(split))]
+    when = time_column(split)
+    of_split = dict.fromkeys([*(deciding_columns(split) or ()), *([when] if when else [])])
+    needed = [("data.label", data.label), *((setting_of_split, name) for name in of_split)]
     for setting, name in needed:
         if name not in columns:
             raise DataError(
                 f"{setting}: {path} has no column {name!r}; {nearest(name, columns)}",
                 "correct the name",
             )
-    if split.by == "time" and columns[split.column] is not ColumnType.TIMESTAMP:
+    if when is not None and columns[when] is not ColumnType.TIMESTAMP:
         raise DataError(
-            f"split.column: {split.column!r} holds {columns[split.column].value} values, a time split needs timestamps",
+            f"split.column: {when!r} holds {columns[when].value} values, a time split needs timestamps",
             "name a column of dates or times, or mark it with time_domain in the schema",
         )
     if data.task == "regression" and columns[data.label] not in (ColumnType.INT, ColumnType.FLOAT):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -31,15 +31,16 @@ class Source:
     """Where the rows came from.
 
     Attributes:
-        pattern, spans: as for pipeline.data.sources.table_files.find_files.
+        pattern: as for pipeline.data.sources.table_files.find_files.
         columns: as ingestion read them.
+        spans: the numbers of those that were read; None for all.
         label: rows without it were not taken in; None if all were.
         split: how they were split; None if they were not.
     """
 
     pattern: str
     columns: Mapping[str, ColumnType]
-    spans: tuple[int, int] | None = None
+    spans: Collection[int] | None = None
     label: str | None = None
     split: TimeSplit | HashSplit | GroupSplit | None = None
 
@@ -130,7 +131,7 @@ def _find(where: Source, findings: Sequence[Finding], limit: int) -> list[list[_
     found: list[dict[str, _InFile]] = [{} for _ in findings]
     columns = _columns(where, findings)
     for fragment, first_row, batch in _numbered(where, columns):
-        split = _split_of(batch, where)
+        split = _split_of(batch, where, fragment.span)
         for finding, files in zip(findings, found, strict=True):
             if not _is_about(finding, fragment.span):
                 continue
@@ -157,7 +158,7 @@ def _columns(where: Source, findings: Sequence[Finding]) -> dict[str, ColumnType
     """Return those that the findings and the split need; a hash of whole rows needs all."""
     needed = {finding.feature for finding in findings} | {where.label}
     deciding = deciding_columns(where.split) if where.split is not None else ()
-    if (where.split is not None and not deciding) or any(_needs_all(finding) for finding in findings):
+    if deciding is None or any(_needs_all(finding) for finding in findings):
         return dict(where.columns)
     needed.update(deciding)
     return {name: kind for name, kind in where.columns.items() if name in needed}
@@ -173,20 +174,21 @@ def _numbered(
     """Yield with each batch the rows of its file that come before."""
     before: Counter[str] = Counter()
     rows = max(1024, min(_BATCH_ROWS, _BATCH_CELLS // max(1, len(columns))))  # wide tables in smaller bites
-    for fragment in source.plan_fragments(table_files.find_files(where.pattern, where.spans)):
+    files = [file for file in table_files.find_files(where.pattern) if where.spans is None or file.span in where.spans]
+    for fragment in source.plan_fragments(files):
         for batch in source.read_fragment(fragment, columns, rows):
             yield fragment, before[fragment.path], batch
             before[fragment.path] += batch.num_rows
 
 
-def _split_of(batch: pa.RecordBatch, where: Source) -> npt.NDArray[np.int8]:
+def _split_of(batch: pa.RecordBatch, where: Source, span: int) -> npt.NDArray[np.int8]:
     """Return the number of each row's split; -1 for rows that were not taken in."""
     split = np.zeros(batch.num_rows, np.int8)
     taken = np.ones(batch.num_rows, bool)
     if where.label is not None:
         taken = batch.column(where.label).is_valid().to_numpy(zero_copy_only=False)
     if where.split is not None:
-        split[taken] = assign(batch.filter(pa.array(taken)), where.split)
+        split[taken] = assign(batch.filter(pa.array(taken)), where.split, span)
     split[~taken] = -1
     return split
 

@@ -11,6 +11,7 @@ import yaml
 from pipeline.config.evaluation import METRICS
 from pipeline.config.loading import REFERENCE, load
 from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.spans import Spans
 from pipeline.config.split import HashSplit, TimeSplit, has_test_split
 from pipeline.errors import ConfigError
 from pipeline.lineage.provenance import config_digest
@@ -61,7 +62,7 @@ def test_the_smallest_file_gets_every_default(tmp_path: Path) -> None:
     }
     assert (config.tuner.mode, config.trainer.quantize, config.trainer.distribute) == ("none", "none", "none")
     assert (config.vertex, config.infra_check.p99_ms_batch_1, config.run.retries) == (None, 50, 2)
-    assert (config.data.spans, config.data.builder, config.data.drop) == (None, None, ())
+    assert (config.data.spans, config.data.builder, config.data.drop) == (Spans(), None, ())
     assert (config.evaluation.splits, config.evaluation.slices) == (("eval",), ())
     threshold = config.evaluation.thresholds["auc"]
     assert (threshold.at_least, threshold.at_most, threshold.may_lose) == (0.6, None, None)
@@ -201,7 +202,7 @@ def test_an_unknown_key_comes_with_the_nearest_one(tmp_path: Path, place: str, e
         ("data__label", ..., "data.label: Field required"),
         ("data__task", "guess",
          "data.task: Input should be 'binary', 'multiclass' or 'regression' (received: 'guess')"),
-        ("data__spans", [1], "data.spans.1: Field required (received: [1])"),
+        ("data__spans", [1], "data.spans.use: must be [first, last], `last N`, `from FIRST` or `all` (received: [1])"),
         ("data__drop", ["purrs"], "the file: data.drop holds the label 'purrs'"),
         ("split__by", "rows", "split.by: must be 'time', 'hash' or 'group' (received: 'rows')"),
         ("split", "hash",

@@ -83,3 +83,45 @@ def test_a_span_is_a_number_in_ascii(tmp_path: Path) -> None:
 def test_what_would_be_read_the_next_time(tmp_path: Path, pattern: str, path: str, would: bool) -> None:
     (tmp_path / "span-1").mkdir()
     assert would_read(str(tmp_path / pattern), str(tmp_path / path)) is would
+
+
+def found_in(folder: Path, pattern: str, *names: str) -> list[tuple[str, int]]:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("a\n1\n")
+    files = find_files(f"{folder}/{pattern}")
+    return [(Path(file.path).relative_to(folder).as_posix(), file.span) for file in files]
+
+
+def test_a_date_is_a_span(tmp_path: Path) -> None:
+    names = ("2025-03-02.csv", "2025-02-28.csv", "2025-02-30.csv", "12025-03-01.csv", "notes.csv")
+    found = [("2025-02-28.csv", 20250228), ("2025-03-02.csv", 20250302)]
+    assert found_in(tmp_path, "{YYYY}-{MM}-{DD}.csv", *names) == found
+    assert found_in(tmp_path / "m", "{YYYY}/{MM}/t.csv", "2025/01/t.csv", "2025/13/t.csv") == [
+        ("2025/01/t.csv", 20250101)
+    ]
+    assert found_in(tmp_path / "d", "d{YYYY}{MM}{DD}.csv", "d20250304.csv") == [("d20250304.csv", 20250304)]
+
+
+def test_of_a_span_the_latest_version_is_read(tmp_path: Path) -> None:
+    names = ("span-1/v2/t.csv", "span-1/v10/t.csv", "span-2/v1/t.csv")
+    assert found_in(tmp_path, "span-{SPAN}/v{VERSION}/t.csv", *names) == [
+        ("span-1/v10/t.csv", 1),
+        ("span-2/v1/t.csv", 2),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "said"),
+    [
+        ("{SPAN}/{SPAN}.csv", "{SPAN} stands in it more than once"),
+        ("{SPAN}/{YYYY}-{MM}.csv", "{SPAN} and {YYYY} both name the span"),
+        ("{YYYY}-{DD}.csv", "a date needs {YYYY} and {MM}"),
+        ("{MM}-{DD}.csv", "a date needs {YYYY} and {MM}"),
+        ("v{VERSION}.csv", "{VERSION} needs a span"),
+    ],
+)
+def test_a_pattern_that_names_no_span_is_refused(tmp_path: Path, pattern: str, said: str) -> None:
+    with pytest.raises(DataError) as caught:
+        find_files(f"{tmp_path}/{pattern}")
+    assert said in str(caught.value)

@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from pipeline.config.split import GroupSplit, HashSplit, TimeSplit
-from pipeline.data.split import assign, split_names
+from pipeline.data.split import assign, settle, split_names
 from pipeline.errors import DataError
 
 ROWS = pa.record_batch(
@@ -175,3 +175,76 @@ def test_rows_without_a_group_are_a_group(kind: pa.DataType) -> None:
 def test_no_rows_give_no_assignments() -> None:
     empty: Any = ROWS.slice(0, 0)
     assert assign(empty, by_hash()).shape == (0,)
+
+
+# By time, with bounds that move
+
+
+def by_time(**settings: Any) -> TimeSplit:
+    return TimeSplit.model_validate({"by": "time"} | settings)
+
+
+def no_times(name: str) -> Any:
+    raise AssertionError(f"{name} is not needed")
+
+
+@pytest.mark.parametrize(
+    ("settings", "judging", "held_out"),
+    [
+        ({"eval": "last 2 spans"}, (4, 5), None),
+        ({"eval": "last 1 span", "test": "last 2 spans"}, (3,), (4, 5)),
+        ({"eval": [2], "test": [5]}, (2,), (5,)),
+        ({"eval": [2, 4]}, (2, 4), None),
+    ],
+)
+def test_whole_spans_evaluate(settings: dict[str, Any], judging: Any, held_out: Any) -> None:
+    settled = settle(by_time(**settings), [1, 2, 3, 4, 5], no_times)
+    assert isinstance(settled, TimeSplit)
+    assert (settled.eval, settled.test) == (judging, held_out)
+    assert settle(settled, [1, 2, 3, 4, 5], no_times) == settled
+    for span in range(1, 6):
+        side = 1 if span in judging else 2 if span in (held_out or ()) else 0
+        assert assign(days(1, 2), settled, span).tolist() == [side, side]
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"eval": "last 5 spans"}, "no span is left to train; there are 5: 1 to 5"),
+        ({"eval": "last 3 spans", "test": "last 2 spans"}, "no span is left to train"),
+        ({"eval": [6]}, "span 6 is not among those that are used, 1 to 5"),
+    ],
+)
+def test_spans_that_are_not_there_cannot_evaluate(settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        settle(by_time(**settings), [1, 2, 3, 4, 5], no_times)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_share_of_the_rows_is_the_latest(seed: int) -> None:
+    times = np.random.default_rng(seed).choice(10**6, 1000, replace=False)
+    settled = settle(by_time(column="day", eval="last 20 %", test="last 10%"), [0], lambda _: times)
+    assert isinstance(settled, TimeSplit)
+    assert settled.eval is None
+    which = assign(days(*times.tolist()), settled)
+    assert np.bincount(which).tolist() == [700, 200, 100]
+    assert times[which == 0].max() < times[which == 1].min() <= times[which == 1].max() < times[which == 2].min()
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({}, "name either eval"),
+        ({"eval": "last 2 spans", "eval_from": "2013-01-01"}, "name either eval"),
+        ({"eval": "last 20 %"}, "column: name the column"),
+        ({"eval": "last 20 %", "test": "last 1 span", "column": "day"}, "must both count spans"),
+        ({"eval": "last 60 %", "test": "last 40 %", "column": "day"}, "no row is left to train"),
+        ({"eval_from": "2013-01-01"}, "column: name the column"),
+        ({"eval_from": "2013-01-01", "test": "last 1 span", "column": "day"}, "test: stands beside eval"),
+        ({"eval": "last two spans"}, "`last N spans`"),
+    ],
+)
+def test_a_split_by_time_is_written_in_one_way(settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        by_time(**settings)
+    assert said in str(caught.value)

@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from pipeline.data.columns import ColumnType
 from pipeline.data.convert import EXPECTED, first_bad_row, nearest, shorten, to_stored
+from pipeline.data.patterns import SPAN, has_spans, without_marks
 from pipeline.data.sources.bigquery_address import SCHEME, Address, parse
 from pipeline.data.sources.bigquery_client import RETRY_S, client_of, reader_of, retry_policy, storage_retry, translated
 from pipeline.errors import DataError
@@ -43,15 +44,15 @@ def find(pattern: str) -> list[str]:
         DataError: it is not there, or the service says no for another reason; the query is wrong, or holds {SPAN}.
     """
     address = parse(pattern)
-    if "{SPAN}" not in pattern:
+    if not has_spans(pattern):
         _look(pattern)
         return [pattern]
-    if address.table is None or pattern.count("{SPAN}") > 1:
+    if address.table is None or pattern.count(SPAN) > 1:
         raise DataError(
             f"{{SPAN}} stands in {address.short}; it can only stand in the name of a table, once",
             "name date-sharded tables, bigquery://PROJECT.DATASET.TABLE_{SPAN}, or take {SPAN} out",
         )
-    start = address.table.partition("{SPAN}")[0]
+    start = without_marks(address.table).partition("*")[0]
     return [
         f"{SCHEME}{address.project}.{address.dataset}.{name}" for name in _tables(address) if name.startswith(start)
     ]

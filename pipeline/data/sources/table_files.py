@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import difflib
 import glob
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.data.patterns import SPAN, as_glob, span_matcher
+from pipeline.config.spans import ALL, Spans, chosen_spans, spans_text
+from pipeline.data.patterns import SpanReader, as_glob, check_marks, has_spans, without_marks
 from pipeline.data.sources import bigquery, bigquery_address
 from pipeline.errors import DataError
 
@@ -18,19 +19,20 @@ _KNOWN = "known are " + ", ".join(EXTENSIONS)
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A data file; `span` is the number that {SPAN} matched in its path, else 0."""
+    """A data file; `span` is the number in its path, or its date as one (20250304), else 0."""
 
     path: str
     span: int
 
 
-def find_files(pattern: str, spans: tuple[int, int] | None = None) -> list[SourceFile]:
-    """Return the data files that a pattern names, sorted by (span, path).
+def find_files(pattern: str, spans: Spans = ALL) -> list[SourceFile]:
+    """Return the data files that a pattern names, sorted by (span, path); of a span with versions the latest.
 
     Args:
-        pattern: a file, a directory (its data files, not those below), a glob, or an address in BigQuery; one
-            {SPAN} in it stands for a number. Names that begin with '_' or '.' are passed over unless spelt out.
-        spans: the first and last span to keep.
+        pattern: a file, a directory (its data files, not those below), a glob, or an address in BigQuery; {SPAN} in it
+            stands for a number, {YYYY}, {MM} and {DD} for a date, {VERSION} for that of a span. Names that begin with
+            '_' or '.' are passed over unless spelt out.
+        spans: which spans to keep.
 
     Raises:
         DataError: nothing found, an empty file, or a file of unknown extension.
@@ -38,14 +40,8 @@ def find_files(pattern: str, spans: tuple[int, int] | None = None) -> list[Sourc
     remote = bigquery_address.is_address(pattern)
     pattern = pattern if remote else _mounted(pattern)
     paths = bigquery.find(pattern) if remote else _matches(pattern)
-    matcher = span_matcher(pattern)
     files: set[SourceFile] = set()
-    for path in paths:
-        # glob knows no numbers, so {SPAN} was '*' to it: here the names without a number fall out.
-        match = matcher.match(path) if matcher else None
-        if matcher and not match:
-            continue
-        span = int(match.group("span")) if match else 0
+    for path, span in _latest_versions(paths, pattern):
         if not remote and Path(path).is_dir():
             files.update(SourceFile(inner, span) for inner in _data_files(path))
         else:
@@ -53,13 +49,13 @@ def find_files(pattern: str, spans: tuple[int, int] | None = None) -> list[Sourc
     if not files:
         what = "table" if remote else "data file"
         raise DataError(f"no {what} matches {pattern}", f"correct the path or pattern; {_KNOWN}")
-    kept = [file for file in files if spans is None or spans[0] <= file.span <= spans[1]]
-    if spans is not None and not kept:
-        there = sorted({file.span for file in files})
+    there = {file.span for file in files}
+    chosen = set(chosen_spans(spans, there))
+    kept = [file for file in files if file.span in chosen]
+    if not kept:
         raise DataError(
-            f"no file of {pattern} is in spans {spans[0]} to {spans[1]}; "
-            f"those found run from {there[0]} to {there[-1]}",
-            "correct the span range or add the files",
+            f"no file of {pattern} is in the spans of data.spans; there are spans {spans_text(there)}",
+            "correct data.spans or add the files",
         )
     for file in kept:
         format_of(file.path)
@@ -75,7 +71,7 @@ def split_root(pattern: str) -> tuple[str, str]:
     if "://" not in pattern and Path(pattern).is_dir():
         return pattern.rstrip("/"), ""
     parts = pattern.split("/")
-    literal = next((i for i, part in enumerate(parts) if SPAN in part or "*" in part), len(parts) - 1)
+    literal = next((i for i, part in enumerate(parts) if "*" in without_marks(part)), len(parts) - 1)
     return "/".join(parts[:literal]), "/" + "/".join(parts[literal:])
 
 
@@ -92,9 +88,8 @@ def file_name(path: str) -> str:
 
 def span_of(path: str, pattern: str) -> int | None:
     """Return the span that a file would be in a table; None if it would be no file of it, or the table has no spans."""
-    matcher = span_matcher(pattern)
-    match = matcher.match(path) if matcher else None
-    return int(match.group("span")) if match else None
+    found = SpanReader(pattern).read(path) if has_spans(pattern) else None
+    return found[0] if found else None
 
 
 def format_of(path: str) -> str:
@@ -118,6 +113,20 @@ def _state(path: str) -> tuple[int, int]:
     return stat.st_size, stat.st_mtime_ns
 
 
+def _latest_versions(paths: Iterable[str], pattern: str) -> Iterator[tuple[str, int]]:
+    """Yield paths with their spans, of each span those of its latest version. glob knows no numbers, so that here the
+    names without one fall out."""
+    if not has_spans(pattern):
+        yield from ((path, 0) for path in paths)
+        return
+    reader = SpanReader(pattern)
+    found = [(path, *place) for path in paths if (place := reader.read(path))]
+    latest: dict[int, int] = {}
+    for _, span, version in found:
+        latest[span] = max(version, latest.get(span, 0))
+    yield from ((path, span) for path, span, version in found if version == latest[span])
+
+
 def _mounted(pattern: str) -> str:
     """Name the folder below /gcs: steps on Vertex AI find every bucket that they may read below /gcs
     (https://cloud.google.com/vertex-ai/docs/training/cloud-storage-file-system)."""
@@ -125,15 +134,17 @@ def _mounted(pattern: str) -> str:
 
 
 def _matches(pattern: str) -> list[str]:
-    """Return the paths, files or directories, that a pattern names; {SPAN} is '*' here."""
-    if pattern.count(SPAN) > 1:
-        raise DataError(f"the pattern {pattern} holds {SPAN} more than once", f"keep one {SPAN}")
-    if SPAN not in pattern and Path(pattern).exists():  # first of all, so that names may hold [ ] * ?
+    """Return the paths, files or directories, that a pattern names; {SPAN} and its like are '*' here."""
+    try:
+        check_marks(pattern)
+    except ValueError as exc:
+        raise DataError(f"the pattern {pattern} names no span that can be read", str(exc)) from exc
+    if not has_spans(pattern) and Path(pattern).exists():  # first of all, so that names may hold [ ] * ?
         return [pattern]
     # Path.glob takes no absolute pattern.
     paths = glob.glob(as_glob(pattern), recursive=True)  # noqa: PTH207
     paths = [path for path in paths if not Path(path).name.startswith(("_", "."))]
-    if SPAN in pattern:
+    if has_spans(pattern):
         return paths
     if as_glob(pattern) != glob.escape(pattern):
         return [path for path in paths if not Path(path).is_dir()]

@@ -22,6 +22,7 @@ import pytest
 import yaml
 
 from pipeline.config.loading import load
+from pipeline.config.spans import Spans
 from pipeline.data.columns import ColumnType
 from pipeline.data.sources import bigquery, bigquery_client
 from pipeline.data.sources.source import infer_columns, plan_fragments, read_fragment
@@ -198,7 +199,7 @@ def test_spans_are_date_sharded_tables(service: StandIn) -> None:
     assert [(file.path, file.span) for file in find_files(pattern)] == [
         (f"{CATS}_{day}", day) for day in (20260101, 20260102, 20260103)
     ]
-    assert rows_of(pattern, spans=(20260102, 20260109)) == [{"day": 20260102}, {"day": 20260103}]
+    assert rows_of(pattern, spans=Spans(use=(20260102, 20260109))) == [{"day": 20260102}, {"day": 20260103}]
     assert "no table matches" in problem(find_files, "bigquery://my-project.pets.mice_{SPAN}")
     assert "pets_{SPAN}.cats is no table in BigQuery" in problem(find_files, "bigquery://my-project.pets_{SPAN}.cats")
     assert "{SPAN} stands in" in problem(find_files, "bigquery://my-project?SELECT {SPAN}")

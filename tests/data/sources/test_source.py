@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline.config.spans import Spans
 from pipeline.data.columns import ColumnType
 from pipeline.data.sources import csv
 from pipeline.data.sources.source import Fragment, infer_columns, plan_fragments, read_fragment
@@ -73,9 +74,9 @@ def test_spans_are_numbers_not_text_and_take_all_their_digits(tmp_path: Path) ->
         ("day-10.csv", 10),
         ("day-011.csv", 11),
     ]
-    kept = find_files(str(tmp_path / "day-{SPAN}.csv"), spans=(9, 10))
+    kept = find_files(str(tmp_path / "day-{SPAN}.csv"), spans=Spans(use=(9, 10)))
     assert [file.span for file in kept] == [9, 10]
-    assert "run from 9 to 11" in error(find_files, str(tmp_path / "day-{SPAN}.csv"), spans=(12, 20))
+    assert "there are spans 9 to 11" in error(find_files, str(tmp_path / "day-{SPAN}.csv"), spans=Spans(use=(12, 20)))
 
 
 def test_a_span_may_be_a_directory(tmp_path: Path) -> None:

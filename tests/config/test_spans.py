@@ -1,0 +1,117 @@
+"""Windows of spans: which spans are used, which are missing, and how people read and write them."""
+
+from __future__ import annotations
+
+import random
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from pipeline.config.data import Data
+from pipeline.config.spans import Spans, chosen_spans, missing_spans, span_name, span_number, spans_text
+
+DAYS = [20250227, 20250228, 20250301, 20250302]
+MONTHS = [20241101, 20241201, 20250101, 20250201]
+
+
+def window(setting: Any) -> Spans:
+    return Data.model_validate({"path": "x", "label": "y", "task": "binary", "spans": setting}).spans
+
+
+@pytest.mark.parametrize(
+    ("setting", "there", "used"),
+    [
+        (None, [3, 1, 2], [1, 2, 3]),
+        ("all", [3, 1, 2], [1, 2, 3]),
+        ([2, 9], [1, 2, 3], [2, 3]),
+        ("last 2", [1, 2, 3], [2, 3]),
+        ("last 9", [1, 2, 3], [1, 2, 3]),
+        ("from 2", [1, 2, 3], [2, 3]),
+        ({"except": [2]}, [1, 2, 3], [1, 3]),
+        ({"use": "last 2", "except": [3]}, [1, 2, 3], [1, 2]),  # two others
+        ({"use": [1, 2], "except": [2, 7]}, [1, 2, 3], [1]),
+        ("from 2025-02-28", DAYS, DAYS[1:]),
+        (["2025-02", "2025-02-28"], DAYS, DAYS[:2]),
+        ({"use": "from 2025-01", "except": ["2025-02"]}, MONTHS, [20250101]),
+    ],
+)
+def test_a_window_takes_these(setting: Any, there: list[int], used: list[int]) -> None:
+    assert chosen_spans(window(setting), there) == used
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("last six", "`last N`"),
+        ("last 0", "`last N`"),
+        ("from 2025-13", "`from FIRST`"),
+        ([1], "[first, last]"),
+        ([1, 2, 3], "[first, last]"),
+        (7, "[first, last]"),
+        ([5, 1], "the first span, 5, comes after the last, 1"),
+        ([True, 3], "a span is a number, or its date"),
+        ([-1, 3], "a span is a number, or its date"),
+        ({"except": ["May"]}, "a span is a number, or its date"),
+        ({"last": 6}, "Extra inputs are not permitted"),
+    ],
+)
+def test_what_is_no_window_is_told_what_one_is(setting: Any, said: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        window(setting)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("setting", "used", "missing"),
+    [
+        (None, [1, 2, 3], []),
+        (None, [1, 2, 4, 7], [3, 5, 6]),
+        (None, [10, 20, 40], [30]),  # numbers that go by tens
+        (None, [5], []),
+        ([1, 12], [3, 4, 6], [1, 2, 5, 7, 8, 9, 10, 11, 12]),
+        ({"use": [1, 4], "except": [3]}, [1, 2, 4], []),
+        ([1, 3], [2], [1, 3]),
+        ("last 3", [4, 6, 7], [5]),
+        (None, [20250227, 20250301], []),  # two alone tell no rule
+        (None, [20250227, 20250228, 20250301, 20250303, 20250304], [20250302]),
+        (None, [20241101, 20241201, 20250201], [20250101]),
+        (None, [20240101, 20240401, 20241001, 20250101], [20240701]),  # by quarters
+        (["2025-01", "2025-03"], [20250101, 20250201], [20250301]),
+    ],
+)
+def test_a_gap_is_what_people_would_expect_there(setting: Any, used: list[int], missing: list[int]) -> None:
+    assert missing_spans(window(setting), used) == missing
+
+
+def number(day: date) -> int:
+    return day.year * 10_000 + day.month * 100 + day.day
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("step", [1, 7, 14])
+def test_what_is_taken_out_of_a_regular_row_of_days_is_found(seed: int, step: int) -> None:
+    draw = random.Random(seed)
+    days = [date(2024, 1, 1) + timedelta(days=step * place) for place in range(40)]
+    gone = set(draw.sample(range(1, 39), 3))
+    used = [number(day) for place, day in enumerate(days) if place not in gone]
+    assert missing_spans(Spans(), used) == sorted(number(days[place]) for place in gone)
+
+
+def test_a_table_without_weekends_lacks_none() -> None:
+    days = [date(2025, 1, 1) + timedelta(days=place) for place in range(60)]
+    weekdays = [number(day) for day in days if day.weekday() < 5]
+    assert missing_spans(Spans(), weekdays) == []
+    assert missing_spans(Spans(), [day for day in weekdays if day != 20250115]) == [20250115]
+
+
+def test_spans_are_written_as_people_read_them() -> None:
+    assert [span_name(7), span_name(20250304), span_name(20251399)] == ["7", "2025-03-04", "20251399"]
+    assert spans_text([1, 2, 3, 5]) == "1 to 3, 5"
+    assert spans_text(DAYS) == "2025-02-27 to 2025-03-02"
+    assert spans_text(MONTHS) == "2024-11-01 to 2025-02-01"
+    assert spans_text([]) == ""
+    assert spans_text(range(0, 60, 2)) == "0 to 58"
+    assert spans_text([1, 3, 4, 9, 20, 21], most=2) == "1, 3 to 4 and 2 more"
+    assert span_number("2025-03") == span_number("2025-03-01") == span_number(20250301)
