@@ -11,13 +11,11 @@ from typing import Any
 
 import tensorflow as tf
 
-from trainer.artifact_names import LABEL, PREDICTION
+from trainer.artifact_names import LABEL, PREDICTION, SIGNATURES_FILE
 from trainer.features import Feature, FeatureTable, Kind, Label, Storage
 from trainer.preprocessing import CATEGORICAL, FLAGS, NUMERIC
 from trainer.signatures import PREDICTED_CLASS
 
-SIGNATURES_FILE = "assets.extra/signatures.json"
-"""Below the SavedModel."""
 _EXAMPLES = (
     "serialized tf.Examples (over REST: base64 in {'b64': ...}) of the features by their columns' names, each with one "
     "value of its type below; a feature that is left out is missing"

@@ -97,10 +97,11 @@ def predict_table(
         from pipeline.serving.signature_check import check_signature
 
         loading_s = time.monotonic() - loading
-        check_signature(str(model_folder), features)
+        tensor_names = check_signature(str(model_folder), features)
         scoring = Scoring(
             model=str(model_folder),
             table=features,
+            tensor_names=tensor_names,
             columns=columns,
             features=feature_types,
             # Text is kept for text only: elsewhere numbers and times are worth more as such.

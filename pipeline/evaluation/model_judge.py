@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from pipeline.config.evaluation import Bounds, Evaluation, slice_rule
+from pipeline.errors import shown
 from pipeline.evaluation.number_text import number
 
 _MOST_NAMED = 8
@@ -33,7 +34,7 @@ class Measured:
     @property
     def name(self) -> str:
         """The slice in words."""
-        return ", ".join(f"{column}={value}" for column, value in self.slice.items())
+        return ", ".join(f"{shown(column)}={shown(value)}" for column, value in self.slice.items())
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from pipeline.config.evaluation import METRICS
+from pipeline.errors import shown
 from pipeline.evaluation.columnar_metrics import SliceKey
 from pipeline.evaluation.intervals import Interval, fills_blocks, intervals
 from pipeline.evaluation.model_judge import why_undefined
@@ -36,7 +37,7 @@ class SliceMetrics:
     @property
     def name(self) -> str:
         """As model_judge names slices."""
-        return ", ".join(f"{column}={value}" for column, value in self.key)
+        return ", ".join(f"{shown(column)}={shown(str(value))}" for column, value in self.key)
 
     @property
     def challenger(self) -> str:

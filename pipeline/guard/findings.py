@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import BeforeValidator, Field, TypeAdapter
 
+from pipeline.errors import shown
 from pipeline.guard.places import FileRows, rows_text
 from pipeline.guard.policy import Severity
 from pipeline.guard.words import remedy_for, rule_text, title_of
@@ -52,7 +53,7 @@ class Finding:
 
     def sentence(self) -> str:
         """Return feature, split, what is wrong, expected, found and how many rows on one line."""
-        where = ", ".join(part for part in (self.feature, self.split) if part) or "the table"
+        where = ", ".join(part for part in (shown(self.feature or ""), self.split) if part) or "the table"
         return f"{where}: {self.title}: {self.detail()}"
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pipeline.errors import in_yaml, shown
+
 _TITLES = {
     # Our own kinds.
     "not_finite": "infinite numbers",
@@ -118,9 +120,10 @@ def remedy_for(kind: str, feature: str | None) -> str:
     """Return what to do about it besides fixing the data or the rule; "" where there is nothing else."""
     if kind not in ("label_leak", "near_label_leak"):
         return ""
+    name, entry = shown(feature or ""), in_yaml(feature or "")
     return (
-        f"if {feature} is known only together with the label, `features.exclude: [{feature}]` keeps it from the model; "
-        f"`data.drop: [{feature}]` out of the table (then take it out of the schema, too)"
+        f"if {name} is known only together with the label, `features.exclude: [{entry}]` keeps it from the model; "
+        f"`data.drop: [{entry}]` out of the table (then take it out of the schema, too)"
     )
 
 

@@ -48,6 +48,7 @@ class Scoring:
 
     Attributes:
         model: folder of the SavedModel.
+        tensor_names: by feature, the name of its plain tensor in this model.
         columns: those to pass on, in order, with their types.
         features: those to give the model, with theirs.
         verbatim: whether columns are passed on as the files hold them; else as their types say.
@@ -56,6 +57,7 @@ class Scoring:
 
     model: str
     table: FeatureTable
+    tensor_names: Mapping[str, str]
     columns: Mapping[str, ColumnType]
     features: Mapping[str, ColumnType]
     verbatim: bool
@@ -170,11 +172,10 @@ class _ScoreFragment(beam.DoFn):
 
         signatures = self._model.signatures
         if all(map(_is_plain, features.columns)):
-            table = self._scoring.table
-            names = table.tensor_names
+            names = self._scoring.tensor_names
             tensors = {
                 names[feature.name]: tf.constant(to_plain(features.column(feature.name), feature.storage))
-                for feature in table.features
+                for feature in self._scoring.table.features
             }
             answer = signatures["serving_tensors"](**tensors)
         else:

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline.config.evaluation import LOWER_IS_BETTER
+from pipeline.errors import shown
 from pipeline.guard.distances import Moved
 from pipeline.guard.findings import percent
 from pipeline.lineage.diff import Change, RunDiff, SliceChange
@@ -135,7 +136,7 @@ def _slices_table(slices: list[SliceChange]) -> Table:
             for old, new in [(one.before.get(name), one.after.get(name))]
             for text in (number_text(old), number_text(new), _difference(name, old, new))
         ]
-        where = ", ".join(f"{column}={value}" for column, value in one.slice.items())
+        where = ", ".join(f"{shown(column)}={shown(value)}" for column, value in one.slice.items())
         table.add_row(escape(where), number_text(one.after.get("example_count")), *cells)
     if len(slices) > _MOST_SLICES:
         table.caption = f"{len(slices) - _MOST_SLICES} more slices, which moved less; --json has them"

@@ -16,7 +16,7 @@ from pipeline.config.pipeline import PipelineConfig
 from pipeline.contract.proposal import Proposal
 from pipeline.contract.review import Approval, Review
 from pipeline.contract.schema import read_schema_text
-from pipeline.errors import WorkspaceError
+from pipeline.errors import WorkspaceError, shown
 from pipeline.lineage.schema_versions import SchemaVersion, find_version, list_versions, version_of
 from pipeline.lineage.store import open_existing_store
 from pipeline.observe.standard_streams import for_standard_output, visible
@@ -119,7 +119,7 @@ def _print_behind(console: Console, review: Review) -> None:
 
 def _print_proposals(console: Console, proposals: Sequence[Proposal]) -> None:
     for proposal in proposals:
-        console.print(f"[bold]{escape(proposal.feature)}[/]: {escape(proposal.change)}", soft_wrap=True)
+        console.print(f"[bold]{escape(shown(proposal.feature))}[/]: {escape(proposal.change)}", soft_wrap=True)
         for evidence in proposal.evidence:
             console.print(f"    {escape(evidence.sentence())}", soft_wrap=True)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
+from pipeline.config.yaml_file import parse_yaml
 from pipeline.guard.findings import DataVerdict, Distances, Finding, percent
 from pipeline.guard.places import FileRows
 from pipeline.guard.policy import Severity
@@ -49,6 +51,28 @@ def test_a_leak_names_the_remedy() -> None:
     assert "`features.exclude: [shelf]`" in leak.remedy
     assert "`data.drop: [shelf]`" in leak.remedy
     assert BAD.remedy == ""
+    odd = replace(leak, feature="line\nbreak")
+    assert odd.sentence().startswith("'line\\nbreak', train: ")
+    assert "if 'line\\nbreak' is" in odd.remedy
+    odd_names = [
+        "null",
+        "True",
+        "it's",
+        "a, b",
+        "#",
+        "[x]",
+        " x",
+        "0",
+        "1e5",
+        "größe",
+        "a: b",
+        "line\nbreak",
+        "\x07\x85\ufeff",
+    ]
+    for name in odd_names:
+        told = replace(leak, feature=name).remedy
+        entries = told.partition("`features.exclude: ")[2].partition("` keeps")[0]
+        assert parse_yaml(entries) == [name]
 
 
 def test_records_of_earlier_versions_are_read() -> None:

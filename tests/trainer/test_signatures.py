@@ -21,7 +21,8 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from bench.small_training import analyse, trainer_arguments
 from pipeline.serving.cpp_session import CppSession, LoaderError
 from tests.trainer.conftest import TABLE
-from trainer.description import SIGNATURES_FILE, describe
+from trainer.artifact_names import SIGNATURES_FILE
+from trainer.description import describe
 from trainer.digests import file_digests
 from trainer.features import derive
 from trainer.preprocessing import CATEGORICAL, FLAGS, NUMERIC
