@@ -46,6 +46,7 @@ READ_BY: dict[str, set[str]] = {
     "data.query": {"TableExampleGen"},
     "data.spans.use": {"TableExampleGen"},
     "data.spans.except": {"TableExampleGen"},
+    "data.format": {"TableExampleGen", "DataGate"},
     "data.builder": set(),
     "data.label": {"TableExampleGen", "DataGate"} | OF_FEATURES,
     "data.task": {"TableExampleGen", "DataGate"} | OF_FEATURES,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from pipeline.data.columns import ColumnType
 from pipeline.data.convert import nearest
 from pipeline.data.sources import source, table_files
 from pipeline.data.sources.bigquery_address import is_address
+from pipeline.data.sources.text_format import sniff_files
 from pipeline.errors import ConfigError, DataError
 from pipeline.files import one_spelling
 from pipeline.terminal.console import console_for
@@ -64,6 +66,8 @@ def write_first_files(table: str, label: str, name: str | None, folder: Path, fo
             raise ConfigError(f"{file} is there already", "give another --name, or --force to overwrite it")
     console = console_for(sys.stdout)
     files = table_files.find_files(table)
+    form, said = sniff_files(files)
+    files = [replace(file, form=form) for file in files]
     columns = source.infer_columns(files)
     if label not in columns:
         raise DataError(f"{files[0].path} has no column {label!r}; {nearest(label, columns)}", "correct --label")
@@ -75,8 +79,9 @@ def write_first_files(table: str, label: str, name: str | None, folder: Path, fo
 
     environment = Environment(loader=PackageLoader("pipeline.commands", "templates"), keep_trailing_newline=True)
     environment.filters["quoted"] = quoted
+    environment.filters["json"] = lambda value: json.dumps(value, ensure_ascii=False)
     text = environment.get_template("config.yaml.j2").render(
-        name=name, path=path, label=label, guess=guess, rows=rows.num_rows, unshown=unshown,
+        name=name, path=path, format=form.written(), label=label, guess=guess, rows=rows.num_rows, unshown=unshown,
         **_sizes(rows.num_rows, len(columns)),
     )  # fmt: skip
     schema_file.parent.mkdir(parents=True, exist_ok=True)
@@ -88,6 +93,8 @@ def write_first_files(table: str, label: str, name: str | None, folder: Path, fo
     shown, schema_shown = escape(config_file.name), escape(str(schema_file.relative_to(folder)))
     looks = f"{escape(repr(label))} looks like a {guess.task} label"
     console.print(f"{rows.num_rows:,} rows, {len(columns)} columns; {looks}")
+    for sentence in said:
+        console.print(f"Read as   {escape(sentence)}", soft_wrap=True)
     if unshown:
         console.print(
             f"Left out  {escape(', '.join(map(repr, unshown)))}: another value in every row tells a model nothing; "

@@ -78,7 +78,7 @@ def predict_table(
     model_folder = _find_model(config, model)
     schema = read_schema(config.schema_file)
     features = feature_table(config, schema)
-    files = table_files.find_files(table)
+    files = table_files.find_files(table, form=config.data.format)
     _check_apart(output, table, files)
     with scratch(config.root) as temporary, _chatter_in_log(config, temporary) as screen:
         columns, feature_types = _types(files, features, schema, config.data.drop)

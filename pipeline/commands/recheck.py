@@ -42,6 +42,6 @@ def recheck(config: PipelineConfig, run: Run, schema: schema_pb2.Schema) -> Data
         excluded=config.features.exclude,
         rows=lambda: ((split, batch) for split in splits for batch in read_examples(examples, split, columns)),
     )
-    source = Source(config.data_pattern, columns, ingestion["spans"], config.data.label, split)
+    source = Source(config.data_pattern, columns, ingestion["spans"], config.data.label, split, config.data.format)
     with output_to(config.root / "logs" / "recheck.log"):  # TensorFlow's chatter, as it is loaded
         return with_rows(judge(evidence, schema, policy), {"training": source}, policy.rows)

@@ -121,7 +121,7 @@ def validate(config: PipelineConfig, table: str, environment: Environment | None
     schema = read_schema(config.schema_file)
     check_columns(config, schema)
     policy = read_policy(config.policy_file)
-    files = table_files.find_files(table)
+    files = table_files.find_files(table, form=config.data.format)
     declared = {feature.name: column_type(feature) for feature in schema.feature}
     columns = source.infer_columns(files, config.data.drop, declared)
     label = config.data.label
@@ -131,7 +131,7 @@ def validate(config: PipelineConfig, table: str, environment: Environment | None
         check_training_columns(columns, files[0].path, config.data, config.split)
     else:
         columns.pop(label, None)
-    where = Source(table, columns, label=label if environment == TRAINING else None)
+    where = Source(table, columns, label=label if environment == TRAINING else None, form=config.data.format)
     rows = _Rows(where, config)
     last = _last_run(config)
 
@@ -186,7 +186,7 @@ class _Rows:
     def read(self, counted: bool = False) -> Iterator[pa.RecordBatch]:
         """Yield batches in their stored types; `counted` adds their labels to `tally`."""
         label = self._where.label
-        for fragment in source.plan_fragments(table_files.find_files(self._where.pattern)):
+        for fragment in source.plan_fragments(table_files.find_files(self._where.pattern, form=self._where.form)):
             for batch in source.read_fragment(fragment, self._where.columns):
                 kept = batch if label is None else batch.filter(batch.column(label).is_valid())
                 if label is not None and counted:

@@ -14,6 +14,7 @@ from tfx.utils import io_utils
 
 from pipeline.config.data import Data
 from pipeline.config.split import Split, time_column
+from pipeline.config.text_format import CSV, TextFormat
 from pipeline.data.artifact_files import open_file
 from pipeline.data.columns import ColumnType
 from pipeline.data.examples import read_examples
@@ -55,10 +56,11 @@ class Executor(base_executor.BaseExecutor):
         split: Split = TypeAdapter(Split).validate_python(ingestion["split"])  # its bounds as they were found
         columns = {name: ColumnType(value) for name, value in ingestion["columns"].items()}
         splits = artifact_utils.decode_split_names(inputs["examples"].split_names)
-        sources = {"training": Source(pattern, columns, ingestion["spans"], label, split)}
+        form = TextFormat(**request.get("format", {}))
+        sources = {"training": Source(pattern, columns, ingestion["spans"], label, split, form)}
         serving = None
         if request["serving"]:
-            sources["serving"], serving = _read_serving(request["serving"], columns, request["drop"])
+            sources["serving"], serving = _read_serving(request["serving"], columns, request["drop"], form)
 
         evidence = Evidence(
             label=label,
@@ -78,16 +80,18 @@ class Executor(base_executor.BaseExecutor):
         output.set_int_custom_property(BLESSED, int(not verdict.blocked))
 
 
-def _read_serving(pattern: str, columns: dict[str, ColumnType], drop: list[str]) -> tuple[Source, Statistics]:
+def _read_serving(
+    pattern: str, columns: dict[str, ColumnType], drop: list[str], form: TextFormat
+) -> tuple[Source, Statistics]:
     """Return the table of serving requests and its statistics; columns that training has are read in the same types."""
-    files = table_files.find_files(pattern)
+    files = table_files.find_files(pattern, form=form)
     found = source.infer_columns(files, drop, columns)
     statistics = table_statistics(
         batch
         for fragment in source.plan_fragments(files, columns=found)
         for batch in source.read_fragment(fragment, found)
     )
-    return Source(pattern, found), statistics
+    return Source(pattern, found, form=form), statistics
 
 
 def _anomalies(path: str) -> anomalies_pb2.Anomalies:
@@ -135,6 +139,7 @@ class DataGate(base_component.BaseComponent):
         table = {
             "below": below,
             **data.model_dump(mode="json", include={"label", "task", "drop"}),
+            **({"format": data.format.written()} if data.format != CSV else {}),
             "excluded": sorted(excluded),
             "serving": serving_pattern,
             "serving_files": serving_digest,

@@ -23,6 +23,7 @@ from tfx.utils import io_utils, proto_utils
 
 from pipeline.config.data import Data
 from pipeline.config.split import Split
+from pipeline.config.text_format import CSV
 from pipeline.data.columns import ColumnType
 from pipeline.data.labels import LabelTally, check_label
 from pipeline.data.patterns import has_spans, without_marks
@@ -50,7 +51,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         pattern = f"{exec_properties[standard_component_specs.INPUT_BASE_KEY]}{request['below']}"
         data = Data.model_validate(request["data"])
         split: Split = TypeAdapter(Split).validate_python(request["split"])
-        files = table_files.find_files(pattern, data.spans)
+        files = table_files.find_files(pattern, data.spans, data.format)
         states = table_files.file_states(files)  # before they are read: a file that changes meanwhile will tell
         declared = {name: ColumnType(value) for name, value in request["declared"].items()}
         columns = source.infer_columns(files, data.drop, declared)  # the schema's type wins over the one found
@@ -140,7 +141,9 @@ class TableExampleGen(component.FileBasedExampleGen):
         root, below = table_files.split_root(pattern)
         request = {
             "below": below,
-            "data": data.model_dump(mode="json", exclude={"serving", "builder"}),
+            "data": data.model_dump(
+                mode="json", exclude={"serving", "builder"} | ({"format"} if data.format == CSV else set())
+            ),
             "split": split.model_dump(mode="json"),
             "declared": {name: column.value for name, column in declared.items()},
         }

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import field_validator, model_validator
 
 from pipeline.config.spans import ALL, SpanSetting
+from pipeline.config.text_format import CSV, TextFormat
 from trainer.settings.base import Section
 
 _BIGQUERY = r"bigquery://(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]*[a-z0-9]"
@@ -25,6 +26,8 @@ class Data(Section):
     query: str | None = None
     """A SELECT of BigQuery whose result is the table. `path` is then `bigquery://PROJECT` or
     `bigquery://PROJECT.DATASET`."""
+    format: TextFormat = CSV
+    """How files of delimited text are written."""
     spans: SpanSetting = ALL
     """The spans to use: `[first, last]`, both inclusive, `last N`, `from FIRST`, or `all` as when absent. A date stands
     for the span of that day, `from 2025-03-01`. The long form `{use: last 6, except: [9]}` leaves spans out."""

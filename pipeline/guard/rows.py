@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.config.split import GroupSplit, HashSplit, TimeSplit, deciding_columns
+from pipeline.config.text_format import CSV, TextFormat
 from pipeline.data.columns import ColumnType
 from pipeline.data.convert import shorten
 from pipeline.data.sources import source, table_files
@@ -36,6 +37,7 @@ class Source:
         spans: the numbers of those that were read; None for all.
         label: rows without it were not taken in; None if all were.
         split: how they were split; None if they were not.
+        form: how files of delimited text are written.
     """
 
     pattern: str
@@ -43,6 +45,7 @@ class Source:
     spans: Collection[int] | None = None
     label: str | None = None
     split: TimeSplit | HashSplit | GroupSplit | None = None
+    form: TextFormat = CSV
 
 
 @dataclass
@@ -174,7 +177,8 @@ def _numbered(
     """Yield with each batch the rows of its file that come before."""
     before: Counter[str] = Counter()
     rows = max(1024, min(_BATCH_ROWS, _BATCH_CELLS // max(1, len(columns))))  # wide tables in smaller bites
-    files = [file for file in table_files.find_files(where.pattern) if where.spans is None or file.span in where.spans]
+    files = table_files.find_files(where.pattern, form=where.form)
+    files = [file for file in files if where.spans is None or file.span in where.spans]
     for fragment in source.plan_fragments(files):
         for batch in source.read_fragment(fragment, columns, rows):
             yield fragment, before[fragment.path], batch

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from pipeline.config.text_format import CSV, TextFormat
 from pipeline.data.columns import ColumnType
 from pipeline.data.sources import bigquery, csv, parquet, tfrecord
 from pipeline.data.sources.table_files import SourceFile, format_of
@@ -32,6 +33,7 @@ class Fragment:
     row_group: int | None = None
     byte_range: tuple[int, int] | None = None
     stream: str | None = None
+    form: TextFormat = CSV
 
 
 def plan_fragments(
@@ -48,13 +50,14 @@ def plan_fragments(
         columns: those that will be read; None for all. BigQuery wants to know beforehand.
     """
     fragments: list[Fragment] = []
-    for path, span in ((file.path, file.span) for file in files):
+    for file in files:
+        path, span = file.path, file.span
         kind = format_of(path)
         if kind == "parquet":
             fragments.extend(Fragment(path, span, row_group=group) for group in parquet.row_groups(path))
         elif kind == "csv":
-            ranges = csv.byte_ranges(path, csv_block_bytes)
-            fragments.extend(Fragment(path, span, byte_range=byte_range) for byte_range in ranges)
+            ranges = csv.byte_ranges(path, csv_block_bytes, file.form)
+            fragments.extend(Fragment(path, span, byte_range=byte_range, form=file.form) for byte_range in ranges)
         elif kind == "bigquery":
             streams = bigquery.streams(path, columns if columns is None else list(columns))
             fragments.extend(Fragment(path, span, stream=stream) for stream in streams)
@@ -90,7 +93,7 @@ def infer_columns(
         if not paths:
             continue
         headless = format_of(paths[0]) == "tfrecord"  # only its records tell which of the declared columns it has
-        types, rows = _infer(paths, drop if headless else skip)
+        types, rows = _infer(paths, drop if headless else skip, files[0].form)
         n_rows += rows
         for name, column_type in types.items():
             order.setdefault(name)
@@ -118,7 +121,7 @@ def read_fragment(
     if kind == "parquet":
         batches = parquet.read(fragment.path, fragment.row_group, columns, batch_rows)
     elif kind == "csv":
-        batches = csv.read(fragment.path, columns, fragment.byte_range)
+        batches = csv.read(fragment.path, columns, fragment.byte_range, fragment.form)
     elif fragment.stream is not None:
         batches = bigquery.read(fragment.path, fragment.stream, columns)
     else:
@@ -157,7 +160,7 @@ def _common_columns(files: Sequence[SourceFile], drop: Collection[str]) -> dict[
         kind = format_of(file.path)
         if kind == "tfrecord":
             continue
-        names = [name for name in _COLUMNS_OF[kind](file.path) if name not in drop]
+        names = [name for name in _columns_of(file, kind) if name not in drop]
         if first is None:
             first = (file.path, names)
         missing = [name for name in first[1] if name not in names]
@@ -172,17 +175,16 @@ def _common_columns(files: Sequence[SourceFile], drop: Collection[str]) -> dict[
     return dict.fromkeys(first[1] if first else [])
 
 
-_COLUMNS_OF = {
-    "csv": csv.columns_of,
-    "parquet": parquet.columns_of,
-    "bigquery": bigquery.columns_of,
-}
+def _columns_of(file: SourceFile, kind: str) -> list[str]:
+    if kind == "csv":
+        return csv.columns_of(file.path, file.form)
+    return parquet.columns_of(file.path) if kind == "parquet" else bigquery.columns_of(file.path)
 
 
-def _infer(paths: list[str], skip: Collection[str]) -> tuple[dict[str, ColumnType | None], int]:
+def _infer(paths: list[str], skip: Collection[str], form: TextFormat) -> tuple[dict[str, ColumnType | None], int]:
     kind = format_of(paths[0])
     if kind == "csv":
-        return csv.infer(paths, skip)
+        return csv.infer(paths, skip, form)
     if kind == "parquet":
         return parquet.infer(paths[0], skip)
     if kind == "bigquery":

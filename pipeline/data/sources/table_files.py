@@ -9,12 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.config.spans import ALL, Spans, chosen_spans, spans_text
+from pipeline.config.text_format import CSV, TextFormat
 from pipeline.data.patterns import SpanReader, as_glob, check_marks, has_spans, without_marks
 from pipeline.data.sources import bigquery, bigquery_address
+from pipeline.data.sources.text_bytes import PACKED
 from pipeline.errors import DataError
 
-EXTENSIONS = (".csv", ".csv.gz", ".parquet", ".tfrecord", ".tfrecord.gz")
-_KNOWN = "known are " + ", ".join(EXTENSIONS)
+TEXT = (".csv", ".tsv", ".txt", ".dat", ".data")
+"""Of delimited text; in any case, and packed or not."""
+_SURE = (*(f".csv{packed}" for packed in ("", *PACKED)), ".parquet", ".tfrecord", ".tfrecord.gz")
+_PERHAPS = tuple(kind + packed for kind in TEXT[1:] for packed in ("", *PACKED))
+"""In a folder these are data where no other file is: README.txt often lies beside a table."""
+EXTENSIONS = (*_SURE, *_PERHAPS)
+_KNOWN = f"known are {', '.join(TEXT)} (also packed: {', '.join(PACKED)}), .parquet, .tfrecord, .tfrecord.gz"
 
 
 @dataclass(frozen=True)
@@ -23,9 +30,10 @@ class SourceFile:
 
     path: str
     span: int
+    form: TextFormat = CSV
 
 
-def find_files(pattern: str, spans: Spans = ALL) -> list[SourceFile]:
+def find_files(pattern: str, spans: Spans = ALL, form: TextFormat = CSV) -> list[SourceFile]:
     """Return the data files that a pattern names, sorted by (span, path); of a span with versions the latest.
 
     Args:
@@ -33,6 +41,7 @@ def find_files(pattern: str, spans: Spans = ALL) -> list[SourceFile]:
             stands for a number, {YYYY}, {MM} and {DD} for a date, {VERSION} for that of a span. Names that begin with
             '_' or '.' are passed over unless spelt out.
         spans: which spans to keep.
+        form: how those of delimited text are written.
 
     Raises:
         DataError: nothing found, an empty file, or a file of unknown extension.
@@ -43,9 +52,9 @@ def find_files(pattern: str, spans: Spans = ALL) -> list[SourceFile]:
     files: set[SourceFile] = set()
     for path, span in _latest_versions(paths, pattern):
         if not remote and Path(path).is_dir():
-            files.update(SourceFile(inner, span) for inner in _data_files(path))
+            files.update(SourceFile(inner, span, form) for inner in _data_files(path))
         else:
-            files.add(SourceFile(path, span))
+            files.add(SourceFile(path, span, form))
     if not files:
         what = "table" if remote else "data file"
         raise DataError(f"no {what} matches {pattern}", f"correct the path or pattern; {_KNOWN}")
@@ -101,8 +110,8 @@ def format_of(path: str) -> str:
     if bigquery_address.is_address(path):
         return "bigquery"
     for extension in EXTENSIONS:
-        if path.endswith(extension):
-            return extension.split(".")[1]
+        if path.lower().endswith(extension):
+            return "csv" if extension.startswith(TEXT) else extension.split(".")[1]
     raise DataError(f"{path} has an unknown extension", f"convert or rename the file; {_KNOWN}")
 
 
@@ -156,11 +165,9 @@ def _matches(pattern: str) -> list[str]:
 
 
 def _data_files(folder: str) -> list[str]:
-    paths = [
-        str(path)
-        for path in Path(folder).iterdir()
-        if path.name.endswith(EXTENSIONS) and not path.name.startswith(("_", "."))
-    ]
+    files = [path for path in Path(folder).iterdir() if not path.name.startswith(("_", "."))]
+    paths = [str(path) for path in files if path.name.lower().endswith(_SURE)]
+    paths = paths or [str(path) for path in files if path.name.lower().endswith(_PERHAPS)]
     if not paths:
         raise DataError(f"the directory {folder} holds no data file", f"correct the path; {_KNOWN}")
     return paths

@@ -267,19 +267,15 @@ def test_other_encodings_are_named_with_line_and_byte(tmp_path: Path) -> None:
     for call in (infer, lambda path: read(path, {"b": STRING})):
         message = error(call, latin)
         assert "line 3: byte 0xfc at position 4" in message
-        assert "iconv -f latin1 -t utf-8" in message
+        assert "iconv -f latin-1 -t utf-8" in message
     header = write(tmp_path / "h.csv", "a,\xe9\n1,2\n".encode("latin1"))
     assert "line 1: byte 0xe9" in error(infer, header)
     wide = write(tmp_path / "w.csv", "a,b\n1,2\n".encode("utf-16"))
     assert "UTF-16" in error(infer, wide)
 
 
-@pytest.mark.parametrize(
-    ("header", "expected"),
-    [("a,b,a", "names 'a' more than once"), ("a,,b", "column 2 of 3 has no name"), ("a;b;c", "';'")],
-)
-def test_a_bad_header_is_an_error(tmp_path: Path, header: str, expected: str) -> None:
-    assert expected in error(infer, write(tmp_path / "t.csv", header + "\n"))
+def test_a_header_with_another_delimiter_is_an_error(tmp_path: Path) -> None:
+    assert "';'" in error(infer, write(tmp_path / "t.csv", "a;b;c\n"))
 
 
 def test_a_missing_column_comes_with_the_nearest_names(tmp_path: Path) -> None:

@@ -1,0 +1,95 @@
+"""Settings of `data.format`: how a table is written as text."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from trainer.settings.base import Section
+
+BLANKS = "blanks"
+"""The delimiter that is any run of blanks and tabs."""
+
+
+class TextFormat(Section):
+    """How files of delimited text are written. `longhaul init` finds it out and writes down what is unlike CSV (UTF-8,
+    commas, double quotes, a header); every later file is read in the same way."""
+
+    delimiter: str = ","
+    """What stands between two fields: one character (`";"`, `"\\t"`, `"|"`), or `blanks` for any run of blanks and
+    tabs."""
+    quote: Literal['"', "'"] | None = '"'
+    """What stands around a field that holds a delimiter or a line break. Null where nothing does; then a quote is a
+    character like others."""
+    escape: str | None = Field(default=None, min_length=1, max_length=1)
+    """What stands before a quote within quotes, for example `"\\\\"`. When absent, the quote is written twice."""
+    encoding: str = "utf-8"
+    """How characters are written as bytes, by a name that Python knows: `utf-8`, `utf-16`, `cp1252`, `latin-1`
+    and so on."""
+    header: bool = True
+    """Whether the first line holds the names of the columns."""
+    names: tuple[str, ...] = ()
+    """Names of the columns, in order, in place of the header's. Without a header and without these they are `column_1`,
+    `column_2` and so on."""
+    skip: int = Field(default=0, ge=0)
+    """Lines above the header (or the first row) that are no part of the table, such as a title."""
+    units: bool = False
+    """Whether the line below the header holds units, and is no row."""
+    comment: str | None = Field(default=None, min_length=1)
+    """What a comment line begins with; such lines are passed over wherever they stand."""
+    footer: tuple[str, ...] = ()
+    """What lines below the last row begin with, for example `["Total"]`. Lines that do, and blank ones, at the end of a
+    file are no rows."""
+    index: Literal["drop", "keep"] = "drop"
+    """What becomes of a first column without a name, as pandas and R write it: it is not read, or it is `column_1`."""
+    strip: bool = False
+    """Whether blanks around a field are no part of its value."""
+    decimal: Literal[".", ","] = "."
+    """What stands before the decimals of a number."""
+    thousands: Literal[".", ",", " ", "'"] | None = None
+    """What stands between the thousands of a number."""
+    ragged: Literal["refuse", "fill", "leave_out"] = "refuse"
+    """What becomes of a row with too few or too many fields. `refuse`: the file is refused, with the lines. `fill`:
+    what a short row lacks is missing, a row that is too long loses what is too much. `leave_out`: it is no row."""
+
+    @field_validator("delimiter")
+    @classmethod
+    def _one_character(cls, value: str) -> str:
+        if value != BLANKS and (len(value) != 1 or value in "\r\n\"'"):
+            raise ValueError(f"must be one character that is no quote and no line break, or {BLANKS!r}")
+        return value
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, value: str) -> str:
+        try:
+            "a,".encode(value)
+        except (LookupError, UnicodeError) as exc:
+            raise ValueError("must be an encoding that Python knows, such as utf-8, utf-16 or cp1252") from exc
+        return value
+
+    @field_validator("names")
+    @classmethod
+    def _named_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        twice = sorted(name for name, times in Counter(names).items() if times > 1)
+        if twice or not all(name.strip() for name in names):
+            raise ValueError(f"{twice[0]!r} stands twice" if twice else "a name is empty")
+        return names
+
+    @model_validator(mode="after")
+    def _marks_differ(self) -> TextFormat:
+        if self.thousands == self.decimal:
+            raise ValueError(f"thousands: {self.thousands!r} is the decimal mark")
+        if self.units and not self.header:
+            raise ValueError("units: the line below the header, but header is false; say `skip: 1` instead")
+        return self
+
+    def written(self) -> dict[str, Any]:
+        """Return what differs from plain CSV, as it stands in a configuration."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
+
+CSV = TextFormat()
+"""UTF-8, commas, double quotes, a header."""

@@ -1,0 +1,131 @@
+"""Which encoding a text file is in, from its beginning and samples of the rest."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+from pipeline.data.sources.head import is_valid_utf8, wide_encoding
+from pipeline.data.sources.records import corrupt
+from pipeline.data.sources.text_bytes import UNREADABLE, is_packed, open_bytes
+
+HEAD_BYTES = 1 << 20
+_SAMPLE_BYTES, _SAMPLES = 1 << 16, 32
+_MOST_TELLING = 1 << 15
+_CANDIDATES = [
+    "cp1251", "cp1253", "cp1255", "cp1256", "koi8_r", "cp866", "shift_jis", "euc_jp", "gb18030", "big5", "cp949",
+]  # fmt: skip
+_LATIN = ["cp1252", "cp1250", "cp1254", "cp1257", "iso8859-2", "mac_roman", "cp850", "cp852", "cp437"]
+"""Of what two of them read alike, the first is taken."""
+_LIKE = 0.85
+_SIGNS = "°²³µ€£§½¼–—‘’“”„…«»®©×·\xa0"  # noqa: RUF001
+_ALPHABETS = [
+    "äöüß", "àâçèéêëîïôùûüœæ", "áéíóúñü¿¡ºª", "áâãàçéêíóôõúü", "àèéìòóù", "åäöæøéü", "áéíóúýæöþð", "ąćęłńóśźż",
+    "áčďéěíňóřšťúůýž", "áäčďéíĺľňóôŕšťúýž", "áéíóöőúüű", "ăâîşţșț", "čćđšž", "çğıöşüâîİ", "ąčęėįšųūž", "āčēģīķļņšūž",
+    "äöüõšž",
+]  # fmt: skip
+"""The letters of languages, beyond ASCII."""
+
+
+def read_samples(path: str) -> list[bytes]:
+    """Return the first bytes of a file, unpacked, and of a plain one pieces from all over it, the last of them its end.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    try:
+        with open_bytes(path) as file:
+            pieces = [file.read(HEAD_BYTES)]
+            if is_packed(path):
+                return pieces
+            size = Path(path).stat().st_size
+            if size <= HEAD_BYTES:
+                return pieces
+            step = max((size - HEAD_BYTES) // _SAMPLES, 1)
+            places = [*range(HEAD_BYTES, size - _SAMPLE_BYTES, max(step, _SAMPLE_BYTES))]
+            for place in [*places, max(HEAD_BYTES, size - _SAMPLE_BYTES)]:
+                file.seek(place)
+                pieces.append(file.read(_SAMPLE_BYTES))
+            return pieces
+    except UNREADABLE as exc:
+        raise corrupt(path, exc) from exc
+
+
+def guess_encoding(pieces: Sequence[bytes]) -> tuple[str, str | None]:
+    """Return the encoding, and a sentence that says how it is known; None for UTF-8.
+
+    Args:
+        pieces: as `read_samples` returns them.
+    """
+    if pieces[0].startswith(codecs.BOM_UTF8):
+        return "utf-8", None
+    if wide := wide_encoding(pieces[0]):
+        marked = wide in ("utf-16", "utf-32")
+        return wide, f"encoding {wide}: " + ("its mark stands at the start" if marked else "every other byte is zero")
+    if all(is_valid_utf8(_whole_characters(piece)) for piece in pieces):
+        return "utf-8", None
+    telling = _telling(pieces)
+    encoding = _closest(telling)
+    shown = next((line.decode(encoding, "replace").strip()[:40] for line in telling.splitlines()), "")
+    return encoding, (
+        f"encoding {encoding}: not UTF-8, so a guess from its letters ({shown!r}); if they look wrong, give another "
+        "(data.format.encoding)"
+    )
+
+
+def _whole_characters(piece: bytes) -> bytes:
+    """Drop the rest of a character at the start of a piece from the middle of a file."""
+    cut = 0
+    while cut < min(3, len(piece)) and 0x80 <= piece[cut] < 0xC0:
+        cut += 1
+    return piece[cut:]
+
+
+def _telling(pieces: Sequence[bytes]) -> bytes:
+    """Return lines with bytes that are no ASCII."""
+    kept: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        for line in piece.splitlines():
+            if not line.isascii():
+                kept.append(line[:1000])
+                size += len(kept[-1]) + 1
+                if size > _MOST_TELLING:
+                    return b"\n".join(kept)
+    return b"\n".join(kept)
+
+
+def _closest(telling: bytes) -> str:
+    """Return the encoding in which the letters are those of one language."""
+    best, encoding = max(
+        ((_likeness(telling, name), name) for name in _LATIN), key=lambda scored: (scored[0], -_LATIN.index(scored[1]))
+    )
+    if best >= _LIKE:
+        return encoding
+    from charset_normalizer import from_bytes  # only where letters are none of Latin script
+
+    found = from_bytes(telling, cp_isolation=_CANDIDATES, preemptive_behaviour=False).best()
+    return found.encoding if found is not None else "latin-1"
+
+
+def _likeness(telling: bytes, encoding: str) -> float:
+    """Return how many of the letters beyond ASCII are of that one language that has most of them."""
+    try:
+        text = telling.decode(encoding)
+    except UnicodeDecodeError:
+        return 0.0
+    words = [word for word in re.findall(r"\w+", text) if not word.isascii()]
+    seen = Counter(
+        "\0" if letter.isupper() and before.islower() else letter  # mIxed as nobody writes
+        for before, letter in pairwise(f" {text}")
+        if not letter.isascii()
+    )
+    total = seen.total()
+    if sum(len(re.sub(r"[\x00-\x7f]", "", word)) for word in words) > 0.7 * sum(map(len, words)) > 7:
+        return 0.0  # words of nothing else: of another script, taken for Latin
+    signs = sum(seen[sign] for sign in _SIGNS)
+    return max(signs + sum(seen[one] for one in letters + letters.upper()) for letters in _ALPHABETS) / max(total, 1)

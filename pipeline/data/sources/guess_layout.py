@@ -1,0 +1,204 @@
+"""Which marks cut a text into fields, and what stands above and below its rows: a guess from its first records."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from pipeline.config.text_format import BLANKS, TextFormat
+from pipeline.data.sources.records import split_at_blanks
+
+_DELIMITERS = [",", ";", "\t", "|", BLANKS, "\x01", "^", "~", "\x1f", ":"]
+_MOST = 1000
+"""Records that are looked at."""
+_AGREE = 0.8
+"""The share of records that must have as many fields as most."""
+_NUMBER = re.compile(r"\s*[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?\s*%?\s*$")
+_MISSING = {"", "?", "-", "--", ".", "na", "n/a", "nan", "null", "none", "nil", "missing"}
+_LONGEST = 500
+"""Characters of a field; there are longer ones, but not many."""
+_COMMENTS = ("#", "%", "//", "@", "*", "!")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a text is cut, and its records.
+
+    Attributes:
+        lines: the line of each record, from 0.
+        width: how many fields most records have.
+    """
+
+    form: TextFormat
+    records: list[list[str]]
+    lines: list[int]
+    width: int
+    score: float
+
+
+def guess_layout(text: str, form: TextFormat, given: dict[str, Any]) -> Layout:
+    """Return the likeliest layout of a text.
+
+    Args:
+        text: whole lines.
+        form: what is known already.
+        given: settings that a person gave; no others are tried for those.
+    """
+    delimiters = [given["delimiter"]] if "delimiter" in given else _DELIMITERS
+    quotes: list[str | None] = [given["quote"]] if "quote" in given else ['"', "'"]
+    best: Layout | None = None
+    for delimiter in delimiters:
+        for quote in quotes:
+            if quote == "'" and not _quotes_fields(text, delimiter, "'"):
+                continue
+            if delimiter != BLANKS and delimiter not in text and len(delimiters) > 1 and delimiter != ",":
+                continue
+            tried = _try(text, form.model_copy(update={"delimiter": delimiter, "quote": quote}))
+            if best is None or tried.score > best.score + 1e-9:
+                best = tried
+    assert best is not None
+    return best if "quote" in given or best.form.quote is None else _without_quotes(text, best)
+
+
+def _quotes_fields(text: str, delimiter: str, quote: str) -> bool:
+    """Return whether fields begin and end with a quote as often as they would if it were one."""
+    text = re.sub(r"\r\n?", "\n", text)
+    mark = r"[ \t]" if delimiter == BLANKS else re.escape(delimiter)
+    opens = len(re.findall(rf"(?m)(?:^|{mark})[ \t]*{quote}(?!{quote})", text))
+    closes = len(re.findall(rf"(?m){quote}[ \t]*(?:{mark}|$)", text))
+    return opens > 0 and closes > 0 and 0.8 < opens / closes < 1.25
+
+
+def _without_quotes(text: str, layout: Layout) -> Layout:
+    """Return the layout without quotes where those in the text are mere characters, as the one in 5" is."""
+    quote = layout.form.quote or ""
+    if quote not in text or _quotes_fields(text, layout.form.delimiter, quote):
+        return layout
+    tried = _try(text, layout.form.model_copy(update={"quote": None}))
+    return tried if tried.score > layout.score + 1e-9 else layout
+
+
+def _try(text: str, form: TextFormat) -> Layout:
+    lines = _lines(text)
+    records: list[list[str]] = []
+    places: list[int] = []
+    passed = 0
+    reader: Any
+    if form.delimiter == BLANKS:
+        reader = split_at_blanks(iter(lines), form)
+    else:
+        quoting: dict[str, Any] = {"quotechar": form.quote} if form.quote else {"quoting": csv.QUOTE_NONE}
+        reader = csv.reader(
+            lines, delimiter=form.delimiter, escapechar=form.escape, doublequote=form.escape is None,
+            skipinitialspace=form.strip, **quoting,
+        )  # fmt: skip
+    try:
+        for fields in reader:
+            if fields:
+                records.append(fields)
+                places.append(passed)
+            passed = reader.line_num if form.delimiter != BLANKS else passed + 1
+            if len(records) == _MOST:
+                break
+    except csv.Error:
+        return Layout(form, [], [], 1, -1.0)
+    widths = Counter(map(len, records))
+    width, times = max(widths.items(), key=lambda item: (item[1], item[0]), default=(1, 0))
+    if width == 1:
+        return Layout(form, records, places, 1, 0.0)
+    fields = [field for record in records[:200] if len(record) == width for field in record]
+    others = "".join(mark for mark in ",;\t|" if mark != form.delimiter)
+    dirty = sum(any(mark in field for mark in others) and not _NUMBER.match(field) for field in fields)
+    longest = sum(len(field) > _LONGEST for field in fields)
+    clean = 1 - (dirty + longest) / max(1, len(fields))
+    share = times / len(records)
+    rank = _DELIMITERS.index(form.delimiter) if form.delimiter in _DELIMITERS else 0
+    likely = share * clean * (0.7 if rank >= 4 else 1.0) - rank * 0.001 - (0.0005 if form.quote == "'" else 0)
+    if form.delimiter == BLANKS and share < 0.95:
+        likely *= 0.5  # words have blanks between them, too
+    return Layout(form, records, places, width, likely if share >= 0.5 else likely / 4)
+
+
+def _lines(text: str) -> list[str]:
+    return [line for line in re.split(r"(?<=\n)|(?<=\r)(?!\n)", text) if line]
+
+
+def comment_mark(lines: Sequence[str]) -> str | None:
+    """Return what the first lines begin with, if that is a comment's mark and the rest do without it."""
+    first = next((line for line in lines if line.strip()), "")
+    mark = next((mark for mark in _COMMENTS if first.startswith(mark)), None)
+    if mark is None:
+        return None
+    marked = sum(line.startswith(mark) for line in lines)
+    return mark if marked < len(lines) / 2 or (marked < len(lines) and marked >= 2 and mark in "#%@") else None
+
+
+def is_number(field: str) -> bool:
+    """Return whether a field looks like a number, with a point or a comma before the decimals."""
+    return _NUMBER.match(field) is not None
+
+
+def has_header(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Return whether the first record names the columns: it does, unless it looks like the rows below.
+
+    Numbers over numbers, and values that come again in the same column, speak against it; text over numbers for it;
+    numbers that count on (years, 0, 1, 2 …) do not count.
+    """
+    rows = [row for row in rows if len(row) == len(first) and list(row) != list(first)]
+    if not rows:
+        return True
+    numbers = [int(field) for field in first if re.fullmatch(r"\s*\d+\s*", field)]
+    counting = len(numbers) >= 2 and all(after - before == 1 for before, after in pairwise(numbers))
+    speaks_for = against = 0
+    for place, name in enumerate(first):
+        below = [row[place] for row in rows]
+        known = [value for value in below if value.strip().lower() not in _MISSING]
+        numeric = len(known) > 0 and sum(map(is_number, known)) >= 0.9 * len(known)
+        if name.strip().lower() in _MISSING:
+            continue
+        if is_number(name):
+            against += (numeric or name in below) and not counting
+        elif numeric:
+            speaks_for += 1
+        elif name in below:
+            against += 1
+    return speaks_for >= against
+
+
+def has_units(second: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Return whether the record below the header holds units: no number where all below it are."""
+    numeric = known = 0
+    for place, unit in enumerate(second):
+        values = [row[place] for row in rows if len(row) > place and row[place].strip().lower() not in _MISSING]
+        if len(values) < 2 or sum(map(is_number, values)) < 0.95 * len(values):
+            continue
+        if is_number(unit):
+            return False
+        numeric += 1
+        known += unit.strip().lower() not in _MISSING
+    return numeric > 0 and known >= max(1, numeric / 2)
+
+
+def footer_marks(last: Sequence[str], form: TextFormat, width: int) -> tuple[str, ...]:
+    """Return what the last lines of a file begin with, if they are no rows: a total, a count of rows, a note."""
+    marks: list[str] = []
+    for line in reversed([line for line in last if line.strip()]):
+        parts = line.split() if form.delimiter == BLANKS else line.split(form.delimiter)
+        words = line.strip().lstrip("\"'")
+        is_note = width >= 3 and len(parts) != width and sum(bool(part.strip()) for part in parts) == 1 and " " in words
+        if words[:1].isdigit() or not (_SUMMARY.match(words) or is_note):
+            break
+        whole = len(parts) > 1 and form.delimiter != BLANKS and not is_note
+        marks.append(line[: len(parts[0]) + 1] if whole else "(" if line.startswith("(") else line.split()[0])
+    return tuple(dict.fromkeys(reversed(marks)))
+
+
+_SUMMARY = re.compile(
+    r"(?i)(grand )?(total|sum|summe|gesamt|insgesamt|average|mean|mittelwert|totaux|totale|source|quelle|note)s?\b|"
+    r"\(\d[\d,. ]* (rows?|records?|lines?|zeilen)\b"
+)

@@ -1,0 +1,210 @@
+"""Finds out how a text file is written: `sniff`. It reads the beginning, and samples of the rest.
+
+    guess_encoding   bytes to characters
+    guess_layout     characters to fields; the header; what stands above and below the rows
+
+What was found is a section of the configuration, `data.format`, so that every later file is read in the same way.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipeline.config.text_format import BLANKS, CSV, TextFormat
+from pipeline.data.sources.guess_encoding import HEAD_BYTES, guess_encoding, read_samples
+from pipeline.data.sources.guess_layout import (
+    Layout,
+    comment_mark,
+    footer_marks,
+    guess_layout,
+    has_header,
+    has_units,
+    is_number,
+)
+from pipeline.data.sources.head import read_head
+from pipeline.data.sources.number_marks import number_pattern
+from pipeline.data.sources.table_files import SourceFile, format_of
+
+_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "'|'", BLANKS: "runs of blanks"}
+_TAIL = 1 << 14
+
+
+def sniff(path: str | Sequence[str], given: Mapping[str, Any] | None = None) -> tuple[TextFormat, list[str]]:
+    """Return how the text files of a table are written, and sentences that say what is not plain CSV.
+
+    Args:
+        path: a file, or several; the first one tells.
+        given: settings of data.format that a person gave.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    path = path if isinstance(path, str) else path[0]
+    given = dict(given or {})
+    pieces = read_samples(path)
+    said: list[str] = []
+    if "encoding" not in given:
+        given["encoding"], sentence = guess_encoding(pieces)
+        said += [sentence] if sentence else []
+    text = _decoded(pieces[0], given["encoding"], whole=len(pieces) == 1 and len(pieces[0]) < HEAD_BYTES)
+    form = TextFormat(**given)
+    form, text = _above(text, form, given, said)
+    layout = guess_layout(text, form, given)
+    if layout.width == 1 and "delimiter" not in given:  # one column, or nothing that we know: as plain CSV
+        layout = guess_layout(text, form, {**given, "delimiter": ",", "quote": '"'})
+    form = _described(text, layout, given, said)
+    if "footer" not in given and (marks := _footer(pieces, text, form, layout.width)):
+        form = form.model_copy(update={"footer": marks})
+        said.append(f"lines at the end that begin with {', '.join(map(repr, marks))} are no rows")
+    form = TextFormat.model_validate(form.model_dump())
+    return form, said + _names(path, form)
+
+
+def sniff_files(files: Sequence[SourceFile], given: Mapping[str, Any] | None = None) -> tuple[TextFormat, list[str]]:
+    """Return the same of the files of a table; plain CSV, and nothing to say, where none is delimited text."""
+    paths = [file.path for file in files if format_of(file.path) == "csv"]
+    return sniff(paths, given) if paths else (CSV, [])
+
+
+def differences(path: str, form: TextFormat) -> str:
+    """Return what a file seems to be written like, if that is not as data.format says; empty otherwise."""
+    found = sniff(path)[0].model_dump()
+    expected = form.model_dump()
+    unlike = [
+        key for key in ("delimiter", "encoding", "header", "skip", "quote", "decimal") if found[key] != expected[key]
+    ]
+    return ", ".join(f"{key} {found[key]!r} where data.format has {expected[key]!r}" for key in unlike)
+
+
+def _decoded(head: bytes, encoding: str, whole: bool) -> str:
+    text = head.decode(encoding, "ignore").removeprefix("\ufeff")
+    if whole:
+        return text
+    cut = max(text.rfind("\n"), text.rfind("\r"))
+    return text[: cut + 1] if cut >= 0 else text
+
+
+def _above(text: str, form: TextFormat, given: Mapping[str, Any], said: list[str]) -> tuple[TextFormat, str]:
+    """Look at `sep=;` and at comments, which stand above all."""
+    first = re.match(r"(?i)\"?sep=(.|\\t)\"?\r?\n?", text)
+    if first and "skip" not in given:
+        mark = "\t" if first[1] == "\\t" else first[1]
+        said.append("the first line ('sep=') is no row")
+        form = form.model_copy(update={"skip": 1, "delimiter": given.get("delimiter", mark)})
+        return form, text[first.end() :].lstrip("\r\n")
+    lines = re.split(r"\r\n|\n|\r", text)
+    if "comment" not in given and (mark := comment_mark(lines)):
+        given_mark = {"comment": mark}
+        said.append(f"lines that begin with {mark!r} are comments")
+        form = form.model_copy(update=given_mark)
+    if form.comment:
+        text = "\n".join(line for line in lines if not line.startswith(form.comment))
+    return form, text
+
+
+def _described(text: str, layout: Layout, given: Mapping[str, Any], said: list[str]) -> TextFormat:
+    """Add to a layout what its records tell; what a person gave stands."""
+    form = layout.form
+    if form.delimiter != ",":
+        said.append(f"fields are separated by {_NAMES.get(form.delimiter, repr(form.delimiter))}")
+    if form.quote != '"':
+        said.append(f"quotes are {form.quote}" if form.quote else "quotes are characters like others")
+    above, rows = _head_settings(layout)
+    values = [record for record in rows if len(record) == layout.width][:500]
+    for found, sentence in [*above, *_mark_settings(text, form, values)]:
+        if not found.keys() & given.keys():
+            form = form.model_copy(update=found)
+            said.append(sentence)
+    return form
+
+
+def _head_settings(layout: Layout) -> tuple[list[tuple[dict[str, Any], str]], list[list[str]]]:
+    """Return settings about what stands above the rows, each with its sentence, and the rows."""
+    form, width, records = layout.form, layout.width, layout.records
+    settings: list[tuple[dict[str, Any], str]] = []
+    start = next((place for place, record in enumerate(records) if len(record) == width), 0) if width > 1 else 0
+    if start and len(records[start - 1]) == width - 1 > 1 and not any(map(is_number, records[start - 1])):
+        start -= 1  # a header without a name for the names of the rows
+    below = records[start + 1 :]
+    if len(below) > 1 and layout.lines[start + 1] > layout.lines[start] + 1 and has_units(below[0], below[1:]):
+        start += 1  # a title of as many words, with a blank line below it
+    if start and (lines := layout.lines[start]):
+        many = f"the first {lines} lines are no part of the table"
+        settings.append(({"skip": form.skip + lines}, many if lines > 1 else "the first line is a title"))
+    first, rows = (records[start], records[start + 1 :]) if records else ([], [])
+    if not form.names and not has_header(first, rows):
+        named = f"column_1 to column_{len(first)} (data.format.names gives other names)"
+        settings.append(({"header": False}, f"there is no header; the columns are {named}"))
+    elif form.header and rows and has_units(rows[0], rows[1:]):
+        settings.append(({"units": True}, "the line below the header holds units"))
+    return settings, rows
+
+
+def _mark_settings(text: str, form: TextFormat, values: Sequence[Sequence[str]]) -> list[tuple[dict[str, Any], str]]:
+    """Return settings about the marks in the fields, each with its sentence."""
+    settings: list[tuple[dict[str, Any], str]] = []
+    ends = rf"\\{form.quote}(\r?\n|{re.escape(form.delimiter)})"
+    if form.quote and f"\\{form.quote}" in text and not re.search(ends, text):
+        settings.append(({"escape": "\\"}, "a quote within quotes has a backslash before it"))
+    if form.delimiter not in (BLANKS, "\t") and _are_padded(values):
+        settings.append(({"strip": True}, "blanks around fields are no part of them"))
+    if _has_decimal_comma(values):
+        points = _has_thousands(values)
+        also = ", and points between thousands" if points else ""
+        settings.append(
+            ({"decimal": ",", **({"thousands": "."} if points else {})}, f"numbers have a decimal comma{also}")
+        )
+    return settings
+
+
+def _are_padded(rows: Sequence[Sequence[str]]) -> bool:
+    inner = [field for row in rows for field in row[1:] if field.strip()]
+    return bool(inner) and sum(field[0] in " \t" for field in inner) > 0.8 * len(inner)
+
+
+def _has_decimal_comma(rows: Sequence[Sequence[str]]) -> bool:
+    """Return whether the numbers of a column have a comma before the decimals, and in no column a point."""
+    comma = re.compile(number_pattern(",", "."))
+    thousands = re.compile(r"\s*[+-]?\d{1,3}(,\d{3})+\s*$")
+    found = False
+    for column in zip(*rows, strict=True):
+        values = [value for value in column if value.strip() and re.search(r"\d", value)]
+        with_comma = [value for value in values if "," in value and comma.match(value)]
+        if any(re.match(r"\s*[+-]?\d*\.\d+\s*$", value) and not comma.match(value) for value in values):
+            return False
+        if with_comma and sum(bool(comma.match(value)) for value in values) >= 0.9 * len(values):
+            found = found or not all(thousands.match(value) for value in with_comma)
+    return found
+
+
+def _has_thousands(rows: Sequence[Sequence[str]]) -> bool:
+    pattern = re.compile(r"\s*[+-]?\d{1,3}(\.\d{3})+(,\d*)?\s*$")
+    return any(pattern.match(value) for row in rows for value in row)
+
+
+def _footer(pieces: Sequence[bytes], text: str, form: TextFormat, width: int) -> tuple[str, ...]:
+    if len(pieces[0]) == HEAD_BYTES and len(pieces) == 1:
+        return ()  # packed: its end was not read
+    last = text[-_TAIL:] if len(pieces) == 1 else pieces[-1][-_TAIL:].decode(form.encoding, "ignore")
+    lines = re.split(r"\r\n|\n|\r", last)[1:]
+    return footer_marks(lines[-10:], form, width)
+
+
+def _names(path: str, form: TextFormat) -> list[str]:
+    """Say which columns are not called as the header has it."""
+    head = read_head(path, form)
+    said = []
+    for name in head.unread:
+        place = head.fields.index(name) + 1
+        said.append(
+            f"column {place} has no name and is not read"
+            + (": it numbers the rows (data.format.index: keep to read it)" if place == 1 else ": it is empty")
+        )
+    for name, old in head.renamed.items():
+        if name not in head.unread:
+            said.append(
+                f"the second column {old!r} is named {name}" if old.strip() else f"a column without a name is {name}"
+            )
+    return said
