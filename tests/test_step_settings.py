@@ -148,8 +148,9 @@ def test_a_step_is_told_the_settings_that_it_reads_and_no_other(
         assert other is not None, f"{setting}: name another value in INSTEAD"
         after = told(with_setting(config, "split" if setting == "split.by" else setting, other))
         again = {name for name in before if after.get(name) != before[name]}
-        readers = READ_BY.get(setting, READ_BY.get(setting.partition(".")[0]))
-        tried.add(setting)
+        within = setting.rpartition(".")[0]
+        readers = READ_BY.get(setting, READ_BY.get(within, READ_BY.get(setting.partition(".")[0])))
+        tried |= {setting, within}
         if again != readers:
             wrong[setting] = again
     assert wrong == {}
