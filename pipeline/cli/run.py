@@ -135,6 +135,25 @@ def init(
     write_first_files(table, label, name, Path.cwd(), force)
 
 
+@app.command(
+    rich_help_panel=RUN,
+    epilog="Examples: [bold]longhaul drop claim_date -c claims.yaml[/] · "
+    "[bold]longhaul drop --exclude customer -c claims.yaml[/]",
+)
+def drop(
+    columns: Annotated[list[str], typer.Argument(metavar="COLUMN...", help="Columns to leave out.")],
+    config: Annotated[Path, typer.Option("--config", "-c", help="The pipeline's YAML file, which is changed.")],
+    exclude: Annotated[
+        bool, typer.Option("--exclude", help="Keep them in the table, and from the model only (features.exclude).")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Leave columns out: from now on nothing reads them or asks for them (data.drop)."""
+    from pipeline.commands.drop import drop_columns, print_dropped
+
+    print_dropped(drop_columns(config, columns, exclude=exclude), as_json)
+
+
 @app.command(rich_help_panel=RUN, epilog="Example: [bold]longhaul validate new.csv[/]")
 def validate(
     table: TableArgument,

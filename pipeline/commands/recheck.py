@@ -7,6 +7,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.split import Split, time_column
+from pipeline.contract.schema import without
 from pipeline.data.columns import ColumnType
 from pipeline.data.examples import read_examples
 from pipeline.data.patterns import has_spans
@@ -31,6 +32,7 @@ def recheck(config: PipelineConfig, run: Run, schema: schema_pb2.Schema) -> Data
     columns = {name: ColumnType(kind) for name, kind in ingestion["columns"].items()}
     split: Split = TypeAdapter(Split).validate_python(ingestion.get("split") or config.split.model_dump())
     policy = read_policy(config.policy_file)
+    schema = without(schema, config.data.drop)
     splits = {name: read_split(statistics, name) for name in splits_in(statistics)}
     evidence = Evidence(
         label=config.data.label,

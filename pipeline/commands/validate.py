@@ -16,7 +16,7 @@ from rich.markup import escape
 
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.split import time_column
-from pipeline.contract.schema import check_columns, column_type, read_schema
+from pipeline.contract.schema import check_columns, column_type, read_schema, without
 from pipeline.data.labels import LabelTally, check_label
 from pipeline.data.sources import source, table_files
 from pipeline.data.split import check_times
@@ -120,6 +120,7 @@ def validate(config: PipelineConfig, table: str, environment: Environment | None
     began = time.monotonic()
     schema = read_schema(config.schema_file)
     check_columns(config, schema)
+    schema = without(schema, config.data.drop)
     policy = read_policy(config.policy_file)
     files = table_files.find_files(table, form=config.data.format)
     declared = {feature.name: column_type(feature) for feature in schema.feature}
@@ -130,7 +131,8 @@ def validate(config: PipelineConfig, table: str, environment: Environment | None
     if environment == TRAINING:
         check_training_columns(columns, files[0].path, config.data, config.split)
     else:
-        columns.pop(label, None)
+        for name in (label, *config.features.exclude):  # the model asks for neither
+            columns.pop(name, None)
     where = Source(table, columns, label=label if environment == TRAINING else None, form=config.data.format)
     rows = _Rows(where, config)
     last = _last_run(config)

@@ -60,7 +60,8 @@ class Executor(base_executor.BaseExecutor):
         sources = {"training": Source(pattern, columns, ingestion["spans"], label, split, form)}
         serving = None
         if request["serving"]:
-            sources["serving"], serving = _read_serving(request["serving"], columns, request["drop"], form)
+            unseen = [*request["drop"], *request["excluded"]]
+            sources["serving"], serving = _read_serving(request["serving"], columns, unseen, form)
 
         evidence = Evidence(
             label=label,
@@ -83,7 +84,8 @@ class Executor(base_executor.BaseExecutor):
 def _read_serving(
     pattern: str, columns: dict[str, ColumnType], drop: list[str], form: TextFormat
 ) -> tuple[Source, Statistics]:
-    """Return the table of serving requests and its statistics; columns that training has are read in the same types."""
+    """Return the table of serving requests without the columns `drop`, and its statistics; columns that training has
+    are read in the same types."""
     files = table_files.find_files(pattern, form=form)
     found = source.infer_columns(files, drop, columns)
     statistics = table_statistics(

@@ -78,8 +78,9 @@ class Local:
         return serving
 
     def curated_schema(self, file: Path, inputs: RunInputs) -> CuratedSchema:
-        """Copy the file."""
-        return CuratedSchema(inputs.schema_text, file)
+        """Copy the file, or write what `data.drop` leaves of it."""
+        text = inputs.guarding_text
+        return CuratedSchema(text, file if text == inputs.schema_text else None)
 
     def seen_spans(self, examples: channel.Channel) -> Resolver:
         """See Placement."""
@@ -140,7 +141,7 @@ class OnVertex:
     def curated_schema(self, file: Path, inputs: RunInputs) -> CuratedSchema:
         """Send the text with the job."""
         del file
-        return CuratedSchema(inputs.schema_text)
+        return CuratedSchema(inputs.guarding_text)
 
     def seen_spans(self, examples: channel.Channel) -> None:
         """Find nothing: the latest cache, all that Vertex could find, would be a new input whenever Transform has run,

@@ -41,7 +41,8 @@ class Data(Section):
     """The values of the label, in order. Of two, the second is the positive one. A binary label without them is 0 or 1;
     a multiclass label needs them; a regression has none."""
     drop: tuple[str, ...] = ()
-    """Columns that are never read."""
+    """Columns that are never read, and that nothing asks for, though the schema may describe them.
+    `longhaul drop COLUMN` adds one."""
     payload: Literal["parquet", "tf_example"] = "parquet"
     """How the rows are kept: as Parquet, or as gzipped TFRecords of tf.Examples where another tool needs them. That is
     several times slower."""

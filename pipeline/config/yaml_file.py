@@ -72,15 +72,29 @@ def parse_yaml(text: str) -> Any:
     Raises:
         yaml.YAMLError: it is not YAML, or could be read in two ways.
     """
-    if conflict := _CONFLICT.search(text):
-        line = text.count("\n", 0, conflict.start())
-        mark = yaml.Mark("", 0, line, 0, None, 0)
-        raise _Refusal("a merge left its conflict here", mark, "keep one of the two sides and remove the markers")
-    loader = _Loader(text)
+    loader = _loader(text)
     try:
         return loader.get_single_data()
     finally:
         loader.dispose()
+
+
+def compose_yaml(text: str) -> yaml.Node | None:
+    """Return the nodes of one document, with the places where they stand; raises as `parse_yaml`."""
+    loader = _loader(text)
+    try:
+        node: yaml.Node | None = loader.get_single_node()
+        return node
+    finally:
+        loader.dispose()
+
+
+def _loader(text: str) -> _Loader:
+    if conflict := _CONFLICT.search(text):
+        line = text.count("\n", 0, conflict.start())
+        mark = yaml.Mark("", 0, line, 0, None, 0)
+        raise _Refusal("a merge left its conflict here", mark, "keep one of the two sides and remove the markers")
+    return _Loader(text)
 
 
 def quoted(text: str) -> str:

@@ -82,7 +82,8 @@ def review(config: PipelineConfig) -> Review:
         run=run,
         statistics=(StatisticsSource(artifact.id, artifact.uri),),
         proposals=tuple(
-            propose(
+            proposal
+            for proposal in propose(
                 schema,
                 _inferred(run, statistics, schema),
                 statistics,
@@ -91,6 +92,7 @@ def review(config: PipelineConfig) -> Review:
                 },
                 environment=TRAINING if _tells_training(schema) else None,
             )
+            if proposal.feature not in config.data.drop  # what is not read neither comes nor goes
         ),
         behind=behind,
     )

@@ -13,7 +13,8 @@ from typing import Any
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from pipeline.config.pipeline import PipelineConfig
-from pipeline.contract.schema import feature_table, parse_schema, read_schema_text
+from pipeline.contract.schema import feature_table, parse_schema, read_schema_text, without
+from pipeline.contract.schema_text import write
 from pipeline.data.sources.table_files import file_states, find_files
 from pipeline.errors import DataError
 from pipeline.guard.policy import Policy
@@ -30,7 +31,8 @@ class RunInputs:
     """What there was when the run began.
 
     Attributes:
-        schema_text, schema: the curated schema as people wrote it, and parsed.
+        schema_text: the curated schema as people wrote it.
+        guarding_text, schema: that without the columns of `data.drop`, as text and parsed: what guards and trains.
         features: what schema and configuration give together.
         policy_text, policy: the same of the gate's policy; "" and the defaults without a file.
         tables: the files to learn from; their address if they lie on another machine.
@@ -39,6 +41,7 @@ class RunInputs:
     """
 
     schema_text: str
+    guarding_text: str
     schema: schema_pb2.Schema
     features: FeatureTable
     policy_text: str
@@ -82,6 +85,7 @@ def look(config: PipelineConfig, *, elsewhere: bool = False) -> RunInputs:
     schema_text = read_schema_text(config.schema_file)
     schema = parse_schema(schema_text, config.schema_file)
     features = feature_table(config, schema)
+    kept = without(schema, config.data.drop)
     policy_text = read_policy_text(config.policy_file)
     policy = parse_policy(policy_text, config.policy_file)
     serving: FileStates | str = ()
@@ -93,7 +97,8 @@ def look(config: PipelineConfig, *, elsewhere: bool = False) -> RunInputs:
                 raise
     return RunInputs(
         schema_text=schema_text,
-        schema=schema,
+        guarding_text=schema_text if kept is schema else write(kept, schema_text),
+        schema=kept,
         features=features,
         policy_text=policy_text,
         policy=policy,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shlex
+from collections.abc import Collection
 from pathlib import Path
 
 from google.protobuf import text_format
@@ -56,8 +58,19 @@ def parse_schema(text: str, path: Path) -> schema_pb2.Schema:
         ) from exc
 
 
+def without(schema: schema_pb2.Schema, drop: Collection[str]) -> schema_pb2.Schema:
+    """Return the schema without the columns of `data.drop`: what is never read is not asked for either."""
+    if not any(feature.name in drop for feature in schema.feature):
+        return schema
+    result = schema_pb2.Schema()
+    result.CopyFrom(schema)
+    del result.feature[:]
+    result.feature.extend(feature for feature in schema.feature if feature.name not in drop)
+    return result
+
+
 def check_columns(config: PipelineConfig, schema: schema_pb2.Schema) -> None:
-    """Every column that the configuration names stands in the schema.
+    """Every column that the configuration names stands in the schema, or is dropped where that makes it needless.
 
     Raises:
         ConfigError: one does not.
@@ -77,6 +90,13 @@ def check_columns(config: PipelineConfig, schema: schema_pb2.Schema) -> None:
     }
     for setting, columns in named.items():
         for column in columns:
+            if column in config.data.drop:
+                if setting == "evaluation.slices":
+                    raise ConfigError(
+                        f"{setting} names {column!r}, which data.drop leaves out",
+                        f"take it out of one of the two; `longhaul drop {shlex.quote(column)}` does both",
+                    )
+                continue
             if column not in known:
                 raise ConfigError(
                     f"{setting}: the schema {config.schema_file} has no column {column!r}; {nearest(column, known)}",
@@ -96,18 +116,19 @@ def feature_table(config: PipelineConfig, schema: schema_pb2.Schema) -> FeatureT
         ConfigError: a column named in the configuration is not in the schema.
     """
     check_columns(config, schema)
+    drop = config.data.drop
     table = derive(
-        schema,
+        without(schema, drop),
         label=config.data.label,
         task=config.data.task,
         classes=config.data.label_classes,
-        exclude=config.features.exclude,
-        categorical=config.features.categorical,
+        exclude=[name for name in config.features.exclude if name not in drop],
+        categorical=[name for name in config.features.categorical if name not in drop],
         max_vocabulary=config.features.max_vocabulary,
         bins=config.features.bins,
     )
     if not table.features:
-        raise ConfigError("no feature is left for the model", "take columns out of features.exclude")
+        raise ConfigError("no feature is left for the model", "take columns out of features.exclude or data.drop")
     return table
 
 

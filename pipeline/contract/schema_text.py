@@ -52,8 +52,11 @@ def write(schema: schema_pb2.Schema, text: str = "") -> str:
 
 
 @contextmanager
-def replacing(path: Path, text: str) -> Iterator[None]:
+def replacing(path: Path, text: str, what: str = "schema.file") -> Iterator[None]:
     """Put `text` into the file when the block ends well: at once and whole, and with the file's own rights.
+
+    Args:
+        what: the file is, for the message.
 
     Raises:
         ConfigError: the file cannot be written; raised before the block is entered.
@@ -61,7 +64,7 @@ def replacing(path: Path, text: str) -> Iterator[None]:
     path = path.resolve()
     temporary = Path()
     try:
-        with _refusals(path):
+        with _refusals(path, what):
             if path.exists() and not os.access(path, os.W_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
             descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -70,7 +73,7 @@ def replacing(path: Path, text: str) -> Iterator[None]:
                 file.write(text)
             temporary.chmod(path.stat().st_mode & 0o777 if path.exists() else 0o644)
         yield
-        with _refusals(path):
+        with _refusals(path, what):
             temporary.replace(path)
     finally:
         with suppress(OSError):
@@ -78,12 +81,12 @@ def replacing(path: Path, text: str) -> Iterator[None]:
 
 
 @contextmanager
-def _refusals(path: Path) -> Iterator[None]:
+def _refusals(path: Path, what: str) -> Iterator[None]:
     try:
         yield
     except OSError as exc:
         raise ConfigError(
-            f"schema.file: {path} cannot be written: {exc.strerror}",
+            f"{what}: {path} cannot be written: {exc.strerror}",
             "correct its permissions or make room; the file is as it was",
         ) from exc
 

@@ -39,7 +39,7 @@ class Evidence:
         previous: what the training split is held against, by a name for it, if the table has no spans.
         time_column: of a time split.
         serving: statistics of a table of serving requests.
-        excluded: columns that the model is not shown (`features.exclude`).
+        excluded: columns that the model is not shown (`features.exclude`): nothing asks for them in serving requests.
         rows: gives (split, rows in their stored types) from the start each time it is called.
     """
 
@@ -75,7 +75,7 @@ def judge(evidence: Evidence, schema: schema_pb2.Schema, policy: Policy) -> Data
     found += changes
     skewed: dict[str, Distances] = {}
     if evidence.serving is not None:
-        found += _of_serving(evidence.serving, schema, evidence.label)
+        found += _of_serving(evidence.serving, schema, evidence.label, evidence.excluded)
         if TRAIN_SPLIT in evidence.splits:
             features = _compared(schema, evidence.label, evidence.time_column, *hidden)
             changes, skewed = skew(evidence.splits[TRAIN_SPLIT], evidence.serving, features, policy)
@@ -139,13 +139,15 @@ def _merged(of_schema: list[Finding], of_checks: list[Finding]) -> list[Finding]
     return [*of_schema, *(finding for finding in of_checks if finding.feature not in told.get(finding.kind, ()))]
 
 
-def _of_serving(serving: Statistics, schema: schema_pb2.Schema, label: str | None) -> list[Finding]:
+def _of_serving(
+    serving: Statistics, schema: schema_pb2.Schema, label: str | None, excluded: Collection[str]
+) -> list[Finding]:
     environment = known_environment(schema, SERVING)
     anomalies = validate(serving, schema, environment=environment)
     found = _merged(findings_of(anomalies, serving, schema, "serving"), column_checks(serving, "serving", label))
     if environment is None:  # the schema does not say that serving lacks the label, but it does
         found = [f for f in found if not (f.feature == label and f.kind == "schema_missing_column")]
-    return found
+    return [finding for finding in found if finding.feature not in excluded]
 
 
 def _compared(schema: schema_pb2.Schema, *names: str | None) -> schema_pb2.Schema:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pipeline.errors import in_yaml, shown
+import shlex
+
+from pipeline.errors import shown
 
 _TITLES = {
     # Our own kinds.
@@ -120,10 +122,10 @@ def remedy_for(kind: str, feature: str | None) -> str:
     """Return what to do about it besides fixing the data or the rule; "" where there is nothing else."""
     if kind not in ("label_leak", "near_label_leak"):
         return ""
-    name, entry = shown(feature or ""), in_yaml(feature or "")
+    name, argument = shown(feature or ""), shlex.quote(feature or "")
     return (
-        f"if {name} is known only together with the label, `features.exclude: [{entry}]` keeps it from the model; "
-        f"`data.drop: [{entry}]` out of the table (then take it out of the schema, too)"
+        f"if {name} is known only together with the label, `longhaul drop {argument} --exclude` keeps it from the model "
+        f"(features.exclude), `longhaul drop {argument}` out of the table (data.drop)"
     )
 
 

@@ -13,7 +13,8 @@ class FeaturesSettings(Section):
     """What the model is shown of the columns. What a column is stands in the schema."""
 
     exclude: tuple[str, ...] = ()
-    """Columns that are kept and validated, but never shown to the model."""
+    """Columns that are kept and validated, but never shown to the model; rows to score need not have them.
+    `longhaul drop --exclude COLUMN` adds one."""
     categorical: tuple[str, ...] = ()
     """Columns of whole numbers that are codes, not quantities. The model treats them as categories."""
     max_vocabulary: Annotated[int, Field(ge=2, le=1_000_000)] = 1000

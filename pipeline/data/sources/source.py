@@ -105,6 +105,11 @@ def infer_columns(
     return {name: declared[name] if name in declared else found.get(name, (ColumnType.STRING, ""))[0] for name in order}
 
 
+def column_names(files: Sequence[SourceFile]) -> list[str]:
+    """Return the columns of the files, by their headers alone; TFRecord has none. Raises as `infer_columns`."""
+    return list(_common_columns(files, ()))
+
+
 def read_fragment(
     fragment: Fragment, columns: Mapping[str, ColumnType], batch_rows: int = 65536
 ) -> Iterator[pa.RecordBatch]:

@@ -148,5 +148,5 @@ def _check_size(name: str, task: dict[str, Any], container: dict[str, Any]) -> N
     if size > _MOST_ARGUMENT_BYTES:
         raise ConfigError(
             f"{name} would be told {size:,} bytes of settings; a container's command takes {_MOST_ARGUMENT_BYTES:,}",
-            "leave columns out (data.drop) and take them out of the schema, or run such a table with --on local",
+            "leave columns out (`longhaul drop COLUMN`), or run such a table with --on local",
         )

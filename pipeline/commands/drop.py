@@ -1,0 +1,128 @@
+"""`longhaul drop`: a column leaves the table, or the model's view of it, by one edit of the YAML file."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+from rich.markup import escape
+
+from pipeline.config.loading import explain, load
+from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.split import HashSplit, deciding_columns
+from pipeline.config.yaml_edit import with_item, without_item
+from pipeline.config.yaml_file import parse_yaml_file
+from pipeline.contract.schema import feature_table, read_schema
+from pipeline.contract.schema_text import replacing
+from pipeline.data.convert import nearest
+from pipeline.data.sources import source, table_files
+from pipeline.errors import ConfigError, PipelineError
+from pipeline.terminal.console import console_for
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """What changed.
+
+    Attributes:
+        setting: where the columns stand now.
+        columns: those that did not stand there before.
+        slices: that were taken out of `evaluation.slices`.
+        moves_split: rows are dealt to the splits by a hash of all columns, which are fewer now.
+    """
+
+    file: Path
+    setting: str
+    columns: tuple[str, ...]
+    slices: tuple[tuple[str, ...], ...]
+    moves_split: bool
+
+
+def drop_columns(file: Path, columns: Sequence[str], *, exclude: bool) -> Dropped:
+    """Write the columns into `data.drop` or, with `exclude`, `features.exclude`; the rest of the file stays as it is.
+
+    Raises:
+        ConfigError: a column is needed or unknown, no feature would be left, or the file cannot be changed safely.
+    """
+    config = load(file)
+    path, present = ("features", "exclude"), config.features.exclude
+    if not exclude:
+        path, present = ("data", "drop"), config.data.drop
+    new = [name for name in dict.fromkeys(columns) if name not in present]
+    for name in new:
+        _check(config, name, exclude)
+    text = original = file.read_bytes().decode()
+    for name in new:
+        text = with_item(text, path, name)
+    slices = () if exclude else tuple(crossed for crossed in config.evaluation.slices if set(crossed) & set(new))
+    for crossed in slices:
+        text = without_item(text, ("evaluation", "slices"), list(crossed))
+    _check_whole(config, file, text)
+    if text != original:
+        with replacing(file, text, "--config"):
+            pass
+    moves = not exclude and isinstance(config.split, HashSplit) and not deciding_columns(config.split)
+    return Dropped(file, ".".join(path), tuple(new), slices, bool(new) and moves)
+
+
+def _check(config: PipelineConfig, name: str, exclude: bool) -> None:
+    if name == config.data.label:
+        raise ConfigError(f"{name!r} is the label (data.label)", "name another column, or another label first")
+    if not exclude and name in deciding_columns(config.split):
+        raise ConfigError(
+            f"the rows are split by {name!r} (split)",
+            "`longhaul drop --exclude` keeps it from the model only; or split by something else first",
+        )
+    known = [feature.name for feature in read_schema(config.schema_file).feature]
+    if name in known:
+        return
+    if not exclude:  # a column that is in the table only may be dropped before anybody describes it
+        with suppress(PipelineError):
+            files = table_files.find_files(config.data_pattern, config.data.spans)[:1]
+            known += [column for column in source.column_names(files) if column not in known]
+    if name not in known:
+        raise ConfigError(f"there is no column {name!r}; {nearest(name, known)}", "correct the name")
+
+
+def _check_whole(before: PipelineConfig, file: Path, text: str) -> None:
+    """Refuse a file that would say something wrong, such as a table without a feature."""
+    try:
+        config = PipelineConfig.model_validate(parse_yaml_file(text, file))
+    except ValidationError as exc:
+        raise ConfigError(explain(file, exc), "correct the field first") from exc
+    config.came_from(file)
+    feature_table(config, read_schema(before.schema_file))
+
+
+def print_dropped(done: Dropped, as_json: bool) -> None:
+    """Say what changed, and what follows from it."""
+    if as_json:
+        print(json.dumps(asdict(done) | {"file": str(done.file)}, indent=1))
+        return
+    console = console_for(sys.stdout)
+    file = escape(str(done.file))
+    if not done.columns:
+        console.print(f"Nothing changed: {done.setting} of {file} names them already", soft_wrap=True)
+        return
+    names = escape(", ".join(map(repr, done.columns)))
+    console.print(f"Wrote     {names} into {done.setting} of {file}; nothing else in it changed", soft_wrap=True)
+    for crossed in done.slices:
+        console.print(f"          {escape(str(list(crossed)))} out of evaluation.slices", soft_wrap=True)
+    follows = {
+        "data.drop": "never read, asked for, compared or passed on; the schema may go on describing it",
+        "features.exclude": "kept and validated with what is learned from; the model is not shown it, and nothing asks "
+        "for it in new rows to score",
+    }
+    console.print(f"From now  {follows[done.setting]}", soft_wrap=True)
+    if done.moves_split:
+        console.print(
+            "Note      rows are dealt to the splits by a hash of all columns: they are dealt anew. split.columns names "
+            "those that should decide, for next time",
+            soft_wrap=True,
+        )
+    console.print(f"Next      longhaul run --config {file}", soft_wrap=True)
