@@ -13,8 +13,6 @@ in the log. After Ctrl-C it is 130, after SIGTERM 143, as shells have it.
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -97,13 +95,3 @@ def shown(text: str) -> str:
     """Return a column's name or a value as a sentence has it: quoted with escapes where else nobody would see what
     it is, as with line breaks or blanks around it."""
     return text if text.isprintable() and text == text.strip() else repr(text)
-
-
-_YAML_WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
-
-
-def in_yaml(name: str) -> str:
-    """Return a column's name as an entry of a list in the YAML file: as it is, or quoted where YAML needs it."""
-    if re.fullmatch(r"[^\W\d]\w*", name) and name.lower() not in _YAML_WORDS:
-        return name
-    return json.dumps(name, ensure_ascii=not name.isprintable())  # which YAML reads, too

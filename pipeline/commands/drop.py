@@ -14,7 +14,7 @@ from rich.markup import escape
 
 from pipeline.config.loading import explain, load
 from pipeline.config.pipeline import PipelineConfig
-from pipeline.config.split import HashSplit, deciding_columns
+from pipeline.config.split import deciding_columns, time_column
 from pipeline.config.yaml_edit import with_item, without_item
 from pipeline.config.yaml_file import parse_yaml_file
 from pipeline.contract.schema import feature_table, read_schema
@@ -66,14 +66,14 @@ def drop_columns(file: Path, columns: Sequence[str], *, exclude: bool) -> Droppe
     if text != original:
         with replacing(file, text, "--config"):
             pass
-    moves = not exclude and isinstance(config.split, HashSplit) and not deciding_columns(config.split)
+    moves = not exclude and deciding_columns(config.split) is None
     return Dropped(file, ".".join(path), tuple(new), slices, bool(new) and moves)
 
 
 def _check(config: PipelineConfig, name: str, exclude: bool) -> None:
     if name == config.data.label:
         raise ConfigError(f"{name!r} is the label (data.label)", "name another column, or another label first")
-    if not exclude and name in deciding_columns(config.split):
+    if not exclude and name in (*(deciding_columns(config.split) or ()), time_column(config.split)):
         raise ConfigError(
             f"the rows are split by {name!r} (split)",
             "`longhaul drop --exclude` keeps it from the model only; or split by something else first",

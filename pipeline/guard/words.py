@@ -124,8 +124,8 @@ def remedy_for(kind: str, feature: str | None) -> str:
         return ""
     name, argument = shown(feature or ""), shlex.quote(feature or "")
     return (
-        f"if {name} is known only together with the label, `longhaul drop {argument} --exclude` keeps it from the model "
-        f"(features.exclude), `longhaul drop {argument}` out of the table (data.drop)"
+        f"if {name} is known only together with the label, `longhaul drop {argument} --exclude` keeps it from the "
+        f"model (features.exclude), `longhaul drop {argument}` out of the table (data.drop)"
     )
 
 
