@@ -23,9 +23,9 @@ from pipeline.data.convert import EXPECTED, first_bad_row, nearest, shorten, to_
 from pipeline.data.sources import diagnosis
 from pipeline.data.sources.csv_ranges import BLOCK_BYTES, byte_ranges, record_starts
 from pipeline.data.sources.csv_types import ColumnGuess
+from pipeline.data.sources.damage import corrupt
 from pipeline.data.sources.head import Head, read_head
 from pipeline.data.sources.number_marks import decimal_hint, plain_numbers
-from pipeline.data.sources.records import corrupt
 from pipeline.data.sources.rewritten import Rewritten, needs_rewriting, rows_end
 from pipeline.data.sources.text_bytes import UNREADABLE, is_packed, is_utf8, keeps_ascii, open_utf8, unpacked
 from pipeline.errors import DataError

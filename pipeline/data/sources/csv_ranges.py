@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.config.text_format import BLANKS, CSV, TextFormat
+from pipeline.data.sources.damage import corrupt
 from pipeline.data.sources.head import read_head
-from pipeline.data.sources.records import MAX_RECORD_BYTES, corrupt
+from pipeline.data.sources.records import MAX_RECORD_BYTES
 from pipeline.data.sources.text_bytes import is_packed, keeps_ascii
 
 BLOCK_BYTES = 64 << 20

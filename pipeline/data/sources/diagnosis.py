@@ -6,8 +6,9 @@ import itertools
 
 from pipeline.config.text_format import CSV, TextFormat
 from pipeline.data.convert import shorten
+from pipeline.data.sources.damage import corrupt
 from pipeline.data.sources.head import Head, read_head
-from pipeline.data.sources.records import MAX_RECORD_BYTES, Records, corrupt
+from pipeline.data.sources.records import MAX_RECORD_BYTES, Records
 from pipeline.errors import DataError
 
 __all__ = ["MAX_RECORD_BYTES", "check_last_quote", "explain", "line_of_row", "ragged"]

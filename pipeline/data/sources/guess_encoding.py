@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
+from pipeline.data.sources.damage import corrupt
 from pipeline.data.sources.head import is_valid_utf8, wide_encoding
-from pipeline.data.sources.records import corrupt
 from pipeline.data.sources.text_bytes import UNREADABLE, is_packed, open_bytes
 
 HEAD_BYTES = 1 << 20

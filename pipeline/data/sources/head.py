@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from pipeline.config.text_format import CSV, TextFormat
 from pipeline.data.convert import shorten
-from pipeline.data.sources.records import Records, corrupt
+from pipeline.data.sources.damage import corrupt
+from pipeline.data.sources.records import Records
 from pipeline.data.sources.text_bytes import UNREADABLE, is_utf8, keeps_ascii, open_bytes, open_utf8
 from pipeline.errors import DataError
 

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from pipeline.data.columns import ColumnType
 from pipeline.data.convert import EXPECTED, column_type_of, first_bad_row, nearest, shorten, to_stored
-from pipeline.data.sources.records import corrupt
+from pipeline.data.sources.damage import corrupt
 from pipeline.errors import DataError
 
 # Below this average, row groups are too small to be worth a Beam element each.

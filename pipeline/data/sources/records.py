@@ -16,19 +16,11 @@ from typing import Any, BinaryIO
 
 from pipeline.config.text_format import BLANKS, CSV, TextFormat
 from pipeline.data.convert import shorten
+from pipeline.data.sources.damage import corrupt
 from pipeline.data.sources.text_bytes import UNREADABLE, open_bytes, open_utf8
 from pipeline.errors import DataError
 
 MAX_RECORD_BYTES = 1 << 21  # no row may be longer; it is also the size of Arrow's blocks
-
-
-def corrupt(path: str, reason: object) -> DataError:
-    """Make the error for a file whose bytes are not what its name says."""
-    detail = " ".join(str(reason).split())[:300]
-    return DataError(
-        f"{path} cannot be read: {detail}",
-        "see that you may read it; if so it is incomplete or damaged: write or copy it again",
-    )
 
 
 class Records:

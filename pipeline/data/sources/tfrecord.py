@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from pipeline.data.columns import ColumnType
 from pipeline.data.convert import EXPECTED, column_type_of, first_bad_row, nearest, shorten, to_stored
-from pipeline.data.sources.records import corrupt
+from pipeline.data.sources.damage import corrupt
 from pipeline.errors import DataError
 from trainer.rows import as_values
 
