@@ -34,6 +34,8 @@ setup(
         "numpy>=1.26",
         "pandas<3",
         "pyarrow>=18",
+        "duckdb>=2",
+        "python-calamine>=0.9",
         "scikit-learn>=1.5",
         "threadpoolctl",
         "protobuf>=6,<7",

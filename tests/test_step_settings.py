@@ -43,7 +43,7 @@ READ_BY: dict[str, set[str]] = {
     # Two keep something there that is no artifact; and of the flights it is a part of data.path.
     "workspace": {"Tuner", "Pusher", "TableExampleGen", "DataGate"},
     "data.path": {"TableExampleGen", "DataGate"},
-    "data.query": {"TableExampleGen"},
+    "data.query": {"TableExampleGen", "DataGate"},
     "data.spans.use": {"TableExampleGen"},
     "data.spans.except": {"TableExampleGen"},
     "data.format": {"TableExampleGen", "DataGate"},

@@ -21,13 +21,13 @@ from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils, proto_utils
 
-from pipeline.config.data import Data
+from pipeline.config.data import DUCKDB, SQLITE, Data
 from pipeline.config.split import Split
 from pipeline.config.text_format import CSV
 from pipeline.data.columns import ColumnType
 from pipeline.data.labels import LabelTally, check_label
 from pipeline.data.patterns import has_spans, without_marks
-from pipeline.data.sources import bigquery_address, source, table_files
+from pipeline.data.sources import bigquery_address, parts, source, table_files
 from pipeline.data.split import settle, split_names
 from pipeline.data.split_shards import WriteSplitShards, write_json
 from pipeline.data.training_columns import check_training_columns
@@ -92,7 +92,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
 
 
 class Driver(driver.FileBasedDriver):
-    """Of a table in BigQuery the fingerprint is its size and time of change."""
+    """Of a table in a database the fingerprint is its size and time of change, which the file alone does not tell."""
 
     def get_input_processor(
         self, splits: Any, range_config: Any = None, input_base_uri: str | None = None
@@ -100,6 +100,8 @@ class Driver(driver.FileBasedDriver):
         """See FileBasedDriver."""
         if input_base_uri and bigquery_address.is_address(input_base_uri):
             return _TableProcessor(input_base_uri, splits)
+        if splits[0].pattern.lower().endswith((*DUCKDB, *SQLITE)):
+            return _TableProcessor(f"{input_base_uri}/{splits[0].pattern}", splits)
         return super().get_input_processor(splits, range_config, input_base_uri)
 
 
@@ -147,7 +149,7 @@ class TableExampleGen(component.FileBasedExampleGen):
             "split": split.model_dump(mode="json"),
             "declared": {name: column.value for name, column in declared.items()},
         }
-        files = without_marks(below).removeprefix("/") or "*"
+        files = without_marks(parts.file_of(below)).removeprefix("/") or "*"
         splits = [example_gen_pb2.Input.Split(name="table", pattern=files)]
         outputs = [
             example_gen_pb2.SplitConfig.Split(name=name, hash_buckets=1)  # names only; the executor splits

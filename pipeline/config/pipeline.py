@@ -98,7 +98,7 @@ class PipelineConfig(Section):
     def data_pattern(self) -> str:
         """`data.path` in its one spelling, `{SPAN}` still in it, and a query; remote addresses (`gs://…`) untouched."""
         pattern = self._pattern(self.data.path)
-        return f"{pattern}?{self.data.query}" if self.data.query and "bigquery://" in pattern else pattern
+        return f"{pattern}?{self.data.query}" if self.data.query else pattern
 
     @property
     def serving_pattern(self) -> str | None:

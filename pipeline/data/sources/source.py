@@ -1,4 +1,4 @@
-"""From files to typed Arrow record batches: CSV, Parquet and TFRecord, plain or .gz. Tables in BigQuery are files here.
+"""From files to typed Arrow record batches, whatever their format. Tables in BigQuery are files here.
 
     table_files.find_files   pattern -> files, by span
     infer_columns            files -> column types, all files agreeing
@@ -11,26 +11,43 @@ What a user can fix is a DataError that names the file, the line and the column.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 
 from pipeline.config.text_format import CSV, TextFormat
 from pipeline.data.columns import ColumnType
-from pipeline.data.sources import bigquery, csv, parquet, tfrecord
+from pipeline.data.sources import bigquery, csv, text_tables, tfrecord, typed
+from pipeline.data.sources.duckdb_file import DuckDBTable
+from pipeline.data.sources.feather import ArrowTable
+from pipeline.data.sources.json_lines import JsonTable
+from pipeline.data.sources.parquet import ParquetTable
+from pipeline.data.sources.sqlite import SqliteTable
 from pipeline.data.sources.table_files import SourceFile, format_of
+from pipeline.data.sources.text_tables import TextTable
+from pipeline.data.sources.typed import TypedTable
+from pipeline.data.sources.workbook import SheetTable
 from pipeline.errors import DataError
+
+_TYPED: Mapping[str, Callable[[str], TypedTable]] = {
+    "parquet": ParquetTable,
+    "feather": ArrowTable,
+    "duckdb": DuckDBTable,
+}
+_TEXT: Mapping[str, Callable[[str], TextTable]] = {"workbook": SheetTable, "json": JsonTable, "sqlite": SqliteTable}
+_HEADLESS = ("tfrecord", "json")
+"""Formats of which only the rows tell the columns."""
 
 
 @dataclass(frozen=True)
 class Fragment:
-    """One unit of reading: a file, one row group of a Parquet file, bytes [start, end) of a CSV file, or a stream of
-    a table in BigQuery."""
+    """One unit of reading: a file, one part of a typed one (a row group of Parquet, a record batch of Arrow), bytes
+    [start, end) of CSV or of JSON lines, or a stream of a table in BigQuery."""
 
     path: str
     span: int
-    row_group: int | None = None
+    part: int | None = None
     byte_range: tuple[int, int] | None = None
     stream: str | None = None
     form: TextFormat = CSV
@@ -43,8 +60,8 @@ def plan_fragments(
 ) -> list[Fragment]:
     """Return the units of work for the files, in their order; their rows, one after the other, are the table.
 
-    Parquet goes by row group, CSV of two blocks or more by byte ranges of about one (gzip does not: see
-    csv_source), BigQuery by streams that the service cuts, the rest by file.
+    Parquet goes by row group, Arrow by record batch, CSV and JSON lines of two blocks or more by byte ranges of about
+    one (compressed ones do not), BigQuery by streams that the service cuts, the rest by file.
 
     Args:
         columns: those that will be read; None for all. BigQuery wants to know beforehand.
@@ -53,11 +70,15 @@ def plan_fragments(
     for file in files:
         path, span = file.path, file.span
         kind = format_of(path)
-        if kind == "parquet":
-            fragments.extend(Fragment(path, span, row_group=group) for group in parquet.row_groups(path))
+        if kind in _TYPED:
+            parts = _TYPED[kind](path).parts()
+            fragments.extend(Fragment(path, span, part=part) for part in parts)
         elif kind == "csv":
             ranges = csv.byte_ranges(path, csv_block_bytes, file.form)
             fragments.extend(Fragment(path, span, byte_range=byte_range, form=file.form) for byte_range in ranges)
+        elif kind == "json":
+            json_ranges = JsonTable(path).byte_ranges(csv_block_bytes)
+            fragments.extend(Fragment(path, span, byte_range=byte_range) for byte_range in json_ranges)
         elif kind == "bigquery":
             streams = bigquery.streams(path, columns if columns is None else list(columns))
             fragments.extend(Fragment(path, span, stream=stream) for stream in streams)
@@ -70,14 +91,16 @@ def infer_columns(
     files: Sequence[SourceFile],
     drop: Collection[str] = (),
     declared: Mapping[str, ColumnType] | None = None,
+    unusable: dict[str, DataError] | None = None,
 ) -> dict[str, ColumnType]:
     """Return the columns of a table, in the order of its first file, and their types.
 
-    CSV is read whole; of TFRecord only the first records of each file; of Parquet the schema.
+    Text is read whole; of TFRecord only the first records of each file; of typed formats the schema.
 
     Args:
         drop: columns to leave out, whatever they hold.
         declared: types that are already known; those columns are not looked into.
+        unusable: takes the columns that cannot be used, with the reason, in place of raising the first.
 
     Raises:
         DataError: a file cannot be read, its columns differ from the first file's, a column is of
@@ -87,22 +110,30 @@ def infer_columns(
     skip = {*drop, *declared}
     order = _common_columns(files, drop)
     found: dict[str, tuple[ColumnType, str]] = {}  # with the file that says so
-    n_rows = 0
-    csv_paths = [file.path for file in files if format_of(file.path) == "csv"]
-    for paths in [csv_paths, *([file.path] for file in files if file.path not in csv_paths)]:
-        if not paths:
-            continue
-        headless = format_of(paths[0]) == "tfrecord"  # only its records tell which of the declared columns it has
-        types, rows = _infer(paths, drop if headless else skip, files[0].form)
-        n_rows += rows
+    bad: dict[str, DataError] = {}
+    any_rows = False
+    for kind, paths in _together(files):
+        # Where only the rows tell the columns, the declared ones, too, must be seen.
+        types, has_rows = _infer(kind, paths, drop if kind in _HEADLESS else skip, files[0].form)
+        any_rows = any_rows or has_rows
         for name, column_type in types.items():
             order.setdefault(name)
-            if column_type is not None and name not in declared:
+            if isinstance(column_type, DataError):
+                bad.setdefault(name, column_type)
+            elif column_type is not None and name not in declared:
                 found[name] = (_widest(name, found.get(name), column_type, paths[0]), paths[0])
-    if not n_rows:
-        header = "has a header but no rows" if csv_paths else "has no rows"
+    if not any_rows:
+        header = "has a header but no rows" if format_of(files[0].path) in ("csv", "workbook") else "has no rows"
         raise DataError(f"{files[0].path} {header}", "write the data again; a table needs rows")
-    return {name: declared[name] if name in declared else found.get(name, (ColumnType.STRING, ""))[0] for name in order}
+    if bad and unusable is None:
+        raise next(iter(bad.values()))
+    if unusable is not None:
+        unusable |= bad
+    return {
+        name: declared[name] if name in declared else found.get(name, (ColumnType.STRING, ""))[0]
+        for name in order
+        if name not in bad
+    }
 
 
 def column_names(files: Sequence[SourceFile]) -> list[str]:
@@ -123,8 +154,10 @@ def read_fragment(
         DataError: see the module's docstring; raised when the stream gets there.
     """
     kind = format_of(fragment.path)
-    if kind == "parquet":
-        batches = parquet.read(fragment.path, fragment.row_group, columns, batch_rows)
+    if kind in _TYPED:
+        batches = typed.read(_TYPED[kind](fragment.path), fragment.part, columns, batch_rows)
+    elif kind in _TEXT:
+        batches = text_tables.read(_TEXT[kind](fragment.path), columns, fragment.byte_range)
     elif kind == "csv":
         batches = csv.read(fragment.path, columns, fragment.byte_range, fragment.form)
     elif fragment.stream is not None:
@@ -135,16 +168,16 @@ def read_fragment(
 
 
 def verbatim_types(files: Sequence[SourceFile], names: Collection[str]) -> pa.Schema | None:
-    """Return the columns `names` in the types in which `read_verbatim` gives them: text from CSV, from Parquet its own.
+    """Return the columns `names` in the types in which `read_verbatim` gives them: text, or the types of a typed file.
 
     None where there are no such types: in TFRecord, or where the files differ.
     """
     kinds = {format_of(file.path) for file in files}
-    if kinds == {"csv"}:
+    if kinds <= {"csv", *_TEXT}:
         return pa.schema([(name, pa.string()) for name in names])
-    if kinds != {"parquet"}:
+    if not kinds <= set(_TYPED):
         return None
-    first, *others = (parquet.own_types(file.path, names) for file in files)
+    first, *others = (typed.own_types(_TYPED[format_of(file.path)](file.path), names) for file in files)
     return first if all(other == first for other in others) else None
 
 
@@ -153,17 +186,18 @@ def read_verbatim(fragment: Fragment, names: Collection[str], batch_rows: int) -
 
     The fields of a CSV file come as they are written but for the quotes; those that mean 'missing' are null.
     """
-    if format_of(fragment.path) == "csv":
-        return read_fragment(fragment, dict.fromkeys(names, ColumnType.STRING), batch_rows)
-    return _regroup(parquet.read_as_stored(fragment.path, fragment.row_group, names, batch_rows), batch_rows)
+    kind = format_of(fragment.path)
+    if kind in _TYPED:
+        return _regroup(_TYPED[kind](fragment.path).batches(fragment.part, list(names), batch_rows), batch_rows)
+    return read_fragment(fragment, dict.fromkeys(names, ColumnType.STRING), batch_rows)
 
 
 def _common_columns(files: Sequence[SourceFile], drop: Collection[str]) -> dict[str, None]:
-    """Return the columns without `drop`, ordered; TFRecord has none before it is read, for want of a header."""
+    """Return the columns without `drop`, ordered; formats without a header have none before they are read."""
     first: tuple[str, list[str]] | None = None
     for file in files:
         kind = format_of(file.path)
-        if kind == "tfrecord":
+        if kind in _HEADLESS:
             continue
         names = [name for name in _columns_of(file, kind) if name not in drop]
         if first is None:
@@ -180,21 +214,34 @@ def _common_columns(files: Sequence[SourceFile], drop: Collection[str]) -> dict[
     return dict.fromkeys(first[1] if first else [])
 
 
-def _columns_of(file: SourceFile, kind: str) -> list[str]:
-    if kind == "csv":
-        return csv.columns_of(file.path, file.form)
-    return parquet.columns_of(file.path) if kind == "parquet" else bigquery.columns_of(file.path)
+def _columns_of(file: SourceFile, kind: str) -> Sequence[str]:
+    if kind in _TYPED:
+        return list(_TYPED[kind](file.path).schema.names)
+    if kind in _TEXT:
+        return _TEXT[kind](file.path).names() or ()
+    return csv.columns_of(file.path, file.form) if kind == "csv" else bigquery.columns_of(file.path)
 
 
-def _infer(paths: list[str], skip: Collection[str], form: TextFormat) -> tuple[dict[str, ColumnType | None], int]:
-    kind = format_of(paths[0])
+def _together(files: Sequence[SourceFile]) -> Iterator[tuple[str, list[str]]]:
+    """Yield the formats, each with its files: of text all at once, since they tell together what a column holds."""
+    kinds = dict.fromkeys(format_of(file.path) for file in files)
+    for kind in kinds:
+        paths = [file.path for file in files if format_of(file.path) == kind]
+        yield from [(kind, paths)] if kind in ("csv", *_TEXT) else ((kind, [path]) for path in paths)
+
+
+def _infer(
+    kind: str, paths: list[str], skip: Collection[str], form: TextFormat
+) -> tuple[Mapping[str, ColumnType | DataError | None], bool]:
+    if kind in _TYPED:
+        return typed.infer(_TYPED[kind](paths[0]), skip)
+    if kind in _TEXT:
+        return text_tables.infer([_TEXT[kind](path) for path in paths], skip)
     if kind == "csv":
-        return csv.infer(paths, skip, form)
-    if kind == "parquet":
-        return parquet.infer(paths[0], skip)
-    if kind == "bigquery":
-        return bigquery.infer(paths[0], skip)
-    return tfrecord.infer(paths[0], skip)
+        types, rows = csv.infer(paths, skip, form)
+    else:
+        types, rows = (bigquery if kind == "bigquery" else tfrecord).infer(paths[0], skip)
+    return types, bool(rows)
 
 
 def _widest(name: str, before: tuple[ColumnType, str] | None, now: ColumnType, path: str) -> ColumnType:

@@ -8,20 +8,33 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.config.data import DUCKDB, SQLITE
 from pipeline.config.spans import ALL, Spans, chosen_spans, spans_text
 from pipeline.config.text_format import CSV, TextFormat
 from pipeline.data.patterns import SpanReader, as_glob, check_marks, has_spans, without_marks
-from pipeline.data.sources import bigquery, bigquery_address
+from pipeline.data.sources import bigquery, bigquery_address, parts
+from pipeline.data.sources.compressed import inner_name
 from pipeline.data.sources.text_bytes import PACKED
 from pipeline.errors import DataError
 
 TEXT = (".csv", ".tsv", ".txt", ".dat", ".data")
 """Of delimited text; in any case, and packed or not."""
+FORMATS = {
+    "json": (".jsonl", ".ndjson", ".json"),
+    "workbook": parts.WORKBOOKS,
+    "feather": (".feather", ".arrow", ".ipc"),
+    "duckdb": DUCKDB,
+    "sqlite": SQLITE,
+}
+"""Others, in any case, packed or not."""
 _SURE = (*(f".csv{packed}" for packed in ("", *PACKED)), ".parquet", ".tfrecord", ".tfrecord.gz")
-_PERHAPS = tuple(kind + packed for kind in TEXT[1:] for packed in ("", *PACKED))
+_OTHER = (*TEXT[1:], *(ending for endings in FORMATS.values() for ending in endings))
+_PERHAPS = tuple(kind + packed for kind in _OTHER for packed in ("", *PACKED))
 """In a folder these are data where no other file is: README.txt often lies beside a table."""
 EXTENSIONS = (*_SURE, *_PERHAPS)
-_KNOWN = f"known are {', '.join(TEXT)} (also packed: {', '.join(PACKED)}), .parquet, .tfrecord, .tfrecord.gz"
+_KNOWN = (
+    f"known are {', '.join((TEXT[0], *_OTHER))} (also packed: {', '.join(PACKED)}), .parquet, .tfrecord, .tfrecord.gz"
+)
 
 
 @dataclass(frozen=True)
@@ -39,7 +52,8 @@ def find_files(pattern: str, spans: Spans = ALL, form: TextFormat = CSV) -> list
     Args:
         pattern: a file, a directory (its data files, not those below), a glob, or an address in BigQuery; {SPAN} in it
             stands for a number, {YYYY}, {MM} and {DD} for a date, {VERSION} for that of a span. Names that begin with
-            '_' or '.' are passed over unless spelt out.
+            '_' or '.' are passed over unless spelt out. Behind the name of a workbook or a database may stand which
+            sheet or table is meant; see `parts`.
         spans: which spans to keep.
         form: how those of delimited text are written.
 
@@ -47,14 +61,15 @@ def find_files(pattern: str, spans: Spans = ALL, form: TextFormat = CSV) -> list
         DataError: nothing found, an empty file, or a file of unknown extension.
     """
     remote = bigquery_address.is_address(pattern)
-    pattern = pattern if remote else _mounted(pattern)
+    within = "" if remote else parts.split(pattern).suffix
+    pattern = pattern if remote else _mounted(parts.file_of(pattern))
     paths = bigquery.find(pattern) if remote else _matches(pattern)
     files: set[SourceFile] = set()
     for path, span in _latest_versions(paths, pattern):
         if not remote and Path(path).is_dir():
             files.update(SourceFile(inner, span, form) for inner in _data_files(path))
         else:
-            files.add(SourceFile(path, span, form))
+            files.add(SourceFile(path + within, span, form))
     if not files:
         what = "table" if remote else "data file"
         raise DataError(f"no {what} matches {pattern}", f"correct the path or pattern; {_KNOWN}")
@@ -68,7 +83,7 @@ def find_files(pattern: str, spans: Spans = ALL, form: TextFormat = CSV) -> list
         )
     for file in kept:
         format_of(file.path)
-        if not remote and Path(file.path).stat().st_size == 0:
+        if not remote and Path(parts.file_of(file.path)).stat().st_size == 0:
             raise DataError(f"{file.path} is empty (0 bytes)", "write the file again or remove it")
     return sorted(kept, key=lambda file: (file.span, file.path))
 
@@ -79,9 +94,10 @@ def split_root(pattern: str) -> tuple[str, str]:
         return pattern, ""
     if "://" not in pattern and Path(pattern).is_dir():
         return pattern.rstrip("/"), ""
-    parts = pattern.split("/")
-    literal = next((i for i, part in enumerate(parts) if "*" in without_marks(part)), len(parts) - 1)
-    return "/".join(parts[:literal]), "/" + "/".join(parts[literal:])
+    address = parts.split(pattern)
+    names = address.file.split("/")
+    literal = next((i for i, name in enumerate(names) if "*" in without_marks(name)), len(names) - 1)
+    return "/".join(names[:literal]), "/" + "/".join(names[literal:]) + address.suffix
 
 
 def file_states(files: Sequence[SourceFile]) -> list[tuple[str, int, int]]:
@@ -92,34 +108,43 @@ def file_states(files: Sequence[SourceFile]) -> list[tuple[str, int, int]]:
 
 def file_name(path: str) -> str:
     """Return the last part of a file's path; of an address in BigQuery what messages call it."""
-    return bigquery_address.parse(path).short if bigquery_address.is_address(path) else Path(path).name
+    return (
+        bigquery_address.parse(path).short if bigquery_address.is_address(path) else Path(parts.split(path).short).name
+    )
 
 
 def span_of(path: str, pattern: str) -> int | None:
     """Return the span that a file would be in a table; None if it would be no file of it, or the table has no spans."""
+    path, pattern = parts.file_of(path), parts.file_of(pattern)
     found = SpanReader(pattern).read(path) if has_spans(pattern) else None
     return found[0] if found else None
 
 
 def format_of(path: str) -> str:
-    """Return the format of a table's file: bigquery, csv, parquet or tfrecord.
+    """Return the format of a table's file: bigquery, csv, parquet, tfrecord, or one of FORMATS.
 
     Raises:
-        DataError: its extension is unknown.
+        DataError: its extension is unknown, or it is an archive of several files.
     """
     if bigquery_address.is_address(path):
         return "bigquery"
-    for extension in EXTENSIONS:
-        if path.lower().endswith(extension):
-            return "csv" if extension.startswith(TEXT) else extension.split(".")[1]
+    if path.lower().endswith((".tfrecord", ".tfrecord.gz")):
+        return "tfrecord"
+    name = inner_name(parts.file_of(path)).lower()
+    for kind, endings in {"csv": TEXT, **FORMATS, "parquet": (".parquet",)}.items():
+        if name.endswith(endings):
+            return kind
     raise DataError(f"{path} has an unknown extension", f"convert or rename the file; {_KNOWN}")
 
 
 def _state(path: str) -> tuple[int, int]:
     if bigquery_address.is_address(path):
         return bigquery.state(path)
-    stat = Path(path).stat()
-    return stat.st_size, stat.st_mtime_ns
+    file = parts.file_of(path)
+    # What was written to a database of late stands in a file beside it.
+    beside = [Path(file + end) for end in ("-wal", ".wal")] if format_of(path) in ("sqlite", "duckdb") else []
+    stats = [Path(file).stat(), *(log.stat() for log in beside if log.exists())]
+    return sum(stat.st_size for stat in stats), max(stat.st_mtime_ns for stat in stats)
 
 
 def _latest_versions(paths: Iterable[str], pattern: str) -> Iterator[tuple[str, int]]:

@@ -107,8 +107,8 @@ def test_what_cannot_be_found_is_named(tmp_path: Path) -> None:
     assert "holds no data file" in error(find_files, str(tmp_path / "empty"))
     write(tmp_path / "zero.csv", "")
     assert "zero.csv is empty (0 bytes)" in error(find_files, str(tmp_path / "zero.csv"))
-    write(tmp_path / "book.xlsx", "x")
-    assert "unknown extension" in error(find_files, str(tmp_path / "book.xlsx"))
+    write(tmp_path / "book.docx", "x")
+    assert "unknown extension" in error(find_files, str(tmp_path / "book.docx"))
 
 
 # CSV: types
@@ -295,7 +295,7 @@ def test_corrupt_and_misnamed_files_are_named(tmp_path: Path) -> None:
     plain.write_text("a,b\n1,2\n")
     assert "Not a gzipped file" in error(infer, str(plain))
     assert "Excel" in error(infer, write(tmp_path / "x.csv", b"PK\x03\x04rest"))
-    assert "cannot be read" in error(infer, write(tmp_path / "x.parquet", b"not parquet at all"))
+    assert "is text" in error(infer, write(tmp_path / "x.parquet", b"not parquet at all"))
 
 
 # CSV: byte ranges

@@ -1,0 +1,89 @@
+"""What a file is by its first bytes, for one whose name says otherwise."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+from pipeline.data.sources.compressed import compression_of, plain_file
+from pipeline.errors import DataError
+
+_HEAD_BYTES = 4096
+_SIGNS = (
+    (0, b"PAR1", "parquet", "a Parquet file", ".parquet"),
+    (0, b"ARROW1", "feather", "an Arrow file", ".arrow"),
+    (0, b"FEA1", "feather", "a Feather file", ".feather"),
+    (0, b"\xff\xff\xff\xff", "feather", "an Arrow stream", ".arrow"),
+    (0, b"SQLite format 3\x00", "sqlite", "an SQLite database", ".sqlite"),
+    (8, b"DUCK", "duckdb", "a DuckDB database", ".duckdb"),
+    (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "excel", "an old Excel workbook (.xls), or one with a password", ".xls"),
+    (0, b"\x1f\x8b", "gzip", "a gzip file", ".gz"),
+    (0, b"BZh", "bzip2", "a bzip2 file", ".bz2"),
+    (0, b"\x28\xb5\x2f\xfd", "zstd", "a zstd file", ".zst"),
+    (0, b"%PDF", "pdf", "a PDF document", ""),
+    (0, b"<!DOCTYPE", "html", "a web page", ""),
+    (0, b"<html", "html", "a web page", ""),
+)
+
+
+def what_is(path: str) -> tuple[str, str, str] | None:
+    """Return the format, how people call it and the ending that it should have; None where its bytes do not tell.
+
+    A compressed file is looked into.
+
+    Raises:
+        DataError: it cannot be unpacked.
+    """
+    plain = plain_file(path)
+    with Path(plain).open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    if head.startswith(b"PK\x03\x04"):
+        return _of_archive(plain)
+    for offset, sign, kind, words, ending in _SIGNS:
+        if head[offset : offset + len(sign)].lower() == sign.lower():
+            return kind, words, ending
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if start[:1] in (b"{", b"["):
+        return "json", "JSON", ".jsonl" if start[:1] == b"{" else ".json"
+    if _is_text(head):
+        return "csv", "text", ".csv"
+    return None
+
+
+def check_is(path: str, kind: str) -> None:
+    """Say so where the bytes of a file tell that it is no `kind`: a format as `what_is` gives it.
+
+    Raises:
+        DataError: it is something else.
+    """
+    found = what_is(path)
+    if found and found[0] != kind:
+        _, words, ending = found
+        outer = compression_of(path) or ""
+        raise DataError(
+            f"{path} is {words}, whatever its name says",
+            f"rename it to end in {ending}{outer}" if ending else "give the table itself",
+        )
+
+
+def _of_archive(path: str) -> tuple[str, str, str] | None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except zipfile.BadZipFile:
+        return None
+    if any(name.startswith("xl/") for name in names):
+        return "excel", "an Excel workbook", ".xlsx"
+    if "content.xml" in names:
+        return "excel", "an OpenDocument spreadsheet", ".ods"
+    return "zip", "a zip archive", ".zip"
+
+
+def _is_text(head: bytes) -> bool:
+    if b"\x00" in head:
+        return False
+    try:
+        head[:-4].decode()
+    except UnicodeDecodeError:
+        return False
+    return True

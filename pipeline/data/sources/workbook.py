@@ -1,0 +1,204 @@
+"""Sheets of workbooks: .xlsx, .xlsm, .xlsb, .xls and .ods. The reader is imported when one is opened.
+
+A sheet has no types but those of its cells, so that it is given as text. Cells that are merged downwards hold their
+value in every row; formulas hold what was computed when the workbook was saved.
+"""
+
+from __future__ import annotations
+
+import datetime
+import io
+import re
+import zipfile
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline.data.sources import parts
+from pipeline.data.sources.compressed import plain_file
+from pipeline.data.sources.damage import corrupt
+from pipeline.data.sources.magic import check_is
+from pipeline.data.sources.text_tables import as_text
+from pipeline.data.sources.typed import UnusableColumnError
+from pipeline.errors import DataError
+
+_HEAD_ROWS = 100
+"""Where the header is looked for."""
+_HEADER_FILLS = 0.75
+"""A header has a name for at least this share of the columns; titles and notes above it fill fewer."""
+_SHEETS_KEPT = 2
+_UNCOMPUTED = rb'<c r="([A-Z]+)[0-9]+"[^>]*><f\b[^>]*(?:/>|>[^<]*</f>)(?:<v></v>|<v/>|</c>)'
+
+
+class SheetTable:
+    """A sheet of a workbook; see TextTable."""
+
+    def __init__(self, path: str) -> None:
+        address = parts.split(path)
+        self.path = address.short
+        stat = Path(address.file).stat()
+        self._sheet = _load(address, stat.st_size, stat.st_mtime_ns)
+
+    def names(self) -> Sequence[str]:
+        """See TextTable."""
+        return list(self._sheet.rows.schema.names)
+
+    def unusable(self) -> Mapping[str, DataError]:
+        """See TextTable."""
+        return {
+            name: UnusableColumnError(
+                f"{self.path}: column {name!r} holds formulas that were never computed",
+                f"open the workbook in a spreadsheet program and save it, or list {name!r} in data.drop",
+            )
+            for name in self._sheet.uncomputed
+        }
+
+    def batches(
+        self, names: Collection[str] | None, byte_range: tuple[int, int] | None
+    ) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """See TextTable."""
+        yield 0, self._sheet.rows if names is None else self._sheet.rows.select(list(names))
+
+    def place(self, row: int, name: str, byte_range: tuple[int, int] | None) -> str:
+        """See TextTable."""
+        return f"{self.path}, cell {self._sheet.letters[name]}{self._sheet.numbers[row]}"
+
+
+@dataclass(frozen=True)
+class _Sheet:
+    """What a sheet holds below its header.
+
+    Attributes:
+        rows: as text.
+        numbers: of each row, as the spreadsheet program shows it.
+        letters: of each column, as it shows them.
+        uncomputed: columns of formulas without a value.
+    """
+
+    rows: pa.RecordBatch
+    numbers: Sequence[int]
+    letters: Mapping[str, str]
+    uncomputed: Sequence[str]
+
+
+@lru_cache(_SHEETS_KEPT)
+def _load(address: parts.Address, size: int, mtime_ns: int) -> _Sheet:
+    content = Path(plain_file(address.file)).read_bytes()
+    cells, left = _cells(address, content)
+    filled = [number for number, row in enumerate(cells) if any(value != "" for value in row)]
+    if not filled:
+        raise DataError(f"{address.short} holds no cell with a value", "give another sheet: FILE#SHEET")
+    header = _header([cells[number] for number in filled[:_HEAD_ROWS]])
+    below = filled[header + 1 :]
+    columns = list(zip(*(cells[number] for number in below), strict=True)) or [()] * len(cells[0])
+    titles = [_text(value) for value in cells[filled[header]]]
+    places = [place for place, title in enumerate(titles) if title or any(value != "" for value in columns[place])]
+    names = _names(address, filled[header] + 1, [(titles[place] or "").strip() for place in places], places, left)
+    arrays = [pa.array([_text(value) for value in columns[place]], pa.string()) for place in places]
+    letters = {name: _letter(place + left) for name, place in zip(names, places, strict=True)}
+    empty = {name for name, array in zip(names, arrays, strict=True) if array.null_count == len(array) and len(array)}
+    formulas = _uncomputed(content) if empty else set()
+    return _Sheet(
+        pa.RecordBatch.from_arrays(arrays, names=names),
+        [number + 1 for number in below],
+        letters,
+        [name for name in names if name in empty and letters[name] in formulas],
+    )
+
+
+def _cells(address: parts.Address, content: bytes) -> tuple[list[list[Any]], int]:
+    """Return all rows of the sheet from the first on, and how many columns on the left are blank."""
+    import python_calamine as calamine
+
+    try:
+        with calamine.load_workbook(io.BytesIO(content)) as book:
+            names = [
+                sheet.name
+                for sheet in book.sheets_metadata
+                if sheet.typ == calamine.SheetTypeEnum.WorkSheet
+                and (sheet.visible == calamine.SheetVisibleEnum.Visible or sheet.name == address.part)
+            ]
+            name = parts.choose(address, names, "sheet") if address.part is not None or not names else names[0]
+            sheet = book.get_sheet_by_name(name)
+            rows = list(sheet.iter_rows())
+            _, left = sheet.start or (0, 0)
+            for (top, start), (bottom, _) in sheet.merged_cell_ranges or ():
+                for row in range(top + 1, min(bottom + 1, len(rows))):
+                    if start >= left and rows[row][start - left] == "":
+                        rows[row][start - left] = rows[top][start - left]
+            return rows, left
+    except calamine.PasswordError as exc:
+        raise DataError(
+            f"{address.file} is protected by a password",
+            "open it in a spreadsheet program, and save a copy without one",
+        ) from exc
+    except (calamine.CalamineError, OSError) as exc:
+        check_is(address.file, "excel")
+        raise corrupt(address.file, exc) from exc
+
+
+def _header(rows: Sequence[Sequence[Any]]) -> int:
+    """Return which of the first rows, none of them blank, holds the names."""
+    fills = [sum(value != "" for value in row) for row in rows]
+    width = max(fills)
+    for number, (row, fill) in enumerate(zip(rows, fills, strict=True)):
+        unnamed_index = row[0] == "" and fill == width - 1
+        if fill >= _HEADER_FILLS * width or unnamed_index:
+            return number
+    return 0
+
+
+def _names(address: parts.Address, row: int, titles: Sequence[str], places: Sequence[int], left: int) -> list[str]:
+    for place, title in zip(places, titles, strict=True):
+        if not title:
+            raise DataError(
+                f"{address.short}, cell {_letter(place + left)}{row}: the column has no name", "write one into the cell"
+            )
+    if twice := sorted(name for name, times in Counter(titles).items() if times > 1):
+        raise DataError(
+            f"{address.short}, row {row}: the header names {', '.join(map(repr, twice))} more than once",
+            "give every column its own name",
+        )
+    return list(titles)
+
+
+def _text(value: Any) -> str | None:
+    if value == "":
+        return None
+    if isinstance(value, datetime.datetime) and value.time() == datetime.time():
+        return value.date().isoformat()
+    if isinstance(value, datetime.timedelta):
+        return _clock(value)
+    return value if isinstance(value, str) else as_text(value)
+
+
+def _clock(duration: datetime.timedelta) -> str:
+    """Return a duration as spreadsheets show it, 30:00:00 for more than a day."""
+    seconds = round(duration.total_seconds())
+    sign, seconds = ("-", -seconds) if seconds < 0 else ("", seconds)
+    return f"{sign}{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+
+
+def _letter(place: int) -> str:
+    """Return the letters of a column, counted from 0: A to Z, then AA."""
+    letters = ""
+    place += 1
+    while place:
+        place, rest = divmod(place - 1, 26)
+        letters = chr(ord("A") + rest) + letters
+    return letters
+
+
+def _uncomputed(content: bytes) -> set[str]:
+    """Return the letters of columns that hold, in any sheet, a formula without its value."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            sheets = [name for name in archive.namelist() if name.startswith("xl/worksheets/") and name.endswith("xml")]
+            return {letters.decode() for name in sheets for letters in re.findall(_UNCOMPUTED, archive.read(name))}
+    except zipfile.BadZipFile:  # not of that kind
+        return set()

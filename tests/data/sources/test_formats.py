@@ -1,0 +1,441 @@
+"""Workbooks, JSON, Arrow files and databases: one table in every format, and what each of them may have wrong."""
+
+from __future__ import annotations
+
+import datetime
+import gzip
+import random
+import shutil
+import sqlite3
+import zipfile
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import openpyxl
+import pandas as pd
+import pyarrow as pa
+import pytest
+from openpyxl.worksheet.worksheet import Worksheet
+
+from pipeline.data.columns import ColumnType
+from pipeline.data.sources import json_lines
+from pipeline.data.sources.source import (
+    infer_columns,
+    plan_fragments,
+    read_fragment,
+    read_verbatim,
+    verbatim_types,
+)
+from pipeline.data.sources.table_files import file_states, find_files, format_of, split_root
+from pipeline.errors import DataError
+
+INT, FLOAT, STRING, BOOL, TIMESTAMP = ColumnType
+
+
+def infer(pattern: object, *, drop: tuple[str, ...] = ()) -> dict[str, ColumnType]:
+    return infer_columns(find_files(str(pattern)), drop)
+
+
+def read(pattern: object, block: int = json_lines.BLOCK_BYTES) -> dict[str, list[object]]:
+    files = find_files(str(pattern))
+    columns = infer_columns(files)
+    batches = [
+        batch for fragment in plan_fragments(files, block) for batch in read_fragment(fragment, columns, batch_rows=7)
+    ]
+    assert all(batch.num_rows <= 7 for batch in batches)
+    return pa.Table.from_batches(batches).to_pydict()
+
+
+def error(call: Callable[..., object], *args: object, **kwargs: Any) -> str:
+    with pytest.raises(DataError) as caught:
+        call(*args, **kwargs)
+    assert caught.value.remedy
+    return str(caught.value)
+
+
+def workbook(path: Path, *rows: tuple[object, ...], change: Callable[[Worksheet], None] = lambda _: None) -> Path:
+    book = openpyxl.Workbook()
+    for row in rows:
+        book.active.append(row)
+    change(book.active)
+    book.save(path)
+    return path
+
+
+def database(path: Path, *statements: str) -> Path:
+    with closing(sqlite3.connect(path)) as connection, connection:
+        for statement in statements:
+            connection.execute(statement)
+    return path
+
+
+# One table, every format
+
+
+def random_table(seed: int) -> pd.DataFrame:
+    """Make a table with each type, missing values, and names and texts that are not tame."""
+    draw = random.Random(seed)
+    n = draw.randrange(1, 60)
+
+    def column(make: Callable[[], object]) -> list[object]:
+        values = [None if draw.random() < 0.2 else make() for _ in range(n)]
+        values[draw.randrange(n)] = make()  # one at least
+        return values
+
+    letters = "aé語 ,;\"'\n\t#|🙂"
+    day = datetime.datetime(2020, 1, 1)
+    return pd.DataFrame(
+        {
+            "whole number": pd.array(column(lambda: draw.randrange(-(2**40), 2**40)), "Int64"),
+            "größe": pd.array(column(lambda: draw.uniform(-1e6, 1e6)), "Float64"),
+            "Text": column(lambda: "x" + "".join(draw.choices(letters, k=draw.randrange(9))) + "x"),
+            "text": column(lambda: draw.choice(["red", "green"])),
+            "select": pd.array(column(lambda: draw.random() < 0.5), "boolean"),
+            "at.time": pd.Series(
+                column(lambda: day + datetime.timedelta(seconds=draw.randrange(10**9))), dtype="datetime64[us]"
+            ),
+        }
+    )
+
+
+def write_duckdb(frame: pd.DataFrame, path: Path) -> None:
+    path.unlink(missing_ok=True)
+    with duckdb.connect(str(path)) as connection:
+        connection.register("frame", pa.Table.from_pandas(frame))
+        # To DuckDB names that differ by case are one.
+        connection.execute("CREATE TABLE t AS SELECT * FROM frame")
+
+
+def write_sqlite(frame: pd.DataFrame, path: Path) -> None:
+    path.unlink(missing_ok=True)
+    with closing(sqlite3.connect(path)) as connection:
+        frame.to_sql("t", connection, index=False)
+
+
+WRITERS: dict[str, Callable[[pd.DataFrame, Path], None]] = {
+    "csv": lambda frame, path: frame.to_csv(path, index=False),
+    "parquet": lambda frame, path: frame.to_parquet(path, index=False),
+    "feather": lambda frame, path: frame.to_feather(path),
+    "arrow": lambda frame, path: _write_stream(frame, path),
+    "jsonl": lambda frame, path: frame.to_json(
+        path, orient="records", lines=True, date_format="iso", double_precision=15
+    ),
+    "json": lambda frame, path: frame.to_json(path, orient="records", date_format="iso", double_precision=15),
+    "xlsx": lambda frame, path: frame.to_excel(path, index=False),
+    "duckdb": write_duckdb,
+    "sqlite": write_sqlite,
+}
+
+
+def _write_stream(frame: pd.DataFrame, path: Path) -> None:
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    with pa.ipc.new_stream(str(path), table.schema) as writer:
+        writer.write_table(table, max_chunksize=5)
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_one_table_is_the_same_in_every_format(kind: str, tmp_path: Path) -> None:
+    for seed in range(5):
+        frame = random_table(seed)
+        if kind in ("duckdb", "sqlite"):  # to them names that differ by case are one
+            frame = frame.rename(columns={"Text": "words"})
+        path = tmp_path / f"t{seed}.{kind}"
+        WRITERS[kind](frame, path)
+        types = dict(zip(frame.columns, (INT, FLOAT, STRING, STRING, BOOL, TIMESTAMP), strict=True))
+        if kind == "sqlite":  # has no truth values
+            types["select"] = INT
+        assert infer(path) == types
+        expected = {
+            name: [None if pd.isna(value) else _stored(value) for value in column] for name, column in frame.items()
+        }
+        assert read(path) == expected, seed
+        if kind in ("parquet", "csv"):
+            continue
+        packed = tmp_path / f"t{seed}.{kind}.gz"
+        packed.write_bytes(gzip.compress(path.read_bytes()))
+        assert read(packed) == expected
+
+
+def _stored(value: Any) -> object:
+    if isinstance(value, datetime.datetime):
+        return int(value.replace(tzinfo=datetime.UTC).timestamp())
+    return pa.scalar(value, pa.float32()).as_py() if isinstance(value, float) else value
+
+
+# What wide files offer
+
+
+def test_lines_of_json_are_read_in_ranges_and_errors_still_name_the_line(tmp_path: Path) -> None:
+    path = tmp_path / "t.ndjson"
+    path.write_text("".join(f'{{"n": {n}, "s": "v{n}"}}\n' + "\n" * (n % 3 == 0) for n in range(3000)))
+    files = find_files(str(path))
+    fragments = plan_fragments(files, 4096)
+    assert len(fragments) > 5
+    assert read(path, block=4096) == read(path) == {"n": list(range(3000)), "s": [f"v{n}" for n in range(3000)]}
+    lines = path.read_text().splitlines()
+    lines[2500] = '{"n": 5.5, "s": "x"}'
+    path.write_text("\n".join(lines))
+    columns = {"n": INT}
+    message = error(lambda: [batch for part in plan_fragments(files, 4096) for batch in read_fragment(part, columns)])
+    assert message.startswith(f"{path}, line 2,501: column 'n' holds '5.5' where a whole number")
+
+
+def test_arrow_files_are_read_by_record_batch_unless_they_are_tiny(tmp_path: Path) -> None:
+    table = pa.table({"n": range(30_000)})
+    for name, rows in (("big", 10_000), ("tiny", 100)):
+        with pa.ipc.new_file(str(tmp_path / f"{name}.arrow"), table.schema) as writer:
+            writer.write_table(table, max_chunksize=rows)
+    assert [part.part for part in plan_fragments(find_files(str(tmp_path / "big.arrow")))] == [0, 1, 2]
+    assert [part.part for part in plan_fragments(find_files(str(tmp_path / "tiny.arrow")))] == [None]
+    assert read(tmp_path / "big.arrow")["n"] == read(tmp_path / "tiny.arrow")["n"] == list(range(30_000))
+
+
+def test_files_and_spans_of_a_pattern_are_one_table(tmp_path: Path) -> None:
+    for day in (2, 10):
+        pd.DataFrame({"n": [day, day]}).to_json(tmp_path / f"day-{day}.jsonl", orient="records", lines=True)
+        workbook(tmp_path / f"day-{day}.XLSX", ("n",), (day,))
+    assert read(tmp_path / "day-{SPAN}.jsonl") == {"n": [2, 2, 10, 10]}
+    assert [file.span for file in find_files(str(tmp_path / "day-{SPAN}.XLSX"))] == [2, 10]
+    assert read(tmp_path / "day-{SPAN}.XLSX#Sheet") == {"n": [2, 10]}
+    assert split_root(str(tmp_path / "day-{SPAN}.XLSX#Sheet")) == (str(tmp_path), "/day-{SPAN}.XLSX#Sheet")
+
+
+def test_in_a_folder_of_csv_other_formats_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("n\n1\n")
+    (tmp_path / "package.json").write_text("{}")
+    assert read(tmp_path) == {"n": [1]}
+    (tmp_path / "a.csv").rename(tmp_path / "a.old")
+    assert [Path(file.path).name for file in find_files(str(tmp_path))] == ["package.json"]
+
+
+@pytest.mark.parametrize("ending", [".gz", ".bz2", ".zst", ".zip"])
+def test_every_compression_is_read(ending: str, tmp_path: Path) -> None:
+    content = b'{"n": 1}\n{"n": 2}\n'
+    path = tmp_path / f"t.jsonl{ending}"
+    if ending == ".zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("any name.jsonl", content)
+            archive.writestr("__MACOSX/._x", "")
+        shutil.copy(path, tmp_path / "t.zip")  # what is in it tells the format
+        assert read(tmp_path / "t.zip") == {"n": [1, 2]}
+    else:
+        with pa.CompressedOutputStream(str(path), {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}[ending]) as file:
+            file.write(content)
+    assert read(path) == {"n": [1, 2]}
+
+
+# JSON
+
+
+def test_objects_become_columns_with_dots_and_keys_come_and_go(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_text(
+        '\ufeff{"id": 1, "home": {"city": "Rome", "at": {"x": 1.5}}, "f": true}\n\n'
+        '{"new": NaN, "id": 2, "home": null}\n{"id": 3, "home": {}, "when": "2020-01-02T03:04:05Z"}\n'
+    )
+    assert infer(path) == {
+        "id": INT, "home.city": STRING, "home.at.x": FLOAT, "f": BOOL, "new": STRING, "home": STRING, "when": TIMESTAMP,
+    }  # fmt: skip
+    assert read(path)["home.city"] == ["Rome", None, None]
+    assert read(path)["when"] == [None, None, 1577934245]
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        ('{"a": 1}\n{"a": 2}\n{"a": \n{"a": 4}\n', "line 3: this is no whole JSON"),
+        ('{"a": 1}\n[1, 2]\n', "line 2: '[1, 2]' is no object"),
+        ('[{"a": 1},\n {"a": 2},\n {"a" 3}]', "line 3: this is no whole JSON, at character 7"),
+        ('[{"a": 1}, 5]', "object 2: '5' is no object"),
+        ('{\n "a": 1\n}\n', "one object"),
+        ('{"a": {"0": 1, "1": 2}, "b": {"0": 1, "1": 2}}', "one object"),
+        ('{"a.b": 1, "a": {"b": 2}}\n{"c": 1}', "line 1: 'a.b' is there twice"),
+        ('{"a": [1, 2]}\n{"a": null}\n', "line 1: 'a' is a list"),
+        ("a,b\n1,2\n", "is text, whatever its name says"),
+    ],
+)
+def test_broken_json_is_told_by_line(content: str, what: str, tmp_path: Path) -> None:
+    path = tmp_path / "t.json"
+    path.write_text(content)
+    assert what in error(infer, path)
+
+
+def test_half_a_character_is_no_reason_to_refuse_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_text('{"a": "x\\ud83d"}\n{"a": "y"}\n')
+    assert read(path) == {"a": ["x?", "y"]}
+
+
+def test_a_stray_text_among_numbers_names_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_text("".join(f'{{"n": {n}}}\n' for n in range(99)) + '{"n": "many"}\n')
+    assert "t.jsonl, line 100: column 'n' holds 'many'" in error(infer, path)
+
+
+# Workbooks
+
+
+def test_titles_above_the_header_blank_rows_and_blank_columns_are_passed_over(tmp_path: Path) -> None:
+    path = workbook(
+        tmp_path / "t.xlsx", (None, "Sales of 2020"), (), (None, "made by:", "us"), (None, "id", "when", "ok", "sum"),
+        (None, 1, datetime.date(2020, 1, 2), True, 1.5), (), (None, 2, datetime.datetime(2020, 1, 2, 3), False, "7"),
+    )  # fmt: skip
+    assert infer(path) == {"id": INT, "when": TIMESTAMP, "ok": BOOL, "sum": FLOAT}
+    assert read(path) == {"id": [1, 2], "when": [1577923200, 1577934000], "ok": [1, 0], "sum": [1.5, 7.0]}
+
+
+def test_cells_merged_downwards_count_for_each_row(tmp_path: Path) -> None:
+    path = workbook(
+        tmp_path / "t.xlsx", ("group", "n"), ("a", 1), (None, 2), ("b", 3),
+        change=lambda sheet: sheet.merge_cells("A2:A3"),
+    )  # fmt: skip
+    assert read(path)["group"] == ["a", "a", "b"]
+
+
+def test_a_sheet_is_named_behind_the_file(tmp_path: Path) -> None:
+    path = workbook(
+        tmp_path / "t.xlsx", ("n",), (1,), change=lambda sheet: sheet.parent.create_sheet("Two #2").append(["m"]) or
+        sheet.parent["Two #2"].append([5]),
+    )  # fmt: skip
+    assert read(path) == {"n": [1]}
+    assert read(f"{path}#Two #2") == {"m": [5]}
+    assert "has no sheet 'Three'; there is 'Sheet', 'Two #2'" in error(infer, f"{path}#Three")
+
+
+def test_mixed_cells_are_named(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "t.xlsx", (None, "n"), *((None, n) for n in range(99)), (None, "none"))
+    assert "t.xlsx, cell B101: column 'n' holds 'none'" in error(infer, path)
+
+
+def test_formulas_that_were_never_computed_are_told(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "t.xlsx", ("n", "twice"), (1, "=A2*2"), (2, "=A3*2"))
+    assert "column 'twice' holds formulas that were never computed" in error(infer, path)
+    unusable: dict[str, DataError] = {}
+    assert infer_columns(find_files(str(path)), unusable=unusable) == {"n": INT}
+    assert list(unusable) == ["twice"]
+
+
+def test_workbooks_that_cannot_be_read_are_told_apart(tmp_path: Path) -> None:
+    whole = workbook(tmp_path / "t.xlsx", ("n",), *((n,) for n in range(500)))
+    cut = tmp_path / "cut.xlsx"
+    cut.write_bytes(whole.read_bytes()[:3000])
+    assert "cut.xlsx cannot be read" in error(infer, cut)
+    text = tmp_path / "text.xlsx"
+    text.write_text("a,b\n1,2\n")
+    assert "is text, whatever its name says" in error(infer, text)
+    assert "rename it to end in .csv" in error(infer, text)
+    blank = workbook(tmp_path / "blank.xlsx")
+    assert "holds no cell with a value" in error(infer, blank)
+    unnamed = workbook(tmp_path / "unnamed.xlsx", ("a", "b", None, "d"), (1, 2, 3, 4))
+    assert "cell C1: the column has no name" in error(infer, unnamed)
+
+
+# Arrow files and others by a wrong name
+
+
+def test_files_that_are_cut_off_or_wrongly_named_are_told(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"n": range(50_000)})
+    for kind in ("feather", "arrow", "parquet", "jsonl", "duckdb", "sqlite"):
+        path = tmp_path / f"t.{kind}"
+        WRITERS[kind](frame, path)
+        whole = path.read_bytes()
+        for other in ("feather", "parquet", "xlsx", "jsonl", "duckdb", "sqlite"):
+            wrong = tmp_path / f"wrong.{other}"
+            wrong.write_bytes(whole)
+            if format_of(str(wrong)) != format_of(str(path)):
+                assert "whatever its name says" in error(infer, wrong), (kind, other)
+        path.write_bytes(whole[: len(whole) // 2 - 5])
+        assert str(path) in error(read, path), kind
+    several = tmp_path / "several.zip"
+    with zipfile.ZipFile(several, "w") as archive:
+        archive.writestr("a.csv", "n\n1\n")
+        archive.writestr("b.csv", "n\n1\n")
+    assert "holds 2 files (a.csv, b.csv) where one is expected" in error(find_files, str(several))
+    (tmp_path / "t.jsonl.gz").write_bytes(gzip.compress(b'{"n": 1}\n' * 9999)[:40])
+    assert "cannot be unpacked" in error(infer, tmp_path / "t.jsonl.gz")
+
+
+@pytest.mark.parametrize("kind", ["parquet", "feather", "duckdb"])
+def test_a_nested_column_is_refused_or_left_out_with_the_reason(kind: str, tmp_path: Path) -> None:
+    frame = pd.DataFrame({"n": [1, 2], "tags": [["a"], ["b", "c"]]})
+    path = tmp_path / f"t.{kind}"
+    WRITERS[kind](frame, path)
+    assert "'tags' is of type list" in error(infer, path)
+    assert infer(path, drop=("tags",)) == {"n": INT}
+    unusable: dict[str, DataError] = {}
+    assert infer_columns(find_files(str(path)), unusable=unusable) == {"n": INT}
+    assert "data.drop" in unusable["tags"].remedy
+
+
+def test_typed_files_keep_their_types_where_rows_are_passed_on(tmp_path: Path) -> None:
+    table = pa.table({"d": pa.array([datetime.date(2020, 1, 2)]), "c": pa.array(["x"]).dictionary_encode()})
+    with pa.ipc.new_file(str(tmp_path / "t.arrow"), table.schema) as writer:
+        writer.write_table(table)
+    files = find_files(str(tmp_path / "t.arrow"))
+    assert infer_columns(files) == {"d": TIMESTAMP, "c": STRING}
+    assert verbatim_types(files, ["c", "d"]) == table.select(["c", "d"]).schema
+    batches = [batch for part in plan_fragments(files) for batch in read_verbatim(part, ["c", "d"], 100)]
+    assert pa.Table.from_batches(batches) == table.select(["c", "d"])
+
+
+# Databases
+
+
+@pytest.mark.parametrize("kind", ["duckdb", "sqlite"])
+def test_a_database_is_read_by_table_view_or_query(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / f"t.{kind}"
+    statements = (
+        "CREATE TABLE orders (id INTEGER, price DOUBLE, note VARCHAR)",
+        "INSERT INTO orders VALUES (1, 2.5, 'a'), (2, NULL, 'b'), (3, 7.5, 'c')",
+        'CREATE VIEW "big ones" AS SELECT id FROM orders WHERE price > 5',
+    )
+    if kind == "duckdb":
+        with duckdb.connect(str(path)) as connection:
+            for statement in statements:
+                connection.execute(statement)
+    else:
+        database(path, *statements)
+    assert read(f"{path}#orders") == {"id": [1, 2, 3], "price": [2.5, None, 7.5], "note": ["a", "b", "c"]}
+    assert read(f"{path}#big ones") == {"id": [3]}
+    query = f"{path}?SELECT id * 2 AS twice\nFROM orders WHERE note <> 'a' ORDER BY id;"
+    assert infer(query) == {"twice": INT}
+    assert read(query) == {"twice": [4, 6]}
+    assert "holds 2 tables: 'big ones', 'orders'" in error(infer, path)
+    assert "has no table 'order'; there is 'big ones', 'orders'" in error(infer, f"{path}#order")
+    assert "the query of" in error(infer, f"{path}?SELECT nothing FROM orders")
+    assert "has no rows" in error(infer, f"{path}?SELECT * FROM orders WHERE id > 9")
+
+
+def test_what_a_database_keeps_beside_its_file_counts_for_whether_it_changed(tmp_path: Path) -> None:
+    path = tmp_path / "t.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode=wal")
+        connection.execute("CREATE TABLE t (n)")
+        connection.execute("INSERT INTO t VALUES (1)")
+        connection.commit()
+        before = file_states(find_files(str(path)))
+        connection.execute("INSERT INTO t VALUES (2)")
+        connection.commit()
+        assert read(path) == {"n": [1, 2]}
+        assert file_states(find_files(str(path))) != before
+
+
+def test_a_locked_database_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.data.sources.sqlite._WAIT_S", 0.05)
+    path = database(tmp_path / "t.sqlite", "CREATE TABLE t (n)", "INSERT INTO t VALUES (1)")
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        assert "is locked by another program" in error(infer, path)
+
+
+def test_sqlite_columns_of_several_types_and_blobs_are_told(tmp_path: Path) -> None:
+    rows = ", ".join(f"({n}, x'00')" for n in range(99))
+    path = database(tmp_path / "t.db", "CREATE TABLE t (n, b)", f"INSERT INTO t VALUES {rows}, ('many', x'00')")
+    assert "row 100: column 'n' holds 'many'" in error(infer, path, drop=("b",))
+    unusable: dict[str, DataError] = {}
+    path = database(tmp_path / "u.db", "CREATE TABLE t (n, m, b)", "INSERT INTO t VALUES (1, 'x', x'00')")
+    assert infer_columns(find_files(str(path)), unusable=unusable) == {"n": INT, "m": STRING}
+    assert "BLOB" in unusable["b"].what
