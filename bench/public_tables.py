@@ -61,6 +61,7 @@ class Table:
     """A public table, as bench/public_tables.toml describes it.
 
     Attributes:
+        index: whether its first column has no name.
         options: what init's refusal tells a person to add; tried when it refuses.
     """
 
@@ -71,6 +72,7 @@ class Table:
     licence: str
     label: str
     kinds: str = ""
+    index: bool = False
     options: tuple[str, ...] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
 
@@ -80,8 +82,10 @@ class Table:
         return re.sub(r"[^a-z0-9]+", "-", self.file.lower()).strip("-")
 
     def read_by_person(self, columns: Iterable[str]) -> dict[str, str]:
-        """Return the letter of each column."""
-        return dict(self.columns) or dict(zip(columns, self.kinds, strict=False))
+        """Return the letter of each column; an index without a name may be no column at all."""
+        names = list(columns)
+        kinds = self.kinds[1:] if self.index and len(names) < len(self.kinds) else self.kinds
+        return dict(self.columns) or dict(zip(names, kinds, strict=False))
 
 
 @dataclass
