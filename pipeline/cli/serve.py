@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.options import SERVE, ConfigOption, JsonOption, TableArgument, WorkspaceOption
+from pipeline.errors import EXIT_GATE
 
 app = typer.Typer()
 
@@ -36,18 +37,34 @@ def predict(
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the output if it is there.")] = False,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict",
+            help="Write nothing if a value is unknown to the model, out of range, or missing where it must not be.",
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Score a table with the served model: its rows, with the predictions beside them.
 
-    Interrupted, it goes on with the same command after what is finished.
+    Interrupted, it goes on with the same command after what is finished. The exit code is 1 if the table holds more
+    that the model was not made for than `predict` in the YAML file, or --strict, allows.
     """
     from pipeline.commands.predict import predict_table
     from pipeline.config.loading import load
 
-    predict_table(
-        load(config, workspace=workspace), table, output, model=model, keys=key or (), force=force, as_json=as_json
+    written = predict_table(
+        load(config, workspace=workspace),
+        table,
+        output,
+        model=model,
+        keys=key or (),
+        force=force,
+        strict=strict,
+        as_json=as_json,
     )
+    raise typer.Exit(0 if written else EXIT_GATE)
 
 
 @app.command(rich_help_panel=SERVE)

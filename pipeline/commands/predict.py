@@ -21,33 +21,35 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from pipeline.beam import arguments
 from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.predict import PredictSettings
 from pipeline.contract.schema import column_type, feature_table, read_schema
 from pipeline.data.columns import ColumnType
 from pipeline.data.convert import nearest
 from pipeline.data.csv_text import csv_header
 from pipeline.data.patterns import would_read
 from pipeline.data.sources import source, table_files
-from pipeline.errors import ConfigError, DataError, PipelineError, WorkspaceError
+from pipeline.errors import ConfigError, DataError, PipelineError
 from pipeline.files import check_output, is_same_file, one_spelling
 from pipeline.lineage import import_closure
 from pipeline.lineage.provenance import package_versions
-from pipeline.lineage.version_folders import version_number, versions
 from pipeline.observe.log_file import output_to
 from pipeline.runners.local.interruption import outliving_the_terminal
 from pipeline.serving.checkpoint import key_of, workplace
+from pipeline.serving.chosen_model import find_model
+from pipeline.serving.met import Kind, Part, beyond, put_together
 from pipeline.serving.predicted_columns import predicted_names
-from pipeline.serving.versions import damage
 from pipeline.terminal.console import console_for
 from pipeline.terminal.predictions import Predictions, print_predictions
 from pipeline.terminal.screen import Screen
 from pipeline.workspace.scratch import scratch
-from trainer.digests import file_digests
 from trainer.features import FeatureTable
 
 if TYPE_CHECKING:
     from pipeline.serving.scoring import Outcome
 
 _SUFFIXES = (".parquet", ".csv")
+_VERSION = "model_version"
+"""The column that says which model predicted."""
 
 
 def predict_table(
@@ -58,8 +60,9 @@ def predict_table(
     model: str | None,
     keys: Sequence[str] = (),
     force: bool,
+    strict: bool = False,
     as_json: bool,
-) -> None:
+) -> bool:
     """Scores every row of `table` with a served model, writes `output`, and reports on the terminal.
 
     Args:
@@ -69,25 +72,32 @@ def predict_table(
             finished is not done again.
         keys: the columns that tell the rows; only they go to the output beside the predictions. All when empty.
         model: a pushed version, or the folder of a SavedModel; the version pushed last when None.
+        strict: write nothing if anything is met that the model was not made for; else `config.predict` says how much
+            may be.
+
+    Returns:
+        False if more was met than may be: then nothing was written.
 
     Raises:
         PipelineError: the user's mistake; nothing is written.
     """
     began = time.monotonic()
     _check_output(output, force)
-    model_folder = _find_model(config, model)
+    chosen = find_model(config, model)
     schema = read_schema(config.schema_file)
     features = feature_table(config, schema)
     files = table_files.find_files(table, form=config.data.format)
     _check_apart(output, table, files)
+    _check_apart_from_training(output, config)
     with scratch(config.root) as temporary, _chatter_in_log(config, temporary) as screen:
         columns, feature_types = _types(files, features, schema, config.data.drop)
         columns = _chosen(columns, keys)
         fragments = source.plan_fragments(files, columns=columns | feature_types)
         # Before the seconds that TensorFlow takes: a column that is missing, or wrong at first sight.
         next(source.read_fragment(fragments[0], feature_types), None)
-        names = predicted_names(features.label)
-        _check_names(names, columns, files)
+        label = features.label
+        version_column = _VERSION if _VERSION not in columns else f"{_VERSION}_{label.name}"
+        _check_names([*predicted_names(label), version_column], columns, files)
         own_types = source.verbatim_types(files, columns)
         is_csv = output.suffix == ".csv"
         if not as_json:
@@ -97,9 +107,9 @@ def predict_table(
         from pipeline.serving.signature_check import check_signature
 
         loading_s = time.monotonic() - loading
-        tensor_names = check_signature(str(model_folder), features)
+        tensor_names = check_signature(str(chosen.folder), features)
         scoring = Scoring(
-            model=str(model_folder),
+            model=str(chosen.folder),
             table=features,
             tensor_names=tensor_names,
             columns=columns,
@@ -107,30 +117,51 @@ def predict_table(
             # Text is kept for text only: elsewhere numbers and times are worth more as such.
             verbatim=own_types is not None and (is_csv or files[0].path.endswith(".parquet")),
             as_csv=is_csv,
+            version=(version_column, chosen.name),
         )
         made_of = [
-            *(table_files.file_states(files), fragments, file_digests(model_folder), asdict(scoring)),
+            *(table_files.file_states(files), fragments, chosen.digest, asdict(scoring)),
             *(import_closure.digest(import_closure.closure([Scoring.__module__])), package_versions()),
         ]
         with workplace(output, key_of(*made_of)) as folder:
             outcomes = score(fragments, scoring, folder, arguments.DIRECT)
-            whole = folder / "whole"
-            _join([Path(outcome.shard) for outcome in outcomes], [*columns, *names] if is_csv else None, whole)
-            whole.replace(output)
+            parts = [Part(fragments[each.fragment].path, each.rows, each.met) for each in outcomes]
+            met = put_together(parts, [feature.name for feature in features.features if feature.optional])
+            too_much = beyond(met, _limits(config.predict, strict))
+            if not too_much:
+                whole = folder / "whole"
+                _join(
+                    [Path(outcome.shard) for outcome in outcomes], [*columns, *scoring.added] if is_csv else None, whole
+                )
+                whole.replace(output)
     print_predictions(
         Predictions(
-            output=str(output),
-            model=str(model_folder),
+            output=None if too_much else str(output),
+            model=str(chosen.folder),
+            version=chosen.name,
             rows=sum(outcome.rows for outcome in outcomes),
             resumed_rows=sum(outcome.rows for outcome in outcomes if not outcome.is_new),
-            columns=names,
+            columns=scoring.added,
             seconds=round(time.monotonic() - began, 2),
             loading_s=round(loading_s, 2),
-            **_sum(outcomes, features.label.classes),
+            met=met,
+            too_much=too_much,
+            **_sum(outcomes, label.classes),
         ),
-        features.label.name,
+        label.name,
         as_json,
     )
+    return not too_much
+
+
+def _limits(policy: PredictSettings, strict: bool) -> dict[Kind, float | None]:
+    if strict:
+        return dict.fromkeys(Kind, 0.0)
+    return {
+        Kind.UNKNOWN: policy.max_unknown,
+        Kind.OUT_OF_RANGE: policy.max_out_of_range,
+        Kind.MISSING: policy.max_missing,
+    }
 
 
 def _check_output(output: Path, force: bool) -> None:
@@ -153,35 +184,20 @@ def _check_apart(output: Path, table: str, files: Sequence[table_files.SourceFil
         )
 
 
-def _find_model(config: PipelineConfig, wanted: str | None) -> Path:
-    """Return the folder of the SavedModel."""
-    base = config.root / "serving" / config.name
-    pushed = versions(base)
-    if wanted is None:
-        if not pushed:
-            raise WorkspaceError(
-                f"no model was pushed yet: {base} holds none",
-                "`longhaul run` pushes a model that holds its thresholds; or name one with --model",
-            )
-        return _whole(base / str(pushed[-1]))
-    if version_number(wanted) in pushed:
-        return _whole(base / wanted)
-    if Path(wanted).is_dir():
-        return Path(wanted).absolute()
-    known = f"the versions pushed are {', '.join(map(str, pushed))}" if pushed else f"{base} holds none"
-    raise ConfigError(
-        f"--model {wanted}: neither a version nor a folder; {known}", "name a version or a SavedModel's folder"
-    )
-
-
-def _whole(version: Path) -> Path:
-    """Return the version, if its files are those of its manifest."""
-    if wrong := damage(version):
-        raise WorkspaceError(
-            f"version {version.name} is damaged: {', '.join(wrong[:3])}; nothing was predicted",
-            "`longhaul run` pushes a whole copy of what serves; `longhaul versions` lists what can be had by --model",
+def _check_apart_from_training(output: Path, config: PipelineConfig) -> None:
+    """See that the training table is left as it is, too."""
+    pattern = config.data_pattern
+    if "://" in pattern:
+        return
+    is_read = would_read(pattern, str(one_spelling(output)))
+    if not is_read and output.exists():
+        with suppress(DataError):  # a model may be used where its training data are not
+            is_read = any(is_same_file(output, file.path) for file in table_files.find_files(pattern, form=config.data.format))
+    if is_read:
+        raise ConfigError(
+            f"--output {output}: that is a file of the training table (data.path), or would become one",
+            "name a file elsewhere; the table is left as it is",
         )
-    return version
 
 
 def _types(

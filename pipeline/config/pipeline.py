@@ -19,6 +19,7 @@ from pipeline.config.infra_check import InfraCheckSettings
 from pipeline.config.metadata import Metadata
 from pipeline.config.notify import Notify
 from pipeline.config.observe import Observe
+from pipeline.config.predict import PredictSettings
 from pipeline.config.push import Push
 from pipeline.config.run import RunSettings
 from pipeline.config.schema import Schema
@@ -52,6 +53,7 @@ class PipelineConfig(Section):
     card: Card = Card()
     infra_check: InfraCheckSettings = InfraCheckSettings()
     push: Push = Push()
+    predict: PredictSettings = PredictSettings()
     vertex: Vertex | None = None
     beam: BeamSettings = BeamSettings()
     metadata: Metadata = Metadata()

@@ -29,6 +29,7 @@ from pipeline.data.sources import source
 from pipeline.errors import DataError
 from pipeline.files import flush_file, incoming
 from pipeline.serving.checkpoint import OUTCOME
+from pipeline.serving.meter import Contract, Meter
 from pipeline.serving.predicted_columns import predicted_columns, predicted_names
 from pipeline.serving.probe import EXACT_INT
 from trainer.features import FeatureTable
@@ -53,6 +54,7 @@ class Scoring:
         features: those to give the model, with theirs.
         verbatim: whether columns are passed on as the files hold them; else as their types say.
         as_csv: whether shards are CSV (without a header) or Parquet.
+        version: name and value of the column that says which model predicted.
     """
 
     model: str
@@ -62,6 +64,12 @@ class Scoring:
     features: Mapping[str, ColumnType]
     verbatim: bool
     as_csv: bool
+    version: tuple[str, str]
+
+    @property
+    def added(self) -> list[str]:
+        """Names of the columns beside those that are passed on."""
+        return [*predicted_names(self.table.label), self.version[0]]
 
 
 @dataclass(frozen=True)
@@ -72,6 +80,7 @@ class Outcome:
     Attributes:
         shard: path of the file.
         is_new: whether it was written now; else it was there from an interrupted prediction.
+        met: what the model was not made for; see `pipeline.serving.met.Part`.
     """
 
     fragment: int
@@ -80,6 +89,7 @@ class Outcome:
     is_new: bool
     classes: dict[str, int] = field(default_factory=dict)
     values: tuple[float, float, float] = (math.inf, -math.inf, 0.0)
+    met: dict[str, Any] = field(default_factory=dict)
 
 
 def score(
@@ -128,6 +138,8 @@ class _ScoreFragment(beam.DoFn):
         import tensorflow as tf
 
         self._model = tf.saved_model.load(self._scoring.model)
+        transform = self._model.signatures["transform_features"]
+        self._contract = Contract(transform, self._scoring.model, self._scoring.table)
 
     def process(self, numbered: tuple[int, source.Fragment]) -> None:
         number, fragment = numbered
@@ -142,7 +154,7 @@ class _ScoreFragment(beam.DoFn):
         label = self._scoring.table.label
         path = f"{stem}.{'csv' if self._scoring.as_csv else 'parquet'}"
         at_once = max(1, min(_BATCH_ROWS, _BATCH_CELLS // len(self._scoring.features)))
-        tally = _Tally(label.task == "regression")
+        tally, meter = _Tally(label.task == "regression"), Meter(self._contract)
         shard: _CsvShard | ParquetShard | None = None
         with ExitStack() as open_files:
             for passed, features in _rows(fragment, self._scoring):
@@ -151,7 +163,8 @@ class _ScoreFragment(beam.DoFn):
                 )
                 predicted = predicted_columns(label, scores)
                 batch = pa.RecordBatch.from_arrays(
-                    [*passed.columns, *predicted], names=[*passed.schema.names, *predicted_names(label)]
+                    [*passed.columns, *predicted, pa.repeat(self._scoring.version[1], passed.num_rows)],
+                    names=[*passed.schema.names, *self._scoring.added],
                 )
                 if shard is None:
                     shard = (
@@ -161,9 +174,10 @@ class _ScoreFragment(beam.DoFn):
                     )
                 shard.write(batch)
                 tally.add(predicted[0])
+                meter.add(features)
         if shard is not None:
             flush_file(Path(path))
-        return {"shard": path, **tally.to_json()}
+        return {"shard": path, **tally.to_json(), "met": meter.to_json()}
 
     def _predict(self, features: pa.RecordBatch) -> npt.NDArray[Any]:
         """Return (rows, outputs), by plain tensors; where those cannot tell all values apart, by tf.Examples, which

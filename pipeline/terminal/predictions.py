@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
 
+from rich.console import Console
 from rich.markup import escape
+from rich.table import Table
 
 from pipeline.guard.findings import percent
+from pipeline.serving.met import Kind, Met
 from pipeline.terminal.console import console_for
+
+_MOST = 10
+"""Lines of the table of what was met; `--json` has all."""
+_SAYS = {
+    Kind.UNKNOWN: "unknown to the model",
+    Kind.OUT_OF_RANGE: "out of range",
+    Kind.MISSING: "missing, filled in",
+}
 
 
 @dataclass(frozen=True)
@@ -17,15 +31,19 @@ class Predictions:
     """What was written.
 
     Attributes:
+        output: None if nothing was, because of `too_much`.
+        version: of the model, or the beginning of its digest.
         resumed_rows: those of them that an interrupted prediction had finished.
         columns: those that the predictions added.
         seconds: in all; `loading_s` of them until TensorFlow and Beam were there.
         classes: rows of each predicted class, all of them in order; empty for a regression.
         values: least, mean and greatest predicted number; empty for a classification.
+        met: what the model was not made for, the worst first; too_much: of that what is beyond its limit, a share.
     """
 
-    output: str
+    output: str | None
     model: str
+    version: str
     rows: int
     resumed_rows: int
     columns: list[str]
@@ -33,6 +51,18 @@ class Predictions:
     loading_s: float
     classes: dict[str, int]
     values: dict[str, float]
+    met: list[Met]
+    too_much: list[tuple[Met, float]]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        return vars(self) | {
+            "met": [met.to_json() for met in self.met],
+            "too_much": [
+                {"column": met.column, "kind": met.kind, "share": round(met.share, 6), "limit": limit}
+                for met, limit in self.too_much
+            ],
+        }
 
 
 def print_predictions(predictions: Predictions, label: str, as_json: bool) -> None:
@@ -42,7 +72,7 @@ def print_predictions(predictions: Predictions, label: str, as_json: bool) -> No
         label: the column that was predicted.
     """
     if as_json:
-        print(json.dumps(asdict(predictions), indent=1))
+        print(json.dumps(predictions.to_json(), indent=1))
         return
     p = predictions
     shares = [f"{escape(name)} {percent(count / p.rows)}" for name, count in p.classes.items()]
@@ -54,4 +84,46 @@ def print_predictions(predictions: Predictions, label: str, as_json: bool) -> No
     console.print(f"Predicted {escape(label)}: {', '.join(shares + values)}", soft_wrap=True)
     console.print(f"Columns   {escape(', '.join(p.columns))}", soft_wrap=True)
     console.print(f"Model     {escape(p.model)}", soft_wrap=True)
-    console.print(f"Output    {escape(p.output)}", soft_wrap=True)
+    print_met(console, p.met)
+    for met, limit in p.too_much:
+        console.print(
+            f"[bold red]Too much[/]  {escape(repr(met.column))}: {met.rows:,} of {met.of:,} rows are "
+            f"{_SAYS[met.kind]}; {percent(limit) if limit else 'none'} may be",
+            soft_wrap=True,
+        )
+    if p.output is None:
+        console.print("Output    none was written; predict.max_… in the YAML file say how much may be met")
+    else:
+        console.print(f"Output    {escape(p.output)}", soft_wrap=True)
+
+
+def print_met(console: Console, found: Sequence[Met]) -> None:
+    """Print a small table of what the model was not made for, the worst first; nothing if there was nothing."""
+    if not found:
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for heading in ("Met in", "what", "rows", "share", "for example"):
+        table.add_column(heading, justify="right" if heading in ("rows", "share") else "left", overflow="fold")
+    several = len({example.file for met in found for example in met.examples}) > 1
+    for met in found[:_MOST]:
+        what = "missing, as the model expects" if met.expected else _SAYS[met.kind]
+        color = "dim" if met.expected else "yellow"
+        table.add_row(
+            escape(met.column),
+            f"[{color}]{what}[/]",
+            f"{met.rows:,}",
+            percent(met.share),
+            escape(_examples(met, several)),
+        )
+    console.print(table)
+    if len(found) > _MOST:
+        console.print(f"          {len(found) - _MOST:,} more; --json has them all")
+
+
+def _examples(met: Met, with_file: bool) -> str:
+    return ", ".join(
+        (f"{example.value!r} in " if met.kind is not Kind.MISSING else "")
+        + (f"{PurePath(example.file).name} " if with_file else "")
+        + f"row {example.row:,}"
+        for example in met.examples
+    )

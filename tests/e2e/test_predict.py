@@ -36,7 +36,7 @@ ROOT = Path(__file__).parents[2]
 LABELS = {"again": "binary", "size": "multiclass", "price": "regression"}
 CITIES = ["Paris, France", 'the "Big" Apple', "Köln", "two\nlines"]
 COLUMNS = ["order", "city, town", "zip", "member?", "came", "weight (kg)", *LABELS]
-ADDED = ["predicted_again", "probability_again_yes"]
+ADDED = ["predicted_again", "probability_again_yes", "model_version"]
 
 
 def orders(rows: int = 600) -> list[dict[str, str]]:
@@ -190,7 +190,8 @@ def test_predictions_are_what_the_served_model_says(predict: Callable[..., str],
     yes = (expected > 0.5).mean()
     assert re.search(r"Rows      600 in [\d.]+ s, [\d.]+ of them to load TensorFlow and Beam\n", said)
     assert f"Predicted again: no {1 - yes:.1%}, yes {yes:.1%}\n" in said
-    assert f"Columns   predicted_again, probability_again_yes\nModel     {model.folder}\n" in said
+    assert f"Columns   predicted_again, probability_again_yes, model_version\nModel     {model.folder}\n" in said
+    assert set(scored["model_version"].to_pylist()) == {model.folder.name}
     assert said.endswith(f"Output    {tmp_path}/scored.parquet\n")
 
 
@@ -219,8 +220,9 @@ def test_of_a_csv_every_character_is_passed_on(predict: Callable[..., str], mode
     np.testing.assert_allclose(given, model.asked(ORDERS)["prediction"][:, 0], atol=1e-6)
     text = (tmp_path / "scored.csv").read_text()
     for row, line in zip(scored, re.split("\n(?=[0-9])", text)[1:], strict=True):
-        assert line.rstrip("\n").endswith(f",{row['predicted_again']},{row['probability_again_yes']}")
-    stripped = re.sub(r",(predicted_again|yes|no),(probability_again_yes|[\d.e-]+)\n", "\n", text)
+        added = f",{row['predicted_again']},{row['probability_again_yes']},{model.folder.name}"
+        assert line.rstrip("\n").endswith(added)
+    stripped = re.sub(r",(predicted_again|yes|no),(probability_again_yes|[\d.e-]+),(model_version|\d+)\n", "\n", text)
     assert stripped == table.read_text()  # quotes too stand only where they must
 
 
@@ -299,15 +301,50 @@ def test_a_script_gets_json(predict: Callable[..., str], model: Model, tmp_path:
     assert found.pop("seconds") > found.pop("loading_s") >= 0
     assert sum(found["classes"].values()) == 50
     assert list(found["classes"]) == ["no", "yes"]
+    assert {(met["column"], met["kind"], met["expected"]) for met in found.pop("met")} == {
+        ("member?", "missing", True),
+        ("weight (kg)", "missing", True),
+    }
     assert found | {"classes": None} == {
         "output": f"{tmp_path}/scored.csv",
         "model": str(model.folder),
+        "version": version,
         "rows": 50,
         "resumed_rows": 0,
         "columns": ADDED,
         "classes": None,
         "values": {},
+        "too_much": [],
     }
+
+
+def test_what_the_model_was_not_made_for_is_counted_and_may_stop_it(
+    predict: Callable[..., str], longhaul: Callable[..., Any], model: Model, tmp_path: Path
+) -> None:
+    """By the model alone: a copy of its folder, far from the workspace, tells the same."""
+    odd = [dict(row) for row in ORDERS[:200]]
+    odd[3]["city, town"] = odd[7]["city, town"] = "Atlantis"
+    odd[150]["city, town"] = "El Dorado"
+    odd[9]["zip"] = ""
+    table, output = write_csv(tmp_path / "odd.csv", odd), tmp_path / "scored.parquet"
+    shutil.copytree(model.folder, copy := tmp_path / "deployed" / "model")
+    said = predict(table, output, "--model", copy)
+    assert re.search(r"city, town +unknown to the model +3 +1.5% +'Atlantis' in row 4, 'El Dorado' in row 151 *\n", said)
+    assert re.search(r"zip +missing, filled in +1 +0.5% +row 10 *\n", said)
+    assert set(pq.read_table(output)["model_version"].to_pylist()) == {model.folder.name}
+    before = output.read_bytes()
+    outcome = longhaul("predict", table, "-o", output, "-c", model.config, "--force", "--strict")
+    assert outcome.code == 1, outcome.text
+    assert "Too much  'city, town': 3 of 200 rows are unknown to the model; none may be\n" in outcome.text
+    assert output.read_bytes() == before
+    assert sorted(tmp_path.glob(".*")) == []
+    policy = yaml.safe_load(model.config.read_text()) | {"predict": {"max_unknown": 0.015, "max_missing": 0.001}}
+    (lenient := model.config.with_name("lenient.yaml")).write_text(yaml.safe_dump(policy, allow_unicode=True))
+    outcome = longhaul("predict", table, "-o", output, "-c", lenient, "--force", "--json")
+    assert outcome.code == 1, outcome.text
+    found = json.loads(outcome.text)
+    assert found["output"] is None
+    assert found["too_much"] == [{"column": "zip", "kind": "missing", "share": 0.005, "limit": 0.001}]
 
 
 @pytest.mark.long
@@ -320,6 +357,7 @@ def test_several_classes(trained: Callable[[str], Model], predict: Callable[...,
     assert scored.column_names == [
         *(*COLUMNS, "predicted_size", "probability_size"),
         *(f"probability_size_{name}" for name in classes),
+        "model_version",
     ]
     given = np.stack([scored[f"probability_size_{name}"].to_numpy() for name in classes], axis=1)
     np.testing.assert_allclose(given, answer["prediction"], atol=1e-6)
@@ -335,7 +373,7 @@ def test_a_number(trained: Callable[[str], Model], predict: Callable[..., str], 
     table = write_csv(tmp_path / "new.csv", ORDERS)
     said = predict(table, tmp_path / "scored.parquet", "--config", prices.config, "--model", prices.folder)
     scored, expected = pq.read_table(tmp_path / "scored.parquet"), prices.asked(ORDERS)["prediction"][:, 0]
-    assert scored.column_names == [*COLUMNS, "predicted_price"]
+    assert scored.column_names == [*COLUMNS, "predicted_price", "model_version"]
     np.testing.assert_allclose(scored["predicted_price"].to_numpy(), expected, rtol=1e-6)
     least, mean, greatest = expected.min(), expected.mean(), expected.max()
     assert f"Predicted price: least {least:.4g}, mean {mean:.4g}, greatest {greatest:.4g}\n" in said

@@ -150,5 +150,10 @@ def test_a_prediction_never_takes_the_place_of_its_input(place: Place) -> None:
         outcome = place.call("predict", source, "-o", output, "--force")
         assert outcome.code == 2, outcome.text
         assert "that is a file of the table that is to be scored, or would become one" in outcome.text
+    (new := place.folder / "new.csv").write_bytes(content)
+    for output in (str(table), str(link), str(twin), inside):
+        outcome = place.call("predict", str(new), "-o", output, "--force")
+        assert outcome.code == 2, outcome.text
+        assert "that is a file of the training table (data.path), or would become one" in outcome.text
     assert table.read_bytes() == content
     assert not Path(inside).exists()

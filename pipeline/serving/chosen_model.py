@@ -1,0 +1,74 @@
+"""Which model somebody means: a pushed version, or the folder of a SavedModel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from pipeline.config.pipeline import PipelineConfig
+from pipeline.errors import ConfigError, WorkspaceError
+from pipeline.lineage.version_folders import version_number, versions
+from pipeline.serving.versions import damage, read_manifest
+from trainer.digests import file_digests, model_digest
+
+_DIGITS = 12
+
+
+@dataclass(frozen=True)
+class ChosenModel:
+    """A SavedModel; `named` is how `--model` names it from anywhere."""
+
+    folder: Path
+    named: str
+
+    @cached_property
+    def digest(self) -> str:
+        """Of its files: equal for equal models, wherever they lie."""
+        return model_digest(file_digests(self.folder))
+
+    @cached_property
+    def name(self) -> str:
+        """Its version; of one that was never pushed the beginning of its digest."""
+        if version_number(self.named):
+            return self.named
+        manifest = read_manifest(self.folder)
+        return str(manifest.version) if manifest else self.digest[:_DIGITS]
+
+
+def find_model(config: PipelineConfig, wanted: str | None) -> ChosenModel:
+    """Find a model.
+
+    Args:
+        wanted: a version, or a folder; the version pushed last when None.
+
+    Raises:
+        PipelineError: there is no such model, or it is damaged.
+    """
+    base = config.root / "serving" / config.name
+    pushed = versions(base)
+    if wanted is None:
+        if not pushed:
+            raise WorkspaceError(
+                f"no model was pushed yet: {base} holds none",
+                "`longhaul run` pushes a model that holds its thresholds; or name one with --model",
+            )
+        wanted = str(pushed[-1])
+    if version_number(wanted) in pushed:
+        return ChosenModel(_whole(base / wanted), wanted)
+    if Path(wanted).is_dir():
+        return ChosenModel(Path(wanted).absolute(), str(Path(wanted).absolute()))
+    known = f"the versions pushed are {', '.join(map(str, pushed))}" if pushed else f"{base} holds none"
+    raise ConfigError(
+        f"--model {wanted}: neither a version nor a folder; {known}", "name a version or a SavedModel's folder"
+    )
+
+
+def _whole(version: Path) -> Path:
+    """Return the version, if its files are those of its manifest."""
+    if wrong := damage(version):
+        raise WorkspaceError(
+            f"version {version.name} is damaged: {', '.join(wrong[:3])}; nothing was predicted",
+            "`longhaul run` pushes a whole copy of what serves; `longhaul versions` lists what can be had by --model",
+        )
+    return version
