@@ -192,7 +192,9 @@ def _check_apart_from_training(output: Path, config: PipelineConfig) -> None:
     is_read = would_read(pattern, str(one_spelling(output)))
     if not is_read and output.exists():
         with suppress(DataError):  # a model may be used where its training data are not
-            is_read = any(is_same_file(output, file.path) for file in table_files.find_files(pattern, form=config.data.format))
+            is_read = any(
+                is_same_file(output, file.path) for file in table_files.find_files(pattern, form=config.data.format)
+            )
     if is_read:
         raise ConfigError(
             f"--output {output}: that is a file of the training table (data.path), or would become one",

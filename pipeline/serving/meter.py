@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.serving.met import EXAMPLES, Kind
-from trainer.description import SIGNATURES_FILE
+from trainer.artifact_names import SIGNATURES_FILE
 from trainer.features import FeatureTable, Storage
 from trainer.features import Kind as FeatureKind
 from trainer.preprocessing import CATEGORICAL

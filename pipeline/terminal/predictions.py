@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from pipeline.errors import shown
 from pipeline.guard.findings import percent
 from pipeline.serving.met import Kind, Met
 from pipeline.terminal.console import console_for
@@ -109,7 +110,7 @@ def print_met(console: Console, found: Sequence[Met]) -> None:
         what = "missing, as the model expects" if met.expected else _SAYS[met.kind]
         color = "dim" if met.expected else "yellow"
         table.add_row(
-            escape(met.column),
+            escape(shown(met.column)),
             f"[{color}]{what}[/]",
             f"{met.rows:,}",
             percent(met.share),

@@ -329,7 +329,7 @@ def test_what_the_model_was_not_made_for_is_counted_and_may_stop_it(
     table, output = write_csv(tmp_path / "odd.csv", odd), tmp_path / "scored.parquet"
     shutil.copytree(model.folder, copy := tmp_path / "deployed" / "model")
     said = predict(table, output, "--model", copy)
-    assert re.search(r"city, town +unknown to the model +3 +1.5% +'Atlantis' in row 4, 'El Dorado' in row 151 *\n", said)
+    assert re.search(r"city, town +unknown to the model +3 +1.5% +'Atlantis' in row 4, 'El Dorado' in row 151", said)
     assert re.search(r"zip +missing, filled in +1 +0.5% +row 10 *\n", said)
     assert set(pq.read_table(output)["model_version"].to_pylist()) == {model.folder.name}
     before = output.read_bytes()
