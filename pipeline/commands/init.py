@@ -68,20 +68,25 @@ def write_first_files(table: str, label: str, name: str | None, folder: Path, fo
     files = table_files.find_files(table)
     form, said = sniff_files(files)
     files = [replace(file, form=form) for file in files]
-    columns = source.infer_columns(files)
+    unusable: dict[str, DataError] = {}
+    columns = source.infer_columns(files, unusable=unusable)
+    if label in unusable:
+        raise unusable[label]
     if label not in columns:
         raise DataError(f"{files[0].path} has no column {label!r}; {nearest(label, columns)}", "correct --label")
     rows = _read(files, columns)
     guess = _guess_label(rows.column(label).drop_null(), label, columns[label])
     schema = _infer_schema(rows, columns, label)
     unshown = _naming_columns(rows, columns, label)
+    table, query = table_files.without_query(table)
     path = table if "://" in table else str(one_spelling(table))
 
     environment = Environment(loader=PackageLoader("pipeline.commands", "templates"), keep_trailing_newline=True)
     environment.filters["quoted"] = quoted
     environment.filters["json"] = lambda value: json.dumps(value, ensure_ascii=False)
     text = environment.get_template("config.yaml.j2").render(
-        name=name, path=path, format=form.written(), label=label, guess=guess, rows=rows.num_rows, unshown=unshown,
+        name=name, path=path, query=query, drop=list(unusable), format=form.written(), label=label, guess=guess,
+        rows=rows.num_rows, unshown=unshown,
         **_sizes(rows.num_rows, len(columns)),
     )  # fmt: skip
     schema_file.parent.mkdir(parents=True, exist_ok=True)
@@ -95,6 +100,8 @@ def write_first_files(table: str, label: str, name: str | None, folder: Path, fo
     console.print(f"{rows.num_rows:,} rows, {len(columns)} columns; {looks}")
     for sentence in said:
         console.print(f"Read as   {escape(sentence)}", soft_wrap=True)
+    for column, reason in unusable.items():
+        console.print(f"Left out  {escape(repr(column))}, by data.drop: {escape(reason.what)}", soft_wrap=True)
     if unshown:
         console.print(
             f"Left out  {escape(', '.join(map(repr, unshown)))}: another value in every row tells a model nothing; "

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline.commands.init import write_first_files
 from pipeline.config.loading import load
+from pipeline.data.sources.source import infer_columns
+from pipeline.data.sources.table_files import find_files
+from pipeline.errors import DataError
 
 COLORS = ("red", "green", "blue")
 
@@ -44,3 +51,36 @@ def test_nothing_is_left_out_by_chance_or_to_the_last(tmp_path: Path, capsys: py
         columns: dict[str, list[Any]] = {name: [f"{name}{i}" for i in range(rows)] for name in ("a", "color")}
         excluded, said = started(tmp_path, columns, capsys)
         assert (excluded, "Left out" in said) == ([], False)
+
+
+def test_a_column_that_no_table_can_hold_is_left_out_and_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = pa.table({"n": [1, 2, 3, 4], "tags": [["a"], [], ["b", "c"], None], "label": [0, 1, 0, 1]})
+    pq.write_table(table, tmp_path / "t.parquet")
+    write_first_files(str(tmp_path / "t.parquet"), "label", None, tmp_path, force=False)
+    config = load(tmp_path / "t.yaml")
+    assert config.data.drop == ("tags",)
+    assert infer_columns(find_files(config.data_pattern), config.data.drop) == {"n": "int", "label": "int"}
+    assert "Left out  'tags', by data.drop: " in capsys.readouterr().out
+    with pytest.raises(DataError, match="'tags' is of type list"):
+        write_first_files(str(tmp_path / "t.parquet"), "tags", "other", tmp_path, force=False)
+
+
+@pytest.mark.parametrize("behind", ["#people", "?SELECT * FROM people WHERE n > 0", "#people ", ""])
+def test_a_table_of_a_database_is_written_down_as_it_was_given(behind: str, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "t.db")) as connection, connection:
+        connection.execute("CREATE TABLE people (n, label)")
+        connection.executemany("INSERT INTO people VALUES (?, ?)", [(0, "a"), (1, "a"), (2, "b")])
+        if behind:
+            connection.execute("CREATE TABLE other (m)")
+    given = f"{tmp_path}/t.db{behind}"
+    if behind.endswith(" "):
+        with pytest.raises(DataError, match="has no table 'people '"):
+            write_first_files(given, "label", None, tmp_path, force=False)
+        return
+    write_first_files(given, "label", None, tmp_path, force=False)
+    config = load(tmp_path / "t.yaml")
+    assert config.data_pattern == given
+    assert (config.data.query is not None) == ("SELECT" in behind)
+    assert infer_columns(find_files(config.data_pattern)) == {"n": "int", "label": "string"}

@@ -100,6 +100,12 @@ def split_root(pattern: str) -> tuple[str, str]:
     return "/".join(names[:literal]), "/" + "/".join(names[literal:]) + address.suffix
 
 
+def without_query(pattern: str) -> tuple[str, str | None]:
+    """Return what `data.path` and `data.query` are for a table."""
+    address = parts.split(pattern)
+    return (pattern, None) if address.query is None else (address.file, address.query)
+
+
 def file_states(files: Sequence[SourceFile]) -> list[tuple[str, int, int]]:
     """Return path, size in bytes and time of change in nanoseconds of each: what tells, unread, whether a table
     changed."""
