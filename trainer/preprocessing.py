@@ -5,19 +5,19 @@
     categorical  (batch, c)  int64    vocabulary id; then one id for unknown and one for missing values
     label_xf     (batch,)             class index, or the number of a regression
 
-Numbers are stacked before they are analysed: one quantile sketch serves all columns, so that a table of
-5,000 columns costs one analyzer, not 5,000.
+Columns are stacked before they are analysed: one quantile sketch serves all numbers and one count all categories, so
+that a table of 5,000 columns costs two analyzers, not 5,000.
 """
 
 from __future__ import annotations
 
-import re
-import zlib
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from trainer import vocabularies
 from trainer.artifact_names import LABEL
 from trainer.features import Feature, FeatureTable, Kind, Label, Storage
 
@@ -40,10 +40,8 @@ def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, Any]) -> d
         outputs[NUMERIC] = _place_among_quantiles(tf.stack(columns, axis=1))
     if flags := _flags(inputs, table):
         outputs[FLAGS] = tf.stack(flags, axis=1)
-    if ids := [
-        _vocabulary_id(inputs[feature.name], feature, table.max_vocabulary) for feature in table.of(Kind.CATEGORICAL)
-    ]:
-        outputs[CATEGORICAL] = tf.stack(ids, axis=1)
+    if categorical := table.of(Kind.CATEGORICAL):
+        outputs[CATEGORICAL] = _vocabulary_ids(inputs, categorical, table.max_vocabulary)
     outputs[LABEL] = _label(inputs[table.label.name], table.label)
     return outputs
 
@@ -119,47 +117,14 @@ def _flags(inputs: dict[str, Any], table: FeatureTable) -> list[tf.Tensor]:
     return flags
 
 
-_LONGEST_NAME = 150
-"""Of a column, within the name of its vocabulary."""
-
-
-def vocabulary_name(feature: Feature) -> str:
-    """Return the name under which a categorical feature's vocabulary is kept in the transform output.
-
-    TFT makes a file's and a scope's name of it: in the first `a b` and `a-b` are one, and a file's name ends at 255
-    bytes, for which Beam needs some; the second takes ASCII only. The checksum tells apart what is the same after that.
-    """
-    readable = re.sub(r"[^\x00-\x7f]", "_", feature.name)[:_LONGEST_NAME]
-    return f"vocabulary_{readable}_{zlib.crc32(feature.name.encode()):08x}"
-
-
-def _vocabulary_id(column: Any, feature: Feature, max_vocabulary: int) -> tf.Tensor:
-    """Return (batch,) int64: 0 … v-1 known values, v unknown, v+1 missing."""
-    value, present = _dense(column, feature.storage)
-    value = as_word(value) if feature.storage is Storage.BYTES else tf.strings.as_string(value)
-    # TFT leaves the empty string out of a vocabulary, so a missing value gets the id of the unknown ones.
-    text = tf.where(present, value, "")
-    ids = tft.compute_and_apply_vocabulary(
-        text, top_k=max_vocabulary, num_oov_buckets=1, vocab_filename=vocabulary_name(feature)
-    )
-    return ids + tf.cast(~present, tf.int64)
-
-
-_ESCAPE = "\x10"
-"""ASCII's own mark for what follows to be read in another way ("data link escape"); next to no text has it."""
-_ESCAPED = {_ESCAPE: f"{_ESCAPE}p", "\n": f"{_ESCAPE}n", "\r": f"{_ESCAPE}r"}
-_ESCAPED_EMPTY = f"{_ESCAPE}e"
-
-
-def as_word(text: tf.Tensor) -> tf.Tensor:
-    """Return texts as they stand in a vocabulary, which is a file with one word a line: without line breaks, not empty.
-
-    Two texts never become one word. TFT offers TFRecords instead of lines, but it makes a tf.data pipeline of each,
-    in every process that loads the graph.
-    """
-    for character, escaped in _ESCAPED.items():
-        text = tf.strings.regex_replace(text, character, escaped)
-    return tf.where(text == "", _ESCAPED_EMPTY, text)
+def _vocabulary_ids(inputs: dict[str, Any], features: Sequence[Feature], max_vocabulary: int) -> tf.Tensor:
+    """Return (batch, features) int64."""
+    texts, present = [], []
+    for feature in features:
+        value, there = _dense(inputs[feature.name], feature.storage)
+        texts.append(value if feature.storage is Storage.BYTES else tf.strings.as_string(value))
+        present.append(there)
+    return vocabularies.ids(texts, present, [feature.name for feature in features], max_vocabulary)
 
 
 def _label(column: Any, label: Label) -> tf.Tensor:

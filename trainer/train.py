@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from trainer import description
+from trainer import description, vocabularies
 from trainer.artifact_names import HISTORY_FILE, HYPERPARAMETERS_FILE
 from trainer.compression import Rewriting, asks
 from trainer.copying import copy
@@ -22,7 +22,6 @@ from trainer.features import FeatureTable, Kind
 from trainer.fitting import BY_CHANCE, LOSSES, Fitted, fit, hold_out
 from trainer.hyperparameters import TUNED_FILE, Found, merge
 from trainer.patches import make_fit_work
-from trainer.preprocessing import vocabulary_name
 from trainer.probe_rows import save_probe_rows
 from trainer.settings.trainer import TrainerRequest
 from trainer.signatures import ServedModel
@@ -66,7 +65,7 @@ def _fit_and_export(
 
     progress.info("reading the training split")
     rows, labels, order = read_training_split(fn_args.train_files, request, transform_output, spill_to)
-    words = vocabularies(table, transform_output)
+    words = words_by_tensor(table, transform_output)
     is_exporting = strategy is None or is_chief()
 
     def prepare(model: keras.Model) -> None:
@@ -137,12 +136,11 @@ def history(fitted: Fitted) -> dict[str, Any]:
     return told
 
 
-def vocabularies(table: FeatureTable, transform_output: tft.TFTransformOutput) -> dict[str, list[str]]:
+def words_by_tensor(table: FeatureTable, transform_output: tft.TFTransformOutput) -> dict[str, list[str]]:
     """Return the words of each categorical feature, by its tensor name, in the order of their ids."""
+    categorical = table.of(Kind.CATEGORICAL)
+    known = vocabularies.read(transform_output, len(categorical))
     return {
-        table.tensor_names[feature.name]: [
-            word.decode(errors="surrogateescape")
-            for word in transform_output.vocabulary_by_name(vocabulary_name(feature))
-        ]
-        for feature in table.of(Kind.CATEGORICAL)
+        table.tensor_names[feature.name]: [word.decode(errors="surrogateescape") for word in words]
+        for feature, words in zip(categorical, known, strict=True)
     }

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy.typing as npt
 import tensorflow_transform as tft
 
+from trainer import vocabularies
 from trainer.artifact_names import LABEL
 from trainer.features import FeatureTable, Kind
-from trainer.preprocessing import vocabulary_name
 from trainer.reading import Columns, memory_for_rows, read_transformed
 from trainer.settings.fitting import FittingRequest
 
@@ -43,7 +43,5 @@ def read_training_split(
 
 
 def vocabulary_sizes(table: FeatureTable, transform_output: tft.TFTransformOutput) -> list[int]:
-    """Return ids per categorical feature: one more than TFT counts (known and unknown), the missing value's."""
-    return [
-        transform_output.vocabulary_size_by_name(vocabulary_name(feature)) + 2 for feature in table.of(Kind.CATEGORICAL)
-    ]
+    """Return ids per categorical feature: the known, the unknown and the missing value's."""
+    return [len(words) + 2 for words in vocabularies.read(transform_output, len(table.of(Kind.CATEGORICAL)))]

@@ -234,7 +234,8 @@ def learnt(run: Run) -> tuple[str, list[np.ndarray[Any, Any]]]:
     """The vocabulary of carriers, and the model's numbers."""
     import tensorflow as tf
 
-    vocabulary = next(uri(run, "Transform", "TransformGraph").rglob("vocabulary_carrier_*")).read_text()
+    words = next(uri(run, "Transform", "TransformGraph").rglob("vocabularies.tsv")).read_text().splitlines()
+    vocabulary = "".join(line for line in words if '\t"carrier"\t' in line)
     reader = tf.train.load_checkpoint(str(uri(run, "Trainer", "Model") / "Format-Serving/variables/variables"))
     values = [reader.get_tensor(name) for name in sorted(reader.get_variable_to_shape_map())]
     return vocabulary, [value for value in values if getattr(value, "dtype", None) == np.float32]

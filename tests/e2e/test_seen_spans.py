@@ -115,6 +115,9 @@ def _learned(run: Run) -> dict[str, Any]:
         for name, spec in graph.raw_feature_spec().items()
     }
     raw["humidity_pct"] = tf.sparse.SparseTensor([[i, 0] for i in range(50)], values, (50, 1))
-    (words,) = _artifact(run, "TransformGraph").rglob("assets/*carrier*")
+    (words,) = _artifact(run, "TransformGraph").rglob("assets/vocabularies.tsv")
     numeric = graph.transform_features_layer()(raw)["numeric"].numpy()
-    return {"vocabulary": words.read_text().split(), "numeric": numeric.tolist()}
+    return {
+        "vocabulary": [line.split("\t")[3] for line in words.read_text().splitlines() if '\t"carrier"\t' in line],
+        "numeric": numeric.tolist(),
+    }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,6 +19,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_transform import beam as tft_beam
 
 from pipeline.data.row_groups import RowGroupTFXIO
+from trainer import vocabularies
 from trainer.features import Feature, FeatureTable, Kind, Label, Storage, derive
 from trainer.preprocessing import (
     CATEGORICAL,
@@ -28,9 +28,7 @@ from trainer.preprocessing import (
     NUMERIC,
     PLACES,
     _time_parts,
-    as_word,
     preprocessing_fn,
-    vocabulary_name,
 )
 
 Rows = Mapping[str, Sequence[Any]]
@@ -201,12 +199,8 @@ def test_ids_go_by_frequency_then_unknown_then_missing(outputs: dict[str, npt.ND
 def test_columns_whose_names_differ_in_a_blank_keep_their_own_vocabularies(
     analysed: tuple[Any, tft.TFTransformOutput],
 ) -> None:
-    words = [
-        analysed[1].vocabulary_by_name(vocabulary_name(feature))
-        for feature in TABLE.features
-        if feature.kind is Kind.CATEGORICAL
-    ]
-    assert words == [[b"UA", b"AA"], [b"y", b"x"], [b"10", b"-1"], [b"\x10e", b"a\x10r\x10nb"]]
+    words = vocabularies.read(analysed[1], 4)
+    assert words == [[b"UA", b"AA"], [b"y", b"x"], [b"10", b"-1"], [b"", b"a\r\nb"]]
 
 
 def test_the_empty_text_and_line_breaks_are_values_like_others(
@@ -214,32 +208,6 @@ def test_the_empty_text_and_line_breaks_are_values_like_others(
 ) -> None:
     assert outputs[CATEGORICAL][:, 3].tolist() == [0, 0, 0, 1, 1, 2, 2, 2, 3]
     assert served(odd=[b"", b"a\r\nb", b"a\nb", b"a b", None])[CATEGORICAL][:, 3].tolist() == [0, 1, 2, 2, 3]
-
-
-def test_a_word_has_no_line_break_and_is_one_texts_only() -> None:
-    source = random.Random(17)
-    parts = [
-        b"\n",
-        b"\r",
-        b"\x10",
-        b"n",
-        b"r",
-        b"e",
-        b"p",
-        b"\x00",
-        b"\xff",
-        b"\xc3",
-        "ü\u2028".encode(),
-        b" ",
-        b"\t",
-        b"\\n",
-    ]
-    texts = {b"".join(source.choices(parts, k=source.randint(0, 5))) for _ in range(20_000)} | {b"x" * 100_000}
-    words = as_word(tf.constant(sorted(texts))).numpy().tolist()
-    assert len(set(words)) == len(texts)
-    assert not any(b"\n" in word or b"\r" in word or word == b"" for word in words)
-    plain = ["", "ü", "日本", " a ", "100%", "-"]
-    assert as_word(tf.constant(plain)).numpy()[1:].tolist() == [text.encode() for text in plain[1:]]
 
 
 # Flags and labels need no analysis, so the function can be called as it is.

@@ -1,0 +1,78 @@
+"""Beam's part of the vocabularies: words are counted by column, and the most frequent of each are written."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+import tensorflow_transform as tft
+from tensorflow_transform.beam import experimental as tft_beam
+from tensorflow_transform.experimental import PTransformAnalyzerCacheCoder
+
+from trainer import vocabularies
+
+
+def analyzer(columns: tuple[str, ...], most: int) -> tft.experimental.CacheablePTransformAnalyzer:
+    """Return what learns the file of words from keys (batch, columns), empty where a value is missing."""
+    return tft.experimental.CacheablePTransformAnalyzer(
+        make_accumulators_ptransform=beam.FlatMap(_count),
+        merge_accumulators_ptransform=beam.CombinePerKey(sum),
+        extract_output_ptransform=_Write(columns, most),
+        cache_coder=_Coder(),
+    )
+
+
+def _count(batch: tuple[npt.NDArray[np.object_]]) -> Iterator[tuple[bytes, int]]:
+    for column in batch[0].T:
+        counted = Counter(column.tolist())
+        counted.pop(b"", None)
+        yield from counted.items()
+
+
+class _Coder(PTransformAnalyzerCacheCoder):
+    def encode_cache(self, accumulator: tuple[bytes, int]) -> bytes:
+        key, count = accumulator
+        return json.dumps([key.decode(), int(count)]).encode()
+
+    def decode_cache(self, encoded_accumulator: bytes) -> tuple[bytes, int]:
+        key, count = json.loads(encoded_accumulator)
+        return key.encode(), count
+
+
+class _Write(tft_beam.PTransformAnalyzer):
+    def __init__(self, columns: tuple[str, ...], most: int) -> None:
+        super().__init__()
+        self._columns, self._most = columns, most
+
+    def expand(self, counts: Any) -> Any:
+        return (
+            counts
+            | "ByColumn" >> beam.Map(_by_column)
+            | "MostFrequent" >> beam.combiners.Top.LargestPerKey(self._most)
+            | "Gather" >> beam.combiners.ToList()
+            | "Write" >> beam.Map(_write, self._columns, self.base_temp_dir)
+        )
+
+
+def _by_column(counted: tuple[bytes, int]) -> tuple[int, tuple[int, bytes]]:
+    key, count = counted
+    place, word = vocabularies.word_of(key)
+    return place, (int(count), word)
+
+
+def _write(
+    learnt: Sequence[tuple[int, Sequence[tuple[int, bytes]]]], columns: Sequence[str], folder: str
+) -> npt.NDArray[np.str_]:
+    by_place = dict(learnt)
+    words = [[word for _, word in by_place.get(place, ())] for place in range(len(columns))]
+    tf.io.gfile.makedirs(folder)
+    path = f"{folder}/{vocabularies.FILE}"
+    with tf.io.gfile.GFile(path, "wb") as out:
+        out.write(vocabularies.write(words, columns))
+    return np.array(path)
