@@ -11,7 +11,7 @@ that a table of 5,000 columns costs two analyzers, not 5,000.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -36,10 +36,10 @@ def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, Any]) -> d
     """See tft: `inputs` are raw columns, at most one value a row. `custom_config["features"]` is the table."""
     table = FeatureTable.from_dict(custom_config["features"])
     outputs: dict[str, tf.Tensor] = {}
-    if columns := _numbers(inputs, table):
-        outputs[NUMERIC] = _place_among_quantiles(tf.stack(columns, axis=1))
+    if table.of(Kind.NUMERIC, Kind.TIMESTAMP):
+        outputs[NUMERIC] = _place_among_quantiles(_numbers(inputs, table))
     if flags := _flags(inputs, table):
-        outputs[FLAGS] = tf.stack(flags, axis=1)
+        outputs[FLAGS] = tf.concat(flags, axis=1)
     if categorical := table.of(Kind.CATEGORICAL):
         outputs[CATEGORICAL] = _vocabulary_ids(inputs, categorical, table.max_vocabulary)
     outputs[LABEL] = _label(inputs[table.label.name], table.label)
@@ -61,14 +61,21 @@ def columns_by_feature(table: FeatureTable) -> dict[str, list[tuple[str, int]]]:
     return columns
 
 
-def _numbers(inputs: dict[str, Any], table: FeatureTable) -> list[tf.Tensor]:
-    """Return one float32 (batch,) per number or part of a timestamp; NaN where missing."""
-    columns = []
-    for feature in table.of(Kind.NUMERIC, Kind.TIMESTAMP):
-        value, present = _dense(inputs[feature.name], feature.storage)
-        parts = _time_parts(value) if feature.kind is Kind.TIMESTAMP else [tf.cast(value, tf.float32)]
-        columns += [tf.where(present, part, float("nan")) for part in parts]
-    return columns
+def _numbers(inputs: dict[str, Any], table: FeatureTable) -> tf.Tensor:
+    """Return float32 (batch, numbers and parts of timestamps), NaN where missing."""
+    numbers, times = table.of(Kind.NUMERIC), table.of(Kind.TIMESTAMP)
+    values = []
+    if numbers:
+        values.append(
+            _matrix(inputs, numbers, lambda value, present: tf.where(present, tf.cast(value, tf.float32), float("nan")))
+        )
+    if times:
+        value, present = _dense(inputs, times)
+        parts = [tf.where(present, part, float("nan")) for part in _time_parts(value)]
+        values.append(tf.reshape(tf.stack(parts, axis=2), [-1, len(times) * len(parts)]))
+    names = [feature.name for feature in numbers] + [feature.name for feature in times for _ in TIME_PARTS]
+    wanted = [name for name, places in columns_by_feature(table).items() for output, _ in places if output == NUMERIC]
+    return _rearranged(tf.concat(values, axis=1), names, wanted)
 
 
 def _time_parts(unix_seconds: tf.Tensor) -> list[tf.Tensor]:
@@ -108,48 +115,97 @@ def _place_among_quantiles(values: tf.Tensor) -> tf.Tensor:
 
 def _flags(inputs: dict[str, Any], table: FeatureTable) -> list[tf.Tensor]:
     flags = []
-    for feature in table.of(Kind.BOOLEAN):
-        value, present = _dense(inputs[feature.name], feature.storage)
-        flags.append(tf.where(present, tf.cast(value, tf.float32), 0.5))
-    for feature in table.optional:
-        _, present = _dense(inputs[feature.name], feature.storage)
-        flags.append(tf.cast(~present, tf.float32))
+    if booleans := table.of(Kind.BOOLEAN):
+        flags.append(
+            _matrix(inputs, booleans, lambda value, present: tf.where(present, tf.cast(value, tf.float32), 0.5))
+        )
+    if table.optional:
+        flags.append(_matrix(inputs, table.optional, lambda _, present: tf.cast(~present, tf.float32)))
     return flags
 
 
 def _vocabulary_ids(inputs: dict[str, Any], features: Sequence[Feature], max_vocabulary: int) -> tf.Tensor:
     """Return (batch, features) int64."""
-    texts, present = [], []
-    for feature in features:
-        value, there = _dense(inputs[feature.name], feature.storage)
-        texts.append(value if feature.storage is Storage.BYTES else tf.strings.as_string(value))
-        present.append(there)
+    texts = _matrix(
+        inputs, features, lambda value, _: value if value.dtype == tf.string else tf.strings.as_string(value)
+    )
+    present = _matrix(inputs, features, lambda _, present: present)
     return vocabularies.ids(texts, present, [feature.name for feature in features], max_vocabulary)
 
 
 def _label(column: Any, label: Label) -> tf.Tensor:
-    value, _ = _dense(column, label.storage)
+    value = tf.squeeze(_dense({label.name: column}, [label])[0], axis=1)
     if label.task == "regression":
         return tf.cast(value, tf.float32)
     text = value if label.storage is Storage.BYTES else tf.strings.as_string(value)
     return tf.argmax(text[:, tf.newaxis] == tf.constant(label.classes), axis=1)
 
 
-def _dense(column: Any, storage: Storage) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return (value, present), both (batch,), of a column of at most one value a row."""
-    default: Any = {Storage.INT: 0, Storage.FLOAT: 0.0, Storage.BYTES: ""}[storage]
-    if isinstance(column, tf.SparseTensor):
-        shape = [column.dense_shape[0], 1]
-        first = tf.SparseTensor(column.indices, column.values, shape)
-        value = tf.squeeze(tf.sparse.to_dense(first, default_value=default), axis=1)
-        present = tf.sparse.to_dense(
-            tf.SparseTensor(column.indices, tf.ones_like(column.indices[:, 0], tf.bool), shape),
-            default_value=False,
-        )
-        present = tf.squeeze(present, axis=1)
-    else:  # the schema gives it a shape: every row has a value
-        value = tf.reshape(column, [-1])
-        present = tf.ones_like(value, dtype=tf.bool)
-    if storage is Storage.FLOAT:
+def _matrix(
+    inputs: dict[str, Any], features: Sequence[Feature], read: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+) -> tf.Tensor:
+    """Return (batch, features): what `read` makes of values and presence, once for each storage."""
+    parts, order = [], []
+    for storage in Storage:
+        if stored := [feature for feature in features if feature.storage is storage]:
+            parts.append(read(*_dense(inputs, stored)))
+            order += [feature.name for feature in stored]
+    return _rearranged(tf.concat(parts, axis=1), order, [feature.name for feature in features])
+
+
+def _rearranged(matrix: tf.Tensor, columns: Sequence[str], wanted: Sequence[str]) -> tf.Tensor:
+    """Put columns into another order; those of one name keep theirs."""
+    if list(columns) == list(wanted):
+        return matrix
+    places: dict[str, list[int]] = {}
+    for place, name in reversed(list(enumerate(columns))):
+        places.setdefault(name, []).append(place)
+    return tf.gather(matrix, [places[name].pop() for name in wanted], axis=1)
+
+
+def _dense(inputs: dict[str, Any], features: Sequence[Feature | Label]) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return (value, present), both (batch, features), of columns of one storage and at most one value a row.
+
+    Sparse ones are joined before they become dense: a graph costs by its nodes, in TFT several times over.
+    """
+    columns = {feature.name: inputs[feature.name] for feature in features}
+    sparse = {name: column for name, column in columns.items() if isinstance(column, tf.SparseTensor)}
+    full = {name: column for name, column in columns.items() if name not in sparse}
+    values, presence = [], []
+    if sparse:
+        value, present = _join(list(sparse.values()), features[0].storage)
+        values.append(value)
+        presence.append(present)
+    if full:  # the schema gives them a shape: every row has a value
+        value = tf.stack([tf.reshape(column, [-1]) for column in full.values()], axis=1)
+        values.append(value)
+        presence.append(tf.ones_like(value, dtype=tf.bool))
+    order = [*sparse, *full]
+    value, present = (_rearranged(tf.concat(parts, axis=1), order, list(columns)) for parts in (values, presence))
+    if features[0].storage is Storage.FLOAT:
         present &= tf.math.is_finite(value)
     return value, present
+
+
+def _join(columns: Sequence[tf.SparseTensor], storage: Storage) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return (value, present), both (batch, columns); TensorFlow refuses rows with a second value."""
+    default: Any = {Storage.INT: tf.constant(0, tf.int64), Storage.FLOAT: 0.0, Storage.BYTES: ""}[storage]
+    indices = tf.concat([column.indices for column in columns], axis=0)
+    lengths = tf.stack([tf.size(column.values) for column in columns])
+    place = tf.repeat(tf.range(len(columns), dtype=tf.int64), lengths)
+    # A second value of a row lies outside of the matrix.
+    where = tf.stack([indices[:, 0], place + indices[:, 1] * len(columns)], axis=1)
+    shape = tf.stack([columns[0].dense_shape[0], len(columns)])
+
+    def scatter(values: tf.Tensor, otherwise: Any) -> tf.Tensor:
+        dense = tf.raw_ops.SparseToDense(
+            sparse_indices=where,
+            output_shape=shape,
+            sparse_values=values,
+            default_value=otherwise,
+            validate_indices=False,
+        )
+        return tf.ensure_shape(dense, [None, len(columns)])
+
+    values = tf.concat([column.values for column in columns], axis=0)
+    return scatter(values, default), scatter(tf.ones_like(place, tf.bool), False)

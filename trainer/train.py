@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from trainer import description, vocabularies
+from trainer import description, words_file
 from trainer.artifact_names import HISTORY_FILE, HYPERPARAMETERS_FILE
 from trainer.compression import Rewriting, asks
 from trainer.copying import copy
@@ -139,7 +139,7 @@ def history(fitted: Fitted) -> dict[str, Any]:
 def words_by_tensor(table: FeatureTable, transform_output: tft.TFTransformOutput) -> dict[str, list[str]]:
     """Return the words of each categorical feature, by its tensor name, in the order of their ids."""
     categorical = table.of(Kind.CATEGORICAL)
-    known = vocabularies.read(transform_output, len(categorical))
+    known = words_file.read(transform_output, len(categorical))
     return {
         table.tensor_names[feature.name]: [word.decode(errors="surrogateescape") for word in words]
         for feature, words in zip(categorical, known, strict=True)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy.typing as npt
 import tensorflow_transform as tft
 
-from trainer import vocabularies
+from trainer import words_file
 from trainer.artifact_names import LABEL
 from trainer.features import FeatureTable, Kind
 from trainer.reading import Columns, memory_for_rows, read_transformed
@@ -44,4 +44,4 @@ def read_training_split(
 
 def vocabulary_sizes(table: FeatureTable, transform_output: tft.TFTransformOutput) -> list[int]:
     """Return ids per categorical feature: the known, the unknown and the missing value's."""
-    return [len(words) + 2 for words in vocabularies.read(transform_output, len(table.of(Kind.CATEGORICAL)))]
+    return [len(words) + 2 for words in words_file.read(transform_output, len(table.of(Kind.CATEGORICAL)))]

@@ -15,7 +15,7 @@ import tensorflow_transform as tft
 from tensorflow_transform.beam import experimental as tft_beam
 from tensorflow_transform.experimental import PTransformAnalyzerCacheCoder
 
-from trainer import vocabularies
+from trainer import words_file
 
 
 def analyzer(columns: tuple[str, ...], most: int) -> tft.experimental.CacheablePTransformAnalyzer:
@@ -62,7 +62,7 @@ class _Write(tft_beam.PTransformAnalyzer):
 
 def _by_column(counted: tuple[bytes, int]) -> tuple[int, tuple[int, bytes]]:
     key, count = counted
-    place, word = vocabularies.word_of(key)
+    place, word = words_file.word_of(key)
     return place, (int(count), word)
 
 
@@ -72,7 +72,7 @@ def _write(
     by_place = dict(learnt)
     words = [[word for _, word in by_place.get(place, ())] for place in range(len(columns))]
     tf.io.gfile.makedirs(folder)
-    path = f"{folder}/{vocabularies.FILE}"
+    path = f"{folder}/{words_file.FILE}"
     with tf.io.gfile.GFile(path, "wb") as out:
-        out.write(vocabularies.write(words, columns))
+        out.write(words_file.write(words, columns))
     return np.array(path)

@@ -27,7 +27,7 @@ from pipeline.components.statistics_gen import StatisticsGen
 from pipeline.components.transform import Transform
 from pipeline.config.loading import load
 from pipeline.contract.schema import feature_table, read_schema
-from trainer import vocabularies
+from trainer import words_file
 from trainer.features import Kind
 from trainer.preprocessing import NUMERIC
 from trainer.reading import read_transformed
@@ -149,7 +149,7 @@ def transforms(artifacts: dict[str, Path]) -> dict[str, tft.TFTransformOutput]:
 
 def test_vocabularies_are_equal(transforms: dict[str, tft.TFTransformOutput]) -> None:
     categorical = TABLE.of(Kind.CATEGORICAL)
-    for feature, ours in zip(categorical, vocabularies.read(transforms["longhaul"], len(categorical)), strict=True):
+    for feature, ours in zip(categorical, words_file.read(transforms["longhaul"], len(categorical)), strict=True):
         assert ours == transforms["stock"].vocabulary_by_name(feature.name)
         assert len(ours) > 1
 

@@ -19,7 +19,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_transform import beam as tft_beam
 
 from pipeline.data.row_groups import RowGroupTFXIO
-from trainer import vocabularies
+from trainer import words_file
 from trainer.features import Feature, FeatureTable, Kind, Label, Storage, derive
 from trainer.preprocessing import (
     CATEGORICAL,
@@ -199,7 +199,7 @@ def test_ids_go_by_frequency_then_unknown_then_missing(outputs: dict[str, npt.ND
 def test_columns_whose_names_differ_in_a_blank_keep_their_own_vocabularies(
     analysed: tuple[Any, tft.TFTransformOutput],
 ) -> None:
-    words = vocabularies.read(analysed[1], 4)
+    words = words_file.read(analysed[1], 4)
     assert words == [[b"UA", b"AA"], [b"y", b"x"], [b"10", b"-1"], [b"", b"a\r\nb"]]
 
 
@@ -208,6 +208,19 @@ def test_the_empty_text_and_line_breaks_are_values_like_others(
 ) -> None:
     assert outputs[CATEGORICAL][:, 3].tolist() == [0, 0, 0, 1, 1, 2, 2, 2, 3]
     assert served(odd=[b"", b"a\r\nb", b"a\nb", b"a b", None])[CATEGORICAL][:, 3].tolist() == [0, 1, 2, 2, 3]
+
+
+def test_a_second_value_of_a_row_is_refused(analysed: tuple[Any, tft.TFTransformOutput]) -> None:
+    layer = analysed[1].transform_features_layer()
+    dtypes = {Storage.INT: tf.int64, Storage.FLOAT: tf.float32, Storage.BYTES: tf.string}
+    for several in ("odd", "code", "holed"):
+        inputs = {feature.name: sparse([None], dtypes[feature.storage]) for feature in TABLE.features}
+        dtype = dtypes[next(feature.storage for feature in TABLE.features if feature.name == several)]
+        two = tf.cast(tf.constant([1, 2]), dtype) if dtype != tf.string else tf.constant(["a", "b"])
+        inputs[several] = tf.SparseTensor([[0, 0], [0, 1]], two, [1, 2])
+        inputs["tied"] = tf.constant([0], tf.int64)
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            layer(inputs)
 
 
 # Flags and labels need no analysis, so the function can be called as it is.
