@@ -115,7 +115,7 @@ def predict_table(
             columns=columns,
             features=feature_types,
             # Text is kept for text only: elsewhere numbers and times are worth more as such.
-            verbatim=own_types is not None and (is_csv or files[0].path.endswith(".parquet")),
+            verbatim=own_types is not None and (is_csv or source.keep_types(files)),
             as_csv=is_csv,
             version=(version_column, chosen.name),
         )
@@ -208,8 +208,10 @@ def _types(
     """Return the table's columns, and those that the model is given; the schema's types win over those found."""
     declared = {feature.name: column_type(feature) for feature in schema.feature}
     feature_types = {feature.name: declared[feature.name] for feature in features.features}
+    found = source.infer_columns(files, drop, declared)
+    source.check_has(files, found, feature_types)
     # TFRecord tells only some of its columns at once; the features must be among them.
-    return source.infer_columns(files, drop, declared) | feature_types, feature_types
+    return found | feature_types, feature_types
 
 
 def _chosen(columns: dict[str, ColumnType], keys: Sequence[str]) -> dict[str, ColumnType]:

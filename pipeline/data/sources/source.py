@@ -11,7 +11,7 @@ What a user can fix is a DataError that names the file, the line and the column.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -165,6 +165,21 @@ def read_fragment(
     else:
         batches = tfrecord.read(fragment.path, columns, batch_rows)
     return _regroup(batches, batch_rows)
+
+
+def keep_types(files: Sequence[SourceFile]) -> bool:
+    """Return whether the columns of a table have types of their own, which are worth passing on."""
+    return all(format_of(file.path) in _TYPED for file in files)
+
+
+def check_has(files: Sequence[SourceFile], found: Collection[str], names: Iterable[str]) -> None:
+    """Refuse a table that has been looked through by `infer_columns` and lacks a column altogether.
+
+    Where the columns are those of the header, reading says so; where the rows tell them, one may be missing in some.
+    """
+    for name in names:
+        if name not in found and all(format_of(file.path) == "json" for file in files):
+            raise typed.lacks(files[0].path, name, list(found))
 
 
 def verbatim_types(files: Sequence[SourceFile], names: Collection[str]) -> pa.Schema | None:

@@ -23,6 +23,7 @@ from openpyxl.worksheet.worksheet import Worksheet
 from pipeline.data.columns import ColumnType
 from pipeline.data.sources import json_lines
 from pipeline.data.sources.source import (
+    check_has,
     infer_columns,
     plan_fragments,
     read_fragment,
@@ -439,3 +440,12 @@ def test_sqlite_columns_of_several_types_and_blobs_are_told(tmp_path: Path) -> N
     path = database(tmp_path / "u.db", "CREATE TABLE t (n, m, b)", "INSERT INTO t VALUES (1, 'x', x'00')")
     assert infer_columns(find_files(str(path)), unusable=unusable) == {"n": INT, "m": STRING}
     assert "BLOB" in unusable["b"].what
+
+
+def test_a_key_that_no_row_has_is_missed_and_one_that_a_file_lacks_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"n": 1, "rare": 5}\n')
+    (tmp_path / "b.jsonl").write_text('{"n": 2}\n')
+    files = find_files(str(tmp_path))
+    assert read(tmp_path) == {"n": [1, 2], "rare": [5, None]}
+    check_has(files, infer(tmp_path), ["n", "rare"])
+    assert "has no column 'rere'; the columns are 'n', 'rare'" in error(check_has, files, infer(tmp_path), ["rere"])
