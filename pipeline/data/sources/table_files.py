@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import glob
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,13 +13,15 @@ from pipeline.config.data import DUCKDB, SQLITE
 from pipeline.config.spans import ALL, Spans, chosen_spans, spans_text
 from pipeline.config.text_format import CSV, TextFormat
 from pipeline.data.patterns import SpanReader, as_glob, check_marks, has_spans, without_marks
-from pipeline.data.sources import bigquery, bigquery_address, parts
+from pipeline.data.sources import bigquery, bigquery_address, magic, parts
 from pipeline.data.sources.compressed import inner_name
 from pipeline.data.sources.text_bytes import PACKED
 from pipeline.errors import DataError
 
 TEXT = (".csv", ".tsv", ".txt", ".dat", ".data")
 """Of delimited text; in any case, and packed or not."""
+_ANY_TEXT = (".txt", ".dat", ".data")
+"""What is in these may also be JSON."""
 FORMATS = {
     "json": (".jsonl", ".ndjson", ".json"),
     "workbook": parts.WORKBOOKS,
@@ -130,7 +133,7 @@ def format_of(path: str) -> str:
     """Return the format of a table's file: bigquery, csv, parquet, tfrecord, or one of FORMATS.
 
     Raises:
-        DataError: its extension is unknown, or it is an archive of several files.
+        DataError: neither its extension nor its first bytes are those of a table, or it is an archive of several files.
     """
     if bigquery_address.is_address(path):
         return "bigquery"
@@ -138,9 +141,24 @@ def format_of(path: str) -> str:
         return "tfrecord"
     name = inner_name(parts.file_of(path)).lower()
     for kind, endings in {"csv": TEXT, **FORMATS, "parquet": (".parquet",)}.items():
-        if name.endswith(endings):
+        if name.endswith(endings) and not name.endswith(_ANY_TEXT):
             return kind
-    raise DataError(f"{path} has an unknown extension", f"convert or rename the file; {_KNOWN}")
+    return _by_content(path, name.endswith(TEXT))
+
+
+@functools.cache
+def _by_content(path: str, is_text: bool) -> str:
+    """Return the format of a file whose name does not tell it, by its first bytes."""
+    found = magic.what_is(parts.file_of(path)) if Path(parts.file_of(path)).is_file() else None
+    kind = {"excel": "workbook"}.get(found[0], found[0]) if found else ""
+    if is_text:
+        return "json" if kind == "json" else "csv"
+    if kind in ("csv", "parquet", *FORMATS):
+        return kind
+    raise DataError(
+        f"{path} has an unknown extension, and what is in it is no table that can be read",
+        f"convert or rename the file; {_KNOWN}",
+    )
 
 
 def _state(path: str) -> tuple[int, int]:

@@ -19,7 +19,7 @@ from pipeline.config.spans import Spans
 from pipeline.data.columns import ColumnType
 from pipeline.data.sources import csv
 from pipeline.data.sources.source import Fragment, infer_columns, plan_fragments, read_fragment
-from pipeline.data.sources.table_files import SourceFile, find_files, span_of, split_root
+from pipeline.data.sources.table_files import SourceFile, find_files, format_of, span_of, split_root
 from pipeline.errors import DataError
 
 INT, FLOAT, STRING, BOOL, TIMESTAMP = ColumnType
@@ -107,8 +107,18 @@ def test_what_cannot_be_found_is_named(tmp_path: Path) -> None:
     assert "holds no data file" in error(find_files, str(tmp_path / "empty"))
     write(tmp_path / "zero.csv", "")
     assert "zero.csv is empty (0 bytes)" in error(find_files, str(tmp_path / "zero.csv"))
-    write(tmp_path / "book.docx", "x")
+    (tmp_path / "book.docx").write_bytes(b"\x00\x01x")
     assert "unknown extension" in error(find_files, str(tmp_path / "book.docx"))
+
+
+def test_what_a_file_is_called_does_not_matter_where_its_bytes_tell(tmp_path: Path) -> None:
+    texts = {"SMSSpamCollection": "ham\thello\nspam\tfree\n", "u.user": "id|age\n1|24\n2|53\n"}
+    for name, text in texts.items():
+        assert format_of(write(tmp_path / name, text)) == "csv"
+    rows = '{"a": 1, "b": "x"}\n{"a": 2, "b": "y"}\n'
+    for name in ("example.txt", "export.data", "events"):
+        assert format_of(write(tmp_path / name, rows)) == "json"
+    assert format_of(write(tmp_path / "notes.txt", "a,b\n1,2\n")) == "csv"
 
 
 # CSV: types
