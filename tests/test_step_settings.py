@@ -12,6 +12,7 @@ import pytest
 
 from pipeline.config.beam import BeamStep
 from pipeline.config.evaluation import Threshold
+from pipeline.config.reading import Reading
 from pipeline.config.split import GroupSplit, HashSplit
 from pipeline.config.vertex import VertexStep
 from tests.compiled import chain
@@ -52,6 +53,10 @@ READ_BY: dict[str, set[str]] = {
     "data.task": {"TableExampleGen", "DataGate"} | OF_FEATURES,
     "data.classes": {"TableExampleGen"} | OF_FEATURES,
     "data.drop": {"TableExampleGen", "DataGate"},
+    **{
+        f"data.{name}": {"TableExampleGen", "DataGate"}
+        for name in ("missing", "columns", "bad_rows", "bad_rows_at_most")
+    },
     "data.payload": {"TableExampleGen"},
     "data.serving": {"DataGate"},
     "split": {"TableExampleGen"},  # the others are told by it how the bounds fell
@@ -74,6 +79,7 @@ READ_BY: dict[str, set[str]] = {
 INSTEAD: dict[str, Any] = {
     "data.label": "origin",
     "data.task": "regression",
+    "data.columns": {"origin": Reading(kind="text")},
     "split.by": HashSplit(by="hash"),
     "features.exclude": ("month",),
     "features.categorical": ("sched_dep_minute",),

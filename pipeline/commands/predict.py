@@ -28,6 +28,7 @@ from pipeline.data.convert import nearest
 from pipeline.data.csv_text import csv_header
 from pipeline.data.patterns import would_read
 from pipeline.data.sources import source, table_files
+from pipeline.data.values.readings import readings_of
 from pipeline.errors import ConfigError, DataError, PipelineError
 from pipeline.files import check_output, is_same_file, one_spelling
 from pipeline.lineage import import_closure
@@ -86,7 +87,7 @@ def predict_table(
     chosen = find_model(config, model)
     schema = read_schema(config.schema_file)
     features = feature_table(config, schema)
-    files = table_files.find_files(table, form=config.data.format)
+    files = table_files.find_files(table, form=config.data.format, readings=readings_of(config.data))
     _check_apart(output, table, files)
     _check_apart_from_training(output, config)
     with scratch(config.root) as temporary, _chatter_in_log(config, temporary) as screen:

@@ -22,6 +22,7 @@ from pipeline.data.sources import source, table_files
 from pipeline.data.split import check_times
 from pipeline.data.statistics_files import Statistics, read_span, read_split, spans_in, splits_in
 from pipeline.data.training_columns import check_training_columns
+from pipeline.data.values.readings import readings_of
 from pipeline.guard.checks import TRAIN_SPLIT
 from pipeline.guard.column_statistics import row_count
 from pipeline.guard.findings import DataVerdict
@@ -122,7 +123,8 @@ def validate(config: PipelineConfig, table: str, environment: Environment | None
     check_columns(config, schema)
     schema = without(schema, config.data.drop)
     policy = read_policy(config.policy_file)
-    files = table_files.find_files(table, form=config.data.format)
+    readings = readings_of(config.data)
+    files = table_files.find_files(table, form=config.data.format, readings=readings)
     declared = {feature.name: column_type(feature) for feature in schema.feature}
     columns = source.infer_columns(files, config.data.drop, declared)
     label = config.data.label
@@ -133,7 +135,9 @@ def validate(config: PipelineConfig, table: str, environment: Environment | None
     else:
         for name in (label, *config.features.exclude):  # the model asks for neither
             columns.pop(name, None)
-    where = Source(table, columns, label=label if environment == TRAINING else None, form=config.data.format)
+    where = Source(
+        table, columns, label=label if environment == TRAINING else None, form=config.data.format, readings=readings
+    )
     rows = _Rows(where, config)
     last = _last_run(config)
 
@@ -188,7 +192,9 @@ class _Rows:
     def read(self, counted: bool = False) -> Iterator[pa.RecordBatch]:
         """Yield batches in their stored types; `counted` adds their labels to `tally`."""
         label = self._where.label
-        for fragment in source.plan_fragments(table_files.find_files(self._where.pattern, form=self._where.form)):
+        where = self._where
+        files = table_files.find_files(where.pattern, form=where.form, readings=where.readings)
+        for fragment in source.plan_fragments(files):
             for batch in source.read_fragment(fragment, self._where.columns):
                 kept = batch if label is None else batch.filter(batch.column(label).is_valid())
                 if label is not None and counted:

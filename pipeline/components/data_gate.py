@@ -22,6 +22,7 @@ from pipeline.data.patterns import has_spans
 from pipeline.data.sources import source, table_files
 from pipeline.data.statistics_files import Statistics, read_span, read_split, spans_in
 from pipeline.data.table_statistics import table_statistics
+from pipeline.data.values.readings import Readings, readings_from, written
 from pipeline.guard.judge import Evidence, judge
 from pipeline.guard.policy import Policy
 from pipeline.guard.rows import Source, with_rows
@@ -56,12 +57,13 @@ class Executor(base_executor.BaseExecutor):
         split: Split = TypeAdapter(Split).validate_python(ingestion["split"])  # its bounds as they were found
         columns = {name: ColumnType(value) for name, value in ingestion["columns"].items()}
         splits = artifact_utils.decode_split_names(inputs["examples"].split_names)
+        readings = readings_from(request)
         form = TextFormat(**request.get("format", {}))
-        sources = {"training": Source(pattern, columns, ingestion["spans"], label, split, form)}
+        sources = {"training": Source(pattern, columns, ingestion["spans"], label, split, form, readings)}
         serving = None
         if request["serving"]:
             unseen = [*request["drop"], *request["excluded"]]
-            sources["serving"], serving = _read_serving(request["serving"], columns, unseen, form)
+            sources["serving"], serving = _read_serving(request["serving"], columns, unseen, form, readings)
 
         evidence = Evidence(
             label=label,
@@ -82,18 +84,18 @@ class Executor(base_executor.BaseExecutor):
 
 
 def _read_serving(
-    pattern: str, columns: dict[str, ColumnType], drop: list[str], form: TextFormat
+    pattern: str, columns: dict[str, ColumnType], drop: list[str], form: TextFormat, readings: Readings
 ) -> tuple[Source, Statistics]:
     """Return the table of serving requests without the columns `drop`, and its statistics; columns that training has
     are read in the same types."""
-    files = table_files.find_files(pattern, form=form)
+    files = table_files.find_files(pattern, form=form, readings=readings)
     found = source.infer_columns(files, drop, columns)
     statistics = table_statistics(
         batch
         for fragment in source.plan_fragments(files, columns=found)
         for batch in source.read_fragment(fragment, found)
     )
-    return Source(pattern, found, form=form), statistics
+    return Source(pattern, found, form=form, readings=readings), statistics
 
 
 def _anomalies(path: str) -> anomalies_pb2.Anomalies:
@@ -141,6 +143,7 @@ class DataGate(base_component.BaseComponent):
         table = {
             "below": below,
             **data.model_dump(mode="json", include={"label", "task", "drop"}),
+            **written(data),
             **({"format": data.format.written()} if data.format != CSV else {}),
             "excluded": sorted(excluded),
             "serving": serving_pattern,

@@ -31,6 +31,7 @@ from pipeline.data.sources import bigquery_address, parts, source, table_files
 from pipeline.data.split import settle, split_names
 from pipeline.data.split_shards import WriteSplitShards, write_json
 from pipeline.data.training_columns import check_training_columns
+from pipeline.data.values.readings import READ_BY, readings_of, written
 from pipeline.errors import DataError
 from pipeline.lineage.artifact_names import SUMMARY_FILE
 from pipeline.lineage.source_files import FILES, to_property
@@ -51,7 +52,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         pattern = f"{exec_properties[standard_component_specs.INPUT_BASE_KEY]}{request['below']}"
         data = Data.model_validate(request["data"])
         split: Split = TypeAdapter(Split).validate_python(request["split"])
-        files = table_files.find_files(pattern, data.spans, data.format)
+        files = table_files.find_files(pattern, data.spans, data.format, readings_of(data))
         states = table_files.file_states(files)  # before they are read: a file that changes meanwhile will tell
         declared = {name: ColumnType(value) for name, value in request["declared"].items()}
         columns = source.infer_columns(files, data.drop, declared)  # the schema's type wins over the one found
@@ -144,8 +145,9 @@ class TableExampleGen(component.FileBasedExampleGen):
         request = {
             "below": below,
             "data": data.model_dump(
-                mode="json", exclude={"serving", "builder"} | ({"format"} if data.format == CSV else set())
-            ),
+                mode="json", exclude={"serving", "builder", *READ_BY} | ({"format"} if data.format == CSV else set())
+            )
+            | written(data),
             "split": split.model_dump(mode="json"),
             "declared": {name: column.value for name, column in declared.items()},
         }

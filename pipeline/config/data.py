@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any, Literal
 
-from pydantic import field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from pipeline.config.reading import Reading
 from pipeline.config.spans import ALL, SpanSetting
 from pipeline.config.text_format import CSV, TextFormat
-from trainer.settings.base import Section
+from trainer.settings.base import Section, Share
 
 _BIGQUERY = r"bigquery://(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]*[a-z0-9]"
 _TABLE = rf"{_BIGQUERY}\.\w+\.[^?`]+"
@@ -51,11 +52,22 @@ class Data(Section):
     payload: Literal["parquet", "tf_example"] = "parquet"
     """How the rows are kept: as Parquet, or as gzipped TFRecords of tf.Examples where another tool needs them. That is
     several times slower."""
+    missing: tuple[str, ...] = ()
+    """Texts that mean 'missing' in every column, besides the empty field and, in delimited text, NA, N/A, n/a, NaN,
+    nan, null, NULL and #N/A. Blanks around them do not matter. See docs/values.md."""
+    columns: dict[str, Reading] = Field(default_factory=dict)
+    """How the texts of single columns are read, by the column's name: numbers with units or thousands marks, dates in
+    other orders, yes and no in words. A column that is not named is read as Arrow reads it."""
+    bad_rows: Literal["refuse", "set_aside"] = "refuse"
+    """What becomes of a row with a value that its column cannot hold. `refuse`: the first one is an error. `set_aside`:
+    such rows are left out and written, with column, value and reason, to a file of the run."""
+    bad_rows_at_most: Share = 0.01
+    """With `bad_rows: set_aside`, the largest part of the rows that may be set aside; with more the run stops."""
     serving: str | None = None
     """A table of serving requests, given as `path` is but without spans. The data gate compares the training data with
     it; see docs/gate.md."""
 
-    @field_validator("classes", mode="before")
+    @field_validator("classes", "missing", mode="before")
     @classmethod
     def _as_text(cls, value: Any) -> Any:
         """Take 0 and true, which YAML reads as numbers and booleans, as text; booleans are stored as 0 and 1."""

@@ -71,7 +71,7 @@ def column_type_of(data_type: pa.DataType) -> ColumnType | None:
         return ColumnType.FLOAT
     if types.is_date(data_type) or types.is_timestamp(data_type):
         return ColumnType.TIMESTAMP
-    if _is_text(data_type):
+    if is_text(data_type):
         return ColumnType.STRING
     raise TypeError(str(data_type))
 
@@ -79,8 +79,9 @@ def column_type_of(data_type: pa.DataType) -> ColumnType | None:
 def to_stored(array: pa.Array, column_type: ColumnType) -> pa.Array:
     """Convert one column, shape [rows], to `column_type.stored`, same shape; nulls and NaN become null.
 
-    Text is parsed (surrounding blanks do not matter). Timestamps become whole Unix seconds, rounded
-    down; without a zone they are UTC. Integers are taken as they are where a timestamp is expected.
+    Text is parsed (surrounding blanks do not matter; nothing but blanks is a missing number or time). Timestamps become
+    whole Unix seconds, rounded down; without a zone they are UTC. Integers are taken as they are where a timestamp is
+    expected.
 
     Raises:
         pa.ArrowInvalid: a value does not fit.
@@ -91,7 +92,7 @@ def to_stored(array: pa.Array, column_type: ColumnType) -> pa.Array:
         return pa.nulls(len(array), column_type.stored)
     if pa.types.is_floating(array.type):
         array = _nan_to_null(array.cast(pa.float64()))
-    if _is_text(array.type):
+    if is_text(array.type):
         return _from_text(array.cast(pa.string()), column_type)  # the cast checks that binary is UTF-8
     if column_type is ColumnType.STRING:
         return array.cast(pa.string())
@@ -120,7 +121,8 @@ def first_bad_row(array: pa.Array, column_type: ColumnType) -> int:
     return low
 
 
-def _is_text(data_type: pa.DataType) -> bool:
+def is_text(data_type: pa.DataType) -> bool:
+    """Return whether a column of this Arrow type holds texts, or bytes that may be."""
     types = pa.types
     checks = (
         types.is_string,
@@ -142,7 +144,7 @@ def _from_text(text: pa.Array, column_type: ColumnType) -> pa.Array:
         _parse(text.slice(0, PROBE), column_type)
         return _parse(text, column_type)
     except pa.ArrowInvalid:  # Arrow takes no blanks, '+5' or '5.0'; people write them all
-        text = pc.utf8_trim_whitespace(text)
+        text = _blank_to_null(pc.utf8_trim_whitespace(text))
         if column_type is ColumnType.INT:
             text = pc.replace_substring_regex(text, pattern=r"^\+?(-?\d+)(\.0*)?$", replacement=r"\1")
         return _parse(text, column_type)
@@ -162,7 +164,7 @@ def _text_to_seconds(text: pa.Array) -> pa.Array:
         return text.cast(pa.timestamp("s")).cast(pa.int64())
     except pa.ArrowInvalid:
         pass  # fractions of a second, zones or blanks: the general way is slower
-    text = pc.utf8_trim_whitespace(text)
+    text = _blank_to_null(pc.utf8_trim_whitespace(text))
     text = pc.replace_substring_regex(text, pattern=r"(:\d\d)\.\d+", replacement=r"\1")
     zoned = pc.match_substring_regex(text, pattern=_ZONED)
     missing = pa.scalar(None, pa.string())
@@ -170,6 +172,11 @@ def _text_to_seconds(text: pa.Array) -> pa.Array:
     aware = pc.if_else(zoned, text, missing).cast(pa.timestamp("s", "UTC")).cast(pa.int64())
     naive = pc.if_else(zoned, missing, text).cast(pa.timestamp("s")).cast(pa.int64())
     return pc.coalesce(aware, naive)
+
+
+def _blank_to_null(text: pa.Array) -> pa.Array:
+    """A field of nothing but blanks is a missing number."""
+    return pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
 
 
 def _unix_seconds(array: pa.Array) -> pa.Array:

@@ -17,6 +17,7 @@ from pipeline.data.columns import ColumnType
 from pipeline.data.convert import shorten
 from pipeline.data.sources import source, table_files
 from pipeline.data.split import assign, split_names
+from pipeline.data.values.readings import PLAIN, Readings
 from pipeline.errors import DataError
 from pipeline.guard.findings import DataVerdict, Finding
 from pipeline.guard.places import FileRows, Range
@@ -38,6 +39,7 @@ class Source:
         label: rows without it were not taken in; None if all were.
         split: how they were split; None if they were not.
         form: how files of delimited text are written.
+        readings: how their texts were read.
     """
 
     pattern: str
@@ -46,6 +48,7 @@ class Source:
     label: str | None = None
     split: TimeSplit | HashSplit | GroupSplit | None = None
     form: TextFormat = CSV
+    readings: Readings = PLAIN
 
 
 @dataclass
@@ -177,7 +180,7 @@ def _numbered(
     """Yield with each batch the rows of its file that come before."""
     before: Counter[str] = Counter()
     rows = max(1024, min(_BATCH_ROWS, _BATCH_CELLS // max(1, len(columns))))  # wide tables in smaller bites
-    files = table_files.find_files(where.pattern, form=where.form)
+    files = table_files.find_files(where.pattern, form=where.form, readings=where.readings)
     files = [file for file in files if where.spans is None or file.span in where.spans]
     for fragment in source.plan_fragments(files):
         for batch in source.read_fragment(fragment, columns, rows):

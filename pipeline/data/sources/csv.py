@@ -28,6 +28,7 @@ from pipeline.data.sources.head import Head, read_head
 from pipeline.data.sources.number_marks import decimal_hint, plain_numbers
 from pipeline.data.sources.rewritten import Rewritten, needs_rewriting, rows_end
 from pipeline.data.sources.text_bytes import UNREADABLE, is_packed, is_utf8, keeps_ascii, open_utf8, unpacked
+from pipeline.data.values.readings import PLAIN, Readings, to_guess
 from pipeline.errors import DataError
 
 __all__ = ["BLOCK_BYTES", "byte_ranges", "columns_of", "infer", "read", "record_starts"]
@@ -41,7 +42,7 @@ def columns_of(path: str, form: TextFormat = CSV) -> list[str]:
 
 
 def infer(
-    paths: Sequence[str], skip: Collection[str], form: TextFormat = CSV
+    paths: Sequence[str], skip: Collection[str], form: TextFormat = CSV, readings: Readings = PLAIN
 ) -> tuple[dict[str, ColumnType | None], int]:
     """Return the types of the columns not in `skip` (None: no value at all) and the number of rows.
 
@@ -54,10 +55,13 @@ def infer(
         names = [name for name in read_head(path, form).names if name not in skip]
         for name in names:
             guesses.setdefault(name, ColumnGuess())
-        for first_row, batch in _text_batches(path, names, form):
+        for first_row, batch in _text_batches(path, names, form, raw=readings.raw):
             rows += batch.num_rows
             for name in names:
-                guesses[name].add(plain_numbers(batch.column(name), form), path, first_row)
+                text = to_guess(batch.column(name), name, readings)
+                if readings.of(name).kind != "number":
+                    text = plain_numbers(text, form)
+                guesses[name].add(text, path, first_row)
     for name, guess in guesses.items():
         if guess.two_types:
             raise _two_types(name, guess, form)
@@ -69,11 +73,13 @@ def read(
     columns: Mapping[str, ColumnType],
     byte_range: tuple[int, int] | None = None,
     form: TextFormat = CSV,
+    raw: bool = False,
 ) -> Iterator[pa.RecordBatch]:
     """Yield the given columns, in that order, in their stored types, in batches as they come.
 
     Args:
         byte_range: one of `byte_ranges`; no byte outside it is read but for the header's.
+        raw: whether only an empty field is missing; else NA, NaN, null and N/A are, too.
 
     Raises:
         DataError: the file cannot be parsed, lacks a column, or a value is not of its column's type.
@@ -87,7 +93,7 @@ def read(
             )
     schema = pa.schema([(name, column_type.stored) for name, column_type in columns.items()])
     begin = byte_range[0] if byte_range else 0
-    for first_row, batch in _joined(_text_batches(path, list(columns), form, byte_range)):
+    for first_row, batch in _joined(_text_batches(path, list(columns), form, byte_range, raw)):
         arrays = [
             _convert(batch.column(name), path, name, column_type, first_row, begin, form)
             for name, column_type in columns.items()
@@ -118,7 +124,11 @@ def _concatenated(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
 
 
 def _text_batches(
-    path: str, names: list[str], form: TextFormat, byte_range: tuple[int, int] | None = None
+    path: str,
+    names: list[str],
+    form: TextFormat,
+    byte_range: tuple[int, int] | None = None,
+    raw: bool = False,
 ) -> Iterator[tuple[int, pa.RecordBatch]]:
     """Yield columns `names`, maybe one more, as text; with each batch the number of its first row, from 0.
 
@@ -145,6 +155,7 @@ def _text_batches(
                 column_types={name: pa.string() for name in head.fields},
                 include_columns=wanted,
                 strings_can_be_null=True,
+                null_values=[""] if raw else None,
             ),
         )
         while True:

@@ -78,6 +78,12 @@ class ColumnGuess:
 
     def _add_text(self, column: pa.Array, values: pa.Array, path: str, first_row: int) -> None:
         counts = values.value_counts()  # in order of first appearance
+        if pc.any(blank := pc.match_substring_regex(counts.field("values"), r"^\s*$")).as_py():
+            # Among numbers, truths and times they are missing; among texts they change nothing.
+            self.n_values -= _total(counts.field("counts"), blank)
+            counts = counts.filter(pc.invert(blank))
+        if not len(counts):
+            return
         distinct, times = counts.field("values"), counts.field("counts")
         is_number = pc.match_substring_regex(distinct, _NUMBER)
         self.n_numbers += _total(times, is_number)
@@ -90,7 +96,7 @@ class ColumnGuess:
         if pc.match_substring_regex(distinct.slice(0, 1), _DATE)[0].as_py():
             try:
                 to_stored(distinct, ColumnType.TIMESTAMP)
-                self._n_timestamps += len(values)
+                self._n_timestamps += int(pc.sum(times).as_py())
             except pa.ArrowInvalid:
                 pass
 

@@ -11,46 +11,35 @@ What a user can fix is a DataError that names the file, the line and the column.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 
 import pyarrow as pa
 
-from pipeline.config.text_format import CSV, TextFormat
 from pipeline.data.columns import ColumnType
 from pipeline.data.sources import bigquery, csv, text_tables, tfrecord, typed
-from pipeline.data.sources.duckdb_file import DuckDBTable
-from pipeline.data.sources.feather import ArrowTable
+from pipeline.data.sources.batches import regroup
+from pipeline.data.sources.csv_types import ColumnGuess
+from pipeline.data.sources.fragments import HEADLESS, TEXT, TYPED, Fragment, place_of, read_as
 from pipeline.data.sources.json_lines import JsonTable
-from pipeline.data.sources.parquet import ParquetTable
-from pipeline.data.sources.sqlite import SqliteTable
+from pipeline.data.sources.meaning import Misfit, as_text, converted, first_error, without_rows
 from pipeline.data.sources.table_files import SourceFile, format_of
-from pipeline.data.sources.text_tables import TextTable
-from pipeline.data.sources.typed import TypedTable
-from pipeline.data.sources.workbook import SheetTable
+from pipeline.data.values.readings import to_guess
 from pipeline.errors import DataError
 
-_TYPED: Mapping[str, Callable[[str], TypedTable]] = {
-    "parquet": ParquetTable,
-    "feather": ArrowTable,
-    "duckdb": DuckDBTable,
-}
-_TEXT: Mapping[str, Callable[[str], TextTable]] = {"workbook": SheetTable, "json": JsonTable, "sqlite": SqliteTable}
-_HEADLESS = ("tfrecord", "json")
-"""Formats of which only the rows tell the columns."""
-
-
-@dataclass(frozen=True)
-class Fragment:
-    """One unit of reading: a file, one part of a typed one (a row group of Parquet, a record batch of Arrow), bytes
-    [start, end) of CSV or of JSON lines, or a stream of a table in BigQuery."""
-
-    path: str
-    span: int
-    part: int | None = None
-    byte_range: tuple[int, int] | None = None
-    stream: str | None = None
-    form: TextFormat = CSV
+__all__ = [
+    "Fragment",
+    "check_has",
+    "column_names",
+    "infer_columns",
+    "keep_types",
+    "plan_fragments",
+    "read_fragment",
+    "read_marked",
+    "read_verbatim",
+    "verbatim_types",
+]
 
 
 def plan_fragments(
@@ -70,8 +59,8 @@ def plan_fragments(
     for file in files:
         path, span = file.path, file.span
         kind = format_of(path)
-        if kind in _TYPED:
-            parts = _TYPED[kind](path).parts()
+        if kind in TYPED:
+            parts = TYPED[kind](path).parts()
             fragments.extend(Fragment(path, span, part=part) for part in parts)
         elif kind == "csv":
             ranges = csv.byte_ranges(path, csv_block_bytes, file.form)
@@ -84,7 +73,7 @@ def plan_fragments(
             fragments.extend(Fragment(path, span, stream=stream) for stream in streams)
         else:
             fragments.append(Fragment(path, span))
-    return fragments
+    return [replace(fragment, readings=files[0].readings) for fragment in fragments]
 
 
 def infer_columns(
@@ -106,7 +95,9 @@ def infer_columns(
         DataError: a file cannot be read, its columns differ from the first file's, a column is of
             two types or of an unusable one, or there is no row at all.
     """
-    declared = declared or {}
+    readings = files[0].readings
+    said = {name: said for name in readings.columns if (said := readings.type_of(name))}
+    declared = said | dict(declared or {})
     skip = {*drop, *declared}
     order = _common_columns(files, drop)
     found: dict[str, tuple[ColumnType, str]] = {}  # with the file that says so
@@ -114,8 +105,10 @@ def infer_columns(
     any_rows = False
     for kind, paths in _together(files):
         # Where only the rows tell the columns, the declared ones, too, must be seen.
-        types, has_rows = _infer(kind, paths, drop if kind in _HEADLESS else skip, files[0].form)
+        types, has_rows = _infer(kind, paths, drop if kind in HEADLESS else skip, files[0])
         any_rows = any_rows or has_rows
+        if kind not in ("csv", *TEXT):
+            types = {**types, **_numbers(files, paths, types, declared)}
         for name, column_type in types.items():
             order.setdefault(name)
             if isinstance(column_type, DataError):
@@ -153,23 +146,33 @@ def read_fragment(
     Raises:
         DataError: see the module's docstring; raised when the stream gets there.
     """
-    kind = format_of(fragment.path)
-    if kind in _TYPED:
-        batches = typed.read(_TYPED[kind](fragment.path), fragment.part, columns, batch_rows)
-    elif kind in _TEXT:
-        batches = text_tables.read(_TEXT[kind](fragment.path), columns, fragment.byte_range)
-    elif kind == "csv":
-        batches = csv.read(fragment.path, columns, fragment.byte_range, fragment.form)
-    elif fragment.stream is not None:
-        batches = bigquery.read(fragment.path, fragment.stream, columns)
-    else:
-        batches = tfrecord.read(fragment.path, columns, batch_rows)
-    return _regroup(batches, batch_rows)
+    if fragment.readings.are_plain:  # as of nearly all tables
+        return regroup(read_as(fragment, columns, batch_rows), batch_rows)
+    return without_rows(read_marked(fragment, columns, batch_rows))
+
+
+def read_marked(
+    fragment: Fragment, columns: Mapping[str, ColumnType], batch_rows: int = 65536
+) -> Iterator[tuple[pa.RecordBatch, list[Misfit]]]:
+    """Stream as `read_fragment` does, but all rows, and tell with each batch which values do not fit and are null.
+
+    Raises:
+        DataError: also at a value that does not fit, unless they are to be set aside.
+    """
+    readings = fragment.readings
+    asked = as_text(columns, readings, format_of(fragment.path) in ("csv", *TEXT))
+    passed = 0
+    for batch in regroup(read_as(fragment, asked, batch_rows), batch_rows):
+        batch, misfits = converted(batch, columns, asked, readings, fragment.form)
+        if misfits and not readings.set_aside:
+            raise first_error(misfits, partial(place_of, fragment, passed))
+        yield batch, misfits
+        passed += batch.num_rows
 
 
 def keep_types(files: Sequence[SourceFile]) -> bool:
     """Return whether the columns of a table have types of their own, which are worth passing on."""
-    return all(format_of(file.path) in _TYPED for file in files)
+    return all(format_of(file.path) in TYPED for file in files)
 
 
 def check_has(files: Sequence[SourceFile], found: Collection[str], names: Iterable[str]) -> None:
@@ -188,11 +191,11 @@ def verbatim_types(files: Sequence[SourceFile], names: Collection[str]) -> pa.Sc
     None where there are no such types: in TFRecord, or where the files differ.
     """
     kinds = {format_of(file.path) for file in files}
-    if kinds <= {"csv", *_TEXT}:
+    if kinds <= {"csv", *TEXT}:
         return pa.schema([(name, pa.string()) for name in names])
-    if not kinds <= set(_TYPED):
+    if not kinds <= set(TYPED):
         return None
-    first, *others = (typed.own_types(_TYPED[format_of(file.path)](file.path), names) for file in files)
+    first, *others = (typed.own_types(TYPED[format_of(file.path)](file.path), names) for file in files)
     return first if all(other == first for other in others) else None
 
 
@@ -202,9 +205,10 @@ def read_verbatim(fragment: Fragment, names: Collection[str], batch_rows: int) -
     The fields of a CSV file come as they are written but for the quotes; those that mean 'missing' are null.
     """
     kind = format_of(fragment.path)
-    if kind in _TYPED:
-        return _regroup(_TYPED[kind](fragment.path).batches(fragment.part, list(names), batch_rows), batch_rows)
-    return read_fragment(fragment, dict.fromkeys(names, ColumnType.STRING), batch_rows)
+    if kind in TYPED:
+        return regroup(TYPED[kind](fragment.path).batches(fragment.part, list(names), batch_rows), batch_rows)
+    columns = dict.fromkeys(names, ColumnType.STRING)
+    return (batch for batch, _ in read_marked(fragment, columns, batch_rows))
 
 
 def _common_columns(files: Sequence[SourceFile], drop: Collection[str]) -> dict[str, None]:
@@ -212,7 +216,7 @@ def _common_columns(files: Sequence[SourceFile], drop: Collection[str]) -> dict[
     first: tuple[str, list[str]] | None = None
     for file in files:
         kind = format_of(file.path)
-        if kind in _HEADLESS:
+        if kind in HEADLESS:
             continue
         names = [name for name in _columns_of(file, kind) if name not in drop]
         if first is None:
@@ -230,10 +234,10 @@ def _common_columns(files: Sequence[SourceFile], drop: Collection[str]) -> dict[
 
 
 def _columns_of(file: SourceFile, kind: str) -> Sequence[str]:
-    if kind in _TYPED:
-        return list(_TYPED[kind](file.path).schema.names)
-    if kind in _TEXT:
-        return _TEXT[kind](file.path).names() or ()
+    if kind in TYPED:
+        return list(TYPED[kind](file.path).schema.names)
+    if kind in TEXT:
+        return TEXT[kind](file.path).names() or ()
     return csv.columns_of(file.path, file.form) if kind == "csv" else bigquery.columns_of(file.path)
 
 
@@ -242,21 +246,35 @@ def _together(files: Sequence[SourceFile]) -> Iterator[tuple[str, list[str]]]:
     kinds = dict.fromkeys(format_of(file.path) for file in files)
     for kind in kinds:
         paths = [file.path for file in files if format_of(file.path) == kind]
-        yield from [(kind, paths)] if kind in ("csv", *_TEXT) else ((kind, [path]) for path in paths)
+        yield from [(kind, paths)] if kind in ("csv", *TEXT) else ((kind, [path]) for path in paths)
 
 
 def _infer(
-    kind: str, paths: list[str], skip: Collection[str], form: TextFormat
+    kind: str, paths: list[str], skip: Collection[str], like: SourceFile
 ) -> tuple[Mapping[str, ColumnType | DataError | None], bool]:
-    if kind in _TYPED:
-        return typed.infer(_TYPED[kind](paths[0]), skip)
-    if kind in _TEXT:
-        return text_tables.infer([_TEXT[kind](path) for path in paths], skip)
+    if kind in TYPED:
+        return typed.infer(TYPED[kind](paths[0]), skip)
+    if kind in TEXT:
+        return text_tables.infer([TEXT[kind](path) for path in paths], skip, like.readings)
     if kind == "csv":
-        types, rows = csv.infer(paths, skip, form)
+        types, rows = csv.infer(paths, skip, like.form, like.readings)
     else:
         types, rows = (bigquery if kind == "bigquery" else tfrecord).infer(paths[0], skip)
     return types, bool(rows)
+
+
+def _numbers(
+    files: Sequence[SourceFile], paths: list[str], names: Collection[str], declared: Collection[str]
+) -> dict[str, ColumnType | None]:
+    """Return the types of columns that the settings call numbers, of files with types of their own: whole or not."""
+    readings = files[0].readings
+    guesses = {name: ColumnGuess() for name in names if readings.of(name).kind == "number" and name not in declared}
+    if guesses:
+        for fragment in plan_fragments([file for file in files if file.path in paths], columns=list(guesses)):
+            for batch in read_as(fragment, dict.fromkeys(guesses, ColumnType.STRING), 65536):
+                for name, guess in guesses.items():
+                    guess.add(to_guess(batch.column(name), name, readings), fragment.path, 0)
+    return {name: guess.verdict() for name, guess in guesses.items()}
 
 
 def _widest(name: str, before: tuple[ColumnType, str] | None, now: ColumnType, path: str) -> ColumnType:
@@ -268,23 +286,3 @@ def _widest(name: str, before: tuple[ColumnType, str] | None, now: ColumnType, p
         f"column {name!r} is of type {before[0]} in {before[1]} but {now} in {path}",
         "write it with one type in all files, or declare its type in the schema",
     )
-
-
-def _regroup(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBatch]:
-    """Yield the same rows in batches of `rows`, the last of fewer."""
-    pending: list[pa.RecordBatch] = []
-    n_pending = 0
-    for batch in batches:
-        if not pending and batch.num_rows == rows:
-            yield batch
-            continue
-        pending.append(batch)
-        n_pending += batch.num_rows
-        if n_pending >= rows:
-            table = pa.Table.from_batches(pending).combine_chunks()
-            whole = n_pending - n_pending % rows
-            yield from table.slice(0, whole).to_batches(max_chunksize=rows)
-            pending = table.slice(whole).to_batches()
-            n_pending -= whole
-    if n_pending:
-        yield from pa.Table.from_batches(pending).combine_chunks().to_batches()

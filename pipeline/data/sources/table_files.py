@@ -6,7 +6,7 @@ import difflib
 import functools
 import glob
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.config.data import DUCKDB, SQLITE
@@ -16,6 +16,7 @@ from pipeline.data.patterns import SpanReader, as_glob, check_marks, has_spans, 
 from pipeline.data.sources import bigquery, bigquery_address, magic, parts
 from pipeline.data.sources.compressed import inner_name
 from pipeline.data.sources.text_bytes import PACKED
+from pipeline.data.values.readings import PLAIN, Readings
 from pipeline.errors import DataError
 
 TEXT = (".csv", ".tsv", ".txt", ".dat", ".data")
@@ -47,9 +48,12 @@ class SourceFile:
     path: str
     span: int
     form: TextFormat = CSV
+    readings: Readings = field(default=PLAIN, compare=False)
 
 
-def find_files(pattern: str, spans: Spans = ALL, form: TextFormat = CSV) -> list[SourceFile]:
+def find_files(
+    pattern: str, spans: Spans = ALL, form: TextFormat = CSV, readings: Readings = PLAIN
+) -> list[SourceFile]:
     """Return the data files that a pattern names, sorted by (span, path); of a span with versions the latest.
 
     Args:
@@ -59,6 +63,7 @@ def find_files(pattern: str, spans: Spans = ALL, form: TextFormat = CSV) -> list
             sheet or table is meant; see `parts`.
         spans: which spans to keep.
         form: how those of delimited text are written.
+        readings: how their texts are read.
 
     Raises:
         DataError: nothing found, an empty file, or a file of unknown extension.
@@ -70,9 +75,9 @@ def find_files(pattern: str, spans: Spans = ALL, form: TextFormat = CSV) -> list
     files: set[SourceFile] = set()
     for path, span in _latest_versions(paths, pattern):
         if not remote and Path(path).is_dir():
-            files.update(SourceFile(inner, span, form) for inner in _data_files(path))
+            files.update(SourceFile(inner, span, form, readings) for inner in _data_files(path))
         else:
-            files.add(SourceFile(path + within, span, form))
+            files.add(SourceFile(path + within, span, form, readings))
     if not files:
         what = "table" if remote else "data file"
         raise DataError(f"no {what} matches {pattern}", f"correct the path or pattern; {_KNOWN}")

@@ -16,6 +16,7 @@ from pipeline.data.columns import ColumnType
 from pipeline.data.convert import EXPECTED, first_bad_row, shorten, to_stored
 from pipeline.data.sources.csv_types import ColumnGuess
 from pipeline.data.sources.typed import lacks
+from pipeline.data.values.readings import PLAIN, Readings, to_guess
 from pipeline.errors import DataError
 
 _MISSING = pa.array(pa_csv.ConvertOptions().null_values)
@@ -50,7 +51,9 @@ class TextTable(Protocol):
         """Name the place of a value, as a person would find it."""
 
 
-def infer(tables: Sequence[TextTable], skip: Collection[str]) -> tuple[dict[str, ColumnType | DataError | None], bool]:
+def infer(
+    tables: Sequence[TextTable], skip: Collection[str], readings: Readings = PLAIN
+) -> tuple[dict[str, ColumnType | DataError | None], bool]:
     """Return the types of the columns not in `skip` and whether there is a row.
 
     A type is None where there is no value; an error says why a column cannot be used.
@@ -68,7 +71,8 @@ def infer(tables: Sequence[TextTable], skip: Collection[str]) -> tuple[dict[str,
             has_rows = has_rows or bool(batch.num_rows)
             for name in batch.schema.names:
                 if name not in skip:
-                    guesses.setdefault(name, ColumnGuess()).add(_marked(batch.column(name)), table.path, first_row)
+                    text = to_guess(_marked(batch.column(name), readings.raw), name, readings)
+                    guesses.setdefault(name, ColumnGuess()).add(text, table.path, first_row)
         unusable |= {name: error for name, error in table.unusable().items() if name not in skip}
     types: dict[str, ColumnType | DataError | None] = {name: guess.verdict() for name, guess in guesses.items()}
     types |= {name: _two_types(name, guess, places) for name, guess in guesses.items() if guess.two_types}
@@ -76,9 +80,12 @@ def infer(tables: Sequence[TextTable], skip: Collection[str]) -> tuple[dict[str,
 
 
 def read(
-    table: TextTable, columns: Mapping[str, ColumnType], byte_range: tuple[int, int] | None
+    table: TextTable, columns: Mapping[str, ColumnType], byte_range: tuple[int, int] | None, raw: bool = False
 ) -> Iterator[pa.RecordBatch]:
     """Yield the given columns, in that order, in their stored types.
+
+    Args:
+        raw: whether only an empty text is missing; else NA, NaN, null and N/A are, too.
 
     Raises:
         DataError: the file is damaged, lacks a column, or a value is not of its column's type.
@@ -93,7 +100,7 @@ def read(
             if name in table.unusable():
                 raise table.unusable()[name]
         arrays = [
-            _stored(_marked(batch.column(name)), table, name, column_type, first_row, byte_range)
+            _stored(_marked(batch.column(name), raw), table, name, column_type, first_row, byte_range)
             for name, column_type in columns.items()
         ]
         yield pa.RecordBatch.from_arrays(arrays, schema=schema)
@@ -108,9 +115,9 @@ def as_text(value: object) -> str:
     return str(value)
 
 
-def _marked(text: pa.Array) -> pa.Array:
+def _marked(text: pa.Array, raw: bool = False) -> pa.Array:
     """Return the column with null where a text means 'missing'."""
-    return pc.if_else(pc.is_in(text, _MISSING), pa.scalar(None, text.type), text)
+    return pc.if_else(pc.equal(text, "") if raw else pc.is_in(text, _MISSING), pa.scalar(None, text.type), text)
 
 
 def _stored(

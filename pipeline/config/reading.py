@@ -1,0 +1,67 @@
+"""Settings of `data.columns`: how the texts of one column are read."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from pydantic import field_validator, model_validator
+
+from trainer.settings.base import Section
+
+DIRECTIVES = "YymdbBHIMSfpzaAj"
+"""What may stand after % in the format of a date."""
+
+
+class Reading(Section):
+    """How the texts of a column are read. `longhaul init` writes what it recognised; see docs/values.md."""
+
+    kind: Literal["text", "number", "boolean", "date", "duration"] | None = None
+    """What the texts are. Recognised from the values when absent."""
+    decimal: Literal[".", ","] = "."
+    """Of numbers, the mark before the fraction."""
+    thousands: Literal["", ",", ".", " ", "'"] = ""
+    """Of numbers, the mark between groups of three digits. A blank stands for every kind of blank, an apostrophe for
+    every kind of apostrophe."""
+    unit: tuple[str, ...] = ()
+    """Of numbers, what may stand before or after them and is left out, as `$`, `%` or `kg`."""
+    scale: bool = False
+    """Of numbers, whether k, M and B after them stand for thousands, millions and thousand millions."""
+    words: tuple[str, ...] = ()
+    """Of booleans, the words for no and for yes, in this order, in any case. When absent, the usual ones."""
+    format: str | None = None
+    """Of dates, their parts as in Python's strptime, for example `%d.%m.%Y %H:%M`; or `epoch_s`, `epoch_ms`,
+    `epoch_us` for the time since 1970. ISO 8601 when absent."""
+    zone: str | None = None
+    """Of dates that do not say their time zone, its name, for example `Europe/Berlin`. UTC when absent."""
+    missing: tuple[str, ...] | None = None
+    """The texts that mean 'missing' in this column, in place of all others; with `[]` it is the empty field only, so
+    that NA is a value."""
+
+    @field_validator("unit", "words", "missing", mode="before")
+    @classmethod
+    def _as_texts(cls, value: object) -> object:
+        """Take one text for a list of one; and numbers and booleans, as YAML reads -1 and yes, as texts."""
+        values = value if isinstance(value, list | tuple) else [value] if value is not None else None
+        return None if values is None else tuple(_as_text(one) for one in values)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Reading:
+        if self.decimal == self.thousands:
+            raise ValueError(f"decimal and thousands are both {self.decimal!r}; they must differ")
+        if self.words and (len(self.words) != 2 or self.words[0].casefold() == self.words[1].casefold()):
+            raise ValueError("words: give two different ones, that for no and that for yes")
+        if self.format is not None and not re.fullmatch("epoch_(s|ms|us)", self.format):
+            unknown = [mark for mark in re.findall(r"%(.?)", self.format) if mark not in DIRECTIVES]
+            if unknown:
+                known = ", ".join(f"%{mark}" for mark in DIRECTIVES)
+                raise ValueError(f"format: %{unknown[0]} is unknown; known are {known}")
+            if not re.search("%[Yy]", self.format):
+                raise ValueError(f"format: {self.format!r} has no year, %Y or %y")
+        return self
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)

@@ -1,0 +1,113 @@
+"""The values of a batch by the settings of their columns, whatever format of file they came from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.config.text_format import TextFormat
+from pipeline.data.columns import ColumnType
+from pipeline.data.convert import EXPECTED, shorten
+from pipeline.data.sources.number_marks import plain_numbers
+from pipeline.data.values.readings import Readings, convert
+from pipeline.errors import DataError
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """A value that its column cannot hold.
+
+    Attributes:
+        row: of the batch, from 0.
+        reason: what is expected.
+    """
+
+    row: int
+    column: str
+    value: str
+    reason: str
+
+
+def as_text(columns: Mapping[str, ColumnType], readings: Readings, is_text: bool) -> dict[str, ColumnType]:
+    """Return the columns with STRING for those whose texts are converted here and not by the reader of their format.
+
+    Args:
+        is_text: whether the file holds nothing but texts.
+    """
+    asked = dict(columns)
+    for name, column_type in columns.items():
+        kind = readings.of(name).kind
+        touched = readings.touches(name)
+        here = touched or readings.set_aside if is_text else touched and (kind is not None or _is_text(column_type))
+        if here:
+            asked[name] = ColumnType.STRING
+    return asked
+
+
+def converted(
+    batch: pa.RecordBatch,
+    columns: Mapping[str, ColumnType],
+    asked: Mapping[str, ColumnType],
+    readings: Readings,
+    form: TextFormat,
+) -> tuple[pa.RecordBatch, list[Misfit]]:
+    """Return a batch in its stored types, and what does not fit and is null in it; in columns as `asked`."""
+    arrays, misfits = [], []
+    for name, column_type in columns.items():
+        array = batch.column(name)
+        if asked[name] is ColumnType.STRING:
+            text = plain = readings.without_missing(array, name)
+            if readings.of(name).kind is None:
+                plain = plain_numbers(text, form, column_type)
+            array, bad = convert(plain, readings.of(name), column_type)
+            if bad is not None:
+                rows = np.flatnonzero(np.asarray(bad.to_numpy(zero_copy_only=False)))
+                reason = expected(name, column_type, readings)
+                misfits += [Misfit(int(row), name, str(text[int(row)].as_py()), reason) for row in rows]
+        arrays.append(array)
+    schema = pa.schema([(name, column_type.stored) for name, column_type in columns.items()])
+    return pa.RecordBatch.from_arrays(arrays, schema=schema), misfits
+
+
+def expected(name: str, column_type: ColumnType, readings: Readings) -> str:
+    """Say what a column may hold."""
+    settings = readings.of(name).model_dump(exclude_defaults=True, exclude={"kind", "missing"})
+    if not settings or column_type is ColumnType.STRING:
+        return EXPECTED[column_type]
+    told = ", ".join(f"{key} {list(value) if isinstance(value, tuple) else value!r}" for key, value in settings.items())
+    return f"{EXPECTED[column_type]} with {told}"
+
+
+def first_error(misfits: list[Misfit], place: Callable[[int, str], str]) -> DataError:
+    """Make the error for the first of them.
+
+    Args:
+        place: names the file and where in it a value is, by the row in the batch and the column.
+    """
+    first = min(misfits, key=lambda misfit: misfit.row)
+    return DataError(
+        f"{place(first.row, first.column)}: column {first.column!r} holds {shorten(first.value)} "
+        f"where {first.reason} is expected",
+        f"correct the value; or list it in data.missing, say in data.columns how {first.column!r} is read, or make the "
+        "column BYTES in the schema; data.bad_rows: set_aside goes on without such rows",
+    )
+
+
+def without_rows(batches: Iterator[tuple[pa.RecordBatch, list[Misfit]]]) -> Iterator[pa.RecordBatch]:
+    """Yield the batches without the rows that hold a misfit."""
+    for batch, misfits in batches:
+        yield batch if not misfits else batch.filter(pa.array(rows_without(misfits, batch.num_rows)))
+
+
+def rows_without(misfits: list[Misfit], rows: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Return which rows of a batch, shape (rows,), hold no misfit."""
+    kept = np.ones(rows, bool)
+    kept[[misfit.row for misfit in misfits]] = False
+    return kept
+
+
+def _is_text(column_type: ColumnType) -> bool:
+    return column_type is ColumnType.STRING

@@ -1,0 +1,147 @@
+"""Dates in every order, as seconds since 1970, by a format like Python's strptime."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+MONTHS = (
+    ("jan", "january", "januar", "jänner", "janvier", "janv", "enero", "ene", "gennaio", "gen", "janeiro", "januari"),
+    ("feb", "february", "februar", "février", "févr", "fév", "febrero", "febbraio", "fevereiro", "fev", "februari"),
+    ("mar", "march", "märz", "mär", "mrz", "mars", "marzo", "março", "maart", "mrt"),
+    ("apr", "april", "avril", "avr", "abril", "abr", "aprile"),
+    ("may", "mai", "mayo", "maggio", "mag", "maio", "mei"),
+    ("jun", "june", "juni", "juin", "junio", "giugno", "giu", "junho"),
+    ("jul", "july", "juli", "juillet", "juil", "julio", "luglio", "lug", "julho"),
+    ("aug", "august", "août", "agosto", "ago", "augustus"),
+    ("sep", "sept", "september", "septembre", "septiembre", "settembre", "set", "setembro"),
+    ("oct", "october", "okt", "oktober", "octobre", "octubre", "ottobre", "ott", "outubro", "out"),
+    ("nov", "november", "novembre", "noviembre", "novembro"),
+    ("dec", "december", "dez", "dezember", "déc", "décembre", "diciembre", "dic", "dicembre", "dezembro"),
+)
+_MONTH_OF = {name: number for number, names in enumerate(MONTHS, start=1) for name in names}
+_PARTS = {
+    "Y": r"(?P<Y>\d{4})", "y": r"(?P<y>\d{2})", "m": r"(?P<m>\d{1,2})", "d": r"(?P<d>\d{1,2})",
+    "b": r"(?P<b>\pL+)\.?", "B": r"(?P<b>\pL+)\.?", "H": r"(?P<H>\d{1,2})", "I": r"(?P<I>\d{1,2})",
+    "M": r"(?P<M>\d{2})", "S": r"(?P<S>\d{2})", "f": r"\d{1,9}", "p": r"(?P<p>[aApP])\.?[mM]\.?",
+    "z": r"(?P<z>Z|UTC|GMT|[+-]\d\d:?\d\d|[+-]\d\d)", "a": r"\pL+\.?", "A": r"\pL+\.?", "j": r"(?P<j>\d{3})",
+}  # fmt: skip
+_PER_SECOND = {"epoch_s": 1, "epoch_ms": 10**3, "epoch_us": 10**6}
+_PIVOT = 69
+"""Two-digit years from here on are of the 20th century, as for strptime."""
+
+
+def to_seconds(text: pa.Array, form: str | None, zone: str | None) -> pa.Array:
+    """Return Unix seconds, int64; null where a text is no date of the format (None: ISO 8601)."""
+    coded = text.dictionary_encode()  # days come again
+    distinct = pc.utf8_trim_whitespace(coded.dictionary)
+    if form in _PER_SECOND:
+        seconds = _since_1970(distinct, _PER_SECOND[form])
+    elif form is None:
+        seconds = _iso(distinct, zone)
+    else:
+        seconds = _by_format(distinct, form, zone)
+    return pc.take(seconds, coded.indices)
+
+
+@cache
+def pattern(form: str) -> str:
+    """Return the regular expression, in RE2's dialect, of a format."""
+    out = []
+    tokens = re.findall(r"%.|\s+|[^%\s]+", form)
+    for place, token in enumerate(tokens):
+        if token[0] == "%":
+            part = _PARTS[token[1]]
+            beside = "".join(tokens[max(0, place - 1) : place] + tokens[place + 1 : place + 2])
+            if token[1] in "mdHI" and re.fullmatch("(%[YymdHIMS])+", beside):
+                part = part.replace("{1,2}", "{2}")  # nothing but digits around: each part has all of its own
+            out.append(part)
+        elif token.isspace():
+            out.append(r"\s+")
+        else:
+            out.append(re.escape(token))
+    return "^" + "".join(out) + "$"
+
+
+def _since_1970(text: pa.Array, per_second: int) -> pa.Array:
+    whole = pc.extract_regex(text, pattern=r"^(?P<n>-?\d{1,18})(?:\.\d*)?$").field("n")
+    ticks = pc.cast(whole, pa.int64()).fill_null(0).to_numpy()
+    return pa.array(ticks // per_second, mask=~whole.is_valid().to_numpy(zero_copy_only=False))
+
+
+def _iso(text: pa.Array, zone: str | None) -> pa.Array:
+    forms = ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M")
+    text = pc.replace_substring_regex(text, pattern=r"(:\d\d)[.,]\d+", replacement=r"\1")
+    with_zone = (form + mark for form in forms[1:] for mark in ("%z", " %z"))
+    return pc.coalesce(*(_by_format(text, form, zone) for form in (*forms, *with_zone)))
+
+
+def _by_format(text: pa.Array, form: str, zone: str | None) -> pa.Array:
+    parts = pc.extract_regex(text, pattern=pattern(form))
+    fits = parts.is_valid().to_numpy(zero_copy_only=False)
+    year, month, day = _year(parts), _month(parts), _number(parts, "d", 1)
+    fits &= (month >= 1) & (month <= 12) & (year >= 1)
+    months = (year - 1970).clip(-1969, 8029) * 12 + month.clip(1, 12) - 1
+    first = months.astype("M8[M]").astype("M8[D]")
+    day = _number(parts, "j", 1) if _has(parts, "j") else day
+    date = first + (day - 1).astype("m8[D]")
+    fits &= day >= 1
+    fits &= (date.astype("M8[Y]") == first.astype("M8[Y]")) if _has(parts, "j") else (date.astype("M8[M]") == first)
+    hour, minute, second = _hour(parts), _number(parts, "M", 0), _number(parts, "S", 0)
+    fits &= (hour >= 0) & (hour < 24) & (minute < 60) & (second < 60)
+    seconds = date.astype(np.int64) * 86_400 + hour * 3600 + minute * 60 + second
+    if _has(parts, "z"):
+        seconds -= _offset(parts.field("z"))
+    elif zone is not None:
+        naive = pa.array(seconds, mask=~fits).cast(pa.timestamp("s"))
+        aware = pc.assume_timezone(naive, zone, ambiguous="earliest", nonexistent="earliest")
+        return aware.cast(pa.timestamp("s", "UTC")).cast(pa.int64())
+    return pa.array(seconds, mask=~fits)
+
+
+def _has(parts: pa.Array, name: str) -> bool:
+    return bool(parts.type.get_field_index(name) >= 0)
+
+
+def _number(parts: pa.Array, name: str, default: int) -> npt.NDArray[np.int64]:
+    if not _has(parts, name):
+        return np.full(len(parts), default, np.int64)
+    written = parts.field(name).fill_null("0")
+    filled = pc.if_else(pc.equal(written, ""), "0", written)
+    return np.array(filled.cast(pa.int64()).to_numpy())
+
+
+def _year(parts: pa.Array) -> npt.NDArray[np.int64]:
+    if _has(parts, "Y"):
+        return _number(parts, "Y", 1)
+    short = _number(parts, "y", 0)
+    return short + np.where(short >= _PIVOT, 1900, 2000)
+
+
+def _month(parts: pa.Array) -> npt.NDArray[np.int64]:
+    if not _has(parts, "b"):
+        return _number(parts, "m", 1)
+    names = pc.utf8_lower(parts.field("b"))
+    places = pc.index_in(names, pa.array(list(_MONTH_OF)))
+    numbers = pc.take(pa.array(list(_MONTH_OF.values()), pa.int64()), places)
+    return np.array(numbers.fill_null(0).to_numpy())
+
+
+def _hour(parts: pa.Array) -> npt.NDArray[np.int64]:
+    if not _has(parts, "I"):
+        return _number(parts, "H", 0)
+    hour = _number(parts, "I", 0)
+    after_noon = pc.equal(pc.utf8_lower(parts.field("p")), "p").fill_null(False) if _has(parts, "p") else False
+    shifted = hour % 12 + 12 * np.asarray(after_noon).astype(np.int64)
+    return np.where((hour >= 1) & (hour <= 12), shifted, -1)
+
+
+def _offset(zones: pa.Array) -> npt.NDArray[np.int64]:
+    signed = pc.extract_regex(zones, pattern=r"^(?P<sign>[+-])(?P<H>\d\d):?(?P<M>(?:\d\d)?)$")
+    offset = _number(signed, "H", 0) * 3600 + _number(signed, "M", 0) * 60
+    return np.where(np.asarray(pc.equal(signed.field("sign"), "-").fill_null(False)), -offset, offset)

@@ -1,0 +1,38 @@
+"""Durations and times of day, as 1:23:45, 2 days 01:00:00 and P1DT2H, in seconds."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.data.values.numbers import MINUS
+
+CLOCK = (
+    rf"^\s*(?P<minus>{MINUS})?(?:(?P<days>\d+) days?,? \+?)?(?P<hours>\d{{1,4}}):(?P<minutes>[0-5]\d):"
+    r"(?P<seconds>[0-5]\d(?:[.,]\d+)?)\s*$"
+)
+ISO = (
+    rf"^\s*(?P<minus>{MINUS})?P(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?"
+    r"(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+(?:[.,]\d+)?)S)?)?\s*$"
+)
+_SECONDS = {"weeks": 604_800, "days": 86_400, "hours": 3600, "minutes": 60, "seconds": 1}
+
+
+def to_seconds(text: pa.Array) -> pa.Array:
+    """Return seconds, float64; null where a text is no duration."""
+    return pc.coalesce(_seconds(text, CLOCK), _seconds(text, ISO))
+
+
+def _seconds(text: pa.Array, pattern: str) -> pa.Array:
+    parts = pc.extract_regex(text, pattern=pattern)
+    total: pa.Array = pc.if_else(parts.is_valid(), 0.0, pa.scalar(None, pa.float64()))
+    given: pa.Array = pc.if_else(parts.is_valid(), False, False)
+    for name, seconds in _SECONDS.items():
+        if parts.type.get_field_index(name) >= 0:
+            written = pc.replace_substring(parts.field(name), ",", ".")
+            there = pc.fill_null(pc.not_equal(written, ""), False)
+            given = pc.or_(given, there)
+            value = pc.cast(pc.if_else(there, written, "0"), pa.float64())
+            total = pc.add(total, pc.multiply(value, float(seconds)))
+    sign = pc.if_else(pc.equal(parts.field("minus"), ""), 1.0, -1.0)
+    return pc.if_else(given, pc.multiply(total, sign), pa.scalar(None, pa.float64()))

@@ -1,0 +1,186 @@
+"""Which format of dates the texts of a column are written in."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+import numpy as np
+import pyarrow.compute as pc
+
+from pipeline.data.values.counted import WORTH_SAYING, Counted, Doubt, Fit, as_mask, words_of
+from pipeline.data.values.dates import MONTHS, to_seconds
+from pipeline.data.values.words import DATE_NAMES, EPOCH_NAMES
+
+_EPOCHS = {"epoch_s": 1, "epoch_ms": 10**3, "epoch_us": 10**6}
+_FROM, _TO = 946_684_800, 2_145_916_800  # 2000 to 2038
+_MONTH_NAMES = {name for names in MONTHS for name in names}
+_WEEKDAYS = re.compile(
+    r"(?i)(mon|tues?|wed(nes)?|thu(rs)?|fri|sat(ur)?|sun)(day)?|(mo|di|mi|do|fr|sa|so)|"
+    r"(mon|diens|donners|frei|sams|sonn)tag|mittwoch|(lun|mar|mercre|jeu|vendre|same)di|dimanche"
+)
+_TIME = re.compile(
+    r"(?P<H>\d{1,2}):\d{2}(?P<S>:\d{2}(?P<f>\.\d{1,9})?)?(?P<pb>\s?)(?P<p>[AaPp]\.?[Mm]\.?)?"
+    r"(?P<zb>\s?)(?P<z>Z|UTC|GMT|[+-]\d\d(:?\d\d)?)?$"
+)
+_SAMPLE, _CANDIDATES = 40, 12
+
+
+def guess_date(name: str, values: Counted, day_first: bool | None) -> Fit | Doubt | None:
+    """Return the format of dates in which nearly all texts are written; None if they are no dates.
+
+    Args:
+        day_first: what other columns of the table say of dates in figures.
+    """
+    seen = Counter(form for text in values.some(_SAMPLE) for form in formats_of(text))
+    shares = {}
+    for form, _ in seen.most_common(_CANDIDATES):
+        fits = as_mask(to_seconds(values.texts, form, None).is_valid())
+        shares[form] = (values.share(fits), fits)
+    best = max((share for share, _ in shares.values()), default=0.0)
+    if best < WORTH_SAYING:
+        return None
+    ties = [form for form, (share, _) in shares.items() if share == best]
+    ties.sort(key=lambda form: (not form.startswith("%Y"), form))
+    chosen = _choose(ties, day_first)
+    if chosen is None:
+        text = values.texts[0].as_py()
+        return Doubt(
+            f"its dates, as {text!r}, fit {' and '.join(ties)}, and no value tells which, so it stays text; "
+            "say the format"
+        )
+    fits = shares[chosen][1]
+    return Fit({"kind": "date", "format": chosen}, fits) if _is_likely(name, chosen, values.where(fits)) else None
+
+
+def guess_epoch(name: str, values: Counted) -> Fit | None:
+    """Return the unit of whole numbers that count the time since 1970; None if name and range say nothing of it."""
+    words = words_of(name)
+    if not words & EPOCH_NAMES or not values.matches(r"^\d{10,16}(\.\d*)?$").all():
+        return None
+    for form in _EPOCHS:
+        seconds = to_seconds(values.texts, form, None)
+        bounds = pc.min_max(seconds).as_py()
+        if bounds["min"] >= _FROM and bounds["max"] < _TO:
+            return Fit({"kind": "date", "format": form}, np.ones(len(values.texts), bool))
+    return None
+
+
+def is_day_first(form: object) -> bool | None:
+    """Return whether a format in figures has the day before the month; None if it does not tell."""
+    found = re.search(r"%([dm])[/.-]%([dm])[/.-]", str(form))
+    return found.group(1) == "d" if found else None
+
+
+def formats_of(text: str) -> list[str]:
+    """Return the formats that one text may be written in; none if it is no date."""
+    if re.fullmatch(r"(19|20)\d{6}", text):
+        return ["%Y%m%d"]
+    if re.fullmatch(r"(19|20)\d{6}[T _-]?\d{6}", text):
+        return [f"%Y%m%d{re.sub(r'[0-9]', '', text)}%H%M%S"]
+    if "%" in text or len(text) > 60:
+        return []
+    if unix := re.fullmatch(r"[A-Za-z]{3} [A-Za-z]{3} +\d{1,2} \d\d:\d\d:\d\d (\S+ )?\d{4}", text):
+        return ["%a %b %d %H:%M:%S %z %Y" if unix[1] else "%a %b %d %H:%M:%S %Y"]
+    time = _TIME.search(text)
+    tail = ""
+    if time:
+        text, tail = text[: time.start()], _time_format(time)
+    parts = _parts(text)
+    if parts is None or (tail and parts and parts[-1].endswith(".")):
+        return []
+    figures = [place for place, part in enumerate(parts) if part[0].isdigit()]
+    orders = _orders([parts[place] for place in figures], "%b" in parts, text)
+    forms = []
+    for order in orders:
+        filled = list(parts)
+        for place, directive in zip(figures, order, strict=True):
+            filled[place] = directive
+        forms.append(re.sub(r"(%[ab])\.", r"\1", "".join(filled)) + tail)
+    return forms
+
+
+def _parts(text: str) -> list[str] | None:
+    """Return the figures of a date and what stands between them, names of months and days as directives; None if there
+    are other words."""
+    parts = re.findall(r"\d+(?:st|nd|rd|th)?\b|\d+|[^\W\d_]+|[\W_]+", text)
+    for place, part in enumerate(parts):
+        if part[0].isalpha():
+            if part.lower() in _MONTH_NAMES:
+                parts[place] = "%b"
+            elif _WEEKDAYS.fullmatch(part):
+                parts[place] = "%a"
+            elif part not in ("T", "of", "de", "at", "um", "le", "del"):
+                return None
+    return parts
+
+
+def _time_format(time: re.Match[str]) -> str:
+    form = ("%I" if time["p"] else "%H") + ":%M" + (":%S" if time["S"] else "") + (".%f" if time["f"] else "")
+    if time["p"]:
+        form += time["pb"] + "%p"
+    if time["z"]:
+        form += (time["zb"] or ("" if time["p"] else time["pb"])) + "%z"
+    return form
+
+
+def _orders(figures: list[str], has_month: bool, text: str) -> list[tuple[str, ...]]:
+    """Return the directives that figures may stand for, in their places."""
+    lengths = tuple(len(re.sub(r"\D", "", figure)) for figure in figures)
+    small = (1, 2)
+    if has_month:
+        return _with_month(lengths, text)
+    if not re.fullmatch(r"\d+([/.-])\d+(\1\d+)?[.,]?[\sT]*(at)?\s*", text):
+        return []
+    if len(lengths) == 3:
+        if lengths[0] == 4:
+            return [("%Y", "%m", "%d")] if lengths[1] in small and lengths[2] in small else []
+        if lengths[2] == 4 and lengths[0] in small and lengths[1] in small:
+            return [("%d", "%m", "%Y"), ("%m", "%d", "%Y")]
+        if all(length in small for length in lengths) and lengths[2] == 2:
+            orders: list[tuple[str, ...]] = [("%d", "%m", "%y"), ("%m", "%d", "%y")]
+            return [*orders, ("%y", "%m", "%d")] if lengths[0] == 2 and "/" not in text else orders
+    if lengths == (4, 2):
+        return [("%Y", "%m")]
+    return [("%m", "%Y")] if len(lengths) == 2 and lengths[0] in small and lengths[1] == 4 else []
+
+
+def _with_month(lengths: tuple[int, ...], text: str) -> list[tuple[str, ...]]:
+    small = (1, 2)
+    if len(lengths) == 2:
+        if lengths[0] == 4 and lengths[1] in small:
+            return [("%Y", "%d")]
+        if lengths[0] in small and lengths[1] == 4:
+            return [("%d", "%Y")]
+        return [("%d", "%y")] if lengths[0] in small and lengths[1] == 2 else []
+    if lengths == (4,):
+        return [("%Y",)]
+    return [("%y",)] if lengths == (2,) and re.search(r"[-'/]", text) else []
+
+
+def _choose(ties: list[str], day_first: bool | None) -> str | None:
+    """Return the one format of several that fit as well; None if it cannot be known."""
+    if len({re.sub("%[dmy]", "%", form) for form in ties}) == len(ties):
+        return ties[0]  # they differ in more than the order of day, month and year
+    told = [form for form in ties if is_day_first(form) is not None]
+    if told and all("." in form for form in told):
+        day_first = True  # dates with dots are written so
+    if day_first is None:
+        return None
+    chosen = [form for form in told if is_day_first(form) is day_first]
+    return chosen[0] if len(chosen) == 1 else None
+
+
+def _is_likely(name: str, form: str, values: Counted) -> bool:
+    """Return whether figures that could be a date are one: versions, codes and part numbers have such, too."""
+    hinted = bool(words_of(name) & DATE_NAMES)
+    if "%b" in form or "%H" in form or "%I" in form:
+        return True
+    if form == "%Y%m%d":
+        return hinted or len(values.texts) >= 10
+    if form.count("%") == 2:
+        return hinted
+    if "%y" in form and "/" not in form:
+        padded = values.matches(r"^0\d|\D0\d\D").any()
+        return hinted or bool(padded and len(values.texts) >= 5)
+    return True

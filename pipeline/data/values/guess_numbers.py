@@ -1,0 +1,149 @@
+"""Which style of numbers the texts of a column are written in."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+import pyarrow.compute as pc
+
+from pipeline.config.reading import Reading
+from pipeline.data.values.counted import NEARLY_ALL, WORTH_SAYING, Counted, Doubt, Fit, Mask, as_mask
+from pipeline.data.values.numbers import MINUS, to_plain
+from pipeline.data.values.words import COMMA_THOUSANDS, CURRENCIES, SCALES, UNITS
+
+_PLAIN = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$|^\s*[+-]?(?i:inf|infinity)\s*$"
+_PARTS = (
+    rf"^\(?\s*(?:{MINUS}|\+)?\s*(?P<pre>[^\d\s.,()+\-'\x{{2212}}\x{{2013}}]{{0,5}}\.?)\s*(?:{MINUS}|\+)?\s*"
+    r"(?P<body>\d[\d.,'\x{2019} \x{a0}\x{202f}\x{2009}]*\d|\d[.,]?|[.,]\d+)(?:[eE][+-]?\d+)?"
+    rf"(?P<gap>\s*)(?P<suf>[^\d\s()+\-,.:;=][^\d()+:;=]{{0,14}}?|\+|)\s*{MINUS}?\s*\)?$"
+)
+_STYLES = ((".", ""), (".", ","), (",", ""), (",", "."), (",", " "), (".", " "), (".", "'"), (",", "'"))
+
+
+def is_plain(values: Counted) -> Mask:
+    """Return which texts are numbers without any ado."""
+    return values.matches(_PLAIN)
+
+
+def guess_number(values: Counted, decimal: str | None) -> Fit | Doubt | None:
+    """Return the style of numbers in which nearly all texts are written; None if they are no numbers.
+
+    Args:
+        decimal: the mark before fractions in the rest of the file, if it is known.
+    """
+    parts = pc.extract_regex(values.texts, pattern=_PARTS)
+    like = as_mask(parts.is_valid())
+    if values.share(like) < WORTH_SAYING:
+        return None
+    units = _units(parts, values)
+    if units is None or isinstance(units, Doubt):
+        return units
+    fits = {style: _fits(values, Reading(decimal=style[0], thousands=style[1], **units)) for style in _STYLES}  # type: ignore[arg-type]
+    best = max(values.share(mask) for mask in fits.values())
+    if best < WORTH_SAYING:
+        return None
+    style = next(style for style in _STYLES if values.share(fits[style]) == best)
+    if style == (".", "") and decimal == "," and _all_grouped(values, "."):
+        style = (",", ".")
+    elif style == (".", ",") and values.share(fits[",", ""]) == best:
+        commas = _commas(values, units, decimal)
+        if isinstance(commas, Doubt):
+            return commas
+        style = commas
+    if style[1] not in ("", ",") and not units["unit"] and _is_code(values.where(fits[style]), style[1]):
+        return None
+    if "+" in units["unit"] and not style[1] and not units["scale"]:  # type: ignore[operator]
+        return None  # 16+, 18+: an age rating
+    settings: dict[str, object] = {"kind": "number"}
+    settings |= {"decimal": style[0]} if style[0] != "." else {}
+    settings |= {"thousands": style[1]} if style[1] else {}
+    settings |= {name: value for name, value in units.items() if value}
+    return Fit(settings, fits[style])
+
+
+def _fits(values: Counted, reading: Reading) -> Mask:
+    return as_mask(to_plain(values.texts, reading).is_valid())
+
+
+def _units(parts: object, values: Counted) -> dict[str, object] | Doubt | None:
+    """Return what stands before and after the numbers, as settings; None if that makes them no numbers."""
+    before = _tally(parts.field("pre").to_pylist(), values)  # type: ignore[attr-defined]
+    gaps = parts.field("gap").to_pylist()  # type: ignore[attr-defined]
+    after = _tally(parts.field("suf").to_pylist(), values)  # type: ignore[attr-defined]
+    spaced = {suf for suf, gap in zip(parts.field("suf").to_pylist(), gaps, strict=True) if suf and gap}  # type: ignore[attr-defined]
+    few = values.total * (1 - NEARLY_ALL)
+    before = Counter({unit: times for unit, times in before.items() if unit and times > few})
+    after = Counter({unit: times for unit, times in after.items() if unit and times > few})
+    if any(unit not in CURRENCIES and _counts(times, values) for unit, times in before.items()):
+        return None
+    before = Counter({unit: times for unit, times in before.items() if unit in CURRENCIES})
+    scale = [unit for unit in after if unit in SCALES]
+    is_scale = bool(scale) and (bool(before) or len({unit.lower() for unit in scale}) > 1)
+    units = {unit for unit in after if not (is_scale and unit in SCALES)}
+    for unit in list(units):
+        known = unit in CURRENCIES or unit in UNITS or unit == "+" or not re.search(r"\w", unit)
+        if not known and not (unit in spaced and re.fullmatch(r"[^\W\d_]{2,}\.?", unit)):
+            if _counts(after[unit], values):
+                return None
+            units.remove(unit)
+    money = {unit for unit in (*before, *units) if unit in CURRENCIES}
+    others = {unit for unit in units if unit not in CURRENCIES}
+    if len(money) > 1 or len({re.sub(r"s?\.?$", "", unit.lower()) for unit in others}) > 1:
+        listed = ", ".join(sorted(money if len(money) > 1 else others))
+        return Doubt(f"its numbers are in different units ({listed}), so it stays text")
+    if len(others - UNITS - {"+", "%"}) and len(values.texts) < 3:
+        return None
+    return {"unit": tuple(sorted(money | others)), "scale": is_scale}
+
+
+def _counts(times: int, values: Counted) -> bool:
+    """Return whether so many are more than mistakes."""
+    return times > values.total * (1 - WORTH_SAYING)
+
+
+def _tally(texts: list[str | None], values: Counted) -> Counter[str]:
+    tally: Counter[str] = Counter()
+    for text, times in zip(texts, values.times.tolist(), strict=True):
+        if text is not None:
+            tally[text] += times
+    return tally
+
+
+def _commas(values: Counted, units: dict[str, object], decimal: str | None) -> tuple[str, str] | Doubt:
+    """Return what a comma before exactly three digits is, in a column that has no other."""
+    if values.share(values.matches(r"\d,\d")) == 0:
+        return ".", ""
+    if values.matches(r"(^|\D)0+,").any():
+        return ",", ""
+    if decimal is not None:
+        return (".", ",") if decimal == "." else (",", "")
+    small = values.matches(r"(^|[^\d,])\d{1,3}$") & ~values.matches(",")
+    large = values.matches(r"(^|[^\d,])\d{4,}")
+    round_ones = values.share(values.matches(r",\d00\b")) > 0.3 * values.share(values.matches(","))
+    money = any(unit in COMMA_THOUSANDS for unit in units["unit"])  # type: ignore[attr-defined]
+    if money or (small.any() and not large.any()) or round_ones:
+        return ".", ","
+    example = values.where(values.matches(r"\d,\d")).texts[0].as_py()
+    return Doubt(
+        f"{example!r} may be a thousands mark or a decimal comma, and no value tells which, so it stays text; "
+        "say thousands or decimal"
+    )
+
+
+def _all_grouped(values: Counted, mark: str) -> bool:
+    escaped = re.escape(mark)
+    grouped = values.matches(rf"^\D*[1-9]\d{{0,2}}(?:{escaped}\d{{3}})+\D*$")
+    return bool(grouped.any()) and bool((grouped | values.matches(r"^\D*\d{1,3}\D*$")).all())
+
+
+def _is_code(values: Counted, mark: str) -> bool:
+    """Return whether grouped digits are rather the parts of a number that names something: a phone, an address."""
+    body = pc.replace_substring_regex(values.texts, pattern=r"^[^\d]+|[^\d]+$", replacement="")
+    if as_mask(pc.match_substring_regex(body, pattern=rf"^0\d*{re.escape(mark)}")).any():
+        return True
+    marks = pc.count_substring_regex(body, pattern=r"\D")
+    digits = pc.count_substring_regex(body, pattern=r"\d")
+    one_length = pc.count_distinct(digits).as_py() == 1 and pc.count_distinct(marks).as_py() == 1
+    at_least = 1 if mark == " " else 2
+    return bool(one_length and pc.min(marks).as_py() >= at_least)

@@ -1,0 +1,76 @@
+"""Numbers as people write them, made into those that Arrow reads."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.config.reading import Reading
+
+BLANKS = r"[ \t\x{a0}\x{2009}\x{202f}\x{2007}]"
+APOSTROPHES = r"['\x{2019}\x{2018}\x{b4}`]"
+MINUS = r"[\-\x{2212}\x{2013}\x{fe63}\x{ff0d}]"
+_SCALES = {"k": "e3", "K": "e3", "m": "e6", "M": "e6", "mn": "e6", "bn": "e9", "b": "e9", "B": "e9", "G": "e9"}
+
+
+def to_plain(text: pa.Array, reading: Reading) -> pa.Array:
+    """Return numbers as '-1234.5' for texts in the style of the settings; null for other texts."""
+    parts = pc.extract_regex(text, pattern=pattern(reading))
+    digits = parts.field("digits")
+    if reading.thousands:
+        digits = pc.replace_substring_regex(digits, pattern=_class(reading.thousands), replacement="")
+    fraction, exponent = parts.field("fraction"), parts.field("exponent")
+    if reading.decimal == ",":
+        fraction = pc.replace_substring(fraction, pattern=",", replacement=".")
+    if reading.scale:
+        scale = parts.field("scale")
+        for written, power in _SCALES.items():
+            exponent = pc.if_else(pc.equal(scale, written), power, exponent)
+    negative = pc.fill_null(pc.not_equal(parts.field("minus"), ""), False)
+    for other in ("minus2", "open", "behind"):
+        negative = pc.or_(negative, pc.fill_null(pc.not_equal(parts.field(other), ""), False))
+    # A bracket that is not closed, and two signs, are no number.
+    odd = pc.or_(
+        pc.xor(pc.not_equal(parts.field("open"), ""), pc.not_equal(parts.field("close"), "")),
+        pc.greater(_count(parts, ("minus", "minus2", "open", "behind", "plus", "plus2")), 1),
+    )
+    bare = pc.and_(pc.equal(digits, ""), pc.less_equal(pc.utf8_length(fraction), 1))
+    plain = pc.binary_join_element_wise(pc.if_else(negative, "-", ""), digits, fraction, exponent, "")
+    fits = pc.and_(parts.is_valid(), pc.invert(pc.or_(pc.fill_null(odd, False), pc.fill_null(bare, False))))
+    return pc.if_else(fits, plain, pa.scalar(None, pa.string()))
+
+
+def pattern(reading: Reading) -> str:
+    """Return the regular expression, in RE2's dialect, of a number in the style of the settings."""
+    mark = _class(reading.thousands) if reading.thousands else ""
+    # Groups of two besides the last are India's lakhs.
+    grouped = rf"\d{{1,3}}(?:{mark}\d{{2,3}})*{mark}\d{{3}}|" if mark else ""
+    decimal = re.escape(reading.decimal)
+    unit = _any_of(reading.unit)
+    scale = f"(?P<scale>{'|'.join(sorted(_SCALES, key=len, reverse=True))})?" if reading.scale else ""
+    b = BLANKS + "*"
+    return (
+        rf"^\s*(?P<open>\()?{b}(?:(?P<minus>{MINUS})|(?P<plus>\+))?{b}{unit}{b}"
+        rf"(?:(?P<minus2>{MINUS})|(?P<plus2>\+))?{b}"
+        rf"(?P<digits>{grouped}\d*)(?P<fraction>(?:{decimal}\d*)?)(?P<exponent>(?:[eE][+-]?\d+)?){b}{scale}{b}{unit}{b}"
+        rf"(?P<behind>{MINUS})?{b}(?P<close>\))?\s*$"
+    )
+
+
+def _class(mark: str) -> str:
+    return {" ": BLANKS, "'": APOSTROPHES}.get(mark, re.escape(mark))
+
+
+def _any_of(units: Iterable[str]) -> str:
+    written = sorted(map(re.escape, units), key=len, reverse=True)
+    return f"(?:{'|'.join(written)})?" if written else ""
+
+
+def _count(parts: pa.Array, names: Iterable[str]) -> pa.Array:
+    total: pa.Array = pa.scalar(0, pa.int8())
+    for name in names:
+        total = pc.add(total, pc.cast(pc.not_equal(parts.field(name), ""), pa.int8()))
+    return total

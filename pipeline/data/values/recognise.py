@@ -1,0 +1,216 @@
+"""What the texts of a column are: numbers in which style, booleans in which words, dates in which order, or text.
+
+A guess needs nearly all values, and tells which the others are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.config.reading import Reading
+from pipeline.data.values import dates
+from pipeline.data.values.booleans import PAIRS
+from pipeline.data.values.counted import NEARLY_ALL, WORTH_SAYING, Counted, Doubt, Fit, Mask, as_mask, words_of
+from pipeline.data.values.durations import CLOCK, to_seconds
+from pipeline.data.values.guess_dates import guess_date, guess_epoch
+from pipeline.data.values.guess_numbers import guess_number, is_plain
+from pipeline.data.values.readings import ALWAYS_MISSING
+from pipeline.data.values.words import ELSE_MISSING, HEX_NAMES, ID_NAMES, SURELY_MISSING
+
+Kind = Literal["text", "number", "boolean", "date", "duration", "empty"]
+
+_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What a column was recognised as.
+
+    Attributes:
+        settings: its entry in `data.columns`; None where it needs none.
+        missing: the texts in it that mean 'missing', without those of ALWAYS_MISSING.
+        share: of the values that are not missing, the part that is of this kind.
+        rest: row, counted from 1, and value of some that are not.
+        n_rest: how many there are.
+        said: what a person should know; "" if nothing.
+    """
+
+    kind: Kind
+    settings: Reading | None = None
+    missing: tuple[str, ...] = ()
+    share: float = 1.0
+    rest: tuple[tuple[int, str], ...] = ()
+    n_rest: int = 0
+    said: str = ""
+
+
+def recognise(
+    name: str, texts: pa.Array | pa.ChunkedArray, decimal: str | None = None, day_first: bool | None = None
+) -> Meaning:
+    """Return what a column of texts is.
+
+    Args:
+        texts: as they stand in the file, shape [rows]; null is an empty field.
+        decimal: the mark before fractions in the file's other columns, if it is known; the same of day_first.
+    """
+    texts = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
+    trimmed = pc.utf8_trim_whitespace(texts.cast(pa.string()))
+    entries = trimmed.drop_null().value_counts()
+    all_values = Counted(entries.field("values"), np.array(entries.field("counts").to_numpy()))
+    marked = _among(all_values, (*SURELY_MISSING, *ELSE_MISSING))
+    values = all_values.where(~marked)
+    if not len(values.texts):
+        surely = all_values.texts.filter(pa.array(_among(all_values, SURELY_MISSING)))
+        if len(surely) == len(all_values.texts):
+            return Meaning("empty", missing=_extra(surely))
+        return Meaning("text", missing=_extra(surely))
+    found = _find(name, values, decimal, day_first)
+    if isinstance(found, Fit):
+        share = values.share(found.fits)
+        if share >= NEARLY_ALL:
+            return _meaning(found, values, all_values.texts.filter(pa.array(marked)), trimmed, share)
+        rest, n_rest = _rest(trimmed, values.texts.filter(pa.array(~found.fits)))
+        said = (
+            f"{share:.1%} of its values are {_WORDS[str(found.settings['kind'])]}, but {n_rest:,} are not "
+            f"({_examples(rest)}), so it stays text"
+        )
+        return _text(all_values, Reading(kind="text"), said, rest, n_rest)
+    if isinstance(found, Doubt):
+        return _text(all_values, Reading(kind="text"), found.said)
+    return _text(all_values, found, "")
+
+
+_WORDS = {"number": "numbers", "boolean": "yes or no", "date": "dates", "duration": "durations"}
+
+
+def _find(name: str, values: Counted, decimal: str | None, day_first: bool | None) -> Fit | Doubt | Reading | None:
+    """Return how a column would be read; a Reading where texts that look like another kind are text."""
+    plain = is_plain(values)
+    if plain.all():
+        return _find_plain(name, values, decimal, day_first, plain)
+    if values.matches(r"^[+-]?0\d+$").any() and values.share(plain) >= WORTH_SAYING:
+        return Reading(kind="text")
+    if boolean := _boolean(values):
+        return boolean
+    numbers = Fit({"kind": "number"}, plain, is_plain=True) if values.share(plain) >= WORTH_SAYING else None
+    if numbers and values.share(plain) >= NEARLY_ALL:
+        return numbers
+    if found := _iso(values) or guess_date(name, values, day_first) or _duration(values):
+        return found
+    if not words_of(name) & ID_NAMES and (number := guess_number(values, decimal)):
+        return number
+    return numbers
+
+
+def _find_plain(
+    name: str, values: Counted, decimal: str | None, day_first: bool | None, plain: Mask
+) -> Fit | Doubt | Reading | None:
+    """Return the same of a column of nothing but plain numbers."""
+    if _is_id(name, values):
+        return Reading(kind="text")
+    if compact := guess_date(name, values, day_first):
+        return compact
+    if decimal == "," and isinstance(found := guess_number(values, decimal), Fit) and "thousands" in found.settings:
+        return found
+    return guess_epoch(name, values) or Fit({"kind": "number"}, plain, is_plain=True)
+
+
+def _iso(values: Counted) -> Fit | None:
+    pattern = r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)?)?$"
+    shaped = values.matches(pattern)
+    if values.share(shaped) < WORTH_SAYING:
+        return None
+    fits = shaped & as_mask(dates.to_seconds(values.texts, None, None).is_valid())
+    return Fit({"kind": "date"}, fits, is_plain=True) if values.share(fits) >= WORTH_SAYING else None
+
+
+def _duration(values: Counted) -> Fit | None:
+    like = values.matches(CLOCK) | values.matches(r"^-?P(\d|T\d)")
+    if values.share(like) < WORTH_SAYING:
+        return None
+    fits = as_mask(to_seconds(values.texts).is_valid())
+    return Fit({"kind": "duration"}, fits, "read as seconds")
+
+
+def _boolean(values: Counted) -> Fit | None:
+    """Return the words for no and yes, if both stand in the column and nearly nothing else."""
+    if len(values.texts) > 1000:
+        return None
+    lower = [text.casefold() for text in values.texts.to_pylist()]
+    for no, yes in PAIRS:
+        fits = np.array([text in (no, yes) for text in lower])
+        if no in lower and yes in lower and values.share(fits) >= NEARLY_ALL:
+            return Fit({"kind": "boolean", "words": (no, yes)}, fits)
+    return None
+
+
+def _is_id(name: str, values: Counted) -> bool:
+    """Return whether figures name something rather than count it."""
+    words = words_of(name)
+    return bool(
+        values.matches(r"^[+-]?0\d+$").any()
+        or values.matches(r"^[+-]?\d{19,}$").any()  # more than a number keeps
+        or values.share(values.matches(r"^\+\d{8,}$")) >= WORTH_SAYING  # phone numbers
+        or (words & ID_NAMES and values.share(values.matches(r"^\d{4,}$")) >= NEARLY_ALL)
+        or (words & HEX_NAMES and values.matches(r"^\d+[eE]\d+$").any())
+    )
+
+
+def _meaning(found: Fit, values: Counted, markers: pa.Array, trimmed: pa.Array, share: float) -> Meaning:
+    rest, n_rest = _rest(trimmed, values.texts.filter(pa.array(~found.fits)))
+    settings: dict[str, Any] = dict(found.settings)
+    kind: Kind = settings["kind"]
+    plain = found.is_plain and not n_rest
+    said = found.said
+    if n_rest:
+        said = f"{n_rest:,} of its values are no {_WORDS[kind]} ({_examples(rest)})"
+    return Meaning(kind, None if plain else Reading(**settings), _extra(markers), share, rest, n_rest, said)
+
+
+def _text(
+    values: Counted,
+    settings: Reading | None,
+    said: str,
+    rest: tuple[tuple[int, str], ...] = (),
+    n_rest: int = 0,
+) -> Meaning:
+    """Return a column of text: in it NA may be a value, and None is one."""
+    marked = _among(values, SURELY_MISSING)
+    others = values.where(~marked)
+    kept: tuple[str, ...] = ()
+    codes = others.matches("^[A-Z]{2}$")
+    if len(codes) >= 5 and codes.mean() >= 0.9 and _among(values, ("NA",)).any():
+        kept = ("NA",)
+        said = said or "NA is a value here, like the other codes of two letters"
+    if _among(values, ("+",)).any():
+        kept = (*kept, "-")
+    missing = [text for text in values.texts.filter(pa.array(marked)).to_pylist() if text not in kept]
+    if "NA" in kept:
+        settings = Reading(kind=settings.kind if settings else None, missing=tuple(text for text in missing if text))
+    extra = tuple(text for text in missing if text not in ALWAYS_MISSING)
+    return Meaning("text", settings, extra, 1.0, rest, n_rest, said)
+
+
+def _extra(markers: pa.Array) -> tuple[str, ...]:
+    return tuple(text for text in markers.to_pylist() if text not in ALWAYS_MISSING)
+
+
+def _among(values: Counted, words: tuple[str, ...]) -> Mask:
+    return as_mask(pc.is_in(values.texts, pa.array(words)))
+
+
+def _rest(trimmed: pa.Array, misfits: pa.Array) -> tuple[tuple[tuple[int, str], ...], int]:
+    """Return row and value of the first texts that do not fit, and how many there are."""
+    rows = np.flatnonzero(as_mask(pc.is_in(trimmed, misfits))) if len(misfits) else np.array([], int)
+    shown = rows[:_SHOWN].tolist()
+    return tuple((row + 1, str(trimmed[row].as_py())) for row in shown), len(rows)
+
+
+def _examples(rest: tuple[tuple[int, str], ...]) -> str:
+    shown = [f"row {row:,}: {value if len(value) <= 30 else value[:30] + '…'!r}" for row, value in rest[:3]]
+    return "; ".join(shown) + (", …" if len(rest) > 3 else "")

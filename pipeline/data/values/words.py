@@ -1,0 +1,51 @@
+"""Words by which numbers, dates, identifiers and missing values are known."""
+
+from __future__ import annotations
+
+from pipeline.data.values.readings import ALWAYS_MISSING
+
+
+def _set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+CURRENCIES = _set(
+    "$ £ € ¥ ₹ ₽ ₩ ₺ ₪ ₫ ฿ ₴ ₦ ₱ ₡ ₲ ₵ ₸ ¢ R$ US$ U$ C$ CA$ A$ AU$ NZ$ HK$ S$ NT$ MX$ Rs Rs. INR USD EUR GBP CHF JPY"
+    " CNY RMB CAD AUD NZD SEK NOK DKK PLN CZK HUF BRL MXN ZAR TRY RUB KRW SGD HKD Fr. SFr. kr kr. zł Kč Ft lei лв Br"
+)
+COMMA_THOUSANDS = _set("$ £ ¥ ₹ US$ C$ CA$ A$ AU$ NZ$ HK$ S$ USD GBP INR JPY Rs Rs.")
+"""Currencies whose amounts have a comma between thousands, not before the fraction."""
+UNITS = _set(
+    "% ‰ ° °C °F ºC ºF ℃ ℉ kg g mg µg μg t lb lbs oz km m cm mm µm μm nm mi mile miles ft in inch inches yd m² m2 m³ m3"
+    " km² km2 sqft sqm ha ac acre acres h hr hrs hour hours min mins minute minutes s sec secs second seconds ms µs day"
+    " days week weeks wk wks month months mo mos year years yr yrs kWh MWh Wh kW MW GW W V mV mA mAh Hz kHz MHz GHz KB"
+    " MB GB TB kB KiB MiB GiB bytes L l ml mL cl dl gal mph kph km/h kmh kmpl km/kg m/s knots kn mpg cc CC bhp hp HP ps"
+    " PS kw Nm rpm psi bar mbar hPa Pa kPa dB dBm px pt pts points pcs pct percent kcal cal kJ J mmHg mg/dL mmol/L ppm"
+    " ppb"
+)
+SCALES = _set("k K M m B b bn mn")
+DATE_NAMES = _set(
+    "date dates datetime day days time times timestamp ts when at on dob birth birthday born created updated modified"
+    " month period start end begin due expiry since until datum fecha jour data tag monat dt dttm"
+)
+"""Words in the name of a column that say that it holds dates."""
+EPOCH_NAMES = _set("timestamp ts epoch unix time date datetime created updated at when utc posix")
+ID_NAMES = _set(
+    "zip zipcode postcode postal plz cap phone telephone tel mobile cell fax ssn isbn issn ean upc gtin iban barcode"
+    " imei fips cpf cnpj siret siren npi vat account iccid msisdn"
+)
+"""Words in the name of a column whose figures name something, and count nothing."""
+HEX_NAMES = _set("hex hash uuid guid sha md id code digest key token")
+
+SURELY_MISSING = (
+    *ALWAYS_MISSING,
+    *_set("? ?? - -- --- . .. na Na n.a. N.A. NAN Null <NA> <null> (null) [null] NaT nil \u2013 \u2014"),
+    *_set("\\N #VALUE! #DIV/0! #REF! #NAME? #NUM! #NULL!"),
+)
+"""What means 'missing' in any column."""
+ELSE_MISSING = (
+    *_set("None none NONE missing Missing MISSING unknown Unknown UNKNOWN undefined nothing tbd TBD n/d N/D nd ND"),
+    *_set("* ** x X _"),
+    *("not available", "Not Available", "Not available", "0000-00-00", "0000-00-00 00:00:00"),
+)
+"""What means 'missing' among numbers, dates and booleans; among texts it is a text."""
