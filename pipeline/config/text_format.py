@@ -18,8 +18,8 @@ class TextFormat(Section):
     commas, double quotes, a header); every later file is read in the same way."""
 
     delimiter: str = ","
-    """What stands between two fields: one character (`";"`, `"\\t"`, `"|"`), or `blanks` for any run of blanks and
-    tabs."""
+    """What stands between two fields: a character (`";"`, `"\\t"`, `"|"`) or several (`"::"`, which quotes do not
+    hide), or `blanks` for any run of blanks and tabs."""
     quote: Literal['"', "'"] | None = '"'
     """What stands around a field that holds a delimiter or a line break. Null where nothing does; then a quote is a
     character like others."""
@@ -57,8 +57,8 @@ class TextFormat(Section):
     @field_validator("delimiter")
     @classmethod
     def _one_character(cls, value: str) -> str:
-        if value != BLANKS and (len(value) != 1 or value in "\r\n\"'"):
-            raise ValueError(f"must be one character that is no quote and no line break, or {BLANKS!r}")
+        if value != BLANKS and (not 0 < len(value) < 5 or set(value) & set("\r\n\"'")):
+            raise ValueError(f"must be one to four characters, none a quote or a line break, or {BLANKS!r}")
         return value
 
     @field_validator("encoding")

@@ -24,7 +24,7 @@ from pipeline.data.sources import diagnosis
 from pipeline.data.sources.csv_ranges import BLOCK_BYTES, byte_ranges, record_starts
 from pipeline.data.sources.csv_types import ColumnGuess
 from pipeline.data.sources.damage import corrupt
-from pipeline.data.sources.head import Head, read_head
+from pipeline.data.sources.head import Head, read_head, written_otherwise
 from pipeline.data.sources.number_marks import decimal_hint, plain_numbers
 from pipeline.data.sources.rewritten import Rewritten, needs_rewriting, rows_end
 from pipeline.data.sources.text_bytes import UNREADABLE, is_packed, is_utf8, keeps_ascii, open_utf8, unpacked
@@ -89,7 +89,7 @@ def read(
         if name not in names:
             raise DataError(
                 f"{path} has no column {name!r}; {nearest(name, names)}",
-                "correct the column name in the configuration or add the column to the file",
+                "correct the column name in the configuration or add the column to the file" + written_otherwise(form),
             )
     schema = pa.schema([(name, column_type.stored) for name, column_type in columns.items()])
     begin = byte_range[0] if byte_range else 0
@@ -209,9 +209,12 @@ def _convert(
         row = first_bad_row(plain_numbers(text, form, column_type), column_type)
         line = diagnosis.line_of_row(path, first_row + row, begin, form)
         value = text[row].as_py()
+        hint = decimal_hint(value, form)
+        if not form.header and first_row + row + begin == 0:
+            hint += "; if this file has a header, take header: false out of data.format, or the line out of the file"
         raise DataError(
             f"{path}, line {line}: column {name!r} holds {shorten(value)} where {EXPECTED[column_type]} is expected",
-            "correct the value or declare the column as a string in the schema" + decimal_hint(value, form),
+            "correct the value or declare the column as a string in the schema" + hint,
         ) from exc
 
 

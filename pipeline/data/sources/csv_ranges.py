@@ -37,7 +37,7 @@ class _Marks:
     @classmethod
     def of(cls, form: TextFormat) -> _Marks:
         """Take them from a format."""
-        openers = b" \t\n\r" if form.delimiter == BLANKS else f"{form.delimiter}\n\r".encode()
+        openers = b" \t\n\r" if form.delimiter == BLANKS else f"{form.delimiter[-1]}\n\r".encode()
         openers = openers + b" \t" if form.strip else openers
         escaped = re.compile(re.escape(form.escape.encode()) + rb".", re.DOTALL) if form.escape else None
         return cls(ord(form.quote) if form.quote else None, tuple(openers), escaped)

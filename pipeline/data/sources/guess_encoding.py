@@ -12,6 +12,7 @@ from pathlib import Path
 from pipeline.data.sources.damage import corrupt
 from pipeline.data.sources.head import is_valid_utf8, wide_encoding
 from pipeline.data.sources.text_bytes import UNREADABLE, is_packed, open_bytes
+from pipeline.errors import DataError
 
 HEAD_BYTES = 1 << 20
 _SAMPLE_BYTES, _SAMPLES = 1 << 16, 32
@@ -22,6 +23,8 @@ _CANDIDATES = [
 _LATIN = ["cp1252", "cp1250", "cp1254", "cp1257", "iso8859-2", "mac_roman", "cp850", "cp852", "cp437"]
 """Of what two of them read alike, the first is taken."""
 _LIKE = 0.85
+_FEW = 0.3
+"""Where less of the words is beyond ASCII, they are Latin ones, however odd."""
 _SIGNS = "°²³µ€£§½¼–—‘’“”„…«»®©×·\xa0"  # noqa: RUF001
 _ALPHABETS = [
     "äöüß", "àâçèéêëîïôùûüœæ", "áéíóúñü¿¡ºª", "áâãàçéêíóôõúü", "àèéìòóù", "åäöæøéü", "áéíóúýæöþð", "ąćęłńóśźż",
@@ -55,15 +58,21 @@ def read_samples(path: str) -> list[bytes]:
         raise corrupt(path, exc) from exc
 
 
-def guess_encoding(pieces: Sequence[bytes]) -> tuple[str, str | None]:
+def guess_encoding(path: str, pieces: Sequence[bytes]) -> tuple[str, str | None]:
     """Return the encoding, and a sentence that says how it is known; None for UTF-8.
 
     Args:
         pieces: as `read_samples` returns them.
+
+    Raises:
+        DataError: this is no text.
     """
     if pieces[0].startswith(codecs.BOM_UTF8):
         return "utf-8", None
-    if wide := wide_encoding(pieces[0]):
+    wide = wide_encoding(pieces[0])
+    if not wide and len(re.findall(rb"[\x00-\x08\x0e-\x1a\x1c-\x1e]", pieces[0])) > max(8, len(pieces[0]) / 50):
+        raise DataError(f"{path} is not text", "name a file of text; see docs/text.md for what is read")
+    if wide:
         marked = wide in ("utf-16", "utf-32")
         return wide, f"encoding {wide}: " + ("its mark stands at the start" if marked else "every other byte is zero")
     if all(is_valid_utf8(_whole_characters(piece)) for piece in pieces):
@@ -108,16 +117,27 @@ def _closest(telling: bytes) -> str:
         return encoding
     from charset_normalizer import from_bytes  # only where letters are none of Latin script
 
+    words = b"".join(word for word in re.findall(rb"[A-Za-z0-9_\x80-\xff]+", telling) if not word.isascii())
+    if sum(byte > 127 for byte in words) < _FEW * len(words):
+        return "cp1252" if is_decodable(telling, "cp1252") else "latin-1"
     found = from_bytes(telling, cp_isolation=_CANDIDATES, preemptive_behaviour=False).best()
     return found.encoding if found is not None else "latin-1"
 
 
+def is_decodable(data: bytes, encoding: str) -> bool:
+    """Return whether all bytes are characters in an encoding."""
+    try:
+        data.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def _likeness(telling: bytes, encoding: str) -> float:
     """Return how many of the letters beyond ASCII are of that one language that has most of them."""
-    try:
-        text = telling.decode(encoding)
-    except UnicodeDecodeError:
+    if not is_decodable(telling, encoding):
         return 0.0
+    text = telling.decode(encoding)
     words = [word for word in re.findall(r"\w+", text) if not word.isascii()]
     seen = Counter(
         "\0" if letter.isupper() and before.islower() else letter  # mIxed as nobody writes

@@ -11,9 +11,9 @@ from itertools import pairwise
 from typing import Any
 
 from pipeline.config.text_format import BLANKS, TextFormat
-from pipeline.data.sources.records import split_at_blanks
+from pipeline.data.sources.records import split_lines
 
-_DELIMITERS = [",", ";", "\t", "|", BLANKS, "\x01", "^", "~", "\x1f", ":"]
+_DELIMITERS = [",", ";", "\t", "|", "::", BLANKS, "\x01", "^", "~", "\x1f", ":"]
 _MOST = 1000
 """Records that are looked at."""
 _AGREE = 0.8
@@ -68,10 +68,18 @@ def guess_layout(text: str, form: TextFormat, given: dict[str, Any]) -> Layout:
 def _quotes_fields(text: str, delimiter: str, quote: str) -> bool:
     """Return whether fields begin and end with a quote as often as they would if it were one."""
     text = re.sub(r"\r\n?", "\n", text)
-    mark = r"[ \t]" if delimiter == BLANKS else re.escape(delimiter)
-    opens = len(re.findall(rf"(?m)(?:^|{mark})[ \t]*{quote}(?!{quote})", text))
-    closes = len(re.findall(rf"(?m){quote}[ \t]*(?:{mark}|$)", text))
+    opens = _opening(text, delimiter, quote)
+    closes = len(re.findall(rf"(?m){quote}[ \t]*(?:{_as_pattern(delimiter)}|$)", text))
     return opens > 0 and closes > 0 and 0.8 < opens / closes < 1.25
+
+
+def _opening(text: str, delimiter: str, quote: str) -> int:
+    """Return how many fields begin with a quote."""
+    return len(re.findall(rf"(?m)(?:^|{_as_pattern(delimiter)})[ \t]*{quote}(?!{quote})", text))
+
+
+def _as_pattern(delimiter: str) -> str:
+    return r"[ \t]" if delimiter == BLANKS else re.escape(delimiter)
 
 
 def _without_quotes(text: str, layout: Layout) -> Layout:
@@ -80,7 +88,8 @@ def _without_quotes(text: str, layout: Layout) -> Layout:
     if quote not in text or _quotes_fields(text, layout.form.delimiter, quote):
         return layout
     tried = _try(text, layout.form.model_copy(update={"quote": None}))
-    return tried if tried.score > layout.score + 1e-9 else layout
+    opens = _opening(text, layout.form.delimiter, quote) > 0
+    return tried if tried.score > layout.score + (-1e-9 if opens else 1e-9) else layout
 
 
 def _try(text: str, form: TextFormat) -> Layout:
@@ -89,8 +98,8 @@ def _try(text: str, form: TextFormat) -> Layout:
     places: list[int] = []
     passed = 0
     reader: Any
-    if form.delimiter == BLANKS:
-        reader = split_at_blanks(iter(lines), form)
+    if len(form.delimiter) > 1:
+        reader = split_lines(iter(lines), form)
     else:
         quoting: dict[str, Any] = {"quotechar": form.quote} if form.quote else {"quoting": csv.QUOTE_NONE}
         reader = csv.reader(
@@ -102,7 +111,7 @@ def _try(text: str, form: TextFormat) -> Layout:
             if fields:
                 records.append(fields)
                 places.append(passed)
-            passed = reader.line_num if form.delimiter != BLANKS else passed + 1
+            passed = reader.line_num if len(form.delimiter) == 1 else passed + 1
             if len(records) == _MOST:
                 break
     except csv.Error:
@@ -118,7 +127,7 @@ def _try(text: str, form: TextFormat) -> Layout:
     clean = 1 - (dirty + longest) / max(1, len(fields))
     share = times / len(records)
     rank = _DELIMITERS.index(form.delimiter) if form.delimiter in _DELIMITERS else 0
-    likely = share * clean * (0.7 if rank >= 4 else 1.0) - rank * 0.001 - (0.0005 if form.quote == "'" else 0)
+    likely = share * clean * (0.7 if rank >= 5 else 1.0) - rank * 0.001 - (0.0005 if form.quote == "'" else 0)
     if form.delimiter == BLANKS and share < 0.95:
         likely *= 0.5  # words have blanks between them, too
     return Layout(form, records, places, width, likely if share >= 0.5 else likely / 4)
@@ -126,6 +135,14 @@ def _try(text: str, form: TextFormat) -> Layout:
 
 def _lines(text: str) -> list[str]:
     return [line for line in re.split(r"(?<=\n)|(?<=\r)(?!\n)", text) if line]
+
+
+def inner_comments(layout: Layout, lines: Sequence[str]) -> bool:
+    """Return whether lines among the rows begin with '#', and none of them has as many fields as a row."""
+    if layout.width < 2 or not any(line.startswith("#") for line in lines):
+        return False
+    marked = [record for record in layout.records if record[0].startswith("#")]
+    return bool(marked) and all(len(record) != layout.width for record in marked)
 
 
 def comment_mark(lines: Sequence[str]) -> str | None:

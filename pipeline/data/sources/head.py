@@ -181,6 +181,13 @@ def _check_start(path: str, start: bytes, form: TextFormat) -> None:
         )
 
 
+def written_otherwise(form: TextFormat) -> str:
+    """Return what to look at where a file does not have the columns that it should."""
+    said = form.written()
+    how = f"the file is read as data.format says, {json.dumps(said, ensure_ascii=False)}" if said else ""
+    return f"; {how}: it may be written in another way" if how else ""
+
+
 def wide_encoding(start: bytes) -> str | None:
     """Return utf-16 or utf-32, with the order of bytes where no mark tells it; None if the text is neither."""
     if start.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):

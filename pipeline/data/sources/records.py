@@ -52,7 +52,8 @@ class Records:
         # A process-wide setting of the csv module, raised to what Arrow reads.
         csv.field_size_limit(max(csv.field_size_limit(), MAX_RECORD_BYTES))
         first = 1
-        reader = split_at_blanks(self._lines(), self._form) if self._form.delimiter == BLANKS else self._reader()
+        simple = len(self._form.delimiter) > 1
+        reader = split_lines(self._lines(), self._form) if simple else self._reader()
         try:
             for fields in reader:
                 # A quoted field may hold quotes, but always in pairs; only one left open is odd.
@@ -142,8 +143,11 @@ def _physical_lines(file: BinaryIO) -> Iterator[bytes]:
             yield from line.splitlines(keepends=True)
 
 
-def split_at_blanks(lines: Iterator[str], form: TextFormat) -> Iterator[list[str]]:
-    """Yield the fields of each line; those in quotes may hold blanks."""
+def split_lines(lines: Iterator[str], form: TextFormat) -> Iterator[list[str]]:
+    """Yield the fields of each line, cut at a delimiter of several characters, or at blanks, which quotes may hide."""
+    if form.delimiter != BLANKS:
+        yield from (line.rstrip("\r\n").split(form.delimiter) if line.strip() else [] for line in lines)
+        return
     quote = form.quote
     escaped = (form.escape or quote or "") + (quote or "")
     field = re.compile(rf"{quote}((?:{re.escape(escaped)}|[^{quote}])*){quote}(?=\s|$)|(\S+)") if quote else None

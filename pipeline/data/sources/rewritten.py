@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.config.text_format import BLANKS, TextFormat
+from pipeline.config.text_format import TextFormat
 from pipeline.data.sources.diagnosis import ragged
 from pipeline.data.sources.head import Head
 from pipeline.data.sources.records import Records
@@ -19,7 +19,7 @@ _ROWS = 4096
 
 def needs_rewriting(path: str, form: TextFormat, head: Head, byte_range: tuple[int, int] | None) -> bool:
     """Return whether Arrow cannot read a range of a file by itself."""
-    if form.delimiter == BLANKS or not form.delimiter.isascii() or form.strip or form.ragged != "refuse":
+    if len(form.delimiter) > 1 or not form.delimiter.isascii() or form.strip or form.ragged != "refuse":
         return True
     if not form.comment and not form.footer:
         return False

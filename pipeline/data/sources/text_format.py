@@ -21,11 +21,13 @@ from pipeline.data.sources.guess_layout import (
     guess_layout,
     has_header,
     has_units,
+    inner_comments,
     is_number,
 )
 from pipeline.data.sources.head import read_head
 from pipeline.data.sources.number_marks import number_pattern
 from pipeline.data.sources.table_files import SourceFile, format_of
+from pipeline.errors import DataError
 
 _NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "'|'", BLANKS: "runs of blanks"}
 _TAIL = 1 << 14
@@ -46,12 +48,17 @@ def sniff(path: str | Sequence[str], given: Mapping[str, Any] | None = None) -> 
     pieces = read_samples(path)
     said: list[str] = []
     if "encoding" not in given:
-        given["encoding"], sentence = guess_encoding(pieces)
+        given["encoding"], sentence = guess_encoding(path, pieces)
         said += [sentence] if sentence else []
     text = _decoded(pieces[0], given["encoding"], whole=len(pieces) == 1 and len(pieces[0]) < HEAD_BYTES)
+    if re.match(r"\s*[\[{]", text) and re.search(r"[\]}],?\s*$", text[:HEAD_BYTES].splitlines()[0] if text else ""):
+        raise DataError(f"{path} holds JSON, not delimited text", "rename it to end in .jsonl")
     form = TextFormat(**given)
     form, text = _above(text, form, given, said)
     layout = guess_layout(text, form, given)
+    if not form.comment and "comment" not in given and inner_comments(layout, text.splitlines()):
+        form, text = _without_comments(text, form, "#", said)
+        layout = guess_layout(text, form, given)
     if layout.width == 1 and "delimiter" not in given:  # one column, or nothing that we know: as plain CSV
         layout = guess_layout(text, form, {**given, "delimiter": ",", "quote": '"'})
     form = _described(text, layout, given, said)
@@ -66,16 +73,6 @@ def sniff_files(files: Sequence[SourceFile], given: Mapping[str, Any] | None = N
     """Return the same of the files of a table; plain CSV, and nothing to say, where none is delimited text."""
     paths = [file.path for file in files if format_of(file.path) == "csv"]
     return sniff(paths, given) if paths else (CSV, [])
-
-
-def differences(path: str, form: TextFormat) -> str:
-    """Return what a file seems to be written like, if that is not as data.format says; empty otherwise."""
-    found = sniff(path)[0].model_dump()
-    expected = form.model_dump()
-    unlike = [
-        key for key in ("delimiter", "encoding", "header", "skip", "quote", "decimal") if found[key] != expected[key]
-    ]
-    return ", ".join(f"{key} {found[key]!r} where data.format has {expected[key]!r}" for key in unlike)
 
 
 def _decoded(head: bytes, encoding: str, whole: bool) -> str:
@@ -96,12 +93,14 @@ def _above(text: str, form: TextFormat, given: Mapping[str, Any], said: list[str
         return form, text[first.end() :].lstrip("\r\n")
     lines = re.split(r"\r\n|\n|\r", text)
     if "comment" not in given and (mark := comment_mark(lines)):
-        given_mark = {"comment": mark}
-        said.append(f"lines that begin with {mark!r} are comments")
-        form = form.model_copy(update=given_mark)
-    if form.comment:
-        text = "\n".join(line for line in lines if not line.startswith(form.comment))
-    return form, text
+        return _without_comments(text, form, mark, said)
+    return _without_comments(text, form, form.comment, []) if form.comment else (form, text)
+
+
+def _without_comments(text: str, form: TextFormat, mark: str, said: list[str]) -> tuple[TextFormat, str]:
+    said.append(f"lines that begin with {mark!r} are comments")
+    kept = [line for line in re.split(r"\r\n|\n|\r", text) if not line.startswith(mark)]
+    return form.model_copy(update={"comment": mark}), "\n".join(kept)
 
 
 def _described(text: str, layout: Layout, given: Mapping[str, Any], said: list[str]) -> TextFormat:
@@ -127,6 +126,8 @@ def _head_settings(layout: Layout) -> tuple[list[tuple[dict[str, Any], str]], li
     start = next((place for place, record in enumerate(records) if len(record) == width), 0) if width > 1 else 0
     if start and len(records[start - 1]) == width - 1 > 1 and not any(map(is_number, records[start - 1])):
         start -= 1  # a header without a name for the names of the rows
+    while start + 1 < len(records) and _is_sparse(records[start]) and not _is_sparse(records[start + 1]):
+        start += 1  # a title in a cell of its own
     below = records[start + 1 :]
     if len(below) > 1 and layout.lines[start + 1] > layout.lines[start] + 1 and has_units(below[0], below[1:]):
         start += 1  # a title of as many words, with a blank line below it
@@ -140,6 +141,10 @@ def _head_settings(layout: Layout) -> tuple[list[tuple[dict[str, Any], str]], li
     elif form.header and rows and has_units(rows[0], rows[1:]):
         settings.append(({"units": True}, "the line below the header holds units"))
     return settings, rows
+
+
+def _is_sparse(record: Sequence[str]) -> bool:
+    return len(record) > 2 and sum(bool(field.strip()) for field in record) * 2 < len(record)
 
 
 def _mark_settings(text: str, form: TextFormat, values: Sequence[Sequence[str]]) -> list[tuple[dict[str, Any], str]]:
