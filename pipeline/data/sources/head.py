@@ -86,7 +86,7 @@ def read_head(path: str, form: TextFormat = CSV) -> Head:
     if form.names:
         _check_count(path, line, form.names, len(header))
         return _made(path, form, list(form.names), (), {}, 1 + form.units, start)
-    fields, renamed = _distinct(header)
+    fields, renamed = distinct(header)
     unread = _unread(header, fields, rows, form)
     return _made(path, form, fields, unread, renamed, 1 + form.units, start)
 
@@ -101,7 +101,7 @@ def _widened(header: list[str], rows: Sequence[list[str]]) -> list[str]:
     return ["", *header] if len({row[0] for row in rows}) == len(rows) > 1 else header
 
 
-def _distinct(header: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+def distinct(header: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     """Return a name for each field, and of those that are not the header's what it says: empty ones are named by
     position, the second `score` is `score_2`."""
     fields: list[str] = []

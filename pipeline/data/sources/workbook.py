@@ -10,7 +10,6 @@ import datetime
 import io
 import re
 import zipfile
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,6 +21,7 @@ import pyarrow as pa
 from pipeline.data.sources import parts
 from pipeline.data.sources.compressed import plain_file
 from pipeline.data.sources.damage import corrupt
+from pipeline.data.sources.head import distinct
 from pipeline.data.sources.magic import check_is
 from pipeline.data.sources.text_tables import as_text
 from pipeline.data.sources.typed import UnusableColumnError
@@ -98,7 +98,9 @@ def _load(address: parts.Address, size: int, mtime_ns: int) -> _Sheet:
     columns = list(zip(*(cells[number] for number in below), strict=True)) or [()] * len(cells[0])
     titles = [_text(value) for value in cells[filled[header]]]
     places = [place for place, title in enumerate(titles) if title or any(value != "" for value in columns[place])]
-    names = _names(address, filled[header] + 1, [(titles[place] or "").strip() for place in places], places, left)
+    if len(places) > 1 and not titles[places[0]]:
+        places = places[1:]  # it numbers the rows, as pandas writes it
+    names, _ = distinct([(titles[place] or "").strip() for place in places])
     arrays = [pa.array([_text(value) for value in columns[place]], pa.string()) for place in places]
     letters = {name: _letter(place + left) for name, place in zip(names, places, strict=True)}
     empty = {name for name, array in zip(names, arrays, strict=True) if array.null_count == len(array) and len(array)}
@@ -146,25 +148,12 @@ def _header(rows: Sequence[Sequence[Any]]) -> int:
     """Return which of the first rows, none of them blank, holds the names."""
     fills = [sum(value != "" for value in row) for row in rows]
     width = max(fills)
-    for number, (row, fill) in enumerate(zip(rows, fills, strict=True)):
-        unnamed_index = row[0] == "" and fill == width - 1
-        if fill >= _HEADER_FILLS * width or unnamed_index:
-            return number
-    return 0
-
-
-def _names(address: parts.Address, row: int, titles: Sequence[str], places: Sequence[int], left: int) -> list[str]:
-    for place, title in zip(places, titles, strict=True):
-        if not title:
-            raise DataError(
-                f"{address.short}, cell {_letter(place + left)}{row}: the column has no name", "write one into the cell"
-            )
-    if twice := sorted(name for name, times in Counter(titles).items() if times > 1):
-        raise DataError(
-            f"{address.short}, row {row}: the header names {', '.join(map(repr, twice))} more than once",
-            "give every column its own name",
-        )
-    return list(titles)
+    number = next(number for number, fill in enumerate(fills) if fill >= _HEADER_FILLS * width)
+    if number == 0 or all(isinstance(value, str) for value in rows[number]):
+        return number
+    # Values: some columns may have no name, the first of them if it numbers the rows.
+    above, filled = rows[number - 1], fills[number - 1]
+    return number - 1 if filled > width / 2 or (filled == width - 1 and above[0] == "") else number
 
 
 def _text(value: Any) -> str | None:

@@ -330,8 +330,14 @@ def test_workbooks_that_cannot_be_read_are_told_apart(tmp_path: Path) -> None:
     assert "rename it to end in .csv" in error(infer, text)
     blank = workbook(tmp_path / "blank.xlsx")
     assert "holds no cell with a value" in error(infer, blank)
-    unnamed = workbook(tmp_path / "unnamed.xlsx", ("a", "b", None, "d"), (1, 2, 3, 4))
-    assert "cell C1: the column has no name" in error(infer, unnamed)
+
+
+def test_an_index_without_a_name_is_dropped_and_other_names_are_made_distinct(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "t.xlsx", (None, "a", "b", None, "b"), (0, 1, 2, 3, 4))
+    assert read(path) == {"a": [1], "b": [2], "column_3": [3], "b_2": [4]}
+    frame = pd.DataFrame({"n": [5, 6]})
+    frame.to_excel(tmp_path / "pandas.xlsx")
+    assert read(tmp_path / "pandas.xlsx") == {"n": [5, 6]}
 
 
 # Arrow files and others by a wrong name
