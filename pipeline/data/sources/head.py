@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pipeline.config.text_format import CSV, TextFormat
 from pipeline.data.convert import shorten
 from pipeline.data.sources.damage import corrupt
+from pipeline.data.sources.magic import sign_of
 from pipeline.data.sources.records import Records
 from pipeline.data.sources.text_bytes import UNREADABLE, is_utf8, keeps_ascii, open_bytes, open_utf8
 from pipeline.errors import DataError
@@ -20,7 +21,6 @@ _LOOK = 1 << 16
 _ROWS = 50
 _MAGIC = {
     b"PK\x03\x04": ("a zip archive or an Excel workbook", "export the sheet as CSV, or rename the archive to .zip"),
-    b"PAR1": ("a Parquet file", "rename it to end in .parquet"),
     b"\x1f\x8b": ("a gzip file", "rename it to end in .csv.gz"),
     b"BZh": ("a bzip2 file", "rename it to end in .csv.bz2"),
     b"\x28\xb5\x2f\xfd": ("a zstandard file", "rename it to end in .csv.zst"),
@@ -164,6 +164,11 @@ def _check_start(path: str, start: bytes, form: TextFormat) -> None:
     for magic, (what, remedy) in _MAGIC.items():
         if start.startswith(magic):
             raise DataError(f"{path} is {what}, not text", remedy)
+    if found := sign_of(start):
+        raise DataError(
+            f"{path} is {found[1]}, not text",
+            f"rename it to end in {found[2]}" if found[2] else "give the table itself",
+        )
     wide = wide_encoding(start)
     if wide and keeps_ascii(form.encoding):
         raise DataError(

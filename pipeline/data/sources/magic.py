@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
+import json
 import zipfile
-from pathlib import Path
+from contextlib import suppress
 
 from pipeline.data.sources.compressed import compression_of, plain_file
+from pipeline.data.sources.damage import corrupt
+from pipeline.data.sources.text_bytes import UNREADABLE, open_bytes
 from pipeline.errors import DataError
 
 _HEAD_BYTES = 4096
@@ -34,19 +38,34 @@ def what_is(path: str) -> tuple[str, str, str] | None:
     Raises:
         DataError: it cannot be unpacked.
     """
-    plain = plain_file(path)
-    with Path(plain).open("rb") as file:
-        head = file.read(_HEAD_BYTES)
+    try:
+        with open_bytes(path) as file:
+            head = file.read(_HEAD_BYTES)
+    except UNREADABLE as exc:
+        raise corrupt(path, exc) from exc
     if head.startswith(b"PK\x03\x04"):
-        return _of_archive(plain)
-    for offset, sign, kind, words, ending in _SIGNS:
-        if head[offset : offset + len(sign)].lower() == sign.lower():
-            return kind, words, ending
+        return _of_archive(plain_file(path))
+    if found := sign_of(head):
+        return found
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     if start[:1] in (b"{", b"["):
         return "json", "JSON", ".jsonl" if start[:1] == b"{" else ".json"
     if _is_text(head):
         return "csv", "text", ".csv"
+    return None
+
+
+def sign_of(head: bytes) -> tuple[str, str, str] | None:
+    """Return format, words and ending of a file that is no delimited text, by its first bytes; None where they do not
+    tell."""
+    for offset, sign, kind, words, ending in _SIGNS:
+        if head[offset : offset + len(sign)].lower() == sign.lower():
+            return kind, words, ending
+    first_line = head.partition(b"\n")[0].removeprefix(codecs.BOM_UTF8).strip()
+    if first_line.startswith(b"{"):
+        with suppress(ValueError):
+            json.loads(first_line)
+            return "json", "JSON", ".jsonl"
     return None
 
 

@@ -31,6 +31,7 @@ from pipeline.data.sources.source import (
     verbatim_types,
 )
 from pipeline.data.sources.table_files import file_states, find_files, format_of, split_root
+from pipeline.data.sources.text_format import sniff_files
 from pipeline.errors import DataError
 
 INT, FLOAT, STRING, BOOL, TIMESTAMP = ColumnType
@@ -349,9 +350,13 @@ def test_files_that_are_cut_off_or_wrongly_named_are_told(tmp_path: Path) -> Non
         path = tmp_path / f"t.{kind}"
         WRITERS[kind](frame, path)
         whole = path.read_bytes()
-        for other in ("feather", "parquet", "xlsx", "jsonl", "duckdb", "sqlite"):
+        for other in ("feather", "parquet", "xlsx", "jsonl", "duckdb", "sqlite", "csv"):
             wrong = tmp_path / f"wrong.{other}"
             wrong.write_bytes(whole)
+            if other == "csv":
+                assert "not text" in error(infer, wrong), kind
+                assert "not text" in error(sniff_files, find_files(str(wrong))), kind
+                continue
             if format_of(str(wrong)) != format_of(str(path)):
                 assert "whatever its name says" in error(infer, wrong), (kind, other)
         path.write_bytes(whole[: len(whole) // 2 - 5])
