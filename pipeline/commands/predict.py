@@ -21,7 +21,6 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from pipeline.beam import arguments
 from pipeline.config.pipeline import PipelineConfig
-from pipeline.config.predict import PredictSettings
 from pipeline.contract.schema import column_type, feature_table, read_schema
 from pipeline.data.columns import ColumnType
 from pipeline.data.convert import nearest
@@ -128,7 +127,7 @@ def predict_table(
             outcomes = score(fragments, scoring, folder, arguments.DIRECT)
             parts = [Part(fragments[each.fragment].path, each.rows, each.met) for each in outcomes]
             met = put_together(parts, [feature.name for feature in features.features if feature.optional])
-            too_much = beyond(met, _limits(config.predict, strict))
+            too_much = beyond(met, _limits(config, strict))
             if not too_much:
                 whole = folder / "whole"
                 _join(
@@ -155,13 +154,15 @@ def predict_table(
     return not too_much
 
 
-def _limits(policy: PredictSettings, strict: bool) -> dict[Kind, float | None]:
+def _limits(config: PipelineConfig, strict: bool) -> dict[Kind, float | None]:
     if strict:
         return dict.fromkeys(Kind, 0.0)
+    policy = config.predict
     return {
         Kind.UNKNOWN: policy.max_unknown,
         Kind.OUT_OF_RANGE: policy.max_out_of_range,
         Kind.MISSING: policy.max_missing,
+        Kind.UNREADABLE: config.data.bad_rows_at_most,
     }
 
 

@@ -18,7 +18,9 @@ from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.split import time_column
 from pipeline.contract.schema import check_columns, column_type, read_schema, without
 from pipeline.data.labels import LabelTally, check_label
+from pipeline.data.set_aside import Aside
 from pipeline.data.sources import source, table_files
+from pipeline.data.sources.meaning import without_misfits
 from pipeline.data.split import check_times
 from pipeline.data.statistics_files import Statistics, read_span, read_split, spans_in, splits_in
 from pipeline.data.training_columns import check_training_columns
@@ -48,6 +50,7 @@ class Validation:
     Attributes:
         environment: of the schema.
         unlabelled: rows that a run would drop for want of a label; they are not among `rows`.
+        set_aside: values that do not fit, by column, whose rows a run would set aside; they are not among `rows`.
         compared_with: in words; "" if there was nothing to compare with.
         seconds: in all.
     """
@@ -56,6 +59,7 @@ class Validation:
     environment: Environment
     rows: int
     unlabelled: int
+    set_aside: dict[str, int]
     columns: int
     compared_with: str
     seconds: float
@@ -146,6 +150,7 @@ def validate(config: PipelineConfig, table: str, environment: Environment | None
 
     histograms.install()
     statistics = table_statistics(rows.read(counted=True))
+    rows.aside.check(table, config.data.bad_rows_at_most)
     if environment == TRAINING:
         known = last.labels if last else None
         # The label must vary in the whole table, not in each new file.
@@ -171,6 +176,7 @@ def validate(config: PipelineConfig, table: str, environment: Environment | None
         environment=environment,
         rows=row_count(statistics),
         unlabelled=rows.tally.unlabelled,
+        set_aside=dict(rows.aside.columns),
         columns=len(columns),
         compared_with=compared_with,
         seconds=round(time.monotonic() - began, 2),
@@ -188,6 +194,7 @@ class _Rows:
         self._where = where
         self._config = config
         self.tally = LabelTally()
+        self.aside = Aside()
 
     def read(self, counted: bool = False) -> Iterator[pa.RecordBatch]:
         """Yield batches in their stored types; `counted` adds their labels to `tally`."""
@@ -195,7 +202,10 @@ class _Rows:
         where = self._where
         files = table_files.find_files(where.pattern, form=where.form, readings=where.readings)
         for fragment in source.plan_fragments(files):
-            for batch in source.read_fragment(fragment, self._where.columns):
+            for whole, misfits in source.read_marked(fragment, self._where.columns):
+                if counted:
+                    self.aside.add(whole.num_rows, misfits)
+                batch = without_misfits(whole, misfits)
                 kept = batch if label is None else batch.filter(batch.column(label).is_valid())
                 if label is not None and counted:
                     check_times(kept, self._config.split)
@@ -250,6 +260,9 @@ def _last_run(config: PipelineConfig) -> _LastRun | None:
 def _report(found: Validation) -> None:
     console = console_for(sys.stdout)
     dropped = f"; {found.unlabelled:,} without a label left out" if found.unlabelled else ""
+    if found.set_aside:
+        counts = ", ".join(f"{name} {count:,}" for name, count in found.set_aside.items())
+        dropped += escape(f"; set aside for values that do not fit: {counts}")
     console.print(
         f"Table     {escape(found.table)}: {found.rows:,} rows x {found.columns:,} columns{dropped}", soft_wrap=True
     )

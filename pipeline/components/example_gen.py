@@ -27,6 +27,8 @@ from pipeline.config.text_format import CSV
 from pipeline.data.columns import ColumnType
 from pipeline.data.labels import LabelTally, check_label
 from pipeline.data.patterns import has_spans, without_marks
+from pipeline.data.set_aside import FILE as ASIDE_FILE
+from pipeline.data.set_aside import gathered
 from pipeline.data.sources import bigquery_address, parts, source, table_files
 from pipeline.data.split import settle, split_names
 from pipeline.data.split_shards import WriteSplitShards, write_json
@@ -84,6 +86,10 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             "columns": columns,
             "split": split.model_dump(mode="json"),
         }
+        if data.bad_rows == "set_aside":
+            told, text = gathered([outcome["aside"] for outcome in outcomes], data.bad_rows_at_most)
+            summary |= {"set_aside": told | {"file": f"{examples.uri}/{ASIDE_FILE}"}}
+            io_utils.write_string_file(f"{examples.uri}/{ASIDE_FILE}", text)
         if has_spans(pattern):
             summary |= {"split_spans": _spans_of_splits(outcomes, names)}
         write_json(summary, outcomes_file)

@@ -18,8 +18,10 @@ from pipeline.config.split import Split
 from pipeline.data.columns import ColumnType
 from pipeline.data.labels import LabelTally
 from pipeline.data.patterns import has_spans
+from pipeline.data.set_aside import Aside
 from pipeline.data.shards import ROW_GROUP_ROWS, ParquetShard, Shard, TFExampleShard, digest_of, shard_name
-from pipeline.data.sources import source
+from pipeline.data.sources import source, table_files
+from pipeline.data.sources.meaning import without_misfits
 from pipeline.data.split import assign
 from pipeline.errors import DataError
 
@@ -55,7 +57,10 @@ class WriteSplitShards:
         shards: dict[str, Shard] = {}
         stem = shard_name(number, fragment.span if self._has_spans else None)
         open_shard = ParquetShard if self._data.payload == "parquet" else TFExampleShard
-        for batch in source.read_fragment(fragment, self._columns, ROW_GROUP_ROWS):
+        aside = Aside()
+        for whole, misfits in source.read_marked(fragment, self._columns, ROW_GROUP_ROWS):
+            aside.add(whole.num_rows, misfits)
+            batch = without_misfits(whole, misfits)
             labelled = batch.filter(batch.column(self._data.label).is_valid())
             tally.unlabelled += batch.num_rows - labelled.num_rows
             which = assign(labelled, self._split, fragment.span)
@@ -67,7 +72,10 @@ class WriteSplitShards:
                     shards[name].write(part)
                     rows[name] += part.num_rows
                     tally.add(name, part.column(self._data.label), self._data.task)
-        return {"rows": rows, "labels": tally.to_json()}, [shard.path for shard in shards.values()]
+        outcome = {"rows": rows, "labels": tally.to_json()}
+        if fragment.readings.set_aside:
+            outcome["aside"] = {"fragment": number, "file": table_files.file_name(fragment.path), **aside.to_json()}
+        return outcome, [shard.path for shard in shards.values()]
 
 
 def write_json(value: Any, path: str) -> None:

@@ -16,6 +16,7 @@ from pipeline.config.text_format import CSV, TextFormat
 from pipeline.data.columns import ColumnType
 from pipeline.data.convert import shorten
 from pipeline.data.sources import source, table_files
+from pipeline.data.sources.meaning import rows_without
 from pipeline.data.split import assign, split_names
 from pipeline.data.values.readings import PLAIN, Readings
 from pipeline.errors import DataError
@@ -136,7 +137,7 @@ def _find(where: Source, findings: Sequence[Finding], limit: int) -> list[list[_
         raise DataError("only files on a local disk are read again")
     found: list[dict[str, _InFile]] = [{} for _ in findings]
     columns = _columns(where, findings)
-    for fragment, first_row, batch in _numbered(where, columns):
+    for fragment, numbers, batch in _numbered(where, columns):
         split = _split_of(batch, where, fragment.span)
         for finding, files in zip(findings, found, strict=True):
             if not _is_about(finding, fragment.span):
@@ -146,7 +147,7 @@ def _find(where: Source, findings: Sequence[Finding], limit: int) -> list[list[_
             file = files.setdefault(fragment.path, _InFile(fragment.path, fragment.span, RowRanges(limit)))
             file.of += int(np.count_nonzero(here))
             bad = np.flatnonzero(finding.offends(batch).to_numpy(zero_copy_only=False) & here)
-            file.rows.add(bad + first_row + 1)
+            file.rows.add(numbers[bad])
             if finding.feature and limit and len(bad) and len(file.values) < _VALUES:
                 _add_values(file.values, batch.column(finding.feature).take(pa.array(bad[:1000])))
     return [list(files.values()) for files in found]
@@ -162,6 +163,8 @@ def _add_values(known: list[str], values: pa.Array) -> None:
 
 def _columns(where: Source, findings: Sequence[Finding]) -> dict[str, ColumnType]:
     """Return those that the findings and the split need; a hash of whole rows needs all."""
+    if where.readings.set_aside:  # any column may hold what a row was set aside for
+        return dict(where.columns)
     needed = {finding.feature for finding in findings} | {where.label}
     deciding = deciding_columns(where.split) if where.split is not None else ()
     if deciding is None or any(_needs_all(finding) for finding in findings):
@@ -176,15 +179,16 @@ def _needs_all(finding: Finding) -> bool:
 
 def _numbered(
     where: Source, columns: Mapping[str, ColumnType]
-) -> Iterator[tuple[source.Fragment, int, pa.RecordBatch]]:
-    """Yield with each batch the rows of its file that come before."""
+) -> Iterator[tuple[source.Fragment, npt.NDArray[np.int64], pa.RecordBatch]]:
+    """Yield with each batch the numbers of its rows in the file, from 1."""
     before: Counter[str] = Counter()
     rows = max(1024, min(_BATCH_ROWS, _BATCH_CELLS // max(1, len(columns))))  # wide tables in smaller bites
     files = table_files.find_files(where.pattern, form=where.form, readings=where.readings)
     files = [file for file in files if where.spans is None or file.span in where.spans]
     for fragment in source.plan_fragments(files):
-        for batch in source.read_fragment(fragment, columns, rows):
-            yield fragment, before[fragment.path], batch
+        for batch, misfits in source.read_marked(fragment, columns, rows):
+            kept = rows_without(misfits, batch.num_rows)  # rows that were set aside were not taken in
+            yield fragment, before[fragment.path] + np.flatnonzero(kept) + 1, batch.filter(pa.array(kept))
             before[fragment.path] += batch.num_rows
 
 

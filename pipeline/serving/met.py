@@ -20,6 +20,7 @@ class Kind(StrEnum):
     UNKNOWN = "unknown"
     OUT_OF_RANGE = "out_of_range"
     MISSING = "missing"
+    UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.data.sources.meaning import Misfit
 from pipeline.serving.met import EXAMPLES, Kind
 from trainer.artifact_names import SIGNATURES_FILE
 from trainer.features import FeatureTable, Storage
@@ -119,8 +120,13 @@ class Meter:
         self._rows = 0
         self._met: dict[str, dict[str, tuple[int, list[tuple[str, int]]]]] = {}
 
-    def add(self, features: pa.RecordBatch) -> None:
-        """Count the next rows: flat columns in their stored types."""
+    def add(self, features: pa.RecordBatch, misfits: Sequence[Misfit] = ()) -> None:
+        """Count the next rows: flat columns in their stored types, and what they cannot hold, which is null there."""
+        for name in dict.fromkeys(misfit.column for misfit in misfits):
+            found: dict[str, int] = {}
+            for misfit in (own := [misfit for misfit in misfits if misfit.column == name])[:_LOOKED_AT]:
+                found.setdefault(_text(misfit.value), misfit.row)
+            self._note(name, Kind.UNREADABLE, len(own), found)
         for name, column in zip(features.schema.names, features.columns, strict=True):
             if column.null_count:
                 first = int(np.argmax(column.is_null().to_numpy(zero_copy_only=False)))

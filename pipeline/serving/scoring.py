@@ -26,6 +26,7 @@ from pipeline.data.columns import ColumnType
 from pipeline.data.csv_text import csv_lines
 from pipeline.data.shards import ROW_GROUP_ROWS, ParquetShard
 from pipeline.data.sources import source
+from pipeline.data.sources.meaning import Misfit
 from pipeline.errors import DataError
 from pipeline.files import flush_file, incoming
 from pipeline.serving.checkpoint import OUTCOME
@@ -157,7 +158,7 @@ class _ScoreFragment(beam.DoFn):
         tally, meter = _Tally(label.task == "regression"), Meter(self._contract)
         shard: _CsvShard | ParquetShard | None = None
         with ExitStack() as open_files:
-            for passed, features in _rows(fragment, self._scoring):
+            for passed, features, misfits in _rows(fragment, self._scoring):
                 scores = np.concatenate(
                     [self._predict(features.slice(at, at_once)) for at in range(0, features.num_rows, at_once)]
                 )
@@ -174,7 +175,7 @@ class _ScoreFragment(beam.DoFn):
                     )
                 shard.write(batch)
                 tally.add(predicted[0])
-                meter.add(features)
+                meter.add(features, misfits)
         if shard is not None:
             flush_file(Path(path))
         return {"shard": path, **tally.to_json(), "met": meter.to_json()}
@@ -210,16 +211,19 @@ class _ScoreFragment(beam.DoFn):
             )
 
 
-def _rows(fragment: source.Fragment, scoring: Scoring) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch]]:
-    """Yield batches of the columns to pass on, and of the same rows' features in their stored types."""
+def _rows(fragment: source.Fragment, scoring: Scoring) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch, list[Misfit]]]:
+    """Yield batches of the columns to pass on, of the same rows' features in their stored types, and what does not fit
+    those: every row is scored, a value that does not fit is missing."""
     both = {**scoring.columns, **scoring.features}
     rows = max(1, min(ROW_GROUP_ROWS, _MAX_CELLS // len(both)))
     if scoring.verbatim:
         passed = source.read_verbatim(fragment, list(scoring.columns), rows)
-        yield from zip(passed, source.read_fragment(fragment, scoring.features, rows), strict=True)
+        for row, (features, misfits) in zip(passed, source.read_marked(fragment, scoring.features, rows), strict=True):
+            yield row, features, misfits
     else:
-        for batch in source.read_fragment(fragment, both, rows):
-            yield _readable(batch.select(list(scoring.columns)), scoring.columns), batch.select(list(scoring.features))
+        for batch, misfits in source.read_marked(fragment, both, rows):
+            readable = _readable(batch.select(list(scoring.columns)), scoring.columns)
+            yield readable, batch.select(list(scoring.features)), misfits
 
 
 def _readable(batch: pa.RecordBatch, columns: Mapping[str, ColumnType]) -> pa.RecordBatch:

@@ -24,6 +24,7 @@ _SAYS = {
     Kind.UNKNOWN: "unknown to the model",
     Kind.OUT_OF_RANGE: "out of range",
     Kind.MISSING: "missing, filled in",
+    Kind.UNREADABLE: "unreadable, taken as missing",
 }
 
 

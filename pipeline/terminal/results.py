@@ -80,11 +80,21 @@ def _print_data(console: Console, run: Run) -> None:
         rows = ", ".join(f"{name} {count:,}" for name, count in ingestion["rows"].items())
         unlabelled = ingestion["labels"]["unlabelled"]
         spans = f" from {len(ingestion['spans'])} spans" if len(ingestion["spans"]) > 1 else ""
-        console.print(f"Rows      {rows}{spans}" + (f"; {unlabelled:,} without a label dropped" if unlabelled else ""))
+        dropped = f"; {unlabelled:,} without a label dropped" if unlabelled else ""
+        aside = set_aside_text(ingestion.get("set_aside"))
+        console.print(f"Rows      {rows}{spans}{dropped}{escape(aside)}", soft_wrap=True)
     if run.not_reached:
         console.print(f"[yellow]Not reached[/] {', '.join(step.node for step in run.not_reached)}", soft_wrap=True)
     if run.data_verdict:
         print_data_verdict(console, DataVerdict.from_json(run.data_verdict))
+
+
+def set_aside_text(aside: dict[str, Any] | None) -> str:
+    """Say how many rows were set aside, and for which columns; "" if none were."""
+    if not aside or not aside["rows"]:
+        return ""
+    columns = ", ".join(f"{name} {count:,}" for name, count in list(aside["columns"].items())[:5])
+    return f"; {aside['rows']:,} set aside for values that do not fit ({columns}), see {aside['file']}"
 
 
 def print_model_verdict(console: Console, verdict: dict[str, Any], champion: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.config.text_format import TextFormat
@@ -99,10 +100,15 @@ def first_error(misfits: list[Misfit], place: Callable[[int, str], str]) -> Data
 def without_rows(batches: Iterator[tuple[pa.RecordBatch, list[Misfit]]]) -> Iterator[pa.RecordBatch]:
     """Yield the batches without the rows that hold a misfit."""
     for batch, misfits in batches:
-        yield batch if not misfits else batch.filter(pa.array(rows_without(misfits, batch.num_rows)))
+        yield without_misfits(batch, misfits)
 
 
-def rows_without(misfits: list[Misfit], rows: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def without_misfits(batch: pa.RecordBatch, misfits: list[Misfit]) -> pa.RecordBatch:
+    """Return the batch without the rows that hold a misfit."""
+    return batch.filter(pa.array(rows_without(misfits, batch.num_rows))) if misfits else batch
+
+
+def rows_without(misfits: list[Misfit], rows: int) -> npt.NDArray[np.bool_]:
     """Return which rows of a batch, shape (rows,), hold no misfit."""
     kept = np.ones(rows, bool)
     kept[[misfit.row for misfit in misfits]] = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.config.reading import Reading
@@ -18,6 +19,7 @@ _PARTS = (
     r"(?P<body>\d[\d.,'\x{2019} \x{a0}\x{202f}\x{2009}]*\d|\d[.,]?|[.,]\d+)(?:[eE][+-]?\d+)?"
     rf"(?P<gap>\s*)(?P<suf>[^\d\s()+\-,.:;=][^\d()+:;=]{{0,14}}?|\+|)\s*{MINUS}?\s*\)?$"
 )
+_SAMPLE = 200
 _STYLES = ((".", ""), (".", ","), (",", ""), (",", "."), (",", " "), (".", " "), (".", "'"), (",", "'"))
 
 
@@ -32,6 +34,9 @@ def guess_number(values: Counted, decimal: str | None) -> Fit | Doubt | None:
     Args:
         decimal: the mark before fractions in the rest of the file, if it is known.
     """
+    some = pa.array(values.some(_SAMPLE), pa.string())
+    if as_mask(pc.match_substring_regex(some, pattern=_PARTS)).mean() < WORTH_SAYING / 2:
+        return None  # as most columns of words, before all of them are looked at
     parts = pc.extract_regex(values.texts, pattern=_PARTS)
     like = as_mask(parts.is_valid())
     if values.share(like) < WORTH_SAYING:

@@ -201,7 +201,9 @@ def _extra(markers: pa.Array) -> tuple[str, ...]:
 
 
 def _among(values: Counted, words: tuple[str, ...]) -> Mask:
-    return as_mask(pc.is_in(values.texts, pa.array(words)))
+    """Return which texts are one of the words, in any case."""
+    known = sorted({word.lower() for word in words})
+    return as_mask(pc.is_in(pc.utf8_lower(values.texts), pa.array(known)))
 
 
 def _rest(trimmed: pa.Array, misfits: pa.Array) -> tuple[tuple[tuple[int, str], ...], int]:

@@ -39,13 +39,12 @@ HEX_NAMES = _set("hex hash uuid guid sha md id code digest key token")
 
 SURELY_MISSING = (
     *ALWAYS_MISSING,
-    *_set("? ?? - -- --- . .. na Na n.a. N.A. NAN Null <NA> <null> (null) [null] NaT nil \u2013 \u2014"),
+    *_set("? ?? - -- --- . .. n.a. <NA> <null> (null) [null] NaT nil \u2013 \u2014"),
     *_set("\\N #VALUE! #DIV/0! #REF! #NAME? #NUM! #NULL!"),
 )
-"""What means 'missing' in any column."""
+"""What means 'missing' in any column, in any case."""
 ELSE_MISSING = (
-    *_set("None none NONE missing Missing MISSING unknown Unknown UNKNOWN undefined nothing tbd TBD n/d N/D nd ND"),
-    *_set("* ** x X _"),
-    *("not available", "Not Available", "Not available", "0000-00-00", "0000-00-00 00:00:00"),
+    *_set("none missing unknown undefined nothing tbd n/d nd * ** x _"),
+    *("not available", "0000-00-00", "0000-00-00 00:00:00"),
 )
 """What means 'missing' among numbers, dates and booleans; among texts it is a text."""
