@@ -140,10 +140,13 @@ def slice_rule(text: str, slices: Sequence[Sequence[str]]) -> tuple[tuple[str, .
         text: `carrier`, `carrier, origin`, `carrier=OO`, `carrier=UA, origin=EWR`; columns in any order.
         slices: `evaluation.slices`. None comes back if the rule's columns are not among them.
     """
-    for columns in sorted(slices, key=len, reverse=True):  # a comma may also stand in a value
+    # A comma or an equals sign may also stand in a column's name, or in a value: what explains most by names is meant.
+    longest_first = sorted(slices, key=lambda columns: (len(columns), sum(map(len, columns))), reverse=True)
+    for columns in longest_first:
+        if any(text == ", ".join(order) for order in permutations(columns)):
+            return tuple(sorted(columns)), None
+    for columns in longest_first:
         for order in permutations(columns):
-            if text == ", ".join(order):
-                return tuple(sorted(columns)), None
             if found := re.fullmatch(", ".join(f"{re.escape(column)}=(.*)" for column in order), text, re.DOTALL):
                 values = dict(zip(order, found.groups(), strict=True))
                 return tuple(sorted(columns)), tuple(values[column] for column in sorted(columns))

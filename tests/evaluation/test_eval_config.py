@@ -169,6 +169,22 @@ def test_what_a_slice_rule_is_about(text: str, rule: Any) -> None:
     assert slice_rule(text, SLICES) == rule
 
 
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("a=b", (("a=b",), None)),  # the column, not a value of `a`
+        ("a=b=c", (("a=b",), ("c",))),
+        ("a=c", (("a",), ("c",))),
+        ("x, y", (("x, y",), None)),
+        ("y, x, y", (("x, y", "y"), None)),
+        ("x, y=1, y=2", (("x, y", "y"), ("1", "2"))),
+        ("line\nbreak=x\ny", (("line\nbreak",), ("x\ny",))),
+    ],
+)
+def test_columns_of_any_name_have_slice_rules(text: str, rule: Any) -> None:
+    assert slice_rule(text, [["a"], ["a=b"], ["x, y"], ["x, y", "y"], ["line\nbreak"]]) == rule
+
+
 def test_thresholds_of_slices_are_handed_on() -> None:
     bounds = {"at_least": 0.6, "slices": {"paw": {"at_least": 0.5}, "paw=left, fur=red": {"may_lose": 0.1}}}
     found = metrics(asked("binary", {"auc": bounds}, SLICES))["auc"].per_slice_thresholds
