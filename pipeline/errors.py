@@ -13,6 +13,7 @@ in the log. After Ctrl-C it is 130, after SIGTERM 143, as shells have it.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -95,3 +96,16 @@ def shown(text: str) -> str:
     """Return a column's name or a value as a sentence has it: quoted with escapes where else nobody would see what
     it is, as with line breaks or blanks around it."""
     return text if text.isprintable() and text == text.strip() else repr(text)
+
+
+def as_argument(name: str) -> str:
+    """Return a column's name as the last argument of a command that a message shows, for a shell to read."""
+    with_escapes = "".join(map(_in_ansi_quotes, name))
+    argument = shlex.quote(name) if name.isprintable() else f"$'{with_escapes}'"  # which bash and zsh know
+    return f"-- {argument}" if name.startswith("-") else argument
+
+
+def _in_ansi_quotes(one: str) -> str:
+    if one in "\\'":
+        return f"\\{one}"
+    return one if one.isprintable() else f"\\U{ord(one):08x}"

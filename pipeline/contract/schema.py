@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Collection
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.data.columns import ColumnType
 from pipeline.data.convert import nearest
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, as_argument
 from trainer.features import FeatureTable, derive, is_retired
 
 
@@ -94,7 +93,7 @@ def check_columns(config: PipelineConfig, schema: schema_pb2.Schema) -> None:
                 if setting == "evaluation.slices":
                     raise ConfigError(
                         f"{setting} names {column!r}, which data.drop leaves out",
-                        f"take it out of one of the two; `longhaul drop {shlex.quote(column)}` does both",
+                        f"take it out of one of the two; `longhaul drop {as_argument(column)}` does both",
                     )
                 continue
             if column not in known:

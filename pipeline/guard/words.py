@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
-
-from pipeline.errors import shown
+from pipeline.errors import as_argument, shown
 
 _TITLES = {
     # Our own kinds.
@@ -122,9 +120,9 @@ def remedy_for(kind: str, feature: str | None) -> str:
     """Return what to do about it besides fixing the data or the rule; "" where there is nothing else."""
     if kind not in ("label_leak", "near_label_leak"):
         return ""
-    name, argument = shown(feature or ""), shlex.quote(feature or "")
+    name, argument = shown(feature or ""), as_argument(feature or "")
     return (
-        f"if {name} is known only together with the label, `longhaul drop {argument} --exclude` keeps it from the "
+        f"if {name} is known only together with the label, `longhaul drop --exclude {argument}` keeps it from the "
         f"model (features.exclude), `longhaul drop {argument}` out of the table (data.drop)"
     )
 

@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 LABEL = "über <i>alles</i>, ok?\n"
 CLASSES = ["no,\nnever", "ja: 'ü'"]
-TEXTS = ["class", "<b>a b</b>", "line\nbreak", "größe", "--config", "語" * 300, "Size", "tensors", "label_xf", " x "]
+TEXTS = ["class", "<u>a b</u>", "line\nbreak", "größe", "--config", "語" * 300, "Size", "tensors", "label_xf", " x "]
 """Columns of text; the last three tell the label by values with line breaks and the like."""
 WORDS = {True: ["first\nline", "a\tb", "é"], False: ["first\rline", "a b", "e\u0301"]}
 NUMBERS = [
@@ -100,7 +100,7 @@ def place(longhaul: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
             "batch_size": 16,
             "learning_rate": 0.02,
         }
-        document["evaluation"] |= {"slices": [["line\nbreak"], ["<b>a b</b>", "größe"]]}
+        document["evaluation"] |= {"slices": [["line\nbreak"], ["<u>a b</u>", "größe"]]}
         Path("t.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
         said = longhaul("run", "--config", "t.yaml")
     assert said.code == 0, said.text
@@ -155,7 +155,8 @@ def test_a_table_is_scored_by_its_columns_names(longhaul: Command, here: Path) -
     assert said.code == 0, said.text
     with Path("scored.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == [*COLUMNS, LABEL, f"predicted_{LABEL}", f"probability_{LABEL}_{CLASSES[1]}"]
+    added = [f"predicted_{LABEL}", f"probability_{LABEL}_{CLASSES[1]}"]
+    assert list(rows[0])[: len(COLUMNS) + 3] == [*COLUMNS, LABEL, *added]
     assert sum(row[LABEL] == row[f"predicted_{LABEL}"] for row in rows) > 45
 
 
@@ -166,25 +167,17 @@ def test_pages_and_commands_show_the_names(longhaul: Command, here: Path) -> Non
         assert said.code == 0, said.text
     (page,) = Path("workspace/reports").glob("*.html")
     text = page.read_text(encoding="utf-8")
-    assert "&lt;b&gt;a b&lt;/b&gt;" in text
-    assert "<b>a b</b>" not in text
+    assert "&lt;u&gt;a b&lt;/u&gt;" in text
+    assert "<u>a b</u>" not in text
     (card,) = Path("workspace/reports").glob("*-card.md")
-    assert "<b>a b" not in card.read_text(encoding="utf-8")
+    assert "<u>" not in card.read_text(encoding="utf-8")
 
 
 def test_the_schema_is_changed_by_a_columns_name(longhaul: Command, here: Path) -> None:
-    lines = (
-        Path("new.csv")
-        .read_text(
-            encoding="utf-8",
-        )
-        .replace("red", "green")
-        .replace("blue", "green")
-    )
-    Path("green.csv").write_text(lines, encoding="utf-8", newline="")
+    Path("green.csv").write_bytes(Path("new.csv").read_bytes().replace(b"red", b"green").replace(b"blue", b"green"))
     said = longhaul("validate", "green.csv", "--config", "t.yaml")
     assert said.code == 1
-    assert "Blocked   'line\\nbreak', serving: values that the schema does not list: " in said.text
+    assert "Blocked   'line\\nbreak'" in said.text
     document = yaml.safe_load(Path("t.yaml").read_text(encoding="utf-8"))
     document["data"]["path"] = "green.csv"
     Path("green.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import random
+import subprocess
 from dataclasses import replace
 
 import pytest
 
-from pipeline.config.yaml_file import parse_yaml
+from pipeline.errors import as_argument
 from pipeline.guard.findings import DataVerdict, Distances, Finding, percent
 from pipeline.guard.places import FileRows
 from pipeline.guard.policy import Severity
@@ -48,31 +51,44 @@ def test_a_share_that_was_not_counted_is_about() -> None:
 
 def test_a_leak_names_the_remedy() -> None:
     leak = Finding("label_leak", "shelf", "train", "policy: label_leak", "none", "one")
-    assert "`features.exclude: [shelf]`" in leak.remedy
-    assert "`data.drop: [shelf]`" in leak.remedy
+    assert "`longhaul drop --exclude shelf` keeps it from the model" in leak.remedy
+    assert "`longhaul drop shelf` out of the table" in leak.remedy
     assert BAD.remedy == ""
     odd = replace(leak, feature="line\nbreak")
     assert odd.sentence().startswith("'line\\nbreak', train: ")
     assert "if 'line\\nbreak' is" in odd.remedy
-    odd_names = [
-        "null",
-        "True",
+    assert "\n" not in odd.remedy
+
+
+def test_a_column_of_any_name_can_be_pasted_into_a_shell() -> None:
+    source = random.Random(17)
+    names = [
+        "",
         "it's",
-        "a, b",
-        "#",
-        "[x]",
-        " x",
-        "0",
-        "1e5",
-        "größe",
-        "a: b",
-        "line\nbreak",
-        "\x07\x85\ufeff",
+        "-x",
+        "--config",
+        " x ",
+        "a\nb",
+        "\r\n\t",
+        "$HOME",
+        "`id`",
+        "!",
+        "*",
+        "\\",
+        "\x07f",
+        "\x85\ufeff",
+        "\u202e\u05d0",
     ]
-    for name in odd_names:
-        told = replace(leak, feature=name).remedy
-        entries = told.partition("`features.exclude: ")[2].partition("` keeps")[0]
-        assert parse_yaml(entries) == [name]
+    for _ in range(300):
+        names.append("".join(chr(source.choice([*range(1, 0xD800), 0x1F600])) for _ in range(source.randint(1, 6))))
+    arguments = [as_argument(name).removeprefix("-- ") for name in names]
+    assert not any("\n" in argument for argument in arguments)
+    assert as_argument("-x") == "-- -x"
+    command = "printf '%s\\0' " + " ".join(arguments)
+    heard = subprocess.run(
+        ["bash", "-c", command], capture_output=True, check=True, env=os.environ | {"LC_ALL": "C.UTF-8"}
+    )
+    assert heard.stdout.decode().split("\0")[:-1] == names
 
 
 def test_records_of_earlier_versions_are_read() -> None:

@@ -94,7 +94,7 @@ def test_a_feature_that_tells_nearly_all_of_the_label_is_hinted_at() -> None:
         "near_label_leak", "policy: label_leak_hint", 148, 160,
     )  # fmt: skip
     assert Policy().severity_of(finding.kind, "shelf") is Severity.WARN
-    assert "features.exclude: [shelf]" in finding.remedy
+    assert "`longhaul drop --exclude shelf`" in finding.remedy
     assert look(ClassLeak(0.98, 0.9, "y"), {"y": LABEL, "shelf": shelf}) == []
     assert look(ClassLeak(0.98, 0.7, "y", ["shelf"]), {"y": LABEL, "shelf": shelf}) == []  # the model is not shown it
     x = [float(v) for v in RANDOM.normal(size=500)]

@@ -153,5 +153,5 @@ def test_a_leak_is_told_with_the_remedy_that_there_is() -> None:
     print_data_verdict(Console(file=shown, width=60, highlight=False), DataVerdict((leak.counted(80, 80),)))
     _, remedy = shown.getvalue().splitlines()
     assert remedy.strip().startswith(
-        "Remedy: if shelf is known only together with the label, `longhaul drop shelf --exclude`"
+        "Remedy: if shelf is known only together with the label, `longhaul drop --exclude shelf`"
     )
