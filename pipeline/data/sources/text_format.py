@@ -27,6 +27,7 @@ from pipeline.data.sources.guess_layout import (
 from pipeline.data.sources.head import read_head
 from pipeline.data.sources.number_marks import number_pattern
 from pipeline.data.sources.table_files import SourceFile, format_of
+from pipeline.data.sources.workbook import SheetTable
 from pipeline.errors import DataError
 
 _NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "'|'", BLANKS: "runs of blanks"}
@@ -70,8 +71,10 @@ def sniff(path: str | Sequence[str], given: Mapping[str, Any] | None = None) -> 
 
 
 def sniff_files(files: Sequence[SourceFile], given: Mapping[str, Any] | None = None) -> tuple[TextFormat, list[str]]:
-    """Return the same of the files of a table; plain CSV, and nothing to say, where none is delimited text."""
+    """Return the same of the files of a table; plain CSV where none is delimited text."""
     paths = [file.path for file in files if format_of(file.path) == "csv"]
+    if not paths and format_of(files[0].path) == "workbook":
+        return CSV, list(SheetTable(files[0].path).said)
     return sniff(paths, given) if paths else (CSV, [])
 
 

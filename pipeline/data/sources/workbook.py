@@ -23,14 +23,13 @@ from pipeline.data.sources.compressed import plain_file
 from pipeline.data.sources.damage import corrupt
 from pipeline.data.sources.head import distinct
 from pipeline.data.sources.magic import check_is
+from pipeline.data.sources.sheet_layout import header_row, rows_end
 from pipeline.data.sources.text_tables import as_text
 from pipeline.data.sources.typed import UnusableColumnError
 from pipeline.errors import DataError
 
 _HEAD_ROWS = 100
 """Where the header is looked for."""
-_HEADER_FILLS = 0.75
-"""A header has a name for at least this share of the columns; titles and notes above it fill fewer."""
 _SHEETS_KEPT = 2
 _UNCOMPUTED = rb'<c r="([A-Z]+)[0-9]+"[^>]*><f\b[^>]*(?:/>|>[^<]*</f>)(?:<v></v>|<v/>|</c>)'
 
@@ -43,6 +42,11 @@ class SheetTable:
         self.path = address.short
         stat = Path(address.file).stat()
         self._sheet = _load(address, stat.st_size, stat.st_mtime_ns)
+
+    @property
+    def said(self) -> Sequence[str]:
+        """What a person should know of how it is read, in sentences."""
+        return self._sheet.said
 
     def names(self) -> Sequence[str]:
         """See TextTable."""
@@ -78,23 +82,26 @@ class _Sheet:
         numbers: of each row, as the spreadsheet program shows it.
         letters: of each column, as it shows them.
         uncomputed: columns of formulas without a value.
+        said: what a person should know of how it is read.
     """
 
     rows: pa.RecordBatch
     numbers: Sequence[int]
     letters: Mapping[str, str]
     uncomputed: Sequence[str]
+    said: Sequence[str]
 
 
 @lru_cache(_SHEETS_KEPT)
 def _load(address: parts.Address, size: int, mtime_ns: int) -> _Sheet:
     content = Path(plain_file(address.file)).read_bytes()
-    cells, left = _cells(address, content)
+    cells, left, others = _cells(address, content)
     filled = [number for number, row in enumerate(cells) if any(value != "" for value in row)]
     if not filled:
         raise DataError(f"{address.short} holds no cell with a value", "give another sheet: FILE#SHEET")
-    header = _header([cells[number] for number in filled[:_HEAD_ROWS]])
-    below = filled[header + 1 :]
+    header = header_row([cells[number] for number in filled[:_HEAD_ROWS]])
+    rest = filled[header + 1 :]
+    below = rest[: rows_end([cells[number] for number in rest], rest)]
     columns = list(zip(*(cells[number] for number in below), strict=True)) or [()] * len(cells[0])
     titles = [_text(value) for value in cells[filled[header]]]
     places = [place for place, title in enumerate(titles) if title or any(value != "" for value in columns[place])]
@@ -110,11 +117,24 @@ def _load(address: parts.Address, size: int, mtime_ns: int) -> _Sheet:
         [number + 1 for number in below],
         letters,
         [name for name in names if name in empty and letters[name] in formulas],
+        _sentences(filled[header] + 1, rest[len(below) :], others),
     )
 
 
-def _cells(address: parts.Address, content: bytes) -> tuple[list[list[Any]], int]:
-    """Return all rows of the sheet from the first on, and how many columns on the left are blank."""
+def _sentences(header: int, footer: Sequence[int], sheets: Sequence[str]) -> list[str]:
+    said = [f"the header is row {header}"] if header > 1 else []
+    if footer:
+        rows = f"rows {footer[0] + 1} to {footer[-1] + 1}" if len(footer) > 1 else f"row {footer[0] + 1}"
+        said.append(f"{rows}, below the table, {'are' if len(footer) > 1 else 'is'} no part of it")
+    if len(sheets) > 1:
+        others = ", ".join(map(repr, sheets[1:6])) + (", …" if len(sheets) > 6 else "")
+        said.append(f"the sheet is {sheets[0]!r}; others are named behind the file, as in FILE#SHEET: {others}")
+    return said
+
+
+def _cells(address: parts.Address, content: bytes) -> tuple[list[list[Any]], int, list[str]]:
+    """Return all rows of the sheet from the first on, how many columns on the left are blank, and, where no sheet was
+    named, the names of all."""
     import python_calamine as calamine
 
     try:
@@ -133,7 +153,7 @@ def _cells(address: parts.Address, content: bytes) -> tuple[list[list[Any]], int
                 for row in range(top + 1, min(bottom + 1, len(rows))):
                     if start >= left and rows[row][start - left] == "":
                         rows[row][start - left] = rows[top][start - left]
-            return rows, left
+            return rows, left, names if address.part is None else []
     except calamine.PasswordError as exc:
         raise DataError(
             f"{address.file} is protected by a password",
@@ -142,18 +162,6 @@ def _cells(address: parts.Address, content: bytes) -> tuple[list[list[Any]], int
     except (calamine.CalamineError, OSError) as exc:
         check_is(address.file, "excel")
         raise corrupt(address.file, exc) from exc
-
-
-def _header(rows: Sequence[Sequence[Any]]) -> int:
-    """Return which of the first rows, none of them blank, holds the names."""
-    fills = [sum(value != "" for value in row) for row in rows]
-    width = max(fills)
-    number = next(number for number, fill in enumerate(fills) if fill >= _HEADER_FILLS * width)
-    if number == 0 or all(isinstance(value, str) for value in rows[number]):
-        return number
-    # Values: some columns may have no name, the first of them if it numbers the rows.
-    above, filled = rows[number - 1], fills[number - 1]
-    return number - 1 if filled > width / 2 or (filled == width - 1 and above[0] == "") else number
 
 
 def _text(value: Any) -> str | None:

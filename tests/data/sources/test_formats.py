@@ -460,3 +460,38 @@ def test_a_key_that_no_row_has_is_missed_and_one_that_a_file_lacks_is_missing(tm
     assert read(tmp_path) == {"n": [1, 2], "rare": [5, None]}
     check_has(files, infer(tmp_path), ["n", "rare"])
     assert "has no column 'rere'; the columns are 'n', 'rare'" in error(check_has, files, infer(tmp_path), ["rere"])
+
+
+def test_remarks_above_and_below_a_table_are_no_part_of_it_and_said(tmp_path: Path) -> None:
+    path = workbook(
+        tmp_path / "t.xlsx", ("Lots of people",), ("at", "the", None, "top", "of", "it"), tuple("abcdef"),
+        *((f"x{n}", "y", n, True, n / 4, None if n == 3 else n) for n in range(5)),
+        ("Some",), (None, "also write"), (None, None, "at", "the"), change=lambda sheet: sheet.parent.create_sheet("x"),
+    )  # fmt: skip
+    assert infer(path) == {"a": STRING, "b": STRING, "c": INT, "d": BOOL, "e": FLOAT, "f": INT}
+    assert len(read(path)["a"]) == 5
+    assert sniff_files(find_files(str(path)))[1] == [
+        "the header is row 3",
+        "rows 9 to 11, below the table, are no part of it",
+        "the sheet is 'Sheet'; others are named behind the file, as in FILE#SHEET: 'x'",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ([("land", 1990, 1991), ("a", 1, 2)], {"land": ["a"], "1990": [1], "1991": [2]}),
+        ([("By year",), ("land", 1990, 1991), ("a", 1, 2)], {"land": ["a"], "1990": [1], "1991": [2]}),
+        (
+            [("a", "b", "c"), ("x", "y", "z"), ("only", None, None)],
+            {"a": ["x", "only"], "b": ["y", None], "c": ["z", None]},
+        ),
+        ([("n",), ("one",), ("two",)], {"n": ["one", "two"]}),
+        ([("n", "m", "k"), (1, 2, 3), (), ("Source: us",)], {"n": [1], "m": [2], "k": [3]}),
+        ([("n", "m", "k"), (1, 2, 3), (4, None, None)], {"n": [1, 4], "m": [2, None], "k": [3, None]}),
+    ],
+)
+def test_where_a_table_stands_on_a_sheet(
+    rows: list[tuple[object, ...]], expected: dict[str, list[object]], tmp_path: Path
+) -> None:
+    assert read(workbook(tmp_path / "t.xlsx", *rows)) == expected
