@@ -20,6 +20,7 @@ from rich.markup import escape
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from pipeline.beam import arguments
+from pipeline.commands.on_record import command_of, record
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.contract.schema import column_type, feature_table, read_schema
 from pipeline.data.columns import ColumnType
@@ -119,8 +120,9 @@ def predict_table(
             as_csv=is_csv,
             version=(version_column, chosen.name),
         )
+        states = table_files.file_states(files)
         made_of = [
-            *(table_files.file_states(files), fragments, chosen.digest, asdict(scoring)),
+            *(states, fragments, chosen.digest, asdict(scoring)),
             *(import_closure.digest(import_closure.closure([Scoring.__module__])), package_versions()),
         ]
         with workplace(output, key_of(*made_of)) as folder:
@@ -134,19 +136,27 @@ def predict_table(
                     [Path(outcome.shard) for outcome in outcomes], [*columns, *scoring.added] if is_csv else None, whole
                 )
                 whole.replace(output)
+        predicted = _sum(outcomes, label.classes)
+        rows = sum(outcome.rows for outcome in outcomes)
+        unrecorded = ""
+        if not too_much:
+            told = {"rows": str(rows), "met": [each.to_json() for each in met], **predicted}
+            command = command_of(config, table, output, chosen, keys)
+            unrecorded = record(config, chosen, files, states, output, began, command, told)
     print_predictions(
         Predictions(
             output=None if too_much else str(output),
             model=str(chosen.folder),
             version=chosen.name,
-            rows=sum(outcome.rows for outcome in outcomes),
+            rows=rows,
             resumed_rows=sum(outcome.rows for outcome in outcomes if not outcome.is_new),
             columns=scoring.added,
             seconds=round(time.monotonic() - began, 2),
             loading_s=round(loading_s, 2),
             met=met,
             too_much=too_much,
-            **_sum(outcomes, label.classes),
+            unrecorded=unrecorded,
+            **predicted,
         ),
         label.name,
         as_json,

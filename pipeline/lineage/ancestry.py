@@ -8,7 +8,8 @@ from pathlib import Path
 
 from ml_metadata import MetadataStore
 
-from pipeline.lineage.graph import ArtifactRecord, Graph, artifact_record
+from pipeline.lineage.graph import ArtifactRecord, Graph, StepRecord, artifact_record
+from pipeline.lineage.predictions import PREDICTIONS, TABLE
 from pipeline.lineage.source_files import FILES, ReadFile, from_property
 from pipeline.lineage.tracing import downstream, ways_to
 from pipeline.lineage.version_folders import version_number
@@ -76,24 +77,40 @@ class ModelMade:
 
 
 @dataclass(frozen=True)
+class PredictionsMade:
+    """Predictions that came of something: the file, and the step that wrote it."""
+
+    file: ArtifactRecord
+    step: StepRecord
+
+
+@dataclass(frozen=True)
 class Descent:
     """What came of some artifacts.
 
     Attributes:
-        models: the newest first.
+        models, predictions: the newest first.
         graph: the ways to them (see ways_to); where there are none, whatever else came of the artifacts.
     """
 
     models: list[ModelMade] = field(default_factory=list)
     graph: Graph = field(default_factory=Graph)
+    predictions: list[PredictionsMade] = field(default_factory=list)
 
 
 def descent(store: MetadataStore, starts: Collection[int], served: Served) -> Descent:
-    """Return the models that were trained with any of these artifacts, or are among them."""
-    ends = [artifact_record(a) for kind in (MODEL, PUSHED_MODEL) for a in store.get_artifacts_by_type(kind)]
+    """Return the models that were trained with any of these artifacts, or are among them; and what was predicted of
+    the artifacts, or by those models."""
+    kinds = (MODEL, PUSHED_MODEL, PREDICTIONS)
+    ends = [artifact_record(artifact) for kind in kinds for artifact in store.get_artifacts_by_type(kind)]
     graph = ways_to(store, starts, {end.id: end for end in ends})
     models = [artifact for artifact in graph.artifacts.values() if artifact.type == MODEL]
-    if not models:
+    predictions = [
+        PredictionsMade(artifact, graph.makers[number])
+        for number, artifact in sorted(graph.artifacts.items(), reverse=True)
+        if artifact.type == PREDICTIONS and number in graph.makers
+    ]
+    if not models and not predictions:
         return Descent([], downstream(store, starts))
     made = [
         ModelMade(
@@ -106,7 +123,7 @@ def descent(store: MetadataStore, starts: Collection[int], served: Served) -> De
         )
         for model in models
     ]
-    return Descent(sorted(made, key=lambda model: model.id, reverse=True), graph)
+    return Descent(sorted(made, key=lambda model: model.id, reverse=True), graph, predictions)
 
 
 def _pushes(graph: Graph, artifact: int, served: Served) -> Iterator[Push]:
@@ -124,16 +141,17 @@ def _pushes(graph: Graph, artifact: int, served: Served) -> Iterator[Push]:
 
 @dataclass(frozen=True)
 class FileRead:
-    """A file, and the Examples that were made of it as it was then."""
+    """A file, and the Examples that were made of it as it was then, or the tables that were scored with it."""
 
     file: ReadFile
     examples: tuple[int, ...]
 
 
 def list_files(store: MetadataStore) -> list[FileRead]:
-    """Return every file that any Examples were made of, once for each state that it was in, as they were first read."""
+    """Return every file that any Examples were made of, or that was scored, once for each state that it was in, as they
+    were first read."""
     tables: dict[str, list[int]] = {}  # many runs read the same files
-    for artifact in store.get_artifacts_by_type(EXAMPLES):
+    for artifact in (*store.get_artifacts_by_type(EXAMPLES), *store.get_artifacts_by_type(TABLE)):
         if FILES in artifact.custom_properties:
             tables.setdefault(artifact.custom_properties[FILES].string_value, []).append(artifact.id)
     found: dict[ReadFile, list[int]] = {}

@@ -21,6 +21,7 @@ from pipeline.errors import WorkspaceError
 from pipeline.files import is_local, one_spelling
 from pipeline.lineage.graph import Graph
 from pipeline.lineage.pins import PINNED
+from pipeline.lineage.predictions import PREDICTIONS
 from pipeline.lineage.runs import RUN_CONTEXT, list_runs, run_of
 from pipeline.lineage.tracing import links_of
 from pipeline.lineage.unrecorded import half_done, unrecorded_outputs
@@ -133,7 +134,7 @@ class _Graph:
     def check_in_place(self) -> None:
         """Refuse a workspace that was moved or copied."""
         for artifact in self._artifacts.values():
-            if artifact.state != _STATES.LIVE or not is_local(artifact.uri):
+            if artifact.state != _STATES.LIVE or not is_local(artifact.uri) or artifact.type == PREDICTIONS:
                 continue
             recorded = one_spelling(artifact.uri)
             here = self._root.joinpath(*recorded.parts[-3:])
@@ -146,9 +147,10 @@ class _Graph:
                 )
 
     def lies_here(self, number: int) -> bool:
-        """Return whether the artifact is a folder of this workspace; others may share a metadata server."""
-        uri = self._artifacts[number].uri
-        return is_local(uri) and one_spelling(uri).is_relative_to(self._root)
+        """Return whether the artifact is a folder of this workspace; others may share a metadata server.
+        Predictions are a person's, wherever they lie."""
+        uri, kind = self._artifacts[number].uri, self._artifacts[number].type
+        return kind != PREDICTIONS and is_local(uri) and one_spelling(uri).is_relative_to(self._root)
 
     def reasons(self, keep: int, versions_to_go: Collection[Path]) -> dict[int, str]:
         """Return why an artifact stays, of those that do."""

@@ -16,6 +16,7 @@ from pipeline.errors import PipelineError
 from pipeline.lineage.ancestry import FileRead, Served, list_files, pushed_models, serving_folder
 from pipeline.lineage.archive_import import FROM_URI
 from pipeline.lineage.graph import ArtifactRecord, StepRecord, artifact_record
+from pipeline.lineage.predictions import BYTES, DIGEST, PREDICTIONS, file_digest, predictions_like
 from pipeline.lineage.runs import Run, named_run, run_of
 from pipeline.lineage.schema_versions import SchemaVersion, list_versions
 from pipeline.lineage.tracing import run_graph, step_graph
@@ -78,7 +79,7 @@ class Lookup:
         elif text == "served":
             found = self._newest()
         else:
-            ways = (self._run, self._version, self._artifact_id, self._path, self._file, self._moved)
+            ways = (self._run, self._version, self._artifact_id, self._path, self._file, self._moved, self._predictions)
             found = next(filter(None, (way(text) for way in ways)), None)
         if found is None:
             raise PipelineError(f"nothing on record is called {text!r}", self._near(text))
@@ -123,8 +124,18 @@ class Lookup:
         found = self._store.get_artifacts_by_id([int(text)]) if text.isascii() and text.isdigit() else []
         return self._artifact(artifact_record(found[0])) if found else None
 
-    def _artifact(self, artifact: ArtifactRecord) -> Subject:
-        return Subject("artifact", artifact.label, (artifact.id,), (artifact.id,))
+    def _artifact(self, artifact: ArtifactRecord, note: str = "") -> Subject:
+        is_end = artifact.type == PREDICTIONS  # nothing on record comes of them
+        return Subject("artifact", artifact.label + note, (artifact.id,), () if is_end else (artifact.id,))
+
+    def _predictions(self, text: str) -> Subject | None:
+        """Return what was once written with the content of a file that lies elsewhere now."""
+        file = Path(text)
+        found = predictions_like(self._store, file) if file.is_file() else []
+        if not found:
+            return None
+        artifact = artifact_record(found[0])
+        return self._artifact(artifact, f", written to {artifact.uri}")
 
     def _step(self, text: str) -> Subject | None:
         if not (text.isascii() and text.isdigit()):
@@ -151,8 +162,9 @@ class Lookup:
         return Subject("schema", title, (), schemas, schema=version)
 
     def _path(self, text: str) -> Subject | None:
-        """Return an artifact's folder or something in it, from here or from the workspace; a version's folder."""
-        if "/" not in text:
+        """Return an artifact's folder or something in it, from here or from the workspace; a version's folder; a file
+        of predictions."""
+        if "/" not in text and not Path(text).is_file():
             return None
         places = [os.path.abspath(base / text) for base in (Path.cwd(), self._config.root)]  # noqa: PTH100
         for path in map(Path, dict.fromkeys([*places, *map(os.path.realpath, places)])):  # links were followed, or not
@@ -160,7 +172,8 @@ class Lookup:
                 if folder == self._config.root or len(folder.parts) < 3:
                     break
                 if found := self._store.get_artifacts_by_uri(str(folder)):
-                    return self._artifact(artifact_record(found[0]))
+                    newest = artifact_record(max(found, key=lambda artifact: artifact.id))
+                    return self._artifact(newest, _content_now(newest))
         asked = f"/{text.strip('/')}"
         for pushed in pushed_models(self._store):
             if f"/{serving_folder(pushed)}".endswith(asked):
@@ -200,3 +213,12 @@ class Lookup:
                 yield from (str(version), f"model:{version}")
         for read in list_files(self._store):
             yield from (read.file.name, read.file.path)
+
+
+def _content_now(artifact: ArtifactRecord) -> str:
+    """Say that a file of predictions is no longer what was written."""
+    file = Path(artifact.uri)
+    if artifact.type != PREDICTIONS or not file.is_file():
+        return ""
+    same = file.stat().st_size == artifact.properties.get(BYTES) and file_digest(file) == artifact.properties[DIGEST]
+    return "" if same else ", changed since"

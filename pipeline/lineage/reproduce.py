@@ -6,10 +6,14 @@ import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from pipeline.lineage.artifact_names import MODEL_DIGEST
+from pipeline.lineage.predictions import COMMAND, MODEL_FOLDER
 from pipeline.lineage.runs import Run
 from pipeline.lineage.source_files import ReadFile
+from trainer.digests import file_digests, model_digest
 
 _NAMED = 3
 """Of what differs, so many are named; the rest is counted."""
@@ -73,6 +77,21 @@ def recipe(run: Run, files: Sequence[ReadFile], present: Present) -> Recipe:
         present: what there is now.
     """
     return Recipe(_command(run, present), tuple(_ingredients(run, files, present)))
+
+
+def prediction_recipe(made_with: Run, files: Sequence[ReadFile], present: Present) -> Recipe:
+    """How to make predictions again.
+
+    Args:
+        made_with: what is on record of them, as if it were a run's.
+        files: of the table that was scored.
+    """
+    told = made_with.properties
+    digest, folder = told[MODEL_DIGEST], Path(told[MODEL_FOLDER])
+    is_same = folder.is_dir() and model_digest(file_digests(folder)) == digest
+    remedy = "" if is_same else f"{folder} was changed since" if folder.is_dir() else f"{folder} was removed since"
+    model = Ingredient("model", f"{told['version']}, digest {digest[:12]}", is_same, remedy)
+    return Recipe(made_with.properties[COMMAND], (*_ingredients(made_with, files, present), model))
 
 
 def _command(run: Run, present: Present) -> str:
@@ -155,12 +174,15 @@ def _differences(before: Any, now: Any, name: str = "") -> Iterator[tuple[str, A
 
 def _schema(recorded: Mapping[str, str], present: Present) -> Ingredient:
     number, digest = recorded.get("schema_version", ""), recorded.get("schema_digest", "")
-    shown = f"version {number}, digest {digest[:12]}" if digest else "not on record"
+    version = f"version {number}, " if number else ""
+    shown = f"{version}digest {digest[:12]}" if digest else "not on record"
     if digest == present.schema_digest:
         return Ingredient("schema", shown, True)
     now = "the file is gone" if present.schema_digest is None else "the file has changed since"
-    remedy = f"{now}; `longhaul schema show --version {number}` prints it as it was" if digest else ""
-    return Ingredient("schema", shown, _same(digest, False), remedy)
+    remedy = (
+        f"{now}; `longhaul schema show --version {number}` prints it as it was" if version else now if digest else ""
+    )
+    return Ingredient("schema", shown, _same(digest, False), remedy if digest else "")
 
 
 def _data(files: Sequence[ReadFile]) -> Ingredient:

@@ -7,11 +7,12 @@ import os
 import random
 import re
 import shutil
+import sqlite3
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -215,3 +216,26 @@ def check_store_exists(config: PipelineConfig) -> None:
             f"nothing has run in workspace {config.root} yet",
             "`longhaul run` does, or name another with --workspace",
         )
+
+
+def check_writable(config: PipelineConfig, wait_s: float) -> None:
+    """See whether the workspace's own store can be written now, if there is one: ML Metadata itself would try for most
+    of a minute. What is on a server is not asked.
+
+    Args:
+        wait_s: how long another process may be writing.
+
+    Raises:
+        WorkspaceError: it cannot.
+    """
+    file = config.root / "metadata.db"
+    if config.metadata.url is not None or not file.exists():
+        return
+    try:
+        with closing(
+            sqlite3.connect(f"{file.as_uri()}?mode=rw", uri=True, timeout=wait_s, isolation_level=None)
+        ) as store:
+            store.execute("BEGIN IMMEDIATE")
+            store.execute("ROLLBACK")
+    except sqlite3.Error as exc:
+        raise WorkspaceError(f"ML Metadata at {file} cannot be written now: {exc}") from exc

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.tree import Tree
 
-from pipeline.lineage.ancestry import Descent, FileRead, ModelMade, files_of
+from pipeline.lineage.ancestry import Descent, FileRead, ModelMade, PredictionsMade, files_of
 from pipeline.lineage.graph import ASIDE, COMPARED, ArtifactRecord, Graph
 from pipeline.lineage.reproduce import Recipe, count, size
 from pipeline.lineage.runs import Run, StepState
@@ -146,6 +146,9 @@ def _add_files(tree: Tree, files: Sequence[ReadFile]) -> None:
 def _print_down(console: Console, down: Descent, starts: Sequence[int], *, is_told: bool) -> None:
     """Print the models, unless they are told already, and how many they are."""
     models, graph = down.models, down.graph
+    _print_predictions(console, down.predictions)
+    if not models and down.predictions:
+        return
     if not models:
         made = [artifact for number, artifact in graph.artifacts.items() if number not in starts]
         for artifact in made[:_MOST_LINES]:
@@ -172,6 +175,16 @@ def _print_models(console: Console, models: Sequence[ModelMade]) -> None:
         console.print(f"… {count(len(ranked) - _MOST_LINES, 'more model')}; --json has them all")
 
 
+def _print_predictions(console: Console, found: Sequence[PredictionsMade]) -> None:
+    for made in found[:_MOST_LINES]:
+        told, when = made.step.properties, datetime.fromtimestamp(made.step.began / 1000, UTC)
+        how = f"{int(told['rows']):,} rows by model {escape(told['version'])}, {when:%Y-%m-%d %H:%M} UTC"
+        line = f"{made.file.label}{_flag(made.file.state)}  {escape(made.file.uri)}[dim]  {how}[/]"
+        console.print(line, soft_wrap=True)
+    if len(found) > _MOST_LINES:
+        console.print(f"… {count(len(found) - _MOST_LINES, 'more file')} of predictions; --json has them all")
+
+
 def _print_recipe(console: Console, recipe: Recipe) -> None:
     console.print(f"  {escape(recipe.command)}", soft_wrap=True)
     marks = {True: "[green]✓[/]", False: "[red]✗[/]", None: "[yellow]?[/]"}
@@ -195,6 +208,11 @@ def _plain(answer: Answer) -> dict[str, Any]:
         if answer.down is None
         else {
             "models": [asdict(model) | {"is_served": model.is_served} for model in answer.down.models],
+            "predictions": [
+                {"id": made.file.id, "uri": made.file.uri, "state": made.file.state, "step": made.step.id}
+                | {name: made.step.properties[name] for name in ("version", "rows", "met", "command")}
+                for made in answer.down.predictions
+            ],
             **_plain_graph(answer.down.graph),
         },
         "again": None if answer.recipe is None else asdict(answer.recipe) | {"is_exact": answer.recipe.is_exact},

@@ -40,6 +40,7 @@ class Predictions:
         seconds: in all; `loading_s` of them until TensorFlow and Beam were there.
         classes: rows of each predicted class, all of them in order; empty for a regression.
         values: least, mean and greatest predicted number; empty for a classification.
+        unrecorded: why ML Metadata does not know of it; "" if it does, or if nothing was written.
         met: what the model was not made for, the worst first; too_much: of that what is beyond its limit, a share.
     """
 
@@ -55,6 +56,7 @@ class Predictions:
     values: dict[str, float]
     met: list[Met]
     too_much: list[tuple[Met, float]]
+    unrecorded: str
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data."""
@@ -97,6 +99,8 @@ def print_predictions(predictions: Predictions, label: str, as_json: bool) -> No
         console.print("Output    none was written; predict.max_… in the YAML file say how much may be met")
     else:
         console.print(f"Output    {escape(p.output)}", soft_wrap=True)
+    if p.unrecorded:
+        console.print(f"[yellow]Note[/]      not recorded: {escape(p.unrecorded)}", soft_wrap=True)
 
 
 def print_met(console: Console, found: Sequence[Met]) -> None:

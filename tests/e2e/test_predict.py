@@ -315,6 +315,7 @@ def test_a_script_gets_json(predict: Callable[..., str], model: Model, tmp_path:
         "classes": None,
         "values": {},
         "too_much": [],
+        "unrecorded": "",
     }
 
 

@@ -15,8 +15,9 @@ from pipeline.errors import PipelineError
 from pipeline.lineage.ancestry import EXAMPLES, MODEL, Descent, Served, descent, files_of
 from pipeline.lineage.graph import Graph
 from pipeline.lineage.lookup import Lookup, Subject
+from pipeline.lineage.predictions import PREDICT
 from pipeline.lineage.provenance import config_digest, present_software
-from pipeline.lineage.reproduce import Present, Recipe, count, recipe, settings_of
+from pipeline.lineage.reproduce import Present, Recipe, count, prediction_recipe, recipe, settings_of
 from pipeline.lineage.runs import Run, RunsById
 from pipeline.lineage.schema_versions import digest_of
 from pipeline.lineage.store import open_existing_store
@@ -58,7 +59,7 @@ def answer(config: PipelineConfig, text: str, *, up: bool = True, down: bool = T
         subject,
         above,
         descent(store, subject.starts, served) if down and subject.starts else None,
-        _recipe(config, subject, above, runs) if above else None,
+        (_prediction_recipe(config, subject, above) or _recipe(config, subject, above, runs)) if above else None,
         runs,
     )
 
@@ -122,6 +123,18 @@ def _recipe(config: PipelineConfig, subject: Subject, above: Graph, runs: Mappin
     examples = [artifact for number, artifact in above.artifacts.items() if number in own and artifact.type == EXAMPLES]
     files = [file for artifact in examples for file in files_of(artifact)]
     return recipe(runs[run_id], files, _present(config, runs[run_id]))
+
+
+def _prediction_recipe(config: PipelineConfig, subject: Subject, above: Graph) -> Recipe | None:
+    """Return how to make predictions again; None of anything else."""
+    steps = [above.makers[number] for number in subject.ends if number in above.makers]
+    step = next((step for step in steps if step.type == PREDICT), None)
+    if step is None:
+        return None
+    made_with = Run("", config.name, "complete", "", step.seconds, "", step.properties)
+    tables = [above.artifacts[link.artifact] for link in above.inputs.get(step.id, ()) if link.role == "table"]
+    files = [file for table in tables for file in files_of(table)]
+    return prediction_recipe(made_with, files, _present(config, made_with))
 
 
 def _trained_by(subject: Subject, graph: Graph, runs: Mapping[str, Run]) -> str:

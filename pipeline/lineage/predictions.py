@@ -1,0 +1,149 @@
+"""Predictions in ML Metadata: which model scored which table, into which file, and what was met.
+
+An execution `longhaul.Predict` reads the model (its PushedModel, or its Model) and a `longhaul.Table`, and makes
+`longhaul.Predictions`. They belong to the pipeline and to no run. A prediction pins nothing: `longhaul gc` may remove
+a model that only predictions came of; its digest stays on record.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ml_metadata import MetadataStore
+from ml_metadata.proto import metadata_store_pb2
+
+from pipeline.files import is_local, is_same_file, one_spelling
+from pipeline.lineage.artifact_names import MODEL_DIGEST
+from pipeline.lineage.records import NODE, SECONDS, text_of
+from pipeline.lineage.source_files import FILES, to_property
+
+PREDICT = "longhaul.Predict"
+TABLE = "longhaul.Table"
+PREDICTIONS = "longhaul.Predictions"
+"""Types of the execution, of its input beside the model, and of its output."""
+COMMAND, MODEL_FOLDER, DIGEST, BYTES = "command", "model_folder", "digest", "bytes"
+"""Custom properties: the words that make the output again; where the model lay; SHA-256 and size of a file."""
+_INPUT, _OUTPUT = metadata_store_pb2.Event.INPUT, metadata_store_pb2.Event.OUTPUT
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What was done.
+
+    Attributes:
+        model: folder of the SavedModel; `version` is its name, `model_digest` that of its files.
+        files: path, size and time of change of each file of the table; `table_digest` is over their contents, "" where
+            they cannot be read again.
+        told: counts and the like, as text.
+        made_with: code, packages, configuration and schema (pipeline.lineage.provenance).
+    """
+
+    model: Path
+    version: str
+    model_digest: str
+    files: Sequence[tuple[str, int, int]]
+    table_digest: str
+    output: Path
+    seconds: float
+    command: str
+    told: Mapping[str, str]
+    made_with: Mapping[str, str]
+
+
+def record_prediction(store: MetadataStore, pipeline: str, done: Prediction) -> int:
+    """Record it in the pipeline's context; return the execution's id."""
+    execution = metadata_store_pb2.Execution(
+        type_id=store.put_execution_type(metadata_store_pb2.ExecutionType(name=PREDICT)),
+        last_known_state=metadata_store_pb2.Execution.COMPLETE,
+    )
+    texts = {
+        **done.made_with,
+        **done.told,
+        NODE: "Predict",
+        "run_id": "",
+        COMMAND: done.command,
+        MODEL_FOLDER: str(done.model),
+        "version": done.version,
+        MODEL_DIGEST: done.model_digest,
+    }
+    for name, text in texts.items():
+        execution.custom_properties[name].string_value = text
+    execution.custom_properties[SECONDS].double_value = done.seconds
+    output = metadata_store_pb2.Artifact(
+        type_id=_type(store, PREDICTIONS), uri=str(done.output), state=metadata_store_pb2.Artifact.LIVE
+    )
+    output.custom_properties[DIGEST].string_value = file_digest(done.output)
+    output.custom_properties[BYTES].int_value = done.output.stat().st_size
+    used = [(artifact, _event(_INPUT, "model")) for artifact in _models(store, done)[:1]]
+    made = [(_table(store, done), _event(_INPUT, "table")), (output, _event(_OUTPUT, "predictions"))]
+    execution_id, _, _ = store.put_execution(execution, [*used, *made], [_context(store, pipeline)])
+    return int(execution_id)
+
+
+def table_digest(paths: Sequence[str]) -> str:
+    """Return SHA-256 over the contents of a table's files, in order; "" of what is not on a disk."""
+    if not all(map(is_local, paths)):
+        return ""
+    digests = [file_digest(Path(path)) for path in paths]
+    return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """Return SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def predictions_like(store: MetadataStore, file: Path) -> list[Any]:
+    """Return what was once written with the content of this file, the newest first: it may have been moved."""
+    size = file.stat().st_size
+    alike = [one for one in store.get_artifacts_by_type(PREDICTIONS) if one.custom_properties[BYTES].int_value == size]
+    digest = file_digest(file) if alike else ""
+    return sorted((one for one in alike if text_of(one, DIGEST) == digest), key=lambda one: -one.id)
+
+
+def _models(store: MetadataStore, done: Prediction) -> list[Any]:
+    """Return the model on record, first where it lies there, then where it is equal."""
+    pushed = list(store.get_artifacts_by_type("PushedModel"))
+    there = [one for one in pushed if is_same_file(text_of(one, "pushed_destination"), done.model)]
+    trained = [one for one in store.get_artifacts_by_type("Model") if is_local(one.uri)]
+    here = [one for one in trained if one_spelling(done.model).is_relative_to(one_spelling(one.uri))]
+    equal = [one for one in (*pushed, *trained) if text_of(one, MODEL_DIGEST) == done.model_digest]
+    return [*there, *here, *equal]
+
+
+def _table(store: MetadataStore, done: Prediction) -> Any:
+    """Return the table as it is on record, if the same files with the same content are."""
+    files = to_property([(str(one_spelling(path)) if is_local(path) else path, *state) for path, *state in done.files])  # type: ignore[misc]
+    digest = done.table_digest or hashlib.sha256(files.encode()).hexdigest()
+    for known in store.get_artifacts_by_uri(f"sha256://{digest}"):
+        if text_of(known, FILES) == files:
+            return known
+    table = metadata_store_pb2.Artifact(
+        type_id=_type(store, TABLE), uri=f"sha256://{digest}", state=metadata_store_pb2.Artifact.LIVE
+    )
+    table.custom_properties[FILES].string_value = files
+    table.custom_properties[DIGEST].string_value = done.table_digest
+    return table
+
+
+def _context(store: MetadataStore, pipeline: str) -> Any:
+    if known := store.get_context_by_type_and_name("pipeline", pipeline):
+        return known
+    type_id = store.put_context_type(metadata_store_pb2.ContextType(name="pipeline"))
+    return metadata_store_pb2.Context(type_id=type_id, name=pipeline)
+
+
+def _type(store: MetadataStore, name: str) -> int:
+    return int(store.put_artifact_type(metadata_store_pb2.ArtifactType(name=name)))
+
+
+def _event(kind: Any, name: str) -> Any:
+    event = metadata_store_pb2.Event(type=kind)
+    event.path.steps.add().key = name
+    event.path.steps.add().index = 0
+    return event
