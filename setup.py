@@ -36,6 +36,7 @@ setup(
         "pyarrow>=18",
         "duckdb>=2",
         "python-calamine>=0.9",
+        "charset-normalizer>=3",
         "scikit-learn>=1.5",
         "threadpoolctl",
         "protobuf>=6,<7",
