@@ -28,7 +28,6 @@ from pipeline.data.sources.head import read_head
 from pipeline.data.sources.number_marks import number_pattern
 from pipeline.data.sources.table_files import SourceFile, format_of
 from pipeline.data.sources.workbook import SheetTable
-from pipeline.errors import DataError
 
 _NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "'|'", BLANKS: "runs of blanks"}
 _TAIL = 1 << 14
@@ -52,8 +51,6 @@ def sniff(path: str | Sequence[str], given: Mapping[str, Any] | None = None) -> 
         given["encoding"], sentence = guess_encoding(path, pieces)
         said += [sentence] if sentence else []
     text = _decoded(pieces[0], given["encoding"], whole=len(pieces) == 1 and len(pieces[0]) < HEAD_BYTES)
-    if re.match(r"\s*[\[{]", text) and re.search(r"[\]}],?\s*$", text[:HEAD_BYTES].splitlines()[0] if text else ""):
-        raise DataError(f"{path} holds JSON, not delimited text", "rename it to end in .jsonl")
     form = TextFormat(**given)
     form, text = _above(text, form, given, said)
     layout = guess_layout(text, form, given)
