@@ -95,6 +95,8 @@ def _units(parts: object, values: Counted) -> dict[str, object] | Doubt | None:
     money = {unit for unit in (*before, *units) if unit in CURRENCIES}
     others = {unit for unit in units if unit not in CURRENCIES}
     if len(money) > 1 or len({re.sub(r"s?\.?$", "", unit.lower()) for unit in others}) > 1:
+        if not others <= UNITS:
+            return None  # words, as in 12 Main St
         listed = ", ".join(sorted(money if len(money) > 1 else others))
         return Doubt(f"its numbers are in different units ({listed}), so it stays text")
     if len(others - UNITS - {"+", "%"}) and len(values.texts) < 3:

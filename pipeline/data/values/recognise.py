@@ -70,6 +70,8 @@ def recognise(
             return Meaning("empty", missing=_extra(surely))
         return Meaning("text", missing=_extra(surely))
     found = _find(name, values, decimal, day_first)
+    if isinstance(found, Fit) and found.settings["kind"] == "boolean" and _is_third(all_values):
+        found = None
     if isinstance(found, Fit):
         share = values.share(found.fits)
         if share >= NEARLY_ALL:
@@ -180,7 +182,8 @@ def _text(
     n_rest: int = 0,
 ) -> Meaning:
     """Return a column of text: in it NA may be a value, and None is one."""
-    marked = _among(values, SURELY_MISSING)
+    # Nan, Nat and Na are names of people: among texts the usual spelling counts.
+    marked = as_mask(pc.is_in(values.texts, pa.array(SURELY_MISSING))) | _among(values, ("null", "n/a", "#n/a"))
     others = values.where(~marked)
     kept: tuple[str, ...] = ()
     codes = others.matches("^[A-Z]{2}$")
@@ -194,6 +197,11 @@ def _text(
         settings = Reading(kind=settings.kind if settings else None, missing=tuple(text for text in missing if text))
     extra = tuple(text for text in missing if text not in ALWAYS_MISSING)
     return Meaning("text", settings, extra, 1.0, rest, n_rest, said)
+
+
+def _is_third(values: Counted) -> bool:
+    """Return whether unknown, as people answer, is often enough to be a category beside yes and no."""
+    return values.share(_among(values, ELSE_MISSING) & ~_among(values, SURELY_MISSING)) > 1 - NEARLY_ALL
 
 
 def _extra(markers: pa.Array) -> tuple[str, ...]:

@@ -169,6 +169,10 @@ def test_na_is_a_value_among_codes_and_none_among_texts() -> None:
     assert seen(["None", "brick", "stone"]).missing == ()
     assert seen(["?", "brick", "stone"]).missing == ("?",)
     assert seen(["-", "+"]).missing == ()
+    assert seen(["Nan", "Nat", "Na", "Ann", "NuLL"]).missing == ("NuLL",)
+    assert seen(["1", "2", "NuLL", "Nan"]).missing == ("NuLL", "Nan")
+    assert seen(["yes", "no", "unknown"]).kind == "text", "a third answer"
+    assert seen(["yes", "no", "n/a"]).kind == "boolean"
     table = recognise_table({"a": pa.array(["None", "1", "2"]), "b": pa.array(["None", "brick", "stone"])})
     assert table.missing == ()
     assert "None" in (table.columns["a"].missing or ())
@@ -233,6 +237,7 @@ NEVER = {
     "months alone": ["Jan", "Feb", "Mar"],
     "ids": ["2016-0001", "2016-0002", "2017-0001"],
     "two dots": ["1..2", "3..4"],
+    "places": ["01 BRONX", "02 QUEENS", "03 BRONX"],
     "units that differ": ["5 km", "5 mi"],
     "currencies that differ": ["$5", "€5"],
     "impossible days": ["31/02/2016", "30/02/2016", "32/13/2016"],
