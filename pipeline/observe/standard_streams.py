@@ -1,7 +1,8 @@
 """Standard output and error for the time of a command: nobody writes to them but Longhaul, and their end ends nothing.
 
 A pipe whose reader has gone (`longhaul run | head`), a terminal that was closed, a full disk behind `> file`: what is
-said is lost, and the work goes on. What libraries log goes to the log of a run, if one is at work, else nowhere.
+said is lost, and the work goes on. What libraries log goes to the log of a run, if one is at work, else nowhere: also
+what their C++ writes, to file descriptor 2, past Python.
 """
 
 from __future__ import annotations
@@ -86,12 +87,35 @@ def standard_streams() -> Iterator[None]:
         root.addHandler(logging.NullHandler())
     logging.captureWarnings(True)
     sys.stdout = lasting(before[0] or os.fdopen(1, "w", closefd=False))
-    sys.stderr = lasting(before[1] or os.fdopen(2, "w", closefd=False))
+    with _own_standard_error(before[1]) as own:
+        sys.stderr = lasting(own)
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            sys.stdout, sys.stderr = before
+            logging.captureWarnings(False)
+            root.handlers[:] = handlers
+
+
+@contextmanager
+def _own_standard_error(stream: TextIO | None) -> Iterator[TextIO]:
+    """Yield a stream to where file descriptor 2 leads, and turn the descriptor away: C++ writes to it as it likes."""
+    if stream is None:
+        stream = os.fdopen(2, "w", closefd=False)
+    if not isinstance(stream, io.TextIOWrapper) or stream.fileno() != 2:  # a test reads it
+        yield stream
+        return
+    stream.flush()
+    saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    own = os.fdopen(saved, "w", buffering=1, encoding=stream.encoding, closefd=False)
     try:
-        yield
+        yield own
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        sys.stdout, sys.stderr = before
-        logging.captureWarnings(False)
-        root.handlers[:] = handlers
+        with suppress(OSError):
+            own.flush()
+        os.dup2(saved, 2)
+        os.close(saved)

@@ -6,6 +6,7 @@ import errno
 import io
 import logging
 import os
+import subprocess
 import sys
 import warnings
 
@@ -44,6 +45,22 @@ def test_text_that_a_terminal_cannot_show_is_written_by_its_number() -> None:
     lasting(stream).write("✓ Zürich \udc80\n")
     stream.flush()
     assert stream.buffer.getvalue() == rb"\u2713 Z\xfcrich \udc80" + b"\n"  # type: ignore[attr-defined]
+
+
+def test_what_cpp_writes_reaches_nobody_and_what_is_ours_does() -> None:
+    """In a process of its own, whose standard error is a file descriptor."""
+    program = """
+import os, sys
+from pipeline.observe.standard_streams import standard_streams
+with standard_streams():
+    os.write(2, b"I0000 cpu_feature_guard.cc: AVX2\\n")
+    print("ours", file=sys.stderr)
+    os.write(2, b"E0000 cuInit\\n")
+print("after", file=sys.stderr)
+os.write(2, b"the end\\n")
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ended.stderr == "ours\nafter\nthe end\n"
 
 
 def test_libraries_write_nothing_to_standard_error(capfd: pytest.CaptureFixture[str]) -> None:
