@@ -20,6 +20,7 @@ from pipeline.contract.proposal import (
     widen,
 )
 from pipeline.data.convert import shorten
+from pipeline.data.long_texts import in_statistics, is_shortened
 from pipeline.guard.column_statistics import Column
 from pipeline.guard.words import number_text
 
@@ -78,12 +79,14 @@ def value_proposals(curated: Schema, feature: Any, domain: Any, filled: list[Fou
 
 
 def _strings(curated: Schema, feature: Any, domain: Any, filled: list[Found], least: float) -> Iterator[Proposal]:
-    allowed = set(domain.value)
+    allowed = set(map(in_statistics, domain.value))
     counts: dict[str, int] = {}
     evidence, all_listed = [], True
     for split in filled:
         buckets = split.column.string_stats.rank_histogram.buckets
-        new = {b.label: int(b.sample_count) for b in buckets if b.label not in allowed and b.label != _NOT_TEXT}
+        unlisted = [bucket for bucket in buckets if bucket.label not in allowed]
+        # Of long texts and those that are not UTF-8 statistics do not tell what to list.
+        new = {b.label: int(b.sample_count) for b in unlisted if b.label != _NOT_TEXT and not is_shortened(b.label)}
         values = sum(b.sample_count for b in buckets) or 1
         if sum(new.values()) / values <= 1 - least + 1e-9:
             continue

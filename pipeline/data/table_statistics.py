@@ -13,6 +13,7 @@ import pyarrow as pa
 from tensorflow_data_validation.statistics.generators import basic_stats_generator, top_k_uniques_sketch_stats_generator
 from tfx_bsl.statistics import merge_util
 
+from pipeline.data.long_texts import shorten_in_lists
 from pipeline.data.statistics_files import EXACT_VALUES, Statistics
 from trainer.rows import as_lists, list_type
 
@@ -40,8 +41,9 @@ def accumulate(batches: Iterable[pa.RecordBatch]) -> Accumulators:
     """Count rows that are in TFDV's layout (trainer.rows)."""
     accumulators = [generator.create_accumulator() for generator in _GENERATORS]
     for batch in batches:
-        pairs = zip(_GENERATORS, accumulators, strict=True)
-        accumulators = [generator.add_input(accumulator, batch) for generator, accumulator in pairs]
+        ways = (batch, shorten_in_lists(batch))  # lengths are of whole texts
+        triples = zip(_GENERATORS, accumulators, ways, strict=True)
+        accumulators = [generator.add_input(accumulator, rows) for generator, accumulator, rows in triples]
     return accumulators
 
 

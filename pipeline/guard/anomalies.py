@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
 from pipeline.data.convert import shorten
+from pipeline.data.long_texts import in_statistics
 from pipeline.data.statistics_files import Statistics
 from pipeline.guard.column_statistics import Column, columns, row_count
 from pipeline.guard.findings import Finding, percent
@@ -99,7 +100,8 @@ def _finding(
         return say("presence", expected, found, offends=offends).counted(rows - column.present, rows)
     if kind in _VALUES:
         allowed = _string_domain(feature, schema)
-        unknown = {value: int(n) for value, n in column.values.items() if value not in allowed}
+        named = set(map(in_statistics, allowed))
+        unknown = {value: int(n) for value, n in column.values.items() if value not in named}
         about = "" if column.counts_values else "about "
         found = listed([f"{shorten(value)} in {about}{rows_text(n)}" for value, n in unknown.items()])
         share = sum(unknown.values()) / rows if unknown else None

@@ -11,6 +11,7 @@ from typing import Final
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 
+from pipeline.data.long_texts import in_statistics
 from pipeline.data.statistics_files import Statistics
 
 COLUMNS_AT_ONCE = 100
@@ -45,6 +46,7 @@ def validate(
     """
     from tensorflow_data_validation import validate_statistics  # seconds; the rest of this module is light
 
+    schema = _as_in_statistics(schema)
     across = schema.sparse_feature or schema.weighted_feature
     if across or max(len(schema.feature), len(statistics.datasets[0].features)) <= columns_at_once:
         whole: anomalies_pb2.Anomalies = validate_statistics(
@@ -83,6 +85,19 @@ def infer_schema(statistics: Mapping[str, Statistics]) -> schema_pb2.Schema:
         else:
             schema = tfdv.update_schema(schema, split, infer_feature_shape=True)
     return schema or schema_pb2.Schema()
+
+
+def _as_in_statistics(schema: schema_pb2.Schema) -> schema_pb2.Schema:
+    """Return the schema with the long texts of its domains as statistics name them."""
+    listed = [feature.string_domain for feature in schema.feature if feature.HasField("string_domain")]
+    if all(in_statistics(text) == text for domain in (*schema.string_domain, *listed) for text in domain.value):
+        return schema
+    named = schema_pb2.Schema()
+    named.CopyFrom(schema)
+    inline = [feature.string_domain for feature in named.feature if feature.HasField("string_domain")]
+    for domain in (*named.string_domain, *inline):
+        domain.value[:] = map(in_statistics, domain.value)
+    return named
 
 
 def _groups(statistics: Statistics, schema: schema_pb2.Schema, size: int) -> Iterator[set[str]]:
