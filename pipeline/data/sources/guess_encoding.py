@@ -118,7 +118,8 @@ def _closest(telling: bytes) -> str:
     from charset_normalizer import from_bytes  # only where letters are none of Latin script
 
     words = b"".join(word for word in re.findall(rb"[A-Za-z0-9_\x80-\xff]+", telling) if not word.isascii())
-    if sum(byte > 127 for byte in words) < _FEW * len(words):
+    beyond = sum(byte > 127 for byte in words)
+    if beyond < _FEW * len(words) or (beyond < 30 and beyond < 0.5 * len(words)):
         return "cp1252" if is_decodable(telling, "cp1252") else "latin-1"
     found = from_bytes(telling, cp_isolation=_CANDIDATES, preemptive_behaviour=False).best()
     return found.encoding if found is not None else "latin-1"

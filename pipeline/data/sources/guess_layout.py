@@ -85,11 +85,30 @@ def _as_pattern(delimiter: str) -> str:
 def _without_quotes(text: str, layout: Layout) -> Layout:
     """Return the layout without quotes where those in the text are mere characters, as the one in 5" is."""
     quote = layout.form.quote or ""
-    if quote not in text or _quotes_fields(text, layout.form.delimiter, quote):
+    if quote not in text:
+        return layout
+    swallowed = _swallows(text, layout)
+    if not swallowed and _quotes_fields(text, layout.form.delimiter, quote):
         return layout
     tried = _try(text, layout.form.model_copy(update={"quote": None}))
-    opens = _opening(text, layout.form.delimiter, quote) > 0
+    opens = swallowed or _opening(text, layout.form.delimiter, quote) > 0
     return tried if tried.score > layout.score + (-1e-9 if opens else 1e-9) else layout
+
+
+def _swallows(text: str, layout: Layout) -> bool:
+    """Return whether, with quotes, a field holds whole rows: lines with as many delimiters as a row has."""
+    form = layout.form
+    if len(form.delimiter) > 1 or layout.width < 2:
+        return False
+    try:
+        for record in csv.reader(_lines(text), delimiter=form.delimiter, quotechar=form.quote):
+            for field in record:
+                lines = field.splitlines()[1:-1]
+                if any(line.count(form.delimiter) == layout.width - 1 for line in lines):
+                    return True
+    except csv.Error:
+        return True
+    return False
 
 
 def _try(text: str, form: TextFormat) -> Layout:

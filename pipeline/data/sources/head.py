@@ -80,7 +80,7 @@ def read_head(path: str, form: TextFormat = CSV) -> Head:
     rows: list[list[str]] = []
     with suppress(DataError):  # whoever reads those rows is told
         rows += [fields for _, fields in itertools.islice(given, 1)]
-        if rows and (len(rows[0]) == len(first) + 1 or not first[-1].strip()):
+        if rows and (len(rows[0]) == len(first) + 1 or not all(name.strip() for name in first)):
             rows += [fields for _, fields in itertools.islice(given, _ROWS)]
     header = _widened(first, rows)
     if form.names:
@@ -125,8 +125,10 @@ def _unread(
     unread = []
     if named and not header[0].strip() and form.index == "drop":
         unread.append(fields[0])
-    if named and not header[-1].strip() and rows and not any(row[-1].strip() for row in rows):
-        unread.append(fields[-1])
+    for place, name in enumerate(header):
+        values = [row[place].strip() for row in rows if len(row) > place]
+        if named and not name.strip() and values and not any(values) and fields[place] not in unread:
+            unread.append(fields[place])
     return tuple(unread)
 
 

@@ -8,6 +8,7 @@ What was found is a section of the configuration, `data.format`, so that every l
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -53,6 +54,7 @@ def sniff(path: str | Sequence[str], given: Mapping[str, Any] | None = None) -> 
     text = _decoded(pieces[0], given["encoding"], whole=len(pieces) == 1 and len(pieces[0]) < HEAD_BYTES)
     form = TextFormat(**given)
     form, text = _above(text, form, given, said)
+    given |= {"delimiter": form.delimiter} if form.skip and "skip" not in given else {}  # `sep=` says it
     layout = guess_layout(text, form, given)
     if not form.comment and "comment" not in given and inner_comments(layout, text.splitlines()):
         form, text = _without_comments(text, form, "#", said)
@@ -63,8 +65,25 @@ def sniff(path: str | Sequence[str], given: Mapping[str, Any] | None = None) -> 
     if "footer" not in given and (marks := _footer(pieces, text, form, layout.width)):
         form = form.model_copy(update={"footer": marks})
         said.append(f"lines at the end that begin with {', '.join(map(repr, marks))} are no rows")
+    if "ragged" not in given and (last := _cut_row(text if len(pieces) == 1 else "", pieces, form, layout.width)):
+        form = form.model_copy(update={"ragged": "leave_out"})
+        said.append(
+            f"the file ends in the middle of a row ({last[:40]!r}); such rows are left out (data.format.ragged): "
+            "see whether it was copied whole"
+        )
     form = TextFormat.model_validate(form.model_dump())
     return form, said + _names(path, form)
+
+
+def _cut_row(text: str, pieces: Sequence[bytes], form: TextFormat, width: int) -> str:
+    """Return the last line of a file if it has no end and is shorter than a row; empty otherwise."""
+    last = re.split(r"[\r\n]", text or pieces[-1][-_TAIL:].decode(form.encoding, "ignore"))[-1]
+    quote = form.quote or ""
+    if len(form.delimiter) > 1 or not last.strip() or (quote and last.count(quote) % 2):
+        return ""
+    quoting: dict[str, Any] = {"quotechar": quote} if quote else {"quoting": csv.QUOTE_NONE}
+    fields = next(csv.reader([last], delimiter=form.delimiter, escapechar=form.escape, **quoting), [])
+    return last if len(fields) < width and not last.startswith(form.footer or "\0") else ""
 
 
 def sniff_files(files: Sequence[SourceFile], given: Mapping[str, Any] | None = None) -> tuple[TextFormat, list[str]]:
@@ -139,7 +158,8 @@ def _head_settings(layout: Layout) -> tuple[list[tuple[dict[str, Any], str]], li
         named = f"column_1 to column_{len(first)} (data.format.names gives other names)"
         settings.append(({"header": False}, f"there is no header; the columns are {named}"))
     elif form.header and rows and has_units(rows[0], rows[1:]):
-        settings.append(({"units": True}, "the line below the header holds units"))
+        units = ", ".join(repr(unit) for unit in rows[0] if unit.strip())
+        settings.append(({"units": True}, f"the line below the header holds units ({units[:60]}) and is no row"))
     return settings, rows
 
 
@@ -156,7 +176,7 @@ def _mark_settings(text: str, form: TextFormat, values: Sequence[Sequence[str]])
     if form.delimiter not in (BLANKS, "\t") and _are_padded(values):
         settings.append(({"strip": True}, "blanks around fields are no part of them"))
     if _has_decimal_comma(values):
-        points = _has_thousands(values)
+        points = _has_thousands(values) and not _has_decimal_point(values)
         also = ", and points between thousands" if points else ""
         settings.append(
             ({"decimal": ",", **({"thousands": "."} if points else {})}, f"numbers have a decimal comma{also}")
@@ -170,18 +190,20 @@ def _are_padded(rows: Sequence[Sequence[str]]) -> bool:
 
 
 def _has_decimal_comma(rows: Sequence[Sequence[str]]) -> bool:
-    """Return whether the numbers of a column have a comma before the decimals, and in no column a point."""
+    """Return whether the numbers of a column have a comma before the decimals."""
     comma = re.compile(number_pattern(",", "."))
     thousands = re.compile(r"\s*[+-]?\d{1,3}(,\d{3})+\s*$")
     found = False
     for column in zip(*rows, strict=True):
         values = [value for value in column if value.strip() and re.search(r"\d", value)]
         with_comma = [value for value in values if "," in value and comma.match(value)]
-        if any(re.match(r"\s*[+-]?\d*\.\d+\s*$", value) and not comma.match(value) for value in values):
-            return False
         if with_comma and sum(bool(comma.match(value)) for value in values) >= 0.9 * len(values):
             found = found or not all(thousands.match(value) for value in with_comma)
     return found
+
+
+def _has_decimal_point(rows: Sequence[Sequence[str]]) -> bool:
+    return any(re.match(r"\s*[+-]?\d*\.(\d{1,2}|\d{4,})\s*$", value) for row in rows for value in row)
 
 
 def _has_thousands(rows: Sequence[Sequence[str]]) -> bool:
@@ -201,15 +223,15 @@ def _names(path: str, form: TextFormat) -> list[str]:
     """Say which columns are not called as the header has it."""
     head = read_head(path, form)
     said = []
-    for name in head.unread:
-        place = head.fields.index(name) + 1
-        said.append(
-            f"column {place} has no name and is not read"
-            + (": it numbers the rows (data.format.index: keep to read it)" if place == 1 else ": it is empty")
-        )
-    for name, old in head.renamed.items():
-        if name not in head.unread:
-            said.append(
-                f"the second column {old!r} is named {name}" if old.strip() else f"a column without a name is {name}"
-            )
+    numbers = [name for name in head.unread if name == head.fields[0]]
+    empty = [str(head.fields.index(name) + 1) for name in head.unread if name not in numbers]
+    if numbers:
+        said.append("column 1 has no name and is not read: it numbers the rows (data.format.index: keep to read it)")
+    if empty:
+        said.append(f"without a name, empty and not read: column {', '.join(empty)}")
+    renamed = {name: old for name, old in head.renamed.items() if name not in head.unread}
+    said += [f"the second column {old!r} is named {name}" for name, old in renamed.items() if old.strip()]
+    if nameless := [name for name, old in renamed.items() if not old.strip()]:
+        more = f" and {len(nameless) - 5} more" if len(nameless) > 5 else ""
+        said.append(f"columns without a name are named by their places: {', '.join(nameless[:5])}{more}")
     return said

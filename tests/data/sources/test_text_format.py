@@ -265,3 +265,35 @@ def test_a_later_file_in_another_format_is_refused_with_the_edit(
     with pytest.raises(DataError) as caught:
         read(path, form, {"a": INT, "b": STRING})
     assert message in str(caught.value)
+
+
+def test_a_quote_that_opens_no_field_swallows_no_rows(tmp_path: Path) -> None:
+    """As the messages of SMSSpamCollection, where some begin with a quote and others end with one."""
+    draw = random.Random(1)
+    texts = [draw.choice(["hello", '"hello', 'hello"', 'say "hello"', "what's up"]) for _ in range(300)]
+    path = write(tmp_path, "label\ttext\n" + "".join(f"{draw.choice(['ham', 'spam'])}\t{text}\n" for text in texts))
+    form, _ = sniff(path)
+    assert read(path, form).column("text").to_pylist() == texts
+
+
+def test_what_an_export_leaves_behind_is_said_in_one_line(tmp_path: Path) -> None:
+    path = write(tmp_path, "a,b,,,c,\n1,2,,3,4,\n5,6,,7,8,\n")
+    form, said = sniff(path)
+    assert read(path, form).to_pydict() == {"a": [1, 5], "b": [2, 6], "column_4": [3, 7], "c": [4, 8]}
+    assert said == [
+        "without a name, empty and not read: column 3, 6",
+        "columns without a name are named by their places: column_4",
+    ]
+
+
+def test_a_file_that_ends_in_the_middle_of_a_row_is_read_without_it(tmp_path: Path) -> None:
+    form, said = sniff(write(tmp_path, "a,b\n1,2\n3,4\n5"))
+    assert read(str(tmp_path / "t.csv"), form).to_pydict() == {"a": [1, 3], "b": [2, 4]}
+    assert "in the middle of a row ('5')" in said[0]
+
+
+def test_decimal_commas_beside_points(tmp_path: Path) -> None:
+    path = write(tmp_path, "a\tb\n12,5\t27217.0\n-3,25\t98103.0\n")
+    form, _ = sniff(path)
+    assert form.written() == {"delimiter": "\t", "decimal": ","}
+    assert read(path, form).to_pydict() == {"a": [12.5, -3.25], "b": [27217.0, 98103.0]}
