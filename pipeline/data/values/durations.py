@@ -20,7 +20,9 @@ _SECONDS = {"weeks": 604_800, "days": 86_400, "hours": 3600, "minutes": 60, "sec
 
 def to_seconds(text: pa.Array) -> pa.Array:
     """Return seconds, float64; null where a text is no duration."""
-    return pc.coalesce(_seconds(text, CLOCK), _seconds(text, ISO))
+    coded = text.dictionary_encode()  # they come again
+    distinct = coded.dictionary
+    return pc.take(pc.coalesce(_seconds(distinct, CLOCK), _seconds(distinct, ISO)), coded.indices)
 
 
 def _seconds(text: pa.Array, pattern: str) -> pa.Array:

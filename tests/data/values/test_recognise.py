@@ -8,10 +8,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from pipeline.config.reading import Reading
 from pipeline.data.columns import ColumnType
+from pipeline.data.values import numbers
 from pipeline.data.values.readings import Readings, convert
 from pipeline.data.values.recognise import Meaning, recognise
 from pipeline.data.values.recognise_table import recognise_table
@@ -261,6 +263,19 @@ def test_what_is_text_is_never_taken_for_something_else(what: str) -> None:
 def test_figures_that_name_something_stay_text(name: str) -> None:
     assert said(seen(["90210", "10001"], name=name)) == {"kind": "text"}
     assert said(seen(["0", "1", "3"], name=name)) == {}
+
+
+@pytest.mark.parametrize("settings", [
+    {}, {"thousands": ","}, {"decimal": ",", "thousands": "."}, {"thousands": " "}, {"unit": "$"},
+    {"unit": ["kg", "k"]}, {"unit": "e"}, {"unit": "+", "thousands": ","}, {"unit": "5"},
+])  # fmt: skip
+def test_the_short_way_for_most_numbers_says_what_the_long_one_says(settings: dict[str, Any]) -> None:
+    reading = Reading(kind="number", **settings)
+    alphabet = "0015,., -+$()ekg '"
+    texts = pa.array(["".join(RANDOM.choices(alphabet, k=RANDOM.randrange(1, 8))) for _ in range(20_000)])
+    short, long = (pc.cast(way(texts, reading), pa.float64()) for way in (numbers.to_plain, numbers.by_parts))
+    assert short.equals(long)
+    assert 0 < long.null_count < len(texts)
 
 
 def test_random_texts_never_break_it() -> None:
