@@ -83,6 +83,7 @@ def check_columns(config: PipelineConfig, schema: schema_pb2.Schema) -> None:
         )
     named = {
         "data.label": [config.data.label],
+        "data.columns": list(config.data.columns),
         "features.exclude": config.features.exclude,
         "features.categorical": config.features.categorical,
         "evaluation.slices": [column for crossed in config.evaluation.slices for column in crossed],

@@ -158,6 +158,12 @@ FIELD = "correct the field; docs/configuration.md lists all of them"
             id="no such column to slice by",
         ),
         pytest.param(
+            lambda p: p.set("data", "columns", {"colour": {"kind": "text"}}),
+            "data.columns: the schema {schema} has no column 'colour'; the nearest names are 'color'",
+            CORRECT,
+            id="no such column to read in another way",
+        ),
+        pytest.param(
             lambda p: p.set("trainer", "epohcs", 3),
             "{config}: trainer.epohcs: unknown key; did you mean 'epochs'?",
             FIELD,
