@@ -3,6 +3,7 @@
     PipelineError           anything a person can fix; never shown with a traceback
     ├── ConfigError         the YAML file: unknown key, value out of range, missing file      exit 2
     ├── DataError           the table: missing, empty, unparsable, wrong column or label      exit 2
+    │   └── NotYetError     a span that is expected is not there, or not whole                exit 66
     ├── WorkspaceError      the workspace or the metadata store: locked, read-only, full      exit 2
     └── JobError            a job on Vertex AI Pipelines: refused, or one of its steps failed exit 2
 
@@ -19,6 +20,7 @@ from pathlib import Path
 
 EXIT_GATE = 1
 EXIT_INPUT = 2
+EXIT_NOT_YET = 66
 EXIT_BUG = 70
 EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
@@ -53,6 +55,12 @@ class ConfigError(PipelineError):
 
 class DataError(PipelineError):
     """The table cannot be used."""
+
+
+class NotYetError(DataError):
+    """A span that is expected is not there, or not whole: the same command may work later."""
+
+    exit_code = EXIT_NOT_YET
 
 
 class WorkspaceError(PipelineError):

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import pytest
 
+from pipeline.config.arrival import Arrival
 from pipeline.config.beam import BeamStep
 from pipeline.config.evaluation import Threshold
 from pipeline.config.reading import Reading
@@ -48,6 +49,7 @@ READ_BY: dict[str, set[str]] = {
     "data.spans.use": {"TableExampleGen"},
     "data.spans.except": {"TableExampleGen"},
     "data.format": {"TableExampleGen", "DataGate"},
+    **{f"data.arrival.{name}": set() for name in Arrival.model_fields},
     "data.builder": set(),
     "data.label": {"TableExampleGen", "DataGate"} | OF_FEATURES,
     "data.task": {"TableExampleGen", "DataGate"} | OF_FEATURES,

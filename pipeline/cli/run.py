@@ -42,6 +42,15 @@ def run(
         bool, typer.Option("--no-cache", help="Run every step, even those whose inputs are unchanged.")
     ] = False,
     wait: WaitOption = False,
+    wait_for_data: Annotated[
+        str | None,
+        typer.Option(
+            "--wait-for-data",
+            metavar="TIME",
+            help="Wait so long (90s, 10m, 6h, 2d) for data that are whole, and new since the last run.",
+            show_default=False,
+        ),
+    ] = None,
     on: OnOption = "local",
     beam: BeamOption = None,
     emulate: Annotated[
@@ -67,9 +76,10 @@ def run(
     if on == "vertex":
         from pipeline.commands import vertex
 
-        if from_node or to_node:
+        if from_node or to_node or wait_for_data:
             raise ConfigError(
-                "--from and --to are for runs on this machine", "leave them out: what is unchanged is cached"
+                "--from, --to and --wait-for-data are for runs on this machine",
+                "leave them out: what is unchanged is cached",
             )
         if emulate:
             done = vertex.emulate(settings, use_cache=not no_cache, fast=fast, parameters=parameter or ())
@@ -78,8 +88,21 @@ def run(
         raise typer.Exit(0 if done else EXIT_GATE)
     if emulate or fast or parameter:
         raise ConfigError("--emulate, --fast and --parameter are about jobs on Vertex AI", "add --on vertex")
-    blessed = run_pipeline(settings, from_node=from_node, to_node=to_node, use_cache=not no_cache, wait=wait)
+    blessed = run_pipeline(
+        settings, from_node=from_node, to_node=to_node, use_cache=not no_cache, wait=wait, wait_for_data=wait_for_data
+    )
     raise typer.Exit(0 if blessed else EXIT_GATE)
+
+
+@app.command(rich_help_panel=RUN, epilog="Example: [bold]longhaul plan[/], before a job that runs every week")
+def plan(config: ConfigOption = None, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
+    """Say what the next run would read, train on and be judged by; run nothing."""
+    from pipeline.commands.plan import print_plan
+    from pipeline.config.loading import load
+    from pipeline.errors import EXIT_NOT_YET
+
+    can_begin = print_plan(load(config, workspace=workspace), as_json=as_json)
+    raise typer.Exit(0 if can_begin else EXIT_NOT_YET)
 
 
 @app.command("compile", rich_help_panel=RUN, epilog="Example: [bold]longhaul compile -c wine.yaml --output job.json[/]")

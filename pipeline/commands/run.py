@@ -15,9 +15,11 @@ from typing import Any
 from rich.markup import escape
 
 from pipeline.beam import job_servers
+from pipeline.commands.arrival import await_data, data_notes
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.contract.run_inputs import RunInputs, look
 from pipeline.errors import ConfigError, PipelineError
+from pipeline.lineage.last_data import last_data
 from pipeline.lineage.runs import find_run
 from pipeline.lineage.store import check_store_exists, open_store, translated_errors, upgrade_store
 from pipeline.lineage.tuning import check_tuned
@@ -50,12 +52,14 @@ def run_pipeline(
     use_cache: bool = True,
     resume: str = "",
     wait: bool = False,
+    wait_for_data: str | None = None,
 ) -> bool:
     """Run and reports on the terminal.
 
     Args:
         resume: the run to go on with ('latest' for the last one), which then says what part of the pipeline runs.
         wait: stand in line while another run is at work in the workspace.
+        wait_for_data: how long to wait for data that are whole, and new to the workspace, as `6h`.
 
     Returns:
         False if a gate said no, that of the data, of the model or of its serving; True otherwise, also when the part
@@ -70,6 +74,7 @@ def run_pipeline(
         told(config, console) as about,
         translated_errors(config.root),
         _resumable(config, resume),
+        _arrived(config, wait_for_data, console),
         locked(config.root, in_line),
         outliving_the_terminal(),
         scratch(config.root),
@@ -85,7 +90,7 @@ def run_pipeline(
         store = open_store(config)
         check_store_knows_outputs(config, store)
         check_tuned(config, store)
-        for sentence in close_dead_runs(config, store):
+        for sentence in [*close_dead_runs(config, store), *_notes_of_data(config, inputs, store)]:
             _note(console, sentence)
         part = Part(from_node, to_node, use_cache)
         if resume:
@@ -120,6 +125,13 @@ def _resumable(config: PipelineConfig, resume: str) -> Iterator[None]:
     yield
 
 
+@contextmanager
+def _arrived(config: PipelineConfig, wait: str | None, console: Any) -> Iterator[None]:
+    """Before the workspace's lock is taken: others may use the workspace while the data are waited for."""
+    await_data(config, wait, console)
+    yield
+
+
 def _repeat(config: PipelineConfig, inputs: RunInputs, run_id: str, log: Path, console: Any) -> bool:
     """Whether nothing has changed since the last run, which then is all there is to say."""
     steps = repeat(config, inputs, open_store(config), run_id)
@@ -134,6 +146,12 @@ def _repeat(config: PipelineConfig, inputs: RunInputs, run_id: str, log: Path, c
             watchers.finished(step)
     log.write_text("nothing has changed since the last run: every step is taken from it\n")
     return True
+
+
+def _notes_of_data(config: PipelineConfig, inputs: RunInputs, store: Any) -> list[str]:
+    if isinstance(inputs.tables, str):
+        return []
+    return data_notes(config, inputs.tables, last_data(store, config.name))
 
 
 def _set_aside_damaged(config: PipelineConfig, now: str, console: Any) -> None:

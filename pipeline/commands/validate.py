@@ -220,12 +220,14 @@ def _as_training(
     """Return what the gate would look at if the table were the newest, and what it is compared with, in words."""
     spans: dict[int, Statistics] = {}
     previous: tuple[str, Statistics] | None = None
+    rows_before: dict[int, int] = {}
     compared_with = ""
     if last and (known := spans_in(last.statistics)):
         own = table_files.span_of(str(Path(file).resolve()), config.data_pattern)
         number = known[-1] + 1 if own is None else own
         if earlier := [span for span in known if span < number]:
             spans = {earlier[-1]: read_span(last.statistics, earlier[-1]), number: statistics}
+            rows_before = {span: row_count(read_span(last.statistics, span)) for span in earlier}
             compared_with = f"span {earlier[-1]} of run {last.run.run_id}"
     elif last:
         previous = "training", read_split(last.statistics, TRAIN_SPLIT)
@@ -235,6 +237,7 @@ def _as_training(
         task=config.data.task,
         splits={TRAIN_SPLIT: statistics},
         spans=spans,
+        rows_before=rows_before,
         previous=previous,
         time_column=time_column(config.split),
         excluded=config.features.exclude,

@@ -38,6 +38,7 @@ from pipeline.errors import DataError
 from pipeline.lineage.artifact_names import SUMMARY_FILE
 from pipeline.lineage.source_files import FILES, to_property
 
+_NOT_READ = {"serving", "builder", "arrival", *READ_BY}
 _PAYLOADS = {"parquet": example_gen_pb2.FORMAT_PARQUET, "tf_example": example_gen_pb2.FORMAT_TF_EXAMPLE}
 
 
@@ -95,6 +96,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         write_json(summary, outcomes_file)
         examples.set_string_custom_property("rows", json.dumps(summary["rows"]))
         examples.set_string_custom_property("spans", json.dumps(summary["spans"]))
+        if "split_spans" in summary:
+            examples.set_string_custom_property("split_spans", json.dumps(summary["split_spans"]))
         examples.set_string_custom_property(FILES, to_property(states))
 
 
@@ -150,9 +153,7 @@ class TableExampleGen(component.FileBasedExampleGen):
         root, below = table_files.split_root(pattern)
         request = {
             "below": below,
-            "data": data.model_dump(
-                mode="json", exclude={"serving", "builder", *READ_BY} | ({"format"} if data.format == CSV else set())
-            )
+            "data": data.model_dump(mode="json", exclude=_NOT_READ | ({"format"} if data.format == CSV else set()))
             | written(data),
             "split": split.model_dump(mode="json"),
             "declared": {name: column.value for name, column in declared.items()},

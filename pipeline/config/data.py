@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from pipeline.config.arrival import Arrival
 from pipeline.config.reading import Reading
 from pipeline.config.spans import ALL, SpanSetting
 from pipeline.config.text_format import CSV, TextFormat
@@ -37,6 +38,7 @@ class Data(Section):
     spans: SpanSetting = ALL
     """The spans to use: `[first, last]`, both inclusive, `last N`, `from FIRST`, or `all` as when absent. A date stands
     for the span of that day, `from 2025-03-01`. The long form `{use: last 6, except: [9]}` leaves spans out."""
+    arrival: Arrival = Arrival()
     builder: str | None = None
     """Dotted path of a function `build(folder)` that writes the files when they are not there yet."""
     label: str

@@ -29,7 +29,7 @@ def span_number(span: Any) -> int:
     Raises:
         ValueError: it is neither.
     """
-    text = str(span)
+    text = str(int(span)) if isinstance(span, float) and span.is_integer() else str(span)  # TFX knows fractions only
     if text.isdecimal() and not isinstance(span, bool):
         return int(text)
     if re.fullmatch(DATE, text) is None:

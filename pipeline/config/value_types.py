@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -27,5 +28,22 @@ def _without_secrets(address: str | None) -> str | None:
 
 
 Address = Annotated[str | None, AfterValidator(_without_secrets)]
+
+_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+Duration = Annotated[str, Field(pattern=r"^[1-9]\d*[smhd]$")]
+"""So many seconds, minutes, hours or days: `90s`, `10m`, `6h`, `2d`."""
+
+
+def seconds_of(duration: str) -> int:
+    """Return how many seconds a duration is.
+
+    Raises:
+        ValueError: it is none.
+    """
+    found = re.fullmatch(r"([1-9]\d*)([smhd])", duration)
+    if found is None:
+        raise ValueError(f"{duration!r} is no duration; write 90s, 10m, 6h or 2d")
+    return int(found[1]) * _UNITS_S[found[2]]
+
 
 EnvironmentVariable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]

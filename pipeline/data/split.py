@@ -58,13 +58,16 @@ def assign(batch: pa.RecordBatch, split: TimeSplit | HashSplit | GroupSplit, spa
 
 
 def settle(
-    split: TimeSplit | HashSplit | GroupSplit, spans: Sequence[int], times: Callable[[str], npt.NDArray[np.int64]]
+    split: TimeSplit | HashSplit | GroupSplit,
+    spans: Sequence[int],
+    times: Callable[[str], npt.NDArray[np.int64]] | None = None,
 ) -> TimeSplit | HashSplit | GroupSplit:
     """Return a split that moves with the data as it falls today: with the numbers of spans, or with moments.
 
     Args:
         spans: those that are used, in order.
-        times: gives all values of a column of Unix seconds, shape (rows,); called only if a share of the rows is meant.
+        times: gives all values of a column of Unix seconds, shape (rows,); needed if a share of the rows is
+            meant.
 
     Raises:
         DataError: no span would be left to train, or one that is named is not used.
@@ -86,6 +89,7 @@ def settle(
             )
         return split.model_copy(update={"eval": tuple(judging), "test": tuple(held_out) or None})
     assert split.column is not None
+    assert times is not None
     shares = [moving(text) / 100 if text else 0.0 for text in (split.eval, split.test)]
     ordered = np.sort(times(split.column))
     ends = [ordered[int(len(ordered) * (1 - share))] for share in (sum(shares), shares[1]) if share and len(ordered)]

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from itertools import pairwise
+from statistics import median
 
+from pipeline.config.spans import date_of
 from pipeline.data.statistics_files import Statistics
 from pipeline.guard.anomalies import is_infinite
 from pipeline.guard.column_statistics import columns, row_count
 from pipeline.guard.findings import Finding
+from pipeline.guard.policy import Volume
 
 TRAIN_SPLIT = "train"
+_ENOUGH_SPANS = 3
+"""So many spans tell how many rows are usual."""
 
 
 def column_checks(statistics: Statistics, split: str, label: str | None) -> list[Finding]:
@@ -75,6 +80,33 @@ def span_checks(spans: Mapping[int, Statistics], read: Collection[int], time_col
                 )
             )
     return findings
+
+
+def volume_checks(rows: Mapping[int, int], volume: Volume) -> list[Finding]:
+    """Return whether the newest span has far fewer or far more rows than those before; of daily spans than those on the
+    same weekday, once there are enough of them.
+
+    Args:
+        rows: by span.
+    """
+    *before, newest = sorted(rows) or [0]
+    day = date_of(newest)
+    alike = [span for span in before if day and (other := date_of(span)) and other.weekday() == day.weekday()]
+    daily = day is not None and len({found.day for span in rows if (found := date_of(span))}) > 1
+    same_day = daily and len(alike) >= _ENOUGH_SPANS
+    compared = alike if same_day else before
+    if len(compared) < _ENOUGH_SPANS:
+        return []
+    usual = median(rows[span] for span in compared)
+    for kind, is_so, rule in (
+        ("short_span", rows[newest] < volume.least * usual, f"at least {volume.least:g} of the rows of a usual span"),
+        ("long_span", rows[newest] > volume.most * usual, f"at most {volume.most:g} times the rows of a usual span"),
+    ):
+        if is_so:
+            who = f"{len(compared)} spans before{' on the same weekday' if same_day else ''}"
+            expected = f"{rule}, which is {usual:,.0f} by the {who}"
+            return [Finding(kind, None, f"span {newest}", f"check: {kind}", expected, f"{rows[newest]:,} rows")]
+    return []
 
 
 def _date(seconds: float) -> str:

@@ -15,7 +15,8 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
 from pipeline.data.statistics_files import Statistics
 from pipeline.guard.anomalies import findings_of
-from pipeline.guard.checks import TRAIN_SPLIT, column_checks, span_checks
+from pipeline.guard.checks import TRAIN_SPLIT, column_checks, span_checks, volume_checks
+from pipeline.guard.column_statistics import row_count
 from pipeline.guard.drift import drift, drift_from, skew
 from pipeline.guard.findings import DataVerdict, Distances, Finding
 from pipeline.guard.policy import Policy, Severity
@@ -36,6 +37,7 @@ class Evidence:
         anomalies: TFDV's, by split; found here for splits that lack them.
         spans: statistics by span.
         spans_read: spans whose files were read.
+        rows_before: the rows of spans that are not in `spans`, where only the newest ones are.
         previous: what the training split is held against, by a name for it, if the table has no spans.
         time_column: of a time split.
         serving: statistics of a table of serving requests.
@@ -49,6 +51,7 @@ class Evidence:
     anomalies: Mapping[str, anomalies_pb2.Anomalies] = field(default_factory=dict)
     spans: Mapping[int, Statistics] = field(default_factory=dict)
     spans_read: Collection[int] = ()
+    rows_before: Mapping[int, int] = field(default_factory=dict)
     previous: tuple[str, Statistics] | None = None
     time_column: str | None = None
     serving: Statistics | None = None
@@ -66,6 +69,8 @@ def judge(evidence: Evidence, schema: schema_pb2.Schema, policy: Policy) -> Data
             findings_of(anomalies, statistics, schema, split), column_checks(statistics, split, evidence.label)
         )
     found += span_checks(evidence.spans, evidence.spans_read, evidence.time_column)
+    rows = {**evidence.rows_before, **{span: row_count(one) for span, one in evidence.spans.items()}}
+    found += volume_checks(rows, policy.volume)
     hidden = {*evidence.excluded, *(feature.name for feature in schema.feature if is_retired(feature))}
     compared = _compared(schema, evidence.time_column, *hidden)
     if evidence.previous:

@@ -39,6 +39,8 @@ DEFAULTS: dict[str, Severity] = {
     "label_leak": Severity.BLOCK,
     "empty_span": Severity.BLOCK,
     "span_out_of_order": Severity.BLOCK,
+    "short_span": Severity.BLOCK,
+    "long_span": Severity.WARN,
     "near_label_leak": Severity.WARN,
     "all_missing": Severity.WARN,  # where the schema asks for a value, that is a breach, and blocks
     "duplicate_rows": Severity.WARN,
@@ -91,6 +93,16 @@ class Change(_Section):
     """The share of rows whose value is new, or was there and is gone; for categories that the schema does not list."""
 
 
+class Volume(_Section):
+    """How many rows the newest span may have, beside the median of the spans before (three at least; of daily spans of
+    those on the same weekday, where there are three)."""
+
+    least: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """As a share of the usual: fewer are `short_span`."""
+    most: Annotated[float, Field(ge=1)] = 3.0
+    """As a multiple of the usual: more are `long_span`."""
+
+
 class FeatureChange(_Section):
     """`Change` for one feature: what is absent is as for all."""
 
@@ -122,6 +134,8 @@ class Policy(_Section):
     """The newest span against the one before."""
     skew: Change = Change()
     """The training split against `data.serving`."""
+    volume: Volume = Volume()
+    """The rows of the newest span against those of the spans before."""
     duplicate_rows: Share = 0.05
     """The share of rows that repeat another row in every column."""
     label_leak: Share = 0.98

@@ -11,6 +11,8 @@ _TITLES = {
     "near_label_leak": "nearly gives the label away",
     "empty_span": "no rows in the span",
     "span_out_of_order": "earlier than the span before",
+    "short_span": "far fewer rows than usual",
+    "long_span": "far more rows than usual",
     "all_missing": "no value at all",
     "duplicate_rows": "repeated rows",
     "label_noise": "labels that look wrong",

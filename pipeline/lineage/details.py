@@ -9,6 +9,7 @@ from typing import Any
 from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
+from pipeline.config.spans import spans_text
 from pipeline.lineage.records import Artifact, Step, read_artifact, read_properties
 from pipeline.lineage.runs import Run, StepState
 
@@ -35,6 +36,19 @@ class StepDetails:
     outputs: dict[str, list[Artifact]] = field(default_factory=dict)
     properties: dict[str, Any] = field(default_factory=dict)
     cached_from: str = ""
+
+
+def rows_by_split(ingestion: Mapping[str, Any]) -> list[str]:
+    """Say how many rows each split has, and of which spans: `train 900 (spans 1 to 9)`.
+
+    Args:
+        ingestion: ExampleGen's summary (`Run.ingestion`).
+    """
+    spans = ingestion.get("split_spans", {})  # of a table without spans there are none; older runs do not tell
+    return [
+        f"{name} {count:,}" + (f" (spans {spans_text(spans[name])})" if name in spans else "")
+        for name, count in ingestion["rows"].items()
+    ]
 
 
 def read_details(store: MetadataStore, run: Run) -> list[StepDetails]:

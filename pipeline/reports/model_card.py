@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.spans import spans_text
 from pipeline.errors import ConfigError
 from pipeline.files import write_whole
 from pipeline.lineage.artifact_names import EVAL_CONFIG_FILE, SUMMARY_FILE, VERDICT_FILE
+from pipeline.lineage.details import rows_by_split
 from pipeline.lineage.runs import Run
 from pipeline.reports.artifacts import Artifacts
 from pipeline.reports.champion import champion_sentence
@@ -145,10 +147,7 @@ def _parameters(
         ways = {key: value for key, value in split.items() if key != "by" and value is not None}
         entries.append(("Split", [f"by {split['by']}: " + ", ".join(f"{key} {value}" for key, value in ways.items())]))
     if ingestion:
-        rows = [f"{name} {count:,}" for name, count in ingestion["rows"].items()]
-        entries.append(
-            ("Rows", [", ".join(rows) + (f" of {len(ingestion['spans'])} spans" if ingestion["spans"] else "")])
-        )
+        entries.append(("Rows", [", ".join(rows_by_split(ingestion))]))
         excluded = {*(config.get("features") or {}).get("exclude", []), data.get("label")}
         shown = [name for name in ingestion["columns"] if name not in excluded]
         entries.append(("Features", [f"{len(shown):,}: {', '.join(shown[:40])}" + (" …" if len(shown) > 40 else "")]))
@@ -216,7 +215,7 @@ def _lineage(run: Run, ingestion: dict[str, Any] | None) -> CardSection:
     model = next((artifact.uri for artifact in run.artifacts.get("Trainer", []) if artifact.type == "Model"), None)
     entries = [
         ("Run", [run.run_id]),
-        ("Data spans", [f"{min(spans)} to {max(spans)}" if spans else "none"]),
+        ("Data spans", [spans_text(spans) or "none"]),
         ("Schema", [f"version {schema}, {review}" if schema else "not recorded"]),
         ("Configuration", [run.properties.get("config_digest", "not recorded")]),
         ("Code", [run.properties.get("code_digest", "not recorded")]),

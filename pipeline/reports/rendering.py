@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipeline.config.spans import spans_text
 from pipeline.reports import formats
 from pipeline.reports.tuning import shown
 
@@ -22,6 +23,7 @@ _FILTERS = (
     formats.distance,
     formats.moment,
     shown,
+    spans_text,
 )
 
 

@@ -16,6 +16,7 @@ from pipeline.config.evaluation import Threshold
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.guard.findings import DataVerdict
 from pipeline.guard.findings import Finding as DataFinding
+from pipeline.lineage.details import rows_by_split
 from pipeline.lineage.runs import Run
 from pipeline.reports.champion import bound_sentences, champion_sentence, judged_notes, training_sentence
 from pipeline.reports.judgement import FEW_ROWS
@@ -77,12 +78,10 @@ def _print_data(console: Console, run: Run) -> None:
     if number := run.properties.get("schema_version"):
         console.print(f"Schema    version {number}, {escape(run.properties['schema_review'])}")
     if ingestion := run.ingestion:
-        rows = ", ".join(f"{name} {count:,}" for name, count in ingestion["rows"].items())
         unlabelled = ingestion["labels"]["unlabelled"]
-        spans = f" from {len(ingestion['spans'])} spans" if len(ingestion["spans"]) > 1 else ""
         dropped = f"; {unlabelled:,} without a label dropped" if unlabelled else ""
         aside = set_aside_text(ingestion.get("set_aside"))
-        console.print(f"Rows      {rows}{spans}{dropped}{escape(aside)}", soft_wrap=True)
+        console.print(f"Rows      {', '.join(rows_by_split(ingestion))}{dropped}{escape(aside)}", soft_wrap=True)
     if run.not_reached:
         console.print(f"[yellow]Not reached[/] {', '.join(step.node for step in run.not_reached)}", soft_wrap=True)
     if run.data_verdict:

@@ -6,7 +6,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from pipeline.guard.checks import column_checks, span_checks
+import pytest
+
+from pipeline.guard.checks import column_checks, span_checks, volume_checks
+from pipeline.guard.policy import Volume
 from tests.guard.conftest import batch
 
 
@@ -50,3 +53,27 @@ def test_spans_that_are_empty_or_earlier_than_the_one_before(statistics: Callabl
         "about 2013-01-04 00:00, found a median of about 2013-01-01 00:00"
     )
     assert [f.kind for f in span_checks(spans, [1, 2, 4], None)] == []
+
+
+@pytest.mark.parametrize(
+    ("rows", "kind"),
+    [
+        ({1: 300, 2: 310, 3: 290, 4: 20}, "short_span"),
+        ({1: 300, 2: 310, 3: 290, 4: 149}, "short_span"),
+        ({1: 300, 2: 310, 3: 290, 4: 151}, None),
+        ({1: 300, 2: 310, 3: 290, 4: 901}, "long_span"),
+        ({1: 300, 2: 310, 3: 20}, None),  # two spans tell nothing
+        ({1: 20, 2: 310, 3: 290, 4: 300}, None),  # only the newest is asked
+        ({}, None),
+        # Of daily spans a Sunday is held against Sundays: 2025-03-02, 09, 16 and 23 are some.
+        ({20250302: 30, 20250303: 300, 20250309: 33, 20250310: 300, 20250316: 31, 20250317: 290, 20250323: 29}, None),
+        ({20250302: 30, 20250303: 300, 20250309: 33, 20250310: 300, 20250316: 31, 20250323: 12}, "short_span"),
+        # Months have no weekday.
+        ({20250101: 300, 20250201: 310, 20250301: 290, 20250401: 100}, "short_span"),
+    ],
+)
+def test_the_newest_span_has_about_as_many_rows_as_those_before(rows: dict[int, int], kind: str | None) -> None:
+    found = volume_checks(rows, Volume())
+    assert [finding.kind for finding in found] == ([kind] if kind else [])
+    assert all(finding.split == f"span {max(rows)}" for finding in found)
+    assert volume_checks(rows, Volume(least=0, most=1000)) == []

@@ -69,15 +69,7 @@ def find_files(
         DataError: nothing found, an empty file, or a file of unknown extension.
     """
     remote = bigquery_address.is_address(pattern)
-    within = "" if remote else parts.split(pattern).suffix
-    pattern = pattern if remote else _mounted(parts.file_of(pattern))
-    paths = bigquery.find(pattern) if remote else _matches(pattern)
-    files: set[SourceFile] = set()
-    for path, span in _latest_versions(paths, pattern):
-        if not remote and Path(path).is_dir():
-            files.update(SourceFile(inner, span, form, readings) for inner in _data_files(path))
-        else:
-            files.add(SourceFile(path + within, span, form, readings))
+    files = list_files(pattern, form, readings)
     if not files:
         what = "table" if remote else "data file"
         raise DataError(f"no {what} matches {pattern}", f"correct the path or pattern; {_KNOWN}")
@@ -93,7 +85,25 @@ def find_files(
         format_of(file.path)
         if not remote and Path(parts.file_of(file.path)).stat().st_size == 0:
             raise DataError(f"{file.path} is empty (0 bytes)", "write the file again or remove it")
-    return sorted(kept, key=lambda file: (file.span, file.path))
+    return kept
+
+
+def list_files(pattern: str, form: TextFormat = CSV, readings: Readings = PLAIN) -> list[SourceFile]:
+    """Return the files of all spans that are there, sorted by (span, path); they may be empty.
+
+    Raises:
+        DataError: the pattern is none, or a path that is named does not exist.
+    """
+    remote = bigquery_address.is_address(pattern)
+    within = "" if remote else parts.split(pattern).suffix
+    pattern = pattern if remote else _mounted(parts.file_of(pattern))
+    files: set[SourceFile] = set()
+    for path, span in _latest_versions(bigquery.find(pattern) if remote else _matches(pattern), pattern):
+        if not remote and Path(path).is_dir():
+            files.update(SourceFile(inner, span, form, readings) for inner in _data_files(path))
+        else:
+            files.add(SourceFile(path + within, span, form, readings))
+    return sorted(files, key=lambda file: (file.span, file.path))
 
 
 def split_root(pattern: str) -> tuple[str, str]:

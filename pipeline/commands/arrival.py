@@ -1,0 +1,90 @@
+"""Waits for the data of a run, or ends it before it begins: what `data.arrival` asks for, and with --wait-for-data what
+the last run has not seen yet."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from rich.markup import escape
+
+from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.spans import spans_text
+from pipeline.config.value_types import seconds_of
+from pipeline.data.arrival import missing, not_yet, spans_words
+from pipeline.data.patterns import has_spans
+from pipeline.data.sources.table_files import file_states, find_files, span_of
+from pipeline.errors import ConfigError, NotYetError
+from pipeline.lineage.last_data import Changes, LastData, changes_since, last_data
+from pipeline.lineage.store import open_store
+
+_LOOK_S = 30.0
+_REMEDY = (
+    "run again later, or let `longhaul run --wait-for-data 6h` wait; `longhaul plan` shows what is there. "
+    "data.spans.except leaves a span out for good"
+)
+
+
+def await_data(config: PipelineConfig, wait: str | None, console: Any) -> None:
+    """Return once everything that a run needs is there.
+
+    Args:
+        wait: how long to wait for that, and for something that the last complete run has not read, as `6h`.
+
+    Raises:
+        ConfigError: `wait` is no duration.
+        NotYetError: something is not there, in time.
+    """
+    try:
+        seconds = 0 if wait is None else seconds_of(wait)
+    except ValueError as exc:
+        raise ConfigError(f"--wait-for-data: {exc}", "for example `longhaul run --wait-for-data 6h`") from exc
+    if not is_seen_from_here(config):
+        return
+    deadline = time.monotonic() + seconds
+    said = ""
+    while (reasons := _reasons(config, is_waiting=wait is not None)) and time.monotonic() < deadline:
+        if reasons[0] != said:
+            console.print(f"waiting for data, at most {wait}: {escape(reasons[0])}", soft_wrap=True)
+        said = reasons[0]
+        time.sleep(max(0.1, min(_LOOK_S, seconds / 100, deadline - time.monotonic())))
+    if reasons:
+        waited = f"the data have not come within {wait}" if wait is not None else "the data are not there yet"
+        raise NotYetError(f"{waited}: {'; '.join(reasons)}", _REMEDY)
+
+
+def is_seen_from_here(config: PipelineConfig) -> bool:
+    """Return whether this machine can list the files of the table."""
+    return config.data.builder is None and not config.data_pattern.startswith("gs://")
+
+
+def data_notes(config: PipelineConfig, states: Any, last: LastData | None) -> list[str]:
+    """Say which spans are missing, came late or were corrected since the last complete run."""
+    if not has_spans(config.data_pattern) or not is_seen_from_here(config):
+        return []
+    notes = []
+    if gone := missing(config.data_pattern, config.data.spans):
+        notes.append(f"{spans_words(gone)} missing; data.arrival.missing is {config.data.arrival.missing}")
+    if last is not None:
+        changes = changed_spans(config, last, states)
+        if changes.late:
+            notes.append(f"late: {spans_text(changes.late)} came since run {last.run_id}")
+        if changes.corrected:
+            notes.append(f"corrected: {spans_text(changes.corrected)} changed since run {last.run_id}")
+    return notes
+
+
+def changed_spans(config: PipelineConfig, last: LastData, states: Any) -> Changes:
+    """Return how the files that a run would read now differ from those of the last complete one."""
+    return changes_since(last, states, lambda path: span_of(path, config.data_pattern))
+
+
+def _reasons(config: PipelineConfig, *, is_waiting: bool) -> list[str]:
+    reasons = not_yet(config.data, config.data_pattern, is_waiting=is_waiting)
+    if reasons or not is_waiting or not (config.root / "metadata.db").exists():
+        return reasons
+    last = last_data(open_store(config), config.name)
+    if last is None or changed_spans(config, last, file_states(find_files(config.data_pattern, config.data.spans))):
+        return []
+    newest = f", whose newest span is {spans_text(last.spans[-1:])}" if has_spans(config.data_pattern) else ""
+    return [f"nothing is new since run {last.run_id}{newest}"]
