@@ -33,6 +33,7 @@ __all__ = [
     "check_has",
     "column_names",
     "infer_columns",
+    "is_text",
     "keep_types",
     "plan_fragments",
     "read_fragment",
@@ -130,8 +131,19 @@ def infer_columns(
 
 
 def column_names(files: Sequence[SourceFile]) -> list[str]:
-    """Return the columns of the files, by their headers alone; TFRecord has none. Raises as `infer_columns`."""
-    return list(_common_columns(files, ()))
+    """Return the columns that can be used, of TFRecord none. Raises as `infer_columns`."""
+    order = _common_columns(files, ())
+    for file in files:
+        kind = format_of(file.path)
+        if kind in TEXT:
+            there, unusable = text_tables.look_through(TEXT[kind](file.path))
+            order = {name: None for name in (*order, *there) if name not in unusable}
+    return list(order)
+
+
+def is_text(files: Sequence[SourceFile]) -> bool:
+    """Return whether all files hold nothing but texts, so that settings can say what each column is."""
+    return all(format_of(file.path) in ("csv", *TEXT) for file in files)
 
 
 def read_fragment(
@@ -176,10 +188,7 @@ def keep_types(files: Sequence[SourceFile]) -> bool:
 
 
 def check_has(files: Sequence[SourceFile], found: Collection[str], names: Iterable[str]) -> None:
-    """Refuse a table that has been looked through by `infer_columns` and lacks a column altogether.
-
-    Where the columns are those of the header, reading says so; where the rows tell them, one may be missing in some.
-    """
+    """Refuse a table that was looked through by `infer_columns`, and of which no row has a column."""
     for name in names:
         if name not in found and all(format_of(file.path) == "json" for file in files):
             raise typed.lacks(files[0].path, name, list(found))

@@ -106,6 +106,12 @@ def read(
         yield pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
+def look_through(table: TextTable) -> tuple[list[str], set[str]]:
+    """Return the columns of all rows, and those of them that cannot be used."""
+    there = dict.fromkeys(name for _, batch in table.batches(table.names(), None) for name in batch.schema.names)
+    return list(there), set(table.unusable())
+
+
 def as_text(value: object) -> str:
     """Return a number, a truth value or a time as people write it."""
     if isinstance(value, bool):

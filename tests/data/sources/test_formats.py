@@ -24,7 +24,9 @@ from pipeline.data.columns import ColumnType
 from pipeline.data.sources import json_lines
 from pipeline.data.sources.source import (
     check_has,
+    column_names,
     infer_columns,
+    is_text,
     plan_fragments,
     read_fragment,
     read_verbatim,
@@ -495,3 +497,15 @@ def test_where_a_table_stands_on_a_sheet(
     rows: list[tuple[object, ...]], expected: dict[str, list[object]], tmp_path: Path
 ) -> None:
     assert read(workbook(tmp_path / "t.xlsx", *rows)) == expected
+
+
+def test_the_columns_that_can_be_used_are_known_before_their_types(tmp_path: Path) -> None:
+    (tmp_path / "t.jsonl").write_text('{"a": 1, "tags": []}\n{"b": {"c": "x"}}\n')
+    database(tmp_path / "t.db", "CREATE TABLE t (n, b)", "INSERT INTO t VALUES (1, x'00')")
+    workbook(tmp_path / "t.xlsx", ("n", "twice"), (1, "=A2*2"))
+    for name, columns in (("t.jsonl", ["a", "b.c"]), ("t.db", ["n"]), ("t.xlsx", ["n"])):
+        files = find_files(str(tmp_path / name))
+        assert is_text(files)
+        assert column_names(files) == columns
+        texts = dict.fromkeys(columns, STRING)
+        assert all(list(read_fragment(part, texts)) for part in plan_fragments(files))
