@@ -24,10 +24,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-from google.protobuf import text_format
-from tensorflow_metadata.proto.v0 import schema_pb2
-
 from tests.zygote import Zygote
 
 HERE = Path(__file__).parent
@@ -40,7 +36,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     letter: frozenset(kinds.split())
     for letter, kinds in {
         "n": "number",
-        "m": "number category",
+        "m": "number category time",
         "o": "number category boolean",
         "b": "boolean category number",
         "y": "number category date",
@@ -49,7 +45,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
         "z": "category text identifier out",
         "t": "text identifier out",
         "i": "identifier text out",
-        "d": "date",
+        "d": "date time",
         "e": "date category text out",
         "x": "constant out",
     }.items()
@@ -141,7 +137,7 @@ def try_init(table: Table, source: Path, folder: Path) -> Outcome:
     """Give the table to `longhaul init`, and judge the types that it wrote down."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    plain = ("init", str(source), "--label", table.label, "--name", table.name, "--force")
+    plain = ("init", str(source), "--label", table.label, "--name", table.name, "--json")
     code, said, took = command(folder, *plain)
     outcome = Outcome(table.file, ENDS.get(code, "failed"), said.strip(), init_s=took)
     if code == 2 and table.options:
@@ -150,28 +146,38 @@ def try_init(table: Table, source: Path, folder: Path) -> Outcome:
         outcome.ended, outcome.said = ENDS.get(code, "failed"), said.strip()
     (folder / "init.txt").write_text(said)
     if code == 0:
-        outcome.ended = "read"
-        rows = re.search(r"([\d,]+) rows", said)
-        outcome.rows = int(rows[1].replace(",", "")) if rows else 0
-        outcome.read = kinds_of(folder, table.name)
+        found = json.loads(said[said.index("{") :])
+        outcome.ended, outcome.said, outcome.rows = "read", "", found["rows"]
+        outcome.read = {column["name"]: kind_of(column) for column in found["columns"]}
         outcome.misread = judge(table, outcome.read)
     return outcome
 
 
-def kinds_of(folder: Path, name: str) -> dict[str, str]:
-    """Return the kind of each column that the configuration and the schema speak of, in the table's order."""
-    config = yaml.safe_load((folder / f"{name}.yaml").read_text())
-    schema = text_format.Parse((folder / "schema" / f"{name}.pbtxt").read_text(), schema_pb2.Schema())
-    out = {*config.get("features", {}).get("exclude", []), *config["data"].get("drop", [])}
-    kinds = {}
-    for feature in schema.feature:
-        kind = "category" if feature.type == schema_pb2.BYTES else "number"
-        if feature.HasField("bool_domain"):
-            kind = "boolean"
-        if feature.HasField("time_domain"):
-            kind = "date"
-        kinds[feature.name] = kind
-    return kinds | dict.fromkeys(out, "out")
+KINDS = {
+    "whole number": "number",
+    "duration": "time",
+    "date or time": "date",
+    "yes or no": "boolean",
+    "text": "category",
+}
+"""In a person's words, the kinds that init prints."""
+ROLES = {
+    "identifier": "identifier",
+    "constant": "constant",
+    "empty": "constant",
+    "free text": "text",
+    "unusable": "out",
+}
+
+
+def kind_of(column: Mapping[str, Any]) -> str:
+    """Return in a person's words what init took a column for, by what it printed of it."""
+    if column["remark"].startswith("looks like free text"):  # and is kept, since nothing else is left
+        return "text"
+    if column["role"] in ROLES:
+        return ROLES[column["role"]]
+    kind = str(column["kind"])
+    return "category" if column["setting"] == "features.categorical" else KINDS.get(kind, kind)
 
 
 def judge(table: Table, read: Mapping[str, str]) -> dict[str, tuple[str, str]]:
@@ -179,7 +185,7 @@ def judge(table: Table, read: Mapping[str, str]) -> dict[str, tuple[str, str]]:
     wrong = {}
     for column, letter in table.read_by_person(read).items():
         kind = read.get(column, "out")
-        allowed = ALLOWED[letter.lower()] | ({"out", "constant"} if letter.isupper() else frozenset())
+        allowed = ALLOWED[letter.lower()] | ({"out", "constant", "identifier"} if letter.isupper() else frozenset())
         if kind not in allowed:
             wrong[column] = (letter, kind)
     return wrong
