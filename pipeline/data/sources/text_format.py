@@ -145,7 +145,7 @@ def _head_settings(layout: Layout) -> tuple[list[tuple[dict[str, Any], str]], li
     start = next((place for place, record in enumerate(records) if len(record) == width), 0) if width > 1 else 0
     if start and len(records[start - 1]) == width - 1 > 1 and not any(map(is_number, records[start - 1])):
         start -= 1  # a header without a name for the names of the rows
-    while start + 1 < len(records) and _is_sparse(records[start]) and not _is_sparse(records[start + 1]):
+    while start + 1 < len(records) and _is_title(records[start], records[start + 1]):
         start += 1  # a title in a cell of its own
     below = records[start + 1 :]
     if len(below) > 1 and layout.lines[start + 1] > layout.lines[start] + 1 and has_units(below[0], below[1:]):
@@ -161,6 +161,16 @@ def _head_settings(layout: Layout) -> tuple[list[tuple[dict[str, Any], str]], li
         units = ", ".join(repr(unit) for unit in rows[0] if unit.strip())
         settings.append(({"units": True}, f"the line below the header holds units ({units[:60]}) and is no row"))
     return settings, rows
+
+
+def _is_title(record: Sequence[str], below: Sequence[str]) -> bool:
+    """Return whether a record is a title: it fills few cells, and the one below names the columns.
+
+    A question of a survey has its name once and its answers below it, the same word in several columns.
+    """
+    filled, names = ([field for field in fields if field.strip()] for fields in (record, below))
+    asks = bool(record[0].strip()) and len(filled) > 2 and len(set(names)) < len(names)
+    return _is_sparse(record) and not _is_sparse(below) and not asks
 
 
 def _is_sparse(record: Sequence[str]) -> bool:
