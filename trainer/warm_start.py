@@ -82,15 +82,16 @@ def _by_word(
     """Return the earlier row (ids, width) of each word that is in both vocabularies, the fresh one of any other."""
     if fresh.shape[1:] != earlier.shape[1:]:
         return earlier  # of another width: its shape will tell
-    before = {word: row for row, word in enumerate([*earlier_words, _UNKNOWN, _MISSING])}
+    known: list[str | int] = [*earlier_words, _UNKNOWN, _MISSING]
+    before = {word: row for row, word in enumerate(known)}
     for row, word in enumerate([*words, _UNKNOWN, _MISSING]):
         if word in before:
             fresh[row] = earlier[before[word]]
     return fresh
 
 
-_UNKNOWN, _MISSING = "\n unknown", "\n missing"
-"""No words of a vocabulary, whose file has one a line."""
+_UNKNOWN, _MISSING = 0, 1
+"""No words of a vocabulary, which may be any text."""
 
 
 def _beside(serving_model_dir: str) -> str:

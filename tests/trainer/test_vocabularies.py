@@ -114,6 +114,18 @@ def test_words_of_any_bytes_are_known(tmp_path: Path) -> None:
         "größe".encode(),
         b"x",
     ]
+    words += [
+        b"",
+        b" ",
+        b" x",
+        b"x ",
+        b"\x00\x00",
+        b"x\x00",
+        b"\xc3",
+        b"\xef\xbb\xbfx",
+        b"TEMPORARY_ASSET_VALUE",
+        b"y" * 2_000_000,
+    ]
     words.append(bytes(range(256)))
     learnt = ours(tmp_path / "ours", {"a\tb\n": words * 2, "other": list(reversed(words * 2))}, 1000)
     for known in words_file.read(learnt, 2):

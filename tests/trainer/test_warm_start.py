@@ -68,8 +68,9 @@ def test_rows_of_an_embedding_follow_their_words(tmp_path: Path) -> None:
     assert np.array_equal(kernels(later)[0], kernels(earlier)[0])
 
 
-def test_a_longer_vocabulary_keeps_unknown_and_missing_apart_from_words(tmp_path: Path) -> None:
-    before, after = {"carrier": ["UA"]}, {"carrier": ["UA", "AA", "OO"]}
+@pytest.mark.parametrize("words", [("AA", "OO"), ("\n unknown", "\n missing"), ("", "0")])
+def test_a_longer_vocabulary_keeps_unknown_and_missing_apart_from_words(tmp_path: Path, words: tuple[str, str]) -> None:
+    before, after = {"carrier": ["UA"]}, {"carrier": ["UA", *words]}
     earlier, later = network(before), network(after)
     fresh = embedding(later, "carrier").copy()
     start_from(save(tmp_path, earlier, before), later, after)
