@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import keyword
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -107,6 +108,9 @@ class FeatureTable:
         )
 
 
+_MOST_UNDERSCORES = 8
+
+
 def tensor_names(columns: Iterable[str]) -> dict[str, str]:
     """Name the plain tensor of each column: the column's own name wherever TensorFlow takes and keeps it.
 
@@ -118,12 +122,16 @@ def tensor_names(columns: Iterable[str]) -> dict[str, str]:
     """
     names: dict[str, str] = {}
     taken: set[str] = set()
+    tried: Counter[str] = Counter()  # of names that fall together, as all those of two characters of another script do
     for column in columns:
         name = re.sub(r"[^A-Za-z0-9_]", "_", column)
         if not name[:1].isalpha() or keyword.iskeyword(name) or name == "self":
             name = f"column_{name}"
+        plain = name
         while name.lower() in taken:
-            name += "_"
+            tried[plain.lower()] += 1
+            times = tried[plain.lower()]
+            name = plain + "_" * times if times <= _MOST_UNDERSCORES else f"{plain}_{times}"
         taken.add(name.lower())
         names[column] = name
     return names

@@ -119,6 +119,7 @@ def test_the_table_survives_json() -> None:
         (["1stFloor", "2023", "0"], ["column_1stFloor", "column_2023", "column_0"]),
         (["class", "None", "self"], ["column_class", "column_None", "column_self"]),
         (["Size", "size", "SIZE"], ["Size", "size_", "SIZE__"]),
+        ([*"一二三四五六七八九十千"], [*("column__" + "_" * i for i in range(9)), "column___9", "column___10"]),
         (["1st", "column_1st", "a.b", "A_B"], ["column_1st", "column_1st_", "a_b", "A_B_"]),
     ],
 )
@@ -138,5 +139,13 @@ def test_tensor_names_are_arguments_that_tensorflow_keeps_and_all_different() ->
             assert re.fullmatch("[A-Za-z][A-Za-z0-9_]*", name)
             assert name != "self"
             assert not keyword.iskeyword(name)
+            assert len(name) < len(column) + len("column_") + 9
             if re.fullmatch("[A-Za-z][A-Za-z0-9_]*", column) and not keyword.iskeyword(column) and column != "self":
                 assert name.rstrip("_") == column.rstrip("_")
+
+
+def test_names_of_thousands_of_columns_that_fall_together_stay_short() -> None:
+    columns = [chr(0x4E00 + i % 100) + chr(0x5E00 + i // 100) for i in range(5000)]
+    names = tensor_names(columns).values()
+    assert len(set(names)) == 5000
+    assert max(map(len, names)) < 20
