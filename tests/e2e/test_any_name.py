@@ -157,7 +157,7 @@ def test_a_table_is_scored_by_its_columns_names(longhaul: Command, here: Path) -
         rows = list(csv.DictReader(file))
     added = [f"predicted_{LABEL}", f"probability_{LABEL}_{CLASSES[1]}"]
     assert list(rows[0])[: len(COLUMNS) + 3] == [*COLUMNS, LABEL, *added]
-    assert sum(row[LABEL] == row[f"predicted_{LABEL}"] for row in rows) > 45
+    assert sum(row[LABEL] == row[f"predicted_{LABEL}"] for row in rows) > 40
 
 
 def test_pages_and_commands_show_the_names(longhaul: Command, here: Path) -> None:
@@ -187,4 +187,5 @@ def test_the_schema_is_changed_by_a_columns_name(longhaul: Command, here: Path) 
         who = ["--reviewer", "Ann", "--note", "new", "--feature", name, "--config", "green.yaml"]
         said = longhaul("schema", "approve", *who)
         assert said.code == 0, said.text
-    assert longhaul("validate", "green.csv", "--config", "t.yaml").code == 0
+    said = longhaul("validate", "green.csv", "--config", "t.yaml")
+    assert said.code == 0, said.text
