@@ -10,6 +10,14 @@ from pipeline.data.columns import ColumnType
 from pipeline.data.sources import source
 from pipeline.data.sources.table_files import SourceFile
 
+_CELLS = 4_000_000
+_LEAST_ROWS, _MOST_ROWS = 20_000, 1_000_000
+
+
+def enough_rows(columns: int) -> int:
+    """Return how many rows tell what a table of so many columns is like, in some hundred megabytes."""
+    return min(_MOST_ROWS, max(_LEAST_ROWS, _CELLS // max(1, columns)))
+
 
 def sample(files: Sequence[SourceFile], columns: Mapping[str, ColumnType], rows: int) -> pa.Table:
     """Return the given columns in their stored types, of up to `rows` rows: equally many from the start of each unit of

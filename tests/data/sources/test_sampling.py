@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.data.columns import ColumnType
-from pipeline.data.sources.sampling import sample
+from pipeline.data.sources.sampling import enough_rows, sample
 from pipeline.data.sources.table_files import find_files
 
 COLUMNS = {"n": ColumnType.INT}
@@ -23,3 +23,7 @@ def test_each_part_of_a_table_gives_its_share_and_a_small_one_all(tmp_path: Path
     (tmp_path / "0.csv").write_text("n\n-1\n")
     assert sample(find_files(str(tmp_path)), COLUMNS, 13)["n"].to_pylist()[:4] == [-1, 0, 1, 2]
     assert sample(find_files(str(tmp_path)), COLUMNS, 13).num_rows == 13
+
+
+def test_a_wide_table_is_sampled_by_fewer_rows() -> None:
+    assert [enough_rows(columns) for columns in (0, 1, 13, 1000)] == [1_000_000, 1_000_000, 307_692, 20_000]
