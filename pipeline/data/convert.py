@@ -23,6 +23,12 @@ EXPECTED = {
     ColumnType.TIMESTAMP: "an ISO 8601 date or date-time",
 }
 
+REMEDY = (
+    "correct the value, or say how it is read: by data.missing, data.columns or the column's type in the schema; "
+    "data.bad_rows: set_aside goes on without such rows"
+)
+"""For a value that its column cannot hold."""
+
 # Arrow takes thirty times longer over a value that does not parse than over one that does, and goes
 # on to the end of the column; so these many values are tried first.
 PROBE = 8

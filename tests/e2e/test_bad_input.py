@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from pipeline.config.push import Push
+from pipeline.data.convert import REMEDY
 from pipeline.lineage.runs import StepState
 from pipeline.serving.publish import publish
 from tests import small
@@ -302,7 +303,7 @@ def test_found_before_anything_heavy_is_loaded(
         pytest.param(
             lambda p: p.replace(p.table, row(70), row(70).replace("7.0", "large")),
             "{table}, line 72: column 'size' holds 'large' where a number (float32) is expected",
-            "correct the value or declare the column as a string in the schema",
+            REMEDY,
             id="a type other than the schema's",
         ),
         pytest.param(
@@ -312,7 +313,7 @@ def test_found_before_anything_heavy_is_loaded(
             ),
             "{table}, line 72: column 'size' holds 'large' where a number is expected; it is a column with two types: "
             "199 of its 200 values are numbers and 1 is not",
-            "correct the values (a missing value is an empty field) or declare the column as a string in the schema",
+            REMEDY,
             id="two types",
         ),
         pytest.param(

@@ -26,6 +26,7 @@ import yaml
 from sklearn.metrics import log_loss, roc_auc_score
 
 from pipeline.config.loading import load
+from pipeline.data.convert import REMEDY
 from pipeline.lineage.runs import Run, find_run
 from pipeline.lineage.store import open_store
 from tests import small
@@ -555,7 +556,7 @@ def test_a_wrong_value_is_shown_with_its_line_wherever_it_stands(refused: Callab
     for output in ("scored.csv", "scored.parquet"):
         assert refused(tmp_path / "new", tmp_path / output) == (
             f"{tmp_path}/new/b.csv, line 9: column 'weight (kg)' holds 'heavy' where a number (float32) is expected\n"
-            "  Remedy: correct the value or declare the column as a string in the schema"
+            f"  Remedy: {REMEDY}"
         )
 
 

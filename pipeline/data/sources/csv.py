@@ -19,7 +19,7 @@ import pyarrow.csv as pa_csv
 
 from pipeline.config.text_format import CSV, TextFormat
 from pipeline.data.columns import ColumnType
-from pipeline.data.convert import EXPECTED, first_bad_row, nearest, shorten, to_stored
+from pipeline.data.convert import EXPECTED, REMEDY, first_bad_row, nearest, shorten, to_stored
 from pipeline.data.sources import diagnosis
 from pipeline.data.sources.csv_ranges import BLOCK_BYTES, byte_ranges, record_starts
 from pipeline.data.sources.csv_types import ColumnGuess
@@ -214,7 +214,7 @@ def _convert(
             hint += "; if this file has a header, take header: false out of data.format, or the line out of the file"
         raise DataError(
             f"{path}, line {line}: column {name!r} holds {shorten(value)} where {EXPECTED[column_type]} is expected",
-            "correct the value or declare the column as a string in the schema" + hint,
+            REMEDY + hint,
         ) from exc
 
 
@@ -226,5 +226,5 @@ def _two_types(name: str, guess: ColumnGuess, form: TextFormat) -> DataError:
         f"{path}, line {diagnosis.line_of_row(path, row, form=form)}: column {name!r} holds {shorten(value)} where "
         f"a number is expected; it is a column with two types: {guess.n_numbers:,} of its "
         f"{guess.n_values:,} values are numbers and {strays:,} {'is' if strays == 1 else 'are'} not",
-        "correct the values (a missing value is an empty field) or declare the column as a string in the schema",
+        REMEDY,
     )

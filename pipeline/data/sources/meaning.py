@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from pipeline.config.text_format import TextFormat
 from pipeline.data.columns import ColumnType
-from pipeline.data.convert import EXPECTED, shorten
+from pipeline.data.convert import EXPECTED, REMEDY, shorten
 from pipeline.data.sources.number_marks import plain_numbers
 from pipeline.data.values.readings import Readings, convert
 from pipeline.errors import DataError
@@ -92,8 +92,7 @@ def first_error(misfits: list[Misfit], place: Callable[[int, str], str]) -> Data
     return DataError(
         f"{place(first.row, first.column)}: column {first.column!r} holds {shorten(first.value)} "
         f"where {first.reason} is expected",
-        f"correct the value; or list it in data.missing, say in data.columns how {first.column!r} is read, or make the "
-        "column BYTES in the schema; data.bad_rows: set_aside goes on without such rows",
+        REMEDY,
     )
 
 

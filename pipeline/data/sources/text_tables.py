@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from pipeline.data.columns import ColumnType
-from pipeline.data.convert import EXPECTED, first_bad_row, shorten, to_stored
+from pipeline.data.convert import EXPECTED, REMEDY, first_bad_row, shorten, to_stored
 from pipeline.data.sources.csv_types import ColumnGuess
 from pipeline.data.sources.typed import lacks
 from pipeline.data.values.readings import PLAIN, Readings, to_guess
@@ -141,7 +141,7 @@ def _stored(
         raise DataError(
             f"{table.place(first_row + row, name, byte_range)}: column {name!r} holds {shorten(text[row].as_py())} "
             f"where {EXPECTED[column_type]} is expected",
-            "correct the value or declare the column as a string in the schema",
+            REMEDY,
         ) from exc
 
 
@@ -153,5 +153,5 @@ def _two_types(name: str, guess: ColumnGuess, tables: Mapping[str, TextTable]) -
         f"{tables[path].place(row, name, None)}: column {name!r} holds {shorten(value)} where "
         f"a number is expected; it is a column with two types: {guess.n_numbers:,} of its "
         f"{guess.n_values:,} values are numbers and {strays:,} {'is' if strays == 1 else 'are'} not",
-        "correct the values (a missing value is an empty field) or declare the column as a string in the schema",
+        REMEDY,
     )

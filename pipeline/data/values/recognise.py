@@ -158,7 +158,7 @@ def _is_id(name: str, values: Counted) -> bool:
         values.matches(r"^[+-]?0\d+$").any()
         or values.matches(r"^[+-]?\d{19,}$").any()  # more than a number keeps
         or values.share(values.matches(r"^\+\d{8,}$")) >= WORTH_SAYING  # phone numbers
-        or (words & ID_NAMES and values.share(values.matches(r"^\d{4,}$")) >= NEARLY_ALL)
+        or (words & ID_NAMES and values.share(values.matches(r"^\d{4,}(\.0)?$")) >= NEARLY_ALL)
         or (words & HEX_NAMES and values.matches(r"^\d+[eE]\d+$").any())
     )
 

@@ -149,7 +149,7 @@ def test_a_column_with_two_types_names_the_first_stray_and_counts_them(tmp_path:
     message = error(infer, write(tmp_path / "t.csv", "a,b\n" + "".join(f"{row},x\n" for row in rows)))
     assert "line 71: column 'a' holds 'abc'" in message
     assert "98 of its 100 values are numbers and 2 are not" in message
-    assert "declare the column as a string" in message
+    assert "by data.missing, data.columns or the column's type in the schema" in message
     path = str(tmp_path / "t.csv")
     assert infer(path, declared={"a": STRING}) == {"a": STRING, "b": STRING}
     assert infer(path, drop=["a"]) == {"b": STRING}

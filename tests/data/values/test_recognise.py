@@ -262,6 +262,7 @@ def test_what_is_text_is_never_taken_for_something_else(what: str) -> None:
 @pytest.mark.parametrize("name", ["zip_code", "PhoneNumber", "ISBN", "account", "ssn"])
 def test_figures_that_name_something_stay_text(name: str) -> None:
     assert said(seen(["90210", "10001"], name=name)) == {"kind": "text"}
+    assert said(seen(["90210.0", "10001.0"], name=name)) == {"kind": "text"}, "as pandas writes them"
     assert said(seen(["0", "1", "3"], name=name)) == {}
 
 
