@@ -128,7 +128,7 @@ def spans_text(spans: Collection[int], most: int = 12) -> str:
     """Return `1 to 6, 8`, `2025-03-01 to 2025-03-31`: spans as ranges, at most so many of these."""
     ranges: list[list[int]] = []
     ordered = sorted(set(spans))
-    steps = _Steps(ordered)
+    steps = _Steps(ordered, is_one=date_of(max(ordered, default=0)) is None or len(ordered) < 3)
     for span in ordered:
         if ranges and steps.next(ranges[-1][-1]) == span:
             ranges[-1][1:] = [span]
@@ -144,7 +144,7 @@ def spans_text(spans: Collection[int], most: int = 12) -> str:
 class _Steps:
     """How far one span is from the next: so many months, days or numbers."""
 
-    def __init__(self, spans: Sequence[int]) -> None:
+    def __init__(self, spans: Sequence[int], *, is_one: bool = False) -> None:
         days = [day for span in spans if (day := date_of(span))]
         self._dated = bool(days) and len(days) == len(spans)
         self._monthly = self._dated and len(spans) > 1 and len({day.day for day in days}) == 1
@@ -153,7 +153,7 @@ class _Steps:
         distances = Counter(after - before for before, after in pairwise(places))
         most = max(distances.values(), default=0)
         usual = [distance for distance, count in distances.items() if count == most or not self._dated]
-        self._step = min(usual, default=1)
+        self._step = 1 if is_one else min(usual, default=1)
         # A table that has no Sundays does not lack them; four weeks tell.
         knows_weeks = self._is_daily and (max(days) - min(days)).days >= 28
         self._weekdays = {day.weekday() for day in days} if knows_weeks else set()
