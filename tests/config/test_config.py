@@ -77,7 +77,7 @@ def test_the_flights_are_the_reference() -> None:
     assert load(REFERENCE) == config
     assert (config.name, config.data.label, config.data.task) == ("flights", "late", "binary")
     assert isinstance(config.split, TimeSplit)
-    assert (config.split.column, config.split.eval_from) == ("scheduled_departure", "2013-11-01T00:00:00")
+    assert (config.split.column, config.split.eval) == ("scheduled_departure", "last 2 spans")
     assert config.evaluation.thresholds["auc"].at_least == 0.66
     assert config.evaluation.thresholds["auc"].slices["origin"].at_least == 0.62
     assert config.card.limitations

@@ -237,7 +237,7 @@ def test_the_same_month_in_a_run(
         path = tmp_path / "table" / f"span-{month}" / "flights.parquet"
         pq.write_table(pa.Table.from_pandas(damaged, preserve_index=False), path)
     place = Place(tmp_path, longhaul, document_of(tmp_path / "table"))
-    outcome, run = place.run("--to", "DataGate", split={"eval_from": "2013-12-01T00:00:00-05:00"})
+    outcome, run = place.run("--to", "DataGate", split={"eval": None, "eval_from": "2013-12-01T00:00:00-05:00"})
     assert run.data_verdict, outcome.text
     verdict = DataVerdict.from_json(run.data_verdict)
     assert expected in named(verdict), [finding.sentence() for finding in verdict.findings]
@@ -475,7 +475,7 @@ def test_a_whole_run_ends_at_the_gate(
             pa.Table.from_pandas(rows, preserve_index=False), table / f"span-{month:02d}" / "flights.parquet"
         )
     place = Place(shop, longhaul, document_of(table))
-    outcome, run = place.run(split={"eval_from": "2013-03-01"})
+    outcome, run = place.run(split={"eval": None, "eval_from": "2013-03-01"})
     assert outcome.code == 1, outcome.text
     assert run.status == "blocked"
     assert run.data_verdict
