@@ -15,6 +15,7 @@ import pytest
 from pipeline.config.split import GroupSplit, HashSplit, TimeSplit
 from pipeline.data.columns import ColumnType
 from pipeline.data.split import assign
+from pipeline.data.values.readings import Readings
 from pipeline.guard.duplicate_rows import DuplicateRows
 from pipeline.guard.findings import DataVerdict, Finding
 from pipeline.guard.rows import Source, with_rows
@@ -67,6 +68,14 @@ def test_rows_are_those_of_the_split(where: Source, split: str | None, expected:
     assert (found.count, found.of) == tuple(
         sum(numbers) for numbers in zip(*((file.count or 0, file.of or 0) for file in found.rows), strict=True)
     )
+
+
+def test_rows_that_were_set_aside_are_none_of_them_but_count_as_rows_of_the_file(where: Source, tmp_path: Path) -> None:
+    lines = ["2013-01-01,many,a", "2013-01-01,90,a", "30/2/2013,91,a", "2013-01-02,92,b", "2013-01-02,3,b"]
+    (tmp_path / "span-1.csv").write_text("\n".join(["day,size,label", *lines]) + "\n")
+    where = replace(where, readings=Readings(set_aside=True))
+    places = rows(replace(BIG, split=None), where)
+    assert places == ["span-2.csv: 2 of 3 rows, rows 2 to 3 (93, 94)", "span-1.csv: 2 of 3 rows, rows 2, 4 (90, 92)"]
 
 
 def test_what_is_not_shown_is_counted(where: Source) -> None:

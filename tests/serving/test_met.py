@@ -6,12 +6,14 @@ import json
 import random
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
+from pipeline.data.sources.meaning import Misfit
 from pipeline.serving.met import EXAMPLES, Example, Kind, Met, Part, beyond, put_together
 from pipeline.serving.meter import Contract, Meter
 from trainer.features import Feature, FeatureTable, Label, Storage
@@ -172,3 +174,15 @@ def test_parts_are_put_together_the_worst_first() -> None:
     assert beyond(found, limits) == [(found[0], 0.1)]
     assert beyond(found, dict.fromkeys(Kind, 0.0)) == [(found[0], 0.0), (found[1], 0.0)]
     assert beyond(found, dict.fromkeys(Kind)) == []
+
+
+def test_values_that_do_not_fit_are_counted_and_shown() -> None:
+    contract: Any = SimpleNamespace(ranges={}, unknown_rows=lambda features: {})
+    meter = Meter(contract)
+    rows = pa.record_batch({"n": pa.array([1, None, None])})
+    meter.add(rows, [Misfit(1, "n", "x", "a number"), Misfit(2, "n", "x", "a number")])
+    assert meter.to_json()["n"] == {"unreadable": (2, [("x", 1)]), "missing": (2, [("", 1)])}
+    met = put_together([Part("t.csv", 3, meter.to_json())], ["n"])
+    assert [(one.kind, one.rows) for one, _ in beyond(met, {Kind.UNREADABLE: 0.5, Kind.MISSING: 0.0})] == [
+        (Kind.UNREADABLE, 2)
+    ]

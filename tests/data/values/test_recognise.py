@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.config.reading import Reading
 from pipeline.data.columns import ColumnType
-from pipeline.data.values import numbers
+from pipeline.data.values import dates, numbers
 from pipeline.data.values.readings import Readings, convert
 from pipeline.data.values.recognise import Meaning, recognise
 from pipeline.data.values.recognise_table import recognise_table
@@ -117,6 +117,27 @@ def test_dates_in_any_order_are_recognised_and_read_exactly(form: str, padded: b
     assert (meaning.kind, meaning.n_rest) == ("date", 0), meaning
     expected = [datetime.datetime.strptime(text, form).replace(tzinfo=datetime.UTC) for text in texts]
     assert read(texts, meaning, ColumnType.TIMESTAMP) == [int(time.timestamp()) for time in expected]
+
+
+def strptime(text: str, form: str) -> int | None:
+    try:
+        return int(datetime.datetime.strptime(text, form).replace(tzinfo=datetime.UTC).timestamp())
+    except ValueError:
+        return None
+
+
+@pytest.mark.parametrize("form", ["%d/%m/%Y", "%m-%d-%y", "%Y%m%d", "%d.%m.%Y %H:%M", "%d/%m/%Y %I:%M %p"])
+def test_a_day_that_no_calendar_has_is_no_date(form: str) -> None:
+    parts = {"d": (0, 33), "m": (0, 14), "Y": (1890, 2110), "y": (0, 100), "H": (0, 26), "I": (0, 14), "M": (0, 62)}
+    texts = []
+    for _ in range(3000):
+        text = form.replace("%p", RANDOM.choice(["AM", "pm"]))
+        for mark, (low, high) in parts.items():
+            text = text.replace(f"%{mark}", f"{RANDOM.randrange(low, high):02d}")
+        texts.append(text)
+    expected = [strptime(text, form) for text in texts]
+    assert dates.to_seconds(pa.array(texts), form, None).to_pylist() == expected
+    assert expected.count(None) not in (0, len(texts))
 
 
 def test_zones_epochs_and_month_names_of_other_languages() -> None:
