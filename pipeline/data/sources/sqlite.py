@@ -14,7 +14,7 @@ from pipeline.data.sources import parts
 from pipeline.data.sources.compressed import plain_file
 from pipeline.data.sources.damage import corrupt
 from pipeline.data.sources.magic import check_is
-from pipeline.data.sources.text_tables import as_text
+from pipeline.data.sources.text_tables import as_text, text_batch
 from pipeline.data.sources.typed import UnusableColumnError
 from pipeline.errors import DataError
 
@@ -59,8 +59,7 @@ class SqliteTable:
                         self._unusable[name] = UnusableColumnError(
                             f"{self.path}: column {name!r} holds a BLOB", f"list {name!r} in data.drop: it is not text"
                         )
-                arrays = [pa.array(values, pa.string()) for values in columns]
-                yield first_row, pa.RecordBatch.from_arrays(arrays, names=wanted or ["1"])
+                yield first_row, text_batch(dict(zip(wanted, columns, strict=False)), len(chunk))
                 first_row += len(chunk)
 
     def place(self, row: int, name: str, byte_range: tuple[int, int] | None) -> str:

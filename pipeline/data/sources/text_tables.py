@@ -112,6 +112,13 @@ def look_through(table: TextTable) -> tuple[list[str], set[str]]:
     return list(there), set(table.unusable())
 
 
+def text_batch(columns: Mapping[str, Sequence[str | None]], rows: int) -> pa.RecordBatch:
+    """Return columns as a batch, also if there is none: rows are rows."""
+    if not columns:
+        return pa.RecordBatch.from_struct_array(pa.array([{}] * rows, pa.struct([])))
+    return pa.RecordBatch.from_arrays([pa.array(values, pa.string()) for values in columns.values()], list(columns))
+
+
 def as_text(value: object) -> str:
     """Return a number, a truth value or a time as people write it."""
     if isinstance(value, bool):

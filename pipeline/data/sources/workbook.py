@@ -30,6 +30,8 @@ from pipeline.errors import DataError
 
 _HEAD_ROWS = 100
 """Where the header is looked for."""
+_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
+"""Stands in a workbook with a password, which is a file of another kind."""
 _SHEETS_KEPT = 2
 _UNCOMPUTED = rb'<c r="([A-Z]+)[0-9]+"[^>]*><f\b[^>]*(?:/>|>[^<]*</f>)(?:<v></v>|<v/>|</c>)'
 
@@ -154,12 +156,12 @@ def _cells(address: parts.Address, content: bytes) -> tuple[list[list[Any]], int
                     if start >= left and rows[row][start - left] == "":
                         rows[row][start - left] = rows[top][start - left]
             return rows, left, names if address.part is None else []
-    except calamine.PasswordError as exc:
-        raise DataError(
-            f"{address.file} is protected by a password",
-            "open it in a spreadsheet program, and save a copy without one",
-        ) from exc
     except (calamine.CalamineError, OSError) as exc:
+        if isinstance(exc, calamine.PasswordError) or _ENCRYPTED in content:
+            raise DataError(
+                f"{address.file} is protected by a password",
+                "open it in a spreadsheet program, and save a copy without one",
+            ) from exc
         check_is(address.file, "excel")
         raise corrupt(address.file, exc) from exc
 

@@ -158,6 +158,7 @@ def test_one_table_is_the_same_in_every_format(kind: str, tmp_path: Path) -> Non
         assert read(path) == expected, seed
         if kind in ("parquet", "csv"):
             continue
+        assert infer_columns(find_files(str(path)), declared=types) == types  # nothing is left to look into
         packed = tmp_path / f"t{seed}.{kind}.gz"
         packed.write_bytes(gzip.compress(path.read_bytes()))
         assert read(packed) == expected
@@ -331,6 +332,12 @@ def test_workbooks_that_cannot_be_read_are_told_apart(tmp_path: Path) -> None:
     text.write_text("a,b\n1,2\n")
     assert "is text, whatever its name says" in error(infer, text)
     assert "rename it to end in .csv" in error(infer, text)
+    ole = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+    locked, old = tmp_path / "locked.xlsx", tmp_path / "old.xls"
+    locked.write_bytes(ole + bytes(504) + "EncryptedPackage".encode("utf-16-le"))
+    assert "is protected by a password" in error(infer, locked)
+    old.write_bytes(ole + bytes(504))
+    assert "old.xls cannot be read" in error(infer, old)
     blank = workbook(tmp_path / "blank.xlsx")
     assert "holds no cell with a value" in error(infer, blank)
 
