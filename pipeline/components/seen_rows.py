@@ -83,6 +83,8 @@ def _never_meet(today: Ingested, then: Ingested) -> bool:
             and then.split.eval_from is not None
             and unix_seconds(today.split.eval_from) >= unix_seconds(then.split.eval_from)
         )
+    if getattr(today.split, "bounds", None) != getattr(then.split, "bounds", None):  # other rows, other bounds
+        return False
     return _hashed(today) == _hashed(then) and _training_share(today.split) >= _training_share(then.split)
 
 

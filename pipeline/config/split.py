@@ -115,6 +115,13 @@ class HashSplit(Section):
     to another."""
     weights: Weights = Weights()
     """Relative sizes of the splits."""
+    stratify: str | None = None
+    """A column of classes, as the label: each of its values gets its share of every split, as far as its rows go. For
+    small tables, where chance may leave a class out; `longhaul init` writes it there. Rows may change their split when
+    the table grows."""
+    bounds: dict[str, tuple[float, ...]] | None = None
+    """What ingestion finds for `stratify`: by value, the places between 0 and 1 at which the splits part. Not to be
+    written by hand."""
 
     @field_validator("columns")
     @classmethod

@@ -6,7 +6,7 @@ reordered or read in other batches.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 import numpy as np
@@ -48,13 +48,59 @@ def assign(batch: pa.RecordBatch, split: TimeSplit | HashSplit | GroupSplit, spa
     """
     if isinstance(split, TimeSplit):
         return _by_span(batch.num_rows, span, split) if split.counts_spans else _by_time(batch, split)
-    columns = deciding_columns(split)
-    hashes = hash_rows(batch.select(list(columns)) if columns else batch)
-    draw = hashes / 2.0**64  # uniform in [0, 1)
+    draw = _draw(batch, split)
     weights = split.weights
     total = weights.train + weights.eval + weights.test
-    bounds = np.cumsum([weights.train, weights.eval]) / total
-    return np.searchsorted(bounds[: len(split_names(split)) - 1], draw, side="right").astype(np.int8)
+    bounds = (np.cumsum([weights.train, weights.eval]) / total)[: len(split_names(split)) - 1]
+    which = np.searchsorted(bounds, draw, side="right").astype(np.int8)
+    if isinstance(split, HashSplit) and split.stratify:
+        assert split.bounds is not None, "stratify() comes first"
+        for value, rows in _strata(batch, split.stratify):
+            which[rows] = np.searchsorted(split.bounds.get(value, bounds), draw[rows], side="right")
+    return which
+
+
+def _draw(batch: pa.RecordBatch, split: HashSplit | GroupSplit) -> npt.NDArray[np.float64]:
+    """Return what is uniform in [0, 1) for different rows, and the same for equal ones; shape (rows,)."""
+    columns = deciding_columns(split)
+    drawn: npt.NDArray[np.float64] = hash_rows(batch.select(list(columns)) if columns else batch) / 2.0**64
+    return drawn
+
+
+def _strata(batch: pa.RecordBatch, column: str) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:
+    """Yield the values of a column, as text, with the rows that have them."""
+    encoded = batch.column(column).dictionary_encode()
+    places = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    for place, value in enumerate(encoded.dictionary.to_pylist()):
+        yield str(value), places == place
+
+
+def stratify(split: HashSplit, batches: Iterable[pa.RecordBatch]) -> HashSplit:
+    """Return a stratified split with its bounds: each value's rows by their hashes, in shares as the weights say.
+
+    A value of two rows or more is in training and evaluation, one of three or more in all splits; equal rows, which
+    are never in two splits, may move that.
+
+    Args:
+        batches: all rows that are split.
+    """
+    assert split.stratify
+    draws: dict[str, list[npt.NDArray[np.float64]]] = {}
+    for batch in batches:
+        draw = _draw(batch, split)
+        for value, rows in _strata(batch, split.stratify):
+            draws.setdefault(value, []).append(draw[rows])
+    weights = split.weights
+    total = weights.train + weights.eval + weights.test
+    bounds = {}
+    for value, parts in draws.items():
+        ordered = np.sort(np.concatenate(parts))
+        count = len(ordered)
+        held_out = max(round(count * weights.test / total), int(count > 2)) if weights.test else 0
+        judging = max(round(count * weights.eval / total), int(count > 1))
+        starts = [max(count - held_out - judging, min(count, 1)), count - held_out][: len(split_names(split)) - 1]
+        bounds[value] = tuple(float(ordered[start]) if start < count else 1.0 for start in starts)
+    return split.model_copy(update={"bounds": bounds})
 
 
 def settle(

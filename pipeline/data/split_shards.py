@@ -6,7 +6,7 @@ Apart from the component, because a worker on a cluster imports what it runs, an
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from typing import Any
 
@@ -24,6 +24,16 @@ from pipeline.data.sources import source, table_files
 from pipeline.data.sources.meaning import without_misfits
 from pipeline.data.split import assign
 from pipeline.errors import DataError
+
+
+def labelled_rows(
+    fragments: Iterable[source.Fragment], columns: Mapping[str, ColumnType], label: str
+) -> Iterator[pa.RecordBatch]:
+    """Yield the rows that are split: without those that are set aside or have no label."""
+    for fragment in fragments:
+        for whole, misfits in source.read_marked(fragment, columns, ROW_GROUP_ROWS):
+            batch = without_misfits(whole, misfits)
+            yield batch.filter(batch.column(label).is_valid())
 
 
 class WriteSplitShards:

@@ -26,6 +26,8 @@ def check_training_columns(columns: Mapping[str, ColumnType], path: str, data: D
     when = time_column(split)
     of_split = dict.fromkeys([*(deciding_columns(split) or ()), *([when] if when else [])])
     needed = [("data.label", data.label), *((setting_of_split, name) for name in of_split)]
+    if split.by == "hash" and split.stratify:
+        needed.append(("split.stratify", split.stratify))
     for setting, name in needed:
         if name not in columns:
             raise DataError(

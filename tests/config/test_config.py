@@ -55,7 +55,13 @@ def test_the_smallest_file_gets_every_default(tmp_path: Path) -> None:
     config = load(write(tmp_path))
     assert config.model_dump(include={"workspace", "split", "features", "metadata", "push"}) == {
         "workspace": "workspace",
-        "split": {"by": "hash", "columns": (), "weights": {"train": 8, "eval": 2, "test": 0}},
+        "split": {
+            "by": "hash",
+            "columns": (),
+            "weights": {"train": 8, "eval": 2, "test": 0},
+            "stratify": None,
+            "bounds": None,
+        },
         "features": {"exclude": (), "categorical": (), "max_vocabulary": 1000, "bins": 12},
         "metadata": {"url": None, "password_env": "LONGHAUL_METADATA_PASSWORD"},
         "push": {"destination": None, "vertex_model": None},

@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from pipeline.config.split import GroupSplit, HashSplit, TimeSplit
-from pipeline.data.split import assign, settle, split_names
+from pipeline.data.split import assign, settle, split_names, stratify
 from pipeline.errors import DataError
 
 ROWS = pa.record_batch(
@@ -248,3 +248,48 @@ def test_a_split_by_time_is_written_in_one_way(settings: dict[str, Any], said: s
     with pytest.raises(ValidationError) as caught:
         by_time(**settings)
     assert said in str(caught.value)
+
+
+# Stratified
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("test", [0, 1])
+def test_each_class_of_a_small_table_gets_its_share_of_every_split(seed: int, test: int) -> None:
+    source = np.random.default_rng(seed)
+    labels = ["yes"] * 3 + ["no"] * 17 + ["other"] * 40
+    rows = pa.record_batch({"x": source.normal(size=60), "label": labels})
+    split = HashSplit.model_validate({"by": "hash", "weights": {"test": test}, "stratify": "label"})
+    settled = stratify(split, [rows.slice(0, 25), rows.slice(25)])
+    order = pa.array(source.permutation(60))
+    shuffled = rows.take(order)
+    which = assign(shuffled, settled)
+    assert which.tolist() == assign(rows, settled)[order.to_numpy()].tolist()  # by values, not by places
+    found = {
+        label: np.bincount(which[np.array(shuffled.column("label").to_pylist()) == label], minlength=2 + test).tolist()
+        for label in ("yes", "no", "other")
+    }
+    assert found == (
+        {"yes": [1, 1, 1], "no": [12, 3, 2], "other": [29, 7, 4]}
+        if test
+        else {"yes": [2, 1], "no": [14, 3], "other": [32, 8]}
+    )
+
+
+def test_a_stratified_split_goes_through_json_and_knows_what_to_do_with_a_new_class() -> None:
+    rows = pa.record_batch({"x": list(range(20)), "label": [0, 1] * 10})
+    settled = stratify(HashSplit(by="hash", stratify="label"), [rows])
+    again = HashSplit.model_validate_json(settled.model_dump_json())
+    assert assign(rows, again).tolist() == assign(rows, settled).tolist()
+    new = pa.record_batch({"x": list(range(1000)), "label": [7] * 1000})
+    assert assign(new, again).tolist() == assign(new, HashSplit(by="hash")).tolist()
+
+
+def test_one_row_of_a_class_trains_and_equal_rows_stay_together() -> None:
+    split = HashSplit(by="hash", stratify="label")
+    one = pa.record_batch({"x": [1, 2, 3], "label": ["a", "b", "b"]})
+    which = assign(one, stratify(split, [one])).tolist()
+    assert which[0] == 0
+    assert sorted(which[1:]) == [0, 1]
+    same = pa.record_batch({"x": [1] * 10, "label": ["a"] * 10})
+    assert len(set(assign(same, stratify(split, [same])).tolist())) == 1
