@@ -19,7 +19,7 @@ _PARTS = (
     r"(?P<body>\d[\d.,'\x{2019} \x{a0}\x{202f}\x{2009}]*\d|\d[.,]?|[.,]\d+)(?:[eE][+-]?\d+)?"
     rf"(?P<gap>\s*)(?P<suf>[^\d\s()+\-,.:;=][^\d()+:;=]{{0,14}}?|\+|)\s*{MINUS}?\s*\)?$"
 )
-_SAMPLE = 200
+_SAMPLE, _ENOUGH = 200, 20_000
 _STYLES = ((".", ""), (".", ","), (",", ""), (",", "."), (",", " "), (".", " "), (".", "'"), (",", "'"))
 
 
@@ -34,6 +34,16 @@ def guess_number(values: Counted, decimal: str | None) -> Fit | Doubt | None:
     Args:
         decimal: the mark before fractions in the rest of the file, if it is known.
     """
+    if len(values.texts) <= _ENOUGH:
+        return _guess(values, decimal)
+    found = _guess(values.every(-(-len(values.texts) // _ENOUGH)), decimal)  # the style shows in a part
+    if not isinstance(found, Fit):
+        return found
+    fits = _fits(values, Reading.model_validate(found.settings))
+    return Fit(found.settings, fits) if values.share(fits) >= WORTH_SAYING else None
+
+
+def _guess(values: Counted, decimal: str | None) -> Fit | Doubt | None:
     some = pa.array(values.some(_SAMPLE), pa.string())
     if as_mask(pc.match_substring_regex(some, pattern=_PARTS)).mean() < WORTH_SAYING / 2:
         return None  # as most columns of words, before all of them are looked at

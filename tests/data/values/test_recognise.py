@@ -97,6 +97,14 @@ def test_lakhs_scales_and_open_ends() -> None:
     assert said(seen(["1 year", "2 years"]))["unit"] == ("year", "years")
 
 
+def test_the_style_of_many_numbers_is_found_in_a_part_and_held_against_all() -> None:
+    texts = [f"${n:,}.00" for n in range(50_000)]
+    texts[12_345] = "12 apples"
+    meaning = seen(texts)
+    assert said(meaning) == {"kind": "number", "thousands": ",", "unit": ("$",)}
+    assert meaning.rest == ((12_346, "12 apples"),)
+
+
 DAYS = [datetime.datetime(1990, 1, 1) + datetime.timedelta(seconds=RANDOM.randrange(10**9)) for _ in range(300)]
 FORMATS = [
     "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%d/%m/%y",
