@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from unicodedata import normalize
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -47,6 +48,8 @@ def shorten(value: object, limit: int = 60) -> str:
 def nearest(name: str, names: Iterable[str]) -> str:
     """Return the names most like `name`, else the first few, for 'did you mean'."""
     known = list(names)
+    if twins := [one for one in known if normalize("NFC", one) == normalize("NFC", name)]:  # é as one character or two
+        return f"{twins[0]!a} looks the same and has other characters than {name!a}"
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
     if near:
         return "the nearest names are " + ", ".join(map(repr, near))

@@ -296,6 +296,11 @@ def test_a_missing_column_comes_with_the_nearest_names(tmp_path: Path) -> None:
     assert "Origin" not in message
 
 
+def test_a_missing_column_that_looks_like_another_is_told_apart(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.csv", "cafe\u0301,other\n1,2\n")
+    assert r"'cafe\u0301' looks the same and has other characters than 'caf\xe9'" in error(read, path, {"café": INT})
+
+
 def test_corrupt_and_misnamed_files_are_named(tmp_path: Path) -> None:
     whole = gzip.compress(b"a,b\n" + b"".join(b"%d,%d\n" % (i, i * i) for i in range(50_000)))
     cut = tmp_path / "cut.csv.gz"
