@@ -190,11 +190,17 @@ def validate(
     ] = None,
     config: ConfigOption = None,
     workspace: WorkspaceOption = None,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict", help="Let warnings stop, too, and whatever the served model was not made for (exit code 1)."
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Check a new table against the schema and the last run's data, without a run."""
     from pipeline.commands.validate import validate_table
     from pipeline.config.loading import load
 
-    passed = validate_table(load(config, workspace=workspace), table, environment, as_json)
+    passed = validate_table(load(config, workspace=workspace), table, environment, as_json, strict)
     raise typer.Exit(0 if passed else EXIT_GATE)

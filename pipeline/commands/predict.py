@@ -37,7 +37,7 @@ from pipeline.observe.log_file import output_to
 from pipeline.runners.local.interruption import outliving_the_terminal
 from pipeline.serving.checkpoint import key_of, workplace
 from pipeline.serving.chosen_model import find_model
-from pipeline.serving.met import Kind, Part, beyond, put_together
+from pipeline.serving.met import Part, beyond, limits_of, put_together
 from pipeline.serving.predicted_columns import predicted_names
 from pipeline.terminal.console import console_for
 from pipeline.terminal.predictions import Predictions, print_predictions
@@ -129,7 +129,7 @@ def predict_table(
             outcomes = score(fragments, scoring, folder, arguments.DIRECT)
             parts = [Part(fragments[each.fragment].path, each.rows, each.met) for each in outcomes]
             met = put_together(parts, [feature.name for feature in features.features if feature.optional])
-            too_much = beyond(met, _limits(config, strict))
+            too_much = beyond(met, limits_of(config, strict))
             if not too_much:
                 whole = folder / "whole"
                 _join(
@@ -162,18 +162,6 @@ def predict_table(
         as_json,
     )
     return not too_much
-
-
-def _limits(config: PipelineConfig, strict: bool) -> dict[Kind, float | None]:
-    if strict:
-        return dict.fromkeys(Kind, 0.0)
-    policy = config.predict
-    return {
-        Kind.UNKNOWN: policy.max_unknown,
-        Kind.OUT_OF_RANGE: policy.max_out_of_range,
-        Kind.MISSING: policy.max_missing,
-        Kind.UNREADABLE: config.data.bad_rows_at_most,
-    }
 
 
 def _check_output(output: Path, force: bool) -> None:

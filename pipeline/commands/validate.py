@@ -6,22 +6,18 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import pyarrow as pa
 from rich.markup import escape
 
+from pipeline.commands.validated_rows import Rows, served_contract
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.split import time_column
 from pipeline.contract.schema import check_columns, column_type, read_schema, without
 from pipeline.data.labels import LabelTally, check_label
-from pipeline.data.set_aside import Aside
 from pipeline.data.sources import source, table_files
-from pipeline.data.sources.meaning import without_misfits
-from pipeline.data.split import check_times
 from pipeline.data.statistics_files import Statistics, read_span, read_split, spans_in, splits_in
 from pipeline.data.training_columns import check_training_columns
 from pipeline.data.values.readings import readings_of
@@ -35,7 +31,9 @@ from pipeline.guard.validation import SERVING, TRAINING
 from pipeline.lineage.runs import Run, find_run, list_runs
 from pipeline.lineage.store import open_existing_store
 from pipeline.observe.log_file import output_to
+from pipeline.serving.met import Met, beyond, limits_of
 from pipeline.terminal.console import console_for
+from pipeline.terminal.predictions import met_to_json, print_met
 from pipeline.terminal.results import print_data_verdict
 from pipeline.terminal.screen import Screen
 
@@ -52,6 +50,8 @@ class Validation:
         unlabelled: rows that a run would drop for want of a label; they are not among `rows`.
         set_aside: values that do not fit, by column, whose rows a run would set aside; they are not among `rows`.
         compared_with: in words; "" if there was nothing to compare with.
+        met: what the served model was not made for, the worst first; nothing where none serves. too_much: of that what
+            is beyond its limit, a share.
         seconds: in all.
     """
 
@@ -64,10 +64,17 @@ class Validation:
     compared_with: str
     seconds: float
     verdict: DataVerdict
+    met: list[Met]
+    too_much: list[tuple[Met, float]]
+
+    def passed(self, strict: bool) -> bool:
+        """Return whether nothing blocks; if `strict`, nor anything warns."""
+        return not (self.verdict.blocked or self.too_much or (strict and self.verdict.warnings))
 
     def to_json(self) -> dict[str, Any]:
         """Return a plain dictionary: the verdict's entries beside the others."""
-        return {name: value for name, value in vars(self).items() if name != "verdict"} | self.verdict.to_json()
+        own = {name: value for name, value in vars(self).items() if name != "verdict"}
+        return own | self.verdict.to_json() | met_to_json(self.met, self.too_much)
 
 
 @dataclass(frozen=True)
@@ -84,8 +91,13 @@ class _LastRun:
         return ingestion["labels"] | {"unlabelled": 0} if ingestion else None
 
 
-def validate_table(config: PipelineConfig, table: str, environment: Environment | None, as_json: bool) -> bool:
+def validate_table(
+    config: PipelineConfig, table: str, environment: Environment | None, as_json: bool, strict: bool = False
+) -> bool:
     """Validate and report on the terminal.
+
+    Args:
+        strict: whether warnings stop, too, and whatever the served model was not made for.
 
     Returns:
         False if a finding blocks.
@@ -99,17 +111,19 @@ def validate_table(config: PipelineConfig, table: str, environment: Environment 
         if not as_json:
             screen.waiting("loading TensorFlow Data Validation")
         try:
-            found = validate(config, table, environment)
+            found = validate(config, table, environment, strict)
         finally:
             screen.close_line()
     if as_json:
         print(json.dumps(found.to_json(), indent=1))
     else:
-        _report(found)
-    return not found.verdict.blocked
+        _report(found, strict)
+    return found.passed(strict)
 
 
-def validate(config: PipelineConfig, table: str, environment: Environment | None = None) -> Validation:
+def validate(
+    config: PipelineConfig, table: str, environment: Environment | None = None, strict: bool = False
+) -> Validation:
     """Judge a table as the gate of a run would.
 
     With a label it is held against the span before it of the last run (or its training split, where there are no
@@ -142,7 +156,7 @@ def validate(config: PipelineConfig, table: str, environment: Environment | None
     where = Source(
         table, columns, label=label if environment == TRAINING else None, form=config.data.format, readings=readings
     )
-    rows = _Rows(where, config)
+    rows = Rows(where, config, served_contract(config, schema, columns))
     last = _last_run(config)
 
     from pipeline.data.table_statistics import table_statistics  # imports TFDV, which takes seconds
@@ -181,41 +195,14 @@ def validate(config: PipelineConfig, table: str, environment: Environment | None
         compared_with=compared_with,
         seconds=round(time.monotonic() - began, 2),
         verdict=verdict,
+        met=(met := rows.met),
+        # Training data are where new categories come from.
+        too_much=beyond(met, limits_of(config, strict)) if strict or environment == SERVING else [],
     )
 
 
-class _Rows:
-    """The rows that a run would take in: those with a label, or all of serving requests.
-
-    They are read from the files each time, so that memory stays bounded.
-    """
-
-    def __init__(self, where: Source, config: PipelineConfig) -> None:
-        self._where = where
-        self._config = config
-        self.tally = LabelTally()
-        self.aside = Aside()
-
-    def read(self, counted: bool = False) -> Iterator[pa.RecordBatch]:
-        """Yield batches in their stored types; `counted` adds their labels to `tally`."""
-        label = self._where.label
-        where = self._where
-        files = table_files.find_files(where.pattern, form=where.form, readings=where.readings)
-        for fragment in source.plan_fragments(files):
-            for whole, misfits in source.read_marked(fragment, self._where.columns):
-                if counted:
-                    self.aside.add(whole.num_rows, misfits)
-                batch = without_misfits(whole, misfits)
-                kept = batch if label is None else batch.filter(batch.column(label).is_valid())
-                if label is not None and counted:
-                    check_times(kept, self._config.split)
-                    self.tally.unlabelled += batch.num_rows - kept.num_rows
-                    self.tally.add(TRAIN_SPLIT, kept.column(label), self._config.data.task)
-                yield kept
-
-
 def _as_training(
-    config: PipelineConfig, file: str, statistics: Statistics, rows: _Rows, last: _LastRun | None
+    config: PipelineConfig, file: str, statistics: Statistics, rows: Rows, last: _LastRun | None
 ) -> tuple[Evidence, str]:
     """Return what the gate would look at if the table were the newest, and what it is compared with, in words."""
     spans: dict[int, Statistics] = {}
@@ -260,7 +247,7 @@ def _last_run(config: PipelineConfig) -> _LastRun | None:
     return None
 
 
-def _report(found: Validation) -> None:
+def _report(found: Validation, strict: bool) -> None:
     console = console_for(sys.stdout)
     dropped = f"; {found.unlabelled:,} without a label left out" if found.unlabelled else ""
     if found.set_aside:
@@ -275,5 +262,8 @@ def _report(found: Validation) -> None:
         soft_wrap=True,
     )
     print_data_verdict(console, found.verdict, all_of_it="--json shows them all")
-    if not found.verdict.blocked:
+    print_met(console, found.met, found.too_much)
+    if found.verdict.warnings and strict:
+        console.print("[bold red]Blocked[/]   --strict takes no warning")
+    if found.passed(strict):
         console.print("[bold green]Passed[/]" + ("    with warnings" if found.verdict.warnings else ""))

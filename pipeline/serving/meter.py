@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,17 +41,23 @@ class Contract:
     """What a model knows, and what it was asked before.
 
     Args:
-        transform: the model's signature `transform_features`.
+        model: the SavedModel, loaded.
         folder: of the SavedModel.
     """
 
-    def __init__(self, transform: Callable[..., Mapping[str, Any]], folder: str, table: FeatureTable) -> None:
-        self._transform = transform
+    def __init__(self, model: Any, folder: str, table: FeatureTable) -> None:
+        self._model = model  # which goes with its signatures when nobody holds it
+        self.names = [feature.name for feature in table.features]
+        self.optional = [feature.name for feature in table.features if feature.optional]
         self._categories = table.of(FeatureKind.CATEGORICAL)
         self._unknown_ids: npt.NDArray[np.int64] | None = None
         empty = {one.name: pa.array([], _type(one.storage)) for one in self._categories}
         self._known, self._unknown = dict(empty), dict(empty)
         self.ranges = _ranges(Path(folder, SIGNATURES_FILE))
+
+    def meter(self) -> Meter:
+        """Return what counts the rows of one fragment."""
+        return Meter(self)
 
     def unknown_rows(self, features: pa.RecordBatch) -> dict[str, Rows]:
         """Return the rows that hold a value that the model does not know, by column; columns without any are left
@@ -102,7 +108,9 @@ class Contract:
         # What else is missing does not matter here, and a schema may say that it must not be.
         filled = [column.fill_null("" if pa.types.is_string(column.type) else 0) for column in features.columns]
         batch = pa.RecordBatch.from_arrays(filled, names=features.schema.names)
-        ids: npt.NDArray[np.int64] = self._transform(examples=tf.constant(to_examples(batch)))[CATEGORICAL].numpy()
+        ids: npt.NDArray[np.int64] = self._model.signatures["transform_features"](
+            examples=tf.constant(to_examples(batch))
+        )[CATEGORICAL].numpy()
         return ids
 
     def _nobodys(self, row: pa.RecordBatch) -> pa.RecordBatch:
@@ -117,20 +125,23 @@ class Meter:
 
     def __init__(self, contract: Contract) -> None:
         self._contract = contract
+        self.names = contract.names
         self._rows = 0
         self._met: dict[str, dict[str, tuple[int, list[tuple[str, int]]]]] = {}
 
     def add(self, features: pa.RecordBatch, misfits: Sequence[Misfit] = ()) -> None:
         """Count the next rows: flat columns in their stored types, and what they cannot hold, which is null there."""
+        unreadable: dict[str, int] = {}
         for name in dict.fromkeys(misfit.column for misfit in misfits):
             found: dict[str, int] = {}
             for misfit in (own := [misfit for misfit in misfits if misfit.column == name])[:_LOOKED_AT]:
                 found.setdefault(_text(misfit.value), misfit.row)
+            unreadable[name] = len(own)
             self._note(name, Kind.UNREADABLE, len(own), found)
         for name, column in zip(features.schema.names, features.columns, strict=True):
-            if column.null_count:
+            if missing := column.null_count - unreadable.get(name, 0):
                 first = int(np.argmax(column.is_null().to_numpy(zero_copy_only=False)))
-                self._note(name, Kind.MISSING, column.null_count, {"": first})
+                self._note(name, Kind.MISSING, missing, {"": first})
             if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
                 rows = _outside(column, *self._contract.ranges.get(name, (-math.inf, math.inf)))
                 self._note(name, Kind.OUT_OF_RANGE, len(rows), _different(column, rows))

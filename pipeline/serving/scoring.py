@@ -139,8 +139,7 @@ class _ScoreFragment(beam.DoFn):
         import tensorflow as tf
 
         self._model = tf.saved_model.load(self._scoring.model)
-        transform = self._model.signatures["transform_features"]
-        self._contract = Contract(transform, self._scoring.model, self._scoring.table)
+        self._contract = Contract(self._model, self._scoring.model, self._scoring.table)
 
     def process(self, numbered: tuple[int, source.Fragment]) -> None:
         number, fragment = numbered

@@ -60,13 +60,7 @@ class Predictions:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data."""
-        return vars(self) | {
-            "met": [met.to_json() for met in self.met],
-            "too_much": [
-                {"column": met.column, "kind": met.kind, "share": round(met.share, 6), "limit": limit}
-                for met, limit in self.too_much
-            ],
-        }
+        return vars(self) | met_to_json(self.met, self.too_much)
 
 
 def print_predictions(predictions: Predictions, label: str, as_json: bool) -> None:
@@ -88,13 +82,7 @@ def print_predictions(predictions: Predictions, label: str, as_json: bool) -> No
     console.print(f"Predicted {escape(label)}: {', '.join(shares + values)}", soft_wrap=True)
     console.print(f"Columns   {escape(', '.join(p.columns))}", soft_wrap=True)
     console.print(f"Model     {escape(p.model)}", soft_wrap=True)
-    print_met(console, p.met)
-    for met, limit in p.too_much:
-        console.print(
-            f"[bold red]Too much[/]  {escape(repr(met.column))}: {met.rows:,} of {met.of:,} rows are "
-            f"{_SAYS[met.kind]}; {percent(limit) if limit else 'none'} may be",
-            soft_wrap=True,
-        )
+    print_met(console, p.met, p.too_much)
     if p.output is None:
         console.print("Output    none was written; predict.max_… in the YAML file say how much may be met")
     else:
@@ -103,8 +91,20 @@ def print_predictions(predictions: Predictions, label: str, as_json: bool) -> No
         console.print(f"[yellow]Note[/]      not recorded: {escape(p.unrecorded)}", soft_wrap=True)
 
 
-def print_met(console: Console, found: Sequence[Met]) -> None:
-    """Print a small table of what the model was not made for, the worst first; nothing if there was nothing."""
+def met_to_json(found: Sequence[Met], too_much: Sequence[tuple[Met, float]]) -> dict[str, Any]:
+    """Return what was met, and what of it was too much, as plain data."""
+    return {
+        "met": [met.to_json() for met in found],
+        "too_much": [
+            {"column": met.column, "kind": met.kind, "share": round(met.share, 6), "limit": limit}
+            for met, limit in too_much
+        ],
+    }
+
+
+def print_met(console: Console, found: Sequence[Met], too_much: Sequence[tuple[Met, float]]) -> None:
+    """Print a small table of what the model was not made for, the worst first, and what of it was too much; nothing if
+    there was nothing."""
     if not found:
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
@@ -124,6 +124,12 @@ def print_met(console: Console, found: Sequence[Met]) -> None:
     console.print(table)
     if len(found) > _MOST:
         console.print(f"          {len(found) - _MOST:,} more; --json has them all")
+    for met, limit in too_much:
+        console.print(
+            f"[bold red]Too much[/]  {escape(repr(met.column))}: {met.rows:,} of {met.of:,} rows are "
+            f"{_SAYS[met.kind]}; {percent(limit) if limit else 'none'} may be",
+            soft_wrap=True,
+        )
 
 
 def _examples(met: Met, with_file: bool) -> str:

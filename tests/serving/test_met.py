@@ -36,8 +36,9 @@ class Transform:
 
     def __init__(self) -> None:
         self.asked = 0
+        self.signatures = {"transform_features": self.answer}
 
-    def __call__(self, examples: Any) -> dict[str, Any]:
+    def answer(self, examples: Any) -> dict[str, Any]:
         batch = from_examples(list(examples.numpy()))
         self.asked += batch.num_rows
         cities = [text.encode() for text in CITIES]
