@@ -83,12 +83,12 @@ class Rows:
         return batch if label is None else batch.filter(batch.column(label).is_valid())
 
     def _counted(self, fragment: source.Fragment) -> Iterator[pa.RecordBatch]:
-        meter = self._contract.meter() if self._contract else None
+        meter, names = (self._contract.meter(), self._contract.names) if self._contract else (None, [])
         before = self.aside.read
         for whole, misfits in source.read_marked(fragment, self._where.columns):
             self.aside.add(whole.num_rows, misfits)
             if meter:
-                meter.add(whole.select(meter.names), misfits)
+                meter.add(whole.select(names), misfits)
             batch = without_misfits(whole, misfits)
             kept = self._labelled(batch)
             if (label := self._where.label) is not None:

@@ -125,23 +125,23 @@ class Meter:
 
     def __init__(self, contract: Contract) -> None:
         self._contract = contract
-        self.names = contract.names
         self._rows = 0
         self._met: dict[str, dict[str, tuple[int, list[tuple[str, int]]]]] = {}
 
     def add(self, features: pa.RecordBatch, misfits: Sequence[Misfit] = ()) -> None:
         """Count the next rows: flat columns in their stored types, and what they cannot hold, which is null there."""
-        unreadable: dict[str, int] = {}
+        unreadable: dict[str, list[int]] = {}
         for name in dict.fromkeys(misfit.column for misfit in misfits):
             found: dict[str, int] = {}
             for misfit in (own := [misfit for misfit in misfits if misfit.column == name])[:_LOOKED_AT]:
                 found.setdefault(_text(misfit.value), misfit.row)
-            unreadable[name] = len(own)
+            unreadable[name] = [misfit.row for misfit in own]
             self._note(name, Kind.UNREADABLE, len(own), found)
         for name, column in zip(features.schema.names, features.columns, strict=True):
-            if missing := column.null_count - unreadable.get(name, 0):
-                first = int(np.argmax(column.is_null().to_numpy(zero_copy_only=False)))
-                self._note(name, Kind.MISSING, missing, {"": first})
+            if column.null_count:
+                missing = column.is_null().to_numpy(zero_copy_only=False).copy()
+                missing[unreadable.get(name, [])] = False
+                self._note(name, Kind.MISSING, int(missing.sum()), {"": int(missing.argmax())})
             if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
                 rows = _outside(column, *self._contract.ranges.get(name, (-math.inf, math.inf)))
                 self._note(name, Kind.OUT_OF_RANGE, len(rows), _different(column, rows))

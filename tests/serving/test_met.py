@@ -180,10 +180,10 @@ def test_parts_are_put_together_the_worst_first() -> None:
 def test_values_that_do_not_fit_are_counted_and_shown() -> None:
     contract: Any = SimpleNamespace(ranges={}, unknown_rows=lambda features: {})
     meter = Meter(contract)
-    rows = pa.record_batch({"n": pa.array([1, None, None])})
+    rows = pa.record_batch({"n": pa.array([1, None, None, None])})
     meter.add(rows, [Misfit(1, "n", "x", "a number"), Misfit(2, "n", "x", "a number")])
-    assert meter.to_json()["n"] == {"unreadable": (2, [("x", 1)]), "missing": (2, [("", 1)])}
-    met = put_together([Part("t.csv", 3, meter.to_json())], ["n"])
-    assert [(one.kind, one.rows) for one, _ in beyond(met, {Kind.UNREADABLE: 0.5, Kind.MISSING: 0.0})] == [
+    assert meter.to_json()["n"] == {"unreadable": (2, [("x", 1)]), "missing": (1, [("", 3)])}
+    met = put_together([Part("t.csv", 4, meter.to_json())], ["n"])
+    assert [(one.kind, one.rows) for one, _ in beyond(met, {Kind.UNREADABLE: 0.4, Kind.MISSING: 0.0})] == [
         (Kind.UNREADABLE, 2)
     ]
