@@ -57,8 +57,15 @@ class TextFormat(Section):
     @field_validator("delimiter")
     @classmethod
     def _one_character(cls, value: str) -> str:
-        if value != BLANKS and (not 0 < len(value) < 5 or set(value) & set("\r\n\"'")):
+        if value != BLANKS and (not 0 < len(value) < 5 or set(value) & set("\0\r\n\"'")):
             raise ValueError(f"must be one to four characters, none a quote or a line break, or {BLANKS!r}")
+        return value
+
+    @field_validator("escape")
+    @classmethod
+    def _is_ascii(cls, value: str | None) -> str | None:
+        if value is not None and (not value.isascii() or value.isspace() or not value.isprintable()):
+            raise ValueError("must be a visible character of ASCII")
         return value
 
     @field_validator("encoding")

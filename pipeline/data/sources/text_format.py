@@ -104,7 +104,7 @@ def _decoded(head: bytes, encoding: str, whole: bool) -> str:
 
 def _above(text: str, form: TextFormat, given: Mapping[str, Any], said: list[str]) -> tuple[TextFormat, str]:
     """Look at `sep=;` and at comments, which stand above all."""
-    first = re.match(r"(?i)\"?sep=(.|\\t)\"?\r?\n?", text)
+    first = re.match(r"(?i)\"?sep=([;,|:^~ \t]|\\t)\"?\r?\n?", text)
     if first and "skip" not in given:
         mark = "\t" if first[1] == "\\t" else first[1]
         said.append("the first line ('sep=') is no row")

@@ -11,6 +11,7 @@ import itertools
 import random
 import zipfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -265,6 +266,16 @@ def test_a_later_file_in_another_format_is_refused_with_the_edit(
     with pytest.raises(DataError) as caught:
         read(path, form, {"a": INT, "b": STRING})
     assert message in str(caught.value)
+
+
+def test_whatever_bytes_a_file_holds_it_is_read_or_refused(tmp_path: Path) -> None:
+    draw = random.Random(0)
+    parts = [*"ab1,;\t| \"'\\\n\r#(-\0é\ufeff", "2.5", "\r\n", "Total", "sep=", "::", "NA"]
+    for _ in range(400):
+        text = "".join(draw.choice(parts) for _ in range(draw.randrange(1, 80)))
+        path = write(tmp_path, text.encode(draw.choice(["utf-8", "utf-16", "utf-16-le", "cp1252"]), "replace"))
+        with suppress(DataError):
+            read(path, sniff(path)[0])
 
 
 def test_a_quote_that_opens_no_field_swallows_no_rows(tmp_path: Path) -> None:
