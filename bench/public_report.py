@@ -43,9 +43,10 @@ def report(results: Mapping[str, Mapping[str, Any]]) -> str:
         f"- {len(lifted)} of them were refused at first, and read with the option that the refusal names.",
         f"- {columns:,} columns were read, {columns - misread:,} as a person reads them: {right:.1%}.",
         "",
-        "Served: a model passed every gate, was loaded by the loader of model servers, and answers. Blocked: a gate",
-        "stopped the run and said why. Refused: a command said what is wrong with the input, and the remedy. Read:",
-        "`init` wrote a configuration; the chain was not run.",
+        "Served: a model passed every gate, was loaded by the loader of model servers, and answers. Not blessed: the",
+        "model was trained and is no better than the threshold that `init` wrote. Blocked: a gate stopped the run before",
+        "and said why. Refused: a command said what is wrong with the input, and the remedy. Read: `init` wrote a",
+        "configuration; the chain was not run.",
         "",
         "| Table | Where | Licence | Rows | Columns | Label | Ended | Misread |",
         "|---|---|---|--:|--:|---|---|--:|",
@@ -62,7 +63,7 @@ def report(results: Mapping[str, Mapping[str, Any]]) -> str:
             lines.append(f"| {table.file} | {_cell(column)} | {LETTERS[letter.lower()]} | {kind} |")
     lines += ["", "## Not served", ""]
     for table, result in known:
-        if result["ended"] not in ("served", "read"):
+        if result["ended"] not in ("served", "read", "not blessed"):
             lines += [f"**{table.file}** ({result['ended']}):", "", "```text", *_end_of(result["said"]), "```", ""]
     return "\n".join(lines).rstrip() + "\n"
 

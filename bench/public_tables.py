@@ -91,7 +91,7 @@ class Outcome:
     Attributes:
         read: the kind that init took each column for.
         misread: the columns where a person says otherwise, as `letter, kind`.
-        ended: served, refused, blocked or failed; read where only init ran.
+        ended: served, not blessed, blocked, refused or failed; read where only init ran.
         said: what was printed.
         refusal, options: what init said at first, and the options that it named and that lifted it.
     """
@@ -206,6 +206,8 @@ def try_run(table: Table, outcome: Outcome, folder: Path, longhaul: Zygote) -> O
     (folder / "run.txt").write_text(done.text)
     outcome.said = done.text.strip()
     outcome.ended = ENDS.get(done.code, "failed")
+    if "Not blessed" in done.text:
+        outcome.ended = "not blessed"
     if done.code == 0:
         outcome.ended = "served" if any(folder.rglob("serving/*/*/saved_model.pb")) else "unserved"
     return outcome
@@ -238,7 +240,7 @@ def line(outcome: Outcome) -> str:
     """Return what the screen shows of a table."""
     last = "" if outcome.ended in ("read", "served") else outcome.said.splitlines()[-1][:150]
     counts = f"{len(outcome.misread)}/{len(outcome.read)}"
-    return f"{outcome.table:28} {outcome.ended:8} {counts:>7} {outcome.init_s:5.1f} s {outcome.run_s:5.0f} s  {last}"
+    return f"{outcome.table:28} {outcome.ended:11} {counts:>7} {outcome.init_s:5.1f} s {outcome.run_s:5.0f} s  {last}"
 
 
 def tallies(results: Mapping[str, Mapping[str, Any]]) -> tuple[int, int]:
