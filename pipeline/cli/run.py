@@ -142,22 +142,6 @@ def resume(
     raise typer.Exit(0 if blessed else EXIT_GATE)
 
 
-@app.command(rich_help_panel=RUN, epilog="Example: [bold]longhaul init patients.csv --label diagnosis[/]")
-def init(
-    table: TableArgument,
-    label: Annotated[str, typer.Option("--label", help="The column to predict.")],
-    name: Annotated[
-        str | None,
-        typer.Option("--name", help="Of the pipeline; from the table's file name when not given.", show_default=False),
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")] = False,
-) -> None:
-    """Write a configuration and a first schema for a table of yours."""
-    from pipeline.commands.init import write_first_files
-
-    write_first_files(table, label, name, Path.cwd(), force)
-
-
 @app.command(
     rich_help_panel=RUN,
     epilog="Examples: [bold]longhaul drop claim_date -c claims.yaml[/] · "

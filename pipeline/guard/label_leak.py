@@ -110,7 +110,7 @@ def _recoding(counts: Array) -> tuple[float, float]:
     best_of_value = counts == counts.max(axis=1, keepdims=True)
     best_of_class = counts == counts.max(axis=0, keepdims=True)
     total = counts.sum()
-    told = float(counts[best_of_value & best_of_class].sum() / total)
+    told = float(np.where(best_of_value & best_of_class, counts, 0).max(axis=1).sum() / total)  # of equals, one
     return told, float(counts.sum(axis=0).max() / total)
 
 

@@ -40,10 +40,7 @@ def test_what_only_names_the_rows_is_left_out_and_said(tmp_path: Path, capsys: p
     }
     excluded, said = started(tmp_path, columns, capsys)
     assert excluded == ["id", "no [x]"]
-    assert (
-        "Left out  'id', 'no [x]': another value in every row tells a model nothing; features.exclude names them\n"
-        in said
-    )
+    assert "Left out  'id', 'no [x]': kept, but not shown to the model (features.exclude)\n" in said
 
 
 def test_nothing_is_left_out_by_chance_or_to_the_last(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -62,7 +59,7 @@ def test_a_column_that_no_table_can_hold_is_left_out_and_said(
     config = load(tmp_path / "t.yaml")
     assert config.data.drop == ("tags",)
     assert infer_columns(find_files(config.data_pattern), config.data.drop) == {"n": "int", "label": "int"}
-    assert "Left out  'tags', by data.drop: " in capsys.readouterr().out
+    assert "Left out  'tags': never read (data.drop)" in capsys.readouterr().out
     with pytest.raises(DataError, match="'tags' is of type list"):
         write_first_files(str(tmp_path / "t.parquet"), "tags", "other", tmp_path, force=False)
 

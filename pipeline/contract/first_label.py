@@ -1,0 +1,242 @@
+"""What a label seems to be: two classes, several, or a quantity; and which of a table's columns may be one."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.data.columns import ColumnType
+from pipeline.data.convert import shorten
+from pipeline.data.values.booleans import PAIRS
+from pipeline.data.values.counted import words_of
+from pipeline.errors import DataError
+
+Task = Literal["binary", "multiclass", "regression"]
+
+MAX_CLASSES = 50
+"""Whole numbers with more distinct values are a quantity."""
+MAX_TEXT_CLASSES = 1000
+_CLASSES = 10
+_ROWS_OF_A_CLASS = 10
+"""More whole numbers than _CLASSES are classes only where each has so many rows; else they are a quantity."""
+_RARE = 10
+_SHOWN = 5
+_NAMES = frozenset((
+    "label", "target", "class", "y", "outcome", "response", "result", "survived", "churn", "churned", "default",
+    "defaulted", "fraud", "price", "diagnosis", "status", "score", "rating", "quality", "income", "sales",
+    "output", "category", "species", "grade", "won", "clicked", "converted", "attrition", "exited", "approved",
+    "cancelled", "canceled", "returned", "readmitted", "strength",
+))  # fmt: skip
+"""Words in the name of a column that people predict."""
+
+
+@dataclass(frozen=True)
+class LabelGuess:
+    """What the label seems to be, and what a model must beat.
+
+    Attributes:
+        metric, bound: the first threshold: better than always giving the commonest class or the mean.
+        kind: as which the column is to be read.
+        missing: rows without a label.
+        said: what a person should know.
+    """
+
+    task: Task
+    classes: tuple[str, ...]
+    metric: str
+    bound: str
+    kind: ColumnType
+    missing: int = 0
+    said: tuple[str, ...] = ()
+
+
+def guess_label(
+    column: pa.ChunkedArray,
+    name: str,
+    kind: ColumnType,
+    task: Task | None = None,
+    marks: Mapping[str, int] | None = None,
+    is_text: bool = True,
+) -> LabelGuess:
+    """Return the task from the label's type and its distinct values.
+
+    Args:
+        column: in its stored type, with its missing values.
+        task: what a person says that it is.
+        marks: texts in it that mean 'missing', and how often they come.
+        is_text: it comes from delimited text, where one can say what a text means.
+
+    Raises:
+        DataError: nothing can be learned from it; names value, rows and remedy.
+    """
+    values = column.drop_null()
+    distinct = pc.unique(values).sort()
+    where = f"label {name!r}"
+    said = _missing(column, name, marks or {})
+    if len(distinct) < 2:
+        only = "missing" if len(distinct) == 0 else f"constant: {_text(distinct[0].as_py())}"
+        raise DataError(f"{where} is {only} in every row", "choose a label that varies: another --label")
+    if kind is ColumnType.TIMESTAMP:
+        raise DataError(f"{where} holds dates or times", "choose a label that is a class or a number: another --label")
+    if kind is ColumnType.FLOAT:
+        _check_finite(column, where, is_text)
+        are_classes = task is None and _are_classes(ColumnType.INT, values)
+        if _are_whole(distinct) and (are_classes or task in ("binary", "multiclass")):
+            kind, values, distinct = ColumnType.INT, values.cast(pa.int64()), distinct.cast(pa.int64())
+    if task == "regression" or (task is None and not _are_classes(kind, values)):
+        return _regression(values, where, kind, column.null_count, said)
+    if kind is ColumnType.FLOAT:
+        raise DataError(
+            f"{where} holds fractional numbers, such as {distinct[0].as_py():g}, and classes are whole numbers or text",
+            f"`--type {shlex.quote(name)}=text` takes them for texts, `--task regression` for a quantity",
+        )
+    return _classes(values, distinct, where, kind, task, column.null_count, said)
+
+
+def _regression(values: pa.ChunkedArray, where: str, kind: ColumnType, missing: int, said: Sequence[str]) -> LabelGuess:
+    if kind not in (ColumnType.INT, ColumnType.FLOAT):
+        raise DataError(
+            f"{where} holds {kind.value} values, such as {_text(values[0].as_py())}, and a regression needs numbers",
+            "leave --task out, or choose another --label",
+        )
+    spread = float(np.std(values.to_numpy().astype(float)))
+    distinct = pc.count_distinct(values).as_py()
+    if kind is ColumnType.INT and distinct <= 2 * MAX_CLASSES:
+        said = (*said, f"{distinct} different whole numbers: taken for a quantity; `--task multiclass` makes classes")
+    return LabelGuess("regression", (), "rmse", f"at_most: {spread:.4g}", kind, missing, tuple(said))
+
+
+def _classes(
+    values: pa.ChunkedArray,
+    distinct: pa.Array,
+    where: str,
+    kind: ColumnType,
+    task: Task | None,
+    missing: int,
+    said: Sequence[str],
+) -> LabelGuess:
+    found = distinct.to_pylist()
+    if len(found) > MAX_TEXT_CLASSES or (len(found) > MAX_CLASSES and len(found) * 2 > len(values)):
+        raise DataError(
+            f"{where} holds {len(found):,} different values in {len(values):,} rows, such as {_text(found[0])}: too "
+            "many for classes",
+            "choose a label with fewer classes: another --label",
+        )
+    if task == "binary" and len(found) != 2:
+        raise DataError(f"{where} holds {len(found)} different values, not two", "leave --task out")
+    classes = tuple(str(int(value) if kind is ColumnType.BOOL else value) for value in found)
+    said = [*said, *_rare(values, classes, kind)]
+    if len(classes) == 2:
+        lower = tuple(one.casefold() for one in classes)
+        if lower[::-1] in PAIRS:
+            classes = classes[::-1]
+        said = [f"{classes[1]!r} is the positive class (data.classes: the second)", *said]
+        return LabelGuess("binary", classes, "auc", "at_least: 0.55", kind, missing, tuple(said))
+    if kind is ColumnType.INT:
+        said = [f"{found[0]} to {found[-1]}: classes; `--task regression` takes them for a scale", *said]
+    commonest = max(entry["counts"] for entry in pc.value_counts(values).to_pylist()) / len(values)
+    bound = f"at_least: {min(0.99, commonest + 0.01):.2f}"
+    return LabelGuess("multiclass", classes, "accuracy", bound, kind, missing, tuple(said))
+
+
+def _are_classes(kind: ColumnType, values: pa.ChunkedArray) -> bool:
+    if kind is not ColumnType.INT:
+        return kind in (ColumnType.BOOL, ColumnType.STRING)
+    counts = pc.value_counts(values).field("counts")
+    few = len(counts) <= _CLASSES or pc.min(counts).as_py() >= _ROWS_OF_A_CLASS
+    return len(counts) == 2 or (len(counts) <= MAX_CLASSES and few)
+
+
+def _are_whole(distinct: pa.Array) -> bool:
+    numbers = distinct.cast(pa.float64())
+    return bool(pc.all(pc.equal(numbers, pc.round(numbers))).as_py()) and abs(pc.max(pc.abs(numbers)).as_py()) < float(
+        1 << 53
+    )
+
+
+def _missing(column: pa.ChunkedArray, name: str, marks: Mapping[str, int]) -> list[str]:
+    """Say which rows have no label.
+
+    Raises:
+        DataError: half of them or more.
+    """
+    missing = column.null_count
+    if not missing:
+        return []
+    rows = rows_text(np.flatnonzero(column.is_null().to_numpy()))
+    of = f"{missing:,} of {len(column):,} rows"
+    read = "; ".join(f"{times:,} say {mark!r}" for mark, times in marks.items())
+    as_class = f"`--na-is-value {shlex.quote(name)}` takes {'it' if len(marks) == 1 else 'them'} for a class"
+    if missing * 2 >= len(column) and missing < len(column):
+        raise DataError(
+            f"label {name!r} is missing in {of} ({rows})" + (f": {read}" if read else ""),
+            "correct the join or the export that fills it; rows without a label are left out only while fewer than half"
+            + (f"; {as_class}" if read else ""),
+        )
+    return [
+        f"{of} have no label ({rows}): they are left out of what is learned from"
+        + (f". {read}: {as_class}" if read else "")
+    ]
+
+
+def _check_finite(column: pa.ChunkedArray, where: str, is_text: bool) -> None:
+    infinite = np.flatnonzero(pc.fill_null(pc.is_inf(column), False).to_numpy())
+    if not len(infinite):
+        return
+    value = column[int(infinite[0])].as_py()
+    raise DataError(
+        f"{where} holds an infinite number, {value:g}, in {rows_text(infinite)}",
+        "correct those rows"
+        + (
+            f"; or `--missing={value:g}` (as it stands in the file) takes it for a missing label, and rows without one "
+            "are left out"
+            if is_text
+            else "; or write no value there: rows without a label are left out"
+        ),
+    )
+
+
+def _rare(values: pa.ChunkedArray, classes: Sequence[str], kind: ColumnType) -> list[str]:
+    counts = {
+        str(int(entry["values"]) if kind is ColumnType.BOOL else entry["values"]): entry["counts"]
+        for entry in pc.value_counts(values).to_pylist()
+    }
+    rare = [name for name in classes if counts[name] < _RARE]
+    if not rare or len(values) < 3 * _RARE:
+        return []
+    listed = ", ".join(f"{shorten(name)} {counts[name]}" for name in rare[:_SHOWN])
+    more = f" and {len(rare) - _SHOWN:,} more" if len(rare) > _SHOWN else ""
+    return [f"classes with few rows: {listed}{more}; little can be learned or judged of them"]
+
+
+def rows_text(places: Iterable[int]) -> str:
+    """Return which rows of the table are meant, counted from 1."""
+    numbers = [int(place) + 1 for place in places]
+    more = f" and {len(numbers) - _SHOWN:,} more" if len(numbers) > _SHOWN else ""
+    return f"row{'s' if len(numbers) > 1 else ''} {', '.join(f'{one:,}' for one in numbers[:_SHOWN])}{more}"
+
+
+def _text(value: object) -> str:
+    return shorten(value) if isinstance(value, str) else str(value)
+
+
+def candidates(rows: pa.Table, columns: dict[str, ColumnType]) -> list[tuple[str, str]]:
+    """Return columns that may be meant as the label, the likeliest first, each with what it would be."""
+    found = []
+    for place, (name, kind) in enumerate(columns.items()):
+        try:
+            guess = guess_label(rows.column(name), name, kind)
+        except DataError:
+            continue
+        named = bool(words_of(name) & _NAMES)
+        likely = 4 * named + 2 * (place == len(columns) - 1) + (guess.task == "binary") + 0.5 * bool(guess.classes)
+        what = f"{guess.task}: {', '.join(guess.classes[:4])}{', …' if len(guess.classes) > 4 else ''}"
+        found.append((likely, name, what if guess.classes else "regression: a quantity"))
+    found.sort(key=lambda one: -one[0])
+    return [(name, what) for _, name, what in found[:_SHOWN]]

@@ -1,0 +1,141 @@
+"""What `longhaul init` understands of a table: how it is written, what its columns hold, and what they are for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.contract.first_label import LabelGuess, candidates, guess_label
+from pipeline.contract.first_reading import Table, Wishes, read_table
+from pipeline.contract.roles import Judged, judge_roles
+from pipeline.data.columns import ColumnType
+from pipeline.data.convert import shorten
+from pipeline.data.values.readings import ALWAYS_MISSING
+
+_EXAMPLES = 3
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column, as a person reads it.
+
+    Attributes:
+        missing: the share of rows without a value; None where it was not read.
+        distinct: how many different values there are.
+        setting: the list of the configuration that names it.
+    """
+
+    name: str
+    kind: str
+    role: str
+    missing: float | None
+    distinct: int | None
+    examples: tuple[str, ...]
+    remark: str
+    setting: str
+
+
+@dataclass(frozen=True)
+class FirstLook:
+    """All that is understood of a table.
+
+    Attributes:
+        types: of the columns that are read.
+        judged: what the same columns are for.
+        columns: all of them, as a person reads them.
+    """
+
+    label: str
+    guess: LabelGuess
+    table: Table
+    types: Mapping[str, ColumnType]
+    judged: Mapping[str, Judged]
+    columns: tuple[Column, ...]
+
+    def named_in(self, setting: str) -> dict[str, str]:
+        """Return the columns that a list of the configuration is to name, each with the reason."""
+        return {one.name: one.remark for one in self.columns if one.setting == setting}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        guess = self.guess
+        return {
+            "rows": self.table.rows.num_rows,
+            "said": list(self.table.said),
+            "format": self.table.form.written(),
+            "label": {
+                "column": self.label,
+                "task": guess.task,
+                "classes": list(guess.classes),
+                "missing": guess.missing,
+                "said": list(guess.said),
+            },
+            "columns": [asdict(column) for column in self.columns],
+        }
+
+
+def look_at(table: str, label: str, wishes: Wishes) -> FirstLook:
+    """Read a table and say what it is; raises as `read_table`, and where the label is nothing to learn."""
+    read = read_table(table, label, wishes)
+    types = dict(read.types)
+    marks = _marks(read.texts.column(label)) if label in read.texts.column_names else {}
+    guess = guess_label(read.rows.column(label), label, types[label], wishes.task, marks, read.is_text)
+    types[label] = guess.kind
+    judged = judge_roles(read.rows, types, label, guess.task)
+    judged |= {name: Judged("feature", "", "kept by --keep") for name in wishes.keep if name != label}
+    for name, kind in wishes.types.items():
+        if kind == "category" and types[name] is ColumnType.INT and name != label:
+            judged[name] = Judged("feature", "features.categorical", "a category by --type")
+    columns = [_column(name, types[name], judged[name], read) for name in types]
+    columns += [Column(name, "", "left out", None, None, (), why, "data.drop") for name, why in read.unread.items()]
+    return FirstLook(label, guess, read, types, judged, tuple(columns))
+
+
+def label_candidates(table: str, wishes: Wishes) -> list[tuple[str, str]]:
+    """Return columns that may be meant as the label, each with what it would be; raises as `read_table`."""
+    read = read_table(table, None, wishes)
+    return candidates(read.rows, dict(read.types))
+
+
+def _marks(texts: pa.ChunkedArray) -> dict[str, int]:
+    """Return which texts that always mean 'missing' the label holds, and how often."""
+    known = pc.value_counts(texts.filter(pc.is_in(texts, pa.array(ALWAYS_MISSING[1:]))))
+    return {entry["values"]: entry["counts"] for entry in known.to_pylist()}
+
+
+_KIND_WORDS = {
+    ColumnType.INT: "whole number",
+    ColumnType.FLOAT: "number",
+    ColumnType.STRING: "text",
+    ColumnType.BOOL: "yes or no",
+    ColumnType.TIMESTAMP: "date or time",
+}
+
+
+def _column(name: str, kind: ColumnType, judged: Judged, read: Table) -> Column:
+    meaning, column = read.recognised.meanings.get(name), read.rows.column(name)
+    remarks = [judged.remark, meaning.said if meaning else ""]
+    shown = column
+    if name in read.texts.column_names and len(read.texts) == len(column):  # as they stand in the file
+        shown = read.texts.column(name).filter(column.is_valid())
+    common = sorted(pc.value_counts(shown.drop_null()).to_pylist(), key=lambda entry: -int(entry["counts"]))
+    return Column(
+        name=name,
+        kind="duration" if meaning and meaning.kind == "duration" else _KIND_WORDS[kind],
+        role=judged.role,
+        missing=column.null_count / max(1, len(column)),
+        distinct=int(pc.count_distinct(column.drop_null()).as_py()),
+        examples=tuple(_shown(entry["values"]) for entry in common[:_EXAMPLES]),
+        remark="; ".join(filter(None, remarks)),
+        setting=judged.setting,
+    )
+
+
+def _shown(value: object) -> str:
+    return (
+        shorten(value, 24)[1:-1] if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else str(value)
+    )

@@ -1,0 +1,208 @@
+"""What each column of a table is for: to learn from, to name the rows, the label in other words, free text, nothing.
+
+What is recognised is a proposal, with its reason; the configuration says it, and a person may take it back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.data.columns import ColumnType
+from pipeline.data.values.counted import words_of
+from pipeline.guard.label_leak import ClassLeak, NumberLeak
+from pipeline.guard.policy import Policy
+
+Role = Literal["label", "feature", "identifier", "constant", "empty", "free text", "copy of the label", "unusable"]
+Setting = Literal["", "data.drop", "features.exclude", "features.categorical"]
+
+MIN_NAMED = 20
+"""In fewer rows a column may well have another value in each, or one in all, by chance."""
+_SAMPLE = 100_000
+_HINT = 0.98
+_MAX_CODES = 1000
+_KEYS = frozenset((
+    "id", "ids", "key", "uuid", "guid", "no", "nr", "number", "code", "index", "idx", "serial", "pk", "ref",
+    "reference", "token", "hash",
+))  # fmt: skip
+"""Words in the name of a column that names rows or things."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a column is for.
+
+    Attributes:
+        setting: the list of the configuration that it goes into; "" for none.
+        remark: why, or what a person should look at.
+    """
+
+    role: Role
+    setting: Setting = ""
+    remark: str = ""
+
+
+def judge_roles(rows: pa.Table, columns: Mapping[str, ColumnType], label: str, task: str) -> dict[str, Judged]:
+    """Return what each column is for.
+
+    Args:
+        rows: in the columns' stored types; some of a large table do.
+    """
+    judged = {label: Judged("label")}
+    features = [name for name in columns if name != label]
+    labelled = rows.filter(rows.column(label).is_valid())
+    sample = labelled.slice(0, _SAMPLE)
+    leaks = _leaks(sample, {name: columns[name] for name in features}, label, task)
+    for name in features:
+        found = _by_itself(name, rows.column(name), columns[name])
+        if found.role == "feature" and name in leaks:
+            found = leaks[name]
+        judged[name] = found
+    if not any(one.role == "feature" for one in judged.values()):  # something must be left for the model
+        for name in features:
+            if judged[name].setting == "features.exclude" and judged[name].role != "copy of the label":
+                judged[name] = Judged("feature", "", f"looks like {judged[name].role}, but nothing else is left")
+    return {name: judged[name] for name in columns}
+
+
+def _by_itself(name: str, column: pa.ChunkedArray, kind: ColumnType) -> Judged:
+    values = column.drop_null()
+    if not len(values):
+        return Judged("empty", "data.drop", "no value in any row")
+    if len(column) < MIN_NAMED:
+        return Judged("feature")
+    distinct = int(pc.count_distinct(values).as_py())
+    if distinct == 1 and not column.null_count:
+        return Judged("constant", "data.drop", "the same value in every row")
+    if len(values) < MIN_NAMED:
+        return Judged("feature")
+    if kind is ColumnType.STRING:
+        return _text_by_itself(values, distinct)
+    if kind is ColumnType.INT:
+        return _whole_by_itself(name, column, values, distinct)
+    return Judged("feature")
+
+
+def _text_by_itself(values: pa.ChunkedArray, distinct: int) -> Judged:
+    share = distinct / len(values)
+    if share < 0.5:
+        return Judged("feature")
+    some = values.slice(0, _SAMPLE)
+    blanks = float(pc.mean(pc.count_substring_regex(some, r"\S\s+\S")).as_py() or 0)
+    if blanks >= 2 or (blanks >= 1 and share >= 0.8 and (pc.mean(pc.utf8_length(some)).as_py() or 0) > 25):
+        return Judged(
+            "free text",
+            "features.exclude",
+            f"{distinct:,} different texts in {len(values):,} rows: no category, and a model sees only unknown ones",
+        )
+    if share == 1:
+        return Judged("identifier", "features.exclude", "another value in every row tells a model nothing")
+    if share >= 0.9:
+        return Judged(
+            "identifier", "features.exclude", f"{distinct:,} different values in {len(values):,} rows: nearly one each"
+        )
+    return Judged("feature", "", f"{distinct:,} different values in {len(values):,} rows: most will be unknown ones")
+
+
+def _whole_by_itself(name: str, column: pa.ChunkedArray, values: pa.ChunkedArray, distinct: int) -> Judged:
+    span = pc.min_max(values).as_py()
+    is_named = bool(words_of(name) & _KEYS)
+    counts_rows = span["max"] - span["min"] + 1 == len(column)
+    if distinct == len(values) and (counts_rows or is_named):
+        return Judged("identifier", "features.exclude", "another value in every row tells a model nothing")
+    if is_named and distinct * 2 > len(values):
+        return Judged("identifier", "features.exclude", "by its name and values it tells rows or things apart")
+    if is_named and 2 < distinct <= _MAX_CODES and distinct * 5 <= len(values):
+        return Judged("feature", "features.categorical", "by its name a code, not a quantity")
+    return Judged("feature")
+
+
+def _leaks(rows: pa.Table, columns: Mapping[str, ColumnType], label: str, task: str) -> dict[str, Judged]:
+    """Return columns that tell the label: nearly always, or so often that a person should look."""
+    if rows.num_rows < MIN_NAMED:
+        return {}
+    policy = Policy()
+    leak = (NumberLeak if task == "regression" else ClassLeak)(policy.label_leak, policy.label_leak_hint, label)
+    for batch in rows.select([label, *columns]).combine_chunks().to_batches():
+        leak.add("train", batch)
+    found: dict[str, Judged] = {}
+    for finding in leak.findings():
+        assert finding.feature
+        remark = f"{finding.found.removeprefix('that ')}; is it known only afterwards?"
+        is_copy = finding.kind == "label_leak"
+        role: Role = "copy of the label" if is_copy else "feature"
+        found[finding.feature] = Judged(role, "features.exclude" if is_copy else "", remark)
+    for name in columns:
+        if name not in found and (remark := _hint(rows, name, columns[name], label, task)):
+            found[name] = Judged("feature", "", remark)
+    return found
+
+
+def _hint(rows: pa.Table, name: str, kind: ColumnType, label: str, task: str) -> str:
+    """Say what makes a column look as if it were known only afterwards; "" if nothing does."""
+    column, target = rows.column(name), rows.column(label)
+    if task == "regression":
+        if kind not in (ColumnType.INT, ColumnType.FLOAT):
+            return ""
+        there = pc.and_(column.is_valid(), target.is_valid())
+        x, y = _numbers(column.filter(there)), _numbers(target.filter(there))
+        if len(x) < MIN_NAMED or abs(_correlation(_ranks(x), _ranks(y))) < 0.995:
+            return ""
+        return "rises or falls with the label in nearly every row; is it known only afterwards?"
+    codes = target.combine_chunks().dictionary_encode().indices.to_numpy()
+    if column.null_count and (share := _told(column.is_null().to_numpy().astype(int), codes)) >= _HINT:
+        return f"whether it is missing tells {share:.0%} of the labels; is it known only afterwards?"
+    if kind is ColumnType.STRING or codes.max() != 1:
+        return ""
+    values = _numbers(column)
+    there = np.isfinite(values)
+    auc = _auc(values[there], codes[there])
+    if there.sum() >= MIN_NAMED and max(auc, 1 - auc) >= _HINT:
+        return f"by its size alone the label can be told (AUC {max(auc, 1 - auc):.3f}); is it known only afterwards?"
+    return ""
+
+
+Numbers = npt.NDArray[np.float64]
+
+
+def _told(flags: npt.NDArray[np.int64], codes: npt.NDArray[np.int64]) -> float:
+    """Return in how many rows more than by always naming the commonest class two flags tell it, from 0 to 1."""
+    counts = np.zeros((2, int(codes.max()) + 1))
+    np.add.at(counts, (flags, codes), 1)
+    if (counts.sum(axis=1) < MIN_NAMED / 2).any():
+        return 0.0
+    base = counts.sum(axis=0).max() / counts.sum()
+    told = counts.max(axis=1).sum() / counts.sum()
+    return float((told - base) / (1 - base)) if base < 1 else 0.0
+
+
+def _numbers(column: pa.ChunkedArray) -> Numbers:
+    return np.asarray(column.cast(pa.float64(), safe=False).fill_null(np.nan).to_numpy())
+
+
+def _ranks(values: Numbers) -> Numbers:
+    """Return the place of each value, equal ones at their middle."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    middle = np.cumsum(counts) - (counts - 1) / 2
+    return np.asarray(middle[inverse], float)
+
+
+def _correlation(one: Numbers, other: Numbers) -> float:
+    if one.std() == 0 or other.std() == 0:
+        return 0.0
+    return float(np.corrcoef(one, other)[0, 1])
+
+
+def _auc(values: Numbers, codes: npt.NDArray[np.int64]) -> float:
+    positive = int(codes.sum())
+    negative = len(codes) - positive
+    if min(positive, negative) < MIN_NAMED / 2:
+        return 0.5
+    ranks = float(_ranks(values)[codes == 1].sum())
+    return (ranks - positive * (positive + 1) / 2) / (positive * negative)

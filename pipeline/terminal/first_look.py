@@ -1,0 +1,81 @@
+"""What `longhaul init` understood, as a person reads it in a minute."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from pipeline.contract.first_look import Column, FirstLook
+
+_MOST = 40
+
+
+def print_first_look(console: Console, found: FirstLook) -> None:
+    """Print the table, the label and one line for each column."""
+    rows, guess = found.table.rows.num_rows, found.guess
+    classes = f": {', '.join(guess.classes[:6])}{', …' if len(guess.classes) > 6 else ''}" if guess.classes else ""
+    console.print(f"{rows:,} rows, {len(found.types)} columns", style="bold")
+    for sentence in found.table.said:
+        console.print(f"Read as   {escape(sentence)}", soft_wrap=True)
+    looks = f"{found.label!r} looks like a {guess.task} label{classes}"
+    console.print(f"Label     {escape(looks)}", soft_wrap=True)
+    for sentence in guess.said:
+        console.print(f"          {escape(sentence)}", soft_wrap=True)
+    shown = _chosen(found.columns)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in ("column", "kind", "role", "missing", "distinct", "examples", "remark"):
+        table.add_column(name, justify="right" if name in ("missing", "distinct") else "left", overflow="fold")
+    for column in shown:
+        table.add_row(*map(escape, _cells(column)))
+    console.print(table)
+    if len(found.columns) > len(shown):
+        console.print(f"… and {len(found.columns) - len(shown):,} more columns; --json lists all")
+    for head, setting, what in (
+        ("Left out", "data.drop", "never read"),
+        ("Left out", "features.exclude", "kept, but not shown to the model"),
+        ("Codes", "features.categorical", "whole numbers taken for categories"),
+    ):
+        if names := found.named_in(setting):
+            listed = ", ".join(map(repr, [*names][:10])) + (", …" if len(names) > 10 else "")
+            console.print(f"{head:<10}{escape(listed)}: {what} ({setting})", soft_wrap=True)
+    if found.named_in("features.exclude"):
+        console.print("          `--keep COLUMN` shows one to the model all the same")
+
+
+def _chosen(columns: tuple[Column, ...]) -> list[Column]:
+    """Return those to show: of a wide table the ones that something is said about come first."""
+    if len(columns) <= _MOST:
+        return list(columns)
+    said = [column for column in columns if column.remark or column.role == "label"]
+    others = [column for column in columns if column not in said]
+    return [*said, *others][:_MOST]
+
+
+def _cells(column: Column) -> list[str]:
+    return [
+        column.name if len(column.name) <= 30 else column.name[:29] + "…",
+        column.kind,
+        column.role,
+        _share(column.missing),
+        "" if column.distinct is None else f"{column.distinct:,}",
+        ", ".join(column.examples),
+        column.remark,
+    ]
+
+
+def _share(missing: float | None) -> str:
+    if missing is None:
+        return ""
+    return "<1%" if 0 < missing < 0.005 else f"{missing:.0%}"
+
+
+def print_again(console: Console, difference: str, kept: Sequence[str]) -> None:
+    """Print what changed in the files, and what stays though the data would have something else."""
+    console.print("Changed" if difference else "Unchanged: both files say what the data are", style="bold")
+    for line in difference.splitlines():
+        console.print(escape(line), style={"+": "green", "-": "red"}.get(line[:1], ""), soft_wrap=True)
+    for line in kept:
+        console.print(f"Kept      {escape(line)}", soft_wrap=True)

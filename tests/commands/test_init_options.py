@@ -1,0 +1,184 @@
+"""`longhaul init` and what a person may say: every remedy that a message names is followed here, and works."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from pipeline.cli import app
+from pipeline.config.loading import load
+from pipeline.contract.run_inputs import look
+from pipeline.data.sources.source import infer_columns, plan_fragments, read_fragment
+from pipeline.data.sources.table_files import find_files
+from pipeline.data.values.readings import readings_of
+from pipeline.errors import PipelineError
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def init(*arguments: str) -> str:
+    """Run the command in this process; what it says."""
+    done = CliRunner().invoke(app, ["init", *arguments])
+    if done.exception and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def write(lines: list[str], name: str = "t.csv") -> str:
+    Path(name).write_text("\n".join(lines) + "\n")
+    return name
+
+
+def rows(**columns: Any) -> list[str]:
+    """A CSV table of sixty rows, the columns given by their values or a function of the row's number."""
+    names = list(columns)
+    values = [[one(i) if callable(one) else one[i % len(one)] for one in columns.values()] for i in range(60)]
+    return [",".join(names), *(",".join(map(str, row)) for row in values)]
+
+
+def check() -> None:
+    """What was written can be run with: the table is read by it."""
+    config = load(Path("t.yaml"))
+    inputs = look(config)
+    files = find_files(config.data_pattern, form=config.data.format, readings=readings_of(config.data))
+    types = infer_columns(files, config.data.drop)
+    assert {feature.name for feature in inputs.schema.feature} == set(types)
+    assert sum(batch.num_rows for one in plan_fragments(files) for batch in read_fragment(one, types)) > 0
+
+
+DRAW = random.Random(4)
+REFUSED: dict[str, tuple[list[str], list[str], str]] = {
+    # the table, what was asked, a part of the message
+    "infinite label": (
+        rows(x=lambda i: i % 7, y=lambda i: "inf" if i == 3 else 1.5 + i), [],
+        "infinite number, inf, in row 4",
+    ),
+    "classes of fractions": (rows(x=lambda i: i % 7, y=[0.5, 1.5]), ["--task", "binary"], "fractional numbers"),
+    "NA is most of the label": (rows(x=lambda i: i % 7, y=["NA", "NA", "a"]), [], "40 say 'NA'"),
+    "ragged rows": ([*rows(x=lambda i: i % 7, y=["a", "b"]), "1"], [], "1 field"),
+    "files in the way": (rows(x=lambda i: i % 7, y=["a", "b"]), [], "is there already"),
+    "no label": (rows(x=lambda i: i % 7, y=["a", "b"]), ["--label", ""], "which column"),
+    "wrong label": (rows(x=lambda i: i % 7, label=["a", "b"]), [], "has no column 'y'"),
+}  # fmt: skip
+
+
+def remedies(message: str) -> list[list[str]]:
+    """Every option that a message names, with its values."""
+    found = re.findall(r"`(--[^`]*)`", message)
+    found += [f"--format {option}" for option in re.findall(r"--format ('[^']+')", message)]
+    found += re.findall(r"^ *(--label \S+) ", message, re.MULTILINE)
+    found += re.findall(r"(?<![`\w])(--(?:again|force))\b", message)
+    found += ["--name other"] if "--name" in message else []
+    if "is 'label'" in message or "are 'x', 'label'" in message:
+        found.append("--label label")
+    return [shlex.split(one) for one in found]
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_every_remedy_of_a_refusal_works(case: str) -> None:
+    lines, asked, message = REFUSED[case]
+    table = write(lines)
+    if case == "files in the way":
+        init(table, "--label", "y")
+    named = [] if "--label" in asked else ["--label", "y"]
+    asked = [] if "--label" in asked else asked
+    with pytest.raises(PipelineError) as refused:
+        init(table, *named, *asked)
+    assert message in str(refused.value)
+    ways = remedies(str(refused.value))
+    assert ways, str(refused.value)
+    for way in ways:
+        if case != "files in the way":
+            for written in Path().glob("t.yaml"):
+                written.unlink()
+            Path("schema/t.pbtxt").unlink(missing_ok=True)
+        kept = [] if way[0] == "--label" else named
+        without_task = [] if way[0] == "--task" else asked
+        init(table, *kept, *without_task, *way)
+        if "--name" not in way:
+            check()
+
+
+def test_what_a_person_says_wins() -> None:
+    table = write(
+        rows(
+            code=lambda i: 10 + i % 5, size=lambda i: "big" if i % 9 == 0 else i % 5, key=lambda i: f"k{i}",
+            mark=lambda i: "-9" if i % 10 == 0 else 3 + i % 8, note=["x", "y"], grade=["NA", "TA", "GA"], y=["a", "b"],
+        )
+    )  # fmt: skip
+    options = ["--drop", "note", "--keep", "key", "--type", "code=category", "--type", "mark=text"]
+    options += ["--missing", "big", "--na-is-value", "grade"]
+    said = json.loads(init(table, "--label", "y", *options, "--json"))
+    config = load(Path("t.yaml"))
+    assert config.data.drop == ("note",)
+    assert config.features.exclude == ()
+    assert config.features.categorical == ("code",)
+    assert config.data.missing == ("big",)
+    columns = {column["name"]: column for column in said["columns"]}
+    assert columns["key"]["role"] == "feature"
+    assert (columns["mark"]["kind"], columns["size"]["kind"]) == ("text", "whole number")
+    assert columns["grade"]["missing"] == 0
+    assert columns["note"]["setting"] == "data.drop"
+    check()
+
+
+@pytest.mark.parametrize(
+    ("lines", "options"),
+    [
+        ([line.replace(",", ";") for line in rows(x=lambda i: i % 7, y=["a", "b"])], ["--delimiter", ";"]),
+        ([line.replace(",", "\t") for line in rows(x=lambda i: i % 7, y=["a", "b"])], ["--delimiter", "tab"]),
+        (["# remark", *rows(x=lambda i: i % 7, y=["a", "b"])], ["--format", "skip=1"]),
+        (["# remark", *rows(x=lambda i: i % 7, y=["a", "b"])], ["--format", "comment=#"]),
+    ],
+)
+def test_the_format_can_be_said(lines: list[str], options: list[str]) -> None:
+    init(write(lines), "--label", "y", *options)
+    check()
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--drop", "y"], "it is the label"),
+        (["--keep", "z"], r"has no such column; the columns are 'x', 'y'"),
+        (["--type", "z=text"], r"--type z: "),
+        (["--format", "delimiter=ab"], r"--format delimiter: must be one character"),
+        (["--format", "colour=red"], r"--format colour: Extra inputs"),
+        (["--again"], r"--again: there is no .*t\.yaml"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_and_nothing_is_written(options: list[str], expected: str) -> None:
+    table = write(rows(x=lambda i: i % 7, y=["a", "b"]))
+    with pytest.raises(PipelineError, match=expected):
+        init(table, "--label", "y", *options)
+    assert [path.name for path in Path().iterdir()] == ["t.csv"]
+
+
+def test_again_keeps_what_a_person_wrote() -> None:
+    lines = rows(x=lambda i: i % 7, color=["red", "blue"], y=["a", "b"])
+    table = write(lines)
+    init(table, "--label", "y")
+    config, schema = Path("t.yaml"), Path("schema/t.pbtxt")
+    config.write_text(config.read_text().replace("epochs: 60", "epochs: 7 # quick"))
+    schema.write_text("# reviewed by Ann\n" + schema.read_text())
+    before = config.read_text(), schema.read_text()
+    assert "Unchanged" in init(table, "--label", "y", "--again")
+    assert (config.read_text(), schema.read_text()) == before
+    write([f"{line},{'fax' if i == 0 else 'z'}" for i, line in enumerate(lines)])
+    said = init(table, "--again")
+    assert '+    - "fax" # ' in said or '+  drop: ["fax"]' in said
+    assert load(config).data.drop == ("fax",)
+    assert "epochs: 7 # quick" in config.read_text()
+    assert schema.read_text().startswith("# reviewed by Ann\n")
+    check()

@@ -1,0 +1,155 @@
+"""What columns are for: planted in random tables, and recognised."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from pipeline.contract.first_schema import closed_set
+from pipeline.contract.roles import judge_roles
+from pipeline.data.columns import ColumnType
+
+ROWS = 400
+WORDS = ["the", "order", "came", "late", "again", "and", "nobody", "told", "me", "why", "it", "was", "broken"]
+
+Draw = random.Random
+Labels = list[Any]
+
+PLANTED: dict[str, tuple[str, str, Callable[[Draw, Labels], list[Any]]]] = {
+    # name: role, setting, values of the rows
+    "serial": (
+        "identifier",
+        "features.exclude",
+        lambda draw, labels: draw.sample(range(7, 7 + len(labels)), len(labels)),
+    ),
+    "customer_id": ("identifier", "features.exclude", lambda draw, labels: draw.sample(range(10**6), len(labels))),
+    "token": (
+        "identifier",
+        "features.exclude",
+        lambda draw, labels: [uuid.UUID(int=draw.getrandbits(128)).hex for _ in labels],
+    ),
+    "name": ("identifier", "features.exclude", lambda draw, labels: [f"c{draw.randrange(10**9)}" for _ in labels]),
+    "remark": (
+        "free text",
+        "features.exclude",
+        lambda draw, labels: [" ".join(draw.choices(WORDS, k=9)) for _ in labels],
+    ),
+    "unit": ("constant", "data.drop", lambda draw, labels: ["kg"] * len(labels)),
+    "version": ("constant", "data.drop", lambda draw, labels: [3] * len(labels)),
+    "old": ("empty", "data.drop", lambda draw, labels: [None] * len(labels)),
+    "color": ("feature", "", lambda draw, labels: draw.choices(["red", "green", "blue", None], k=len(labels))),
+    "amount": ("feature", "", lambda draw, labels: [draw.random() * 100 for _ in labels]),
+    "age": ("feature", "", lambda draw, labels: [draw.randrange(18, 90) for _ in labels]),
+    "town": ("feature", "", lambda draw, labels: [f"t{draw.randrange(60)}" for _ in labels]),
+    "store_id": ("feature", "features.categorical", lambda draw, labels: [draw.randrange(100, 130) for _ in labels]),
+    "flag": ("feature", "", lambda draw, labels: draw.choices([0, 1], k=len(labels))),
+    "seen": ("feature", "", lambda draw, labels: draw.choices(["yes", None], k=len(labels))),  # one value or none
+}
+OF_CLASSES: dict[str, tuple[str, str, Callable[[Draw, Labels], list[Any]]]] = {
+    "result": ("copy of the label", "features.exclude", lambda draw, labels: [f"was {one}" for one in labels]),
+    "code": (
+        "copy of the label",
+        "features.exclude",
+        lambda draw, labels: [{"no": 4, "yes": 9}[one] for one in labels],
+    ),
+}
+HINTED: dict[str, Callable[[Draw, Labels], list[Any]]] = {
+    "closed_on": lambda draw, labels: [draw.randrange(10**6) * 7 if one == "yes" else None for one in labels],
+    "refund": lambda draw, labels: [draw.random() + (one == "yes") * 5 for one in labels],
+    "nearly": lambda draw, labels: [one if draw.random() < 0.85 else "no" for one in labels],
+}
+
+
+def table(columns: dict[str, list[Any]]) -> tuple[pa.Table, dict[str, ColumnType]]:
+    kinds = {pa.int64(): ColumnType.INT, pa.float64(): ColumnType.FLOAT}
+    arrays = {name: pa.array(values) for name, values in columns.items()}
+    types = {name: kinds.get(array.type, ColumnType.STRING) for name, array in arrays.items()}
+    return pa.table({name: array.cast(types[name].stored) for name, array in arrays.items()}), types
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_planted_roles_are_recognised(seed: int) -> None:
+    draw = random.Random(seed)
+    rows = draw.choice([60, 200, ROWS, 3000])
+    labels = draw.choices(["no", "yes"], weights=[2, 1], k=rows)
+    planted = PLANTED | OF_CLASSES
+    names = draw.sample([*planted], len(planted))
+    columns = {name: planted[name][2](draw, labels) for name in names}
+    columns |= {name: make(draw, labels) for name, make in HINTED.items()}
+    if rows < 200:  # too few rows for so many towns and stores
+        del columns["town"], columns["store_id"]
+    rows_of, types = table(columns | {"label": labels})
+    judged = judge_roles(rows_of, types, "label", "binary")
+    assert judged["label"].role == "label"
+    found = {name: (judged[name].role, judged[name].setting) for name in columns if name in planted}
+    assert found == {name: planted[name][:2] for name in columns if name in planted}
+    for name in HINTED:
+        assert (judged[name].role, judged[name].setting) == ("feature", ""), (name, judged[name])
+        assert judged[name].remark.endswith("is it known only afterwards?"), name
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_goes_with_a_number_is_recognised(seed: int) -> None:
+    draw = random.Random(seed)
+    price = [draw.expovariate(0.01) for _ in range(500)]
+    columns: dict[str, list[Any]] = {
+        "in_cents": [100 * one for one in price],
+        "rank": [one**3 for one in price],
+        "area": [one / 10 + draw.gauss(0, 20) for one in price],
+        "other": [draw.random() for _ in price],
+        "price": price,
+    }
+    judged = judge_roles(*table(columns), "price", "regression")
+    assert judged["in_cents"].role == "copy of the label"
+    assert "is it known only afterwards?" in judged["rank"].remark
+    assert [judged[name].remark for name in ("area", "other")] == ["", ""]
+
+
+@pytest.mark.parametrize("rows", [5, 10, 19])
+def test_nothing_is_recognised_by_chance_in_a_few_rows(rows: int) -> None:
+    columns: dict[str, list[Any]] = {
+        "name": [f"n{i}" for i in range(rows)],
+        "same": ["x"] * rows,
+        "copy": ["a" if i % 2 else "b" for i in range(rows)],
+        "label": ["yes" if i % 2 else "no" for i in range(rows)],
+    }
+    judged = judge_roles(*table(columns), "label", "binary")
+    assert {one.role for name, one in judged.items() if name != "label"} == {"feature"}
+
+
+def test_something_is_left_for_the_model() -> None:
+    columns: dict[str, list[Any]] = {
+        "name": [f"n{i}" for i in range(40)],
+        "label": ["yes" if i % 3 else "no" for i in range(40)],
+    }
+    (judged,) = [one for name, one in judge_roles(*table(columns), "label", "binary").items() if name == "name"]
+    assert (judged.role, judged.setting, judged.remark) == (
+        "feature",
+        "",
+        "looks like identifier, but nothing else is left",
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "closed"),
+    [
+        (["red", "green", None, "blue"] * 50, True),
+        ([f"{1 + i // 28 % 12}/{1 + i % 28}/2016" for i in range(300)], False),  # dates go on
+        (["a"] * 100 + ["b"] * 100, False),  # the second half brings a new one
+        (["a", "b"] * 100 + ["c"], False),  # one came once: others will
+        ([f"v{i % 30}" for i in range(120)], False),  # four times each
+        (["x" * 1500, "y" * 1500] * 100, False),  # long texts are no categories
+        ([f"{i % 90}" if i % 20 else "-" for i in range(700)], False),  # ages
+        ([None] * 50, False),
+    ],
+)
+def test_a_set_is_closed_only_where_it_is_all_seen(values: list[Any], closed: bool) -> None:
+    found = closed_set(pa.chunked_array([pa.array(values, pa.string())]))
+    assert bool(found) is closed, found
+    if closed:
+        assert found == sorted({value for value in values if value})
