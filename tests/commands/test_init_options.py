@@ -153,7 +153,7 @@ def test_the_format_can_be_said(lines: list[str], options: list[str]) -> None:
         (["--drop", "y"], "it is the label"),
         (["--keep", "z"], r"has no such column; the columns are 'x', 'y'"),
         (["--type", "z=text"], r"--type z: "),
-        (["--format", "delimiter=ab"], r"--format delimiter: must be one character"),
+        (["--encoding", "klingon"], r"--format encoding: must be an encoding"),
         (["--format", "colour=red"], r"--format colour: Extra inputs"),
         (["--again"], r"--again: there is no .*t\.yaml"),
     ],
