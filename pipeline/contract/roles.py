@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.data.columns import ColumnType
-from pipeline.data.values.counted import words_of
+from pipeline.data.values.counted import name_words
 from pipeline.guard.label_leak import ClassLeak, NumberLeak
 from pipeline.guard.policy import Policy
 
@@ -27,11 +27,15 @@ MIN_NAMED = 20
 _SAMPLE = 100_000
 _HINT = 0.98
 _MAX_CODES = 1000
-_KEYS = frozenset((
-    "id", "ids", "key", "uuid", "guid", "no", "nr", "number", "code", "index", "idx", "serial", "pk", "ref",
-    "reference", "token", "hash",
+_IDS = frozenset(("id", "ids", "key", "uuid", "guid", "pk"))
+"""Words that, anywhere in the name of a column, make it name rows or things."""
+_LAST = frozenset((
+    "no", "nr", "number", "code", "index", "idx", "serial", "ref", "reference", "token", "hash",
 ))  # fmt: skip
-"""Words in the name of a column that names rows or things."""
+"""The same of the last word: `order number`, not `number of orders`."""
+_COUNTS = frozenset(("no", "nr", "number"))
+"""Alone, these are no name of things."""
+_URL = r"^\s*https?://"
 
 
 @dataclass(frozen=True)
@@ -83,17 +87,21 @@ def _by_itself(name: str, column: pa.ChunkedArray, kind: ColumnType) -> Judged:
     if len(values) < MIN_NAMED:
         return Judged("feature")
     if kind is ColumnType.STRING:
-        return _text_by_itself(values, distinct)
+        return _text_by_itself(name, values, distinct)
     if kind is ColumnType.INT:
         return _whole_by_itself(name, column, values, distinct)
     return Judged("feature")
 
 
-def _text_by_itself(values: pa.ChunkedArray, distinct: int) -> Judged:
+def _text_by_itself(name: str, values: pa.ChunkedArray, distinct: int) -> Judged:
     share = distinct / len(values)
+    some = values.slice(0, _SAMPLE)
+    if distinct > _MAX_CODES and _names_things(name):
+        return Judged("identifier", "features.exclude", "by its name and values it tells rows or things apart")
+    if distinct > _MAX_CODES and (pc.mean(pc.match_substring_regex(some, _URL)).as_py() or 0) > 0.95:
+        return Judged("identifier", "features.exclude", f"{distinct:,} addresses of pages")
     if share < 0.5:
         return Judged("feature")
-    some = values.slice(0, _SAMPLE)
     blanks = float(pc.mean(pc.count_substring_regex(some, r"\S\s+\S")).as_py() or 0)
     if blanks >= 2 or (blanks >= 1 and share >= 0.8 and (pc.mean(pc.utf8_length(some)).as_py() or 0) > 25):
         return Judged(
@@ -112,15 +120,31 @@ def _text_by_itself(values: pa.ChunkedArray, distinct: int) -> Judged:
 
 def _whole_by_itself(name: str, column: pa.ChunkedArray, values: pa.ChunkedArray, distinct: int) -> Judged:
     span = pc.min_max(values).as_py()
-    is_named = bool(words_of(name) & _KEYS)
+    is_named = _names_things(name)
     counts_rows = span["max"] - span["min"] + 1 == len(column)
     if distinct == len(values) and (counts_rows or is_named):
         return Judged("identifier", "features.exclude", "another value in every row tells a model nothing")
-    if is_named and distinct * 2 > len(values):
+    if distinct == len(column) and _counts_with_gaps(values, span["min"], span["max"]):
+        return Judged("identifier", "features.exclude", "counts the rows, with gaps")
+    if is_named and (distinct * 2 > len(values) or distinct > _MAX_CODES):
         return Judged("identifier", "features.exclude", "by its name and values it tells rows or things apart")
     if is_named and 2 < distinct <= _MAX_CODES and distinct * 5 <= len(values):
         return Judged("feature", "features.categorical", "by its name a code, not a quantity")
     return Judged("feature")
+
+
+def _names_things(name: str) -> bool:
+    words = name_words(name)
+    return bool(_IDS & set(words)) or (
+        words[-1:] != [] and words[-1] in _LAST - (_COUNTS if len(words) == 1 else set())
+    )
+
+
+def _counts_with_gaps(values: pa.ChunkedArray, least: int, most: int) -> bool:
+    """Return whether whole numbers rise from row to row, from 0 or 1 on, as those of a table that lost some rows."""
+    if least not in (0, 1) or len(values) < 100 or most > 10 * len(values):
+        return False
+    return bool((np.diff(values.to_numpy()) > 0).all())
 
 
 def _leaks(rows: pa.Table, columns: Mapping[str, ColumnType], label: str, task: str) -> dict[str, Judged]:

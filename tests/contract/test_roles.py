@@ -153,3 +153,24 @@ def test_a_set_is_closed_only_where_it_is_all_seen(values: list[Any], closed: bo
     assert bool(found) is closed, found
     if closed:
         assert found == sorted({value for value in values if value})
+
+
+def test_the_last_word_of_a_name_and_the_values_tell_things_from_quantities() -> None:
+    rows, draw = 3000, random.Random(1)
+    few = [draw.randrange(40) for _ in range(rows)]
+    planted: dict[str, tuple[str, list[Any]]] = {
+        "order_id": ("identifier", [draw.randrange(1500) for _ in range(rows)]),
+        "host profile id": ("identifier", [f"h{draw.randrange(1500)}" for _ in range(rows)]),
+        "page": ("identifier", [f"https://x.org/{n // 2}" for n in range(rows)]),
+        "line": ("identifier", [1, *sorted(draw.sample(range(2, 4 * rows), rows - 1))]),
+        "population": ("feature", draw.sample(range(4 * rows), rows)),
+        "number of visits": ("feature", few),
+        "NO2(GT)": ("feature", few),
+        "number": ("feature", few),
+    }
+    labels: list[Any] = draw.choices(["no", "yes"], k=rows)
+    columns = {"label": labels} | {name: values for name, (_, values) in planted.items()}
+    judged = judge_roles(*table(columns), "label", "binary")
+    assert {name: (judged[name].role, judged[name].setting) for name in planted} == {
+        name: (role, "features.exclude" if role == "identifier" else "") for name, (role, _) in planted.items()
+    }

@@ -83,5 +83,10 @@ def as_mask(flags: pa.Array) -> Mask:
 
 def words_of(name: str) -> set[str]:
     """Return the words of a column's name in small letters: of `OrderDate` and `order_date` the same."""
+    return set(name_words(name))
+
+
+def name_words(name: str) -> list[str]:
+    """Return the same words in their order."""
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
-    return {word for word in re.split(r"[\W_\d]+", spaced.lower()) if word}
+    return [word for word in re.split(r"[\W_\d]+", spaced.lower()) if word]
