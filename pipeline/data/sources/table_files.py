@@ -180,9 +180,9 @@ def _state(path: str) -> tuple[int, int]:
     if bigquery_address.is_address(path):
         return bigquery.state(path)
     file = parts.file_of(path)
-    # What was written to a database of late stands in a file beside it.
+    # What was written to a database of late stands in a file beside it; an empty one a mere reader leaves.
     beside = [Path(file + end) for end in ("-wal", ".wal")] if format_of(path) in ("sqlite", "duckdb") else []
-    stats = [Path(file).stat(), *(log.stat() for log in beside if log.exists())]
+    stats = [Path(file).stat(), *(log.stat() for log in beside if log.exists() and log.stat().st_size)]
     return sum(stat.st_size for stat in stats), max(stat.st_mtime_ns for stat in stats)
 
 

@@ -442,6 +442,9 @@ def test_what_a_database_keeps_beside_its_file_counts_for_whether_it_changed(tmp
         connection.commit()
         assert read(path) == {"n": [1, 2]}
         assert file_states(find_files(str(path))) != before
+    before = file_states(find_files(str(path)))
+    assert read(path) == {"n": [1, 2]}
+    assert file_states(find_files(str(path))) == before  # reading is no change
 
 
 def test_a_locked_database_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
