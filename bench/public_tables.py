@@ -176,7 +176,7 @@ def kind_of(column: Mapping[str, Any]) -> str:
         return "text"
     if column["role"] in ROLES:
         return ROLES[column["role"]]
-    kind = str(column["kind"])
+    kind = str(column["kind"] or "out")
     return "category" if column["setting"] == "features.categorical" else KINDS.get(kind, kind)
 
 

@@ -5,6 +5,7 @@ What is recognised is a proposal, with its reason; the configuration says it, an
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -135,9 +136,8 @@ def _whole_by_itself(name: str, column: pa.ChunkedArray, values: pa.ChunkedArray
 
 def _names_things(name: str) -> bool:
     words = name_words(name)
-    return bool(_IDS & set(words)) or (
-        words[-1:] != [] and words[-1] in _LAST - (_COUNTS if len(words) == 1 else set())
-    )
+    ends = "" if re.search(r"\d\W*$", name) else words[-1] if words else ""  # NO2 is no number
+    return bool(_IDS & set(words)) or ends in _LAST - (_COUNTS if len(words) == 1 else frozenset())
 
 
 def _counts_with_gaps(values: pa.ChunkedArray, least: int, most: int) -> bool:

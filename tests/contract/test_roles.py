@@ -166,6 +166,7 @@ def test_the_last_word_of_a_name_and_the_values_tell_things_from_quantities() ->
         "population": ("feature", draw.sample(range(4 * rows), rows)),
         "number of visits": ("feature", few),
         "NO2(GT)": ("feature", few),
+        "PT08.S4(NO2)": ("feature", [draw.randrange(1600) for _ in range(rows)]),
         "number": ("feature", few),
     }
     labels: list[Any] = draw.choices(["no", "yes"], k=rows)
