@@ -5,6 +5,7 @@ The distances are TFDV's own: the schema gets a comparator for every column, and
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -32,6 +33,36 @@ _MEASURES = {
         "comparator_normalized_absolute_difference_high",
     ),
 }
+
+
+FEW_ROWS = 1000
+"""From so many on in both tables chance moves no distance far enough to count."""
+
+
+class _Chance(NamedTuple):
+    """How far two tables of few rows are from each other though nothing changed, once in about a thousand times.
+
+    Attributes:
+        share: of one value.
+        jensen_shannon: of ten bins.
+    """
+
+    share: float
+    jensen_shannon: float
+
+    def of(self, measure: str) -> float:
+        """Return what a distance of this measure must pass besides its threshold."""
+        return self.jensen_shannon if measure == "jensen_shannon" else self.share
+
+
+def by_chance(rows: int, others: int, share: float = 0.5) -> _Chance:
+    """Return nothing where both tables have many rows; `share` is that of a value in both."""
+    if min(rows, others) >= FEW_ROWS or not rows or not others:
+        return _Chance(0.0, 0.0)
+    spread = 1 / rows + 1 / others
+    # 3.3 standard deviations of a difference of shares, greatest at one half; and the 0.999 quantile of chi-square
+    # with 9 degrees of freedom, which 8 ln 2 times the divergence, over the spread, comes near.
+    return _Chance(3.3 * math.sqrt(spread * share * (1 - share)), 27.9 / (8 * math.log(2)) * spread)
 
 
 class Measured(NamedTuple):
@@ -147,13 +178,16 @@ def _judge(
             continue
         here, there = now[name], before[name]
         bounds = policy.change(name, of)
-        if (distance := measured.get(name)) and distance.value > distance.threshold:
-            rule = f"{'schema' if feature.HasField(f'{of}_comparator') else 'policy'}: {of}.{distance.measure}"
+        of_schema = feature.HasField(f"{of}_comparator")
+        chance = _Chance(0.0, 0.0) if of_schema else by_chance(here.present, there.present)
+        if (distance := measured.get(name)) and distance.value > max(distance.threshold, chance.of(distance.measure)):
+            rule = f"{'schema' if of_schema else 'policy'}: {of}.{distance.measure}"
             expected = f"a distance of at most {distance.threshold:.3g} from {other}"
             text = f"{distance.value:.3f}; {_what_moved(here, there)}"
             findings.append(Finding(distance.kind, name, split, rule, expected, text))
         moved = abs(here.missing_rate - there.missing_rate)
-        if moved > bounds.missing_rate:
+        absent = (here.missing + there.missing) / max(here.rows + there.rows, 1)
+        if moved > max(bounds.missing_rate, by_chance(here.rows, there.rows, absent).share):
             text = f"{percent(here.missing_rate)} of the rows without a value, {percent(there.missing_rate)} in {other}"
             expected = f"a change of at most {percent(bounds.missing_rate)}"
             findings.append(Finding("missing_rate_change", name, split, f"policy: {of}.missing_rate", expected, text))
