@@ -103,6 +103,8 @@ def read_table(table: str, label: str | None, wishes: Wishes) -> Table:
     _check_options(wishes, known, label, path)
     texts = _sample([replace(file, readings=raw_readings(names)) for file in files], as_strings(names))
     decimal = "," if is_text and form.decimal == "," else None
+    if is_text and form.delimiter == "," and decimal is None:
+        decimal = "."  # "1,234" in quotes is hardly a decimal comma
     given = {
         name: _as_found(texts, name, reading, decimal) for name, reading in _given(wishes).items() if name in names
     }

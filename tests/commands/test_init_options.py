@@ -182,3 +182,23 @@ def test_again_keeps_what_a_person_wrote() -> None:
     assert "epochs: 7 # quick" in config.read_text()
     assert schema.read_text().startswith("# reviewed by Ann\n")
     check()
+
+
+def test_what_texts_mean_is_written_down_and_read_back() -> None:
+    rows = [f'"{1000 + 37 * n:,}",{n % 28 + 1}.{n % 12 + 1}.2016,${n},{("?", "x")[n % 2]},{n % 2}' for n in range(200)]
+    rows[50] = rows[50].replace("$50", "12 apples")
+    write(["big,day,price,c,label", *rows])
+    init("t.csv", "--label", "label")
+    config = load(Path("t.yaml"))
+    assert {name: one.model_dump(exclude_defaults=True) for name, one in config.data.columns.items()} == {
+        "big": {"kind": "number", "thousands": ","},
+        "day": {"kind": "date", "format": "%d.%m.%Y"},
+        "price": {"kind": "number", "unit": ("$",)},
+    }
+    assert (config.data.missing, config.data.bad_rows) == (("?",), "set_aside")
+    files = find_files("t.csv", readings=readings_of(config.data))
+    types = infer_columns(files)
+    found = [row for part in plan_fragments(files) for batch in read_fragment(part, types) for row in batch.to_pylist()]
+    assert len(found) == 199
+    assert found[1] == {"big": 1037, "day": 1454371200, "price": 1, "c": "x", "label": 1}
+    assert found[2]["c"] is None
