@@ -122,14 +122,17 @@ def _column(name: str, kind: ColumnType, judged: Judged, read: Table) -> Column:
     shown = column
     if name in read.texts.column_names and len(read.texts) == len(column):  # as they stand in the file
         shown = read.texts.column(name).filter(column.is_valid())
-    common = sorted(pc.value_counts(shown.drop_null()).to_pylist(), key=lambda entry: -int(entry["counts"]))
+    counted = pa.Table.from_struct_array(pc.value_counts(shown.drop_null()))
+    counted = counted.append_column("place", pa.array(range(counted.num_rows), pa.int64()))
+    order = [("counts", "descending"), ("place", "ascending")]
+    common = counted.take(pc.select_k_unstable(counted, min(_EXAMPLES, counted.num_rows), order))
     return Column(
         name=name,
         kind="duration" if meaning and meaning.kind == "duration" else _KIND_WORDS[kind],
         role=judged.role,
         missing=column.null_count / max(1, len(column)),
         distinct=int(pc.count_distinct(column.drop_null()).as_py()),
-        examples=tuple(_shown(entry["values"]) for entry in common[:_EXAMPLES]),
+        examples=tuple(_shown(value) for value in common.column("values").to_pylist()),
         remark="; ".join(filter(None, remarks)),
         setting=judged.setting,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from pipeline.contract.first_label import Task
 from pipeline.data.columns import ColumnType
 from pipeline.data.convert import nearest
 from pipeline.data.sources import source, table_files
+from pipeline.data.sources.sampling import enough_rows, sample
 from pipeline.data.sources.text_format import sniff_files
 from pipeline.data.values.recognise import recognise
 from pipeline.data.values.recognise_table import Recognised, as_strings, raw_readings, recognise_table
@@ -22,7 +23,6 @@ from pipeline.errors import ConfigError, DataError
 
 KINDS = ("text", "number", "boolean", "date", "duration", "category")
 """Of `--type COLUMN=KIND`."""
-_SAMPLE_ROWS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def read_table(table: str, label: str | None, wishes: Wishes) -> Table:
         raise ConfigError(f"--format {where}: {text}", "docs/configuration.md lists data.format's settings") from exc
     files = [replace(file, form=form) for file in files]
     path = files[0].path
-    is_text = table_files.format_of(path) == "csv"
+    is_text = source.is_text(files)
     unread = dict.fromkeys(wishes.drop, "left out by a person")
     unusable: dict[str, DataError] = {}
     if is_text:
@@ -101,7 +101,8 @@ def read_table(table: str, label: str | None, wishes: Wishes) -> Table:
         known = [*found, *unusable]
         names = [name for name, kind in found.items() if kind is ColumnType.STRING]
     _check_options(wishes, known, label, path)
-    texts = _sample([replace(file, readings=raw_readings(names)) for file in files], as_strings(names))
+    rows = enough_rows(len(known))
+    texts = sample([replace(file, readings=raw_readings(names)) for file in files], as_strings(names), rows)
     decimal = "," if is_text and form.decimal == "," else None
     if is_text and form.delimiter == "," and decimal is None:
         decimal = "."  # "1,234" in quotes is hardly a decimal comma
@@ -121,7 +122,7 @@ def read_table(table: str, label: str | None, wishes: Wishes) -> Table:
         files = [replace(file, readings=recognised.readings) for file in files]
         beyond: dict[str, DataError] = {}
         types = source.infer_columns(files, [*unread, *unusable], unusable=beyond)
-        again = [name for name in beyond if is_text and name not in given]
+        again = [name for name in beyond if is_text and name in names and name not in given]
         given |= {name: Reading(kind="text") for name in again}  # beyond the sample it holds something else
         unusable |= {name: error for name, error in beyond.items() if name not in again}
         if not beyond:
@@ -129,7 +130,7 @@ def read_table(table: str, label: str | None, wishes: Wishes) -> Table:
     unread |= {name: error.what for name, error in unusable.items()}
     if label in unusable:
         raise DataError(unusable[label].what, f"{unusable[label].remedy}; or choose another --label")
-    return Table(path, form, tuple(said), recognised, types, unread, texts, _sample(files, types))
+    return Table(path, form, tuple(said), recognised, types, unread, texts, sample(files, types, rows))
 
 
 def _given(wishes: Wishes) -> dict[str, Reading]:
@@ -157,21 +158,3 @@ def _check_options(wishes: Wishes, known: Sequence[str], label: str | None, path
         raise ConfigError(f"--drop {label}: it is the label", "leave it in, or choose another --label")
     if label is not None and label not in known:
         raise DataError(f"{path} has no column {label!r}; {nearest(label, known)}", "correct --label")
-
-
-def _sample(files: Sequence[table_files.SourceFile], columns: Mapping[str, ColumnType]) -> pa.Table:
-    """Return the table in memory, up to a million rows: enough for a first schema."""
-    schema = pa.schema([(name, kind.stored) for name, kind in columns.items()])
-    batches: list[pa.RecordBatch] = []
-    left = _SAMPLE_ROWS
-    for batch in _batches(files, columns):
-        batches.append(batch.slice(0, left))
-        left -= batches[-1].num_rows
-        if left <= 0:
-            break
-    return pa.Table.from_batches(batches, schema)
-
-
-def _batches(files: Sequence[table_files.SourceFile], columns: Mapping[str, ColumnType]) -> Iterator[pa.RecordBatch]:
-    for fragment in source.plan_fragments(files, columns=columns):
-        yield from source.read_fragment(fragment, columns)

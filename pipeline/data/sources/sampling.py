@@ -11,7 +11,7 @@ from pipeline.data.sources import source
 from pipeline.data.sources.table_files import SourceFile
 
 _CELLS = 4_000_000
-_LEAST_ROWS, _MOST_ROWS = 20_000, 1_000_000
+_LEAST_ROWS, _MOST_ROWS = 100_000, 1_000_000
 
 
 def enough_rows(columns: int) -> int:
