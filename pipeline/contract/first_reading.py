@@ -130,7 +130,10 @@ def read_table(table: str, label: str | None, wishes: Wishes) -> Table:
     unread |= {name: error.what for name, error in unusable.items()}
     if label in unusable:
         raise DataError(unusable[label].what, f"{unusable[label].remedy}; or choose another --label")
-    return Table(path, form, tuple(said), recognised, types, unread, texts, sample(files, types, rows))
+    typed = sample(files, types, rows)
+    if len(typed) == rows:
+        said = [*said, f"the table is large: these {rows:,} rows are from all over it; types were checked in all rows"]
+    return Table(path, form, tuple(said), recognised, types, unread, texts, typed)
 
 
 def _given(wishes: Wishes) -> dict[str, Reading]:

@@ -81,3 +81,13 @@ def test_a_table_of_a_database_is_written_down_as_it_was_given(behind: str, tmp_
     assert config.data_pattern == given
     assert (config.data.query is not None) == ("SELECT" in behind)
     assert infer_columns(find_files(config.data_pattern)) == {"n": "int", "label": "string"}
+
+
+def test_rows_of_a_large_table_are_told_from_all(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.contract.first_reading.enough_rows", lambda columns: 30)
+    (tmp_path / "t.csv").write_text("n,label\n" + "".join(f"{n / 7},{n % 2}\n" for n in range(50)))
+    write_first_files(str(tmp_path / "t.csv"), "label", None, tmp_path, force=False)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "the table is large: these 30 rows are from all over it" in said
