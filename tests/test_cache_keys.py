@@ -186,8 +186,24 @@ def test_no_step_depends_on_what_it_does_not_read(used: dict[str, frozenset[str]
     """Else a new setting, a new word on the screen or a new command would run steps again, hours of training with
     them."""
     settings = {
-        "TableExampleGen": {"config/data", "config/reading", "config/spans", "config/split", "config/text_format"},
-        "DataGate": {"config/data", "config/reading", "config/spans", "config/split", "config/text_format"},
+        "TableExampleGen": {
+            "config/arrival",
+            "config/data",
+            "config/reading",
+            "config/spans",
+            "config/split",
+            "config/text_format",
+            "config/value_types",
+        },
+        "DataGate": {
+            "config/arrival",
+            "config/data",
+            "config/reading",
+            "config/spans",
+            "config/split",
+            "config/text_format",
+            "config/value_types",
+        },
         "Tuner": {"trainer/settings/fitting", "trainer/settings/tuner"},
         "Trainer": {"trainer/settings/fitting", "trainer/settings/trainer"},
         # It knows rows again as the split does, by their hash.
