@@ -37,16 +37,18 @@ def report(results: Mapping[str, Mapping[str, Any]]) -> str:
         "Tables that people publish, given to `longhaul init` and `longhaul run` as they were found, without an edit",
         "of the table or of what `init` wrote. Only time was saved: beyond 2,000 rows, 2 members learn for 4 epochs.",
         "The list is `bench/public_tables.toml`; `python -m bench.public_report` wrote this page. The files are not",
-        "in this repository; most of their repositories state no licence for the data.",
+        "in this repository; most of their repositories state no licence for the data. The tables also served to find",
+        "faults in `init`, which were then mended: the shares are of these tables, and no forecast for others.",
         "",
         f"- {len(known)} tables: " + ", ".join(f"{count} {end}" for end, count in ends.most_common()) + ".",
         f"- {len(lifted)} of them were refused at first, and read with the option that the refusal names.",
+        "- Before `init` recognised formats and values, it read 37 of the 78, and 89.3% of their columns as a person.",
         f"- {columns:,} columns were read, {columns - misread:,} as a person reads them: {right:.1%}.",
         "",
         "Served: a model passed every gate, was loaded by the loader of model servers, and answers. Not blessed: the",
         "model was trained and is no better than the threshold that `init` wrote. Blocked: a gate stopped the run and",
         "said why. Refused: a command said what is wrong with the input, and the remedy. Read: `init` wrote a",
-        "configuration; the chain was not run.",
+        "configuration; the chain was not run, for want of time.",
         "",
         "| Table | Where | Licence | Rows | Columns | Label | Ended | Misread |",
         "|---|---|---|--:|--:|---|---|--:|",
@@ -61,7 +63,8 @@ def report(results: Mapping[str, Mapping[str, Any]]) -> str:
     for table, result in known:
         for column, (letter, kind) in result["misread"].items():
             lines.append(f"| {table.file} | {_cell(column)} | {LETTERS[letter.lower()]} | {kind} |")
-    lines += ["", "## Not served", ""]
+    if any(result["ended"] in ("refused", "blocked", "failed") for _, result in known):
+        lines += ["", "## Not served", ""]
     for table, result in known:
         if result["ended"] not in ("served", "read", "not blessed"):
             lines += [f"**{table.file}** ({result['ended']}):", "", "```text", *_end_of(result["said"]), "```", ""]
