@@ -72,8 +72,12 @@ def judge_roles(rows: pa.Table, columns: Mapping[str, ColumnType], label: str, t
     if not any(one.role == "feature" for one in judged.values()):  # something must be left for the model
         for name in features:
             if judged[name].setting == "features.exclude" and judged[name].role != "copy of the label":
-                judged[name] = Judged("feature", "", f"looks like {judged[name].role}, but nothing else is left")
+                judged[name] = Judged("feature", "", f"looks like {_a(judged[name].role)}, but nothing else is left")
     return {name: judged[name] for name in columns}
+
+
+def _a(role: Role) -> str:
+    return {"identifier": "an identifier", "constant": "a constant"}.get(role, role)
 
 
 def _by_itself(name: str, column: pa.ChunkedArray, kind: ColumnType) -> Judged:

@@ -131,7 +131,7 @@ def test_something_is_left_for_the_model() -> None:
     assert (judged.role, judged.setting, judged.remark) == (
         "feature",
         "",
-        "looks like identifier, but nothing else is left",
+        "looks like an identifier, but nothing else is left",
     )
 
 
