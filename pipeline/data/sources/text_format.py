@@ -43,9 +43,10 @@ def sniff(path: str | Sequence[str], given: Mapping[str, Any] | None = None) -> 
 
     Raises:
         DataError: the file cannot be read.
+        pydantic.ValidationError: a person gave what is no setting of data.format, or no value of one.
     """
     path = path if isinstance(path, str) else path[0]
-    given = dict(given or {})
+    given = TextFormat.model_validate(given or {}).model_dump(exclude_unset=True)
     pieces = read_samples(path)
     said: list[str] = []
     if "encoding" not in given:
