@@ -95,6 +95,8 @@ def write_first_files(
         label, wishes = _as_before(files, label, wishes or Wishes())
     assert label is not None
     found = _naming_options(look_at, table, label, wishes or Wishes())
+    rows = found.table.rows.num_rows
+    _check_rows(table, rows)
     fresh = dict(zip((files.config, files.schema), first_texts(table, files.name, found), strict=True))
     merged = _merged(files, fresh) if again else {file: Merged(text) for file, text in fresh.items()}
     changes = {file: _difference(file, one.text) for file, one in merged.items()} if again else {}
@@ -117,7 +119,7 @@ def write_first_files(
     print_first_look(console, found)
     if again:
         print_again(console, "".join(changes.values()), kept)
-    _print_written(console, files)
+    _print_written(console, files, rows)
 
 
 def _as_before(files: FirstFiles, label: str | None, wishes: Wishes) -> tuple[str, Wishes]:
@@ -211,12 +213,22 @@ def first_texts(table: str, name: str, found: FirstLook) -> tuple[str, str]:
     return text, header + text_format.MessageToString(schema, as_utf8=True)
 
 
-def _print_written(console: Console, files: FirstFiles) -> None:
+def _check_rows(table: str, rows: int) -> None:
+    if rows < 3:
+        raise DataError(f"{table}: {rows} rows are too few to learn from and to judge by", "add rows: some hundred")
+
+
+def _print_written(console: Console, files: FirstFiles, rows: int) -> None:
+    if rows < _FEW_ROWS:
+        console.print(f"[yellow]Note[/]      {rows} rows tell little: whatever is measured on them may be chance")
     shown = escape(files.config.name)
     console.print(f"Wrote     {shown} and schema/{escape(files.schema.name)}: read both, they are yours now")
     console.print(f"Editors   {SCHEMA.name} tells them what may stand in {shown}")
     console.print(f"Next      longhaul run --config {shown}")
 
+
+_FEW_ROWS = 100
+"""Of fewer a person is told that they tell little."""
 
 _SCHEMA_HEADER = """\
 # Inferred from {table} by `longhaul init`. From here on it is yours: it says what the data must be, not what

@@ -68,7 +68,7 @@ def test_a_column_that_no_table_can_hold_is_left_out_and_said(
 def test_a_table_of_a_database_is_written_down_as_it_was_given(behind: str, tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "t.db")) as connection, connection:
         connection.execute("CREATE TABLE people (n, label)")
-        connection.executemany("INSERT INTO people VALUES (?, ?)", [(0, "a"), (1, "a"), (2, "b")])
+        connection.executemany("INSERT INTO people VALUES (?, ?)", [(0, "a"), (1, "a"), (2, "b"), (3, "b")])
         if behind:
             connection.execute("CREATE TABLE other (m)")
     given = f"{tmp_path}/t.db{behind}"
@@ -91,3 +91,13 @@ def test_rows_of_a_large_table_are_told_from_all(
     write_first_files(str(tmp_path / "t.csv"), "label", None, tmp_path, force=False)
     said = " ".join(capsys.readouterr().out.split())
     assert "the table is large: these 30 rows are from all over it" in said
+
+
+def test_two_rows_are_refused_and_twenty_get_a_word(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "t.csv").write_text("a,label\n1,yes\n2,no\n")
+    with pytest.raises(DataError, match="2 rows are too few"):
+        write_first_files(str(tmp_path / "t.csv"), "label", None, tmp_path, force=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["t.csv"]
+    (tmp_path / "t.csv").write_text("a,label\n" + "1,yes\n2,no\n" * 10)
+    write_first_files(str(tmp_path / "t.csv"), "label", None, tmp_path, force=False)
+    assert "20 rows tell little" in capsys.readouterr().out
