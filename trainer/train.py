@@ -139,7 +139,7 @@ def history(fitted: Fitted) -> dict[str, Any]:
 def words_by_tensor(table: FeatureTable, transform_output: tft.TFTransformOutput) -> dict[str, list[str]]:
     """Return the words of each categorical feature, by its tensor name, in the order of their ids."""
     categorical = table.of(Kind.CATEGORICAL)
-    known = words_file.read(transform_output, len(categorical))
+    known = words_file.read(transform_output, [feature.name for feature in categorical])
     return {
         table.tensor_names[feature.name]: [word.decode(errors="surrogateescape") for word in words]
         for feature, words in zip(categorical, known, strict=True)

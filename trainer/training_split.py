@@ -44,4 +44,5 @@ def read_training_split(
 
 def vocabulary_sizes(table: FeatureTable, transform_output: tft.TFTransformOutput) -> list[int]:
     """Return ids per categorical feature: the known, the unknown and the missing value's."""
-    return [len(words) + 2 for words in words_file.read(transform_output, len(table.of(Kind.CATEGORICAL)))]
+    columns = [feature.name for feature in table.of(Kind.CATEGORICAL)]
+    return [len(words) + 2 for words in words_file.read(transform_output, columns)]

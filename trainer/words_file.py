@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import zlib
 from collections.abc import Sequence
 
 import tensorflow as tf
@@ -43,14 +44,27 @@ def _encoded(word: bytes) -> str:
     return base64.urlsafe_b64encode(word).decode().rstrip("=")
 
 
-def read(transform_output: tft.TFTransformOutput, columns: int) -> list[list[bytes]]:
+def read(transform_output: tft.TFTransformOutput, columns: Sequence[str]) -> list[list[bytes]]:
     """Return the words of each column, in the order of their ids."""
-    words: list[list[bytes]] = [[] for _ in range(columns)]
-    if columns:
-        with tf.io.gfile.GFile(f"{transform_output.transform_savedmodel_dir}/assets/{FILE}", "rb") as file:
-            for line in file.read().splitlines():
-                key = line.split(b"\t", 1)[0]
-                if b":" in key:
-                    place, word = word_of(key)
-                    words[place].append(word)
+    assets = f"{transform_output.transform_savedmodel_dir}/assets"
+    words: list[list[bytes]] = [[] for _ in columns]
+    if columns and not tf.io.gfile.exists(f"{assets}/{FILE}"):
+        return [_words_of_then(assets, column) for column in columns]
+    for line in _lines(f"{assets}/{FILE}") if columns else []:
+        key = line.split(b"\t", 1)[0]
+        if b":" in key:
+            place, word = word_of(key)
+            words[place].append(word)
     return words
+
+
+def _words_of_then(assets: str, column: str) -> list[bytes]:
+    """Read what an earlier Longhaul wrote, a file for each column: `longhaul run --from Trainer` may meet it."""
+    (file,) = tf.io.gfile.glob(f"{assets}/vocabulary_*_{zlib.crc32(column.encode()):08x}")
+    return _lines(file)
+
+
+def _lines(file: str) -> list[bytes]:
+    with tf.io.gfile.GFile(file, "rb") as opened:
+        found: list[bytes] = opened.read().split(b"\n")[:-1]
+    return found

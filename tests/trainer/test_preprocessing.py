@@ -199,7 +199,7 @@ def test_ids_go_by_frequency_then_unknown_then_missing(outputs: dict[str, npt.ND
 def test_columns_whose_names_differ_in_a_blank_keep_their_own_vocabularies(
     analysed: tuple[Any, tft.TFTransformOutput],
 ) -> None:
-    words = words_file.read(analysed[1], 4)
+    words = words_file.read(analysed[1], [feature.name for feature in TABLE.of(Kind.CATEGORICAL)])
     assert words == [[b"UA", b"AA"], [b"y", b"x"], [b"10", b"-1"], [b"", b"a\r\nb"]]
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import random
+import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -96,7 +98,7 @@ def test_the_same_words_in_the_same_order_as_tft_learns_column_by_column(seed: i
     columns |= {"gone": [None] * rows, "tied": [words[row % 20] for row in range(rows)]}
     here, there = ours(tmp_path / "ours", columns, most), theirs(tmp_path / "theirs", columns, most)
     expected = [there.vocabulary_by_name(f"v{place}") for place in range(len(columns))]
-    assert words_file.read(here, len(columns)) == expected
+    assert words_file.read(here, list(columns)) == expected
     probes = [*PROBES, *words]
     assert looked_up(here, columns, probes) == looked_up(there, columns, probes)
 
@@ -128,7 +130,7 @@ def test_words_of_any_bytes_are_known(tmp_path: Path) -> None:
     ]
     words.append(bytes(range(256)))
     learnt = ours(tmp_path / "ours", {"a\tb\n": words * 2, "other": list(reversed(words * 2))}, 1000)
-    for known in words_file.read(learnt, 2):
+    for known in words_file.read(learnt, ["a\tb\n", "other"]):
         assert sorted(known) == sorted(words)
     found = looked_up(learnt, {"a\tb\n": (), "other": ()}, [*words, b"two", None])
     assert [row[0] for row in found[:-2]] == [sorted(words, reverse=True).index(word) for word in words]
@@ -138,3 +140,16 @@ def test_words_of_any_bytes_are_known(tmp_path: Path) -> None:
 def test_what_spans_before_taught_is_read_again_as_it_was() -> None:
     counted = (b"3:AP8", 2**40)
     assert _Coder().decode_cache(_Coder().encode_cache(counted)) == counted
+
+
+def test_the_files_of_an_earlier_longhaul_are_read(tmp_path: Path) -> None:
+    """One for each column; here those of a model in a workspace that was made then."""
+    with tarfile.open(Path(__file__).parents[1] / "fixtures" / "old_workspace" / "workspace.tar.xz") as archive:
+        archive.extractall(tmp_path, filter="tar")
+    model = tmp_path / "workspace" / "artifacts" / "Trainer" / "model" / "35"
+    known = json.loads((model / "Format-Weights" / "vocabularies.json").read_text())
+    (tmp_path / "graph").mkdir()
+    (tmp_path / "graph" / "transform_fn").symlink_to(model / "Format-Serving")
+    graph = tft.TFTransformOutput(str(tmp_path / "graph"))
+    assert words_file.read(graph, ["color"]) == [[word.encode() for word in known["color"]]]
+    assert len(known["color"]) > 1
