@@ -157,7 +157,7 @@ class TableExampleGen(component.FileBasedExampleGen):
             "below": below,
             "data": data.model_dump(mode="json", exclude=_NOT_READ | ({"format"} if data.format == CSV else set()))
             | written(data),
-            "split": split.model_dump(mode="json"),
+            "split": _told(split),
             "declared": {name: column.value for name, column in declared.items()},
         }
         files = without_marks(parts.file_of(below)).removeprefix("/") or "*"
@@ -173,6 +173,13 @@ class TableExampleGen(component.FileBasedExampleGen):
             custom_config=_pack(request),
             output_data_format=_PAYLOADS[data.payload],
         )
+
+
+def _told(split: Split) -> dict[str, Any]:
+    """Write the split as the step is told it: settings that came later stand there only when somebody gave them, so
+    that the step stays cached without them."""
+    later = ("eval", "test", "stratify", "bounds")
+    return {name: value for name, value in split.model_dump(mode="json").items() if value or name not in later}
 
 
 def _times(files: Sequence[table_files.SourceFile], name: str, columns: Mapping[str, ColumnType]) -> Any:

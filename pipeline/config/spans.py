@@ -12,7 +12,7 @@ from datetime import date
 from itertools import pairwise
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_serializer
 
 from trainer.settings.base import Section
 
@@ -65,6 +65,14 @@ class Spans(Section):
     def _in_order(cls, value: Any) -> Any:
         """Put them into one order: which comes first means nothing."""
         return tuple(sorted({*map(span_number, value)})) if isinstance(value, list | tuple) else value
+
+    @model_serializer
+    def _short_form(self) -> Any:
+        """Write what stands in a file: nothing of all spans, and no `except` without one."""
+        use = list(self.use) if isinstance(self.use, tuple) else self.use
+        if self.except_:
+            return {"use": use, "except": list(self.except_)}
+        return None if use == "all" else use
 
 
 def long_form(value: Any) -> Any:

@@ -99,12 +99,19 @@ def standard_streams() -> Iterator[None]:
             root.handlers[:] = handlers
 
 
+def _descriptor_of(stream: TextIO) -> int | None:
+    try:
+        return stream.fileno()
+    except (OSError, ValueError):
+        return None
+
+
 @contextmanager
 def _own_standard_error(stream: TextIO | None) -> Iterator[TextIO]:
     """Yield a stream to where file descriptor 2 leads, and turn the descriptor away: C++ writes to it as it likes."""
     if stream is None:
         stream = os.fdopen(2, "w", closefd=False)
-    if not isinstance(stream, io.TextIOWrapper) or stream.fileno() != 2:  # a test reads it
+    if not isinstance(stream, io.TextIOWrapper) or _descriptor_of(stream) != 2:  # a test reads it
         yield stream
         return
     stream.flush()

@@ -16,6 +16,7 @@ import pytest
 
 from pipeline.config.push import Push
 from pipeline.data.convert import REMEDY
+from pipeline.data.sources.table_files import KNOWN
 from pipeline.lineage.runs import StepState
 from pipeline.serving.publish import publish
 from tests import small
@@ -134,9 +135,9 @@ FIELD = "correct the field; docs/configuration.md lists all of them"
             id="empty file",
         ),
         pytest.param(
-            lambda p: (p.set("data", "path", "."), p.table.rename(p.folder / "table.txt")),
+            lambda p: (p.set("data", "path", "."), p.table.rename(p.folder / "table.pdf")),
             "the directory {folder} holds no data file",
-            "correct the path; known are .csv, .csv.gz, .parquet, .tfrecord, .tfrecord.gz",
+            f"correct the path; {KNOWN}",
             id="directory without files",
         ),
         pytest.param(
@@ -291,13 +292,15 @@ def test_found_before_anything_heavy_is_loaded(
                 p.replace(p.table, row(50), row(50).replace("blue", "bl,ue")),
             ),
             "{table}, line 53: 5 fields where 4 are expected: '2024-01-23,bl,ue,5.0,no'",
-            "correct the line; a field that holds a comma, a quote or a line break must be quoted",
+            "correct the line; a field that holds a comma, a quote or a line break must be quoted; or say what "
+            "such rows are worth: data.format: {{ragged: fill}} or {{ragged: leave_out}}",
             id="unparsable line",
         ),
         pytest.param(
             lambda p: p.replace(p.table, row(60), row(60).replace("red", "röd"), encoding="latin1"),
             "{table}, line 62: byte 0xf6 at position 13 of the line is not UTF-8 (after '2024-01-05,r')",
-            "convert the file: iconv -f latin1 -t utf-8 {table}",
+            "name the encoding, for example data.format: {{encoding: latin-1}}, or convert the file: "
+            "iconv -f latin-1 -t utf-8 {table}",
             id="wrong encoding",
         ),
         pytest.param(
@@ -318,8 +321,8 @@ def test_found_before_anything_heavy_is_loaded(
         ),
         pytest.param(
             lambda p: p.replace(p.table, "color", "size"),
-            "{table}, line 1: the header names 'size' more than once",
-            "give every column its own name",
+            "{table}, line 2: column 'size' holds 'red' where a number (float32) is expected",  # the second is size_2
+            REMEDY,
             id="duplicate column",
         ),
         pytest.param(

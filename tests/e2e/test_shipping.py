@@ -103,10 +103,10 @@ def test_predictions_are_equal_wherever_a_row_is_scored(place: Place, first: Run
         outcome = place.call("predict", tmp_path / "rows.parquet", "-o", tmp_path / f"scored.{suffix}", "--key", "row")
         assert outcome.code == 0, outcome.text
     scored = pq.read_table(tmp_path / "scored.parquet")
-    assert scored.column_names == ["row", "predicted_late", "probability_late_1"]
+    assert scored.column_names == ["row", "predicted_late", "probability_late_1", "model_version"]
     np.testing.assert_allclose(scored["probability_late_1"].to_numpy(), expected, rtol=0, atol=1e-6)
     lines = (tmp_path / "scored.csv").read_text().splitlines()
-    assert lines[0] == "row,predicted_late,probability_late_1"
+    assert lines[0] == "row,predicted_late,probability_late_1,model_version"
     np.testing.assert_allclose([float(line.split(",")[2]) for line in lines[1:]], expected, rtol=0, atol=1e-6)
 
 

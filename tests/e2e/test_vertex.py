@@ -217,7 +217,10 @@ def test_the_command_line_compiles(first: Any, place: Desk, tmp_path: Path) -> N
     [
         (["compile", "--output", "job.txt"], "job.txt: unknown kind of file"),
         (["run", "--emulate"], "add --on vertex"),
-        (["run", "--on", "vertex", "--from", "Trainer"], "--from and --to are for runs on this machine"),
+        (
+            ["run", "--on", "vertex", "--from", "Trainer"],
+            "--from, --to and --wait-for-data are for runs on this",
+        ),
         (["run", "--on", "vertex", "--emulate", "--parameter", "x=1"], "names are"),
         (["schedule", "create", "--cron", "every monday"], "'every monday' is no schedule"),
         (["runs", "--on", "vertex", "--sort", "auc"], "are for runs on this machine"),

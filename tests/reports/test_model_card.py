@@ -52,6 +52,7 @@ def run(tmp_path: Path) -> Run:
     ingestion = {
         "rows": {"train": 9000, "eval": 1200},
         "spans": [3, 4],
+        "split_spans": {"train": [3], "eval": [4]},
         "columns": {"name": "s", "fur": "s", "purrs": "i"},
     }
     (tmp_path / "ingestion.json").write_text(json.dumps(ingestion))
@@ -91,7 +92,7 @@ def test_what_the_card_says(run: Run) -> None:
         "Data": not_stated,
         "Predicts": ["purrs (binary)"],
         "Split": ["by time: column born, eval_from 2020-01-01T00:00:00"],
-        "Rows": ["train 9,000, eval 1,200 of 2 spans"],
+        "Rows": ["train 9,000 (spans 3), eval 1,200 (spans 4)"],
         "Features": ["1: fur"],
         "Settings": ["hidden_units 64-32, seed 13"],
         "Measured on": ["eval, 1,200 rows"],

@@ -32,16 +32,20 @@ class Misfit:
     reason: str
 
 
-def as_text(columns: Mapping[str, ColumnType], readings: Readings, is_text: bool) -> dict[str, ColumnType]:
+def as_text(
+    columns: Mapping[str, ColumnType], readings: Readings, is_text: bool, own: pa.Schema | None = None
+) -> dict[str, ColumnType]:
     """Return the columns with STRING for those whose texts are converted here and not by the reader of their format.
 
     Args:
         is_text: whether the file holds nothing but texts.
+        own: the types that the file gives its columns, if it does. What is already of the kind that is meant is read
+            as it is: true and false are no words.
     """
     asked = dict(columns)
     for name, column_type in columns.items():
         kind = readings.of(name).kind
-        touched = readings.touches(name)
+        touched = readings.touches(name) and not _says_itself(own, name, kind)
         here = touched or readings.set_aside if is_text else touched and (kind is not None or _is_text(column_type))
         if here:
             asked[name] = ColumnType.STRING
@@ -112,6 +116,20 @@ def rows_without(misfits: list[Misfit], rows: int) -> npt.NDArray[np.bool_]:
     kept = np.ones(rows, bool)
     kept[[misfit.row for misfit in misfits]] = False
     return kept
+
+
+def _says_itself(own: pa.Schema | None, name: str, kind: str | None) -> bool:
+    place = -1 if own is None or kind is None else own.get_field_index(name)
+    if own is None or place < 0:
+        return False
+    stored = own.field(place).type
+    is_number = pa.types.is_integer(stored) or pa.types.is_floating(stored) or pa.types.is_decimal(stored)
+    return {
+        "boolean": pa.types.is_boolean(stored) or is_number,
+        "date": pa.types.is_temporal(stored),
+        "number": is_number,
+        "duration": is_number,
+    }.get(str(kind), False)
 
 
 def _is_text(column_type: ColumnType) -> bool:

@@ -172,7 +172,9 @@ def read_marked(
         DataError: also at a value that does not fit, unless they are to be set aside.
     """
     readings = fragment.readings
-    asked = as_text(columns, readings, format_of(fragment.path) in ("csv", *TEXT))
+    kind = format_of(fragment.path)
+    own = TYPED[kind](fragment.path).schema if kind in TYPED and readings.columns else None
+    asked = as_text(columns, readings, kind in ("csv", *TEXT), own)
     passed = 0
     for batch in regroup(read_as(fragment, asked, batch_rows), batch_rows):
         batch, misfits = converted(batch, columns, asked, readings, fragment.form)

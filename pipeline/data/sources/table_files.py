@@ -36,7 +36,7 @@ _OTHER = (*TEXT[1:], *(ending for endings in FORMATS.values() for ending in endi
 _PERHAPS = tuple(kind + packed for kind in _OTHER for packed in ("", *PACKED))
 """In a folder these are data where no other file is: README.txt often lies beside a table."""
 EXTENSIONS = (*_SURE, *_PERHAPS)
-_KNOWN = (
+KNOWN = (
     f"known are {', '.join((TEXT[0], *_OTHER))} (also packed: {', '.join(PACKED)}), .parquet, .tfrecord, .tfrecord.gz"
 )
 
@@ -72,7 +72,7 @@ def find_files(
     files = list_files(pattern, form, readings)
     if not files:
         what = "table" if remote else "data file"
-        raise DataError(f"no {what} matches {pattern}", f"correct the path or pattern; {_KNOWN}")
+        raise DataError(f"no {what} matches {pattern}", f"correct the path or pattern; {KNOWN}")
     there = {file.span for file in files}
     chosen = set(chosen_spans(spans, there))
     kept = [file for file in files if file.span in chosen]
@@ -172,7 +172,7 @@ def _by_content(path: str, is_text: bool) -> str:
         return kind
     raise DataError(
         f"{path} has an unknown extension, and what is in it is no table that can be read",
-        f"convert or rename the file; {_KNOWN}",
+        f"convert or rename the file; {KNOWN}",
     )
 
 
@@ -233,5 +233,5 @@ def _data_files(folder: str) -> list[str]:
     paths = [str(path) for path in files if path.name.lower().endswith(_SURE)]
     paths = paths or [str(path) for path in files if path.name.lower().endswith(_PERHAPS)]
     if not paths:
-        raise DataError(f"the directory {folder} holds no data file", f"correct the path; {_KNOWN}")
+        raise DataError(f"the directory {folder} holds no data file", f"correct the path; {KNOWN}")
     return paths

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -109,3 +110,23 @@ def test_rows_that_do_not_fit_are_set_aside_with_their_reasons(tmp_path: Path) -
     assert batch.to_pydict() == {"n": [1, 2, None, None], "a": [1.0, None, 3.0, None]}
     told = sorted((misfit.row, misfit.column, misfit.value) for misfit in misfits)
     assert told == [(1, "a", "x"), (2, "n", "z"), (3, "a", "y"), (3, "n", "w")]
+
+
+def test_what_is_already_of_the_kind_is_read_as_it_is(tmp_path: Path) -> None:
+    """The examples of a run are such a table: what was texts in the CSV is numbers in them."""
+    moment = datetime(2016, 12, 3, tzinfo=UTC)
+    rows = {"paid": [True, None], "n": [1, 0], "amount": [1.5, None], "day": [moment, None], "took": [3600.0, None]}
+    columns = {"paid": BOOL, "n": BOOL, "amount": FLOAT, "day": TIMESTAMP, "took": FLOAT}
+    readings = Readings(
+        columns={
+            **{name: Reading(kind="boolean", words=("false", "true")) for name in ("paid", "n")},
+            "amount": Reading(kind="number", decimal=",", thousands="."),
+            "day": Reading(kind="date", format="%d/%m/%Y"),
+            "took": Reading(kind="duration"),
+        }
+    )
+    files = find_files(str(write(tmp_path, rows, "parquet")), readings=readings)
+    (batch,) = [batch for fragment in plan_fragments(files) for batch in read_fragment(fragment, columns)]
+    assert batch.to_pydict() == {
+        "paid": [1, None], "n": [1, 0], "amount": [1.5, None], "day": [1480723200, None], "took": [3600.0, None]
+    }  # fmt: skip
