@@ -64,7 +64,7 @@ def data_notes(config: PipelineConfig, states: Any, last: LastData | None) -> li
         return []
     notes = []
     if gone := missing(config.data_pattern, config.data.spans):
-        notes.append(f"{spans_words(gone)} missing; data.arrival.missing is {config.data.arrival.missing}")
+        notes.append(f"{spans_words(gone)} missing; `data.arrival: {{missing: refuse}}` would wait for such spans")
     if last is not None:
         changes = changed_spans(config, last, states)
         if changes.late:

@@ -14,9 +14,10 @@ class Arrival(Section):
     """When a span counts as there. A run that finds one that is not ends with exit code 66 before it reads anything;
     `longhaul run --wait-for-data 6h` waits. See docs/spans.md."""
 
-    missing: Literal["refuse", "warn"] = "refuse"
-    """What becomes of a run if a span is missing between the first and the last one. What is missing is told by the
-    usual distance: every number, every day, every seven days, every month."""
+    missing: Literal["refuse", "warn"] | None = None
+    """What becomes of a run if a span is missing between the first and the last one. When absent, it is refused where
+    `data.spans` names a window, and only said where all spans are used. What is missing is told by the usual distance:
+    every number, every day, every seven days, every month."""
     marker: str | None = None
     """The name of a file that stands beside a span's files once they are all there, for example `_SUCCESS`. It may hold
     the same `{SPAN}` or `{YYYY}-{MM}-{DD}` as the name of the files: `day-{SPAN}.done`."""

@@ -48,7 +48,7 @@ def not_yet(data: Data, pattern: str, *, is_waiting: bool = False, now: float | 
         nothing = f"{pattern} has no span of data.spans yet" if files else f"no file of {pattern} is there yet"
         return [nothing] if is_waiting else []
     said = []
-    if arrival.missing == "refuse" and (gone := missing(pattern, window)):
+    if _refuses(data) and (gone := missing(pattern, window)):
         said.append(f"{spans_words(gone)} missing between those that are there, {spans_text(used)}")
     if "://" not in pattern:
         for span, inside in groupby((file for file in files if file.span in used), key=lambda file: file.span):
@@ -56,6 +56,10 @@ def not_yet(data: Data, pattern: str, *, is_waiting: bool = False, now: float | 
             said += [f"{name}: {reason}" for reason in _not_whole(pattern, list(inside), arrival, now)]
     said += _too_old(used[-1], arrival, date.fromtimestamp(now))
     return said
+
+
+def _refuses(data: Data) -> bool:
+    return (data.arrival.missing or ("warn" if data.spans.use == "all" else "refuse")) == "refuse"
 
 
 def spans_words(spans: list[int]) -> str:

@@ -49,9 +49,11 @@ def test_all_is_there(three: Path) -> None:
 
 def test_a_gap_is_refused_unless_it_is_left_out_or_allowed(three: Path) -> None:
     span(three, 5)
-    assert said(three) == ["span 4 is missing between those that are there, 1 to 3, 5"]
-    assert said(three, {"except": [4]}) == []
-    assert said(three, missing="warn") == []
+    gap = ["span 4 is missing between those that are there, 1 to 3, 5"]
+    assert said(three) == []  # nobody has named a window
+    assert said(three, missing="refuse") == said(three, "from 1") == said(three, "last 4") == gap
+    assert said(three, {"except": [4]}, missing="refuse") == []
+    assert said(three, "from 1", missing="warn") == []
     assert missing(f"{three}/span-{{SPAN}}/*.csv", Spans()) == [4]
     assert said(three, {"use": [1, 7]}) == ["spans 4, 6 to 7 are missing between those that are there, 1 to 3, 5"]
     assert said(three, {"use": [1, 3]}) == []

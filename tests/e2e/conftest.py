@@ -92,7 +92,6 @@ def small_pipeline(flights: Path, narrow_schema: Callable[[Path, Collection[str]
         document = yaml.safe_load(REFERENCE.read_text()) | {
             "data": {
                 "path": str(folder / "table" / "span-{SPAN}" / "*.parquet"), "label": "late", "task": "binary",
-                "arrival": {"missing": "warn"},
                 "drop": [name for name in names if name not in columns],
             },
             "split": {"by": "time", "column": "scheduled_departure", "eval_from": "2013-11-01"},

@@ -183,7 +183,7 @@ def test_a_warm_start_takes_the_model_of_other_data_and_stays_cached(place: Plac
     assert "Trainer" not in done(third)
     assert base_models(place, third) == base_models(place, first) != []
     # New data: now that model is the beginning.
-    outcome, newer = place.run(trainer=warm, data={"spans": [2, 11]})
+    outcome, newer = place.run(trainer=warm, data={"spans": [2, 11], "arrival": {"missing": "warn"}})
     assert outcome.code == 0, outcome.text
     (trained,) = [artifact.id for artifact in first.artifacts["Trainer"] if artifact.type == "Model"]
     assert base_models(place, newer) == [trained]
