@@ -11,6 +11,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from pipeline.errors import cannot_write
+
 _NAMES = {  # table: its columns that name a row of another table
     "Association": {"context_id": "Context", "execution_id": "Execution"},
     "Attribution": {"context_id": "Context", "artifact_id": "Artifact"},
@@ -28,10 +30,17 @@ def remove_half_written(database: Path) -> int:
 
     Returns:
         How many there were; they are what a write left that found no room.
+
+    Raises:
+        WorkspaceError: the store cannot be written.
     """
-    with closing(sqlite3.connect(database, timeout=60)) as store, store:
-        return sum(
-            store.execute(f"DELETE FROM {table} WHERE {column} NOT IN (SELECT id FROM {named})").rowcount
-            for table, columns in _NAMES.items()
-            for column, named in columns.items()
-        )
+    try:
+        with closing(sqlite3.connect(database, timeout=60)) as store, store:
+            return sum(
+                store.execute(f"DELETE FROM {table} WHERE {column} NOT IN (SELECT id FROM {named})").rowcount
+                for table, columns in _NAMES.items()
+                for column, named in columns.items()
+            )
+    except sqlite3.Error as exc:
+        what = f"ML Metadata at {database} cannot be written: {exc}"
+        raise cannot_write(database.parent, exc, what, "check the file's permissions and the disk") from exc

@@ -149,9 +149,10 @@ def transforms(artifacts: dict[str, Path]) -> dict[str, tft.TFTransformOutput]:
 
 def test_vocabularies_are_equal(transforms: dict[str, tft.TFTransformOutput]) -> None:
     names = [feature.name for feature in TABLE.of(Kind.CATEGORICAL)]
-    for name, ours in zip(names, words_file.read(transforms["longhaul"], names), strict=True):
-        assert ours == transforms["stock"].vocabulary_by_name(name)
-        assert len(ours) > 1
+    # Against TFT's own analyzer: tests/trainer/test_vocabularies.py.
+    ours, theirs = (words_file.read(transforms[side], names) for side in ("longhaul", "stock"))
+    assert ours == theirs
+    assert min(map(len, ours)) > 1
 
 
 @pytest.mark.parametrize("split", ["train", "eval"])

@@ -313,7 +313,11 @@ def test_a_new_month_that_cannot_be_taken_in(
 @pytest.mark.parametrize(
     ("encoding", "said"),
     [
-        pytest.param("latin-1", ["latin-1.csv, line 9001: byte 0xe9", "Remedy: convert the file: iconv"], id="latin-1"),
+        pytest.param(
+            "latin-1",
+            ["line 9001: byte 0xe9", "{encoding: latin-1}, or convert the file: iconv"],
+            id="latin-1",
+        ),
         pytest.param("utf-16", ["utf-16.csv", "UTF-16", "Remedy: "], id="utf-16"),
     ],
 )
@@ -392,8 +396,9 @@ def test_ten_of_five_thousand_features_vanish_overnight(year: Path, longhaul: Co
     code, verdict = office.validate(wide.drop(columns=gone))
     assert code == 1
     assert {(finding.kind, finding.feature) for finding in verdict.blocking} == {
-        ("schema_missing_column", name) for name in gone
+        ("schema_missing_column", name) for name in set(gone) - {*office.config.features.exclude}
     }
+    assert len(verdict.blocking) >= 8  # days of one month only grow from row to row, as an identifier does
 
 
 def test_label_noise_in_small_data(longhaul: Command, tmp_path: Path) -> None:

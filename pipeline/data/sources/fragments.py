@@ -59,6 +59,17 @@ def read_as(fragment: Fragment, columns: Mapping[str, ColumnType], batch_rows: i
     return tfrecord.read(fragment.path, columns, batch_rows)
 
 
+def own_types(path: str) -> pa.Schema | None:
+    """Return the types that a file gives its columns; None of one that holds texts."""
+    kind = format_of(path)
+    if kind in TYPED:
+        return TYPED[kind](path).schema
+    if kind not in ("tfrecord", "bigquery"):
+        return None
+    found, _ = (tfrecord if kind == "tfrecord" else bigquery).infer(path, ())
+    return pa.schema([(name, column_type.stored) for name, column_type in found.items() if column_type is not None])
+
+
 def place_of(fragment: Fragment, passed: int, row: int, name: str) -> str:
     """Name the file and where in it a value is, `passed` rows and `row` more after the start of the fragment."""
     row += passed

@@ -21,7 +21,7 @@ from pipeline.data.columns import ColumnType
 from pipeline.data.sources import bigquery, csv, text_tables, tfrecord, typed
 from pipeline.data.sources.batches import regroup
 from pipeline.data.sources.csv_types import ColumnGuess
-from pipeline.data.sources.fragments import HEADLESS, TEXT, TYPED, Fragment, place_of, read_as
+from pipeline.data.sources.fragments import HEADLESS, TEXT, TYPED, Fragment, own_types, place_of, read_as
 from pipeline.data.sources.json_lines import JsonTable
 from pipeline.data.sources.meaning import Misfit, as_text, converted, first_error, without_rows
 from pipeline.data.sources.table_files import SourceFile, format_of
@@ -172,9 +172,8 @@ def read_marked(
         DataError: also at a value that does not fit, unless they are to be set aside.
     """
     readings = fragment.readings
-    kind = format_of(fragment.path)
-    own = TYPED[kind](fragment.path).schema if kind in TYPED and readings.columns else None
-    asked = as_text(columns, readings, kind in ("csv", *TEXT), own)
+    own = own_types(fragment.path) if readings.columns else None
+    asked = as_text(columns, readings, format_of(fragment.path) in ("csv", *TEXT), own)
     passed = 0
     for batch in regroup(read_as(fragment, asked, batch_rows), batch_rows):
         batch, misfits = converted(batch, columns, asked, readings, fragment.form)
