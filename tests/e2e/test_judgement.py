@@ -203,7 +203,7 @@ def test_several_classes_and_a_number(desks: Callable[[str], Place], label: str,
     assert outcome.code == 0, outcome.text
     metric = {"size": "accuracy", "price": "rmse"}[label]
     low, high = run.verdict["intervals"][metric]
-    assert low < run.verdict["metrics"][metric] < high
+    assert low <= run.verdict["metrics"][metric] <= high  # all rows may be right
     found = files(run)
     assert found["explanation"]["problems"] == []
     assert found["explanation"]["importance"]["features"][0]["name"] == "weight"
