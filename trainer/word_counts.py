@@ -21,11 +21,20 @@ from trainer import words_file
 def analyzer(columns: tuple[str, ...], most: int) -> tft.experimental.CacheablePTransformAnalyzer:
     """Return what learns the file of words from keys (batch, columns), empty where a value is missing."""
     return tft.experimental.CacheablePTransformAnalyzer(
-        make_accumulators_ptransform=beam.FlatMap(_count),
-        merge_accumulators_ptransform=beam.CombinePerKey(sum),
+        make_accumulators_ptransform=_Count(),
+        merge_accumulators_ptransform=_Sum(),
         extract_output_ptransform=_Write(columns, most),
         cache_coder=_Coder(),
     )
+
+
+class _Count(beam.PTransform):
+    def expand(self, batches: Any) -> Any:
+        return batches | beam.FlatMap(_count)
+
+    def __repr__(self) -> str:
+        """Say the same in every process: by it TFT knows again what it has counted of an earlier span."""
+        return "words by column"
 
 
 def _count(batch: tuple[npt.NDArray[np.object_]]) -> Iterator[tuple[bytes, int]]:
@@ -35,7 +44,20 @@ def _count(batch: tuple[npt.NDArray[np.object_]]) -> Iterator[tuple[bytes, int]]
         yield from counted.items()
 
 
+class _Sum(beam.PTransform):
+    def expand(self, counts: Any) -> Any:
+        return counts | beam.CombinePerKey(sum)
+
+    def __repr__(self) -> str:
+        """Say the same in every process, as `_Count` does."""
+        return "sum by word"
+
+
 class _Coder(PTransformAnalyzerCacheCoder):
+    def __repr__(self) -> str:
+        """Say the same in every process, as `_Count` does."""
+        return "key and count as JSON"
+
     def encode_cache(self, accumulator: tuple[bytes, int]) -> bytes:
         key, count = accumulator
         return json.dumps([key.decode(), int(count)]).encode()
