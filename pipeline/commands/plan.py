@@ -103,9 +103,9 @@ def make_plan(config: PipelineConfig) -> Plan:
         rule=_rule(config.split),
         not_yet=reasons,
         since=last.run_id if last else None,
-        new=changes.new if changes else used,
-        late=changes.late if changes else [],
-        corrected=changes.corrected if changes else [],
+        new=used if changes is None else changes.new,
+        late=[] if changes is None else changes.late,
+        corrected=[] if changes is None else changes.corrected,
         champion={"version": served.version, "run": served.run_id, "spans": list(served.spans)} if served else None,
     )
 
