@@ -18,7 +18,7 @@ from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.files import is_local, is_same_file, one_spelling
 from pipeline.lineage.artifact_names import MODEL_DIGEST
-from pipeline.lineage.records import NODE, SECONDS, text_of
+from pipeline.lineage.records import NODE, SECONDS, event_of, text_of
 from pipeline.lineage.source_files import FILES, to_property
 
 PREDICT = "longhaul.Predict"
@@ -78,8 +78,8 @@ def record_prediction(store: MetadataStore, pipeline: str, done: Prediction) -> 
     )
     output.custom_properties[DIGEST].string_value = file_digest(done.output)
     output.custom_properties[BYTES].int_value = done.output.stat().st_size
-    used = [(artifact, _event(_INPUT, "model")) for artifact in _models(store, done)[:1]]
-    made = [(_table(store, done), _event(_INPUT, "table")), (output, _event(_OUTPUT, "predictions"))]
+    used = [(artifact, event_of(_INPUT, "model")) for artifact in _models(store, done)[:1]]
+    made = [(_table(store, done), event_of(_INPUT, "table")), (output, event_of(_OUTPUT, "predictions"))]
     execution_id, _, _ = store.put_execution(execution, [*used, *made], [_context(store, pipeline)])
     return int(execution_id)
 
@@ -140,10 +140,3 @@ def _context(store: MetadataStore, pipeline: str) -> Any:
 
 def _type(store: MetadataStore, name: str) -> int:
     return int(store.put_artifact_type(metadata_store_pb2.ArtifactType(name=name)))
-
-
-def _event(kind: Any, name: str) -> Any:
-    event = metadata_store_pb2.Event(type=kind)
-    event.path.steps.add().key = name
-    event.path.steps.add().index = 0
-    return event

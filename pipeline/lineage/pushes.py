@@ -9,6 +9,8 @@ from typing import Any
 from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
+from pipeline.lineage.records import event_of
+
 ROLLBACK_TYPE = "longhaul.Rollback"
 """Type of the execution: from the PushedModel of the earlier version to that of the new one."""
 _PUSHED_MODEL = "PushedModel"
@@ -59,9 +61,9 @@ def record_rollback(store: MetadataStore, pipeline: str, done: Rollback, base: P
     for key, value in asdict(done).items():
         execution.custom_properties[key].string_value = str(value)
     context = store.get_context_by_type_and_name("pipeline", pipeline)
-    used: list[tuple[Any, Any]] = [(earlier, _event(_INPUT, "earlier"))] if earlier else []
+    used: list[tuple[Any, Any]] = [(earlier, event_of(_INPUT, "earlier"))] if earlier else []
     execution_id, _, _ = store.put_execution(
-        execution, [*used, (pushed, _event(_OUTPUT, "pushed_model"))], [context] if context else []
+        execution, [*used, (pushed, event_of(_OUTPUT, "pushed_model"))], [context] if context else []
     )
     return int(execution_id)
 
@@ -72,10 +74,3 @@ def _destination(artifact: Any) -> str:
 
 def _pushed_model_type(store: MetadataStore) -> int:
     return int(store.put_artifact_type(metadata_store_pb2.ArtifactType(name=_PUSHED_MODEL)))
-
-
-def _event(kind: Any, name: str) -> Any:
-    event = metadata_store_pb2.Event(type=kind)
-    event.path.steps.add().key = name
-    event.path.steps.add().index = 0
-    return event

@@ -129,6 +129,14 @@ def plain_value(value: metadata_store_pb2.Value) -> Any:
     return getattr(value, kind) if kind else None
 
 
+def event_of(kind: Any, name: str) -> metadata_store_pb2.Event:
+    """Make the event that ties an artifact to an execution, which knows it by that name."""
+    event = metadata_store_pb2.Event(type=kind)
+    event.path.steps.add().key = name
+    event.path.steps.add().index = 0
+    return event
+
+
 def text_of(record: Any, name: str) -> str:
     """Read a custom property, or nothing. Merely asking the map for it would put an empty value there."""
     return record.custom_properties[name].string_value if name in record.custom_properties else ""

@@ -23,7 +23,7 @@ from pipeline.evaluation.model_contract import Contract
 from pipeline.evaluation.reference_models import folders_of, reference_digests
 from pipeline.files import flush_to_disk, incoming
 from pipeline.lineage.artifact_names import CONTRACT, MODEL_DIGEST
-from pipeline.lineage.records import NODE
+from pipeline.lineage.records import NODE, event_of
 from pipeline.patches.resolution import live_artifacts
 from pipeline.serving.versions import Manifest, damage, newest, read_manifest
 
@@ -99,8 +99,6 @@ def _record(handle: Any, config: PipelineConfig, manifest: Manifest, folder: Pat
     told = {NODE: _NODE, "version": str(manifest.version), "pushed_by_run": manifest.run_id}
     for key, value in told.items():
         execution.custom_properties[key].string_value = value
-    event = metadata_store_pb2.Event(type=metadata_store_pb2.Event.OUTPUT)
-    event.path.steps.add().key = "model"
-    event.path.steps.add().index = 0
+    event = event_of(metadata_store_pb2.Event.OUTPUT, "model")
     pipeline = context_lib.register_context_if_not_exists(handle, "pipeline", config.name)
     handle.store.put_execution(execution, [(artifact, event)], [pipeline])
