@@ -22,7 +22,7 @@ from pipeline.data.columns import ColumnType
 from pipeline.data.convert import EXPECTED, REMEDY, first_bad_row, nearest, shorten, to_stored
 from pipeline.data.sources import diagnosis
 from pipeline.data.sources.csv_ranges import BLOCK_BYTES, byte_ranges, record_starts
-from pipeline.data.sources.csv_types import ColumnGuess
+from pipeline.data.sources.csv_types import ColumnGuess, two_types
 from pipeline.data.sources.damage import corrupt
 from pipeline.data.sources.head import Head, read_head, written_otherwise
 from pipeline.data.sources.number_marks import decimal_hint, plain_numbers
@@ -64,7 +64,9 @@ def infer(
                 guesses[name].add(text, path, first_row)
     for name, guess in guesses.items():
         if guess.two_types:
-            raise _two_types(name, guess, form)
+            raise two_types(
+                name, guess, lambda path, row, _: f"{path}, line {diagnosis.line_of_row(path, row, form=form)}"
+            )
     return {name: guess.verdict() for name, guess in guesses.items()}, rows
 
 
@@ -216,15 +218,3 @@ def _convert(
             f"{path}, line {line}: column {name!r} holds {shorten(value)} where {EXPECTED[column_type]} is expected",
             REMEDY + hint,
         ) from exc
-
-
-def _two_types(name: str, guess: ColumnGuess, form: TextFormat) -> DataError:
-    assert guess.stray is not None  # some values are not numbers
-    path, row, value = guess.stray
-    strays = guess.n_values - guess.n_numbers
-    return DataError(
-        f"{path}, line {diagnosis.line_of_row(path, row, form=form)}: column {name!r} holds {shorten(value)} where "
-        f"a number is expected; it is a column with two types: {guess.n_numbers:,} of its "
-        f"{guess.n_values:,} values are numbers and {strays:,} {'is' if strays == 1 else 'are'} not",
-        REMEDY,
-    )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.data.columns import ColumnType
-from pipeline.data.convert import PROBE, to_stored
+from pipeline.data.convert import PROBE, REMEDY, shorten, to_stored
+from pipeline.errors import DataError
 
 # From this share of numbers on, the rest is taken for mistakes, not for what the column is about.
 MOSTLY_NUMBERS = 0.95
@@ -99,6 +102,23 @@ class ColumnGuess:
                 self._n_timestamps += int(pc.sum(times).as_py())
             except pa.ArrowInvalid:
                 pass
+
+
+def two_types(name: str, guess: ColumnGuess, place: Callable[[str, int, str], str]) -> DataError:
+    """Make the error for a column of which most values are numbers and some are not.
+
+    Args:
+        place: names file and place of a value, by the path, its row there and the column.
+    """
+    assert guess.stray is not None  # some values are not numbers
+    path, row, value = guess.stray
+    strays = guess.n_values - guess.n_numbers
+    return DataError(
+        f"{place(path, row, name)}: column {name!r} holds {shorten(value)} where "
+        f"a number is expected; it is a column with two types: {guess.n_numbers:,} of its "
+        f"{guess.n_values:,} values are numbers and {strays:,} {'is' if strays == 1 else 'are'} not",
+        REMEDY,
+    )
 
 
 def _casts(values: pa.Array, data_type: pa.DataType) -> bool:

@@ -14,7 +14,7 @@ import pyarrow.csv as pa_csv
 
 from pipeline.data.columns import ColumnType
 from pipeline.data.convert import EXPECTED, REMEDY, first_bad_row, shorten, to_stored
-from pipeline.data.sources.csv_types import ColumnGuess
+from pipeline.data.sources.csv_types import ColumnGuess, two_types
 from pipeline.data.sources.typed import lacks
 from pipeline.data.values.readings import PLAIN, Readings, to_guess
 from pipeline.errors import DataError
@@ -75,7 +75,11 @@ def infer(
                     guesses.setdefault(name, ColumnGuess()).add(text, table.path, first_row)
         unusable |= {name: error for name, error in table.unusable().items() if name not in skip}
     types: dict[str, ColumnType | DataError | None] = {name: guess.verdict() for name, guess in guesses.items()}
-    types |= {name: _two_types(name, guess, places) for name, guess in guesses.items() if guess.two_types}
+
+    def place(path: str, row: int, name: str) -> str:
+        return places[path].place(row, name, None)
+
+    types |= {name: two_types(name, guess, place) for name, guess in guesses.items() if guess.two_types}
     return types | unusable, has_rows
 
 
@@ -150,15 +154,3 @@ def _stored(
             f"where {EXPECTED[column_type]} is expected",
             REMEDY,
         ) from exc
-
-
-def _two_types(name: str, guess: ColumnGuess, tables: Mapping[str, TextTable]) -> DataError:
-    assert guess.stray is not None  # some values are not numbers
-    path, row, value = guess.stray
-    strays = guess.n_values - guess.n_numbers
-    return DataError(
-        f"{tables[path].place(row, name, None)}: column {name!r} holds {shorten(value)} where "
-        f"a number is expected; it is a column with two types: {guess.n_numbers:,} of its "
-        f"{guess.n_values:,} values are numbers and {strays:,} {'is' if strays == 1 else 'are'} not",
-        REMEDY,
-    )
