@@ -4,20 +4,24 @@ the last run has not seen yet."""
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
+from ml_metadata import MetadataStore
 from rich.markup import escape
 
 from pipeline.config.pipeline import PipelineConfig
-from pipeline.config.spans import spans_text
+from pipeline.config.spans import missing_spans, spans_text
 from pipeline.config.value_types import seconds_of
-from pipeline.data.arrival import missing, not_yet, spans_words
+from pipeline.data.arrival import not_yet, spans_words
 from pipeline.data.patterns import has_spans
 from pipeline.data.sources.table_files import file_states, find_files, span_of
 from pipeline.errors import ConfigError, NotYetError
 from pipeline.lineage.last_data import Changes, LastData, changes_since, last_data
 from pipeline.lineage.store import open_store
 
+FileStates = Sequence[tuple[str, int, int]]
+"""Path, size in bytes and time of change in nanoseconds of each."""
 _LOOK_S = 30.0
 _REMEDY = (
     "run again later, or let `longhaul run --wait-for-data 6h` wait; `longhaul plan` shows what is there. "
@@ -58,14 +62,19 @@ def is_seen_from_here(config: PipelineConfig) -> bool:
     return config.data.builder is None and not config.data_pattern.startswith("gs://")
 
 
-def data_notes(config: PipelineConfig, states: Any, last: LastData | None) -> list[str]:
-    """Say which spans are missing, came late or were corrected since the last complete run."""
+def data_notes(config: PipelineConfig, states: FileStates, store: MetadataStore) -> list[str]:
+    """Say which spans are missing, came late or were corrected since the last complete run.
+
+    Args:
+        states: of the files that this run reads.
+    """
     if not has_spans(config.data_pattern) or not is_seen_from_here(config):
         return []
     notes = []
-    if gone := missing(config.data_pattern, config.data.spans):
+    used = sorted({span_of(path, config.data_pattern) or 0 for path, _, _ in states})
+    if gone := missing_spans(config.data.spans, used):
         notes.append(f"{spans_words(gone)} missing; `data.arrival: {{missing: refuse}}` would wait for such spans")
-    if last is not None:
+    if last := last_data(store, config.name):
         changes = changed_spans(config, last, states)
         if changes.late:
             notes.append(f"late: {spans_text(changes.late)} came since run {last.run_id}")
@@ -74,7 +83,7 @@ def data_notes(config: PipelineConfig, states: Any, last: LastData | None) -> li
     return notes
 
 
-def changed_spans(config: PipelineConfig, last: LastData, states: Any) -> Changes:
+def changed_spans(config: PipelineConfig, last: LastData, states: FileStates) -> Changes:
     """Return how the files that a run would read now differ from those of the last complete one."""
     return changes_since(last, states, lambda path: span_of(path, config.data_pattern))
 

@@ -11,11 +11,11 @@ from rich.markup import escape
 
 from pipeline.commands.arrival import changed_spans, is_seen_from_here
 from pipeline.config.pipeline import PipelineConfig
-from pipeline.config.spans import span_name, spans_text
-from pipeline.config.split import TimeSplit, moving
-from pipeline.data.arrival import missing, not_yet
+from pipeline.config.spans import missing_spans, span_name, spans_text
+from pipeline.config.split import Split, TimeSplit, moving
+from pipeline.data.arrival import not_yet
 from pipeline.data.patterns import has_spans
-from pipeline.data.sources.table_files import SourceFile, file_states, find_files, list_files
+from pipeline.data.sources.table_files import file_states, find_files, list_files
 from pipeline.data.split import settle, split_names
 from pipeline.errors import ConfigError
 from pipeline.lineage.last_data import last_data
@@ -96,10 +96,10 @@ def make_plan(config: PipelineConfig) -> Plan:
         there=there,
         used=used,
         left_out=[span for span in there if span in window.except_],
-        missing=missing(pattern, window),
+        missing=missing_spans(window, used) if spans else [],
         files=len(files),
         bytes=sum(size for _, size, _ in states),
-        splits=_splits(config, files),
+        splits=_splits(config.split, sorted({file.span for file in files})),
         rule=_rule(config.split),
         not_yet=reasons,
         since=last.run_id if last else None,
@@ -110,11 +110,9 @@ def make_plan(config: PipelineConfig) -> Plan:
     )
 
 
-def _splits(config: PipelineConfig, files: list[SourceFile]) -> dict[str, list[int]]:
-    split = config.split
+def _splits(split: Split, used: list[int]) -> dict[str, list[int]]:
     if not isinstance(split, TimeSplit) or not split.counts_spans:
         return {}
-    used = sorted({file.span for file in files})
     settled = settle(split, used)
     assert isinstance(settled, TimeSplit)
     judging, held_out = settled.eval, settled.test

@@ -19,7 +19,6 @@ from pipeline.commands.arrival import await_data, data_notes
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.contract.run_inputs import RunInputs, look
 from pipeline.errors import ConfigError, PipelineError
-from pipeline.lineage.last_data import last_data
 from pipeline.lineage.runs import find_run
 from pipeline.lineage.store import check_store_exists, open_store, translated_errors, upgrade_store
 from pipeline.lineage.tuning import check_tuned
@@ -151,7 +150,7 @@ def _repeat(config: PipelineConfig, inputs: RunInputs, run_id: str, log: Path, c
 def _notes_of_data(config: PipelineConfig, inputs: RunInputs, store: Any) -> list[str]:
     if isinstance(inputs.tables, str):
         return []
-    return data_notes(config, inputs.tables, last_data(store, config.name))
+    return data_notes(config, inputs.tables, store)
 
 
 def _set_aside_damaged(config: PipelineConfig, now: str, console: Any) -> None:

@@ -11,20 +11,13 @@ from pathlib import Path
 
 from pipeline.config.arrival import Arrival
 from pipeline.config.data import Data
-from pipeline.config.spans import Spans, chosen_spans, date_of, missing_spans, span_name, spans_text
+from pipeline.config.spans import chosen_spans, date_of, missing_spans, span_name, spans_text
 from pipeline.config.value_types import seconds_of
 from pipeline.data.patterns import SpanReader, as_glob, has_spans
 from pipeline.data.sources import parts
 from pipeline.data.sources.source import column_names
 from pipeline.data.sources.table_files import SourceFile, list_files
 from pipeline.errors import DataError
-
-
-def missing(pattern: str, window: Spans) -> list[int]:
-    """Return the spans that are expected in the window and not there; none of a table without spans."""
-    if not has_spans(pattern):
-        return []
-    return missing_spans(window, chosen_spans(window, {file.span for file in list_files(pattern)}))
 
 
 def not_yet(data: Data, pattern: str, *, is_waiting: bool = False, now: float | None = None) -> list[str]:
@@ -48,12 +41,12 @@ def not_yet(data: Data, pattern: str, *, is_waiting: bool = False, now: float | 
         nothing = f"{pattern} has no span of data.spans yet" if files else f"no file of {pattern} is there yet"
         return [nothing] if is_waiting else []
     said = []
-    if _refuses(data) and (gone := missing(pattern, window)):
+    if has_spans(pattern) and _refuses(data) and (gone := missing_spans(window, used)):
         said.append(f"{spans_words(gone)} missing between those that are there, {spans_text(used)}")
     if "://" not in pattern:
         for span, inside in groupby((file for file in files if file.span in used), key=lambda file: file.span):
             name = f"span {span_name(span)}" if has_spans(pattern) else pattern
-            said += [f"{name}: {reason}" for reason in _not_whole(pattern, list(inside), arrival, now)]
+            said += [f"{name}: {reason}" for reason in _not_whole(list(inside), arrival, now)]
     said += _too_old(used[-1], arrival, date.fromtimestamp(now))
     return said
 
@@ -67,8 +60,8 @@ def spans_words(spans: list[int]) -> str:
     return f"span {spans_text(spans)} is" if len(spans) == 1 else f"spans {spans_text(spans)} are"
 
 
-def _not_whole(pattern: str, files: list[SourceFile], arrival: Arrival, now: float) -> Iterator[str]:
-    if arrival.marker is not None and not _has_marker(pattern, files[0], arrival.marker):
+def _not_whole(files: list[SourceFile], arrival: Arrival, now: float) -> Iterator[str]:
+    if arrival.marker is not None and not _has_marker(files[0], arrival.marker):
         yield f"there is no {arrival.marker} beside its files"
     if len(files) < arrival.files:
         yield f"{len(files)} of the {arrival.files} files of data.arrival.files are there"
@@ -91,7 +84,7 @@ def _not_whole(pattern: str, files: list[SourceFile], arrival: Arrival, now: flo
                 yield f"{name} has no column {', '.join(map(repr, sorted(lacking)))}"
 
 
-def _has_marker(pattern: str, file: SourceFile, marker: str) -> bool:
+def _has_marker(file: SourceFile, marker: str) -> bool:
     folder = Path(parts.file_of(file.path)).parent
     if not has_spans(marker):
         return (folder / marker).exists()

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from pipeline.config.data import Data
-from pipeline.config.spans import Spans
-from pipeline.data.arrival import missing, not_yet
+from pipeline.config.spans import Spans, missing_spans
+from pipeline.data.arrival import not_yet
+from pipeline.data.sources.table_files import list_files
 
 NOW = time.time()
 
@@ -54,7 +55,7 @@ def test_a_gap_is_refused_unless_it_is_left_out_or_allowed(three: Path) -> None:
     assert said(three, missing="refuse") == said(three, "from 1") == said(three, "last 4") == gap
     assert said(three, {"except": [4]}, missing="refuse") == []
     assert said(three, "from 1", missing="warn") == []
-    assert missing(f"{three}/span-{{SPAN}}/*.csv", Spans()) == [4]
+    assert missing_spans(Spans(), [file.span for file in list_files(f"{three}/span-{{SPAN}}/*.csv")]) == [4]
     assert said(three, {"use": [1, 7]}) == ["spans 4, 6 to 7 are missing between those that are there, 1 to 3, 5"]
     assert said(three, {"use": [1, 3]}) == []
 
