@@ -38,7 +38,7 @@ def report(results: Mapping[str, Mapping[str, Any]]) -> str:
         "of the table or of what `init` wrote. Only time was saved: beyond 2,000 rows, 2 members learn for 4 epochs.",
         "The list is `bench/public_tables.toml`; `python -m bench.public_report` wrote this page. The files are not",
         "in this repository; most of their repositories state no licence for the data. The tables also served to find",
-        "faults in `init`, which were then mended: the shares are of these tables, and no forecast for others.",
+        "faults in `init`, which were then fixed: the shares are of these tables, and no forecast for others.",
         "",
         f"- {len(known)} tables: " + ", ".join(f"{count} {end}" for end, count in ends.most_common()) + ".",
         f"- {len(lifted)} of them were refused at first, and read with the option that the refusal names.",
