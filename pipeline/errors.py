@@ -1,15 +1,19 @@
-"""What users see when something is wrong.
+"""What users see when something is wrong, and with which exit code.
 
-    PipelineError           anything a person can fix; never shown with a traceback
-    ├── ConfigError         the YAML file: unknown key, value out of range, missing file      exit 2
-    ├── DataError           the table: missing, empty, unparsable, wrong column or label      exit 2
-    │   └── NotYetError     a span that is expected is not there, or not whole                exit 66
-    ├── WorkspaceError      the workspace or the metadata store: locked, read-only, full      exit 2
-    └── JobError            a job on Vertex AI Pipelines: refused, or one of its steps failed exit 2
+    PipelineError            anything a person can fix; never shown with a traceback
+    ├── ConfigError          the YAML file: unknown key, value out of range, missing file      exit 2
+    ├── DataError            the table: missing, empty, unparsable, wrong column or label      exit 2
+    │   └── NotYetError      a span that is expected is not there, or not whole                exit 66
+    ├── WorkspaceError       the workspace or the metadata store: read-only, damaged           exit 2
+    │   ├── LockedError      another process is at work there                                  exit 75
+    │   └── DiskFullError    no room is left                                                   exit 74
+    ├── JobError             a job on Vertex AI or a cluster: refused, or a step failed        exit 2
+    ├── UnavailableError     a server or a network does not answer (one each for the above)    exit 69
+    └── TimeLimitError       the run took longer than it may                                   exit 124
 
-A gate that says no is a verdict, not an error: exit 1. Third-party errors are translated where they
-arise (`raise ... from exc`). Anything else that escapes is a bug of ours: exit 70, with its traceback
-in the log. After Ctrl-C it is 130, after SIGTERM 143, as shells have it.
+`EXIT_CODES` says what each code asks of whoever reads it: it is the table of docs/exit-codes.md. A gate that says no is
+a verdict, not an error: exit 1. Third-party errors are translated where they arise (`raise ... from exc`). Anything
+else that escapes is a bug of ours: exit 70, with its traceback in the log.
 """
 
 from __future__ import annotations
@@ -17,13 +21,45 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 EXIT_GATE = 1
 EXIT_INPUT = 2
 EXIT_NOT_YET = 66
+EXIT_UNAVAILABLE = 69
 EXIT_BUG = 70
+EXIT_DISK_FULL = 74
+EXIT_LOCKED = 75
+EXIT_TIMEOUT = 124
 EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
+
+LATER = "again later"
+CALL = "call someone"
+
+
+class ExitCode(NamedTuple):
+    """What a command's exit code says; `then` is what a job does about it: nothing, `LATER` or `CALL`."""
+
+    code: int
+    means: str
+    then: str
+
+
+EXIT_CODES = (
+    ExitCode(0, "done; also: nothing is new, or a model waits for `longhaul approve`", "nothing"),
+    ExitCode(EXIT_GATE, "a gate said no: to the data, to the model, or to serving it", CALL),
+    ExitCode(EXIT_INPUT, "the input is wrong: an option, the configuration, a table, the workspace, rights", CALL),
+    ExitCode(EXIT_NOT_YET, "the data are not there yet: a span is missing or not whole", LATER),
+    ExitCode(EXIT_UNAVAILABLE, "a server is away: metadata, BigQuery, Cloud Storage, Vertex AI, a network", LATER),
+    ExitCode(EXIT_BUG, "a bug of ours; its traceback is in the log", CALL),
+    ExitCode(EXIT_DISK_FULL, "the disk is full", CALL),
+    ExitCode(EXIT_LOCKED, "another process is at work there", LATER),
+    ExitCode(EXIT_TIMEOUT, "a limit of time was reached (`run.timeout`, `run.step_timeout`)", LATER),
+    ExitCode(EXIT_INTERRUPTED, "stopped from the keyboard (Ctrl-C)", "nothing"),
+    ExitCode(EXIT_TERMINATED, "stopped by SIGTERM: `kill`, or the machine shuts down", LATER),
+)
+"""All that a command ends with. The numbers are those of sysexits.h, of timeout(1) and of shells; they stay."""
 
 
 LOG_IN = "log in with `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS"
@@ -71,13 +107,45 @@ class JobError(PipelineError):
     """A job on Vertex AI Pipelines, real or emulated, or on a Beam cluster, was refused or failed."""
 
 
-class DiskFullError(WorkspaceError):
-    """No room is left for the workspace `root`."""
+class LockedError(WorkspaceError):
+    """Another process is at work with the same thing: the same command may work later."""
 
-    def __init__(self, root: Path) -> None:
+    exit_code = EXIT_LOCKED
+
+
+class UnavailableError(PipelineError):
+    """A server or a network does not answer, or a quota is used up: the same command may work later."""
+
+    exit_code = EXIT_UNAVAILABLE
+
+
+class StoreAwayError(UnavailableError, WorkspaceError):
+    """The metadata server, or Cloud Storage, does not answer."""
+
+
+class DataAwayError(UnavailableError, DataError):
+    """Where the table lies does not answer."""
+
+
+class JobsAwayError(UnavailableError, JobError):
+    """Vertex AI does not answer."""
+
+
+class TimeLimitError(PipelineError):
+    """A run took longer than `run.timeout` or `run.step_timeout` allows, and was stopped."""
+
+    exit_code = EXIT_TIMEOUT
+
+
+class DiskFullError(WorkspaceError):
+    """No room is left for the workspace `root`, or for what else is said."""
+
+    exit_code = EXIT_DISK_FULL
+
+    def __init__(self, root: Path, what: str = "", remedy: str = "") -> None:
         super().__init__(
-            f"the disk that holds the workspace {root} is full",
-            "free some space there (`longhaul gc --apply` does) and run again; finished steps are kept",
+            what or f"the disk that holds the workspace {root} is full",
+            remedy or "free some space there (`longhaul gc --apply` does) and run again; finished steps are kept",
         )
 
 

@@ -12,23 +12,31 @@ from typing import Annotated
 import typer
 
 import pipeline
-from pipeline.cli import config, init, keep, look, run, schedule, schema, serve
+from pipeline.cli import config, explain, init, keep, look, run, schedule, schema, serve
 from pipeline.cli.options import LOOK, RUN
-from pipeline.errors import EXIT_BUG, EXIT_INTERRUPTED, PipelineError
+from pipeline.errors import (
+    EXIT_BUG,
+    EXIT_DISK_FULL,
+    EXIT_INTERRUPTED,
+    PipelineError,
+    causes,
+    tells_of_full_disk,
+)
 from pipeline.observe.standard_streams import standard_streams, visible
 from pipeline.runners.local.interruption import stopped, terminable
 
 app = typer.Typer(
     name="longhaul",
     help="Carries a table to a served, watched, explainable model, and remembers every step.",
-    epilog="Exit codes: 0 done; 1 a gate said no; 2 the input is wrong; 70 a bug of ours; 130 Ctrl-C; 143 SIGTERM.",
+    epilog="Exit codes: 0 done; 1 a gate said no; 2 the input is wrong; 66, 69, 75, 124 again later; 70 a bug of ours; "
+    "74 disk full; 130, 143 stopped. [bold]longhaul help exit-codes[/] says what each means.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (run, init, look, serve, keep):
+for group in (run, init, look, serve, keep, explain):
     app.add_typer(group.app)
 app.add_typer(schedule.app, rich_help_panel=RUN)
 app.add_typer(schema.app, rich_help_panel=LOOK)
@@ -65,6 +73,9 @@ def main() -> None:
             _complain(str(exc))
             sys.exit(exc.exit_code)
         except Exception as exc:
+            if tells_of_full_disk("\n".join(map(str, causes(exc)))):
+                _complain(f"a disk is full: {exc}\n  Remedy: free some space there and run again")
+                sys.exit(EXIT_DISK_FULL)
             _complain(f"a bug of ours: {type(exc).__name__}: {exc}")
             typer.echo(visible(traceback.format_exc()), nl=False, err=True)
             sys.exit(EXIT_BUG)

@@ -18,7 +18,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.errors import DataError, WorkspaceError
+from pipeline.errors import DataError, WorkspaceError, cannot_write
 from pipeline.flights.join import COLUMNS, joined_flights, source_folder
 
 MONTHS = range(1, 13)
@@ -106,7 +106,9 @@ def build(folder: Path) -> Summary:
 
 
 def _unwritable(folder: Path, exc: OSError) -> WorkspaceError:
-    return WorkspaceError(
+    return cannot_write(
+        folder,
+        exc,
         f"The reference tables cannot be written to {folder}: {exc}",
         "Check the free space and the permissions, then run again.",
     )

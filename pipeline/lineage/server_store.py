@@ -29,6 +29,11 @@ SERVER_AWAY = (
     *("the database system is starting up", "the database system is shutting down", "no connection to the server"),
 )
 """What PostgreSQL and MySQL say when they cannot be reached; ML Metadata wraps all of it as an internal error."""
+BUSY = (
+    *("deadlock detected", "could not serialize access", "Deadlock found", "Lock wait timeout exceeded"),
+    "database is locked",
+)
+"""What PostgreSQL, MySQL and SQLite say when clients are in each other's way."""
 _WITHOUT_REASON = "PostgreSQL metadata source error:"
 """All that is said where a connection was lost."""
 _TYPES = {"PutArtifactType": "artifact_type", "PutExecutionType": "execution_type", "PutContextType": "context_type"}
@@ -41,6 +46,11 @@ _TRIES = 5
 def is_away(text: str) -> bool:
     """Return whether an error's text says that the server cannot be reached."""
     return text.strip().endswith(_WITHOUT_REASON) or any(words in text for words in SERVER_AWAY)
+
+
+def is_busy(text: str) -> bool:
+    """Return whether an error's text says that another client was writing at the same moment."""
+    return any(words in text for words in BUSY)
 
 
 class Patience:

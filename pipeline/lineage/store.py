@@ -23,8 +23,16 @@ from ml_metadata import errors as mlmd_errors
 from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.config.pipeline import PipelineConfig
-from pipeline.errors import DiskFullError, PipelineError, WorkspaceError, causes, tells_of_full_disk
-from pipeline.lineage.server_store import NO_PATIENCE, Patience, PostgreSQLStore, ServerStore, is_away
+from pipeline.errors import (
+    DiskFullError,
+    LockedError,
+    PipelineError,
+    StoreAwayError,
+    WorkspaceError,
+    causes,
+    tells_of_full_disk,
+)
+from pipeline.lineage.server_store import NO_PATIENCE, Patience, PostgreSQLStore, ServerStore, is_away, is_busy
 
 _CREATED_BY_ANOTHER = ("concurrent connection to the empty database", "duplicate key value", "already exists")
 """What ML Metadata says when another process creates database and tables on a server at the same moment."""
@@ -76,7 +84,7 @@ def open_store(config: PipelineConfig, patience: Patience = NO_PATIENCE) -> ml_m
 
 
 def _tells_of_absence(error: Exception) -> bool:
-    return isinstance(error, WorkspaceError) and is_away(error.what)
+    return isinstance(error, StoreAwayError)
 
 
 def _open_or_create(config: PipelineConfig) -> Any:
@@ -108,7 +116,8 @@ def _open(config: PipelineConfig) -> ml_metadata.MetadataStore:
             if tells_of_full_disk(reason) and config.metadata.url is None:
                 raise DiskFullError(config.root) from exc
             place = config.metadata.url or config.root / "metadata.db"
-            raise WorkspaceError(f"ML Metadata at {place} cannot be opened: {reason}", _remedy(config, reason)) from exc
+            kind = StoreAwayError if config.metadata.url and is_away(reason) else _kind_of(reason)
+            raise kind(f"ML Metadata at {place} cannot be opened: {reason}", _remedy(config, reason)) from exc
 
 
 def _remedy(config: PipelineConfig, reason: str) -> str:
@@ -165,10 +174,13 @@ def translated_errors(root: Path) -> Iterator[None]:
         if tells_of_full_disk(story) or (of_store and shutil.disk_usage(root).free < _FULL_BYTES):
             raise DiskFullError(root) from exc
         if of_store:
-            raise WorkspaceError(
-                f"ML Metadata failed: {without_sql(str(exc))}", "`longhaul doctor` checks the store"
-            ) from exc
+            kind = StoreAwayError if is_away(str(exc)) else _kind_of(str(exc))
+            raise kind(f"ML Metadata failed: {without_sql(str(exc))}", "`longhaul doctor` checks the store") from exc
         raise
+
+
+def _kind_of(reason: str) -> type[WorkspaceError]:
+    return LockedError if is_busy(reason) else WorkspaceError
 
 
 def without_sql(text: str) -> str:
@@ -238,4 +250,4 @@ def check_writable(config: PipelineConfig, wait_s: float) -> None:
             store.execute("BEGIN IMMEDIATE")
             store.execute("ROLLBACK")
     except sqlite3.Error as exc:
-        raise WorkspaceError(f"ML Metadata at {file} cannot be written now: {exc}") from exc
+        raise _kind_of(str(exc))(f"ML Metadata at {file} cannot be written now: {exc}") from exc

@@ -16,7 +16,7 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import PipelineError, WorkspaceError, causes, tells_of_full_disk
+from pipeline.errors import DiskFullError, LockedError, PipelineError, WorkspaceError, causes, tells_of_full_disk
 from pipeline.files import locked
 
 OUTCOME = ".json"
@@ -41,7 +41,7 @@ def workplace(output: Path, key: str) -> Iterator[Path]:
     folder = beside / f".{output.name}.{key}"
 
     def refuse(_: int) -> None:
-        raise WorkspaceError(f"another process is writing {output}", "wait for it, or name another --output")
+        raise LockedError(f"another process is writing {output}", "wait for it, or name another --output")
 
     try:
         for other in beside.glob(f".{escape(output.name)}.{'[0-9a-f]' * _KEY_DIGITS}"):
@@ -74,7 +74,8 @@ def _translated(exc: Exception, output: Path) -> BaseException | None:
     if any(isinstance(cause, KeyboardInterrupt) for cause in story):  # Beam makes an ordinary error of a Ctrl-C
         return KeyboardInterrupt()
     if tells_of_full_disk("\n".join(map(str, story))):
-        return WorkspaceError(
+        return DiskFullError(
+            output.parent,
             f"the disk that holds {output.parent.absolute()} is full; {output.name} was not written",
             "free some space (about twice what the predictions take) and run again, which goes on with the "
             "parts that are finished; or name an --output elsewhere",

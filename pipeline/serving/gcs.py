@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import LOG_IN, WorkspaceError
+from pipeline.errors import LOG_IN, StoreAwayError, WorkspaceError
 from pipeline.lineage.version_folders import version_number
 from trainer.digests import MANIFEST, SAVED_MODEL
 
@@ -97,8 +97,8 @@ def _remove_leftovers(bucket: Any, base: str) -> None:
 @contextmanager
 def cloud_errors(what: str) -> Iterator[None]:
     """Raise Google's errors as ours."""
-    from google.api_core.exceptions import GoogleAPIError
-    from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
+    from google.api_core.exceptions import GoogleAPIError, RetryError, ServerError, TooManyRequests
+    from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, TransportError
     from requests.exceptions import RequestException
 
     try:
@@ -107,6 +107,8 @@ def cloud_errors(what: str) -> Iterator[None]:
         raise WorkspaceError(f"{what}: no credentials of Google Cloud were found", LOG_IN) from exc
     except (GoogleAPIError, GoogleAuthError, RequestException) as exc:
         reason = " ".join(str(exc).split())[:300]
+        if isinstance(exc, TransportError | RequestException | RetryError | ServerError | TooManyRequests):
+            raise StoreAwayError(f"{what}: {reason}", "check the network, and run again later") from exc
         raise WorkspaceError(
             f"{what}: {reason}", "check the name and the rights (push: in the configuration), and run again"
         ) from exc

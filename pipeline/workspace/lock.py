@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from pipeline import files
-from pipeline.errors import WorkspaceError, cannot_write
+from pipeline.errors import LockedError, WorkspaceError, cannot_write
 
 FOLDERS = ("artifacts", "serving", "reports", "logs")
 _ID_FILE = ".workspace"
@@ -38,7 +38,7 @@ def locked(root: Path, wait: Callable[[str], None] | None = None) -> Iterator[No
     def if_held(lock: int) -> None:
         holder = _described(os.pread(lock, 4096, 0).decode(errors="replace"))
         if wait is None:
-            raise WorkspaceError(
+            raise LockedError(
                 f"another run ({holder}) is at work in {root}",
                 "wait for it (`longhaul run --wait` does), or give this run another --workspace",
             )

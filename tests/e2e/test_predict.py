@@ -516,7 +516,7 @@ def test_two_who_write_one_output_do_not_meet(
         outcome = longhaul("predict", table, "--output", output, "--config", model.config)
     finally:
         os.close(lock)
-    assert outcome.code == 2
+    assert outcome.code == 75
     assert f"another process is writing {output}" in outcome.text
     assert parts(output)
 

@@ -38,7 +38,7 @@ def test_the_disk_is_full_in_every_step(tmp_path: Path, small_disk: Path, zygote
         command = "resume" if number else "run"
         outcome = place.call(command, faults=[["fill_disk_at", node, str(small_disk), 0]])
         (small_disk / "ballast").unlink()
-        assert outcome.code == 2, (node, outcome.text)
+        assert outcome.code == 74, (node, outcome.text)
         assert f"the disk that holds the workspace {place.workspace} is full" in outcome.text
         assert "a bug of ours" not in outcome.text
         place.check_records()

@@ -45,7 +45,7 @@ def test_a_run_that_repeats_the_last_one_does_not_repeat_its_failures(undisturbe
 
 def test_what_does_not_pass_ends_the_run_and_resume_goes_on(place: Place) -> None:
     outcome = place.call("run", "--to", "DataGate", faults=[["fail_first", "DataGate", 9, *TIMED_OUT]])
-    assert outcome.code == 2, outcome.text
+    assert outcome.code == 69, outcome.text
     assert "DataGate failed 3 times: TimeoutError: [Errno 110] Connection timed out" in outcome.text
     assert tries(place, "DataGate") == [StepState.FAILED] * 3
     assert place.latest().status == "failed"

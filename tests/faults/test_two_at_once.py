@@ -105,7 +105,7 @@ def test_two_runs_in_one_workspace_stand_in_line(place: Place, second_zygote: Zy
     )
     eventually(at_work.exists)
     refused = other.call("run", "--to", "StatisticsGen")
-    assert refused.code == 2
+    assert refused.code == 75
     assert f"another run (process {first}, since " in refused.text
     assert "longhaul run --no-cache --to StatisticsGen" in refused.text
     out = tmp_path / "waited.txt"

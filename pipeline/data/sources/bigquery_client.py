@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from pipeline.data.sources.bigquery_address import Address
-from pipeline.errors import LOG_IN, DataError
+from pipeline.errors import LOG_IN, DataAwayError, DataError
 
 RETRY_S = 30.0
 """How long to try again where the service is out of reach; Google's client would for ten minutes."""
@@ -101,7 +101,8 @@ def translated(address: Address) -> Iterator[None]:
     except (exceptions.Forbidden, exceptions.TooManyRequests) as exc:
         is_quota = "quota" in _reason(exc).lower() or isinstance(exc, exceptions.TooManyRequests)
         remedy = "wait, or ask for more under IAM & Admin, Quotas" if is_quota else f"the caller needs {_ROLES}"
-        raise DataError(f"{address.short}: {_said(exc)}", remedy) from exc
+        known = DataAwayError if is_quota else DataError
+        raise known(f"{address.short}: {_said(exc)}", remedy) from exc
     except exceptions.BadRequest as exc:
         said = _said(exc)
         if address.query is None:
@@ -109,13 +110,13 @@ def translated(address: Address) -> Iterator[None]:
         raise DataError(f"data.query: {said}{_place(address.query, said)}", "correct the query") from exc
     except (exceptions.RetryError, TransportError, RequestException) as exc:
         cause = exc.cause if isinstance(exc, exceptions.RetryError) and exc.cause else exc
-        raise DataError(
+        raise DataAwayError(
             f"{address.short}: BigQuery cannot be reached ({_said(cause)})", "check the network and try again later"
         ) from exc
     except (exceptions.Unauthorized, exceptions.Unauthenticated, GoogleAuthError) as exc:
         raise DataError(f"the credentials for BigQuery are not taken ({_said(exc)})", LOG_IN) from exc
     except exceptions.GoogleAPICallError as exc:
-        raise DataError(f"{address.short}: BigQuery failed: {_said(exc)}", "try again later") from exc
+        raise DataAwayError(f"{address.short}: BigQuery failed: {_said(exc)}", "try again later") from exc
 
 
 def _reason(error: Any) -> str:

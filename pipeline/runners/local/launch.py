@@ -15,7 +15,7 @@ from tfx.orchestration.portable import inputs_utils, launcher
 from tfx.proto.orchestration import pipeline_pb2
 
 from pipeline.config.pipeline import PipelineConfig
-from pipeline.errors import WorkspaceError, causes
+from pipeline.errors import UnavailableError, causes
 from pipeline.files import flush_to_disk
 from pipeline.lineage.records import RESOLVER, Step
 from pipeline.lineage.runs import StepState
@@ -65,7 +65,7 @@ class StepLauncher:
         """Launch a step if its conditions hold. Failures that may pass by themselves get it further tries.
 
         Raises:
-            WorkspaceError: such a failure did not pass.
+            UnavailableError: such a failure did not pass.
             Exception: what else the step met.
         """
         name, tries = node.node_info.id, 0
@@ -84,7 +84,7 @@ class StepLauncher:
                 reason = " ".join(f"{type(exc).__name__}: {exc}".split())[:300]
                 pause = next(pauses, None)
                 if pause is None:
-                    raise WorkspaceError(
+                    raise UnavailableError(
                         f"{name} failed {tries} times: {reason}",
                         "see that network, servers and disks work; `longhaul resume` then goes on from this step",
                     ) from exc

@@ -16,7 +16,7 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 
 from pipeline.config.pipeline import PipelineConfig
-from pipeline.errors import PipelineError, WorkspaceError
+from pipeline.errors import LockedError, PipelineError, WorkspaceError
 from pipeline.guard.findings import DataVerdict
 from pipeline.lineage.process import Process
 from pipeline.lineage.records import NODE, SECONDS, STEP_PROPERTIES, Step, read_artifact, read_steps, told
@@ -84,7 +84,7 @@ class RunRecord:
             try:
                 (self._context.id,) = handle.store.put_contexts([self._context])
             except mlmd_errors.AlreadyExistsError as exc:
-                raise WorkspaceError(f"there is a run {run_id} already", "run again; it gets another id") from exc
+                raise LockedError(f"there is a run {run_id} already", "run again; it gets another id") from exc
 
     @contextmanager
     def outcome(self) -> Iterator[None]:

@@ -10,24 +10,23 @@ from google.api_core.retry import if_transient_error
 from ml_metadata import errors as mlmd_errors
 
 from pipeline.config.run import RunSettings
-from pipeline.errors import ConfigError, DataError, DiskFullError, causes
-from pipeline.lineage.server_store import SERVER_AWAY
+from pipeline.errors import ConfigError, DataError, DiskFullError, UnavailableError, causes
+from pipeline.lineage.server_store import BUSY, SERVER_AWAY
 
 _ERRNOS = {
     *(errno.EAGAIN, errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH),
     *(errno.ECONNREFUSED, errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE),
 }
 _OF_OTHER_SYSTEMS = (mlmd_errors.UnavailableError, tf.errors.UnavailableError, tf.errors.DeadlineExceededError)
-_WORDS = (
-    *("deadlock detected", "could not serialize access", "Deadlock found", "Lock wait timeout exceeded"),
-    *("database is locked", *SERVER_AWAY),
-)
-"""What PostgreSQL, MySQL and SQLite say; ML Metadata wraps all of it as an internal error."""
+_WORDS = (*BUSY, *SERVER_AWAY)
+"""ML Metadata wraps all of it as an internal error."""
 
 
 def is_transient(error: BaseException) -> bool:
     """Return whether the network, a server or a disk failed in a way that may be over soon."""
     story = list(causes(error))
+    if any(isinstance(cause, UnavailableError) for cause in story):
+        return True
     if any(isinstance(cause, ConfigError | DataError | DiskFullError) for cause in story):
         return False
     return any(map(_passes, story))

@@ -24,11 +24,12 @@ from google.protobuf import json_format
 from requests.exceptions import RequestException
 
 from pipeline.config.vertex import Vertex
-from pipeline.errors import LOG_IN, JobError
+from pipeline.errors import LOG_IN, JobError, JobsAwayError
 
 _TIMEOUT_S = 30
 _BUCKET_TIMEOUT_S = 3
 _POLL_S = 5.0
+_FULL = exceptions.TooManyRequests
 _REMEDIES: tuple[tuple[type[Exception], str, str], ...] = (
     (exceptions.Unauthenticated, "the credentials have expired or are not valid", LOG_IN),
     (exceptions.Unauthorized, "the credentials have expired or are not valid", LOG_IN),
@@ -38,7 +39,7 @@ _REMEDIES: tuple[tuple[type[Exception], str, str], ...] = (
         "the caller needs the role Vertex AI User, and Service Account User on vertex.service_account",
     ),
     (
-        exceptions.TooManyRequests,
+        _FULL,
         "a quota is used up",
         "wait, ask for more under IAM & Admin, Quotas, or take fewer accelerators and smaller machines (vertex.steps)",
     ),
@@ -168,10 +169,13 @@ def _errors(what: str) -> Iterator[None]:
     except exceptions.GoogleAPICallError as exc:
         for kind, problem, remedy in _REMEDIES:
             if isinstance(exc, kind):
-                raise JobError(f"{what}: {problem}: {_short(exc)}", remedy) from exc
-        raise JobError(f"{what}: the service failed: {_short(exc)}", "run again in a while; nothing was begun") from exc
+                known = JobsAwayError if kind is _FULL else JobError
+                raise known(f"{what}: {problem}: {_short(exc)}", remedy) from exc
+        raise JobsAwayError(
+            f"{what}: the service failed: {_short(exc)}", "run again in a while; nothing was begun"
+        ) from exc
     except (exceptions.GoogleAPIError, RequestException) as exc:
-        raise JobError(
+        raise JobsAwayError(
             f"{what}: the service cannot be reached: {_short(exc)}", "check the network and vertex.region"
         ) from exc
 
