@@ -30,6 +30,7 @@ from pipeline.data.sources import table_files
 from pipeline.data.sources.bigquery_address import is_address
 from pipeline.errors import ConfigError, DataError
 from pipeline.files import one_spelling
+from pipeline.reports.rules import few_to_learn_note
 from pipeline.terminal.console import console_for
 from pipeline.terminal.first_look import print_again, print_first_look
 
@@ -219,16 +220,13 @@ def _check_rows(table: str, rows: int) -> None:
 
 
 def _print_written(console: Console, files: FirstFiles, rows: int) -> None:
-    if rows < _FEW_ROWS:
-        console.print(f"[yellow]Note[/]      {rows} rows tell little: whatever is measured on them may be chance")
+    if few := few_to_learn_note(rows):
+        console.print(f"[yellow]Note[/]      {few}")
     shown = escape(files.config.name)
     console.print(f"Wrote     {shown} and schema/{escape(files.schema.name)}: read both, they are yours now")
     console.print(f"Editors   {SCHEMA.name} tells them what may stand in {shown}")
     console.print(f"Next      longhaul run --config {shown}")
 
-
-_FEW_ROWS = 100
-"""Of fewer a person is told that they tell little."""
 
 _SCHEMA_HEADER = """\
 # Inferred from {table} by `longhaul init`. From here on it is yours: it says what the data must be, not what

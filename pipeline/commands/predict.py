@@ -156,6 +156,7 @@ def predict_table(
             met=met,
             too_much=too_much,
             unrecorded=unrecorded,
+            judging=chosen.judged_by,
             **predicted,
         ),
         label.name,

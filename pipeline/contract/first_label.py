@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.contract.first_bound import FirstBound, bound_of_amounts, bound_of_classes
 from pipeline.data.columns import ColumnType
 from pipeline.data.convert import shorten
 from pipeline.data.values.booleans import PAIRS
@@ -41,7 +42,7 @@ class LabelGuess:
     """What the label seems to be, and what a model must beat.
 
     Attributes:
-        metric, bound: the first threshold: better than always giving the commonest class or the mean.
+        first: the first threshold: not clearly worse than always giving the commonest class or the mean.
         kind: as which the column is to be read.
         missing: rows without a label.
         said: what a person should know.
@@ -49,8 +50,7 @@ class LabelGuess:
 
     task: Task
     classes: tuple[str, ...]
-    metric: str
-    bound: str
+    first: FirstBound
     kind: ColumnType
     missing: int = 0
     said: tuple[str, ...] = ()
@@ -105,11 +105,11 @@ def _regression(values: pa.ChunkedArray, where: str, kind: ColumnType, missing: 
             f"{where} holds {kind.value} values, such as {_text(values[0].as_py())}, and a regression needs numbers",
             "leave --task out, or choose another --label",
         )
-    spread = float(np.std(values.to_numpy().astype(float)))
+    first = bound_of_amounts(values.to_numpy().astype(float))
     distinct = pc.count_distinct(values).as_py()
     if kind is ColumnType.INT and distinct <= 2 * MAX_CLASSES:
         said = (*said, f"{distinct} different whole numbers: taken for a quantity; `--task multiclass` makes classes")
-    return LabelGuess("regression", (), "rmse", f"at_most: {spread:.4g}", kind, missing, tuple(said))
+    return LabelGuess("regression", (), first, kind, missing, tuple(said))
 
 
 def _classes(
@@ -132,17 +132,16 @@ def _classes(
         raise DataError(f"{where} holds {len(found)} different values, not two", "leave --task out")
     classes = tuple(str(int(value) if kind is ColumnType.BOOL else value) for value in found)
     said = [*said, *_rare(values, classes, kind)]
+    first = bound_of_classes(pc.value_counts(values).field("counts").to_pylist())
     if len(classes) == 2:
         lower = tuple(one.casefold() for one in classes)
         if lower[::-1] in PAIRS:
             classes = classes[::-1]
         said = [f"{classes[1]!r} is the positive class (data.classes: the second)", *said]
-        return LabelGuess("binary", classes, "auc", "at_least: 0.55", kind, missing, tuple(said))
+        return LabelGuess("binary", classes, first, kind, missing, tuple(said))
     if kind is ColumnType.INT:
         said = [f"{found[0]} to {found[-1]}: classes; `--task regression` takes them for a scale", *said]
-    commonest = max(entry["counts"] for entry in pc.value_counts(values).to_pylist()) / len(values)
-    bound = f"at_least: {min(0.99, commonest + 0.01):.2f}"
-    return LabelGuess("multiclass", classes, "accuracy", bound, kind, missing, tuple(said))
+    return LabelGuess("multiclass", classes, first, kind, missing, tuple(said))
 
 
 def _are_classes(kind: ColumnType, values: pa.ChunkedArray) -> bool:

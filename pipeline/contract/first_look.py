@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -27,6 +27,7 @@ class Column:
         missing: the share of rows without a value; None where it was not read.
         distinct: how many different values there are.
         setting: the list of the configuration that names it.
+        markers: texts that are taken for 'missing', and in how many rows.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Column:
     examples: tuple[str, ...]
     remark: str
     setting: str
+    markers: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def look_at(table: str, label: str, wishes: Wishes) -> FirstLook:
     """Read a table and say what it is; raises as `read_table`, and where the label is nothing to learn."""
     read = read_table(table, label, wishes)
     types = dict(read.types)
-    marks = _marks(read.texts.column(label)) if label in read.texts.column_names else {}
+    marks = {text: rows for text, rows in _markers(label, read).items() if text in ALWAYS_MISSING}
     guess = guess_label(read.rows.column(label), label, types[label], wishes.task, marks, read.is_text)
     types[label] = guess.kind
     judged = judge_roles(read.rows, types, label, guess.task)
@@ -101,10 +103,19 @@ def label_candidates(table: str, wishes: Wishes) -> list[tuple[str, str]]:
     return candidates(read.rows, dict(read.types))
 
 
-def _marks(texts: pa.ChunkedArray) -> dict[str, int]:
-    """Return which texts that always mean 'missing' the label holds, and how often."""
-    known = pc.value_counts(texts.filter(pc.is_in(texts, pa.array(ALWAYS_MISSING[1:]))))
-    return {entry["values"]: entry["counts"] for entry in known.to_pylist()}
+def _markers(name: str, read: Table) -> dict[str, int]:
+    """Return which texts of a column are taken for 'missing', and in how many rows, the commonest first."""
+    if name not in read.texts.column_names:
+        return {}
+    texts, column = read.texts.column(name), read.rows.column(name)
+    if len(texts) == len(column):
+        if not column.null_count:
+            return {}
+        texts = texts.filter(column.is_null())
+    known = pa.array(sorted(read.recognised.readings.missing_in(name)), pa.string())
+    trimmed = pc.utf8_trim_whitespace(texts.drop_null().cast(pa.string()))
+    counted = pc.value_counts(trimmed.filter(pc.is_in(trimmed, known))).to_pylist()
+    return {entry["values"]: entry["counts"] for entry in sorted(counted, key=lambda entry: -entry["counts"])}
 
 
 _KIND_WORDS = {
@@ -135,6 +146,7 @@ def _column(name: str, kind: ColumnType, judged: Judged, read: Table) -> Column:
         examples=tuple(_shown(value) for value in common.column("values").to_pylist()),
         remark="; ".join(filter(None, remarks)),
         setting=judged.setting,
+        markers=_markers(name, read),
     )
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.evaluation.intervals import wilson
 from pipeline.evaluation.row_sample import RowSample
+from pipeline.evaluation.share_intervals import wilson
 from pipeline.evaluation.tallies import Tally
 
 Array = npt.NDArray[Any]

@@ -6,6 +6,10 @@ error and Student's t with 19 degrees of freedom the interval. TFMA deals at ran
 times; here a row's block follows from its content, so that the intervals are the same in each run, and what is
 added up by block is so small that all is one pass. Challenger and champion share the blocks: the interval of their
 difference knows that both saw the same rows.
+
+A jackknife sees only what happened: where nothing went wrong, or once, it is too sure (of an AUC of 0.98 on 100 rows
+its 95% held the truth in 86% of simulations). Accuracy has Wilson's interval; the areas have formulas of their own
+where a class has few rows, see share_intervals.py.
 """
 
 from __future__ import annotations
@@ -16,13 +20,16 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.config.evaluation import COUNT
-from pipeline.evaluation.tallies import BLOCKS, Tally, values_of_sets
+from pipeline.evaluation.share_intervals import newcombe, wilson
+from pipeline.evaluation.tallies import BLOCKS, Tally, is_one_class, metric_values, values_of_sets
 
 Array = npt.NDArray[Any]
 Interval = tuple[float, float]
 
 _SHARES = frozenset({"auc", "auc_precision_recall", "accuracy", "expected_calibration_error", "squared_correlation"})
 """Between 0 and 1, and so are their intervals."""
+_FEW = 200
+"""Rows of a class; with fewer of them the areas have intervals by formula."""
 _NEVER_NEGATIVE = frozenset({"log_loss", "rmse", "mae", "calibration"})
 
 
@@ -31,16 +38,13 @@ def intervals(
 ) -> tuple[dict[str, Interval], dict[str, Interval]]:
     """Intervals of a model's metrics, and of their differences to the other model's.
 
-    A metric that is not defined without one of the blocks has none; of a slice in which a block is empty accuracy has
-    one alone, Wilson's.
+    A metric that is not defined without one of the blocks has none; of a slice in which a block is empty only those
+    have one that need no jackknife.
     """
-    own = _jackknife(task, found)
-    if own is None:
-        if task == "regression" or not found.rows:
-            return {}, {}
-        low, high = wilson(found.sums[:, 2].sum(), found.sums[:, 0].sum(), confidence)
-        return {"accuracy": (float(low), float(high))}, {}
+    own = _jackknife(task, found) or {}
     spreads = {name: _interval(name, *values, confidence) for name, values in own.items()}
+    by_formula = _by_formula(task, found, confidence)
+    spreads |= by_formula
     differences: dict[str, Interval] = {}
     if other is not None and (its := _jackknife(task, other)):
         differences = {
@@ -48,6 +52,10 @@ def intervals(
             for name, (whole, without) in own.items()
             if name in its
         }
+        for name in differences.keys() & by_formula.keys():
+            if own[name][0] in (0.0, 1.0) and own[name][0] == its[name][0]:
+                reach = _both(by_formula[name], _by_formula(task, other, confidence).get(name))
+                differences[name] = (-reach, reach)
     return spreads, differences
 
 
@@ -56,15 +64,27 @@ def fills_blocks(found: Tally) -> bool:
     return bool((found.sums[:, 0] > 0).all())
 
 
-def wilson(hits: Any, rows: Any, confidence: float) -> tuple[Array, Array]:
-    """Wilson's interval of a share: low and high ends of `hits` of `rows`, numbers or arrays of one shape."""
-    from scipy import stats
+def _by_formula(task: str, found: Tally, confidence: float) -> dict[str, Interval]:
+    """Return intervals of the metrics that need no jackknife: of accuracy, and of the areas where a class is rare."""
+    if task == "regression" or not found.rows:
+        return {}
+    low, high = wilson(found.sums[:, 2].sum(), found.rows, confidence)
+    shares = {"accuracy": (float(low), float(high))}
+    if task == "binary" and not is_one_class(task, found):
+        negative, positive = (float(rows) for rows in found.histograms().sum(axis=(0, 2)))
+        values = metric_values(task, found)
+        if min(negative, positive) < _FEW or values["auc"] in (0.0, 1.0):
+            shares["auc"] = newcombe(values["auc"], negative, positive, confidence)
+        if positive < _FEW or values["auc_precision_recall"] in (0.0, 1.0):
+            low, high = wilson(values["auc_precision_recall"] * positive, positive, confidence)
+            shares["auc_precision_recall"] = (float(low), float(high))
+    return shares
 
-    share = np.asarray(hits / rows)
-    z = float(stats.norm.ppf(0.5 + confidence / 2))
-    center = (share + z * z / (2 * rows)) / (1 + z * z / rows)
-    reach = z / (1 + z * z / rows) * np.sqrt(share * (1 - share) / rows + z * z / (4 * rows * rows))
-    return np.minimum(center - reach, share), np.maximum(center + reach, share)
+
+def _both(own: Interval, other: Interval | None) -> float:
+    """How far two metrics may lie apart that are equal, by their own intervals (Newcombe, Statistics in Medicine 17,
+    1998, 873-890, method 10)."""
+    return float(np.hypot(own[1] - own[0], (other or own)[1] - (other or own)[0]))
 
 
 def _jackknife(task: str, found: Tally) -> dict[str, tuple[float, Array]] | None:

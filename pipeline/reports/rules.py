@@ -103,3 +103,13 @@ def few_rows_note(metrics: Mapping[str, float], few: int) -> str:
     if "accuracy" in metrics:
         return f"{said}: one row is {100 / rows:.1f} points of accuracy."
     return f"{said}: a few of them decide every figure."
+
+
+def few_to_learn_note(rows: int) -> str:
+    """Return what a table of so few rows is worth, in words; empty if they are not few."""
+    if rows >= _FEW_TO_LEARN:
+        return ""
+    return f"{rows:,} {'row tells' if rows == 1 else 'rows tell'} little: what is measured may be chance"
+
+
+_FEW_TO_LEARN = 100

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from pipeline.config.evaluation import COUNT
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import ConfigError, WorkspaceError
 from pipeline.lineage.version_folders import version_number, versions
@@ -34,6 +35,12 @@ class ChosenModel:
             return self.named
         manifest = read_manifest(self.folder)
         return str(manifest.version) if manifest else self.digest[:_DIGITS]
+
+    @cached_property
+    def judged_by(self) -> int | None:
+        """How many rows it was judged by; None of one that was never pushed."""
+        manifest = read_manifest(self.folder)
+        return int(manifest.metrics[COUNT]) if manifest and COUNT in manifest.metrics else None
 
 
 def find_model(config: PipelineConfig, wanted: str | None) -> ChosenModel:

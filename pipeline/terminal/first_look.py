@@ -9,8 +9,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline.contract.first_look import Column, FirstLook
+from pipeline.data.convert import shorten
 
 _MOST = 40
+_MOST_NAMED = 5
 
 
 def print_first_look(console: Console, found: FirstLook) -> None:
@@ -33,6 +35,8 @@ def print_first_look(console: Console, found: FirstLook) -> None:
     console.print(table)
     if len(found.columns) > len(shown):
         console.print(f"… and {len(found.columns) - len(shown):,} more columns; --json lists all")
+    for sentence in _taken_for_missing(found.columns):
+        console.print(escape(sentence), soft_wrap=True)
     for head, setting, what in (
         ("Left out", "data.drop", "never read"),
         ("Left out", "features.exclude", "kept, but not shown to the model"),
@@ -43,6 +47,23 @@ def print_first_look(console: Console, found: FirstLook) -> None:
             console.print(f"{head:<10}{escape(listed)}: {what} ({setting})", soft_wrap=True)
     if found.named_in("features.exclude"):
         console.print("          `--keep COLUMN` shows one to the model all the same")
+
+
+def _taken_for_missing(columns: Sequence[Column]) -> list[str]:
+    """Say which texts were taken for 'missing' in which columns, those with the most rows first."""
+    by_marker: dict[str, list[tuple[int, str]]] = {}
+    for column in columns:
+        for marker, rows in column.markers.items():
+            by_marker.setdefault(marker, []).append((rows, column.name))
+    sentences = []
+    for marker, found in sorted(by_marker.items(), key=lambda item: -sum(rows for rows, _ in item[1])):
+        found.sort(key=lambda one: -one[0])
+        listed = ", ".join(f"{name!r} ({rows:,} row{'s' if rows > 1 else ''})" for rows, name in found[:_MOST_NAMED])
+        more = f" and {len(found) - _MOST_NAMED} more columns" if len(found) > _MOST_NAMED else ""
+        sentences.append(f"Missing   {shorten(marker)} was taken for a missing value in {listed}{more}")
+    if len(sentences) > _MOST_NAMED:
+        sentences = [*sentences[:_MOST_NAMED], f"          {len(sentences) - _MOST_NAMED} more texts; --json has all"]
+    return [*sentences, "          `--na-is-value COLUMN` takes them for values"] if sentences else []
 
 
 def _chosen(columns: tuple[Column, ...]) -> list[Column]:

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from pipeline.errors import shown
 from pipeline.guard.findings import percent
+from pipeline.reports.judgement import FEW_ROWS
 from pipeline.serving.met import Kind, Met
 from pipeline.terminal.console import console_for
 
@@ -41,6 +42,7 @@ class Predictions:
         classes: rows of each predicted class, all of them in order; empty for a regression.
         values: least, mean and greatest predicted number; empty for a classification.
         unrecorded: why ML Metadata does not know of it; "" if it does, or if nothing was written.
+        judging: rows that the model was judged by; None where it has no manifest.
         met: what the model was not made for, the worst first; too_much: of that what is beyond its limit, a share.
     """
 
@@ -57,6 +59,7 @@ class Predictions:
     met: list[Met]
     too_much: list[tuple[Met, float]]
     unrecorded: str
+    judging: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data."""
@@ -82,6 +85,9 @@ def print_predictions(predictions: Predictions, label: str, as_json: bool) -> No
     console.print(f"Predicted {escape(label)}: {', '.join(shares + values)}", soft_wrap=True)
     console.print(f"Columns   {escape(', '.join(p.columns))}", soft_wrap=True)
     console.print(f"Model     {escape(p.model)}", soft_wrap=True)
+    if p.judging is not None and p.judging < FEW_ROWS:
+        few = f"it was judged by {p.judging:,} row{'' if p.judging == 1 else 's'} only: how good it is, is hardly known"
+        console.print(f"[yellow]Note[/]      {few}", soft_wrap=True)
     print_met(console, p.met, p.too_much)
     if p.output is None:
         console.print("Output    none was written; predict.max_… in the YAML file say how much may be met")

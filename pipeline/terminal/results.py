@@ -20,7 +20,7 @@ from pipeline.lineage.details import rows_by_split
 from pipeline.lineage.runs import Run
 from pipeline.reports.champion import bound_sentences, champion_sentence, judged_notes, training_sentence
 from pipeline.reports.judgement import FEW_ROWS
-from pipeline.reports.rules import few_rows_note, held_rules, nearest, rule_line
+from pipeline.reports.rules import few_rows_note, few_to_learn_note, held_rules, nearest, rule_line
 from pipeline.reports.training import training_story
 from pipeline.serving.verdict import ServingVerdict
 from pipeline.serving.versions import newest_manifest, read_manifest
@@ -82,6 +82,8 @@ def _print_data(console: Console, run: Run) -> None:
         dropped = f"; {unlabelled:,} without a label dropped" if unlabelled else ""
         aside = set_aside_text(ingestion.get("set_aside"))
         console.print(f"Rows      {', '.join(rows_by_split(ingestion))}{dropped}{escape(aside)}", soft_wrap=True)
+        if few := few_to_learn_note(sum(ingestion["rows"].values())):
+            console.print(f"[yellow]Note[/]      {few}", soft_wrap=True)
     if run.not_reached:
         console.print(f"[yellow]Not reached[/] {', '.join(step.node for step in run.not_reached)}", soft_wrap=True)
     if run.data_verdict:
@@ -96,6 +98,9 @@ def set_aside_text(aside: dict[str, Any] | None) -> str:
     return f"; {aside['rows']:,} set aside for values that do not fit ({columns}), see {aside['file']}"
 
 
+_NOT_BLESSED = "Remedy: more rows, other features or settings; or ask for less in evaluation.thresholds"
+
+
 def print_model_verdict(console: Console, verdict: dict[str, Any], champion: str) -> None:
     """Print whether the model is blessed, why not, what it was compared with (`champion`), and what was not judged."""
     if verdict["blessed"]:
@@ -104,6 +109,7 @@ def print_model_verdict(console: Console, verdict: dict[str, Any], champion: str
         console.print("[bold red]Not blessed[/]")
         for failure in verdict["failures"]:
             console.print(f"          {escape(failure)}", soft_wrap=True)
+        console.print(f"          {_NOT_BLESSED}", soft_wrap=True)
     console.print(f"Champion  {escape(champion)}", soft_wrap=True)
     for note in [*bound_sentences(verdict), *filter(None, [training_sentence(verdict)]), *judged_notes(verdict)]:
         console.print(f"[yellow]Note[/]      {escape(note)}", soft_wrap=True)

@@ -202,3 +202,47 @@ def test_what_texts_mean_is_written_down_and_read_back() -> None:
     assert len(found) == 199
     assert found[1] == {"big": 1037, "day": 1454371200, "price": 1, "c": "x", "label": 1}
     assert found[2]["c"] is None
+
+
+def test_it_is_said_which_text_means_missing_in_which_column_and_how_to_keep_it() -> None:
+    """In every column and by its count, the same for a reader of JSON; what is named keeps the text as a value."""
+    columns = {
+        "age": ["-", "31", "45", "52"],
+        "pay": ["$5", "n/a", "$7", "unknown", "$9"],
+        "city": ["Rome", "?", "Oslo"],
+    }
+    table = write(rows(**columns, grade=["NA", "TA", "Gd"], label=["yes", "no"]))
+    said = init(table, "--label", "label")
+    for sentence in (
+        "'-' was taken for a missing value in 'age' (15 rows)",
+        "'n/a' was taken for a missing value in 'pay' (12 rows)",
+        "'unknown' was taken for a missing value in 'pay' (12 rows)",
+        "'?' was taken for a missing value in 'city' (20 rows)",
+        "'NA' was taken for a missing value in 'grade' (20 rows)",
+        "`--na-is-value COLUMN` takes them for values",
+    ):
+        assert sentence in said
+    found = json.loads(init(table, "--label", "label", "--force", "--json"))["columns"]
+    marked = {column["name"]: column["markers"] for column in found if column["markers"]}
+    assert marked == {
+        "age": {"-": 15}, "pay": {"n/a": 12, "unknown": 12}, "city": {"?": 20}, "grade": {"NA": 20},
+    }  # fmt: skip
+    said = init(table, "--label", "label", "--force", "--na-is-value", "grade", "--na-is-value", "city")
+    assert "'grade' (" not in said
+    assert "'city' (" not in said
+    check()
+
+
+def test_of_many_texts_that_mean_missing_the_commonest_are_named() -> None:
+    marks = ["-", "--", "?", ".", "n/a", "unknown", "missing"]
+    numbers = {f"c{k}": [mark, *map(str, range(9))] for k, mark in enumerate(marks)}
+    said = init(write(rows(**numbers, label=["yes", "no"])), "--label", "label")
+    assert said.count("was taken for a missing value") == 5
+    assert "2 more texts; --json has all" in said
+
+
+@pytest.mark.parametrize(("count", "is_few"), [(20, True), (99, True), (100, False)])
+def test_a_small_table_gets_an_answer_and_a_warning(count: int, is_few: bool) -> None:
+    lines = rows(x=lambda i: i * 7 % 31, label=["yes", "no"])
+    said = init(write([lines[0], *(lines[1:] * 2)[:count]]), "--label", "label")
+    assert (f"{count} rows tell little" in said) == is_few

@@ -47,7 +47,7 @@ def test_the_task_is_told_by_the_values(
 ) -> None:
     found = guess(values, kind)
     assert (found.task, found.classes, found.kind) == (task, classes, read_as)
-    assert "nan" not in found.bound
+    assert "nan" not in found.first.bound
 
 
 def test_an_order_is_said_and_has_a_switch() -> None:

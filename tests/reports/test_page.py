@@ -956,7 +956,9 @@ def test_few_rows_are_not_as_sure_as_many(explained: Run) -> None:
     assert "33 rows were evaluated: one row is 3.0 points of accuracy." in lines
     assert lines[lines.index("accuracy") + 2] == "0.8468 to 0.9946"
     assert lines[lines.index("log_loss") + 2] == "too few rows"
-    assert any(line.startswith("The interval of accuracy is Wilson's; the other metrics have none") for line in lines)
+    assert any(
+        line.startswith("Accuracy and areas have intervals by formula; the other metrics have none") for line in lines
+    )
 
 
 def test_rules_that_held_are_on_the_page(explained: Run) -> None:

@@ -67,6 +67,11 @@ class Readings:
         """Whether a column has words of its own for 'missing', so that delimited text must be read with all words."""
         return any(reading.missing is not None for reading in self.columns.values())
 
+    def missing_in(self, name: str) -> tuple[str, ...]:
+        """Return the texts that mean 'missing' in a column of delimited text, but for the empty one."""
+        own = self.of(name).missing
+        return own if own is not None else (*ALWAYS_MISSING[1:], *self.missing)
+
     def without_missing(self, array: pa.Array, name: str) -> pa.Array:
         """Return the column with null for each text that means 'missing', blanks around it or not."""
         if not is_text(array.type):
