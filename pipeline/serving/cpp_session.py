@@ -12,7 +12,6 @@ import ctypes
 from collections.abc import Mapping, Sequence
 from ctypes import POINTER, c_char_p, c_int, c_int64, c_size_t, c_void_p
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -21,14 +20,23 @@ import numpy.typing as npt
 TAG = "serve"
 _STRING = 7
 """DataType of text (tensorflow/core/framework/types.proto)."""
-_STRING_BYTES = 24
-"""sizeof(TF_TString) (tensorflow/c/tf_tstring.h)."""
+_STRING_BYTES, _VIEW = 24, 3
+"""sizeof(TF_TString), and the kind of one that points to bytes of somebody else (tsl/platform/ctstring_internal.h):
+size * 4 + kind, address, owner."""
+_KINDS = dict(enumerate(["f4", "f8", "i4", "u1", "i2", "i1", "O", "c8", "i8", "?"], 1)) | {
+    17: "u2", 18: "c16", 19: "f2", 22: "u4", 23: "u8",
+}  # fmt: skip
+"""NumPy's types by DataType."""
 
 Arrays = dict[str, npt.NDArray[Any]]
 
 
 class LoaderError(Exception):
-    """What TensorFlow answers instead of tensors: its own words."""
+    """What TensorFlow answers instead of tensors: its own words, and its code."""
+
+    def __init__(self, message: str, code: int = 3) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class _Output(ctypes.Structure):
@@ -48,15 +56,16 @@ class CppSession:
 
     Args:
         folder: of the SavedModel, on this machine.
+        threads: how many work on a request at most; -1: only the one that asks. As TensorFlow chooses when 0.
 
     Raises:
         LoaderError: TensorFlow cannot load it.
     """
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, threads: int = 0) -> None:
         from tensorflow.core.protobuf import config_pb2, meta_graph_pb2
 
-        config = config_pb2.ConfigProto()
+        config = config_pb2.ConfigProto(intra_op_parallelism_threads=abs(threads), inter_op_parallelism_threads=threads)
         # It would rewrite the graph at each signature's first call; of 500 columns that takes minutes.
         config.graph_options.rewrite_options.disable_meta_optimizer = True
         settings = config.SerializeToString()
@@ -79,14 +88,13 @@ class CppSession:
             self._c.TF_DeleteStatus(status)
             self._c.TF_DeleteBuffer(meta_graph)
             self._c.TF_DeleteSessionOptions(options)
-        self._signatures = dict(meta_graph_pb2.MetaGraphDef.FromString(content).signature_def)
+        self.signatures = dict(meta_graph_pb2.MetaGraphDef.FromString(content).signature_def)
+        self._places: dict[str, _Output] = {}
 
     def __enter__(self) -> CppSession:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *how: object) -> None:
         status = self._c.TF_NewStatus()
         self._c.TF_CloseSession(self._session, status)
         self._c.TF_DeleteSession(self._session, status)
@@ -99,10 +107,10 @@ class CppSession:
         Raises:
             LoaderError: the model has none.
         """
-        if name not in self._signatures:
-            known = sorted(name for name in self._signatures if not name.startswith("__"))
+        if name not in self.signatures:
+            known = sorted(name for name in self.signatures if not name.startswith("__"))
             raise LoaderError(f"the model has no signature {name!r}; it has {', '.join(known)}")
-        return self._signatures[name]
+        return self.signatures[name]
 
     def request(self, signature: str, inputs: Mapping[str, Any]) -> CppRequest:
         """Return a request that can be sent any number of times.
@@ -131,11 +139,13 @@ class CppSession:
 
     def _output(self, tensor: str) -> _Output:
         """Return the place in the graph of a tensor such as `StatefulPartitionedCall:0`."""
-        name, _, index = tensor.partition(":")
-        operation = self._c.TF_GraphOperationByName(self._graph, name.encode())
-        if not operation:
-            raise LoaderError(f"a signature names {tensor!r}, which the graph does not have")
-        return _Output(operation, int(index or 0))
+        if tensor not in self._places:
+            name, _, index = tensor.partition(":")
+            operation = self._c.TF_GraphOperationByName(self._graph, name.encode())
+            if not operation:
+                raise LoaderError(f"a signature names {tensor!r}, which the graph does not have")
+            self._places[tensor] = _Output(operation, int(index or 0))
+        return self._places[tensor]
 
 
 class CppRequest:
@@ -153,20 +163,15 @@ class CppRequest:
         self._names = list(outputs)
         self._fetches = (_Output * len(outputs))(*outputs.values())
         self._feeds = (_Output * len(inputs))(*(place for place, _, _ in inputs))
-        self._tensors = (c_void_p * len(inputs))(*(_tensor(library, dtype, array) for _, dtype, array in inputs))
+        made = [_tensor(library, dtype, array) for _, dtype, array in inputs]
+        self._tensors = (c_void_p * len(inputs))(*(tensor for tensor, _ in made))
+        self._texts = [text for _, text in made]  # what the tensors point to
 
     def __enter__(self) -> CppRequest:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for tensor in self._tensors:
-            if self._c.TF_TensorType(tensor) == _STRING:
-                start = self._c.TF_TensorData(tensor)
-                for place in range(self._c.TF_TensorElementCount(tensor)):
-                    self._c.TF_StringDealloc(start + place * _STRING_BYTES)
-            self._c.TF_DeleteTensor(tensor)
+    def __exit__(self, *how: object) -> None:
+        self._delete(self._tensors)
 
     def send(self) -> None:
         """Have it answered, and throw the answer away: for who measures."""
@@ -202,37 +207,37 @@ class CppRequest:
             self._c.TF_DeleteTensor(tensor)
 
 
-def _tensor(c: Any, dtype: int, array: Any) -> int:
-    """Return a TF_Tensor with a copy of the array."""
-    import tensorflow as tf
+def _tensor(c: Any, dtype: int, array: Any) -> tuple[int, bytes]:
+    """Return a TF_Tensor with a copy of the array, and what has to be kept as long as it."""
+    values, text = np.ascontiguousarray(array, _KINDS[dtype]), b""
+    shape = values.shape
+    if dtype == _STRING:
+        values, text = _views(values.ravel().tolist())
+    tensor: int = c.TF_AllocateTensor(dtype, (c_int64 * len(shape))(*shape), len(shape), values.nbytes)
+    if values.nbytes:
+        ctypes.memmove(c.TF_TensorData(tensor), values.ctypes.data, values.nbytes)
+    return tensor, text
 
-    kind = tf.dtypes.as_dtype(dtype).as_numpy_dtype
-    values = np.ascontiguousarray(array, object if dtype == _STRING else kind)
-    size = values.size * _STRING_BYTES if dtype == _STRING else values.nbytes
-    tensor: int = c.TF_AllocateTensor(dtype, (c_int64 * values.ndim)(*values.shape), values.ndim, size)
-    start = c.TF_TensorData(tensor)
-    if dtype != _STRING:
-        if values.nbytes:
-            ctypes.memmove(start, values.ctypes.data, values.nbytes)
-        return tensor
-    for place, text in enumerate(values.ravel()):
-        content = text.encode() if isinstance(text, str) else text
-        c.TF_StringInit(start + place * _STRING_BYTES)
-        c.TF_StringCopy(start + place * _STRING_BYTES, content, len(content))
-    return tensor
+
+def _views(texts: Sequence[Any]) -> tuple[npt.NDArray[Any], bytes]:
+    """Return TF_TStrings (texts, 3) that point into the bytes beside them."""
+    encoded = [text.encode() if isinstance(text, str) else text for text in texts]
+    lengths = np.fromiter(map(len, encoded), np.uint64, len(encoded))
+    content = b"".join(encoded) + b"\0"
+    views = np.zeros((len(encoded), _STRING_BYTES // 8), np.uint64)
+    views[:, 0] = lengths * 4 + _VIEW
+    views[:, 1] = np.frombuffer(content, np.uint8).ctypes.data + np.cumsum(lengths) - lengths
+    return views, content
 
 
 def _array(c: Any, tensor: int) -> npt.NDArray[Any]:
     """Return a copy of a TF_Tensor."""
-    import tensorflow as tf
-
     dtype = c.TF_TensorType(tensor)
     shape = [c.TF_Dim(tensor, axis) for axis in range(c.TF_NumDims(tensor))]
     start = c.TF_TensorData(tensor)
     if dtype != _STRING:
-        kind = np.dtype(tf.dtypes.as_dtype(dtype).as_numpy_dtype)
         content = ctypes.string_at(start, c.TF_TensorByteSize(tensor)) if start else b""
-        return np.frombuffer(content, kind).reshape(shape).copy()
+        return np.frombuffer(content, _KINDS[dtype]).reshape(shape).copy()
     texts = [
         ctypes.string_at(c.TF_StringGetDataPointer(text), c.TF_StringGetSize(text))
         for text in (start + place * _STRING_BYTES for place in range(c.TF_TensorElementCount(tensor)))
@@ -244,7 +249,7 @@ def _array(c: Any, tensor: int) -> npt.NDArray[Any]:
 
 def _raise(c: Any, status: Any) -> None:
     if code := c.TF_GetCode(status):
-        raise LoaderError(f"{c.TF_Message(status).decode(errors='replace')} (TensorFlow's code {code})")
+        raise LoaderError(f"{c.TF_Message(status).decode(errors='replace')} (TensorFlow's code {code})", code)
 
 
 def _library() -> Any:
@@ -276,9 +281,7 @@ def _library() -> Any:
         "TF_DeleteSession": (None, (pointer, pointer)),
         "TF_SessionRun": (
             None,
-            (
-                pointer, pointer, outputs, tensors, c_int, outputs, tensors, c_int, pointer, c_int, pointer, pointer,
-            ),
+            (pointer, pointer, outputs, tensors, c_int, outputs, tensors, c_int, pointer, c_int, pointer, pointer),
         ),
         "TF_AllocateTensor": (pointer, (c_int, POINTER(c_int64), c_int, c_size_t)),
         "TF_DeleteTensor": (None, (pointer,)),
@@ -288,9 +291,6 @@ def _library() -> Any:
         "TF_TensorByteSize": (c_size_t, (pointer,)),
         "TF_TensorElementCount": (c_int64, (pointer,)),
         "TF_TensorData": (pointer, (pointer,)),
-        "TF_StringInit": (None, (pointer,)),
-        "TF_StringCopy": (None, (pointer, c_char_p, c_size_t)),
-        "TF_StringDealloc": (None, (pointer,)),
         "TF_StringGetDataPointer": (pointer, (pointer,)),
         "TF_StringGetSize": (c_size_t, (pointer,)),
     }  # fmt: skip
