@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from trainer.artifact_names import LABEL, PREDICTION, SIGNATURES_FILE
 from trainer.features import Feature, FeatureTable, Kind, Label, Storage
+from trainer.graded_signatures import CLASSES, OUTPUTS, SCORES
 from trainer.preprocessing import CATEGORICAL, FLAGS, NUMERIC
 from trainer.signatures import PREDICTED_CLASS
 
@@ -104,6 +105,8 @@ def _feature(feature: Feature, column: Any, domains: Mapping[str, Any]) -> dict[
         told["values"] = list(column.string_domain.value)
     elif column.domain in domains:
         told["values"] = list(domains[column.domain].value)
+    if "values" in told and column.distribution_constraints.min_domain_mass < 1:
+        told["other_values"] = True
     for kind in ("int_domain", "float_domain"):
         if column.HasField(kind):
             told |= {bound: getattr(getattr(column, kind), bound) for bound in ("min", "max")
@@ -117,7 +120,10 @@ def _output(name: str, label: Label) -> dict[str, Any]:
     if name == LABEL:
         meaning = "the label itself" if label.task == "regression" else "the label's place among the classes"
         return {"meaning": meaning}
-    if name != PREDICTION:
+    if name in (CLASSES, SCORES):
+        of = "each class" if name == CLASSES else "the probability of each class"
+        return {"meaning": f"{of} of {label.name}, in the order of `classes`", "classes": list(label.classes)}
+    if name not in (PREDICTION, OUTPUTS):
         return {"meaning": _TRANSFORMED.get(name, "an input of the network")}
     if label.task == "binary":
         return {

@@ -21,6 +21,7 @@ import tensorflow as tf
 from trainer.artifact_names import EXPORTED_FILE
 from trainer.digests import file_digests
 from trainer.features import FeatureTable
+from trainer.kept_rows import keep_rows
 from trainer.reading import first_rows
 from trainer.rows import to_examples
 
@@ -48,6 +49,7 @@ def save_probe_rows(
     inputs = {tensor.name: transformed[tensor.name] for tensor in network.inputs}
     predictions = np.asarray(network(inputs, training=False))
     write_scored_rows(f"{folder}/{SCORED_ROWS_FILE}", to_examples(raw), predictions)
+    keep_rows(saved_model, raw, predictions, table)
     with tf.io.gfile.GFile(f"{folder}/{EXPORTED_FILE}", "w") as file:
         json.dump(file_digests(saved_model), file, indent=1)
 

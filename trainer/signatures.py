@@ -2,6 +2,7 @@
 
 serving_default     examples: (batch,) serialized tf.Examples      -> prediction
 serving_tensors     one plain tensor per raw feature, (batch,)     -> prediction
+classification, regression: see trainer.graded_signatures
 transform_features  examples                                       -> the model's inputs
 transform_labels    examples with a label                          -> label_xf (TFMA grades with it)
 
@@ -22,6 +23,7 @@ import tensorflow_transform as tft
 
 from trainer.artifact_names import LABEL, PREDICTION
 from trainer.features import Feature, FeatureTable, Storage
+from trainer.graded_signatures import graded_signatures
 
 PREDICTED_CLASS = "predicted_class"
 """Their other output, of more than two classes: the most probable, as text."""
@@ -65,6 +67,7 @@ class ServedModel(tf.Module):
         signatures = {
             "serving_default": self.predict_examples.get_concrete_function(examples),
             "serving_tensors": self.predict_tensors.get_concrete_function(tensors),
+            **graded_signatures(self.predict_examples, self._table.label),
             "transform_features": self.transform_features.get_concrete_function(examples),
             "transform_labels": self.transform_labels.get_concrete_function(examples),
         }

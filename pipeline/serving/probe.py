@@ -28,7 +28,14 @@ EXACT_INT = 2**53
 """Beyond it float64 skips integers."""
 
 BY_EXAMPLES, BY_TENSORS = "serving_default", "serving_tensors"
-TRANSFORMS = ("transform_features", "transform_labels")
+OTHERS = {
+    "transform_features": "examples",
+    "transform_labels": "examples",
+    "classification": "inputs",
+    "regression": "inputs",
+}
+"""Not measured, with the name of their input. A model has what suits its label, one of an earlier Longhaul neither
+`classification` nor `regression`."""
 PREDICTION = "prediction"
 PYTHON = "python/"
 """Begins the names of the arrays that Python's loader gave; the others are the C++ loader's. `SIGNATURE/OUTPUT`."""
@@ -46,7 +53,7 @@ def main(folder: Path) -> None:
     try:
         _import_tensorflow(answer)
         records = _records(str(folder / "rows.tfrecord"))
-        requests: Requests = {name: {"examples": records} for name in (BY_EXAMPLES, BY_TENSORS, *TRANSFORMS)}
+        requests: Requests = {name: {"examples": records} for name in (BY_EXAMPLES, BY_TENSORS)}
         try:
             _serve(request, requests, answer, arrays)
         except Exception as exc:
@@ -92,6 +99,7 @@ def _serve(request: dict[str, Any], requests: Requests, answer: dict[str, Any], 
     answer["at"], began = "loading", time.monotonic()
     with _sibling("cpp_session").CppSession(request["model"]) as session:
         answer["load_s"] = time.monotonic() - began
+        requests |= {name: {key: records} for name, key in OTHERS.items() if name in session.signatures}
         for name in (BY_EXAMPLES, BY_TENSORS):
             answer["at"], began = name, time.monotonic()
             if name == BY_TENSORS:
@@ -129,7 +137,7 @@ def _serve(request: dict[str, Any], requests: Requests, answer: dict[str, Any], 
 
         with ThreadPoolExecutor(1) as pool:  # all is measured: what is left may share the cores
             in_python = pool.submit(_ask_python, request["model"], requests)
-            for name in TRANSFORMS:
+            for name in requests.keys() & OTHERS:
                 answer["at"] = name
                 _keep(arrays, name, session.ask(name, requests[name]))
             answer["at"] = "the same in Python"

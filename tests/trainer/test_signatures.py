@@ -17,11 +17,12 @@ import tensorflow_transform as tft
 from google.protobuf import text_format
 from keras import ops
 from tensorflow_metadata.proto.v0 import schema_pb2
+from tensorflow_serving.apis import prediction_log_pb2
 
 from bench.small_training import analyse, trainer_arguments
 from pipeline.serving.cpp_session import CppSession, LoaderError
 from tests.trainer.conftest import TABLE
-from trainer.artifact_names import SIGNATURES_FILE
+from trainer.artifact_names import KEPT_ROWS_FILE, SIGNATURES_FILE
 from trainer.description import describe
 from trainer.digests import file_digests
 from trainer.features import derive
@@ -54,6 +55,8 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "serving_tensors": TENSORS,
     "transform_features": {"examples": np.array(EXAMPLES, object)},
     "transform_labels": {"examples": np.array(EXAMPLES, object)},
+    "classification": {"inputs": np.array(EXAMPLES, object)},
+    "regression": {"inputs": np.array(EXAMPLES, object)},
 }
 Answers = dict[str, dict[str, npt.NDArray[Any]]]
 
@@ -84,6 +87,9 @@ def assert_same(one: Answers, other: Answers) -> None:
     for signature, answer in one.items():
         assert answer.keys() == other[signature].keys()
         for key, values in answer.items():
+            if values.dtype == object:
+                assert values.tolist() == other[signature][key].tolist(), signature
+                continue
             np.testing.assert_allclose(values, other[signature][key], rtol=0, atol=1e-6, err_msg=f"{signature} {key}")
 
 
@@ -209,11 +215,32 @@ def test_a_trained_model_answers_through_the_cpp_loader_as_in_python(
 ) -> None:
     run_fn(fn_args(tmp_path))
     served = tmp_path / "Format-Serving"
-    assert_same(by_cpp(served), by_python(served))
+    answers = by_cpp(served)
+    assert_same(answers, by_python(served))
+    scores = answers["serving_default"]["prediction"]
+    assert answers["classification"]["classes"].tolist() == [[b"0", b"1"]] * 3
+    np.testing.assert_allclose(answers["classification"]["scores"], np.hstack([1 - scores, scores]), atol=1e-6)
+    np.testing.assert_allclose(answers["regression"]["outputs"], scores[:, 0], atol=1e-6)
+    assert_rows_are_kept(served)
     weights = np.load(tmp_path / "Format-Weights" / "weights.npz")
     # Each weight once: neither a twin nor the optimizer's momenta.
     assert saved_numbers(served) == sum(weights[name].size for name in weights)
     assert_described(served)
+
+
+def assert_rows_are_kept(served: Path) -> None:
+    """In TensorFlow Serving's file of requests to warm up with, and the model answers what stands there."""
+    assert KEPT_ROWS_FILE in file_digests(served)
+    logs = [
+        prediction_log_pb2.PredictionLog.FromString(record.numpy()).predict_log
+        for record in tf.data.TFRecordDataset(str(served / KEPT_ROWS_FILE))
+    ]
+    with CppSession(str(served)) as session:
+        for log in logs:
+            inputs = {name: tf.make_ndarray(tensor) for name, tensor in log.request.inputs.items()}
+            answer = session.ask(log.request.model_spec.signature_name, inputs)["prediction"]
+            np.testing.assert_allclose(answer, tf.make_ndarray(log.response.outputs["prediction"]), rtol=0, atol=1e-5)
+    assert [log.request.inputs["miles"].tensor_shape.dim[0].size for log in logs] == [1, 31]
 
 
 def assert_described(served: Path) -> None:
