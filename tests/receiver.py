@@ -21,11 +21,12 @@ class Taken:
 
 
 class Receiver(ThreadingHTTPServer):
-    """Keeps what it is sent; answers with `status`, or with a redirect to /elsewhere."""
+    """Keeps what it is sent; answers with `status` and what it `says`, or with a redirect to /elsewhere."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.status = 201
+        self.says = b""
         self.taken: list[Taken] = []
 
     @property
@@ -49,8 +50,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(self.server.status)
         if self.server.status == 302:
             self.send_header("Location", "/elsewhere")
-        self.send_header("Content-Length", "0")
+        self.send_header("Content-Length", str(len(self.server.says)))
         self.end_headers()
+        self.wfile.write(self.server.says)
 
     def log_message(self, *_: object) -> None:
         pass

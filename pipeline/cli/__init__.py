@@ -22,6 +22,7 @@ from pipeline.errors import (
     causes,
     tells_of_full_disk,
 )
+from pipeline.observe.quiet import settled
 from pipeline.observe.standard_streams import standard_streams, visible
 from pipeline.runners.local.interruption import stopped, terminable
 
@@ -60,7 +61,7 @@ def _root(
 
 def main() -> None:
     """Run a command, and turn its errors into messages and exit codes: the console script."""
-    with standard_streams(), terminable():
+    with standard_streams(), settled(), terminable():
         try:
             app()
         except SystemExit as exc:  # typer ends so, also after a wrong option (2) and after a KeyboardInterrupt (130)

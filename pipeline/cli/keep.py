@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import KEEP, ConfigOption, JsonOption, OutputOption, RunArgument, WorkspaceOption
+from pipeline.cli.options import (
+    KEEP,
+    ConfigOption,
+    JsonOption,
+    OutputOption,
+    QuietOption,
+    RunArgument,
+    WorkspaceOption,
+)
 from pipeline.errors import EXIT_INPUT
 from pipeline.observe.standard_streams import for_standard_output
 
@@ -32,6 +40,7 @@ def gc(
     apply: Annotated[bool, typer.Option("--apply", help="Remove; without it only say what would go.")] = False,
     config: ConfigOption = None,
     workspace: WorkspaceOption = None,
+    quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Say what nobody needs any more, and remove it; what served or pinned models came of always stays."""
@@ -112,6 +121,7 @@ def backup(
     output: OutputOption = None,
     config: ConfigOption = None,
     workspace: WorkspaceOption = None,
+    quiet: QuietOption = False,
 ) -> None:
     """Copy the metadata store, also while a run is at work."""
     from pipeline.commands.housekeeping import back_up

@@ -164,7 +164,8 @@ def report(
 ) -> None:
     """Write the page of one run: verdict, data, metrics, slices, training, anomalies, steps."""
     from pipeline.files import check_output
-    from pipeline.reports.page import page_path, write_report
+    from pipeline.reports.page import write_report
+    from pipeline.reports.page_places import page_path
 
     check_output(output)
     settings, _, (run,) = _recorded(config, workspace, run_id)

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from pipeline.observe.quiet import hold_back
+
 RUN, LOOK, SERVE, KEEP = "Run", "Look", "Serve", "Keep in order"
 """Groups of commands in `--help`."""
 
@@ -37,6 +39,15 @@ RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, 'la
 TableArgument = Annotated[
     str,
     typer.Argument(help="CSV, Parquet or TFRecord: a file, a folder or a glob; or bigquery://PROJECT.DATASET.TABLE."),
+]
+QuietOption = Annotated[
+    bool,
+    typer.Option(
+        "--quiet",
+        "-q",
+        help="For jobs: print nothing if all is well, and everything if the exit code is not 0.",
+        callback=hold_back,
+    ),
 ]
 OutputOption = Annotated[
     Path | None,

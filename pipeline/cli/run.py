@@ -13,6 +13,7 @@ from pipeline.cli.options import (
     ConfigOption,
     JsonOption,
     OnOption,
+    QuietOption,
     RunArgument,
     TableArgument,
     WaitOption,
@@ -51,6 +52,7 @@ def run(
             show_default=False,
         ),
     ] = None,
+    quiet: QuietOption = False,
     on: OnOption = "local",
     beam: BeamOption = None,
     emulate: Annotated[
@@ -131,6 +133,7 @@ def resume(
     config: ConfigOption = None,
     workspace: WorkspaceOption = None,
     wait: WaitOption = False,
+    quiet: QuietOption = False,
     beam: BeamOption = None,
 ) -> None:
     """Go on with a run that failed or was interrupted: what it finished is reused, unless it is out of date."""

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import SERVE, ConfigOption, JsonOption, TableArgument, WorkspaceOption
+from pipeline.cli.options import SERVE, ConfigOption, JsonOption, QuietOption, TableArgument, WorkspaceOption
 from pipeline.errors import EXIT_GATE
 
 app = typer.Typer()
@@ -44,6 +44,7 @@ def predict(
             help="Write nothing if a value is unknown to the model, out of range, or missing where it must not be.",
         ),
     ] = False,
+    quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Score a table with the served model: its rows, with the predictions beside them.

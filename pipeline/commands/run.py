@@ -24,7 +24,9 @@ from pipeline.lineage.store import check_store_exists, open_store, translated_er
 from pipeline.lineage.tuning import check_tuned
 from pipeline.observe.after_run import told
 from pipeline.observe.log_file import output_to
+from pipeline.observe.quiet import insist
 from pipeline.observe.step_events import StepEvents, Watchers, json_lines
+from pipeline.reports.page_places import page_of
 from pipeline.runners.local.contents import set_aside_damaged
 from pipeline.runners.local.interruption import outliving_the_terminal
 from pipeline.runners.local.partial import Part
@@ -97,7 +99,8 @@ def run_pipeline(
             print_resumption(console, found)
             part = Part(found.from_node, found.to_node, True, resumes=found.run_id)
 
-        about.run_id = run_id = new_run_id(store)
+        run_id = new_run_id(store)
+        about.begins(run_id)
         log = config.root / "logs" / f"{run_id}.log"
         try:
             if not (part == Part() and _repeat(config, inputs, run_id, log, console)):
@@ -177,6 +180,7 @@ def _damage_of_served(config: PipelineConfig) -> list[str]:
 def warn_of_damage(config: PipelineConfig, console: Any) -> None:
     """Says at a run's end that what serves is damaged: a run replaces only a model of its own."""
     for problem in _damage_of_served(config):
+        insist()
         remedy = "`longhaul rollback --to VERSION` serves a whole one; `longhaul versions` lists them"
         console.print(f"[yellow]Warning[/]   {escape(problem)}; {remedy}", soft_wrap=True)
 
@@ -212,10 +216,14 @@ def _launch(config: PipelineConfig, inputs: RunInputs, run_id: str, log: Path, p
 
 def _write_page(config: PipelineConfig, run_id: str, log: Path) -> Path | None:
     """Write the run's report, of a failed run too. How the run ended must reach the user whatever happens here."""
-    from pipeline.reports.page import page_path, write_report
-
     try:
-        return write_report(find_run(open_store(config), config.name, run_id), page_path(config, run_id))
+        run = find_run(open_store(config), config.name, run_id)
+        page = page_of(config, run)
+        if not page.is_file():
+            from pipeline.reports.page import write_report
+
+            write_report(run, page)
+        return page
     except Exception:
         with suppress(OSError), log.open("a") as file:
             traceback.print_exc(file=file)

@@ -27,11 +27,19 @@ class Notify(Section):
     )
     """Which endings are told: the run failed or was interrupted; the data gate blocked it; the model was not blessed,
     or refused by the check before the push; the run is complete."""
+    heartbeat: Address = None
+    """Address of a dead man's switch, which calls someone when a run does not report in time: pinged at `ADDRESS/start`
+    when a run begins, `ADDRESS` when it has ended with 0, `ADDRESS/fail` when it has not, `ADDRESS/log` when it has to
+    be tried again later, as healthchecks.io has it. If it is secret use `heartbeat_env`."""
+    heartbeat_env: EnvironmentVariable | None = None
+    """Name of an environment variable that holds that address, in the place of `heartbeat`."""
     timeout_s: Annotated[float, Field(gt=0, le=300)] = 10
-    """Seconds that the webhook and the command may take each."""
+    """Seconds that the webhook, the command and each ping may take."""
 
     @model_validator(mode="after")
     def _one_address(self) -> Notify:
         if self.webhook and self.webhook_env:
             raise ValueError("give webhook or webhook_env, not both")
+        if self.heartbeat and self.heartbeat_env:
+            raise ValueError("give heartbeat or heartbeat_env, not both")
         return self

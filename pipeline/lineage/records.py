@@ -16,6 +16,8 @@ from pipeline.lineage.states import Outcome, StepState, outcome_of
 RESOLVER = "tfx.dsl.components.common.resolver.Resolver"
 """TFX's type of nodes that look something up: the verdict tells what they found."""
 NODE, SECONDS, SERVED = "node", "seconds", "served"
+REPEATS = "repeats"
+"""Property of a run in which nothing had changed: the first of which the same is to tell, whose page is its page."""
 STEP_PROPERTIES = (NODE, "run_id", "config_digest", "code_digest", "package_versions")
 """Custom properties of every execution."""
 

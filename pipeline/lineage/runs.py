@@ -19,6 +19,7 @@ from pipeline.errors import PipelineError
 from pipeline.lineage.artifact_names import INFRA_FILE, SUMMARY_FILE, VERDICT_FILE
 from pipeline.lineage.process import Process
 from pipeline.lineage.records import (
+    REPEATS,
     SERVED,
     Artifact,
     Step,
@@ -42,7 +43,7 @@ RUN_PROPERTIES = (
     *("schema_digest", "schema_version", "schema_review"),
     *("spans", "rows", "metrics", "verdict", "pushed_version", "hyperparameters"),
     *("pinned", "imported", "schema_text", SERVED),
-    *("process", "workspace", "from_node", "to_node", "resumes", "made_with", PLANNED),
+    *("process", "workspace", "from_node", "to_node", "resumes", "made_with", PLANNED, REPEATS),
 )
 """Custom properties of a run's context: what it was made with, which version of the schema guarded it, what came of it
 (pipeline.lineage.summary), what served when it began (pipeline.serving.versions.Serving), and what people did with it

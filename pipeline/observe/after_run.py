@@ -5,20 +5,23 @@ Whatever goes wrong in it is a warning. Nothing is sent that the configuration d
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from rich.markup import escape
 
 from pipeline.config.notify import Ending
 from pipeline.config.pipeline import PipelineConfig
-from pipeline.errors import PipelineError
+from pipeline.errors import EXIT_CODES, LATER, PipelineError
 from pipeline.lineage.runs import Run, find_run
 from pipeline.lineage.store import open_existing_store
+from pipeline.observe.heartbeat import Heartbeat, Signal
 from pipeline.observe.notifications import News, notify
+from pipeline.observe.quiet import insist
 from pipeline.serving.verdict import ServingVerdict
 
 
@@ -30,9 +33,18 @@ class Told:
         run_id: of the run, once it has one.
     """
 
+    heartbeat: Heartbeat
+    console: Any
     run_id: str = ""
 
+    def begins(self, run_id: str) -> None:
+        """Note that a run begins, and tell the dead man's switch."""
+        self.run_id = run_id
+        if problem := self.heartbeat.ping("start", b"{}"):
+            _warn(self.console, problem)
 
+
+_AGAIN_LATER = {one.code for one in EXIT_CODES if one.then == LATER}
 _HURRY_S = 1.5
 """For webhook and command each when somebody has asked the run to stop, and waits for that."""
 
@@ -40,7 +52,7 @@ _HURRY_S = 1.5
 @contextmanager
 def told(config: PipelineConfig, console: Any) -> Iterator[Told]:
     """Tell how the run went that ends with the block. One that was interrupted before it was on record was none."""
-    about = Told()
+    about = Told(Heartbeat(config.notify), console)
     try:
         yield about
     except (Exception, KeyboardInterrupt) as exc:
@@ -51,7 +63,9 @@ def told(config: PipelineConfig, console: Any) -> Iterator[Told]:
 
 def _tell(config: PipelineConfig, about: Told, console: Any, error: BaseException | None) -> None:
     people = config.notify
-    if not (config.observe.openlineage_url or people.webhook or people.webhook_env or people.command):
+    if not (config.observe.openlineage_url or people.webhook or people.webhook_env or people.command) and (
+        not about.heartbeat.is_wanted
+    ):
         return
     try:
         warnings = list(_warnings(config, about, error))
@@ -59,7 +73,7 @@ def _tell(config: PipelineConfig, about: Told, console: Any, error: BaseExceptio
         warnings = [f"nobody could be told of the run ({type(exc).__name__})"]
     log = config.root / "logs" / f"{about.run_id}.log"
     for warning in warnings:
-        console.print(f"[yellow]Warning[/]   {escape(warning)}", soft_wrap=True)
+        _warn(console, warning)
     if warnings and log.exists():
         with suppress(OSError), log.open("a") as file:
             file.writelines(f"{warning}\n" for warning in warnings)
@@ -77,7 +91,23 @@ def _warnings(config: PipelineConfig, about: Told, error: BaseException | None) 
         if run is None:
             return
         people = people.model_copy(update={"timeout_s": min(people.timeout_s, _HURRY_S)})
-    yield from notify(people, news(config, run, error))
+    it = news(config, run, error)
+    hurry = people.timeout_s if isinstance(error, KeyboardInterrupt) else None
+    if problem := about.heartbeat.ping(_signal(it.ending, error), json.dumps(asdict(it)).encode(), hurry):
+        yield problem
+    yield from notify(people, it)
+
+
+def _signal(ending: Ending, error: BaseException | None) -> Signal:
+    """Return what the dead man's switch hears. What has to be tried again later is no failure, and no success."""
+    if isinstance(error, PipelineError) and error.exit_code in _AGAIN_LATER:
+        return "log"
+    return "" if ending == "complete" else "fail"
+
+
+def _warn(console: Any, sentence: str) -> None:
+    insist()
+    console.print(f"[yellow]Warning[/]   {escape(sentence)}", soft_wrap=True)
 
 
 def _export(config: PipelineConfig, run: Run) -> Iterator[str]:
@@ -95,10 +125,10 @@ def news(config: PipelineConfig, run: Run | None, error: BaseException | None = 
     if run is None:
         reason = error.what if isinstance(error, PipelineError) else f"{type(error).__name__}: {error}"
         return News(config.name, "failed", reason=reason[:2000], workspace=str(config.root))
-    from pipeline.reports.page import page_path
+    from pipeline.reports.page_places import page_of
 
     ending, reasons = _ending(run, error)
-    page, log = page_path(config, run.run_id), config.root / "logs" / f"{run.run_id}.log"
+    page, log = page_of(config, run), config.root / "logs" / f"{run.run_id}.log"
     return News(
         pipeline=config.name,
         ending=ending,

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import signal
 import subprocess
 import tempfile
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from urllib.parse import urlsplit
 
 from pipeline.config.notify import Ending, Notify
+from pipeline.observe.posting import address_of, not_set, post
 
 
 @dataclass(frozen=True)
@@ -49,38 +46,12 @@ def notify(settings: Notify, news: News) -> Iterator[str]:
     if news.ending not in settings.on:
         return
     body = json.dumps(asdict(news)).encode()
-    if (settings.webhook or settings.webhook_env) and (problem := _post(settings, body)):
-        yield f"notify.{'webhook_env' if settings.webhook_env else 'webhook'}: {problem}"
+    if settings.webhook or settings.webhook_env:
+        address = address_of(settings.webhook, settings.webhook_env)
+        if problem := post(address, body, settings.timeout_s) if address else not_set(settings.webhook_env):
+            yield f"notify.{'webhook_env' if settings.webhook_env else 'webhook'}: {problem}"
     if settings.command and (problem := _call(settings, body)):
         yield f"notify.command: {settings.command[0]} {problem}"
-
-
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """A redirected POST would arrive as a GET, and empty."""
-
-    def redirect_request(self, *_: object) -> None:
-        return None
-
-
-def _post(settings: Notify, body: bytes) -> str:
-    address = settings.webhook or os.environ.get(settings.webhook_env or "", "").strip()
-    if not address:
-        return f"the environment variable {settings.webhook_env} is not set"
-    try:
-        if urlsplit(address).scheme not in ("http", "https"):
-            raise ValueError
-        request = urllib.request.Request(address, body, {"Content-Type": "application/json"})
-        urllib.request.build_opener(_NoRedirects).open(request, timeout=settings.timeout_s).close()
-    except urllib.error.HTTPError as exc:
-        exc.close()
-        return f"the receiver answered {exc.code} {http.client.responses.get(exc.code, '')}".rstrip()
-    except urllib.error.URLError as exc:
-        return f"not reached ({getattr(exc.reason, 'strerror', None) or type(exc.reason).__name__})"
-    except OSError as exc:
-        return f"no answer ({exc.strerror or type(exc).__name__})"
-    except (ValueError, http.client.HTTPException):  # what they say holds the address
-        return "no address that a POST could go to, or no answer in HTTP"
-    return ""
 
 
 def _call(settings: Notify, body: bytes) -> str:

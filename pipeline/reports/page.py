@@ -10,7 +10,6 @@ from json import loads
 from pathlib import Path
 from typing import Any
 
-from pipeline.config.pipeline import PipelineConfig
 from pipeline.files import write_whole
 from pipeline.guard.findings import DataVerdict
 from pipeline.lineage.artifact_names import CURVES_FILE, EVAL_CONFIG_FILE, EXPLANATION_FILE, SUMMARY_FILE, VERDICT_FILE
@@ -71,11 +70,6 @@ class Page:
     packages: dict[str, str]
     lineage: LineagePage
     problems: list[str]
-
-
-def page_path(config: PipelineConfig, run_id: str) -> Path:
-    """Return where a run's page lies in the workspace."""
-    return config.root / "reports" / f"{run_id}.html"
 
 
 def write_report(run: Run, path: Path) -> Path:

@@ -15,7 +15,8 @@ import yaml
 
 from pipeline.lineage.runs import Run, find_run
 from pipeline.lineage.store import open_store
-from pipeline.reports.page import collect, page_path, render
+from pipeline.reports.page import collect, render
+from pipeline.reports.page_places import page_path
 from tests import small
 from tests.place import Command, Place
 

@@ -17,6 +17,7 @@ from pipeline.config.pipeline import PipelineConfig
 from pipeline.lineage.process import Process
 from pipeline.lineage.runs import RUN_CONTEXT, Run, StepState, find_run
 from pipeline.lineage.store import open_store
+from pipeline.reports.page_places import page_of, page_path
 
 pytestmark = [pytest.mark.slow, pytest.mark.in_order]
 
@@ -78,8 +79,25 @@ def test_it_is_recorded_as_tfx_would_and_needs_no_tensorflow(config_file: Path, 
     assert second.artifacts == first.artifacts
     assert second.verdict == first.verdict
     assert record(config, second) == record(config, first)
-    differs = {"process": "", "served": ""}  # nothing served when the first began
+    differs = {"process": "", "served": "", "repeats": ""}  # nothing served when the first began
     assert second.properties | differs == first.properties | differs
+
+
+def test_nothing_is_said_and_no_page_is_drawn_where_all_is_the_same(config_file: Path, config: PipelineConfig) -> None:
+    program = (
+        "import sys; from pipeline import cli; sys.argv[1:1] = ['run', '--quiet', '--config']\n"
+        "try: cli.main()\n"
+        "finally: assert 'matplotlib' not in sys.modules"
+    )
+    pages = []
+    for _ in range(3):  # of the first of them a page may have something new to tell: what serves
+        done = subprocess.run([sys.executable, "-c", program, str(config_file)], capture_output=True, check=False)
+        pages.append(sorted((config.root / "reports").glob("*.html")))
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert pages[0] == pages[1] == pages[2]
+    run = latest(config)
+    assert page_of(config, run) == page_path(config, run.properties["repeats"])
+    assert page_of(config, run) in pages[0]
 
 
 def test_tfx_goes_on_from_such_a_run(config_file: Path, config: PipelineConfig, longhaul: Callable[..., Any]) -> None:
@@ -100,7 +118,7 @@ def test_an_approval_of_the_same_schema_is_told(
     assert longhaul("schema", "approve", *approval, "--config", config_file).code == 0
     outcome = longhaul("run", "--config", config_file)
     assert LOADING not in outcome.text
-    approved = {"schema_version": "2", "schema_review": "approved by Ann"}
+    approved = {"schema_version": "2", "schema_review": "approved by Ann", "repeats": ""}
     assert latest(config).properties == before | approved
 
 
@@ -117,6 +135,7 @@ def test_what_is_said_of_one_run_is_not_repeated(
     config_file.with_name("moved.yaml").rename(config_file)
     assert LOADING not in outcome.text
     own = latest(config).properties
+    assert own["repeats"] == ""  # its page has another file of settings to name
     assert "pinned" not in own
     assert own["resumes"] == ""
     assert own["process"] == Process.current().to_json()

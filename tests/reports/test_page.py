@@ -31,7 +31,8 @@ from pipeline.lineage.runs import Run, StepState, find_run, list_runs
 from pipeline.lineage.states import Outcome
 from pipeline.lineage.store import open_existing_store
 from pipeline.reports.formats import NOTHING
-from pipeline.reports.page import collect, page_path, render, write_report
+from pipeline.reports.page import collect, render, write_report
+from pipeline.reports.page_places import page_path
 
 ROOT = Path(__file__).parents[2]
 EVIL = "<script>alert(1)</script>"

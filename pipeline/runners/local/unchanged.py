@@ -20,12 +20,15 @@ from pipeline.contract.run_inputs import RunInputs
 from pipeline.lineage.details import BYTES, PEAK_MEMORY
 from pipeline.lineage.process import Process
 from pipeline.lineage.provenance import run_properties
-from pipeline.lineage.records import NODE, RESOLVER, SECONDS, SERVED, Step, read_artifact, text_of, told
+from pipeline.lineage.records import NODE, REPEATS, RESOLVER, SECONDS, SERVED, Step, read_artifact, text_of, told
 from pipeline.lineage.runs import RUN_CONTEXT, StepState, list_runs
 from pipeline.lineage.schema_versions import guarding_version
 from pipeline.runners.local.contents import is_damaged
 from pipeline.runners.local.resume import FINGERPRINT, RESUMES, fingerprint
 from pipeline.serving.versions import Serving, is_settled, serving_now
+
+_OF_ONE_RUN = {"run_id", "process", "started", "status", RESUMES, REPEATS}
+"""What differs between two runs of which a page tells the same."""
 
 
 def same_as_last(store: MetadataStore, pipeline: str, now: str) -> Any:
@@ -74,6 +77,8 @@ def repeat(config: PipelineConfig, inputs: RunInputs, store: MetadataStore, run_
     own = run_properties(run_id, config, inputs.software) | version.run_properties
     own |= {SERVED: served.to_json() if served else ""}
     own |= {RESUMES: "", "process": Process.current().to_json(), "started": started, "status": "running"}
+    is_told_the_same = all(text_of(last, key) == value for key, value in own.items() if key not in _OF_ONE_RUN)
+    own[REPEATS] = (text_of(last, REPEATS) or str(last.name)) if is_told_the_same else ""
     for key, value in own.items():
         context.custom_properties[key].string_value = value
     context.custom_properties.pop("pinned", None)  # that was said of the last one

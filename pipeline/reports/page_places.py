@@ -1,0 +1,21 @@
+"""Where the page of a run lies; nothing that draws is imported to know it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.config.pipeline import PipelineConfig
+from pipeline.lineage.records import REPEATS
+from pipeline.lineage.runs import Run
+
+
+def page_path(config: PipelineConfig, run_id: str) -> Path:
+    """Return where a run's page lies in the workspace."""
+    return config.root / "reports" / f"{run_id}.html"
+
+
+def page_of(config: PipelineConfig, run: Run) -> Path:
+    """Return the page that tells of a run: its own, or that of the run which it repeats."""
+    own = page_path(config, run.run_id)
+    repeated = page_path(config, run.properties.get(REPEATS) or run.run_id)
+    return repeated if repeated.is_file() and not own.is_file() else own
