@@ -5,11 +5,14 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pipeline.errors import ConfigError, cannot_write
+
+_LOOK_S = 0.05
 
 
 def flush_to_disk(folder: Path) -> None:
@@ -96,12 +99,16 @@ def remove(path: Path) -> None:
 
 
 @contextmanager
-def locked(file: Path, if_held: Callable[[int], None] | None = None) -> Iterator[int]:
+def locked(file: Path, if_held: Callable[[int], None] | None = None, limit_s: float | None = None) -> Iterator[int]:
     """Hold a lock on a file, which is made where there is none, and give its descriptor. The lock goes with the
     process, however that ends.
 
     Args:
         if_held: called with the descriptor when another process holds the lock, before waiting for it; it may raise.
+        limit_s: how long to wait; None for as long as it takes.
+
+    Raises:
+        TimeoutError: another process held the lock for all that time.
     """
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
     try:
@@ -110,10 +117,26 @@ def locked(file: Path, if_held: Callable[[int], None] | None = None) -> Iterator
         except BlockingIOError:
             if if_held:
                 if_held(descriptor)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            _wait_for(descriptor, limit_s)
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _wait_for(descriptor: int, limit_s: float | None) -> None:
+    if limit_s is None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        return
+    until = time.monotonic() + limit_s
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                raise TimeoutError from None
+            time.sleep(_LOOK_S)
+        else:
+            return
 
 
 def is_held(lock: Path) -> bool:

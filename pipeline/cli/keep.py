@@ -14,15 +14,20 @@ from pipeline.cli.options import (
     OutputOption,
     QuietOption,
     RunArgument,
+    Waiting,
+    WaitOption,
     WorkspaceOption,
+    in_line,
 )
 from pipeline.errors import EXIT_INPUT
 from pipeline.observe.standard_streams import for_standard_output
+from pipeline.workspace.lock import BRIEFLY
 
 app = typer.Typer()
 
 
 @app.command(
+    cls=Waiting,
     rich_help_panel=KEEP,
     epilog="Examples: [bold]longhaul gc[/] · [bold]longhaul gc --keep 10 --serving-keep 3 --apply[/]",
 )
@@ -38,6 +43,7 @@ def gc(
         ),
     ] = None,
     apply: Annotated[bool, typer.Option("--apply", help="Remove; without it only say what would go.")] = False,
+    wait: WaitOption = None,
     config: ConfigOption = None,
     workspace: WorkspaceOption = None,
     quiet: QuietOption = False,
@@ -49,7 +55,7 @@ def gc(
     from pipeline.terminal.garbage import print_plan
 
     settings = load(config, workspace=workspace)
-    print_plan(collect_garbage(settings, keep, serving_keep, apply), settings.root, apply, as_json)
+    print_plan(collect_garbage(settings, keep, serving_keep, apply, in_line(wait)), settings.root, apply, as_json)
 
 
 PinArgument = Annotated[
@@ -57,22 +63,38 @@ PinArgument = Annotated[
 ]
 
 
-@app.command(rich_help_panel=KEEP, epilog="Examples: [bold]longhaul pin latest[/] · [bold]longhaul pin 1795253362[/]")
-def pin(what: PinArgument, config: ConfigOption = None, workspace: WorkspaceOption = None) -> None:
+@app.command(
+    cls=Waiting,
+    rich_help_panel=KEEP,
+    epilog="Examples: [bold]longhaul pin latest[/] · [bold]longhaul pin 1795253362[/]",
+)
+def pin(
+    what: PinArgument, config: ConfigOption = None, workspace: WorkspaceOption = None, wait: WaitOption = None
+) -> None:
     """Keep a run or a pushed model, and all that it came of, from `longhaul gc`."""
     from pipeline.commands.housekeeping import pin as mark
     from pipeline.config.loading import load
 
-    typer.echo(for_standard_output(f"pinned {mark(load(config, workspace=workspace), what, on=True)}"))
+    typer.echo(
+        for_standard_output(
+            f"pinned {mark(load(config, workspace=workspace), what, on=True, wait=in_line(wait, BRIEFLY))}"
+        )
+    )
 
 
-@app.command(rich_help_panel=KEEP, epilog="Example: [bold]longhaul unpin latest[/]")
-def unpin(what: PinArgument, config: ConfigOption = None, workspace: WorkspaceOption = None) -> None:
+@app.command(cls=Waiting, rich_help_panel=KEEP, epilog="Example: [bold]longhaul unpin latest[/]")
+def unpin(
+    what: PinArgument, config: ConfigOption = None, workspace: WorkspaceOption = None, wait: WaitOption = None
+) -> None:
     """Take a pin away."""
     from pipeline.commands.housekeeping import pin as mark
     from pipeline.config.loading import load
 
-    typer.echo(for_standard_output(f"unpinned {mark(load(config, workspace=workspace), what, on=False)}"))
+    typer.echo(
+        for_standard_output(
+            f"unpinned {mark(load(config, workspace=workspace), what, on=False, wait=in_line(wait, BRIEFLY))}"
+        )
+    )
 
 
 @app.command("export", rich_help_panel=KEEP, epilog="Example: [bold]longhaul export latest --output run.zip[/]")
@@ -98,17 +120,18 @@ def export_run(
     typer.echo(for_standard_output(export(settings, run_id, output, with_artifacts=with_artifacts, force=force)))
 
 
-@app.command("import", rich_help_panel=KEEP, epilog="Example: [bold]longhaul import run.zip[/]")
+@app.command("import", cls=Waiting, rich_help_panel=KEEP, epilog="Example: [bold]longhaul import run.zip[/]")
 def import_run(
     file: Annotated[Path, typer.Argument(help="What `longhaul export` wrote.")],
     config: ConfigOption = None,
     workspace: WorkspaceOption = None,
+    wait: WaitOption = None,
 ) -> None:
     """Put a run that was exported elsewhere on record here, to look at and compare; no run builds on it."""
     from pipeline.commands.housekeeping import import_
     from pipeline.config.loading import load
 
-    run_id = import_(load(config, workspace=workspace), file)
+    run_id = import_(load(config, workspace=workspace), file, in_line(wait))
     typer.echo(
         for_standard_output(
             f"imported {run_id}; `longhaul show {run_id}` shows it, `longhaul report {run_id}` writes its page"

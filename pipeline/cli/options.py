@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
+from typer.core import TyperCommand
 
+from pipeline.errors import ConfigError
 from pipeline.observe.quiet import hold_back
+from pipeline.observe.standard_streams import visible
+from pipeline.workspace.lock import AT_ONCE, Wait
 
 RUN, LOOK, SERVE, KEEP = "Run", "Look", "Serve", "Keep in order"
 """Groups of commands in `--help`."""
@@ -26,9 +30,49 @@ WorkspaceOption = Annotated[
     typer.Option("--workspace", "-w", help="Where everything is written; wins over the file.", show_default=False),
 ]
 WaitOption = Annotated[
-    bool,
-    typer.Option("--wait", help="Wait for a run that is at work in the workspace; on Vertex AI, for the job's end."),
+    str | None,
+    typer.Option(
+        "--wait",
+        metavar="[=TIME]",
+        help="Stand in line for what another process holds, with TIME (90s, 10m, 6h) so long at most; "
+        "on Vertex AI, wait for the job's end.",
+        show_default=False,
+    ),
 ]
+
+
+class Waiting(TyperCommand):
+    """A command with `--wait`, whose TIME may be left out; it stands behind `=`, so that it is no argument."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Give a bare `--wait` an empty TIME."""
+        end = args.index("--") if "--" in args else len(args)
+        return super().parse_args(ctx, ["--wait=" if a == "--wait" else a for a in args[:end]] + args[end:])
+
+
+def in_line(wait: str | None, otherwise: Wait = AT_ONCE) -> Wait:
+    """Return how to stand in line, as `--wait` says.
+
+    Args:
+        otherwise: how to without it.
+
+    Raises:
+        ConfigError: it says no time.
+    """
+    if wait is None:
+        return otherwise
+    from pipeline.config.value_types import seconds_of
+
+    try:
+        limit = seconds_of(wait) if wait else None
+    except ValueError as exc:
+        raise ConfigError(
+            f"--wait: {exc}", "for example `--wait=10m`; `--wait` alone waits as long as it takes"
+        ) from exc
+    said = Wait(limit)
+    return Wait(limit, lambda who: typer.echo(visible(f"{who}; waiting{said.words} …"), err=True))
+
+
 OnOption = Annotated[Literal["local", "vertex"], typer.Option("--on", help="Where the steps run.")]
 BeamOption = Annotated[
     Literal["direct", "flink", "spark", "dataflow"] | None,

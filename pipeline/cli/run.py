@@ -16,8 +16,10 @@ from pipeline.cli.options import (
     QuietOption,
     RunArgument,
     TableArgument,
+    Waiting,
     WaitOption,
     WorkspaceOption,
+    in_line,
 )
 from pipeline.errors import EXIT_GATE
 
@@ -25,7 +27,9 @@ app = typer.Typer()
 
 
 @app.command(
-    rich_help_panel=RUN, epilog="Examples: [bold]longhaul run[/] · [bold]longhaul run -c wine.yaml --from Trainer[/]"
+    cls=Waiting,
+    rich_help_panel=RUN,
+    epilog="Examples: [bold]longhaul run[/] · [bold]longhaul run -c wine.yaml --from Trainer[/]",
 )
 def run(
     config: ConfigOption = None,
@@ -42,7 +46,7 @@ def run(
     no_cache: Annotated[
         bool, typer.Option("--no-cache", help="Run every step, even those whose inputs are unchanged.")
     ] = False,
-    wait: WaitOption = False,
+    wait: WaitOption = None,
     wait_for_data: Annotated[
         str | None,
         typer.Option(
@@ -74,6 +78,7 @@ def run(
     from pipeline.config.loading import load
     from pipeline.errors import ConfigError
 
+    waits = in_line(wait)
     settings = with_runner(load(config, workspace=workspace), beam)
     if on == "vertex":
         from pipeline.commands import vertex
@@ -86,12 +91,12 @@ def run(
         if emulate:
             done = vertex.emulate(settings, use_cache=not no_cache, fast=fast, parameters=parameter or ())
         else:
-            done = vertex.submit(settings, use_cache=not no_cache, wait=wait, parameters=parameter or ())
+            done = vertex.submit(settings, use_cache=not no_cache, wait=waits, parameters=parameter or ())
         raise typer.Exit(0 if done else EXIT_GATE)
     if emulate or fast or parameter:
         raise ConfigError("--emulate, --fast and --parameter are about jobs on Vertex AI", "add --on vertex")
     blessed = run_pipeline(
-        settings, from_node=from_node, to_node=to_node, use_cache=not no_cache, wait=wait, wait_for_data=wait_for_data
+        settings, from_node=from_node, to_node=to_node, use_cache=not no_cache, wait=waits, wait_for_data=wait_for_data
     )
     raise typer.Exit(0 if blessed else EXIT_GATE)
 
@@ -126,13 +131,15 @@ def compile_(
 
 
 @app.command(
-    rich_help_panel=RUN, epilog="Examples: [bold]longhaul resume[/] · [bold]longhaul resume 20261121-092820-934[/]"
+    cls=Waiting,
+    rich_help_panel=RUN,
+    epilog="Examples: [bold]longhaul resume[/] · [bold]longhaul resume 20261121-092820-934[/]",
 )
 def resume(
     run_id: RunArgument = "latest",
     config: ConfigOption = None,
     workspace: WorkspaceOption = None,
-    wait: WaitOption = False,
+    wait: WaitOption = None,
     quiet: QuietOption = False,
     beam: BeamOption = None,
 ) -> None:
@@ -141,7 +148,7 @@ def resume(
     from pipeline.commands.run import run_pipeline
     from pipeline.config.loading import load
 
-    blessed = run_pipeline(with_runner(load(config, workspace=workspace), beam), resume=run_id, wait=wait)
+    blessed = run_pipeline(with_runner(load(config, workspace=workspace), beam), resume=run_id, wait=in_line(wait))
     raise typer.Exit(0 if blessed else EXIT_GATE)
 
 

@@ -7,8 +7,19 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import SERVE, ConfigOption, JsonOption, QuietOption, TableArgument, WorkspaceOption
+from pipeline.cli.options import (
+    SERVE,
+    ConfigOption,
+    JsonOption,
+    QuietOption,
+    TableArgument,
+    Waiting,
+    WaitOption,
+    WorkspaceOption,
+    in_line,
+)
 from pipeline.errors import EXIT_GATE
+from pipeline.workspace.lock import BRIEFLY
 
 app = typer.Typer()
 
@@ -80,6 +91,7 @@ def versions(config: ConfigOption = None, workspace: WorkspaceOption = None, as_
 
 
 @app.command(
+    cls=Waiting,
     rich_help_panel=SERVE,
     epilog='Examples: [bold]longhaul rollback --note "misses late flights"[/] · [bold]longhaul rollback --to 7[/]',
 )
@@ -93,15 +105,21 @@ def rollback(
             show_default=False,
         ),
     ] = None,
-    note: Annotated[str, typer.Option("--note", help="Why; kept for others.", show_default=False)] = "",
+    note: Annotated[str, typer.Option("--note", "--reason", help="Why; kept for others.", show_default=False)] = "",
+    force: Annotated[
+        bool, typer.Option("--force", help="Also a model that does not accept today's schema; needs a reason.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; do nothing.")] = False,
     config: ConfigOption = None,
     workspace: WorkspaceOption = None,
+    wait: WaitOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Serve an earlier version of the model again; runs leave it so."""
+    """Serve an earlier version of the model again, also while a run is at work; runs leave it so."""
     from pipeline.commands.rollback import roll_back
     from pipeline.config.loading import load
     from pipeline.terminal.versions import print_rollback
 
-    print_rollback(roll_back(load(config, workspace=workspace), to, note, dry_run), as_json)
+    settings = load(config, workspace=workspace)
+    done = roll_back(settings, to, note, dry_run, force=force, wait=in_line(wait, BRIEFLY))
+    print_rollback(done, as_json)

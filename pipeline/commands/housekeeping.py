@@ -1,6 +1,6 @@
 """Keeping a workspace small and safe: what nobody needs goes, the records are copied.
 
-Whatever writes here holds the workspace's lock, as a run does.
+Whatever removes or adds files here holds the workspace's lock, as a run does; a pin waits for no run.
 """
 
 from __future__ import annotations
@@ -14,22 +14,26 @@ from pipeline.errors import ConfigError, WorkspaceError, cannot_write
 from pipeline.lineage import archive, archive_import, backup, garbage, pins, removal
 from pipeline.lineage.runs import find_run
 from pipeline.lineage.store import open_existing_store, translated_errors
-from pipeline.runners.local.recovery import writing
+from pipeline.runners.local.recovery import noting, writing
+from pipeline.workspace.lock import AT_ONCE, BRIEFLY, Wait
 from pipeline.workspace.reserve import spent
 
 
-def collect_garbage(config: PipelineConfig, keep: int, keep_served: int | None, apply: bool) -> garbage.Plan:
+def collect_garbage(
+    config: PipelineConfig, keep: int, keep_served: int | None, apply: bool, wait: Wait = AT_ONCE
+) -> garbage.Plan:
     """Find what nobody needs any more and, if asked to, remove it.
 
     Raises:
-        WorkspaceError: a run is at work, or the store or a folder cannot be written.
+        WorkspaceError: the store or a folder cannot be written.
+        LockedError: a run is at work, for longer than is waited.
     """
     with ExitStack() as held:
         held.enter_context(translated_errors(config.root))
         store = open_existing_store(config)
         if apply:
             held.enter_context(spent(config.root))
-            store = held.enter_context(writing(config))
+            store = held.enter_context(writing(config, wait))
         plan = garbage.plan(store, config, keep, keep_served)
         if apply:
             try:
@@ -42,11 +46,11 @@ def collect_garbage(config: PipelineConfig, keep: int, keep_served: int | None, 
         return plan
 
 
-def pin(config: PipelineConfig, what: str, *, on: bool) -> str:
-    """Pin a run or a pushed version, or take the pin away; say which it was."""
+def pin(config: PipelineConfig, what: str, *, on: bool, wait: Wait = BRIEFLY) -> str:
+    """Pin a run or a pushed version, or take the pin away; say which it was. Waits for no run."""
     with translated_errors(config.root):
         open_existing_store(config)  # what nothing has run in is left as it is
-        with writing(config) as store:
+        with noting(config, wait) as store:
             mark = pins.pin if on else pins.unpin
             return mark(store, config.name, what)
 
@@ -74,12 +78,12 @@ def export(config: PipelineConfig, run_id: str, output: Path | None, *, with_art
         return target
 
 
-def import_(config: PipelineConfig, source: Path) -> str:
+def import_(config: PipelineConfig, source: Path, wait: Wait = AT_ONCE) -> str:
     """Put an exported run into the store; return its id."""
     with translated_errors(config.root):
         if not config.root.exists():  # which a file that is refused does not make
             archive_import.check(config, source)
-        with writing(config) as store:
+        with writing(config, wait) as store:
             return archive_import.import_run(store, config, source)
 
 

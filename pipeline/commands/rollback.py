@@ -13,13 +13,14 @@ from pathlib import Path
 
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.contract.schema import feature_table, read_schema
-from pipeline.errors import ConfigError, WorkspaceError
+from pipeline.errors import ConfigError, PipelineError, WorkspaceError
 from pipeline.lineage.pushes import Rollback, record_rollback
 from pipeline.lineage.store import open_existing_store, translated_errors
 from pipeline.lineage.version_folders import versions
-from pipeline.runners.local.recovery import writing
+from pipeline.runners.local.recovery import noting
 from pipeline.serving.publish import now, publish, pusher
 from pipeline.serving.versions import Manifest, Version, damage, inputs_of, read_manifest
+from pipeline.workspace.lock import BRIEFLY, Wait
 from pipeline.workspace.reserve import spent
 from trainer.features import FeatureTable
 
@@ -43,29 +44,41 @@ def list_versions(config: PipelineConfig) -> list[Version]:
     ]
 
 
-def roll_back(config: PipelineConfig, to: int | None, note: str, dry_run: bool) -> Rollback:
-    """Publish an earlier version again, and records it.
+def roll_back(
+    config: PipelineConfig,
+    to: int | None,
+    note: str,
+    dry_run: bool,
+    *,
+    force: bool = False,
+    wait: Wait = BRIEFLY,
+) -> Rollback:
+    """Publish an earlier version again, and records it. Waits for no run.
 
     Args:
         to: its number; when None, that of the last model before the served one that was not withdrawn.
         note: why; kept in the manifest and in ML Metadata.
+        force: also a version that does not accept today's schema.
 
     Raises:
         PipelineError: there is no such version, it is what is served, it is damaged, or it does not fit the schema.
     """
+    if force and not note.strip():
+        raise ConfigError("--force without a reason", 'say why with --reason "TEXT": it is kept for others')
     store = open_existing_store(config)
     with ExitStack() as held:
         held.enter_context(translated_errors(config.root))
         if not dry_run:
             held.enter_context(spent(config.root))
-            store = held.enter_context(writing(config))
+            store = held.enter_context(noting(config, wait))
         known = list_versions(config)
         if not known:
             base = config.root / "serving" / config.name
             raise WorkspaceError(f"no model was pushed yet: {base} holds none", "`longhaul run` pushes one")
         served = known[0]
         target = _find(known, to)
-        manifest = _accepted(target, config)
+        manifest = _whole(target)
+        conflict = _conflict(target.number, manifest, config, force)
         left = served.manifest
         withdrawn = {*left.withdrawn, left.digest} if left else set()
         again = replace(
@@ -87,6 +100,7 @@ def roll_back(config: PipelineConfig, to: int | None, note: str, dry_run: bool) 
             by=again.pushed_by,
             time=again.pushed,
             note=note,
+            forced_over=conflict,
         )
         if not dry_run:
             record_rollback(store, config.name, done, Path(target.path).parent, manifest.digest)
@@ -117,8 +131,8 @@ def _is_same(one: Version, other: Version) -> bool:
     return bool(one.manifest and other.manifest and one.manifest.digest == other.manifest.digest)
 
 
-def _accepted(target: Version, config: PipelineConfig) -> Manifest:
-    """Its manifest, if it may serve today."""
+def _whole(target: Version) -> Manifest:
+    """Its manifest, if it can serve."""
     manifest = target.manifest
     if target.damage:
         raise WorkspaceError(
@@ -130,12 +144,24 @@ def _accepted(target: Version, config: PipelineConfig) -> Manifest:
             f"version {target.number} has no manifest that can be read, so nobody knows what it is",
             "`longhaul versions` lists those that have one",
         )
-    if problem := misfit(manifest, feature_table(config, read_schema(config.schema_file))):
-        raise ConfigError(
-            f"version {target.number} does not accept the current schema: {problem}",
-            f"choose another version, or bring back the schema and the configuration of run {manifest.run_id} first",
-        )
     return manifest
+
+
+def _conflict(version: int, manifest: Manifest, config: PipelineConfig, force: bool) -> str:
+    """Return why the model does not fit today's schema; nothing if it does."""
+    try:
+        problem = misfit(manifest, feature_table(config, read_schema(config.schema_file)))
+    except PipelineError as exc:
+        if not force:
+            raise
+        problem = exc.what  # the schema itself may be the mistake
+    if problem and not force:
+        raise ConfigError(
+            f"version {version} does not accept the current schema: {problem}",
+            f"choose another version; or bring back the schema and the configuration of run {manifest.run_id} first; "
+            'or serve it all the same with --force --reason "TEXT"',
+        )
+    return problem
 
 
 def misfit(manifest: Manifest, table: FeatureTable) -> str:

@@ -39,7 +39,7 @@ from pipeline.terminal.console import console_for
 from pipeline.terminal.results import print_resumption, print_summary
 from pipeline.terminal.screen import Screen
 from pipeline.workspace import reserve
-from pipeline.workspace.lock import locked
+from pipeline.workspace.lock import AT_ONCE, Wait, locked
 from pipeline.workspace.scratch import scratch
 
 _PROGRESS = "longhaul.progress"
@@ -52,14 +52,14 @@ def run_pipeline(
     to_node: str | None = None,
     use_cache: bool = True,
     resume: str = "",
-    wait: bool = False,
+    wait: Wait = AT_ONCE,
     wait_for_data: str | None = None,
 ) -> bool:
     """Run and reports on the terminal.
 
     Args:
         resume: the run to go on with ('latest' for the last one), which then says what part of the pipeline runs.
-        wait: stand in line while another run is at work in the workspace.
+        wait: how to stand in line while another run is at work in the workspace.
         wait_for_data: how long to wait for data that are whole, and new to the workspace, as `6h`.
 
     Returns:
@@ -70,13 +70,12 @@ def run_pipeline(
         PipelineError: the user's mistake; nothing half-written remains.
     """
     console = console_for(sys.stdout)
-    in_line = (lambda who: console.print(f"{who}; waiting …", soft_wrap=True, markup=False)) if wait else None
     with (
         told(config, console) as about,
         translated_errors(config.root),
         _resumable(config, resume),
         _arrived(config, wait_for_data, console),
-        locked(config.root, in_line),
+        locked(config.root, wait),
         outliving_the_terminal(),
         scratch(config.root),
     ):

@@ -19,13 +19,14 @@ from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.push import Push
 from pipeline.config.vertex import Vertex
 from pipeline.contract.run_inputs import look
-from pipeline.errors import ConfigError, JobError
+from pipeline.errors import ConfigError, JobError, TimeLimitError
 from pipeline.files import is_same_file
 from pipeline.observe.log_file import output_to
 from pipeline.runners.vertex.addresses import as_seen_from_vertex
 from pipeline.terminal.console import console_for
 from pipeline.terminal.jobs import TaskReport, conclude, report, report_of, show
 from pipeline.terminal.screen import Screen
+from pipeline.workspace.lock import AT_ONCE, Wait
 
 
 def vertex_of(config: PipelineConfig) -> Vertex:
@@ -175,12 +176,12 @@ def emulate(
 
 
 def submit(
-    config: PipelineConfig, *, use_cache: bool = True, wait: bool = False, parameters: Sequence[str] = ()
+    config: PipelineConfig, *, use_cache: bool = True, wait: Wait = AT_ONCE, parameters: Sequence[str] = ()
 ) -> bool:
     """Hands the job to Vertex AI Pipelines.
 
     Args:
-        wait: show the steps' states until the job ends.
+        wait: show the steps' states until the job ends, or the time is over.
 
     Returns:
         False if it was waited for and a gate said no.
@@ -188,6 +189,7 @@ def submit(
     Raises:
         ConfigError: see `compile_quietly`.
         JobError: the service refused it; or a step failed.
+        TimeLimitError: the job is still at work.
     """
     console = console_for(sys.stdout)
     vertex = vertex_of(config)
@@ -201,7 +203,7 @@ def submit(
     console.print(f"Submitted {created.name} ({time.monotonic() - began:.1f} s)", soft_wrap=True)
     job_id = created.name.rpartition("/")[2]
     console.print(f"Watch it  {_console_address(vertex, job_id)}", soft_wrap=True)
-    if not wait:
+    if wait.limit_s == 0:
         return True
     steps, screen, reports = steps_of(job), Screen(console), dict[str, TaskReport]()
 
@@ -211,8 +213,8 @@ def submit(
 
     screen.planned(steps)
     try:
-        ended = service.follow(created.name, on_change)
-    except KeyboardInterrupt:
+        ended = service.follow(created.name, on_change, wait.limit_s)
+    except (KeyboardInterrupt, TimeLimitError):
         console.print(f"the job goes on; `longhaul runs --on vertex` tells how it ends ({job_id})", soft_wrap=True)
         raise
     finally:

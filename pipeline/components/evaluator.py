@@ -27,7 +27,7 @@ from pipeline.evaluation.model_contract import Contract
 from pipeline.evaluation.slice_metrics import measure
 from pipeline.evaluation.summary import Names, summarize
 from pipeline.evaluation.tfma_records import write_records, write_reference
-from pipeline.lineage.artifact_names import CONTRACT, MODEL_DIGEST, VERDICT_FILE
+from pipeline.lineage.artifact_names import CONTRACT, JUDGED_AGAINST, MODEL_DIGEST, VERDICT_FILE
 from pipeline.patches.row_groups import make_tfxio
 from trainer.features import FeatureTable
 
@@ -95,6 +95,8 @@ class Executor(evaluator_executor.Executor):
         blessing = artifact_utils.get_single_instance(output_dict[standard_component_specs.BLESSING_KEY])
         if run_id := getattr(self._context, "pipeline_run_id", None):
             blessing.set_string_custom_property(RUN_ID, run_id)
+        if champion:
+            blessing.set_string_custom_property(JUDGED_AGAINST, champion.get_string_custom_property(MODEL_DIGEST))
         _bless(blessing, summary["blessed"], models["candidate"], champion)
 
     def _evaluate(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,11 +16,12 @@ from tfx.types.system_executions import Deploy
 from tfx.utils import io_utils
 
 from pipeline.config.push import Push
-from pipeline.lineage.artifact_names import INFRA_FILE, MODEL_DIGEST, SUMMARY_FILE, VERDICT_FILE
+from pipeline.lineage.artifact_names import INFRA_FILE, JUDGED_AGAINST, MODEL_DIGEST, SUMMARY_FILE, VERDICT_FILE
 from pipeline.lineage.skipped import NOT_BLESSED, NOT_FIT, SKIPPED_BECAUSE
 from pipeline.serving.publish import already_serves, now, publish, publish_to_bucket, pusher, withdrawn_now
 from pipeline.serving.verdict import ServingVerdict
-from pipeline.serving.versions import Manifest, inputs_of
+from pipeline.serving.versions import Manifest, inputs_of, newest_manifest
+from pipeline.workspace.lock import pushing
 from trainer.features import FeatureTable
 
 NOT_PUSHED = "not_pushed"
@@ -41,6 +43,10 @@ class Executor(pusher_executor.Executor):
             pushed.set_string_custom_property(SKIPPED_BECAUSE, NOT_FIT if is_good else NOT_BLESSED)
             return
         base: str = exec_properties["base_directory"]
+        with pushing(base):  # else a rollback could come between what is decided and what is done
+            self._push(input_dict, pushed, exec_properties, base)
+
+    def _push(self, input_dict: Any, pushed: Any, exec_properties: dict[str, Any], base: str) -> None:
         manifest = self._manifest(input_dict, exec_properties, withdrawn_now(base))
         pushed.set_string_custom_property(MODEL_DIGEST, manifest.digest)
         if manifest.digest in manifest.withdrawn:
@@ -51,6 +57,10 @@ class Executor(pusher_executor.Executor):
         if served := already_serves(base, manifest.digest, elsewhere):
             version = served.version
             pushed.set_string_custom_property(SERVED_ALREADY, served.pushed)
+        elif reason := _overtaken(base, artifact_utils.get_single_instance(input_dict["model_blessing"])):
+            self._MarkNotPushed(pushed)
+            pushed.set_string_custom_property(NOT_PUSHED, reason)
+            return
         elif base.startswith("gs://"):
             version = publish_to_bucket(self.GetModelPath(input_dict), base, manifest, elsewhere).version
         else:
@@ -81,6 +91,23 @@ class Executor(pusher_executor.Executor):
             files=checked.files,
             withdrawn=withdrawn,
         )
+
+
+def _overtaken(base: str, blessing: Any) -> str:
+    """Why a blessing does not count any more: since the model was judged, a person has had another one served than
+    the one that it was judged against. Empty if that is not so, or the runner does not say when a step began."""
+    judged = blessing.mlmd_artifact.create_time_since_epoch // 1000
+    served = None if base.startswith("gs://") or not judged else newest_manifest(Path(base))
+    if served is None or served.digest == blessing.get_string_custom_property(JUDGED_AGAINST):
+        return ""
+    if datetime.fromisoformat(served.pushed).timestamp() < judged:
+        return ""
+    how = f"was brought back as version {served.version}" if served.copy_of else "came to serve"
+    note = f" ({served.note})" if served.note else ""
+    return (
+        f"while this model was judged against another, version {served.copy_of or served.version} {how} by "
+        f"{served.pushed_by}{note}; `longhaul run` judges it against what serves now, and pushes it if it holds"
+    )
 
 
 def _read_json(path: str) -> Any:

@@ -19,6 +19,8 @@ TRAINED_ON = "examples_id"
 """Custom property of a Model: the id of the Examples that it was trained on."""
 MODEL_DIGEST = "model_digest"
 """Custom property of a Model and of what was pushed of it (pipeline.serving.versions.Manifest.digest)."""
+JUDGED_AGAINST = "judged_against"
+"""Custom property of a ModelBlessing: MODEL_DIGEST of the champion; empty without one."""
 CONTRACT = "contract"
 """Custom property of a Model: a pipeline.evaluation.model_contract.Contract as JSON text. A model of an older Longhaul
 has none."""

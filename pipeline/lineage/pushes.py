@@ -25,6 +25,7 @@ class Rollback:
         from_version: what served before; to_version: what serves again, as new_version (None if it was a rehearsal).
         run_id: the run that pushed that model first.
         time: ISO 8601, UTC.
+        forced_over: why the model does not accept the schema of that day, which --force overruled; else empty.
     """
 
     from_version: int
@@ -34,6 +35,7 @@ class Rollback:
     by: str
     time: str
     note: str
+    forced_over: str = ""
 
 
 def record_rollback(store: MetadataStore, pipeline: str, done: Rollback, base: Path, digest: str) -> int:

@@ -31,7 +31,7 @@ SERVER_AWAY = (
 """What PostgreSQL and MySQL say when they cannot be reached; ML Metadata wraps all of it as an internal error."""
 BUSY = (
     *("deadlock detected", "could not serialize access", "Deadlock found", "Lock wait timeout exceeded"),
-    "database is locked",
+    *("database is locked", "Concurrent writes aborted"),
 )
 """What PostgreSQL, MySQL and SQLite say when clients are in each other's way."""
 _WITHOUT_REASON = "PostgreSQL metadata source error:"

@@ -17,7 +17,9 @@ from pipeline.config.pipeline import PipelineConfig
 from pipeline.guard.findings import DataVerdict
 from pipeline.guard.findings import Finding as DataFinding
 from pipeline.lineage.details import rows_by_split
+from pipeline.lineage.records import SERVED
 from pipeline.lineage.runs import Run
+from pipeline.lineage.version_folders import versions
 from pipeline.reports.champion import bound_sentences, champion_sentence, judged_notes, training_sentence
 from pipeline.reports.judgement import FEW_ROWS
 from pipeline.reports.rules import few_rows_note, few_to_learn_note, held_rules, nearest, rule_line
@@ -70,6 +72,8 @@ def print_results(console: Console, run: Run, config: PipelineConfig) -> None:
     if run.pushed:
         already = "; it served already, so nothing was pushed" if run.served_already else ""
         console.print(f"Model     {_near(run.pushed)}{already}{_since_then(Path(run.pushed))}", soft_wrap=True)
+        if change := _changed_meanwhile(run, Path(run.pushed)):
+            console.print(f"[yellow]Note[/]      {escape(change)}", soft_wrap=True)
     elif run.not_pushed:
         console.print(f"[yellow]Not pushed[/] {escape(run.not_pushed)}", soft_wrap=True)
 
@@ -123,6 +127,20 @@ def print_infra_verdict(console: Console, verdict: ServingVerdict) -> None:
     console.print("[bold red]Not pushed[/]: not fit to serve", soft_wrap=True)
     for failure in verdict.failures:
         console.print(f"          {escape(failure)}", soft_wrap=True)
+
+
+def _changed_meanwhile(run: Run, version: Path) -> str:
+    """Say that what served was rolled back between a run's begin and its push, which took note of it."""
+    served = json.loads(run.properties.get(SERVED) or "{}").get("version", 0)
+    between = [number for number in versions(version.parent) if served < number < int(version.name)]
+    found = read_manifest(version.parent / str(between[-1])) if between and served else None
+    if found is None or found.copy_of is None or run.served_already:
+        return ""
+    note = f" ({found.note})" if found.note else ""
+    return (
+        f"while the run was at work, {found.pushed_by} brought version {found.copy_of} back{note}; this model was "
+        "judged against that one, and serves now in its place"
+    )
 
 
 def _since_then(version: Path) -> str:

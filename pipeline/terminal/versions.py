@@ -57,6 +57,9 @@ def print_rollback(done: Rollback, as_json: bool) -> None:
         print(json.dumps(asdict(done), indent=1))
         return
     console = console_for(sys.stdout)
+    if done.forced_over:
+        problem = f"the model does not accept today's schema, which --force overrules: {done.forced_over}"
+        console.print(f"[yellow]Warning[/]   {escape(problem)}", soft_wrap=True)
     model = f"the model of version {done.to_version} (run {done.run_id})"
     if done.new_version is None:
         console.print(f"Would publish {model} again, instead of version {done.from_version}", soft_wrap=True)

@@ -566,7 +566,8 @@ def test_a_second_run_on_one_workspace(fresh: Desk) -> None:
         assert refusal.startswith(f"another run (process {other.pid}, since 20")
         assert refusal.endswith(
             f") is at work in {fresh.workspace}\n"
-            "  Remedy: wait for it (`longhaul run --wait` does), or give this run another --workspace"
+            "  Remedy: wait for it (`--wait` does, `--wait=10m` for so long at most), "
+            "or give this run another --workspace"
         )
         other.kill()
     fresh.table.unlink()

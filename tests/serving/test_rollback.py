@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,17 +16,20 @@ import yaml
 from ml_metadata.proto import metadata_store_pb2
 from rich.console import Console
 
+from pipeline.commands.housekeeping import collect_garbage
 from pipeline.commands.rollback import list_versions, roll_back
 from pipeline.commands.run import warn_of_damage
 from pipeline.config.loading import load
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.push import Push
-from pipeline.errors import PipelineError
+from pipeline.errors import LockedError, PipelineError
 from pipeline.lineage.pushes import ROLLBACK_TYPE
 from pipeline.lineage.store import open_store
 from pipeline.serving.publish import publish, withdrawn_now
 from pipeline.serving.versions import is_settled, newest_manifest, pushed_as, read_manifest
+from pipeline.workspace.lock import Wait
 from tests.serving.models import a_manifest, a_model
+from tests.workspace.test_lock import other_run
 
 SCHEMA = """
 feature { name: "carrier" type: BYTES presence { min_fraction: 1.0 } }
@@ -155,7 +159,7 @@ def test_it_is_on_record(config: PipelineConfig, pushed: list[int]) -> None:
     values = {key: value.string_value for key, value in execution.custom_properties.items()}
     assert values == {
         "from_version": str(pushed[2]), "to_version": str(pushed[1]), "new_version": str(done.new_version),
-        "run_id": "run-better", "by": done.by, "time": done.time, "note": "why not",
+        "run_id": "run-better", "by": done.by, "time": done.time, "note": "why not", "forced_over": "",
     }  # fmt: skip
     events = {event.type: event.artifact_id for event in store.get_events_by_execution_ids([execution.id])}
     where = {
@@ -198,6 +202,40 @@ def test_a_model_that_does_not_fit_the_schema_stays_away(
     assert refused.value.what == f"version {pushed[1]} does not accept the current schema: {why}"
     assert "run run-better" in refused.value.remedy
     assert states(config) == before
+
+
+def test_a_person_may_overrule_the_schema_and_says_why(config: PipelineConfig, pushed: list[int]) -> None:
+    config.schema_file.write_text(SCHEMA.replace('name: "carrier"', 'name: "airline"'))
+    with pytest.raises(PipelineError, match="--force without a reason") as refused:
+        roll_back(config, None, " ", dry_run=False, force=True)
+    assert "--reason" in refused.value.remedy
+    assert states(config)[0] == (pushed[2], "served")
+    done = roll_back(config, None, "the new schema was the mistake", dry_run=False, force=True)
+    assert weights(config).endswith(b"better")
+    assert done.forced_over == "it needs 'carrier', which is no feature any more; it does not know 'airline'"
+    (execution,) = open_store(config).get_executions_by_type(ROLLBACK_TYPE)
+    assert execution.custom_properties["forced_over"].string_value == done.forced_over
+    assert execution.custom_properties["note"].string_value == "the new schema was the mistake"
+    config.schema_file.write_text("this is no schema")  # the worst case
+    assert str(config.schema_file) in roll_back(config, pushed[2], "as bad", dry_run=False, force=True).forced_over
+    assert weights(config).endswith(b"bad")
+    (base(config) / str(pushed[0]) / "saved_model.pb").write_bytes(b"damaged")
+    with pytest.raises(PipelineError, match="is damaged"):  # which no reason overrules
+        roll_back(config, pushed[0], "why", dry_run=False, force=True)
+
+
+def test_it_waits_for_no_run_and_closes_no_record_of_it(config: PipelineConfig, pushed: list[int]) -> None:
+    roll_back(config, None, "", dry_run=False)  # which imports what it needs
+    with other_run(config.root):
+        began = time.monotonic()
+        done = roll_back(config, pushed[2], "", dry_run=False)
+        assert time.monotonic() - began < 1
+        assert done.new_version == list_versions(config)[0].number
+        with pytest.raises(LockedError, match="another run"):
+            collect_garbage(config, 1, None, apply=True)
+    with other_run(config.root, "serving_locked"), pytest.raises(LockedError, match="another command") as caught:
+        roll_back(config, None, "", dry_run=False, wait=Wait(0.2))
+    assert caught.value.what.endswith("waited 0.2 s")
 
 
 def test_a_model_of_another_task_stays_away(config: PipelineConfig) -> None:

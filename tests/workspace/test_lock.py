@@ -8,30 +8,31 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from pipeline.errors import WorkspaceError
-from pipeline.workspace.lock import FOLDERS, locked, workspace_id
+from pipeline.errors import LockedError, WorkspaceError
+from pipeline.workspace.lock import FOLDERS, Wait, locked, serving_locked, workspace_id
 
 HOLD = """
 import sys
 from pathlib import Path
-from pipeline.workspace.lock import locked
-with locked(Path(sys.argv[1])):
+from pipeline.workspace import lock
+with getattr(lock, sys.argv[2])(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
 """
 
 
 @contextmanager
-def other_run(workspace: Path) -> Iterator[subprocess.Popen[str]]:
-    """A second process that holds the lock until its standard input is closed."""
+def other_run(workspace: Path, which: str = "locked") -> Iterator[subprocess.Popen[str]]:
+    """A second process that holds the lock `which` until its standard input is closed."""
     process = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(workspace)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", HOLD, str(workspace), which], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert process.stdin
     assert process.stdout
@@ -54,7 +55,7 @@ def test_a_second_run_is_refused_and_told_who_is_at_work(tmp_path: Path) -> None
         with pytest.raises(WorkspaceError) as caught, locked(tmp_path):
             pytest.fail("two runs in one workspace")
         assert caught.value.what.startswith(f"another run (process {process.pid}, since 20")
-        assert caught.value.what.endswith(f": -c {tmp_path}) is at work in {tmp_path}")
+        assert caught.value.what.endswith(f": -c {tmp_path} locked) is at work in {tmp_path}")
         assert "--workspace" in caught.value.remedy
         with locked(tmp_path / "another"):
             pass
@@ -66,15 +67,35 @@ def test_who_waits_is_told_for_whom_and_comes_next(tmp_path: Path) -> None:
     told = []
     with other_run(tmp_path) as process:
 
-        def wait(behind: str) -> None:
+        def tell(behind: str) -> None:
             told.append(behind)
             process.kill()  # not before: now this test stands in line
 
-        with locked(tmp_path, wait=wait):
+        with locked(tmp_path, Wait(None, tell)):
             # The system frees the lock first, and makes a corpse of the process an instant later.
             assert process.wait(timeout=300) == -signal.SIGKILL
     assert len(told) == 1
     assert told[0].startswith(f"another run (process {process.pid}, since 20")
+
+
+def test_who_waits_for_so_long_at_most_is_told_in_the_end(tmp_path: Path) -> None:
+    told: list[str] = []
+    with other_run(tmp_path) as process:
+        began = time.monotonic()
+        with pytest.raises(LockedError) as caught, locked(tmp_path, Wait(0.3, told.append)):
+            pytest.fail("two runs in one workspace")
+        assert 0.3 <= time.monotonic() - began < 5
+    assert caught.value.exit_code == 75
+    assert caught.value.what.startswith(f"another run (process {process.pid}, since 20")
+    assert caught.value.what.endswith("; waited 0.3 s")
+    assert len(told) == 1
+
+
+def test_the_short_lock_is_another_one(tmp_path: Path) -> None:
+    with other_run(tmp_path), serving_locked(tmp_path, Wait(0)):
+        with pytest.raises(LockedError, match="another command"), serving_locked(tmp_path, Wait(0)):
+            pytest.fail("two at once")
+        assert not (tmp_path / "serving" / "toy").exists()
 
 
 def test_a_copy_of_a_workspace_is_another_one(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from ml_metadata import ListOptions, MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.config.pipeline import PipelineConfig
-from pipeline.errors import WorkspaceError
+from pipeline.errors import LockedError, WorkspaceError
 from pipeline.files import one_spelling
 from pipeline.lineage.half_written import remove_half_written
 from pipeline.lineage.process import Process
@@ -23,7 +23,7 @@ from pipeline.lineage.records import NODE, STEP_PROPERTIES, read_steps, seconds_
 from pipeline.lineage.runs import RUN_CONTEXT, find_run
 from pipeline.lineage.store import open_store
 from pipeline.lineage.summary import summary_properties
-from pipeline.workspace.lock import locked, workspace_id
+from pipeline.workspace.lock import AT_ONCE, BRIEFLY, Wait, locked, serving_locked, workspace_id
 from pipeline.workspace.scratch import sweep
 
 _CLOSED = (
@@ -33,19 +33,40 @@ _CLOSED = (
 
 
 @contextmanager
-def writing(config: PipelineConfig) -> Iterator[MetadataStore]:
-    """Open the store for a command that writes as a run does: hold the workspace's lock, and first close the records
-    of runs that were killed, which it says on standard error: standard output may be JSON.
+def writing(config: PipelineConfig, wait: Wait = AT_ONCE) -> Iterator[MetadataStore]:
+    """Open the store for a command that writes as a run does: hold both locks of the workspace, and first close the
+    records of runs that were killed, which it says on standard error: standard output may be JSON.
 
     Raises:
-        WorkspaceError: a run is at work, or the folder or the store cannot be written.
+        WorkspaceError: the folder or the store cannot be written.
+        LockedError: a run is at work, for longer than this command waits.
     """
-    with locked(config.root):
-        sweep(config.root)
-        store = open_store(config)
-        for sentence in close_dead_runs(config, store):
-            print(f"Note: {sentence}", file=sys.stderr)
-        yield store
+    with locked(config.root, wait), serving_locked(config.root):
+        yield _tidied(config)
+
+
+@contextmanager
+def noting(config: PipelineConfig, wait: Wait = BRIEFLY) -> Iterator[MetadataStore]:
+    """Open the store for a command that changes what serves, or what people say of it: it waits for no run. If none is
+    at work, the records of runs that were killed are closed first.
+
+    Raises:
+        WorkspaceError: the folder or the store cannot be written.
+        LockedError: another such command is at work, for longer than this one waits.
+    """
+    with serving_locked(config.root, wait):
+        store = None
+        with suppress(LockedError), locked(config.root):
+            store = _tidied(config)
+        yield store or open_store(config)
+
+
+def _tidied(config: PipelineConfig) -> MetadataStore:
+    sweep(config.root)
+    store = open_store(config)
+    for sentence in close_dead_runs(config, store):
+        print(f"Note: {sentence}", file=sys.stderr)
+    return store
 
 
 def close_dead_runs(config: PipelineConfig, store: MetadataStore) -> list[str]:

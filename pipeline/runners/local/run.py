@@ -37,6 +37,7 @@ from pipeline.runners.local.resume import FINGERPRINT, FROM, MADE_WITH, RESUMES,
 from pipeline.runners.local.schedule import run_graph
 from pipeline.runners.local.served_model import take_in_served
 from pipeline.serving.versions import is_settled, serving_now
+from pipeline.workspace.lock import Wait, serving_locked
 
 _HELPERS = 2
 """Steps beside the one that the others wait for; in this pipeline they take a moment each."""
@@ -71,8 +72,9 @@ def _run(config: PipelineConfig, inputs: RunInputs, run_id: str, part: Part, wat
     record = RunRecord(config, run_id, properties, patience)
     with record.outcome(), translated_errors(config.root):
         with Handle(config, patience) as handle:
-            _forget_lost_pushes(handle.store, config.root / "serving" / config.name)
-            take_in_served(handle, config)
+            with serving_locked(config.root, Wait()):
+                _forget_lost_pushes(handle.store, config.root / "serving" / config.name)
+                take_in_served(handle, config)
             if any(node.execution_options.run.perform_snapshot for node in nodes.values()):
                 _take_earlier_steps(handle, ir, part, config.name, run_id)
         launcher = StepLauncher(config, ir, record, watcher, patience)

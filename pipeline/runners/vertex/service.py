@@ -24,7 +24,7 @@ from google.protobuf import json_format
 from requests.exceptions import RequestException
 
 from pipeline.config.vertex import Vertex
-from pipeline.errors import LOG_IN, JobError, JobsAwayError
+from pipeline.errors import LOG_IN, JobError, JobsAwayError, TimeLimitError
 
 _TIMEOUT_S = 30
 _BUCKET_TIMEOUT_S = 3
@@ -86,8 +86,15 @@ class Service:
         with _errors(f"job {name}"):
             return self._jobs.get_pipeline_job(name=name, timeout=_TIMEOUT_S)
 
-    def follow(self, name: str, on_change: Callable[[types.PipelineTaskDetail], None]) -> types.PipelineJob:
-        """Wait for a job's end; tell of every task whose state changes."""
+    def follow(
+        self, name: str, on_change: Callable[[types.PipelineTaskDetail], None], limit_s: float | None = None
+    ) -> types.PipelineJob:
+        """Wait for a job's end; tell of every task whose state changes.
+
+        Raises:
+            TimeLimitError: it is still at work after so long.
+        """
+        began = time.monotonic()
         known: dict[int, Any] = {}
         while True:
             job = self.job(name)
@@ -97,6 +104,8 @@ class Service:
                     on_change(task)
             if job.end_time:
                 return job
+            if limit_s is not None and time.monotonic() > began + limit_s:
+                raise TimeLimitError(f"job {name} is still at work after {limit_s:g} s", "wait longer, or look again")
             time.sleep(_POLL_S)
 
     def list_jobs(self, pipeline: str, limit: int) -> list[types.PipelineJob]:
