@@ -32,13 +32,21 @@ app = typer.Typer()
     epilog="Examples: [bold]longhaul gc[/] · [bold]longhaul gc --keep 10 --serving-keep 3 --apply[/]",
 )
 def gc(
-    keep: Annotated[int, typer.Option("--keep", min=1, help="So many of the newest runs keep everything.")] = 5,
+    keep: Annotated[
+        int | None,
+        typer.Option(
+            "--keep",
+            min=1,
+            help="So many of the newest runs keep everything; keep.runs of the file (5) when not given.",
+            show_default=False,
+        ),
+    ] = None,
     serving_keep: Annotated[
         int | None,
         typer.Option(
             "--serving-keep",
             min=1,
-            help="Also remove pushed versions but the newest so many; none when not given.",
+            help="Also remove pushed versions but the newest so many; keep.versions of the file when not given.",
             show_default=False,
         ),
     ] = None,

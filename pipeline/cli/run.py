@@ -21,7 +21,7 @@ from pipeline.cli.options import (
     WorkspaceOption,
     in_line,
 )
-from pipeline.errors import EXIT_GATE
+from pipeline.errors import EXIT_GATE, ConfigError
 
 app = typer.Typer()
 
@@ -76,7 +76,6 @@ def run(
     from pipeline.beam.arguments import with_runner
     from pipeline.commands.run import run_pipeline
     from pipeline.config.loading import load
-    from pipeline.errors import ConfigError
 
     waits = in_line(wait)
     settings = with_runner(load(config, workspace=workspace), beam)
@@ -158,17 +157,39 @@ def resume(
     "[bold]longhaul drop --exclude customer -c claims.yaml[/]",
 )
 def drop(
-    columns: Annotated[list[str], typer.Argument(metavar="COLUMN...", help="Columns to leave out.")],
     config: Annotated[Path, typer.Option("--config", "-c", help="The pipeline's YAML file, which is changed.")],
+    columns: Annotated[
+        list[str] | None, typer.Argument(metavar="COLUMN...", help="Columns to leave out.", show_default=False)
+    ] = None,
+    span: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--span",
+            metavar="SPAN",
+            help="Leave this span out instead (data.spans.except), as 9 or 2025-09; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    back: Annotated[bool, typer.Option("--back", help="With --span: use it again.")] = False,
     exclude: Annotated[
         bool, typer.Option("--exclude", help="Keep them in the table, and from the model only (features.exclude).")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Leave columns out: from now on nothing reads them or asks for them (data.drop)."""
+    """Leave columns out: from now on nothing reads them or asks for them (data.drop). Or spans with wrong data."""
+    if bool(columns) == bool(span) or (back and columns) or (exclude and span):
+        raise ConfigError(
+            "drop takes columns or --span, --exclude with columns, --back with --span",
+            "for example `longhaul drop claim_date -c claims.yaml` or `longhaul drop --span 2025-09 -c claims.yaml`",
+        )
+    if span:
+        from pipeline.commands.drop_spans import drop_spans, print_dropped_spans
+
+        print_dropped_spans(drop_spans(config, span, back=back), as_json)
+        return
     from pipeline.commands.drop import drop_columns, print_dropped
 
-    print_dropped(drop_columns(config, columns, exclude=exclude), as_json)
+    print_dropped(drop_columns(config, columns or [], exclude=exclude), as_json)
 
 
 @app.command(rich_help_panel=RUN, epilog="Example: [bold]longhaul validate new.csv[/]")

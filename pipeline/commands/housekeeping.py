@@ -20,9 +20,10 @@ from pipeline.workspace.reserve import spent
 
 
 def collect_garbage(
-    config: PipelineConfig, keep: int, keep_served: int | None, apply: bool, wait: Wait = AT_ONCE
+    config: PipelineConfig, keep: int | None, keep_served: int | None, apply: bool, wait: Wait = AT_ONCE
 ) -> garbage.Plan:
-    """Find what nobody needs any more and, if asked to, remove it.
+    """Find what nobody needs any more and, if asked to, remove it. Where no numbers are given, those of the section
+    `keep` count.
 
     Raises:
         WorkspaceError: the store or a folder cannot be written.
@@ -34,7 +35,7 @@ def collect_garbage(
         if apply:
             held.enter_context(spent(config.root))
             store = held.enter_context(writing(config, wait))
-        plan = garbage.plan(store, config, keep, keep_served)
+        plan = garbage.plan(store, config, keep or config.keep.runs, keep_served or config.keep.versions)
         if apply:
             try:
                 removal.remove(store, config, plan)

@@ -19,6 +19,7 @@ from pipeline.commands.arrival import await_data, data_notes
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.contract.run_inputs import RunInputs, look
 from pipeline.errors import ConfigError, PipelineError
+from pipeline.lineage.retention import remove_outlived
 from pipeline.lineage.runs import find_run
 from pipeline.lineage.store import check_store_exists, open_store, translated_errors, upgrade_store
 from pipeline.lineage.tuning import check_tuned
@@ -114,6 +115,8 @@ def run_pipeline(
         run = find_run(open_store(config), config.name, run_id)
         print_summary(console, run, config, log, page)
         warn_of_damage(config, console)
+        if old := remove_outlived(config, open_store(config)):
+            console.print(f"Removed   {old:,} logs and reports that were older than the section `keep` lets them be")
         verdicts = [verdict for verdict in (run.verdict, run.infra_verdict) if verdict is not None]
         return run.status != "blocked" and all(verdict["blessed"] for verdict in verdicts)
 

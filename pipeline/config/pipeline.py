@@ -16,6 +16,7 @@ from pipeline.config.card import Card
 from pipeline.config.data import Data
 from pipeline.config.evaluation import METRICS, Evaluation
 from pipeline.config.infra_check import InfraCheckSettings
+from pipeline.config.keep import Keep
 from pipeline.config.metadata import Metadata
 from pipeline.config.notify import Notify
 from pipeline.config.observe import Observe
@@ -58,6 +59,7 @@ class PipelineConfig(Section):
     beam: BeamSettings = BeamSettings()
     metadata: Metadata = Metadata()
     run: RunSettings = RunSettings()
+    keep: Keep = Keep()
     observe: Observe = Observe()
     notify: Notify = Notify()
     _base: Path = PrivateAttr(default=Path())

@@ -26,7 +26,7 @@ from pipeline.lineage.runs import RUN_CONTEXT, list_runs, run_of
 from pipeline.lineage.tracing import links_of
 from pipeline.lineage.unrecorded import half_done, unrecorded_outputs
 from pipeline.lineage.version_folders import versions
-from pipeline.workspace.leftovers import outlived_files, temporary_folders
+from pipeline.workspace.leftovers import outlived_backups, outlived_texts, temporary_folders
 
 _STATES = metadata_store_pb2.Artifact
 _EVENT = metadata_store_pb2.Event
@@ -93,8 +93,7 @@ def plan(store: MetadataStore, config: PipelineConfig, keep: int, keep_served: i
         *goners,
         *known.artifacts_to_go(reasons),
         *known.stray_folders(),
-        *known.files_of_forgotten_runs(reasons, keep),
-        *known.leftovers(keep),
+        *{item.path: item for item in [*known.leftovers(keep), *known.files_of_forgotten_runs(reasons, keep)]}.values(),
     ]
     kept: dict[str, int] = defaultdict(int)
     for number, reason in reasons.items():
@@ -253,11 +252,14 @@ class _Graph:
         ]
 
     def leftovers(self, keep: int) -> list[Item]:
-        """Return what killed commands left, and old files of no run on record."""
-        root, known = self._config.root, {context.name for context in self._store.get_contexts_by_type(RUN_CONTEXT)}
+        """Return what killed commands left, and files that are older than the configuration lets them be."""
+        root, policy = self._config.root, self._config.keep
+        known = {context.name for context in self._store.get_contexts_by_type(RUN_CONTEXT)}
+        kept = {*self._newest(keep), *(run.run_id for run in self._runs if PINNED in run.properties)}
+        old = [*outlived_texts(root, policy, known, kept), *outlived_backups(root, policy, keep)]
         return [
             *(Item("temporary files", folder, _size(folder)) for folder in temporary_folders(root)),
-            *(Item(kind, file, _size(file)) for kind, file in outlived_files(root, known, keep)),
+            *(Item(kind, file, _size(file)) for kind, file in old),
         ]
 
 

@@ -1,4 +1,4 @@
-"""Files of a workspace that belong to no run on record, and how long they stay."""
+"""Files of a workspace that nothing needs: what killed commands left, and what is older than `keep` lets it be."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from pipeline.config.keep import Keep
+from pipeline.config.value_types import seconds_of
 from pipeline.workspace.scratch import abandoned
 
-KEPT_DAYS = 30
-"""So long stay logs of predictions, logs of runs that were refused, and backups."""
 _OF_NO_RUN = re.compile(r"predict-[\d-]+\.log|job-server-\w+\.log")
-_OF_A_RUN = re.compile(r"(\d{8}-\d{6}-\d{3})\.(log|jsonl)")
-_BACKUP = re.compile(r"metadata-\d{8}-\d{6}\.db")
+_LOG = re.compile(r"(\d{8}-\d{6}-\d{3})\.(log|jsonl|ending\.json)")
+_REPORT = re.compile(r"(\d{8}-\d{6}-\d{3})(-card\.md|-lineage\.html|\.html)")
+_BACKUPS = (("backups", re.compile(r"metadata-\d{8}-\d{6}\.db")), (".", re.compile(r"metadata\.db\.\d{8}-\d{6}")))
+"""Those that people make, and those that an upgrade made."""
 _HALVES = ("artifacts/imported/.incoming-*", "backups/.incoming-*", "tuning/**/.rows-*")
 """What was being written when its process was killed; `.rows-*` are rows of a search for hyperparameters."""
 
@@ -23,18 +25,38 @@ def temporary_folders(root: Path) -> list[Path]:
     return [*abandoned(root), *(found for pattern in _HALVES for found in sorted(root.glob(pattern)))]
 
 
-def outlived_files(root: Path, known_runs: Collection[str], keep: int) -> Iterator[tuple[str, Path]]:
-    """Yield (kind, file) of old logs of no run on record, and of old backups but the newest `keep`."""
-    until = time.time() - KEPT_DAYS * 86_400
-    for file in sorted((root / "logs").glob("*")):
-        run = _OF_A_RUN.fullmatch(file.name)
-        if (_OF_NO_RUN.fullmatch(file.name) or (run and run[1] not in known_runs)) and _is_older(file, until):
-            yield "log", file
-    backups = sorted(file for file in (root / "backups").glob("*") if _BACKUP.fullmatch(file.name))
-    for file in backups[:-keep]:
-        if _is_older(file, until):
-            yield "backup", file
+def outlived_texts(root: Path, keep: Keep, known: Collection[str], kept: Collection[str]) -> list[tuple[str, Path]]:
+    """Return (kind, file) of logs and reports that are older than `keep` lets them be.
+
+    Args:
+        known: runs on record; logs of others are strays.
+        kept: runs whose logs and reports stay.
+    """
+    found = []
+    for kind, folder, pattern, limit in (
+        ("log", "logs", _LOG, keep.logs),
+        ("report", "reports", _REPORT, keep.reports),
+    ):
+        for file in sorted((root / folder).glob("*")):
+            run = pattern.fullmatch(file.name)
+            if (run and run[1] not in known and kind == "log") or _OF_NO_RUN.fullmatch(file.name):
+                until: str | None = keep.stray_logs
+            else:
+                until = limit if run and run[1] in known and run[1] not in kept else None
+            if until is not None and _is_older(file, until):
+                found.append((kind, file))
+    return found
 
 
-def _is_older(file: Path, until: float) -> bool:
+def outlived_backups(root: Path, keep: Keep, newest: int) -> Iterator[tuple[str, Path]]:
+    """Yield (kind, file) of backups that are older than `keep` lets them be, but of the `newest` ones."""
+    for folder, pattern in _BACKUPS:
+        backups = sorted(file for file in (root / folder).glob("*") if pattern.fullmatch(file.name))
+        for file in backups[:-newest]:
+            if _is_older(file, keep.backups):
+                yield "backup", file
+
+
+def _is_older(file: Path, duration: str) -> bool:
+    until = time.time() - seconds_of(duration)
     return file.is_file() and not file.is_symlink() and file.stat().st_mtime < until

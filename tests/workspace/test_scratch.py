@@ -16,7 +16,6 @@ import pytest
 
 from pipeline.errors import WorkspaceError
 from pipeline.lineage import garbage, removal
-from pipeline.workspace.leftovers import KEPT_DAYS
 from pipeline.workspace.scratch import abandoned, scratch, sweep
 from tests.lineage.weeks import Weeks
 
@@ -131,7 +130,7 @@ def test_gc_takes_what_belongs_to_no_run_and_is_old(tmp_path: Path) -> None:
     for folder in halves:
         folder.mkdir(parents=True)
         (folder / "rows").write_text("a row")
-    long_ago = time.time() - (KEPT_DAYS + 1) * 86_400
+    long_ago = time.time() - 31 * 86_400
     for file in (*old, *stays):
         os.utime(file, (long_ago, long_ago))
     with another(root) as killed:
