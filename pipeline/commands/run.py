@@ -30,6 +30,7 @@ from pipeline.observe.step_events import StepEvents, Watchers, json_lines
 from pipeline.reports.page_places import page_of
 from pipeline.runners.local.contents import set_aside_damaged
 from pipeline.runners.local.interruption import outliving_the_terminal
+from pipeline.runners.local.limits import Limits
 from pipeline.runners.local.partial import Part
 from pipeline.runners.local.recovery import check_store_knows_outputs, close_dead_runs
 from pipeline.runners.local.resume import find_resumption, fingerprint, made_with
@@ -106,7 +107,9 @@ def run_pipeline(
             if not (part == Part() and _repeat(config, inputs, run_id, log, console)):
                 if not (part.from_node or part.to_node):
                     _set_aside_damaged(config, fingerprint(config, inputs), console)
-                _launch(config, inputs, run_id, log, part)
+                limits = Limits(config.run, config.root, run_id)
+                with limits.of_run():
+                    _launch(config, inputs, run_id, log, part, limits)
         except Exception:
             if page := _write_page(config, run_id, log):
                 console.print(f"Report    {escape(str(page))}", soft_wrap=True)
@@ -191,7 +194,7 @@ def _note(console: Any, sentence: str) -> None:
     console.print(f"[yellow]Note[/]      {escape(sentence)}", soft_wrap=True)
 
 
-def _launch(config: PipelineConfig, inputs: RunInputs, run_id: str, log: Path, part: Part) -> None:
+def _launch(config: PipelineConfig, inputs: RunInputs, run_id: str, log: Path, part: Part, limits: Limits) -> None:
     """Do the heavy part, its chatter in the log."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     with output_to(log) as terminal:
@@ -204,7 +207,7 @@ def _launch(config: PipelineConfig, inputs: RunInputs, run_id: str, log: Path, p
             from pipeline.runners.local.run import run
 
             with json_lines(log.with_suffix(".jsonl"), run_id) as lines, Meter(config) as meter:
-                run(config, inputs, run_id, part, Watchers(screen, StepEvents(lines, meter)))
+                run(config, inputs, run_id, part, Watchers(screen, StepEvents(lines, meter)), limits)
         except BaseException as exc:
             with suppress(OSError):  # the disk may be full
                 traceback.print_exc()  # into the log

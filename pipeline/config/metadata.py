@@ -6,6 +6,7 @@ import re
 
 from pydantic import field_validator
 
+from pipeline.config.value_types import Duration
 from trainer.settings.base import Section
 
 
@@ -17,6 +18,9 @@ class Metadata(Section):
     the workspace when absent."""
     password_env: str = "LONGHAUL_METADATA_PASSWORD"
     """Name of the environment variable that holds the password. A password never stands in a file."""
+    wait: Duration = "10m"
+    """How long a run that is at work waits for a server that is away, from one success to the next. The pauses between
+    tries grow to ten seconds."""
 
     @field_validator("url")
     @classmethod

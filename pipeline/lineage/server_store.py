@@ -20,8 +20,6 @@ from pipeline.lineage import long_strings
 
 _Result = TypeVar("_Result")
 
-PATIENCE_S = 120.0
-"""So long a run waits for a server that is away, in all from one success to the next."""
 _LONGEST_WAIT_S = 10.0
 SERVER_AWAY = (
     *("could not connect to server", "server closed the connection", "terminating connection", "Lost connection"),

@@ -241,12 +241,13 @@ def test_a_server_that_does_not_come_back_ends_the_run_with_true_words(
     longhaul: Longhaul, config_file: Path, config: PipelineConfig, server: PostgreSQL, blessed_run: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    from pipeline.runners.local import run
-
-    monkeypatch.setattr(run, "PATIENCE_S", 2.0)
+    document = yaml.safe_load(config_file.read_text())
+    document["metadata"]["wait"] = "2s"
+    impatient = config_file.with_name("impatient.yaml")
+    impatient.write_text(yaml.safe_dump(document))
     with monkeypatch.context() as patch:
         _stop_in(patch, "Trainer", server, again_after_s=None)
-        outcome = longhaul("run", "--no-cache", "--from", "Trainer", "--to", "Trainer", "--config", config_file)
+        outcome = longhaul("run", "--no-cache", "--from", "Trainer", "--to", "Trainer", "--config", impatient)
     server.start()
     assert outcome.code == 69, outcome.text
     assert "could not connect to server" in outcome.text

@@ -19,6 +19,7 @@ from tfx.proto.orchestration import pipeline_pb2
 
 from pipeline.beam.job_servers import job_servers
 from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.value_types import seconds_of
 from pipeline.contract.run_inputs import RunInputs
 from pipeline.definition import create_pipeline
 from pipeline.errors import ConfigError
@@ -27,10 +28,11 @@ from pipeline.lineage.provenance import run_properties
 from pipeline.lineage.records import RESOLVER, SERVED
 from pipeline.lineage.runs import PLANNED, RUN_CONTEXT, Run, StepState, find_run, list_runs
 from pipeline.lineage.schema_versions import guarding_version
-from pipeline.lineage.server_store import PATIENCE_S, Patience
+from pipeline.lineage.server_store import Patience
 from pipeline.lineage.store import translated_errors
 from pipeline.runners.local.contents import is_damaged
 from pipeline.runners.local.launch import StepLauncher, Watcher
+from pipeline.runners.local.limits import Limits
 from pipeline.runners.local.partial import Part
 from pipeline.runners.local.record import Handle, RunRecord
 from pipeline.runners.local.resume import FINGERPRINT, FROM, MADE_WITH, RESUMES, TO, fingerprint, made_with
@@ -43,7 +45,7 @@ _HELPERS = 2
 """Steps beside the one that the others wait for; in this pipeline they take a moment each."""
 
 
-def run(config: PipelineConfig, inputs: RunInputs, run_id: str, part: Part, watcher: Watcher) -> None:
+def run(config: PipelineConfig, inputs: RunInputs, run_id: str, part: Part, watcher: Watcher, limits: Limits) -> None:
     """Launch every step once what it needs is there, and records the run. The caller holds the workspace's lock.
 
     Raises:
@@ -51,10 +53,18 @@ def run(config: PipelineConfig, inputs: RunInputs, run_id: str, part: Part, watc
         Exception: a bug; the failed execution is on record.
     """
     with job_servers(config, config.root / "logs") as endpoints:
-        _run(config, inputs, run_id, part, watcher, _compile(config, inputs, run_id, part, endpoints))
+        _run(config, inputs, run_id, part, watcher, _compile(config, inputs, run_id, part, endpoints), limits)
 
 
-def _run(config: PipelineConfig, inputs: RunInputs, run_id: str, part: Part, watcher: Watcher, ir: Any) -> None:
+def _run(
+    config: PipelineConfig,
+    inputs: RunInputs,
+    run_id: str,
+    part: Part,
+    watcher: Watcher,
+    ir: Any,
+    limits: Limits,
+) -> None:
     nodes = {node.pipeline_node.node_info.id: node.pipeline_node for node in ir.nodes}
     nodes = {name: node for name, node in nodes.items() if not node.execution_options.HasField("skip")}
     planned = [name for name, node in nodes.items() if node.node_info.type.name != RESOLVER]
@@ -66,7 +76,8 @@ def _run(config: PipelineConfig, inputs: RunInputs, run_id: str, part: Part, wat
     properties |= {SERVED: served.to_json() if served else ""}
     if not (part.from_node or part.to_node):
         properties[FINGERPRINT] = fingerprint(config, inputs)
-    patience = Patience(PATIENCE_S, partial(watcher.retrying, "ML Metadata"))
+    limits.check([node.pipeline_node.node_info.id for node in ir.nodes])
+    patience = Patience(seconds_of(config.metadata.wait), partial(watcher.retrying, "ML Metadata"))
     with Handle(config, patience) as handle:
         properties |= _schema_properties(ir, handle.store, config.name, inputs.schema_text, run_id)
     record = RunRecord(config, run_id, properties, patience)
@@ -78,9 +89,14 @@ def _run(config: PipelineConfig, inputs: RunInputs, run_id: str, part: Part, wat
             if any(node.execution_options.run.perform_snapshot for node in nodes.values()):
                 _take_earlier_steps(handle, ir, part, config.name, run_id)
         launcher = StepLauncher(config, ir, record, watcher, patience)
+
+        def launch(name: str) -> None:
+            with limits.of_step(name):
+                launcher.launch(nodes[name])
+
         run_graph(
             {name: tuple(node.upstream_nodes) for name, node in nodes.items()},
-            lambda name: launcher.launch(nodes[name]),
+            launch,
             _HELPERS,
         )
 
