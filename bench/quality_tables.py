@@ -97,6 +97,7 @@ def _transform(table: Table) -> tuple[dict[str, Array], dict[str, Array], list[i
     from tensorflow_transform import beam as tft_beam
 
     from pipeline.data.row_groups import RowGroupTFXIO
+    from pipeline.data.stacked import StackedTFXIO
     from trainer.preprocessing import preprocessing_fn
     from trainer.reading import read_transformed
     from trainer.training_split import vocabulary_sizes
@@ -106,7 +107,7 @@ def _transform(table: Table) -> tuple[dict[str, Array], dict[str, Array], list[i
         for split, rows in (("train", table.train), ("test", table.test)):
             files[split] = f"{folder}/{split}.parquet"
             pq.write_table(rows, files[split], row_group_size=65_536)
-        source = RowGroupTFXIO(files["train"], table.schema)
+        source = StackedTFXIO(RowGroupTFXIO(files["train"], table.schema), table.described)
         with beam.Pipeline(runner="FnApiRunner") as pipeline, tft_beam.Context(temp_dir=f"{folder}/tmp"):
             raw = pipeline | source.BeamSource()
             function = (raw, source.TensorAdapterConfig()) | tft_beam.AnalyzeDataset(

@@ -17,6 +17,7 @@ from tensorflow_transform.beam.tft_beam_io import beam_metadata_io, transform_fn
 from tensorflow_transform.tf_metadata import dataset_metadata
 
 from pipeline.data.row_groups import RowGroupTFXIO
+from pipeline.data.stacked import StackedTFXIO
 from trainer.features import FeatureTable
 from trainer.preprocessing import preprocessing_fn
 from trainer.settings.trainer import TrainerSettings
@@ -25,7 +26,7 @@ from trainer.settings.trainer import TrainerSettings
 def analyse(rows: pa.Table, schema: schema_pb2.Schema, features: FeatureTable, folder: Path) -> None:
     """Writes `rows.parquet` into `folder`, and into its `graph` what Transform makes of it."""
     pq.write_table(rows, folder / "rows.parquet")
-    source = RowGroupTFXIO(str(folder / "rows.parquet"), schema)
+    source = StackedTFXIO(RowGroupTFXIO(str(folder / "rows.parquet"), schema), features)
     preprocess = functools.partial(preprocessing_fn, custom_config={"features": features.to_dict()})
     with beam.Pipeline(runner="FnApiRunner") as pipeline, tft_beam.Context(temp_dir=str(folder / "tmp")):
         batches = pipeline | source.BeamSource()

@@ -21,7 +21,8 @@ import tensorflow as tf
 
 from trainer.features import Feature, FeatureTable, Label
 from trainer.preprocessing import CATEGORICAL, FLAGS
-from trainer.rows import from_examples, hashes, to_sparse
+from trainer.rows import from_examples, hashes
+from trainer.stacks import OF_AN_EARLIER_LONGHAUL, of_batch
 
 progress = logging.getLogger("longhaul.progress")
 
@@ -59,7 +60,7 @@ def read_transformed(
     for batch in _record_batches(patterns, list(names)):
         kept = {name: batch.column(name).to_numpy(zero_copy_only=False) for name in extra}
         kept |= {name: hashes(batch.column(name)) for name in hashed}
-        gathered.append(_transformed(batch, columns, transform_batch) | kept)
+        gathered.append(_transformed(batch, table, transform_batch) | kept)
     return gathered.columns()
 
 
@@ -69,11 +70,16 @@ def first_rows(
     """Return the first rows of a split as they are stored, and as `read_transformed` would give them."""
     columns: list[Feature | Label] = [*table.features, table.label]
     batch = next(_record_batches(patterns, [column.name for column in columns])).slice(0, rows)
-    return batch, _transformed(batch, columns, transform)
+    return batch, _transformed(batch, table, transform)
 
 
-def _transformed(batch: pa.RecordBatch, columns: Sequence[Feature | Label], transform: Any) -> Columns:
-    tensors = transform({column.name: to_sparse(batch.column(column.name), column.storage) for column in columns})
+def _transformed(batch: pa.RecordBatch, table: FeatureTable, transform: Any) -> Columns:
+    try:
+        tensors = transform(of_batch(batch, table))
+    except ValueError as exc:
+        if "Unexpected inputs to transform" not in str(exc):  # TFT's words
+            raise
+        raise RuntimeError(OF_AN_EARLIER_LONGHAUL) from exc
     return {name: _compact(name, tensor.numpy()) for name, tensor in tensors.items()}
 
 

@@ -1,7 +1,7 @@
-"""Converts rows between Arrow columns, tf.Examples and the tensors that a model takes; nothing else does.
+"""Converts rows between Arrow columns, tf.Examples and the plain tensors that a model takes.
 
 A flat column has one value a row, null where it is missing. TFDV, TFT and TFMA have lists of at most one value.
-TensorFlow and tfx-bsl take seconds to import, hence only where they are used.
+tfx-bsl takes seconds to import, hence only where it is used. What the transform graph takes is made in stacks.py.
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 if TYPE_CHECKING:
-    import tensorflow as tf
-
     from trainer.features import Storage
 
 INTS = pa.large_list(pa.int64())
@@ -77,17 +75,6 @@ def from_examples(examples: Sequence[bytes]) -> pa.RecordBatch:
 
     batch = example_coder.ExamplesToRecordBatchDecoder().DecodeBatch(list(examples))
     return pa.RecordBatch.from_arrays(list(map(as_values, batch.columns)), names=batch.schema.names)
-
-
-def to_sparse(column: pa.Array, storage: Storage) -> tf.SparseTensor:
-    """Return a flat column as the (rows, 1) SparseTensor that a parsed tf.Example would give."""
-    import tensorflow as tf
-
-    dtype = {"int": tf.int64, "float": tf.float32, "bytes": tf.string}[storage]
-    rows = np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False))
-    indices = np.stack([rows, np.zeros_like(rows)], axis=1)
-    values = column.drop_null().to_numpy(zero_copy_only=False)
-    return tf.SparseTensor(indices, tf.constant(values, dtype, shape=rows.shape), [len(column), 1])
 
 
 def to_plain(column: pa.Array, storage: Storage) -> npt.NDArray[Any]:

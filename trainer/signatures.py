@@ -21,6 +21,7 @@ import keras
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from trainer import stacks
 from trainer.artifact_names import LABEL, PREDICTION
 from trainer.features import Feature, FeatureTable, Storage
 from trainer.graded_signatures import graded_signatures
@@ -48,7 +49,7 @@ class ServedModel(tf.Module):
         self._tables = _lookup_tables(model)
         self._variables: list[tf.Variable] = []
         self._transform = transform_output.transform_features_layer()
-        raw_spec = transform_output.raw_feature_spec()
+        raw_spec = stacks.parse_spec(transform_output.raw_feature_spec())
         self._feature_spec = {feature.name: raw_spec[feature.name] for feature in table.features}
         self._label_spec = {table.label.name: raw_spec[table.label.name]}
 
@@ -77,26 +78,24 @@ class ServedModel(tf.Module):
     @tf.function
     def predict_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Predict from serialized tf.Examples of raw features."""
-        return self._predict(tf.io.parse_example(examples, self._feature_spec))
+        return self._predict(self._parsed(examples))
 
     @tf.function
     def predict_tensors(self, tensors: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Predict from plain tensors, as a JSON client sends them: NaN or "" stands for a missing value."""
         names = self._table.tensor_names
-        return self._predict(
-            {feature.name: _drop_missing(tensors[names[feature.name]], feature) for feature in self._table.features}
-        )
+        return self._predict(stacks.of_plain({name: tensors[names[name]] for name in names}, self._table))
 
     @tf.function
     def transform_features(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Return the network's inputs."""
-        return self._network_inputs(tf.io.parse_example(examples, self._feature_spec))
+        return self._network_inputs(self._parsed(examples))
 
     @tf.function
     def transform_labels(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Return the label as the network was taught it."""
         raw = tf.io.parse_example(examples, self._feature_spec | self._label_spec)
-        return {LABEL: self._transform(raw)[LABEL]}
+        return {LABEL: self._transform(stacks.of_parsed(raw, self._table))[LABEL]}
 
     @tf.function
     def differentiate(self, inputs: dict[str, tf.Tensor], output: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -117,7 +116,10 @@ class ServedModel(tf.Module):
         gradients = tape.gradient(chosen, floats, unconnected_gradients="zero")
         return {PREDICTION: chosen, **gradients}
 
-    def _predict(self, raw: dict[str, Any]) -> dict[str, tf.Tensor]:
+    def _parsed(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        return stacks.of_parsed(tf.io.parse_example(examples, self._feature_spec), self._table)
+
+    def _predict(self, raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         scores = self._network(self._network_inputs(raw))
         if self._table.label.task != "multiclass":
             return {PREDICTION: scores}
@@ -126,7 +128,7 @@ class ServedModel(tf.Module):
             PREDICTED_CLASS: tf.gather(tf.constant(self._table.label.classes), tf.argmax(scores, axis=1)),
         }
 
-    def _network_inputs(self, raw: dict[str, Any]) -> dict[str, tf.Tensor]:
+    def _network_inputs(self, raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         transformed = self._transform(raw)
         return {name: transformed[name] for name, _, _ in self._inputs}
 
@@ -152,13 +154,3 @@ def _lookup_tables(model: tf.Module | keras.Model) -> list[Any]:
 def _plain_dtype(feature: Feature) -> tf.DType:
     """Return bytes or float64: JSON knows one kind of number, and float64 holds integers exactly up to 2^53."""
     return tf.string if feature.storage is Storage.BYTES else tf.float64
-
-
-def _drop_missing(column: tf.Tensor, feature: Feature) -> tf.SparseTensor:
-    """Return a plain (batch,) tensor as the SparseTensor that a parsed tf.Example would give."""
-    present = column != "" if feature.storage is Storage.BYTES else ~tf.math.is_nan(column)
-    rows = tf.where(present)  # (values, 1)
-    values = tf.boolean_mask(column, present)
-    if feature.storage is not Storage.BYTES:
-        values = tf.cast(values, tf.int64 if feature.storage is Storage.INT else tf.float32)
-    return tf.SparseTensor(tf.pad(rows, [[0, 0], [0, 1]]), values, [tf.size(column, tf.int64), 1])

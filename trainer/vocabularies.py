@@ -5,7 +5,8 @@ A vocabulary of its own for each would cost TFT some ten Beam stages and a secon
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import tensorflow as tf
 import tensorflow_transform as tft
@@ -28,9 +29,10 @@ def ids(texts: tf.Tensor, present: tf.Tensor, columns: Sequence[str], most: int)
     """
     from trainer.word_counts import analyzer  # Beam, which the Trainer needs not
 
-    places = tf.constant([[f"{place}" for place in range(len(columns))]])
-    # tf.strings.join cannot broadcast
-    keys = tf.raw_ops.Add(x=places, y=tf.raw_ops.Add(x=":", y=tf.io.encode_base64(texts)))
+    def of_each(key: Callable[[int], str]) -> tf.Tensor:
+        return tf.constant([[key(place) for place in range(len(columns))]])
+
+    keys = tf.raw_ops.Add(x=of_each(words_file.key_of), y=texts)  # tf.strings.join cannot broadcast
     (file,) = tft.experimental.ptransform_analyzer(
         [tf.where(present, keys, "")],
         analyzer(tuple(columns), most),
@@ -39,12 +41,31 @@ def ids(texts: tf.Tensor, present: tf.Tensor, columns: Sequence[str], most: int)
         output_asset_default_values=[words_file.write([[]], columns[:1])],
         name="vocabularies",
     )
-    numbers, _ = tf_utils.construct_and_lookup_table(_table, file, tf.concat([places, keys], axis=0))
-    sizes, found = numbers[:1], numbers[1:]
-    known = tf.where(found < 0, sizes, found)
-    return tf.where(present, known, sizes + 1)
+    keys = tf.where(present, keys, of_each(words_file.key_of_missing))
+    asked = tf.concat([of_each(words_file.key_of_unknown), keys], axis=0)
+    numbers, _ = tf_utils.construct_and_lookup_table(_table, file, asked)
+    unknown, found = numbers[:1], numbers[1:]
+    return tf.where(found < 0, unknown, found)
 
 
 def _table(file: tf.Tensor) -> tf.lookup.StaticHashTable:
-    lines = tf.lookup.TextFileInitializer(file, tf.string, 0, tf.int64, 1, delimiter="\t")
-    return tf.lookup.StaticHashTable(lines, default_value=-1)
+    return tf.lookup.StaticHashTable(_Words(file), default_value=-1)
+
+
+class _Words(tf.lookup.TextFileInitializer):
+    """Reads words of any bytes, which lines of text cannot hold; see trainer.words_file."""
+
+    def __init__(self, file: tf.Tensor) -> None:
+        super().__init__(file, tf.string, 0, tf.int64, 1, delimiter="\t")
+
+    def initialize(self, table: Any) -> Any:
+        """See TensorFlow."""
+        content = tf.io.read_file(tf.convert_to_tensor(self._filename, tf.string))
+        lines = tf.strings.split([content], "\n").values[:-1]
+        place, word, number = tf.io.decode_csv(
+            lines, ["", "", tf.constant([], tf.int64)], "\t", use_quote_delim=False, select_cols=[0, 1, 2]
+        )
+        keys = tf.strings.join([place, tf.io.decode_base64(word)], ":")
+        operation = tf.raw_ops.LookupTableImportV2(table_handle=table.resource_handle, keys=keys, values=number)
+        tf.compat.v1.add_to_collection(tf.compat.v1.GraphKeys.TABLE_INITIALIZERS, operation)
+        return operation

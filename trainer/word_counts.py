@@ -34,7 +34,7 @@ class _Count(beam.PTransform):
 
     def __repr__(self) -> str:
         """Say the same in every process: by it TFT knows again what it has counted of an earlier span."""
-        return "words by column"
+        return "words by column, as they are"
 
 
 def _count(batch: tuple[npt.NDArray[np.object_]]) -> Iterator[tuple[bytes, int]]:
@@ -56,15 +56,15 @@ class _Sum(beam.PTransform):
 class _Coder(PTransformAnalyzerCacheCoder):
     def __repr__(self) -> str:
         """Say the same in every process, as `_Count` does."""
-        return "key and count as JSON"
+        return "key of any bytes and count as JSON"
 
     def encode_cache(self, accumulator: tuple[bytes, int]) -> bytes:
         key, count = accumulator
-        return json.dumps([key.decode(), int(count)]).encode()
+        return json.dumps([key.decode("latin-1"), int(count)]).encode()
 
     def decode_cache(self, encoded_accumulator: bytes) -> tuple[bytes, int]:
         key, count = json.loads(encoded_accumulator)
-        return key.encode(), count
+        return key.encode("latin-1"), count
 
 
 class _Write(tft_beam.PTransformAnalyzer):

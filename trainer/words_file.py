@@ -1,24 +1,26 @@
 """The file of all vocabularies, among the assets of the transform graph and of the model.
 
-It has a line per word: its key, its id, and for a reader the column's name and the word, as JSON. A key is the
-column's place and the word in base64, so that words of any bytes fit into lines, and equal words of two columns are
-two. The place alone is the key of the number of words.
+It has a line per word: the column's place, the word in base64, so that words of any bytes fit into lines, its id, and
+for a reader the column's name and the word, as JSON. Two more lines of each column have the ids of unknown and of
+missing values. In the table of the graph, place and word are one key.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-import zlib
 from collections.abc import Sequence
 
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from trainer.stacks import OF_AN_EARLIER_LONGHAUL
+
 FILE = "vocabularies.tsv"
 
 _NO_WORD = b"49d0cd50-04bb-48c0-bc6f-5b575dce351a"
-"""Stands in a vocabulary without any, as TFT has it: TensorFlow takes no empty file."""
+"""Stands in a vocabulary without any, as TFT has it."""
+_UNKNOWN, _MISSING = "unknown", "missing"
 
 
 def write(words: Sequence[Sequence[bytes]], columns: Sequence[str]) -> bytes:
@@ -27,17 +29,32 @@ def write(words: Sequence[Sequence[bytes]], columns: Sequence[str]) -> bytes:
     for place, (column, known) in enumerate(zip(columns, words, strict=True)):
         name = json.dumps(column)
         known = known or [_NO_WORD]
-        lines.append(f"{place}\t{len(known)}\t{name}\n")
         for number, word in enumerate(known):
             readable = json.dumps(word.decode(errors="backslashreplace"))
-            lines.append(f"{place}:{_encoded(word)}\t{number}\t{name}\t{readable}\n")
+            lines.append(f"{place}\t{_encoded(word)}\t{number}\t{name}\t{readable}\n")
+        lines += [f"{place} {kind}\t\t{len(known) + more}\t{name}\n" for more, kind in enumerate((_UNKNOWN, _MISSING))]
     return "".join(lines).encode()
+
+
+def key_of(place: int) -> str:
+    """Return how the key of each word of the column at that place begins; the word follows."""
+    return f"{place}:"
+
+
+def key_of_unknown(place: int) -> str:
+    """Return the key of the id of unknown values."""
+    return f"{place} {_UNKNOWN}:"
+
+
+def key_of_missing(place: int) -> str:
+    """Return the key of the id of missing values."""
+    return f"{place} {_MISSING}:"
 
 
 def word_of(key: bytes) -> tuple[int, bytes]:
     """Return the place of the column and the word."""
-    place, _, encoded = key.partition(b":")
-    return int(place), base64.urlsafe_b64decode(encoded + b"=" * (-len(encoded) % 4))
+    place, _, word = key.partition(b":")
+    return int(place), word
 
 
 def _encoded(word: bytes) -> str:
@@ -45,26 +62,22 @@ def _encoded(word: bytes) -> str:
 
 
 def read(transform_output: tft.TFTransformOutput, columns: Sequence[str]) -> list[list[bytes]]:
-    """Return the words of each column, in the order of their ids."""
-    assets = f"{transform_output.transform_savedmodel_dir}/assets"
+    """Return the words of each column, in the order of their ids.
+
+    Raises:
+        RuntimeError: an earlier Longhaul wrote the graph.
+    """
     words: list[list[bytes]] = [[] for _ in columns]
-    if columns and not tf.io.gfile.exists(f"{assets}/{FILE}"):
-        return [_words_of_then(assets, column) for column in columns]
-    for line in _lines(f"{assets}/{FILE}") if columns else []:
-        key = line.split(b"\t", 1)[0]
-        if b":" in key:
-            place, word = word_of(key)
-            words[place].append(word)
+    if not columns:
+        return words
+    path = f"{transform_output.transform_savedmodel_dir}/assets/{FILE}"
+    if not tf.io.gfile.exists(path):
+        raise RuntimeError(OF_AN_EARLIER_LONGHAUL)
+    with tf.io.gfile.GFile(path, "rb") as opened:
+        for line in opened.read().split(b"\n")[:-1]:
+            place, encoded, _ = line.split(b"\t", 2)
+            if b":" in place:
+                raise RuntimeError(OF_AN_EARLIER_LONGHAUL)
+            if place.isdigit():
+                words[int(place)].append(base64.urlsafe_b64decode(encoded + b"=" * (-len(encoded) % 4)))
     return words
-
-
-def _words_of_then(assets: str, column: str) -> list[bytes]:
-    """Read what an earlier Longhaul wrote, a file for each column: `longhaul run --from Trainer` may meet it."""
-    (file,) = tf.io.gfile.glob(f"{assets}/vocabulary_*_{zlib.crc32(column.encode()):08x}")
-    return _lines(file)
-
-
-def _lines(file: str) -> list[bytes]:
-    with tf.io.gfile.GFile(file, "rb") as opened:
-        found: list[bytes] = opened.read().split(b"\n")[:-1]
-    return found

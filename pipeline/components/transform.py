@@ -25,6 +25,7 @@ from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import import_utils, io_utils, json_utils
 
 from pipeline.components import analyzer_cache
+from pipeline.data.stacked import StackedTFXIO
 from pipeline.lineage.artifact_names import SUMMARY_FILE
 from pipeline.patches.row_groups import make_tfxio
 from trainer.features import FeatureTable, Kind
@@ -50,11 +51,12 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         preprocessing_fn = functools.partial(
             import_utils.import_func_from_module(module, function), custom_config=custom_config
         )
-        columns = _analyzed_columns(FeatureTable.from_dict(custom_config["features"]))
+        table = FeatureTable.from_dict(custom_config["features"])
+        columns = _analyzed_columns(table)
         payload = examples_utils.get_payload_format(examples)
 
         def open_files(patterns: Collection[str]) -> Any:
-            return make_tfxio(patterns, ["Transform"], payload, schema=schema).Project(columns)
+            return StackedTFXIO(make_tfxio(patterns, ["Transform"], payload, schema=schema).Project(columns), table)
 
         train_uri = artifact_utils.get_split_uri([examples], "train")
         temporary = f"{graph_uri}/.temp_path"

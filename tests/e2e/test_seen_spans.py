@@ -14,8 +14,11 @@ import yaml
 from pipeline.components import analyzer_cache
 from pipeline.components.analyzer_cache import Block, reusable, shard_names
 from pipeline.config.loading import REFERENCE, load
+from pipeline.contract.schema import feature_table, read_schema
 from pipeline.lineage.runs import Run, StepState, find_run
 from pipeline.lineage.store import open_store
+from trainer.features import FeatureTable
+from trainer.stacks import of_parsed
 
 COLUMNS = ["scheduled_departure", "carrier", "origin", "humidity_pct", "plane_known", "late"]
 
@@ -76,7 +79,9 @@ def test_a_new_span_is_all_that_is_read(
     # With one more feature to learn, nothing that is known of the old months will do.
     assert [len(shards) for shards, _ in _blocks(transform(3, "growing", exclude=())).values()] == [3]
 
-    one, other = _learned(grown), _learned(fresh)
+    transform(3, "growing")
+    table = feature_table(load(tmp_path / "config.yaml"), read_schema(narrow))
+    one, other = _learned(grown, table), _learned(fresh, table)
     assert one == other
     assert len(one["vocabulary"]) > 10
     assert np.ptp(one["numeric"]) > 0.5
@@ -101,7 +106,7 @@ def _blocks(run: Run) -> dict[str, Any]:
     return blocks
 
 
-def _learned(run: Run) -> dict[str, Any]:
+def _learned(run: Run, table: FeatureTable) -> dict[str, Any]:
     """The vocabulary of carriers, and where values of a number come to lie among the quantiles."""
     import tensorflow as tf
     import tensorflow_transform as tft
@@ -116,7 +121,7 @@ def _learned(run: Run) -> dict[str, Any]:
     }
     raw["humidity_pct"] = tf.sparse.SparseTensor([[i, 0] for i in range(50)], values, (50, 1))
     (words,) = _artifact(run, "TransformGraph").rglob("assets/vocabularies.tsv")
-    numeric = graph.transform_features_layer()(raw)["numeric"].numpy()
+    numeric = graph.transform_features_layer()(of_parsed(raw, table))["numeric"].numpy()
     return {
         "vocabulary": [line.split("\t")[3] for line in words.read_text().splitlines() if '\t"carrier"\t' in line],
         "numeric": numeric.tolist(),

@@ -19,6 +19,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_transform import beam as tft_beam
 
 from pipeline.data.row_groups import RowGroupTFXIO
+from pipeline.data.stacked import StackedTFXIO
 from trainer import words_file
 from trainer.features import Feature, FeatureTable, Kind, Label, Storage, derive
 from trainer.preprocessing import (
@@ -30,6 +31,7 @@ from trainer.preprocessing import (
     _time_parts,
     preprocessing_fn,
 )
+from trainer.stacks import of_parsed
 
 Rows = Mapping[str, Sequence[Any]]
 NAN, INF = math.nan, math.inf
@@ -79,7 +81,7 @@ def analysed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, npt.ND
     stored = {Storage.INT: pa.int64(), Storage.FLOAT: pa.float32(), Storage.BYTES: pa.binary()}
     columns = [pa.field(column.name, stored[column.storage]) for column in (*TABLE.features, TABLE.label)]
     pq.write_table(pa.table(dict(TRAINING), schema=pa.schema(columns)), folder / "rows.parquet")
-    source = RowGroupTFXIO(str(folder / "rows.parquet"), SCHEMA)
+    source = StackedTFXIO(RowGroupTFXIO(str(folder / "rows.parquet"), SCHEMA), TABLE)
     with beam.Pipeline(runner="FnApiRunner") as pipeline, tft_beam.Context(temp_dir=str(folder / "tmp")):
         raw = pipeline | source.BeamSource()
         (data, _), function = (raw, source.TensorAdapterConfig()) | tft_beam.AnalyzeAndTransformDataset(
@@ -116,7 +118,7 @@ def served(analysed: tuple[Any, tft.TFTransformOutput]) -> Any:
             for feature in TABLE.features
         }
         inputs["tied"] = tf.constant(given.get("tied", [0] * rows), tf.int64)
-        return {name: tensor.numpy() for name, tensor in layer(inputs).items()}
+        return {name: tensor.numpy() for name, tensor in layer(of_parsed(inputs, TABLE)).items()}
 
     return call
 
@@ -210,8 +212,7 @@ def test_the_empty_text_and_line_breaks_are_values_like_others(
     assert served(odd=[b"", b"a\r\nb", b"a\nb", b"a b", None])[CATEGORICAL][:, 3].tolist() == [0, 1, 2, 2, 3]
 
 
-def test_a_second_value_of_a_row_is_refused(analysed: tuple[Any, tft.TFTransformOutput]) -> None:
-    layer = analysed[1].transform_features_layer()
+def test_a_second_value_of_a_row_is_refused() -> None:
     dtypes = {Storage.INT: tf.int64, Storage.FLOAT: tf.float32, Storage.BYTES: tf.string}
     for several in ("odd", "code", "holed"):
         inputs = {feature.name: sparse([None], dtypes[feature.storage]) for feature in TABLE.features}
@@ -219,8 +220,8 @@ def test_a_second_value_of_a_row_is_refused(analysed: tuple[Any, tft.TFTransform
         two = tf.cast(tf.constant([1, 2]), dtype) if dtype != tf.string else tf.constant(["a", "b"])
         inputs[several] = tf.SparseTensor([[0, 0], [0, 1]], two, [1, 2])
         inputs["tied"] = tf.constant([0], tf.int64)
-        with pytest.raises(tf.errors.InvalidArgumentError):
-            layer(inputs)
+        with pytest.raises(tf.errors.InvalidArgumentError, match="more than one value"):
+            of_parsed(inputs, TABLE)
 
 
 # Flags and labels need no analysis, so the function can be called as it is.

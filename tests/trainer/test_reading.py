@@ -1,7 +1,8 @@
-"""Arrow columns as the tensors that a parsed tf.Example would give, and whole splits transformed."""
+"""Whole splits transformed."""
 
 from __future__ import annotations
 
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
+import tensorflow_transform as tft
 
+from trainer import words_file
 from trainer.features import Feature, FeatureTable, Kind, Label, Storage
 from trainer.reading import memory_for_rows, read_transformed
+from trainer.stacks import HAS_INT, INTS, RAW_LABEL
 
 INT = Feature("night", Kind.BOOLEAN, Storage.INT, optional=True)
 LABEL = Label("late", "binary", Storage.INT, ("0", "1"))
@@ -24,9 +28,9 @@ def test_a_split_is_read_whole_in_file_order_with_extra_columns_raw(tmp_path: Pa
     )
     pq.write_table(pa.table({"late": [1], "left": [30]}), tmp_path / "b.parquet")
 
-    def transform(raw: dict[str, tf.SparseTensor]) -> dict[str, tf.Tensor]:
-        assert set(raw) == {"night", "late"}
-        return {name: tf.sparse.to_dense(tensor, default_value=-1) for name, tensor in raw.items()}
+    def transform(raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        assert set(raw) == {INTS, HAS_INT, RAW_LABEL}
+        return {"night": tf.where(raw[HAS_INT] > 0, raw[INTS], -1), "late": raw[RAW_LABEL]}
 
     found = read_transformed([str(tmp_path / "*.parquet")], FeatureTable(LABEL, (INT,), 2, 2), transform, ["left"])
     assert {name: values.tolist() for name, values in found.items()} == {
@@ -48,7 +52,7 @@ def test_a_column_kept_as_hashes_tells_its_values_apart_over_all_files(tmp_path:
     found = read_transformed(
         [str(tmp_path / "*.parquet")],
         FeatureTable(LABEL, (INT,), 2, 2),
-        lambda raw: {"late": raw["late"].values},
+        lambda raw: {"late": raw[RAW_LABEL]},
         hashed=["who"],
     )
     ann, bob, ann_again, nobody, nobody_again = found["who"].tolist()
@@ -65,9 +69,9 @@ def test_a_split_that_passes_its_memory_goes_to_files_and_reads_the_same(tmp_pat
     pq.write_table(table, shards / "a.parquet")
     features = FeatureTable(LABEL, (INT,), 10, 4)
 
-    def transform(raw: dict[str, tf.SparseTensor]) -> dict[str, tf.Tensor]:
-        night = tf.sparse.to_dense(raw["night"])
-        return {"flags": tf.cast(tf.concat([night, 1 - night], 1), tf.float32), "label": raw["late"].values}
+    def transform(raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        night = raw[INTS]
+        return {"flags": tf.cast(tf.concat([night, 1 - night], 1), tf.float32), "label": raw[RAW_LABEL]}
 
     def read(**limits: Any) -> dict[str, Any]:
         return read_transformed([f"{shards}/*"], features, transform, ["left"], **limits)
@@ -82,3 +86,23 @@ def test_a_split_that_passes_its_memory_goes_to_files_and_reads_the_same(tmp_pat
     picked = np.array([49_999, 3, 20_000])
     assert beyond["flags"][picked].tolist() == [[1, 0], [1, 0], [0, 1]]
     assert 0 < memory_for_rows() < 2**50
+
+
+@pytest.mark.slow
+def test_a_graph_that_an_earlier_longhaul_wrote_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    """Here that of a model in a workspace that was made then."""
+    with tarfile.open(Path(__file__).parents[1] / "fixtures" / "old_workspace" / "workspace.tar.xz") as archive:
+        archive.extractall(tmp_path, filter="tar")
+    model = tmp_path / "workspace" / "artifacts" / "Trainer" / "model" / "35"
+    (tmp_path / "graph").mkdir()
+    (tmp_path / "graph" / "transform_fn").symlink_to(model / "Format-Serving")
+    graph = tft.TFTransformOutput(str(tmp_path / "graph"))
+    with pytest.raises(RuntimeError, match="longhaul run --from Transform"):
+        words_file.read(graph, ["color"])
+    pq.write_table(pa.table({"night": [1], "late": [0]}), tmp_path / "a.parquet")
+
+    def of_columns(raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        raise ValueError(f"Unexpected inputs to transform: {set(raw)}")  # as SavedModelLoader of TFT says it
+
+    with pytest.raises(RuntimeError, match="longhaul run --from Transform"):
+        read_transformed([str(tmp_path / "a.parquet")], FeatureTable(LABEL, (INT,), 2, 2), of_columns)

@@ -20,7 +20,6 @@ from trainer.rows import (
     list_type,
     to_examples,
     to_plain,
-    to_sparse,
 )  # fmt: skip
 
 
@@ -76,40 +75,6 @@ def test_a_missing_value_has_no_feature_and_a_text_may_be_empty() -> None:
         name: (column.indices[:, 0].numpy().tolist(), column.values.numpy().tolist()) for name, column in parsed.items()
     }
     assert found == {"carrier": ([0, 1], [b"UA", b""]), "day": ([0, 2], [1, 3]), "miles": ([1, 2], [2.5, 3.5])}
-
-
-@pytest.mark.parametrize(
-    ("column", "storage", "rows", "values", "dtype"),
-    [
-        (pa.array([7, None, -9]), Storage.INT, [0, 2], [7, -9], tf.int64),
-        (pa.array([1.5, None, None], pa.float32()), Storage.FLOAT, [0], [1.5], tf.float32),
-        (pa.array([None, "ü", ""]), Storage.BYTES, [1, 2], ["ü".encode(), b""], tf.string),
-        (pa.array([1, 0, 1]), Storage.INT, [0, 1, 2], [1, 0, 1], tf.int64),
-        (pa.nulls(3, pa.float32()), Storage.FLOAT, [], [], tf.float32),
-        (pa.nulls(3, pa.string()), Storage.BYTES, [], [], tf.string),
-        (pa.nulls(3, pa.int64()), Storage.BYTES, [], [], tf.string),  # what a file that lacks the column gives
-        (pa.array([9, 7, None, -9]).slice(1), Storage.INT, [0, 2], [7, -9], tf.int64),
-    ],
-)
-def test_a_column_becomes_sparse_with_its_missing_rows_left_out(
-    column: pa.Array, storage: Storage, rows: list[int], values: list[Any], dtype: tf.DType
-) -> None:
-    tensor = to_sparse(column, storage)
-    assert tensor.dtype == dtype
-    assert tensor.indices.numpy().tolist() == [[row, 0] for row in rows]
-    assert tensor.values.numpy().tolist() == values
-    assert tensor.dense_shape.numpy().tolist() == [3, 1]
-
-
-def test_it_is_what_a_parsed_example_gives() -> None:
-    examples = [tf.train.Example() for _ in range(3)]
-    examples[1].features.feature["wind"].float_list.value.append(2.5)
-    parsed = tf.io.parse_example(
-        [example.SerializeToString() for example in examples], {"wind": tf.io.VarLenFeature(tf.float32)}
-    )["wind"]
-    ours = to_sparse(pa.array([None, 2.5, None], pa.float32()), Storage.FLOAT)
-    assert (ours.indices.numpy() == parsed.indices.numpy()).all()
-    assert ours.values.numpy().tolist() == parsed.values.numpy().tolist()
 
 
 def test_rows_come_back_from_their_examples() -> None:

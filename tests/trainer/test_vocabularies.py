@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import random
-import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +20,8 @@ from tensorflow_transform import beam as tft_beam
 from pipeline.data.row_groups import RowGroupTFXIO
 from trainer import words_file
 from trainer.features import FeatureTable, Kind, derive
-from trainer.preprocessing import CATEGORICAL, _dense, preprocessing_fn
+from trainer.preprocessing import CATEGORICAL, preprocessing_fn
+from trainer.stacks import HAS_TEXT, TEXTS, of_parsed
 from trainer.word_counts import _Coder
 
 Columns = Mapping[str, Sequence[bytes | None]]
@@ -46,7 +45,7 @@ def learn(folder: Path, columns: Columns, most: int, function: Any) -> tft.TFTra
     rows = len(next(iter(columns.values())))
     stored = pa.table({name: pa.array(values, pa.binary()) for name, values in columns.items()} | {"y": [0] * rows})
     pq.write_table(stored, folder / "rows.parquet", row_group_size=50)
-    source = RowGroupTFXIO(str(folder / "rows.parquet"), schema)
+    source = RowGroupTFXIO(str(folder / "rows.parquet"), schema)  # columns, which stock Transform hands over
     with beam.Pipeline(runner="FnApiRunner") as pipeline, tft_beam.Context(temp_dir=str(folder / "tmp")):
         raw = pipeline | source.BeamSource()
         learnt = (raw, source.TensorAdapterConfig()) | tft_beam.AnalyzeDataset(function)
@@ -65,8 +64,9 @@ def theirs(folder: Path, columns: Columns, most: int) -> tft.TFTransformOutput:
 
     def function(inputs: dict[str, Any]) -> dict[str, tf.Tensor]:
         ids = []
-        for place, feature in enumerate(table.of(Kind.CATEGORICAL)):
-            value, present = (tf.squeeze(matrix, axis=1) for matrix in _dense(inputs, [feature]))
+        matrices = of_parsed(inputs, table)
+        for place, _ in enumerate(table.of(Kind.CATEGORICAL)):
+            value, present = matrices[TEXTS][:, place], matrices[HAS_TEXT][:, place] > 0
             found = tft.compute_and_apply_vocabulary(
                 tf.where(present, value, ""), top_k=most, num_oov_buckets=1, vocab_filename=f"v{place}"
             )
@@ -138,18 +138,5 @@ def test_words_of_any_bytes_are_known(tmp_path: Path) -> None:
 
 
 def test_what_spans_before_taught_is_read_again_as_it_was() -> None:
-    counted = (b"3:AP8", 2**40)
+    counted = (b"3:" + bytes(range(256)), 2**40)
     assert _Coder().decode_cache(_Coder().encode_cache(counted)) == counted
-
-
-def test_the_files_of_an_earlier_longhaul_are_read(tmp_path: Path) -> None:
-    """One for each column; here those of a model in a workspace that was made then."""
-    with tarfile.open(Path(__file__).parents[1] / "fixtures" / "old_workspace" / "workspace.tar.xz") as archive:
-        archive.extractall(tmp_path, filter="tar")
-    model = tmp_path / "workspace" / "artifacts" / "Trainer" / "model" / "35"
-    known = json.loads((model / "Format-Weights" / "vocabularies.json").read_text())
-    (tmp_path / "graph").mkdir()
-    (tmp_path / "graph" / "transform_fn").symlink_to(model / "Format-Serving")
-    graph = tft.TFTransformOutput(str(tmp_path / "graph"))
-    assert words_file.read(graph, ["color"]) == [[word.encode() for word in known["color"]]]
-    assert len(known["color"]) > 1
