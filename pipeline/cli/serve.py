@@ -123,3 +123,84 @@ def rollback(
     settings = load(config, workspace=workspace)
     done = roll_back(settings, to, note, dry_run, force=force, wait=in_line(wait, BRIEFLY))
     print_rollback(done, as_json)
+
+
+@app.command(
+    rich_help_panel=SERVE,
+    epilog="Examples: [bold]longhaul serve[/] · [bold]longhaul serve --name flights=workspace/serving/flights "
+    "--name wine=/models/wine --workers 2[/] · [bold]longhaul serve --host 0.0.0.0 --tokens tokens.txt "
+    "--tls-certificate server.pem --tls-key server.key[/]. More in docs/serving.md.",
+)
+def serve(
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            "--model",
+            metavar="FOLDER",
+            help="A folder of versions, or one version; the pipeline's own folder when not given.",
+            show_default=False,
+        ),
+    ] = None,
+    name: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--name",
+            metavar="NAME=FOLDER",
+            help="The same under a name of your choice; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Of REST; 0: any free one.")] = 8501,
+    grpc_port: Annotated[
+        int, typer.Option("--grpc-port", min=-1, max=65535, help="Of gRPC; 0: any free one, -1: none.")
+    ] = 8500,
+    host: Annotated[str, typer.Option("--host", help="0.0.0.0 for all networks.")] = "127.0.0.1",
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes behind the ports; one a core.")] = 1,
+    tokens: Annotated[
+        Path | None,
+        typer.Option(
+            "--tokens",
+            help="A file of bearer tokens, one a line; or the variable LONGHAUL_SERVE_TOKENS. None: everybody may ask.",
+            show_default=False,
+        ),
+    ] = None,
+    tls_certificate: Annotated[
+        Path | None, typer.Option("--tls-certificate", help="PEM file, with its chain.", show_default=False)
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option("--tls-key", help="PEM file.", show_default=False)] = None,
+    cors: Annotated[bool, typer.Option("--cors", help="Let pages of other hosts ask.")] = False,
+    timeout: Annotated[float, typer.Option("--timeout", min=0.001, help="Seconds for a request.")] = 30.0,
+    max_body_mb: Annotated[int, typer.Option("--max-body-mb", min=1, help="Of a request.")] = 32,
+    max_rows: Annotated[int, typer.Option("--max-rows", min=1, help="Of a request.")] = 100_000,
+    max_waiting: Annotated[
+        int, typer.Option("--max-waiting", min=1, help="Rows that may wait for the model; beyond, requests get 429.")
+    ] = 200_000,
+    config: ConfigOption = None,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Answer requests with the pushed model, as TensorFlow Serving does: REST, gRPC, and the Open Inference Protocol.
+
+    A new version, or a rollback, takes over within a second and without a failed request. SIGTERM or Ctrl-C end the
+    server when it has answered what it has begun.
+    """
+    from pipeline.commands.serve import folders_of, serve_models
+    from pipeline.config.loading import load
+    from pipeline.serving.server.process import Options
+    from pipeline.serving.server.rest import Limits
+
+    own = None if model or name else load(config, workspace=workspace)
+    serve_models(
+        Options(
+            folders=folders_of(own, model, name or ()),
+            host=host,
+            port=port,
+            grpc_port=None if grpc_port < 0 else grpc_port,
+            workers=workers,
+            limits=Limits(body=max_body_mb << 20, rows=max_rows, timeout_s=timeout),
+            most_waiting=max_waiting,
+            tokens=str(tokens) if tokens else None,
+            tls_certificate=str(tls_certificate) if tls_certificate else None,
+            tls_key=str(tls_key) if tls_key else None,
+            cors=cors,
+        )
+    )

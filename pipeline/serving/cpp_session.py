@@ -209,7 +209,7 @@ class CppRequest:
 
 def _tensor(c: Any, dtype: int, array: Any) -> tuple[int, bytes]:
     """Return a TF_Tensor with a copy of the array, and what has to be kept as long as it."""
-    values, text = np.ascontiguousarray(array, _KINDS[dtype]), b""
+    values, text = np.asarray(array, _KINDS[dtype], order="C"), b""
     shape = values.shape
     if dtype == _STRING:
         values, text = _views(values.ravel().tolist())

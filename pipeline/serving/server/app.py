@@ -1,0 +1,164 @@
+"""The HTTP side: an ASGI application without a framework, as small as the way from the socket to the model can be."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+import traceback
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from pipeline.serving.server import metrics
+from pipeline.serving.server.access import READ, Access
+from pipeline.serving.server.json_text import error_text
+from pipeline.serving.server.models import Models
+from pipeline.serving.server.paths import PREFIX, target_of
+from pipeline.serving.server.refusal import Code, Refusal, invalid
+from pipeline.serving.server.rest import Rest
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Header = tuple[bytes, bytes]
+
+_JSON: list[Header] = [(b"content-type", b"application/json")]
+_TEXT: list[Header] = [(b"content-type", b"text/plain")]
+_CORS: list[Header] = [
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-allow-methods", b"POST, GET"),
+    (b"access-control-allow-headers", b"Content-Type"),
+]
+_BODY_S = 30
+"""Within which a body has to be here."""
+
+
+class App:
+    """Answers one request after another; see `pipeline.serving.server.process` for what runs it.
+
+    Args:
+        cors: whether pages of other hosts may ask.
+    """
+
+    def __init__(self, models: Models, rest: Rest, access: Access, cors: bool = False) -> None:
+        self._models, self._rest, self._access = models, rest, access
+        self._cors = _CORS if cors else []
+        self.draining = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request; see the ASGI specification."""
+        if scope["type"] != "http":
+            return
+        try:
+            status, headers, body = await self._answered(scope, receive)
+        except Refusal as refusal:
+            status, headers, body = refusal.http, refused_headers(refusal), error_text(refusal)
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            traceback.print_exc(file=sys.stderr)
+            ours = Refusal(Code.INTERNAL, "a bug of ours; the server's log has its traceback")
+            status, headers, body = ours.http, _JSON, error_text(ours)
+        await send(
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": [*headers, *self._cors, (b"content-length", str(len(body)).encode())],
+            }
+        )
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+    async def _answered(self, scope: Scope, receive: Receive) -> tuple[int, list[Header], bytes]:
+        path: str = scope["raw_path"].decode("latin-1").partition("?")[0]
+        if PREFIX.fullmatch(path):
+            return await self._tensorflow_serving(scope, receive, path)
+        if path == "/healthz":
+            return 200, _TEXT, b"ok\n"
+        if path == "/readyz":
+            ready = self._models.ready and not self.draining
+            return (200, _TEXT, b"ready\n") if ready else (503, _TEXT, b"not ready\n")
+        if path in (metrics.PATH, "/metrics"):
+            self._access.check(header(scope, b"authorization"), READ)
+            for name, served in self._models.names.items():
+                metrics.VERSION.labels(name).set(served.current.version if served.current else 0)
+            return 200, _TEXT, metrics.page()
+        return 404, _TEXT, b""
+
+    async def _tensorflow_serving(self, scope: Scope, receive: Receive, path: str) -> tuple[int, list[Header], bytes]:
+        began = time.perf_counter()
+        name = method = ""
+        status, rows = Code.OK, 0
+        try:
+            if scope["method"] == "OPTIONS":
+                if not header(scope, b"origin").startswith((b"http://", b"https://")):
+                    raise Refusal(Code.FAILED_PRECONDITION, "Origin header is missing in CORS preflight")
+                return 200, [], b""
+            self._access.check(header(scope, b"authorization"), READ)
+            target = target_of(scope["method"], path)
+            name, method = target.name, target.method
+            body = await read_body(scope, receive, self._rest.limits.body) if scope["method"] == "POST" else b""
+            answer, rows = await self._rest.answer(target, body, is_strict(scope))
+        except Refusal as refusal:
+            status = refusal.code
+            raise
+        except BaseException:
+            status = Code.INTERNAL
+            raise
+        finally:
+            known = name if name in self._models.names else ""  # else anybody could fill the memory with names
+            metrics.record(known, method, "REST", status.name, time.perf_counter() - began, rows)
+        return 200, _JSON, answer
+
+
+def refused_headers(refusal: Refusal) -> list[Header]:
+    """Return the headers of an answer that is an error: with when to come again, where that helps."""
+    if refusal.code == Code.RESOURCE_EXHAUSTED and refusal.http == 429:
+        return [*_JSON, (b"retry-after", b"1")]
+    if refusal.code == Code.UNAUTHENTICATED:
+        return [*_JSON, (b"www-authenticate", b"Bearer")]
+    return [*_JSON, (b"connection", b"close")] if refusal.http in (408, 413) else _JSON
+
+
+def is_strict(scope: Scope) -> bool:
+    """Return whether a request wants the contract to the letter: `?strict=1`."""
+    return b"strict=1" in scope["query_string"].split(b"&")
+
+
+def header(scope: Scope, name: bytes) -> bytes:
+    """Return the value of a header of the request; empty where there is none."""
+    return next((value for key, value in scope["headers"] if key == name), b"")
+
+
+async def read_body(scope: Scope, receive: Receive, most: int) -> bytes:
+    """Return the whole body.
+
+    Raises:
+        Refusal: it is too large, does not come, or is not whole.
+    """
+    too_large = Refusal(
+        Code.RESOURCE_EXHAUSTED, f"the body is too large: {most} bytes are allowed", 413
+    )  # fmt: skip
+    declared = header(scope, b"content-length")
+    if declared.isdigit() and int(declared[:20]) > most:
+        raise too_large
+    message = await receive()
+    if not message.get("more_body"):
+        whole: bytes = message.get("body", b"")
+        if len(whole) > most:
+            raise too_large
+        return whole
+    parts = [message["body"]]
+    size = len(parts[0])
+    try:
+        async with asyncio.timeout(_BODY_S):
+            while message.get("more_body"):
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise invalid("the connection ended before the body did")
+                parts.append(message.get("body", b""))
+                size += len(parts[-1])
+                if size > most:
+                    raise too_large
+    except TimeoutError:
+        raise Refusal(Code.DEADLINE_EXCEEDED, "the body did not come in time", 408) from None
+    return b"".join(parts)

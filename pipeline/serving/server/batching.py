@@ -1,0 +1,173 @@
+"""Puts requests that wait at the same time into one call of the model, and gives each its own rows back.
+
+A request that finds the model idle is answered at once. While the model works, others wait; when it is free, as many as
+fit go together. So nobody waits for company, and nobody longer than for the calls before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pipeline.serving.server.model import LoadedModel
+from pipeline.serving.server.refusal import Code, Refusal
+from pipeline.serving.server.tensors import Arrays
+
+_SWEEP_S = 0.05
+
+
+@dataclass(eq=False)
+class _Job:
+    model: LoadedModel
+    signature: str
+    arrays: Arrays
+    rows: int
+    shapes: tuple[Any, ...]
+    until: float
+    answer: asyncio.Future[Arrays]
+
+    def goes_with(self, other: _Job) -> bool:
+        return self.model is other.model and self.signature == other.signature and self.shapes == other.shapes
+
+
+class Batcher:
+    """The queue in front of the models of one process; used in its event loop only.
+
+    Args:
+        most_rows: in one call, if it is of several requests.
+        most_waiting: rows, of all requests that wait.
+    """
+
+    def __init__(self, most_rows: int, most_waiting: int) -> None:
+        self._most_rows, self._most_waiting = most_rows, most_waiting
+        self._waiting: deque[_Job] = deque()
+        self._waiting_rows = 0
+        self._working: list[_Job] = []
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
+        self._sweeper: asyncio.TimerHandle | None = None
+        self.batches = 0
+
+    async def ask(self, model: LoadedModel, signature: str, arrays: Arrays, timeout_s: float) -> Arrays:
+        """Return what the model answers to these arrays.
+
+        Raises:
+            Refusal: too many rows wait, the time is over, or the model cannot answer.
+        """
+        loop = asyncio.get_running_loop()
+        sizes = {array.shape[0] if array.ndim else -1 for array in arrays.values()}
+        rows = sizes.pop() if len(sizes) == 1 else -1
+        if self._waiting and self._waiting_rows + max(rows, 1) > self._most_waiting:
+            raise Refusal(Code.RESOURCE_EXHAUSTED, f"{self._waiting_rows} rows wait already; ask again later")
+        shapes = tuple((name, array.shape[1:]) for name, array in sorted(arrays.items())) if rows > 0 else (object(),)
+        job = _Job(model, signature, arrays, max(rows, 1), shapes, time.monotonic() + timeout_s, loop.create_future())
+        if not self._waiting and not self._working:
+            loop.call_soon(self._next)
+        self._waiting.append(job)
+        self._waiting_rows += job.rows
+        if self._sweeper is None:
+            self._sweeper = loop.call_later(_SWEEP_S, self._sweep)
+        return await job.answer
+
+    def close(self) -> None:
+        """End the thread when it is done."""
+        self._thread.shutdown(wait=False)
+
+    def _next(self) -> None:
+        if self._working or not self._waiting:
+            return
+        self._working = self._take()
+        self.batches += 1
+        asyncio.get_running_loop().run_in_executor(self._thread, _answers, self._working).add_done_callback(self._done)
+
+    def _take(self) -> list[_Job]:
+        """Take the first job, and those behind it that go with it."""
+        first = self._waiting.popleft()
+        taken, rows = [first], first.rows
+        if first.signature not in first.model.asked_alone:
+            left: deque[_Job] = deque()
+            for job in self._waiting:
+                if rows + job.rows <= self._most_rows and job.goes_with(first):
+                    taken.append(job)
+                    rows += job.rows
+                else:
+                    left.append(job)
+            self._waiting = left
+        self._waiting_rows -= rows
+        return taken
+
+    def _done(self, ended: asyncio.Future[list[Arrays | BaseException] | None]) -> None:
+        jobs, self._working = self._working, []
+        self._next_soon()
+        try:
+            answers = ended.result()
+        except Exception as exc:
+            answers = [exc] * len(jobs)
+        if answers is None:  # its answers are not one row each: from now on it is asked alone
+            jobs[0].model.asked_alone.add(jobs[0].signature)
+            for job in jobs:
+                self._waiting.appendleft(job)
+                self._waiting_rows += job.rows
+            return
+        for job, answer in zip(jobs, answers, strict=True):
+            if job.answer.done():
+                continue
+            if isinstance(answer, BaseException):
+                job.answer.set_exception(answer)
+            else:
+                job.answer.set_result(answer)
+
+    def _next_soon(self) -> None:
+        asyncio.get_running_loop().call_soon(self._next)
+
+    def _sweep(self) -> None:
+        """Answer those whose time is over."""
+        now = time.monotonic()
+        late = [job for job in (*self._waiting, *self._working) if job.until < now]
+        for job in late:
+            if not job.answer.done():
+                job.answer.set_exception(Refusal(Code.DEADLINE_EXCEEDED, "the model did not answer in time"))
+        if late:
+            self._waiting = deque(job for job in self._waiting if job.until >= now)
+            self._waiting_rows = sum(job.rows for job in self._waiting)
+        going_on = self._waiting or self._working
+        self._sweeper = asyncio.get_running_loop().call_later(_SWEEP_S, self._sweep) if going_on else None
+
+
+def _answers(jobs: Sequence[_Job]) -> list[Arrays | BaseException] | None:
+    """Return the answer of each, or why there is none; None if the answers of several cannot be told apart."""
+    if len(jobs) == 1:
+        return [_alone(jobs[0])]
+    together = {
+        name: np.concatenate([job.arrays[name] for job in jobs]) for name in jobs[0].arrays
+    }  # fmt: skip
+    try:
+        outputs = jobs[0].model.ask(jobs[0].signature, together)
+    except Refusal:  # of which of them? each gets what it would have got alone
+        return [_alone(job) for job in jobs]
+    rows = sum(job.rows for job in jobs)
+    if any(array.ndim == 0 or len(array) != rows for array in outputs.values()):
+        return None
+    return _apart(jobs, outputs)
+
+
+def _apart(jobs: Sequence[_Job], outputs: Mapping[str, Any]) -> list[Arrays | BaseException]:
+    found: list[Arrays | BaseException] = []
+    at = 0
+    for job in jobs:
+        found.append({name: array[at : at + job.rows] for name, array in outputs.items()})
+        at += job.rows
+    return found
+
+
+def _alone(job: _Job) -> Arrays | BaseException:
+    try:
+        return job.model.ask(job.signature, job.arrays)
+    except Exception as exc:
+        return exc

@@ -1,0 +1,68 @@
+"""Counts and times what is answered, under TensorFlow Serving's own names, for Prometheus.
+
+With several workers prometheus-client keeps the numbers in files that all of them share, so that each tells the sum:
+PROMETHEUS_MULTIPROC_DIR, which is set before this is imported.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.utils import floatToGoString
+
+PATH = "/monitoring/prometheus/metrics"
+_US = [10 * 1.8**power for power in range(33)]
+_ROWS = [float(2**power) for power in range(15)]
+
+REQUESTS = Counter(":tensorflow:serving:request_count", "Requests by model and status.", ["model_name", "status"])
+LATENCY = Histogram(
+    ":tensorflow:serving:request_latency", "Microseconds for a request.", ["model_name", "API", "entrypoint"],
+    buckets=_US,
+)  # fmt: skip
+RUNTIME = Histogram(
+    ":tensorflow:serving:runtime_latency", "Microseconds from the queue to the model's answer.",
+    ["model_name", "API", "runtime"], buckets=_US,
+)  # fmt: skip
+ROWS = Histogram(":tensorflow:serving:request_example_counts", "Rows of a request.", ["model"], buckets=_ROWS)
+ALL_ROWS = Counter(":tensorflow:serving:request_example_count", "Rows of all requests.", ["model"])
+VERSION = Gauge(
+    "longhaul_serving_version", "The version that answers.", ["model"], multiprocess_mode="max",
+)  # fmt: skip
+
+
+def record(model: str, method: str, entrypoint: str, status: str, seconds: float, rows: int) -> None:
+    """Count a request that ended."""
+    REQUESTS.labels(model, status).inc()
+    if status == "OK":
+        LATENCY.labels(model, method, entrypoint).observe(seconds * 1e6)
+        if rows:
+            ROWS.labels(model).observe(rows)
+            ALL_ROWS.labels(model).inc(rows)
+
+
+def page() -> bytes:
+    """Return all numbers in Prometheus' text format; counters without the `_total` that TensorFlow Serving lacks."""
+    registry: Any = REGISTRY
+    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)
+    lines = []
+    for metric in registry.collect():
+        bare = metric.type == "counter" and metric.name.startswith(":") and not metric.name.endswith("example_count")
+        name = metric.name if bare or metric.type != "counter" else f"{metric.name}_total"
+        lines += [f"# HELP {name} {metric.documentation}", f"# TYPE {name} {metric.type}"]
+        for sample in metric.samples:
+            if sample.name.endswith("_created"):
+                continue
+            its = sample.name.removesuffix("_total") if bare else sample.name
+            labels = ",".join(f'{key}="{_escaped(value)}"' for key, value in sorted(sample.labels.items()))
+            lines.append(f"{its}{{{labels}}} {floatToGoString(sample.value)}" if labels
+                         else f"{its} {floatToGoString(sample.value)}")  # fmt: skip
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')

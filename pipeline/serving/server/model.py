@@ -1,0 +1,157 @@
+"""A version of a model that answers: loaded by TensorFlow's C++ loader, compared with what was trained, warmed up."""
+
+from __future__ import annotations
+
+import json
+import struct
+import time
+import weakref
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.serving.cpp_session import CppSession, LoaderError
+from pipeline.serving.server.refusal import Refusal, code_of, invalid
+from pipeline.serving.server.rules import Rule, rules_of
+from pipeline.serving.server.tensors import Array, Arrays
+from pipeline.serving.versions import damage
+from trainer.artifact_names import KEPT_ROWS_FILE, SIGNATURES_FILE
+
+DEFAULT, TENSORS = "serving_default", "serving_tensors"
+CLASSIFICATION, REGRESSION = "classification", "regression"
+_TOLERANCE = 1e-5
+"""How much an answer may differ from the one that was kept; of numbers beyond 1 relative to the greatest."""
+_WARM_UP_ROWS = (1, 64, 1024)
+
+
+class UnfitError(Exception):
+    """A folder that holds no model which may serve; the text says why."""
+
+
+class LoadedModel:
+    """A SavedModel in memory. Its session goes when nobody holds the object any more.
+
+    Args:
+        threads: how many work on a request at most; -1: only the one that asks.
+
+    Raises:
+        UnfitError: it is damaged, cannot be loaded, or answers otherwise than it was trained to.
+    """
+
+    def __init__(self, name: str, version: int, folder: Path, threads: int = -1) -> None:
+        began = time.monotonic()
+        self.name, self.version, self.folder = name, version, folder
+        if wrong := damage(folder):
+            raise UnfitError(f"it is damaged: {', '.join(wrong[:3])}")
+        try:
+            self._session = CppSession(str(folder), threads)
+        except LoaderError as exc:
+            raise UnfitError(f"it cannot be loaded: {exc}") from exc
+        weakref.finalize(self, self._session.__exit__)
+        self.signatures: dict[str, Any] = {
+            key: signature for key, signature in self._session.signatures.items() if not key.startswith("__")
+        }
+        self._inputs = {
+            key: {name: int(info.dtype) for name, info in signature.inputs.items()}
+            for key, signature in self.signatures.items()
+        }
+        self.told: dict[str, Any] = _told(folder)
+        described = self.told.get("signatures", {}).get(TENSORS, {}).get("inputs", {})
+        self.rules: dict[str, Rule] = rules_of(described)
+        if self._inputs.get(TENSORS, {}).keys() != self.rules.keys():
+            self.rules = {}
+        self.asked_alone: set[str] = set()
+        """Signatures whose answers are not one row for each row asked."""
+        self._warm_up()
+        self.warm_up_s = time.monotonic() - began
+        self.since = time.time()
+
+    def inputs(self, signature: str) -> dict[str, int]:
+        """Return the DataType of each input of a signature.
+
+        Raises:
+            Refusal: there is no such signature.
+        """
+        if signature not in self._inputs:
+            raise invalid(f'Serving signature name: "{signature}" not found in signature def')
+        return self._inputs[signature]
+
+    def ask(self, signature: str, arrays: Mapping[str, Array]) -> Arrays:
+        """Return an array by output.
+
+        Raises:
+            Refusal: TensorFlow cannot answer.
+        """
+        try:
+            return self._session.ask(signature, arrays)
+        except LoaderError as exc:
+            raise Refusal(code_of(exc.code), str(exc)[:2000]) from exc
+
+    def instance(self) -> dict[str, Any] | None:
+        """Return an example row for `serving_tensors`, if the model brings one."""
+        rest = self.told.get("signatures", {}).get(TENSORS, {}).get("rest")
+        return dict(rest["body"]["instances"][0]) if rest else None
+
+    def _warm_up(self) -> None:
+        """Answer the kept rows, and as many at a time as requests may bring."""
+        largest: tuple[str, Arrays] | None = None
+        try:
+            for signature, inputs, expected in _kept(self.folder):
+                found = self._session.ask(signature, inputs)
+                for key, values in expected.items():
+                    if (difference := _difference(found[key], values)) > _TOLERANCE:
+                        raise UnfitError(
+                            f"it does not answer the rows that were kept with it as it did when it was trained: "
+                            f"{signature} {key} differs by {difference:.2g}"
+                        )
+                largest = signature, inputs
+            if largest is None and (row := self.instance()):
+                largest = TENSORS, {name: np.array([value]) for name, value in row.items()}
+            if largest is not None:
+                signature, inputs = largest
+                for size in _WARM_UP_ROWS:
+                    self._session.ask(signature, {key: np.resize(array, size) for key, array in inputs.items()})
+        except (LoaderError, KeyError) as exc:
+            raise UnfitError(f"it does not answer the rows that were kept with it: {exc}") from exc
+
+
+def _told(folder: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads((folder / SIGNATURES_FILE).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+def _difference(found: Array, expected: Array) -> float:
+    if found.shape != expected.shape:
+        return float("inf")
+    unit = max(1.0, float(np.abs(expected).max(initial=0)))
+    difference = float(np.abs(found.astype(float) - expected).max(initial=0)) / unit
+    return difference if difference == difference else float("inf")
+
+
+def _kept(folder: Path) -> Iterator[tuple[str, Arrays, Arrays]]:
+    """Yield signature, inputs and answers of each request that lies beside the model (trainer.kept_rows)."""
+    from tensorflow_serving.apis import prediction_log_pb2
+
+    from pipeline.serving.server.proto_tensors import to_array
+
+    try:
+        content = (folder / KEPT_ROWS_FILE).read_bytes()
+    except FileNotFoundError:
+        return
+    at = 0
+    while at < len(content):  # a TFRecord: length, its checksum, content, its checksum
+        (length,) = struct.unpack_from("<Q", content, at)
+        log = prediction_log_pb2.PredictionLog.FromString(content[at + 12 : at + 12 + length])
+        at += 12 + length + 4
+        if log.WhichOneof("log_type") == "predict_log":
+            asked, answered = log.predict_log.request, log.predict_log.response
+            yield (
+                asked.model_spec.signature_name or DEFAULT,
+                {name: to_array(tensor) for name, tensor in asked.inputs.items()},
+                {name: to_array(tensor) for name, tensor in answered.outputs.items()},
+            )

@@ -1,0 +1,235 @@
+"""A process that serves: both ports, the models and who watches them, until SIGTERM or Ctrl-C; then it finishes what it
+has begun.
+
+`run` in this process for one worker; `supervise` keeps several such processes alive behind the same ports.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipeline.serving.server.access import VARIABLE, Access, access_from
+from pipeline.serving.server.protos import without_tensorflow
+from pipeline.serving.server.rest import Limits
+
+_BACKLOG = 2048
+_AGAIN_S = 1.0
+"""Between the end of a worker and the start of the next in its place."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a server is to do.
+
+    Attributes:
+        folders: by name, a folder of versions or one version.
+        grpc_port: none when None; a free one when 0, as `port`.
+        drain_s: for requests that are under way when the server is to end.
+        most_batch: rows of several requests in one call of the model.
+        most_waiting: rows that may wait; beyond that requests get 429.
+    """
+
+    folders: Mapping[str, str]
+    host: str = "127.0.0.1"
+    port: int = 8501
+    grpc_port: int | None = 8500
+    workers: int = 1
+    limits: Limits = field(default_factory=Limits)
+    most_batch: int = 1024
+    most_waiting: int = 200_000
+    tokens: str | None = None
+    tls_certificate: str | None = None
+    tls_key: str | None = None
+    cors: bool = False
+    drain_s: float = 30.0
+
+    def to_text(self) -> str:
+        """Return what `from_text` reads."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_text(cls, text: str) -> Options:
+        """Read what `to_text` wrote."""
+        plain = json.loads(text)
+        return cls(**plain | {"limits": Limits(**plain["limits"])})
+
+    def access(self) -> Access:
+        """Read the tokens.
+
+        Raises:
+            ConfigError: they cannot be read.
+        """
+        return access_from(Path(self.tokens) if self.tokens else None, os.environ.get(VARIABLE, ""))
+
+
+def bound(host: str, port: int, shared: bool) -> socket.socket:
+    """Return a socket with the address; who serves makes it listen.
+
+    Args:
+        shared: with other processes: the system spreads connections among those that listen.
+
+    Raises:
+        OSError: the address is taken, or not of this machine.
+    """
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    made = socket.socket(family, kind, protocol)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    try:
+        made.bind(address)
+    except OSError:
+        made.close()
+        raise
+    return made
+
+
+def reserved(host: str, port: int, shared: bool) -> socket.socket:
+    """Return a socket with an address that nobody else has.
+
+    Raises:
+        OSError: the address is taken, or not of this machine.
+    """
+    alone = bound(host, port, shared=False)
+    alone.listen(_BACKLOG)  # only now is it known that nobody else does
+    if not shared:
+        return alone
+    found = alone.getsockname()[1]
+    alone.close()
+    return bound(host, found, shared=True)
+
+
+def say(text: str) -> None:
+    """Tell a person, or a log, in one line."""
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
+def run(options: Options, listener: socket.socket, announce: Callable[[Any], None]) -> None:
+    """Serve until SIGTERM or Ctrl-C.
+
+    Args:
+        announce: called with the `Models` as soon as they answer.
+    """
+    without_tensorflow()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(options, listener, announce))
+
+
+async def _serve(options: Options, listener: socket.socket, announce: Callable[[Any], None]) -> None:
+    import uvicorn
+
+    from pipeline.serving.server.app import App
+    from pipeline.serving.server.batching import Batcher
+    from pipeline.serving.server.models import Models
+    from pipeline.serving.server.rest import Rest
+
+    class Server(uvicorn.Server):
+        @contextlib.contextmanager
+        def capture_signals(self) -> Iterator[None]:  # the loop's own handlers do
+            yield
+
+    models = Models({name: Path(folder) for name, folder in options.folders.items()}, say)
+    batcher = Batcher(options.most_batch, options.most_waiting)
+    access = options.access()
+    rest = Rest(models, batcher, options.limits)
+    app = App(models, rest, access, options.cors)
+    server = Server(
+        uvicorn.Config(
+            app, http="httptools", loop="none", lifespan="off", access_log=False, log_level="warning", ws="none",
+            server_header=False, date_header=False, timeout_graceful_shutdown=int(options.drain_s), proxy_headers=False,
+            timeout_keep_alive=75, ssl_certfile=options.tls_certificate, ssl_keyfile=options.tls_key,
+        )
+    )  # fmt: skip
+
+    def end() -> None:
+        app.draining = True
+        server.should_exit = True
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, end)
+    by_grpc = None
+    if options.grpc_port is not None:
+        from pipeline.serving.server.grpc_api import Services, grpc_server
+
+        by_grpc = grpc_server(
+            Services(models, rest, access), address(options.host, options.grpc_port), options.limits.body,
+            options.workers > 1, _pair(options),
+        )  # fmt: skip
+        await by_grpc.start()
+    answering = asyncio.create_task(server.serve(sockets=[listener]))  # at once, for /healthz and /readyz
+    try:
+        await loop.run_in_executor(None, models.look)
+        models.watch()
+        announce(models)
+        await answering
+    finally:
+        if by_grpc:
+            await by_grpc.stop(options.drain_s)
+        models.close()
+        batcher.close()
+
+
+def address(host: str, port: int) -> str:
+    """Return both as one text."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _pair(options: Options) -> tuple[bytes, bytes] | None:
+    """Return key and certificate for gRPC."""
+    if not options.tls_certificate:
+        return None
+    certificate = Path(options.tls_certificate).read_bytes()
+    return Path(options.tls_key).read_bytes() if options.tls_key else certificate, certificate
+
+
+def supervise(options: Options, listener: socket.socket) -> None:
+    """Keep `options.workers` processes alive until SIGTERM or Ctrl-C; one that dies is replaced.
+
+    Args:
+        listener: holds the port, so that workers may come and go; it does not listen for connections itself.
+    """
+    ending = False
+
+    def end(*_: object) -> None:
+        nonlocal ending
+        ending = True
+        for process in processes:
+            process.terminate()
+
+    with tempfile.TemporaryDirectory(prefix="longhaul-serve-") as folder:
+        environment = os.environ | {"PROMETHEUS_MULTIPROC_DIR": folder}
+        command = [sys.executable, "-m", "pipeline.serving.server", options.to_text()]
+        processes: list[subprocess.Popen[bytes]] = []
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, end)
+        processes += [subprocess.Popen(command, env=environment) for _ in range(options.workers)]
+        while not ending:
+            time.sleep(0.05)
+            for place, process in enumerate(processes):
+                if process.poll() is not None and not ending:
+                    say(f"a worker ended ({process.returncode}); another takes its place")
+                    time.sleep(_AGAIN_S)
+                    processes[place] = subprocess.Popen(command, env=environment)
+        for process in processes:
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(options.drain_s + 5)
+            process.kill()
+    listener.close()

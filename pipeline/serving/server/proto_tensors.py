@@ -1,0 +1,68 @@
+"""TensorProto to NumPy and back, as tf.make_ndarray and tf.make_tensor_proto do it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pipeline.serving.server.refusal import invalid
+from pipeline.serving.server.tensors import (
+    BOOL,
+    DOUBLE,
+    FLOAT,
+    INT8,
+    INT16,
+    INT32,
+    INT64,
+    KINDS,
+    STRING,
+    UINT8,
+    UINT32,
+    UINT64,
+    Array,
+)  # fmt: skip
+
+_FIELDS = {
+    FLOAT: "float_val", DOUBLE: "double_val", INT32: "int_val", INT16: "int_val", INT8: "int_val", UINT8: "int_val",
+    STRING: "string_val", INT64: "int64_val", BOOL: "bool_val", UINT32: "uint32_val", UINT64: "uint64_val",
+}  # fmt: skip
+_TYPES = {np.dtype(kind): dtype for dtype, (_, kind) in KINDS.items()}
+_MOST_VALUES = 1 << 24
+
+
+def to_array(tensor: Any) -> Array:
+    """Return the array; a single value stands for all of its shape, as TensorFlow has it.
+
+    Raises:
+        Refusal: the message says of itself what does not hold.
+    """
+    if tensor.dtype not in KINDS:
+        raise invalid(f"tensors of type {tensor.dtype} are not taken")
+    shape = [dim.size for dim in tensor.tensor_shape.dim]
+    size = 1
+    for each in shape:
+        size *= each
+    if min(shape, default=0) < 0 or tensor.tensor_shape.unknown_rank or size > _MOST_VALUES:
+        raise invalid(f"a tensor of shape {shape} is not taken")
+    kind = np.dtype(KINDS[tensor.dtype][1])
+    if tensor.tensor_content and tensor.dtype != STRING:
+        if len(tensor.tensor_content) != size * kind.itemsize:
+            raise invalid(f"tensor_content has {len(tensor.tensor_content)} bytes, shape {shape} needs others")
+        return np.frombuffer(tensor.tensor_content, kind).reshape(shape)
+    values = getattr(tensor, _FIELDS[tensor.dtype])
+    if len(values) not in (size, 1) and not (0 < len(values) < size):
+        raise invalid(f"a tensor of shape {shape} has {len(values)} values")
+    found = np.empty(len(values), kind)
+    found[:] = np.array(values, np.int64).astype(kind) if _FIELDS[tensor.dtype] == "int_val" else values
+    if len(values) < size:  # the last value fills the rest
+        found = np.concatenate([found, np.repeat(found[-1:], size - len(values))])
+    return found.reshape(shape)
+
+
+def put(array: Array, tensor: Any) -> None:
+    """Fill a TensorProto, with the values in their own field as TensorFlow Serving does."""
+    tensor.dtype = _TYPES[array.dtype]
+    for size in array.shape:
+        tensor.tensor_shape.dim.add().size = size
+    getattr(tensor, _FIELDS[tensor.dtype]).extend(array.ravel().tolist())

@@ -1,0 +1,221 @@
+"""TensorFlow Serving's REST API: a target and a body in, an answer out (http_rest_api_handler.cc)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pipeline.serving.server import answers, examples, rules, tensors
+from pipeline.serving.server.batching import Batcher
+from pipeline.serving.server.json_text import parse, shown
+from pipeline.serving.server.model import CLASSIFICATION, DEFAULT, REGRESSION, TENSORS, LoadedModel
+from pipeline.serving.server.models import Models
+from pipeline.serving.server.paths import Target
+from pipeline.serving.server.refusal import invalid
+from pipeline.serving.server.tensors import Array, Arrays
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one request may be.
+
+    Attributes:
+        body: bytes.
+        text: characters of one value.
+        timeout_s: until it is answered.
+    """
+
+    body: int = 32 << 20
+    rows: int = 100_000
+    text: int = 1 << 20
+    timeout_s: float = 30.0
+
+
+class Rest:
+    """The methods of the API."""
+
+    def __init__(self, models: Models, batcher: Batcher, limits: Limits) -> None:
+        self._models, self._batcher, self.limits = models, batcher, limits
+
+    async def answer(self, target: Target, body: bytes, strict: bool) -> tuple[bytes, int]:
+        """Return the body of the answer, and how many rows were asked.
+
+        Raises:
+            Refusal: there is none.
+        """
+        if target.method == "status":
+            return self._status(target), 0
+        model = self._models.find(target)
+        if target.method == "metadata":
+            return metadata(model), 0
+        request = parse(body)
+        signature = request.get("signature_name", "")
+        if not isinstance(signature, str):
+            raise invalid(
+                f"JSON Value: {shown(request)} not formatted correctly. 'signature_name' key must be a string value."
+            )
+        if target.method == "predict":
+            return await self._predict(model, signature, request, strict)
+        return await self._grade(target.method, model, signature, request, strict)
+
+    async def ask(self, model: LoadedModel, signature: str, arrays: Arrays) -> Arrays:
+        """Return what the model answers, if the arrays are within the limits."""
+        check_size(arrays, self.limits)
+        return await self._batcher.ask(model, signature, arrays, self.limits.timeout_s)
+
+    async def _predict(
+        self, model: LoadedModel, signature: str, request: dict[str, Any], strict: bool
+    ) -> tuple[bytes, int]:
+        by_row = "instances" in request
+        given: Any = request.get("instances", request.get("inputs"))
+        if not signature:
+            signature = _default(model, given, strict)
+        inputs = model.inputs(signature)
+        _check_keys(request)
+        lenient = not strict and signature == TENSORS and bool(model.rules)
+        if by_row:
+            arrays = (
+                rules.from_rows(given, inputs, model.rules) if lenient else tensors.from_instances(given, inputs)
+            )  # fmt: skip
+        else:
+            arrays = rules.from_columns(given, inputs, model.rules) if lenient else tensors.from_inputs(given, inputs)
+        outputs = await self.ask(model, signature, arrays)
+        rows = next((len(array) for array in arrays.values() if array.ndim), 1)
+        return (answers.predictions(outputs) if by_row else answers.columns(outputs)), rows
+
+    async def _grade(
+        self, method: str, model: LoadedModel, signature: str, request: dict[str, Any], strict: bool
+    ) -> tuple[bytes, int]:
+        if not signature:
+            own = CLASSIFICATION if method == "classify" else REGRESSION
+            signature = own if own in model.signatures and not strict else DEFAULT
+        check_graded(model, signature, method)
+        found = examples.from_request(request)
+        outputs = await self.ask(model, signature, {"inputs": np.array(found, object)})
+        if method == "regress":
+            return answers.numbers(regressions(outputs["outputs"], len(found))), len(found)
+        labels, scores = classifications(outputs, len(found))
+        return answers.classes(labels, scores), len(found)
+
+    def _status(self, target: Target) -> bytes:
+        told = [
+            {
+                "version": str(version),
+                "state": state.state,
+                "status": {"error_code": "UNKNOWN" if state.problem else "OK", "error_message": state.problem},
+            }
+            for version, state in self._models.states(target).items()
+        ]
+        return (json.dumps({"model_version_status": told}, indent=1, ensure_ascii=False) + "\n").encode(
+            errors="replace"
+        )
+
+
+def _default(model: LoadedModel, given: Any, strict: bool) -> str:
+    """Return the signature that a request without one means: the default one, but `serving_tensors` for rows of
+    columns' names, which the default one of a model of ours would refuse."""
+    row = given[0] if isinstance(given, list) and given else given
+    ours = not strict and bool(model.rules) and isinstance(row, dict) and not tensors.is_base64(row)
+    return TENSORS if ours and not row.keys() <= model.inputs(DEFAULT).keys() else DEFAULT
+
+
+def _check_keys(request: dict[str, Any]) -> None:
+    given = [key for key in ("inputs", "instances") if key in request]
+    if not given:
+        raise invalid("Missing 'inputs' or 'instances' key")
+    if len(given) == 2:
+        raise invalid(
+            f"JSON Value: {shown(request)} Not formatted correctly expecting only one of 'inputs' or 'instances' keys "
+            "to exist "
+        )
+    if given == ["instances"]:
+        if not isinstance(request["instances"], list):
+            raise invalid(f"JSON Value: {shown(request)} Expecting 'instances' to be an list/array")
+        if not request["instances"]:
+            raise invalid(f"JSON Value: {shown(request)} No values in 'instances' array")
+
+
+def check_size(arrays: Arrays, limits: Limits) -> None:
+    """Refuse more than a request may hold.
+
+    Raises:
+        Refusal: there are too many rows, or a text is too long.
+    """
+    for name, array in arrays.items():
+        if array.ndim and len(array) > limits.rows:
+            raise invalid(f"{len(array)} rows are too many for one request: {limits.rows} are allowed")
+        if array.dtype == object:
+            longest = max(map(len, array.ravel()), default=0)
+            if longest > limits.text:
+                raise invalid(f"{name}: a text of {longest} characters is too long: {limits.text} are allowed")
+
+
+def check_graded(model: LoadedModel, signature: str, method: str) -> None:
+    """Check that a signature can classify or regress (classifier.cc, regressor.cc).
+
+    Raises:
+        Refusal: it cannot.
+    """
+    if signature not in model.signatures:
+        raise invalid(f"No signature was found with the name: {signature}")
+    found = model.signatures[signature]
+    if len(found.inputs) != 1:
+        raise invalid("Expected one input Tensor.")
+    kind = "classification" if method == "classify" else "regression"
+    if method == "classify" and len(found.outputs) not in (1, 2):
+        raise invalid(f"Expected one or two output Tensors, found {len(found.outputs)}")
+    if method == "regress" and len(found.outputs) != 1:
+        raise invalid("Expected one output Tensor.")
+    if "inputs" not in found.inputs:
+        raise invalid(f"No {kind} inputs found in SignatureDef: {signature}")
+    if method == "regress" and "outputs" not in found.outputs:
+        raise invalid(f"No regression outputs found in SignatureDef: {signature}")
+    if method == "classify" and not {"classes", "scores"} & set(found.outputs):
+        raise invalid(
+            'Expected classification signature outputs to contain at least one of "classes" or "scores". '
+            f"Signature was: {signature}"
+        )
+
+
+def classifications(outputs: Arrays, rows: int) -> tuple[Array | None, Array | None]:
+    """Return labels and scores, (rows, classes).
+
+    Raises:
+        Refusal: the model answered otherwise.
+    """
+    for array in outputs.values():
+        if array.ndim != 2 or len(array) != rows:
+            raise invalid(f"Expected Tensor shape: [batch_size num_classes] but got {list(array.shape)}")
+    return outputs.get("classes"), outputs.get("scores")
+
+
+def regressions(values: Array, rows: int) -> Array:
+    """Return (rows,).
+
+    Raises:
+        Refusal: the model answered otherwise.
+    """
+    if values.shape not in ((rows,), (rows, 1)):
+        raise invalid(
+            "Expected output Tensor shape to be either [batch_size] or [batch_size, 1] but got "
+            f"{list(values.shape)}"
+        )  # fmt: skip
+    return values.ravel()
+
+
+def metadata(model: LoadedModel) -> bytes:
+    """Return the signatures of a model, as protobuf writes them: with defaults, by the names in the .proto files."""
+    from google.protobuf.json_format import MessageToDict
+
+    defs = {
+        name: MessageToDict(signature, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+        for name, signature in sorted(model.signatures.items())
+    }
+    told = {
+        "model_spec": {"name": model.name, "signature_name": "", "version": str(model.version)},
+        "metadata": {"signature_def": {"signature_def": defs}},
+    }
+    return (json.dumps(told, indent=1, ensure_ascii=False) + "\n").encode(errors="replace")

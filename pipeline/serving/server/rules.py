@@ -1,0 +1,178 @@
+"""What the schema says of the values in a request, beyond TensorFlow Serving's contract: what may be left out, and what
+is not allowed.
+
+The rules stand in `assets.extra/signatures.json` of the model (trainer.description). A request with `?strict=1` knows
+none of them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pipeline.serving.server.json_text import shown
+from pipeline.serving.server.refusal import Refusal, invalid
+from pipeline.serving.server.tensors import STRING, Array, as_array, plain_column
+
+_FEW = 16
+"""Of so many values Python's loop is faster than NumPy."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a column may hold.
+
+    Attributes:
+        optional: a value may be missing.
+        values: those that are allowed; any where empty.
+        least, most: of a number.
+    """
+
+    feature: str
+    is_text: bool
+    optional: bool
+    whole: bool
+    values: frozenset[Any]
+    least: float
+    most: float
+
+    @property
+    def missing(self) -> Any:
+        """What stands for a missing value in a plain tensor."""
+        return "" if self.is_text else math.nan
+
+    def broken_by(self, value: Any) -> str:
+        """Return which part of the rule a value breaks; nothing if none."""
+        if value == "" or value != value:
+            return "" if self.optional else "a value is required"
+        if self.values and value not in self.values:
+            some = sorted(self.values)[:10]
+            return f"it has to be one of {', '.join(map(shown, some))}{', …' if len(self.values) > len(some) else ''}"
+        if self.is_text:
+            return ""
+        if self.whole and value % 1:
+            return "it has to be a whole number"
+        if not self.least <= value <= self.most:
+            return f"it has to be {_range(self.least, self.most)}"
+        return ""
+
+    def holds(self, values: Sequence[Any]) -> bool:
+        """Return whether no value breaks the rule; of many numbers at once."""
+        if self.is_text:
+            distinct = set(values)
+            return ("" not in distinct or self.optional) and (not self.values or distinct - {""} <= self.values)
+        if len(values) <= _FEW or self.values:
+            return not any(map(self.broken_by, values))
+        numbers = np.array(values, np.float64)
+        good = (numbers >= self.least) & (numbers <= self.most)
+        if self.whole:
+            good &= numbers == np.rint(numbers)
+        if self.optional:
+            good |= np.isnan(numbers)
+        return bool(good.all())
+
+
+def _range(least: float, most: float) -> str:
+    if most == math.inf:
+        return f"at least {least:g}"
+    return f"at most {most:g}" if least == -math.inf else f"{least:g} to {most:g}"
+
+
+def rules_of(told: Mapping[str, Any]) -> dict[str, Rule]:
+    """Return the rule of each input of `serving_tensors`, as `trainer.description` wrote them."""
+    return {
+        name: Rule(
+            feature=one["feature"],
+            is_text=one["dtype"] == "string",
+            optional=one["may_be_missing"],
+            whole=one.get("whole_numbers", False),
+            values=frozenset() if one.get("other_values") else frozenset(one.get("values", ())),
+            least=one.get("min", -math.inf),
+            most=one.get("max", math.inf),
+        )
+        for name, one in told.items()
+    }
+
+
+def from_rows(instances: Sequence[Any], inputs: Mapping[str, int], rules: Mapping[str, Rule]) -> dict[str, Array]:
+    """Return an array by input of `instances`, where the schema allows with values left out or null.
+
+    Raises:
+        Refusal: an instance breaks the schema, or a value is of a wrong type.
+    """
+    for place, instance in enumerate(instances):
+        if not isinstance(instance, dict):
+            raise invalid(
+                f"row {place}: {shown(instance)} is no object; each of 'instances' has to be an object of values by "
+                f"input: {','.join(sorted(inputs))}"
+            )
+        if extra := instance.keys() - inputs.keys():
+            name = min(extra)
+            raise _broken(name, "the model has no such input", instance[name], place)
+    return {
+        name: _checked(name, [row.get(name) for row in instances], dtype, rules[name]) for name, dtype in inputs.items()
+    }
+
+
+def from_columns(given: Any, inputs: Mapping[str, int], rules: Mapping[str, Rule]) -> dict[str, Array]:
+    """Return the same of `inputs`, lists of one length; a column that is left out is missing in each row."""
+    columns = {name: given[name] for name in inputs if name in given} if isinstance(given, dict) else {}
+    if not columns:
+        raise invalid(f"'inputs' has to be an object of lists by input: {','.join(sorted(inputs))}")
+    for name, values in columns.items():
+        if not isinstance(values, list):
+            raise invalid(f"column {name}: {shown(values)} is no list")
+    rows = len(next(iter(columns.values())))
+    for name, values in columns.items():
+        if len(values) != rows:
+            raise invalid(f"column {name} has {len(values)} values, {next(iter(columns))} has {rows}")
+    return {
+        name: _checked(name, columns.get(name, [None] * rows), dtype, rules[name]) for name, dtype in inputs.items()
+    }
+
+
+def _checked(name: str, values: list[Any], dtype: int, rule: Rule) -> Array:
+    if None in values:
+        values = [rule.missing if value is None else value for value in values]
+    array = plain_column(values, dtype)
+    if array is None:
+        odd, what = _odd(rule)
+        place = next(place for place, value in enumerate(values) if odd(value))
+        raise _broken(name, f"it has to be {what}", values[place], place)
+    if not rule.holds(values):
+        for place, value in enumerate(values):
+            if problem := rule.broken_by(value):
+                raise _broken(name, problem, value, place)
+    return array if dtype != STRING else as_array(values, dtype)
+
+
+def _odd(rule: Rule) -> tuple[Callable[[Any], bool], str]:
+    if rule.is_text:
+        return lambda value: type(value) is not str, "text"
+    return lambda value: type(value) not in (int, float), "a number"
+
+
+def _broken(column: str, problem: str, value: Any, row: int) -> Refusal:
+    nothing = value == "" or value != value
+    found = "it is missing" if nothing and problem == "a value is required" else f"it is {shown(value)}"
+    return invalid(f"column {column}, row {row}: {problem}; {found}")
+
+
+def check_arrays(arrays: Mapping[str, Array], rules: Mapping[str, Rule]) -> None:
+    """Check arrays that came by another protocol.
+
+    Raises:
+        Refusal: one breaks its rule.
+    """
+    for name, array in arrays.items():
+        values = array.ravel().tolist()
+        if rules[name].is_text:
+            values = [value.decode(errors="replace") if isinstance(value, bytes) else value for value in values]
+        if not rules[name].holds(values):
+            for place, value in enumerate(values):
+                if problem := rules[name].broken_by(value):
+                    raise _broken(name, problem, value, place)
