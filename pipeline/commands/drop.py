@@ -84,7 +84,7 @@ def _check(config: PipelineConfig, name: str, exclude: bool) -> None:
     if not exclude:  # a column that is in the table only may be dropped before anybody describes it
         with suppress(PipelineError):
             files = table_files.find_files(config.data_pattern, config.data.spans, form=config.data.format)[:1]
-            known += [column for column in source.column_names(files) if column not in known]
+            known += [column for column in source.column_names(files, usable=False) if column not in known]
     if name not in known:
         raise ConfigError(f"there is no column {name!r}; {nearest(name, known)}", "correct the name")
 

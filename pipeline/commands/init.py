@@ -176,6 +176,7 @@ def _naming_options(look: Callable[_Given, _Found], *given: _Given.args, **named
 
 def _by_options(remedy: str) -> str:
     """Return a remedy that names a setting with the option that gives it, since there is no configuration yet."""
+    remedy = re.sub(r"`longhaul drop (.*?)` \(data\.drop\)", r"`--drop \1`", remedy)
     if not (named := re.findall(r"data\.format: \{(\w+): ([^{}]+)\}", remedy)):
         return remedy
     options = " or ".join(f"--format '{key}={value}'" for key, value in named)

@@ -16,7 +16,9 @@ from pipeline.data.columns import ColumnType
 from pipeline.data.convert import nearest
 from pipeline.data.sources import source, table_files
 from pipeline.data.sources.sampling import enough_rows, sample
+from pipeline.data.sources.table_files import SourceFile
 from pipeline.data.sources.text_format import sniff_files
+from pipeline.data.sources.typed import UnusableColumnError
 from pipeline.data.values.recognise import recognise
 from pipeline.data.values.recognise_table import Recognised, as_strings, raw_readings, recognise_table
 from pipeline.errors import ConfigError, DataError
@@ -95,14 +97,15 @@ def read_table(table: str, label: str | None, wishes: Wishes) -> Table:
     unusable: dict[str, DataError] = {}
     if is_text:
         names = [name for name in source.column_names(files) if name not in unread]
-        known = names
+        known = names if label in names else source.column_names(files, usable=False)
     else:
         found = source.infer_columns(files, wishes.drop, unusable=unusable)
         known = [*found, *unusable]
         names = [name for name, kind in found.items() if kind is ColumnType.STRING]
     _check_options(wishes, known, label, path)
     rows = enough_rows(len(known))
-    texts = sample([replace(file, readings=raw_readings(names)) for file in files], as_strings(names), rows)
+    raw = [replace(file, readings=raw_readings(names)) for file in files]
+    texts = _sample_usable(raw, as_strings(names), rows, unusable)
     decimal = "," if is_text and form.decimal == "," else None
     if is_text and form.delimiter == "," and decimal is None:
         decimal = "."  # "1,234" in quotes is hardly a decimal comma
@@ -127,13 +130,28 @@ def read_table(table: str, label: str | None, wishes: Wishes) -> Table:
         unusable |= {name: error for name, error in beyond.items() if name not in again}
         if not beyond:
             break
+    typed = _sample_usable(files, types, rows, unusable)
+    types = {name: types[name] for name in typed.column_names}
     unread |= {name: error.what for name, error in unusable.items()}
     if label in unusable:
-        raise DataError(unusable[label].what, f"{unusable[label].remedy}; or choose another --label")
-    typed = sample(files, types, rows)
+        raise DataError(unusable[label].what, "choose another --label")
     if len(typed) == rows:
         said = [*said, f"the table is large: these {rows:,} rows are from all over it; types were checked in all rows"]
     return Table(path, form, tuple(said), recognised, types, unread, texts, typed)
+
+
+def _sample_usable(
+    files: Sequence[SourceFile],
+    columns: Mapping[str, ColumnType],
+    rows: int,
+    unusable: dict[str, DataError],
+) -> pa.Table:
+    """Return a sample without the columns that turn out to be unusable when their values are read."""
+    while True:
+        try:
+            return sample(files, {name: kind for name, kind in columns.items() if name not in unusable}, rows)
+        except UnusableColumnError as error:
+            unusable[error.column] = error
 
 
 def _given(wishes: Wishes) -> dict[str, Reading]:

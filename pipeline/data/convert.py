@@ -39,8 +39,13 @@ _UNITS_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _ZONED = r"[T ].*(Z|[+-]\d\d(:?\d\d)?)$"
 
 
+_BYTES = 12
+
+
 def shorten(value: object, limit: int = 60) -> str:
-    """Return a value as shown in a message: quoted, at most `limit` characters."""
+    """Return a value as shown in a message: quoted, at most `limit` characters; bytes as hexadecimal digits."""
+    if isinstance(value, bytes):
+        return f"the bytes {value[:_BYTES].hex(' ')}{' …' if len(value) > _BYTES else ''}"
     text = str(value)
     return repr(text if len(text) <= limit else text[:limit] + "…")
 

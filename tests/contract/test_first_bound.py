@@ -10,7 +10,7 @@ from sklearn import metrics
 
 from pipeline.contract.first_bound import FirstBound, bound_of_amounts, bound_of_classes
 
-TIMES = 400
+TIMES = 200
 
 
 def value_of(bound: FirstBound) -> float:

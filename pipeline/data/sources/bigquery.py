@@ -21,6 +21,7 @@ from pipeline.data.convert import EXPECTED, first_bad_row, nearest, shorten, to_
 from pipeline.data.patterns import SPAN, has_spans, without_marks
 from pipeline.data.sources.bigquery_address import SCHEME, Address, parse
 from pipeline.data.sources.bigquery_client import RETRY_S, client_of, reader_of, retry_policy, storage_retry, translated
+from pipeline.data.sources.typed import not_text, unusable
 from pipeline.errors import DataError
 
 _TYPES = {
@@ -70,25 +71,26 @@ def columns_of(path: str) -> list[str]:
     return [field.name for field in _look(path).fields]
 
 
-def infer(path: str, skip: Collection[str]) -> tuple[dict[str, ColumnType | None], int]:
+def infer(path: str, skip: Collection[str]) -> tuple[dict[str, ColumnType | DataError | None], int]:
     """Return the types of the columns not in `skip`, and 1 for the number of rows, which only reading tells: a query
     has not run yet, and the service's own count leaves out rows that were streamed in lately.
 
-    Raises:
-        DataError: a column is of a type that no column of a table may have.
+    An error says why a column cannot be used.
     """
     found = _look(path)
-    types: dict[str, ColumnType | None] = {}
+    types: dict[str, ColumnType | DataError | None] = {}
     for field in found.fields:
         if field.name in skip:
             continue
         if field.mode == "REPEATED" or field.field_type not in _TYPES:
             kind = f"{field.field_type} REPEATED" if field.mode == "REPEATED" else field.field_type
-            raise DataError(
+            types[field.name] = unusable(
+                field.name,
                 f"{parse(path).short}: column {field.name!r} is of type {kind}; a column must hold one number, text, "
                 "boolean or time per row",
-                f"list {field.name!r} in data.drop, or choose what you need of it by data.query",
+                "or choose what you need of it by data.query",
             )
+            continue
         types[field.name] = _TYPES[field.field_type]
     return types, 1
 
@@ -229,13 +231,12 @@ def _convert(array: pa.Array, address: Address, name: str, column_type: ColumnTy
         return to_stored(array, column_type)
     except pa.ArrowInvalid as exc:
         value = shorten(array[first_bad_row(array, column_type)].as_py())
+        expected = f"where {EXPECTED[column_type]} is expected"
         binary = pa.types.is_binary(array.type) and column_type is ColumnType.STRING
-        raise DataError(
-            f"{address.short}: column {name!r} ({array.type}) holds {value} where {EXPECTED[column_type]} is expected",
-            f"list {name!r} in data.drop: it is not text"
-            if binary
-            else "correct the value or change the column's type in the schema",
-        ) from exc
+        what = f"{address.short}: column {name!r} ({array.type}) holds {value} {expected}"
+        if binary:
+            raise not_text(name, what) from exc
+        raise DataError(what, "correct the value or change the column's type in the schema") from exc
 
 
 def _tables(address: Address) -> list[str]:

@@ -132,3 +132,15 @@ def _casts(values: pa.Array, data_type: pa.DataType) -> bool:
 
 def _total(times: pa.Array, mask: pa.Array) -> int:
     return int(pc.sum(pc.if_else(mask, times, 0)).as_py() or 0)
+
+
+def widest(name: str, before: tuple[ColumnType, str] | None, now: ColumnType, path: str) -> ColumnType:
+    """Return the type of a column that holds values of both types; `before` with the file that says so."""
+    if before is None or before[0] is now:
+        return now
+    if {before[0], now} == {ColumnType.INT, ColumnType.FLOAT}:
+        return ColumnType.FLOAT
+    raise DataError(
+        f"column {name!r} is of type {before[0]} in {before[1]} but {now} in {path}",
+        "write it with one type in all files, or declare its type in the schema",
+    )

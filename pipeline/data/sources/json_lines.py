@@ -21,7 +21,7 @@ from pipeline.data.sources.compressed import compression_of, plain_file
 from pipeline.data.sources.damage import corrupt
 from pipeline.data.sources.magic import check_is
 from pipeline.data.sources.text_tables import as_text
-from pipeline.data.sources.typed import UnusableColumnError
+from pipeline.data.sources.typed import unusable
 from pipeline.errors import DataError
 
 BLOCK_BYTES = 64 << 20
@@ -203,10 +203,8 @@ def _one_object(path: str) -> DataError:
 
 
 def _is_list(place: str, name: str) -> DataError:
-    return UnusableColumnError(
-        f"{place}: {name!r} is a list; a column must hold one number, text, boolean or time per row",
-        f"list {name!r} in data.drop, or flatten it before",
-    )
+    what = f"{place}: {name!r} is a list; a column must hold one number, text, boolean or time per row"
+    return unusable(name, what, "or flatten it before")
 
 
 def _broken(place: str, exc: ValueError) -> DataError:

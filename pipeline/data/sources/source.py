@@ -20,7 +20,7 @@ import pyarrow as pa
 from pipeline.data.columns import ColumnType
 from pipeline.data.sources import bigquery, csv, text_tables, tfrecord, typed
 from pipeline.data.sources.batches import regroup
-from pipeline.data.sources.csv_types import ColumnGuess
+from pipeline.data.sources.csv_types import ColumnGuess, widest
 from pipeline.data.sources.fragments import HEADLESS, TEXT, TYPED, Fragment, own_types, place_of, read_as
 from pipeline.data.sources.json_lines import JsonTable
 from pipeline.data.sources.meaning import Misfit, as_text, converted, first_error, without_rows
@@ -115,7 +115,7 @@ def infer_columns(
             if isinstance(column_type, DataError):
                 bad.setdefault(name, column_type)
             elif column_type is not None and name not in declared:
-                found[name] = (_widest(name, found.get(name), column_type, paths[0]), paths[0])
+                found[name] = (widest(name, found.get(name), column_type, paths[0]), paths[0])
     if not any_rows:
         header = "has a header but no rows" if format_of(files[0].path) in ("csv", "workbook") else "has no rows"
         raise DataError(f"{files[0].path} {header}", "write the data again; a table needs rows")
@@ -130,14 +130,22 @@ def infer_columns(
     }
 
 
-def column_names(files: Sequence[SourceFile]) -> list[str]:
-    """Return the columns that can be used, of TFRecord none. Raises as `infer_columns`."""
+def column_names(files: Sequence[SourceFile], usable: bool = True) -> list[str]:
+    """Return the columns, of TFRecord those of its first records. Raises as `infer_columns`.
+
+    Args:
+        usable: whether only those that can be used, as far as texts tell.
+    """
     order = _common_columns(files, ())
     for file in files:
         kind = format_of(file.path)
+        there: Iterable[str] = ()
+        unusable: Collection[str] = ()
         if kind in TEXT:
             there, unusable = text_tables.look_through(TEXT[kind](file.path))
-            order = {name: None for name in (*order, *there) if name not in unusable}
+        elif kind == "tfrecord":
+            there, _ = tfrecord.infer(file.path, ())
+        order = {name: None for name in (*order, *there, *unusable) if not usable or name not in unusable}
     return list(order)
 
 
@@ -285,14 +293,3 @@ def _numbers(
                 for name, guess in guesses.items():
                     guess.add(to_guess(batch.column(name), name, readings), fragment.path, 0)
     return {name: guess.verdict() for name, guess in guesses.items()}
-
-
-def _widest(name: str, before: tuple[ColumnType, str] | None, now: ColumnType, path: str) -> ColumnType:
-    if before is None or before[0] is now:
-        return now
-    if {before[0], now} == {ColumnType.INT, ColumnType.FLOAT}:
-        return ColumnType.FLOAT
-    raise DataError(
-        f"column {name!r} is of type {before[0]} in {before[1]} but {now} in {path}",
-        "write it with one type in all files, or declare its type in the schema",
-    )

@@ -15,7 +15,7 @@ from pipeline.data.sources.compressed import plain_file
 from pipeline.data.sources.damage import corrupt
 from pipeline.data.sources.magic import check_is
 from pipeline.data.sources.text_tables import as_text, text_batch
-from pipeline.data.sources.typed import UnusableColumnError
+from pipeline.data.sources.typed import not_text
 from pipeline.errors import DataError
 
 _BATCH_ROWS = 16384
@@ -56,9 +56,7 @@ class SqliteTable:
                 columns = [[_text(value) for value in column] for column in zip(*chunk, strict=True)]
                 for name, values in zip(wanted, zip(*chunk, strict=True), strict=False):
                     if name not in self._unusable and bytes in set(map(type, values)):
-                        self._unusable[name] = UnusableColumnError(
-                            f"{self.path}: column {name!r} holds a BLOB", f"list {name!r} in data.drop: it is not text"
-                        )
+                        self._unusable[name] = not_text(name, f"{self.path}: column {name!r} holds a BLOB")
                 yield first_row, text_batch(dict(zip(wanted, columns, strict=False)), len(chunk))
                 first_row += len(chunk)
 

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from pipeline.data.columns import ColumnType
 from pipeline.data.convert import EXPECTED, column_type_of, first_bad_row, nearest, shorten, to_stored
 from pipeline.data.sources.damage import corrupt
+from pipeline.data.sources.typed import UnusableColumnError, not_text, unusable
 from pipeline.errors import DataError
 from trainer.rows import as_values
 
@@ -21,19 +22,24 @@ SAMPLE_RECORDS = 1000  # what `infer` looks at
 _CHUNK_RECORDS = 8192
 
 
-def infer(path: str, skip: Collection[str]) -> tuple[dict[str, ColumnType | None], int]:
-    """Return the types of the features not in `skip` (None: never a value), and the number of records.
+def infer(path: str, skip: Collection[str]) -> tuple[dict[str, ColumnType | DataError | None], int]:
+    """Return the types of the features not in `skip`, and the number of records.
 
-    Only the first SAMPLE_RECORDS records are read; the number is at most that.
+    A type is None where there is never a value; an error says why a column cannot be used. Only the first
+    SAMPLE_RECORDS records are read; the number is at most that.
     """
-    types: dict[str, ColumnType | None] = {}
+    types: dict[str, ColumnType | DataError | None] = {}
     records = 0
     for batch in _decode(path, SAMPLE_RECORDS):
         records += batch.num_rows
         for name, column in zip(batch.schema.names, batch.columns, strict=True):
             if name not in skip:
-                found = column_type_of(_scalars(column, path, name).type)
-                types[name] = found or types.get(name)
+                try:
+                    found = column_type_of(_scalars(column, path, name).type)
+                except UnusableColumnError as error:
+                    types[name] = error
+                else:
+                    types[name] = found or types.get(name)
     return types, records
 
 
@@ -96,10 +102,8 @@ def _scalars(lists: pa.Array, path: str, name: str) -> pa.Array:
         return lists
     longest = pc.max(pc.list_value_length(lists)).as_py()
     if longest is not None and longest > 1:
-        raise DataError(
-            f"{path}: feature {name!r} holds {longest} values in one record; a column holds one per row",
-            f"list {name!r} in data.drop, or write one feature per value",
-        )
+        what = f"{path}: feature {name!r} holds {longest} values in one record; a column holds one per row"
+        raise unusable(name, what, "or write one feature per value")
     return as_values(lists)
 
 
@@ -108,8 +112,10 @@ def _convert(array: pa.Array, path: str, name: str, column_type: ColumnType, fir
         return to_stored(array, column_type)
     except pa.ArrowInvalid as exc:
         row = first_bad_row(array, column_type)
-        raise DataError(
+        what = (
             f"{path}, record {first_row + row + 1:,}: feature {name!r} holds {shorten(array[row].as_py())} "
-            f"where {EXPECTED[column_type]} is expected",
-            f"correct the value, change the type in the schema, or list {name!r} in data.drop",
-        ) from exc
+            f"where {EXPECTED[column_type]} is expected"
+        )
+        if column_type is ColumnType.STRING:
+            raise not_text(name, what) from exc
+        raise DataError(what, "correct the value, or change the type in the schema") from exc

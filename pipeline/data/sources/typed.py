@@ -5,6 +5,7 @@ A format opens a file as a TypedTable; here its columns get the types of `pipeli
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Protocol
@@ -125,9 +126,7 @@ def converted(array: pa.Array, place: Callable[[int], str], name: str, column_ty
     except pa.ArrowInvalid as exc:
         row = first_bad_row(array, column_type)
         if is_binary(array.type) and column_type is ColumnType.STRING:
-            raise UnusableColumnError(
-                _holds(place(row), name, array, row, column_type), f"list {name!r} in data.drop: it is not text"
-            ) from exc
+            raise not_text(name, _holds(place(row), name, array, row, column_type)) from exc
         raise DataError(
             _holds(place(row), name, array, row, column_type),
             "correct the value or change the column's type in the schema",
@@ -136,6 +135,22 @@ def converted(array: pa.Array, place: Callable[[int], str], name: str, column_ty
 
 class UnusableColumnError(DataError):
     """A column that no table may have; the others may be fine."""
+
+    def __init__(self, what: str, remedy: str = "", column: str = "") -> None:
+        super().__init__(what, remedy)
+        self.column = column
+
+
+def unusable(name: str, what: str, instead: str) -> UnusableColumnError:
+    """Make the error for a column that no table may have; the remedy is to leave it out, or `instead`."""
+    return UnusableColumnError(
+        what, f"leave it out by `longhaul drop {shlex.quote(name)}` (data.drop), {instead}", name
+    )
+
+
+def not_text(name: str, what: str) -> UnusableColumnError:
+    """Make the error for a column of bytes that are no text."""
+    return unusable(name, what, "or write what the bytes stand for, for example as hexadecimal text")
 
 
 def is_binary(data_type: pa.DataType) -> bool:
@@ -165,8 +180,9 @@ def _type_of(path: str, field: pa.Field) -> ColumnType | None:
     try:
         return column_type_of(field.type)
     except TypeError as exc:
-        raise UnusableColumnError(
-            f"{path}: column {field.name!r} is of type {exc}; a column must hold one number, text, "
-            "boolean or time per row",
-            f"list {field.name!r} in data.drop, or flatten it before",
+        raise unusable(
+            field.name,
+            f"{path}: column {field.name!r} is of type {exc}; a column must hold one number, text, boolean or time "
+            "per row",
+            "or flatten it before",
         ) from exc

@@ -25,7 +25,7 @@ from pipeline.data.sources.head import distinct
 from pipeline.data.sources.magic import check_is
 from pipeline.data.sources.sheet_layout import header_row, rows_end
 from pipeline.data.sources.text_tables import as_text
-from pipeline.data.sources.typed import UnusableColumnError
+from pipeline.data.sources.typed import unusable
 from pipeline.errors import DataError
 
 _HEAD_ROWS = 100
@@ -57,9 +57,10 @@ class SheetTable:
     def unusable(self) -> Mapping[str, DataError]:
         """See TextTable."""
         return {
-            name: UnusableColumnError(
+            name: unusable(
+                name,
                 f"{self.path}: column {name!r} holds formulas that were never computed",
-                f"open the workbook in a spreadsheet program and save it, or list {name!r} in data.drop",
+                "or open the workbook in a spreadsheet program and save it",
             )
             for name in self._sheet.uncomputed
         }

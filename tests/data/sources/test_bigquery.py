@@ -112,7 +112,7 @@ def test_what_is_no_column_is_refused_unless_it_is_dropped(service: StandIn, kin
     files = find_files(CATS)
     assert problem(infer_columns, files) == (
         f"{CATS}: column 'odd' is of type {called}; a column must hold one number, text, boolean or time per row\n"
-        "  Remedy: list 'odd' in data.drop, or choose what you need of it by data.query"
+        "  Remedy: leave it out by `longhaul drop odd` (data.drop), or choose what you need of it by data.query"
     )
     columns = infer_columns(files, drop=["odd"])
     assert rows_of(CATS, columns) == [{"n": 1}]
@@ -122,8 +122,9 @@ def test_what_is_no_column_is_refused_unless_it_is_dropped(service: StandIn, kin
 def test_a_value_that_does_not_fit_is_shown(service: StandIn) -> None:
     service.put("my-project.pets.cats", pa.table({"b": pa.array([b"ok", b"\xff"], pa.binary())}))
     assert problem(rows_of, CATS) == (
-        f"{CATS}: column 'b' (binary) holds \"b'\\\\xff'\" where text (UTF-8) is expected\n"
-        "  Remedy: list 'b' in data.drop: it is not text"
+        f"{CATS}: column 'b' (binary) holds the bytes ff where text (UTF-8) is expected\n"
+        "  Remedy: leave it out by `longhaul drop b` (data.drop), or write what the bytes stand for, for example as "
+        "hexadecimal text"
     )
     service.put("my-project.pets.cats", pa.table({"s": ["1", "two"]}))
     assert "column 's' (string) holds 'two' where a whole number (int64) is expected" in problem(
