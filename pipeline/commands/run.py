@@ -19,6 +19,7 @@ from pipeline.commands.arrival import await_data, data_notes
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.contract.run_inputs import RunInputs, look
 from pipeline.errors import ConfigError, PipelineError
+from pipeline.lineage.records_version import upgrade_records
 from pipeline.lineage.retention import remove_outlived
 from pipeline.lineage.runs import find_run
 from pipeline.lineage.store import check_store_exists, open_store, translated_errors, upgrade_store
@@ -91,6 +92,8 @@ def run_pipeline(
             _note(console, f"an older ML Metadata made the store; as it was it is {copy}")
         store = open_store(config)
         check_store_knows_outputs(config, store)
+        if copy := upgrade_records(config, store):
+            _note(console, f"an older Longhaul wrote the records; as they were they are {copy}")
         check_tuned(config, store)
         for sentence in [*close_dead_runs(config, store), *_notes_of_data(config, inputs, store)]:
             _note(console, sentence)

@@ -32,6 +32,7 @@ from pipeline.errors import (
     causes,
     tells_of_full_disk,
 )
+from pipeline.lineage.records_version import check_records
 from pipeline.lineage.server_store import NO_PATIENCE, Patience, PostgreSQLStore, ServerStore, is_away, is_busy
 
 _CREATED_BY_ANOTHER = ("concurrent connection to the empty database", "duplicate key value", "already exists")
@@ -74,8 +75,14 @@ def open_store(config: PipelineConfig, patience: Patience = NO_PATIENCE) -> ml_m
         patience: with a server that is away, now or at any later call.
 
     Raises:
-        WorkspaceError: it cannot be reached or is not a metadata store.
+        WorkspaceError: it cannot be reached, is not a metadata store, or a newer Longhaul wrote it.
     """
+    store = _reach(config, patience)
+    check_records(store, config.name)
+    return store
+
+
+def _reach(config: PipelineConfig, patience: Patience) -> ml_metadata.MetadataStore:
     if config.metadata.url is None:
         return _open_or_create(config)
     store: ServerStore = patience.waited(lambda: _open_or_create(config), _tells_of_absence)

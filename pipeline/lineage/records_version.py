@@ -1,0 +1,68 @@
+"""By which rules the records of a pipeline are written: a number on record beside them.
+
+An older Longhaul would read wrongly, and spoil, what a newer one wrote by other rules: so it is refused. Records of an
+older Longhaul are brought up to date, after a copy was made.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ml_metadata import MetadataStore
+from ml_metadata.proto import metadata_store_pb2
+
+import pipeline
+from pipeline.config.pipeline import PipelineConfig
+from pipeline.errors import WorkspaceError
+from pipeline.lineage.backup import back_up
+
+RECORDS = 1
+"""The number of the rules of today: it grows whenever an older Longhaul would misread what is written. 0 are records
+without a number, of Longhaul 0.1 up to November 2026."""
+_NUMBER, _BY = "records_version", "records_written_by"
+"""Custom properties of TFX's own context of the pipeline."""
+
+
+def check_records(store: MetadataStore, name: str) -> None:
+    """Refuse records by rules that this Longhaul does not know.
+
+    Raises:
+        WorkspaceError: a newer Longhaul wrote them.
+    """
+    context = store.get_context_by_type_and_name("pipeline", name)
+    number = _number(context)
+    if number > RECORDS:
+        by = context.custom_properties[_BY].string_value
+        raise WorkspaceError(
+            f"a newer Longhaul, {by}, wrote the records of pipeline {name!r}: they are of version {number}, and this "
+            f"one, {pipeline.__version__}, knows version {RECORDS} at most",
+            f"use Longhaul {by} or later, or restore a backup that an earlier one made (docs/operate/upgrading.md)",
+        )
+
+
+def upgrade_records(config: PipelineConfig, store: MetadataStore) -> Path | None:
+    """Bring the records up to date and note by which rules they are written now. The caller holds the workspace's lock.
+
+    Returns:
+        A copy of the workspace's store as it was, if an older Longhaul wrote it; None otherwise.
+    """
+    context = store.get_context_by_type_and_name("pipeline", config.name)
+    if context is not None and _number(context) == RECORDS:
+        return None
+    copy = None
+    if context is None:
+        kind = store.put_context_type(metadata_store_pb2.ContextType(name="pipeline"))
+        context = metadata_store_pb2.Context(type_id=kind, name=config.name)
+    elif config.metadata.url is None:
+        copy = config.root / "backups" / f"metadata-{datetime.now(UTC):%Y%m%d-%H%M%S}.db"
+        back_up(config, copy)
+    context.custom_properties[_NUMBER].int_value = RECORDS
+    context.custom_properties[_BY].string_value = pipeline.__version__
+    store.put_contexts([context])
+    return copy
+
+
+def _number(context: Any) -> int:
+    return int(context.custom_properties[_NUMBER].int_value) if context and _NUMBER in context.custom_properties else 0
