@@ -101,7 +101,8 @@ def read_table(table: str, label: str | None, wishes: Wishes) -> Table:
     else:
         found = source.infer_columns(files, wishes.drop, unusable=unusable)
         known = [*found, *unusable]
-        names = [name for name, kind in found.items() if kind is ColumnType.STRING]
+        asked = {*wishes.types, *wishes.readings}
+        names = [name for name, kind in found.items() if kind is ColumnType.STRING or name in asked]
     _check_options(wishes, known, label, path)
     rows = enough_rows(len(known))
     raw = [replace(file, readings=raw_readings(names)) for file in files]

@@ -23,6 +23,8 @@ from pipeline.guard.policy import Policy
 Role = Literal["label", "feature", "identifier", "constant", "empty", "free text", "copy of the label", "unusable"]
 Setting = Literal["", "data.drop", "features.exclude", "features.categorical"]
 
+_EXACT = 1 << 53
+"""Above it floating-point numbers leave whole ones out."""
 MIN_NAMED = 20
 """In fewer rows a column may well have another value in each, or one in all, by chance."""
 _SAMPLE = 100_000
@@ -131,6 +133,10 @@ def _whole_by_itself(name: str, column: pa.ChunkedArray, values: pa.ChunkedArray
         return Judged("identifier", "features.exclude", "another value in every row tells a model nothing")
     if distinct == len(column) and _counts_with_gaps(values, span["min"], span["max"]):
         return Judged("identifier", "features.exclude", "counts the rows, with gaps")
+    if max(-span["min"], span["max"]) > _EXACT and distinct >= 0.9 * len(values):
+        return Judged(
+            "identifier", "features.exclude", "numbers above 2^53, where a model cannot tell neighbours apart"
+        )
     if is_named and (distinct * 2 > len(values) or distinct > _MAX_CODES):
         return Judged("identifier", "features.exclude", "by its name and values it tells rows or things apart")
     if is_named and 2 < distinct <= _MAX_CODES and distinct * 5 <= len(values):

@@ -67,7 +67,9 @@ def own_types(path: str) -> pa.Schema | None:
     if kind not in ("tfrecord", "bigquery"):
         return None
     found, _ = (tfrecord if kind == "tfrecord" else bigquery).infer(path, ())
-    return pa.schema([(name, column_type.stored) for name, column_type in found.items() if column_type is not None])
+    return pa.schema(
+        [(name, column_type.stored) for name, column_type in found.items() if isinstance(column_type, ColumnType)]
+    )
 
 
 def place_of(fragment: Fragment, passed: int, row: int, name: str) -> str:

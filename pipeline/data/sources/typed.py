@@ -18,6 +18,7 @@ from pipeline.errors import DataError
 
 # Below this average, parts are too small to be worth a Beam element each.
 SMALL_PART = 8192
+_INT64_DIGITS = 18
 
 
 class TypedTable(Protocol):
@@ -72,12 +73,34 @@ def infer(table: TypedTable, skip: Collection[str]) -> tuple[dict[str, ColumnTyp
             continue
         try:
             types[field.name] = _type_of(table.path, field)
-            if is_binary(field.type):
+            if may_be_beyond_int64(field.type):
+                types[field.name] = _whole_type(table, field.name)
+            elif is_binary(field.type):
                 for _ in read(table, None, {field.name: ColumnType.STRING}, 65536):
                     pass  # old writers leave text unmarked; reading it checks that it is UTF-8
         except UnusableColumnError as error:
             types[field.name] = error
     return types, table.has_rows()
+
+
+def may_be_beyond_int64(data_type: pa.DataType) -> bool:
+    """Return whether a type holds whole numbers of which some have more bits than ours."""
+    types = pa.types
+    return bool(
+        types.is_uint64(data_type)
+        or (types.is_decimal(data_type) and data_type.scale <= 0 and data_type.precision > _INT64_DIGITS)
+    )
+
+
+def _whole_type(table: TypedTable, name: str) -> ColumnType:
+    """Return INT if it holds all values of a column of whole numbers, else STRING, which keeps every digit: figures so
+    long are names of things."""
+    for batch in table.batches(None, [name], 65536):
+        try:
+            batch.column(name).cast(pa.int64())
+        except pa.ArrowInvalid:
+            return ColumnType.STRING
+    return ColumnType.INT
 
 
 def read(
