@@ -163,6 +163,25 @@ def backup(
     typer.echo(for_standard_output(back_up(load(config, workspace=workspace), output)))
 
 
+@app.command(
+    rich_help_panel=KEEP,
+    epilog="Examples: [bold]longhaul relocate --dry-run[/] · [bold]longhaul relocate --workspace /mnt/new/workspace[/]",
+)
+def relocate(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be rewritten.")] = False,
+    config: ConfigOption = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Have the records name the folders of a workspace that was moved or copied, as the next run would."""
+    from pipeline.commands.housekeeping import relocate as rewrite
+    from pipeline.config.loading import load
+    from pipeline.terminal.results import print_relocation
+
+    settings = load(config, workspace=workspace)
+    print_relocation(rewrite(settings, dry_run=dry_run), settings.root, dry_run=dry_run, as_json=as_json)
+
+
 @app.command(rich_help_panel=KEEP, epilog="Example: [bold]longhaul doctor --json[/]")
 def doctor(config: ConfigOption = None, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """Check machine, packages, workspace and what the configuration names; every finding comes with its remedy."""

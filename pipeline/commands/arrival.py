@@ -18,7 +18,7 @@ from pipeline.data.patterns import has_spans
 from pipeline.data.sources.table_files import file_states, find_files, span_of
 from pipeline.errors import ConfigError, NotYetError
 from pipeline.lineage.last_data import Changes, LastData, changes_since, last_data
-from pipeline.lineage.store import open_store
+from pipeline.lineage.store import open_existing_store
 
 FileStates = Sequence[tuple[str, int, int]]
 """Path, size in bytes and time of change in nanoseconds of each."""
@@ -92,7 +92,7 @@ def _reasons(config: PipelineConfig, *, is_waiting: bool) -> list[str]:
     reasons = not_yet(config.data, config.data_pattern, is_waiting=is_waiting)
     if reasons or not is_waiting or not (config.root / "metadata.db").exists():
         return reasons
-    last = last_data(open_store(config), config.name)
+    last = last_data(open_existing_store(config), config.name)
     if last is None or changed_spans(config, last, file_states(find_files(config.data_pattern, config.data.spans))):
         return []
     newest = f", whose newest span is {spans_text(last.spans[-1:])}" if has_spans(config.data_pattern) else ""

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import ConfigError, WorkspaceError, cannot_write
-from pipeline.lineage import archive, archive_import, backup, garbage, pins, removal
+from pipeline.lineage import archive, archive_import, backup, garbage, pins, relocation, removal
 from pipeline.lineage.runs import find_run
-from pipeline.lineage.store import open_existing_store, translated_errors
+from pipeline.lineage.store import check_store_exists, open_existing_store, open_store, translated_errors
 from pipeline.runners.local.recovery import noting, writing
-from pipeline.workspace.lock import AT_ONCE, BRIEFLY, Wait
+from pipeline.workspace.lock import AT_ONCE, BRIEFLY, Wait, locked
 from pipeline.workspace.reserve import spent
 
 
@@ -94,6 +94,20 @@ def back_up(config: PipelineConfig, output: Path | None) -> Path:
     target = output or config.root / "backups" / f"metadata-{now}.db"
     backup.back_up(config, target)
     return target
+
+
+def relocate(config: PipelineConfig, *, dry_run: bool) -> relocation.Relocation | None:
+    """Have the records name the folders where the workspace lies now; None if they do.
+
+    Raises:
+        WorkspaceError: nothing has run in the workspace, a run is at work, or the store cannot be written.
+    """
+    with translated_errors(config.root):
+        check_store_exists(config)
+        if dry_run:
+            return relocation.settle(config, open_existing_store(config), dry_run=True)
+        with locked(config.root):
+            return relocation.settle(config, open_store(config))
 
 
 def _unwritable(target: Path, exc: OSError) -> WorkspaceError:

@@ -9,9 +9,11 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ml_metadata import MetadataStore
 from rich.markup import escape
 
 from pipeline.beam import job_servers
@@ -20,6 +22,7 @@ from pipeline.config.pipeline import PipelineConfig
 from pipeline.contract.run_inputs import RunInputs, look
 from pipeline.errors import ConfigError, PipelineError
 from pipeline.lineage.records_version import upgrade_records
+from pipeline.lineage.relocation import first_names, settle
 from pipeline.lineage.retention import remove_outlived
 from pipeline.lineage.runs import find_run
 from pipeline.lineage.store import check_store_exists, open_store, translated_errors, upgrade_store
@@ -88,15 +91,7 @@ def run_pipeline(
         # Cheap, and before the seconds that importing TensorFlow takes.
         inputs = look(config)
         job_servers.check(config)
-        if copy := upgrade_store(config):
-            _note(console, f"an older ML Metadata made the store; as it was it is {copy}")
-        store = open_store(config)
-        check_store_knows_outputs(config, store)
-        if copy := upgrade_records(config, store):
-            _note(console, f"an older Longhaul wrote the records; as they were they are {copy}")
-        check_tuned(config, store)
-        for sentence in [*close_dead_runs(config, store), *_notes_of_data(config, inputs, store)]:
-            _note(console, sentence)
+        store, inputs = _opened(config, inputs, console)
         part = Part(from_node, to_node, use_cache)
         if resume:
             found = find_resumption(store, config.name, resume, made_with(config, inputs))
@@ -125,6 +120,23 @@ def run_pipeline(
             console.print(f"Removed   {old:,} logs and reports that were older than the section `keep` lets them be")
         verdicts = [verdict for verdict in (run.verdict, run.infra_verdict) if verdict is not None]
         return run.status != "blocked" and all(verdict["blessed"] for verdict in verdicts)
+
+
+def _opened(config: PipelineConfig, inputs: RunInputs, console: Any) -> tuple[MetadataStore, RunInputs]:
+    """Open the store and bring its records up to date. Says what it did, and what there is to know of the data."""
+    if copy := upgrade_store(config):
+        _note(console, f"an older ML Metadata made the store; as it was it is {copy}")
+    store = open_store(config)
+    if moved := settle(config, store):
+        _note(console, moved.sentence())
+    inputs = replace(inputs, first_names=first_names(store, config.name))
+    check_store_knows_outputs(config, store)
+    if copy := upgrade_records(config, store):
+        _note(console, f"an older Longhaul wrote the records; as they were they are {copy}")
+    check_tuned(config, store)
+    for sentence in [*close_dead_runs(config, store), *_notes_of_data(config, inputs, store)]:
+        _note(console, sentence)
+    return store, inputs
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import import_utils, io_utils, json_utils
 
 from pipeline.components import analyzer_cache
+from pipeline.data.artifact_files import in_split
 from pipeline.data.stacked import StackedTFXIO
 from pipeline.lineage.artifact_names import SUMMARY_FILE
 from pipeline.patches.row_groups import make_tfxio
@@ -87,9 +88,7 @@ def _digests(examples: Any, split_uri: str) -> dict[str, str]:
     summary = json.loads(io_utils.read_string_file(file))
     if sum(summary["rows"].values()) < analyzer_cache.WORTHWHILE_ROWS:
         return {}
-    return analyzer_cache.shard_names(
-        {path: digest for path, digest in summary["shards"].items() if path.startswith(f"{split_uri}/")}
-    )
+    return analyzer_cache.shard_names(in_split(split_uri, summary["shards"]))
 
 
 def _analyzed_columns(table: FeatureTable) -> list[str]:

@@ -14,6 +14,7 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils, json_utils
 
+from pipeline.data.artifact_files import in_split
 from pipeline.errors import ConfigError
 from pipeline.lineage.artifact_names import STEP_CODE, SUMMARY_FILE
 
@@ -66,7 +67,7 @@ def _rows(examples: Any) -> Any:
     file = f"{examples.uri}/{SUMMARY_FILE}"
     digests = json.loads(io_utils.read_string_file(file))["shards"] if fileio.exists(file) else {}
     split = artifact_utils.get_split_uri([examples], "train")
-    return sorted(digest for path, digest in digests.items() if path.startswith(f"{split}/")) or split
+    return sorted(in_split(split, digests).values()) or split
 
 
 class Tuner(component.Tuner):

@@ -24,7 +24,7 @@ from pipeline.guard.validation import TRAINING, infer_schema
 from pipeline.lineage.records import Artifact
 from pipeline.lineage.runs import Run, find_run, list_runs
 from pipeline.lineage.schema_versions import SchemaVersion, StatisticsSource, record_version, version_of
-from pipeline.lineage.store import open_existing_store
+from pipeline.lineage.store import open_existing_store, open_store
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ def approve_schema(
     )
     if dry_run:
         return Approval(state, tuple(proposals), difference, None)
-    store = open_existing_store(config)
+    store = open_store(config)
     with replacing(state.file, text):
         if state.version is None:
             record_version(store, config.name, state.text, run_id=state.run.run_id)

@@ -20,6 +20,7 @@ from pipeline.errors import DataError
 from pipeline.guard.policy import Policy
 from pipeline.guard.policy_file import parse_policy, read_policy_text
 from pipeline.lineage.provenance import Software, present_software
+from pipeline.lineage.renaming import SAME, Renaming
 from trainer.features import FeatureTable
 
 FileStates = tuple[tuple[str, int, int], ...]
@@ -38,6 +39,7 @@ class RunInputs:
         tables: the files to learn from; their address if they lie on another machine.
         serving: the same of the serving requests; () if there are none.
         software: code and packages.
+        first_names: has paths begin where workspace and configuration lay first, so that a move changes no digest.
     """
 
     schema_text: str
@@ -49,11 +51,14 @@ class RunInputs:
     tables: FileStates | str
     serving: FileStates | str
     software: Software
+    first_names: Renaming = SAME
 
     @property
     def serving_digest(self) -> str:
         """Changes with the files of the serving requests; "" if there are none, or none on this machine."""
-        return digest(self.serving, digits=64) if self.serving and not isinstance(self.serving, str) else ""
+        return (
+            digest(self._first(self.serving), digits=64) if self.serving and not isinstance(self.serving, str) else ""
+        )
 
     @property
     def are_all_here(self) -> bool:
@@ -65,11 +70,16 @@ class RunInputs:
         return {
             "the schema": digest(self.schema_text),
             "the policy": digest(self.policy_text),
-            "the data": digest(self.tables),
-            "the serving requests": digest(self.serving),
+            "the data": digest(self._first(self.tables)),
+            "the serving requests": digest(self._first(self.serving)),
             "the code": digest(self.software.code_digest),
             "the packages": digest(self.software.package_versions),
         }
+
+    def _first(self, files: FileStates | str) -> Any:
+        if isinstance(files, str):
+            return self.first_names(files)
+        return [(self.first_names(path), *state) for path, *state in files]
 
 
 def look(config: PipelineConfig, *, elsewhere: bool = False) -> RunInputs:

@@ -5,7 +5,8 @@ Beam takes seconds to import, hence only for an address such as gs://bucket/fold
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
 
@@ -36,3 +37,10 @@ def open_file(path: str) -> pa.NativeFile:
 
 def _is_elsewhere(path: str | Path) -> bool:
     return "://" in str(path)
+
+
+def in_split(split_uri: str, by_path: Mapping[str, str]) -> dict[str, str]:
+    """Return what is on record of the files of a split, by where they lie now: the workspace may have been moved."""
+    folder = PurePosixPath(split_uri).name
+    paths = {path: PurePosixPath(path) for path in by_path}
+    return {f"{split_uri}/{path.name}": by_path[text] for text, path in paths.items() if path.parent.name == folder}

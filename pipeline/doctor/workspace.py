@@ -16,11 +16,11 @@ from pipeline.config.pipeline import PipelineConfig
 from pipeline.data.patterns import as_glob
 from pipeline.doctor.finding import Finding
 from pipeline.errors import PipelineError
-from pipeline.files import is_held, is_local, one_spelling
+from pipeline.files import is_held, one_spelling
+from pipeline.lineage.relocation import settle
 from pipeline.lineage.runs import Run, list_runs
 from pipeline.lineage.store import open_existing_store
 from pipeline.lineage.unrecorded import half_done, unrecorded_outputs
-from pipeline.lineage.version_folders import version_number
 from pipeline.serving.versions import damage, newest
 from pipeline.workspace.leftovers import temporary_folders
 
@@ -56,6 +56,8 @@ def look(config: PipelineConfig) -> Iterator[Finding]:
         return
     kept = config.metadata.url or f"SQLite, schema version {_schema_version(config)}"
     yield Finding("ML Metadata", f"{kept}, {len(runs)} runs of {config.name}")
+    if moved := settle(config, open_existing_store(config), dry_run=True):
+        yield Finding("records", f"name {moved.before}; the next run or `longhaul relocate` has them name {moved.now}")
     yield _dead_runs(runs)
     yield _clock(runs)
     yield from _served(config)
@@ -154,17 +156,6 @@ def _strays(config: PipelineConfig) -> Finding:
     artifacts = one_spelling(config.root / "artifacts")
     found = half_done(artifacts, *(config.root / "serving").glob("*"))
     if config.metadata.url is None:
-        with closing(sqlite3.connect(f"{(config.root / 'metadata.db').as_uri()}?mode=ro", uri=True)) as database:
-            known = {one_spelling(uri) for (uri,) in database.execute("SELECT uri FROM Artifact") if is_local(uri)}
-        made = {one for one in artifacts.glob("*/*/*") if version_number(one.name) and one.is_dir()} - known
-        places = {one.parts[-3:]: one for one in known}
-        if moved := next((one for one in sorted(made) if one.parts[-3:] in places), None):
-            before = places[moved.parts[-3:]].parents[3]
-            return Finding(
-                "left-overs",
-                f"the workspace was moved or copied from {before}, and its records name the folders there",
-                "move it back; `longhaul export` and `import` carry runs elsewhere",
-            )
         found += unrecorded_outputs(open_existing_store(config), artifacts)
     if not found:
         return Finding("left-overs", "none")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -44,6 +45,19 @@ def back_up(config: PipelineConfig, output: Path) -> None:
             f"{source} cannot be copied to {output}: {getattr(exc, 'strerror', None) or exc}",
             "name another file with --output; `longhaul doctor` checks workspace and store",
         ) from exc
+
+
+def kept_copy(config: PipelineConfig) -> Path:
+    """Copy the workspace's store to `backups`, under a name that is free, and return the copy's path.
+
+    Raises:
+        WorkspaceError: see `back_up`.
+    """
+    now = datetime.now(UTC)
+    while (target := config.root / "backups" / f"metadata-{now:%Y%m%d-%H%M%S}.db").exists():
+        now += timedelta(seconds=1)
+    back_up(config, target)
+    return target
 
 
 def _dump_command(config: PipelineConfig) -> str:

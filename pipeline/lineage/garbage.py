@@ -142,7 +142,7 @@ class _Graph:
             if here.is_relative_to(self._root) and here.is_dir():
                 raise WorkspaceError(
                     f"the workspace was moved or copied: ML Metadata knows {here} as {recorded}",
-                    "move it back; `longhaul export` and `import` carry runs elsewhere",
+                    "`longhaul relocate` has the records name the folders where they lie now",
                 )
 
     def lies_here(self, number: int) -> bool:

@@ -6,7 +6,6 @@ older Longhaul are brought up to date, after a copy was made.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from ml_metadata.proto import metadata_store_pb2
 import pipeline
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import WorkspaceError
-from pipeline.lineage.backup import back_up
+from pipeline.lineage.backup import kept_copy
 
 RECORDS = 1
 """The number of the rules of today: it grows whenever an older Longhaul would misread what is written. 0 are records
@@ -56,8 +55,7 @@ def upgrade_records(config: PipelineConfig, store: MetadataStore) -> Path | None
         kind = store.put_context_type(metadata_store_pb2.ContextType(name="pipeline"))
         context = metadata_store_pb2.Context(type_id=kind, name=config.name)
     elif config.metadata.url is None:
-        copy = config.root / "backups" / f"metadata-{datetime.now(UTC):%Y%m%d-%H%M%S}.db"
-        back_up(config, copy)
+        copy = kept_copy(config)
     context.custom_properties[_NUMBER].int_value = RECORDS
     context.custom_properties[_BY].string_value = pipeline.__version__
     store.put_contexts([context])

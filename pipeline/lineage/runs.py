@@ -106,7 +106,9 @@ class Run:
     @property
     def ingestion(self) -> dict[str, Any] | None:
         """What ExampleGen counted: rows per split, labels, spans, files."""
-        return self._json("TableExampleGen", "Examples", SUMMARY_FILE)
+        if (found := self._json("TableExampleGen", "Examples", SUMMARY_FILE)) and (aside := found.get("set_aside")):
+            aside["file"] = f"{self.artifacts['TableExampleGen'][0].uri}/{Path(aside['file']).name}"
+        return found
 
     @property
     def infra_verdict(self) -> dict[str, Any] | None:

@@ -33,7 +33,9 @@ from pipeline.errors import (
     tells_of_full_disk,
 )
 from pipeline.lineage.records_version import check_records
+from pipeline.lineage.renaming import Renaming
 from pipeline.lineage.server_store import NO_PATIENCE, Patience, PostgreSQLStore, ServerStore, is_away, is_busy
+from pipeline.lineage.whereabouts import Here, known_in, move_of, rename
 
 _CREATED_BY_ANOTHER = ("concurrent connection to the empty database", "duplicate key value", "already exists")
 """What ML Metadata says when another process creates database and tables on a server at the same moment."""
@@ -110,11 +112,11 @@ _KINDS = {"sqlite": ml_metadata.MetadataStore, "mysql": ServerStore, "postgresql
 """By what a connection is to."""
 
 
-def _open(config: PipelineConfig) -> ml_metadata.MetadataStore:
+def _open(config: PipelineConfig, connection: Any = None) -> ml_metadata.MetadataStore:
     with tempfile.TemporaryFile() as chatter:
         try:
             with _standard_error_to(chatter.fileno()):
-                connection = connection_config(config)
+                connection = connection or connection_config(config)
                 return _KINDS[connection.WhichOneof("config")](connection)
         except Exception as exc:  # ml_metadata raises a class of its own per status code, and RuntimeError
             chatter.seek(0)
@@ -215,13 +217,44 @@ def _last_native_error(log: str) -> str:
 
 
 def open_existing_store(config: PipelineConfig) -> ml_metadata.MetadataStore:
-    """Open the store for reading; a command that only looks must not create one.
+    """Open the store for reading; a command that only looks must not create one. That of a workspace that was moved
+    reads as if its records named the folders where they lie now; the next command that writes rewrites them.
 
     Raises:
         WorkspaceError: there is none yet, or it cannot be opened.
     """
     check_store_exists(config)
+    if config.metadata.url is None and (names := _names_now(config)):
+        return _renamed_copy(config, names)
     return open_store(config)
+
+
+def here(config: PipelineConfig) -> Here:
+    """Return where workspace and configuration lie."""
+    base = str(config.file.parent) if config.file else ""
+    return Here(config.root, config.name, base, config.data_pattern)
+
+
+def _names_now(config: PipelineConfig) -> Renaming | None:
+    place = here(config)
+    try:
+        return move_of(known_in(config.root / "metadata.db", place.pipeline), place).names
+    except sqlite3.Error:  # whoever opens it will say what is wrong
+        return None
+
+
+def _renamed_copy(config: PipelineConfig, names: Renaming) -> ml_metadata.MetadataStore:
+    """Open a copy with other names in it. Its file is gone as soon as it is open."""
+    connection = metadata_store_pb2.ConnectionConfig()
+    connection.sqlite.connection_mode = metadata_store_pb2.SqliteMetadataSourceConfig.READWRITE
+    with tempfile.TemporaryDirectory(prefix="longhaul-") as folder:
+        file = Path(folder, "metadata.db")
+        source = f"{(config.root / 'metadata.db').as_uri()}?mode=ro"
+        with closing(sqlite3.connect(source, uri=True)) as store, closing(sqlite3.connect(file)) as copy:
+            store.backup(copy)
+        rename(file, names, config.name, {}, {})
+        connection.sqlite.filename_uri = str(file)
+        return _open(config, connection)
 
 
 def check_store_exists(config: PipelineConfig) -> None:

@@ -7,7 +7,6 @@ import json
 import os
 import shlex
 import sys
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -18,7 +17,6 @@ from pipeline import files
 from pipeline.errors import LockedError, WorkspaceError, cannot_write
 
 FOLDERS = ("artifacts", "serving", "reports", "logs")
-_ID_FILE = ".workspace"
 
 
 @dataclass(frozen=True)
@@ -125,11 +123,3 @@ def _described(holder: str) -> str:
         return f"process {written['pid']}, since {written['since']}: {written['command']}"
     except (ValueError, TypeError, KeyError):
         return "process unknown"
-
-
-def workspace_id(root: Path) -> str:
-    """Tell this workspace from others whose runs are on record in the same store; made by whoever holds the lock."""
-    file = root / _ID_FILE
-    if not file.exists():
-        file.write_text(uuid.uuid4().hex)
-    return f"{file.read_text()} {root}"  # a copy of a workspace is another workspace

@@ -16,6 +16,7 @@ from typing import Any
 
 from tfx.orchestration.portable import resolver_node_handler
 
+from pipeline.lineage import relocation, renaming
 from pipeline.runners.local import launch, record
 
 _LONGEST_HOLD_S = 600
@@ -50,6 +51,19 @@ def kill_at(node: str, moment: str) -> None:
             launch._Launcher, "_run_executor", lambda self, info: _die_at_first_file(info) if _is(self, node) else None
         )
         _before(launch._Launcher, "_publish_successful_execution", lambda self, *_: _die() if _is(self, node) else None)
+
+
+def killed_while_relocating(texts: int) -> None:
+    """SIGKILL in the transaction that rewrites the store, after so many texts."""
+    seen = 0
+
+    def count(*_: Any) -> None:
+        nonlocal seen
+        seen += 1
+        if seen > texts:
+            _die()
+
+    _before(relocation, "rename", lambda *_: _before(renaming.Renaming, "__call__", count))
 
 
 def run_without_cache(node: str) -> None:

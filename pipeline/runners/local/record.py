@@ -26,7 +26,7 @@ from pipeline.lineage.store import connection_config, open_store
 from pipeline.lineage.summary import summary_properties
 from pipeline.runners.local.interruption import stopped
 from pipeline.runners.local.recovery import leave_ending, remove_outputs
-from pipeline.workspace.lock import workspace_id
+from pipeline.workspace.identity import workspace_id
 
 _ONE_AT_A_TIME = threading.RLock()
 

@@ -20,10 +20,12 @@ from pipeline.files import one_spelling
 from pipeline.lineage.half_written import remove_half_written
 from pipeline.lineage.process import Process
 from pipeline.lineage.records import NODE, STEP_PROPERTIES, read_steps, seconds_on_record, text_of
+from pipeline.lineage.relocation import settle
 from pipeline.lineage.runs import RUN_CONTEXT, find_run
 from pipeline.lineage.store import open_store
 from pipeline.lineage.summary import summary_properties
-from pipeline.workspace.lock import AT_ONCE, BRIEFLY, Wait, locked, serving_locked, workspace_id
+from pipeline.workspace.identity import workspace_id
+from pipeline.workspace.lock import AT_ONCE, BRIEFLY, Wait, locked, serving_locked
 from pipeline.workspace.scratch import sweep
 
 _CLOSED = (
@@ -64,7 +66,8 @@ def noting(config: PipelineConfig, wait: Wait = BRIEFLY) -> Iterator[MetadataSto
 def _tidied(config: PipelineConfig) -> MetadataStore:
     sweep(config.root)
     store = open_store(config)
-    for sentence in close_dead_runs(config, store):
+    moved = settle(config, store)
+    for sentence in [*([moved.sentence()] if moved else []), *close_dead_runs(config, store)]:
         print(f"Note: {sentence}", file=sys.stderr)
     return store
 

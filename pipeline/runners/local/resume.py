@@ -58,7 +58,7 @@ def fingerprint(config: PipelineConfig, inputs: RunInputs) -> str:
     """Digests all that a run depends on, where it writes among it; "" if this machine cannot tell."""
     if not inputs.are_all_here:
         return ""
-    return digest([config_digest(config), str(config.root), inputs.digests()], digits=64)
+    return digest([config_digest(config), inputs.first_names(str(config.root)), inputs.digests()], digits=64)
 
 
 def find_resumption(store: MetadataStore, pipeline: str, run_id: str, now: dict[str, str]) -> Resumption:

@@ -1,0 +1,97 @@
+"""Has the records name the folders of a workspace where it lies now.
+
+The workspace's own store is rewritten in one transaction, after a copy of it was made. What is on a server belongs to
+the workspace that its pipeline is noted for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ml_metadata import MetadataStore
+from ml_metadata.proto import metadata_store_pb2
+
+from pipeline.config.pipeline import PipelineConfig
+from pipeline.lineage.backup import kept_copy
+from pipeline.lineage.records import text_of
+from pipeline.lineage.renaming import SAME, Renaming
+from pipeline.lineage.store import here
+from pipeline.lineage.whereabouts import BASE, FIRST_BASE, FIRST_ROOT, ID, ROOT, count_moved, known_in, move_of, rename
+from pipeline.workspace.identity import new_id, own_id
+
+
+@dataclass(frozen=True)
+class Relocation:
+    """What was done, or would be.
+
+    Attributes:
+        before, now: where the workspace lay and where it lies; `before` is None if it has not moved.
+        copied: whether it still lies there, too.
+        artifacts: how many have another path now.
+        backup: the store as it was; None if nothing was rewritten.
+    """
+
+    before: str | None
+    now: str
+    copied: bool = False
+    artifacts: int = 0
+    backup: str | None = None
+
+    def sentence(self) -> str:
+        """Say it in a line."""
+        what = f"this is a copy of {self.before}, which is left alone" if self.copied else f"moved from {self.before}"
+        kept = f"; the store as it was is {self.backup}" if self.backup else ""
+        return f"the workspace {self.now}: {what}; the records of {self.artifacts:,} artifacts name it now{kept}"
+
+
+def settle(config: PipelineConfig, store: MetadataStore, *, dry_run: bool = False) -> Relocation | None:
+    """Rewrite the records of a workspace that was moved or copied, and note where it lies. The caller holds its lock.
+
+    Returns:
+        What was rewritten; None if nothing had to be.
+    """
+    if config.metadata.url is not None:
+        return None
+    place, database = here(config), config.root / "metadata.db"
+    known = known_in(database, place.pipeline)
+    move = move_of(known, place)
+    if move.is_noted or (dry_run and not move.names):
+        return None
+    artifacts = count_moved(database, move.names) if move.names else 0
+    done = Relocation(str(move.before) if move.before else None, str(config.root), move.copied, artifacts)
+    if dry_run:
+        return done
+    number = new_id(config.root) if move.copied else own_id(config.root)
+    noted = {ID: number, ROOT: str(config.root), BASE: place.base}
+    first = {FIRST_ROOT: known.roots[0]} if known.roots else {}
+    first |= {FIRST_BASE: known.base} if known.base else {}
+    _context(store, place.pipeline)
+    if not move.names:
+        rename(database, SAME, place.pipeline, noted, first)
+        return None
+    backup = kept_copy(config)
+    rename(database, move.names, place.pipeline, noted, first)
+    return Relocation(done.before, done.now, done.copied, artifacts, str(backup)) if move.before else None
+
+
+def first_names(store: MetadataStore, pipeline: str) -> Renaming:
+    """Return what takes paths of today for those of where workspace and configuration lay first: so TFX's cache knows
+    what a step did there."""
+    context = store.get_context_by_type_and_name("pipeline", pipeline)
+    if context is None:
+        return SAME
+    pairs = [
+        (text_of(context, now), text_of(context, first)) for now, first in ((ROOT, FIRST_ROOT), (BASE, FIRST_BASE))
+    ]
+    return Renaming({now: first for now, first in reversed(pairs) if now and first})
+
+
+def _context(store: MetadataStore, pipeline: str) -> Any:
+    """Return TFX's context of the pipeline, which is made if there is none."""
+    if known := store.get_context_by_type_and_name("pipeline", pipeline):
+        return known
+    kind = store.put_context_type(metadata_store_pb2.ContextType(name="pipeline"))
+    context = metadata_store_pb2.Context(type_id=kind, name=pipeline)
+    (context.id,) = store.put_contexts([context])
+    return context
