@@ -12,7 +12,7 @@ import yaml
 
 ROOT = Path(__file__).parent.parent
 NEW = ("CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "docs/architecture.md", ".github/pull_request_template.md")
-TEXTS = sorted({*NEW, "README.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))})
+TEXTS = sorted({*NEW, "README.md", *(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md"))})
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 

@@ -1,0 +1,275 @@
+"""The recipes of docs/operate, as they are written: each file is checked by the program that it is for, each command by
+the command line. What a whole project is needed for stands in tests/e2e/test_year.py."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+import yaml
+from cronsim import CronSim
+from kubernetes import client
+
+from pipeline import cli
+from pipeline.config.keep import Keep
+from pipeline.config.metadata import Metadata
+from pipeline.config.notify import Notify
+from pipeline.config.spans import Spans
+from pipeline.errors import CALL, EXIT_CODES
+from pipeline.observe import quiet
+
+FOLDER = Path(__file__).parents[2] / "docs" / "operate"
+PAGES = sorted(FOLDER.glob("*.md"))
+BIN = Path(sys.executable).parent
+CALLS = {1, 2, 70, 74}
+"""Exit codes after which a person is needed."""
+
+
+def blocks(page: str) -> list[tuple[str, str, str]]:
+    """(language, file or "", text) of the fenced blocks of a page."""
+    return re.findall(r"^```(\w+) ?(\S*)\n(.*?)^```$", (FOLDER / page).read_text(), re.DOTALL | re.MULTILINE)
+
+
+def file_of(page: str, name: str) -> str:
+    """The text of the file that a page says to write."""
+    (text,) = [text for _, file, text in blocks(page) if file == name]
+    return text
+
+
+def script(page: str, name: str, folder: Path) -> Path:
+    """A script of a page, to be called."""
+    file = folder / Path(name).name
+    file.write_text(file_of(page, name))
+    file.chmod(0o755)
+    return file
+
+
+def here(**variables: str) -> dict[str, str]:
+    """An environment in which `longhaul` is this checkout's."""
+    return os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}"} | variables
+
+
+# Every command
+
+
+def commands() -> list[tuple[str, str]]:
+    """(page, command) wherever a page calls longhaul: in blocks, in `code`, in crontabs and units."""
+    found = []
+    for page in PAGES:
+        text = page.read_text().replace("\\\n", " ")
+        lines = [line for _, _, block in blocks(page.name) for line in block.splitlines() if not line.startswith("#")]
+        lines += re.findall(r"^    (longhaul .*)$", text, re.MULTILINE) + re.findall(r"`(longhaul [^`]+)`", text)
+        for line in lines:
+            called = re.search(r"(?:^|[\s/(])longhaul(?:-job)? ((?:run|[a-z]+) ?[^;|&>]*)", line)
+            if called and "$" not in called[1]:
+                found.append((page.name, called[1].replace("…", "").strip()))
+    return sorted(set(found))
+
+
+@pytest.mark.parametrize(("page", "command"), commands(), ids=lambda value: value)
+def test_every_command_is_one(page: str, command: str) -> None:
+    parse(shlex.split(command))
+
+
+@pytest.mark.parametrize("command", ["rum", "run --quite", "gc --keep many", "schema agree", "drop --span"])
+def test_what_is_none_would_be_found(command: str) -> None:
+    with pytest.raises(Exception, match=r"No such|should be a valid|requires an argument"):
+        parse(shlex.split(command))
+
+
+def parse(words: list[str]) -> None:
+    """As the command line does it, without calling anything."""
+    command: Any = typer.main.get_command(cli.app)
+    name = ""
+    with quiet.settled():
+        while hasattr(command, "resolve_command"):
+            context = command.context_class(command, info_name=name)
+            name, command, words = command.resolve_command(context, words)
+        command.make_context(name, list(words))
+
+
+def test_the_pages_call_many_commands() -> None:
+    assert {command.split()[0] for _, command in commands()} >= {"run", "gc", "backup", "rollback", "drop", "doctor"}
+
+
+# cron
+
+
+def crontab() -> list[str]:
+    lines = file_of("cron.md", "/etc/cron.d/sales").splitlines()
+    return [line for line in lines if line and not line.startswith("#") and not re.match(r"[A-Z]+=", line)]
+
+
+def test_the_crontab_runs_when_it_says() -> None:
+    new_year = datetime(2024, 12, 31, 12, tzinfo=UTC)
+    times = []
+    for line in crontab():
+        *fields, user, command = line.split(maxsplit=6)
+        assert user == "ml"
+        assert re.match(r"cd /srv/sales && longhaul-job (run|gc|backup) .*--quiet", command)
+        assert "%" not in command
+        times.append(next(CronSim(" ".join(fields), new_year)).strftime("%d %H:%M"))
+    assert times == ["01 06:00", "02 06:00", "05 04:30", "01 04:00"]  # the fifth is a Sunday
+
+
+@pytest.mark.parametrize(("arguments", "code", "is_said"), [("--version", 0, False), ("plan -c x.yaml", 2, True)])
+def test_the_job_says_what_needs_a_person(tmp_path: Path, arguments: str, code: int, is_said: bool) -> None:
+    job = script("cron.md", "/usr/local/bin/longhaul-job", tmp_path)
+    done = subprocess.run([job, *arguments.split()], env=here(), capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, bool(done.stdout), done.stderr) == (code, is_said, "")
+
+
+def test_the_job_keeps_to_itself_what_may_pass(tmp_path: Path) -> None:
+    job = script("cron.md", "/usr/local/bin/longhaul-job", tmp_path)
+    (tmp_path / "s.pbtxt").write_text('feature { name: "price" type: FLOAT }\nfeature { name: "sold" type: INT }\n')
+    for month in ("2025-01", "2025-02", "2025-04"):
+        (tmp_path / month).mkdir()
+        (tmp_path / month / "t.csv").write_text("price,sold\n1,1\n")
+    document = {
+        "name": "sales",
+        "data": {"path": "{YYYY}-{MM}/t.csv", "spans": "last 3", "label": "sold", "task": "binary"},
+        "split": {"by": "time", "eval": "last 1 span"},
+        "schema": {"file": "s.pbtxt"},
+        "evaluation": {"thresholds": {"auc": {"at_least": 0.5}}},
+    }
+    (tmp_path / "sales.yaml").write_text(yaml.safe_dump(document))
+    command = [job, "run", "--quiet", "-c", "sales.yaml"]
+    done = subprocess.run(command, env=here(), capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (66, "", "")
+
+
+# systemd
+
+
+@pytest.mark.parametrize("kind", ["service", "timer"])
+def test_systemd_takes_the_units(tmp_path: Path, kind: str) -> None:
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("no systemd-analyze here (apt: systemd)")
+    for one in ("service", "timer"):  # the timer is for the service
+        text = file_of("systemd.md", f"/etc/systemd/system/longhaul-sales.{one}")
+        text = text.replace("/opt/longhaul/bin", str(BIN)).replace("User=ml", f"User={os.geteuid()}")
+        (tmp_path / f"longhaul-sales.{one}").write_text(text)
+    unit = tmp_path / f"longhaul-sales.{kind}"
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True)
+    assert [line for line in done.stderr.splitlines() if "longhaul-sales" in line] == []
+    assert done.returncode == 0, done.stderr
+
+
+def test_systemd_reads_the_calendar() -> None:
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("no systemd-analyze here (apt: systemd)")
+    (when,) = re.findall(r"OnCalendar=(.*)", file_of("systemd.md", "/etc/systemd/system/longhaul-sales.timer"))
+    done = subprocess.run(["systemd-analyze", "calendar", when], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "Normalized form: *-*-* 06:00:00" in done.stdout
+
+
+def test_systemd_tries_again_after_the_right_exit_codes() -> None:
+    text = file_of("systemd.md", "/etc/systemd/system/longhaul-sales.service")
+    (codes,) = re.findall(r"RestartPreventExitStatus=(.*)", text)
+    assert {*map(int, codes.split())} == CALLS
+
+
+# Kubernetes
+
+
+def misfits(value: Any, kind: str, place: str) -> list[str]:
+    """What of a document the official client's model of a kind does not know, or knows as something else."""
+    if found := re.fullmatch(r"list\[(.*)\]", kind):
+        if not isinstance(value, list):
+            return [f"{place}: no list"]
+        return [said for n, one in enumerate(value) for said in misfits(one, found[1], f"{place}[{n}]")]
+    if found := re.fullmatch(r"dict\(str, (.*)\)", kind):
+        return [said for key, one in value.items() for said in misfits(one, found[1], f"{place}.{key}")]
+    if kind in ("str", "int", "bool", "object"):
+        expected = {"str": str, "int": int, "bool": bool, "object": object}[kind]
+        return [] if isinstance(value, expected) else [f"{place}: {value!r} is no {kind}"]
+    model = getattr(client, kind)
+    names = {json: name for name, json in model.attribute_map.items()}
+    said = [f"{place}.{key}: unknown" for key in value.keys() - names.keys()]
+    known = {names[key]: one for key, one in value.items() if key in names}
+    try:
+        model(**known)
+    except (
+        ValueError
+    ) as exc:  # something is missing that must be there; Kubernetes 1.26 asked for too much in one place
+        if "on_pod_conditions" not in str(exc):
+            said.append(f"{place}: {exc}")
+    types = model.openapi_types
+    return said + [one for name, inner in known.items() for one in misfits(inner, types[name], f"{place}.{name}")]
+
+
+def test_kubernetes_knows_the_cron_job() -> None:
+    document = yaml.safe_load(file_of("kubernetes.md", "cronjob.yaml"))
+    assert (document["apiVersion"], document["kind"]) == ("batch/v1", "CronJob")
+    assert misfits(document, "V1CronJob", "cronjob.yaml") == []
+    job = document["spec"]["jobTemplate"]["spec"]
+    (by_code,) = [rule["onExitCodes"] for rule in job["podFailurePolicy"]["rules"] if "onExitCodes" in rule]
+    (container,) = job["template"]["spec"]["containers"]
+    assert by_code["containerName"] == container["name"]
+    assert {*by_code["values"]} == CALLS
+    assert next(CronSim(document["spec"]["schedule"], datetime(2025, 1, 1, tzinfo=UTC)))
+
+
+def test_a_mistake_in_the_cron_job_would_be_found() -> None:
+    document = yaml.safe_load(file_of("kubernetes.md", "cronjob.yaml"))
+    document["spec"]["jobTemplate"]["spec"]["backOffLimit"] = 3
+    del document["spec"]["schedule"]
+    said = " ".join(misfits(document, "V1CronJob", ""))
+    assert "backOffLimit: unknown" in said
+    assert "schedule" in said
+
+
+def test_these_are_the_codes_that_call_someone() -> None:
+    assert {one.code for one in EXIT_CODES if one.then == CALL} == CALLS
+
+
+# logrotate, shell, settings
+
+
+def test_logrotate_takes_its_file(tmp_path: Path) -> None:
+    if shutil.which("logrotate") is None:
+        pytest.skip("no logrotate here (apt: logrotate)")
+    file = tmp_path / "longhaul"
+    file.write_text(file_of("logs.md", "/etc/logrotate.d/longhaul").replace("/var/log/longhaul", str(tmp_path)))
+    (tmp_path / "sales.log").write_text("a line\n")
+    done = subprocess.run(["logrotate", "-d", file], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "error" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [(page.name, text) for page in PAGES for language, _, text in blocks(page.name) if language == "sh"],
+)
+def test_shells_can_read_the_scripts(page: str, text: str) -> None:
+    for shell in ("sh", "bash"):
+        subprocess.run([shell, "-n", "-c", text], check=True, capture_output=True)
+
+
+def test_settings_are_settings() -> None:
+    """Parts of a YAML file, section by section."""
+    sections: dict[str, Any] = {"keep": Keep, "metadata": Metadata, "notify": Notify}
+    for page in PAGES:
+        for language, file, text in blocks(page.name):
+            if language != "yaml" or file:
+                continue
+            for name, fields in yaml.safe_load(text).items():
+                if name in sections:
+                    sections[name].model_validate(fields)
+                if name == "data":
+                    assert Spans(use=fields["spans"])
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = (FOLDER / "README.md").read_text()
+    assert [page.name for page in PAGES if page.name != "README.md" and f"]({page.name})" not in index] == []
