@@ -35,6 +35,9 @@ RUN echo 'longhaul:x:1000:1000::/home/longhaul:/bin/sh' >>/etc/passwd && echo 'l
     install -d -o 1000 -g 1000 /home/longhaul
 COPY --from=beam /opt/apache/beam /opt/apache/beam
 COPY --from=build /opt/longhaul /opt/longhaul
+# LightGBM wants the system's OpenMP, which a slim image lacks; scikit-learn brings the same library under another name.
+RUN cd /usr/lib/x86_64-linux-gnu && \
+    { [ -e libgomp.so.1 ] || ln -s /opt/longhaul/lib/python3.11/site-packages/scikit_learn.libs/libgomp-*.so.1* libgomp.so.1; }
 # Beam's boot would make an environment of its own, without our packages.
 ENV PATH=/opt/longhaul/bin:$PATH \
     PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \

@@ -17,6 +17,7 @@ from keras import ops
 from trainer.batches import Batches
 from trainer.bins import ENOUGH_ROWS
 from trainer.features import FeatureTable
+from trainer.fit_progress import FitProgress
 from trainer.model import build_model
 from trainer.preprocessing import NUMERIC
 from trainer.reading import Columns
@@ -40,13 +41,14 @@ class Fitted:
     """A network and how it came about.
 
     Attributes:
-        history: loss and val_loss per epoch, of the fit that found the best epoch.
-        best_epoch: that with the least validation loss, counted from 1.
-        kept_epoch: the epoch whose weights are kept, or the number of epochs of the refit; counted from 1.
-        validation_loss: of the epoch `kept_epoch` of that fit. A refit has none: it has seen every row.
-        refit_losses: the training loss per epoch of the network that was fitted on all rows; None without a refit.
+        history: loss and val_loss per epoch, of the fit that found the best epoch. Without such a fit there is no
+            val_loss: the network has seen every row.
+        best_epoch: that with the least validation loss, counted from 1; 0 without any.
+        kept_epoch: the epoch whose weights are kept, or the number of epochs of the fit to all rows; counted from 1.
+        validation_loss: of the epoch `kept_epoch` of that fit; None without any.
+        refit_losses: the training loss per epoch of a second network, fitted on all rows; None without one.
         rows: rows that the weights were fitted on at last.
-        held_out: rows that told the best epoch.
+        held_out: rows that told the best epoch, or how many trees to grow.
         planned_epochs: as many as there would have been without stopping early.
         trees: that taught it; None where the labels did.
     """
@@ -55,7 +57,7 @@ class Fitted:
     history: dict[str, list[float]]
     best_epoch: int
     kept_epoch: int
-    validation_loss: float
+    validation_loss: float | None
     refit_losses: list[float] | None
     rows: int
     held_out: int
@@ -81,21 +83,24 @@ def fit(
     Unless `teacher` is "none" it is taught the answers of boosted trees, see trainer.teacher; what it is judged by
     are the labels.
 
-    The rows that `hold_out` sets aside tell the best number of epochs. With `refit` a second network is then fitted
-    for as many (or the most that were as good) on all the rows: those set aside are the latest, and where the world
-    drifts they count for most.
+    With `refit` it is fitted on all the rows, also those that `hold_out` sets aside: these are the latest, and where
+    the world drifts they count for most. Taught by trees it is fitted once, for all `epochs`: the rows set aside have
+    told how many trees to grow, and what trees say can be learnt by heart without harm. Taught by the labels, a first
+    network tells the best number of epochs by the rows set aside, and a second one is fitted for as many (or the most
+    that were as good).
 
     Args:
         vocabulary_sizes: ids per categorical feature, those for unknown and missing included.
         columns: the network's inputs, (rows, ...) each; see trainer.preprocessing.
         labels: (rows,).
         order: (rows,) of a time or group split, see `hold_out`.
-        callbacks: told of these epochs, beside the ones that stop early and show progress.
+        callbacks: told of the epochs of the first fit, beside the ones that stop early and show progress.
         scope: makes the context in which the network's variables are made: that of a tf.distribute strategy.
         prepare: called with the compiled network before it is fitted.
         trees: of an earlier fit to the same columns and labels, with the same seed and share set aside.
     """
     fit_rows, stop_rows = hold_out(order, len(labels), settings.validation_share, settings.seed)
+    every = np.arange(len(labels))
     if trees is None:
         trees = find_teacher(table, columns, labels, order, settings)
     truth = _targets(labels, table) if trees else labels
@@ -108,6 +113,11 @@ def fit(
         callbacks: Sequence[keras.callbacks.Callback] = (),
         **more: Any,
     ) -> tuple[keras.Model, dict[str, list[float]]]:
+        taught = truth
+        if teacher:
+            progress.info("what the trees say of %s rows", f"{len(rows):,}")
+            taught = np.array(truth, np.float32)
+            taught[rows] = teacher.predict(columns, rows)
         steps = math.ceil(len(rows) / settings.batch_size)
         keras.utils.set_random_seed(settings.seed)
         with scope():
@@ -129,48 +139,53 @@ def fit(
             some = rows[:: math.ceil(len(rows) / ENOUGH_ROWS)]
             model.get_layer("piecewise_linear").adapt(columns[NUMERIC][some], _targets(labels[some], table))
         prepare(model)
-        taught = truth
-        if teacher:
-            taught = np.array(truth, np.float32)
-            taught[rows] = teacher.predict(columns, rows)
         batches = Batches(columns, taught, rows, settings.batch_size, shuffle_seed=settings.seed)
-        told = [*callbacks, _Progress(what, epochs, steps)]
+        told = [*callbacks, FitProgress(what, epochs, steps)]
         return model, model.fit(batches, epochs=epochs, callbacks=told, verbose=0, **more).history
 
-    model, history = fit_once(
-        "epoch",
-        fit_rows,
-        settings.epochs,
-        trees,
-        validation_data=Batches(columns, truth, stop_rows, 8 * settings.batch_size),
-        callbacks=[
-            keras.callbacks.EarlyStopping("val_loss", patience=settings.patience, restore_best_weights=True),
-            *callbacks,
-        ],
-    )
-    losses = np.array(history["val_loss"])
-    losses[np.isnan(losses)] = np.inf  # which Keras' EarlyStopping never keeps
-    best = kept = int(losses.argmin())
-    refit_losses = None
-    if settings.refit:
-        if np.isfinite(losses[best]):
-            kept = int(np.flatnonzero(losses <= (1 + BY_CHANCE) * losses[best]).max())
-        every = np.arange(len(labels))
-        all_trees = grow_again(trees, columns, labels, every) if trees else None
-        model, of_all = fit_once("on all rows: epoch", every, kept + 1, all_trees)
-        refit_losses = of_all["loss"]
+    if trees and settings.refit:
+        trees = grow_again(trees, columns, labels, settings.seed)
+        model, history = fit_once("network", every, settings.epochs, trees, callbacks)
+        best, kept, validation_loss, refit_losses = 0, settings.epochs, None, None
+    else:
+        model, history = fit_once(
+            "network",
+            fit_rows,
+            settings.epochs,
+            trees,
+            validation_data=Batches(columns, truth, stop_rows, 8 * settings.batch_size),
+            callbacks=[
+                keras.callbacks.EarlyStopping("val_loss", patience=settings.patience, restore_best_weights=True),
+                *callbacks,
+            ],
+        )
+        best, kept = _best_and_latest(history["val_loss"], settings.refit)
+        validation_loss, refit_losses = float(history["val_loss"][kept - 1]), None
+        if settings.refit:
+            model, of_all = fit_once("network on all rows", every, kept, None)
+            refit_losses = of_all["loss"]
     return Fitted(
         model,
         history,
-        best_epoch=best + 1,
-        kept_epoch=kept + 1,
-        validation_loss=float(history["val_loss"][kept]),
+        best_epoch=best,
+        kept_epoch=kept,
+        validation_loss=validation_loss,
         refit_losses=refit_losses,
         rows=len(labels if settings.refit else fit_rows),
         held_out=len(stop_rows),
         planned_epochs=settings.epochs,
         trees=trees,
     )
+
+
+def _best_and_latest(validation_losses: Sequence[float], refit: bool) -> tuple[int, int]:
+    """Return the epoch with the least loss, and of a refit the latest that is alike; both counted from 1."""
+    losses = np.array(validation_losses)
+    losses[np.isnan(losses)] = np.inf  # which Keras' EarlyStopping never keeps
+    best = kept = int(losses.argmin())
+    if refit and np.isfinite(losses[best]):
+        kept = int(np.flatnonzero(losses <= (1 + BY_CHANCE) * losses[best]).max())
+    return best + 1, kept + 1
 
 
 def find_teacher(
@@ -238,35 +253,3 @@ def _targets(labels: npt.NDArray[Any], table: FeatureTable) -> npt.NDArray[Any]:
     if table.label.task != "multiclass":
         return labels
     return np.eye(len(table.label.classes), dtype=np.float32)[labels]
-
-
-class _Progress(keras.callbacks.Callback):
-    """Tells how far training is, about four times an epoch."""
-
-    def __init__(self, what: str, epochs: int, steps: int) -> None:
-        super().__init__()
-        self._what = what
-        self._epochs = epochs
-        self._steps = steps
-        self._epoch = 0
-        self._last = ""
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        self._epoch = epoch
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        if batch % max(1, self._steps // 4) == 0:
-            progress.info(
-                "%s %d of %d, %.0f %%%s",
-                self._what,
-                self._epoch + 1,
-                self._epochs,
-                100 * batch / self._steps,
-                self._last,
-            )
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        logs = logs or {}
-        validation = f", validation {logs['val_loss']:.4f}" if "val_loss" in logs else ""
-        self._last = f", last loss {logs['loss']:.4f}{validation}"
-        progress.info("%s %d of %d done%s", self._what, epoch + 1, self._epochs, self._last)

@@ -11,16 +11,14 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from itertools import islice
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import clone
-from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-from threadpoolctl import threadpool_limits
 
 from trainer.preprocessing import CATEGORICAL, FLAGS, NUMERIC
 from trainer.reading import Columns
@@ -30,37 +28,49 @@ progress = logging.getLogger("longhaul.progress")
 _FEWEST_ROWS, _MOST_CLASSES = 200, 20
 """Trees that have seen fewer rows know nothing that the labels do not say; each class takes trees of its own."""
 _LEAVES = (15, 127)
-"""Of a tree; the rows set aside decide."""
-_ROUNDS, _PATIENCE = 50, 20
-"""So many at a time, until so many bring nothing."""
+"""Of a tree. Both forests are grown and their predictions averaged: the mean is better than the better one."""
+_PATIENCE = 20
+"""Rounds that bring nothing, after which no more are grown."""
 _MANY_ROWS = 50_000
 _RATE_FOR_FEW, _RATE_FOR_MANY = 0.05, 0.1
-_MOST_FOR_FEW, _MOST_FOR_MANY = 1000, 300
+_MOST_FOR_FEW, _MOST_FOR_MANY = 1000, 400
 """A smaller rate and more rounds are a little better, and cost nothing where rows are few."""
 _MOST_CELLS = 20_000_000
 """Rows x columns x classes that trees are grown on: half a minute at most, however large the table is."""
 _WORDS = 254
-"""The commonest words of a category are told apart, as many as scikit-learn's trees can; all others are one."""
+"""The commonest words of a category are told apart; all others are one."""
 _CHUNK_CELLS = 4_000_000
-"""Answered at a time: 48 MB with scikit-learn's copy."""
+"""Answered at a time: 16 MB."""
+_EVERY_SECONDS = 2.0
+"""How often it is told how far the trees have grown."""
+
+
+@dataclass(frozen=True)
+class Forest:
+    """Trees of one size.
+
+    Attributes:
+        leaves: of a tree.
+        rounds: of boosting, a tree (or one per class) each.
+    """
+
+    leaves: int
+    rounds: int
+    grown: Any
 
 
 @dataclass(frozen=True)
 class Trees:
-    """Grown trees.
+    """Grown trees of several sizes, which answer with the mean of their predictions.
 
     Attributes:
         classes: of the label; 0 of a regression.
-        leaves: of a tree.
-        rounds: of boosting, a tree (or one per class) each.
-        validation_loss: on the rows that chose leaves and rounds.
+        validation_loss: of the mean, on the rows that told how many to grow.
     """
 
     classes: int
-    leaves: int
-    rounds: int
+    forests: tuple[Forest, ...]
     validation_loss: float
-    grown: Any
 
     def predict(self, columns: Columns, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
         """Return what the network is to be taught of these rows.
@@ -69,11 +79,11 @@ class Trees:
             (rows,) predictions or probabilities of the second class, or (rows, classes) probabilities.
         """
         size = max(1, _CHUNK_CELLS // _width(columns))
+        threads = _threads(len(rows))
         found = []
-        with _threads(len(rows)):
-            for first in range(0, len(rows), size):
-                rounds = _by_round(self.grown, self.classes, _matrix(columns, rows[first : first + size]))
-                found.append(next(islice(rounds, self.rounds - 1, None)))
+        for first in range(0, len(rows), size):
+            inputs = _matrix(columns, rows[first : first + size])
+            found.append(_mean([forest.grown.predict(inputs, num_threads=threads) for forest in self.forests]))
         return np.concatenate(found).astype(np.float32)
 
 
@@ -90,72 +100,55 @@ def choose_trees(
     stop_rows: npt.NDArray[np.int64],
     seed: int,
 ) -> Trees:
-    """Return trees grown on the fit rows, as large and as many as is best for the stop rows.
+    """Return trees grown on the fit rows, as many of each size as is best for the stop rows.
 
     Args:
         classes: of the label; 0 of a regression.
         columns: the network's inputs, (rows, ...) each.
         labels: (rows,).
     """
+    lightgbm = _lightgbm()
     fit_rows, stop_rows = (affordable(rows, columns, classes) for rows in (fit_rows, stop_rows))
-    inputs, held = _matrix(columns, fit_rows), _matrix(columns, stop_rows)
-    tried = []
+    parameters = _parameters(classes, len(fit_rows), seed)
+    fitted_on = _dataset(columns, labels, fit_rows, parameters)
+    held = _matrix(columns, stop_rows)
+    stopped_by = lightgbm.Dataset(held, labels[stop_rows], reference=fitted_on)
+    most = _MOST_FOR_FEW if len(fit_rows) < _MANY_ROWS else _MOST_FOR_MANY
+    forests, answers = [], []
     for leaves in _LEAVES:
-        booster = _booster(classes, leaves, columns, len(fit_rows), seed).set_params(warm_start=True)
-        most_rounds = _MOST_FOR_FEW if len(fit_rows) < _MANY_ROWS else _MOST_FOR_MANY
-        for most in range(_ROUNDS, most_rounds + 1, _ROUNDS):
-            with _threads(len(fit_rows)):
-                booster.set_params(max_iter=most).fit(inputs, labels[fit_rows])
-                losses = [_loss(classes, labels[stop_rows], answers) for answers in _by_round(booster, classes, held)]
-            rounds = int(np.argmin(losses)) + 1
-            if rounds <= most - _PATIENCE:
-                break
-        tried.append(Trees(classes, leaves, rounds, losses[rounds - 1], booster))
-        progress.info("%d trees of %d leaves, validation %.4f", rounds, leaves, losses[rounds - 1])
-    return min(tried, key=lambda trees: trees.validation_loss)
+        progress.info("trees of %d leaves", leaves)
+        booster = lightgbm.train(
+            parameters | {"num_leaves": leaves},
+            fitted_on,
+            most,
+            valid_sets=[stopped_by],
+            callbacks=[lightgbm.early_stopping(_PATIENCE, verbose=False), _told(f"trees of {leaves} leaves")],
+        )
+        rounds = booster.best_iteration
+        answers.append(booster.predict(held))
+        forests.append(Forest(leaves, rounds, booster))
+        progress.info(
+            "%d trees of %d leaves, validation %.4f", rounds, leaves, loss(classes, labels[stop_rows], answers[-1])
+        )
+    return Trees(classes, tuple(forests), loss(classes, labels[stop_rows], _mean(answers)))
 
 
-def grow_again(trees: Trees, columns: Columns, labels: npt.NDArray[Any], rows: npt.NDArray[np.int64]) -> Trees:
-    """Grow trees as large and as many, on other rows."""
-    rows = affordable(rows, columns, trees.classes)
-    progress.info("growing %d trees on %s rows", trees.rounds, f"{len(rows):,}")
-    booster = clone(trees.grown).set_params(max_iter=trees.rounds, warm_start=False)
-    with _threads(len(rows)):
-        return replace(trees, grown=booster.fit(_matrix(columns, rows), labels[rows]))
+def grow_again(trees: Trees, columns: Columns, labels: npt.NDArray[Any], seed: int) -> Trees:
+    """Grow trees as large and as many, on all rows."""
+    rows = affordable(np.arange(len(labels)), columns, trees.classes)
+    parameters = _parameters(trees.classes, len(rows), seed)
+    grown_on = _dataset(columns, labels, rows, parameters)
+    forests = []
+    for forest in trees.forests:
+        what = f"trees of {forest.leaves} leaves on {len(rows):,} rows"
+        progress.info("%s", what)
+        sized = parameters | {"num_leaves": forest.leaves}
+        again = _lightgbm().train(sized, grown_on, forest.rounds, callbacks=[_told(what, forest.rounds)])
+        forests.append(Forest(forest.leaves, forest.rounds, again))
+    return Trees(trees.classes, tuple(forests), trees.validation_loss)
 
 
-def _booster(classes: int, leaves: int, columns: Columns, rows: int, seed: int) -> Any:
-    width, codes = _width(columns), columns[CATEGORICAL].shape[1] if CATEGORICAL in columns else 0
-    return (HistGradientBoostingClassifier if classes else HistGradientBoostingRegressor)(
-        learning_rate=_RATE_FOR_FEW if rows < _MANY_ROWS else _RATE_FOR_MANY,
-        max_leaf_nodes=leaves,
-        l2_regularization=5.0,
-        max_features=0.5,
-        categorical_features=np.arange(width) >= width - codes,
-        early_stopping=False,  # its rows would be chance's, not the latest
-        random_state=seed,
-    )
-
-
-def _threads(rows: int) -> Any:
-    """Return the number of threads: one for few rows, since threads that wait for each other at every node of a
-    small tree lose more than they gain."""
-    return threadpool_limits(1 if rows < _MANY_ROWS else None, user_api="openmp")
-
-
-def _by_round(booster: Any, classes: int, inputs: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
-    """Yield the predictions after each round, see Trees.predict."""
-    if not classes:
-        yield from booster.staged_predict(inputs)
-        return
-    for known in booster.staged_predict_proba(inputs):
-        every = np.zeros((len(known), classes))
-        grown_on = booster.classes_  # a class may be missing; of a single one scikit-learn gives two columns
-        every[:, grown_on] = known[:, : len(grown_on)]
-        yield every[:, 1] if classes == 2 else every
-
-
-def _loss(classes: int, labels: npt.NDArray[Any], answers: npt.NDArray[Any]) -> float:
+def loss(classes: int, labels: npt.NDArray[Any], answers: npt.NDArray[Any]) -> float:
     """Compute the loss as the network's, see trainer.fitting.LOSSES."""
     if not classes:
         return float(np.mean((answers - labels) ** 2))
@@ -163,14 +156,81 @@ def _loss(classes: int, labels: npt.NDArray[Any], answers: npt.NDArray[Any]) -> 
     return float(-np.log(np.maximum(chances, 1e-7)).mean())
 
 
-def _width(columns: Columns) -> int:
-    return sum(columns[name].shape[1] for name in (NUMERIC, FLAGS, CATEGORICAL) if name in columns)
-
-
 def affordable(rows: npt.NDArray[np.int64], columns: Columns, classes: int) -> npt.NDArray[np.int64]:
     """Return all of them, or so many of them, evenly chosen, as `_MOST_CELLS` allows."""
     most = max(_FEWEST_ROWS, _MOST_CELLS // (_width(columns) * max(1, classes - 1)))
     return rows[:: math.ceil(len(rows) / most)]
+
+
+def _lightgbm() -> Any:
+    """Import LightGBM, which takes a second and needs the system's OpenMP.
+
+    Raises:
+        RuntimeError: that is not there.
+    """
+    try:
+        import lightgbm
+    except OSError as exc:
+        raise RuntimeError(
+            f"the trees that teach the network cannot be grown: LightGBM does not load ({exc}); install OpenMP"
+            " (`apt-get install libgomp1`), or set `trainer.teacher: none`"
+        ) from exc
+    return lightgbm
+
+
+def _parameters(classes: int, rows: int, seed: int) -> dict[str, Any]:
+    objective: dict[str, Any] = {"objective": "regression"}
+    if classes:
+        objective = {"objective": "binary"} if classes == 2 else {"objective": "multiclass", "num_class": classes}
+    return objective | {
+        "learning_rate": _RATE_FOR_FEW if rows < _MANY_ROWS else _RATE_FOR_MANY,
+        "lambda_l2": 5.0,
+        "feature_fraction": 0.5,
+        "seed": seed,
+        # With these, equal rows, seed and threads give equal trees.
+        "deterministic": True,
+        "force_row_wise": True,
+        "num_threads": _threads(rows),
+        "verbose": -1,
+    }
+
+
+def _threads(rows: int) -> int:
+    """Return the number of threads: one for few rows, since threads that wait for each other at every node of a
+    small tree lose more than they gain."""
+    return 1 if rows < _MANY_ROWS else len(os.sched_getaffinity(0))
+
+
+def _dataset(
+    columns: Columns, labels: npt.NDArray[Any], rows: npt.NDArray[np.int64], parameters: dict[str, Any]
+) -> Any:
+    width, codes = _width(columns), columns[CATEGORICAL].shape[1] if CATEGORICAL in columns else 0
+    categories = list(range(width - codes, width))
+    matrix = _matrix(columns, rows)
+    return _lightgbm().Dataset(matrix, labels[rows], categorical_feature=categories, params=parameters)
+
+
+def _told(what: str, planned: int | None = None) -> Callable[[Any], None]:
+    """Return a callback that tells how far the trees have grown, now and then."""
+    last = time.monotonic()
+
+    def tell(at: Any) -> None:
+        nonlocal last
+        if time.monotonic() - last >= _EVERY_SECONDS:
+            last = time.monotonic()
+            found = f", validation {at.evaluation_result_list[0][2]:.4f}" if at.evaluation_result_list else ""
+            progress.info("%s: round %d%s%s", what, at.iteration + 1, f" of {planned}" if planned else "", found)
+
+    return tell
+
+
+def _mean(answers: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    mean: npt.NDArray[Any] = np.mean(answers, axis=0)
+    return mean
+
+
+def _width(columns: Columns) -> int:
+    return sum(columns[name].shape[1] for name in (NUMERIC, FLAGS, CATEGORICAL) if name in columns)
 
 
 def _matrix(columns: Columns, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:

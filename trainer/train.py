@@ -132,7 +132,10 @@ def history(fitted: Fitted) -> dict[str, Any]:
         **fitted.history,
     }
     if trees := fitted.trees:
-        told["trees"] = {"leaves": trees.leaves, "rounds": trees.rounds, "validation_loss": trees.validation_loss}
+        told["trees"] = {
+            "forests": [{"leaves": forest.leaves, "rounds": forest.rounds} for forest in trees.forests],
+            "validation_loss": trees.validation_loss,
+        }
     return told
 
 

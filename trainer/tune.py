@@ -46,7 +46,9 @@ def tuner_fn(fn_args: Any) -> TunerFnResult:
 
     def fit_with(settings: FittingSettings, course: Course) -> float:
         sizes = vocabulary_sizes(table, transform_output)
-        return fit(table, sizes, *course.split, settings, trees=course.trees).validation_loss
+        loss = fit(table, sizes, *course.split, settings, trees=course.trees).validation_loss
+        assert loss is not None  # without a refit there is one
+        return loss
 
     def read(spill_to: Path) -> Course:
         split = read_training_split(fn_args.train_files, request, transform_output, spill_to)

@@ -21,15 +21,35 @@ def training_story(history: Mapping[str, Any]) -> list[str]:
     """
     losses = history.get("val_loss") or []
     if not losses:
-        return []
+        return _once(history) if history.get("loss") and history.get("trees") else []
     said = _on_record(history, losses) if "best_epoch" in history else _older(history, losses)
     if trees := history.get("trees"):
         said.append(
-            f"Taught by {trees['rounds']} rounds of boosted trees of {trees['leaves']} leaves, whose validation loss"
-            f" is {number(trees['validation_loss'])}; the training loss is measured against their predictions, the"
-            " validation loss against the labels."
+            f"Taught by {_grown(trees)}, whose validation loss is {number(trees['validation_loss'])}; the training loss"
+            " is measured against their predictions, the validation loss against the labels."
         )
     return said
+
+
+def _once(history: Mapping[str, Any]) -> list[str]:
+    """Tell of a network that was fitted once, on all rows."""
+    rows, losses, trees = history["rows"], history["loss"], history["trees"]
+    return [
+        f"The network was fitted once, on all {_rows(rows)}, for {_epochs(len(losses))}; its training loss ended at"
+        f" {number(losses[-1])}. It has seen every row: there is no validation loss of it.",
+        f"Taught by {_grown(trees)}, whose validation loss was {number(trees['validation_loss'])} on the"
+        f" {_rows(history['held_out'])} held out before they were grown again on all rows; the training loss is"
+        " measured against their predictions.",
+    ]
+
+
+def _grown(trees: Mapping[str, Any]) -> str:
+    """Say how many trees of which sizes; an earlier Longhaul took one size."""
+    forests = trees.get("forests") or [trees]
+    if len(forests) == 1:
+        return f"{forests[0]['rounds']} rounds of boosted trees of {forests[0]['leaves']} leaves"
+    told = " and ".join(f"{forest['rounds']} rounds of {forest['leaves']} leaves" for forest in forests)
+    return f"the mean of boosted trees: {told}"
 
 
 def best_epoch(history: Mapping[str, Any]) -> int:

@@ -77,6 +77,21 @@ def test_a_teacher_is_named() -> None:
     trees = {"leaves": 15, "rounds": 95, "validation_loss": 0.76}
     assert "Taught by 95 rounds of boosted trees of 15 leaves" in story(trees=trees)
     assert "Taught" not in story()
+    several = {"forests": [{"leaves": 15, "rounds": 95}, {"leaves": 127, "rounds": 40}], "validation_loss": 0.76}
+    assert "Taught by the mean of boosted trees: 95 rounds of 15 leaves and 40 rounds of 127 leaves, whose" in story(
+        trees=several
+    )
+
+
+def test_one_fit_on_all_rows_has_no_validation_loss() -> None:
+    trees = {"forests": [{"leaves": 15, "rounds": 95}], "validation_loss": 0.76}
+    once = RECORD | {"loss": [0.5, 0.47], "val_loss": [], "best_epoch": 0, "kept_epoch": 2, "refit": None}
+    assert " ".join(training_story(once | {"trees": trees})) == (
+        "The network was fitted once, on all 1,200 rows, for 2 epochs; its training loss ended at 0.4700. It has seen"
+        " every row: there is no validation loss of it. Taught by 95 rounds of boosted trees of 15 leaves, whose"
+        " validation loss was 0.7600 on the 200 rows held out before they were grown again on all rows; the training"
+        " loss is measured against their predictions."
+    )
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from typing import Any
 
 import keras
@@ -10,6 +12,7 @@ import numpy.typing as npt
 import pytest
 
 from pipeline.reports.training import training_story
+from trainer import fit_progress
 from trainer.features import Feature, FeatureTable, Kind, Label, Storage
 from trainer.fitting import Fitted, fit, hold_out, member_loss
 from trainer.preprocessing import CATEGORICAL, NUMERIC
@@ -111,6 +114,7 @@ def test_a_seed_decides_the_weights() -> None:
 def test_classes_are_learnt(task: str, before: float, after: float) -> None:
     found = fitted(task, epochs=40, learning_rate=0.01)
     assert found.history["val_loss"][0] > 0.6 * before
+    assert found.validation_loss is not None
     assert found.validation_loss < after
     assert found.validation_loss == min(found.history["val_loss"])
 
@@ -122,7 +126,7 @@ def test_numbers_are_learnt_in_their_own_unit() -> None:
 
 
 def test_the_best_epoch_is_kept_or_repeated_on_all_rows() -> None:
-    kept, again = (fitted("binary", epochs=6, refit=refit) for refit in (False, True))
+    kept, again = (fitted("binary", epochs=6, refit=refit, teacher="none") for refit in (False, True))
     assert (kept.rows, again.rows) == (360, 400)
     assert kept.history == again.history
     losses = np.array(kept.history["val_loss"])
@@ -134,10 +138,37 @@ def test_the_best_epoch_is_kept_or_repeated_on_all_rows() -> None:
     assert weights(kept) != weights(again)
 
 
+def test_a_network_that_trees_teach_is_fitted_once_on_all_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    fits = []
+    whole = keras.Model.fit
+    monkeypatch.setattr(keras.Model, "fit", lambda *args, **kwargs: fits.append(1) or whole(*args, **kwargs))
+    found = fitted("binary", epochs=4, refit=True, patience=1)
+    assert len(fits) == 1
+    assert (found.rows, found.held_out, found.kept_epoch, found.best_epoch) == (400, 40, 4, 0)
+    assert (found.refit_losses, found.validation_loss, list(found.history)) == (None, None, ["loss"])
+    assert found.trees
+    told = " ".join(training_story(history(found)))
+    assert told.startswith("The network was fitted once, on all 400 rows, for 4 epochs; its training loss ended at ")
+    assert f"{found.trees.forests[0].rounds} rounds of 15 leaves" in told
+    assert "on the 40 rows held out" in told
+
+
+def test_progress_tells_what_is_fitted_and_how_long_it_will_take(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(fit_progress, "_EVERY_SECONDS", 0.0)
+    with caplog.at_level(logging.INFO, "longhaul.progress"):
+        fitted("binary", epochs=2, refit=True)
+    said = [line for line in caplog.messages if line.startswith("network epoch")]
+    assert re.fullmatch(r"network epoch 1 of 2, 15 %, \d+ s left", said[0])
+    assert re.fullmatch(r"network epoch 2 of 2, 100 %, last loss \d\.\d{4}, 0 s left", said[-2])
+    assert re.fullmatch(r"network epoch 2 of 2 done, last loss \d\.\d{4}", said[-1])
+
+
 @pytest.mark.parametrize("refit", [False, True])
 @pytest.mark.parametrize("epochs", [1, 5])
 def test_what_was_fitted_is_what_is_said(refit: bool, epochs: int) -> None:
-    found = fitted("binary", epochs=epochs, refit=refit, patience=1)
+    found = fitted("binary", epochs=epochs, refit=refit, patience=1, teacher="none")
     told = " ".join(training_story(history(found)))
     best = int(np.argmin(found.history["val_loss"]))
     least = f"{found.history['val_loss'][best]:.4f}"
@@ -163,4 +194,4 @@ def test_an_epoch_whose_loss_is_no_number_is_not_the_best(monkeypatch: pytest.Mo
 def test_a_table_of_a_few_rows_is_enough() -> None:
     found = fitted("binary", rows=8, epochs=1, refit=True)
     assert found.rows == 8
-    assert np.isfinite(found.validation_loss)
+    assert np.isfinite(found.validation_loss or np.nan)

@@ -14,8 +14,8 @@ class FittingSettings(Section):
     """The network and how it is fitted."""
 
     teacher: Literal["trees", "none"] = "trees"
-    """What the network learns from: the predictions of boosted trees, or with `none` the labels themselves. See
-    docs/model.md."""
+    """What the network learns from: the predictions of boosted trees that LightGBM grows, or with `none` the labels
+    themselves. See docs/model.md."""
     hidden_units: Annotated[tuple[Annotated[int, Field(ge=1, le=8192)], ...], Field(min_length=1)] = (256, 64)
     """Units of each hidden layer. All members share the first layer."""
     members: Annotated[int, Field(ge=1, le=256)] = 4
@@ -31,14 +31,16 @@ class FittingSettings(Section):
     batch_size: Annotated[int, Field(ge=1, le=1_048_576)] = 512
     """Rows in each training step."""
     epochs: Annotated[int, Field(ge=1, le=10_000)] = 6
-    """Passes over the training rows, at most."""
+    """Passes over the training rows: with `teacher: trees` and `refit` as many, else at most."""
     patience: Annotated[int, Field(ge=1)] = 2
-    """Epochs without a better validation loss after which training stops. The best weights are kept."""
+    """Epochs without a better validation loss after which training stops. The best weights are kept. With
+    `teacher: trees` and `refit` nothing stops the network."""
     validation_share: Share = 0.1
-    """Share of the training split that decides when training stops. Under a time split these are the latest rows, under
-    a group split whole groups, else random rows."""
+    """Share of the training split that decides how many trees to grow, or when training stops. Under a time split these
+    are the latest rows, under a group split whole groups, else random rows."""
     refit: bool = True
-    """Train a second time, on all rows of the training split, for the number of epochs that was best."""
+    """Fit the network on all rows of the training split. One that trees teach is fitted once. One that labels teach is
+    fitted a second time, for the number of epochs that was best. Without, the rows set aside only stop the training."""
     seed: Annotated[int, Field(ge=0)] = 13
     """Seed of all random choices. The same seed gives the same model."""
 
