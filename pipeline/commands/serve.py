@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -42,7 +43,7 @@ def folders_of(config: PipelineConfig | None, model: Path | None, named: Sequenc
         found[folder.parent.name if version_number(folder.name) else folder.name] = folder
     for each in named:
         name, _, text = each.partition("=")
-        if not re.fullmatch(r"[^/:%?#\\s]+", name) or not text:
+        if not re.fullmatch(r"[^/:%?#\s]+", name) or not text:
             raise ConfigError(
                 f"--name {each}: not NAME=FOLDER", "write a name without / : % ? # or spaces, =, a folder"
             )
@@ -75,8 +76,7 @@ def serve_models(options: Options) -> None:
         ) from exc
     options = replace(options, port=listener.getsockname()[1], grpc_port=_free(options))
     if options.workers > 1:
-        _announce(options)
-        supervise(options, listener)
+        supervise(options, listener, lambda: _announce(options))
     else:
         run(options, listener, lambda models: _announce(options))
     say("ended")
@@ -124,7 +124,7 @@ def _announce(options: Options) -> None:
         token = "" if options.access().is_open else " -H 'Authorization: Bearer TOKEN'"
         if row is not None:
             body = json.dumps({"signature_name": "serving_tensors", "instances": [row]}, ensure_ascii=False)
-            print(f"\n  curl{token} {at}/v1/models/{name}:predict -d {_shell(body)}", flush=True)
+            print(f"\n  curl{token} {at}/v1/models/{name}:predict -d {shlex.quote(body)}", flush=True)
         else:
             print(f"\n  curl{token} {at}/v1/models/{name}/metadata", flush=True)
 
@@ -139,7 +139,3 @@ def _example(folder: Path) -> Mapping[str, Any] | None:
     except (OSError, ValueError, LookupError, TypeError):
         return None
     return row
-
-
-def _shell(text: str) -> str:
-    return "'" + text.replace("'", "'\\''") + "'"

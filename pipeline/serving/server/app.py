@@ -16,6 +16,8 @@ from pipeline.serving.server.models import Models
 from pipeline.serving.server.paths import PREFIX, target_of
 from pipeline.serving.server.refusal import Code, Refusal, invalid
 from pipeline.serving.server.rest import Rest
+from pipeline.serving.server.v2 import PREFIX as V2_PREFIX
+from pipeline.serving.server.v2 import V2
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -42,6 +44,7 @@ class App:
 
     def __init__(self, models: Models, rest: Rest, access: Access, cors: bool = False) -> None:
         self._models, self._rest, self._access = models, rest, access
+        self._v2 = V2(models, rest)
         self._cors = _CORS if cors else []
         self.draining = False
 
@@ -72,6 +75,8 @@ class App:
         path: str = scope["raw_path"].decode("latin-1").partition("?")[0]
         if PREFIX.fullmatch(path):
             return await self._tensorflow_serving(scope, receive, path)
+        if V2_PREFIX.fullmatch(path):
+            return await self._open_inference(scope, receive, path)
         if path == "/healthz":
             return 200, _TEXT, b"ok\n"
         if path == "/readyz":
@@ -107,6 +112,34 @@ class App:
         finally:
             known = name if name in self._models.names else ""  # else anybody could fill the memory with names
             metrics.record(known, method, "REST", status.name, time.perf_counter() - began, rows)
+        return 200, _JSON, answer
+
+    async def _open_inference(self, scope: Scope, receive: Receive, path: str) -> tuple[int, list[Header], bytes]:
+        target = self._v2.target(path)
+        if target is None:
+            status, answer = self._v2.about_server(path.rstrip("/"), self.draining)
+            return status, _JSON, answer
+        began = time.perf_counter()
+        code, rows = Code.OK, 0
+        try:
+            self._access.check(header(scope, b"authorization"), READ)
+            if (scope["method"] == "POST") != (target.method == "infer"):
+                raise Refusal(Code.INVALID_ARGUMENT, f"{path} is not asked by {scope['method']}", 405)
+            if scope["method"] != "POST":
+                return 200, _JSON, self._v2.about_model(target)
+            if header(scope, b"inference-header-content-length"):
+                raise invalid("binary tensors are not taken: put the data into the JSON")
+            body = await read_body(scope, receive, self._rest.limits.body)
+            answer, rows = await self._v2.infer(target, body, is_strict(scope))
+        except Refusal as refusal:
+            code = refusal.code
+            raise
+        except BaseException:
+            code = Code.INTERNAL
+            raise
+        finally:
+            known = target.name if target.name in self._models.names else ""
+            metrics.record(known, target.method, "V2", code.name, time.perf_counter() - began, rows)
         return 200, _JSON, answer
 
 

@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pipeline.errors import WorkspaceError
 from pipeline.serving.server.access import VARIABLE, Access, access_from
 from pipeline.serving.server.protos import without_tensorflow
 from pipeline.serving.server.rest import Limits
@@ -165,6 +166,8 @@ async def _serve(options: Options, listener: socket.socket, announce: Callable[[
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end)
     by_grpc = None
+    if options.workers > 1:  # a connection would be sent here as soon as this one listens
+        await loop.run_in_executor(None, models.look)
     if options.grpc_port is not None:
         from pipeline.serving.server.grpc_api import Services, grpc_server
 
@@ -175,7 +178,8 @@ async def _serve(options: Options, listener: socket.socket, announce: Callable[[
         await by_grpc.start()
     answering = asyncio.create_task(server.serve(sockets=[listener]))  # at once, for /healthz and /readyz
     try:
-        await loop.run_in_executor(None, models.look)
+        if options.workers == 1:
+            await loop.run_in_executor(None, models.look)
         models.watch()
         announce(models)
         await answering
@@ -184,6 +188,15 @@ async def _serve(options: Options, listener: socket.socket, announce: Callable[[
             await by_grpc.stop(options.drain_s)
         models.close()
         batcher.close()
+
+
+def _answers(listener: socket.socket) -> bool:
+    """Return whether somebody listens where the socket has its address."""
+    try:
+        socket.create_connection(listener.getsockname()[:2], timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 def address(host: str, port: int) -> str:
@@ -199,13 +212,14 @@ def _pair(options: Options) -> tuple[bytes, bytes] | None:
     return Path(options.tls_key).read_bytes() if options.tls_key else certificate, certificate
 
 
-def supervise(options: Options, listener: socket.socket) -> None:
+def supervise(options: Options, listener: socket.socket, announce: Callable[[], None]) -> None:
     """Keep `options.workers` processes alive until SIGTERM or Ctrl-C; one that dies is replaced.
 
     Args:
         listener: holds the port, so that workers may come and go; it does not listen for connections itself.
+        announce: called when one answers.
     """
-    ending = False
+    ending = announced = False
 
     def end(*_: object) -> None:
         nonlocal ending
@@ -222,7 +236,16 @@ def supervise(options: Options, listener: socket.socket) -> None:
         processes += [subprocess.Popen(command, env=environment) for _ in range(options.workers)]
         while not ending:
             time.sleep(0.05)
+            if not announced and _answers(listener):
+                announced = True
+                announce()
             for place, process in enumerate(processes):
+                if process.poll() is not None and not announced:
+                    end()
+                    raise WorkspaceError(
+                        f"a worker ended with {process.returncode} before it answered",
+                        "read above what it said; `longhaul serve` without --workers is the same in one process",
+                    )
                 if process.poll() is not None and not ending:
                     say(f"a worker ended ({process.returncode}); another takes its place")
                     time.sleep(_AGAIN_S)

@@ -160,19 +160,3 @@ def _broken(column: str, problem: str, value: Any, row: int) -> Refusal:
     nothing = value == "" or value != value
     found = "it is missing" if nothing and problem == "a value is required" else f"it is {shown(value)}"
     return invalid(f"column {column}, row {row}: {problem}; {found}")
-
-
-def check_arrays(arrays: Mapping[str, Array], rules: Mapping[str, Rule]) -> None:
-    """Check arrays that came by another protocol.
-
-    Raises:
-        Refusal: one breaks its rule.
-    """
-    for name, array in arrays.items():
-        values = array.ravel().tolist()
-        if rules[name].is_text:
-            values = [value.decode(errors="replace") if isinstance(value, bytes) else value for value in values]
-        if not rules[name].holds(values):
-            for place, value in enumerate(values):
-                if problem := rules[name].broken_by(value):
-                    raise _broken(name, problem, value, place)

@@ -1,0 +1,199 @@
+"""The Open Inference Protocol, version 2, over REST (https://github.com/kserve/open-inference-protocol)."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+from urllib.parse import unquote
+
+import numpy as np
+import orjson
+
+import pipeline
+from pipeline.serving.server import rules, tensors
+from pipeline.serving.server.json_text import parse, shown, whole
+from pipeline.serving.server.model import DEFAULT, TENSORS, LoadedModel
+from pipeline.serving.server.models import Models
+from pipeline.serving.server.paths import Target
+from pipeline.serving.server.refusal import Code, Refusal, invalid
+from pipeline.serving.server.rest import Rest
+from pipeline.serving.server.tensors import Arrays
+
+PREFIX = re.compile(r"/v2(?:/.*)?", re.DOTALL)
+_PATH = re.compile(r"/v2/models/([^/]+)(?:/versions/([0-9]{1,18}))?(?:/(ready|infer))?/?")
+_DATATYPES = {
+    tensors.BOOL: "BOOL", tensors.UINT8: "UINT8", tensors.UINT32: "UINT32", tensors.UINT64: "UINT64",
+    tensors.INT8: "INT8", tensors.INT16: "INT16", tensors.INT32: "INT32", tensors.INT64: "INT64",
+    tensors.FLOAT: "FP32", tensors.DOUBLE: "FP64", tensors.STRING: "BYTES",
+}  # fmt: skip
+_NUMBERS = {"FP16", "FP32", "FP64", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"}
+_BY_NUMPY = {np.dtype(tensors.KINDS[dtype][1]): name for dtype, name in _DATATYPES.items()}
+
+
+class V2:
+    """The protocol's paths."""
+
+    def __init__(self, models: Models, rest: Rest) -> None:
+        self._models, self._rest = models, rest
+
+    @staticmethod
+    @lru_cache(maxsize=1024)
+    def target(path: str) -> Target | None:
+        """Return the model that a path is about; None of the server itself.
+
+        Raises:
+            Refusal: there is no such path.
+        """
+        if path.rstrip("/") in ("/v2", "/v2/health/live", "/v2/health/ready"):
+            return None
+        found = _PATH.fullmatch(path)
+        if found is None:
+            raise Refusal(Code.NOT_FOUND, f"there is no {path} in the Open Inference Protocol")
+        name, version, method = found.groups()
+        return Target(unquote(name), int(version) if version else None, None, method or "metadata")
+
+    def about_server(self, path: str, draining: bool) -> tuple[int, bytes]:
+        """Return status and answer to a path that names no model."""
+        if path.endswith("live"):
+            return 200, orjson.dumps({"live": True})
+        if path.endswith("ready"):
+            ready = self._models.ready and not draining
+            return 200 if ready else 503, orjson.dumps({"ready": ready})
+        return 200, orjson.dumps({"name": "longhaul", "version": pipeline.__version__, "extensions": []})
+
+    def about_model(self, target: Target) -> bytes:
+        """Return what is told of a model.
+
+        Raises:
+            Refusal: it is not loaded.
+        """
+        model = self._models.find(target)
+        if target.method == "ready":
+            return orjson.dumps({"name": model.name, "ready": True})
+        signature = model.signatures[_signature(model, {})]
+        served = self._models.names[target.name]
+        known = sorted({each.version for each in (served.current, served.previous) if each})
+        return orjson.dumps(
+            {
+                "name": model.name,
+                "versions": list(map(str, known)),
+                "platform": "tensorflow_savedmodel",
+                "inputs": _described(signature.inputs),
+                "outputs": _described(signature.outputs),
+            }
+        )
+
+    async def infer(self, target: Target, body: bytes, strict: bool) -> tuple[bytes, int]:
+        """Return the answer to a request, and how many rows it had.
+
+        Raises:
+            Refusal: the request is wrong, or cannot be answered now.
+        """
+        model = self._models.find(target)
+        request = parse(body)
+        parameters = request.get("parameters", {})
+        if not isinstance(parameters, dict):
+            raise invalid(f"'parameters' has to be an object; it is {shown(parameters)}")
+        signature = _signature(model, parameters)
+        given = {tensor["name"]: tensor for tensor in _named(request, "inputs")}
+        arrays = _arrays(model, signature, given, strict)
+        outputs = await self._rest.ask(model, signature, arrays)
+        wanted = [one["name"] for one in _named(request, "outputs")] if request.get("outputs") else sorted(outputs)
+        if unknown := [name for name in wanted if name not in outputs]:
+            raise invalid(f"there is no output {unknown[0]!r}; the outputs are {', '.join(sorted(outputs))}")
+        answer: dict[str, Any] = {"model_name": model.name, "model_version": str(model.version)}
+        if isinstance(request.get("id"), str):
+            answer["id"] = request["id"]
+        answer["outputs"] = [_told(name, outputs[name]) for name in wanted]
+        rows = next((len(array) for array in arrays.values() if array.ndim), 1)
+        return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY), rows
+
+
+def _signature(model: LoadedModel, parameters: Mapping[str, Any]) -> str:
+    wanted = parameters.get("signature_name", TENSORS if TENSORS in model.signatures else DEFAULT)
+    if not isinstance(wanted, str) or wanted not in model.signatures:
+        raise invalid(f"the model has no signature {shown(wanted)}; it has {', '.join(sorted(model.signatures))}")
+    return wanted
+
+
+def _described(infos: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "datatype": _DATATYPES.get(info.dtype, "BYTES"),
+            "shape": [dim.size for dim in info.tensor_shape.dim],
+        }
+        for name, info in sorted(infos.items())
+    ]
+
+
+def _named(request: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+    found = request.get(key)
+    if not isinstance(found, list) or not found:
+        raise invalid(f"'{key}' has to be a list of tensors; it is {shown(found)}")
+    names = set()
+    for each in found:
+        if not isinstance(each, dict) or not isinstance(each.get("name"), str):
+            raise invalid(f"each of '{key}' has to be an object with a name; one is {shown(each)}")
+        if each["name"] in names:
+            raise invalid(f"'{key}' has {each['name']!r} twice")
+        names.add(each["name"])
+    return found
+
+
+def _arrays(model: LoadedModel, signature: str, given: Mapping[str, Any], strict: bool) -> Arrays:
+    """Return an array by input of the signature."""
+    inputs = model.inputs(signature)
+    if unknown := [name for name in given if name not in inputs]:
+        raise invalid(f"there is no input {unknown[0]!r}; the inputs are {', '.join(sorted(inputs))}")
+    for name, tensor in given.items():
+        _check_datatype(name, tensor.get("datatype"), inputs[name])
+    if not strict and signature == TENSORS and model.rules:
+        return rules.from_columns({name: _flat(tensor) for name, tensor in given.items()}, inputs, model.rules)
+    if missing := sorted(inputs.keys() - given.keys()):
+        raise invalid(f"the input {missing[0]!r} is missing")
+    found = {}
+    for name, dtype in inputs.items():
+        values = _flat(given[name])
+        plain = tensors.plain_column(values, dtype)
+        if plain is None:
+            raise invalid(f"{name} has values that are no {_DATATYPES.get(dtype)}")
+        one_column = model.signatures[signature].inputs[name].tensor_shape
+        is_flat = not one_column.unknown_rank and len(one_column.dim) == 1
+        found[name] = plain if is_flat else plain.reshape(given[name]["shape"])
+    return found
+
+
+def _check_datatype(name: str, datatype: Any, dtype: int) -> None:
+    taken = _DATATYPES.get(dtype, "BYTES")
+    if datatype == taken or (datatype in _NUMBERS and taken in _NUMBERS):  # the values are checked by themselves
+        return
+    raise invalid(f"the input {name!r} takes {taken}; its datatype is {shown(datatype)}")
+
+
+def _flat(tensor: Mapping[str, Any]) -> list[Any]:
+    """Return the data of a tensor, which may be flat or nested, if there is as much as its shape says."""
+    shape, data = tensor.get("shape"), tensor.get("data")
+    if not isinstance(shape, list) or not all(whole(size, 0, 2**31) for size in shape):
+        raise invalid(f"the input {tensor['name']!r} needs a shape, a list of sizes; it has {shown(shape)}")
+    if not isinstance(data, list):
+        raise invalid(f"the input {tensor['name']!r} needs data, a list; it has {shown(data)}")
+    for _ in shape[1:]:
+        if not data or not isinstance(data[0], list):
+            break
+        data = [value for part in data for value in (part if isinstance(part, list) else [part])]
+    if len(data) != math.prod(shape):
+        raise invalid(
+            f"the input {tensor['name']!r} has {len(data)} values, its shape {shape} needs {math.prod(shape)}"
+        )
+    return data
+
+
+def _told(name: str, array: Any) -> dict[str, Any]:
+    flat: Sequence[Any] = array.ravel()
+    if array.dtype == object:
+        flat = [value.decode(errors="replace") for value in array.ravel()]
+    return {"name": name, "datatype": _BY_NUMPY[array.dtype], "shape": list(array.shape), "data": flat}

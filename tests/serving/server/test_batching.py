@@ -1,0 +1,121 @@
+"""Requests that are put together: each gets its own rows, waits are bounded, and time is limited."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.serving.server.batching import Batcher
+from pipeline.serving.server.refusal import Code, Refusal
+
+
+class Model:
+    """Doubles `x`; refuses a batch with a negative number, and answers `sum` with one number for all rows."""
+
+    def __init__(self) -> None:
+        self.asked_alone: set[str] = set()
+        self.sizes: list[int] = []
+        self.go_on = threading.Event()
+        self.go_on.set()
+
+    def ask(self, signature: str, arrays: dict[str, Any]) -> dict[str, Any]:
+        self.go_on.wait(30)
+        x = arrays["x"]
+        self.sizes.append(len(x))
+        if (x < 0).any():
+            raise Refusal(Code.INVALID_ARGUMENT, "negative")
+        return {"y": np.array(x.sum()) if signature == "sum" else x * 2}
+
+
+def ask(batcher: Batcher, model: Model, values: list[float], signature: str = "double", timeout_s: float = 30) -> Any:
+    return batcher.ask(model, signature, {"x": np.array(values)}, timeout_s)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_nobody_gets_the_rows_of_another(seed: int) -> None:
+    """Requests of random sizes and kinds at random times, some of them wrong: each is answered as if it were alone."""
+    draw = random.Random(seed)
+    model, other = Model(), Model()
+
+    async def client(batcher: Batcher, number: int) -> None:
+        for turn in range(20):
+            values = [number * 1000.0 + turn + draw.random() for _ in range(draw.choice([1, 1, 1, 3, 40]))]
+            signature, asked = draw.choice(["double", "sum"]), draw.choice([model, other])
+            if draw.random() < 0.1:
+                values[draw.randrange(len(values))] = -1.0
+                with pytest.raises(Refusal, match="negative"):
+                    await ask(batcher, asked, values, signature)
+            else:
+                found = (await ask(batcher, asked, values, signature))["y"]
+                expected = sum(values) if signature == "sum" else np.array(values) * 2
+                np.testing.assert_allclose(found, expected)
+            if draw.random() < 0.5:
+                await asyncio.sleep(draw.random() / 1000)
+
+    async def all_clients() -> None:
+        batcher = Batcher(most_rows=64, most_waiting=10_000)
+        await asyncio.gather(*(client(batcher, number) for number in range(30)))
+        batcher.close()
+
+    asyncio.run(all_clients())
+    assert max(model.sizes) > 40  # some did go together
+    assert max(model.sizes) <= 64
+
+
+def test_who_finds_the_model_idle_does_not_wait_for_others() -> None:
+    async def one_after_another() -> list[int]:
+        batcher, model = Batcher(1024, 10_000), Model()
+        for _ in range(10):
+            await ask(batcher, model, [1.0])
+        batcher.close()
+        return model.sizes
+
+    assert asyncio.run(one_after_another()) == [1] * 10
+
+
+def test_those_that_wait_go_together_and_beyond_the_limit_are_refused() -> None:
+    async def go() -> tuple[list[int], Refusal]:
+        batcher, model = Batcher(1024, 8), Model()
+        model.go_on.clear()
+        first = asyncio.create_task(ask(batcher, model, [0.0]))
+        await asyncio.sleep(0.05)
+        waiting = [asyncio.create_task(ask(batcher, model, [float(number)] * 2)) for number in range(4)]
+        await asyncio.sleep(0)
+        with pytest.raises(Refusal) as caught:
+            await ask(batcher, model, [9.0])
+        model.go_on.set()
+        await asyncio.gather(first, *waiting)
+        assert (await ask(batcher, model, [9.0]))["y"] == [18.0]
+        batcher.close()
+        return model.sizes, caught.value
+
+    sizes, refusal = asyncio.run(go())
+    assert sizes == [1, 8, 1]
+    assert (refusal.code, refusal.http) == (Code.RESOURCE_EXHAUSTED, 429)
+
+
+def test_a_request_whose_time_is_over_is_answered_so() -> None:
+    async def go() -> float:
+        batcher, model = Batcher(1024, 100), Model()
+        model.go_on.clear()
+        began = time.monotonic()
+        working = asyncio.create_task(ask(batcher, model, [0.0], timeout_s=0.1))
+        await asyncio.sleep(0.02)
+        waiting = asyncio.create_task(ask(batcher, model, [1.0], timeout_s=0.1))
+        for each in (working, waiting):
+            with pytest.raises(Refusal) as caught:
+                await each
+            assert (caught.value.code, caught.value.http) == (Code.DEADLINE_EXCEEDED, 504)
+        took = time.monotonic() - began
+        model.go_on.set()
+        assert (await ask(batcher, model, [2.0]))["y"] == [4.0]  # those who are gone do no harm
+        batcher.close()
+        return took
+
+    assert asyncio.run(go()) < 10
