@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import LOOK, ConfigOption, JsonOption, OnOption, OutputOption, RunArgument, WorkspaceOption
+from pipeline.cli.options import (
+    LOOK,
+    ConfigOption,
+    EmulatedOption,
+    JsonOption,
+    OnOption,
+    OutputOption,
+    RunArgument,
+    WorkspaceOption,
+)
 from pipeline.observe.standard_streams import for_standard_output
-
-if TYPE_CHECKING:
-    from ml_metadata import MetadataStore
-
-    from pipeline.config.pipeline import PipelineConfig
-    from pipeline.lineage.runs import Run
 
 app = typer.Typer()
 
@@ -47,29 +50,21 @@ def runs(
     limit: Annotated[
         int | None, typer.Option("--limit", "-n", min=1, help="As many runs at most.", show_default=False)
     ] = None,
-    on: OnOption = "local",
+    on: OnOption = None,
+    emulate: EmulatedOption = False,
     config: ConfigOption = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List the runs of a pipeline: what they learned from, what came of it, which one serves."""
-    from pipeline.config.loading import load
-    from pipeline.errors import ConfigError
+    from pipeline.commands.elsewhere import recorded_runs
     from pipeline.lineage.leaderboard import select
-    from pipeline.lineage.store import open_existing_store
     from pipeline.lineage.summary import list_summaries
     from pipeline.serving.versions import pushed_as
     from pipeline.terminal.runs import print_runs
 
-    settings = load(config, workspace=workspace)
-    if on == "vertex":
-        from pipeline.commands.schedules import print_jobs
-
-        if conditions or sort or reverse:
-            raise ConfigError("--filter, --sort and --reverse are for runs on this machine", "leave them out")
-        print_jobs(settings, limit, as_json)
-        return
-    known = list_summaries(open_existing_store(settings), settings.name)
+    settings, store, _ = recorded_runs(config, workspace, on, emulate)
+    known = list_summaries(store, settings.name)
     chosen = select(known, conditions or (), sort, reverse=reverse, limit=limit)
     print_runs(chosen, known, settings, sort, pushed_as(settings.root / "serving" / settings.name), as_json)
 
@@ -77,15 +72,18 @@ def runs(
 @app.command(rich_help_panel=LOOK, epilog="Example: [bold]longhaul show latest[/]")
 def show(
     run_id: RunArgument = "latest",
+    on: OnOption = None,
+    emulate: EmulatedOption = False,
     config: ConfigOption = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show one run: its steps, what they read, made and cost, metrics, verdict, and the log's end if it failed."""
+    from pipeline.commands.elsewhere import recorded_runs
     from pipeline.lineage.details import read_details
     from pipeline.terminal.show import print_run
 
-    settings, store, (run,) = _recorded(config, workspace, run_id)
+    settings, store, (run,) = recorded_runs(config, workspace, on, emulate, run_id)
     print_run(run, read_details(store, run), settings, as_json)
 
 
@@ -111,11 +109,14 @@ def lineage(
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="With --html: all runs on one page.")] = False,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="With --all: as many runs, the newest.")] = 200,
+    on: OnOption = None,
+    emulate: EmulatedOption = False,
     config: ConfigOption = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Say what made a model, an artifact or a run, and which models came of a file, a schema or a step."""
+    from pipeline.commands.elsewhere import records_of
     from pipeline.config.loading import load
     from pipeline.errors import ConfigError
     from pipeline.files import check_output
@@ -123,7 +124,7 @@ def lineage(
     from pipeline.terminal.lineage import print_answer
 
     check_output(html, "--html")
-    settings = load(config, workspace=workspace)
+    settings = records_of(load(config, workspace=workspace), on, emulated=emulate)
     if html:
         from pipeline.reports.lineage.page import write_lineage
 
@@ -142,16 +143,19 @@ def lineage(
 def diff(
     before: RunArgument = "previous",
     after: Annotated[str, typer.Argument(metavar="RUN", help="The run to compare with it.")] = "latest",
+    on: OnOption = None,
+    emulate: EmulatedOption = False,
     config: ConfigOption = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Compare two runs: configuration, code, data, schema, hyperparameters; and what that did to the metrics."""
     from pipeline.commands.diff import moved_columns
+    from pipeline.commands.elsewhere import recorded_runs
     from pipeline.lineage.diff import compare
     from pipeline.terminal.diff import print_diff
 
-    _, store, (first, second) = _recorded(config, workspace, before, after)
+    _, store, (first, second) = recorded_runs(config, workspace, on, emulate, before, after, whole=True)
     print_diff(compare(store, first, second), moved_columns(first, second), as_json)
 
 
@@ -159,16 +163,19 @@ def diff(
 def report(
     run_id: RunArgument = "latest",
     output: OutputOption = None,
+    on: OnOption = None,
+    emulate: EmulatedOption = False,
     config: ConfigOption = None,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Write the page of one run: verdict, data, metrics, slices, training, anomalies, steps."""
+    from pipeline.commands.elsewhere import recorded_runs
     from pipeline.files import check_output
     from pipeline.reports.page import write_report
     from pipeline.reports.page_places import page_path
 
     check_output(output)
-    settings, _, (run,) = _recorded(config, workspace, run_id)
+    settings, _, (run,) = recorded_runs(config, workspace, on, emulate, run_id, whole=True)
     typer.echo(for_standard_output(write_report(run, output or page_path(settings, run.run_id))))
 
 
@@ -181,26 +188,16 @@ def card(
             "--output", "-o", help="The file: .md or .html; in the workspace when not given.", show_default=False
         ),
     ] = None,
+    on: OnOption = None,
+    emulate: EmulatedOption = False,
     config: ConfigOption = None,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Write the model card of one run: what the model is for, its data, limits, metrics, lineage."""
+    from pipeline.commands.elsewhere import recorded_runs
     from pipeline.files import check_output
     from pipeline.reports.model_card import card_path, write_card
 
     check_output(output)
-    settings, _, (run,) = _recorded(config, workspace, run_id)
+    settings, _, (run,) = recorded_runs(config, workspace, on, emulate, run_id, whole=True)
     typer.echo(for_standard_output(write_card(run, output or card_path(settings, run.run_id))))
-
-
-def _recorded(
-    config: Path | None, workspace: str | None, *run_ids: str
-) -> tuple[PipelineConfig, MetadataStore, list[Run]]:
-    """Return the settings, the store, and the runs of these ids in it."""
-    from pipeline.config.loading import load
-    from pipeline.lineage.runs import find_run
-    from pipeline.lineage.store import open_existing_store
-
-    settings = load(config, workspace=workspace)
-    store = open_existing_store(settings)
-    return settings, store, [find_run(store, settings.name, run_id) for run_id in run_ids]

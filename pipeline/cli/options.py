@@ -73,7 +73,13 @@ def in_line(wait: str | None, otherwise: Wait = AT_ONCE) -> Wait:
     return Wait(limit, lambda who: typer.echo(visible(f"{who}; waiting{said.words} …"), err=True))
 
 
-OnOption = Annotated[Literal["local", "vertex"], typer.Option("--on", help="Where the steps run.")]
+OnOption = Annotated[
+    Literal["local", "vertex"] | None,
+    typer.Option("--on", help="Where the steps run; `orchestrator` in the file when not given.", show_default=False),
+]
+EmulatedOption = Annotated[
+    bool, typer.Option("--emulate", help="With --on vertex: the jobs that `longhaul run --emulate` ran here.")
+]
 BeamOption = Annotated[
     Literal["direct", "flink", "spark", "dataflow"] | None,
     typer.Option("--beam", help="Which Beam runner does the data work; wins over the file.", show_default=False),

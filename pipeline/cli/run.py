@@ -57,7 +57,7 @@ def run(
         ),
     ] = None,
     quiet: QuietOption = False,
-    on: OnOption = "local",
+    on: OnOption = None,
     beam: BeamOption = None,
     emulate: Annotated[
         bool, typer.Option("--emulate", help="With --on vertex: run the job on this machine, each step by its command.")
@@ -74,12 +74,13 @@ def run(
 ) -> None:
     """Run the pipeline: from the table to a blessed, pushed model."""
     from pipeline.beam.arguments import with_runner
+    from pipeline.commands.elsewhere import is_on_vertex
     from pipeline.commands.run import run_pipeline
     from pipeline.config.loading import load
 
     waits = in_line(wait)
     settings = with_runner(load(config, workspace=workspace), beam)
-    if on == "vertex":
+    if is_on_vertex(settings, on):
         from pipeline.commands import vertex
 
         if from_node or to_node or wait_for_data:

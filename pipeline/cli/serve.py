@@ -10,7 +10,9 @@ import typer
 from pipeline.cli.options import (
     SERVE,
     ConfigOption,
+    EmulatedOption,
     JsonOption,
+    OnOption,
     QuietOption,
     TableArgument,
     Waiting,
@@ -80,14 +82,27 @@ def predict(
 
 
 @app.command(rich_help_panel=SERVE)
-def versions(config: ConfigOption = None, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
+def versions(
+    on: OnOption = None,
+    emulate: EmulatedOption = False,
+    config: ConfigOption = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """List the pushed versions of the model, the newest first: which one serves, which were rolled back."""
+    from pipeline.commands.elsewhere import is_on_vertex
     from pipeline.commands.rollback import list_versions
     from pipeline.config.loading import load
     from pipeline.terminal.versions import print_versions
 
     settings = load(config, workspace=workspace)
-    print_versions(list_versions(settings), settings.evaluation.thresholds, as_json)
+    if is_on_vertex(settings, on, emulated=emulate):
+        from pipeline.commands.versions_elsewhere import list_versions_in_bucket
+
+        known = list_versions_in_bucket(settings, emulated=emulate)
+    else:
+        known = list_versions(settings)
+    print_versions(known, settings.evaluation.thresholds, as_json)
 
 
 @app.command(
@@ -110,18 +125,26 @@ def rollback(
         bool, typer.Option("--force", help="Also a model that does not accept today's schema; needs a reason.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; do nothing.")] = False,
+    on: OnOption = None,
+    emulate: EmulatedOption = False,
     config: ConfigOption = None,
     workspace: WorkspaceOption = None,
     wait: WaitOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Serve an earlier version of the model again, also while a run is at work; runs leave it so."""
+    from pipeline.commands.elsewhere import is_on_vertex
     from pipeline.commands.rollback import roll_back
     from pipeline.config.loading import load
     from pipeline.terminal.versions import print_rollback
 
     settings = load(config, workspace=workspace)
-    done = roll_back(settings, to, note, dry_run, force=force, wait=in_line(wait, BRIEFLY))
+    if is_on_vertex(settings, on, emulated=emulate):
+        from pipeline.commands.versions_elsewhere import roll_back_in_bucket
+
+        done = roll_back_in_bucket(settings, to, note, dry_run, force=force, emulated=emulate)
+    else:
+        done = roll_back(settings, to, note, dry_run, force=force, wait=in_line(wait, BRIEFLY))
     print_rollback(done, as_json)
 
 

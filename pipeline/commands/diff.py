@@ -16,7 +16,7 @@ def moved_columns(before: Run, after: Run) -> list[Moved] | None:
     ]
     if places[0] and places[1] and places[0].id == places[1].id:
         return []
-    if not all(place and TRAIN_SPLIT in splits_in(place.uri) for place in places):
+    if not all(place and TRAIN_SPLIT in splits_in(place.folder) for place in places):
         return None
-    first, second = (read_split(place.uri, TRAIN_SPLIT) for place in places if place)
+    first, second = (read_split(place.folder, TRAIN_SPLIT) for place in places if place)
     return distances(first, second)

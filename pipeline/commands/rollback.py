@@ -7,8 +7,9 @@ push it again, until `longhaul rollback --to` brings it back.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.config.pipeline import PipelineConfig
@@ -28,6 +29,16 @@ from trainer.features import FeatureTable
 def list_versions(config: PipelineConfig) -> list[Version]:
     """Those that lie in the serving folder, the newest first."""
     base = config.root / "serving" / config.name
+    return known_versions(base, str(base), lambda number: damage(base / str(number)))
+
+
+def known_versions(base: Path, address: str, damage_of: Callable[[int], Iterable[str]]) -> list[Version]:
+    """Return the versions of a folder, the newest first.
+
+    Args:
+        base: the folder that holds their manifests.
+        address: where a server finds them.
+    """
     numbers = versions(base)[::-1]
     manifests = {number: read_manifest(base / str(number)) for number in numbers}
     served = manifests[numbers[0]] if numbers else None
@@ -36,9 +47,9 @@ def list_versions(config: PipelineConfig) -> list[Version]:
         Version(
             number,
             "served" if number == numbers[0] else "withdrawn" if found and found.digest in withdrawn else "earlier",
-            str(base / str(number)),
+            f"{address}/{number}",
             found,
-            tuple(damage(base / str(number))),
+            tuple(damage_of(number)),
         )
         for number, found in manifests.items()
     ]
@@ -63,8 +74,7 @@ def roll_back(
     Raises:
         PipelineError: there is no such version, it is what is served, it is damaged, or it does not fit the schema.
     """
-    if force and not note.strip():
-        raise ConfigError("--force without a reason", 'say why with --reason "TEXT": it is kept for others')
+    check_reason(note, force=force)
     store = open_existing_store(config)
     with ExitStack() as held:
         held.enter_context(translated_errors(config.root))
@@ -75,36 +85,74 @@ def roll_back(
         if not known:
             base = config.root / "serving" / config.name
             raise WorkspaceError(f"no model was pushed yet: {base} holds none", "`longhaul run` pushes one")
-        served = known[0]
-        target = _find(known, to)
-        manifest = _whole(target)
-        conflict = _conflict(target.number, manifest, config, force)
-        left = served.manifest
-        withdrawn = {*left.withdrawn, left.digest} if left else set()
-        again = replace(
-            manifest,
-            pushed=now(),
-            pushed_by=pusher(),
-            copy_of=manifest.copy_of or target.number,
-            replaces=served.number,
-            note=note,
-            withdrawn=tuple(sorted(withdrawn - {manifest.digest})),
-        )
-        if not dry_run:
-            again = publish(Path(target.path), Path(target.path).parent, again, config.push)
-        done = Rollback(
-            from_version=served.number,
-            to_version=target.number,
-            new_version=None if dry_run else again.version,
-            run_id=manifest.run_id,
-            by=again.pushed_by,
-            time=again.pushed,
-            note=note,
-            forced_over=conflict,
-        )
-        if not dry_run:
-            record_rollback(store, config.name, done, Path(target.path).parent, manifest.digest)
+        choice = choose(config, known, to, note, force=force)
+        if dry_run:
+            return choice.done()
+        folder = Path(choice.target.path)
+        done = choice.done(publish(folder, folder.parent, choice.manifest, config.push))
+        record_rollback(store, config.name, done, folder.parent, choice.manifest.digest)
         return done
+
+
+def check_reason(note: str, *, force: bool) -> None:
+    """Check that whoever forces something says why.
+
+    Raises:
+        ConfigError: nothing is said.
+    """
+    if force and not note.strip():
+        raise ConfigError("--force without a reason", 'say why with --reason "TEXT": it is kept for others')
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The version that is to serve again, the manifest with which it will, and what it does not accept of today's
+    schema."""
+
+    target: Version
+    manifest: Manifest
+    conflict: str
+
+    def done(self, published: Manifest | None = None) -> Rollback:
+        """Say what was done, or, where nothing was published, what would be."""
+        told = published or self.manifest
+        return Rollback(
+            from_version=told.replaces or 0,
+            to_version=self.target.number,
+            new_version=published.version if published else None,
+            run_id=told.run_id,
+            by=told.pushed_by,
+            time=told.pushed,
+            note=told.note,
+            forced_over=self.conflict,
+        )
+
+
+def choose(config: PipelineConfig, known: list[Version], to: int | None, note: str, *, force: bool) -> Choice:
+    """Choose the version that is to serve again.
+
+    Args:
+        known: all versions, the newest first; at least one.
+
+    Raises:
+        PipelineError: see `roll_back`.
+    """
+    served = known[0]
+    target = _find(known, to)
+    manifest = _whole(target)
+    conflict = _conflict(target.number, manifest, config, force)
+    left = served.manifest
+    withdrawn = {*left.withdrawn, left.digest} if left else set()
+    again = replace(
+        manifest,
+        pushed=now(),
+        pushed_by=pusher(),
+        copy_of=manifest.copy_of or target.number,
+        replaces=served.number,
+        note=note,
+        withdrawn=tuple(sorted(withdrawn - {manifest.digest})),
+    )
+    return Choice(target, again, conflict)
 
 
 def _find(known: list[Version], to: int | None) -> Version:

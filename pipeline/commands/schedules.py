@@ -1,4 +1,4 @@
-"""Jobs and schedules on Vertex AI Pipelines as tables on the terminal."""
+"""Schedules on Vertex AI Pipelines as tables on the terminal."""
 
 from __future__ import annotations
 
@@ -8,30 +8,10 @@ from typing import Any
 
 from rich.table import Table
 
-from pipeline.commands.vertex import compile_quietly, vertex_of
+from pipeline.commands.vertex import compile_quietly, put_on_record, vertex_of
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import JobError
 from pipeline.terminal.console import console_for
-
-
-def print_jobs(config: PipelineConfig, limit: int | None, as_json: bool) -> None:
-    """Print the jobs of a pipeline, the newest first."""
-    vertex = vertex_of(config)
-    from pipeline.runners.vertex.service import Service
-
-    _print(
-        [
-            {
-                "job": job.name.rpartition("/")[2],
-                "state": job.state.name.removeprefix("PIPELINE_STATE_").lower(),
-                "started": _time(job.create_time),
-                "seconds": (job.end_time - job.create_time).total_seconds() if job.end_time else None,
-                "error": job.error.message,
-            }
-            for job in Service(vertex).list_jobs(config.name, limit or 20)
-        ],
-        as_json,
-    )
 
 
 def create_schedule(config: PipelineConfig, cron: str, at_most: int | None) -> None:
@@ -45,8 +25,10 @@ def create_schedule(config: PipelineConfig, cron: str, at_most: int | None) -> N
     from pipeline.runners.vertex.service import Service
 
     service = Service(vertex)
-    job = compile_quietly(config, console)
-    made = service.create_schedule(job, config.name, cron, at_most)
+    compiled = compile_quietly(config, console)
+    service.look_for_bucket()
+    put_on_record(compiled, console)
+    made = service.create_schedule(compiled.job, config.name, cron, at_most)
     console.print(f"Created   {made.name}, next at {_time(made.next_run_time)}", soft_wrap=True)
 
 

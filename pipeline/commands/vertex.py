@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,11 +20,16 @@ from rich.markup import escape
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.push import Push
 from pipeline.config.vertex import Vertex
-from pipeline.contract.run_inputs import look
-from pipeline.errors import ConfigError, JobError, TimeLimitError
+from pipeline.contract.run_inputs import RunInputs, look
+from pipeline.errors import ConfigError, JobError, PipelineError, TimeLimitError
 from pipeline.files import is_same_file
+from pipeline.lineage.provenance import run_properties
+from pipeline.lineage.schema_versions import version_of
+from pipeline.lineage.store import open_existing_store
 from pipeline.observe.log_file import output_to
 from pipeline.runners.vertex.addresses import as_seen_from_vertex
+from pipeline.runners.vertex.job_record import MADE_WITH, NOTE, REVIEWER, made_with_address
+from pipeline.runners.vertex.objects import EmulatedObjects
 from pipeline.terminal.console import console_for
 from pipeline.terminal.jobs import TaskReport, conclude, report, report_of, show
 from pipeline.terminal.screen import Screen
@@ -48,15 +55,30 @@ def vertex_of(config: PipelineConfig) -> Vertex:
     return config.vertex
 
 
-def compile_quietly(config: PipelineConfig, console: Console, *, use_cache: bool = True) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Compiled:
+    """A job, and the record of what it was made with, which lies in the bucket: one label of the job names it."""
+
+    job: dict[str, Any]
+    made_with: bytes
+
+    @property
+    def address(self) -> str:
+        """Return where the record belongs."""
+        root = self.job["runtimeConfig"]["gcsOutputDirectory"].removesuffix("/artifacts")
+        return made_with_address(root, self.job["labels"][MADE_WITH])
+
+
+def compile_quietly(config: PipelineConfig, console: Console, *, use_cache: bool = True) -> Compiled:
     """Compile the job, TensorFlow's chatter in the workspace's logs.
 
     Raises:
         ConfigError: the configuration cannot be used, or not on Vertex AI.
     """
-    config = as_seen_from_vertex(config, vertex_of(config))
+    as_written, config = config, as_seen_from_vertex(config, vertex_of(config))
     # Cheap, and before the seconds that importing TensorFlow takes.
     inputs = look(config, elsewhere=True)
+    made_with = _made_with(as_written, inputs)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     with output_to(_chatter(config)) as terminal:
         screen = Screen(console_for(terminal))
@@ -64,9 +86,22 @@ def compile_quietly(config: PipelineConfig, console: Console, *, use_cache: bool
             screen.waiting("loading TensorFlow, Beam and TFX")
             from pipeline.runners.vertex.compile import compile_job
 
-            return compile_job(config, inputs, use_cache=use_cache)
+            job = compile_job(config, inputs, use_cache=use_cache)
         finally:
             screen.close_line()
+    job["labels"][MADE_WITH] = hashlib.sha256(made_with).hexdigest()[:32]
+    return Compiled(job, made_with)
+
+
+def _made_with(config: PipelineConfig, inputs: RunInputs) -> bytes:
+    """Return what ML Metadata would record of a run on this machine."""
+    properties = run_properties("", config, inputs.software)
+    known = (config.root / "metadata.db").exists() or config.metadata.url
+    version = version_of(open_existing_store(config), config.name, inputs.schema_text) if known else None
+    if version and version.reviewer:
+        properties |= {REVIEWER: version.reviewer, NOTE: version.note}
+    told = {name: text for name, text in properties.items() if name not in ("run_id", "pipeline")}
+    return json.dumps(told, sort_keys=True).encode()
 
 
 def _chatter(config: PipelineConfig) -> Path:
@@ -90,7 +125,7 @@ def compile_to(config: PipelineConfig, output: Path, *, use_cache: bool = True) 
         )
     began = time.monotonic()
     console = console_for(sys.stdout)
-    job = compile_quietly(config, console, use_cache=use_cache)
+    job = compile_quietly(config, console, use_cache=use_cache).job
     if output.suffix == ".json":
         text = json.dumps(job, indent=1, sort_keys=True) + "\n"
     else:
@@ -152,9 +187,10 @@ def emulate(
     if fast:
         with output_to(_chatter(config)):
             start_fork_server()  # while this process imports the same, to compile
-    job = compile_quietly(config, console, use_cache=use_cache)
+    compiled = compile_quietly(config, console, use_cache=use_cache)
+    job, folder = compiled.job, config.root / "vertex"
     with_parameters(job, parameters)
-    folder = config.root / "vertex"
+    EmulatedObjects(folder).write_once(compiled.address, compiled.made_with)
     screen = Screen(console)
 
     def on_change(task: Task) -> None:
@@ -196,8 +232,11 @@ def submit(
     from pipeline.runners.vertex.service import Service
 
     service = Service(vertex)  # before the seconds that compiling takes: there may be no credentials
-    job = compile_quietly(config, console, use_cache=use_cache)
+    compiled = compile_quietly(config, console, use_cache=use_cache)
+    job = compiled.job
     with_parameters(job, parameters)
+    service.look_for_bucket()
+    put_on_record(compiled, console)
     began = time.monotonic()
     created = service.submit(job, new_job_id(config))
     console.print(f"Submitted {created.name} ({time.monotonic() - began:.1f} s)", soft_wrap=True)
@@ -215,7 +254,7 @@ def submit(
     try:
         ended = service.follow(created.name, on_change, wait.limit_s)
     except (KeyboardInterrupt, TimeLimitError):
-        console.print(f"the job goes on; `longhaul runs --on vertex` tells how it ends ({job_id})", soft_wrap=True)
+        console.print(f"the job goes on; `longhaul show {job_id} --on vertex` tells how it ends", soft_wrap=True)
         raise
     finally:
         screen.close_line()
@@ -227,6 +266,16 @@ def submit(
             f"see {_console_address(vertex, job_id)}",
         )
     return done
+
+
+def put_on_record(compiled: Compiled, console: Console) -> None:
+    """Write what a job is made with into the bucket; say so if that is not allowed, and go on."""
+    from pipeline.serving.gcs import CloudObjects
+
+    try:
+        CloudObjects().write_once(compiled.address, compiled.made_with)
+    except PipelineError as exc:
+        console.print(f"[yellow]Note[/]      what made the job is not on record: {escape(exc.what)}", soft_wrap=True)
 
 
 def _console_address(vertex: Vertex, job_id: str) -> str:

@@ -7,7 +7,7 @@ everything is written, is relative to the current directory. `{workspace}` may s
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, PrivateAttr, model_validator
 
@@ -55,6 +55,9 @@ class PipelineConfig(Section):
     infra_check: InfraCheckSettings = InfraCheckSettings()
     push: Push = Push()
     predict: PredictSettings = PredictSettings()
+    orchestrator: Literal["local", "vertex"] = "local"
+    """Where the steps run, and whose runs the commands show: on this machine, or as jobs on Vertex AI Pipelines. The
+    option `--on` wins over it."""
     vertex: Vertex | None = None
     beam: BeamSettings = BeamSettings()
     metadata: Metadata = Metadata()

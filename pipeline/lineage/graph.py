@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
-from pipeline.lineage.records import read_properties
+from pipeline.lineage.records import COPY, MADE, read_properties
 from pipeline.lineage.runs import Run
 from pipeline.lineage.states import Outcome, StepState, outcome_of
 
@@ -160,13 +160,14 @@ class Graph:
 
 def artifact_record(artifact: Any) -> ArtifactRecord:
     """Read ML Metadata's message."""
+    properties = read_properties(artifact)
     return ArtifactRecord(
         artifact.id,
         artifact.type,
         artifact.uri,
         _ARTIFACT_STATES.get(artifact.state, "live"),
-        artifact.create_time_since_epoch,
-        read_properties(artifact),
+        int(properties.pop(MADE, artifact.create_time_since_epoch)),
+        {key: value for key, value in properties.items() if key != COPY},
     )
 
 

@@ -164,6 +164,8 @@ class Lookup:
     def _path(self, text: str) -> Subject | None:
         """Return an artifact's folder or something in it, from here or from the workspace; a version's folder; a file
         of predictions."""
+        if "://" in text:
+            return self._address(text.rstrip("/"))
         if "/" not in text and not Path(text).is_file():
             return None
         places = [os.path.abspath(base / text) for base in (Path.cwd(), self._config.root)]  # noqa: PTH100
@@ -178,6 +180,17 @@ class Lookup:
         for pushed in pushed_models(self._store):
             if f"/{serving_folder(pushed)}".endswith(asked):
                 return self._model(pushed)
+        return None
+
+    def _address(self, text: str) -> Subject | None:
+        """Return an artifact, something in it, or a version that lies in a bucket."""
+        for pushed in pushed_models(self._store):
+            if text == pushed.properties.get("pushed_destination"):
+                return self._model(pushed)
+        while text.count("/") > 2:
+            if found := self._store.get_artifacts_by_uri(text):
+                return self._artifact(artifact_record(max(found, key=lambda artifact: artifact.id)))
+            text = text.rpartition("/")[0]
         return None
 
     def _moved(self, text: str) -> Subject | None:

@@ -13,7 +13,7 @@ from pipeline.lineage.records import event_of
 
 ROLLBACK_TYPE = "longhaul.Rollback"
 """Type of the execution: from the PushedModel of the earlier version to that of the new one."""
-_PUSHED_MODEL = "PushedModel"
+PUSHED_MODEL = "PushedModel"
 _INPUT, _OUTPUT = metadata_store_pb2.Event.INPUT, metadata_store_pb2.Event.OUTPUT
 
 
@@ -38,14 +38,14 @@ class Rollback:
     forced_over: str = ""
 
 
-def record_rollback(store: MetadataStore, pipeline: str, done: Rollback, base: Path, digest: str) -> int:
+def record_rollback(store: MetadataStore, pipeline: str, done: Rollback, base: Path | str, digest: str) -> int:
     """Record it in the pipeline's context; return the execution's id.
 
     Args:
-        base: the folder of the versions.
+        base: the folder of the versions, or its address gs://….
         digest: of the model that serves again.
     """
-    known = {_destination(artifact): artifact for artifact in store.get_artifacts_by_type(_PUSHED_MODEL)}
+    known = {_destination(artifact): artifact for artifact in store.get_artifacts_by_type(PUSHED_MODEL)}
     earlier = known.get(f"{base}/{done.to_version}")
     pushed = metadata_store_pb2.Artifact(
         type_id=earlier.type_id if earlier else _pushed_model_type(store),
@@ -75,4 +75,4 @@ def _destination(artifact: Any) -> str:
 
 
 def _pushed_model_type(store: MetadataStore) -> int:
-    return int(store.put_artifact_type(metadata_store_pb2.ArtifactType(name=_PUSHED_MODEL)))
+    return int(store.put_artifact_type(metadata_store_pb2.ArtifactType(name=PUSHED_MODEL)))

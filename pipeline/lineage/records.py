@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from google.protobuf import json_format
@@ -18,6 +19,9 @@ RESOLVER = "tfx.dsl.components.common.resolver.Resolver"
 NODE, SECONDS, SERVED = "node", "seconds", "served"
 REPEATS = "repeats"
 """Property of a run in which nothing had changed: the first of which the same is to tell, whose page is its page."""
+COPY, BEGAN, MADE = "copied_to", "began", "made"
+"""Custom properties of what is on record of a job elsewhere: where this machine has a copy of an artifact; when a step
+began and an artifact was made, in milliseconds since 1970."""
 STEP_PROPERTIES = (NODE, "run_id", "config_digest", "code_digest", "package_versions")
 """Custom properties of every execution."""
 
@@ -66,6 +70,11 @@ class Artifact:
     properties: dict[str, Any]
     id: int = field(default=0, compare=False)
     state: str = field(default="live", compare=False)
+
+    @property
+    def folder(self) -> Path:
+        """Where this machine has its files: a copy of what a job elsewhere made."""
+        return Path(self.properties.get(COPY, self.uri))
 
 
 def told(step: Step, outputs: Iterable[Artifact]) -> Step:

@@ -11,7 +11,7 @@ from typing import Any
 
 from pipeline.lineage.artifact_names import MODEL_DIGEST
 from pipeline.lineage.predictions import COMMAND, MODEL_FOLDER
-from pipeline.lineage.runs import Run
+from pipeline.lineage.runs import ORDER, Run
 from pipeline.lineage.source_files import ReadFile
 from trainer.digests import file_digests, model_digest
 
@@ -100,6 +100,8 @@ def _command(run: Run, present: Present) -> str:
         words += ["-c", file]
     if workspace := settings_of(run).get("workspace"):
         words += ["-w", str(workspace)]
+    if ORDER in run.properties:
+        words += ["--on", "vertex"]
     return shlex.join([*words, "--no-cache"])
 
 
@@ -186,10 +188,14 @@ def _schema(recorded: Mapping[str, str], present: Present) -> Ingredient:
 
 
 def _data(files: Sequence[ReadFile]) -> Ingredient:
-    others = [f"{file.name} {state}" for file in files if (state := file.now) != "as it was"]
+    states = [(file, file.now) for file in files]
+    others = [f"{file.name} {state}" for file, state in states if state in ("changed", "gone")]
+    untold = [f"{file.name} is not on this machine" for file, state in states if state == "elsewhere"]
     shown = (
         f"{count(len(files), 'file')}, {size(sum(file.bytes for file in files))}" if files else "files not on record"
     )
+    if untold and not others:
+        return Ingredient("data", shown, None, _list(untold))
     return Ingredient("data", shown, _same(files, not others), _list(others))
 
 

@@ -37,13 +37,15 @@ from trainer.artifact_names import HISTORY_FILE
 RUN_CONTEXT = "pipeline_run"
 """TFX's context type; a run's name is its id."""
 PLANNED = "planned"
+ORDER = "order"
+"""Property of a job elsewhere, whose id does not tell when it began: a text that sorts among the ids of runs."""
 RUN_PROPERTIES = (
     *("config_digest", "code_digest", "package_versions", "config", "code_files"),
     *("git_commit", "config_file"),
     *("schema_digest", "schema_version", "schema_review"),
     *("spans", "rows", "metrics", "verdict", "pushed_version", "hyperparameters"),
     *("pinned", "imported", "schema_text", SERVED),
-    *("process", "workspace", "from_node", "to_node", "resumes", "made_with", PLANNED, REPEATS),
+    *("process", "workspace", "from_node", "to_node", "resumes", "made_with", PLANNED, REPEATS, ORDER),
 )
 """Custom properties of a run's context: what it was made with, which version of the schema guarded it, what came of it
 (pipeline.lineage.summary), what served when it began (pipeline.serving.versions.Serving), and what people did with it
@@ -137,7 +139,7 @@ class Run:
 
     def _json(self, node: str, type_name: str, file: str) -> dict[str, Any] | None:
         for artifact in self.artifacts.get(node, []):
-            path = Path(artifact.uri, file)
+            path = artifact.folder / file
             if artifact.type == type_name and path.exists():
                 content: dict[str, Any] = json.loads(path.read_text())
                 return content
@@ -151,7 +153,7 @@ def list_runs(store: MetadataStore, pipeline: str, *, with_imported: bool = Fals
         run = _run(context)
         if run.pipeline == pipeline and (with_imported or not run.imported):
             runs.append(run)
-    return sorted(runs, key=lambda run: run.run_id, reverse=True)
+    return sorted(runs, key=lambda run: run.properties.get(ORDER, run.run_id), reverse=True)
 
 
 class RunsById(Mapping[str, Run]):

@@ -12,7 +12,7 @@ from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.lineage.graph import ASIDE, ArtifactRecord, Graph, Link, StepRecord, artifact_record, grouped
-from pipeline.lineage.records import NODE, SECONDS, STATES, read_properties
+from pipeline.lineage.records import BEGAN, NODE, SECONDS, STATES, read_properties
 from pipeline.lineage.runs import RUN_CONTEXT, StepState, run_of
 
 _MADE = {metadata_store_pb2.Event.OUTPUT, metadata_store_pb2.Event.DECLARED_OUTPUT}
@@ -166,7 +166,7 @@ def _step(execution: Any, run_id: str) -> StepRecord:
         run_id,
         STATES.get(execution.last_known_state, StepState.RUNNING),
         float(properties.get(SECONDS, 0.0)),
-        execution.create_time_since_epoch,
+        int(properties.pop(BEGAN, execution.create_time_since_epoch)),
         properties,
     )
 

@@ -88,7 +88,7 @@ class Artifacts:
         self._by_type: dict[str, Path] = {}
         for artifacts in run.artifacts.values():
             for artifact in artifacts:
-                self._by_type.setdefault(artifact.type, Path(artifact.uri))
+                self._by_type.setdefault(artifact.type, artifact.folder)
         self.problems: list[str] = []
 
     def json(self, artifact_type: str, file: str) -> dict[str, Any] | None:
@@ -106,7 +106,7 @@ class Artifacts:
     def gate(self) -> DataVerdict | None:
         """Return what the data gate said; None if it did not judge this run."""
         for artifact in self._run.artifacts.get("DataGate", []):
-            return self._read(Path(artifact.uri, VERDICT_FILE), lambda data: DataVerdict.from_json(json.loads(data)))
+            return self._read(artifact.folder / VERDICT_FILE, lambda data: DataVerdict.from_json(json.loads(data)))
         return None
 
     def schema(self) -> dict[str, str]:
@@ -114,7 +114,7 @@ class Artifacts:
         found = {key: self._run.properties.get(f"schema_{key}", "") for key in ("version", "review", "digest")}
         if not found["digest"]:
             for artifact in self._run.artifacts.get("CuratedSchema", []):
-                digest = self._read(Path(artifact.uri, "schema.pbtxt"), lambda data: hashlib.sha256(data).hexdigest())
+                digest = self._read(artifact.folder / "schema.pbtxt", lambda data: hashlib.sha256(data).hexdigest())
                 found["digest"] = digest or ""
         return found
 

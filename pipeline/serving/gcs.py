@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,49 @@ def newest(destination: str, name: str) -> tuple[int, bytes | None]:
         version = max((number for one in versions if (number := version_number(one))), default=0)
         blob = blobs.get(f"{version}/{name}")
         return version, blob.download_as_bytes(timeout=_TIMEOUT_S) if blob else None
+
+
+class CloudObjects:
+    """Files in Cloud Storage, by their addresses gs://….
+
+    Raises:
+        WorkspaceError: from every method, where the bucket cannot be read or written.
+    """
+
+    @cached_property
+    def _client(self) -> Any:
+        from google.cloud.storage import Client
+
+        return Client(project=None)
+
+    def names(self, folder: str) -> list[str]:
+        """Return the names of the files below a folder, relative to it."""
+        bucket, base = _parts(folder)
+        with cloud_errors(f"{folder} cannot be read"):
+            found = self._client.bucket(bucket).list_blobs(prefix=base, timeout=_TIMEOUT_S)
+            return [blob.name.removeprefix(base) for blob in found]
+
+    def read(self, address: str) -> bytes | None:
+        """Return the content of a file; None if it is not there."""
+        with cloud_errors(f"{address} cannot be read"):
+            from google.api_core.exceptions import NotFound
+
+            try:
+                return bytes(self._blob(address).download_as_bytes(timeout=_TIMEOUT_S))
+            except NotFound:
+                return None
+
+    def write_once(self, address: str, content: bytes) -> None:
+        """Write a file, unless there is one of that name."""
+        with cloud_errors(f"{address} cannot be written"):
+            from google.api_core.exceptions import PreconditionFailed
+
+            with suppress(PreconditionFailed):
+                self._blob(address).upload_from_string(content, if_generation_match=0, timeout=_TIMEOUT_S)
+
+    def _blob(self, address: str) -> Any:
+        bucket, _, name = address.removeprefix("gs://").partition("/")
+        return self._client.bucket(bucket).blob(name)
 
 
 def _parts(destination: str) -> tuple[str, str]:

@@ -91,17 +91,38 @@ def publish_to_bucket(model: str, base: str, manifest: Manifest, elsewhere: Push
     """
     from tfx.utils import io_utils
 
-    from pipeline.serving import gcs
-
     with tempfile.TemporaryDirectory(prefix="longhaul-push-") as folder:
         copy = Path(folder, "model")
         io_utils.copy_dir(model, str(copy))
-        newest, _ = gcs.newest(base, MANIFEST)
-        manifest = replace(manifest.at(max(int(time.time()), 1 + newest)), places=places(elsewhere))
-        _seal(copy, manifest, model)
-        if elsewhere.destination:
-            _publish_elsewhere(copy, manifest, elsewhere)
-        gcs.upload(copy, base, manifest.version)
+        return _publish_copy(copy, model, base, manifest, elsewhere)
+
+
+def publish_again(version: str, base: str, manifest: Manifest, elsewhere: Push) -> Manifest:
+    """Publish what is in Cloud Storage once more.
+
+    Args:
+        version: the folder of the version; base: that of all of them. gs://….
+    """
+    from pipeline.serving.gcs import CloudObjects
+
+    objects = CloudObjects()
+    with tempfile.TemporaryDirectory(prefix="longhaul-push-") as folder:
+        copy = Path(folder, "model")
+        for name in objects.names(version):
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            (copy / name).write_bytes(objects.read(f"{version}/{name}") or b"")
+        return _publish_copy(copy, version, base, manifest, elsewhere)
+
+
+def _publish_copy(copy: Path, model: str, base: str, manifest: Manifest, elsewhere: Push) -> Manifest:
+    from pipeline.serving import gcs
+
+    newest, _ = gcs.newest(base, MANIFEST)
+    manifest = replace(manifest.at(max(int(time.time()), 1 + newest)), places=places(elsewhere))
+    _seal(copy, manifest, model)
+    if elsewhere.destination:
+        _publish_elsewhere(copy, manifest, elsewhere)
+    gcs.upload(copy, base, manifest.version)
     return manifest
 
 

@@ -133,10 +133,13 @@ def _add_files(tree: Tree, files: Sequence[ReadFile]) -> None:
     if not files:
         return
     states = [(file, file.now) for file in files]
-    others = [(file, state) for file, state in states if state != "as it was"]
+    others = [(file, state) for file, state in states if state in ("changed", "gone")]
     bulk = size(sum(file.bytes for file in files))
     verdict = f"{len(others):,} changed or gone" if others else "all as they were" if len(files) > 1 else "as it was"
-    branch = tree.add(f"{count(len(files), 'file')} of {escape(files[0].folder)}[dim], {bulk}, {verdict}[/]")
+    if all(state == "elsewhere" for _, state in states):
+        verdict = "not on this machine"
+    place = f" of {escape(files[0].folder)}" if files[0].folder else f" {escape(files[0].name)}" * (len(files) == 1)
+    branch = tree.add(f"{count(len(files), 'file')}{place}[dim], {bulk}, {verdict}[/]")
     for file, state in others[:_MOST_LINES]:
         branch.add(f"{escape(file.name)} [yellow]{state}[/]")
     if len(others) > _MOST_LINES:

@@ -72,8 +72,9 @@ def print_results(console: Console, run: Run, config: PipelineConfig) -> None:
         print_infra_verdict(console, ServingVerdict.from_json(run.infra_verdict))
     if run.pushed:
         already = "; it served already, so nothing was pushed" if run.served_already else ""
-        console.print(f"Model     {_near(run.pushed)}{already}{_since_then(Path(run.pushed))}", soft_wrap=True)
-        if change := _changed_meanwhile(run, Path(run.pushed)):
+        version = _folder_of(run.pushed, config)
+        console.print(f"Model     {_near(run.pushed)}{already}{_since_then(version)}", soft_wrap=True)
+        if change := _changed_meanwhile(run, version):
             console.print(f"[yellow]Note[/]      {escape(change)}", soft_wrap=True)
     elif run.not_pushed:
         console.print(f"[yellow]Not pushed[/] {escape(run.not_pushed)}", soft_wrap=True)
@@ -142,6 +143,13 @@ def _changed_meanwhile(run: Run, version: Path) -> str:
         f"while the run was at work, {found.pushed_by} brought version {found.copy_of} back{note}; this model was "
         "judged against that one, and serves now in its place"
     )
+
+
+def _folder_of(pushed: str, config: PipelineConfig) -> Path:
+    """Return the version's folder on this machine: of one in a bucket, that which has a copy of its manifest."""
+    if not pushed.startswith("gs://"):
+        return Path(pushed)
+    return config.root / "serving" / config.name / pushed.rpartition("/")[2]
 
 
 def _since_then(version: Path) -> str:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import sys
-import tempfile
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +14,11 @@ import yaml
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from pipeline import cli
 from pipeline.config.loading import REFERENCE, load
 from pipeline.contract.schema import read_schema
 from tests import small
-from tests.place import Command, Outcome
+from tests.captured import called
+from tests.place import Command
 from tests.probes import probing_by
 
 ROWS_A_MONTH = 1500
@@ -32,16 +28,7 @@ ROWS_A_MONTH = 1500
 def longhaul() -> Command:
     """`longhaul(*arguments)` runs a command in this process, because importing TFX takes many seconds."""
 
-    def call(*arguments: str | Path) -> Outcome:
-        with _captured() as capture, pytest.MonkeyPatch.context() as patch:
-            patch.setattr(sys, "argv", ["longhaul", *map(str, arguments)])
-            with pytest.raises(SystemExit) as exit_:
-                cli.main()
-            assert isinstance(exit_.value.code, int)
-            capture.seek(0)
-            return Outcome(exit_.value.code, capture.read())
-
-    return call
+    return called
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -106,22 +93,3 @@ def small_pipeline(flights: Path, narrow_schema: Callable[[Path, Collection[str]
         return folder / "config.yaml"
 
     return write
-
-
-@contextmanager
-def _captured() -> Iterator[object]:
-    """Standard output and error in one file, whether written by Python or to the descriptors."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as file:
-        saved = os.dup(1), os.dup(2)
-        try:
-            os.dup2(file.fileno(), 1)
-            os.dup2(file.fileno(), 2)
-            with os.fdopen(os.dup(1), "w", 1, "utf-8") as stream, redirect_stdout(stream), redirect_stderr(stream):
-                yield file
-        finally:
-            os.dup2(saved[0], 1)
-            os.dup2(saved[1], 2)
-            for descriptor in saved:
-                os.close(descriptor)

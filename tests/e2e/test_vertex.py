@@ -223,13 +223,53 @@ def test_the_command_line_compiles(first: Any, place: Desk, tmp_path: Path) -> N
         ),
         (["run", "--on", "vertex", "--emulate", "--parameter", "x=1"], "names are"),
         (["schedule", "create", "--cron", "every monday"], "'every monday' is no schedule"),
-        (["runs", "--on", "vertex", "--sort", "auc"], "are for runs on this machine"),
+        (["runs", "--emulate"], "add --on vertex"),
     ],
 )
 def test_what_cannot_be_asked_is_refused(first: Any, place: Desk, arguments: list[str], message: str) -> None:
     refused = place.call(*arguments)
     assert refused.code == 2
     assert message in refused.text
+
+
+def test_emulated_jobs_are_on_record_as_runs_are(first: Any, place: Desk) -> None:
+    """Failed, not blessed, blocked, cached and first: what the tests above did."""
+
+    def told(*arguments: str) -> Any:
+        done = place.call(*arguments, "--on", "vertex", "--emulate", "--json")
+        assert done.code == 0, done.text
+        return json.loads(done.text)
+
+    runs = told("runs")
+    assert [(run["status"], run["verdict"]) for run in runs] == [
+        ("failed", ""),
+        ("complete", "not blessed"),
+        ("blocked", "blocked"),
+        *[("complete", "blessed")] * 3,
+    ]
+    failed, _, blocked, *_, oldest = runs
+    assert failed["reason"].startswith("TableExampleGen failed: ")
+    assert "origin" in blocked["reason"]
+    assert oldest["spans"] == [1]
+    assert oldest["hyperparameters"]["epochs"] == 1
+    assert {run["run_id"]: run["serving"] for run in runs}[oldest["run_id"]]
+    assert oldest["properties"]["config_digest"]
+    shown = place.call("show", failed["run_id"], "--on", "vertex", "--emulate")
+    assert "longhaul: " in shown.text  # the end of the step's own log
+    (version,) = {version["version"]: version for version in told("versions")}.values()
+    assert (version["state"], version["manifest"]["run_id"]) == ("served", oldest["run_id"])
+    lineage = place.call("lineage", "served", "--on", "vertex", "--emulate")
+    assert f"run {oldest['run_id']}" in lineage.text
+    assert "--on vertex" in lineage.text
+    down = place.call("lineage", oldest["run_id"], "--down", "--on", "vertex", "--emulate")
+    assert "1 model; pushed: 1; served now: 1" in down.text
+    same = told("diff", runs[4]["run_id"], oldest["run_id"])
+    assert same["columns"] == []
+    page = place.call("report", oldest["run_id"], "--on", "vertex", "--emulate")
+    assert page.code == 0, page.text
+    html = Path(page.text.strip()).read_text()
+    assert "is on record, but" not in html
+    assert "Blessed" in html
 
 
 # Submitting
@@ -260,7 +300,8 @@ def test_a_job_is_submitted_and_followed_to_its_end(service: StandIn, place: Des
     assert re.search(r"Submitted \S+ \([\d.]+ s\)", ran.text)
 
     listed = json.loads(place.call("runs", "--on", "vertex", "--json").text)
-    assert [(run["job"], run["state"]) for run in listed] == [(job["name"].rpartition("/")[2], "succeeded")]
+    assert [(run["run_id"], run["status"]) for run in listed] == [(job["name"].rpartition("/")[2], "complete")]
+    assert listed[0]["metrics"]["auc"] > 0
 
 
 @pytest.mark.long
@@ -313,18 +354,19 @@ def test_schedules_are_made_paused_resumed_and_deleted(service: StandIn, place: 
 
 
 @pytest.mark.parametrize(
-    ("status", "says", "message"),
+    ("status", "says", "message", "code"),
     [
-        (401, "credentials cannot be refreshed", "the credentials have expired or are not valid"),  # the client's words
-        (403, "Permission 'aiplatform.pipelineJobs.create' denied.", "permission denied"),
-        (409, "already exists", "there is one of that name already"),
-        (429, "Quota exceeded for aiplatform.googleapis.com", "a quota is used up"),
-        (400, "The field parameterValues lacks data_root.", "the service refuses it"),
-        (503, "The service is currently unavailable.", "the service failed"),
+        # The client's own words.
+        (401, "credentials cannot be refreshed", "the credentials have expired or are not valid", 2),
+        (403, "Permission 'aiplatform.pipelineJobs.create' denied.", "permission denied", 2),
+        (409, "already exists", "there is one of that name already", 2),
+        (429, "Quota exceeded for aiplatform.googleapis.com", "a quota is used up", 69),
+        (400, "The field parameterValues lacks data_root.", "the service refuses it", 2),
+        (503, "The service is currently unavailable.", "the service failed", 69),
     ],
 )
 def test_what_the_service_says_no_with_becomes_one_message(
-    service: StandIn, place: Desk, status: int, says: str, message: str
+    service: StandIn, place: Desk, status: int, says: str, message: str, code: int
 ) -> None:
     jobs = len(service.jobs)
     service.refuse_with = (status, says)
@@ -332,7 +374,7 @@ def test_what_the_service_says_no_with_becomes_one_message(
         refused = place.call("run", "--on", "vertex")
     finally:
         service.refuse_with = None
-    assert refused.code == 2
+    assert refused.code == code
     assert re.search(f"{re.escape(message)}: .*{re.escape(says)}", refused.text)
     assert "Remedy: " in refused.text
     assert "Traceback" not in refused.text
@@ -371,5 +413,5 @@ def test_a_service_that_does_not_answer_is_named(service: StandIn, place: Desk) 
         refused = place.call("run", "--on", "vertex")
     finally:
         place.set(endpoint=service.url)
-    assert refused.code == 2
+    assert refused.code == 69
     assert "cannot be reached" in refused.text

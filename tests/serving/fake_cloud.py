@@ -11,7 +11,7 @@ import json
 import re
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,8 +36,8 @@ class FakeCloud:
 
     url: str = ""
     buckets: set[str] = field(default_factory=lambda: {"models"})
-    objects: dict[tuple[str, str], bytes] = field(default_factory=dict)
-    generations: dict[tuple[str, str], int] = field(default_factory=dict)
+    objects: MutableMapping[tuple[str, str], bytes] = field(default_factory=dict)
+    generations: MutableMapping[tuple[str, str], int] = field(default_factory=dict)
     uploads: list[str] = field(default_factory=list)
     fail_upload_of: str | None = None
     sessions: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -58,17 +58,19 @@ def serving() -> Iterator[FakeCloud]:
 def _app(cloud: FakeCloud) -> FastAPI:
     app = FastAPI()
 
+    add_storage(app, cloud)
+    _add_registry(app, cloud)
+    return app
+
+
+def add_storage(app: FastAPI, cloud: FakeCloud) -> None:
+    """Answers as Cloud Storage does."""
+
     @app.exception_handler(HTTPException)
     def as_google_tells_it(request: Request, problem: HTTPException) -> JSONResponse:
         error = {"code": problem.status_code, "message": problem.detail, "status": "FAILED"}
         return JSONResponse({"error": error}, problem.status_code)
 
-    _add_storage(app, cloud)
-    _add_registry(app, cloud)
-    return app
-
-
-def _add_storage(app: FastAPI, cloud: FakeCloud) -> None:
     def described(bucket: str, name: str) -> dict[str, Any]:
         content = cloud.objects[bucket, name]
         return {
@@ -140,6 +142,8 @@ def _add_storage(app: FastAPI, cloud: FakeCloud) -> None:
 
     @app.get("/download/storage/v1/b/{bucket}/o/{name:path}")
     def content(bucket: str, name: str) -> Response:
+        if (bucket, name) not in cloud.objects:
+            raise HTTPException(404, f"No such object: {bucket}/{name}")
         return Response(cloud.objects[bucket, name], media_type="application/octet-stream")
 
     @app.delete("/storage/v1/b/{bucket}/o/{name:path}", status_code=204)

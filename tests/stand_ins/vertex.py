@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,11 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from pipeline.errors import JobError
-from pipeline.runners.vertex.emulator.job import EmulatedJob, Task
+from pipeline.runners.vertex.emulator.job import EmulatedJob
 from pipeline.runners.vertex.emulator.process import Launch
+from pipeline.runners.vertex.emulator.record import moment
+from tests.serving.fake_cloud import FakeCloud, add_storage
+from tests.stand_ins.bucket_folders import Generations, Objects
 from tests.stand_ins.server import listening
 
 _PARENT = "projects/{project}/locations/{region}"
@@ -42,10 +44,18 @@ class StandIn:
     buckets: set[str] = field(default_factory=lambda: {"my-bucket"})
     refuse_with: tuple[int, str] | None = None
     missing_images: set[str] = field(default_factory=set)
+    most_on_a_page: int = 100
+    asked: list[str] = field(default_factory=list)
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     schedules: dict[str, dict[str, Any]] = field(default_factory=dict)
     emulated: dict[str, EmulatedJob] = field(default_factory=dict)
     threads: list[threading.Thread] = field(default_factory=list)
+    storage: FakeCloud = field(init=False)
+
+    def __post_init__(self) -> None:
+        """The buckets are folders of the emulator's."""
+        objects = Objects(self.folder / "buckets")
+        self.storage = FakeCloud("", self.buckets, objects, Generations(objects))
 
     def begin(self, parent: str, job: dict[str, Any], job_id: str) -> dict[str, Any]:
         """Takes a job and runs it.
@@ -76,10 +86,11 @@ class StandIn:
 
     def show(self, name: str) -> dict[str, Any]:
         """A job as the service tells of it."""
-        emulated = self.emulated[name]
-        itself = Task(emulated.id, emulated.state)
-        details = [_detail(number, task) for number, task in enumerate([itself, *emulated.tasks.values()], 1)]
-        return self.jobs[name] | {"jobDetail": {"taskDetails": details}}
+        return self.emulated[name].resource() | self.jobs[name] if name in self.emulated else self.jobs[name]
+
+    def plant(self, job: dict[str, Any]) -> None:
+        """Puts a job on record that ran some time: a REST resource, whole."""
+        self.jobs[job["name"]] = job
 
     def _run(self, name: str, emulated: EmulatedJob) -> None:
         self.jobs[name]["state"] = "PIPELINE_STATE_RUNNING"
@@ -103,27 +114,8 @@ class StandIn:
         return self.launch
 
 
-def _detail(number: int, task: Task) -> dict[str, Any]:
-    moments = {"startTime": task.began} | ({"endTime": task.ended} if task.state not in ("PENDING", "RUNNING") else {})
-    return {
-        "taskId": str(number),
-        "taskName": task.name,
-        "state": task.state,
-        **{key: _moment(seconds) for key, seconds in moments.items() if seconds},
-        **({"error": {"code": 9, "message": task.error}} if task.state == "FAILED" else {}),
-        "outputs": {
-            key: {"artifacts": [{"name": one.name, "uri": one.uri, "metadata": one.metadata} for one in some]}
-            for key, some in task.outputs.items()
-        },
-    }
-
-
-def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
-
-
 def _now() -> str:
-    return _moment(time.time())
+    return moment(time.time())
 
 
 @contextmanager
@@ -131,6 +123,7 @@ def serving(folder: Path, launch: Launch) -> Iterator[StandIn]:
     """Starts the service."""
     stand_in = StandIn(folder, launch)
     with listening(_app(stand_in)) as stand_in.url:
+        stand_in.storage.url = stand_in.url
         try:
             yield stand_in
         finally:
@@ -150,9 +143,12 @@ def _app(stand_in: StandIn) -> FastAPI:
 
     @app.middleware("http")
     async def refuse(request: Request, go_on: Any) -> Any:
+        stand_in.asked.append(request.url.path)
         if stand_in.refuse_with and request.url.path.startswith("/v1/"):
             return _refusal(*stand_in.refuse_with)
         return await go_on(request)
+
+    add_storage(app, stand_in.storage)
 
     @app.get("/storage/v1/b/{bucket}")
     def bucket(bucket: str) -> Any:
@@ -169,8 +165,14 @@ def _app(stand_in: StandIn) -> FastAPI:
             return _refusal(400, problem.what)
 
     @app.get(jobs)
-    def list_jobs() -> Any:
-        return {"pipelineJobs": [stand_in.show(name) for name in reversed(stand_in.jobs)]}
+    def list_jobs(filter: str = "", pageSize: int = 100, pageToken: str = "0") -> Any:  # noqa: A002, N803
+        wanted = re.fullmatch(r'display_name="(.*)"', filter)
+        assert wanted, filter
+        shown = [stand_in.show(name) for name in stand_in.jobs]
+        found = [job for job in shown if job["displayName"] == wanted[1]]
+        found.sort(key=lambda job: str(job["createTime"]), reverse=True)
+        first, end = int(pageToken), int(pageToken) + min(pageSize, stand_in.most_on_a_page)
+        return {"pipelineJobs": found[first:end]} | ({"nextPageToken": str(end)} if end < len(found) else {})
 
     @app.get(jobs + "/{job}")
     def get_job(project: str, region: str, job: str) -> Any:

@@ -6,47 +6,26 @@ minute where it may not ask the Resource Manager. Here the service is called dir
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 from google.api_core import exceptions
 from google.auth import default as default_credentials
 from google.auth.credentials import AnonymousCredentials
-from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, InvalidOperation
 from google.cloud.aiplatform_v1 import types
 from google.cloud.aiplatform_v1.services.pipeline_service import PipelineServiceClient
 from google.cloud.aiplatform_v1.services.schedule_service import ScheduleServiceClient
 from google.cloud.storage import Client
 from google.protobuf import json_format
-from requests.exceptions import RequestException
 
 from pipeline.config.vertex import Vertex
-from pipeline.errors import LOG_IN, JobError, JobsAwayError, TimeLimitError
+from pipeline.errors import JobError, TimeLimitError
+from pipeline.runners.vertex.refusals import refusals
 
 _TIMEOUT_S = 30
 _BUCKET_TIMEOUT_S = 3
 _POLL_S = 5.0
-_FULL = exceptions.TooManyRequests
-_REMEDIES: tuple[tuple[type[Exception], str, str], ...] = (
-    (exceptions.Unauthenticated, "the credentials have expired or are not valid", LOG_IN),
-    (exceptions.Unauthorized, "the credentials have expired or are not valid", LOG_IN),
-    (
-        exceptions.Forbidden,
-        "permission denied",
-        "the caller needs the role Vertex AI User, and Service Account User on vertex.service_account",
-    ),
-    (
-        _FULL,
-        "a quota is used up",
-        "wait, ask for more under IAM & Admin, Quotas, or take fewer accelerators and smaller machines (vertex.steps)",
-    ),
-    (exceptions.Conflict, "there is one of that name already", "run again: the next name is another"),
-    (exceptions.NotFound, "there is no such thing", "check vertex.project and vertex.region, and what you named"),
-    (exceptions.BadRequest, "the service refuses it", "correct what it names and run again"),
-)
 
 
 class Service:
@@ -59,7 +38,7 @@ class Service:
     def __init__(self, vertex: Vertex) -> None:
         self._vertex = vertex
         self._parent = f"projects/{vertex.project}/locations/{vertex.region}"
-        with _errors(f"project {vertex.project}"):
+        with refusals(f"project {vertex.project}"):
             endpoint = vertex.endpoint or f"https://{vertex.region}-aiplatform.googleapis.com"
             # A token is never sent unencrypted.
             self._credentials = AnonymousCredentials() if endpoint.startswith("http://") else default_credentials()[0]
@@ -71,8 +50,7 @@ class Service:
 
     def submit(self, job: dict[str, Any], job_id: str) -> types.PipelineJob:
         """Create the job; the service then runs it."""
-        self._look_for_bucket()
-        with _errors(f"job {job_id}"):
+        with refusals(f"job {job_id}"):
             return self._jobs.create_pipeline_job(
                 parent=self._parent,
                 pipeline_job=_message(types.PipelineJob, job),
@@ -83,7 +61,7 @@ class Service:
     def job(self, name: str) -> types.PipelineJob:
         """Return a job by its resource name, or by its id alone."""
         name = name if "/" in name else f"{self._parent}/pipelineJobs/{name}"
-        with _errors(f"job {name}"):
+        with refusals(f"job {name}"):
             return self._jobs.get_pipeline_job(name=name, timeout=_TIMEOUT_S)
 
     def follow(
@@ -108,16 +86,8 @@ class Service:
                 raise TimeLimitError(f"job {name} is still at work after {limit_s:g} s", "wait longer, or look again")
             time.sleep(_POLL_S)
 
-    def list_jobs(self, pipeline: str, limit: int) -> list[types.PipelineJob]:
-        """List them, the newest first."""
-        with _errors(f"jobs of {pipeline}"):
-            request = {"parent": self._parent, "filter": f'display_name="{pipeline}"', "order_by": "create_time desc"}
-            found = iter(self._jobs.list_pipeline_jobs(request=request, timeout=_TIMEOUT_S))
-            return [job for job, _ in zip(found, range(limit), strict=False)]
-
     def create_schedule(self, job: dict[str, Any], name: str, cron: str, at_most: int | None) -> types.Schedule:
         """Have the job run whenever `cron` says so, one at a time; `at_most` so many times."""
-        self._look_for_bucket()
         schedule = types.Schedule(
             display_name=name,
             cron=cron,
@@ -127,28 +97,28 @@ class Service:
                 parent=self._parent, pipeline_job=_message(types.PipelineJob, job)
             ),
         )
-        with _errors(f"schedule {name!r}"):
+        with refusals(f"schedule {name!r}"):
             return self._schedules.create_schedule(parent=self._parent, schedule=schedule, timeout=_TIMEOUT_S)
 
     def list_schedules(self, name: str) -> list[types.Schedule]:
         """List those of one pipeline, the newest first."""
-        with _errors(f"schedules of {name}"):
+        with refusals(f"schedules of {name}"):
             request = {"parent": self._parent, "filter": f'display_name="{name}"', "order_by": "create_time desc"}
             return list(self._schedules.list_schedules(request=request, timeout=_TIMEOUT_S))
 
     def change_schedule(self, what: str, schedule_id: str) -> None:
         """Change a schedule; `what` is pause, resume or delete."""
         name = schedule_id if "/" in schedule_id else f"{self._parent}/schedules/{schedule_id}"
-        with _errors(f"schedule {schedule_id}"):
+        with refusals(f"schedule {schedule_id}"):
             if what == "delete":
                 self._schedules.delete_schedule(name=name, timeout=_TIMEOUT_S).result(timeout=_TIMEOUT_S)
             else:
                 getattr(self._schedules, f"{what}_schedule")(name=name, timeout=_TIMEOUT_S)
 
-    def _look_for_bucket(self) -> None:
+    def look_for_bucket(self) -> None:
         """Refuse where a job would be accepted, and fail in its first step."""
         bucket = self._vertex.root.removeprefix("gs://").partition("/")[0]
-        with _errors(f"bucket {bucket}"):
+        with refusals(f"bucket {bucket}"):
             try:
                 client = Client(self._vertex.project, credentials=self._credentials)
                 client.get_bucket(bucket, timeout=_BUCKET_TIMEOUT_S, retry=None)
@@ -163,33 +133,3 @@ class Service:
 
 def _message(kind: Any, plain: dict[str, Any]) -> Any:
     return kind(json_format.ParseDict(plain, kind.pb()()))
-
-
-@contextmanager
-def _errors(what: str) -> Iterator[None]:
-    """Raise Google's errors as ours."""
-    try:
-        yield
-    except GoogleAuthError as exc:
-        if isinstance(exc, DefaultCredentialsError) and not isinstance(exc, InvalidOperation):
-            raise JobError(f"{what}: no credentials of Google Cloud were found", LOG_IN) from exc
-        # The client answers a 401 by refreshing its token, which failed.
-        raise JobError(f"{what}: the credentials have expired or are not valid: {_short(exc)}", LOG_IN) from exc
-    except exceptions.GoogleAPICallError as exc:
-        for kind, problem, remedy in _REMEDIES:
-            if isinstance(exc, kind):
-                known = JobsAwayError if kind is _FULL else JobError
-                raise known(f"{what}: {problem}: {_short(exc)}", remedy) from exc
-        raise JobsAwayError(
-            f"{what}: the service failed: {_short(exc)}", "run again in a while; nothing was begun"
-        ) from exc
-    except (exceptions.GoogleAPIError, RequestException) as exc:
-        raise JobsAwayError(
-            f"{what}: the service cannot be reached: {_short(exc)}", "check the network and vertex.region"
-        ) from exc
-
-
-def _short(exc: Exception) -> str:
-    """Return what the service itself says, without the request."""
-    message = getattr(exc, "message", None) or str(exc)
-    return " ".join(re.sub(r"^[A-Z]+ https?://\S+: ", "", message).split())[:300]

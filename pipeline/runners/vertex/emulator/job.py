@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import JobError
+from pipeline.files import incoming
 from pipeline.runners.vertex.emulator.buckets import Buckets
 from pipeline.runners.vertex.emulator.conditions import holds
 from pipeline.runners.vertex.emulator.process import Launch, as_script, run_exactly
+from pipeline.runners.vertex.emulator.record import FILE, moment, task_details
 from pipeline.runners.vertex.emulator.step import Step, new_artifact
 from pipeline.runners.vertex.emulator.store import Artifact, Outputs, Store
 
@@ -73,6 +75,7 @@ class EmulatedJob:
         self.state = "PENDING"
         self.tasks: dict[str, Task] = {}
         self.folder = folder / "jobs" / job_id
+        self._created, self._ended, self._writing = time.time(), 0.0, threading.Lock()
         self._spec = job["pipelineSpec"]
         runtime = job.get("runtimeConfig", {})
         self._root = f"{runtime['gcsOutputDirectory'].rstrip('/')}/{project}/{job_id}"
@@ -81,6 +84,7 @@ class EmulatedJob:
         self._buckets = Buckets((folder / "buckets").absolute())
         self._store = Store(folder / "store.db")
         self._prefix = _STORE.format(project=project)
+        self._job = job | {"name": f"projects/{project}/locations/emulator/pipelineJobs/{job_id}"}
         self._launch = launch
         self._on_change = on_change
         self._cancelled = threading.Event()
@@ -106,13 +110,32 @@ class EmulatedJob:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._buckets.folder.mkdir(exist_ok=True)
         self.state = "RUNNING"
+        self._record()
         try:
             self.state = self._run_dag(self._spec["root"]["dag"])
         except BaseException:
             self.cancel()
             self.state = "CANCELLED"
             raise
+        finally:
+            self._ended = time.time()
+            self._record()
         return self.state
+
+    def resource(self) -> dict[str, Any]:
+        """Return what the service would tell of the job now (PipelineJob)."""
+        itself = Task(self.id, self.state, began=self._created, ended=self._ended)
+        return self._job | {
+            "state": f"PIPELINE_STATE_{self.state}",
+            **dict.fromkeys(("createTime", "startTime"), moment(self._created)),
+            **({"endTime": moment(self._ended)} if self._ended else {}),
+            "jobDetail": {"taskDetails": task_details([itself, *self.tasks.values()])},
+        }
+
+    def _record(self) -> None:
+        """Write that beside the logs: `longhaul runs --on vertex --emulate` reads it."""
+        with self._writing, incoming(self.folder / FILE) as hidden:
+            hidden.write_text(json.dumps(self.resource()))
 
     def _run_dag(self, dag: dict[str, Any]) -> str:
         specs = dag["tasks"]
@@ -260,6 +283,7 @@ class EmulatedJob:
         task.state, task.error = state, error
         task.began = task.began or time.time()
         task.ended = time.time()
+        self._record()
         self._on_change(task)
 
 

@@ -1,0 +1,82 @@
+"""Whose runs a command is about: those of this machine, or jobs on Vertex AI Pipelines.
+
+A job is shown as a run is, because its records are taken over into a workspace of their own first.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from ml_metadata import MetadataStore
+
+from pipeline.commands.vertex import vertex_of
+from pipeline.config.loading import load
+from pipeline.config.pipeline import PipelineConfig
+from pipeline.errors import ConfigError
+from pipeline.lineage.runs import Run, find_run
+from pipeline.lineage.store import open_existing_store
+
+if TYPE_CHECKING:
+    from pipeline.runners.vertex.mirror import Mirror
+
+On = Literal["local", "vertex"] | None
+
+
+def is_on_vertex(config: PipelineConfig, on: On, *, emulated: bool = False) -> bool:
+    """Return whether a command is about jobs.
+
+    Raises:
+        ConfigError: emulated jobs are asked for, but not by whoever asks for jobs.
+    """
+    if (on or config.orchestrator) == "vertex":
+        return True
+    if emulated:
+        raise ConfigError("--emulate is about jobs on Vertex AI", "add --on vertex")
+    return False
+
+
+def jobs_of(config: PipelineConfig, *, emulated: bool = False) -> Mirror:
+    """Return the workspace of a pipeline's jobs, as they are now.
+
+    Raises:
+        ConfigError: the configuration has no section of Vertex AI.
+        JobError: the service says no.
+        WorkspaceError: the bucket cannot be read.
+    """
+    vertex_of(config)
+    from pipeline.runners.vertex.mirror import Mirror
+
+    mirror = Mirror(config, emulated=emulated)
+    mirror.refresh()
+    return mirror
+
+
+def records_of(config: PipelineConfig, on: On = None, *, emulated: bool = False) -> PipelineConfig:
+    """Return the configuration in whose workspace the runs are on record.
+
+    Raises:
+        PipelineError: see `jobs_of`.
+    """
+    return jobs_of(config, emulated=emulated).config if is_on_vertex(config, on, emulated=emulated) else config
+
+
+def recorded_runs(
+    config: Path | None, workspace: str | None, on: On, emulated: bool, *run_ids: str, whole: bool = False
+) -> tuple[PipelineConfig, MetadataStore, list[Run]]:
+    """Return the settings by which runs are on record, the store, and the runs of these ids in it.
+
+    Args:
+        whole: with whatever a page shows of them.
+
+    Raises:
+        PipelineError: there is no such run; or see `jobs_of`.
+    """
+    settings = load(config, workspace=workspace)
+    if not is_on_vertex(settings, on, emulated=emulated):
+        store = open_existing_store(settings)
+        return settings, store, [find_run(store, settings.name, run_id) for run_id in run_ids]
+    jobs = jobs_of(settings, emulated=emulated)
+    store = open_existing_store(jobs.config)
+    found = [jobs.fetch(one) if whole else jobs.run(one) for one in run_ids]
+    return jobs.config, store, found

@@ -1,0 +1,73 @@
+"""Versions of a model in the bucket where jobs on Vertex AI Pipelines push them: which there are, and back to one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.commands.elsewhere import jobs_of
+from pipeline.commands.rollback import Choice, check_reason, choose, known_versions
+from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.push import Push
+from pipeline.errors import WorkspaceError
+from pipeline.lineage.pushes import Rollback
+from pipeline.runners.vertex.mirror import Mirror
+from pipeline.runners.vertex.objects import EmulatedObjects
+from pipeline.serving.publish import publish, publish_again
+from pipeline.serving.versions import Manifest, Version, read_manifest
+
+
+def list_versions_in_bucket(config: PipelineConfig, *, emulated: bool = False) -> list[Version]:
+    """Return those in the bucket, the newest first.
+
+    Raises:
+        PipelineError: the jobs or the bucket cannot be read.
+    """
+    return _versions(jobs_of(config, emulated=emulated))
+
+
+def roll_back_in_bucket(
+    config: PipelineConfig, to: int | None, note: str, dry_run: bool, *, force: bool = False, emulated: bool = False
+) -> Rollback:
+    """Publish an earlier version again in the bucket. Its manifest is the record: who, when and why.
+
+    Args:
+        to: its number; when None, that of the last model before the served one that was not withdrawn.
+        note: why.
+        force: also a version that does not accept today's schema.
+
+    Raises:
+        PipelineError: there is no such version, it is what is served, it is damaged, or it does not fit the schema;
+            or the bucket cannot be written.
+    """
+    check_reason(note, force=force)
+    jobs = jobs_of(config, emulated=emulated)
+    if not (known := _versions(jobs)):
+        raise WorkspaceError(
+            f"no model was pushed yet: {jobs.base} holds none",
+            "`longhaul run --on vertex` submits a job that pushes one",
+        )
+    choice = choose(config, known, to, note, force=force)
+    if dry_run:
+        return choice.done()
+    done = choice.done(_published(jobs, choice, config.push))
+    jobs.refresh()  # which puts it on record
+    return done
+
+
+def _published(jobs: Mirror, choice: Choice, elsewhere: Push) -> Manifest:
+    if isinstance(jobs.objects, EmulatedObjects):
+        folder = jobs.objects.path(jobs.base)
+        # The emulator sends nothing away.
+        return publish(folder / str(choice.target.number), folder, choice.manifest, Push())
+    return publish_again(choice.target.path, jobs.base, choice.manifest, elsewhere)
+
+
+def _versions(jobs: Mirror) -> list[Version]:
+    base = jobs.config.root / "serving" / jobs.config.name
+    return known_versions(base, jobs.base, lambda number: _damage(base / str(number), jobs.versions[number]))
+
+
+def _damage(version: Path, there: set[str]) -> list[str]:
+    """Return which files are not there. What they hold, Cloud Storage checks itself; a rollback reads them all."""
+    manifest = read_manifest(version)
+    return [f"{name} is missing" for name in sorted(manifest.files) if name not in there] if manifest else []
