@@ -182,6 +182,28 @@ def relocate(
     print_relocation(rewrite(settings, dry_run=dry_run), settings.root, dry_run=dry_run, as_json=as_json)
 
 
+@app.command(
+    "move-records",
+    rich_help_panel=KEEP,
+    epilog="Example: [bold]longhaul move-records postgresql://longhaul@db.example.org:5432/lineage -c wine.yaml[/]",
+)
+def move_records_(
+    url: Annotated[str, typer.Argument(metavar="URL", help="An empty database: postgresql://user@host:port/database.")],
+    config: Annotated[Path, typer.Option("--config", "-c", help="The pipeline's YAML file, which is changed.")],
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Move the records to a database server, and have the YAML file name it (metadata.url)."""
+    from pipeline.commands.move_records import move_records
+
+    done = move_records(config, workspace, url)
+    counted = ", ".join(f"{count:,} {kind}" for kind, count in done.counts.items())
+    typer.echo(
+        for_standard_output(
+            f"moved {counted} to {done.url}; {config} names it, and the file that held them is {done.file}"
+        )
+    )
+
+
 @app.command(rich_help_panel=KEEP, epilog="Example: [bold]longhaul doctor --json[/]")
 def doctor(config: ConfigOption = None, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """Check machine, packages, workspace and what the configuration names; every finding comes with its remedy."""
