@@ -60,7 +60,7 @@ class ChampionStrategy(resolver.ResolverStrategy):
     def _references(self, store: Any, challenger: Any, models: list[Any], champion: list[Any]) -> list[Any]:
         if self._serving is None or self._against == CHAMPION:
             return []
-        digests = reference_digests(store, self._serving, self._last, digest_of(challenger))
+        digests = reference_digests(store, self._serving, self._against, self._last, digest_of(challenger))
         by_digest = {digest_of(model): model for model in sorted(models, key=lambda model: -int(model.id))}
         found = [by_digest[digest] for digest in digests if digest in by_digest]
         return [model for model in found if all(model.id != one.id for one in champion)]

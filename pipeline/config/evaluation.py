@@ -24,8 +24,8 @@ METRICS: dict[str, tuple[str, ...]] = {
 LOWER_IS_BETTER = frozenset({"log_loss", "rmse", "mae", "expected_calibration_error"})
 COUNT = "example_count"
 
-CHAMPION = "champion"
-"""`evaluation.against` without other models."""
+CHAMPION, FIRST = "champion", "first"
+"""`evaluation.against` without other models; with the first that was pushed and not rolled back since."""
 
 
 class Bounds(Section):
@@ -101,9 +101,9 @@ class Evaluation(Section):
     gaps: dict[str, dict[str, Annotated[float, Field(ge=0)]]] = {}
     """How far apart the values of a metric in the slices may lie, by metric and slicing columns: `auc: {origin:
     0.05}`."""
-    against: Annotated[str, Field(pattern=r"^(champion|pinned|best of last [1-9]\d{0,2})$")] = CHAMPION
+    against: Annotated[str, Field(pattern=r"^(champion|pinned|first|best of last [1-9]\d{0,2})$")] = CHAMPION
     """Whose values `may_lose` is measured from: those of the champion; or the best of the champion's and those of all
-    pinned versions (`pinned`), or of the last models pushed (`best of last 6`). See
+    pinned versions (`pinned`), of the first model pushed (`first`), or of the last ones (`best of last 6`). See
     docs/evaluation.md#small-losses-one-after-the-other."""
     min_rows: Annotated[int, Field(ge=0)] = 100
     """A slice with fewer rows is shown, but no threshold judges it and no gap counts it."""

@@ -1,4 +1,4 @@
-"""Which models besides the champion set the bound of `may_lose`: pinned ones, or the last that were pushed.
+"""Which models besides the champion set the bound of `may_lose`: pinned ones, the first or the last that were pushed.
 
 Against the champion alone a model may lose a little to the one before, which had lost a little to the one before it.
 """
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ml_metadata import MetadataStore
 
+from pipeline.config.evaluation import FIRST
 from pipeline.lineage.pins import PINNED
 from pipeline.lineage.version_folders import versions
 from pipeline.serving.versions import newest_manifest, read_manifest
@@ -24,17 +25,23 @@ class Pushed:
     is_pinned: bool = False
 
 
-def referred(pushed: list[Pushed], last: int | None, withdrawn: tuple[str, ...], challenger: str) -> list[str]:
+def referred(
+    pushed: list[Pushed], against: str, last: int | None, withdrawn: tuple[str, ...], challenger: str
+) -> list[str]:
     """Return digests of the models that `evaluation.against` names, those pushed last first.
 
     Args:
         pushed: all that is known to have been pushed.
-        last: so many models; None for the pinned ones.
+        against: that setting.
+        last: so many models, where it names a number.
         withdrawn: digests of models that were rolled back: they set no bound.
         challenger: the digest of the model that is judged: when it serves already, it is none of those before it.
     """
     newest_first = sorted(pushed, key=lambda one: -one.version)
-    chosen = [one.digest for one in newest_first if one.digest not in (*withdrawn, challenger)]
+    standing = [one.digest for one in newest_first if one.digest not in withdrawn]
+    chosen = [digest for digest in standing if digest != challenger]
+    if against == FIRST:
+        return [digest for digest in standing[-1:] if digest != challenger]
     if last is not None:
         return list(dict.fromkeys(chosen))[:last]
     pinned = {one.digest for one in pushed if one.is_pinned}
@@ -58,10 +65,10 @@ def pushed_models(store: MetadataStore, base: Path) -> list[Pushed]:
     return list(found.values())
 
 
-def reference_digests(store: MetadataStore, base: Path, last: int | None, challenger: str) -> list[str]:
+def reference_digests(store: MetadataStore, base: Path, against: str, last: int | None, challenger: str) -> list[str]:
     """Return `referred` of what was pushed below `base`."""
     served = newest_manifest(base)
-    return referred(pushed_models(store, base), last, served.withdrawn if served else (), challenger)
+    return referred(pushed_models(store, base), against, last, served.withdrawn if served else (), challenger)
 
 
 def folders_of(base: Path, digests: list[str]) -> list[Path]:

@@ -16,6 +16,7 @@ from typing import Any
 from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
+from pipeline.config.evaluation import FIRST
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import WorkspaceError
 from pipeline.files import is_local, one_spelling
@@ -210,6 +211,8 @@ class _Graph:
         if keep is None:
             return []
         folders = [self._base / str(number) for number in versions(self._base)]
+        if self._config.evaluation.against == FIRST:
+            folders = folders[1:]
         pushed = {where: one for one in self._artifacts.values() if (where := self._served_at(one))}
         items = []
         for folder in folders[: -max(keep, 1)]:

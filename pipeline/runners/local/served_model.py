@@ -47,7 +47,7 @@ def take_in_served(handle: Any, config: PipelineConfig) -> None:
     if config.evaluation.against != CHAMPION:
         last = config.evaluation.last
         one_more = None if last is None else last + 1  # the challenger may be among them, and does not count
-        folders += folders_of(base, reference_digests(handle.store, base, one_more, ""))
+        folders += folders_of(base, reference_digests(handle.store, base, config.evaluation.against, one_more, ""))
     known = live_artifacts(handle.store, config.name, standard_artifacts.Model.TYPE_NAME)
     known = [model for model in known if Path(model.uri).exists()]
     for folder in dict.fromkeys(folders):
