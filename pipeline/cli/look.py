@@ -60,13 +60,16 @@ def runs(
     from pipeline.commands.elsewhere import recorded_runs
     from pipeline.lineage.leaderboard import select
     from pipeline.lineage.summary import list_summaries
+    from pipeline.serving.approvals import waiting
     from pipeline.serving.versions import pushed_as
     from pipeline.terminal.runs import print_runs
 
     settings, store, _ = recorded_runs(config, workspace, on, emulate)
     known = list_summaries(store, settings.name)
     chosen = select(known, conditions or (), sort, reverse=reverse, limit=limit)
-    print_runs(chosen, known, settings, sort, pushed_as(settings.root / "serving" / settings.name), as_json)
+    base = settings.root / "serving" / settings.name
+    waits = [request.run_id for request in waiting(base)]
+    print_runs(chosen, known, settings, sort, pushed_as(base), as_json, waits)
 
 
 @app.command(rich_help_panel=LOOK, epilog="Example: [bold]longhaul show latest[/]")

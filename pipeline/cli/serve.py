@@ -89,20 +89,59 @@ def versions(
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the pushed versions of the model, the newest first: which one serves, which were rolled back."""
+    """List the pushed versions of the model, the newest first: which one serves, which were rolled back, what waits."""
     from pipeline.commands.elsewhere import is_on_vertex
     from pipeline.commands.rollback import list_versions
     from pipeline.config.loading import load
+    from pipeline.serving.approvals import waiting
     from pipeline.terminal.versions import print_versions
 
     settings = load(config, workspace=workspace)
     if is_on_vertex(settings, on, emulated=emulate):
         from pipeline.commands.versions_elsewhere import list_versions_in_bucket
 
-        known = list_versions_in_bucket(settings, emulated=emulate)
+        known, asked = list_versions_in_bucket(settings, emulated=emulate), []
     else:
-        known = list_versions(settings)
-    print_versions(known, settings.evaluation.thresholds, as_json)
+        known, asked = list_versions(settings), waiting(settings.root / "serving" / settings.name)
+    print_versions(known, settings.evaluation.thresholds, asked, as_json)
+
+
+@app.command(
+    cls=Waiting,
+    rich_help_panel=SERVE,
+    epilog='Examples: [bold]longhaul approve latest --by "Ann Lee" --note "looked at the slices"[/] · '
+    '[bold]longhaul approve latest --reject --by "Ann Lee" --note "too small a gain"[/]',
+)
+def approve(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="The run whose model waits: its id, or 'latest'.")],
+    by: Annotated[str, typer.Option("--by", metavar="NAME", help="Who decides.")],
+    note: Annotated[str, typer.Option("--note", metavar="TEXT", help="Why; kept for others.")],
+    expires: Annotated[
+        str | None,
+        typer.Option(
+            "--expires", metavar="TIME", help="The approval holds so long (90d); else for ever.", show_default=False
+        ),
+    ] = None,
+    reject: Annotated[bool, typer.Option("--reject", help="Let the model stay away; no run asks again.")] = False,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force", help="Also if the request has lapsed, or what serves, or the schema, has changed since."
+        ),
+    ] = False,
+    config: ConfigOption = None,
+    workspace: WorkspaceOption = None,
+    wait: WaitOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a model serve that waits for a person (push.approval: manual), or reject it."""
+    from pipeline.commands.approve import decide
+    from pipeline.config.loading import load
+    from pipeline.terminal.versions import print_approval
+
+    settings, waits = load(config, workspace=workspace), in_line(wait, BRIEFLY)
+    done = decide(settings, run_id, by=by, note=note, expires=expires, reject=reject, force=force, wait=waits)
+    print_approval(done, as_json)
 
 
 @app.command(

@@ -197,12 +197,7 @@ def _whole(target: Version) -> Manifest:
 
 def _conflict(version: int, manifest: Manifest, config: PipelineConfig, force: bool) -> str:
     """Return why the model does not fit today's schema; nothing if it does."""
-    try:
-        problem = misfit(manifest, feature_table(config, read_schema(config.schema_file)))
-    except PipelineError as exc:
-        if not force:
-            raise
-        problem = exc.what  # the schema itself may be the mistake
+    problem = misfit_today(manifest, config)
     if problem and not force:
         raise ConfigError(
             f"version {version} does not accept the current schema: {problem}",
@@ -210,6 +205,14 @@ def _conflict(version: int, manifest: Manifest, config: PipelineConfig, force: b
             'or serve it all the same with --force --reason "TEXT"',
         )
     return problem
+
+
+def misfit_today(manifest: Manifest, config: PipelineConfig) -> str:
+    """Return `misfit` by the schema file as it is, which may itself be the mistake."""
+    try:
+        return misfit(manifest, feature_table(config, read_schema(config.schema_file)))
+    except PipelineError as exc:
+        return exc.what
 
 
 def misfit(manifest: Manifest, table: FeatureTable) -> str:

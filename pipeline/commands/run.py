@@ -40,7 +40,8 @@ from pipeline.runners.local.recovery import check_store_knows_outputs, close_dea
 from pipeline.runners.local.resume import find_resumption, fingerprint, made_with
 from pipeline.runners.local.run_id import new_run_id
 from pipeline.runners.local.unchanged import repeat, same_as_last
-from pipeline.serving.versions import damage, newest
+from pipeline.serving.approvals import is_past
+from pipeline.serving.versions import damage, newest, newest_manifest
 from pipeline.terminal.console import console_for
 from pipeline.terminal.results import print_resumption, print_summary
 from pipeline.terminal.screen import Screen
@@ -203,6 +204,12 @@ def warn_of_damage(config: PipelineConfig, console: Any) -> None:
         insist()
         remedy = "`longhaul rollback --to VERSION` serves a whole one; `longhaul versions` lists them"
         console.print(f"[yellow]Warning[/]   {escape(problem)}; {remedy}", soft_wrap=True)
+    served = newest_manifest(config.root / "serving" / config.name)
+    if served and is_past(served.approved_until):
+        said = (
+            f"the approval of version {served.version} by {served.approved_by} has run out on {served.approved_until}"
+        )
+        console.print(f"[yellow]Warning[/]   {escape(said)}; `longhaul rollback` serves another", soft_wrap=True)
 
 
 def _note(console: Any, sentence: str) -> None:

@@ -16,8 +16,17 @@ from tfx.types.system_executions import Deploy
 from tfx.utils import io_utils
 
 from pipeline.config.push import Push
-from pipeline.lineage.artifact_names import INFRA_FILE, JUDGED_AGAINST, MODEL_DIGEST, SUMMARY_FILE, VERDICT_FILE
+from pipeline.config.value_types import seconds_of
+from pipeline.lineage.artifact_names import (
+    APPROVAL,
+    INFRA_FILE,
+    JUDGED_AGAINST,
+    MODEL_DIGEST,
+    SUMMARY_FILE,
+    VERDICT_FILE,
+)
 from pipeline.lineage.skipped import NOT_BLESSED, NOT_FIT, SKIPPED_BECAUSE
+from pipeline.serving.approvals import ask
 from pipeline.serving.publish import already_serves, now, publish, publish_to_bucket, pusher, withdrawn_now
 from pipeline.serving.verdict import ServingVerdict
 from pipeline.serving.versions import Manifest, inputs_of, newest_manifest
@@ -61,6 +70,9 @@ class Executor(pusher_executor.Executor):
             self._MarkNotPushed(pushed)
             pushed.set_string_custom_property(NOT_PUSHED, reason)
             return
+        elif elsewhere.approval == "manual":
+            self._ask(input_dict, pushed, manifest, elsewhere, Path(base))
+            return
         elif base.startswith("gs://"):
             version = publish_to_bucket(self.GetModelPath(input_dict), base, manifest, elsewhere).version
         else:
@@ -69,6 +81,16 @@ class Executor(pusher_executor.Executor):
         # A second copy in the artifact would double the space.
         note = json.dumps({"path": f"{base}/{version}", "version": str(version)})
         io_utils.write_string_file(f"{pushed.uri}/pushed.json", note)
+
+    def _ask(self, input_dict: Any, pushed: Any, manifest: Manifest, elsewhere: Push, base: Path) -> None:
+        """Have the model wait for a person."""
+        blessing = artifact_utils.get_single_instance(input_dict["model_blessing"])
+        lapses_s = seconds_of(elsewhere.approval_within) if elsewhere.approval_within else None
+        against = blessing.get_string_custom_property(JUDGED_AGAINST)
+        request = ask(base, manifest, Path(self.GetModelPath(input_dict)), against, lapses_s)
+        self._MarkNotPushed(pushed)
+        pushed.set_string_custom_property(APPROVAL, request.state)
+        pushed.set_string_custom_property(NOT_PUSHED, request.words)
 
     def _manifest(self, input_dict: Any, exec_properties: dict[str, Any], withdrawn: tuple[str, ...]) -> Manifest:
         inputs = {key: artifact_utils.get_single_instance(value) for key, value in input_dict.items()}

@@ -1,11 +1,12 @@
-"""Settings of `push`: where a model goes besides the workspace."""
+"""Settings of `push`: who decides that a model serves, and where it goes besides the workspace."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from pipeline.config.value_types import Duration
 from trainer.settings.base import Section
 
 
@@ -23,7 +24,13 @@ class VertexModel(Section):
 
 
 class Push(Section):
-    """Where a model goes besides the folder `serving` of the workspace. See docs/shipping.md#elsewhere."""
+    """Who decides that a model serves, and where it goes besides the folder `serving` of the workspace. See
+    docs/shipping.md."""
+
+    approval: Literal["automatic", "manual"] = "automatic"
+    """With `manual`, a model that was blessed twice waits until a person calls `longhaul approve RUN`."""
+    approval_within: Duration | None = None
+    """How long it waits, such as `14d`; for ever when absent. Then only `longhaul approve RUN --force` pushes it."""
 
     destination: Annotated[str, Field(pattern=r"^gs://[a-z0-9][a-z0-9._-]*(/[^/]+)*$")] | None = None
     """`gs://bucket/folder`. Each version becomes a folder in it."""

@@ -21,6 +21,8 @@ MODEL_DIGEST = "model_digest"
 """Custom property of a Model and of what was pushed of it (pipeline.serving.versions.Manifest.digest)."""
 JUDGED_AGAINST = "judged_against"
 """Custom property of a ModelBlessing: MODEL_DIGEST of the champion; empty without one."""
+APPROVAL = "approval"
+"""Custom property of a PushedModel under `push.approval: manual`: waiting, approved or rejected."""
 CONTRACT = "contract"
 """Custom property of a Model: a pipeline.evaluation.model_contract.Contract as JSON text. A model of an older Longhaul
 has none."""

@@ -20,9 +20,11 @@ from pipeline.config.evaluation import FIRST
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import WorkspaceError
 from pipeline.files import is_local, one_spelling
+from pipeline.lineage.artifact_names import APPROVAL
 from pipeline.lineage.graph import Graph
 from pipeline.lineage.pins import PINNED
 from pipeline.lineage.predictions import PREDICTIONS
+from pipeline.lineage.records import text_of
 from pipeline.lineage.runs import RUN_CONTEXT, list_runs, run_of
 from pipeline.lineage.tracing import links_of
 from pipeline.lineage.unrecorded import half_done, unrecorded_outputs
@@ -164,6 +166,8 @@ class _Graph:
             where = self._served_at(artifact)
             if where and where.is_dir() and where not in versions_to_go:
                 self._add(found, self._graph.ancestors({number}), "what the models in the serving folder came of")
+            elif APPROVAL in artifact.custom_properties and text_of(artifact, APPROVAL) == "waiting":
+                self._add(found, self._graph.ancestors({number}), "of a model that waits for approval")
             elif PINNED in artifact.custom_properties:
                 self._add(found, self._graph.ancestors({number}), "of a pinned model")
         if champion := self._champion():

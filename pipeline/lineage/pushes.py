@@ -1,4 +1,4 @@
-"""Rollbacks in ML Metadata: which version was published again, in place of which, by whom and why."""
+"""Rollbacks and approvals in ML Metadata: which version was published, in place of which, by whom and why."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ from typing import Any
 from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
-from pipeline.lineage.records import event_of
+from pipeline.lineage.artifact_names import APPROVAL
+from pipeline.lineage.records import NODE, event_of
+from pipeline.lineage.runs import RUN_CONTEXT
 
+APPROVAL_TYPE = "longhaul.Approval"
+"""Type of the execution that a decision is: its input is the PushedModel that waited."""
 ROLLBACK_TYPE = "longhaul.Rollback"
 """Type of the execution: from the PushedModel of the earlier version to that of the new one."""
 PUSHED_MODEL = "PushedModel"
@@ -36,6 +40,61 @@ class Rollback:
     time: str
     note: str
     forced_over: str = ""
+
+
+@dataclass(frozen=True)
+class Approval:
+    """What a person decided about a model that waited.
+
+    Attributes:
+        run_id: the run that asked.
+        decision: approved or rejected.
+        time: ISO 8601, UTC; so is `until`, empty if the approval holds for ever.
+        forced_over: what stood in the way, which --force overruled; else empty.
+        version: as which the model was published; 0 of one that was rejected.
+    """
+
+    run_id: str
+    decision: str
+    by: str
+    time: str
+    note: str
+    until: str = ""
+    forced_over: str = ""
+    version: int = 0
+
+
+def record_approval(store: MetadataStore, pipeline: str, done: Approval, pushed: Any, base: Path) -> int:
+    """Record a decision in the pipeline's context; return the execution's id. The PushedModel that waited, which the
+    run and those that repeat it share, becomes what an automatic push would have put there.
+
+    Args:
+        pushed: that PushedModel; base: the folder of the versions.
+    """
+    properties = pushed.custom_properties
+    properties[APPROVAL].string_value = done.decision
+    if done.version:
+        properties["pushed"].int_value = 1
+        properties["pushed_destination"].string_value = f"{base}/{done.version}"
+        properties["pushed_version"].string_value = str(done.version)
+        properties.pop("not_pushed", None)
+    else:
+        properties["not_pushed"].string_value = f"{done.decision} by {done.by} on {done.time}: {done.note}"
+    execution = metadata_store_pb2.Execution(
+        type_id=store.put_execution_type(metadata_store_pb2.ExecutionType(name=APPROVAL_TYPE)),
+        last_known_state=metadata_store_pb2.Execution.COMPLETE,
+    )
+    for key, value in {**asdict(done), NODE: "Approval"}.items():
+        execution.custom_properties[key].string_value = str(value)
+    context = store.get_context_by_type_and_name("pipeline", pipeline)
+    event = event_of(_INPUT, "pushed_model")
+    execution_id, _, _ = store.put_execution(execution, [(pushed, event)], [context] if context else [])
+    if done.version:
+        for run in store.get_contexts_by_artifact(pushed.id):
+            if run.type == RUN_CONTEXT and "pushed_version" in run.custom_properties:
+                run.custom_properties["pushed_version"].string_value = str(done.version)
+                store.put_contexts([run])
+    return int(execution_id)
 
 
 def record_rollback(store: MetadataStore, pipeline: str, done: Rollback, base: Path | str, digest: str) -> int:

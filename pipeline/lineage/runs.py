@@ -121,13 +121,12 @@ class Run:
     @property
     def not_pushed(self) -> str | None:
         """Why a model that was blessed twice was not pushed, or None."""
-        reasons = (artifact.properties.get("not_pushed") for artifact in self.artifacts.get("Pusher", []))
-        return next((str(reason) for reason in reasons if reason), None)
+        return next(map(str, filter(None, self._of_pusher("not_pushed"))), None)
 
     @property
     def served_already(self) -> bool:
         """Whether the model was not pushed because it served, and the run only took note of the version."""
-        return any(artifact.properties.get("served_already") for artifact in self.artifacts.get("Pusher", []))
+        return any(self._of_pusher("served_already"))
 
     @property
     def pushed(self) -> str | None:
@@ -136,6 +135,9 @@ class Run:
             if artifact.properties.get("pushed") == 1:
                 return str(artifact.properties["pushed_destination"])
         return None
+
+    def _of_pusher(self, name: str) -> list[Any]:
+        return [artifact.properties.get(name) for artifact in self.artifacts.get("Pusher", [])]
 
     def _json(self, node: str, type_name: str, file: str) -> dict[str, Any] | None:
         for artifact in self.artifacts.get(node, []):

@@ -17,7 +17,8 @@ from rich.markup import escape
 from pipeline.config.notify import Ending
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import EXIT_CODES, LATER, PipelineError
-from pipeline.lineage.runs import Run, find_run
+from pipeline.lineage.artifact_names import APPROVAL
+from pipeline.lineage.runs import Run, StepState, find_run
 from pipeline.lineage.store import open_existing_store
 from pipeline.observe.heartbeat import Heartbeat, Signal
 from pipeline.observe.notifications import News, notify
@@ -156,4 +157,8 @@ def _ending(run: Run, error: BaseException | None) -> tuple[Ending, list[str]]:
         return "not_blessed", run.verdict["failures"]
     if run.infra_verdict and not run.infra_verdict["blessed"]:
         return "infra_refused", ServingVerdict.from_json(run.infra_verdict).failures
+    asked = [step for step in run.steps if step.node == "Pusher" and step.state == StepState.DONE]
+    waits = any(one.properties.get(APPROVAL) == "waiting" for one in run.artifacts.get("Pusher", []))
+    if asked and waits:  # an unchanged run does not ask again
+        return "waits_for_approval", [run.not_pushed or ""]
     return "complete", []

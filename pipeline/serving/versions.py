@@ -33,6 +33,8 @@ class Manifest:
         files: SHA-256 by path, this file left out.
         withdrawn: digests of models that were rolled back.
         places: where the version went besides the folder, see `pipeline.config.push`.
+        approved_by, approved_until: who let it serve (`longhaul approve`), and until when (ISO 8601); empty if nobody
+            had to, and if for ever.
         copy_of, replaces, note: of a rollback, the version it is a copy of, the one that served before, and why.
     """
 
@@ -55,6 +57,8 @@ class Manifest:
     copy_of: int | None = None
     replaces: int | None = None
     note: str = ""
+    approved_by: str = ""
+    approved_until: str = ""
 
     @property
     def digest(self) -> str:

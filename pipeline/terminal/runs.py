@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.markup import escape
@@ -40,6 +40,7 @@ def print_runs(
     sort: str | None,
     serving: str | None,
     as_json: bool,
+    waiting: Collection[str] = (),
 ) -> None:
     """Print a line a run, in the order given.
 
@@ -47,9 +48,11 @@ def print_runs(
         known: all there are, chosen or not: the best and the worst are theirs.
         sort: what they were sorted by; a metric adds the hyperparameters in which the runs differ.
         serving: the version of the model that serves now.
+        waiting: ids of the runs whose models wait for a person.
     """
     if as_json:
-        print(json.dumps([_plain(listed, serving) for listed in chosen], indent=1))
+        plain = [_plain(listed, serving) | {"waits": listed.run.run_id in waiting} for listed in chosen]
+        print(json.dumps(plain, indent=1))
         return
     console = console_for(sys.stdout)
     if not chosen:
@@ -69,7 +72,7 @@ def print_runs(
         **{metric: [_marked(one, metric, extremes[metric]) for one in chosen] for metric in metrics},
         **{name: [escape(_short(one.summary.hyperparameters.get(name))) for one in chosen] for name in settings},
         "pushed": [_pushed(one, serving) for one in chosen],
-        "outcome": [_outcome(one) for one in chosen],
+        "outcome": [_outcome(one, one.run.run_id in waiting) for one in chosen],
     }
     columns = {name: [Text.from_markup(cell) for cell in cells] for name, cells in marked.items()}
     # To make room on a terminal; in a file, or before `less -S`, a leaderboard may be as wide as it is.
@@ -153,10 +156,12 @@ def _marked(listed: Listed, metric: str, extremes: tuple[str, str] | None) -> st
     return text
 
 
-def _outcome(listed: Listed) -> str:
+def _outcome(listed: Listed, waits: bool) -> str:
     """Return the verdict, or why there is none."""
     reason = escape(_PATH.sub("", listed.run.reason.partition("\n")[0]))
     verdict = listed.summary.verdict
+    if waits:
+        return "[yellow]waits for approval[/]"
     text = f"[{_VERDICT_COLORS[verdict]}]{verdict}[/]" if verdict and verdict != listed.run.status else ""
     pinned = "pinned" if "pinned" in listed.run.properties else ""
     return ", ".join(part for part in (text, pinned, reason) if part)

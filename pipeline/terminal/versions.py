@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from rich.markup import escape
 from rich.table import Table
 
-from pipeline.lineage.pushes import Rollback
+from pipeline.lineage.pushes import Approval, Rollback
+from pipeline.serving.approvals import Request, is_past
 from pipeline.serving.versions import Manifest, Version
 from pipeline.terminal.console import console_for
 
 
-def print_versions(known: list[Version], metrics: Collection[str], as_json: bool) -> None:
-    """Print the pushed versions, the newest first, each with these metrics."""
+def print_versions(known: list[Version], metrics: Collection[str], asked: Sequence[Request], as_json: bool) -> None:
+    """Print the pushed versions, the newest first, each with these metrics, and what waits for a person."""
     if as_json:
-        print(json.dumps([_plain(version) for version in known], indent=1))
+        requests = [{"version": None, "state": "waiting", **asdict(request)} for request in asked]
+        print(json.dumps([*map(_plain, known), *requests], indent=1))
         return
     table = Table(box=None, pad_edge=False)
     for column in ("version", "state", "pushed (UTC)", "by", "run", "what"):
@@ -32,17 +34,49 @@ def print_versions(known: list[Version], metrics: Collection[str], as_json: bool
         if version.damage:
             cells = (*cells[:3], f"damaged: {', '.join(version.damage[:3])}; {cells[3]}")
         table.add_row(str(version.number), f"[{color}]{version.state}[/]", *map(escape, cells))
-    console_for(sys.stdout).print(table if known else "no version yet; `longhaul run` pushes one")
+    console = console_for(sys.stdout)
+    console.print(table if known else "no version yet; `longhaul run` pushes one")
+    for request in asked:
+        figures = _figures(Manifest.from_json(request.manifest), metrics)
+        console.print(f"[yellow]Waiting[/]   run {request.run_id} ({figures}) {escape(request.words)}", soft_wrap=True)
 
 
 def _what(manifest: Manifest, metrics: Collection[str]) -> str:
     origin = f"copy of {manifest.copy_of}, in place of {manifest.replaces}; " if manifest.copy_of else ""
     note = f"; {manifest.note}" if manifest.note else ""
-    return (
-        origin
-        + ", ".join(f"{name} {manifest.metrics[name]:.4g}" for name in metrics if name in manifest.metrics)
-        + note
-    )
+    return origin + _figures(manifest, metrics) + approval_words(manifest) + note
+
+
+def _figures(manifest: Manifest, metrics: Collection[str]) -> str:
+    return ", ".join(f"{name} {manifest.metrics[name]:.4g}" for name in metrics if name in manifest.metrics)
+
+
+def approval_words(manifest: Manifest) -> str:
+    """Say who let a version serve, and until when; "" where nobody had to."""
+    if not manifest.approved_by:
+        return ""
+    if is_past(manifest.approved_until):
+        return f"; approved by {manifest.approved_by}, which has run out on {manifest.approved_until}"
+    until = f" until {manifest.approved_until}" if manifest.approved_until else ""
+    return f"; approved by {manifest.approved_by}{until}"
+
+
+def print_approval(done: Approval, as_json: bool) -> None:
+    """Print what was decided."""
+    if as_json:
+        print(json.dumps(asdict(done), indent=1))
+        return
+    console = console_for(sys.stdout)
+    if done.forced_over:
+        console.print(f"[yellow]Warning[/]   --force overruled: {escape(done.forced_over)}", soft_wrap=True)
+    if done.version:
+        until = f" until {done.until}" if done.until else ""
+        console.print(
+            f"Version {done.version} serves: the model of run {done.run_id}, approved by {escape(done.by)}{until}",
+            soft_wrap=True,
+        )
+    else:
+        console.print(f"Rejected: the model of run {done.run_id} stays away; no run asks again", soft_wrap=True)
 
 
 def _plain(version: Version) -> Mapping[str, Any]:

@@ -63,8 +63,8 @@ def test_the_smallest_file_gets_every_default(tmp_path: Path) -> None:
             "bounds": None,
         },
         "features": {"exclude": (), "categorical": (), "max_vocabulary": 1000, "bins": 12},
-        "metadata": {"url": None, "password_env": "LONGHAUL_METADATA_PASSWORD"},
-        "push": {"destination": None, "vertex_model": None},
+        "metadata": {"url": None, "password_env": "LONGHAUL_METADATA_PASSWORD", "wait": "10m"},
+        "push": {"approval": "automatic", "approval_within": None, "destination": None, "vertex_model": None},
     }
     assert (config.tuner.mode, config.trainer.quantize, config.trainer.distribute) == ("none", "none", "none")
     assert (config.vertex, config.infra_check.p99_ms_batch_1, config.run.retries) == (None, 50, 2)

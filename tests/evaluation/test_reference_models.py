@@ -38,7 +38,7 @@ def test_the_first_that_stands() -> None:
 
 
 def test_many_small_losses_are_one_large_one() -> None:
-    """Twelve models that lose 0.01 each, where 0.035 may be lost: from the champion all pass, from the first three do."""
+    """Twelve models that lose 0.01 each, where 0.035 may be lost: by the champion all pass, by the first three."""
     passed: dict[str, int] = {"champion": 0, "first": 0}
     for against in passed:
         rules = Evaluation.model_validate({"thresholds": {"auc": {"may_lose": 0.035}}, "against": against})

@@ -30,6 +30,12 @@ def as_seen_from_vertex(config: PipelineConfig, vertex: Vertex) -> PipelineConfi
             "blessed last",
             f"set it to {CHAMPION} in the configuration of the job",
         )
+    if config.push.approval == "manual":
+        raise ConfigError(
+            "push.approval: a model that was made on Vertex AI cannot wait for `longhaul approve`, which is about the "
+            "workspace of this machine",
+            "set it to automatic in the configuration of the job",
+        )
     addresses = {
         "path": vertex.data or config.data.path,
         "serving": vertex.serving or config.data.serving,
