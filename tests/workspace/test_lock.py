@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import LockedError, WorkspaceError
-from pipeline.workspace.lock import FOLDERS, Wait, locked, serving_locked, workspace_id
+from pipeline.workspace.identity import workspace_id
+from pipeline.workspace.lock import FOLDERS, Wait, locked, serving_locked
 
 HOLD = """
 import sys
