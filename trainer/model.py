@@ -3,7 +3,7 @@
     numbers     piecewise-linear over bins that the label chose (Gorishniy, Rubachev, Babenko: On Embeddings for
                 Numerical Features in Tabular Deep Learning, NeurIPS 2022): a plain network can draw the steps that
                 trees draw
-    categories  an embedding each
+    categories  an embedding each, all in one table
     ensemble    the members share all large weights; each scales the first layer's units in its own way and has its own
                 biases and its own last layer (Gorishniy, Kotelnikov, Babenko: TabM, ICLR 2025; after Wen, Tran, Ba:
                 BatchEnsemble, ICLR 2020). In TabM the members part at the input; here after the first layer, which
@@ -24,6 +24,7 @@ import tensorflow as tf
 from keras import ops
 
 from trainer.bins import target_aware_edges
+from trainer.embeddings import Embeddings
 from trainer.features import FeatureTable, Kind
 from trainer.preprocessing import CATEGORICAL, FLAGS, NUMERIC, TIME_PARTS
 
@@ -144,10 +145,8 @@ def build_model(
         parts.append(inputs[FLAGS])
     if vocabulary_sizes:
         inputs[CATEGORICAL] = keras.Input((len(vocabulary_sizes),), dtype="int64", name=CATEGORICAL)
-        for index, (feature, size) in enumerate(zip(table.of(Kind.CATEGORICAL), vocabulary_sizes, strict=True)):
-            name = f"embed_{index}_{table.tensor_names[feature.name]}"
-            embed = keras.layers.Embedding(size, min(32, 2 + round(size**0.5)), name=name)
-            parts.append(embed(inputs[CATEGORICAL][:, index]))
+        names = [table.tensor_names[feature.name] for feature in table.of(Kind.CATEGORICAL)]
+        parts.append(Embeddings(names, vocabulary_sizes, name="embeddings")(inputs[CATEGORICAL]))
     shared = keras.layers.Concatenate()(parts) if len(parts) > 1 else parts[0]
     shared = keras.layers.Dense(hidden_units[0], activation="relu", name="shared")(shared)
     hidden = keras.layers.Dropout(dropout)(Members(members, name="members")(shared))

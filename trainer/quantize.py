@@ -17,12 +17,16 @@ class QuantizedNetwork(tf.Module):
     """The network with weights that are stored small; called as the network is.
 
     Args:
-        how: "float16", or "int8": symmetric, with one scale for each column of a matrix.
+        how: "float16", or "int8": symmetric, with one scale for each column of a matrix, and for each row of a table of
+            embeddings, since a row is a word's.
     """
 
     def __init__(self, network: keras.Model, how: str) -> None:
         super().__init__()
-        self._stored = [_Stored(np.asarray(variable), how) for variable in _variables(network)]
+        self._stored = [
+            _Stored(np.asarray(variable), how, axis=-1 if variable.name == "embeddings" else -2)
+            for variable in _variables(network)
+        ]
         # A bound method, which a SavedModel does not follow to the float32 weights.
         self._stateless_call = network.stateless_call
         self._trainable = len(network.trainable_variables)
@@ -57,9 +61,9 @@ def _variables(network: keras.Model) -> list[Any]:
 
 
 class _Stored(tf.Module):
-    """One array of weights."""
+    """One array of weights; those along `axis` have one scale."""
 
-    def __init__(self, weights: npt.NDArray[Any], how: str) -> None:
+    def __init__(self, weights: npt.NDArray[Any], how: str, axis: int) -> None:
         super().__init__()
         self._dtype = weights.dtype
         is_large = weights.dtype == np.float32 and weights.ndim >= 2 and weights.size >= _WORTHWHILE_WEIGHTS
@@ -67,8 +71,8 @@ class _Stored(tf.Module):
         if is_large and how == "float16":
             weights = weights.astype(np.float16)
         elif is_large:
-            scale = np.maximum(np.abs(weights).max(axis=-2, keepdims=True), np.finfo(np.float32).tiny) / 127
-            self._scale = tf.Variable(scale, trainable=False)  # (..., 1, columns)
+            scale = np.maximum(np.abs(weights).max(axis=axis, keepdims=True), np.finfo(np.float32).tiny) / 127
+            self._scale = tf.Variable(scale, trainable=False)  # 1 along the axis
             weights = np.round(weights / scale).astype(np.int8)
         self.bytes = weights.nbytes + (0 if self._scale is None else 4 * int(np.prod(self._scale.shape)))
         self._weights = tf.Variable(weights, trainable=False)

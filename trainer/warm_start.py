@@ -11,13 +11,16 @@ import json
 import logging
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import keras
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
+
+from trainer.embeddings import Embeddings
 
 progress = logging.getLogger("longhaul.progress")
 
@@ -35,7 +38,7 @@ def save_weights(network: keras.Model, words: Words, serving_model_dir: str) -> 
     folder = _beside(serving_model_dir)
     tf.io.gfile.makedirs(folder)
     content = io.BytesIO()
-    np.savez(content, **{name: np.asarray(variable) for name, variable in _variables(network)})
+    np.savez(content, **{name: value for name, value, _ in _arrays(network)})
     with tf.io.gfile.GFile(f"{folder}/{_WEIGHTS_FILE}", "wb") as file:
         file.write(content.getvalue())
     with tf.io.gfile.GFile(f"{folder}/{_VOCABULARIES_FILE}", "w") as file:
@@ -61,19 +64,19 @@ def start_from(base_model: str | None, network: keras.Model, words: Words) -> No
     except tf.errors.NotFoundError:
         progress.info("the model to start from has no weights on record: training starts from scratch")
         return
-    taken = variables = 0
-    for name, variable in _variables(network):
-        variables += 1
+    feature_of = {_embedding(feature): feature for feature in words}
+    taken = arrays = 0
+    for name, fresh, assign in _arrays(network):
+        arrays += 1
         if name not in earlier:
             continue
-        feature = next((feature for feature in words if name.startswith(f"embed/{feature}/")), None)
-        value = earlier[name]
+        feature, value = feature_of.get(name), earlier[name]
         if feature and feature in earlier_words:
-            value = _by_word(np.array(variable), words[feature], value, earlier_words[feature])
-        if value.shape == tuple(variable.shape):
-            variable.assign(value)
+            value = _by_word(fresh.copy(), words[feature], value, earlier_words[feature])
+        if value.shape == fresh.shape:
+            assign(value)
             taken += 1
-    progress.info("training starts from the champion's weights: %d of %d arrays agree", taken, variables)
+    progress.info("training starts from the champion's weights: %d of %d arrays agree", taken, arrays)
 
 
 def _by_word(
@@ -98,21 +101,31 @@ def _beside(serving_model_dir: str) -> str:
     return f"{serving_model_dir.rstrip('/').rpartition('/')[0]}/{FOLDER}"
 
 
-def _variables(network: keras.Model) -> Iterator[tuple[str, Any]]:
-    """Yield each weight by a name that it has in every process and whatever features come and go.
+def _embedding(feature: str) -> str:
+    """Return the name of a feature's embedding: that which it had when it was a layer of its own."""
+    return f"embed/{feature}/0_embeddings"
 
-    Keras numbers what has no name by all layers made before, and an embedding is named by its feature's place, too.
+
+def _arrays(network: keras.Model) -> Iterator[tuple[str, npt.NDArray[Any], Callable[[npt.NDArray[Any]], None]]]:
+    """Yield each array of weights, by a name that it has in every process and whatever features come and go, with what
+    gives it another value.
+
+    Keras numbers what has no name by all layers made before.
     """
     seen: Counter[str] = Counter()
     for layer in network.layers:
-        name = re.sub(r"^embed_\d+_", "embed/", layer.name)
+        if isinstance(layer, Embeddings):
+            for feature, value in layer.by_feature().items():
+                yield _embedding(feature), value, partial(layer.assign, feature)
+            continue
+        name = layer.name
         kind = type(layer).__name__
         if re.fullmatch(rf"{_snake_case(kind)}(_\d+)?", name):
             name = f"{kind}/{seen[kind]}"
             seen[kind] += 1
         for index, variable in enumerate(layer.weights):
             if variable.dtype.startswith("float"):
-                yield f"{name}/{index}_{variable.name}", variable
+                yield f"{name}/{index}_{variable.name}", np.asarray(variable), variable.assign
 
 
 def _snake_case(name: str) -> str:

@@ -72,16 +72,16 @@ def test_inputs_and_layers_follow_the_table() -> None:
         FLAGS: ((None, 2), "float32"),  # night, and whether wind is missing
         CATEGORICAL: ((None, 2), "int64"),
     }
-    embeddings = [layer for layer in model.layers if isinstance(layer, keras.layers.Embedding)]
-    assert [(layer.name, layer.input_dim, layer.output_dim) for layer in embeddings] == [
-        ("embed_0_carrier_of_it", 7, 5),
-        ("embed_1_zone", 3, 4),
-    ]
+    embeddings = model.get_layer("embeddings")
+    assert {name: values.shape for name, values in embeddings.by_feature().items()} == {
+        "carrier_of_it": (7, 5),
+        "zone": (3, 4),
+    }
     # What grows with the columns is there once; 3 members have a scale, biases and a last layer of their own.
     shapes = {
         layer.name: [tuple(weights.shape) for weights in layer.trainable_weights]
         for layer in model.layers
-        if layer.trainable_weights and layer not in embeddings
+        if layer.trainable_weights and layer is not embeddings
     }
     assert shapes == {
         "shared": [(27, 16), (16,)],

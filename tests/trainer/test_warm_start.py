@@ -11,24 +11,20 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from trainer.embeddings import Embeddings
 from trainer.warm_start import save_weights, start_from
 
 
-def network(words: dict[str, list[str]], width: int = 3, hidden: int = 4) -> keras.Model:
-    """One embedding per vocabulary (named as trainer.model names them) and two dense layers."""
+def network(words: dict[str, list[str]], hidden: int = 4) -> keras.Model:
+    """An embedding per vocabulary and two dense layers."""
     ids = keras.Input((len(words),), dtype="int64", name="categorical")
-    parts = [
-        keras.layers.Embedding(len(known) + 2, width, name=f"embed_{index}_{feature}")(ids[:, index])
-        for index, (feature, known) in enumerate(words.items())
-    ]
-    joined = keras.layers.Concatenate()(parts) if len(parts) > 1 else parts[0]
+    joined = Embeddings(list(words), [len(known) + 2 for known in words.values()], name="embeddings")(ids)
     output = keras.layers.Dense(1)(keras.layers.Dense(hidden)(joined))
     return keras.Model({"categorical": ids}, output)
 
 
 def embedding(model: keras.Model, feature: str) -> npt.NDArray[Any]:
-    (layer,) = [layer for layer in model.layers if layer.name.endswith(f"_{feature}")]
-    return np.asarray(layer.embeddings)
+    return np.asarray(model.get_layer("embeddings").by_feature()[feature])
 
 
 def kernels(model: keras.Model) -> list[npt.NDArray[Any]]:
@@ -92,10 +88,10 @@ def test_a_new_feature_leaves_the_others_where_they_were(tmp_path: Path, said: p
 
 
 def test_what_has_another_form_stays_fresh(tmp_path: Path, said: pytest.LogCaptureFixture) -> None:
-    words = {"carrier": ["UA", "AA"]}
-    earlier, later = network(words), network(words, width=5, hidden=7)
+    words, longer = {"carrier": ["UA", "AA"]}, {"carrier": [f"{number}" for number in range(30)]}
+    earlier, later = network(words), network(longer, hidden=7)
     fresh = [np.array(weights) for weights in later.weights]
-    start_from(save(tmp_path, earlier, words), later, words)
+    start_from(save(tmp_path, earlier, words), later, longer)
     assert said.messages == ["training starts from the champion's weights: 1 of 5 arrays agree"]  # the last bias
     for mine, before in zip(later.weights, fresh, strict=True):
         assert np.array_equal(mine, before)
