@@ -111,7 +111,7 @@ class App:
             raise
         finally:
             known = name if name in self._models.names else ""  # else anybody could fill the memory with names
-            metrics.record(known, method, "REST", status.name, time.perf_counter() - began, rows)
+            metrics.record(known, method, "REST", status, time.perf_counter() - began, rows)
         return 200, _JSON, answer
 
     async def _open_inference(self, scope: Scope, receive: Receive, path: str) -> tuple[int, list[Header], bytes]:
@@ -139,7 +139,7 @@ class App:
             raise
         finally:
             known = target.name if target.name in self._models.names else ""
-            metrics.record(known, target.method, "V2", code.name, time.perf_counter() - began, rows)
+            metrics.record(known, target.method, "V2", code, time.perf_counter() - began, rows)
         return 200, _JSON, answer
 
 
@@ -159,7 +159,11 @@ def is_strict(scope: Scope) -> bool:
 
 def header(scope: Scope, name: bytes) -> bytes:
     """Return the value of a header of the request; empty where there is none."""
-    return next((value for key, value in scope["headers"] if key == name), b"")
+    for key, value in scope["headers"]:
+        if key == name:
+            found: bytes = value
+            return found
+    return b""
 
 
 async def read_body(scope: Scope, receive: Receive, most: int) -> bytes:
@@ -168,18 +172,15 @@ async def read_body(scope: Scope, receive: Receive, most: int) -> bytes:
     Raises:
         Refusal: it is too large, does not come, or is not whole.
     """
-    too_large = Refusal(
-        Code.RESOURCE_EXHAUSTED, f"the body is too large: {most} bytes are allowed", 413
-    )  # fmt: skip
-    declared = header(scope, b"content-length")
-    if declared.isdigit() and int(declared[:20]) > most:
-        raise too_large
     message = await receive()
     if not message.get("more_body"):
         whole: bytes = message.get("body", b"")
         if len(whole) > most:
-            raise too_large
+            raise _too_large(most)
         return whole
+    declared = header(scope, b"content-length")
+    if declared.isdigit() and int(declared[:20]) > most:
+        raise _too_large(most)
     parts = [message["body"]]
     size = len(parts[0])
     try:
@@ -191,7 +192,11 @@ async def read_body(scope: Scope, receive: Receive, most: int) -> bytes:
                 parts.append(message.get("body", b""))
                 size += len(parts[-1])
                 if size > most:
-                    raise too_large
+                    raise _too_large(most)
     except TimeoutError:
         raise Refusal(Code.DEADLINE_EXCEEDED, "the body did not come in time", 408) from None
     return b"".join(parts)
+
+
+def _too_large(most: int) -> Refusal:
+    return Refusal(Code.RESOURCE_EXHAUSTED, f"the body is too large: {most} bytes are allowed", 413)

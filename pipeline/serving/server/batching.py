@@ -12,13 +12,14 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from pipeline.serving.server.model import LoadedModel
 from pipeline.serving.server.refusal import Code, Refusal
-from pipeline.serving.server.tensors import Arrays
+from pipeline.serving.server.tensors import Arrays, Columns
 
 _SWEEP_S = 0.05
 
@@ -27,7 +28,7 @@ _SWEEP_S = 0.05
 class _Job:
     model: LoadedModel
     signature: str
-    arrays: Arrays
+    columns: Columns
     rows: int
     shapes: tuple[Any, ...]
     until: float
@@ -54,19 +55,17 @@ class Batcher:
         self._sweeper: asyncio.TimerHandle | None = None
         self.batches = 0
 
-    async def ask(self, model: LoadedModel, signature: str, arrays: Arrays, timeout_s: float) -> Arrays:
-        """Return what the model answers to these arrays.
+    async def ask(self, model: LoadedModel, signature: str, columns: Columns, timeout_s: float) -> Arrays:
+        """Return what the model answers to these columns.
 
         Raises:
             Refusal: too many rows wait, the time is over, or the model cannot answer.
         """
         loop = asyncio.get_running_loop()
-        sizes = {array.shape[0] if array.ndim else -1 for array in arrays.values()}
-        rows = sizes.pop() if len(sizes) == 1 else -1
+        rows, shapes = _form(columns)
         if self._waiting and self._waiting_rows + max(rows, 1) > self._most_waiting:
             raise Refusal(Code.RESOURCE_EXHAUSTED, f"{self._waiting_rows} rows wait already; ask again later")
-        shapes = tuple((name, array.shape[1:]) for name, array in sorted(arrays.items())) if rows > 0 else (object(),)
-        job = _Job(model, signature, arrays, max(rows, 1), shapes, time.monotonic() + timeout_s, loop.create_future())
+        job = _Job(model, signature, columns, max(rows, 1), shapes, time.monotonic() + timeout_s, loop.create_future())
         if not self._waiting and not self._working:
             loop.call_soon(self._next)
         self._waiting.append(job)
@@ -140,13 +139,25 @@ class Batcher:
         self._sweeper = asyncio.get_running_loop().call_later(_SWEEP_S, self._sweep) if going_on else None
 
 
+def _form(columns: Columns) -> tuple[int, tuple[Any, ...]]:
+    """Return the number of rows, and what has to be equal for columns to be joined; -1 rows of what has none."""
+    if all(type(column) is list for column in columns.values()):
+        return len(next(iter(columns.values()))) or -1, ()
+    arrays = {name: np.asarray(column) for name, column in columns.items()}
+    sizes = {len(array) if array.ndim else -1 for array in arrays.values()}
+    rows = sizes.pop() if len(sizes) == 1 else -1
+    return rows, tuple((name, array.shape[1:]) for name, array in arrays.items()) if rows > 0 else (object(),)
+
+
+def _joined(columns: Sequence[Any]) -> Any:
+    return list(chain.from_iterable(columns)) if type(columns[0]) is list else np.concatenate(columns)
+
+
 def _answers(jobs: Sequence[_Job]) -> list[Arrays | BaseException] | None:
     """Return the answer of each, or why there is none; None if the answers of several cannot be told apart."""
     if len(jobs) == 1:
         return [_alone(jobs[0])]
-    together = {
-        name: np.concatenate([job.arrays[name] for job in jobs]) for name in jobs[0].arrays
-    }  # fmt: skip
+    together = {name: _joined([job.columns[name] for job in jobs]) for name in jobs[0].columns}
     try:
         outputs = jobs[0].model.ask(jobs[0].signature, together)
     except Refusal:  # of which of them? each gets what it would have got alone
@@ -168,6 +179,6 @@ def _apart(jobs: Sequence[_Job], outputs: Mapping[str, Any]) -> list[Arrays | Ba
 
 def _alone(job: _Job) -> Arrays | BaseException:
     try:
-        return job.model.ask(job.signature, job.arrays)
+        return job.model.ask(job.signature, job.columns)
     except Exception as exc:
         return exc

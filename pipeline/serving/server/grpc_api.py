@@ -14,7 +14,6 @@ from typing import Any
 
 import grpc
 import grpc.aio
-import numpy as np
 from google.protobuf import any_pb2
 from tensorflow_serving.apis import (
     classification_pb2,
@@ -35,7 +34,7 @@ from pipeline.serving.server.models import Models
 from pipeline.serving.server.paths import Target
 from pipeline.serving.server.proto_tensors import put, to_array
 from pipeline.serving.server.refusal import Code, Refusal, invalid
-from pipeline.serving.server.rest import Rest, check_graded, classifications, regressions
+from pipeline.serving.server.rest import Rest, check_graded, classifications, regressions, rows_of
 
 _CODES: Mapping[int, Any] = {code.value[0]: code for code in grpc.StatusCode}
 _STATES = get_model_status_pb2.ModelVersionStatus.State
@@ -104,7 +103,7 @@ class Services:
             traceback.print_exc(file=sys.stderr)
             status, problem = Code.INTERNAL, "a bug of ours; the server's log has its traceback"
         known = name if name in self._models.names else ""
-        metrics.record(known, api, "GRPC", status.name, time.perf_counter() - began, rows)
+        metrics.record(known, api, "GRPC", status, time.perf_counter() - began, rows)
         if status != Code.OK:
             await context.abort(_CODES[status], problem)
         return response
@@ -118,12 +117,12 @@ class Services:
         if signature not in model.signatures:
             raise Refusal(Code.FAILED_PRECONDITION, f'Serving signature key "{signature}" not found.')
         arrays = _arrays(request.inputs, model.inputs(signature))
-        outputs = await self._rest.ask(model, signature, arrays)
+        outputs = await self._rest.ask(model, signature, arrays, request.ByteSize())
         response = predict_pb2.PredictResponse()
         _name(response.model_spec, model, signature)
         for name in _wanted(request.output_filter, outputs):
             put(outputs[name], response.outputs[name])
-        return response, next((len(array) for array in arrays.values() if array.ndim), 1)
+        return response, rows_of(arrays)
 
     async def _classify(self, request: Any) -> tuple[Any, int]:
         response = classification_pb2.ClassificationResponse()
@@ -156,7 +155,7 @@ class Services:
         signature = spec.signature_name or DEFAULT
         check_graded(model, signature, method)
         examples = _examples(given)
-        outputs = await self._rest.ask(model, signature, {"inputs": np.array(examples, object)})
+        outputs = await self._rest.ask(model, signature, {"inputs": list(examples)}, given.ByteSize())
         if method == "regress":
             for value in regressions(outputs["outputs"], len(examples)).tolist():
                 result.regressions.add().value = value

@@ -22,7 +22,13 @@ def _finite(text: str) -> float:
     return number
 
 
-_DECODER = json.JSONDecoder(parse_float=_finite)
+def _within(text: str) -> int | float:
+    """Read an integer; beyond 64 bits as a float, as orjson and rapidjson do."""
+    number = int(text)
+    return number if _LEAST <= number < _UNSIGNED_END else _finite(text)
+
+
+_DECODER = json.JSONDecoder(parse_float=_finite, parse_int=_within)
 
 
 def parse(body: bytes) -> dict[str, Any]:

@@ -7,11 +7,14 @@ PROMETHEUS_MULTIPROC_DIR, which is set before this is imported.
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from typing import Any
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.utils import floatToGoString
+
+from pipeline.serving.server.refusal import Code
 
 PATH = "/monitoring/prometheus/metrics"
 _US = [10 * 1.8**power for power in range(33)]
@@ -28,19 +31,25 @@ RUNTIME = Histogram(
 )  # fmt: skip
 ROWS = Histogram(":tensorflow:serving:request_example_counts", "Rows of a request.", ["model"], buckets=_ROWS)
 ALL_ROWS = Counter(":tensorflow:serving:request_example_count", "Rows of all requests.", ["model"])
+_NAMES = {code: code.name for code in Code}
 VERSION = Gauge(
     "longhaul_serving_version", "The version that answers.", ["model"], multiprocess_mode="max",
 )  # fmt: skip
 
 
-def record(model: str, method: str, entrypoint: str, status: str, seconds: float, rows: int) -> None:
+def record(model: str, method: str, entrypoint: str, status: Code, seconds: float, rows: int) -> None:
     """Count a request that ended."""
-    REQUESTS.labels(model, status).inc()
-    if status == "OK":
-        LATENCY.labels(model, method, entrypoint).observe(seconds * 1e6)
+    _of(REQUESTS, model, _NAMES[status]).inc()
+    if status is Code.OK:
+        _of(LATENCY, model, method, entrypoint).observe(seconds * 1e6)
         if rows:
-            ROWS.labels(model).observe(rows)
-            ALL_ROWS.labels(model).inc(rows)
+            _of(ROWS, model).observe(rows)
+            _of(ALL_ROWS, model).inc(rows)
+
+
+@lru_cache(maxsize=1024)
+def _of(metric: Any, *labels: str) -> Any:
+    return metric.labels(*labels)
 
 
 def page() -> bytes:

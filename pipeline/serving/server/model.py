@@ -6,7 +6,7 @@ import json
 import struct
 import time
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 from pipeline.serving.cpp_session import CppSession, LoaderError
 from pipeline.serving.server.refusal import Refusal, code_of, invalid
 from pipeline.serving.server.rules import Rule, rules_of
-from pipeline.serving.server.tensors import Array, Arrays
+from pipeline.serving.server.tensors import Array, Arrays, Columns
 from pipeline.serving.versions import damage
 from trainer.artifact_names import KEPT_ROWS_FILE, SIGNATURES_FILE
 
@@ -78,14 +78,14 @@ class LoadedModel:
             raise invalid(f'Serving signature name: "{signature}" not found in signature def')
         return self._inputs[signature]
 
-    def ask(self, signature: str, arrays: Mapping[str, Array]) -> Arrays:
+    def ask(self, signature: str, columns: Columns) -> Arrays:
         """Return an array by output.
 
         Raises:
             Refusal: TensorFlow cannot answer.
         """
         try:
-            return self._session.ask(signature, arrays)
+            return self._session.ask(signature, columns)
         except LoaderError as exc:
             raise Refusal(code_of(exc.code), str(exc)[:2000]) from exc
 

@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 _DIGITS = {"f4": 9, "f8": 17}
 """That tell every number of a type apart."""
+_FEW = 16
+"""Of so many numbers Python's loop is faster than NumPy."""
 
 
 def decimals(values: npt.NDArray[Any]) -> list[str]:
@@ -18,6 +20,8 @@ def decimals(values: npt.NDArray[Any]) -> list[str]:
     if values.dtype == np.float16:
         values = values.astype(np.float32)
     kind: Any = values.dtype.type
+    if len(values) <= _FEW:
+        return [_decimal(value, kind, _DIGITS[values.dtype.str[1:]]) for value in values.tolist()]
     wide = values.astype(np.float64)
     texts = (f"%.{_DIGITS[values.dtype.str[1:]]}g " * len(wide) % tuple(wide.tolist())).split()
     for place in np.flatnonzero(_may_be_short(wide, float(np.finfo(kind).tiny))).tolist():
@@ -25,6 +29,12 @@ def decimals(values: npt.NDArray[Any]) -> list[str]:
         if kind(short) == values[place]:
             texts[place] = short
     return [text if "." in text or "e" in text else _marked(text) for text in texts]
+
+
+def _decimal(value: float, kind: Any, digits: int) -> str:
+    short = f"{value:.6g}"
+    text = short if kind(short) == kind(value) else f"{value:.{digits}g}"
+    return text if "." in text or "e" in text else _marked(text)
 
 
 def _may_be_short(wide: npt.NDArray[np.float64], tiny: float) -> npt.NDArray[np.bool_]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import os
 import signal
@@ -27,6 +28,8 @@ from pipeline.serving.server.protos import without_tensorflow
 from pipeline.serving.server.rest import Limits
 
 _BACKLOG = 2048
+_OBJECTS = 50_000
+"""That are made between two collections: those of a few hundred requests, which hold no circles."""
 _AGAIN_S = 1.0
 """Between the end of a worker and the start of the next in its place."""
 
@@ -180,6 +183,8 @@ async def _serve(options: Options, listener: socket.socket, announce: Callable[[
     try:
         if options.workers == 1:
             await loop.run_in_executor(None, models.look)
+        gc.freeze()  # what is there now stays: a collection need not look at it
+        gc.set_threshold(_OBJECTS, 50, 50)
         models.watch()
         announce(models)
         await answering

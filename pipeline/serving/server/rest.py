@@ -15,7 +15,7 @@ from pipeline.serving.server.model import CLASSIFICATION, DEFAULT, REGRESSION, T
 from pipeline.serving.server.models import Models
 from pipeline.serving.server.paths import Target
 from pipeline.serving.server.refusal import invalid
-from pipeline.serving.server.tensors import Array, Arrays
+from pipeline.serving.server.tensors import Array, Arrays, Columns
 
 
 @dataclass(frozen=True)
@@ -58,16 +58,20 @@ class Rest:
                 f"JSON Value: {shown(request)} not formatted correctly. 'signature_name' key must be a string value."
             )
         if target.method == "predict":
-            return await self._predict(model, signature, request, strict)
-        return await self._grade(target.method, model, signature, request, strict)
+            return await self._predict(model, signature, request, strict, len(body))
+        return await self._grade(target.method, model, signature, request, strict, len(body))
 
-    async def ask(self, model: LoadedModel, signature: str, arrays: Arrays) -> Arrays:
-        """Return what the model answers, if the arrays are within the limits."""
-        check_size(arrays, self.limits)
-        return await self._batcher.ask(model, signature, arrays, self.limits.timeout_s)
+    async def ask(self, model: LoadedModel, signature: str, columns: Columns, size: int) -> Arrays:
+        """Return what the model answers, if the columns are within the limits.
+
+        Args:
+            size: of the request, in bytes.
+        """
+        check_size(columns, self.limits, size)
+        return await self._batcher.ask(model, signature, columns, self.limits.timeout_s)
 
     async def _predict(
-        self, model: LoadedModel, signature: str, request: dict[str, Any], strict: bool
+        self, model: LoadedModel, signature: str, request: dict[str, Any], strict: bool, size: int
     ) -> tuple[bytes, int]:
         by_row = "instances" in request
         given: Any = request.get("instances", request.get("inputs"))
@@ -76,25 +80,23 @@ class Rest:
         inputs = model.inputs(signature)
         _check_keys(request)
         lenient = not strict and signature == TENSORS and bool(model.rules)
-        if by_row:
-            arrays = (
-                rules.from_rows(given, inputs, model.rules) if lenient else tensors.from_instances(given, inputs)
-            )  # fmt: skip
+        columns: Columns
+        if lenient:
+            columns = (rules.from_rows if by_row else rules.from_columns)(given, inputs, model.rules)
         else:
-            arrays = rules.from_columns(given, inputs, model.rules) if lenient else tensors.from_inputs(given, inputs)
-        outputs = await self.ask(model, signature, arrays)
-        rows = next((len(array) for array in arrays.values() if array.ndim), 1)
-        return (answers.predictions(outputs) if by_row else answers.columns(outputs)), rows
+            columns = (tensors.from_instances if by_row else tensors.from_inputs)(given, inputs)
+        outputs = await self.ask(model, signature, columns, size)
+        return (answers.predictions(outputs) if by_row else answers.columns(outputs)), rows_of(columns)
 
     async def _grade(
-        self, method: str, model: LoadedModel, signature: str, request: dict[str, Any], strict: bool
+        self, method: str, model: LoadedModel, signature: str, request: dict[str, Any], strict: bool, size: int
     ) -> tuple[bytes, int]:
         if not signature:
             own = CLASSIFICATION if method == "classify" else REGRESSION
             signature = own if own in model.signatures and not strict else DEFAULT
         check_graded(model, signature, method)
         found = examples.from_request(request)
-        outputs = await self.ask(model, signature, {"inputs": np.array(found, object)})
+        outputs = await self.ask(model, signature, {"inputs": list(found)}, size)
         if method == "regress":
             return answers.numbers(regressions(outputs["outputs"], len(found))), len(found)
         labels, scores = classifications(outputs, len(found))
@@ -138,19 +140,28 @@ def _check_keys(request: dict[str, Any]) -> None:
             raise invalid(f"JSON Value: {shown(request)} No values in 'instances' array")
 
 
-def check_size(arrays: Arrays, limits: Limits) -> None:
+def rows_of(columns: Columns) -> int:
+    """Return how many rows there are; one where columns have none."""
+    return next((len(column) for column in columns.values() if np.ndim(column)), 1)
+
+
+def check_size(columns: Columns, limits: Limits, size: int) -> None:
     """Refuse more than a request may hold.
+
+    Args:
+        size: of the request, in bytes: no text is longer.
 
     Raises:
         Refusal: there are too many rows, or a text is too long.
     """
-    for name, array in arrays.items():
-        if array.ndim and len(array) > limits.rows:
-            raise invalid(f"{len(array)} rows are too many for one request: {limits.rows} are allowed")
-        if array.dtype == object:
-            longest = max(map(len, array.ravel()), default=0)
-            if longest > limits.text:
-                raise invalid(f"{name}: a text of {longest} characters is too long: {limits.text} are allowed")
+    for name, column in columns.items() if size > min(limits.text, limits.rows) else ():
+        if np.ndim(column) and len(column) > limits.rows:
+            raise invalid(f"{len(column)} rows are too many for one request: {limits.rows} are allowed")
+        longest = max(
+            (len(text) for text in np.ravel(np.asarray(column, object)) if isinstance(text, str | bytes)), default=0
+        )
+        if longest > limits.text:
+            raise invalid(f"{name}: a text of {longest} characters is too long: {limits.text} are allowed")
 
 
 def check_graded(model: LoadedModel, signature: str, method: str) -> None:

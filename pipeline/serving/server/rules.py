@@ -16,13 +16,14 @@ import numpy as np
 
 from pipeline.serving.server.json_text import shown
 from pipeline.serving.server.refusal import Refusal, invalid
-from pipeline.serving.server.tensors import STRING, Array, as_array, plain_column
+from pipeline.serving.server.tensors import is_plain
 
+_NUMBERS = (float, int)
 _FEW = 16
 """Of so many values Python's loop is faster than NumPy."""
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Rule:
     """What a column may hold.
 
@@ -30,6 +31,7 @@ class Rule:
         optional: a value may be missing.
         values: those that are allowed; any where empty.
         least, most: of a number.
+        missing: what stands for a missing value in a plain tensor.
     """
 
     feature: str
@@ -39,11 +41,7 @@ class Rule:
     values: frozenset[Any]
     least: float
     most: float
-
-    @property
-    def missing(self) -> Any:
-        """What stands for a missing value in a plain tensor."""
-        return "" if self.is_text else math.nan
+    missing: Any
 
     def broken_by(self, value: Any) -> str:
         """Return which part of the rule a value breaks; nothing if none."""
@@ -93,17 +91,20 @@ def rules_of(told: Mapping[str, Any]) -> dict[str, Rule]:
             values=frozenset() if one.get("other_values") else frozenset(one.get("values", ())),
             least=one.get("min", -math.inf),
             most=one.get("max", math.inf),
+            missing="" if one["dtype"] == "string" else math.nan,
         )
         for name, one in told.items()
     }
 
 
-def from_rows(instances: Sequence[Any], inputs: Mapping[str, int], rules: Mapping[str, Rule]) -> dict[str, Array]:
-    """Return an array by input of `instances`, where the schema allows with values left out or null.
+def from_rows(instances: Sequence[Any], inputs: Mapping[str, int], rules: Mapping[str, Rule]) -> dict[str, list[Any]]:
+    """Return a list of values by input of `instances`, where the schema allows with values left out or null.
 
     Raises:
         Refusal: an instance breaks the schema, or a value is of a wrong type.
     """
+    if len(instances) <= _FEW and (found := _if_plain(instances, rules)):
+        return found
     for place, instance in enumerate(instances):
         if not isinstance(instance, dict):
             raise invalid(
@@ -118,7 +119,30 @@ def from_rows(instances: Sequence[Any], inputs: Mapping[str, int], rules: Mappin
     }
 
 
-def from_columns(given: Any, inputs: Mapping[str, int], rules: Mapping[str, Rule]) -> dict[str, Array]:
+def _if_plain(instances: Sequence[Any], rules: Mapping[str, Rule]) -> dict[str, list[Any]] | None:
+    """Return the same, fast, of instances in which nothing is odd; None of others."""
+    found: dict[str, list[Any]] = {name: [] for name in rules}
+    for row in instances:
+        if type(row) is not dict or not row.keys() <= found.keys():
+            return None
+        for name, rule in rules.items():
+            value = row.get(name)
+            if value is None:
+                if not rule.optional:
+                    return None
+                value = rule.missing
+            elif rule.is_text:
+                if type(value) is not str or (value not in rule.values if rule.values else not value):
+                    return None
+            elif type(value) not in _NUMBERS or (
+                (rule.values or rule.whole or not rule.least <= value <= rule.most) and rule.broken_by(value)
+            ):
+                return None
+            found[name].append(value)
+    return found
+
+
+def from_columns(given: Any, inputs: Mapping[str, int], rules: Mapping[str, Rule]) -> dict[str, list[Any]]:
     """Return the same of `inputs`, lists of one length; a column that is left out is missing in each row."""
     columns = {name: given[name] for name in inputs if name in given} if isinstance(given, dict) else {}
     if not columns:
@@ -135,11 +159,10 @@ def from_columns(given: Any, inputs: Mapping[str, int], rules: Mapping[str, Rule
     }
 
 
-def _checked(name: str, values: list[Any], dtype: int, rule: Rule) -> Array:
+def _checked(name: str, values: list[Any], dtype: int, rule: Rule) -> list[Any]:
     if None in values:
         values = [rule.missing if value is None else value for value in values]
-    array = plain_column(values, dtype)
-    if array is None:
+    if not is_plain(values, dtype):
         odd, what = _odd(rule)
         place = next(place for place, value in enumerate(values) if odd(value))
         raise _broken(name, f"it has to be {what}", values[place], place)
@@ -147,7 +170,7 @@ def _checked(name: str, values: list[Any], dtype: int, rule: Rule) -> Array:
         for place, value in enumerate(values):
             if problem := rule.broken_by(value):
                 raise _broken(name, problem, value, place)
-    return array if dtype != STRING else as_array(values, dtype)
+    return values
 
 
 def _odd(rule: Rule) -> tuple[Callable[[Any], bool], str]:

@@ -34,6 +34,8 @@ _PLAIN = {FLOAT: _NUMBERS, DOUBLE: _NUMBERS, STRING: frozenset({str}), BOOL: fro
 
 Array = npt.NDArray[Any]
 Arrays = dict[str, Array]
+Columns = Mapping[str, "Array | list[Any]"]
+"""What a model is asked: an array by input, or a list of a value for each row, which is made one when it is asked."""
 
 
 def from_instances(instances: Sequence[Any], inputs: Mapping[str, int]) -> Arrays:
@@ -72,13 +74,15 @@ def _at_once(instances: Sequence[Any], inputs: Mapping[str, int]) -> Arrays | No
 
 def plain_column(values: Sequence[Any], dtype: int) -> Array | None:
     """Return values of the right types as an array; None if one is odd."""
+    return as_array(values, dtype) if is_plain(values, dtype) else None
+
+
+def is_plain(values: Sequence[Any], dtype: int) -> bool:
+    """Return whether all values are of the right type."""
     types = set(map(type, values))
     if dtype in _PLAIN:
-        if not types <= _PLAIN[dtype]:
-            return None
-    elif types != {int} or not all(whole(value, *_BOUNDS.get(dtype, _INT)) for value in values):
-        return None
-    return as_array(values, dtype)
+        return types <= _PLAIN[dtype]
+    return types == {int} and all(whole(value, *_BOUNDS.get(dtype, _INT)) for value in values)
 
 
 def as_array(values: Sequence[Any], dtype: int) -> Array:

@@ -19,8 +19,8 @@ from pipeline.serving.server.model import DEFAULT, TENSORS, LoadedModel
 from pipeline.serving.server.models import Models
 from pipeline.serving.server.paths import Target
 from pipeline.serving.server.refusal import Code, Refusal, invalid
-from pipeline.serving.server.rest import Rest
-from pipeline.serving.server.tensors import Arrays
+from pipeline.serving.server.rest import Rest, rows_of
+from pipeline.serving.server.tensors import Columns
 
 PREFIX = re.compile(r"/v2(?:/.*)?", re.DOTALL)
 _PATH = re.compile(r"/v2/models/([^/]+)(?:/versions/([0-9]{1,18}))?(?:/(ready|infer))?/?")
@@ -99,8 +99,8 @@ class V2:
             raise invalid(f"'parameters' has to be an object; it is {shown(parameters)}")
         signature = _signature(model, parameters)
         given = {tensor["name"]: tensor for tensor in _named(request, "inputs")}
-        arrays = _arrays(model, signature, given, strict)
-        outputs = await self._rest.ask(model, signature, arrays)
+        columns = _columns(model, signature, given, strict)
+        outputs = await self._rest.ask(model, signature, columns, len(body))
         wanted = [one["name"] for one in _named(request, "outputs")] if request.get("outputs") else sorted(outputs)
         if unknown := [name for name in wanted if name not in outputs]:
             raise invalid(f"there is no output {unknown[0]!r}; the outputs are {', '.join(sorted(outputs))}")
@@ -108,8 +108,7 @@ class V2:
         if isinstance(request.get("id"), str):
             answer["id"] = request["id"]
         answer["outputs"] = [_told(name, outputs[name]) for name in wanted]
-        rows = next((len(array) for array in arrays.values() if array.ndim), 1)
-        return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY), rows
+        return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY), rows_of(columns)
 
 
 def _signature(model: LoadedModel, parameters: Mapping[str, Any]) -> str:
@@ -144,8 +143,8 @@ def _named(request: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
     return found
 
 
-def _arrays(model: LoadedModel, signature: str, given: Mapping[str, Any], strict: bool) -> Arrays:
-    """Return an array by input of the signature."""
+def _columns(model: LoadedModel, signature: str, given: Mapping[str, Any], strict: bool) -> Columns:
+    """Return what is asked, by input of the signature."""
     inputs = model.inputs(signature)
     if unknown := [name for name in given if name not in inputs]:
         raise invalid(f"there is no input {unknown[0]!r}; the inputs are {', '.join(sorted(inputs))}")
