@@ -14,12 +14,14 @@ from typing import Any, ParamSpec, TypeVar
 
 from google.protobuf import text_format
 from jinja2 import Environment, PackageLoader
+from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 from rich.markup import escape
 
 from pipeline.commands.again import Merged, merge_config, merge_schema
 from pipeline.config.editor_schema import SCHEMA, write_editor_schema
 from pipeline.config.loading import load
+from pipeline.config.pipeline import Name
 from pipeline.config.yaml_edit import rendered
 from pipeline.config.yaml_file import parse_yaml, quoted
 from pipeline.contract.first_look import FirstLook, label_candidates, look_at
@@ -78,7 +80,7 @@ def write_first_files(
         DataError: the table cannot be used, or has no such column.
         ConfigError: a file is in the way.
     """
-    files = FirstFiles(folder, name or _name_from(table))
+    files = FirstFiles(folder, _checked(name) if name else _name_from(table))
     if label is None and not again:
         raise _which_label(table, wishes or Wishes())
     there = [file for file in (files.config, files.schema) if file.exists()]
@@ -243,7 +245,21 @@ def _comment(text: str) -> str:
 def _name_from(table: str) -> str:
     name = table.rpartition(".")[2] if is_address(table) else Path(table.rstrip("/")).name
     stem = name.split(".")[0].split("*")[0]
-    return re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-") or "table"
+    return _as_name(stem)
+
+
+def _as_name(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower())[:128].strip("-") or "table"
+
+
+def _checked(name: str) -> str:
+    """Return the name, if the configuration may have it."""
+    try:
+        return TypeAdapter(Name).validate_python(name)
+    except ValidationError as exc:
+        raise ConfigError(
+            f"--name {name!r}: a name has small letters, digits and hyphens, at most 128", f"--name {_as_name(name)}"
+        ) from exc
 
 
 _MANY_PASSES = {"members": 8, "dropout": 0.1, "learning_rate": 0.003, "bins": 24}

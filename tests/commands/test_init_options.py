@@ -246,3 +246,16 @@ def test_a_small_table_gets_an_answer_and_a_warning(count: int, is_few: bool) ->
     lines = rows(x=lambda i: i * 7 % 31, label=["yes", "no"])
     said = init(write([lines[0], *(lines[1:] * 2)[:count]]), "--label", "label")
     assert (f"{count} rows tell little" in said) == is_few
+
+
+@pytest.mark.parametrize(
+    ("name", "instead"), [("my_table", "my-table"), ("Über", "ber"), ("a/b", "a-b"), ("x" * 129, "x" * 128)]
+)
+def test_a_name_that_no_configuration_may_have_is_refused_before_anything_is_written(name: str, instead: str) -> None:
+    table = write(rows(x=lambda i: i * 7 % 31, label=["yes", "no"]))
+    done = CliRunner().invoke(app, ["init", table, "--label", "label", "--name", name])
+    assert isinstance(done.exception, PipelineError)
+    assert done.exception.remedy == f"--name {instead}"
+    assert [file.name for file in Path().iterdir()] == ["t.csv"]
+    init(table, "--label", "label", "--name", instead)
+    load(Path(f"{instead}.yaml"))
