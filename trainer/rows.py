@@ -83,7 +83,7 @@ def to_plain(column: pa.Array, storage: Storage) -> npt.NDArray[Any]:
     if storage == "bytes":
         values: npt.NDArray[Any] = column.cast(pa.binary()).fill_null(b"").to_numpy(zero_copy_only=False)
         return values
-    return np.asarray(column.cast(pa.float64()).fill_null(np.nan))
+    return np.asarray(column.cast(pa.float64(), safe=False).fill_null(np.nan))
 
 
 def hashes(column: pa.Array) -> npt.NDArray[np.uint64]:

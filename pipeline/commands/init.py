@@ -187,7 +187,7 @@ def _by_options(remedy: str) -> str:
 
 def first_texts(table: str, name: str, found: FirstLook) -> tuple[str, str]:
     """Return the configuration and the schema as text."""
-    header = _SCHEMA_HEADER.format(table=Path(table).name)
+    header = _SCHEMA_HEADER.format(table=table_files.file_name(table))
     table, query = table_files.without_query(table)
     path = table if "://" in table else str(one_spelling(table))
     environment = Environment(loader=PackageLoader("pipeline.commands", "templates"), keep_trailing_newline=True)
@@ -243,7 +243,8 @@ def _comment(text: str) -> str:
 
 
 def _name_from(table: str) -> str:
-    name = table.rpartition(".")[2] if is_address(table) else Path(table.rstrip("/")).name
+    name = table.rpartition(".")[2] if is_address(table) else Path(table.partition("?")[0].rstrip("/")).name
+    name = name.partition("#")[2] or name if "://" in table else name
     stem = name.split(".")[0].split("*")[0]
     return _as_name(stem)
 

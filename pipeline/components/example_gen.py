@@ -29,7 +29,7 @@ from pipeline.data.labels import LabelTally, check_label
 from pipeline.data.patterns import has_spans, without_marks
 from pipeline.data.set_aside import FILE as ASIDE_FILE
 from pipeline.data.set_aside import gathered
-from pipeline.data.sources import bigquery_address, parts, source, table_files
+from pipeline.data.sources import parts, remote, source, table_files
 from pipeline.data.split import settle, split_names, stratify
 from pipeline.data.split_shards import WriteSplitShards, labelled_rows, write_json
 from pipeline.data.training_columns import check_training_columns
@@ -110,7 +110,7 @@ class Driver(driver.FileBasedDriver):
         self, splits: Any, range_config: Any = None, input_base_uri: str | None = None
     ) -> input_processor.InputProcessor:
         """See FileBasedDriver."""
-        if input_base_uri and bigquery_address.is_address(input_base_uri):
+        if input_base_uri and remote.remote_of(input_base_uri):
             return _TableProcessor(input_base_uri, splits)
         if splits[0].pattern.lower().endswith((*DUCKDB, *SQLITE)):
             return _TableProcessor(f"{input_base_uri}/{splits[0].pattern}", splits)

@@ -17,6 +17,7 @@ _BIGQUERY = r"bigquery://(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]*[a-z0-9]"
 _TABLE = rf"{_BIGQUERY}\.\w+\.[^?`]+"
 DUCKDB = (".duckdb", ".ddb")
 SQLITE = (".sqlite", ".sqlite3", ".db")
+_POSTGRESQL = r"postgres(?:ql)?://[^?#]+"
 _DATABASE = rf".+({'|'.join(map(re.escape, (*DUCKDB, *SQLITE)))})(\.gz|\.bz2|\.zst|\.zip)?"
 
 
@@ -27,12 +28,13 @@ class Data(Section):
     """The table: a file, a folder or a glob of CSV (`.csv`, `.csv.gz`), Parquet (`.parquet`), TFRecord
     (`.tfrecord`, `.tfrecord.gz`) or another of the formats in docs/sources.md, a table in BigQuery,
     `bigquery://PROJECT.DATASET.TABLE` (see docs/bigquery.md), a sheet of a workbook, `book.xlsx#SHEET`, or a table of a
-    database file, `shop.duckdb#TABLE`, `shop.sqlite#TABLE`; where there is only one, the name can be left out.
+    database file, `shop.duckdb#TABLE`, `shop.sqlite#TABLE`, or of PostgreSQL, `postgresql://USER@HOST/DATABASE#TABLE`
+    (docs/postgresql.md); where there is only one, the name can be left out.
     `{SPAN}` stands for the number of a span, `{YYYY}-{MM}-{DD}` or `{YYYY}-{MM}` for its date, `{VERSION}` for the
     number of its version, of which the highest counts; `{workspace}` for the workspace."""
     query: str | None = None
-    """A SELECT whose result is the table. `path` is then a DuckDB or SQLite file, or `bigquery://PROJECT` or
-    `bigquery://PROJECT.DATASET`."""
+    """A SELECT whose result is the table. `path` is then a DuckDB or SQLite file, `postgresql://USER@HOST/DATABASE`, or
+    `bigquery://PROJECT` or `bigquery://PROJECT.DATASET`."""
     format: TextFormat = CSV
     """How files of delimited text are written."""
     spans: SpanSetting = ALL
@@ -80,11 +82,11 @@ class Data(Section):
     @model_validator(mode="after")
     def _bigquery_is_named_whole(self) -> Data:
         table = "bigquery://PROJECT.DATASET.TABLE"
-        in_file = re.fullmatch(_DATABASE, self.path, re.IGNORECASE)
+        in_file = re.fullmatch(f"{_DATABASE}|{_POSTGRESQL}", self.path, re.IGNORECASE)
         if self.query is not None and not in_file and not re.fullmatch(rf"{_BIGQUERY}(\.\w+)?", self.path):
             raise ValueError(
                 f"query: path must be bigquery://PROJECT or bigquery://PROJECT.DATASET, not {self.path}; "
-                "or a DuckDB or SQLite file"
+                "or a DuckDB or SQLite file, or postgresql://USER@HOST/DATABASE"
             )
         if self.query is not None and in_file and not re.match(r"\s*(select|with|from)\b", self.query, re.IGNORECASE):
             raise ValueError("query: must begin with SELECT, WITH or FROM")

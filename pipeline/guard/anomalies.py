@@ -169,11 +169,11 @@ def _is_not_among(name: str, allowed: Sequence[str]) -> Offends:
 
 
 def _is_above(name: str, bound: float) -> Offends:
-    return lambda batch: pc.fill_null(pc.greater(batch.column(name).cast(pa.float64()), bound), False)
+    return lambda batch: pc.fill_null(pc.greater(batch.column(name).cast(pa.float64(), safe=False), bound), False)
 
 
 def _is_below(name: str, bound: float) -> Offends:
-    return lambda batch: pc.fill_null(pc.less(batch.column(name).cast(pa.float64()), bound), False)
+    return lambda batch: pc.fill_null(pc.less(batch.column(name).cast(pa.float64(), safe=False), bound), False)
 
 
 def is_infinite(name: str) -> Offends:

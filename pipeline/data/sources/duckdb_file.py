@@ -31,7 +31,7 @@ class DuckDBTable:
         check_is(self._address.file, "duckdb")
         with self._connected() as connection:
             self._sql = (self._address.query or f"FROM {self._table(connection)}").rstrip().rstrip(";")
-            self._schema = _reader(connection, f"SELECT * FROM ({self._sql}) LIMIT 0").schema
+            self._schema = _reader(connection, f"SELECT * FROM ({self._sql}\n) LIMIT 0").schema
         check_names(self.path, self._schema)
 
     @property
@@ -42,7 +42,7 @@ class DuckDBTable:
     def has_rows(self) -> bool:
         """See TypedTable."""
         with self._connected() as connection:
-            return bool(connection.sql(f"SELECT 1 FROM ({self._sql}) LIMIT 1").fetchall())
+            return bool(connection.sql(f"SELECT 1 FROM ({self._sql}\n) LIMIT 1").fetchall())
 
     def parts(self) -> Sequence[int | None]:
         """See TypedTable."""
@@ -56,7 +56,7 @@ class DuckDBTable:
         """See TypedTable."""
         chosen = ", ".join(map(_quoted, names)) or "1"
         with self._connected() as connection:
-            for batch in _reader(connection, f"SELECT {chosen} FROM ({self._sql})", batch_rows):
+            for batch in _reader(connection, f"SELECT {chosen} FROM ({self._sql}\n)", batch_rows):
                 yield batch.rename_columns(list(names)) if names else batch
 
     @contextmanager

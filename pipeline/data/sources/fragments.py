@@ -14,6 +14,7 @@ from pipeline.data.sources.duckdb_file import DuckDBTable
 from pipeline.data.sources.feather import ArrowTable
 from pipeline.data.sources.json_lines import JsonTable
 from pipeline.data.sources.parquet import ParquetTable
+from pipeline.data.sources.postgresql import PostgresTable
 from pipeline.data.sources.sqlite import SqliteTable
 from pipeline.data.sources.table_files import format_of
 from pipeline.data.sources.text_tables import TextTable
@@ -25,6 +26,7 @@ TYPED: Mapping[str, Callable[[str], TypedTable]] = {
     "parquet": ParquetTable,
     "feather": ArrowTable,
     "duckdb": DuckDBTable,
+    "postgresql": PostgresTable,
 }
 TEXT: Mapping[str, Callable[[str], TextTable]] = {"workbook": SheetTable, "json": JsonTable, "sqlite": SqliteTable}
 HEADLESS = ("tfrecord", "json")

@@ -32,7 +32,7 @@ class SqliteTable:
         check_is(self._address.file, "sqlite")
         with self._connected() as connection:
             self._sql = self._address.query or f"SELECT * FROM {_quoted(self._table(connection))}"
-            found = connection.execute(f"SELECT * FROM ({_bare(self._sql)}) LIMIT 0")
+            found = connection.execute(f"SELECT * FROM ({_bare(self._sql)}\n) LIMIT 0")
             self._names = [column[0] for column in found.description]
 
     def names(self) -> Sequence[str]:
@@ -51,7 +51,7 @@ class SqliteTable:
         first_row = 0
         with self._connected() as connection:
             chosen = ", ".join(map(_quoted, wanted)) or "1"
-            rows = connection.execute(f"SELECT {chosen} FROM ({_bare(self._sql)})")
+            rows = connection.execute(f"SELECT {chosen} FROM ({_bare(self._sql)}\n)")
             while chunk := rows.fetchmany(_BATCH_ROWS):
                 columns = [[_text(value) for value in column] for column in zip(*chunk, strict=True)]
                 for name, values in zip(wanted, zip(*chunk, strict=True), strict=False):

@@ -13,7 +13,7 @@ from pipeline.config.data import DUCKDB, SQLITE
 from pipeline.config.spans import ALL, Spans, chosen_spans, spans_text
 from pipeline.config.text_format import CSV, TextFormat
 from pipeline.data.patterns import SpanReader, as_glob, check_marks, has_spans, without_marks
-from pipeline.data.sources import bigquery, bigquery_address, magic, parts
+from pipeline.data.sources import magic, parts, remote
 from pipeline.data.sources.compressed import inner_name
 from pipeline.data.sources.text_bytes import PACKED
 from pipeline.data.values.readings import PLAIN, Readings
@@ -57,7 +57,7 @@ def find_files(
     """Return the data files that a pattern names, sorted by (span, path); of a span with versions the latest.
 
     Args:
-        pattern: a file, a directory (its data files, not those below), a glob, or an address in BigQuery; {SPAN} in it
+        pattern: a file, a directory (its data files, not those below), a glob, or an address of a server; {SPAN} in it
             stands for a number, {YYYY}, {MM} and {DD} for a date, {VERSION} for that of a span. Names that begin with
             '_' or '.' are passed over unless spelt out. Behind the name of a workbook or a database may stand which
             sheet or table is meant; see `parts`.
@@ -68,10 +68,10 @@ def find_files(
     Raises:
         DataError: nothing found, an empty file, or a file of unknown extension.
     """
-    remote = bigquery_address.is_address(pattern)
+    is_file = remote.remote_of(pattern) is None
     files = list_files(pattern, form, readings)
     if not files:
-        what = "table" if remote else "data file"
+        what = "data file" if is_file else "table"
         raise DataError(f"no {what} matches {pattern}", f"correct the path or pattern; {KNOWN}")
     there = {file.span for file in files}
     chosen = set(chosen_spans(spans, there))
@@ -83,7 +83,7 @@ def find_files(
         )
     for file in kept:
         format_of(file.path)
-        if not remote and Path(parts.file_of(file.path)).stat().st_size == 0:
+        if is_file and Path(parts.file_of(file.path)).stat().st_size == 0:
             raise DataError(f"{file.path} is empty (0 bytes)", "write the file again or remove it")
     return kept
 
@@ -94,12 +94,12 @@ def list_files(pattern: str, form: TextFormat = CSV, readings: Readings = PLAIN)
     Raises:
         DataError: the pattern is none, or a path that is named does not exist.
     """
-    remote = bigquery_address.is_address(pattern)
-    within = "" if remote else parts.split(pattern).suffix
-    pattern = pattern if remote else _mounted(parts.file_of(pattern))
+    server = remote.remote_of(pattern)
+    within = "" if server else parts.split(pattern).suffix
+    pattern = pattern if server else _mounted(parts.file_of(pattern))
     files: set[SourceFile] = set()
-    for path, span in _latest_versions(bigquery.find(pattern) if remote else _matches(pattern), pattern):
-        if not remote and Path(path).is_dir():
+    for path, span in _latest_versions(server.find(pattern) if server else _matches(pattern), pattern):
+        if not server and Path(path).is_dir():
             files.update(SourceFile(inner, span, form, readings) for inner in _data_files(path))
         else:
             files.add(SourceFile(path + within, span, form, readings))
@@ -108,7 +108,7 @@ def list_files(pattern: str, form: TextFormat = CSV, readings: Readings = PLAIN)
 
 def split_root(pattern: str) -> tuple[str, str]:
     """Return the folder below which all files of a table lie, and the rest of the pattern: empty, or from '/' on."""
-    if bigquery_address.is_address(pattern):
+    if remote.remote_of(pattern):
         return pattern, ""
     if "://" not in pattern and Path(pattern).is_dir():
         return pattern.rstrip("/"), ""
@@ -120,6 +120,8 @@ def split_root(pattern: str) -> tuple[str, str]:
 
 def without_query(pattern: str) -> tuple[str, str | None]:
     """Return what `data.path` and `data.query` are for a table."""
+    if remote.remote_of(pattern):
+        return remote.without_query(pattern)
     address = parts.split(pattern)
     return (pattern, None) if address.query is None else (address.file, address.query)
 
@@ -131,10 +133,8 @@ def file_states(files: Sequence[SourceFile]) -> list[tuple[str, int, int]]:
 
 
 def file_name(path: str) -> str:
-    """Return the last part of a file's path; of an address in BigQuery what messages call it."""
-    return (
-        bigquery_address.parse(path).short if bigquery_address.is_address(path) else Path(parts.split(path).short).name
-    )
+    """Return the last part of a file's path; of a table on a server what messages call it."""
+    return remote.short_name(path) if remote.remote_of(path) else Path(parts.split(path).short).name
 
 
 def span_of(path: str, pattern: str) -> int | None:
@@ -145,13 +145,13 @@ def span_of(path: str, pattern: str) -> int | None:
 
 
 def format_of(path: str) -> str:
-    """Return the format of a table's file: bigquery, csv, parquet, tfrecord, or one of FORMATS.
+    """Return the format of a table's file: bigquery, postgresql, csv, parquet, tfrecord, or one of FORMATS.
 
     Raises:
         DataError: neither its extension nor its first bytes are those of a table, or it is an archive of several files.
     """
-    if bigquery_address.is_address(path):
-        return "bigquery"
+    if kind := remote.kind_of(path):
+        return kind
     if path.lower().endswith((".tfrecord", ".tfrecord.gz")):
         return "tfrecord"
     name = inner_name(parts.file_of(path)).lower()
@@ -177,8 +177,8 @@ def _by_content(path: str, is_text: bool) -> str:
 
 
 def _state(path: str) -> tuple[int, int]:
-    if bigquery_address.is_address(path):
-        return bigquery.state(path)
+    if server := remote.remote_of(path):
+        return server.state(path)
     file = parts.file_of(path)
     # What was written to a database of late stands in a file beside it; an empty one a mere reader leaves.
     beside = [Path(file + end) for end in ("-wal", ".wal")] if format_of(path) in ("sqlite", "duckdb") else []

@@ -60,7 +60,7 @@ def _numbers(column: pa.ChunkedArray) -> tuple[Array, bool]:
     is_text = pa.types.is_string(column.type)
     if is_text:
         column = column.combine_chunks().dictionary_encode().indices
-    return column.cast(pa.float64()).fill_null(np.nan).to_numpy(), is_text
+    return column.cast(pa.float64(), safe=False).fill_null(np.nan).to_numpy(), is_text
 
 
 def _association(column: tuple[Array, bool], target: tuple[Array, bool]) -> float:

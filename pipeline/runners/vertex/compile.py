@@ -19,6 +19,7 @@ from pipeline.components.placement import DATA_ROOT, PUSH_TO, OnVertex
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.vertex import VertexStep
 from pipeline.contract.run_inputs import RunInputs
+from pipeline.data.sources import postgresql_address
 from pipeline.data.sources.bigquery_address import is_address, parse
 from pipeline.data.sources.table_files import split_root
 from pipeline.definition import create_pipeline
@@ -73,6 +74,11 @@ def compile_job(config: PipelineConfig, inputs: RunInputs, *, use_cache: bool = 
             tasks[name]["retryPolicy"] = {"maxRetryCount": step.retries, "backoffDuration": "5s", "backoffFactor": 2.0}
         if resources := _resources(step):
             containers[name]["resources"] = resources
+    if postgresql_address.is_address(config.data_pattern):
+        raise ConfigError(
+            "data.path: steps on Vertex AI have no password for PostgreSQL",
+            "export the table to Parquet in a bucket or to BigQuery, and name that in vertex.data",
+        )
     if is_address(config.data_pattern):
         parse(config.data_pattern)  # better refused here than in the step
         # TFX's driver knows files only, so nothing would see a table in BigQuery change.

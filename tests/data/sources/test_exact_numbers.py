@@ -23,6 +23,8 @@ from pipeline.data.columns import ColumnType
 from pipeline.data.sources.source import plan_fragments, read_fragment, read_verbatim
 from pipeline.data.sources.table_files import find_files
 from pipeline.data.values.readings import Readings
+from pipeline.guard.anomalies import _is_above, _is_below
+from trainer.rows import to_plain
 
 Rows = dict[str, list[int | None]]
 ROWS = 40
@@ -139,3 +141,13 @@ def test_small_figures_in_wide_types_are_whole_numbers(tmp_path: Path) -> None:
     columns = {"u": pa.array(range(5), pa.uint64()), "d": pa.array(map(Decimal, range(5)), pa.decimal128(38, 0))}
     pq.write_table(pa.table(columns | {"label": pa.array([0, 1, 0, 1, 0])}), path)
     assert look_at(str(path), "label", Wishes()).types == dict.fromkeys(("u", "d", "label"), ColumnType.INT)
+
+
+def test_what_a_model_and_the_gate_do_with_numbers_that_no_float_holds_is_no_error() -> None:
+    beyond = pa.array([(1 << 53) + 1, None, -LIMIT])
+    assert to_plain(beyond, "int").tolist()[::2] == [float(1 << 53), float(-LIMIT)]
+    batch = pa.record_batch({"n": beyond})
+    assert [rule(batch).to_pylist() for rule in (_is_above("n", 7.0), _is_below("n", 7.0))] == [
+        [True, False, False],
+        [False, False, True],
+    ]

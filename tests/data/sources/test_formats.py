@@ -424,6 +424,7 @@ def test_a_database_is_read_by_table_view_or_query(kind: str, tmp_path: Path) ->
     query = f"{path}?SELECT id * 2 AS twice\nFROM orders WHERE note <> 'a' ORDER BY id;"
     assert infer(query) == {"twice": INT}
     assert read(query) == {"twice": [4, 6]}
+    assert read(f"{path}?SELECT id FROM orders WHERE id = 2 -- the second") == {"id": [2]}
     assert "holds 2 tables: 'big ones', 'orders'" in error(infer, path)
     assert "has no table 'order'; there is 'big ones', 'orders'" in error(infer, f"{path}#order")
     assert "the query of" in error(infer, f"{path}?SELECT nothing FROM orders")
