@@ -5,10 +5,11 @@ A job is shown as a run is, because its records are taken over into a workspace 
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from ml_metadata import MetadataStore
+from rich.markup import escape
 
 from pipeline.commands.vertex import vertex_of
 from pipeline.config.loading import load
@@ -16,8 +17,11 @@ from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import ConfigError
 from pipeline.lineage.runs import Run, find_run
 from pipeline.lineage.store import open_existing_store
+from pipeline.terminal.console import console_for
 
 if TYPE_CHECKING:
+    from ml_metadata import MetadataStore
+
     from pipeline.runners.vertex.mirror import Mirror
 
 On = Literal["local", "vertex"] | None
@@ -49,6 +53,9 @@ def jobs_of(config: PipelineConfig, *, emulated: bool = False) -> Mirror:
 
     mirror = Mirror(config, emulated=emulated)
     mirror.refresh()
+    if mirror.away:
+        note = f"[yellow]Note[/]      {escape(mirror.away)}; the jobs are shown from the records of this workspace"
+        console_for(sys.stderr).print(note, soft_wrap=True)
     return mirror
 
 

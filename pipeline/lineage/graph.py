@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
-from pipeline.lineage.records import COPY, MADE, read_properties
+from pipeline.lineage.records import MADE, read_properties
 from pipeline.lineage.runs import Run
 from pipeline.lineage.states import Outcome, StepState, outcome_of
 
@@ -167,7 +167,7 @@ def artifact_record(artifact: Any) -> ArtifactRecord:
         artifact.uri,
         _ARTIFACT_STATES.get(artifact.state, "live"),
         int(properties.pop(MADE, artifact.create_time_since_epoch)),
-        {key: value for key, value in properties.items() if key != COPY},
+        properties,
     )
 
 

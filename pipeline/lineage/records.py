@@ -19,9 +19,11 @@ RESOLVER = "tfx.dsl.components.common.resolver.Resolver"
 NODE, SECONDS, SERVED = "node", "seconds", "served"
 REPEATS = "repeats"
 """Property of a run in which nothing had changed: the first of which the same is to tell, whose page is its page."""
-COPY, BEGAN, MADE = "copied_to", "began", "made"
-"""Custom properties of what is on record of a job elsewhere: where this machine has a copy of an artifact; when a step
-began and an artifact was made, in milliseconds since 1970."""
+BEGAN, MADE = "began", "made"
+"""Custom properties of what is on record of a job elsewhere: when a step began and when an artifact was made, in
+milliseconds since 1970."""
+ORDER = "order"
+"""Property of a job elsewhere, whose id does not tell when it began: a text that sorts among the ids of runs."""
 STEP_PROPERTIES = (NODE, "run_id", "config_digest", "code_digest", "package_versions")
 """Custom properties of every execution."""
 
@@ -63,6 +65,7 @@ class Artifact:
 
     Attributes:
         state: live, deleted (by `longhaul gc`; the record stays), abandoned and so on.
+        copy: of what lies elsewhere, where this machine has a copy.
     """
 
     type: str
@@ -70,11 +73,12 @@ class Artifact:
     properties: dict[str, Any]
     id: int = field(default=0, compare=False)
     state: str = field(default="live", compare=False)
+    copy: Path | None = field(default=None, compare=False)
 
     @property
     def folder(self) -> Path:
-        """Where this machine has its files: a copy of what a job elsewhere made."""
-        return Path(self.properties.get(COPY, self.uri))
+        """Where its files are on this machine."""
+        return self.copy or Path(self.uri)
 
 
 def told(step: Step, outputs: Iterable[Artifact]) -> Step:

@@ -11,7 +11,8 @@ from typing import Any
 
 from pipeline.lineage.artifact_names import MODEL_DIGEST
 from pipeline.lineage.predictions import COMMAND, MODEL_FOLDER
-from pipeline.lineage.runs import ORDER, Run
+from pipeline.lineage.records import ORDER
+from pipeline.lineage.runs import Run
 from pipeline.lineage.source_files import ReadFile
 from trainer.digests import file_digests, model_digest
 

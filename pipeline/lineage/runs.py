@@ -19,6 +19,7 @@ from pipeline.errors import PipelineError
 from pipeline.lineage.artifact_names import INFRA_FILE, SUMMARY_FILE, VERDICT_FILE
 from pipeline.lineage.process import Process
 from pipeline.lineage.records import (
+    ORDER,
     REPEATS,
     SERVED,
     Artifact,
@@ -37,8 +38,6 @@ from trainer.artifact_names import HISTORY_FILE
 RUN_CONTEXT = "pipeline_run"
 """TFX's context type; a run's name is its id."""
 PLANNED = "planned"
-ORDER = "order"
-"""Property of a job elsewhere, whose id does not tell when it began: a text that sorts among the ids of runs."""
 RUN_PROPERTIES = (
     *("config_digest", "code_digest", "package_versions", "config", "code_files"),
     *("git_commit", "config_file"),
@@ -150,11 +149,8 @@ class Run:
 
 def list_runs(store: MetadataStore, pipeline: str, *, with_imported: bool = False) -> list[Run]:
     """Return all runs of a pipeline, newest first, without steps and artifacts."""
-    runs = []
-    for context in store.get_contexts_by_type(RUN_CONTEXT):
-        run = _run(context)
-        if run.pipeline == pipeline and (with_imported or not run.imported):
-            runs.append(run)
+    known = map(_run, store.get_contexts_by_type(RUN_CONTEXT))
+    runs = [run for run in known if run.pipeline == pipeline and (with_imported or not run.imported)]
     return sorted(runs, key=lambda run: run.properties.get(ORDER, run.run_id), reverse=True)
 
 

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.lineage.details import BYTES, PEAK_MEMORY, ROWS, StepDetails
-from pipeline.lineage.records import COPY, MADE, Artifact
+from pipeline.lineage.records import MADE, Artifact
 from pipeline.lineage.runs import Run, StepState
 from pipeline.terminal.console import STATUS_COLORS, console_for, size_text
 from pipeline.terminal.results import print_results
@@ -27,7 +27,7 @@ _UNTOLD = (
     *("is_external", "tfx_version", "input_fingerprint", "payload_format", "split_names", "span"),
     *("pushed_destination", "model_digest", "current_model", "baseline_model", "run_id", "files", "contents"),
     "contract",
-    *(COPY, MADE),
+    MADE,
 )
 """Properties of artifacts that TFX needs and a person does not."""
 _BULKY = ("schema_text", "code_files")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.guard.findings import DataVerdict
 from pipeline.lineage.pushes import PUSHED_MODEL
-from pipeline.lineage.records import BEGAN, COPY, MADE, NODE, SECONDS, STEP_PROPERTIES, event_of
-from pipeline.lineage.runs import ORDER, PLANNED, RUN_CONTEXT, RUN_PROPERTIES, Run, find_run
+from pipeline.lineage.records import BEGAN, MADE, NODE, ORDER, SECONDS, STEP_PROPERTIES, event_of
+from pipeline.lineage.runs import PLANNED, RUN_CONTEXT, RUN_PROPERTIES, Run, find_run
 from pipeline.lineage.schema_versions import record_version, version_of
 from pipeline.lineage.summary import summary_properties
 from pipeline.runners.vertex.job_record import NOTE, REVIEWER, JobRecord, MadeArtifact, TaskRecord
@@ -54,7 +55,9 @@ class JobRows:
         """Close jobs that were at work, and that the service does not know any more."""
         for job in jobs:
             context = self.store.get_context_by_type_and_name(RUN_CONTEXT, job)
-            self._end(context, status="interrupted", reason="the service does not know it any more")
+            ending = {"status": "interrupted", "reason": "the service does not know it any more", _SETTLED: 1}
+            _set(context, ending)
+            self.store.put_contexts([context])
 
     def put(self, job: JobRecord, made_with: Mapping[str, str]) -> None:
         """Write a job as it is now."""
@@ -71,15 +74,29 @@ class JobRows:
         self.store.put_lineage_subgraph(
             executions, artifacts, [context], [(step, rows[one], event) for step, one, event in edges], True
         )
-        if job.ended:
-            context = self.store.get_context_by_type_and_name(RUN_CONTEXT, job.id)
-            run = find_run(self.store, self._pipeline, job.id)
-            self._end(context, **_ending(run), **summary_properties(self.store, run))
+        context = self.store.get_context_by_type_and_name(RUN_CONTEXT, job.id)
+        run = self.run(job.id)
+        # What it came to so far; read from the artifacts, not from what was written before.
+        run.properties.pop("verdict", None)
+        _set(context, _ending(run) | summary_properties(self.store, run) | ({_SETTLED: 1} if job.ended else {}))
+        self.store.put_contexts([context])
 
-    def folder(self, artifact: MadeArtifact) -> Path:
-        """Return where copies of an artifact's files lie."""
-        name = "".join(one if one.isalnum() else "_" for one in artifact.name.rpartition("/")[2])
-        return self._root / "artifacts" / name
+    def folder(self, address: str) -> Path:
+        """Return where copies of the files lie that are below an address gs://…."""
+        return self._root / "artifacts" / address.removeprefix("gs://")
+
+    def run(self, name: str) -> Run:
+        """Return a job as a run, whose artifacts know where their copies are.
+
+        Raises:
+            PipelineError: there is no such job.
+        """
+        run = find_run(self.store, self._pipeline, name)
+        for node, made in run.artifacts.items():
+            run.artifacts[node] = [
+                replace(one, copy=self.folder(one.uri)) if one.uri.startswith("gs://") else one for one in made
+            ]
+        return run
 
     def destinations(self) -> set[str]:
         """Return where all versions that are on record were put."""
@@ -118,7 +135,7 @@ class JobRows:
                     external_id=name,
                     state=metadata_store_pb2.Artifact.LIVE,
                 )
-                _set(artifact, {COPY: str(self.folder(one)), MADE: made})
+                _set(artifact, {MADE: made})
             _set(artifact, one.properties)
             changed.append(artifact)
         return dict(zip(seen, self.store.put_artifacts(changed), strict=True)) if changed else {}
@@ -186,10 +203,6 @@ class JobRows:
         )
         return version.run_properties
 
-    def _end(self, context: Any, **values: Any) -> None:
-        _set(context, values | {_SETTLED: 1})
-        self.store.put_contexts([context])
-
 
 def _ending(run: Run) -> dict[str, str]:
     """Return how a job that ended well stands with the data gate: Vertex knows nothing of that."""
@@ -217,10 +230,10 @@ def _edges(
 
 def _set(message: Any, values: Mapping[str, Any]) -> None:
     for name, value in values.items():
-        if isinstance(value, bool | int):
+        if isinstance(value, int) and abs(value) < 1 << 31:  # PostgreSQL's column has no more room
             message.custom_properties[name].int_value = int(value)
-        elif isinstance(value, float):
-            message.custom_properties[name].double_value = value
+        elif isinstance(value, int | float):
+            message.custom_properties[name].double_value = float(value)
         elif value is not None:
             message.custom_properties[name].string_value = str(value)
 

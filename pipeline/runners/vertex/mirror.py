@@ -2,11 +2,12 @@
 
 Whatever looks at runs then looks at jobs: the records of each job become those of a run in ML Metadata, and the files
 that tell what came of it are copied from the bucket. What the service forgets stays on record here. Nothing of it is
-needed: a workspace that is removed is filled again.
+needed: a workspace that is removed is filled again. Where `metadata.url` names a server that answers, the records are
+there, for all who ask it, as those of the pipeline NAME@vertex.
 
     WORKSPACE/vertex/records/     of the jobs of the service (`emulated/` of those that were emulated here)
         metadata.db               jobs, steps, artifacts
-        artifacts/NUMBER/         copies of small files; all that a page shows, once it was asked for
+        artifacts/BUCKET/…        copies of small files; all that a page shows, once it was asked for
         serving/NAME/VERSION/     the manifests of the versions in the bucket
         logs/JOB.log              what is known of why a job failed
 """
@@ -22,11 +23,12 @@ from pathlib import Path
 
 from pipeline import files
 from pipeline.config.pipeline import PipelineConfig
+from pipeline.errors import UnavailableError
 from pipeline.files import incoming
 from pipeline.lineage.artifact_names import INFRA_FILE, SUMMARY_FILE, VERDICT_FILE
 from pipeline.lineage.pushes import Rollback, record_rollback
 from pipeline.lineage.records import Artifact
-from pipeline.lineage.runs import Run, find_run
+from pipeline.lineage.runs import Run
 from pipeline.lineage.store import open_store
 from pipeline.lineage.version_folders import version_number
 from pipeline.runners.vertex.job_record import MADE_WITH, JobRecord, log_address, made_with_address, read_job
@@ -58,14 +60,20 @@ class Mirror:
         config: that of the pipeline, with this workspace.
         base: gs:// folder of the served versions.
         versions: the names of their files, by version; known after `refresh`.
+        away: why the records are not on the server that `metadata.url` names; "" if they are, or there is none.
     """
 
     def __init__(self, config: PipelineConfig, *, emulated: bool = False) -> None:
         assert config.vertex, "whoever asks has looked"
         emulator = config.root / "vertex"
         root = emulator / ("emulated" if emulated else "records")
-        own = {"workspace": str(root), "metadata": config.metadata.model_copy(update={"url": None})}
-        self.config = config.model_copy(update=own)
+        self._own = config.model_copy(
+            update={"workspace": str(root), "metadata": config.metadata.model_copy(update={"url": None})}
+        )
+        self.config, self.away, self._name = self._own, "", config.name
+        if config.metadata.url and not emulated:
+            # Beside the runs of the same pipeline elsewhere, which must not take jobs for their own.
+            self.config = config.model_copy(update={"workspace": str(root), "name": f"{config.name}@vertex"})
         self.base = f"{config.vertex.root}/serving/{config.name}"
         self.versions: dict[int, set[str]] = {}
         self.objects: Objects = EmulatedObjects(emulator) if emulated else CloudObjects()
@@ -82,16 +90,23 @@ class Mirror:
         root = self.config.root
         root.mkdir(parents=True, exist_ok=True)
         with files.locked(root / ".lock"):
-            rows = JobRows(open_store(self.config), root, self.config.name)
+            try:
+                rows = self._rows()
+            except UnavailableError as exc:
+                self.config, self.away = self._own, exc.what
+                rows = self._rows()
             for job in reversed(self._news(rows)):
                 self._take_over(job, rows)
             self._take_over_versions(rows)
+
+    def _rows(self) -> JobRows:
+        return JobRows(open_store(self.config), self.config.root, self.config.name)
 
     def _news(self, rows: JobRows) -> list[JobRecord]:
         """Return the jobs that are not on record, or were not at their end, the newest first."""
         settled, open_ = rows.settled(), rows.unsettled()
         found = []
-        for resource in self._jobs.newest_first(self.config.name):
+        for resource in self._jobs.newest_first(self._name):
             job = read_job(resource)
             open_.discard(job.id)
             if job.id not in settled:
@@ -105,7 +120,7 @@ class Mirror:
         for task in job.tasks:
             for artifact in (one for some in task.outputs.values() for one in some):
                 if task.state == "SUCCEEDED" and (name := _TELLING.get(artifact.type)):
-                    self._copy(artifact.uri, name, rows.folder(artifact))
+                    self._copy(artifact.uri, name, rows.folder(artifact.uri))
         rows.put(job, self._made_with(job))
         if job.failed:
             self._keep_log(job)
@@ -189,7 +204,7 @@ class Mirror:
         Raises:
             PipelineError: there is no such job.
         """
-        return find_run(open_store(self.config), self.config.name, job.rpartition("/")[2])
+        return self._rows().run(job.rpartition("/")[2])
 
     def fetch(self, job: str) -> Run:
         """Return the same, with copies of all that a page shows of it.
@@ -199,7 +214,7 @@ class Mirror:
         """
         run = self.run(job)
         for artifact in (one for some in run.artifacts.values() for one in some):
-            if artifact.uri.startswith("gs://"):
+            if artifact.copy:
                 self._copy_whole(artifact)
         return run
 
