@@ -157,15 +157,20 @@ def _plain(run: Run, details: list[StepDetails], log: Path) -> dict[str, Any]:
     failed = run.status not in ("complete", "blocked")
     properties = {key: value for key, value in run.properties.items() if key not in _BULKY}
     return asdict(run) | {
+        "artifacts": {node: [_artifact(one) for one in made] for node, made in run.artifacts.items()},
         "properties": properties,
         "steps": steps,
-        "inputs": [asdict(artifact) for artifact in _only_read(details)],
+        "inputs": [_artifact(one) for one in _only_read(details)],
         "verdict": run.verdict,
         "ingestion": run.ingestion,
         "pushed": run.pushed,
         "log": str(log),
         "log_tail": _tail(log) if failed else [],
     }
+
+
+def _artifact(one: Artifact) -> dict[str, Any]:
+    return {key: value for key, value in asdict(one).items() if key != "copy"}
 
 
 def _only_read(details: list[StepDetails]) -> Iterable[Artifact]:
