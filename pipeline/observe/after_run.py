@@ -16,11 +16,11 @@ from rich.markup import escape
 
 from pipeline.config.notify import Ending
 from pipeline.config.pipeline import PipelineConfig
-from pipeline.errors import EXIT_CODES, LATER, PipelineError
+from pipeline.errors import PipelineError
 from pipeline.lineage.artifact_names import APPROVAL
 from pipeline.lineage.runs import Run, StepState, find_run
 from pipeline.lineage.store import open_existing_store
-from pipeline.observe.heartbeat import Heartbeat, Signal
+from pipeline.observe.heartbeat import Heartbeat, signal_of
 from pipeline.observe.notifications import News, notify
 from pipeline.observe.quiet import insist
 from pipeline.serving.verdict import ServingVerdict
@@ -45,7 +45,6 @@ class Told:
             _warn(self.console, problem)
 
 
-_AGAIN_LATER = {one.code for one in EXIT_CODES if one.then == LATER}
 _HURRY_S = 1.5
 """For webhook and command each when somebody has asked the run to stop, and waits for that."""
 
@@ -94,16 +93,9 @@ def _warnings(config: PipelineConfig, about: Told, error: BaseException | None) 
         people = people.model_copy(update={"timeout_s": min(people.timeout_s, _HURRY_S)})
     it = news(config, run, error)
     hurry = people.timeout_s if isinstance(error, KeyboardInterrupt) else None
-    if problem := about.heartbeat.ping(_signal(it.ending, error), json.dumps(asdict(it)).encode(), hurry):
+    if problem := about.heartbeat.ping(signal_of(it.ending, error), json.dumps(asdict(it)).encode(), hurry):
         yield problem
     yield from notify(people, it)
-
-
-def _signal(ending: Ending, error: BaseException | None) -> Signal:
-    """Return what the dead man's switch hears. What has to be tried again later is no failure, and no success."""
-    if isinstance(error, PipelineError) and error.exit_code in _AGAIN_LATER:
-        return "log"
-    return "" if ending == "complete" else "fail"
 
 
 def _warn(console: Any, sentence: str) -> None:

@@ -12,12 +12,22 @@ import uuid
 from typing import Literal
 from urllib.parse import urlencode, urlsplit
 
-from pipeline.config.notify import Notify
+from pipeline.config.notify import Ending, Notify
+from pipeline.errors import EXIT_CODES, LATER, PipelineError
 from pipeline.observe.posting import address_of, not_set, post
 
 Signal = Literal["start", "", "fail", "log"]
+_AGAIN_LATER = {one.code for one in EXIT_CODES if one.then == LATER}
+_ENDS_WITH_0: tuple[Ending, ...] = ("complete", "waits_for_approval")
 _PAUSES_S = (0.5, 1.5)
 """Before a ping that got lost is sent again: the switch would call someone for nothing."""
+
+
+def signal_of(ending: Ending, error: BaseException | None) -> Signal:
+    """Return what the switch hears of a run. What has to be tried again later is no failure, and no success."""
+    if isinstance(error, PipelineError) and error.exit_code in _AGAIN_LATER:
+        return "log"
+    return "" if ending in _ENDS_WITH_0 else "fail"
 
 
 class Heartbeat:

@@ -7,19 +7,19 @@ import uuid
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from pydantic import ValidationError
 from rich.console import Console
 
-from pipeline.config.notify import Notify
+from pipeline.config.notify import Ending, Notify
 from pipeline.config.pipeline import PipelineConfig
-from pipeline.errors import DataError, NotYetError
+from pipeline.errors import DataError, DiskFullError, LockedError, NotYetError, TimeLimitError, UnavailableError
 from pipeline.observe import heartbeat
 from pipeline.observe.after_run import told
-from pipeline.observe.heartbeat import Heartbeat
+from pipeline.observe.heartbeat import Heartbeat, signal_of
 from tests.lineage.story import MONDAY, WEDNESDAY, settings, tell
 from tests.receiver import Receiver, listening
 
@@ -73,6 +73,16 @@ def test_what_it_hears(
         assert told_at_the_end["ending"] == {MONDAY: "complete"}.get(
             run_id, "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         )
+
+
+def test_every_ending_has_its_signal() -> None:
+    signals = {ending: signal_of(ending, None) for ending in get_args(Ending)}
+    good = {"complete": "", "waits_for_approval": ""}  # both with exit code 0
+    assert signals == dict.fromkeys(signals, "fail") | good
+    for error in (LockedError("x"), NotYetError("x"), UnavailableError("x"), TimeLimitError("x")):
+        assert signal_of("failed", error) == "log"
+    for error in (DataError("x"), DiskFullError(Path("x"))):
+        assert signal_of("failed", error) == "fail"
 
 
 def test_a_ping_that_is_lost_is_sent_again(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
