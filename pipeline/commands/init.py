@@ -100,7 +100,7 @@ def write_first_files(
     found = _naming_options(look_at, table, label, wishes or Wishes())
     rows = found.table.rows.num_rows
     _check_rows(table, rows)
-    fresh = dict(zip((files.config, files.schema), first_texts(table, files.name, found), strict=True))
+    fresh = dict(zip((files.config, files.schema), first_texts(table, files.name, found, folder), strict=True))
     merged = _merged(files, fresh) if again else {file: Merged(text) for file, text in fresh.items()}
     changes = {file: _difference(file, one.text) for file, one in merged.items()} if again else {}
     for file, one in merged.items():
@@ -185,11 +185,15 @@ def _by_options(remedy: str) -> str:
     return f"{remedy} (with `longhaul init`: {options})"
 
 
-def first_texts(table: str, name: str, found: FirstLook) -> tuple[str, str]:
-    """Return the configuration and the schema as text."""
+def first_texts(table: str, name: str, found: FirstLook, folder: Path = Path()) -> tuple[str, str]:
+    """Return the configuration and the schema as text.
+
+    Args:
+        folder: of the configuration; a table in it or below is found again wherever both are moved to.
+    """
     header = _SCHEMA_HEADER.format(table=table_files.file_name(table))
     table, query = table_files.without_query(table)
-    path = table if "://" in table else str(one_spelling(table))
+    path = table if "://" in table else _named_from(one_spelling(folder), one_spelling(table))
     environment = Environment(loader=PackageLoader("pipeline.commands", "templates"), keep_trailing_newline=True)
     environment.filters |= {"quoted": quoted, "rendered": rendered, "comment": _comment}
     rows, recognised = found.table.rows.num_rows, found.table.recognised
@@ -215,6 +219,13 @@ def first_texts(table: str, name: str, found: FirstLook) -> tuple[str, str]:
     read = {column: kind for column, kind in found.types.items() if column not in found.named_in("data.drop")}
     schema = infer_schema(found.table.rows, read, found.label)
     return text, header + text_format.MessageToString(schema, as_utf8=True)
+
+
+def _named_from(folder: Path, table: Path) -> str:
+    if folder not in table.parents:
+        return str(table)
+    relative = str(table.relative_to(folder))
+    return f"./{relative}" if relative.startswith("~") else relative
 
 
 def _check_rows(table: str, rows: int) -> None:

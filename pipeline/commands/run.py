@@ -77,6 +77,7 @@ def run_pipeline(
         PipelineError: the user's mistake; nothing half-written remains.
     """
     console = console_for(sys.stdout)
+    is_new = not (config.root / "artifacts").is_dir()
     with (
         told(config, console) as about,
         translated_errors(config.root),
@@ -92,7 +93,7 @@ def run_pipeline(
         # Cheap, and before the seconds that importing TensorFlow takes.
         inputs = look(config)
         job_servers.check(config)
-        store, inputs = _opened(config, inputs, console)
+        store, inputs = _opened(config, inputs, console, is_new=is_new)
         part = Part(from_node, to_node, use_cache)
         if resume:
             found = find_resumption(store, config.name, resume, made_with(config, inputs))
@@ -123,8 +124,12 @@ def run_pipeline(
         return run.status != "blocked" and all(verdict["blessed"] for verdict in verdicts)
 
 
-def _opened(config: PipelineConfig, inputs: RunInputs, console: Any) -> tuple[MetadataStore, RunInputs]:
+def _opened(
+    config: PipelineConfig, inputs: RunInputs, console: Any, *, is_new: bool
+) -> tuple[MetadataStore, RunInputs]:
     """Open the store and bring its records up to date. Says what it did, and what there is to know of the data."""
+    if is_new:
+        _note(console, f"{config.root} is a new workspace; `--workspace` names one that has runs")
     if copy := upgrade_store(config):
         _note(console, f"an older ML Metadata made the store; as it was it is {copy}")
     store = open_store(config)

@@ -7,14 +7,13 @@ the workspace that its pipeline is noted for.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from ml_metadata import MetadataStore
-from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.lineage.backup import kept_copy
 from pipeline.lineage.records import text_of
+from pipeline.lineage.records_version import upgrade_records
 from pipeline.lineage.renaming import SAME, Renaming
 from pipeline.lineage.store import here
 from pipeline.lineage.whereabouts import BASE, FIRST_BASE, FIRST_ROOT, ID, ROOT, count_moved, known_in, move_of, rename
@@ -66,7 +65,8 @@ def settle(config: PipelineConfig, store: MetadataStore, *, dry_run: bool = Fals
     noted = {ID: number, ROOT: str(config.root), BASE: place.base}
     first = {FIRST_ROOT: known.roots[0]} if known.roots else {}
     first |= {FIRST_BASE: known.base} if known.base else {}
-    _context(store, place.pipeline)
+    if store.get_context_by_type_and_name("pipeline", place.pipeline) is None:
+        upgrade_records(config, store)  # which makes it
     if not move.names:
         rename(database, SAME, place.pipeline, noted, first)
         return None
@@ -85,13 +85,3 @@ def first_names(store: MetadataStore, pipeline: str) -> Renaming:
         (text_of(context, now), text_of(context, first)) for now, first in ((ROOT, FIRST_ROOT), (BASE, FIRST_BASE))
     ]
     return Renaming({now: first for now, first in reversed(pairs) if now and first})
-
-
-def _context(store: MetadataStore, pipeline: str) -> Any:
-    """Return TFX's context of the pipeline, which is made if there is none."""
-    if known := store.get_context_by_type_and_name("pipeline", pipeline):
-        return known
-    kind = store.put_context_type(metadata_store_pb2.ContextType(name="pipeline"))
-    context = metadata_store_pb2.Context(type_id=kind, name=pipeline)
-    (context.id,) = store.put_contexts([context])
-    return context

@@ -43,6 +43,27 @@ def test_what_only_names_the_rows_is_left_out_and_said(tmp_path: Path, capsys: p
     assert "Left out  'id', 'no [x]': kept, but not shown to the model (features.exclude)\n" in said
 
 
+def test_a_table_beside_the_configuration_is_named_from_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So it is found again when both are moved; one that lies elsewhere is named whole."""
+    project = tmp_path / "project"
+    (project / "data" / "deep").mkdir(parents=True)
+    columns: dict[str, list[Any]] = {"n": list(range(40))}
+    started(project, columns, capsys)
+    assert load(project / "t.yaml").data.path == "t.csv"
+    for place, path in (("data/deep/t.csv", "data/deep/t.csv"), ("~t.csv", "./~t.csv"), ("../t.csv", "")):
+        (project / place).write_bytes((project / "t.csv").read_bytes())
+        monkeypatch.chdir(project / "data")  # wherever the command is called
+        write_first_files(str(project / place), "label", "other", project, force=True)
+        config = load(project / "other.yaml")
+        assert config.data.path == (path or str(tmp_path / "t.csv"))
+        assert config.data_pattern == str((project / place).resolve())
+    moved = project.rename(tmp_path / "moved")
+    assert Path(load(moved / "t.yaml").data_pattern) == moved / "t.csv"
+    capsys.readouterr()
+
+
 def test_nothing_is_left_out_by_chance_or_to_the_last(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for rows in (10, 40):
         columns: dict[str, list[Any]] = {name: [f"{name}{i}" for i in range(rows)] for name in ("a", "color")}
