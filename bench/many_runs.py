@@ -123,12 +123,18 @@ class _Writer:
             kind: store.put_context_type(metadata_store_pb2.ContextType(name=kind))
             for kind in (RUN_CONTEXT, "pipeline", "node", "execution_cache")
         }
-        (self._pipeline,) = store.put_contexts([self._context("pipeline", config.name)])
+        (self._pipeline,) = store.put_contexts([self._context("pipeline", config.record_name)])
         self._nodes = dict(
-            zip(STEPS, store.put_contexts([self._context("node", f"{config.name}.{n}") for n in STEPS]), strict=True)
+            zip(
+                STEPS,
+                store.put_contexts([self._context("node", f"{config.record_name}.{n}") for n in STEPS]),
+                strict=True,
+            )
         )
         self._last: dict[str, dict[str, int]] = {}
-        self._schema = record_version(store, config.name, read_schema_text(config.schema_file), run_id=_run_id(_FIRST))
+        self._schema = record_version(
+            store, config.record_name, read_schema_text(config.schema_file), run_id=_run_id(_FIRST)
+        )
         self._files = to_property([(str(config.root / "data" / TABLE), 7_423_187, 1_735_689_600_000_000_000)])
 
     def run(self, number: int) -> None:
@@ -151,7 +157,7 @@ class _Writer:
                 places[node][key] = len(artifacts)
                 artifacts.append(artifact)
                 edges.append((index, places[node][key], _event(key, metadata_store_pb2.Event.OUTPUT)))
-        pipeline = self._context("pipeline", self._config.name)
+        pipeline = self._context("pipeline", self._config.record_name)
         pipeline.id = self._pipeline
         steps, made, _ = self._store.put_lineage_subgraph(executions, artifacts, [context, pipeline], edges)
         self._last = {node: {key: made[place] for key, place in of.items()} for node, of in places.items()}
@@ -186,7 +192,7 @@ class _Writer:
         )
         return summary.to_properties() | {
             "run_id": run_id,
-            "pipeline": self._config.name,
+            "pipeline": self._config.record_name,
             "config_digest": f"{number % 7:064x}",
             "code_digest": f"{number % 31:064x}",
             "fingerprint": f"{number:064x}",

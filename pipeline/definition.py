@@ -72,7 +72,7 @@ def create_pipeline(
     _tell_runners(nodes, config.beam, config.vertex, job_servers)
     _tell_code(nodes)
     return Pipeline(
-        pipeline_name=config.name,
+        pipeline_name=config.record_name if isinstance(placement, Local) else config.name,
         pipeline_root=f"{placement.root}/artifacts",
         components=nodes,
         enable_cache=enable_cache,

@@ -65,7 +65,7 @@ def runs(
     from pipeline.terminal.runs import print_runs
 
     settings, store, _ = recorded_runs(config, workspace, on, emulate)
-    known = list_summaries(store, settings.name)
+    known = list_summaries(store, settings.record_name)
     chosen = select(known, conditions or (), sort, reverse=reverse, limit=limit)
     base = settings.root / "serving" / settings.name
     waits = [request.run_id for request in waiting(base)]

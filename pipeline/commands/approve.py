@@ -78,13 +78,13 @@ def decide(
             model = config.root / request.model
             done = replace(done, version=publish(model, base, manifest, config.push).version)
         decided(base, request, done.decision, by, note, done.version)
-        record_approval(store, config.name, done, artifact, base)
+        record_approval(store, config.record_name, done, artifact, base)
         return done
 
 
 def _request(store: MetadataStore, config: PipelineConfig, base: Path, run_id: str) -> tuple[Any, Request]:
     """Return the PushedModel of a run and the request about its model."""
-    run = find_run(store, config.name, run_id)
+    run = find_run(store, config.record_name, run_id)
     context = store.get_context_by_type_and_name(RUN_CONTEXT, run.run_id)
     pushed = [one for one in store.get_artifacts_by_context(context.id) if one.type == "PushedModel"]
     for artifact in pushed:

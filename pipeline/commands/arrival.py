@@ -74,7 +74,7 @@ def data_notes(config: PipelineConfig, states: FileStates, store: MetadataStore)
     used = sorted({span_of(path, config.data_pattern) or 0 for path, _, _ in states})
     if gone := missing_spans(config.data.spans, used):
         notes.append(f"{spans_words(gone)} missing; `data.arrival: {{missing: refuse}}` would wait for such spans")
-    if last := last_data(store, config.name):
+    if last := last_data(store, config.record_name):
         changes = changed_spans(config, last, states)
         if changes.late:
             notes.append(f"late: {spans_text(changes.late)} came since run {last.run_id}")
@@ -92,7 +92,7 @@ def _reasons(config: PipelineConfig, *, is_waiting: bool) -> list[str]:
     reasons = not_yet(config.data, config.data_pattern, is_waiting=is_waiting)
     if reasons or not is_waiting or not (config.root / "metadata.db").exists():
         return reasons
-    last = last_data(open_existing_store(config), config.name)
+    last = last_data(open_existing_store(config), config.record_name)
     if last is None or changed_spans(config, last, file_states(find_files(config.data_pattern, config.data.spans))):
         return []
     newest = f", whose newest span is {spans_text(last.spans[-1:])}" if has_spans(config.data_pattern) else ""

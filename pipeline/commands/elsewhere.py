@@ -82,7 +82,7 @@ def recorded_runs(
     settings = load(config, workspace=workspace)
     if not is_on_vertex(settings, on, emulated=emulated):
         store = open_existing_store(settings)
-        return settings, store, [find_run(store, settings.name, run_id) for run_id in run_ids]
+        return settings, store, [find_run(store, settings.record_name, run_id) for run_id in run_ids]
     jobs = jobs_of(settings, emulated=emulated)
     store = open_existing_store(jobs.config)
     found = [jobs.fetch(one) if whole else jobs.run(one) for one in run_ids]

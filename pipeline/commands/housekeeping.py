@@ -53,7 +53,7 @@ def pin(config: PipelineConfig, what: str, *, on: bool, wait: Wait = BRIEFLY) ->
         open_existing_store(config)  # what nothing has run in is left as it is
         with noting(config, wait) as store:
             mark = pins.pin if on else pins.unpin
-            return mark(store, config.name, what)
+            return mark(store, config.record_name, what)
 
 
 def export(config: PipelineConfig, run_id: str, output: Path | None, *, with_artifacts: bool, force: bool) -> Path:
@@ -64,7 +64,7 @@ def export(config: PipelineConfig, run_id: str, output: Path | None, *, with_art
     """
     with translated_errors(config.root):
         store = open_existing_store(config)
-        run = find_run(store, config.name, run_id)
+        run = find_run(store, config.record_name, run_id)
         target = output or Path(f"{run.run_id}.zip")
         if target.exists() and not force:
             raise ConfigError(f"{target} is there already", "name another with --output, or use --force")

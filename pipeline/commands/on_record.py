@@ -63,7 +63,7 @@ def record(
             made_with={name: text for name, text in made_with.items() if name not in _LEFT_OUT},
         )
         check_writable(config, _WAIT_S)
-        record_prediction(open_store(config), config.name, done)
+        record_prediction(open_store(config), config.record_name, done)
     except PipelineError as exc:
         return exc.what
     except (mlmd_errors.StatusError, OSError, RuntimeError) as exc:

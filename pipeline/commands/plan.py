@@ -87,7 +87,8 @@ def make_plan(config: PipelineConfig) -> Plan:
     used = sorted({file.span for file in files}) if spans else []
     there = sorted({file.span for file in list_files(pattern)}) if spans else []
     states = file_states(files)
-    last = last_data(open_existing_store(config), config.name) if (config.root / "metadata.db").exists() else None
+    has_runs = (config.root / "metadata.db").exists()
+    last = last_data(open_existing_store(config), config.record_name) if has_runs else None
     changes = changed_spans(config, last, states) if last else None
     served = newest_manifest(config.root / "serving" / config.name)
     return Plan(

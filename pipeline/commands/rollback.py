@@ -90,7 +90,7 @@ def roll_back(
             return choice.done()
         folder = Path(choice.target.path)
         done = choice.done(publish(folder, folder.parent, choice.manifest, config.push))
-        record_rollback(store, config.name, done, folder.parent, choice.manifest.digest)
+        record_rollback(store, config.record_name, done, folder.parent, choice.manifest.digest)
         return done
 
 

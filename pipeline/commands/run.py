@@ -96,7 +96,7 @@ def run_pipeline(
         store, inputs = _opened(config, inputs, console, is_new=is_new)
         part = Part(from_node, to_node, use_cache)
         if resume:
-            found = find_resumption(store, config.name, resume, made_with(config, inputs))
+            found = find_resumption(store, config.record_name, resume, made_with(config, inputs))
             print_resumption(console, found)
             part = Part(found.from_node, found.to_node, True, resumes=found.run_id)
 
@@ -115,7 +115,7 @@ def run_pipeline(
                 console.print(f"Report    {escape(str(page))}", soft_wrap=True)
             raise
         page = _write_page(config, run_id, log)
-        run = find_run(open_store(config), config.name, run_id)
+        run = find_run(open_store(config), config.record_name, run_id)
         print_summary(console, run, config, log, page)
         warn_of_damage(config, console)
         if old := remove_outlived(config, open_store(config)):
@@ -135,7 +135,7 @@ def _opened(
     store = open_store(config)
     if moved := settle(config, store):
         _note(console, moved.sentence())
-    inputs = replace(inputs, first_names=first_names(store, config.name))
+    inputs = replace(inputs, first_names=first_names(store, config.record_name))
     check_store_knows_outputs(config, store)
     if copy := upgrade_records(config, store):
         _note(console, f"an older Longhaul wrote the records; as they were they are {copy}")
@@ -186,7 +186,7 @@ def _set_aside_damaged(config: PipelineConfig, now: str, console: Any) -> None:
     """Says which outputs of earlier runs are not as they were, and will be made again, and whether what serves is."""
     store = open_store(config)
     # Then a model that is trained again is the one that is damaged.
-    repeats = same_as_last(store, config.name, now) is not None
+    repeats = same_as_last(store, config.record_name, now) is not None
     for folder in set_aside_damaged(store, config.root / "artifacts", models=repeats):
         _note(console, f"{folder} is damaged: its files are not those that went on record; it is not used any more")
     for problem in _damage_of_served(config):
@@ -249,7 +249,7 @@ def _launch(config: PipelineConfig, inputs: RunInputs, run_id: str, log: Path, p
 def _write_page(config: PipelineConfig, run_id: str, log: Path) -> Path | None:
     """Write the run's report, of a failed run too. How the run ended must reach the user whatever happens here."""
     try:
-        run = find_run(open_store(config), config.name, run_id)
+        run = find_run(open_store(config), config.record_name, run_id)
         page = page_of(config, run)
         if not page.is_file():
             from pipeline.reports.page import write_report

@@ -237,10 +237,10 @@ def _last_run(config: PipelineConfig) -> _LastRun | None:
     if config.metadata.url is None and not (config.root / "metadata.db").exists():
         return None
     store = open_existing_store(config)
-    for listed in list_runs(store, config.name):
+    for listed in list_runs(store, config.record_name):
         if listed.status != "complete":
             continue
-        run = find_run(store, config.name, listed.run_id)
+        run = find_run(store, config.record_name, listed.run_id)
         for artifact in run.artifacts.get("StatisticsGen", []):
             if TRAIN_SPLIT in splits_in(artifact.uri):
                 return _LastRun(run, artifact.uri)

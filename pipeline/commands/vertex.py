@@ -97,7 +97,7 @@ def _made_with(config: PipelineConfig, inputs: RunInputs) -> bytes:
     """Return what ML Metadata would record of a run on this machine."""
     properties = run_properties("", config, inputs.software)
     known = (config.root / "metadata.db").exists() or config.metadata.url
-    version = version_of(open_existing_store(config), config.name, inputs.schema_text) if known else None
+    version = version_of(open_existing_store(config), config.record_name, inputs.schema_text) if known else None
     if version and version.reviewer:
         properties |= {REVIEWER: version.reviewer, NOTE: version.note}
     told = {name: text for name, text in properties.items() if name not in ("run_id", "pipeline")}

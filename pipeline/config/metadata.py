@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from pipeline.config.value_types import Duration
 from trainer.settings.base import Section
@@ -16,6 +16,10 @@ class Metadata(Section):
     url: str | None = None
     """A database server: `postgresql://user@host:port/database` or `mysql://user@host:port/database`. A SQLite file in
     the workspace when absent."""
+    namespace: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")
+    """Keeps environments apart that share a database, such as `dev` and `prod`: a pipeline of the same name in another
+    namespace has other runs, another champion, caches and versions of the schema of its own. Small letters, digits and
+    hyphens."""
     password_env: str = "LONGHAUL_METADATA_PASSWORD"
     """Name of the environment variable that holds the password. A password never stands in a file."""
     wait: Duration = "10m"

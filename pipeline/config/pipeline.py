@@ -32,6 +32,7 @@ from trainer.settings.features import FeaturesSettings
 from trainer.settings.trainer import TrainerSettings
 from trainer.settings.tuner import TunerSettings
 
+_LONGEST_RECORD_NAME = 63
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,127}$")]  # what Vertex AI accepts as a pipeline name
 
 
@@ -82,6 +83,11 @@ class PipelineConfig(Section):
                     )
         if self.data.label in self.data.drop:
             raise ValueError(f"data.drop holds the label {self.data.label!r}")
+        if self.metadata.namespace and len(self.record_name) > _LONGEST_RECORD_NAME:
+            raise ValueError(
+                f"metadata.namespace: {self.record_name!r} is longer than {_LONGEST_RECORD_NAME} letters, which is all"
+                " that TFX takes for a pipeline's name"
+            )
         if "test" in self.evaluation.splits and not has_test_split(self.split):
             raise ValueError("evaluation.splits names 'test', but split defines no test split")
         return self
@@ -95,6 +101,11 @@ class PipelineConfig(Section):
     def root(self) -> Path:
         """The workspace: absolute, and spelt in one way, however it was given."""
         return one_spelling(self.workspace)
+
+    @property
+    def record_name(self) -> str:
+        """What ML Metadata knows the pipeline by: its name, after that of the namespace if there is one."""
+        return f"{self.metadata.namespace}/{self.name}" if self.metadata.namespace else self.name
 
     @property
     def file(self) -> Path | None:

@@ -72,13 +72,13 @@ def review(config: PipelineConfig) -> Review:
     text = read_schema_text(config.schema_file)
     schema = parse_schema(text, config.schema_file)
     store = open_existing_store(config)
-    run, artifact, behind = _newest_with_statistics(store, config.name)
+    run, artifact, behind = _newest_with_statistics(store, config.record_name)
     statistics = {split: read_split(artifact.uri, split) for split in splits_in(artifact.uri)}
     return Review(
         file=config.schema_file,
         text=text,
         schema=schema,
-        version=version_of(store, config.name, text),
+        version=version_of(store, config.record_name, text),
         run=run,
         statistics=(StatisticsSource(artifact.id, artifact.uri),),
         proposals=tuple(
@@ -161,10 +161,10 @@ def approve_schema(
     store = open_store(config)
     with replacing(state.file, text):
         if state.version is None:
-            record_version(store, config.name, state.text, run_id=state.run.run_id)
+            record_version(store, config.record_name, state.text, run_id=state.run.run_id)
         version = record_version(
             store,
-            config.name,
+            config.record_name,
             text,
             run_id=state.run.run_id,
             reviewer=reviewer.strip(),

@@ -50,7 +50,7 @@ def look(config: PipelineConfig) -> Iterator[Finding]:
         yield Finding("ML Metadata", "no store yet; the first run makes it")
         return
     try:
-        runs = list_runs(open_existing_store(config), config.name)
+        runs = list_runs(open_existing_store(config), config.record_name)
     except PipelineError as exc:
         yield Finding("ML Metadata", exc.what, exc.remedy)
         return

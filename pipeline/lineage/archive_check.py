@@ -93,7 +93,7 @@ def read_contents(archive: zipfile.ZipFile, source: Path, pipeline: str) -> Cont
     executions = _read(rows, "executions", metadata_store_pb2.Execution)
     artifacts = _read(rows, "artifacts", metadata_store_pb2.Artifact)
     run_id = manifest["run_id"]
-    if context.name != run_id or context.custom_properties["pipeline"].string_value != pipeline:
+    if context.name != run_id or context.custom_properties["pipeline"].string_value != manifest["pipeline"]:
         raise damaged(source, f"its records are not of run {run_id} of {pipeline}")
     names = {**_types(rows, "artifact_types"), **{-number: n for number, n in _types(rows, "execution_types").items()}}
     for one in artifacts:
@@ -123,7 +123,7 @@ def _checked_manifest(archive: zipfile.ZipFile, source: Path, pipeline: str) -> 
             f"{source} has format {manifest['format']!r}, of Longhaul {manifest['longhaul']}; this one reads {FORMAT}",
             "import it with the Longhaul that wrote it, or a newer one",
         )
-    if manifest["pipeline"] != pipeline:
+    if str(manifest["pipeline"]).rpartition("/")[2] != pipeline:  # of whichever namespace
         raise ConfigError(
             f"{source} holds a run of pipeline {manifest['pipeline']!r}, not of {pipeline!r}",
             f"name the configuration of {manifest['pipeline']!r} with --config",

@@ -52,6 +52,7 @@ def import_run(store: MetadataStore, config: PipelineConfig, source: Path) -> st
     try:
         with zipfile.ZipFile(source) as archive:
             found = read_contents(archive, source, config.name)
+            found.context.custom_properties["pipeline"].string_value = config.record_name
             if store.get_context_by_type_and_name(RUN_CONTEXT, found.run_id):
                 raise PipelineError(f"run {found.run_id} is here already", f"`longhaul show {found.run_id}` shows it")
             folder = config.root / FOLDER / "imported" / found.run_id

@@ -112,7 +112,7 @@ class _Graph:
         self._store, self._config = store, config
         self._root = one_spelling(config.root / "artifacts")  # either may be a link to a larger disk
         self._base = one_spelling(config.root / "serving" / config.name)
-        self._runs = list_runs(store, config.name, with_imported=True)
+        self._runs = list_runs(store, config.record_name, with_imported=True)
         executions = self._executions()
         self._run_of = {execution.id: self._run_id(execution) for execution in executions}
         events = list(_in_parts(store.get_events_by_execution_ids, [execution.id for execution in executions]))
@@ -121,7 +121,7 @@ class _Graph:
         self._artifacts = {found.id: found for found in _in_parts(store.get_artifacts_by_id, ids)}
 
     def _executions(self) -> list[Any]:
-        pipeline = self._store.get_context_by_type_and_name("pipeline", self._config.name)
+        pipeline = self._store.get_context_by_type_and_name("pipeline", self._config.record_name)
         found = {e.id: e for e in (self._store.get_executions_by_context(pipeline.id) if pipeline else [])}
         for run in self._runs:
             if run.imported and (context := self._store.get_context_by_type_and_name(RUN_CONTEXT, run.run_id)):

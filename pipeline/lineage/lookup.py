@@ -99,7 +99,7 @@ class Lookup:
         )
 
     def _run(self, text: str) -> Subject | None:
-        text = named_run(self._store, self._config.name, text)
+        text = named_run(self._store, self._config.record_name, text)
         if text not in self._runs:
             return None
         graph = run_graph(self._store, [text])
@@ -151,7 +151,7 @@ class Lookup:
         return Subject("step", f"step {step.id}, {step.node}{of}: {step.state}", made or read, made, run_id)
 
     def _schema(self, text: str) -> Subject | None:
-        version = next((v for v in list_versions(self._store, self._config.name) if str(v.number) == text), None)
+        version = next((v for v in list_versions(self._store, self._config.record_name) if str(v.number) == text), None)
         if version is None:
             return None
         steps = self._store.get_executions_by_type(_SCHEMA_STEP)
@@ -220,7 +220,7 @@ class Lookup:
             yield "served"
         own = sum(not run.imported for run in self._runs.values())
         yield from (*(("latest",) if own else ()), *(("previous",) if own > 1 else ()), *self._runs)
-        yield from (f"schema:{version.number}" for version in list_versions(self._store, self._config.name))
+        yield from (f"schema:{version.number}" for version in list_versions(self._store, self._config.record_name))
         for pushed in pushed_models(self._store):
             if version := pushed.properties.get("pushed_version"):
                 yield from (str(version), f"model:{version}")

@@ -18,6 +18,7 @@ from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.files import is_local, is_same_file, one_spelling
 from pipeline.lineage.artifact_names import MODEL_DIGEST
+from pipeline.lineage.of_pipeline import artifacts_of
 from pipeline.lineage.records import NODE, SECONDS, event_of, text_of
 from pipeline.lineage.source_files import FILES, to_property
 
@@ -78,7 +79,7 @@ def record_prediction(store: MetadataStore, pipeline: str, done: Prediction) -> 
     )
     output.custom_properties[DIGEST].string_value = file_digest(done.output)
     output.custom_properties[BYTES].int_value = done.output.stat().st_size
-    used = [(artifact, event_of(_INPUT, "model")) for artifact in _models(store, done)[:1]]
+    used = [(artifact, event_of(_INPUT, "model")) for artifact in _models(store, pipeline, done)[:1]]
     made = [(_table(store, done), event_of(_INPUT, "table")), (output, event_of(_OUTPUT, "predictions"))]
     execution_id, _, _ = store.put_execution(execution, [*used, *made], [_context(store, pipeline)])
     return int(execution_id)
@@ -106,11 +107,11 @@ def predictions_like(store: MetadataStore, file: Path) -> list[Any]:
     return sorted((one for one in alike if text_of(one, DIGEST) == digest), key=lambda one: -one.id)
 
 
-def _models(store: MetadataStore, done: Prediction) -> list[Any]:
+def _models(store: MetadataStore, pipeline: str, done: Prediction) -> list[Any]:
     """Return the model on record, first where it lies there, then where it is equal."""
-    pushed = list(store.get_artifacts_by_type("PushedModel"))
+    pushed = artifacts_of(store, pipeline, "PushedModel")
     there = [one for one in pushed if is_same_file(text_of(one, "pushed_destination"), done.model)]
-    trained = [one for one in store.get_artifacts_by_type("Model") if is_local(one.uri)]
+    trained = [one for one in artifacts_of(store, pipeline, "Model") if is_local(one.uri)]
     here = [one for one in trained if one_spelling(done.model).is_relative_to(one_spelling(one.uri))]
     equal = [one for one in (*pushed, *trained) if text_of(one, MODEL_DIGEST) == done.model_digest]
     return [*there, *here, *equal]

@@ -87,7 +87,7 @@ def run_properties(run_id: str, config: PipelineConfig, software: Software) -> d
     """Give what ML Metadata records of every run."""
     return {
         "run_id": run_id,
-        "pipeline": config.name,
+        "pipeline": config.record_name,
         "config_digest": config_digest(config),
         "code_digest": software.code_digest,
         "package_versions": json.dumps(software.package_versions),

@@ -10,6 +10,7 @@ from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.lineage.artifact_names import APPROVAL
+from pipeline.lineage.of_pipeline import artifacts_of
 from pipeline.lineage.records import NODE, event_of
 from pipeline.lineage.runs import RUN_CONTEXT
 
@@ -104,7 +105,7 @@ def record_rollback(store: MetadataStore, pipeline: str, done: Rollback, base: P
         base: the folder of the versions, or its address gs://….
         digest: of the model that serves again.
     """
-    known = {_destination(artifact): artifact for artifact in store.get_artifacts_by_type(PUSHED_MODEL)}
+    known = {_destination(artifact): artifact for artifact in artifacts_of(store, pipeline, PUSHED_MODEL)}
     earlier = known.get(f"{base}/{done.to_version}")
     pushed = metadata_store_pb2.Artifact(
         type_id=earlier.type_id if earlier else _pushed_model_type(store),

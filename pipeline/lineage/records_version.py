@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ml_metadata import MetadataStore
+from ml_metadata import errors as mlmd_errors
 from ml_metadata.proto import metadata_store_pb2
 
 import pipeline
@@ -47,18 +48,21 @@ def upgrade_records(config: PipelineConfig, store: MetadataStore) -> Path | None
     Returns:
         A copy of the workspace's store as it was, if an older Longhaul wrote it; None otherwise.
     """
-    context = store.get_context_by_type_and_name("pipeline", config.name)
+    context = store.get_context_by_type_and_name("pipeline", config.record_name)
     if context is not None and _number(context) == RECORDS:
         return None
     copy = None
     if context is None:
         kind = store.put_context_type(metadata_store_pb2.ContextType(name="pipeline"))
-        context = metadata_store_pb2.Context(type_id=kind, name=config.name)
+        context = metadata_store_pb2.Context(type_id=kind, name=config.record_name)
     elif config.metadata.url is None:
         copy = kept_copy(config)
     context.custom_properties[_NUMBER].int_value = RECORDS
     context.custom_properties[_BY].string_value = pipeline.__version__
-    store.put_contexts([context])
+    try:
+        store.put_contexts([context])
+    except mlmd_errors.AlreadyExistsError:  # on a server another run made it at this moment
+        return upgrade_records(config, store)
     return copy
 
 

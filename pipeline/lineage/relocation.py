@@ -15,9 +15,10 @@ from pipeline.lineage.backup import kept_copy
 from pipeline.lineage.records import text_of
 from pipeline.lineage.records_version import upgrade_records
 from pipeline.lineage.renaming import SAME, Renaming
+from pipeline.lineage.server_relocation import check_owner, count_on_server, known_on_server, rename_on_server
 from pipeline.lineage.store import here
 from pipeline.lineage.whereabouts import BASE, FIRST_BASE, FIRST_ROOT, ID, ROOT, count_moved, known_in, move_of, rename
-from pipeline.workspace.identity import new_id, own_id
+from pipeline.workspace.identity import new_id, own_id, read_id
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class Relocation:
         before, now: where the workspace lay and where it lies; `before` is None if it has not moved.
         copied: whether it still lies there, too.
         artifacts: how many have another path now.
-        backup: the store as it was; None if nothing was rewritten.
+        backup: the store as it was; None if nothing was rewritten, or the records are on a server.
+        shared: that another workspace has the same records, and what to do; nothing was rewritten then.
     """
 
     before: str | None
@@ -36,9 +38,12 @@ class Relocation:
     copied: bool = False
     artifacts: int = 0
     backup: str | None = None
+    shared: str = ""
 
     def sentence(self) -> str:
         """Say it in a line."""
+        if self.shared:
+            return self.shared
         what = f"this is a copy of {self.before}, which is left alone" if self.copied else f"moved from {self.before}"
         kept = f"; the store as it was is {self.backup}" if self.backup else ""
         return f"the workspace {self.now}: {what}; the records of {self.artifacts:,} artifacts name it now{kept}"
@@ -49,30 +54,39 @@ def settle(config: PipelineConfig, store: MetadataStore, *, dry_run: bool = Fals
 
     Returns:
         What was rewritten; None if nothing had to be.
+
+    Raises:
+        ConfigError: this is a copy, and its records are on a server.
     """
-    if config.metadata.url is not None:
-        return None
-    place, database = here(config), config.root / "metadata.db"
-    known = known_in(database, place.pipeline)
-    move = move_of(known, place)
+    place, database, on_server = here(config), config.root / "metadata.db", config.metadata.url is not None
+    number = read_id(config.root) if dry_run else own_id(config.root)
+    if on_server:
+        known = known_on_server(store, place, number)
+        move = move_of(known, place)
+        if said := check_owner(config, known, number, copied=move.copied and known.number == number):
+            return Relocation(None, str(config.root), shared=said)
+    else:
+        known = known_in(database, place.pipeline)
+        move = move_of(known, place)
     if move.is_noted or (dry_run and not move.names):
         return None
-    artifacts = count_moved(database, move.names) if move.names else 0
-    done = Relocation(str(move.before) if move.before else None, str(config.root), move.copied, artifacts)
+    before = str(move.before) if move.before else None
     if dry_run:
-        return done
-    number = new_id(config.root) if move.copied else own_id(config.root)
+        count = count_on_server(store, place, move.names) if on_server else count_moved(database, move.names)
+        return Relocation(before, str(config.root), move.copied, count)
+    number = new_id(config.root) if move.copied else number
     noted = {ID: number, ROOT: str(config.root), BASE: place.base}
     first = {FIRST_ROOT: known.roots[0]} if known.roots else {}
     first |= {FIRST_BASE: known.base} if known.base else {}
     if store.get_context_by_type_and_name("pipeline", place.pipeline) is None:
         upgrade_records(config, store)  # which makes it
-    if not move.names:
-        rename(database, SAME, place.pipeline, noted, first)
-        return None
-    backup = kept_copy(config)
-    rename(database, move.names, place.pipeline, noted, first)
-    return Relocation(done.before, done.now, done.copied, artifacts, str(backup)) if move.before else None
+    if on_server:
+        artifacts, backup = rename_on_server(store, place, move.names, noted, first), None
+    else:
+        artifacts = count_moved(database, move.names)
+        backup = str(kept_copy(config)) if move.names else None
+        rename(database, move.names, place.pipeline, noted, first)
+    return Relocation(before, str(config.root), move.copied, artifacts, backup) if before else None
 
 
 def first_names(store: MetadataStore, pipeline: str) -> Renaming:

@@ -52,10 +52,10 @@ def _begin(store: MetadataStore, config: PipelineConfig, artifacts: list[Any], p
     kind = metadata_store_pb2.ExecutionType(name=COLLECTION_TYPE)
     execution = metadata_store_pb2.Execution(
         type_id=store.put_execution_type(kind),
-        name=f"{config.name}/{now.isoformat()}",
+        name=f"{config.record_name}/{now.isoformat()}",
         last_known_state=metadata_store_pb2.Execution.RUNNING,
     )
-    told = {NODE: "GarbageCollection", "pipeline": config.name, "started": now.isoformat(timespec="seconds")}
+    told = {NODE: "GarbageCollection", "pipeline": config.record_name, "started": now.isoformat(timespec="seconds")}
     for key, value in told.items():
         execution.custom_properties[key].string_value = value
     execution.custom_properties["bytes"].int_value = plan.size_bytes

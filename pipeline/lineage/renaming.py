@@ -51,8 +51,9 @@ class Renaming:
         return self._pattern.sub(self._renamed, text)
 
     def _renamed(self, found: re.Match[str]) -> str:
-        new = self._names[found[0]]
-        text, start = found.string, found.start()
+        new, text, start = self._names[found[0]], found.string, found.start()
+        if f"{text[start:]}/".startswith(f"{new}/"):  # of a move into the folder itself that was begun before
+            return found[0]
         if start == 0 or text[start - 1] != '"':
             return new
         quoted = text[: start - 1]

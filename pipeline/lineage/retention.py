@@ -13,7 +13,7 @@ from pipeline.workspace.leftovers import outlived_texts
 
 def remove_outlived(config: PipelineConfig, store: Any) -> int:
     """Remove them; return how many. The newest runs, and pinned ones, keep theirs."""
-    runs = list_runs(store, config.name, with_imported=True)
+    runs = list_runs(store, config.record_name, with_imported=True)
     kept = {run.run_id for run in runs[: config.keep.runs]}
     kept |= {run.run_id for run in runs if PINNED in run.properties}
     known = {context.name for context in store.get_contexts_by_type(RUN_CONTEXT)}  # other pipelines' may lie here, too

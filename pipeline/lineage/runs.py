@@ -192,7 +192,7 @@ def find_run(store: MetadataStore, pipeline: str, run_id: str) -> Run:
         PipelineError: there is no such run.
     """
     run_id = named_run(store, pipeline, run_id)
-    if run := _read_run(store, run_id):
+    if (run := _read_run(store, run_id)) and run.pipeline in ("", pipeline):
         return run
     known = [run.run_id for run in list_runs(store, pipeline, with_imported=True)]
     near = difflib.get_close_matches(run_id, known, n=1)

@@ -80,7 +80,7 @@ def open_store(config: PipelineConfig, patience: Patience = NO_PATIENCE) -> ml_m
         WorkspaceError: it cannot be reached, is not a metadata store, or a newer Longhaul wrote it.
     """
     store = _reach(config, patience)
-    check_records(store, config.name)
+    check_records(store, config.record_name)
     return store
 
 
@@ -232,7 +232,7 @@ def open_existing_store(config: PipelineConfig) -> ml_metadata.MetadataStore:
 def here(config: PipelineConfig) -> Here:
     """Return where workspace and configuration lie."""
     base = str(config.file.parent) if config.file else ""
-    return Here(config.root, config.name, base, config.data_pattern)
+    return Here(config.root, config.record_name, base, config.data_pattern)
 
 
 def _names_now(config: PipelineConfig) -> Renaming | None:
@@ -252,7 +252,7 @@ def _renamed_copy(config: PipelineConfig, names: Renaming) -> ml_metadata.Metada
         source = f"{(config.root / 'metadata.db').as_uri()}?mode=ro"
         with closing(sqlite3.connect(source, uri=True)) as store, closing(sqlite3.connect(file)) as copy:
             store.backup(copy)
-        rename(file, names, config.name, {}, {})
+        rename(file, names, config.record_name, {}, {})
         connection.sqlite.filename_uri = str(file)
         return _open(config, connection)
 

@@ -17,7 +17,7 @@ def check_tuned(config: PipelineConfig, store: MetadataStore) -> None:
     """
     if config.tuner.mode != "reuse":
         return
-    pipeline = store.get_context_by_type_and_name("pipeline", config.name)
+    pipeline = store.get_context_by_type_and_name("pipeline", config.record_name)
     found = store.get_artifacts_by_context(pipeline.id) if pipeline else []
     if not any(
         artifact.type == "HyperParameters" and artifact.state == metadata_store_pb2.Artifact.LIVE for artifact in found

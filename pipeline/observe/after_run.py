@@ -83,7 +83,7 @@ def _warnings(config: PipelineConfig, about: Told, error: BaseException | None) 
     run = None
     if about.run_id:
         with suppress(PipelineError):  # it may have ended before it was on record
-            run = find_run(open_existing_store(config), config.name, about.run_id)
+            run = find_run(open_existing_store(config), config.record_name, about.run_id)
     if run and config.observe.openlineage_url:
         yield from _export(config, run)
     people = config.notify

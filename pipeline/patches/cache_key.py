@@ -19,6 +19,7 @@ from tfx.proto.orchestration import executable_spec_pb2
 
 from pipeline.lineage.relocation import first_names
 from pipeline.lineage.renaming import Renaming
+from pipeline.lineage.server_relocation import UPDATED
 
 _of_tfx = cache_utils.get_cache_context
 
@@ -35,7 +36,7 @@ def _of_results(*, executor_spec: Any = None, **of_step: Any) -> Any:
     if names:
         parameters = of_step.get("parameters") or {}
         of_step["parameters"] = {name: names(str(value)) for name, value in parameters.items()}
-        of_step["input_artifacts"] = _as_first(of_step.get("input_artifacts") or {}, names)
+    of_step["input_artifacts"] = _as_first(of_step.get("input_artifacts") or {}, names)
     return _of_tfx(executor_spec=executor_spec, **of_step)
 
 
@@ -44,6 +45,9 @@ def _as_first(artifacts: Mapping[str, Sequence[Any]], names: Renaming) -> dict[s
     copies = {key: [copy.deepcopy(one) for one in some] for key, some in artifacts.items()}
     for record in (one.mlmd_artifact for some in copies.values() for one in some):
         record.uri = names(record.uri)
+        if UPDATED in record.custom_properties:
+            record.last_update_time_since_epoch = int(record.custom_properties[UPDATED].string_value)
+            del record.custom_properties[UPDATED]
         for value in (*record.properties.values(), *record.custom_properties.values()):
             if value.WhichOneof("value") == "string_value":
                 value.string_value = names(value.string_value)

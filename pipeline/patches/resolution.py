@@ -14,13 +14,12 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
-import ml_metadata
-from ml_metadata import errors as mlmd_errors
-from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import mlmd_connection_manager
 from tfx.orchestration.portable.input_resolution import channel_resolver
 from tfx.orchestration.portable.mlmd import execution_lib
 from tfx.types import artifact_utils
+
+from pipeline.lineage.of_pipeline import artifacts_of
 
 _of_tfx = channel_resolver.resolve_single_channel
 
@@ -47,13 +46,5 @@ def _resolve_channel(handle_like: Any, channel: Any) -> Any:
 
 def live_artifacts(store: Any, pipeline: str, wanted: str) -> list[Any]:
     """List the live artifacts of a type in a pipeline's context, as TFX's own."""
-    context = store.get_context_by_type_and_name("pipeline", pipeline)
-    if context is None:
-        return []
-    query = f"contexts_p.id = {context.id} AND type = '{wanted}' AND state = LIVE"
-    try:
-        found = store.get_artifacts(list_options=ml_metadata.ListOptions(filter_query=query))
-    except (mlmd_errors.UnimplementedError, mlmd_errors.InvalidArgumentError):  # a build without filter queries
-        of_all = store.get_artifacts_by_context(context.id)
-        found = [one for one in of_all if one.type == wanted and one.state == metadata_store_pb2.Artifact.LIVE]
+    found = artifacts_of(store, pipeline, wanted, only_live=True)
     return artifact_utils.deserialize_artifacts(store.get_artifact_type(wanted), found) if found else []

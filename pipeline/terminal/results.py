@@ -244,6 +244,9 @@ def print_relocation(done: Relocation | None, root: Path, *, dry_run: bool, as_j
         print(json.dumps(asdict(done) if done else {"before": None, "now": str(root), "artifacts": 0}, indent=1))
         return
     console = console_for(sys.stdout)
+    if done and done.shared:
+        console.print(f"[yellow]Note[/]      {escape(done.shared)}", soft_wrap=True)
+        return
     if done is None:
         console.print(f"The records name the folders of {escape(str(root))}: nothing is to be done", soft_wrap=True)
         return

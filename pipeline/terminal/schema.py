@@ -34,12 +34,12 @@ def print_schema(config: PipelineConfig, number: int | None) -> None:
         PipelineError: there is no such version, or no such file.
     """
     if number is not None:
-        version: SchemaVersion | None = find_version(open_existing_store(config), config.name, number)
+        version: SchemaVersion | None = find_version(open_existing_store(config), config.record_name, number)
         text = version.text if version else ""
     else:
         text = read_schema_text(config.schema_file)
         try:
-            version = version_of(open_existing_store(config), config.name, text)
+            version = version_of(open_existing_store(config), config.record_name, text)
         except WorkspaceError:  # the file can be read before anything has run
             version = None
     typer.echo(f"{config.schema_file.name}, {_version_text(version)}", err=True)
@@ -92,7 +92,7 @@ def print_approval(approval: Approval) -> None:
 
 def print_history(config: PipelineConfig, as_json: bool) -> None:
     """Print all versions, the newest first."""
-    versions = list_versions(open_existing_store(config), config.name)
+    versions = list_versions(open_existing_store(config), config.record_name)
     if as_json:
         print(json.dumps([version.to_json() for version in versions], indent=1))
         return

@@ -110,7 +110,7 @@ def open_lineage(config: PipelineConfig) -> tuple[MetadataStore, RunsById, Serve
         WorkspaceError: there is no store yet, or it cannot be opened.
     """
     store = open_existing_store(config)
-    return store, RunsById(store, config.name), Served(tuple(versions(config.root / "serving" / config.name)))
+    return store, RunsById(store, config.record_name), Served(tuple(versions(config.root / "serving" / config.name)))
 
 
 def _recipe(config: PipelineConfig, subject: Subject, above: Graph, runs: Mapping[str, Run]) -> Recipe | None:
@@ -131,7 +131,7 @@ def _prediction_recipe(config: PipelineConfig, subject: Subject, above: Graph) -
     step = next((step for step in steps if step.type == PREDICT), None)
     if step is None:
         return None
-    made_with = Run("", config.name, "complete", "", step.seconds, "", step.properties)
+    made_with = Run("", config.record_name, "complete", "", step.seconds, "", step.properties)
     tables = [above.artifacts[link.artifact] for link in above.inputs.get(step.id, ()) if link.role == "table"]
     files = [file for table in tables for file in files_of(table)]
     return prediction_recipe(made_with, files, _present(config, made_with))

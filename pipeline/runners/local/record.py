@@ -151,7 +151,7 @@ class RunRecord:
     def _summary(self) -> tuple[Run, dict[str, str]]:
         """Return the run as it is on record, and what came of it so far."""
         with Handle(self._config, self._patience) as handle:
-            run = find_run(handle.store, self._config.name, self._context.name)
+            run = find_run(handle.store, self._config.record_name, self._context.name)
             return run, summary_properties(handle.store, run)
 
     def _end(self, **values: str) -> None:

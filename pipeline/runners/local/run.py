@@ -24,6 +24,7 @@ from pipeline.contract.run_inputs import RunInputs
 from pipeline.definition import create_pipeline
 from pipeline.errors import ConfigError
 from pipeline.files import is_local, one_spelling
+from pipeline.lineage.of_pipeline import artifacts_of
 from pipeline.lineage.provenance import run_properties
 from pipeline.lineage.records import RESOLVER, SERVED
 from pipeline.lineage.runs import PLANNED, RUN_CONTEXT, Run, StepState, find_run, list_runs
@@ -79,15 +80,15 @@ def _run(
     limits.check([node.pipeline_node.node_info.id for node in ir.nodes])
     patience = Patience(seconds_of(config.metadata.wait), partial(watcher.retrying, "ML Metadata"))
     with Handle(config, patience) as handle:
-        properties |= _schema_properties(ir, handle.store, config.name, inputs.schema_text, run_id)
+        properties |= _schema_properties(ir, handle.store, config.record_name, inputs.schema_text, run_id)
     record = RunRecord(config, run_id, properties, patience)
     with record.outcome(), translated_errors(config.root):
         with Handle(config, patience) as handle:
             with serving_locked(config.root, Wait()):
-                _forget_lost_pushes(handle.store, config.root / "serving" / config.name)
+                _forget_lost_pushes(handle.store, config)
                 take_in_served(handle, config)
             if any(node.execution_options.run.perform_snapshot for node in nodes.values()):
-                _take_earlier_steps(handle, ir, part, config.name, run_id)
+                _take_earlier_steps(handle, ir, part, config.record_name, run_id)
         launcher = StepLauncher(config, ir, record, watcher, patience)
 
         def launch(name: str) -> None:
@@ -204,14 +205,14 @@ def _take_earlier_steps(handle: Any, ir: Any, part: Part, pipeline: str, run_id:
             )
 
 
-def _forget_lost_pushes(store: Any, base: Path) -> None:
-    """TFX's cache knows only that a model was pushed once. One that is not what is served below `base` any more, or
-    was removed by hand, is pushed again, since its record is no longer live; one that was rolled back is not."""
-    for artifact in store.get_artifacts_by_type("PushedModel"):
+def _forget_lost_pushes(store: Any, config: PipelineConfig) -> None:
+    """TFX's cache knows only that a model was pushed once. One that is not what is served any more, or was removed by
+    hand, is pushed again, since its record is no longer live; one that was rolled back is not."""
+    base = one_spelling(config.root / "serving" / config.name)
+    for artifact in artifacts_of(store, config.record_name, "PushedModel", only_live=True):
         destination = artifact.custom_properties["pushed_destination"].string_value
         where = one_spelling(destination)
-        is_ours = is_local(destination) and where.parent == one_spelling(base)  # others may share a metadata server
         digest = artifact.custom_properties["model_digest"].string_value
-        if is_ours and artifact.state == metadata_store_pb2.Artifact.LIVE and not is_settled(where, digest):
+        if is_local(destination) and where.parent == base and not is_settled(where, digest):
             artifact.state = metadata_store_pb2.Artifact.ABANDONED
             store.put_artifacts([artifact])

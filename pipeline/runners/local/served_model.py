@@ -48,7 +48,7 @@ def take_in_served(handle: Any, config: PipelineConfig) -> None:
         last = config.evaluation.last
         one_more = None if last is None else last + 1  # the challenger may be among them, and does not count
         folders += folders_of(base, reference_digests(handle.store, base, config.evaluation.against, one_more, ""))
-    known = live_artifacts(handle.store, config.name, standard_artifacts.Model.TYPE_NAME)
+    known = live_artifacts(handle.store, config.record_name, standard_artifacts.Model.TYPE_NAME)
     known = [model for model in known if Path(model.uri).exists()]
     for folder in dict.fromkeys(folders):
         if manifest := read_manifest(folder):
@@ -100,5 +100,5 @@ def _record(handle: Any, config: PipelineConfig, manifest: Manifest, folder: Pat
     for key, value in told.items():
         execution.custom_properties[key].string_value = value
     event = event_of(metadata_store_pb2.Event.OUTPUT, "model")
-    pipeline = context_lib.register_context_if_not_exists(handle, "pipeline", config.name)
+    pipeline = context_lib.register_context_if_not_exists(handle, "pipeline", config.record_name)
     handle.store.put_execution(execution, [(artifact, event)], [pipeline])

@@ -52,7 +52,7 @@ def repeat(config: PipelineConfig, inputs: RunInputs, store: MetadataStore, run_
         anything that it made is gone.
     """
     began, started = time.time(), datetime.now(UTC).isoformat(timespec="seconds")
-    last = same_as_last(store, config.name, fingerprint(config, inputs))
+    last = same_as_last(store, config.record_name, fingerprint(config, inputs))
     if last is None:
         return None
     executions = [  # without tries that failed
@@ -73,7 +73,7 @@ def repeat(config: PipelineConfig, inputs: RunInputs, store: MetadataStore, run_
 
     context = metadata_store_pb2.Context(type_id=last.type_id, name=run_id, custom_properties=last.custom_properties)
     # The same configuration may lie elsewhere now, and the same schema may have been approved meanwhile.
-    version = guarding_version(store, config.name, inputs.schema_text, run_id)
+    version = guarding_version(store, config.record_name, inputs.schema_text, run_id)
     own = run_properties(run_id, config, inputs.software) | version.run_properties
     own |= {SERVED: served.to_json() if served else ""}
     own |= {RESUMES: "", "process": Process.current().to_json(), "started": started, "status": "running"}
