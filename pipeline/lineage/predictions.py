@@ -109,12 +109,17 @@ def predictions_like(store: MetadataStore, file: Path) -> list[Any]:
 
 def _models(store: MetadataStore, pipeline: str, done: Prediction) -> list[Any]:
     """Return the model on record, first where it lies there, then where it is equal."""
-    pushed = artifacts_of(store, pipeline, "PushedModel")
+    pushed = _of_type(store, pipeline, "PushedModel")
     there = [one for one in pushed if is_same_file(text_of(one, "pushed_destination"), done.model)]
-    trained = [one for one in artifacts_of(store, pipeline, "Model") if is_local(one.uri)]
+    trained = [one for one in _of_type(store, pipeline, "Model") if is_local(one.uri)]
     here = [one for one in trained if one_spelling(done.model).is_relative_to(one_spelling(one.uri))]
     equal = [one for one in (*pushed, *trained) if text_of(one, MODEL_DIGEST) == done.model_digest]
     return [*there, *here, *equal]
+
+
+def _of_type(store: MetadataStore, pipeline: str, kind: str) -> list[Any]:
+    """Return the pipeline's own, or, where it has none, all: those that were imported belong to no pipeline."""
+    return artifacts_of(store, pipeline, kind) or list(store.get_artifacts_by_type(kind))
 
 
 def _table(store: MetadataStore, done: Prediction) -> Any:

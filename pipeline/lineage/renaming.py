@@ -52,7 +52,9 @@ class Renaming:
 
     def _renamed(self, found: re.Match[str]) -> str:
         new, text, start = self._names[found[0]], found.string, found.start()
-        if f"{text[start:]}/".startswith(f"{new}/"):  # of a move into the folder itself that was begun before
+        if new.startswith(f"{found[0]}/") and f"{text[start:]}/".startswith(
+            f"{new}/"
+        ):  # of a move into the folder itself that was begun before
             return found[0]
         if start == 0 or text[start - 1] != '"':
             return new

@@ -67,9 +67,8 @@ class Mirror:
         assert config.vertex, "whoever asks has looked"
         emulator = config.root / "vertex"
         root = emulator / ("emulated" if emulated else "records")
-        self._own = config.model_copy(
-            update={"workspace": str(root), "metadata": config.metadata.model_copy(update={"url": None})}
-        )
+        alone = config.metadata.model_copy(update={"url": None, "namespace": None})
+        self._own = config.model_copy(update={"workspace": str(root), "metadata": alone})
         self.config, self.away, self._name = self._own, "", config.name
         if config.metadata.url and not emulated:
             # Beside the runs of the same pipeline elsewhere, which must not take jobs for their own.
@@ -100,7 +99,7 @@ class Mirror:
             self._take_over_versions(rows)
 
     def _rows(self) -> JobRows:
-        return JobRows(open_store(self.config), self.config.root, self.config.name)
+        return JobRows(open_store(self.config), self.config.root, self.config.record_name)
 
     def _news(self, rows: JobRows) -> list[JobRecord]:
         """Return the jobs that are not on record, or were not at their end, the newest first."""
@@ -196,7 +195,7 @@ class Mirror:
                 time=manifest.pushed,
                 note=manifest.note,
             )
-            record_rollback(rows.store, self.config.name, done, self.base, manifest.digest)
+            record_rollback(rows.store, self.config.record_name, done, self.base, manifest.digest)
 
     def run(self, job: str) -> Run:
         """Return a job as a run, by its id, its resource name, or as runs are named.
