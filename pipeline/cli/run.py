@@ -11,6 +11,7 @@ from pipeline.cli.options import (
     RUN,
     BeamOption,
     ConfigOption,
+    EmulatedOption,
     JsonOption,
     OnOption,
     QuietOption,
@@ -102,13 +103,20 @@ def run(
 
 
 @app.command(rich_help_panel=RUN, epilog="Example: [bold]longhaul plan[/], before a job that runs every week")
-def plan(config: ConfigOption = None, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
+def plan(
+    on: OnOption = None,
+    emulate: EmulatedOption = False,
+    config: ConfigOption = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Say what the next run would read, train on and be judged by; run nothing."""
+    from pipeline.commands.elsewhere import planned_on
     from pipeline.commands.plan import print_plan
     from pipeline.config.loading import load
     from pipeline.errors import EXIT_NOT_YET
 
-    can_begin = print_plan(load(config, workspace=workspace), as_json=as_json)
+    can_begin = print_plan(planned_on(load(config, workspace=workspace), on, emulated=emulate), as_json=as_json)
     raise typer.Exit(0 if can_begin else EXIT_NOT_YET)
 
 

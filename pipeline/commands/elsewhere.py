@@ -17,6 +17,8 @@ from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import ConfigError
 from pipeline.lineage.runs import Run, find_run
 from pipeline.lineage.store import open_existing_store
+from pipeline.runners.vertex.addresses import as_seen_from_vertex
+from pipeline.runners.vertex.objects import EmulatedObjects
 from pipeline.terminal.console import console_for
 
 if TYPE_CHECKING:
@@ -66,6 +68,33 @@ def records_of(config: PipelineConfig, on: On = None, *, emulated: bool = False)
         PipelineError: see `jobs_of`.
     """
     return jobs_of(config, emulated=emulated).config if is_on_vertex(config, on, emulated=emulated) else config
+
+
+def planned_on(config: PipelineConfig, on: On = None, *, emulated: bool = False) -> PipelineConfig:
+    """Return the configuration by which the next run reads its table, and finds what there was before.
+
+    Raises:
+        ConfigError: it asks for what Vertex AI cannot do, or the table of a job cannot be listed from here.
+        PipelineError: see `jobs_of`.
+    """
+    if not is_on_vertex(config, on, emulated=emulated):
+        return config
+    there = as_seen_from_vertex(config, vertex_of(config))
+    if "://" in there.data.path and not (emulated and there.data.path.startswith("gs://")):
+        raise ConfigError(
+            f"{there.data.path} cannot be listed from here",
+            "`longhaul run --on vertex` submits a job, which reads it there",
+        )
+    if "://" not in there.data.path and not emulated:
+        raise ConfigError(
+            f"{there.data.path} lies inside the image of the job, and cannot be listed from here",
+            "`longhaul run --on vertex` submits a job, which reads it there",
+        )
+    jobs = jobs_of(config, emulated=emulated)
+    address = there.data.path
+    if isinstance(jobs.objects, EmulatedObjects) and address.startswith("gs://"):
+        address = str(jobs.objects.path(address))
+    return jobs.config.model_copy(update={"data": there.data.model_copy(update={"path": address})})
 
 
 def recorded_runs(

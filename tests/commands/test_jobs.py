@@ -372,6 +372,24 @@ def test_runs_of_this_machine_are_a_word_away(office: Office) -> None:
     assert "add --on vertex" in wrong.text
 
 
+def test_a_plan_speaks_of_the_table_of_the_job_and_of_no_other(office: Office) -> None:
+    (office.folder / "table.csv").write_text("carrier,distance_miles,late\nAA,1,0\nBB,2,1\n")
+    vertex = office.document["vertex"]
+    office.write(vertex=vertex | {"data": "gs://my-bucket/flights/span-{SPAN}/flights.csv"})
+    refused = office.call("plan")
+    assert refused.code == 2
+    assert "gs://my-bucket/flights/span-{SPAN}/flights.csv cannot be listed from here" in refused.text
+    assert "`longhaul run --on vertex`" in refused.text
+    # The emulator's buckets are folders.
+    folder = office.folder / "workspace" / "vertex" / "buckets" / "my-bucket" / "flights" / "span-01"
+    folder.mkdir(parents=True)
+    (folder / "flights.csv").write_text("carrier,distance_miles,late\nAA,1,0\nBB,2,1\n")
+    planned = office.told("plan", "--emulate")
+    assert (planned["used"], planned["since"], planned["champion"]) == ([1], None, None)
+    assert planned["table"].endswith("/buckets/my-bucket/flights/span-{SPAN}/flights.csv")
+    assert office.told("plan", "--on", "local")["files"] == 1
+
+
 def test_looking_at_jobs_imports_no_tensorflow_and_no_client_of_vertex(office: Office) -> None:
     weeks(office)
     script = (
