@@ -197,10 +197,15 @@ def find_teacher(
 ) -> Trees | None:
     """Return the trees that teach, or None where there is nothing to learn from them; arguments as of `fit`."""
     fit_rows, stop_rows = hold_out(order, len(labels), settings.validation_share, settings.seed)
-    classes = len(table.label.classes) if table.label.task != "regression" else 0
+    classes = class_count(table)
     if settings.teacher == "none" or not can_teach(classes, labels[affordable(fit_rows, columns, classes)]):
         return None
     return choose_trees(classes, columns, labels, fit_rows, stop_rows, settings.seed)
+
+
+def class_count(table: FeatureTable) -> int:
+    """Return how many classes the label has; 0 of a regression."""
+    return len(table.label.classes) if table.label.task != "regression" else 0
 
 
 def member_loss(loss: str) -> Callable[[Any, Any], Any]:

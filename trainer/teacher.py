@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from trainer.preprocessing import CATEGORICAL, FLAGS, NUMERIC
+from trainer.baselines import matrix, mean_prediction, width
+from trainer.preprocessing import CATEGORICAL
 from trainer.reading import Columns
 
 progress = logging.getLogger("longhaul.progress")
@@ -35,10 +36,10 @@ _MANY_ROWS = 50_000
 _RATE_FOR_FEW, _RATE_FOR_MANY = 0.05, 0.1
 _MOST_FOR_FEW, _MOST_FOR_MANY = 1000, 400
 """A smaller rate and more rounds are a little better, and cost nothing where rows are few."""
+_MORE_FOR_MANY = 2
+"""Times as many rounds are grown again: more teach the network more, though they predict no better themselves."""
 _MOST_CELLS = 20_000_000
 """Rows x columns x classes that trees are grown on: half a minute at most, however large the table is."""
-_WORDS = 254
-"""The commonest words of a category are told apart; all others are one."""
 _CHUNK_CELLS = 4_000_000
 """Answered at a time: 16 MB."""
 _EVERY_SECONDS = 2.0
@@ -72,18 +73,23 @@ class Trees:
     forests: tuple[Forest, ...]
     validation_loss: float
 
+    @property
+    def boosters(self) -> list[Any]:
+        """Those of LightGBM."""
+        return [forest.grown for forest in self.forests]
+
     def predict(self, columns: Columns, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
         """Return what the network is to be taught of these rows.
 
         Returns:
             (rows,) predictions or probabilities of the second class, or (rows, classes) probabilities.
         """
-        size = max(1, _CHUNK_CELLS // _width(columns))
+        size = max(1, _CHUNK_CELLS // width(columns))
         threads = _threads(len(rows))
         found = []
         for first in range(0, len(rows), size):
-            inputs = _matrix(columns, rows[first : first + size])
-            found.append(_mean([forest.grown.predict(inputs, num_threads=threads) for forest in self.forests]))
+            inputs = matrix(columns, rows[first : first + size])
+            found.append(mean_prediction(self.boosters, inputs, num_threads=threads))
         return np.concatenate(found).astype(np.float32)
 
 
@@ -111,7 +117,7 @@ def choose_trees(
     fit_rows, stop_rows = (affordable(rows, columns, classes) for rows in (fit_rows, stop_rows))
     parameters = _parameters(classes, len(fit_rows), seed)
     fitted_on = _dataset(columns, labels, fit_rows, parameters)
-    held = _matrix(columns, stop_rows)
+    held = matrix(columns, stop_rows)
     stopped_by = lightgbm.Dataset(held, labels[stop_rows], reference=fitted_on)
     most = _MOST_FOR_FEW if len(fit_rows) < _MANY_ROWS else _MOST_FOR_MANY
     forests, answers = [], []
@@ -130,11 +136,11 @@ def choose_trees(
         progress.info(
             "%d trees of %d leaves, validation %.4f", rounds, leaves, loss(classes, labels[stop_rows], answers[-1])
         )
-    return Trees(classes, tuple(forests), loss(classes, labels[stop_rows], _mean(answers)))
+    return Trees(classes, tuple(forests), loss(classes, labels[stop_rows], np.mean(answers, axis=0)))
 
 
 def grow_again(trees: Trees, columns: Columns, labels: npt.NDArray[Any], seed: int) -> Trees:
-    """Grow trees as large and as many, on all rows."""
+    """Grow trees as large on all rows: as many, or of many rows twice as many."""
     rows = affordable(np.arange(len(labels)), columns, trees.classes)
     parameters = _parameters(trees.classes, len(rows), seed)
     grown_on = _dataset(columns, labels, rows, parameters)
@@ -142,9 +148,10 @@ def grow_again(trees: Trees, columns: Columns, labels: npt.NDArray[Any], seed: i
     for forest in trees.forests:
         what = f"trees of {forest.leaves} leaves on {len(rows):,} rows"
         progress.info("%s", what)
+        rounds = forest.rounds * (1 if len(rows) < _MANY_ROWS else _MORE_FOR_MANY)
         sized = parameters | {"num_leaves": forest.leaves}
-        again = _lightgbm().train(sized, grown_on, forest.rounds, callbacks=[_told(what, forest.rounds)])
-        forests.append(Forest(forest.leaves, forest.rounds, again))
+        again = _lightgbm().train(sized, grown_on, rounds, callbacks=[_told(what, rounds)])
+        forests.append(Forest(forest.leaves, rounds, again))
     return Trees(trees.classes, tuple(forests), trees.validation_loss)
 
 
@@ -158,7 +165,7 @@ def loss(classes: int, labels: npt.NDArray[Any], answers: npt.NDArray[Any]) -> f
 
 def affordable(rows: npt.NDArray[np.int64], columns: Columns, classes: int) -> npt.NDArray[np.int64]:
     """Return all of them, or so many of them, evenly chosen, as `_MOST_CELLS` allows."""
-    most = max(_FEWEST_ROWS, _MOST_CELLS // (_width(columns) * max(1, classes - 1)))
+    most = max(_FEWEST_ROWS, _MOST_CELLS // (width(columns) * max(1, classes - 1)))
     return rows[:: math.ceil(len(rows) / most)]
 
 
@@ -204,10 +211,10 @@ def _threads(rows: int) -> int:
 def _dataset(
     columns: Columns, labels: npt.NDArray[Any], rows: npt.NDArray[np.int64], parameters: dict[str, Any]
 ) -> Any:
-    width, codes = _width(columns), columns[CATEGORICAL].shape[1] if CATEGORICAL in columns else 0
-    categories = list(range(width - codes, width))
-    matrix = _matrix(columns, rows)
-    return _lightgbm().Dataset(matrix, labels[rows], categorical_feature=categories, params=parameters)
+    codes = columns[CATEGORICAL].shape[1] if CATEGORICAL in columns else 0
+    categories = list(range(width(columns)))[width(columns) - codes :]
+    inputs = matrix(columns, rows)
+    return _lightgbm().Dataset(inputs, labels[rows], categorical_feature=categories, params=parameters)
 
 
 def _told(what: str, planned: int | None = None) -> Callable[[Any], None]:
@@ -222,20 +229,3 @@ def _told(what: str, planned: int | None = None) -> Callable[[Any], None]:
             progress.info("%s: round %d%s%s", what, at.iteration + 1, f" of {planned}" if planned else "", found)
 
     return tell
-
-
-def _mean(answers: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
-    mean: npt.NDArray[Any] = np.mean(answers, axis=0)
-    return mean
-
-
-def _width(columns: Columns) -> int:
-    return sum(columns[name].shape[1] for name in (NUMERIC, FLAGS, CATEGORICAL) if name in columns)
-
-
-def _matrix(columns: Columns, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-    """Return (rows, numbers, flags and codes): the categories come last."""
-    parts = [columns[name][rows] for name in (NUMERIC, FLAGS, CATEGORICAL) if name in columns]
-    if CATEGORICAL in columns:
-        parts[-1] = np.minimum(parts[-1], _WORDS - 1)  # the codes rise as the words get rarer
-    return np.concatenate([part.astype(np.float32) for part in parts], axis=1)

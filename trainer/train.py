@@ -15,11 +15,12 @@ import tensorflow_transform as tft
 
 from trainer import description, words_file
 from trainer.artifact_names import HISTORY_FILE, HYPERPARAMETERS_FILE
+from trainer.baselines import save_baselines
 from trainer.compression import Rewriting, asks
 from trainer.copying import copy
 from trainer.distribution import is_chief, train_in_workers, wait_for_all
 from trainer.features import FeatureTable, Kind
-from trainer.fitting import BY_CHANCE, LOSSES, Fitted, fit, hold_out
+from trainer.fitting import BY_CHANCE, LOSSES, Fitted, class_count, fit, hold_out
 from trainer.hyperparameters import TUNED_FILE, Found, merge
 from trainer.patches import make_fit_work
 from trainer.probe_rows import save_probe_rows
@@ -90,6 +91,8 @@ def _fit_and_export(
     progress.info("exporting the model")
     network = copy(fitted.model) if strategy else fitted.model  # ordinary variables, which can be saved
     save_weights(network, words, fn_args.serving_model_dir)
+    boosters = fitted.trees.boosters if fitted.trees else []
+    save_baselines(boosters, labels, class_count(table), fn_args.serving_model_dir)
     _, stop_rows = hold_out(order, len(labels), settings.validation_share, settings.seed)
     rewriting = Rewriting(network, LOSSES[table.label.task], rows, labels, stop_rows) if asks(settings) else None
     to_serve = network

@@ -19,7 +19,8 @@ from tfx.utils import io_utils, json_utils, path_utils, proto_utils
 from pipeline.components.seen_rows import Ingested, count_seen
 from pipeline.components.whole_model import check_whole, digest_on_disk
 from pipeline.config.evaluation import Evaluation
-from pipeline.evaluation.columnar_metrics import RAW_RECORD, SAMPLE, TALLIES, ScoreAndAddUp
+from pipeline.evaluation.baselines import compare
+from pipeline.evaluation.columnar_metrics import BASELINES, RAW_RECORD, SAMPLE, TALLIES, ScoreAndAddUp
 from pipeline.evaluation.eval_config import check as check_eval_config
 from pipeline.evaluation.figures import write_figures, write_json
 from pipeline.evaluation.mismatch import mismatch
@@ -135,8 +136,10 @@ class Executor(evaluator_executor.Executor):
             found = rows | "Evaluate" >> ScoreAndAddUp(eval_config, paths, task, rules.explain)
             slices = found[TALLIES] | "Measure" >> beam.Map(measure, task, rules.confidence)
             judged = slices | "Gather" >> beam.combiners.ToList() | "Judge" >> beam.Map(summarize, rules, names)
-            _ = judged | "WriteVerdict" >> beam.MapTuple(
-                lambda summary, _: write_json(uri, VERDICT_FILE, summary | more)
+            beside = found[BASELINES] | "Compare" >> beam.Map(lambda tallies: compare(task, tallies, rules.confidence))
+            _ = judged | "WriteVerdict" >> beam.Map(
+                lambda both, baselines: write_json(uri, VERDICT_FILE, both[0] | more | {"baselines": baselines}),
+                beam.pvalue.AsSingleton(beside),
             )
             validations = judged | "ForTFMA" >> beam.MapTuple(lambda _, validation: validation)
             judged_models = {name: path for name, path in paths.items() if name not in names.references}

@@ -7,7 +7,7 @@ whole slice of a batch is added up at once (see tallies.py).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import apache_beam as beam
@@ -18,6 +18,8 @@ import pyarrow.compute as pc
 import tensorflow_model_analysis as tfma
 
 from pipeline.config.evaluation import Explain
+from pipeline.evaluation.attributions import network_inputs
+from pipeline.evaluation.baselines import NETWORK
 from pipeline.evaluation.row_sample import KeepSample, digests, sample_of
 from pipeline.evaluation.tallies import BLOCKS, Tally, add, rows_of
 
@@ -28,7 +30,7 @@ SliceKey = tuple[tuple[str, Any], ...]
 RAW_RECORD = tfma.ARROW_INPUT_COLUMN
 """The column of serialized tf.Examples that feeds the models."""
 
-TALLIES, SAMPLE = "tallies", "sample"
+TALLIES, SAMPLE, BASELINES = "tallies", "sample", "baselines"
 _SAMPLE_ROWS = 2_000
 """Kept at least, of an even choice: a picture of a regression needs them."""
 _WRONG_ROWS = 100
@@ -50,14 +52,17 @@ def ScoreAndAddUp(  # noqa: N802 (a transform)
         model_paths: SavedModel by name; the challenger's first.
 
     Returns:
-        `TALLIES`: (slice, {model: Tally}) of all slices; `SAMPLE`: one RowSample of the challenger's predictions.
+        `TALLIES`: (slice, {model: Tally}) of all slices; `SAMPLE`: one RowSample of the challenger's predictions;
+        `BASELINES`: one {name: Tally} over all rows, of the challenger and what it is measured against, see
+        baselines.py; empty where nothing lies beside its model.
     """
     keep = KeepSample(task, max(_SAMPLE_ROWS, explaining.permutation_rows), _WRONG_ROWS)
     scored = record_batches | "Score" >> beam.ParDo(_ScoreAndAddUp(eval_config, model_paths, task, keep)).with_outputs(
-        SAMPLE, main=TALLIES
+        SAMPLE, BASELINES, main=TALLIES
     )
     return {
         TALLIES: scored[TALLIES] | "AddUp" >> beam.CombinePerKey(_AddUp()),
+        BASELINES: scored[BASELINES] | "AddUpBaselines" >> beam.CombineGlobally(_AddUp()),
         SAMPLE: scored[SAMPLE] | "KeepSample" >> beam.CombineGlobally(keep),
     }
 
@@ -82,6 +87,9 @@ class _ScoreAndAddUp(beam.DoFn):
         self._keep = keep
 
     def setup(self) -> None:
+        from trainer.baselines import load_baselines
+
+        self._baselines = load_baselines(next(iter(self._model_paths.values())))
         self._models = {name: load_model(path) for name, path in self._model_paths.items()}
 
     def process(self, batch: pa.RecordBatch) -> Iterator[Any]:
@@ -93,11 +101,17 @@ class _ScoreAndAddUp(beam.DoFn):
         blocks = (checksums % np.uint64(BLOCKS)).astype(np.int64)
         rows_by_model = {}
         for name, model in self._models.items():
-            scored = _score(model, self._specs.get(name, self._first), examples)
-            rows_by_model[name] = rows_of(self._task, *scored, blocks)
+            labels, predictions = _score(model, self._specs.get(name, self._first), examples)
+            rows_by_model[name] = rows_of(self._task, labels, predictions, blocks)
             if len(rows_by_model) == 1:
-                sample = sample_of(self._task, checksums, *scored, records)
+                sample = sample_of(self._task, checksums, labels, predictions, records)
                 yield beam.pvalue.TaggedOutput(SAMPLE, self._keep.add_input(None, sample))
+                if self._baselines and len(labels):
+                    others = self._baselines.predict(len(labels), partial(network_inputs, model, records))
+                    beside = {key: rows_of(self._task, labels, of, blocks) for key, of in others.items()}
+                    every = np.arange(len(labels))
+                    tallies = {key: of.tally(every) for key, of in ({NETWORK: rows_by_model[name]} | beside).items()}
+                    yield beam.pvalue.TaggedOutput(BASELINES, tallies)
         for columns in self._slices:
             for key, rows in slices_of(batch, columns):
                 yield key, {name: of_model.tally(rows) for name, of_model in rows_by_model.items()}
@@ -129,7 +143,7 @@ class _AddUp(beam.CombineFn):
         return [_sum(waiting)] if waiting else []
 
     def extract_output(self, waiting: list[dict[str, Tally]]) -> dict[str, Tally]:
-        return _sum(waiting)
+        return _sum(waiting) if waiting else {}
 
 
 _MOST_WAITING = 8

@@ -42,7 +42,7 @@ RUN_PROPERTIES = (
     *("config_digest", "code_digest", "package_versions", "config", "code_files"),
     *("git_commit", "config_file"),
     *("schema_digest", "schema_version", "schema_review"),
-    *("spans", "rows", "metrics", "verdict", "pushed_version", "hyperparameters"),
+    *("spans", "rows", "metrics", "verdict", "pushed_version", "hyperparameters", "baselines"),
     *("pinned", "imported", "schema_text", SERVED),
     *("process", "workspace", "from_node", "to_node", "resumes", "made_with", PLANNED, REPEATS, ORDER),
 )

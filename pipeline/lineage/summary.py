@@ -33,6 +33,7 @@ class Summary:
         verdict: BLESSED, NOT_BLESSED, UNFIT, BLOCKED or "".
         pushed_version: of the model that it pushed, or "".
         hyperparameters: that its model was trained with.
+        baselines: {metric: {trees and guess: value}} on the rows that judged the model; empty of an older run.
     """
 
     spans: tuple[int, ...] = ()
@@ -41,10 +42,12 @@ class Summary:
     verdict: str = ""
     pushed_version: str = ""
     hyperparameters: dict[str, Any] = field(default_factory=dict)
+    baselines: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def to_properties(self) -> dict[str, str]:
         """Write custom properties; `from_properties` reads them back."""
-        packed = {name: json.dumps(getattr(self, name)) for name in ("spans", "rows", "metrics", "hyperparameters")}
+        names = ("spans", "rows", "metrics", "hyperparameters", "baselines")
+        packed = {name: json.dumps(getattr(self, name)) for name in names}
         return packed | {"verdict": self.verdict, "pushed_version": self.pushed_version}
 
     @classmethod
@@ -59,6 +62,7 @@ class Summary:
             properties["verdict"],
             properties["pushed_version"],
             json.loads(properties["hyperparameters"]),
+            json.loads(properties.get("baselines", "{}")),
         )
 
 
@@ -106,7 +110,14 @@ def summarize(store: MetadataStore, run: Run) -> Summary:
         verdict=_verdict(run),
         pushed_version=_pushed_version(run),
         hyperparameters=dict(sorted(hyperparameters(store, run).items())),
+        baselines=_baselines(verdict or {}),
     )
+
+
+def _baselines(verdict: dict[str, Any]) -> dict[str, dict[str, float]]:
+    found = (verdict.get("baselines") or {}).get("metrics", {})
+    metrics = dict.fromkeys(metric for of in found.values() for metric in of)
+    return {metric: {name: of[metric] for name, of in found.items() if metric in of} for metric in metrics}
 
 
 def _verdict(run: Run) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from pipeline.config.evaluation import COUNT
 from pipeline.guard.findings import DataVerdict
 from pipeline.lineage.runs import Run, StepState
+from pipeline.reports.baselines import baseline_values, trees_ahead_note
 from pipeline.reports.champion import bound_sentences, judged_notes, training_sentence
 from pipeline.reports.formats import number
 from pipeline.reports.rules import Held, few_rows_note, held_rules
@@ -104,12 +105,12 @@ class Judgement:
             if all are, their intervals included; None if it is not a number.
         notes: what was not judged, and why.
         champion_name: for example 'champion run 20261121-…'; empty without one.
-        confidence: of the intervals.
         rules: all that were judged, the broken ones first, then the nearest; none of an older verdict.
         few_rows: what figures of so few rows are worth; empty if they are not few.
         interval_method: jackknife or wilson.
         champion_sentence: what became of the champion; about_bounds: how many of the rows that judge it it was
             trained on, and which other models set bounds.
+        baselines: {metric: {trees, network and guess: value}}; trees_ahead: that the trees are clearly better.
     """
 
     metrics: list[Metric]
@@ -123,6 +124,8 @@ class Judgement:
     interval_method: str = "jackknife"
     champion_sentence: str = ""
     about_bounds: list[str] = field(default_factory=list)
+    baselines: dict[str, dict[str, float]] = field(default_factory=dict)
+    trees_ahead: str = ""
 
 
 def judge(verdict: dict[str, Any] | None, eval_config: dict[str, Any] | None, champion: str = "") -> Judgement | None:
@@ -148,6 +151,8 @@ def judge(verdict: dict[str, Any] | None, eval_config: dict[str, Any] | None, ch
         verdict.get("interval_method", "jackknife"),
         champion,
         [*filter(None, [training_sentence(verdict)]), *bound_sentences(verdict)],
+        baseline_values(verdict),
+        trees_ahead_note(verdict),
     )
 
 

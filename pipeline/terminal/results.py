@@ -20,6 +20,7 @@ from pipeline.lineage.details import rows_by_split
 from pipeline.lineage.records import SERVED
 from pipeline.lineage.runs import Run
 from pipeline.lineage.version_folders import versions
+from pipeline.reports.baselines import baseline_sentence, trees_ahead_note
 from pipeline.reports.champion import bound_sentences, champion_sentence, judged_notes, training_sentence
 from pipeline.reports.judgement import FEW_ROWS
 from pipeline.reports.rules import few_rows_note, few_to_learn_note, held_rules, nearest, rule_line
@@ -65,6 +66,7 @@ def print_results(console: Console, run: Run, config: PipelineConfig) -> None:
         for place, (rule, count) in enumerate(nearest(held_rules(run.verdict))):
             color = "green" if rule.held else "red"
             console.print(f"{'' if place else 'Rules':<10}[{color}]{escape(rule_line(rule, count))}[/]", soft_wrap=True)
+        _print_baselines(console, run.verdict)
         if few := few_rows_note(run.verdict["metrics"], FEW_ROWS):
             console.print(f"[yellow]Note[/]      {escape(few)}", soft_wrap=True)
         console.print(_metrics_table(run, config))
@@ -94,6 +96,14 @@ def _print_data(console: Console, run: Run) -> None:
         console.print(f"[yellow]Not reached[/] {', '.join(step.node for step in run.not_reached)}", soft_wrap=True)
     if run.data_verdict:
         print_data_verdict(console, DataVerdict.from_json(run.data_verdict))
+
+
+def _print_baselines(console: Console, verdict: dict[str, Any]) -> None:
+    """Print what trees and a guess have on the same rows; nothing of an older verdict."""
+    if beside := baseline_sentence(verdict):
+        console.print(f"Baselines {escape(beside)}", soft_wrap=True)
+    if ahead := trees_ahead_note(verdict):
+        console.print(f"[yellow]Note[/]      {escape(ahead)}", soft_wrap=True)
 
 
 def set_aside_text(aside: dict[str, Any] | None) -> str:

@@ -61,6 +61,8 @@ def print_runs(
     by_metric = sort if sort and is_metric(chosen, sort) else None
     metrics = _metrics_shown(chosen, config, by_metric)
     settings = differing_hyperparameters(chosen) if by_metric else []
+    beside = {name: [_beside(one, by_metric, name) for one in chosen] for name in ("trees", "guess")}
+    beside = {name: values for name, values in beside.items() if any(values)}
     extremes = {metric: best_and_worst(known, metric) for metric in metrics}
     marked = {
         "run": [one.run.run_id for one in chosen],
@@ -70,13 +72,14 @@ def print_runs(
         "rows": [f"{rows:,}" if (rows := sum(one.summary.rows.values())) else "" for one in chosen],
         "schema": [one.run.properties.get("schema_version", "") for one in chosen],
         **{metric: [_marked(one, metric, extremes[metric]) for one in chosen] for metric in metrics},
+        **beside,
         **{name: [escape(_short(one.summary.hyperparameters.get(name))) for one in chosen] for name in settings},
         "pushed": [_pushed(one, serving) for one in chosen],
         "outcome": [_outcome(one, one.run.run_id in waiting) for one in chosen],
     }
     columns = {name: [Text.from_markup(cell) for cell in cells] for name, cells in marked.items()}
     # To make room on a terminal; in a file, or before `less -S`, a leaderboard may be as wide as it is.
-    dispensable = ["schema", "seconds", "spans", "rows", *metrics[:0:-1], *settings[::-1], "pushed"]
+    dispensable = ["schema", "seconds", "spans", "rows", *metrics[:0:-1], *settings[::-1], "pushed", *beside]
     width = _BOUNDLESS if by_metric and not console.is_terminal else console.width
     left_out = _make_room(columns, dispensable, width)
     for line in _lines(columns, chosen, width):
@@ -86,6 +89,7 @@ def print_runs(
         measured = sum(1 for one in known if any(metric in one.summary.metrics for metric in metrics))
         legend += ["▲ best", f"▼ worst of the {measured} runs that were judged"]
     legend += [f"a wider terminal also shows {', '.join(left_out)}"] if left_out else []
+    legend += [f"{' and '.join(beside)}: {by_metric} of what the network is measured against"] if beside else []
     if legend:
         console.print(f"[dim]{'   '.join(legend)}[/]")
 
@@ -145,6 +149,12 @@ def _metrics_shown(chosen: Sequence[Listed], config: PipelineConfig, first: str 
     return [name for name in dict.fromkeys(wanted) if is_metric(chosen, name)][: _METRICS_SHOWN + bool(first)]
 
 
+def _beside(listed: Listed, metric: str | None, name: str) -> str:
+    """Return what trees or a guess have of a metric on the same rows; "" of an older run."""
+    value = listed.summary.baselines.get(metric or "", {}).get(name)
+    return "" if value is None else f"{value:.4f}"
+
+
 def _marked(listed: Listed, metric: str, extremes: tuple[str, str] | None) -> str:
     if metric not in listed.summary.metrics:
         return ""
@@ -200,6 +210,7 @@ def _plain(listed: Listed, serving: str | None) -> dict[str, Any]:
         "spans": list(summary.spans),
         "rows": summary.rows,
         "metrics": summary.metrics,
+        "baselines": summary.baselines,
         "verdict": summary.verdict,
         "pushed_version": summary.pushed_version,
         "serving": bool(serving) and summary.pushed_version == serving,

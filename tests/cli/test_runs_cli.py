@@ -113,6 +113,23 @@ def test_a_leaderboard_tells_the_hyperparameters_that_differ(weeks: Weeks, longh
     assert wrong.err == "longhaul: no run has a value 'acu'\n  Remedy: did you mean auc?\n"
 
 
+def test_a_leaderboard_tells_what_trees_and_a_guess_would_have(weeks: Weeks, longhaul: Call) -> None:
+    weeks.week(1, auc=0.7)  # of an earlier Longhaul
+    weeks.week(2, auc=0.75, beside={"trees": 0.7321, "guess": 0.5})
+    board = longhaul("runs", "--sort", "auc")
+    assert [line.split()[6:11] for line in board.lines[:3]] == [
+        ["auc", "log_loss", "trees", "guess", "pushed"],
+        ["▲", "0.7500", "▲", "0.2500", "0.7321"],
+        ["▼", "0.7000", "▼", "0.3000", "1001"],
+    ]
+    assert " ".join(board.out.split()).endswith("trees and guess: auc of what the network is measured against")
+    assert "trees" not in longhaul("runs").out  # that is no leaderboard
+    assert [run["baselines"] for run in json.loads(longhaul("runs", "--json").out)] == [
+        {"auc": {"trees": 0.7321, "guess": 0.5}},
+        {},
+    ]
+
+
 def test_a_narrow_terminal_keeps_ids_and_verdicts(
     weeks: Weeks, longhaul: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:

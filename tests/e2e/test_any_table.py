@@ -174,6 +174,10 @@ def test_two_commands_make_a_served_model_of_a_table(
     assert all(step.state is StepState.DONE for step in run.steps)
     assert run.verdict
     assert run.verdict["blessed"]
+    assert run.history
+    beside = {"trees", "guess"} if "trees" in run.history else {"guess"}
+    assert set(run.verdict["baselines"]["metrics"]) == beside
+    assert f"Baselines {table.metric}: " in outcome.text
     assert table.least < run.verdict["metrics"][table.metric] <= table.most, outcome.text
     # What is served is what was measured, asked by its columns' names.
     # TFMA's area takes rows for tied whose probability is nearer than 1/10,000 to 0 or to 1.

@@ -126,6 +126,14 @@ def test_a_summary_tells_what_came_of_a_run(tmp_path: Path) -> None:
     assert failed == Summary()
 
 
+def test_what_stood_beside_a_model_is_on_record_and_older_runs_have_nothing() -> None:
+    beside = {"auc": {"trees": 0.72, "guess": 0.5}}
+    properties = Summary(metrics={"auc": 0.7}, baselines=beside).to_properties()
+    assert Summary.from_properties(properties) == Summary(metrics={"auc": 0.7}, baselines=beside)
+    del properties["baselines"]
+    assert Summary.from_properties(properties) == Summary(metrics={"auc": 0.7})
+
+
 def test_a_model_that_says_how_it_was_trained_is_believed(tmp_path: Path) -> None:
     weeks = Weeks(tmp_path)
     weeks.week(1, dropout=0.3)

@@ -73,6 +73,7 @@ class Weeks:
         rows: int = 80,
         schema: str = "# a schema\n",
         slices: dict[str, float] | None = None,
+        beside: dict[str, float] | None = None,
         properties: dict[str, str] | None = None,
     ) -> str:
         """A run that got through."""
@@ -113,6 +114,7 @@ class Weeks:
                 for coat, value in (slices or {}).items()
             ],
             "failures": [] if blessed else [f"auc is {auc}, needs at least 0.6"],
+            "baselines": beside and {"metrics": {name: {"auc": value} for name, value in beside.items()}},
         }
         self._file(number, "ModelEvaluation", "verdict.json", json.dumps(verdict).encode())
         about = {"blessed": int(blessed), "current_model_id": model["model"]}

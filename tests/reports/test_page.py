@@ -975,6 +975,26 @@ def test_rules_that_held_are_on_the_page(explained: Run) -> None:
     ]
 
 
+def test_trees_and_a_guess_stand_beside_the_network(run: Run) -> None:
+    found = {
+        "metrics": {"trees": {"auc": 0.7158, "log_loss": 0.51}, "guess": {"auc": 0.5, "log_loss": 0.55}},
+        "telling": ["auc", "log_loss"],
+        "differences": {"auc": [-0.04, -0.01]},
+        "trees_ahead": ["auc"],
+    }
+    rewrite(run, "ModelEvaluation", "verdict.json", VERDICT | {"baselines": found})
+    lines = read(run).lines("metrics")
+    start = lines.index("The network beside the trees that taught it and a constant guess, on the same rows")
+    assert lines[start + 1 : start + 13] == [
+        *("Metric", "trees", "network", "guess"),
+        *("auc", "0.7158", "0.6870", "0.5000"),
+        *("log_loss", "0.5100", "0.5000", "0.5500"),
+    ]
+    assert "the trees that taught the network are better on these rows, auc 0.7158 against 0.6870" in lines[start + 13]
+    rewrite(run, "ModelEvaluation", "verdict.json", VERDICT)
+    assert not any("constant guess" in line for line in read(run).lines("metrics"))
+
+
 def test_who_taught_the_network(run: Run) -> None:
     trees = {"leaves": 15, "rounds": 95, "validation_loss": 0.76}
     rewrite(run, "ModelRun", "history.json", {"kept_epoch": 1, "loss": [0.4], "val_loss": [0.75], "trees": trees})

@@ -109,6 +109,15 @@ def test_the_mean_of_both_sizes_is_what_is_taught_and_judged() -> None:
     assert trees.validation_loss == pytest.approx(teacher.loss(2, labels(given)[halves()[1]], mean), abs=1e-6)
 
 
+def test_of_many_rows_twice_as_many_trees_are_grown_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = columns(900)
+    trees = choose_trees(2, given, labels(given), *halves(900), seed=1)
+    monkeypatch.setattr(teacher, "_MANY_ROWS", 900)
+    again = grow_again(trees, given, labels(given), 1)
+    assert [forest.rounds for forest in again.forests] == [2 * forest.rounds for forest in trees.forests]
+    assert again.validation_loss == trees.validation_loss
+
+
 def test_growing_trees_tells_how_far_they_are(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -52,9 +52,17 @@ def read(folder: Path, name: str) -> Any:
 
 def test_without_a_request_there_is_nothing_more(plain: Path) -> None:
     assert not (plain / "run" / "rewriting.json").exists()
-    assert [path.name for path in (plain / "Format-Serving" / "assets.extra").iterdir()] == ["signatures.json"]
+    beside = {path.name for path in (plain / "Format-Serving" / "assets.extra").iterdir()}
+    assert beside == {"signatures.json", "tf_serving_warmup_requests"}
     used = read(plain, "hyperparameters.json")
     assert (used["hidden_units"], used["epochs"], used["quantize"]) == ([64, 32], 2, "none")
+
+
+def test_the_trees_lie_beside_the_model_and_are_not_served(plain: Path) -> None:
+    assert {path.name for path in plain.glob("Format-*")} == {"Format-Serving", "Format-Weights", "Format-Baselines"}
+    names = {path.name for path in (plain / "Format-Baselines").iterdir()}
+    assert names == {"guess.json", "trees-0.txt.gz", "trees-1.txt.gz"}
+    assert not list((plain / "Format-Serving").rglob("*trees*"))
 
 
 def test_it_is_told_who_taught_the_network(plain: Path, fn_args: Callable[..., Any], tmp_path: Path) -> None:
