@@ -285,8 +285,8 @@ def _sizes(rows: int, columns: int) -> dict[str, Any]:
     elif rows < 100_000:
         sizes = {"batch_size": 256, "epochs": 20, "patience": 5} | _MANY_PASSES
     else:
-        sizes = {"members": 4, "dropout": 0.0, "learning_rate": 0.002, "bins": 12}
-        sizes |= {"batch_size": 512, "epochs": 6, "patience": 2}
+        sizes = {"members": 4, "dropout": 0.0, "learning_rate": 0.003, "bins": 12}
+        sizes |= {"batch_size": 1024, "epochs": 6, "patience": 2}
     wide = {"hidden_units": [128, 64], "bins": 8}
     units = [512, 128] if 10_000 <= rows < 100_000 else [256, 64]
     return {"hidden_units": units} | sizes | (wide if columns > 500 else {})
