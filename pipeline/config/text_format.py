@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, Literal
+from itertools import pairwise
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -11,6 +12,8 @@ from trainer.settings.base import Section
 
 BLANKS = "blanks"
 """The delimiter that is any run of blanks and tabs."""
+FIXED = "fixed"
+"""No delimiter: each field begins at the same place of every line."""
 
 
 class TextFormat(Section):
@@ -19,7 +22,10 @@ class TextFormat(Section):
 
     delimiter: str = ","
     """What stands between two fields: a character (`";"`, `"\\t"`, `"|"`) or several (`"::"`, which quotes do not
-    hide), or `blanks` for any run of blanks and tabs."""
+    hide), or `blanks` for any run of blanks and tabs, or `fixed` where fields stand at fixed places of every line."""
+    starts: tuple[Annotated[int, Field(ge=0)], ...] = ()
+    """With `delimiter: fixed`, after how many characters of the line each field begins: `[0, 8, 20]`. There is a blank
+    between two fields; blanks around a field are no part of it, and a field of blanks is missing."""
     quote: Literal['"', "'"] | None = '"'
     """What stands around a field that holds a delimiter or a line break. Null where nothing does; then a quote is a
     character like others."""
@@ -57,8 +63,8 @@ class TextFormat(Section):
     @field_validator("delimiter")
     @classmethod
     def _one_character(cls, value: str) -> str:
-        if value != BLANKS and (not 0 < len(value) < 5 or set(value) & set("\0\r\n\"'")):
-            raise ValueError(f"must be one to four characters, none a quote or a line break, or {BLANKS!r}")
+        if value not in (BLANKS, FIXED) and (not 0 < len(value) < 5 or set(value) & set("\0\r\n\"'")):
+            raise ValueError(f"must be one to four characters, no quote or line break, or {BLANKS!r} or {FIXED!r}")
         return value
 
     @field_validator("escape")
@@ -87,6 +93,10 @@ class TextFormat(Section):
 
     @model_validator(mode="after")
     def _marks_differ(self) -> TextFormat:
+        if bool(self.starts) != (self.delimiter == FIXED):
+            raise ValueError(f"starts: say where the fields begin, and delimiter: {FIXED}; both or none")
+        if any(after <= before for before, after in pairwise(self.starts)):
+            raise ValueError("starts: the places of the fields, each beyond the one before")
         if self.thousands == self.decimal:
             raise ValueError(f"thousands: {self.thousands!r} is the decimal mark")
         if self.units and not self.header:

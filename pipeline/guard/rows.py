@@ -110,7 +110,7 @@ def with_rows(verdict: DataVerdict, sources: Mapping[str, Source], limit: int) -
         try:
             found = _find(sources[name], [findings[place] for place in wanted], limit)
         except (DataError, OSError, pa.ArrowException) as exc:
-            reason = exc.what if isinstance(exc, DataError) else str(exc)
+            reason = exc.what if isinstance(exc, DataError) else f"they cannot be read again ({exc})"
             notes.append(f"offending rows of {sources[name].pattern} cannot be shown: {reason}")
             continue
         for place, files in zip(wanted, found, strict=True):

@@ -11,8 +11,8 @@ import zipfile
 from functools import lru_cache
 from pathlib import Path
 
+from pipeline.data.sources.damage import damaged_package
 from pipeline.data.sources.text_bytes import PACKED, UNREADABLE, open_bytes, zip_member
-from pipeline.errors import DataError
 
 _CHUNK = 1 << 20
 _COPIES_KEPT = 64
@@ -57,7 +57,7 @@ def _copy(path: str, size: int, mtime_ns: int) -> tuple[tempfile.TemporaryDirect
         with open_bytes(path) as packed, copy.open("wb") as file:
             shutil.copyfileobj(packed, file, _CHUNK)
     except (*UNREADABLE, NotImplementedError, RuntimeError) as exc:  # the last of an archive with a password
-        raise _damaged(path, exc) from exc
+        raise damaged_package(path, exc) from exc
     return folder, str(copy)
 
 
@@ -66,9 +66,4 @@ def _member(path: str) -> str:
         with zipfile.ZipFile(path) as archive:
             return zip_member(path, archive)
     except (OSError, zipfile.BadZipFile) as exc:
-        raise _damaged(path, exc) from exc
-
-
-def _damaged(path: str, reason: object) -> DataError:
-    detail = " ".join(str(reason).split())[:300]
-    return DataError(f"{path} cannot be unpacked: {detail}", "it is incomplete or damaged: write or copy it again")
+        raise damaged_package(path, exc) from exc

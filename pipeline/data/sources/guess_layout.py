@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from pipeline.config.text_format import BLANKS, TextFormat
+from pipeline.config.text_format import BLANKS, FIXED, TextFormat
+from pipeline.data.sources.fixed_width import columns_of, fields_of, starts_of, with_names
 from pipeline.data.sources.records import split_lines
 
 _DELIMITERS = [",", ";", "\t", "|", "::", BLANKS, "\x01", "^", "~", "\x1f", ":"]
@@ -22,6 +23,8 @@ _NUMBER = re.compile(r"\s*[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?\s*%?\s*$")
 _MISSING = {"", "?", "-", "--", ".", "na", "n/a", "nan", "null", "none", "nil", "missing"}
 _LONGEST = 500
 """Characters of a field; there are longer ones, but not many."""
+_SURE = 0.9
+"""The score of a layout that need not be doubted."""
 _COMMENTS = ("#", "%", "//", "@", "*", "!")
 
 
@@ -62,7 +65,26 @@ def guess_layout(text: str, form: TextFormat, given: dict[str, Any]) -> Layout:
             if best is None or tried.score > best.score + 1e-9:
                 best = tried
     assert best is not None
+    is_sure = best.score >= _SURE or (best.width > 1 and {len(record) for record in best.records} == {best.width})
+    if "delimiter" not in given and not is_sure and (fixed := _fixed(text, form)):
+        return fixed
     return best if "quote" in given or best.form.quote is None else _without_quotes(text, best)
+
+
+def _fixed(text: str, form: TextFormat) -> Layout | None:
+    """Return the layout of fields at the same places of every line; None if they do not stand so."""
+    lines = [line.rstrip("\r\n") for line in _lines(text)]
+    above, spans = columns_of(lines[:_MOST])
+    lines = lines[above:]
+    if len(spans) < 2:
+        return None
+    form = form.model_copy(update={"delimiter": FIXED, "quote": None, "skip": form.skip + above})
+    starts = tuple(start for start, _ in spans)
+    first, *rows = (fields_of(line, starts) for line in lines if line.strip())
+    if has_header(first, rows):
+        spans = with_names(spans, first)
+    layout = _try("\n".join(lines), form.model_copy(update={"starts": starts_of(spans, lines[:_MOST])}))
+    return layout if layout.width > 1 else None
 
 
 def _quotes_fields(text: str, delimiter: str, quote: str) -> bool:
@@ -224,12 +246,13 @@ def footer_marks(last: Sequence[str], form: TextFormat, width: int) -> tuple[str
     """Return what the last lines of a file begin with, if they are no rows: a total, a count of rows, a note."""
     marks: list[str] = []
     for line in reversed([line for line in last if line.strip()]):
-        parts = line.split() if form.delimiter == BLANKS else line.split(form.delimiter)
+        is_run = form.delimiter in (BLANKS, FIXED)
+        parts = next(split_lines(iter([line]), form)) if is_run else line.split(form.delimiter)
         words = line.strip().lstrip("\"'")
         is_note = width >= 3 and len(parts) != width and sum(bool(part.strip()) for part in parts) == 1 and " " in words
         if words[:1].isdigit() or not (_SUMMARY.match(words) or is_note):
             break
-        whole = len(parts) > 1 and form.delimiter != BLANKS and not is_note
+        whole = len(parts) > 1 and not is_run and not is_note
         marks.append(line[: len(parts[0]) + 1] if whole else "(" if line.startswith("(") else line.split()[0])
     return tuple(dict.fromkeys(reversed(marks)))
 

@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from pipeline.config.text_format import BLANKS, CSV, TextFormat
+from pipeline.config.text_format import BLANKS, CSV, FIXED, TextFormat
 from pipeline.data.convert import shorten
 from pipeline.data.sources.damage import corrupt
+from pipeline.data.sources.fixed_width import fields_of
 from pipeline.data.sources.text_bytes import UNREADABLE, open_bytes, open_utf8
 from pipeline.errors import DataError
 
@@ -144,7 +145,11 @@ def _physical_lines(file: BinaryIO) -> Iterator[bytes]:
 
 
 def split_lines(lines: Iterator[str], form: TextFormat) -> Iterator[list[str]]:
-    """Yield the fields of each line, cut at a delimiter of several characters, or at blanks, which quotes may hide."""
+    """Yield the fields of each line, cut at fixed places, at a delimiter of several characters, or at blanks, which
+    quotes may hide."""
+    if form.delimiter == FIXED:
+        yield from (fields_of(line.rstrip("\r\n"), form.starts) for line in lines)
+        return
     if form.delimiter != BLANKS:
         yield from (line.rstrip("\r\n").split(form.delimiter) if line.strip() else [] for line in lines)
         return

@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.config.text_format import BLANKS, CSV, TextFormat
+from pipeline.config.text_format import BLANKS, CSV, FIXED, TextFormat
 from pipeline.data.sources.guess_encoding import HEAD_BYTES, guess_encoding, read_samples
 from pipeline.data.sources.guess_layout import (
     Layout,
@@ -126,7 +126,9 @@ def _without_comments(text: str, form: TextFormat, mark: str, said: list[str]) -
 def _described(text: str, layout: Layout, given: Mapping[str, Any], said: list[str]) -> TextFormat:
     """Add to a layout what its records tell; what a person gave stands."""
     form = layout.form
-    if form.delimiter != ",":
+    if form.delimiter == FIXED:
+        said.append(f"fields begin at fixed places, {', '.join(str(start + 1) for start in form.starts)}, of each line")
+    elif form.delimiter != ",":
         said.append(f"fields are separated by {_NAMES.get(form.delimiter, repr(form.delimiter))}")
     if form.quote != '"':
         said.append(f"quotes are {form.quote}" if form.quote else "quotes are characters like others")

@@ -5,7 +5,6 @@ TensorFlow and tfx-bsl take seconds to import, hence only when a TFRecord file i
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Mapping
 
 import pyarrow as pa
@@ -87,11 +86,11 @@ def _decode(path: str, chunk: int) -> Iterator[pa.RecordBatch]:
             yield decoder.DecodeBatch(serialized)
             row += len(serialized)
     except tf.errors.OpError as exc:
-        reason = re.sub(r"\{\{.*?\}\} ?| ?\[Op:.*", "", exc.message)
-        raise corrupt(path, reason) from exc
+        raise corrupt(path, exc.message) from exc
     except RuntimeError as exc:  # tfx-bsl: not an Example, or a feature of two types
         raise DataError(
-            f"{path}, records {row + 1:,} to {row + len(serialized):,}: {exc}",
+            f"{path}, records {row + 1:,} to {row + len(serialized):,}: one is no tf.Example, or a feature changes its "
+            f"type (the decoder says: {' '.join(str(exc).split())[:200]})",
             "write tf.Example records in which every feature keeps one type",
         ) from exc
 

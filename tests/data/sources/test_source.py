@@ -559,7 +559,7 @@ def test_tfrecord_errors_name_file_feature_and_record(tmp_path: Path) -> None:
     cut = tmp_path / "cut.tfrecord"
     cut.write_bytes(Path(path).read_bytes()[:-5])
     message = error(read, str(cut), {"a": INT})
-    assert "cut.tfrecord cannot be read: truncated record" in message
+    assert "cut.tfrecord cannot be read: it is damaged, incomplete, or not what its name says" in message
     assert "{{" not in message
     assert "corrupted record" in error(infer, write(tmp_path / "no.tfrecord", b"not a record file at all"))
 
