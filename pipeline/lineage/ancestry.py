@@ -9,6 +9,7 @@ from pathlib import Path
 from ml_metadata import MetadataStore
 
 from pipeline.lineage.graph import ArtifactRecord, Graph, StepRecord, artifact_record
+from pipeline.lineage.judgements import JUDGEMENT
 from pipeline.lineage.predictions import PREDICTIONS, TABLE
 from pipeline.lineage.source_files import FILES, ReadFile, from_property
 from pipeline.lineage.tracing import downstream, ways_to
@@ -78,7 +79,7 @@ class ModelMade:
 
 @dataclass(frozen=True)
 class PredictionsMade:
-    """Predictions that came of something: the file, and the step that wrote it."""
+    """Predictions, or a judgement outside of a run, that came of something: the file, and the step that wrote it."""
 
     file: ArtifactRecord
     step: StepRecord
@@ -89,28 +90,32 @@ class Descent:
     """What came of some artifacts.
 
     Attributes:
-        models, predictions: the newest first.
+        models, predictions, judgements: the newest first.
         graph: the ways to them (see ways_to); where there are none, whatever else came of the artifacts.
     """
 
     models: list[ModelMade] = field(default_factory=list)
     graph: Graph = field(default_factory=Graph)
     predictions: list[PredictionsMade] = field(default_factory=list)
+    judgements: list[PredictionsMade] = field(default_factory=list)
 
 
 def descent(store: MetadataStore, starts: Collection[int], served: Served) -> Descent:
     """Return the models that were trained with any of these artifacts, or are among them; and what was predicted of
     the artifacts, or by those models."""
-    kinds = (MODEL, PUSHED_MODEL, PREDICTIONS)
+    kinds = (MODEL, PUSHED_MODEL, PREDICTIONS, JUDGEMENT)
     ends = [artifact_record(artifact) for kind in kinds for artifact in store.get_artifacts_by_type(kind)]
     graph = ways_to(store, starts, {end.id: end for end in ends})
     models = [artifact for artifact in graph.artifacts.values() if artifact.type == MODEL]
-    predictions = [
-        PredictionsMade(artifact, graph.makers[number])
-        for number, artifact in sorted(graph.artifacts.items(), reverse=True)
-        if artifact.type == PREDICTIONS and number in graph.makers
-    ]
-    if not models and not predictions:
+    predictions, judgements = (
+        [
+            PredictionsMade(artifact, graph.makers[number])
+            for number, artifact in sorted(graph.artifacts.items(), reverse=True)
+            if artifact.type == kind and number in graph.makers
+        ]
+        for kind in (PREDICTIONS, JUDGEMENT)
+    )
+    if not models and not predictions and not judgements:
         return Descent([], downstream(store, starts))
     made = [
         ModelMade(
@@ -123,7 +128,7 @@ def descent(store: MetadataStore, starts: Collection[int], served: Served) -> De
         )
         for model in models
     ]
-    return Descent(sorted(made, key=lambda model: model.id, reverse=True), graph, predictions)
+    return Descent(sorted(made, key=lambda model: model.id, reverse=True), graph, predictions, judgements)
 
 
 def _pushes(graph: Graph, artifact: int, served: Served) -> Iterator[Push]:

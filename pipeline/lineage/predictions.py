@@ -75,13 +75,19 @@ def record_prediction(store: MetadataStore, pipeline: str, done: Prediction) -> 
         execution.custom_properties[name].string_value = text
     execution.custom_properties[SECONDS].double_value = done.seconds
     output = metadata_store_pb2.Artifact(
-        type_id=_type(store, PREDICTIONS), uri=str(done.output), state=metadata_store_pb2.Artifact.LIVE
+        type_id=artifact_type(store, PREDICTIONS), uri=str(done.output), state=metadata_store_pb2.Artifact.LIVE
     )
     output.custom_properties[DIGEST].string_value = file_digest(done.output)
     output.custom_properties[BYTES].int_value = done.output.stat().st_size
-    used = [(artifact, event_of(_INPUT, "model")) for artifact in _models(store, pipeline, done)[:1]]
-    made = [(_table(store, done), event_of(_INPUT, "table")), (output, event_of(_OUTPUT, "predictions"))]
-    execution_id, _, _ = store.put_execution(execution, [*used, *made], [_context(store, pipeline)])
+    used = [
+        (artifact, event_of(_INPUT, "model"))
+        for artifact in models_on_record(store, pipeline, done.model, done.model_digest)[:1]
+    ]
+    made = [
+        (table_on_record(store, done.files, done.table_digest), event_of(_INPUT, "table")),
+        (output, event_of(_OUTPUT, "predictions")),
+    ]
+    execution_id, _, _ = store.put_execution(execution, [*used, *made], [pipeline_context(store, pipeline)])
     return int(execution_id)
 
 
@@ -107,13 +113,13 @@ def predictions_like(store: MetadataStore, file: Path) -> list[Any]:
     return sorted((one for one in alike if text_of(one, DIGEST) == digest), key=lambda one: -one.id)
 
 
-def _models(store: MetadataStore, pipeline: str, done: Prediction) -> list[Any]:
-    """Return the model on record, first where it lies there, then where it is equal."""
+def models_on_record(store: MetadataStore, pipeline: str, folder: Path, digest: str) -> list[Any]:
+    """Return a model as it is on record, first where it lies there, then where it is equal."""
     pushed = _of_type(store, pipeline, "PushedModel")
-    there = [one for one in pushed if is_same_file(text_of(one, "pushed_destination"), done.model)]
+    there = [one for one in pushed if is_same_file(text_of(one, "pushed_destination"), folder)]
     trained = [one for one in _of_type(store, pipeline, "Model") if is_local(one.uri)]
-    here = [one for one in trained if one_spelling(done.model).is_relative_to(one_spelling(one.uri))]
-    equal = [one for one in (*pushed, *trained) if text_of(one, MODEL_DIGEST) == done.model_digest]
+    here = [one for one in trained if one_spelling(folder).is_relative_to(one_spelling(one.uri))]
+    equal = [one for one in (*pushed, *trained) if text_of(one, MODEL_DIGEST) == digest]
     return [*there, *here, *equal]
 
 
@@ -122,27 +128,29 @@ def _of_type(store: MetadataStore, pipeline: str, kind: str) -> list[Any]:
     return artifacts_of(store, pipeline, kind) or list(store.get_artifacts_by_type(kind))
 
 
-def _table(store: MetadataStore, done: Prediction) -> Any:
-    """Return the table as it is on record, if the same files with the same content are."""
-    files = to_property([(str(one_spelling(path)) if is_local(path) else path, *state) for path, *state in done.files])  # type: ignore[misc]
-    digest = done.table_digest or hashlib.sha256(files.encode()).hexdigest()
+def table_on_record(store: MetadataStore, states: Sequence[tuple[str, int, int]], content: str) -> Any:
+    """Return a table as it is on record, if the same files with the same content are."""
+    files = to_property([(str(one_spelling(path)) if is_local(path) else path, *state) for path, *state in states])  # type: ignore[misc]
+    digest = content or hashlib.sha256(files.encode()).hexdigest()
     for known in store.get_artifacts_by_uri(f"sha256://{digest}"):
         if text_of(known, FILES) == files:
             return known
     table = metadata_store_pb2.Artifact(
-        type_id=_type(store, TABLE), uri=f"sha256://{digest}", state=metadata_store_pb2.Artifact.LIVE
+        type_id=artifact_type(store, TABLE), uri=f"sha256://{digest}", state=metadata_store_pb2.Artifact.LIVE
     )
     table.custom_properties[FILES].string_value = files
-    table.custom_properties[DIGEST].string_value = done.table_digest
+    table.custom_properties[DIGEST].string_value = content
     return table
 
 
-def _context(store: MetadataStore, pipeline: str) -> Any:
+def pipeline_context(store: MetadataStore, pipeline: str) -> Any:
+    """Return the pipeline's own context, as TFX makes it."""
     if known := store.get_context_by_type_and_name("pipeline", pipeline):
         return known
     type_id = store.put_context_type(metadata_store_pb2.ContextType(name="pipeline"))
     return metadata_store_pb2.Context(type_id=type_id, name=pipeline)
 
 
-def _type(store: MetadataStore, name: str) -> int:
+def artifact_type(store: MetadataStore, name: str) -> int:
+    """Return the id of a type of artifacts, which is made if it is not there."""
     return int(store.put_artifact_type(metadata_store_pb2.ArtifactType(name=name)))

@@ -150,7 +150,8 @@ def _print_down(console: Console, down: Descent, starts: Sequence[int], *, is_to
     """Print the models, unless they are told already, and how many they are."""
     models, graph = down.models, down.graph
     _print_predictions(console, down.predictions)
-    if not models and down.predictions:
+    _print_judgements(console, down.judgements)
+    if not models and (down.predictions or down.judgements):
         return
     if not models:
         made = [artifact for number, artifact in graph.artifacts.items() if number not in starts]
@@ -188,6 +189,17 @@ def _print_predictions(console: Console, found: Sequence[PredictionsMade]) -> No
         console.print(f"… {count(len(found) - _MOST_LINES, 'more file')} of predictions; --json has them all")
 
 
+def _print_judgements(console: Console, found: Sequence[PredictionsMade]) -> None:
+    for made in found[:_MOST_LINES]:
+        told, when = made.step.properties, datetime.fromtimestamp(made.step.began / 1000, UTC)
+        metrics = ", ".join(f"{name} {value:.4g}" for name, value in list(json.loads(told["metrics"]).items())[:3])
+        held = "holds the thresholds" if told["blessed"] == "1" else "does not hold the thresholds"
+        how = f"model {told['version']} on {told['judged_on']}: {metrics}; {held}, {when:%Y-%m-%d %H:%M} UTC"
+        console.print(f"Judgement {made.file.id}[dim]  {escape(how)}[/]", soft_wrap=True)
+    if len(found) > _MOST_LINES:
+        console.print(f"… {count(len(found) - _MOST_LINES, 'more judgement')}; --json has them all")
+
+
 def _print_recipe(console: Console, recipe: Recipe) -> None:
     console.print(f"  {escape(recipe.command)}", soft_wrap=True)
     marks = {True: "[green]✓[/]", False: "[red]✗[/]", None: "[yellow]?[/]"}
@@ -215,6 +227,11 @@ def _plain(answer: Answer) -> dict[str, Any]:
                 {"id": made.file.id, "uri": made.file.uri, "state": made.file.state, "step": made.step.id}
                 | {name: made.step.properties[name] for name in ("version", "rows", "met", "command")}
                 for made in answer.down.predictions
+            ],
+            "judgements": [
+                {"id": made.file.id, "uri": made.file.uri, "step": made.step.id}
+                | {name: made.step.properties[name] for name in ("version", "judged_on", "metrics", "blessed")}
+                for made in answer.down.judgements
             ],
             **_plain_graph(answer.down.graph),
         },

@@ -1,0 +1,84 @@
+"""Scores rows by models side by side, without a run: what Evaluator does, in this process and for any models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import tensorflow as tf
+
+from pipeline.config.evaluation import Evaluation
+from pipeline.evaluation.columnar_metrics import SliceKey, slices_of
+from pipeline.evaluation.row_sample import digests
+from pipeline.evaluation.slice_metrics import CHAMPION, measure
+from pipeline.evaluation.summary import Names, summarize
+from pipeline.evaluation.tallies import BLOCKS, Tally, add, rows_of
+from trainer.artifact_names import LABEL, PREDICTION
+from trainer.rows import as_lists, list_type, to_examples
+
+_AT_ONCE = 8_192
+Tallies = dict[SliceKey, dict[str, Tally]]
+
+
+def tallied(
+    batches: Iterable[pa.RecordBatch], folders: Mapping[str, Path], slices: Sequence[Sequence[str]], task: str
+) -> Tallies:
+    """Add up, by slice and model, what metrics follow from; each row is read once.
+
+    Args:
+        batches: labelled rows in their stored types.
+        folders: SavedModel by a name of the model.
+        slices: columns to slice by; all rows are a slice anyhow.
+    """
+    models = {name: tf.saved_model.load(str(folder)) for name, folder in folders.items()}
+    by_columns = [(), *(tuple(sorted(columns)) for columns in slices)]
+    sliced = sorted({column for columns in by_columns for column in columns})
+    found: Tallies = {}
+    for whole in batches:
+        for start in range(0, whole.num_rows, _AT_ONCE):
+            batch = whole.slice(start, _AT_ONCE)
+            records = to_examples(batch)
+            blocks = (digests(records) % np.uint64(BLOCKS)).astype(np.int64)
+            rows = {name: rows_of(task, *_asked(model, records), blocks) for name, model in models.items()}
+            lists = [as_lists(column := batch.column(name), list_type(column.type)) for name in sliced]
+            for_slices = pa.RecordBatch.from_arrays(lists, names=sliced) if sliced else batch
+            for columns in by_columns:
+                for key, members in slices_of(for_slices, columns):
+                    part = {name: of.tally(members) for name, of in rows.items()}
+                    known = found.get(key)
+                    found[key] = {name: add([known[name], one]) for name, one in part.items()} if known else part
+    return found
+
+
+def judged(
+    found: Tallies, model: str, champion: tuple[str, str] | None, task: str, rules: Evaluation
+) -> dict[str, Any]:
+    """Judge one of the models as a run would.
+
+    Args:
+        champion: the model that `may_lose` is measured from, and how to name it in sentences; None for none.
+
+    Returns:
+        See pipeline.evaluation.summary.summarize.
+    """
+    measured = [
+        measure(
+            (key, {"candidate": of[model]} | ({CHAMPION: of[champion[0]]} if champion else {})),
+            task,
+            rules.confidence,
+        )
+        for key, of in found.items()
+    ]
+    summary, _ = summarize(measured, rules, Names(champion[1] if champion else None, {}))
+    return summary
+
+
+def _asked(model: Any, records: Any) -> tuple[Any, Any]:
+    """Labels (rows,) and predictions (rows, outputs)."""
+    examples = tf.constant(records)
+    predictions = model.signatures["serving_default"](examples=examples)[PREDICTION].numpy()
+    labels = model.signatures["transform_labels"](examples=examples)[LABEL].numpy()
+    return labels.ravel(), predictions.reshape(len(predictions), -1)
