@@ -157,6 +157,15 @@ def best_and_worst(runs: Sequence[Listed], metric: str) -> tuple[str, str] | Non
     return (ranked[-1][1] if best else "", ranked[0][1] if worst else "")
 
 
+def extremes_of_same_rows(runs: Sequence[Listed], metric: str) -> list[tuple[str, str] | None]:
+    """Return `best_and_worst` of each set of runs whose models were judged by the same rows: what was measured on
+    other rows says nothing of which model is better."""
+    sets: dict[Any, list[Listed]] = {}
+    for listed in runs:
+        sets.setdefault(repr(listed.summary.same_rows), []).append(listed)
+    return [best_and_worst(alike, metric) for alike in sets.values()]
+
+
 def differing_hyperparameters(runs: Sequence[Listed]) -> list[str]:
     """Return those settings that are not the same in all runs that trained, in the order in which they are recorded."""
     trained = [listed.summary.hyperparameters for listed in runs if listed.summary.hyperparameters]

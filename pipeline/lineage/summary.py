@@ -5,13 +5,16 @@ They stand as custom properties of the run's context, so that a thousand runs ar
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ml_metadata import MetadataStore
 
+from pipeline.config.evaluation import COUNT
 from pipeline.lineage.artifact_names import HYPERPARAMETER
+from pipeline.lineage.records import Artifact
 from pipeline.lineage.runs import Run, find_run, list_runs
 
 BLESSED, NOT_BLESSED, UNFIT, BLOCKED = "blessed", "not blessed", "unfit to serve", "blocked"
@@ -34,6 +37,7 @@ class Summary:
         pushed_version: of the model that it pushed, or "".
         hyperparameters: that its model was trained with.
         baselines: {metric: {trees and guess: value}} on the rows that judged the model; empty of an older run.
+        judged_rows: tells the rows of the table, as ingestion wrote them, from others; "" of an older Longhaul.
     """
 
     spans: tuple[int, ...] = ()
@@ -43,12 +47,19 @@ class Summary:
     pushed_version: str = ""
     hyperparameters: dict[str, Any] = field(default_factory=dict)
     baselines: dict[str, dict[str, float]] = field(default_factory=dict)
+    judged_rows: str = ""
+
+    @property
+    def same_rows(self) -> tuple[Any, ...]:
+        """Equal for runs whose models were judged by the same rows: only their metrics can be compared."""
+        return (self.judged_rows or (self.spans, sorted(self.rows.items())), self.metrics.get(COUNT))
 
     def to_properties(self) -> dict[str, str]:
         """Write custom properties; `from_properties` reads them back."""
         names = ("spans", "rows", "metrics", "hyperparameters", "baselines")
         packed = {name: json.dumps(getattr(self, name)) for name in names}
-        return packed | {"verdict": self.verdict, "pushed_version": self.pushed_version}
+        texts = ("verdict", "pushed_version", "judged_rows")
+        return packed | {name: getattr(self, name) for name in texts}
 
     @classmethod
     def from_properties(cls, properties: dict[str, str]) -> Summary | None:
@@ -63,6 +74,7 @@ class Summary:
             properties["pushed_version"],
             json.loads(properties["hyperparameters"]),
             json.loads(properties.get("baselines", "{}")),
+            properties.get("judged_rows", ""),
         )
 
 
@@ -100,7 +112,8 @@ def summarize(store: MetadataStore, run: Run) -> Summary:
     if recorded := Summary.from_properties(run.properties):
         return recorded
     ingestion, verdict = run.ingestion or {}, run.verdict
-    examples = [a.properties for a in run.artifacts.get("TableExampleGen", []) if a.type == "Examples"]
+    tables = [artifact for artifact in run.artifacts.get("TableExampleGen", []) if artifact.type == "Examples"]
+    examples = [artifact.properties for artifact in tables]
     on_record = {key: json.loads(found[key]) for found in examples for key in ("spans", "rows") if key in found}
     spans = tuple(ingestion.get("spans") or on_record.get("spans", ()))
     return Summary(
@@ -111,6 +124,7 @@ def summarize(store: MetadataStore, run: Run) -> Summary:
         pushed_version=_pushed_version(run),
         hyperparameters=dict(sorted(hyperparameters(store, run).items())),
         baselines=_baselines(verdict or {}),
+        judged_rows=next(map(_told_apart, tables), ""),
     )
 
 
@@ -118,6 +132,11 @@ def _baselines(verdict: dict[str, Any]) -> dict[str, dict[str, float]]:
     found = (verdict.get("baselines") or {}).get("metrics", {})
     metrics = dict.fromkeys(metric for of in found.values() for metric in of)
     return {metric: {name: of[metric] for name, of in found.items() if metric in of} for metric in metrics}
+
+
+def _told_apart(examples: Artifact) -> str:
+    """Return what tells the rows of Examples from others: what their files are (pipeline.runners.local.contents)."""
+    return hashlib.sha256(str(examples.properties.get("contents") or examples.id).encode()).hexdigest()[:16]
 
 
 def _verdict(run: Run) -> str:

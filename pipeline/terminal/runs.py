@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from pipeline.config.pipeline import PipelineConfig
-from pipeline.lineage.leaderboard import best_and_worst, differing_hyperparameters, is_metric
+from pipeline.lineage.leaderboard import differing_hyperparameters, extremes_of_same_rows, is_metric
 from pipeline.lineage.summary import BLESSED, BLOCKED, NOT_BLESSED, UNFIT, Listed
 from pipeline.terminal.console import STATUS_COLORS, console_for
 
@@ -45,7 +45,8 @@ def print_runs(
     """Print a line a run, in the order given.
 
     Args:
-        known: all there are, chosen or not: the best and the worst are theirs.
+        known: all there are, chosen or not: the best and the worst of those that were judged by the same rows are
+            marked.
         sort: what they were sorted by; a metric adds the hyperparameters in which the runs differ.
         serving: the version of the model that serves now.
         waiting: ids of the runs whose models wait for a person.
@@ -63,7 +64,7 @@ def print_runs(
     settings = differing_hyperparameters(chosen) if by_metric else []
     beside = {name: [_beside(one, by_metric, name) for one in chosen] for name in ("trees", "guess")}
     beside = {name: values for name, values in beside.items() if any(values)}
-    extremes = {metric: best_and_worst(known, metric) for metric in metrics}
+    extremes = {metric: list(filter(None, extremes_of_same_rows(known, metric))) for metric in metrics}
     marked = {
         "run": [one.run.run_id for one in chosen],
         "status": [_status(one) for one in chosen],
@@ -86,8 +87,7 @@ def print_runs(
         console.print(line, soft_wrap=True)
     legend = ["● serves now"] if any(listed.summary.pushed_version == serving for listed in chosen if serving) else []
     if any(extremes.values()):
-        measured = sum(1 for one in known if any(metric in one.summary.metrics for metric in metrics))
-        legend += ["▲ best", f"▼ worst of the {measured} runs that were judged"]
+        legend += ["▲ best", "▼ worst of the runs that were judged by the same rows"]
     legend += [f"a wider terminal also shows {', '.join(left_out)}"] if left_out else []
     legend += [f"{' and '.join(beside)}: {by_metric} of what the network is measured against"] if beside else []
     if legend:
@@ -155,13 +155,13 @@ def _beside(listed: Listed, metric: str | None, name: str) -> str:
     return "" if value is None else f"{value:.4f}"
 
 
-def _marked(listed: Listed, metric: str, extremes: tuple[str, str] | None) -> str:
+def _marked(listed: Listed, metric: str, extremes: Sequence[tuple[str, str]]) -> str:
     if metric not in listed.summary.metrics:
         return ""
     text = f"{listed.summary.metrics[metric]:.4f}"
-    if extremes and listed.run.run_id == extremes[0]:
+    if any(listed.run.run_id == best for best, _ in extremes):
         return f"[bold green]▲ {text}[/]"
-    if extremes and listed.run.run_id == extremes[1]:
+    if any(listed.run.run_id == worst for _, worst in extremes):
         return f"[red]▼ {text}[/]"
     return text
 

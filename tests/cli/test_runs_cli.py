@@ -89,7 +89,7 @@ def test_runs_lists_what_came_of_each(weeks: Weeks, longhaul: Call) -> None:
         [*(weeks.run_id(2), "complete", "62", "2", "100", "1", "▼", "0.5500", "▼", "0.4500", "not", "blessed")],
         [*(weeks.run_id(1), "complete", "62", "1", "100", "1", "▲", "0.7500", "▲", "0.2500", "●", "1001"),
          "blessed,", "pinned"],
-        words("● serves now ▲ best ▼ worst of the 2 runs that were judged"),
+        words("● serves now ▲ best ▼ worst of the runs that were judged by the same rows"),
     ]  # fmt: skip
     assert [len(line) for line in listed.lines if len(line) >= WIDTH] == [WIDTH]
 
@@ -104,7 +104,7 @@ def test_a_leaderboard_tells_the_hyperparameters_that_differ(weeks: Weeks, longh
         [*(weeks.run_id(3), "complete", "62", "3", "100", "1", "0.7200", "0.2800", "0.1", "●", "1003"),
          "blessed"],  # the second best: the worst of all is not shown
     ]  # fmt: skip
-    assert board.lines[-1].split() == words("● serves now ▲ best ▼ worst of the 3 runs that were judged")
+    assert board.lines[-1].split() == words("● serves now ▲ best ▼ worst of the runs that were judged by the same rows")
     assert [line.split()[0] for line in longhaul("runs", "--sort", "auc", "--reverse", "-n", "1").lines[1:2]] == [
         weeks.run_id(1)
     ]

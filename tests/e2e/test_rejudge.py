@@ -61,7 +61,7 @@ def test_a_model_is_judged_without_a_run_as_in_one(place: Place) -> None:
     (model,) = told["models"]
     verdict = second.verdict
     assert verdict
-    assert model["model"] if "model" in model else model["name"] == str(place.versions[-1])
+    assert model["name"] == str(place.versions[-1])
     assert model["metrics"] == pytest.approx(verdict["metrics"], abs=1e-6)
     assert {key: tuple(value) for key, value in model["intervals"].items()} == {
         key: pytest.approx(value, abs=1e-5) for key, value in verdict["intervals"].items()

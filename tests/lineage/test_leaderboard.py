@@ -11,7 +11,13 @@ import pytest
 from bench.many_runs import fill
 from pipeline.config.loading import load
 from pipeline.errors import PipelineError
-from pipeline.lineage.leaderboard import best_and_worst, differing_hyperparameters, select, value_of
+from pipeline.lineage.leaderboard import (
+    best_and_worst,
+    differing_hyperparameters,
+    extremes_of_same_rows,
+    select,
+    value_of,
+)
 from pipeline.lineage.records import Artifact
 from pipeline.lineage.runs import RUN_CONTEXT, Run, find_run
 from pipeline.lineage.summary import BLESSED, Listed, Summary, list_summaries, summarize
@@ -91,6 +97,11 @@ def test_the_best_and_the_worst_are_named_if_there_are_both() -> None:
     assert best_and_worst(RUNS, "log_loss") == ("b", "c")
     assert best_and_worst(RUNS, "calibration") == ("b", "d")
     assert best_and_worst(RUNS[3:4], "auc") is None
+    assert [*filter(None, extremes_of_same_rows(RUNS, "auc"))] == [("b", "c")]
+    (b,) = (one for one in RUNS if one.run.run_id == "b")
+    others = replace(b, summary=replace(b.summary, judged_rows="other rows"))
+    alone = [others if one is b else one for one in RUNS]
+    assert all("b" not in (found or ()) for found in extremes_of_same_rows(alone, "auc"))  # it is compared with none
     assert best_and_worst(RUNS[:1], "auc") is None
     best = next(one for one in RUNS if one.run.run_id == "b")
     assert best_and_worst([*RUNS, replace(best, run=replace(best.run, run_id="like b"))], "auc") == ("", "c")
@@ -121,9 +132,11 @@ def test_a_summary_tells_what_came_of_a_run(tmp_path: Path) -> None:
         verdict=BLESSED,
         pushed_version="1001",
         hyperparameters={"dropout": 0.3, "epochs": 8},
+        judged_rows=bad.judged_rows,
     )
+    assert good.judged_rows
     assert (bad.verdict, bad.pushed_version) == ("not blessed", "")
-    assert failed == Summary()
+    assert failed == Summary(judged_rows=failed.judged_rows)
 
 
 def test_what_stood_beside_a_model_is_on_record_and_older_runs_have_nothing() -> None:
