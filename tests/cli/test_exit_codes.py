@@ -18,7 +18,7 @@ from pipeline.data.sources.bigquery_address import Address
 from pipeline.data.sources.bigquery_client import translated
 from pipeline.errors import CALL, EXIT_CODES, LATER, PipelineError
 from pipeline.lineage.store import translated_errors
-from pipeline.runners.vertex import service
+from pipeline.runners.vertex.refusals import refusals
 from pipeline.serving.gcs import cloud_errors
 
 ROOT = Path(__file__).parents[2]
@@ -82,7 +82,7 @@ def test_the_table_is_printed() -> None:
 )
 def test_a_service_of_google_that_is_away_is_told_from_one_that_refuses(raised: Exception, code: int) -> None:
     address = Address("bigquery://project.dataset.other", "project", "dataset", None, None)
-    for translation in (lambda: translated(address), lambda: cloud_errors("push"), lambda: service._errors("job")):
+    for translation in (lambda: translated(address), lambda: cloud_errors("push"), lambda: refusals("job")):
         with pytest.raises(PipelineError) as caught, translation():
             raise raised
         assert caught.value.exit_code == code
