@@ -223,7 +223,7 @@ def _of_folder(folder: Path) -> Rejudged:
 
 def _of_run(config: PipelineConfig, wanted: str) -> Rejudged:
     """Return the model that a run trained or took from the cache, pushed or not."""
-    run = find_run(open_existing_store(config), config.name, wanted)
+    run = find_run(open_existing_store(config), config.record_name, wanted)
     models = [artifact for artifact in run.artifacts.get("Trainer", []) if artifact.type == "Model"]
     if not models:
         raise ConfigError(f"run {run.run_id} has no model", "`longhaul runs` tells which runs got so far")
@@ -258,7 +258,7 @@ def _record(config: PipelineConfig, done: Comparison, states: Any, paths: Sequen
             }
             command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
             judgement = Judgement(one.folder, one.name, one.digest, states, digest, report, command, told)
-            one.execution = record_judgement(store, config.name, judgement)
+            one.execution = record_judgement(store, config.record_name, judgement)
     except PipelineError as exc:
         return exc.what
     except (mlmd_errors.StatusError, OSError, RuntimeError) as exc:
