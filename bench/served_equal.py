@@ -80,6 +80,8 @@ def compare(name: str, rows: int, folder: Path) -> dict[str, Any]:
     }
     model = str(folder / "Format-Serving")
     signatures = tf.saved_model.load(model).signatures
+    graded = {"inputs": examples["examples"]}
+    requests |= {name: graded for name in ("classification", "regression") if name in signatures}
     differences = {}
     with CppSession(model) as session:
         for signature, inputs in requests.items():

@@ -9,17 +9,19 @@ Nothing of Longhaul is imported: the check's own process loads this file by its 
 from __future__ import annotations
 
 import ctypes
+from array import array
 from collections.abc import Mapping, Sequence
 from ctypes import POINTER, c_char_p, c_int, c_int64, c_size_t, c_void_p
+from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-TAG = "serve"
-_STRING = 7
-"""DataType of text (tensorflow/core/framework/types.proto)."""
+_DOUBLE, _STRING = 2, 7
+"""DataTypes (tensorflow/core/framework/types.proto)."""
+_FEW = 16
 _STRING_BYTES, _VIEW = 24, 3
 """sizeof(TF_TString), and the kind of one that points to bytes of somebody else (tsl/platform/ctstring_internal.h):
 size * 4 + kind, address, owner."""
@@ -76,7 +78,7 @@ class CppSession:
         try:
             self._c.TF_SetConfig(options, settings, len(settings), status)
             _raise(self._c, status)
-            tags = (c_char_p * 1)(TAG.encode())
+            tags = (c_char_p * 1)(b"serve")
             self._session = self._c.TF_LoadSessionFromSavedModel(
                 options, None, folder.encode(), tags, 1, self._graph, meta_graph, status
             )
@@ -89,7 +91,7 @@ class CppSession:
             self._c.TF_DeleteBuffer(meta_graph)
             self._c.TF_DeleteSessionOptions(options)
         self.signatures = dict(meta_graph_pb2.MetaGraphDef.FromString(content).signature_def)
-        self._places: dict[str, _Output] = {}
+        self._plans: dict[str, _Plan] = {}
 
     def __enter__(self) -> CppSession:
         return self
@@ -102,11 +104,7 @@ class CppSession:
         self._c.TF_DeleteStatus(status)
 
     def signature(self, name: str) -> Any:
-        """Return the SignatureDef of that name.
-
-        Raises:
-            LoaderError: the model has none.
-        """
+        """Return the SignatureDef of that name, or raise a LoaderError."""
         if name not in self.signatures:
             known = sorted(name for name in self.signatures if not name.startswith("__"))
             raise LoaderError(f"the model has no signature {name!r}; it has {', '.join(known)}")
@@ -116,55 +114,60 @@ class CppSession:
         """Return a request that can be sent any number of times.
 
         Args:
-            inputs: an array by input of the signature, (rows, ...) each; text as bytes or str.
+            inputs: by input of the signature, an array (rows, ...) or a list of a value a row; text as bytes or str.
 
         Raises:
             LoaderError: the model has no such signature, or that takes other inputs.
         """
-        found = self.signature(signature)
-        if set(inputs) != set(found.inputs):
-            odd = sorted(set(inputs) ^ set(found.inputs))[:5]
+        plan = self._plans.get(signature) or self._plan(signature)
+        if inputs.keys() != plan.dtypes.keys():
+            odd = sorted(inputs.keys() ^ plan.dtypes.keys())[:5]
             raise LoaderError(f"{signature} takes other inputs: {', '.join(map(repr, odd))}")
-        return CppRequest(
-            self._c,
-            self._session,
-            [(self._output(info.name), info.dtype, inputs[name]) for name, info in found.inputs.items()],
-            {name: self._output(info.name) for name, info in found.outputs.items()},
-        )
+        return CppRequest(self._c, self._session, plan, inputs)
 
     def ask(self, signature: str, inputs: Mapping[str, Any]) -> Arrays:
         """Return what the signature answers: an array by output; text as bytes."""
         with self.request(signature, inputs) as request:
             return request.answer()
 
-    def _output(self, tensor: str) -> _Output:
-        """Return the place in the graph of a tensor such as `StatefulPartitionedCall:0`."""
-        if tensor not in self._places:
+    def _plan(self, signature: str) -> _Plan:
+        found = self.signature(signature)
+        self._plans[signature] = _Plan(
+            {name: info.dtype for name, info in found.inputs.items()},
+            self._places([info.name for info in found.inputs.values()]),
+            list(found.outputs),
+            self._places([info.name for info in found.outputs.values()]),
+        )
+        return self._plans[signature]
+
+    def _places(self, tensors: Sequence[str]) -> Any:
+        """Return the places in the graph of tensors such as `StatefulPartitionedCall:0`."""
+        places = []
+        for tensor in tensors:
             name, _, index = tensor.partition(":")
             operation = self._c.TF_GraphOperationByName(self._graph, name.encode())
             if not operation:
                 raise LoaderError(f"a signature names {tensor!r}, which the graph does not have")
-            self._places[tensor] = _Output(operation, int(index or 0))
-        return self._places[tensor]
+            places.append(_Output(operation, int(index or 0)))
+        return (_Output * len(places))(*places)
+
+
+class _Plan(NamedTuple):
+    """A signature: DataTypes by input, their places in the graph, and the same of the outputs."""
+
+    dtypes: Mapping[str, int]
+    feeds: Any
+    names: Sequence[str]
+    fetches: Any
 
 
 class CppRequest:
-    """Tensors in TensorFlow's memory, and what to fetch. A context manager: the memory is freed at its end.
+    """Tensors in TensorFlow's memory, and what to fetch. A context manager: the memory is freed at its end."""
 
-    Args:
-        inputs: place, DataType and array of each.
-        outputs: place by name.
-    """
-
-    def __init__(
-        self, library: Any, session: Any, inputs: Sequence[tuple[_Output, int, Any]], outputs: Mapping[str, _Output]
-    ) -> None:
-        self._c, self._session = library, session
-        self._names = list(outputs)
-        self._fetches = (_Output * len(outputs))(*outputs.values())
-        self._feeds = (_Output * len(inputs))(*(place for place, _, _ in inputs))
-        made = [_tensor(library, dtype, array) for _, dtype, array in inputs]
-        self._tensors = (c_void_p * len(inputs))(*(tensor for tensor, _ in made))
+    def __init__(self, library: Any, session: Any, plan: _Plan, inputs: Mapping[str, Any]) -> None:
+        self._c, self._session, self._its = library, session, plan
+        made = [_tensor(library, dtype, inputs[name]) for name, dtype in plan.dtypes.items()]
+        self._tensors = (c_void_p * len(made))(*(tensor for tensor, _ in made))
         self._texts = [text for _, text in made]  # what the tensors point to
 
     def __enter__(self) -> CppRequest:
@@ -174,28 +177,24 @@ class CppRequest:
         self._delete(self._tensors)
 
     def send(self) -> None:
-        """Have it answered, and throw the answer away: for who measures."""
+        """Have it answered, for who measures."""
         self._delete(self._run())
 
     def answer(self) -> Arrays:
-        """Return an array by output.
-
-        Raises:
-            LoaderError: TensorFlow cannot answer.
-        """
+        """Return an array by output, or raise a LoaderError."""
         tensors = self._run()
         try:
-            return {name: _array(self._c, tensor) for name, tensor in zip(self._names, tensors, strict=True)}
+            return {name: _array(self._c, tensor) for name, tensor in zip(self._its.names, tensors, strict=True)}
         finally:
             self._delete(tensors)
 
     def _run(self) -> Any:
-        answers = (c_void_p * len(self._names))()
+        answers = (c_void_p * len(self._its.names))()
         status = self._c.TF_NewStatus()
         try:
             self._c.TF_SessionRun(
-                self._session, None, self._feeds, self._tensors, len(self._feeds), self._fetches, answers,
-                len(self._names), None, 0, None, status,
+                self._session, None, self._its.feeds, self._tensors, len(self._tensors), self._its.fetches, answers,
+                len(answers), None, 0, None, status,
             )  # fmt: skip
             _raise(self._c, status)
         finally:
@@ -207,26 +206,35 @@ class CppRequest:
             self._c.TF_DeleteTensor(tensor)
 
 
-def _tensor(c: Any, dtype: int, array: Any) -> tuple[int, bytes]:
-    """Return a TF_Tensor with a copy of the array, and what has to be kept as long as it."""
-    values, text = np.asarray(array, _KINDS[dtype], order="C"), b""
-    shape = values.shape
+def _tensor(c: Any, dtype: int, values: Any) -> tuple[int, bytes]:
+    """Return a TF_Tensor with a copy of the values, and what has to be kept as long as it."""
+    shape, text = (len(values),) if type(values) is list else np.shape(values), b""
     if dtype == _STRING:
-        values, text = _views(values.ravel().tolist())
-    tensor: int = c.TF_AllocateTensor(dtype, (c_int64 * len(shape))(*shape), len(shape), values.nbytes)
-    if values.nbytes:
-        ctypes.memmove(c.TF_TensorData(tensor), values.ctypes.data, values.nbytes)
+        values, text = _views(values if type(values) is list else np.asarray(values, object).ravel().tolist())
+    elif dtype == _DOUBLE and type(values) is list:
+        values = array("d", values)
+    if isinstance(values, array):  # faster than NumPy, of few values
+        address, size = values.buffer_info()[0], len(values) * 8
+    else:
+        values = np.asarray(values, None if dtype == _STRING else _KINDS[dtype], order="C")
+        address, size = values.ctypes.data, values.nbytes
+    tensor: int = c.TF_AllocateTensor(dtype, (c_int64 * len(shape))(*shape), len(shape), size)
+    ctypes.memmove(c.TF_TensorData(tensor), address, size)
     return tensor, text
 
 
-def _views(texts: Sequence[Any]) -> tuple[npt.NDArray[Any], bytes]:
-    """Return TF_TStrings (texts, 3) that point into the bytes beside them."""
+def _views(texts: Sequence[Any]) -> tuple[Any, bytes]:
+    """Return TF_TStrings that point into the bytes beside them: size, address, owner of each."""
     encoded = [text.encode() if isinstance(text, str) else text for text in texts]
-    lengths = np.fromiter(map(len, encoded), np.uint64, len(encoded))
     content = b"".join(encoded) + b"\0"
+    start = ctypes.cast(c_char_p(content), c_void_p).value or 0
+    if len(encoded) <= _FEW:
+        places = zip(encoded, accumulate(map(len, encoded), initial=start), strict=False)
+        return array("Q", [word for text, at in places for word in (len(text) * 4 + _VIEW, at, 0)]), content
+    lengths = np.fromiter(map(len, encoded), np.uint64, len(encoded))
     views = np.zeros((len(encoded), _STRING_BYTES // 8), np.uint64)
     views[:, 0] = lengths * 4 + _VIEW
-    views[:, 1] = np.frombuffer(content, np.uint8).ctypes.data + np.cumsum(lengths) - lengths
+    views[:, 1] = start + np.cumsum(lengths) - lengths
     return views, content
 
 
@@ -260,16 +268,17 @@ def _library() -> Any:
     library = ctypes.CDLL(str(Path(tf.__file__).parent / "libtensorflow_cc.so.2"))
     pointer = c_void_p
     outputs, tensors = POINTER(_Output), POINTER(c_void_p)
-    types: dict[str, tuple[Any, Sequence[Any]]] = {
-        "TF_NewStatus": (pointer, ()),
-        "TF_DeleteStatus": (None, (pointer,)),
-        "TF_GetCode": (c_int, (pointer,)),
+    alike: dict[str, tuple[Any, Sequence[Any]]] = {
+        "NewStatus NewGraph NewSessionOptions": (pointer, ()),
+        "DeleteStatus DeleteGraph DeleteSessionOptions DeleteTensor": (None, (pointer,)),
+        "TensorData StringGetDataPointer": (pointer, (pointer,)),
+        "TensorByteSize StringGetSize": (c_size_t, (pointer,)),
+        "GetCode TensorType NumDims": (c_int, (pointer,)),
+        "CloseSession DeleteSession": (None, (pointer, pointer)),
+    }
+    types = {f"TF_{name}": kind for names, kind in alike.items() for name in names.split()} | {
         "TF_Message": (c_char_p, (pointer,)),
-        "TF_NewGraph": (pointer, ()),
-        "TF_DeleteGraph": (None, (pointer,)),
         "TF_GraphOperationByName": (pointer, (pointer, c_char_p)),
-        "TF_NewSessionOptions": (pointer, ()),
-        "TF_DeleteSessionOptions": (None, (pointer,)),
         "TF_SetConfig": (None, (pointer, c_char_p, c_size_t, pointer)),
         "TF_NewBuffer": (POINTER(_Buffer), ()),
         "TF_DeleteBuffer": (None, (POINTER(_Buffer),)),
@@ -277,22 +286,13 @@ def _library() -> Any:
             pointer,
             (pointer, pointer, c_char_p, POINTER(c_char_p), c_int, pointer, POINTER(_Buffer), pointer),
         ),
-        "TF_CloseSession": (None, (pointer, pointer)),
-        "TF_DeleteSession": (None, (pointer, pointer)),
         "TF_SessionRun": (
             None,
             (pointer, pointer, outputs, tensors, c_int, outputs, tensors, c_int, pointer, c_int, pointer, pointer),
         ),
         "TF_AllocateTensor": (pointer, (c_int, POINTER(c_int64), c_int, c_size_t)),
-        "TF_DeleteTensor": (None, (pointer,)),
-        "TF_TensorType": (c_int, (pointer,)),
-        "TF_NumDims": (c_int, (pointer,)),
         "TF_Dim": (c_int64, (pointer, c_int)),
-        "TF_TensorByteSize": (c_size_t, (pointer,)),
         "TF_TensorElementCount": (c_int64, (pointer,)),
-        "TF_TensorData": (pointer, (pointer,)),
-        "TF_StringGetDataPointer": (pointer, (pointer,)),
-        "TF_StringGetSize": (c_size_t, (pointer,)),
     }  # fmt: skip
     for name, (result, arguments) in types.items():
         function = getattr(library, name)

@@ -16,6 +16,7 @@ def test_two_small_tables_are_answered_alike(tmp_path: Path, capsys: pytest.Capt
     served_equal.main(["--rows", "300", "--tables", *tables, "--output", str(tmp_path / "found.json")])
     found = json.loads((tmp_path / "found.json").read_text())
     assert list(found["tables"]) == tables
+    assert "classification/scores" in found["tables"]["multiclass"]["differences"]
     for table in found["tables"].values():
         assert {"serving_default/prediction", "serving_tensors/prediction", "transform_labels/label_xf"} <= set(
             table["differences"]

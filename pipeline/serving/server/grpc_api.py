@@ -32,7 +32,7 @@ from pipeline.serving.server.access import ADMIN, READ, Access
 from pipeline.serving.server.model import DEFAULT, LoadedModel
 from pipeline.serving.server.models import Models
 from pipeline.serving.server.paths import Target
-from pipeline.serving.server.proto_tensors import put, to_array
+from pipeline.serving.server.proto_tensors import put, to_column
 from pipeline.serving.server.refusal import Code, Refusal, invalid
 from pipeline.serving.server.rest import Rest, check_graded, classifications, regressions, rows_of
 
@@ -213,7 +213,7 @@ def _name(into: Any, model: LoadedModel, signature: str) -> None:
 
 
 def _arrays(given: Mapping[str, Any], inputs: Mapping[str, int]) -> dict[str, Any]:
-    """Return the arrays of a request, if they are those that the signature takes (predict_util.cc)."""
+    """Return the columns of a request, if they are those that the signature takes (predict_util.cc)."""
     if given.keys() != inputs.keys():
         sent, wanted = sorted(given), sorted(inputs)
         raise invalid(
@@ -224,7 +224,7 @@ def _arrays(given: Mapping[str, Any], inputs: Mapping[str, int]) -> dict[str, An
     for name, tensor in given.items():
         if tensor.dtype != inputs[name]:
             raise invalid(f"{name} is a tensor of type {tensor.dtype}, the signature takes {inputs[name]}")
-    return {name: to_array(tensor) for name, tensor in given.items()}
+    return {name: to_column(tensor) for name, tensor in given.items()}
 
 
 def _wanted(names: Any, outputs: Mapping[str, Any]) -> list[str]:

@@ -40,12 +40,17 @@ class ServedName:
 
     def __init__(self, name: str, folder: Path, say: Callable[[str], None]) -> None:
         self.name, self.folder, self._say = name, folder, say
-        self.current: LoadedModel | None = None
-        self.previous: LoadedModel | None = None
+        self.loaded: tuple[LoadedModel | None, LoadedModel | None] = (None, None)
+        """The version that answers and the one before; exchanged together, so that a request always finds both."""
         self.states: dict[int, State] = {}
         self._refused: dict[int, object] = {}
         self.looked = False
         """Whether all that was there at the start has been tried."""
+
+    @property
+    def current(self) -> LoadedModel | None:
+        """The version that answers."""
+        return self.loaded[0]
 
     def look(self) -> None:
         """Load the highest version that is fit, if another answers."""
@@ -53,11 +58,12 @@ class ServedName:
         self.looked = True
 
     def _look(self) -> None:
+        current, previous = self.loaded
         for number, folder in self._candidates():
-            if self.current and self.current.version == number:
+            if current and current.version == number:
                 return
-            if self.previous and self.previous.version == number and folder.is_dir():
-                self._switch(self.previous)  # the one after it is gone
+            if previous and previous.version == number and folder.is_dir():
+                self._switch(previous)  # the one after it is gone
                 return
             seen = _look_of(folder)
             if self._refused.get(number) == seen:
@@ -86,8 +92,8 @@ class ServedName:
 
     def _switch(self, model: LoadedModel) -> None:
         before = self.current
-        self.current, self.previous = model, before
-        kept = {each.version for each in (self.current, self.previous) if each}
+        self.loaded = (model, before)
+        kept = {each.version for each in self.loaded if each}
         self.states = {
             number: State("AVAILABLE") if number in kept else state
             for number, state in {**self.states, model.version: State("AVAILABLE")}.items()
@@ -153,11 +159,11 @@ class Models:
         served = self.names.get(target.name)
         version = target.version
         if target.label is not None:
-            named = {STABLE: served.current, PREVIOUS: served.previous} if served else {}
+            named = dict(zip((STABLE, PREVIOUS), served.loaded, strict=True)) if served else {}
             if (labelled := named.get(target.label)) is None:
                 raise invalid(f"Unrecognized servable version label: {target.label}")
             return labelled
-        for model in (served.current, served.previous) if served else ():
+        for model in served.loaded if served else ():
             if model and version in (None, model.version):
                 return model
         if served and served.current is None and not served.looked:

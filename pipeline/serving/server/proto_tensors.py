@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,26 @@ _FIELDS = {
     STRING: "string_val", INT64: "int64_val", BOOL: "bool_val", UINT32: "uint32_val", UINT64: "uint64_val",
 }  # fmt: skip
 _TYPES = {np.dtype(kind): dtype for dtype, (_, kind) in KINDS.items()}
+_NARROW = (INT16, INT8, UINT8)
+"""They travel as int32, and wrap."""
+_FEW = 16
 _MOST_VALUES = 1 << 24
+
+
+def to_column(tensor: Any) -> Array | list[Any]:
+    """Return a few values, one a row, as a list, which is faster than to make an array of them; else the array.
+
+    Raises:
+        Refusal: the message says of itself what does not hold.
+    """
+    dims = tensor.tensor_shape.dim
+    if len(dims) == 1 and dims[0].size <= _FEW and tensor.dtype in KINDS:
+        if tensor.tensor_content and tensor.dtype == DOUBLE and len(tensor.tensor_content) == 8 * dims[0].size:
+            return list(struct.unpack(f"<{dims[0].size}d", tensor.tensor_content))
+        values = getattr(tensor, _FIELDS[tensor.dtype])
+        if len(values) == dims[0].size and not tensor.tensor_content and tensor.dtype not in _NARROW:
+            return list(values)
+    return to_array(tensor)
 
 
 def to_array(tensor: Any) -> Array:

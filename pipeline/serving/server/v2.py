@@ -75,7 +75,7 @@ class V2:
             return orjson.dumps({"name": model.name, "ready": True})
         signature = model.signatures[_signature(model, {})]
         served = self._models.names[target.name]
-        known = sorted({each.version for each in (served.current, served.previous) if each})
+        known = sorted({each.version for each in served.loaded if each})
         return orjson.dumps(
             {
                 "name": model.name,

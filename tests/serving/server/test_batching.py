@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline.serving.server.app import refused_headers
 from pipeline.serving.server.batching import Batcher
 from pipeline.serving.server.refusal import Code, Refusal
+from pipeline.serving.server.rest import Limits, check_size
 
 
 class Model:
@@ -119,3 +121,27 @@ def test_a_request_whose_time_is_over_is_answered_so() -> None:
         return took
 
     assert asyncio.run(go()) < 10
+
+
+def test_who_is_refused_is_told_when_to_come_again() -> None:
+    assert (b"retry-after", b"1") in refused_headers(Refusal(Code.RESOURCE_EXHAUSTED, "full"))
+    assert (b"connection", b"close") in refused_headers(Refusal(Code.RESOURCE_EXHAUSTED, "too large", 413))
+
+
+def test_long_texts_and_many_rows_are_refused() -> None:
+    limits = Limits(rows=3, text=5)
+    for columns in (
+        {"a": ["12345", "1"]},
+        {"a": np.array([b"12345"], object)},
+        {"a": np.zeros((3, 9))},
+        {"a": np.array(7)},
+    ):
+        check_size(columns, limits, 1000)
+    for columns, told in (
+        ({"a": ["1", "123456"]}, "a: a text of 6 characters is too long: 5 are allowed"),
+        ({"a": np.array([[b"123456"]], object)}, "a text of 6 characters"),
+        ({"a": [1.0] * 4}, "4 rows are too many for one request: 3 are allowed"),
+        ({"a": np.zeros((4, 1))}, "4 rows are too many"),
+    ):
+        with pytest.raises(Refusal, match=told):
+            check_size(columns, limits, 1000)

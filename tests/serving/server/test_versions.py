@@ -68,6 +68,12 @@ class Stream:
                 self.answers[found.status_code, version] += 1
 
 
+def cpu_s(pid: int) -> float:
+    """Processor time that a process has taken."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def states(server: Server) -> dict[str, str]:
     told = server.get("/v1/models/flights").json()["model_version_status"]
     return {one["version"]: one["state"] for one in told}
@@ -133,6 +139,8 @@ def test_a_version_that_was_changed_is_refused_at_the_start(
     with (base / "2" / "variables" / "variables.data-00000-of-00001").open("ab") as file:
         file.write(b"x")
     server = serve("--name", f"flights={base}", "--name", f"only={base / '1'}")
+    # The time of a start, however busy the machine is: Python's TensorFlow alone would take twice as long.
+    assert cpu_s(server.process.pid) < 4
     assert (server.version("flights"), server.version("only")) == (1, 1)
     (problem,) = [one["status"]["error_message"] for one in
                   server.get("/v1/models/flights/versions/2").json()["model_version_status"]]  # fmt: skip
