@@ -50,6 +50,9 @@ def runs(
     limit: Annotated[
         int | None, typer.Option("--limit", "-n", min=1, help="As many runs at most.", show_default=False)
     ] = None,
+    refused_only: Annotated[
+        bool, typer.Option("--refused", help="Only what was refused before it began: when and why.")
+    ] = False,
     on: OnOption = None,
     emulate: EmulatedOption = False,
     config: ConfigOption = None,
@@ -57,19 +60,28 @@ def runs(
     as_json: JsonOption = False,
 ) -> None:
     """List the runs of a pipeline: what they learned from, what came of it, which one serves."""
-    from pipeline.commands.elsewhere import recorded_runs
+    from pipeline.commands.elsewhere import is_on_vertex, recorded_runs
+    from pipeline.config.loading import load
     from pipeline.lineage.leaderboard import select
     from pipeline.lineage.summary import list_summaries
     from pipeline.serving.approvals import waiting
     from pipeline.serving.versions import pushed_as
-    from pipeline.terminal.runs import print_runs
+    from pipeline.terminal.runs import print_refused, print_runs
+    from pipeline.workspace.refused import refused
 
+    if refused_only:
+        print_refused(refused(load(config, workspace=workspace).root), as_json)
+        return
     settings, store, _ = recorded_runs(config, workspace, on, emulate)
     known = list_summaries(store, settings.record_name)
     chosen = select(known, conditions or (), sort, reverse=reverse, limit=limit)
     base = settings.root / "serving" / settings.name
     waits = [request.run_id for request in waiting(base)]
     print_runs(chosen, known, settings, sort, pushed_as(base), as_json, waits)
+    if not (as_json or conditions or sort or is_on_vertex(settings, on, emulated=emulate)):
+        last = max((one.run.started for one in known), default="")
+        if later := [one for one in refused(settings.root) if one.time > last]:
+            print_refused(later)
 
 
 @app.command(rich_help_panel=LOOK, epilog="Example: [bold]longhaul show latest[/]")

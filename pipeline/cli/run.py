@@ -76,11 +76,13 @@ def run(
     """Run the pipeline: from the table to a blessed, pushed model."""
     from pipeline.beam.arguments import with_runner
     from pipeline.commands.elsewhere import is_on_vertex
+    from pipeline.commands.refusals import remembered
     from pipeline.commands.run import run_pipeline
     from pipeline.config.loading import load
 
     waits = in_line(wait)
-    settings = with_runner(load(config, workspace=workspace), beam)
+    with remembered(config, workspace):
+        settings = with_runner(load(config, workspace=workspace), beam)
     if is_on_vertex(settings, on):
         from pipeline.commands import vertex
 

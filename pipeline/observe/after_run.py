@@ -24,6 +24,7 @@ from pipeline.observe.heartbeat import Heartbeat, signal_of
 from pipeline.observe.notifications import News, notify
 from pipeline.observe.quiet import insist
 from pipeline.serving.verdict import ServingVerdict
+from pipeline.workspace import refused
 
 
 @dataclass
@@ -56,6 +57,8 @@ def told(config: PipelineConfig, console: Any) -> Iterator[Told]:
     try:
         yield about
     except (Exception, KeyboardInterrupt) as exc:
+        if isinstance(exc, PipelineError) and not about.run_id:
+            refused.note(config.root, exc.what, exc.exit_code)
         _tell(config, about, console, exc)
         raise
     _tell(config, about, console, None)

@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from rich.markup import escape
@@ -15,6 +16,7 @@ from pipeline.config.pipeline import PipelineConfig
 from pipeline.lineage.leaderboard import differing_hyperparameters, extremes_of_same_rows, is_metric
 from pipeline.lineage.summary import BLESSED, BLOCKED, NOT_BLESSED, UNFIT, Listed
 from pipeline.terminal.console import STATUS_COLORS, console_for
+from pipeline.workspace.refused import Refused
 
 _MADE_WITH = (
     *("config_digest", "code_digest", "package_versions"),
@@ -92,6 +94,19 @@ def print_runs(
     legend += [f"{' and '.join(beside)}: {by_metric} of what the network is measured against"] if beside else []
     if legend:
         console.print(f"[dim]{'   '.join(legend)}[/]")
+
+
+def print_refused(found: Sequence[Refused], as_json: bool = False) -> None:
+    """Print what was refused before it began, the newest first."""
+    if as_json:
+        print(json.dumps([asdict(one) for one in reversed(found)], indent=1))
+        return
+    console = console_for(sys.stdout)
+    for one in reversed(found):
+        when, reason = one.time[:16].replace("T", " "), escape(one.reason.partition("\n")[0])
+        console.print(f"[yellow]Refused[/]   {when} UTC, exit code {one.exit_code}: {reason}", soft_wrap=True)
+    if not found:
+        console.print("none was refused")
 
 
 def _make_room(columns: dict[str, list[Text]], dispensable: list[str], width: int) -> list[str]:
