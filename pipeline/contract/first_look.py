@@ -136,7 +136,9 @@ def _column(name: str, kind: ColumnType, judged: Judged, read: Table) -> Column:
     counted = pa.Table.from_struct_array(pc.value_counts(shown.drop_null()))
     counted = counted.append_column("place", pa.array(range(counted.num_rows), pa.int64()))
     order = [("counts", "descending"), ("place", "ascending")]
-    common = counted.take(pc.select_k_unstable(counted, min(_EXAMPLES, counted.num_rows), order))
+    common = counted  # Arrow chooses nothing from nothing
+    if counted.num_rows:
+        common = counted.take(pc.select_k_unstable(counted, min(_EXAMPLES, counted.num_rows), order))
     return Column(
         name=name,
         kind="duration" if meaning and meaning.kind == "duration" else _KIND_WORDS[kind],

@@ -259,3 +259,19 @@ def test_a_name_that_no_configuration_may_have_is_refused_before_anything_is_wri
     assert [file.name for file in Path().iterdir()] == ["t.csv"]
     init(table, "--label", "label", "--name", instead)
     load(Path(f"{instead}.yaml"))
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet", "jsonl"])
+def test_a_column_without_any_value_is_said_to_be_empty(ending: str) -> None:
+    import pandas as pd
+
+    frame = pd.DataFrame({"x": range(60), "none": pd.Series([None] * 60, dtype=object), "label": ["a", "b"] * 30})
+    table = f"t.{ending}"
+    if ending == "csv":
+        frame.to_csv(table, index=False)
+    elif ending == "parquet":
+        frame.astype({"none": "string"}).to_parquet(table, index=False)
+    else:
+        frame.to_json(table, orient="records", lines=True)
+    assert "no value in any row" in init(table, "--label", "label")
+    assert load(Path("t.yaml")).data.drop == ("none",)

@@ -323,3 +323,12 @@ def test_settings_that_contradict_each_other_are_refused() -> None:
     for wrong in ({"decimal": ",", "thousands": ","}, {"words": ["a"]}, {"format": "%d.%m"}, {"format": "%Q%Y"}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             Reading.model_validate(wrong)
+
+
+@pytest.mark.parametrize("odd", [["K1A 0B1"], ["n.k.", "12a"], ["+49 30"]])
+def test_codes_with_zeros_in_front_stay_text_though_some_are_no_figures(odd: list[str]) -> None:
+    codes = [f"{number * 37 % 99_999:05}" for number in range(500)]
+    found = recognise("area", pa.array([*codes, *odd]))
+    assert (found.kind, found.n_rest) == ("text", 0)
+    assert found.settings is not None
+    assert found.settings.kind == "text"
