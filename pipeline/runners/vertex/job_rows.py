@@ -70,9 +70,9 @@ class JobRows:
         ids = sorted({artifact for _, artifact, _ in edges})
         artifacts = self.store.get_artifacts_by_id(ids) if ids else []
         rows = {artifact.id: place for place, artifact in enumerate(artifacts)}
-        context = self._context(job, made_with)
+        contexts = [self._context(job, made_with), self._of_pipeline()]
         self.store.put_lineage_subgraph(
-            executions, artifacts, [context], [(step, rows[one], event) for step, one, event in edges], True
+            executions, artifacts, contexts, [(step, rows[one], event) for step, one, event in edges], True
         )
         context = self.store.get_context_by_type_and_name(RUN_CONTEXT, job.id)
         run = self.run(job.id)
@@ -185,6 +185,14 @@ class JobRows:
                 PLANNED: json.dumps(job.planned),
             },
         )
+        return context
+
+    def _of_pipeline(self) -> Any:
+        """Return TFX's context of the pipeline, which is made if there is none."""
+        context = self.store.get_context_by_type_and_name("pipeline", self._pipeline)
+        if context is None:
+            kind = metadata_store_pb2.ContextType(name="pipeline")
+            context = metadata_store_pb2.Context(type_id=self.store.put_context_type(kind), name=self._pipeline)
         return context
 
     def _schema(self, job: JobRecord, made_with: Mapping[str, str]) -> dict[str, str]:
