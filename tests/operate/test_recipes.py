@@ -25,32 +25,15 @@ from pipeline.config.metadata import Metadata
 from pipeline.config.notify import Notify
 from pipeline.config.spans import Spans
 from pipeline.errors import CALL, EXIT_CODES
+from pipeline.lineage.runs import list_runs
+from pipeline.lineage.store import open_store
 from pipeline.observe import quiet
+from tests.lineage.weeks import Weeks, cats, cats_document
+from tests.operate.pages import FOLDER, PAGES, blocks, commands, file_of, script
 
-FOLDER = Path(__file__).parents[2] / "docs" / "operate"
-PAGES = sorted(FOLDER.glob("*.md"))
 BIN = Path(sys.executable).parent
 CALLS = {1, 2, 70, 74}
 """Exit codes after which a person is needed."""
-
-
-def blocks(page: str) -> list[tuple[str, str, str]]:
-    """(language, file or "", text) of the fenced blocks of a page."""
-    return re.findall(r"^```(\w+) ?(\S*)\n(.*?)^```$", (FOLDER / page).read_text(), re.DOTALL | re.MULTILINE)
-
-
-def file_of(page: str, name: str) -> str:
-    """The text of the file that a page says to write."""
-    (text,) = [text for _, file, text in blocks(page) if file == name]
-    return text
-
-
-def script(page: str, name: str, folder: Path) -> Path:
-    """A script of a page, to be called."""
-    file = folder / Path(name).name
-    file.write_text(file_of(page, name))
-    file.chmod(0o755)
-    return file
 
 
 def here(**variables: str) -> dict[str, str]:
@@ -61,21 +44,9 @@ def here(**variables: str) -> dict[str, str]:
 # Every command
 
 
-def commands() -> list[tuple[str, str]]:
-    """(page, command) wherever a page calls longhaul: in blocks, in `code`, in crontabs and units."""
-    found = []
-    for page in PAGES:
-        text = page.read_text().replace("\\\n", " ")
-        lines = [line for _, _, block in blocks(page.name) for line in block.splitlines() if not line.startswith("#")]
-        lines += re.findall(r"^    (longhaul .*)$", text, re.MULTILINE) + re.findall(r"`(longhaul [^`]+)`", text)
-        for line in lines:
-            called = re.search(r"(?:^|[\s/(])longhaul(?:-job)? ((?:run|[a-z]+) ?[^;|&>]*)", line)
-            if called and "$" not in called[1]:
-                found.append((page.name, called[1].replace("…", "").strip()))
-    return sorted(set(found))
-
-
-@pytest.mark.parametrize(("page", "command"), commands(), ids=lambda value: value)
+@pytest.mark.parametrize(
+    ("page", "command"), [(page.name, command) for page in PAGES for command in commands(page)], ids=str
+)
 def test_every_command_is_one(page: str, command: str) -> None:
     parse(shlex.split(command))
 
@@ -98,7 +69,14 @@ def parse(words: list[str]) -> None:
 
 
 def test_the_pages_call_many_commands() -> None:
-    assert {command.split()[0] for _, command in commands()} >= {"run", "gc", "backup", "rollback", "drop", "doctor"}
+    assert {command.split()[0] for page in PAGES for command in commands(page)} >= {
+        "run",
+        "gc",
+        "backup",
+        "rollback",
+        "drop",
+        "doctor",
+    }
 
 
 # cron
@@ -231,6 +209,39 @@ def test_a_mistake_in_the_cron_job_would_be_found() -> None:
 
 def test_these_are_the_codes_that_call_someone() -> None:
     assert {one.code for one in EXIT_CODES if one.then == CALL} == CALLS
+
+
+# Backup and restore
+
+
+def test_what_was_backed_up_is_restored_to_the_nanosecond(tmp_path: Path) -> None:
+    """By its times a run knows whether a span was corrected."""
+    project, target, there = (tmp_path / name for name in ("sales", "backups", "elsewhere"))
+    weeks = Weeks(project / "workspace")
+    weeks.week(1)
+    table = project / "data" / "2025-01" / "sales.csv"
+    table.parent.mkdir(parents=True)
+    table.write_text("price,sold\n1,1\n")
+    os.utime(table, ns=(1_700_000_000_123_456_789, 1_700_000_000_123_456_789))
+    (project / "sales.yaml").write_text(yaml.safe_dump(cats_document(Path("workspace"))))
+    (project / "cats.pbtxt").write_text("")
+    back_up = script("backup.md", "/usr/local/bin/longhaul-backup", tmp_path)
+    subprocess.run([back_up, project, "sales.yaml", target], env=here(), check=True, capture_output=True)
+    (restore,) = [text for language, file, text in blocks("backup.md") if language == "sh" and not file]
+    copying = "\n".join(restore.splitlines()[:3])
+    copying = copying.replace("/srv/sales", str(there)).replace("/backups/sales", str(target))
+    subprocess.run(["sh", "-ec", copying], check=True, capture_output=True)
+    assert files_of(there) == files_of(project)
+    assert list_runs(open_store(cats(there / "workspace")), "cats")
+
+
+def files_of(folder: Path) -> dict[str, tuple[int, int]]:
+    """Size and time of change of each file, but of the store and locks."""
+    return {
+        str(file.relative_to(folder)): (file.stat().st_size, file.stat().st_mtime_ns)
+        for file in folder.rglob("*")
+        if file.is_file() and file.name not in ("metadata.db", ".lock", ".serving.lock")
+    }
 
 
 # logrotate, shell, settings
