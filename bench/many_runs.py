@@ -1,4 +1,5 @@
-"""A store with many runs in it, and how long the commands that ask it take, their start included.
+"""A store with many runs in it, and how long the commands that ask it take, their start included; and how long, after
+the workspace was moved, until its records name where it lies (its backup included).
 
     python -m bench.many_runs [--runs 1000] [--folder FOLDER]
 
@@ -284,6 +285,11 @@ def main() -> None:
         for command in (["runs"], ["runs", "--sort", "auc"], ["show"], *lineages, ["diff"], ["gc"]):
             call = [sys.executable, "-m", "pipeline.cli", *command, "--workspace", str(folder)]
             print(f"{' '.join(command):<24}{statistics.median(_seconds(call) for _ in range(5)):6.2f} s")
+        seconds = []
+        for place in (folder.with_name(f"{folder.name}-moved"), folder):  # there and back
+            folder = folder.rename(place)
+            seconds.append(_seconds([sys.executable, "-m", "pipeline.cli", "relocate", "--workspace", str(folder)]))
+        print(f"{'relocate':<24}{statistics.median(seconds):6.2f} s")
 
 
 def _seconds(call: list[str]) -> float:
