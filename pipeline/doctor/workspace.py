@@ -56,13 +56,23 @@ def look(config: PipelineConfig) -> Iterator[Finding]:
         return
     kept = config.metadata.url or f"SQLite, schema version {_schema_version(config)}"
     yield Finding("ML Metadata", f"{kept}, {len(runs)} runs of {config.name}")
-    if moved := settle(config, open_existing_store(config), dry_run=True):
-        yield Finding("records", f"name {moved.before}; the next run or `longhaul relocate` has them name {moved.now}")
+    yield from _whereabouts(config)
     yield _dead_runs(runs)
     yield _clock(runs)
     yield from _served(config)
     if is_free:  # what a run is about to record is unknown as well
         yield _strays(config)
+
+
+def _whereabouts(config: PipelineConfig) -> Iterator[Finding]:
+    try:
+        moved = settle(config, open_existing_store(config), dry_run=True)
+    except PipelineError as exc:
+        yield Finding("records", exc.what, exc.remedy)
+        return
+    if moved:
+        will = f"name {moved.before}; the next run or `longhaul relocate` has them name {moved.now}"
+        yield Finding("records", moved.shared or will)
 
 
 def _disk(config: PipelineConfig, place: Path) -> Finding:

@@ -6,11 +6,13 @@ the workspace that its pipeline is noted for.
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import dataclass
 
 from ml_metadata import MetadataStore
 
 from pipeline.config.pipeline import PipelineConfig
+from pipeline.errors import cannot_write
 from pipeline.lineage.backup import kept_copy
 from pipeline.lineage.records import text_of
 from pipeline.lineage.records_version import upgrade_records
@@ -85,7 +87,11 @@ def settle(config: PipelineConfig, store: MetadataStore, *, dry_run: bool = Fals
     else:
         artifacts = count_moved(database, move.names)
         backup = str(kept_copy(config)) if move.names else None
-        rename(database, move.names, place.pipeline, noted, first)
+        try:
+            rename(database, move.names, place.pipeline, noted, first)
+        except sqlite3.Error as exc:
+            what = f"ML Metadata at {database} cannot be rewritten: {exc}; nothing was changed"
+            raise cannot_write(database.parent, exc, what, "check the file's permissions and the disk") from exc
     return Relocation(before, str(config.root), move.copied, artifacts, backup) if before else None
 
 

@@ -195,3 +195,27 @@ def test_one_that_is_killed_goes_on_at_once(first: Place, tmp_path: Path) -> Non
     outcome = place.call("run")
     assert (outcome.code, "loading" in outcome.text) == (0, False), outcome.text
     assert all(Path(path).is_relative_to(workspace) for path in paths_on_record(workspace))
+
+
+def test_a_run_that_was_killed_is_resumed_where_the_workspace_lies_now(first: Place, tmp_path: Path) -> None:
+    place = project(first, tmp_path / "before")
+    assert place.call("relocate").code == 0
+    place.write_config(trainer={**place.document["trainer"], "seed": 15})
+    assert place.call("run", faults=[("kill_at", "Evaluator", "middle")]).code == -9
+    moved = _moved(place, made(tmp_path / "to"))
+    outcome = moved.call("resume")
+    assert outcome.code == 0, outcome.text
+    assert "Changed" not in outcome.text
+    assert outcome.text.count("the records of") == 1
+    states = moved.states()
+    assert {states[node].value for node in ("TableExampleGen", "Transform", "Trainer")} == {"cached"}
+    assert states["Pusher"].value == "done"
+
+
+def test_a_folder_with_brackets_is_read_and_refused_in_words(first: Place, tmp_path: Path) -> None:
+    """TensorFlow would take them for a pattern; the records are read all the same."""
+    place = project(first, tmp_path / "w[x]")
+    for arguments, code in ((["runs"], 0), (["lineage", "served"], 0), (["versions"], 0), (["run"], 2)):
+        outcome = place.call(*arguments)
+        assert outcome.code == code, outcome.text
+    assert "TensorFlow and Beam would take [ in its path for a pattern" in outcome.text
