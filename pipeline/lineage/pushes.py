@@ -105,7 +105,8 @@ def record_rollback(store: MetadataStore, pipeline: str, done: Rollback, base: P
         base: the folder of the versions, or its address gs://….
         digest: of the model that serves again.
     """
-    known = {_destination(artifact): artifact for artifact in artifacts_of(store, pipeline, PUSHED_MODEL)}
+    of_all = store.get_artifacts_by_type(PUSHED_MODEL)  # imported ones belong to no pipeline; its own count first
+    known = {_destination(one): one for one in (*of_all, *artifacts_of(store, pipeline, PUSHED_MODEL))}
     earlier = known.get(f"{base}/{done.to_version}")
     pushed = metadata_store_pb2.Artifact(
         type_id=earlier.type_id if earlier else _pushed_model_type(store),
