@@ -71,7 +71,8 @@ class PiecewiseLinear(keras.layers.Layer):
         self.shift.assign((-edges[:, :-1] * slope).ravel())
 
     def _filled(self, places: Any) -> Any:
-        return ops.clip(ops.repeat(places, self.bins, axis=1) * self.slope + self.shift, 0.0, 1.0)
+        repeated = ops.reshape(ops.tile(places[:, :, None], [1, 1, self.bins]), [-1, places.shape[1] * self.bins])
+        return ops.clip(repeated * self.slope + self.shift, 0.0, 1.0)
 
 
 class Members(keras.layers.Layer):

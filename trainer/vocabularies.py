@@ -41,11 +41,10 @@ def ids(texts: tf.Tensor, present: tf.Tensor, columns: Sequence[str], most: int)
         output_asset_default_values=[words_file.write([[]], columns[:1])],
         name="vocabularies",
     )
-    keys = tf.where(present, keys, of_each(words_file.key_of_missing))
     asked = tf.concat([of_each(words_file.key_of_unknown), keys], axis=0)
     numbers, _ = tf_utils.construct_and_lookup_table(_table, file, asked)
     unknown, found = numbers[:1], numbers[1:]
-    return tf.where(found < 0, unknown, found)
+    return tf.where(present, tf.where(found < 0, unknown, found), unknown + 1)
 
 
 def _table(file: tf.Tensor) -> tf.lookup.StaticHashTable:

@@ -1,8 +1,8 @@
 """The file of all vocabularies, among the assets of the transform graph and of the model.
 
 It has a line per word: the column's place, the word in base64, so that words of any bytes fit into lines, its id, and
-for a reader the column's name and the word, as JSON. Two more lines of each column have the ids of unknown and of
-missing values. In the table of the graph, place and word are one key.
+for a reader the column's name and the word, as JSON. One more line of each column has the id of unknown values, which
+that of missing ones follows. In the table of the graph, place and word are one key.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FILE = "vocabularies.tsv"
 
 _NO_WORD = b"49d0cd50-04bb-48c0-bc6f-5b575dce351a"
 """Stands in a vocabulary without any, as TFT has it."""
-_UNKNOWN, _MISSING = "unknown", "missing"
+_UNKNOWN = "unknown"
 
 
 def write(words: Sequence[Sequence[bytes]], columns: Sequence[str]) -> bytes:
@@ -32,7 +32,7 @@ def write(words: Sequence[Sequence[bytes]], columns: Sequence[str]) -> bytes:
         for number, word in enumerate(known):
             readable = json.dumps(word.decode(errors="backslashreplace"))
             lines.append(f"{place}\t{_encoded(word)}\t{number}\t{name}\t{readable}\n")
-        lines += [f"{place} {kind}\t\t{len(known) + more}\t{name}\n" for more, kind in enumerate((_UNKNOWN, _MISSING))]
+        lines.append(f"{place} {_UNKNOWN}\t\t{len(known)}\t{name}\n")
     return "".join(lines).encode()
 
 
@@ -44,11 +44,6 @@ def key_of(place: int) -> str:
 def key_of_unknown(place: int) -> str:
     """Return the key of the id of unknown values."""
     return f"{place} {_UNKNOWN}:"
-
-
-def key_of_missing(place: int) -> str:
-    """Return the key of the id of missing values."""
-    return f"{place} {_MISSING}:"
 
 
 def word_of(key: bytes) -> tuple[int, bytes]:
