@@ -281,7 +281,8 @@ def _sizes(rows: int, columns: int) -> dict[str, Any]:
     """Return a network in proportion to the table: few rows want small batches and many epochs, many columns a
     narrow one."""
     if rows < 10_000:
-        sizes = {"batch_size": 64, "epochs": 60, "patience": 12} | _MANY_PASSES
+        steps = {"batch_size": 64} if rows < 2_000 else {"batch_size": 128, "learning_rate": 0.004}
+        sizes = {"epochs": 60, "patience": 12} | _MANY_PASSES | steps
     elif rows < 100_000:
         sizes = {"batch_size": 256, "epochs": 20, "patience": 5} | _MANY_PASSES
     else:
