@@ -300,6 +300,7 @@ def test_a_script_gets_json(predict: Callable[..., str], model: Model, tmp_path:
     said = predict(write_csv(tmp_path / "new.csv", ORDERS[:50]), tmp_path / "scored.csv", "--json", "--model", version)
     found = json.loads(said)
     assert found.pop("seconds") > found.pop("loading_s") >= 0
+    assert found.pop("judging") > 0  # rows that the model was judged by
     assert sum(found["classes"].values()) == 50
     assert list(found["classes"]) == ["no", "yes"]
     assert {(met["column"], met["kind"], met["expected"]) for met in found.pop("met")} == {
