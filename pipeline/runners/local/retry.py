@@ -10,7 +10,7 @@ from google.api_core.retry import if_transient_error
 from ml_metadata import errors as mlmd_errors
 
 from pipeline.config.run import RunSettings
-from pipeline.errors import ConfigError, DataError, DiskFullError, UnavailableError, causes
+from pipeline.errors import ConfigError, DataError, DiskFullError, StoreAwayError, UnavailableError, causes
 from pipeline.lineage.server_store import BUSY, SERVER_AWAY
 
 _ERRNOS = {
@@ -25,8 +25,8 @@ _WORDS = (*BUSY, *SERVER_AWAY)
 def is_transient(error: BaseException) -> bool:
     """Return whether the network, a server or a disk failed in a way that may be over soon."""
     story = list(causes(error))
-    if any(isinstance(cause, UnavailableError) for cause in story):
-        return True
+    if any(isinstance(cause, UnavailableError) and not isinstance(cause, StoreAwayError) for cause in story):
+        return True  # but for a metadata server, which was waited for already
     if any(isinstance(cause, ConfigError | DataError | DiskFullError) for cause in story):
         return False
     return any(map(_passes, story))
