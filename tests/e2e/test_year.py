@@ -1,4 +1,4 @@
-"""Fourteen months of a small table, by the recipes of docs/operate alone: docs/operate/year.md is what is done and what
+"""Fifteen months of a small table, by the recipes of docs/operate alone: docs/operate/year.md is what is done and what
 has to come of it, and this test does it, row by row. Nobody edits the YAML file."""
 
 from __future__ import annotations
@@ -175,6 +175,7 @@ EVENTS: dict[str, Callable[[Job], None]] = {
     "20": nothing,
     "21": Job.server_goes,
     "22": Job.server_comes,
+    "23": lambda job: job.arrives("2025-03"),
 }
 
 
