@@ -49,7 +49,7 @@ def workspace(folder: Path, **keep: Any) -> tuple[Weeks, dict[str, list[Path]]]:
         ({"reports": "30d"}, {"reports"}),
         ({"logs": "30d", "reports": "4d"}, {"logs", "reports"}),
     ],
-    ids=str,
+    ids=lambda value: " and ".join(sorted(value)) or "nothing",  # a set's own text differs by process
 )
 def test_logs_and_reports_of_runs(tmp_path: Path, keep: dict[str, str], kinds: set[str], by: str) -> None:
     weeks, files = workspace(tmp_path, **keep)
