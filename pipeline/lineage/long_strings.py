@@ -21,7 +21,7 @@ _MARK = "\ufe69"
 
 def split(message: Message) -> None:
     """Cut long string properties up, in place, wherever in the message they are."""
-    for owner in _owners(message):
+    for owner in owners(message):
         for properties in _maps(owner):
             for key, value in list(properties.items()):
                 text = value.string_value
@@ -34,7 +34,7 @@ def split(message: Message) -> None:
 
 def join(message: Message) -> None:
     """Undo `split`."""
-    for owner in _owners(message):
+    for owner in owners(message):
         pieces = [(*key.split(_MARK), key) for key in owner.custom_properties if _MARK in key]
         for name, _, key in sorted(pieces, key=lambda piece: int(piece[1])):
             whole = owner.properties if name in owner.properties else owner.custom_properties
@@ -45,15 +45,15 @@ def _maps(owner: Any) -> list[Any]:
     return [owner.properties, owner.custom_properties]
 
 
-def _owners(message: Message) -> Iterator[Any]:
+def owners(message: Message) -> Iterator[Any]:
     """Yield artifacts, executions and contexts."""
     if hasattr(message, "custom_properties"):
         yield message
         return
     for _, value in message.ListFields():
         if isinstance(value, Message):
-            yield from _owners(value)
+            yield from owners(value)
         elif isinstance(value, MutableSequence):
             for item in value:
                 if isinstance(item, Message):
-                    yield from _owners(item)
+                    yield from owners(item)

@@ -16,7 +16,7 @@ from google.protobuf.message import Message
 from ml_metadata import errors as mlmd_errors
 
 from pipeline.errors import WorkspaceError
-from pipeline.lineage import long_strings
+from pipeline.lineage import long_strings, wide_numbers
 
 _Result = TypeVar("_Result")
 
@@ -174,9 +174,11 @@ class PostgreSQLStore(ServerStore):
         sent = type(request)()
         sent.CopyFrom(request)
         _replace(sent, "\\", "\ufe68")
+        wide_numbers.as_doubles(sent)
         long_strings.split(sent)
         super()._call(method_name, sent, response, extra_options)
         long_strings.join(response)
+        wide_numbers.as_numbers(response)
         _replace(response, "\ufe68", "\\")
 
 

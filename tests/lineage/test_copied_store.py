@@ -54,6 +54,9 @@ def a_year(folder: Path) -> Weeks:
     weeks.week(2, blessed=False)
     weeks.again(3, of=2)
     weeks.failed(4)
+    (execution,) = weeks.store.get_executions_by_id([1])
+    execution.custom_properties["peak_rss_bytes"].int_value = 5_000_000_001  # beyond 32 bits
+    weeks.store.put_executions([execution])
     return weeks
 
 
