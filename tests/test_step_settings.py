@@ -75,7 +75,10 @@ READ_BY: dict[str, set[str]] = {
     "evaluation": {"Evaluator"},
     "infra_check": {"InfraCheck"},
     "push": {"Pusher"},
-    **{name: set() for name in ("card", "predict", "vertex", "beam", "metadata", "run", "keep", "observe", "notify")},
+    **{
+        name: set()
+        for name in ("orchestrator", "card", "predict", "vertex", "beam", "metadata", "run", "keep", "observe", "notify")
+    },
 }
 """By setting, or by section for all settings of it that are not named."""
 INSTEAD: dict[str, Any] = {

@@ -29,7 +29,7 @@ progress = logging.getLogger("longhaul.progress")
 _FEWEST_ROWS, _MOST_CLASSES = 200, 20
 """Trees that have seen fewer rows know nothing that the labels do not say; each class takes trees of its own."""
 _LEAVES = (15, 127)
-"""Of a tree. Both forests are grown and their predictions averaged: the mean is better than the better one."""
+"""Of a tree. Both forests are grown; the held-out rows choose one of them, or the mean of their predictions."""
 _PATIENCE = 20
 """Rounds that bring nothing, after which no more are grown."""
 _MANY_ROWS = 50_000
@@ -38,6 +38,8 @@ _MOST_FOR_FEW, _MOST_FOR_MANY = 1000, 400
 """A smaller rate and more rounds are a little better, and cost nothing where rows are few."""
 _MORE_FOR_MANY = 2
 """Times as many rounds are grown again: more teach the network more, though they predict no better themselves."""
+_FEWEST_COLUMNS = 8
+"""A tree sees half the columns, but no fewer than these: of three, half would hide what two say only together."""
 _MOST_CELLS = 20_000_000
 """Rows x columns x classes that trees are grown on: half a minute at most, however large the table is."""
 _CHUNK_CELLS = 4_000_000
@@ -106,7 +108,7 @@ def choose_trees(
     stop_rows: npt.NDArray[np.int64],
     seed: int,
 ) -> Trees:
-    """Return trees grown on the fit rows, as many of each size as is best for the stop rows.
+    """Return trees grown on the fit rows, of the sizes and as many of each as is best for the stop rows.
 
     Args:
         classes: of the label; 0 of a regression.
@@ -115,7 +117,7 @@ def choose_trees(
     """
     lightgbm = _lightgbm()
     fit_rows, stop_rows = (affordable(rows, columns, classes) for rows in (fit_rows, stop_rows))
-    parameters = _parameters(classes, len(fit_rows), seed)
+    parameters = _parameters(classes, len(fit_rows), width(columns), seed)
     fitted_on = _dataset(columns, labels, fit_rows, parameters)
     held = matrix(columns, stop_rows)
     stopped_by = lightgbm.Dataset(held, labels[stop_rows], reference=fitted_on)
@@ -136,13 +138,18 @@ def choose_trees(
         progress.info(
             "%d trees of %d leaves, validation %.4f", rounds, leaves, loss(classes, labels[stop_rows], answers[-1])
         )
-    return Trees(classes, tuple(forests), loss(classes, labels[stop_rows], np.mean(answers, axis=0)))
+    found = {  # the mean of both is mostly best; of few columns or rows, the smaller trees alone
+        chosen: loss(classes, labels[stop_rows], np.mean([answers[at] for at in chosen], axis=0))
+        for chosen in ((0, 1), (0,), (1,))
+    }
+    best = min(found, key=lambda chosen: found[chosen])
+    return Trees(classes, tuple(forests[at] for at in best), found[best])
 
 
 def grow_again(trees: Trees, columns: Columns, labels: npt.NDArray[Any], seed: int) -> Trees:
     """Grow trees as large on all rows: as many, or of many rows twice as many."""
     rows = affordable(np.arange(len(labels)), columns, trees.classes)
-    parameters = _parameters(trees.classes, len(rows), seed)
+    parameters = _parameters(trees.classes, len(rows), width(columns), seed)
     grown_on = _dataset(columns, labels, rows, parameters)
     forests = []
     for forest in trees.forests:
@@ -185,14 +192,14 @@ def _lightgbm() -> Any:
     return lightgbm
 
 
-def _parameters(classes: int, rows: int, seed: int) -> dict[str, Any]:
+def _parameters(classes: int, rows: int, features: int, seed: int) -> dict[str, Any]:
     objective: dict[str, Any] = {"objective": "regression"}
     if classes:
         objective = {"objective": "binary"} if classes == 2 else {"objective": "multiclass", "num_class": classes}
     return objective | {
         "learning_rate": _RATE_FOR_FEW if rows < _MANY_ROWS else _RATE_FOR_MANY,
         "lambda_l2": 5.0,
-        "feature_fraction": 0.5,
+        "feature_fraction": min(1.0, max(0.5, _FEWEST_COLUMNS / features)),
         "seed": seed,
         # With these, equal rows, seed and threads give equal trees.
         "deterministic": True,

@@ -55,8 +55,8 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
         document = cats(root).model_dump(mode="json", by_alias=True, exclude_defaults=True)
         (tmp_path / "cats.yaml").write_text(yaml.safe_dump(document))
         monkeypatch.chdir(tmp_path)
-        force = ["--force"] if command == "export" else []
-        monkeypatch.setattr(sys, "argv", ["longhaul", command, run, *force, "-c", str(tmp_path / "cats.yaml")])
+        more = {"export": ["--force"], "approve": ["--by", "ann", "--note", "looked at it"]}.get(command, [])
+        monkeypatch.setattr(sys, "argv", ["longhaul", command, run, *more, "-c", str(tmp_path / "cats.yaml")])
         with pytest.raises(SystemExit) as ended:
             cli.main()
         said = capsys.readouterr()
@@ -65,7 +65,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     return longhaul
 
 
-@pytest.mark.parametrize("command", [name for name in COMMANDS if name != "resume"])
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name not in ("resume", "approve")])
 def test_a_run_has_the_same_names_for_every_command(weeks: Weeks, call: Call, command: str) -> None:
     for form, number in FORMS.items():
         if command == "unpin":
@@ -81,6 +81,13 @@ def test_resume_knows_the_same_names(weeks: Weeks) -> None:
     for form, number in FORMS.items():
         with pytest.raises(PipelineError, match=f"nothing to resume: run {weeks.run_id(number)} is complete"):
             find_resumption(weeks.store, weeks.config.name, form, {})
+
+
+def test_approve_knows_the_same_names(weeks: Weeks, call: Call) -> None:
+    for form, number in FORMS.items():
+        code, said = call(weeks.config.root, "approve", form)
+        assert code == 2, (form, said)
+        assert weeks.run_id(number) in said, (form, said)
 
 
 @pytest.mark.parametrize("command", [name for name in COMMANDS if name != "resume"])

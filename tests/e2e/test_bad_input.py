@@ -530,8 +530,9 @@ def test_a_shell_sees_code_2_and_one_message_from_within_a_step(fresh: Desk) -> 
     output, errors = process.communicate(timeout=600)
     assert process.returncode == 2
     assert errors == ("longhaul: label 'answer' is constant: 'no' in every row\n  Remedy: choose a label that varies\n")
-    first, loading, step, *_ = output.splitlines()
+    first, new, loading, step, *_ = output.splitlines()
     assert first == f"toy  workspace {fresh.workspace}"
+    assert "is a new workspace" in new
     assert loading.startswith("loading TensorFlow")
     assert step.split()[:3] + step.split()[-1:] == ["✗", "1/1", INGESTION, "failed"]
 
@@ -562,7 +563,7 @@ def test_a_second_run_on_one_workspace(fresh: Desk) -> None:
     ) as other:
         assert other.stdout
         other.stdout.readline()  # it has the lock
-        refusal = fresh.refused()
+        refusal = fresh.refused(75)  # it may succeed later
         assert refusal.startswith(f"another run (process {other.pid}, since 20")
         assert refusal.endswith(
             f") is at work in {fresh.workspace}\n"

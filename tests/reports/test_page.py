@@ -543,7 +543,7 @@ def test_nothing_of_the_users_becomes_markup(run: Run) -> None:
 def test_it_is_whole_and_accessible(run: Run) -> None:
     page = read(run)
     assert_accessible(page)
-    assert any("training and validation loss" in picture.get("aria-label", "") for picture in page.all("div"))
+    assert any("training loss and validation loss" in picture.get("aria-label", "") for picture in page.all("div"))
 
 
 def test_templates_are_not_made_of_data(run: Run) -> None:
