@@ -77,7 +77,18 @@ READ_BY: dict[str, set[str]] = {
     "push": {"Pusher"},
     **{
         name: set()
-        for name in ("orchestrator", "card", "predict", "vertex", "beam", "metadata", "run", "keep", "observe", "notify")
+        for name in (
+            "orchestrator",
+            "card",
+            "predict",
+            "vertex",
+            "beam",
+            "metadata",
+            "run",
+            "keep",
+            "observe",
+            "notify",
+        )
     },
 }
 """By setting, or by section for all settings of it that are not named."""
