@@ -96,7 +96,8 @@ def move_of(known: Known, here: Here) -> Move:
 
 def _went_along(known: Known, here: Here) -> bool:
     """Return whether the folder of the YAML file was moved or copied with the workspace, and the table in it."""
-    if not known.base or not known.roots or known.base == here.base or here.data.startswith(f"{known.base}/"):
+    stayed = here.data.startswith(f"{known.base}/") and not here.data.startswith(f"{here.base}/")
+    if not known.base or not known.roots or known.base == here.base or stayed:
         return False
     before, now = Path(known.roots[0]), here.root
     parts = [(Path(base), root) for base, root in ((known.base, before), (here.base, now))]
