@@ -66,7 +66,9 @@ class Executor(pusher_executor.Executor):
         if served := already_serves(base, manifest.digest, elsewhere):
             version = served.version
             pushed.set_string_custom_property(SERVED_ALREADY, served.pushed)
-        elif reason := _overtaken(base, artifact_utils.get_single_instance(input_dict["model_blessing"])):
+        elif reason := _overtaken(
+            base, manifest.digest, artifact_utils.get_single_instance(input_dict["model_blessing"])
+        ):
             self._MarkNotPushed(pushed)
             pushed.set_string_custom_property(NOT_PUSHED, reason)
             return
@@ -115,12 +117,13 @@ class Executor(pusher_executor.Executor):
         )
 
 
-def _overtaken(base: str, blessing: Any) -> str:
+def _overtaken(base: str, digest: str, blessing: Any) -> str:
     """Why a blessing does not count any more: since the model was judged, a person has had another one served than
-    the one that it was judged against. Empty if that is not so, or the runner does not say when a step began."""
+    the one that it was judged against. Empty if that is not so, if it is this model that serves (and is damaged), or if
+    the runner does not say when a step began."""
     judged = blessing.mlmd_artifact.create_time_since_epoch // 1000
     served = None if base.startswith("gs://") or not judged else newest_manifest(Path(base))
-    if served is None or served.digest == blessing.get_string_custom_property(JUDGED_AGAINST):
+    if served is None or served.digest in (digest, blessing.get_string_custom_property(JUDGED_AGAINST)):
         return ""
     if datetime.fromisoformat(served.pushed).timestamp() < judged:
         return ""
