@@ -51,8 +51,9 @@ def goes_on(place: Place) -> None:
 
 
 def lasting(workspace: Path) -> list[Path]:
-    """All but temporary files: the next command removes those of a killed run."""
-    return sorted(path for path in workspace.rglob("*") if workspace / "tmp" not in path.parents)
+    """All but temporary files, which the next command removes of a killed run, and the list of refused runs."""
+    passing = {workspace / "tmp", workspace / "refused.jsonl"}
+    return sorted(path for path in workspace.rglob("*") if passing.isdisjoint((path, *path.parents)))
 
 
 @pytest.mark.parametrize(
