@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pipeline.lineage.server_store import NO_PATIENCE, Patience, is_away
+from pipeline.lineage.server_store import Patience, is_away
 
 
 class Clock:
@@ -64,7 +64,7 @@ def test_other_errors_and_no_patience_wait_for_nothing(clock: Clock) -> None:
     with pytest.raises(ConnectionError):
         patience.waited(away_until(clock, began + 60), lambda _: False)
     with pytest.raises(ConnectionError):
-        NO_PATIENCE.waited(away_until(clock, began + 60), lambda _: True)
+        Patience(0.0, lambda *_: None).waited(away_until(clock, began + 60), lambda _: True)
     assert clock.now == began
     clock.now += 50  # after which an absence begins
     assert patience.waited(away_until(clock, clock.now + 10), lambda _: True) == "answer"
