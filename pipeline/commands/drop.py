@@ -9,14 +9,12 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
 from rich.markup import escape
 
-from pipeline.config.loading import explain, load
+from pipeline.config.loading import check_edited, load
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.split import deciding_columns, time_column
 from pipeline.config.yaml_edit import with_item, without_item
-from pipeline.config.yaml_file import parse_yaml_file
 from pipeline.contract.schema import feature_table, read_schema
 from pipeline.contract.schema_text import replacing
 from pipeline.data.convert import nearest
@@ -62,7 +60,7 @@ def drop_columns(file: Path, columns: Sequence[str], *, exclude: bool) -> Droppe
     slices = () if exclude else tuple(crossed for crossed in config.evaluation.slices if set(crossed) & set(new))
     for crossed in slices:
         text = without_item(text, ("evaluation", "slices"), list(crossed))
-    _check_whole(config, file, text)
+    feature_table(check_edited(text, file), read_schema(config.schema_file))  # such as a table without a feature
     if text != original:
         with replacing(file, text, "--config"):
             pass
@@ -87,16 +85,6 @@ def _check(config: PipelineConfig, name: str, exclude: bool) -> None:
             known += [column for column in source.column_names(files, usable=False) if column not in known]
     if name not in known:
         raise ConfigError(f"there is no column {name!r}; {nearest(name, known)}", "correct the name")
-
-
-def _check_whole(before: PipelineConfig, file: Path, text: str) -> None:
-    """Refuse a file that would say something wrong, such as a table without a feature."""
-    try:
-        config = PipelineConfig.model_validate(parse_yaml_file(text, file))
-    except ValidationError as exc:
-        raise ConfigError(explain(file, exc), "correct the field first") from exc
-    config.came_from(file)
-    feature_table(config, read_schema(before.schema_file))
 
 
 def print_dropped(done: Dropped, as_json: bool) -> None:

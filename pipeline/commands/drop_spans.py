@@ -9,14 +9,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
 from rich.markup import escape
 
-from pipeline.config.loading import explain, load
+from pipeline.config.loading import check_edited, load
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.spans import span_number, spans_text
 from pipeline.config.yaml_edit import with_item, with_value, without_item
-from pipeline.config.yaml_file import parse_yaml, parse_yaml_file
+from pipeline.config.yaml_file import parse_yaml
 from pipeline.contract.schema_text import replacing
 from pipeline.data.patterns import has_spans
 from pipeline.data.sources.table_files import list_files
@@ -56,10 +55,7 @@ def drop_spans(file: Path, spans: Sequence[str], *, back: bool) -> DroppedSpans:
         text = _without(text, number) if back else _with(text, span)
         changed.append(span)
     if text != original:
-        try:
-            PipelineConfig.model_validate(parse_yaml_file(text, file))
-        except ValidationError as exc:
-            raise ConfigError(explain(file, exc), "correct the field first") from exc
+        check_edited(text, file)
         with replacing(file, text, "--config"):
             pass
     return DroppedSpans(file, tuple(changed), back)

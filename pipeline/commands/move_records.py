@@ -9,11 +9,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from pipeline.config.loading import explain, load
+from pipeline.config.loading import check_edited, load
 from pipeline.config.metadata import Metadata
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.yaml_edit import with_value
-from pipeline.config.yaml_file import parse_yaml_file
 from pipeline.contract.schema_text import replacing
 from pipeline.errors import ConfigError
 from pipeline.lineage.copied_store import copy_records
@@ -46,10 +45,7 @@ def move_records(file: Path, workspace: str | None, url: str) -> MovedRecords:
     check_store_exists(config)
     text = file.read_bytes().decode()
     changed = with_value(text, ("metadata", "url"), url)
-    try:
-        PipelineConfig.model_validate(parse_yaml_file(changed, file))
-    except ValidationError as exc:
-        raise ConfigError(explain(file, exc), "correct the field first") from exc
+    check_edited(changed, file)
     own = config.root / "metadata.db"
     kept = config.root / "backups" / f"metadata-{datetime.now(UTC):%Y%m%d-%H%M%S}.db"
     with translated_errors(config.root), writing(config) as source:

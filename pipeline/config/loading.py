@@ -10,7 +10,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from pipeline.config.pipeline import PipelineConfig
-from pipeline.config.yaml_file import read_yaml
+from pipeline.config.yaml_file import parse_yaml_file, read_yaml
 from pipeline.errors import ConfigError
 from trainer.settings.base import Section
 
@@ -51,6 +51,20 @@ def load(path: Path | None = None, **overrides: str | None) -> PipelineConfig:
     except ValidationError as exc:
         raise ConfigError(explain(path, exc), "correct the field; docs/configuration.md lists all of them") from exc
     config.came_from(path)
+    return config
+
+
+def check_edited(text: str, file: Path) -> PipelineConfig:
+    """Check a configuration file as it would be after an edit.
+
+    Raises:
+        ConfigError: it would break a rule.
+    """
+    try:
+        config = PipelineConfig.model_validate(parse_yaml_file(text, file))
+    except ValidationError as exc:
+        raise ConfigError(explain(file, exc), "correct the field first") from exc
+    config.came_from(file)
     return config
 
 
