@@ -30,12 +30,11 @@ from pipeline.guard.rows import Source, with_rows
 from pipeline.guard.validation import SERVING, TRAINING
 from pipeline.lineage.runs import Run, find_run, list_runs
 from pipeline.lineage.store import open_existing_store
-from pipeline.observe.log_file import output_to
 from pipeline.serving.met import Met, beyond, limits_of
 from pipeline.terminal.console import console_for
 from pipeline.terminal.predictions import met_to_json, print_met
 from pipeline.terminal.results import print_data_verdict
-from pipeline.terminal.screen import Screen
+from pipeline.terminal.screen import chatter_to
 
 Environment = Literal["TRAINING", "SERVING"]
 """Of the schema."""
@@ -105,15 +104,8 @@ def validate_table(
     Raises:
         PipelineError: the table, the configuration, the schema or the policy cannot be used.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
-    with output_to(Path(os.devnull)) as terminal:
-        screen = Screen(console_for(terminal))
-        if not as_json:
-            screen.waiting("loading TensorFlow Data Validation")
-        try:
-            found = validate(config, table, environment, strict)
-        finally:
-            screen.close_line()
+    with chatter_to(Path(os.devnull), "" if as_json else "loading TensorFlow Data Validation"):
+        found = validate(config, table, environment, strict)
     if as_json:
         print(json.dumps(found.to_json(), indent=1))
     else:

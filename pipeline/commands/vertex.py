@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import sys
 import time
@@ -32,7 +31,7 @@ from pipeline.runners.vertex.job_record import MADE_WITH, NOTE, REVIEWER, made_w
 from pipeline.runners.vertex.objects import EmulatedObjects
 from pipeline.terminal.console import console_for
 from pipeline.terminal.jobs import TaskReport, conclude, report, report_of, show
-from pipeline.terminal.screen import Screen
+from pipeline.terminal.screen import Screen, chatter_to
 from pipeline.workspace.lock import AT_ONCE, Wait
 
 
@@ -79,16 +78,10 @@ def compile_quietly(config: PipelineConfig, console: Console, *, use_cache: bool
     # Cheap, and before the seconds that importing TensorFlow takes.
     inputs = look(config, elsewhere=True)
     made_with = _made_with(as_written, inputs)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
-    with output_to(_chatter(config)) as terminal:
-        screen = Screen(console_for(terminal))
-        try:
-            screen.waiting("loading TensorFlow, Beam and TFX")
-            from pipeline.runners.vertex.compile import compile_job
+    with chatter_to(_chatter(config), "loading TensorFlow, Beam and TFX"):
+        from pipeline.runners.vertex.compile import compile_job
 
-            job = compile_job(config, inputs, use_cache=use_cache)
-        finally:
-            screen.close_line()
+        job = compile_job(config, inputs, use_cache=use_cache)
     job["labels"][MADE_WITH] = hashlib.sha256(made_with).hexdigest()[:32]
     return Compiled(job, made_with)
 

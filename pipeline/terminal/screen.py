@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -14,7 +18,9 @@ from rich.spinner import Spinner
 
 from pipeline.lineage.records import Step
 from pipeline.lineage.states import StepState
+from pipeline.observe.log_file import output_to
 from pipeline.observe.standard_streams import visible
+from pipeline.terminal.console import console_for
 
 _QUIET_PROGRESS_S = 10
 """Where output is not a terminal, a step at work says so this often at most."""
@@ -33,6 +39,24 @@ class _AtWork:
     def __rich__(self) -> Spinner:
         seconds = time.monotonic() - self.began
         return Spinner("dots", text=f"{self.place}{seconds:7.1f} s  [dim]{escape(visible(self.detail))}[/]")
+
+
+@contextmanager
+def chatter_to(log: Path, what: str) -> Iterator[None]:
+    """Send to a file what heavy packages say, and show meanwhile that something takes seconds.
+
+    Args:
+        what: that takes so long; nothing is shown if it is empty.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    with output_to(log) as terminal:
+        screen = Screen(console_for(terminal))
+        try:
+            if what:
+                screen.waiting(what)
+            yield
+        finally:
+            screen.close_line()
 
 
 class Screen(logging.Handler):
