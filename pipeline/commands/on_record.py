@@ -1,14 +1,15 @@
-"""Puts a prediction on record. Whatever keeps it from that is said, and no reason not to score."""
+"""Puts on record what commands outside of runs did. Whatever keeps it from that is said, and no reason not to do it."""
 
 from __future__ import annotations
 
 import json
 import shlex
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ml_metadata import MetadataStore
 from ml_metadata import errors as mlmd_errors
 
 from pipeline.config.loading import REFERENCE
@@ -47,7 +48,8 @@ def record(
     Returns:
         Why it could not be recorded; "" if it was.
     """
-    try:
+
+    def put(store: MetadataStore) -> None:
         made_with = run_properties("", config, present_software())
         made_with["schema_digest"] = digest_of(config.schema_file.read_bytes().decode("utf-8"))
         done = Prediction(
@@ -62,8 +64,20 @@ def record(
             told={name: value if isinstance(value, str) else json.dumps(value) for name, value in told.items()},
             made_with={name: text for name, text in made_with.items() if name not in _LEFT_OUT},
         )
+        record_prediction(store, config.record_name, done)
+
+    return try_to_record(config, put)
+
+
+def try_to_record(config: PipelineConfig, put: Callable[[MetadataStore], None]) -> str:
+    """Have something put on record; waits for no run.
+
+    Returns:
+        Why it could not be recorded; "" if it was.
+    """
+    try:
         check_writable(config, _WAIT_S)
-        record_prediction(open_store(config), config.record_name, done)
+        put(open_store(config))
     except PipelineError as exc:
         return exc.what
     except (mlmd_errors.StatusError, OSError, RuntimeError) as exc:

@@ -12,33 +12,31 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ml_metadata import errors as mlmd_errors
+from ml_metadata import MetadataStore
 
+from pipeline.commands.on_record import try_to_record
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.spans import Spans, span_number, spans_text
 from pipeline.contract.schema import column_type, feature_table, read_schema, without
 from pipeline.data.sources import source, table_files
 from pipeline.data.sources.meaning import without_misfits
 from pipeline.data.values.readings import readings_of
-from pipeline.errors import ConfigError, DataError, NotYetError, PipelineError
+from pipeline.errors import ConfigError, DataError, NotYetError
 from pipeline.evaluation.mismatch import mismatch
 from pipeline.evaluation.model_contract import Contract
 from pipeline.files import write_whole
 from pipeline.lineage.artifact_names import CONTRACT, MODEL_DIGEST
-from pipeline.lineage.judgements import Judgement, record_judgement
-from pipeline.lineage.predictions import table_digest
+from pipeline.lineage.judgements import record_judgement
+from pipeline.lineage.predictions import Scoring, table_digest
 from pipeline.lineage.runs import find_run, is_run_id
-from pipeline.lineage.store import check_writable, open_existing_store, open_store, without_sql
+from pipeline.lineage.store import open_existing_store
 from pipeline.lineage.version_folders import versions
-from pipeline.observe.log_file import output_to
 from pipeline.serving.chosen_model import find_model
 from pipeline.serving.versions import damage, newest, read_manifest
-from pipeline.terminal.console import console_for
-from pipeline.terminal.screen import Screen
+from pipeline.terminal.screen import chatter_to
 from trainer.digests import file_digests, model_digest
 
 _FEWEST_DIGITS = 6
-_WAIT_S = 2.0
 
 
 @dataclass
@@ -144,17 +142,10 @@ def rejudge(
         why = "; ".join(f"{one.name}: {one.why_not}" for one in chosen)
         raise ConfigError(f"no model can be measured on these rows: {why}", "name others, or other rows")
     states = table_files.file_states(files)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
-    with output_to(Path(os.devnull)) as terminal:
-        screen = Screen(console_for(terminal))
-        if not quiet:
-            screen.waiting("loading TensorFlow")
-        try:
-            from pipeline.evaluation.rejudging import judged, tallied
+    with chatter_to(Path(os.devnull), "" if quiet else "loading TensorFlow"):
+        from pipeline.evaluation.rejudging import judged, tallied
 
-            found = tallied(_labelled(files, columns, label), {one.digest: one.folder for one in fit}, slices, task)
-        finally:
-            screen.close_line()
+        found = tallied(_labelled(files, columns, label), {one.digest: one.folder for one in fit}, slices, task)
     if not found:
         raise DataError("no row has a label", "name rows whose label is known")
     champion = serving if serving in fit else None
@@ -241,9 +232,9 @@ def _of_run(config: PipelineConfig, wanted: str) -> Rejudged:
 
 def _record(config: PipelineConfig, done: Comparison, states: Any, paths: Sequence[str], began: datetime) -> str:
     """Record each judgement; return why that failed, empty if it did not."""
-    try:
-        check_writable(config, _WAIT_S)
-        store, digest = open_store(config), table_digest(paths)
+
+    def put(store: MetadataStore) -> None:
+        digest = table_digest(paths)
         for one in (one for one in done.models if one.verdict):
             name = f"rejudged-{one.name}-{began:%Y%m%d-%H%M%S-%f}.json"
             report = config.root / "reports" / name
@@ -257,10 +248,7 @@ def _record(config: PipelineConfig, done: Comparison, states: Any, paths: Sequen
                 "failures": json.dumps(one.verdict["failures"]),
             }
             command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
-            judgement = Judgement(one.folder, one.name, one.digest, states, digest, report, command, told)
+            judgement = Scoring(one.folder, one.name, one.digest, states, digest, report, command, told)
             one.execution = record_judgement(store, config.record_name, judgement)
-    except PipelineError as exc:
-        return exc.what
-    except (mlmd_errors.StatusError, OSError, RuntimeError) as exc:
-        return f"ML Metadata failed: {without_sql(str(exc))}"
-    return ""
+
+    return try_to_record(config, put)

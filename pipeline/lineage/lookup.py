@@ -16,10 +16,11 @@ from pipeline.errors import PipelineError
 from pipeline.lineage.ancestry import FileRead, Served, list_files, pushed_models, serving_folder
 from pipeline.lineage.archive_import import FROM_URI
 from pipeline.lineage.graph import ArtifactRecord, StepRecord, artifact_record
-from pipeline.lineage.predictions import BYTES, DIGEST, PREDICTIONS, file_digest, predictions_like
+from pipeline.lineage.predictions import BYTES, DIGEST, PREDICTIONS, predictions_like
 from pipeline.lineage.runs import Run, named_run, run_of
 from pipeline.lineage.schema_versions import SchemaVersion, list_versions
 from pipeline.lineage.tracing import run_graph, step_graph
+from trainer.digests import file_digest
 
 _SCHEMA_STEP = "pipeline.components.curated_schema.CuratedSchema"
 _FORMS = "name a run, `served`, `model:VERSION`, `artifact:ID`, `step:ID`, `schema:VERSION`, or the path of a file"

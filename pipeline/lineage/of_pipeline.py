@@ -1,4 +1,4 @@
-"""Artifacts of one pipeline: others may share the store, and have folders of the same names on other machines."""
+"""What belongs to one pipeline: others may share the store, and have folders of the same names on other machines."""
 
 from __future__ import annotations
 
@@ -7,6 +7,14 @@ from typing import Any
 import ml_metadata
 from ml_metadata import errors as mlmd_errors
 from ml_metadata.proto import metadata_store_pb2
+
+
+def pipeline_context(store: Any, pipeline: str) -> Any:
+    """Return TFX's own context of a pipeline; one without an id, which is not stored yet, where there is none."""
+    if known := store.get_context_by_type_and_name("pipeline", pipeline):
+        return known
+    kind = store.put_context_type(metadata_store_pb2.ContextType(name="pipeline"))
+    return metadata_store_pb2.Context(type_id=kind, name=pipeline)
 
 
 def artifacts_of(store: Any, pipeline: str, kind: str, *, only_live: bool = False) -> list[Any]:

@@ -11,12 +11,12 @@ from typing import Any
 
 from ml_metadata import MetadataStore
 from ml_metadata import errors as mlmd_errors
-from ml_metadata.proto import metadata_store_pb2
 
 import pipeline
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import WorkspaceError
 from pipeline.lineage.backup import kept_copy
+from pipeline.lineage.of_pipeline import pipeline_context
 
 RECORDS = 1
 """The number of the rules of today: it grows whenever an older Longhaul would misread what is written. 0 are records
@@ -48,15 +48,10 @@ def upgrade_records(config: PipelineConfig, store: MetadataStore) -> Path | None
     Returns:
         A copy of the workspace's store as it was, if an older Longhaul wrote it; None otherwise.
     """
-    context = store.get_context_by_type_and_name("pipeline", config.record_name)
-    if context is not None and _number(context) == RECORDS:
+    context = pipeline_context(store, config.record_name)
+    if _number(context) == RECORDS:
         return None
-    copy = None
-    if context is None:
-        kind = store.put_context_type(metadata_store_pb2.ContextType(name="pipeline"))
-        context = metadata_store_pb2.Context(type_id=kind, name=config.record_name)
-    elif config.metadata.url is None:
-        copy = kept_copy(config)
+    copy = kept_copy(config) if context.id and config.metadata.url is None else None
     context.custom_properties[_NUMBER].int_value = RECORDS
     context.custom_properties[_BY].string_value = pipeline.__version__
     try:

@@ -13,6 +13,7 @@ from ml_metadata import errors as mlmd_errors
 from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.guard.findings import DataVerdict
+from pipeline.lineage.of_pipeline import pipeline_context
 from pipeline.lineage.pushes import PUSHED_MODEL
 from pipeline.lineage.records import BEGAN, MADE, NODE, ORDER, SECONDS, STEP_PROPERTIES, event_of
 from pipeline.lineage.runs import PLANNED, RUN_CONTEXT, RUN_PROPERTIES, Run, find_run
@@ -70,7 +71,7 @@ class JobRows:
         ids = sorted({artifact for _, artifact, _ in edges})
         artifacts = self.store.get_artifacts_by_id(ids) if ids else []
         rows = {artifact.id: place for place, artifact in enumerate(artifacts)}
-        contexts = [self._context(job, made_with), self._of_pipeline()]
+        contexts = [self._context(job, made_with), pipeline_context(self.store, self._pipeline)]
         self.store.put_lineage_subgraph(
             executions, artifacts, contexts, [(step, rows[one], event) for step, one, event in edges], True
         )
@@ -185,14 +186,6 @@ class JobRows:
                 PLANNED: json.dumps(job.planned),
             },
         )
-        return context
-
-    def _of_pipeline(self) -> Any:
-        """Return TFX's context of the pipeline, which is made if there is none."""
-        context = self.store.get_context_by_type_and_name("pipeline", self._pipeline)
-        if context is None:
-            kind = metadata_store_pb2.ContextType(name="pipeline")
-            context = metadata_store_pb2.Context(type_id=self.store.put_context_type(kind), name=self._pipeline)
         return context
 
     def _schema(self, job: JobRecord, made_with: Mapping[str, str]) -> dict[str, str]:
