@@ -1,6 +1,7 @@
 """Whose runs a command is about: those of this machine, or jobs on Vertex AI Pipelines.
 
-A job is shown as a run is, because its records are taken over into a workspace of their own first.
+A job is shown as a run is, because its records are taken over into a workspace of their own first. What only jobs need
+is imported for them.
 """
 
 from __future__ import annotations
@@ -11,14 +12,11 @@ from typing import TYPE_CHECKING, Literal
 
 from rich.markup import escape
 
-from pipeline.commands.vertex import vertex_of
 from pipeline.config.loading import load
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import ConfigError
 from pipeline.lineage.runs import Run, find_run
 from pipeline.lineage.store import open_existing_store
-from pipeline.runners.vertex.addresses import as_seen_from_vertex
-from pipeline.runners.vertex.objects import EmulatedObjects
 from pipeline.terminal.console import console_for
 
 if TYPE_CHECKING:
@@ -50,9 +48,10 @@ def jobs_of(config: PipelineConfig, *, emulated: bool = False) -> Mirror:
         JobError: the service says no.
         WorkspaceError: the bucket cannot be read.
     """
-    vertex_of(config)
+    from pipeline.commands.vertex import vertex_of
     from pipeline.runners.vertex.mirror import Mirror
 
+    vertex_of(config)
     mirror = Mirror(config, emulated=emulated)
     mirror.refresh()
     if mirror.away:
@@ -79,6 +78,10 @@ def planned_on(config: PipelineConfig, on: On = None, *, emulated: bool = False)
     """
     if not is_on_vertex(config, on, emulated=emulated):
         return config
+    from pipeline.commands.vertex import vertex_of
+    from pipeline.runners.vertex.addresses import as_seen_from_vertex
+    from pipeline.runners.vertex.objects import EmulatedObjects
+
     there = as_seen_from_vertex(config, vertex_of(config))
     if "://" in there.data.path and not (emulated and there.data.path.startswith("gs://")):
         raise ConfigError(

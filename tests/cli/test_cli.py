@@ -34,12 +34,12 @@ def longhaul(*arguments: str) -> subprocess.CompletedProcess[str]:
     return python("from pipeline.cli import main; main()", *arguments)
 
 
-def imported(statement: str, *arguments: str) -> set[str]:
-    """Which of HEAVY are there after `statement`, run in a process of its own."""
+def imported(statement: str, *arguments: str, heavy: tuple[str, ...] = HEAVY) -> set[str]:
+    """Which of the heavy packages are there after `statement`, run in a process of its own."""
     # Some packages declare an empty google.cloud at every start of Python, hence the dot.
     code = f"""
 import atexit, json, sys
-loaded = lambda: [name for name in {HEAVY!r} if any(module.startswith(name + ".") for module in sys.modules)]
+loaded = lambda: [name for name in {heavy!r} if any(module.startswith(name + ".") for module in sys.modules)]
 atexit.register(lambda: print("\\n" + json.dumps(loaded())))
 {statement}
 """
@@ -165,6 +165,13 @@ def test_what_every_command_needs_imports_nothing_heavy() -> None:
         *("commands.init", "commands.predict", "commands.run"),
     )
     assert imported("import " + ", ".join(f"pipeline.{name}" for name in light)) == set()
+
+
+@pytest.mark.parametrize("command", ["runs", "show"])
+def test_the_lists_of_runs_import_no_reader_of_tables(command: str, config_file: Path, tmp_path: Path) -> None:
+    """It takes longer than all else that they do."""
+    statement = f"import os; os.chdir({str(tmp_path)!r}); from pipeline.cli import main; main()"
+    assert imported(statement, command, "--config", str(config_file), heavy=("pyarrow", "duckdb")) == set()
 
 
 @pytest.mark.parametrize("command", ["runs", "show", "lineage", "doctor", "gc", "export", "backup"])
