@@ -26,12 +26,12 @@ class Data(Section):
 
     path: str
     """The table: a file, a folder or a glob of CSV (`.csv`, `.csv.gz`), Parquet (`.parquet`), TFRecord
-    (`.tfrecord`, `.tfrecord.gz`) or another of the formats in docs/sources.md, a table in BigQuery,
-    `bigquery://PROJECT.DATASET.TABLE` (see docs/bigquery.md), a sheet of a workbook, `book.xlsx#SHEET`, or a table of a
-    database file, `shop.duckdb#TABLE`, `shop.sqlite#TABLE`, or of PostgreSQL, `postgresql://USER@HOST/DATABASE#TABLE`
-    (docs/postgresql.md); where there is only one, the name can be left out.
-    `{SPAN}` stands for the number of a span, `{YYYY}-{MM}-{DD}` or `{YYYY}-{MM}` for its date, `{VERSION}` for the
-    number of its version, of which the highest counts; `{workspace}` for the workspace."""
+    (`.tfrecord`, `.tfrecord.gz`) or another format of docs/sources.md. Or a sheet of a workbook, `book.xlsx#SHEET`, or
+    a table of a database file, `shop.duckdb#TABLE`, `shop.sqlite#TABLE`: the name can be left out where there is only
+    one. Or a table in BigQuery, `bigquery://PROJECT.DATASET.TABLE` (docs/bigquery.md), or in PostgreSQL,
+    `postgresql://USER@HOST/DATABASE#TABLE` (docs/postgresql.md). `{SPAN}` stands for the number of a span,
+    `{YYYY}-{MM}-{DD}` or `{YYYY}-{MM}` for its date. `{VERSION}` stands for the number of its version; the highest
+    counts. `{workspace}` stands for the workspace."""
     query: str | None = None
     """A SELECT whose result is the table. `path` is then a DuckDB or SQLite file, `postgresql://USER@HOST/DATABASE`, or
     `bigquery://PROJECT` or `bigquery://PROJECT.DATASET`."""
