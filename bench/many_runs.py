@@ -28,6 +28,7 @@ from ml_metadata.proto import metadata_store_pb2
 from pipeline.config.loading import load
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.contract.schema import read_schema_text
+from pipeline.lineage.records import event_of
 from pipeline.lineage.runs import RUN_CONTEXT
 from pipeline.lineage.schema_versions import record_version
 from pipeline.lineage.source_files import FILES, to_property
@@ -149,7 +150,7 @@ class _Writer:
             executions.append(self._execution(node, run_id, _STATES.CACHED if again else _STATES.COMPLETE))
             for key, maker in inputs.items():
                 for place in list(places[maker].values())[:1]:
-                    edges.append((index, place, _event(key, metadata_store_pb2.Event.INPUT)))
+                    edges.append((index, place, event_of(metadata_store_pb2.Event.INPUT, key)))
             places[node] = {}
             for key, kind in outputs.items():
                 artifact = self._artifact(node, key, kind, number - again)
@@ -157,7 +158,7 @@ class _Writer:
                     artifact.id = self._last[node][key]
                 places[node][key] = len(artifacts)
                 artifacts.append(artifact)
-                edges.append((index, places[node][key], _event(key, metadata_store_pb2.Event.OUTPUT)))
+                edges.append((index, places[node][key], event_of(metadata_store_pb2.Event.OUTPUT, key)))
         pipeline = self._context("pipeline", self._config.record_name)
         pipeline.id = self._pipeline
         steps, made, _ = self._store.put_lineage_subgraph(executions, artifacts, [context, pipeline], edges)
@@ -253,13 +254,6 @@ def _run_id(began: datetime) -> str:
 
 def _artifact_type(store: MetadataStore, kind: str) -> int:
     return int(store.put_artifact_type(metadata_store_pb2.ArtifactType(name=kind)))
-
-
-def _event(key: str, kind: Any) -> Any:
-    steps = metadata_store_pb2.Event.Path.Step
-    return metadata_store_pb2.Event(
-        type=kind, path=metadata_store_pb2.Event.Path(steps=[steps(key=key), steps(index=0)])
-    )
 
 
 def _set(message: Any, values: dict[str, Any]) -> None:

@@ -6,7 +6,6 @@ Whatever removes or adds files here holds the workspace's lock, as a run does; a
 from __future__ import annotations
 
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.config.pipeline import PipelineConfig
@@ -90,8 +89,7 @@ def import_(config: PipelineConfig, source: Path, wait: Wait = AT_ONCE) -> str:
 
 def back_up(config: PipelineConfig, output: Path | None) -> Path:
     """Copy the metadata store; return the copy's path."""
-    now = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    target = output or config.root / "backups" / f"metadata-{now}.db"
+    target = output or backup.free_name(config)
     backup.back_up(config, target)
     return target
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -15,6 +14,7 @@ from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.yaml_edit import with_value
 from pipeline.contract.schema_text import replacing
 from pipeline.errors import ConfigError
+from pipeline.lineage.backup import free_name
 from pipeline.lineage.copied_store import copy_records
 from pipeline.lineage.store import check_store_exists, open_store, translated_errors
 from pipeline.runners.local.recovery import writing
@@ -47,9 +47,9 @@ def move_records(file: Path, workspace: str | None, url: str) -> MovedRecords:
     changed = with_value(text, ("metadata", "url"), url)
     check_edited(changed, file)
     own = config.root / "metadata.db"
-    kept = config.root / "backups" / f"metadata-{datetime.now(UTC):%Y%m%d-%H%M%S}.db"
     with translated_errors(config.root), writing(config) as source:
         counts = copy_records(source, open_store(there))
+        kept = free_name(config)
         kept.parent.mkdir(exist_ok=True)
         with replacing(file, changed, "--config"):
             own.rename(kept)
