@@ -6,7 +6,9 @@ import asyncio
 import sys
 import time
 import traceback
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from pipeline.serving.server import metrics
@@ -33,6 +35,15 @@ _CORS: list[Header] = [
 ]
 _BODY_S = 30
 """Within which a body has to be here."""
+
+
+@dataclass(slots=True)
+class _Asked:
+    """What is known of a request so far."""
+
+    name: str = ""
+    method: str = ""
+    rows: int = 0
 
 
 class App:
@@ -90,28 +101,16 @@ class App:
         return 404, _TEXT, b""
 
     async def _tensorflow_serving(self, scope: Scope, receive: Receive, path: str) -> tuple[int, list[Header], bytes]:
-        began = time.perf_counter()
-        name = method = ""
-        status, rows = Code.OK, 0
-        try:
+        with self._counted("REST") as asked:
             if scope["method"] == "OPTIONS":
                 if not header(scope, b"origin").startswith((b"http://", b"https://")):
                     raise Refusal(Code.FAILED_PRECONDITION, "Origin header is missing in CORS preflight")
                 return 200, [], b""
             self._access.check(header(scope, b"authorization"), READ)
             target = target_of(scope["method"], path)
-            name, method = target.name, target.method
+            asked.name, asked.method = target.name, target.method
             body = await read_body(scope, receive, self._rest.limits.body) if scope["method"] == "POST" else b""
-            answer, rows = await self._rest.answer(target, body, is_strict(scope))
-        except Refusal as refusal:
-            status = refusal.code
-            raise
-        except BaseException:
-            status = Code.INTERNAL
-            raise
-        finally:
-            known = name if name in self._models.names else ""  # else anybody could fill the memory with names
-            metrics.record(known, method, "REST", status, time.perf_counter() - began, rows)
+            answer, asked.rows = await self._rest.answer(target, body, is_strict(scope))
         return 200, _JSON, answer
 
     async def _open_inference(self, scope: Scope, receive: Receive, path: str) -> tuple[int, list[Header], bytes]:
@@ -119,9 +118,8 @@ class App:
         if target is None:
             status, answer = self._v2.about_server(path.rstrip("/"), self.draining)
             return status, _JSON, answer
-        began = time.perf_counter()
-        code, rows = Code.OK, 0
-        try:
+        with self._counted("V2") as asked:
+            asked.name, asked.method = target.name, target.method
             self._access.check(header(scope, b"authorization"), READ)
             if (scope["method"] == "POST") != (target.method == "infer"):
                 raise Refusal(Code.INVALID_ARGUMENT, f"{path} is not asked by {scope['method']}", 405)
@@ -130,17 +128,24 @@ class App:
             if header(scope, b"inference-header-content-length"):
                 raise invalid("binary tensors are not taken: put the data into the JSON")
             body = await read_body(scope, receive, self._rest.limits.body)
-            answer, rows = await self._v2.infer(target, body, is_strict(scope))
+            answer, asked.rows = await self._v2.infer(target, body, is_strict(scope))
+        return 200, _JSON, answer
+
+    @contextmanager
+    def _counted(self, entrypoint: str) -> Iterator[_Asked]:
+        """Count and time a request, however it ends."""
+        began, asked, status = time.perf_counter(), _Asked(), Code.OK
+        try:
+            yield asked
         except Refusal as refusal:
-            code = refusal.code
+            status = refusal.code
             raise
         except BaseException:
-            code = Code.INTERNAL
+            status = Code.INTERNAL
             raise
         finally:
-            known = target.name if target.name in self._models.names else ""
-            metrics.record(known, target.method, "V2", code, time.perf_counter() - began, rows)
-        return 200, _JSON, answer
+            known = asked.name if asked.name in self._models.names else ""  # else anybody could fill the memory
+            metrics.record(known, asked.method, entrypoint, status, time.perf_counter() - began, asked.rows)
 
 
 def refused_headers(refusal: Refusal) -> list[Header]:
