@@ -18,3 +18,8 @@ KEPT_ROWS_FILE = "assets.extra/tf_serving_warmup_requests"
 """Below the SavedModel: rows with their predictions; see trainer.kept_rows."""
 SIGNATURES_FILE = "assets.extra/signatures.json"
 """Below the SavedModel: what its signatures take and give, for programs; see trainer.description."""
+
+
+def beside_model(serving_model_dir: str, folder: str) -> str:
+    """Return the address of a folder beside the SavedModel, in the same Model artifact."""
+    return f"{serving_model_dir.rstrip('/').rpartition('/')[0]}/{folder}"

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from trainer.artifact_names import beside_model
 from trainer.preprocessing import CATEGORICAL, FLAGS, NUMERIC
 from trainer.reading import Columns
 
@@ -53,7 +54,7 @@ def save_baselines(boosters: Sequence[Any], labels: npt.NDArray[Any], classes: i
         boosters: grown by LightGBM.
         labels: of the training split; classes: of the label, 0 of a regression.
     """
-    folder = _beside(serving_model_dir)
+    folder = beside_model(serving_model_dir, FOLDER)
     tf.io.gfile.makedirs(folder)
     rates = np.bincount(labels, minlength=classes) / len(labels) if classes else [labels.mean()]
     with tf.io.gfile.GFile(f"{folder}/{_GUESS_FILE}", "w") as file:
@@ -65,7 +66,7 @@ def save_baselines(boosters: Sequence[Any], labels: npt.NDArray[Any], classes: i
 
 def load_baselines(serving_model_dir: str) -> Baselines | None:
     """Return None beside a model of an older Longhaul."""
-    folder = _beside(serving_model_dir)
+    folder = beside_model(serving_model_dir, FOLDER)
     if not tf.io.gfile.exists(f"{folder}/{_GUESS_FILE}"):
         return None
     with tf.io.gfile.GFile(f"{folder}/{_GUESS_FILE}") as file:
@@ -96,7 +97,3 @@ def matrix(columns: Columns, rows: npt.NDArray[np.int64] | slice = slice(None)) 
     if CATEGORICAL in columns:
         parts[-1] = np.minimum(parts[-1], _WORDS - 1)  # the codes rise as the words get rarer
     return np.concatenate([part.astype(np.float32) for part in parts], axis=1)
-
-
-def _beside(serving_model_dir: str) -> str:
-    return f"{serving_model_dir.rstrip('/').rpartition('/')[0]}/{FOLDER}"

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from trainer.artifact_names import beside_model
 from trainer.embeddings import Embeddings
 
 progress = logging.getLogger("longhaul.progress")
@@ -35,7 +36,7 @@ values follows."""
 
 def save_weights(network: keras.Model, words: Words, serving_model_dir: str) -> None:
     """Write a fitted network's weights beside its SavedModel."""
-    folder = _beside(serving_model_dir)
+    folder = beside_model(serving_model_dir, FOLDER)
     tf.io.gfile.makedirs(folder)
     content = io.BytesIO()
     np.savez(content, **{name: value for name, value, _ in _arrays(network)})
@@ -55,7 +56,7 @@ def start_from(base_model: str | None, network: keras.Model, words: Words) -> No
     if base_model is None:
         progress.info("there is no blessed model of other data to start from: training starts from scratch")
         return
-    folder = _beside(base_model)
+    folder = beside_model(base_model, FOLDER)
     try:
         with tf.io.gfile.GFile(f"{folder}/{_WEIGHTS_FILE}", "rb") as file:
             earlier = np.load(io.BytesIO(file.read()), allow_pickle=False)
@@ -95,10 +96,6 @@ def _by_word(
 
 _UNKNOWN, _MISSING = 0, 1
 """No words of a vocabulary, which may be any text."""
-
-
-def _beside(serving_model_dir: str) -> str:
-    return f"{serving_model_dir.rstrip('/').rpartition('/')[0]}/{FOLDER}"
 
 
 def _embedding(feature: str) -> str:

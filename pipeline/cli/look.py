@@ -75,7 +75,7 @@ def runs(
     settings, store, _ = recorded_runs(config, workspace, on, emulate)
     known = list_summaries(store, settings.record_name)
     chosen = select(known, conditions or (), sort, reverse=reverse, limit=limit)
-    base = settings.root / "serving" / settings.name
+    base = settings.serving_folder
     waits = [request.run_id for request in waiting(base)]
     print_runs(chosen, known, settings, sort, pushed_as(base), as_json, waits)
     if not (as_json or conditions or sort or is_on_vertex(settings, on, emulated=emulate)):

@@ -102,7 +102,7 @@ def versions(
 
         known, asked = list_versions_in_bucket(settings, emulated=emulate), []
     else:
-        known, asked = list_versions(settings), waiting(settings.root / "serving" / settings.name)
+        known, asked = list_versions(settings), waiting(settings.serving_folder)
     print_versions(known, settings.evaluation.thresholds, asked, as_json)
 
 

@@ -53,7 +53,7 @@ def decide(
         raise ConfigError(f"--expires: {exc}", "for example --expires 90d") from exc
     check_store_exists(config)
     with translated_errors(config.root), spent(config.root), noting(config, wait) as store:
-        base = config.root / "serving" / config.name
+        base = config.serving_folder
         artifact, request = _request(store, config, base, run_id)
         forced_over = "" if reject else _check(config, base, request, force)
         done = Approval(

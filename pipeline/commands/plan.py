@@ -90,7 +90,7 @@ def make_plan(config: PipelineConfig) -> Plan:
     has_runs = (config.root / "metadata.db").exists()
     last = last_data(open_existing_store(config), config.record_name) if has_runs else None
     changes = changed_spans(config, last, states) if last else None
-    served = newest_manifest(config.root / "serving" / config.name)
+    served = newest_manifest(config.serving_folder)
     return Plan(
         pipeline=config.name,
         table=pattern,

@@ -113,7 +113,7 @@ def rejudge(
         PipelineError: there is no such model, the rows cannot be used, or no model can be measured on them.
     """
     began = datetime.now(UTC)
-    base = config.root / "serving" / config.name
+    base = config.serving_folder
     wanted = [*(str(number) for number in versions(base) if everything), *models]
     if not wanted:
         raise ConfigError("no model is named", "`longhaul rejudge served --span 12`, or --all for all pushed versions")
@@ -190,7 +190,7 @@ def _labelled(files: Sequence[table_files.SourceFile], columns: Any, label: str)
 
 def _find(config: PipelineConfig, wanted: str) -> Rejudged:
     """Return a model by what a person calls it."""
-    base = config.root / "serving" / config.name
+    base = config.serving_folder
     if wanted == "served":
         return _of_folder(find_model(config, None).folder)
     if is_run_id(wanted) or wanted.startswith(("latest", "previous")):
@@ -219,7 +219,7 @@ def _of_run(config: PipelineConfig, wanted: str) -> Rejudged:
     if not models:
         raise ConfigError(f"run {run.run_id} has no model", "`longhaul runs` tells which runs got so far")
     digest, text = (str(models[0].properties.get(name, "")) for name in (MODEL_DIGEST, CONTRACT))
-    base = config.root / "serving" / config.name
+    base = config.serving_folder
     for number in reversed(versions(base)):
         manifest = read_manifest(base / str(number))
         if manifest and manifest.digest == digest:

@@ -28,7 +28,7 @@ from trainer.features import FeatureTable
 
 def list_versions(config: PipelineConfig) -> list[Version]:
     """Those that lie in the serving folder, the newest first."""
-    base = config.root / "serving" / config.name
+    base = config.serving_folder
     return known_versions(base, str(base), lambda number: damage(base / str(number)))
 
 
@@ -83,7 +83,7 @@ def roll_back(
             store = held.enter_context(noting(config, wait))
         known = list_versions(config)
         if not known:
-            base = config.root / "serving" / config.name
+            base = config.serving_folder
             raise WorkspaceError(f"no model was pushed yet: {base} holds none", "`longhaul run` pushes one")
         choice = choose(config, known, to, note, force=force)
         if dry_run:

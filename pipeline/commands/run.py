@@ -194,7 +194,7 @@ def _set_aside_damaged(config: PipelineConfig, now: str, console: Any) -> None:
 
 
 def _damage_of_served(config: PipelineConfig) -> list[str]:
-    base = config.root / "serving" / config.name
+    base = config.serving_folder
     served = newest(base)
     return (
         [f"version {served}, which serves, is damaged: {problem}" for problem in damage(base / served)]
@@ -209,7 +209,7 @@ def warn_of_damage(config: PipelineConfig, console: Any) -> None:
         insist()
         remedy = "`longhaul rollback --to VERSION` serves a whole one; `longhaul versions` lists them"
         console.print(f"[yellow]Warning[/]   {escape(problem)}; {remedy}", soft_wrap=True)
-    served = newest_manifest(config.root / "serving" / config.name)
+    served = newest_manifest(config.serving_folder)
     if served and is_past(served.approved_until):
         said = (
             f"the approval of version {served.version} by {served.approved_by} has run out on {served.approved_until}"

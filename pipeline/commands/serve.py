@@ -32,7 +32,7 @@ def folders_of(config: PipelineConfig | None, model: Path | None, named: Sequenc
     """
     found: dict[str, Path] = {}
     if config is not None:
-        found[config.name] = config.root / "serving" / config.name
+        found[config.name] = config.serving_folder
         if not versions(found[config.name]):
             raise WorkspaceError(
                 f"no model was pushed yet: {found[config.name]} holds none",
@@ -75,10 +75,8 @@ def serve_models(options: Options) -> None:
             "choose another --port, or end what listens there",
         ) from exc
     options = replace(options, port=listener.getsockname()[1], grpc_port=_free(options))
-    if options.workers > 1:
-        supervise(options, listener, lambda: _announce(options))
-    else:
-        run(options, listener, lambda models: _announce(options))
+    serve = supervise if options.workers > 1 else run
+    serve(options, listener, lambda: _announce(options))
     say("ended")
 
 
@@ -119,23 +117,22 @@ def _announce(options: Options) -> None:
     print(f"REST: {at}  (TensorFlow Serving's /v1, Open Inference Protocol /v2, /healthz, /readyz, /metrics)")
     if options.grpc_port:
         print(f"gRPC: {address(options.host, options.grpc_port)}")
+    token = "" if options.access().is_open else " -H 'Authorization: Bearer TOKEN'"
     for name, folder in options.folders.items():
-        row = _example(Path(folder))
-        token = "" if options.access().is_open else " -H 'Authorization: Bearer TOKEN'"
-        if row is not None:
-            body = json.dumps({"signature_name": "serving_tensors", "instances": [row]}, ensure_ascii=False)
-            print(f"\n  curl{token} {at}/v1/models/{name}:predict -d {shlex.quote(body)}", flush=True)
+        if body := _example(Path(folder)):
+            said = shlex.quote(json.dumps(body, ensure_ascii=False))
+            print(f"\n  curl{token} {at}/v1/models/{name}:predict -d {said}", flush=True)
         else:
             print(f"\n  curl{token} {at}/v1/models/{name}/metadata", flush=True)
 
 
 def _example(folder: Path) -> Mapping[str, Any] | None:
-    """Return an example row of the newest version."""
+    """Return an example request to the newest version."""
     if not (folder / SAVED_MODEL).is_file():
         folder = folder / str(versions(folder)[-1])
     try:
-        rest = json.loads((folder / SIGNATURES_FILE).read_bytes())["signatures"]["serving_tensors"]["rest"]
-        row: Mapping[str, Any] = rest["body"]["instances"][0]
+        signatures = json.loads((folder / SIGNATURES_FILE).read_bytes())["signatures"]
+        body: Mapping[str, Any] = signatures["serving_tensors"]["rest"]["body"]
     except (OSError, ValueError, LookupError, TypeError):
         return None
-    return row
+    return body

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 def served_contract(config: PipelineConfig, schema: schema_pb2.Schema, columns: Collection[str]) -> Contract | None:
     """Return what the model that was pushed last knows; None if there is none, or none for such a table."""
-    if not versions(config.root / "serving" / config.name):
+    if not versions(config.serving_folder):
         return None
     with suppress(ConfigError, WorkspaceError):
         features = feature_table(config, schema)

@@ -63,7 +63,7 @@ def _published(jobs: Mirror, choice: Choice, elsewhere: Push) -> Manifest:
 
 
 def _versions(jobs: Mirror) -> list[Version]:
-    base = jobs.config.root / "serving" / jobs.config.name
+    base = jobs.config.serving_folder
     return known_versions(base, jobs.base, lambda number: _damage(base / str(number), jobs.versions[number]))
 
 

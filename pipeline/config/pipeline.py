@@ -103,6 +103,11 @@ class PipelineConfig(Section):
         return one_spelling(self.workspace)
 
     @property
+    def serving_folder(self) -> Path:
+        """The folder of the model's versions, which a push adds to and model servers watch."""
+        return self.root / "serving" / self.name
+
+    @property
     def record_name(self) -> str:
         """What ML Metadata knows the pipeline by: its name, after that of the namespace if there is one."""
         return f"{self.metadata.namespace}/{self.name}" if self.metadata.namespace else self.name

@@ -150,7 +150,7 @@ def _clock(runs: list[Run]) -> Finding:
 
 def _served(config: PipelineConfig) -> Iterator[Finding]:
     """Yield whether the files of the version that serves are those of its manifest."""
-    base = config.root / "serving" / config.name
+    base = config.serving_folder
     if (version := newest(base)) is None:
         return
     wrong = damage(base / version)

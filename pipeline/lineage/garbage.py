@@ -111,7 +111,7 @@ class _Graph:
     def __init__(self, store: MetadataStore, config: PipelineConfig) -> None:
         self._store, self._config = store, config
         self._root = one_spelling(config.root / "artifacts")  # either may be a link to a larger disk
-        self._base = one_spelling(config.root / "serving" / config.name)
+        self._base = one_spelling(config.serving_folder)
         self._runs = list_runs(store, config.record_name, with_imported=True)
         executions = self._executions()
         self._run_of = {execution.id: self._run_id(execution) for execution in executions}

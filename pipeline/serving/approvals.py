@@ -98,11 +98,10 @@ def ask(base: Path, manifest: Manifest, model: Path, judged_against: str, lapses
     return request
 
 
-def decided(base: Path, request: Request, state: str, by: str, note: str, version: int = 0) -> Request:
+def decided(base: Path, request: Request, state: str, by: str, note: str, version: int) -> None:
     """Write down what was decided. The caller holds the short lock."""
     done = replace(request, state=state, by=by, note=note, time=after(0), version=version)
     _write(_file(base, request.digest), done)
-    return done
 
 
 def request_of(base: Path, digest: str) -> Request | None:

@@ -52,7 +52,7 @@ def find_model(config: PipelineConfig, wanted: str | None) -> ChosenModel:
     Raises:
         PipelineError: there is no such model, or it is damaged.
     """
-    base = config.root / "serving" / config.name
+    base = config.serving_folder
     pushed = versions(base)
     if wanted is None:
         if not pushed:

@@ -159,7 +159,7 @@ def _folder_of(pushed: str, config: PipelineConfig) -> Path:
     """Return the version's folder on this machine: of one in a bucket, that which has a copy of its manifest."""
     if not pushed.startswith("gs://"):
         return Path(pushed)
-    return config.root / "serving" / config.name / pushed.rpartition("/")[2]
+    return config.serving_folder / pushed.rpartition("/")[2]
 
 
 def _since_then(version: Path) -> str:

@@ -110,7 +110,7 @@ def open_lineage(config: PipelineConfig) -> tuple[MetadataStore, RunsById, Serve
         WorkspaceError: there is no store yet, or it cannot be opened.
     """
     store = open_existing_store(config)
-    return store, RunsById(store, config.record_name), Served(tuple(versions(config.root / "serving" / config.name)))
+    return store, RunsById(store, config.record_name), Served(tuple(versions(config.serving_folder)))
 
 
 def _recipe(config: PipelineConfig, subject: Subject, above: Graph, runs: Mapping[str, Run]) -> Recipe | None:

@@ -73,7 +73,7 @@ def _run(
     properties = run_properties(run_id, config, inputs.software) | {PLANNED: json.dumps(planned)}
     properties |= {MADE_WITH: json.dumps(made_with(config, inputs))}
     properties |= {FROM: part.from_node or "", TO: part.to_node or "", RESUMES: part.resumes}
-    served = serving_now(config.root / "serving" / config.name)
+    served = serving_now(config.serving_folder)
     properties |= {SERVED: served.to_json() if served else ""}
     if not (part.from_node or part.to_node):
         properties[FINGERPRINT] = fingerprint(config, inputs)
@@ -208,7 +208,7 @@ def _take_earlier_steps(handle: Any, ir: Any, part: Part, pipeline: str, run_id:
 def _forget_lost_pushes(store: Any, config: PipelineConfig) -> None:
     """TFX's cache knows only that a model was pushed once. One that is not what is served any more, or was removed by
     hand, is pushed again, since its record is no longer live; one that was rolled back is not."""
-    base = one_spelling(config.root / "serving" / config.name)
+    base = one_spelling(config.serving_folder)
     for artifact in artifacts_of(store, config.record_name, "PushedModel", only_live=True):
         destination = artifact.custom_properties["pushed_destination"].string_value
         where = one_spelling(destination)

@@ -39,7 +39,7 @@ def take_in_served(handle: Any, config: PipelineConfig) -> None:
     One that Longhaul did not push, or whose files are not those of its manifest, is left alone: nobody knows what it
     is.
     """
-    base = config.root / "serving" / config.name
+    base = config.serving_folder
     served = newest(base)
     if served is None:
         return

@@ -66,7 +66,7 @@ def repeat(config: PipelineConfig, inputs: RunInputs, store: MetadataStore, run_
     artifacts = {artifact.id: artifact for artifact in store.get_artifacts_by_context(last.id)}
     if not all(map(_is_there, artifacts.values())):
         return None
-    served = serving_now(config.root / "serving" / config.name)
+    served = serving_now(config.serving_folder)
     own_models = _models_of_trainer(executions, events, artifacts)
     if _digest_of(served) not in (_digest_recorded(last), *own_models):
         return None  # another model is the champion now

@@ -151,7 +151,7 @@ class Mirror:
                 self.versions.setdefault(known, set()).add(rest)
         # One without it is being pushed, or was left by a push that was killed.
         self.versions = {number: found for number, found in self.versions.items() if SAVED_MODEL in found}
-        here = self.config.root / "serving" / self.config.name
+        here = self.config.serving_folder
         for gone in [*here.glob("*")]:
             if gone.name not in map(str, self.versions):
                 shutil.rmtree(gone)

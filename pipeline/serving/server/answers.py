@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.serving.server.json_text import quoted
+from pipeline.serving.server.json_text import one_key, quoted
 from pipeline.serving.server.numbers_text import decimals
 from pipeline.serving.server.refusal import invalid
 
@@ -36,7 +36,7 @@ def predictions(outputs: Mapping[str, Array]) -> bytes:
             for row in zip(*rows, strict=True)
         )
         items = ",".join(objects)
-    return _whole("predictions", f"[{items}\n{_STEP}]" if items else "[]")
+    return one_key("predictions", f"[{items}\n{_STEP}]" if items else "[]")
 
 
 def _check_rows(outputs: Mapping[str, Array], names: Sequence[str]) -> None:
@@ -55,9 +55,9 @@ def columns(outputs: Mapping[str, Array]) -> bytes:
     """Return the answer to `inputs`: the output, or an object of outputs where there are several."""
     names = sorted(outputs)
     if len(names) == 1:
-        return _whole("outputs", _broken(names[0], outputs[names[0]], 1))
+        return one_key("outputs", _broken(names[0], outputs[names[0]], 1))
     lines = ",".join(f"\n{_STEP * 2}{quoted(name)}: {_broken(name, outputs[name], 2)}" for name in names)
-    return _whole("outputs", f"{{{lines}\n{_STEP}}}")
+    return one_key("outputs", f"{{{lines}\n{_STEP}}}")
 
 
 def classes(labels: Array | None, scores: Array | None) -> bytes:
@@ -69,16 +69,12 @@ def classes(labels: Array | None, scores: Array | None) -> bytes:
     numbers = ["0.0"] * some.size if scores is None else decimals(scores.ravel())
     pairs = np.array([f"[{name}, {number}]" for name, number in zip(names, numbers, strict=True)], object)
     rows = [f"[{', '.join(row)}]" for row in pairs.reshape(shape)]
-    return _whole("results", f"[{', '.join(rows)}\n{_STEP}]")
+    return one_key("results", f"[{', '.join(rows)}\n{_STEP}]")
 
 
 def numbers(values: Array) -> bytes:
     """Return the answer to a regression: a number for each example."""
-    return _whole("results", f"[{', '.join(decimals(values.ravel()))}]")
-
-
-def _whole(key: str, value: str) -> bytes:
-    return f'{{\n{_STEP}"{key}": {value}\n}}'.encode(errors="replace")
+    return one_key("results", f"[{', '.join(decimals(values.ravel()))}]")
 
 
 def _rows(name: str, array: Array) -> list[str]:

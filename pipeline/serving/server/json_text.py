@@ -138,6 +138,11 @@ def quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
+def one_key(key: str, value: str) -> bytes:
+    """Return an object with this one key, in the form of TensorFlow Serving; `value` is JSON."""
+    return f'{{\n    "{key}": {value}\n}}'.encode(errors="replace")
+
+
 def error_text(refusal: Refusal) -> bytes:
     """Return the body of an answer that is an error."""
-    return f'{{\n    "error": {quoted(refusal.message)}\n}}'.encode(errors="replace")
+    return one_key("error", quoted(refusal.message))

@@ -33,20 +33,17 @@ class UnfitError(Exception):
 class LoadedModel:
     """A SavedModel in memory. Its session goes when nobody holds the object any more.
 
-    Args:
-        threads: how many work on a request at most; -1: only the one that asks.
-
     Raises:
         UnfitError: it is damaged, cannot be loaded, or answers otherwise than it was trained to.
     """
 
-    def __init__(self, name: str, version: int, folder: Path, threads: int = -1) -> None:
+    def __init__(self, name: str, version: int, folder: Path) -> None:
         began = time.monotonic()
         self.name, self.version, self.folder = name, version, folder
         if wrong := damage(folder):
             raise UnfitError(f"it is damaged: {', '.join(wrong[:3])}")
         try:
-            self._session = CppSession(str(folder), threads)
+            self._session = CppSession(str(folder), -1)  # only the thread that asks
         except LoaderError as exc:
             raise UnfitError(f"it cannot be loaded: {exc}") from exc
         weakref.finalize(self, self._session.__exit__)
@@ -66,7 +63,6 @@ class LoadedModel:
         """Signatures whose answers are not one row for each row asked."""
         self._warm_up()
         self.warm_up_s = time.monotonic() - began
-        self.since = time.time()
 
     def inputs(self, signature: str) -> dict[str, int]:
         """Return the DataType of each input of a signature.

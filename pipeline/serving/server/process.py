@@ -20,7 +20,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from pipeline.errors import WorkspaceError
 from pipeline.serving.server.access import VARIABLE, Access, access_from
@@ -121,11 +120,11 @@ def say(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 
-def run(options: Options, listener: socket.socket, announce: Callable[[Any], None]) -> None:
+def run(options: Options, listener: socket.socket, announce: Callable[[], None]) -> None:
     """Serve until SIGTERM or Ctrl-C.
 
     Args:
-        announce: called with the `Models` as soon as they answer.
+        announce: called as soon as the models answer.
     """
     without_tensorflow()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -135,7 +134,7 @@ def run(options: Options, listener: socket.socket, announce: Callable[[Any], Non
         runner.run(_serve(options, listener, announce))
 
 
-async def _serve(options: Options, listener: socket.socket, announce: Callable[[Any], None]) -> None:
+async def _serve(options: Options, listener: socket.socket, announce: Callable[[], None]) -> None:
     import uvicorn
 
     from pipeline.serving.server.app import App
@@ -186,7 +185,7 @@ async def _serve(options: Options, listener: socket.socket, announce: Callable[[
         gc.freeze()  # what is there now stays: a collection need not look at it
         gc.set_threshold(_OBJECTS, 50, 50)
         models.watch()
-        announce(models)
+        announce()
         await answering
     finally:
         if by_grpc:
