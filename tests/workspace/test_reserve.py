@@ -78,7 +78,18 @@ def test_without_room_laid_aside_the_error_says_what_to_do(disk: Path) -> None:
 
 def test_a_small_disk_is_not_filled(disk: Path) -> None:
     descriptor = os.open(disk / "ballast", os.O_WRONLY | os.O_CREAT)
-    os.posix_fallocate(descriptor, 0, SIZE - (64 << 20))
+    os.posix_fallocate(descriptor, 0, SIZE - (40 << 20))
     os.close(descriptor)
     reserve.keep(disk)
-    assert not (disk / ".reserve").exists()
+    assert (disk / ".reserve").stat().st_size == (40 << 20) // 10
+
+
+def test_what_is_left_of_the_room_is_laid_aside_again_though_the_disk_stays_full(disk: Path) -> None:
+    reserve.keep(disk)
+    fill(disk)
+    with reserve.spent(disk):
+        (disk / "records").write_bytes(bytes(1 << 20))
+    assert 5 << 20 < (disk / ".reserve").stat().st_size < 7 << 20
+    (disk / "ballast").unlink()
+    reserve.keep(disk)
+    assert (disk / ".reserve").stat().st_size == 8 << 20

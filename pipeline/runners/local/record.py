@@ -27,6 +27,7 @@ from pipeline.lineage.summary import summary_properties
 from pipeline.runners.local.interruption import stopped
 from pipeline.runners.local.recovery import leave_ending, remove_outputs
 from pipeline.workspace.identity import workspace_id
+from pipeline.workspace.reserve import spent
 
 _ONE_AT_A_TIME = threading.RLock()
 
@@ -99,8 +100,9 @@ class RunRecord:
                 "reason": stopped()[0] if interrupted else reason[:2000],
             }
             try:
-                self._end(**ending)
-                self._end(**self._summary()[1])
+                with spent(self._config.root):  # it may be the full disk that ended the run
+                    self._end(**ending)
+                    self._end(**self._summary()[1])
             except (WorkspaceError, mlmd_errors.StatusError, ValueError):  # what ended the run matters more
                 logging.getLogger(__name__).exception("the end of the run could not be recorded")
                 leave_ending(self._config.root, self._context.name, ending)
