@@ -276,7 +276,7 @@ def main() -> None:
             fill(load(workspace=str(folder)), chosen.runs)
             print(f"filled in {time.perf_counter() - began:.0f} s: {(folder / 'metadata.db').stat().st_size:,} bytes")
         lineages = [["lineage", what] for what in ("latest", "served", TABLE, "schema:1")]
-        for command in (["runs"], ["runs", "--sort", "auc"], ["show"], *lineages, ["diff"], ["gc"]):
+        for command in (["runs"], ["runs", "--sort", "auc"], ["show"], *lineages, ["diff"], ["gc"], ["open"]):
             call = [sys.executable, "-m", "pipeline.cli", *command, "--workspace", str(folder)]
             print(f"{' '.join(command):<24}{statistics.median(_seconds(call) for _ in range(5)):6.2f} s")
         seconds = []

@@ -174,6 +174,28 @@ def diff(
     print_diff(compare(store, first, second), moved_columns(first, second), as_json)
 
 
+@app.command("open", rich_help_panel=LOOK, epilog="Examples: [bold]longhaul open[/] · [bold]longhaul open latest[/]")
+def open_page(
+    run_id: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="RUN",
+            help="A run's page (its id, 'latest', 'previous', 'latest~N'); the front page when not given.",
+            show_default=False,
+        ),
+    ] = None,
+    config: ConfigOption = None,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Open the front page of the workspace in a browser: what serves, all runs, to find and compare; print its path."""
+    from pipeline.commands.open_page import open_in_browser, page_to_open
+    from pipeline.config.loading import load
+
+    page = page_to_open(load(config, workspace=workspace), run_id)
+    typer.echo(for_standard_output(page))
+    open_in_browser(page)
+
+
 @app.command(rich_help_panel=LOOK, epilog="Example: [bold]longhaul report latest --output flights.html[/]")
 def report(
     run_id: RunArgument = "latest",

@@ -16,6 +16,7 @@ from pipeline.lineage.artifact_names import MODEL_DIGEST
 from pipeline.lineage.pushes import Approval, record_approval
 from pipeline.lineage.runs import RUN_CONTEXT, find_run
 from pipeline.lineage.store import check_store_exists, translated_errors
+from pipeline.reports.front import refresh_front
 from pipeline.runners.local.recovery import noting
 from pipeline.serving.approvals import APPROVED, REJECTED, WAITING, Request, after, decided, request_of, waiting
 from pipeline.serving.publish import now, publish, pusher, withdrawn_now
@@ -79,7 +80,8 @@ def decide(
             done = replace(done, version=publish(model, base, manifest, config.push).version)
         decided(base, request, done.decision, by, note, done.version)
         record_approval(store, config.record_name, done, artifact, base)
-        return done
+    refresh_front(config)
+    return done
 
 
 def _request(store: MetadataStore, config: PipelineConfig, base: Path, run_id: str) -> tuple[Any, Request]:

@@ -13,6 +13,7 @@ from pipeline.errors import ConfigError, WorkspaceError, cannot_write
 from pipeline.lineage import archive, archive_import, backup, garbage, pins, relocation, removal
 from pipeline.lineage.runs import find_run
 from pipeline.lineage.store import check_store_exists, open_existing_store, open_store, translated_errors
+from pipeline.reports.front import refresh_front
 from pipeline.runners.local.recovery import noting, writing
 from pipeline.workspace.lock import AT_ONCE, BRIEFLY, Wait, locked
 from pipeline.workspace.reserve import spent
@@ -43,7 +44,9 @@ def collect_garbage(
                     f"{exc.filename} cannot be removed: {exc.strerror}",
                     "fix its permissions and call `longhaul gc --apply` again; it goes on where it stopped",
                 ) from exc
-        return plan
+    if apply:
+        refresh_front(config)
+    return plan
 
 
 def pin(config: PipelineConfig, what: str, *, on: bool, wait: Wait = BRIEFLY) -> str:
@@ -52,7 +55,9 @@ def pin(config: PipelineConfig, what: str, *, on: bool, wait: Wait = BRIEFLY) ->
         open_existing_store(config)  # what nothing has run in is left as it is
         with noting(config, wait) as store:
             mark = pins.pin if on else pins.unpin
-            return mark(store, config.record_name, what)
+            marked = mark(store, config.record_name, what)
+    refresh_front(config)
+    return marked
 
 
 def export(config: PipelineConfig, run_id: str, output: Path | None, *, with_artifacts: bool, force: bool) -> Path:
@@ -84,7 +89,9 @@ def import_(config: PipelineConfig, source: Path, wait: Wait = AT_ONCE) -> str:
         if not config.root.exists():  # which a file that is refused does not make
             archive_import.check(config, source)
         with writing(config, wait) as store:
-            return archive_import.import_run(store, config, source)
+            run_id = archive_import.import_run(store, config, source)
+    refresh_front(config)
+    return run_id
 
 
 def back_up(config: PipelineConfig, output: Path | None) -> Path:

@@ -18,6 +18,7 @@ from pipeline.errors import ConfigError, PipelineError, WorkspaceError
 from pipeline.lineage.pushes import Rollback, record_rollback
 from pipeline.lineage.store import open_existing_store, translated_errors
 from pipeline.lineage.version_folders import versions
+from pipeline.reports.front import refresh_front
 from pipeline.runners.local.recovery import noting
 from pipeline.serving.publish import now, publish, pusher
 from pipeline.serving.versions import Manifest, Version, damage, inputs_of, read_manifest
@@ -91,7 +92,8 @@ def roll_back(
         folder = Path(choice.target.path)
         done = choice.done(publish(folder, folder.parent, choice.manifest, config.push))
         record_rollback(store, config.record_name, done, folder.parent, choice.manifest.digest)
-        return done
+    refresh_front(config)
+    return done
 
 
 def check_reason(note: str, *, force: bool) -> None:

@@ -251,10 +251,13 @@ def _write_page(config: PipelineConfig, run_id: str, log: Path) -> Path | None:
     try:
         run = find_run(open_store(config), config.record_name, run_id)
         page = page_of(config, run)
+        from pipeline.reports.front import refresh_front
+
         if not page.is_file():
             from pipeline.reports.page import write_report
 
             write_report(run, page)
+        refresh_front(config)
         return page
     except Exception:
         with suppress(OSError), log.open("a") as file:

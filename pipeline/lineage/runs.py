@@ -43,7 +43,7 @@ RUN_PROPERTIES = (
     *("git_commit", "config_file"),
     *("schema_digest", "schema_version", "schema_review"),
     *("spans", "rows", "metrics", "verdict", "pushed_version", "hyperparameters", "baselines"),
-    *("judged_rows", "pinned", "imported", "schema_text", SERVED),
+    *("judged_rows", "judged", "pinned", "imported", "schema_text", SERVED),
     *("process", "workspace", "from_node", "to_node", "resumes", "made_with", PLANNED, REPEATS, ORDER),
 )
 """Custom properties of a run's context: what it was made with, which version of the schema guarded it, what came of it

@@ -23,6 +23,8 @@ BLESSED, NOT_BLESSED, UNFIT, BLOCKED = "blessed", "not blessed", "unfit to serve
 _RECORDED = "verdict"
 """The property that every recorded summary has, be it empty."""
 _TRAINER = "Trainer"
+_MOST_FAILURES = 3
+"""Why a model is not blessed: the report has them all."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class Summary:
         hyperparameters: that its model was trained with.
         baselines: {metric: {trees and guess: value}} on the rows that judged the model; empty of an older run.
         judged_rows: tells the rows of the table, as ingestion wrote them, from others; "" of an older Longhaul.
+        judged: how sure the metrics are, and why the model is not blessed: `intervals`, `differences` from the
+            `champion`, `failures` of the verdict; empty of an older run.
     """
 
     spans: tuple[int, ...] = ()
@@ -48,6 +52,7 @@ class Summary:
     hyperparameters: dict[str, Any] = field(default_factory=dict)
     baselines: dict[str, dict[str, float]] = field(default_factory=dict)
     judged_rows: str = ""
+    judged: dict[str, Any] = field(default_factory=dict)
 
     @property
     def same_rows(self) -> tuple[Any, ...]:
@@ -56,7 +61,7 @@ class Summary:
 
     def to_properties(self) -> dict[str, str]:
         """Write custom properties; `from_properties` reads them back."""
-        names = ("spans", "rows", "metrics", "hyperparameters", "baselines")
+        names = ("spans", "rows", "metrics", "hyperparameters", "baselines", "judged")
         packed = {name: json.dumps(getattr(self, name)) for name in names}
         texts = ("verdict", "pushed_version", "judged_rows")
         return packed | {name: getattr(self, name) for name in texts}
@@ -75,6 +80,7 @@ class Summary:
             json.loads(properties["hyperparameters"]),
             json.loads(properties.get("baselines", "{}")),
             properties.get("judged_rows", ""),
+            json.loads(properties.get("judged", "{}")),
         )
 
 
@@ -125,6 +131,7 @@ def summarize(store: MetadataStore, run: Run) -> Summary:
         hyperparameters=dict(sorted(hyperparameters(store, run).items())),
         baselines=_baselines(verdict or {}),
         judged_rows=next(map(_told_apart, tables), ""),
+        judged=_judged(verdict or {}),
     )
 
 
@@ -132,6 +139,12 @@ def _baselines(verdict: dict[str, Any]) -> dict[str, dict[str, float]]:
     found = (verdict.get("baselines") or {}).get("metrics", {})
     metrics = dict.fromkeys(metric for of in found.values() for metric in of)
     return {metric: {name: of[metric] for name, of in found.items() if metric in of} for metric in metrics}
+
+
+def _judged(verdict: dict[str, Any]) -> dict[str, Any]:
+    told = {"intervals": verdict.get("intervals"), "differences": verdict.get("differences")}
+    told |= {"champion": verdict.get("champion_name"), "failures": verdict.get("failures", [])[:_MOST_FAILURES]}
+    return {name: value for name, value in told.items() if value}
 
 
 def _told_apart(examples: Artifact) -> str:

@@ -8,6 +8,14 @@ from pipeline.config.pipeline import PipelineConfig
 from pipeline.lineage.records import REPEATS
 from pipeline.lineage.runs import Run
 
+FRONT = "index.html"
+"""The front page of a workspace, beside the pages of its runs."""
+
+
+def front_path(config: PipelineConfig) -> Path:
+    """Return where the front page of the workspace lies."""
+    return config.root / "reports" / FRONT
+
 
 def page_path(config: PipelineConfig, run_id: str) -> Path:
     """Return where a run's page lies in the workspace."""

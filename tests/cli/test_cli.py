@@ -21,7 +21,7 @@ from tests.lineage.weeks import cats_document
 
 COMMANDS = (
     *("run", "init", "drop", "runs", "show", "diff", "predict", "serve", "schema", "doctor"),
-    *("gc", "pin", "unpin", "export", "import", "backup", "move-records"),
+    *("gc", "pin", "unpin", "export", "import", "backup", "move-records", "open"),
 )
 HEAVY = ("tensorflow", "keras", "apache_beam", "tfx", "google.cloud", "kfp", "tensorflow_data_validation")
 
@@ -174,7 +174,7 @@ def test_the_lists_of_runs_import_no_reader_of_tables(command: str, config_file:
     assert imported(statement, command, "--config", str(config_file), heavy=("pyarrow", "duckdb")) == set()
 
 
-@pytest.mark.parametrize("command", ["runs", "show", "lineage", "doctor", "gc", "export", "backup"])
+@pytest.mark.parametrize("command", ["runs", "show", "lineage", "doctor", "gc", "export", "backup", "open"])
 def test_a_command_that_looks_imports_nothing_heavy(command: str, config_file: Path, tmp_path: Path) -> None:
     statement = f"import os; os.chdir({str(tmp_path)!r}); from pipeline.cli import main; main()"
     assert imported(statement, command, "--config", str(config_file)) == set()

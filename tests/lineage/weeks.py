@@ -75,6 +75,7 @@ class Weeks:
         slices: dict[str, float] | None = None,
         beside: dict[str, float] | None = None,
         properties: dict[str, str] | None = None,
+        intervals: dict[str, tuple[float, float]] | None = None,
     ) -> str:
         """A run that got through."""
         run_id = self.run_id(number)
@@ -117,6 +118,7 @@ class Weeks:
                 for coat, value in (slices or {}).items()
             ],
             "failures": [] if blessed else [f"auc is {auc}, needs at least 0.6"],
+            "intervals": intervals or {},
             "baselines": beside and {"metrics": {name: {"auc": value} for name, value in beside.items()}},
         }
         self._file(number, "ModelEvaluation", "verdict.json", json.dumps(verdict).encode())

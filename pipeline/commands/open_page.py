@@ -1,0 +1,44 @@
+"""Finds the page that a person wants to look at, written anew where it may be old, and opens it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import webbrowser
+from pathlib import Path
+
+from pipeline.config.pipeline import PipelineConfig
+from pipeline.lineage.runs import find_run
+from pipeline.lineage.store import open_existing_store, translated_errors
+from pipeline.reports.front import write_front
+from pipeline.reports.page_places import page_of
+
+
+def page_to_open(config: PipelineConfig, run_id: str | None) -> Path:
+    """Write the front page of the workspace, or the page of a run where it has none yet; return its path.
+
+    Raises:
+        PipelineError: nothing has run here, there is no such run, or the page cannot be written.
+    """
+    with translated_errors(config.root):
+        store = open_existing_store(config)
+        if run_id is None:
+            return write_front(config, store)
+        run = find_run(store, config.record_name, run_id)
+        page = page_of(config, run)
+        if not page.is_file():
+            from pipeline.reports.page import write_report
+
+            write_report(run, page)
+        return page
+
+
+def open_in_browser(page: Path) -> bool:
+    """Open a page where somebody sees it: in a browser of this desktop, if a terminal asks. Return whether one did."""
+    has_screen = sys.platform == "darwin" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
+    if not sys.stdout.isatty() or not (has_screen or os.environ.get("BROWSER")):
+        return False
+    try:
+        return webbrowser.open(page.resolve().as_uri())
+    except webbrowser.Error:
+        return False
