@@ -78,7 +78,7 @@ def decide(
             )
             model = config.root / request.model
             done = replace(done, version=publish(model, base, manifest, config.push).version)
-        decided(base, request, done.decision, by, note, done.version)
+        decided(base, request, done.decision, by, note, done.time, done.version)
         record_approval(store, config.record_name, done, artifact, base)
     refresh_front(config)
     return done

@@ -98,9 +98,9 @@ def ask(base: Path, manifest: Manifest, model: Path, judged_against: str, lapses
     return request
 
 
-def decided(base: Path, request: Request, state: str, by: str, note: str, version: int) -> None:
+def decided(base: Path, request: Request, state: str, by: str, note: str, time: str, version: int) -> None:
     """Write down what was decided. The caller holds the short lock."""
-    done = replace(request, state=state, by=by, note=note, time=after(0), version=version)
+    done = replace(request, state=state, by=by, note=note, time=time, version=version)
     _write(_file(base, request.digest), done)
 
 

@@ -55,13 +55,21 @@ def wait(config: PipelineConfig, name: str = "new", run_id: str = RUN, **changes
     return manifest.digest
 
 
-def test_an_approved_model_serves_and_all_is_on_record(config: PipelineConfig) -> None:  # noqa: F811
+def test_an_approved_model_serves_and_all_is_on_record(
+    config: PipelineConfig,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     before = push(config, "before")
     digest = wait(config)
     assert [request.run_id for request in waiting(base(config))] == [RUN]
     assert list_versions(config)[0].number == before  # it waits
+    decided = "2026-01-02T03:04:05+00:00"
+    monkeypatch.setattr("pipeline.commands.approve.now", lambda: decided)
     with other_run(config.root):  # a run at work is no reason to wait
         done = decide(config, "latest", expires="90d", **BY)
+    request = request_of(base(config), digest)
+    assert request
+    assert done.time == request.time == decided
     served = newest_manifest(base(config))
     assert served
     assert (served.version, served.digest, served.approved_by, served.note) == (done.version, digest, *BY.values())
