@@ -10,11 +10,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from rich.markup import escape
 
-from pipeline.config.notify import Ending
+from pipeline.config.notify import Ending, Notify
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import PipelineError
 from pipeline.lineage.artifact_names import APPROVAL
@@ -62,6 +63,14 @@ def told(config: PipelineConfig, console: Any) -> Iterator[Told]:
         _tell(config, about, console, exc)
         raise
     _tell(config, about, console, None)
+
+
+def tell_of_settings(settings: Notify, name: str, root: Path, error: PipelineError, console: Any) -> None:
+    """Tell of a run that never began, since its configuration cannot be used but for the section `notify`."""
+    it, heartbeat = News(name, "failed", reason=error.what[:2000], workspace=str(root)), Heartbeat(settings)
+    problem = heartbeat.ping(signal_of(it.ending, error), json.dumps(asdict(it)).encode())
+    for sentence in filter(None, [problem, *notify(settings, it)]):
+        _warn(console, sentence)
 
 
 def _tell(config: PipelineConfig, about: Told, console: Any, error: BaseException | None) -> None:

@@ -10,6 +10,7 @@ import yaml
 
 from tests.captured import called
 from tests.lineage.weeks import Weeks
+from tests.receiver import listening
 
 
 @pytest.fixture
@@ -63,6 +64,51 @@ def test_a_broken_configuration_is_remembered_where_the_workspace_is_known(
     ((code, reason),) = reasons(file)
     assert code == 2
     assert said in reason
+
+
+SETTINGS = "name: cats\nworkspace: {workspace}\nnotify:\n  # whom to call\n\n  webhook: {address}/hook\n"
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        pytest.param(SETTINGS + "data: [\n", id="no YAML"),
+        pytest.param(SETTINGS + "data: {{path: a.csv}}\nnonsense: 1\n", id="a rule is broken"),
+        pytest.param("data: [\n" + SETTINGS, id="no YAML before"),
+        pytest.param("<<<<<<< ours\n" + SETTINGS + "  timeout_s: 3", id="a merge"),
+        pytest.param("name: cats\nworkspace: {workspace}\nnotify:\n  webhok: x\n", id="notify itself"),
+        pytest.param("name: cats\nworkspace: {workspace}\nnotify: {{[}}\n", id="notify is no YAML"),
+        pytest.param("\tname: cats", id="all of it"),
+        pytest.param("", id="empty"),
+        pytest.param(None, id="gone"),
+    ],
+)
+def test_a_configuration_that_nobody_can_read_is_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str | None
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file, workspace = tmp_path / "cats.yaml", tmp_path / "workspace"
+    with listening() as receiver:
+        weeks = Weeks(workspace)
+        before = {"name": "cats", "notify": {"webhook": f"{receiver.address}/hook", "heartbeat": receiver.address}}
+        weeks.week(1, properties={"config_file": str(file), "config": json.dumps(before)})
+        if broken is not None:
+            file.write_text(broken.format(workspace=workspace, address=receiver.address))
+        done = called("run", "--config", "cats.yaml")
+        assert done.code == 2
+        (told,) = [one for one in receiver.taken if one.path == "/hook"]
+        heard = [one.path.partition("?")[0] for one in receiver.taken if one.path != "/hook"]
+    it = told.content
+    assert (it["pipeline"], it["ending"], it["workspace"]) == ("cats", "failed", str(workspace))
+    assert it["reason"].splitlines()[0] in done.text
+    assert heard == (["/fail"] if "address" not in (broken or "") else [])
+
+
+def test_nobody_is_told_where_nobody_wanted_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cats.yaml").write_text("name: [")
+    assert called("run", "--config", "cats.yaml").code == 2
+    assert [one.name for one in tmp_path.iterdir()] == ["cats.yaml"]
 
 
 def test_no_workspace_is_made_to_remember_and_no_more_than_a_hundred_are(file: Path) -> None:
