@@ -1,8 +1,8 @@
-"""Leave out of the key by which TFX finds what a step did before what changes no result: the Beam runner and a move.
+"""Leave out of the key by which TFX finds what a step did before what changes no result: the Beam runner and moves.
 
 Replaces: get_cache_context of tfx.orchestration.portable.cache_utils
-Why: the key holds the port of Beam's job server, another one in every run, and absolute paths: no step on a cluster
-  would be cached, and none in a workspace that was moved.
+Why: the key holds the port of Beam's job server, another one in every run, absolute paths, and when a record was made:
+  no step on a cluster would be cached, none in a workspace that was moved, and none whose records went to a server.
 Upstream: https://github.com/tensorflow/tfx/blob/master/tfx/orchestration/portable/cache_utils.py
 Until: TFX leaves Beam's arguments and paths out of the key.
 Test: tests/patches/test_patches.py::test_tfx_still_counts_beams_arguments
@@ -17,6 +17,7 @@ from typing import Any
 from tfx.orchestration.portable import cache_utils
 from tfx.proto.orchestration import executable_spec_pb2
 
+from pipeline.lineage.copied_store import undo_copy
 from pipeline.lineage.relocation import first_names
 from pipeline.lineage.renaming import Renaming
 from pipeline.lineage.server_relocation import UPDATED
@@ -48,6 +49,7 @@ def _as_first(artifacts: Mapping[str, Sequence[Any]], names: Renaming) -> dict[s
         if UPDATED in record.custom_properties:
             record.last_update_time_since_epoch = int(record.custom_properties[UPDATED].string_value)
             del record.custom_properties[UPDATED]
+        undo_copy(record)
         for value in (*record.properties.values(), *record.custom_properties.values()):
             if value.WhichOneof("value") == "string_value":
                 value.string_value = names(value.string_value)

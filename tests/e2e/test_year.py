@@ -10,6 +10,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -233,6 +234,7 @@ def test_a_year_is_answered_as_the_table_says(job: Job) -> None:
             continue
         if row.number:
             EVENTS[row.number](job)
+        began = time.monotonic()
         outcome = job.call(row.command)
         said = " ".join(outcome.text.split())
         found = {
@@ -243,7 +245,8 @@ def test_a_year_is_answered_as_the_table_says(job: Job) -> None:
             "heard": (job.pinged(), SIGNALS[row.code] if " run " in row.command else []),
         }
         differs = {what: pair for what, pair in found.items() if pair[0] != pair[1]}
-        print(f"{row.number:>2} {outcome.code:>2} {row.command} {differs or ''}", flush=True)
+        seconds = time.monotonic() - began
+        print(f"{row.number:>2} {outcome.code:>2} {seconds:5.1f} s {row.command} {differs or ''}", flush=True)
         if differs:
             wrong.append(f"{row.number} {row.event}: {row.command}\n{differs}\n{outcome.text}")
     assert not wrong, "\n\n".join(wrong)

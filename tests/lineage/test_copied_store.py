@@ -12,7 +12,7 @@ import yaml
 from pipeline.commands.move_records import move_records
 from pipeline.config.loading import load
 from pipeline.errors import ConfigError, LockedError, WorkspaceError
-from pipeline.lineage.copied_store import copy_records
+from pipeline.lineage.copied_store import copy_records, undo_copy
 from pipeline.lineage.garbage import plan
 from pipeline.lineage.runs import find_run, list_runs
 from pipeline.lineage.store import open_store
@@ -37,6 +37,7 @@ def everything(store: Any) -> dict[str, Any]:
         for one in getattr(store, f"get_{kind}")():
             for field in ("type_id", "create_time_since_epoch", "last_update_time_since_epoch"):
                 one.ClearField(field)
+            one.custom_properties.pop("before_copy", None)
             said[f"{kind} {one.id}"] = one.SerializeToString(deterministic=True)
     for context in store.get_contexts():
         said[f"in {context.id}"] = (
@@ -48,6 +49,14 @@ def everything(store: Any) -> dict[str, Any]:
     return said
 
 
+def inputs_of_cache_keys(store: Any) -> list[bytes]:
+    """What TFX's cache digests of artifacts."""
+    found = sorted(store.get_artifacts(), key=lambda one: one.id)
+    for one in found:
+        undo_copy(one)
+    return [one.SerializeToString(deterministic=True) for one in found]
+
+
 def a_year(folder: Path) -> Weeks:
     weeks = Weeks(folder)
     weeks.week(1, properties={"config": ODD})
@@ -57,6 +66,11 @@ def a_year(folder: Path) -> Weeks:
     (execution,) = weeks.store.get_executions_by_id([1])
     execution.custom_properties["peak_rss_bytes"].int_value = 5_000_000_001  # beyond 32 bits
     weeks.store.put_executions([execution])
+    (artifact,) = weeks.store.get_artifacts_by_id([1])
+    artifact.custom_properties["path"].string_value = ODD
+    artifact.custom_properties["auc"].double_value = 0.1 + 0.2
+    artifact.custom_properties["bytes"].int_value = 5_000_000_001
+    weeks.store.put_artifacts([artifact])
     return weeks
 
 
@@ -67,6 +81,7 @@ def test_a_file_is_copied_whole(tmp_path: Path) -> None:
     target = open_store(there)
     copy_records(weeks.store, target)
     assert everything(target) == everything(weeks.store)
+    assert inputs_of_cache_keys(target) == inputs_of_cache_keys(weeks.store)
     with pytest.raises(WorkspaceError, match="holds records already"):
         copy_records(weeks.store, target)
 
@@ -95,6 +110,7 @@ def test_records_move_to_postgresql(tmp_path: Path, server: PostgreSQL, monkeypa
     with writing(load(file)):  # notes where the workspace lies
         pass
     before, planned = everything(weeks.store), plan(weeks.store, weeks.config, 1)
+    keys = inputs_of_cache_keys(weeks.store)
     with locked(weeks.config.root), pytest.raises(LockedError):
         move_records(file, None, server.url)
     done = move_records(file, None, server.url)
@@ -105,6 +121,7 @@ def test_records_move_to_postgresql(tmp_path: Path, server: PostgreSQL, monkeypa
     assert config.metadata.url == server.url
     store = open_store(config)
     assert everything(store) == before
+    assert inputs_of_cache_keys(store) == keys
     assert find_run(store, "cats", weeks.run_id(1)).properties["config"] == ODD
     assert [run.run_id for run in list_runs(store, "cats")] == [weeks.run_id(n) for n in (4, 3, 2, 1)]
     assert plan(store, config, 1) == planned
