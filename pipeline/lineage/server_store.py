@@ -119,7 +119,7 @@ class ServerStore(ml_metadata.MetadataStore):
             is_lost = True  # a connection that failed once may refuse whatever follows
             self._call_once(method_name, request, response, extra_options)
 
-        self._patience.waited(ask, _is_absence)
+        self._patience.waited(ask, tells_of_absence)
 
     def get_contexts_by_type(self, type_name: str, *args: Any, **kwargs: Any) -> list[Any]:
         """Look in all types of that name: before types were created once, a store may have got two."""
@@ -153,7 +153,8 @@ class ServerStore(ml_metadata.MetadataStore):
                 return
 
 
-def _is_absence(error: Exception) -> bool:
+def tells_of_absence(error: Exception) -> bool:
+    """Return whether an error is that the server cannot be reached."""
     # WorkspaceError: connecting anew failed.
     return isinstance(error, mlmd_errors.UnavailableError) or (
         isinstance(error, mlmd_errors.StatusError | WorkspaceError) and is_away(getattr(error, "what", str(error)))

@@ -27,6 +27,7 @@ from pipeline.lineage.store import connection_config, open_store
 from tests import small
 from tests.e2e.servers import PASSWORD, PostgreSQL, postgresql
 from tests.lineage.weeks import cats
+from tests.place import uri
 
 pytestmark = [pytest.mark.extra, pytest.mark.slow, pytest.mark.in_order]
 
@@ -246,18 +247,29 @@ def test_a_server_that_does_not_come_back_ends_the_run_with_true_words(
     impatient = config_file.with_name("impatient.yaml")
     impatient.write_text(yaml.safe_dump(document))
     with monkeypatch.context() as patch:
-        _stop_in(patch, "Trainer", server, again_after_s=None)
+        executors = _stop_in(patch, "Trainer", server, again_after_s=None)
         outcome = longhaul("run", "--no-cache", "--from", "Trainer", "--to", "Trainer", "--config", impatient)
     server.start()
     assert outcome.code == 69, outcome.text
     assert "could not connect to server" in outcome.text
+    assert "What Trainer made is kept" in outcome.text
+    assert executors.count("Trainer") == 1
     closed = longhaul("pin", blessed_run, "--config", config_file)
     assert "ended in Trainer unrecorded: " in closed.text
+    assert "what Trainer made is on record now" in closed.text
+    assert not list((config.root / "logs").glob("made-*"))
     assert "was killed" not in closed.text
     run = find_run(open_store(config), "wine", "latest")
     assert run.status == "failed"
     assert "could not connect to server" in run.reason
     assert run.seconds > 0
+    (made,) = (step for step in run.steps if step.node == "Trainer")
+    assert made.state is StepState.DONE
+    resumed = longhaul("resume", "--config", config_file)
+    assert resumed.code == 0, resumed.text
+    again = find_run(open_store(config), "wine", "latest")
+    assert [step.state for step in again.steps if step.node == "Trainer"] == [StepState.CACHED]
+    assert uri(again, "Trainer", "Model") == uri(run, "Trainer", "Model")
 
 
 def _stop_in(monkeypatch: pytest.MonkeyPatch, node: str, server: PostgreSQL, again_after_s: float | None) -> list[str]:

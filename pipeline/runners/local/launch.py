@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import ctypes
 import gc
 import logging
@@ -10,18 +11,21 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
+from tfx.orchestration import data_types_utils
 from tfx.orchestration.local import runner_utils
-from tfx.orchestration.portable import inputs_utils, launcher
+from tfx.orchestration.portable import inputs_utils, launcher, merge_utils, outputs_utils
 from tfx.proto.orchestration import pipeline_pb2
 
 from pipeline.config.pipeline import PipelineConfig
-from pipeline.errors import UnavailableError, causes
+from pipeline.errors import StoreAwayError, UnavailableError, causes
 from pipeline.files import flush_to_disk
 from pipeline.lineage.records import RESOLVER, Step
 from pipeline.lineage.runs import StepState
-from pipeline.lineage.server_store import Patience
+from pipeline.lineage.server_store import Patience, tells_of_absence
+from pipeline.lineage.store import without_sql
 from pipeline.patches.install import LAUNCHER, install_patches
 from pipeline.runners.local.contents import CONTENTS, contents
+from pipeline.runners.local.made import KeptError, forget, note
 from pipeline.runners.local.record import Handle, RunRecord
 from pipeline.runners.local.recovery import not_of_this_store
 from pipeline.runners.local.retry import is_transient, waits
@@ -79,7 +83,7 @@ class StepLauncher:
                 return
             except Exception as exc:
                 tries += 1
-                if not is_transient(exc):
+                if isinstance(exc, KeptError) or not is_transient(exc):
                     raise
                 reason = " ".join(f"{type(exc).__name__}: {exc}".split())[:300]
                 pause = next(pauses, None)
@@ -122,6 +126,9 @@ class StepLauncher:
             step = Step(name, outcome, seconds, None)
             try:
                 step = self._record.step(name, seconds, outcome)
+            except StoreAwayError:
+                if outcome is StepState.SKIPPED:  # else what ended the step says more
+                    raise
             finally:
                 if visible:
                     self._watcher.finished(step)
@@ -151,7 +158,39 @@ class _Launcher(launcher.Launcher):
                 artifact.set_string_custom_property(CONTENTS, held)
                 if number < len(made):  # what the executor says of an artifact wins
                     made[number].custom_properties[CONTENTS].string_value = held
-        super()._publish_successful_execution(execution_id, contexts, output_dict, executor_output)
+        config = self._mlmd_connection.config
+        if config.metadata.url is not None:
+            note(
+                config.root,
+                execution_id,
+                contexts,
+                _merged(output_dict, executor_output),
+                executor_output.execution_properties,
+            )
+        try:
+            super()._publish_successful_execution(execution_id, contexts, output_dict, executor_output)
+        except Exception as exc:
+            if tells_of_absence(exc):
+                raise _kept(self._pipeline_node.node_info.id, exc) from exc
+            raise
+        forget(config.root, execution_id)
+
+
+def _merged(output_dict: Any, executor_output: Any) -> Any:
+    """Return what a step puts on record: what the executor says of an artifact wins."""
+    made = data_types_utils.unpack_executor_output_artifacts(executor_output.output_artifacts)
+    merged = merge_utils.merge_updated_output_artifacts(copy.deepcopy(output_dict), made)
+    outputs_utils.tag_output_artifacts_with_version(merged)
+    return merged
+
+
+def _kept(name: str, exc: Exception) -> KeptError:
+    reason = " ".join(without_sql(getattr(exc, "what", str(exc))).split())
+    return KeptError(
+        f"the metadata server stayed away when {name} was done: {reason}. What {name} made is kept",
+        "`longhaul run` puts it on record once the server is there, and goes on from it; metadata.wait says how long a "
+        "run waits for the server",
+    )
 
 
 def _may_run(node: Any, handle: Any) -> bool:

@@ -25,6 +25,7 @@ from pipeline.lineage.server_store import Patience
 from pipeline.lineage.store import connection_config, open_store
 from pipeline.lineage.summary import summary_properties
 from pipeline.runners.local.interruption import stopped
+from pipeline.runners.local.made import take_up
 from pipeline.runners.local.recovery import leave_ending, remove_outputs
 from pipeline.workspace.identity import workspace_id
 from pipeline.workspace.reserve import spent
@@ -42,6 +43,11 @@ class Handle(metadata.Metadata):
     def __init__(self, config: PipelineConfig, patience: Patience) -> None:
         super().__init__(connection_config(config))
         self._config, self._patience = config, patience
+
+    @property
+    def config(self) -> PipelineConfig:
+        """Whose store it is."""
+        return self._config
 
     def __enter__(self) -> Handle:
         _ONE_AT_A_TIME.acquire()
@@ -132,7 +138,8 @@ class RunRecord:
             if not steps:
                 return Step(node, otherwise, seconds, None)
             (execution,) = handle.store.get_executions_by_id([steps[-1].execution_id])
-            if execution.last_known_state == metadata_store_pb2.Execution.RUNNING:
+            running = execution.last_known_state == metadata_store_pb2.Execution.RUNNING
+            if running and not take_up(self._config.root, handle.store, execution):  # a server may be back only now
                 # TFX removes outputs after an executor's exception, not after Ctrl-C or when its store fails. Before
                 # anything is recorded: on a full disk this makes room.
                 remove_outputs(self._config.root, node, execution.id)

@@ -24,6 +24,7 @@ from pipeline.lineage.relocation import settle
 from pipeline.lineage.runs import RUN_CONTEXT, find_run
 from pipeline.lineage.store import open_store
 from pipeline.lineage.summary import summary_properties
+from pipeline.runners.local.made import forget, take_up
 from pipeline.workspace.identity import workspace_id
 from pipeline.workspace.lock import AT_ONCE, BRIEFLY, Wait, locked, serving_locked
 from pipeline.workspace.scratch import sweep
@@ -122,17 +123,19 @@ def _close(config: PipelineConfig, store: MetadataStore, context: Any, process: 
     nodes = {step.execution_id: step.node for step in read_steps(store, context.id)}
     executions = store.get_executions_by_context(context.id)
     seconds = seconds_on_record(context, executions)
-    at_work = []
+    at_work, made = [], []
     for execution in executions:
         node = nodes[execution.id]
-        if execution.last_known_state not in _CLOSED:
+        if execution.last_known_state not in _CLOSED and take_up(config.root, store, execution):
+            made.append(node)
+        elif execution.last_known_state not in _CLOSED:
             at_work.append(node)
             remove_outputs(config.root, node, execution.id)
             execution.last_known_state = metadata_store_pb2.Execution.CANCELED
         for key in STEP_PROPERTIES:  # the process may have ended before it could write them
             execution.custom_properties[key].string_value = node if key == NODE else text_of(context, key)
     store.put_executions(executions)
-    where = f" in {', '.join(at_work)}" if at_work else " between steps"
+    where = f" in {', '.join([*at_work, *made])}" if at_work or made else " between steps"
     ending = _left_ending(config.root, context.name)
     reason = ending.get("reason") or f"its {process or 'process'} was killed{where}"
     context.custom_properties["status"].string_value = ending.get("status") or "interrupted"
@@ -143,6 +146,7 @@ def _close(config: PipelineConfig, store: MetadataStore, context: Any, process: 
         context.custom_properties[name].string_value = value
     store.put_contexts([context])
     removed = "; what that had half written is removed" if at_work else ""
+    removed += f"; what {', '.join(made)} made is on record now" if made else ""
     story = f"ended{where} unrecorded" if ending else "never ended"
     return f"run {context.name} {story}: {reason}{removed}. Finished steps are kept"
 
@@ -169,6 +173,7 @@ def _ending_file(root: Path, run_id: str) -> Path:
 
 def remove_outputs(root: Path, node: str, execution_id: int) -> None:
     """Remove what an execution that did not succeed has written, and where it kept things while it worked."""
+    forget(root, execution_id)
     folder = root / "artifacts" / node
     shutil.rmtree(folder / ".system", ignore_errors=True)
     for output in folder.glob(f"*/{execution_id}"):
