@@ -5,7 +5,8 @@
     python -m bench.public_report OUT                          # writes docs/tables.md of what is in OUT
 
 FOLDER holds the files of bench/public_tables.toml, each under its `file`: fetch them from the repositories that it
-names. OUT takes a folder a table and results.json; a run only adds to it. The types are judged by what a person read in
+names. OUT takes a folder a table and results.json; a run only adds to it. The smallest table comes first, and none
+runs for longer than LIMIT_S. The types are judged by what a person read in
 each column; see the head of bench/public_tables.toml.
 """
 
@@ -15,8 +16,11 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -24,12 +28,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.place import Outcome as Ended
 from tests.zygote import Zygote
 
 HERE = Path(__file__).parent
 ENDS = {1: "blocked", 2: "refused"}
 """Of commands that end with this exit code."""
 MANY_ROWS = 2000
+LIMIT_S = 1200.0
 
 # What each letter of a person's reading allows; see bench/public_tables.toml.
 ALLOWED: Mapping[str, frozenset[str]] = {
@@ -201,7 +207,7 @@ def try_run(table: Table, outcome: Outcome, folder: Path, longhaul: Zygote) -> O
         text = re.sub(rf"^  {setting}: \d+", f"  {setting}: {value}", text, flags=re.MULTILINE)
     config.write_text(text)
     began = time.monotonic()
-    done = longhaul("run", "--config", config, "--workspace", folder / "workspace")
+    done = within_limit(longhaul, "run", "--config", config, "--workspace", folder / "workspace")
     outcome.run_s = time.monotonic() - began
     (folder / "run.txt").write_text(done.text)
     outcome.said = done.text.strip()
@@ -213,6 +219,18 @@ def try_run(table: Table, outcome: Outcome, folder: Path, longhaul: Zygote) -> O
     return outcome
 
 
+def within_limit(longhaul: Zygote, *arguments: str | Path) -> Ended:
+    """Run a command, and end it after LIMIT_S."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder, "out.txt")
+        process = longhaul.start([str(argument) for argument in arguments], out, [])
+        timer = threading.Timer(LIMIT_S, os.killpg, (process, signal.SIGKILL))
+        timer.start()
+        code = longhaul.end()
+        timer.cancel()
+        return Ended(code, out.read_text())
+
+
 def main(arguments: list[str]) -> None:
     """Run the command."""
     what, *rest = arguments
@@ -220,7 +238,7 @@ def main(arguments: list[str]) -> None:
     wanted = set(rest[2:])
     results = load(out)
     chain = Zygote() if what == "run" else None
-    for table in tables():
+    for table in sorted(tables(), key=lambda table: _size(source / table.file)):
         if (wanted and table.file not in wanted) or not (source / table.file).exists():
             continue
         folder = out / table.name
@@ -234,6 +252,10 @@ def main(arguments: list[str]) -> None:
         chain.close()
     columns, misread = tallies(results)
     print(f"{columns} columns, {misread} misread: {1 - misread / max(columns, 1):.1%} right")
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0
 
 
 def line(outcome: Outcome) -> str:

@@ -15,9 +15,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
-import tensorflow_transform as tft
 
-from trainer import stacks, vocabularies
+from trainer import quantiles, stacks, vocabularies
 from trainer.artifact_names import LABEL
 from trainer.features import Feature, FeatureTable, Kind, Label, Storage
 
@@ -168,11 +167,10 @@ def _place_among_quantiles(values: tf.Tensor) -> tf.Tensor:
         values: (batch, n), NaN where missing.
 
     Returns:
-        (batch, n) in [0, 1].
+        (batch, n) in [0, 1]; in the middle where missing, and in a column without any value in training.
     """
     count = values.shape[1]
-    sketch = tft.quantiles(values, SKETCH_BUCKETS, epsilon=0.5 / SKETCH_BUCKETS, reduce_instance_dims=False)
-    sketch = tf.ensure_shape(sketch, [count, SKETCH_BUCKETS - 1])
+    sketch = quantiles.of_columns(values, SKETCH_BUCKETS)
     picks = [round(i * (SKETCH_BUCKETS - 2) / PLACES) for i in range(PLACES + 1)]
     edges = tf.gather(sketch, picks, axis=1)  # (n, PLACES + 1)
     # Step k lies below edge k; those before the first edge and behind the last one have no width.
@@ -186,7 +184,7 @@ def _place_among_quantiles(values: tf.Tensor) -> tf.Tensor:
     within = tf.math.divide_no_nan(0.5 * columns - 0.5 * low, 0.5 * high - 0.5 * low)
     # Edges that coincide (a value that fills whole steps) have no inside: such a value is at their upper end.
     place = tf.clip_by_value(tf.cast(above - 1, tf.float32) + within, 0.0, float(PLACES)) / PLACES
-    return tf.transpose(tf.where(tf.math.is_nan(columns), 0.5, place))
+    return tf.transpose(tf.where(tf.math.is_nan(columns + edges[:, :1]), 0.5, place))
 
 
 def _flags(raw: _Raw, table: FeatureTable) -> tf.Tensor:

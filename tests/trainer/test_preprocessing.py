@@ -15,12 +15,14 @@ import pytest
 import tensorflow as tf
 import tensorflow_transform as tft
 from google.protobuf import text_format
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_transform import beam as tft_beam
 
 from pipeline.data.row_groups import RowGroupTFXIO
 from pipeline.data.stacked import StackedTFXIO
-from trainer import words_file
+from trainer import quantiles, words_file
 from trainer.features import Feature, FeatureTable, Kind, Label, Storage, derive
 from trainer.preprocessing import (
     CATEGORICAL,
@@ -46,6 +48,11 @@ TRAINING: Rows = {
     "zone-a": ["x", "x", "x", "x", "y", "y", "y", "y", "y"],
     "code": [10, 10, 10, 10, 10, -1, -1, -1, None],
     "odd": [b"", b"", b"", b"a\r\nb", b"a\r\nb", b"a\nb", b"\xff\n", b"a\x00", None],
+    "unseen": [None] * 9,
+    "never": [None] * 9,
+    "nowhere": [NAN, INF, None] * 3,
+    "untold": [None] * 9,
+    "unfelt": [None] * 9,
     "late": [0, 1, 0, 1, 0, 1, 0, 1, 1],
 }
 SCHEMA = text_format.Parse(
@@ -59,6 +66,11 @@ SCHEMA = text_format.Parse(
     feature { name: "zone-a" type: BYTES }
     feature { name: "code" type: INT }
     feature { name: "odd" type: BYTES }
+    feature { name: "unseen" type: FLOAT }
+    feature { name: "never" type: INT time_domain {} }
+    feature { name: "nowhere" type: FLOAT }
+    feature { name: "untold" type: BYTES }
+    feature { name: "unfelt" type: INT bool_domain {} }
     feature { name: "late" type: INT presence { min_fraction: 1 } shape { dim { size: 1 } } }
     """,
     schema_pb2.Schema(),
@@ -66,7 +78,7 @@ SCHEMA = text_format.Parse(
 TABLE = derive(
     SCHEMA, label="late", task="binary", classes=["0", "1"], exclude=[], categorical=["code"], max_vocabulary=2, bins=4
 )
-EVEN, TIED, CONSTANT, HOLED, HOUR, WEEKDAY, DAY_OF_YEAR = range(7)
+EVEN, TIED, CONSTANT, HOLED, HOUR, WEEKDAY, DAY_OF_YEAR, UNSEEN, NEVER, _, _, NOWHERE = range(12)
 """Columns of NUMERIC."""
 
 
@@ -155,19 +167,61 @@ def test_missing_numbers_are_in_the_middle_and_flagged(outputs: dict[str, npt.ND
     found = outputs[NUMERIC][:, HOLED]
     assert found == pytest.approx([0.5, 0.2, 0.4, 0.5, 0.6, 0.8, 1, 0.5, 0.5], abs=STEP)
     assert [found[row] for row in (0, 3, 7, 8)] == [0.5] * 4
-    assert outputs[FLAGS][:, 0].tolist() == [1, 0, 0, 1, 0, 0, 0, 1, 1]
+    assert outputs[FLAGS][:, 1].tolist() == [1, 0, 0, 1, 0, 0, 0, 1, 1]
     after = served(holed=[None, NAN, INF, -INF, 1.5])
     assert after[NUMERIC][:4, HOLED].tolist() == [0.5] * 4
     assert found[1] < after[NUMERIC][4, HOLED] < found[1] + STEP
-    assert after[FLAGS].tolist() == [[1], [1], [1], [1], [0]]  # `even` is required: it has no flag
+    assert after[FLAGS][:, 1].tolist() == [1, 1, 1, 1, 0]
+    assert "even" not in [feature.name for feature in TABLE.optional]  # it is required: it has no flag
+
+
+def test_a_column_without_a_value_in_training_tells_nothing_later(
+    outputs: dict[str, npt.NDArray[Any]], served: Any
+) -> None:
+    """TFT answers for the other columns only, and says not for which."""
+    assert outputs[NUMERIC][:, UNSEEN:].tolist() == [[0.5] * 5] * 9
+    later = served(unseen=[-1.0, 0.0, 7.0, None], never=[86_400] * 4, nowhere=[1.0] * 4)
+    assert later[NUMERIC][:, UNSEEN:].tolist() == [[0.5] * 5] * 4
+    known = served(untold=["a", "", None], unfelt=[0, 1, None])
+    assert known[CATEGORICAL][:, 4].tolist() == [1, 1, 2]
+    assert known[FLAGS][:, 0].tolist() == [0, 1, 0.5]
+
+
+def test_a_table_without_any_number_in_training() -> None:
+    """As above, of every column."""
+    for columns in (1, 3):
+        combiner = quantiles._Quantiles(4, 0.1, np.float32, output_shape=[columns, 3], feature_shape=[columns])
+        for rows in (0, 2):
+            nothing = combiner.add_input(combiner.create_accumulator(), [np.full((rows, columns), NAN, np.float32)])
+            (found,) = combiner.extract_output(combiner.merge_accumulators([nothing, combiner.create_accumulator()]))
+            assert np.isnan(found).all()
+            assert found.shape == (columns, 3)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.lists(st.floats(-9, 9, width=32) | st.none(), min_size=4, max_size=4), min_size=1, max_size=9))
+def test_columns_without_values_change_nothing_of_the_others(rows: list[list[float | None]]) -> None:
+    values = np.array(rows, np.float32)
+
+    def of(matrix: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        columns = matrix.shape[1]
+        combiner = quantiles._Quantiles(4, 0.1, np.float32, output_shape=[columns, 3], feature_shape=[columns])
+        (found,) = combiner.extract_output(combiner.add_input(combiner.create_accumulator(), [matrix]))
+        return np.asarray(found)
+
+    together = of(values)
+    for column in range(4):
+        alone = of(values[:, column : column + 1])[0]
+        assert np.array_equal(together[column], alone, equal_nan=True)
+        assert np.isnan(alone).all() == np.isnan(values[:, column]).all()
 
 
 def test_a_time_enters_by_its_parts(outputs: dict[str, npt.NDArray[Any]], served: Any) -> None:
-    assert outputs[NUMERIC].shape == (9, 7)
+    assert outputs[NUMERIC].shape == (9, 12)
     hours = outputs[NUMERIC][:5, HOUR].tolist()
     assert hours == sorted(hours)
     assert (hours[0], hours[-1]) == pytest.approx((5 / 9, 1.0), abs=STEP)  # five of nine rows leave at midnight
-    assert served(left=[None, 0])[NUMERIC][:, HOUR:].tolist() == [[0.5, 0.5, 0.5], [hours[0], 1.0, 1.0]]
+    assert served(left=[None, 0])[NUMERIC][:, HOUR:UNSEEN].tolist() == [[0.5, 0.5, 0.5], [hours[0], 1.0, 1.0]]
 
 
 @pytest.mark.parametrize(
@@ -189,7 +243,7 @@ def test_the_parts_of_a_time(unix_seconds: int, hour: float, weekday: int, day_o
 
 
 def test_ids_go_by_frequency_then_unknown_then_missing(outputs: dict[str, npt.NDArray[Any]], served: Any) -> None:
-    zone, also_zone, code, _ = outputs[CATEGORICAL].T
+    zone, also_zone, code, _, _ = outputs[CATEGORICAL].T
     assert zone.tolist() == [0, 0, 0, 0, 1, 1, 1, 2, 3]  # two are kept, B6 is one too many
     assert also_zone.tolist() == [1, 1, 1, 1, 0, 0, 0, 0, 0]
     assert code.tolist() == [0, 0, 0, 0, 0, 1, 1, 1, 3]
@@ -202,7 +256,7 @@ def test_columns_whose_names_differ_in_a_blank_keep_their_own_vocabularies(
     analysed: tuple[Any, tft.TFTransformOutput],
 ) -> None:
     words = words_file.read(analysed[1], [feature.name for feature in TABLE.of(Kind.CATEGORICAL)])
-    assert words == [[b"UA", b"AA"], [b"y", b"x"], [b"10", b"-1"], [b"", b"a\r\nb"]]
+    assert words == [[b"UA", b"AA"], [b"y", b"x"], [b"10", b"-1"], [b"", b"a\r\nb"], [words_file._NO_WORD]]
 
 
 def test_the_empty_text_and_line_breaks_are_values_like_others(
