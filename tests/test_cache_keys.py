@@ -120,6 +120,7 @@ def test_a_changed_line_changes_the_digests_of_the_steps_that_use_the_file_and_n
         "pipeline/serving/publish.py": {"Pusher"},
         "pipeline/serving/probe.py": {"InfraCheck"},  # runs in a process of its own
         "pipeline/serving/cpp_session.py": {"InfraCheck"},  # which loads this by its path
+        "pipeline/serving/server/protos.py": {"InfraCheck"},  # and this
         "pipeline/lineage/source_files.py": {"TableExampleGen"},
         "trainer/teacher.py": {"Tuner", "Trainer"},
         "trainer/bins.py": {"Tuner", "Trainer"},
@@ -178,6 +179,7 @@ def test_programs_and_files_that_a_step_names_are_known(used: dict[str, frozense
     assert found == {
         "pipeline/__init__.py",  # asks for its version, which names no file
         *("pipeline/serving/check.py", "pipeline/serving/probe.py", "pipeline/serving/cpp_session.py"),
+        "pipeline/serving/server/protos.py",  # asks where TensorFlow lies
         "trainer/distribution.py",
     }
 

@@ -24,7 +24,7 @@ class InfraCheckSettings(Section):
     max_size_mb: Annotated[float, Field(gt=0)] | None = None
     """Size of the exported files in MB, at most."""
     max_memory_mb: Annotated[float, Field(gt=0)] | None = None
-    """Peak memory of the serving process in MB, at most. TensorFlow alone takes about 700."""
+    """Peak memory of the serving process in MB, at most. TensorFlow alone takes about 380."""
     tolerance: Annotated[float, Field(gt=0)] = 1e-5
     """How much the predictions for one row may differ: between signatures, between batches, from Evaluator's, and from
     those of the network in training."""

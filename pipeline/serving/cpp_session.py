@@ -71,7 +71,7 @@ class CppSession:
         # It would rewrite the graph at each signature's first call; of 500 columns that takes minutes.
         config.graph_options.rewrite_options.disable_meta_optimizer = True
         settings = config.SerializeToString()
-        self._c = _library()
+        self._c = library()
         self._graph = self._c.TF_NewGraph()
         options, meta_graph = self._c.TF_NewSessionOptions(), self._c.TF_NewBuffer()
         status = self._c.TF_NewStatus()
@@ -260,12 +260,12 @@ def _raise(c: Any, status: Any) -> None:
         raise LoaderError(f"{c.TF_Message(status).decode(errors='replace')} (TensorFlow's code {code})", code)
 
 
-def _library() -> Any:
+def library() -> Any:
     """Return TensorFlow's shared library, which the wheel brings, with the types of the functions that are used
     here."""
     import tensorflow as tf
 
-    library = ctypes.CDLL(str(Path(tf.__file__).parent / "libtensorflow_cc.so.2"))
+    found = ctypes.CDLL(str(Path(tf.__file__).parent / "libtensorflow_cc.so.2"))
     pointer = c_void_p
     outputs, tensors = POINTER(_Output), POINTER(c_void_p)
     alike: dict[str, tuple[Any, Sequence[Any]]] = {
@@ -295,6 +295,6 @@ def _library() -> Any:
         "TF_TensorElementCount": (c_int64, (pointer,)),
     }  # fmt: skip
     for name, (result, arguments) in types.items():
-        function = getattr(library, name)
+        function = getattr(found, name)
         function.restype, function.argtypes = result, arguments
-    return library
+    return found
