@@ -219,7 +219,7 @@ def test_no_step_depends_on_what_it_does_not_read(used: dict[str, frozenset[str]
         "ExampleValidator": {"data", "guard"},
         "DataGate": {"data", "guard", "patches/histograms"},
         "Transform": {"data", "patches/reloaded_graph", "patches/row_groups"},
-        "Evaluator": {"data", "evaluation", "patches/row_groups"},
+        "Evaluator": {"data", "evaluation", "patches/row_groups", "serving/attributions"},
         "Tuner": {"data/artifact_files"},
         "Trainer": {"evaluation/model_contract"},
         "InfraCheck": {"lineage/skipped", "serving"},

@@ -7,6 +7,8 @@ LABEL = "label_xf"
 """The transformed label, which TFMA grades with."""
 PREDICTION = "prediction"
 """Output of both serving signatures: probability, probabilities, or the predicted number."""
+GRADIENTS, OUTPUT = "gradients", "output"
+"""The signature that explains predictions, and its input that says which of the network's outputs is meant."""
 HISTORY_FILE = "history.json"
 """In the ModelRun artifact: loss per epoch, which epoch was best and which was kept, losses of the refit if there was
 one, and which trees taught the network."""

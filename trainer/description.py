@@ -11,10 +11,10 @@ from typing import Any
 
 import tensorflow as tf
 
-from trainer.artifact_names import LABEL, PREDICTION, SIGNATURES_FILE
+from trainer.artifact_names import GRADIENTS, LABEL, PREDICTION, SIGNATURES_FILE
 from trainer.features import Feature, FeatureTable, Kind, Label, Storage
 from trainer.graded_signatures import CLASSES, OUTPUTS, SCORES
-from trainer.preprocessing import CATEGORICAL, FLAGS, NUMERIC
+from trainer.preprocessing import CATEGORICAL, FLAGS, NUMERIC, columns_by_feature
 from trainer.signatures import PREDICTED_CLASS
 
 _EXAMPLES = (
@@ -26,6 +26,7 @@ _TRANSFORMED = {
     FLAGS: "booleans, then whether each optional feature is missing",
     CATEGORICAL: "ids in the vocabularies, in the order of the categorical features",
 }
+_WHICH = "which of the network's outputs is meant, from 0"
 _EXAMPLE_OF_UNIX_TIME = 1735689600.0  # 1 January 2025
 
 
@@ -57,6 +58,8 @@ def describe(signatures: Mapping[str, Any], table: FeatureTable, schema: Any) ->
         inputs = {key: _tensor(spec) for key, spec in by_name.items()}
         if name == "serving_tensors":
             inputs = {key: told[key] | tensor for key, tensor in inputs.items()}
+        elif name == GRADIENTS:
+            inputs = {key: tensor | {"meaning": _TRANSFORMED.get(key, _WHICH)} for key, tensor in inputs.items()}
         else:
             inputs = {key: tensor | {"meaning": _EXAMPLES} for key, tensor in inputs.items()}
         outputs = {key: _tensor(spec) | _output(key, table.label) for key, spec in function.structured_outputs.items()}
@@ -76,6 +79,9 @@ def describe(signatures: Mapping[str, Any], table: FeatureTable, schema: Any) ->
                 feature.storage
             ]
             for feature in table.features
+        },
+        "columns_of_network": {
+            feature: [list(column) for column in columns] for feature, columns in columns_by_feature(table).items()
         },
         "signatures": found,
     }

@@ -5,8 +5,10 @@ serving_tensors     one plain tensor per raw feature, (batch,)     -> prediction
 classification, regression: see trainer.graded_signatures
 transform_features  examples                                       -> the model's inputs
 transform_labels    examples with a label                          -> label_xf (TFMA grades with it)
+gradients           the model's inputs, and which output           -> that output, and its gradient by each float input
 
-Besides these, which servers offer, the loaded model has a function `differentiate` for those who explain it.
+`transform_features` and `gradients` are for those who explain a prediction. Python finds the latter as a function of
+the loaded model, too: `differentiate`.
 
 A plain tensor has its feature's name wherever TensorFlow allows it; see `trainer.features.tensor_names`.
 """
@@ -22,7 +24,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from trainer import stacks
-from trainer.artifact_names import LABEL, PREDICTION
+from trainer.artifact_names import GRADIENTS, LABEL, OUTPUT, PREDICTION
 from trainer.features import Feature, FeatureTable, Storage
 from trainer.graded_signatures import graded_signatures
 
@@ -61,16 +63,17 @@ class ServedModel(tf.Module):
             names[feature.name]: tf.TensorSpec([None], _plain_dtype(feature), name=names[feature.name])
             for feature in self._table.features
         }
-        differentiate = self.differentiate.get_concrete_function(
-            {name: tf.TensorSpec([None, *shape[1:]], dtype) for name, shape, dtype in self._inputs},
-            tf.TensorSpec([None], tf.int64),
-        )
+        inputs = {name: tf.TensorSpec([None, *shape[1:]], dtype, name=name) for name, shape, dtype in self._inputs}
+        differentiate = self.differentiate.get_concrete_function(inputs, tf.TensorSpec([None], tf.int64))
         signatures = {
             "serving_default": self.predict_examples.get_concrete_function(examples),
             "serving_tensors": self.predict_tensors.get_concrete_function(tensors),
             **graded_signatures(self.predict_examples, self._table.label),
             "transform_features": self.transform_features.get_concrete_function(examples),
             "transform_labels": self.transform_labels.get_concrete_function(examples),
+            GRADIENTS: self.gradients.get_concrete_function(
+                inputs | {OUTPUT: tf.TensorSpec([None], tf.int64, name=OUTPUT)}
+            ),
         }
         self._variables = _variables_read_by([*signatures.values(), differentiate])
         return signatures
@@ -115,6 +118,11 @@ class ServedModel(tf.Module):
             chosen = tf.gather(scores, output, axis=1, batch_dims=1)
         gradients = tape.gradient(chosen, floats, unconnected_gradients="zero")
         return {PREDICTION: chosen, **gradients}
+
+    @tf.function
+    def gradients(self, tensors: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Do the same as `differentiate`, with one tensor by name, as a signature takes them."""
+        return self.differentiate({name: tensors[name] for name, _, _ in self._inputs}, tensors[OUTPUT])
 
     def _parsed(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         return stacks.of_parsed(tf.io.parse_example(examples, self._feature_spec), self._table)

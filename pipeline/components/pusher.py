@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from tfx.components.pusher import executor as pusher_executor
 from tfx.components.util import model_utils
 from tfx.dsl.components.base import base_component, executor_spec
+from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, channel, component_spec, standard_artifacts, standard_component_specs
 from tfx.types.system_executions import Deploy
 from tfx.utils import io_utils
@@ -19,6 +20,7 @@ from pipeline.config.push import Push
 from pipeline.config.value_types import seconds_of
 from pipeline.lineage.artifact_names import (
     APPROVAL,
+    EXPLANATION_FILE,
     INFRA_FILE,
     JUDGED_AGAINST,
     MODEL_DIGEST,
@@ -114,7 +116,15 @@ class Executor(pusher_executor.Executor):
             metrics=_read_json(f"{inputs['evaluation'].uri}/{VERDICT_FILE}")["metrics"],
             files=checked.files,
             withdrawn=withdrawn,
+            typical=_typical(inputs["evaluation"].uri),
         )
+
+
+def _typical(evaluation: str) -> dict[str, list[float]]:
+    """Return the row that the report's explanations compare with; nothing where it has none."""
+    path = f"{evaluation}/{EXPLANATION_FILE}"
+    examples = _read_json(path).get("examples") if fileio.exists(path) else None
+    return (examples or {}).get("base", {})
 
 
 def _overtaken(base: str, digest: str, blessing: Any) -> str:

@@ -18,8 +18,8 @@ import pyarrow.compute as pc
 import tensorflow_model_analysis as tfma
 
 from pipeline.config.evaluation import Explain
-from pipeline.evaluation.attributions import network_inputs
 from pipeline.evaluation.baselines import NETWORK
+from pipeline.evaluation.model_inputs import network_inputs
 from pipeline.evaluation.row_sample import KeepSample, digests, sample_of
 from pipeline.evaluation.tallies import BLOCKS, Tally, add, rows_of
 

@@ -3,7 +3,7 @@
 Permutation importance (Breiman: Random Forests, 2001; Fisher, Rudin, Dominici: All Models are Wrong, but Many are
 Useful, JMLR 2019): how much worse the main metric gets when a feature's values are dealt to other rows at random.
 
-Single rows: see attributions.py.
+Single rows: see pipeline.serving.attributions.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.config.evaluation import LOWER_IS_BETTER, METRICS, Evaluation
-from pipeline.evaluation.attributions import attributions, differentiate, network_inputs, raw_columns, typical_row
 from pipeline.evaluation.columnar_metrics import load_model
+from pipeline.evaluation.model_inputs import differentiate, network_inputs, raw_columns, typical_row
 from pipeline.evaluation.row_sample import RIGHT, RowSample, error_kinds
 from pipeline.evaluation.tallies import metric_values, rows_of
+from pipeline.serving.attributions import attributions
 from trainer.artifact_names import PREDICTION
 from trainer.features import FeatureTable
 from trainer.rows import to_plain
@@ -165,7 +166,8 @@ def _take_apart(model: Any, sample: RowSample, table: FeatureTable, rules: Evalu
         `typical`: by what was said of it, the prediction for the row that all are compared with; `rows`: [{kind, truth,
         output (the class of which `prediction` is the probability; None of a regression), prediction, typical, parts:
         [{feature, kind, value, part}] (the greatest first), others: the sum of all other parts, gap: what the parts
-        lack to the difference}]; `all_right`: no row at all was predicted wrongly.
+        lack to the difference}]; `all_right`: no row at all was predicted wrongly; `base`: that typical row, by the
+        network's inputs.
     """
     from trainer.preprocessing import columns_by_feature
 
@@ -216,7 +218,11 @@ def _take_apart(model: Any, sample: RowSample, table: FeatureTable, rules: Evalu
                 "gap": float(difference - sum(entry["part"] for entry in of_features)),
             }
         )
-    return {"rows": entries, "all_right": bool(len(errors)) and bool((errors == RIGHT).all())}
+    return {
+        "rows": entries,
+        "all_right": bool(len(errors)) and bool((errors == RIGHT).all()),
+        "base": {name: values.tolist() for name, values in base.items()},
+    }
 
 
 def _readable(value: Any) -> Any:

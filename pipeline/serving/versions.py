@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ class Manifest:
         places: where the version went besides the folder, see `pipeline.config.push`.
         approved_by, approved_until: who let it serve (`longhaul approve`), and until when (ISO 8601); empty if nobody
             had to, and if for ever.
+        typical: the row that explanations compare with, by the network's inputs; empty where nothing was explained.
         copy_of, replaces, note: of a rollback, the version it is a copy of, the one that served before, and why.
     """
 
@@ -59,6 +60,7 @@ class Manifest:
     note: str = ""
     approved_by: str = ""
     approved_until: str = ""
+    typical: dict[str, list[float]] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:

@@ -11,9 +11,9 @@ import pytest
 import tensorflow as tf
 
 from pipeline.config.evaluation import Evaluation
-from pipeline.evaluation.attributions import attributions
 from pipeline.evaluation.explanation import _importance
 from pipeline.evaluation.row_sample import RowSample
+from pipeline.serving.attributions import attributions
 from trainer.features import Feature, FeatureTable, Kind, Label, Storage
 from trainer.preprocessing import columns_by_feature
 from trainer.rows import to_examples

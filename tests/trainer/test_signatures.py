@@ -222,12 +222,26 @@ def test_a_trained_model_answers_through_the_cpp_loader_as_in_python(
     np.testing.assert_allclose(answers["classification"]["scores"], np.hstack([1 - scores, scores]), atol=1e-6)
     np.testing.assert_allclose(answers["regression"]["outputs"], scores[:, 0], atol=1e-6)
     assert_rows_are_kept(served)
+    assert_gradients(served, answers["transform_features"])
     weights = np.load(tmp_path / "Format-Weights" / "weights.npz")
     # Each weight once: neither a twin nor the optimizer's momenta. In the table of embeddings the rows of the carriers
     # and of unknown and missing ones are as long as those of the tail numbers.
     beyond = 5 * (weights["embed/tail_number/0_embeddings"].shape[1] - weights["embed/carrier/0_embeddings"].shape[1])
     assert saved_numbers(served) == beyond + sum(weights[name].size for name in weights)
     assert_described(served)
+
+
+def assert_gradients(served: Path, inputs: dict[str, npt.NDArray[Any]]) -> None:
+    """The signature says through the C++ loader what the function for Python says."""
+    which = np.zeros(len(EXAMPLES), np.int64)
+    python = tf.saved_model.load(str(served))
+    expected = python.differentiate({name: tf.constant(values) for name, values in inputs.items()}, tf.constant(which))
+    with CppSession(str(served)) as session:
+        found = session.ask("gradients", inputs | {"output": which})
+    assert found.keys() == {"prediction", NUMERIC, FLAGS}
+    assert np.abs(found[NUMERIC]).max() > 0
+    for name, values in found.items():
+        np.testing.assert_allclose(values, expected[name].numpy(), rtol=0, atol=1e-6)
 
 
 def assert_rows_are_kept(served: Path) -> None:
@@ -251,7 +265,7 @@ def assert_described(served: Path) -> None:
     assert "assets.extra/signatures.json" in file_digests(served)  # so InfraCheck and Pusher know it
     assert told["label"] == {"name": "late", "task": "binary", "classes": ["0", "1"]}
     with CppSession(str(served)) as session:
-        assert set(told["signatures"]) == set(REQUESTS)
+        assert set(told["signatures"]) == set(REQUESTS) | {"gradients"}
         for name, signature in told["signatures"].items():
             real = session.signature(name)
             for ours, theirs in ((signature["inputs"], real.inputs), (signature["outputs"], real.outputs)):

@@ -15,11 +15,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from trainer.artifact_names import PREDICTION
-from trainer.features import FeatureTable
-from trainer.rows import from_examples
 
 Array = npt.NDArray[Any]
 
@@ -28,16 +25,6 @@ _STEPS = 256
 """On the way from one row to the other."""
 _ORDERS = 16
 _CHUNK_ROWS = 8_192
-
-
-def raw_columns(records: Array, table: FeatureTable) -> dict[str, pa.Array]:
-    """{feature: one value a row} of serialized tf.Examples."""
-    batch = from_examples(list(records))
-    present = set(batch.schema.names)
-    missing = pa.nulls(len(records))
-    return {
-        feature.name: batch.column(feature.name) if feature.name in present else missing for feature in table.features
-    }
 
 
 def attributions(
@@ -103,32 +90,3 @@ def _in_chunks(differentiate: Any, inputs: Mapping[str, Array], outputs: Array) 
         if len(of_chunk := outputs[first : first + _CHUNK_ROWS])
     ]
     return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
-
-
-def network_inputs(model: Any, records: Array) -> dict[str, Array]:
-    """Transform serialized tf.Examples to what the network reads: (rows, columns) each."""
-    import tensorflow as tf
-
-    found = model.signatures["transform_features"](examples=tf.constant(records))
-    return {name: values.numpy() for name, values in found.items()}
-
-
-def differentiate(model: Any, inputs: Mapping[str, Array], outputs: Array) -> dict[str, Array]:
-    """Predict one output (rows,) of each row, and compute its gradient by float input (rows, columns)."""
-    import tensorflow as tf
-
-    wanted = {
-        name: tf.constant(values.astype(np.float32) if np.issubdtype(values.dtype, np.floating) else values)
-        for name, values in inputs.items()
-    }
-    return {name: values.numpy() for name, values in model.differentiate(wanted, tf.constant(outputs)).items()}
-
-
-def typical_row(inputs: Mapping[str, Array]) -> dict[str, Array]:
-    """(columns,) each: medians of numbers, the commonest of codes."""
-    return {
-        name: np.median(values, axis=0).astype(values.dtype)
-        if np.issubdtype(values.dtype, np.floating)
-        else np.array([np.bincount(column).argmax() for column in values.T], values.dtype)
-        for name, values in inputs.items()
-    }
