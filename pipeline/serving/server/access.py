@@ -32,6 +32,10 @@ class Access:
                 raise ConfigError("a line of tokens is not `TOKEN`, `read TOKEN` or `admin TOKEN`", "correct the line")
             self._known.append((_digest(words[-1].encode()), role))
 
+    def follow(self, other: Access) -> None:
+        """Take the tokens of another one instead."""
+        self._known = other._known
+
     @property
     def is_open(self) -> bool:
         """Whether no token is needed."""

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.serving.server import metrics
+from pipeline.serving.server import metrics, openapi, page
 from pipeline.serving.server.access import READ, Access
 from pipeline.serving.server.json_text import error_text
 from pipeline.serving.server.models import Models
@@ -27,6 +27,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Header = tuple[bytes, bytes]
 
 _JSON: list[Header] = [(b"content-type", b"application/json")]
+_FRESH: list[Header] = [*_JSON, (b"cache-control", b"no-store")]
 _TEXT: list[Header] = [(b"content-type", b"text/plain")]
 _CORS: list[Header] = [
     (b"access-control-allow-origin", b"*"),
@@ -58,6 +59,13 @@ class App:
         self._v2 = V2(models, rest)
         self._cors = _CORS if cors else []
         self.draining = False
+        self._shown: dict[str, Callable[[], tuple[int, list[Header], bytes]]] = {
+            metrics.PATH: self._metrics,
+            "/metrics": self._metrics,
+            page.MODELS: lambda: (200, _FRESH, page.told_of(models)),
+            page.FIGURES: lambda: (200, _FRESH, page.figures_of(models)),
+            openapi.PATH: lambda: (200, _FRESH, openapi.described(models, access, rest.limits)),
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request; see the ASGI specification."""
@@ -88,17 +96,27 @@ class App:
             return await self._tensorflow_serving(scope, receive, path)
         if V2_PREFIX.fullmatch(path):
             return await self._open_inference(scope, receive, path)
+        return self._about_server(scope, path)
+
+    def _about_server(self, scope: Scope, path: str) -> tuple[int, list[Header], bytes]:
         if path == "/healthz":
             return 200, _TEXT, b"ok\n"
         if path == "/readyz":
             ready = self._models.ready and not self.draining
             return (200, _TEXT, b"ready\n") if ready else (503, _TEXT, b"not ready\n")
-        if path in (metrics.PATH, "/metrics"):
-            self._access.check(header(scope, b"authorization"), READ)
-            for name, served in self._models.names.items():
-                metrics.VERSION.labels(name).set(served.current.version if served.current else 0)
-            return 200, _TEXT, metrics.page()
-        return 404, _TEXT, b""
+        if scope["method"] not in ("GET", "HEAD"):
+            return 404, _TEXT, b""
+        if file := page.file_of(path):
+            return 200, *file
+        if path not in self._shown:
+            return 404, _TEXT, b""
+        self._access.check(header(scope, b"authorization"), READ)
+        return self._shown[path]()
+
+    def _metrics(self) -> tuple[int, list[Header], bytes]:
+        for name, served in self._models.names.items():
+            metrics.VERSION.labels(name).set(served.current.version if served.current else 0)
+        return 200, _TEXT, metrics.page()
 
     async def _tensorflow_serving(self, scope: Scope, receive: Receive, path: str) -> tuple[int, list[Header], bytes]:
         with self._counted("REST") as asked:
@@ -107,10 +125,11 @@ class App:
                     raise Refusal(Code.FAILED_PRECONDITION, "Origin header is missing in CORS preflight")
                 return 200, [], b""
             self._access.check(header(scope, b"authorization"), READ)
-            target = target_of(scope["method"], path)
+            strict = is_strict(scope)
+            target = target_of(scope["method"], path, strict)
             asked.name, asked.method = target.name, target.method
             body = await read_body(scope, receive, self._rest.limits.body) if scope["method"] == "POST" else b""
-            answer, asked.rows = await self._rest.answer(target, body, is_strict(scope))
+            answer, asked.rows = await self._rest.answer(target, body, strict, is_detailed(scope))
         return 200, _JSON, answer
 
     async def _open_inference(self, scope: Scope, receive: Receive, path: str) -> tuple[int, list[Header], bytes]:
@@ -160,6 +179,11 @@ def refused_headers(refusal: Refusal) -> list[Header]:
 def is_strict(scope: Scope) -> bool:
     """Return whether a request wants the contract to the letter: `?strict=1`."""
     return b"strict=1" in scope["query_string"].split(b"&")
+
+
+def is_detailed(scope: Scope) -> bool:
+    """Return whether a request wants names and probabilities of classes, too: `?detail=1`."""
+    return b"detail=1" in scope["query_string"].split(b"&")
 
 
 def header(scope: Scope, name: bytes) -> bytes:

@@ -117,7 +117,7 @@ class Services:
         if signature not in model.signatures:
             raise Refusal(Code.FAILED_PRECONDITION, f'Serving signature key "{signature}" not found.')
         arrays = _arrays(request.inputs, model.inputs(signature))
-        outputs = await self._rest.ask(model, signature, arrays, request.ByteSize())
+        outputs = await self._rest.ask(model, signature, arrays, request.ByteSize(), "Predict")
         response = predict_pb2.PredictResponse()
         _name(response.model_spec, model, signature)
         for name in _wanted(request.output_filter, outputs):
@@ -155,7 +155,9 @@ class Services:
         signature = spec.signature_name or DEFAULT
         check_graded(model, signature, method)
         examples = _examples(given)
-        outputs = await self._rest.ask(model, signature, {"inputs": list(examples)}, given.ByteSize())
+        outputs = await self._rest.ask(
+            model, signature, {"inputs": list(examples)}, given.ByteSize(), method.capitalize()
+        )
         if method == "regress":
             for value in regressions(outputs["outputs"], len(examples)).tolist():
                 result.regressions.add().value = value
@@ -255,14 +257,12 @@ def _examples(given: Any) -> list[bytes]:
     return [example.SerializeToString() for example in found]
 
 
-def grpc_server(
-    services: Services, address: str, most_bytes: int, shared: bool, tls: tuple[bytes, bytes] | None
-) -> Any:
+def grpc_server(services: Services, address: str, most_bytes: int, shared: bool, credentials: Any) -> Any:
     """Return a server that listens, not yet started.
 
     Args:
         shared: the port, with other processes.
-        tls: key and certificate, PEM.
+        credentials: of a connection by TLS; None without.
 
     Raises:
         RuntimeError: the port is taken.
@@ -272,8 +272,8 @@ def grpc_server(
     )
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(services, server)
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(services, server)
-    if tls:
-        server.add_secure_port(address, grpc.ssl_server_credentials([tls]))
+    if credentials:
+        server.add_secure_port(address, credentials)
     else:
         server.add_insecure_port(address)
     return server

@@ -7,6 +7,9 @@ PROMETHEUS_MULTIPROC_DIR, which is set before this is imported.
 from __future__ import annotations
 
 import os
+from bisect import bisect_left
+from collections import defaultdict
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -31,6 +34,8 @@ RUNTIME = Histogram(
 )  # fmt: skip
 ROWS = Histogram(":tensorflow:serving:request_example_counts", "Rows of a request.", ["model"], buckets=_ROWS)
 ALL_ROWS = Counter(":tensorflow:serving:request_example_count", "Rows of all requests.", ["model"])
+_ABOUT = ("status", "metadata", "ready", "getmodelstatus", "getmodelmetadata")
+"""What is asked about a model, not of it."""
 _NAMES = {code: code.name for code in Code}
 VERSION = Gauge(
     "longhaul_serving_version", "The version that answers.", ["model"], multiprocess_mode="max",
@@ -47,19 +52,73 @@ def record(model: str, method: str, entrypoint: str, status: Code, seconds: floa
             _of(ALL_ROWS, model).inc(rows)
 
 
+def record_runtime(model: str, api: str, seconds: float) -> None:
+    """Time what the model took for a request, with its time in the queue."""
+    _of(RUNTIME, model, api, "TF1").observe(seconds * 1e6)
+
+
 @lru_cache(maxsize=1024)
 def _of(metric: Any, *labels: str) -> Any:
     return metric.labels(*labels)
 
 
+@dataclass
+class Counted:
+    """What a model was asked since the server started.
+
+    Attributes:
+        requests, failed: all, and those that got no answer.
+        times: requests by the bucket of `_US` in which their time lies, and those beyond.
+    """
+
+    requests: int = 0
+    failed: int = 0
+    rows: int = 0
+    times: list[int] = field(default_factory=lambda: [0] * (len(_US) + 1))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data: `counts` are cumulative, of requests that took at most `bounds` microseconds."""
+        return {
+            "requests": self.requests, "failed": self.failed, "rows": self.rows, "counts": self.times,
+            "bounds": [*_US, None],
+        }  # fmt: skip
+
+
+def counted() -> dict[str, Counted]:
+    """Return the numbers by model."""
+    found: dict[str, Counted] = defaultdict(Counted)
+    for metric in _registry().collect():
+        for sample in metric.samples:
+            its = found[sample.labels.get("model_name") or sample.labels.get("model") or ""]
+            number = int(sample.value) if sample.value == sample.value else 0
+            if sample.name == f"{_name(REQUESTS)}_total":
+                its.requests += number
+                its.failed += number * (sample.labels["status"] != Code.OK.name)
+            elif sample.name == f"{_name(ALL_ROWS)}_total":
+                its.rows += number
+            elif sample.name == f"{_name(LATENCY)}_bucket" and sample.labels["API"].lower() not in _ABOUT:
+                its.times[bisect_left(_US, float(sample.labels["le"]))] += number
+    return found
+
+
+def _name(metric: Any) -> str:
+    (described,) = metric.describe()
+    name: str = described.name
+    return name
+
+
+def _registry() -> Any:
+    if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        return REGISTRY
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)
+    return registry
+
+
 def page() -> bytes:
     """Return all numbers in Prometheus' text format; counters without the `_total` that TensorFlow Serving lacks."""
-    registry: Any = REGISTRY
-    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
-        registry = CollectorRegistry()
-        MultiProcessCollector(registry)
     lines = []
-    for metric in registry.collect():
+    for metric in _registry().collect():
         bare = metric.type == "counter" and metric.name.startswith(":") and not metric.name.endswith("example_count")
         name = metric.name if bare or metric.type != "counter" else f"{metric.name}_total"
         lines += [f"# HELP {name} {metric.documentation}", f"# TYPE {name} {metric.type}"]

@@ -7,6 +7,7 @@ import struct
 import time
 import weakref
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from pipeline.serving.cpp_session import CppSession, LoaderError
 from pipeline.serving.server.refusal import Refusal, code_of, invalid
 from pipeline.serving.server.rules import Rule, rules_of
 from pipeline.serving.server.tensors import Array, Arrays, Columns
-from pipeline.serving.versions import damage
+from pipeline.serving.versions import damage, read_manifest
 from trainer.artifact_names import KEPT_ROWS_FILE, SIGNATURES_FILE
 
 DEFAULT, TENSORS = "serving_default", "serving_tensors"
@@ -59,6 +60,16 @@ class LoadedModel:
         self.rules: dict[str, Rule] = rules_of(described)
         if self._inputs.get(TENSORS, {}).keys() != self.rules.keys():
             self.rules = {}
+        label = self.told.get("label", {})
+        self.task: str = label.get("task", "")
+        self.classes: list[str] = label.get("classes", [])
+        self.threshold: float | None = label.get("threshold")
+        """From which probability of the second class on it is decided for it; None where nobody set one."""
+        self.kinds_of_features: dict[str, str] = self.told.get("features_of_examples", {})
+        self.columns_of_network: dict[str, list[tuple[str, int]]] = self.told.get("columns_of_network", {})
+        self.manifest = read_manifest(folder)
+        self.since = datetime.now(UTC).isoformat(timespec="seconds")
+        """When it was loaded."""
         self.asked_alone: set[str] = set()
         """Signatures whose answers are not one row for each row asked."""
         self._warm_up()
@@ -89,6 +100,11 @@ class LoadedModel:
         """Return an example row for `serving_tensors`, if the model brings one."""
         rest = self.told.get("signatures", {}).get(TENSORS, {}).get("rest")
         return dict(rest["body"]["instances"][0]) if rest else None
+
+    def kept_columns(self) -> Arrays:
+        """Return the rows that training kept, by input of `serving_tensors`; none where it kept none."""
+        kept = [inputs for signature, inputs, _ in _kept(self.folder) if signature == TENSORS]
+        return {name: np.concatenate([inputs[name] for inputs in kept]) for name in kept[0]} if kept else {}
 
     def _warm_up(self) -> None:
         """Answer the kept rows, and as many at a time as requests may bring."""

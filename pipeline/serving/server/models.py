@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.lineage.version_folders import versions
+from pipeline.lineage.version_folders import version_number, versions
 from pipeline.serving.server.model import LoadedModel, UnfitError
 from pipeline.serving.server.paths import Target
 from pipeline.serving.server.refusal import Code, Refusal, invalid
@@ -75,7 +75,7 @@ class ServedName:
 
     def _candidates(self) -> list[tuple[int, Path]]:
         if (self.folder / SAVED_MODEL).is_file():
-            return [(int(self.folder.name) if self.folder.name.isdecimal() else 1, self.folder)]
+            return [(version_number(self.folder.name) or 1, self.folder)]
         return [(number, self.folder / str(number)) for number in versions(self.folder)[::-1]]
 
     def _load(self, number: int, folder: Path) -> bool:

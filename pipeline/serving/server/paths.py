@@ -11,14 +11,15 @@ from pipeline.serving.server.refusal import invalid
 
 PREFIX = re.compile(r"(?i:/v1/.*)", re.DOTALL)
 _WHICH = r"(?:(?:/versions/([0-9]+))|(?:/labels/([^/:]+)))?"
-_POST = re.compile(rf"(?i)/v1/models/([^/:]+){_WHICH}:(classify|regress|predict)")
+_POST = re.compile(rf"(?i)/v1/models/([^/:]+){_WHICH}:(classify|regress|predict|explain)")
 _GET = re.compile(rf"(?i)/v1/models(?:/([^/:]+))?{_WHICH}(?:/(metadata))?")
 _LARGEST = 2**63 - 1
 
 
 @dataclass(frozen=True)
 class Target:
-    """A model, and what is asked of it: `classify`, `regress`, `predict`, `metadata` or `status`."""
+    """A model, and what is asked of it: `classify`, `regress`, `predict`, `metadata` or `status`; or
+    `explain`, which TensorFlow Serving does not have."""
 
     name: str
     version: int | None
@@ -27,17 +28,18 @@ class Target:
 
 
 @lru_cache(maxsize=1024)
-def target_of(http_method: str, path: str) -> Target:
+def target_of(http_method: str, path: str, strict: bool = False) -> Target:
     """Return what is meant.
 
     Args:
         path: as it was sent, percent signs and all, without the query.
+        strict: methods that TensorFlow Serving does not have are none.
 
     Raises:
         Refusal: nothing is.
     """
     found = {"POST": _POST, "GET": _GET}[http_method].fullmatch(path) if http_method in ("POST", "GET") else None
-    if found is None:
+    if found is None or (strict and path.lower().endswith(":explain")):
         raise invalid(f"Malformed request: {http_method} {path}")
     name, version, label, last = found.groups()
     if http_method == "GET" and name is None:

@@ -13,6 +13,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -20,10 +21,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pipeline.errors import WorkspaceError
 from pipeline.serving.server.access import VARIABLE, Access, access_from
 from pipeline.serving.server.protos import without_tensorflow
+from pipeline.serving.server.reloading import Certificate, follow
 from pipeline.serving.server.rest import Limits
 
 _BACKLOG = 2048
@@ -152,22 +155,26 @@ async def _serve(options: Options, listener: socket.socket, announce: Callable[[
     access = options.access()
     rest = Rest(models, batcher, options.limits)
     app = App(models, rest, access, options.cors)
-    server = Server(
-        uvicorn.Config(
+    config = uvicorn.Config(
             app, http="httptools", loop="none", lifespan="off", access_log=False, log_level="warning", ws="none",
             server_header=False, date_header=False, timeout_graceful_shutdown=int(options.drain_s), proxy_headers=False,
             timeout_keep_alive=75, ssl_certfile=options.tls_certificate, ssl_keyfile=options.tls_key,
-        )
-    )  # fmt: skip
+        )  # fmt: skip
+    server = Server(config)
+    config.load()
+    certificate = Certificate(options.tls_certificate, options.tls_key) if options.tls_certificate else None
 
     def end() -> None:
         app.draining = True
         server.should_exit = True
+        if by_grpc:
+            endings.append(loop.create_task(by_grpc.stop(options.drain_s)))
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end)
-    by_grpc = None
+    by_grpc: Any = None
+    endings: list[asyncio.Task[None]] = []
     if options.workers > 1:  # a connection would be sent here as soon as this one listens
         await loop.run_in_executor(None, models.look)
     if options.grpc_port is not None:
@@ -175,9 +182,10 @@ async def _serve(options: Options, listener: socket.socket, announce: Callable[[
 
         by_grpc = grpc_server(
             Services(models, rest, access), address(options.host, options.grpc_port), options.limits.body,
-            options.workers > 1, _pair(options),
+            options.workers > 1, certificate.for_grpc() if certificate else None,
         )  # fmt: skip
         await by_grpc.start()
+    following = _following(options, certificate, config.ssl, access)
     answering = asyncio.create_task(server.serve(sockets=[listener]))  # at once, for /healthz and /readyz
     try:
         if options.workers == 1:
@@ -188,10 +196,27 @@ async def _serve(options: Options, listener: socket.socket, announce: Callable[[
         announce()
         await answering
     finally:
+        for task in following:
+            task.cancel()
         if by_grpc:
             await by_grpc.stop(options.drain_s)
         models.close()
+        rest.close()
         batcher.close()
+
+
+def _following(
+    options: Options, certificate: Certificate | None, context: ssl.SSLContext | None, access: Access
+) -> list[asyncio.Task[None]]:
+    """Begin to follow the files that may change while the server runs."""
+    found = []
+    if certificate and context:
+        certificate.for_http(context)
+        files = tuple(filter(None, (options.tls_certificate, options.tls_key)))
+        found.append(follow(files, certificate.read, "the certificate's files", say))
+    if options.tokens:
+        found.append(follow((options.tokens,), lambda: access.follow(options.access()), "the tokens", say))
+    return [asyncio.create_task(each) for each in found]
 
 
 def _answers(listener: socket.socket) -> bool:
@@ -206,14 +231,6 @@ def _answers(listener: socket.socket) -> bool:
 def address(host: str, port: int) -> str:
     """Return both as one text."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _pair(options: Options) -> tuple[bytes, bytes] | None:
-    """Return key and certificate for gRPC."""
-    if not options.tls_certificate:
-        return None
-    certificate = Path(options.tls_certificate).read_bytes()
-    return Path(options.tls_key).read_bytes() if options.tls_key else certificate, certificate
 
 
 def supervise(options: Options, listener: socket.socket, announce: Callable[[], None]) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from pipeline.serving.server import answers, examples, rules, tensors
+from pipeline.serving.server import answers, examples, metrics, rules, tensors
 from pipeline.serving.server.batching import Batcher
+from pipeline.serving.server.details import detailed
+from pipeline.serving.server.explain import Explainer
 from pipeline.serving.server.json_text import parse, shown
 from pipeline.serving.server.model import CLASSIFICATION, DEFAULT, REGRESSION, TENSORS, LoadedModel
 from pipeline.serving.server.models import Models
@@ -39,9 +42,18 @@ class Rest:
 
     def __init__(self, models: Models, batcher: Batcher, limits: Limits) -> None:
         self._models, self._batcher, self.limits = models, batcher, limits
+        self._explainer = Explainer(limits.timeout_s)
 
-    async def answer(self, target: Target, body: bytes, strict: bool) -> tuple[bytes, int]:
+    def close(self) -> None:
+        """End what explains."""
+        self._explainer.close()
+
+    async def answer(self, target: Target, body: bytes, strict: bool, detail: bool = False) -> tuple[bytes, int]:
         """Return the body of the answer, and how many rows were asked.
+
+        Args:
+            strict: the contract to the letter.
+            detail: of a prediction, with names and probabilities of classes, and the decision.
 
         Raises:
             Refusal: there is none.
@@ -51,6 +63,8 @@ class Rest:
         model = self._models.find(target)
         if target.method == "metadata":
             return metadata(model), 0
+        if target.method == "explain":
+            return await self._explainer.answer(model, body)
         request = parse(body)
         signature = request.get("signature_name", "")
         if not isinstance(signature, str):
@@ -58,20 +72,24 @@ class Rest:
                 f"JSON Value: {shown(request)} not formatted correctly. 'signature_name' key must be a string value."
             )
         if target.method == "predict":
-            return await self._predict(model, signature, request, strict, len(body))
+            return await self._predict(model, signature, request, strict, len(body), detail and not strict)
         return await self._grade(target.method, model, signature, request, strict, len(body))
 
-    async def ask(self, model: LoadedModel, signature: str, columns: Columns, size: int) -> Arrays:
+    async def ask(self, model: LoadedModel, signature: str, columns: Columns, size: int, api: str) -> Arrays:
         """Return what the model answers, if the columns are within the limits.
 
         Args:
             size: of the request, in bytes.
+            api: TensorFlow Serving's name of what is asked, for the metrics.
         """
         check_size(columns, self.limits, size)
-        return await self._batcher.ask(model, signature, columns, self.limits.timeout_s)
+        began = time.perf_counter()
+        outputs = await self._batcher.ask(model, signature, columns, self.limits.timeout_s)
+        metrics.record_runtime(model.name, api, time.perf_counter() - began)
+        return outputs
 
     async def _predict(
-        self, model: LoadedModel, signature: str, request: dict[str, Any], strict: bool, size: int
+        self, model: LoadedModel, signature: str, request: dict[str, Any], strict: bool, size: int, detail: bool
     ) -> tuple[bytes, int]:
         by_row = "instances" in request
         given: Any = request.get("instances", request.get("inputs"))
@@ -85,7 +103,9 @@ class Rest:
             columns = (rules.from_rows if by_row else rules.from_columns)(given, inputs, model.rules)
         else:
             columns = (tensors.from_instances if by_row else tensors.from_inputs)(given, inputs)
-        outputs = await self.ask(model, signature, columns, size)
+        outputs = await self.ask(model, signature, columns, size, "Predict")
+        if detail:
+            return detailed(model, outputs, "predictions" if by_row else "outputs"), rows_of(columns)
         return (answers.predictions(outputs) if by_row else answers.columns(outputs)), rows_of(columns)
 
     async def _grade(
@@ -96,7 +116,7 @@ class Rest:
             signature = own if own in model.signatures and not strict else DEFAULT
         check_graded(model, signature, method)
         found = examples.from_request(request)
-        outputs = await self.ask(model, signature, {"inputs": list(found)}, size)
+        outputs = await self.ask(model, signature, {"inputs": list(found)}, size, method.capitalize())
         if method == "regress":
             return answers.numbers(regressions(outputs["outputs"], len(found))), len(found)
         labels, scores = classifications(outputs, len(found))

@@ -30,6 +30,8 @@ class Rule:
     Attributes:
         optional: a value may be missing.
         values: those that are allowed; any where empty.
+        known: those of the domain, also where others are allowed.
+        unit: in words, where a number has one.
         least, most: of a number.
         missing: what stands for a missing value in a plain tensor.
     """
@@ -42,6 +44,13 @@ class Rule:
     least: float
     most: float
     missing: Any
+    known: frozenset[Any] = frozenset()
+    unit: str = ""
+
+    @property
+    def range(self) -> str:
+        """In words what a number has to be; nothing where anything goes."""
+        return "" if (self.least, self.most) == (-math.inf, math.inf) else _range(self.least, self.most)
 
     def broken_by(self, value: Any) -> str:
         """Return which part of the rule a value breaks; nothing if none."""
@@ -92,6 +101,8 @@ def rules_of(told: Mapping[str, Any]) -> dict[str, Rule]:
             least=one.get("min", -math.inf),
             most=one.get("max", math.inf),
             missing="" if one["dtype"] == "string" else math.nan,
+            known=frozenset(one.get("values", ())),
+            unit=one.get("unit", ""),
         )
         for name, one in told.items()
     }

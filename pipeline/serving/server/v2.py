@@ -100,7 +100,7 @@ class V2:
         signature = _signature(model, parameters)
         given = {tensor["name"]: tensor for tensor in _named(request, "inputs")}
         columns = _columns(model, signature, given, strict)
-        outputs = await self._rest.ask(model, signature, columns, len(body))
+        outputs = await self._rest.ask(model, signature, columns, len(body), "Predict")
         wanted = [one["name"] for one in _named(request, "outputs")] if request.get("outputs") else sorted(outputs)
         if unknown := [name for name in wanted if name not in outputs]:
             raise invalid(f"there is no output {unknown[0]!r}; the outputs are {', '.join(sorted(outputs))}")

@@ -39,6 +39,15 @@ TOLD = {
 }  # fmt: skip
 
 
+DESCRIBED = {
+    "label": {"name": "late", "task": "binary", "classes": ["on time", "late"]},
+    "features_of_examples": {"carrier": "bytes_list", "miles": "float_list", "seats": "int64_list"},
+    "columns_of_network": {"carrier": [["categorical", 0]], "miles": [["numeric", 0]], "seats": [["numeric", 1]]},
+}
+BASE = {"numeric": [500.0, 50.0], "categorical": [2]}
+"""The typical row of the report."""
+
+
 def probability(row: dict[str, Any], bias: float = 0.0) -> float:
     """What the model predicts, in NumPy."""
     miles = row.get("miles")
@@ -62,13 +71,17 @@ def export(folder: Path, bias: float = 0.0) -> None:
             logit = 0.001 * miles + 0.01 * seats + self.bias - tf.cast(tf.strings.length(carrier), tf.float32)
             return tf.sigmoid(logit)[:, tf.newaxis]
 
-        def parsed(self, examples: tf.Tensor) -> tf.Tensor:
+        def raw(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
             spec = {
                 "carrier": tf.io.FixedLenFeature([], tf.string, ""),
                 "miles": tf.io.FixedLenFeature([], tf.float32, np.nan),
                 "seats": tf.io.FixedLenFeature([], tf.int64),
             }
-            found = tf.io.parse_example(examples, spec)
+            found: dict[str, tf.Tensor] = tf.io.parse_example(examples, spec)
+            return found
+
+        def parsed(self, examples: tf.Tensor) -> tf.Tensor:
+            found = self.raw(examples)
             return self.score(found["carrier"], found["miles"], tf.cast(found["seats"], tf.float32))
 
         @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "examples")])
@@ -92,6 +105,27 @@ def export(folder: Path, bias: float = 0.0) -> None:
         def by_tensors(self, carrier: tf.Tensor, miles: tf.Tensor, seats: tf.Tensor) -> dict[str, tf.Tensor]:
             return {"prediction": self.score(carrier, tf.cast(miles, tf.float32), tf.cast(seats, tf.float32))}
 
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "examples")])
+        def transform(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+            found = self.raw(examples)
+            miles = tf.where(tf.math.is_nan(found["miles"]), 500.0, found["miles"])
+            carrier = tf.where(found["carrier"] == "", "missing", found["carrier"])
+            return {
+                "numeric": tf.stack([miles, tf.cast(found["seats"], tf.float32)], 1),
+                "categorical": tf.cast(tf.strings.length(carrier), tf.int64)[:, tf.newaxis],
+            }
+
+        @tf.function(input_signature=[
+            tf.TensorSpec([None, 2], tf.float32, "numeric"), tf.TensorSpec([None, 1], tf.int64, "categorical"),
+            tf.TensorSpec([None], tf.int64, "output"),
+        ])  # fmt: skip
+        def gradients(self, numeric: tf.Tensor, categorical: tf.Tensor, output: tf.Tensor) -> dict[str, tf.Tensor]:
+            with tf.GradientTape() as tape:
+                tape.watch(numeric)
+                logit = 0.001 * numeric[:, 0] + 0.01 * numeric[:, 1] + self.bias
+                score = tf.sigmoid(logit - tf.cast(categorical[:, 0] + output, tf.float32))
+            return {"prediction": score, "numeric": tape.gradient(score, numeric)}
+
         @tf.function(input_signature=[tf.TensorSpec(None, tf.float32, "x")])
         def half_plus_two(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
             return {"y": x / 2 + 2}
@@ -114,13 +148,13 @@ def export(folder: Path, bias: float = 0.0) -> None:
     signatures = {
         "serving_default": small.by_examples, "serving_tensors": small.by_tensors, "classification": small.classify,
         "regression": small.regress, "half_plus_two": small.half_plus_two, "every_kind": small.every_kind,
-        "mean": small.mean,
+        "mean": small.mean, "transform_features": small.transform, "gradients": small.gradients,
     }  # fmt: skip
     tf.saved_model.save(small, str(folder), signatures=signatures)
     instance = {"signature_name": "serving_tensors", "instances": [ROW]}
     (folder / SIGNATURES_FILE).parent.mkdir()
     (folder / SIGNATURES_FILE).write_text(
-        json.dumps({"signatures": {"serving_tensors": {"inputs": TOLD, "rest": {"body": instance}}}})
+        json.dumps(DESCRIBED | {"signatures": {"serving_tensors": {"inputs": TOLD, "rest": {"body": instance}}}})
     )
     keep_rows(folder, bias)
     seal(folder)
@@ -145,7 +179,7 @@ def keep_rows(folder: Path, bias: float) -> None:
 
 def seal(folder: Path, version: int = 1) -> None:
     """Write the manifest, as a push does."""
-    manifest = replace(a_manifest(folder), version=version)
+    manifest = replace(a_manifest(folder), version=version, typical=BASE)
     (folder / MANIFEST).write_text(json.dumps(manifest.to_json()))
 
 
@@ -178,6 +212,13 @@ class Server:
     rest: str
     grpc: str
     told: list[str]
+    log: Path
+    folder: tempfile.TemporaryDirectory[str]
+    """Of its log; gone with this object."""
+
+    def errors(self) -> str:
+        """What it said on stderr so far."""
+        return self.log.read_text()
 
     @property
     def client(self) -> httpx.Client:
@@ -204,24 +245,24 @@ class Server:
 
 def start(*arguments: str | Path, environment: dict[str, str] | None = None) -> Server:
     """Start `longhaul serve` on free ports, and wait until it says how to ask."""
-    with tempfile.TemporaryDirectory() as folder:
-        out, errors = Path(folder, "out.txt"), Path(folder, "errors.txt")
-        with out.open("w") as file, errors.open("w") as other:
-            command = [sys.executable, "-m", "pipeline.cli", "serve", "--port", "0", "--grpc-port", "0"]
-            process = subprocess.Popen(
-                [*command, *map(str, arguments)],
-                stdout=file, stderr=other, env=os.environ | (environment or {}),
-            )  # fmt: skip
+    folder = tempfile.TemporaryDirectory()
+    out, errors = Path(folder.name, "out.txt"), Path(folder.name, "errors.txt")
+    with out.open("w") as file, errors.open("w") as other:
+        command = [sys.executable, "-m", "pipeline.cli", "serve", "--port", "0", "--grpc-port", "0"]
+        process = subprocess.Popen(
+            [*command, *map(str, arguments)],
+            stdout=file, stderr=other, env=os.environ | (environment or {}),
+        )  # fmt: skip
 
-        def told() -> bool:
-            assert process.poll() is None, errors.read_text()
-            return "curl" in out.read_text()
+    def told() -> bool:
+        assert process.poll() is None, errors.read_text()
+        return "curl" in out.read_text()
 
-        eventually(told, 120)
-        text = out.read_text()
+    eventually(told, 120)
+    text = out.read_text()
     rest, grpc = (re.search(rf"{name}: (\S+)", text) for name in ("REST", "gRPC"))
     assert rest
-    return Server(process, rest[1], grpc[1] if grpc else "", text.splitlines())
+    return Server(process, rest[1], grpc[1] if grpc else "", text.splitlines(), errors, folder)
 
 
 @pytest.fixture(scope="session")

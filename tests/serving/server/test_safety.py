@@ -7,7 +7,7 @@ import random
 import socket
 import ssl
 import string
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from pipeline.serving.server.json_text import parse
 from pipeline.serving.server.refusal import Code, Refusal
 from tests.serving.server.conftest import ROW, Server, probability, push
 from tests.serving.server.test_grpc import asking
+from tests.waiting import eventually
 
 PREDICT = "/v1/models/flights:predict"
 BODY = json.dumps({"instances": [ROW]})
@@ -95,6 +96,45 @@ def self_signed(folder: Path) -> tuple[Path, Path]:
     private = serialization.PrivateFormat.PKCS8
     files[1].write_bytes(key.private_bytes(serialization.Encoding.PEM, private, serialization.NoEncryption()))
     return files
+
+
+@pytest.mark.slow
+def test_certificates_and_tokens_are_read_again_when_their_files_change(
+    exported: dict[str, Path], serve: Callable[..., Server], tmp_path: Path
+) -> None:
+    push(exported["first"], tmp_path / "flights", 1)
+    certificate, key = self_signed(tmp_path)
+    tokens = tmp_path / "tokens"
+    tokens.write_text("one\n")
+    server = serve(
+        "--model", tmp_path / "flights", "--tokens", tokens, "--tls-certificate", certificate, "--tls-key", key
+    )
+
+    def shown(where: str) -> str:
+        host, _, port = where.removeprefix("https://").rpartition(":")
+        return ssl.get_server_certificate((host, int(port)), timeout=60)
+
+    def status(token: str) -> int:
+        return server.get("/v1/models/flights", verify=False, headers={"Authorization": f"Bearer {token}"}).status_code
+
+    first = certificate.read_text()
+    assert shown(server.rest) == shown(server.grpc) == first
+    certificate.write_text("no certificate")
+    tokens.write_text("# none\n")
+    eventually(lambda: server.errors().count("those from before go on") == 2, 60)
+    assert shown(server.rest) == shown(server.grpc) == first
+    assert status("one") == 200
+    self_signed(tmp_path)
+    tokens.write_text("two\n")
+    eventually(lambda: server.errors().count("count from now on") >= 2, 60)
+    assert certificate.read_text() != first
+    assert shown(server.rest) == shown(server.grpc) == certificate.read_text()
+    assert (status("one"), status("two")) == (401, 200)
+    # A client of TensorFlow Serving's gRPC, which trusts the new one.
+    with grpc.secure_channel(server.grpc, grpc.ssl_channel_credentials(certificate.read_bytes())) as channel:
+        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        found = stub.Predict(asking([ROW]), metadata=[("authorization", "Bearer two")], timeout=60)
+        assert found.outputs["prediction"].float_val[0] == pytest.approx(probability(ROW), abs=1e-6)
 
 
 @pytest.mark.slow
