@@ -206,14 +206,18 @@ def report(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Write the page of one run: verdict, data, metrics, slices, training, anomalies, steps."""
-    from pipeline.commands.elsewhere import recorded_runs
+    from pipeline.commands.elsewhere import is_on_vertex, recorded_runs
     from pipeline.files import check_output
     from pipeline.reports.page import write_report
     from pipeline.reports.page_places import page_path
+    from pipeline.reports.what_now import look_around
 
     check_output(output)
-    settings, _, (run,) = recorded_runs(config, workspace, on, emulate, run_id, whole=True)
-    typer.echo(for_standard_output(write_report(run, output or page_path(settings, run.run_id))))
+    settings, store, (run,) = recorded_runs(config, workspace, on, emulate, run_id, whole=True)
+    page = page_path(settings, run.run_id)
+    # A page that is taken elsewhere has no pages beside it; nor does this workspace tell what serves from a bucket.
+    around = None if output or is_on_vertex(settings, on, emulated=emulate) else look_around(settings, store, run)
+    typer.echo(for_standard_output(write_report(run, output or page, around)))
 
 
 @app.command(rich_help_panel=LOOK, epilog="Example: [bold]longhaul card latest --output card.md[/]")

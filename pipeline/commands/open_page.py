@@ -12,6 +12,7 @@ from pipeline.lineage.runs import find_run
 from pipeline.lineage.store import open_existing_store, translated_errors
 from pipeline.reports.front import write_front
 from pipeline.reports.page_places import page_of
+from pipeline.reports.what_now import look_around
 
 
 def page_to_open(config: PipelineConfig, run_id: str | None) -> Path:
@@ -29,7 +30,7 @@ def page_to_open(config: PipelineConfig, run_id: str | None) -> Path:
         if not page.is_file():
             from pipeline.reports.page import write_report
 
-            write_report(run, page)
+            write_report(run, page, look_around(config, store, run))
         return page
 
 

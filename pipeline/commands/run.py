@@ -249,14 +249,16 @@ def _launch(config: PipelineConfig, inputs: RunInputs, run_id: str, log: Path, p
 def _write_page(config: PipelineConfig, run_id: str, log: Path) -> Path | None:
     """Write the run's report, of a failed run too. How the run ended must reach the user whatever happens here."""
     try:
-        run = find_run(open_store(config), config.record_name, run_id)
+        store = open_store(config)
+        run = find_run(store, config.record_name, run_id)
         page = page_of(config, run)
         from pipeline.reports.front import refresh_front
 
         if not page.is_file():
             from pipeline.reports.page import write_report
+            from pipeline.reports.what_now import look_around
 
-            write_report(run, page)
+            write_report(run, page, look_around(config, store, run))
         refresh_front(config)
         return page
     except Exception:

@@ -28,6 +28,7 @@ from pipeline.reports.rules import MOST_RULES
 from pipeline.reports.single_rows import row_kind
 from pipeline.reports.training import best_epoch, epoch_marks, loss_curves, training_story
 from pipeline.reports.tuning import Rewritten, Tuning, rewriting_section, tuning_figure, tuning_section
+from pipeline.reports.what_now import Around, WhatNow, what_now
 from pipeline.serving.verdict import ServingVerdict
 from trainer.artifact_names import HISTORY_FILE, HYPERPARAMETERS_FILE
 
@@ -53,6 +54,8 @@ class Page:
 
     run: Run
     verdict: Headline
+    now: WhatNow | None
+    front: str
     ingestion: dict[str, Any] | None
     judgement: Judgement | None
     infra: Infra | None
@@ -72,20 +75,24 @@ class Page:
     problems: list[str]
 
 
-def write_report(run: Run, path: Path) -> Path:
+def write_report(run: Run, path: Path, around: Around | None = None) -> Path:
     """Write the page to `path`, whole or not at all.
+
+    Args:
+        around: what is known beside the run; None far from its workspace.
 
     Raises:
         WorkspaceError: it cannot be written there.
     """
-    return write_whole(render(collect(run, path.parent)), path, "report", "name another file with --output")
+    return write_whole(render(collect(run, path.parent, around)), path, "report", "name another file with --output")
 
 
-def collect(run: Run, folder: Path = Path()) -> Page:
+def collect(run: Run, folder: Path = Path(), around: Around | None = None) -> Page:
     """Read what the run left; what is missing stays None.
 
     Args:
         folder: where the page will lie.
+        around: see `write_report`.
     """
     artifacts = Artifacts(run)
     ingestion = artifacts.json("Examples", SUMMARY_FILE)
@@ -101,6 +108,14 @@ def collect(run: Run, folder: Path = Path()) -> Page:
     return Page(
         run=run,
         verdict=headline_after_check(headline(run, verdict, judgement, gate), infra),
+        now=what_now(
+            run,
+            gate,
+            around,
+            blessed=verdict["blessed"] if verdict else None,
+            fit=infra.blessed if infra else None,
+        ),
+        front=around.front if around else "",
         infra=infra_section(infra),
         ingestion=ingestion,
         judgement=judgement,
@@ -135,8 +150,11 @@ def render(page: Page) -> str:
     is_wide = len(entries) > SHOWN_AT_ONCE
     curves_of_model = model_figures.curve_figures(page.curves, _metric_values(page.judgement))
     scripts = [found.get_template(name).render() for name in _scripts(page)]
+    shown, not_computed = _sections(page)
     return found.get_template("page.html.j2").render(
-        sections=[section for section in _SECTIONS if section[0] != "tuning" or page.tuning],
+        sections=shown,
+        not_computed=not_computed,
+        counts={"anomalies": len(anomalies), "slices": _count_slices(page.judgement)},
         page=page,
         run=page.run,
         bars=_bars([*page.run.steps, *page.run.not_reached]),
@@ -201,6 +219,31 @@ _SECTIONS = [
     }.items()
 ]
 """Id, title and template of each section, in the page's order."""
+
+
+def _sections(page: Page) -> tuple[list[tuple[str, str, str]], list[str]]:
+    """Return the sections that have something to show, what stopped the run first, and the titles of the others."""
+    is_there = {
+        "metrics": page.judgement,
+        "slices": page.judgement,
+        "curves": page.curves,
+        "importance": page.explanation,
+        "infra": page.infra,
+        "tuning": page.tuning,
+        "training": page.history,
+        "anomalies": page.anomalies is not None or page.gate,
+        "drift": page.gate,
+        "columns": page.columns,
+    }
+    first = "anomalies" if page.run.status == "blocked" else ""
+    shown = [section for section in _SECTIONS if is_there.get(section[0], True)]
+    shown.sort(key=lambda section: section[0] != first)
+    missing = [title for id_, title, _ in _SECTIONS if not is_there.get(id_, True) and id_ != "tuning"]
+    return shown, missing
+
+
+def _count_slices(judgement: Judgement | None) -> int:
+    return sum(len(group.slices) + group.left_out for group in judgement.slice_groups) if judgement else 0
 
 
 def _bars(steps: list[Step]) -> list[tuple[Step, float, float]]:

@@ -18,10 +18,10 @@ from pipeline.config.pipeline import PipelineConfig
 from pipeline.lineage.details import BYTES, PEAK_MEMORY, ROWS, StepDetails
 from pipeline.lineage.records import MADE, Artifact
 from pipeline.lineage.runs import Run, StepState
+from pipeline.reports.what_now import log_tail
 from pipeline.terminal.console import STATUS_COLORS, console_for, size_text
 from pipeline.terminal.results import print_results
 
-_LOG_LINES = 15
 _UNFINISHED = (StepState.FAILED, StepState.INTERRUPTED, StepState.RUNNING)
 _UNTOLD = (
     *("is_external", "tfx_version", "input_fingerprint", "payload_format", "split_names", "span"),
@@ -118,7 +118,7 @@ def _shorten(text: str, most: int = 400) -> str:
 def _print_log(console: Console, run: Run, log: Path) -> None:
     if run.status in ("complete", "blocked"):
         return
-    lines = _tail(log)
+    lines = log_tail(log)
     failed = next((step.node for step in run.steps if step.state in _UNFINISHED), None)
     about = f"{failed}: the" if failed else "The"
     console.print(
@@ -126,16 +126,6 @@ def _print_log(console: Console, run: Run, log: Path) -> None:
     )
     for line in lines:
         console.print(f"  {escape(line)}", soft_wrap=True)
-
-
-def _tail(log: Path) -> list[str]:
-    """Return the last lines; none of a log that is not there."""
-    try:
-        with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - 65_536))
-            return file.read().decode(errors="replace").splitlines()[-_LOG_LINES:]
-    except OSError:
-        return []
 
 
 def _plain(run: Run, details: list[StepDetails], log: Path) -> dict[str, Any]:
@@ -165,7 +155,7 @@ def _plain(run: Run, details: list[StepDetails], log: Path) -> dict[str, Any]:
         "ingestion": run.ingestion,
         "pushed": run.pushed,
         "log": str(log),
-        "log_tail": _tail(log) if failed else [],
+        "log_tail": log_tail(log) if failed else [],
     }
 
 

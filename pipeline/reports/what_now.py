@@ -1,0 +1,244 @@
+"""What somebody does who finds a run that did not get through: what broke, what serves meanwhile, which commands help.
+
+A run's records do not tell what serves or which run was good; the folder of versions and the other runs do.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path, PurePath
+
+from ml_metadata import MetadataStore
+
+from pipeline.config.loading import REFERENCE, load
+from pipeline.config.pipeline import PipelineConfig
+from pipeline.errors import PipelineError, as_argument
+from pipeline.guard.findings import DataVerdict, Finding
+from pipeline.guard.places import FileRows
+from pipeline.lineage.artifact_names import APPROVAL
+from pipeline.lineage.runs import Run
+from pipeline.lineage.summary import BLESSED, list_summaries
+from pipeline.reports.formats import moment
+from pipeline.reports.page_places import FRONT, front_path, page_path
+from pipeline.serving.versions import Manifest, newest, newest_manifest
+
+LOG_LINES = 15
+MOST_BROKEN = 5
+_SPAN = re.compile(r"span-(\w[\w.-]*)")
+
+
+@dataclass(frozen=True)
+class Around:
+    """What is known beside the run, as of the moment the page is written.
+
+    Attributes:
+        version, manifest: what serves; "" and None where nothing does.
+        last_good: (id, when it began, its page beside this one or "") of the newest other run that was blessed.
+        log: the end of the run's log.
+        options: `-c` and `-w` for commands, where they are needed.
+        front: the front page beside this one.
+    """
+
+    version: str = ""
+    manifest: Manifest | None = None
+    last_good: tuple[str, str, str] | None = None
+    log: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    front: str = FRONT
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command to copy, and what for."""
+
+    why: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Broken:
+    """One thing that broke: `since` the first file that is full of it; `places`: rows by file."""
+
+    what: str
+    since: str
+    places: list[str]
+
+
+@dataclass(frozen=True)
+class WhatNow:
+    """The box on top of a bad page."""
+
+    broken: list[Broken]
+    serves: str
+    affected: str
+    last_good: tuple[str, str, str] | None
+    commands: list[Command]
+    log: tuple[str, ...] = field(default=())
+
+
+def look_around(config: PipelineConfig, store: MetadataStore, run: Run) -> Around:
+    """Look at what serves, at the other runs, and at the log."""
+    base = config.serving_folder
+    good = None
+    for listed in list_summaries(store, config.record_name):
+        if listed.summary.verdict == BLESSED and listed.run.status == "complete" and listed.run.run_id != run.run_id:
+            page = page_path(config, listed.run.run_id)
+            good = (listed.run.run_id, listed.run.started, page.name if page.is_file() else "")
+            break
+    return Around(
+        newest(base) or "",
+        newest_manifest(base),
+        good,
+        tuple(log_tail(config.root / "logs" / f"{run.run_id}.log")),
+        tuple(_options(config)),
+        front_path(config).name,
+    )
+
+
+def what_now(
+    run: Run, gate: DataVerdict | None, around: Around | None, *, blessed: bool | None = None, fit: bool | None = None
+) -> WhatNow | None:
+    """Return what to do about a run; None of one that got through.
+
+    Args:
+        blessed, fit: what Evaluator and InfraCheck said of its model; None where they said nothing.
+        around: None where the run is looked at far from its workspace: then only what broke is told.
+    """
+    commands = list(_commands(run, gate, around or Around(), blessed, fit))
+    if not commands:
+        return None
+    blocking = gate.blocking if gate and run.status == "blocked" else ()
+    with_rows = [finding for finding in blocking if finding.rows][:MOST_BROKEN]
+    return WhatNow(
+        [Broken(f"{one.feature or 'the table'}: {one.title}", since(one), one.places()) for one in with_rows],
+        _serves(around) if around else "",
+        _affected(blocking, around.manifest) if around and around.version else "",
+        around.last_good if around else None,
+        commands if around else [],
+        around.log if around and run.status not in ("complete", "blocked") else (),
+    )
+
+
+def since(finding: Finding) -> str:
+    """Return the first file, in the order of their names, that has about as many offending rows as the worst one."""
+    shares = [(_share(rows), rows) for rows in finding.rows]
+    most = max((share for share, _ in shares), default=0.0)
+    full = [PurePath(rows.file) for share, rows in shares if share >= most / 2]
+    return "/".join(min(full, key=_in_order).parts[-2:]) if full else ""
+
+
+def log_tail(log: Path) -> list[str]:
+    """Return the last lines; none of a log that is not there."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - 65_536))
+            return file.read().decode(errors="replace").splitlines()[-LOG_LINES:]
+    except OSError:
+        return []
+
+
+def _share(rows: FileRows) -> float:
+    return rows.count / rows.of if rows.count is not None and rows.of else 0.0
+
+
+def _in_order(path: PurePath) -> list[tuple[bool, int, str]]:
+    """Sort span-2 before span-10."""
+    parts = (("".join(group), digits) for digits, group in groupby(str(path), str.isdecimal))
+    return [(digits, int(text) if digits else 0, text) for text, digits in parts]
+
+
+def _options(config: PipelineConfig) -> Iterator[str]:
+    if config.file and config.file != REFERENCE.absolute():
+        yield from ("-c", str(config.file))
+    with suppress(PipelineError, OSError):
+        if load(config.file).root != config.root:
+            yield from ("-w", str(config.root))
+
+
+def _serves(around: Around) -> str:
+    if not around.version:
+        return "no model serves: nothing was pushed yet"
+    if around.manifest is None:
+        return f"version {around.version} serves on; it has no manifest that can be read"
+    it = around.manifest
+    again = f", which was brought back from version {it.copy_of}" if it.copy_of else ""
+    return f"version {around.version} of run {it.run_id} serves on, since {moment(it.pushed)} UTC{again}"
+
+
+def _affected(blocking: Sequence[Finding], served: Manifest | None) -> str:
+    if served is None:
+        return ""
+    features = dict.fromkeys(finding.feature for finding in blocking if finding.feature)
+    reads = [name for name in features if name in served.inputs]
+    if reads:
+        return (
+            f"its files are as they were, but it reads {_names(reads)}: requests with the same fault are answered from "
+            "values that it did not learn from"
+        )
+    if features:
+        return f"it does not read {_names(list(features))}, so the fault does not reach it"
+    return "it was not touched by this run"
+
+
+def _names(names: Sequence[str]) -> str:
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+
+
+def _commands(
+    run: Run, gate: DataVerdict | None, around: Around, blessed: bool | None, fit: bool | None
+) -> Iterator[Command]:
+    """Yield commands that exist, the likeliest help first; none for a run that got through."""
+    with_options = shlex.join(("", *around.options)).removeprefix("''")
+
+    def command(why: str, text: str) -> Command:
+        return Command(why, f"longhaul {text}{with_options}")
+
+    if run.status == "blocked":
+        yield command("the source was wrong: fetch the data again, then run anew", "run")
+        yield from _edits(gate.blocking if gate else (), around.options)
+        yield from (command(why, text) for why, text in _agreements(gate.blocking if gate else ()))
+    elif run.status in ("failed", "interrupted", "died"):
+        yield command("go on where it stopped, once the cause is gone", f"resume {run.run_id}")
+        yield command("look over machine, packages, workspace and configuration", "doctor")
+        yield command("every step, what it read and made", f"show {run.run_id}")
+    elif blessed is False:
+        if around.last_good:
+            text = f"diff {around.last_good[0]} {run.run_id}"
+            yield command("what changed since the last good run, and what it did", text)
+        yield command("after other features or settings, train anew; steps that they do not concern are reused", "run")
+    elif fit is False:
+        yield command("look over machine and packages", "doctor")
+        yield command("check the same model once more", "run --from InfraCheck --no-cache")
+    elif run.not_pushed:
+        if any(one.properties.get(APPROVAL) == "waiting" for one in run.artifacts.get("Pusher", [])):
+            yield command("let it serve", f"approve {run.run_id} --by NAME --note WHY")
+            yield command("let it stay away", f"approve {run.run_id} --reject --by NAME --note WHY")
+        yield command("which versions there are, and what became of them", "versions")
+
+
+def _edits(blocking: Sequence[Finding], options: Sequence[str]) -> Iterator[Command]:
+    """Yield edits of the configuration file, which they name: that of the reference table is part of the program."""
+    if "-c" not in options:
+        return
+    file = shlex.quote(options[options.index("-c") + 1])
+    spans = dict.fromkeys(found[1] for one in blocking if (found := _SPAN.search(since(one))))
+    if len(spans) == 1:
+        why = "leave the span out until it is whole (`--back` takes it in again)"
+        yield Command(why, f"longhaul drop -c {file} --span {shlex.quote(next(iter(spans)))}")
+    for one in blocking:
+        if one.feature and "label_leak" in one.kind:
+            why = "keep from the model what is known only together with the label (features.exclude)"
+            yield Command(why, f"longhaul drop -c {file} --exclude {as_argument(one.feature)}")
+
+
+def _agreements(blocking: Sequence[Finding]) -> Iterator[tuple[str, str]]:
+    features = dict.fromkeys(one.feature for one in blocking if one.feature and "label_leak" not in one.kind)
+    if features:
+        yield "what the schema would have to say to let the data pass", "schema diff"
+        words = " ".join(shlex.quote(f"--feature={name}") for name in list(features)[:3])
+        yield "if it is to be so, approve that", f"schema approve --reviewer NAME --note WHY {words}"
