@@ -234,6 +234,16 @@ def serve(
     timeout: Annotated[float, typer.Option("--timeout", min=0.001, help="Seconds for a request.")] = 30.0,
     max_body_mb: Annotated[int, typer.Option("--max-body-mb", min=1, help="Of a request.")] = 32,
     max_rows: Annotated[int, typer.Option("--max-rows", min=1, help="Of a request.")] = 100_000,
+    log: Annotated[
+        Path | None,
+        typer.Option(
+            "--log",
+            metavar="FOLDER",
+            help="Write down what is asked and answered; the pipeline's own model does so in its workspace.",
+            show_default=False,
+        ),
+    ] = None,
+    no_log: Annotated[bool, typer.Option("--no-log", help="Write down no requests.")] = False,
     max_waiting: Annotated[
         int, typer.Option("--max-waiting", min=1, help="Rows that may wait for the model; beyond, requests get 429.")
     ] = 200_000,
@@ -245,7 +255,7 @@ def serve(
     A new version, or a rollback, takes over within a second and without a failed request. SIGTERM or Ctrl-C end the
     server when it has answered what it has begun.
     """
-    from pipeline.commands.serve import folders_of, serve_models
+    from pipeline.commands.serve import folders_of, log_of, serve_models
     from pipeline.config.loading import load
     from pipeline.serving.server.process import Options
     from pipeline.serving.server.rest import Limits
@@ -264,5 +274,6 @@ def serve(
             tls_certificate=str(tls_certificate) if tls_certificate else None,
             tls_key=str(tls_key) if tls_key else None,
             cors=cors,
+            log=None if no_log else log_of(own, log),
         )
     )

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.value_types import seconds_of
 from pipeline.errors import ConfigError, WorkspaceError
 from pipeline.files import one_spelling
 from pipeline.lineage.version_folders import version_number, versions
+from pipeline.serving.request_upkeep import LogOptions
 from pipeline.serving.server.process import Options, address, reserved, run, say, supervise
 from trainer.artifact_names import SIGNATURES_FILE
 from trainer.digests import SAVED_MODEL
@@ -57,6 +59,37 @@ def folders_of(config: PipelineConfig | None, model: Path | None, named: Sequenc
                 f"name a folder of versions (folders 1, 2, … each with {SAVED_MODEL}), or one version",
             )
     return {name: str(folder) for name, folder in found.items()}
+
+
+def log_of(config: PipelineConfig | None, folder: Path | None) -> LogOptions | None:
+    """Return what is written down of requests, and where.
+
+    Args:
+        config: the pipeline whose settings hold, if its model is served.
+        folder: for the log; that of the pipeline when None.
+
+    Raises:
+        ConfigError: a column that the log shall not show is none of the model's.
+    """
+    if config is None:
+        return LogOptions(str(one_spelling(folder))) if folder else None
+    its = config.serving.log
+    if its is None and folder is None:
+        return None
+    known = _columns(config.serving_folder)
+    if known and (unknown := [name for name in config.serving.redact if name not in known]):
+        raise ConfigError(
+            f"serving.redact: the model has no column {unknown[0]!r}, so nothing would be hidden",
+            f"the columns are {', '.join(sorted(known))}",
+        )
+    return LogOptions(
+        folder=str(one_spelling(folder) if folder else config.requests_folder),
+        sample=its.sample if its else 1.0,
+        keep_s=seconds_of(its.keep) if its else None,
+        destination=its.destination if its else None,
+        redact=tuple(config.serving.redact),
+        leave_out=config.serving.redact_by == "leave_out",
+    )
 
 
 def serve_models(options: Options) -> None:
@@ -117,6 +150,8 @@ def _announce(options: Options) -> None:
     print(f"REST: {at}  (TensorFlow Serving's /v1, Open Inference Protocol /v2, /healthz, /readyz, /metrics)")
     if options.grpc_port:
         print(f"gRPC: {address(options.host, options.grpc_port)}")
+    if options.log:
+        print(f"Requests are logged in {options.log.folder}")
     token = "" if options.access().is_open else " -H 'Authorization: Bearer TOKEN'"
     for name, folder in options.folders.items():
         if body := _example(Path(folder)):
@@ -128,11 +163,21 @@ def _announce(options: Options) -> None:
 
 def _example(folder: Path) -> Mapping[str, Any] | None:
     """Return an example request to the newest version."""
+    found: Mapping[str, Any] | None = _signature(folder).get("rest", {}).get("body")
+    return found
+
+
+def _columns(folder: Path) -> set[str]:
+    """Return the columns that requests to the newest version have; none of a model from elsewhere."""
+    return {str(one.get("feature")) for one in _signature(folder).get("inputs", {}).values()}
+
+
+def _signature(folder: Path) -> Mapping[str, Any]:
+    """Return what is told of the plain tensors of the newest version; nothing of a model from elsewhere."""
     if not (folder / SAVED_MODEL).is_file():
         folder = folder / str(versions(folder)[-1])
     try:
-        signatures = json.loads((folder / SIGNATURES_FILE).read_bytes())["signatures"]
-        body: Mapping[str, Any] = signatures["serving_tensors"]["rest"]["body"]
+        told: Mapping[str, Any] = json.loads((folder / SIGNATURES_FILE).read_bytes())["signatures"]["serving_tensors"]
     except (OSError, ValueError, LookupError, TypeError):
-        return None
-    return body
+        return {}
+    return told

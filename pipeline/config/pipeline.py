@@ -24,6 +24,7 @@ from pipeline.config.predict import PredictSettings
 from pipeline.config.push import Push
 from pipeline.config.run import RunSettings
 from pipeline.config.schema import Schema
+from pipeline.config.serving import ServingSettings
 from pipeline.config.split import Split, has_test_split
 from pipeline.config.vertex import Vertex
 from pipeline.files import one_spelling
@@ -56,6 +57,7 @@ class PipelineConfig(Section):
     infra_check: InfraCheckSettings = InfraCheckSettings()
     push: Push = Push()
     predict: PredictSettings = PredictSettings()
+    serving: ServingSettings = ServingSettings()
     orchestrator: Literal["local", "vertex"] = "local"
     """Where the steps run, and whose runs the commands show: on this machine, or as jobs on Vertex AI Pipelines. The
     option `--on` wins over it."""
@@ -106,6 +108,11 @@ class PipelineConfig(Section):
     def serving_folder(self) -> Path:
         """The folder of the model's versions, which a push adds to and model servers watch."""
         return self.root / "serving" / self.name
+
+    @property
+    def requests_folder(self) -> Path:
+        """The folder of the logs of requests, one folder a served name."""
+        return self.root / "requests"
 
     @property
     def record_name(self) -> str:

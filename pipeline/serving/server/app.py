@@ -13,6 +13,7 @@ from typing import Any
 
 from pipeline.serving.server import metrics, openapi, page
 from pipeline.serving.server.access import READ, Access
+from pipeline.serving.server.calls import Journal, current
 from pipeline.serving.server.json_text import error_text
 from pipeline.serving.server.models import Models
 from pipeline.serving.server.paths import PREFIX, target_of
@@ -52,10 +53,13 @@ class App:
 
     Args:
         cors: whether pages of other hosts may ask.
+        journal: None where nobody asks for the ids of requests.
     """
 
-    def __init__(self, models: Models, rest: Rest, access: Access, cors: bool = False) -> None:
-        self._models, self._rest, self._access = models, rest, access
+    def __init__(
+        self, models: Models, rest: Rest, access: Access, cors: bool = False, journal: Journal | None = None
+    ) -> None:
+        self._models, self._rest, self._access, self._journal = models, rest, access, journal
         self._v2 = V2(models, rest)
         self._cors = _CORS if cors else []
         self.draining = False
@@ -81,6 +85,8 @@ class App:
             traceback.print_exc(file=sys.stderr)
             ours = Refusal(Code.INTERNAL, "a bug of ours; the server's log has its traceback")
             status, headers, body = ours.http, _JSON, error_text(ours)
+        if (call := current()) and call.is_plain:
+            headers = [*headers, (b"x-request-id", call.request_id.encode())]
         await send(
             {
                 "type": "http.response.start",
@@ -119,7 +125,7 @@ class App:
         return 200, _TEXT, metrics.page()
 
     async def _tensorflow_serving(self, scope: Scope, receive: Receive, path: str) -> tuple[int, list[Header], bytes]:
-        with self._counted("REST") as asked:
+        with self._counted("REST", scope) as asked:
             if scope["method"] == "OPTIONS":
                 if not header(scope, b"origin").startswith((b"http://", b"https://")):
                     raise Refusal(Code.FAILED_PRECONDITION, "Origin header is missing in CORS preflight")
@@ -137,7 +143,7 @@ class App:
         if target is None:
             status, answer = self._v2.about_server(path.rstrip("/"), self.draining)
             return status, _JSON, answer
-        with self._counted("V2") as asked:
+        with self._counted("V2", scope) as asked:
             asked.name, asked.method = target.name, target.method
             self._access.check(header(scope, b"authorization"), READ)
             if (scope["method"] == "POST") != (target.method == "infer"):
@@ -151,20 +157,25 @@ class App:
         return 200, _JSON, answer
 
     @contextmanager
-    def _counted(self, entrypoint: str) -> Iterator[_Asked]:
-        """Count and time a request, however it ends."""
-        began, asked, status = time.perf_counter(), _Asked(), Code.OK
+    def _counted(self, entrypoint: str, scope: Scope) -> Iterator[_Asked]:
+        """Count and time a request, and write it down, however it ends."""
+        began, asked, status, problem = time.perf_counter(), _Asked(), Code.OK, ""
+        call = None
+        if self._journal and scope["method"] == "POST":
+            call = self._journal.begin(header(scope, b"x-request-id"), header(scope, b"x-caller"))
         try:
             yield asked
         except Refusal as refusal:
-            status = refusal.code
+            status, problem = refusal.code, refusal.message
             raise
-        except BaseException:
-            status = Code.INTERNAL
+        except BaseException as exc:
+            status, problem = Code.INTERNAL, type(exc).__name__
             raise
         finally:
             known = asked.name if asked.name in self._models.names else ""  # else anybody could fill the memory
             metrics.record(known, asked.method, entrypoint, status, time.perf_counter() - began, asked.rows)
+            if call and self._journal:
+                self._journal.end(call, self._models.names[known].current if known else None, status, problem)
 
 
 def refused_headers(refusal: Refusal) -> list[Header]:

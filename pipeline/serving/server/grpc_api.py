@@ -29,6 +29,7 @@ from tensorflow_serving.apis import (
 
 from pipeline.serving.server import metrics
 from pipeline.serving.server.access import ADMIN, READ, Access
+from pipeline.serving.server.calls import Journal
 from pipeline.serving.server.model import DEFAULT, LoadedModel
 from pipeline.serving.server.models import Models
 from pipeline.serving.server.paths import Target
@@ -38,14 +39,15 @@ from pipeline.serving.server.rest import Rest, check_graded, classifications, re
 
 _CODES: Mapping[int, Any] = {code.value[0]: code for code in grpc.StatusCode}
 _STATES = get_model_status_pb2.ModelVersionStatus.State
+_LOGGED = ("Predict", "Classify", "Regress", "MultiInference")
 _GRADED = {"tensorflow/serving/classify": "classify", "tensorflow/serving/regress": "regress"}
 
 
 class Services:
     """Both services, in one event loop with everything else; a method for each of theirs."""
 
-    def __init__(self, models: Models, rest: Rest, access: Access) -> None:
-        self._models, self._rest, self._access = models, rest, access
+    def __init__(self, models: Models, rest: Rest, access: Access, journal: Journal | None = None) -> None:
+        self._models, self._rest, self._access, self._journal = models, rest, access, journal
 
     async def Predict(self, request: Any, context: Any) -> Any:  # noqa: N802 (gRPC's names)
         """See prediction_service.proto."""
@@ -92,10 +94,12 @@ class Services:
     ) -> Any:
         began = time.perf_counter()
         status, rows = Code.OK, 0
-        problem = ""
+        problem, call = "", None
         try:
-            token = next((value for key, value in context.invocation_metadata() or () if key == "authorization"), "")
-            self._access.check(token.encode(), role)
+            given = dict(context.invocation_metadata() or ())
+            if self._journal and api in _LOGGED:
+                call = self._journal.begin(_bytes(given.get("x-request-id")), _bytes(given.get("x-caller")))
+            self._access.check(_bytes(given.get("authorization")), role)
             response, rows = await answer()
         except Refusal as refusal:
             status, problem = refusal.code, refusal.message
@@ -104,6 +108,10 @@ class Services:
             status, problem = Code.INTERNAL, "a bug of ours; the server's log has its traceback"
         known = name if name in self._models.names else ""
         metrics.record(known, api, "GRPC", status, time.perf_counter() - began, rows)
+        if call and self._journal:
+            self._journal.end(call, self._models.names[known].current if known else None, status, problem)
+            if call.is_plain:
+                context.set_trailing_metadata((("x-request-id", call.request_id),))
         if status != Code.OK:
             await context.abort(_CODES[status], problem)
         return response
@@ -202,6 +210,11 @@ class Services:
             one.status.error_code = Code.UNKNOWN if state.problem else Code.OK
             one.status.error_message = state.problem
         return response, 0
+
+
+def _bytes(value: Any) -> bytes:
+    """Return a value of the metadata: bytes where its name ends in -bin, text elsewhere."""
+    return value.encode() if isinstance(value, str) else value or b""
 
 
 def _target(spec: Any) -> Target:

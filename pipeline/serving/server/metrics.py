@@ -41,6 +41,15 @@ VERSION = Gauge(
     "longhaul_serving_version", "The version that answers.", ["model"], multiprocess_mode="max",
 )  # fmt: skip
 
+LOGGED = Counter("longhaul_request_log_rows", "Rows written to the request log.", ["model"])
+DROPPED = Counter("longhaul_request_log_dropped_rows", "Rows that the request log had no room for.", ["model"])
+
+
+def record_logged(model: str, written: int, dropped: int) -> None:
+    """Count rows that were logged, or were not."""
+    _of(LOGGED, model).inc(written)
+    _of(DROPPED, model).inc(dropped)
+
 
 def record(model: str, method: str, entrypoint: str, status: Code, seconds: float, rows: int) -> None:
     """Count a request that ended."""

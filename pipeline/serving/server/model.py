@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.serving.cpp_session import CppSession, LoaderError
+from pipeline.serving.request_layout import Layout, layout_of
 from pipeline.serving.server.refusal import Refusal, code_of, invalid
 from pipeline.serving.server.rules import Rule, rules_of
 from pipeline.serving.server.tensors import Array, Arrays, Columns
@@ -72,6 +73,7 @@ class LoadedModel:
         """When it was loaded."""
         self.asked_alone: set[str] = set()
         """Signatures whose answers are not one row for each row asked."""
+        self._layouts: dict[str, Layout] = {}
         self._warm_up()
         self.warm_up_s = time.monotonic() - began
 
@@ -95,6 +97,14 @@ class LoadedModel:
             return self._session.ask(signature, columns)
         except LoaderError as exc:
             raise Refusal(code_of(exc.code), str(exc)[:2000]) from exc
+
+    def layout(self, signature: str) -> Layout:
+        """Return what requests to a signature look like in the log."""
+        if (found := self._layouts.get(signature)) is None:
+            infos = self.signatures[signature].inputs if signature in self.signatures else {}
+            inputs = {name: (int(info.dtype), len(info.tensor_shape.dim)) for name, info in infos.items()}
+            found = self._layouts[signature] = layout_of(self.told, inputs)
+        return found
 
     def instance(self) -> dict[str, Any] | None:
         """Return an example row for `serving_tensors`, if the model brings one."""

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import WorkspaceError
+from pipeline.serving.request_upkeep import LogOptions
 from pipeline.serving.server.access import VARIABLE, Access, access_from
 from pipeline.serving.server.protos import without_tensorflow
 from pipeline.serving.server.reloading import Certificate, follow
@@ -46,6 +47,7 @@ class Options:
         drain_s: for requests that are under way when the server is to end.
         most_batch: rows of several requests in one call of the model.
         most_waiting: rows that may wait; beyond that requests get 429.
+        log: which requests are written down, and where; none when None.
     """
 
     folders: Mapping[str, str]
@@ -61,6 +63,7 @@ class Options:
     tls_key: str | None = None
     cors: bool = False
     drain_s: float = 30.0
+    log: LogOptions | None = None
 
     def to_text(self) -> str:
         """Return what `from_text` reads."""
@@ -70,7 +73,8 @@ class Options:
     def from_text(cls, text: str) -> Options:
         """Read what `to_text` wrote."""
         plain = json.loads(text)
-        return cls(**plain | {"limits": Limits(**plain["limits"])})
+        log = plain["log"] and LogOptions(**plain["log"] | {"redact": tuple(plain["log"]["redact"])})
+        return cls(**plain | {"limits": Limits(**plain["limits"]), "log": log})
 
     def access(self) -> Access:
         """Read the tokens.
@@ -140,8 +144,11 @@ def run(options: Options, listener: socket.socket, announce: Callable[[], None])
 async def _serve(options: Options, listener: socket.socket, announce: Callable[[], None]) -> None:
     import uvicorn
 
+    from pipeline.serving.request_log import RequestLog
+    from pipeline.serving.server import metrics
     from pipeline.serving.server.app import App
     from pipeline.serving.server.batching import Batcher
+    from pipeline.serving.server.calls import Journal
     from pipeline.serving.server.models import Models
     from pipeline.serving.server.rest import Rest
 
@@ -154,7 +161,8 @@ async def _serve(options: Options, listener: socket.socket, announce: Callable[[
     batcher = Batcher(options.most_batch, options.most_waiting)
     access = options.access()
     rest = Rest(models, batcher, options.limits)
-    app = App(models, rest, access, options.cors)
+    journal = Journal(RequestLog(options.log, options.folders, say, metrics.record_logged) if options.log else None)
+    app = App(models, rest, access, options.cors, journal)
     config = uvicorn.Config(
             app, http="httptools", loop="none", lifespan="off", access_log=False, log_level="warning", ws="none",
             server_header=False, date_header=False, timeout_graceful_shutdown=int(options.drain_s), proxy_headers=False,
@@ -181,7 +189,7 @@ async def _serve(options: Options, listener: socket.socket, announce: Callable[[
         from pipeline.serving.server.grpc_api import Services, grpc_server
 
         by_grpc = grpc_server(
-            Services(models, rest, access), address(options.host, options.grpc_port), options.limits.body,
+            Services(models, rest, access, journal), address(options.host, options.grpc_port), options.limits.body,
             options.workers > 1, certificate.for_grpc() if certificate else None,
         )  # fmt: skip
         await by_grpc.start()
@@ -203,6 +211,7 @@ async def _serve(options: Options, listener: socket.socket, announce: Callable[[
         models.close()
         rest.close()
         batcher.close()
+        await loop.run_in_executor(None, journal.close)
 
 
 def _following(

@@ -11,6 +11,7 @@ import numpy as np
 
 from pipeline.serving.server import answers, examples, metrics, rules, tensors
 from pipeline.serving.server.batching import Batcher
+from pipeline.serving.server.calls import Part, current
 from pipeline.serving.server.details import detailed
 from pipeline.serving.server.explain import Explainer
 from pipeline.serving.server.json_text import parse, shown
@@ -83,8 +84,11 @@ class Rest:
             api: TensorFlow Serving's name of what is asked, for the metrics.
         """
         check_size(columns, self.limits, size)
-        began = time.perf_counter()
-        outputs = await self._batcher.ask(model, signature, columns, self.limits.timeout_s)
+        call, began = current(), time.perf_counter()
+        part = Part(model, signature, columns, rows_of(columns), size)
+        if call:
+            call.parts.append(part)
+        outputs = part.outputs = await self._batcher.ask(model, signature, columns, self.limits.timeout_s)
         metrics.record_runtime(model.name, api, time.perf_counter() - began)
         return outputs
 

@@ -1,0 +1,140 @@
+"""What is known of the request under way, and what of it goes into the log when it ends.
+
+A request is one task of the event loop, so the one under way is a context variable: the protocols need not hand it on.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from itertools import count
+
+from pipeline.serving.request_layout import STABLE, Entry
+from pipeline.serving.request_log import RequestLog
+from pipeline.serving.server.model import DEFAULT, LoadedModel
+from pipeline.serving.server.refusal import Code
+from pipeline.serving.server.tensors import Arrays, Columns
+
+_LONGEST = 128
+"""Characters of an id or of a caller's label."""
+_OF_A_STRANGER = (Code.UNAUTHENTICATED, Code.PERMISSION_DENIED)
+"""Errors that are not logged: else anybody could fill the disk."""
+
+
+@dataclass(slots=True)
+class Part:
+    """Rows of a request that one version was asked.
+
+    Attributes:
+        places: of the rows in the request; all when None.
+    """
+
+    model: LoadedModel
+    signature: str
+    columns: Columns
+    rows: int
+    size: int
+    outputs: Arrays | None = None
+    route: str = STABLE
+    places: Sequence[int] | None = None
+
+
+@dataclass(slots=True)
+class Call:
+    """A request under way.
+
+    Attributes:
+        began: by the clock of `time.perf_counter`.
+    """
+
+    request_id: str
+    caller: str | None
+    time: float
+    began: float
+    parts: list[Part] = field(default_factory=list)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the id may stand in a header."""
+        return self.request_id.isascii() and self.request_id.isprintable()
+
+    @property
+    def answered(self) -> LoadedModel | None:
+        """The version that answered last, if one did."""
+        return next((part.model for part in reversed(self.parts) if part.outputs is not None), None)
+
+
+_CALL: ContextVar[Call | None] = ContextVar("call", default=None)
+
+
+def current() -> Call | None:
+    """Return the request under way; None where nobody asks for its id."""
+    return _CALL.get()
+
+
+class Journal:
+    """Gives each request its id, and writes down what became of it.
+
+    Args:
+        log: None where requests are not logged.
+    """
+
+    def __init__(self, log: RequestLog | None = None) -> None:
+        self.log = log
+        self._prefix, self._number = secrets.token_hex(6), count(1)
+
+    def begin(self, request_id: bytes, caller: bytes) -> Call:
+        """Note that a request came; empty where it has no id or no label of its caller."""
+        given = request_id[:_LONGEST].decode(errors="replace") or f"{self._prefix}-{next(self._number):x}"
+        label = caller[:_LONGEST].decode(errors="replace") or None
+        call = Call(given, label, time.time(), time.perf_counter())
+        _CALL.set(call)
+        return call
+
+    def close(self) -> None:
+        """Write down what waits."""
+        if self.log:
+            self.log.close()
+
+    def end(self, call: Call, model: LoadedModel | None, status: Code, message: str) -> None:
+        """Have a request written.
+
+        Args:
+            model: the one whose columns the request should have had, where none was asked.
+        """
+        log = self.log
+        if log is None or status in _OF_A_STRANGER:
+            return
+        error = f"{status.name}: {message}" if status else None
+        if error is None and not log.wants(call.request_id):
+            return
+        latency_s = time.perf_counter() - call.began
+        for part in call.parts:
+            log.add(
+                Entry(
+                    name=part.model.name,
+                    layout=part.model.layout(part.signature),
+                    request_id=call.request_id,
+                    time=call.time,
+                    signature=part.signature,
+                    rows=part.rows,
+                    version=None if part.outputs is None else part.model.version,
+                    route=part.route,
+                    caller=call.caller,
+                    latency_s=latency_s,
+                    error=error,
+                    columns=part.columns,
+                    outputs=part.outputs,
+                    places=part.places,
+                    size=part.size,
+                )
+            )
+        if not call.parts and error and model:
+            layout = model.layout(DEFAULT)
+            log.add(
+                Entry(model.name, layout, call.request_id, call.time, "", caller=call.caller, latency_s=latency_s,
+                      error=error)
+            )  # fmt: skip
