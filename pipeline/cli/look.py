@@ -208,6 +208,7 @@ def report(
     """Write the page of one run: verdict, data, metrics, slices, training, anomalies, steps."""
     from pipeline.commands.elsewhere import is_on_vertex, recorded_runs
     from pipeline.files import check_output
+    from pipeline.lineage.trends import trends_in
     from pipeline.reports.page import write_report
     from pipeline.reports.page_places import page_path
     from pipeline.reports.what_now import look_around
@@ -217,7 +218,8 @@ def report(
     page = page_path(settings, run.run_id)
     # A page that is taken elsewhere has no pages beside it; nor does this workspace tell what serves from a bucket.
     around = None if output or is_on_vertex(settings, on, emulated=emulate) else look_around(settings, store, run)
-    typer.echo(for_standard_output(write_report(run, output or page, around)))
+    trends = trends_in(store, settings.record_name, run)
+    typer.echo(for_standard_output(write_report(run, output or page, around, trends)))
 
 
 @app.command(rich_help_panel=LOOK, epilog="Example: [bold]longhaul card latest --output card.md[/]")

@@ -28,9 +28,11 @@ def page_to_open(config: PipelineConfig, run_id: str | None) -> Path:
         run = find_run(store, config.record_name, run_id)
         page = page_of(config, run)
         if not page.is_file():
+            from pipeline.lineage.trends import trends_in
             from pipeline.reports.page import write_report
 
-            write_report(run, page, look_around(config, store, run))
+            trends = trends_in(store, config.record_name, run)
+            write_report(run, page, look_around(config, store, run), trends)
         return page
 
 

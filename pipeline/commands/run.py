@@ -255,10 +255,12 @@ def _write_page(config: PipelineConfig, run_id: str, log: Path) -> Path | None:
         from pipeline.reports.front import refresh_front
 
         if not page.is_file():
+            from pipeline.lineage.trends import trends_in
             from pipeline.reports.page import write_report
             from pipeline.reports.what_now import look_around
 
-            write_report(run, page, look_around(config, store, run))
+            trends = trends_in(store, config.record_name, run)
+            write_report(run, page, look_around(config, store, run), trends)
         refresh_front(config)
         return page
     except Exception:

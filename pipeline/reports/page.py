@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import accumulate
 from json import loads
@@ -15,6 +16,7 @@ from pipeline.guard.findings import DataVerdict
 from pipeline.lineage.artifact_names import CURVES_FILE, EVAL_CONFIG_FILE, EXPLANATION_FILE, SUMMARY_FILE, VERDICT_FILE
 from pipeline.lineage.records import Step
 from pipeline.lineage.runs import Run
+from pipeline.lineage.trends import Trend
 from pipeline.reports import figures, model_figures, plots
 from pipeline.reports.artifacts import Anomaly, Artifacts, Column
 from pipeline.reports.champion import champion_sentence
@@ -73,18 +75,21 @@ class Page:
     packages: dict[str, str]
     lineage: LineagePage
     problems: list[str]
+    trends: Sequence[Trend] = ()
 
 
-def write_report(run: Run, path: Path, around: Around | None = None) -> Path:
+def write_report(run: Run, path: Path, around: Around | None = None, trends: Sequence[Trend] = ()) -> Path:
     """Write the page to `path`, whole or not at all.
 
     Args:
         around: what is known beside the run; None far from its workspace.
+        trends: in which the run's model stands (pipeline.lineage.trends).
 
     Raises:
         WorkspaceError: it cannot be written there.
     """
-    return write_whole(render(collect(run, path.parent, around)), path, "report", "name another file with --output")
+    page = replace(collect(run, path.parent, around), trends=trends)
+    return write_whole(render(page), path, "report", "name another file with --output")
 
 
 def collect(run: Run, folder: Path = Path(), around: Around | None = None) -> Page:

@@ -30,6 +30,7 @@ from pipeline.lineage.records import Artifact, Step
 from pipeline.lineage.runs import Run, StepState, find_run, list_runs
 from pipeline.lineage.states import Outcome
 from pipeline.lineage.store import open_existing_store
+from pipeline.lineage.trends import Judged, Trend
 from pipeline.reports.formats import NOTHING
 from pipeline.reports.page import collect, render, write_report
 from pipeline.reports.page_places import page_path
@@ -1307,3 +1308,13 @@ def test_the_tools_are_reached_in_order_and_seen_when_they_are(run: Run, tmp_pat
         f"true 0 {name} solid"
         for name in ("Find", "as in the table", "name", "missing", "anomalies", "Columns of numbers", "Columns of text")
     ]
+
+
+def test_models_over_time_on_the_same_rows(run: Run, tmp_path: Path) -> None:
+    models = [Judged("20261021-041631-031", {"auc": 0.8123}, True), Judged(EVIL, {"auc": 0.4}, False)]
+    html = write_report(run, tmp_path / "page.html", trends=[Trend(f"span {EVIL}", models)]).read_text()
+    assert EVIL not in html
+    text = Reader(html).text["metrics"]
+    assert "Models on the same rows, the oldest first: span" in text
+    assert "20261021-041631-031" in text
+    assert "0.8123" in text
