@@ -169,6 +169,12 @@ def backup(
 )
 def relocate(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be rewritten.")] = False,
+    take_over: Annotated[
+        bool,
+        typer.Option(
+            "--take-over", help="Also records on a server that another workspace has, whose place this one takes."
+        ),
+    ] = False,
     config: ConfigOption = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
@@ -179,7 +185,9 @@ def relocate(
     from pipeline.terminal.results import print_relocation
 
     settings = load(config, workspace=workspace)
-    print_relocation(rewrite(settings, dry_run=dry_run), settings.root, dry_run=dry_run, as_json=as_json)
+    print_relocation(
+        rewrite(settings, dry_run=dry_run, take_over=take_over), settings.root, dry_run=dry_run, as_json=as_json
+    )
 
 
 @app.command(

@@ -101,18 +101,27 @@ def back_up(config: PipelineConfig, output: Path | None) -> Path:
     return target
 
 
-def relocate(config: PipelineConfig, *, dry_run: bool) -> relocation.Relocation | None:
+def relocate(config: PipelineConfig, *, dry_run: bool, take_over: bool = False) -> relocation.Relocation | None:
     """Have the records name the folders where the workspace lies now; None if they do.
 
+    Args:
+        take_over: also those on a server that belong to another workspace, which this one takes the place of.
+
     Raises:
+        ConfigError: there is nothing to take over: the records are in the workspace.
         WorkspaceError: nothing has run in the workspace, a run is at work, or the store cannot be written.
     """
     with translated_errors(config.root):
+        if take_over and config.metadata.url is None:
+            raise ConfigError(
+                "--take-over is about records on a server, and those of this workspace lie in it",
+                "`longhaul relocate` without it has them name the folders of a copy, and leaves the original alone",
+            )
         check_store_exists(config)
         if dry_run:
-            return relocation.settle(config, open_existing_store(config), dry_run=True)
+            return relocation.settle(config, open_existing_store(config), dry_run=True, take_over=take_over)
         with locked(config.root):
-            return relocation.settle(config, open_store(config))
+            return relocation.settle(config, open_store(config), take_over=take_over)
 
 
 def _unwritable(target: Path, exc: OSError) -> WorkspaceError:

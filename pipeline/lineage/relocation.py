@@ -51,8 +51,13 @@ class Relocation:
         return f"the workspace {self.now}: {what}; the records of {self.artifacts:,} artifacts name it now{kept}"
 
 
-def settle(config: PipelineConfig, store: MetadataStore, *, dry_run: bool = False) -> Relocation | None:
+def settle(
+    config: PipelineConfig, store: MetadataStore, *, dry_run: bool = False, take_over: bool = False
+) -> Relocation | None:
     """Rewrite the records of a workspace that was moved or copied, and note where it lies. The caller holds its lock.
+
+    Args:
+        take_over: records on a server that are those of another workspace belong to this one from now on.
 
     Returns:
         What was rewritten; None if nothing had to be.
@@ -65,7 +70,8 @@ def settle(config: PipelineConfig, store: MetadataStore, *, dry_run: bool = Fals
     if on_server:
         known = known_on_server(store, place, number)
         move = move_of(known, place)
-        if said := check_owner(config, known, number, copied=move.copied and known.number == number):
+        copied = move.copied and known.number == number
+        if not take_over and (said := check_owner(config, known, number, copied=copied)):
             return Relocation(None, str(config.root), shared=said)
     else:
         known = known_in(database, place.pipeline)

@@ -56,9 +56,9 @@ def check_owner(config: PipelineConfig, known: Known, number: str, *, copied: bo
             f"schema and the list of runs; {remedy}"
         )
     raise ConfigError(
-        f"{config.root} is a copy of {other}, whose the records of pipeline {config.record_name!r} on"
-        f" {config.metadata.url} are: it would use the folders there",
-        remedy,
+        f"{config.root} is a copy of {other}, to which the records of pipeline {config.record_name!r} on"
+        f" {config.metadata.url} belong: it would use the folders there",
+        f"{remedy}; if this one takes the other's place, `longhaul relocate --take-over` makes the records its own",
     )
 
 

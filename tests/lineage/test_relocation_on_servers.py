@@ -99,6 +99,23 @@ def test_environments_on_one_server_are_kept_apart_and_move_alone(url: str, tmp_
         settle(copy, open_store(copy))
     assert "namespace: dev" in refused.value.remedy
     assert settle(at(tmp_path / "copy", url, "copy"), open_store(copy)) is None
+    assert "relocate --take-over" in refused.value.remedy
+    planned = settle(copy, open_store(copy), dry_run=True, take_over=True)
+    assert planned
+    assert planned.before == str(moved.root)
+    assert uris(moved)[0].startswith(str(moved.root))
+    taken = settle(copy, open_store(copy), take_over=True)
+    assert taken
+    assert (taken.before, taken.artifacts, taken.copied) == (str(moved.root), planned.artifacts, True)
+    assert uris(copy) == [uri.replace(str(dev.root), str(copy.root)) for uri in before]
+    assert settle(copy, open_store(copy)) is None
+    assert first_names(open_store(copy), copy.record_name)(f"{copy.root}/a") == f"{dev.root}/a"
+    original = settle(moved, open_store(moved))  # may not take them back by itself
+    assert original
+    assert f"the workspace {copy.root} has a pipeline 'dev/flights' on this server, too" in original.sentence()
+    back = settle(moved, open_store(moved), take_over=True)
+    assert back
+    assert uris(moved)[0].startswith(str(moved.root))
 
     other = at(tmp_path / "other", url, "dev")
     said = settle(other, open_store(other))
