@@ -24,6 +24,8 @@ from pipeline.components.evaluator import Evaluator
 from pipeline.components.example_gen import TableExampleGen
 from pipeline.components.example_validator import ExampleValidator
 from pipeline.components.infra_check import InfraCheck
+from pipeline.components.own_steps import own_training_steps, without_bins
+from pipeline.components.own_trainer import OwnTrainer
 from pipeline.components.placement import Local, Placement
 from pipeline.components.pusher import Pusher
 from pipeline.components.statistics_gen import StatisticsGen
@@ -31,6 +33,7 @@ from pipeline.components.trainer import Trainer
 from pipeline.components.transform import Transform
 from pipeline.components.tuner import Tuner
 from pipeline.config.beam import BeamSettings
+from pipeline.config.own_code import OWN_CODE_FIELDS
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.split import time_column
 from pipeline.config.vertex import Vertex
@@ -66,7 +69,10 @@ def create_pipeline(
     features = inputs.features.to_dict()
     data = data_steps(config, inputs, placement)
     with Cond(data.gate.outputs["verdict"].future()[0].custom_property(BLESSED) == 1):
-        training = training_steps(config, features, data, placement.root)
+        if config.trainer.run_fn:
+            training = TrainingSteps(*own_training_steps(config, inputs, without_bins(features), data.examples))
+        else:
+            training = training_steps(config, features, data, placement.root)
         shipping = shipping_steps(config, features, data, training, placement)
     nodes = [*data.nodes, *training.nodes, *shipping]
     _tell_runners(nodes, config.beam, config.vertex, job_servers)
@@ -137,7 +143,7 @@ def data_steps(config: PipelineConfig, inputs: RunInputs, placement: Placement) 
     )
 
     # Finds what Transform learned of spans that were seen before.
-    seen_spans = placement.seen_spans(example_gen.outputs["examples"])
+    seen_spans = None if config.trainer.run_fn else placement.seen_spans(example_gen.outputs["examples"])
     nodes = [example_gen, statistics_gen, inferred_schema, curated_schema, example_validator, data_gate, seen_spans]
     return DataSteps(
         nodes=[node for node in nodes if node],
@@ -153,7 +159,7 @@ class TrainingSteps:
     """The steps that make a model, and the model."""
 
     nodes: list[Any]
-    trainer: Trainer
+    trainer: Trainer | OwnTrainer
 
 
 def training_steps(config: PipelineConfig, features: dict[str, Any], data: DataSteps, root: str) -> TrainingSteps:
@@ -175,7 +181,7 @@ def training_steps(config: PipelineConfig, features: dict[str, Any], data: DataS
         materialize=False,  # the trainer transforms columns in memory, faster than it could read them back
         disable_statistics=True,  # StatisticsGen has them
         analyzer_cache=data.seen_spans,
-        custom_config={"features": _columns(features)},
+        custom_config={"features": without_bins(features)},
     )
     learned_from = {
         "examples": data.examples,
@@ -188,7 +194,7 @@ def training_steps(config: PipelineConfig, features: dict[str, Any], data: DataS
     # Tries settings of the trainer, or looks up what an earlier search found.
     tuner = last_tuning = hyperparameters = None
     if config.tuner.mode == "search":
-        settings = config.trainer.model_dump(mode="json", exclude=set(AFTER_FITTING))
+        settings = config.trainer.model_dump(mode="json", exclude={*AFTER_FITTING, *OWN_CODE_FIELDS})
         tuning = {"tuner": config.tuner.model_dump(mode="json", by_alias=True), "folder": f"{root}/tuning"}
         tuner = Tuner(
             tuner_fn="trainer.tune.tuner_fn",
@@ -220,7 +226,7 @@ def training_steps(config: PipelineConfig, features: dict[str, Any], data: DataS
         run_fn="trainer.train.run_fn",
         hyperparameters=hyperparameters,
         base_model=base_model.outputs["model"] if base_model else None,
-        custom_config={**request, "trainer": config.trainer.model_dump(mode="json")},
+        custom_config={**request, "trainer": config.trainer.model_dump(mode="json", exclude=set(OWN_CODE_FIELDS))},
         **learned_from,
     )
     return TrainingSteps([step for step in (transform, tuner, last_tuning, base_model, trainer) if step], trainer)
@@ -231,7 +237,7 @@ def shipping_steps(
 ) -> list[Any]:
     """Wires what judges a model, proves that it serves, and puts it where a server finds it."""
     serving = f"{placement.root}/serving/{config.name}"
-    columns = _columns(features)
+    columns = without_bins(features)
     model = made.trainer.outputs["model"]
 
     # Finds the model to beat.
@@ -274,11 +280,6 @@ def shipping_steps(
             elsewhere=config.push,
         )
     return [champion, evaluator, infra_check, pusher]
-
-
-def _columns(features: dict[str, Any]) -> dict[str, Any]:
-    """Return the features without their bins, which only a network has."""
-    return {key: value for key, value in features.items() if key != "bins"}
 
 
 def _tell_runners(nodes: list[Any], beam: BeamSettings, vertex: Vertex | None, job_servers: Mapping[str, str]) -> None:

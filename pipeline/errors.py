@@ -2,6 +2,7 @@
 
     PipelineError            anything a person can fix; never shown with a traceback
     ├── ConfigError          the YAML file: unknown key, value out of range, missing file      exit 2
+    │   └── CodeError        code of the user's that the YAML file names: it failed            exit 2
     ├── DataError            the table: missing, empty, unparsable, wrong column or label      exit 2
     │   └── NotYetError      a span that is expected is not there, or not whole                exit 66
     ├── WorkspaceError       the workspace or the metadata store: read-only, damaged           exit 2
@@ -87,6 +88,10 @@ class PipelineError(Exception):
 
 class ConfigError(PipelineError):
     """The configuration file cannot be used."""
+
+
+class CodeError(ConfigError):
+    """Code of the user's failed, or gave what it must not give; `what` begins with the user's own lines."""
 
 
 class DataError(PipelineError):

@@ -181,6 +181,8 @@ def test_programs_and_files_that_a_step_names_are_known(used: dict[str, frozense
         *("pipeline/serving/check.py", "pipeline/serving/probe.py", "pipeline/serving/cpp_session.py"),
         "pipeline/serving/server/protos.py",  # asks where TensorFlow lies
         "trainer/distribution.py",
+        "pipeline/components/__init__.py",  # imports for pipelines of others, never for a step
+        "trainer/user_code.py",  # imports the user's code, whose digest is among the step's settings
     }
 
 

@@ -71,6 +71,8 @@ READ_BY: dict[str, set[str]] = {
     "features.bins": {"Tuner", "Trainer"},
     "trainer": {"Tuner", "Trainer"},
     **{f"trainer.{name}": {"Trainer"} for name in AFTER_FITTING},
+    "trainer.run_fn": {"Transform", "Tuner", "Trainer"},  # which a step of its own takes the place of
+    **{name: set() for name in ("trainer.train_steps", "trainer.eval_steps", "transform")},  # told to run_fn
     "tuner": {"Tuner"},
     "evaluation": {"Evaluator"},
     "infra_check": {"InfraCheck"},
@@ -107,6 +109,8 @@ INSTEAD: dict[str, Any] = {
     "vertex.steps": {"Trainer": VertexStep(cpu=4)},
     "beam.steps": {"Evaluator": BeamStep(options={"direct_num_workers": 2})},
     "beam.runner": "flink",
+    "transform.preprocessing_fn": "json.decoder.JSONDecoder",
+    "trainer.run_fn": "json.decoder.JSONDecoder",
 }
 """Other values, of settings of which just any value would not do."""
 

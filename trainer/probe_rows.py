@@ -48,6 +48,18 @@ def save_probe_rows(
     raw, transformed = first_rows(patterns, table, transform, rows)
     inputs = {tensor.name: transformed[tensor.name] for tensor in network.inputs}
     predictions = np.asarray(network(inputs, training=False))
+    save_scored(folder, saved_model, raw, predictions, table)
+
+
+def save_scored(
+    folder: str, saved_model: str, raw: pa.RecordBatch, predictions: npt.NDArray[Any], table: FeatureTable
+) -> None:
+    """Write both files for rows that are scored already.
+
+    Args:
+        raw: the rows as they are stored, the features' columns among them.
+        predictions: (rows, outputs).
+    """
     write_scored_rows(f"{folder}/{SCORED_ROWS_FILE}", to_examples(raw), predictions)
     keep_rows(saved_model, raw, predictions, table)
     with tf.io.gfile.GFile(f"{folder}/{EXPORTED_FILE}", "w") as file:

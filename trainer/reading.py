@@ -68,9 +68,14 @@ def first_rows(
     patterns: Sequence[str], table: FeatureTable, transform: Any, rows: int
 ) -> tuple[pa.RecordBatch, Columns]:
     """Return the first rows of a split as they are stored, and as `read_transformed` would give them."""
-    columns: list[Feature | Label] = [*table.features, table.label]
-    batch = next(_record_batches(patterns, [column.name for column in columns])).slice(0, rows)
+    batch = first_raw_rows(patterns, table, rows)
     return batch, _transformed(batch, table, transform)
+
+
+def first_raw_rows(patterns: Sequence[str], table: FeatureTable, rows: int) -> pa.RecordBatch:
+    """Return the first rows of a split as they are stored: features and label."""
+    columns: list[Feature | Label] = [*table.features, table.label]
+    return next(_record_batches(patterns, [column.name for column in columns])).slice(0, rows)
 
 
 def _transformed(batch: pa.RecordBatch, table: FeatureTable, transform: Any) -> Columns:

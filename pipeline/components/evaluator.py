@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any, ClassVar
 
 import apache_beam as beam
@@ -54,6 +55,11 @@ class Executor(evaluator_executor.Executor):
         Raises:
             WorkspaceError: a model is no longer what its training exported.
         """
+        if SETTINGS not in exec_properties:
+            logging.getLogger(__name__).info("Evaluator takes TFX's own executor: its settings are not Longhaul's")
+            super().Do(input_dict, output_dict, exec_properties)
+            return
+        logging.getLogger(__name__).info("Evaluator scores and adds up in columns: its settings are Longhaul's")
         settings = json.loads(exec_properties[SETTINGS])
         models = {"candidate": input_dict[standard_component_specs.MODEL_KEY][0]}
         check_whole(models["candidate"], "to be judged", "`longhaul run --from Trainer --no-cache` trains it again")

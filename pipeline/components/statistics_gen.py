@@ -2,11 +2,13 @@
 
 Stock StatisticsGen builds some twenty Beam stages for each split, which on the flights cost more than the counting.
 Here TFDV's generators (pipeline.data.table_statistics) count a row group at once and their own merging sums up: two
-stages, whatever the number of splits and spans.
+stages, whatever the number of splits and spans. What asks for more than that (options, samples, sharded output) is done
+by stock StatisticsGen's own executor.
 """
 
 from __future__ import annotations
 
+import logging
 import pickle
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,12 +16,14 @@ from typing import Any, TypeAlias
 
 import apache_beam as beam
 import pyarrow as pa
+from tensorflow_data_validation import StatsOptions
 from tfx.components.statistics_gen import component
+from tfx.components.statistics_gen import executor as stock
 from tfx.components.util import examples_utils
-from tfx.dsl.components.base import base_beam_executor, executor_spec
+from tfx.dsl.components.base import executor_spec
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_component_specs
-from tfx.utils import io_utils
+from tfx.utils import io_utils, json_utils
 
 from pipeline.data.shards import span_of
 from pipeline.data.statistics_files import Statistics
@@ -31,28 +35,61 @@ Total: TypeAlias = Accumulators | bytes | None
 """What is counted, or that pickled, or nothing yet."""
 
 
-class Executor(base_beam_executor.BaseBeamExecutor):
+class Executor(stock.Executor):
     """Writes `Split-<name>/FeatureStats.pb` as stock StatisticsGen does, and `Span-<number>/FeatureStats.pb`, all
     splits together, if the table has spans."""
 
     def Do(self, input_dict: Any, output_dict: Any, exec_properties: dict[str, Any]) -> None:  # noqa: N802 (TFX's name)
         """See BaseExecutor.Do."""
-        del exec_properties  # nothing here can be set
         examples = artifact_utils.get_single_instance(input_dict[standard_component_specs.EXAMPLES_KEY])
+        if why := _why_stock(input_dict, examples, exec_properties):
+            logging.getLogger(__name__).info("StatisticsGen takes TFX's own executor: %s", why)
+            # Beam's check of types refuses what TFDV says of its statistics by label.
+            self._beam_pipeline_args: list[Any] = [*self._beam_pipeline_args, "--no_pipeline_type_check"]
+            super().Do(input_dict, output_dict, exec_properties)
+            return
+        logging.getLogger(__name__).info("StatisticsGen counts in columns: every split is described whole")
         output = artifact_utils.get_single_instance(output_dict[standard_component_specs.STATISTICS_KEY])
-        output.split_names, output.span = examples.split_names, examples.span
+        left_out = json_utils.loads(exec_properties.get(standard_component_specs.EXCLUDE_SPLITS_KEY) or "null") or []
+        splits = [one for one in artifact_utils.decode_split_names(examples.split_names) if one not in left_out]
+        if not splits:
+            raise ValueError(f"No splits for examples artifact: {examples}")
+        output.split_names, output.span = artifact_utils.encode_split_names(splits), examples.span
+        output.set_string_custom_property(stock.STATS_DASHBOARD_LINK, "")
+        output.set_json_value_custom_property(
+            stock.SAMPLE_RATE_BY_SPLIT_PROPERTY_NAME, json_utils.dumps(dict.fromkeys(splits, 1.0))
+        )
         with self._make_beam_pipeline() as pipeline:
             _ = (
-                _count(pipeline, examples)
+                _count(pipeline, examples, splits)
                 | "SumUp" >> beam.CombinePerKey(_SumUp())
                 | "WriteStatistics" >> beam.Map(_write, output.uri)
             )
 
 
-def _count(pipeline: beam.Pipeline, examples: Any) -> beam.PCollection[tuple[str, bytes]]:
+def _why_stock(input_dict: Any, examples: Any, exec_properties: dict[str, Any]) -> str:
+    """Why the columnar path does not do what is asked for; empty if it does."""
+    asked = {
+        "stats_options": _options(exec_properties.get(standard_component_specs.STATS_OPTIONS_JSON_KEY)),
+        "a schema": bool(input_dict.get(standard_component_specs.SCHEMA_KEY)),
+        "sharded output": bool(exec_properties.get(standard_component_specs.SHARDED_STATS_OUTPUT_KEY)),
+        "sampling": exec_properties.get(standard_component_specs.SAMPLE_RATE_BY_SPLIT_KEY) not in (None, "null", "{}"),
+        "custom split patterns": examples.has_custom_property(examples_utils.CUSTOM_SPLIT_PATTERN_PROPERTY_NAME),
+        "a data view": examples_utils.get_payload_format_string(examples)
+        not in ("FORMAT_PARQUET", "FORMAT_TF_EXAMPLE"),
+    }
+    return ", ".join(what for what, is_asked in asked.items() if is_asked)
+
+
+def _options(text: str | None) -> bool:
+    """Return whether options say more than their defaults."""
+    return bool(text) and text != StatsOptions().to_json()
+
+
+def _count(pipeline: beam.Pipeline, examples: Any, splits: list[str]) -> beam.PCollection[tuple[str, bytes]]:
     """Return (folder of a split or span, accumulators of a part of its rows)."""
     payload = examples_utils.get_payload_format_string(examples)
-    sources = {part: make_tfxio(files, ["StatisticsGen"], payload) for part, files in _files(examples).items()}
+    sources = {part: make_tfxio(files, ["StatisticsGen"], payload) for part, files in _files(examples, splits).items()}
     if payload == "FORMAT_PARQUET":
         # Beside the row groups, not with each: a list of thousands is part of the job that a cluster is sent.
         readers = {part: source.reader() for part, source in sources.items()}
@@ -71,11 +108,11 @@ def _count(pipeline: beam.Pipeline, examples: Any) -> beam.PCollection[tuple[str
     ] | beam.Flatten()
 
 
-def _files(examples: Any) -> Mapping[tuple[str, ...], list[str]]:
+def _files(examples: Any, splits: list[str]) -> Mapping[tuple[str, ...], list[str]]:
     """Return the shards by the folders whose statistics their rows belong to: a split's and, if there are spans, a
     span's."""
     files: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
-    for split in artifact_utils.decode_split_names(examples.split_names):
+    for split in splits:
         uri = artifact_utils.get_split_uri([examples], split)
         for name in fileio.listdir(uri):
             span = span_of(name)

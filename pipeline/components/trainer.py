@@ -24,20 +24,23 @@ class Executor(trainer_executor.GenericExecutor):
     def Do(self, input_dict: Any, output_dict: Any, exec_properties: dict[str, Any]) -> None:  # noqa: N802 (TFX's name)
         """See BaseExecutor.Do."""
         super().Do(input_dict, output_dict, exec_properties)
-        model = artifact_utils.get_single_instance(output_dict[standard_component_specs.MODEL_KEY])
-        examples = artifact_utils.get_single_instance(input_dict[standard_component_specs.EXAMPLES_KEY])
-        model.set_int_custom_property(TRAINED_ON, examples.id)
-        model_run = artifact_utils.get_single_uri(output_dict[standard_component_specs.MODEL_RUN_KEY])
-        exported = json.loads(io_utils.read_string_file(f"{model_run}/{EXPORTED_FILE}"))
-        model.set_string_custom_property(MODEL_DIGEST, model_digest(exported))
-        table = FeatureTable.from_dict(
-            json.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])["features"]
-        )
-        model.set_string_custom_property(CONTRACT, Contract.of_table(table).to_json())
-        used = json.loads(io_utils.read_string_file(f"{model_run}/{HYPERPARAMETERS_FILE}"))
-        for name, value in used.items():
-            # As JSON text: ML Metadata keeps six decimals of a number.
-            model.set_string_custom_property(f"{HYPERPARAMETER}{name}", json.dumps(value))
+        request = json.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])
+        mark(input_dict, output_dict, FeatureTable.from_dict(request["features"]))
+
+
+def mark(input_dict: Any, output_dict: Any, table: FeatureTable) -> None:
+    """Tell ML Metadata what the model is made of, and what it takes and predicts."""
+    model = artifact_utils.get_single_instance(output_dict[standard_component_specs.MODEL_KEY])
+    examples = artifact_utils.get_single_instance(input_dict[standard_component_specs.EXAMPLES_KEY])
+    model.set_int_custom_property(TRAINED_ON, examples.id)
+    model_run = artifact_utils.get_single_uri(output_dict[standard_component_specs.MODEL_RUN_KEY])
+    exported = json.loads(io_utils.read_string_file(f"{model_run}/{EXPORTED_FILE}"))
+    model.set_string_custom_property(MODEL_DIGEST, model_digest(exported))
+    model.set_string_custom_property(CONTRACT, Contract.of_table(table).to_json())
+    used = json.loads(io_utils.read_string_file(f"{model_run}/{HYPERPARAMETERS_FILE}"))
+    for name, value in used.items():
+        # As JSON text: ML Metadata keeps six decimals of a number.
+        model.set_string_custom_property(f"{HYPERPARAMETER}{name}", json.dumps(value))
 
 
 class Trainer(component.Trainer):

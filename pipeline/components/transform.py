@@ -3,13 +3,15 @@ read again (analyzer_cache.py).
 
 Stock Transform traces the preprocessing function four times only to inspect it, and reads, describes and writes
 transformed examples unless it is told not to. Here TFT's own transforms are called directly; the graph that they write
-is the same.
+is the same. What asks for more (a module of somebody's, statistics, transformed examples) is done by stock Transform's
+own executor.
 """
 
 from __future__ import annotations
 
 import functools
 import json
+import logging
 from collections.abc import Collection
 from typing import Any
 
@@ -18,8 +20,9 @@ import tensorflow_transform.beam as tft_beam
 from tensorflow_transform.beam.tft_beam_io import beam_metadata_io, transform_fn_io
 from tensorflow_transform.tf_metadata import dataset_metadata
 from tfx.components.transform import component
+from tfx.components.transform import executor as stock
 from tfx.components.util import examples_utils
-from tfx.dsl.components.base import base_beam_executor, executor_spec
+from tfx.dsl.components.base import executor_spec
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import import_utils, io_utils, json_utils
@@ -27,22 +30,38 @@ from tfx.utils import import_utils, io_utils, json_utils
 from pipeline.components import analyzer_cache
 from pipeline.data.artifact_files import in_split
 from pipeline.data.stacked import StackedTFXIO
+from pipeline.errors import CodeError, causes
 from pipeline.lineage.artifact_names import SUMMARY_FILE
 from pipeline.patches.row_groups import make_tfxio
 from trainer.features import FeatureTable, Kind
+from trainer.user_code import UserCodeError
 
 PATCHES = ("pipeline.patches.reloaded_graph",)
 """What TFT is patched with while this runs; named so that its code counts in the digest of the step."""
 
 
-class Executor(base_beam_executor.BaseBeamExecutor):
-    """Writes `transform_graph` and `updated_analyzer_cache`.
+OWN = "trainer.preprocessing.preprocessing_fn"
+"""The function that is analyzed in columns: it takes the matrices of trainer.stacks."""
 
-    Of stock Transform's parameters it takes `preprocessing_fn` and `custom_config`.
-    """
+
+class Executor(stock.Executor):
+    """Writes `transform_graph` and `updated_analyzer_cache` for `OWN`; for others what stock Transform does."""
 
     def Do(self, input_dict: Any, output_dict: Any, exec_properties: dict[str, Any]) -> None:  # noqa: N802 (TFX's name)
         """See BaseExecutor.Do."""
+        if exec_properties.get(standard_component_specs.PREPROCESSING_FN_KEY) != OWN:
+            logging.getLogger(__name__).info(
+                "Transform takes TFX's own executor: the preprocessing function is not Longhaul's"
+            )
+            try:
+                super().Do(input_dict, output_dict, exec_properties)
+            except Exception as exc:
+                for cause in causes(exc):
+                    if isinstance(cause, UserCodeError):
+                        raise CodeError(cause.what, cause.remedy) from exc
+                raise
+            return
+        logging.getLogger(__name__).info("Transform analyzes in columns: the preprocessing function is Longhaul's")
         examples = artifact_utils.get_single_instance(input_dict[standard_component_specs.EXAMPLES_KEY])
         schema_uri = artifact_utils.get_single_uri(input_dict[standard_component_specs.SCHEMA_KEY])
         schema = io_utils.SchemaReader().read(io_utils.get_only_uri_in_dir(schema_uri))

@@ -20,6 +20,7 @@ from pipeline.config.keep import Keep
 from pipeline.config.metadata import Metadata
 from pipeline.config.notify import Notify
 from pipeline.config.observe import Observe
+from pipeline.config.own_code import TrainerSection, TransformSettings
 from pipeline.config.predict import PredictSettings
 from pipeline.config.push import Push
 from pipeline.config.run import RunSettings
@@ -30,7 +31,6 @@ from pipeline.config.vertex import Vertex
 from pipeline.files import one_spelling
 from trainer.settings.base import Section
 from trainer.settings.features import FeaturesSettings
-from trainer.settings.trainer import TrainerSettings
 from trainer.settings.tuner import TunerSettings
 
 _LONGEST_RECORD_NAME = 63
@@ -50,7 +50,8 @@ class PipelineConfig(Section):
     """Which rows train, which evaluate, and which are held out."""
     schema_: Schema = Field(alias="schema")
     features: FeaturesSettings = FeaturesSettings()
-    trainer: TrainerSettings = TrainerSettings()
+    transform: TransformSettings = TransformSettings()
+    trainer: TrainerSection = TrainerSection()
     tuner: TunerSettings = TunerSettings()
     evaluation: Evaluation
     card: Card = Card()
@@ -83,6 +84,15 @@ class PipelineConfig(Section):
                         f"evaluation.{field}: {metric!r} is not a metric of a {self.data.task} task"
                         f" (known: {', '.join(known)})"
                     )
+        if self.trainer.run_fn and self.tuner.mode != "none":
+            raise ValueError(
+                f"tuner.mode: {self.tuner.mode!r} tunes Longhaul's network, and trainer.run_fn trains one of its own"
+            )
+        if self.transform.preprocessing_fn and not self.trainer.run_fn:
+            raise ValueError(
+                "transform.preprocessing_fn: its outputs are read by trainer.run_fn, and there is none; columns for"
+                " Longhaul's network are made by features.derive"
+            )
         if self.data.label in self.data.drop:
             raise ValueError(f"data.drop holds the label {self.data.label!r}")
         if self.metadata.namespace and len(self.record_name) > _LONGEST_RECORD_NAME:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tensorflow_metadata.proto.v0 import schema_pb2
@@ -19,6 +19,7 @@ from pipeline.data.sources.table_files import file_states, find_files
 from pipeline.errors import DataError
 from pipeline.guard.policy import Policy
 from pipeline.guard.policy_file import parse_policy, read_policy_text
+from pipeline.lineage.own_code import OwnCode, find_own_code
 from pipeline.lineage.provenance import Software, present_software
 from pipeline.lineage.renaming import SAME, Renaming
 from trainer.features import FeatureTable
@@ -38,7 +39,8 @@ class RunInputs:
         policy_text, policy: the same of the gate's policy; "" and the defaults without a file.
         tables: the files to learn from; their address if they lie on another machine.
         serving: the same of the serving requests; () if there are none.
-        software: code and packages.
+        software: code and packages; the user's own code counts among it.
+        own_code: the functions that the configuration names.
         first_names: has paths begin where workspace and configuration lay first, so that a move changes no digest.
     """
 
@@ -51,6 +53,7 @@ class RunInputs:
     tables: FileStates | str
     serving: FileStates | str
     software: Software
+    own_code: OwnCode = field(default_factory=OwnCode)
     first_names: Renaming = SAME
 
     @property
@@ -98,6 +101,13 @@ def look(config: PipelineConfig, *, elsewhere: bool = False) -> RunInputs:
     kept = without(schema, config.data.drop)
     policy_text = read_policy_text(config.policy_file)
     policy = parse_policy(policy_text, config.policy_file)
+    own_code, software = find_own_code(config), present_software()
+    if own_code.digest:
+        software = replace(
+            software,
+            code_digest=digest([software.code_digest, own_code.digest], digits=64),
+            code_files={**software.code_files, **own_code.files},
+        )
     serving: FileStates | str = ()
     if config.serving_pattern:
         try:
@@ -114,7 +124,8 @@ def look(config: PipelineConfig, *, elsewhere: bool = False) -> RunInputs:
         policy=policy,
         tables=config.data_pattern if elsewhere else _tables(config),
         serving=serving,
-        software=present_software(),
+        software=software,
+        own_code=own_code,
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import apache_beam as beam
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from apache_beam.io.filesystems import FileSystems
@@ -86,8 +87,41 @@ class RowGroupTFXIO(tfxio.TFXIO):
         return row_groups
 
     def TensorFlowDataset(self, options: Any) -> Any:  # noqa: N802
-        """Refuse: the trainer reads its columns itself (trainer/reading.py)."""
-        raise NotImplementedError("Longhaul's trainer reads Parquet columns itself; see trainer/reading.py")
+        """Return batches of tensors by column, as stock TFX reads tf.Examples: for functions of the user's. Longhaul's
+        own trainer reads columns (trainer/reading.py).
+
+        Args:
+            options: TensorFlowDatasetOptions; rows are shuffled within what is read at once.
+        """
+        import tensorflow as tf
+
+        adapter = self.TensorAdapter()
+        random = np.random.default_rng(options.shuffle_seed)
+
+        def batches() -> Iterator[Any]:
+            waiting = pa.Table.from_batches([], self.ArrowSchema())
+            for row_group in self.row_groups():
+                for rows in self.reader()(row_group):
+                    order = random.permutation(rows.num_rows) if options.shuffle else np.arange(rows.num_rows)
+                    waiting = pa.concat_tables([waiting, pa.Table.from_batches([rows.take(pa.array(order))])])
+                    while waiting.num_rows >= options.batch_size:
+                        yield tensors(waiting.slice(0, options.batch_size))
+                        waiting = waiting.slice(options.batch_size)
+            if waiting.num_rows and not options.drop_final_batch:
+                yield tensors(waiting)
+
+        def tensors(rows: pa.Table) -> Any:
+            return adapter.ToBatchTensors(rows.combine_chunks().to_batches()[0], produce_eager_tensors=True)
+
+        dataset = tf.data.Dataset.from_generator(batches, output_signature=adapter.TypeSpecs())
+        if options.label_key:
+            dataset = dataset.map(
+                lambda found: (
+                    {name: of for name, of in found.items() if name != options.label_key},
+                    found[options.label_key],
+                )
+            )
+        return dataset.repeat(options.num_epochs).prefetch(tf.data.AUTOTUNE)
 
     def ArrowSchema(self) -> pa.Schema:  # noqa: N802
         """Return columns in TFDV's layout, the raw record column last."""

@@ -70,6 +70,11 @@ def explain(
     ):
         if not is_on:
             continue
+        if key == "examples" and not hasattr(load_model(model_path), "differentiate"):
+            found["problems"].append(
+                "single predictions are not taken apart: that needs the gradients of Longhaul's network"
+            )
+            continue
         try:
             found[key] = compute(load_model(model_path), sample, table, rules)
         except Exception as exc:  # whatever a model that somebody else exported may lack

@@ -19,6 +19,8 @@ def training_story(history: Mapping[str, Any]) -> list[str]:
         history: that of an older Longhaul tells neither the best epoch nor whether there was a refit: the story then
             says only what follows from the losses.
     """
+    if own := history.get("own_model"):
+        return [f"The model was trained by {own['by']}; " + "; ".join(own["notes"]) + "."]
     losses = history.get("val_loss") or []
     if not losses:
         return _once(history) if history.get("loss") and history.get("trees") else []

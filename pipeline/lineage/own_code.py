@@ -1,0 +1,243 @@
+"""The user's own code: which files it is, and the wheel in which it travels.
+
+A setting names a function by its file, relative to the YAML file, or by a dotted path. What lies in the user's folder
+travels with the step that uses it, as a wheel of the file and of those beside it that it imports: to other processes,
+into jobs on Vertex AI, to workers of Beam. What is installed is taken as it is installed. Either way the digest of the
+files is part of what the cache knows the step by.
+"""
+
+from __future__ import annotations
+
+import ast
+import base64
+import hashlib
+import importlib.util
+import io
+import sys
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline.config.pipeline import PipelineConfig
+from pipeline.errors import ConfigError
+from pipeline.lineage.import_closure import PACKAGES
+
+_MOST_BYTES = 60_000
+"""Of a wheel: it travels as an argument of a step, as text."""
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Function:
+    """One function of the user's.
+
+    Attributes:
+        said: as the configuration names it.
+        files: content by name, relative to the folder that it is imported from.
+        is_installed: it lies outside the user's folder.
+    """
+
+    said: str
+    module: str
+    name: str
+    files: Mapping[str, bytes]
+    is_installed: bool
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the names and contents of the files."""
+        total = hashlib.sha256()
+        for name, content in sorted(self.files.items()):
+            total.update(f"{name}\0{hashlib.sha256(content).hexdigest()}\0".encode())
+        return total.hexdigest()
+
+    def to_plain(self) -> dict[str, str]:
+        """Return what trainer.user_code loads it from, for an execution property."""
+        wheel = "" if self.is_installed else base64.b64encode(wheel_of(self.files, self.digest)).decode()
+        return {"said": self.said, "module": self.module, "name": self.name, "digest": self.digest, "wheel": wheel}
+
+
+@dataclass(frozen=True)
+class OwnCode:
+    """All functions that a configuration names, by setting."""
+
+    functions: Mapping[str, Function] = field(default_factory=dict)
+
+    def plain(self, setting: str) -> dict[str, str] | None:
+        """Return a function as plain data; None if the setting names none."""
+        return self.functions[setting].to_plain() if setting in self.functions else None
+
+    @property
+    def files(self) -> dict[str, str]:
+        """The first eight digits of each file's SHA-256, by name: for telling later which files changed."""
+        return {
+            name: hashlib.sha256(content).hexdigest()[:8]
+            for function in self.functions.values()
+            for name, content in function.files.items()
+        }
+
+    @property
+    def digest(self) -> str:
+        """Changes with any of the functions; "" without any."""
+        said = [f"{setting} {function.said} {function.digest}" for setting, function in sorted(self.functions.items())]
+        return hashlib.sha256("\n".join(said).encode()).hexdigest() if said else ""
+
+
+def find_own_code(config: PipelineConfig) -> OwnCode:
+    """Find the code that a configuration names, and look whether it can be what is asked for, without running it.
+
+    Raises:
+        ConfigError: a file or a function is not there, or the file is not Python.
+    """
+    named = {
+        "transform.preprocessing_fn": config.transform.preprocessing_fn,
+        "trainer.run_fn": config.trainer.run_fn,
+    }
+    folder = config.file.parent if config.file else Path.cwd()
+    return OwnCode({setting: find_function(setting, said, folder) for setting, said in named.items() if said})
+
+
+def find_function(setting: str, said: str, folder: Path) -> Function:
+    """Find one function.
+
+    Args:
+        folder: of the YAML file.
+    """
+    path, _, name = said.rpartition(":") if ":" in said else said.rpartition(".")
+    if path.endswith(".py"):
+        file = folder / path
+        if not file.is_file():
+            raise ConfigError(f"{setting}: there is no file {file}", "name a file relative to the configuration's")
+        function = Function(said, file.stem, name, _closure(setting, file.parent, file), is_installed=False)
+        _refuse_shadows(setting, function)
+    elif (file := folder.joinpath(*path.split("."))).with_suffix(".py").is_file():
+        file = file.with_suffix(".py")
+        function = Function(said, path, name, _closure(setting, folder, file), is_installed=False)
+        _refuse_shadows(setting, function)
+    else:
+        file = _installed(setting, path, folder)
+        beside = {file.name: file.read_bytes(), **_closure(setting, file.parent, file, path.rpartition(".")[0])}
+        function = Function(said, path, name, beside, is_installed=True)
+    bound = _bound_names(_parsed(setting, file, file.name))
+    if name not in bound and "*" not in bound:
+        known = ", ".join(sorted(one for one in bound if not one.startswith("_"))[:8]) or "nothing"
+        raise ConfigError(f"{setting}: {file.name} has no {name}; it defines {known}", f"write `def {name}(…)` there")
+    return function
+
+
+def wheel_of(files: Mapping[str, bytes], digest: str) -> bytes:
+    """Build a wheel: the same files give the same bytes."""
+    version = f"0+{digest[:12]}"
+    info = f"longhaul_user_code-{version}.dist-info"
+    inside = dict(files) | {
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: longhaul-user-code\nVersion: {version}\n".encode(),
+        f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: longhaul\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = "".join(
+        f"{name},sha256={_record_hash(content)},{len(content)}\n" for name, content in sorted(inside.items())
+    )
+    inside[f"{info}/RECORD"] = f"{record}{info}/RECORD,,\n".encode()
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in sorted(inside.items()):
+            archive.writestr(zipfile.ZipInfo(name, _EPOCH), content, zipfile.ZIP_DEFLATED)
+    return whole.getvalue()
+
+
+def _record_hash(content: bytes) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode().rstrip("=")
+
+
+def _installed(setting: str, module: str, folder: Path) -> Path:
+    """Find the file of an installed module without importing the packages that it lies in."""
+    top, *parts = module.split(".")
+    try:
+        spec = importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        spec = None
+    places = [] if spec is None else [Path(place) for place in spec.submodule_search_locations or ()]
+    candidates = [place.joinpath(*parts).with_suffix(".py") for place in places if parts]
+    candidates += [place.joinpath(*parts, "__init__.py") for place in places]
+    if spec and spec.origin and not parts:
+        candidates.append(Path(spec.origin))
+    found = next((file for file in candidates if file.is_file()), None)
+    if found is None:
+        raise ConfigError(
+            f"{setting}: there is no module {module!r}, neither installed nor in {folder}",
+            "name a file relative to the configuration (`my_code.py:function`), or install the package",
+        )
+    return found
+
+
+def _closure(setting: str, root: Path, first: Path, package: str = "") -> dict[str, bytes]:
+    """Read the file and those below `root` that it imports, by name.
+
+    Args:
+        package: dotted name of `root` itself, where that is one.
+    """
+    waiting, files = [first], dict[str, bytes]()
+    while waiting:
+        file = waiting.pop()
+        name = file.relative_to(root).as_posix()
+        if name in files:
+            continue
+        files[name] = file.read_bytes()
+        for module in _imports(_parsed(setting, file, name), ".".join(Path(name).parent.parts)):
+            if package:
+                if not module.startswith(f"{package}."):
+                    continue
+                module = module.removeprefix(f"{package}.")
+            parts = module.split(".")
+            for length in range(1, len(parts) + 1):
+                place = root.joinpath(*parts[:length])
+                waiting += [one for one in (place.with_suffix(".py"), place / "__init__.py") if one.is_file()]
+    total = sum(map(len, files.values()))
+    if not package and total > 8 * _MOST_BYTES:
+        raise ConfigError(
+            f"{setting}: {len(files)} files of code, {total:,} bytes, are too much to travel with a step",
+            "install them as a package, and name the function by its dotted path",
+        )
+    return files
+
+
+def _imports(tree: ast.Module, package: str) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level and package else []
+            beginning = ".".join([*above, *([node.module] if node.module else [])])
+            yield from (f"{beginning}.{alias.name}" if beginning else alias.name for alias in node.names)
+
+
+def _parsed(setting: str, file: Path, name: str) -> ast.Module:
+    try:
+        return ast.parse(file.read_bytes(), str(file))
+    except SyntaxError as exc:
+        line = (exc.text or "").strip()
+        raise ConfigError(f"{setting}: {name}:{exc.lineno}: {line}\n  {exc.msg}", "correct the line") from exc
+    except (OSError, ValueError) as exc:
+        raise ConfigError(f"{setting}: {name} cannot be read: {exc}", "name a file of Python code") from exc
+
+
+def _bound_names(tree: ast.Module) -> set[str]:
+    """List what a module binds at its top; `*` if it imports names that are not told."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            found |= {alias.asname or alias.name for alias in node.names}
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+    return found
+
+
+def _refuse_shadows(setting: str, function: Function) -> None:
+    tops = {Path(name).parts[0].removesuffix(".py") for name in function.files}
+    if taken := sorted(tops & ({*PACKAGES} | sys.stdlib_module_names)):
+        raise ConfigError(
+            f"{setting}: the name of {taken[0]}.py is that of a package that Longhaul and Python import",
+            f"rename it, for example to my_{taken[0]}.py",
+        )

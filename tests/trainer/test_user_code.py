@@ -1,0 +1,119 @@
+"""Whatever a function of the user's does wrong is told by its own lines, in one message."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tensorflow as tf
+
+from pipeline.lineage.own_code import find_function
+from trainer import user_code
+from trainer.user_code import Columns, UserCodeError, blamed, load, preprocessing_fn
+
+Code = Callable[..., dict[str, str]]
+
+
+@pytest.fixture
+def code(tmp_path: Path) -> Code:
+    """`code(text, name)`: a function of a file as plain data."""
+
+    def write(text: str, name: str = "preprocessing_fn", **beside: str) -> dict[str, str]:
+        for other, content in beside.items():
+            (tmp_path / f"{other}.py").write_text(content)
+        (tmp_path / "my_code.py").write_text(text)
+        return find_function("x", f"my_code.py:{name}", tmp_path).to_plain()
+
+    return write
+
+
+def told(code: dict[str, str]) -> UserCodeError:
+    inputs = {"age": tf.constant([[1.0], [2.0]]), "balance": tf.constant([[3.0], [4.0]])}
+    with pytest.raises(UserCodeError) as caught:
+        preprocessing_fn(inputs, {"code": code})
+    assert caught.value.remedy
+    for alien in ("site-packages", "Traceback", "tensorflow_transform", "apache_beam"):
+        assert alien not in caught.value.what
+    return caught.value
+
+
+DEFINE = "import tensorflow as tf\nimport numpy as np\ndef preprocessing_fn(inputs):\n    "
+
+
+@pytest.mark.parametrize(
+    ("body", "line", "problem"),
+    [
+        (
+            "raise RuntimeError('no luck')",
+            "my_code.py:4, in preprocessing_fn: raise RuntimeError('no luck')",
+            "no luck",
+        ),
+        ("return {'x': inputs['agee']}", "my_code.py:4, in preprocessing_fn", "no column 'agee'; did you mean 'age'?"),
+        ("return {'x': inputs['zzz']}", "my_code.py:4", "the schema has no column 'zzz'; it has age, balance"),
+        ("return {'x': 1 / 0 * inputs['age']}", "my_code.py:4", "ZeroDivisionError"),
+        ("return {'x': tf.matmul(inputs['age'], inputs['age'])}", "my_code.py:4, in preprocessing_fn", "matmul"),
+        ("return inputs['age']", "my_code.py:preprocessing_fn returned a", "not a dictionary"),
+        ("return None", "my_code.py:preprocessing_fn returned a NoneType", "not a dictionary"),
+        ("return {}", "my_code.py:preprocessing_fn returned no tensor", ""),
+        ("return {'x': np.ones(2)}", "my_code.py:preprocessing_fn returned a ndarray for 'x'", "not a tensor"),
+        ("return {3: inputs['age']}", "my_code.py:preprocessing_fn returned the name 3", ""),
+        ("return {'x': tf.reduce_mean(inputs['age'])}", "returned one number for 'x', not one for each row", ""),
+        ("import no_such_package", "my_code.py:4, in preprocessing_fn: import no_such_package", "ModuleNotFoundError"),
+    ],
+)
+def test_a_function_that_fails_is_told_by_its_own_lines(code: Code, body: str, line: str, problem: str) -> None:
+    error = told(code(DEFINE + body + "\n"))
+    assert line in error.what
+    assert problem in error.what
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("import no_such_package\ndef preprocessing_fn(inputs): ...\n", "my_code.py:1, in <module>: import no_such"),
+        ("x = [][1]\ndef preprocessing_fn(inputs): ...\n", "my_code.py:1, in <module>: x = [][1]"),
+        ("import my_help\ndef preprocessing_fn(inputs): ...\n", "my_help.py:2, in <module>: y = {}['no']"),
+        ("preprocessing_fn = 3\n", "is a int, not a function"),
+    ],
+)
+def test_a_module_that_cannot_be_imported_is_told_by_its_own_lines(code: Code, text: str, line: str) -> None:
+    assert line in told(code(text, my_help="x = 1\ny = {}['no']\n")).what
+
+
+def test_a_package_that_is_lacking_is_to_be_installed_where_the_steps_run(code: Code) -> None:
+    error = told(code("import no_such_package\ndef preprocessing_fn(inputs): ...\n"))
+    assert "install no_such_package where the steps run" in error.remedy
+
+
+def test_a_slow_import_is_told(code: Code, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(user_code, "_SLOW_S", 0.0)
+    with caplog.at_level("INFO", "longhaul.progress"):
+        load(code("def preprocessing_fn(inputs): ...\n"))
+    assert "importing my_code.py:preprocessing_fn took" in caplog.text
+
+
+def test_an_edited_file_is_loaded_anew_in_the_same_process(code: Code) -> None:
+    answers = []
+    for number in (1, 2, 1):
+        loaded = load(code("import my_help\ndef preprocessing_fn(i): return my_help.N\n", my_help=f"N = {number}\n"))
+        answers.append(loaded({}))
+    assert answers == [1, 2, 1]
+
+
+def test_what_a_function_gives_reaches_transform(code: Code) -> None:
+    inputs = {"age": tf.constant([[1.0], [2.0]])}
+    found: Any = preprocessing_fn(inputs, {"code": code(DEFINE + "return {'x': inputs['age'] + 1}\n")})
+    assert found["x"].numpy().tolist() == [[2.0], [3.0]]
+
+
+def test_the_line_of_the_user_is_told_when_a_library_raises_below_it(code: Code) -> None:
+    plain = code("import json\ndef preprocessing_fn(inputs):\n    return json.loads('{')\n")
+    with pytest.raises(UserCodeError, match=r"my_code.py:3, in preprocessing_fn: return json.loads"), blamed(plain):
+        load(plain)({})
+
+
+def test_columns_are_an_ordinary_dictionary_otherwise() -> None:
+    columns = Columns(a=1)
+    assert (columns.get("b"), "b" in columns, dict(columns)) == (None, False, {"a": 1})

@@ -1,0 +1,190 @@
+"""The user's own functions: loaded from the wheel in which they travel, called, and blamed by their own lines.
+
+Plain data names a function (pipeline.lineage.own_code): `said`, `module`, `name`, `digest`, and the `wheel` as text; an
+installed one has no wheel.
+"""
+
+from __future__ import annotations
+
+import atexit
+import base64
+import importlib
+import linecache
+import logging
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+progress = logging.getLogger("longhaul.progress")
+
+_SLOW_S = 5.0
+_wheels: dict[str, Path] = {}
+"""By digest, the wheels that this process has unpacked; the last one is on Python's path."""
+
+
+class UserCodeError(Exception):
+    """The user's code failed, or gave what it must not give.
+
+    Attributes:
+        what: where and what, the user's own lines first.
+        remedy: what to do about it.
+    """
+
+    def __init__(self, what: str, remedy: str = "") -> None:
+        super().__init__(what, remedy)
+        self.what, self.remedy = what, remedy
+
+
+class Columns(dict[str, Any]):
+    """Raw columns by name, which say what there is when one is not."""
+
+    def __missing__(self, name: str) -> Any:
+        near = get_close_matches(str(name), self, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(list(self)[:12])}"
+        raise KeyError(f"the schema has no column {name!r}{hint}")
+
+
+def load(code: Mapping[str, str]) -> Callable[..., Any]:
+    """Import a function of the user's.
+
+    Raises:
+        UserCodeError: its module cannot be imported, or has no such function.
+    """
+    began = time.monotonic()
+    if code["wheel"]:
+        _put_on_path(code)
+    with blamed(code):
+        function = getattr(importlib.import_module(code["module"]), code["name"], None)
+    if not callable(function):
+        found = "nothing" if function is None else f"a {type(function).__name__}"
+        raise UserCodeError(
+            f"{code['said']} is {found}, not a function", f"write `def {code['name']}(…)` in {code['module']}"
+        )
+    if (seconds := time.monotonic() - began) > _SLOW_S:
+        progress.info("importing %s took %.0f s; every step and worker pays that", code["said"], seconds)
+    return function
+
+
+@contextmanager
+def blamed(code: Mapping[str, str]) -> Iterator[None]:
+    """Tell an error of the user's code by the user's own lines, and without those of TFX and Beam."""
+    try:
+        yield
+    except UserCodeError:
+        raise
+    except Exception as exc:
+        raise explained(exc, code) from exc
+
+
+def explained(exc: BaseException, code: Mapping[str, str]) -> UserCodeError:
+    """Return an error of the user's code as a person should read it."""
+    lines = [line for cause in _causes(exc) for line in _own_lines(cause, code)]
+    problem = _problem(exc)
+    where = "\n  ".join(dict.fromkeys(lines)) if lines else code["said"]
+    remedy = "correct the code; the log has the whole story"
+    missing = next((one for one in _causes(exc) if isinstance(one, ModuleNotFoundError)), None)
+    if missing is not None and missing.name:
+        remedy = (
+            f"install {missing.name.partition('.')[0]} where the steps run: here, and in the image of jobs and workers "
+            "(docs/extend/packages.md); code of your own goes beside the file that imports it"
+        )
+    return UserCodeError(f"{where}\n  {problem}", remedy)
+
+
+def _problem(exc: BaseException) -> str:
+    text = str(exc.args[0]) if isinstance(exc, KeyError) and exc.args else str(exc)
+    if isinstance(exc, SyntaxError):
+        text = exc.msg
+    # TensorFlow and Keras repeat the whole story in the message.
+    told = [line.strip() for line in text.splitlines() if line.strip()]
+    kept = [line for line in told if not line.startswith(("File ", "in user code:", "Traceback"))]
+    return f"{type(exc).__name__}: {' '.join(kept or told)[:500]}"
+
+
+def _causes(exc: BaseException | None) -> Iterator[BaseException]:
+    while exc:
+        yield exc
+        exc = exc.__cause__
+
+
+def _own_lines(exc: BaseException, code: Mapping[str, str]) -> Iterator[str]:
+    """Yield the innermost of the user's lines that an error went through, and the one of a syntax error."""
+    if isinstance(exc, SyntaxError) and (place := _own_name(exc.filename or "", code)):
+        yield f"{place}:{exc.lineno}: {(exc.text or '').strip()}"
+        return
+    frames = [frame for frame in traceback.extract_tb(exc.__traceback__) if _own_name(frame.filename, code)]
+    for frame in frames[-1:]:
+        line = frame.line or linecache.getline(frame.filename, frame.lineno or 0).strip()
+        yield f"{_own_name(frame.filename, code)}:{frame.lineno}, in {frame.name}: {line}"
+
+
+def _own_name(filename: str, code: Mapping[str, str]) -> str:
+    """Return a file's name as the user knows it; "" if it is not the user's."""
+    if code["wheel"]:
+        wheel = str(_wheels.get(code["digest"], ""))
+        return filename.removeprefix(f"{wheel}/") if wheel and filename.startswith(f"{wheel}/") else ""
+    module = sys.modules.get(code["module"])
+    folder = Path(getattr(module, "__file__", None) or "").parent
+    return Path(filename).name if folder.name and Path(filename).parent == folder else ""
+
+
+def _put_on_path(code: Mapping[str, str]) -> None:
+    """Have Python import the user's modules from their wheel, and forget those of another one."""
+    digest = code["digest"]
+    if digest not in _wheels:
+        folder = tempfile.mkdtemp(prefix="longhaul-code-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        wheel = Path(folder, f"longhaul_user_code-0+{digest[:12]}-py3-none-any.whl")
+        wheel.write_bytes(base64.b64decode(code["wheel"]))
+        _wheels[digest] = wheel
+    ours = str(_wheels[digest])
+    others = {str(wheel) for wheel in _wheels.values()} - {ours}
+    sys.path[:] = [ours, *(place for place in sys.path if place not in others and place != ours)]
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None) or ""
+        if any(file.startswith(f"{other}/") for other in others):
+            del sys.modules[name]
+    importlib.invalidate_caches()
+
+
+def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, Any]) -> dict[str, Any]:
+    """Call the user's `preprocessing_fn`, for stock Transform.
+
+    Raises:
+        UserCodeError: it failed, or returned something else than tensors by name.
+    """
+    import tensorflow as tf
+
+    code = custom_config["code"]
+    function = load(code)
+    with blamed(code):
+        outputs = function(Columns(inputs))
+    tensors = (tf.Tensor, tf.SparseTensor, tf.RaggedTensor)
+    if not isinstance(outputs, Mapping):
+        raise UserCodeError(
+            f"{code['said']} returned a {type(outputs).__name__}, not a dictionary of tensors by name",
+            "return {'name': tensor, …}",
+        )
+    if not outputs:
+        raise UserCodeError(f"{code['said']} returned no tensor", "return {'name': tensor, …}")
+    for name, value in outputs.items():
+        if not isinstance(name, str):
+            raise UserCodeError(f"{code['said']} returned the name {name!r}, which is not text", "name outputs by text")
+        if not isinstance(value, tensors):
+            raise UserCodeError(
+                f"{code['said']} returned a {type(value).__name__} for {name!r}, not a tensor of TensorFlow",
+                "compute it by TensorFlow from the inputs: what numpy computes is a constant when the model serves",
+            )
+        if value.shape.rank == 0:
+            raise UserCodeError(
+                f"{code['said']} returned one number for {name!r}, not one for each row",
+                "keep the first dimension: it is the rows of a batch",
+            )
+    return dict(outputs)
