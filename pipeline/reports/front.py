@@ -5,7 +5,6 @@ It is written from the contexts of the runs alone, which one query reads, so tha
 
 from __future__ import annotations
 
-import json
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -26,7 +25,7 @@ from pipeline.lineage.summary import BLESSED, Listed, list_summaries
 from pipeline.reports.front_charts import Chart, chart
 from pipeline.reports.front_settings import differing_settings
 from pipeline.reports.page_places import FRONT, front_path
-from pipeline.reports.rendering import templates
+from pipeline.reports.rendering import safe_json, templates
 from pipeline.serving.approvals import Request, waiting
 from pipeline.serving.versions import Manifest, newest, newest_manifest
 
@@ -138,12 +137,6 @@ def render(front: Front) -> str:
         script_digests=[b64encode(sha256(script.encode()).digest()).decode()],
         address=quote,
     )
-
-
-def safe_json(value: Any) -> str:
-    """Write JSON that may stand in a script element, whatever it holds."""
-    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-    return text.translate({ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"})
 
 
 def _run(listed: Listed, served: str | None, beside: set[str]) -> FrontRun:

@@ -11,6 +11,7 @@ from json import loads
 from pathlib import Path
 from typing import Any
 
+from pipeline.config.pipeline import PipelineConfig
 from pipeline.files import write_whole
 from pipeline.guard.findings import DataVerdict
 from pipeline.lineage.artifact_names import CURVES_FILE, EVAL_CONFIG_FILE, EXPLANATION_FILE, SUMMARY_FILE, VERDICT_FILE
@@ -20,12 +21,13 @@ from pipeline.lineage.trends import Trend
 from pipeline.reports import figures, model_figures, plots
 from pipeline.reports.artifacts import Anomaly, Artifacts, Column
 from pipeline.reports.champion import champion_sentence
+from pipeline.reports.decide import Decision, decision
 from pipeline.reports.gate import gate_anomalies, greatest_distances, heat_map
 from pipeline.reports.infra import Infra, headline_after_check, infra_section
 from pipeline.reports.judgement import FEW_ROWS, Headline, Judgement, headline, judge
 from pipeline.reports.listing import list_columns, most_notable_first
 from pipeline.reports.model_card import Card, card_of
-from pipeline.reports.rendering import templates
+from pipeline.reports.rendering import safe_json, templates
 from pipeline.reports.rules import MOST_RULES
 from pipeline.reports.single_rows import row_kind
 from pipeline.reports.training import best_epoch, epoch_marks, loss_curves, training_story
@@ -62,6 +64,7 @@ class Page:
     judgement: Judgement | None
     infra: Infra | None
     curves: dict[str, Any] | None
+    decision: Decision | None
     explanation: dict[str, Any] | None
     card: Card
     history: dict[str, Any] | None
@@ -110,6 +113,7 @@ def collect(run: Run, folder: Path = Path(), around: Around | None = None) -> Pa
     infra = ServingVerdict.from_json(run.infra_verdict) if run.infra_verdict else None
     if gate:  # it judged what ExampleValidator found, and more
         anomalies = {split: [] for split in anomalies or {}} | gate_anomalies(gate)
+    curves = artifacts.json("ModelEvaluation", CURVES_FILE) if is_explained else None
     return Page(
         run=run,
         verdict=headline_after_check(headline(run, verdict, judgement, gate), infra),
@@ -124,7 +128,8 @@ def collect(run: Run, folder: Path = Path(), around: Around | None = None) -> Pa
         infra=infra_section(infra),
         ingestion=ingestion,
         judgement=judgement,
-        curves=artifacts.json("ModelEvaluation", CURVES_FILE) if is_explained else None,
+        curves=curves,
+        decision=decision(curves),
         explanation=artifacts.json("ModelEvaluation", EXPLANATION_FILE) if is_explained else None,
         card=card_of(run, ingestion, history, verdict, judgement),
         history=history,
@@ -159,6 +164,8 @@ def render(page: Page) -> str:
     return found.get_template("page.html.j2").render(
         sections=shown,
         not_computed=not_computed,
+        can_be_set="decision" in PipelineConfig.model_fields,
+        decide_data=Markup(safe_json(page.decision.data())) if page.decision else "",
         counts={"anomalies": len(anomalies), "slices": _count_slices(page.judgement)},
         page=page,
         run=page.run,
@@ -201,15 +208,18 @@ def _metric_values(judgement: Judgement | None) -> dict[str, float]:
 def _scripts(page: Page) -> list[str]:
     """Return those that the page has work for."""
     has_slices = page.judgement and page.judgement.slice_groups
-    return ["columns.js"] * bool(page.columns) + ["sort.js"] * bool(has_slices)
+    return ["decide.js"] * bool(page.decision) + ["columns.js"] * bool(page.columns) + ["sort.js"] * bool(has_slices)
 
 
+_OF_SOME = ("tuning", "decide")
+"""Sections that not every run has: nobody misses them."""
 _SECTIONS = [
     (id_, title, f"{id_}.html.j2")
     for id_, title in {
         "run": "Run and data",
         "metrics": "Metrics",
         "slices": "Slices",
+        "decide": "Decide",
         "curves": "Curves",
         "importance": "What the model looks at",
         "infra": "Serving",
@@ -231,6 +241,7 @@ def _sections(page: Page) -> tuple[list[tuple[str, str, str]], list[str]]:
     is_there = {
         "metrics": page.judgement,
         "slices": page.judgement,
+        "decide": page.decision,
         "curves": page.curves,
         "importance": page.explanation,
         "infra": page.infra,
@@ -243,7 +254,7 @@ def _sections(page: Page) -> tuple[list[tuple[str, str, str]], list[str]]:
     first = "anomalies" if page.run.status == "blocked" else ""
     shown = [section for section in _SECTIONS if is_there.get(section[0], True)]
     shown.sort(key=lambda section: section[0] != first)
-    missing = [title for id_, title, _ in _SECTIONS if not is_there.get(id_, True) and id_ != "tuning"]
+    missing = [title for id_, title, _ in _SECTIONS if not is_there.get(id_, True) and id_ not in _OF_SOME]
     return shown, missing
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 from pipeline.config.spans import spans_text
 from pipeline.reports import formats
@@ -46,3 +47,9 @@ def templates() -> Environment:
     for show in _FILTERS:
         found.filters[show.__name__] = show
     return found
+
+
+def safe_json(value: Any) -> str:
+    """Write JSON that may stand in a script element, whatever it holds."""
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return text.translate({ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"})

@@ -17,10 +17,11 @@ from pipeline.commands.housekeeping import collect_garbage, pin
 from pipeline.commands.open_page import open_in_browser, page_to_open
 from pipeline.errors import PipelineError
 from pipeline.lineage.summary import list_summaries
-from pipeline.reports.front import collect, render, safe_json, write_front
+from pipeline.reports.front import collect, render, write_front
 from pipeline.reports.front_charts import chart
 from pipeline.reports.front_settings import differing_settings
 from pipeline.reports.page_places import front_path
+from pipeline.reports.rendering import safe_json
 from tests.lineage.weeks import Weeks, cats
 
 HOSTILE = "</script><img src=x onerror=alert(1)>{{ 7*7 }}\u2028"

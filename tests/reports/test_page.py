@@ -97,12 +97,14 @@ def read(run: Run) -> Reader:
 def assert_self_contained(page: Reader, html: str) -> None:
     """No script but ours, no address but places in the page, a policy that forbids the rest."""
     scripts: list[str] = re.findall(r"<script>(.*?)</script>", html, re.DOTALL)
-    columns, sort = (
-        (ROOT / "pipeline/reports/templates/report" / name).read_text().rstrip() for name in ("columns.js", "sort.js")
+    decide, columns, sort = (
+        (ROOT / "pipeline/reports/templates/report" / name).read_text().rstrip()
+        for name in ("decide.js", "columns.js", "sort.js")
     )
+    has_choice = "decide" in page.text
     has_slices = any(table.get("class") == "full sortable" for table in page.all("table"))
-    assert scripts == [columns] * page.text["columns"].count("Find") + [sort] * has_slices
-    assert len(page.all("script")) == len(scripts)
+    assert scripts == [decide] * has_choice + [columns] * page.text["columns"].count("Find") + [sort] * has_slices
+    assert len(page.all("script")) == len(scripts) + has_choice  # its data
     assert not {tag for tag, _ in page.elements} & {"link", "img", "iframe", "object", "base", "form"}
     addresses = [value for _, attributes in page.elements for name, value in attributes.items() if "href" in name]
     assert addresses

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 from base64 import b64encode
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 from pipeline.files import write_whole
 from pipeline.lineage.runs import StepState
 from pipeline.reports.lineage.drawing import FAMILIES, Drawing, PageData, by_begin
-from pipeline.reports.rendering import environment
+from pipeline.reports.rendering import environment, safe_json
 
 
 def write_lineage(drawing: Drawing, path: Path) -> Path:
@@ -32,7 +30,7 @@ def render(drawing: Drawing) -> str:
     scripts = [_vis_network(), templates.get_template("graph.js").render()]
     return templates.get_template("page.html.j2").render(
         drawing=drawing,
-        data=Markup(_safe_json(PageData(drawing).data())),
+        data=Markup(safe_json(PageData(drawing).data())),
         scripts=[Markup(script) for script in scripts],
         digests=[b64encode(sha256(script.encode()).digest()).decode() for script in scripts],
         states=[state.value for state in StepState if state is not StepState.NOT_REACHED],  # they left nothing
@@ -50,9 +48,3 @@ def _vis_network() -> str:
     newest = max(folder.glob("vis-*"), key=lambda path: [int(part) for part in path.name.split("-")[1].split(".")])
     text = (newest / "vis-network.min.js").read_text(encoding="utf-8")
     return text.partition("//# sourceMappingURL")[0]
-
-
-def _safe_json(value: Any) -> str:
-    """Write JSON that may stand in a script element, whatever it holds."""
-    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-    return text.translate({ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"})
