@@ -1,0 +1,162 @@
+"""The page at `/` in a real browser, and what describes the server to programs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from pipeline.serving.server.page import _STYLE, file_of
+from tests.serving.server.conftest import ROW, ROWS, TOLD, Server, probability, push, seal
+from trainer.artifact_names import SIGNATURES_FILE
+
+EVIL = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if program is None:
+        pytest.skip("no chromium on this machine")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+def test_the_page_is_its_own_files_and_they_hold_no_model() -> None:
+    for path in ("/", "/page.js", "/page.css"):
+        found = file_of(path)
+        assert found
+        headers, content = dict(found[0]), found[1].decode()
+        assert headers[b"content-security-policy"].startswith(b"default-src 'none'; script-src 'self';")
+        assert b"unsafe" not in headers[b"content-security-policy"]
+        assert "http:" not in content
+        assert "https:" not in content
+        assert "innerHTML" not in content
+        assert " style=" not in content
+    assert file_of("/page.html") is None
+    style = file_of("/page.css")
+    assert style
+    assert style[1].startswith(_STYLE.read_bytes())
+
+
+@pytest.mark.slow
+def test_a_person_tries_the_model(server: Server, chromium: Any) -> None:
+    said: list[str] = []
+
+    def complain(what: Any) -> None:
+        text = getattr(what, "text", str(what))
+        if "400 (Bad Request)" not in text:
+            said.append(text)
+
+    for width, scheme in ((390, "dark"), (1440, "light")):
+        page = chromium.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        page.on("console", complain)
+        page.on("pageerror", lambda error: complain(error))
+        page.on("request", lambda request: request.url.startswith(server.rest) or complain(request.url))
+        page.goto(server.rest)
+        page.wait_for_selector(".figures dd")
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        assert page.locator("h1").inner_text() == "flights"
+        assert "ann@desk" in page.locator("#card").inner_text()
+        labels = page.evaluate("[...document.querySelectorAll('#model :is(input, select)')].map(i => i.labels.length)")
+        assert labels == [1, 1, 1, 1]
+        page.select_option("#field-0", "DL")
+        page.fill("#field-1", "")
+        page.fill("#field-2", "70")
+        page.click("button[value=explain]")
+        page.wait_for_selector("#answer h3")
+        expected = probability({"carrier": "DL", "seats": 70})
+        text = page.locator("#answer").inner_text()
+        assert f"{100 * expected:.1f} %" in text
+        assert ("late: late" if expected >= 0.5 else "late: on time") in text
+        assert "seats\n70" in text
+        assert "miles\nmissing" in text
+        assert '{"instances":[{"carrier":"DL","miles":null,"seats":70}]}' in page.locator("#curl").inner_text()
+        page.fill("#field-2", "1.5")
+        page.click("button[value=predict]")
+        page.wait_for_selector("#answer.bad")
+        assert "column seats, row 0: it has to be a whole number" in page.locator("#answer").inner_text()
+        page.close()
+    assert said == []
+
+
+@pytest.mark.slow
+def test_words_of_users_stay_words_and_a_token_is_asked_for(
+    serve: Callable[..., Server], exported: dict[str, Path], chromium: Any, tmp_path: Path
+) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(exported["first"], model)
+    told = json.loads((model / SIGNATURES_FILE).read_text())
+    told["label"] |= {"name": EVIL, "classes": [EVIL, "late"]}
+    told["signatures"]["serving_tensors"]["inputs"]["carrier"] |= {"feature": EVIL, "values": ["UA", "DL", "B6", EVIL]}
+    (model / SIGNATURES_FILE).write_text(json.dumps(told))
+    seal(model)
+    push(model, tmp_path / "007", 1)
+    (tmp_path / "tokens").write_text("sesame\n")
+    server = serve("--name", f"x={tmp_path / '007'}", "--tokens", tmp_path / "tokens")
+    assert server.get("/page/models.json").status_code == server.get("/openapi.json").status_code == 401
+    assert server.get("/").status_code == 200
+    page = chromium.new_page()
+    complaints: list[str] = []
+    page.on("dialog", lambda dialog: complaints.append(dialog.message))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(server.rest)
+    page.wait_for_selector("#token:not([hidden])")
+    page.fill("#bearer", "sesame")
+    page.click("#token button")
+    page.wait_for_selector(".field")
+    page.click("button[value=predict]")
+    page.wait_for_selector("#answer table")
+    assert EVIL in page.locator(".fields").inner_text()
+    assert EVIL in page.locator("#answer").inner_text()
+    assert page.locator("img").count() == 0
+    assert complaints == []
+    page.close()
+
+
+@pytest.mark.slow
+def test_a_folder_that_only_looks_like_a_version_is_one_model_of_version_1(
+    serve: Callable[..., Server], exported: dict[str, Path], tmp_path: Path
+) -> None:
+    shutil.copytree(exported["first"], tmp_path / "007")
+    server = serve("--name", f"flights={tmp_path / '007'}")
+    (told,) = server.get("/v1/models/flights").json()["model_version_status"]
+    assert (told["version"], told["state"]) == ("1", "AVAILABLE")
+
+
+@pytest.mark.slow
+def test_openapi_tells_which_rows_are_answered(server: Server) -> None:
+    document = server.get("/openapi.json").json()
+    assert document["openapi"] == "3.1.0"
+    row = document["components"]["schemas"]["Row0"]
+    jsonschema.Draft202012Validator.check_schema(row)
+    assert list(row["properties"]) == list(TOLD)
+    good = [ROW, *ROWS, {"seats": 3}, {"seats": 3.0, "miles": None, "carrier": None}]
+    bad = [{}, {"seats": None}, {"seats": 1.5}, ROW | {"miles": 5001}, ROW | {"carrier": "XX"}, ROW | {"else": 1}]
+    for rows, code in ((good, 200), (bad, 400)):
+        for each in rows:
+            assert jsonschema.Draft202012Validator(row).is_valid(each) == (code == 200), each
+            assert server.post("/v1/models/flights:predict", {"instances": [each]}).status_code == code, each
+    asked = 0
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+            if method == "get":
+                assert server.get(path).status_code == 200, path
+            elif "example" in content:
+                answer = server.post(path, content["example"])
+                assert answer.status_code == 200, answer.text
+                jsonschema.validate(
+                    answer.json(), operation["responses"]["200"]["content"]["application/json"]["schema"]
+                )
+                asked += 1
+    assert asked == 2
