@@ -88,7 +88,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a scrip
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, 'latest', 'previous' or 'latest~N'.")]
 TableArgument = Annotated[
     str,
-    typer.Argument(help="CSV, Parquet or TFRecord: a file, a folder or a glob; or bigquery://PROJECT.DATASET.TABLE."),
+    typer.Argument(
+        help="A file, a folder or a glob of any format in docs/sources.md; or an address of PostgreSQL or BigQuery."
+    ),
 ]
 QuietOption = Annotated[
     bool,

@@ -7,10 +7,10 @@ import json
 import re
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 from google.protobuf import text_format
 from jinja2 import Environment, PackageLoader
@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from pipeline.commands.again import Merged, merge_config, merge_schema
+from pipeline.commands.first_network import sizes
 from pipeline.config.editor_schema import SCHEMA, write_editor_schema
 from pipeline.config.loading import load
 from pipeline.config.pipeline import Name
@@ -53,6 +54,11 @@ class FirstFiles:
     def schema(self) -> Path:
         """The schema."""
         return self.folder / "schema" / f"{self.name}.pbtxt"
+
+    @property
+    def policy(self) -> Path:
+        """The policy of the data gate."""
+        return self.schema.with_suffix(".policy.yaml")
 
     def last(self, file: Path) -> Path:
         """Where it is kept what `init` wrote last, for `--again`."""
@@ -110,6 +116,8 @@ def write_first_files(
                 pass
         files.last(file).parent.mkdir(exist_ok=True)
         files.last(file).write_text(fresh[file])
+    if found.allowed_leaks and not files.policy.exists():
+        files.policy.write_text(_policy_text(found.allowed_leaks), encoding="utf-8")
     write_editor_schema(folder / SCHEMA.name)
     kept = [line for one in merged.values() for line in one.kept]
     if as_json:
@@ -214,10 +222,11 @@ def first_texts(table: str, name: str, found: FirstLook, folder: Path = Path()) 
         missing=recognised.missing,
         readings={column: reading for column, reading in readings.items() if reading},
         set_aside=recognised.set_aside,
-        **_sizes(rows, len(found.types)),
+        **sizes(rows, len(found.types)),
     )
     read = {column: kind for column, kind in found.types.items() if column not in found.named_in("data.drop")}
-    schema = infer_schema(found.table.rows, read, found.label)
+    labelled = found.table.rows.filter(found.table.rows.column(found.label).is_valid())  # a run leaves out the others
+    schema = infer_schema(labelled, read, found.label)
     return text, header + text_format.MessageToString(schema, as_utf8=True)
 
 
@@ -249,6 +258,14 @@ _SCHEMA_HEADER = """\
 """
 
 
+def _policy_text(allowed: Sequence[str]) -> str:
+    lines = [f"  {quoted(name)}: {{ severity: {{ label_leak: warn }} }}\n" for name in allowed]
+    return (
+        "# Shown to the model although they alone tell the label: the gate warns of that, and does not stop the run.\n"
+        + ("features:\n" + "".join(lines))
+    )
+
+
 def _comment(text: str) -> str:
     return "".join(one if one.isprintable() else " " for one in text)
 
@@ -272,22 +289,3 @@ def _checked(name: str) -> str:
         raise ConfigError(
             f"--name {name!r}: a name has small letters, digits and hyphens, at most 128", f"--name {_as_name(name)}"
         ) from exc
-
-
-_MANY_PASSES = {"members": 8, "dropout": 0.1, "learning_rate": 0.003, "bins": 24}
-
-
-def _sizes(rows: int, columns: int) -> dict[str, Any]:
-    """Return a network in proportion to the table: few rows want small batches and many epochs, many columns a
-    narrow one."""
-    if rows < 10_000:
-        steps = {"batch_size": 64} if rows < 2_000 else {"batch_size": 128, "learning_rate": 0.004}
-        sizes = {"epochs": 60, "patience": 12} | _MANY_PASSES | steps
-    elif rows < 100_000:
-        sizes = {"batch_size": 256, "epochs": 20, "patience": 5} | _MANY_PASSES
-    else:
-        sizes = {"members": 4, "dropout": 0.0, "learning_rate": 0.003, "bins": 12}
-        sizes |= {"batch_size": 1024, "epochs": 6, "patience": 2}
-    wide = {"hidden_units": [128, 64], "bins": 8}
-    units = [512, 128] if 10_000 <= rows < 100_000 else [256, 64]
-    return {"hidden_units": units} | sizes | (wide if columns > 500 else {})

@@ -80,8 +80,7 @@ def guess_label(
     where = f"label {name!r}"
     said = _missing(column, name, marks or {})
     if len(distinct) < 2:
-        only = "missing" if len(distinct) == 0 else f"constant: {_text(distinct[0].as_py())}"
-        raise DataError(f"{where} is {only} in every row", "choose a label that varies: another --label")
+        raise _does_not_vary(name, distinct.to_pylist(), marks or {}, column.null_count)
     if kind is ColumnType.TIMESTAMP:
         raise DataError(f"{where} holds dates or times", "choose a label that is a class or a number: another --label")
     if kind is ColumnType.FLOAT:
@@ -97,6 +96,17 @@ def guess_label(
             f"`--type {shlex.quote(name)}=text` takes them for texts, `--task regression` for a quantity",
         )
     return _classes(values, distinct, where, kind, task, column.null_count, said)
+
+
+def _does_not_vary(name: str, values: Sequence[object], marks: Mapping[str, int], missing: int) -> DataError:
+    remedy = "choose a label that varies: another --label"
+    found = f"constant: {_text(values[0])}" if values else "missing"
+    rows = f"in every row that has one; it is missing in {missing:,}" if values and missing else "in every row"
+    if marks:
+        listed = ", ".join(f"{text!r} ({count:,} rows)" for text, count in marks.items())
+        rows += f"; taken for missing: {listed}"
+        remedy = f"if these are values, `--na-is-value {shlex.quote(name)}`; or {remedy}"
+    return DataError(f"label {name!r} is {found} {rows}", remedy)
 
 
 def _regression(values: pa.ChunkedArray, where: str, kind: ColumnType, missing: int, said: Sequence[str]) -> LabelGuess:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
@@ -62,6 +62,13 @@ class FirstLook:
         """Return the columns that a list of the configuration is to name, each with the reason."""
         return {one.name: one.remark for one in self.columns if one.setting == setting}
 
+    @property
+    def allowed_leaks(self) -> tuple[str, ...]:
+        """The columns that alone tell the label, and that the model is shown all the same."""
+        return tuple(
+            name for name, one in self.judged.items() if one.tells_label and one.setting in ("", "features.categorical")
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Return plain data."""
         guess = self.guess
@@ -88,10 +95,14 @@ def look_at(table: str, label: str, wishes: Wishes) -> FirstLook:
     guess = guess_label(read.rows.column(label), label, types[label], wishes.task, marks, read.is_text)
     types[label] = guess.kind
     judged = judge_roles(read.rows, types, label, guess.task)
-    judged |= {name: Judged("feature", "", "kept by --keep") for name in wishes.keep if name != label}
+    for name in wishes.keep:
+        if name != label:
+            judged[name] = replace(judged[name], role="feature", setting="", remark="kept by --keep")
     for name, kind in wishes.types.items():
         if kind == "category" and types[name] is ColumnType.INT and name != label:
-            judged[name] = Judged("feature", "features.categorical", "a category by --type")
+            judged[name] = Judged(
+                "feature", "features.categorical", "a category by --type", tells_label=judged[name].tells_label
+            )
     columns = [_column(name, types[name], judged[name], read) for name in types]
     columns += [Column(name, "", "left out", None, None, (), why, "data.drop") for name, why in read.unread.items()]
     return FirstLook(label, guess, read, types, judged, tuple(columns))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -48,11 +48,13 @@ class Judged:
     Attributes:
         setting: the list of the configuration that it goes into; "" for none.
         remark: why, or what a person should look at.
+        tells_label: the gate would stop a run that shows it to the model.
     """
 
     role: Role
     setting: Setting = ""
     remark: str = ""
+    tells_label: bool = False
 
 
 def judge_roles(rows: pa.Table, columns: Mapping[str, ColumnType], label: str, task: str) -> dict[str, Judged]:
@@ -67,25 +69,28 @@ def judge_roles(rows: pa.Table, columns: Mapping[str, ColumnType], label: str, t
     sample = labelled.slice(0, _SAMPLE)
     leaks = _leaks(sample, {name: columns[name] for name in features}, label, task)
     for name in features:
-        found = _by_itself(name, rows.column(name), columns[name])
+        found = _by_itself(name, labelled.column(name), columns[name])
         if found.role == "feature" and name in leaks:
             found = leaks[name]
         judged[name] = found
+        if leaks.get(name, found).role == "copy of the label":
+            judged[name] = replace(found, tells_label=True)
     if not any(one.role == "feature" for one in judged.values()):  # something must be left for the model
-        for name in features:
-            if judged[name].setting == "features.exclude" and judged[name].role != "copy of the label":
-                judged[name] = Judged("feature", "", f"looks like {_a(judged[name].role)}, but nothing else is left")
+        hidden = [name for name in features if judged[name].setting == "features.exclude"]
+        for name in [name for name in hidden if judged[name].role != "copy of the label"] or hidden:
+            remark = f"looks like {_a(judged[name].role)}, but nothing else is left"
+            judged[name] = replace(judged[name], role="feature", setting="", remark=remark)
     return {name: judged[name] for name in columns}
 
 
 def _a(role: Role) -> str:
-    return {"identifier": "an identifier", "constant": "a constant"}.get(role, role)
+    return {"identifier": "an identifier", "copy of the label": "a copy of the label"}.get(role, role)
 
 
 def _by_itself(name: str, column: pa.ChunkedArray, kind: ColumnType) -> Judged:
     values = column.drop_null()
     if not len(values):
-        return Judged("empty", "data.drop", "no value in any row")
+        return Judged("empty", "data.drop", "no value in any row that has a label")
     if len(column) < MIN_NAMED:
         return Judged("feature")
     distinct = int(pc.count_distinct(values).as_py())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from pipeline.errors import as_argument, shown
 
 _TITLES = {
@@ -125,7 +127,9 @@ def remedy_for(kind: str, feature: str | None) -> str:
     name, argument = shown(feature or ""), as_argument(feature or "")
     return (
         f"if {name} is known only together with the label, `longhaul drop --exclude {argument}` keeps it from the "
-        f"model (features.exclude), `longhaul drop {argument}` out of the table (data.drop)"
+        f"model (features.exclude), `longhaul drop {argument}` out of the table (data.drop); if it is known in "
+        f"time, features: {{{json.dumps(feature or '', ensure_ascii=False)}: {{severity: {{{kind}: ignore}}}}}} in the "
+        "policy (NAME.policy.yaml beside the schema) lets it pass"
     )
 
 

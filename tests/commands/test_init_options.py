@@ -19,6 +19,8 @@ from pipeline.data.sources.source import infer_columns, plan_fragments, read_fra
 from pipeline.data.sources.table_files import find_files
 from pipeline.data.values.readings import readings_of
 from pipeline.errors import PipelineError
+from pipeline.guard.policy import Severity
+from pipeline.guard.policy_file import read_policy
 
 
 @pytest.fixture(autouse=True)
@@ -66,6 +68,7 @@ REFUSED: dict[str, tuple[list[str], list[str], str]] = {
     ),
     "classes of fractions": (rows(x=lambda i: i % 7, y=[0.5, 1.5]), ["--task", "binary"], "fractional numbers"),
     "NA is most of the label": (rows(x=lambda i: i % 7, y=["NA", "NA", "a"]), [], "40 say 'NA'"),
+    "NA is a class of two": (rows(x=lambda i: i % 7, y=["NA", "EU", "EU"]), [], "for missing: 'NA' (20 rows)"),
     "ragged rows": ([*rows(x=lambda i: i % 7, y=["a", "b"]), "1"], [], "1 field"),
     "files in the way": (rows(x=lambda i: i % 7, y=["a", "b"]), [], "is there already"),
     "no label": (rows(x=lambda i: i % 7, y=["a", "b"]), ["--label", ""], "which column"),
@@ -275,3 +278,47 @@ def test_a_column_without_any_value_is_said_to_be_empty(ending: str) -> None:
         frame.to_json(table, orient="records", lines=True)
     assert "no value in any row" in init(table, "--label", "label")
     assert load(Path("t.yaml")).data.drop == ("none",)
+
+
+@pytest.mark.parametrize(
+    ("columns", "asked", "let_through"),
+    [
+        pytest.param({"x": lambda i: i, "y": lambda i: 2.5 * i + 1}, [], ["x"], id="nothing else is left"),
+        pytest.param({"x": ["p", "q"], "y": ["a", "b"]}, [], ["x"], id="nothing else is left of classes"),
+        pytest.param({"x": ["p", "q"], "z": lambda i: i % 7, "y": ["a", "b"]}, ["--keep", "x"], ["x"], id="kept"),
+        pytest.param({"x: é": ["p", "q"], "z": [1, 2, 3], "y": ["a", "b"]}, ["--keep", "x: é"], ["x: é"], id="odd"),
+        pytest.param({"x": ["p", "q"], "z": lambda i: i % 7, "y": ["a", "b"]}, [], [], id="left out"),
+        pytest.param({"z": lambda i: i % 7, "y": ["a", "b"]}, ["--keep", "z"], [], id="tells nothing"),
+    ],
+)
+def test_a_run_is_not_stopped_by_a_column_that_is_to_be_shown(
+    columns: dict[str, Any], asked: list[str], let_through: list[str]
+) -> None:
+    """`init` would otherwise write what `run` refuses."""
+    init(write(rows(**columns)), "--label", "y", *asked)
+    config = load(Path("t.yaml"))
+    assert set(let_through).isdisjoint(config.features.exclude)
+    policy = read_policy(config.policy_file)
+    assert {name for name in columns if policy.severity_of("label_leak", name) is not Severity.BLOCK} == {*let_through}
+    assert (config.policy_file is None) == (not let_through)
+
+
+def test_a_policy_that_is_there_stays() -> None:
+    table = write(rows(x=["p", "q"], y=["a", "b"]))
+    init(table, "--label", "y")
+    assert load(Path("t.yaml")).policy_file
+    Path("schema/t.policy.yaml").write_text("label_leak: 1\n")
+    init(table, "--label", "y", "--again")
+    assert Path("schema/t.policy.yaml").read_text() == "label_leak: 1\n"
+
+
+def test_what_comes_only_in_rows_without_a_label_is_not_asked_for() -> None:
+    """A run leaves such rows out, and would find none."""
+    init(
+        write(rows(x=lambda i: i % 7, beat=lambda i: i * 1.5 if i % 4 == 0 else "", y=["", "a", "b", "a"])),
+        "--label",
+        "y",
+    )
+    config = load(Path("t.yaml"))
+    assert config.data.drop == ("beat",)
+    assert "beat" not in {feature.name for feature in look(config).schema.feature}

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pipeline.data.sources.damage import corrupt
 from pipeline.data.sources.head import is_valid_utf8, wide_encoding
+from pipeline.data.sources.magic import sign_of
 from pipeline.data.sources.text_bytes import UNREADABLE, is_packed, open_bytes
 from pipeline.errors import DataError
 
@@ -71,6 +72,9 @@ def guess_encoding(path: str, pieces: Sequence[bytes]) -> tuple[str, str | None]
         return "utf-8", None
     wide = wide_encoding(pieces[0])
     if not wide and len(re.findall(rb"[\x00-\x08\x0e-\x1a\x1c-\x1e]", pieces[0])) > max(8, len(pieces[0]) / 50):
+        if found := sign_of(pieces[0]):
+            rename = f"rename it to end in {found[2]}" if found[2] else "give the table itself"
+            raise DataError(f"{path} is {found[1]}, whatever its name says", rename)
         raise DataError(f"{path} is not text", "name a file of text; see docs/text.md for what is read")
     if wide:
         marked = wide in ("utf-16", "utf-32")
