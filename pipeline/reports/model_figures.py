@@ -14,6 +14,7 @@ from pipeline.reports.judgement import FEW_ROWS, Judgement, SliceGroup
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
 _ORANGE = "#c1661a"
@@ -21,8 +22,6 @@ FEW_ROWS_IN_A_BIN = 10
 """Of the calibration: no line goes through a bin with fewer."""
 _MOST_NAMED = 12
 """Classes whose names stand beside a confusion matrix."""
-_INK_ON_PALE = "#1b2025"
-"""Unlike INK it stays dark in a dark page, as the cells behind it stay pale."""
 
 
 def slices_figure(judgement: Judgement, group: SliceGroup, most: int = 30) -> Figure:
@@ -66,7 +65,11 @@ def curve_figures(document: Mapping[str, Any] | None, metrics: Mapping[str, floa
         return {}
     if document["task"] == "regression":
         true, predicted = challenger["points"]["true"], challenger["points"]["predicted"]
-        return {"Predicted and true": predicted_figure(true, predicted), "Residuals": residuals_figure(true, predicted)}
+        return {
+            "Predicted and true": predicted_figure(true, predicted),
+            "Residuals": residuals_figure(true, predicted),
+            "Residuals by prediction": residuals_by_prediction_figure(true, predicted),
+        }
     found = {"Calibration": calibration_figure(challenger["calibration"], champion.get("calibration"))}
     if document["task"] == "multiclass":
         return {"Confusion": confusion_figure(**challenger["confusion"])} | found
@@ -183,7 +186,7 @@ def confusion_figure(classes: Sequence[str], rows: Sequence[Sequence[int]]) -> F
         axes = new_axes(max(3.4, size), max(3.0, size))
         axes.set_title("Confusion", loc="left")
         places = np.arange(len(classes) + 1) - 0.5
-        axes.pcolormesh(places, places, shares, cmap="GnBu", vmin=0, vmax=1)  # an image would be one to load
+        axes.pcolormesh(places, places, shares, cmap=_shades(), vmin=0, vmax=1)  # an image would be one to load
         axes.invert_yaxis()
         axes.spines[:].set_visible(False)
         axes.set(xlabel="predicted class", ylabel="true class", xticks=[], yticks=[])
@@ -192,18 +195,27 @@ def confusion_figure(classes: Sequence[str], rows: Sequence[Sequence[int]]) -> F
             axes.set_xticks(range(len(names)), labels=names, rotation=45, ha="right", rotation_mode="anchor")
             axes.set_yticks(range(len(names)), labels=names)
             for (row, column), count in np.ndenumerate(counts):
-                color = "white" if shares[row, column] > 0.6 else _INK_ON_PALE
-                axes.text(column, row, f"{count:,.0f}", ha="center", va="center", fontsize=7, color=color)
+                axes.text(column, row, f"{count:,.0f}", ha="center", va="center", fontsize=7, color=INK)
         return figure_of(axes)
 
 
+def _shades() -> Colormap:
+    """Return none to half of the accent, so that a page's ink can be read on it in light and in dark."""
+    from matplotlib.colors import LinearSegmentedColormap, to_rgb
+
+    return LinearSegmentedColormap.from_list("shares", [(*to_rgb(ACCENT), 0.0), (*to_rgb(ACCENT), 0.5)])
+
+
 def predicted_figure(labels: Sequence[float], predictions: Sequence[float]) -> Figure:
-    """Draw predicted against true numbers."""
+    """Draw predicted against true numbers, a point a row (2,000 are kept at most), and what a constant guess says."""
     with our_style():
         axes = _square("Predicted and true", "true value", "predicted value")
         low, high = min(*labels, *predictions), max(*labels, *predictions)
         axes.plot([low, high], [low, high], color=MUTED, linewidth=0.8, linestyle=(0, (3, 3)))
-        axes.hexbin(labels, predictions, gridsize=40, mincnt=1, bins="log", cmap="GnBu")
+        mean = float(np.mean(labels))
+        axes.axhline(mean, color=MUTED, linewidth=0.8, linestyle=(0, (1, 2)))
+        axes.text(high, mean, "always the mean", ha="right", va="bottom", color=MUTED, fontsize=7)
+        axes.plot(labels, predictions, "o", color=ACCENT, markersize=3, markeredgewidth=0, alpha=_alpha(len(labels)))
         return figure_of(axes)
 
 
@@ -221,6 +233,24 @@ def residuals_figure(labels: Sequence[float], predictions: Sequence[float]) -> F
             0.98, 0.94, f"mean {number(float(residuals.mean()))}", transform=axes.transAxes, ha="right", color=INK
         )
         return figure_of(axes)
+
+
+def residuals_by_prediction_figure(labels: Sequence[float], predictions: Sequence[float]) -> Figure:
+    """Draw how far each prediction lies from what was true; the outermost hundredths are left out of the scale."""
+    residuals = np.array(predictions) - np.array(labels)
+    low, high = np.quantile(residuals, [0.005, 0.995])
+    with our_style():
+        axes = _square("Residuals by prediction", "predicted value", "predicted less true")
+        axes.axhline(0, color=MUTED, linewidth=0.8, linestyle=(0, (3, 3)))
+        axes.plot(predictions, residuals, "o", color=ACCENT, markersize=3, markeredgewidth=0, alpha=_alpha(len(labels)))
+        if high > low:
+            axes.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
+        return figure_of(axes)
+
+
+def _alpha(points: int) -> float:
+    """Return how solid points are: one alone stays visible (3:1 on paper) also where they are many."""
+    return 0.9 if points < 300 else 0.7
 
 
 def is_within_noise(feature: Mapping[str, Any]) -> bool:

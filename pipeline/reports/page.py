@@ -18,7 +18,7 @@ from pipeline.lineage.artifact_names import CURVES_FILE, EVAL_CONFIG_FILE, EXPLA
 from pipeline.lineage.records import Step
 from pipeline.lineage.runs import Run
 from pipeline.lineage.trends import Trend
-from pipeline.reports import figures, model_figures, plots
+from pipeline.reports import by_class, figures, model_figures, plots
 from pipeline.reports.artifacts import Anomaly, Artifacts, Column
 from pipeline.reports.champion import champion_sentence
 from pipeline.reports.decide import Decision, decision
@@ -164,6 +164,9 @@ def render(page: Page) -> str:
     return found.get_template("page.html.j2").render(
         sections=shown,
         not_computed=not_computed,
+        by_class=by_class.classes_of(page.curves, page.judgement.confidence if page.judgement else 0.95),
+        worst_pairs=by_class.worst_pairs(page.curves),
+        tenths=by_class.tenths_of(page.curves),
         can_be_set="decision" in PipelineConfig.model_fields,
         decide_data=Markup(safe_json(page.decision.data())) if page.decision else "",
         counts={"anomalies": len(anomalies), "slices": _count_slices(page.judgement)},

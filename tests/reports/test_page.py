@@ -847,7 +847,7 @@ def test_intervals_and_the_champion(explained: Run) -> None:
     assert ring == "left:25.0%"
 
 
-@pytest.mark.parametrize(("task", "pictures"), [("binary", 5), ("multiclass", 2), ("regression", 2)])
+@pytest.mark.parametrize(("task", "pictures"), [("binary", 5), ("multiclass", 2), ("regression", 3)])
 def test_curves_of_every_task(explained: Run, task: str, pictures: int) -> None:
     rewrite(explained, "ModelEvaluation", "curves.json", {"task": task, "challenger": CURVES[task]})
     html = render(collect(explained))
