@@ -12,8 +12,8 @@ from typing import Annotated
 import typer
 
 import pipeline
-from pipeline.cli import config, explain, init, judge, keep, look, run, schedule, schema, serve
-from pipeline.cli.options import LOOK, RUN
+from pipeline.cli import config, explain, init, judge, keep, look, rollout, run, schedule, schema, serve
+from pipeline.cli.options import LOOK, RUN, SERVE
 from pipeline.errors import (
     EXIT_BUG,
     EXIT_DISK_FULL,
@@ -41,6 +41,7 @@ for group in (run, init, look, serve, judge, keep, explain):
     app.add_typer(group.app)
 app.add_typer(schedule.app, rich_help_panel=RUN)
 app.add_typer(schema.app, rich_help_panel=LOOK)
+app.add_typer(rollout.app, rich_help_panel=SERVE)
 app.add_typer(config.app, rich_help_panel=LOOK)
 
 

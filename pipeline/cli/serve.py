@@ -94,6 +94,7 @@ def versions(
     from pipeline.commands.rollback import list_versions
     from pipeline.config.loading import load
     from pipeline.serving.approvals import waiting
+    from pipeline.serving.rollout import under_way
     from pipeline.terminal.versions import print_versions
 
     settings = load(config, workspace=workspace)
@@ -104,6 +105,8 @@ def versions(
     else:
         known, asked = list_versions(settings), waiting(settings.serving_folder)
     print_versions(known, settings.evaluation.thresholds, asked, as_json)
+    if not as_json and (trying := under_way(settings.serving_folder)):
+        print(f"Rollout: {trying.words}")
 
 
 @app.command(

@@ -18,6 +18,8 @@ APPROVAL_TYPE = "longhaul.Approval"
 """Type of the execution that a decision is: its input is the PushedModel that waited."""
 ROLLBACK_TYPE = "longhaul.Rollback"
 """Type of the execution: from the PushedModel of the earlier version to that of the new one."""
+ROLLOUT_TYPE = "longhaul.Rollout"
+"""Type of the execution that a step of a rollout is: its inputs are the PushedModels of both versions."""
 PUSHED_MODEL = "PushedModel"
 _INPUT, _OUTPUT = metadata_store_pb2.Event.INPUT, metadata_store_pb2.Event.OUTPUT
 
@@ -128,6 +130,31 @@ def record_rollback(store: MetadataStore, pipeline: str, done: Rollback, base: P
     execution_id, _, _ = store.put_execution(
         execution, [*used, (pushed, event_of(_OUTPUT, "pushed_model"))], [context] if context else []
     )
+    return int(execution_id)
+
+
+def record_rollout(store: MetadataStore, pipeline: str, step: str, what: Any, base: Path | str) -> int:
+    """Record a step of a rollout in the pipeline's context; return the execution's id.
+
+    Args:
+        step: start, step, promote or abort.
+        what: the Rollout of pipeline.serving.rollout.
+        base: the folder of the versions.
+    """
+    kind = metadata_store_pb2.ExecutionType(name=ROLLOUT_TYPE)
+    execution = metadata_store_pb2.Execution(
+        type_id=store.put_execution_type(kind), last_known_state=metadata_store_pb2.Execution.COMPLETE
+    )
+    for key, value in {**asdict(what), "step": step, NODE: "Rollout"}.items():
+        execution.custom_properties[key].string_value = str(value)
+    known = {_destination(one): one for one in store.get_artifacts_by_type(PUSHED_MODEL)}
+    used = [
+        (known[address], event_of(_INPUT, name))
+        for name, address in (("candidate", f"{base}/{what.version}"), ("stable", f"{base}/{what.stable}"))
+        if address in known
+    ]
+    context = store.get_context_by_type_and_name("pipeline", pipeline)
+    execution_id, _, _ = store.put_execution(execution, used, [context] if context else [])
     return int(execution_id)
 
 

@@ -110,7 +110,7 @@ class Batcher:
             answers = [exc] * len(jobs)
         if answers is None:  # its answers are not one row each: from now on it is asked alone
             jobs[0].model.asked_alone.add(jobs[0].signature)
-            for job in jobs:
+            for job in reversed(jobs):
                 self._waiting.appendleft(job)
                 self._waiting_rows += job.rows
             return

@@ -48,6 +48,7 @@ class Call:
 
     Attributes:
         began: by the clock of `time.perf_counter`.
+        pinned: whether it names a version or a label, which no rollout changes.
     """
 
     request_id: str
@@ -55,6 +56,7 @@ class Call:
     time: float
     began: float
     parts: list[Part] = field(default_factory=list)
+    pinned: bool = False
 
     @property
     def is_plain(self) -> bool:
@@ -73,6 +75,12 @@ _CALL: ContextVar[Call | None] = ContextVar("call", default=None)
 def current() -> Call | None:
     """Return the request under way; None where nobody asks for its id."""
     return _CALL.get()
+
+
+def answering(model: LoadedModel) -> LoadedModel:
+    """Return the version that answered the request under way, which was meant for `model`."""
+    call = _CALL.get()
+    return (call.answered if call else None) or model
 
 
 class Journal:
@@ -94,6 +102,11 @@ class Journal:
         _CALL.set(call)
         return call
 
+    def shadowed(self, call: Call, part: Part, latency_s: float, error: str | None) -> None:
+        """Have written what the shadow answered."""
+        if self.log and self.log.wants(call.request_id):
+            self.log.add(_entry(call, part, latency_s, error))
+
     def close(self) -> None:
         """Write down what waits."""
         if self.log:
@@ -113,28 +126,30 @@ class Journal:
             return
         latency_s = time.perf_counter() - call.began
         for part in call.parts:
-            log.add(
-                Entry(
-                    name=part.model.name,
-                    layout=part.model.layout(part.signature),
-                    request_id=call.request_id,
-                    time=call.time,
-                    signature=part.signature,
-                    rows=part.rows,
-                    version=None if part.outputs is None else part.model.version,
-                    route=part.route,
-                    caller=call.caller,
-                    latency_s=latency_s,
-                    error=error,
-                    columns=part.columns,
-                    outputs=part.outputs,
-                    places=part.places,
-                    size=part.size,
-                )
-            )
+            log.add(_entry(call, part, latency_s, error))
         if not call.parts and error and model:
             layout = model.layout(DEFAULT)
             log.add(
                 Entry(model.name, layout, call.request_id, call.time, "", caller=call.caller, latency_s=latency_s,
                       error=error)
             )  # fmt: skip
+
+
+def _entry(call: Call, part: Part, latency_s: float, error: str | None) -> Entry:
+    return Entry(
+        name=part.model.name,
+        layout=part.model.layout(part.signature),
+        request_id=call.request_id,
+        time=call.time,
+        signature=part.signature,
+        rows=part.rows,
+        version=None if part.outputs is None else part.model.version,
+        route=part.route,
+        caller=call.caller,
+        latency_s=latency_s,
+        error=error,
+        columns=part.columns,
+        outputs=part.outputs,
+        places=part.places,
+        size=part.size,
+    )

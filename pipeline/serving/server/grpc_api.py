@@ -29,7 +29,7 @@ from tensorflow_serving.apis import (
 
 from pipeline.serving.server import metrics
 from pipeline.serving.server.access import ADMIN, READ, Access
-from pipeline.serving.server.calls import Journal
+from pipeline.serving.server.calls import Journal, answering
 from pipeline.serving.server.model import DEFAULT, LoadedModel
 from pipeline.serving.server.models import Models
 from pipeline.serving.server.paths import Target
@@ -224,7 +224,7 @@ def _target(spec: Any) -> Target:
 
 def _name(into: Any, model: LoadedModel, signature: str) -> None:
     into.name, into.signature_name = model.name, signature
-    into.version.value = model.version
+    into.version.value = answering(model).version
 
 
 def _arrays(given: Mapping[str, Any], inputs: Mapping[str, int]) -> dict[str, Any]:

@@ -12,14 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.lineage.version_folders import version_number, versions
+from pipeline.serving.rollout import under_way
+from pipeline.serving.server.calls import current
 from pipeline.serving.server.model import LoadedModel, UnfitError
 from pipeline.serving.server.paths import Target
 from pipeline.serving.server.refusal import Code, Refusal, invalid
+from pipeline.serving.server.routing import Routing
 from trainer.digests import SAVED_MODEL
 
 POLL_S = 0.25
-STABLE, PREVIOUS = "stable", "previous"
-"""Labels: the version that answers, and the one before."""
+STABLE, PREVIOUS, CANARY = "stable", "previous", "canary"
+"""Labels: the version that answers, the one before, and the one that is tried."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class ServedName:
         self.loaded: tuple[LoadedModel | None, LoadedModel | None] = (None, None)
         """The version that answers and the one before; exchanged together, so that a request always finds both."""
         self.states: dict[int, State] = {}
+        self.routing: Routing | None = None
+        """The rollout under way."""
         self._refused: dict[int, object] = {}
         self.looked = False
         """Whether all that was there at the start has been tried."""
@@ -54,8 +59,44 @@ class ServedName:
 
     def look(self) -> None:
         """Load the highest version that is fit, if another answers."""
-        self._look()
+        if not self._follow():
+            self._look()
         self.looked = True
+
+    def _follow(self) -> bool:
+        """Have both versions of a rollout loaded, and requests routed; return whether one is under way."""
+        rollout = None if (self.folder / SAVED_MODEL).is_file() else under_way(self.folder)
+        if rollout is None:
+            if self.routing:
+                self._say(f"{self.name}: the rollout of version {self.routing.candidate.version} is over")
+            self.routing = None
+            return False
+        if self.routing and self.routing.rollout == rollout:
+            return True
+        known = {model.version: model for model in self.loaded if model}
+        stable, candidate = (known.get(number) or self._made(number) for number in (rollout.stable, rollout.version))
+        if stable is None or candidate is None:
+            self.routing = None
+            return False
+        self.routing = Routing(rollout, stable, candidate)
+        self.loaded = (stable, candidate)
+        self._tell_states(candidate)
+        self._say(f"{self.name}: {rollout.words}")
+        return True
+
+    def _made(self, number: int) -> LoadedModel | None:
+        """Load a version; None if it is refused, which is tried again when it has changed."""
+        folder = self.folder / str(number)
+        seen = _look_of(folder)
+        if self._refused.get(number) == seen:
+            return None
+        try:
+            return LoadedModel(self.name, number, folder)
+        except UnfitError as exc:
+            self.states[number] = State("END", str(exc))
+            self._refused[number] = seen
+            self._say(f"{self.name}: version {number} is refused, and not tried: {exc}")
+            return None
 
     def _look(self) -> None:
         current, previous = self.loaded
@@ -93,14 +134,17 @@ class ServedName:
     def _switch(self, model: LoadedModel) -> None:
         before = self.current
         self.loaded = (model, before)
+        self._tell_states(model)
+        after = f" instead of {before.version}" if before else ""
+        self._say(f"{self.name}: version {model.version} answers{after} (loaded in {model.warm_up_s:.1f} s)")
+
+    def _tell_states(self, model: LoadedModel) -> None:
         kept = {each.version for each in self.loaded if each}
         self.states = {
             number: State("AVAILABLE") if number in kept else state
             for number, state in {**self.states, model.version: State("AVAILABLE")}.items()
             if number in kept or state.state != "AVAILABLE"
         }
-        after = f" instead of {before.version}" if before else ""
-        self._say(f"{self.name}: version {model.version} answers{after} (loaded in {model.warm_up_s:.1f} s)")
 
 
 def _look_of(folder: Path) -> object:
@@ -158,8 +202,12 @@ class Models:
         """
         served = self.names.get(target.name)
         version = target.version
+        if call := current():
+            call.pinned = version is not None or target.label is not None
         if target.label is not None:
             named = dict(zip((STABLE, PREVIOUS), served.loaded, strict=True)) if served else {}
+            if served and served.routing:
+                named[CANARY] = served.routing.candidate
             if (labelled := named.get(target.label)) is None:
                 raise invalid(f"Unrecognized servable version label: {target.label}")
             return labelled

@@ -160,8 +160,8 @@ async def _serve(options: Options, listener: socket.socket, announce: Callable[[
     models = Models({name: Path(folder) for name, folder in options.folders.items()}, say)
     batcher = Batcher(options.most_batch, options.most_waiting)
     access = options.access()
-    rest = Rest(models, batcher, options.limits)
     journal = Journal(RequestLog(options.log, options.folders, say, metrics.record_logged) if options.log else None)
+    rest = Rest(models, batcher, options.limits, journal)
     app = App(models, rest, access, options.cors, journal)
     config = uvicorn.Config(
             app, http="httptools", loop="none", lifespan="off", access_log=False, log_level="warning", ws="none",

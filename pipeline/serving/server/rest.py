@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from pipeline.serving.server import answers, examples, metrics, rules, tensors
+from pipeline.serving.server.asking import Asking
 from pipeline.serving.server.batching import Batcher
-from pipeline.serving.server.calls import Part, current
+from pipeline.serving.server.calls import Journal
 from pipeline.serving.server.details import detailed
 from pipeline.serving.server.explain import Explainer
 from pipeline.serving.server.json_text import parse, shown
@@ -41,8 +42,9 @@ class Limits:
 class Rest:
     """The methods of the API."""
 
-    def __init__(self, models: Models, batcher: Batcher, limits: Limits) -> None:
-        self._models, self._batcher, self.limits = models, batcher, limits
+    def __init__(self, models: Models, batcher: Batcher, limits: Limits, journal: Journal | None = None) -> None:
+        self._models, self.limits = models, limits
+        self._asking = Asking(models, batcher, limits.timeout_s, journal)
         self._explainer = Explainer(limits.timeout_s)
 
     def close(self) -> None:
@@ -84,11 +86,8 @@ class Rest:
             api: TensorFlow Serving's name of what is asked, for the metrics.
         """
         check_size(columns, self.limits, size)
-        call, began = current(), time.perf_counter()
-        part = Part(model, signature, columns, rows_of(columns), size)
-        if call:
-            call.parts.append(part)
-        outputs = part.outputs = await self._batcher.ask(model, signature, columns, self.limits.timeout_s)
+        began = time.perf_counter()
+        outputs = await self._asking.ask(model, signature, columns, rows_of(columns), size)
         metrics.record_runtime(model.name, api, time.perf_counter() - began)
         return outputs
 

@@ -14,6 +14,7 @@ import orjson
 
 import pipeline
 from pipeline.serving.server import rules, tensors
+from pipeline.serving.server.calls import answering
 from pipeline.serving.server.json_text import parse, shown, whole
 from pipeline.serving.server.model import DEFAULT, TENSORS, LoadedModel
 from pipeline.serving.server.models import Models
@@ -104,7 +105,7 @@ class V2:
         wanted = [one["name"] for one in _named(request, "outputs")] if request.get("outputs") else sorted(outputs)
         if unknown := [name for name in wanted if name not in outputs]:
             raise invalid(f"there is no output {unknown[0]!r}; the outputs are {', '.join(sorted(outputs))}")
-        answer: dict[str, Any] = {"model_name": model.name, "model_version": str(model.version)}
+        answer: dict[str, Any] = {"model_name": model.name, "model_version": str(answering(model).version)}
         if isinstance(request.get("id"), str):
             answer["id"] = request["id"]
         answer["outputs"] = [_told(name, outputs[name]) for name in wanted]

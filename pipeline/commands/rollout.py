@@ -1,0 +1,144 @@
+"""Begins, steers and ends a rollout; each step is on record with who and why. No TensorFlow.
+
+The decision by quality is somebody else's: these are its levers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pipeline.commands.rollback import list_versions, roll_back
+from pipeline.config.pipeline import PipelineConfig
+from pipeline.errors import ConfigError, WorkspaceError
+from pipeline.lineage.pushes import record_rollout
+from pipeline.lineage.store import open_existing_store, translated_errors
+from pipeline.runners.local.recovery import noting
+from pipeline.serving import rollout
+from pipeline.serving.publish import now, pusher
+from pipeline.serving.rollout import CANARY, SHADOW, Rollout
+from pipeline.serving.versions import Version
+from pipeline.workspace.lock import BRIEFLY, Wait
+
+
+def start(
+    config: PipelineConfig, version: int, *, share: float | None, key: str = "", note: str = "", by: str = "",
+    wait: Wait = BRIEFLY,
+) -> Rollout:  # fmt: skip
+    """Have a version tried beside the one that answers; of one that is tried already, change how.
+
+    Args:
+        share: percent that it answers; None: it answers to the log only.
+        key: the column whose values are told apart; the id of the request when empty.
+        by: who; user@machine when empty.
+
+    Raises:
+        PipelineError: there is no such version, it is damaged, nothing could answer beside it, or another is tried.
+    """
+    base = config.serving_folder
+    if share is not None and not 0 < share <= 100:
+        raise ConfigError(f"--canary {share:g}: not a share in percent", "name more than 0 and at most 100")
+    going_on = rollout.under_way(base)
+    if going_on and going_on.version != version:
+        raise ConfigError(
+            f"version {going_on.version} is tried already", "`longhaul rollout promote` or `longhaul rollout abort` it"
+        )
+    known = list_versions(config)
+    candidate = _whole(known, version)
+    stable = _beside(known, candidate)
+    columns = candidate.manifest.inputs if candidate.manifest else {}
+    if key and key not in columns:
+        raise ConfigError(
+            f"--key {key}: version {version} has no such column", f"the columns are {', '.join(sorted(columns))}"
+        )
+    begun = Rollout(
+        version, stable.number, known[0].number, SHADOW if share is None else CANARY, share or 0.0, key, by or pusher(),
+        now(), note,
+    )  # fmt: skip
+    _note(config, begun, "step" if going_on else "start", wait)
+    rollout.write(base, begun)
+    return begun
+
+
+def step(config: PipelineConfig, share: float, note: str = "", by: str = "", wait: Wait = BRIEFLY) -> Rollout:
+    """Have the version that is tried answer another share, in percent.
+
+    Raises:
+        PipelineError: none is tried.
+    """
+    before = status(config)
+    return start(config, before.version, share=share, key=before.key, note=note, by=by, wait=wait)
+
+
+def status(config: PipelineConfig) -> Rollout:
+    """Return the rollout under way.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    found = rollout.under_way(config.serving_folder)
+    if found is None:
+        raise ConfigError("no rollout is under way", "`longhaul rollout start VERSION --canary 10` begins one")
+    return found
+
+
+def promote(config: PipelineConfig, note: str = "", by: str = "", wait: Wait = BRIEFLY) -> Rollout:
+    """Have the version that is tried answer all requests.
+
+    Raises:
+        PipelineError: none is tried, or it cannot be published.
+    """
+    return _end(config, "promote", note, by, wait)
+
+
+def abort(config: PipelineConfig, note: str = "", by: str = "", wait: Wait = BRIEFLY) -> Rollout:
+    """Have the version beside it answer all requests; no run pushes the one that was tried again, if it was the newest.
+
+    Raises:
+        PipelineError: none is tried, or the version beside it cannot be published.
+    """
+    return _end(config, "abort", note, by, wait)
+
+
+def _end(config: PipelineConfig, how: str, note: str, by: str, wait: Wait) -> Rollout:
+    found = status(config)
+    winner = found.version if how == "promote" else found.stable
+    if winner != found.newest:  # published anew, which ends the rollout in the same instant
+        roll_back(config, winner, note or f"{how} of the {found.mode} of version {found.version}", False, wait=wait)
+    ended = replace(found, by=by or pusher(), time=now(), note=note)
+    rollout.end(config.serving_folder)
+    _note(config, ended, how, wait)
+    return ended
+
+
+def _whole(known: list[Version], version: int) -> Version:
+    found = next((one for one in known if one.number == version), None)
+    if found is None:
+        numbers = ", ".join(str(one.number) for one in known) or "none"
+        raise ConfigError(f"there is no version {version}", f"the versions are {numbers}")
+    if found.damage:
+        raise WorkspaceError(
+            f"version {version} is damaged: {', '.join(found.damage[:3])}", "`longhaul versions` tells which are whole"
+        )
+    return found
+
+
+def _beside(known: list[Version], candidate: Version) -> Version:
+    """Return the version that answers the rest: the one that serves, or, if that is the candidate, the one before."""
+    digest = candidate.manifest.digest if candidate.manifest else ""
+    for one in known:
+        same = one.manifest and one.manifest.digest == digest
+        if one is not candidate and not same and not one.damage and one.state != "withdrawn":
+            return one
+        if same and one is known[0] and one is not candidate:
+            break
+    raise ConfigError(
+        f"there is no other model to answer beside version {candidate.number}",
+        "`longhaul versions` lists what there is",
+    )
+
+
+def _note(config: PipelineConfig, what: Rollout, how: str, wait: Wait) -> None:
+    with translated_errors(config.root):
+        open_existing_store(config)
+        with noting(config, wait) as store:
+            record_rollout(store, config.record_name, how, what, config.serving_folder)

@@ -1,0 +1,89 @@
+"""`longhaul rollout`: what is tried, what is on record, what ends it; no TensorFlow."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.commands import rollout as commands
+from pipeline.commands.rollback import roll_back
+from pipeline.config.pipeline import PipelineConfig
+from pipeline.errors import ConfigError
+from pipeline.lineage.store import open_store
+from pipeline.serving.rollout import Rollout, last, under_way
+from pipeline.serving.versions import newest_manifest
+from tests.serving.test_rollback import base, config, push  # noqa: F401
+
+
+def recorded(config: PipelineConfig) -> list[dict[str, str]]:  # noqa: F811
+    return [
+        {key: one.custom_properties[key].string_value for key in ("step", "version", "share", "by", "note")}
+        for one in open_store(config).get_executions_by_type("longhaul.Rollout")
+    ]
+
+
+def digest(config: PipelineConfig) -> str:  # noqa: F811
+    found = newest_manifest(base(config))
+    assert found
+    return found.digest
+
+
+def test_steps_are_on_record_and_promote_is_a_decision(config: PipelineConfig) -> None:  # noqa: F811
+    first, second = push(config, "first"), push(config, "second")
+    begun = commands.start(config, second, share=1, key="carrier", note="try", by="Ann")
+    assert (begun.stable, begun.version, begun.share) == (first, second, 1)
+    assert commands.step(config, 50, by="Ann").key == "carrier"
+    assert commands.status(config).share == 50
+    served = digest(config)
+    commands.promote(config, note="good", by="Bob")
+    assert under_way(base(config)) is None
+    assert digest(config) == served
+    assert recorded(config) == [
+        {"step": "start", "version": str(second), "share": "1", "by": "Ann", "note": "try"},
+        {"step": "step", "version": str(second), "share": "50", "by": "Ann", "note": ""},
+        {"step": "promote", "version": str(second), "share": "50", "by": "Bob", "note": "good"},
+    ]
+    with pytest.raises(ConfigError, match="no rollout is under way"):
+        commands.abort(config)
+
+
+def test_abort_brings_back_what_served_before_it(config: PipelineConfig) -> None:  # noqa: F811
+    push(config, "first")
+    before = digest(config)
+    second = push(config, "second")
+    commands.start(config, second, share=None)
+    with pytest.raises(ConfigError, match="--key nobody"):
+        commands.start(config, second, share=10, key="nobody")
+    commands.abort(config, note="bad")
+    assert digest(config) == before
+    assert under_way(base(config)) is None
+
+
+def test_an_earlier_version_is_tried_and_promoted(config: PipelineConfig) -> None:  # noqa: F811
+    first = push(config, "first")
+    wanted = digest(config)
+    second = push(config, "second")
+    assert commands.start(config, first, share=10).stable == second
+    commands.promote(config)
+    assert digest(config) == wanted
+
+
+def test_a_rollback_ends_it(config: PipelineConfig) -> None:  # noqa: F811
+    push(config, "first")
+    second = push(config, "second")
+    commands.start(config, second, share=10)
+    roll_back(config, None, "misses", False)
+    assert last(base(config))
+    assert under_way(base(config)) is None
+
+
+def test_a_key_meets_one_version_and_the_share_grows_around_it() -> None:
+    shares = (1, 10, 50, 100)
+    met = [{key for key in range(5000) if Rollout(8, 7, 8, "canary", share).meets(key)} for share in shares]
+    for smaller, larger, share in zip(met, met[1:], shares, strict=False):
+        assert smaller < larger
+        assert abs(len(smaller) - 50 * share) < 5 * (50 * share) ** 0.5 + 1
+    assert len(met[-1]) == 5000
+    one = Rollout(8, 7, 8, "canary", 50)
+    for key in range(50):
+        assert one.meets(key) == one.meets(float(key))
+        assert one.meets(str(key)) == one.meets(str(key).encode())
