@@ -97,7 +97,7 @@ def make_plan(config: PipelineConfig) -> Plan:
         there=there,
         used=used,
         left_out=[span for span in there if span in window.except_],
-        missing=missing_spans(window, used) if spans else [],
+        missing=missing_spans(window, used, there) if spans else [],
         files=len(files),
         bytes=sum(size for _, size, _ in states),
         splits=_splits(config.split, sorted({file.span for file in files})),

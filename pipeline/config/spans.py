@@ -96,7 +96,7 @@ def chosen_spans(window: Spans, there: Iterable[int]) -> list[int]:
     return spans if kind == "all" else [span for span in spans if span >= span_number(number)]
 
 
-def missing_spans(window: Spans, used: Sequence[int]) -> list[int]:
+def missing_spans(window: Spans, used: Sequence[int], there: Sequence[int] = ()) -> list[int]:
     """Return the spans that a person would expect between the first and the last one, and that are not there.
 
     What lies between two spans is told by the usual distance: every day, every seven days, every month, every number.
@@ -104,12 +104,16 @@ def missing_spans(window: Spans, used: Sequence[int]) -> list[int]:
 
     Args:
         used: the spans in the window that are there, in order.
+        there: all that are there, in order: those before a short window tell the usual distance, and whether there are
+            weekends.
     """
+    before_too = [span for span in there if used and span <= used[-1]]
     ends = window.use if isinstance(window.use, tuple) else ()
     known = sorted({*used, *ends})
     if len(known) < 2 or not used:
         return sorted(set(ends) - set(used))
-    steps = _Steps(used if len(used) > 1 else known)
+    few = before_too[-_TELL:] if len(used) < _TELL <= len(before_too) else []
+    steps = _Steps(few or (used if len(used) > 1 else known), recent=before_too[-_WEEKS:])
     expected: list[int] = []
     for before, after in pairwise(known):
         expected += steps.between(before, after)
@@ -149,10 +153,14 @@ def spans_text(spans: Collection[int], most: int = 12) -> str:
     return ", ".join(parts[:most]) + (f" and {len(parts) - most} more" if len(parts) > most else "")
 
 
+_TELL, _WEEKS = 4, 60
+"""So many spans tell the usual distance between two; so many, the newest, whether there are weekends."""
+
+
 class _Steps:
     """How far one span is from the next: so many months, days or numbers."""
 
-    def __init__(self, spans: Sequence[int], *, is_one: bool = False) -> None:
+    def __init__(self, spans: Sequence[int], *, is_one: bool = False, recent: Sequence[int] = ()) -> None:
         days = [day for span in spans if (day := date_of(span))]
         self._dated = bool(days) and len(days) == len(spans)
         self._monthly = self._dated and len(spans) > 1 and len({day.day for day in days}) == 1
@@ -163,6 +171,7 @@ class _Steps:
         usual = [distance for distance, count in distances.items() if count == most or not self._dated]
         self._step = 1 if is_one else min(usual, default=1)
         # A table that has no Sundays does not lack them; four weeks tell.
+        days += [day for span in recent if self._is_daily and (day := date_of(span))]
         knows_weeks = self._is_daily and (max(days) - min(days)).days >= 28
         self._weekdays = {day.weekday() for day in days} if knows_weeks else set()
 

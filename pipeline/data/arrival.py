@@ -36,12 +36,13 @@ def not_yet(data: Data, pattern: str, *, is_waiting: bool = False, now: float | 
         files = list_files(pattern, data.format)
     except DataError as exc:
         return [exc.what] if is_waiting else []
-    used = chosen_spans(window, {file.span for file in files})
+    there = sorted({file.span for file in files})
+    used = chosen_spans(window, there)
     if not used:
         nothing = f"{pattern} has no span of data.spans yet" if files else f"no file of {pattern} is there yet"
         return [nothing] if is_waiting else []
     said = []
-    if has_spans(pattern) and _refuses(data) and (gone := missing_spans(window, used)):
+    if has_spans(pattern) and _refuses(data) and (gone := missing_spans(window, used, there)):
         said.append(f"{spans_words(gone)} missing between those that are there, {spans_text(used)}")
     if "://" not in pattern:
         for span, inside in groupby((file for file in files if file.span in used), key=lambda file: file.span):

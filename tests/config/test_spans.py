@@ -85,6 +85,39 @@ def test_a_gap_is_what_people_would_expect_there(setting: Any, used: list[int], 
     assert missing_spans(window(setting), used) == missing
 
 
+@pytest.mark.parametrize(
+    ("there", "last", "missing"),
+    [
+        ([20240130, 20240131, 20240201, 20240203], 2, [20240202]),
+        ([20240130, 20240131, 20240201, 20240203], 1, []),
+        ([7, 8, 9, 10, 12], 2, [11]),
+        ([10, 20, 30, 40, 60], 2, [50]),
+        ([20240901, 20241001, 20241101, 20241201, 20250201], 2, [20250101]),
+        ([20250227, 20250301], 2, []),  # two alone tell no rule
+        (
+            [20241228, 20241229, 20241230, 20241231, 20250101, 20250201, 20250301, 20250401],
+            4,
+            [],
+        ),  # by months since then
+    ],
+)
+def test_what_came_before_a_short_window_tells_of_a_gap_in_it(there: list[int], last: int, missing: list[int]) -> None:
+    assert missing_spans(window(f"last {last}"), there[-last:], there) == missing
+
+
+def test_a_short_window_of_a_table_without_weekends_lacks_none() -> None:
+    days = [date(2025, 1, 1) + timedelta(days=place) for place in range(60)]
+    weekdays = [number(day) for day in days if day.weekday() < 5]
+    for size in range(2, 12):
+        for end in range(size + 24, len(weekdays)):
+            there = weekdays[:end]
+            assert missing_spans(window(f"last {size}"), there[-size:], there) == [], (size, there[-1])
+            if size > 2:
+                gone = there[-2]
+                left = [span for span in there if span != gone]
+                assert missing_spans(window(f"last {size - 1}"), left[1 - size :], left) == [gone]
+
+
 def number(day: date) -> int:
     return day.year * 10_000 + day.month * 100 + day.day
 
