@@ -120,6 +120,7 @@ def fit(
             taught[rows] = teacher.predict(columns, rows)
         steps = math.ceil(len(rows) / settings.batch_size)
         keras.utils.set_random_seed(settings.seed)
+        moments = _label_moments(labels[rows], table)
         with scope():
             model = build_model(
                 table,
@@ -127,13 +128,15 @@ def fit(
                 hidden_units=settings.hidden_units,
                 dropout=settings.dropout,
                 members=settings.members,
-                **_label_moments(labels[rows], table),
+                **moments,
             )
             model.compile(
                 keras.optimizers.AdamW(
                     _one_cycle(settings.learning_rate, epochs * steps), weight_decay=settings.weight_decay
                 ),
-                member_loss((_TAUGHT_LOSSES if teacher else LOSSES)[table.label.task]),
+                member_loss(
+                    (_TAUGHT_LOSSES if teacher else LOSSES)[table.label.task], _unit(moments.get("label_scale", 1.0))
+                ),
             )
         if NUMERIC in columns:
             some = rows[:: math.ceil(len(rows) / ENOUGH_ROWS)]
@@ -208,15 +211,17 @@ def class_count(table: FeatureTable) -> int:
     return len(table.label.classes) if table.label.task != "regression" else 0
 
 
-def member_loss(loss: str) -> Callable[[Any, Any], Any]:
+def member_loss(loss: str, unit: float = 1.0) -> Callable[[Any, Any], Any]:
     """Return the loss of the mean answer, (batch, outputs), or of each member's while learning, (batch, members,
-    outputs)."""
+    outputs); of amounts in `unit`."""
     of_answers = keras.losses.get(loss)
 
     def of_members(labels: Any, answers: Any) -> Any:
         labels = ops.reshape(labels, (-1, labels.shape[1] if len(labels.shape) == 2 else 1))
         if len(answers.shape) == 3:
             labels = ops.repeat(labels[:, None], answers.shape[1], axis=1)
+        if unit != 1:
+            labels, answers = labels / unit, answers / unit
         return of_answers(labels, answers)  # (batch,) or (batch, members); Keras takes the mean
 
     return of_members
@@ -250,7 +255,13 @@ def hold_out(
 def _label_moments(labels: npt.NDArray[Any], table: FeatureTable) -> dict[str, float]:
     if table.label.task != "regression":
         return {}
-    return {"label_mean": float(labels.mean()), "label_scale": float(labels.std()) or 1.0}
+    exact = labels.astype(np.float64)  # squares of large amounts are no float32
+    return {"label_mean": float(exact.mean()), "label_scale": float(exact.std()) or 1.0}
+
+
+def _unit(spread: float) -> float:
+    """Return the unit of the loss: 1, or the label's spread where squares of gradients would be no float32."""
+    return 1.0 if 1e-3 <= spread <= 1e6 else spread
 
 
 def _targets(labels: npt.NDArray[Any], table: FeatureTable) -> npt.NDArray[Any]:

@@ -81,8 +81,10 @@ def test_each_member_learns_by_its_own_loss_and_is_judged_by_the_mean_answer() -
 CLASSES = {"binary": ("0", "1"), "multiclass": ("a", "b", "c"), "regression": ()}
 
 
-def fitted(task: str, rows: int = 400, order: npt.NDArray[Any] | None = None, **settings: Any) -> Fitted:
-    """On a table whose label the number alone decides."""
+def fitted(
+    task: str, rows: int = 400, order: npt.NDArray[Any] | None = None, unit: float = 1.0, **settings: Any
+) -> Fitted:
+    """On a table whose label the number alone decides; of a regression it is in that unit."""
     features = (
         Feature("miles", Kind.NUMERIC, Storage.FLOAT, optional=False),
         Feature("carrier", Kind.CATEGORICAL, Storage.BYTES, optional=False),
@@ -93,7 +95,7 @@ def fitted(task: str, rows: int = 400, order: npt.NDArray[Any] | None = None, **
     labels = {
         "binary": (places[:, 0] > 0.4).astype("int64"),
         "multiclass": np.floor(places[:, 0] * 3).astype("int64"),
-        "regression": 1000 + 100 * places[:, 0],
+        "regression": ((1000 + 100 * places[:, 0]) * unit).astype("float32"),
     }[task]
     small = {"hidden_units": (16, 8), "members": 2, "dropout": 0.0, "batch_size": 32, "epochs": 20, "refit": False}
     columns = {NUMERIC: places, CATEGORICAL: dice.integers(0, 3, (rows, 1))}
@@ -119,10 +121,12 @@ def test_classes_are_learnt(task: str, before: float, after: float) -> None:
     assert found.validation_loss == min(found.history["val_loss"])
 
 
-def test_numbers_are_learnt_in_their_own_unit() -> None:
-    found = fitted("regression", epochs=40, learning_rate=0.01)
+@pytest.mark.parametrize("unit", [1.0, 1e-9, 1e12, 1e30])
+def test_numbers_are_learnt_in_their_own_unit(unit: float) -> None:
+    """Gross domestic products are: the squares of their gradients are no float32."""
+    found = fitted("regression", epochs=40, learning_rate=0.01, unit=unit)
     asked = {NUMERIC: np.array([[0.0], [0.5], [1.0]], "float32"), CATEGORICAL: np.zeros((3, 1), "int64")}
-    assert np.array(found.model(asked))[:, 0] == pytest.approx([1000, 1050, 1100], abs=15)
+    assert np.array(found.model(asked))[:, 0] / unit == pytest.approx([1000, 1050, 1100], abs=15)
 
 
 def test_the_best_epoch_is_kept_or_repeated_on_all_rows() -> None:
