@@ -42,6 +42,7 @@ for group in (run, init, look, serve, judge, keep, explain):
 app.add_typer(schedule.app, rich_help_panel=RUN)
 app.add_typer(schema.app, rich_help_panel=LOOK)
 app.add_typer(rollout.app, rich_help_panel=SERVE)
+app.add_typer(rollout.requests_app)
 app.add_typer(config.app, rich_help_panel=LOOK)
 
 

@@ -1,18 +1,20 @@
-"""`longhaul rollout`: try a version beside the one that answers."""
+"""`longhaul rollout`: try a version beside the one that answers; and `longhaul requests`: what was asked meanwhile."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli.options import ConfigOption, JsonOption, WorkspaceOption
+from pipeline.cli.options import SERVE, ConfigOption, JsonOption, WorkspaceOption
 
 if TYPE_CHECKING:
     from pipeline.serving.rollout import Rollout
 
+requests_app = typer.Typer()
 app = typer.Typer(
     name="rollout",
     help="Try a version beside the one that answers: in the shadow, or for a share of the requests.",
@@ -95,3 +97,44 @@ def abort_rollout(
     from pipeline.config.loading import load
 
     _print(abort(load(config, workspace=workspace), note, by), "Aborted: ", as_json)
+
+
+@requests_app.command(
+    rich_help_panel=SERVE,
+    epilog="Examples: [bold]longhaul requests --since 24h[/] · [bold]longhaul requests --log logs/wine --json[/]",
+)
+def requests(
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="TIME", help="Of the last 90s, 10m, 6h, 2d.", show_default=False)
+    ] = None,
+    log: Annotated[
+        Path | None,
+        typer.Option(
+            "--log", metavar="FOLDER", help="That of one model; the pipeline's own when not given.", show_default=False
+        ),
+    ] = None,
+    config: ConfigOption = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Count the requests that were logged: by hour, version and route, with errors."""
+    from pipeline.commands.requests import count_requests
+    from pipeline.config.loading import load
+    from pipeline.config.value_types import seconds_of
+    from pipeline.errors import ConfigError
+
+    try:
+        last_s = None if since is None else seconds_of(since)
+    except ValueError as exc:
+        raise ConfigError(f"--since {since}: {exc}", "write 90s, 10m, 6h or 2d") from exc
+    if log is None:
+        settings = load(config, workspace=workspace)
+        log = settings.requests_folder / settings.name
+    found = count_requests(log, last_s)
+    if as_json:
+        print(json.dumps([asdict(one) for one in found], indent=1))
+        return
+    print(f"{'hour (UTC)':18} {'version':>12} {'route':8} {'requests':>9} {'rows':>9} {'errors':>7} {'mean ms':>8}")
+    for one in found:
+        print(f"{one.hour:18} {one.version or '-':>12} {one.route:8} {one.requests:9} {one.rows:9} {one.errors:7} "
+              f"{one.latency_ms:8.2f}")  # fmt: skip

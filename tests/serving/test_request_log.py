@@ -294,6 +294,29 @@ def test_what_is_redacted_stands_in_no_file(open_log: Callable[..., RequestLog],
             assert (folder / ".redact.key").stat().st_mode & 0o777 == 0o600
 
 
+def test_requests_are_counted_by_hour_version_and_route(
+    open_log: Callable[..., RequestLog], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from pipeline.cli import app
+
+    log = open_log()
+    log.add(an_entry([ROW, ROW], latency_s=0.002))
+    log.add(an_entry([ROW], "b", route="canary", version=8, latency_s=0.004))
+    log.add(an_entry([ROW], "c", version=None, outputs=None, columns=None, error="INVALID_ARGUMENT: y"))
+    log.close()
+    folder = str(tmp_path / "requests" / "flights")
+    app(["requests", "--log", folder, "--json"], standalone_mode=False)
+    found = {(one["version"], one["route"]): one for one in json.loads(capsys.readouterr().out)}
+    assert found.keys() == {("7", "stable"), ("8", "canary"), ("", "stable")}
+    one = found["7", "stable"]
+    assert (one["hour"], one["requests"], one["rows"], one["errors"], one["latency_ms"]) == (
+        "2026-05-04T12:00Z", 1, 2, 0, 2.0,
+    )  # fmt: skip
+    assert found["", "stable"]["errors"] == 1
+    app(["requests", "--log", folder, "--since", "1h"], standalone_mode=False)
+    assert len(capsys.readouterr().out.splitlines()) == 1
+
+
 def test_what_is_too_old_goes(tmp_path: Path) -> None:
     day = tmp_path / "flights" / "2026-05-04"
     day.mkdir(parents=True)
