@@ -16,7 +16,7 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
 from tfx_bsl.tfxio import tensor_adapter
-from tfx_bsl.tfxio.dataset_options import RecordBatchesOptions
+from tfx_bsl.tfxio.dataset_options import RecordBatchesOptions, TensorFlowDatasetOptions
 from tfx_bsl.tfxio.tf_example_record import TFExampleRecord
 
 from pipeline.data.row_groups import RowGroupTFXIO
@@ -184,3 +184,25 @@ def test_the_raw_record_holds_every_column_whatever_the_schema_asks_for(parquet:
 def test_training_does_not_come_this_way(parquet: str) -> None:
     with pytest.raises(NotImplementedError, match="trainer/reading"):
         RowGroupTFXIO(parquet, SCHEMA).TensorFlowDataset(None)
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_a_function_of_the_users_reads_the_rows_as_tensors(shuffle: bool, tmp_path: Path) -> None:
+    file = tmp_path / "rows.parquet"
+    pq.write_table(pa.table({"n": list(range(10)), "x": [None, *map(float, range(9))]}), file, row_group_size=4)
+    schema = text_format.Parse(
+        """feature { name: "n" type: INT presence { min_fraction: 1 } shape { dim { size: 1 } } }
+        feature { name: "x" type: FLOAT }""",
+        schema_pb2.Schema(),
+    )
+    options = TensorFlowDatasetOptions(batch_size=3, num_epochs=1, shuffle=shuffle, shuffle_seed=1, label_key="n")
+    batches = list(RowGroupTFXIO(str(file), schema).TensorFlowDataset(options))
+    assert [len(label) for _, label in batches] == [3, 3, 3, 1]
+    labels = [int(value) for _, label in batches for value in label[:, 0]]
+    assert sorted(labels) == list(range(10))
+    assert (labels == list(range(10))) is not shuffle
+    found = {}
+    for features, label in batches:
+        for (row, _), value in zip(features["x"].indices.numpy(), features["x"].values.numpy(), strict=True):
+            found[int(label[row, 0])] = float(value)
+    assert found == {number: float(number - 1) for number in range(1, 10)}

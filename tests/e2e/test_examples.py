@@ -1,0 +1,70 @@
+"""The projects in examples/, run as a person runs them, and what becomes of a function that fails."""
+
+from __future__ import annotations
+
+import json
+import runpy
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from rich.text import Text
+
+from pipeline.config.loading import load
+from pipeline.lineage.runs import find_run
+from pipeline.lineage.store import open_store
+from tests import small
+from tests.place import Command
+
+pytestmark = [pytest.mark.slow, pytest.mark.long]
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A copy of the examples whose checks take no time."""
+    shutil.copytree(EXAMPLES, tmp_path / "examples")
+    for file in tmp_path.glob("examples/*/*.yaml"):
+        document = yaml.safe_load(file.read_text()) | {"infra_check": small.INFRA_CHECK}
+        file.write_text(yaml.safe_dump(document))
+    return tmp_path / "examples"
+
+
+@pytest.mark.parametrize("example", ["own-keras-model", "scikit-learn"])
+def test_an_example_serves_a_good_model_and_is_cached(example: str, project: Path, longhaul: Command) -> None:
+    file, workspace = project / example / "penguins.yaml", project / "workspace"
+    named = ("--config", file, "--workspace", workspace)
+    first = longhaul("run", *named)
+    assert first.code == 0, first.text
+    assert "The model was trained by my_model.py:run_fn" in first.text
+    assert "single predictions are not taken apart" in first.text
+    config = load(file, workspace=str(workspace))
+    run = find_run(open_store(config), config.record_name, "latest")
+    assert "my_model.py" in json.loads(run.properties["code_files"])
+    assert run.pushed
+    assert longhaul("predict", project / "penguins.csv", *named, "--output", project / "out.csv").code == 0
+    if example == "scikit-learn":  # the code is known by its digest
+        assert "cached" in longhaul("run", *named).text
+        fail(project / example / "my_model.py", "def run_fn(fn_args):", "    raise RuntimeError('no luck')")
+        failed = longhaul("run", *named)
+        told = Text.from_ansi(failed.errors or failed.text).plain
+        assert failed.code == 2
+        assert "my_model.py:13, in run_fn: raise RuntimeError('no luck')" in told
+        assert "Traceback" not in told
+        assert [path.name for path in (workspace / "serving" / "penguins").glob("[0-9]*")] == [Path(run.pushed).name]
+
+
+def fail(file: Path, after: str, line: str) -> None:
+    """Has a function fail at its first line."""
+    file.write_text(file.read_text().replace(after, f"{after}\n{line}"))
+
+
+def test_a_stock_pipeline_runs_on_our_components(tmp_path: Path) -> None:
+    from tfx.orchestration.local.local_dag_runner import LocalDagRunner
+
+    create = runpy.run_path(str(EXAMPLES / "stock-pipeline" / "penguins.py"))["create_pipeline"]
+    LocalDagRunner().run(create(tmp_path))
+    assert list(tmp_path.glob("served/*/saved_model.pb"))
+    assert list(tmp_path.glob("artifacts/StatisticsGen/statistics/*/Split-train/FeatureStats.pb"))
