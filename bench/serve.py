@@ -55,9 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     try:
         assert server.stdout
-        lines = [server.stdout.readline(), server.stdout.readline()]
+        lines = [server.stdout.readline() for _ in range(3)]
         found: dict[str, Any] = {"first_answer_s": round(time.monotonic() - began, 2), "cases": {}}
-        rest, grpc_at = lines[0].split()[1], lines[1].split()[1]
+        rest, grpc_at = lines[0].split()[1], lines[2].split()[1]
         found["differences"] = differences(rest, grpc_at, given.model.name, folder, row)
         url = f"{rest}/v1/models/{given.model.name}:predict"
         one = {"signature_name": "serving_tensors", "instances": [row]}

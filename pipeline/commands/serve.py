@@ -148,6 +148,7 @@ def _announce(options: Options) -> None:
     scheme = "https" if options.tls_certificate else "http"
     at = f"{scheme}://{address(options.host, options.port)}"
     print(f"REST: {at}  (TensorFlow Serving's /v1, Open Inference Protocol /v2, /healthz, /readyz, /metrics)")
+    print(f"page: {at}/")
     if options.grpc_port:
         print(f"gRPC: {address(options.host, options.grpc_port)}")
     if options.log:

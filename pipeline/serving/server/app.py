@@ -29,6 +29,7 @@ Header = tuple[bytes, bytes]
 
 _JSON: list[Header] = [(b"content-type", b"application/json")]
 _FRESH: list[Header] = [*_JSON, (b"cache-control", b"no-store")]
+_BYTES: list[Header] = [(b"content-type", b"application/octet-stream")]
 _TEXT: list[Header] = [(b"content-type", b"text/plain")]
 _CORS: list[Header] = [
     (b"access-control-allow-origin", b"*"),
@@ -150,11 +151,12 @@ class App:
                 raise Refusal(Code.INVALID_ARGUMENT, f"{path} is not asked by {scope['method']}", 405)
             if scope["method"] != "POST":
                 return 200, _JSON, self._v2.about_model(target)
-            if header(scope, b"inference-header-content-length"):
-                raise invalid("binary tensors are not taken: put the data into the JSON")
             body = await read_body(scope, receive, self._rest.limits.body)
-            answer, asked.rows = await self._v2.infer(target, body, is_strict(scope))
-        return 200, _JSON, answer
+            json_size = header(scope, b"inference-header-content-length")
+            answer, asked.rows, its_json = await self._v2.infer(target, body, is_strict(scope), json_size)
+        if its_json is None:
+            return 200, _JSON, answer
+        return 200, [*_BYTES, (b"inference-header-content-length", str(its_json).encode())], answer
 
     @contextmanager
     def _counted(self, entrypoint: str, scope: Scope) -> Iterator[_Asked]:

@@ -159,7 +159,12 @@ def as_examples(model: LoadedModel, columns: Mapping[str, Sequence[Any] | Array]
                 value = value.encode()
             elif kind == "int64_list":
                 value = int(value)
-            getattr(example.features.feature[rule.feature], kind).value.append(value)
+            try:
+                getattr(example.features.feature[rule.feature], kind).value.append(value)
+            except ValueError:
+                raise invalid(
+                    f"column {name}, row {row}: it has to be a whole number of 64 bits to be explained; it is {value:g}"
+                ) from None
         found.append(example.SerializeToString())
     return found
 

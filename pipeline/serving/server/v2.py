@@ -22,6 +22,7 @@ from pipeline.serving.server.paths import Target
 from pipeline.serving.server.refusal import Code, Refusal, invalid
 from pipeline.serving.server.rest import Rest, rows_of
 from pipeline.serving.server.tensors import Columns
+from pipeline.serving.server.v2_binary import SIZE, content_of, filled, is_wanted, parted
 
 PREFIX = re.compile(r"/v2(?:/.*)?", re.DOTALL)
 _PATH = re.compile(r"/v2/models/([^/]+)(?:/versions/([0-9]{1,18}))?(?:/(ready|infer))?/?")
@@ -63,7 +64,9 @@ class V2:
         if path.endswith("ready"):
             ready = self._models.ready and not draining
             return 200 if ready else 503, orjson.dumps({"ready": ready})
-        return 200, orjson.dumps({"name": "longhaul", "version": pipeline.__version__, "extensions": []})
+        return 200, orjson.dumps(
+            {"name": "longhaul", "version": pipeline.__version__, "extensions": ["binary_tensor_data"]}
+        )
 
     def about_model(self, target: Target) -> bytes:
         """Return what is told of a model.
@@ -87,19 +90,25 @@ class V2:
             }
         )
 
-    async def infer(self, target: Target, body: bytes, strict: bool) -> tuple[bytes, int]:
-        """Return the answer to a request, and how many rows it had.
+    async def infer(
+        self, target: Target, body: bytes, strict: bool, json_size: bytes = b""
+    ) -> tuple[bytes, int, int | None]:
+        """Return the answer to a request, how many rows it had, and how much of the answer is JSON if not all is.
+
+        Args:
+            json_size: the header inference-header-content-length of the request.
 
         Raises:
             Refusal: the request is wrong, or cannot be answered now.
         """
         model = self._models.find(target)
-        request = parse(body)
+        head, behind = parted(body, json_size)
+        request = parse(head)
         parameters = request.get("parameters", {})
         if not isinstance(parameters, dict):
             raise invalid(f"'parameters' has to be an object; it is {shown(parameters)}")
         signature = _signature(model, parameters)
-        given = {tensor["name"]: tensor for tensor in _named(request, "inputs")}
+        given = {tensor["name"]: tensor for tensor in filled(_named(request, "inputs"), behind)}
         columns = _columns(model, signature, given, strict)
         outputs = await self._rest.ask(model, signature, columns, len(body), "Predict")
         wanted = [one["name"] for one in _named(request, "outputs")] if request.get("outputs") else sorted(outputs)
@@ -108,8 +117,14 @@ class V2:
         answer: dict[str, Any] = {"model_name": model.name, "model_version": str(answering(model).version)}
         if isinstance(request.get("id"), str):
             answer["id"] = request["id"]
-        answer["outputs"] = [_told(name, outputs[name]) for name in wanted]
-        return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY), rows_of(columns)
+        answer["outputs"] = told = [_told(name, outputs[name]) for name in wanted]
+        contents = {name: content_of(outputs[name]) for name in wanted if is_wanted(request, name)}
+        for one in told:
+            if one["name"] in contents:
+                del one["data"]
+                one["parameters"] = {SIZE: len(contents[one["name"]])}
+        text = orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
+        return text + b"".join(contents.values()), rows_of(columns), len(text) if contents else None
 
 
 def _signature(model: LoadedModel, parameters: Mapping[str, Any]) -> str:

@@ -45,6 +45,7 @@ def test_the_parts_of_a_row_add_up_to_its_difference_from_the_typical_one(server
         ({}, "'instances' has to be a list of rows"),
         ({"instances": [ROW] * 17}, "17 rows are too many to explain at once: 16 are allowed"),
         ({"instances": [ROW | {"seats": 1.5}]}, "column seats, row 0: it has to be a whole number; it is 1.5"),
+        ({"instances": [ROW, ROW | {"seats": 2**63}]}, "column seats, row 1: it has to be a whole number of 64 bits"),
         ({"instances": [ROW], "output": "late"}, "'output' chooses one of several classes"),
     ],
 )

@@ -179,7 +179,8 @@ HOSTILE: list[bytes] = [
     b'{"instances": [' + b"9" * 100_000 + b"]}", b'{"instances": [{"seats": ' + b"9" * 400 + b"}]}",
     b'{"instances": [1e999]}', b'{"instances": [-1e-999]}',
     b'{"instances": [{"seats": 1e400, "miles": NaN}]}', b'{"instances": [{"seats": NaN}]}',
-    b'{"instances": [{"seats": Infinity}]}', b'{"instances": [{"carrier": "\\ud800", "seats": 1}]}',
+    b'{"instances": [{"seats": Infinity}]}', b'{"instances": [{"seats": 1e308}]}',
+    b'{"instances": [{"carrier": "\\ud800", "seats": 1}]}',
     b'{"instances": [{"carrier": "\xff\xfe", "seats": 1}]}', b'{"instances": [{"carrier": "\\u0000", "seats": 1}]}',
     b'{"seats": 1, "seats": 2, "instances": [{"seats": 1, "seats": "x"}]}', b"\xef\xbb\xbf{}", b"\x00", b"   ",
     b'{"instances": [{"\xf0\x9f\x98\x80": 1}]}', b'{"signature_name": {"b64": ""}}',
@@ -194,7 +195,7 @@ HOSTILE: list[bytes] = [
 ]  # fmt: skip
 PATHS = [
     PREDICT, f"{PREDICT}?strict=1", "/v1/models/flights:classify", "/v1/models/flights:regress",
-    "/v2/models/flights/infer",
+    "/v2/models/flights/infer", "/v1/models/flights:explain", f"{PREDICT}?detail=1",
 ]  # fmt: skip
 
 

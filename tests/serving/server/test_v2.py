@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -99,3 +100,42 @@ def test_refusals(server: Server, change: dict[str, Any], told: str) -> None:
 def test_paths(server: Server, method: str, path: str, code: int) -> None:
     found = server.client.request(method, path, content=b"{}")
     assert (found.status_code, list(found.json())) == (code, ["error"])
+
+
+def test_tensors_as_bytes_behind_the_json(server: Server) -> None:
+    texts = [row["carrier"].encode() for row in ROWS]
+    parts = {
+        "carrier": ("BYTES", b"".join(len(text).to_bytes(4, "little") + text for text in texts)),
+        "miles": ("FP64", np.array([row["miles"] for row in ROWS]).tobytes()),
+        "seats": ("INT16", np.array([row["seats"] for row in ROWS], np.int16).tobytes()),
+    }
+
+    def asked(sizes: dict[str, Any], json_size: int | None = None, cut: int = 0) -> Any:
+        inputs = [
+            {"name": name, "shape": [len(ROWS)], "datatype": kind,
+             "parameters": {"binary_data_size": sizes.get(name, len(content))}}
+            for name, (kind, content) in parts.items()
+        ]  # fmt: skip
+        head = json.dumps({"inputs": inputs, "parameters": {"binary_data_output": True}}).encode()
+        body = head + b"".join(content for _, content in parts.values())
+        size = str(len(head) if json_size is None else json_size)
+        return server.post(INFER, body[: len(body) - cut], headers={"Inference-Header-Content-Length": size})
+
+    answer = asked({})
+    size = int(answer.headers["inference-header-content-length"])
+    (output,) = json.loads(answer.content[:size])["outputs"]
+    assert output == {
+        "name": "prediction", "datatype": "FP32", "shape": [len(ROWS), 1],
+        "parameters": {"binary_data_size": 4 * len(ROWS)},
+    }  # fmt: skip
+    found = np.frombuffer(answer.content[size:], "<f4")
+    np.testing.assert_allclose(found, [probability(row) for row in ROWS], atol=1e-6)
+    for wrong, told in (
+        (asked({}, json_size=10**6), "inference-header-content-length has to be 0 to"),
+        (asked({"seats": 1}), "bytes, which are no INT16"),
+        (asked({"seats": -1}), "says binary_data_size -1"),
+        (asked({}, cut=2), "bytes are left"),
+        (asked({"seats": 0}), "belong to no input"),
+        (asked({"carrier": 5}), "ends within a text"),
+    ):
+        assert (wrong.status_code, told in wrong.text) == (400, True), wrong.text
