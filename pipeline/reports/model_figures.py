@@ -64,7 +64,11 @@ def curve_figures(document: Mapping[str, Any] | None, metrics: Mapping[str, floa
     if document is None or not challenger:
         return {}
     if document["task"] == "regression":
-        true, predicted = challenger["points"]["true"], challenger["points"]["predicted"]
+        points = list(zip(challenger["points"]["true"], challenger["points"]["predicted"], strict=True))
+        points = [pair for pair in points if np.isfinite(pair).all()]  # a network may answer with no number
+        if not points:
+            return {}
+        true, predicted = zip(*points, strict=True)
         return {
             "Predicted and true": predicted_figure(true, predicted),
             "Residuals": residuals_figure(true, predicted),

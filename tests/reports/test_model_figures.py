@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -95,3 +97,9 @@ def test_slices_with_whiskers_without_those_that_lack_the_metric() -> None:
     whisker, ring, dot = axes.lines[1:]
     assert [*whisker.get_xdata()] == [0.7, 0.8]
     assert ([*ring.get_xdata()], [*dot.get_xdata()]) == ([0.72], [0.75])
+
+
+@pytest.mark.parametrize(("given", "drawn"), [([1.0, math.nan, math.inf, 4.0], True), ([math.nan] * 4, False)])
+def test_a_model_that_answers_with_no_number_has_a_page(given: list[float], drawn: bool) -> None:
+    points = {"true": [1.0, 2.0, 3.0, 5.0], "predicted": given}
+    assert bool(model_figures.curve_figures({"task": "regression", "challenger": {"points": points}})) == drawn
