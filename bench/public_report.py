@@ -48,7 +48,7 @@ def report(results: Mapping[str, Mapping[str, Any]]) -> str:
         "Served: a model passed every gate, was loaded by the loader of model servers, and answers. Not blessed: the",
         "model was trained, and is clearly worse than a guess on the rows that judge. Blocked: a gate stopped the run",
         "and said why. Refused: a command said what is wrong with the input, and the remedy. Read: `init` wrote a",
-        "configuration; the chain was not run, for want of time.",
+        "configuration; the chain was not run, for want of time. Stopped: the chain had not ended after 20 minutes.",
         "",
         "| Table | Where | Licence | Rows | Columns | Label | Ended | Misread |",
         "|---|---|---|--:|--:|---|---|--:|",

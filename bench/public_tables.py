@@ -32,8 +32,8 @@ from tests.place import Outcome as Ended
 from tests.zygote import Zygote
 
 HERE = Path(__file__).parent
-ENDS = {1: "blocked", 2: "refused"}
-"""Of commands that end with this exit code."""
+ENDS = {1: "blocked", 2: "refused", -9: "stopped"}
+"""Of commands that end with this exit code, or by LIMIT_S."""
 MANY_ROWS = 2000
 LIMIT_S = 1200.0
 
