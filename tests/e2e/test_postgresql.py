@@ -218,6 +218,41 @@ def test_a_stopped_server_is_one_clear_message(
     assert find_run(open_store(config), "wine", blessed_run).status == "complete"
 
 
+@pytest.mark.long
+def test_two_environments_on_one_server_know_nothing_of_each_other(
+    longhaul: Longhaul, config_file: Path, config: PipelineConfig, blessed_run: str
+) -> None:
+    before = [run.run_id for run in list_runs(open_store(config), config.record_name)]
+    document = yaml.safe_load(config_file.read_text())
+    document["metadata"]["namespace"] = "prod"
+    document["workspace"] = str(config_file.with_name("prod"))
+    prod_file = config_file.with_name("prod.yaml")
+    prod_file.write_text(yaml.safe_dump(document))
+    outcome = longhaul("run", "--config", prod_file)
+    assert outcome.code == 0, outcome.text
+    prod = load(prod_file)
+    store = open_store(prod)
+    run = find_run(store, prod.record_name, "latest")
+    assert {step.state for step in run.steps} == {StepState.DONE}  # no cache
+    assert run.verdict
+    assert not run.verdict.get("champion_name")
+    assert str(run.pushed).startswith(str(prod.root))
+    assert [one.run_id for one in list_runs(store, prod.record_name)] == [run.run_id]
+    assert [one.run_id for one in list_runs(store, config.record_name)] == before
+    for words, known, unknown in (
+        (("--config", config_file), blessed_run, run.run_id),
+        (("--config", prod_file), run.run_id, blessed_run),
+    ):
+        assert longhaul("show", known, *words).code == 0
+        assert longhaul("show", unknown, *words).code == 2
+        lineage = longhaul("lineage", "served", "--json", *words)
+        assert lineage.code == 0, lineage.text
+        assert unknown not in lineage.text
+    again = longhaul("run", "--config", prod_file)
+    assert again.code == 0, again.text
+    assert {step.state for step in find_run(store, prod.record_name, "latest").steps} == {StepState.CACHED}
+
+
 # A server that is away for a while, and others that come at the same moment
 
 
