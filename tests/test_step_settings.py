@@ -91,6 +91,7 @@ READ_BY: dict[str, set[str]] = {
             "keep",
             "observe",
             "notify",
+            "watch",
         )
     },
 }

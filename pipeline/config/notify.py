@@ -9,7 +9,9 @@ from pydantic import Field, model_validator
 from pipeline.config.value_types import Address, EnvironmentVariable
 from trainer.settings.base import Section
 
-Ending = Literal["failed", "interrupted", "blocked", "not_blessed", "infra_refused", "waits_for_approval", "complete"]
+Ending = Literal[
+    "failed", "interrupted", "blocked", "not_blessed", "infra_refused", "waits_for_approval", "complete", "alarm"
+]  # fmt: skip
 
 
 class Notify(Section):
@@ -23,10 +25,11 @@ class Notify(Section):
     """A program and its arguments. It gets the JSON on standard input."""
     on: Annotated[tuple[Ending, ...], Field(min_length=1)] = (
         *("failed", "interrupted"),
-        *("blocked", "not_blessed", "infra_refused", "waits_for_approval"),
+        *("blocked", "not_blessed", "infra_refused", "waits_for_approval", "alarm"),
     )
     """Which endings are told: the run failed or was interrupted; the data gate blocked it; the model was not blessed,
-    or refused by the check before the push, or waits for `longhaul approve`; the run is complete."""
+    or refused by the check before the push, or waits for `longhaul approve`; the run is complete;
+    `longhaul watch` opened, escalated or closed an alarm."""
     heartbeat: Address = None
     """Address of a dead man's switch, which calls someone when a run does not report in time: pinged at `ADDRESS/start`
     when a run begins, `ADDRESS` when it has ended with 0, `ADDRESS/fail` when it has not, `ADDRESS/log` when it has to

@@ -28,6 +28,7 @@ from pipeline.config.schema import Schema
 from pipeline.config.serving import ServingSettings
 from pipeline.config.split import Split, has_test_split
 from pipeline.config.vertex import Vertex
+from pipeline.config.watch import Watch
 from pipeline.files import one_spelling
 from trainer.settings.base import Section
 from trainer.settings.features import FeaturesSettings
@@ -58,6 +59,7 @@ class PipelineConfig(Section):
     infra_check: InfraCheckSettings = InfraCheckSettings()
     push: Push = Push()
     predict: PredictSettings = PredictSettings()
+    watch: Watch = Watch()
     serving: ServingSettings = ServingSettings()
     orchestrator: Literal["local", "vertex"] = "local"
     """Where the steps run, and whose runs the commands show: on this machine, or as jobs on Vertex AI Pipelines. The

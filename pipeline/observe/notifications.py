@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from pipeline.config.notify import Ending, Notify
 from pipeline.observe.posting import address_of, not_set, post
@@ -38,6 +39,18 @@ class News:
     workspace: str = ""
     report: str = ""
     log: str = ""
+
+
+@dataclass(frozen=True)
+class AlarmNews(News):
+    """What is told of an alarm of `longhaul watch`.
+
+    Attributes:
+        event: opened, escalated or closed; alarm: see pipeline.watch.alarms.
+    """
+
+    event: str = ""
+    alarm: dict[str, Any] = field(default_factory=dict)
 
 
 def notify(settings: Notify, news: News) -> Iterator[str]:

@@ -1,0 +1,83 @@
+"""`longhaul watch` and `longhaul labels`: what became of a model that serves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.options import SERVE, ConfigOption, JsonOption, QuietOption, WorkspaceOption
+from pipeline.errors import EXIT_GATE
+from pipeline.observe.standard_streams import for_standard_output
+
+app = typer.Typer()
+
+
+@app.command(
+    rich_help_panel=SERVE,
+    epilog="Examples: [bold]longhaul watch --once[/] · [bold]longhaul watch --every 1h[/] · "
+    "[bold]longhaul watch --silence harmful:1795253362 --for 2d --reason 'known holiday'[/]",
+)
+def watch(
+    once: Annotated[bool, typer.Option("--once", help="Look once and end: for cron.")] = False,
+    every: Annotated[str, typer.Option("--every", metavar="TIME", help="Without --once: how often to look.")] = "1h",
+    everything: Annotated[bool, typer.Option("--all", help="Print all windows.")] = False,
+    silence: Annotated[
+        str | None,
+        typer.Option(
+            "--silence", metavar="ALARM", help="Have nobody told of an alarm, by its key.", show_default=False
+        ),
+    ] = None,
+    duration: Annotated[str, typer.Option("--for", metavar="TIME", help="With --silence: for how long.")] = "1d",
+    reason: Annotated[str, typer.Option("--reason", help="With --silence: why.")] = "",
+    config: ConfigOption = None,
+    workspace: WorkspaceOption = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Judge the requests of a served model, window by window: valid, harmful, what moved; tell people of alarms.
+
+    The exit code of --once is 1 while an alarm is open that calls a person.
+    """
+    from pipeline.commands.watch import silence as be_silent
+    from pipeline.commands.watch import watch_once
+    from pipeline.config.loading import load
+    from pipeline.terminal.watched import print_watched
+
+    settings = load(config, workspace=workspace)
+    if silence is not None:
+        done = be_silent(settings, silence, duration, reason)
+        typer.echo(for_standard_output(f"{done.key} is silent until {done.silenced_until}"))
+        return
+    if once:
+        seen = watch_once(settings)
+        print_watched(seen, as_json, everything)
+        raise typer.Exit(EXIT_GATE if seen.calls else 0)
+    import time
+
+    from pipeline.config.value_types import seconds_of
+    from pipeline.errors import ConfigError
+
+    try:
+        pause_s = seconds_of(every)
+    except ValueError as exc:
+        raise ConfigError(f"--every: {exc}", "for example --every 15m") from exc
+    while True:
+        print_watched(watch_once(settings), as_json, everything)
+        time.sleep(pause_s)
+
+
+@app.command(rich_help_panel=SERVE, epilog="Example: [bold]longhaul labels outcomes.csv[/]")
+def labels(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Parquet or CSV: keys and labels.")],
+    config: ConfigOption = None,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Hand in labels that came late, or corrected ones; `longhaul watch` judges the windows that they touch anew."""
+    from pipeline.commands.watch import add_labels
+    from pipeline.config.loading import load
+
+    settings = load(config, workspace=workspace)
+    for file in files:
+        typer.echo(for_standard_output(f"kept as {add_labels(settings, file)}"))

@@ -1,0 +1,66 @@
+"""Verdicts of `longhaul watch` in ML Metadata: a window of requests, what it was about, and what was said of it.
+
+An execution `longhaul.Watch` reads the model (its PushedModel) and makes a `longhaul.Window`: a JSON file. A window
+that is judged anew, as labels come, is a new one. They belong to the pipeline and to no run, as predictions do.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ml_metadata import MetadataStore
+from ml_metadata.proto import metadata_store_pb2
+
+from pipeline.files import is_same_file, write_whole
+from pipeline.lineage.of_pipeline import artifacts_of, pipeline_context
+from pipeline.lineage.records import NODE, event_of, text_of
+
+WATCH, WINDOW = "longhaul.Watch", "longhaul.Window"
+"""Types of the execution and of its output."""
+
+
+def record_verdicts(
+    store: MetadataStore, pipeline: str, verdicts: Sequence[Mapping[str, Any]], folder: Path, served: Path
+) -> None:
+    """Write each verdict to a file of its own and record it, tied to the model that it is about.
+
+    Args:
+        folder: for the files; served: the folder of the versions.
+    """
+    watch = store.put_execution_type(metadata_store_pb2.ExecutionType(name=WATCH))
+    window = store.put_artifact_type(metadata_store_pb2.ArtifactType(name=WINDOW))
+    pushed = artifacts_of(store, pipeline, "PushedModel")
+    context = pipeline_context(store, pipeline)
+    for verdict in verdicts:
+        file = folder / f"{verdict['version'] or 'none'}-{verdict['window']}.json"
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(json.dumps(verdict, indent=1), file, "verdict", "fix its permissions")
+        execution = metadata_store_pb2.Execution(type_id=watch, last_known_state=metadata_store_pb2.Execution.COMPLETE)
+        made = metadata_store_pb2.Artifact(type_id=window, uri=str(file), state=metadata_store_pb2.Artifact.LIVE)
+        said = {
+            "window": verdict["name"],
+            "version": verdict["version"],
+            "model_run": verdict["run_id"],
+            "rows": str(verdict["rows"]),
+            "valid": str(verdict["valid"]),
+            "harmful": str(verdict["harmful"]),
+            "spans": json.dumps(verdict["spans"]),
+            "harm": json.dumps(verdict["harm"]),
+            "metrics": json.dumps(verdict["realized"]["metrics"]),
+        }
+        for record in (execution, made):
+            for name, text in said.items():
+                record.custom_properties[name].string_value = text
+        execution.custom_properties[NODE].string_value = "Watch"
+        execution.custom_properties["run_id"].string_value = ""
+        model = [
+            one for one in pushed if is_same_file(text_of(one, "pushed_destination"), served / str(verdict["version"]))
+        ]
+        events = [
+            *((one, event_of(metadata_store_pb2.Event.INPUT, "model")) for one in model[:1]),
+            (made, event_of(metadata_store_pb2.Event.OUTPUT, "window")),
+        ]
+        store.put_execution(execution, events, [context])

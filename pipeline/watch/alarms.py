@@ -1,0 +1,257 @@
+"""Alarms: what a verdict calls a person for, or only tells.
+
+They are opened once, told once, escalated, silenced, and closed by themselves.
+
+`page` calls a person: the requests are invalid, or the model is harmful. `ticket` can wait for the morning: labels that
+do not come, a log with a gap, odd requests. What moved is no alarm: it is the likely cause of one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from pipeline.config.value_types import seconds_of
+from pipeline.config.watch import Watch
+from pipeline.watch.windows import Window, moment
+
+PAGE, TICKET = "page", "ticket"
+_MOST_COLUMNS = 3
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """One thing that somebody should know.
+
+    Attributes:
+        key: kind, version and column: what has the same key is the same alarm.
+        first_seen, last_seen: windows, as people name them; opened: when it was first said (ISO 8601, UTC).
+        evidence, cause: sentences; serves: the version that serves; commands: to copy.
+        closed: when it closed by itself; "" while it is open.
+        silenced_until, reason: until when nobody is told of it, and why.
+        told: what people were told of it last: opened, escalated or closed.
+    """
+
+    key: str
+    kind: str
+    severity: str
+    version: str
+    first_seen: str
+    last_seen: str
+    evidence: str
+    cause: str = ""
+    serves: str = ""
+    owner: str = ""
+    commands: tuple[str, ...] = ()
+    opened: str = ""
+    closed: str = ""
+    silenced_until: str = ""
+    reason: str = ""
+    told: str = ""
+    run_id: str = ""
+
+    def is_silent(self, now: datetime) -> bool:
+        """Whether nobody is to be told of it now."""
+        return bool(self.silenced_until) and datetime.fromisoformat(self.silenced_until) > now
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        return asdict(self) | {"commands": list(self.commands)}
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> Alarm:
+        """Read what `to_json` wrote."""
+        return cls(**dict(plain) | {"commands": tuple(plain["commands"])})
+
+
+def found_now(
+    verdicts: Sequence[Mapping[str, Any]],
+    holes: Sequence[Window],
+    settings: Watch,
+    now: datetime,
+    serves: str,
+    labels_expected: bool,
+) -> list[Alarm]:
+    """Return the alarms that the newest verdict of each version gives.
+
+    Args:
+        verdicts: of all windows, in order; holes: windows without rows between those with some.
+        labels_expected: whether labels were ever delivered, or a place for them is named.
+    """
+    newest: dict[str, list[Mapping[str, Any]]] = {}
+    for verdict in verdicts:
+        newest.setdefault(verdict["version"], []).append(verdict)
+    found: list[Alarm] = []
+    for version, mine in newest.items():
+        if version == serves or not serves or len(newest) == 1 or mine[-1]["window"] == verdicts[-1]["window"]:
+            found += _invalid(version, mine)
+            found += _harmful(version, mine)
+            found += _odd(version, mine)
+    if labels_expected:
+        found += _labels(verdicts, settings, now)
+    if holes:
+        names = ", ".join(one.text for one in holes[-3:])
+        found.append(
+            _alarm(
+                "log_gap", "log_gap", TICKET, "", holes[-1].text, holes[-1].text, f"no row of the log lies in {names}"
+            )
+        )
+    return [replace(one, serves=serves, owner=settings.owner) for one in found]
+
+
+def _alarm(
+    key: str, kind: str, severity: str, version: str, first: str, last: str, evidence: str, **more: Any
+) -> Alarm:
+    return Alarm(key, kind, severity, version, first, last, evidence, **more)
+
+
+def _invalid(version: str, mine: Sequence[Mapping[str, Any]]) -> Iterable[Alarm]:
+    last = mine[-1]
+    if last["few"]:
+        return
+    for found in last["findings"]:
+        if found["severity"] != "block":
+            continue
+        same = [
+            one
+            for one in mine
+            if any((f["kind"], f["column"]) == (found["kind"], found["column"]) for f in one["findings"])
+        ]
+        key = f"invalid:{found['kind']}:{found['column']}:{version}"
+        yield _alarm(
+            *(
+                key,
+                "invalid",
+                PAGE,
+                version,
+                same[0]["name"],
+                last["name"],
+                f"window {last['name']}: {found['sentence']}",
+            ),
+            cause="whoever sends the requests changed what they send, or the schema is too narrow",
+            commands=(f"longhaul lineage model:{version}", "longhaul schema diff"),
+            run_id=last["run_id"],
+        )
+
+
+def _harmful(version: str, mine: Sequence[Mapping[str, Any]]) -> Iterable[Alarm]:
+    last = mine[-1]
+    recent = mine[-3:]
+    harmful = [one for one in recent if one["harmful"]]
+    if not harmful:
+        return
+    now = harmful[-1]
+    by_labels = [h for h in now["harm"] if h["harmful"] and h["by"] == "labels"]
+    worst = (by_labels or [h for h in now["harm"] if h["harmful"]])[0]
+    all_harmful = [one for one in mine if one["harmful"]]
+    shown = "1 - AUC" if worst["metric"] == "auc" else worst["metric"]
+    how = "by labels" if worst["by"] == "labels" else "as estimated without labels"
+    evidence = (
+        f"window {now['name']}: {shown} is above {worst['least']:.4f} {how}, "
+        f"where at most {worst['most']:.4f} is no harm; promised was {_promised(now, worst['metric'])}"
+    )
+    yield _alarm(
+        *(f"harmful:{version}", "harmful", PAGE, version, all_harmful[0]["name"], last["name"], evidence),
+        cause=_cause(now),
+        commands=("longhaul versions", "longhaul rollback", f"longhaul lineage model:{version}", "longhaul run"),
+        run_id=last["run_id"],
+    )
+
+
+def _promised(verdict: Mapping[str, Any], metric: str) -> str:
+    promise = verdict["promise"]
+    if metric == "mse":
+        return f"{promise.get('rmse', 0) ** 2:.4f}"
+    value = promise.get(metric)
+    return "unknown" if value is None else f"{1 - value:.4f}" if metric == "auc" else f"{value:.4f}"
+
+
+def _cause(verdict: Mapping[str, Any]) -> str:
+    """Return what moved with the harm, by importance times shift."""
+    broken = [f"{one['column']} ({one['kind'].replace('_', ' ')})" for one in verdict["findings"][:_MOST_COLUMNS]]
+    moved = [one["column"] for one in verdict["moved"][:_MOST_COLUMNS]]
+    if broken:
+        return f"columns that break the schema: {', '.join(broken)}"
+    if moved:
+        return f"columns that moved most, by importance: {', '.join(moved)}"
+    return "no column moved: what the same rows lead to has changed, so the model must learn anew"
+
+
+def _odd(version: str, mine: Sequence[Mapping[str, Any]]) -> Iterable[Alarm]:
+    last = mine[-1]
+    for note in last["notes"]:
+        kind = "repeated_requests" if "different ones" in note else "clock" if "clock" in note else "errors"
+        yield _alarm(
+            f"{kind}:{version}", kind, TICKET, version, last["name"], last["name"], f"window {last['name']}: {note}"
+        )
+
+
+def _labels(verdicts: Sequence[Mapping[str, Any]], settings: Watch, now: datetime) -> Iterable[Alarm]:
+    """Tell that windows whose labels should be there have none, or far fewer than windows before."""
+    due = now - timedelta(seconds=seconds_of(settings.labels_within))
+    late = [one for one in verdicts if not one["few"] and datetime.fromisoformat(one["end"]) <= due]
+    if not late:
+        return
+    shares = sorted(one["realized"]["share"] for one in late if one["realized"]["share"])
+    usual = shares[len(shares) // 2] if shares else 0.0
+    lacking = [one for one in late if one["realized"]["share"] < 0.5 * usual or not usual]
+    if lacking and lacking[-1] is late[-1]:
+        first = next(a for a in lacking if all(b in lacking for b in late[late.index(a) :]))
+        evidence = (
+            f"window {late[-1]['name']} ended more than {settings.labels_within} ago, "
+            f"and {late[-1]['realized']['share']:.0%} of its rows have labels (usual: {usual:.0%})"
+        )
+        yield _alarm(
+            *("labels_missing", "labels_missing", TICKET, "", first["name"], late[-1]["name"], evidence),
+            cause="whoever delivers labels stopped, or their keys changed",
+            commands=("longhaul labels FILE", "longhaul watch --once"),
+        )
+
+
+def merged(
+    before: Mapping[str, Alarm], now_found: Iterable[Alarm], settings: Watch, now: datetime
+) -> tuple[dict[str, Alarm], list[tuple[str, Alarm]]]:
+    """Return all alarms as they are now, and what is to be told: (`opened`, `escalated` or `closed`, alarm)."""
+    after: dict[str, Alarm] = {}
+    tell: list[tuple[str, Alarm]] = []
+    text = now.isoformat(timespec="seconds")
+    for one in now_found:
+        old = before.get(one.key)
+        if old is None or old.closed:
+            one = replace(one, opened=text)
+            if old:
+                one = replace(one, silenced_until=old.silenced_until, reason=old.reason)
+        else:
+            one = replace(one, opened=old.opened, first_seen=old.first_seen, told=old.told)
+            one = replace(one, silenced_until=old.silenced_until, reason=old.reason)
+        after[one.key] = one
+    for key, old in before.items():
+        if key not in after:
+            after[key] = old if old.closed else replace(old, closed=text)
+    for key, one in after.items():
+        event = _event(one, before.get(key), settings, now)
+        if event and not one.is_silent(now):
+            tell.append((event, one))
+    return after, tell
+
+
+def _event(one: Alarm, before: Alarm | None, settings: Watch, now: datetime) -> str:
+    if one.closed:
+        return "closed" if before and one.told in ("opened", "escalated") else ""
+    if not one.told:
+        return "opened"
+    age = now - datetime.fromisoformat(one.opened)
+    late = age.total_seconds() >= seconds_of(settings.escalate_after)
+    return "escalated" if one.severity == PAGE and one.told == "opened" and late else ""
+
+
+def silenced(one: Alarm, until: datetime, reason: str) -> Alarm:
+    """Return the alarm with nobody to be told of it until then."""
+    return replace(one, silenced_until=until.isoformat(timespec="seconds"), reason=reason)
+
+
+def window_text(hour: int) -> str:
+    """Return an hour as people read it."""
+    return f"{moment(hour):%Y-%m-%d %H:%M}"

@@ -1,0 +1,165 @@
+"""Is it harmful: the losses of one version, window by window, against what training promised; and before labels are
+there, what the scores say they will be. Both tests may be looked at at any time; together they are wrong once in
+1 / delta lives of a model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pipeline.evaluation.intervals import intervals
+from pipeline.evaluation.tallies import add, metric_values
+from pipeline.watch.estimates import Estimate
+from pipeline.watch.reference import Reference
+from pipeline.watch.sequences import (
+    FEWEST_ROWS,
+    Groups,
+    area_and_variance,
+    lower_bounds,
+    normal_quantile,
+    spent,
+    upper_bound,
+)
+from pipeline.watch.state import Realized
+
+PROMISE, LOSS, AREA, ESTIMATE = 0.2, 0.4, 0.2, 0.2
+"""How delta is shared by the bound of the promise, the tests of loss and of AUC, and the test without labels."""
+MAY_LOSE = {"log_loss": 0.0025, "auc": 0.005}
+_MSE_SHARE = 0.02
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Losses of one window whose labels came with one delivery, which is how sequences are ordered."""
+
+    arrival: int
+    window: int
+    found: Realized
+
+
+@dataclass(frozen=True)
+class Harm:
+    """What is known of harm after a window.
+
+    Attributes:
+        metric: log_loss, auc or mse; by: `labels`, or `estimate` without them.
+        least: the bound that the loss (or 1 - AUC) is above, but for delta; most: what may be, at most.
+    """
+
+    metric: str
+    by: str
+    least: float
+    most: float
+
+    @property
+    def harmful(self) -> bool:
+        """Whether more is lost than may be."""
+        return bool(self.least > self.most)
+
+
+def loss_name(task: str) -> str:
+    """Return what the loss of one row is called."""
+    return "mse" if task == "regression" else "log_loss"
+
+
+def allowed(reference: Reference, may_lose: Mapping[str, float]) -> dict[str, float]:
+    """Return how much each loss may be above its promise."""
+    if reference.spec.task == "regression":
+        return {"mse": may_lose.get("mse", _MSE_SHARE * reference.loss)}
+    names = ("log_loss", "auc") if reference.spec.task == "binary" else ("log_loss",)
+    return {name: may_lose.get(name, MAY_LOSE[name]) for name in names}
+
+
+def most_by_promise(reference: Reference, may_lose: Mapping[str, float], delta: float) -> dict[str, float]:
+    """Return the greatest loss (or 1 - AUC) that is no harm: the promise's upper bound and what may be lost."""
+    tolerance = allowed(reference, may_lose)
+    name = loss_name(reference.spec.task)
+    part = delta * PROMISE / len(tolerance)
+    most = {name: upper_bound(reference.loss, reference.variance, reference.rows, part) + tolerance[name]}
+    if "auc" in tolerance:
+        lost = 1 - reference.promise["auc"]
+        most["auc"] = upper_bound(lost, reference.area_variance, reference.rows, part) + tolerance["auc"]
+    return most
+
+
+def harm_by_labels(
+    reference: Reference, labelled: Sequence[Labelled], may_lose: Mapping[str, float], delta: float
+) -> dict[int, list[Harm]]:
+    """Return by window what is known after it, of all labels that there are by now.
+
+    Args:
+        labelled: in the order in which their labels came.
+    """
+    if not labelled:
+        return {}
+    most = most_by_promise(reference, may_lose, delta)
+    name = loss_name(reference.spec.task)
+    whole = LOSS if "auc" in most else LOSS + AREA
+    rows = np.array([one.found.rows for one in labelled], float)
+    mean = np.array([one.found.loss for one in labelled]) / np.maximum(rows, 1)
+    square = np.array([one.found.square for one in labelled]) / np.maximum(rows, 1)
+    bounds = {
+        name: lower_bounds(Groups(rows, mean, np.maximum(square - mean**2, 0)), delta * whole, reference.variance)
+    }
+    if "auc" in most:
+        areas = [_area(one.found) for one in labelled]
+        lost, variance = np.array([1 - area for area, _ in areas]), np.array([v for _, v in areas])
+        usable = np.isfinite(lost) & np.isfinite(variance)
+        groups = Groups(np.where(usable, rows, 0), np.where(usable, lost, 0), np.where(usable, variance * rows, 0))
+        bounds["auc"] = lower_bounds(groups, delta * AREA, reference.area_variance)
+    found: dict[int, list[Harm]] = {}
+    for metric, bound in bounds.items():
+        by_window: dict[int, float] = {}
+        for one, least in zip(labelled, bound, strict=True):
+            by_window[one.window] = max(by_window.get(one.window, -math.inf), float(least))
+        for window, least in by_window.items():
+            found.setdefault(window, []).append(Harm(metric, "labels", least, most[metric]))
+    return found
+
+
+def _area(found: Realized) -> tuple[float, float]:
+    histogram = found.tally.histograms().sum(axis=0)
+    if min(histogram.sum(axis=1)) < 20:
+        return math.nan, math.nan
+    area, variance = area_and_variance(*histogram)
+    return float(area), float(variance)
+
+
+def harm_by_estimate(
+    reference: Reference, estimates: Mapping[str, Estimate], number: int, may_lose: Mapping[str, float], delta: float
+) -> list[Harm]:
+    """Return what the estimates of a version's window with this number, from 1, say; each is a test of its own.
+
+    The estimates of windows share the reference's labels, so their errors do not average out: no sequence of them is
+    used, but a test each.
+    """
+    most = most_by_promise(reference, may_lose, delta)
+    part = float(spent(delta * ESTIMATE, number)) / len(most)
+    found = []
+    for metric, bound in most.items():
+        if metric not in estimates:
+            continue
+        value, error = estimates[metric]
+        lost = 1 - value if metric == "auc" else value
+        found.append(Harm(metric, "estimate", lost - float(normal_quantile(1 - part)) * error, bound))
+    return found
+
+
+def measured(task: str, parts: Sequence[Realized], confidence: float) -> dict[str, Any]:
+    """Return metrics and intervals of rows whose labels are known, as Evaluator computes them."""
+    tally = add(part.tally for part in parts)
+    values = {name: value for name, value in metric_values(task, tally).items() if math.isfinite(value)}
+    spreads, _ = intervals(task, tally, None, confidence) if tally.rows >= FEWEST_ROWS else ({}, {})
+    return {
+        "rows": tally.rows,
+        "metrics": {name: round(value, 6) for name, value in values.items()},
+        "intervals": {
+            name: [round(float(end), 6) for end in spread]
+            for name, spread in spreads.items()
+            if all(map(math.isfinite, spread))
+        },
+    }

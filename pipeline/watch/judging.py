@@ -1,0 +1,205 @@
+"""Judges windows: valid, harmful, what moved. A verdict is plain data, the same for the same log and labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from pipeline.config.watch import Watch
+from pipeline.guard.policy import Policy
+from pipeline.watch import validity
+from pipeline.watch.estimates import Estimate
+from pipeline.watch.harm import Harm, Labelled, harm_by_estimate, harm_by_labels, measured
+from pipeline.watch.moved import divergence, p_values, rank, statistic
+from pipeline.watch.profiles import Profile
+from pipeline.watch.reference import Reference
+from pipeline.watch.state import Realized, State
+from pipeline.watch.windows import YEAR, Window, moment
+
+_BEFORE = 8
+"""Windows before, by which it is told how much a column usually moves."""
+_SHOWN = 20
+_SLICES = 60
+_ENOUGH = 0.8
+"""From this share of labelled rows on, an estimate is history."""
+
+
+@dataclass(frozen=True)
+class Judge:
+    """What verdicts are made by.
+
+    Attributes:
+        estimate: returns estimates of a window's metrics from a sample of its rows; none without one.
+    """
+
+    settings: Watch
+    policy: Policy
+    confidence: float
+    estimate: Callable[[Window, str, Reference], Mapping[str, Estimate]]
+
+    def judge(
+        self,
+        state: State,
+        reference: Reference,
+        windows: Sequence[Window],
+        touched: set[Window],
+        known: Mapping[int, dict[str, Any]],
+        now_hour: int,
+    ) -> list[dict[str, Any]]:
+        """Return the verdicts of one version on all windows, in order; what was estimated stays where nothing changed.
+
+        Args:
+            touched: windows that have new rows or labels; known: verdicts of before, by window.
+        """
+        version = reference.version
+        seen: list[tuple[Window, Profile]] = []
+        labelled: list[Labelled] = []
+        parts: dict[int, dict[str, list[Realized]]] = {}
+        for window in windows:
+            counted = state.profile(*window, version)
+            if counted is None:
+                continue
+            seen.append((window, counted))
+            by_arrival: dict[int, Realized] = {}
+            slices = parts.setdefault(window.first, {})
+            for _, name, arrival, one in state.realized(*window, version):
+                slices.setdefault(name, []).append(one)
+                if not name:
+                    by_arrival[arrival] = by_arrival[arrival] + one if arrival in by_arrival else one
+            labelled += [Labelled(arrival, window.first, one) for arrival, one in by_arrival.items()]
+        labelled.sort(key=lambda one: (one.arrival, one.window))
+        harms = harm_by_labels(reference, labelled, self.settings.may_lose, self.settings.delta)
+        verdicts = []
+        for number, (window, counted) in enumerate(seen, 1):
+            before = [one for _, one in seen[max(0, number - 1 - _BEFORE) : number - 1]]
+            season = state.profile(window.first - YEAR, window.last - YEAR, None)
+            verdict = self._window(reference, window, counted, before, season, now_hour)
+            verdict["realized"] = self._realized(reference, counted, parts[window.first])
+            share = verdict["realized"]["share"]
+            estimates: Mapping[str, Estimate] = {}
+            if window in touched or "estimated" not in known.get(window.first, {}):
+                if counted.rows >= self.settings.min_rows:
+                    estimates = self.estimate(window, version, reference)
+            else:
+                estimates = {n: Estimate(*one[:2]) for n, one in known[window.first]["estimated"].items()}
+            verdict["estimated"] = {
+                name: [
+                    round(one.value, 6),
+                    round(one.error, 6),
+                    *(round(end, 6) for end in one.interval(self.confidence)),
+                ]
+                for name, one in estimates.items()
+            }
+            found = list(harms.get(window.first, []))
+            if share < _ENOUGH:
+                found += harm_by_estimate(reference, estimates, number, self.settings.may_lose, self.settings.delta)
+            verdict["harm"] = [asdict(one) | {"harmful": one.harmful} for one in found if np.isfinite(one.least)]
+            verdict["harmful"] = any(one.harmful for one in found)
+            verdict["slices"] = self._slices(reference, parts[window.first])
+            verdicts.append(verdict)
+        return verdicts
+
+    def _window(
+        self,
+        reference: Reference,
+        window: Window,
+        counted: Profile,
+        before: Sequence[Profile],
+        season: Profile | None,
+        now_hour: int,
+    ) -> dict[str, Any]:
+        found = validity.findings(reference.spec, counted, self.policy)
+        few = counted.rows < self.settings.min_rows
+        return {
+            "window": window.first,
+            "name": window.text,
+            "begin": moment(window.first).isoformat(),
+            "end": moment(window.last).isoformat(),
+            "over": window.last <= now_hour,
+            "version": reference.version,
+            "run_id": reference.run_id,
+            "spans": list(reference.spans),
+            "rows": counted.rows,
+            "errors": counted.errors,
+            "few": few,
+            "valid": not any(one.severity == "block" for one in found) or few,
+            "findings": [
+                {"kind": one.kind, "column": one.feature, "severity": str(one.severity), "share": one.share}
+                | {"sentence": one.sentence()}
+                for one in found[:_SHOWN]
+            ],
+            "notes": validity.notes(counted, reference.counted),
+            "promise": {name: round(value, 6) for name, value in reference.promise.items() if np.isfinite(value)},
+            **self._moved(reference, counted, before, season),
+        }
+
+    def _moved(
+        self, reference: Reference, counted: Profile, before: Sequence[Profile], season: Profile | None
+    ) -> dict[str, Any]:
+        base = reference.counted
+        against = "training"
+        if season is not None and season.rows >= self.settings.min_rows and season.bins.shape == counted.bins.shape:
+            base, against = season, "the same season a year before"
+        usual = np.ones(len(reference.spec.columns))
+        usual_score = 1.0
+        if before and against == "training":
+            ratios, scores = [], []
+            for one in before:
+                g, freedom = statistic(base.bins, one.bins)
+                ratios.append(g / freedom)
+                g, freedom = statistic(base.scores, one.scores)
+                scores.append(float(g / freedom))
+            usual, usual_score = np.median(ratios, axis=0) * _LEEWAY, float(np.median(scores)) * _LEEWAY
+        names = [one.name for one in reference.spec.columns]
+        ranked = rank(
+            *(names, base.bins, counted.bins, (base.missing_share, counted.missing_share)),
+            *(reference.importance, usual, self.settings.columns_rate),
+        )
+        named = [one for one in ranked if one.named]
+        p = float(p_values(base.scores[None], counted.scores[None], usual_score)[0])
+        return {
+            "against": against,
+            "moved": [
+                {k: round(v, 6) if isinstance(v, float) else v for k, v in asdict(one).items()}
+                for one in named[:_SHOWN]
+            ],
+            "moved_count": len(named),
+            "prediction": {
+                "shift": round(float(divergence(base.scores, counted.scores)), 6),
+                "p": p,
+                "mean": round(counted.total / max(counted.scored, 1), 6),
+                "before": round(base.total / max(base.scored, 1), 6),
+            },
+        }
+
+    def _realized(self, reference: Reference, counted: Profile, parts: Mapping[str, list[Realized]]) -> dict[str, Any]:
+        if "" not in parts:
+            return {"rows": 0, "share": 0.0, "metrics": {}, "intervals": {}}
+        found = measured(reference.spec.task, parts[""], self.confidence)
+        return found | {"share": round(min(1.0, found["rows"] / max(counted.rows, 1)), 4)}
+
+    def _slices(self, reference: Reference, parts: Mapping[str, list[Realized]]) -> list[dict[str, Any]]:
+        """Return slices with enough labelled rows, the one that lost most first."""
+        metric = (
+            "auc" if reference.spec.task == "binary" else "rmse" if reference.spec.task == "regression" else "log_loss"
+        )
+        found = []
+        for name, some in parts.items():
+            rows = sum(one.rows for one in some)
+            if name and rows >= self.settings.min_rows:
+                found.append({"slice": name, **measured(reference.spec.task, some, self.confidence)})
+        sign = 1 if metric == "auc" else -1
+        found.sort(key=lambda one: sign * one["metrics"].get(metric, 0))
+        return found[:_SLICES]
+
+
+_LEEWAY = 1.5
+"""A column is named when it moved so many times more than it usually does."""
+
+
+def is_harm(found: Mapping[str, Any]) -> Harm:
+    """Read a harm of a verdict."""
+    return Harm(**{name: found[name] for name in ("metric", "by", "least", "most")})

@@ -1,0 +1,289 @@
+"""What is kept of the rows of an hour: counts, not rows. Profiles of hours add up to those of windows."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import TypeAdapter
+from tensorflow_metadata.proto.v0 import schema_pb2
+
+Array = npt.NDArray[Any]
+
+BINS = 24
+"""Of a column: 20 between quantiles of the reference or its most frequent values, others; the last of missing ones."""
+_OTHER, MISSING = BINS - 2, BINS - 1
+SCORE_BINS = 200
+MOST_BINNED = 50_000
+"""Rows of a file's hour that are put into bins, evenly chosen; what breaks the schema is counted in all rows."""
+TOO_OFTEN = 0.2
+"""A row that is a greater share of an hour's rows stands for nobody but its sender: it is left out of the bins."""
+LOW, HIGH, UNKNOWN, NOT_FINITE, WRONG_TYPE = range(5)
+"""Columns of `Profile.broken`: how a value breaks the schema."""
+_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+
+
+@dataclass(frozen=True)
+class ColumnSpec:
+    """How values of one column are counted.
+
+    Attributes:
+        edges: of a number, ascending; values: of text, the most frequent first.
+        least, greatest, known: what the schema allows; None for everything.
+        present: the least share of the rows that must have a value.
+        unlisted: the share of the rows whose value need not be among the known ones.
+    """
+
+    name: str
+    is_number: bool
+    edges: tuple[float, ...] = ()
+    values: tuple[str, ...] = ()
+    least: float | None = None
+    greatest: float | None = None
+    known: tuple[str, ...] | None = None
+    present: float = 0.0
+    unlisted: float = 0.0
+
+
+@dataclass(frozen=True)
+class Spec:
+    """How rows of one model version are counted.
+
+    Attributes:
+        task: binary, multiclass or regression; classes of a classification.
+        score_edges: of its scores, ascending.
+    """
+
+    task: str
+    classes: tuple[str, ...]
+    score_edges: tuple[float, ...]
+    columns: tuple[ColumnSpec, ...]
+
+    def to_json(self) -> str:
+        """Return JSON text."""
+        return json.dumps(asdict(self))
+
+    def with_bins_of(self, other: Spec) -> Spec:
+        """Return the same rules with another's bins, so that profiles by both can be compared."""
+        bins = {(one.name, one.is_number): (one.edges, one.values) for one in other.columns}
+        columns = [
+            replace(one, edges=found[0], values=found[1]) if (found := bins.get((one.name, one.is_number))) else one
+            for one in self.columns
+        ]
+        return replace(self, columns=tuple(columns))
+
+    @classmethod
+    def from_json(cls, text: str) -> Spec:
+        """Read what `to_json` wrote."""
+        return TypeAdapter(cls).validate_json(text)
+
+
+@dataclass
+class Profile:
+    """Counts over rows.
+
+    Attributes:
+        rows, errors: requests that were answered, and that were not.
+        late: rows whose time lies in the future of whoever reads the log.
+        binned, distinct: rows that were put into bins, and how many different ones there are among them.
+        scored: rows that there are scores of.
+        bins: (columns, BINS), broken: (columns, 5), missing: (columns,) rows of each kind.
+        scores: (SCORE_BINS,) of the first output; total: the sum of those.
+    """
+
+    bins: Array
+    broken: Array
+    missing: Array
+    scores: Array = field(default_factory=lambda: np.zeros(SCORE_BINS, np.int64))
+    rows: int = 0
+    errors: int = 0
+    late: int = 0
+    binned: int = 0
+    distinct: int = 0
+    scored: int = 0
+    total: float = 0.0
+
+    @classmethod
+    def empty(cls, columns: int) -> Profile:
+        """Return the profile of no rows."""
+        bins, broken = np.zeros((columns, BINS), np.int64), np.zeros((columns, 5), np.int64)
+        return cls(bins, broken, np.zeros(columns, np.int64))
+
+    def __add__(self, other: Profile) -> Profile:
+        return Profile(**{name: getattr(self, name) + getattr(other, name) for name in vars(self)})
+
+    @property
+    def missing_share(self) -> Array:
+        """Of the rows, by column."""
+        return np.asarray(self.missing / max(self.rows, 1))
+
+    def to_bytes(self) -> bytes:
+        """Return a few kilobytes."""
+        file = io.BytesIO()
+        numbers = np.array([self.rows, self.errors, self.late, self.binned, self.distinct, self.scored])
+        small = {name: _small(getattr(self, name)) for name in ("bins", "broken", "missing", "scores")}
+        np.savez_compressed(file, numbers=numbers, total=np.array(self.total), **small)
+        return file.getvalue()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Profile:
+        """Read what `to_bytes` wrote."""
+        with np.load(io.BytesIO(data)) as found:
+            arrays = {name: found[name].astype(np.int64) for name in ("bins", "broken", "missing", "scores")}
+            rows, errors, late, binned, distinct, scored = (int(one) for one in found["numbers"])
+            return cls(
+                **arrays, rows=rows, errors=errors, late=late, binned=binned, distinct=distinct, scored=scored,
+                total=float(found["total"]),
+            )  # fmt: skip
+
+
+def _small(counts: Array) -> Array:
+    return counts.astype(np.uint32) if counts.max(initial=0) < 2**32 else counts
+
+
+def spec_of(
+    features: Sequence[tuple[str, bool]],
+    table: pa.Table,
+    schema: schema_pb2.Schema | None,
+    task: str,
+    classes: Sequence[str],
+    scores: Array,
+) -> Spec:
+    """Choose bins by the rows of a reference and rules by the schema.
+
+    Args:
+        features: names, and whether they are numbers; scores: (rows,) of the first output.
+    """
+    rules = {feature.name: feature for feature in schema.feature} if schema else {}
+    domains = {domain.name: tuple(domain.value) for domain in schema.string_domain} if schema else {}
+    columns = []
+    for name, is_number in features:
+        rule = _rules(rules[name], domains) if name in rules else {}
+        column = table.column(name).combine_chunks() if name in table.schema.names else pa.nulls(0)
+        if is_number:
+            values = _numbers(column)
+            values = values[np.isfinite(values)]
+            edges = np.unique(np.quantile(values, np.linspace(0, 1, 22)[1:-1])) if len(values) else np.zeros(0)
+            columns.append(ColumnSpec(name, True, tuple(edges.tolist()), **rule))
+        else:
+            counts = pc.value_counts(column.drop_null().cast(pa.string())).to_pylist() if len(column) else []
+            counts.sort(key=lambda one: (-one["counts"], one["values"]))
+            columns.append(ColumnSpec(name, False, (), tuple(one["values"] for one in counts[:20]), **rule))
+    edges = np.unique(np.quantile(scores, np.linspace(0, 1, SCORE_BINS + 1)[1:-1])) if len(scores) else np.zeros(0)
+    return Spec(task, tuple(classes), tuple(edges.tolist()), tuple(columns))
+
+
+def _rules(feature: Any, domains: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
+    rule: dict[str, Any] = {"present": feature.presence.min_fraction}
+    for kind in ("int_domain", "float_domain"):
+        if feature.HasField(kind):
+            domain = getattr(feature, kind)
+            rule["least"] = float(domain.min) if domain.HasField("min") else None
+            rule["greatest"] = float(domain.max) if domain.HasField("max") else None
+    if feature.HasField("string_domain"):
+        rule["known"] = tuple(feature.string_domain.value)
+    elif feature.HasField("domain"):
+        rule["known"] = domains.get(feature.domain)
+    if rule.get("known") is not None and feature.HasField("distribution_constraints"):
+        rule["unlisted"] = 1 - feature.distribution_constraints.min_domain_mass
+    return rule
+
+
+def _numbers(column: pa.Array) -> Array:
+    if pa.types.is_null(column.type):
+        return np.full(len(column), np.nan)
+    if pa.types.is_timestamp(column.type):
+        column = column.cast(pa.timestamp("s"), safe=False).cast(pa.int64())
+    return np.asarray(column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), float)
+
+
+def profile(spec: Spec, batch: pa.RecordBatch, scores: Array, step: int) -> Profile:
+    """Count rows of one version and one hour.
+
+    Args:
+        scores: (rows,), the first output; NaN where the request was not answered.
+        step: each so many-th row is put into bins.
+    """
+    found = Profile.empty(len(spec.columns))
+    found.rows = batch.num_rows
+    names = set(batch.schema.names)
+    chosen = np.arange(0, batch.num_rows, step)
+    places = np.full((len(spec.columns), len(chosen)), MISSING, np.uint8)
+    mix = np.zeros(len(chosen), np.uint64)
+    for k, column in enumerate(spec.columns):
+        if column.name not in names:
+            found.missing[k] = batch.num_rows
+            continue
+        places[k], codes = _count(found, k, column, batch.column(column.name), chosen)
+        mix = (mix ^ codes) * _MULTIPLIER
+        mix ^= mix >> np.uint64(29)
+    _, row, times = np.unique(mix, return_inverse=True, return_counts=True)
+    found.binned, found.distinct = len(chosen), len(times)
+    scores = scores[chosen]
+    if times.max(initial=0) > max(TOO_OFTEN * len(chosen), 10):  # somebody sends the same row again and again
+        kept = (times <= TOO_OFTEN * len(chosen))[row]
+        places, scores = places[:, kept], scores[kept]
+    offsets = np.arange(len(places), dtype=np.int64)[:, None] * BINS
+    found.bins += np.bincount((places + offsets).ravel(), minlength=len(places) * BINS).reshape(-1, BINS)
+    known = scores[np.isfinite(scores)]
+    found.scores += np.bincount(np.searchsorted(spec.score_edges, known, "right"), minlength=SCORE_BINS)[:SCORE_BINS]
+    found.scored, found.total = len(known), float(known.sum())
+    return found
+
+
+def _count(found: Profile, k: int, spec: ColumnSpec, column: pa.Array, chosen: Array) -> tuple[Array, Array]:
+    """Count what breaks the schema in all rows; return bins and codes of the chosen ones."""
+    found.missing[k] += column.null_count
+    is_text = (
+        pa.types.is_string(column.type) or pa.types.is_large_string(column.type) or pa.types.is_binary(column.type)
+    )
+    if spec.is_number and is_text:
+        found.broken[k, WRONG_TYPE] += len(column) - column.null_count
+        return np.full(len(chosen), _OTHER), np.zeros(len(chosen), np.uint64)
+    if not spec.is_number:
+        return _count_text(found, k, spec, column if is_text else column.cast(pa.string()), chosen)
+    sample = _numbers(column.take(pa.array(chosen)) if len(chosen) < len(column) else column)
+    if pa.types.is_floating(column.type):
+        values = sample if len(chosen) == len(column) else _numbers(column)
+        bad = ~np.isfinite(values)
+        odd = int(bad.sum()) - column.null_count
+        if odd:
+            found.broken[k, NOT_FINITE] += odd
+    if (spec.least is not None or spec.greatest is not None) and len(column) > column.null_count:
+        bounds = pc.min_max(column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column).as_py()
+        if spec.least is not None and bounds["min"] < spec.least:
+            found.broken[k, LOW] += pc.sum(pc.less(column, spec.least)).as_py() or 0
+        if spec.greatest is not None and bounds["max"] > spec.greatest:
+            found.broken[k, HIGH] += pc.sum(pc.greater(column, spec.greatest)).as_py() or 0
+    place = np.searchsorted(np.asarray(spec.edges), sample, "right")
+    place[~np.isfinite(sample)] = MISSING
+    return place, sample.view(np.uint64)
+
+
+def _count_text(found: Profile, k: int, spec: ColumnSpec, column: pa.Array, chosen: Array) -> tuple[Array, Array]:
+    encoded = column.cast(pa.string()).dictionary_encode()
+    words = encoded.dictionary
+    size = len(words)
+    indices = encoded.indices.fill_null(size).to_numpy(zero_copy_only=False)
+    if spec.known is not None:
+        listed = pc.is_in(words, value_set=pa.array(spec.known, pa.string())).to_numpy(zero_copy_only=False)
+        found.broken[k, UNKNOWN] += int((~np.append(listed, True))[indices].sum())
+    bins = pc.index_in(words, value_set=pa.array(spec.values, pa.string())).fill_null(_OTHER)
+    table = np.append(bins.to_numpy(zero_copy_only=False).astype(np.int64), MISSING)
+    codes = np.fromiter((hash_of(word) for word in words.to_pylist()), np.uint64, size)
+    sample = indices[chosen]
+    return table[sample], np.append(codes, np.uint64(1))[sample]
+
+
+def hash_of(word: str) -> int:
+    """Return a number that is the same in every process."""
+    import zlib
+
+    return zlib.crc32(word.encode()) * 0x9E3779B1

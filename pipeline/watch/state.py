@@ -1,0 +1,256 @@
+"""What `watch` remembers, in one small SQLite file: which files were read, profiles by hour, realized losses, verdicts,
+alarms, decisions. A process that is killed loses nothing that it said; the file is made anew from the log when it is
+lost, but for who was told of which alarm."""
+
+from __future__ import annotations
+
+import io
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.errors import DiskFullError, WorkspaceError, tells_of_full_disk
+from pipeline.evaluation.tallies import Tally, add
+from pipeline.watch.profiles import Profile
+from pipeline.watch.requests import LogFile
+
+FORM = 1
+_TABLES = """
+create table files (path text primary key, size int, changed int);
+create table profiles (path text, hour int, version text, route text, rows int, data blob,
+                       primary key (path, hour, version, route));
+create index by_hour on profiles (hour);
+create table labels (path text primary key, size int, changed int, arrival int, rows int, repeated int, strange int,
+                     unmatched int, part text);
+create table realized (hour int, version text, route text, slice text, arrival int, data blob,
+                       primary key (hour, version, route, slice, arrival));
+create table windows (window int, version text, verdict text, primary key (window, version));
+create table alarms (key text primary key, alarm text);
+create table decisions (key text primary key, decision text);
+"""
+
+
+@dataclass(frozen=True)
+class Realized:
+    """Losses of rows whose label is known.
+
+    Attributes:
+        loss, square: sums over the rows; tally: Evaluator's, from which its metrics follow.
+    """
+
+    loss: float
+    square: float
+    tally: Tally
+
+    @property
+    def rows(self) -> int:
+        """How many."""
+        return self.tally.rows
+
+    def __add__(self, other: Realized) -> Realized:
+        return Realized(self.loss + other.loss, self.square + other.square, add([self.tally, other.tally]))
+
+    def to_bytes(self) -> bytes:
+        """Return a few kilobytes."""
+        file = io.BytesIO()
+        np.savez_compressed(file, moments=np.array([self.loss, self.square]), **vars(self.tally))
+        return file.getvalue()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Realized:
+        """Read what `to_bytes` wrote."""
+        with np.load(io.BytesIO(data)) as found:
+            loss, square = found["moments"]
+            return cls(float(loss), float(square), Tally(found["sums"], found["cells"], found["counts"]))
+
+
+@contextmanager
+def opened(file: Path) -> Iterator[State]:
+    """Open the state, made anew if it is missing, damaged or of another form; what was there is laid aside.
+
+    Raises:
+        WorkspaceError: it cannot be written.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if file.exists() and not _is_ours(file):
+            file.replace(file.with_name(f"{file.name}.set-aside"))
+        with closing(sqlite3.connect(file, timeout=30, isolation_level=None)) as connection:
+            connection.execute("pragma synchronous = full")
+            if not connection.execute("pragma user_version").fetchone()[0]:
+                connection.executescript(f"begin; {_TABLES} pragma user_version = {FORM}; commit;")
+            yield State(connection)
+    except (sqlite3.Error, OSError) as exc:
+        if tells_of_full_disk(str(exc)):
+            raise DiskFullError(file.parent) from exc
+        raise WorkspaceError(
+            f"the state of watching, {file}, cannot be used: {exc}",
+            "fix its permissions, or move it away: it is made anew from the log",
+        ) from exc
+
+
+def _is_ours(file: Path) -> bool:
+    try:
+        with closing(sqlite3.connect(file)) as connection:
+            form = connection.execute("pragma user_version").fetchone()[0]
+            connection.execute("select count(*) from sqlite_master").fetchone()
+            return form in (0, FORM)
+    except sqlite3.DatabaseError:
+        return False
+
+
+class State:
+    """See above; each method is one transaction."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+
+    # Requests
+
+    def files(self) -> dict[str, LogFile]:
+        """Return the files of the log that were read, by path."""
+        return {path: LogFile(path, *state) for path, *state in self._db.execute("select * from files")}
+
+    def put_file(self, file: LogFile, profiles: Mapping[tuple[int, str, str], Profile]) -> None:
+        """Put in a file's profiles, in the place of those that it had when it was read before."""
+        with self._whole():
+            self._db.execute("delete from profiles where path = ?", (file.path,))
+            self._db.executemany(
+                "insert into profiles values (?, ?, ?, ?, ?, ?)",
+                [(file.path, *key, one.rows, one.to_bytes()) for key, one in profiles.items()],
+            )
+            self._db.execute("insert or replace into files values (?, ?, ?)", (file.path, file.size, file.changed))
+
+    def hours_of(self, path: str) -> set[int]:
+        """Return the hours that a file has rows of."""
+        return {hour for (hour,) in self._db.execute("select distinct hour from profiles where path = ?", (path,))}
+
+    def all_hours(self) -> list[int]:
+        """Return the hours that have rows, in order."""
+        return [hour for (hour,) in self._db.execute("select distinct hour from profiles order by hour")]
+
+    def paths_of(self, hours: set[int]) -> list[str]:
+        """Return the files that have rows of these hours."""
+        marks = ",".join(map(str, sorted(hours)))
+        return [p for (p,) in self._db.execute(f"select distinct path from profiles where hour in ({marks})")]
+
+    def profile(self, first: int, last: int, version: str | None, route: str = "stable") -> Profile | None:
+        """Add up the profiles of hours, `last` not included, of one version or of all; None without any."""
+        rows = self._db.execute(
+            "select data from profiles where hour >= ? and hour < ? and version = coalesce(?, version) and route = ?",
+            (first, last, version, route),
+        )
+        parts = [Profile.from_bytes(data) for (data,) in rows]
+        return None if not parts else sum(parts[1:], parts[0])
+
+    def rows_by_hour(self) -> dict[int, int]:
+        """Return how many rows were answered in each hour, by whatever version."""
+        found: dict[int, int] = {}
+        for hour, rows in self._db.execute("select hour, rows from profiles"):
+            found[hour] = found.get(hour, 0) + rows
+        return found
+
+    def versions(self, first: int, last: int) -> list[tuple[str, str]]:
+        """Return versions and routes that have rows in these hours."""
+        return list(
+            self._db.execute(
+                "select distinct version, route from profiles where hour >= ? and hour < ? order by version, route",
+                (first, last),
+            )
+        )
+
+    # Labels
+
+    def labels(self) -> list[dict[str, Any]]:
+        """Return what was read of labels, in the order in which they came."""
+        rows = self._db.execute("select * from labels order by arrival")
+        names = [one[0] for one in rows.description]
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def put_labels(self, **fields: Any) -> None:
+        """Put in a file of labels."""
+        marks = ", ".join(f":{name}" for name in fields)
+        self._db.execute(f"insert or replace into labels ({', '.join(fields)}) values ({marks})", fields)
+
+    def put_realized(self, hours: set[int], found: Mapping[tuple[int, str, str, str, int], Realized]) -> None:
+        """Put in the losses of hours, in the place of what was known of them."""
+        with self._whole():
+            self._db.executemany("delete from realized where hour = ?", [(hour,) for hour in hours])
+            self._db.executemany(
+                "insert into realized values (?, ?, ?, ?, ?, ?)", [(*key, one.to_bytes()) for key, one in found.items()]
+            )
+
+    def realized(
+        self, first: int, last: int, version: str, route: str = "stable"
+    ) -> Iterator[tuple[int, str, int, Realized]]:
+        """Yield hour, slice, arrival and losses."""
+        rows = self._db.execute(
+            "select hour, slice, arrival, data from realized where hour >= ? and hour < ? and version = ? and route = ?"
+            " order by arrival, hour",
+            (first, last, version, route),
+        )
+        for hour, name, arrival, data in rows.fetchall():
+            yield hour, name, arrival, Realized.from_bytes(data)
+
+    def newest_labelled(self) -> int | None:
+        """Return the newest hour with a label."""
+        found = self._db.execute("select max(hour) from realized").fetchone()[0]
+        return None if found is None else int(found)
+
+    # What was said
+
+    def put_verdict(self, window: int, version: str, verdict: Mapping[str, Any]) -> bool:
+        """Put in a verdict; return whether it is another than before."""
+        text = json.dumps(verdict, sort_keys=True)
+        before = self._db.execute(
+            "select verdict from windows where window = ? and version = ?", (window, version)
+        ).fetchone()
+        self._db.execute("insert or replace into windows values (?, ?, ?)", (window, version, text))
+        return before is None or before[0] != text
+
+    def verdicts(self) -> list[dict[str, Any]]:
+        """Return all verdicts, the oldest first."""
+        return [
+            json.loads(text) for (text,) in self._db.execute("select verdict from windows order by window, version")
+        ]
+
+    def clear_verdicts(self) -> None:
+        """Forget verdicts, as windows of another length need."""
+        self._db.execute("delete from windows")
+
+    def alarms(self) -> dict[str, dict[str, Any]]:
+        """Return all alarms, closed ones too."""
+        return {key: json.loads(text) for key, text in self._db.execute("select * from alarms order by key")}
+
+    def put_alarm(self, key: str, alarm: Mapping[str, Any]) -> None:
+        """Put in an alarm."""
+        self._db.execute("insert or replace into alarms values (?, ?)", (key, json.dumps(alarm)))
+
+    def decisions(self) -> list[dict[str, Any]]:
+        """Return the decisions of `loop` in order."""
+        return [json.loads(text) for (text,) in self._db.execute("select decision from decisions order by rowid")]
+
+    def decide(self, key: str, decision: Mapping[str, Any]) -> bool:
+        """Put in a decision; return False, and change nothing, if that key was decided already."""
+        done = self._db.execute("insert or ignore into decisions values (?, ?)", (key, json.dumps(decision)))
+        return done.rowcount == 1
+
+    def update_decision(self, key: str, decision: Mapping[str, Any]) -> None:
+        """Say what came of a decision."""
+        self._db.execute("update decisions set decision = ? where key = ?", (json.dumps(decision), key))
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        self._db.execute("begin immediate")
+        try:
+            yield
+            self._db.execute("commit")
+        except BaseException:
+            self._db.execute("rollback")
+            raise

@@ -1,0 +1,33 @@
+"""What one look at the log saw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.watch.alarms import PAGE, Alarm
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What was seen.
+
+    Attributes:
+        verdicts: of all windows, in order; changed: windows and versions whose verdict is another than before.
+        alarms: open ones and closed ones; told: sentences about what people were told.
+        labels: files of labels, with what was odd about them; watermark: the newest labelled hour.
+        unrecorded: why nothing could be recorded; "" if it was.
+    """
+
+    verdicts: list[dict[str, Any]]
+    changed: list[tuple[str, str]]
+    alarms: list[Alarm]
+    told: list[str]
+    labels: list[dict[str, Any]]
+    watermark: str
+    unrecorded: str = ""
+
+    @property
+    def calls(self) -> bool:
+        """Whether an alarm is open that calls a person."""
+        return any(one.severity == PAGE and not one.closed and not one.silenced_until for one in self.alarms)
