@@ -92,8 +92,8 @@ class PipelineConfig(Section):
             )
         if self.transform.preprocessing_fn and not self.trainer.run_fn:
             raise ValueError(
-                "transform.preprocessing_fn: its outputs are read by trainer.run_fn, and there is none; columns for"
-                " Longhaul's network are made by features.derive"
+                "transform.preprocessing_fn: its outputs are read by trainer.run_fn, and there is none: name one"
+                " (docs/extend/own-model.md), or take the function out"
             )
         if self.data.label in self.data.drop:
             raise ValueError(f"data.drop holds the label {self.data.label!r}")

@@ -361,3 +361,23 @@ def test_a_password_in_the_address_is_told_where_it_belongs(tmp_path: Path) -> N
 def test_an_address_without_password_is_taken(tmp_path: Path, url: str) -> None:
     config: PipelineConfig = load(write(tmp_path, metadata__url=url))
     assert config.metadata.url == url
+
+
+@pytest.mark.parametrize(
+    ("sections", "told"),
+    [
+        ({"transform": {"preprocessing_fn": "my.py:f"}}, "read by trainer.run_fn, and there is none"),
+        ({"trainer": {"train_steps": 5}}, "there is none"),
+        ({"trainer": {"run_fn": "my.py:f", "litert": True}}, "litert is for Longhaul's network"),
+        ({"trainer": {"run_fn": "my.py:f"}, "tuner": {"mode": "search"}}, "tunes Longhaul's network"),
+        ({"trainer": {"run_fn": "no function"}}, "trainer.run_fn"),
+    ],
+)
+def test_settings_that_a_function_of_the_users_cannot_have_are_refused(
+    sections: dict[str, Any], told: str, tmp_path: Path
+) -> None:
+    document = yaml.safe_load(REFERENCE.read_text())
+    file = tmp_path / "own.yaml"
+    file.write_text(yaml.safe_dump(document | sections))
+    with pytest.raises(ConfigError, match=told):
+        load(file)
