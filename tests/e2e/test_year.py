@@ -1,5 +1,5 @@
 """Fifteen months of a small table, by the recipes of docs/operate alone: docs/operate/year.md is what is done and what
-has to come of it, and this test does it, row by row. Nobody edits the YAML file."""
+has to come of it, and this test does it, row by row."""
 
 from __future__ import annotations
 
@@ -143,6 +143,11 @@ class Job:
         assert self.server
         self.server.start()
 
+    def people_decide(self) -> None:
+        self.arrives("2025-04")
+        file = self.folder / CONFIG
+        file.write_text(file.read_text() + "push: {approval: manual}\n")
+
 
 def begins(job: Job) -> None:
     for month in ("2024-01", "2024-02", "2024-03"):
@@ -177,6 +182,7 @@ EVENTS: dict[str, Callable[[Job], None]] = {
     "21": Job.server_goes,
     "22": Job.server_comes,
     "23": lambda job: job.arrives("2025-03"),
+    "24": Job.people_decide,
 }
 
 
@@ -253,8 +259,9 @@ def test_a_year_is_answered_as_the_table_says(job: Job) -> None:
     final = yaml.safe_load((job.folder / CONFIG).read_text())
     if job.server:
         assert final.pop("metadata") == {"url": job.server.url}
+        assert final.pop("push") == {"approval": "manual"}
     original["data"]["spans"] = {"use": "last 5", "except": ["2024-09"]}
-    assert final == original  # which two commands have changed, and nobody else
+    assert final == original  # which two commands have changed, and a person once
 
 
 def verdict_of(run: Run) -> str:

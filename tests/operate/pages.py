@@ -8,7 +8,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parents[2] / "docs" / "operate"
 PAGES = sorted(FOLDER.glob("*.md"))
-_OF_ONE_CASE = ("--note", "--reviewer", "--span", "--reason")
+_OF_ONE_CASE = ("--note", "--by", "--reviewer", "--span", "--reason")
 """Options whose values are another one's each time."""
 
 
