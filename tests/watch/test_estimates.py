@@ -29,7 +29,7 @@ def truth(shift: float) -> tuple[float, float]:
 
 @pytest.mark.parametrize("shift", [0.0, 0.5])
 def test_the_interval_holds_the_metric_of_a_shifted_window(shift: float) -> None:
-    """With weights that are known: what the classifier adds is measured by bench/watch.py."""
+    """With weights that are known."""
     rng = np.random.default_rng(2)
     expected = truth(shift)
     held = np.zeros(2)
