@@ -138,7 +138,7 @@ def data_steps(config: PipelineConfig, inputs: RunInputs, placement: Placement) 
         serving_digest=inputs.serving_digest,
         data=config.data,
         split=config.split,
-        excluded=config.features.exclude,
+        excluded=config.features.never_asked,
         data_root=placement.data_root(),
     )
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import keyword
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 
@@ -22,6 +23,8 @@ class Kind(StrEnum):
     BOOLEAN = "boolean"
     CATEGORICAL = "categorical"
     TIMESTAMP = "timestamp"
+    WORDS = "words"
+    """The n-grams of a text, which only a derived feature is."""
 
 
 class Storage(StrEnum):
@@ -38,12 +41,22 @@ class Feature:
 
     Attributes:
         optional: rows without a value are expected; the model is told which they are.
+        shown: to the network; else only derived features read it.
     """
 
     name: str
     kind: Kind
     storage: Storage
     optional: bool
+    shown: bool = True
+
+
+@dataclass(frozen=True)
+class Derived:
+    """A column that is computed of others, by an expression; see trainer.expressions."""
+
+    feature: Feature
+    expression: str
 
 
 @dataclass(frozen=True)
@@ -66,32 +79,56 @@ class FeatureTable:
     """All that preprocessing and model need to know of the columns.
 
     Attributes:
+        features: the columns of the table that are read; rows to score have them.
         max_vocabulary: values kept of a categorical column, the most frequent first.
         bins: of a number, in the network; 0 where none is built.
+        derived: columns that are computed of these, each behind those that it uses.
     """
 
     label: Label
     features: tuple[Feature, ...]
     max_vocabulary: int
     bins: int
+    derived: tuple[Derived, ...] = ()
+
+    @property
+    def shown(self) -> tuple[Feature, ...]:
+        """What the network is shown: columns, then derived features."""
+        every = (*self.features, *(derived.feature for derived in self.derived))
+        return tuple(feature for feature in every if feature.shown)
 
     def of(self, *kinds: Kind) -> tuple[Feature, ...]:
-        """Return the features of the given kinds, in order."""
-        return tuple(feature for feature in self.features if feature.kind in kinds)
+        """Return the features of the given kinds that the network is shown, in order."""
+        return tuple(feature for feature in self.shown if feature.kind in kinds)
 
     @property
     def optional(self) -> tuple[Feature, ...]:
-        """The features whose absence is flagged. A category's absence has an id of its own."""
-        return tuple(feature for feature in self.features if feature.optional and feature.kind is not Kind.CATEGORICAL)
+        """The features whose absence is flagged. A category's absence has an id of its own; words are many or none."""
+        return tuple(
+            feature for feature in self.shown if feature.optional and feature.kind not in (Kind.CATEGORICAL, Kind.WORDS)
+        )
 
     @property
     def tensor_names(self) -> dict[str, str]:
-        """By feature, the name of its plain tensor; see the function."""
-        return tensor_names(feature.name for feature in self.features)
+        """By feature, the name of its plain tensor; see the function. Derived ones, which no request has, come last."""
+        return tensor_names(
+            [*(feature.name for feature in self.features), *(derived.feature.name for derived in self.derived)]
+        )
+
+    @property
+    def learns(self) -> bool:
+        """Whether a derived feature learns of the training rows, which then belong to folds."""
+        return any(name in derived.expression for derived in self.derived for name in ("mean_by", "rate_by"))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain data, for a TFX execution property."""
-        return asdict(self)
+        """Return plain data, for a TFX execution property; without what a table without derived features has not."""
+        found = asdict(self)
+        for feature in [*found["features"], *(derived["feature"] for derived in found["derived"])]:
+            if feature["shown"]:
+                del feature["shown"]
+        if not self.derived:
+            del found["derived"]
+        return found
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> FeatureTable:
@@ -99,13 +136,19 @@ class FeatureTable:
         label = data["label"]
         return cls(
             label=Label(label["name"], label["task"], Storage(label["storage"]), tuple(label["classes"])),
-            features=tuple(
-                Feature(entry["name"], Kind(entry["kind"]), Storage(entry["storage"]), entry["optional"])
-                for entry in data["features"]
-            ),
+            features=tuple(map(_feature, data["features"])),
             max_vocabulary=data["max_vocabulary"],
             bins=data.get("bins", 0),
+            derived=tuple(
+                Derived(_feature(entry["feature"]), entry["expression"]) for entry in data.get("derived", ())
+            ),
         )
+
+
+def _feature(entry: dict[str, Any]) -> Feature:
+    return Feature(
+        entry["name"], Kind(entry["kind"]), Storage(entry["storage"]), entry["optional"], entry.get("shown", True)
+    )
 
 
 _MOST_UNDERSCORES = 8
@@ -147,28 +190,45 @@ def derive(
     categorical: Iterable[str],
     max_vocabulary: int,
     bins: int,
+    expressions: Mapping[str, str] = MappingProxyType({}),
 ) -> FeatureTable:
     """Read the features off a TFMD schema.
 
     Args:
         schema: a tensorflow_metadata Schema.
-        exclude: columns that stay out of the model.
+        exclude: columns that stay out of the model, and derived features that only others read.
         categorical: integer columns that are codes.
+        expressions: by the name of a derived feature.
 
     Raises:
-        KeyError: a name among `label`, `exclude` or `categorical` that the schema lacks.
+        KeyError: a name among `label`, `exclude` or `categorical` that neither schema nor `expressions` have.
+        ExpressionError: an expression breaks a rule.
     """
     known = {feature.name: feature for feature in schema.feature}
     excluded, codes = set(exclude), set(categorical)
     for name in (label, *excluded, *codes):
-        if name not in known:
+        if name not in known and (name not in expressions or name == label):
             raise KeyError(name)
-    features = tuple(
-        Feature(name, _kind(feature, name in codes), _storage(feature), feature.presence.min_fraction < 1.0)
+    features = [
+        Feature(
+            name,
+            _kind(feature, name in codes),
+            _storage(feature),
+            feature.presence.min_fraction < 1.0,
+            name not in excluded,
+        )
         for name, feature in known.items()
-        if name != label and name not in excluded and not is_retired(feature)
-    )
-    return FeatureTable(Label(label, task, _storage(known[label]), tuple(classes)), features, max_vocabulary, bins)
+        if name != label and not is_retired(feature)
+    ]
+    described = Label(label, task, _storage(known[label]), tuple(classes))
+    derived: tuple[Derived, ...] = ()
+    read: set[str] = set()
+    if expressions:
+        from trainer.derived_columns import derived_columns  # which has this module's types
+
+        derived, read = derived_columns(expressions, features, described, excluded, codes)
+    kept = tuple(feature for feature in features if feature.shown or feature.name in read)
+    return FeatureTable(described, kept, max_vocabulary, bins, derived)
 
 
 def is_retired(feature: Any) -> bool:

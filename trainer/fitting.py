@@ -19,10 +19,11 @@ from trainer.bins import ENOUGH_ROWS
 from trainer.features import FeatureTable
 from trainer.fit_progress import FitProgress
 from trainer.model import build_model
-from trainer.preprocessing import NUMERIC
+from trainer.preprocessing import NUMERIC, WORDS
 from trainer.reading import Columns
 from trainer.settings.fitting import FittingSettings
 from trainer.teacher import Trees, affordable, can_teach, choose_trees, grow_again
+from trainer.word_embeddings import ENOUGH_TEXTS
 
 progress = logging.getLogger("longhaul.progress")
 """Whoever runs the step may show these lines while it works."""
@@ -141,6 +142,9 @@ def fit(
         if NUMERIC in columns:
             some = rows[:: math.ceil(len(rows) / ENOUGH_ROWS)]
             model.get_layer("piecewise_linear").adapt(columns[NUMERIC][some], _targets(labels[some], table))
+        if WORDS in columns:
+            some = rows[:: math.ceil(len(rows) / ENOUGH_TEXTS)]
+            model.get_layer("word_embeddings").adapt(columns[WORDS][some])
         prepare(model)
         batches = Batches(columns, taught, rows, settings.batch_size, shuffle_seed=settings.seed)
         told = [*callbacks, FitProgress(what, epochs, steps)]

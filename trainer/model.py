@@ -23,10 +23,13 @@ import numpy.typing as npt
 import tensorflow as tf
 from keras import ops
 
+from trainer import ngrams
 from trainer.bins import target_aware_edges
+from trainer.derived_columns import longest_and_buckets
 from trainer.embeddings import Embeddings
 from trainer.features import FeatureTable, Kind
-from trainer.preprocessing import CATEGORICAL, FLAGS, NUMERIC, TIME_PARTS
+from trainer.preprocessing import CATEGORICAL, FLAGS, NUMERIC, TIME_PARTS, WORDS
+from trainer.word_embeddings import Words
 
 
 class PiecewiseLinear(keras.layers.Layer):
@@ -132,7 +135,7 @@ def build_model(
         label_mean, label_scale: of a regression's training labels; the last layers undo the scaling.
 
     Returns:
-        A model from {numeric, flags, categorical} (those that the table has) to (batch, 1) probability of the
+        A model from {numeric, flags, categorical, words} (those that the table has) to (batch, 1) probability of the
         second class, (batch, classes) probabilities, or (batch, 1) prediction in the label's unit. With
         `training=True` there is a middle axis for the members.
     """
@@ -148,6 +151,10 @@ def build_model(
         inputs[CATEGORICAL] = keras.Input((len(vocabulary_sizes),), dtype="int64", name=CATEGORICAL)
         names = [table.tensor_names[feature.name] for feature in table.of(Kind.CATEGORICAL)]
         parts.append(Embeddings(names, vocabulary_sizes, name="embeddings")(inputs[CATEGORICAL]))
+    if words := table.of(Kind.WORDS):
+        inputs[WORDS] = keras.Input((len(words) * ngrams.MOST,), dtype="int64", name=WORDS)
+        buckets = [longest_and_buckets(table, feature.name)[1] for feature in words]
+        parts.append(Words(buckets, name="word_embeddings")(inputs[WORDS]))
     shared = keras.layers.Concatenate()(parts) if len(parts) > 1 else parts[0]
     shared = keras.layers.Dense(hidden_units[0], activation="relu", name="shared")(shared)
     hidden = keras.layers.Dropout(dropout)(Members(members, name="members")(shared))

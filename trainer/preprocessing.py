@@ -1,9 +1,13 @@
-"""Raw columns to the model's three inputs and the label; one graph for training and serving.
+"""Raw columns to the model's inputs and the label; one graph for training and serving.
 
     numeric      (batch, n)  float32  place among the training values, 0 to 1; 0.5 where missing
     flags        (batch, f)  float32  booleans, then one 'is missing' flag per optional feature
     categorical  (batch, c)  int64    vocabulary id; then one id for unknown and one for missing values
+    words        (batch, w)  int64    of each text as many places; ids of its n-grams, then 0
     label_xf     (batch,)             class index, or the number of a regression
+
+Derived features come behind the columns in each of them. Where there are any, two more outputs say what they are in
+their own units: derived_numbers (batch, d) float32 and derived_texts (batch, t) string, "" where missing.
 
 It works on matrices (trainer.stacks): one quantile sketch and one search serve all numbers, one count and one look-up
 all categories, so that a table of 5,000 columns costs two analyzers and as few nodes as one of five.
@@ -11,16 +15,17 @@ all categories, so that a table of 5,000 columns costs two analyzers and as few 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
 
-from trainer import quantiles, stacks, vocabularies
+from trainer import derived, ngrams, quantiles, stacks, vocabularies
 from trainer.artifact_names import LABEL
 from trainer.features import Feature, FeatureTable, Kind, Label, Storage
+from trainer.raw_columns import RawColumns, columns_at, side_by_side
 
-NUMERIC, FLAGS, CATEGORICAL = "numeric", "flags", "categorical"
+NUMERIC, FLAGS, CATEGORICAL, WORDS = "numeric", "flags", "categorical", "words"
+DERIVED_NUMBERS, DERIVED_TEXTS = "derived_numbers", "derived_texts"
 
 TIME_PARTS = ("hour", "weekday", "day_of_year")
 """What a timestamp tells the model. The date itself stays out: no future row has a training date."""
@@ -37,104 +42,113 @@ def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, Any]) -> d
     `custom_config["features"]` is the table.
     """
     table = FeatureTable.from_dict(custom_config["features"])
-    raw = _Raw(inputs if stacks.is_stacked(inputs, table) else stacks.of_parsed(inputs, table), table)
+    raw = RawColumns(inputs if stacks.is_stacked(inputs, table) else stacks.of_parsed(inputs, table), table)
+    computed = derived.Derived(raw.columns(), table) if table.derived else None
     outputs: dict[str, tf.Tensor] = {}
-    if table.of(Kind.NUMERIC, Kind.TIMESTAMP):
-        outputs[NUMERIC] = _place_among_quantiles(_numbers(raw, table))
+    numbers = []
+    if _of_columns(table, Kind.NUMERIC, Kind.TIMESTAMP):
+        numbers.append(_place_among_quantiles(_numbers(raw, table)))
+    texts = [raw.texts(of_columns)] if (of_columns := _of_columns(table, Kind.CATEGORICAL)) else []
+    if computed:
+        numbers += _derived_numbers(computed, table)
+        if names := derived.of_kind(table, Kind.CATEGORICAL):
+            texts.append(computed.texts(names))
+        if names := derived.of_kind(table, Kind.WORDS):
+            outputs[WORDS] = side_by_side([ngrams.ids(*computed.words(name)) for name in names])
+        outputs |= _in_their_units(computed, table)
+    if numbers:
+        outputs[NUMERIC] = side_by_side(numbers)
     if table.of(Kind.BOOLEAN) or table.optional:
-        outputs[FLAGS] = _flags(raw, table)
-    if categorical := table.of(Kind.CATEGORICAL):
-        texts, present = raw.texts(categorical)
-        names = [feature.name for feature in categorical]
-        outputs[CATEGORICAL] = vocabularies.ids(texts, present, names, table.max_vocabulary)
+        outputs[FLAGS] = _flags(raw, computed, table)
+    if texts:
+        values, present = (side_by_side(parts) for parts in zip(*texts, strict=True))
+        names = [feature.name for feature in table.of(Kind.CATEGORICAL)]
+        outputs[CATEGORICAL] = vocabularies.ids(values, present, names, table.max_vocabulary)
     outputs[LABEL] = _label(raw.label, table.label)
     return outputs
 
 
+def _of_columns(table: FeatureTable, *kinds: Kind) -> tuple[Feature, ...]:
+    """Return the features that are columns of the table, not derived."""
+    return tuple(feature for feature in table.features if feature.shown and feature.kind in kinds)
+
+
+def _derived_numbers(computed: derived.Derived, table: FeatureTable) -> list[tf.Tensor]:
+    """Return places of the derived numbers, then of the parts of derived times; (batch, n) each."""
+    found = []
+    order: list[str] = []
+    names = derived.of_kind(table, Kind.NUMERIC, Kind.TIMESTAMP)
+    times = derived.of_kind(table, Kind.TIMESTAMP)
+    for learns in (False, True):  # what was learned is known only to a second pass over the rows
+        chosen = [name for name in names if computed.is_learned(name) is learns]
+        if not chosen:
+            continue
+        parts = [computed.numbers([name]) if name not in times else _parts_of(computed, name) for name in chosen]
+        found.append(_place_among_quantiles(side_by_side(parts)))
+        order += [name for name in chosen for _ in range(len(TIME_PARTS) if name in times else 1)]
+    if not found:
+        return []
+    wanted = [name for name in names for _ in range(len(TIME_PARTS) if name in times else 1)]
+    first = {name: order.index(name) for name in names}
+    places = [first[name] + wanted[:at].count(name) for at, name in enumerate(wanted)]
+    return [columns_at(side_by_side(found), places)]
+
+
+def _parts_of(computed: derived.Derived, name: str) -> tf.Tensor:
+    time = computed.number(name)[:, tf.newaxis]
+    is_there = ~tf.math.is_nan(time)
+    parts = _time_parts(tf.cast(tf.where(is_there, time, 0), tf.int64))
+    return side_by_side([tf.where(is_there, part, float("nan")) for part in parts])
+
+
+def _in_their_units(computed: derived.Derived, table: FeatureTable) -> dict[str, tf.Tensor]:
+    found = {}
+    if names := units_of(table, DERIVED_NUMBERS):
+        found[DERIVED_NUMBERS] = computed.numbers(names)
+    if names := units_of(table, DERIVED_TEXTS):
+        values, present = computed.texts(names)
+        found[DERIVED_TEXTS] = tf.where(present, values, "")
+    return found
+
+
+def units_of(table: FeatureTable, output: str) -> list[str]:
+    """Return the derived features whose values an output gives in their own units, in order."""
+    is_text = output == DERIVED_TEXTS
+    return [
+        one.feature.name
+        for one in table.derived
+        if one.feature.kind is not Kind.WORDS and (one.feature.kind is Kind.CATEGORICAL) is is_text
+    ]
+
+
 def columns_by_feature(table: FeatureTable) -> dict[str, list[tuple[str, int]]]:
     """Return which columns of which outputs tell of a feature: {feature: [(output, column)]}."""
-    columns: dict[str, list[tuple[str, int]]] = {feature.name: [] for feature in table.features}
+    columns: dict[str, list[tuple[str, int]]] = {feature.name: [] for feature in table.shown}
     numeric = [
         feature
         for feature in table.of(Kind.NUMERIC, Kind.TIMESTAMP)
         for _ in (TIME_PARTS if feature.kind is Kind.TIMESTAMP else ("value",))
     ]
     flags = [*table.of(Kind.BOOLEAN), *table.optional]
-    for output, features in ((NUMERIC, numeric), (FLAGS, flags), (CATEGORICAL, table.of(Kind.CATEGORICAL))):
+    words = [feature for feature in table.of(Kind.WORDS) for _ in range(ngrams.MOST)]
+    for output, features in (
+        (NUMERIC, numeric),
+        (FLAGS, flags),
+        (CATEGORICAL, table.of(Kind.CATEGORICAL)),
+        (WORDS, words),
+    ):
         for place, feature in enumerate(features):
             columns[feature.name].append((output, place))
     return columns
 
 
-class _Raw:
-    """The matrices, and which of their columns a feature is.
-
-    Attributes:
-        label: (batch, 1), as it is stored.
-    """
-
-    def __init__(self, matrices: dict[str, tf.Tensor], table: FeatureTable) -> None:
-        self._places = {
-            name: place for names in stacks.names_by_storage(table).values() for place, name in enumerate(names)
-        }
-        self._values, self._present = {}, {}
-        if stacks.FLOATS in matrices:
-            self._values[Storage.FLOAT] = matrices[stacks.FLOATS]
-            self._present[Storage.FLOAT] = tf.math.is_finite(matrices[stacks.FLOATS])
-        for storage, name, presence in (
-            (Storage.INT, stacks.INTS, stacks.HAS_INT),
-            (Storage.BYTES, stacks.TEXTS, stacks.HAS_TEXT),
-        ):
-            if name in matrices:
-                self._values[storage] = matrices[name]
-                self._present[storage] = tf.cast(matrices[presence], tf.bool)
-        self.label = matrices[stacks.RAW_LABEL]
-        numbers = [storage for storage in (Storage.FLOAT, Storage.INT) if storage in self._values]
-        self._start = {Storage.FLOAT: 0, Storage.INT: 0}
-        if len(numbers) == 2:
-            self._start[Storage.INT] = self._values[Storage.FLOAT].shape[1]
-        if numbers:
-            self.present = _side_by_side([self._present[storage] for storage in numbers])
-            values = [tf.cast(self._values[storage], tf.float32) for storage in numbers]
-            self.numbers = tf.where(self.present, _side_by_side(values), float("nan"))
-
-    def number(self, feature: Feature) -> int:
-        """Return the feature's column in `numbers` (batch, floats and ints), NaN where missing, and in `present`."""
-        return self._start[feature.storage] + self._places[feature.name]
-
-    def stored(self, features: Sequence[Feature]) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return value and presence, both (batch, features), of features of one storage."""
-        storage, places = features[0].storage, [self._places[feature.name] for feature in features]
-        return _columns(self._values[storage], places), _columns(self._present[storage], places)
-
-    def texts(self, features: Sequence[Feature]) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return the values as text and their presence, both (batch, features)."""
-        values, presence, order = [], [], []
-        for storage in Storage:
-            if stored := [feature for feature in features if feature.storage is storage]:
-                value, present = self.stored(stored)
-                values.append(value if storage is Storage.BYTES else tf.strings.as_string(value))
-                presence.append(present)
-                order += stored
-        places = [order.index(feature) for feature in features]
-        return _columns(_side_by_side(values), places), _columns(_side_by_side(presence), places)
-
-
-def _side_by_side(matrices: Sequence[tf.Tensor]) -> tf.Tensor:
-    return tf.concat(matrices, axis=1) if len(matrices) > 1 else matrices[0]
-
-
-def _columns(matrix: tf.Tensor, places: Sequence[int]) -> tf.Tensor:
-    return matrix if list(places) == list(range(matrix.shape[1])) else tf.gather(matrix, places, axis=1)
-
-
-def _numbers(raw: _Raw, table: FeatureTable) -> tf.Tensor:
+def _numbers(raw: RawColumns, table: FeatureTable) -> tf.Tensor:
     """Return float32 (batch, numbers and parts of timestamps), NaN where missing."""
-    times = table.of(Kind.TIMESTAMP)
+    times = _of_columns(table, Kind.TIMESTAMP)
     parts, place_of = [], {}
-    if table.of(Kind.NUMERIC):
+    if numeric := _of_columns(table, Kind.NUMERIC):
         parts.append(raw.numbers)
-        place_of = {feature.name: raw.number(feature) for feature in table.of(Kind.NUMERIC)}
+        place_of = {feature.name: raw.number(feature) for feature in numeric}
     width = raw.numbers.shape[1] if parts else 0
     for storage in Storage:
         if stored := [feature for feature in times if feature.storage is storage]:
@@ -145,10 +159,10 @@ def _numbers(raw: _Raw, table: FeatureTable) -> tf.Tensor:
             width += len(stored) * len(of_times)
     wanted = [
         place_of[feature.name] + part
-        for feature in table.of(Kind.NUMERIC, Kind.TIMESTAMP)
+        for feature in _of_columns(table, Kind.NUMERIC, Kind.TIMESTAMP)
         for part in range(len(TIME_PARTS) if feature.kind is Kind.TIMESTAMP else 1)
     ]
-    return _columns(_side_by_side(parts), wanted)
+    return columns_at(side_by_side(parts), wanted)
 
 
 def _time_parts(unix_seconds: tf.Tensor) -> list[tf.Tensor]:
@@ -187,16 +201,28 @@ def _place_among_quantiles(values: tf.Tensor) -> tf.Tensor:
     return tf.transpose(tf.where(tf.math.is_nan(columns + edges[:, :1]), 0.5, place))
 
 
-def _flags(raw: _Raw, table: FeatureTable) -> tf.Tensor:
+def _flags(raw: RawColumns, computed: derived.Derived | None, table: FeatureTable) -> tf.Tensor:
+    own = {one.feature.name for one in table.derived}
     booleans, optional = table.of(Kind.BOOLEAN), table.optional
+    of_columns = [[feature for feature in features if feature.name not in own] for features in (booleans, optional)]
+    of_derived = [[feature.name for feature in features if feature.name in own] for features in (booleans, optional)]
     parts = []
-    if booleans:
+    if of_columns[0]:
         parts.append(tf.where(raw.present, raw.numbers, 0.5))
-    if optional:
+    if of_columns[1]:
         parts.append(tf.cast(~raw.present, tf.float32))
-    behind = raw.present.shape[1] if booleans else 0
-    places = [raw.number(feature) for feature in booleans] + [behind + raw.number(feature) for feature in optional]
-    return _columns(_side_by_side(parts), places)
+    behind = raw.present.shape[1] if of_columns[0] else 0
+    places = {feature.name: raw.number(feature) for feature in of_columns[0]}
+    missing = {feature.name: behind + raw.number(feature) for feature in of_columns[1]}
+    width = sum(part.shape[1] for part in parts)
+    if computed and (names := list(dict.fromkeys([*of_derived[0], *of_derived[1]]))):
+        numbers = computed.numbers(names)
+        is_missing = tf.math.is_nan(numbers)
+        parts += [tf.where(is_missing, 0.5, numbers), tf.cast(is_missing, tf.float32)]
+        places |= {name: width + place for place, name in enumerate(names)}
+        missing |= {name: width + len(names) + place for place, name in enumerate(names)}
+    wanted = [places[feature.name] for feature in booleans] + [missing[feature.name] for feature in optional]
+    return columns_at(side_by_side(parts), wanted)
 
 
 def _label(raw: tf.Tensor, label: Label) -> tf.Tensor:

@@ -20,13 +20,15 @@ import pyarrow.parquet as pq
 import tensorflow as tf
 
 from trainer.features import Feature, FeatureTable, Label
-from trainer.preprocessing import CATEGORICAL, FLAGS
+from trainer.preprocessing import CATEGORICAL, DERIVED_NUMBERS, DERIVED_TEXTS, FLAGS, WORDS
 from trainer.rows import from_examples, hashes
 from trainer.stacks import OF_AN_EARLIER_LONGHAUL, of_batch
 
 progress = logging.getLogger("longhaul.progress")
 
 _BATCH_ROWS = 16_384
+_NOT_LEARNED = (DERIVED_NUMBERS, DERIVED_TEXTS)
+"""Of what the graph gives, what is for people to read."""
 
 Columns = dict[str, npt.NDArray[Any]]
 
@@ -38,6 +40,7 @@ def read_transformed(
     extra: Sequence[str] = (),
     *,
     hashed: Sequence[str] = (),
+    to_learn: bool = False,
     spill_to: Path | None = None,
     memory_bytes: float = math.inf,
 ) -> Columns:
@@ -48,6 +51,7 @@ def read_transformed(
         transform: the TransformFeaturesLayer.
         extra: raw integer columns to keep beside the transformed ones.
         hashed: raw columns of any type to keep as hashes of their values, uint64.
+        to_learn: the rows are those that derived features have learned of; see trainer.learned.
         spill_to: a folder for the columns when they pass `memory_bytes`; it must outlive them.
 
     Returns:
@@ -60,7 +64,7 @@ def read_transformed(
     for batch in _record_batches(patterns, list(names)):
         kept = {name: batch.column(name).to_numpy(zero_copy_only=False) for name in extra}
         kept |= {name: hashes(batch.column(name)) for name in hashed}
-        gathered.append(_transformed(batch, table, transform_batch) | kept)
+        gathered.append(_transformed(batch, table, transform_batch, to_learn=to_learn) | kept)
     return gathered.columns()
 
 
@@ -78,14 +82,14 @@ def first_raw_rows(patterns: Sequence[str], table: FeatureTable, rows: int) -> p
     return next(_record_batches(patterns, [column.name for column in columns])).slice(0, rows)
 
 
-def _transformed(batch: pa.RecordBatch, table: FeatureTable, transform: Any) -> Columns:
+def _transformed(batch: pa.RecordBatch, table: FeatureTable, transform: Any, *, to_learn: bool = False) -> Columns:
     try:
-        tensors = transform(of_batch(batch, table))
+        tensors = transform(of_batch(batch, table, to_learn=to_learn))
     except ValueError as exc:
         if "Unexpected inputs to transform" not in str(exc):  # TFT's words
             raise
         raise RuntimeError(OF_AN_EARLIER_LONGHAUL) from exc
-    return {name: _compact(name, tensor.numpy()) for name, tensor in tensors.items()}
+    return {name: _compact(name, tensor.numpy()) for name, tensor in tensors.items() if name not in _NOT_LEARNED}
 
 
 class _Gathered:
@@ -138,7 +142,7 @@ def memory_for_rows() -> int:
 def _compact(name: str, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return a type of half the memory with no digit lost: flags are 0, 0.5 or 1, and vocabularies have at most a
     million words."""
-    return values.astype({FLAGS: np.float16, CATEGORICAL: np.int32}.get(name, values.dtype))
+    return values.astype({FLAGS: np.float16, CATEGORICAL: np.int32, WORDS: np.int32}.get(name, values.dtype))
 
 
 def _record_batches(patterns: Sequence[str], names: Sequence[str]) -> Iterator[pa.RecordBatch]:

@@ -6,6 +6,7 @@ classification, regression: see trainer.graded_signatures
 transform_features  examples                                       -> the model's inputs
 transform_labels    examples with a label                          -> label_xf (TFMA grades with it)
 gradients           the model's inputs, and which output           -> that output, and its gradient by each float input
+derived_features    examples                                       -> a tensor a derived feature, if there are any
 
 `transform_features` and `gradients` are for those who explain a prediction. Python finds the latter as a function of
 the loaded model, too: `differentiate`.
@@ -27,6 +28,7 @@ from trainer import stacks
 from trainer.artifact_names import GRADIENTS, LABEL, OUTPUT, PREDICTION
 from trainer.features import Feature, FeatureTable, Storage
 from trainer.graded_signatures import graded_signatures
+from trainer.preprocessing import DERIVED_NUMBERS, DERIVED_TEXTS, units_of
 
 PREDICTED_CLASS = "predicted_class"
 """Their other output, of more than two classes: the most probable, as text."""
@@ -75,6 +77,8 @@ class ServedModel(tf.Module):
                 inputs | {OUTPUT: tf.TensorSpec([None], tf.int64, name=OUTPUT)}
             ),
         }
+        if any(units_of(self._table, output) for output in (DERIVED_NUMBERS, DERIVED_TEXTS)):
+            signatures["derived_features"] = self.derived_features.get_concrete_function(examples)
         self._variables = _variables_read_by([*signatures.values(), differentiate])
         return signatures
 
@@ -87,7 +91,8 @@ class ServedModel(tf.Module):
     def predict_tensors(self, tensors: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Predict from plain tensors, as a JSON client sends them: NaN or "" stands for a missing value."""
         names = self._table.tensor_names
-        return self._predict(stacks.of_plain({name: tensors[names[name]] for name in names}, self._table))
+        raw = {feature.name: tensors[names[feature.name]] for feature in self._table.features}
+        return self._predict(stacks.of_plain(raw, self._table))
 
     @tf.function
     def transform_features(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -99,6 +104,16 @@ class ServedModel(tf.Module):
         """Return the label as the network was taught it."""
         raw = tf.io.parse_example(examples, self._feature_spec | self._label_spec)
         return {LABEL: self._transform(stacks.of_parsed(raw, self._table))[LABEL]}
+
+    @tf.function
+    def derived_features(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Return what the derived features are, in their own units: NaN or "" where one is missing."""
+        transformed, names = self._transform(self._parsed(examples)), self._table.tensor_names
+        return {
+            names[name]: transformed[output][:, place]
+            for output in (DERIVED_NUMBERS, DERIVED_TEXTS)
+            for place, name in enumerate(units_of(self._table, output))
+        }
 
     @tf.function
     def differentiate(self, inputs: dict[str, tf.Tensor], output: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -6,9 +6,11 @@
     texts      (batch, t)  string   anything where missing
     has_text   (batch, t)  uint8    1 where there is a value
     label      (batch, 1)           as it is stored; 0 or "" where missing
+    folds      (batch, 1)  int64    of a row to learn from; -1 of any other, see trainer.folds
 
 A graph costs by its nodes, in TFT several times over. So its inputs are few, and no column is made sparse or looked at
-by itself. A storage that no feature has is left out; the label comes only with rows to learn from.
+by itself. A storage that no feature has is left out; the label comes only with rows to learn from; folds are there
+only if a derived feature learns.
 """
 
 from __future__ import annotations
@@ -20,12 +22,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from trainer import folds
 from trainer.features import FeatureTable, Storage
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
 FLOATS, INTS, HAS_INT, TEXTS, HAS_TEXT, RAW_LABEL = "floats", "ints", "has_int", "texts", "has_text", "label"
+FOLDS = "folds"
 
 OF_AN_EARLIER_LONGHAUL = (
     "this transform graph was written by an earlier Longhaul, which fed it column by column; "
@@ -55,11 +59,17 @@ def widths(table: FeatureTable) -> dict[str, tuple[int, pa.DataType]]:
         found[_VALUES[storage]] = len(names), _ARROW[storage]
         if storage in _PRESENCE:
             found[_PRESENCE[storage]] = len(names), pa.uint8()
+    if table.learns:
+        found[FOLDS] = 1, pa.int64()
     return found | {RAW_LABEL: (1, _ARROW[table.label.storage])}
 
 
-def of_arrow(columns: Mapping[str, pa.Array], table: FeatureTable) -> dict[str, pa.Array]:
-    """Return the matrices of flat columns, row after row; a feature that has no column is missing in every row."""
+def of_arrow(columns: Mapping[str, pa.Array], table: FeatureTable, *, to_learn: bool = False) -> dict[str, pa.Array]:
+    """Return the matrices of flat columns, row after row; a feature that has no column is missing in every row.
+
+    Args:
+        to_learn: the rows belong to the training split, and so to folds.
+    """
     found: dict[str, pa.Array] = {}
     rows = len(next(iter(columns.values())))
     for storage, names in names_by_storage(table).items():
@@ -68,17 +78,19 @@ def of_arrow(columns: Mapping[str, pa.Array], table: FeatureTable) -> dict[str, 
         if storage in _PRESENCE:
             valid = [column.is_valid().to_numpy(zero_copy_only=False) for column in given]
             found[_PRESENCE[storage]] = pa.array(np.stack(valid, axis=1).astype(np.uint8).ravel())
+    if table.learns:
+        found[FOLDS] = pa.array(folds.of_matrices(found, rows) if to_learn else np.full(rows, folds.NO_FOLD))
     if table.label.name in columns:
         found[RAW_LABEL] = _interleaved([columns[table.label.name]], table.label.storage, _NO_LABEL)
     return found
 
 
-def of_batch(batch: pa.RecordBatch, table: FeatureTable) -> dict[str, npt.NDArray[Any]]:
-    """Return the matrices of a record batch of flat columns."""
+def of_batch(batch: pa.RecordBatch, table: FeatureTable, *, to_learn: bool = False) -> dict[str, npt.NDArray[Any]]:
+    """Return the matrices of a record batch of flat columns; see `of_arrow`."""
     columns = dict(zip(batch.schema.names, batch.columns, strict=True))
     return {
         name: flat.to_numpy(zero_copy_only=False).reshape(batch.num_rows, -1)
-        for name, flat in of_arrow(columns, table).items()
+        for name, flat in of_arrow(columns, table, to_learn=to_learn).items()
     }
 
 
@@ -105,7 +117,16 @@ def of_plain(tensors: Mapping[str, tf.Tensor], table: FeatureTable) -> dict[str,
         present = values != "" if storage is Storage.BYTES else ~tf.math.is_nan(values)
         found[_PRESENCE[storage]] = tf.cast(present, tf.uint8)
         found[_VALUES[storage]] = values if storage is Storage.BYTES else tf.cast(values, tf.int64)
-    return found
+    return found | _no_folds(found, table)
+
+
+def _no_folds(found: Mapping[str, tf.Tensor], table: FeatureTable) -> dict[str, tf.Tensor]:
+    import tensorflow as tf
+
+    if not table.learns:
+        return {}
+    rows = tf.shape(next(iter(found.values())))[0]
+    return {FOLDS: tf.fill([rows, 1], tf.constant(folds.NO_FOLD, tf.int64))}
 
 
 def parse_spec(feature_spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -131,7 +152,7 @@ def of_parsed(parsed: Mapping[str, Any], table: FeatureTable) -> dict[str, tf.Te
             found[_PRESENCE[storage]] = tf.cast(present, tf.uint8)
     if table.label.name in parsed:
         found[RAW_LABEL], _ = _stacked([parsed[table.label.name]], _NO_LABEL[table.label.storage])
-    return found
+    return found | _no_folds(found, table)
 
 
 def _stacked(columns: Sequence[Any], missing: Any) -> tuple[tf.Tensor, tf.Tensor]:

@@ -35,6 +35,7 @@ def read_training_split(
         transform_output.transform_features_layer(),
         [order_by] if order_by else [],
         hashed=[group_by] if group_by else [],
+        to_learn=True,
         spill_to=spill_to,
         memory_bytes=memory_for_rows(),
     )

@@ -41,7 +41,7 @@ def recheck(config: PipelineConfig, run: Run, schema: schema_pb2.Schema) -> Data
         spans={number: read_span(statistics, number) for number in spans_in(statistics)},
         spans_read=ingestion["spans"] if has_spans(config.data_pattern) else (),
         time_column=time_column(split),
-        excluded=config.features.exclude,
+        excluded=config.features.never_asked,
         rows=lambda: ((split, batch) for split in splits for batch in read_examples(examples, split, columns)),
     )
     source = Source(config.data_pattern, columns, ingestion["spans"], config.data.label, split, config.data.format)

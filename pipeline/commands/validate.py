@@ -143,7 +143,7 @@ def validate(
     if environment == TRAINING:
         check_training_columns(columns, files[0].path, config.data, config.split)
     else:
-        for name in (label, *config.features.exclude):  # the model asks for neither
+        for name in (label, *config.features.never_asked):  # the model asks for neither
             columns.pop(name, None)
     where = Source(
         table, columns, label=label if environment == TRAINING else None, form=config.data.format, readings=readings
@@ -166,7 +166,7 @@ def validate(
         evidence, compared_with = _as_training(config, files[0].path, statistics, rows, last)
     else:
         splits = {TRAIN_SPLIT: read_split(last.statistics, TRAIN_SPLIT)} if last else {}
-        evidence = Evidence(label, config.data.task, splits, serving=statistics, excluded=config.features.exclude)
+        evidence = Evidence(label, config.data.task, splits, serving=statistics, excluded=config.features.never_asked)
         compared_with = f"the training split of run {last.run.run_id}" if last else ""
     verdict = judge(evidence, schema, policy)
     if environment == TRAINING:  # whatever the gate would call its split or span, here it is the table
@@ -219,7 +219,7 @@ def _as_training(
         rows_before=rows_before,
         previous=previous,
         time_column=time_column(config.split),
-        excluded=config.features.exclude,
+        excluded=config.features.never_asked,
         rows=lambda: ((TRAIN_SPLIT, batch) for batch in rows.read()),
     )
     return evidence, compared_with

@@ -111,7 +111,9 @@ def _digests(examples: Any, split_uri: str) -> dict[str, str]:
 
 
 def _analyzed_columns(table: FeatureTable) -> list[str]:
-    """Return the columns whose values the preprocessing function learns from."""
+    """Return the columns whose values the preprocessing function learns from; with derived features it is all."""
+    if table.derived:
+        return [*(feature.name for feature in table.features), table.label.name]
     learned = [feature.name for feature in table.of(Kind.NUMERIC, Kind.TIMESTAMP, Kind.CATEGORICAL)]
     return learned or [table.label.name]  # nothing to learn: any column will do
 

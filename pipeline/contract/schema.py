@@ -13,6 +13,7 @@ from pipeline.config.pipeline import PipelineConfig
 from pipeline.data.columns import ColumnType
 from pipeline.data.convert import nearest
 from pipeline.errors import ConfigError, as_argument
+from trainer.expressions import ExpressionError
 from trainer.features import FeatureTable, derive, is_retired
 
 
@@ -97,6 +98,8 @@ def check_columns(config: PipelineConfig, schema: schema_pb2.Schema) -> None:
                         f"take it out of one of the two; `longhaul drop {as_argument(column)}` does both",
                     )
                 continue
+            if column in config.features.derive and setting in ("features.exclude", "features.categorical"):
+                continue
             if column not in known:
                 raise ConfigError(
                     f"{setting}: the schema {config.schema_file} has no column {column!r}; {nearest(column, known)}",
@@ -113,21 +116,25 @@ def feature_table(config: PipelineConfig, schema: schema_pb2.Schema) -> FeatureT
     """Put together the features that schema and configuration give.
 
     Raises:
-        ConfigError: a column named in the configuration is not in the schema.
+        ConfigError: a column named in the configuration is not in the schema, or an expression breaks a rule.
     """
     check_columns(config, schema)
     drop = config.data.drop
-    table = derive(
-        without(schema, drop),
-        label=config.data.label,
-        task=config.data.task,
-        classes=config.data.label_classes,
-        exclude=[name for name in config.features.exclude if name not in drop],
-        categorical=[name for name in config.features.categorical if name not in drop],
-        max_vocabulary=config.features.max_vocabulary,
-        bins=config.features.bins,
-    )
-    if not table.features:
+    try:
+        table = derive(
+            without(schema, drop),
+            label=config.data.label,
+            task=config.data.task,
+            classes=config.data.label_classes,
+            exclude=[name for name in config.features.exclude if name not in drop],
+            categorical=[name for name in config.features.categorical if name not in drop],
+            max_vocabulary=config.features.max_vocabulary,
+            bins=config.features.bins,
+            expressions=config.features.derive,
+        )
+    except ExpressionError as exc:
+        raise ConfigError(f"features.derive: {exc}", "docs/features.md lists what may stand in an expression") from exc
+    if not table.shown:
         raise ConfigError("no feature is left for the model", "take columns out of features.exclude or data.drop")
     return table
 

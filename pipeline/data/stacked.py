@@ -73,7 +73,7 @@ def stacked(batch: pa.RecordBatch, table: FeatureTable) -> pa.RecordBatch:
         columns[table.label.name] = pa.nulls(batch.num_rows)
     matrices = {
         name: pa.LargeListArray.from_arrays(np.arange(batch.num_rows + 1) * (len(flat) // max(1, batch.num_rows)), flat)
-        for name, flat in of_arrow(columns, table).items()
+        for name, flat in of_arrow(columns, table, to_learn=True).items()
     }
     return pa.RecordBatch.from_arrays(list(matrices.values()), names=list(matrices))
 

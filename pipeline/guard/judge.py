@@ -41,7 +41,7 @@ class Evidence:
         previous: what the training split is held against, by a name for it, if the table has no spans.
         time_column: of a time split.
         serving: statistics of a table of serving requests.
-        excluded: columns that the model is not shown (`features.exclude`): nothing asks for them in serving requests.
+        excluded: columns that the model does not read (`features.exclude`): nothing asks for them in serving requests.
         rows: gives (split, rows in their stored types) from the start each time it is called.
     """
 
