@@ -25,3 +25,7 @@ SIGNATURES_FILE = "assets.extra/signatures.json"
 def beside_model(serving_model_dir: str, folder: str) -> str:
     """Return the address of a folder beside the SavedModel, in the same Model artifact."""
     return f"{serving_model_dir.rstrip('/').rpartition('/')[0]}/{folder}"
+
+
+DERIVED_FEATURES = "derived_features"
+"""The signature that gives derived features in their own units."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from trainer.expressions import Node, Type
-from trainer.features import Derived, Feature, FeatureTable, Kind, Label, Storage
+from trainer.features import Derived, Feature, FeatureTable, Kind, Storage, derive
 from trainer.typed import check
 
 _COLUMNS = {
@@ -19,33 +21,48 @@ _COLUMNS = {
 }
 
 
-def derived_columns(
+def derive_all(
+    schema: Any,
+    *,
+    exclude: Collection[str],
+    categorical: Collection[str],
     expressions: Mapping[str, str],
-    features: Sequence[Feature],
-    label: Label,
-    excluded: Collection[str],
-    codes: Collection[str],
-) -> tuple[tuple[Derived, ...], set[str]]:
-    """Return the derived features in the order in which they can be computed, and the columns that they read.
+    **more: Any,
+) -> FeatureTable:
+    """Read the features off a TFMD schema, as `trainer.features.derive` does, and those that expressions give.
 
     Args:
-        features: all columns of the table.
-        excluded: names of those that the network is not shown.
-        codes: names of whole numbers that are codes.
+        exclude: columns, and derived features that only others read.
+        categorical: whole numbers that are codes, derived ones too.
+        expressions: by the name of a derived feature.
+        more: the other arguments of `derive`.
 
     Raises:
+        KeyError: a name that the schema lacks.
         ExpressionError: an expression breaks a rule.
     """
-    nodes = check(expressions, _types(features), label.name, label.classes)
+    hidden = [name for name in exclude if name not in expressions]
+    codes = [name for name in categorical if name not in expressions]
+    plain = derive(schema, exclude=hidden, categorical=codes, **more)
+    if not expressions:
+        return plain
+    every = derive(schema, exclude=(), categorical=codes, **more)
+    label = every.label
+    nodes = check(expressions, _types(every.features), label.name, label.classes)
+    read = {part.value for node in nodes.values() for part in node.walk() if part.op == "column"}
+    features = [replace(feature, shown=feature.name not in hidden) for feature in every.features]
     derived = []
     for name, node in nodes.items():
         kind, storage = _COLUMNS[node.type]
-        if name in codes and node.type is Type.WHOLE:
+        if name in categorical and node.type is Type.WHOLE:
             kind, storage = Kind.CATEGORICAL, Storage.BYTES
-        feature = Feature(name, kind, storage, node.may_lack, name not in excluded)
+        feature = Feature(name, kind, storage, node.may_lack, name not in exclude)
         derived.append(Derived(feature, expressions[name]))
-    read = {part.value for node in nodes.values() for part in node.walk() if part.op == "column"}
-    return tuple(derived), read
+    return replace(
+        every,
+        features=tuple(feature for feature in features if feature.shown or feature.name in read),
+        derived=tuple(derived),
+    )
 
 
 def trees_of(table: FeatureTable) -> dict[str, Node]:

@@ -11,10 +11,10 @@ from typing import Any
 
 import tensorflow as tf
 
-from trainer.artifact_names import GRADIENTS, LABEL, PREDICTION, SIGNATURES_FILE
+from trainer.artifact_names import DERIVED_FEATURES, GRADIENTS, LABEL, PREDICTION, SIGNATURES_FILE
 from trainer.features import Feature, FeatureTable, Kind, Label, Storage
 from trainer.graded_signatures import CLASSES, OUTPUTS, SCORES
-from trainer.preprocessing import CATEGORICAL, FLAGS, NUMERIC, columns_by_feature
+from trainer.preprocessing import CATEGORICAL, FLAGS, NUMERIC, WORDS, columns_by_feature
 from trainer.signatures import PREDICTED_CLASS
 
 _EXAMPLES = (
@@ -25,6 +25,7 @@ _TRANSFORMED = {
     NUMERIC: "numbers and parts of times as places among the training values, 0 to 1",
     FLAGS: "booleans, then whether each optional feature is missing",
     CATEGORICAL: "ids in the vocabularies, in the order of the categorical features",
+    WORDS: "ids of the n-grams of texts, each text at as many places, then 0",
 }
 _WHICH = "which of the network's outputs is meant, from 0"
 _EXAMPLE_OF_UNIX_TIME = 1735689600.0  # 1 January 2025
@@ -62,7 +63,11 @@ def describe(signatures: Mapping[str, Any], table: FeatureTable, schema: Any) ->
             inputs = {key: tensor | {"meaning": _TRANSFORMED.get(key, _WHICH)} for key, tensor in inputs.items()}
         else:
             inputs = {key: tensor | {"meaning": _EXAMPLES} for key, tensor in inputs.items()}
-        outputs = {key: _tensor(spec) | _output(key, table.label) for key, spec in function.structured_outputs.items()}
+        derived = {"meaning": 'a derived feature in its own unit; NaN or "" where it is missing'}
+        outputs = {
+            key: _tensor(spec) | (derived if name == DERIVED_FEATURES else _output(key, table.label))
+            for key, spec in function.structured_outputs.items()
+        }
         found[name] = {"inputs": inputs, "outputs": outputs}
     instance = {tensor: _example_value(feature, told[tensor]) for tensor, feature in features.items()}
     found["serving_tensors"]["rest"] = {

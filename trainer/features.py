@@ -9,10 +9,9 @@ from __future__ import annotations
 import keyword
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Any
 
 
@@ -190,45 +189,28 @@ def derive(
     categorical: Iterable[str],
     max_vocabulary: int,
     bins: int,
-    expressions: Mapping[str, str] = MappingProxyType({}),
 ) -> FeatureTable:
     """Read the features off a TFMD schema.
 
     Args:
         schema: a tensorflow_metadata Schema.
-        exclude: columns that stay out of the model, and derived features that only others read.
+        exclude: columns that stay out of the model.
         categorical: integer columns that are codes.
-        expressions: by the name of a derived feature.
 
     Raises:
-        KeyError: a name among `label`, `exclude` or `categorical` that neither schema nor `expressions` have.
-        ExpressionError: an expression breaks a rule.
+        KeyError: a name among `label`, `exclude` or `categorical` that the schema lacks.
     """
     known = {feature.name: feature for feature in schema.feature}
     excluded, codes = set(exclude), set(categorical)
     for name in (label, *excluded, *codes):
-        if name not in known and (name not in expressions or name == label):
+        if name not in known:
             raise KeyError(name)
-    features = [
-        Feature(
-            name,
-            _kind(feature, name in codes),
-            _storage(feature),
-            feature.presence.min_fraction < 1.0,
-            name not in excluded,
-        )
+    features = tuple(
+        Feature(name, _kind(feature, name in codes), _storage(feature), feature.presence.min_fraction < 1.0)
         for name, feature in known.items()
-        if name != label and not is_retired(feature)
-    ]
-    described = Label(label, task, _storage(known[label]), tuple(classes))
-    derived: tuple[Derived, ...] = ()
-    read: set[str] = set()
-    if expressions:
-        from trainer.derived_columns import derived_columns  # which has this module's types
-
-        derived, read = derived_columns(expressions, features, described, excluded, codes)
-    kept = tuple(feature for feature in features if feature.shown or feature.name in read)
-    return FeatureTable(described, kept, max_vocabulary, bins, derived)
+        if name != label and name not in excluded and not is_retired(feature)
+    )
+    return FeatureTable(Label(label, task, _storage(known[label]), tuple(classes)), features, max_vocabulary, bins)
 
 
 def is_retired(feature: Any) -> bool:

@@ -205,6 +205,8 @@ def find_teacher(
     """Return the trees that teach, or None where there is nothing to learn from them; arguments as of `fit`."""
     fit_rows, stop_rows = hold_out(order, len(labels), settings.validation_share, settings.seed)
     classes = class_count(table)
+    if WORDS in columns:  # which trees do not see: what they say would lack it
+        return None
     if settings.teacher == "none" or not can_teach(classes, labels[affordable(fit_rows, columns, classes)]):
         return None
     return choose_trees(classes, columns, labels, fit_rows, stop_rows, settings.seed)

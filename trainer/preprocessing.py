@@ -84,7 +84,8 @@ def _derived_numbers(computed: derived.Derived, table: FeatureTable) -> list[tf.
         if not chosen:
             continue
         parts = [computed.numbers([name]) if name not in times else _parts_of(computed, name) for name in chosen]
-        found.append(_place_among_quantiles(side_by_side(parts)))
+        with tf.name_scope("learned" if learns else "derived"):  # TFT tells analyzers apart by it
+            found.append(_place_among_quantiles(side_by_side(parts)))
         order += [name for name in chosen for _ in range(len(TIME_PARTS) if name in times else 1)]
     if not found:
         return []

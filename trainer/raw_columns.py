@@ -47,7 +47,7 @@ class RawColumns:
     def columns(self) -> derived.Columns:
         """Return what derived features read, a tensor a column."""
         read = derived.columns_read(self._table)
-        stored = {}
+        stored: dict[str, tuple[tf.Tensor, tf.Tensor]] = {}
         for storage, names in stacks.names_by_storage(self._table).items():
             if chosen := [name for name in names if name in read]:
                 places = [self._places[name] for name in chosen]

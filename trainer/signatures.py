@@ -25,7 +25,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from trainer import stacks
-from trainer.artifact_names import GRADIENTS, LABEL, OUTPUT, PREDICTION
+from trainer.artifact_names import DERIVED_FEATURES, GRADIENTS, LABEL, OUTPUT, PREDICTION
 from trainer.features import Feature, FeatureTable, Storage
 from trainer.graded_signatures import graded_signatures
 from trainer.preprocessing import DERIVED_NUMBERS, DERIVED_TEXTS, units_of
@@ -78,7 +78,7 @@ class ServedModel(tf.Module):
             ),
         }
         if any(units_of(self._table, output) for output in (DERIVED_NUMBERS, DERIVED_TEXTS)):
-            signatures["derived_features"] = self.derived_features.get_concrete_function(examples)
+            signatures[DERIVED_FEATURES] = self.derived_features.get_concrete_function(examples)
         self._variables = _variables_read_by([*signatures.values(), differentiate])
         return signatures
 

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from trainer.expression_types import arithmetic, compare, node_of, unary, wanted
-from trainer.expressions import OPERATORS, ExpressionError, Node, Scope, Type, did_you_mean, in_order, place
+from trainer.expressions import OPERATORS, ExpressionError, Node, Scope, Type, did_you_mean, place
 from trainer.functions import FUNCTIONS, STATISTICS, where
+from trainer.parsing import in_order
 
 
 def check(

@@ -13,8 +13,9 @@ from pipeline.config.pipeline import PipelineConfig
 from pipeline.data.columns import ColumnType
 from pipeline.data.convert import nearest
 from pipeline.errors import ConfigError, as_argument
+from trainer.derived_columns import derive_all
 from trainer.expressions import ExpressionError
-from trainer.features import FeatureTable, derive, is_retired
+from trainer.features import FeatureTable, is_retired
 
 
 def read_schema(path: Path) -> schema_pb2.Schema:
@@ -121,7 +122,7 @@ def feature_table(config: PipelineConfig, schema: schema_pb2.Schema) -> FeatureT
     check_columns(config, schema)
     drop = config.data.drop
     try:
-        table = derive(
+        table = derive_all(
             without(schema, drop),
             label=config.data.label,
             task=config.data.task,

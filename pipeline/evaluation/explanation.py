@@ -22,7 +22,7 @@ from pipeline.evaluation.model_inputs import differentiate, network_inputs, raw_
 from pipeline.evaluation.row_sample import RIGHT, RowSample, error_kinds
 from pipeline.evaluation.tallies import metric_values, rows_of
 from pipeline.serving.attributions import attributions
-from trainer.artifact_names import PREDICTION
+from trainer.artifact_names import DERIVED_FEATURES, PREDICTION
 from trainer.features import FeatureTable
 from trainer.rows import to_plain
 
@@ -89,11 +89,14 @@ def explain(
 def _importance(model: Any, sample: RowSample, table: FeatureTable, rules: Evaluation) -> dict[str, Any]:
     import tensorflow as tf
 
+    from trainer.preprocessing import columns_by_feature
+
     task = table.label.task
     judged = next((name for name in rules.thresholds if name != "calibration"), METRICS[task][0])
     metric = judged if task == "regression" else "log_loss"  # which every row moves, however few they are
     repeats, most = rules.explain.repeats, rules.explain.permutation_rows
-    features = [feature.name for feature in table.features]
+    derived = [one.feature.name for one in table.derived if one.feature.shown]
+    features = [*(feature.name for feature in table.features), *derived]
     if len(features) * repeats * min(most, _FEWEST_ROWS) > _MOST_SCORED:
         repeats = 1
     rows = sample.even(min(most, max(_FEWEST_ROWS, _MOST_SCORED // (len(features) * repeats))))
@@ -108,6 +111,19 @@ def _importance(model: Any, sample: RowSample, table: FeatureTable, rules: Evalu
         predictions = score(**{name: tf.constant(column) for name, column in columns.items()})[PREDICTION].numpy()
         return _metric(task, metric, rows.labels, predictions)
 
+    inputs, by_feature = (network_inputs(model, rows.records), columns_by_feature(table)) if derived else ({}, {})
+
+    def without(feature: str, order: Array) -> float:
+        """Measure with the values of other rows; those of a derived feature where the network reads them."""
+        if feature not in derived:
+            return measure({**columns, names[feature]: columns[names[feature]][order]})
+        permuted = {name: values.copy() for name, values in inputs.items()}
+        for name, place in by_feature[feature]:
+            permuted[name][:, place] = inputs[name][order, place]
+        outputs = range(len(table.label.classes) if task == "multiclass" else 1)
+        each = [differentiate(model, permuted, np.full(len(order), output))[PREDICTION] for output in outputs]
+        return _metric(task, metric, rows.labels, np.stack(each, axis=1))
+
     value = measure(columns)
     row = abs(value) / len(rows.labels)  # what one row of middling loss adds to the mean
 
@@ -119,8 +135,7 @@ def _importance(model: Any, sample: RowSample, table: FeatureTable, rules: Evalu
     orders = [random.permutation(len(rows.labels)) for _ in range(repeats)]
     found: list[dict[str, Any]] = []
     for feature in features:
-        name = names[feature]
-        drops = [sign * (value - measure({**columns, name: columns[name][order]})) for order in orders]
+        drops = [sign * (value - without(feature, order)) for order in orders]
         spread = float(np.std(drops))
         found.append({"name": feature, "drop": float(np.mean(drops)), "spread": spread, "noise": noise(spread)})
     found.sort(key=lambda entry: -entry["drop"])
@@ -130,7 +145,7 @@ def _importance(model: Any, sample: RowSample, table: FeatureTable, rules: Evalu
         "rows": len(rows.labels),
         "repeats": repeats,
         "features": found,
-        "left_out": len(table.features) - len(features),
+        "left_out": max(0, len(table.features) + len(derived) - len(features)),
     }
 
 
@@ -196,17 +211,18 @@ def _take_apart(model: Any, sample: RowSample, table: FeatureTable, rules: Evalu
     )
     by_feature = columns_by_feature(table)
     values = {name: column.to_pylist() for name, column in raw_columns(rows.records, table).items()}
+    values |= _derived_values(model, rows.records, table)
     classes = table.label.classes
     entries = []
     for row, kind in enumerate(kinds):
-        of_features = [
+        of_features: list[dict[str, Any]] = [
             {
                 "feature": feature.name,
                 "kind": str(feature.kind),
-                "value": _readable(values[feature.name][row]),
+                "value": _readable(values[feature.name][row]) if feature.name in values else None,
                 "part": float(sum(parts[name][row, place] for name, place in by_feature[feature.name])),
             }
-            for feature in table.features
+            for feature in table.shown
         ]
         of_features.sort(key=lambda entry: -abs(entry["part"]))
         difference = predictions[row] - typical[row]
@@ -227,6 +243,21 @@ def _take_apart(model: Any, sample: RowSample, table: FeatureTable, rules: Evalu
         "rows": entries,
         "all_right": bool(len(errors)) and bool((errors == RIGHT).all()),
         "base": {name: values.tolist() for name, values in base.items()},
+    }
+
+
+def _derived_values(model: Any, records: Array, table: FeatureTable) -> dict[str, list[Any]]:
+    """Return the derived features of rows in their own units; None where one is missing."""
+    import tensorflow as tf
+
+    if DERIVED_FEATURES not in model.signatures:
+        return {}
+    found = model.signatures[DERIVED_FEATURES](examples=tf.constant(records))
+    names = table.tensor_names
+    return {
+        one.feature.name: [None if value == b"" or value != value else value for value in column.numpy()]
+        for one in table.derived
+        if (column := found.get(names[one.feature.name])) is not None
     }
 
 

@@ -49,7 +49,7 @@ class Contract:
         self._model = model  # which goes with its signatures when nobody holds it
         self.names = [feature.name for feature in table.features]
         self.optional = [feature.name for feature in table.features if feature.optional]
-        self._categories = table.of(FeatureKind.CATEGORICAL)
+        self._categories = [one for one in table.features if one.shown and one.kind is FeatureKind.CATEGORICAL]
         self._unknown_ids: npt.NDArray[np.int64] | None = None
         empty = {one.name: pa.array([], _type(one.storage)) for one in self._categories}
         self._known, self._unknown = dict(empty), dict(empty)

@@ -22,7 +22,8 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from bench.small_training import analyse
 from trainer import folds, statistics_file
-from trainer.features import FeatureTable, derive
+from trainer.derived_columns import derive_all
+from trainer.features import FeatureTable
 from trainer.model import build_model
 from trainer.preprocessing import DERIVED_NUMBERS, DERIVED_TEXTS, WORDS, units_of
 from trainer.rows import to_examples
@@ -174,7 +175,7 @@ WORDS_OF = {"words": "ngrams(comment, 2, 64)"}
 
 
 def table_of(expressions: Mapping[str, str]) -> FeatureTable:
-    return derive(
+    return derive_all(
         SCHEMA, label="late", task="binary", classes=["0", "1"], exclude=["the code"], categorical=[],
         max_vocabulary=50, bins=4, expressions=expressions,
     )  # fmt: skip
@@ -348,7 +349,7 @@ def test_a_random_key_gains_nothing(tmp_path: Path) -> None:
     """Labels by chance, and a key of many values: what is learned in the fold would tell the label, out of it not."""
     random = np.random.default_rng(1)
     rows = 4000
-    table = derive(
+    table = derive_all(
         text_format.Parse(
             """
             feature { name: "key" type: BYTES presence { min_fraction: 1 } }

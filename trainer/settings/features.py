@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from trainer.expressions import ExpressionError, in_order, names_in
+from trainer.expressions import ExpressionError
+from trainer.parsing import in_order, names_in
 from trainer.settings.base import Section
 
 
