@@ -90,6 +90,10 @@ class PipelineConfig(Section):
             raise ValueError(
                 f"tuner.mode: {self.tuner.mode!r} tunes Longhaul's network, and trainer.run_fn trains one of its own"
             )
+        if self.transform.preprocessing_fn and self.features.derive:
+            raise ValueError(
+                "features.derive: transform.preprocessing_fn computes the columns; take one of the two out"
+            )
         if self.transform.preprocessing_fn and not self.trainer.run_fn:
             raise ValueError(
                 "transform.preprocessing_fn: its outputs are read by trainer.run_fn, and there is none: name one"
