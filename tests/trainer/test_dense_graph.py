@@ -19,7 +19,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from trainer import words_file
+from trainer import quantiles, words_file
 from trainer.features import Feature, FeatureTable, Kind, Label, Storage
 from trainer.preprocessing import CATEGORICAL, FLAGS, LABEL, NUMERIC, PLACES, SKETCH_BUCKETS, preprocessing_fn
 from trainer.stacks import of_batch
@@ -147,7 +147,7 @@ def test_ten_thousand_odd_rows_are_as_plain_python_has_them(
 ) -> None:
     file, learnt, given = tmp_path / words_file.FILE, edges(), rows()
     file.write_bytes(words_file.write(list(WORDS.values()), list(WORDS)))
-    monkeypatch.setattr(tft, "quantiles", lambda *_, **__: tf.constant(learnt))
+    monkeypatch.setattr(quantiles, "of_columns", lambda *_, **__: tf.constant(learnt))
     monkeypatch.setattr(tft.experimental, "ptransform_analyzer", lambda *_, **__: (tf.constant(str(file)),))
     monkeypatch.setattr(
         tft.tf_utils, "construct_and_lookup_table", lambda table, path, keys: (table(path).lookup(keys), None)
