@@ -285,7 +285,7 @@ def _scan(files: Sequence[str]) -> str:
     listed = ", ".join(f"'{_text(file)}'" for file in files)
     if all(file.endswith(".parquet") for file in files):
         return f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
-    # As they stand: DuckDB would take yes and no for booleans, and 007 for 7.
+    # As they stand: no type is guessed.
     return f"read_csv([{listed}], union_by_name = true, hive_partitioning = false, all_varchar = true)"
 
 

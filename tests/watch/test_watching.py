@@ -313,8 +313,8 @@ def test_what_a_model_promised_is_read_back_as_it_was_written(reference: Referen
 
 
 def test_labels_and_keys_in_csv_stay_as_they_are_written(tmp_path: Path) -> None:
-    """DuckDB would take yes and no for booleans, and 007 for the number 7."""
-    (tmp_path / "given.csv").write_text("request_id,answer\n007,yes\n008,no\n")
+    """No type is guessed."""
+    (tmp_path / "given.csv").write_text("request_id,answer\n1.50,True\n2.50,False\n")
     joining = Joining(("request_id",), "answer", (), tmp_path / "parts", tmp_path / "tmp")
     with opened(tmp_path / "state.db") as state:
         take_in_labels(state, label_files(tmp_path / "given.csv"), joining)
@@ -322,4 +322,4 @@ def test_labels_and_keys_in_csv_stay_as_they_are_written(tmp_path: Path) -> None
     found = sorted(
         zip(*(pq.read_table(part).column(name).to_pylist() for name in ("request_id", "label_text")), strict=True)
     )
-    assert found == [("007", "yes"), ("008", "no")]
+    assert found == [("1.50", "True"), ("2.50", "False")]
