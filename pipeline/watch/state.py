@@ -1,5 +1,5 @@
 """What `watch` remembers, in one small SQLite file: which files were read, profiles by hour, realized losses, verdicts,
-alarms, decisions. A process that is killed loses nothing that it said; the file is made anew from the log when it is
+alarms. A process that is killed loses nothing that it said; the file is made anew from the log when it is
 lost, but for who was told of which alarm."""
 
 from __future__ import annotations
@@ -32,7 +32,6 @@ create table realized (hour int, version text, route text, slice text, arrival i
                        primary key (hour, version, route, slice, arrival));
 create table windows (window int, version text, verdict text, primary key (window, version));
 create table alarms (key text primary key, alarm text);
-create table decisions (key text primary key, decision text);
 """
 
 
@@ -231,19 +230,6 @@ class State:
     def put_alarm(self, key: str, alarm: Mapping[str, Any]) -> None:
         """Put in an alarm."""
         self._db.execute("insert or replace into alarms values (?, ?)", (key, json.dumps(alarm)))
-
-    def decisions(self) -> list[dict[str, Any]]:
-        """Return the decisions of `loop` in order."""
-        return [json.loads(text) for (text,) in self._db.execute("select decision from decisions order by rowid")]
-
-    def decide(self, key: str, decision: Mapping[str, Any]) -> bool:
-        """Put in a decision; return False, and change nothing, if that key was decided already."""
-        done = self._db.execute("insert or ignore into decisions values (?, ?)", (key, json.dumps(decision)))
-        return done.rowcount == 1
-
-    def update_decision(self, key: str, decision: Mapping[str, Any]) -> None:
-        """Say what came of a decision."""
-        self._db.execute("update decisions set decision = ? where key = ?", (json.dumps(decision), key))
 
     @contextmanager
     def _whole(self) -> Iterator[None]:
