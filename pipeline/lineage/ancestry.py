@@ -14,6 +14,7 @@ from pipeline.lineage.predictions import PREDICTIONS, TABLE
 from pipeline.lineage.source_files import FILES, ReadFile, from_property
 from pipeline.lineage.tracing import downstream, ways_to
 from pipeline.lineage.version_folders import version_number
+from pipeline.lineage.watching import WINDOW
 
 MODEL, PUSHED_MODEL, EXAMPLES = "Model", "PushedModel", "Examples"
 """TFX's types of artifacts."""
@@ -79,7 +80,8 @@ class ModelMade:
 
 @dataclass(frozen=True)
 class PredictionsMade:
-    """Predictions, or a judgement outside of a run, that came of something: the file, and the step that wrote it."""
+    """Predictions, or a judgement outside of a run, or a window that `watch` judged, that came of something: the file,
+    and the step that wrote it."""
 
     file: ArtifactRecord
     step: StepRecord
@@ -91,6 +93,7 @@ class Descent:
 
     Attributes:
         models, predictions, judgements: the newest first.
+        windows: of requests, the newest verdict of each; the newest first.
         graph: the ways to them (see ways_to); where there are none, whatever else came of the artifacts.
     """
 
@@ -98,24 +101,25 @@ class Descent:
     graph: Graph = field(default_factory=Graph)
     predictions: list[PredictionsMade] = field(default_factory=list)
     judgements: list[PredictionsMade] = field(default_factory=list)
+    windows: list[PredictionsMade] = field(default_factory=list)
 
 
 def descent(store: MetadataStore, starts: Collection[int], served: Served) -> Descent:
     """Return the models that were trained with any of these artifacts, or are among them; and what was predicted of
     the artifacts, or by those models."""
-    kinds = (MODEL, PUSHED_MODEL, PREDICTIONS, JUDGEMENT)
+    kinds = (MODEL, PUSHED_MODEL, PREDICTIONS, JUDGEMENT, WINDOW)
     ends = [artifact_record(artifact) for kind in kinds for artifact in store.get_artifacts_by_type(kind)]
     graph = ways_to(store, starts, {end.id: end for end in ends})
     models = [artifact for artifact in graph.artifacts.values() if artifact.type == MODEL]
-    predictions, judgements = (
+    predictions, judgements, verdicts = (
         [
             PredictionsMade(artifact, graph.makers[number])
             for number, artifact in sorted(graph.artifacts.items(), reverse=True)
             if artifact.type == kind and number in graph.makers
         ]
-        for kind in (PREDICTIONS, JUDGEMENT)
+        for kind in (PREDICTIONS, JUDGEMENT, WINDOW)
     )
-    if not models and not predictions and not judgements:
+    if not models and not predictions and not judgements and not verdicts:
         return Descent([], downstream(store, starts))
     made = [
         ModelMade(
@@ -128,7 +132,11 @@ def descent(store: MetadataStore, starts: Collection[int], served: Served) -> De
         )
         for model in models
     ]
-    return Descent(sorted(made, key=lambda model: model.id, reverse=True), graph, predictions, judgements)
+    windows: dict[tuple[str, str], PredictionsMade] = {}
+    for verdict in verdicts:
+        windows.setdefault((verdict.step.properties["version"], verdict.step.properties["window"]), verdict)
+    ordered = sorted(windows.values(), key=lambda one: str(one.step.properties["window"]), reverse=True)
+    return Descent(sorted(made, key=lambda model: model.id, reverse=True), graph, predictions, judgements, ordered)
 
 
 def _pushes(graph: Graph, artifact: int, served: Served) -> Iterator[Push]:

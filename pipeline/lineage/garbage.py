@@ -29,6 +29,7 @@ from pipeline.lineage.runs import RUN_CONTEXT, list_runs, run_of
 from pipeline.lineage.tracing import links_of
 from pipeline.lineage.unrecorded import half_done, unrecorded_outputs
 from pipeline.lineage.version_folders import versions
+from pipeline.lineage.watching import WINDOW
 from pipeline.workspace.leftovers import outlived_backups, outlived_texts, temporary_folders
 
 _STATES = metadata_store_pb2.Artifact
@@ -150,9 +151,9 @@ class _Graph:
 
     def lies_here(self, number: int) -> bool:
         """Return whether the artifact is a folder of this workspace; others may share a metadata server.
-        Predictions are a person's, wherever they lie."""
+        Predictions are a person's, wherever they lie, and the verdicts of `watch` are small and stay."""
         uri, kind = self._artifacts[number].uri, self._artifacts[number].type
-        return kind != PREDICTIONS and is_local(uri) and one_spelling(uri).is_relative_to(self._root)
+        return kind not in (PREDICTIONS, WINDOW) and is_local(uri) and one_spelling(uri).is_relative_to(self._root)
 
     def reasons(self, keep: int, versions_to_go: Collection[Path]) -> dict[int, str]:
         """Return why an artifact stays, of those that do."""

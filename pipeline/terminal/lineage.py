@@ -151,7 +151,8 @@ def _print_down(console: Console, down: Descent, starts: Sequence[int], *, is_to
     models, graph = down.models, down.graph
     _print_predictions(console, down.predictions)
     _print_judgements(console, down.judgements)
-    if not models and (down.predictions or down.judgements):
+    _print_windows(console, down.windows)
+    if not models and (down.predictions or down.judgements or down.windows):
         return
     if not models:
         made = [artifact for number, artifact in graph.artifacts.items() if number not in starts]
@@ -200,6 +201,18 @@ def _print_judgements(console: Console, found: Sequence[PredictionsMade]) -> Non
         console.print(f"… {count(len(found) - _MOST_LINES, 'more judgement')}; --json has them all")
 
 
+def _print_windows(console: Console, found: Sequence[PredictionsMade]) -> None:
+    for made in found[:_MOST_LINES]:
+        told = made.step.properties
+        metrics = "".join(f", {name} {value:.4g}" for name, value in list(json.loads(told["metrics"]).items())[:3])
+        harm = "[red]harmful[/]" if told["harmful"] == "True" else "not harmful"
+        valid = "valid" if told["valid"] == "True" else "[red]not valid[/]"
+        how = f"{int(told['rows']):,} rows answered by model {told['version']}{metrics}"
+        console.print(f"Window {escape(told['window'])}  {valid}, {harm}[dim]  {escape(how)}[/]", soft_wrap=True)
+    if len(found) > _MOST_LINES:
+        console.print(f"… {count(len(found) - _MOST_LINES, 'more window')}; --json has them all")
+
+
 def _print_recipe(console: Console, recipe: Recipe) -> None:
     console.print(f"  {escape(recipe.command)}", soft_wrap=True)
     marks = {True: "[green]✓[/]", False: "[red]✗[/]", None: "[yellow]?[/]"}
@@ -232,6 +245,11 @@ def _plain(answer: Answer) -> dict[str, Any]:
                 {"id": made.file.id, "uri": made.file.uri, "step": made.step.id}
                 | {name: made.step.properties[name] for name in ("version", "judged_on", "metrics", "blessed")}
                 for made in answer.down.judgements
+            ],
+            "windows": [
+                {"id": made.file.id, "uri": made.file.uri, "step": made.step.id}
+                | {name: made.step.properties[name] for name in ("window", "version", "rows", "valid", "harmful")}
+                for made in answer.down.windows
             ],
             **_plain_graph(answer.down.graph),
         },

@@ -230,8 +230,7 @@ def _connected(joining: Joining) -> Iterator[duckdb.DuckDBPyConnection]:
 
 def _log(db: duckdb.DuckDBPyConnection, files: Sequence[str], joining: Joining, more: Sequence[str]) -> str:
     """Return the log's answered rows, for a FROM clause: keys, hour, version, route, scores, block, slices."""
-    names = _names(db, files)
-    places = names
+    places = _names(db, files)
     wanted = [name for name in (*joining.keys, *more) if name in places]
     if missing := [name for name in joining.keys if name not in places]:
         raise DataError(f"the log has no column {missing[0]!r}", "name columns of the log in watch.keys")
@@ -241,11 +240,11 @@ def _log(db: duckdb.DuckDBPyConnection, files: Sequence[str], joining: Joining, 
         else f"{places[name]} as {_quoted(name)}"
         for name in dict.fromkeys(wanted)
     ]
-    row = "cast(row as integer)" if "row" in names and "request_id" in joining.keys else "0"
-    version = "coalesce(cast(version as varchar), '')" if "version" in names else "''"
-    route = "coalesce(route, 'stable')" if "route" in names else "'stable'"
+    row = "cast(row as integer)" if "row" in places and "request_id" in joining.keys else "0"
+    version = "coalesce(cast(version as varchar), '')" if "version" in places else "''"
+    route = "coalesce(route, 'stable')" if "route" in places else "'stable'"
     key = ", ".join(places[name] for name in joining.keys)
-    answered = "where error is null" if "error" in names else ""
+    answered = "where error is null" if "error" in places else ""
     return (
         f"(select {', '.join(columns)}, {row} as log_row, "
         f"cast(epoch_us(cast(time as timestamptz)) // {_HOUR} as bigint) as hour, {version} as version, "
