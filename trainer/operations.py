@@ -152,7 +152,7 @@ def _length(text: tf.Tensor, present: tf.Tensor, _: None) -> tf.Tensor:
 
 
 def _contains(text: tf.Tensor, present: tf.Tensor, part: str) -> tf.Tensor:
-    found = tf.strings.regex_full_match(text, rf"(?s)\C*{_quoted(part)}\C*")
+    found = tf.strings.regex_full_match(text, rf"\C*{_quoted(part)}\C*")
     return tf.where(present, tf.cast(found, tf.float64), MISSING)
 
 
@@ -170,7 +170,7 @@ def _lower(text: tf.Tensor, present: tf.Tensor, _: None) -> tuple[tf.Tensor, tf.
 def _extract(text: tf.Tensor, present: tf.Tensor, pattern: str) -> tuple[tf.Tensor, tf.Tensor]:
     """Return the first group of the first match, or the match where there is no group."""
     group = 2 if re.search(r"(?<!\\)(\\\\)*\((?!\?)|\(\?P<", re.sub(r"\[[^]]*\]", "", pattern)) else 1
-    whole = rf"(?s)\A\C*?({pattern})\C*\z"
+    whole = rf"\A\C*?({pattern})\C*\z"
     return tf.strings.regex_replace(text, whole, rf"\{group}"), present & tf.strings.regex_full_match(text, whole)
 
 
