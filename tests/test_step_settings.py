@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,6 +69,7 @@ READ_BY: dict[str, set[str]] = {
     "schema.policy": {"DataGate"},
     "features": OF_FEATURES,
     "features.exclude": {"DataGate"} | OF_FEATURES,
+    "features.derive": {"DataGate"} | OF_FEATURES,  # an excluded column may be read by an expression
     "features.bins": {"Tuner", "Trainer"},
     "trainer": {"Tuner", "Trainer"},
     **{f"trainer.{name}": {"Trainer"} for name in AFTER_FITTING},
@@ -103,6 +105,7 @@ INSTEAD: dict[str, Any] = {
     "split.by": HashSplit(by="hash"),
     "serving.redact": ["origin"],
     "features.exclude": ("month",),
+    "features.derive": {"total": "month + sched_dep_minute"},
     "features.categorical": ("sched_dep_minute",),
     "evaluation.thresholds": {"auc": Threshold(at_least=0.4)},
     "evaluation.slices": (("origin",),),
@@ -195,7 +198,12 @@ def test_trainer_and_tuner_take_what_they_are_told(tmp_path: Path, split: Any, a
 
     for name, request in (("Trainer", TrainerRequest), ("Tuner", TunerRequest)):
         told = json_utils.loads(steps[name].exec_properties["custom_config"])
-        assert request.model_validate(told).model_dump(mode="json", by_alias=True) == told
+        taken = request.model_validate(told)
+        assert (
+            taken.model_dump(mode="json", by_alias=True)
+            | {"features": json.loads(json.dumps(taken.features.to_dict()))}
+            == told
+        )
 
 
 def test_which_beam_runner_did_the_work_does_not_count(tmp_path: Path) -> None:
