@@ -31,7 +31,7 @@ from trainer.signatures import ServedModel
 from trainer.stacks import of_arrow, of_batch
 from trainer.training_split import vocabulary_sizes
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 Row = Mapping[str, Any]
 ROWS, DAY = 600, 86_400

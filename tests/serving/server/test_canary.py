@@ -19,7 +19,7 @@ from tests.serving.server.test_grpc import asking
 from tests.serving.server.test_versions import PREDICT, Stream
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 KEYS = [float(miles) for miles in range(0, 1000, 20)]
 ROWS = [ROW | {"miles": miles} for miles in KEYS]

@@ -49,6 +49,7 @@ def test_the_page_is_its_own_files_and_they_hold_no_model() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_person_tries_the_model(server: Server, chromium: Any) -> None:
     said: list[str] = []
 
@@ -90,6 +91,7 @@ def test_a_person_tries_the_model(server: Server, chromium: Any) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_words_of_users_stay_words_and_a_token_is_asked_for(
     serve: Callable[..., Server], exported: dict[str, Path], chromium: Any, tmp_path: Path
 ) -> None:
