@@ -46,7 +46,7 @@ def asked(model: Any, said: str) -> tuple[Any, str, str]:
     signature = model.signatures["serving_default"]
     inputs = signature.structured_input_signature[1]
     if len(inputs) != 1 or next(iter(inputs.values())).dtype != tf.string:
-        takes = ", ".join(f"{name} ({spec.dtype.name})" for name, spec in list(inputs.items())[:6])
+        takes = ", ".join(f"{name} ({spec.dtype.name})" for name, spec in sorted(inputs.items())[:6])
         raise UserCodeError(
             f"{said} exported a model whose serving_default takes {takes}, not one tensor of serialized tf.Examples",
             _REMEDY,
@@ -55,7 +55,7 @@ def asked(model: Any, said: str) -> tuple[Any, str, str]:
     numbers = [name for name, spec in outputs.items() if spec.dtype.is_floating]
     output = next((name for name in _LIKELY if name in numbers), numbers[0] if len(numbers) == 1 else None)
     if output is None:
-        gives = ", ".join(f"{name} ({spec.dtype.name})" for name, spec in list(outputs.items())[:6])
+        gives = ", ".join(f"{name} ({spec.dtype.name})" for name, spec in sorted(outputs.items())[:6])
         raise UserCodeError(
             f"{said} exported a model whose serving_default gives {gives}: none of them is the prediction for sure",
             f"name the output of the prediction {PREDICTION!r}, and make it float32",

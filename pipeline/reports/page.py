@@ -249,7 +249,7 @@ def _sections(page: Page) -> tuple[list[tuple[str, str, str]], list[str]]:
         "importance": page.explanation,
         "infra": page.infra,
         "tuning": page.tuning,
-        "training": page.history,
+        "training": page.history or page.rewriting,
         "anomalies": page.anomalies is not None or page.gate,
         "drift": page.gate,
         "columns": page.columns,

@@ -62,7 +62,7 @@ def test_the_smallest_file_gets_every_default(tmp_path: Path) -> None:
             "stratify": None,
             "bounds": None,
         },
-        "features": {"exclude": (), "categorical": (), "max_vocabulary": 1000, "bins": 12},
+        "features": {"exclude": (), "categorical": (), "derive": {}, "max_vocabulary": 1000, "bins": 12},
         "metadata": {"url": None, "namespace": None, "password_env": "LONGHAUL_METADATA_PASSWORD", "wait": "10m"},
         "push": {"approval": "automatic", "approval_within": None, "destination": None, "vertex_model": None},
     }

@@ -181,11 +181,6 @@ def test_the_raw_record_holds_every_column_whatever_the_schema_asks_for(parquet:
     assert decoded == batches(RowGroupTFXIO(parquet, SCHEMA))[0]
 
 
-def test_training_does_not_come_this_way(parquet: str) -> None:
-    with pytest.raises(NotImplementedError, match="trainer/reading"):
-        RowGroupTFXIO(parquet, SCHEMA).TensorFlowDataset(None)
-
-
 @pytest.mark.parametrize("shuffle", [True, False])
 def test_a_function_of_the_users_reads_the_rows_as_tensors(shuffle: bool, tmp_path: Path) -> None:
     file = tmp_path / "rows.parquet"

@@ -364,7 +364,7 @@ def test_files_that_are_cut_off_or_wrongly_named_are_told(tmp_path: Path) -> Non
             wrong.write_bytes(whole)
             if other == "csv":
                 assert "rename it" in error(infer, wrong), kind
-                assert "text" in error(sniff_files, find_files(str(wrong))), kind
+                assert "text" in (told := error(sniff_files, find_files(str(wrong)))) or "rename it" in told, kind
                 continue
             if format_of(str(wrong)) != format_of(str(path)):
                 assert "whatever its name says" in error(infer, wrong), (kind, other)
