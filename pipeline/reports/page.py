@@ -11,7 +11,6 @@ from json import loads
 from pathlib import Path
 from typing import Any
 
-from pipeline.config.pipeline import PipelineConfig
 from pipeline.files import write_whole
 from pipeline.guard.findings import DataVerdict
 from pipeline.lineage.artifact_names import CURVES_FILE, EVAL_CONFIG_FILE, EXPLANATION_FILE, SUMMARY_FILE, VERDICT_FILE
@@ -167,7 +166,6 @@ def render(page: Page) -> str:
         by_class=by_class.classes_of(page.curves, page.judgement.confidence if page.judgement else 0.95),
         worst_pairs=by_class.worst_pairs(page.curves),
         tenths=by_class.tenths_of(page.curves),
-        can_be_set="decision" in PipelineConfig.model_fields,
         decide_data=Markup(safe_json(page.decision.data())) if page.decision else "",
         counts={"anomalies": len(anomalies), "slices": _count_slices(page.judgement)},
         page=page,

@@ -37,6 +37,5 @@ def _of_classes(model: LoadedModel, row: Any) -> dict[str, Any]:
     label = model.classes[int(probabilities.argmax())]
     told = {"prediction": row, "label": label, "probabilities": dict(zip(model.classes, probabilities, strict=True))}
     if model.task == "binary":
-        threshold = _EVEN if model.threshold is None else model.threshold
-        return told | {"decision": model.classes[int(row[0] >= threshold)], "threshold": threshold}
+        return told | {"decision": model.classes[int(row[0] >= _EVEN)], "threshold": _EVEN}
     return told | {"decision": label}

@@ -64,8 +64,6 @@ class LoadedModel:
         label = self.told.get("label", {})
         self.task: str = label.get("task", "")
         self.classes: list[str] = label.get("classes", [])
-        self.threshold: float | None = label.get("threshold")
-        """From which probability of the second class on it is decided for it; None where nobody set one."""
         self.kinds_of_features: dict[str, str] = self.told.get("features_of_examples", {})
         self.columns_of_network: dict[str, list[tuple[str, int]]] = self.told.get("columns_of_network", {})
         self.manifest = read_manifest(folder)

@@ -23,7 +23,6 @@
     get("decide-misses").textContent = count(positives - hits);
     get("decide-alarms").textContent = count(alarms);
     get("decide-rest").textContent = count(negatives - alarms);
-    if (get("decide-yaml")) get("decide-yaml").textContent = `decision: {threshold: ${text}}`;
     get("decide-sentence").textContent = flagged
       ? `From a probability of ${text} on, the model flags ${hundred(flagged / rows)} of 100 rows; ${hundred(hits / flagged)} of 100 flagged are positive; finds ${hundred(hits / positives)} of 100 positives.`
       : `From a probability of ${text} on, the model flags none of 100 rows.`;
