@@ -14,6 +14,10 @@ from pipeline.terminal.console import console_for, number_text
 from pipeline.watch.watched import Watched
 
 _SHOWN = 16
+_COLUMNS = (
+    *("window", "version", "rows", "valid", "harmful"),
+    *("metric", "promised", "estimated", "by labels", "labelled", "what moved"),
+)
 
 
 def print_watched(done: Watched, as_json: bool, all_windows: bool = False) -> None:
@@ -31,9 +35,7 @@ def print_watched(done: Watched, as_json: bool, all_windows: bool = False) -> No
         print(json.dumps(plain))
         return
     console = console_for(sys.stdout)
-    table = Table("window", "version", "rows", "valid", "harmful", "metric", "promised", "estimated", "by labels")
-    table.add_column("labelled")
-    table.add_column("what moved")
+    table = Table(*_COLUMNS, box=None, pad_edge=False)
     shown = done.verdicts if all_windows else done.verdicts[-_SHOWN:]
     for one in shown:
         table.add_row(*map(escape, _cells(one)))

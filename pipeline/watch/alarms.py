@@ -184,7 +184,7 @@ def _odd(version: str, mine: Sequence[Mapping[str, Any]]) -> Iterable[Alarm]:
     for note in last["notes"]:
         kind = "repeated_requests" if "different ones" in note else "clock" if "clock" in note else "errors"
         yield _alarm(
-            f"{kind}:{version}", kind, TICKET, version, last["name"], last["name"], f"window {last['name']}: {note}"
+            f"{kind}:{version}".rstrip(":"), kind, TICKET, version, last["name"], last["name"], f"window {last['name']}: {note}"
         )
 
 
