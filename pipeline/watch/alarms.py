@@ -183,9 +183,8 @@ def _odd(version: str, mine: Sequence[Mapping[str, Any]]) -> Iterable[Alarm]:
     last = mine[-1]
     for note in last["notes"]:
         kind = "repeated_requests" if "different ones" in note else "clock" if "clock" in note else "errors"
-        yield _alarm(
-            f"{kind}:{version}".rstrip(":"), kind, TICKET, version, last["name"], last["name"], f"window {last['name']}: {note}"
-        )
+        key, evidence = f"{kind}:{version}".rstrip(":"), f"window {last['name']}: {note}"
+        yield _alarm(key, kind, TICKET, version, last["name"], last["name"], evidence)
 
 
 def _labels(verdicts: Sequence[Mapping[str, Any]], settings: Watch, now: datetime) -> Iterable[Alarm]:
