@@ -452,7 +452,7 @@ def test_a_disk_that_fills_up_while_rows_are_written(fresh: Desk, disk: Path) ->
 def test_a_disk_that_fills_up_in_a_later_step(fresh: Desk, disk: Path) -> None:
     fresh.workspace = disk / "workspace"
     assert fresh.ingest().code == 0
-    ballast = fill(disk, leave=128 << 10)
+    ballast = fill(disk, leave=256 << 10)  # enough to begin, too little to end
     before = fresh.outputs()
     outcome = fresh.ingest("--to", "Transform")
     assert (outcome.code, only_message(outcome.text)) == (74, disk_is_full(fresh.workspace))
@@ -462,7 +462,7 @@ def test_a_disk_that_fills_up_in_a_later_step(fresh: Desk, disk: Path) -> None:
     assert status == "failed"
     assert FAILED in states.values()  # in which steps depends on what ran beside them; tests/faults fills each
     assert set(states.values()) <= {DONE, CACHED, FAILED}
-    assert "Transform" not in states
+    assert states.get("Transform") not in {DONE, CACHED}
     assert fresh.runs()[0].reason == disk_is_full(fresh.workspace)
     ballast.unlink()
     assert fresh.ingest("--to", "Transform").code == 0
