@@ -35,7 +35,7 @@ def own_training_steps(
         transform = Transform(
             examples=examples,
             schema=schema,
-            preprocessing_fn="trainer.user_code.preprocessing_fn",
+            preprocessing_fn="trainer.user_preprocessing.preprocessing_fn",
             splits_config=transform_pb2.SplitsConfig(analyze=["train"], transform=["train", "eval"]),
             disable_statistics=True,
             disable_analyzer_cache=True,

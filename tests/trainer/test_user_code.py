@@ -11,7 +11,8 @@ import tensorflow as tf
 
 from pipeline.lineage.own_code import find_function
 from trainer import user_code
-from trainer.user_code import Columns, UserCodeError, blamed, load, preprocessing_fn
+from trainer.user_code import Columns, UserCodeError, blamed, load
+from trainer.user_preprocessing import preprocessing_fn
 
 Code = Callable[..., dict[str, str]]
 
@@ -117,3 +118,12 @@ def test_the_line_of_the_user_is_told_when_a_library_raises_below_it(code: Code)
 def test_columns_are_an_ordinary_dictionary_otherwise() -> None:
     columns = Columns(a=1)
     assert (columns.get("b"), "b" in columns, dict(columns)) == (None, False, {"a": 1})
+
+
+def test_errors_are_told_after_tfx_has_imported_the_preprocessing_function_twice() -> None:
+    """TFX reloads the module of a function that it imports by name."""
+    from tfx.utils import import_utils
+
+    for _ in range(2):
+        import_utils.import_func_from_module("trainer.user_preprocessing", "preprocessing_fn")
+    assert user_code.UserCodeError is UserCodeError
