@@ -107,7 +107,7 @@ def test_the_lineage_of_the_champion_is_what_it_was(longhaul: Callable[..., Any]
     outcome = longhaul("lineage", "served", "-c", CONFIG, "--json")
     assert outcome.code == 0, outcome.text
     now, then = json.loads(outcome.text), said("lineage")
-    for since in ("predictions", "judgements"):
+    for since in ("predictions", "judgements", "windows"):
         assert now["down"].pop(since) == []  # which were not on record then
     assert {key: now[key] for key in ("subject", "up", "down")} == {
         key: then[key] for key in ("subject", "up", "down")
