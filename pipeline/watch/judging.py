@@ -12,7 +12,7 @@ from pipeline.config.watch import Watch
 from pipeline.guard.policy import Policy
 from pipeline.watch import validity
 from pipeline.watch.estimates import Estimate
-from pipeline.watch.harm import Harm, Labelled, harm_by_estimate, harm_by_labels, measured
+from pipeline.watch.harm import Labelled, harm_by_estimate, harm_by_labels, measured
 from pipeline.watch.moved import divergence, p_values, rank, statistic
 from pipeline.watch.profiles import Profile
 from pipeline.watch.reference import Reference
@@ -198,8 +198,3 @@ class Judge:
 
 _LEEWAY = 1.5
 """A column is named when it moved so many times more than it usually does."""
-
-
-def is_harm(found: Mapping[str, Any]) -> Harm:
-    """Read a harm of a verdict."""
-    return Harm(**{name: found[name] for name in ("metric", "by", "least", "most")})
