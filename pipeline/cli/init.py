@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -49,7 +51,8 @@ def init(
         typer.Option(
             "--type",
             metavar="COLUMN=KIND",
-            help="What a column holds: text, number, boolean, date, duration or category.",
+            help="What a column holds: text, number, boolean, date, duration or category; with any setting of "
+            "data.columns behind it, as in when=date:format=%d/%m/%Y.",
             show_default=False,
         ),
     ] = None,
@@ -88,15 +91,17 @@ def init(
     from pipeline.commands.init import write_first_files
     from pipeline.contract.first_reading import KINDS, Wishes
 
-    settings: dict[str, Any] = _pairs("--format", form or (), _value)
+    settings: dict[str, Any] = _pairs("--format", form or ())
     if delimiter is not None:
         settings["delimiter"] = {"tab": "\t", "\\t": "\t", "comma": ",", "blank": " "}.get(delimiter, delimiter)
     if encoding is not None:
         settings["encoding"] = encoding
+    types, of_types = _types(kinds or (), KINDS)
     wishes = Wishes(
         drop=tuple(drop or ()),
         keep=tuple(keep or ()),
-        types=_pairs("--type", kinds or (), lambda kind: _one_of(kind, KINDS)),
+        types=types,
+        settings=of_types,
         missing=tuple(missing or ()),
         values=tuple(values or ()),
         format=settings,
@@ -105,22 +110,32 @@ def init(
     write_first_files(table, label, name, Path.cwd(), force, again=again, wishes=wishes, as_json=as_json)
 
 
-def _pairs(option: str, given: Any, value_of: Any) -> dict[str, Any]:
+def _pairs(option: str, given: Sequence[str]) -> dict[str, Any]:
     pairs = {}
     for one in given:
-        name, mark, value = one.rpartition("=")
-        if option == "--format":
-            name, mark, value = one.partition("=")
+        name, mark, value = one.partition("=")
         if not mark:
             raise typer.BadParameter(f"{one!r} has no '='", param_hint=option)
-        pairs[name] = value_of(value)
+        pairs[name] = _value(value)
     return pairs
 
 
-def _one_of(kind: str, kinds: tuple[str, ...]) -> str:
-    if kind not in kinds:
-        raise typer.BadParameter(f"{kind!r} is none of {', '.join(kinds)}", param_hint="--type")
-    return kind
+def _types(given: Sequence[str], kinds: Sequence[str]) -> tuple[dict[str, str], dict[str, dict[str, Any]]]:
+    """Return the kind and the settings of each column; several of one column add up."""
+    types: dict[str, str] = {}
+    settings: dict[str, dict[str, Any]] = {}
+    for one in given:
+        found = re.fullmatch(rf"(.*)=({'|'.join(kinds)})(?::(\w+=.*))?", one, re.DOTALL)
+        if found is None:
+            raise typer.BadParameter(
+                f"{one!r} is not COLUMN=KIND or COLUMN=KIND:SETTING=VALUE; a kind is one of {', '.join(kinds)}",
+                param_hint="--type",
+            )
+        name, kind, setting = found.groups()
+        types[name] = kind
+        if setting:
+            settings.setdefault(name, {}).update(_pairs("--type", [setting]))
+    return types, settings
 
 
 def _value(text: str) -> Any:

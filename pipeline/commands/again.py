@@ -53,8 +53,8 @@ def merge_config(last: str | None, mine: str, new: str) -> Merged:
             continue
         if path in _LISTS:
             _merge_list(merged, path, *((one or []) for one in (was, is_now, has)))
-        elif has == was and is_now is not None:
-            merged.text = with_value(merged.text, path, is_now)
+        elif has == was and (is_now is not None or _is_reading(path)):
+            merged.text = with_value(merged.text, path, {} if is_now is None else is_now)
         else:
             merged.kept.append(f"{'.'.join(path)}: {has!r} (init would now write {is_now!r})")
     return merged
@@ -81,11 +81,16 @@ def _as_known(own: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _leaves(document: Any, path: Path = ()) -> Iterator[Path]:
-    if isinstance(document, dict) and document and path not in _LISTS:
+    if isinstance(document, dict) and document and path not in _LISTS and not _is_reading(path):
         for key, value in document.items():
             yield from _leaves(value, (*path, key))
     else:
         yield path
+
+
+def _is_reading(path: Path) -> bool:
+    """Return whether it is how one column is read: its settings belong together."""
+    return path[:2] == ("data", "columns") and len(path) == 3
 
 
 def _at(document: Any, path: Sequence[str]) -> Any:

@@ -8,7 +8,7 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -20,11 +20,11 @@ from rich.markup import escape
 
 from pipeline.commands.again import Merged, merge_config, merge_schema
 from pipeline.commands.first_network import sizes
+from pipeline.commands.first_wishes import as_before, keep
 from pipeline.config.editor_schema import SCHEMA, write_editor_schema
-from pipeline.config.loading import load
 from pipeline.config.pipeline import Name
 from pipeline.config.yaml_edit import rendered
-from pipeline.config.yaml_file import parse_yaml, quoted
+from pipeline.config.yaml_file import quoted
 from pipeline.contract.first_look import FirstLook, label_candidates, look_at
 from pipeline.contract.first_reading import Wishes
 from pipeline.contract.first_schema import infer_schema
@@ -101,9 +101,10 @@ def write_first_files(
             "--again looks at the table anew and keeps your edits; or give another --name, or --force to overwrite it",
         )
     if again:
-        label, wishes = _as_before(files, label, wishes or Wishes())
+        label, wishes = as_before(files.config, files.last(files.config), label, wishes or Wishes())
     assert label is not None
-    found = _naming_options(look_at, table, label, wishes or Wishes())
+    wishes = wishes or Wishes()
+    found = _naming_options(look_at, table, label, wishes)
     rows = found.table.rows.num_rows
     _check_rows(table, rows)
     fresh = dict(zip((files.config, files.schema), first_texts(table, files.name, found, folder), strict=True))
@@ -116,6 +117,7 @@ def write_first_files(
                 pass
         files.last(file).parent.mkdir(exist_ok=True)
         files.last(file).write_text(fresh[file])
+    keep(files.last(files.config), wishes)
     if found.allowed_leaks and not files.policy.exists():
         files.policy.write_text(_policy_text(found.allowed_leaks), encoding="utf-8")
     write_editor_schema(folder / SCHEMA.name)
@@ -131,22 +133,6 @@ def write_first_files(
     if again:
         print_again(console, "".join(changes.values()), kept)
     _print_written(console, files, rows)
-
-
-def _as_before(files: FirstFiles, label: str | None, wishes: Wishes) -> tuple[str, Wishes]:
-    """Return label and wishes as the configuration has them, where people may have corrected what was found."""
-    data = load(files.config).data
-    last = files.last(files.config)
-    before = parse_yaml(last.read_text())["data"] if last.exists() else {}
-    own = {name: reading for name, reading in data.columns.items() if before.get("columns", {}).get(name) != reading}
-    return label or data.label, replace(
-        wishes,
-        drop=(*wishes.drop, *(name for name in data.drop if name not in before.get("drop", data.drop))),
-        format={**data.format.written(), **wishes.format},
-        missing=tuple(dict.fromkeys((*data.missing, *wishes.missing))),
-        readings=own,
-        task=wishes.task or (data.task if before.get("task", data.task) != data.task else None),
-    )
 
 
 def _merged(files: FirstFiles, fresh: Mapping[Path, str]) -> dict[Path, Merged]:

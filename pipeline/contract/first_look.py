@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -15,6 +16,7 @@ from pipeline.contract.roles import Judged, judge_roles
 from pipeline.data.columns import ColumnType
 from pipeline.data.convert import shorten
 from pipeline.data.values.readings import ALWAYS_MISSING
+from pipeline.data.values.recognise import Meaning
 
 _EXAMPLES = 3
 
@@ -28,6 +30,7 @@ class Column:
         distinct: how many different values there are.
         setting: the list of the configuration that names it.
         markers: texts that are taken for 'missing', and in how many rows.
+        options: those of `init`, of which one says what the values do not tell.
     """
 
     name: str
@@ -39,6 +42,7 @@ class Column:
     remark: str
     setting: str
     markers: Mapping[str, int] = field(default_factory=dict)
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,12 +100,15 @@ def look_at(table: str, label: str, wishes: Wishes) -> FirstLook:
     types[label] = guess.kind
     judged = judge_roles(read.rows, types, label, guess.task)
     for name in wishes.keep:
-        if name != label:
+        if name != label and name in judged:
             judged[name] = replace(judged[name], role="feature", setting="", remark="kept by --keep")
     for name, kind in wishes.types.items():
-        if kind == "category" and types[name] is ColumnType.INT and name != label:
+        if kind == "category" and name != label and name in judged:
             judged[name] = Judged(
-                "feature", "features.categorical", "a category by --type", tells_label=judged[name].tells_label
+                "feature",
+                "features.categorical" if types[name] is ColumnType.INT else "",
+                "a category by --type",
+                tells_label=judged[name].tells_label,
             )
     columns = [_column(name, types[name], judged[name], read) for name in types]
     columns += [Column(name, "", "left out", None, None, (), why, "data.drop") for name, why in read.unread.items()]
@@ -160,7 +167,19 @@ def _column(name: str, kind: ColumnType, judged: Judged, read: Table) -> Column:
         remark="; ".join(filter(None, remarks)),
         setting=judged.setting,
         markers=_markers(name, read),
+        options=_options(name, meaning) if meaning else (),
     )
+
+
+def _options(name: str, meaning: Meaning) -> tuple[str, ...]:
+    if meaning.kind == "text" and meaning.strays:
+        return (" ".join(f"--missing={shlex.quote(text)}" for text in meaning.strays),)
+    options = []
+    for choice in meaning.choices:
+        (setting,) = (f"{key}={value}" for key, value in choice.items() if key != "kind")
+        option = f"{name}={choice['kind']}:{setting}"
+        options.append(f"--type {shlex.quote(option)}")
+    return tuple(options)
 
 
 def _shown(value: object) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,10 +16,12 @@ from pipeline.contract.first_label import Task
 from pipeline.data.columns import ColumnType
 from pipeline.data.convert import nearest
 from pipeline.data.sources import source, table_files
+from pipeline.data.sources.csv_types import TwoTypesError
 from pipeline.data.sources.sampling import enough_rows, sample
 from pipeline.data.sources.table_files import SourceFile
 from pipeline.data.sources.text_format import sniff_files
 from pipeline.data.sources.typed import UnusableColumnError
+from pipeline.data.values.counted import NEARLY_ALL
 from pipeline.data.values.recognise import recognise
 from pipeline.data.values.recognise_table import Recognised, as_strings, raw_readings, recognise_table
 from pipeline.errors import ConfigError, DataError
@@ -35,20 +38,26 @@ class Wishes:
         drop: columns for `data.drop`.
         keep: columns that the model is to be shown, whatever they look like.
         types: one of KINDS, by column.
+        settings: those of an entry in `data.columns`, by column; it has a kind in `types`.
         missing: texts that mean 'missing'.
         values: columns in which NA and its like are values.
         format: settings of `data.format`.
         readings: entries of `data.columns`.
+        bad_rows_at_most: what part of the rows may be set aside.
+        forgiven: columns that may be named though the table has them no longer.
     """
 
     drop: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
     types: Mapping[str, str] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     values: tuple[str, ...] = ()
     format: Mapping[str, Any] = field(default_factory=dict)
     readings: Mapping[str, Reading] = field(default_factory=dict)
     task: Task | None = None
+    bad_rows_at_most: float = 1 - NEARLY_ALL
+    forgiven: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -110,10 +119,9 @@ def read_table(table: str, label: str | None, wishes: Wishes) -> Table:
     decimal = "," if is_text and form.decimal == "," else None
     if is_text and form.delimiter == "," and decimal is None:
         decimal = "."  # "1,234" in quotes is hardly a decimal comma
-    given = {
-        name: _as_found(texts, name, reading, decimal) for name, reading in _given(wishes).items() if name in names
-    }
-    given |= {name: reading for name, reading in wishes.readings.items() if name in names}
+    given = {name: reading for name, reading in wishes.readings.items() if name in names}
+    given |= {name: one for name, one in _given(wishes, texts, decimal).items() if name in names}
+    further_down: dict[str, str] = {}
     while True:
         recognised = recognise_table(
             {name: texts.column(name) for name in names if name not in unusable},
@@ -123,13 +131,15 @@ def read_table(table: str, label: str | None, wishes: Wishes) -> Table:
             given=given,
             missing=wishes.missing,
         )
+        _check_fit(path, recognised, given, further_down, wishes)
         files = [replace(file, readings=recognised.readings) for file in files]
         beyond: dict[str, DataError] = {}
         types = source.infer_columns(files, [*unread, *unusable], unusable=beyond)
-        again = [name for name in beyond if is_text and name in names and name not in given]
-        given |= {name: Reading(kind="text") for name in again}  # beyond the sample it holds something else
+        again = _beyond_sample(recognised, types, beyond if is_text else {}, wishes, further_down)
+        again = {name: reading for name, reading in again.items() if name in names and name not in given}
+        given |= again
         unusable |= {name: error for name, error in beyond.items() if name not in again}
-        if not beyond:
+        if not beyond and not again:
             break
     typed = _sample_usable(files, types, rows, unusable)
     types = {name: types[name] for name in typed.column_names}
@@ -138,6 +148,7 @@ def read_table(table: str, label: str | None, wishes: Wishes) -> Table:
         raise DataError(unusable[label].what, "choose another --label")
     if len(typed) == rows:
         said = [*said, f"the table is large: these {rows:,} rows are from all over it; types were checked in all rows"]
+        recognised = _for_a_large_table(recognised, further_down)
     return Table(path, form, tuple(said), recognised, types, unread, texts, typed)
 
 
@@ -155,26 +166,93 @@ def _sample_usable(
             unusable[error.column] = error
 
 
-def _given(wishes: Wishes) -> dict[str, Reading]:
-    kinds = {name: Reading.model_validate({"kind": kind}) for name, kind in wishes.types.items() if kind != "category"}
-    for name in wishes.values:
-        kinds[name] = (kinds.get(name) or Reading(kind="text")).model_copy(update={"missing": ()})
-    return kinds
+def _given(wishes: Wishes, texts: pa.Table, decimal: str | None) -> dict[str, Reading]:
+    """Return how the columns are read that a person names the kind of: in the style found, if it is that kind."""
+    given = {}
+    for name in texts.column_names:
+        kind, settings = wishes.types.get(name), wishes.settings.get(name, {})
+        if name in wishes.values:
+            kind, settings = kind or "text", {**settings, "missing": ()}
+        if kind is None or kind == "category":
+            continue
+        if kind == "number" and settings.keys() & {"decimal", "thousands"}:
+            decimal = settings.get("decimal") or ("." if settings["thousands"] == "," else ",")
+        found = recognise(name, texts.column(name), decimal, missing=wishes.missing)
+        known = found.settings.model_dump(exclude={"missing"}) if found.kind == kind and found.settings else {}
+        try:
+            given[name] = Reading.model_validate({**known, "kind": kind, **settings})
+        except ValidationError as exc:
+            text = exc.errors()[0]["msg"].removeprefix("Value error, ")
+            where = ".".join(str(part) for part in exc.errors()[0]["loc"])
+            raise ConfigError(
+                f"--type {name}={kind}: {where}: {text}".replace(": : ", ": "),
+                "docs/configuration.md lists data.columns' settings",
+            ) from exc
+    return given
 
 
-def _as_found(texts: pa.Table, name: str, wish: Reading, decimal: str | None) -> Reading:
-    """Return how a column is read that a person names the kind of: in the style found, if it is that kind."""
-    found = recognise(name, texts.column(name), decimal)
-    if found.kind == wish.kind and found.settings is not None:
-        return found.settings.model_copy(update={"missing": wish.missing} if wish.missing is not None else {})
-    return wish
+def _check_fit(
+    path: str,
+    recognised: Recognised,
+    given: Mapping[str, Reading],
+    further_down: Collection[str],
+    wishes: Wishes,
+) -> None:
+    """Refuse a kind that a person names for a column, most values of which may be of it but too many are not."""
+    for name in given:
+        meaning = recognised.meanings.get(name)
+        if meaning is None or name in further_down or 1 - meaning.share <= wishes.bad_rows_at_most:
+            continue
+        option = f"--type {shlex.quote(f'{name}=text')}"
+        missing = " ".join(f"--missing={shlex.quote(text)}" for text in meaning.strays)
+        raise DataError(
+            f"{path}: column {name!r} is not to be read as a {meaning.kind}: {meaning.said}",
+            (f"`{missing}` takes them for missing; " if missing else "correct them; or ") + f"`{option}` keeps it text",
+        )
+
+
+def _beyond_sample(
+    recognised: Recognised,
+    types: Mapping[str, ColumnType],
+    errors: Mapping[str, DataError],
+    wishes: Wishes,
+    further_down: dict[str, str],
+) -> dict[str, Reading]:
+    """Return how columns are read that hold something else than the sample says; a few values of many are set aside.
+
+    Args:
+        further_down: takes what is to be said of the latter.
+    """
+    readings = {}
+    for name, error in errors.items():
+        few = isinstance(error, TwoTypesError) and error.share <= 1 - NEARLY_ALL
+        readings[name] = Reading(kind="number" if few else "text")
+        if isinstance(error, TwoTypesError) and few:
+            further_down[name] = error.told
+    for name, kind in types.items():
+        meaning = recognised.meanings.get(name)
+        if meaning and meaning.kind == "date" and meaning.settings is None and kind is ColumnType.STRING:
+            readings[name] = Reading(kind="date")
+            further_down[name] = "further down some of its values are no dates"
+        if wishes.types.get(name) == "category" and kind is ColumnType.FLOAT:
+            readings[name] = Reading(kind="text")
+    return readings
+
+
+def _for_a_large_table(recognised: Recognised, further_down: Mapping[str, str]) -> Recognised:
+    """Return the same for a table of which not all values were seen: one of millions that does not fit stops no run."""
+    meanings = dict(recognised.meanings)
+    for name, said in further_down.items():
+        meanings[name] = replace(meanings[name], said=said)
+    converted = any(one.settings and one.kind not in ("text", "empty") for one in meanings.values())
+    return replace(recognised, meanings=meanings, set_aside=recognised.set_aside or converted)
 
 
 def _check_options(wishes: Wishes, known: Sequence[str], label: str | None, path: str) -> None:
     options = {"--keep": wishes.keep, "--type": tuple(wishes.types), "--na-is-value": wishes.values}
     for option, names in options.items():
         for name in names:
-            if name not in known:
+            if name not in known and name not in wishes.forgiven:
                 raise ConfigError(f"{option} {name}: {path} has no such column; {nearest(name, known)}", "correct it")
     if label is not None and label in wishes.drop:
         raise ConfigError(f"--drop {label}: it is the label", "leave it in, or choose another --label")

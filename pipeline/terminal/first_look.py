@@ -35,7 +35,7 @@ def print_first_look(console: Console, found: FirstLook) -> None:
     console.print(table)
     if len(found.columns) > len(shown):
         console.print(f"… and {len(found.columns) - len(shown):,} more columns; --json lists all")
-    for sentence in _taken_for_missing(found.columns):
+    for sentence in [*_taken_for_missing(found.columns), *_undecided(found.columns)]:
         console.print(escape(sentence), soft_wrap=True)
     for head, setting, what in (
         ("Left out", "data.drop", "never read"),
@@ -63,7 +63,15 @@ def _taken_for_missing(columns: Sequence[Column]) -> list[str]:
         sentences.append(f"Missing   {shorten(marker)} was taken for a missing value in {listed}{more}")
     if len(sentences) > _MOST_NAMED:
         sentences = [*sentences[:_MOST_NAMED], f"          {len(sentences) - _MOST_NAMED} more texts; --json has all"]
-    return [*sentences, "          `--na-is-value COLUMN` takes them for values"] if sentences else []
+    if any(column.markers and column.kind == "text" for column in columns):
+        sentences.append("          `--na-is-value COLUMN` takes them for values")
+    return sentences
+
+
+def _undecided(columns: Sequence[Column]) -> list[str]:
+    """Say by which options a person decides what the values do not tell."""
+    asked = [f"Undecided {one.name!r}: {' or '.join(one.options)}" for one in columns if one.options]
+    return asked if len(asked) <= _MOST_NAMED else [*asked[:_MOST_NAMED], "          … more; --json has all"]
 
 
 def _chosen(columns: tuple[Column, ...]) -> list[Column]:
@@ -82,7 +90,7 @@ def _cells(column: Column) -> list[str]:
         column.role,
         _share(column.missing),
         "" if column.distinct is None else f"{column.distinct:,}",
-        ", ".join(column.examples),
+        ("; " if any(", " in one or "," in one for one in column.examples) else ", ").join(column.examples),
         column.remark,
     ]
 

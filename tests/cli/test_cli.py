@@ -98,8 +98,8 @@ def test_the_version_is_that_of_the_distribution() -> None:
     [
         (["run", "--nope"], "No such option: --nope"),
         (["fly"], "No such command 'fly'"),
-        (["init", "cats.csv", "--type", "age"], "'age' has no '='"),
-        (["init", "cats.csv", "--type", "age=years"], "'years' is none of text, number"),
+        (["init", "cats.csv", "--type", "age"], "'age' is not COLUMN=KIND"),
+        (["init", "cats.csv", "--type", "age=years"], "'age=years' is not COLUMN=KIND"),
         (["predict", "cats.csv"], "Missing option '--output'"),
         (["show", "one", "two"], "unexpected extra argument"),
     ],

@@ -61,7 +61,8 @@ def test_what_people_changed_stays() -> None:
     for comment in ("# slow, but better", "# to join", "# Ann said so"):
         assert comment in merged.text
     assert merged.kept == [
-        "data.columns.price.unit: ['USD'] (init would now write ['$', '€'])",
+        "data.columns.price: {'kind': 'number', 'unit': ['USD']} "
+        "(init would now write {'kind': 'number', 'unit': ['$', '€']})",
         "trainer.epochs: 99 (init would now write 20)",
     ]
 

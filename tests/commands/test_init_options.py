@@ -70,6 +70,10 @@ REFUSED: dict[str, tuple[list[str], list[str], str]] = {
     "NA is most of the label": (rows(x=lambda i: i % 7, y=["NA", "NA", "a"]), [], "40 say 'NA'"),
     "NA is a class of two": (rows(x=lambda i: i % 7, y=["NA", "EU", "EU"]), [], "for missing: 'NA' (20 rows)"),
     "ragged rows": ([*rows(x=lambda i: i % 7, y=["a", "b"]), "1"], [], "1 field"),
+    "a kind that does not fit": (
+        rows(x=lambda i: "odd" if i % 20 == 3 else i, z=lambda i: i % 7, y=["a", "b"]), ["--type", "x=number"],
+        "3 of its values are no numbers (row 4: 'odd'",
+    ),
     "files in the way": (rows(x=lambda i: i % 7, y=["a", "b"]), [], "is there already"),
     "no label": (rows(x=lambda i: i % 7, y=["a", "b"]), ["--label", ""], "which column"),
     "wrong label": (rows(x=lambda i: i % 7, label=["a", "b"]), [], "has no column 'y'"),
@@ -107,7 +111,7 @@ def test_every_remedy_of_a_refusal_works(case: str) -> None:
                 written.unlink()
             Path("schema/t.pbtxt").unlink(missing_ok=True)
         kept = [] if way[0] == "--label" else named
-        without_task = [] if way[0] == "--task" else asked
+        without_task = [] if way[0] in ("--task", "--type") else asked
         init(table, *kept, *without_task, *way)
         if "--name" not in way:
             check()

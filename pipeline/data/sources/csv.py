@@ -43,11 +43,12 @@ def columns_of(path: str, form: TextFormat = CSV) -> list[str]:
 
 def infer(
     paths: Sequence[str], skip: Collection[str], form: TextFormat = CSV, readings: Readings = PLAIN
-) -> tuple[dict[str, ColumnType | None], int]:
-    """Return the types of the columns not in `skip` (None: no value at all) and the number of rows.
+) -> tuple[dict[str, ColumnType | DataError | None], int]:
+    """Return the types of the columns not in `skip` (None: no value at all; an error: it is of two types) and the
+    number of rows.
 
     Raises:
-        DataError: a file cannot be parsed, or a column is of two types.
+        DataError: a file cannot be parsed.
     """
     guesses: dict[str, ColumnGuess] = {}
     rows = 0
@@ -62,12 +63,13 @@ def infer(
                 if readings.of(name).kind != "number":
                     text = plain_numbers(text, form)
                 guesses[name].add(text, path, first_row)
-    for name, guess in guesses.items():
-        if guess.two_types:
-            raise two_types(
-                name, guess, lambda path, row, _: f"{path}, line {diagnosis.line_of_row(path, row, form=form)}"
-            )
-    return {name: guess.verdict() for name, guess in guesses.items()}, rows
+
+    def place(path: str, row: int, _: str) -> str:
+        return f"{path}, line {diagnosis.line_of_row(path, row, form=form)}"
+
+    return {
+        name: two_types(name, guess, place) if guess.two_types else guess.verdict() for name, guess in guesses.items()
+    }, rows
 
 
 def read(

@@ -104,7 +104,21 @@ class ColumnGuess:
                 pass
 
 
-def two_types(name: str, guess: ColumnGuess, place: Callable[[str, int, str], str]) -> DataError:
+class TwoTypesError(DataError):
+    """Most values of a column are numbers, and some are not.
+
+    Attributes:
+        share: what part of them is not.
+        told: how many of how many, and the first, with its place.
+    """
+
+    def __init__(self, what: str, remedy: str, share: float, told: str) -> None:
+        super().__init__(what, remedy)
+        self.share = share
+        self.told = told
+
+
+def two_types(name: str, guess: ColumnGuess, place: Callable[[str, int, str], str]) -> TwoTypesError:
     """Make the error for a column of which most values are numbers and some are not.
 
     Args:
@@ -113,11 +127,13 @@ def two_types(name: str, guess: ColumnGuess, place: Callable[[str, int, str], st
     assert guess.stray is not None  # some values are not numbers
     path, row, value = guess.stray
     strays = guess.n_values - guess.n_numbers
-    return DataError(
+    return TwoTypesError(
         f"{place(path, row, name)}: column {name!r} holds {shorten(value)} where "
         f"a number is expected; it is a column with two types: {guess.n_numbers:,} of its "
         f"{guess.n_values:,} values are numbers and {strays:,} {'is' if strays == 1 else 'are'} not",
         REMEDY,
+        strays / guess.n_values,
+        f"{strays:,} of its {guess.n_values:,} values are no numbers ({place(path, row, name)}: {shorten(value)})",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -71,9 +72,14 @@ class Fit:
 
 @dataclass(frozen=True)
 class Doubt:
-    """Why a column that looks like a kind is not taken for it."""
+    """Why a column that looks like a kind is not taken for it.
+
+    Attributes:
+        choices: the settings between which a person may choose.
+    """
 
     said: str
+    choices: tuple[Mapping[str, str], ...] = ()
 
 
 def as_mask(flags: pa.Array) -> Mask:

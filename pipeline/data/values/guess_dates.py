@@ -46,8 +46,8 @@ def guess_date(name: str, values: Counted, day_first: bool | None) -> Fit | Doub
     if chosen is None:
         text = values.texts[0].as_py()
         return Doubt(
-            f"its dates, as {text!r}, fit {' and '.join(ties)}, and no value tells which, so it stays text; "
-            "say the format"
+            f"its dates, as {text!r}, fit {' and '.join(ties)}, and no value tells which, so it stays text",
+            tuple({"kind": "date", "format": form} for form in ties),
         )
     fits = shares[chosen][1]
     return Fit({"kind": "date", "format": chosen}, fits) if _is_likely(name, chosen, values.where(fits)) else None

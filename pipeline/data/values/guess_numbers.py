@@ -143,8 +143,8 @@ def _commas(values: Counted, units: dict[str, object], decimal: str | None) -> t
         return ".", ","
     example = values.where(values.matches(r"\d,\d")).texts[0].as_py()
     return Doubt(
-        f"{example!r} may be a thousands mark or a decimal comma, and no value tells which, so it stays text; "
-        "say thousands or decimal"
+        f"{example!r} may be a thousands mark or a decimal comma, and no value tells which, so it stays text",
+        ({"kind": "number", "thousands": ","}, {"kind": "number", "decimal": ","}),
     )
 
 

@@ -5,7 +5,8 @@ A guess needs nearly all values, and tells which the others are.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -13,18 +14,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.config.reading import Reading
+from pipeline.data.columns import ColumnType
 from pipeline.data.values import dates
 from pipeline.data.values.booleans import PAIRS
 from pipeline.data.values.counted import NEARLY_ALL, WORTH_SAYING, Counted, Doubt, Fit, Mask, as_mask, words_of
 from pipeline.data.values.durations import CLOCK, to_seconds
 from pipeline.data.values.guess_dates import guess_date, guess_epoch
 from pipeline.data.values.guess_numbers import guess_number, is_plain
-from pipeline.data.values.readings import ALWAYS_MISSING
+from pipeline.data.values.readings import ALWAYS_MISSING, Readings, convert
 from pipeline.data.values.words import ELSE_MISSING, HEX_NAMES, ID_NAMES, SURELY_MISSING
 
 Kind = Literal["text", "number", "boolean", "date", "duration", "empty"]
 
 _SHOWN = 20
+_FEW_STRAYS = 2
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,8 @@ class Meaning:
         rest: row, counted from 1, and value of some that are not.
         n_rest: how many there are.
         said: what a person should know; "" if nothing.
+        choices: the settings between which a person may choose where the values do not tell.
+        strays: the texts, if they are few, without which all the others are of one kind.
     """
 
     kind: Kind
@@ -47,22 +52,56 @@ class Meaning:
     rest: tuple[tuple[int, str], ...] = ()
     n_rest: int = 0
     said: str = ""
+    choices: tuple[Mapping[str, str], ...] = ()
+    strays: tuple[str, ...] = ()
+
+
+def recognise_as(name: str, texts: pa.Array | pa.ChunkedArray, reading: Reading, missing: Sequence[str]) -> Meaning:
+    """Return what a column of texts is when it is read as a person says; `rest` are the values that do not fit.
+
+    Args:
+        texts: as they stand in the file, shape [rows].
+        missing: what means 'missing' in every column.
+    """
+    kind: Kind = reading.kind or "text"
+    if kind == "text":
+        return Meaning(kind, reading)
+    texts = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
+    known = (*Readings(tuple(missing), {name: reading}).missing_in(name), "")
+    marked = Readings(columns={name: reading.model_copy(update={"missing": known})})
+    values = marked.without_missing(texts, name)
+    _, bad = convert(values, reading, marked.type_of(name) or ColumnType.FLOAT)
+    if bad is None:
+        return Meaning(kind, reading)
+    misfits = pc.unique(values.filter(bad))
+    rest, n_rest = _rest(values, misfits)
+    count = len(values) - values.null_count
+    said = f"{n_rest:,} of its values are no {_WORDS[kind]} ({_examples(rest)})"
+    share = 1 - n_rest / count
+    strays = tuple(misfits.to_pylist()) if len(misfits) <= _FEW_STRAYS and share >= WORTH_SAYING else ()
+    return Meaning(kind, reading, (), share, rest, n_rest, said, strays=strays)
 
 
 def recognise(
-    name: str, texts: pa.Array | pa.ChunkedArray, decimal: str | None = None, day_first: bool | None = None
+    name: str,
+    texts: pa.Array | pa.ChunkedArray,
+    decimal: str | None = None,
+    day_first: bool | None = None,
+    missing: Sequence[str] = (),
 ) -> Meaning:
     """Return what a column of texts is.
 
     Args:
         texts: as they stand in the file, shape [rows]; null is an empty field.
         decimal: the mark before fractions in the file's other columns, if it is known; the same of day_first.
+        missing: texts that a person says mean 'missing' in every column.
     """
     texts = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
     trimmed = pc.utf8_trim_whitespace(texts.cast(pa.string()))
     entries = trimmed.drop_null().value_counts()
     all_values = Counted(entries.field("values"), np.array(entries.field("counts").to_numpy()))
     marked = _among(all_values, (*SURELY_MISSING, *ELSE_MISSING))
+    marked |= as_mask(pc.is_in(all_values.texts, pa.array(missing, pa.string())))
     values = all_values.where(~marked)
     if not len(values.texts):
         surely = all_values.texts.filter(pa.array(_among(all_values, SURELY_MISSING)))
@@ -76,14 +115,16 @@ def recognise(
         share = values.share(found.fits)
         if share >= NEARLY_ALL:
             return _meaning(found, values, all_values.texts.filter(pa.array(marked)), trimmed, share)
-        rest, n_rest = _rest(trimmed, values.texts.filter(pa.array(~found.fits)))
+        misfits = values.texts.filter(pa.array(~found.fits))
+        rest, n_rest = _rest(trimmed, misfits)
         said = (
             f"{share:.1%} of its values are {_WORDS[str(found.settings['kind'])]}, but {n_rest:,} are not "
             f"({_examples(rest)}), so it stays text"
         )
-        return _text(all_values, Reading(kind="text"), said, rest, n_rest)
+        strays = tuple(misfits.to_pylist()) if len(misfits) <= _FEW_STRAYS else ()
+        return replace(_text(all_values, Reading(kind="text"), said, rest, n_rest), strays=strays)
     if isinstance(found, Doubt):
-        return _text(all_values, Reading(kind="text"), found.said)
+        return replace(_text(all_values, Reading(kind="text"), found.said), choices=found.choices)
     return _text(all_values, found, "")
 
 

@@ -11,7 +11,7 @@ from pipeline.config.reading import Reading
 from pipeline.data.columns import ColumnType
 from pipeline.data.values.guess_dates import is_day_first
 from pipeline.data.values.readings import ALWAYS_MISSING, Readings
-from pipeline.data.values.recognise import Meaning, recognise
+from pipeline.data.values.recognise import Meaning, recognise, recognise_as
 
 RAW = Reading(kind="text", missing=())
 """Reads a column as its texts stand in the file."""
@@ -68,18 +68,24 @@ def recognise_table(
         missing: texts that the user says mean 'missing'.
     """
     given = dict(given or {})
-    meanings = {name: recognise(name, texts[name], decimal) for name in texts if name not in given}
+    meanings = {
+        name: recognise_as(name, values, given[name], missing)
+        if name in given
+        else recognise(name, values, decimal, missing=missing)
+        for name, values in texts.items()
+    }
     if (day_first := _day_first(meanings)) is not None:  # what one column proves holds for the others
         for name, meaning in meanings.items():
-            if meaning.kind == "text" and meaning.said:
-                meanings[name] = recognise(name, texts[name], decimal, day_first)
-    if label in meanings and meanings[label].kind == "boolean":
+            if meaning.kind == "text" and meaning.said and name not in given:
+                meanings[name] = recognise(name, texts[name], decimal, day_first, missing)
+    if label in meanings and label not in given and meanings[label].kind == "boolean":
         meanings[label] = Meaning("text", missing=meanings[label].missing)
     if not all_text:
         meanings = {name: _said(meaning) for name, meaning in meanings.items()}
-    everywhere = _everywhere(meanings, texts, missing)
-    columns = {name: meaning.settings for name, meaning in meanings.items() if meaning.settings is not None}
-    for name, meaning in meanings.items():
+    found = {name: meaning for name, meaning in meanings.items() if name not in given}
+    everywhere = _everywhere(found, texts, missing)
+    columns = {name: meaning.settings for name, meaning in found.items() if meaning.settings is not None}
+    for name, meaning in found.items():
         own = tuple(text for text in meaning.missing if text and text not in everywhere)
         settings = columns.get(name)
         if own and (settings is None or settings.missing is None):
