@@ -24,7 +24,7 @@ from pipeline.lineage.store import open_existing_store
 from pipeline.lineage.summary import BLESSED, Listed, list_summaries
 from pipeline.reports.front_charts import Chart, chart
 from pipeline.reports.front_settings import differing_settings
-from pipeline.reports.page_places import FRONT, front_path
+from pipeline.reports.page_places import FRONT, PRODUCTION, front_path
 from pipeline.reports.rendering import safe_json, templates
 from pipeline.serving.approvals import Request, waiting
 from pipeline.serving.versions import Manifest, newest, newest_manifest
@@ -76,6 +76,7 @@ class Front:
     waiting: list[Request]
     metrics: list[str]
     charts: list[Chart]
+    production: str
     others: list[str]
 
 
@@ -109,7 +110,7 @@ def collect(config: PipelineConfig, known: Sequence[Listed]) -> Front:
     as_pushed = str(served.manifest.copy_of) if served and served.manifest and served.manifest.copy_of else version
     runs = [_run(listed, as_pushed, beside) for listed in known]
     metrics = _metrics(config, known)
-    known_files = {FRONT, *(file for run in runs for file in run.links.values())}
+    known_files = {FRONT, PRODUCTION, *(file for run in runs for file in run.links.values())}
     return Front(
         pipeline=config.name,
         written=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -120,6 +121,7 @@ def collect(config: PipelineConfig, known: Sequence[Listed]) -> Front:
         waiting=waiting(base),
         metrics=metrics[:MOST_METRICS],
         charts=[chart(name, runs, config.evaluation.thresholds[name]) for name in _judged(config, metrics)],
+        production=PRODUCTION if PRODUCTION in beside else "",
         others=sorted(name for name in beside - known_files if name.endswith(".html") and not _is_of_a_run(name)),
     )
 

@@ -11,6 +11,14 @@ from pipeline.lineage.runs import Run
 FRONT = "index.html"
 """The front page of a workspace, beside the pages of its runs."""
 
+PRODUCTION = "production.html"
+"""The page of what serves, which `longhaul watch` writes."""
+
+
+def production_path(config: PipelineConfig) -> Path:
+    """Return where the page of what serves lies."""
+    return config.root / "reports" / PRODUCTION
+
 
 def front_path(config: PipelineConfig) -> Path:
     """Return where the front page of the workspace lies."""

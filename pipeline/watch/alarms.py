@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
+from shlex import quote
 from typing import Any
 
 from pipeline.config.value_types import seconds_of
@@ -131,7 +132,7 @@ def _invalid(version: str, mine: Sequence[Mapping[str, Any]]) -> Iterable[Alarm]
                 f"window {last['name']}: {found['sentence']}",
             ),
             cause="whoever sends the requests changed what they send, or the schema is too narrow",
-            commands=(f"longhaul lineage model:{version}", "longhaul schema diff"),
+            commands=(_lineage(version), "longhaul schema diff"),
             run_id=last["run_id"],
         )
 
@@ -155,9 +156,18 @@ def _harmful(version: str, mine: Sequence[Mapping[str, Any]]) -> Iterable[Alarm]
     yield _alarm(
         *(f"harmful:{version}", "harmful", PAGE, version, all_harmful[0]["name"], last["name"], evidence),
         cause=_cause(now),
-        commands=("longhaul versions", "longhaul rollback", f"longhaul lineage model:{version}", "longhaul run"),
+        commands=(
+            "longhaul versions",
+            "longhaul rollback",
+            f"longhaul lineage {quote('model:' + version)}",
+            "longhaul run",
+        ),
         run_id=last["run_id"],
     )
+
+
+def _lineage(version: str) -> str:
+    return f"longhaul lineage {quote(f'model:{version}')}"  # a log says what its versions are called
 
 
 def _promised(verdict: Mapping[str, Any], metric: str) -> str:

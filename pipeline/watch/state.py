@@ -155,6 +155,14 @@ class State:
             found[hour] = found.get(hour, 0) + rows
         return found
 
+    def answered(self) -> list[tuple[int, str, str, int]]:
+        """Return hour, version, route and rows, in the order of hours."""
+        return list(
+            self._db.execute(
+                "select hour, version, route, sum(rows) from profiles group by hour, version, route order by hour"
+            )
+        )
+
     def versions(self, first: int, last: int) -> list[tuple[str, str]]:
         """Return versions and routes that have rows in these hours."""
         return list(

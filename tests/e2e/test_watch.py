@@ -96,6 +96,10 @@ def test_requests_of_a_pushed_model_are_judged_told_and_recorded(longhaul: Comma
     lineage = place.call("lineage", f"model:{version}", "--down")
     assert "valid, harmful  6,000 rows answered by model" in lineage.text, lineage.text
     assert "longhaul_watch_harmful" in (place.workspace / "watch" / place.name / "metrics.prom").read_text()
+    page = (place.workspace / "reports" / "production.html").read_text()
+    assert "calls a person" in page
+    assert "the toys&#39; team" in page
+    assert 'href="production.html"' in (place.workspace / "reports" / "index.html").read_text()
 
     silent = place.call("watch", "--silence", harm["key"], "--for", "2d", "--reason", "known")
     assert silent.code == 0, silent.text

@@ -1,0 +1,106 @@
+"""What each served version promised, for `longhaul watch`: from its file, or by scoring its run's evaluation rows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline.config.pipeline import PipelineConfig
+from pipeline.contract.schema import column_type, feature_table, read_schema
+from pipeline.data.examples import read_examples
+from pipeline.errors import DataError, PipelineError, WorkspaceError
+from pipeline.lineage.artifact_names import EXPLANATION_FILE
+from pipeline.lineage.runs import Run, find_run
+from pipeline.lineage.store import open_existing_store
+from pipeline.reports.artifacts import Artifacts
+from pipeline.serving.versions import newest, read_manifest
+from pipeline.terminal.screen import chatter_to
+from pipeline.watch.profiles import Spec
+from pipeline.watch.reference import Reference, build_reference, read_reference, write_reference
+from trainer.features import Kind
+
+
+class References:
+    """What each version promised: read from its file, or made by scoring its run's evaluation rows."""
+
+    def __init__(self, config: PipelineConfig, folder: Path) -> None:
+        self._config, self._folder = config, folder
+        self._known: dict[str, Reference] = {}
+
+    def __call__(self, version: str) -> Reference:
+        """Return what a version promised; one that is not there any more, what the one that serves promised."""
+        if version not in self._known:
+            self._known[version] = self._find(version)
+        return self._known[version]
+
+    def _find(self, version: str) -> Reference:
+        served = newest(self._config.serving_folder) or ""
+        there = (self._config.serving_folder / version).is_dir() if version else False
+        wanted = version if there or not served else served
+        for name in dict.fromkeys((version, wanted)):
+            found = read_reference(self._folder / f"reference-{name or 'none'}.parquet")
+            if found:
+                return replace(found, version=version)
+        reference = _made(self._config, wanted, self._like())
+        write_reference(reference, self._folder / f"reference-{wanted}.parquet")
+        return replace(reference, version=version)
+
+    def _like(self) -> Spec | None:
+        """Return how columns of an earlier version are counted: seasons can be compared by equal bins only."""
+        for path in sorted(self._folder.glob("reference-*.parquet")):
+            if found := read_reference(path):
+                return found.spec
+        return None
+
+
+def _made(config: PipelineConfig, version: str, like: Spec | None) -> Reference:
+    manifest = read_manifest(config.serving_folder / version) if version else None
+    if manifest is None:
+        raise WorkspaceError(
+            f"nobody knows what version {version or '(none)'} promised: {config.serving_folder} has no manifest of it",
+            "watch versions that `longhaul run` pushed",
+        )
+    run = find_run(open_existing_store(config), config.record_name, manifest.run_id)
+    schema = read_schema(config.schema_file)
+    table = feature_table(config, schema)
+    types = {feature.name: column_type(feature) for feature in schema.feature}
+    columns = {feature.name: types[feature.name] for feature in table.features} | {
+        table.label.name: types[table.label.name]
+    }
+    hidden = set(config.serving.redact)  # the log does not hold their values
+    features = [(one.name, one.kind is not Kind.CATEGORICAL) for one in table.features if one.name not in hidden]
+    with chatter_to(Path(os.devnull), ""):
+        from pipeline.watch.scored import scorer
+
+        return build_reference(
+            *(version, features, _labelled(run, columns), scorer(config.serving_folder / version)),
+            label=table.label.name,
+            task=table.label.task,
+            classes=table.label.classes,
+            schema=schema,
+            importance=_importance(run),
+            run_id=manifest.run_id,
+            spans=manifest.spans,
+            like=like,
+        )
+
+
+def _labelled(run: Run, columns: Any) -> Iterator[pa.RecordBatch]:
+    examples = [one for found in run.artifacts.values() for one in found if one.type == "Examples"]
+    if not examples:
+        raise PipelineError(f"the rows of run {run.run_id} are not there any more", "`longhaul run` makes new ones")
+    try:
+        yield from read_examples(examples[0].folder, "eval", columns)
+    except FileNotFoundError as exc:
+        raise DataError(f"{exc}: what the model promised cannot be known", "`longhaul pin` keeps a run's rows") from exc
+
+
+def _importance(run: Run) -> dict[str, float]:
+    found = Artifacts(run).optional_json("ModelEvaluation", EXPLANATION_FILE) or {}
+    listed = (found.get("importance") or {}).get("features", [])
+    return {one["name"]: max(float(one["drop"]), 0.0) for one in listed}
