@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -379,19 +379,8 @@ def test_a_workspace_that_cannot_be_made(fresh: Desk) -> None:
 
 
 @pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
-    """An empty file system of 4 MB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    if os.geteuid() != 0:
-        pytest.skip("only root may mount a small file system")
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)], capture_output=True, text=True
-    )
-    if mounted.returncode != 0:
-        pytest.skip(f"cannot mount a small file system: {mounted.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+def disk(small_disk: Callable[[Path, str], Path], tmp_path: Path) -> Path:
+    return small_disk(tmp_path / "disk", "4m")
 
 
 def remount(disk: Path, options: str) -> None:
@@ -445,32 +434,6 @@ def test_a_disk_that_fills_up_while_rows_are_written(fresh: Desk, disk: Path) ->
     assert fresh.ended() == ("failed", {INGESTION: FAILED})
     ballast.unlink()
     assert fresh.ingest().code == 0
-
-
-@pytest.mark.long
-@pytest.mark.slow
-def test_a_disk_that_fills_up_in_a_later_step(fresh: Desk, disk: Path) -> None:
-    fresh.workspace = disk / "workspace"
-    assert fresh.ingest().code == 0
-    ballast = fill(disk, leave=256 << 10)  # enough to begin, too little to end
-    before = fresh.outputs()
-    outcome = fresh.ingest("--to", "Transform")
-    assert (outcome.code, only_message(outcome.text)) == (74, disk_is_full(fresh.workspace))
-    status, states = fresh.ended()
-    finished = {node for node, state in states.items() if state is DONE}
-    assert {path.parts[-3] for path in set(fresh.outputs()) - set(before)} <= finished
-    assert status == "failed"
-    assert FAILED in states.values()  # in which steps depends on what ran beside them; tests/faults fills each
-    assert set(states.values()) <= {DONE, CACHED, FAILED}
-    assert states.get("Transform") not in {DONE, CACHED}
-    assert fresh.runs()[0].reason == disk_is_full(fresh.workspace)
-    ballast.unlink()
-    assert fresh.ingest("--to", "Transform").code == 0
-    status, after = fresh.ended()
-    assert status == "complete"
-    kept = {node for node, state in states.items() if state in {DONE, CACHED} and node != "SeenSpans"} | {INGESTION}
-    for node in (INGESTION, "CuratedSchema", "StatisticsGen", "ExampleValidator", "DataGate", "Transform"):
-        assert after[node] is (CACHED if node in kept else DONE), node
 
 
 @pytest.mark.slow

@@ -224,17 +224,8 @@ def slack(told: list[tuple[int, float]]) -> float:
 
 
 @pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
-    """An empty file system of 2 MB."""
-    folder = tmp_path / "requests"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], capture_output=True, text=True
-    )
-    if mounted.returncode != 0:
-        pytest.skip(f"cannot mount a small file system: {mounted.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+def disk(small_disk: Callable[[Path, str], Path], tmp_path: Path) -> Path:
+    return small_disk(tmp_path / "requests", "2m")
 
 
 def test_a_full_disk_ends_the_log_until_there_is_room(
