@@ -7,7 +7,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
@@ -129,7 +129,11 @@ class RunRecord:
             otherwise: how the step ended if there is no such execution, or nobody has closed it.
         """
         shutil.rmtree(self._config.root / "artifacts" / node / ".system", ignore_errors=True)  # empty folders
-        with Handle(self._config, self._patience) as handle:
+        went_well = otherwise is StepState.SKIPPED
+        with (
+            nullcontext() if went_well else spent(self._config.root),  # a full disk may have ended it
+            Handle(self._config, self._patience) as handle,
+        ):
             steps = [
                 step
                 for step in read_steps(handle.store, self._context.id)
