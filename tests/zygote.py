@@ -1,9 +1,9 @@
 """Processes that run the command line, forked from one that has imported TensorFlow and the pipeline once.
 
 Each can really be killed, and costs no seconds of imports. Run as a program this file is that one process: on standard
-input a line of JSON per command: {"argv": [...], "out": file, "err": file or null, "faults": [[function of
-tests/faults/faults.py, argument, ...], ...]}. `out` may be a terminal or a pipe; without `err` errors go there, too. On
-standard output two lines: the process's number, and how it ended (an exit code, or minus a signal).
+input a line of JSON per command: {"argv": [...], "cwd": folder, "out": file, "err": file or null, "faults": [[function
+of tests/faults/faults.py, argument, ...], ...]}. `out` may be a terminal or a pipe; without `err` errors go there, too.
+On standard output two lines: the process's number, and how it ended (an exit code, or minus a signal).
 """
 
 from __future__ import annotations
@@ -40,7 +40,10 @@ class Zygote:
         """Begins a command; the number of its process. `end` must follow."""
         assert self._process.stdin
         self._process.stdin.write(
-            json.dumps({"argv": argv, "out": str(out), "err": err and str(err), "faults": faults}) + "\n"
+            json.dumps(
+                {"argv": argv, "out": str(out), "err": err and str(err), "cwd": str(Path.cwd()), "faults": faults}
+            )
+            + "\n"
         )
         self._process.stdin.flush()
         return int(self._readline())
@@ -89,6 +92,7 @@ def _run(order: dict[str, Any], faults: Any) -> None:
     from pipeline import cli
 
     os.setsid()
+    os.chdir(order["cwd"])
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     out = os.open(order["out"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     os.dup2(out, 1)

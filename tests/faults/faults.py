@@ -12,12 +12,13 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from tfx.orchestration.portable import resolver_node_handler
 
 from pipeline.lineage import relocation, renaming
-from pipeline.runners.local import launch, record
+from pipeline.runners.local import launch, limits, record
 
 _LONGEST_HOLD_S = 600
 """So that no process outlives a test that failed."""
@@ -138,6 +139,20 @@ def hold(node: str, reached: str, go_on: str) -> None:
                 time.sleep(0.01)
 
     _before(launch._Launcher, "_run_executor", wait)
+
+
+def take_hours(node: str, hours: float) -> None:
+    """The step works so long, by the clock that limits of time look at, and does not end by itself."""
+    passed = [0.0]
+
+    def hang(self: Any, *_: Any) -> None:
+        if _is(self, node):
+            passed[0] = hours * 3600
+            time.sleep(_LONGEST_HOLD_S)
+
+    limits.time = SimpleNamespace(monotonic=lambda: time.monotonic() + passed[0])  # type: ignore[attr-defined]
+    run_without_cache(node)
+    _before(launch._Launcher, "_run_executor", hang)
 
 
 def fail_first(node: str, tries: int, kind: str, *arguments: Any) -> None:
