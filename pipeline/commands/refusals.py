@@ -15,7 +15,7 @@ from pipeline.config.notify import Notify
 from pipeline.config.salvage import section_in
 from pipeline.errors import ConfigError
 from pipeline.files import one_spelling
-from pipeline.workspace import refused
+from pipeline.workspace import refused, whom_to_tell
 
 
 @contextmanager
@@ -40,9 +40,7 @@ def _tell(file: Path, root: Path, error: ConfigError) -> None:
     last: dict[str, Any] = {}
     settings = _notify(section_in(file, "notify"))
     if settings is None:
-        from pipeline.lineage.last_settings import last_settings
-
-        last = last_settings(root / "metadata.db", file)
+        last = whom_to_tell.last(root, file)
         settings = _notify(last.get("notify"))
     if settings:
         name = section_in(file, "name") or last.get("name") or file.stem

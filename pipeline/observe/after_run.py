@@ -25,7 +25,7 @@ from pipeline.observe.heartbeat import Heartbeat, signal_of
 from pipeline.observe.notifications import News, notify
 from pipeline.observe.quiet import insist
 from pipeline.serving.verdict import ServingVerdict
-from pipeline.workspace import refused
+from pipeline.workspace import refused, whom_to_tell
 
 
 @dataclass
@@ -36,6 +36,7 @@ class Told:
         run_id: of the run, once it has one.
     """
 
+    config: PipelineConfig
     heartbeat: Heartbeat
     console: Any
     run_id: str = ""
@@ -43,6 +44,7 @@ class Told:
     def begins(self, run_id: str) -> None:
         """Note that a run begins, and tell the dead man's switch."""
         self.run_id = run_id
+        whom_to_tell.remember(self.config.root, self.config.file, self.config.name, self.config.notify)
         if problem := self.heartbeat.ping("start", b"{}"):
             _warn(self.console, problem)
 
@@ -54,7 +56,7 @@ _HURRY_S = 1.5
 @contextmanager
 def told(config: PipelineConfig, console: Any) -> Iterator[Told]:
     """Tell how the run went that ends with the block. One that was interrupted before it was on record was none."""
-    about = Told(Heartbeat(config.notify), console)
+    about = Told(config, Heartbeat(config.notify), console)
     try:
         yield about
     except (Exception, KeyboardInterrupt) as exc:

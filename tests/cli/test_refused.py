@@ -7,7 +7,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from rich.console import Console
 
+from pipeline.config.loading import load
+from pipeline.config.notify import Notify
+from pipeline.observe.after_run import told
+from pipeline.workspace import whom_to_tell
 from tests.captured import called
 from tests.lineage.weeks import Weeks
 from tests.receiver import listening
@@ -89,19 +94,31 @@ def test_a_configuration_that_nobody_can_read_is_told_of(
     monkeypatch.chdir(tmp_path)
     file, workspace = tmp_path / "cats.yaml", tmp_path / "workspace"
     with listening() as receiver:
-        weeks = Weeks(workspace)
-        before = {"name": "cats", "notify": {"webhook": f"{receiver.address}/hook", "heartbeat": receiver.address}}
-        weeks.week(1, properties={"config_file": str(file), "config": json.dumps(before)})
+        workspace.mkdir()
+        before = Notify(webhook=f"{receiver.address}/hook", heartbeat=receiver.address)
+        whom_to_tell.remember(workspace, file, "cats", before)
+        whom_to_tell.remember(workspace, tmp_path / "dogs.yaml", "dogs", Notify())
+        assert (workspace / ".notify.json").stat().st_mode & 0o77 == 0
         if broken is not None:
             file.write_text(broken.format(workspace=workspace, address=receiver.address))
         done = called("run", "--config", "cats.yaml")
         assert done.code == 2
-        (told,) = [one for one in receiver.taken if one.path == "/hook"]
+        (sent,) = [one for one in receiver.taken if one.path == "/hook"]
         heard = [one.path.partition("?")[0] for one in receiver.taken if one.path != "/hook"]
-    it = told.content
+    it = sent.content
     assert (it["pipeline"], it["ending"], it["workspace"]) == ("cats", "failed", str(workspace))
     assert it["reason"].splitlines()[0] in done.text
     assert heard == (["/fail"] if "address" not in (broken or "") else [])
+
+
+def test_a_run_that_begins_remembers_whom_it_would_tell(file: Path) -> None:
+    document = yaml.safe_load(file.read_text()) | {"notify": {"webhook_env": "WHOM"}}
+    file.write_text(yaml.safe_dump(document))
+    config = load(file)
+    with told(config, Console(quiet=True)) as about:
+        about.begins("a run")
+    last = whom_to_tell.last(config.root, file)
+    assert (last["name"], last["notify"]["webhook_env"]) == ("cats", "WHOM")
 
 
 def test_nobody_is_told_where_nobody_wanted_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
