@@ -69,10 +69,10 @@ def create_pipeline(
     features = inputs.features.to_dict()
     data = data_steps(config, inputs, placement)
     with Cond(data.gate.outputs["verdict"].future()[0].custom_property(BLESSED) == 1):
-        if config.trainer.run_fn:
+        if config.takes_raw_rows:
             training = TrainingSteps(*own_training_steps(config, inputs, without_bins(features), data.examples))
         else:
-            training = training_steps(config, features, data, placement.root)
+            training = training_steps(config, inputs, features, data, placement.root)
         shipping = shipping_steps(config, features, data, training, placement)
     nodes = [*data.nodes, *training.nodes, *shipping]
     _tell_runners(nodes, config.beam, config.vertex, job_servers)
@@ -143,7 +143,7 @@ def data_steps(config: PipelineConfig, inputs: RunInputs, placement: Placement) 
     )
 
     # Finds what Transform learned of spans that were seen before.
-    seen_spans = None if config.trainer.run_fn else placement.seen_spans(example_gen.outputs["examples"])
+    seen_spans = None if config.takes_raw_rows else placement.seen_spans(example_gen.outputs["examples"])
     nodes = [example_gen, statistics_gen, inferred_schema, curated_schema, example_validator, data_gate, seen_spans]
     return DataSteps(
         nodes=[node for node in nodes if node],
@@ -162,7 +162,9 @@ class TrainingSteps:
     trainer: Trainer | OwnTrainer
 
 
-def training_steps(config: PipelineConfig, features: dict[str, Any], data: DataSteps, root: str) -> TrainingSteps:
+def training_steps(
+    config: PipelineConfig, inputs: RunInputs, features: dict[str, Any], data: DataSteps, root: str
+) -> TrainingSteps:
     """Wires what shapes the rows and learns from them.
 
     Args:
@@ -226,7 +228,11 @@ def training_steps(config: PipelineConfig, features: dict[str, Any], data: DataS
         run_fn="trainer.train.run_fn",
         hyperparameters=hyperparameters,
         base_model=base_model.outputs["model"] if base_model else None,
-        custom_config={**request, "trainer": config.trainer.model_dump(mode="json", exclude=set(OWN_CODE_FIELDS))},
+        custom_config={
+            **request,
+            "trainer": config.trainer.model_dump(mode="json", exclude=set(OWN_CODE_FIELDS)),
+            "build_model": inputs.own_code.plain("trainer.build_model"),
+        },
         **learned_from,
     )
     return TrainingSteps([step for step in (transform, tuner, last_tuning, base_model, trainer) if step], trainer)

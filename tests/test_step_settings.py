@@ -74,7 +74,9 @@ READ_BY: dict[str, set[str]] = {
     "trainer": {"Tuner", "Trainer"},
     **{f"trainer.{name}": {"Trainer"} for name in AFTER_FITTING},
     "trainer.run_fn": {"Transform", "Tuner", "Trainer"},  # which a step of its own takes the place of
-    **{name: set() for name in ("trainer.train_steps", "trainer.eval_steps", "transform")},  # told to run_fn
+    "trainer.build_model": {"Trainer"},
+    **{name: set() for name in ("trainer.train_steps", "trainer.eval_steps")},  # told to run_fn
+    "transform": {"Transform", "Tuner", "Trainer"},  # as with run_fn
     "tuner": {"Tuner"},
     "evaluation": {"Evaluator"},
     "infra_check": {"InfraCheck"},
@@ -115,6 +117,7 @@ INSTEAD: dict[str, Any] = {
     "beam.runner": "flink",
     "transform.preprocessing_fn": "json.decoder.JSONDecoder",
     "trainer.run_fn": "json.decoder.JSONDecoder",
+    "trainer.build_model": "json.decoder.JSONDecoder",
 }
 """Other values, of settings of which just any value would not do."""
 

@@ -19,6 +19,7 @@ from trainer.bins import ENOUGH_ROWS
 from trainer.features import FeatureTable
 from trainer.fit_progress import FitProgress
 from trainer.model import build_model
+from trainer.own_network import OwnNetwork
 from trainer.preprocessing import NUMERIC, WORDS
 from trainer.reading import Columns
 from trainer.settings.fitting import FittingSettings
@@ -78,6 +79,7 @@ def fit(
     scope: Callable[[], AbstractContextManager[Any]] = nullcontext,
     prepare: Callable[[keras.Model], None] = lambda model: None,
     trees: Trees | None = None,
+    own: OwnNetwork | None = None,
 ) -> Fitted:
     """Fit the network for `table`; the same arguments give the same weights.
 
@@ -99,7 +101,10 @@ def fit(
         scope: makes the context in which the network's variables are made: that of a tf.distribute strategy.
         prepare: called with the compiled network before it is fitted.
         trees: of an earlier fit to the same columns and labels, with the same seed and share set aside.
+        own: the network is the user's. One that they compiled learns from the labels, by its own loss.
     """
+    if own and own.compiles:
+        settings = settings.model_copy(update={"teacher": "none"})
     fit_rows, stop_rows = hold_out(order, len(labels), settings.validation_share, settings.seed)
     every = np.arange(len(labels))
     if trees is None:
@@ -123,26 +128,21 @@ def fit(
         keras.utils.set_random_seed(settings.seed)
         moments = _label_moments(labels[rows], table)
         with scope():
-            model = build_model(
-                table,
-                vocabulary_sizes,
-                hidden_units=settings.hidden_units,
-                dropout=settings.dropout,
-                members=settings.members,
-                **moments,
-            )
-            model.compile(
-                keras.optimizers.AdamW(
-                    _one_cycle(settings.learning_rate, epochs * steps), weight_decay=settings.weight_decay
-                ),
-                member_loss(
-                    (_TAUGHT_LOSSES if teacher else LOSSES)[table.label.task], _unit(moments.get("label_scale", 1.0))
-                ),
-            )
-        if NUMERIC in columns:
+            model = own.build(**moments) if own else _network(table, vocabulary_sizes, settings, moments)
+            if not model.compiled:
+                model.compile(
+                    keras.optimizers.AdamW(
+                        _one_cycle(settings.learning_rate, epochs * steps), weight_decay=settings.weight_decay
+                    ),
+                    member_loss(
+                        (_TAUGHT_LOSSES if teacher else LOSSES)[table.label.task],
+                        _unit(moments.get("label_scale", 1.0)),
+                    ),
+                )
+        if NUMERIC in columns and not own:
             some = rows[:: math.ceil(len(rows) / ENOUGH_ROWS)]
             model.get_layer("piecewise_linear").adapt(columns[NUMERIC][some], _targets(labels[some], table))
-        if WORDS in columns:
+        if WORDS in columns and not own:
             some = rows[:: math.ceil(len(rows) / ENOUGH_TEXTS)]
             model.get_layer("word_embeddings").adapt(columns[WORDS][some])
         prepare(model)
@@ -182,6 +182,19 @@ def fit(
         held_out=len(stop_rows),
         planned_epochs=settings.epochs,
         trees=trees,
+    )
+
+
+def _network(
+    table: FeatureTable, vocabulary_sizes: Sequence[int], settings: FittingSettings, moments: dict[str, float]
+) -> keras.Model:
+    return build_model(
+        table,
+        vocabulary_sizes,
+        hidden_units=settings.hidden_units,
+        dropout=settings.dropout,
+        members=settings.members,
+        **moments,
     )
 
 

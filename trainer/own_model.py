@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,15 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_transform.tf_metadata import schema_utils
 
-from trainer import adapted_model, description
+from trainer import adapted_model, description, own_fit
 from trainer.artifact_names import HISTORY_FILE, HYPERPARAMETERS_FILE
 from trainer.features import FeatureTable
 from trainer.probe_rows import MOST_ROWS, save_scored
 from trainer.reading import first_raw_rows
 from trainer.rows import to_examples
+from trainer.settings.fitting import OF_ITS_NETWORK
 from trainer.settings.own_model import OwnModelRequest
+from trainer.train import history
 from trainer.user_code import UserCodeError, blamed, load
 
 progress = logging.getLogger("longhaul.progress")
@@ -44,7 +47,9 @@ def train(fn_args: Any, request: OwnModelRequest, raw_files: Sequence[str]) -> N
         UserCodeError: the function failed, or its model cannot be asked.
     """
     code, table = request.code, request.table
-    run_fn = load(code)
+    run_fn: Callable[..., Any] = load(code)
+    if request.fitting:
+        run_fn = functools.partial(own_fit.run_fn, request=request, settings=request.fitting)
     final_folder, label = fn_args.serving_model_dir, table.label
     with tempfile.TemporaryDirectory(prefix="longhaul-model-") as folder:
         fn_args.serving_model_dir = f"{folder}/model"
@@ -56,7 +61,7 @@ def train(fn_args: Any, request: OwnModelRequest, raw_files: Sequence[str]) -> N
         }
         progress.info("training by %s", code["said"])
         with blamed(code):
-            run_fn(fn_args)
+            fitted = run_fn(fn_args)
         if not Path(fn_args.serving_model_dir, "saved_model.pb").is_file():
             there = ", ".join(sorted(path.name for path in Path(folder, "model").glob("*"))[:6]) or "nothing"
             raise UserCodeError(
@@ -64,11 +69,18 @@ def train(fn_args: Any, request: OwnModelRequest, raw_files: Sequence[str]) -> N
                 "call tf.saved_model.save(model, fn_args.serving_model_dir, signatures=…); docs/extend/own-model.md",
             )
         progress.info("exporting the model")
-        _export(fn_args.serving_model_dir, final_folder, fn_args, table, code["said"], raw_files)
+        told = _export(fn_args.serving_model_dir, final_folder, fn_args, table, code["said"], raw_files)
+    used = request.fitting.model_dump(mode="json", exclude={*OF_ITS_NETWORK, "teacher"}) if request.fitting else {}
+    _write_json(f"{fn_args.model_run_dir}/{HYPERPARAMETERS_FILE}", used)
+    losses = history(fitted) if request.fitting else {}
+    _write_json(f"{fn_args.model_run_dir}/{HISTORY_FILE}", {**losses, "own_model": told})
     fn_args.serving_model_dir = final_folder
 
 
-def _export(found: str, folder: str, fn_args: Any, table: FeatureTable, said: str, raw_files: Sequence[str]) -> None:
+def _export(
+    found: str, folder: str, fn_args: Any, table: FeatureTable, said: str, raw_files: Sequence[str]
+) -> dict[str, Any]:
+    """Export what the user's function exported, with all signatures, and tell what was made of it."""
     try:
         model = tf.saved_model.load(found)
     except (OSError, ValueError, tf.errors.OpError) as exc:
@@ -91,8 +103,7 @@ def _export(found: str, folder: str, fn_args: Any, table: FeatureTable, said: st
         "single predictions are not taken apart, and it can be neither tuned nor started from: that needs "
         "Longhaul's network"
     )
-    _write_json(f"{fn_args.model_run_dir}/{HYPERPARAMETERS_FILE}", {})
-    _write_json(f"{fn_args.model_run_dir}/{HISTORY_FILE}", {"own_model": {"by": said, "notes": notes}})
+    return {"by": said, "notes": notes}
 
 
 def _schema(path: str) -> schema_pb2.Schema:

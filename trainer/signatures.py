@@ -50,7 +50,7 @@ class ServedModel(tf.Module):
         # A partial and a tuple of specs, which a SavedModel does not follow.
         self._network = functools.partial(model, training=False)
         self._inputs = tuple((tensor.name, tensor.shape, tensor.dtype) for tensor in model.inputs)
-        self._tables = _lookup_tables(model)
+        self._tables = lookup_tables(model)
         self._variables: list[tf.Variable] = []
         self._transform = transform_output.transform_features_layer()
         raw_spec = stacks.parse_spec(transform_output.raw_feature_spec())
@@ -79,7 +79,7 @@ class ServedModel(tf.Module):
         }
         if any(units_of(self._table, output) for output in (DERIVED_NUMBERS, DERIVED_TEXTS)):
             signatures[DERIVED_FEATURES] = self.derived_features.get_concrete_function(examples)
-        self._variables = _variables_read_by([*signatures.values(), differentiate])
+        self._variables = variables_read_by([*signatures.values(), differentiate])
         return signatures
 
     @tf.function
@@ -156,7 +156,7 @@ class ServedModel(tf.Module):
         return {name: transformed[name] for name, _, _ in self._inputs}
 
 
-def _variables_read_by(functions: Iterable[Any]) -> list[tf.Variable]:
+def variables_read_by(functions: Iterable[Any]) -> list[tf.Variable]:
     """Return TensorFlow's own variables (of a Keras one that is its `value`), each once.
 
     In the order in which they are read, so that one network is written in one way; TensorFlow keeps them as a set.
@@ -168,7 +168,7 @@ def _variables_read_by(functions: Iterable[Any]) -> list[tf.Variable]:
     return list(found.values())
 
 
-def _lookup_tables(model: tf.Module | keras.Model) -> list[Any]:
+def lookup_tables(model: tf.Module | keras.Model) -> list[Any]:
     """Return tables of words and the like, which a network may hold besides variables."""
     kind = tf.saved_model.experimental.TrackableResource
     return [part for part in tf.train.TrackableView(model).descendants() if isinstance(part, kind)]

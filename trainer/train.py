@@ -22,8 +22,10 @@ from trainer.distribution import is_chief, train_in_workers, wait_for_all
 from trainer.features import FeatureTable, Kind
 from trainer.fitting import BY_CHANCE, LOSSES, Fitted, class_count, fit, hold_out
 from trainer.hyperparameters import TUNED_FILE, Found, merge
+from trainer.own_network import OwnNetwork
 from trainer.patches import make_fit_work
 from trainer.probe_rows import save_probe_rows
+from trainer.settings.fitting import OF_ITS_NETWORK
 from trainer.settings.trainer import TrainerRequest
 from trainer.signatures import ServedModel
 from trainer.training_split import read_training_split, vocabulary_sizes
@@ -69,23 +71,30 @@ def _fit_and_export(
     words = words_by_tensor(table, transform_output)
     is_exporting = strategy is None or is_chief()
 
+    sizes = vocabulary_sizes(table, transform_output)
+    own = OwnNetwork(request.build_model, table, sizes, rows) if request.build_model else None
+
     def prepare(model: keras.Model) -> None:
         if settings.warm_start:
             start_from(fn_args.base_model, model, words)
         if strategy:
             make_fit_work(model, strategy)
 
-    fitted = fit(
-        table,
-        vocabulary_sizes(table, transform_output),
-        rows,
-        labels,
-        order,
-        settings,
-        callbacks=[keras.callbacks.TensorBoard(fn_args.model_run_dir, write_graph=False)] if is_exporting else [],
-        scope=strategy.scope if strategy else nullcontext,
-        prepare=prepare,
-    )
+    with own.blamed() if own else nullcontext():
+        fitted = fit(
+            table,
+            sizes,
+            rows,
+            labels,
+            order,
+            settings,
+            callbacks=[keras.callbacks.TensorBoard(fn_args.model_run_dir, write_graph=False)] if is_exporting else [],
+            scope=strategy.scope if strategy else nullcontext,
+            prepare=prepare,
+            own=own,
+        )
+    if own:
+        own.check(fitted.model, "after training")
     if not is_exporting:
         return
     progress.info("exporting the model")
@@ -115,12 +124,12 @@ def _fit_and_export(
         to_serve,
     )
     with tf.io.gfile.GFile(f"{fn_args.model_run_dir}/{HYPERPARAMETERS_FILE}", "w") as file:
-        json.dump(settings.model_dump(mode="json"), file, indent=1)
+        json.dump(settings.model_dump(mode="json", exclude=set(OF_ITS_NETWORK) if own else None), file, indent=1)
     if found:
         with tf.io.gfile.GFile(f"{fn_args.model_run_dir}/{TUNED_FILE}", "w") as file:
             json.dump({"values": found}, file, indent=1)
     with tf.io.gfile.GFile(f"{fn_args.model_run_dir}/{HISTORY_FILE}", "w") as file:
-        json.dump(history(fitted), file, indent=1)
+        json.dump(history(fitted) | ({"network_of": own.said} if own else {}), file, indent=1)
 
 
 def history(fitted: Fitted) -> dict[str, Any]:

@@ -13,12 +13,13 @@ from pipeline.components.own_trainer import OwnTrainer
 from pipeline.components.transform import Transform
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.contract.run_inputs import RunInputs
+from trainer.settings.fitting import OF_ITS_NETWORK, FittingSettings
 
 
 def own_training_steps(
     config: PipelineConfig, inputs: RunInputs, features: dict[str, Any], examples: Any
 ) -> tuple[list[Any], OwnTrainer]:
-    """Wires the user's `preprocessing_fn` and `run_fn`, told what stock TFX tells them.
+    """Wires the user's `preprocessing_fn`, and their `run_fn` or `build_model`, told what stock TFX tells them.
 
     Args:
         features: the FeatureTable as plain data.
@@ -42,9 +43,13 @@ def own_training_steps(
             custom_config={"code": code},
         )
 
-    # Has the user's function train, and makes its model one that all steps can ask.
+    # Has the user's function train, or fits the network that it builds; makes the model one that all steps can ask.
+    request = {"features": features, "code": inputs.own_code.plain(f"trainer.{config.trainer.model_of}")}
+    if config.trainer.build_model:
+        fitting = set(FittingSettings.model_fields) - set(OF_ITS_NETWORK)
+        request["fitting"] = config.trainer.model_dump(mode="json", include=fitting)
     trainer = OwnTrainer(
-        request={"features": features, "code": inputs.own_code.plain("trainer.run_fn")},
+        request=request,
         train_steps=config.trainer.train_steps,
         eval_steps=config.trainer.eval_steps,
         examples=examples,

@@ -11,19 +11,28 @@ from tfx.dsl.components.base import executor_spec
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils
 
+from pipeline.errors import CodeError
 from pipeline.evaluation.model_contract import Contract
 from pipeline.lineage.artifact_names import CONTRACT, HYPERPARAMETER, MODEL_DIGEST, TRAINED_ON
 from trainer.artifact_names import EXPORTED_FILE, HYPERPARAMETERS_FILE
 from trainer.digests import model_digest
 from trainer.features import FeatureTable
+from trainer.user_code import UserCodeError
 
 
 class Executor(trainer_executor.GenericExecutor):
     """Trains as stock TFX does, and marks the model."""
 
     def Do(self, input_dict: Any, output_dict: Any, exec_properties: dict[str, Any]) -> None:  # noqa: N802 (TFX's name)
-        """See BaseExecutor.Do."""
-        super().Do(input_dict, output_dict, exec_properties)
+        """See BaseExecutor.Do.
+
+        Raises:
+            CodeError: the user's `build_model` failed.
+        """
+        try:
+            super().Do(input_dict, output_dict, exec_properties)
+        except UserCodeError as exc:
+            raise CodeError(exc.what, exc.remedy) from exc
         request = json.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])
         mark(input_dict, output_dict, FeatureTable.from_dict(request["features"]))
 

@@ -86,18 +86,19 @@ class PipelineConfig(Section):
                         f"evaluation.{field}: {metric!r} is not a metric of a {self.data.task} task"
                         f" (known: {', '.join(known)})"
                     )
-        if self.trainer.run_fn and self.tuner.mode != "none":
+        if self.trainer.model_of and self.tuner.mode != "none":
             raise ValueError(
-                f"tuner.mode: {self.tuner.mode!r} tunes Longhaul's network, and trainer.run_fn trains one of its own"
+                f"tuner.mode: {self.tuner.mode!r} tunes Longhaul's network, and trainer.{self.trainer.model_of} makes a"
+                " model of its own"
             )
         if self.transform.preprocessing_fn and self.features.derive:
             raise ValueError(
                 "features.derive: transform.preprocessing_fn computes the columns; take one of the two out"
             )
-        if self.transform.preprocessing_fn and not self.trainer.run_fn:
+        if self.transform.preprocessing_fn and not self.trainer.model_of:
             raise ValueError(
-                "transform.preprocessing_fn: its outputs are read by trainer.run_fn, and there is none: name one"
-                " (docs/extend/own-model.md), or take the function out"
+                "transform.preprocessing_fn: its outputs are read by trainer.build_model or trainer.run_fn, and there"
+                " is neither: name one (docs/extend/own-network.md), or take the function out"
             )
         if self.data.label in self.data.drop:
             raise ValueError(f"data.drop holds the label {self.data.label!r}")
@@ -109,6 +110,11 @@ class PipelineConfig(Section):
         if "test" in self.evaluation.splits and not has_test_split(self.split):
             raise ValueError("evaluation.splits names 'test', but split defines no test split")
         return self
+
+    @property
+    def takes_raw_rows(self) -> bool:
+        """Whether Longhaul's own Transform has nothing to do: a function of the user's shapes the rows."""
+        return bool(self.trainer.run_fn or self.transform.preprocessing_fn)
 
     def came_from(self, file: Path) -> None:
         """Note the YAML file that says all this: relative paths in it are meant from its folder."""

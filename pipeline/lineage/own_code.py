@@ -93,6 +93,7 @@ def find_own_code(config: PipelineConfig) -> OwnCode:
     named = {
         "transform.preprocessing_fn": config.transform.preprocessing_fn,
         "trainer.run_fn": config.trainer.run_fn,
+        "trainer.build_model": config.trainer.build_model,
     }
     folder = config.file.parent if config.file else Path.cwd()
     return OwnCode({setting: find_function(setting, said, folder) for setting, said in named.items() if said})

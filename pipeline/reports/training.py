@@ -21,10 +21,11 @@ def training_story(history: Mapping[str, Any]) -> list[str]:
     """
     if own := history.get("own_model"):
         return [f"The model was trained by {own['by']}; " + "; ".join(own["notes"]) + "."]
+    of = [f"The network is the one that {by} builds."] if (by := history.get("network_of")) else []
     losses = history.get("val_loss") or []
     if not losses:
-        return _once(history) if history.get("loss") and history.get("trees") else []
-    said = _on_record(history, losses) if "best_epoch" in history else _older(history, losses)
+        return of + _once(history) if history.get("loss") and history.get("trees") else of
+    said = of + (_on_record(history, losses) if "best_epoch" in history else _older(history, losses))
     if trees := history.get("trees"):
         said.append(
             f"Taught by {_grown(trees)}, whose validation loss is {number(trees['validation_loss'])}; the training loss"

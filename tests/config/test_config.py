@@ -366,7 +366,10 @@ def test_an_address_without_password_is_taken(tmp_path: Path, url: str) -> None:
 @pytest.mark.parametrize(
     ("sections", "told"),
     [
-        ({"transform": {"preprocessing_fn": "my.py:f"}}, "read by trainer.run_fn, and there is none"),
+        ({"transform": {"preprocessing_fn": "my.py:f"}}, "trainer.build_model or trainer.run_fn, and there is neither"),
+        ({"trainer": {"build_model": "my.py:f", "run_fn": "my.py:g"}}, "two models"),
+        ({"trainer": {"build_model": "my.py:f", "hidden_units": [8]}}, "hidden_units is for Longhaul's network"),
+        ({"trainer": {"build_model": "my.py:f"}, "tuner": {"mode": "search"}}, "trainer.build_model makes a model"),
         ({"trainer": {"train_steps": 5}}, "there is none"),
         ({"trainer": {"run_fn": "my.py:f", "litert": True}}, "litert is for Longhaul's network"),
         ({"trainer": {"run_fn": "my.py:f"}, "tuner": {"mode": "search"}}, "tunes Longhaul's network"),

@@ -45,6 +45,10 @@ class FittingSettings(Section):
     """Seed of all random choices. The same seed gives the same model."""
 
 
+OF_ITS_NETWORK = ("hidden_units", "members", "dropout")
+"""What only Longhaul's own network has."""
+
+
 class FittingRequest(Section):
     """What Trainer and Tuner are told alike, in TFX's `custom_config`.
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from trainer.features import FeatureTable
 from trainer.settings.base import Section
+from trainer.settings.fitting import FittingSettings
 
 
 class OwnModelRequest(Section):
@@ -13,11 +14,13 @@ class OwnModelRequest(Section):
 
     Attributes:
         features: the FeatureTable of the raw columns as plain data, without bins.
-        code: the user's `run_fn` as plain data, see trainer.user_code.
+        code: the user's `run_fn` as plain data, see trainer.user_code; or their `build_model`, with `fitting`.
+        fitting: how the network of `build_model` is fitted to what the user's `preprocessing_fn` gives.
     """
 
     features: dict[str, Any]
     code: dict[str, str]
+    fitting: FittingSettings | None = None
 
     @property
     def table(self) -> FeatureTable:

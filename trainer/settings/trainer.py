@@ -34,6 +34,11 @@ AFTER_FITTING = frozenset(TrainerSettings.model_fields.keys() - FittingSettings.
 
 
 class TrainerRequest(FittingRequest):
-    """What Trainer is told: `custom_config` of trainer.train.run_fn."""
+    """What Trainer is told: `custom_config` of trainer.train.run_fn.
+
+    Attributes:
+        build_model: the function of the user's that makes the network, see trainer.user_code; None for Longhaul's own.
+    """
 
     trainer: TrainerSettings
+    build_model: dict[str, str] | None = None
