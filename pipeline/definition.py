@@ -8,8 +8,6 @@ from types import MappingProxyType
 from typing import Any
 
 from tfx.components.schema_gen.component import SchemaGen
-from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
-from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.common.resolver import Resolver
 from tfx.dsl.experimental.conditionals.conditional import Cond
 from tfx.dsl.input_resolution.strategies.latest_artifact_strategy import LatestArtifactStrategy
@@ -17,7 +15,6 @@ from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import trainer_pb2, transform_pb2
 from tfx.types import channel, standard_artifacts
 
-from pipeline.beam import arguments
 from pipeline.components.base_model import BaseModelStrategy
 from pipeline.components.data_gate import BLESSED, DataGate
 from pipeline.components.evaluator import Evaluator
@@ -29,21 +26,17 @@ from pipeline.components.own_trainer import OwnTrainer
 from pipeline.components.placement import Local, Placement
 from pipeline.components.pusher import Pusher
 from pipeline.components.statistics_gen import StatisticsGen
+from pipeline.components.told import tell_code, tell_runners
 from pipeline.components.trainer import Trainer
 from pipeline.components.transform import Transform
 from pipeline.components.tuner import Tuner
-from pipeline.config.beam import BeamSettings
 from pipeline.config.own_code import OWN_CODE_FIELDS
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.split import time_column
-from pipeline.config.vertex import Vertex
 from pipeline.contract.run_inputs import RunInputs
 from pipeline.contract.schema import column_type
-from pipeline.errors import ConfigError
 from pipeline.evaluation.eval_config import eval_config
 from pipeline.evaluation.eval_config import settings as evaluation_settings
-from pipeline.lineage.artifact_names import STEP_CODE
-from pipeline.lineage.provenance import step_code_digest
 from trainer.settings.trainer import AFTER_FITTING
 
 
@@ -75,8 +68,8 @@ def create_pipeline(
             training = training_steps(config, inputs, features, data, placement.root)
         shipping = shipping_steps(config, features, data, training, placement)
     nodes = [*data.nodes, *training.nodes, *shipping]
-    _tell_runners(nodes, config.beam, config.vertex, job_servers)
-    _tell_code(nodes)
+    tell_runners(nodes, config.beam, config.vertex, job_servers)
+    tell_code(nodes)
     return Pipeline(
         pipeline_name=config.record_name if isinstance(placement, Local) else config.name,
         pipeline_root=f"{placement.root}/artifacts",
@@ -286,20 +279,3 @@ def shipping_steps(
             elsewhere=config.push,
         )
     return [champion, evaluator, infra_check, pusher]
-
-
-def _tell_runners(nodes: list[Any], beam: BeamSettings, vertex: Vertex | None, job_servers: Mapping[str, str]) -> None:
-    """Name the runners that do the data work."""
-    by_beam = {node.id: node for node in nodes if isinstance(node, BaseBeamComponent)}
-    if unknown := sorted(beam.steps.keys() - by_beam.keys()):
-        raise ConfigError(f"beam.steps: Beam does no work of {unknown[0]!r}", f"it does that of {', '.join(by_beam)}")
-    for name, step in by_beam.items():
-        step.with_beam_pipeline_args(arguments.arguments(beam, vertex, name, job_servers))
-
-
-def _tell_code(nodes: list[Any]) -> None:
-    """Tell every step the digest of its own code: TFX's cache knows what goes into a step and its settings, but no
-    code. Look-ups are made anew in every run."""
-    for node in nodes:
-        if isinstance(node, BaseComponent) and (digest := step_code_digest(node)):
-            node.spec.exec_properties[STEP_CODE] = digest
