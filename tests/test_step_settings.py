@@ -163,7 +163,7 @@ def test_a_step_is_told_the_settings_that_it_reads_and_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Tried with every setting: which steps' execution properties are others if it is another."""
-    monkeypatch.setattr("pipeline.components.told.step_code_digest", lambda _: "")  # of code see tests/test_cache_keys.py
+    monkeypatch.setattr("pipeline.components.told.step_code_digest", lambda _: "")  # see tests/test_cache_keys.py
     config = configuration(tmp_path, EVERY_SECTION)
     schema, policy = tmp_path / "other.pbtxt", tmp_path / "flights.policy.yaml"
     shutil.copy(config.schema_file, schema)
