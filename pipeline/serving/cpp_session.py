@@ -123,12 +123,19 @@ class CppSession:
         if inputs.keys() != plan.dtypes.keys():
             odd = sorted(inputs.keys() ^ plan.dtypes.keys())[:5]
             raise LoaderError(f"{signature} takes other inputs: {', '.join(map(repr, odd))}")
-        return CppRequest(self._c, self._session, plan, inputs)
+        made = [_tensor(self._c, dtype, inputs[name]) for name, dtype in plan.dtypes.items()]
+        tensors = (c_void_p * len(made))(*(tensor for tensor, _ in made))
+        return CppRequest(self._c, self._session, plan, tensors, [text for _, text in made])
 
     def ask(self, signature: str, inputs: Mapping[str, Any]) -> Arrays:
         """Return what the signature answers: an array by output; text as bytes."""
         with self.request(signature, inputs) as request:
             return request.answer()
+
+    def answered(self, signature: str, tensors: Any) -> Arrays:
+        """Return the same of tensors that stay the caller's, in the order of the inputs."""
+        plan = self._plans.get(signature) or self._plan(signature)
+        return CppRequest(self._c, self._session, plan, tensors).answer()
 
     def _plan(self, signature: str) -> _Plan:
         found = self.signature(signature)
@@ -162,13 +169,15 @@ class _Plan(NamedTuple):
 
 
 class CppRequest:
-    """Tensors in TensorFlow's memory, and what to fetch. A context manager: the memory is freed at its end."""
+    """Tensors in TensorFlow's memory, and what to fetch. A context manager: the memory is freed at its end.
 
-    def __init__(self, library: Any, session: Any, plan: _Plan, inputs: Mapping[str, Any]) -> None:
+    Args:
+        texts: what the tensors point to.
+    """
+
+    def __init__(self, library: Any, session: Any, plan: _Plan, tensors: Any, texts: Sequence[bytes] = ()) -> None:
         self._c, self._session, self._its = library, session, plan
-        made = [_tensor(library, dtype, inputs[name]) for name, dtype in plan.dtypes.items()]
-        self._tensors = (c_void_p * len(made))(*(tensor for tensor, _ in made))
-        self._texts = [text for _, text in made]  # what the tensors point to
+        self._tensors, self._texts = tensors, texts
 
     def __enter__(self) -> CppRequest:
         return self
@@ -291,6 +300,7 @@ def library() -> Any:
             (pointer, pointer, outputs, tensors, c_int, outputs, tensors, c_int, pointer, c_int, pointer, pointer),
         ),
         "TF_AllocateTensor": (pointer, (c_int, POINTER(c_int64), c_int, c_size_t)),
+        "TF_NewTensor": (pointer, (c_int, POINTER(c_int64), c_int, pointer, c_size_t, pointer, pointer)),
         "TF_Dim": (c_int64, (pointer, c_int)),
         "TF_TensorElementCount": (c_int64, (pointer,)),
     }  # fmt: skip

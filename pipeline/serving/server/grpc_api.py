@@ -229,17 +229,20 @@ def _name(into: Any, model: LoadedModel, signature: str) -> None:
 
 def _arrays(given: Mapping[str, Any], inputs: Mapping[str, int]) -> dict[str, Any]:
     """Return the columns of a request, if they are those that the signature takes (predict_util.cc)."""
-    if given.keys() != inputs.keys():
+    if len(given) != len(inputs) or not all(name in given for name in inputs):
         sent, wanted = sorted(given), sorted(inputs)
         raise invalid(
             f"input size does not match signature: {len(sent)}!={len(wanted)} len({{{','.join(sent)}}}) != "
             f"len({{{','.join(wanted)}}}). Sent extra: {{{','.join(sorted(set(sent) - set(wanted)))}}}. "
             f"Missing but required: {{{','.join(sorted(set(wanted) - set(sent)))}}}."
         )
-    for name, tensor in given.items():
-        if tensor.dtype != inputs[name]:
-            raise invalid(f"{name} is a tensor of type {tensor.dtype}, the signature takes {inputs[name]}")
-    return {name: to_column(tensor) for name, tensor in given.items()}
+    found = {}
+    for name, dtype in inputs.items():
+        tensor = given[name]
+        if tensor.dtype != dtype:
+            raise invalid(f"{name} is a tensor of type {tensor.dtype}, the signature takes {dtype}")
+        found[name] = to_column(tensor)
+    return found
 
 
 def _wanted(names: Any, outputs: Mapping[str, Any]) -> list[str]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from pipeline.serving.cpp_session import CppSession, LoaderError
 from pipeline.serving.request_layout import Layout, layout_of
+from pipeline.serving.server import kept_feeds
 from pipeline.serving.server.refusal import Refusal, code_of, invalid
 from pipeline.serving.server.rules import Rule, rules_of
 from pipeline.serving.server.tensors import Array, Arrays, Columns
@@ -61,6 +62,7 @@ class LoadedModel:
         self.rules: dict[str, Rule] = rules_of(described)
         if self._inputs.get(TENSORS, {}).keys() != self.rules.keys():
             self.rules = {}
+        self._feeds = kept_feeds.of(self._session, TENSORS) if self.rules else None
         label = self.told.get("label", {})
         self.task: str = label.get("task", "")
         self.classes: list[str] = label.get("classes", [])
@@ -92,6 +94,8 @@ class LoadedModel:
             Refusal: TensorFlow cannot answer.
         """
         try:
+            if signature == TENSORS:
+                return kept_feeds.ask(self._session, signature, columns, self._feeds)
             return self._session.ask(signature, columns)
         except LoaderError as exc:
             raise Refusal(code_of(exc.code), str(exc)[:2000]) from exc

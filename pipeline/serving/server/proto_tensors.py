@@ -36,18 +36,20 @@ _MOST_VALUES = 1 << 24
 
 
 def to_column(tensor: Any) -> Array | list[Any]:
-    """Return a few values, one a row, as a list, which is faster than to make an array of them; else the array.
+    """Return what `to_array` does; a few values, or texts, one a row, as a list, which is faster to make.
 
     Raises:
         Refusal: the message says of itself what does not hold.
     """
-    dims = tensor.tensor_shape.dim
-    if len(dims) == 1 and dims[0].size <= _FEW and tensor.dtype in KINDS:
-        if tensor.tensor_content and tensor.dtype == DOUBLE and len(tensor.tensor_content) == 8 * dims[0].size:
-            return list(struct.unpack(f"<{dims[0].size}d", tensor.tensor_content))
-        values = getattr(tensor, _FIELDS[tensor.dtype])
-        if len(values) == dims[0].size and not tensor.tensor_content and tensor.dtype not in _NARROW:
-            return list(values)
+    dtype, dims = tensor.dtype, tensor.tensor_shape.dim
+    if len(dims) == 1 and dtype in _FIELDS:
+        rows, content = dims[0].size, tensor.tensor_content
+        if content and dtype == DOUBLE and rows <= _FEW and len(content) == 8 * rows:
+            return list(struct.unpack(f"<{rows}d", content))
+        if not content and dtype not in _NARROW and (rows <= _FEW or dtype == STRING):
+            values = getattr(tensor, _FIELDS[dtype])
+            if len(values) == rows:
+                return list(values)
     return to_array(tensor)
 
 

@@ -180,11 +180,16 @@ def check_size(columns: Columns, limits: Limits, size: int) -> None:
     for name, column in columns.items() if size > min(limits.text, limits.rows) else ():
         if np.ndim(column) and len(column) > limits.rows:
             raise invalid(f"{len(column)} rows are too many for one request: {limits.rows} are allowed")
-        longest = max(
-            (len(text) for text in np.ravel(np.asarray(column, object)) if isinstance(text, str | bytes)), default=0
-        )
+        longest = max(map(len, _texts(column)), default=0)
         if longest > limits.text:
             raise invalid(f"{name}: a text of {longest} characters is too long: {limits.text} are allowed")
+
+
+def _texts(column: Array | list[Any]) -> list[Any]:
+    """Return the texts of a column; of one without, nothing."""
+    if type(column) is not list:
+        column = column.ravel().tolist() if column.dtype == object else []
+    return column if column and isinstance(column[0], str | bytes) else []
 
 
 def check_graded(model: LoadedModel, signature: str, method: str) -> None:
