@@ -9,19 +9,16 @@ Nothing of Longhaul is imported: the check's own process loads this file by its 
 from __future__ import annotations
 
 import ctypes
-from array import array
 from collections.abc import Mapping, Sequence
 from ctypes import POINTER, c_char_p, c_int, c_int64, c_size_t, c_void_p
-from itertools import accumulate
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-_DOUBLE, _STRING = 2, 7
-"""DataTypes (tensorflow/core/framework/types.proto)."""
-_FEW = 16
+_STRING = 7
+"""DataType (tensorflow/core/framework/types.proto)."""
 _STRING_BYTES, _VIEW = 24, 3
 """sizeof(TF_TString), and the kind of one that points to bytes of somebody else (tsl/platform/ctstring_internal.h):
 size * 4 + kind, address, owner."""
@@ -220,15 +217,9 @@ def _tensor(c: Any, dtype: int, values: Any) -> tuple[int, bytes]:
     shape, text = (len(values),) if type(values) is list else np.shape(values), b""
     if dtype == _STRING:
         values, text = _views(values if type(values) is list else np.asarray(values, object).ravel().tolist())
-    elif dtype == _DOUBLE and type(values) is list:
-        values = array("d", values)
-    if isinstance(values, array):  # faster than NumPy, of few values
-        address, size = values.buffer_info()[0], len(values) * 8
-    else:
-        values = np.asarray(values, None if dtype == _STRING else _KINDS[dtype], order="C")
-        address, size = values.ctypes.data, values.nbytes
-    tensor: int = c.TF_AllocateTensor(dtype, (c_int64 * len(shape))(*shape), len(shape), size)
-    ctypes.memmove(c.TF_TensorData(tensor), address, size)
+    values = np.asarray(values, None if dtype == _STRING else _KINDS[dtype], order="C")
+    tensor: int = c.TF_AllocateTensor(dtype, (c_int64 * len(shape))(*shape), len(shape), values.nbytes)
+    ctypes.memmove(c.TF_TensorData(tensor), values.ctypes.data, values.nbytes)
     return tensor, text
 
 
@@ -237,9 +228,6 @@ def _views(texts: Sequence[Any]) -> tuple[Any, bytes]:
     encoded = [text.encode() if isinstance(text, str) else text for text in texts]
     content = b"".join(encoded) + b"\0"
     start = ctypes.cast(c_char_p(content), c_void_p).value or 0
-    if len(encoded) <= _FEW:
-        places = zip(encoded, accumulate(map(len, encoded), initial=start), strict=False)
-        return array("Q", [word for text, at in places for word in (len(text) * 4 + _VIEW, at, 0)]), content
     lengths = np.fromiter(map(len, encoded), np.uint64, len(encoded))
     views = np.zeros((len(encoded), _STRING_BYTES // 8), np.uint64)
     views[:, 0] = lengths * 4 + _VIEW

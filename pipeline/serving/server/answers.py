@@ -4,6 +4,7 @@ PrettyWriter)."""
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -92,13 +93,17 @@ def _empty(shape: tuple[int, ...]) -> str:
 
 def _broken(name: str, array: Array, level: int) -> str:
     """Return an array with a line for each value."""
-    if array.ndim == 0:
-        return _texts(name, array.ravel())[0]
-    if not len(array):
-        return "[]"
-    texts = _texts(name, array) if array.ndim == 1 else [_broken(name, part, level + 1) for part in array]
-    inner = f"\n{_STEP * (level + 1)}"
-    return f"[{','.join(inner + text for text in texts)}\n{_STEP * level}]"
+    texts = _texts(name, array.ravel())
+    for axis in reversed(range(array.ndim)):
+        size, inner, end = array.shape[axis], f"\n{_STEP * (level + axis + 1)}", f"\n{_STEP * (level + axis)}]"
+        if size == 1:
+            texts = [f"[{inner}{text}{end}" for text in texts]
+        elif size:
+            parts = (texts[at : at + size] for at in range(0, len(texts), size))
+            texts = [f"[{','.join([inner + text for text in part])}{end}" for part in parts]
+        else:
+            texts = ["[]"] * math.prod(array.shape[:axis])
+    return texts[0] if texts else "[]"
 
 
 def _texts(name: str, flat: Array) -> list[str]:

@@ -1,9 +1,9 @@
 """Puts requests that wait at the same time into one call of the model, and gives each its own rows back.
 
-A request that finds the model idle is answered as soon as the event loop has nothing else at hand: while it turns and
-brings more requests, they come along, for two milliseconds at most. (Without that gRPC, which hands over one request a turn,
-would ask the model for each by itself.) While the model works, others wait; when it is free, as many as fit go together.
-There is no timer, and nobody waits for company that is not there already.
+A request that finds the model idle is answered as soon as the event loop has nothing else at hand: while its turns
+bring more requests, those come along, for two milliseconds at most. (gRPC hands over one request a turn, and each would
+be asked by itself.) While the model works, others wait; when it is free, as many as fit go together. There is no timer,
+and nobody waits for company that is not there already.
 """
 
 from __future__ import annotations
@@ -156,16 +156,22 @@ class Batcher:
 
 def _form(columns: Columns) -> tuple[int, tuple[Any, ...]]:
     """Return the number of rows, and what has to be equal for columns to be joined; -1 rows of what has none."""
-    if all(type(column) is list for column in columns.values()):
-        return len(next(iter(columns.values()))) or -1, ()
-    arrays = {name: np.asarray(column) for name, column in columns.items()}
-    sizes = {len(array) if array.ndim else -1 for array in arrays.values()}
-    rows = sizes.pop() if len(sizes) == 1 else -1
-    return rows, tuple((name, array.shape[1:]) for name, array in arrays.items()) if rows > 0 else (object(),)
+    sizes, shapes = set(), []
+    for name, column in columns.items():
+        if type(column) is list:
+            sizes.add(len(column))
+            continue
+        shape = np.shape(column)
+        sizes.add(shape[0] if shape else -1)
+        if len(shape) > 1:
+            shapes.append((name, shape[1:]))
+    rows = (sizes.pop() or -1) if len(sizes) == 1 else -1
+    return rows, tuple(shapes) if rows > 0 else (object(),)
 
 
 def _joined(columns: Sequence[Any]) -> Any:
-    return list(chain.from_iterable(columns)) if type(columns[0]) is list else np.concatenate(columns)
+    some_are_lists = any(type(column) is list for column in columns)
+    return list(chain.from_iterable(columns)) if some_are_lists else np.concatenate(columns)
 
 
 def _answers(jobs: Sequence[_Job]) -> list[Arrays | BaseException] | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -16,7 +15,7 @@ from pipeline.serving.server import rules
 from pipeline.serving.server.json_text import parse, shown
 from pipeline.serving.server.model import TENSORS, LoadedModel
 from pipeline.serving.server.refusal import Code, Refusal, invalid
-from pipeline.serving.server.tensors import Array, Arrays
+from pipeline.serving.server.tensors import Array, Arrays, Columns
 from trainer.artifact_names import GRADIENTS, OUTPUT, PREDICTION
 
 MOST_ROWS = 16
@@ -100,7 +99,7 @@ def _wanted(model: LoadedModel, output: Any) -> int | None:
     return model.classes.index(output)
 
 
-def explained(model: LoadedModel, columns: Mapping[str, Sequence[Any]], wanted: int | None) -> list[dict[str, Any]]:
+def explained(model: LoadedModel, columns: Columns, wanted: int | None) -> list[dict[str, Any]]:
     """Return for each row its prediction, that for the typical row, and what each feature adds to the difference.
 
     Args:
@@ -143,7 +142,7 @@ def explained(model: LoadedModel, columns: Mapping[str, Sequence[Any]], wanted: 
     return found
 
 
-def as_examples(model: LoadedModel, columns: Mapping[str, Sequence[Any] | Array]) -> list[bytes]:
+def as_examples(model: LoadedModel, columns: Columns) -> list[bytes]:
     """Return each row as a serialized tf.Example; what is missing is left out."""
     from tensorflow.core.example import example_pb2
 

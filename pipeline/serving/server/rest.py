@@ -165,7 +165,12 @@ def _check_keys(request: dict[str, Any]) -> None:
 
 def rows_of(columns: Columns) -> int:
     """Return how many rows there are; one where columns have none."""
-    return next((len(column) for column in columns.values() if np.ndim(column)), 1)
+    return next((size for size in map(height, columns.values()) if size is not None), 1)
+
+
+def height(column: Array | list[Any]) -> int | None:
+    """Return the number of rows of a column; None of a number without dimensions."""
+    return len(column) if type(column) is list or np.ndim(column) else None
 
 
 def check_size(columns: Columns, limits: Limits, size: int) -> None:
@@ -178,8 +183,8 @@ def check_size(columns: Columns, limits: Limits, size: int) -> None:
         Refusal: there are too many rows, or a text is too long.
     """
     for name, column in columns.items() if size > min(limits.text, limits.rows) else ():
-        if np.ndim(column) and len(column) > limits.rows:
-            raise invalid(f"{len(column)} rows are too many for one request: {limits.rows} are allowed")
+        if (rows := height(column)) is not None and rows > limits.rows:
+            raise invalid(f"{rows} rows are too many for one request: {limits.rows} are allowed")
         longest = max(map(len, _texts(column)), default=0)
         if longest > limits.text:
             raise invalid(f"{name}: a text of {longest} characters is too long: {limits.text} are allowed")
@@ -187,7 +192,7 @@ def check_size(columns: Columns, limits: Limits, size: int) -> None:
 
 def _texts(column: Array | list[Any]) -> list[Any]:
     """Return the texts of a column; of one without, nothing."""
-    if type(column) is not list:
+    if not isinstance(column, list):
         column = column.ravel().tolist() if column.dtype == object else []
     return column if column and isinstance(column[0], str | bytes) else []
 

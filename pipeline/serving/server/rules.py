@@ -8,15 +8,16 @@ none of them.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 
 from pipeline.serving.server.json_text import shown
 from pipeline.serving.server.refusal import Refusal, invalid
-from pipeline.serving.server.tensors import is_plain
+from pipeline.serving.server.tensors import PLAIN, Array, Columns
 
 _NUMBERS = (float, int)
 _FEW = 16
@@ -67,14 +68,14 @@ class Rule:
             return f"it has to be {_range(self.least, self.most)}"
         return ""
 
-    def holds(self, values: Sequence[Any]) -> bool:
-        """Return whether no value breaks the rule; of many numbers at once."""
+    def holds(self, values: Array | Sequence[Any]) -> bool:
+        """Return whether no value breaks the rule; of an array of numbers at once."""
         if self.is_text:
             distinct = set(values)
             return ("" not in distinct or self.optional) and (not self.values or distinct - {""} <= self.values)
-        if len(values) <= _FEW or self.values:
+        if not isinstance(values, np.ndarray):
             return not any(map(self.broken_by, values))
-        numbers = np.array(values, np.float64)
+        numbers = values
         good = (numbers >= self.least) & (numbers <= self.most)
         if self.whole:
             good &= numbers == np.rint(numbers)
@@ -108,14 +109,16 @@ def rules_of(told: Mapping[str, Any]) -> dict[str, Rule]:
     }
 
 
-def from_rows(instances: Sequence[Any], inputs: Mapping[str, int], rules: Mapping[str, Rule]) -> dict[str, list[Any]]:
-    """Return a list of values by input of `instances`, where the schema allows with values left out or null.
+def from_rows(instances: Sequence[Any], inputs: Mapping[str, int], rules: Mapping[str, Rule]) -> Columns:
+    """Return the values by input of `instances`, where the schema allows with values left out or null.
 
     Raises:
         Refusal: an instance breaks the schema, or a value is of a wrong type.
     """
     if len(instances) <= _FEW and (found := _if_plain(instances, rules)):
         return found
+    if (complete := _if_complete(instances, inputs)) is not None:
+        return {name: _checked(name, complete[name], dtype, rules[name]) for name, dtype in inputs.items()}
     for place, instance in enumerate(instances):
         if not isinstance(instance, dict):
             raise invalid(
@@ -128,6 +131,16 @@ def from_rows(instances: Sequence[Any], inputs: Mapping[str, int], rules: Mappin
     return {
         name: _checked(name, [row.get(name) for row in instances], dtype, rules[name]) for name, dtype in inputs.items()
     }
+
+
+def _if_complete(instances: Sequence[Any], names: Collection[str]) -> dict[str, list[Any]] | None:
+    """Return the columns of instances that are objects and have each name, and no other; None of others."""
+    try:
+        if len(names) < 2 or set(map(len, instances)) != {len(names)} or set(map(type, instances)) != {dict}:
+            return None
+        return dict(zip(names, map(list, zip(*map(itemgetter(*names), instances), strict=True)), strict=True))
+    except (KeyError, TypeError):
+        return None
 
 
 def _if_plain(instances: Sequence[Any], rules: Mapping[str, Rule]) -> dict[str, list[Any]] | None:
@@ -153,7 +166,7 @@ def _if_plain(instances: Sequence[Any], rules: Mapping[str, Rule]) -> dict[str, 
     return found
 
 
-def from_columns(given: Any, inputs: Mapping[str, int], rules: Mapping[str, Rule]) -> dict[str, list[Any]]:
+def from_columns(given: Any, inputs: Mapping[str, int], rules: Mapping[str, Rule]) -> Columns:
     """Return the same of `inputs`, lists of one length; a column that is left out is missing in each row."""
     columns = {name: given[name] for name in inputs if name in given} if isinstance(given, dict) else {}
     if not columns:
@@ -170,18 +183,22 @@ def from_columns(given: Any, inputs: Mapping[str, int], rules: Mapping[str, Rule
     }
 
 
-def _checked(name: str, values: list[Any], dtype: int, rule: Rule) -> list[Any]:
-    if None in values:
+def _checked(name: str, values: list[Any], dtype: int, rule: Rule) -> Array | list[Any]:
+    """Return the values, if the rule holds; many numbers as an array."""
+    types = set(map(type, values))
+    if type(None) in types:
         values = [rule.missing if value is None else value for value in values]
-    if not is_plain(values, dtype):
+        types = types - {type(None)} | {type(rule.missing)}
+    if not types <= PLAIN[dtype]:
         odd, what = _odd(rule)
         place = next(place for place, value in enumerate(values) if odd(value))
         raise _broken(name, f"it has to be {what}", values[place], place)
-    if not rule.holds(values):
+    column = values if rule.is_text or rule.values or len(values) <= _FEW else np.array(values, np.float64)
+    if not rule.holds(column):
         for place, value in enumerate(values):
             if problem := rule.broken_by(value):
                 raise _broken(name, problem, value, place)
-    return values
+    return column
 
 
 def _odd(rule: Rule) -> tuple[Callable[[Any], bool], str]:

@@ -29,8 +29,11 @@ KINDS: dict[int, tuple[str, Any]] = {
 """TensorFlow's name of each, and NumPy's type."""
 _BOUNDS = {INT64: (-(2**63), 2**63 - 1), UINT32: (0, 2**32 - 1), UINT64: (0, 2**64 - 1)}
 _INT = (-(2**31), 2**31 - 1)
-_NUMBERS = frozenset({int, float})
-_PLAIN = {FLOAT: _NUMBERS, DOUBLE: _NUMBERS, STRING: frozenset({str}), BOOL: frozenset({bool})}
+_NUMBERS: frozenset[type] = frozenset({int, float})
+PLAIN: dict[int, frozenset[type]] = {
+    FLOAT: _NUMBERS, DOUBLE: _NUMBERS, STRING: frozenset({str}), BOOL: frozenset({bool}),
+}  # fmt: skip
+"""Types of the values of JSON that a DataType takes as they are."""
 
 Array = npt.NDArray[Any]
 Arrays = dict[str, Array]
@@ -80,8 +83,8 @@ def plain_column(values: Sequence[Any], dtype: int) -> Array | None:
 def is_plain(values: Sequence[Any], dtype: int) -> bool:
     """Return whether all values are of the right type."""
     types = set(map(type, values))
-    if dtype in _PLAIN:
-        return types <= _PLAIN[dtype]
+    if dtype in PLAIN:
+        return types <= PLAIN[dtype]
     return types == {int} and all(whole(value, *_BOUNDS.get(dtype, _INT)) for value in values)
 
 
@@ -213,7 +216,7 @@ def _value(value: Any, dtype: int) -> Any:
         raise _odd(value, dtype)
     if dtype not in KINDS:
         raise Refusal(Code.UNIMPLEMENTED, f"Conversion of JSON Value: {shown(value)} to type: {dtype}")
-    fits = type(value) in _PLAIN[dtype] if dtype in _PLAIN else whole(value, *_BOUNDS.get(dtype, _INT))
+    fits = type(value) in PLAIN[dtype] if dtype in PLAIN else whole(value, *_BOUNDS.get(dtype, _INT))
     if not fits:
         raise _odd(value, dtype)
     return value

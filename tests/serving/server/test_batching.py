@@ -102,6 +102,25 @@ def test_those_that_wait_go_together_and_beyond_the_limit_are_refused() -> None:
     assert (refusal.code, refusal.http) == (Code.RESOURCE_EXHAUSTED, 429)
 
 
+def test_those_that_come_one_a_turn_of_the_loop_go_together() -> None:
+    """As gRPC hands them over."""
+
+    async def go() -> list[int]:
+        batcher, model = Batcher(1024, 10_000), Model()
+        asked = []
+        for number in range(20):
+            asked.append(asyncio.create_task(ask(batcher, model, [float(number)] * (1 + number % 2))))
+            await asyncio.sleep(0)
+        answers = await asyncio.gather(*asked)
+        assert [answer["y"].tolist() for answer in answers] == [
+            [number * 2.0] * (1 + number % 2) for number in range(20)
+        ]
+        batcher.close()
+        return model.sizes
+
+    assert max(asyncio.run(go())) > 10
+
+
 def test_a_request_whose_time_is_over_is_answered_so() -> None:
     async def go() -> float:
         batcher, model = Batcher(1024, 100), Model()
