@@ -92,6 +92,7 @@ def _watched(config: PipelineConfig, state: State, folder: Path, log: Path, now:
     judge = Judge(
         *(settings, read_policy(config.policy_file), config.evaluation.confidence),
         lambda window, version, reference: estimates(state, window, version, reference),
+        config.evaluation.slices,
     )
     changed: list[dict[str, Any]] = []
     first, last = (all_windows[0].first, all_windows[-1].last) if all_windows else (0, 0)

@@ -197,8 +197,14 @@ def _window(one: Verdict, metrics: Sequence[str], columns: dict[str, int], slice
             [
                 *(slices.setdefault(s["slice"], len(slices)), s["rows"], _short(s["metrics"].get(metric))),
                 [_short(end) for end in s["intervals"].get(metric, [])],
+                any(h["harmful"] for h in s["harm"]),
             ]
             for s in one["slices"][:_MOST_SLICES]
+        ]
+    if one["segments"]:
+        found["segments"] = [
+            [s["segment"], s["metric"], *(_short(s[name]) for name in ("promised", "least", "most")), s["harmful"]]
+            for s in one["segments"]
         ]
     return found
 

@@ -88,7 +88,7 @@ def found_now(
     for version, mine in newest.items():
         if version == serves or not serves or len(newest) == 1 or mine[-1]["window"] == verdicts[-1]["window"]:
             found += _invalid(version, mine)
-            found += _harmful(version, mine)
+            found += _harmful(version, mine) or _harmful_part(version, mine)
             found += _odd(version, mine)
     if labels_expected:
         found += _labels(verdicts, settings, now)
@@ -137,31 +137,54 @@ def _invalid(version: str, mine: Sequence[Mapping[str, Any]]) -> Iterable[Alarm]
         )
 
 
-def _harmful(version: str, mine: Sequence[Mapping[str, Any]]) -> Iterable[Alarm]:
-    last = mine[-1]
-    recent = mine[-3:]
-    harmful = [one for one in recent if one["harmful"]]
+def _harmful(version: str, mine: Sequence[Mapping[str, Any]]) -> list[Alarm]:
+    harmful = [one for one in mine[-3:] if one["harmful"]]
     if not harmful:
-        return
+        return []
     now = harmful[-1]
     by_labels = [h for h in now["harm"] if h["harmful"] and h["by"] == "labels"]
     worst = (by_labels or [h for h in now["harm"] if h["harmful"]])[0]
-    all_harmful = [one for one in mine if one["harmful"]]
-    shown = "1 - AUC" if worst["metric"] == "auc" else worst["metric"]
-    how = "by labels" if worst["by"] == "labels" else "as estimated without labels"
-    evidence = (
-        f"window {now['name']}: {shown} is above {worst['least']:.4f} {how}, "
-        f"where at most {worst['most']:.4f} is no harm; promised was {_promised(now, worst['metric'])}"
-    )
-    yield _alarm(
-        *(f"harmful:{version}", "harmful", PAGE, version, all_harmful[0]["name"], last["name"], evidence),
-        cause=_cause(now),
-        commands=(
-            "longhaul versions",
-            "longhaul rollback",
-            f"longhaul lineage {quote('model:' + version)}",
-            "longhaul run",
-        ),
+    first = next(one for one in mine if one["harmful"])
+    evidence = f"window {now['name']}: {_above(worst, worst['by'])}; promised was {_promised(now, worst['metric'])}"
+    return [_called("harmful", version, first, mine[-1], evidence, _cause(now))]
+
+
+def _above(harm: Mapping[str, Any], by: str) -> str:
+    shown = "1 - AUC" if harm["metric"] == "auc" else harm["metric"]
+    how = "by labels" if by == "labels" else "as estimated without labels"
+    return f"{shown} is above {harm['least']:.4f} {how}, where at most {harm['most']:.4f} is no harm"
+
+
+def _harmful_part(version: str, mine: Sequence[Mapping[str, Any]]) -> list[Alarm]:
+    """Tell of slices and segments that are harmed while the whole is not."""
+    harmful = [one for one in mine[-3:] if _parts_of(one)]
+    if not harmful:
+        return []
+    now = harmful[-1]
+    parts = _parts_of(now)
+    name, worst = parts[0]
+    more = f"; and {len(parts) - 1} more parts" if len(parts) > 1 else ""
+    promised = f"promised was {worst['promised']:.4f}"
+    evidence = f"window {now['name']}: of {name}, {_above(worst, 'labels')}; {promised}{more}"
+    first = next(one for one in mine if _parts_of(one))
+    cause = "what these rows lead to has changed, or they are others than they were; the whole hides it"
+    return [_called("harmful_part", version, first, mine[-1], evidence, cause)]
+
+
+def _parts_of(verdict: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return the harmed slices, which somebody declared, and then the harmed segments, the worst first."""
+    slices = [(one["slice"], harm) for one in verdict["slices"] for harm in one["harm"] if harm["harmful"]]
+    return [*slices, *((one["segment"], one) for one in verdict["segments"] if one["harmful"])]
+
+
+def _called(
+    kind: str, version: str, first: Mapping[str, Any], last: Mapping[str, Any], evidence: str, cause: str
+) -> Alarm:
+    commands = ("longhaul versions", "longhaul rollback", _lineage(version), "longhaul run")
+    return _alarm(
+        *(f"{kind}:{version}", kind, PAGE, version, first["name"], last["name"], evidence),
+        cause=cause,
+        commands=commands,
         run_id=last["run_id"],
     )
 
@@ -182,11 +205,13 @@ def _cause(verdict: Mapping[str, Any]) -> str:
     """Return what moved with the harm, by importance times shift."""
     broken = [f"{one['column']} ({one['kind'].replace('_', ' ')})" for one in verdict["findings"][:_MOST_COLUMNS]]
     moved = [one["column"] for one in verdict["moved"][:_MOST_COLUMNS]]
+    parts = [name for name, _ in _parts_of(verdict)]
+    where = f"; most of all where {parts[0]}" if parts else ""
     if broken:
-        return f"columns that break the schema: {', '.join(broken)}"
+        return f"columns that break the schema: {', '.join(broken)}{where}"
     if moved:
-        return f"columns that moved most, by importance: {', '.join(moved)}"
-    return "no column moved: what the same rows lead to has changed, so the model must learn anew"
+        return f"columns that moved most, by importance: {', '.join(moved)}{where}"
+    return f"no column moved: what the same rows lead to has changed, so the model must learn anew{where}"
 
 
 def _odd(version: str, mine: Sequence[Mapping[str, Any]]) -> Iterable[Alarm]:

@@ -26,8 +26,9 @@ from pipeline.watch.sequences import (
 )
 from pipeline.watch.state import Realized
 
-PROMISE, LOSS, AREA, ESTIMATE = 0.2, 0.4, 0.2, 0.2
-"""How delta is shared by the bound of the promise, the tests of loss and of AUC, and the test without labels."""
+PROMISE, LOSS, AREA, ESTIMATE, SLICES, SEGMENTS = 0.15, 0.35, 0.15, 0.15, 0.1, 0.1
+"""How delta is shared by the bound of the promise, the tests of loss and of AUC, the test without labels, and the tests
+of parts of the rows."""
 MAY_LOSE = {"log_loss": 0.0025, "auc": 0.005}
 _MSE_SHARE = 0.02
 
@@ -106,7 +107,7 @@ def harm_by_labels(
         name: lower_bounds(Groups(rows, mean, np.maximum(square - mean**2, 0)), delta * whole, reference.variance)
     }
     if "auc" in most:
-        areas = [_area(one.found) for one in labelled]
+        areas = [area_of(one.found) for one in labelled]
         lost, variance = np.array([1 - area for area, _ in areas]), np.array([v for _, v in areas])
         usable = np.isfinite(lost) & np.isfinite(variance)
         groups = Groups(np.where(usable, rows, 0), np.where(usable, lost, 0), np.where(usable, variance * rows, 0))
@@ -121,7 +122,8 @@ def harm_by_labels(
     return found
 
 
-def _area(found: Realized) -> tuple[float, float]:
+def area_of(found: Realized) -> tuple[float, float]:
+    """Return the area under the ROC curve and its variance; NaN of few rows."""
     histogram = found.tally.histograms().sum(axis=0)
     if min(histogram.sum(axis=1)) < 20:
         return math.nan, math.nan

@@ -12,17 +12,28 @@ from pipeline.config.watch import Watch
 from pipeline.guard.policy import Policy
 from pipeline.watch import validity
 from pipeline.watch.estimates import Estimate
-from pipeline.watch.harm import Labelled, harm_by_estimate, harm_by_labels, measured
+from pipeline.watch.harm import (
+    SEGMENTS,
+    SLICES,
+    Labelled,
+    allowed,
+    harm_by_estimate,
+    harm_by_labels,
+    loss_name,
+    measured,
+)
 from pipeline.watch.moved import divergence, p_values, rank, statistic
+from pipeline.watch.parts import PartHarm, harm_of_segments, harm_of_slices, promised_segments, promised_slices
 from pipeline.watch.profiles import Profile
 from pipeline.watch.reference import Reference
+from pipeline.watch.segments import segment_names
 from pipeline.watch.state import Realized, State
 from pipeline.watch.windows import YEAR, Window, moment
 
 _BEFORE = 8
 """Windows before, by which it is told how much a column usually moves."""
 _SHOWN = 20
-_SLICES = 60
+_SLICES, _SEGMENTS = 60, 5
 _ENOUGH = 0.8
 """From this share of labelled rows on, an estimate is history."""
 
@@ -39,6 +50,7 @@ class Judge:
     policy: Policy
     confidence: float
     estimate: Callable[[Window, str, Reference], Mapping[str, Estimate]]
+    slices: Sequence[tuple[str, ...]] = ()
 
     def judge(
         self,
@@ -56,21 +68,24 @@ class Judge:
         """
         version = reference.version
         seen: list[tuple[Window, Profile]] = []
-        labelled: list[Labelled] = []
         parts: dict[int, dict[str, list[Realized]]] = {}
+        deliveries: dict[tuple[int, int], dict[str, Realized]] = {}
+        of_segments: dict[tuple[int, int], Any] = {}
         for window in windows:
             counted = state.profile(*window, version)
             if counted is None:
                 continue
             seen.append((window, counted))
-            by_arrival: dict[int, Realized] = {}
             slices = parts.setdefault(window.first, {})
             for _, name, arrival, one in state.realized(*window, version):
                 slices.setdefault(name, []).append(one)
-                if not name:
-                    by_arrival[arrival] = by_arrival[arrival] + one if arrival in by_arrival else one
-            labelled += [Labelled(arrival, window.first, one) for arrival, one in by_arrival.items()]
-        labelled.sort(key=lambda one: (one.arrival, one.window))
+                here = deliveries.setdefault((arrival, window.first), {})
+                here[name] = here[name] + one if name in here else one
+            for arrival, sums in state.by_segment(*window, version):
+                of_segments[arrival, window.first] = of_segments.get((arrival, window.first), 0) + sums
+        ordered = sorted(deliveries.items())
+        labelled = [Labelled(*place, some[""]) for place, some in ordered if "" in some]
+        harmed_slices, harmed_segments = self._harm_of_parts(reference, ordered, sorted(of_segments.items()))
         harms = harm_by_labels(reference, labelled, self.settings.may_lose, self.settings.delta)
         verdicts = []
         for number, (window, counted) in enumerate(seen, 1):
@@ -98,7 +113,8 @@ class Judge:
                 found += harm_by_estimate(reference, estimates, number, self.settings.may_lose, self.settings.delta)
             verdict["harm"] = [asdict(one) | {"harmful": one.harmful} for one in found if np.isfinite(one.least)]
             verdict["harmful"] = any(one.harmful for one in found)
-            verdict["slices"] = self._slices(reference, parts[window.first])
+            verdict["slices"] = self._slices(reference, parts[window.first], harmed_slices.get(window.first, []))
+            verdict["segments"] = _segments(harmed_segments.get(window.first, []))
             verdicts.append(verdict)
         return verdicts
 
@@ -181,8 +197,40 @@ class Judge:
         found = measured(reference.spec.task, parts[""], self.confidence)
         return found | {"share": round(min(1.0, found["rows"] / max(counted.rows, 1)), 4)}
 
-    def _slices(self, reference: Reference, parts: Mapping[str, list[Realized]]) -> list[dict[str, Any]]:
-        """Return slices with enough labelled rows, the one that lost most first."""
+    def _harm_of_parts(
+        self,
+        reference: Reference,
+        deliveries: Sequence[tuple[tuple[int, int], Mapping[str, Realized]]],
+        of_segments: Sequence[tuple[tuple[int, int], Any]],
+    ) -> tuple[dict[int, list[PartHarm]], dict[int, list[PartHarm]]]:
+        """Return what is known of slices and of segments by window; keys of deliveries are arrival and window."""
+        if not deliveries:
+            return {}, {}
+        may_lose, delta = allowed(reference, self.settings.may_lose), self.settings.delta
+        slices = harm_of_slices(
+            reference,
+            promised_slices(reference, self.slices),
+            [(window, some) for (_, window), some in deliveries],
+            may_lose,
+            delta * SLICES,
+        )
+        names = segment_names(reference.spec)
+        if not names:
+            return slices, {}
+        segments = harm_of_segments(
+            reference,
+            names,
+            promised_segments(reference),
+            [(window, sums) for (_, window), sums in of_segments if sums.shape[1] == len(names)],
+            may_lose[loss_name(reference.spec.task)],
+            delta * SEGMENTS,
+        )
+        return slices, segments
+
+    def _slices(
+        self, reference: Reference, parts: Mapping[str, list[Realized]], harms: Sequence[PartHarm]
+    ) -> list[dict[str, Any]]:
+        """Return slices with enough labelled rows, harmed ones and then the one that lost most first."""
         metric = (
             "auc" if reference.spec.task == "binary" else "rmse" if reference.spec.task == "regression" else "log_loss"
         )
@@ -190,10 +238,22 @@ class Judge:
         for name, some in parts.items():
             rows = sum(one.rows for one in some)
             if name and rows >= self.settings.min_rows:
-                found.append({"slice": name, **measured(reference.spec.task, some, self.confidence)})
+                mine = [_plain(one) for one in harms if one.part == name]
+                found.append({"slice": name, **measured(reference.spec.task, some, self.confidence), "harm": mine})
         sign = 1 if metric == "auc" else -1
-        found.sort(key=lambda one: sign * one["metrics"].get(metric, 0))
+        found.sort(key=lambda one: (not any(h["harmful"] for h in one["harm"]), sign * one["metrics"].get(metric, 0)))
         return found[:_SLICES]
+
+
+def _segments(harms: Sequence[PartHarm]) -> list[dict[str, Any]]:
+    """Return the segments whose bound is worst."""
+    worst = sorted(harms, key=lambda one: one.most - one.least)[:_SEGMENTS]
+    return [{"segment": one.part, **_plain(one)} for one in worst]
+
+
+def _plain(one: PartHarm) -> dict[str, Any]:
+    rounded = {name: round(getattr(one, name), 6) for name in ("promised", "least", "most")}
+    return {"metric": one.metric, **rounded, "harmful": one.harmful}
 
 
 _LEEWAY = 1.5

@@ -59,12 +59,15 @@ class Spec:
     Attributes:
         task: binary, multiclass or regression; classes of a classification.
         score_edges: of its scores, ascending.
+        segment_columns, segments: see pipeline.watch.segments.
     """
 
     task: str
     classes: tuple[str, ...]
     score_edges: tuple[float, ...]
     columns: tuple[ColumnSpec, ...]
+    segment_columns: tuple[str, ...] = ()
+    segments: tuple[int, ...] = ()
 
     def to_json(self) -> str:
         """Return JSON text."""

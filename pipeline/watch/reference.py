@@ -18,6 +18,7 @@ from pipeline.evaluation.tallies import add, metric_values, rows_of
 from pipeline.files import incoming
 from pipeline.watch.profiles import Profile, Spec, profile, spec_of
 from pipeline.watch.requests import as_any
+from pipeline.watch.segments import with_segments
 
 Array = npt.NDArray[Any]
 
@@ -140,7 +141,7 @@ def build_reference(
     lists = sample.column(SCORE).combine_chunks()
     first = np.asarray(lists.flatten(), float).reshape(len(lists), -1)[:, 0]
     spec = spec_of(features, sample, schema, task, classes, first)
-    spec = spec.with_bins_of(like) if like else spec
+    spec = with_segments(spec.with_bins_of(like) if like else spec, sample, importance or {})
     counted = profile(spec, sample.combine_chunks().to_batches()[0], first, 1)
     tally = add(tallies)
     mean = total / rows

@@ -64,12 +64,19 @@ def spent(delta: float, number: Array | int) -> Array:
     return np.asarray(delta * 6 / (math.pi * np.asarray(number, float)) ** 2)
 
 
-def lower_bounds(groups: Groups, delta: float, typical_variance: float) -> Array:
+def lower_bounds(
+    groups: Groups,
+    delta: float,
+    typical_variance: float | Array,
+    fewest: int = FEWEST_ROWS,
+    longest: int | None = None,
+) -> Array:
     """Return the highest lower bound that any sequence has after each group; shape (…, groups).
 
     Args:
         delta: how likely any of them is ever above the loss that the rows of its time have.
         typical_variance: of one row's loss in training; the sequences are tuned by it.
+        fewest: rows with which something is said; longest: groups that a sequence is followed for, all when None.
     """
     rows, mean, variance = (np.asarray(one, float) for one in groups)
     count = rows.shape[-1]
@@ -79,7 +86,7 @@ def lower_bounds(groups: Groups, delta: float, typical_variance: float) -> Array
     best = np.full(rows.shape, -np.inf)
     for start in range(count):
         before = (..., slice(start - 1, start)) if start else None
-        here = (..., slice(start, None))
+        here = (..., slice(start, None if longest is None else start + longest))
         n = rows_until[here] - (rows_until[before] if before else 0)
         total = losses_until[here] - (losses_until[before] if before else 0)
         square = squares_until[here] - (squares_until[before] if before else 0)
@@ -87,9 +94,9 @@ def lower_bounds(groups: Groups, delta: float, typical_variance: float) -> Array
             average = total / n
             spread = np.maximum(square - n * average**2, 0)
         part = spent(delta, start + 1)
-        planned = np.maximum(2 * rows[..., start : start + 1], FEWEST_ROWS) * typical_variance
+        planned = np.maximum(2 * rows[..., start : start + 1], fewest) * typical_variance
         bound = average - margin(n, spread, best_rho(planned, part), part)
-        best[here] = np.fmax(best[here], np.where(n >= FEWEST_ROWS, bound, -np.inf))
+        best[here] = np.fmax(best[here], np.where(n >= fewest, bound, -np.inf))
     return best
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import io
 import json
 import sqlite3
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -14,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pipeline.errors import DiskFullError, WorkspaceError, tells_of_full_disk
 from pipeline.evaluation.tallies import Tally, add
 from pipeline.watch.profiles import Profile
 from pipeline.watch.requests import LogFile
 
-FORM = 1
+FORM = 2
 _TABLES = """
 create table files (path text primary key, size int, changed int);
 create table profiles (path text, hour int, version text, route text, rows int, data blob,
@@ -30,6 +32,8 @@ create table labels (path text primary key, size int, changed int, arrival int, 
                      unmatched int, part text);
 create table realized (hour int, version text, route text, slice text, arrival int, data blob,
                        primary key (hour, version, route, slice, arrival));
+create table segments (hour int, version text, route text, arrival int, data blob,
+                       primary key (hour, version, route, arrival));
 create table windows (window int, version text, verdict text, primary key (window, version));
 create table alarms (key text primary key, alarm text);
 """
@@ -185,10 +189,20 @@ class State:
         marks = ", ".join(f":{name}" for name in fields)
         self._db.execute(f"insert or replace into labels ({', '.join(fields)}) values ({marks})", fields)
 
-    def put_realized(self, hours: set[int], found: Mapping[tuple[int, str, str, str, int], Realized]) -> None:
-        """Put in the losses of hours, in the place of what was known of them."""
+    def put_realized(
+        self,
+        hours: set[int],
+        found: Mapping[tuple[int, str, str, str, int], Realized],
+        by_segment: Mapping[tuple[int, str, str, int], npt.NDArray[Any]],
+    ) -> None:
+        """Put in the losses of hours, and those of their segments, in the place of what was known of them."""
         with self._whole():
-            self._db.executemany("delete from realized where hour = ?", [(hour,) for hour in hours])
+            for table in ("realized", "segments"):
+                self._db.executemany(f"delete from {table} where hour = ?", [(hour,) for hour in hours])
+            self._db.executemany(
+                "insert into segments values (?, ?, ?, ?, ?)",
+                [(*key, zlib.compress(one.astype("<f8").tobytes(), 1)) for key, one in by_segment.items()],
+            )
             self._db.executemany(
                 "insert into realized values (?, ?, ?, ?, ?, ?)", [(*key, one.to_bytes()) for key, one in found.items()]
             )
@@ -204,6 +218,16 @@ class State:
         )
         for hour, name, arrival, data in rows.fetchall():
             yield hour, name, arrival, Realized.from_bytes(data)
+
+    def by_segment(self, first: int, last: int, version: str) -> Iterator[tuple[int, npt.NDArray[Any]]]:
+        """Yield arrival and (3, segments) rows, losses and squared losses of what was answered as stable."""
+        rows = self._db.execute(
+            "select arrival, data from segments where hour >= ? and hour < ? and version = ? and route = 'stable'"
+            " order by arrival, hour",
+            (first, last, version),
+        )
+        for arrival, data in rows.fetchall():
+            yield arrival, np.frombuffer(zlib.decompress(data), "<f8").reshape(3, -1)
 
     def newest_labelled(self) -> int | None:
         """Return the newest hour with a label."""

@@ -45,6 +45,7 @@ def verdict(number: int, hours: int = 168, **more: Any) -> dict[str, Any]:
         "harm": [{"metric": "auc", "by": "labels", "least": 0.25, "most": 0.29, "harmful": False}],
         "harmful": False,
         "slices": [],
+        "segments": [],
     } | more
 
 
@@ -60,8 +61,16 @@ def moved(column: str) -> dict[str, Any]:
 def bad(number: int, name: str, **more: Any) -> dict[str, Any]:
     """Return one in which a column broke the schema and moved, and a slice is bad."""
     finding = {"kind": "not_finite", "column": name, "severity": "block", "share": 0.1, "sentence": f"{name}: infinite"}
-    piece = {"slice": f"town={name}", "rows": 300, "metrics": {"auc": 0.6}, "intervals": {"auc": [0.55, 0.65]}}
-    changed = {"findings": [finding], "moved": [moved(name)], "moved_count": 1, "slices": [piece], "notes": [name]}
+    piece = {
+        "slice": f"town={name}",
+        "rows": 300,
+        "metrics": {"auc": 0.6},
+        "intervals": {"auc": [0.55, 0.65]},
+        "harm": [],
+    }
+    part = {"segment": name, "metric": "log_loss", "promised": 0.5, "least": 0.7, "most": 0.6, "harmful": True}
+    changed: dict[str, Any] = {"findings": [finding], "moved": [moved(name)], "moved_count": 1, "notes": [name]}
+    changed |= {"slices": [piece], "segments": [part]}
     return verdict(number, valid=False, harmful=True, realized=realized(0.6), **changed, **more)
 
 
@@ -132,7 +141,7 @@ def test_nothing_of_the_user_stands_there_unescaped() -> None:
 @pytest.mark.parametrize("hours", [24, 1])
 def test_a_year_fits_into_three_megabytes(hours: int) -> None:
     slices = [
-        {"slice": f"town={k}", "rows": 300, "metrics": {"auc": 0.7}, "intervals": {"auc": [0.65, 0.75]}}
+        {"slice": f"town={k}", "rows": 300, "metrics": {"auc": 0.7}, "intervals": {"auc": [0.65, 0.75]}, "harm": []}
         for k in range(60)
     ]
     columns = [moved(f"a column with a long name {k}") for k in range(20)]
@@ -155,6 +164,11 @@ def test_the_front_page_leads_to_it_and_it_to_the_front_page(tmp_path: Path) -> 
     assert "index.html" in Reader((front.parent / "production.html").read_text()).links
 
 
+def await_title(tab: Any, title: str) -> None:
+    """Wait until the page shows what the address names."""
+    tab.wait_for_function("text => document.getElementById('look-title').textContent.startsWith(text)", arg=title)
+
+
 @pytest.mark.extra
 def test_a_year_is_looked_into_in_a_browser(chromium: Any, tmp_path: Path) -> None:
     name = f"miles{HOSTILE}"
@@ -174,14 +188,16 @@ def test_a_year_is_looked_into_in_a_browser(chromium: Any, tmp_path: Path) -> No
         assert not tab.is_visible("#look")
         picture = tab.locator("#year svg").first
         picture.click(position={"x": picture.bounding_box()["width"] - 4, "y": 20})
-        assert tab.inner_text("#look-title") == "Window last"
+        await_title(tab, "Window last")
         assert f"{name}: infinite".replace("\u2028", "") in tab.inner_text("#looked").replace("\u2028", "")
+        assert "0.7000" in tab.inner_text("#looked table:has-text('Segments that nobody declared')")
         tab.click("#looked a[href^='#column=']")
-        assert tab.inner_text("#look-title").startswith("Column miles</script>")
+        await_title(tab, "Column miles</script>")
         assert "0.1000" in tab.inner_text("#looked")
         tab.go_back()
+        await_title(tab, "Window last")
         tab.click("#looked a[href^='#slice=']")
-        assert tab.inner_text("#look-title").startswith("Slice town=miles</script>")
+        await_title(tab, "Slice town=miles</script>")
         assert "0.5500 to 0.6500" in tab.inner_text("#looked")
         assert tab.evaluate("document.documentElement.scrollWidth") <= width
         tab.close()

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from pipeline.watch.harm import AREA, LOSS
 from pipeline.watch.moved import discoveries, p_values
 from pipeline.watch.sequences import Groups, area_and_variance, best_rho, lower_bounds, margin, spent
 
@@ -48,7 +49,7 @@ def test_a_loss_of_a_hundredth_is_found_within_two_weeks_of_labels(weeks_before:
     """With 100,000 labelled rows a week, at the default of what may be lost."""
     groups = lives(100_000, 100, weeks_before + 2, seed=weeks_before)
     groups.mean[:, weeks_before:] += 0.01
-    found = lower_bounds(groups, DELTA * 0.4, VARIANCE)[:, weeks_before:] > 0.5 + 0.0025
+    found = lower_bounds(groups, DELTA * LOSS, VARIANCE)[:, weeks_before:] > 0.5 + 0.0025
     assert found.any(axis=1).mean() >= 0.9
 
 
@@ -65,7 +66,7 @@ def test_a_loss_of_two_hundredths_of_auc_is_found_within_two_weeks_of_labels() -
     good, bad = 0.824, 0.742  # areas of 0.72 and 0.70
     parts = np.array([[week(good if k < 10 else bad) for k in range(12)] for _ in range(100)])
     groups = Groups(np.full(parts.shape[:2], 40_000), parts[..., 0], parts[..., 1])
-    found = lower_bounds(groups, DELTA * 0.2, float(parts[..., 1].mean())) > 0.28 + 0.005
+    found = lower_bounds(groups, DELTA * AREA, float(parts[..., 1].mean())) > 0.28 + 0.005
     assert not found[:, :10].any()
     assert found[:, 10:].any(axis=1).mean() >= 0.9
 

@@ -86,7 +86,7 @@ class World:
         number: int,
         change: Callable[[Rows], Rows] = lambda one: one,
         *,
-        flipped: float = 0.0,
+        flipped: float | Callable[[Rows], Any] = 0.0,
         labels: bool = True,
         count: int = ROWS,
         plain: bool = False,
@@ -124,7 +124,7 @@ class World:
             )
         if labels:
             late = outcome(self.rng, true, count)
-            flip = self.rng.random(count) < flipped
+            flip = self.rng.random(count) < (flipped(true) if callable(flipped) else flipped)
             self.label(number, ids, np.where(flip, 1 - late, late))
 
     def label(self, number: int, ids: list[str], late: Any) -> None:
@@ -142,7 +142,7 @@ class World:
             labelled = take_in_labels(state, files, joining)
             realize(state, touched | labelled, lambda _: self.reference.spec, joining)
             found = windows(state.rows_by_hour(), "week")
-            judge = Judge(self.settings, Policy(), 0.95, lambda *_: {})
+            judge = Judge(self.settings, Policy(), 0.95, lambda *_: {}, (("town",),))
             verdicts = judge.judge(state, self.reference, found, set(), {}, hour_of(now))
             self.labels = state.labels()
         json.dumps(verdicts)  # they are kept as JSON
@@ -221,6 +221,25 @@ def test_a_category_split_in_two_is_a_value_that_the_schema_does_not_list(world:
     assert verdicts[0]["findings"][0]["kind"] == "enum_type_unexpected_string_values"
     assert verdicts[0]["moved"][0]["column"] == "town"
     assert kinds(alarms) == {("invalid", PAGE)}
+
+
+def test_a_slice_and_a_segment_are_harmed_though_the_whole_is_not(world: World) -> None:
+    def of_c(share: float) -> Callable[[Rows], Any]:
+        return lambda of: share * (np.asarray(of["town"]) == "c")
+
+    for number in range(2):
+        world.week(number)
+    assert world.look(2)[1] == {}
+    world.week(2, flipped=of_c(0.14))
+    verdicts, alarms = world.look(3)
+    assert kinds(alarms) == {("harmful_part", PAGE)}
+    assert verdicts[2]["slices"][0]["slice"] == "town=c"
+    assert "of town=c, " in alarms["harmful_part:7"].evidence
+    assert "town=c" in verdicts[2]["segments"][0]["segment"]
+    world.week(3, count=20_000, flipped=of_c(0.3))
+    alarms = world.look(4)[1]
+    assert kinds(alarms) == {("harmful", PAGE)}  # one call is enough
+    assert alarms["harmful:7"].cause.endswith("; most of all where town=c")
 
 
 def test_labels_that_stop_are_a_ticket_and_close_when_they_come(world: World) -> None:
