@@ -5,16 +5,19 @@ Whatever removes or adds files here holds the workspace's lock, as a run does; a
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.value_types import seconds_of
 from pipeline.errors import ConfigError, WorkspaceError, cannot_write
 from pipeline.lineage import archive, archive_import, backup, garbage, pins, relocation, removal
 from pipeline.lineage.runs import find_run
 from pipeline.lineage.store import check_store_exists, open_existing_store, open_store, translated_errors
 from pipeline.reports.front import refresh_front
 from pipeline.runners.local.recovery import noting, writing
+from pipeline.serving.request_files import outlived
 from pipeline.workspace.lock import AT_ONCE, BRIEFLY, Wait, locked
 from pipeline.workspace.reserve import spent
 
@@ -36,9 +39,13 @@ def collect_garbage(
             held.enter_context(spent(config.root))
             store = held.enter_context(writing(config, wait))
         plan = garbage.plan(store, config, keep or config.keep.runs, keep_served or config.keep.versions)
+        plan.items.extend(requests := _outlived_requests(config))
         if apply:
             try:
                 removal.remove(store, config, plan)
+                for day in {item.path.parent for item in requests}:
+                    with suppress(OSError):  # it still holds others
+                        day.rmdir()
             except OSError as exc:
                 raise WorkspaceError(
                     f"{exc.filename} cannot be removed: {exc.strerror}",
@@ -47,6 +54,16 @@ def collect_garbage(
     if apply:
         refresh_front(config)
     return plan
+
+
+def _outlived_requests(config: PipelineConfig) -> list[garbage.Item]:
+    """Return files of the log of requests that are older than `serving.log.keep` lets them be. The server removes them
+    as well, as long as there is one."""
+    if config.serving.log is None:
+        return []
+    before = datetime.now(UTC) - timedelta(seconds=seconds_of(config.serving.log.keep))
+    files = outlived(config.requests_folder / config.name, before)
+    return [garbage.Item("log of requests", file, file.stat().st_size) for file in files]
 
 
 def pin(config: PipelineConfig, what: str, *, on: bool, wait: Wait = BRIEFLY) -> str:

@@ -49,7 +49,8 @@ class Item:
     """A folder or file that would go.
 
     Attributes:
-        kind: an artifact's type, "served version", "stray folder", "temporary files", "log", "report" or "backup".
+        kind: an artifact's type, "served version", "stray folder", "temporary files", "log", "report", "backup" or "log
+            of requests".
         of: the run that made it, where that is known.
         artifact_id: None of what ML Metadata does not know.
     """

@@ -130,6 +130,17 @@ def expired(folder: Path, before: datetime) -> list[Path]:
     return [file for file, hour in _hours(folder) if hour + timedelta(hours=1) <= before and file.suffix == ".parquet"]
 
 
+def outlived(folder: Path, before: datetime) -> list[Path]:
+    """Return what nobody needs when no server is at work: what `expire` would remove, and what killed writers left of
+    hours that ended before the time."""
+    found = expired(folder, before)
+    for file, hour in _hours(folder):
+        if file.suffix == ".part" and hour + timedelta(hours=1) <= before and (descriptor := held(file)) is not None:
+            os.close(descriptor)
+            found.append(file)
+    return found
+
+
 def files(folder: Path, since: datetime | None = None, until: datetime | None = None) -> list[Path]:
     """Return the files of one name whose hours reach into the time, the oldest first; those being written as well."""
     found = {

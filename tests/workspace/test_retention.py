@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipeline.commands.housekeeping import collect_garbage
+from pipeline.config.serving import ServingSettings
 from pipeline.lineage.pins import pin
 from pipeline.lineage.retention import remove_outlived
 from tests.lineage.weeks import Weeks
@@ -87,6 +90,32 @@ def test_stray_logs_and_backups(tmp_path: Path) -> None:
     collect_garbage(weeks.config, None, None, apply=True)
     assert not [file for file in old if file.exists()]
     assert all(file.exists() for file in stay)
+
+
+def test_the_log_of_requests(tmp_path: Path) -> None:
+    weeks, _ = workspace(tmp_path)
+    log = weeks.config.requests_folder / "cats"
+    today = datetime.now(UTC)
+
+    def hour(days: int, name: str) -> Path:
+        file = log / f"{today - timedelta(days=days):%Y-%m-%d}" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("x")
+        return file
+
+    old = [hour(32, "07-a-1.parquet"), hour(33, ".07-a-1.part")]
+    stay = [hour(29, "07-a-1.parquet"), hour(29, ".08-a-1.part"), hour(34, "notes.txt")]
+    written = hour(33, ".08-b-1.part")
+    with written.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)  # as the server that writes it has it
+        planned = collect_garbage(weeks.config, None, None, apply=False).items
+        assert {item.path for item in planned if item.kind == "log of requests"} == {*old}
+        collect_garbage(weeks.config, None, None, apply=True)
+    assert not [file for file in old if file.exists()]
+    assert all(file.exists() for file in (*stay, written))
+    assert not old[0].parent.exists()
+    off = weeks.config.model_copy(update={"serving": ServingSettings(log=None)})
+    assert "log of requests" not in {item.kind for item in collect_garbage(off, None, None, apply=False).items}
 
 
 def test_the_numbers_of_the_file_count_unless_others_are_given(tmp_path: Path) -> None:
