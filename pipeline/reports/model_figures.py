@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.reports.figures import ACCENT, INK, LINE, MUTED, add_legend, figure_of, new_axes, our_style, short_name
+from pipeline.reports.figures import (
+    ACCENT,
+    INK,
+    LINE,
+    MUTED,
+    PALE,
+    add_legend,
+    figure_of,
+    new_axes,
+    our_style,
+    short_name,
+)
 from pipeline.reports.formats import number
 from pipeline.reports.judgement import FEW_ROWS, Judgement, SliceGroup
 
@@ -39,12 +50,12 @@ def slices_figure(judgement: Judgement, group: SliceGroup, most: int = 30) -> Fi
             is_small = found.rows is not None and found.rows < FEW_ROWS
             value = found.metrics[main.name]
             if found.interval:
-                axes.plot(found.interval, [place, place], color=ACCENT, linewidth=1.4, alpha=0.3 if is_small else 0.7)
-            else:
-                axes.plot([main.value, value], [place, place], color=LINE, linewidth=1.5, zorder=1)
+                axes.plot(
+                    found.interval, [place, place], color=MUTED if is_small else ACCENT, linewidth=1.4, alpha=PALE
+                )
             if main.name in found.champion:
                 axes.plot(found.champion[main.name], place, "o", markersize=7, fillstyle="none", color=MUTED)
-            axes.plot(value, place, "o", color=MUTED if is_small else ACCENT, alpha=0.4 if is_small else 1.0)
+            axes.plot(value, place, "o", color=MUTED if is_small else ACCENT, fillstyle="none" if is_small else "full")
             rows = "" if found.rows is None else f"{found.rows:,} rows"
             axes.text(1.01, place, rows, transform=axes.get_yaxis_transform(), va="center", color=MUTED, fontsize=7)
         axes.set_yticks(range(len(shown)), labels=[short_name(found.label) for found in shown])
@@ -135,7 +146,7 @@ def calibration_figure(
     with our_style():
         axes = _square("Calibration", "predicted probability", "share that came true")
         counts = axes.twinx()
-        counts.bar(predicted, bins["rows"], width=top / 24, color=LINE)
+        counts.bar(predicted, bins["rows"], width=top / 24, color=MUTED, alpha=PALE)
         counts.set_ylim(0, 4 * max(bins["rows"]))
         counts.set_axis_off()
         axes.set_zorder(counts.get_zorder() + 1)
@@ -159,8 +170,13 @@ def thresholds_figure(curve: Mapping[str, Sequence[float]]) -> Figure:
     with our_style():
         axes = _square("Decision thresholds", "flagged from this probability on", "share")
         axes.set_title("Decision thresholds", loc="left", pad=18)
-        for name, color in (("precision", ACCENT), ("recall", _ORANGE), ("flagged", MUTED)):
-            axes.plot(curve["threshold"], curve[name], color=color, linewidth=1.6, label=name)
+        for name, color, dashes in (
+            ("precision", ACCENT, ()),
+            ("recall", _ORANGE, (5, 2)),
+            ("flagged", MUTED, (1, 1.5)),
+        ):
+            line = (0, dashes) if dashes else "-"
+            axes.plot(curve["threshold"], curve[name], color=color, linewidth=1.6, linestyle=line, label=name)
         axes.set(xlim=(0, 1), ylim=(0, 1.02))
         add_legend(axes, 3)
         return figure_of(axes)
@@ -173,7 +189,7 @@ def distribution_figure(edges: Sequence[float], negative: Sequence[int], positiv
         axes.set_title("Predictions by what was true", loc="left", pad=18)
         for name, counts, color in (("negative", negative, MUTED), ("positive", positive, ACCENT)):
             shares = np.array(counts) / max(1, sum(counts))
-            axes.stairs(shares, edges, color=color, fill=name == "negative", alpha=0.5 if name == "negative" else 1)
+            axes.stairs(shares, edges, color=color, fill=name == "negative", alpha=PALE if name == "negative" else 1)
             axes.plot([], [], color=color, linewidth=3, label=name)
         axes.set(xlim=(0, 1))
         axes.set_ylim(bottom=0)
@@ -230,7 +246,7 @@ def residuals_figure(labels: Sequence[float], predictions: Sequence[float]) -> F
     with our_style():
         axes = _square("Residuals", "predicted less true", "rows")
         counts, edges = np.histogram(residuals, bins=40, range=(low, high) if high > low else None)
-        axes.stairs(counts, edges, color=ACCENT, fill=True, alpha=0.6)
+        axes.stairs(counts, edges, color=ACCENT, fill=True, alpha=PALE)
         axes.axvline(0, color=MUTED, linewidth=0.8, linestyle=(0, (3, 3)))
         axes.axvline(float(residuals.mean()), color=ACCENT, linewidth=1.2)
         axes.text(
@@ -254,7 +270,7 @@ def residuals_by_prediction_figure(labels: Sequence[float], predictions: Sequenc
 
 def _alpha(points: int) -> float:
     """Return how solid points are: one alone stays visible (3:1 on paper) also where they are many."""
-    return 0.9 if points < 300 else 0.7
+    return 0.9 if points < 300 else PALE
 
 
 def is_within_noise(feature: Mapping[str, Any]) -> bool:
@@ -273,7 +289,10 @@ def importance_figure(importance: Mapping[str, Any], most: int = 25) -> Figure:
         for place, feature in enumerate(shown):
             drop, spread = feature["drop"], feature["spread"]
             is_noise = is_within_noise(feature)
-            axes.barh(place, drop, height=0.6, color=MUTED if is_noise else ACCENT, alpha=0.25 if is_noise else 0.5)
+            bar: dict[str, Any] = (
+                {"facecolor": "none", "edgecolor": MUTED} if is_noise else {"color": ACCENT, "alpha": PALE}
+            )
+            axes.barh(place, drop, height=0.6, **bar)
             axes.plot([drop - spread, drop + spread], [place, place], color=INK, linewidth=1.2)
         axes.set_yticks(range(len(shown)), labels=[short_name(feature["name"]) for feature in shown])
         axes.set_ylim(len(shown) - 0.5, -0.5)

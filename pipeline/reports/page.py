@@ -167,7 +167,12 @@ def render(page: Page) -> str:
         worst_pairs=by_class.worst_pairs(page.curves),
         tenths=by_class.tenths_of(page.curves),
         decide_data=Markup(safe_json(page.decision.data())) if page.decision else "",
-        counts={"anomalies": len(anomalies), "slices": _count_slices(page.judgement)},
+        counts={
+            "anomalies": len(anomalies),
+            "slices": _count_slices(page.judgement),
+            "columns": len(page.columns or []),
+            "steps": len(page.run.steps),
+        },
         page=page,
         run=page.run,
         bars=_bars([*page.run.steps, *page.run.not_reached]),
@@ -209,7 +214,8 @@ def _metric_values(judgement: Judgement | None) -> dict[str, float]:
 def _scripts(page: Page) -> list[str]:
     """Return those that the page has work for."""
     has_slices = page.judgement and page.judgement.slice_groups
-    return ["decide.js"] * bool(page.decision) + ["columns.js"] * bool(page.columns) + ["sort.js"] * bool(has_slices)
+    wanted = {"decide.js": page.decision, "columns.js": page.columns, "sort.js": has_slices, "layout.js": True}
+    return [name for name, is_wanted in wanted.items() if is_wanted]
 
 
 _OF_SOME = ("tuning", "decide")

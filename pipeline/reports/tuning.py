@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipeline.reports.artifacts import Artifacts
-from pipeline.reports.figures import ACCENT, INK, LINE, MUTED, figure_of, new_axes, our_style, short_name
+from pipeline.reports.figures import ACCENT, INK, MUTED, figure_of, new_axes, our_style, short_name
 from pipeline.reports.formats import NOTHING, number
 
 if TYPE_CHECKING:
@@ -107,12 +107,12 @@ def tuning_figure(tuning: Tuning) -> Figure:
         axes.set_xticks(range(len(scales)), labels=[short_name(name) for name in [*tried, "validation loss"]])
         axes.tick_params(axis="x", length=0, pad=8)
         for place, scale in enumerate(scales):
-            axes.axvline(place, color=LINE, linewidth=1.0, zorder=1)
+            axes.axvline(place, color=MUTED, linewidth=0.6, zorder=1)
             for height, label in scale.labels:
                 axes.text(place + 0.03, height, label, color=MUTED, fontsize=6.5, va="center", zorder=4)
         for rank in range(len(tuning.trials) - 1, -1, -1):
             heights = [scale.heights[rank] for scale in scales]
-            fade = max(0.12, 0.6 * (1 - rank / min(len(tuning.trials), _MANY)))
+            fade = max(0.5, 0.8 * (1 - rank / min(len(tuning.trials), _MANY)))  # less has no 3:1
             looks: dict[str, Any] = {"color": ACCENT, "linewidth": 2.0} if rank == 0 else {"color": INK, "alpha": fade}
             axes.plot(range(len(scales)), heights, **({"linewidth": 0.8, "zorder": 2} | looks))
         return figure_of(axes)

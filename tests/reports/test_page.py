@@ -97,13 +97,14 @@ def read(run: Run) -> Reader:
 def assert_self_contained(page: Reader, html: str) -> None:
     """No script but ours, no address but places in the page, a policy that forbids the rest."""
     scripts: list[str] = re.findall(r"<script>(.*?)</script>", html, re.DOTALL)
-    decide, columns, sort = (
+    decide, columns, sort, layout = (
         (ROOT / "pipeline/reports/templates/report" / name).read_text().rstrip()
-        for name in ("decide.js", "columns.js", "sort.js")
+        for name in ("decide.js", "columns.js", "sort.js", "layout.js")
     )
     has_choice = "decide" in page.text
     has_slices = any(table.get("class") == "full sortable" for table in page.all("table"))
-    assert scripts == [decide] * has_choice + [columns] * page.text["columns"].count("Find") + [sort] * has_slices
+    has_columns = page.text.get("columns", "").count("Find")
+    assert scripts == [decide] * has_choice + [columns] * has_columns + [sort] * has_slices + [layout]
     assert len(page.all("script")) == len(scripts) + has_choice  # its data
     assert not {tag for tag, _ in page.elements} & {"link", "img", "iframe", "object", "base", "form"}
     addresses = [value for _, attributes in page.elements for name, value in attributes.items() if "href" in name]
@@ -215,6 +216,10 @@ FILES = {
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
+    return complete_run(tmp_path)
+
+
+def complete_run(tmp_path: Path) -> Run:
     """A complete, blessed run with every artifact on disk."""
 
     def proto(kind: Any, text: str) -> bytes:
@@ -277,8 +282,8 @@ def test_every_section_in_order(run: Run) -> None:
             "Slices 3",
             "Training",
             "Anomalies 1",
-            "Columns",
-            "Steps",
+            "Columns 4",
+            "Steps 3",
             "Provenance",
             "Model card",
         ),
@@ -544,7 +549,7 @@ def test_nothing_of_the_users_becomes_markup(run: Run) -> None:
     page = Reader(html)
     assert_self_contained(page, html)
     assert EVIL not in html
-    assert html.count("</script") == 2  # the ends of our own
+    assert html.count("</script") == 3  # the ends of our own
     assert "<b>bold" not in html
     for section in ("run", "slices", "anomalies", "columns", "provenance"):
         assert EVIL in page.text[section]
@@ -815,6 +820,10 @@ EXPLANATION: dict[str, Any] = {
 
 @pytest.fixture
 def explained(run: Run) -> Run:
+    return explain(run)
+
+
+def explain(run: Run) -> Run:
     """With all that an evaluation leaves today."""
     rewrite(run, "ModelEvaluation", "verdict.json", VERDICT | EXPLAINED)
     rewrite(run, "ModelEvaluation", "eval_config.json", eval_config({}, {"valueThreshold": {"upperBound": 0.6}}))

@@ -1,0 +1,165 @@
+"""Every kind of page in a real browser: axe finds nothing serious, and no table is cut without a hint."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.guard.findings import DataVerdict, Distances
+from pipeline.lineage.runs import StepState
+from pipeline.reports.front import write_front
+from pipeline.reports.lineage.answer import draw
+from pipeline.reports.lineage.page import write_lineage
+from pipeline.reports.model_card import write_card
+from pipeline.reports.page import collect, render
+from pipeline.reports.what_now import Around
+from tests.lineage.weeks import Weeks
+from tests.reports.test_page import CURVES, ODD, complete_run, explain, rewrite, with_gate
+
+pytestmark = pytest.mark.extra
+SCHEMES = ("light", "dark")
+WIDTHS = (390, 1024, 1440, 1920)
+AROUND = Around("17", None, ("20260101-000000-000", "2026-01-01T00:00:00+00:00", "x.html"), ("a line", "another"))
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    import axe_playwright_python
+
+    return Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text()
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A page of each kind, long names and wide tables among them."""
+    tmp_path = tmp_path_factory.mktemp("pages")
+    explained = explain(complete_run(tmp_path))
+    moved = {
+        f"column_{place}": Distances("l_infinity", 0.1, {str(span): 0.3 for span in range(40)}) for place in range(9)
+    }
+    gate = with_gate(explained, DataVerdict((ODD,), moved))
+    made: dict[str, str] = {"good": render(collect(gate, around=AROUND))}
+    stopped = replace(
+        gate,
+        status="blocked",
+        reason="the data gate",
+        artifacts={k: v for k, v in gate.artifacts.items() if k != "Evaluator"},
+    )
+    made["blocked"] = render(collect(stopped, around=AROUND))
+    broken = [replace(step, state=StepState.FAILED) if step.node == "Trainer" else step for step in explained.steps]
+    made["failed"] = render(
+        collect(replace(explained, status="failed", reason="no memory", steps=broken), around=AROUND)
+    )
+    verdict = json.loads(Path(explained.artifacts["Evaluator"][0].uri, "verdict.json").read_text())
+    bad = {"blessed": False, "failures": [f"log_loss is 0.5 {'very_long_name_' * 12}, may be at most 0.4"]}
+    rewrite(explained, "ModelEvaluation", "verdict.json", verdict | bad)
+    made["not-blessed"] = render(collect(explained, around=AROUND))
+    for task in ("multiclass", "regression"):
+        rewrite(explained, "ModelEvaluation", "curves.json", {"task": task, "challenger": CURVES[task]})
+        made[task] = render(collect(explained))
+    files = {kind: tmp_path / f"{kind}.html" for kind in made}
+    for kind, html in made.items():
+        files[kind].write_text(html)
+    weeks = Weeks(tmp_path / "workspace")
+    weeks.week(1, auc=0.7, intervals={"auc": (0.65, 0.75)})
+    weeks.week(2, auc=0.5, blessed=False)
+    weeks.failed(3, "the disk is full")
+    files["front"] = write_front(weeks.config)
+    files["lineage"] = write_lineage(draw(weeks.config, weeks.run_id(1)), tmp_path / "lineage.html")
+    files["card"] = write_card(explained, tmp_path / "card.html")
+    return files
+
+
+@pytest.fixture
+def shown(chromium: Any) -> Iterator[Callable[..., Any]]:
+    opened = []
+
+    def show(file: Path, width: int = 1440, **settings: Any) -> Any:
+        page = chromium.new_page(viewport={"width": width, "height": 900}, **settings)
+        opened.append(page)
+        page.goto(file.as_uri())
+        return page
+
+    yield show
+    for page in opened:
+        page.close()
+
+
+def test_axe_finds_nothing_serious_on_any_page(pages: dict[str, Path], shown: Callable[..., Any], axe: str) -> None:
+    for kind, file in pages.items():
+        for scheme, width in (("light", 1440), ("dark", 390)):
+            page = shown(file, width, color_scheme=scheme)
+            page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+            found = page.evaluate(f"{axe}; axe.run().then(found => found.violations)")
+            told = [(one["impact"], one["id"], one["nodes"][0]["html"]) for one in found]
+            assert [one for one in told if one[0] in ("serious", "critical")] == [], (kind, scheme, width)
+
+
+def test_a_table_that_is_cut_says_so_and_the_page_is_as_wide_as_the_window(
+    pages: dict[str, Path], shown: Callable[..., Any]
+) -> None:
+    cut = 0
+    for kind in ("good", "not-blessed", "blocked", "front", "card"):
+        for width in WIDTHS:
+            page = shown(pages[kind], width)
+            page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, (kind, width)
+            for table in page.query_selector_all(".wide"):
+                if table.evaluate("table => table.clientHeight && table.scrollWidth > table.clientWidth + 8"):
+                    cut += 1
+                    assert darker_at_the_edge(table.screenshot()) > 0.9, (
+                        kind,
+                        width,
+                        table.get_attribute("aria-label"),
+                    )
+    assert cut
+
+
+def darker_at_the_edge(picture: bytes) -> float:
+    """The share of the pixels just inside the right edge that are not paper."""
+    from PIL import Image
+
+    image = Image.open(io.BytesIO(picture)).convert("L")
+    edge = [image.getpixel((image.width - 3, row)) for row in range(2, image.height - 2)]
+    return sum(pixel < 240 for pixel in edge) / len(edge)
+
+
+def test_wide_tables_take_the_window(pages: dict[str, Path], shown: Callable[..., Any]) -> None:
+    page = shown(pages["good"], 1920)
+    assert page.evaluate("document.querySelector('main').clientWidth") > 1500
+
+
+def test_the_menu_stays_and_unfolds_what_it_leads_to(pages: dict[str, Path], shown: Callable[..., Any]) -> None:
+    page = shown(pages["good"], 390)
+    folded = "one => !one.querySelector('.fold').open"
+    assert page.locator("#provenance").evaluate(folded)
+    page.evaluate("scrollTo(0, 1500)")
+    assert page.locator("nav").bounding_box()["y"] == 0
+    page.click("nav a[href='#provenance']")
+    assert not page.locator("#provenance").evaluate(folded)
+    assert page.locator("nav a[href='#columns'] small").inner_text() == "4"
+
+
+def test_on_a_phone_rows_are_cards_and_first_columns_stay(pages: dict[str, Path], shown: Callable[..., Any]) -> None:
+    page = shown(pages["blocked"], 390)
+    detail = page.locator("#anomalies td[data-label='In detail']").first.bounding_box()
+    assert detail["x"] + detail["width"] <= 390
+    page = shown(pages["good"], 390)
+    page.click("nav a[href='#drift']")
+    name = page.locator("#drift tbody th").first
+    before = name.bounding_box()["x"]
+    page.locator("#drift .wide").evaluate("table => table.scrollTo(300, 0)")
+    assert name.bounding_box()["x"] == before
+
+
+def test_what_is_folded_is_printed(pages: dict[str, Path], shown: Callable[..., Any]) -> None:
+    page = shown(pages["good"], 390)
+    page.emulate_media(media="print")
+    assert page.locator("#provenance dl").is_visible()
+    assert not page.locator("nav").is_visible()
