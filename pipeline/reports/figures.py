@@ -207,6 +207,15 @@ def new_axes(width: float, height: float) -> Axes:
     return Figure(figsize=(width, height), layout="constrained").add_subplot()
 
 
+def square_axes(title: str, across: str, up: str) -> Axes:
+    """Return the axes of a new square figure, with a grid."""
+    axes = new_axes(3.4, 3.4)
+    axes.set_title(title, loc="left")
+    axes.grid(color=LINE, linewidth=0.6)
+    axes.set(xlabel=across, ylabel=up)
+    return axes
+
+
 def figure_of(axes: Axes) -> Figure:
     """Return the figure that `new_axes` made."""
     from matplotlib.figure import Figure

@@ -11,7 +11,6 @@ import numpy.typing as npt
 from pipeline.reports.figures import (
     ACCENT,
     INK,
-    LINE,
     MUTED,
     PALE,
     add_legend,
@@ -19,12 +18,13 @@ from pipeline.reports.figures import (
     new_axes,
     our_style,
     short_name,
+    square_axes,
 )
 from pipeline.reports.formats import number
 from pipeline.reports.judgement import FEW_ROWS, Judgement, SliceGroup
+from pipeline.reports.regression_figures import predicted_figure, residuals_by_prediction_figure, residuals_figure
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
@@ -108,7 +108,7 @@ def roc_figure(
     """Draw the true positive rate against the false positive rate over all decision thresholds; `auc` is written
     into it."""
     with our_style():
-        axes = _square("ROC", "false positive rate", "true positive rate")
+        axes = square_axes("ROC", "false positive rate", "true positive rate")
         axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle=(0, (3, 3)))
         for found in (champion, curve):
             if found:
@@ -124,7 +124,7 @@ def precision_recall_figure(
 ) -> Figure:
     """Draw precision against recall; the dashed line is what guessing has."""
     with our_style():
-        axes = _square("Precision and recall", "recall", "precision")
+        axes = square_axes("Precision and recall", "recall", "precision")
         axes.axhline(curve["precision"][-1], color=MUTED, linewidth=0.8, linestyle=(0, (3, 3)))
         for found in (champion, curve):
             if found:
@@ -144,7 +144,7 @@ def calibration_figure(
     reach = np.array([share - bins["low"], np.array(bins["high"]) - share]).clip(min=0)
     top = min(1.0, 1.1 * float(max(predicted.max(), max(bins["high"]))))
     with our_style():
-        axes = _square("Calibration", "predicted probability", "share that came true")
+        axes = square_axes("Calibration", "predicted probability", "share that came true")
         counts = axes.twinx()
         counts.bar(predicted, bins["rows"], width=top / 24, color=MUTED, alpha=PALE)
         counts.set_ylim(0, 4 * max(bins["rows"]))
@@ -168,7 +168,7 @@ def _where_rows_are(bins: Mapping[str, Sequence[float]]) -> npt.NDArray[np.float
 def thresholds_figure(curve: Mapping[str, Sequence[float]]) -> Figure:
     """Draw precision, recall and the share of rows that are flagged, by the probability from which a row is flagged."""
     with our_style():
-        axes = _square("Decision thresholds", "flagged from this probability on", "share")
+        axes = square_axes("Decision thresholds", "flagged from this probability on", "share")
         axes.set_title("Decision thresholds", loc="left", pad=18)
         for name, color, dashes in (
             ("precision", ACCENT, ()),
@@ -185,7 +185,7 @@ def thresholds_figure(curve: Mapping[str, Sequence[float]]) -> Figure:
 def distribution_figure(edges: Sequence[float], negative: Sequence[int], positive: Sequence[int]) -> Figure:
     """Draw how many rows were given which probability, by what was true."""
     with our_style():
-        axes = _square("Predictions", "predicted probability", "share of the class")
+        axes = square_axes("Predictions", "predicted probability", "share of the class")
         axes.set_title("Predictions by what was true", loc="left", pad=18)
         for name, counts, color in (("negative", negative, MUTED), ("positive", positive, ACCENT)):
             shares = np.array(counts) / max(1, sum(counts))
@@ -226,53 +226,6 @@ def _shades() -> Colormap:
     return LinearSegmentedColormap.from_list("shares", [(*to_rgb(ACCENT), 0.0), (*to_rgb(ACCENT), 0.5)])
 
 
-def predicted_figure(labels: Sequence[float], predictions: Sequence[float]) -> Figure:
-    """Draw predicted against true numbers, a point a row (2,000 are kept at most), and what a constant guess says."""
-    with our_style():
-        axes = _square("Predicted and true", "true value", "predicted value")
-        low, high = min(*labels, *predictions), max(*labels, *predictions)
-        axes.plot([low, high], [low, high], color=MUTED, linewidth=0.8, linestyle=(0, (3, 3)))
-        mean = float(np.mean(labels))
-        axes.axhline(mean, color=MUTED, linewidth=0.8, linestyle=(0, (1, 2)))
-        axes.text(high, mean, "always the mean", ha="right", va="bottom", color=MUTED, fontsize=7)
-        axes.plot(labels, predictions, "o", color=ACCENT, markersize=3, markeredgewidth=0, alpha=_alpha(len(labels)))
-        return figure_of(axes)
-
-
-def residuals_figure(labels: Sequence[float], predictions: Sequence[float]) -> Figure:
-    """Draw how far predictions lie from what was true; the outermost hundredths are left out of the scale."""
-    residuals = np.array(predictions) - np.array(labels)
-    low, high = np.quantile(residuals, [0.005, 0.995])
-    with our_style():
-        axes = _square("Residuals", "predicted less true", "rows")
-        counts, edges = np.histogram(residuals, bins=40, range=(low, high) if high > low else None)
-        axes.stairs(counts, edges, color=ACCENT, fill=True, alpha=PALE)
-        axes.axvline(0, color=MUTED, linewidth=0.8, linestyle=(0, (3, 3)))
-        axes.axvline(float(residuals.mean()), color=ACCENT, linewidth=1.2)
-        axes.text(
-            0.98, 0.94, f"mean {number(float(residuals.mean()))}", transform=axes.transAxes, ha="right", color=INK
-        )
-        return figure_of(axes)
-
-
-def residuals_by_prediction_figure(labels: Sequence[float], predictions: Sequence[float]) -> Figure:
-    """Draw how far each prediction lies from what was true; the outermost hundredths are left out of the scale."""
-    residuals = np.array(predictions) - np.array(labels)
-    low, high = np.quantile(residuals, [0.005, 0.995])
-    with our_style():
-        axes = _square("Residuals by prediction", "predicted value", "predicted less true")
-        axes.axhline(0, color=MUTED, linewidth=0.8, linestyle=(0, (3, 3)))
-        axes.plot(predictions, residuals, "o", color=ACCENT, markersize=3, markeredgewidth=0, alpha=_alpha(len(labels)))
-        if high > low:
-            axes.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
-        return figure_of(axes)
-
-
-def _alpha(points: int) -> float:
-    """Return how solid points are: one alone stays visible (3:1 on paper) also where they are many."""
-    return 0.9 if points < 300 else PALE
-
-
 def is_within_noise(feature: Mapping[str, Any]) -> bool:
     """Return whether chance may have made a feature's importance; an older explanation says no noise: then its
     spread does."""
@@ -303,11 +256,3 @@ def _line(is_challenger: bool) -> dict[str, Any]:
     if is_challenger:
         return {"color": ACCENT, "linewidth": 1.8}
     return {"color": MUTED, "linewidth": 1.2, "linestyle": (0, (1, 1.5))}
-
-
-def _square(title: str, across: str, up: str) -> Axes:
-    axes = new_axes(3.4, 3.4)
-    axes.set_title(title, loc="left")
-    axes.grid(color=LINE, linewidth=0.6)
-    axes.set(xlabel=across, ylabel=up)
-    return axes

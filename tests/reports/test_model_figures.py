@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from pipeline.reports import model_figures
+from pipeline.reports import model_figures, regression_figures
 from pipeline.reports.judgement import Judgement, Metric, Slice, SliceGroup
 
 BINS = {"predicted": [0.1, 0.8], "came_true": [0.2, 0.9], "low": [0.1, 0.85], "high": [0.4, 1.0], "rows": [30, 10]}
@@ -63,10 +63,10 @@ def test_confusion_has_a_number_in_each_cell() -> None:
 
 
 def test_residuals_keep_outliers_off_the_scale() -> None:
-    axes = model_figures.residuals_figure([0.0] * 1000, [*([-1.0, 1.0] * 499), 1000.0, 0.0]).axes[0]
+    axes = regression_figures.residuals_figure([0.0] * 1000, [*([-1.0, 1.0] * 499), 1000.0, 0.0]).axes[0]
     assert axes.get_xlim()[1] < 2
     assert axes.texts[0].get_text() == "mean 1.0000"
-    model_figures.residuals_figure([1.0], [1.0])  # nothing varies
+    regression_figures.residuals_figure([1.0], [1.0])  # nothing varies
 
 
 @pytest.mark.parametrize("document", [None, {}, {"task": "binary"}])
