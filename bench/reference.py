@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pipeline.config.decision import EVEN
 from pipeline.config.editor_schema import SCHEMA
 from pipeline.config.evaluation import METRICS
 from pipeline.config.loading import sections_in
@@ -117,6 +118,9 @@ def _sharpen(definitions: Json) -> None:
     spans["anyOf"] = [*window, {"$ref": reference}, {"type": "null"}]
     definitions["Spans"]["properties"]["use"]["anyOf"] = window
     definitions["Spans"]["properties"]["except"]["items"] = span
+    threshold = definitions["Decision"]["properties"]["threshold"]
+    reference = threshold.pop("$ref", None) or threshold.pop("allOf")[0]["$ref"]
+    threshold |= {"anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, {"$ref": reference}], "default": EVEN}
     by_time = definitions["TimeSplit"]
     for name in ("eval", "test"):
         listed = {"type": "array", "items": span, "minItems": 1}

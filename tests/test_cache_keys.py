@@ -130,6 +130,7 @@ def test_a_changed_line_changes_the_digests_of_the_steps_that_use_the_file_and_n
         "trainer/signatures.py": {"Trainer"},  # or trials of days would be lost
         "trainer/preprocessing.py": {"Transform", "Tuner", "Trainer", "Evaluator", "InfraCheck"},
         "pipeline/config/evaluation.py": {"Evaluator"},
+        "pipeline/config/decision.py": {"Evaluator"},
         "trainer/settings/fitting.py": {"Tuner", "Trainer"},
         "trainer/settings/trainer.py": {"Trainer"},  # or a new way to export would lose trials of days
         "trainer/settings/tuner.py": {"Tuner"},
@@ -211,7 +212,7 @@ def test_no_step_depends_on_what_it_does_not_read(used: dict[str, frozenset[str]
         "Tuner": {"trainer/settings/fitting", "trainer/settings/tuner"},
         "Trainer": {"trainer/settings/fitting", "trainer/settings/trainer"},
         # It knows rows again as the split does, by their hash.
-        "Evaluator": {"config/evaluation", "config/spans", "config/split"},
+        "Evaluator": {"config/decision", "config/evaluation", "config/spans", "config/split"},
         "InfraCheck": {"config/infra_check"},
         "Pusher": {"config/push", "config/value_types"},
     }

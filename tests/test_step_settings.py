@@ -13,6 +13,7 @@ import pytest
 
 from pipeline.config.arrival import Arrival
 from pipeline.config.beam import BeamStep
+from pipeline.config.decision import Cost
 from pipeline.config.evaluation import Threshold
 from pipeline.config.reading import Reading
 from pipeline.config.split import GroupSplit, HashSplit
@@ -79,6 +80,7 @@ READ_BY: dict[str, set[str]] = {
     "transform": {"Transform", "Tuner", "Trainer"},  # as with run_fn
     "tuner": {"Tuner"},
     "evaluation": {"Evaluator"},
+    "decision": {"Evaluator"},
     "infra_check": {"InfraCheck"},
     "push": {"Pusher"},
     **{
@@ -111,6 +113,7 @@ INSTEAD: dict[str, Any] = {
     "features.categorical": ("sched_dep_minute",),
     "evaluation.thresholds": {"auc": Threshold(at_least=0.4)},
     "evaluation.slices": (("origin",),),
+    "decision.threshold.cost": Cost(miss=5, false_alarm=1),
     "tuner.space": {"members": (2, 4)},
     "vertex.steps": {"Trainer": VertexStep(cpu=4)},
     "beam.steps": {"Evaluator": BeamStep(options={"direct_num_workers": 2})},

@@ -119,6 +119,7 @@ def predict_table(
             verbatim=own_types is not None and (is_csv or source.keep_types(files)),
             as_csv=is_csv,
             version=(version_column, chosen.name),
+            threshold=chosen.threshold,
         )
         states = table_files.file_states(files)
         made_of = [

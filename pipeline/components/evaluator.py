@@ -19,9 +19,11 @@ from tfx.utils import io_utils, json_utils, path_utils, proto_utils
 
 from pipeline.components.seen_rows import Ingested, count_seen
 from pipeline.components.whole_model import check_whole, digest_on_disk
+from pipeline.config.decision import Decision
 from pipeline.config.evaluation import Evaluation
 from pipeline.evaluation.baselines import compare
 from pipeline.evaluation.columnar_metrics import BASELINES, RAW_RECORD, SAMPLE, TALLIES, ScoreAndAddUp
+from pipeline.evaluation.decision import choose_for_each
 from pipeline.evaluation.eval_config import check as check_eval_config
 from pipeline.evaluation.figures import write_figures, write_json
 from pipeline.evaluation.mismatch import mismatch
@@ -140,8 +142,16 @@ class Executor(evaluator_executor.Executor):
         with self._make_beam_pipeline() as pipeline:
             rows = pipeline | "ReadExamples" >> source.BeamSource(_BATCH_ROWS)
             found = rows | "Evaluate" >> ScoreAndAddUp(eval_config, paths, task, rules.explain)
-            slices = found[TALLIES] | "Measure" >> beam.Map(measure, task, rules.confidence)
-            judged = slices | "Gather" >> beam.combiners.ToList() | "Judge" >> beam.Map(summarize, rules, names)
+            overall = found[TALLIES] | "AllRows" >> beam.Filter(lambda entry: not entry[0]) | beam.Values()
+            decision = Decision.model_validate(settings["decision"]) if task == "binary" else None
+            chosen = overall | "Decide" >> beam.Map(choose_for_each, decision)
+            at = beam.pvalue.AsSingleton(chosen, default_value={})
+            slices = found[TALLIES] | "Measure" >> beam.Map(measure, task, rules.confidence, at)
+            judged = (
+                slices
+                | "Gather" >> beam.combiners.ToList()
+                | "Judge" >> beam.Map(summarize, rules, names, decision, at)
+            )
             beside = found[BASELINES] | "Compare" >> beam.Map(lambda tallies: compare(task, tallies, rules.confidence))
             _ = judged | "WriteVerdict" >> beam.Map(
                 lambda both, baselines: write_json(uri, VERDICT_FILE, both[0] | more | {"baselines": baselines}),
@@ -152,13 +162,9 @@ class Executor(evaluator_executor.Executor):
             write_records(slices, validations, eval_config, judged_models, uri)
             for name in names.references:
                 write_reference(slices, eval_config, name, paths[name], uri)
-            overall = found[TALLIES] | "AllRows" >> beam.Filter(lambda entry: not entry[0]) | beam.Values()
+            whole = beam.pvalue.AsList(overall)
             _ = found[SAMPLE] | "WriteFigures" >> beam.Map(
-                write_figures,
-                beam.pvalue.AsList(overall),
-                settings,
-                next(iter(paths.values())),
-                uri,
+                write_figures, whole, settings, next(iter(paths.values())), uri
             )
 
 

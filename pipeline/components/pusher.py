@@ -21,6 +21,7 @@ from pipeline.config.push import Push
 from pipeline.config.value_types import seconds_of
 from pipeline.lineage.artifact_names import (
     APPROVAL,
+    DECIDES_FROM,
     EXPLANATION_FILE,
     INFRA_FILE,
     JUDGED_AGAINST,
@@ -65,12 +66,14 @@ class Executor(pusher_executor.Executor):
     def _push(self, input_dict: Any, pushed: Any, exec_properties: dict[str, Any], base: str) -> None:
         manifest = self._manifest(input_dict, exec_properties, withdrawn_now(base))
         pushed.set_string_custom_property(MODEL_DIGEST, manifest.digest)
+        if manifest.threshold is not None:
+            pushed.set_string_custom_property(DECIDES_FROM, repr(manifest.threshold))
         if manifest.digest in manifest.withdrawn:
             self._MarkNotPushed(pushed)
             pushed.set_string_custom_property(NOT_PUSHED, "it was rolled back; `longhaul rollback --to` brings it back")
             return
         elsewhere = Push.model_validate_json(exec_properties["elsewhere"])
-        if served := already_serves(base, manifest.digest, elsewhere):
+        if served := already_serves(base, manifest, elsewhere):
             version = served.version
             pushed.set_string_custom_property(SERVED_ALREADY, served.pushed)
         elif reason := _overtaken(
@@ -106,6 +109,7 @@ class Executor(pusher_executor.Executor):
         table = FeatureTable.from_dict(json.loads(exec_properties["features"]))
         schema_text = io_utils.read_bytes_file(io_utils.get_only_uri_in_dir(inputs["schema"].uri))
         checked = ServingVerdict.from_json(_read_json(f"{inputs['infra_blessing'].uri}/{INFRA_FILE}"))
+        judged = _read_json(f"{inputs['evaluation'].uri}/{VERDICT_FILE}")
         return Manifest(
             pipeline=exec_properties["pipeline"],
             run_id=(self._context and self._context.pipeline_run_id) or "",
@@ -118,10 +122,11 @@ class Executor(pusher_executor.Executor):
             task=table.label.task,
             classes=table.label.classes,
             label=table.label.name,
-            metrics=_read_json(f"{inputs['evaluation'].uri}/{VERDICT_FILE}")["metrics"],
+            metrics=judged["metrics"],
             files=checked.files,
             withdrawn=withdrawn,
             typical=_typical(inputs["evaluation"].uri),
+            threshold=judged.get("decision", {}).get("threshold"),
         )
 
 

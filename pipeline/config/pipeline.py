@@ -14,6 +14,7 @@ from pydantic import Field, PrivateAttr, model_validator
 from pipeline.config.beam import BeamSettings
 from pipeline.config.card import Card
 from pipeline.config.data import Data
+from pipeline.config.decision import Decision
 from pipeline.config.evaluation import METRICS, Evaluation
 from pipeline.config.infra_check import InfraCheckSettings
 from pipeline.config.keep import Keep
@@ -55,6 +56,7 @@ class PipelineConfig(Section):
     trainer: TrainerSection = TrainerSection()
     tuner: TunerSettings = TunerSettings()
     evaluation: Evaluation
+    decision: Decision = Decision()
     card: Card = Card()
     infra_check: InfraCheckSettings = InfraCheckSettings()
     push: Push = Push()
@@ -75,6 +77,12 @@ class PipelineConfig(Section):
     """Folder of the YAML file."""
     _file: Path | None = PrivateAttr(default=None)
     """The YAML file itself."""
+
+    @model_validator(mode="after")
+    def _only_two_classes_are_decided_by_a_threshold(self) -> PipelineConfig:
+        if self.data.task != "binary" and not self.decision.is_even:
+            raise ValueError(f"decision.threshold is for a binary task; a {self.data.task} task has none, take it out")
+        return self
 
     @model_validator(mode="after")
     def _consistent(self) -> PipelineConfig:

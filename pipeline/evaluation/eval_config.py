@@ -97,6 +97,7 @@ def settings(config: PipelineConfig, features: dict[str, Any]) -> dict[str, obje
         "task": config.data.task,
         "classes": config.data.label_classes,
         "evaluation": config.evaluation.model_dump(mode="json"),
+        "decision": config.decision.model_dump(mode="json"),
         "features": features,
     }
 

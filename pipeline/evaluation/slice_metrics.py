@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from pipeline.config.evaluation import METRICS
 from pipeline.errors import shown
 from pipeline.evaluation.columnar_metrics import SliceKey
+from pipeline.evaluation.decision import Chosen, at_threshold
 from pipeline.evaluation.intervals import Interval, fills_blocks, intervals
 from pipeline.evaluation.model_judge import why_undefined
 from pipeline.evaluation.tallies import Tally, is_one_class, metric_values
@@ -25,6 +28,8 @@ class SliceMetrics:
         intervals, differences: {metric: (low, high)} of the challenger, and of what it differs from the champion.
         undefined: {metric: why it cannot be computed} of the challenger.
         method: of the intervals: jackknife, or wilson of too few rows for it.
+        decided: {model: what its threshold does to the rows}, see pipeline.evaluation.decision.at_threshold; empty of
+            another task, and where no threshold was chosen.
     """
 
     key: SliceKey
@@ -33,6 +38,7 @@ class SliceMetrics:
     differences: dict[str, Interval]
     undefined: dict[str, str]
     method: str
+    decided: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -49,11 +55,17 @@ class SliceMetrics:
         return {name: value for name, value in self.by_model[model].items() if math.isfinite(value)}
 
 
-def measure(of_slice: tuple[SliceKey, dict[str, Tally]], task: str, confidence: float) -> SliceMetrics:
+def measure(
+    of_slice: tuple[SliceKey, dict[str, Tally]],
+    task: str,
+    confidence: float,
+    chosen: Mapping[str, Chosen] | None = None,
+) -> SliceMetrics:
     """Compute all metrics of a slice.
 
     Args:
         of_slice: its key, and tallies by model: the challenger's first, the champion's by the name CHAMPION.
+        chosen: the thresholds of a binary task, by model.
     """
     key, tallies = of_slice
     by_model = {name: metric_values(task, found) for name, found in tallies.items()}
@@ -71,4 +83,9 @@ def measure(of_slice: tuple[SliceKey, dict[str, Tally]], task: str, confidence: 
             if not math.isfinite(by_model[challenger][name])
         },
         "jackknife" if fills_blocks(own) else "wilson",
+        {
+            name: at_threshold(tallies[name], of_model.threshold)
+            for name, of_model in (chosen or {}).items()
+            if of_model.threshold is not None
+        },
     )

@@ -8,7 +8,9 @@ from typing import Any
 
 from tensorflow_model_analysis.proto import validation_result_pb2
 
+from pipeline.config.decision import Decision
 from pipeline.config.evaluation import COUNT, LOWER_IS_BETTER, Evaluation
+from pipeline.evaluation.decision import Chosen, words
 from pipeline.evaluation.model_judge import Measured, judge
 from pipeline.evaluation.slice_metrics import CHAMPION, SliceMetrics
 from pipeline.evaluation.tfma_records import validation_of
@@ -28,9 +30,16 @@ class Names:
 
 
 def summarize(
-    slices: Sequence[SliceMetrics], rules: Evaluation, names: Names
+    slices: Sequence[SliceMetrics],
+    rules: Evaluation,
+    names: Names,
+    decision: Decision | None = None,
+    chosen: Mapping[str, Chosen] | None = None,
 ) -> tuple[dict[str, Any], validation_result_pb2.ValidationResult]:
     """Judge a model on all rows and on slices.
+
+    Args:
+        decision, chosen: of a binary task, how its threshold is found, and what was found by model.
 
     Returns:
         For people, and for TFMA. That for people has
@@ -41,11 +50,13 @@ def summarize(
         `slices`: [{slice: {column: value}, metrics, champion, intervals, differences, undefined, failed}];
         `failures`: one sentence per broken rule; `rules`: every rule that was judged, see model_judge.Rule;
         `notes`: what was not judged, and why; `interval_method`: jackknife, or wilson of too few rows for it.
+        Of a binary task also `decision`: {threshold, by, problem, champion_threshold} and, as each slice has under
+        that name, what pipeline.evaluation.decision.at_threshold returns, and `champion`: the same of the champion.
     """
     slices = sorted(slices, key=lambda found: (len(found.key) > 0, str(found.key)))
     measured = [_measured(found, names.references) for found in slices]
     verdict = judge(measured, rules, LOWER_IS_BETTER, names.champion)
-    entries = [
+    entries: list[dict[str, Any]] = [
         {
             "slice": dict(found.key),
             "metrics": one.metrics,
@@ -58,8 +69,16 @@ def summarize(
         for found, one in zip(slices, measured, strict=True)
     ]
     overall, *others = entries
-    summary = {
-        "blessed": not verdict.failures,
+    failures = [*verdict.failures]
+    told = _decision(decision, chosen or {}, slices[0].challenger)
+    if told.get("problem"):
+        failures.append(f"decision.threshold: {told['problem']}")
+    if told:
+        for entry, found in zip(entries, slices, strict=True):
+            of_models = {"champion": found.decided[CHAMPION]} if CHAMPION in found.decided else {}
+            entry["decision"] = found.decided.get(found.challenger, {}) | of_models
+    summary: dict[str, Any] = {
+        "blessed": not failures,
         "champion_name": names.champion,
         "confidence": rules.confidence,
         "interval_method": slices[0].method,
@@ -67,13 +86,18 @@ def summarize(
         "slices": others,
         "against": rules.against,
         "bounds": verdict.bounds,
-        "failures": verdict.failures,
+        "failures": failures,
         "rules": [asdict(rule) for rule in verdict.rules],
         "notes": verdict.notes,
     }
+    if told:
+        summary["decision"] = told | overall["decision"]
     if names.references:  # TFMA knows none
         verdict = judge([replace(one, references={}) for one in measured], rules, LOWER_IS_BETTER, names.champion)
-    return summary, validation_of(verdict, slices, rules)
+    validation = validation_of(verdict, slices, rules)
+    if told.get("problem"):
+        validation.validation_ok = False
+    return summary, validation
 
 
 def _measured(found: SliceMetrics, references: Mapping[str, str]) -> Measured:
@@ -90,3 +114,15 @@ def _measured(found: SliceMetrics, references: Mapping[str, str]) -> Measured:
 
 def _of(spreads: Mapping[str, Any], metrics: Mapping[str, float]) -> dict[str, Any]:
     return {name: spreads[name] for name in metrics if name in spreads}
+
+
+def _decision(decision: Decision | None, chosen: Mapping[str, Chosen], challenger: str) -> dict[str, Any]:
+    """Say which threshold a binary task has, and how it came to be."""
+    if decision is None or challenger not in chosen:
+        return {}
+    return {
+        "threshold": chosen[challenger].threshold,
+        "by": words(decision.threshold),
+        "problem": chosen[challenger].problem,
+        "champion_threshold": chosen[CHAMPION].threshold if CHAMPION in chosen else None,
+    }

@@ -72,6 +72,12 @@ class Tally:
         place = block_and_label % 2 * buckets + np.minimum(bucket * buckets // BUCKETS, buckets - 1)
         return np.bincount(place, self.counts, 2 * buckets).reshape(2, buckets)
 
+    def by_bucket(self) -> Array:
+        """Count a binary task's rows by label and bucket of the probability: (2, BUCKETS + 1)."""
+        block_and_label, bucket = np.divmod(self.cells, BUCKETS + 1)
+        place = block_and_label % 2 * (BUCKETS + 1) + bucket
+        return np.bincount(place, self.counts, 2 * (BUCKETS + 1)).reshape(2, BUCKETS + 1)
+
     def calibration_sums(self) -> Array:
         """Rows, sum of probabilities and number that came true by bin of a classification: (3, BINS)."""
         return _binned(self.sums).sum(axis=0)

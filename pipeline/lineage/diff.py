@@ -204,9 +204,20 @@ def _outcome(before: Run, after: Run, summaries: tuple[Summary, Summary]) -> lis
     return changes(
         *(
             {"status": run.status, "verdict": summary.verdict, "pushed version": summary.pushed_version}
+            | _threshold(run.verdict)
             for run, summary in zip((before, after), summaries, strict=True)
         )
     )
+
+
+def _threshold(verdict: Mapping[str, Any] | None) -> dict[str, float | None]:
+    """Return the threshold of a binary task, and what follows from it; nothing of a run without a verdict."""
+    told = (verdict or {}).get("decision")
+    if not told:
+        return {}
+    return {"threshold": told["threshold"]} | {
+        f"{name} at the threshold": round(value, 4) for name, value in told.get("metrics", {}).items()
+    }
 
 
 def _metrics(before: Run, after: Run, summaries: Sequence[Summary], notes: list[str]) -> list[SliceChange]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
+
+from pipeline.reports.formats import number, quantity
 
 _SHARES = (0.05, 0.1, 0.2)
 _TENTHS = tuple(tenth / 10 for tenth in range(1, 10))
@@ -66,6 +68,57 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class OnRecord:
+    """The threshold that the run chose or was given.
+
+    Attributes:
+        by: how it came to be; problem: why there is none, empty if there is one.
+        metrics: {precision, recall, accuracy, f1} at it, those that are defined; `champion` the same of the champion
+            at its own; slices: by the slice in words.
+    """
+
+    threshold: float | None
+    by: str
+    problem: str
+    metrics: dict[str, float]
+    champion_threshold: float | None = None
+    champion: dict[str, float] = field(default_factory=dict)
+    slices: list[tuple[str, dict[str, float]]] = field(default_factory=list)
+
+    @property
+    def sentence(self) -> str:
+        """The threshold and its metrics."""
+        if self.threshold is None:
+            return self.problem
+        return f"positive from {quantity(self.threshold)} on, {self.by}: {self.told}"
+
+    @property
+    def told(self) -> str:
+        """The metrics."""
+        return ", ".join(f"{name} {number(value)}" for name, value in self.metrics.items())
+
+
+def on_record(verdict: Mapping[str, Any] | None) -> OnRecord | None:
+    """Read it off `verdict.json`; None of another task, and of an older Longhaul's."""
+    told = (verdict or {}).get("decision")
+    if not verdict or not told:
+        return None
+    return OnRecord(
+        told["threshold"],
+        told["by"],
+        told["problem"],
+        told.get("metrics", {}),
+        told["champion_threshold"],
+        told.get("champion", {}).get("metrics", {}),
+        [
+            (", ".join(f"{column}={value}" for column, value in one["slice"].items()), one["decision"]["metrics"])
+            for one in verdict["slices"]
+            if one.get("decision", {}).get("metrics")
+        ],
+    )
+
+
+@dataclass(frozen=True)
 class Picture:
     """A curve for a picture of 100 by 100: points of lines or outlines from the bottom left; what the axes are."""
 
@@ -82,7 +135,8 @@ class Decision:
     Attributes:
         choices: all that the curve knows, the highest threshold first: what the slider moves over.
         tenths: a table that needs no script; tops: the choices that flag some shares of the rows.
-        now: that at 0.5 or at what the configuration says; threshold: which of both.
+        now: that at the run's threshold, or at 0.5; threshold: which of both.
+        recorded: what the run says of its threshold; None of an older run.
     """
 
     positives: int
@@ -93,6 +147,12 @@ class Decision:
     now: Choice
     threshold: float
     pictures: list[Picture]
+    recorded: OnRecord | None = None
+
+    @property
+    def slice_names(self) -> list[str]:
+        """Metrics that the slices are shown with."""
+        return ["precision", "recall", "accuracy", "f1"]
 
     def data(self) -> dict[str, Any]:
         """Return what the script reads: thresholds with hits and alarms."""
@@ -103,13 +163,14 @@ class Decision:
         }
 
 
-def decision(document: Mapping[str, Any] | None, threshold: float = 0.5) -> Decision | None:
+def decision(document: Mapping[str, Any] | None, recorded: OnRecord | None = None) -> Decision | None:
     """Return None of another task, or where the rows are of one class.
 
     Args:
         document: curves.json.
-        threshold: what is flagged now.
+        recorded: what the run says of its threshold.
     """
+    threshold = 0.5 if recorded is None or recorded.threshold is None else recorded.threshold
     challenger = (document or {}).get("challenger") or {}
     curve, bars = challenger.get("thresholds"), challenger.get("distribution")
     if not curve or not bars:
@@ -130,6 +191,7 @@ def decision(document: Mapping[str, Any] | None, threshold: float = 0.5) -> Deci
         _at(choices, threshold),
         threshold,
         list(_pictures(choices, challenger)),
+        recorded,
     )
 
 

@@ -23,6 +23,7 @@ from pipeline.lineage.details import rows_by_split
 from pipeline.lineage.runs import Run
 from pipeline.reports.artifacts import Artifacts
 from pipeline.reports.champion import champion_sentence
+from pipeline.reports.decide import on_record
 from pipeline.reports.formats import NOTHING, moment, number
 from pipeline.reports.judgement import Interval, Judgement, judge
 from pipeline.reports.rendering import templates
@@ -170,6 +171,8 @@ def _analysis(config: dict[str, Any], verdict: dict[str, Any] | None, judgement:
         entries.append(("Why it is not blessed", list(verdict["failures"])))
     if told := [text for text in (judgement.champion_sentence, *judgement.about_bounds) if text]:
         entries.append(("Champion", told))
+    if decided := on_record(verdict):
+        entries.append(("Decides", [decided.sentence]))
     if judgement.notes:
         entries.append(("Not judged", judgement.notes))
     tables = [

@@ -20,7 +20,7 @@ from pipeline.lineage.trends import Trend
 from pipeline.reports import by_class, figures, model_figures, plots
 from pipeline.reports.artifacts import Anomaly, Artifacts, Column
 from pipeline.reports.champion import champion_sentence
-from pipeline.reports.decide import Decision, decision
+from pipeline.reports.decide import Decision, decision, on_record
 from pipeline.reports.gate import gate_anomalies, greatest_distances, heat_map
 from pipeline.reports.infra import Infra, headline_after_check, infra_section
 from pipeline.reports.judgement import FEW_ROWS, Headline, Judgement, headline, judge
@@ -128,7 +128,7 @@ def collect(run: Run, folder: Path = Path(), around: Around | None = None) -> Pa
         ingestion=ingestion,
         judgement=judgement,
         curves=curves,
-        decision=decision(curves),
+        decision=decision(curves, on_record(verdict)),
         explanation=artifacts.json("ModelEvaluation", EXPLANATION_FILE) if is_explained else None,
         card=card_of(run, ingestion, history, verdict, judgement),
         history=history,

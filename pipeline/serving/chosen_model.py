@@ -10,7 +10,7 @@ from pipeline.config.evaluation import COUNT
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import ConfigError, WorkspaceError
 from pipeline.lineage.version_folders import version_number, versions
-from pipeline.serving.versions import damage, read_manifest
+from pipeline.serving.versions import damage, read_manifest, threshold_of
 from trainer.digests import file_digests, model_digest
 
 _DIGITS = 12
@@ -35,6 +35,11 @@ class ChosenModel:
             return self.named
         manifest = read_manifest(self.folder)
         return str(manifest.version) if manifest else self.digest[:_DIGITS]
+
+    @cached_property
+    def threshold(self) -> float:
+        """Of a binary task, the probability from which on a row is called positive."""
+        return threshold_of(read_manifest(self.folder))
 
     @cached_property
     def judged_by(self) -> int | None:

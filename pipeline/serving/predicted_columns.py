@@ -1,6 +1,6 @@
 """What a prediction adds to a row: the columns' names and values.
 
-    binary      predicted_<label>   the class: the positive one where its probability is above 0.5
+    binary      predicted_<label>   the class: the positive one from the model's threshold on, see decision.threshold
                 probability_<label>_<positive class>
     multiclass  predicted_<label>   the likeliest class
                 probability_<label>   its probability
@@ -31,18 +31,20 @@ def predicted_names(label: Label) -> list[str]:
     ]
 
 
-def predicted_columns(label: Label, scores: npt.NDArray[Any]) -> list[pa.Array]:
+def predicted_columns(label: Label, scores: npt.NDArray[Any], threshold: float) -> list[pa.Array]:
     """Return the values, in the order of the names.
 
     Args:
         scores: (rows, outputs), what the model's signatures give: the positive class' probability, one probability
             per class, or the number.
+        threshold: of a binary task, the probability from which on the class is the positive one.
     """
     if label.task == "regression":
         return [pa.array(scores[:, 0])]
     if label.task == "binary":
         positive = scores[:, 0]
-        return [_classes(label, (positive > 0.5).astype(np.int64)), pa.array(positive)]
+        flagged = positive.astype(np.float64) >= threshold  # else the threshold would be rounded as the scores are
+        return [_classes(label, flagged.astype(np.int64)), pa.array(positive)]
     likeliest = scores.argmax(axis=1)
     return [
         _classes(label, likeliest),

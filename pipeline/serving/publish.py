@@ -22,7 +22,7 @@ from pathlib import Path
 from pipeline.config.push import Push
 from pipeline.errors import WorkspaceError
 from pipeline.files import flush_file, flush_to_disk, incoming
-from pipeline.serving.versions import Manifest, newest_manifest, served_as
+from pipeline.serving.versions import Manifest, newest_manifest, served_as, threshold_of
 from trainer.digests import MANIFEST, file_digests
 
 
@@ -136,17 +136,20 @@ def withdrawn_now(base: str | Path) -> tuple[str, ...]:
     return served.withdrawn if served else ()
 
 
-def already_serves(base: str, digest: str, elsewhere: Push) -> Manifest | None:
-    """Return the manifest of what is served, if it is that model, whole, and in all places where it shall be.
+def already_serves(base: str, wanted: Manifest, elsewhere: Push) -> Manifest | None:
+    """Return the manifest of what is served, if it is that model with that threshold, whole, and in all places where it
+    shall be.
 
     Args:
         base: a folder of this machine, or gs://…, whose files carry checksums of their own.
     """
     if base.startswith("gs://"):
         served = _newest_in_bucket(base)
-        served = served if served and served.digest == digest else None
+        served = served if served and served.digest == wanted.digest else None
     else:
-        served = served_as(Path(base), digest)
+        served = served_as(Path(base), wanted.digest)
+    if served and threshold_of(served) != threshold_of(wanted):
+        return None
     return served if served and {*places(elsewhere)} <= {*served.places} else None
 
 

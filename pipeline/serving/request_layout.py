@@ -117,12 +117,13 @@ class Redaction:
         return hmac.new(self.key, content, hashlib.sha256).hexdigest()[:32]
 
 
-def layout_of(told: Mapping[str, Any], inputs: Mapping[str, tuple[int, int]]) -> Layout:
+def layout_of(told: Mapping[str, Any], inputs: Mapping[str, tuple[int, int]], threshold: float = 0.5) -> Layout:
     """Return what requests look like.
 
     Args:
         told: `signatures.json` beside the model (trainer.description); empty of a model from elsewhere.
         inputs: DataType and number of dimensions of each input of the signature.
+        threshold: see Layout.
     """
     described = told.get("signatures", {}).get(TENSORS, {}).get("inputs", {})
     label = told.get("label", {})
@@ -136,11 +137,7 @@ def layout_of(told: Mapping[str, Any], inputs: Mapping[str, tuple[int, int]]) ->
             )
             for name, one in described.items()
         )
-        threshold = label.get("threshold")
-        return Layout(
-            columns, label.get("task", ""), tuple(map(str, label.get("classes", ()))), True,
-            0.5 if threshold is None else float(threshold),
-        )  # fmt: skip
+        return Layout(columns, label.get("task", ""), tuple(map(str, label.get("classes", ()))), True, threshold)
     kinds = {_TEXT: "string", _FLAG: "bool"} | dict.fromkeys(_INTEGERS, "int64")
     return Layout(
         tuple(Column(name, name, kinds.get(kind, "double"), size > 1) for name, (kind, size) in sorted(inputs.items()))

@@ -56,6 +56,7 @@ class Scoring:
         verbatim: whether columns are passed on as the files hold them; else as their types say.
         as_csv: whether shards are CSV (without a header) or Parquet.
         version: name and value of the column that says which model predicted.
+        threshold: of a binary task, the probability from which on a row is called positive.
     """
 
     model: str
@@ -66,6 +67,7 @@ class Scoring:
     verbatim: bool
     as_csv: bool
     version: tuple[str, str]
+    threshold: float = 0.5
 
     @property
     def added(self) -> list[str]:
@@ -161,7 +163,7 @@ class _ScoreFragment(beam.DoFn):
                 scores = np.concatenate(
                     [self._predict(features.slice(at, at_once)) for at in range(0, features.num_rows, at_once)]
                 )
-                predicted = predicted_columns(label, scores)
+                predicted = predicted_columns(label, scores, self._scoring.threshold)
                 batch = pa.RecordBatch.from_arrays(
                     [*passed.columns, *predicted, pa.repeat(self._scoring.version[1], passed.num_rows)],
                     names=[*passed.schema.names, *self._scoring.added],

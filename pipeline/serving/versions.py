@@ -35,6 +35,8 @@ class Manifest:
         places: where the version went besides the folder, see `pipeline.config.push`.
         approved_by, approved_until: who let it serve (`longhaul approve`), and until when (ISO 8601); empty if nobody
             had to, and if for ever.
+        threshold: of a binary task, the probability from which on a row is called positive; None where an older
+            Longhaul pushed it.
         typical: the row that explanations compare with, by the network's inputs; empty where nothing was explained.
         copy_of, replaces, note: of a rollback, the version it is a copy of, the one that served before, and why.
     """
@@ -61,6 +63,7 @@ class Manifest:
     approved_by: str = ""
     approved_until: str = ""
     typical: dict[str, list[float]] = field(default_factory=dict)
+    threshold: float | None = None
 
     @property
     def digest(self) -> str:
@@ -99,6 +102,11 @@ def read_manifest(version: Path) -> Manifest | None:
         return Manifest.from_json(json.loads((version / MANIFEST).read_text()))
     except (OSError, ValueError, TypeError, KeyError):
         return None
+
+
+def threshold_of(manifest: Manifest | None) -> float:
+    """Return the probability from which on the model calls a row positive; 0.5 where none is on record."""
+    return 0.5 if manifest is None or manifest.threshold is None else manifest.threshold
 
 
 def newest_manifest(base: Path) -> Manifest | None:
@@ -173,18 +181,20 @@ def served_as(base: Path, digest: str) -> Manifest | None:
     return served
 
 
-def is_settled(version: Path, digest: str) -> bool:
+def is_settled(version: Path, digest: str, threshold: str = "") -> bool:
     """Return whether nothing is to be pushed for a model that once became `version`: it is what is served, and whole,
     or it was rolled back.
 
     Args:
-        digest: the model's; "" if it is not on record.
+        digest, threshold: the model's, and the one it was pushed with; "" if it is not on record.
     """
     served = newest(version.parent)
     manifest = newest_manifest(version.parent)
     if manifest is not None and digest in manifest.withdrawn:
         return True
     if served is None or not (served == version.name or (manifest is not None and digest == manifest.digest)):
+        return False
+    if manifest is not None and float(threshold or threshold_of(None)) != threshold_of(manifest):
         return False
     if manifest is None and digest:  # the manifest is damaged; the model need not be
         return model_digest(file_digests(version)) == digest

@@ -22,6 +22,7 @@ from pipeline.lineage.runs import Run
 from pipeline.lineage.version_folders import versions
 from pipeline.reports.baselines import baseline_sentence, trees_ahead_note
 from pipeline.reports.champion import bound_sentences, champion_sentence, judged_notes, training_sentence
+from pipeline.reports.decide import on_record
 from pipeline.reports.judgement import FEW_ROWS
 from pipeline.reports.rules import few_rows_note, few_to_learn_note, held_rules, nearest, rule_line
 from pipeline.reports.training import training_story
@@ -70,6 +71,8 @@ def print_results(console: Console, run: Run, config: PipelineConfig) -> None:
         if few := few_rows_note(run.verdict["metrics"], FEW_ROWS):
             console.print(f"[yellow]Note[/]      {escape(few)}", soft_wrap=True)
         console.print(_metrics_table(run, config))
+        if decided := on_record(run.verdict):
+            console.print(f"Decides   {escape(decided.sentence)}", soft_wrap=True)
     if run.infra_verdict:
         print_infra_verdict(console, ServingVerdict.from_json(run.infra_verdict))
     if run.pushed:

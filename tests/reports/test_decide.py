@@ -6,8 +6,10 @@ import json
 
 import numpy as np
 import pytest
+import yaml
 
-from pipeline.reports.decide import Choice, decision
+from pipeline.config.decision import Decision
+from pipeline.reports.decide import Choice, OnRecord, decision
 
 
 def curves(rows: int, seed: int = 1) -> tuple[dict[str, object], np.ndarray, np.ndarray]:
@@ -37,7 +39,7 @@ def curves(rows: int, seed: int = 1) -> tuple[dict[str, object], np.ndarray, np.
 @pytest.mark.parametrize("threshold", [0.05, 0.31, 0.5, 0.97])
 def test_the_rows_are_those_that_counting_finds(threshold: float) -> None:
     document, scores, truth = curves(4_000)
-    found = decision(document, threshold)
+    found = decision(document, OnRecord(threshold, "as the configuration says", "", {}))
     assert found is not None
     flagged = scores >= threshold
     counted = [(flagged & truth).sum(), (flagged & ~truth).sum(), (~flagged & truth).sum(), (~flagged & ~truth).sum()]
@@ -66,6 +68,16 @@ def test_a_sentence_in_whole_numbers() -> None:
     assert choice.lift == pytest.approx(2 / 3 * 4)
     assert Choice(0.99, 0, 0, 1, 9).sentence == "flags none of 100 rows"
     assert "flags under 1 of 100" in Choice(0.9, 1, 0, 1, 998).sentence
+
+
+def test_the_line_to_copy_is_taken_by_the_configuration() -> None:
+    """At every place of the slider, and at every cheapest threshold."""
+    document, _, _ = curves(4_000)
+    found = decision(document)
+    assert found is not None
+    for threshold in [*(place / 200 for place in range(201)), *(choice.threshold for choice in found.choices)]:
+        line = yaml.safe_load(f"decision: {{threshold: {float(f'{threshold:.4f}'):g}}}")
+        assert Decision.model_validate(line["decision"]).threshold.at == pytest.approx(threshold)
 
 
 @pytest.mark.parametrize("document", [None, {"task": "regression", "challenger": {"points": {}}}, {"task": "binary"}])

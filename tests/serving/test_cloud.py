@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -83,17 +84,17 @@ def test_what_a_killed_push_left_is_removed_by_the_next(cloud: FakeCloud, tmp_pa
 def test_a_model_serves_already_only_in_all_places_where_it_shall_be(cloud: FakeCloud, tmp_path: Path) -> None:
     model, base = a_model(tmp_path / "model"), tmp_path / "serving"
     manifest, here, bucket = a_manifest(model), Push(), Push(destination="gs://models/flights")
-    assert already_serves(str(base), manifest.digest, here) is None
+    assert already_serves(str(base), manifest, here) is None
     first = publish(model, base, manifest, here)
-    assert already_serves(str(base), manifest.digest, here) == first
-    assert already_serves(str(base), manifest.digest, bucket) is None
+    assert already_serves(str(base), manifest, here) == first
+    assert already_serves(str(base), manifest, bucket) is None
     second = publish(model, base, manifest, bucket)
-    assert already_serves(str(base), manifest.digest, bucket) == second
-    assert already_serves(str(base), manifest.digest, here) == second
-    assert already_serves(str(base), "another", here) is None
-    assert already_serves("gs://models/flights", manifest.digest, here) == second
+    assert already_serves(str(base), manifest, bucket) == second
+    assert already_serves(str(base), manifest, here) == second
+    assert already_serves(str(base), replace(manifest, files={}), here) is None
+    assert already_serves("gs://models/flights", manifest, here) == second
     (base / str(second.version) / "saved_model.pb").write_bytes(b"")
-    assert already_serves(str(base), manifest.digest, here) is None
+    assert already_serves(str(base), manifest, here) is None
 
 
 def test_a_bucket_that_is_not_there_is_named(cloud: FakeCloud, tmp_path: Path) -> None:

@@ -9,20 +9,27 @@ from pipeline.serving.predicted_columns import predicted_columns, predicted_name
 from trainer.features import Label, Storage
 
 
-def added(label: Label, scores: list[list[float]]) -> dict[str, list[object]]:
-    columns = predicted_columns(label, np.array(scores, np.float32))
+def added(label: Label, scores: list[list[float]], threshold: float = 0.5) -> dict[str, list[object]]:
+    columns = predicted_columns(label, np.array(scores, np.float32), threshold)
     return dict(zip(predicted_names(label), [column.to_pylist() for column in columns], strict=True))
 
 
 def test_binary() -> None:
-    """0.5 itself is the negative class, as in TFMA's accuracy."""
+    """0.5 itself is the positive class, as it is to the server."""
     text = Label("again", "binary", Storage.BYTES, ("no", "yes"))
     assert added(text, [[0.25], [0.5], [0.75]]) == {
-        "predicted_again": ["no", "no", "yes"],
+        "predicted_again": ["no", "yes", "yes"],
         "probability_again_yes": [0.25, 0.5, 0.75],
     }
     number = Label("late", "binary", Storage.INT, ("0", "1"))
     assert added(number, [[0.25], [0.75]]) == {"predicted_late": [0, 1], "probability_late_1": [0.25, 0.75]}
+
+
+def test_a_threshold_of_its_own_is_held_as_it_is_written() -> None:
+    """0.7 as float32 is a little less than 0.7: compared in float32, that score would be flagged."""
+    text = Label("again", "binary", Storage.BYTES, ("no", "yes"))
+    assert added(text, [[0.3], [0.7], [0.71]], 0.7)["predicted_again"] == ["no", "no", "yes"]
+    assert added(text, [[0.3], [0.7], [0.71]], 0.3)["predicted_again"] == ["yes", "yes", "yes"]
 
 
 def test_multiclass() -> None:
@@ -35,7 +42,7 @@ def test_multiclass() -> None:
         "probability_size_L": [0.25, 0.75],
     }
     number = Label("grade", "multiclass", Storage.INT, ("1", "2", "-5"))
-    assert predicted_columns(number, np.array([[0, 0, 1]]))[0] == pa.array([-5])
+    assert predicted_columns(number, np.array([[0, 0, 1]]), 0.5)[0] == pa.array([-5])
 
 
 def test_regression() -> None:

@@ -16,8 +16,8 @@ import pytest
 from pipeline.config.push import Push
 from pipeline.errors import WorkspaceError
 from pipeline.lineage.version_folders import versions
-from pipeline.serving.publish import publish
-from pipeline.serving.versions import damage, is_settled, newest, read_manifest, served_as
+from pipeline.serving.publish import already_serves, publish
+from pipeline.serving.versions import damage, is_settled, newest, read_manifest, served_as, threshold_of
 from tests.serving.models import a_manifest, a_model
 from tests.waiting import eventually
 from trainer.digests import MANIFEST, file_digests
@@ -101,6 +101,23 @@ def test_damage_is_found_by_digest_and_told_by_file(tmp_path: Path) -> None:
     assert not is_settled(version, "of another model")
     assert is_settled(base / str(again.version), done.digest)
     assert is_settled(version, done.digest)  # the same model serves, under a new number
+
+
+def test_another_threshold_is_another_version(tmp_path: Path) -> None:
+    model, base = a_model(tmp_path / "model"), tmp_path / "serving"
+    old = publish(model, base, a_manifest(model), NOWHERE_ELSE)  # an older Longhaul's: without one
+    assert threshold_of(old) == 0.5
+    even, low = (a_manifest(model, threshold=at) for at in (0.5, 0.2))
+    assert already_serves(str(base), even, NOWHERE_ELSE) == old
+    assert is_settled(base / str(old.version), old.digest)
+    assert already_serves(str(base), low, NOWHERE_ELSE) is None
+    new = publish(model, base, low, NOWHERE_ELSE)
+    assert read_manifest(base / str(new.version)) == new
+    assert already_serves(str(base), low, NOWHERE_ELSE) == new
+    assert already_serves(str(base), even, NOWHERE_ELSE) is None
+    assert is_settled(base / str(new.version), new.digest, "0.2")
+    assert not is_settled(base / str(old.version), old.digest)
+    assert not is_settled(base / str(old.version), old.digest, "0.5")
 
 
 @pytest.mark.parametrize("change", ["content", "one more", "one less"])

@@ -212,7 +212,7 @@ def _forget_lost_pushes(store: Any, config: PipelineConfig) -> None:
     for artifact in artifacts_of(store, config.record_name, "PushedModel", only_live=True):
         destination = artifact.custom_properties["pushed_destination"].string_value
         where = one_spelling(destination)
-        digest = artifact.custom_properties["model_digest"].string_value
-        if is_local(destination) and where.parent == base and not is_settled(where, digest):
+        digest, at = (artifact.custom_properties[name].string_value for name in ("model_digest", "decides_from"))
+        if is_local(destination) and where.parent == base and not is_settled(where, digest, at):
             artifact.state = metadata_store_pb2.Artifact.ABANDONED
             store.put_artifacts([artifact])

@@ -130,7 +130,7 @@ def _is_there(artifact: Any) -> bool:
     if artifact.state != metadata_store_pb2.Artifact.LIVE or not Path(artifact.uri).exists() or is_damaged(artifact):
         return False
     pushed = text_of(artifact, "pushed_destination")
-    return not pushed or is_settled(Path(pushed), text_of(artifact, "model_digest"))
+    return not pushed or is_settled(Path(pushed), text_of(artifact, "model_digest"), text_of(artifact, "decides_from"))
 
 
 def _copy(execution: Any, run_id: str) -> Any:

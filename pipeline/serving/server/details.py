@@ -12,9 +12,6 @@ from pipeline.serving.server.refusal import invalid
 from pipeline.serving.server.tensors import Arrays
 from trainer.artifact_names import PREDICTION
 
-_EVEN = 0.5
-"""The probability from which on a model of two classes decides for the second, if nobody set another one."""
-
 
 def detailed(model: LoadedModel, outputs: Arrays, key: str) -> bytes:
     """Return the body of an answer: under the key an object for each row.
@@ -37,5 +34,6 @@ def _of_classes(model: LoadedModel, row: Any) -> dict[str, Any]:
     label = model.classes[int(probabilities.argmax())]
     told = {"prediction": row, "label": label, "probabilities": dict(zip(model.classes, probabilities, strict=True))}
     if model.task == "binary":
-        return told | {"decision": model.classes[int(row[0] >= _EVEN)], "threshold": _EVEN}
+        decision = model.classes[int(float(row[0]) >= model.threshold)]
+        return told | {"decision": decision, "threshold": model.threshold}
     return told | {"decision": label}

@@ -19,7 +19,7 @@ from pipeline.serving.server import kept_feeds
 from pipeline.serving.server.refusal import Refusal, code_of, invalid
 from pipeline.serving.server.rules import Rule, rules_of
 from pipeline.serving.server.tensors import Array, Arrays, Columns
-from pipeline.serving.versions import damage, read_manifest
+from pipeline.serving.versions import damage, read_manifest, threshold_of
 from trainer.artifact_names import KEPT_ROWS_FILE, SIGNATURES_FILE
 
 DEFAULT, TENSORS = "serving_default", "serving_tensors"
@@ -69,6 +69,8 @@ class LoadedModel:
         self.kinds_of_features: dict[str, str] = self.told.get("features_of_examples", {})
         self.columns_of_network: dict[str, list[tuple[str, int]]] = self.told.get("columns_of_network", {})
         self.manifest = read_manifest(folder)
+        self.threshold = threshold_of(self.manifest)
+        """Of two classes, the probability from which on a row is called positive."""
         self.since = datetime.now(UTC).isoformat(timespec="seconds")
         """When it was loaded."""
         self.asked_alone: set[str] = set()
@@ -105,7 +107,7 @@ class LoadedModel:
         if (found := self._layouts.get(signature)) is None:
             infos = self.signatures[signature].inputs if signature in self.signatures else {}
             inputs = {name: (int(info.dtype), len(info.tensor_shape.dim)) for name, info in infos.items()}
-            found = self._layouts[signature] = layout_of(self.told, inputs)
+            found = self._layouts[signature] = layout_of(self.told, inputs, self.threshold)
         return found
 
     def instance(self) -> dict[str, Any] | None:

@@ -177,9 +177,13 @@ def keep_rows(folder: Path, bias: float) -> None:
         writer.write(kept.SerializeToString())
 
 
+THRESHOLD = 0.45
+"""From which probability on a flight is called late: between those of two of ROWS, both below a half."""
+
+
 def seal(folder: Path, version: int = 1) -> None:
     """Write the manifest, as a push does."""
-    manifest = replace(a_manifest(folder), version=version, typical=BASE)
+    manifest = replace(a_manifest(folder), version=version, typical=BASE, threshold=THRESHOLD)
     (folder / MANIFEST).write_text(json.dumps(manifest.to_json()))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.serving.server.conftest import ROW, ROWS, Server, probability
+from tests.serving.server.conftest import ROW, ROWS, THRESHOLD, Server, probability
 
 pytestmark = pytest.mark.slow
 
@@ -67,9 +67,11 @@ def test_names_and_probabilities_of_classes_and_the_decision(server: Server) -> 
         expected = probability(row)
         assert told["prediction"] == pytest.approx([expected], abs=1e-6)
         assert told["probabilities"] == pytest.approx({"on time": 1 - expected, "late": expected}, abs=1e-6)
-        assert told["label"] == told["decision"] == ("late" if expected >= 0.5 else "on time")
-        assert told["threshold"] == 0.5
+        assert told["label"] == ("late" if expected >= 0.5 else "on time")
+        assert told["decision"] == ("late" if expected >= THRESHOLD else "on time")
+        assert told["threshold"] == THRESHOLD
     assert {told["label"] for told in rows} == {"on time", "late"}
+    assert any(told["label"] != told["decision"] for told in rows)
     plain = server.post(f"{PREDICT}?detail=1&strict=1", {"signature_name": "serving_tensors", "instances": [ROW]})
     np.testing.assert_allclose(plain.json()["predictions"], [[probability(ROW)]], atol=1e-6)
     other = server.post(f"{PREDICT}?detail=1", {"signature_name": "half_plus_two", "instances": [1.0]})

@@ -13,7 +13,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import prediction_service_pb2_grpc
 
 from pipeline.serving.request_files import tables
-from tests.serving.server.conftest import ROW, Server, probability, push
+from tests.serving.server.conftest import ROW, THRESHOLD, Server, probability, push
 from tests.serving.server.test_grpc import asking
 from tests.waiting import eventually
 
@@ -63,7 +63,7 @@ def test_every_protocol_is_logged_alike(
         if name != "wrong":
             assert (first["features"], first["row"], first["version"]) == (features, 0, "1"), name
             assert first["scores"] == [pytest.approx(probability(ROW), abs=1e-6)], name
-            assert first["label"] == ("late" if probability(ROW) >= 0.5 else "on time"), name
+            assert first["label"] == ("late" if probability(ROW) >= THRESHOLD else "on time"), name
             assert first["error"] is None
     assert [row["features"]["carrier"] for row in found["rows"]] == ["UA", None]
     assert found["rows"][1]["caller"] == "shop"

@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 
 from pipeline.serving.server.page import _STYLE, file_of
-from tests.serving.server.conftest import ROW, ROWS, TOLD, Server, probability, push, seal
+from tests.serving.server.conftest import ROW, ROWS, THRESHOLD, TOLD, Server, probability, push, seal
 from trainer.artifact_names import SIGNATURES_FILE
 
 EVIL = "<img src=x onerror=alert(1)>"
@@ -65,7 +65,7 @@ def test_a_person_tries_the_model(server: Server, chromium: Any) -> None:
         expected = probability({"carrier": "DL", "seats": 70})
         text = page.locator("#answer").inner_text()
         assert f"{100 * expected:.1f} %" in text
-        assert ("late: late" if expected >= 0.5 else "late: on time") in text
+        assert ("late: late" if expected >= THRESHOLD else "late: on time") in text
         assert "seats\n70" in text
         assert "miles\nmissing" in text
         assert '{"instances":[{"carrier":"DL","miles":null,"seats":70}]}' in page.locator("#curl").inner_text()

@@ -17,8 +17,9 @@
     const threshold = Number(get("decide-at").value);
     const [, hits, alarms] = at(threshold);
     const flagged = hits + alarms;
-    const text = String(Number(threshold.toFixed(3)));
+    const text = String(Number(threshold.toFixed(4)));
     get("decide-value").textContent = text;
+    get("decide-yaml").textContent = `decision: {threshold: ${text}}`;
     get("decide-hits").textContent = count(hits);
     get("decide-misses").textContent = count(positives - hits);
     get("decide-alarms").textContent = count(alarms);

@@ -1,0 +1,117 @@
+"""From which probability on is a row called positive: the threshold that a rule asks for, and what follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.config.decision import STEPS, Decision, DecisionThreshold
+from pipeline.evaluation.number_text import number
+from pipeline.evaluation.tallies import Tally
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What a rule comes to on some rows.
+
+    Attributes:
+        threshold: a row is flagged from this probability on; None where no threshold is as the rule asks.
+        problem: why there is none, in a sentence; empty if there is one.
+    """
+
+    threshold: float | None
+    problem: str = ""
+
+
+def choose(threshold: DecisionThreshold, found: Tally) -> Chosen:
+    """Find the threshold that a rule asks for; of several that are as good, the highest.
+
+    Args:
+        found: of a binary task, over all rows.
+    """
+    if threshold.at is not None:
+        return Chosen(threshold.at)
+    hits, alarms = flagged_by_step(found)
+    positives, negatives = hits[0], alarms[0]
+    if not positives or (threshold.cost is None and not negatives):
+        return Chosen(None, f"the rows that judge the model have no {'negative' if positives else 'positive'} one")
+    if threshold.cost is not None:
+        costs = (positives - hits) * threshold.cost.miss + alarms * threshold.cost.false_alarm
+        return Chosen(_highest(costs <= costs.min() + 1e-9 * max(1.0, abs(costs.min()))))
+    recall = hits / positives
+    precision = np.where(hits + alarms > 0, hits / np.maximum(hits + alarms, 1e-300), 0.0)
+    if (least := threshold.precision_at_least) is not None:
+        allowed = precision >= least - 1e-12
+        if not allowed.any():
+            best = _highest(precision >= precision.max() - 1e-12)
+            at = round(best * STEPS)
+            return Chosen(
+                None,
+                f"no threshold reaches a precision of {least:g}; the best that this model reaches is "
+                f"{number(float(precision[at]))}, from a probability of {best:g} on, where it finds "
+                f"{number(float(recall[at]))} of the positives",
+            )
+        return Chosen(_highest(allowed & (recall >= recall[allowed].max() - 1e-12)))
+    allowed = recall >= (threshold.recall_at_least or 0.0) - 1e-12
+    return Chosen(_highest(allowed & (precision >= precision[allowed].max() - 1e-12)))
+
+
+def choose_for_each(tallies: Mapping[str, Tally], decision: Decision | None) -> dict[str, Chosen]:
+    """Find the threshold of each model of a binary task, by the same rule on the same rows; of another task none."""
+    return {name: choose(decision.threshold, found) for name, found in tallies.items()} if decision else {}
+
+
+def flagged_by_step(found: Tally) -> tuple[Array, Array]:
+    """Count positive and negative rows at or above each step of the threshold: both (STEPS + 1,)."""
+    negative, positive = found.by_bucket()
+    hits, alarms = (np.cumsum(of_class[::-1])[::-1] for of_class in (positive, negative))
+    return hits, alarms
+
+
+def at_threshold(found: Tally, threshold: float) -> dict[str, Any]:
+    """Count what a threshold does to rows, and compute the metrics that follow.
+
+    Returns:
+        `hits`, `false_alarms`, `misses`, `rest`: rows; `metrics`: {precision, recall, accuracy, f1}, those that are
+        defined.
+    """
+    negative, positive = found.by_bucket()
+    step = round(threshold * STEPS)
+    hits, alarms = float(positive[step:].sum()), float(negative[step:].sum())
+    misses, rest = float(positive[:step].sum()), float(negative[:step].sum())
+    shares = {
+        "precision": (hits, hits + alarms),
+        "recall": (hits, hits + misses),
+        "accuracy": (hits + rest, hits + alarms + misses + rest),
+        "f1": (2 * hits, 2 * hits + alarms + misses),
+    }
+    return {
+        "hits": hits,
+        "false_alarms": alarms,
+        "misses": misses,
+        "rest": rest,
+        "metrics": {name: part / whole for name, (part, whole) in shares.items() if whole},
+    }
+
+
+def words(threshold: DecisionThreshold) -> str:
+    """Say how a threshold came to be, to stand behind the number."""
+    if threshold.cost is not None:
+        costs = f"a miss costs {threshold.cost.miss:g} and a false alarm {threshold.cost.false_alarm:g}"
+        return f"chosen on the evaluated rows for the least cost, where {costs}"
+    if threshold.precision_at_least is not None:
+        return f"chosen on the evaluated rows for a precision of at least {threshold.precision_at_least:g}"
+    if threshold.recall_at_least is not None:
+        return f"chosen on the evaluated rows for a recall of at least {threshold.recall_at_least:g}"
+    return "as the configuration says"
+
+
+def _highest(allowed: Array) -> float:
+    """Return the highest threshold of the allowed steps, (STEPS + 1,)."""
+    return int(np.flatnonzero(allowed)[-1]) / STEPS
