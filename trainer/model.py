@@ -60,26 +60,27 @@ class PiecewiseLinear(keras.layers.Layer):
     def adapt(self, places: npt.NDArray[Any], targets: npt.NDArray[Any]) -> None:
         """Cut the bins where the targets change; see trainer.bins."""
         self._cut(target_aware_edges(places, targets, self.bins))
-        filled = self._filled(places)
+        filled = self.filled(places)
         self.mean.assign(ops.mean(filled, axis=0))
         self.scale.assign(self._DEVIATION / ops.maximum(ops.std(filled, axis=0), self._SMALLEST_DEVIATION))
 
     def call(self, places: Any) -> Any:
         """Fill bins: bin k of a place p between its edges a and b is filled by clip((p - a) / (b - a), 0, 1)."""
-        return (self._filled(places) - self.mean) * self.scale
+        return (self.filled(places) - self.mean) * self.scale
 
     def _cut(self, edges: npt.NDArray[Any]) -> None:
         slope = 1.0 / np.diff(edges)
         self.slope.assign(slope.ravel())
         self.shift.assign((-edges[:, :-1] * slope).ravel())
 
-    def _filled(self, places: Any) -> Any:
+    def filled(self, places: Any) -> Any:
+        """Fill bins, without the scaling."""
         repeated = ops.reshape(ops.tile(places[:, :, None], [1, 1, self.bins]), [-1, places.shape[1] * self.bins])
         return ops.clip(repeated * self.slope + self.shift, 0.0, 1.0)
 
 
 class Members(keras.layers.Layer):
-    """(batch, units) -> (batch, members, units): each member's own view, at first some units with the sign turned."""
+    """(batch, units) -> (members, units): what each member scales the units by, at first some with the sign turned."""
 
     def __init__(self, members: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -95,8 +96,34 @@ class Members(keras.layers.Layer):
         )
 
     def call(self, units: Any) -> Any:
-        """Scale."""
-        return units[:, None, :] * self.scale
+        """Give the scales."""
+        return ops.convert_to_tensor(self.scale)
+
+
+class ScaledDense(keras.layers.Layer):
+    """[(batch, units), scales (members, units)] -> (batch, members, outputs): scale, then `MembersDense`, in one.
+
+    The scales go into the kernel, (units, members * outputs): that is small, where the scaled units, (batch, members,
+    units), are written and read for each batch, and their gradient once more. A step of training takes half the time.
+    """
+
+    def __init__(self, outputs: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.outputs = outputs
+        self.activation = ops.relu
+
+    def build(self, input_shape: Any) -> None:
+        """See keras."""
+        (_, units), (members, _) = input_shape
+        self.kernel = self.add_weight(name="kernel", shape=(units, self.outputs), initializer="glorot_uniform")
+        self.bias = self.add_weight(name="bias", shape=(members, self.outputs), initializer="zeros")
+
+    def call(self, inputs: Any) -> Any:
+        """Multiply."""
+        units, scale = inputs
+        kernel = ops.transpose(scale)[:, :, None] * self.kernel[:, None, :]
+        summed = ops.matmul(units, ops.reshape(kernel, (kernel.shape[0], -1))) + ops.reshape(self.bias, (-1,))
+        return ops.reshape(self.activation(summed), (-1, *self.bias.shape))
 
 
 class MembersDense(keras.layers.EinsumDense):
@@ -157,11 +184,16 @@ def build_model(
         parts.append(Words(buckets, name="word_embeddings")(inputs[WORDS]))
     shared = keras.layers.Concatenate()(parts) if len(parts) > 1 else parts[0]
     shared = keras.layers.Dense(hidden_units[0], activation="relu", name="shared")(shared)
-    hidden = keras.layers.Dropout(dropout)(Members(members, name="members")(shared))
-    for number, units in enumerate(hidden_units[1:], start=1):
+    scale = Members(members, name="members")(shared)
+    later = list(enumerate(hidden_units[1:], start=1))
+    if later and not dropout:  # no member's view of the units is looked at by itself
+        number, units = later.pop(0)
+        hidden = ScaledDense(units, name=f"hidden_{number}")([shared, scale])
+    else:
+        hidden = keras.layers.Dropout(dropout)(shared[:, None, :] * scale)
+    for number, units in later:
         dense = MembersDense("bmi,iu->bmu", (members, units), "relu", bias_axes="mu", name=f"hidden_{number}")
-        hidden = dense(hidden)
-        hidden = keras.layers.Dropout(dropout)(hidden)
+        hidden = keras.layers.Dropout(dropout)(dense(hidden))
 
     def last(outputs: int, activation: str | None, name: str) -> Any:
         return MembersDense("bmi,mio->bmo", (members, outputs), activation, bias_axes="mo", name=name)(hidden)

@@ -25,6 +25,7 @@ from trainer.hyperparameters import TUNED_FILE, Found, merge
 from trainer.own_network import OwnNetwork
 from trainer.patches import make_fit_work
 from trainer.probe_rows import save_probe_rows
+from trainer.served_network import ServedNetwork
 from trainer.settings.fitting import OF_ITS_NETWORK
 from trainer.settings.trainer import TrainerRequest
 from trainer.signatures import ServedModel
@@ -104,7 +105,7 @@ def _fit_and_export(
     save_baselines(boosters, labels, class_count(table), fn_args.serving_model_dir)
     _, stop_rows = hold_out(order, len(labels), settings.validation_share, settings.seed)
     rewriting = Rewriting(network, LOSSES[table.label.task], rows, labels, stop_rows) if asks(settings) else None
-    to_serve = network
+    to_serve: Any = network if own else ServedNetwork(network)
     if rewriting and settings.quantize != "none":
         to_serve = rewriting.quantized(settings.quantize)
     served = ServedModel(to_serve, transform_output, table)

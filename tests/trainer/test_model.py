@@ -94,11 +94,21 @@ def test_inputs_and_layers_follow_the_table() -> None:
 
 def test_members_look_at_the_same_units_with_signs_of_their_own() -> None:
     keras.utils.set_random_seed(1)
-    members = Members(4)
-    views = np.array(members(np.array([[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]], "float32")))
-    assert views.shape == (1, 4, 8)
-    assert np.abs(views).tolist() == [[[1, 2, 3, 4, 5, 6, 7, 8]] * 4]
-    assert len({tuple(view) for view in views[0].tolist()}) == 4
+    scales = np.array(Members(4)(np.zeros((1, 8), "float32")))
+    assert scales.shape == (4, 8)
+    assert np.abs(scales).tolist() == [[1] * 8] * 4
+    assert len({tuple(scale) for scale in scales.tolist()}) == 4
+
+
+def test_scales_in_a_kernel_and_of_units_are_the_same() -> None:
+    """Without dropout the layer behind the members takes their scales in; with it, units are scaled."""
+    with_dropout, without = (build(table("binary", *FEATURES), dropout=dropout) for dropout in (0.2, 0.0))
+    dice = np.random.default_rng(2)
+    weights = [dice.normal(size=value.shape) for value in with_dropout.get_weights()]
+    assert [value.shape for value in without.get_weights()] == [value.shape for value in weights]
+    with_dropout.set_weights(weights)
+    without.set_weights(weights)
+    assert np.array(without(rows(50))) == pytest.approx(np.array(with_dropout(rows(50))), abs=1e-5)
 
 
 def test_members_answer_for_themselves_while_they_learn_and_as_one_when_asked() -> None:
