@@ -31,11 +31,11 @@ class ServedNetwork(tf.Module):
             WORDS: layers.get("word_embeddings"),
         }
         self._shared = _constants(*_with_scaled_bins(layers["shared"], bins))
-        scale = np.float64(layers["members"].scale)
+        scale = _exact(layers["members"].scale)
         behind = network.layers[network.layers.index(layers["members"]) + 1 :]
         first, *self._later = (layer for layer in behind if not isinstance(layer, keras.layers.Dropout))
         # Of a kernel that the members share, (units, outputs), or of each its own, (members, units, outputs).
-        kernel = np.moveaxis(scale[:, :, None] * np.float64(first.kernel), 0, 1)
+        kernel = np.moveaxis(scale[:, :, None] * _exact(first.kernel), 0, 1)
         self._shape = [-1, *kernel.shape[1:]]
         self._members = _constants(kernel.reshape(len(kernel), -1), np.ravel(first.bias))
         self._activation = first.activation
@@ -55,12 +55,16 @@ class ServedNetwork(tf.Module):
 
 def _with_scaled_bins(shared: Any, bins: Any) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     """Return kernel and bias for bins as they are filled, without their scaling."""
-    kernel, bias = np.float64(shared.kernel), np.float64(shared.bias)
+    kernel, bias = _exact(shared.kernel), _exact(shared.bias)
     if bins is not None:
-        scale, mean = np.float64(bins.scale), np.float64(bins.mean)
+        scale, mean = _exact(bins.scale), _exact(bins.mean)
         kernel[: len(scale)] *= scale[:, None]
         bias -= mean @ kernel[: len(scale)]
     return kernel, bias
+
+
+def _exact(variable: Any) -> npt.NDArray[np.float64]:
+    return np.array(variable, np.float64)
 
 
 def _constants(*arrays: npt.NDArray[Any]) -> list[tf.Variable]:

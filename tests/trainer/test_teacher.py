@@ -120,6 +120,16 @@ def test_of_many_rows_twice_as_many_trees_are_grown_again(monkeypatch: pytest.Mo
     assert again.validation_loss == trees.validation_loss
 
 
+@pytest.mark.parametrize("task", CLASSES)
+def test_trees_grown_on_all_rows_need_not_be_asked_about_them_again(task: str) -> None:
+    given = columns()
+    found = labels(given, task)
+    again = grow_again(choose_trees(len(CLASSES[task]), given, found, *halves(), seed=1), given, found, 1)
+    some = np.arange(ROWS)[::-3]
+    assert again.known is not None
+    assert again.predict(given, some) == pytest.approx(replace(again, known=None).predict(given, some), rel=1e-6)
+
+
 def test_growing_trees_tells_how_far_they_are(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
