@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import dropwhile, pairwise
 from typing import Any
 
 from pipeline.config.text_format import BLANKS, FIXED, TextFormat
@@ -23,6 +23,8 @@ _NUMBER = re.compile(r"\s*[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?\s*%?\s*$")
 _MISSING = {"", "?", "-", "--", ".", "na", "n/a", "nan", "null", "none", "nil", "missing"}
 _LONGEST = 500
 """Characters of a field; there are longer ones, but not many."""
+_FEW_VALUES = 15
+"""How often each value of a column comes, on average, in which a first value that never comes again is a name."""
 _SURE = 0.9
 """The score of a layout that need not be doubted."""
 _COMMENTS = ("#", "%", "//", "@", "*", "!")
@@ -61,11 +63,12 @@ def guess_layout(text: str, form: TextFormat, given: dict[str, Any]) -> Layout:
                 continue
             if delimiter != BLANKS and delimiter not in text and len(delimiters) > 1 and delimiter != ",":
                 continue
-            tried = _try(text, form.model_copy(update={"delimiter": delimiter, "quote": quote}))
+            tried = cut(text, form.model_copy(update={"delimiter": delimiter, "quote": quote}))
             if best is None or tried.score > best.score + 1e-9:
                 best = tried
     assert best is not None
-    is_sure = best.score >= _SURE or (best.width > 1 and {len(record) for record in best.records} == {best.width})
+    below = dropwhile(lambda record: len(record) != best.width, best.records)  # titles above have their own widths
+    is_sure = best.score >= _SURE or (best.width > 1 and {len(record) for record in below} == {best.width})
     if "delimiter" not in given and not is_sure and (fixed := _fixed(text, form)):
         return fixed
     return best if "quote" in given or best.form.quote is None else _without_quotes(text, best)
@@ -83,7 +86,7 @@ def _fixed(text: str, form: TextFormat) -> Layout | None:
     first, *rows = (fields_of(line, starts) for line in lines if line.strip())
     if has_header(first, rows):
         spans = with_names(spans, first)
-    layout = _try("\n".join(lines), form.model_copy(update={"starts": starts_of(spans, lines[:_MOST])}))
+    layout = cut("\n".join(lines), form.model_copy(update={"starts": starts_of(spans, lines[:_MOST])}))
     return layout if layout.width > 1 else None
 
 
@@ -112,7 +115,7 @@ def _without_quotes(text: str, layout: Layout) -> Layout:
     swallowed = _swallows(text, layout)
     if not swallowed and _quotes_fields(text, layout.form.delimiter, quote):
         return layout
-    tried = _try(text, layout.form.model_copy(update={"quote": None}))
+    tried = cut(text, layout.form.model_copy(update={"quote": None}))
     opens = swallowed or _opening(text, layout.form.delimiter, quote) > 0
     return tried if tried.score > layout.score + (-1e-9 if opens else 1e-9) else layout
 
@@ -133,7 +136,8 @@ def _swallows(text: str, layout: Layout) -> bool:
     return False
 
 
-def _try(text: str, form: TextFormat) -> Layout:
+def cut(text: str, form: TextFormat) -> Layout:
+    """Cut a text as a format says, and score how well that fits."""
     lines = _lines(text)
     records: list[list[str]] = []
     places: list[int] = []
@@ -162,8 +166,9 @@ def _try(text: str, form: TextFormat) -> Layout:
     if width == 1:
         return Layout(form, records, places, 1, 0.0)
     fields = [field for record in records[:200] if len(record) == width for field in record]
-    others = "".join(mark for mark in ",;\t|" if mark != form.delimiter)
-    dirty = sum(any(mark in field for mark in others) and not _NUMBER.match(field) for field in fields)
+    marks = {",": ",(?! )", ";": ";", "\t": "\t", "|": r"\|"}  # a comma with a blank behind it is one of a sentence
+    others = re.compile("|".join(pattern for mark, pattern in marks.items() if mark != form.delimiter))
+    dirty = sum(bool(others.search(field)) and not _NUMBER.match(field) for field in fields)
     longest = sum(len(field) > _LONGEST for field in fields)
     clean = 1 - (dirty + longest) / max(1, len(fields))
     share = times / len(records)
@@ -204,8 +209,8 @@ def is_number(field: str) -> bool:
 def has_header(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     """Return whether the first record names the columns: it does, unless it looks like the rows below.
 
-    Numbers over numbers, and values that come again in the same column, speak against it; text over numbers for it;
-    numbers that count on (years, 0, 1, 2 …) do not count.
+    Numbers over numbers, and values that come again in the same column, speak against it; text over numbers for it, and
+    so does text over a few others that come again and again; numbers that count on (years, 0, 1, 2 …) do not count.
     """
     rows = [row for row in rows if len(row) == len(first) and list(row) != list(first)]
     if not rows:
@@ -219,12 +224,14 @@ def has_header(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
         numeric = len(known) > 0 and sum(map(is_number, known)) >= 0.9 * len(known)
         if name.strip().lower() in _MISSING:
             continue
-        if is_number(name):
+        if is_number(name) and ("%" not in name or any("%" in value for value in known)):
             against += (numeric or name in below) and not counting
         elif numeric:
             speaks_for += 1
         elif name in below:
             against += 1
+        elif len(set(known)) <= len(known) / _FEW_VALUES:
+            speaks_for += 1
     return speaks_for >= against
 
 

@@ -18,6 +18,7 @@ from pipeline.data.sources.guess_encoding import HEAD_BYTES, guess_encoding, rea
 from pipeline.data.sources.guess_layout import (
     Layout,
     comment_mark,
+    cut,
     footer_marks,
     guess_layout,
     has_header,
@@ -32,6 +33,7 @@ from pipeline.data.sources.workbook import SheetTable
 
 _NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "'|'", BLANKS: "runs of blanks"}
 _TAIL = 1 << 14
+_COMMENTS_SAID = "lines that begin with {!r} are comments"
 
 
 def sniff(path: str | Sequence[str], given: Mapping[str, Any] | None = None) -> tuple[TextFormat, list[str]]:
@@ -54,12 +56,15 @@ def sniff(path: str | Sequence[str], given: Mapping[str, Any] | None = None) -> 
         said += [sentence] if sentence else []
     text = _decoded(pieces[0], given["encoding"], whole=len(pieces) == 1 and len(pieces[0]) < HEAD_BYTES)
     form = TextFormat(**given)
+    whole = text
     form, text = _above(text, form, given, said)
     given |= {"delimiter": form.delimiter} if form.skip and "skip" not in given else {}  # `sep=` says it
     layout = guess_layout(text, form, given)
     if not form.comment and "comment" not in given and inner_comments(layout, text.splitlines()):
         form, text = _without_comments(text, form, "#", said)
         layout = guess_layout(text, form, given)
+    if form.comment and not {"comment", "skip", "header"} & given.keys():
+        form, layout = _without_marked_rows(whole, form, layout, given, said)
     if layout.width == 1 and "delimiter" not in given:  # one column, or nothing that we know: as plain CSV
         layout = guess_layout(text, form, {**given, "delimiter": ",", "quote": '"'})
     form = _described(text, layout, given, said)
@@ -118,9 +123,34 @@ def _above(text: str, form: TextFormat, given: Mapping[str, Any], said: list[str
 
 
 def _without_comments(text: str, form: TextFormat, mark: str, said: list[str]) -> tuple[TextFormat, str]:
-    said.append(f"lines that begin with {mark!r} are comments")
+    said.append(_COMMENTS_SAID.format(mark))
     kept = [line for line in re.split(r"\r\n|\n|\r", text) if not line.startswith(mark)]
     return form.model_copy(update={"comment": mark}), "\n".join(kept)
+
+
+def _without_marked_rows(
+    text: str, form: TextFormat, layout: Layout, given: dict[str, Any], said: list[str]
+) -> tuple[TextFormat, Layout]:
+    """Take no line for a comment that is the header or a row: those above are passed over by their number then."""
+    mark = form.comment or ""
+    lines = re.split(r"\r\n|\n|\r", text)
+    above = next((place for place, line in enumerate(lines) if not line.startswith(mark)), 0)
+    if not above or layout.width < 2:
+        return form, layout
+
+    def is_whole(line: str) -> bool:
+        records = cut(line, layout.form).records
+        return bool(records) and len(records[0]) == layout.width
+
+    is_header = is_whole(lines[above - 1]) and not has_header(layout.records[0], layout.records[1:])
+    if not is_header and not any(line.startswith(mark) and is_whole(line) for line in lines[above:]):
+        return form, layout
+    said.remove(_COMMENTS_SAID.format(mark))
+    above -= is_header
+    if above:
+        said.append(f"the first {above} lines are no part of the table" if above > 1 else "the first line is a title")
+    form = form.model_copy(update={"comment": None, "skip": form.skip + above})
+    return form, guess_layout("\n".join(lines[above:]), form, given)
 
 
 def _described(text: str, layout: Layout, given: Mapping[str, Any], said: list[str]) -> TextFormat:

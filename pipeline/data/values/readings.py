@@ -78,8 +78,9 @@ class Readings:
             return array
         own = self.of(name).missing
         known = own if own is not None else (*self.missing, *(ALWAYS_MISSING[1:] if self.raw else ()))
-        # Of a column of texts without any settings a blank is a value, as it always was.
-        blank = ("",) if self.missing or name in self.columns else ()
+        # Of a column of texts without any settings a blank is a value, as it always was; and where nothing is missing.
+        is_verbatim = own == () and self.of(name).kind in (None, "text")
+        blank = ("",) if (self.missing or name in self.columns) and not is_verbatim else ()
         words = [*known, *blank]
         if not words:
             return array

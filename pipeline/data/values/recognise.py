@@ -234,6 +234,8 @@ def _text(
     if _among(values, ("+",)).any():
         kept = (*kept, "-")
     missing = [text for text in values.texts.filter(pa.array(marked)).to_pylist() if text not in kept]
+    if settings is None and "" in missing:
+        settings = Reading(kind="text")  # then a field of blanks is an empty one
     if "NA" in kept:
         settings = Reading(kind=settings.kind if settings else None, missing=tuple(text for text in missing if text))
     extra = tuple(text for text in missing if text not in ALWAYS_MISSING)
