@@ -15,6 +15,8 @@ from pipeline.watch.state import State
 
 FUTURE_HOURS = 2
 """So far may the clock of a server be ahead of ours."""
+FIRST_HOUR = 10957 * 24
+"""The year 2000: a time before it is that of a clock that nobody has set, or none."""
 
 
 def take_in(state: State, log: Path, spec_for: Callable[[str], Spec | None], now_hour: int) -> set[int]:
@@ -62,15 +64,15 @@ def profiles_of(
 
 
 def _groups(batch: pa.RecordBatch, now_hour: int) -> Iterable[tuple[tuple[int, str, str], pa.RecordBatch, int]]:
-    """Yield the rows by hour, version and route; those of the future, by a clock that is wrong, with the last hour."""
+    """Yield the rows by hour, version and route; those whose clock is wrong with the last hour."""
     hour = hours(batch)
-    ahead = hour > now_hour + FUTURE_HOURS
-    hour = np.where(ahead, now_hour, hour)
+    wrong = (hour > now_hour + FUTURE_HOURS) | (hour < FIRST_HOUR)
+    hour = np.where(wrong, now_hour, hour)
     version = _texts(batch, "version", "")
     route = _texts(batch, "route", "stable")
     names = np.char.add(np.char.add(version, "\x00"), route) if len(hour) else version
     if len(hour) and (hour == hour[0]).all() and (names == names[0]).all():
-        yield (int(hour[0]), str(version[0]), str(route[0])), batch, int(ahead.sum())
+        yield (int(hour[0]), str(version[0]), str(route[0])), batch, int(wrong.sum())
         return
     _, codes = np.unique(names, return_inverse=True)
     _, groups = np.unique(np.stack([hour, codes]), axis=1, return_inverse=True)
@@ -80,7 +82,7 @@ def _groups(batch: pa.RecordBatch, now_hour: int) -> Iterable[tuple[tuple[int, s
         if len(rows):
             first = rows[0]
             key = int(hour[first]), str(version[first]), str(route[first])
-            yield key, batch.take(pa.array(rows)), int(ahead[rows].sum())
+            yield key, batch.take(pa.array(rows)), int(wrong[rows].sum())
 
 
 def _texts(batch: pa.RecordBatch, name: str, otherwise: str) -> npt.NDArray[np.str_]:

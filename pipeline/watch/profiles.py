@@ -94,7 +94,7 @@ class Profile:
 
     Attributes:
         rows, errors: requests that were answered, and that were not.
-        late: rows whose time lies in the future of whoever reads the log.
+        late: rows whose time lies in the future of whoever reads the log, or before the year 2000.
         binned, distinct: rows that were put into bins, and how many different ones there are among them.
         scored: rows that there are scores of.
         bins: (columns, BINS), broken: (columns, 5), missing: (columns,) rows of each kind.

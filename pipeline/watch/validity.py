@@ -72,5 +72,8 @@ def notes(counted: Profile, reference: Profile) -> list[str]:
     if counted.errors > _MOST_ERRORS * (counted.rows + counted.errors):
         said.append(f"{counted.errors:,} of {counted.rows + counted.errors:,} rows were not answered")
     if counted.late:
-        said.append(f"{counted.late:,} rows have a time in the future: a clock is wrong; they count with the last hour")
+        said.append(
+            f"{counted.late:,} rows have a time in the future, or none after 1999: a clock is wrong; "
+            "they count with the last hour"
+        )
     return said

@@ -91,9 +91,15 @@ class World:
         count: int = ROWS,
         plain: bool = False,
         ahead: timedelta = timedelta(),
+        season: Callable[[Rows], Rows] = lambda one: one,
+        bot: int = 0,
     ) -> None:
-        """Write a week's requests and its labels. The outcome follows from the true rows, the score from those sent."""
-        true = rows(self.rng, count)
+        """Write a week's requests and its labels. The outcome follows from the true rows, the score from those sent.
+
+        Args:
+            season: changes the true rows; change: what is sent of them; bot: how often the first row is sent again.
+        """
+        true = season(rows(self.rng, count))
         sent = change({name: np.asarray(values, object) for name, values in true.items()})
         times = [
             START + ahead + timedelta(weeks=number, hours=int(h)) for h in np.sort(self.rng.integers(0, 168, count))
@@ -119,9 +125,10 @@ class World:
             pa.csv.write_csv(pa.table(table | features | {"scores": texts}), path.with_suffix(".csv"))
         else:
             struct = pa.StructArray.from_arrays(list(features.values()), names=list(features))
-            pq.write_table(
-                pa.table(table | {"features": struct, "scores": pa.array(list(scores), pa.list_(pa.float64()))}), path
-            )
+            found = pa.table(table | {"features": struct, "scores": pa.array(list(scores), pa.list_(pa.float64()))})
+            again = found.take(pa.array(np.zeros(bot, int)))
+            at = found.column("time").take(pa.array(self.rng.integers(0, count, bot)))
+            pq.write_table(pa.concat_tables([found, again.set_column(2, "time", at)]), path)
         if labels:
             late = outcome(self.rng, true, count)
             flip = self.rng.random(count) < (flipped(true) if callable(flipped) else flipped)
@@ -275,16 +282,12 @@ def test_corrected_labels_win_and_duplicates_are_counted(world: World) -> None:
     assert [(one["rows"], one["repeated"]) for one in world.labels] == [(3, 1), (2, 0)]
 
 
-def test_a_bot_that_sends_one_row_a_hundred_thousand_times_moves_nothing(world: World) -> None:
+def test_a_bot_that_sends_one_row_a_million_times_moves_nothing(world: World) -> None:
     world.week(0, labels=False)
-
-    def with_bot(of: Rows) -> Rows:
-        return {name: np.where(np.arange(len(values)) % 25 == 0, values, values[0]) for name, values in of.items()}
-
-    world.week(1, with_bot, count=100_000, labels=False)
+    world.week(1, bot=1_000_000, labels=False)
     verdicts, alarms = world.look(2)
     assert kinds(alarms) == {("repeated_requests", TICKET)}
-    assert (verdicts[1]["rows"], verdicts[1]["moved_count"]) == (100_000, 0)
+    assert (verdicts[1]["rows"], verdicts[1]["moved_count"]) == (1_000_000 + ROWS, 0)
 
 
 def test_a_clock_that_jumps_ahead_is_told_and_makes_no_window_of_the_future(world: World) -> None:
@@ -293,6 +296,33 @@ def test_a_clock_that_jumps_ahead_is_told_and_makes_no_window_of_the_future(worl
     verdicts, alarms = world.look(0.99)
     assert len(verdicts) == 1
     assert kinds(alarms) == {("clock", TICKET)}
+
+
+def test_a_clock_that_jumps_back_to_1970_is_told_and_makes_no_window_and_no_gap(world: World) -> None:
+    world.week(0, labels=False)
+    world.week(1, ahead=timedelta(days=-20_500), count=500, labels=False)
+    verdicts, alarms = world.look(0.99)
+    assert (len(verdicts), verdicts[0]["rows"]) == (1, ROWS + 500)
+    assert kinds(alarms) == {("clock", TICKET)}
+
+
+def test_a_season_and_a_holiday_week_call_nobody(world: World) -> None:
+    """Others come from week to week, and in one week few; what a row leads to stays as it was."""
+
+    def more_of_b(share: float) -> Callable[[Rows], Rows]:
+        def changed(of: Rows) -> Rows:
+            chosen = world.rng.random(len(of["town"])) < share
+            return of | {"town": np.where(chosen, "b", of["town"])}
+
+        return changed
+
+    for number, share in enumerate((0.0, 0.05, 0.1, 0.15, 0.1)):
+        world.week(number, season=more_of_b(share))
+    world.week(5, season=more_of_b(0.9), count=ROWS // 5)
+    verdicts, alarms = world.look(6)
+    assert alarms == {}
+    assert [one["valid"] for one in verdicts] == [True] * 6
+    assert verdicts[5]["moved"][0]["column"] == "town"  # it is said, and calls nobody
 
 
 def test_a_log_with_a_gap_is_a_ticket(world: World) -> None:
