@@ -20,31 +20,63 @@ _OUTPUTS = ("prediction", "scores", "outputs")
 
 def batches(entries: Sequence[Entry], layout: Layout, redaction: Redaction) -> Iterator[Any]:
     """Yield record batches of requests of one layout; those that can be put together by column, in one."""
-    alike: dict[tuple[Any, ...], list[Entry]] = defaultdict(list)
-    for entry in entries:
-        alike[_width(entry), entry.columns is not None and tuple(entry.columns)].append(entry)
+    together: dict[tuple[int, int], list[Entry]] = defaultdict(list)
+    for entry in entries:  # an entry that shares its columns with nobody is one by itself
+        together[id(entry.columns or entry), id(entry.outputs)].append(entry)
+    alike: dict[tuple[Any, ...], list[_Asked]] = defaultdict(list)
+    for group in together.values():
+        asked = _Asked(group)
+        alike[asked.width, asked.columns is not None and tuple(asked.columns)].append(asked)
     schema = schema_of(layout, redaction)
-    for together in alike.values():
-        yield _batch(together, layout, redaction, schema)
+    for several in alike.values():
+        yield _batch(several, layout, redaction, schema)
 
 
-def _scores(entry: Entry) -> Any:
-    """Return the scores of each row, (rows, n); None where there are none."""
+class _Asked:
+    """Requests that were asked together, and which rows of their common columns they are.
+
+    Attributes:
+        picked: the rows' places; None when they are all.
+        scores: (rows, n) of the picked ones; None where there are none.
+    """
+
+    def __init__(self, entries: list[Entry]) -> None:
+        first = entries[0]
+        self.entries, self.columns = entries, first.columns
+        self.rows = first.rows if first.whole is None else first.whole
+        self.picked = None if self.rows == first.rows and len(entries) == 1 else self._picked()
+        scores = _scores(first, self.rows)
+        self.scores = scores if scores is None or self.picked is None else scores[self.picked]
+        self.width = -1 if scores is None else scores.shape[1]
+
+    def _picked(self) -> Any:
+        starts = np.fromiter((entry.at for entry in self.entries), np.int64, len(self.entries))
+        sizes = np.fromiter((entry.rows for entry in self.entries), np.int64, len(self.entries))
+        places = np.repeat(starts - np.cumsum(sizes) + sizes, sizes) + np.arange(sizes.sum())
+        return None if np.array_equal(places, np.arange(self.rows)) else places
+
+    def column(self, name: str) -> Any:
+        """Return the values of the requests' rows; None where there is not one for each."""
+        found = self.columns.get(name) if self.columns is not None else None
+        if found is None or len(found) != self.rows:
+            return None
+        if self.picked is None:
+            return found
+        return [found[place] for place in self.picked.tolist()] if type(found) is list else found[self.picked]
+
+
+def _scores(entry: Entry, rows: int) -> Any:
     outputs = entry.outputs or {}
     numeric = [name for name, array in outputs.items() if array.dtype.kind in "fiu" and array.ndim]
     name = next((name for name in _OUTPUTS if name in numeric), numeric[0] if len(numeric) == 1 else None)
-    if name is None or len(outputs[name]) != entry.rows:
+    if name is None or len(outputs[name]) != rows:
         return None
-    found = outputs[name].reshape(entry.rows, -1)
+    found = outputs[name].reshape(rows, -1)
     return found[:, 1:] if name == "scores" and entry.layout.task == "binary" and found.shape[1] == 2 else found
 
 
-def _width(entry: Entry) -> int:
-    scores = _scores(entry)
-    return -1 if scores is None else scores.shape[1]
-
-
-def _batch(entries: Sequence[Entry], layout: Layout, redaction: Redaction, schema: Any) -> Any:
+def _batch(several: Sequence[_Asked], layout: Layout, redaction: Redaction, schema: Any) -> Any:
+    entries = [entry for asked in several for entry in asked.entries]
     rows = np.array([entry.rows for entry in entries], np.int64)
     total, whose = int(rows.sum()), np.repeat(np.arange(len(entries)), rows)
 
@@ -52,10 +84,11 @@ def _batch(entries: Sequence[Entry], layout: Layout, redaction: Redaction, schem
         found = pa.array(values, kind)
         return found if total == len(entries) else found.take(pa.array(whose))
 
-    places = np.concatenate(
-        [np.arange(entry.rows) if entry.places is None else np.asarray(entry.places) for entry in entries]
-    )
-    scores, label = _answers(entries, layout, total)
+    places = np.arange(total) - np.repeat(np.cumsum(rows) - rows, rows)
+    for start, entry in zip(np.cumsum(rows) - rows, entries, strict=True):
+        if entry.places is not None:
+            places[start : start + entry.rows] = entry.places
+    scores, label = _answers(several, layout, total)
     return pa.RecordBatch.from_arrays(
         [
             each([entry.request_id for entry in entries], pa.string()),
@@ -67,7 +100,7 @@ def _batch(entries: Sequence[Entry], layout: Layout, redaction: Redaction, schem
             each([entry.caller for entry in entries], pa.string()),
             each([entry.latency_s for entry in entries], pa.float64()),
             each([entry.error and redaction.error(entry.error) for entry in entries], pa.string()),
-            _features(entries, layout, redaction, schema.field("features").type, total),
+            _features(several, layout, redaction, schema.field("features").type, total),
             scores,
             label,
         ],
@@ -75,12 +108,11 @@ def _batch(entries: Sequence[Entry], layout: Layout, redaction: Redaction, schem
     )
 
 
-def _answers(entries: Sequence[Entry], layout: Layout, total: int) -> tuple[Any, Any]:
+def _answers(several: Sequence[_Asked], layout: Layout, total: int) -> tuple[Any, Any]:
     """Return scores and label of each row."""
-    parts = [_scores(entry) for entry in entries]
-    if parts[0] is None:
+    if several[0].scores is None:
         return pa.nulls(total, pa.list_(pa.float64())), pa.nulls(total, pa.string())
-    scores = np.concatenate(parts).astype(np.float64)
+    scores = np.concatenate([asked.scores for asked in several]).astype(np.float64)
     width = scores.shape[1]
     listed = pa.ListArray.from_arrays(
         pa.array(np.arange(total + 1, dtype=np.int32) * width), pa.array(np.ascontiguousarray(scores).ravel())
@@ -93,21 +125,20 @@ def _answers(entries: Sequence[Entry], layout: Layout, total: int) -> tuple[Any,
     return listed, pa.nulls(total, pa.string())
 
 
-def _features(entries: Sequence[Entry], layout: Layout, redaction: Redaction, kind: Any, total: int) -> Any:
+def _features(several: Sequence[_Asked], layout: Layout, redaction: Redaction, kind: Any, total: int) -> Any:
     columns = shown(layout, redaction)
-    given: Any = entries[0].columns
+    given: Any = several[0].columns
     if given is None or columns[0] is NOTHING:
         return pa.nulls(total, kind)
     if layout.of_examples and len(given) == 1 and not given.keys() & {column.input for column in layout.columns}:
-        rows = [
-            row for entry in entries for row in np.ravel(np.array(next(iter((entry.columns or {}).values())), object))
-        ]
+        parts = [asked.column(next(iter(given))) for asked in several]
+        rows = [row for part in parts if part is not None for row in np.ravel(np.array(part, object))]
         if len(rows) == total and all(isinstance(row, bytes) for row in rows):
             return _of_examples(rows, columns, redaction, kind)
     arrays = []
     for column, field in zip(columns, kind, strict=True):
-        parts = [entry.columns.get(column.input) for entry in entries if entry.columns is not None]
-        if any(part is None or len(part) != entry.rows for part, entry in zip(parts, entries, strict=True)):
+        parts = [asked.column(column.input) for asked in several]
+        if any(part is None for part in parts):
             arrays.append(pa.nulls(total, field.type))
         else:
             arrays.append(_array(parts, column, redaction, field.type))

@@ -61,7 +61,9 @@ class Entry:
     Attributes:
         time: seconds since 1970, UTC.
         version: None when none answered.
-        columns: by input; None when they could not be read.
+        columns, outputs: by input and output; None when they could not be read, or there was no answer. Requests that
+            were asked together share them.
+        at, whole: the place of its first row there, and how many rows they have; only its own when None.
         places: of the rows in the request; all of them when None.
         size: of the request in bytes, for the bound of the queue.
     """
@@ -79,6 +81,8 @@ class Entry:
     error: str | None = None
     columns: Mapping[str, Any] | None = None
     outputs: Mapping[str, Any] | None = None
+    at: int = 0
+    whole: int | None = None
     places: Sequence[int] | None = None
     size: int = 0
 

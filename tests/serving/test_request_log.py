@@ -135,6 +135,41 @@ def test_what_was_asked_can_be_read_again(open_log: Callable[..., RequestLog], t
     assert schema.field("features").type.field("seats").type == pa.int64()
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_requests_that_were_asked_together_are_told_apart(
+    open_log: Callable[..., RequestLog], tmp_path: Path, seed: int
+) -> None:
+    """They share columns and outputs; some are not logged, and others come in another order."""
+    draw = random.Random(seed)
+    log = open_log()
+    entries: list[Entry] = []
+    expected: dict[tuple[str, int], dict[str, Any]] = {}
+    for batch in range(5):
+        sizes = [draw.choice([1, 1, 2, 7]) for _ in range(draw.randrange(1, 9))]
+        rows = [a_row(draw) for _ in range(sum(sizes))]
+        whole = an_entry(rows)
+        if batch % 2:
+            whole.columns = {key: np.array(values, object if key == "name_" else np.float64)
+                             for key, values in (whole.columns or {}).items()}  # fmt: skip
+        at = 0
+        for place, size in enumerate(sizes):
+            own = replace(whole, request_id=f"{batch}-{place}", rows=size, at=at, whole=len(rows))
+            its = rows[at : at + size]
+            at += size
+            if draw.random() < 0.7 or not entries:
+                entries.append(own)
+                expected |= {(own.request_id, number): row for number, row in enumerate(its)}
+    draw.shuffle(entries)
+    for entry in entries:
+        log.add(entry)
+    log.close()
+    found = {(one["request_id"], one["row"]): one for one in logged(tmp_path / "requests")}
+    assert found.keys() == expected.keys()
+    for key, one in found.items():
+        assert one["features"] == {name: expected[key][name] for name in ("name", "miles", "seats")}
+        assert one["scores"] == [pytest.approx(expected[key]["score"])]
+
+
 def example(row: dict[str, Any]) -> bytes:
     from tensorflow.core.example import example_pb2
 

@@ -42,7 +42,7 @@ class Asking:
         """
         call = current()
         if call is None:
-            return await self._batcher.ask(model, signature, columns, self._timeout_s)
+            return (await self._batcher.ask(model, signature, columns, self._timeout_s)).outputs
         whole = Part(model, signature, columns, rows, size)
         served = self._models.names.get(model.name)
         routing = served.routing if served else None
@@ -81,9 +81,8 @@ class Asking:
 
     async def _answer(self, call: Call, part: Part) -> Arrays:
         call.parts.append(part)
-        outputs = await self._batcher.ask(part.model, part.signature, part.columns, self._timeout_s)
-        part.outputs = outputs
-        return outputs
+        part.answer = await self._batcher.ask(part.model, part.signature, part.columns, self._timeout_s)
+        return part.answer.outputs
 
     def _shadow(self, call: Call, part: Part) -> None:
         """Have the shadow asked, after the answer; not, if it cannot follow."""
@@ -97,7 +96,7 @@ class Asking:
     async def _in_shadow(self, call: Call, part: Part) -> None:
         began, error = time.perf_counter(), None
         try:
-            part.outputs = await self._batcher.ask(part.model, part.signature, part.columns, self._timeout_s)
+            part.answer = await self._batcher.ask(part.model, part.signature, part.columns, self._timeout_s)
         except Refusal as refusal:
             error = f"{refusal.code.name}: {refusal.message}"
         finally:

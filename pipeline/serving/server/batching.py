@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.serving.server.calls import Answer
 from pipeline.serving.server.model import LoadedModel
 from pipeline.serving.server.refusal import Code, Refusal
 from pipeline.serving.server.tensors import Arrays, Columns
@@ -38,7 +39,7 @@ class _Job:
     rows: int
     shapes: tuple[Any, ...]
     until: float
-    answer: asyncio.Future[Arrays]
+    answer: asyncio.Future[Answer]
 
     def goes_with(self, other: _Job) -> bool:
         return self.model is other.model and self.signature == other.signature and self.shapes == other.shapes
@@ -62,7 +63,7 @@ class Batcher:
         self._quiet_turns, self._gather_until = 0, 0.0
         self.batches = 0
 
-    async def ask(self, model: LoadedModel, signature: str, columns: Columns, timeout_s: float) -> Arrays:
+    async def ask(self, model: LoadedModel, signature: str, columns: Columns, timeout_s: float) -> Answer:
         """Return what the model answers to these columns.
 
         Raises:
@@ -119,7 +120,7 @@ class Batcher:
         self._waiting_rows -= rows
         return taken
 
-    def _done(self, ended: asyncio.Future[list[Arrays | BaseException] | None]) -> None:
+    def _done(self, ended: asyncio.Future[list[Answer | BaseException] | None]) -> None:
         jobs, self._working = self._working, []
         try:
             answers = ended.result()
@@ -170,11 +171,17 @@ def _form(columns: Columns) -> tuple[int, tuple[Any, ...]]:
 
 
 def _joined(columns: Sequence[Any]) -> Any:
-    some_are_lists = any(type(column) is list for column in columns)
-    return list(chain.from_iterable(columns)) if some_are_lists else np.concatenate(columns)
+    """Return the values of several requests: numbers as an array, as the model and the log want them."""
+    if not any(type(column) is list for column in columns):
+        return np.concatenate(columns)
+    values = list(chain.from_iterable(columns))
+    if isinstance(values[0], str | bytes):
+        return values
+    found = np.array(values)
+    return found if found.dtype != object else np.array(values, np.float64)  # whole numbers beyond 64 bits
 
 
-def _answers(jobs: Sequence[_Job]) -> list[Arrays | BaseException] | None:
+def _answers(jobs: Sequence[_Job]) -> list[Answer | BaseException] | None:
     """Return the answer of each, or why there is none; None if the answers of several cannot be told apart."""
     if len(jobs) == 1:
         return [_alone(jobs[0])]
@@ -186,20 +193,22 @@ def _answers(jobs: Sequence[_Job]) -> list[Arrays | BaseException] | None:
     rows = sum(job.rows for job in jobs)
     if any(array.ndim == 0 or len(array) != rows for array in outputs.values()):
         return None
-    return _apart(jobs, outputs)
+    return _apart(jobs, together, outputs, rows)
 
 
-def _apart(jobs: Sequence[_Job], outputs: Mapping[str, Any]) -> list[Arrays | BaseException]:
-    found: list[Arrays | BaseException] = []
+def _apart(jobs: Sequence[_Job], columns: Columns, outputs: Arrays, rows: int) -> list[Answer | BaseException]:
+    found: list[Answer | BaseException] = []
     at = 0
     for job in jobs:
-        found.append({name: array[at : at + job.rows] for name, array in outputs.items()})
+        its = {name: array[at : at + job.rows] for name, array in outputs.items()}
+        found.append(Answer(its, columns, outputs, at, rows))
         at += job.rows
     return found
 
 
-def _alone(job: _Job) -> Arrays | BaseException:
+def _alone(job: _Job) -> Answer | BaseException:
     try:
-        return job.model.ask(job.signature, job.columns)
+        outputs = job.model.ask(job.signature, job.columns)
     except Exception as exc:
         return exc
+    return Answer(outputs, job.columns, outputs, 0, job.rows)

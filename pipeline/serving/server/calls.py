@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from itertools import count
+from typing import NamedTuple
 
 from pipeline.serving.request_layout import STABLE, Entry
 from pipeline.serving.request_log import RequestLog
@@ -24,12 +25,28 @@ _OF_A_STRANGER = (Code.UNAUTHENTICATED, Code.PERMISSION_DENIED)
 """Errors that are not logged: else anybody could fill the disk."""
 
 
+class Answer(NamedTuple):
+    """What a model said to a request.
+
+    Attributes:
+        columns, all_outputs: of all requests that it was asked together, and
+        at, rows: where this one's begin there, and how many there are.
+    """
+
+    outputs: Arrays
+    columns: Columns
+    all_outputs: Arrays
+    at: int
+    rows: int
+
+
 @dataclass(slots=True)
 class Part:
     """Rows of a request that one version was asked.
 
     Attributes:
         places: of the rows in the request; all when None.
+        answer: what the model said to it, and to requests beside it.
     """
 
     model: LoadedModel
@@ -37,7 +54,7 @@ class Part:
     columns: Columns
     rows: int
     size: int
-    outputs: Arrays | None = None
+    answer: Answer | None = None
     route: str = STABLE
     places: Sequence[int] | None = None
 
@@ -66,7 +83,7 @@ class Call:
     @property
     def answered(self) -> LoadedModel | None:
         """The version that answered last, if one did."""
-        return next((part.model for part in reversed(self.parts) if part.outputs is not None), None)
+        return next((part.model for part in reversed(self.parts) if part.answer), None)
 
 
 _CALL: ContextVar[Call | None] = ContextVar("call", default=None)
@@ -136,6 +153,7 @@ class Journal:
 
 
 def _entry(call: Call, part: Part, latency_s: float, error: str | None) -> Entry:
+    answer = part.answer
     return Entry(
         name=part.model.name,
         layout=part.model.layout(part.signature),
@@ -143,13 +161,15 @@ def _entry(call: Call, part: Part, latency_s: float, error: str | None) -> Entry
         time=call.time,
         signature=part.signature,
         rows=part.rows,
-        version=None if part.outputs is None else part.model.version,
+        version=part.model.version if answer else None,
         route=part.route,
         caller=call.caller,
         latency_s=latency_s,
         error=error,
-        columns=part.columns,
-        outputs=part.outputs,
+        columns=answer.columns if answer else part.columns,
+        outputs=answer.all_outputs if answer else None,
+        at=answer.at if answer else 0,
+        whole=answer.rows if answer else None,
         places=part.places,
         size=part.size,
     )

@@ -35,8 +35,15 @@ class Model:
         return {"y": np.array(x.sum()) if signature == "sum" else x * 2}
 
 
-def ask(batcher: Batcher, model: Model, values: list[float], signature: str = "double", timeout_s: float = 30) -> Any:
-    return batcher.ask(model, signature, {"x": np.array(values) if len(values) % 2 else values}, timeout_s)  # type: ignore[arg-type]
+async def ask(
+    batcher: Batcher, model: Model, values: list[float], signature: str = "double", timeout_s: float = 30
+) -> Any:
+    x: Any = np.array(values) if len(values) % 2 else values
+    answer = await batcher.ask(model, signature, {"x": x}, timeout_s)  # type: ignore[arg-type]
+    its = slice(answer.at, answer.at + len(values))
+    np.testing.assert_array_equal(np.asarray(answer.columns["x"])[its], values)  # so the log finds them again
+    assert signature == "sum" or len(answer.all_outputs["y"]) == answer.rows
+    return answer.outputs
 
 
 @pytest.mark.parametrize("seed", range(5))
