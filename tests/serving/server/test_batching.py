@@ -156,18 +156,15 @@ def test_who_is_refused_is_told_when_to_come_again() -> None:
 
 def test_long_texts_and_many_rows_are_refused() -> None:
     limits = Limits(rows=3, text=5)
-    for columns in (
-        {"a": ["12345", "1"]},
-        {"a": np.array([b"12345"], object)},
-        {"a": np.zeros((3, 9))},
-        {"a": np.array(7)},
-    ):
-        check_size(columns, limits, 1000)
-    for columns, told in (
-        ({"a": ["1", "123456"]}, "a: a text of 6 characters is too long: 5 are allowed"),
-        ({"a": np.array([[b"123456"]], object)}, "a text of 6 characters"),
-        ({"a": [1.0] * 4}, "4 rows are too many for one request: 3 are allowed"),
-        ({"a": np.zeros((4, 1))}, "4 rows are too many"),
-    ):
+    allowed: list[Any] = [["12345", "1"], np.array([b"12345"], object), np.zeros((3, 9)), np.array(7), [0.5, 1]]
+    for column in allowed:
+        check_size({"a": column}, limits, 1000)
+    refused: list[tuple[Any, str]] = [
+        (["1", "123456"], "a: a text of 6 characters is too long: 5 are allowed"),
+        (np.array([[b"123456"]], object), "a text of 6 characters"),
+        ([1.0] * 4, "4 rows are too many for one request: 3 are allowed"),
+        (np.zeros((4, 1)), "4 rows are too many"),
+    ]
+    for column, told in refused:
         with pytest.raises(Refusal, match=told):
-            check_size(columns, limits, 1000)
+            check_size({"a": column}, limits, 1000)
