@@ -34,6 +34,7 @@ ROOMS = {
     "observe": "who else is told",
     "runners": "local; Vertex AI",
     "definition": "which step follows",
+    "continuous": "when to train anew",
     "components": "one TFX step a file",
     "watch": "is what serves valid?",
     "reports": "pages and figures",

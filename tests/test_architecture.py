@@ -19,7 +19,7 @@ SOURCES = {
 """Every module of ours by its dotted name."""
 
 FLOORS = (
-    *("cli", "commands", "terminal", "observe", "runners", "definition", "components watch"),
+    *("cli", "commands", "terminal", "observe", "runners", "definition", "continuous", "components watch"),
     *("reports doctor", "evaluation", "contract", "guard serving patches", "data lineage beam flights"),
     *("workspace", "config", "files", "errors", "trainer", "schema"),
 )

@@ -98,6 +98,7 @@ READ_BY: dict[str, set[str]] = {
             "observe",
             "notify",
             "watch",
+            "continuous",
         )
     },
 }

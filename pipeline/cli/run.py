@@ -57,6 +57,10 @@ def run(
             show_default=False,
         ),
     ] = None,
+    hold: Annotated[
+        bool,
+        typer.Option("--hold", help="Let a blessed model wait for `longhaul approve`, as `longhaul loop` does."),
+    ] = False,
     quiet: QuietOption = False,
     on: OnOption = None,
     beam: BeamOption = None,
@@ -83,12 +87,14 @@ def run(
     waits = in_line(wait)
     with remembered(config, workspace):
         settings = with_runner(load(config, workspace=workspace), beam)
+    if hold:
+        settings = settings.held()
     if is_on_vertex(settings, on):
         from pipeline.commands import vertex
 
-        if from_node or to_node or wait_for_data:
+        if from_node or to_node or wait_for_data or hold:
             raise ConfigError(
-                "--from, --to and --wait-for-data are for runs on this machine",
+                "--from, --to, --wait-for-data and --hold are for runs on this machine",
                 "leave them out: what is unchanged is cached",
             )
         if emulate:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,19 @@ from ml_metadata import MetadataStore
 from pipeline.commands.rollback import misfit_today
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.value_types import seconds_of
+from pipeline.continuous.journal import Journal, journal_of
 from pipeline.errors import ConfigError
 from pipeline.lineage.artifact_names import MODEL_DIGEST
-from pipeline.lineage.pushes import Approval, record_approval
+from pipeline.lineage.pushes import Approval, record_approval, record_rollout
 from pipeline.lineage.runs import RUN_CONTEXT, find_run
 from pipeline.lineage.store import check_store_exists, translated_errors
 from pipeline.reports.front import refresh_front
 from pipeline.runners.local.recovery import noting
+from pipeline.serving import rollout
 from pipeline.serving.approvals import APPROVED, REJECTED, WAITING, Request, after, decided, request_of, waiting
 from pipeline.serving.publish import now, publish, pusher, withdrawn_now
-from pipeline.serving.versions import Manifest, serving_now
+from pipeline.serving.rollout import SHADOW, Rollout
+from pipeline.serving.versions import Manifest, newest, serving_now
 from pipeline.workspace.lock import BRIEFLY, Wait
 from pipeline.workspace.reserve import spent
 
@@ -77,11 +81,28 @@ def decide(
                 approved_until=done.until,
             )
             model = config.root / request.model
-            done = replace(done, version=publish(model, base, manifest, config.push).version)
+            begin = _in_the_shadow(config, base, request, by, note, store)
+            done = replace(done, version=publish(model, base, manifest, config.push, begin).version)
         decided(base, request, done.decision, by, note, done.time, done.version)
         record_approval(store, config.record_name, done, artifact, base)
     refresh_front(config)
     return done
+
+
+def _in_the_shadow(
+    config: PipelineConfig, base: Path, request: Request, by: str, note: str, store: MetadataStore
+) -> Callable[[int], None]:
+    """Return what has a version of `longhaul loop` begin in the shadow of what serves, in the instant it appears."""
+
+    def begin(version: int) -> None:
+        served = newest(base)
+        trying = Journal.read(journal_of(config.root, config.name)).under_way()
+        if served and trying and trying.digest == request.digest:
+            begun = Rollout(version, int(served), version, SHADOW, 0.0, config.continuous.key, by, now(), note)
+            rollout.write(base, begun)
+            record_rollout(store, config.record_name, "start", begun, base)
+
+    return begin
 
 
 def _request(store: MetadataStore, config: PipelineConfig, base: Path, run_id: str) -> tuple[Any, Request]:

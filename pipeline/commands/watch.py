@@ -12,7 +12,7 @@ from pipeline.commands.on_record import try_to_record
 from pipeline.commands.promised import References
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.value_types import seconds_of
-from pipeline.errors import ConfigError, DataError, WorkspaceError
+from pipeline.errors import ConfigError, DataError, LockedError
 from pipeline.files import locked, one_spelling, write_whole
 from pipeline.guard.policy_file import read_policy
 from pipeline.lineage.watching import record_verdicts
@@ -63,7 +63,7 @@ def watch_once(config: PipelineConfig, now: datetime | None = None) -> Watched:
     folder.mkdir(parents=True, exist_ok=True)
 
     def is_held(_: int) -> None:
-        raise WorkspaceError(f"another process watches {config.name}", "wait for it to end")
+        raise LockedError(f"another process watches {config.name}", "wait for it to end")
 
     with locked(folder / ".lock", is_held), opened(folder / "state.db") as state:
         return _watched(config, state, folder, log, now)

@@ -10,7 +10,8 @@ from pipeline.config.value_types import Address, EnvironmentVariable
 from trainer.settings.base import Section
 
 Ending = Literal[
-    "failed", "interrupted", "blocked", "not_blessed", "infra_refused", "waits_for_approval", "complete", "alarm"
+    "failed", "interrupted", "blocked", "not_blessed", "infra_refused", "waits_for_approval", "complete",
+    "alarm", "loop",
 ]  # fmt: skip
 
 
@@ -25,11 +26,12 @@ class Notify(Section):
     """A program and its arguments. It gets the JSON on standard input."""
     on: Annotated[tuple[Ending, ...], Field(min_length=1)] = (
         *("failed", "interrupted"),
-        *("blocked", "not_blessed", "infra_refused", "waits_for_approval", "alarm"),
+        *("blocked", "not_blessed", "infra_refused", "waits_for_approval", "alarm", "loop"),
     )
     """Which endings are told: the run failed or was interrupted; the data gate blocked it; the model was not blessed,
     or refused by the check before the push, or waits for `longhaul approve`; the run is complete;
-    `longhaul watch` opened, escalated or closed an alarm."""
+    `longhaul watch` opened, escalated or closed an alarm; `longhaul loop` promoted or aborted a model, or waits for a
+    person to."""
     heartbeat: Address = None
     """Address of a dead man's switch, which calls someone when a run does not report in time: pinged at `ADDRESS/start`
     when a run begins, `ADDRESS` when it has ended with 0, `ADDRESS/fail` when it has not, `ADDRESS/log` when it has to

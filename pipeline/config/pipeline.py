@@ -13,6 +13,7 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from pipeline.config.beam import BeamSettings
 from pipeline.config.card import Card
+from pipeline.config.continuous import Continuous
 from pipeline.config.data import Data
 from pipeline.config.decision import Decision
 from pipeline.config.evaluation import METRICS, Evaluation
@@ -62,6 +63,7 @@ class PipelineConfig(Section):
     push: Push = Push()
     predict: PredictSettings = PredictSettings()
     watch: Watch = Watch()
+    continuous: Continuous = Continuous()
     serving: ServingSettings = ServingSettings()
     orchestrator: Literal["local", "vertex"] = "local"
     """Where the steps run, and whose runs the commands show: on this machine, or as jobs on Vertex AI Pipelines. The
@@ -148,6 +150,12 @@ class PipelineConfig(Section):
     def record_name(self) -> str:
         """What ML Metadata knows the pipeline by: its name, after that of the namespace if there is one."""
         return f"{self.metadata.namespace}/{self.name}" if self.metadata.namespace else self.name
+
+    def held(self) -> PipelineConfig:
+        """Return the same, but that a blessed model waits, for a person or `longhaul loop`, and nobody is told."""
+        told = tuple(one for one in self.notify.on if one != "waits_for_approval")
+        push = self.push.model_copy(update={"approval": "manual", "approval_within": None})
+        return self.model_copy(update={"push": push, "notify": self.notify.model_copy(update={"on": told})})
 
     @property
     def file(self) -> Path | None:

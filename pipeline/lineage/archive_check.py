@@ -23,6 +23,7 @@ from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.errors import ConfigError, DataError
 from pipeline.lineage.archive import CHUNK, FOLDER, FORMAT, LOG, MANIFEST, MEMBERS, ROWS, SCHEMA
+from pipeline.lineage.decisions import DECISION
 from pipeline.lineage.pushes import APPROVAL_TYPE, ROLLBACK_TYPE, ROLLOUT_TYPE
 from pipeline.lineage.records import NODE, SECONDS
 from pipeline.lineage.removal import COLLECTION_TYPE
@@ -35,7 +36,7 @@ BROKEN = (
     *(json_format.ParseError, KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError),
 )
 """What reading a damaged zip file raises, and what its contents may."""
-_RESERVED = (COLLECTION_TYPE, APPROVAL_TYPE, ROLLBACK_TYPE, ROLLOUT_TYPE, VERSION_TYPE)
+_RESERVED = (COLLECTION_TYPE, APPROVAL_TYPE, ROLLBACK_TYPE, ROLLOUT_TYPE, DECISION, VERSION_TYPE)
 """Records that no run makes, and that other commands believe."""
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")
 """Of a step or a type."""

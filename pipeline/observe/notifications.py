@@ -53,6 +53,18 @@ class AlarmNews(News):
     alarm: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class LoopNews(News):
+    """What is told of a decision of `longhaul loop`.
+
+    Attributes:
+        event: promoted, aborted or asks; decision: its numbers.
+    """
+
+    event: str = ""
+    decision: dict[str, Any] = field(default_factory=dict)
+
+
 def notify(settings: Notify, news: News) -> Iterator[str]:
     """Tell the news where the settings say so; yield a sentence about each that could not be told it. Addresses of
     webhooks stand in none of them."""

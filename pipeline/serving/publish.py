@@ -14,7 +14,7 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,11 +40,16 @@ def pusher() -> str:
     return f"{user}@{socket.gethostname()}"
 
 
-def publish(model: Path, base: Path, manifest: Manifest, elsewhere: Push) -> Manifest:
+def publish(
+    model: Path, base: Path, manifest: Manifest, elsewhere: Push, at_once: Callable[[int], None] = lambda _: None
+) -> Manifest:
     """Copy the SavedModel folder `model` to a new version below `base`, and to where `elsewhere` says.
 
     The version is the time in whole seconds, and always greater than those already there. Other places come first:
     if one of them fails, nothing has changed here.
+
+    Args:
+        at_once: told the version in the last moment before it appears.
 
     Returns:
         The manifest as it was written.
@@ -64,6 +69,7 @@ def publish(model: Path, base: Path, manifest: Manifest, elsewhere: Push) -> Man
         flush_to_disk(hidden)
         if elsewhere.destination:
             _publish_elsewhere(hidden, manifest, elsewhere)
+        at_once(manifest.version)
     flush_file(base)  # else a power cut could undo the renaming
     return manifest
 

@@ -1,0 +1,85 @@
+"""`longhaul loop`: train anew and roll out by itself."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from pipeline.cli.options import RUN, ConfigOption, JsonOption, QuietOption, WorkspaceOption
+
+app = typer.Typer()
+
+
+@app.command(
+    rich_help_panel=RUN,
+    epilog="Examples: [bold]longhaul loop --once[/] · [bold]longhaul loop --every 1h[/] · "
+    "[bold]longhaul loop --explain[/] · [bold]longhaul loop --once --trigger manual[/]. "
+    "More in docs/operate/loop.md.",
+)
+def loop(
+    once: Annotated[bool, typer.Option("--once", help="Look once and end: for cron.")] = False,
+    every: Annotated[str, typer.Option("--every", metavar="TIME", help="Without --once: how often to look.")] = "1h",
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say what a look would do now, and why not; do and write nothing.")
+    ] = False,
+    trigger: Annotated[
+        Literal["manual"] | None,
+        typer.Option("--trigger", help="Ask for a run, once, besides what the file names.", show_default=False),
+    ] = None,
+    key: Annotated[
+        str,
+        typer.Option("--key", help="With --trigger: the same key is the same wish; the time when not given."),
+    ] = "",
+    config: ConfigOption = None,
+    workspace: WorkspaceOption = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Train when the section `continuous` says so; roll out by shadow and canary; take back what is worse.
+
+    With --once, the exit code is 1 if a gate said no or a model was aborted, and 75 if another loop is at work.
+    """
+    from datetime import UTC, datetime
+
+    from pipeline.commands.loop import explain as say
+    from pipeline.commands.loop import loop_once
+    from pipeline.config.loading import load
+    from pipeline.config.value_types import seconds_of
+    from pipeline.errors import EXIT_CODES, LATER, ConfigError, PipelineError
+    from pipeline.observe.standard_streams import visible
+    from pipeline.terminal.loop import print_looked
+
+    settings = load(config, workspace=workspace)
+    if key and not trigger:
+        raise ConfigError("--key names a wish, and there is none", "add --trigger manual")
+    asked = [key or f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"] if trigger else []
+    if not (asked or explain or settings.continuous.has_trigger):
+        raise ConfigError(
+            "nothing would ever begin a run: the section `continuous` names no trigger",
+            "set new_span, schedule, harm or age there, or ask with --trigger manual",
+        )
+    if explain:
+        print_looked(say(settings, asked), as_json)
+        return
+    if once:
+        done = loop_once(settings, asked)
+        print_looked(done, as_json)
+        raise typer.Exit(done.code)
+    import time
+
+    try:
+        pause_s = seconds_of(every)
+    except ValueError as exc:
+        raise ConfigError(f"--every: {exc}", "for example --every 15m") from exc
+    passing = {one.code for one in EXIT_CODES if one.then == LATER}
+    is_first = True
+    while True:
+        try:
+            print_looked(loop_once(settings, asked), as_json)
+            is_first, asked = False, []
+        except PipelineError as exc:
+            if is_first or exc.exit_code not in passing:
+                raise
+            typer.echo(visible(str(exc)), err=True)
+        time.sleep(pause_s)

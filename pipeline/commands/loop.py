@@ -1,0 +1,80 @@
+"""`longhaul loop`: one look after the other, what asks for a run gets one, and what it trained is rolled out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+from ml_metadata import MetadataStore
+
+from pipeline.commands.loop_work import Work
+from pipeline.commands.on_record import try_to_record
+from pipeline.config.pipeline import PipelineConfig
+from pipeline.continuous.journal import Journal, journal_of
+from pipeline.continuous.looked import Looked
+from pipeline.errors import LockedError
+from pipeline.files import locked
+from pipeline.lineage.decisions import record_decisions
+
+
+def loop_once(
+    config: PipelineConfig, asked: Sequence[str] = (), clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+) -> Looked:
+    """Look, decide, do, until there is something to wait for.
+
+    Args:
+        asked: keys of what a person asks for.
+
+    Raises:
+        LockedError: another loop is at work there.
+        PipelineError: something is wrong with the configuration, the workspace or the log.
+    """
+    with _alone(config):
+        journal = Journal.read(journal_of(config.root, config.name))
+        work = Work(config, journal, asked, clock)
+        try:
+            work.go_on()
+        finally:
+            _put_on_record(config, journal, work.looked)
+        return work.looked
+
+
+def explain(
+    config: PipelineConfig, asked: Sequence[str] = (), clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+) -> Looked:
+    """Say what a look would do now, and why not; nothing is written, and `watch` does not look."""
+    journal = Journal.read(journal_of(config.root, config.name))
+    work = Work(config, journal, asked, clock, writes=False)
+    work.looked.attempt = journal.under_way()
+    if work.looked.attempt is None:
+        work.may_begin()
+    else:
+        work.say_where()
+    return work.looked
+
+
+@contextmanager
+def _alone(config: PipelineConfig) -> Iterator[None]:
+    folder = journal_of(config.root, config.name).parent
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def is_held(_: int) -> None:
+        raise LockedError(f"another `longhaul loop` is at work for {config.name}", "wait for it, or stop it")
+
+    with locked(folder / ".lock", is_held):
+        yield
+
+
+def _put_on_record(config: PipelineConfig, journal: Journal, looked: Looked) -> None:
+    """Put on record what is not yet; what keeps it from that is said, and made up for at the next look."""
+    entries = [asdict(one) for one in journal.entries]
+    if not entries or not (config.root / "metadata.db").exists():
+        return
+
+    def put(store: MetadataStore) -> None:
+        record_decisions(store, config.record_name, entries, str(config.serving_folder))
+
+    if said := try_to_record(config, put):
+        looked.told.append(f"not on record yet: {said}")

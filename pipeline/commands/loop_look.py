@@ -1,0 +1,103 @@
+"""What `longhaul loop` looks at before it decides: the table, the runs, what serves, what `watch` says of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pipeline.commands.arrival import changed_spans, is_seen_from_here
+from pipeline.commands.watch import folder_of, log_of, watch_once
+from pipeline.config.pipeline import PipelineConfig
+from pipeline.continuous.triggers import Seen
+from pipeline.contract.schema import column_type, read_schema
+from pipeline.data.arrival import not_yet
+from pipeline.data.sources.source import plan_fragments, read_fragment
+from pipeline.data.sources.table_files import SourceFile, file_states, find_files
+from pipeline.errors import LockedError
+from pipeline.lineage.last_data import last_data
+from pipeline.lineage.runs import list_runs
+from pipeline.lineage.store import open_existing_store
+from pipeline.serving.versions import newest_manifest
+from pipeline.watch.requests import log_files
+from pipeline.watch.state import opened
+
+_RECENT = 3
+"""Windows back to which a verdict still says how it is now."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was seen; `not_there`: what of the data is not there yet. `new_rows` reads the new files to count."""
+
+    seen: Seen
+    not_there: list[str]
+    new_rows: Callable[[], int]
+
+
+def look(config: PipelineConfig, asked: Sequence[str], now: datetime, *, writes: bool = True) -> Look:
+    """Look around.
+
+    Args:
+        asked: keys that a person gave; writes: whether `watch` may look, too, and keep what it finds.
+    """
+    if writes and (config.continuous.harm or newest_manifest(config.serving_folder)) and log_files(log_of(config)):
+        with suppress(LockedError):  # a process of its own watches
+            watch_once(config, now)
+    last_run, data = None, ""
+    new: tuple[int, ...] = ()
+    files: list[SourceFile] = []
+    reasons: list[str] = []
+    if (config.root / "metadata.db").exists():
+        store = open_existing_store(config)
+        complete = next((one for one in list_runs(store, config.record_name) if one.status == "complete"), None)
+        last_run = datetime.strptime(complete.run_id[:15], "%Y%m%d-%H%M%S").replace(tzinfo=UTC) if complete else None
+        last = last_data(store, config.record_name)
+    else:
+        last = None
+    if is_seen_from_here(config):
+        reasons = not_yet(config.data, config.data_pattern, is_waiting=True, now=now.timestamp())
+        if not reasons:
+            found = find_files(config.data_pattern, config.data.spans, config.data.format)
+            states = file_states(found)
+            data = hashlib.sha256(repr(sorted(states)).encode()).hexdigest()[:12]
+            changes = changed_spans(config, last, states) if last else None
+            spans = {*changes.new, *changes.late, *changes.corrected} if changes else {one.span for one in found}
+            new, files = tuple(sorted(spans)), [one for one in found if one.span in spans]
+    serves = newest_manifest(config.serving_folder)
+    told = serves.to_json() if serves else None
+    return Look(
+        Seen(now, new, data, last_run, told, _harmful(config, str(serves.version)) if serves else None, tuple(asked)),
+        reasons,
+        lambda: _rows(config, files),
+    )
+
+
+def newest_run(config: PipelineConfig) -> str:
+    """Return the id of the newest run; "" without one."""
+    if not (config.root / "metadata.db").exists():
+        return ""
+    runs = list_runs(open_existing_store(config), config.record_name)
+    return runs[0].run_id if runs else ""
+
+
+def _harmful(config: PipelineConfig, version: str) -> dict[str, object] | None:
+    file = folder_of(config) / "state.db"
+    if not file.exists():
+        return None
+    with opened(file) as state:
+        verdicts = [one for one in state.verdicts() if one["version"] == version]
+    return next((one for one in reversed(verdicts[-_RECENT:]) if one["harmful"]), None)
+
+
+def _rows(config: PipelineConfig, files: Sequence[SourceFile]) -> int:
+    """Count the rows of files, by their labels' column."""
+    label = config.data.label
+    types = {one.name: column_type(one) for one in read_schema(config.schema_file).feature if one.name == label}
+    return sum(
+        batch.num_rows
+        for fragment in (plan_fragments(list(files), columns=[label]) if files else ())
+        for batch in read_fragment(fragment, types)
+    )
