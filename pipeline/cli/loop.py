@@ -1,12 +1,13 @@
-"""`longhaul loop`: train anew and roll out by itself."""
+"""`longhaul loop`: train anew and roll out by itself; `longhaul replay`: what that would have done in the past."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from pipeline.cli.options import RUN, ConfigOption, JsonOption, QuietOption, WorkspaceOption
+from pipeline.cli.options import LOOK, RUN, ConfigOption, JsonOption, QuietOption, WorkspaceOption
 
 app = typer.Typer()
 
@@ -83,3 +84,48 @@ def loop(
                 raise
             typer.echo(visible(str(exc)), err=True)
         time.sleep(pause_s)
+
+
+@app.command(
+    rich_help_panel=LOOK,
+    epilog="Example: [bold]longhaul replay --from 2013-04 --to 2013-12 --policy examples/year/policies.yaml[/]",
+)
+def replay(
+    first: Annotated[str, typer.Option("--from", metavar="DAY", help="Its first day or month, as 2013-04-01.")],
+    last: Annotated[str, typer.Option("--to", metavar="DAY", help="Its last day or month.")],
+    policy: Annotated[Path, typer.Option("--policy", metavar="FILE", help="A YAML file of policies.")],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FOLDER",
+            help="Where replay.html and replay.json go; the workspace's reports when not given.",
+            show_default=False,
+        ),
+    ] = None,
+    config: ConfigOption = None,
+    workspace: WorkspaceOption = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Play policies of retraining on the past: what they would have lost and cost, beside the best in hindsight."""
+    import sys
+
+    from pipeline.commands.replay import replay as play
+    from pipeline.commands.run import build_table
+    from pipeline.config.loading import load
+    from pipeline.config.replay import read_policies
+    from pipeline.terminal.console import console_for
+    from pipeline.terminal.replay import print_replay
+
+    settings, asked = load(config, workspace=workspace), read_policies(policy)
+    build_table(settings, console_for(sys.stderr))
+    folder = output or settings.root / "reports"
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def tell(done: int, all_: int) -> None:
+        if sys.stderr.isatty():
+            typer.echo(f"\r{done} of {all_} models are trained", nl=done == all_, err=True)
+
+    print_replay(play(settings, asked, first, last, folder, tell), folder / "replay.html", as_json)

@@ -29,7 +29,7 @@ from pipeline.watch.windows import hour_of
 
 BY = "longhaul loop"
 STEP, PROMOTE, ABORT = "step", "promote", "abort"
-_MSE_SHARE = 0.02
+MSE_SHARE = 0.02
 
 
 def published(config: PipelineConfig, attempt: Attempt) -> int:
@@ -137,7 +137,7 @@ def may_lose(config: PipelineConfig, champion: Manifest, version: int) -> float:
     if name in MAY_LOSE:
         return MAY_LOSE[name]
     promised = read_reference(folder_of(config) / f"reference-{version}.parquet")
-    return _MSE_SHARE * (promised.loss if promised else champion.metrics.get("rmse", 0.0) ** 2)
+    return MSE_SHARE * (promised.loss if promised else champion.metrics.get("rmse", 0.0) ** 2)
 
 
 def _asked(config: PipelineConfig, version: int) -> Callable[[pa.RecordBatch], Array]:

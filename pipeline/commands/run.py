@@ -89,7 +89,7 @@ def run_pipeline(
     ):
         console.print(f"[bold]{config.name}[/]  workspace {escape(str(config.root))}", soft_wrap=True)
         reserve.keep(config.root)
-        _build_table(config, console)
+        build_table(config, console)
         # Cheap, and before the seconds that importing TensorFlow takes.
         inputs = look(config)
         job_servers.check(config)
@@ -269,7 +269,7 @@ def _write_page(config: PipelineConfig, run_id: str, log: Path) -> Path | None:
         return None
 
 
-def _build_table(config: PipelineConfig, console: Any) -> None:
+def build_table(config: PipelineConfig, console: Any) -> None:
     """Call `data.builder`, which returns at once when the tables are there."""
     if config.data.builder is None:
         return

@@ -20,8 +20,9 @@ from pipeline.lineage.store import open_store
 from tests.lineage.weeks import cats_document
 
 COMMANDS = (
-    *("run", "init", "drop", "runs", "show", "diff", "predict", "serve", "watch", "labels", "loop", "schema", "doctor"),
-    *("gc", "pin", "unpin", "export", "import", "backup", "move-records", "open", "requests", "rollout"),
+    *("run", "init", "drop", "runs", "show", "diff", "predict", "serve", "watch", "labels", "schema", "doctor"),
+    *("loop", "replay", "gc", "pin", "unpin", "export", "import", "backup", "move-records", "open"),
+    *("requests", "rollout"),
 )
 HEAVY = ("tensorflow", "keras", "apache_beam", "tfx", "google.cloud", "kfp", "tensorflow_data_validation")
 
