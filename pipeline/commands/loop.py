@@ -49,7 +49,7 @@ def explain(
     work = Work(config, journal, asked, clock, writes=False)
     work.looked.attempt = journal.under_way()
     if work.looked.attempt is None:
-        work.may_begin()
+        work.looked.waits = "a run would begin" if work.may_begin() else work.looked.waits
     else:
         work.say_where()
     return work.looked

@@ -147,10 +147,14 @@ class Work:
 
     # From the pipeline to the shadow
 
+    @property
+    def _asks_before_push(self) -> bool:
+        return self._config.continuous.approval == "before_push" or self._config.push.approval == "manual"
+
     def _not_published(self, attempt: Attempt) -> str:
         """Return what keeps a model from the shadow; "" if nothing does."""
         request = rolling.request(self._config, attempt)
-        if self._config.continuous.approval == "before_push" and request is not None:
+        if self._asks_before_push and request is not None:
             return f"the model of run {attempt.run_id} {request.words}"
         if text := self._config.continuous.frozen_by(self._clock()):
             return f"freeze: it is {text}"
@@ -167,7 +171,7 @@ class Work:
         if not version:
             if waits := self._not_published(attempt):
                 self.looked.waits = waits
-                if self._config.continuous.approval == "before_push" and not attempt.asked:
+                if self._asks_before_push and not attempt.asked:
                     self._ask(attempt, waits)
                 return False
             try:

@@ -176,10 +176,14 @@ def test_a_person_promotes_where_the_policy_says_so_and_is_asked_once(
     assert "decided promote" not in here.kinds()
 
 
+@pytest.mark.parametrize("by", ["continuous", "push"])
 def test_a_person_decides_whether_a_model_is_pushed_at_all_and_it_begins_in_the_shadow(
-    world: Callable[..., World],
+    world: Callable[..., World], by: str
 ) -> None:
-    here = world(new_span=True, approval="before_push")
+    here = world(new_span=True, approval="before_push" if by == "continuous" else "none")
+    if by == "push":
+        push_settings = here.config.push.model_copy(update={"approval": "manual"})
+        here.config = here.config.model_copy(update={"push": push_settings})
     here.verdicts[0.0] = WAIT
     assert "waits for approval" in here.look().waits
     assert here.versions() == [here.before]
@@ -221,6 +225,7 @@ def test_what_it_would_do_is_said_and_nothing_is_done(world: Callable[..., World
     said = explain(here.config, ["x"], lambda: here.now)
     assert ([one.key for one in said.events], said.held) == (["manual:x"], ["freeze: it is monday"])
     assert explain(here.config, (), lambda: here.now).waits == "nothing asks for a run"
+    assert explain(here.config, ["x"], lambda: here.now + timedelta(days=1)).waits == "a run would begin"
     assert not journal_of(here.config.root, here.config.name).exists()
     assert (here.trained, here.versions()) == (0, [here.before])
 
