@@ -161,6 +161,18 @@ def tells_of_full_disk(text: str) -> bool:
     )
 
 
+def nothing_has_run(root: Path, *, has_jobs: bool) -> WorkspaceError:
+    """Make the error for a workspace without records, which one whose runs are jobs on Vertex AI need not have."""
+    if has_jobs:
+        return WorkspaceError(
+            f"nothing has run on this machine in workspace {root}, and its jobs run on Vertex AI",
+            "this command is about runs of this machine: docs/vertex.md#what-other-commands-do says what is for jobs",
+        )
+    return WorkspaceError(
+        f"nothing has run in workspace {root} yet", "`longhaul run` does, or name another with --workspace"
+    )
+
+
 def cannot_write(place: Path, exc: Exception, problem: str, remedy: str) -> WorkspaceError:
     """Return the error for what could not be written below `place`: that its disk is full, or the `problem`."""
     return DiskFullError(place) if tells_of_full_disk(str(exc)) else WorkspaceError(problem, remedy)

@@ -10,7 +10,9 @@ import typer
 from pipeline.cli.options import (
     KEEP,
     ConfigOption,
+    EmulatedOption,
     JsonOption,
+    OnOption,
     OutputOption,
     QuietOption,
     RunArgument,
@@ -115,17 +117,19 @@ def export_run(
         bool, typer.Option("--with-artifacts", help="Also data, models, report and log, which hold rows or values.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file if it is there.")] = False,
+    on: OnOption = None,
+    emulate: EmulatedOption = False,
     config: ConfigOption = None,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Write one run as a zip file: records, configuration, schema, metrics, lineage as OpenLineage events."""
+    from pipeline.commands.elsewhere import recorded_runs
     from pipeline.commands.housekeeping import export
-    from pipeline.config.loading import load
     from pipeline.files import check_output
 
     check_output(output)
-    settings = load(config, workspace=workspace)
-    typer.echo(for_standard_output(export(settings, run_id, output, with_artifacts=with_artifacts, force=force)))
+    settings, store, (run,) = recorded_runs(config, workspace, on, emulate, run_id, whole=True)
+    typer.echo(for_standard_output(export(settings, store, run, output, with_artifacts=with_artifacts, force=force)))
 
 
 @app.command("import", cls=Waiting, rich_help_panel=KEEP, epilog="Example: [bold]longhaul import run.zip[/]")

@@ -9,11 +9,13 @@ from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from ml_metadata import MetadataStore
+
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.value_types import seconds_of
 from pipeline.errors import ConfigError, WorkspaceError, cannot_write
 from pipeline.lineage import archive, archive_import, backup, garbage, pins, relocation, removal
-from pipeline.lineage.runs import find_run
+from pipeline.lineage.runs import Run
 from pipeline.lineage.store import check_store_exists, open_existing_store, open_store, translated_errors
 from pipeline.reports.front import refresh_front
 from pipeline.runners.local.recovery import noting, writing
@@ -77,15 +79,19 @@ def pin(config: PipelineConfig, what: str, *, on: bool, wait: Wait = BRIEFLY) ->
     return marked
 
 
-def export(config: PipelineConfig, run_id: str, output: Path | None, *, with_artifacts: bool, force: bool) -> Path:
-    """Write a run as a zip file; return its path.
+def export(
+    config: PipelineConfig, store: MetadataStore, run: Run, output: Path | None, *, with_artifacts: bool, force: bool
+) -> Path:
+    """Write a run, or a job, as a zip file; return its path.
+
+    Args:
+        config: in whose workspace the run is on record.
+        run: whole (find_run).
 
     Raises:
-        PipelineError: there is no such run, it is still at work, or the file is there and `force` is not given.
+        PipelineError: it is still at work, or the file is there and `force` is not given.
     """
     with translated_errors(config.root):
-        store = open_existing_store(config)
-        run = find_run(store, config.record_name, run_id)
         target = output or Path(f"{run.run_id}.zip")
         if target.exists() and not force:
             raise ConfigError(f"{target} is there already", "name another with --output, or use --force")

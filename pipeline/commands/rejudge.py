@@ -115,6 +115,8 @@ def rejudge(
     began = datetime.now(UTC)
     base = config.serving_folder
     wanted = [*(str(number) for number in versions(base) if everything), *models]
+    if everything and not wanted:
+        find_model(config, None)  # which says that there is none
     if not wanted:
         raise ConfigError("no model is named", "`longhaul rejudge served --span 12`, or --all for all pushed versions")
     chosen = list({one.digest: one for one in (_find(config, name) for name in wanted)}.values())

@@ -108,8 +108,10 @@ def export_run(
             if with_artifacts and path.is_file() and not path.is_symlink():
                 digests[name] = _write(archive, name, _chunks(path))
         not_its_own = _data_of_the_champion(rows)
+        copies = {str(one.id): one.copy for some in run.artifacts.values() for one in some}  # of what lies elsewhere
         for artifact in rows["artifacts"]:
-            for name, path in _files_of(artifact, with_artifacts and artifact["id"] not in not_its_own):
+            folder = copies.get(artifact["id"]) or Path(artifact.get("uri", ""))
+            for name, path in _files_of(artifact, folder, with_artifacts and artifact["id"] not in not_its_own):
                 digests[name] = _write(archive, name, _chunks(path))
         _write(archive, MANIFEST, [json.dumps(_manifest(run, digests), indent=1).encode()])
 
@@ -151,10 +153,9 @@ def _data_of_the_champion(rows: dict[str, Any]) -> set[str]:
     return {number for number, found in roles.items() if found == {"baseline_examples"}}
 
 
-def _files_of(artifact: dict[str, Any], all_of_them: bool) -> Iterator[tuple[str, Path]]:
+def _files_of(artifact: dict[str, Any], folder: Path, all_of_them: bool) -> Iterator[tuple[str, Path]]:
     """Yield (member, file) of what lies on this machine."""
-    folder = Path(artifact.get("uri", ""))
-    if not artifact.get("uri") or "://" in artifact["uri"] or not folder.is_dir():
+    if not artifact.get("uri") or "://" in str(folder) or not folder.is_dir():
         return
     named = [folder / name for name in _WITHOUT_VALUES.get(artifact["type"], ())]
     for path in sorted(folder.rglob("*") if all_of_them else named):

@@ -41,6 +41,8 @@ _RESERVED = (COLLECTION_TYPE, APPROVAL_TYPE, ROLLBACK_TYPE, ROLLOUT_TYPE, DECISI
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")
 """Of a step or a type."""
 _DIGEST = re.compile(r"[0-9a-f]{0,64}")
+_JOB = re.compile(r"[a-z]([-a-z0-9]{0,126})-\d+")
+"""Ids of jobs of Vertex AI, as Longhaul and schedules give them."""
 _ENDINGS = ("complete", "blocked", "failed", "interrupted")
 _MOST_TEXT_BYTES = 1 << 29
 """In a member that is read whole."""
@@ -128,6 +130,11 @@ def _checked_manifest(archive: zipfile.ZipFile, source: Path, pipeline: str) -> 
         raise ConfigError(
             f"{source} holds a run of pipeline {manifest['pipeline']!r}, not of {pipeline!r}",
             f"name the configuration of {manifest['pipeline']!r} with --config",
+        )
+    if not is_run_id(str(manifest["run_id"])) and _JOB.fullmatch(str(manifest["run_id"])):
+        raise ConfigError(
+            f"{source} holds {manifest['run_id']}, a job of Vertex AI, and only runs are imported",
+            "unzip it to read it; `longhaul runs --on vertex` lists the jobs",
         )
     if not (isinstance(manifest["run_id"], str) and is_run_id(manifest["run_id"])):
         raise damaged(source, f"{manifest['run_id']!r} is no run's id")

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pipeline.config.pipeline import PipelineConfig
-from pipeline.errors import ConfigError, WorkspaceError, cannot_write
+from pipeline.errors import ConfigError, WorkspaceError, cannot_write, nothing_has_run
 from pipeline.files import flush_file, incoming
 
 _PAGES_AT_ONCE = 1000
@@ -27,7 +27,7 @@ def back_up(config: PipelineConfig, output: Path) -> None:
         raise ConfigError("the metadata are on a server", f"back them up with its own tool: {_dump_command(config)}")
     source = config.root / "metadata.db"
     if not source.exists():
-        raise WorkspaceError(f"nothing has run in workspace {config.root} yet", "there is nothing to back up")
+        raise nothing_has_run(config.root, has_jobs=config.orchestrator == "vertex")
     try:
         with incoming(output) as hidden:
             with (

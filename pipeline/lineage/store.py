@@ -30,6 +30,7 @@ from pipeline.errors import (
     StoreAwayError,
     WorkspaceError,
     causes,
+    nothing_has_run,
     tells_of_full_disk,
 )
 from pipeline.lineage.records_version import check_records
@@ -264,10 +265,7 @@ def check_store_exists(config: PipelineConfig) -> None:
         WorkspaceError: nothing has run in the workspace yet.
     """
     if config.metadata.url is None and not (config.root / "metadata.db").exists():
-        raise WorkspaceError(
-            f"nothing has run in workspace {config.root} yet",
-            "`longhaul run` does, or name another with --workspace",
-        )
+        raise nothing_has_run(config.root, has_jobs=config.orchestrator == "vertex")
 
 
 def check_writable(config: PipelineConfig, wait_s: float) -> None:

@@ -61,10 +61,7 @@ def find_model(config: PipelineConfig, wanted: str | None) -> ChosenModel:
     pushed = versions(base)
     if wanted is None:
         if not pushed:
-            raise WorkspaceError(
-                f"no model was pushed yet: {base} holds none",
-                "`longhaul run` pushes a model that holds its thresholds; or name one with --model",
-            )
+            raise _none_pushed(config)
         wanted = str(pushed[-1])
     if version_number(wanted) in pushed:
         return ChosenModel(_whole(base / wanted), wanted)
@@ -73,6 +70,19 @@ def find_model(config: PipelineConfig, wanted: str | None) -> ChosenModel:
     known = f"the versions pushed are {', '.join(map(str, pushed))}" if pushed else f"{base} holds none"
     raise ConfigError(
         f"--model {wanted}: neither a version nor a folder; {known}", "name a version or a SavedModel's folder"
+    )
+
+
+def _none_pushed(config: PipelineConfig) -> WorkspaceError:
+    if config.orchestrator == "vertex" and config.vertex:
+        bucket = f"{config.vertex.root}/serving/{config.name}"
+        return WorkspaceError(
+            f"no model was pushed on this machine: jobs push to {bucket}",
+            f"`gcloud storage cp -r {bucket}/VERSION FOLDER` brings one of `longhaul versions` here; then name FOLDER",
+        )
+    return WorkspaceError(
+        f"no model was pushed yet: {config.serving_folder} holds none",
+        "`longhaul run` pushes a model that holds its thresholds; or name one with --model",
     )
 
 

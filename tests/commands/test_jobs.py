@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -244,6 +245,36 @@ def test_diff_compares_two_jobs(planted: Office) -> None:
     assert planted.call("diff", "latest~2", "previous").code == 0
 
 
+def test_a_job_is_exported_to_be_kept(planted: Office, tmp_path: Path) -> None:
+    archive = tmp_path / "job.zip"
+    done = planted.call("export", "scheduled-77", "--output", str(archive))
+    assert (done.code, done.text) == (0, f"{archive}\n")
+    with zipfile.ZipFile(archive) as found:
+        names = {name.rpartition("/")[2] for name in found.namelist()}
+    assert {"mlmd.json", "summary.json", "verdict.json", "ingestion.json"} <= names
+    refused = planted.call("import", str(archive), "--workspace", str(tmp_path / "other"))
+    assert (refused.code, "holds scheduled-77, a job of Vertex AI" in refused.text) == (2, True)
+    assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        *((command, "docs/vertex.md#what-other-commands-do") for command in ("pin latest", "unpin latest", "gc")),
+        *((command, "docs/vertex.md#what-other-commands-do") for command in ("gc --apply", "backup", "resume")),
+        ("rejudge served --table t.csv", f"gcloud storage cp -r {ROOT}/serving/flights/VERSION FOLDER"),
+        ("rejudge --all --table t.csv", f"gcloud storage cp -r {ROOT}/serving/flights/VERSION FOLDER"),
+        ("predict t.csv --output p.csv", f"gcloud storage cp -r {ROOT}/serving/flights/VERSION FOLDER"),
+    ],
+)
+def test_what_is_about_runs_of_this_machine_says_what_to_do_for_jobs(planted: Office, command: str, said: str) -> None:
+    done = planted.call(*command.split())
+    assert done.code == 2
+    assert "jobs" in done.text
+    assert said in done.text
+    assert "## What other commands do" in Path("docs/vertex.md").read_text()
+
+
 def test_what_made_a_job_is_on_record_where_it_was_submitted_with_it(office: Office) -> None:
     settings = {"name": "flights", "trainer": {"epochs": 3}}
     made_with = {"config_digest": "c0ffee" * 10, "code_digest": "decade" * 10, "config": json.dumps(settings)}
@@ -364,7 +395,7 @@ def test_runs_of_this_machine_are_a_word_away(office: Office) -> None:
     weeks(office)
     local = office.call("runs", "--on", "local")
     assert local.code == 2
-    assert "nothing has run in workspace" in local.text
+    assert "nothing has run on this machine in workspace" in local.text
     office.write(orchestrator="local")
     assert len(office.told("runs", "--on", "vertex")) == 3
     wrong = office.call("runs", "--emulate")
