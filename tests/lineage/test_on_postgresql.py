@@ -7,7 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from pipeline.commands.arrival import await_data
+from pipeline.data.sources.table_files import file_states, find_files
+from pipeline.errors import NotYetError
 from pipeline.lineage.archive import export_run
 from pipeline.lineage.archive_import import import_run
 from pipeline.lineage.diff import compare
@@ -15,6 +19,7 @@ from pipeline.lineage.garbage import plan
 from pipeline.lineage.pins import pin
 from pipeline.lineage.removal import remove
 from pipeline.lineage.runs import find_run
+from pipeline.lineage.source_files import FILES, to_property
 from pipeline.lineage.store import open_store
 from pipeline.lineage.summary import list_summaries
 from tests.e2e.servers import PASSWORD, PostgreSQL, postgresql
@@ -75,3 +80,18 @@ def test_a_run_is_imported_into_a_server(weeks: Weeks, tmp_path: Path) -> None:
     assert found.properties["config"] == CONFIG
     assert found.verdict
     assert {one.state for artifacts in found.artifacts.values() for one in artifacts} == {"reference"}
+
+
+def test_nothing_new_is_told_though_records_are_on_a_server(weeks: Weeks, tmp_path: Path) -> None:
+    table = tmp_path / "cats.csv"
+    table.write_text("purrs,weight\n1,4\n")
+    weeks.week(1)
+    (examples,) = weeks.store.get_artifacts_by_id([weeks.made[1, "Examples"]])
+    examples.custom_properties[FILES].string_value = to_property(file_states(find_files(str(table))))
+    weeks.store.put_artifacts([examples])
+    data = weeks.config.data.model_copy(update={"path": str(table)})
+    config = weeks.config.model_copy(update={"data": data})
+    with pytest.raises(NotYetError, match=f"nothing is new since run {weeks.run_id(1)}"):
+        await_data(config, "1s", Console(quiet=True))
+    table.write_text("purrs,weight\n1,4\n0,5\n")
+    await_data(config, "1s", Console(quiet=True))
