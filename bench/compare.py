@@ -24,6 +24,7 @@ from rich.table import Table
 from bench import tables
 from bench.chart import draw
 from bench.equal import differences_between_runs
+from bench.history import append, draw_history
 from bench.measure import BOTH, ROOT, WHOLE, machine, measure
 
 TRAINING = {"hidden_units": [128, 64], "batch_size": 512, "epochs": 5, "validation_share": 0.1}
@@ -60,6 +61,9 @@ def main() -> None:
         show(found)
         (results / f"{size}.json").write_text(json.dumps(found, indent=1) + "\n")
         draw(results, pictures / "bench.svg")
+        if "ratios" in found:
+            append(results, size, found)
+            draw_history(results, pictures / "bench-log.svg")
     console.print(f"\nStored in {results}, drawn in {pictures / 'bench.svg'}")
 
 

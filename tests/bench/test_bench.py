@@ -13,6 +13,7 @@ import pytest
 
 from bench import tables
 from bench.chart import draw
+from bench.history import append, draw_history
 from bench.measure import BOTH, REST, STEP_LINE, WHOLE, measure
 from pipeline.lineage.records import Step
 from pipeline.lineage.runs import StepState
@@ -104,3 +105,17 @@ def test_the_chart_shows_every_goal_and_is_the_same_each_time(tmp_path: Path) ->
     assert "flights: whole run" in text
     assert "0.12" in text
     assert text == (tmp_path / "two.svg").read_text()
+
+
+def test_each_comparison_is_a_line_of_the_log_and_a_point_of_its_chart(tmp_path: Path) -> None:
+    for seconds in ([0.3, 0.1, 0.2], [0.4]):
+        append(tmp_path, "1x", {"pairs": len(seconds), "ratios": {WHOLE: {"wall_s": seconds, "peak_mib": [0.6]}}})
+    append(tmp_path, "wide", {"pairs": 1, "ratios": {WHOLE: {"wall_s": [0.9]}}})
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [(line["size"], line["ratios"][WHOLE]["wall_s"]) for line in lines] == [
+        ("1x", 0.2),
+        ("1x", 0.4),
+        ("wide", 0.9),
+    ]
+    draw_history(tmp_path, tmp_path / "log.svg")
+    assert (tmp_path / "log.svg").read_text().count(lines[0]["date"]) == 2
