@@ -21,9 +21,10 @@ from pipeline.evaluation.columnar_metrics import load_model
 from pipeline.evaluation.model_inputs import differentiate, network_inputs, raw_columns, typical_row
 from pipeline.evaluation.row_sample import RIGHT, RowSample, error_kinds
 from pipeline.evaluation.tallies import metric_values, rows_of
+from pipeline.evaluation.weak_slices import weak_slices
 from pipeline.serving.attributions import attributions
 from trainer.artifact_names import DERIVED_FEATURES, PREDICTION
-from trainer.features import FeatureTable
+from trainer.features import FeatureTable, Kind
 from trainer.rows import to_plain
 
 Array = npt.NDArray[Any]
@@ -55,10 +56,10 @@ def explain(
 
     Returns:
         `importance`: {metric, value, rows, repeats, features: [{name, drop, spread, noise}] (the greatest drop first),
-        left_out}; `examples`: see `_take_apart`; each is None where it is switched off; `problems`: sentences. What
-        fails here costs no run.
+        left_out}; `examples`: see `_take_apart`; `weak`: see weak_slices.py; each is None where it is switched off;
+        `problems`: sentences. What fails here costs no run.
     """
-    found: dict[str, Any] = {"importance": None, "examples": None, "problems": []}
+    found: dict[str, Any] = {"importance": None, "examples": None, "weak": None, "problems": []}
     if sample is None:
         found["problems"].append("there were no rows to explain")
         return found
@@ -67,6 +68,7 @@ def explain(
     for key, is_on, compute in (
         ("importance", wanted.permutation_rows and wanted.repeats, _importance),
         ("examples", wanted.rows, _take_apart),
+        ("weak", wanted.permutation_rows, _weak),
     ):
         if not is_on:
             continue
@@ -81,6 +83,12 @@ def explain(
             logging.getLogger(__name__).exception("%s of the model's explanation", key)
             found["problems"].append(f"the {key} could not be computed: {type(exc).__name__}: {exc}")
     return found
+
+
+def _weak(_: Any, sample: RowSample, table: FeatureTable, rules: Evaluation) -> dict[str, Any]:
+    rows = sample.even(rules.explain.permutation_rows)
+    dates = {feature.name for feature in table.features if feature.kind is Kind.TIMESTAMP}
+    return weak_slices(table.label.task, rows, raw_columns(rows.records, table), dates)
 
 
 # Permutation importance

@@ -25,13 +25,15 @@ from pipeline.reports.gate import gate_anomalies, greatest_distances, heat_map
 from pipeline.reports.infra import Infra, headline_after_check, infra_section
 from pipeline.reports.judgement import FEW_ROWS, Headline, Judgement, headline, judge
 from pipeline.reports.listing import list_columns, most_notable_first
+from pipeline.reports.metric_words import what_it_says
 from pipeline.reports.model_card import Card, card_of
 from pipeline.reports.rendering import safe_json, templates
 from pipeline.reports.rules import MOST_RULES
-from pipeline.reports.single_rows import row_kind
+from pipeline.reports.single_rows import row_kind, waterfall
 from pipeline.reports.training import best_epoch, epoch_marks, loss_curves, training_story
 from pipeline.reports.tuning import Rewritten, Tuning, rewriting_section, tuning_figure, tuning_section
 from pipeline.reports.what_now import Around, WhatNow, what_now
+from pipeline.reports.worst_slices import worst_slices
 from pipeline.serving.verdict import ServingVerdict
 from trainer.artifact_names import HISTORY_FILE, HYPERPARAMETERS_FILE
 
@@ -195,6 +197,9 @@ def render(page: Page) -> str:
         few_rows=FEW_ROWS,
         most_rules=MOST_RULES,
         row_kind=row_kind,
+        waterfall=waterfall,
+        worst_slices=worst_slices(page.judgement),
+        metric_words=_metric_words(page.judgement),
         is_within_noise=model_figures.is_within_noise,
         pictures={
             name: plots.embed(figure, f"model-{place}") for place, (name, figure) in enumerate(curves_of_model.items())
@@ -209,6 +214,11 @@ def render(page: Page) -> str:
 
 def _metric_values(judgement: Judgement | None) -> dict[str, float]:
     return {metric.name: metric.value for metric in judgement.metrics if not metric.undefined} if judgement else {}
+
+
+def _metric_words(judgement: Judgement | None) -> dict[str, str]:
+    words = {metric.name: what_it_says(metric.name) for metric in judgement.metrics} if judgement else {}
+    return {name: text for name, text in words.items() if text}
 
 
 def _scripts(page: Page) -> list[str]:

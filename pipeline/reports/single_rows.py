@@ -1,8 +1,9 @@
-"""What a single row that was taken apart is called."""
+"""A single row that was taken apart: what it is called, and its parts as a waterfall."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import accumulate, pairwise
 from typing import Any
 
 
@@ -19,3 +20,15 @@ def row_kind(row: Mapping[str, Any], task: str = "") -> str:
     # Of two classes the output is the second one, of several the likeliest.
     is_right = {"multiclass": hit, "binary": hit == sure}.get(task, hit and sure)
     return "least sure" if is_right else "most wrong"
+
+
+def waterfall(row: Mapping[str, Any]) -> list[tuple[float, float]]:
+    """Return where the bar of each part begins and how wide it is, as shares of the scale; the others' is the last.
+
+    The first begins at the typical prediction, each further one where the one before it ended.
+    """
+    steps = [*(part["part"] for part in row["parts"]), row["others"] + row["gap"]]
+    ends = list(accumulate(steps, initial=row["typical"]))
+    low, span = min(ends), (max(ends) - min(ends)) or 1.0
+    pairs = pairwise(ends)
+    return [((min(pair) - low) / span, abs(pair[1] - pair[0]) / span) for pair in pairs]
