@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import TextIO
+from pathlib import Path
+from typing import Any, TextIO
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
 from rich.control import Control
+from rich.markup import escape
 from rich.segment import Segment
+from rich.text import Text
 
 from pipeline.observe.standard_streams import visible
 
@@ -15,13 +20,68 @@ STATUS_COLORS = {"complete": "green", "failed": "red", "blocked": "red"}
 """Of runs; others are yellow."""
 
 
+_LABEL = 10
+"""Columns of what stands before most lines: `Warning   …`."""
+
+
 def console_for(stream: TextIO) -> Console:
-    """Return a console that is never narrower than a line of ours: a pipe has no width."""
-    console = Console(file=stream, highlight=False)
+    """Return a console that is never narrower than a line of ours: a pipe has no width.
+
+    On a terminal what is printed with `soft_wrap` breaks between words, below where its text began; elsewhere it stays
+    one line.
+    """
+    console = _OurConsole(file=stream, highlight=False)
     if not console.is_terminal:
         console.width = 120
     console.push_render_hook(_Visible())
     return console
+
+
+class _OurConsole(Console):
+    """Breaks long lines of ours itself, on a terminal."""
+
+    def print(self, *objects: Any, soft_wrap: bool | None = None, **settings: Any) -> None:
+        """See rich."""
+        if self.is_terminal and soft_wrap and len(objects) == 1 and isinstance(objects[0], str):
+            objects = (_Hanging(self.render_str(objects[0], highlight=False)),)
+        super().print(*objects, soft_wrap=soft_wrap, **settings)
+
+
+@dataclass(frozen=True)
+class _Hanging:
+    """Lines that break between words; a path stays whole, so that it can be copied."""
+
+    text: Text
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for line in self.text.split("\n"):
+            plain = line.plain
+            has_label = len(plain) > _LABEL and plain[_LABEL - 1] == " " != plain[_LABEL]
+            blanks = len(plain) - len(plain.lstrip())
+            indent = _LABEL if has_label else blanks + 2 if blanks else 0
+            for place, piece in enumerate(line.divide(_breaks(plain, options.max_width, indent))):
+                piece.rstrip()
+                whole = Text(" " * indent if place else "", no_wrap=True, overflow="ignore")
+                yield whole.append_text(piece)
+
+
+def _breaks(plain: str, width: int, indent: int) -> list[int]:
+    """Return where the further lines begin."""
+    found: list[int] = []
+    used = 0
+    for word in re.finditer(r"\s*\S+", plain):
+        size = cell_len(word[0])
+        if used and used + size > width:
+            found.append(word.end() - len(word[0].lstrip()))
+            used = indent + cell_len(word[0].lstrip())
+        else:
+            used += size
+    return found
+
+
+def linked(path: Path, text: str) -> str:
+    """Return markup that leads to a file of this machine, on a terminal that knows such links."""
+    return f"[link={path.absolute().as_uri()}]{escape(text)}[/link]"
 
 
 class _Visible(RenderHook):

@@ -6,13 +6,13 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipeline.config.evaluation import Threshold
+from pipeline.config.evaluation import COUNT, Threshold
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.guard.findings import DataVerdict
 from pipeline.guard.findings import Finding as DataFinding
@@ -28,7 +28,7 @@ from pipeline.reports.rules import few_rows_note, few_to_learn_note, held_rules,
 from pipeline.reports.training import training_story
 from pipeline.serving.verdict import ServingVerdict
 from pipeline.serving.versions import newest_manifest, read_manifest
-from pipeline.terminal.console import console_for, number_text
+from pipeline.terminal.console import console_for, linked, number_text
 
 if TYPE_CHECKING:
     from pipeline.doctor import Finding
@@ -42,8 +42,9 @@ def print_summary(console: Console, run: Run, config: PipelineConfig, log: Path,
     """Print what a person reads at the end of a run. `page` is its report, None if that could not be written."""
     console.print()
     print_results(console, run, config)
-    console.print(f"Report    {_near(page) if page else 'could not be written; the log says why'}", soft_wrap=True)
-    console.print(f"Log       {_near(log)}")
+    told = linked(page, near(page)) if page else "could not be written; the log says why"
+    console.print(f"Report    {told}", soft_wrap=True)
+    console.print(f"Log       {linked(log, near(log))}", soft_wrap=True)
     console.print(f"Run       {run.run_id}, {run.seconds:.0f} s; `longhaul show {run.run_id}` tells more")
 
 
@@ -58,15 +59,12 @@ def print_resumption(console: Console, resumption: Resumption) -> None:
 
 
 def print_results(console: Console, run: Run, config: PipelineConfig) -> None:
-    """Print data sizes, metrics against thresholds, the verdict and why, and where the model lies."""
+    """Print the verdict and why, data sizes, metrics against thresholds, and where the model lies."""
+    _print_judgement(console, run)
     _print_data(console, run)
     for place, sentence in enumerate(training_story(run.history or {})):
         console.print(f"{'' if place else 'Trained':<10}{escape(sentence)}", soft_wrap=True)
     if run.verdict:
-        print_model_verdict(console, run.verdict, champion_sentence(run, run.verdict))
-        for place, (rule, count) in enumerate(nearest(held_rules(run.verdict))):
-            color = "green" if rule.held else "red"
-            console.print(f"{'' if place else 'Rules':<10}[{color}]{escape(rule_line(rule, count))}[/]", soft_wrap=True)
         _print_baselines(console, run.verdict)
         if few := few_rows_note(run.verdict["metrics"], FEW_ROWS):
             console.print(f"[yellow]Note[/]      {escape(few)}", soft_wrap=True)
@@ -78,11 +76,21 @@ def print_results(console: Console, run: Run, config: PipelineConfig) -> None:
     if run.pushed:
         already = "; it served already, so nothing was pushed" if run.served_already else ""
         version = _folder_of(run.pushed, config)
-        console.print(f"Model     {_near(run.pushed)}{already}{_since_then(version)}", soft_wrap=True)
+        console.print(f"Model     {escape(near(run.pushed))}{already}{_since_then(version)}", soft_wrap=True)
         if change := _changed_meanwhile(run, version):
             console.print(f"[yellow]Note[/]      {escape(change)}", soft_wrap=True)
     elif run.not_pushed:
         console.print(f"[yellow]Not pushed[/] {escape(run.not_pushed)}", soft_wrap=True)
+
+
+def _print_judgement(console: Console, run: Run) -> None:
+    """Print whether the model is blessed, and every rule; nothing without a verdict."""
+    if run.verdict is None:
+        return
+    print_model_verdict(console, run.verdict, champion_sentence(run, run.verdict))
+    for place, (rule, count) in enumerate(nearest(held_rules(run.verdict))):
+        color = "green" if rule.held else "red"
+        console.print(f"{'' if place else 'Rules':<10}[{color}]{escape(rule_line(rule, count))}[/]", soft_wrap=True)
 
 
 def _print_data(console: Console, run: Run) -> None:
@@ -203,17 +211,24 @@ def _remedy(finding: DataFinding) -> list[str]:
 
 
 def _metrics_table(run: Run, config: PipelineConfig) -> Table:
+    """Judged metrics come first; those with a broken rule over all rows are marked."""
     verdict = run.verdict or {}
+    intervals, champion, undefined = verdict.get("intervals") or {}, verdict["champion"] or {}, verdict.get("undefined")
     table = Table(box=None, pad_edge=False)
-    for column in ("Metric", "model", "champion", "threshold"):
-        table.add_column(column, justify="left" if column in ("Metric", "threshold") else "right", min_width=9)
-    for name, value in (verdict["metrics"] | dict.fromkeys(verdict.get("undefined", {}))).items():
-        champion = (verdict["champion"] or {}).get(name)
+    for column in ("Metric", "model", "interval", "champion", "threshold"):
+        justify: Literal["left", "right"] = "left" if column in ("Metric", "threshold") else "right"
+        table.add_column(column, justify=justify, min_width=8, no_wrap=column == "Metric")
+    judged = config.evaluation.thresholds
+    names = [name for name in {**verdict["metrics"], **(undefined or {})} if name != COUNT]
+    broken = {rule.metric for rule in held_rules(verdict) if not rule.held and rule.where == "all rows"}
+    for name in sorted(names, key=lambda name: list(judged).index(name) if name in judged else len(judged)):
+        value = verdict["metrics"].get(name)
         table.add_row(
-            name,
-            verdict["undefined"][name] if value is None else number_text(value),
-            number_text(champion),
-            _threshold_text(config.evaluation.thresholds.get(name), with_slices=not verdict.get("rules")),
+            f"[red]✗ {name}[/]" if name in broken else name,
+            (undefined or {}).get(name, "") if value is None else number_text(value),
+            " to ".join(map(number_text, intervals.get(name) or ())),
+            number_text(champion.get(name)),
+            _threshold_text(judged.get(name), with_slices=not verdict.get("rules")),
         )
     return table
 
@@ -230,12 +245,12 @@ def _threshold_text(bounds: Threshold | None, with_slices: bool) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _near(path: str | Path) -> str:
-    """Write a path relative to the current directory where that is shorter; for rich."""
+def near(path: str | Path) -> str:
+    """Write a path relative to the current directory where that is shorter."""
     try:
-        return escape(str(Path(path).relative_to(Path.cwd())))
+        return str(Path(path).relative_to(Path.cwd()))
     except ValueError:
-        return escape(str(path))
+        return str(path)
 
 
 def print_findings(findings: list[Finding], as_json: bool) -> None:

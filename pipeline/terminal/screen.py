@@ -15,6 +15,7 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.markup import escape
 from rich.spinner import Spinner
+from rich.text import Text
 
 from pipeline.lineage.records import Step
 from pipeline.lineage.states import StepState
@@ -38,7 +39,9 @@ class _AtWork:
 
     def __rich__(self) -> Spinner:
         seconds = time.monotonic() - self.began
-        return Spinner("dots", text=f"{self.place}{seconds:7.1f} s  [dim]{escape(visible(self.detail))}[/]")
+        text = Text.from_markup(f"{self.place}{seconds:7.1f} s  [dim]{escape(visible(self.detail))}[/]")
+        text.no_wrap, text.overflow = True, "ellipsis"
+        return Spinner("dots", text=text)
 
 
 @contextmanager

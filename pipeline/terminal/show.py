@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.markup import escape
@@ -16,11 +17,13 @@ from rich.table import Table
 
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.lineage.details import BYTES, PEAK_MEMORY, ROWS, StepDetails
+from pipeline.lineage.diff import flat
 from pipeline.lineage.records import MADE, Artifact
 from pipeline.lineage.runs import Run, StepState
+from pipeline.reports.page_places import page_of
 from pipeline.reports.what_now import log_tail
-from pipeline.terminal.console import STATUS_COLORS, console_for, size_text
-from pipeline.terminal.results import print_results
+from pipeline.terminal.console import STATUS_COLORS, console_for, linked, size_text
+from pipeline.terminal.results import near, print_results
 
 _UNFINISHED = (StepState.FAILED, StepState.INTERRUPTED, StepState.RUNNING)
 _UNTOLD = (
@@ -49,15 +52,28 @@ def print_run(run: Run, details: list[StepDetails], config: PipelineConfig, as_j
     )
     if run.reason:
         console.print(f"[red]{escape(run.reason)}[/]")
-    console.print(
-        f"config {run.properties.get('config_digest', '')[:12]}, code {run.properties.get('code_digest', '')[:12]}"
-    )
+    page = page_of(config, run)
+    if page.is_file():
+        console.print(f"Report    {linked(page, near(page))}", soft_wrap=True)
+    print_results(console, run, config)
+    _print_settings(console, run)
+    console.print()
     console.print(_steps_table([*details, *map(StepDetails, run.not_reached)]))
     console.print()
-    console.print(_artifacts_table(details, config.root))
-    console.print()
-    print_results(console, run, config)
+    _print_artifacts(console, details, config.root)
     _print_log(console, run, log)
+
+
+def _print_settings(console: Console, run: Run) -> None:
+    """Print what is not as it would be by itself; nothing of a configuration of another Longhaul."""
+    digests = [f"{what} {run.properties.get(f'{what}_digest', 'not recorded')[:12]}" for what in ("config", "code")]
+    console.print(f"Digests   {', '.join(digests)}")
+    with suppress(ValueError):
+        config = PipelineConfig.model_validate(json.loads(run.properties.get("config", "")))
+        chosen = flat(config.model_dump(mode="json", by_alias=True, exclude_defaults=True))
+        for place, (name, value) in enumerate(chosen.items()):
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            console.print(f"{'' if place else 'Settings':<10}{escape(name)}: {escape(text)}", soft_wrap=True)
 
 
 def _steps_table(details: list[StepDetails]) -> Table:
@@ -65,7 +81,8 @@ def _steps_table(details: list[StepDetails]) -> Table:
     headings = {PEAK_MEMORY: "memory", ROWS: "rows", BYTES: "written"}
     table = Table(box=None, pad_edge=False)
     for column in ("step", "state", "seconds", *(headings[name] for name in measured), "reads", "makes"):
-        table.add_column(column, justify="left" if column in ("step", "state", "reads", "makes") else "right")
+        justify: Literal["left", "right"] = "left" if column in ("step", "state", "reads", "makes") else "right"
+        table.add_column(column, justify=justify, no_wrap=column == "step", overflow="fold")
     for one in details:
         outcome = one.step.outcome
         source = f" [dim]from {one.cached_from}[/]" if one.cached_from else ""
@@ -90,10 +107,8 @@ def _numbers(artifacts: dict[str, list[Artifact]]) -> str:
     return " ".join(f"#{number}" for number in dict.fromkeys(one.id for one in chain(*artifacts.values())))
 
 
-def _artifacts_table(details: list[StepDetails], root: Path) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for column in ("artifact", "type", "place", "properties"):
-        table.add_column(column, overflow="fold")
+def _print_artifacts(console: Console, details: list[StepDetails], root: Path) -> None:
+    """Print each with its place, which never breaks, so that it can be copied."""
     known = {one.id: one for step in details for one in chain(*step.inputs.values(), *step.outputs.values())}
     for number, artifact in sorted(known.items()):
         told = ", ".join(
@@ -101,9 +116,11 @@ def _artifacts_table(details: list[StepDetails], root: Path) -> Table:
             for key, value in artifact.properties.items()
             if key not in _UNTOLD and value not in ("", {})
         )
-        gone = "" if artifact.state == "live" else f"[yellow]{artifact.state}[/] "
-        table.add_row(f"#{number}", artifact.type, gone + escape(_below(root, artifact.uri)), escape(_shorten(told)))
-    return table
+        gone = "" if artifact.state == "live" else f"  [yellow]{artifact.state}[/]"
+        place = escape(_below(root, artifact.uri))
+        console.print(f"{f'#{number}':<5} {artifact.type}{gone}  {place}", soft_wrap=True)
+        if told:
+            console.print(f"      {escape(_shorten(told))}", soft_wrap=True)
 
 
 def _below(root: Path, uri: str) -> str:
