@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,12 @@ from pipeline.lineage.artifact_names import EVAL_CONFIG_FILE, SUMMARY_FILE, VERD
 from pipeline.lineage.details import rows_by_split
 from pipeline.lineage.runs import Run
 from pipeline.reports.artifacts import Artifacts
+from pipeline.reports.card_pictures import card_pictures
 from pipeline.reports.champion import champion_sentence
 from pipeline.reports.decide import on_record
 from pipeline.reports.formats import NOTHING, moment, number
 from pipeline.reports.judgement import Interval, Judgement, judge
+from pipeline.reports.metric_words import what_it_says
 from pipeline.reports.rendering import templates
 from pipeline.reports.training import training_story
 from trainer.artifact_names import HISTORY_FILE
@@ -112,6 +114,7 @@ def _details(run: Run, said: dict[str, Any], verdict: dict[str, Any] | None) -> 
         [
             ("Name", [run.pipeline]),
             ("Overview", _told(said.get("overview"))),
+            ("Not for", _told(said.get("out_of_scope"))),
             ("Version", [f"run {run.run_id}, {moment(run.started)} UTC"]),
             ("Status", [status + (f"; served from {run.pushed}" if run.pushed else "; not pushed")]),
             ("Owners", _told(said.get("owners"))),
@@ -126,7 +129,6 @@ def _considerations(said: dict[str, Any]) -> CardSection:
         "Considerations",
         [
             ("Intended use", _told(said.get("intended_uses"))),
-            ("Out of scope", _told(said.get("out_of_scope"))),
             ("Limitations and caveats", _told(said.get("limitations"))),
             ("Ethical considerations", _told(said.get("ethical_considerations"))),
         ],
@@ -175,6 +177,8 @@ def _analysis(config: dict[str, Any], verdict: dict[str, Any] | None, judgement:
         entries.append(("Decides", [decided.sentence]))
     if judgement.notes:
         entries.append(("Not judged", judgement.notes))
+    if words := [f"{metric.name}: {text}" for metric in judgement.metrics if (text := what_it_says(metric.name))]:
+        entries.append(("What the metrics say", words))
     tables = [
         CardTable(
             f"Metrics, with intervals of {judgement.confidence:.0%} confidence",
@@ -248,16 +252,20 @@ def write_card(run: Run, path: Path) -> Path:
         ConfigError: the name says neither.
         WorkspaceError: it cannot be written there.
     """
-    forms = {".md": as_markdown, ".html": as_html}
-    if path.suffix not in forms:
+    if path.suffix not in (".md", ".html"):
         raise ConfigError(f"--output {path}: a card is written as .md or .html", "name such a file")
-    text = forms[path.suffix](model_card(run))
+    card = model_card(run)
+    text = as_markdown(card) if path.suffix == ".md" else as_html(card, card_pictures(run))
     return write_whole(text, path, "card", "name another file with --output")
 
 
-def as_html(card: Card) -> str:
-    """Write one file without a script; whatever comes from the user is escaped, because everything is."""
-    return templates().get_template("card_page.html.j2").render(card=card)
+def as_html(card: Card, pictures: Mapping[str, str] | None = None) -> str:
+    """Write one file without a script; whatever comes from the user is escaped, because everything is.
+
+    Args:
+        pictures: SVG by what it shows.
+    """
+    return templates().get_template("card_page.html.j2").render(card=card, pictures=pictures or {})
 
 
 def as_markdown(card: Card) -> str:

@@ -12,6 +12,7 @@ import pytest
 from pipeline.errors import ConfigError, WorkspaceError
 from pipeline.lineage.records import Artifact
 from pipeline.lineage.runs import Run
+from pipeline.reports.metric_words import what_it_says
 from pipeline.reports.model_card import as_html, as_markdown, model_card, write_card
 
 EVIL = "<script>alert(1)</script>"
@@ -80,13 +81,13 @@ def test_what_the_card_says(run: Run) -> None:
     assert said == {
         "Name": ["cats"],
         "Overview": [CARD["overview"]],
+        "Not for": not_stated,
         "Version": ["run 7, 2026-11-21 04:16 UTC"],
         "Status": ["not blessed; not pushed"],
         "Owners": CARD["owners"],
         "License": not_stated,
         "References": ["none"],
         "Intended use": ["petting"],
-        "Out of scope": not_stated,
         "Limitations and caveats": CARD["limitations"],
         "Ethical considerations": not_stated,
         "Data": not_stated,
@@ -98,6 +99,7 @@ def test_what_the_card_says(run: Run) -> None:
         "Measured on": ["eval, 1,200 rows"],
         "Why it is not blessed": VERDICT["failures"],
         "Champion": ["no champion yet: judged by absolute thresholds only"],
+        "What the metrics say": [f"{name}: {what_it_says(name)}" for name in ("auc", "log_loss")],
         "Not judged": ["auc on fur=c is not judged: there are no such rows"],
         "Run": ["7"],
         "Data spans": ["3 to 4"],
@@ -149,6 +151,18 @@ def test_html(run: Run) -> None:
     assert EVIL not in html
     assert "&lt;script&gt;alert(1)&lt;/script&gt; *loudly*" in html
     assert html.index("<!doctype html>") == 0
+
+
+def test_a_card_has_pictures(run: Run, tmp_path: Path) -> None:
+    bins = {"predicted": [0.2, 0.8], "came_true": [0.1, 0.9], "low": [0.0, 0.8], "high": [0.2, 1.0], "rows": [90, 40]}
+    curves = {"calibration": bins, "distribution": {"edges": [0, 0.5, 1], "negative": [9, 1], "positive": [1, 2]}}
+    (tmp_path / "curves.json").write_text(json.dumps({"task": "binary", "challenger": curves}))
+    slices = [{"slice": {"fur": "red"}, "metrics": {"auc": 0.6, "example_count": 300.0}}]
+    (tmp_path / "verdict.json").write_text(json.dumps(VERDICT | {"slices": slices}))
+    html = write_card(run, tmp_path / "card.html").read_text()
+    for name in ("Calibration", "Predictions", "auc by fur"):
+        assert f'aria-label="{name}"><svg' in html
+    assert html.index("Not for") < html.index("Considerations")
 
 
 def test_a_run_of_which_nothing_is_known() -> None:
