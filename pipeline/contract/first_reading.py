@@ -105,7 +105,8 @@ def read_table(table: str, label: str | None, wishes: Wishes) -> Table:
     unread = dict.fromkeys(wishes.drop, "left out by a person")
     unusable: dict[str, DataError] = {}
     if is_text:
-        names = [name for name in source.column_names(files) if name not in unread]
+        names = [name for name in source.column_names(files, uneven=unusable) if name not in unread]
+        unusable = {name: error for name, error in unusable.items() if name not in unread}
         known = names if label in names else source.column_names(files, usable=False)
     else:
         found = source.infer_columns(files, wishes.drop, unusable=unusable)

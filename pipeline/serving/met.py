@@ -25,6 +25,15 @@ class Kind(StrEnum):
     UNREADABLE = "unreadable"
 
 
+LIMITED_BY = {
+    Kind.UNKNOWN: "predict.max_unknown",
+    Kind.OUT_OF_RANGE: "predict.max_out_of_range",
+    Kind.MISSING: "predict.max_missing",
+    Kind.UNREADABLE: "data.bad_rows_at_most",
+}
+"""The setting that says how much of each may be."""
+
+
 @dataclass(frozen=True)
 class Example:
     """A value ("" of a missing one) and where it stands first: rows of a file's data count from 1, a header aside."""

@@ -16,7 +16,7 @@ from rich.table import Table
 from pipeline.errors import shown
 from pipeline.guard.findings import percent
 from pipeline.reports.judgement import FEW_ROWS
-from pipeline.serving.met import Kind, Met
+from pipeline.serving.met import LIMITED_BY, Kind, Met
 from pipeline.terminal.console import console_for
 
 _MOST = 10
@@ -90,7 +90,11 @@ def print_predictions(predictions: Predictions, label: str, as_json: bool) -> No
         console.print(f"[yellow]Note[/]      {few}", soft_wrap=True)
     print_met(console, p.met, p.too_much)
     if p.output is None:
-        console.print("Output    none was written; predict.max_… in the YAML file say how much may be met")
+        settings = ", ".join(dict.fromkeys(LIMITED_BY[met.kind] for met, _ in p.too_much))
+        console.print(
+            f"Output    none was written: {settings} in the YAML file says how much may be met, --strict that none may",
+            soft_wrap=True,
+        )
     else:
         console.print(f"Output    {escape(p.output)}", soft_wrap=True)
     if p.unrecorded:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import sqlite3
@@ -15,6 +16,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.csv as pa_csv
 import pyarrow.feather as feather
 import pyarrow.parquet as pq
 import pytest
@@ -148,3 +150,24 @@ def test_where_a_later_file_holds_them_the_remedy_that_is_named_works(
     assert load(Path("t.yaml")).data.drop == ("raw",)
     types = infer_columns(files, load(Path("t.yaml")).data.drop)
     assert sample(files, types, ROWS).num_rows == ROWS
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_column_of_some_files_only_is_left_out_and_said(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("t").mkdir()
+    first = pa.table({"x": range(60), "size": [i % 7 for i in range(60)], "y": ["a", "b"] * 30})
+    second = first.append_column("more", pa.array(range(60)))
+    if kind == "parquet":
+        second = second.set_column(0, "x", pa.array(list(map(str, range(60)))))
+    for name, table in (("1", first), ("2", second)):
+        path = f"t/{name}.{kind}"
+        pa_csv.write_csv(table, path) if kind == "csv" else pq.write_table(table, path)
+    said = {one["name"]: one for one in json.loads(call("init", "t", "--label", "y", "--json"))["columns"]}
+    assert said["more"]["remark"] == f"t/1.{kind} has no such column"
+    left_out = {name for name, one in said.items() if one["setting"] == "data.drop"}
+    assert left_out == ({"more"} if kind == "csv" else {"more", "x"})
+    data = load(Path("t.yaml")).data
+    assert set(infer_columns(find_files(data.path, form=data.format), data.drop)) == {"x", "size", "y"} - left_out

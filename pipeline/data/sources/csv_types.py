@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 
 import pyarrow as pa
@@ -150,13 +151,14 @@ def _total(times: pa.Array, mask: pa.Array) -> int:
     return int(pc.sum(pc.if_else(mask, times, 0)).as_py() or 0)
 
 
-def widest(name: str, before: tuple[ColumnType, str] | None, now: ColumnType, path: str) -> ColumnType:
-    """Return the type of a column that holds values of both types; `before` with the file that says so."""
+def widest(name: str, before: tuple[ColumnType, str] | None, now: ColumnType, path: str) -> ColumnType | DataError:
+    """Return the type of a column that holds values of both types, `before` with the file that says so; an error where
+    there is none."""
     if before is None or before[0] is now:
         return now
     if {before[0], now} == {ColumnType.INT, ColumnType.FLOAT}:
         return ColumnType.FLOAT
-    raise DataError(
+    return DataError(
         f"column {name!r} is of type {before[0]} in {before[1]} but {now} in {path}",
-        "write it with one type in all files, or declare its type in the schema",
+        f"write it with one type in all files, or leave it out by `longhaul drop {shlex.quote(name)}` (data.drop)",
     )

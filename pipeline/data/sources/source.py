@@ -20,6 +20,7 @@ import pyarrow as pa
 from pipeline.data.columns import ColumnType
 from pipeline.data.sources import bigquery, csv, text_tables, tfrecord, typed
 from pipeline.data.sources.batches import regroup
+from pipeline.data.sources.common_columns import common_columns
 from pipeline.data.sources.csv_types import ColumnGuess, widest
 from pipeline.data.sources.fragments import HEADLESS, TEXT, TYPED, Fragment, own_types, place_of, read_as
 from pipeline.data.sources.json_lines import JsonTable
@@ -100,9 +101,9 @@ def infer_columns(
     said = {name: said for name in readings.columns if (said := readings.type_of(name))}
     declared = said | dict(declared or {})
     skip = {*drop, *declared}
-    order = _common_columns(files, drop)
     found: dict[str, tuple[ColumnType, str]] = {}  # with the file that says so
     bad: dict[str, DataError] = {}
+    order = common_columns(files, drop, bad if unusable is not None else None)
     any_rows = False
     for kind, paths in _together(files):
         # Where only the rows tell the columns, the declared ones, too, must be seen.
@@ -115,7 +116,11 @@ def infer_columns(
             if isinstance(column_type, DataError):
                 bad.setdefault(name, column_type)
             elif column_type is not None and name not in declared:
-                found[name] = (widest(name, found.get(name), column_type, paths[0]), paths[0])
+                wide = widest(name, found.get(name), column_type, paths[0])
+                if isinstance(wide, DataError):
+                    bad.setdefault(name, wide)
+                else:
+                    found[name] = (wide, paths[0])
     if not any_rows:
         header = "has a header but no rows" if format_of(files[0].path) in ("csv", "workbook") else "has no rows"
         raise DataError(f"{files[0].path} {header}", "write the data again; a table needs rows")
@@ -130,13 +135,16 @@ def infer_columns(
     }
 
 
-def column_names(files: Sequence[SourceFile], usable: bool = True) -> list[str]:
+def column_names(
+    files: Sequence[SourceFile], usable: bool = True, uneven: dict[str, DataError] | None = None
+) -> list[str]:
     """Return the columns, of TFRecord those of its first records. Raises as `infer_columns`.
 
     Args:
         usable: whether only those that can be used, as far as texts tell.
+        uneven: takes the columns that are not in all files, with the reason, in place of raising that.
     """
-    order = _common_columns(files, ())
+    order = common_columns(files, (), uneven)
     for file in files:
         kind = format_of(file.path)
         there: Iterable[str] = ()
@@ -227,36 +235,6 @@ def read_verbatim(fragment: Fragment, names: Collection[str], batch_rows: int) -
         return regroup(TYPED[kind](fragment.path).batches(fragment.part, list(names), batch_rows), batch_rows)
     columns = dict.fromkeys(names, ColumnType.STRING)
     return (batch for batch, _ in read_marked(fragment, columns, batch_rows))
-
-
-def _common_columns(files: Sequence[SourceFile], drop: Collection[str]) -> dict[str, None]:
-    """Return the columns without `drop`, ordered; formats without a header have none before they are read."""
-    first: tuple[str, list[str]] | None = None
-    for file in files:
-        kind = format_of(file.path)
-        if kind in HEADLESS:
-            continue
-        names = [name for name in _columns_of(file, kind) if name not in drop]
-        if first is None:
-            first = (file.path, names)
-        missing = [name for name in first[1] if name not in names]
-        extra = [name for name in names if name not in first[1]]
-        if missing or extra:
-            parts = [f"lacks {', '.join(map(repr, missing))}"] if missing else []
-            parts += [f"has {', '.join(map(repr, extra))} besides"] if extra else []
-            raise DataError(
-                f"the columns of {file.path} differ from those of {first[0]}: it {' and '.join(parts)}",
-                "give all files the same columns, or list the columns concerned in data.drop",
-            )
-    return dict.fromkeys(first[1] if first else [])
-
-
-def _columns_of(file: SourceFile, kind: str) -> Sequence[str]:
-    if kind in TYPED:
-        return list(TYPED[kind](file.path).schema.names)
-    if kind in TEXT:
-        return TEXT[kind](file.path).names() or ()
-    return csv.columns_of(file.path, file.form) if kind == "csv" else bigquery.columns_of(file.path)
 
 
 def _together(files: Sequence[SourceFile]) -> Iterator[tuple[str, list[str]]]:
