@@ -224,14 +224,17 @@ def _tensor(c: Any, dtype: int, values: Any) -> tuple[int, bytes]:
 
 
 def _views(texts: Sequence[Any]) -> tuple[Any, bytes]:
-    """Return TF_TStrings that point into the bytes beside them: size, address, owner of each."""
+    """Return TF_TStrings that point into the bytes beside them: size, address, owner of each.
+
+    A zero ends each text: kernels such as that of `tf.strings.lower` read on until there is one.
+    """
     encoded = [text.encode() if isinstance(text, str) else text for text in texts]
-    content = b"".join(encoded) + b"\0"
+    content = b"\0".join(encoded) + b"\0"
     start = ctypes.cast(c_char_p(content), c_void_p).value or 0
     lengths = np.fromiter(map(len, encoded), np.uint64, len(encoded))
     views = np.zeros((len(encoded), _STRING_BYTES // 8), np.uint64)
     views[:, 0] = lengths * 4 + _VIEW
-    views[:, 1] = start + np.cumsum(lengths) - lengths
+    views[:, 1] = start + np.cumsum(lengths + np.uint64(1)) - lengths - np.uint64(1)
     return views, content
 
 
