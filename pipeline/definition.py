@@ -133,6 +133,7 @@ def data_steps(config: PipelineConfig, inputs: RunInputs, placement: Placement) 
         split=config.split,
         excluded=config.features.never_asked,
         data_root=placement.data_root(),
+        checks=inputs.own_code.all_plain("schema.checks"),
     )
 
     # Finds what Transform learned of spans that were seen before.

@@ -68,6 +68,7 @@ READ_BY: dict[str, set[str]] = {
     "split.column": {"TableExampleGen", "Tuner", "Trainer"},  # they learn in the order of time
     "schema.file": {"CuratedSchema"},
     "schema.policy": {"DataGate"},
+    "schema.checks": {"DataGate"},
     "features": OF_FEATURES,
     "features.exclude": {"DataGate"} | OF_FEATURES,
     "features.derive": {"DataGate"} | OF_FEATURES,  # an excluded column may be read by an expression
@@ -122,6 +123,7 @@ INSTEAD: dict[str, Any] = {
     "transform.preprocessing_fn": "json.decoder.JSONDecoder",
     "trainer.run_fn": "json.decoder.JSONDecoder",
     "trainer.build_model": "json.decoder.JSONDecoder",
+    "schema.checks": ("json.decoder.JSONDecoder",),
 }
 """Other values, of settings of which just any value would not do."""
 

@@ -16,6 +16,7 @@ from pipeline.guard.findings import DataVerdict
 from pipeline.guard.judge import Evidence, judge
 from pipeline.guard.policy_file import read_policy
 from pipeline.guard.rows import Source, with_rows
+from pipeline.lineage.own_code import find_own_code
 from pipeline.lineage.runs import Run
 from pipeline.observe.log_file import output_to
 
@@ -43,6 +44,7 @@ def recheck(config: PipelineConfig, run: Run, schema: schema_pb2.Schema) -> Data
         time_column=time_column(split),
         excluded=config.features.never_asked,
         rows=lambda: ((split, batch) for split in splits for batch in read_examples(examples, split, columns)),
+        own_checks=find_own_code(config).all_plain("schema.checks"),
     )
     source = Source(config.data_pattern, columns, ingestion["spans"], config.data.label, split, config.data.format)
     with output_to(config.root / "logs" / "recheck.log"):  # TensorFlow's chatter, as it is loaded

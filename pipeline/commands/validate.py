@@ -28,6 +28,7 @@ from pipeline.guard.judge import Evidence, judge
 from pipeline.guard.policy_file import read_policy
 from pipeline.guard.rows import Source, with_rows
 from pipeline.guard.validation import SERVING, TRAINING
+from pipeline.lineage.own_code import find_own_code
 from pipeline.lineage.runs import Run, find_run, list_runs
 from pipeline.lineage.store import open_existing_store
 from pipeline.serving.met import Met, beyond, limits_of
@@ -221,6 +222,7 @@ def _as_training(
         time_column=time_column(config.split),
         excluded=config.features.never_asked,
         rows=lambda: ((TRAIN_SPLIT, batch) for batch in rows.read()),
+        own_checks=find_own_code(config).all_plain("schema.checks"),
     )
     return evidence, compared_with
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from pydantic import TypeAdapter
@@ -45,7 +45,11 @@ class Executor(base_executor.BaseExecutor):
     """Gathers the evidence, has it judged, writes the verdict."""
 
     def Do(self, input_dict: Any, output_dict: Any, exec_properties: dict[str, Any]) -> None:  # noqa: N802 (TFX's name)
-        """See BaseExecutor.Do."""
+        """See BaseExecutor.Do.
+
+        Raises:
+            CodeError: a check of the user's failed.
+        """
         inputs = {key: artifact_utils.get_single_instance(value) for key, value in input_dict.items()}
         policy = Policy.model_validate_json(exec_properties["policy"])
         request = json.loads(exec_properties["table"])
@@ -76,6 +80,7 @@ class Executor(base_executor.BaseExecutor):
             serving=serving,
             excluded=request["excluded"],
             rows=lambda: ((name, batch) for name in splits for batch in read_examples(examples, name, columns)),
+            own_checks=request.get("checks", ()),
         )
         verdict = with_rows(judge(evidence, schema, policy), sources, policy.rows)
         output = artifact_utils.get_single_instance(output_dict["verdict"])
@@ -129,6 +134,7 @@ class DataGate(base_component.BaseComponent):
         serving_pattern: the same of the serving requests; None if there are none.
         serving_digest: changes with their files, so that TFX's cache sees them change.
         data_root: a RuntimeParameter for the folder of the table; that of the pattern when None.
+        checks: functions of the user's as plain data, see trainer.user_code.
     """
 
     SPEC_CLASS = DataGateSpec
@@ -137,7 +143,7 @@ class DataGate(base_component.BaseComponent):
     def __init__(
         self, *, examples: Any, statistics: Any, schema: Any, anomalies: Any, policy: Policy,
         pattern: str, serving_pattern: str | None, serving_digest: str, data: Data, split: Split,
-        excluded: Iterable[str], data_root: Any = None,
+        excluded: Iterable[str], data_root: Any = None, checks: Sequence[Mapping[str, str]] = (),
     ) -> None:  # fmt: skip
         root, below = table_files.split_root(pattern)
         table = {
@@ -148,6 +154,7 @@ class DataGate(base_component.BaseComponent):
             "excluded": sorted(excluded),
             "serving": serving_pattern,
             "serving_files": serving_digest,
+            **({"checks": list(checks)} if checks else {}),
         }
         super().__init__(
             DataGateSpec(

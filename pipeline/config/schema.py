@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pipeline.config.own_code import CodePath
 from trainer.settings.base import Section
 
 
@@ -13,3 +14,6 @@ class Schema(Section):
     policy: str | None = None
     """The policy of the data gate: what it does about what it finds (see docs/gate.md). When absent it is
     `NAME.policy.yaml` beside the schema `NAME.pbtxt`, if that is there."""
+    checks: tuple[CodePath, ...] = ()
+    """Functions of your own that look at statistics and rows, and say what blocks the run or warns:
+    `[my_checks.py:check]`, relative to this file, or dotted paths. See docs/extend/own-checks.md."""

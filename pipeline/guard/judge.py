@@ -6,7 +6,7 @@ the offending rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
@@ -19,12 +19,11 @@ from pipeline.guard.checks import TRAIN_SPLIT, column_checks, span_checks, volum
 from pipeline.guard.column_statistics import row_count
 from pipeline.guard.drift import drift, drift_from, skew
 from pipeline.guard.findings import DataVerdict, Distances, Finding
+from pipeline.guard.own_checks import Rows, own_findings
 from pipeline.guard.policy import Policy, Severity
 from pipeline.guard.row_checks import row_checks
 from pipeline.guard.validation import SERVING, TRAINING, known_environment, validate
 from trainer.features import is_retired
-
-_Rows = Callable[[], Iterable[tuple[str, pa.RecordBatch]]]
 
 
 @dataclass(frozen=True)
@@ -43,6 +42,7 @@ class Evidence:
         serving: statistics of a table of serving requests.
         excluded: columns that the model does not read (`features.exclude`): nothing asks for them in serving requests.
         rows: gives (split, rows in their stored types) from the start each time it is called.
+        own_checks: functions of the user's as plain data, see trainer.user_code.
     """
 
     label: str | None
@@ -56,11 +56,16 @@ class Evidence:
     time_column: str | None = None
     serving: Statistics | None = None
     excluded: Collection[str] = ()
-    rows: _Rows | None = None
+    rows: Rows | None = None
+    own_checks: Sequence[Mapping[str, str]] = ()
 
 
 def judge(evidence: Evidence, schema: schema_pb2.Schema, policy: Policy) -> DataVerdict:
-    """Return everything that the policy does not ignore, what blocks first."""
+    """Return everything that the policy does not ignore, what blocks first; checks of the user's weigh it themselves.
+
+    Raises:
+        CodeError: a check of the user's failed.
+    """
     found: list[Finding] = []
     for split, statistics in evidence.splits.items():
         environment = known_environment(schema, TRAINING)
@@ -93,7 +98,8 @@ def judge(evidence: Evidence, schema: schema_pb2.Schema, policy: Policy) -> Data
             for check in checks:
                 check.add(split, batch)
         found = [*offences.counted(), *(finding for check in checks for finding in check.findings())]
-    return DataVerdict(_weighed(found, policy), drifted, skewed)
+    of_user = [one for code in evidence.own_checks for one in own_findings(code, evidence.splits, evidence.rows)]
+    return DataVerdict(_in_order([*_weighed(found, policy), *of_user]), drifted, skewed)
 
 
 class _Offences:
@@ -124,12 +130,15 @@ class _Offences:
         ]
 
 
-def _weighed(found: Iterable[Finding], policy: Policy) -> tuple[Finding, ...]:
-    weighed = [replace(finding, severity=policy.severity_of(finding.kind, finding.feature)) for finding in found]
+def _weighed(found: Iterable[Finding], policy: Policy) -> list[Finding]:
+    return [replace(finding, severity=policy.severity_of(finding.kind, finding.feature)) for finding in found]
+
+
+def _in_order(found: Iterable[Finding]) -> tuple[Finding, ...]:
     order = [Severity.BLOCK, Severity.WARN]
     return tuple(
         sorted(
-            (finding for finding in weighed if finding.severity is not Severity.IGNORE),
+            (finding for finding in found if finding.severity is not Severity.IGNORE),
             key=lambda finding: order.index(finding.severity),
         )
     )

@@ -136,6 +136,8 @@ def remedy_for(kind: str, feature: str | None) -> str:
 def rule_text(rule: str) -> str:
     """Return where a rule stands that can be edited, from `Finding.rule`; "" of a check that has no setting."""
     where, _, name = rule.partition(": ")
+    if where == "code":
+        return f"rule: {name}"
     if where == "check" or not name:
         return ""
     return f"rule: {name} in the {where}"

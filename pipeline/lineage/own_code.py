@@ -68,6 +68,10 @@ class OwnCode:
         """Return a function as plain data; None if the setting names none."""
         return self.functions[setting].to_plain() if setting in self.functions else None
 
+    def all_plain(self, setting: str) -> list[dict[str, str]]:
+        """Return the functions of a setting that names several, in order."""
+        return [one.to_plain() for name, one in self.functions.items() if name.startswith(f"{setting}[")]
+
     @property
     def files(self) -> dict[str, str]:
         """The first eight digits of each file's SHA-256, by name: for telling later which files changed."""
@@ -90,10 +94,11 @@ def find_own_code(config: PipelineConfig) -> OwnCode:
     Raises:
         ConfigError: a file or a function is not there, or the file is not Python.
     """
-    named = {
+    named: dict[str, str | None] = {
         "transform.preprocessing_fn": config.transform.preprocessing_fn,
         "trainer.run_fn": config.trainer.run_fn,
         "trainer.build_model": config.trainer.build_model,
+        **{f"schema.checks[{place}]": said for place, said in enumerate(config.schema_.checks)},
     }
     folder = config.file.parent if config.file else Path.cwd()
     return OwnCode({setting: find_function(setting, said, folder) for setting, said in named.items() if said})

@@ -35,6 +35,9 @@ def project(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("example", "said"),
     [
+        ("derived-features", "held every threshold"),
+        ("text-table", "held every threshold"),
+        ("own-checks", "held every threshold"),
         ("own-network", "The network is the one that my_network.py:build_model builds"),
         ("own-preprocessing", "The model was trained by my_code.py:build_model"),
         ("own-keras-model", "The model was trained by my_model.py:run_fn"),
@@ -44,17 +47,19 @@ def project(tmp_path: Path) -> Path:
 def test_an_example_serves_a_good_model_and_is_cached(
     example: str, said: str, project: Path, longhaul: Command
 ) -> None:
-    file, workspace = project / example / "penguins.yaml", project / "workspace"
+    (file,), workspace = (project / example).glob("*.yaml"), project / "workspace"
     named = ("--config", file, "--workspace", workspace)
     first = longhaul("run", *named)
     assert first.code == 0, first.text
     assert said in " ".join(Text.from_ansi(first.text).plain.split())
-    assert ("single predictions are not taken apart" in first.text) == (example != "own-network")
+    is_own = example in ("own-preprocessing", "own-keras-model", "scikit-learn")
+    assert ("single predictions are not taken apart" in first.text) == is_own
     config = load(file, workspace=str(workspace))
     run = find_run(open_store(config), config.record_name, "latest")
     assert {file.name for file in (project / example).glob("*.py")} <= set(json.loads(run.properties["code_files"]))
     assert run.pushed
-    assert longhaul("predict", project / "penguins.csv", *named, "--output", project / "out.csv").code == 0
+    table = next((project / example).glob("*.csv"), project / "penguins.csv")
+    assert longhaul("predict", table, *named, "--output", project / "out.csv").code == 0
     if example == "scikit-learn":  # the code is known by its digest
         assert "cached" in longhaul("run", *named).text
         fail(project / example / "my_model.py", "def run_fn(fn_args):", "    raise RuntimeError('no luck')")
@@ -64,6 +69,19 @@ def test_an_example_serves_a_good_model_and_is_cached(
         assert "my_model.py:13, in run_fn: raise RuntimeError('no luck')" in told
         assert "Traceback" not in told
         assert [path.name for path in (workspace / "serving" / "penguins").glob("[0-9]*")] == [Path(run.pushed).name]
+
+
+def test_a_check_of_the_users_stops_a_run_before_it_learns(project: Path, longhaul: Command) -> None:
+    table = project / "penguins.csv"
+    heading, rest = table.read_text().split("\n", 1)
+    names = {"flipper_length_mm": "culmen_depth_mm", "culmen_depth_mm": "flipper_length_mm"}
+    table.write_text(",".join(names.get(name, name) for name in heading.split(",")) + "\n" + rest)
+    found = longhaul("run", "--config", project / "own-checks" / "penguins.yaml", "--workspace", project / "workspace")
+    told = " ".join(Text.from_ansi(found.errors or found.text).plain.split())
+    assert found.code == 1
+    assert "breaks a rule of your own: expected a correlation with body_mass_g of at least 0.5" in told
+    assert "rule: my_checks.py:the_heavy_have_long_flippers" in told
+    assert not (project / "workspace" / "serving").exists()
 
 
 def fail(file: Path, after: str, line: str) -> None:
