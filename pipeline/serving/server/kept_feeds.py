@@ -78,11 +78,12 @@ class KeptFeeds:
 
     def _put_texts(self, columns: list[Any], rows: int) -> None:
         texts = [text.encode() if type(text) is str else text for text in chain.from_iterable(columns)]
-        self._content = b"".join(texts)
+        self._content = b"\0".join(texts) + b"\0"  # see pipeline.serving.cpp_session
         start = ctypes.cast(ctypes.c_char_p(self._content), c_void_p).value or 0
         lengths = np.fromiter(map(len, texts), np.uint64, len(texts)).reshape(len(columns), rows)
         self._views[:, :rows, 0] = lengths * 4 + _VIEW
-        self._views[:, :rows, 1] = start + (np.cumsum(lengths).reshape(lengths.shape) - lengths)
+        one = np.uint64(1)
+        self._views[:, :rows, 1] = start + (np.cumsum(lengths + one).reshape(lengths.shape) - lengths - one)
 
     def _made(self, rows: int) -> Any:
         """Make the tensors of a number of rows; those of the first number go when there are too many."""
