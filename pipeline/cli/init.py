@@ -85,9 +85,14 @@ def init(
         _Columns,
         typer.Option("--format", metavar="SETTING=VALUE", help="Any setting of data.format.", show_default=False),
     ] = None,
+    with_code: Annotated[
+        bool,
+        typer.Option("--with-code", help="Write also a skeleton of code of your own: a network, a check, a test."),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write a configuration and a first schema for a table of yours, and say what was understood of it."""
+    from pipeline.commands.first_code import check_room, write_first_code
     from pipeline.commands.init import write_first_files
     from pipeline.contract.first_reading import KINDS, Wishes
 
@@ -107,7 +112,11 @@ def init(
         format=settings,
         task=task,
     )
-    write_first_files(table, label, name, Path.cwd(), force, again=again, wishes=wishes, as_json=as_json)
+    if with_code:
+        check_room(Path.cwd())
+    config = write_first_files(table, label, name, Path.cwd(), force, again=again, wishes=wishes, as_json=as_json)
+    if with_code:
+        write_first_code(config, quiet=as_json)
 
 
 def _pairs(option: str, given: Sequence[str]) -> dict[str, Any]:

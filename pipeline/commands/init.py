@@ -75,12 +75,15 @@ def write_first_files(
     again: bool = False,
     wishes: Wishes | None = None,
     as_json: bool = False,
-) -> None:
+) -> Path:
     """Write `<name>.yaml`, a schema of it for editors and `schema/<name>.pbtxt` into `folder`; say what was understood
     and what to do next.
 
     Args:
         again: the files are there; what people changed in them stays.
+
+    Returns:
+        The configuration.
 
     Raises:
         DataError: the table cannot be used, or has no such column.
@@ -127,12 +130,13 @@ def write_first_files(
         difference = {"difference": "".join(changes.values()), "kept": kept} if again else {}
         facts = {"table": table, "name": files.name, **found.to_json(), "wrote": wrote}
         print(json.dumps(facts | difference, indent=1))
-        return
+        return files.config
     console = console_for(sys.stdout)
     print_first_look(console, found)
     if again:
         print_again(console, "".join(changes.values()), kept)
     _print_written(console, files, rows)
+    return files.config
 
 
 def _merged(files: FirstFiles, fresh: Mapping[Path, str]) -> dict[Path, Merged]:
