@@ -224,11 +224,9 @@ def _tensor(c: Any, dtype: int, values: Any) -> tuple[int, bytes]:
 
 
 def _views(texts: Sequence[Any]) -> tuple[Any, bytes]:
-    """Return TF_TStrings that point into the bytes beside them: size, address, owner of each.
-
-    A zero ends each text: kernels such as that of `tf.strings.lower` read on until there is one.
-    """
+    """Return TF_TStrings that point into the bytes beside them: size, address, owner of each."""
     encoded = [text.encode() if isinstance(text, str) else text for text in texts]
+    # A zero ends each: kernels such as that of `tf.strings.lower` read on until there is one.
     content = b"\0".join(encoded) + b"\0"
     start = ctypes.cast(c_char_p(content), c_void_p).value or 0
     lengths = np.fromiter(map(len, encoded), np.uint64, len(encoded))
