@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 from pipeline.serving.check import ScoredRows
+from tests.serving.fake_cloud import FakeCloud, serving
 
 FEATURES = {"carrier": "carrier", "distance_miles": "distance miles"}
 """The raw feature behind each plain tensor."""
@@ -104,3 +105,11 @@ def scored() -> dict[str, ScoredRows]:
         "what Evaluator measured": ScoredRows(ROWS[:40], predictions[:40]),
         "what the network predicted in training": ScoredRows(ROWS[40:], predictions[40:]),
     }
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCloud]:
+    """Stands in for Cloud Storage and Vertex AI."""
+    with serving() as cloud:
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", cloud.url)
+        yield cloud

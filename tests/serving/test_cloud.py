@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,19 +14,12 @@ from pipeline.errors import ConfigError, WorkspaceError
 from pipeline.lineage.version_folders import versions
 from pipeline.serving import gcs
 from pipeline.serving.publish import already_serves, publish, publish_to_bucket, withdrawn_now
-from tests.serving.fake_cloud import FakeCloud, serving
+from tests.serving.fake_cloud import FakeCloud
 from tests.serving.models import a_manifest, a_model
 from trainer.digests import MANIFEST
 
 BIG = 9 * 1024 * 1024
 """Beyond 8 MiB the client uploads in pieces."""
-
-
-@pytest.fixture
-def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCloud]:
-    with serving() as cloud:
-        monkeypatch.setenv("STORAGE_EMULATOR_HOST", cloud.url)
-        yield cloud
 
 
 def test_every_file_arrives_whole_and_the_model_last(cloud: FakeCloud, tmp_path: Path) -> None:
