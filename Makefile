@@ -4,7 +4,7 @@
 PY := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run notebook test test-all quick check bench reference pictures lock clean
+.PHONY: help setup run notebook test test-all quick check bench year reference pictures lock clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):.*##(.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -35,6 +35,10 @@ check: setup  ## lint, format, types, and whether the reference of settings is f
 
 bench: setup  ## stock TFX and Longhaul side by side, for hours (ARGS='--sizes 1x --pairs 1' for less)
 	@$(PY) -m bench.compare $(ARGS)
+
+year: setup  ## examples/year: policies of training anew on the flights of 2013, and their picture
+	@$(PY) -m pipeline.cli replay --from 2013-04-01 --to 2013-12-29 --policy examples/year/policies.yaml -o examples/year
+	@$(PY) -m examples.year.figure
 
 reference: setup  ## docs/configuration.md and the JSON schema, from the docstrings of the settings
 	@$(PY) -m bench.reference $(ARGS)

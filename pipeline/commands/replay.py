@@ -96,7 +96,7 @@ def _result(
     gain = never - always
     return {
         "pipeline": config.name,
-        "table": config.data_pattern,
+        "table": config.data.path,
         "loss": name,
         "label": table.label.name,
         "model": f"boosted trees (LightGBM), {asked.rounds} rounds, not the pipeline's network",

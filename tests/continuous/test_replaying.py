@@ -142,6 +142,14 @@ def test_a_table_that_turns_is_replayed(table: Path) -> None:
         assert address not in page
 
 
+def test_the_year_of_the_examples_is_drawn_from_its_numbers() -> None:
+    from examples.year.figure import FOLDER, drawing
+
+    assert drawing() == (FOLDER / "year.svg").read_text()
+    told = json.loads((FOLDER / "replay.json").read_text())
+    assert [one["name"] for one in told["policies"]] == list(read_policies(FOLDER / "policies.yaml").policies)
+
+
 @pytest.mark.parametrize(
     ("first", "last", "said"),
     [
