@@ -27,7 +27,7 @@ def drawing() -> str:
             f'stroke-dasharray="{line.dash}"/>'
         )
         parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{color}"/>' for x, y, _, _ in line.dots]
-        x, y = 10 + 320 * (place % 3), 260 + 24 * (place // 3)
+        x, y = 10 + 470 * (place % 2), 246 + 22 * (place // 2)
         said = f"{line.name}: {one['loss']:.4f}, {one['runs']} runs"
         parts.append(
             f'<line x1="{x}" y1="{y - 5}" x2="{x + 34}" y2="{y - 5}" stroke="{color}" stroke-width="2" '
@@ -35,7 +35,7 @@ def drawing() -> str:
         )
         parts.append(f'<text x="{x + 42}" y="{y}" fill="#1b2024">{escape(said)}</text>')
     begin, end = found["begins"][0][:10], found["begins"][-1][:10]
-    parts.append(f'<text x="10" y="312" fill="#59626a">{begin} to {end}; below is better, a dot is a run</text></svg>')
+    parts.append(f'<text x="10" y="314" fill="#59626a">{begin} to {end}; below is better, a dot is a run</text></svg>')
     return "\n".join(parts) + "\n"
 
 
