@@ -23,6 +23,7 @@ from pipeline.reports.production import collect, render
 from pipeline.serving.versions import newest
 from pipeline.watch import alarms as watched
 from pipeline.watch.alarms import Alarm
+from pipeline.watch.imported import import_predictions
 from pipeline.watch.intake import take_in
 from pipeline.watch.judging import Judge
 from pipeline.watch.labels import Joining, label_files, realize, take_in_labels
@@ -34,6 +35,8 @@ from pipeline.watch.served import served
 from pipeline.watch.state import State, opened
 from pipeline.watch.watched import Watched
 from pipeline.watch.windows import gaps, hour_of, windows
+
+IMPORTED = "imported"
 
 
 def folder_of(config: PipelineConfig) -> Path:
@@ -55,9 +58,9 @@ def watch_once(config: PipelineConfig, now: datetime | None = None) -> Watched:
     """
     now = now or datetime.now(UTC)
     folder, log = folder_of(config), log_of(config)
-    if not log_files(log):
+    if not import_predictions(log, folder / IMPORTED) and not log_files(log):
         raise DataError(
-            f"there is no log of requests: {log} holds no Parquet or CSV file",
+            f"there is no log of requests: {log} holds no Parquet, CSV or TFRecord file",
             "`longhaul serve --log` keeps one; or name another in watch.log",
         )
     folder.mkdir(parents=True, exist_ok=True)
@@ -76,7 +79,7 @@ def _watched(config: PipelineConfig, state: State, folder: Path, log: Path, now:
     def spec_for(version: str) -> Spec | None:
         return references(version).spec
 
-    touched = take_in(state, log, spec_for, hour_of(now))
+    touched = take_in(state, log, spec_for, hour_of(now)) | take_in(state, folder / IMPORTED, spec_for, hour_of(now))
     joining = Joining(
         *(settings.keys, config.data.label, config.evaluation.slices, folder / "labels", folder / "tmp"),
     )

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.errors import DataError
+from pipeline.serving.prediction_log import is_prediction_log
 
 KEYS = ("request_id", "row")
 OWN = (*KEYS, "time", "version", "route", "signature", "caller", "latency_s", "error", "scores", "label")
@@ -40,7 +41,7 @@ def log_files(log: Path) -> list[LogFile]:
     if log.is_dir():
         found = [path for path in log.rglob("*") if path.suffix in _ENDINGS]
     elif log.exists():
-        found = [log]
+        found = [log] if not is_prediction_log(log) else []  # see pipeline.watch.imported
     else:
         found = [path for path in log.parent.glob(log.name) if path.suffix in _ENDINGS]
     listed = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -20,12 +21,16 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from pipeline.config.watch import Watch
 from pipeline.guard.policy import Policy
 from pipeline.watch.alarms import PAGE, TICKET, Alarm, found_now, merged
+from pipeline.watch.imported import import_predictions
 from pipeline.watch.intake import take_in
 from pipeline.watch.judging import Judge
 from pipeline.watch.labels import Joining, label_files, realize, take_in_labels
+from pipeline.watch.profiles import ColumnSpec, Spec
 from pipeline.watch.reference import Reference, build_reference, read_reference, write_reference
+from pipeline.watch.requests import log_files
 from pipeline.watch.state import opened
 from pipeline.watch.windows import gaps, hour_of, windows
+from tests.serving.test_prediction_log import record, write
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 ROWS = 4_000
@@ -372,3 +377,23 @@ def test_labels_and_keys_in_csv_stay_as_they_are_written(tmp_path: Path) -> None
         zip(*(pq.read_table(part).column(name).to_pylist() for name in ("request_id", "label_text")), strict=True)
     )
     assert found == [("1.50", "True"), ("2.50", "False")]
+
+
+def test_a_log_of_tensorflow_serving_is_read_once_and_again_when_it_grows(tmp_path: Path) -> None:
+    log, folder = tmp_path / "log", tmp_path / "imported"
+    log.mkdir()
+    assert not import_predictions(log, folder)
+    one = record({"miles": [[100.0], [200.5]], "town": [["a"], ["b"]]}, [[0.25], [0.5]])
+    write(log / "a.tfrecord", one)
+    spec = Spec("binary", ("0", "1"), (), (ColumnSpec("miles", True, (150.0,)), ColumnSpec("town", False, (), ("a",))))
+    with opened(tmp_path / "state.db") as state:
+        for records, rows in ((1, 2), (1, 2), (3, 6)):
+            write(log / "a.tfrecord", *[one] * records)
+            os.utime(log / "a.tfrecord", (records, records))
+            assert import_predictions(log, folder)
+            assert log_files(log) == log_files(log / "a.tfrecord") == []
+            take_in(state, folder, lambda _: spec, hour_of(START) + 24)
+            assert sum(state.rows_by_hour().values()) == rows
+        counted = state.profile(0, hour_of(START) + 24, "7")
+    assert counted is not None
+    assert counted.bins[0][:2].tolist() == [3, 3]
