@@ -195,6 +195,8 @@ def _lineage(version: str) -> str:
 
 def _promised(verdict: Mapping[str, Any], metric: str) -> str:
     promise = verdict["promise"]
+    if metric == "excess_log_loss":
+        return "none"
     if metric == "mse":
         return f"{promise.get('rmse', 0) ** 2:.4f}"
     value = promise.get(metric)

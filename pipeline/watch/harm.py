@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from pipeline.evaluation.intervals import intervals
-from pipeline.evaluation.tallies import add, metric_values
+from pipeline.evaluation.tallies import add, metric_values, rows_of
 from pipeline.watch.estimates import Estimate
+from pipeline.watch.excess import center_of, least_excess, moments
 from pipeline.watch.reference import Reference
 from pipeline.watch.sequences import (
     FEWEST_ROWS,
@@ -26,9 +27,10 @@ from pipeline.watch.sequences import (
 )
 from pipeline.watch.state import Realized
 
-PROMISE, LOSS, AREA, ESTIMATE, SLICES, SEGMENTS = 0.15, 0.35, 0.15, 0.15, 0.1, 0.1
-"""How delta is shared by the bound of the promise, the tests of loss and of AUC, the test without labels, and the tests
-of parts of the rows."""
+PROMISE, LOSS, AREA, EXCESS, ESTIMATE, SLICES, SEGMENTS = 0.15, 0.2, 0.1, 0.2, 0.15, 0.1, 0.1
+"""How delta is shared: the bound of the promise, the tests of loss, AUC and excess, the test without labels, those of
+parts of the rows."""
+EXCESS_LOSS = "excess_log_loss"
 MAY_LOSE = {"log_loss": 0.0025, "auc": 0.005}
 _MSE_SHARE = 0.02
 
@@ -47,7 +49,8 @@ class Harm:
     """What is known of harm after a window.
 
     Attributes:
-        metric: log_loss, auc or mse; by: `labels`, or `estimate` without them.
+        metric: log_loss, auc, mse or excess_log_loss (pipeline.watch.excess).
+        by: `labels`, or `estimate` without them.
         least: the bound that the loss (or 1 - AUC) is above, but for delta; most: what may be, at most.
     """
 
@@ -99,7 +102,7 @@ def harm_by_labels(
         return {}
     most = most_by_promise(reference, may_lose, delta)
     name = loss_name(reference.spec.task)
-    whole = LOSS if "auc" in most else LOSS + AREA
+    whole = LOSS if "auc" in most else LOSS + AREA + EXCESS
     rows = np.array([one.found.rows for one in labelled], float)
     mean = np.array([one.found.loss for one in labelled]) / np.maximum(rows, 1)
     square = np.array([one.found.square for one in labelled]) / np.maximum(rows, 1)
@@ -119,7 +122,23 @@ def harm_by_labels(
             by_window[one.window] = max(by_window.get(one.window, -math.inf), float(least))
         for window, least in by_window.items():
             found.setdefault(window, []).append(Harm(metric, "labels", least, most[metric]))
+    if "auc" in most:
+        _add_excess(found, reference, labelled, may_lose.get("log_loss", MAY_LOSE["log_loss"]), delta * EXCESS)
     return found
+
+
+def _add_excess(
+    found: dict[int, list[Harm]], reference: Reference, labelled: Sequence[Labelled], may: float, delta: float
+) -> None:
+    truth, scores = reference.truth, reference.scores
+    promised = rows_of("binary", truth, scores, np.zeros(len(truth), np.int64)).tally(np.arange(len(truth)))
+    center = center_of(promised)
+    least = least_excess([moments(one.found.tally, center) for one in labelled], moments(promised, center), delta)
+    by_window: dict[int, float] = {}
+    for one, bound in zip(labelled, least, strict=True):
+        by_window[one.window] = max(by_window.get(one.window, -math.inf), bound)
+    for window, bound in by_window.items():
+        found.setdefault(window, []).append(Harm(EXCESS_LOSS, "labels", bound, may))
 
 
 def area_of(found: Realized) -> tuple[float, float]:
