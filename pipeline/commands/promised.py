@@ -78,7 +78,7 @@ def _made(config: PipelineConfig, version: str, like: Spec | None) -> Reference:
         from pipeline.watch.scored import scorer
 
         return build_reference(
-            *(version, features, _labelled(run, columns), scorer(config.serving_folder / version)),
+            *(version, features, labelled_rows(run, columns), scorer(config.serving_folder / version)),
             label=table.label.name,
             task=table.label.task,
             classes=table.label.classes,
@@ -90,7 +90,12 @@ def _made(config: PipelineConfig, version: str, like: Spec | None) -> Reference:
         )
 
 
-def _labelled(run: Run, columns: Any) -> Iterator[pa.RecordBatch]:
+def labelled_rows(run: Run, columns: Any) -> Iterator[pa.RecordBatch]:
+    """Yield the evaluation rows of a run: these columns in their types.
+
+    Raises:
+        PipelineError: they are not there any more.
+    """
     examples = [one for found in run.artifacts.values() for one in found if one.type == "Examples"]
     if not examples:
         raise PipelineError(f"the rows of run {run.run_id} are not there any more", "`longhaul run` makes new ones")
