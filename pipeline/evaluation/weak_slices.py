@@ -8,7 +8,6 @@ of the two alone. After Chung et al.: Slice Finder: Automated Data Slicing for M
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
