@@ -12,12 +12,13 @@ from typing import Any
 import keras
 import numpy as np
 import numpy.typing as npt
-from keras import ops
 
+from trainer.balance import class_weights, restore_network
 from trainer.batches import Batches
 from trainer.bins import ENOUGH_ROWS
 from trainer.features import FeatureTable
 from trainer.fit_progress import FitProgress
+from trainer.member_loss import member_loss
 from trainer.model import build_model
 from trainer.own_network import OwnNetwork
 from trainer.preprocessing import NUMERIC, WORDS
@@ -110,6 +111,7 @@ def fit(
     if trees is None:
         trees = find_teacher(table, columns, labels, order, settings)
     truth = _targets(labels, table) if trees else labels
+    balanced = _class_weights(table, labels, settings, trees)
 
     def fit_once(
         what: str,
@@ -137,6 +139,7 @@ def fit(
                     member_loss(
                         (_TAUGHT_LOSSES if teacher else LOSSES)[table.label.task],
                         _unit(moments.get("label_scale", 1.0)),
+                        balanced,
                     ),
                 )
         if NUMERIC in columns and not own:
@@ -148,7 +151,9 @@ def fit(
         prepare(model)
         batches = Batches(columns, taught, rows, settings.batch_size, shuffle_seed=settings.seed)
         told = [*callbacks, FitProgress(what, epochs, steps)]
-        return model, model.fit(batches, epochs=epochs, callbacks=told, verbose=0, **more).history
+        losses = model.fit(batches, epochs=epochs, callbacks=told, verbose=0, **more).history
+        restore_network(model, balanced)
+        return model, losses
 
     if trees and settings.refit:
         trees = grow_again(trees, columns, labels, settings.seed)
@@ -222,28 +227,20 @@ def find_teacher(
         return None
     if settings.teacher == "none" or not can_teach(classes, labels[affordable(fit_rows, columns, classes)]):
         return None
-    return choose_trees(classes, columns, labels, fit_rows, stop_rows, settings.seed)
+    weights = _class_weights(table, labels, settings)
+    return choose_trees(classes, columns, labels, fit_rows, stop_rows, settings.seed, weights)
+
+
+def _class_weights(
+    table: FeatureTable, labels: npt.NDArray[Any], settings: FittingSettings, trees: Trees | None = None
+) -> npt.NDArray[Any] | None:
+    """Return what to weigh classes by, (classes,); None of a network that trees teach: they weighed them already."""
+    return class_weights(labels, class_count(table)) if settings.balance == "classes" and not trees else None
 
 
 def class_count(table: FeatureTable) -> int:
     """Return how many classes the label has; 0 of a regression."""
     return len(table.label.classes) if table.label.task != "regression" else 0
-
-
-def member_loss(loss: str, unit: float = 1.0) -> Callable[[Any, Any], Any]:
-    """Return the loss of the mean answer, (batch, outputs), or of each member's while learning, (batch, members,
-    outputs); of amounts in `unit`."""
-    of_answers = keras.losses.get(loss)
-
-    def of_members(labels: Any, answers: Any) -> Any:
-        labels = ops.reshape(labels, (-1, labels.shape[1] if len(labels.shape) == 2 else 1))
-        if len(answers.shape) == 3:
-            labels = ops.repeat(labels[:, None], answers.shape[1], axis=1)
-        if unit != 1:
-            labels, answers = labels / unit, answers / unit
-        return of_answers(labels, answers)  # (batch,) or (batch, members); Keras takes the mean
-
-    return of_members
 
 
 def _one_cycle(highest: float, steps: int) -> keras.optimizers.schedules.CosineDecay:

@@ -154,7 +154,7 @@ def build_model(
     label_mean: float = 0.0,
     label_scale: float = 1.0,
 ) -> keras.Model:
-    """Return the network for `table`, not compiled; its loss is `trainer.fitting.member_loss`.
+    """Return the network for `table`, not compiled; its loss is `trainer.member_loss`.
 
     Args:
         vocabulary_sizes: ids per categorical feature, those for unknown and missing included.

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from trainer.balance import restored
 from trainer.baselines import matrix, mean_prediction, width
 from trainer.preprocessing import CATEGORICAL
 from trainer.reading import Columns
@@ -70,12 +71,14 @@ class Trees:
         classes: of the label; 0 of a regression.
         validation_loss: of the mean, on the rows that told how many to grow.
         known: what `predict` returns of each row of the columns, where they were grown on all of them: growing tells.
+        weights: of the classes that they were grown with, (classes,); None without. `predict` takes them back.
     """
 
     classes: int
     forests: tuple[Forest, ...]
     validation_loss: float
     known: npt.NDArray[np.float32] | None = None
+    weights: npt.NDArray[Any] | None = None
 
     @property
     def boosters(self) -> list[Any]:
@@ -96,7 +99,11 @@ class Trees:
         for first in range(0, len(rows), size):
             inputs = matrix(columns, rows[first : first + size])
             found.append(mean_prediction(self.boosters, inputs, num_threads=threads))
-        return np.concatenate(found).astype(np.float32)
+        return self.honest(np.concatenate(found))
+
+    def honest(self, answers: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """Take the weights of the classes back from what the trees say."""
+        return (answers if self.weights is None else restored(answers, self.weights)).astype(np.float32)
 
 
 def can_teach(classes: int, labels: npt.NDArray[Any]) -> bool:
@@ -111,6 +118,7 @@ def choose_trees(
     fit_rows: npt.NDArray[np.int64],
     stop_rows: npt.NDArray[np.int64],
     seed: int,
+    weights: npt.NDArray[Any] | None = None,
 ) -> Trees:
     """Return trees grown on the fit rows, of the sizes and as many of each as is best for the stop rows.
 
@@ -118,13 +126,15 @@ def choose_trees(
         classes: of the label; 0 of a regression.
         columns: the network's inputs, (rows, ...) each.
         labels: (rows,).
+        weights: of the classes, (classes,).
     """
     lightgbm = _lightgbm()
     fit_rows, stop_rows = (affordable(rows, columns, classes) for rows in (fit_rows, stop_rows))
     parameters = _parameters(classes, len(fit_rows), width(columns), seed)
-    fitted_on = _dataset(columns, labels, fit_rows, parameters)
+    fitted_on = _dataset(columns, labels, fit_rows, parameters, weights)
     held = matrix(columns, stop_rows)
-    stopped_by = lightgbm.Dataset(held, labels[stop_rows], reference=fitted_on)
+    of_rows = None if weights is None else weights[labels[stop_rows]]
+    stopped_by = lightgbm.Dataset(held, labels[stop_rows], weight=of_rows, reference=fitted_on)
     most = _MOST_FOR_FEW if len(fit_rows) < _MANY_ROWS else _MOST_FOR_MANY
     forests, answers = [], []
     for leaves in _LEAVES:
@@ -137,7 +147,7 @@ def choose_trees(
             callbacks=[lightgbm.early_stopping(_PATIENCE, verbose=False), _told(f"trees of {leaves} leaves")],
         )
         rounds = booster.best_iteration
-        answers.append(booster.predict(held))
+        answers.append(booster.predict(held) if weights is None else restored(booster.predict(held), weights))
         forests.append(Forest(leaves, rounds, booster))
         progress.info(
             "%d trees of %d leaves, validation %.4f", rounds, leaves, loss(classes, labels[stop_rows], answers[-1])
@@ -147,14 +157,14 @@ def choose_trees(
         for chosen in ((0, 1), (0,), (1,))
     }
     best = min(found, key=lambda chosen: found[chosen])
-    return Trees(classes, tuple(forests[at] for at in best), found[best])
+    return Trees(classes, tuple(forests[at] for at in best), found[best], weights=weights)
 
 
 def grow_again(trees: Trees, columns: Columns, labels: npt.NDArray[Any], seed: int) -> Trees:
     """Grow trees as large on all rows: as many, or of many rows twice as many."""
     rows = affordable(np.arange(len(labels)), columns, trees.classes)
     parameters = _parameters(trees.classes, len(rows), width(columns), seed)
-    grown_on = _dataset(columns, labels, rows, parameters)
+    grown_on = _dataset(columns, labels, rows, parameters, trees.weights)
     forests: list[Forest] = []
     answers: list[npt.NDArray[Any]] = []
     for forest in trees.forests:
@@ -164,8 +174,8 @@ def grow_again(trees: Trees, columns: Columns, labels: npt.NDArray[Any], seed: i
         sized = parameters | {"num_leaves": forest.leaves}
         callbacks = [_told(what, rounds), _kept(answers, rounds)]
         forests.append(Forest(forest.leaves, rounds, _lightgbm().train(sized, grown_on, rounds, callbacks=callbacks)))
-    known = np.mean(answers, axis=0).astype(np.float32) if len(rows) == len(labels) else None
-    return Trees(trees.classes, tuple(forests), trees.validation_loss, known)
+    known = trees.honest(np.mean(answers, axis=0)) if len(rows) == len(labels) else None
+    return Trees(trees.classes, tuple(forests), trees.validation_loss, known, trees.weights)
 
 
 def _kept(answers: list[npt.NDArray[Any]], rounds: int) -> Callable[[Any], None]:
@@ -239,12 +249,17 @@ def _threads(rows: int) -> int:
 
 
 def _dataset(
-    columns: Columns, labels: npt.NDArray[Any], rows: npt.NDArray[np.int64], parameters: dict[str, Any]
+    columns: Columns,
+    labels: npt.NDArray[Any],
+    rows: npt.NDArray[np.int64],
+    parameters: dict[str, Any],
+    weights: npt.NDArray[Any] | None,
 ) -> Any:
     codes = columns[CATEGORICAL].shape[1] if CATEGORICAL in columns else 0
     categories = list(range(width(columns)))[width(columns) - codes :]
     inputs = matrix(columns, rows)
-    return _lightgbm().Dataset(inputs, labels[rows], categorical_feature=categories, params=parameters)
+    of_rows = None if weights is None else weights[labels[rows]]
+    return _lightgbm().Dataset(inputs, labels[rows], weight=of_rows, categorical_feature=categories, params=parameters)
 
 
 def _told(what: str, planned: int | None = None) -> Callable[[Any], None]:

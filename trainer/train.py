@@ -102,7 +102,8 @@ def _fit_and_export(
     network = copy(fitted.model) if strategy else fitted.model  # ordinary variables, which can be saved
     save_weights(network, words, fn_args.serving_model_dir)
     boosters = fitted.trees.boosters if fitted.trees else []
-    save_baselines(boosters, labels, class_count(table), fn_args.serving_model_dir)
+    tree_weights = fitted.trees.weights if fitted.trees else None
+    save_baselines(boosters, labels, class_count(table), fn_args.serving_model_dir, tree_weights)
     _, stop_rows = hold_out(order, len(labels), settings.validation_share, settings.seed)
     rewriting = Rewriting(network, LOSSES[table.label.task], rows, labels, stop_rows) if asks(settings) else None
     to_serve: Any = network if own else ServedNetwork(network)

@@ -15,7 +15,7 @@ CodePath = Annotated[
 ]
 """`my_features.py:function`, relative to the YAML file, or the dotted path of what is installed."""
 
-_NETWORK_ONLY = ("warm_start", "distribute", "quantize", "litert")
+_NETWORK_ONLY = ("balance", "warm_start", "distribute", "quantize", "litert")
 
 
 class TransformSettings(Section):

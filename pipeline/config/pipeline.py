@@ -81,6 +81,12 @@ class PipelineConfig(Section):
     """The YAML file itself."""
 
     @model_validator(mode="after")
+    def _only_classes_are_balanced(self) -> PipelineConfig:
+        if self.data.task == "regression" and self.trainer.balance != "none":
+            raise ValueError(f"trainer.balance: {self.trainer.balance!r} is for a classification; take it out")
+        return self
+
+    @model_validator(mode="after")
     def _only_two_classes_are_decided_by_a_threshold(self) -> PipelineConfig:
         if self.data.task != "binary" and not self.decision.is_even:
             raise ValueError(f"decision.threshold is for a binary task; a {self.data.task} task has none, take it out")

@@ -14,7 +14,8 @@ import pytest
 from pipeline.reports.training import training_story
 from trainer import fit_progress
 from trainer.features import Feature, FeatureTable, Kind, Label, Storage
-from trainer.fitting import Fitted, fit, hold_out, member_loss
+from trainer.fitting import Fitted, fit, hold_out
+from trainer.member_loss import member_loss
 from trainer.preprocessing import CATEGORICAL, NUMERIC
 from trainer.settings.trainer import TrainerSettings
 from trainer.train import history

@@ -16,6 +16,9 @@ class FittingSettings(Section):
     teacher: Literal["trees", "none"] = "trees"
     """What the network learns from: the predictions of boosted trees that LightGBM grows, or with `none` the labels
     themselves. See docs/model.md."""
+    balance: Literal["none", "classes"] = "none"
+    """Of a classification, whether rare classes count as much as others in training. Probabilities stay honest: what
+    the weights did to them is taken back. See docs/model.md#rare-classes."""
     hidden_units: Annotated[tuple[Annotated[int, Field(ge=1, le=8192)], ...], Field(min_length=1)] = (256, 64)
     """Units of each hidden layer. All members share the first layer."""
     members: Annotated[int, Field(ge=1, le=256)] = 4
@@ -45,7 +48,7 @@ class FittingSettings(Section):
     """Seed of all random choices. The same seed gives the same model."""
 
 
-OF_ITS_NETWORK = ("hidden_units", "members", "dropout")
+OF_ITS_NETWORK = ("hidden_units", "members", "dropout", "balance")
 """What only Longhaul's own network has."""
 
 

@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from trainer.settings.base import Section
 from trainer.settings.fitting import FittingRequest, FittingSettings
 
-_NOT_TUNED = ("teacher", "patience", "validation_share", "refit", "seed")
+_NOT_TUNED = ("teacher", "balance", "patience", "validation_share", "refit", "seed")
 """Fields that decide how a trial is judged."""
 TUNABLE = tuple(name for name in FittingSettings.model_fields if name not in _NOT_TUNED)
 """The fields of `trainer` that a search may vary."""
