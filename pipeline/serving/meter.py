@@ -29,6 +29,7 @@ from trainer.rows import to_examples
 Rows = npt.NDArray[np.int64]
 _NOBODYS = {Storage.BYTES: "\x10nobody's word\x10", Storage.INT: -(2**62) - 20131107}
 """Values that no table holds."""
+_TRANSFORM = "transform_features"
 _REMEMBERED = 100_000
 """Unknown values of a column; more are asked about again."""
 _LOOKED_AT = 200
@@ -49,7 +50,9 @@ class Contract:
         self._model = model  # which goes with its signatures when nobody holds it
         self.names = [feature.name for feature in table.features]
         self.optional = [feature.name for feature in table.features if feature.optional]
-        self._categories = [one for one in table.features if one.shown and one.kind is FeatureKind.CATEGORICAL]
+        asks = _TRANSFORM in model.signatures  # a model of the user's does not tell which values it knows
+        categories = [one for one in table.features if one.shown and one.kind is FeatureKind.CATEGORICAL]
+        self._categories = categories if asks else []
         self._unknown_ids: npt.NDArray[np.int64] | None = None
         empty = {one.name: pa.array([], _type(one.storage)) for one in self._categories}
         self._known, self._unknown = dict(empty), dict(empty)
@@ -108,9 +111,9 @@ class Contract:
         # What else is missing does not matter here, and a schema may say that it must not be.
         filled = [column.fill_null("" if pa.types.is_string(column.type) else 0) for column in features.columns]
         batch = pa.RecordBatch.from_arrays(filled, names=features.schema.names)
-        ids: npt.NDArray[np.int64] = self._model.signatures["transform_features"](
-            examples=tf.constant(to_examples(batch))
-        )[CATEGORICAL].numpy()
+        ids: npt.NDArray[np.int64] = self._model.signatures[_TRANSFORM](examples=tf.constant(to_examples(batch)))[
+            CATEGORICAL
+        ].numpy()
         return ids
 
     def _nobodys(self, row: pa.RecordBatch) -> pa.RecordBatch:

@@ -187,3 +187,10 @@ def test_values_that_do_not_fit_are_counted_and_shown() -> None:
     assert [(one.kind, one.rows) for one, _ in beyond(met, {Kind.UNREADABLE: 0.4, Kind.MISSING: 0.0})] == [
         (Kind.UNREADABLE, 2)
     ]
+
+
+def test_a_model_that_tells_no_categories_is_asked_for_none(tmp_path: Path) -> None:
+    """As one of the user's does not, whose features only itself knows."""
+    contract = Contract(SimpleNamespace(signatures={}), str(tmp_path), TABLE)
+    rows = pa.RecordBatch.from_pydict({"city": ["nowhere"], "code": [99], "age": [3], "weight": [1.0]})
+    assert contract.unknown_rows(rows) == {}
