@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import runpy
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,19 @@ def test_a_check_of_the_users_stops_a_run_before_it_learns(project: Path, longha
     assert "breaks a rule of your own: expected a correlation with body_mass_g of at least 0.5" in told
     assert "rule: my_checks.py:the_heavy_have_long_flippers" in told
     assert not (project / "workspace" / "serving").exists()
+
+
+def test_the_module_of_tfx_s_taxi_example_serves_unchanged(project: Path, longhaul: Command) -> None:
+    whole = Path(find_spec("tfx.examples").submodule_search_locations[0], "chicago_taxi_pipeline/data/big_tipper_label")
+    rows = (whole / "data.csv").read_text().splitlines(keepends=True)
+    (project / "taxi" / "taxi.csv").write_text("".join(rows[:3001]))
+    named = ("--config", project / "taxi" / "taxi.yaml", "--workspace", project / "workspace")
+    found = longhaul("run", *named)
+    assert found.code == 0, found.text
+    assert "taxi_utils_native_keras:run_fn" in found.text
+    assert list((project / "workspace" / "serving" / "taxi").glob("[0-9]*/saved_model.pb"))
+    table = project / "taxi" / "taxi.csv"
+    assert longhaul("predict", table, *named, "--output", project / "out.csv").code == 0
 
 
 def fail(file: Path, after: str, line: str) -> None:
