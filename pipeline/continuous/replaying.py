@@ -20,7 +20,7 @@ from pipeline.config.replay import Policy
 from pipeline.continuous.guards import held_back
 from pipeline.continuous.journal import Attempt
 from pipeline.continuous.triggers import Event, Seen, events, unanswered
-from pipeline.watch.harm import AREA, LOSS, PROMISE
+from pipeline.watch.harm import AREA, EXCESS, LOSS, PROMISE
 from pipeline.watch.sequences import Array, Groups, lower_bounds, upper_bound
 
 _RECENT = 3
@@ -141,7 +141,7 @@ def _harmful(past: Losses, model: int, known: Sequence[int], may_lose: float, de
         return None
     mean, square = past.mean[model, known], past.square[model, known]
     groups = Groups(past.rows[known].astype(float), mean, np.maximum(square - mean**2, 0))
-    least = lower_bounds(groups, delta * (LOSS + AREA), float(past.variance[model]))
+    least = lower_bounds(groups, delta * (LOSS + AREA + EXCESS), float(past.variance[model]))
     most = may_lose + upper_bound(
         float(past.promise[model]), float(past.variance[model]), int(past.promised[model]), delta * PROMISE
     )
