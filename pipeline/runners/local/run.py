@@ -210,9 +210,11 @@ def _forget_lost_pushes(store: Any, config: PipelineConfig) -> None:
     hand, is pushed again, since its record is no longer live; one that was rolled back is not."""
     base = one_spelling(config.serving_folder)
     for artifact in artifacts_of(store, config.record_name, "PushedModel", only_live=True):
-        destination = artifact.custom_properties["pushed_destination"].string_value
+        # To ask for a property that is not there would put an empty one in, of which ML Metadata ends the process.
+        told = {name: value.string_value for name, value in artifact.custom_properties.items()}
+        destination = told.get("pushed_destination", "")
         where = one_spelling(destination)
-        digest, at = (artifact.custom_properties[name].string_value for name in ("model_digest", "decides_from"))
+        digest, at = (told.get(name, "") for name in ("model_digest", "decides_from"))
         if is_local(destination) and where.parent == base and not is_settled(where, digest, at):
             artifact.state = metadata_store_pb2.Artifact.ABANDONED
             store.put_artifacts([artifact])
