@@ -150,6 +150,7 @@ def test_on_a_phone_rows_are_cards_and_first_columns_stay(pages: dict[str, Path]
     page = shown(pages["blocked"], 390)
     detail = page.locator("#anomalies td[data-label='In detail']").first.bounding_box()
     assert detail["x"] + detail["width"] <= 390
+    assert page.locator(".now dd").first.bounding_box()["width"] > 250
     page = shown(pages["good"], 390)
     page.click("nav a[href='#drift']")
     name = page.locator("#drift tbody th").first

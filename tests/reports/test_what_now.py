@@ -110,6 +110,7 @@ def test_a_good_run_has_no_box_and_a_far_one_no_guesses(bad: dict[str, tuple[Run
     now = what_now(*bad["failed"], None)
     assert now is not None
     assert (now.serves, now.commands, now.log) == ("", [], ())
+    assert "What now" not in render(collect(bad["failed"][0]))  # an empty box
 
 
 def test_the_box_comes_first_and_escapes(bad: dict[str, tuple[Run, DataVerdict | None]]) -> None:
