@@ -242,6 +242,13 @@ def address(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def _worker(options: Options, metrics: str) -> subprocess.Popen[bytes]:
+    """Start a worker that speaks where this command does: file descriptor 2 of a command leads nowhere, for C++."""
+    command = [sys.executable, "-m", "pipeline.serving.server", options.to_text()]
+    environment = os.environ | {"PROMETHEUS_MULTIPROC_DIR": metrics}
+    return subprocess.Popen(command, env=environment, stderr=sys.stderr.fileno())
+
+
 def supervise(options: Options, listener: socket.socket, announce: Callable[[], None]) -> None:
     """Keep `options.workers` processes alive until SIGTERM or Ctrl-C; one that dies is replaced.
 
@@ -258,12 +265,10 @@ def supervise(options: Options, listener: socket.socket, announce: Callable[[], 
             process.terminate()
 
     with tempfile.TemporaryDirectory(prefix="longhaul-serve-") as folder:
-        environment = os.environ | {"PROMETHEUS_MULTIPROC_DIR": folder}
-        command = [sys.executable, "-m", "pipeline.serving.server", options.to_text()]
         processes: list[subprocess.Popen[bytes]] = []
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, end)
-        processes += [subprocess.Popen(command, env=environment) for _ in range(options.workers)]
+        processes += [_worker(options, folder) for _ in range(options.workers)]
         while not ending:
             time.sleep(0.05)
             if not announced and _answers(listener):
@@ -279,7 +284,7 @@ def supervise(options: Options, listener: socket.socket, announce: Callable[[], 
                 if process.poll() is not None and not ending:
                     say(f"a worker ended ({process.returncode}); another takes its place")
                     time.sleep(_AGAIN_S)
-                    processes[place] = subprocess.Popen(command, env=environment)
+                    processes[place] = _worker(options, folder)
         for process in processes:
             process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):

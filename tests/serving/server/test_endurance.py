@@ -1,4 +1,4 @@
-"""Twenty thousand requests while versions come and go; a worker that is killed; a rollout that two workers follow."""
+"""Ten thousand requests while versions come and go; a worker that is killed; a rollout that two workers follow."""
 
 from __future__ import annotations
 
@@ -67,6 +67,7 @@ def test_two_workers_follow_a_rollout_and_one_that_is_killed_takes_only_what_it_
         before = workers(server)
         os.kill(min(before), signal.SIGKILL)
         eventually(lambda: len(workers(server)) == 2 and workers(server) != before)
+        eventually(lambda: server.errors().count(rollout.words) == 3)  # both, then the one in the killed one's place
         clients = 3
         assert len(stream.problems) <= clients, stream.problems  # each has one request under way
         for _ in range(30):  # the new one answers at all only when it follows
