@@ -12,24 +12,28 @@ import orjson
 import pipeline
 from pipeline.serving.server.access import Access
 from pipeline.serving.server.explain import MOST_ROWS, is_explained
-from pipeline.serving.server.model import CLASSIFICATION, REGRESSION, LoadedModel
+from pipeline.serving.server.model import CLASSIFICATION, REGRESSION, TENSORS, LoadedModel
 from pipeline.serving.server.models import Models
 from pipeline.serving.server.page import examples_of, hint_of
 from pipeline.serving.server.rest import Limits
 from pipeline.serving.server.rules import Rule
+from pipeline.serving.server.v2 import DATATYPES, NUMBERS
 
 PATH = "/openapi.json"
-_ERROR = {
-    "description": "Not answered; `error` says why.",
-    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+_OF_A_MODEL = {404: "No version of the model is loaded.", 503: "The model is being loaded."}
+_OF_A_BODY = {
+    400: "The request breaks the protocol or the schema.",
+    408: "The body did not come in time.",
+    413: "The body is too large.",
+    429: "Too many rows wait; Retry-After says when to ask again.",
+    504: "The model did not answer in time.",
 }
-_ANY = {"description": "Not answered."}
+_OPEN = ("/healthz", "/readyz")
+"""What needs no token."""
 _FLAGS = {
     "strict": "1: TensorFlow Serving's contract to the letter, without what is more here.",
     "detail": "1: each prediction with label, probability of each class, and decision.",
 }
-_DATATYPES = ["BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64", "FP16", "FP32", "FP64",
-              "BYTES"]  # fmt: skip
 Plain = dict[str, Any]
 
 
@@ -37,9 +41,9 @@ def described(models: Models, access: Access, limits: Limits) -> bytes:
     """Return the document."""
     schemas: Plain = {"Error": _object({"error": {"type": "string"}}, ["error"])}
     paths: Plain = {
-        "/healthz": _get("healthz", "Whether the process lives.", kind="text/plain"),
-        "/readyz": _get("readyz", "Whether every model answers; 503 until then.", kind="text/plain"),
-        "/metrics": _get("metrics", "Counts and times, for Prometheus.", kind="text/plain"),
+        "/healthz": _get("healthz", "Whether the process lives.", {}, "text/plain"),
+        "/readyz": _get("readyz", "Whether every model answers.", {503: "Not every model answers yet."}, "text/plain"),
+        "/metrics": _get("metrics", "Counts and times, for Prometheus.", {}, "text/plain"),
     }
     for place, (name, served) in enumerate(models.names.items()):
         if served.current:
@@ -58,6 +62,9 @@ def described(models: Models, access: Access, limits: Limits) -> bytes:
     if not access.is_open:
         document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
         document["security"] = [{"token": []}]
+        for path, methods in paths.items():
+            for operation in methods.values() if path not in _OPEN else ():
+                operation["responses"]["401"] = _error("A token is needed.")
     return orjson.dumps(document)
 
 
@@ -110,6 +117,7 @@ def _paths(model: LoadedModel, name: str, key: str, row: str, limits: Limits) ->
         f"/v2/models/{name}/infer": _post(
             f"{key}_v2_infer", "Predictions, by the Open Inference Protocol.", _infer(model),
             _object({"model_name": {"type": "string"}, "outputs": {"type": "array"}}, ["model_name", "outputs"]),
+            example=_infer_example(model),
         ),
     }  # fmt: skip
     if is_explained(model):
@@ -136,7 +144,7 @@ def _infer(model: LoadedModel) -> Plain:
         {
             "name": names,
             "shape": {"type": "array", "items": {"type": "integer", "minimum": 0}},
-            "datatype": {"enum": _DATATYPES},
+            "datatype": {"enum": [*sorted(NUMBERS), "BOOL", "BYTES"]},
             "data": {"type": "array"},
         },
         ["name", "shape", "datatype", "data"],
@@ -144,13 +152,34 @@ def _infer(model: LoadedModel) -> Plain:
     return _object({"inputs": {"type": "array", "items": tensor, "minItems": 1}, "id": {"type": "string"}}, ["inputs"])
 
 
+def _infer_example(model: LoadedModel) -> Plain | None:
+    if not model.rules or not (rows := examples_of(model)):
+        return None
+    kinds = model.inputs(TENSORS)
+    return {
+        "inputs": [
+            {"name": name, "shape": [1], "datatype": DATATYPES[kinds[name]], "data": [value]}
+            for name, value in rows[0].items()
+        ]
+    }
+
+
 def _object(properties: Mapping[str, Any], required: list[str]) -> Plain:
     return {"type": "object", "properties": dict(properties), "required": required}
 
 
-def _get(key: str, what: str, kind: str = "application/json") -> Plain:
-    answer = {"description": what, "content": {kind: {}}}
-    return {"get": {"operationId": key, "summary": what, "responses": {"200": answer, "default": _ANY}}}
+def _get(key: str, what: str, errors: Mapping[int, str] = _OF_A_MODEL, kind: str = "application/json") -> Plain:
+    answers: Plain = {"200": {"description": what, "content": {kind: {}}}}
+    for code, why in errors.items():
+        answers[str(code)] = {"description": why, "content": {kind: {}}} if kind != "application/json" else _error(why)
+    return {"get": {"operationId": key, "summary": what, "responses": answers}}
+
+
+def _error(why: str) -> Plain:
+    return {
+        "description": f"{why} `error` has the reason.",
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+    }
 
 
 def _post(
@@ -163,7 +192,7 @@ def _post(
         "requestBody": {"required": True, "content": {"application/json": content}},
         "responses": {
             "200": {"description": what, "content": {"application/json": {"schema": answer}}},
-            "default": _ERROR,
+            **{str(code): _error(why) for code, why in sorted((_OF_A_MODEL | _OF_A_BODY).items())},
         },
     }
     if flags:

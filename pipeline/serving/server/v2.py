@@ -26,13 +26,13 @@ from pipeline.serving.server.v2_binary import SIZE, content_of, filled, is_wante
 
 PREFIX = re.compile(r"/v2(?:/.*)?", re.DOTALL)
 _PATH = re.compile(r"/v2/models/([^/]+)(?:/versions/([0-9]{1,18}))?(?:/(ready|infer))?/?")
-_DATATYPES = {
+DATATYPES = {
     tensors.BOOL: "BOOL", tensors.UINT8: "UINT8", tensors.UINT32: "UINT32", tensors.UINT64: "UINT64",
     tensors.INT8: "INT8", tensors.INT16: "INT16", tensors.INT32: "INT32", tensors.INT64: "INT64",
     tensors.FLOAT: "FP32", tensors.DOUBLE: "FP64", tensors.STRING: "BYTES",
 }  # fmt: skip
-_NUMBERS = {"FP16", "FP32", "FP64", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"}
-_BY_NUMPY = {np.dtype(tensors.KINDS[dtype][1]): name for dtype, name in _DATATYPES.items()}
+NUMBERS = {"FP16", "FP32", "FP64", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"}
+_BY_NUMPY = {np.dtype(tensors.KINDS[dtype][1]): name for dtype, name in DATATYPES.items()}
 
 
 class V2:
@@ -138,7 +138,7 @@ def _described(infos: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
-            "datatype": _DATATYPES.get(info.dtype, "BYTES"),
+            "datatype": DATATYPES.get(info.dtype, "BYTES"),
             "shape": [dim.size for dim in info.tensor_shape.dim],
         }
         for name, info in sorted(infos.items())
@@ -175,7 +175,7 @@ def _columns(model: LoadedModel, signature: str, given: Mapping[str, Any], stric
         values = _flat(given[name])
         plain = tensors.plain_column(values, dtype)
         if plain is None:
-            raise invalid(f"{name} has values that are no {_DATATYPES.get(dtype)}")
+            raise invalid(f"{name} has values that are no {DATATYPES.get(dtype)}")
         one_column = model.signatures[signature].inputs[name].tensor_shape
         is_flat = not one_column.unknown_rank and len(one_column.dim) == 1
         found[name] = plain if is_flat else plain.reshape(given[name]["shape"])
@@ -183,8 +183,8 @@ def _columns(model: LoadedModel, signature: str, given: Mapping[str, Any], stric
 
 
 def _check_datatype(name: str, datatype: Any, dtype: int) -> None:
-    taken = _DATATYPES.get(dtype, "BYTES")
-    if datatype == taken or (datatype in _NUMBERS and taken in _NUMBERS):  # the values are checked by themselves
+    taken = DATATYPES.get(dtype, "BYTES")
+    if datatype == taken or (datatype in NUMBERS and taken in NUMBERS):  # the values are checked by themselves
         return
     raise invalid(f"the input {name!r} takes {taken}; its datatype is {shown(datatype)}")
 
