@@ -12,8 +12,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import tensorflow as tf
-
 from trainer.folds import FOLDS, NO_FOLD
 
 FILE = "statistics_by_key.tsv"
@@ -84,15 +82,22 @@ class Learned(NamedTuple):
 
 def read(folder: str) -> list[Learned]:
     """Return what the file in a folder of assets says for rows to score; nothing if there is none."""
+    import tensorflow as tf  # `parse` is for those who wait for no import
+
     path = f"{folder}/{FILE}"
-    found: list[Learned] = []
     if not tf.io.gfile.exists(path):
-        return found
+        return []
     with tf.io.gfile.GFile(path) as opened:
-        for line in opened.read().splitlines():
-            begins, _, value, rows, shown = line.split("\t", 4)
-            place, _, fold = begins.partition(" ")
-            if fold.rstrip(OF_KEY) == str(NO_FOLD):
-                key: Any = json.loads(shown) if fold.endswith(OF_KEY) else None
-                found.append(Learned(int(place), key, float(value), int(rows)))
+        return parse(opened.read())
+
+
+def parse(content: str) -> list[Learned]:
+    """Return what the file's content says for rows to score."""
+    found: list[Learned] = []
+    for line in content.splitlines():
+        begins, _, value, rows, shown = line.split("\t", 4)
+        place, _, fold = begins.partition(" ")
+        if fold.rstrip(OF_KEY) == str(NO_FOLD):
+            key: Any = json.loads(shown) if fold.endswith(OF_KEY) else None
+            found.append(Learned(int(place), key, float(value), int(rows)))
     return found

@@ -10,11 +10,12 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Sequence
-
-import tensorflow as tf
-import tensorflow_transform as tft
+from typing import TYPE_CHECKING
 
 from trainer.stacks import OF_AN_EARLIER_LONGHAUL
+
+if TYPE_CHECKING:
+    import tensorflow_transform as tft
 
 FILE = "vocabularies.tsv"
 
@@ -62,6 +63,8 @@ def read(transform_output: tft.TFTransformOutput, columns: Sequence[str]) -> lis
     Raises:
         RuntimeError: an earlier Longhaul wrote the graph.
     """
+    import tensorflow as tf  # `shown` is for those who wait for no import
+
     words: list[list[bytes]] = [[] for _ in columns]
     if not columns:
         return words
@@ -76,3 +79,13 @@ def read(transform_output: tft.TFTransformOutput, columns: Sequence[str]) -> lis
             if place.isdigit():
                 words[int(place)].append(base64.urlsafe_b64decode(encoded + b"=" * (-len(encoded) % 4)))
     return words
+
+
+def shown(content: str, column: str) -> list[str]:
+    """Return the words of a column in the file's content, in the order of their ids, as a person reads them."""
+    lines = [line.split("\t") for line in content.split("\n")[:-1]]
+    return [
+        json.loads(line[4])
+        for line in lines
+        if len(line) > 4 and json.loads(line[3]) == column and line[1] != _encoded(_NO_WORD)
+    ]

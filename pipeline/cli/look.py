@@ -174,6 +174,30 @@ def diff(
     print_diff(compare(store, first, second), moved_columns(first, second), as_json)
 
 
+@app.command(
+    rich_help_panel=LOOK,
+    epilog="Examples: [bold]longhaul explain humidity_pct[/] · [bold]longhaul explain ratio --run latest~1 --json[/]",
+)
+def explain(
+    feature: Annotated[str, typer.Argument(metavar="FEATURE", help="A column, or a derived feature.")],
+    run_id: Annotated[
+        str, typer.Option("--run", metavar="RUN", help="A run's id, 'latest', 'previous' or 'latest~N'.")
+    ] = "latest",
+    on: OnOption = None,
+    emulate: EmulatedOption = False,
+    config: ConfigOption = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Explain one feature of a run: what it is computed of, what was learned of it, what it is worth, how it drifts."""
+    from pipeline.commands.elsewhere import recorded_runs
+    from pipeline.reports.one_feature import explain_feature
+    from pipeline.terminal.explain import print_explained
+
+    _, _, (run,) = recorded_runs(config, workspace, on, emulate, run_id, whole=True)
+    print_explained(explain_feature(run, feature), as_json)
+
+
 @app.command("open", rich_help_panel=LOOK, epilog="Examples: [bold]longhaul open[/] · [bold]longhaul open latest[/]")
 def open_page(
     run_id: Annotated[

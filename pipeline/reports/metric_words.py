@@ -1,6 +1,9 @@
-"""What each metric says, in a sentence: for the page of a run and its card."""
+"""What metrics and importances say, in a sentence or a word: for the page of a run, its card and the terminal."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 _WORDS = {
     "auc": "How often a positive row, drawn at random, gets a higher prediction than a negative one: 1 is always, 0.5 "
@@ -21,3 +24,9 @@ _WORDS = {
 def what_it_says(metric: str) -> str:
     """Return the sentence; empty of a metric that is not ours."""
     return _WORDS.get(metric, "")
+
+
+def is_within_noise(feature: Mapping[str, Any]) -> bool:
+    """Return whether chance may have made a feature's importance; an older explanation says no noise: then its
+    spread does."""
+    return bool(feature["drop"] <= feature.get("noise", 2 * feature["spread"]))

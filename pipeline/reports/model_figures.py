@@ -22,6 +22,7 @@ from pipeline.reports.figures import (
 )
 from pipeline.reports.formats import number
 from pipeline.reports.judgement import FEW_ROWS, Judgement, SliceGroup
+from pipeline.reports.metric_words import is_within_noise
 from pipeline.reports.regression_figures import predicted_figure, residuals_by_prediction_figure, residuals_figure
 
 if TYPE_CHECKING:
@@ -224,12 +225,6 @@ def _shades() -> Colormap:
     from matplotlib.colors import LinearSegmentedColormap, to_rgb
 
     return LinearSegmentedColormap.from_list("shares", [(*to_rgb(ACCENT), 0.0), (*to_rgb(ACCENT), 0.5)])
-
-
-def is_within_noise(feature: Mapping[str, Any]) -> bool:
-    """Return whether chance may have made a feature's importance; an older explanation says no noise: then its
-    spread does."""
-    return bool(feature["drop"] <= feature.get("noise", 2 * feature["spread"]))
 
 
 def importance_figure(importance: Mapping[str, Any], most: int = 25) -> Figure:

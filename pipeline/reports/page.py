@@ -25,7 +25,7 @@ from pipeline.reports.gate import gate_anomalies, greatest_distances, heat_map
 from pipeline.reports.infra import Infra, headline_after_check, infra_section
 from pipeline.reports.judgement import FEW_ROWS, Headline, Judgement, headline, judge
 from pipeline.reports.listing import list_columns, most_notable_first
-from pipeline.reports.metric_words import what_it_says
+from pipeline.reports.metric_words import is_within_noise, what_it_says
 from pipeline.reports.model_card import Card, card_of
 from pipeline.reports.rendering import safe_json, templates
 from pipeline.reports.rules import MOST_RULES
@@ -200,7 +200,7 @@ def render(page: Page) -> str:
         waterfall=waterfall,
         worst_slices=worst_slices(page.judgement),
         metric_words=_metric_words(page.judgement),
-        is_within_noise=model_figures.is_within_noise,
+        is_within_noise=is_within_noise,
         pictures={
             name: plots.embed(figure, f"model-{place}") for place, (name, figure) in enumerate(curves_of_model.items())
         },

@@ -30,7 +30,8 @@ def _commands() -> Iterator[str]:
     group = typer.main.get_command(cli.app)
     assert isinstance(group, TyperGroup)
     for name, command in group.commands.items():
-        if any(one.metavar in ("RUN", "X", "RUN|VERSION") for one in command.params):
+        named = [one.metavar for one in command.params if one.param_type_name == "argument"]
+        if any(one in ("RUN", "X", "RUN|VERSION") for one in named):
             yield name
 
 
