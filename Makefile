@@ -4,7 +4,7 @@
 PY := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run notebook test test-all quick check bench year reference pictures lock clean
+.PHONY: help setup run notebook test test-all quick check bench year reference pictures site lock clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):.*##(.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -45,6 +45,9 @@ reference: setup  ## docs/configuration.md and the JSON schema, from the docstri
 
 pictures: setup  ## the pictures and the time in README.md, from the last `make run`
 	@$(PY) -m bench.pictures $(ARGS)
+
+site: setup  ## the documentation as a site: build/site/index.html; a dead link is an error
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build $(ARGS)
 
 lock:  ## requirements/*.in -> requirements/lock.txt (newest: ARGS=--upgrade)
 	@bash requirements/lock.sh $(ARGS)
