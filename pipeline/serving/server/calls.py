@@ -64,6 +64,7 @@ class Call:
     """A request under way.
 
     Attributes:
+        is_named: whether the caller gave the id.
         began: by the clock of `time.perf_counter`.
         pinned: whether it names a version or a label, which no rollout changes.
     """
@@ -74,6 +75,7 @@ class Call:
     began: float
     parts: list[Part] = field(default_factory=list)
     pinned: bool = False
+    is_named: bool = True
 
     @property
     def is_plain(self) -> bool:
@@ -92,6 +94,13 @@ _CALL: ContextVar[Call | None] = ContextVar("call", default=None)
 def current() -> Call | None:
     """Return the request under way; None where nobody asks for its id."""
     return _CALL.get()
+
+
+def name_call(request_id: object) -> None:
+    """Give the request under way the id that its body has, if no header gave it one."""
+    call = _CALL.get()
+    if call and not call.is_named and isinstance(request_id, str) and request_id:
+        call.request_id, call.is_named = request_id[:_LONGEST], True
 
 
 def answering(model: LoadedModel) -> LoadedModel:
@@ -115,7 +124,7 @@ class Journal:
         """Note that a request came; empty where it has no id or no label of its caller."""
         given = request_id[:_LONGEST].decode(errors="replace") or f"{self._prefix}-{next(self._number):x}"
         label = caller[:_LONGEST].decode(errors="replace") or None
-        call = Call(given, label, time.time(), time.perf_counter())
+        call = Call(given, label, time.time(), time.perf_counter(), is_named=bool(request_id))
         _CALL.set(call)
         return call
 

@@ -14,7 +14,7 @@ import orjson
 
 import pipeline
 from pipeline.serving.server import rules, tensors
-from pipeline.serving.server.calls import answering
+from pipeline.serving.server.calls import answering, name_call
 from pipeline.serving.server.json_text import parse, shown, whole
 from pipeline.serving.server.model import DEFAULT, TENSORS, LoadedModel
 from pipeline.serving.server.models import Models
@@ -104,6 +104,7 @@ class V2:
         model = self._models.find(target)
         head, behind = parted(body, json_size)
         request = parse(head)
+        name_call(request.get("id"))
         parameters = request.get("parameters", {})
         if not isinstance(parameters, dict):
             raise invalid(f"'parameters' has to be an object; it is {shown(parameters)}")

@@ -89,6 +89,32 @@ def test_one_key_meets_one_version_by_every_protocol(
     }
 
 
+def test_one_id_of_a_request_meets_one_version(
+    exported: dict[str, Path], serve: Callable[..., Server], tmp_path: Path
+) -> None:
+    base = tmp_path / "flights"
+    push(exported["first"], base, 1)
+    push(exported["second"], base, 2)
+    rollout = Rollout(2, 1, 2, "canary", 50, by="Ann", time="2026-01-01T00:00:00+00:00")
+    write(base, rollout)
+    server = serve("--model", base, "--log", tmp_path / "log")
+    eventually(lambda: server.get("/v1/models/flights/labels/canary").status_code == 200)
+    names = [f"order {number}" for number in range(40)]
+    expected = [str(2 if rollout.meets(name) else 1) for name in names]
+    assert {"1", "2"} == set(expected)
+    tensors = [
+        {"name": key, "shape": [1], "datatype": "BYTES" if key == "carrier" else "FP64", "data": [value]}
+        for key, value in ROW.items()
+    ]
+    for _ in range(2):
+        answers = [server.post("/v2/models/flights/infer", {"id": name, "inputs": tensors}).json() for name in names]
+        assert [(one["id"], one["model_version"]) for one in answers] == list(zip(names, expected, strict=True))
+    with grpc.insecure_channel(server.grpc) as channel:
+        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        found = [stub.Predict(asking([ROW]), metadata=(("x-request-id", name),), timeout=60) for name in names]
+        assert [str(one.model_spec.version.value) for one in found] == expected
+
+
 def test_a_shadow_answers_to_the_log_and_a_rollback_ends_it(
     exported: dict[str, Path], serve: Callable[..., Server], tmp_path: Path
 ) -> None:

@@ -27,17 +27,22 @@ def test_every_protocol_is_logged_alike(
     server = serve("--model", tmp_path / "flights", "--log", tmp_path / "log")
     began = datetime.now(UTC)
     names = {"x-caller": "shop"}
-    predict = "/v1/models/flights:predict"
+    predict, infer = "/v1/models/flights:predict", "/v2/models/flights/infer"
+    tensors = {"inputs": [
+        {"name": key, "shape": [1], "datatype": "BYTES" if key == "carrier" else "FP64", "data": [value]}
+        for key, value in ROW.items()]}  # fmt: skip
     for request_id, path, body in (
         ("rows", predict, {"instances": [ROW, ROW | {"carrier": None}]}),
         ("columns", predict, {"inputs": {key: [value] for key, value in ROW.items()}}),
         ("graded", "/v1/models/flights:classify", {"examples": [ROW | {"seats": 150}]}),
-        ("v2", "/v2/models/flights/infer", {"inputs": [
-            {"name": key, "shape": [1], "datatype": "BYTES" if key == "carrier" else "FP64", "data": [value]}
-            for key, value in ROW.items()]}),
-    ):  # fmt: skip
+        ("v2", infer, tensors),
+    ):
         found = server.post(path, body, headers=names | {"x-request-id": request_id})
         assert (found.status_code, found.headers["x-request-id"]) == (200, request_id), found.text
+    own = server.post(infer, tensors | {"id": "by its body"})
+    assert (own.headers["x-request-id"], own.json()["id"]) == ("by its body", "by its body")
+    both = server.post(infer, tensors | {"id": "mine"}, headers={"x-request-id": "by header"})
+    assert (both.headers["x-request-id"], both.json()["id"]) == ("by header", "mine")
     made = server.post(predict, {"instances": [ROW]}).headers["x-request-id"]
     wrong = server.post(predict, {"instances": [ROW | {"miles": 9999}]}, headers={"x-request-id": "wrong"})
     assert wrong.status_code == 400
@@ -55,9 +60,9 @@ def test_every_protocol_is_logged_alike(
                 found.setdefault(row["request_id"], []).append(row)
         return found
 
-    eventually(lambda: len(rows()) == 7)
+    eventually(lambda: len(rows()) == 9)
     found = rows()
-    assert found.keys() == {"rows", "columns", "graded", "v2", made, "wrong", "by grpc"}
+    assert found.keys() == {"rows", "columns", "graded", "v2", made, "wrong", "by grpc", "by its body", "by header"}
     features = {"carrier": "UA", "miles": 500.0, "seats": 150}
     for name, (first, *_) in found.items():
         if name != "wrong":
@@ -70,7 +75,7 @@ def test_every_protocol_is_logged_alike(
     assert found["wrong"][0]["error"] == (
         "INVALID_ARGUMENT: column miles, row 0: it has to be 0 to 5000; it is 9999"
     )  # fmt: skip
-    assert 'longhaul_request_log_rows_total{model="flights"} 8.0' in server.get("/metrics").text
+    assert 'longhaul_request_log_rows_total{model="flights"} 10.0' in server.get("/metrics").text
     assert server.end() == 0
     assert rows() == found
     (file,) = (tmp_path / "log").glob("flights/*/*")
