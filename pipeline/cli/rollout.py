@@ -110,7 +110,10 @@ def requests(
     log: Annotated[
         Path | None,
         typer.Option(
-            "--log", metavar="FOLDER", help="That of one model; the pipeline's own when not given.", show_default=False
+            "--log",
+            metavar="FOLDER",
+            help="That of one model, or TensorFlow Serving's (TFRecord files); the pipeline's own when not given.",
+            show_default=False,
         ),
     ] = None,
     config: ConfigOption = None,
@@ -137,4 +140,4 @@ def requests(
     print(f"{'hour (UTC)':18} {'version':>12} {'route':8} {'requests':>9} {'rows':>9} {'errors':>7} {'mean ms':>8}")
     for one in found:
         print(f"{one.hour:18} {one.version or '-':>12} {one.route:8} {one.requests:9} {one.rows:9} {one.errors:7} "
-              f"{one.latency_ms:8.2f}")  # fmt: skip
+              f"{'-' if one.latency_ms is None else format(one.latency_ms, '.2f'):>8}")  # fmt: skip

@@ -30,9 +30,21 @@ _OWN = pa.schema(
         ("version", pa.string()),
         ("route", pa.string()),
         ("signature", pa.string()),
+        ("caller", pa.string()),
+        ("latency_s", pa.float64()),
         ("error", pa.string()),
     ]
 )
+
+
+def prediction_files(log: Path) -> list[Path]:
+    """Return the TFRecord files of a log in order; those that are being written begin with a dot and are left out.
+
+    Args:
+        log: a folder, a file, or a pattern.
+    """
+    found = log.rglob("*") if log.is_dir() else [log] if log.exists() else log.parent.glob(log.name)
+    return sorted(path for path in found if is_prediction_log(path) and not path.name.startswith("."))
 
 
 def is_prediction_log(path: Path) -> bool:
@@ -43,7 +55,8 @@ def is_prediction_log(path: Path) -> bool:
 def prediction_tables(path: Path) -> Iterator[pa.Table]:
     """Yield the rows of a file as tables of the server's form: features in a struct, scores as lists.
 
-    The id of a request is the file's name and the record's number, since TensorFlow Serving gives none.
+    The id of a request is the file's name and the record's number, since TensorFlow Serving gives none. Caller,
+    latency and label are null, which its log does not have either.
 
     Raises:
         DataError: it is damaged, or a record is no Predict request with its answer and its time.
@@ -98,6 +111,8 @@ def _rows(one: Any, path: Path, number: int) -> list[dict[str, Any]]:
         "version": str(version) if version else "",
         "route": "stable",
         "signature": spec.signature_name or "serving_default",
+        "caller": None,
+        "latency_s": None,
         "error": None,
     }
     return [
@@ -165,7 +180,8 @@ def _table(rows: list[dict[str, Any]]) -> pa.Table:
     columns = [pa.array([row["features"].get(name) for row in rows]) for name in names]
     features = pa.StructArray.from_arrays(columns, names=list(names))
     scores = pa.array([row["scores"] for row in rows], pa.list_(pa.float64()))
-    return own.append_column("features", features).append_column("scores", scores)
+    table = own.append_column("features", features).append_column("scores", scores)
+    return table.append_column("label", pa.nulls(len(rows), pa.string()))
 
 
 def _unusable(path: Path, number: int, what: str) -> DataError:

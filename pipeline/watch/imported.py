@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from pipeline.files import incoming, write_whole
-from pipeline.serving.prediction_log import is_prediction_log, prediction_tables
+from pipeline.serving.prediction_log import prediction_files, prediction_tables
 
 
 def import_predictions(log: Path, folder: Path) -> bool:
@@ -21,8 +21,7 @@ def import_predictions(log: Path, folder: Path) -> bool:
     Raises:
         DataError: one is damaged, or holds something else.
     """
-    found = log.rglob("*") if log.is_dir() else [log] if log.exists() else log.parent.glob(log.name)
-    files = sorted(path for path in found if is_prediction_log(path) and not path.name.startswith("."))
+    files = prediction_files(log)
     for path in files:
         state = path.stat()
         name = blake2b(str(path).encode(), digest_size=8).hexdigest()
