@@ -1,6 +1,6 @@
 """`longhaul loop` on a workspace with versions and records; what trains is stood in for, what judges is scripted.
 
-The whole of it, trained and judged by a request log, is tests/e2e/test_loop.py.
+The whole of it, trained and judged by a request log, is tests/e2e/test_renewal.py.
 """
 
 from __future__ import annotations

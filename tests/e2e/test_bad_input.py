@@ -340,7 +340,7 @@ def test_found_by_ingestion(place: Desk, damage: Callable[[Desk], None], what: s
     run = place.runs()[0]
     assert (run.status, run.reason) == ("failed", f"{what}\n  Remedy: {remedy}")
     assert [(step.node, step.state) for step in run.steps] == [(INGESTION, FAILED)]
-    assert f"DataError: {what}" in (place.workspace / "logs" / f"{run.run_id}.log").read_text()
+    assert f"Error: {what}" in (place.workspace / "logs" / f"{run.run_id}.log").read_text()
 
 
 @pytest.mark.slow

@@ -219,7 +219,7 @@ def test_the_command_line_compiles(first: Any, place: Desk, tmp_path: Path) -> N
         (["run", "--emulate"], "add --on vertex"),
         (
             ["run", "--on", "vertex", "--from", "Trainer"],
-            "--from, --to and --wait-for-data are for runs on this",
+            "--from, --to, --wait-for-data and --hold are for runs on this",
         ),
         (["run", "--on", "vertex", "--emulate", "--parameter", "x=1"], "names are"),
         (["schedule", "create", "--cron", "every monday"], "'every monday' is no schedule"),
