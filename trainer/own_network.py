@@ -38,7 +38,8 @@ class Features:
         task: "binary", "multiclass" or "regression".
         classes: the label's values, in order; empty of a regression.
         outputs: how many numbers the model gives for a row.
-        label_mean, label_scale: of the training labels of a regression; else 0 and 1.
+        label_mean: of the training labels of a regression; else 0.
+        label_scale: their standard deviation; else 1.
     """
 
     inputs: Mapping[str, Any]

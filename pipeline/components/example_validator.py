@@ -32,6 +32,9 @@ class Executor(executor.Executor):
 
 
 class ExampleValidator(component.ExampleValidator):
-    """Component: `anomalies`."""
+    """Hold the statistics of each split against a schema.
+
+    It takes the arguments of TFX's ExampleValidator. Output: `anomalies`, ExampleAnomalies.
+    """
 
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)

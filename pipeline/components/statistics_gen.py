@@ -170,6 +170,9 @@ def _write(found: tuple[str, Statistics], uri: str) -> None:
 
 
 class StatisticsGen(component.StatisticsGen):
-    """Component: `statistics`."""
+    """Count what the columns of each split hold, from columns instead of rows.
+
+    It takes the arguments of TFX's StatisticsGen. Output: `statistics`, ExampleStatistics.
+    """
 
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)

@@ -18,12 +18,18 @@ __all__ = ["Evaluator", "Pusher", "SchemaGen"]
 
 
 class Evaluator(evaluator.Evaluator):
-    """Component: `evaluation` and `blessing`."""
+    """Measure a model on the eval split and its slices, and bless it if it holds every threshold.
+
+    It takes the arguments of TFX's Evaluator. Outputs: `evaluation`, ModelEvaluation; `blessing`, ModelBlessing.
+    """
 
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(EvaluatorExecutor)
 
 
 class Pusher(pusher.Pusher):
-    """Component: `pushed_model`."""
+    """Copy a blessed model to where servers look for it.
+
+    It takes the arguments of TFX's Pusher. Output: `pushed_model`, PushedModel.
+    """
 
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(PusherExecutor)

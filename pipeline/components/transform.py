@@ -119,6 +119,10 @@ def _analyzed_columns(table: FeatureTable) -> list[str]:
 
 
 class Transform(component.Transform):
-    """Component: `transform_graph` and `updated_analyzer_cache`."""
+    """Learn a graph from the training split that turns raw columns into what a model is given.
+
+    It takes the arguments of TFX's Transform. Outputs: `transform_graph`, `updated_analyzer_cache`, and
+    `transformed_examples` if `materialize` says so.
+    """
 
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)

@@ -27,12 +27,17 @@ class Said(BaseModel):
     found: str
     """What is wrong, in words."""
     expected: str = "data that this check lets pass"
+    """What would have been right, in words."""
     column: str | None = None
+    """The column that it is about, if one."""
     split: str | None = None
+    """The split that it is about, if not all."""
     severity: Severity = Severity.BLOCK
+    """`block`, `warn` or `ignore`."""
     rows: int | None = Field(None, ge=0)
-    """How many rows break the rule; `of` how many were looked at."""
+    """How many rows break the rule."""
     of: int | None = Field(None, ge=1)
+    """How many rows were looked at."""
 
 
 class Data:

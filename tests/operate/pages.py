@@ -8,6 +8,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parents[2] / "docs" / "operate"
 PAGES = sorted(FOLDER.glob("*.md"))
+TUTORIAL = FOLDER.parent / "tutorial.md"
 _OF_ONE_CASE = ("--note", "--by", "--reviewer", "--span", "--reason")
 """Options whose values are another one's each time."""
 
@@ -34,7 +35,7 @@ def script(page: str, name: str, folder: Path) -> Path:
 def commands(page: Path) -> list[str]:
     """What a page calls of longhaul: in blocks, in `code`, in crontabs and units; without the program's name."""
     text = page.read_text().replace("\\\n", " ")
-    lines = [line for _, _, block in blocks(page.name) for line in block.splitlines() if not line.startswith("#")]
+    lines = [line for _, _, block in blocks(str(page)) for line in block.splitlines() if not line.startswith("#")]
     lines += re.findall(r"^    (longhaul .*)$", text, re.MULTILINE) + re.findall(r"`(longhaul [^`]+)`", text)
     called = [re.search(r"(?:^|[\s/(])longhaul(?:-job)? ([a-z][a-z-]* ?[^;|&>]*)", line) for line in lines]
     return sorted({found[1].replace("…", "").strip() for found in called if found and "$" not in found[1]})

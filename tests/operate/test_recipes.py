@@ -29,7 +29,7 @@ from pipeline.lineage.runs import list_runs
 from pipeline.lineage.store import open_store
 from pipeline.observe import quiet
 from tests.lineage.weeks import Weeks, cats, cats_document
-from tests.operate.pages import FOLDER, PAGES, blocks, commands, file_of, script
+from tests.operate.pages import FOLDER, PAGES, TUTORIAL, blocks, commands, file_of, script
 
 BIN = Path(sys.executable).parent
 CALLS = {1, 2, 70, 74}
@@ -45,7 +45,9 @@ def here(**variables: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("page", "command"), [(page.name, command) for page in PAGES for command in commands(page)], ids=str
+    ("page", "command"),
+    [(page.name, command) for page in (*PAGES, TUTORIAL) for command in commands(page)],
+    ids=str,
 )
 def test_every_command_is_one(page: str, command: str) -> None:
     parse(shlex.split(command))
