@@ -61,6 +61,10 @@ def test_an_example_serves_a_good_model_and_is_cached(
     assert run.pushed
     table = next((project / example).glob("*.csv"), project / "penguins.csv")
     assert longhaul("predict", table, *named, "--output", project / "out.csv").code == 0
+    if example == "derived-features":
+        bill = json.loads(longhaul("explain", "bill", *named, "--json").text)
+        assert (bill["inputs"], bill["kind"]) == (["culmen_depth_mm", "culmen_length_mm"], "numeric")
+        assert bill["importance"]["of"] == 7
     if example == "scikit-learn":  # the code is known by its digest
         assert "cached" in longhaul("run", *named).text
         fail(project / example / "my_model.py", "def run_fn(fn_args):", "    raise RuntimeError('no luck')")
@@ -82,7 +86,8 @@ def test_a_check_of_the_users_stops_a_run_before_it_learns(project: Path, longha
     assert found.code == 1
     assert "breaks a rule of your own: expected a correlation with body_mass_g of at least 0.5" in told
     assert "rule: my_checks.py:the_heavy_have_long_flippers" in told
-    assert not (project / "workspace" / "serving").exists()
+    assert not list(project.glob("workspace/artifacts/Trainer/model/*"))
+    assert not list(project.glob("workspace/serving/penguins/[0-9]*"))
 
 
 def test_the_module_of_tfx_s_taxi_example_serves_unchanged(project: Path, longhaul: Command) -> None:
