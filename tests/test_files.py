@@ -28,7 +28,7 @@ def _commands() -> Iterator[tuple[str, str]]:
     assert isinstance(group, TyperGroup)
     for name, command in group.commands.items():
         for option in ("--output", "--html"):
-            if any(option in one.opts for one in command.params):
+            if any(option in one.opts and one.metavar != "FOLDER" for one in command.params):
                 yield name, option
 
 
