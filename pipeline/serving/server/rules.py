@@ -178,6 +178,8 @@ def from_columns(given: Any, inputs: Mapping[str, int], rules: Mapping[str, Rule
     for name, values in columns.items():
         if len(values) != rows:
             raise invalid(f"column {name} has {len(values)} values, {next(iter(columns))} has {rows}")
+    if rows == 1 and (found := _if_plain([{name: values[0] for name, values in columns.items()}], rules)):
+        return found
     return {
         name: _checked(name, columns.get(name, [None] * rows), dtype, rules[name]) for name, dtype in inputs.items()
     }
