@@ -18,6 +18,11 @@ def on_page_markdown(markdown: str, *, page: Any, config: Any, **_: Any) -> str:
     return _LINK.sub(lambda link: _link(link, Path(page.file.abs_src_path).parent, config.repo_url), text)
 
 
+def on_post_page(output: str, **_: Any) -> str:
+    """Name the box of the search, as readers of screens need it."""
+    return output.replace('role="dialog"', 'role="dialog" aria-label="Search"')
+
+
 def _link(link: re.Match[str], folder: Path, repository: str) -> str:
     """Lead out of docs/ to the repository on the web, or be text where the build is told of none.
 
