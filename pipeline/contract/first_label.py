@@ -198,13 +198,14 @@ def _check_finite(column: pa.ChunkedArray, where: str, is_text: bool) -> None:
     infinite = np.flatnonzero(pc.fill_null(pc.is_inf(column), False).to_numpy())
     if not len(infinite):
         return
-    value = column[int(infinite[0])].as_py()
+    found = [f"{value:g}" for value in pc.unique(column.take(pa.array(infinite))).to_pylist()]
+    what = "an infinite number" if len(found) == 1 else "infinite numbers"
+    options = " ".join(f"--missing={value}" for value in found)
     raise DataError(
-        f"{where} holds an infinite number, {value:g}, in {rows_text(infinite)}",
+        f"{where} holds {what}, {' and '.join(found)}, in {rows_text(infinite)}",
         "correct those rows"
         + (
-            f"; or `--missing={value:g}` (as it stands in the file) takes it for a missing label, and rows without one "
-            "are left out"
+            f"; or `{options}` (as it stands in the file) takes it for a missing label; rows without one are left out"
             if is_text
             else "; or write no value there: rows without a label are left out"
         ),

@@ -95,7 +95,7 @@ def _by_itself(name: str, column: pa.ChunkedArray, kind: ColumnType) -> Judged:
         return Judged("feature")
     distinct = int(pc.count_distinct(values).as_py())
     if distinct == 1 and not column.null_count:
-        return Judged("constant", "data.drop", "the same value in every row")
+        return Judged("constant", "data.drop", "the same value in every row that has a label")
     if len(values) < MIN_NAMED:
         return Judged("feature")
     if kind is ColumnType.STRING:

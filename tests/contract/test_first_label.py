@@ -83,7 +83,7 @@ def test_rare_classes_are_said() -> None:
         (
             [1.5, float("inf"), 2.5, float("-inf")],
             FLOAT,
-            r"infinite number, inf, in rows 2, 4\n  Remedy: .*--missing=inf",
+            r"infinite numbers, inf and -inf, in rows 2, 4\n  Remedy: .*`--missing=inf --missing=-inf`",
         ),
         ([1.5, float("-inf"), 2.5], FLOAT, r"infinite number, -inf, in row 2"),
         (["a"] * 9, STRING, r"constant: 'a' in every row"),
