@@ -132,8 +132,14 @@ def explain_feature(run: Run, name: str) -> Explained:
         for one, tree in trees_of(table).items()
     }
     folder = next((one.folder for one in run.artifacts.get("Transform", []) if one.type == "TransformGraph"), None)
-    if folder is None:
+    if folder is None or not folder.is_dir():
         notes.append("the run has no transform graph: what was learned of it is not known")
+    vocabulary, learned = None, []
+    try:
+        vocabulary = _vocabulary(folder, feature, table) if folder and feature and feature.shown else None
+        learned = _learned(folder, table, name) if folder and name in derived else []
+    except (OSError, ValueError, LookupError) as exc:
+        notes.append(f"what was learned of it cannot be read in {folder}: {exc}")
     gate, importance = artifacts.gate() or DataVerdict(), _importance(artifacts, name)
     is_shown = feature is not None and feature.shown
     if is_shown and importance is None:
@@ -152,8 +158,8 @@ def explain_feature(run: Run, name: str) -> Explained:
         inputs=inputs.get(name, []),
         used_by=[one for one, read in inputs.items() if name in read],
         settings=list(_settings_with(name, config)),
-        vocabulary=_vocabulary(folder, feature, table) if folder and feature and is_shown else None,
-        learned=_learned(folder, table, name) if folder and name in derived else [],
+        vocabulary=vocabulary,
+        learned=learned,
         statistics=found.splits if found else {},
         importance=importance,
         drift=_distances(gate.drift, name, inputs),

@@ -57,7 +57,10 @@ def _lines(feature: Explained) -> Iterator[tuple[str, str]]:
     for one in feature.learned:
         other = "nothing" if one.any_other is None else f"{one.any_other:.4g}"
         top = ", ".join(f"{shown(key)} {value:.4g} ({rows:,} rows)" for key, value, rows in one.top)
-        yield "Learned", f"{one.function} of {one.keys:,} keys: {top}; any other key {other}"
+        yield (
+            "Learned",
+            f"{one.function} of {one.keys:,} {'key' if one.keys == 1 else 'keys'}: {top}; any other key {other}",
+        )
     if worth := feature.importance:
         noise = ", within noise" if worth.is_within_noise else ""
         yield (

@@ -152,6 +152,14 @@ def test_a_run_that_ended_early_says_what_is_not_known(run: Run) -> None:
     ]
 
 
+@pytest.mark.parametrize(("column", "file"), [("city", "words"), ("before", "statistics")])
+def test_a_damaged_file_is_a_note(run: Run, column: str, file: str) -> None:
+    (run.artifacts["Transform"][0].folder / NAMES[file]).write_bytes(b"0 -1\t\xff\t1")  # cut off, and no UTF-8
+    found = explain_feature(run, column)
+    assert (found.vocabulary, found.learned) == (None, [])
+    assert "what was learned of it cannot be read in" in found.notes[0]
+
+
 def test_it_is_printed_for_people_and_for_programs(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     city = explain_feature(run, "city")
     print_explained(city, as_json=False)
@@ -161,7 +169,7 @@ def test_it_is_printed_for_people_and_for_programs(run: Run, capsys: pytest.Capt
     assert "Importance  2 of 2: log_loss gets worse by 0.01 without it (± 0.01, within noise)" in said
     print_explained(explain_feature(run, "before"), as_json=False)
     said = capsys.readouterr().out
-    assert "Learned     rate_by of 1 keys: Bern 0.4 (30 rows); any other key 0.4" in said
+    assert "Learned     rate_by of 1 key: Bern 0.4 (30 rows); any other key 0.4" in said
     print_explained(city, as_json=True)
     plain = json.loads(capsys.readouterr().out)
     assert set(plain) == set(Explained.__dataclass_fields__)
