@@ -138,7 +138,7 @@ def _own_name(filename: str, code: Mapping[str, str]) -> str:
 def _put_on_path(code: Mapping[str, str]) -> None:
     """Have Python import the user's modules from their wheel, and forget those of another one."""
     digest = code["digest"]
-    if digest not in _wheels:
+    if digest not in _wheels or not _wheels[digest].is_file():  # a run before took its temporary files along
         folder = tempfile.mkdtemp(prefix="longhaul-code-")
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         wheel = Path(folder, f"longhaul_user_code-0+{digest[:12]}-py3-none-any.whl")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,20 @@ def test_an_edited_file_is_loaded_anew_in_the_same_process(code: Code) -> None:
         loaded = load(code("import my_help\ndef preprocessing_fn(i): return my_help.N\n", my_help=f"N = {number}\n"))
         answers.append(loaded({}))
     assert answers == [1, 2, 1]
+
+
+def test_a_run_after_one_whose_temporary_files_are_gone_loads_the_same_code(
+    code: Code, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As two runs in one process, with another's code in between."""
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    first = code("def f():\n    return 'first'\n", "f")
+    assert load(first)() == "first"
+    monkeypatch.setattr("tempfile.tempdir", None)
+    shutil.rmtree(tmp_path / "temporary")
+    assert load(code("def f():\n    return 'second'\n", "f"))() == "second"
+    assert load(first)() == "first"
 
 
 def test_what_a_function_gives_reaches_transform(code: Code) -> None:
