@@ -505,7 +505,7 @@ def test_a_shell_sees_code_2_and_one_message_from_within_a_step(fresh: Desk) -> 
     [
         (["run", "--form", "Trainer"], "No such option: --form"),
         (["rnu"], "No such command 'rnu'. Did you mean 'run'?"),
-        (["init", "table.csv", "--type", "age=years"], "'years' is none of text"),
+        (["init", "table.csv", "--type", "age=years"], "'age=years' is not COLUMN=KIND"),
     ],
 )
 def test_a_wrong_command_line(longhaul: Command, arguments: list[str], complaint: str) -> None:
