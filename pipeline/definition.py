@@ -37,7 +37,7 @@ from pipeline.contract.run_inputs import RunInputs
 from pipeline.contract.schema import column_type
 from pipeline.evaluation.eval_config import eval_config
 from pipeline.evaluation.eval_config import settings as evaluation_settings
-from trainer.settings.trainer import AFTER_FITTING
+from trainer.settings.trainer import AFTER_FITTING, told
 
 
 def create_pipeline(
@@ -190,7 +190,7 @@ def training_steps(
     # Tries settings of the trainer, or looks up what an earlier search found.
     tuner = last_tuning = hyperparameters = None
     if config.tuner.mode == "search":
-        settings = config.trainer.model_dump(mode="json", exclude={*AFTER_FITTING, *OWN_CODE_FIELDS})
+        settings = told(config.trainer, without={*AFTER_FITTING, *OWN_CODE_FIELDS})
         tuning = {"tuner": config.tuner.model_dump(mode="json", by_alias=True), "folder": f"{root}/tuning"}
         tuner = Tuner(
             tuner_fn="trainer.tune.tuner_fn",
@@ -218,14 +218,15 @@ def training_steps(
         ).with_id("BaseModel")
 
     # Fits the network and exports it with the transform graph inside.
+    own_network = inputs.own_code.plain("trainer.build_model")
     trainer = Trainer(
         run_fn="trainer.train.run_fn",
         hyperparameters=hyperparameters,
         base_model=base_model.outputs["model"] if base_model else None,
         custom_config={
             **request,
-            "trainer": config.trainer.model_dump(mode="json", exclude=set(OWN_CODE_FIELDS)),
-            "build_model": inputs.own_code.plain("trainer.build_model"),
+            "trainer": told(config.trainer, without=OWN_CODE_FIELDS),
+            **({"build_model": own_network} if own_network else {}),
         },
         **learned_from,
     )

@@ -143,7 +143,7 @@ class Executor(evaluator_executor.Executor):
             rows = pipeline | "ReadExamples" >> source.BeamSource(_BATCH_ROWS)
             found = rows | "Evaluate" >> ScoreAndAddUp(eval_config, paths, task, rules.explain)
             overall = found[TALLIES] | "AllRows" >> beam.Filter(lambda entry: not entry[0]) | beam.Values()
-            decision = Decision.model_validate(settings["decision"]) if task == "binary" else None
+            decision = Decision.model_validate(settings.get("decision", {})) if task == "binary" else None
             chosen = overall | "Decide" >> beam.Map(choose_for_each, decision)
             at = beam.pvalue.AsSingleton(chosen, default_value={})
             slices = found[TALLIES] | "Measure" >> beam.Map(measure, task, rules.confidence, at)

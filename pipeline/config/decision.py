@@ -75,4 +75,4 @@ class Decision(Section):
     @property
     def is_even(self) -> bool:
         """Whether it is the usual one, that any task may have."""
-        return self.threshold.at == EVEN
+        return self.threshold == DecisionThreshold(at=EVEN)

@@ -97,7 +97,8 @@ def settings(config: PipelineConfig, features: dict[str, Any]) -> dict[str, obje
         "task": config.data.task,
         "classes": config.data.label_classes,
         "evaluation": config.evaluation.model_dump(mode="json"),
-        "decision": config.decision.model_dump(mode="json"),
+        # A setting that came later stands there only when somebody gave it: without it the step stays cached.
+        **({} if config.decision.is_even else {"decision": config.decision.model_dump(mode="json")}),
         "features": features,
     }
 

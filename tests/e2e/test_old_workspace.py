@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pipeline import definition
+from pipeline.components import told
 from pipeline.config.loading import load
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.lineage.artifact_names import STEP_CODE
@@ -126,7 +126,7 @@ def test_every_step_with_the_code_of_then_is_taken_from_the_cache(
 ) -> None:
     """The names of classes, the settings that steps are told, and their inputs are what they were."""
     then = settings_of_steps(config, LAST)
-    monkeypatch.setattr(definition, "step_code_digest", lambda component: then[component.id].get(STEP_CODE, ""))
+    monkeypatch.setattr(told, "step_code_digest", lambda component: then[component.id].get(STEP_CODE, ""))
     outcome = longhaul("run", "-c", CONFIG)
     assert outcome.code == 0, outcome.text
     run = latest(config)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Collection
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -28,6 +29,19 @@ class TrainerSettings(FittingSettings):
     """Also write the network as a LiteRT (TensorFlow Lite) file, beside the SavedModel. See
     docs/tuning.md#smaller-models."""
 
+
+def told(settings: TrainerSettings, *, without: Collection[str] = ()) -> dict[str, Any]:
+    """Write the settings as a step is told them: one that came later stands there only when somebody gave it, so that
+    the step stays cached without it.
+
+    Args:
+        without: fields of a section that has more, or that the step does not read.
+    """
+    said = settings.model_dump(mode="json", exclude={*without})
+    return {name: value for name, value in said.items() if name not in _LATER or value != _LATER[name]}
+
+
+_LATER = {"balance": "none"}
 
 AFTER_FITTING = frozenset(TrainerSettings.model_fields.keys() - FittingSettings.model_fields.keys())
 """Fields that a trial of the tuner has nothing to do with."""
