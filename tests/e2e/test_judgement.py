@@ -209,7 +209,8 @@ def test_several_classes_and_a_number(desks: Callable[[str], Place], label: str,
     assert found["explanation"]["problems"] == []
     assert found["explanation"]["importance"]["features"][0]["name"] == "weight"
     rows = found["explanation"]["examples"]["rows"]
-    assert all(abs(row["gap"]) < 0.05 for row in rows)
+    # An integral by steps is near, not equal; a price is no probability between 0 and 1.
+    assert max(abs(row["gap"]) for row in rows) < {"size": 0.05, "price": 0.1}[label]
     # A single row may have the weight of the typical one, so that its weight says nothing: all rows together.
     pushed = Counter[str]()
     for part in (part for row in rows for part in row["parts"]):
