@@ -18,7 +18,7 @@ from pipeline.data.patterns import has_spans
 from pipeline.data.sources.table_files import file_states, find_files, span_of
 from pipeline.errors import ConfigError, NotYetError
 from pipeline.lineage.last_data import Changes, LastData, changes_since, last_data
-from pipeline.lineage.store import open_existing_store
+from pipeline.lineage.store import has_records, open_existing_store
 
 FileStates = Sequence[tuple[str, int, int]]
 """Path, size in bytes and time of change in nanoseconds of each."""
@@ -90,8 +90,7 @@ def changed_spans(config: PipelineConfig, last: LastData, states: FileStates) ->
 
 def _reasons(config: PipelineConfig, *, is_waiting: bool) -> list[str]:
     reasons = not_yet(config.data, config.data_pattern, is_waiting=is_waiting)
-    has_records = config.metadata.url is not None or (config.root / "metadata.db").exists()
-    if reasons or not is_waiting or not has_records:
+    if reasons or not is_waiting or not has_records(config):
         return reasons
     last = last_data(open_existing_store(config), config.record_name)
     if last is None or changed_spans(config, last, file_states(find_files(config.data_pattern, config.data.spans))):

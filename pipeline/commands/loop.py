@@ -17,6 +17,7 @@ from pipeline.continuous.looked import Looked
 from pipeline.errors import LockedError
 from pipeline.files import locked
 from pipeline.lineage.decisions import record_decisions
+from pipeline.lineage.store import has_records
 
 
 def loop_once(
@@ -70,7 +71,7 @@ def _alone(config: PipelineConfig) -> Iterator[None]:
 def _put_on_record(config: PipelineConfig, journal: Journal, looked: Looked) -> None:
     """Put on record what is not yet; what keeps it from that is said, and made up for at the next look."""
     entries = [asdict(one) for one in journal.entries]
-    if not entries or not (config.root / "metadata.db").exists():
+    if not entries or not has_records(config):
         return
 
     def put(store: MetadataStore) -> None:

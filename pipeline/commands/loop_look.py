@@ -11,21 +11,19 @@ from datetime import UTC, datetime
 from pipeline.commands.arrival import changed_spans, is_seen_from_here
 from pipeline.commands.watch import folder_of, log_of, watch_once
 from pipeline.config.pipeline import PipelineConfig
-from pipeline.continuous.triggers import Seen
+from pipeline.continuous.triggers import RECENT, Seen
 from pipeline.contract.schema import column_type, read_schema
 from pipeline.data.arrival import not_yet
 from pipeline.data.sources.source import plan_fragments, read_fragment
 from pipeline.data.sources.table_files import SourceFile, file_states, find_files
+from pipeline.data.values.readings import readings_of
 from pipeline.errors import LockedError
 from pipeline.lineage.last_data import last_data
 from pipeline.lineage.runs import list_runs
-from pipeline.lineage.store import open_existing_store
+from pipeline.lineage.store import has_records, open_existing_store
 from pipeline.serving.versions import newest_manifest
 from pipeline.watch.requests import log_files
 from pipeline.watch.state import opened
-
-_RECENT = 3
-"""Windows back to which a verdict still says how it is now."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ def look(config: PipelineConfig, asked: Sequence[str], now: datetime, *, writes:
     new: tuple[int, ...] = ()
     files: list[SourceFile] = []
     reasons: list[str] = []
-    if (config.root / "metadata.db").exists():
+    if has_records(config):
         store = open_existing_store(config)
         complete = next((one for one in list_runs(store, config.record_name) if one.status == "complete"), None)
         last_run = datetime.strptime(complete.run_id[:15], "%Y%m%d-%H%M%S").replace(tzinfo=UTC) if complete else None
@@ -60,11 +58,13 @@ def look(config: PipelineConfig, asked: Sequence[str], now: datetime, *, writes:
     if is_seen_from_here(config):
         reasons = not_yet(config.data, config.data_pattern, is_waiting=True, now=now.timestamp())
         if not reasons:
-            found = find_files(config.data_pattern, config.data.spans, config.data.format)
+            found = find_files(config.data_pattern, config.data.spans, config.data.format, readings_of(config.data))
             states = file_states(found)
             data = hashlib.sha256(repr(sorted(states)).encode()).hexdigest()[:12]
-            changes = changed_spans(config, last, states) if last else None
-            spans = {*changes.new, *changes.late, *changes.corrected} if changes else {one.span for one in found}
+            spans = {one.span for one in found}
+            if last:  # changes in nothing are false
+                changes = changed_spans(config, last, states)
+                spans = {*changes.new, *changes.late, *changes.corrected}
             new, files = tuple(sorted(spans)), [one for one in found if one.span in spans]
     serves = newest_manifest(config.serving_folder)
     told = serves.to_json() if serves else None
@@ -77,7 +77,7 @@ def look(config: PipelineConfig, asked: Sequence[str], now: datetime, *, writes:
 
 def newest_run(config: PipelineConfig) -> str:
     """Return the id of the newest run; "" without one."""
-    if not (config.root / "metadata.db").exists():
+    if not has_records(config):
         return ""
     runs = list_runs(open_existing_store(config), config.record_name)
     return runs[0].run_id if runs else ""
@@ -89,7 +89,7 @@ def _harmful(config: PipelineConfig, version: str) -> dict[str, object] | None:
         return None
     with opened(file) as state:
         verdicts = [one for one in state.verdicts() if one["version"] == version]
-    return next((one for one in reversed(verdicts[-_RECENT:]) if one["harmful"]), None)
+    return next((one for one in reversed(verdicts[-RECENT:]) if one["harmful"]), None)
 
 
 def _rows(config: PipelineConfig, files: Sequence[SourceFile]) -> int:

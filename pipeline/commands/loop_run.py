@@ -12,7 +12,7 @@ from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import EXIT_CODES, LATER
 from pipeline.lineage.artifact_names import MODEL_DIGEST
 from pipeline.lineage.runs import Run, find_run, list_runs
-from pipeline.lineage.store import open_existing_store
+from pipeline.lineage.store import has_records, open_existing_store
 from pipeline.serving.approvals import WAITING, request_of
 
 WAITS, SERVED = "waits", "served"
@@ -53,7 +53,7 @@ def last_words(log: Path) -> str:
 
 def run_since(config: PipelineConfig, before: str) -> Run | None:
     """Return the newest run later than another; None if there is none."""
-    if not (config.root / "metadata.db").exists():
+    if not has_records(config):
         return None
     store = open_existing_store(config)
     runs = list_runs(store, config.record_name)

@@ -19,7 +19,7 @@ from pipeline.data.sources.table_files import file_states, find_files, list_file
 from pipeline.data.split import settle, split_names
 from pipeline.errors import ConfigError
 from pipeline.lineage.last_data import last_data
-from pipeline.lineage.store import open_existing_store
+from pipeline.lineage.store import has_records, open_existing_store
 from pipeline.serving.versions import newest_manifest
 from pipeline.terminal.console import console_for
 
@@ -87,8 +87,7 @@ def make_plan(config: PipelineConfig) -> Plan:
     used = sorted({file.span for file in files}) if spans else []
     there = sorted({file.span for file in list_files(pattern)}) if spans else []
     states = file_states(files)
-    has_runs = (config.root / "metadata.db").exists()
-    last = last_data(open_existing_store(config), config.record_name) if has_runs else None
+    last = last_data(open_existing_store(config), config.record_name) if has_records(config) else None
     changes = changed_spans(config, last, states) if last else None
     served = newest_manifest(config.serving_folder)
     return Plan(

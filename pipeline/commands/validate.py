@@ -30,7 +30,7 @@ from pipeline.guard.rows import Source, with_rows
 from pipeline.guard.validation import SERVING, TRAINING
 from pipeline.lineage.own_code import find_own_code
 from pipeline.lineage.runs import Run, find_run, list_runs
-from pipeline.lineage.store import open_existing_store
+from pipeline.lineage.store import has_records, open_existing_store
 from pipeline.serving.met import Met, beyond, limits_of
 from pipeline.terminal.console import console_for
 from pipeline.terminal.predictions import met_to_json, print_met
@@ -228,7 +228,7 @@ def _as_training(
 
 
 def _last_run(config: PipelineConfig) -> _LastRun | None:
-    if config.metadata.url is None and not (config.root / "metadata.db").exists():
+    if not has_records(config):
         return None
     store = open_existing_store(config)
     for listed in list_runs(store, config.record_name):

@@ -24,7 +24,7 @@ from pipeline.errors import ConfigError, JobError, PipelineError, TimeLimitError
 from pipeline.files import is_same_file
 from pipeline.lineage.provenance import run_properties
 from pipeline.lineage.schema_versions import version_of
-from pipeline.lineage.store import open_existing_store
+from pipeline.lineage.store import has_records, open_existing_store
 from pipeline.observe.log_file import output_to
 from pipeline.runners.vertex.addresses import as_seen_from_vertex
 from pipeline.runners.vertex.job_record import MADE_WITH, NOTE, REVIEWER, made_with_address
@@ -89,8 +89,9 @@ def compile_quietly(config: PipelineConfig, console: Console, *, use_cache: bool
 def _made_with(config: PipelineConfig, inputs: RunInputs) -> bytes:
     """Return what ML Metadata would record of a run on this machine."""
     properties = run_properties("", config, inputs.software)
-    known = (config.root / "metadata.db").exists() or config.metadata.url
-    version = version_of(open_existing_store(config), config.record_name, inputs.schema_text) if known else None
+    version = None
+    if has_records(config):
+        version = version_of(open_existing_store(config), config.record_name, inputs.schema_text)
     if version and version.reviewer:
         properties |= {REVIEWER: version.reviewer, NOTE: version.note}
     told = {name: text for name, text in properties.items() if name not in ("run_id", "pipeline")}

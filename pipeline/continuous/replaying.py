@@ -19,12 +19,9 @@ import numpy as np
 from pipeline.config.replay import Policy
 from pipeline.continuous.guards import held_back
 from pipeline.continuous.journal import Attempt
-from pipeline.continuous.triggers import Event, Seen, events, unanswered
+from pipeline.continuous.triggers import RECENT, Event, Seen, events, unanswered
 from pipeline.watch.harm import AREA, EXCESS, LOSS, PROMISE
 from pipeline.watch.sequences import Array, Groups, lower_bounds, upper_bound
-
-_RECENT = 3
-"""Ticks back to which a verdict still says how it is now, as the loop has it."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +142,7 @@ def _harmful(past: Losses, model: int, known: Sequence[int], may_lose: float, de
     most = may_lose + upper_bound(
         float(past.promise[model]), float(past.variance[model]), int(past.promised[model]), delta * PROMISE
     )
-    for place in range(len(known) - 1, max(-1, len(known) - 1 - _RECENT), -1):
+    for place in range(len(known) - 1, max(-1, len(known) - 1 - RECENT), -1):
         if least[place] > most:
             worst = {"metric": "loss", "by": "labels", "least": float(least[place]), "most": most, "harmful": True}
             return {"name": f"{past.begins[known[place]]:%Y-%m-%d}", "harm": [worst]}

@@ -19,7 +19,7 @@ from pipeline.errors import PipelineError
 from pipeline.files import is_held, one_spelling
 from pipeline.lineage.relocation import settle
 from pipeline.lineage.runs import Run, list_runs
-from pipeline.lineage.store import open_existing_store
+from pipeline.lineage.store import has_records, open_existing_store
 from pipeline.lineage.unrecorded import half_done, unrecorded_outputs
 from pipeline.serving.versions import damage, newest
 from pipeline.workspace.leftovers import temporary_folders
@@ -46,7 +46,7 @@ def look(config: PipelineConfig) -> Iterator[Finding]:
     if lock.exists():
         is_free = not is_held(lock)
         yield _lock(lock, is_free)
-    if config.metadata.url is None and not (config.root / "metadata.db").exists():
+    if not has_records(config):
         yield Finding("ML Metadata", "no store yet; the first run makes it")
         return
     try:

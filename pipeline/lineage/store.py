@@ -258,13 +258,18 @@ def _renamed_copy(config: PipelineConfig, names: Renaming) -> ml_metadata.Metada
         return _open(config, connection)
 
 
+def has_records(config: PipelineConfig) -> bool:
+    """Return whether there may be records: in a store of the workspace's own, or on a server; opens nothing."""
+    return config.metadata.url is not None or (config.root / "metadata.db").exists()
+
+
 def check_store_exists(config: PipelineConfig) -> None:
     """Refuse a workspace without a store; opens nothing.
 
     Raises:
         WorkspaceError: nothing has run in the workspace yet.
     """
-    if config.metadata.url is None and not (config.root / "metadata.db").exists():
+    if not has_records(config):
         raise nothing_has_run(config.root, has_jobs=config.orchestrator == "vertex")
 
 

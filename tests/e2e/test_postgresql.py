@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ from ml_metadata.proto import metadata_store_pb2
 from sklearn.datasets import load_wine
 
 from pipeline.commands.init import write_first_files
+from pipeline.commands.loop_look import look, newest_run
+from pipeline.commands.loop_run import run_since
+from pipeline.commands.plan import make_plan
 from pipeline.commands.run import run_pipeline
 from pipeline.config.loading import load
 from pipeline.config.pipeline import PipelineConfig
@@ -96,6 +100,19 @@ def test_a_second_run_is_cached(
     assert run.run_id > blessed_run
     assert {step.state for step in run.steps} == {StepState.CACHED}
     assert PASSWORD not in again.text
+
+
+def test_loop_and_plan_know_the_runs_on_the_server(config: PipelineConfig, blessed_run: str) -> None:
+    newest = list_runs(open_store(config), "wine")[0].run_id
+    assert newest >= blessed_run
+    assert newest_run(config) == newest
+    seen = look(config, [], datetime.now(UTC), writes=False).seen
+    assert seen.last_run is not None
+    assert seen.new_spans == ()
+    found = run_since(config, "")
+    assert found is not None
+    assert found.run_id == newest
+    assert make_plan(config).since == newest
 
 
 def test_a_run_names_the_schema_that_guarded_it(config: PipelineConfig, blessed_run: str) -> None:
