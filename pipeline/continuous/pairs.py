@@ -7,11 +7,10 @@ that the challenger answered. DuckDB joins, in bounded memory.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +18,7 @@ import pyarrow.parquet as pq
 
 from pipeline.continuous.paired import Pairs, pairs_of
 from pipeline.errors import DataError
-from pipeline.watch.labels import MEMORY
+from pipeline.watch.label_sql import by_form, connected, quoted, scan, sql_text
 from pipeline.watch.reference import Array, losses, truths
 from pipeline.watch.requests import scores_of
 
@@ -57,9 +56,9 @@ def shadow_pairs(files: Sequence[str], parts: Sequence[str], who: Versions, sinc
     Raises:
         DataError: the log has no such columns.
     """
-    with _connected(temporary) as db:
+    with connected(temporary) as db:
         found = Pairs()
-        for some in _by_form(files) if parts else ():
+        for some in by_form(files) if parts else ():
             log = _Log(db, some)
             query = (
                 "select c.scores as champion, x.scores as scores, p.label_text "
@@ -88,11 +87,11 @@ def canary_pairs(
     Raises:
         DataError: the log has no such columns, or hides one that the champion needs.
     """
-    with _connected(temporary) as db:
+    with connected(temporary) as db:
         found, champion = Pairs(), None
-        for some in _by_form(files) if parts else ():
+        for some in by_form(files) if parts else ():
             log = _Log(db, some)
-            columns = [f"{log.value(name)} as {_quoted(f'in {name}')}" for name in who.inputs]
+            columns = [f"{log.value(name)} as {quoted(f'in {name}')}" for name in who.inputs]
             rows = log.rows(who, "canary", since, columns)
             query = f"select c.*, p.label_text from {rows} c join {_labels(parts, who.keys)} p on {_on('c', who.keys)}"
             for batch in _batches(db, query):
@@ -126,7 +125,7 @@ class _Log:
     """Files of one form, and how SQL names what is in them."""
 
     def __init__(self, db: duckdb.DuckDBPyConnection, files: Sequence[str]) -> None:
-        self._scan = _scan(files)
+        self._scan = scan(files)
         self._names = {str(one[0]) for one in db.execute(f"describe select * from {self._scan}").fetchall()}
         self._features: dict[str, pa.DataType] = {}
         if "features" in self._names and files[0].endswith(".parquet"):
@@ -148,9 +147,9 @@ class _Log:
         """
         if name in self._features:
             many = pa.types.is_list(self._features[name]) or pa.types.is_large_list(self._features[name])
-            return f"features.{_quoted(name)}{'[1]' if many else ''}"
+            return f"features.{quoted(name)}{'[1]' if many else ''}"
         if name in self._names:
-            return _quoted(name)
+            return quoted(name)
         raise DataError(
             f"the log of requests does not hold the column {name!r}, so the champion cannot be asked about the rows "
             "that the challenger answered",
@@ -163,7 +162,7 @@ class _Log:
         row = "cast(row as integer)" if "row" in self._names else "0"
         error = "and error is null" if "error" in self._names else ""
         keys = [
-            f"cast({self.value(name)} as varchar) as {_quoted(f'key {name}')}"
+            f"cast({self.value(name)} as varchar) as {quoted(f'key {name}')}"
             for name in who.keys
             if name != "request_id"
         ]
@@ -171,57 +170,21 @@ class _Log:
         return (
             f"(select cast(request_id as varchar) as request_id, {row} as log_row, scores"
             f"{''.join(f', {one}' for one in (*keys, *more))} from {self._scan} where route = '{route}' "
-            f"and cast(version as varchar) = '{_text(version)}' and cast(time as timestamptz) >= '{moment}' {error})"
+            f"and cast(version as varchar) = '{sql_text(version)}' and cast(time as timestamptz) >= '{moment}' {error})"
         )
 
 
 def _labels(parts: Sequence[str], keys: Sequence[str]) -> str:
-    by = ", ".join([*map(_quoted, keys), "label_row"])
-    return f"(select {by}, arg_max(label_text, arrival) as label_text from {_scan(parts)} group by {by})"
+    by = ", ".join([*map(quoted, keys), "label_row"])
+    return f"(select {by}, arg_max(label_text, arrival) as label_text from {scan(parts)} group by {by})"
 
 
 def _on(rows: str, keys: Sequence[str]) -> str:
     by_request = "request_id" in keys
-    mine = {name: "request_id" if name == "request_id" else _quoted(f"key {name}") for name in keys}
-    pairs = [f"{rows}.{column} = p.{_quoted(name)}" for name, column in mine.items()]
+    mine = {name: "request_id" if name == "request_id" else quoted(f"key {name}") for name in keys}
+    pairs = [f"{rows}.{column} = p.{quoted(name)}" for name, column in mine.items()]
     return " and ".join([*pairs, f"p.label_row = {f'{rows}.log_row' if by_request else '0'}"])
 
 
 def _batches(db: duckdb.DuckDBPyConnection, query: str) -> Iterator[pa.RecordBatch]:
     yield from db.sql(query).to_arrow_reader(_AT_ONCE)
-
-
-@contextmanager
-def _connected(temporary: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    import duckdb
-
-    temporary.mkdir(parents=True, exist_ok=True)
-    with duckdb.connect() as db:
-        db.execute(f"set memory_limit = '{MEMORY}'; set threads = 2; set preserve_insertion_order = false")
-        db.execute(f"set temp_directory = '{_text(temporary)}'; set TimeZone = 'UTC'")
-        try:
-            yield db
-        except duckdb.Error as exc:
-            raise DataError(
-                f"the log of requests cannot be joined with the labels: {exc}", "look at the files that it names"
-            ) from exc
-
-
-def _by_form(files: Sequence[str]) -> list[list[str]]:
-    forms = [[file for file in files if file.endswith(ending)] for ending in (".parquet", ".csv")]
-    return [form for form in forms if form]
-
-
-def _scan(files: Sequence[str]) -> str:
-    listed = ", ".join(f"'{_text(file)}'" for file in files)
-    if all(file.endswith(".parquet") for file in files):
-        return f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
-    return f"read_csv([{listed}], union_by_name = true, hive_partitioning = false, all_varchar = true)"
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _text(value: Any) -> str:
-    return str(value).replace("'", "''")

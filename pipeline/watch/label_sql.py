@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -15,6 +17,30 @@ if TYPE_CHECKING:
     import duckdb
 
 _HOUR = 3_600_000_000
+_MEMORY = "600MB"
+"""Of a join; more goes to the disk."""
+
+
+@contextmanager
+def connected(temporary: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Give an engine for joins in bounded memory.
+
+    Args:
+        temporary: a folder for what does not fit.
+
+    Raises:
+        DataError: a query failed.
+    """
+    import duckdb
+
+    temporary.mkdir(parents=True, exist_ok=True)
+    with duckdb.connect() as db:
+        db.execute(f"set memory_limit = '{_MEMORY}'; set threads = 2; set preserve_insertion_order = false")
+        db.execute(f"set temp_directory = '{sql_text(temporary)}'; set TimeZone = 'UTC'")
+        try:
+            yield db
+        except duckdb.Error as exc:
+            raise DataError(f"labels cannot be joined with the log: {exc}", "look at the files that it names") from exc
 
 
 def log_rows(db: duckdb.DuckDBPyConnection, files: Sequence[str], keys: Sequence[str], more: Sequence[str]) -> str:

@@ -19,7 +19,7 @@ from pipeline.data.convert import nearest
 from pipeline.errors import DataError, cannot_write
 from pipeline.evaluation.tallies import rows_of
 from pipeline.files import incoming
-from pipeline.watch.label_sql import by_form, joined_on, log_rows, names_of, quoted, scan, single, sql_text
+from pipeline.watch.label_sql import by_form, connected, joined_on, log_rows, names_of, quoted, scan, single, sql_text
 from pipeline.watch.profiles import Spec
 from pipeline.watch.reference import losses, truths
 from pipeline.watch.requests import LogFile, log_files, scores_of
@@ -29,8 +29,6 @@ from pipeline.watch.state import Realized, State
 if TYPE_CHECKING:
     import duckdb
 
-MEMORY = "600MB"
-"""Of a join; more goes to the disk."""
 _AT_ONCE = 100_000
 _JOINED = ("hour", "version", "route", "label_text", "arrival", "scores", "block")
 
@@ -73,7 +71,7 @@ def take_in_labels(state: State, files: Sequence[LogFile], joining: Joining) -> 
             continue
         arrival += 1
         part = joining.folder / f"{arrival:06d}.parquet"
-        with _connected(joining) as db:
+        with connected(joining.temporary) as db:
             if before:  # what it said before counts no more
                 touched |= _touched(db, state, before["part"], joining)[0]
             rows, repeated, strange = _make_part(db, file, part, arrival, joining)
@@ -165,7 +163,7 @@ def realize(state: State, hours: set[int], spec_for: Any, joining: Joining) -> N
             spec = spec_for(version)
             wanted |= set(spec.segment_columns if spec else ())
         more = sorted(wanted)
-        with _connected(joining) as db:
+        with connected(joining.temporary) as db:
             by = ", ".join([*(f"p.{quoted(key)}" for key in joining.keys), "p.label_row"])
             last = (
                 f"(select {by}, arg_max(label_text, arrival) as label_text, max(arrival) as arrival "
@@ -230,17 +228,3 @@ def sliced(part: pa.RecordBatch, slices: Sequence[tuple[str, ...]]) -> Iterator[
         )
         for name in np.unique(names)[:200]:
             yield str(name), np.flatnonzero(names == name)
-
-
-@contextlib.contextmanager
-def _connected(joining: Joining) -> Iterator[duckdb.DuckDBPyConnection]:
-    import duckdb
-
-    joining.temporary.mkdir(parents=True, exist_ok=True)
-    with duckdb.connect() as db:
-        db.execute(f"set memory_limit = '{MEMORY}'; set threads = 2; set preserve_insertion_order = false")
-        db.execute(f"set temp_directory = '{sql_text(joining.temporary)}'; set TimeZone = 'UTC'")
-        try:
-            yield db
-        except duckdb.Error as exc:
-            raise DataError(f"labels cannot be joined with the log: {exc}", "look at the files that it names") from exc
