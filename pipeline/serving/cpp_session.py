@@ -216,15 +216,15 @@ def _tensor(c: Any, dtype: int, values: Any) -> tuple[int, bytes]:
     """Return a TF_Tensor with a copy of the values, and what has to be kept as long as it."""
     shape, text = (len(values),) if type(values) is list else np.shape(values), b""
     if dtype == _STRING:
-        values, text = _views(values if type(values) is list else np.asarray(values, object).ravel().tolist())
+        values, text = text_views(values if type(values) is list else np.asarray(values, object).ravel().tolist())
     values = np.asarray(values, None if dtype == _STRING else _KINDS[dtype], order="C")
     tensor: int = c.TF_AllocateTensor(dtype, (c_int64 * len(shape))(*shape), len(shape), values.nbytes)
     ctypes.memmove(c.TF_TensorData(tensor), values.ctypes.data, values.nbytes)
     return tensor, text
 
 
-def _views(texts: Sequence[Any]) -> tuple[Any, bytes]:
-    """Return TF_TStrings that point into the bytes beside them: size, address, owner of each."""
+def text_views(texts: Sequence[Any]) -> tuple[npt.NDArray[np.uint64], bytes]:
+    """Return TF_TStrings, (texts, 3), that point into the bytes beside them: size, address, owner of each."""
     encoded = [text.encode() if isinstance(text, str) else text for text in texts]
     # A zero ends each: kernels such as that of `tf.strings.lower` read on until there is one.
     content = b"\0".join(encoded) + b"\0"

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.serving.cpp_session import Arrays, CppSession, library
+from pipeline.serving.cpp_session import Arrays, CppSession, library, text_views
 
 MOST_ROWS = 1024
 _ALIGNED = 64
@@ -27,8 +27,8 @@ _LINE = MOST_ROWS + 8
 """Values of a line: were it a power of two, all columns would fight for the same lines of the cache."""
 _SIZES = 64
 """Numbers of rows whose tensors are kept."""
-_WORDS, _VIEW = 3, 3
-"""Of a TF_TString, and the kind of one that points to bytes of somebody else: see pipeline.serving.cpp_session."""
+_WORDS = 3
+"""Of 64 bits, of a TF_TString."""
 _DOUBLE, _STRING = 2, 7
 
 
@@ -77,13 +77,8 @@ class KeptFeeds:
             line[:rows] = column
 
     def _put_texts(self, columns: list[Any], rows: int) -> None:
-        texts = [text.encode() if type(text) is str else text for text in chain.from_iterable(columns)]
-        self._content = b"\0".join(texts) + b"\0"  # see pipeline.serving.cpp_session
-        start = ctypes.cast(ctypes.c_char_p(self._content), c_void_p).value or 0
-        lengths = np.fromiter(map(len, texts), np.uint64, len(texts)).reshape(len(columns), rows)
-        self._views[:, :rows, 0] = lengths * 4 + _VIEW
-        one = np.uint64(1)
-        self._views[:, :rows, 1] = start + (np.cumsum(lengths + one).reshape(lengths.shape) - lengths - one)
+        views, self._content = text_views(list(chain.from_iterable(columns)))
+        self._views[:, :rows] = views.reshape(len(columns), rows, _WORDS)
 
     def _made(self, rows: int) -> Any:
         """Make the tensors of a number of rows; those of the first number go when there are too many."""
