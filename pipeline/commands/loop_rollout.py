@@ -22,14 +22,13 @@ from pipeline.serving.approvals import APPROVED, WAITING, Request, decided, requ
 from pipeline.serving.publish import now
 from pipeline.serving.rollout import CANARY, Rollout
 from pipeline.serving.versions import Manifest, newest_manifest, read_manifest
-from pipeline.watch.harm import MAY_LOSE, loss_name
+from pipeline.watch.harm import loss_name, tolerated
 from pipeline.watch.reference import Array, read_reference
 from pipeline.watch.state import opened
 from pipeline.watch.windows import hour_of
 
 BY = "longhaul loop"
 STEP, PROMOTE, ABORT = "step", "promote", "abort"
-MSE_SHARE = 0.02
 
 
 def published(config: PipelineConfig, attempt: Attempt) -> int:
@@ -131,13 +130,10 @@ def may_lose(config: PipelineConfig, champion: Manifest, version: int) -> float:
     """Return how much more a challenger may lose a row."""
     if config.continuous.may_lose is not None:
         return config.continuous.may_lose
-    name = loss_name(champion.task)
-    if name in config.watch.may_lose:
-        return config.watch.may_lose[name]
-    if name in MAY_LOSE:
-        return MAY_LOSE[name]
-    promised = read_reference(folder_of(config) / f"reference-{version}.parquet")
-    return MSE_SHARE * (promised.loss if promised else champion.metrics.get("rmse", 0.0) ** 2)
+    promised = champion.metrics.get("rmse", 0.0) ** 2
+    if champion.task == "regression" and (found := read_reference(folder_of(config) / f"reference-{version}.parquet")):
+        promised = found.loss
+    return tolerated(loss_name(champion.task), config.watch.may_lose, promised)
 
 
 def _asked(config: PipelineConfig, version: int) -> Callable[[pa.RecordBatch], Array]:

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipeline.commands.loop_rollout import MSE_SHARE
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.replay import ReplayFile
 from pipeline.config.split import TimeSplit
@@ -28,7 +27,7 @@ from pipeline.data.values.readings import readings_of
 from pipeline.errors import ConfigError, DataError
 from pipeline.files import write_whole
 from pipeline.reports.replay import render
-from pipeline.watch.harm import MAY_LOSE, loss_name
+from pipeline.watch.harm import loss_name, tolerated
 from trainer.features import FeatureTable
 
 _NEXT = {"day": 1, "week": 7, "month": 31}
@@ -68,7 +67,7 @@ def replay(
     window = None if asked.window == "all" else int(asked.window.removeprefix("last "))
     past = losses_of(rows, table.label.task, len(table.label.classes), begins, after, window, asked.rounds, tell)
     name = loss_name(table.label.task)
-    may_lose = config.watch.may_lose.get(name, MAY_LOSE.get(name, MSE_SHARE * float(past.promise[0])))
+    may_lose = tolerated(name, config.watch.may_lose, float(past.promise[0]))
     played = [
         play(policy, settings, past, after, may_lose=may_lose, delta=config.watch.delta)
         for policy, settings in asked.policies.items()

@@ -72,10 +72,15 @@ def loss_name(task: str) -> str:
 
 def allowed(reference: Reference, may_lose: Mapping[str, float]) -> dict[str, float]:
     """Return how much each loss may be above its promise."""
-    if reference.spec.task == "regression":
-        return {"mse": may_lose.get("mse", _MSE_SHARE * reference.loss)}
-    names = ("log_loss", "auc") if reference.spec.task == "binary" else ("log_loss",)
-    return {name: may_lose.get(name, MAY_LOSE[name]) for name in names}
+    task = reference.spec.task
+    names = (loss_name(task), "auc") if task == "binary" else (loss_name(task),)
+    return {name: tolerated(name, may_lose, reference.loss) for name in names}
+
+
+def tolerated(name: str, may_lose: Mapping[str, float], promised: float) -> float:
+    """Return how much a loss may be above its promise: as the settings say, else by default, a squared error by a share
+    of what was promised."""
+    return may_lose.get(name, MAY_LOSE.get(name, _MSE_SHARE * promised))
 
 
 def most_by_promise(reference: Reference, may_lose: Mapping[str, float], delta: float) -> dict[str, float]:
