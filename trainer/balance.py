@@ -28,12 +28,14 @@ def class_weights(labels: Array, classes: int) -> Array:
     return weights
 
 
-def restored(answers: Array, weights: Array) -> Array:
-    """Return probabilities of the real world from those of a world with weights.
+def restored(answers: Array, weights: Array | None) -> Array:
+    """Return probabilities of the real world from those of a world with weights; without any they are the same.
 
     Args:
         answers: (rows,) of the second of two classes, or (rows, classes).
     """
+    if weights is None:
+        return answers
     if answers.ndim == 1:
         positive, negative = answers / weights[1], (1 - answers) / weights[0]
         return positive / (positive + negative)

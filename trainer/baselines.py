@@ -45,8 +45,7 @@ class Baselines:
         """Return (rows, outputs) predictions by name; the network's inputs are read where there are trees."""
         found = {"guess": np.repeat(self.guess[None], rows, axis=0)}
         if self.boosters:
-            trees = mean_prediction(self.boosters, matrix(read_inputs()))
-            trees = trees if self.weights is None else restored(trees, self.weights)
+            trees = restored(mean_prediction(self.boosters, matrix(read_inputs())), self.weights)
             found["trees"] = trees.reshape(rows, -1).astype(np.float32)
         return found
 

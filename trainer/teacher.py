@@ -103,7 +103,7 @@ class Trees:
 
     def honest(self, answers: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Take the weights of the classes back from what the trees say."""
-        return (answers if self.weights is None else restored(answers, self.weights)).astype(np.float32)
+        return restored(answers, self.weights).astype(np.float32)
 
 
 def can_teach(classes: int, labels: npt.NDArray[Any]) -> bool:
@@ -147,7 +147,7 @@ def choose_trees(
             callbacks=[lightgbm.early_stopping(_PATIENCE, verbose=False), _told(f"trees of {leaves} leaves")],
         )
         rounds = booster.best_iteration
-        answers.append(booster.predict(held) if weights is None else restored(booster.predict(held), weights))
+        answers.append(restored(booster.predict(held), weights))
         forests.append(Forest(leaves, rounds, booster))
         progress.info(
             "%d trees of %d leaves, validation %.4f", rounds, leaves, loss(classes, labels[stop_rows], answers[-1])

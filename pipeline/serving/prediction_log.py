@@ -16,25 +16,14 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.errors import DataError
+from pipeline.serving.request_layout import own_fields
 
 ENDINGS = (".tfrecord", ".tfrecords", ".tfrecord.gz", ".tfrecords.gz")
 EXAMPLES = "examples"
 """The input that holds serialized tf.Examples."""
 _AT_ONCE = 10_000
 _MOST_BYTES = 1 << 30
-_OWN = pa.schema(
-    [
-        ("request_id", pa.string()),
-        ("row", pa.int32()),
-        ("time", pa.timestamp("us", "UTC")),
-        ("version", pa.string()),
-        ("route", pa.string()),
-        ("signature", pa.string()),
-        ("caller", pa.string()),
-        ("latency_s", pa.float64()),
-        ("error", pa.string()),
-    ]
-)
+_OWN = pa.schema(own_fields())
 
 
 def prediction_files(log: Path) -> list[Path]:

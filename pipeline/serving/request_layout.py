@@ -148,21 +148,30 @@ def layout_of(told: Mapping[str, Any], inputs: Mapping[str, tuple[int, int]], th
     )
 
 
+def own_fields() -> list[tuple[str, Any]]:
+    """Return the columns that tell of the request: names and Arrow types."""
+    import pyarrow as pa
+
+    return [
+        ("request_id", pa.string()),
+        ("row", pa.int32()),
+        ("time", pa.timestamp("us", "UTC")),
+        ("version", pa.string()),
+        ("route", pa.string()),
+        ("signature", pa.string()),
+        ("caller", pa.string()),
+        ("latency_s", pa.float64()),
+        ("error", pa.string()),
+    ]
+
+
 def schema_of(layout: Layout, redaction: Redaction) -> Any:
     """Return the table's Arrow schema."""
     import pyarrow as pa
 
     return pa.schema(
         [
-            ("request_id", pa.string()),
-            ("row", pa.int32()),
-            ("time", pa.timestamp("us", "UTC")),
-            ("version", pa.string()),
-            ("route", pa.string()),
-            ("signature", pa.string()),
-            ("caller", pa.string()),
-            ("latency_s", pa.float64()),
-            ("error", pa.string()),
+            *own_fields(),
             ("features", pa.struct([_field(column) for column in shown(layout, redaction)])),
             ("scores", pa.list_(pa.float64())),
             ("label", pa.string()),
