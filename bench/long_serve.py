@@ -64,7 +64,7 @@ class Seen:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Asks, prints what was found, and writes it; fails if anything is not as it has to be."""
     parser = argparse.ArgumentParser(prog="python -m bench.long_serve")
-    parser.add_argument("model", type=Path, help="a folder of versions, of which the newest is asked")
+    parser.add_argument("model", type=Path, help="a folder of versions; the newest is asked")
     parser.add_argument("--requests", type=int, default=1_000_000)
     parser.add_argument("--output", type=Path, default=_RESULT)
     given = parser.parse_args(arguments)

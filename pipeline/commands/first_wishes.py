@@ -14,7 +14,7 @@ from pipeline.config.yaml_file import parse_yaml
 from pipeline.contract.first_reading import Wishes
 
 _KEPT = ("drop", "keep", "types", "settings", "values")
-"""Of which the configuration does not tell that a person said it."""
+"""Wishes of a person that the configuration does not show to be theirs."""
 
 
 def as_before(config: Path, last: Path, label: str | None, wishes: Wishes) -> tuple[str, Wishes]:

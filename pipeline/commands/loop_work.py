@@ -65,9 +65,9 @@ class Work:
             if attempt is None or attempt.ended:
                 if attempt is not None or not self.may_begin():
                     return
-                keys = [one.key for one in unanswered(self.looked.events, self.looked.answered)]
-                because = [one.because for one in unanswered(self.looked.events, self.looked.answered)]
-                self._write(BEGAN, None, keys=keys, because=because, before=newest_run(self._config))
+                new = unanswered(self.looked.events, self.looked.answered)
+                told = {"keys": [one.key for one in new], "because": [one.because for one in new]}
+                self._write(BEGAN, None, **told, before=newest_run(self._config))
             elif not attempt.outcome:
                 if not self._train(attempt):
                     return
@@ -89,7 +89,7 @@ class Work:
         if found := rolling.trying(self._config):
             self.looked.held.append(f"a rollout that somebody began is under way: {found.words}")
         if self.looked.held:
-            self.looked.waits = "a run is asked for, and held back"
+            self.looked.waits = "an event asks for a run, but it may not begin yet"
         return not self.looked.held
 
     def say_where(self) -> None:

@@ -30,7 +30,7 @@ class Column:
         distinct: how many different values there are.
         setting: the list of the configuration that names it.
         markers: texts that are taken for 'missing', and in how many rows.
-        options: those of `init`, of which one says what the values do not tell.
+        options: of `init`; one of them says what the values do not tell.
     """
 
     name: str

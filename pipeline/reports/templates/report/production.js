@@ -21,7 +21,7 @@
     const body = rows.map((row) => made("tr", row.map((one, place) => (place ? cell(one) : made("th", one, { scope: "row" })))));
     const head = made("tr", heads.map(([text, isNumber]) => made("th", text, { scope: "col", className: isNumber ? "n" : "" })));
     const whole = made("table", [made("caption", caption), made("thead", head), made("tbody", body)]);
-    const around = made("div", whole, { className: "wide", tabIndex: 0, role: "region" });
+    const around = made("div", whole, { className: "wide", tabIndex: 0, role: "group" });
     around.setAttribute("aria-label", caption);
     return around;
   };
