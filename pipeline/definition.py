@@ -279,5 +279,6 @@ def shipping_steps(
             base_directory=placement.base_directory(serving),
             features=columns,
             elsewhere=config.push,
+            rollout=config.serving.rollout,
         )
     return [champion, evaluator, infra_check, pusher]

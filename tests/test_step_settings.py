@@ -38,6 +38,7 @@ EVERY_SECTION: dict[str, Any] = {
         "destination": "gs://my-bucket/models",
         "vertex_model": {"project": "p", "location": "l", "display_name": "d", "serving_image": "i"},
     },
+    "serving": {"rollout": {"canary": 10, "key": "origin"}},
     "beam": {name: {"master": "host:8081", "job_endpoint": "host:8099"} for name in ("flink", "spark")},
 }
 OF_FEATURES = {"Transform", "Tuner", "Trainer", "Evaluator", "InfraCheck", "Pusher"}
@@ -84,6 +85,7 @@ READ_BY: dict[str, set[str]] = {
     "decision": {"Evaluator"},
     "infra_check": {"InfraCheck"},
     "push": {"Pusher"},
+    **{f"serving.rollout{name}": {"Pusher"} for name in ("", ".canary", ".key")},
     **{
         name: set()
         for name in (
@@ -110,6 +112,7 @@ INSTEAD: dict[str, Any] = {
     "data.columns": {"origin": Reading(kind="text")},
     "split.by": HashSplit(by="hash"),
     "serving.redact": ["origin"],
+    "serving.rollout.key": "carrier",
     "features.exclude": ("month",),
     "features.derive": {"total": "month + sched_dep_minute"},
     "features.categorical": ("sched_dep_minute",),

@@ -65,6 +65,7 @@ def runs(
     from pipeline.lineage.leaderboard import select
     from pipeline.lineage.summary import list_summaries
     from pipeline.serving.approvals import waiting
+    from pipeline.serving.rollout import under_way
     from pipeline.serving.versions import pushed_as
     from pipeline.terminal.runs import print_refused, print_runs
     from pipeline.workspace.refused import refused
@@ -77,7 +78,10 @@ def runs(
     chosen = select(known, conditions or (), sort, reverse=reverse, limit=limit)
     base = settings.serving_folder
     waits = [request.run_id for request in waiting(base)]
-    print_runs(chosen, known, settings, sort, pushed_as(base), as_json, waits)
+    trying = under_way(base)
+    serving = pushed_as(base, trying.stable if trying else None)
+    tried = pushed_as(base, trying.version) if trying else None
+    print_runs(chosen, known, settings, sort, serving, as_json, waits, tried)
     if not (as_json or conditions or sort or is_on_vertex(settings, on, emulated=emulate)):
         last = max((one.run.started for one in known), default="")
         if later := [one for one in refused(settings.root) if one.time > last]:

@@ -11,6 +11,7 @@ from ml_metadata import MetadataStore
 
 from pipeline.commands.rollback import misfit_today
 from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.serving import RolloutSettings
 from pipeline.config.value_types import seconds_of
 from pipeline.continuous.journal import Journal, journal_of
 from pipeline.errors import ConfigError
@@ -23,8 +24,7 @@ from pipeline.runners.local.recovery import noting
 from pipeline.serving import rollout
 from pipeline.serving.approvals import APPROVED, REJECTED, WAITING, Request, after, decided, request_of, waiting
 from pipeline.serving.publish import now, publish, pusher, withdrawn_now
-from pipeline.serving.rollout import SHADOW, Rollout
-from pipeline.serving.versions import Manifest, newest, serving_now
+from pipeline.serving.versions import Manifest, serving_now
 from pipeline.workspace.lock import BRIEFLY, Wait
 from pipeline.workspace.reserve import spent
 
@@ -81,7 +81,7 @@ def decide(
                 approved_until=done.until,
             )
             model = config.root / request.model
-            begin = _in_the_shadow(config, base, request, by, note, store)
+            begin = _beside(config, base, request, by, note, store)
             done = replace(done, version=publish(model, base, manifest, config.push, begin).version)
         decided(base, request, done.decision, by, note, done.time, done.version)
         record_approval(store, config.record_name, done, artifact, base)
@@ -89,17 +89,19 @@ def decide(
     return done
 
 
-def _in_the_shadow(
+def _beside(
     config: PipelineConfig, base: Path, request: Request, by: str, note: str, store: MetadataStore
 ) -> Callable[[int], None]:
-    """Return what has a version of `longhaul loop` begin in the shadow of what serves, in the instant it appears."""
+    """Return what has a version tried beside the one that serves, in the instant it appears: that of `longhaul loop` in
+    the shadow, others as `serving.rollout` says."""
 
     def begin(version: int) -> None:
-        served = newest(base)
         trying = Journal.read(journal_of(config.root, config.name)).under_way()
-        if served and trying and trying.digest == request.digest:
-            begun = Rollout(version, int(served), version, SHADOW, 0.0, config.continuous.key, by, now(), note)
-            rollout.write(base, begun)
+        if trying and trying.digest == request.digest:
+            settings: RolloutSettings | None = RolloutSettings(key=config.continuous.key)
+        else:
+            settings = config.serving.rollout
+        if settings and (begun := rollout.begin(base, version, settings.canary, settings.key, by, now(), note)):
             record_rollout(store, config.record_name, "start", begun, base)
 
     return begin

@@ -20,6 +20,7 @@ from pipeline.lineage.store import check_store_exists, open_existing_store, open
 from pipeline.reports.front import refresh_front
 from pipeline.runners.local.recovery import noting, writing
 from pipeline.serving.request_files import outlived
+from pipeline.serving.rollout import under_way
 from pipeline.workspace.lock import AT_ONCE, BRIEFLY, Wait, locked
 from pipeline.workspace.reserve import spent
 
@@ -40,7 +41,9 @@ def collect_garbage(
         if apply:
             held.enter_context(spent(config.root))
             store = held.enter_context(writing(config, wait))
-        plan = garbage.plan(store, config, keep or config.keep.runs, keep_served or config.keep.versions)
+        trying = under_way(config.serving_folder)
+        in_use = (trying.version, trying.stable) if trying else ()
+        plan = garbage.plan(store, config, keep or config.keep.runs, keep_served or config.keep.versions, in_use)
         plan.items.extend(requests := _outlived_requests(config))
         if apply:
             try:

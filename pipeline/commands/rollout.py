@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ml_metadata import MetadataStore
+
 from pipeline.commands.rollback import list_versions, roll_back
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import ConfigError, WorkspaceError
-from pipeline.lineage.pushes import record_rollout
+from pipeline.lineage.pushes import record_rollout, rollout_is_recorded
 from pipeline.lineage.store import open_existing_store, translated_errors
 from pipeline.runners.local.recovery import noting
 from pipeline.serving import rollout
@@ -137,8 +139,16 @@ def _beside(known: list[Version], candidate: Version) -> Version:
     )
 
 
+def note_begun(config: PipelineConfig, store: MetadataStore) -> None:
+    """Put a rollout on record that the push of a run began: Pusher's outputs come on record after it."""
+    begun = rollout.under_way(config.serving_folder)
+    if begun and not rollout_is_recorded(store, begun):
+        record_rollout(store, config.record_name, "start", begun, config.serving_folder)
+
+
 def _note(config: PipelineConfig, what: Rollout, how: str, wait: Wait) -> None:
     with translated_errors(config.root):
         open_existing_store(config)
         with noting(config, wait) as store:
+            note_begun(config, store)  # of a run that was killed before it could
             record_rollout(store, config.record_name, how, what, config.serving_folder)

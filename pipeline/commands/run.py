@@ -18,6 +18,7 @@ from rich.markup import escape
 
 from pipeline.beam import job_servers
 from pipeline.commands.arrival import await_data, data_notes
+from pipeline.commands.rollout import note_begun
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.contract.run_inputs import RunInputs, look
 from pipeline.errors import ConfigError, PipelineError
@@ -114,6 +115,7 @@ def run_pipeline(
             if page := _write_page(config, run_id, log):
                 console.print(f"Report    {escape(str(page))}", soft_wrap=True)
             raise
+        note_begun(config, open_store(config))
         page = _write_page(config, run_id, log)
         run = find_run(open_store(config), config.record_name, run_id)
         print_summary(console, run, config, log, page)

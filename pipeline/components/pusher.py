@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,6 +19,7 @@ from tfx.types.system_executions import Deploy
 from tfx.utils import io_utils
 
 from pipeline.config.push import Push
+from pipeline.config.serving import RolloutSettings
 from pipeline.config.value_types import seconds_of
 from pipeline.lineage.artifact_names import (
     APPROVAL,
@@ -32,6 +34,7 @@ from pipeline.lineage.artifact_names import (
 from pipeline.lineage.skipped import NOT_BLESSED, NOT_FIT, SKIPPED_BECAUSE
 from pipeline.serving.approvals import ask
 from pipeline.serving.publish import already_serves, now, publish, publish_to_bucket, pusher, withdrawn_now
+from pipeline.serving.rollout import begin
 from pipeline.serving.verdict import ServingVerdict
 from pipeline.serving.versions import Manifest, inputs_of, newest_manifest
 from pipeline.workspace.lock import pushing
@@ -88,7 +91,8 @@ class Executor(pusher_executor.Executor):
         elif base.startswith("gs://"):
             version = publish_to_bucket(self.GetModelPath(input_dict), base, manifest, elsewhere).version
         else:
-            version = publish(Path(self.GetModelPath(input_dict)), Path(base), manifest, elsewhere).version
+            model, at_once = Path(self.GetModelPath(input_dict)), _tried(exec_properties.get("rollout"), Path(base))
+            version = publish(model, Path(base), manifest, elsewhere, at_once).version
         self._MarkPushed(pushed, pushed_destination=f"{base}/{version}", pushed_version=str(version))
         # A second copy in the artifact would double the space.
         note = json.dumps({"path": f"{base}/{version}", "version": str(version)})
@@ -130,6 +134,17 @@ class Executor(pusher_executor.Executor):
         )
 
 
+def _tried(told: str | None, base: Path) -> Callable[[int], None]:
+    """Return what has a version begin as `serving.rollout` says, in the instant it appears."""
+    settings = RolloutSettings.model_validate_json(told) if told else None
+
+    def at_once(version: int) -> None:
+        if settings:
+            begin(base, version, settings.canary, settings.key, pusher(), now(), "pushed by a run")
+
+    return at_once
+
+
 def _typical(evaluation: str) -> dict[str, list[float]]:
     """Return the row that the report's explanations compare with; nothing where it has none."""
     path = f"{evaluation}/{EXPLANATION_FILE}"
@@ -165,7 +180,7 @@ class PusherSpec(component_spec.ComponentSpec):
     PARAMETERS: ClassVar = {
         name: component_spec.ExecutionParameter(type=str)
         for name in ("pipeline", "base_directory", "features", "elsewhere")
-    }
+    } | {"rollout": component_spec.ExecutionParameter(type=str, optional=True)}
     INPUTS: ClassVar = {
         "examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
         "schema": component_spec.ChannelParameter(type=standard_artifacts.Schema),
@@ -187,13 +202,21 @@ class Pusher(base_component.BaseComponent):
         base_directory: where the server looks for versions; text, or a RuntimeParameter of Vertex AI.
         features: the FeatureTable as plain data.
         elsewhere: where the model goes besides.
+        rollout: how a version begins where another one answers; None: it answers at once.
     """
 
     SPEC_CLASS = PusherSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
 
     def __init__(
-        self, *, pipeline: str, base_directory: Any, features: dict[str, Any], elsewhere: Push, **inputs: Any
+        self,
+        *,
+        pipeline: str,
+        base_directory: Any,
+        features: dict[str, Any],
+        elsewhere: Push,
+        rollout: RolloutSettings | None = None,
+        **inputs: Any,
     ) -> None:
         super().__init__(
             PusherSpec(
@@ -201,6 +224,8 @@ class Pusher(base_component.BaseComponent):
                 base_directory=base_directory,
                 features=json.dumps(features, sort_keys=True),
                 elsewhere=elsewhere.model_dump_json(),
+                # Told only when given, so that earlier workspaces keep what is cached.
+                **({"rollout": rollout.model_dump_json()} if rollout else {}),
                 pushed_model=channel.Channel(type=standard_artifacts.PushedModel),
                 **inputs,
             )

@@ -88,6 +88,9 @@ def check_columns(config: PipelineConfig, schema: schema_pb2.Schema) -> None:
         "data.columns": list(config.data.columns),
         "features.exclude": config.features.exclude,
         "features.categorical": config.features.categorical,
+        "serving.rollout.key": [config.serving.rollout.key]
+        if config.serving.rollout and config.serving.rollout.key
+        else [],
         "evaluation.slices": [column for crossed in config.evaluation.slices for column in crossed],
     }
     for setting, columns in named.items():

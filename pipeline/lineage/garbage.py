@@ -79,20 +79,27 @@ class Plan:
         return sum(item.size_bytes for item in self.items)
 
 
-def plan(store: MetadataStore, config: PipelineConfig, keep: int, keep_served: int | None = None) -> Plan:
+def plan(
+    store: MetadataStore,
+    config: PipelineConfig,
+    keep: int,
+    keep_served: int | None = None,
+    in_use: Collection[int] = (),
+) -> Plan:
     """Return what could go; nothing is touched.
 
     Args:
         keep: so many of the newest runs that have anything in this workspace stay.
         keep_served: so many of the newest versions in the serving folder stay; all when None. The served and the
             pinned ones stay anyhow.
+        in_use: versions that stay besides: those of a rollout.
 
     Raises:
         WorkspaceError: the records name folders elsewhere, so that everything here would seem to be nobody's.
     """
     known = _Graph(store, config)
     known.check_in_place()
-    goners = known.versions_to_go(keep_served)
+    goners = known.versions_to_go(keep_served, in_use)
     reasons = known.reasons(keep, {item.path for item in goners})
     items = [
         *goners,
@@ -212,8 +219,8 @@ class _Graph:
         newest = max(blessings, key=lambda one: one.id, default=None)
         return int(newest.custom_properties["current_model_id"].int_value) if newest else None
 
-    def versions_to_go(self, keep: int | None) -> list[Item]:
-        """Return served versions beyond the newest `keep`."""
+    def versions_to_go(self, keep: int | None, in_use: Collection[int]) -> list[Item]:
+        """Return served versions beyond the newest `keep`, and those in use."""
         if keep is None:
             return []
         folders = [self._base / str(number) for number in versions(self._base)]
@@ -221,7 +228,7 @@ class _Graph:
             folders = folders[1:]
         pushed = {where: one for one in self._artifacts.values() if (where := self._served_at(one))}
         items = []
-        for folder in folders[: -max(keep, 1)]:
+        for folder in (one for one in folders[: -max(keep, 1)] if int(one.name) not in in_use):
             artifact = pushed.get(folder)
             if artifact is None or PINNED not in artifact.custom_properties:
                 number = artifact.id if artifact else None

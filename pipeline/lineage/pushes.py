@@ -158,6 +158,15 @@ def record_rollout(store: MetadataStore, pipeline: str, step: str, what: Any, ba
     return int(execution_id)
 
 
+def rollout_is_recorded(store: MetadataStore, what: Any) -> bool:
+    """Return whether a step of a rollout is on record already."""
+    step = {key: str(value) for key, value in asdict(what).items()}
+    return any(
+        all(one.custom_properties[key].string_value == value for key, value in step.items())
+        for one in store.get_executions_by_type(ROLLOUT_TYPE)
+    )
+
+
 def _destination(artifact: Any) -> str:
     return str(artifact.custom_properties["pushed_destination"].string_value)
 

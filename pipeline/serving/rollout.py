@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,9 @@ def under_way(base: Path) -> Rollout | None:
     """Return the rollout that servers of this folder follow; None if there is none, or it is over."""
     found = last(base)
     numbers = versions(base) if found else ()
+    if found and numbers and found.newest == found.version > numbers[-1] > found.stable:
+        # It is about to appear; what was tried until now answers to the log only.
+        found = replace(found, version=numbers[-1], newest=numbers[-1], mode=SHADOW, share=0.0)
     if found is None or not numbers or numbers[-1] != found.newest or not {found.version, found.stable} <= {*numbers}:
         return None
     return found
@@ -73,6 +76,21 @@ def last(base: Path) -> Rollout | None:
         return Rollout(**json.loads((base / ROLLOUT_FILE).read_bytes()))
     except (OSError, ValueError, TypeError):
         return None
+
+
+def begin(base: Path, version: int, share: float, key: str, by: str, time: str, note: str = "") -> Rollout | None:
+    """Have a version that is about to appear tried beside the one that answers now; None where none does.
+
+    Args:
+        share: percent; 0 is a shadow.
+    """
+    going_on, numbers = under_way(base), versions(base)
+    if not numbers:
+        return None
+    stable = going_on.stable if going_on else numbers[-1]
+    begun = Rollout(version, stable, version, CANARY if share else SHADOW, share, key, by, time, note)
+    write(base, begun)
+    return begun
 
 
 def write(base: Path, rollout: Rollout) -> None:

@@ -147,10 +147,12 @@ def serving_now(base: Path) -> Serving | None:
     return Serving(int(version), model_digest(file_digests(base / version)), "", (), None)
 
 
-def pushed_as(base: Path) -> str | None:
-    """Return the version as which a run pushed the model that is served: after a rollback, the one that it copied."""
-    served = newest_manifest(base)
-    return str(served.copy_of) if served and served.copy_of else newest(base)
+def pushed_as(base: Path, version: int | None = None) -> str | None:
+    """Return the version as which a run pushed the model of `version`, or the one that is served: after a rollback, the
+    one that it copied."""
+    number = newest(base) if version is None else str(version)
+    found = read_manifest(base / number) if number else None
+    return str(found.copy_of) if found and found.copy_of else number
 
 
 def damage(version: Path) -> list[str]:

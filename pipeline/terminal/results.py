@@ -26,6 +26,7 @@ from pipeline.reports.decide import on_record
 from pipeline.reports.judgement import FEW_ROWS
 from pipeline.reports.rules import few_rows_note, few_to_learn_note, held_rules, nearest, rule_line
 from pipeline.reports.training import training_story
+from pipeline.serving.rollout import under_way
 from pipeline.serving.verdict import ServingVerdict
 from pipeline.serving.versions import newest_manifest, read_manifest
 from pipeline.terminal.console import console_for, linked, number_text
@@ -77,6 +78,8 @@ def print_results(console: Console, run: Run, config: PipelineConfig) -> None:
         already = "; it served already, so nothing was pushed" if run.served_already else ""
         version = _folder_of(run.pushed, config)
         console.print(f"Model     {escape(near(run.pushed))}{already}{_since_then(version)}", soft_wrap=True)
+        if (trying := under_way(version.parent)) and str(trying.version) == version.name:
+            console.print(f"Rollout   {escape(trying.words)}", soft_wrap=True)
         if change := _changed_meanwhile(run, version):
             console.print(f"[yellow]Note[/]      {escape(change)}", soft_wrap=True)
     elif run.not_pushed:

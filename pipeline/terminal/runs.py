@@ -43,6 +43,7 @@ def print_runs(
     serving: str | None,
     as_json: bool,
     waiting: Collection[str] = (),
+    tried: str | None = None,
 ) -> None:
     """Print a line a run, in the order given.
 
@@ -52,9 +53,10 @@ def print_runs(
         sort: what they were sorted by; a metric adds the hyperparameters in which the runs differ.
         serving: the version of the model that serves now.
         waiting: ids of the runs whose models wait for a person.
+        tried: the version of a rollout.
     """
     if as_json:
-        plain = [_plain(listed, serving) | {"waits": listed.run.run_id in waiting} for listed in chosen]
+        plain = [_plain(one, serving, tried) | {"waits": one.run.run_id in waiting} for one in chosen]
         print(json.dumps(plain, indent=1))
         return
     console = console_for(sys.stdout)
@@ -77,7 +79,7 @@ def print_runs(
         **{metric: [_marked(one, metric, extremes[metric]) for one in chosen] for metric in metrics},
         **beside,
         **{name: [escape(_short(one.summary.hyperparameters.get(name))) for one in chosen] for name in settings},
-        "pushed": [_pushed(one, serving) for one in chosen],
+        "pushed": [_pushed(one, serving, tried) for one in chosen],
         "outcome": [_outcome(one, one.run.run_id in waiting) for one in chosen],
     }
     columns = {name: [Text.from_markup(cell) for cell in cells] for name, cells in marked.items()}
@@ -87,7 +89,9 @@ def print_runs(
     left_out = _make_room(columns, dispensable, width)
     for line in _lines(columns, chosen, width):
         console.print(line, soft_wrap=True)
-    legend = ["● serves now"] if any(listed.summary.pushed_version == serving for listed in chosen if serving) else []
+    shown = {listed.summary.pushed_version for listed in chosen}
+    marks = (("● serves now", serving), ("◐ is tried beside it", tried))
+    legend = [text for text, version in marks if version and version in shown]
     if any(extremes.values()):
         legend += ["▲ best", "▼ worst of the runs that were judged by the same rows"]
     legend += [f"a wider terminal also shows {', '.join(left_out)}"] if left_out else []
@@ -152,8 +156,10 @@ def _status(listed: Listed) -> str:
     return f"{status} [dim]imported[/]" if listed.run.imported else status
 
 
-def _pushed(listed: Listed, serving: str | None) -> str:
+def _pushed(listed: Listed, serving: str | None, tried: str | None) -> str:
     version = listed.summary.pushed_version
+    if tried and version == tried:
+        return f"[bold yellow]◐ {version}[/]"
     return f"[bold green]● {version}[/]" if serving and version == serving else version
 
 
@@ -211,7 +217,7 @@ def _short(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _plain(listed: Listed, serving: str | None) -> dict[str, Any]:
+def _plain(listed: Listed, serving: str | None, tried: str | None) -> dict[str, Any]:
     run, summary = listed.run, listed.summary
     return {
         "run_id": run.run_id,
@@ -229,6 +235,7 @@ def _plain(listed: Listed, serving: str | None) -> dict[str, Any]:
         "verdict": summary.verdict,
         "pushed_version": summary.pushed_version,
         "serving": bool(serving) and summary.pushed_version == serving,
+        "tried": bool(tried) and summary.pushed_version == tried,
         "hyperparameters": summary.hyperparameters,
         "properties": {key: value for key, value in run.properties.items() if key in _MADE_WITH},
     }

@@ -13,12 +13,14 @@ from typer.testing import CliRunner
 from pipeline.cli import app
 from pipeline.commands.approve import decide
 from pipeline.commands.rollback import list_versions, roll_back
+from pipeline.config.loading import load
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import ConfigError, PipelineError
-from pipeline.lineage.pushes import APPROVAL_TYPE
+from pipeline.lineage.pushes import APPROVAL_TYPE, ROLLOUT_TYPE
 from pipeline.lineage.runs import RUN_CONTEXT, find_run
 from pipeline.lineage.store import open_store
 from pipeline.serving.approvals import ask, request_of, waiting
+from pipeline.serving.rollout import under_way
 from pipeline.serving.versions import newest_manifest
 from tests.serving.models import a_manifest, a_model
 from tests.serving.test_rollback import SCHEMA, base, config, push  # noqa: F401 (config is a fixture)
@@ -85,6 +87,23 @@ def test_an_approved_model_serves_and_all_is_on_record(
         decide(config, RUN, **BY)
     roll_back(config, None, "no", dry_run=False)  # as any other version
     assert [version.state for version in list_versions(config)] == ["served", "withdrawn", "earlier"]
+
+
+def test_a_version_is_tried_first_where_the_configuration_says_so(config: PipelineConfig) -> None:  # noqa: F811
+    assert config.file
+    config.file.write_text(f"{config.file.read_text()}\nserving: {{rollout: {{canary: 10, key: carrier}}}}\n")
+    before = push(config, "before")
+    wait(config)
+    done = decide(load(config.file), RUN, **BY)
+    trying = under_way(base(config))
+    assert trying
+    assert (trying.version, trying.stable, trying.share, trying.by) == (done.version, before, 10, "Ann Lee")
+    (step,) = open_store(config).get_executions_by_type(ROLLOUT_TYPE)
+    assert step.custom_properties["note"].string_value == BY["note"]
+    of_run = f"Rollout canary of version {done.version} beside"
+    for command, said in (("runs", "◐ is tried beside it"), ("show", of_run)):
+        outcome = CliRunner().invoke(app, [command, "-c", str(config.file)], env={"COLUMNS": "200"})
+        assert said in " ".join(outcome.output.split())
 
 
 def test_a_rejected_model_stays_away_and_is_not_asked_about_again(config: PipelineConfig) -> None:  # noqa: F811

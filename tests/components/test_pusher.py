@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ from tfx.types import standard_artifacts
 
 from pipeline.components.pusher import Executor
 from pipeline.config.push import Push
+from pipeline.config.serving import RolloutSettings
 from pipeline.lineage.artifact_names import INFRA_FILE, SUMMARY_FILE, VERDICT_FILE
 from pipeline.lineage.skipped import SKIPPED_BECAUSE
+from pipeline.serving.rollout import under_way
 from pipeline.serving.verdict import ServingVerdict
 from tests.serving.models import a_model
 from trainer.digests import file_digests
@@ -30,6 +33,50 @@ FEATURES = {
 def test_a_model_is_pushed_if_it_was_blessed_twice(
     tmp_path: Path, judged: int, checked: int, reason: str | None
 ) -> None:
+    pushed = push(tmp_path, tmp_path / "serving", judged, checked)
+    versions = [*tmp_path.glob("serving/[0-9]*")]
+    assert (len(versions), pushed.get_int_custom_property("pushed")) == ((1, 1) if reason is None else (0, 0))
+    assert (pushed.get_string_custom_property(SKIPPED_BECAUSE) or None) == reason
+
+
+def test_a_pushed_version_is_tried_beside_the_one_that_answers(tmp_path: Path) -> None:
+    base = tmp_path / "serving"
+    rollout = RolloutSettings(canary=10, key="carrier").model_dump_json()
+
+    def pushed(name: str) -> int:
+        return int(
+            push(tmp_path / name, base, content=name.encode(), rollout=rollout).get_string_custom_property(
+                "pushed_version"
+            )
+        )
+
+    first = pushed("first")
+    assert under_way(base) is None  # there is none beside which it could be tried
+    second = pushed("second")
+    trying = under_way(base)
+    assert trying
+    assert (trying.version, trying.stable, trying.mode, trying.share, trying.key) == (
+        second,
+        first,
+        "canary",
+        10,
+        "carrier",
+    )
+    third = pushed("third")
+    trying = under_way(base)
+    assert trying
+    assert (trying.version, trying.stable) == (third, first)  # not the second one, which was on trial itself
+    shutil.rmtree(base / str(third))  # as if killed in the moment before it appeared
+    trying = under_way(base)
+    assert trying
+    assert (trying.version, trying.stable, trying.mode) == (second, first, "shadow")
+
+
+def push(
+    tmp_path: Path, base: Path, judged: int = 1, checked: int = 1, content: bytes = b"model", **settings: str
+) -> Any:
+    """As a run does; the PushedModel."""
+    tmp_path.mkdir(exist_ok=True)
     kinds = {
         "examples": standard_artifacts.Examples,
         "schema": standard_artifacts.Schema,
@@ -47,7 +94,7 @@ def test_a_model_is_pushed_if_it_was_blessed_twice(
     inputs["model_blessing"][0].set_int_custom_property("blessed", judged)
     inputs["infra_blessing"][0].set_int_custom_property("blessed", checked)
     (tmp_path / "infra_blessing" / ("INFRA_BLESSED" if checked else "INFRA_NOT_BLESSED")).touch()
-    model = a_model(tmp_path / "model" / "Format-Serving")
+    model = a_model(tmp_path / "model" / "Format-Serving", content)
     (tmp_path / "schema" / "schema.pbtxt").write_text('feature { name: "carrier" }')
     (tmp_path / "examples" / SUMMARY_FILE).write_text(json.dumps({"spans": [1]}))
     (tmp_path / "evaluation" / VERDICT_FILE).write_text(json.dumps({"metrics": {"auc": 0.7}}))
@@ -55,13 +102,11 @@ def test_a_model_is_pushed_if_it_was_blessed_twice(
     (tmp_path / "infra_blessing" / INFRA_FILE).write_text(json.dumps(verdict.to_json()))
     pushed = standard_artifacts.PushedModel()
     pushed.uri = str(tmp_path / "pushed")
-    settings = {
+    told = {
         "pipeline": "flights",
-        "base_directory": str(tmp_path / "serving"),
+        "base_directory": str(base),
         "features": json.dumps(FEATURES),
         "elsewhere": Push().model_dump_json(),
     }
-    Executor().Do(inputs, {"pushed_model": [pushed]}, settings)
-    versions = [*tmp_path.glob("serving/[0-9]*")]
-    assert (len(versions), pushed.get_int_custom_property("pushed")) == ((1, 1) if reason is None else (0, 0))
-    assert (pushed.get_string_custom_property(SKIPPED_BECAUSE) or None) == reason
+    Executor().Do(inputs, {"pushed_model": [pushed]}, told | settings)
+    return pushed

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from pipeline.commands import rollout as commands
+from pipeline.commands.housekeeping import collect_garbage
 from pipeline.commands.rollback import roll_back
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import ConfigError
 from pipeline.lineage.store import open_store
-from pipeline.serving.rollout import Rollout, last, under_way
+from pipeline.serving.rollout import Rollout, begin, last, under_way
 from pipeline.serving.versions import newest_manifest
 from tests.serving.test_rollback import base, config, push  # noqa: F401
 
@@ -65,6 +66,24 @@ def test_an_earlier_version_is_tried_and_promoted(config: PipelineConfig) -> Non
     assert commands.start(config, first, share=10).stable == second
     commands.promote(config)
     assert digest(config) == wanted
+
+
+def test_what_a_run_began_comes_on_record_once_and_is_shown(config: PipelineConfig) -> None:  # noqa: F811
+    first = push(config, "first")
+    begin(base(config), first + 1, 0.0, "carrier", "Ann", "2026-01-02T03:04:05+00:00")
+    second = push(config, "second")
+    if second != first + 1:  # a second has passed
+        begin(base(config), second, 0.0, "carrier", "Ann", "2026-01-02T03:04:05+00:00")
+    commands.note_begun(config, open_store(config))
+    commands.note_begun(config, open_store(config))
+    commands.step(config, 10, by="Ann")
+    assert [(one["step"], one["version"]) for one in recorded(config)] == [
+        ("start", str(second)),
+        ("step", str(second)),
+    ]
+    assert collect_garbage(config, keep=1, keep_served=1, apply=False).items == []  # the stable version stays
+    commands.abort(config)
+    assert [one["step"] for one in recorded(config)] == ["start", "step", "abort"]
 
 
 def test_a_rollback_ends_it(config: PipelineConfig) -> None:  # noqa: F811

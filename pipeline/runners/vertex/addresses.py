@@ -36,6 +36,11 @@ def as_seen_from_vertex(config: PipelineConfig, vertex: Vertex) -> PipelineConfi
             "workspace of this machine",
             "set it to automatic in the configuration of the job",
         )
+    if config.serving.rollout:
+        raise ConfigError(
+            "serving.rollout: a push to gs:// begins no rollout; servers of this machine's workspace follow one",
+            "take it out of the configuration of the job",
+        )
     addresses = {
         "path": vertex.data or config.data.path,
         "serving": vertex.serving or config.data.serving,

@@ -157,6 +157,7 @@ def test_a_table_in_bigquery_is_read_in_the_step(tmp_path: Path) -> None:
     [
         ({"data": None}, {}, "data.path: .* lies on this machine"),
         ({}, {"trainer": {"warm_start": True}}, "trainer.warm_start: Vertex AI finds the last blessed model, but not"),
+        ({}, {"serving": {"rollout": {"canary": 10}}}, "serving.rollout: a push to gs:// begins no rollout"),
         ({"steps": {"Trianer": {"cpu": 1}}}, {}, "there is no step 'Trianer'"),
     ],
 )
