@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import cache, partial
 from typing import Any
 
 import pyarrow as pa
@@ -13,9 +14,14 @@ from pipeline.commands.approve import decide
 from pipeline.commands.rollback import list_versions
 from pipeline.commands.watch import folder_of
 from pipeline.config.pipeline import PipelineConfig
+from pipeline.continuous.answers import Versions
+from pipeline.continuous.estimated import judge_estimated, number_of
+from pipeline.continuous.failures import judge_failures
 from pipeline.continuous.journal import Attempt
+from pipeline.continuous.paired import ABORT as WORSE
 from pipeline.continuous.paired import Judgement, judge
-from pipeline.continuous.pairs import Versions, canary_pairs, shadow_pairs
+from pipeline.continuous.pairs import answered, arms, canary_pairs, failures, shadow_pairs
+from pipeline.continuous.unpaired import judge_unpaired
 from pipeline.errors import WorkspaceError
 from pipeline.serving import rollout
 from pipeline.serving.approvals import APPROVED, WAITING, Request, decided, request_of
@@ -24,11 +30,14 @@ from pipeline.serving.rollout import CANARY, Rollout
 from pipeline.serving.versions import Manifest, newest_manifest, read_manifest
 from pipeline.watch.harm import loss_name, tolerated
 from pipeline.watch.reference import Array, read_reference
+from pipeline.watch.samples import columns_of, difference
 from pipeline.watch.state import opened
 from pipeline.watch.windows import hour_of
 
 BY = "longhaul loop"
 STEP, PROMOTE, ABORT = "step", "promote", "abort"
+KINDS = 3
+"""Of tests that may abort a model at a step: by failures, by labels, by estimates."""
 
 
 def published(config: PipelineConfig, attempt: Attempt) -> int:
@@ -96,34 +105,85 @@ def act(config: PipelineConfig, pending: dict[str, Any]) -> None:
 
 
 def judged(config: PipelineConfig, attempt: Attempt, at: Rollout) -> Judgement:
-    """Judge the step that an attempt is in, by the labelled rows that both models have answered since it began."""
-    settings, base = config.continuous, config.serving_folder
-    champion = read_manifest(base / str(at.stable))
-    if champion is None:
-        raise WorkspaceError(
-            f"version {at.stable}, which serves, has no manifest, so nobody knows what it predicts",
-            "`longhaul rollout promote` or `longhaul rollout abort` decides by hand",
+    """Judge the step that an attempt is in, by what both models have answered since it began."""
+    return Judged(config, attempt, at).judgement()
+
+
+class Judged:
+    """A step, and what there is to judge it by."""
+
+    def __init__(self, config: PipelineConfig, attempt: Attempt, at: Rollout) -> None:
+        champion = read_manifest(config.serving_folder / str(at.stable))
+        if champion is None:
+            raise WorkspaceError(
+                f"version {at.stable}, which serves, has no manifest, so nobody knows what it predicts",
+                "`longhaul rollout promote` or `longhaul rollout abort` decides by hand",
+            )
+        self._config, self._at, self._since = config, at, attempt.since
+        self._who = Versions(
+            *(str(at.stable), str(at.version), champion.task, champion.classes, champion.inputs, config.watch.keys)
         )
-    who = Versions(
-        *(str(at.stable), str(at.version), champion.task, champion.classes, champion.inputs, config.watch.keys)
-    )
-    folder = folder_of(config)
-    with opened(folder / "state.db") as state:
-        hours = {hour for hour in state.all_hours() if hour >= hour_of(datetime.fromisoformat(attempt.since))}
-        files = state.paths_of(hours) if hours else []
-        parts = [one["part"] for one in state.labels()]
-    temporary = folder / "tmp"
-    if at.mode == CANARY:
-        pairs = canary_pairs(files, parts, who, attempt.since, temporary, lambda: _asked(config, at.stable))
-    else:
-        pairs = shadow_pairs(files, parts, who, attempt.since, temporary)
-    return judge(
-        pairs,
-        may_lose=may_lose(config, champion, at.stable),
-        delta=settings.delta,
-        steps=len(settings.stages),
-        fewest=settings.min_pairs,
-    )
+        self._may_lose = may_lose(config, champion, at.stable)
+        folder = folder_of(config)
+        with opened(folder / "state.db") as state:
+            hours = {hour for hour in state.all_hours() if hour >= hour_of(datetime.fromisoformat(attempt.since))}
+            self._files = state.paths_of(hours) if hours else []
+            self._parts = [one["part"] for one in state.labels()]
+        self._temporary = folder / "tmp"
+        self._hidden = not set(config.serving.redact).isdisjoint(champion.inputs)
+        self._champion = cache(partial(scorer_of, config, at.stable))
+
+    def judgement(self) -> Judgement:
+        """Return what failures say, else what labels say, else, with too few of them, what is estimated."""
+        settings = self._config.continuous
+        steps = len(settings.stages)
+        log = self._files, self._who
+        failed = failures(*log, self._at.mode, self._since, self._temporary)
+        by_failures = judge_failures(failed, delta=settings.delta / (KINDS * steps))
+        if by_failures.action == WORSE:
+            return by_failures
+        bounds = {
+            "may_lose": self._may_lose,
+            "delta": settings.delta / (2 if settings.estimates == "promote" else 1),
+            "aborts": KINDS * steps,
+        }
+        found = self._by_labels(bounds | {"fewest": settings.min_pairs})
+        if settings.estimates == "ignore" or found.rows >= settings.min_pairs:
+            return found
+        return self._estimated(found, bounds)
+
+    def _by_labels(self, bounds: dict[str, Any]) -> Judgement:
+        given = self._files, self._parts, self._who, self._since, self._temporary
+        if self._at.mode != CANARY:
+            return judge(shadow_pairs(*given), **bounds)
+        if self._hidden:
+            return judge_unpaired(arms(*given, self._config.continuous.key), **bounds)
+        return judge(canary_pairs(*given, self._champion), **bounds)
+
+    def _estimated(self, waits: Judgement, bounds: dict[str, Any]) -> Judgement:
+        """Return what is estimated of the rows that both have answered; what labels said, if nothing can be."""
+        reference = read_reference(folder_of(self._config) / f"reference-{self._at.version}.parquet")
+        inputs = self._who.inputs
+        if reference is None or self._hidden or not set(inputs) <= set(reference.table.schema.names):
+            return waits
+        fewest = self._config.continuous.min_pairs
+        number = 0
+
+        def most(rows: int) -> int:
+            nonlocal number
+            number = number_of(rows, fewest)
+            return fewest * 2 ** (number - 1) if number else 0
+
+        columns = columns_of(reference)
+        names = {one.name: one.is_number for one in columns}
+        log = self._files, self._who, self._at.mode, self._since, self._temporary
+        rows = answered(*log, names, most, self._champion)
+        if rows is None:
+            return waits
+        features, champion, challenger = rows
+        both = difference(reference, columns, self._champion(), features, champion, challenger)
+        passes = self._config.continuous.estimates == "promote"
+        return judge_estimated(waits, both, len(challenger), number, **bounds, passes=passes)
 
 
 def may_lose(config: PipelineConfig, champion: Manifest, version: int) -> float:
@@ -136,7 +196,8 @@ def may_lose(config: PipelineConfig, champion: Manifest, version: int) -> float:
     return tolerated(loss_name(champion.task), config.watch.may_lose, promised)
 
 
-def _asked(config: PipelineConfig, version: int) -> Callable[[pa.RecordBatch], Array]:
+def scorer_of(config: PipelineConfig, version: int) -> Callable[[pa.RecordBatch], Array]:
+    """Load a version that serves."""
     from pipeline.watch.scored import scorer
 
     return scorer(config.serving_folder / str(version))

@@ -226,8 +226,8 @@ class Work:
             share=self._share_after(attempt) if found.action == PASS else 0,
             version=attempt.version,
             champion=at.stable,
-            decided_by="labels, on rows that both have answered",
-            **{name: value for name, value in numbers_of(found).items() if name != "action"},
+            decided_by=found.by,
+            **{name: value for name, value in numbers_of(found).items() if name not in ("action", "by")},
             stage=attempt.stage,
         )
         return True

@@ -81,6 +81,9 @@ class Continuous(Section):
     loses no more than the champion is ever aborted."""
     min_pairs: Annotated[int, Field(ge=100)] = 500
     """With fewer labelled rows that both have answered, a step waits."""
+    estimates: Literal["ignore", "abort", "promote"] = "abort"
+    """What estimated losses may decide while labels are fewer than `min_pairs`: nothing, to take back what is surely
+    worse, or to pass a step as well. A model that answers nothing is taken back in any case."""
 
     @model_validator(mode="after")
     def _grows(self) -> Continuous:

@@ -8,7 +8,7 @@ at any time, as often as one likes.
 
 A step is passed once the upper bound is below what may be lost. A model that loses more than that passes the first
 step with a probability of at most delta, and it must pass all of them to be promoted. It is aborted once a lower bound
-is above 0; the steps share delta for that.
+is above 0; all tests that may abort it share delta for that.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import numpy as np
 from pipeline.watch.sequences import Array, best_rho, margin
 
 PASS, ABORT, WAIT = "pass", "abort", "wait"
+BY = "labels, on rows that both have answered"
 _TUNED_TO = 2_000
 """Rows for which the bounds are tightest."""
 
@@ -52,6 +53,7 @@ class Judgement:
     Attributes:
         action: pass, abort or wait; because: a sentence.
         mean: difference of the mean losses, challenger minus champion; least, most: its bounds.
+        by: what it rests on.
     """
 
     action: str
@@ -60,6 +62,7 @@ class Judgement:
     mean: float
     least: float
     most: float
+    by: str = BY
 
 
 def pairs_of(champion: Array, challenger: Array) -> Pairs:
@@ -86,11 +89,11 @@ def bounds(rows: Array, total: Array, square: Array, delta: float) -> Array:
         return margin(rows, rows * each, rho, delta)
 
 
-def judge(pairs: Pairs, *, may_lose: float, delta: float, steps: int, fewest: int) -> Judgement:
+def judge(pairs: Pairs, *, may_lose: float, delta: float, aborts: int, fewest: int) -> Judgement:
     """Judge a step by its pairs.
 
     Args:
-        may_lose: how much more the challenger may lose a row; steps: of the whole rollout.
+        may_lose: how much more the challenger may lose a row; aborts: tests that may abort it, over the whole rollout.
         fewest: with fewer rows nothing is said: the bounds rest on a central limit theorem.
     """
     if pairs.rows < fewest:
@@ -99,7 +102,7 @@ def judge(pairs: Pairs, *, may_lose: float, delta: float, steps: int, fewest: in
         return Judgement(WAIT, said, pairs.rows, mean, -math.inf, math.inf)
     mean = pairs.total / pairs.rows
     most = mean + float(bounds(np.array(pairs.rows), np.array(pairs.total), np.array(pairs.square), delta))
-    least = mean - float(bounds(np.array(pairs.rows), np.array(pairs.total), np.array(pairs.square), delta / steps))
+    least = mean - float(bounds(np.array(pairs.rows), np.array(pairs.total), np.array(pairs.square), delta / aborts))
     said = f"on {pairs.rows:,} labelled rows the challenger loses {mean:+.5f} a row against the champion"
     if least > 0:
         return Judgement(ABORT, f"{said}, surely more: at least {least:+.5f}", pairs.rows, mean, least, most)

@@ -1,24 +1,24 @@
 """The rows of the log that champion and challenger have both answered, with labels: losses of both, added up.
 
 In the shadow the server has asked both. In a canary it asked one of them, so the champion is asked now, about the rows
-that the challenger answered. DuckDB joins, in bounded memory.
+that the challenger answered; where the log hides what it needs, each version has the losses of its own rows. DuckDB
+joins, in bounded memory.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from pipeline.continuous.answers import Log, Versions
+from pipeline.continuous.failures import Failures
 from pipeline.continuous.paired import Pairs, pairs_of
-from pipeline.errors import DataError
-from pipeline.watch.label_sql import by_form, connected, quoted, scan, sql_text
+from pipeline.continuous.unpaired import BLOCKS, Arms
+from pipeline.watch.label_sql import by_form, connected, quoted, scan, single
 from pipeline.watch.reference import Array, losses, truths
 from pipeline.watch.requests import scores_of
 
@@ -26,25 +26,7 @@ if TYPE_CHECKING:
     import duckdb
 
 _AT_ONCE = 50_000
-_NEEDED = ("request_id", "time", "version", "route", "scores")
 _STORED = {"int": pa.int64(), "float": pa.float32(), "bytes": pa.string()}
-
-
-@dataclass(frozen=True)
-class Versions:
-    """Whom to compare, by what.
-
-    Attributes:
-        inputs: of the champion, by column: int, float or bytes; label: what they predict.
-        keys: columns by which labels find requests.
-    """
-
-    champion: str
-    challenger: str
-    task: str
-    classes: tuple[str, ...]
-    inputs: Mapping[str, str]
-    keys: tuple[str, ...]
 
 
 def shadow_pairs(files: Sequence[str], parts: Sequence[str], who: Versions, since: str, temporary: Path) -> Pairs:
@@ -59,7 +41,7 @@ def shadow_pairs(files: Sequence[str], parts: Sequence[str], who: Versions, sinc
     with connected(temporary) as db:
         found = Pairs()
         for some in by_form(files) if parts else ():
-            log = _Log(db, some)
+            log = Log(db, some)
             query = (
                 "select c.scores as champion, x.scores as scores, p.label_text "
                 f"from {log.rows(who, 'stable', since)} c join {log.rows(who, 'shadow', since)} x "
@@ -90,17 +72,111 @@ def canary_pairs(
     with connected(temporary) as db:
         found, champion = Pairs(), None
         for some in by_form(files) if parts else ():
-            log = _Log(db, some)
+            log = Log(db, some)
             columns = [f"{log.value(name)} as {quoted(f'in {name}')}" for name in who.inputs]
             rows = log.rows(who, "canary", since, columns)
             query = f"select c.*, p.label_text from {rows} c join {_labels(parts, who.keys)} p on {_on('c', who.keys)}"
             for batch in _batches(db, query):
                 champion = champion or ask()
-                asked = pa.RecordBatch.from_arrays(
-                    [_stored(batch.column(f"in {name}"), kind) for name, kind in who.inputs.items()], [*who.inputs]
-                )
-                found += _pairs(batch, who, np.asarray(champion(asked), float))
+                found += _pairs(batch, who, np.asarray(champion(_asked(batch, who)), float))
         return found
+
+
+def arms(files: Sequence[str], parts: Sequence[str], who: Versions, since: str, temporary: Path, key: str) -> Arms:
+    """Add up the losses of each version on the labelled rows that it answered in a canary.
+
+    Args:
+        key: the column by which requests were dealt out; the request's id where it is empty or the log hides it.
+    """
+    with connected(temporary) as db:
+        found = Arms()
+        for some in by_form(files) if parts else ():
+            log = Log(db, some)
+            dealt = log.value(key) if key and log.holds(key) else "request_id"
+            block = [f"cast(hash(cast({dealt} as varchar)) % {BLOCKS} as bigint) as block"]
+            for version, route in enumerate(("stable", "canary")):
+                query = (
+                    f"select c.scores, c.block, p.label_text from {log.rows(who, route, since, block)} c "
+                    f"join {_labels(parts, who.keys)} p on {_on('c', who.keys)}"
+                )
+                for batch in _batches(db, query):
+                    truth = truths(who.task, who.classes, batch.column("label_text").to_pylist())
+                    scores = scores_of(batch)
+                    known = np.isfinite(truth) & np.isfinite(scores).all(axis=1)
+                    loss = losses(who.task, truth[known], scores[known])
+                    found.add(version, batch.column("block").to_numpy()[known], loss)
+        return found
+
+
+def failures(files: Sequence[str], who: Versions, route: str, since: str, temporary: Path) -> Failures:
+    """Count the requests of each version since a moment, and at how many of them it failed.
+
+    Args:
+        route: of the challenger: shadow or canary.
+    """
+    with connected(temporary) as db:
+        found = Failures()
+        for some in by_form(files):
+            log = Log(db, some)
+            counts = [
+                db.execute(f"select count(*), count(*) filter (failed) from {log.failures(who, one, since)}").fetchone()
+                for one in ("stable", route)
+            ]
+            found += Failures(*(int(number) for pair in counts for number in pair or (0, 0)))
+        return found
+
+
+def answered(
+    files: Sequence[str],
+    who: Versions,
+    route: str,
+    since: str,
+    temporary: Path,
+    columns: Mapping[str, bool],
+    most: Callable[[int], int],
+    ask: Callable[[], Callable[[pa.RecordBatch], Array]],
+) -> tuple[pa.Table, Array, Array] | None:
+    """Return the first rows that both have answered since a moment, labelled or not: these columns, and the scores of
+    champion and challenger, (rows, outputs) each; None where there are too few.
+
+    Args:
+        columns: whether each is a number.
+        most: returns how many rows to take of so many; none when 0. ask: loads the champion, for a canary.
+
+    Raises:
+        DataError: the log hides a column.
+    """
+    with connected(temporary) as db:
+        queries, count = [], 0
+        for some in by_form(files):
+            log = Log(db, some)
+            more = ["time", *(f"{log.value(name)} as {quoted(f'in {name}')}" for name in who.inputs)]
+            for name, is_number in columns.items():
+                value = f"try_cast({log.value(name)} as double)" if is_number else log.value(name)
+                more.append(f"{value} as {quoted(f'of {name}')}")
+            both = f"{log.rows(who, route, since, more)} x"
+            if route == "shadow":
+                stable = log.rows(who, "stable", since)
+                both += f" join (select request_id, log_row, scores as champion from {stable})"
+                both += " using (request_id, log_row)"
+            count += int(single(db, f"select count(*) from {both}"))
+            queries.append(f"select * from {both}")
+        limit = most(count)
+        if not limit or len(queries) != 1:
+            return None
+        batches = list(_batches(db, f"{queries[0]} order by time, request_id, log_row limit {limit}"))
+    table = pa.Table.from_batches(batches).combine_chunks()
+    batch = table.to_batches()[0]
+    champion = np.asarray(ask()(_asked(batch, who)), float) if route == "canary" else _renamed(batch, "champion")
+    features = pa.table([table.column(f"of {name}") for name in columns], names=[*columns])
+    return features, champion, scores_of(batch)
+
+
+def _asked(batch: pa.RecordBatch, who: Versions) -> pa.RecordBatch:
+    """Return what the champion is asked."""
+    return pa.RecordBatch.from_arrays(
+        [_stored(batch.column(f"in {name}"), kind) for name, kind in who.inputs.items()], [*who.inputs]
+    )
 
 
 def _pairs(batch: pa.RecordBatch, who: Versions, champion: Array) -> Pairs:
@@ -119,59 +195,6 @@ def _renamed(batch: pa.RecordBatch, name: str) -> Array:
 
 def _stored(column: pa.Array, kind: str) -> pa.Array:
     return column.cast(_STORED[kind], safe=False)
-
-
-class _Log:
-    """Files of one form, and how SQL names what is in them."""
-
-    def __init__(self, db: duckdb.DuckDBPyConnection, files: Sequence[str]) -> None:
-        self._scan = scan(files)
-        self._names = {str(one[0]) for one in db.execute(f"describe select * from {self._scan}").fetchall()}
-        self._features: dict[str, pa.DataType] = {}
-        if "features" in self._names and files[0].endswith(".parquet"):
-            for file in files:
-                kind = pq.read_schema(file).field("features").type
-                self._features |= {kind[k].name: kind[k].type for k in range(kind.num_fields)}
-        for name in _NEEDED:
-            if name not in self._names:
-                raise DataError(
-                    f"the log of requests has no column {name!r}, by which a rollout is judged",
-                    "`longhaul serve` writes it; docs/watching.md lists the columns",
-                )
-
-    def value(self, name: str) -> str:
-        """Return how a column of a request is named.
-
-        Raises:
-            DataError: the log does not hold it.
-        """
-        if name in self._features:
-            many = pa.types.is_list(self._features[name]) or pa.types.is_large_list(self._features[name])
-            return f"features.{quoted(name)}{'[1]' if many else ''}"
-        if name in self._names:
-            return quoted(name)
-        raise DataError(
-            f"the log of requests does not hold the column {name!r}, so the champion cannot be asked about the rows "
-            "that the challenger answered",
-            "take it out of serving.redact, or decide yourself: `longhaul rollout promote` or `longhaul rollout abort`",
-        )
-
-    def rows(self, who: Versions, route: str, since: str, more: Sequence[str] = ()) -> str:
-        """Return answered rows of a route, for a FROM clause."""
-        version = who.champion if route == "stable" else who.challenger
-        row = "cast(row as integer)" if "row" in self._names else "0"
-        error = "and error is null" if "error" in self._names else ""
-        keys = [
-            f"cast({self.value(name)} as varchar) as {quoted(f'key {name}')}"
-            for name in who.keys
-            if name != "request_id"
-        ]
-        moment = datetime.fromisoformat(since).isoformat()
-        return (
-            f"(select cast(request_id as varchar) as request_id, {row} as log_row, scores"
-            f"{''.join(f', {one}' for one in (*keys, *more))} from {self._scan} where route = '{route}' "
-            f"and cast(version as varchar) = '{sql_text(version)}' and cast(time as timestamptz) >= '{moment}' {error})"
-        )
 
 
 def _labels(parts: Sequence[str], keys: Sequence[str]) -> str:

@@ -113,4 +113,5 @@ def sql_text(value: Any) -> str:
 
 def single(db: duckdb.DuckDBPyConnection, query: str) -> Any:
     """Return the number that a query finds; 0 of none."""
-    return (db.execute(query).fetchone() or (0,))[0]
+    found = db.execute(query).fetchall()  # to its end: with a row left to fetch, the connection does nothing else
+    return found[0][0] if found else 0

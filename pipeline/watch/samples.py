@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from pipeline.watch.estimates import Estimate, density_ratio, estimate_binary, estimate_mean
 from pipeline.watch.harm import loss_name
 from pipeline.watch.profiles import ColumnSpec
-from pipeline.watch.reference import Reference, losses
+from pipeline.watch.reference import SCORE, TRUTH, Reference, losses
 from pipeline.watch.requests import LogFile, hours, read_log, scores_of
 from pipeline.watch.state import State
 from pipeline.watch.windows import Window
@@ -28,7 +28,7 @@ Array = npt.NDArray[Any]
 
 def estimates(state: State, window: Window, version: str, reference: Reference) -> Mapping[str, Estimate]:
     """Estimate the metrics of a version in a window, if its rows are still in the log."""
-    columns = _columns(reference)
+    columns = columns_of(reference)
     rows, scores = _sample(state, window, version, columns)
     if len(scores) < 50:
         return {}
@@ -41,7 +41,38 @@ def estimates(state: State, window: Window, version: str, reference: Reference) 
     return {loss_name(task): estimate_mean(losses(task, truth, of_reference), weights, *surest)}
 
 
-def _columns(reference: Reference) -> list[ColumnSpec]:
+def difference(
+    reference: Reference,
+    columns: Sequence[ColumnSpec],
+    champion: Callable[[pa.RecordBatch], Array],
+    features: pa.Table,
+    first: Array,
+    second: Array,
+) -> Estimate:
+    """Estimate how much more a row of production loses by a challenger than by the champion.
+
+    Args:
+        reference: what the challenger promised: its evaluation rows, with labels.
+        champion: gives scores to rows.
+        features: of rows of production, with `columns`; first, second: what champion and challenger said of them.
+    """
+    task, of_challenger = reference.spec.task, reference.scores
+    batch = reference.table.combine_chunks().to_batches()[0]
+    of_champion = np.asarray(champion(batch.drop_columns([SCORE, TRUTH])), float)
+    lost = losses(task, reference.truth, of_challenger) - losses(task, reference.truth, of_champion)
+    step = max(1, len(first) // MOST_ROWS)
+    weights = density_ratio(
+        _matrix(columns, reference.table), _matrix(columns, features)[::step], _categorical(columns)
+    )
+
+    def surer(challenger: Array, champion: Array) -> Array:
+        return np.asarray(challenger.max(axis=1) - champion.max(axis=1))
+
+    return estimate_mean(lost, weights, surer(of_challenger, of_champion), surer(second, first))
+
+
+def columns_of(reference: Reference) -> list[ColumnSpec]:
+    """Return the columns that rows are told apart by, the most important first."""
     importance = reference.importance
     there = [one for one in reference.spec.columns if one.name in reference.table.schema.names]
     return sorted(there, key=lambda one: -importance.get(one.name, 0.0))[:MOST_COLUMNS]

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.continuous.paired import ABORT, PASS, WAIT, Array, Pairs, bounds, judge, pairs_of
 
-DELTA, MAY_LOSE, STEPS, FEWEST, LOOK = 0.05, 0.0025, 3, 500, 100
+DELTA, MAY_LOSE, ABORTS, FEWEST, LOOK = 0.05, 0.0025, 9, 500, 100
 TRIALS, ROWS = 500, 8_000
 
 
@@ -41,7 +41,7 @@ def shares(mean: float) -> tuple[float, float]:
     rows, total, square = rollouts(mean)
     usable = rows >= FEWEST
     passed = (total / rows + bounds(rows, total, square, DELTA) < MAY_LOSE) & usable
-    aborted = (total / rows - bounds(rows, total, square, DELTA / STEPS) > 0) & usable
+    aborted = (total / rows - bounds(rows, total, square, DELTA / ABORTS) > 0) & usable
     first_pass = np.where(passed.any(1), passed.argmax(1), ROWS)
     first_abort = np.where(aborted.any(1), aborted.argmax(1), ROWS)
     return float((first_pass < first_abort).mean()), float((first_abort < first_pass).mean())
@@ -58,7 +58,7 @@ def test_one_that_loses_just_too_much_is_seldom_passed_though_somebody_looks_all
 
 def test_one_that_is_as_good_is_seldom_aborted_and_mostly_passed() -> None:
     passed, aborted = shares(0.0)
-    assert aborted <= DELTA / STEPS + ERROR
+    assert aborted <= DELTA / ABORTS + ERROR
     assert passed >= 0.25  # with 8,000 rows; the standard deviation of a difference is 0.117, 47 times what may be lost
 
 
@@ -84,7 +84,7 @@ def test_a_plain_test_at_each_look_would_pass_many_that_lose_too_much() -> None:
 def test_a_step_is_judged_by_its_pairs(mean: float, rows: int, action: str) -> None:
     champion = np.random.default_rng(5).gamma(1, 0.5, rows)
     pairs = pairs_of(champion, champion + np.random.default_rng(6).normal(mean, 0.05, rows))
-    found = judge(pairs, may_lose=MAY_LOSE, delta=DELTA, steps=STEPS, fewest=FEWEST)
+    found = judge(pairs, may_lose=MAY_LOSE, delta=DELTA, aborts=ABORTS, fewest=FEWEST)
     assert (found.action, found.rows) == (action, rows), found.because
     if rows < FEWEST:
         assert f"{rows:,} of 500 labelled rows" in found.because
@@ -92,4 +92,4 @@ def test_a_step_is_judged_by_its_pairs(mean: float, rows: int, action: str) -> N
 
 def test_models_that_answer_alike_pass() -> None:
     pairs = Pairs(1_000, 0.0, 0.0, 500.0, 500.0)
-    assert judge(pairs, may_lose=MAY_LOSE, delta=DELTA, steps=STEPS, fewest=FEWEST).action == PASS
+    assert judge(pairs, may_lose=MAY_LOSE, delta=DELTA, aborts=ABORTS, fewest=FEWEST).action == PASS
