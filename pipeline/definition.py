@@ -96,6 +96,8 @@ class DataSteps:
 
 def data_steps(config: PipelineConfig, inputs: RunInputs, placement: Placement) -> DataSteps:
     """Wires what reads the table, describes it and decides whether it may be learned from."""
+    features = without_bins(inputs.features.to_dict())
+
     # Reads the table in columns, splits it, and keeps it as Parquet.
     example_gen = TableExampleGen(
         pattern=config.data_pattern,
@@ -106,7 +108,7 @@ def data_steps(config: PipelineConfig, inputs: RunInputs, placement: Placement) 
     )
 
     # Describes every split.
-    statistics_gen = StatisticsGen(examples=example_gen.outputs["examples"])
+    statistics_gen = StatisticsGen(examples=example_gen.outputs["examples"]).with_derived(features)
 
     # What the data look like by themselves, kept for comparison with what people agreed on.
     inferred_schema = SchemaGen(statistics=statistics_gen.outputs["statistics"]).with_id("InferredSchema")
@@ -132,6 +134,7 @@ def data_steps(config: PipelineConfig, inputs: RunInputs, placement: Placement) 
         data=config.data,
         split=config.split,
         excluded=config.features.never_asked,
+        features=features,
         data_root=placement.data_root(),
         checks=inputs.own_code.all_plain("schema.checks"),
     )

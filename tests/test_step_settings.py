@@ -72,7 +72,7 @@ READ_BY: dict[str, set[str]] = {
     "schema.checks": {"DataGate"},
     "features": OF_FEATURES,
     "features.exclude": {"DataGate"} | OF_FEATURES,
-    "features.derive": {"DataGate"} | OF_FEATURES,  # an excluded column may be read by an expression
+    "features.derive": {"StatisticsGen", "DataGate"} | OF_FEATURES,  # an excluded column may be read by an expression
     "features.bins": {"Tuner", "Trainer"},
     "trainer": {"Tuner", "Trainer"},
     **{f"trainer.{name}": {"Trainer"} for name in AFTER_FITTING},

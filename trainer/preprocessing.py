@@ -55,7 +55,7 @@ def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, Any]) -> d
             texts.append(computed.texts(names))
         if names := derived.of_kind(table, Kind.WORDS):
             outputs[WORDS] = side_by_side([ngrams.ids(*computed.words(name)) for name in names])
-        outputs |= _in_their_units(computed, table)
+        outputs |= in_their_units(computed, table)
     if numbers:
         outputs[NUMERIC] = side_by_side(numbers)
     if table.of(Kind.BOOLEAN) or table.optional:
@@ -102,7 +102,8 @@ def _parts_of(computed: derived.Derived, name: str) -> tf.Tensor:
     return side_by_side([tf.where(is_there, part, float("nan")) for part in parts])
 
 
-def _in_their_units(computed: derived.Derived, table: FeatureTable) -> dict[str, tf.Tensor]:
+def in_their_units(computed: derived.Derived, table: FeatureTable) -> dict[str, tf.Tensor]:
+    """Return derived_numbers and derived_texts, those that the table has."""
     found = {}
     if names := units_of(table, DERIVED_NUMBERS):
         found[DERIVED_NUMBERS] = computed.numbers(names)

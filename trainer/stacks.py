@@ -87,9 +87,9 @@ def of_arrow(columns: Mapping[str, pa.Array], table: FeatureTable, *, to_learn: 
 
 def of_batch(batch: pa.RecordBatch, table: FeatureTable, *, to_learn: bool = False) -> dict[str, npt.NDArray[Any]]:
     """Return the matrices of a record batch of flat columns; see `of_arrow`."""
-    columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+    columns, of = dict(zip(batch.schema.names, batch.columns, strict=True)), widths(table)
     return {
-        name: flat.to_numpy(zero_copy_only=False).reshape(batch.num_rows, -1)
+        name: flat.to_numpy(zero_copy_only=False).reshape(-1, of[name][0])
         for name, flat in of_arrow(columns, table, to_learn=to_learn).items()
     }
 

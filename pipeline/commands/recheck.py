@@ -7,11 +7,12 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.split import Split, time_column
-from pipeline.contract.schema import without
+from pipeline.contract.schema import feature_table, without
 from pipeline.data.columns import ColumnType
 from pipeline.data.examples import read_examples
 from pipeline.data.patterns import has_spans
 from pipeline.data.statistics_files import read_span, read_split, spans_in, splits_in
+from pipeline.guard.derived_features import counted_in
 from pipeline.guard.findings import DataVerdict
 from pipeline.guard.judge import Evidence, judge
 from pipeline.guard.policy_file import read_policy
@@ -45,6 +46,7 @@ def recheck(config: PipelineConfig, run: Run, schema: schema_pb2.Schema) -> Data
         excluded=config.features.never_asked,
         rows=lambda: ((split, batch) for split in splits for batch in read_examples(examples, split, columns)),
         own_checks=find_own_code(config).all_plain("schema.checks"),
+        derived=counted_in(statistics, feature_table(config, schema)) if config.features.derive else None,
     )
     source = Source(config.data_pattern, columns, ingestion["spans"], config.data.label, split, config.data.format)
     with output_to(config.root / "logs" / "recheck.log"):  # TensorFlow's chatter, as it is loaded

@@ -15,7 +15,7 @@ from rich.markup import escape
 from pipeline.commands.validated_rows import Rows, served_contract
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.split import time_column
-from pipeline.contract.schema import check_columns, column_type, read_schema, without
+from pipeline.contract.schema import check_columns, column_type, feature_table, read_schema, without
 from pipeline.data.labels import LabelTally, check_label
 from pipeline.data.sources import source, table_files
 from pipeline.data.statistics_files import Statistics, read_span, read_split, spans_in, splits_in
@@ -23,6 +23,7 @@ from pipeline.data.training_columns import check_training_columns
 from pipeline.data.values.readings import readings_of
 from pipeline.guard.checks import TRAIN_SPLIT
 from pipeline.guard.column_statistics import row_count
+from pipeline.guard.derived_features import DerivedFeatures, count, counted_in
 from pipeline.guard.findings import DataVerdict
 from pipeline.guard.judge import Evidence, judge
 from pipeline.guard.policy_file import read_policy
@@ -36,6 +37,7 @@ from pipeline.terminal.console import console_for
 from pipeline.terminal.predictions import met_to_json, print_met
 from pipeline.terminal.results import print_data_verdict
 from pipeline.terminal.screen import chatter_to
+from trainer.features import FeatureTable
 
 Environment = Literal["TRAINING", "SERVING"]
 """Of the schema."""
@@ -169,6 +171,8 @@ def validate(
         splits = {TRAIN_SPLIT: read_split(last.statistics, TRAIN_SPLIT)} if last else {}
         evidence = Evidence(label, config.data.task, splits, serving=statistics, excluded=config.features.never_asked)
         compared_with = f"the training split of run {last.run.run_id}" if last else ""
+    if config.features.derive and last:
+        evidence = replace(evidence, derived=_derived(feature_table(config, schema), rows, last, evidence))
     verdict = judge(evidence, schema, policy)
     if environment == TRAINING:  # whatever the gate would call its split or span, here it is the table
         findings = [replace(finding, split=None) for finding in verdict.findings]
@@ -225,6 +229,20 @@ def _as_training(
         own_checks=find_own_code(config).all_plain("schema.checks"),
     )
     return evidence, compared_with
+
+
+def _derived(table: FeatureTable, rows: Rows, last: _LastRun, evidence: Evidence) -> DerivedFeatures | None:
+    """Return the same of derived features, which are computed of the rows anew."""
+    known = counted_in(last.statistics, table)
+    if known is None:
+        return None
+    counted = count(rows.read(), table)
+    if evidence.serving is not None:
+        return known._replace(spans={}, serving=counted)
+    *before, newest = sorted(evidence.spans) or [0]
+    spans = {span: known.spans[span] for span in before} | {newest: counted}
+    previous = (evidence.previous[0], known.training) if evidence.previous else None
+    return known._replace(training=counted, spans=spans, previous=previous)
 
 
 def _last_run(config: PipelineConfig) -> _LastRun | None:

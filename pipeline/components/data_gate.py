@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, ClassVar
 
+import pyarrow as pa
 from pydantic import TypeAdapter
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 from tfx.dsl.components.base import base_component, base_executor, executor_spec
@@ -23,10 +25,12 @@ from pipeline.data.sources import source, table_files
 from pipeline.data.statistics_files import Statistics, read_span, read_split, spans_in
 from pipeline.data.table_statistics import table_statistics
 from pipeline.data.values.readings import Readings, readings_from, written
+from pipeline.guard.derived_features import count, counted_in
 from pipeline.guard.judge import Evidence, judge
 from pipeline.guard.policy import Policy
 from pipeline.guard.rows import Source, with_rows
 from pipeline.lineage.artifact_names import SUMMARY_FILE, VERDICT_FILE
+from trainer.features import FeatureTable
 
 BLESSED = "blessed"
 """Custom property of the verdict: 1 or 0."""
@@ -68,6 +72,12 @@ class Executor(base_executor.BaseExecutor):
         if request["serving"]:
             unseen = [*request["drop"], *request["excluded"]]
             sources["serving"], serving = _read_serving(request["serving"], columns, unseen, form, readings)
+        derived = None
+        if "features" in request:
+            table = FeatureTable.from_dict(request["features"])
+            derived = counted_in(statistics, table)
+            if derived and serving:
+                derived = derived._replace(serving=count(_rows(sources["serving"]), table))
 
         evidence = Evidence(
             label=label,
@@ -81,6 +91,7 @@ class Executor(base_executor.BaseExecutor):
             excluded=request["excluded"],
             rows=lambda: ((name, batch) for name in splits for batch in read_examples(examples, name, columns)),
             own_checks=request.get("checks", ()),
+            derived=derived,
         )
         verdict = with_rows(judge(evidence, schema, policy), sources, policy.rows)
         output = artifact_utils.get_single_instance(output_dict["verdict"])
@@ -95,12 +106,14 @@ def _read_serving(
     are read in the same types."""
     files = table_files.find_files(pattern, form=form, readings=readings)
     found = source.infer_columns(files, drop, columns)
-    statistics = table_statistics(
-        batch
-        for fragment in source.plan_fragments(files, columns=found)
-        for batch in source.read_fragment(fragment, found)
-    )
-    return Source(pattern, found, form=form, readings=readings), statistics
+    where = Source(pattern, found, form=form, readings=readings)
+    return where, table_statistics(_rows(where))
+
+
+def _rows(where: Source) -> Iterator[pa.RecordBatch]:
+    files = table_files.find_files(where.pattern, form=where.form, readings=where.readings)
+    for fragment in source.plan_fragments(files, columns=where.columns):
+        yield from source.read_fragment(fragment, where.columns)
 
 
 def _anomalies(path: str) -> anomalies_pb2.Anomalies:
@@ -135,6 +148,7 @@ class DataGate(base_component.BaseComponent):
         serving_digest: changes with their files, so that TFX's cache sees them change.
         data_root: a RuntimeParameter for the folder of the table; that of the pattern when None.
         checks: functions of the user's as plain data, see trainer.user_code.
+        features: the FeatureTable as plain data; what is derived in it is compared, too.
     """
 
     SPEC_CLASS = DataGateSpec
@@ -144,6 +158,7 @@ class DataGate(base_component.BaseComponent):
         self, *, examples: Any, statistics: Any, schema: Any, anomalies: Any, policy: Policy,
         pattern: str, serving_pattern: str | None, serving_digest: str, data: Data, split: Split,
         excluded: Iterable[str], data_root: Any = None, checks: Sequence[Mapping[str, str]] = (),
+        features: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:  # fmt: skip
         root, below = table_files.split_root(pattern)
         table = {
@@ -155,6 +170,7 @@ class DataGate(base_component.BaseComponent):
             "serving": serving_pattern,
             "serving_files": serving_digest,
             **({"checks": list(checks)} if checks else {}),
+            **({"features": dict(features)} if features.get("derived") else {}),
         }
         super().__init__(
             DataGateSpec(

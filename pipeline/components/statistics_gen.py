@@ -4,10 +4,14 @@ Stock StatisticsGen builds some twenty Beam stages for each split, which on the 
 Here TFDV's generators (pipeline.data.table_statistics) count a row group at once and their own merging sums up: two
 stages, whatever the number of splits and spans. What asks for more than that (options, samples, sharded output) is done
 by stock StatisticsGen's own executor.
+
+Derived features, where there are any, are counted in the same pass, and written beside the columns that people agreed
+on, not among them: no schema has them.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import pickle
 from collections import defaultdict
@@ -26,13 +30,18 @@ from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils, json_utils
 
 from pipeline.data.shards import span_of
-from pipeline.data.statistics_files import Statistics
-from pipeline.data.table_statistics import Accumulators, accumulate, extract, merge
+from pipeline.data.statistics_files import DERIVED, Statistics
+from pipeline.data.table_statistics import Accumulators, accumulate, extract, in_lists, merge
 from pipeline.patches import histograms
 from pipeline.patches.row_groups import make_tfxio
+from trainer.derived_rows import derived_rows, told_by_rows
+from trainer.features import FeatureTable
+from trainer.rows import as_values
 
 Total: TypeAlias = Accumulators | bytes | None
 """What is counted, or that pickled, or nothing yet."""
+FEATURES = "features"
+"""The execution property that holds the FeatureTable, only of a table with derived features."""
 
 
 class Executor(stock.Executor):
@@ -59,9 +68,12 @@ class Executor(stock.Executor):
         output.set_json_value_custom_property(
             stock.SAMPLE_RATE_BY_SPLIT_PROPERTY_NAME, json_utils.dumps(dict.fromkeys(splits, 1.0))
         )
+        derived = (
+            told_by_rows(FeatureTable.from_dict(json.loads(text))) if (text := exec_properties.get(FEATURES)) else None
+        )
         with self._make_beam_pipeline() as pipeline:
             _ = (
-                _count(pipeline, examples, splits)
+                _count(pipeline, examples, splits, derived if derived and derived.derived else None)
                 | "SumUp" >> beam.CombinePerKey(_SumUp())
                 | "WriteStatistics" >> beam.Map(_write, output.uri)
             )
@@ -86,7 +98,9 @@ def _options(text: str | None) -> bool:
     return bool(text) and text != StatsOptions().to_json()
 
 
-def _count(pipeline: beam.Pipeline, examples: Any, splits: list[str]) -> beam.PCollection[tuple[str, bytes]]:
+def _count(
+    pipeline: beam.Pipeline, examples: Any, splits: list[str], derived: FeatureTable | None
+) -> beam.PCollection[tuple[str, bytes]]:
     """Return (folder of a split or span, accumulators of a part of its rows)."""
     payload = examples_utils.get_payload_format_string(examples)
     sources = {part: make_tfxio(files, ["StatisticsGen"], payload) for part, files in _files(examples, splits).items()}
@@ -98,12 +112,12 @@ def _count(pipeline: beam.Pipeline, examples: Any, splits: list[str]) -> beam.PC
             pipeline
             | "ListRowGroups" >> beam.Create(row_groups)
             | "SpreadRowGroups" >> beam.Reshuffle()  # else one worker of a cluster would read them all
-            | "CountRowGroup" >> beam.FlatMapTuple(lambda part, group: _packed(part, readers[part](group)))
+            | "CountRowGroup" >> beam.FlatMapTuple(lambda part, group: _packed(part, readers[part](group), derived))
         )
     return [
         pipeline
         | f"Read{part}" >> source.BeamSource()
-        | f"Count{part}" >> beam.FlatMap(lambda batch, part: _packed(part, [batch]), part)
+        | f"Count{part}" >> beam.FlatMap(lambda batch, part: _packed(part, [batch], derived), part)
         for part, source in sources.items()
     ] | beam.Flatten()
 
@@ -121,15 +135,24 @@ def _files(examples: Any, splits: list[str]) -> Mapping[tuple[str, ...], list[st
     return files
 
 
-def _packed(folders: tuple[str, ...], batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[str, bytes]]:
-    """Yield the same accumulators for each folder, pickled.
+def _packed(
+    folders: tuple[str, ...], batches: Iterable[pa.RecordBatch], derived: FeatureTable | None
+) -> Iterator[tuple[str, bytes]]:
+    """Yield the same accumulators for each folder, pickled; those of derived features for a folder of their own.
 
     Left to Beam's coder, every sketch in them would be pickled, and more than once. And nobody else must hold what is
     merged into: merging changes it.
     """
+    if derived:
+        batches = list(batches)
+        packed = pickle.dumps(accumulate(in_lists(derived_rows(_flat(batch), derived)) for batch in batches))
+        yield from ((f"{DERIVED}/{folder}", packed) for folder in folders)
     packed = pickle.dumps(accumulate(batches))
-    for folder in folders:
-        yield folder, packed
+    yield from ((folder, packed) for folder in folders)
+
+
+def _flat(batch: pa.RecordBatch) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays(list(map(as_values, batch.columns)), names=batch.schema.names)
 
 
 class _SumUp(beam.CombineFn):
@@ -176,3 +199,9 @@ class StatisticsGen(component.StatisticsGen):
     """
 
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
+
+    def with_derived(self, features: dict[str, Any]) -> StatisticsGen:
+        """Count the derived features of a FeatureTable, given as plain data, too; they go into the folder `DERIVED`."""
+        if features.get("derived"):
+            self.spec.exec_properties[FEATURES] = json.dumps(features)
+        return self

@@ -14,6 +14,8 @@ Statistics: TypeAlias = statistics_pb2.DatasetFeatureStatisticsList
 EXACT_VALUES = 65_536
 """Up to so many distinct values of a text column TFDV's sketches count exactly."""
 
+DERIVED = "Derived"
+"""The folder of an artifact whose own splits and spans tell of derived features; only where a table has such."""
 _FILE = "FeatureStats.pb"
 _SPLITS = ("train", "eval", "test")
 

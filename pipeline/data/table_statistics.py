@@ -34,7 +34,7 @@ Accumulators: TypeAlias = list[Any]
 def table_statistics(batches: Iterable[pa.RecordBatch]) -> Statistics:
     """Return what StatisticsGen would say of rows in their stored types (pipeline.data.columns); one pass, bounded
     memory."""
-    return extract(accumulate(_in_lists(batch) for batch in batches))
+    return extract(accumulate(in_lists(batch) for batch in batches))
 
 
 def accumulate(batches: Iterable[pa.RecordBatch]) -> Accumulators:
@@ -60,6 +60,7 @@ def extract(accumulators: Accumulators) -> Statistics:
     return merge_util.merge_dataset_feature_statistics(outputs)
 
 
-def _in_lists(batch: pa.RecordBatch) -> pa.RecordBatch:
+def in_lists(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return flat rows in TFDV's layout."""
     lists = [as_lists(column, list_type(column.type)) for column in batch.columns]
     return pa.RecordBatch.from_arrays(lists, names=batch.schema.names)

@@ -17,6 +17,7 @@ from pipeline.data.statistics_files import Statistics
 from pipeline.guard.anomalies import findings_of
 from pipeline.guard.checks import TRAIN_SPLIT, column_checks, span_checks, volume_checks
 from pipeline.guard.column_statistics import row_count
+from pipeline.guard.derived_features import DerivedFeatures
 from pipeline.guard.drift import drift, drift_from, skew
 from pipeline.guard.findings import DataVerdict, Distances, Finding
 from pipeline.guard.own_checks import Rows, own_findings
@@ -43,6 +44,7 @@ class Evidence:
         excluded: columns that the model does not read (`features.exclude`): nothing asks for them in serving requests.
         rows: gives (split, rows in their stored types) from the start each time it is called.
         own_checks: functions of the user's as plain data, see trainer.user_code.
+        derived: what is known of derived features.
     """
 
     label: str | None
@@ -58,6 +60,7 @@ class Evidence:
     excluded: Collection[str] = ()
     rows: Rows | None = None
     own_checks: Sequence[Mapping[str, str]] = ()
+    derived: DerivedFeatures | None = None
 
 
 def judge(evidence: Evidence, schema: schema_pb2.Schema, policy: Policy) -> DataVerdict:
@@ -90,6 +93,11 @@ def judge(evidence: Evidence, schema: schema_pb2.Schema, policy: Policy) -> Data
             features = _compared(schema, evidence.label, evidence.time_column, *hidden)
             changes, skewed = skew(evidence.splits[TRAIN_SPLIT], evidence.serving, features, policy)
             found += changes
+    if evidence.derived:
+        changes, more_drifted, more_skewed = evidence.derived.changes(policy)
+        found += changes
+        drifted |= more_drifted
+        skewed |= more_skewed
     if evidence.rows:
         checks = row_checks(policy, evidence.label, evidence.task, hidden) if evidence.label else []
         offences = _Offences(found, evidence.splits)

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from google.protobuf.message import DecodeError
 from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
 
+from pipeline.data.statistics_files import DERIVED
 from pipeline.guard.findings import DataVerdict
 from pipeline.guard.words import title_of
 from pipeline.lineage.artifact_names import VERDICT_FILE
@@ -119,7 +120,7 @@ class Artifacts:
         return found
 
     def columns(self, types: dict[str, str]) -> list[Column] | None:
-        """Return statistics of every column, in the table's order; None without an artifact.
+        """Return statistics of every column, in the table's order, then of derived features; None without an artifact.
 
         Args:
             types: column types as ingestion read them; the statistics' own are coarser.
@@ -128,7 +129,8 @@ class Artifacts:
         if splits is None:
             return None
         found: dict[str, dict[str, Any]] = {}
-        for split, features in splits.items():
+        of_derived = self._splits("ExampleStatistics", "FeatureStats.pb", _statistics, DERIVED) or {}
+        for split, features in [*splits.items(), *of_derived.items()]:
             for feature in features:
                 found.setdefault(".".join(feature.path.step) or feature.name, {})[split] = feature
         return [_column(name, types.get(name, ""), features) for name, features in found.items()]
@@ -138,11 +140,14 @@ class Artifacts:
         found = self._splits("ExampleAnomalies", "SchemaDiff.pb", anomalies_pb2.Anomalies.FromString)
         return None if found is None else {split: _anomalies(split, proto) for split, proto in found.items()}
 
-    def _splits(self, artifact_type: str, file: str, parse: Callable[[bytes], T]) -> dict[str, T] | None:
-        """Return the parsed file of every split, `train` first."""
+    def _splits(
+        self, artifact_type: str, file: str, parse: Callable[[bytes], T], optional: str = ""
+    ) -> dict[str, T] | None:
+        """Return the parsed file of every split, `train` first; of a folder inside that only some runs have."""
         folder = self._by_type.get(artifact_type)
-        if folder is None:
+        if folder is None or (optional and not (folder / optional).exists()):
             return None
+        folder /= optional
         names = sorted(
             (path.name.removeprefix("Split-") for path in folder.glob("Split-*")),
             key=lambda name: (["train", "eval", "test", name].index(name), name),

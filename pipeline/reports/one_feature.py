@@ -83,8 +83,8 @@ class Explained:
         expression: of a derived feature; "" of a column. inputs: columns and derived features that it names.
         used_by: derived features that name it.
         settings: dotted names of those that name it.
-        statistics: by split, of a column.
-        drift, skew: by column: its own, or those of the columns that a derived feature is computed of.
+        statistics: by split; not of what only the training split tells, nor of words.
+        drift, skew: by column: its own, and those of the columns that a derived feature is computed of.
         notes: what is not known, and why.
     """
 
@@ -172,9 +172,10 @@ def explain_feature(run: Run, name: str) -> Explained:
 def _distances(
     measured: Mapping[str, Distances], name: str, inputs: Mapping[str, Sequence[str]]
 ) -> dict[str, Distances]:
-    if name not in inputs:
-        return {name: measured[name]} if name in measured else {}
-    return {column: of for one in inputs[name] for column, of in sorted(_distances(measured, one, inputs).items())}
+    own = {name: measured[name]} if name in measured else {}
+    return own | {
+        column: of for one in inputs.get(name, ()) for column, of in sorted(_distances(measured, one, inputs).items())
+    }
 
 
 def _recorded(run: Run) -> tuple[dict[str, Any], schema_pb2.Schema]:

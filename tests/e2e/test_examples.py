@@ -65,6 +65,7 @@ def test_an_example_serves_a_good_model_and_is_cached(
         bill = json.loads(longhaul("explain", "bill", *named, "--json").text)
         assert (bill["inputs"], bill["kind"]) == (["culmen_depth_mm", "culmen_length_mm"], "numeric")
         assert bill["importance"]["of"] == 7
+        assert bill["statistics"]["train"]["low"] == 0
     if example == "scikit-learn":  # the code is known by its digest
         assert "cached" in longhaul("run", *named).text
         fail(project / example / "my_model.py", "def run_fn(fn_args):", "    raise RuntimeError('no luck')")

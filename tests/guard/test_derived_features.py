@@ -1,0 +1,55 @@
+"""Derived features move though no column does: the gate says so, beside what it says of columns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+
+from pipeline.data.statistics_files import DERIVED
+from pipeline.guard.derived_features import count, counted_in
+from pipeline.guard.judge import Evidence, judge
+from pipeline.guard.policy import Policy
+from tests.guard.conftest import batch, schema_of
+from trainer.derived_columns import derive_all
+
+SCHEMA = schema_of("""
+    feature { name: "x" type: FLOAT }
+    feature { name: "y" type: FLOAT }
+    feature { name: "label" type: INT }
+""")
+TABLE = derive_all(
+    SCHEMA, label="label", task="binary", classes=["0", "1"], exclude=[], categorical=[], max_vocabulary=9, bins=4,
+    expressions={"ratio": "x / y", "rate": "rate_by(label, y > 3)"},
+)  # fmt: skip
+SIZES = [float(1 + at % 9) for at in range(2_000)]
+
+
+def rows(*, turned: bool) -> pa.RecordBatch:
+    """As many rows of each value of both columns, either way."""
+    return batch(x=SIZES, y=SIZES[::-1] if turned else SIZES, label=[0, 1] * 1_000)
+
+
+def write(folder: Path, name: str, table: pa.RecordBatch) -> None:
+    (folder / DERIVED / name).mkdir(parents=True)
+    (folder / DERIVED / name / "FeatureStats.pb").write_bytes(count([table], TABLE).SerializeToString())
+
+
+def test_a_ratio_moves_between_spans_and_in_serving_though_its_columns_stay(tmp_path: Path) -> None:
+    before, now = rows(turned=False), rows(turned=True)
+    for name, table in (("Split-train", before), ("Span-1", before), ("Span-2", now)):
+        write(tmp_path, name, table)
+    derived = counted_in(str(tmp_path), TABLE)
+    assert derived
+    verdict = judge(
+        Evidence("label", "binary", {}, derived=derived._replace(serving=count([now], TABLE))), SCHEMA, Policy()
+    )
+    found = {(one.feature, one.split, one.kind, one.offends) for one in verdict.findings}
+    kind = "comparator_jensen_shannon_divergence_high"
+    assert found == {("ratio", "span 2", kind, None), ("ratio", "serving", kind, None)}
+    assert (verdict.drift["ratio"].by.keys(), verdict.skew["ratio"].by.keys()) == ({"2"}, {"serving"})
+    assert not verdict.blocked
+
+
+def test_a_run_of_an_earlier_version_has_none(tmp_path: Path) -> None:
+    assert counted_in(str(tmp_path), TABLE) is None
