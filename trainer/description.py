@@ -16,6 +16,7 @@ from trainer.features import Feature, FeatureTable, Kind, Label, Storage
 from trainer.graded_signatures import CLASSES, OUTPUTS, SCORES
 from trainer.preprocessing import CATEGORICAL, FLAGS, NUMERIC, WORDS, columns_by_feature
 from trainer.signatures import PREDICTED_CLASS
+from trainer.trained_ranges import Ranges
 
 _EXAMPLES = (
     "serialized tf.Examples (over REST: base64 in {'b64': ...}) of the features by their columns' names, each with one "
@@ -31,25 +32,29 @@ _WHICH = "which of the network's outputs is meant, from 0"
 _EXAMPLE_OF_UNIX_TIME = 1735689600.0  # 1 January 2025
 
 
-def write(folder: str, signatures: Mapping[str, Any], table: FeatureTable, schema: Any) -> None:
+def write(folder: str, signatures: Mapping[str, Any], table: FeatureTable, schema: Any, trained: Ranges) -> None:
     """Write the file into the folder of a SavedModel.
 
     Args:
         signatures: the concrete functions that were exported.
         schema: the tensorflow_metadata Schema of the raw columns.
+        trained: see trainer.trained_ranges.
     """
     path = f"{folder}/{SIGNATURES_FILE}"
     tf.io.gfile.makedirs(path.rpartition("/")[0])
     with tf.io.gfile.GFile(path, "w") as file:
-        json.dump(describe(signatures, table, schema), file, indent=1, ensure_ascii=False, allow_nan=False)
+        json.dump(describe(signatures, table, schema, trained), file, indent=1, ensure_ascii=False, allow_nan=False)
 
 
-def describe(signatures: Mapping[str, Any], table: FeatureTable, schema: Any) -> dict[str, Any]:
+def describe(signatures: Mapping[str, Any], table: FeatureTable, schema: Any, trained: Ranges) -> dict[str, Any]:
     """Return the content of the file; see `write`."""
     columns = {column.name: column for column in schema.feature}
     domains = {domain.name: domain for domain in schema.string_domain}
     features = {table.tensor_names[feature.name]: feature for feature in table.features}
     told = {tensor: _feature(feature, columns[feature.name], domains) for tensor, feature in features.items()}
+    for tensor, feature in features.items():
+        if feature.name in trained:
+            told[tensor]["trained_on"] = list(trained[feature.name])
     found: dict[str, dict[str, Any]] = {}
     for name, function in signatures.items():
         positional, by_name = function.structured_input_signature

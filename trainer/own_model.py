@@ -24,6 +24,7 @@ from trainer.rows import to_examples
 from trainer.settings.fitting import OF_ITS_NETWORK
 from trainer.settings.own_model import OwnModelRequest
 from trainer.train import history
+from trainer.trained_ranges import trained_ranges
 from trainer.user_code import UserCodeError, blamed, load
 
 progress = logging.getLogger("longhaul.progress")
@@ -95,7 +96,7 @@ def _export(
     )
     signatures = served.signatures()
     tf.saved_model.save(served, folder, signatures=signatures)
-    description.write(folder, signatures, table, schema)
+    description.write(folder, signatures, table, schema, trained_ranges(raw_files, table))
     predictions = signatures["serving_default"](examples=tf.constant(records))["prediction"].numpy()
     save_scored(fn_args.model_run_dir, folder, rows, predictions, table)
     notes = [_SAID[meaning]] if meaning in _SAID else []

@@ -61,7 +61,7 @@ def read_transformed(
     transform_batch = tf.function(transform, reduce_retracing=True)
     gathered = _Gathered(spill_to, memory_bytes)
     names = dict.fromkeys([*(column.name for column in columns), *extra, *hashed])
-    for batch in _record_batches(patterns, list(names)):
+    for batch in record_batches(patterns, list(names)):
         kept = {name: batch.column(name).to_numpy(zero_copy_only=False) for name in extra}
         kept |= {name: hashes(batch.column(name)) for name in hashed}
         gathered.append(_transformed(batch, table, transform_batch, to_learn=to_learn) | kept)
@@ -79,7 +79,7 @@ def first_rows(
 def first_raw_rows(patterns: Sequence[str], table: FeatureTable, rows: int) -> pa.RecordBatch:
     """Return the first rows of a split as they are stored: features and label."""
     columns: list[Feature | Label] = [*table.features, table.label]
-    return next(_record_batches(patterns, [column.name for column in columns])).slice(0, rows)
+    return next(record_batches(patterns, [column.name for column in columns])).slice(0, rows)
 
 
 def _transformed(batch: pa.RecordBatch, table: FeatureTable, transform: Any, *, to_learn: bool = False) -> Columns:
@@ -145,7 +145,7 @@ def _compact(name: str, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return values.astype({FLAGS: np.float16, CATEGORICAL: np.int32, WORDS: np.int32}.get(name, values.dtype))
 
 
-def _record_batches(patterns: Sequence[str], names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+def record_batches(patterns: Sequence[str], names: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """Record batches with the given columns; one that a file lacks comes as all missing."""
     for path in sorted(path for pattern in patterns for path in tf.io.gfile.glob(pattern)):
         for batch in _parquet_batches(path, names) if path.endswith(".parquet") else _tf_example_batches(path):

@@ -29,6 +29,7 @@ from trainer.served_network import ServedNetwork
 from trainer.settings.fitting import OF_ITS_NETWORK
 from trainer.settings.trainer import TrainerRequest
 from trainer.signatures import ServedModel
+from trainer.trained_ranges import trained_ranges
 from trainer.training_split import read_training_split, vocabulary_sizes
 from trainer.warm_start import save_weights, start_from
 
@@ -112,7 +113,8 @@ def _fit_and_export(
     served = ServedModel(to_serve, transform_output, table)
     signatures = served.signatures()
     tf.saved_model.save(served, fn_args.serving_model_dir, signatures=signatures)
-    description.write(fn_args.serving_model_dir, signatures, table, transform_output.raw_metadata.schema)
+    ranges = trained_ranges(fn_args.train_files, table)
+    description.write(fn_args.serving_model_dir, signatures, table, transform_output.raw_metadata.schema, ranges)
     if rewriting and settings.litert:
         rewriting.write_litert(fn_args.serving_model_dir, settings.quantize)
     if rewriting:

@@ -19,6 +19,7 @@ class PredictSettings(Section):
     max_unknown: _Limit | None = None
     """Rows with a category that the model does not know."""
     max_out_of_range: _Limit | None = None
-    """Rows with a number beyond the range that the schema gave when the model was trained, or an infinite one."""
+    """Rows with a number beyond the range that the schema gave when the model was trained, or an infinite one. Where it
+    gave none, the range is that of the training rows, and a tenth of it more at each end."""
     max_missing: _Limit | None = None
     """Rows without a value, in a column of which the schema expects one in every row."""

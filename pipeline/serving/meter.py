@@ -2,7 +2,7 @@
 
 The model itself says what it knows. A value of a category is unknown if the model's own transform gives it the number
 that it gives to a word that nobody has; each different value is asked about once. The range of a number is what the
-schema said when the model was trained (`assets.extra/signatures.json` beside it).
+schema said when the model was trained, else what it was trained on (`assets.extra/signatures.json` beside it).
 """
 
 from __future__ import annotations
@@ -32,6 +32,9 @@ _NOBODYS = {Storage.BYTES: "\x10nobody's word\x10", Storage.INT: -(2**62) - 2013
 _TRANSFORM = "transform_features"
 _REMEMBERED = 100_000
 """Unknown values of a column; more are asked about again."""
+_MARGIN = 0.1
+"""Of the range of the training split: so far beyond it a number is still in range. Without it, a third of all columns
+were out of range somewhere by chance; see docs/shipping.md."""
 _LOOKED_AT = 200
 """Rows that are searched for different values to show."""
 _SHOWN = 60
@@ -202,14 +205,27 @@ def _text(value: object) -> str:
 
 
 def _ranges(file: Path) -> dict[str, tuple[float, float]]:
-    """Return least and greatest value of numbers by column, where the schema had told one; none of a model that an
-    older Longhaul exported."""
+    """Return least and greatest value of numbers by column, where anything tells one; none of a model that an older
+    Longhaul exported."""
     try:
         tensors = json.loads(file.read_text())["signatures"]["serving_tensors"]["inputs"].values()
     except (OSError, ValueError, KeyError):
         return {}
     return {
-        told["feature"]: (told.get("min", -math.inf), told.get("max", math.inf))
+        told["feature"]: (told.get("min", least), told.get("max", greatest))
         for told in tensors
-        if "min" in told or "max" in told
+        if "feature" in told
+        for least, greatest in [_widened(*told.get("trained_on", (-math.inf, math.inf)))]
     }
+
+
+def _widened(least: float, greatest: float) -> tuple[float, float]:
+    """Return the range of the training split, widened as far as new rows of the same kind are beyond it by chance.
+
+    Where no training row was below zero, or above it, none is expected there.
+    """
+    if math.isinf(least):
+        return least, greatest
+    margin = _MARGIN * (greatest - least)
+    low, high = least - margin, greatest + margin
+    return max(low, 0.0) if least >= 0 else low, min(high, 0.0) if greatest <= 0 else high

@@ -329,17 +329,20 @@ def test_what_the_model_was_not_made_for_is_counted_and_may_stop_it(
     odd[3]["city, town"] = odd[7]["city, town"] = "Atlantis"
     odd[150]["city, town"] = "El Dorado"
     odd[9]["zip"] = ""
+    odd[4]["weight (kg)"] = "9.2"  # a little beyond what it was trained on
+    odd[5]["weight (kg)"] = "4200"  # grams
     table, output = write_csv(tmp_path / "odd.csv", odd), tmp_path / "scored.parquet"
     shutil.copytree(model.folder, copy := tmp_path / "deployed" / "model")
     said = predict(table, output, "--model", copy)
     assert re.search(r"city, town +unknown to the model +3 +1.5% +'Atlantis' in row 4, 'El Dorado' in row 151", said)
     assert re.search(r"zip +missing, filled in +1 +0.5% +row 10 *\n", said)
+    assert re.search(r"weight \(kg\) +out of range +1 +0.5% +'4200' in row 6 *\n", said)
     assert set(pq.read_table(output)["model_version"].to_pylist()) == {model.folder.name}
     before = output.read_bytes()
     outcome = longhaul("predict", table, "-o", output, "-c", model.config, "--force", "--strict")
     assert outcome.code == 1, outcome.text
     assert "Too much  'city, town': 3 of 200 rows are unknown to the model; none may be\n" in outcome.text
-    assert "none was written: predict.max_unknown, predict.max_missing in the YAML file" in outcome.text
+    assert "none was written: predict.max_unknown, predict.max_out_of_range, predict.max_missing in" in outcome.text
     assert output.read_bytes() == before
     assert sorted(tmp_path.glob(".*")) == []
     policy = yaml.safe_load(model.config.read_text()) | {"predict": {"max_unknown": 0.015, "max_missing": 0.001}}
@@ -357,7 +360,7 @@ def test_several_classes(trained: Callable[[str], Model], predict: Callable[...,
     table = write_csv(tmp_path / "new.csv", ORDERS)
     said = predict(table, tmp_path / "scored.parquet", "--config", sizes.config, "--model", sizes.folder)
     scored, answer = pq.read_table(tmp_path / "scored.parquet"), sizes.asked(ORDERS)
-    classes = ["large", "middle", "small"]
+    classes = ["small", "middle", "large"]
     assert scored.column_names == [
         *(*COLUMNS, "predicted_size", "probability_size"),
         *(f"probability_size_{name}" for name in classes),

@@ -75,6 +75,29 @@ def contract(transform: Transform, tmp_path: Path) -> Contract:
     return Contract(transform, str(tmp_path), TABLE)
 
 
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({"trained_on": [20, 70]}, (15, 75)),
+        ({"trained_on": [1, 101]}, (0, 111)),  # no training row was below zero
+        ({"trained_on": [-100, -1]}, (-109.9, 0)),
+        ({"trained_on": [7, 7]}, (7, 7)),
+        ({"trained_on": [20, 70], "max": 72}, (15, 72)),  # what people agreed on counts more
+        ({"min": 0, "max": 120}, (0, 120)),  # of an earlier Longhaul
+        ({}, (-np.inf, np.inf)),
+    ],
+)
+def test_the_range_is_that_of_training_where_the_schema_gives_none(
+    transform: Transform, tmp_path: Path, told: dict[str, Any], expected: tuple[float, float]
+) -> None:
+    inputs = {"age": {"feature": "age", **told}}
+    (tmp_path / "assets.extra").mkdir()
+    (tmp_path / "assets.extra" / "signatures.json").write_text(
+        json.dumps({"signatures": {"serving_tensors": {"inputs": inputs}}})
+    )
+    assert Contract(transform, str(tmp_path), TABLE).ranges["age"] == pytest.approx(expected)
+
+
 def batch_of(rows: list[dict[str, Any]]) -> pa.RecordBatch:
     types = {"city": pa.string(), "code": pa.int64(), "age": pa.int64(), "weight": pa.float32()}
     return pa.RecordBatch.from_arrays(

@@ -17,6 +17,7 @@ from trainer import words_file
 from trainer.features import Feature, FeatureTable, Kind, Label, Storage
 from trainer.reading import memory_for_rows, read_transformed
 from trainer.stacks import HAS_INT, INTS, RAW_LABEL
+from trainer.trained_ranges import trained_ranges
 
 INT = Feature("night", Kind.BOOLEAN, Storage.INT, optional=True)
 LABEL = Label("late", "binary", Storage.INT, ("0", "1"))
@@ -106,3 +107,17 @@ def test_a_graph_that_an_earlier_longhaul_wrote_is_refused_with_what_to_do(tmp_p
 
     with pytest.raises(RuntimeError, match="longhaul run --from Transform"):
         read_transformed([str(tmp_path / "a.parquet")], FeatureTable(LABEL, (INT,), 2, 2), of_columns)
+
+
+def test_the_ranges_of_numbers_are_those_of_all_files(tmp_path: Path) -> None:
+    def number(name: str, storage: Storage) -> Feature:
+        return Feature(name, Kind.NUMERIC, storage, optional=True)
+
+    table = FeatureTable(
+        LABEL, (INT, number("age", Storage.INT), number("kg", Storage.FLOAT), number("no", Storage.INT)), 2, 2
+    )
+    first = {"night": [0, 1], "age": [30, None], "kg": pa.array([np.nan, 2.5], pa.float32())}
+    second = {"night": [1, 1], "age": [-2, 2**53 + 1], "kg": pa.array([np.inf, None], pa.float32())}
+    for name, columns in (("a", first), ("b", second)):
+        pq.write_table(pa.table(columns), tmp_path / f"{name}.parquet")
+    assert trained_ranges([str(tmp_path / "*")], table) == {"age": (-2, 2**53 + 1), "kg": (2.5, 2.5)}

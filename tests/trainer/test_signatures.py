@@ -371,7 +371,7 @@ def test_inputs_and_outputs_are_told_with_values_units_and_classes(
         name: tf.TensorSpec([None], tf.string if name == "zone" else tf.float64, name)
         for name in ("night", "left_at", "zone", "month")
     }
-    told = describe({"serving_tensors": serve.get_concrete_function(tensors)}, table, schema)
+    told = describe({"serving_tensors": serve.get_concrete_function(tensors)}, table, schema, {"month": (2, 11)})
     signature = told["signatures"]["serving_tensors"]
     plain = {"may_be_missing": True, "missing": "NaN", "whole_numbers": True, "dtype": "float64", "shape": [None]}
     assert signature["inputs"] == {
@@ -381,7 +381,7 @@ def test_inputs_and_outputs_are_told_with_values_units_and_classes(
             "feature": "zone", "kind": "categorical", "missing": "", "may_be_missing": True,
             "values": ["north", "south"], "dtype": "string", "shape": [None],
         },
-        "month": plain | {"feature": "month", "kind": "numeric", "min": 1, "max": 12},
+        "month": plain | {"feature": "month", "kind": "numeric", "min": 1, "max": 12, "trained_on": [2, 11]},
     }  # fmt: skip
     assert signature["rest"]["body"]["instances"] == [
         {"night": 0, "left_at": 1735689600.0, "zone": "north", "month": 1.0}
