@@ -149,8 +149,13 @@ def _column(name: str, kind: ColumnType, judged: Judged, read: Table) -> Column:
     meaning, column = read.recognised.meanings.get(name), read.rows.column(name)
     remarks = [judged.remark, meaning.said if meaning else ""]
     shown = column
-    if name in read.texts.column_names and len(read.texts) == len(column):  # as they stand in the file
-        shown = read.texts.column(name).filter(column.is_valid())
+    if name in read.texts.column_names:  # as they stand in the file
+        shown = read.texts.column(name)
+        if len(shown) == len(column):
+            shown = shown.filter(column.is_valid())
+        else:  # rows were set aside
+            marks = pa.array(sorted(read.recognised.readings.missing_in(name)), pa.string())
+            shown = shown.filter(pc.invert(pc.is_in(pc.utf8_trim_whitespace(shown.cast(pa.string())), marks)))
     counted = pa.Table.from_struct_array(pc.value_counts(shown.drop_null()))
     counted = counted.append_column("place", pa.array(range(counted.num_rows), pa.int64()))
     order = [("counts", "descending"), ("place", "ascending")]

@@ -113,9 +113,10 @@ def test_again_follows_texts_that_later_rows_explain() -> None:
 
 
 def test_a_table_with_values_that_do_not_fit_is_looked_at_again() -> None:
-    lines = [f"{'odd' if i == 200 else f'${i}'},{i % 7},{'ab'[i % 2]}" for i in range(400)]
+    lines = [f"{'odd' if i == 200 else '?' if i < 9 else f'${i}'},{i % 7},{'ab'[i % 2]}" for i in range(400)]
     table = write(["price,x,y", *lines])
-    init(table, "--label", "y")
+    (price, *_) = json.loads(init(table, "--label", "y", "--json"))["columns"]
+    assert price["examples"] == ["$9", "$10", "$11"]  # as they stand in the file
     assert load(Path("t.yaml")).data.bad_rows == "set_aside"
     assert "Unchanged" in init(table, "--again")
     assert len(read()) == 399
