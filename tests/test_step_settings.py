@@ -57,6 +57,7 @@ READ_BY: dict[str, set[str]] = {
     "data.label": {"TableExampleGen", "DataGate"} | OF_FEATURES,
     "data.task": {"TableExampleGen", "DataGate"} | OF_FEATURES,
     "data.classes": {"TableExampleGen"} | OF_FEATURES,
+    "data.ordered": {"Evaluator"},
     "data.drop": {"TableExampleGen", "DataGate"},
     **{
         f"data.{name}": {"TableExampleGen", "DataGate"}

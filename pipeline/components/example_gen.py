@@ -38,7 +38,7 @@ from pipeline.errors import DataError
 from pipeline.lineage.artifact_names import SUMMARY_FILE
 from pipeline.lineage.source_files import FILES, to_property
 
-_NOT_READ = {"serving", "builder", "arrival", *READ_BY}
+_NOT_READ = {"serving", "builder", "arrival", "ordered", *READ_BY}
 _PAYLOADS = {"parquet": example_gen_pb2.FORMAT_PARQUET, "tf_example": example_gen_pb2.FORMAT_TF_EXAMPLE}
 
 

@@ -50,6 +50,9 @@ class Data(Section):
     classes: tuple[str, ...] = ()
     """The values of the label, in order. Of two, the second is the positive one. A binary label without them is 0 or 1;
     a multiclass label needs them; a regression has none."""
+    ordered: bool = False
+    """Whether several `classes` are in order, from low to high. Then the page also says how far off predictions are,
+    and lists the classes in their order. See docs/evaluation.md#classes-in-order."""
     drop: tuple[str, ...] = ()
     """Columns that are never read, and that nothing asks for, though the schema may describe them.
     `longhaul drop COLUMN` adds one."""
@@ -106,6 +109,8 @@ class Data(Section):
             raise ValueError(f"classes: a binary task has two, not {len(self.classes)}")
         if self.task == "multiclass" and len(self.classes) < 3:
             raise ValueError("classes: list the label's values, three or more, in order")
+        if self.ordered and self.task != "multiclass":
+            raise ValueError(f"ordered: only several classes have an order to be measured by, and task is {self.task}")
         if len(set(self.classes)) != len(self.classes):
             raise ValueError("classes: a value stands twice")
         return self

@@ -16,6 +16,7 @@ from pipeline.data.columns import ColumnType
 from pipeline.data.convert import shorten
 from pipeline.data.values.booleans import PAIRS
 from pipeline.data.values.counted import words_of
+from pipeline.data.values.scales import in_order
 from pipeline.errors import DataError
 
 Task = Literal["binary", "multiclass", "regression"]
@@ -46,6 +47,7 @@ class LabelGuess:
         kind: as which the column is to be read.
         missing: rows without a label.
         said: what a person should know.
+        ordered: whether the classes are words in order, from low to high.
     """
 
     task: Task
@@ -54,6 +56,7 @@ class LabelGuess:
     kind: ColumnType
     missing: int = 0
     said: tuple[str, ...] = ()
+    ordered: bool = False
 
 
 def guess_label(
@@ -150,7 +153,11 @@ def _classes(
         said = [f"{classes[1]!r} is the positive class (data.classes: the second)", *said]
         return LabelGuess("binary", classes, first, kind, missing, tuple(said))
     if kind is ColumnType.INT:
-        said = [f"{found[0]} to {found[-1]}: classes; `--task regression` takes them for a scale", *said]
+        scale = "`--task regression` takes them for a scale, data.ordered: true for classes in order"
+        said = [f"{found[0]} to {found[-1]}: classes; {scale}", *said]
+    elif order := in_order(classes):
+        said = [f"{order[0]} to {order[-1]}: classes in order (data.ordered)", *said]
+        return LabelGuess("multiclass", tuple(order), first, kind, missing, tuple(said), ordered=True)
     return LabelGuess("multiclass", classes, first, kind, missing, tuple(said))
 
 

@@ -27,13 +27,20 @@ _SAMPLED_POINTS = 2_000
 
 
 def curves(
-    task: str, classes: Sequence[str], tallies: Sequence[Tally], sample: RowSample | None, confidence: float
+    task: str,
+    classes: Sequence[str],
+    tallies: Sequence[Tally],
+    sample: RowSample | None,
+    confidence: float,
+    *,
+    ordered: bool = False,
 ) -> dict[str, Any]:
     """Compute by `challenger` and `champion` (if there is one) what their task has.
 
     binary: `roc` {false_positive_rate, true_positive_rate}; `precision_recall` {recall, precision}; `thresholds`
     {threshold, precision, recall, flagged}; `calibration`; `distribution` {edges, negative, positive}.
-    multiclass: `confusion` {classes, rows: a list for each true class}; `calibration` of the likeliest class.
+    multiclass: `confusion` {classes, rows: a list for each true class}; `calibration` of the likeliest class;
+    if they are in order, `order` {places_off, weighted_kappa}, see `_order`.
     regression, of the challenger only and of an even choice of rows: `points` {true, predicted}.
 
     `calibration` is {predicted, came_true, low, high, rows}, a number for each bin that has rows; low and high are
@@ -41,6 +48,7 @@ def curves(
 
     Args:
         tallies: the challenger's and perhaps the champion's over all rows; empty if there was no row.
+        ordered: whether several classes are in order.
     """
     found: dict[str, Any] = {"task": task}
     for role, of_role in zip(("challenger", "champion"), tallies, strict=False):
@@ -48,6 +56,8 @@ def curves(
             found[role] = _of_two_classes(of_role) | {"calibration": _calibration(of_role, confidence)}
         elif task == "multiclass":
             found[role] = {"confusion": _confusion(of_role, classes), "calibration": _calibration(of_role, confidence)}
+            if ordered:
+                found[role]["order"] = _order(_matrix(of_role, len(classes)))
     if task == "regression" and sample is not None:
         points = sample.even(_SAMPLED_POINTS)
         found["challenger"] = {
@@ -111,9 +121,8 @@ def _calibration(found: Tally, confidence: float) -> dict[str, list[Any]]:
 
 
 def _confusion(found: Tally, classes: Sequence[str]) -> dict[str, Any]:
-    size = len(classes)
-    matrix = np.bincount(found.cells, found.counts, size * size).reshape(size, size)
-    names = list(classes)
+    size, names = len(classes), list(classes)
+    matrix = _matrix(found, size)
     if size > _MOST_CLASSES:
         order = np.argsort(-matrix.sum(axis=1), kind="stable")
         common, rest = np.sort(order[: _MOST_CLASSES - 1]), order[_MOST_CLASSES - 1 :]
@@ -121,6 +130,24 @@ def _confusion(found: Tally, classes: Sequence[str]) -> dict[str, Any]:
         matrix = np.concatenate([matrix[:, common], matrix[:, rest].sum(axis=1)[:, None]], axis=1)
         names = [*(names[place] for place in common), f"{len(rest)} others"]
     return {"classes": names, "rows": matrix.astype(int).tolist()}
+
+
+def _matrix(found: Tally, size: int) -> Array:
+    """Count rows by true and predicted class, (size, size)."""
+    return np.bincount(found.cells, found.counts, size * size).reshape(size, size)
+
+
+def _order(matrix: Array) -> dict[str, float | None]:
+    """Compute of classes in order how many places predictions are off on average, and Cohen's kappa with quadratic
+    weights (J. Cohen, Psychological Bulletin 70, 1968): 1 for no error, 0 for chance; None where all is one class."""
+    places = np.arange(len(matrix))
+    distance = np.abs(places[:, None] - places)
+    by_chance = np.outer(matrix.sum(axis=1), matrix.sum(axis=0)) / matrix.sum()
+    expected = (by_chance * distance**2).sum()
+    return {
+        "places_off": float((matrix * distance).sum() / matrix.sum()),
+        "weighted_kappa": float(1 - (matrix * distance**2).sum() / expected) if expected else None,
+    }
 
 
 def _numbers(values: Array, digits: int = 5) -> list[float]:

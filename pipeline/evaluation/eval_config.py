@@ -98,6 +98,7 @@ def settings(config: PipelineConfig, features: dict[str, Any]) -> dict[str, obje
         "classes": config.data.label_classes,
         "evaluation": config.evaluation.model_dump(mode="json"),
         # A setting that came later stands there only when somebody gave it: without it the step stays cached.
+        **({"ordered": True} if config.data.ordered else {}),
         **({} if config.decision.is_even else {"decision": config.decision.model_dump(mode="json")}),
         "features": features,
     }

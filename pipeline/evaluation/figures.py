@@ -34,7 +34,14 @@ def write_figures(
     by_model = overall[0] if overall else {}
     tallies = [*list(by_model.values())[:1], *(by_model[name] for name in by_model if name == CHAMPION)]
     documents = {
-        CURVES_FILE: curves(settings["task"], settings["classes"], tallies, sample, rules.confidence),
+        CURVES_FILE: curves(
+            settings["task"],
+            settings["classes"],
+            tallies,
+            sample,
+            rules.confidence,
+            ordered=settings.get("ordered", False),
+        ),
         EXPLANATION_FILE: explain(model_path, sample, settings, rules),
     }
     if sample is not None:

@@ -52,7 +52,7 @@ class Tenth:
 
 
 def classes_of(document: Mapping[str, Any] | None, confidence: float = 0.95) -> list[OfClass]:
-    """Return the classes, the worst F1 first; none of another task."""
+    """Return the classes, the worst F1 first, or in their order if they have one; none of another task."""
     confusion = ((document or {}).get("challenger") or {}).get("confusion")
     if not confusion:
         return []
@@ -69,6 +69,8 @@ def classes_of(document: Mapping[str, Any] | None, confidence: float = 0.95) -> 
                 *(name, int(rows[place]), int(called[place]), precision, precision_ends, recall, recall_ends, f1),
             )
         )
+    if document and "order" in document["challenger"]:
+        return found
     return sorted(found, key=lambda one: one.f1 if one.f1 is not None else 2.0)
 
 

@@ -34,6 +34,7 @@ def guess(values: list[Any], kind: ColumnType, **asked: Any) -> LabelGuess:
         ([1, 2, 3, 4, 5] * 20, INT, "multiclass", ("1", "2", "3", "4", "5"), INT),
         ([-1, 1] * 20, INT, "binary", ("-1", "1"), INT),
         ([3, 8] * 5, INT, "binary", ("3", "8"), INT),
+        (["low", "high", "medium"] * 20, STRING, "multiclass", ("low", "medium", "high"), STRING),
         (["GA", "NA", "TA"] * 20, STRING, "multiclass", ("GA", "NA", "TA"), STRING),
         ([1200 + 7 * i for i in range(300)], INT, "regression", (), INT),  # amounts
         ([1200.0 + 7 * i for i in range(300)], FLOAT, "regression", (), FLOAT),
@@ -52,7 +53,15 @@ def test_the_task_is_told_by_the_values(
 
 def test_an_order_is_said_and_has_a_switch() -> None:
     stars = [1, 2, 3, 4, 5] * 20
-    assert "1 to 5: classes; `--task regression` takes them for a scale" in guess(stars, INT).said
+    assert (
+        "1 to 5: classes; `--task regression` takes them for a scale, data.ordered: true for classes in order"
+        in guess(stars, INT).said
+    )
+    words = guess(["Very High", "low", "HIGH"] * 20, STRING)
+    assert (words.classes, words.ordered) == (("low", "HIGH", "Very High"), True)
+    assert "low to Very High: classes in order (data.ordered)" in words.said
+    for classes in (["low", "high", "red"], ["low", "high"], ["large", "big", "small"], ["m", "medium", "large"]):
+        assert not guess(classes * 20, STRING).ordered, classes
     assert guess(stars, INT, task="regression").task == "regression"
     counts = [i % 40 for i in range(100)]
     assert any("`--task multiclass`" in said for said in guess(counts, INT).said)

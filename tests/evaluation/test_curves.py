@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from sklearn.metrics import cohen_kappa_score
 
 from pipeline.evaluation.curves import curves
 from pipeline.evaluation.row_sample import RowSample
@@ -59,6 +60,21 @@ def test_several_classes() -> None:
     own = curves("multiclass", ["a", "b", "c"], [tally("multiclass", labels, predictions)], None, 0.95)["challenger"]
     assert own["confusion"] == {"classes": ["a", "b", "c"], "rows": [[1, 0, 0], [0, 1, 0], [1, 0, 1]]}
     assert own["calibration"]["came_true"] == [0.75]
+
+
+def test_classes_in_order_are_measured_by_how_far_off_predictions_are() -> None:
+    draw = np.random.default_rng(1)
+    labels = draw.integers(0, 5, 400)
+    predicted = np.clip(labels + draw.integers(-1, 3, 400), 0, 4)
+    classes = list("abcde")
+    found = curves("multiclass", classes, [tally("multiclass", labels, np.eye(5)[predicted])], None, 0.95, ordered=True)
+    assert found["challenger"]["order"] == {
+        "places_off": pytest.approx(np.abs(labels - predicted).mean()),
+        "weighted_kappa": pytest.approx(cohen_kappa_score(labels, predicted, weights="quadratic")),
+    }
+    same = tally("multiclass", np.ones(3, np.int64), np.eye(5)[[1, 1, 1]])
+    one_class = curves("multiclass", classes, [same], None, 0.95, ordered=True)["challenger"]["order"]
+    assert one_class == {"places_off": 0.0, "weighted_kappa": None}
 
 
 def test_of_very_many_classes_the_rare_ones_are_one() -> None:

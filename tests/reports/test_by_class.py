@@ -19,6 +19,11 @@ def test_classes_the_worst_first() -> None:
     assert (found["c"].precision, found["c"].recall, found["c"].f1) == (None, 0.0, 0.0)  # never called so
 
 
+def test_classes_in_order_stay_in_it() -> None:
+    document = {"challenger": {"confusion": CONFUSION, "order": {"places_off": 0.3, "weighted_kappa": 0.5}}}
+    assert [one.name for one in classes_of(document)] == ["a", "b", "c"]
+
+
 def test_pairs_that_are_confused() -> None:
     found = worst_pairs({"challenger": {"confusion": CONFUSION}})
     assert [(pair.true, pair.predicted, pair.rows, pair.share) for pair in found] == [

@@ -873,6 +873,18 @@ def test_curves_of_every_task(explained: Run, task: str, pictures: int) -> None:
     assert shown == pictures
 
 
+def test_classes_in_order_are_told_how_far_off_predictions_are(explained: Run) -> None:
+    own, other = ({"order": {"places_off": off, "weighted_kappa": kappa}} for off, kappa in ((0.25, 0.8), (0.5, None)))
+    both = {"challenger": CURVES["multiclass"] | own, "champion": CURVES["multiclass"] | other}
+    rewrite(explained, "ModelEvaluation", "curves.json", {"task": "multiclass", **both})
+    lines = read(explained).lines("curves")
+    assert (
+        "The classes are in order. On average a prediction is 0.2500 places off (the champion's: 0.5000). Cohen's "
+        f"kappa with quadratic weights is 0.8000 ({NOTHING}): 1 is no error, 0 is chance."
+    ) in lines
+    assert "By class, in their order, with 90% intervals" in lines
+
+
 def test_what_the_model_looks_at(explained: Run) -> None:
     lines = read(explained).lines("importance")
     start = lines.index("Permutation importance, the greatest first")
