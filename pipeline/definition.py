@@ -21,6 +21,7 @@ from pipeline.components.evaluator import Evaluator
 from pipeline.components.example_gen import TableExampleGen
 from pipeline.components.example_validator import ExampleValidator
 from pipeline.components.infra_check import InfraCheck
+from pipeline.components.own_places import OwnPlaces
 from pipeline.components.own_steps import own_training_steps, without_bins
 from pipeline.components.own_trainer import OwnTrainer
 from pipeline.components.placement import Local, Placement
@@ -56,18 +57,24 @@ def create_pipeline(
         job_servers: by Beam runner that is a cluster, host:port of its job server.
 
     Raises:
-        ConfigError: `beam.steps` names a step that Beam does no work of.
+        ConfigError: `beam.steps` names a step that Beam does no work of, or `steps` a place that is none.
     """
     placement = placement or Local(str(config.root))
     features = inputs.features.to_dict()
     data = data_steps(config, inputs, placement)
+    own = OwnPlaces(config.steps, inputs)
+    own.place(node for node in data.nodes if node is not data.gate)
+    ungated = len(own.nodes)
     with Cond(data.gate.outputs["verdict"].future()[0].custom_property(BLESSED) == 1):
         if config.takes_raw_rows:
             training = TrainingSteps(*own_training_steps(config, inputs, without_bins(features), data.examples))
         else:
             training = training_steps(config, inputs, features, data, placement.root)
         shipping = shipping_steps(config, features, data, training, placement)
-    nodes = [*data.nodes, *training.nodes, *shipping]
+        nodes = [*data.nodes, *training.nodes, *shipping]
+        own.place(nodes)
+    own.join(nodes, data.gate, gated=[*training.nodes, *shipping, *own.nodes[ungated:]])
+    nodes += own.nodes
     tell_runners(nodes, config.beam, config.vertex, job_servers)
     tell_code(nodes)
     return Pipeline(

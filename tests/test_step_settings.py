@@ -17,6 +17,7 @@ from pipeline.config.decision import Cost
 from pipeline.config.evaluation import Threshold
 from pipeline.config.reading import Reading
 from pipeline.config.split import GroupSplit, HashSplit
+from pipeline.config.steps import OwnStep
 from pipeline.config.vertex import VertexStep
 from tests.compiled import chain
 from tests.test_cache_keys import WITH_ALL_STEPS, configuration, steps_of
@@ -71,6 +72,7 @@ READ_BY: dict[str, set[str]] = {
     "schema.file": {"CuratedSchema"},
     "schema.policy": {"DataGate"},
     "schema.checks": {"DataGate"},
+    "steps": set(),  # they are steps beside these
     "features": OF_FEATURES,
     "features.exclude": {"DataGate"} | OF_FEATURES,
     "features.derive": {"StatisticsGen", "DataGate"} | OF_FEATURES,  # an excluded column may be read by an expression
@@ -128,6 +130,7 @@ INSTEAD: dict[str, Any] = {
     "trainer.run_fn": "json.decoder.JSONDecoder",
     "trainer.build_model": "json.decoder.JSONDecoder",
     "schema.checks": ("json.decoder.JSONDecoder",),
+    "steps": {"More": OwnStep(component="tfx.components.SchemaGen", inputs={"statistics": "StatisticsGen.statistics"})},
 }
 """Other values, of settings of which just any value would not do."""
 

@@ -16,17 +16,33 @@ import sys
 import tempfile
 import time
 import traceback
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 progress = logging.getLogger("longhaul.progress")
 
 _SLOW_S = 5.0
-_wheels: dict[str, Path] = {}
-"""By digest, the wheels that this process has unpacked; the last one is on Python's path."""
+
+
+class _Wheel(NamedTuple):
+    """A wheel that this process has unpacked: its file, the module that it was made for, and the CRC of each file."""
+
+    file: Path
+    module: str
+    held: Mapping[str, int]
+
+    def is_earlier_state_of(self, other: _Wheel) -> bool:
+        """Return whether the two hold different states of a file, so that only one of them can be imported from."""
+        same_place = self.module == other.module and self.file != other.file
+        return same_place or any(self.held[name] != crc for name, crc in other.held.items() if name in self.held)
+
+
+_wheels: dict[str, _Wheel] = {}
+"""By digest."""
 
 
 class UserCodeError(Exception):
@@ -128,27 +144,33 @@ def _own_lines(exc: BaseException, code: Mapping[str, str]) -> Iterator[str]:
 def _own_name(filename: str, code: Mapping[str, str]) -> str:
     """Return a file's name as the user knows it; "" if it is not the user's."""
     if code["wheel"]:
-        wheel = str(_wheels.get(code["digest"], ""))
-        return filename.removeprefix(f"{wheel}/") if wheel and filename.startswith(f"{wheel}/") else ""
+        found = next((f"{one.file}/" for one in _wheels.values() if filename.startswith(f"{one.file}/")), "")
+        return filename.removeprefix(found) if found else ""
     module = sys.modules.get(code["module"])
     folder = Path(getattr(module, "__file__", None) or "").parent
     return Path(filename).name if folder.name and Path(filename).parent == folder else ""
 
 
 def _put_on_path(code: Mapping[str, str]) -> None:
-    """Have Python import the user's modules from their wheel, and forget those of another one."""
+    """Have Python import the user's modules from their wheel, and forget those of an earlier state of the same files.
+
+    Wheels of other files stay: a step that is at work at the same time may import from them.
+    """
     digest = code["digest"]
-    if digest not in _wheels or not _wheels[digest].is_file():  # a run before took its temporary files along
+    if digest not in _wheels or not _wheels[digest].file.is_file():  # a run before took its temporary files along
         folder = tempfile.mkdtemp(prefix="longhaul-code-")
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        wheel = Path(folder, f"longhaul_user_code-0+{digest[:12]}-py3-none-any.whl")
-        wheel.write_bytes(base64.b64decode(code["wheel"]))
-        _wheels[digest] = wheel
-    ours = str(_wheels[digest])
-    others = {str(wheel) for wheel in _wheels.values()} - {ours}
-    sys.path[:] = [ours, *(place for place in sys.path if place not in others and place != ours)]
+        file = Path(folder, f"longhaul_user_code-0+{digest[:12]}-py3-none-any.whl")
+        file.write_bytes(base64.b64decode(code["wheel"]))
+        with zipfile.ZipFile(file) as wheel:
+            held = {one.filename: one.CRC for one in wheel.infolist() if ".dist-info/" not in one.filename}
+        _wheels[digest] = _Wheel(file, code["module"], held)
+    ours = _wheels[digest]
+    earlier = {str(other.file) for other in _wheels.values() if other.is_earlier_state_of(ours)}
+    kept = (place for place in sys.path if place not in earlier and place != str(ours.file))
+    sys.path[:] = [str(ours.file), *kept]
     for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None) or ""
-        if any(file.startswith(f"{other}/") for other in others):
+        origin = getattr(module, "__file__", None) or ""
+        if any(origin.startswith(f"{wheel}/") for wheel in earlier):
             del sys.modules[name]
     importlib.invalidate_caches()

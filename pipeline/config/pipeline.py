@@ -29,6 +29,7 @@ from pipeline.config.run import RunSettings
 from pipeline.config.schema import Schema
 from pipeline.config.serving import ServingSettings
 from pipeline.config.split import Split, has_test_split
+from pipeline.config.steps import OwnStep, StepName
 from pipeline.config.vertex import Vertex
 from pipeline.config.watch import Watch
 from pipeline.files import one_spelling
@@ -61,6 +62,8 @@ class PipelineConfig(Section):
     card: Card = Card()
     infra_check: InfraCheckSettings = InfraCheckSettings()
     push: Push = Push()
+    steps: dict[StepName, OwnStep] = {}
+    """Components of your own, by the name of the step. See docs/extend/own-component.md."""
     predict: PredictSettings = PredictSettings()
     watch: Watch = Watch()
     continuous: Continuous = Continuous()

@@ -155,7 +155,11 @@ def _data_of_the_champion(rows: dict[str, Any]) -> set[str]:
 
 def _files_of(artifact: dict[str, Any], folder: Path, all_of_them: bool) -> Iterator[tuple[str, Path]]:
     """Yield (member, file) of what lies on this machine."""
-    if not artifact.get("uri") or "://" in str(folder) or not folder.is_dir():
+    if not artifact.get("uri") or "://" in str(folder) or not folder.exists():
+        return
+    if folder.is_file():  # what a component returned as a plain value
+        if all_of_them:
+            yield f"{FOLDER}/{artifact['id']}/{folder.name}", folder
         return
     named = [folder / name for name in _WITHOUT_VALUES.get(artifact["type"], ())]
     for path in sorted(folder.rglob("*") if all_of_them else named):

@@ -99,6 +99,7 @@ def find_own_code(config: PipelineConfig) -> OwnCode:
         "trainer.run_fn": config.trainer.run_fn,
         "trainer.build_model": config.trainer.build_model,
         **{f"schema.checks[{place}]": said for place, said in enumerate(config.schema_.checks)},
+        **{f"steps.{name}.component": step.component for name, step in config.steps.items()},
     }
     folder = config.file.parent if config.file else Path.cwd()
     return OwnCode({setting: find_function(setting, said, folder) for setting, said in named.items() if said})

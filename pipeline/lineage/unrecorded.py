@@ -19,6 +19,8 @@ def unrecorded_outputs(store: MetadataStore, artifacts: Path) -> list[Path]:
     """
     folders = [(one, number) for one in artifacts.glob("*/*/*") if (number := version_number(one.name))]
     known = {one_spelling(artifact.uri) for artifact in store.get_artifacts() if is_local(artifact.uri)}
+    # What a component returns as a plain value lies as a file in such a folder.
+    known |= {one.parent for one in known if one.is_file()}
     parents = {one.parent for one in known}
     return [
         one

@@ -30,6 +30,7 @@ from pipeline.serving.rollout import under_way
 from pipeline.serving.verdict import ServingVerdict
 from pipeline.serving.versions import newest_manifest, read_manifest
 from pipeline.terminal.console import console_for, linked, number_text
+from pipeline.terminal.own_steps import print_own_steps
 
 if TYPE_CHECKING:
     from pipeline.doctor import Finding
@@ -72,6 +73,7 @@ def print_results(console: Console, run: Run, config: PipelineConfig) -> None:
         console.print(_metrics_table(run, config))
         if decided := on_record(run.verdict):
             console.print(f"Decides   {escape(decided.sentence)}", soft_wrap=True)
+    print_own_steps(console, run, config.steps)
     if run.infra_verdict:
         print_infra_verdict(console, ServingVerdict.from_json(run.infra_verdict))
     if run.pushed:

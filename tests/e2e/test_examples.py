@@ -38,7 +38,7 @@ def project(tmp_path: Path) -> Path:
     [
         ("derived-features", "held every threshold"),
         ("text-table", "held every threshold"),
-        ("own-checks", "held every threshold"),
+        ("own-checks", "Own steps TypicalPenguins: known 3, asked 3"),
         ("own-network", "The network is the one that my_network.py:build_model builds"),
         ("own-preprocessing", "The model was trained by my_code.py:build_model"),
         ("own-keras-model", "The model was trained by my_model.py:run_fn"),
@@ -89,6 +89,26 @@ def test_a_check_of_the_users_stops_a_run_before_it_learns(project: Path, longha
     assert "rule: my_checks.py:the_heavy_have_long_flippers" in told
     assert not list(project.glob("workspace/artifacts/Trainer/model/*"))
     assert not list(project.glob("workspace/serving/penguins/[0-9]*"))
+
+
+def test_a_step_of_the_users_keeps_a_model_from_being_pushed(project: Path, longhaul: Command) -> None:
+    file = project / "own-checks" / "penguins.yaml"
+    named = ("--config", file, "--workspace", project / "workspace")
+    document = yaml.safe_load(file.read_text())
+    document["steps"]["TypicalPenguins"]["parameters"]["must_know"] = 4
+    file.write_text(yaml.safe_dump(document))
+    failed = longhaul("run", *named)
+    told = Text.from_ansi(failed.errors or failed.text).plain
+    assert failed.code == 2
+    assert "my_steps.py:39, in ask_for_typical_ones: raise ValueError" in told
+    assert "the model knows 3 of 3 typical penguins" in told
+    assert "Traceback" not in told
+    assert not list(project.glob("workspace/serving/penguins/[0-9]*"))
+    document["steps"]["TypicalPenguins"]["parameters"]["must_know"] = 3
+    file.write_text(yaml.safe_dump(document))
+    assert "cached" in longhaul("run", *named).text
+    shown = longhaul("show", "latest", *named).text
+    assert "Own steps TypicalPenguins: known 3, asked 3" in shown
 
 
 def test_the_module_of_tfx_s_taxi_example_serves_unchanged(project: Path, longhaul: Command) -> None:

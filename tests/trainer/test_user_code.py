@@ -104,6 +104,17 @@ def test_an_edited_file_is_loaded_anew_in_the_same_process(code: Code) -> None:
     assert answers == [1, 2, 1]
 
 
+def test_code_of_another_file_stays_importable_beside_it(tmp_path: Path) -> None:
+    """Steps with code of the user's work at the same time, and import while they do."""
+    for name in ("my_first", "my_second"):
+        (tmp_path / f"{name}.py").write_text(f"def f():\n    import {name}_help\n    return {name}_help.N\n")
+        (tmp_path / f"{name}_help.py").write_text(f"N = '{name}'\n")
+    first, second = (
+        load(find_function("x", f"{name}.py:f", tmp_path).to_plain()) for name in ("my_first", "my_second")
+    )
+    assert (first(), second()) == ("my_first", "my_second")
+
+
 def test_a_run_after_one_whose_temporary_files_are_gone_loads_the_same_code(
     code: Code, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,9 +18,10 @@ _READ_BYTES = 1 << 20
 
 
 def contents(folder: Path) -> str:
-    """Digest the names and sizes of all files below a folder, and the bytes of the small ones."""
+    """Digest the names and sizes of all files below a folder, and the bytes of the small ones; or of one file."""
     digest = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+    found = [folder] if folder.is_file() else [path for path in folder.rglob("*") if path.is_file()]
+    for path in sorted(found):
         size = path.stat().st_size
         digest.update(f"{path.relative_to(folder)}\0{size}\0".encode(errors="surrogateescape"))
         if size <= _READ_BYTES:
@@ -30,7 +31,7 @@ def contents(folder: Path) -> str:
 
 def is_damaged(artifact: Any) -> bool:
     """Return whether the files of an artifact (of ML Metadata) are there and are not those that went on record."""
-    if CONTENTS not in artifact.custom_properties or not Path(artifact.uri).is_dir():
+    if CONTENTS not in artifact.custom_properties or not Path(artifact.uri).exists():
         return False
     try:
         return contents(Path(artifact.uri)) != artifact.custom_properties[CONTENTS].string_value

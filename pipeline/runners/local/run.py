@@ -198,7 +198,7 @@ def _take_earlier_steps(handle: Any, ir: Any, part: Part, pipeline: str, run_id:
     for artifact in handle.store.get_artifacts_by_context(context.id):
         wrong = "gone" if not Path(artifact.uri).exists() else "damaged" if is_damaged(artifact) else ""
         if wrong:
-            maker = Path(artifact.uri).parts[-3]  # artifacts/<step>/<output>/<number>
+            maker = Path(artifact.uri.rpartition("/artifacts/")[2]).parts[0]
             raise ConfigError(
                 f"--from {part.from_node}: what {maker} made is {wrong}: {artifact.uri}",
                 f"run without --from; what is {wrong} is made again, and what is unchanged taken from the cache",

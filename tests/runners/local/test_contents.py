@@ -41,6 +41,16 @@ def test_every_change_of_what_is_there_is_found(artifact: metadata_store_pb2.Art
     assert is_damaged(artifact)
 
 
+def test_a_plain_value_is_looked_at(tmp_path: Path) -> None:
+    value = tmp_path / "value"
+    value.write_text("3")
+    made = metadata_store_pb2.Artifact(uri=str(value))
+    made.custom_properties[CONTENTS].string_value = contents(value)
+    assert not is_damaged(made)
+    value.write_text("4")
+    assert is_damaged(made)
+
+
 def test_an_artifact_of_an_earlier_longhaul_is_taken_as_it_is(artifact: metadata_store_pb2.Artifact) -> None:
     del artifact.custom_properties[CONTENTS]
     CHANGES["cut off"](Path(artifact.uri))
