@@ -22,12 +22,14 @@ from pipeline.components.whole_model import check_whole, digest_on_disk
 from pipeline.config.decision import Decision
 from pipeline.config.evaluation import Evaluation
 from pipeline.evaluation.baselines import compare
-from pipeline.evaluation.columnar_metrics import BASELINES, RAW_RECORD, SAMPLE, TALLIES, ScoreAndAddUp
+from pipeline.evaluation.columnar_metrics import BASELINES, PERIODS, RAW_RECORD, SAMPLE, TALLIES, ScoreAndAddUp
 from pipeline.evaluation.decision import choose_for_each
 from pipeline.evaluation.eval_config import check as check_eval_config
-from pipeline.evaluation.figures import write_figures, write_json
+from pipeline.evaluation.figures import write_figures, write_verdict
 from pipeline.evaluation.mismatch import mismatch
 from pipeline.evaluation.model_contract import Contract
+from pipeline.evaluation.over_time import joined
+from pipeline.evaluation.periods import time_column
 from pipeline.evaluation.slice_metrics import measure
 from pipeline.evaluation.summary import Names, summarize
 from pipeline.evaluation.tfma_records import write_records, write_reference
@@ -122,10 +124,12 @@ class Executor(evaluator_executor.Executor):
         paths = {name: path_utils.serving_model_path(model.uri) for name, model in models.items()}
         if not names.champion:  # TFMA leaves a lone model without a name
             paths = {"": paths.pop("candidate")} | paths
-        sliced = {key for spec in eval_config.slicing_specs for key in spec.feature_keys}
+        ingested = Ingested.read(artifact_utils.get_single_uri(input_dict[standard_component_specs.EXAMPLES_KEY]))
+        when = time_column(ingested.when if ingested else None, FeatureTable.from_dict(settings["features"]))
+        needed = {when, *(key for spec in eval_config.slicing_specs for key in spec.feature_keys)}
         schema_uri = artifact_utils.get_single_uri(input_dict[standard_component_specs.SCHEMA_KEY])
         schema = io_utils.SchemaReader().read(io_utils.get_only_uri_in_dir(schema_uri))
-        only_sliced = schema_pb2.Schema(feature=[feature for feature in schema.feature if feature.name in sliced])
+        only_needed = schema_pb2.Schema(feature=[feature for feature in schema.feature if feature.name in needed])
         split_uris = [
             split_uri
             for split in splits
@@ -135,28 +139,25 @@ class Executor(evaluator_executor.Executor):
             [io_utils.all_files_pattern(split_uri) for split_uri in split_uris],
             telemetry_descriptors=["Evaluator"],
             payload_format=examples_utils.get_payload_format(input_dict[standard_component_specs.EXAMPLES_KEY][0]),
-            schema=only_sliced,
+            schema=only_needed,
             raw_record_column_name=RAW_RECORD,
         )
         task, rules = settings["task"], Evaluation.model_validate(settings["evaluation"])
         with self._make_beam_pipeline() as pipeline:
             rows = pipeline | "ReadExamples" >> source.BeamSource(_BATCH_ROWS)
-            found = rows | "Evaluate" >> ScoreAndAddUp(eval_config, paths, task, rules.explain)
+            found = rows | "Evaluate" >> ScoreAndAddUp(eval_config, paths, task, rules.explain, when)
             overall = found[TALLIES] | "AllRows" >> beam.Filter(lambda entry: not entry[0]) | beam.Values()
             decision = Decision.model_validate(settings.get("decision", {})) if task == "binary" else None
             chosen = overall | "Decide" >> beam.Map(choose_for_each, decision)
             at = beam.pvalue.AsSingleton(chosen, default_value={})
             slices = found[TALLIES] | "Measure" >> beam.Map(measure, task, rules.confidence, at)
-            judged = (
-                slices
-                | "Gather" >> beam.combiners.ToList()
-                | "Judge" >> beam.Map(summarize, rules, names, decision, at)
-            )
+            gathered = slices | "Gather" >> beam.combiners.ToList()
+            judged = gathered | "Judge" >> beam.Map(summarize, rules, names, decision, at)
             beside = found[BASELINES] | "Compare" >> beam.Map(lambda tallies: compare(task, tallies, rules.confidence))
-            _ = judged | "WriteVerdict" >> beam.Map(
-                lambda both, baselines: write_json(uri, VERDICT_FILE, both[0] | more | {"baselines": baselines}),
-                beam.pvalue.AsSingleton(beside),
-            )
+            periods = found[PERIODS] | "GatherPeriods" >> beam.combiners.ToList()
+            in_time = periods | "OverTime" >> beam.Map(joined, task, rules.confidence, when)
+            besides = {"baselines": beam.pvalue.AsSingleton(beside), "over_time": beam.pvalue.AsSingleton(in_time)}
+            _ = judged | "WriteVerdict" >> beam.Map(write_verdict, uri, more, **besides)
             validations = judged | "ForTFMA" >> beam.MapTuple(lambda _, validation: validation)
             judged_models = {name: path for name, path in paths.items() if name not in names.references}
             write_records(slices, validations, eval_config, judged_models, uri)

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import TypeAdapter
 
-from pipeline.config.split import Split, TimeSplit, deciding_columns, unix_seconds
+from pipeline.config.split import Split, TimeSplit, deciding_columns, time_column, unix_seconds
 from pipeline.data.artifact_files import find, open_file
 from pipeline.data.columns import ColumnType
 from pipeline.data.examples import read_examples
@@ -36,6 +36,11 @@ class Ingested:
     uri: str
     columns: dict[str, ColumnType]
     split: Split | None
+
+    @property
+    def when(self) -> str | None:
+        """The column that puts the rows into the order of time; None without one."""
+        return time_column(self.split) if self.split else None
 
     @classmethod
     def read(cls, uri: str) -> Ingested | None:

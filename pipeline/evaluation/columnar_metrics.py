@@ -20,6 +20,7 @@ import tensorflow_model_analysis as tfma
 from pipeline.config.evaluation import Explain
 from pipeline.evaluation.baselines import NETWORK
 from pipeline.evaluation.model_inputs import network_inputs
+from pipeline.evaluation.periods import periods_of
 from pipeline.evaluation.row_sample import KeepSample, digests, sample_of
 from pipeline.evaluation.tallies import BLOCKS, Tally, add, rows_of
 
@@ -30,7 +31,7 @@ SliceKey = tuple[tuple[str, Any], ...]
 RAW_RECORD = tfma.ARROW_INPUT_COLUMN
 """The column of serialized tf.Examples that feeds the models."""
 
-TALLIES, SAMPLE, BASELINES = "tallies", "sample", "baselines"
+TALLIES, SAMPLE, BASELINES, PERIODS = "tallies", "sample", "baselines", "periods"
 _SAMPLE_ROWS = 2_000
 """Kept at least, of an even choice: a picture of a regression needs them."""
 _WRONG_ROWS = 100
@@ -43,6 +44,7 @@ def ScoreAndAddUp(  # noqa: N802 (a transform)
     model_paths: dict[str, str],
     task: str,
     explaining: Explain,
+    when: str | None = None,
 ) -> dict[str, beam.PCollection]:
     """Score record batches by all models at once.
 
@@ -50,19 +52,22 @@ def ScoreAndAddUp(  # noqa: N802 (a transform)
         record_batches: the columns to slice by, as lists of at most one value, and `RAW_RECORD`.
         eval_config: says by which columns to slice, and how to ask a model; one that it does not name as its first.
         model_paths: SavedModel by name; the challenger's first.
+        when: the column of times, as the columns to slice by; None without one.
 
     Returns:
         `TALLIES`: (slice, {model: Tally}) of all slices; `SAMPLE`: one RowSample of the challenger's predictions;
         `BASELINES`: one {name: Tally} over all rows, of the challenger and what it is measured against, see
-        baselines.py; empty where nothing lies beside its model.
+        baselines.py; empty where nothing lies beside its model; `PERIODS`: (period, {challenger: Tally}), see
+        periods.py.
     """
     keep = KeepSample(task, max(_SAMPLE_ROWS, explaining.permutation_rows), _WRONG_ROWS)
-    scored = record_batches | "Score" >> beam.ParDo(_ScoreAndAddUp(eval_config, model_paths, task, keep)).with_outputs(
-        SAMPLE, BASELINES, main=TALLIES
-    )
+    score = _ScoreAndAddUp(eval_config, model_paths, task, keep, when)
+    outputs = beam.ParDo(score).with_outputs(SAMPLE, BASELINES, PERIODS, main=TALLIES)
+    scored = record_batches | "Score" >> outputs
     return {
         TALLIES: scored[TALLIES] | "AddUp" >> beam.CombinePerKey(_AddUp()),
         BASELINES: scored[BASELINES] | "AddUpBaselines" >> beam.CombineGlobally(_AddUp()),
+        PERIODS: scored[PERIODS] | "AddUpPeriods" >> beam.CombinePerKey(_AddUp()),
         SAMPLE: scored[SAMPLE] | "KeepSample" >> beam.CombineGlobally(keep),
     }
 
@@ -78,13 +83,21 @@ def load_model(path: str) -> Any:
 class _ScoreAndAddUp(beam.DoFn):
     """A record batch to (slice, {model: Tally}), and to rows for a sample."""
 
-    def __init__(self, eval_config: tfma.EvalConfig, model_paths: dict[str, str], task: str, keep: KeepSample) -> None:
+    def __init__(
+        self,
+        eval_config: tfma.EvalConfig,
+        model_paths: dict[str, str],
+        task: str,
+        keep: KeepSample,
+        when: str | None,
+    ) -> None:
         self._slices = [tuple(sorted(spec.feature_keys)) for spec in eval_config.slicing_specs]
         self._specs = {spec.name: spec for spec in eval_config.model_specs}
         self._first = eval_config.model_specs[0]
         self._model_paths = model_paths
         self._task = task
         self._keep = keep
+        self._when = when
 
     def setup(self) -> None:
         from trainer.baselines import load_baselines
@@ -112,6 +125,10 @@ class _ScoreAndAddUp(beam.DoFn):
                     every = np.arange(len(labels))
                     tallies = {key: of.tally(every) for key, of in ({NETWORK: rows_by_model[name]} | beside).items()}
                     yield beam.pvalue.TaggedOutput(BASELINES, tallies)
+        if self._when in batch.schema.names:
+            name, of_first = next(iter(rows_by_model.items()))
+            for period, rows in periods_of(batch.column(self._when)):
+                yield beam.pvalue.TaggedOutput(PERIODS, (period, {name: of_first.tally(rows)}))
         for columns in self._slices:
             for key, rows in slices_of(batch, columns):
                 yield key, {name: of_model.tally(rows) for name, of_model in rows_by_model.items()}

@@ -13,7 +13,7 @@ from pipeline.evaluation.explanation import explain
 from pipeline.evaluation.row_sample import RowSample
 from pipeline.evaluation.slice_metrics import CHAMPION
 from pipeline.evaluation.tallies import Tally
-from pipeline.lineage.artifact_names import CURVES_FILE, EVALUATED_ROWS_FILE, EXPLANATION_FILE
+from pipeline.lineage.artifact_names import CURVES_FILE, EVALUATED_ROWS_FILE, EXPLANATION_FILE, VERDICT_FILE
 from trainer.probe_rows import MOST_ROWS, write_scored_rows
 
 
@@ -49,6 +49,11 @@ def write_figures(
         write_scored_rows(f"{uri}/{EVALUATED_ROWS_FILE}", list(few.records), few.predictions)
     for name, document in documents.items():
         write_json(uri, name, document)
+
+
+def write_verdict(judged: tuple[dict[str, Any], Any], uri: str, more: dict[str, Any], **besides: Any) -> None:
+    """Write what pipeline.evaluation.summary.summarize says for people, with what else is known."""
+    write_json(uri, VERDICT_FILE, judged[0] | more | besides)
 
 
 def write_json(uri: str, name: str, document: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from pipeline.evaluation.columnar_metrics import SliceKey
 from pipeline.evaluation.decision import Chosen, at_threshold
 from pipeline.evaluation.intervals import Interval, fills_blocks, intervals
 from pipeline.evaluation.model_judge import why_undefined
+from pipeline.evaluation.standing import standing
 from pipeline.evaluation.tallies import Tally, is_one_class, metric_values
 
 CHAMPION = "baseline"
@@ -28,6 +29,7 @@ class SliceMetrics:
         intervals, differences: {metric: (low, high)} of the challenger, and of what it differs from the champion.
         undefined: {metric: why it cannot be computed} of the challenger.
         method: of the intervals: jackknife, or wilson of too few rows for it.
+        standing: what the challenger said in the mean and what was true, see pipeline.evaluation.standing.
         decided: {model: what its threshold does to the rows}, see pipeline.evaluation.decision.at_threshold; empty of
             another task, and where no threshold was chosen.
     """
@@ -38,6 +40,7 @@ class SliceMetrics:
     differences: dict[str, Interval]
     undefined: dict[str, str]
     method: str
+    standing: dict[str, Any] = field(default_factory=dict)
     decided: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
@@ -83,6 +86,7 @@ def measure(
             if not math.isfinite(by_model[challenger][name])
         },
         "jackknife" if fills_blocks(own) else "wilson",
+        standing(task, own, confidence),
         {
             name: at_threshold(tallies[name], of_model.threshold)
             for name, of_model in (chosen or {}).items()

@@ -46,8 +46,9 @@ def summarize(
         `blessed`; `metrics`: {metric: value} over all rows; `champion`: the same of the champion, or None;
         `champion_name`; `confidence`; `intervals` and `differences`: {metric: [low, high]} over all rows, those of the
         metrics and of what they differ from the champion's; `undefined`: {metric: why it cannot be computed};
+        `standing`: what was said and what was true in the mean (standing.py);
         `against`: whose values `may_lose` is measured from; `bounds`: {metric: {model, value}}, the one over all rows;
-        `slices`: [{slice: {column: value}, metrics, champion, intervals, differences, undefined, failed}];
+        `slices`: [{slice: {column: value}, metrics, champion, intervals, differences, undefined, standing, failed}];
         `failures`: one sentence per broken rule; `rules`: every rule that was judged, see model_judge.Rule;
         `notes`: what was not judged, and why; `interval_method`: jackknife, or wilson of too few rows for it.
         Of a binary task also `decision`: {threshold, by, problem, champion_threshold} and, as each slice has under
@@ -64,6 +65,7 @@ def summarize(
             "intervals": _of(found.intervals, one.metrics),
             "differences": _of(found.differences, one.metrics),
             "undefined": found.undefined,
+            "standing": found.standing,
             "failed": sorted({metric for name, metric in verdict.failed_slices if name == found.name}),
         }
         for found, one in zip(slices, measured, strict=True)
@@ -82,7 +84,7 @@ def summarize(
         "champion_name": names.champion,
         "confidence": rules.confidence,
         "interval_method": slices[0].method,
-        **{key: overall[key] for key in ("metrics", "champion", "intervals", "differences", "undefined")},
+        **{key: overall[key] for key in ("metrics", "champion", "intervals", "differences", "undefined", "standing")},
         "slices": others,
         "against": rules.against,
         "bounds": verdict.bounds,

@@ -33,6 +33,7 @@ from pipeline.reports.single_rows import row_kind, waterfall
 from pipeline.reports.training import best_epoch, epoch_marks, loss_curves, training_story
 from pipeline.reports.tuning import Rewritten, Tuning, rewriting_section, tuning_figure, tuning_section
 from pipeline.reports.what_now import Around, WhatNow, what_now
+from pipeline.reports.why import Why, why
 from pipeline.reports.worst_slices import worst_slices
 from pipeline.serving.verdict import ServingVerdict
 from trainer.artifact_names import HISTORY_FILE, HYPERPARAMETERS_FILE
@@ -67,6 +68,7 @@ class Page:
     curves: dict[str, Any] | None
     decision: Decision | None
     explanation: dict[str, Any] | None
+    why: Why
     card: Card
     history: dict[str, Any] | None
     hyperparameters: dict[str, Any] | None
@@ -132,6 +134,7 @@ def collect(run: Run, folder: Path = Path(), around: Around | None = None) -> Pa
         curves=curves,
         decision=decision(curves, on_record(verdict)),
         explanation=artifacts.json("ModelEvaluation", EXPLANATION_FILE) if is_explained else None,
+        why=why(verdict, judgement),
         card=card_of(run, ingestion, history, verdict, judgement),
         history=history,
         hyperparameters=artifacts.optional_json("ModelRun", HYPERPARAMETERS_FILE),

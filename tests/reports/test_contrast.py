@@ -105,7 +105,7 @@ def test_every_mark_of_a_figure_can_be_seen(theme: dict[str, str]) -> None:
 @pytest.mark.parametrize("theme", themes(), ids=["light", "dark"])
 def test_every_mark_of_the_pages_own_drawings_can_be_seen(theme: dict[str, str]) -> None:
     """Histograms of columns, dots and whiskers of slices, the bars of steps: drawn by the style sheet itself."""
-    rules = re.findall(r"^\.(?:shape|track|time|pale|key|decide-pictures)[^{]*\{([^}]*)\}", STYLE, re.MULTILINE)
+    rules = re.findall(r"^\.(?:shape|track|time|pale|key|decide-pictures|marks)[^{]*\{([^}]*)\}", STYLE, re.MULTILINE)
     seen = []
     for rule in rules:
         color = re.search(r"(?:fill|stroke|background|border[a-z-]*): [^;]*(var\(--(?:accent|muted|ink|bad)\))", rule)

@@ -1,0 +1,53 @@
+"""Metrics month by month, week by week or day by day: one number over all rows hides when a model was good."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from pipeline.evaluation.periods import UNITS, Key
+from pipeline.evaluation.slice_metrics import measure
+from pipeline.evaluation.tallies import Tally, add
+
+MOST = 40
+"""Periods that are told; more are joined to longer ones."""
+
+
+def joined(
+    found: Sequence[tuple[Key, Mapping[str, Tally]]], task: str, confidence: float, when: str | None
+) -> dict[str, Any]:
+    """Measure the periods, in the shortest unit of which there are not too many.
+
+    Args:
+        found: by key {model: Tally}, the challenger's first.
+        when: the column of times.
+
+    Returns:
+        `by`: that column; `unit` and `periods`: the earliest first, [{begins (ISO 8601), metrics,
+        intervals, standing}] of the challenger; empty without a row with a time.
+    """
+    coarsest = max((list(UNITS).index(unit) for (unit, _), _ in found), default=0)
+    for unit in list(UNITS)[coarsest:]:
+        parts: dict[str, list[Tally]] = {}
+        for key, tallies in found:
+            parts.setdefault(_begin(key, unit), []).append(next(iter(tallies.values())))
+        if len(parts) <= MOST or unit == "year":
+            break
+    measured = {begins: measure(((), {"": add(of)}), task, confidence) for begins, of in sorted(parts.items())[-MOST:]}
+    return {
+        "by": when,
+        "unit": unit,
+        "periods": [
+            {"begins": begins, "metrics": one.defined(""), "intervals": one.intervals, "standing": one.standing}
+            for begins, one in measured.items()
+        ],
+    }
+
+
+def _begin(key: Key, unit: str) -> str:
+    day = np.datetime64(key[1], UNITS[key[0]]).astype("datetime64[D]")
+    if unit == "week":
+        day -= (day.astype(np.int64) + 3) % 7  # 1970 began on a Thursday
+    return str(day.astype(f"datetime64[{UNITS[unit]}]"))
