@@ -33,7 +33,7 @@ def as_before(config: Path, last: Path, label: str | None, wishes: Wishes) -> tu
         for name, one in data.columns.items()
         if one not in (were.get(name), Reading()) and name not in wishes.types
     }
-    found = set(before.get("drop", data.drop)) - set(said.drop)
+    found = set(before.get("drop", ()) if before else data.drop) - set(said.drop)
     drop = [name for name in data.drop if name not in found]
     named = {*said.drop, *said.keep, *said.types, *said.values}
     return label or data.label, replace(

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from pipeline.commands.drop import drop_columns
 from pipeline.config.loading import load
 from pipeline.data.sources import sampling
 from pipeline.data.sources.source import infer_columns, plan_fragments, read_fragment
@@ -110,6 +111,16 @@ def test_again_follows_texts_that_later_rows_explain() -> None:
     init(table, "--again")
     assert str(load(Path("t.yaml")).data.columns["when"].format) == "%d/%m/%Y"
     assert str(read().schema.field("when").type) == "int64"
+
+
+def test_again_knows_what_a_person_dropped_since() -> None:
+    table = write(rows(price=lambda i: 7 * i % 31, x=lambda i: i % 7, y=["a", "b"]))
+    init(table, "--label", "y")
+    drop_columns(Path("t.yaml"), ["x"], exclude=False)
+    said = json.loads(init(table, "--again", "--json"))
+    roles = {one["name"]: (one["role"], one["remark"]) for one in said["columns"]}
+    assert roles["x"] == ("left out", "left out by a person")
+    assert load(Path("t.yaml")).data.drop == ("x",)
 
 
 def test_a_table_with_values_that_do_not_fit_is_looked_at_again() -> None:
