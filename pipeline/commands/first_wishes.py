@@ -35,7 +35,7 @@ def as_before(config: Path, last: Path, label: str | None, wishes: Wishes) -> tu
     }
     found = set(before.get("drop", ()) if before else data.drop) - set(said.drop)
     drop = [name for name in data.drop if name not in found]
-    named = {*said.drop, *said.keep, *said.types, *said.values}
+    named = {*data.drop, *said.drop, *said.keep, *said.types, *said.values}
     return label or data.label, replace(
         wishes,
         drop=_all(wishes.drop, [name for name in drop if name not in wishes.keep]),
@@ -51,7 +51,7 @@ def as_before(config: Path, last: Path, label: str | None, wishes: Wishes) -> tu
         readings=own,
         task=wishes.task or (data.task if before.get("task", data.task) != data.task else None),
         bad_rows_at_most=data.bad_rows_at_most if data.bad_rows == "set_aside" else wishes.bad_rows_at_most,
-        forgiven=frozenset(named - {*wishes.keep, *wishes.types, *wishes.values}),
+        forgiven=frozenset(named - {*wishes.drop, *wishes.keep, *wishes.types, *wishes.values}),
     )
 
 

@@ -150,6 +150,7 @@ def _classes(
         lower = tuple(one.casefold() for one in classes)
         if lower[::-1] in PAIRS:
             classes = classes[::-1]
+        classes = tuple(in_order(classes) or classes)
         said = [f"{classes[1]!r} is the positive class (data.classes: the second)", *said]
         return LabelGuess("binary", classes, first, kind, missing, tuple(said))
     if kind is ColumnType.INT:

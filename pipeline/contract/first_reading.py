@@ -114,6 +114,8 @@ def read_table(table: str, label: str | None, wishes: Wishes) -> Table:
         asked = {*wishes.types, *wishes.readings}
         names = [name for name, kind in found.items() if kind is ColumnType.STRING or name in asked]
     _check_options(wishes, known, label, path)
+    if table_files.format_of(path) != "tfrecord":  # of which only some records tell what columns there are
+        _check_dropped(wishes, files)
     rows = enough_rows(len(known))
     raw = [replace(file, readings=raw_readings(names)) for file in files]
     texts = _sample_usable(raw, as_strings(names), rows, unusable)
@@ -247,6 +249,19 @@ def _for_a_large_table(recognised: Recognised, further_down: Mapping[str, str]) 
         meanings[name] = replace(meanings[name], said=said)
     converted = any(one.settings and one.kind not in ("text", "empty") for one in meanings.values())
     return replace(recognised, meanings=meanings, set_aside=recognised.set_aside or converted)
+
+
+def _check_dropped(wishes: Wishes, files: Sequence[SourceFile]) -> None:
+    asked = [name for name in wishes.drop if name not in wishes.forgiven]
+    if not asked:
+        return
+    uneven: dict[str, DataError] = {}
+    known = [*source.column_names(files, usable=False, uneven=uneven), *uneven]
+    for name in asked:
+        if name not in known:
+            raise ConfigError(
+                f"--drop {name}: {files[0].path} has no such column; {nearest(name, known)}", "correct it"
+            )
 
 
 def _check_options(wishes: Wishes, known: Sequence[str], label: str | None, path: str) -> None:

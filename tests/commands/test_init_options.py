@@ -158,6 +158,7 @@ def test_the_format_can_be_said(lines: list[str], options: list[str]) -> None:
     ("options", "expected"),
     [
         (["--drop", "y"], "it is the label"),
+        (["--drop", "X"], "--drop X: t.csv has no such column; the columns are 'x', 'y'"),
         (["--keep", "z"], r"has no such column; the columns are 'x', 'y'"),
         (["--type", "z=text"], r"--type z: "),
         (["--encoding", "klingon"], r"--format encoding: must be an encoding"),

@@ -120,6 +120,8 @@ def test_again_knows_what_a_person_dropped_since() -> None:
     said = json.loads(init(table, "--again", "--json"))
     roles = {one["name"]: (one["role"], one["remark"]) for one in said["columns"]}
     assert roles["x"] == ("left out", "left out by a person")
+    write(rows(price=lambda i: 7 * i % 31, y=["a", "b"]))  # which it may also be gone from
+    init(table, "--again")
     assert load(Path("t.yaml")).data.drop == ("x",)
 
 

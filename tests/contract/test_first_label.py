@@ -30,6 +30,8 @@ def guess(values: list[Any], kind: ColumnType, **asked: Any) -> LabelGuess:
         (["ja", "nein"] * 20, STRING, "binary", ("nein", "ja"), STRING),
         (["Oui", "Non"] * 20, STRING, "binary", ("Non", "Oui"), STRING),
         (["good", "bad"] * 20, STRING, "binary", ("bad", "good"), STRING),
+        (["low", "high"] * 20, STRING, "binary", ("low", "high"), STRING),
+        (["m", "s"] * 20, STRING, "binary", ("m", "s"), STRING),  # which may stand for anything
         ([True, False] * 20, BOOL, "binary", ("0", "1"), BOOL),
         ([1, 2, 3, 4, 5] * 20, INT, "multiclass", ("1", "2", "3", "4", "5"), INT),
         ([-1, 1] * 20, INT, "binary", ("-1", "1"), INT),

@@ -35,10 +35,13 @@ _SCALES = tuple(
 
 
 def in_order(words: Sequence[str]) -> list[str] | None:
-    """Return three or more words from low to high; None unless one scale has them all, each at a place of its own."""
+    """Return words from low to high; None unless one scale has them all, each at a place of its own. Two letters are
+    no words: they may mean anything."""
+    if len(words) < 3 and min(map(len, words)) < 2:
+        return None
     plain = [" ".join(word.casefold().replace("_", " ").replace("-", " ").split()) for word in words]
     for scale in _SCALES:
         places = [next((at for at, alike in enumerate(scale) if word in alike), None) for word in plain]
-        if len(words) > 2 and None not in places and len(set(places)) == len(words):
+        if None not in places and len(set(places)) == len(words):
             return [word for _, word in sorted(zip(places, words, strict=True), key=lambda one: one[0] or 0)]
     return None
