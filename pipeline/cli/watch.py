@@ -52,7 +52,7 @@ def watch(
         return
     if once:
         seen = watch_once(settings)
-        print_watched(seen, as_json, everything)
+        print_watched(seen, as_json, everything, settings.watch.window)
         raise typer.Exit(EXIT_GATE if seen.calls else 0)
     import time
 
@@ -64,7 +64,7 @@ def watch(
     except ValueError as exc:
         raise ConfigError(f"--every: {exc}", "for example --every 15m") from exc
     while True:
-        print_watched(watch_once(settings), as_json, everything)
+        print_watched(watch_once(settings), as_json, everything, settings.watch.window)
         time.sleep(pause_s)
 
 

@@ -6,6 +6,7 @@ import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from pipeline.commands.on_record import try_to_record
@@ -23,6 +24,7 @@ from pipeline.reports.production import collect, render
 from pipeline.serving.versions import newest
 from pipeline.watch import alarms as watched
 from pipeline.watch.alarms import Alarm
+from pipeline.watch.detectable import Detectable, detectable_of
 from pipeline.watch.imported import import_predictions
 from pipeline.watch.intake import take_in
 from pipeline.watch.judging import Judge
@@ -37,6 +39,8 @@ from pipeline.watch.watched import Watched
 from pipeline.watch.windows import gaps, hour_of, windows
 
 IMPORTED = "imported"
+LATELY = 8
+"""Windows that say how many rows get labels."""
 
 
 def folder_of(config: PipelineConfig) -> Path:
@@ -116,10 +120,22 @@ def _watched(config: PipelineConfig, state: State, folder: Path, log: Path, now:
     seen = Watched(
         *(verdicts, [(one["name"], one["version"]) for one in changed], alarms, told, state.labels()),
         *("" if newest_hour is None else watched.window_text(newest_hour), unrecorded),
+        _detectable(config, references, verdicts),
     )
     if verdicts:
         _write_page(config, seen, served(state.answered(), all_windows), now)
     return seen
+
+
+def _detectable(config: PipelineConfig, references: References, verdicts: list[dict[str, Any]]) -> Detectable | None:
+    """Return what the labels of the newest version can tell, by how many rows of a window have had them lately."""
+    mine = [one for one in verdicts if one["version"] == verdicts[-1]["version"]]
+    rows = [one["realized"]["rows"] for one in mine if one["realized"]["rows"]]
+    if not rows:
+        return None
+    reference = references(mine[-1]["version"])
+    usual = int(median(rows[-LATELY:]))
+    return detectable_of(reference, usual, len(rows), config.watch.may_lose, config.watch.delta)
 
 
 def _write_page(config: PipelineConfig, seen: Watched, times: list[dict[str, Any]], now: datetime) -> None:

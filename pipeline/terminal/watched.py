@@ -20,8 +20,8 @@ _COLUMNS = (
 )
 
 
-def print_watched(done: Watched, as_json: bool, all_windows: bool = False) -> None:
-    """Print it as a table, or as JSON."""
+def print_watched(done: Watched, as_json: bool, all_windows: bool = False, window: str = "") -> None:
+    """Print it as a table, or as JSON; `window`: what a window is."""
     if as_json:
         plain = {
             "windows": done.verdicts,
@@ -31,6 +31,7 @@ def print_watched(done: Watched, as_json: bool, all_windows: bool = False) -> No
             "told": done.told,
             "watermark": done.watermark,
             "unrecorded": done.unrecorded,
+            "detectable": done.detectable.to_json() if done.detectable else None,
         }
         print(json.dumps(plain))
         return
@@ -49,6 +50,8 @@ def print_watched(done: Watched, as_json: bool, all_windows: bool = False) -> No
             f"labels: {rows:,} in {len(done.labels)} files, up to {done.watermark or 'no request yet'}; "
             f"{repeated:,} repeated, {strange:,} without key or label, {alone:,} without a request"
         )
+    if done.detectable:
+        console.print(escape(done.detectable.sentence(window)))
     for sentence in done.told:
         console.print(escape(sentence))
     if done.unrecorded:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.watch.alarms import PAGE, Alarm
+from pipeline.watch.detectable import Detectable
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,7 @@ class Watched:
         alarms: open ones and closed ones; told: sentences about what people were told.
         labels: files of labels, with what was odd about them; watermark: the newest labelled hour.
         unrecorded: why nothing could be recorded; "" if it was.
+        detectable: how small a loss of the version that serves would be found; None of one that nobody knows.
     """
 
     verdicts: list[dict[str, Any]]
@@ -26,6 +28,7 @@ class Watched:
     labels: list[dict[str, Any]]
     watermark: str
     unrecorded: str = ""
+    detectable: Detectable | None = None
 
     @property
     def calls(self) -> bool:

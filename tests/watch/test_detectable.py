@@ -1,0 +1,43 @@
+"""Whether a loss that `watch` says would be found is found so often, by simulation with fixed seeds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pipeline.terminal.watched import print_watched
+from pipeline.watch.detectable import detectable
+from pipeline.watch.excess import least_excess
+from pipeline.watch.watched import Watched
+from tests.watch.test_excess import DELTA, MAY, week
+
+TRIALS = 300
+
+
+@pytest.mark.parametrize("rows", [2_000, 6_300, 25_000])
+@pytest.mark.parametrize("windows", [2, 8])
+def test_what_is_said_to_be_found_is_found_in_nine_of_ten_cases(rows: int, windows: int) -> None:
+    rng = np.random.default_rng(rows)
+    said = detectable(week(rng, 54_000), rows, 10, MAY, DELTA)
+    loss = said.loss if windows == 2 else said.longer
+    found = 0
+    for _ in range(TRIALS):
+        weeks = [*(week(rng, rows) for _ in range(10)), *(week(rng, rows, loss) for _ in range(windows))]
+        found += max(least_excess(weeks, week(rng, 54_000), DELTA)[10:]) > MAY
+    assert 0.85 <= found / TRIALS <= 0.99  # a shorter or longer stretch of windows may find it, too
+
+
+def test_rows_that_it_asks_for_are_enough_and_where_none_are_it_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(1)
+    much = detectable(week(rng, 500_000), 6_300, 10, MAY, DELTA)
+    assert much.needs
+    assert much.needs > 6_300
+    assert detectable(week(rng, 500_000), much.needs, 10, MAY, DELTA).loss == pytest.approx(much.asked, rel=0.01)
+    few = detectable(week(rng, 54_000), 6_300, 10, MAY, DELTA)
+    assert few.needs is None
+    assert few.loss == pytest.approx(0.0205, abs=0.001)
+    print_watched(Watched([], [], [], [], [], "", detectable=few), as_json=False, window="week")
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.startswith("window version")
+    assert "with 6,300 labelled rows a week, a log loss of 0.02" in said
+    assert said.endswith("no number of rows finds 0.01: the promise rests on 54,000 rows only")
