@@ -53,6 +53,8 @@ setup(
         "orjson",
         "grpcio",
         "prometheus-client",
+        "opentelemetry-sdk",
+        "opentelemetry-exporter-otlp-proto-http",
         "rich",
         "jinja2",
         "matplotlib",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ from pipeline.errors import ConfigError, WorkspaceError
 from pipeline.files import one_spelling
 from pipeline.lineage.version_folders import version_number, versions
 from pipeline.serving.request_upkeep import LogOptions
+from pipeline.serving.server import telemetry
 from pipeline.serving.server.process import Options, address, reserved, run, say, supervise
 from trainer.artifact_names import SIGNATURES_FILE
 from trainer.digests import SAVED_MODEL
@@ -96,9 +98,10 @@ def serve_models(options: Options) -> None:
     """Serve until SIGTERM or Ctrl-C; print where, and how to ask.
 
     Raises:
-        PipelineError: a port is taken, or tokens or certificates cannot be read.
+        PipelineError: a port is taken, tokens or certificates cannot be read, or OpenTelemetry's variables are odd.
     """
     options.access()
+    telemetry.wanted(os.environ)
     _check_certificates(options)
     try:
         listener = reserved(options.host, options.port, shared=options.workers > 1)

@@ -22,9 +22,8 @@ _STRING = 7
 _STRING_BYTES, _VIEW = 24, 3
 """sizeof(TF_TString), and the kind of one that points to bytes of somebody else (tsl/platform/ctstring_internal.h):
 size * 4 + kind, address, owner."""
-_KINDS = dict(enumerate(["f4", "f8", "i4", "u1", "i2", "i1", "O", "c8", "i8", "?"], 1)) | {
-    17: "u2", 18: "c16", 19: "f2", 22: "u4", 23: "u8",
-}  # fmt: skip
+_KINDS = dict(enumerate(["f4", "f8", "i4", "u1", "i2", "i1", "O", "c8", "i8", "?"], 1))
+_KINDS |= {17: "u2", 18: "c16", 19: "f2", 22: "u4", 23: "u8"}
 """NumPy's types by DataType."""
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -70,8 +69,7 @@ class CppSession:
         settings = config.SerializeToString()
         self._c = library()
         self._graph = self._c.TF_NewGraph()
-        options, meta_graph = self._c.TF_NewSessionOptions(), self._c.TF_NewBuffer()
-        status = self._c.TF_NewStatus()
+        options, meta_graph, status = self._c.TF_NewSessionOptions(), self._c.TF_NewBuffer(), self._c.TF_NewStatus()
         try:
             self._c.TF_SetConfig(options, settings, len(settings), status)
             _raise(self._c, status)
@@ -136,21 +134,20 @@ class CppSession:
 
     def _plan(self, signature: str) -> _Plan:
         found = self.signature(signature)
-        self._plans[signature] = _Plan(
+        plan = self._plans[signature] = _Plan(
             {name: info.dtype for name, info in found.inputs.items()},
             self._places([info.name for info in found.inputs.values()]),
             list(found.outputs),
             self._places([info.name for info in found.outputs.values()]),
         )
-        return self._plans[signature]
+        return plan
 
     def _places(self, tensors: Sequence[str]) -> Any:
         """Return the places in the graph of tensors such as `StatefulPartitionedCall:0`."""
         places = []
         for tensor in tensors:
             name, _, index = tensor.partition(":")
-            operation = self._c.TF_GraphOperationByName(self._graph, name.encode())
-            if not operation:
+            if not (operation := self._c.TF_GraphOperationByName(self._graph, name.encode())):
                 raise LoaderError(f"a signature names {tensor!r}, which the graph does not have")
             places.append(_Output(operation, int(index or 0)))
         return (_Output * len(places))(*places)
@@ -173,8 +170,7 @@ class CppRequest:
     """
 
     def __init__(self, library: Any, session: Any, plan: _Plan, tensors: Any, texts: Sequence[bytes] = ()) -> None:
-        self._c, self._session, self._its = library, session, plan
-        self._tensors, self._texts = tensors, texts
+        self._c, self._session, self._its, self._tensors, self._texts = library, session, plan, tensors, texts
 
     def __enter__(self) -> CppRequest:
         return self
@@ -217,7 +213,7 @@ def _tensor(c: Any, dtype: int, values: Any) -> tuple[int, bytes]:
     shape, text = (len(values),) if type(values) is list else np.shape(values), b""
     if dtype == _STRING:
         values, text = text_views(values if type(values) is list else np.asarray(values, object).ravel().tolist())
-    values = np.asarray(values, None if dtype == _STRING else _KINDS[dtype], order="C")
+    values = np.asarray(values, None if dtype == _STRING else _kind(dtype), order="C")
     tensor: int = c.TF_AllocateTensor(dtype, (c_int64 * len(shape))(*shape), len(shape), values.nbytes)
     ctypes.memmove(c.TF_TensorData(tensor), values.ctypes.data, values.nbytes)
     return tensor, text
@@ -243,7 +239,7 @@ def _array(c: Any, tensor: int) -> npt.NDArray[Any]:
     start = c.TF_TensorData(tensor)
     if dtype != _STRING:
         content = ctypes.string_at(start, c.TF_TensorByteSize(tensor)) if start else b""
-        return np.frombuffer(content, _KINDS[dtype]).reshape(shape).copy()
+        return np.frombuffer(content, _kind(dtype)).reshape(shape).copy()
     texts = [
         ctypes.string_at(c.TF_StringGetDataPointer(text), c.TF_StringGetSize(text))
         for text in (start + place * _STRING_BYTES for place in range(c.TF_TensorElementCount(tensor)))
@@ -251,6 +247,12 @@ def _array(c: Any, tensor: int) -> npt.NDArray[Any]:
     array = np.empty(len(texts), object)
     array[:] = texts
     return array.reshape(shape)
+
+
+def _kind(dtype: int) -> str:
+    if kind := _KINDS.get(dtype):
+        return kind  # NumPy has none for bfloat16, quantized numbers, resources
+    raise LoaderError(f"tensors of TensorFlow's type {dtype} (types.proto) cannot be asked nor answered here", 12)
 
 
 def _raise(c: Any, status: Any) -> None:
@@ -264,8 +266,7 @@ def library() -> Any:
     import tensorflow as tf
 
     found = ctypes.CDLL(str(Path(tf.__file__).parent / "libtensorflow_cc.so.2"))
-    pointer = c_void_p
-    outputs, tensors = POINTER(_Output), POINTER(c_void_p)
+    pointer, outputs, tensors = c_void_p, POINTER(_Output), POINTER(c_void_p)
     alike: dict[str, tuple[Any, Sequence[Any]]] = {
         "NewStatus NewGraph NewSessionOptions": (pointer, ()),
         "DeleteStatus DeleteGraph DeleteSessionOptions DeleteTensor": (None, (pointer,)),

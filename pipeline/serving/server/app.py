@@ -19,6 +19,7 @@ from pipeline.serving.server.models import Models
 from pipeline.serving.server.paths import PREFIX, target_of
 from pipeline.serving.server.refusal import Code, Refusal, invalid
 from pipeline.serving.server.rest import Rest
+from pipeline.serving.server.telemetry import Telemetry
 from pipeline.serving.server.v2 import PREFIX as V2_PREFIX
 from pipeline.serving.server.v2 import V2
 
@@ -55,12 +56,20 @@ class App:
     Args:
         cors: whether pages of other hosts may ask.
         journal: None where nobody asks for the ids of requests.
+        telemetry: None where nobody is told of requests.
     """
 
     def __init__(
-        self, models: Models, rest: Rest, access: Access, cors: bool = False, journal: Journal | None = None
+        self,
+        models: Models,
+        rest: Rest,
+        access: Access,
+        cors: bool = False,
+        journal: Journal | None = None,
+        telemetry: Telemetry | None = None,
     ) -> None:
         self._models, self._rest, self._access, self._journal = models, rest, access, journal
+        self._telemetry = telemetry
         self._v2 = V2(models, rest)
         self._cors = _CORS if cors else []
         self.draining = False
@@ -121,8 +130,8 @@ class App:
         return self._shown[path]()
 
     def _metrics(self) -> tuple[int, list[Header], bytes]:
-        for name, served in self._models.names.items():
-            metrics.VERSION.labels(name).set(served.current.version if served.current else 0)
+        for name, version in self._models.versions().items():
+            metrics.VERSION.labels(name).set(version)
         return 200, _TEXT, metrics.page()
 
     async def _tensorflow_serving(self, scope: Scope, receive: Receive, path: str) -> tuple[int, list[Header], bytes]:
@@ -175,7 +184,11 @@ class App:
             raise
         finally:
             known = asked.name if asked.name in self._models.names else ""  # else anybody could fill the memory
-            metrics.record(known, asked.method, entrypoint, status, time.perf_counter() - began, asked.rows)
+            seconds = time.perf_counter() - began
+            metrics.record(known, asked.method, entrypoint, status, seconds, asked.rows)
+            if self._telemetry:
+                trace = header(scope, b"traceparent"), header(scope, b"tracestate")
+                self._telemetry.ended(entrypoint, asked.method, known, status, problem, seconds, asked.rows, *trace)
             if call and self._journal:
                 self._journal.end(call, self._models.names[known].current if known else None, status, problem)
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-import grpc.aio
 from google.protobuf import any_pb2
 from tensorflow_serving.apis import (
     classification_pb2,
@@ -21,9 +20,7 @@ from tensorflow_serving.apis import (
     get_model_status_pb2,
     inference_pb2,
     model_management_pb2,
-    model_service_pb2_grpc,
     predict_pb2,
-    prediction_service_pb2_grpc,
     regression_pb2,
 )
 
@@ -36,45 +33,48 @@ from pipeline.serving.server.paths import Target
 from pipeline.serving.server.proto_tensors import put, to_column
 from pipeline.serving.server.refusal import Code, Refusal, invalid
 from pipeline.serving.server.rest import Rest, check_graded, classifications, regressions, rows_of
+from pipeline.serving.server.telemetry import Telemetry
 
 _CODES: Mapping[int, Any] = {code.value[0]: code for code in grpc.StatusCode}
 _STATES = get_model_status_pb2.ModelVersionStatus.State
-_LOGGED = ("Predict", "Classify", "Regress", "MultiInference")
+_LOGGED = ("Predict", "Classify", "Regress", "MultiInference", "ModelInfer")
 _GRADED = {"tensorflow/serving/classify": "classify", "tensorflow/serving/regress": "regress"}
 
 
 class Services:
     """Both services, in one event loop with everything else; a method for each of theirs."""
 
-    def __init__(self, models: Models, rest: Rest, access: Access, journal: Journal | None = None) -> None:
+    def __init__(
+        self, models: Models, rest: Rest, access: Access, journal: Journal | None = None,
+        telemetry: Telemetry | None = None,
+    ) -> None:  # fmt: skip
         self._models, self._rest, self._access, self._journal = models, rest, access, journal
+        self._telemetry = telemetry
 
     async def Predict(self, request: Any, context: Any) -> Any:  # noqa: N802 (gRPC's names)
         """See prediction_service.proto."""
-        return await self._counted("Predict", request.model_spec.name, context, lambda: self._predict(request))
+        return await self.counted("Predict", request.model_spec.name, context, lambda: self._predict(request))
 
     async def Classify(self, request: Any, context: Any) -> Any:  # noqa: N802
         """See prediction_service.proto."""
-        return await self._counted("Classify", request.model_spec.name, context, lambda: self._classify(request))
+        return await self.counted("Classify", request.model_spec.name, context, lambda: self._classify(request))
 
     async def Regress(self, request: Any, context: Any) -> Any:  # noqa: N802
         """See prediction_service.proto."""
-        return await self._counted("Regress", request.model_spec.name, context, lambda: self._regress(request))
+        return await self.counted("Regress", request.model_spec.name, context, lambda: self._regress(request))
 
     async def MultiInference(self, request: Any, context: Any) -> Any:  # noqa: N802
         """See prediction_service.proto."""
         name = request.tasks[0].model_spec.name if request.tasks else ""
-        return await self._counted("MultiInference", name, context, lambda: self._multi_inference(request))
+        return await self.counted("MultiInference", name, context, lambda: self._multi_inference(request))
 
     async def GetModelMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802
         """See prediction_service.proto."""
-        return await self._counted(
-            "GetModelMetadata", request.model_spec.name, context, lambda: self._metadata(request)
-        )
+        return await self.counted("GetModelMetadata", request.model_spec.name, context, lambda: self._metadata(request))
 
     async def GetModelStatus(self, request: Any, context: Any) -> Any:  # noqa: N802
         """See model_service.proto."""
-        return await self._counted("GetModelStatus", request.model_spec.name, context, lambda: self._status(request))
+        return await self.counted("GetModelStatus", request.model_spec.name, context, lambda: self._status(request))
 
     async def HandleReloadConfigRequest(self, request: Any, context: Any) -> Any:  # noqa: N802
         """See model_service.proto. Folders are named when the server starts, by nobody later."""
@@ -87,14 +87,19 @@ class Services:
                 raise invalid("this server's models are named when it starts; the request names others")
             return response, 0
 
-        return await self._counted("HandleReloadConfigRequest", "", context, refuse, ADMIN)
+        return await self.counted("HandleReloadConfigRequest", "", context, refuse, ADMIN)
 
-    async def _counted(
+    async def counted(
         self, api: str, name: str, context: Any, answer: Callable[[], Awaitable[tuple[Any, int]]], role: str = READ
     ) -> Any:
+        """Return an answer; count, time and write down the request, however it ends.
+
+        Args:
+            api: the method's name; name: of the model.
+        """
         began = time.perf_counter()
         status, rows = Code.OK, 0
-        problem, call = "", None
+        problem, call, given = "", None, {}
         try:
             given = dict(context.invocation_metadata() or ())
             if self._journal and api in _LOGGED:
@@ -107,7 +112,11 @@ class Services:
             traceback.print_exc(file=sys.stderr)
             status, problem = Code.INTERNAL, "a bug of ours; the server's log has its traceback"
         known = name if name in self._models.names else ""
-        metrics.record(known, api, "GRPC", status, time.perf_counter() - began, rows)
+        seconds = time.perf_counter() - began
+        metrics.record(known, api, "GRPC", status, seconds, rows)
+        if self._telemetry:
+            trace = (_bytes(given.get(name)) for name in ("traceparent", "tracestate"))
+            self._telemetry.ended("GRPC", api, known, status, problem, seconds, rows, *trace)
         if call and self._journal:
             self._journal.end(call, self._models.names[known].current if known else None, status, problem)
             if call.is_plain:
@@ -271,25 +280,3 @@ def _examples(given: Any) -> list[bytes]:
                 if name not in example.features.feature:
                     example.features.feature[name].CopyFrom(context[name])
     return [example.SerializeToString() for example in found]
-
-
-def grpc_server(services: Services, address: str, most_bytes: int, shared: bool, credentials: Any) -> Any:
-    """Return a server that listens, not yet started.
-
-    Args:
-        shared: the port, with other processes.
-        credentials: of a connection by TLS; None without.
-
-    Raises:
-        RuntimeError: the port is taken.
-    """
-    server = grpc.aio.server(
-        options=[("grpc.max_receive_message_length", most_bytes), ("grpc.so_reuseport", int(shared))]
-    )
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(services, server)
-    model_service_pb2_grpc.add_ModelServiceServicer_to_server(services, server)
-    if credentials:
-        server.add_secure_port(address, credentials)
-    else:
-        server.add_insecure_port(address)
-    return server

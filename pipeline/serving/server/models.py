@@ -194,6 +194,10 @@ class Models:
         """End watching."""
         self._ended.set()
 
+    def versions(self) -> dict[str, int]:
+        """Return the version that answers, by name; 0 where none does."""
+        return {name: served.current.version if served.current else 0 for name, served in self.names.items()}
+
     def find(self, target: Target) -> LoadedModel:
         """Return the model that a request means.
 

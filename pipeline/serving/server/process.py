@@ -151,6 +151,7 @@ async def _serve(options: Options, listener: socket.socket, announce: Callable[[
     from pipeline.serving.server.calls import Journal
     from pipeline.serving.server.models import Models
     from pipeline.serving.server.rest import Rest
+    from pipeline.serving.server.telemetry import telemetry_from
 
     class Server(uvicorn.Server):
         @contextlib.contextmanager
@@ -162,7 +163,8 @@ async def _serve(options: Options, listener: socket.socket, announce: Callable[[
     access = options.access()
     journal = Journal(RequestLog(options.log, options.folders, say, metrics.record_logged) if options.log else None)
     rest = Rest(models, batcher, options.limits, journal)
-    app = App(models, rest, access, options.cors, journal)
+    telemetry = telemetry_from(models.versions)
+    app = App(models, rest, access, options.cors, journal, telemetry)
     config = uvicorn.Config(
             app, http="httptools", loop="none", lifespan="off", access_log=False, log_level="warning", ws="none",
             server_header=False, date_header=False, timeout_graceful_shutdown=int(options.drain_s), proxy_headers=False,
@@ -186,11 +188,13 @@ async def _serve(options: Options, listener: socket.socket, announce: Callable[[
     if options.workers > 1:  # a connection would be sent here as soon as this one listens
         await loop.run_in_executor(None, models.look)
     if options.grpc_port is not None:
-        from pipeline.serving.server.grpc_api import Services, grpc_server
+        from pipeline.serving.server.grpc_api import Services
+        from pipeline.serving.server.grpc_server import grpc_server
 
         by_grpc = grpc_server(
-            Services(models, rest, access, journal), address(options.host, options.grpc_port), options.limits.body,
-            options.workers > 1, certificate.for_grpc() if certificate else None,
+            models, rest, Services(models, rest, access, journal, telemetry),
+            address(options.host, options.grpc_port), options.limits.body, options.workers > 1,
+            certificate.for_grpc() if certificate else None,
         )  # fmt: skip
         await by_grpc.start()
     following = _following(options, certificate, config.ssl, access)

@@ -12,6 +12,7 @@ from pipeline.serving.server.tensors import (
     BOOL,
     DOUBLE,
     FLOAT,
+    HALF,
     INT8,
     INT16,
     INT32,
@@ -19,18 +20,25 @@ from pipeline.serving.server.tensors import (
     KINDS,
     STRING,
     UINT8,
+    UINT16,
     UINT32,
     UINT64,
     Array,
 )  # fmt: skip
 
+_COMPLEX64, _COMPLEX128 = 8, 18
 _FIELDS = {
     FLOAT: "float_val", DOUBLE: "double_val", INT32: "int_val", INT16: "int_val", INT8: "int_val", UINT8: "int_val",
     STRING: "string_val", INT64: "int64_val", BOOL: "bool_val", UINT32: "uint32_val", UINT64: "uint64_val",
+    UINT16: "int_val", HALF: "half_val", _COMPLEX64: "scomplex_val", _COMPLEX128: "dcomplex_val",
 }  # fmt: skip
-_TYPES = {np.dtype(kind): dtype for dtype, (_, kind) in KINDS.items()}
-_NARROW = (INT16, INT8, UINT8)
-"""They travel as int32, and wrap."""
+_KINDS = {dtype: np.dtype(kind) for dtype, (_, kind) in KINDS.items()}
+_KINDS |= {_COMPLEX64: np.dtype(np.complex64), _COMPLEX128: np.dtype(np.complex128)}
+_TYPES = {kind: dtype for dtype, kind in _KINDS.items()}
+_PARTS = {HALF: np.uint16, _COMPLEX64: np.float32, _COMPLEX128: np.float64}
+"""What travels in place of a value: its bits, or its real and its imaginary part."""
+_NARROW = (INT16, INT8, UINT8, UINT16, *_PARTS)
+"""They travel as int32, and wrap; or in parts."""
 _FEW = 16
 _MOST_VALUES = 1 << 24
 
@@ -59,7 +67,7 @@ def to_array(tensor: Any) -> Array:
     Raises:
         Refusal: the message says of itself what does not hold.
     """
-    if tensor.dtype not in KINDS:
+    if tensor.dtype not in _KINDS:
         raise invalid(f"tensors of type {tensor.dtype} are not taken")
     shape = [dim.size for dim in tensor.tensor_shape.dim]
     size = 1
@@ -67,12 +75,17 @@ def to_array(tensor: Any) -> Array:
         size *= each
     if min(shape, default=0) < 0 or tensor.tensor_shape.unknown_rank or size > _MOST_VALUES:
         raise invalid(f"a tensor of shape {shape} is not taken")
-    kind = np.dtype(KINDS[tensor.dtype][1])
+    kind = _KINDS[tensor.dtype]
     if tensor.tensor_content and tensor.dtype != STRING:
         if len(tensor.tensor_content) != size * kind.itemsize:
             raise invalid(f"tensor_content has {len(tensor.tensor_content)} bytes, shape {shape} needs others")
         return np.frombuffer(tensor.tensor_content, kind).reshape(shape)
-    values = getattr(tensor, _FIELDS[tensor.dtype])
+    values: Any = getattr(tensor, _FIELDS[tensor.dtype])
+    if tensor.dtype in _PARTS:
+        parts = np.array(values, np.int64 if tensor.dtype == HALF else _PARTS[tensor.dtype])
+        if parts.nbytes and len(parts) * np.dtype(_PARTS[tensor.dtype]).itemsize % kind.itemsize:
+            raise invalid(f"a tensor of complex numbers has {len(parts)} parts")
+        values = parts.astype(_PARTS[tensor.dtype]).view(kind)
     if len(values) not in (size, 1) and not (0 < len(values) < size):
         raise invalid(f"a tensor of shape {shape} has {len(values)} values")
     found = np.empty(len(values), kind)
@@ -87,4 +100,7 @@ def put(array: Array, tensor: Any) -> None:
     tensor.dtype = _TYPES[array.dtype]
     for size in array.shape:
         tensor.tensor_shape.dim.add().size = size
-    getattr(tensor, _FIELDS[tensor.dtype]).extend(array.ravel().tolist())
+    flat = array.ravel()
+    if tensor.dtype in _PARTS:
+        flat = flat.view(_PARTS[tensor.dtype])
+    getattr(tensor, _FIELDS[tensor.dtype]).extend(flat.tolist())

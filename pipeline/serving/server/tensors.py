@@ -19,19 +19,20 @@ from pipeline.serving.server.json_text import shown, type_name, whole
 from pipeline.serving.server.refusal import Code, Refusal, invalid
 
 FLOAT, DOUBLE, INT32, UINT8, INT16, INT8, STRING, INT64, BOOL = 1, 2, 3, 4, 5, 6, 7, 9, 10
-UINT32, UINT64 = 22, 23
+UINT16, HALF, UINT32, UINT64 = 17, 19, 22, 23
 """DataTypes of TensorFlow (tensorflow/core/framework/types.proto)."""
 KINDS: dict[int, tuple[str, Any]] = {
     FLOAT: ("float", np.float32), DOUBLE: ("double", np.float64), INT32: ("int32", np.int32),
     UINT8: ("uint8", np.uint8), INT16: ("int16", np.int16), INT8: ("int8", np.int8), STRING: ("string", object),
     INT64: ("int64", np.int64), BOOL: ("bool", np.bool_), UINT32: ("uint32", np.uint32), UINT64: ("uint64", np.uint64),
+    UINT16: ("uint16", np.uint16), HALF: ("half", np.float16),
 }  # fmt: skip
 """TensorFlow's name of each, and NumPy's type."""
 _BOUNDS = {INT64: (-(2**63), 2**63 - 1), UINT32: (0, 2**32 - 1), UINT64: (0, 2**64 - 1)}
 _INT = (-(2**31), 2**31 - 1)
 _NUMBERS: frozenset[type] = frozenset({int, float})
 PLAIN: dict[int, frozenset[type]] = {
-    FLOAT: _NUMBERS, DOUBLE: _NUMBERS, STRING: frozenset({str}), BOOL: frozenset({bool}),
+    FLOAT: _NUMBERS, DOUBLE: _NUMBERS, HALF: _NUMBERS, STRING: frozenset({str}), BOOL: frozenset({bool}),
 }  # fmt: skip
 """Types of the values of JSON that a DataType takes as they are."""
 
@@ -83,6 +84,8 @@ def plain_column(values: Sequence[Any], dtype: int) -> Array | None:
 def is_plain(values: Sequence[Any], dtype: int) -> bool:
     """Return whether all values are of the right type."""
     types = set(map(type, values))
+    if dtype not in KINDS:
+        return False
     if dtype in PLAIN:
         return types <= PLAIN[dtype]
     return types == {int} and all(whole(value, *_BOUNDS.get(dtype, _INT)) for value in values)
@@ -94,7 +97,7 @@ def as_array(values: Sequence[Any], dtype: int) -> Array:
         texts = np.empty(len(values), object)
         texts[:] = values
         return texts
-    if dtype not in (FLOAT, DOUBLE):
+    if dtype not in (FLOAT, DOUBLE, HALF):
         wide = np.array(values, np.uint64 if dtype == UINT64 else np.int64 if dtype != BOOL else np.bool_)
         return wide.astype(KINDS[dtype][1])  # wraps, as a cast of C++ does
     with np.errstate(over="ignore"):

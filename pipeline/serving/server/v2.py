@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 import numpy as np
@@ -21,7 +21,7 @@ from pipeline.serving.server.models import Models
 from pipeline.serving.server.paths import Target
 from pipeline.serving.server.refusal import Code, Refusal, invalid
 from pipeline.serving.server.rest import Rest, rows_of
-from pipeline.serving.server.tensors import Columns
+from pipeline.serving.server.tensors import Arrays, Columns
 from pipeline.serving.server.v2_binary import SIZE, content_of, filled, is_wanted, parted
 
 PREFIX = re.compile(r"/v2(?:/.*)?", re.DOTALL)
@@ -29,10 +29,23 @@ _PATH = re.compile(r"/v2/models/([^/]+)(?:/versions/([0-9]{1,18}))?(?:/(ready|in
 DATATYPES = {
     tensors.BOOL: "BOOL", tensors.UINT8: "UINT8", tensors.UINT32: "UINT32", tensors.UINT64: "UINT64",
     tensors.INT8: "INT8", tensors.INT16: "INT16", tensors.INT32: "INT32", tensors.INT64: "INT64",
+    tensors.UINT16: "UINT16", tensors.HALF: "FP16",
     tensors.FLOAT: "FP32", tensors.DOUBLE: "FP64", tensors.STRING: "BYTES",
 }  # fmt: skip
 NUMBERS = {"FP16", "FP32", "FP64", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"}
+_UNKNOWN = "which the Open Inference Protocol does not have"
 _BY_NUMPY = {np.dtype(tensors.KINDS[dtype][1]): name for dtype, name in DATATYPES.items()}
+
+
+EXTENSIONS = ("binary_tensor_data",)
+
+
+class Answered(NamedTuple):
+    """Which version answered, what was wanted of it, and how many rows were asked."""
+
+    version: int
+    outputs: Arrays
+    rows: int
 
 
 class V2:
@@ -64,9 +77,7 @@ class V2:
         if path.endswith("ready"):
             ready = self._models.ready and not draining
             return 200 if ready else 503, orjson.dumps({"ready": ready})
-        return 200, orjson.dumps(
-            {"name": "longhaul", "version": pipeline.__version__, "extensions": ["binary_tensor_data"]}
-        )
+        return 200, orjson.dumps({"name": "longhaul", "version": pipeline.__version__, "extensions": EXTENSIONS})
 
     def about_model(self, target: Target) -> bytes:
         """Return what is told of a model.
@@ -77,18 +88,25 @@ class V2:
         model = self._models.find(target)
         if target.method == "ready":
             return orjson.dumps({"name": model.name, "ready": True})
+        return orjson.dumps(self.described(target))
+
+    def described(self, target: Target) -> dict[str, Any]:
+        """Return the metadata of a model.
+
+        Raises:
+            Refusal: it is not loaded.
+        """
+        model = self._models.find(target)
         signature = model.signatures[_signature(model, {})]
         served = self._models.names[target.name]
         known = sorted({each.version for each in served.loaded if each})
-        return orjson.dumps(
-            {
-                "name": model.name,
-                "versions": list(map(str, known)),
-                "platform": "tensorflow_savedmodel",
-                "inputs": _described(signature.inputs),
-                "outputs": _described(signature.outputs),
-            }
-        )
+        return {
+            "name": model.name,
+            "versions": list(map(str, known)),
+            "platform": "tensorflow_savedmodel",
+            "inputs": _described(signature.inputs),
+            "outputs": _described(signature.outputs),
+        }
 
     async def infer(
         self, target: Target, body: bytes, strict: bool, json_size: bytes = b""
@@ -105,27 +123,47 @@ class V2:
         head, behind = parted(body, json_size)
         request = parse(head)
         name_call(request.get("id"))
-        parameters = request.get("parameters", {})
-        if not isinstance(parameters, dict):
-            raise invalid(f"'parameters' has to be an object; it is {shown(parameters)}")
-        signature = _signature(model, parameters)
-        given = {tensor["name"]: tensor for tensor in filled(_named(request, "inputs"), behind)}
-        columns = _columns(model, signature, given, strict)
-        outputs = await self._rest.ask(model, signature, columns, len(body), "Predict")
-        wanted = [one["name"] for one in _named(request, "outputs")] if request.get("outputs") else sorted(outputs)
-        if unknown := [name for name in wanted if name not in outputs]:
-            raise invalid(f"there is no output {unknown[0]!r}; the outputs are {', '.join(sorted(outputs))}")
-        answer: dict[str, Any] = {"model_name": model.name, "model_version": str(answering(model).version)}
+        found = await self.ask(model, request, filled(named(request, "inputs"), behind), len(body), strict)
+        answer: dict[str, Any] = {"model_name": model.name, "model_version": str(found.version)}
         if isinstance(request.get("id"), str):
             answer["id"] = request["id"]
-        answer["outputs"] = told = [_told(name, outputs[name]) for name in wanted]
-        contents = {name: content_of(outputs[name]) for name in wanted if is_wanted(request, name)}
+        answer["outputs"] = told = [_told(name, array) for name, array in found.outputs.items()]
+        contents = {name: content_of(array) for name, array in found.outputs.items() if is_wanted(request, name)}
         for one in told:
             if one["name"] in contents:
                 del one["data"]
                 one["parameters"] = {SIZE: len(contents[one["name"]])}
         text = orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
-        return text + b"".join(contents.values()), rows_of(columns), len(text) if contents else None
+        return text + b"".join(contents.values()), found.rows, len(text) if contents else None
+
+    async def ask(
+        self,
+        model: LoadedModel,
+        request: Mapping[str, Any],
+        inputs: Sequence[Mapping[str, Any]],
+        size: int,
+        strict: bool = False,
+    ) -> Answered:
+        """Return what a request gets.
+
+        Args:
+            request: as JSON has it; inputs: its tensors, with their data.
+            size: of it, in bytes.
+
+        Raises:
+            Refusal: it is wrong, or cannot be answered now.
+        """
+        parameters = request.get("parameters", {})
+        if not isinstance(parameters, dict):
+            raise invalid(f"'parameters' has to be an object; it is {shown(parameters)}")
+        signature = _signature(model, parameters)
+        given = {tensor["name"]: tensor for tensor in inputs}
+        columns = _columns(model, signature, given, strict)
+        outputs = await self._rest.ask(model, signature, columns, size, "Predict")
+        wanted = [one["name"] for one in named(request, "outputs")] if request.get("outputs") else sorted(outputs)
+        if unknown := [name for name in wanted if name not in outputs]:
+            raise invalid(f"there is no output {unknown[0]!r}; the outputs are {', '.join(sorted(outputs))}")
+        return Answered(answering(model).version, {name: outputs[name] for name in wanted}, rows_of(columns))
 
 
 def _signature(model: LoadedModel, parameters: Mapping[str, Any]) -> str:
@@ -139,14 +177,19 @@ def _described(infos: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
-            "datatype": DATATYPES.get(info.dtype, "BYTES"),
+            "datatype": DATATYPES.get(info.dtype) or f"TensorFlow's type {info.dtype}",
             "shape": [dim.size for dim in info.tensor_shape.dim],
         }
         for name, info in sorted(infos.items())
     ]
 
 
-def _named(request: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+def named(request: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+    """Return the tensors of a list.
+
+    Raises:
+        Refusal: it is none, or one has no name, or that of another.
+    """
     found = request.get(key)
     if not isinstance(found, list) or not found:
         raise invalid(f"'{key}' has to be a list of tensors; it is {shown(found)}")
@@ -184,7 +227,8 @@ def _columns(model: LoadedModel, signature: str, given: Mapping[str, Any], stric
 
 
 def _check_datatype(name: str, datatype: Any, dtype: int) -> None:
-    taken = DATATYPES.get(dtype, "BYTES")
+    if (taken := DATATYPES.get(dtype)) is None:
+        raise Refusal(Code.UNIMPLEMENTED, f"the input {name!r} is of TensorFlow's type {dtype}, {_UNKNOWN}")
     if datatype == taken or (datatype in NUMBERS and taken in NUMBERS):  # the values are checked by themselves
         return
     raise invalid(f"the input {name!r} takes {taken}; its datatype is {shown(datatype)}")
@@ -208,8 +252,21 @@ def _flat(tensor: Mapping[str, Any]) -> list[Any]:
     return data
 
 
+def datatype_of(name: str, array: Any) -> str:
+    """Return the protocol's name of the type of an output.
+
+    Raises:
+        Refusal: it has none.
+    """
+    if (found := _BY_NUMPY.get(array.dtype)) is None:
+        raise Refusal(
+            Code.UNIMPLEMENTED, f"the output {name!r} is of type {array.dtype}, {_UNKNOWN}; name others in 'outputs'"
+        )
+    return found
+
+
 def _told(name: str, array: Any) -> dict[str, Any]:
     flat: Sequence[Any] = array.ravel()
     if array.dtype == object:
         flat = [value.decode(errors="replace") for value in array.ravel()]
-    return {"name": name, "datatype": _BY_NUMPY[array.dtype], "shape": list(array.shape), "data": flat}
+    return {"name": name, "datatype": datatype_of(name, array), "shape": list(array.shape), "data": flat}

@@ -52,7 +52,7 @@ def filled(inputs: Sequence[dict[str, Any]], behind: bytes) -> list[dict[str, An
                 raise invalid(
                     f"the input {tensor['name']!r} says {SIZE} {shown(size)}; {len(behind) - at} bytes are left"
                 )
-            tensor = tensor | {"data": _values(tensor, behind[at : at + size])}
+            tensor = tensor | {"data": values_of(tensor["name"], tensor.get("datatype"), behind[at : at + size])}
             at += size
         found.append(tensor)
     if at != len(behind):
@@ -60,15 +60,19 @@ def filled(inputs: Sequence[dict[str, Any]], behind: bytes) -> list[dict[str, An
     return found
 
 
-def _values(tensor: Mapping[str, Any], content: bytes) -> list[Any]:
-    datatype = tensor.get("datatype")
+def values_of(name: str, datatype: object, content: bytes) -> list[Any]:
+    """Return the values of a tensor.
+
+    Raises:
+        Refusal: there is no such datatype, or the bytes are none of it.
+    """
     if datatype == "BYTES":
-        return _texts(tensor["name"], content)
+        return _texts(name, content)
     if not isinstance(datatype, str) or datatype not in _NUMPY:
-        raise invalid(f"the input {tensor['name']!r} has the datatype {shown(datatype)}, which there is not")
+        raise invalid(f"the input {name!r} has the datatype {shown(datatype)}, which there is not")
     kind = np.dtype(_NUMPY[datatype])
     if len(content) % kind.itemsize:
-        raise invalid(f"the input {tensor['name']!r} has {len(content)} bytes, which are no {datatype}")
+        raise invalid(f"the input {name!r} has {len(content)} bytes, which are no {datatype}")
     values: list[Any] = np.frombuffer(content, kind).tolist()
     return values
 
@@ -80,12 +84,21 @@ def _texts(name: str, content: bytes) -> list[Any]:
         end = at + 4 + int.from_bytes(content[at : at + 4], "little")
         if at + 4 > len(content) or end > len(content):
             raise invalid(f"the input {name!r} ends within a text")
-        try:
-            found.append(content[at + 4 : end].decode())
-        except UnicodeDecodeError:
-            raise invalid(f"the input {name!r} has a text that is no UTF-8") from None
+        found.append(text_of(name, content[at + 4 : end]))
         at = end
     return found
+
+
+def text_of(name: str, content: bytes) -> str:
+    """Return the text that bytes are.
+
+    Raises:
+        Refusal: they are none.
+    """
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise invalid(f"the input {name!r} has a text that is no UTF-8") from None
 
 
 def is_wanted(request: Mapping[str, Any], name: str) -> bool:

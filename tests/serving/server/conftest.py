@@ -140,12 +140,24 @@ def export(folder: Path, bias: float = 0.0) -> None:
                 "flag": ~flag, "long": long + 0,
             }  # fmt: skip
 
+        @tf.function(input_signature=[
+            tf.TensorSpec([None], tf.float16, "half"), tf.TensorSpec([None], tf.uint16, "word"),
+        ])  # fmt: skip
+        def odd_kinds(self, half: tf.Tensor, word: tf.Tensor) -> dict[str, tf.Tensor]:
+            pair = tf.complex(tf.cast(half, tf.float32), 1.0)
+            return {"half": half * 2, "word": tf.identity(word), "pair": pair, "wide": tf.cast(pair, tf.complex128)}
+
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, "x")])
+        def brain(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
+            return {"y": tf.cast(x, tf.bfloat16)}
+
         @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, "x")])
         def mean(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
             return {"mean": tf.reduce_mean(x)}
 
     small = Small()
     signatures = {
+        "odd_kinds": small.odd_kinds, "brain": small.brain,
         "serving_default": small.by_examples, "serving_tensors": small.by_tensors, "classification": small.classify,
         "regression": small.regress, "half_plus_two": small.half_plus_two, "every_kind": small.every_kind,
         "mean": small.mean, "transform_features": small.transform, "gradients": small.gradients,

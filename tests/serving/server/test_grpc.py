@@ -76,6 +76,13 @@ def test_every_kind_of_tensor_and_output_filter(stub: Any) -> None:
     assert found == {
         "whole": [[1, 2]], "text_bytes": [b"\xff\0"], "text": [b"\xff\0!"], "flag": [False], "long": [2**60],
     }  # fmt: skip
+    odd = predict_pb2.PredictRequest()
+    odd.model_spec.name, odd.model_spec.signature_name = "flights", "odd_kinds"
+    for name, array in {"half": np.array([0.5, -3], np.float16), "word": np.array([1, 65535], np.uint16)}.items():
+        odd.inputs[name].CopyFrom(tf.make_tensor_proto(array))
+    found = {name: tf.make_ndarray(tensor).tolist() for name, tensor in stub.Predict(odd).outputs.items()}
+    pairs = [0.5 + 1j, -3 + 1j]
+    assert found == {"half": [1, -6], "word": [1, 65535], "pair": pairs, "wide": pairs}
     request.output_filter.extend(["flag"])
     assert set(stub.Predict(request).outputs) == {"flag"}
 

@@ -56,6 +56,20 @@ def test_other_signatures_and_some_outputs(server: Server) -> None:
     ]  # fmt: skip
 
 
+def test_every_type_that_a_model_may_answer_with(server: Server) -> None:
+    odd = {
+        "parameters": {"signature_name": "odd_kinds"},
+        "inputs": [tensor("half", "FP16", [0.5, 3]), tensor("word", "UINT16", [1, 65535])],
+    }
+    some = server.post(INFER, odd | {"outputs": [{"name": "half"}, {"name": "word"}]}).json()["outputs"]
+    assert some == [tensor("half", "FP16", [1, 6]), tensor("word", "UINT16", [1, 65535])]
+    refused = server.post(INFER, odd)
+    assert (refused.status_code, "'pair' is of type complex64" in refused.json()["error"]) == (501, True)
+    brain = {"parameters": {"signature_name": "brain"}, "inputs": [tensor("x", "FP32", [1])]}
+    refused = server.post(INFER, brain)
+    assert (refused.status_code, "type 14" in refused.json()["error"]) == (501, True)
+
+
 def test_what_is_told_of_server_and_model(server: Server) -> None:
     assert server.get("/v2").json()["name"] == "longhaul"
     assert server.get("/v2/health/live").json() == {"live": True}
