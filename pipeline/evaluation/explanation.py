@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.config.evaluation import LOWER_IS_BETTER, METRICS, Evaluation
+from pipeline.evaluation.associations import strongest_pairs
 from pipeline.evaluation.columnar_metrics import load_model
+from pipeline.evaluation.directions import directions
+from pipeline.evaluation.effects import effects
 from pipeline.evaluation.model_inputs import differentiate, network_inputs, raw_columns, typical_row
 from pipeline.evaluation.row_sample import RIGHT, RowSample, error_kinds
 from pipeline.evaluation.tallies import metric_values, rows_of
@@ -56,39 +60,58 @@ def explain(
 
     Returns:
         `importance`: {metric, value, rows, repeats, features: [{name, drop, spread, noise}] (the greatest drop first),
-        left_out}; `examples`: see `_take_apart`; `weak`: see weak_slices.py; each is None where it is switched off;
+        left_out}; `examples`: see `_take_apart`; `weak`, `effects`, `directions`, `correlations`:
+        see weak_slices.py, effects.py, directions.py and associations.py; each is None where it is switched off;
         `problems`: sentences. What fails here costs no run.
     """
-    found: dict[str, Any] = {"importance": None, "examples": None, "weak": None, "problems": []}
+    parts = ("importance", "examples", "weak", "effects", "directions", "correlations")
+    found: dict[str, Any] = dict.fromkeys(parts) | {"problems": []}
     if sample is None:
         found["problems"].append("there were no rows to explain")
         return found
     table = FeatureTable.from_dict(settings["features"])
     wanted = rules.explain
+    model = load_model(model_path)
+    even = sample.even(wanted.permutation_rows)
+
+    @cache
+    def columns() -> dict[str, pa.Array]:
+        return raw_columns(even.records, table)
+
     for key, is_on, compute in (
-        ("importance", wanted.permutation_rows and wanted.repeats, _importance),
-        ("examples", wanted.rows, _take_apart),
-        ("weak", wanted.permutation_rows, _weak),
+        ("importance", wanted.permutation_rows and wanted.repeats, lambda: _importance(model, sample, table, rules)),
+        ("examples", wanted.rows, lambda: _take_apart(model, sample, table, rules)),
+        ("weak", wanted.permutation_rows, lambda: weak_slices(table.label.task, even, columns(), _dates(table))),
+        (
+            *("effects", wanted.permutation_rows),
+            lambda: effects(model, even, columns(), table, _ranked(found["importance"], table), rules.confidence),
+        ),
+        ("directions", wanted.permutation_rows and wanted.rows, lambda: directions(model, even, columns(), table)),
+        ("correlations", wanted.permutation_rows, lambda: strongest_pairs(columns())),
     ):
-        if not is_on:
+        if not is_on or (key == "directions" and not hasattr(model, "differentiate")):
             continue
-        if key == "examples" and not hasattr(load_model(model_path), "differentiate"):
+        if key == "examples" and not hasattr(model, "differentiate"):
             found["problems"].append(
                 "single predictions are not taken apart: that needs the gradients of Longhaul's network"
             )
             continue
         try:
-            found[key] = compute(load_model(model_path), sample, table, rules)
+            found[key] = compute()
         except Exception as exc:  # whatever a model that somebody else exported may lack
             logging.getLogger(__name__).exception("%s of the model's explanation", key)
             found["problems"].append(f"the {key} could not be computed: {type(exc).__name__}: {exc}")
     return found
 
 
-def _weak(_: Any, sample: RowSample, table: FeatureTable, rules: Evaluation) -> dict[str, Any]:
-    rows = sample.even(rules.explain.permutation_rows)
-    dates = {feature.name for feature in table.features if feature.kind is Kind.TIMESTAMP}
-    return weak_slices(table.label.task, rows, raw_columns(rows.records, table), dates)
+def _dates(table: FeatureTable) -> set[str]:
+    return {feature.name for feature in table.features if feature.kind is Kind.TIMESTAMP}
+
+
+def _ranked(importance: Mapping[str, Any] | None, table: FeatureTable) -> list[str]:
+    """Name features, the most important first; as they stand in the table where that was not measured."""
+    measured = importance["features"] if importance else []
+    return [one["name"] for one in measured] or [feature.name for feature in table.features]
 
 
 # Permutation importance

@@ -53,9 +53,9 @@ def weak_slices(
 
     Returns:
         `rows`: how many were looked at; `looked_at`: slices; `loss`: its name; `overall`: its mean; `slices`: the worst
-        first, [{where, rows, loss, p, said, true}]: p after the correction; said and true: means of prediction and
-        label, None of several classes. A slice that tells of rows that a worse one before it has mostly told of is left
-        out.
+        first, [{where, columns, rows, loss, p, said, true}]: p after the correction; said and true: means of
+        prediction and label, None of several classes. A slice that tells of rows that a worse one before it has
+        mostly told of is left out.
     """
     losses = _losses(task, sample.labels, sample.predictions)
     parts = list(_parts(columns, dates))[:_MOST_PARTS]
@@ -88,6 +88,7 @@ def weak_slices(
         found["slices"].append(
             {
                 "where": " and ".join(dict.fromkeys((parts[one].text, parts[two].text))),
+                "columns": list(dict.fromkeys((names[one], names[two]))),
                 "rows": int(members.sum()),
                 "loss": float(means[one, two]),
                 "p": float(p[one, two]),

@@ -74,9 +74,19 @@ class Picture:
 
 
 def picture(
-    name: str, told: str, values: Sequence[Value], ends: tuple[str, str], *, edge: float = math.nan
+    name: str,
+    told: str,
+    values: Sequence[Value],
+    ends: tuple[str, str],
+    *,
+    edge: float = math.nan,
+    joined: bool = True,
 ) -> Picture | None:
-    """Place values; None where there is none."""
+    """Place values; None where there is none.
+
+    Args:
+        joined: what lies beside is one line; else a piece for each value.
+    """
     known = [number for one in values for number in (one.value, one.beside, *(one.ends or ())) if math.isfinite(number)]
     if not known:
         return None
@@ -90,6 +100,8 @@ def picture(
         return round(WIDTH * (at - first) / ((last - first) or 1.0), 1)
 
     def up(value: float) -> float:
+        if math.isnan(value):
+            return value
         return round(_MARGIN + (HEIGHT - 2 * _MARGIN) * (high - value) / (high - low), 1)
 
     marks = []
@@ -103,7 +115,13 @@ def picture(
         name,
         told,
         marks,
-        _path((across(one.at), up(one.beside)) for one in values if math.isfinite(one.beside)),
+        _path(
+            [
+                (across(left), across(right), across(one.at), up(one.beside))
+                for one, (left, right) in zip(values, spans, strict=True)
+            ],
+            joined,
+        ),
         up(edge) if edge == edge else None,
         (low, high),
         ends,
@@ -117,5 +135,9 @@ def _density(one: Value) -> float:
     return one.size / ((right - left) or 1.0)
 
 
-def _path(points: Iterable[tuple[float, float]]) -> str:
-    return "".join(f"{'L' if place else 'M'}{x} {y}" for place, (x, y) in enumerate(points))
+def _path(points: Iterable[tuple[float, float, float, float]], joined: bool) -> str:
+    """Return an SVG path through (left, right, middle, height)."""
+    known = [point for point in points if math.isfinite(point[3])]
+    if not joined:
+        return "".join(f"M{left} {y}H{right}" for left, right, _, y in known)
+    return "".join(f"{'L' if place else 'M'}{x} {y}" for place, (_, _, x, y) in enumerate(known))

@@ -117,6 +117,7 @@ def collect(run: Run, folder: Path = Path(), around: Around | None = None) -> Pa
     if gate:  # it judged what ExampleValidator found, and more
         anomalies = {split: [] for split in anomalies or {}} | gate_anomalies(gate)
     curves = artifacts.json("ModelEvaluation", CURVES_FILE) if is_explained else None
+    explanation = artifacts.json("ModelEvaluation", EXPLANATION_FILE) if is_explained else None
     return Page(
         run=run,
         verdict=headline_after_check(headline(run, verdict, judgement, gate), infra),
@@ -133,8 +134,12 @@ def collect(run: Run, folder: Path = Path(), around: Around | None = None) -> Pa
         judgement=judgement,
         curves=curves,
         decision=decision(curves, on_record(verdict)),
-        explanation=artifacts.json("ModelEvaluation", EXPLANATION_FILE) if is_explained else None,
-        why=why(verdict, judgement),
+        explanation=explanation,
+        why=why(
+            *(verdict, judgement, explanation, gate),
+            list((ingestion or {}).get("columns", {})),
+            around.options if around else (),
+        ),
         card=card_of(run, ingestion, history, verdict, judgement),
         history=history,
         hyperparameters=artifacts.optional_json("ModelRun", HYPERPARAMETERS_FILE),
@@ -231,13 +236,14 @@ def _scripts(page: Page) -> list[str]:
     return [name for name, is_wanted in wanted.items() if is_wanted]
 
 
-_OF_SOME = ("tuning", "decide")
+_OF_SOME = ("tuning", "decide", "next")
 """Sections that not every run has: nobody misses them."""
 _SECTIONS = [
     (id_, title, f"{id_}.html.j2")
     for id_, title in {
         "run": "Run and data",
         "metrics": "Metrics",
+        "next": "What to try next",
         "slices": "Slices",
         "decide": "Decide",
         "curves": "Curves",
@@ -260,6 +266,7 @@ def _sections(page: Page) -> tuple[list[tuple[str, str, str]], list[str]]:
     """Return the sections that have something to show, what stopped the run first, and the titles of the others."""
     is_there = {
         "metrics": page.judgement,
+        "next": page.why.next_steps,
         "slices": page.judgement,
         "decide": page.decision,
         "curves": page.curves,

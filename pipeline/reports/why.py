@@ -1,14 +1,17 @@
-"""For whom, since when and why a model is good or bad: what the sections Metrics, Slices and What the model looks at
-show besides figures over all rows."""
+"""For whom, since when and why a model is good or bad, and what to try next: what the page shows besides figures over
+all rows."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.guard.findings import DataVerdict
 from pipeline.reports.by_slice import BySlice, by_slice
+from pipeline.reports.feature_effects import Effects, effects_of
 from pipeline.reports.judgement import Judgement
+from pipeline.reports.next_steps import Known, NextStep, next_steps
 from pipeline.reports.over_time import OverTime, over_time
 
 
@@ -18,9 +21,26 @@ class Why:
 
     over_time: OverTime | None
     by_slice: BySlice | None
+    effects: Effects | None
+    next_steps: list[NextStep]
 
 
-def why(verdict: Mapping[str, Any] | None, judgement: Judgement | None) -> Why:
-    """Read what Evaluator left."""
-    main = judgement.metrics[0].name if judgement else ""
-    return Why(over_time(verdict, main) if judgement else None, by_slice(verdict))
+def why(
+    verdict: Mapping[str, Any] | None,
+    judgement: Judgement | None,
+    explanation: Mapping[str, Any] | None,
+    gate: DataVerdict | None,
+    columns: Sequence[str],
+    options: Sequence[str],
+) -> Why:
+    """Read what Evaluator left.
+
+    Args:
+        columns: names of those of the table.
+        options: `-c` and `-w` for commands, where they are needed.
+    """
+    if verdict is None or judgement is None:
+        return Why(None, None, None, [])
+    in_time, effects = over_time(verdict, judgement.metrics[0].name), effects_of(explanation)
+    known = Known(verdict, judgement, explanation or {}, gate, columns, in_time, effects, options)
+    return Why(in_time, by_slice(verdict), effects, next_steps(known))

@@ -28,7 +28,13 @@ _CHUNK_ROWS = 8_192
 
 
 def attributions(
-    differentiate: Any, inputs: Mapping[str, Array], base: Mapping[str, Array], outputs: Array
+    differentiate: Any,
+    inputs: Mapping[str, Array],
+    base: Mapping[str, Array],
+    outputs: Array,
+    *,
+    steps: int = _STEPS,
+    orders: int = _ORDERS,
 ) -> tuple[dict[str, Array], Array, Array]:
     """How much each column of the network's inputs adds to the difference between rows and a typical one.
 
@@ -36,6 +42,7 @@ def attributions(
         differentiate: (inputs, outputs (n,)) to {`prediction` (n,), gradient by float input (n, columns)}.
         inputs: (rows, columns) each; base: (columns,) each, the typical row.
         outputs: (rows,), for each row the number of the network's output to explain.
+        steps: on the way from one row to the other; orders: of the categories, an even number.
 
     Returns:
         {input: (rows, columns)}; the predictions for the typical row and for the rows, (rows,) each. The parts of a
@@ -48,21 +55,21 @@ def attributions(
     parts = {name: np.zeros(values.shape) for name, values in inputs.items()}
     for fixed in (inputs, starts):  # the categories while the numbers change
         ways = []
-        for step in (np.arange(_STEPS) + 0.5) / _STEPS:
+        for step in (np.arange(steps) + 0.5) / steps:
             between = {name: starts[name] + step * (inputs[name] - starts[name]) for name in floats}
             ways.append({**{name: fixed[name] for name in codes}, **between})
-        gradients = _in_chunks(differentiate, _stacked(ways), np.tile(outputs, _STEPS))
+        gradients = _in_chunks(differentiate, _stacked(ways), np.tile(outputs, steps))
         for name in floats:
-            mean = gradients[name].reshape(_STEPS, *inputs[name].shape).mean(axis=0)
+            mean = gradients[name].reshape(steps, *inputs[name].shape).mean(axis=0)
             parts[name] += mean * (inputs[name] - starts[name]) / 2
     places = [(name, place) for name in codes for place in range(inputs[name].shape[1])]
     if places:
         random = np.random.default_rng(_SEED)
-        forth = [random.permutation(len(places)) for _ in range(_ORDERS // 2 if len(places) < 50 else 1)]
-        orders = [order for pair in forth for order in (pair, pair[::-1])]
+        forth = [random.permutation(len(places)) for _ in range(orders // 2 if len(places) < 50 else 1)]
+        dealt = [order for pair in forth for order in (pair, pair[::-1])]
         for fixed in (starts, inputs):  # the numbers while the categories change
             ways = []
-            for order in orders:
+            for order in dealt:
                 now = {name: np.array(fixed[name] if name in floats else starts[name]) for name in inputs}
                 ways.append({name: values.copy() for name, values in now.items()})
                 for number in order:
@@ -70,11 +77,11 @@ def attributions(
                     now[name][:, place] = inputs[name][:, place]
                     ways.append({name: values.copy() for name, values in now.items()})
             scores = _in_chunks(differentiate, _stacked(ways), np.tile(outputs, len(ways)))[PREDICTION]
-            changes = np.diff(scores.reshape(len(orders), len(places) + 1, rows), axis=1)
-            for order, of_order in zip(orders, changes, strict=True):
+            changes = np.diff(scores.reshape(len(dealt), len(places) + 1, rows), axis=1)
+            for order, of_order in zip(dealt, changes, strict=True):
                 for number, change in zip(order, of_order, strict=True):
                     name, place = places[number]
-                    parts[name][:, place] += change / len(orders) / 2
+                    parts[name][:, place] += change / len(dealt) / 2
     ends = _in_chunks(differentiate, _stacked([starts, inputs]), np.tile(outputs, 2))[PREDICTION].reshape(2, rows)
     return parts, ends[0], ends[1]
 
