@@ -63,8 +63,8 @@ class Derived:
         pairs = [self._text(self._trees[name]) for name in names]
         return tf.stack([value for value, _ in pairs], axis=1), tf.stack([present for _, present in pairs], axis=1)
 
-    def words(self, name: str) -> tuple[Text, int, int]:
-        """Return a text, the longest n-grams of it and into how many buckets they go."""
+    def words(self, name: str) -> tuple[Text, int | str, int]:
+        """Return a text, its longest n-grams or what stands between its items, and into how many buckets they go."""
         node = self._trees[name]
         return self._text(node.args[0]), *node.value
 

@@ -71,10 +71,9 @@ def trees_of(table: FeatureTable) -> dict[str, Node]:
     return check(expressions, _types(table.features), table.label.name, table.label.classes)
 
 
-def longest_and_buckets(table: FeatureTable, name: str) -> tuple[int, int]:
-    """Return the longest n-grams of a derived feature of words, and into how many buckets they go."""
-    longest, buckets = trees_of(table)[name].value
-    return longest, buckets
+def buckets_of(table: FeatureTable, name: str) -> int:
+    """Return into how many buckets the n-grams or items of a derived feature of words go."""
+    return int(trees_of(table)[name].value[1])
 
 
 def _types(features: Sequence[Feature]) -> dict[str, tuple[Type, bool]]:

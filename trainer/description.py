@@ -26,7 +26,7 @@ _TRANSFORMED = {
     NUMERIC: "numbers and parts of times as places among the training values, 0 to 1",
     FLAGS: "booleans, then whether each optional feature is missing",
     CATEGORICAL: "ids in the vocabularies, in the order of the categorical features",
-    WORDS: "ids of the n-grams of texts, each text at as many places, then 0",
+    WORDS: "ids of the n-grams of texts and the items of lists, each at as many places, then 0",
 }
 _WHICH = "which of the network's outputs is meant, from 0"
 _EXAMPLE_OF_UNIX_TIME = 1735689600.0  # 1 January 2025

@@ -17,7 +17,7 @@ from trainer.expressions import KEYS, NUMERIC, ExpressionError, Node, Scope, Typ
 SMOOTHING = 20.0
 """Rows of the overall mean that `mean_by` and `rate_by` mix into that of a key."""
 BUCKETS = 4096
-"""Into which `ngrams` puts them by their hash."""
+"""Into which `ngrams` and `items` put them by their hash."""
 STATISTICS = ("count_by", "mean_by", "rate_by")
 
 
@@ -141,10 +141,17 @@ def _hash_bucket(name: str, args: list[Node], scope: Scope) -> Node:
     return node_of(name, Type.CODE, [wanted(args[0], KEYS, name)], buckets)
 
 
-def _ngrams(name: str, args: list[Node], scope: Scope) -> Node:
-    longest = int(_number_given(name, args[1], 1, 5, whole=True)) if len(args) > 1 else 1
+def _words(name: str, args: list[Node], scope: Scope) -> Node:
+    """Check `ngrams(text, longest, buckets)` or `items(text, 'delimiter', buckets)`."""
+    how: str | int = 1
+    if name == "items":
+        if args[1].op != "literal" or args[1].type is not Type.TEXT or not args[1].value:
+            raise ExpressionError("the second argument of items is a text in quotes", "write it out: '|'", args[1].at)
+        how = args[1].value
+    elif len(args) > 1:
+        how = int(_number_given(name, args[1], 1, 5, whole=True))
     buckets = int(_number_given(name, args[2], 16, 1_000_000, whole=True)) if len(args) > 2 else BUCKETS
-    return node_of(name, Type.WORDS, [wanted(args[0], (Type.TEXT,), name)], (longest, buckets))
+    return node_of(name, Type.WORDS, [wanted(args[0], (Type.TEXT,), name)], (how, buckets))
 
 
 def _statistic(name: str, args: list[Node], scope: Scope) -> Node:
@@ -193,7 +200,8 @@ FUNCTIONS: Mapping[str, Function] = {
     "extract": Function("extract(text, 'regular expression')", 2, 2, _with_literal(Type.TEXT)),
     "cross": Function("cross(column, column, ...)", 2, 6, _cross),
     "hash_bucket": Function("hash_bucket(column, buckets)", 2, 2, _hash_bucket),
-    "ngrams": Function("ngrams(text, longest, buckets)", 1, 3, _ngrams),
+    "ngrams": Function("ngrams(text, longest, buckets)", 1, 3, _words),
+    "items": Function("items(text, 'delimiter', buckets)", 2, 3, _words),
     "count_by": Function("count_by(key)", 1, 1, _statistic),
     "mean_by": Function("mean_by(column, key, smoothing)", 2, 3, _statistic),
     "rate_by": Function("rate_by(label, key, class or smoothing)", 2, 4, _statistic),

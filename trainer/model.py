@@ -25,7 +25,7 @@ from keras import ops
 
 from trainer import ngrams
 from trainer.bins import target_aware_edges
-from trainer.derived_columns import longest_and_buckets
+from trainer.derived_columns import buckets_of
 from trainer.embeddings import Embeddings
 from trainer.features import FeatureTable, Kind
 from trainer.preprocessing import CATEGORICAL, FLAGS, NUMERIC, TIME_PARTS, WORDS
@@ -180,7 +180,7 @@ def build_model(
         parts.append(Embeddings(names, vocabulary_sizes, name="embeddings")(inputs[CATEGORICAL]))
     if words := table.of(Kind.WORDS):
         inputs[WORDS] = keras.Input((len(words) * ngrams.MOST,), dtype="int64", name=WORDS)
-        buckets = [longest_and_buckets(table, feature.name)[1] for feature in words]
+        buckets = [buckets_of(table, feature.name) for feature in words]
         parts.append(Words(buckets, name="word_embeddings")(inputs[WORDS]))
     shared = keras.layers.Concatenate()(parts) if len(parts) > 1 else parts[0]
     shared = keras.layers.Dense(hidden_units[0], activation="relu", name="shared")(shared)

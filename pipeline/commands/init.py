@@ -209,6 +209,7 @@ def first_texts(table: str, name: str, found: FirstLook, folder: Path = Path()) 
         drop=found.named_in("data.drop"),
         exclude=found.named_in("features.exclude"),
         categorical=found.named_in("features.categorical"),
+        derived=found.derived,
         missing=recognised.missing,
         readings={column: reading for column, reading in readings.items() if reading},
         set_aside=recognised.set_aside,

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.contract.first_derived import Proposed, propose_derived
 from pipeline.contract.first_label import LabelGuess, candidates, guess_label
 from pipeline.contract.first_reading import Table, Wishes, read_table
 from pipeline.contract.roles import Judged, judge_roles
@@ -53,6 +54,7 @@ class FirstLook:
         types: of the columns that are read.
         judged: what the same columns are for.
         columns: all of them, as a person reads them.
+        derived: features to compute of them, by name.
     """
 
     label: str
@@ -61,6 +63,7 @@ class FirstLook:
     types: Mapping[str, ColumnType]
     judged: Mapping[str, Judged]
     columns: tuple[Column, ...]
+    derived: Mapping[str, Proposed]
 
     def named_in(self, setting: str) -> dict[str, str]:
         """Return the columns that a list of the configuration is to name, each with the reason."""
@@ -88,6 +91,7 @@ class FirstLook:
                 "said": list(guess.said),
             },
             "columns": [asdict(column) for column in self.columns],
+            "derived": {name: one._asdict() for name, one in self.derived.items()},
         }
 
 
@@ -112,7 +116,7 @@ def look_at(table: str, label: str, wishes: Wishes) -> FirstLook:
             )
     columns = [_column(name, types[name], judged[name], read) for name in types]
     columns += [Column(name, "", "left out", None, None, (), why, "data.drop") for name, why in read.unread.items()]
-    return FirstLook(label, guess, read, types, judged, tuple(columns))
+    return FirstLook(label, guess, read, types, judged, tuple(columns), propose_derived(read.rows, types, judged))
 
 
 def label_candidates(table: str, wishes: Wishes) -> list[tuple[str, str]]:

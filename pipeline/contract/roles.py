@@ -15,13 +15,19 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.contract.lists import list_delimiter
 from pipeline.data.columns import ColumnType
 from pipeline.data.values.counted import name_words
 from pipeline.guard.label_leak import ClassLeak, NumberLeak
 from pipeline.guard.policy import Policy
 
-Role = Literal["label", "feature", "identifier", "constant", "empty", "free text", "copy of the label", "unusable"]
+Role = Literal[
+    "label", "feature", "identifier", "constant", "empty", "free text", "list", "copy of the label", "unusable"
+]
 Setting = Literal["", "data.drop", "features.exclude", "features.categorical"]
+
+SHOWN_IN_PARTS = ("free text", "list")
+"""Roles of columns of which derived features are proposed, so that the model is shown these."""
 
 _EXACT = 1 << 53
 """Above it floating-point numbers leave whole ones out."""
@@ -75,7 +81,9 @@ def judge_roles(rows: pa.Table, columns: Mapping[str, ColumnType], label: str, t
         judged[name] = found
         if leaks.get(name, found).role == "copy of the label":
             judged[name] = replace(found, tells_label=True)
-    if not any(one.role == "feature" for one in judged.values()):  # something must be left for the model
+    if not any(
+        one.role in ("feature", *SHOWN_IN_PARTS) for one in judged.values()
+    ):  # something must be left for the model
         hidden = [name for name in features if judged[name].setting == "features.exclude"]
         for name in [name for name in hidden if judged[name].role != "copy of the label"] or hidden:
             remark = f"looks like {_a(judged[name].role)}, but nothing else is left"
@@ -112,6 +120,9 @@ def _text_by_itself(name: str, values: pa.ChunkedArray, distinct: int) -> Judged
         return Judged("identifier", "features.exclude", "by its name and values it tells rows or things apart")
     if distinct > _MAX_CODES and (pc.mean(pc.match_substring_regex(some, _URL)).as_py() or 0) > 0.95:
         return Judged("identifier", "features.exclude", f"{distinct:,} addresses of pages")
+    if delimiter := list_delimiter(values):
+        remark = f"lists with {delimiter!r} between the items; the model is shown each item"
+        return Judged("list", "features.exclude", remark)
     if share < 0.5:
         return Judged("feature")
     blanks = float(pc.mean(pc.count_substring_regex(some, r"\S\s+\S")).as_py() or 0)
@@ -119,7 +130,7 @@ def _text_by_itself(name: str, values: pa.ChunkedArray, distinct: int) -> Judged
         return Judged(
             "free text",
             "features.exclude",
-            f"{distinct:,} different texts in {len(values):,} rows: no category, and a model sees only unknown ones",
+            f"{distinct:,} different texts in {len(values):,} rows: no category; the model is shown its words",
         )
     if share == 1:
         return Judged("identifier", "features.exclude", "another value in every row tells a model nothing")

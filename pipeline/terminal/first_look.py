@@ -35,7 +35,7 @@ def print_first_look(console: Console, found: FirstLook) -> None:
     console.print(table)
     if len(found.columns) > len(shown):
         console.print(f"… and {len(found.columns) - len(shown):,} more columns; --json lists all")
-    for sentence in [*_taken_for_missing(found.columns), *_undecided(found.columns)]:
+    for sentence in [*_taken_for_missing(found.columns), *_undecided(found.columns), *_derived(found)]:
         console.print(escape(sentence), soft_wrap=True)
     for head, setting, what in (
         ("Left out", "data.drop", "never read"),
@@ -72,6 +72,11 @@ def _undecided(columns: Sequence[Column]) -> list[str]:
     """Say by which options a person decides what the values do not tell."""
     asked = [f"Undecided {one.name!r}: {' or '.join(one.options)}" for one in columns if one.options]
     return asked if len(asked) <= _MOST_NAMED else [*asked[:_MOST_NAMED], "          … more; --json has all"]
+
+
+def _derived(found: FirstLook) -> list[str]:
+    """Say what is computed of the columns, and shown to the model beside them or in their place."""
+    return [f"Derived   {name!r}: {one.expression}, {one.why} (features.derive)" for name, one in found.derived.items()]
 
 
 def _chosen(columns: tuple[Column, ...]) -> list[Column]:

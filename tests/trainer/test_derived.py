@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from bench.small_training import analyse
-from trainer import folds, statistics_file
+from trainer import folds, ngrams, statistics_file
 from trainer.derived_columns import derive_all
 from trainer.features import FeatureTable
 from trainer.model import build_model
@@ -171,7 +171,7 @@ LEARNED = {
     "mean": "mean_by(balance, origin, 2)",
     "rate": "rate_by(late, cross(origin, night))",
 }
-WORDS_OF = {"words": "ngrams(comment, 2, 64)"}
+WORDS_OF = {"words": "ngrams(comment, 2, 64)", "parts": "items(comment, ' ', 128)"}
 
 
 def table_of(expressions: Mapping[str, str]) -> FeatureTable:
@@ -278,6 +278,10 @@ def test_the_graph_and_the_served_model_compute_what_python_does(
     check(by_name(analysed.transform_features_layer()(of_batch(batch, TABLE))), rows)
     found = served.signatures["derived_features"](examples=tf.constant(to_examples(batch)))
     check({name: found[TABLE.tensor_names[name]].numpy() for name in [*NUMBERS, *TEXTS]}, rows)
+    parts = served.transform_features(tf.constant(to_examples(batch)))[WORDS].numpy()[:, ngrams.MOST :]
+    for row, ids in zip(rows, parts, strict=True):
+        items = [item.strip() for item in (row["comment"] or "").split(" ")]
+        assert list(ids[ids > 0]) == [int(tf.strings.to_hash_bucket_fast(item, 128)) + 1 for item in items if item]
 
 
 def test_training_rows_too_and_both_signatures_predict_the_same(served: Any) -> None:
@@ -338,7 +342,7 @@ def test_a_key_that_was_never_seen_has_the_mean_of_all(analysed: tft.TFTransform
 
 def test_words_are_ids_and_none_where_there_is_no_text(analysed: tft.TFTransformOutput) -> None:
     rows = [dict.fromkeys(VALUES) | {"comment": text} for text in ("a b", "B, a", None, "...")]
-    ids = analysed.transform_features_layer()(of_batch(batch_of(rows), TABLE))[WORDS].numpy()
+    ids = analysed.transform_features_layer()(of_batch(batch_of(rows), TABLE))[WORDS].numpy()[:, : ngrams.MOST]
     expected = [int(tf.strings.to_hash_bucket_fast(gram, 64)) + 1 for gram in ("a", "b", "a b")]
     assert sorted(ids[0][ids[0] > 0]) == sorted(expected)
     assert set(ids[1][:2]) == set(ids[0][:2])
