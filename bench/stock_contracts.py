@@ -1,6 +1,6 @@
 """TFX's own component tests with our executors and components in the stock ones' place.
 
-    python -m bench.stock_contracts [COMPONENT ...]
+    python -m bench.stock_contracts [COMPONENT | COMPONENT/FILE ...]
 
 loads the test files that TFX installs, puts ours in place of the stock classes, runs each test and prints for each a
 line of JSON: {"test": ..., "verdict": "passed" | "failed" | "skipped", "why": ...}. docs/extend/stock-contracts.md
@@ -39,10 +39,10 @@ def put_in_place(component: str) -> None:
     setattr(importlib.import_module(f"tfx.components.{component}.component"), class_name, ours)
 
 
-def test_modules(component: str) -> Iterator[ModuleType]:
-    """Import the installed test files of a component."""
+def test_modules(component: str, only: str) -> Iterator[ModuleType]:
+    """Import the installed test files of a component; `only` the one of that name, if it is one."""
     folder = Path(str(importlib.import_module(f"tfx.components.{component}").__file__)).parent
-    for file in sorted(folder.glob("*_test.py")):
+    for file in sorted(folder.glob(f"{only or '*_test'}.py")):
         yield importlib.import_module(f"tfx.components.{component}.{file.stem}")
 
 
@@ -80,13 +80,14 @@ def main(components: list[str]) -> None:
     from absl import flags
 
     flags.FLAGS([sys.argv[0]])
-    for component in components or list(REPLACED):
+    for asked in components or list(REPLACED):
+        component, _, only = asked.partition("/")
         put_in_place(component)
         verdicts = _Verdicts(component)
-        for module in test_modules(component):
+        for module in test_modules(component, only):
             unittest.defaultTestLoader.loadTestsFromModule(module).run(verdicts)
         passed, failed = verdicts.counts["passed"], verdicts.counts["failed"]
-        print(json.dumps({"component": component, "passed": passed, "of": passed + failed}), flush=True)
+        print(json.dumps({"component": asked, "passed": passed, "of": passed + failed}), flush=True)
 
 
 if __name__ == "__main__":

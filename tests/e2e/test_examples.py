@@ -107,7 +107,7 @@ def test_a_step_of_the_users_keeps_a_model_from_being_pushed(project: Path, long
     document["steps"]["TypicalPenguins"]["parameters"]["must_know"] = 3
     file.write_text(yaml.safe_dump(document))
     assert "cached" in longhaul("run", *named).text
-    shown = longhaul("show", "latest", *named).text
+    shown = Text.from_ansi(longhaul("show", "latest", *named).text).plain
     assert "Own steps TypicalPenguins: known 3, asked 3" in shown
 
 
