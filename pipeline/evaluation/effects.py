@@ -9,7 +9,7 @@ of all (partial dependence; Friedman, Annals of Statistics 29, 2001).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -41,14 +41,14 @@ def effects(
     sample: RowSample,
     columns: Mapping[str, pa.Array],
     table: FeatureTable,
-    importance: Sequence[str],
+    importance: Mapping[str, Any] | None,
     confidence: float,
 ) -> dict[str, Any]:
     """Compute them for the most important features.
 
     Args:
         columns: {feature: one value a row of the sample}.
-        importance: names of features, the most important first; derived ones are left out.
+        importance: of which the first features are told; derived ones are left out. None: as the table has them.
 
     Returns:
         `of`: the class whose probability is told, None of a regression; `scored` and `rows`: of how many rows effects
@@ -77,7 +77,8 @@ def effects(
 
     found = []
     features = {one.name: one for one in table.features}
-    for name in [name for name in importance if name in features][:MOST]:
+    ranked = [one["name"] for one in importance["features"]] if importance else list(features)
+    for name in [name for name in ranked if name in features][:MOST]:
         feature, column = features[name], columns[name]
         make = _of_number if _is_number(feature, column) else _of_category
         cells = make(feature, column, partial(score, names[name]), said)

@@ -22,7 +22,7 @@ from pipeline.evaluation.associations import strongest_pairs
 from pipeline.evaluation.columnar_metrics import load_model
 from pipeline.evaluation.directions import directions
 from pipeline.evaluation.effects import effects
-from pipeline.evaluation.model_inputs import differentiate, network_inputs, raw_columns, typical_row
+from pipeline.evaluation.model_inputs import differentiate, network_inputs, raw_columns, typical_row, unread_columns
 from pipeline.evaluation.row_sample import RIGHT, RowSample, error_kinds
 from pipeline.evaluation.tallies import metric_values, rows_of
 from pipeline.evaluation.weak_slices import weak_slices
@@ -84,7 +84,7 @@ def explain(
         ("weak", wanted.permutation_rows, lambda: weak_slices(table.label.task, even, columns(), _dates(table))),
         (
             *("effects", wanted.permutation_rows),
-            lambda: effects(model, even, columns(), table, _ranked(found["importance"], table), rules.confidence),
+            lambda: effects(model, even, columns(), table, found["importance"], rules.confidence),
         ),
         ("directions", wanted.permutation_rows and wanted.rows, lambda: directions(model, even, columns(), table)),
         ("correlations", wanted.permutation_rows, lambda: strongest_pairs(columns())),
@@ -106,12 +106,6 @@ def explain(
 
 def _dates(table: FeatureTable) -> set[str]:
     return {feature.name for feature in table.features if feature.kind is Kind.TIMESTAMP}
-
-
-def _ranked(importance: Mapping[str, Any] | None, table: FeatureTable) -> list[str]:
-    """Name features, the most important first; as they stand in the table where that was not measured."""
-    measured = importance["features"] if importance else []
-    return [one["name"] for one in measured] or [feature.name for feature in table.features]
 
 
 # Permutation importance
@@ -214,11 +208,11 @@ def _take_apart(model: Any, sample: RowSample, table: FeatureTable, rules: Evalu
     """Single predictions taken apart.
 
     Returns:
-        `typical`: by what was said of it, the prediction for the row that all are compared with; `rows`: [{kind, truth,
-        output (the class of which `prediction` is the probability; None of a regression), prediction, typical, parts:
-        [{feature, kind, value, part}] (the greatest first), others: the sum of all other parts, gap: what the parts
-        lack to the difference}]; `all_right`: no row at all was predicted wrongly; `base`: that typical row, by the
-        network's inputs.
+        `typical`: by what was said of it, the prediction for the row that all are compared with; `rows`: [{kind, key:
+        {column: value} of what no feature reads, truth, output (the class of which `prediction` is the probability;
+        None of a regression), prediction, typical, parts: [{feature, kind, value, part}] (the greatest first), others:
+        the sum of all other parts, gap: what the parts lack to the difference}]; `all_right`: no row at all was
+        predicted wrongly; `base`: that typical row, by the network's inputs.
     """
     from trainer.preprocessing import columns_by_feature
 
@@ -243,6 +237,7 @@ def _take_apart(model: Any, sample: RowSample, table: FeatureTable, rules: Evalu
     by_feature = columns_by_feature(table)
     values = {name: column.to_pylist() for name, column in raw_columns(rows.records, table).items()}
     values |= _derived_values(model, rows.records, table)
+    keys = unread_columns(rows.records, table)
     classes = table.label.classes
     entries = []
     for row, kind in enumerate(kinds):
@@ -261,6 +256,7 @@ def _take_apart(model: Any, sample: RowSample, table: FeatureTable, rules: Evalu
         entries.append(
             {
                 "kind": kind,
+                "key": {name: _readable(column[row]) for name, column in keys.items()},
                 "truth": classes[int(truth)] if classes else float(truth),
                 "output": classes[int(outputs[row]) if multiclass else 1] if classes else None,
                 "prediction": float(predictions[row]),

@@ -25,6 +25,17 @@ def raw_columns(records: Array, table: FeatureTable) -> dict[str, pa.Array]:
     }
 
 
+_MOST_UNREAD = 8
+
+
+def unread_columns(records: Array, table: FeatureTable) -> dict[str, list[Any]]:
+    """{column: one value a row} of what no feature reads, the label aside: by it people find a row in their table."""
+    batch = from_examples(list(records))
+    read = {table.label.name, *(feature.name for feature in table.features)}
+    names = [name for name in batch.schema.names if name not in read][:_MOST_UNREAD]
+    return {name: batch.column(name).to_pylist() for name in names}
+
+
 def network_inputs(model: Any, records: Array) -> dict[str, Array]:
     """Transform serialized tf.Examples to what the network reads: (rows, columns) each."""
     import tensorflow as tf

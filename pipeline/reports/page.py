@@ -29,7 +29,7 @@ from pipeline.reports.metric_words import is_within_noise, what_it_says
 from pipeline.reports.model_card import Card, card_of
 from pipeline.reports.rendering import safe_json, templates
 from pipeline.reports.rules import MOST_RULES
-from pipeline.reports.single_rows import row_kind, waterfall
+from pipeline.reports.single_rows import row_key, row_kind, waterfall
 from pipeline.reports.training import best_epoch, epoch_marks, loss_curves, training_story
 from pipeline.reports.tuning import Rewritten, Tuning, rewriting_section, tuning_figure, tuning_section
 from pipeline.reports.what_now import Around, WhatNow, what_now
@@ -205,6 +205,7 @@ def render(page: Page) -> str:
         few_rows=FEW_ROWS,
         most_rules=MOST_RULES,
         row_kind=row_kind,
+        row_key=row_key,
         waterfall=waterfall,
         worst_slices=worst_slices(page.judgement),
         metric_words=_metric_words(page.judgement),

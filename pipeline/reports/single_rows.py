@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from itertools import accumulate, pairwise
 from typing import Any
 
+from pipeline.reports.formats import quantity
+
 
 def row_kind(row: Mapping[str, Any], task: str = "") -> str:
     """Say in what way a row is wrong, or that it is not.
@@ -20,6 +22,20 @@ def row_kind(row: Mapping[str, Any], task: str = "") -> str:
     # Of two classes the output is the second one, of several the likeliest.
     is_right = {"multiclass": hit, "binary": hit == sure}.get(task, hit and sure)
     return "least sure" if is_right else "most wrong"
+
+
+def row_key(row: Mapping[str, Any], types: Mapping[str, str]) -> str:
+    """Name a row by what the model does not read, so that somebody finds it in the table: `flight 1545, day 3`.
+
+    Args:
+        types: of the table's columns; times are written as such.
+    """
+    key = row.get("key", {}).items()
+    return ", ".join(
+        f"{name} {value if isinstance(value, str) else quantity(value, types.get(name, ''))}"
+        for name, value in key
+        if value is not None
+    )
 
 
 def waterfall(row: Mapping[str, Any]) -> list[tuple[float, float]]:

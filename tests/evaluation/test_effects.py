@@ -12,6 +12,7 @@ import tensorflow as tf
 from pipeline.evaluation.associations import strongest_pairs
 from pipeline.evaluation.directions import directions
 from pipeline.evaluation.effects import effects, told_output
+from pipeline.evaluation.model_inputs import unread_columns
 from pipeline.evaluation.row_sample import RowSample
 from trainer.features import Feature, FeatureTable, Kind, Label, Storage
 from trainer.rows import to_examples
@@ -64,7 +65,8 @@ def sample_of(given: dict[str, pa.Array]) -> RowSample:
 @pytest.fixture(scope="module")
 def found() -> dict[str, Any]:
     given = columns()
-    told = effects(Known(), sample_of(given), given, TABLE, ["wind", "derived", "seats", "carrier", "idle"], 0.95)
+    ranked = {"features": [{"name": name} for name in ("wind", "derived", "seats", "carrier", "idle")]}
+    told = effects(Known(), sample_of(given), given, TABLE, ranked, 0.95)
     return told | {"by_name": {one["name"]: one for one in told["features"]}}
 
 
@@ -158,3 +160,9 @@ def test_pairs_that_tell_the_same() -> None:
     assert (pair["one"], pair["other"], pair["rows"]) == ("one", "cube", 450)
     assert pair["correlation"] == pytest.approx(-1.0, abs=0.01)
     assert strongest_pairs({"one": given["one"]}) == {"looked_at": 1, "pairs": []}
+
+
+def test_the_columns_that_no_feature_reads() -> None:
+    batch = pa.record_batch({"delay": [1.0], "seats": [4], "flight": [1545], "tail": pa.array([b"N1"], pa.binary())})
+    records = np.array(to_examples(batch), object)
+    assert unread_columns(records, TABLE) == {"flight": [1545], "tail": [b"N1"]}

@@ -10,6 +10,7 @@ from pipeline.reports.formats import NOTHING
 from pipeline.reports.marks import Value, picture
 from pipeline.reports.over_time import over_time
 from pipeline.reports.page import collect, render
+from pipeline.reports.single_rows import row_key
 from tests.reports.test_page import EVIL, VERDICT, Reader, assert_accessible, complete_run, rewrite
 
 
@@ -106,3 +107,9 @@ def test_marks_lie_within_their_picture() -> None:
     assert drawn.marks[1].bar is not None
     assert (drawn.height - drawn.marks[0].bar[2]) * 2 == drawn.height - drawn.marks[1].bar[2]
     assert picture("name", "told", [Value(0, float("nan"), "none")], ("a", "b")) is None
+
+
+def test_a_single_row_is_named_by_what_the_model_does_not_read() -> None:
+    row = {"kind": "false positive", "key": {"left": 1383562800, "flight": 1545, "tail": EVIL, "gone": None}}
+    assert row_key(row, {"left": "timestamp"}) == f"left 2013-11-04 11:00, flight 1545, tail {EVIL}"
+    assert row_key({"kind": "ordinary"}, {}) == ""  # of an older evaluation
