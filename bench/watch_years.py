@@ -14,9 +14,10 @@ from pipeline.config.watch import Watch
 from pipeline.evaluation.tallies import rows_of
 from pipeline.guard.policy_file import read_policy
 from pipeline.watch.alarms import PAGE, found_now, merged
+from pipeline.watch.counting import profile
 from pipeline.watch.judging import Judge
 from pipeline.watch.labels import sliced
-from pipeline.watch.profiles import Profile, profile
+from pipeline.watch.profiles import Profile
 from pipeline.watch.reference import Reference, losses
 from pipeline.watch.segments import losses_by_segment
 from pipeline.watch.state import Realized

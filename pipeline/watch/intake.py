@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipeline.watch.profiles import MOST_BINNED, Profile, Spec, profile
+from pipeline.watch.counting import profiles
+from pipeline.watch.profiles import MOST_BINNED, Array, Profile, Spec
 from pipeline.watch.requests import OWN, LogFile, check_log, hours, log_files, read_log, scores_of
 from pipeline.watch.state import State
 
@@ -45,44 +46,43 @@ def profiles_of(
     seen: dict[tuple[int, str, str], int] = {}
     for batch in batches:
         check_log(batch, file.path)
-        for key, part, late in _groups(batch, now_hour):
-            spec = spec_for(key[1])
+        for version, keys, part, group, wrong in _by_version(batch, now_hour):
+            spec = spec_for(version)
             if spec is None:
                 continue
-            answered = part
-            failed = 0
-            if "error" in part.schema.names:
-                answered = part.filter(part.column("error").is_null())
-                failed = part.num_rows - answered.num_rows
-            step = 1 + seen.get(key, 0) // MOST_BINNED + answered.num_rows // MOST_BINNED
-            features = answered.select([name for name in answered.schema.names if name not in OWN])
-            one = profile(spec, features, scores_of(answered)[:, 0], step)
-            one.errors, one.late = failed, late
-            seen[key] = seen.get(key, 0) + answered.num_rows
-            found[key] = found[key] + one if key in found else one
+            late = np.bincount(group[wrong], minlength=len(keys))
+            failed = np.zeros(len(keys), np.int64)
+            if "error" in part.schema.names and part.column("error").null_count < part.num_rows:
+                answered = part.column("error").is_null().to_numpy(zero_copy_only=False)
+                failed = np.bincount(group[~answered], minlength=len(keys))
+                part, group = part.filter(pa.array(answered)), group[answered]
+            rows = np.bincount(group, minlength=len(keys)).tolist()
+            steps = [1 + seen.get(key, 0) // MOST_BINNED + n // MOST_BINNED for key, n in zip(keys, rows, strict=True)]
+            features = part.select([name for name in part.schema.names if name not in OWN])
+            counted = profiles(spec, features, scores_of(part)[:, 0], group, steps)
+            for number, (key, one) in enumerate(zip(keys, counted, strict=True)):
+                one.errors, one.late = int(failed[number]), int(late[number])
+                seen[key] = seen.get(key, 0) + rows[number]
+                found[key] = found[key] + one if key in found else one
     return found
 
 
-def _groups(batch: pa.RecordBatch, now_hour: int) -> Iterable[tuple[tuple[int, str, str], pa.RecordBatch, int]]:
-    """Yield the rows by hour, version and route; those whose clock is wrong with the last hour."""
+def _by_version(
+    batch: pa.RecordBatch, now_hour: int
+) -> Iterable[tuple[str, list[tuple[int, str, str]], pa.RecordBatch, Array, Array]]:
+    """Yield the rows by version: hours, version and routes that there are, which of them each row is of, and whether
+    its clock is wrong; such rows count as of the last hour."""
     hour = hours(batch)
     wrong = (hour > now_hour + FUTURE_HOURS) | (hour < FIRST_HOUR)
     hour = np.where(wrong, now_hour, hour)
-    version = _texts(batch, "version", "")
-    route = _texts(batch, "route", "stable")
-    names = np.char.add(np.char.add(version, "\x00"), route) if len(hour) else version
-    if len(hour) and (hour == hour[0]).all() and (names == names[0]).all():
-        yield (int(hour[0]), str(version[0]), str(route[0])), batch, int(wrong.sum())
-        return
-    _, codes = np.unique(names, return_inverse=True)
-    _, groups = np.unique(np.stack([hour, codes]), axis=1, return_inverse=True)
-    groups = groups.ravel()
-    order = np.argsort(groups, kind="stable")
-    for rows in np.split(order, np.flatnonzero(np.diff(groups[order])) + 1):
-        if len(rows):
-            first = rows[0]
-            key = int(hour[first]), str(version[first]), str(route[first])
-            yield key, batch.take(pa.array(rows)), int(wrong[rows].sum())
+    versions, version = np.unique(_texts(batch, "version", ""), return_inverse=True)
+    routes, route = np.unique(_texts(batch, "route", "stable"), return_inverse=True)
+    for number, name in enumerate(versions):
+        mine = np.flatnonzero(version == number)
+        part = batch if len(mine) == batch.num_rows else batch.take(pa.array(mine))
+        places, group = np.unique(np.stack([hour[mine], route[mine]]), axis=1, return_inverse=True)
+        keys = [(int(when), str(name), str(routes[how])) for when, how in places.T]
+        yield str(name), keys, part, np.asarray(group).ravel(), wrong[mine]
 
 
 def _texts(batch: pa.RecordBatch, name: str, otherwise: str) -> npt.NDArray[np.str_]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -19,15 +20,12 @@ Array = npt.NDArray[Any]
 
 BINS = 24
 """Of a column: 20 between quantiles of the reference or its most frequent values, others; the last of missing ones."""
-_OTHER, MISSING = BINS - 2, BINS - 1
+OTHER, MISSING = BINS - 2, BINS - 1
 SCORE_BINS = 200
 MOST_BINNED = 50_000
 """Rows of a file's hour that are put into bins, evenly chosen; what breaks the schema is counted in all rows."""
-TOO_OFTEN = 0.2
-"""A row that is a greater share of an hour's rows stands for nobody but its sender: it is left out of the bins."""
 LOW, HIGH, UNKNOWN, NOT_FINITE, WRONG_TYPE = range(5)
 """Columns of `Profile.broken`: how a value breaks the schema."""
-_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass(frozen=True)
@@ -129,16 +127,16 @@ class Profile:
 
     def to_bytes(self) -> bytes:
         """Return a few kilobytes."""
-        file = io.BytesIO()
+        file = io.BytesIO()  # compressed as a whole and little: a log of many columns has a profile for each hour
         numbers = np.array([self.rows, self.errors, self.late, self.binned, self.distinct, self.scored])
         small = {name: _small(getattr(self, name)) for name in ("bins", "broken", "missing", "scores")}
-        np.savez_compressed(file, numbers=numbers, total=np.array(self.total), **small)
-        return file.getvalue()
+        np.savez(file, numbers=numbers, total=np.array(self.total), **small)
+        return zlib.compress(file.getvalue(), 1)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Profile:
-        """Read what `to_bytes` wrote."""
-        with np.load(io.BytesIO(data)) as found:
+        """Read what `to_bytes` wrote, now or before it compressed the whole."""
+        with np.load(io.BytesIO(data if data[:2] == b"PK" else zlib.decompress(data))) as found:
             arrays = {name: found[name].astype(np.int64) for name in ("bins", "broken", "missing", "scores")}
             rows, errors, late, binned, distinct, scored = (int(one) for one in found["numbers"])
             return cls(
@@ -171,7 +169,7 @@ def spec_of(
         rule = _rules(rules[name], domains) if name in rules else {}
         column = table.column(name).combine_chunks() if name in table.schema.names else pa.nulls(0)
         if is_number:
-            values = _numbers(column)
+            values = numbers_of(column)
             values = values[np.isfinite(values)]
             edges = np.unique(np.quantile(values, np.linspace(0, 1, 22)[1:-1])) if len(values) else np.zeros(0)
             columns.append(ColumnSpec(name, True, tuple(edges.tolist()), **rule))
@@ -199,94 +197,10 @@ def _rules(feature: Any, domains: Mapping[str, tuple[str, ...]]) -> dict[str, An
     return rule
 
 
-def _numbers(column: pa.Array) -> Array:
+def numbers_of(column: pa.Array) -> Array:
+    """Return a column as floats; NaN where a value is missing."""
     if pa.types.is_null(column.type):
         return np.full(len(column), np.nan)
     if pa.types.is_timestamp(column.type):
         column = column.cast(pa.timestamp("s"), safe=False).cast(pa.int64())
     return np.asarray(column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), float)
-
-
-def profile(spec: Spec, batch: pa.RecordBatch, scores: Array, step: int) -> Profile:
-    """Count rows of one version and one hour.
-
-    Args:
-        scores: (rows,), the first output; NaN where the request was not answered.
-        step: each so many-th row is put into bins.
-    """
-    found = Profile.empty(len(spec.columns))
-    found.rows = batch.num_rows
-    names = set(batch.schema.names)
-    chosen = np.arange(0, batch.num_rows, step)
-    places = np.full((len(spec.columns), len(chosen)), MISSING, np.uint8)
-    mix = np.zeros(len(chosen), np.uint64)
-    for k, column in enumerate(spec.columns):
-        if column.name not in names:
-            found.missing[k] = batch.num_rows
-            continue
-        places[k], codes = _count(found, k, column, batch.column(column.name), chosen)
-        mix = (mix ^ codes) * _MULTIPLIER
-        mix ^= mix >> np.uint64(29)
-    _, row, times = np.unique(mix, return_inverse=True, return_counts=True)
-    found.binned, found.distinct = len(chosen), len(times)
-    scores = scores[chosen]
-    if times.max(initial=0) > max(TOO_OFTEN * len(chosen), 10):  # somebody sends the same row again and again
-        kept = (times <= TOO_OFTEN * len(chosen))[row]
-        places, scores = places[:, kept], scores[kept]
-    offsets = np.arange(len(places), dtype=np.int64)[:, None] * BINS
-    found.bins += np.bincount((places + offsets).ravel(), minlength=len(places) * BINS).reshape(-1, BINS)
-    known = scores[np.isfinite(scores)]
-    found.scores += np.bincount(np.searchsorted(spec.score_edges, known, "right"), minlength=SCORE_BINS)[:SCORE_BINS]
-    found.scored, found.total = len(known), float(known.sum())
-    return found
-
-
-def _count(found: Profile, k: int, spec: ColumnSpec, column: pa.Array, chosen: Array) -> tuple[Array, Array]:
-    """Count what breaks the schema in all rows; return bins and codes of the chosen ones."""
-    found.missing[k] += column.null_count
-    is_text = (
-        pa.types.is_string(column.type) or pa.types.is_large_string(column.type) or pa.types.is_binary(column.type)
-    )
-    if spec.is_number and is_text:
-        found.broken[k, WRONG_TYPE] += len(column) - column.null_count
-        return np.full(len(chosen), _OTHER), np.zeros(len(chosen), np.uint64)
-    if not spec.is_number:
-        return _count_text(found, k, spec, column if is_text else column.cast(pa.string()), chosen)
-    sample = _numbers(column.take(pa.array(chosen)) if len(chosen) < len(column) else column)
-    if pa.types.is_floating(column.type):
-        values = sample if len(chosen) == len(column) else _numbers(column)
-        bad = ~np.isfinite(values)
-        odd = int(bad.sum()) - column.null_count
-        if odd:
-            found.broken[k, NOT_FINITE] += odd
-    if (spec.least is not None or spec.greatest is not None) and len(column) > column.null_count:
-        bounds = pc.min_max(column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column).as_py()
-        if spec.least is not None and bounds["min"] < spec.least:
-            found.broken[k, LOW] += pc.sum(pc.less(column, spec.least)).as_py() or 0
-        if spec.greatest is not None and bounds["max"] > spec.greatest:
-            found.broken[k, HIGH] += pc.sum(pc.greater(column, spec.greatest)).as_py() or 0
-    place = np.searchsorted(np.asarray(spec.edges), sample, "right")
-    place[~np.isfinite(sample)] = MISSING
-    return place, sample.view(np.uint64)
-
-
-def _count_text(found: Profile, k: int, spec: ColumnSpec, column: pa.Array, chosen: Array) -> tuple[Array, Array]:
-    encoded = column.cast(pa.string()).dictionary_encode()
-    words = encoded.dictionary
-    size = len(words)
-    indices = encoded.indices.fill_null(size).to_numpy(zero_copy_only=False)
-    if spec.known is not None:
-        listed = pc.is_in(words, value_set=pa.array(spec.known, pa.string())).to_numpy(zero_copy_only=False)
-        found.broken[k, UNKNOWN] += int((~np.append(listed, True))[indices].sum())
-    bins = pc.index_in(words, value_set=pa.array(spec.values, pa.string())).fill_null(_OTHER)
-    table = np.append(bins.to_numpy(zero_copy_only=False).astype(np.int64), MISSING)
-    codes = np.fromiter((hash_of(word) for word in words.to_pylist()), np.uint64, size)
-    sample = indices[chosen]
-    return table[sample], np.append(codes, np.uint64(1))[sample]
-
-
-def hash_of(word: str) -> int:
-    """Return a number that is the same in every process."""
-    import zlib
-
-    return zlib.crc32(word.encode()) * 0x9E3779B1

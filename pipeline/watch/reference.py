@@ -16,7 +16,8 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from pipeline.evaluation.tallies import add, metric_values, rows_of
 from pipeline.files import incoming
-from pipeline.watch.profiles import Profile, Spec, profile, spec_of
+from pipeline.watch.counting import profile
+from pipeline.watch.profiles import Profile, Spec, spec_of
 from pipeline.watch.requests import as_any
 from pipeline.watch.segments import with_segments
 
