@@ -44,10 +44,19 @@ class _Asked:
         first = entries[0]
         self.entries, self.columns = entries, first.columns
         self.rows = first.rows if first.whole is None else first.whole
-        self.picked = None if self.rows == first.rows and len(entries) == 1 else self._picked()
+        self.picked = None if self._are_all() else self._picked()
         scores = _scores(first, self.rows)
         self.scores = scores if scores is None or self.picked is None else scores[self.picked]
         self.width = -1 if scores is None else scores.shape[1]
+
+    def _are_all(self) -> bool:
+        """Return whether they are all of the common rows, one after the other: so it is where none was left out."""
+        at = 0
+        for entry in self.entries:
+            if entry.at != at:
+                return False
+            at += entry.rows
+        return at == self.rows
 
     def _picked(self) -> Any:
         starts = np.fromiter((entry.at for entry in self.entries), np.int64, len(self.entries))
@@ -163,7 +172,8 @@ def _array(parts: Sequence[Any], column: Column, redaction: Redaction, kind: Any
     if column.kind == "bool":
         return pa.array(list(map(bool, chain.from_iterable(parts))), kind)
     if all(type(part) is list for part in parts):
-        numbers = np.array(list(chain.from_iterable(parts)), None if column.kind == "int64" else np.float64)
+        values = chain.from_iterable(parts)
+        numbers = np.array(list(values)) if column.kind == "int64" else np.fromiter(values, np.float64)
     else:
         numbers = np.concatenate([np.asarray(part) for part in parts])
     if column.kind == "double":
