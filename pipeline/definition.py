@@ -105,12 +105,13 @@ def data_steps(config: PipelineConfig, inputs: RunInputs, placement: Placement) 
     """Wires what reads the table, describes it and decides whether it may be learned from."""
     features = without_bins(inputs.features.to_dict())
 
-    # Reads the table in columns, splits it, and keeps it as Parquet.
+    # Reads the table in columns, splits it, changes the labels that people decided, and keeps it as Parquet.
     example_gen = TableExampleGen(
         pattern=config.data_pattern,
         data=config.data,
         split=config.split,
         declared={feature.name: column_type(feature) for feature in inputs.schema.feature},
+        decisions=inputs.decisions.told(),
         data_root=placement.data_root(),
     )
 

@@ -65,6 +65,7 @@ READ_BY: dict[str, set[str]] = {
         for name in ("missing", "columns", "bad_rows", "bad_rows_at_most")
     },
     "data.payload": {"TableExampleGen"},
+    "data.label_decisions": {"TableExampleGen"},
     "data.serving": {"DataGate"},
     "split": {"TableExampleGen"},  # the others are told by it how the bounds fell
     "split.by": {"TableExampleGen", "Tuner", "Trainer"},
@@ -183,7 +184,11 @@ def test_a_step_is_told_the_settings_that_it_reads_and_no_other(
     policy.touch()
     assert config.policy_file, "of the other schema there is none"
     shutil.copy(config.policy_file, tmp_path / "other.policy.yaml")
-    instead = INSTEAD | {"schema.file": str(schema), "schema.policy": str(policy)}
+    decisions = tmp_path / "decisions.csv"
+    header = ("row", "given", "suggested", "decision", "reviewer", "reason")
+    decisions.write_text(f"{','.join(header)}\n{'0' * 16},0,1,relabel,A. Meyer,checked\n")
+    files = {"schema.file": schema, "schema.policy": policy, "data.label_decisions": decisions}
+    instead = INSTEAD | {name: str(file) for name, file in files.items()}
 
     def told(config: Any) -> dict[str, str]:
         endpoints = {"flink": "host:8099"}

@@ -12,7 +12,22 @@ from typing import Annotated
 import typer
 
 import pipeline
-from pipeline.cli import config, explain, init, judge, keep, look, loop, rollout, run, schedule, schema, serve, watch
+from pipeline.cli import (
+    config,
+    explain,
+    init,
+    judge,
+    keep,
+    look,
+    loop,
+    rollout,
+    run,
+    schedule,
+    schema,
+    serve,
+    suspects,
+    watch,
+)
 from pipeline.cli.options import LOOK, RUN, SERVE
 from pipeline.errors import (
     EXIT_BUG,
@@ -37,7 +52,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (run, loop, init, look, serve, watch, judge, keep, explain):
+for group in (run, loop, init, look, serve, watch, judge, keep, explain, suspects):
     app.add_typer(group.app)
 app.add_typer(schedule.app, rich_help_panel=RUN)
 app.add_typer(schema.app, rich_help_panel=LOOK)

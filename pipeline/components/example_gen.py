@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import apache_beam as beam
@@ -25,6 +26,9 @@ from pipeline.config.data import DUCKDB, SQLITE, Data
 from pipeline.config.split import HashSplit, Split
 from pipeline.config.text_format import CSV
 from pipeline.data.columns import ColumnType
+from pipeline.data.decided_labels import FILE as DECISIONS_FILE
+from pipeline.data.decided_labels import applied
+from pipeline.data.decisions_text import PROPERTY as DECISIONS
 from pipeline.data.labels import LabelTally, check_label
 from pipeline.data.patterns import has_spans, without_marks
 from pipeline.data.set_aside import FILE as ASIDE_FILE
@@ -38,7 +42,7 @@ from pipeline.errors import DataError
 from pipeline.lineage.artifact_names import SUMMARY_FILE
 from pipeline.lineage.source_files import FILES, to_property
 
-_NOT_READ = {"serving", "builder", "arrival", "ordered", *READ_BY}
+_NOT_READ = {"serving", "builder", "arrival", "ordered", DECISIONS, *READ_BY}
 _PAYLOADS = {"parquet": example_gen_pb2.FORMAT_PARQUET, "tf_example": example_gen_pb2.FORMAT_TF_EXAMPLE}
 
 
@@ -70,7 +74,11 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         examples.split_names = artifact_utils.encode_split_names(list(names))
         examples_utils.set_payload_format(examples, _PAYLOADS[data.payload])
         write = WriteSplitShards(
-            columns, data, split, {name: artifact_utils.get_split_uri([examples], name) for name in names}
+            columns,
+            data,
+            split,
+            {name: artifact_utils.get_split_uri([examples], name) for name in names},
+            request.get(DECISIONS),
         )
         outcomes_file = f"{examples.uri}/{SUMMARY_FILE}"
         with self._make_beam_pipeline() as pipeline:
@@ -93,6 +101,11 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             told, text = gathered([outcome["aside"] for outcome in outcomes], data.bad_rows_at_most)
             summary |= {"set_aside": told | {"file": f"{examples.uri}/{ASIDE_FILE}"}}
             io_utils.write_string_file(f"{examples.uri}/{ASIDE_FILE}", text)
+        if decisions := request.get(DECISIONS):
+            told, text = applied(decisions, [outcome["decided"] for outcome in outcomes])
+            summary |= {DECISIONS: told}
+            io_utils.write_string_file(f"{examples.uri}/{DECISIONS_FILE}", text)
+            examples.set_string_custom_property(DECISIONS, json.dumps(told))
         if has_spans(pattern):
             summary |= {"split_spans": _spans_of_splits(outcomes, names)}
         write_json(summary, outcomes_file)
@@ -143,6 +156,7 @@ class TableExampleGen(component.FileBasedExampleGen):
     Args:
         pattern: where the table lies, as for pipeline.data.sources.table_files.find_files.
         declared: types of columns that the curated schema knows; they win over those that are found.
+        decisions: labels that people decided, see pipeline.data.decided_labels.
         data_root: a RuntimeParameter for the folder of the table; that of the pattern when None.
     """
 
@@ -150,8 +164,9 @@ class TableExampleGen(component.FileBasedExampleGen):
     DRIVER_CLASS = Driver
 
     def __init__(
-        self, *, pattern: str, data: Data, split: Split, declared: Mapping[str, ColumnType], data_root: Any = None
-    ) -> None:
+        self, *, pattern: str, data: Data, split: Split, declared: Mapping[str, ColumnType],
+        decisions: Mapping[str, Any] = MappingProxyType({}), data_root: Any = None,
+    ) -> None:  # fmt: skip
         root, below = table_files.split_root(pattern)
         request = {
             "below": below,
@@ -159,6 +174,7 @@ class TableExampleGen(component.FileBasedExampleGen):
             | written(data),
             "split": _told(split),
             "declared": {name: column.value for name, column in declared.items()},
+            **({DECISIONS: dict(decisions)} if decisions else {}),
         }
         files = without_marks(parts.file_of(below)).removeprefix("/") or "*"
         splits = [example_gen_pb2.Input.Split(name="table", pattern=files)]

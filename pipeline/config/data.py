@@ -70,6 +70,10 @@ class Data(Section):
     such rows are left out and written, with column, value and reason, to a file of the run."""
     bad_rows_at_most: Share = 0.01
     """With `bad_rows: set_aside`, the largest part of the rows that may be set aside; with more the run stops."""
+    label_decisions: str | None = None
+    """A file with labels that a person decided, as `longhaul suspects` writes it: of rows of the training split the
+    label is changed, or the row dropped. Relative to the YAML file; `{workspace}` stands for the workspace. See
+    docs/suspects.md."""
     serving: str | None = None
     """A table of serving requests, given as `path` is but without spans. The data gate compares the training data with
     it; see docs/gate.md."""
@@ -105,6 +109,8 @@ class Data(Section):
     def _classes_fit_task(self) -> Data:
         if self.task == "regression" and self.classes:
             raise ValueError("classes: a regression has none")
+        if self.task == "regression" and self.label_decisions is not None:
+            raise ValueError("label_decisions: is for a classification; take it out")
         if self.task == "binary" and len(self.classes) not in (0, 2):
             raise ValueError(f"classes: a binary task has two, not {len(self.classes)}")
         if self.task == "multiclass" and len(self.classes) < 3:

@@ -183,6 +183,11 @@ class PipelineConfig(Section):
         return None if self.data.serving is None else self._pattern(self.data.serving)
 
     @property
+    def label_decisions_file(self) -> Path | None:
+        """`data.label_decisions`, absolute."""
+        return None if self.data.label_decisions is None else Path(self._pattern(self.data.label_decisions))
+
+    @property
     def schema_file(self) -> Path:
         """`schema.file`, absolute."""
         return one_spelling(self.schema_.file, self._base)

@@ -15,6 +15,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.contract.schema import feature_table, parse_schema, read_schema_text, without
 from pipeline.contract.schema_text import write
+from pipeline.data.decided_labels import Decisions, read_decisions
 from pipeline.data.sources.table_files import file_states, find_files
 from pipeline.errors import DataError
 from pipeline.guard.policy import Policy
@@ -41,6 +42,7 @@ class RunInputs:
         serving: the same of the serving requests; () if there are none.
         software: code and packages; the user's own code counts among it.
         own_code: the functions that the configuration names.
+        decisions: labels that people decided.
         first_names: has paths begin where workspace and configuration lay first, so that a move changes no digest.
     """
 
@@ -54,6 +56,7 @@ class RunInputs:
     serving: FileStates | str
     software: Software
     own_code: OwnCode = field(default_factory=OwnCode)
+    decisions: Decisions = field(default_factory=Decisions)
     first_names: Renaming = SAME
 
     @property
@@ -77,7 +80,7 @@ class RunInputs:
             "the serving requests": digest(self._first(self.serving)),
             "the code": digest(self.software.code_digest),
             "the packages": digest(self.software.package_versions),
-        }
+        } | ({"the decided labels": digest(self.decisions.told())} if self.decisions.told() else {})
 
     def _first(self, files: FileStates | str) -> Any:
         if isinstance(files, str):
@@ -92,7 +95,8 @@ def look(config: PipelineConfig, *, elsewhere: bool = False) -> RunInputs:
         elsewhere: the steps run on other machines, which find the tables themselves.
 
     Raises:
-        ConfigError: the schema or the policy cannot be read, or lacks a column that the configuration names.
+        ConfigError: schema, policy or decided labels cannot be read, or the schema lacks a column that the
+            configuration names.
         DataError: no file of a table is there, or one is empty.
     """
     schema_text = read_schema_text(config.schema_file)
@@ -108,6 +112,7 @@ def look(config: PipelineConfig, *, elsewhere: bool = False) -> RunInputs:
             code_digest=digest([software.code_digest, own_code.digest], digits=64),
             code_files={**software.code_files, **own_code.files},
         )
+    decided = config.label_decisions_file
     serving: FileStates | str = ()
     if config.serving_pattern:
         try:
@@ -126,6 +131,7 @@ def look(config: PipelineConfig, *, elsewhere: bool = False) -> RunInputs:
         serving=serving,
         software=software,
         own_code=own_code,
+        decisions=read_decisions(decided, config.data.label_classes) if decided else Decisions(),
     )
 
 

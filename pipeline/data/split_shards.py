@@ -6,6 +6,7 @@ Apart from the component, because a worker on a cluster imports what it runs, an
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from typing import Any
@@ -16,6 +17,7 @@ from apache_beam.io.filesystems import FileSystems
 from pipeline.config.data import Data
 from pipeline.config.split import Split
 from pipeline.data.columns import ColumnType
+from pipeline.data.decided_labels import ApplyDecisions
 from pipeline.data.labels import LabelTally
 from pipeline.data.patterns import has_spans
 from pipeline.data.set_aside import Aside
@@ -40,13 +42,19 @@ class WriteSplitShards:
     """Reads fragments of a table and writes their rows into shards, by split."""
 
     def __init__(
-        self, columns: Mapping[str, ColumnType], data: Data, split: Split, split_uris: Mapping[str, str]
+        self,
+        columns: Mapping[str, ColumnType],
+        data: Data,
+        split: Split,
+        split_uris: Mapping[str, str],
+        decisions: Mapping[str, Any] | None = None,
     ) -> None:
         self._columns = dict(columns)
         self._data = data
         self._split = split
         self._split_uris = dict(split_uris)
         self._has_spans = has_spans(data.path)
+        self._decide = ApplyDecisions(decisions, data.label) if decisions else None
 
     def __call__(self, numbered: tuple[int, source.Fragment]) -> dict[str, Any]:
         """Tell what was written of one. A DataError comes back as data: Beam would turn it to text."""
@@ -67,7 +75,7 @@ class WriteSplitShards:
         shards: dict[str, Shard] = {}
         stem = shard_name(number, fragment.span if self._has_spans else None)
         open_shard = ParquetShard if self._data.payload == "parquet" else TFExampleShard
-        aside = Aside()
+        aside, decided = Aside(), Counter[str]()
         for whole, misfits in source.read_marked(fragment, self._columns, ROW_GROUP_ROWS):
             aside.add(whole.num_rows, misfits)
             batch = without_misfits(whole, misfits)
@@ -76,13 +84,15 @@ class WriteSplitShards:
             which = assign(labelled, self._split, fragment.span)
             for index, (name, uri) in enumerate(self._split_uris.items()):
                 part = labelled.filter(pa.array(which == index))
+                if self._decide and index == 0:  # the rows that judge stay as they are: metrics can be compared
+                    part = self._decide(part, decided)
                 if part.num_rows:
                     if name not in shards:
                         shards[name] = open_shard(f"{uri}/{stem}", part.schema, open_files)
                     shards[name].write(part)
                     rows[name] += part.num_rows
                     tally.add(name, part.column(self._data.label), self._data.task)
-        outcome = {"rows": rows, "labels": tally.to_json()}
+        outcome: dict[str, Any] = {"rows": rows, "labels": tally.to_json(), "decided": decided}
         if fragment.readings.set_aside:
             outcome["aside"] = {"fragment": number, "file": table_files.file_name(fragment.path), **aside.to_json()}
         return outcome, [shard.path for shard in shards.values()]

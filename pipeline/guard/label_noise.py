@@ -15,11 +15,12 @@ from pipeline.guard.policy import Policy
 
 Array = npt.NDArray[Any]
 
-_NEIGHBOURS = 10
+NEIGHBOURS = 10
 _CONTRADICTING = 8
 _MIN_SKILL = 0.2
 _MAX_CELLS = 20_000_000
-_CHUNK = 512
+_CHUNK, _MOST_DISTANCES = 512, 16_000_000
+"""Rows that are compared with all others at a time."""
 
 
 class LabelNoise:
@@ -48,18 +49,19 @@ class LabelNoise:
 
     def findings(self) -> list[Finding]:
         """Say what was found in all rows taken in."""
-        if not self._batches or self._rows < 5 * _NEIGHBOURS:
+        if not self._batches or self._rows < 5 * NEIGHBOURS:
             return []
         table = pa.Table.from_batches(self._batches).combine_chunks()
         labels = table.column(self._label).combine_chunks().dictionary_encode()
         codes = labels.indices.to_numpy()
-        points = _points(table.drop_columns([self._label]))
+        points = points_of(table.drop_columns([self._label]))
         if not points.shape[1]:
             return []
-        votes = _votes(points, codes, len(labels.dictionary))
+        every = np.arange(len(codes))
+        found = votes(points, codes, len(labels.dictionary), every, every)
         base = np.bincount(codes).max() / len(codes)
-        skill = ((votes.argmax(axis=1) == codes).mean() - base) / (1 - base) if base < 1 else 0.0
-        contradicted = (votes.argmax(axis=1) != codes) & (votes.max(axis=1) >= _CONTRADICTING)
+        skill = ((found.argmax(axis=1) == codes).mean() - base) / (1 - base) if base < 1 else 0.0
+        contradicted = (found.argmax(axis=1) != codes) & (found.max(axis=1) >= _CONTRADICTING)
         share = float(contradicted.mean())
         if skill < _MIN_SKILL or share <= self._bound:
             return []
@@ -70,14 +72,14 @@ class LabelNoise:
             "train",
             "policy: label_noise",
             f"at most {percent(self._bound)} of the labels contradicted by "
-            f"{_CONTRADICTING} of the {_NEIGHBOURS} rows that are most alike",
+            f"{_CONTRADICTING} of the {NEIGHBOURS} rows that are most alike",
             "more",
             offends=rows_with(hashes[contradicted]),
         )
         return [finding.counted(int(contradicted.sum()), len(codes))]
 
 
-def _points(table: pa.Table) -> npt.NDArray[np.float32]:
+def points_of(table: pa.Table) -> npt.NDArray[np.float32]:
     """Put rows into a space: numbers in units of their spread, categories as unit vectors, the mean for a missing one.
 
     Returns:
@@ -101,16 +103,24 @@ def _points(table: pa.Table) -> npt.NDArray[np.float32]:
     return np.hstack(parts) if parts else np.empty((table.num_rows, 0), np.float32)
 
 
-def _votes(points: npt.NDArray[np.float32], codes: Array, n_classes: int) -> Array:
-    """Return how many of a row's nearest neighbours, itself aside, are of each class; shape (rows, classes)."""
-    lengths = np.einsum("ij,ij->i", points, points)
-    votes = np.zeros((len(points), n_classes), np.int64)
-    for start in range(0, len(points), _CHUNK):
-        chunk = points[start : start + _CHUNK]
-        distances = lengths - 2 * chunk @ points.T  # (chunk, rows), but for a constant in each row
-        rows = np.arange(len(chunk))
-        distances[rows, start + rows] = np.inf
-        nearest = np.argpartition(distances, _NEIGHBOURS, axis=1)[:, :_NEIGHBOURS]
+def votes(points: npt.NDArray[np.float32], codes: Array, n_classes: int, rows: Array, among: Array) -> Array:
+    """Return how many of the nearest neighbours of `rows`, themselves aside, are of each class; (rows, classes).
+
+    Args:
+        points: (n, widths); codes: (n,) classes.
+        rows, among: numbers of those who are asked about, and of those who may be neighbours.
+    """
+    others = points[among]
+    lengths = np.einsum("ij,ij->i", others, others)
+    found = np.zeros((len(rows), n_classes), np.int64)
+    size = max(1, min(_CHUNK, _MOST_DISTANCES // len(among)))
+    for start in range(0, len(rows), size):
+        chunk = rows[start : start + size]
+        distances = lengths - 2 * points[chunk] @ others.T  # (chunk, among), but for a constant in each row
+        places = np.searchsorted(among, chunk)
+        itself = np.flatnonzero(among[np.minimum(places, len(among) - 1)] == chunk)
+        distances[itself, places[itself]] = np.inf
+        nearest = np.argpartition(distances, NEIGHBOURS, axis=1)[:, :NEIGHBOURS]
         for neighbour in nearest.T:
-            votes[start + rows, codes[neighbour]] += 1
-    return votes
+            found[start + np.arange(len(chunk)), codes[among[neighbour]]] += 1
+    return found

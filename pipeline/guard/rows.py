@@ -137,7 +137,7 @@ def _find(where: Source, findings: Sequence[Finding], limit: int) -> list[list[_
         raise DataError("only files on a local disk are read again")
     found: list[dict[str, _InFile]] = [{} for _ in findings]
     columns = _columns(where, findings)
-    for fragment, numbers, batch in _numbered(where, columns):
+    for fragment, numbers, batch in numbered(where, columns):
         split = _split_of(batch, where, fragment.span)
         for finding, files in zip(findings, found, strict=True):
             if not _is_about(finding, fragment.span):
@@ -177,7 +177,7 @@ def _needs_all(finding: Finding) -> bool:
     return finding.kind in ("duplicate_rows", "label_noise")
 
 
-def _numbered(
+def numbered(
     where: Source, columns: Mapping[str, ColumnType]
 ) -> Iterator[tuple[source.Fragment, npt.NDArray[np.int64], pa.RecordBatch]]:
     """Yield with each batch the numbers of its rows in the file, from 1."""

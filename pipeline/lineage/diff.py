@@ -20,6 +20,10 @@ _TELLING = ("auc", "accuracy", "rmse")
 """By the first of these that was measured, slices are sorted."""
 
 
+_DECIDED = ("relabelled", "dropped")
+"""Of what ingestion did with labels that people decided."""
+
+
 @dataclass(frozen=True)
 class Change:
     """One thing that is not the same; None stands for what one side lacks."""
@@ -150,6 +154,8 @@ def _data(before: Run, after: Run, summaries: tuple[Summary, Summary], notes: li
     yield from _files(first, second)
     yield from changes(*(_label_shares(one) for one in (first, second)))
     yield from changes(*({"rows without a label": one["labels"]["unlabelled"]} for one in (first, second)))
+    decided = [one.get("label_decisions") or {} for one in (first, second)]
+    yield from changes(*({f"decided labels, {name}": one.get(name, 0) for name in _DECIDED} for one in decided))
     types = [{f"type of {name}": kind for name, kind in one["columns"].items()} for one in (first, second)]
     yield from changes(*types)
 

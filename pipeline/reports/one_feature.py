@@ -115,8 +115,8 @@ def explain_feature(run: Run, name: str) -> Explained:
         ConfigError: the run knows none of that name.
         WorkspaceError: the run has no configuration or no schema on record.
     """
-    config, schema = _recorded(run)
-    table = _table(config, schema)
+    config, schema = recorded_settings(run)
+    table = table_of(config, schema)
     columns = {feature.name for feature in schema.feature}
     drop, derived = config["data"].get("drop", []), {one.feature.name: one for one in table.derived}
     if name not in (known := [*columns, *derived, *drop]):
@@ -178,7 +178,7 @@ def _distances(
     }
 
 
-def _recorded(run: Run) -> tuple[dict[str, Any], schema_pb2.Schema]:
+def recorded_settings(run: Run) -> tuple[dict[str, Any], schema_pb2.Schema]:
     """Return the configuration of the run, and the schema that guarded it."""
     schema = next((one.folder / "schema.pbtxt" for one in run.artifacts.get("CuratedSchema", [])), None)
     text = run.properties.get("schema_text", "")
@@ -198,7 +198,8 @@ def _recorded(run: Run) -> tuple[dict[str, Any], schema_pb2.Schema]:
     return config, parsed
 
 
-def _table(config: Mapping[str, Any], schema: schema_pb2.Schema) -> FeatureTable:
+def table_of(config: Mapping[str, Any], schema: schema_pb2.Schema) -> FeatureTable:
+    """Return the features of a run, of what `recorded_settings` returns."""
     data, features = config["data"], config.get("features", {})
     columns = {feature.name for feature in schema.feature}
     derive = features.get("derive", {})

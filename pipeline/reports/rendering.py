@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from pipeline.config.spans import spans_text
+from pipeline.data.decisions_text import decisions_text
 from pipeline.reports import formats
 from pipeline.reports.tuning import shown
 
@@ -25,6 +26,7 @@ _FILTERS = (
     formats.moment,
     shown,
     spans_text,
+    decisions_text,
 )
 
 

@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.tree import Tree
 
+from pipeline.data.decisions_text import PROPERTY as DECISIONS
+from pipeline.data.decisions_text import decisions_text
 from pipeline.lineage.ancestry import Descent, FileRead, ModelMade, PredictionsMade, files_of
 from pipeline.lineage.graph import ASIDE, COMPARED, ArtifactRecord, Graph
 from pipeline.lineage.reproduce import Recipe, count, size
@@ -96,6 +98,8 @@ class _UpTree:
         graph = self._graph
         self._shown.add(number)
         _add_files(tree, files_of(graph.artifacts[number]))
+        if decided := graph.artifacts[number].properties.get(DECISIONS):
+            tree.add(f"decided labels[dim]  {escape(decisions_text(json.loads(decided)))}[/]")
         maker = graph.makers.get(number)
         inputs = graph.inputs.get(maker.id, []) if maker else []
         for link in sorted(inputs, key=lambda link: link.artifact):

@@ -14,6 +14,8 @@ from rich.table import Table
 
 from pipeline.config.evaluation import COUNT, Threshold
 from pipeline.config.pipeline import PipelineConfig
+from pipeline.data.decisions_text import PROPERTY as DECISIONS
+from pipeline.data.decisions_text import decisions_text
 from pipeline.guard.findings import DataVerdict
 from pipeline.guard.findings import Finding as DataFinding
 from pipeline.lineage.details import rows_by_split
@@ -106,6 +108,8 @@ def _print_data(console: Console, run: Run) -> None:
         dropped = f"; {unlabelled:,} without a label dropped" if unlabelled else ""
         aside = set_aside_text(ingestion.get("set_aside"))
         console.print(f"Rows      {', '.join(rows_by_split(ingestion))}{dropped}{escape(aside)}", soft_wrap=True)
+        if decided := decisions_text(ingestion.get(DECISIONS)):
+            console.print(f"Labels    {escape(decided)}", soft_wrap=True)
         if few := few_to_learn_note(sum(ingestion["rows"].values())):
             console.print(f"[yellow]Note[/]      {few}", soft_wrap=True)
     if run.not_reached:

@@ -22,7 +22,7 @@ from tests.lineage.weeks import cats_document
 COMMANDS = (
     *("run", "init", "drop", "runs", "show", "diff", "predict", "serve", "watch", "labels", "schema", "doctor"),
     *("loop", "replay", "gc", "pin", "unpin", "export", "import", "backup", "move-records", "open"),
-    *("requests", "rollout", "explain"),
+    *("requests", "rollout", "explain", "suspects"),
 )
 HEAVY = ("tensorflow", "keras", "apache_beam", "tfx", "google.cloud", "kfp", "tensorflow_data_validation")
 

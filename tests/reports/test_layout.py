@@ -18,8 +18,10 @@ from pipeline.reports.lineage.answer import draw
 from pipeline.reports.lineage.page import write_lineage
 from pipeline.reports.model_card import write_card
 from pipeline.reports.page import collect, render
+from pipeline.reports.suspects import render as render_suspects
 from pipeline.reports.what_now import Around
 from tests.lineage.weeks import Weeks
+from tests.reports.suspects import SUSPECTS, SUSPECTS_FILE
 from tests.reports.test_page import CURVES, ODD, complete_run, explain, rewrite, with_gate
 
 pytestmark = pytest.mark.extra
@@ -63,6 +65,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for task in ("multiclass", "regression"):
         rewrite(explained, "ModelEvaluation", "curves.json", {"task": task, "challenger": CURVES[task]})
         made[task] = render(collect(explained))
+    made["suspects"] = render_suspects(SUSPECTS, SUSPECTS_FILE)
     files = {kind: tmp_path / f"{kind}.html" for kind in made}
     for kind, html in made.items():
         files[kind].write_text(html)
@@ -105,7 +108,7 @@ def test_a_table_that_is_cut_says_so_and_the_page_is_as_wide_as_the_window(
     pages: dict[str, Path], shown: Callable[..., Any]
 ) -> None:
     cut = 0
-    for kind in ("good", "not-blessed", "blocked", "front", "card"):
+    for kind in ("good", "not-blessed", "blocked", "front", "card", "suspects"):
         for width in WIDTHS:
             page = shown(pages[kind], width)
             page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")

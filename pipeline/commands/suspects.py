@@ -1,0 +1,295 @@
+"""`longhaul suspects`: rows of a run's training split whose label a person should look at, as a page and as a file."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.config.pipeline import PipelineConfig
+from pipeline.data.columns import ColumnType
+from pipeline.data.convert import shorten
+from pipeline.data.decided_labels import (
+    BETWEEN,
+    DECISION,
+    FILE,
+    GIVEN,
+    REASON,
+    REVIEWER,
+    SUGGESTED,
+    Decisions,
+    read_decisions,
+    row_hashes,
+    row_header,
+)
+from pipeline.data.values.readings import readings_of
+from pipeline.errors import ConfigError, DataError, WorkspaceError
+from pipeline.files import one_spelling, write_whole
+from pipeline.guard.checks import TRAIN_SPLIT
+from pipeline.guard.label_noise import points_of
+from pipeline.guard.rows import Source, numbered
+from pipeline.lineage.runs import Run
+from pipeline.reports.one_feature import recorded_settings, table_of
+from pipeline.reports.suspects import render
+from pipeline.terminal.screen import chatter_to
+from trainer.features import FeatureTable
+
+_FEWEST_ROWS = 50
+_MOST_VALUES = 30
+"""Columns that stand in the file, those that tell rows apart first."""
+Hashes = npt.NDArray[np.uint64]
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A row with a label that is worth a second look.
+
+    Attributes:
+        row: what tells it apart, 16 hexadecimal digits.
+        file, file_row: where it stands in the source, rows from 1, a header aside; "" and 0 where that cannot be
+            read again.
+        score: how sure the witnesses together are of another label, 0 to 1.
+        is_error: whether confident learning calls the label an error.
+        values: of the first columns.
+    """
+
+    row: str
+    file: str
+    file_row: int
+    given: str
+    suggested: str
+    score: float
+    is_error: bool
+    why: str
+    values: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Suspects:
+    """What was found.
+
+    Attributes:
+        keys: columns that tell rows apart; none for all but the label.
+        looked_at: rows of the training split; `errors`: those that confident learning finds among them.
+        skill: of the trees: the share of the guess's errors that they avoid.
+        decided: rows in the file that a person has decided before, which are not asked again.
+        file, page: where it was written.
+    """
+
+    pipeline: str
+    run_id: str
+    keys: tuple[str, ...]
+    classes: tuple[str, ...]
+    rows: list[Suspect]
+    looked_at: int
+    errors: int
+    skill: float
+    decided: int
+    file: str
+    page: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        return asdict(self)
+
+
+def find_suspects(
+    config: PipelineConfig, run: Run, keys: Sequence[str], at_most: int, output: Path | None, *, quiet: bool = False
+) -> Suspects:
+    """Rank the rows of a run's training split by how suspect their labels are, and write page and file.
+
+    Args:
+        keys: columns that tell rows apart; none for all but the label, or as the file has it.
+        at_most: rows to write.
+        output: the file; when None that of `data.label_decisions`, or one in the workspace.
+        quiet: show no progress.
+
+    Raises:
+        ConfigError: the run has no classes or no network of Longhaul's, or the keys do not tell rows apart.
+        WorkspaceError: what the run left is gone, or nothing can be written.
+    """
+    settings, schema = recorded_settings(run)
+    label, features = settings["data"]["label"], table_of(settings, schema)
+    if features.label.task == "regression":
+        raise ConfigError(
+            f"run {run.run_id} is a regression; only labels that are classes can be suspect",
+            "the page of the run has its worst rows: `longhaul report`",
+        )
+    if settings.get("transform", {}).get("preprocessing_fn") or settings.get("trainer", {}).get("run_fn"):
+        raise ConfigError(
+            f"run {run.run_id} shapes its rows by code of yours; trees grow on Longhaul's features only",
+            "name a run without transform.preprocessing_fn and trainer.run_fn; `longhaul runs` lists them",
+        )
+    table = _training_rows(run)
+    if table.num_rows < _FEWEST_ROWS:
+        raise ConfigError(
+            f"run {run.run_id} trained on {table.num_rows} rows; {_FEWEST_ROWS} are needed to doubt one",
+            "look through so few rows yourself, or collect more",
+        )
+    file = one_spelling(output) if output else config.label_decisions_file or config.root / FILE
+    known = read_decisions(file, config.data.label_classes) if file.exists() else Decisions()
+    decided = {(one.row, text) for one in known.rows if one.decision for text in (one.given, one.label)}
+    if decided and keys and tuple(keys) != known.keys:
+        by = BETWEEN.join(known.keys) or "all columns"
+        raise ConfigError(f"{file} tells rows apart by {by}", "name the same columns by --key, or another --output")
+    keys = tuple(keys) or known.keys
+    hashes = _told_apart(table, label, keys)
+    texts = np.array([str(value) for value in table.column(label).to_pylist()])
+    with chatter_to(Path(os.devnull), "" if quiet else "growing trees without a part of the rows, five times"):
+        found = _ranked(run, table, features, hashes)
+    names = [f"{one:016x}" for one in hashes[found.rows].tolist()]
+    doubted = np.flatnonzero(found.flagged | (found.score > 0.5))
+    each = {(names[place], str(texts[found.rows[place]])): place for place in doubted[::-1]}  # equal rows once
+    shown = sorted(place for name, place in each.items() if name not in decided)[:at_most]
+    places = _places(config, run, keys, label, set(hashes[found.rows[shown]].tolist()))
+    columns = [*keys, *(name for name in table.column_names if name not in (*keys, label))][:_MOST_VALUES]
+    values = table.select(columns).take(pa.array(found.rows[shown])).to_pylist()
+    classes = config.data.label_classes
+    rows = [
+        Suspect(
+            names[place],
+            *places.get(int(hashes[found.rows[place]]), ("", 0)),
+            str(texts[found.rows[place]]),
+            classes[found.suggested[place]],
+            round(float(found.score[place]), 4),
+            bool(found.flagged[place]),
+            found.why(place, classes, classes.index(texts[found.rows[place]])),
+            {name: "" if value is None else _short(value) for name, value in of_row.items()},
+        )
+        for place, of_row in zip(shown, values, strict=True)
+    ]
+    page = config.root / "reports" / f"{run.run_id}-suspects.html"
+    count = len({(one.row, one.given) for one in known.rows if one.decision})
+    made = Suspects(
+        config.name, run.run_id, keys, classes, rows, table.num_rows, found.errors, found.skill, count, str(file),
+        str(page),
+    )  # fmt: skip
+    text, remedy = _csv(made, file), "name another file with --output"
+    write_whole(text, file, "file of suspects", remedy)
+    write_whole(render(made.to_json(), text), page, "page", "choose another workspace with --workspace")
+    return made
+
+
+def _short(value: Any) -> str:
+    text = f"{value:.7g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= 200 else shorten(text, 200)
+
+
+def _folder(run: Run, step: str, kind: str) -> Path:
+    folder = next((one.folder for one in run.artifacts.get(step, []) if one.type == kind), None)
+    if folder is None or not folder.is_dir():
+        raise WorkspaceError(
+            f"run {run.run_id} has no {kind} {'any more' if folder else 'on record'}",
+            "name a run that is complete and whose files are kept; `longhaul runs` lists them",
+        )
+    return folder
+
+
+def _training_files(run: Run) -> list[str]:
+    folder = _folder(run, "TableExampleGen", "Examples") / f"Split-{TRAIN_SPLIT}"
+    files = sorted(str(path) for path in folder.glob("*.parquet"))
+    if not files:
+        raise ConfigError(
+            f"run {run.run_id} keeps its rows as tf.Examples", "set data.payload: parquet, and run once more"
+        )
+    return files
+
+
+def _training_rows(run: Run) -> pa.Table:
+    """Return the training split in the order in which trainer.reading reads it."""
+    tables = [pq.read_table(file) for file in _training_files(run)]
+    return pa.concat_tables(tables, promote_options="default").combine_chunks()
+
+
+def _told_apart(table: pa.Table, label: str, keys: Sequence[str]) -> Hashes:
+    """Return what tells rows apart, (rows,)."""
+
+    def of(columns: Sequence[str]) -> Hashes:
+        return np.concatenate([row_hashes(batch, label, columns) for batch in table.to_batches()])
+
+    hashes = of(keys)
+    if keys and (different := len(np.unique(of(())))) > len(np.unique(hashes)):
+        alike = different - len(np.unique(hashes))
+        raise ConfigError(
+            f"--key {BETWEEN.join(keys)}: {alike:,} rows that differ have the key of another", "name more columns"
+        )
+    return hashes
+
+
+def _ranked(run: Run, table: pa.Table, features: FeatureTable, hashes: Hashes) -> Any:
+    import tensorflow as tf
+    import tensorflow_transform as tft
+
+    from pipeline.evaluation.suspects import rank
+    from trainer.artifact_names import LABEL, PREDICTION
+    from trainer.reading import read_transformed
+    from trainer.rows import to_examples
+
+    graph = tft.TFTransformOutput(str(_folder(run, "Transform", "TransformGraph")))
+    layer = graph.transform_features_layer()
+    columns = read_transformed(_training_files(run), features, layer, to_learn=True)
+    labels = columns.pop(LABEL).astype(np.int64)
+    model = tf.saved_model.load(str(_folder(run, "Trainer", "Model") / "Format-Serving"))
+
+    def ask(rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+        chosen = table.take(pa.array(rows)).combine_chunks()
+        answers = []
+        for batch in chosen.to_batches(max_chunksize=8192):
+            records = tf.constant(to_examples(batch))
+            answers.append(model.signatures["serving_default"](examples=records)[PREDICTION].numpy())
+        said = np.concatenate(answers).reshape(len(rows), -1)
+        return np.hstack([1 - said, said]) if said.shape[1] == 1 else said
+
+    names = [one.name for one in features.features if one.name in table.column_names]
+    count = len(features.label.classes)
+    return rank(columns, labels, count, hashes % np.uint64(1 << 62), points_of(table.select(names)), ask)
+
+
+def _places(
+    config: PipelineConfig, run: Run, keys: Sequence[str], label: str, wanted: set[int]
+) -> dict[int, tuple[str, int]]:
+    """Return file and row, from 1, by hash; nothing where the source has changed or cannot be read from here."""
+    ingestion, found = run.ingestion or {}, dict[int, tuple[str, int]]()
+    if "://" in config.data_pattern or not ingestion:
+        return found
+    columns = {name: ColumnType(kind) for name, kind in ingestion["columns"].items()}
+    spans = set(ingestion["spans"])
+    where = Source(config.data_pattern, columns, spans, form=config.data.format, readings=readings_of(config.data))
+    array = np.array(sorted(wanted), np.uint64)
+    try:
+        for fragment, numbers, batch in numbered(where, columns):
+            hashes = row_hashes(batch, label, keys)
+            for row in np.flatnonzero(np.isin(hashes, array)):
+                found.setdefault(int(hashes[row]), (fragment.path, int(numbers[row])))
+    except (DataError, OSError, pa.ArrowException):
+        return found
+    return found
+
+
+def _csv(made: Suspects, file: Path) -> str:
+    """Return the text of the file: what is new, then the lines that a person has decided before, as they were."""
+    ours = [row_header(made.keys), GIVEN, SUGGESTED, DECISION, REVIEWER, REASON, "score", "why", "file", "file_row"]
+    values = list(made.rows[0].values) if made.rows else []
+    taken = Counter([*ours, *values])
+    named = {name: f"{name} (column)" if taken[name] > 1 else name for name in values}
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [*ours, *named.values()], extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for one in made.rows:
+        told = {ours[0]: one.row, GIVEN: one.given, SUGGESTED: one.suggested, "score": one.score, "why": one.why}
+        told |= {"file": one.file, "file_row": one.file_row or ""}
+        writer.writerow(told | {named[name]: value for name, value in one.values.items()})
+    if made.decided:
+        with file.open(newline="", encoding="utf-8-sig") as before:
+            writer.writerows(one for one in csv.DictReader(before) if (one.get(DECISION) or "").strip())
+    return text.getvalue()
