@@ -18,7 +18,7 @@ _MOST = 200
 
 def print_own_steps(console: Console, run: Run, steps: Iterable[str]) -> None:
     """Print a line for each of these steps that made something: values, and properties that it set."""
-    made = {name: ", ".join(map(_told, run.artifacts.get(name, []))) for name in steps}
+    made = {name: ", ".join(sorted(map(_told, run.artifacts.get(name, [])))) for name in steps}
     for place, (name, told) in enumerate((name, told) for name, told in made.items() if told):
         console.print(f"{'' if place else 'Own steps':<10}{escape(f'{name}: {told}')}", soft_wrap=True)
 

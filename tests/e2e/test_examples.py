@@ -38,7 +38,7 @@ def project(tmp_path: Path) -> Path:
     [
         ("derived-features", "held every threshold"),
         ("text-table", "held every threshold"),
-        ("own-checks", "Own steps TypicalPenguins: known 3, asked 3"),
+        ("own-checks", "Own steps TypicalPenguins: asked 3, known 3"),
         ("own-network", "The network is the one that my_network.py:build_model builds"),
         ("own-preprocessing", "The model was trained by my_code.py:build_model"),
         ("own-keras-model", "The model was trained by my_model.py:run_fn"),
@@ -108,7 +108,7 @@ def test_a_step_of_the_users_keeps_a_model_from_being_pushed(project: Path, long
     file.write_text(yaml.safe_dump(document))
     assert "cached" in longhaul("run", *named).text
     shown = Text.from_ansi(longhaul("show", "latest", *named).text).plain
-    assert "Own steps TypicalPenguins: known 3, asked 3" in shown
+    assert "Own steps TypicalPenguins: asked 3, known 3" in shown
 
 
 def test_the_module_of_tfx_s_taxi_example_serves_unchanged(project: Path, longhaul: Command) -> None:
