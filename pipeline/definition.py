@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from tensorflow_data_validation import StatsOptions
 from tfx.components.schema_gen.component import SchemaGen
 from tfx.dsl.components.common.resolver import Resolver
 from tfx.dsl.experimental.conditionals.conditional import Cond
@@ -115,8 +116,9 @@ def data_steps(config: PipelineConfig, inputs: RunInputs, placement: Placement) 
         data_root=placement.data_root(),
     )
 
-    # Describes every split.
-    statistics_gen = StatisticsGen(examples=example_gen.outputs["examples"]).with_derived(features)
+    # Describes every split; with weights by the side of its rows.
+    weighted = {"stats_options": StatsOptions(weight_feature=config.data.weight)} if config.data.weight else {}
+    statistics_gen = StatisticsGen(examples=example_gen.outputs["examples"], **weighted).with_derived(features)
 
     # What the data look like by themselves, kept for comparison with what people agreed on.
     inferred_schema = SchemaGen(statistics=statistics_gen.outputs["statistics"]).with_id("InferredSchema")
@@ -141,7 +143,7 @@ def data_steps(config: PipelineConfig, inputs: RunInputs, placement: Placement) 
         serving_digest=inputs.serving_digest,
         data=config.data,
         split=config.split,
-        excluded=config.features.never_asked,
+        excluded=config.never_asked,
         features=features,
         data_root=placement.data_root(),
         checks=inputs.own_code.all_plain("schema.checks"),
@@ -177,7 +179,8 @@ def training_steps(
         root: the folder to write to.
     """
     group = config.split.column if config.split.by == "group" else None
-    request = {"features": features, "order_by": time_column(config.split), "group_by": group}
+    of_weight = {"weight": config.data.weight} if config.data.weight else {}
+    request = {"features": features, "order_by": time_column(config.split), "group_by": group, **of_weight}
 
     # Learns vocabularies and quantiles from the training split; its graph serves too.
     transform = Transform(
@@ -261,7 +264,7 @@ def shipping_steps(
         model=model,
         baseline_model=champion.outputs["model"],
         schema=data.schema,
-        eval_config=eval_config(config.data.task, config.evaluation),
+        eval_config=eval_config(config.data.task, config.evaluation, config.data.weight),
         example_splits=list(config.evaluation.splits),
         settings=evaluation_settings(config, columns),
         **placement.evidence(champion),

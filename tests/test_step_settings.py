@@ -60,6 +60,7 @@ READ_BY: dict[str, set[str]] = {
     "data.classes": {"TableExampleGen"} | OF_FEATURES,
     "data.ordered": {"Evaluator"},
     "data.drop": {"TableExampleGen", "DataGate"},
+    "data.weight": {"TableExampleGen", "StatisticsGen", "DataGate"} | OF_FEATURES,
     **{
         f"data.{name}": {"TableExampleGen", "DataGate"}
         for name in ("missing", "columns", "bad_rows", "bad_rows_at_most")
@@ -113,6 +114,7 @@ READ_BY: dict[str, set[str]] = {
 INSTEAD: dict[str, Any] = {
     "data.label": "origin",
     "data.task": "regression",
+    "data.weight": "sched_dep_minute",
     "data.columns": {"origin": Reading(kind="text")},
     "split.by": HashSplit(by="hash"),
     "serving.redact": ["origin"],
@@ -224,6 +226,7 @@ def test_trainer_and_tuner_take_what_they_are_told(tmp_path: Path, split: Any, a
         every["features"] = json.loads(json.dumps(taken.features.to_dict()))
         # What came later is told only when somebody gave it.
         assert every.pop("build_model", None) is None
+        assert every.pop("weight") is None
         assert every["trainer"].pop("balance") == "none"
         assert every == told
 

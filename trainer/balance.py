@@ -16,16 +16,30 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 
 
-def class_weights(labels: Array, classes: int) -> Array:
+def class_weights(labels: Array, classes: int, weights: Array | None = None) -> Array:
     """Return a weight for each class, (classes,), with which all of them count alike; over the rows their mean is 1.
 
     Args:
         labels: (rows,) numbers of classes. One without a row has the weight 1.
+        weights: of the rows, (rows,), which those of the classes are multiplied with; None where all count alike.
     """
-    rows = np.bincount(labels, minlength=classes).astype(np.float64)
+    rows = np.bincount(labels, weights, minlength=classes).astype(np.float64)
     present = rows > 0
-    weights: Array = np.where(present, len(labels) / (present.sum() * np.maximum(rows, 1)), 1.0)
-    return weights
+    each = np.divide(rows.sum(), present.sum() * rows, out=np.ones(classes), where=present)
+    return np.asarray(each)
+
+
+def rows_weights(labels: Array, rows: Array, classes: Array | None, weights: Array | None) -> Array | None:
+    """Return how much some rows count: by their own weights times those of their classes; None if all count alike.
+
+    Args:
+        labels: (all rows,); rows: numbers of some.
+        classes: weights of the classes, (classes,); weights: of the rows, (all rows,).
+    """
+    if classes is None:
+        return None if weights is None else weights[rows]
+    of_class = classes[labels[rows]]
+    return np.asarray(of_class if weights is None else of_class * weights[rows])
 
 
 def restored(answers: Array, weights: Array | None) -> Array:

@@ -56,6 +56,7 @@ def save_baselines(
     classes: int,
     serving_model_dir: str,
     weights: npt.NDArray[Any] | None = None,
+    row_weights: npt.NDArray[Any] | None = None,
 ) -> None:
     """Write them beside a SavedModel.
 
@@ -63,10 +64,15 @@ def save_baselines(
         boosters: grown by LightGBM.
         labels: of the training split; classes: of the label, 0 of a regression.
         weights: of the classes that the boosters were grown with.
+        row_weights: (rows,), how much each counts; None where all count alike.
     """
     folder = beside_model(serving_model_dir, FOLDER)
     tf.io.gfile.makedirs(folder)
-    rates = np.bincount(labels, minlength=classes) / len(labels) if classes else [labels.mean()]
+    if classes:
+        counts = np.bincount(labels, row_weights, minlength=classes)
+        rates = counts / counts.sum()
+    else:
+        rates = [np.average(labels, weights=row_weights)]
     with tf.io.gfile.GFile(f"{folder}/{_GUESS_FILE}", "w") as file:
         json.dump([float(rate) for rate in (rates[1:] if classes == 2 else rates)], file)
     if weights is not None:

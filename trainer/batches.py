@@ -20,6 +20,7 @@ class Batches(keras.utils.PyDataset):
         labels: (rows,).
         chosen: row numbers to use.
         shuffle_seed: a new order each epoch, the same for the same seed; file order if None.
+        weights: (rows,), which are scaled so that they are 1 on average; None where all rows count alike.
     """
 
     def __init__(
@@ -29,10 +30,12 @@ class Batches(keras.utils.PyDataset):
         chosen: npt.NDArray[np.int64],
         batch_size: int,
         shuffle_seed: int | None = None,
+        weights: npt.NDArray[Any] | None = None,
     ) -> None:
         super().__init__()
         self._columns = columns
         self._labels = labels
+        self._weights = None if weights is None else (weights / weights[chosen].mean()).astype(np.float32)
         self._order = chosen
         self._batch_size = batch_size
         self._random = None if shuffle_seed is None else np.random.default_rng(shuffle_seed)
@@ -41,9 +44,11 @@ class Batches(keras.utils.PyDataset):
     def __len__(self) -> int:
         return math.ceil(len(self._order) / self._batch_size)
 
-    def __getitem__(self, index: int) -> tuple[Columns, npt.NDArray[Any]]:
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
         rows = self._order[index * self._batch_size : (index + 1) * self._batch_size]
-        return {name: values[rows] for name, values in self._columns.items()}, self._labels[rows]
+        inputs = {name: values[rows] for name, values in self._columns.items()}
+        # (batch, 1): so Keras takes them for losses of (batch,) as for those of (batch, members).
+        return (inputs, self._labels[rows], *(() if self._weights is None else (self._weights[rows, None],)))
 
     def on_epoch_end(self) -> None:
         """Shuffle the rows anew; Keras calls this after each epoch."""

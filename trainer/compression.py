@@ -33,6 +33,7 @@ class Rewriting:
         network: as it was fitted.
         loss: Keras's name of the loss that it was fitted by.
         columns, labels: the training split; `rows` of it (those that stopped the training) are compared.
+        weights: how much each row of the split counts; None where all count alike.
 
     Attributes:
         costs: the weights' bytes and the loss before; by rewriting ("weights as int8", "LiteRT"), the bytes and the
@@ -40,11 +41,18 @@ class Rewriting:
     """
 
     def __init__(
-        self, network: keras.Model, loss: str, columns: Columns, labels: npt.NDArray[Any], rows: npt.NDArray[np.int64]
+        self,
+        network: keras.Model,
+        loss: str,
+        columns: Columns,
+        labels: npt.NDArray[Any],
+        rows: npt.NDArray[np.int64],
+        weights: npt.NDArray[Any] | None = None,
     ) -> None:
         self._network = network
         self._loss = keras.losses.get(loss)
         self._columns, self._labels, self._rows = columns, labels, rows
+        self._weights = None if weights is None else weights[rows]
         call = tf.function(lambda inputs: network(inputs, training=False), reduce_retracing=True)
         self._before = self._predict(lambda inputs: call(inputs).numpy())
         self.costs: dict[str, Any] = {
@@ -97,7 +105,7 @@ class Rewriting:
         labels = self._labels[self._rows]
         if predictions.shape[-1] == 1:
             labels = labels.reshape(-1, 1)
-        return float(np.mean(np.asarray(self._loss(labels, predictions))))
+        return float(np.average(np.asarray(self._loss(labels, predictions)), weights=self._weights))
 
 
 def asks(settings: TrainerSettings) -> bool:

@@ -81,6 +81,7 @@ def fit(
     prepare: Callable[[keras.Model], None] = lambda model: None,
     trees: Trees | None = None,
     own: OwnNetwork | None = None,
+    weights: npt.NDArray[Any] | None = None,
 ) -> Fitted:
     """Fit the network for `table`; the same arguments give the same weights.
 
@@ -102,16 +103,18 @@ def fit(
         scope: makes the context in which the network's variables are made: that of a tf.distribute strategy.
         prepare: called with the compiled network before it is fitted.
         trees: of an earlier fit to the same columns and labels, with the same seed and share set aside.
+        weights: (rows,), how much each row counts, above 0; None where all count alike.
         own: the network is the user's. One that they compiled learns from the labels, by its own loss.
     """
+    weights = None if weights is None else weights / weights.mean()
     if own and own.compiles:
         settings = settings.model_copy(update={"teacher": "none"})
     fit_rows, stop_rows = hold_out(order, len(labels), settings.validation_share, settings.seed)
     every = np.arange(len(labels))
     if trees is None:
-        trees = find_teacher(table, columns, labels, order, settings)
+        trees = find_teacher(table, columns, labels, order, settings, weights)
     truth = _targets(labels, table) if trees else labels
-    balanced = _class_weights(table, labels, settings, trees)
+    balanced = _class_weights(table, labels, settings, weights, trees)
 
     def fit_once(
         what: str,
@@ -128,7 +131,7 @@ def fit(
             taught[rows] = teacher.predict(columns, rows)
         steps = math.ceil(len(rows) / settings.batch_size)
         keras.utils.set_random_seed(settings.seed)
-        moments = _label_moments(labels[rows], table)
+        moments = _label_moments(labels[rows], table, None if weights is None else weights[rows])
         with scope():
             model = own.build(**moments) if own else _network(table, vocabulary_sizes, settings, moments)
             if not model.compiled:
@@ -149,14 +152,14 @@ def fit(
             some = rows[:: math.ceil(len(rows) / ENOUGH_TEXTS)]
             model.get_layer("word_embeddings").adapt(columns[WORDS][some])
         prepare(model)
-        batches = Batches(columns, taught, rows, settings.batch_size, shuffle_seed=settings.seed)
+        batches = Batches(columns, taught, rows, settings.batch_size, shuffle_seed=settings.seed, weights=weights)
         told = [*callbacks, FitProgress(what, epochs, steps)]
         losses = model.fit(batches, epochs=epochs, callbacks=told, verbose=0, **more).history
         restore_network(model, balanced)
         return model, losses
 
     if trees and settings.refit:
-        trees = grow_again(trees, columns, labels, settings.seed)
+        trees = grow_again(trees, columns, labels, settings.seed, weights)
         model, history = fit_once("network", every, settings.epochs, trees, callbacks)
         best, kept, validation_loss, refit_losses = 0, settings.epochs, None, None
     else:
@@ -165,7 +168,7 @@ def fit(
             fit_rows,
             settings.epochs,
             trees,
-            validation_data=Batches(columns, truth, stop_rows, 8 * settings.batch_size),
+            validation_data=Batches(columns, truth, stop_rows, 8 * settings.batch_size, weights=weights),
             callbacks=[
                 keras.callbacks.EarlyStopping("val_loss", patience=settings.patience, restore_best_weights=True),
                 *callbacks,
@@ -219,6 +222,7 @@ def find_teacher(
     labels: npt.NDArray[Any],
     order: npt.NDArray[Any] | None,
     settings: FittingSettings,
+    weights: npt.NDArray[Any] | None = None,
 ) -> Trees | None:
     """Return the trees that teach, or None where there is nothing to learn from them; arguments as of `fit`."""
     fit_rows, stop_rows = hold_out(order, len(labels), settings.validation_share, settings.seed)
@@ -227,15 +231,16 @@ def find_teacher(
         return None
     if settings.teacher == "none" or not can_teach(classes, labels[affordable(fit_rows, columns, classes)]):
         return None
-    weights = _class_weights(table, labels, settings)
-    return choose_trees(classes, columns, labels, fit_rows, stop_rows, settings.seed, weights)
+    of_rows = None if weights is None else weights / weights.mean()
+    of_classes = _class_weights(table, labels, settings, weights)
+    return choose_trees(classes, columns, labels, fit_rows, stop_rows, settings.seed, of_classes, of_rows)
 
 
 def _class_weights(
-    table: FeatureTable, labels: npt.NDArray[Any], settings: FittingSettings, trees: Trees | None = None
+    table: FeatureTable, labels: npt.NDArray[Any], settings: FittingSettings, weights: Any, trees: Trees | None = None
 ) -> npt.NDArray[Any] | None:
     """Return what to weigh classes by, (classes,); None of a network that trees teach: they weighed them already."""
-    return class_weights(labels, class_count(table)) if settings.balance == "classes" and not trees else None
+    return class_weights(labels, class_count(table), weights) if settings.balance == "classes" and not trees else None
 
 
 def class_count(table: FeatureTable) -> int:
@@ -268,11 +273,13 @@ def hold_out(
     return sorted_rows[:bound], sorted_rows[bound:]
 
 
-def _label_moments(labels: npt.NDArray[Any], table: FeatureTable) -> dict[str, float]:
+def _label_moments(labels: npt.NDArray[Any], table: FeatureTable, weights: Any) -> dict[str, float]:
     if table.label.task != "regression":
         return {}
     exact = labels.astype(np.float64)  # squares of large amounts are no float32
-    return {"label_mean": float(exact.mean()), "label_scale": float(exact.std()) or 1.0}
+    mean = np.average(exact, weights=weights)
+    variance = np.average((exact - mean) ** 2, weights=weights)
+    return {"label_mean": float(mean), "label_scale": float(np.sqrt(variance)) or 1.0}
 
 
 def _unit(spread: float) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+from collections.abc import Collection
 from typing import Any
 
 import keras
@@ -37,31 +38,37 @@ def run_fn(fn_args: Any, request: OwnModelRequest, settings: FittingSettings) ->
         UserCodeError: their features cannot be fitted to, or their network cannot be.
     """
     table, transform_output = request.table, tft.TFTransformOutput(fn_args.transform_output)
-    columns, labels = read(fn_args, table, transform_output)
+    columns, labels, weights = read(fn_args, table, transform_output, request.weight)
     own = OwnNetwork(request.code, table, [], columns, {name: [name] for name in columns})
     with own.blamed():
-        fitted = fit(table, [], columns, labels, None, settings.model_copy(update={"teacher": "none"}), own=own)
+        taught = settings.model_copy(update={"teacher": "none"})
+        fitted = fit(table, [], columns, labels, None, taught, own=own, weights=weights)
     own.check(fitted.model, "after training")
-    served = _Served(fitted.model, transform_output, table.label.name)
+    served = _Served(fitted.model, transform_output, {table.label.name, request.weight})
     tf.saved_model.save(served, fn_args.serving_model_dir, signatures={"serving_default": served.signature()})
     return fitted
 
 
-def read(fn_args: Any, table: FeatureTable, transform_output: tft.TFTransformOutput) -> tuple[Columns, Any]:
-    """Return the transformed training rows: features by name, (rows, …), and labels (rows,).
+def read(
+    fn_args: Any, table: FeatureTable, transform_output: tft.TFTransformOutput, weight: str | None = None
+) -> tuple[Columns, Any, Any]:
+    """Return the transformed training rows: features by name, (rows, …), labels (rows,) and weights (rows,).
+
+    A row of weight 0 is left out; without the column `weight` the weights are None.
 
     Raises:
-        UserCodeError: a feature is text or has not one shape in all rows, or the label is not among them.
+        UserCodeError: a feature is text or has not one shape in all rows, or label or weights are not among them.
     """
     from tfx_bsl.public import tfxio
 
     label = table.label
     spec = transform_output.transformed_feature_spec()
-    if label.name not in spec:
-        raise UserCodeError(
-            f"transform.preprocessing_fn gives no {label.name!r}, the label; it gives {', '.join(list(spec)[:12])}",
-            f"let it return inputs[{label.name!r}] under its name",
-        )
+    for name, what in ((label.name, "the label"), *([(weight, "the weight of a row (data.weight)")] if weight else [])):
+        if name not in spec:
+            raise UserCodeError(
+                f"transform.preprocessing_fn gives no {name!r}, {what}; it gives {', '.join(list(spec)[:12])}",
+                f"let it return inputs[{name!r}] under its name",
+            )
     for name, one in spec.items():
         if not isinstance(one, tf.io.FixedLenFeature):
             raise UserCodeError(
@@ -81,10 +88,19 @@ def read(fn_args: Any, table: FeatureTable, transform_output: tft.TFTransformOut
     batches = list(rows.as_numpy_iterator())
     columns = {name: np.concatenate([batch[name] for batch in batches]) for name in spec}
     columns = {name: values if values.ndim > 1 else values[:, np.newaxis] for name, values in columns.items()}
+    weights = columns.pop(weight).ravel().astype(np.float64) if weight else None
+    if weights is not None:
+        if not (np.isfinite(weights) & (weights >= 0)).all() or not weights.any():
+            raise UserCodeError(
+                f"transform.preprocessing_fn gives weights {weight!r} that are negative, no numbers, or all 0",
+                f"let it return inputs[{weight!r}] as it is",
+            )
+        columns = {name: values[weights > 0] for name, values in columns.items()}
+        weights = weights[weights > 0]
     labels = _labels(columns.pop(label.name), label)
     if not columns:
         raise UserCodeError("transform.preprocessing_fn gives the label only", "let it return features beside it")
-    return columns, labels
+    return columns, labels, weights
 
 
 def _labels(values: npt.NDArray[Any], label: Label) -> npt.NDArray[Any]:
@@ -108,14 +124,16 @@ class _Served(tf.Module):
     """Network and the user's transform graph, asked by tf.Examples; see trainer.signatures.ServedModel for why the
     network is no part of it."""
 
-    def __init__(self, model: keras.Model, transform_output: tft.TFTransformOutput, label: str) -> None:
+    def __init__(
+        self, model: keras.Model, transform_output: tft.TFTransformOutput, not_served: Collection[str | None]
+    ) -> None:
         super().__init__()
         self._network = functools.partial(model, training=False)
         self._names = tuple(tensor.name for tensor in model.inputs)
         self._tables = lookup_tables(model)
         self._variables: list[tf.Variable] = []
         self._transform = transform_output.transform_features_layer()
-        self._spec = {name: one for name, one in transform_output.raw_feature_spec().items() if name != label}
+        self._spec = {name: one for name, one in transform_output.raw_feature_spec().items() if name not in not_served}
 
     def signature(self) -> Any:
         """Return the concrete function; from then on the variables that it reads are tracked."""

@@ -40,8 +40,8 @@ def train(fn_args: Any, request: OwnModelRequest, raw_files: Sequence[str]) -> N
     """Have the user's function train, and export its model with all signatures to `fn_args.serving_model_dir`.
 
     Args:
-        fn_args: as stock TFX gives them; the function sees `custom_config` with `label`, `task`, `classes` and
-            `features`, and exports to a folder that is then read.
+        fn_args: as stock TFX gives them; the function sees `custom_config` with `label`, `task`, `classes`, `features`
+            and, where rows have weights, `weight`, and exports to a folder that is then read.
         raw_files: globs of the training rows as they are stored.
 
     Raises:
@@ -59,6 +59,7 @@ def train(fn_args: Any, request: OwnModelRequest, raw_files: Sequence[str]) -> N
             "task": label.task,
             "classes": list(label.classes),
             "features": [feature.name for feature in table.features],
+            **({"weight": request.weight} if request.weight else {}),
         }
         progress.info("training by %s", code["said"])
         with blamed(code):
@@ -73,6 +74,11 @@ def train(fn_args: Any, request: OwnModelRequest, raw_files: Sequence[str]) -> N
         told = _export(fn_args.serving_model_dir, final_folder, fn_args, table, code["said"], raw_files)
     used = request.fitting.model_dump(mode="json", exclude={*OF_ITS_NETWORK, "teacher"}) if request.fitting else {}
     _write_json(f"{fn_args.model_run_dir}/{HYPERPARAMETERS_FILE}", used)
+    if request.weight and not request.fitting:
+        told["notes"].append(
+            f"the rows have weights, {request.weight!r}: whether they count in training is up to {told['by']}; "
+            "Evaluator's metrics are weighted"
+        )
     losses = history(fitted) if request.fitting else {}
     _write_json(f"{fn_args.model_run_dir}/{HISTORY_FILE}", {**losses, "own_model": told})
     fn_args.serving_model_dir = final_folder

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import tensorflow as tf
 
@@ -32,6 +33,9 @@ _NOT_LEARNED = (DERIVED_NUMBERS, DERIVED_TEXTS)
 
 Columns = dict[str, npt.NDArray[Any]]
 
+WEIGHT = "longhaul: weight"
+"""The name of the weights among the columns that were read: no tensor has it."""
+
 
 def read_transformed(
     patterns: Sequence[str],
@@ -40,6 +44,7 @@ def read_transformed(
     extra: Sequence[str] = (),
     *,
     hashed: Sequence[str] = (),
+    weight: str | None = None,
     to_learn: bool = False,
     spill_to: Path | None = None,
     memory_bytes: float = math.inf,
@@ -51,6 +56,7 @@ def read_transformed(
         transform: the TransformFeaturesLayer.
         extra: raw integer columns to keep beside the transformed ones.
         hashed: raw columns of any type to keep as hashes of their values, uint64.
+        weight: a raw column of numbers to keep as float64 by the name WEIGHT; rows that have 0 there are left out.
         to_learn: the rows are those that derived features have learned of; see trainer.learned.
         spill_to: a folder for the columns when they pass `memory_bytes`; it must outlive them.
 
@@ -60,10 +66,16 @@ def read_transformed(
     columns: list[Feature | Label] = [*table.features, table.label]
     transform_batch = tf.function(transform, reduce_retracing=True)
     gathered = _Gathered(spill_to, memory_bytes)
-    names = dict.fromkeys([*(column.name for column in columns), *extra, *hashed])
+    names = dict.fromkeys([*(column.name for column in columns), *extra, *hashed, *([weight] if weight else [])])
     for batch in record_batches(patterns, list(names)):
+        if weight:
+            batch = batch.filter(pc.greater(batch.column(weight), 0))
+            if not batch.num_rows:
+                continue
         kept = {name: batch.column(name).to_numpy(zero_copy_only=False) for name in extra}
         kept |= {name: hashes(batch.column(name)) for name in hashed}
+        if weight:
+            kept[WEIGHT] = batch.column(weight).to_numpy(zero_copy_only=False).astype(np.float64)
         gathered.append(_transformed(batch, table, transform_batch, to_learn=to_learn) | kept)
     return gathered.columns()
 

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from trainer.balance import restored
+from trainer.balance import restored, rows_weights
 from trainer.baselines import matrix, mean_prediction, width
 from trainer.preprocessing import CATEGORICAL
 from trainer.reading import Columns
@@ -119,6 +119,7 @@ def choose_trees(
     stop_rows: npt.NDArray[np.int64],
     seed: int,
     weights: npt.NDArray[Any] | None = None,
+    row_weights: npt.NDArray[Any] | None = None,
 ) -> Trees:
     """Return trees grown on the fit rows, of the sizes and as many of each as is best for the stop rows.
 
@@ -127,13 +128,15 @@ def choose_trees(
         columns: the network's inputs, (rows, ...) each.
         labels: (rows,).
         weights: of the classes, (classes,).
+        row_weights: (rows,), on average 1; None where all rows count alike.
     """
     lightgbm = _lightgbm()
     fit_rows, stop_rows = (affordable(rows, columns, classes) for rows in (fit_rows, stop_rows))
     parameters = _parameters(classes, len(fit_rows), width(columns), seed)
-    fitted_on = _dataset(columns, labels, fit_rows, parameters, weights)
+    fitted_on = _dataset(columns, labels, fit_rows, parameters, rows_weights(labels, fit_rows, weights, row_weights))
     held = matrix(columns, stop_rows)
-    of_rows = None if weights is None else weights[labels[stop_rows]]
+    of_rows = rows_weights(labels, stop_rows, weights, row_weights)
+    judged_by = None if row_weights is None else row_weights[stop_rows]
     stopped_by = lightgbm.Dataset(held, labels[stop_rows], weight=of_rows, reference=fitted_on)
     most = _MOST_FOR_FEW if len(fit_rows) < _MANY_ROWS else _MOST_FOR_MANY
     forests, answers = [], []
@@ -150,21 +153,28 @@ def choose_trees(
         answers.append(restored(booster.predict(held), weights))
         forests.append(Forest(leaves, rounds, booster))
         progress.info(
-            "%d trees of %d leaves, validation %.4f", rounds, leaves, loss(classes, labels[stop_rows], answers[-1])
+            "%d trees of %d leaves, validation %.4f",
+            *(rounds, leaves, loss(classes, labels[stop_rows], answers[-1], judged_by)),
         )
     found = {  # the mean of both is mostly best; of few columns or rows, the smaller trees alone
-        chosen: loss(classes, labels[stop_rows], np.mean([answers[at] for at in chosen], axis=0))
+        chosen: loss(classes, labels[stop_rows], np.mean([answers[at] for at in chosen], axis=0), judged_by)
         for chosen in ((0, 1), (0,), (1,))
     }
     best = min(found, key=lambda chosen: found[chosen])
     return Trees(classes, tuple(forests[at] for at in best), found[best], weights=weights)
 
 
-def grow_again(trees: Trees, columns: Columns, labels: npt.NDArray[Any], seed: int) -> Trees:
+def grow_again(
+    trees: Trees,
+    columns: Columns,
+    labels: npt.NDArray[Any],
+    seed: int,
+    row_weights: npt.NDArray[Any] | None = None,
+) -> Trees:
     """Grow trees as large on all rows: as many, or of many rows twice as many."""
     rows = affordable(np.arange(len(labels)), columns, trees.classes)
     parameters = _parameters(trees.classes, len(rows), width(columns), seed)
-    grown_on = _dataset(columns, labels, rows, parameters, trees.weights)
+    grown_on = _dataset(columns, labels, rows, parameters, rows_weights(labels, rows, trees.weights, row_weights))
     forests: list[Forest] = []
     answers: list[npt.NDArray[Any]] = []
     for forest in trees.forests:
@@ -195,12 +205,14 @@ def _kept(answers: list[npt.NDArray[Any]], rounds: int) -> Callable[[Any], None]
     return after
 
 
-def loss(classes: int, labels: npt.NDArray[Any], answers: npt.NDArray[Any]) -> float:
-    """Compute the loss as the network's, see trainer.fitting.LOSSES."""
+def loss(
+    classes: int, labels: npt.NDArray[Any], answers: npt.NDArray[Any], weights: npt.NDArray[Any] | None = None
+) -> float:
+    """Compute the loss as the network's, see trainer.fitting.LOSSES; the mean by `weights`, (rows,)."""
     if not classes:
-        return float(np.mean((answers - labels) ** 2))
+        return float(np.average((answers - labels) ** 2, weights=weights))
     chances = np.where(labels == 1, answers, 1 - answers) if classes == 2 else answers[np.arange(len(labels)), labels]
-    return float(-np.log(np.maximum(chances, 1e-7)).mean())
+    return float(-np.average(np.log(np.maximum(chances, 1e-7)), weights=weights))
 
 
 def affordable(rows: npt.NDArray[np.int64], columns: Columns, classes: int) -> npt.NDArray[np.int64]:
@@ -253,12 +265,11 @@ def _dataset(
     labels: npt.NDArray[Any],
     rows: npt.NDArray[np.int64],
     parameters: dict[str, Any],
-    weights: npt.NDArray[Any] | None,
+    of_rows: npt.NDArray[Any] | None,
 ) -> Any:
     codes = columns[CATEGORICAL].shape[1] if CATEGORICAL in columns else 0
     categories = list(range(width(columns)))[width(columns) - codes :]
     inputs = matrix(columns, rows)
-    of_rows = None if weights is None else weights[labels[rows]]
     return _lightgbm().Dataset(inputs, labels[rows], weight=of_rows, categorical_feature=categories, params=parameters)
 
 

@@ -69,7 +69,7 @@ def _fit_and_export(
     transform_output = tft.TFTransformOutput(fn_args.transform_output)
 
     progress.info("reading the training split")
-    rows, labels, order = read_training_split(fn_args.train_files, request, transform_output, spill_to)
+    rows, labels, order, weights = read_training_split(fn_args.train_files, request, transform_output, spill_to)
     words = words_by_tensor(table, transform_output)
     is_exporting = strategy is None or is_chief()
 
@@ -94,6 +94,7 @@ def _fit_and_export(
             scope=strategy.scope if strategy else nullcontext,
             prepare=prepare,
             own=own,
+            weights=weights,
         )
     if own:
         own.check(fitted.model, "after training")
@@ -104,9 +105,10 @@ def _fit_and_export(
     save_weights(network, words, fn_args.serving_model_dir)
     boosters = fitted.trees.boosters if fitted.trees else []
     tree_weights = fitted.trees.weights if fitted.trees else None
-    save_baselines(boosters, labels, class_count(table), fn_args.serving_model_dir, tree_weights)
+    save_baselines(boosters, labels, class_count(table), fn_args.serving_model_dir, tree_weights, weights)
     _, stop_rows = hold_out(order, len(labels), settings.validation_share, settings.seed)
-    rewriting = Rewriting(network, LOSSES[table.label.task], rows, labels, stop_rows) if asks(settings) else None
+    loss = LOSSES[table.label.task]
+    rewriting = Rewriting(network, loss, rows, labels, stop_rows, weights) if asks(settings) else None
     to_serve: Any = network if own else ServedNetwork(network)
     if rewriting and settings.quantize != "none":
         to_serve = rewriting.quantized(settings.quantize)

@@ -46,13 +46,14 @@ def tuner_fn(fn_args: Any) -> TunerFnResult:
 
     def fit_with(settings: FittingSettings, course: Course) -> float:
         sizes = vocabulary_sizes(table, transform_output)
-        loss = fit(table, sizes, *course.split, settings, trees=course.trees).validation_loss
+        rows, labels, order, weights = course.split
+        loss = fit(table, sizes, rows, labels, order, settings, trees=course.trees, weights=weights).validation_loss
         assert loss is not None  # without a refit there is one
         return loss
 
     def read(spill_to: Path) -> Course:
         split = read_training_split(fn_args.train_files, request, transform_output, spill_to)
-        return Course(split, find_teacher(table, *split, request.trainer))
+        return Course(split, find_teacher(table, *split[:3], request.trainer, split.weights))
 
     search = Search(request.tuner, request.trainer, fn_args.working_dir, read, fit_with)
     return TunerFnResult(tuner=search, fit_kwargs={})

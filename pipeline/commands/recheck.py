@@ -43,7 +43,7 @@ def recheck(config: PipelineConfig, run: Run, schema: schema_pb2.Schema) -> Data
         spans={number: read_span(statistics, number) for number in spans_in(statistics)},
         spans_read=ingestion["spans"] if has_spans(config.data_pattern) else (),
         time_column=time_column(split),
-        excluded=config.features.never_asked,
+        excluded=config.never_asked,
         rows=lambda: ((split, batch) for split in splits for batch in read_examples(examples, split, columns)),
         own_checks=find_own_code(config).all_plain("schema.checks"),
         derived=counted_in(statistics, feature_table(config, schema)) if config.features.derive else None,

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ from pipeline.commands.on_record import try_to_record
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.spans import Spans, span_number, spans_text
 from pipeline.contract.schema import column_type, feature_table, read_schema, without
+from pipeline.data.row_weights import check_weight_column, check_weights
 from pipeline.data.sources import source, table_files
+from pipeline.data.sources.fragments import place_of
 from pipeline.data.sources.meaning import without_misfits
 from pipeline.data.values.readings import readings_of
 from pipeline.errors import ConfigError, DataError, NotYetError
@@ -131,6 +134,7 @@ def rejudge(
     label, task = config.data.label, config.data.task
     if label not in columns:
         raise DataError(f"{files[0].path} has no column {label!r}, the label", "name rows whose label is known")
+    check_weight_column(columns, files[0].path, config.data.weight)
     today = Contract.of_table(feature_table(config, schema))
     used = tuple(sorted({file.span for file in files})) if table is None else ()
     slices = [one for one in config.evaluation.slices if set(one) <= columns.keys()]
@@ -147,7 +151,8 @@ def rejudge(
     with chatter_to(Path(os.devnull), "" if quiet else "loading TensorFlow"):
         from pipeline.evaluation.rejudging import judged, tallied
 
-        found = tallied(_labelled(files, columns, label), {one.digest: one.folder for one in fit}, slices, task)
+        rows = _labelled(files, columns, label, config.data.weight)
+        found = tallied(rows, {one.digest: one.folder for one in fit}, slices, task, config.data.weight)
     if not found:
         raise DataError("no row has a label", "name rows whose label is known")
     champion = serving if serving in fit else None
@@ -155,9 +160,9 @@ def rejudge(
         beside = (
             (champion.digest, f"version {champion.name}, which serves") if champion and one is not champion else None
         )
-        one.verdict = judged(found, one.digest, beside, task, config.evaluation)
-    rows = table or f"{'span' if len(used) == 1 else 'spans'} {spans_text(used)}"
-    done = Comparison(rows, used, chosen, serving.name if serving in chosen and serving else None)
+        one.verdict = judged(found, one.digest, beside, task, config.evaluation, config.data.weight)
+    said = table or f"{'span' if len(used) == 1 else 'spans'} {spans_text(used)}"
+    done = Comparison(said, used, chosen, serving.name if serving in chosen and serving else None)
     done.unrecorded = _record(config, done, states, [file.path for file in files], began)
     return done
 
@@ -183,9 +188,13 @@ def _files(config: PipelineConfig, table: str | None, spans: Sequence[str]) -> l
     return [file for file in found if file.span in wanted]
 
 
-def _labelled(files: Sequence[table_files.SourceFile], columns: Any, label: str) -> Any:
+def _labelled(files: Sequence[table_files.SourceFile], columns: Any, label: str, weight: str | None) -> Any:
     for fragment in source.plan_fragments(files, columns=columns):
+        passed = 0
         for batch, misfits in source.read_marked(fragment, columns):
+            if weight is not None:
+                check_weights(batch, weight, label, misfits, partial(place_of, fragment, passed))
+            passed += batch.num_rows
             kept = without_misfits(batch, misfits)
             yield kept.filter(kept.column(label).is_valid())
 

@@ -48,9 +48,14 @@ def replay(
         tell: told how many models are trained, of how many.
 
     Raises:
-        ConfigError: the days are none, or the pipeline's split tells no column of time.
+        ConfigError: the days are none, rows have weights, or the pipeline's split tells no column of time.
         DataError: there are no rows to begin with.
     """
+    if config.data.weight is not None:
+        raise ConfigError(
+            f"data.weight: a replay counts every row as one, and the rows are weighted by {config.data.weight!r}",
+            "replay with a configuration that has no data.weight",
+        )
     began = time.process_time()
     begins = _ticks(_day(first, "--from", end=False), _day(last, "--to", end=True), asked.tick)
     schema = read_schema(config.schema_file)

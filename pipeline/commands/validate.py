@@ -146,7 +146,7 @@ def validate(
     if environment == TRAINING:
         check_training_columns(columns, files[0].path, config.data, config.split)
     else:
-        for name in (label, *config.features.never_asked):  # the model asks for neither
+        for name in (label, *config.never_asked):  # the model asks for neither
             columns.pop(name, None)
     where = Source(
         table, columns, label=label if environment == TRAINING else None, form=config.data.format, readings=readings
@@ -158,7 +158,7 @@ def validate(
     from pipeline.patches import histograms
 
     histograms.install()
-    statistics = table_statistics(rows.read(counted=True))
+    statistics = table_statistics(rows.read(counted=True), config.data.weight if environment == TRAINING else None)
     rows.aside.check(table, config.data.bad_rows_at_most)
     if environment == TRAINING:
         known = last.labels if last else None
@@ -169,7 +169,7 @@ def validate(
         evidence, compared_with = _as_training(config, files[0].path, statistics, rows, last)
     else:
         splits = {TRAIN_SPLIT: read_split(last.statistics, TRAIN_SPLIT)} if last else {}
-        evidence = Evidence(label, config.data.task, splits, serving=statistics, excluded=config.features.never_asked)
+        evidence = Evidence(label, config.data.task, splits, serving=statistics, excluded=config.never_asked)
         compared_with = f"the training split of run {last.run.run_id}" if last else ""
     if config.features.derive and last:
         evidence = replace(evidence, derived=_derived(feature_table(config, schema), rows, last, evidence))
@@ -224,7 +224,7 @@ def _as_training(
         rows_before=rows_before,
         previous=previous,
         time_column=time_column(config.split),
-        excluded=config.features.never_asked,
+        excluded=config.never_asked,
         rows=lambda: ((TRAIN_SPLIT, batch) for batch in rows.read()),
         own_checks=find_own_code(config).all_plain("schema.checks"),
     )

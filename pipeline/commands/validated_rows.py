@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -12,8 +13,9 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.contract.schema import feature_table
 from pipeline.data.labels import LabelTally
+from pipeline.data.row_weights import check_weights
 from pipeline.data.set_aside import Aside
-from pipeline.data.sources import source, table_files
+from pipeline.data.sources import fragments, source, table_files
 from pipeline.data.sources.meaning import without_misfits
 from pipeline.data.split import check_times
 from pipeline.errors import ConfigError, WorkspaceError
@@ -85,7 +87,11 @@ class Rows:
     def _counted(self, fragment: source.Fragment) -> Iterator[pa.RecordBatch]:
         meter, names = (self._contract.meter(), self._contract.names) if self._contract else (None, [])
         before = self.aside.read
+        weight = self._config.data.weight
         for whole, misfits in source.read_marked(fragment, self._where.columns):
+            if weight is not None and (label := self._where.label) is not None:
+                place = partial(fragments.place_of, fragment, self.aside.read - before)
+                check_weights(whole, weight, label, misfits, place)
             self.aside.add(whole.num_rows, misfits)
             if meter:
                 meter.add(whole.select(names), misfits)

@@ -81,7 +81,7 @@ class Executor(evaluator_executor.Executor):
         rules = Evaluation.model_validate(settings["evaluation"])
         eval_config = tfma.EvalConfig()
         proto_utils.json_to_proto(exec_properties[standard_component_specs.EVAL_CONFIG_KEY], eval_config)
-        check_eval_config(eval_config, settings["task"], rules)
+        check_eval_config(eval_config, settings["task"], rules, settings.get("weight"))
         eval_config = tfma.utils.update_eval_config_with_defaults(
             eval_config, has_baseline=len(models) > 1, rubber_stamp=True
         )
@@ -124,9 +124,10 @@ class Executor(evaluator_executor.Executor):
         paths = {name: path_utils.serving_model_path(model.uri) for name, model in models.items()}
         if not names.champion:  # TFMA leaves a lone model without a name
             paths = {"": paths.pop("candidate")} | paths
+        weight = settings.get("weight")
         ingested = Ingested.read(artifact_utils.get_single_uri(input_dict[standard_component_specs.EXAMPLES_KEY]))
         when = time_column(ingested.when if ingested else None, FeatureTable.from_dict(settings["features"]))
-        needed = {when, *(key for spec in eval_config.slicing_specs for key in spec.feature_keys)}
+        needed = {when, weight, *(key for spec in eval_config.slicing_specs for key in spec.feature_keys)}
         schema_uri = artifact_utils.get_single_uri(input_dict[standard_component_specs.SCHEMA_KEY])
         schema = io_utils.SchemaReader().read(io_utils.get_only_uri_in_dir(schema_uri))
         only_needed = schema_pb2.Schema(feature=[feature for feature in schema.feature if feature.name in needed])
@@ -152,7 +153,7 @@ class Executor(evaluator_executor.Executor):
             at = beam.pvalue.AsSingleton(chosen, default_value={})
             slices = found[TALLIES] | "Measure" >> beam.Map(measure, task, rules.confidence, at)
             gathered = slices | "Gather" >> beam.combiners.ToList()
-            judged = gathered | "Judge" >> beam.Map(summarize, rules, names, decision, at)
+            judged = gathered | "Judge" >> beam.Map(summarize, rules, names, decision, at, weight)
             beside = found[BASELINES] | "Compare" >> beam.Map(lambda tallies: compare(task, tallies, rules.confidence))
             periods = found[PERIODS] | "GatherPeriods" >> beam.combiners.ToList()
             in_time = periods | "OverTime" >> beam.Map(joined, task, rules.confidence, when)

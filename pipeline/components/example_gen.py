@@ -31,6 +31,7 @@ from pipeline.data.decided_labels import applied
 from pipeline.data.decisions_text import PROPERTY as DECISIONS
 from pipeline.data.labels import LabelTally, check_label
 from pipeline.data.patterns import has_spans, without_marks
+from pipeline.data.row_weights import check_weighed
 from pipeline.data.set_aside import FILE as ASIDE_FILE
 from pipeline.data.set_aside import gathered
 from pipeline.data.sources import parts, remote, source, table_files
@@ -170,8 +171,7 @@ class TableExampleGen(component.FileBasedExampleGen):
         root, below = table_files.split_root(pattern)
         request = {
             "below": below,
-            "data": data.model_dump(mode="json", exclude=_NOT_READ | ({"format"} if data.format == CSV else set()))
-            | written(data),
+            "data": data.model_dump(mode="json", exclude=_NOT_READ | _not_given(data)) | written(data),
             "split": _told(split),
             "declared": {name: column.value for name, column in declared.items()},
             **({DECISIONS: dict(decisions)} if decisions else {}),
@@ -189,6 +189,12 @@ class TableExampleGen(component.FileBasedExampleGen):
             custom_config=_pack(request),
             output_data_format=_PAYLOADS[data.payload],
         )
+
+
+def _not_given(data: Data) -> set[str]:
+    """Return settings that came later and that nobody gave: the step is not told them, so that it stays cached."""
+    given = {"format": data.format != CSV, "weight": data.weight is not None}
+    return {name for name, is_given in given.items() if not is_given}
 
 
 def _told(split: Split) -> dict[str, Any]:
@@ -227,6 +233,8 @@ def _judge(outcomes: list[dict[str, Any]], data: Data, names: tuple[str, ...]) -
         if count == 0:
             sizes = ", ".join(f"{split} {n:,}" for split, n in rows.items())
             raise DataError(f"split {name!r} is empty (rows: {sizes})", "move the split's bounds or change its weights")
+    if data.weight is not None:
+        check_weighed({name: sum(outcome["weights"][name] for outcome in outcomes) for name in names}, data.weight)
     shards = {path: digest for outcome in outcomes for path, digest in outcome["shards"].items()}
     return {"rows": rows, "labels": tally.to_json(), "shards": shards}
 

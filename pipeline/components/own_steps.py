@@ -44,7 +44,11 @@ def own_training_steps(
         )
 
     # Has the user's function train, or fits the network that it builds; makes the model one that all steps can ask.
-    request = {"features": features, "code": inputs.own_code.plain(f"trainer.{config.trainer.model_of}")}
+    request: dict[str, Any] = {
+        "features": features,
+        "code": inputs.own_code.plain(f"trainer.{config.trainer.model_of}"),
+        **({"weight": config.data.weight} if config.data.weight else {}),
+    }
     if config.trainer.build_model:
         fitting = set(FittingSettings.model_fields) - set(OF_ITS_NETWORK)
         request["fitting"] = config.trainer.model_dump(mode="json", include=fitting)

@@ -58,6 +58,7 @@ class Executor(stock.Executor):
             super().Do(input_dict, output_dict, exec_properties)
             return
         logging.getLogger(__name__).info("StatisticsGen counts in columns: every split is described whole")
+        weight = _weight(exec_properties.get(standard_component_specs.STATS_OPTIONS_JSON_KEY))
         output = artifact_utils.get_single_instance(output_dict[standard_component_specs.STATISTICS_KEY])
         left_out = json_utils.loads(exec_properties.get(standard_component_specs.EXCLUDE_SPLITS_KEY) or "null") or []
         splits = [one for one in artifact_utils.decode_split_names(examples.split_names) if one not in left_out]
@@ -73,9 +74,9 @@ class Executor(stock.Executor):
         )
         with self._make_beam_pipeline() as pipeline:
             _ = (
-                _count(pipeline, examples, splits, derived if derived and derived.derived else None)
-                | "SumUp" >> beam.CombinePerKey(_SumUp())
-                | "WriteStatistics" >> beam.Map(_write, output.uri)
+                _count(pipeline, examples, splits, derived if derived and derived.derived else None, weight)
+                | "SumUp" >> beam.CombinePerKey(_SumUp(weight))
+                | "WriteStatistics" >> beam.Map(_write, output.uri, weight)
             )
 
 
@@ -94,12 +95,17 @@ def _why_stock(input_dict: Any, examples: Any, exec_properties: dict[str, Any]) 
 
 
 def _options(text: str | None) -> bool:
-    """Return whether options say more than their defaults."""
-    return bool(text) and text != StatsOptions().to_json()
+    """Return whether options say more than their defaults and the column of weights."""
+    return bool(text) and text != StatsOptions(weight_feature=_weight(text)).to_json()
+
+
+def _weight(text: str | None) -> str | None:
+    """Return the column that weighs rows, by options as TFDV writes them; None for none."""
+    return StatsOptions.from_json(text).weight_feature if text and text != "null" else None
 
 
 def _count(
-    pipeline: beam.Pipeline, examples: Any, splits: list[str], derived: FeatureTable | None
+    pipeline: beam.Pipeline, examples: Any, splits: list[str], derived: FeatureTable | None, weight: str | None
 ) -> beam.PCollection[tuple[str, bytes]]:
     """Return (folder of a split or span, accumulators of a part of its rows)."""
     payload = examples_utils.get_payload_format_string(examples)
@@ -112,12 +118,13 @@ def _count(
             pipeline
             | "ListRowGroups" >> beam.Create(row_groups)
             | "SpreadRowGroups" >> beam.Reshuffle()  # else one worker of a cluster would read them all
-            | "CountRowGroup" >> beam.FlatMapTuple(lambda part, group: _packed(part, readers[part](group), derived))
+            | "CountRowGroup"
+            >> beam.FlatMapTuple(lambda part, group: _packed(part, readers[part](group), derived, weight))
         )
     return [
         pipeline
         | f"Read{part}" >> source.BeamSource()
-        | f"Count{part}" >> beam.FlatMap(lambda batch, part: _packed(part, [batch], derived), part)
+        | f"Count{part}" >> beam.FlatMap(lambda batch, part: _packed(part, [batch], derived, weight), part)
         for part, source in sources.items()
     ] | beam.Flatten()
 
@@ -136,7 +143,7 @@ def _files(examples: Any, splits: list[str]) -> Mapping[tuple[str, ...], list[st
 
 
 def _packed(
-    folders: tuple[str, ...], batches: Iterable[pa.RecordBatch], derived: FeatureTable | None
+    folders: tuple[str, ...], batches: Iterable[pa.RecordBatch], derived: FeatureTable | None, weight: str | None
 ) -> Iterator[tuple[str, bytes]]:
     """Yield the same accumulators for each folder, pickled; those of derived features for a folder of their own.
 
@@ -145,10 +152,16 @@ def _packed(
     """
     if derived:
         batches = list(batches)
-        packed = pickle.dumps(accumulate(in_lists(derived_rows(_flat(batch), derived)) for batch in batches))
+        packed = pickle.dumps(accumulate((_derived_of(batch, derived, weight) for batch in batches), weight))
         yield from ((f"{DERIVED}/{folder}", packed) for folder in folders)
-    packed = pickle.dumps(accumulate(batches))
+    packed = pickle.dumps(accumulate(batches, weight))
     yield from ((folder, packed) for folder in folders)
+
+
+def _derived_of(batch: pa.RecordBatch, derived: FeatureTable, weight: str | None) -> pa.RecordBatch:
+    """Return the derived features of rows in lists, and their weights where there are any."""
+    found = in_lists(derived_rows(_flat(batch), derived))
+    return found.append_column(weight, batch.column(weight)) if weight else found
 
 
 def _flat(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -157,6 +170,9 @@ def _flat(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 class _SumUp(beam.CombineFn):
     """Pickled accumulators to one DatasetFeatureStatisticsList."""
+
+    def __init__(self, weight: str | None) -> None:
+        self._weight = weight
 
     def setup(self) -> None:
         histograms.install()  # here, because a worker of a cluster starts with nothing of ours
@@ -173,22 +189,27 @@ class _SumUp(beam.CombineFn):
             if merged is None:
                 merged = total
             elif total is not None:
-                merged = merge(_unpacked(merged), _unpacked(total))
+                merged = merge(_unpacked(merged), _unpacked(total), self._weight)
         return merged
 
     def compact(self, total: Total) -> Total:
         return pickle.dumps(total) if isinstance(total, list) else total
 
     def extract_output(self, total: Total) -> Statistics:
-        return extract(_unpacked(total))
+        return extract(_unpacked(total), self._weight)
 
 
 def _unpacked(total: Total) -> Accumulators:
     return pickle.loads(total) if isinstance(total, bytes) else total or []
 
 
-def _write(found: tuple[str, Statistics], uri: str) -> None:
+def _write(found: tuple[str, Statistics], uri: str, weight: str | None) -> None:
     folder, statistics = found
+    if weight and folder.startswith(f"{DERIVED}/"):  # whose rows had it beside them
+        for dataset in statistics.datasets:
+            kept = [feature for feature in dataset.features if feature.path.step[0] != weight]
+            del dataset.features[:]
+            dataset.features.extend(kept)
     io_utils.write_bytes_file(f"{uri}/{folder}/FeatureStats.pb", statistics.SerializeToString())
 
 

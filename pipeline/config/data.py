@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -53,6 +53,9 @@ class Data(Section):
     ordered: bool = False
     """Whether several `classes` are in order, from low to high. Then the page also says how far off predictions are,
     and lists the classes in their order. See docs/evaluation.md#classes-in-order."""
+    weight: Annotated[str, Field(min_length=1)] | None = None
+    """A column of numbers, 0 or more: how much a row counts in statistics, training and evaluation. It is no feature,
+    and rows to score need not have it. See docs/evaluation.md#row-weights."""
     drop: tuple[str, ...] = ()
     """Columns that are never read, and that nothing asks for, though the schema may describe them.
     `longhaul drop COLUMN` adds one."""

@@ -33,6 +33,7 @@ from pipeline.config.steps import OwnStep, StepName
 from pipeline.config.vertex import Vertex
 from pipeline.config.watch import Watch
 from pipeline.files import one_spelling
+from trainer.parsing import in_order, names_in
 from trainer.settings.base import Section
 from trainer.settings.features import FeaturesSettings
 from trainer.settings.tuner import TunerSettings
@@ -129,6 +130,31 @@ class PipelineConfig(Section):
         if "test" in self.evaluation.splits and not has_test_split(self.split):
             raise ValueError("evaluation.splits names 'test', but split defines no test split")
         return self
+
+    @model_validator(mode="after")
+    def _weight_is_no_feature(self) -> PipelineConfig:
+        weight = self.data.weight
+        if weight is None:
+            return self
+        read_by = {name: {of for of, _ in names_in(tree)} for name, tree in in_order(self.features.derive).items()}
+        elsewhere = {
+            "it is the label (data.label)": weight == self.data.label,
+            "data.drop leaves it out": weight in self.data.drop,
+            "features.derive computes it": weight in read_by,
+            **{f"features.derive.{name} reads it": weight in read for name, read in read_by.items()},
+        }
+        if reasons := [reason for reason, holds in elsewhere.items() if holds]:
+            raise ValueError(
+                f"data.weight: {weight!r} cannot weigh rows, for {reasons[0]}; name a column of its own: rows to score"
+                " have no weight"
+            )
+        return self
+
+    @property
+    def never_asked(self) -> tuple[str, ...]:
+        """The columns that rows to score need not have, beside the label: what the model is not shown."""
+        of_weight = () if self.data.weight is None else (self.data.weight,)
+        return tuple(dict.fromkeys((*self.features.never_asked, *of_weight)))
 
     @property
     def takes_raw_rows(self) -> bool:

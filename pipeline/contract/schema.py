@@ -85,6 +85,7 @@ def check_columns(config: PipelineConfig, schema: schema_pb2.Schema) -> None:
         )
     named = {
         "data.label": [config.data.label],
+        "data.weight": [] if config.data.weight is None else [config.data.weight],
         "data.columns": list(config.data.columns),
         "features.exclude": config.features.exclude,
         "features.categorical": config.features.categorical,
@@ -130,7 +131,10 @@ def feature_table(config: PipelineConfig, schema: schema_pb2.Schema) -> FeatureT
             label=config.data.label,
             task=config.data.task,
             classes=config.data.label_classes,
-            exclude=[name for name in config.features.exclude if name not in drop],
+            exclude=[
+                *(name for name in config.features.exclude if name not in drop),
+                *([] if config.data.weight is None else [config.data.weight]),
+            ],
             categorical=[name for name in config.features.categorical if name not in drop],
             max_vocabulary=config.features.max_vocabulary,
             bins=config.features.bins,

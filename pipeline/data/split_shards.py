@@ -9,9 +9,11 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from apache_beam.io.filesystems import FileSystems
 
 from pipeline.config.data import Data
@@ -20,19 +22,20 @@ from pipeline.data.columns import ColumnType
 from pipeline.data.decided_labels import ApplyDecisions
 from pipeline.data.labels import LabelTally
 from pipeline.data.patterns import has_spans
+from pipeline.data.row_weights import check_weights
 from pipeline.data.set_aside import Aside
 from pipeline.data.shards import ROW_GROUP_ROWS, ParquetShard, Shard, TFExampleShard, digest_of, shard_name
-from pipeline.data.sources import source, table_files
+from pipeline.data.sources import fragments, source, table_files
 from pipeline.data.sources.meaning import without_misfits
 from pipeline.data.split import assign
 from pipeline.errors import DataError
 
 
 def labelled_rows(
-    fragments: Iterable[source.Fragment], columns: Mapping[str, ColumnType], label: str
+    parts: Iterable[source.Fragment], columns: Mapping[str, ColumnType], label: str
 ) -> Iterator[pa.RecordBatch]:
     """Yield the rows that are split: without those that are set aside or have no label."""
-    for fragment in fragments:
+    for fragment in parts:
         for whole, misfits in source.read_marked(fragment, columns, ROW_GROUP_ROWS):
             batch = without_misfits(whole, misfits)
             yield batch.filter(batch.column(label).is_valid())
@@ -75,8 +78,12 @@ class WriteSplitShards:
         shards: dict[str, Shard] = {}
         stem = shard_name(number, fragment.span if self._has_spans else None)
         open_shard = ParquetShard if self._data.payload == "parquet" else TFExampleShard
-        aside, decided = Aside(), Counter[str]()
+        aside, decided, weight = Aside(), Counter[str](), self._data.weight
+        weights = dict.fromkeys(self._split_uris, 0.0)
         for whole, misfits in source.read_marked(fragment, self._columns, ROW_GROUP_ROWS):
+            if weight is not None:
+                place = partial(fragments.place_of, fragment, aside.read)
+                check_weights(whole, weight, self._data.label, misfits, place)
             aside.add(whole.num_rows, misfits)
             batch = without_misfits(whole, misfits)
             labelled = batch.filter(batch.column(self._data.label).is_valid())
@@ -91,8 +98,12 @@ class WriteSplitShards:
                         shards[name] = open_shard(f"{uri}/{stem}", part.schema, open_files)
                     shards[name].write(part)
                     rows[name] += part.num_rows
+                    if weight is not None:
+                        weights[name] += float(pc.sum(part.column(weight).cast(pa.float64())).as_py())
                     tally.add(name, part.column(self._data.label), self._data.task)
         outcome: dict[str, Any] = {"rows": rows, "labels": tally.to_json(), "decided": decided}
+        if weight is not None:
+            outcome["weights"] = weights
         if fragment.readings.set_aside:
             outcome["aside"] = {"fragment": number, "file": table_files.file_name(fragment.path), **aside.to_json()}
         return outcome, [shard.path for shard in shards.values()]

@@ -1,4 +1,4 @@
-"""What a table must have for a run to learn from it: its label, and the column that it is split by."""
+"""What a table must have for a run to learn from it: its label, its weights, and the column that it is split by."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pipeline.config.data import Data
 from pipeline.config.split import Split, deciding_columns, time_column
 from pipeline.data.columns import ColumnType
 from pipeline.data.convert import nearest
+from pipeline.data.row_weights import check_weight_column
 from pipeline.errors import DataError
 
 
@@ -34,6 +35,7 @@ def check_training_columns(columns: Mapping[str, ColumnType], path: str, data: D
                 f"{setting}: {path} has no column {name!r}; {nearest(name, columns)}",
                 "correct the name",
             )
+    check_weight_column(columns, path, data.weight)
     if when is not None and columns[when] is not ColumnType.TIMESTAMP:
         raise DataError(
             f"split.column: {when!r} holds {columns[when].value} values, a time split needs timestamps",

@@ -32,10 +32,17 @@ metric_types.register_metric(ExpectedCalibrationError)
 
 
 def _computations(
-    name: str, eval_config: Any = None, model_name: str = "", output_name: str = "", **_: Any
+    name: str,
+    eval_config: Any = None,
+    model_name: str = "",
+    output_name: str = "",
+    example_weighted: bool = False,
+    **_: Any,
 ) -> metric_types.MetricComputations:
-    """One leaf; weights and single classes are not known."""
-    key = metric_types.MetricKey(name=name, model_name=model_name, output_name=output_name)
+    """One leaf; single classes are not known."""
+    key = metric_types.MetricKey(
+        name=name, model_name=model_name, output_name=output_name, example_weighted=example_weighted
+    )
     return [metric_types.MetricComputation(keys=[key], preprocessors=None, combiner=_Combiner(key, eval_config))]
 
 
@@ -52,15 +59,16 @@ class _Combiner(beam.CombineFn):
 
     def add_input(self, accumulator: Array, element: metric_types.StandardMetricInputs) -> Array:
         """Add one row to its bin."""
-        for label, prediction, _ in metric_util.to_label_prediction_example_weight(
+        for label, prediction, weight in metric_util.to_label_prediction_example_weight(
             element,
             eval_config=self._eval_config,
             model_name=self._key.model_name,
             output_name=self._key.output_name,
+            example_weighted=bool(self._key.example_weighted),
             flatten=False,
         ):
             probability, came_true = confidences(np.ravel(label), np.reshape(prediction, (1, -1)))
-            accumulator[:, bins_of(probability)] += np.stack([np.ones(1), probability, came_true])
+            accumulator[:, bins_of(probability)] += np.ravel(weight) * np.stack([np.ones(1), probability, came_true])
         return accumulator
 
     def merge_accumulators(self, accumulators: Iterable[Array]) -> Array:

@@ -98,6 +98,7 @@ class _ScoreAndAddUp(beam.DoFn):
         self._task = task
         self._keep = keep
         self._when = when
+        self._weight = self._first.example_weight_key
 
     def setup(self) -> None:
         from trainer.baselines import load_baselines
@@ -112,16 +113,17 @@ class _ScoreAndAddUp(beam.DoFn):
         examples = tf.constant(records)
         checksums = digests(records)
         blocks = (checksums % np.uint64(BLOCKS)).astype(np.int64)
+        weights = weights_of(pc.list_flatten(batch.column(self._weight))) if self._weight else None
         rows_by_model = {}
         for name, model in self._models.items():
             labels, predictions = _score(model, self._specs.get(name, self._first), examples)
-            rows_by_model[name] = rows_of(self._task, labels, predictions, blocks)
+            rows_by_model[name] = rows_of(self._task, labels, predictions, blocks, weights)
             if len(rows_by_model) == 1:
-                sample = sample_of(self._task, checksums, labels, predictions, records)
+                sample = sample_of(self._task, checksums, labels, predictions, records, weights)
                 yield beam.pvalue.TaggedOutput(SAMPLE, self._keep.add_input(None, sample))
                 if self._baselines and len(labels):
                     others = self._baselines.predict(len(labels), partial(network_inputs, model, records))
-                    beside = {key: rows_of(self._task, labels, of, blocks) for key, of in others.items()}
+                    beside = {key: rows_of(self._task, labels, of, blocks, weights) for key, of in others.items()}
                     every = np.arange(len(labels))
                     tallies = {key: of.tally(every) for key, of in ({NETWORK: rows_by_model[name]} | beside).items()}
                     yield beam.pvalue.TaggedOutput(BASELINES, tallies)
@@ -132,6 +134,12 @@ class _ScoreAndAddUp(beam.DoFn):
         for columns in self._slices:
             for key, rows in slices_of(batch, columns):
                 yield key, {name: of_model.tally(rows) for name, of_model in rows_by_model.items()}
+
+
+def weights_of(column: pa.Array) -> Array:
+    """Return weights, one a row, that were found to be numbers of 0 or more when they were read."""
+    weights: Array = column.to_numpy(zero_copy_only=False).astype(np.float64)
+    return weights
 
 
 def _score(model: Any, spec: tfma.ModelSpec, examples: Any) -> tuple[Array, Array]:

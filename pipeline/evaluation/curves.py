@@ -74,8 +74,8 @@ def _of_two_classes(found: Tally) -> dict[str, Any]:
     curves: dict[str, Any] = {
         "distribution": {
             "edges": _numbers(np.linspace(0, 1, _BARS + 1), 4),
-            "negative": negative.reshape(_BARS, -1).sum(axis=1).astype(int).tolist(),
-            "positive": positive.reshape(_BARS, -1).sum(axis=1).astype(int).tolist(),
+            "negative": _counts(negative.reshape(_BARS, -1).sum(axis=1), found),
+            "positive": _counts(positive.reshape(_BARS, -1).sum(axis=1), found),
         }
     }
     if not (positive.any() and negative.any()):
@@ -110,13 +110,13 @@ def _calibration(found: Tally, confidence: float) -> dict[str, list[Any]]:
     filled = rows > 0
     rows, predicted, came_true = rows[filled], predicted[filled], came_true[filled]
     share = came_true / rows
-    low, high = wilson(came_true, rows, confidence)
+    low, high = wilson(came_true * found.rows_per_weight, rows * found.rows_per_weight, confidence)
     return {
         "predicted": _numbers(predicted / rows),
         "came_true": _numbers(share),
         "low": _numbers(low),
         "high": _numbers(high),
-        "rows": rows.astype(int).tolist(),
+        "rows": _counts(rows, found),
     }
 
 
@@ -129,7 +129,13 @@ def _confusion(found: Tally, classes: Sequence[str]) -> dict[str, Any]:
         matrix = np.concatenate([matrix[common], matrix[rest].sum(axis=0)[None]])
         matrix = np.concatenate([matrix[:, common], matrix[:, rest].sum(axis=1)[:, None]], axis=1)
         names = [*(names[place] for place in common), f"{len(rest)} others"]
-    return {"classes": names, "rows": matrix.astype(int).tolist()}
+    return {"classes": names, "rows": _counts(matrix, found)}
+
+
+def _counts(rows: Array, found: Tally) -> list[Any]:
+    """Return rows, or the effective rows of sums of weights; a list of lists of a matrix."""
+    counted = rows.astype(int) if found.weighed is None else (rows * found.rows_per_weight).round(3)
+    return list(counted.tolist())
 
 
 def _matrix(found: Tally, size: int) -> Array:

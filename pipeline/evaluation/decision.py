@@ -78,10 +78,10 @@ def at_threshold(found: Tally, threshold: float) -> dict[str, Any]:
     """Count what a threshold does to rows, and compute the metrics that follow.
 
     Returns:
-        `hits`, `false_alarms`, `misses`, `rest`: rows; `metrics`: {precision, recall, accuracy, f1}, those that are
-        defined.
+        `hits`, `false_alarms`, `misses`, `rest`: rows, of rows with weights effective ones; `metrics`: {precision,
+        recall, accuracy, f1}, those that are defined.
     """
-    negative, positive = found.by_bucket()
+    negative, positive = found.by_bucket() * found.rows_per_weight
     step = round(threshold * STEPS)
     hits, alarms = float(positive[step:].sum()), float(negative[step:].sum())
     misses, rest = float(positive[:step].sum()), float(negative[:step].sum())

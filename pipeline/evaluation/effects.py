@@ -60,7 +60,7 @@ def effects(
     is_one_of_many = table.label.task == "multiclass"
     labels = (sample.labels == output).astype(np.int64) if is_one_of_many else sample.labels
     task = "regression" if of is None else "binary"
-    rows = rows_of(task, labels, sample.predictions[:, [output]], np.zeros(len(labels), np.int64))
+    rows = rows_of(task, labels, sample.predictions[:, [output]], np.zeros(len(labels), np.int64), sample.weights)
     few = slice(0, _ROWS)
     names = table.tensor_names
     plain = {names[one.name]: to_plain(columns[one.name][few], one.storage) for one in table.features}
@@ -87,7 +87,7 @@ def effects(
         if len(cells) > 1 or (cells and missing):
             found.append({"name": name, "kind": str(feature.kind), "cells": cells, "missing": missing or None})
     scored = min(_ROWS, len(sample.labels))
-    mean = float(sample.predictions[:, output].mean())
+    mean = float(np.average(sample.predictions[:, output], weights=sample.weights))
     return {"of": of, "scored": scored, "rows": len(sample.labels), "mean": mean, "features": found}
 
 

@@ -40,8 +40,12 @@ _OURS = {"ExpectedCalibrationError": "pipeline.evaluation.calibration_error"}
 """Metrics that TFMA finds in a module of ours."""
 
 
-def eval_config(task: str, rules: Evaluation) -> config_pb2.EvalConfig:
-    """Say what Evaluator computes and what it judges by, in TFMA's words."""
+def eval_config(task: str, rules: Evaluation, weight: str | None = None) -> config_pb2.EvalConfig:
+    """Say what Evaluator computes and what it judges by, in TFMA's words.
+
+    Args:
+        weight: the column that weighs rows.
+    """
     models = [
         config_pb2.ModelSpec(
             name=name,
@@ -50,6 +54,7 @@ def eval_config(task: str, rules: Evaluation) -> config_pb2.EvalConfig:
             preprocessing_function_names=["transform_labels"],
             label_key=LABEL,
             prediction_key=PREDICTION,
+            example_weight_key=weight or "",
         )
         for name, is_baseline in (("candidate", False), ("baseline", True))
     ]
@@ -62,23 +67,24 @@ def eval_config(task: str, rules: Evaluation) -> config_pb2.EvalConfig:
         )
         for name, class_name in _TFMA_METRICS[task].items()
     ]
-    metrics.append(config_pb2.MetricConfig(class_name="ExampleCount", config=json.dumps({"name": COUNT})))
+    specs = [config_pb2.MetricsSpec(metrics=metrics)]
+    if weight is not None:  # else TFMA's count of rows would be a sum of weights
+        specs.append(config_pb2.MetricsSpec(example_weights=config_pb2.ExampleWeightOptions(unweighted=True)))
+    specs[-1].metrics.add(class_name="ExampleCount", config=json.dumps({"name": COUNT}))
     slices = [
         config_pb2.SlicingSpec(),
         *(config_pb2.SlicingSpec(feature_keys=list(columns)) for columns in rules.slices),
     ]
-    return config_pb2.EvalConfig(
-        model_specs=models, slicing_specs=slices, metrics_specs=[config_pb2.MetricsSpec(metrics=metrics)]
-    )
+    return config_pb2.EvalConfig(model_specs=models, slicing_specs=slices, metrics_specs=specs)
 
 
-def check(found: config_pb2.EvalConfig, task: str, rules: Evaluation) -> None:
+def check(found: config_pb2.EvalConfig, task: str, rules: Evaluation, weight: str | None = None) -> None:
     """Check that an EvalConfig asks for what Evaluator computes and judges by.
 
     Raises:
         NotImplementedError: it names other metrics, slices, thresholds, models or options.
     """
-    expected = eval_config(task, rules)
+    expected = eval_config(task, rules, weight)
     fields = [field.name for field in found.DESCRIPTOR.fields]
     if odd := [name for name in fields if getattr(found, name) != getattr(expected, name)]:
         raise NotImplementedError(
@@ -100,6 +106,7 @@ def settings(config: PipelineConfig, features: dict[str, Any]) -> dict[str, obje
         # A setting that came later stands there only when somebody gave it: without it the step stays cached.
         **({"ordered": True} if config.data.ordered else {}),
         **({} if config.decision.is_even else {"decision": config.decision.model_dump(mode="json")}),
+        **({} if config.data.weight is None else {"weight": config.data.weight}),
         "features": features,
     }
 

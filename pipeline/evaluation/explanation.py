@@ -134,7 +134,7 @@ def _importance(model: Any, sample: RowSample, table: FeatureTable, rules: Evalu
 
     def measure(columns: Mapping[str, Array]) -> float:
         predictions = score(**{name: tf.constant(column) for name, column in columns.items()})[PREDICTION].numpy()
-        return _metric(task, metric, rows.labels, predictions)
+        return _metric(task, metric, rows, predictions)
 
     inputs, by_feature = (network_inputs(model, rows.records), columns_by_feature(table)) if derived else ({}, {})
 
@@ -147,7 +147,7 @@ def _importance(model: Any, sample: RowSample, table: FeatureTable, rules: Evalu
             permuted[name][:, place] = inputs[name][order, place]
         outputs = range(len(table.label.classes) if task == "multiclass" else 1)
         each = [differentiate(model, permuted, np.full(len(order), output))[PREDICTION] for output in outputs]
-        return _metric(task, metric, rows.labels, np.stack(each, axis=1))
+        return _metric(task, metric, rows, np.stack(each, axis=1))
 
     value = measure(columns)
     row = abs(value) / len(rows.labels)  # what one row of middling loss adds to the mean
@@ -174,9 +174,10 @@ def _importance(model: Any, sample: RowSample, table: FeatureTable, rules: Evalu
     }
 
 
-def _metric(task: str, metric: str, labels: Array, predictions: Array) -> float:
-    everything = np.arange(len(labels))
-    rows = rows_of(task, labels, predictions.reshape(len(labels), -1), np.zeros_like(everything))
+def _metric(task: str, metric: str, sample: RowSample, predictions: Array) -> float:
+    everything = np.arange(len(sample.labels))
+    outputs, one_block = predictions.reshape(len(everything), -1), np.zeros_like(everything)
+    rows = rows_of(task, sample.labels, outputs, one_block, sample.weights)
     return metric_values(task, rows.tally(everything))[metric]
 
 

@@ -9,7 +9,8 @@ difference knows that both saw the same rows.
 
 A jackknife sees only what happened: where nothing went wrong, or once, it is too sure (of an AUC of 0.98 on 100 rows
 its 95% held the truth in 86% of simulations). Accuracy has Wilson's interval; the areas have formulas of their own
-where a class has few rows, see share_intervals.py.
+where a class has few rows, see share_intervals.py. With weights these formulas are told how many rows that count alike
+would tell as much (Tally.rows_per_weight).
 """
 
 from __future__ import annotations
@@ -66,12 +67,13 @@ def fills_blocks(found: Tally) -> bool:
 
 def _by_formula(task: str, found: Tally, confidence: float) -> dict[str, Interval]:
     """Return intervals of the metrics that need no jackknife: of accuracy, and of the areas where a class is rare."""
-    if task == "regression" or not found.rows:
+    if task == "regression" or not found.effective_rows:
         return {}
-    low, high = wilson(found.sums[:, 2].sum(), found.rows, confidence)
+    worth = found.rows_per_weight
+    low, high = wilson(found.sums[:, 2].sum() * worth, found.effective_rows, confidence)
     shares = {"accuracy": (float(low), float(high))}
     if task == "binary" and not is_one_class(task, found):
-        negative, positive = (float(rows) for rows in found.histograms().sum(axis=(0, 2)))
+        negative, positive = (float(rows * worth) for rows in found.histograms().sum(axis=(0, 2)))
         values = metric_values(task, found)
         if min(negative, positive) < _FEW or values["auc"] in (0.0, 1.0):
             shares["auc"] = newcombe(values["auc"], negative, positive, confidence)
@@ -94,6 +96,8 @@ def _jackknife(task: str, found: Tally) -> dict[str, tuple[float, Array]] | None
     sums, histograms = _all_and_without_each(found.sums), None
     if task == "binary":
         histograms = _all_and_without_each(found.histograms())
+        if found.weighed is not None:  # sums of weights do not cancel out to the last digit
+            histograms[histograms < 1e-9 * histograms[0]] = 0.0
     return {
         name: (float(values[0]), values[1:])
         for name, values in values_of_sets(task, sums, histograms).items()

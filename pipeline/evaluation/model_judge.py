@@ -21,6 +21,7 @@ class Measured:
         slice: {column: value}, the columns in alphabetical order; empty for all rows.
         metrics: those that are defined, the challenger's; champion: the same of the champion, empty without one.
         undefined: {metric: why it cannot be computed}.
+        rows: how many, or of rows with weights how many that count alike would tell as much; `unit` says which.
         references: {name: metrics} of other models that set a bound for `may_lose`.
     """
 
@@ -30,6 +31,7 @@ class Measured:
     champion: dict[str, float] = field(default_factory=dict)
     undefined: dict[str, str] = field(default_factory=dict)
     references: dict[str, dict[str, float]] = field(default_factory=dict)
+    unit: str = "rows"
 
     @property
     def name(self) -> str:
@@ -131,8 +133,8 @@ def _enough(verdict: ModelVerdict, members: Sequence[Measured], metric: str, tex
     small = [member for member in members if member.rows < least]
     if small:
         verdict.notes.append(
-            f"{metric} on {_listed(f'{member.name} ({member.rows:,} rows)' for member in small)} is not judged:"
-            f" fewer than {least:,} rows"
+            f"{metric} on {_listed(f'{member.name} ({member.rows:,} {member.unit})' for member in small)} is not"
+            f" judged: fewer than {least:,} {small[0].unit}"
         )
     large = [member for member in members if member.rows >= least]
     by_reason: dict[str, list[str]] = {}

@@ -11,7 +11,7 @@ import pyarrow as pa
 import tensorflow as tf
 
 from pipeline.config.evaluation import Evaluation
-from pipeline.evaluation.columnar_metrics import SliceKey, slices_of
+from pipeline.evaluation.columnar_metrics import SliceKey, slices_of, weights_of
 from pipeline.evaluation.row_sample import digests
 from pipeline.evaluation.slice_metrics import CHAMPION, measure
 from pipeline.evaluation.summary import Names, summarize
@@ -24,7 +24,11 @@ Tallies = dict[SliceKey, dict[str, Tally]]
 
 
 def tallied(
-    batches: Iterable[pa.RecordBatch], folders: Mapping[str, Path], slices: Sequence[Sequence[str]], task: str
+    batches: Iterable[pa.RecordBatch],
+    folders: Mapping[str, Path],
+    slices: Sequence[Sequence[str]],
+    task: str,
+    weight: str | None = None,
 ) -> Tallies:
     """Add up, by slice and model, what metrics follow from; each row is read once.
 
@@ -32,6 +36,7 @@ def tallied(
         batches: labelled rows in their stored types.
         folders: SavedModel by a name of the model.
         slices: columns to slice by; all rows are a slice anyhow.
+        weight: the column that weighs rows.
     """
     models = {name: tf.saved_model.load(str(folder)) for name, folder in folders.items()}
     by_columns = [(), *(tuple(sorted(columns)) for columns in slices)]
@@ -42,7 +47,8 @@ def tallied(
             batch = whole.slice(start, _AT_ONCE)
             records = to_examples(batch)
             blocks = (digests(records) % np.uint64(BLOCKS)).astype(np.int64)
-            rows = {name: rows_of(task, *_asked(model, records), blocks) for name, model in models.items()}
+            weights = weights_of(batch.column(weight)) if weight else None
+            rows = {name: rows_of(task, *_asked(model, records), blocks, weights) for name, model in models.items()}
             lists = [as_lists(column := batch.column(name), list_type(column.type)) for name in sliced]
             for_slices = pa.RecordBatch.from_arrays(lists, names=sliced) if sliced else batch
             for columns in by_columns:
@@ -54,7 +60,12 @@ def tallied(
 
 
 def judged(
-    found: Tallies, model: str, champion: tuple[str, str] | None, task: str, rules: Evaluation
+    found: Tallies,
+    model: str,
+    champion: tuple[str, str] | None,
+    task: str,
+    rules: Evaluation,
+    weight: str | None = None,
 ) -> dict[str, Any]:
     """Judge one of the models as a run would.
 
@@ -72,7 +83,7 @@ def judged(
         )
         for key, of in found.items()
     ]
-    summary, _ = summarize(measured, rules, Names(champion[1] if champion else None, {}))
+    summary, _ = summarize(measured, rules, Names(champion[1] if champion else None, {}), weight=weight)
     return summary
 
 

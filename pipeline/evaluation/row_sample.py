@@ -29,6 +29,7 @@ class RowSample:
         labels: (n,).
         predictions: (n, outputs), the challenger's.
         records: (n,) serialized tf.Examples.
+        weights: (n,), all 1 where rows count alike.
     """
 
     order: Array
@@ -36,6 +37,7 @@ class RowSample:
     labels: Array
     predictions: Array
     records: Array
+    weights: Array
 
     def take(self, rows: Array) -> RowSample:
         """Select rows by their numbers."""
@@ -90,15 +92,19 @@ def digests(records: Sequence[bytes]) -> Array:
     return np.fromiter(sums, np.uint64, len(records)) >> np.uint64(32)
 
 
-def sample_of(task: str, checksums: Array, labels: Array, predictions: Array, records: Array) -> RowSample:
-    """Return all rows of a batch: labels (rows,), predictions (rows, outputs)."""
+def sample_of(
+    task: str, checksums: Array, labels: Array, predictions: Array, records: Array, weights: Array | None = None
+) -> RowSample:
+    """Return all rows of a batch: labels (rows,), predictions (rows, outputs); not those of weight 0."""
     if task == "multiclass":
         error = 1.0 - predictions[np.arange(len(labels)), labels.astype(np.int64)]
     else:
         error = np.abs(predictions[:, 0] - labels)
     # Blocks are the checksum's remainder; the sample must not favour some of them.
     order = checksums * np.uint64(2_654_435_761) % np.uint64(2**32)
-    return RowSample(order, np.nan_to_num(error.astype(np.float64)), labels, predictions, records)
+    each = np.ones(len(labels)) if weights is None else weights
+    every = RowSample(order, np.nan_to_num(error.astype(np.float64)), labels, predictions, records, each)
+    return every if weights is None else every.take(np.flatnonzero(weights > 0))
 
 
 class KeepSample(beam.CombineFn):

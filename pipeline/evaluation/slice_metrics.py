@@ -32,6 +32,7 @@ class SliceMetrics:
         standing: what the challenger said in the mean and what was true, see pipeline.evaluation.standing.
         decided: {model: what its threshold does to the rows}, see pipeline.evaluation.decision.at_threshold; empty of
             another task, and where no threshold was chosen.
+        effective_rows: of rows with weights, how many that count alike would tell as much; else None.
     """
 
     key: SliceKey
@@ -42,6 +43,7 @@ class SliceMetrics:
     method: str
     standing: dict[str, Any] = field(default_factory=dict)
     decided: dict[str, dict[str, Any]] = field(default_factory=dict)
+    effective_rows: float | None = None
 
     @property
     def name(self) -> str:
@@ -92,4 +94,5 @@ def measure(
             for name, of_model in (chosen or {}).items()
             if of_model.threshold is not None
         },
+        None if own.weighed is None else own.effective_rows,
     )

@@ -35,11 +35,13 @@ def summarize(
     names: Names,
     decision: Decision | None = None,
     chosen: Mapping[str, Chosen] | None = None,
+    weight: str | None = None,
 ) -> tuple[dict[str, Any], validation_result_pb2.ValidationResult]:
     """Judge a model on all rows and on slices.
 
     Args:
         decision, chosen: of a binary task, how its threshold is found, and what was found by model.
+        weight: the column that weighs rows.
 
     Returns:
         For people, and for TFMA. That for people has
@@ -53,6 +55,7 @@ def summarize(
         `notes`: what was not judged, and why; `interval_method`: jackknife, or wilson of too few rows for it.
         Of a binary task also `decision`: {threshold, by, problem, champion_threshold} and, as each slice has under
         that name, what pipeline.evaluation.decision.at_threshold returns, and `champion`: the same of the champion.
+        Of rows with weights also `weighted_by`, the column, and, as each slice has, `effective_rows`.
     """
     slices = sorted(slices, key=lambda found: (len(found.key) > 0, str(found.key)))
     measured = [_measured(found, names.references) for found in slices]
@@ -79,6 +82,9 @@ def summarize(
         for entry, found in zip(entries, slices, strict=True):
             of_models = {"champion": found.decided[CHAMPION]} if CHAMPION in found.decided else {}
             entry["decision"] = found.decided.get(found.challenger, {}) | of_models
+    if weight is not None:
+        for entry, found in zip(entries, slices, strict=True):
+            entry["effective_rows"] = found.effective_rows
     summary: dict[str, Any] = {
         "blessed": not failures,
         "champion_name": names.champion,
@@ -94,6 +100,8 @@ def summarize(
     }
     if told:
         summary["decision"] = told | overall["decision"]
+    if weight is not None:
+        summary |= {"weighted_by": weight, "effective_rows": overall["effective_rows"]}
     if names.references:  # TFMA knows none
         verdict = judge([replace(one, references={}) for one in measured], rules, LOWER_IS_BETTER, names.champion)
     validation = validation_of(verdict, slices, rules)
@@ -106,11 +114,12 @@ def _measured(found: SliceMetrics, references: Mapping[str, str]) -> Measured:
     metrics = found.defined(found.challenger)
     return Measured(
         {column: str(value) for column, value in found.key},
-        int(metrics[COUNT]),
+        int(metrics[COUNT] if found.effective_rows is None else found.effective_rows + 1e-9),
         metrics,
         found.defined(CHAMPION) if CHAMPION in found.by_model else {},
         found.undefined,
         {text: found.defined(model) for model, text in references.items()},
+        "rows" if found.effective_rows is None else "effective rows",
     )
 
 

@@ -6,7 +6,7 @@ Metrics are those of TFMA and Keras, to the last digits that floats agree in (te
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -44,20 +44,38 @@ class Tally:
     """What adds up over the rows of a slice.
 
     Attributes:
-        sums: (BLOCKS, k): see `rows_of`.
+        sums: (BLOCKS, k): see `rows_of`; of rows with weights each is weighted.
         cells: (n,) sorted numbers of the cells that rows fell into: of a binary task (block, label, bucket of the
             probability), of several classes (label, predicted class); none of a regression.
-        counts: (n,) rows in each of them.
+        counts: (n,) rows in each of them, or the sum of their weights.
+        weighed: (2,) of rows with weights: how many they are, and the sum of the squares of their weights; else None.
     """
 
     sums: Array
     cells: Array
     counts: Array
+    weighed: Array | None = None
 
     @property
     def rows(self) -> int:
         """Rows that were tallied."""
-        return int(self.sums[:, 0].sum())
+        return int(self.sums[:, 0].sum() if self.weighed is None else self.weighed[0])
+
+    @property
+    def rows_per_weight(self) -> float:
+        """How many rows a unit of weight is worth: 1 without weights.
+
+        n rows with weights w tell as much as (sum w)^2 / sum w^2 rows that count alike (Kish: Survey Sampling, 1965,
+        section 11.7); by this factor a sum of weights becomes such an effective number of rows.
+        """
+        if self.weighed is None:
+            return 1.0
+        return float(self.sums[:, 0].sum() / self.weighed[1]) if self.weighed[1] > 0 else 0.0
+
+    @property
+    def effective_rows(self) -> float:
+        """So many rows that count alike would tell as much."""
+        return float(self.sums[:, 0].sum()) * self.rows_per_weight
 
     def histograms(self) -> Array:
         """Count a binary task's rows by block, label and threshold: (BLOCKS, 2, thresholds between which rows are)."""
@@ -93,10 +111,12 @@ def add(tallies: Iterable[Tally]) -> Tally:
     cells = cells[order]
     starts = np.flatnonzero(np.diff(cells, prepend=-1))
     counts = np.concatenate([part.counts for part in parts])[order]
+    weighed = [part.weighed for part in parts if part.weighed is not None]
     return Tally(
         np.sum([part.sums for part in parts], axis=0),
         cells[starts],
         np.add.reduceat(counts, starts) if len(starts) else counts,
+        np.sum(weighed, axis=0) if weighed else None,
     )
 
 
@@ -110,32 +130,51 @@ class Rows:
         bins: (rows,) of the calibration error, to which `values` 3 and 4, probability and whether it came true, are
             added; None of a regression.
         cells: (rows,), see Tally; None of a regression.
+        weights: (rows,), by which `values` are multiplied already; None where all rows count alike.
     """
 
     blocks: Array
     values: Array
     bins: Array | None = None
     cells: Array | None = None
+    weights: Array | None = None
 
     def tally(self, rows: Array) -> Tally:
-        """Count those with the given numbers."""
+        """Count those with the given numbers; one of weight 0 is among the rows, and else as if it were not there."""
+        weighed, weights = None, None
+        if self.weights is not None:
+            weighed = np.array([len(rows), (self.weights[rows] ** 2).sum()])
+            rows = rows[self.weights[rows] > 0]
+            weights = self.weights[rows]
         blocks, values = self.blocks[rows], self.values[:, rows]
         if self.bins is None or self.cells is None:
             sums = np.stack([np.bincount(blocks, of, BLOCKS) for of in values], axis=1)
-            return Tally(sums, np.empty(0, np.int64), np.empty(0, np.int64))
+            return Tally(sums, np.empty(0, np.int64), np.empty(0, np.int64), weighed)
         place = blocks * BINS + self.bins[rows]
         ones, loss, correct, probability, came_true = values
         plain = [np.bincount(blocks, of, BLOCKS)[:, None] for of in (ones, loss, correct)]
         binned = [np.bincount(place, of, BLOCKS * BINS).reshape(BLOCKS, BINS) for of in (ones, probability, came_true)]
-        cells, counts = np.unique(self.cells[rows], return_counts=True)
-        return Tally(np.concatenate([*plain, *binned], axis=1), cells, counts)
+        if weights is None:
+            cells, counts = np.unique(self.cells[rows], return_counts=True)
+        else:
+            cells, of_row = np.unique(self.cells[rows], return_inverse=True)
+            counts = np.bincount(of_row, weights, len(cells))
+        return Tally(np.concatenate([*plain, *binned], axis=1), cells, counts, weighed)
 
 
-def rows_of(task: str, labels: Array, predictions: Array, blocks: Array) -> Rows:
+def rows_of(task: str, labels: Array, predictions: Array, blocks: Array, weights: Array | None = None) -> Rows:
     """Prepare labels (rows,), predictions (rows, outputs) and blocks (rows,) for counting.
 
     Errors and losses have the precision of the predictions, as in Keras; sums are float64.
+
+    Args:
+        weights: (rows,), 0 or more; None where all rows count alike.
     """
+    rows = _rows_of(task, labels, predictions, blocks)
+    return rows if weights is None else replace(rows, values=rows.values * weights, weights=weights)
+
+
+def _rows_of(task: str, labels: Array, predictions: Array, blocks: Array) -> Rows:
     ones = np.ones(len(labels))
     if task == "regression":
         error = np.abs(labels - predictions[:, 0])
@@ -191,7 +230,7 @@ def metric_values(task: str, found: Tally) -> dict[str, float]:
     """Metrics over all rows, in the order in which people see them; NaN where one cannot be computed."""
     histograms = found.histograms().sum(axis=0, keepdims=True) if task == "binary" else None
     values = values_of_sets(task, found.sums.sum(axis=0, keepdims=True), histograms)
-    return {name: float(value[0]) for name, value in values.items()}
+    return {name: float(value[0]) for name, value in values.items()} | {COUNT: float(found.rows)}
 
 
 def values_of_sets(task: str, sums: Array, histograms: Array | None) -> dict[str, Array]:
@@ -246,7 +285,9 @@ def _area_under_precision_recall(histograms: Array) -> Array:
     hits = histograms[:, 1, ::-1]  # (sets, thresholds), the highest first
     flagged = histograms.sum(axis=1)[:, ::-1]
     hits_before, flagged_before = np.cumsum(hits, axis=1) - hits, np.cumsum(flagged, axis=1) - flagged
-    slope = hits / np.maximum(flagged, 1)
-    growth = np.where(flagged_before > 0, np.log((flagged_before + flagged) / np.maximum(flagged_before, 1)), 0)
+    # Sums of weights may be less than 1: what nobody is in is left out, and nothing is divided by.
+    slope = np.divide(hits, flagged, out=np.zeros_like(flagged, dtype=float), where=flagged > 0)
+    follows = flagged_before > 0
+    growth = np.log(np.divide(flagged_before + flagged, flagged_before, out=np.ones(follows.shape), where=follows))
     area = (slope * (hits + (hits_before - slope * flagged_before) * growth)).sum(axis=1)
     return np.where(histograms[:, 0].sum(axis=1) > 0, area / hits.sum(axis=1), np.nan)

@@ -11,7 +11,7 @@ import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.proto import validation_result_pb2
 from tensorflow_model_analysis.slicer import slicer_lib
 
-from pipeline.config.evaluation import Evaluation
+from pipeline.config.evaluation import COUNT, Evaluation
 from pipeline.evaluation.columnar_metrics import SliceKey
 from pipeline.evaluation.eval_config import slicing_spec, threshold_of
 from pipeline.evaluation.model_judge import ModelVerdict, Rule
@@ -65,15 +65,19 @@ def write_reference(slices: beam.PCollection, eval_config: tfma.EvalConfig, name
 def metrics_of(found: SliceMetrics, models: Sequence[str]) -> tuple[SliceKey, dict[Any, float]]:
     """{metric key of TFMA: value} of some models on a slice, and the challenger's differences to the champion."""
     metrics = {
-        tfma.metrics.MetricKey(name, model_name=model): value
-        for model in models
-        for name, value in found.by_model[model].items()
+        _metric_key(name, model, found): value for model in models for name, value in found.by_model[model].items()
     }
     if CHAMPION in models:
         for name, before in found.by_model[CHAMPION].items():
-            key = tfma.metrics.MetricKey(name, model_name=found.challenger)
+            key = _metric_key(name, found.challenger, found)
             metrics[key.make_diff_key()] = metrics[key] - before
     return found.key, metrics
+
+
+def _metric_key(name: str, model: str, found: SliceMetrics) -> Any:
+    """Name a metric as TFMA does: of rows with weights all are weighted but their count."""
+    is_weighted = found.effective_rows is not None and name != COUNT
+    return tfma.metrics.MetricKey(name, model_name=model, example_weighted=is_weighted)
 
 
 def validation_of(
@@ -112,7 +116,7 @@ def _failures(
             # What cannot be computed breaks every bound.
             if (rule.kind == "may_lose") is not is_change and (is_change or rule.value is not None):
                 continue
-            key = tfma.metrics.MetricKey(rule.metric, model_name=found.challenger)
+            key = _metric_key(rule.metric, found.challenger, found)
             key = key.make_diff_key() if is_change else key
             if key not in metrics:
                 continue

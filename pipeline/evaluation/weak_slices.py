@@ -63,14 +63,17 @@ def weak_slices(
     if len(losses) < 2 * _FEWEST_ROWS or not parts:
         return found
     holds = np.stack([part.holds for part in parts], axis=1).astype(np.float64)
+    # So scaled, the weights of a slice add up to its effective number of rows, as in pipeline.evaluation.tallies.Tally.
+    weights = sample.weights * (sample.weights.sum() / (sample.weights**2).sum())
     counts, sums, squares = (
-        holds.T @ (weight[:, None] * holds) for weight in (np.ones(len(losses)), losses, losses**2)
+        holds.T @ (weight[:, None] * holds) for weight in (weights, weights * losses, weights * losses**2)
     )
+    whole, overall = float(weights.sum()), float(np.average(losses, weights=weights))
     names = [part.column for part in parts]
     other = np.array([[one != two for two in names] for one in names])
     seen = np.triu(other) | np.eye(len(parts), dtype=bool)
-    seen &= (counts >= _FEWEST_ROWS) & (len(losses) - counts >= _FEWEST_ROWS)
-    p = np.minimum(1.0, _worse(counts, sums, squares, losses) * max(1, int(seen.sum())))
+    seen &= (counts >= _FEWEST_ROWS) & (whole - counts >= _FEWEST_ROWS)
+    p = np.minimum(1.0, _worse(counts, sums, squares, losses, weights) * max(1, int(seen.sum())))
     means = np.divide(sums, counts, out=np.zeros_like(sums), where=counts > 0)
     alone = np.diag(means)
     # Two columns at once: worse than either alone by more than what a slice of so few rows varies.
@@ -78,7 +81,7 @@ def weak_slices(
     margin = 2 * spread / np.sqrt(np.maximum(counts, 1))
     is_more = (means > np.maximum.outer(alone, alone) + margin) | np.eye(len(parts), dtype=bool)
     rows, cells = np.nonzero(seen & is_more & (p < _SURE))
-    order = np.argsort(-(means - losses.mean())[rows, cells] * np.sqrt(counts[rows, cells]), kind="stable")
+    order = np.argsort(-(means - overall)[rows, cells] * np.sqrt(counts[rows, cells]), kind="stable")
     told: list[Array] = []
     for one, two in zip(rows[order], cells[order], strict=True):
         members = parts[one].holds & parts[two].holds
@@ -92,13 +95,13 @@ def weak_slices(
                 "rows": int(members.sum()),
                 "loss": float(means[one, two]),
                 "p": float(p[one, two]),
-                "said": None if task == "multiclass" else float(sample.predictions[members, 0].mean()),
-                "true": None if task == "multiclass" else float(sample.labels[members].mean()),
+                "said": None if task == "multiclass" else _mean(sample.predictions[:, 0], members, weights),
+                "true": None if task == "multiclass" else _mean(sample.labels, members, weights),
             }
         )
         if len(told) == MOST_TOLD:
             break
-    return found | {"looked_at": int(seen.sum()), "overall": float(losses.mean())}
+    return found | {"looked_at": int(seen.sum()), "overall": overall}
 
 
 _LOSS = {"binary": "log_loss", "multiclass": "log_loss", "regression": "squared error"}
@@ -114,15 +117,19 @@ def _losses(task: str, labels: Array, predictions: Array) -> Array:
     return losses
 
 
-def _worse(counts: Array, sums: Array, squares: Array, losses: Array) -> Array:
+def _mean(values: Array, members: Array, weights: Array) -> float:
+    return float(np.average(values[members], weights=weights[members]))
+
+
+def _worse(counts: Array, sums: Array, squares: Array, losses: Array, weights: Array) -> Array:
     """Return one-sided p-values, by Welch's t-test, of each slice against the rows outside it."""
     from scipy.stats import t
 
-    outside = len(losses) - counts
+    outside = weights.sum() - counts
     means, variances, sizes = [], [], []
     for size, total, square in (
         (counts, sums, squares),
-        (outside, losses.sum() - sums, (losses**2).sum() - squares),
+        (outside, (weights * losses).sum() - sums, (weights * losses**2).sum() - squares),
     ):
         safe = np.maximum(size, 2.0)
         mean = total / safe

@@ -14,7 +14,7 @@ from pipeline.lineage.runs import Run, StepState
 from pipeline.reports.baselines import baseline_values, trees_ahead_note
 from pipeline.reports.champion import bound_sentences, judged_notes, training_sentence
 from pipeline.reports.formats import number
-from pipeline.reports.rules import Held, few_rows_note, held_rules
+from pipeline.reports.rules import Held, few_rows_note, held_rules, weighted_note
 
 MAX_SLICES = 100
 """Shown of one set of slicing columns: the largest."""
@@ -106,7 +106,7 @@ class Judgement:
         notes: what was not judged, and why.
         champion_name: for example 'champion run 20261121-…'; empty without one.
         rules: all that were judged, the broken ones first, then the nearest; none of an older verdict.
-        few_rows: what figures of so few rows are worth; empty if they are not few.
+        few_rows: what figures of few rows, or of rows with weights, are worth; empty of many that count alike.
         interval_method: jackknife or wilson.
         champion_sentence: what became of the champion; about_bounds: how many of the rows that judge it it was
             trained on, and which other models set bounds.
@@ -147,7 +147,7 @@ def judge(verdict: dict[str, Any] | None, eval_config: dict[str, Any] | None, ch
         verdict.get("champion_name") or "",
         verdict.get("confidence", 0.95),
         held_rules(verdict),
-        few_rows_note(verdict["metrics"], FEW_ROWS),
+        " ".join(filter(None, [weighted_note(verdict), few_rows_note(verdict["metrics"], FEW_ROWS)])),
         verdict.get("interval_method", "jackknife"),
         champion,
         [*filter(None, [training_sentence(verdict)]), *bound_sentences(verdict)],

@@ -29,6 +29,7 @@ from pipeline.reports.formats import NOTHING, moment, number
 from pipeline.reports.judgement import Interval, Judgement, judge
 from pipeline.reports.metric_words import what_it_says
 from pipeline.reports.rendering import templates
+from pipeline.reports.rules import weighted_note
 from pipeline.reports.training import training_story
 from trainer.artifact_names import HISTORY_FILE
 
@@ -151,7 +152,7 @@ def _parameters(
         entries.append(("Split", [f"by {split['by']}: " + ", ".join(f"{key} {value}" for key, value in ways.items())]))
     if ingestion:
         entries.append(("Rows", [", ".join(rows_by_split(ingestion))]))
-        excluded = {*(config.get("features") or {}).get("exclude", []), data.get("label")}
+        excluded = {*(config.get("features") or {}).get("exclude", []), data.get("label"), data.get("weight")}
         shown = [name for name in ingestion["columns"] if name not in excluded]
         entries.append(("Features", [f"{len(shown):,}: {', '.join(shown[:40])}" + (" …" if len(shown) > 40 else "")]))
     if trainer := config.get("trainer"):
@@ -169,6 +170,8 @@ def _analysis(config: dict[str, Any], verdict: dict[str, Any] | None, judgement:
     entries = [
         ("Measured on", [f"{', '.join(splits) or 'the evaluated split'}" + (f", {rows:,.0f} rows" if rows else "")])
     ]
+    if weighted := weighted_note(verdict):
+        entries.append(("Weights", [weighted]))
     if not verdict["blessed"]:
         entries.append(("Why it is not blessed", list(verdict["failures"])))
     if told := [text for text in (judgement.champion_sentence, *judgement.about_bounds) if text]:

@@ -78,7 +78,7 @@ class Explained:
     """See above.
 
     Attributes:
-        role: feature, label, excluded, retired or dropped.
+        role: feature, label, weight, excluded, retired or dropped.
         kind: how the model is shown it; empty where it is not.
         expression: of a derived feature; "" of a column. inputs: columns and derived features that it names.
         used_by: derived features that name it.
@@ -208,7 +208,11 @@ def table_of(config: Mapping[str, Any], schema: schema_pb2.Schema) -> FeatureTab
         label=data["label"],
         task=data["task"],
         classes=data.get("classes") or (("0", "1") if data["task"] == "binary" else ()),
-        exclude=[one for one in features.get("exclude", ()) if one in columns or one in derive],
+        exclude=[
+            one
+            for one in (*features.get("exclude", ()), *filter(None, [data.get("weight")]))
+            if one in columns or one in derive
+        ],
         categorical=[one for one in features.get("categorical", ()) if one in columns or one in derive],
         max_vocabulary=features.get("max_vocabulary", 0),
         bins=features.get("bins", 0),
@@ -219,6 +223,8 @@ def table_of(config: Mapping[str, Any], schema: schema_pb2.Schema) -> FeatureTab
 def _role(name: str, config: Mapping[str, Any], schema: schema_pb2.Schema, *, is_shown: bool) -> str:
     if name == config["data"]["label"]:
         return "label"
+    if name == config["data"].get("weight"):
+        return "weight"
     if is_shown:
         return "feature"
     if name in config["data"].get("drop", ()):

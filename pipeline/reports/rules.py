@@ -105,6 +105,17 @@ def few_rows_note(metrics: Mapping[str, float], few: int) -> str:
     return f"{said}: a few of them decide every figure."
 
 
+def weighted_note(verdict: Mapping[str, Any]) -> str:
+    """Return by which column the evaluated rows are weighted, and what they are worth then; empty if by none."""
+    if not verdict.get("weighted_by"):
+        return ""
+    rows, effective = verdict["metrics"].get("example_count", 0), verdict.get("effective_rows") or 0
+    return (
+        f"Metrics, slices and thresholds are weighted by {verdict['weighted_by']}: {rows:,.0f} rows tell as much as "
+        f"{effective:,.0f} that count alike, and so many are counted in curves and decision."
+    )
+
+
 def few_to_learn_note(rows: int) -> str:
     """Return what a table of so few rows is worth, in words; empty if they are not few."""
     if rows >= _FEW_TO_LEARN:

@@ -19,6 +19,7 @@ from pipeline.terminal.console import console_for
 
 _ROLES = {
     "label": "the label: what is predicted",
+    "weight": "how much a row counts (data.weight); not shown to the model",
     "excluded": "not shown to the model (features.exclude)",
     "dropped": "never read (data.drop)",
     "retired": "not shown to the model: the schema retires it (lifecycle_stage)",

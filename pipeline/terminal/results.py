@@ -26,7 +26,7 @@ from pipeline.reports.baselines import baseline_sentence, trees_ahead_note
 from pipeline.reports.champion import bound_sentences, champion_sentence, judged_notes, training_sentence
 from pipeline.reports.decide import on_record
 from pipeline.reports.judgement import FEW_ROWS
-from pipeline.reports.rules import few_rows_note, few_to_learn_note, held_rules, nearest, rule_line
+from pipeline.reports.rules import few_rows_note, few_to_learn_note, held_rules, nearest, rule_line, weighted_note
 from pipeline.reports.training import training_story
 from pipeline.serving.rollout import under_way
 from pipeline.serving.verdict import ServingVerdict
@@ -70,8 +70,8 @@ def print_results(console: Console, run: Run, config: PipelineConfig) -> None:
         console.print(f"{'' if place else 'Trained':<10}{escape(sentence)}", soft_wrap=True)
     if run.verdict:
         _print_baselines(console, run.verdict)
-        if few := few_rows_note(run.verdict["metrics"], FEW_ROWS):
-            console.print(f"[yellow]Note[/]      {escape(few)}", soft_wrap=True)
+        for note in filter(None, (weighted_note(run.verdict), few_rows_note(run.verdict["metrics"], FEW_ROWS))):
+            console.print(f"[yellow]Note[/]      {escape(note)}", soft_wrap=True)
         console.print(_metrics_table(run, config))
         if decided := on_record(run.verdict):
             console.print(f"Decides   {escape(decided.sentence)}", soft_wrap=True)

@@ -40,7 +40,8 @@ THRESHOLDS: dict[str, dict[str, dict[str, float]]] = {
     "multiclass": {"accuracy": {"at_least": 0.1, "may_lose": 0.0}, "log_loss": {"at_most": 0.1}},
     "regression": {"mae": {"at_most": 100.0}, "rmse": {"at_most": 0.1, "may_lose": 0.0}},
 }
-CASES = [(task, champion) for task in THRESHOLDS for champion in (False, True)]
+CASES = [(task, champion, None) for task in THRESHOLDS for champion in (False, True)]
+CASES += [(task, task == "binary", "weight") for task in THRESHOLDS]
 
 
 class Model(tf.Module):
@@ -85,6 +86,7 @@ def rows() -> dict[str, pa.Table]:
         "binary": (score > 0.3).astype(np.int64),
         "multiclass": np.digitize(score, [-0.5, 0.5]),
         "regression": score.astype(np.float32),
+        "weight": np.where(random.random(ROWS) < 0.1, 0, random.gamma(0.5, 2, ROWS)).astype(np.float32),
         "city": pa.array(cities, mask=no_city),
         "kind": pa.array(random.integers(-1, 2, ROWS), mask=no_kind),
     }
@@ -105,6 +107,7 @@ def evaluations(
     (schema / "schema.pbtxt").write_text(
         'feature { name: "city" type: BYTES value_count { min: 1 max: 1 } }'
         'feature { name: "kind" type: INT value_count { min: 1 max: 1 } }'
+        'feature { name: "weight" type: FLOAT value_count { min: 1 max: 1 } }'
     )
     for task in THRESHOLDS:
         outputs = 3 if task == "multiclass" else 1
@@ -125,22 +128,22 @@ def evaluations(
                     f"{task}-{name}"
                 )
                 yield models[task, name]
-        for task, champion in CASES:
-            component = partial(Evaluator, settings=settings(task)) if side == "longhaul" else stock.Evaluator
+        for task, champion, weight in CASES:
+            component = partial(Evaluator, settings=settings(task, weight)) if side == "longhaul" else stock.Evaluator
             yield component(
                 examples=examples,
                 model=models[task, "candidate"].outputs["result"],
                 baseline_model=models[task, "baseline"].outputs["result"] if champion else None,
                 schema=imported.outputs["result"],
-                eval_config=eval_config(task, config(task).evaluation),
+                eval_config=eval_config(task, config(task).evaluation, weight),
                 example_splits=["eval"],
-            ).with_id(case_id(task, champion))
+            ).with_id(case_id(task, champion, weight))
 
     return run_both(write_examples(rows), lambda side, examples: list(wire(side, examples)))
 
 
-def case_id(task: str, champion: bool) -> str:
-    return f"{task}-{'against-champion' if champion else 'alone'}"
+def case_id(task: str, champion: bool, weight: str | None) -> str:
+    return f"{task}-{'against-champion' if champion else 'alone'}{'-weighted' if weight else ''}"
 
 
 def config(task: str) -> PipelineConfig:
@@ -162,20 +165,21 @@ def config(task: str) -> PipelineConfig:
     )
 
 
-def settings(task: str) -> dict[str, Any]:
+def settings(task: str, weight: str | None) -> dict[str, Any]:
     """As pipeline.evaluation.eval_config.settings, without features to explain."""
     label = {"name": task, "task": task, "storage": "int", "classes": config(task).data.label_classes}
     features: dict[str, Any] = {"label": label, "features": [], "max_vocabulary": 10, "bins": 2}
     evaluation = config(task).evaluation.model_dump(mode="json")
-    return {"task": task, "classes": label["classes"], "evaluation": evaluation, "features": features}
+    found = {"task": task, "classes": label["classes"], "evaluation": evaluation, "features": features}
+    return found | ({"weight": weight} if weight else {})
 
 
-def output(evaluations: dict[str, Path], side: str, task: str, champion: bool, artifact: str = "evaluation") -> Path:
-    (folder,) = (evaluations[side] / case_id(task, champion) / artifact).iterdir()
+def output(evaluations: dict[str, Path], side: str, case: tuple[Any, ...], artifact: str = "evaluation") -> Path:
+    (folder,) = (evaluations[side] / case_id(*case) / artifact).iterdir()
     return folder
 
 
-def metrics(folder: Path) -> dict[tuple[Any, ...], float]:
+def metrics(folder: Path, is_weighted: bool) -> dict[tuple[Any, ...], float]:
     """(slice, model, metric, is a difference) -> value, of all that TFMA wrote."""
     found = {}
     for record in tfma.load_metrics(str(folder)):
@@ -183,6 +187,7 @@ def metrics(folder: Path) -> dict[tuple[Any, ...], float]:
             sorted((part.column, part.bytes_value or part.int64_value) for part in record.slice_key.single_slice_keys)
         )
         for entry in record.metric_keys_and_values:
+            assert entry.key.example_weighted.value is (is_weighted and entry.key.name != "example_count")
             key = (where, entry.key.model_name, entry.key.name, entry.key.is_diff)
             assert key not in found
             found[key] = entry.value.double_value.value
@@ -190,9 +195,10 @@ def metrics(folder: Path) -> dict[tuple[Any, ...], float]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("task", "champion"), CASES)
-def test_metrics_are_equal(evaluations: dict[str, Path], task: str, champion: bool) -> None:
-    ours, stock = (metrics(output(evaluations, side, task, champion)) for side in ("longhaul", "stock"))
+@pytest.mark.parametrize(("task", "champion", "weight"), CASES)
+def test_metrics_are_equal(evaluations: dict[str, Path], task: str, champion: bool, weight: str | None) -> None:
+    case = (task, champion, weight)
+    ours, stock = (metrics(output(evaluations, side, case), bool(weight)) for side in ("longhaul", "stock"))
     assert ours.keys() == stock.keys()
     for (where, model, name, is_diff), value in stock.items():
         found = ours[where, model, name, is_diff]
@@ -218,20 +224,17 @@ def test_metrics_are_equal(evaluations: dict[str, Path], task: str, champion: bo
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("task", "champion"), CASES)
-def test_validations_and_verdicts_are_equal(evaluations: dict[str, Path], task: str, champion: bool) -> None:
-    ours, stock = (
-        tfma.load_validation_result(str(output(evaluations, side, task, champion))) for side in ("longhaul", "stock")
-    )
+@pytest.mark.parametrize("case", CASES)
+def test_validations_and_verdicts_are_equal(evaluations: dict[str, Path], case: tuple[str, bool, str | None]) -> None:
+    ours, stock = (tfma.load_validation_result(str(output(evaluations, side, case))) for side in ("longhaul", "stock"))
     assert not ours.validation_ok
     assert failures(ours) == {
         where: pytest.approx(value, rel=1e-6, abs=1e-6) for where, value in failures(stock).items()
     }
-    assert len(failures(stock)) == 1 + champion
+    assert len(failures(stock)) == 1 + case[1]
     assert ours.validation_details == stock.validation_details
     blessings = [
-        [file.name for file in output(evaluations, side, task, champion, "blessing").iterdir()]
-        for side in ("longhaul", "stock")
+        [file.name for file in output(evaluations, side, case, "blessing").iterdir()] for side in ("longhaul", "stock")
     ]
     assert blessings == [["NOT_BLESSED"], ["NOT_BLESSED"]]
 

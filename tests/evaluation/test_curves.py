@@ -88,7 +88,9 @@ def test_of_very_many_classes_the_rare_ones_are_one() -> None:
 
 
 def test_a_number() -> None:
-    rows = RowSample(np.arange(3), np.zeros(3), np.array([1.0, 2, 3]), np.array([[1.5], [2], [2]]), np.empty(3))
+    rows = RowSample(
+        np.arange(3), np.zeros(3), np.array([1.0, 2, 3]), np.array([[1.5], [2], [2]]), np.empty(3), np.ones(3)
+    )
     found = curves("regression", [], [tally("regression", rows.labels, rows.predictions)], rows, 0.95)
     assert found["challenger"]["points"] == {"true": [1, 2, 3], "predicted": [1.5, 2, 2]}
 

@@ -59,7 +59,7 @@ def sample_of(given: dict[str, pa.Array]) -> RowSample:
     predictions = Known().score(**plain)["prediction"].numpy()
     labels = predictions[:, 0] + np.where(given["seats"].to_numpy() == 4, 5.0, 0.0)
     order = np.arange(ROWS)
-    return RowSample(order, np.zeros(ROWS), labels, predictions, np.empty(ROWS, object))
+    return RowSample(order, np.zeros(ROWS), labels, predictions, np.empty(ROWS, object), np.ones(ROWS))
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +132,7 @@ def test_in_which_direction() -> None:
     records = np.array(to_examples(pa.record_batch(given)), object)
     features = tuple(Feature(name, Kind.NUMERIC, Storage.FLOAT, False) for name in given)
     table = FeatureTable(TABLE.label, features, 10, 4)
-    sample = RowSample(np.arange(400), np.zeros(400), numbers[:, 0], numbers[:, :1], records)
+    sample = RowSample(np.arange(400), np.zeros(400), numbers[:, 0], numbers[:, :1], records, np.ones(400))
     told = directions(Straight(), sample, given, table)
     assert told["rows"] == 200
     up, down = told["features"]

@@ -119,7 +119,9 @@ def test_of_a_wide_table_the_features_that_matter_are_permuted() -> None:
     labels = (random.random(1_000) < predictions[:, 0]).astype(np.int64)
     names = [f"f{place}" for place in range(Linear.features)]
     records = np.array(to_examples(pa.record_batch(dict(zip(names, numbers.T, strict=True)))), object)
-    sample = RowSample(np.arange(1_000), np.abs(predictions[:, 0] - labels), labels, predictions, records)
+    sample = RowSample(
+        np.arange(1_000), np.abs(predictions[:, 0] - labels), labels, predictions, records, np.ones(1_000)
+    )
     features = tuple(Feature(name, Kind.NUMERIC, Storage.FLOAT, False) for name in names)
     table = FeatureTable(Label("late", "binary", Storage.INT, ("0", "1")), features, 10, 4)
     rules = Evaluation.model_validate({"thresholds": {"auc": {"at_least": 0}}})

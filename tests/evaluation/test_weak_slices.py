@@ -24,7 +24,9 @@ def table(seed: int) -> tuple[np.random.Generator, dict[str, pa.Array]]:
 
 
 def sample_of(labels: np.ndarray, predictions: np.ndarray) -> RowSample:
-    return RowSample(np.arange(ROWS), np.zeros(ROWS), labels, predictions.reshape(ROWS, -1), np.empty(ROWS))
+    return RowSample(
+        np.arange(ROWS), np.zeros(ROWS), labels, predictions.reshape(ROWS, -1), np.empty(ROWS), np.ones(ROWS)
+    )
 
 
 def wrong_where(random: np.random.Generator, weak: np.ndarray) -> RowSample:

@@ -59,8 +59,10 @@ class FittingRequest(Section):
         features: the columns that the network is shown.
         order_by: the column of a time split, else None.
         group_by: the column of a group split, else None.
+        weight: the column that weighs rows, else None.
     """
 
     features: FeatureTable
     order_by: str | None
     group_by: str | None
+    weight: str | None = None

@@ -15,11 +15,13 @@ class OwnModelRequest(Section):
     Attributes:
         features: the FeatureTable of the raw columns as plain data, without bins.
         code: the user's `run_fn` as plain data, see trainer.user_code; or their `build_model`, with `fitting`.
+        weight: the column that weighs rows; None without one.
         fitting: how the network of `build_model` is fitted to what the user's `preprocessing_fn` gives.
     """
 
     features: dict[str, Any]
     code: dict[str, str]
+    weight: str | None = None
     fitting: FittingSettings | None = None
 
     @property
