@@ -79,7 +79,7 @@ def runs(
     base = settings.serving_folder
     waits = [request.run_id for request in waiting(base)]
     trying = under_way(base)
-    serving = pushed_as(base, trying.stable if trying else None)
+    serving = pushed_as(base)
     tried = pushed_as(base, trying.version) if trying else None
     print_runs(chosen, known, settings, sort, serving, as_json, waits, tried)
     if not (as_json or conditions or sort or is_on_vertex(settings, on, emulated=emulate)):

@@ -21,7 +21,7 @@ from pipeline.errors import LockedError
 from pipeline.lineage.last_data import last_data
 from pipeline.lineage.runs import list_runs
 from pipeline.lineage.store import has_records, open_existing_store
-from pipeline.serving.versions import newest_manifest
+from pipeline.serving.versions import serving_manifest
 from pipeline.watch.requests import log_files
 from pipeline.watch.state import opened
 
@@ -41,7 +41,7 @@ def look(config: PipelineConfig, asked: Sequence[str], now: datetime, *, writes:
     Args:
         asked: keys that a person gave; writes: whether `watch` may look, too, and keep what it finds.
     """
-    if writes and (config.continuous.harm or newest_manifest(config.serving_folder)) and log_files(log_of(config)):
+    if writes and (config.continuous.harm or serving_manifest(config.serving_folder)) and log_files(log_of(config)):
         with suppress(LockedError):  # a process of its own watches
             watch_once(config, now)
     last_run, data = None, ""
@@ -66,7 +66,7 @@ def look(config: PipelineConfig, asked: Sequence[str], now: datetime, *, writes:
                 changes = changed_spans(config, last, states)
                 spans = {*changes.new, *changes.late, *changes.corrected}
             new, files = tuple(sorted(spans)), [one for one in found if one.span in spans]
-    serves = newest_manifest(config.serving_folder)
+    serves = serving_manifest(config.serving_folder)
     told = serves.to_json() if serves else None
     return Look(
         Seen(now, new, data, last_run, told, _harmful(config, str(serves.version)) if serves else None, tuple(asked)),

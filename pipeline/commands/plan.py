@@ -20,7 +20,7 @@ from pipeline.data.split import settle, split_names
 from pipeline.errors import ConfigError
 from pipeline.lineage.last_data import last_data
 from pipeline.lineage.store import has_records, open_existing_store
-from pipeline.serving.versions import newest_manifest
+from pipeline.serving.versions import serving_manifest
 from pipeline.terminal.console import console_for
 
 
@@ -89,7 +89,7 @@ def make_plan(config: PipelineConfig) -> Plan:
     states = file_states(files)
     last = last_data(open_existing_store(config), config.record_name) if has_records(config) else None
     changes = changed_spans(config, last, states) if last else None
-    served = newest_manifest(config.serving_folder)
+    served = serving_manifest(config.serving_folder)
     return Plan(
         pipeline=config.name,
         table=pattern,

@@ -72,7 +72,7 @@ def predict_table(
             predictions beside them. It appears whole or not at all. What an interrupted prediction of the same has
             finished is not done again.
         keys: the columns that tell the rows; only they go to the output beside the predictions. All when empty.
-        model: a pushed version, or the folder of a SavedModel; the version pushed last when None.
+        model: a pushed version, or the folder of a SavedModel; the version that serves when None.
         strict: write nothing if anything is met that the model was not made for; else `config.predict` says how much
             may be.
 

@@ -18,7 +18,7 @@ from pipeline.lineage.artifact_names import EXPLANATION_FILE
 from pipeline.lineage.runs import Run, find_run
 from pipeline.lineage.store import open_existing_store
 from pipeline.reports.artifacts import Artifacts
-from pipeline.serving.versions import newest, read_manifest
+from pipeline.serving.versions import read_manifest, serving_version
 from pipeline.terminal.screen import chatter_to
 from pipeline.watch.profiles import Spec
 from pipeline.watch.reference import Reference, build_reference, read_reference, write_reference
@@ -39,7 +39,7 @@ class References:
         return self._known[version]
 
     def _find(self, version: str) -> Reference:
-        served = newest(self._config.serving_folder) or ""
+        served = serving_version(self._config.serving_folder) or ""
         there = (self._config.serving_folder / version).is_dir() if version else False
         wanted = version if there or not served else served
         for name in dict.fromkeys((version, wanted)):

@@ -35,7 +35,7 @@ from pipeline.lineage.runs import find_run, is_run_id
 from pipeline.lineage.store import open_existing_store
 from pipeline.lineage.version_folders import versions
 from pipeline.serving.chosen_model import find_model
-from pipeline.serving.versions import damage, newest, read_manifest
+from pipeline.serving.versions import damage, read_manifest, serving_version
 from pipeline.terminal.screen import chatter_to
 from trainer.digests import file_digests, model_digest
 
@@ -123,7 +123,7 @@ def rejudge(
     if not wanted:
         raise ConfigError("no model is named", "`longhaul rejudge served --span 12`, or --all for all pushed versions")
     chosen = list({one.digest: one for one in (_find(config, name) for name in wanted)}.values())
-    served = newest(base)
+    served = serving_version(base)
     serving = next((one for one in chosen if one.name == served), None)
     if served and serving is None and not damage(base / served):
         serving = _find(config, served)  # `may_lose` is measured from it

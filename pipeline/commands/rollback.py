@@ -21,6 +21,7 @@ from pipeline.lineage.version_folders import versions
 from pipeline.reports.front import refresh_front
 from pipeline.runners.local.recovery import noting
 from pipeline.serving.publish import now, publish, pusher
+from pipeline.serving.rollout import under_way
 from pipeline.serving.versions import Manifest, Version, damage, inputs_of, read_manifest
 from pipeline.workspace.lock import BRIEFLY, Wait
 from pipeline.workspace.reserve import spent
@@ -42,12 +43,14 @@ def known_versions(base: Path, address: str, damage_of: Callable[[int], Iterable
     """
     numbers = versions(base)[::-1]
     manifests = {number: read_manifest(base / str(number)) for number in numbers}
-    served = manifests[numbers[0]] if numbers else None
-    withdrawn = served.withdrawn if served else ()
+    highest = manifests[numbers[0]] if numbers else None
+    withdrawn = highest.withdrawn if highest else ()
+    trying = under_way(base)
+    used = {trying.version: "tried", trying.stable: "served"} if trying else dict.fromkeys(numbers[:1], "served")
     return [
         Version(
             number,
-            "served" if number == numbers[0] else "withdrawn" if found and found.digest in withdrawn else "earlier",
+            used.get(number) or ("withdrawn" if found and found.digest in withdrawn else "earlier"),
             f"{address}/{number}",
             found,
             tuple(damage_of(number)),
@@ -170,7 +173,7 @@ def _find(known: list[Version], to: int | None) -> Version:
             )
         return found
     for version in known[1:]:
-        if version.state == "earlier" and not _is_same(version, served):
+        if version.state in ("earlier", "served") and not _is_same(version, served):
             return version
     raise ConfigError(
         f"there is no model before version {served.number} to go back to", "`longhaul versions` lists what there is"

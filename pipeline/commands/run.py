@@ -42,7 +42,7 @@ from pipeline.runners.local.resume import find_resumption, fingerprint, made_wit
 from pipeline.runners.local.run_id import new_run_id
 from pipeline.runners.local.unchanged import repeat, same_as_last
 from pipeline.serving.approvals import is_past
-from pipeline.serving.versions import damage, newest, newest_manifest
+from pipeline.serving.versions import damage, serving_manifest, serving_version
 from pipeline.terminal.console import console_for
 from pipeline.terminal.results import print_resumption, print_summary
 from pipeline.terminal.screen import Screen
@@ -197,7 +197,7 @@ def _set_aside_damaged(config: PipelineConfig, now: str, console: Any) -> None:
 
 def _damage_of_served(config: PipelineConfig) -> list[str]:
     base = config.serving_folder
-    served = newest(base)
+    served = serving_version(base)
     return (
         [f"version {served}, which serves, is damaged: {problem}" for problem in damage(base / served)]
         if served
@@ -211,7 +211,7 @@ def warn_of_damage(config: PipelineConfig, console: Any) -> None:
         insist()
         remedy = "`longhaul rollback --to VERSION` serves a whole one; `longhaul versions` lists them"
         console.print(f"[yellow]Warning[/]   {escape(problem)}; {remedy}", soft_wrap=True)
-    served = newest_manifest(config.serving_folder)
+    served = serving_manifest(config.serving_folder)
     if served and is_past(served.approved_until):
         said = (
             f"the approval of version {served.version} by {served.approved_by} has run out on {served.approved_until}"

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def served_contract(config: PipelineConfig, schema: schema_pb2.Schema, columns: Collection[str]) -> Contract | None:
-    """Return what the model that was pushed last knows; None if there is none, or none for such a table."""
+    """Return what the model that serves knows; None if there is none, or none for such a table."""
     if not versions(config.serving_folder):
         return None
     with suppress(ConfigError, WorkspaceError):

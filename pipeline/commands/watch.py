@@ -21,7 +21,7 @@ from pipeline.observe.notifications import AlarmNews, notify
 from pipeline.reports.front import refresh_front
 from pipeline.reports.page_places import production_path
 from pipeline.reports.production import collect, render
-from pipeline.serving.versions import newest
+from pipeline.serving.versions import serving_version
 from pipeline.watch import alarms as watched
 from pipeline.watch.alarms import Alarm
 from pipeline.watch.detectable import Detectable, detectable_of
@@ -112,7 +112,7 @@ def _watched(config: PipelineConfig, state: State, folder: Path, log: Path, now:
                 changed.append(verdict)
     verdicts = state.verdicts()
     holes = gaps(all_windows, settings.window)
-    serves = newest(config.serving_folder) or ""
+    serves = serving_version(config.serving_folder) or ""
     told, alarms = _tell(config, state, verdicts, holes, serves, bool(files), now)
     unrecorded = _record(config, folder, changed)
     write_whole(metrics_text(config.name, verdicts, alarms), folder / "metrics.prom", "metrics", "fix its permissions")

@@ -36,7 +36,7 @@ from pipeline.serving.approvals import ask
 from pipeline.serving.publish import already_serves, now, publish, publish_to_bucket, pusher, withdrawn_now
 from pipeline.serving.rollout import begin
 from pipeline.serving.verdict import ServingVerdict
-from pipeline.serving.versions import Manifest, inputs_of, newest_manifest
+from pipeline.serving.versions import Manifest, inputs_of, serving_manifest
 from pipeline.workspace.lock import pushing
 from trainer.features import FeatureTable
 
@@ -157,7 +157,7 @@ def _overtaken(base: str, digest: str, blessing: Any) -> str:
     the one that it was judged against. Empty if that is not so, if it is this model that serves (and is damaged), or if
     the runner does not say when a step began."""
     judged = blessing.mlmd_artifact.create_time_since_epoch // 1000
-    served = None if base.startswith("gs://") or not judged else newest_manifest(Path(base))
+    served = None if base.startswith("gs://") or not judged else serving_manifest(Path(base))
     if served is None or served.digest in (digest, blessing.get_string_custom_property(JUDGED_AGAINST)):
         return ""
     if datetime.fromisoformat(served.pushed).timestamp() < judged:

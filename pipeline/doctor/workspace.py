@@ -21,7 +21,7 @@ from pipeline.lineage.relocation import settle
 from pipeline.lineage.runs import Run, list_runs
 from pipeline.lineage.store import has_records, open_existing_store
 from pipeline.lineage.unrecorded import half_done, unrecorded_outputs
-from pipeline.serving.versions import damage, newest
+from pipeline.serving.versions import damage, serving_version
 from pipeline.workspace.leftovers import temporary_folders
 
 _LEAST_DISK_GB = 1
@@ -151,7 +151,7 @@ def _clock(runs: list[Run]) -> Finding:
 def _served(config: PipelineConfig) -> Iterator[Finding]:
     """Yield whether the files of the version that serves are those of its manifest."""
     base = config.serving_folder
-    if (version := newest(base)) is None:
+    if (version := serving_version(base)) is None:
         return
     wrong = damage(base / version)
     remedy = (

@@ -22,20 +22,22 @@ MODEL, PUSHED_MODEL, EXAMPLES = "Model", "PushedModel", "Examples"
 
 @dataclass(frozen=True)
 class Served:
-    """The versions of a pipeline's model that lie where a server looks for them; it takes the newest."""
+    """The versions of a pipeline's model that lie where a server looks for them, and the one that serves: the highest
+    unless a rollout tries that."""
 
     versions: tuple[int, ...] = ()
+    stable: int | None = None
 
     @property
-    def newest(self) -> str:
-        """What a server takes; empty if there is none."""
-        return str(max(self.versions, default=""))
+    def now(self) -> str:
+        """What serves; empty if nothing does."""
+        return str(self.stable or max(self.versions, default=""))
 
     def state_of(self, version: str) -> str:
         """Return 'served', 'kept' (an older version that is still there) or 'removed'."""
         if version_number(version) not in self.versions:
             return "removed"
-        return "served" if int(version) == max(self.versions) else "kept"
+        return "served" if version == self.now else "kept"
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ class Lookup:
         if kind in by_kind and rest:
             found = by_kind[kind](rest)
         elif text == "served":
-            found = self._newest()
+            found = self._now_served()
         else:
             ways = (self._run, self._version, self._artifact_id, self._path, self._file, self._moved, self._predictions)
             found = next(filter(None, (way(text) for way in ways)), None)
@@ -86,16 +86,16 @@ class Lookup:
             raise PipelineError(f"nothing on record is called {text!r}", self._near(text))
         return found
 
-    def _newest(self) -> Subject | None:
+    def _now_served(self) -> Subject | None:
         if not self._served.versions:
             raise PipelineError(
                 f"no version of {self._config.name!r} is served", "`longhaul run` pushes a model that is blessed"
             )
-        newest = self._served.newest
-        if found := self._version(newest):
+        version = self._served.now
+        if found := self._version(version):
             return found
         raise PipelineError(
-            f"version {newest} is served, and no run on record pushed it",
+            f"version {version} is served, and no run on record pushed it",
             "`longhaul versions` says what its manifest tells of it",
         )
 

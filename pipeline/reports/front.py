@@ -27,7 +27,7 @@ from pipeline.reports.front_settings import differing_settings
 from pipeline.reports.page_places import FRONT, PRODUCTION, front_path
 from pipeline.reports.rendering import safe_json, templates
 from pipeline.serving.approvals import Request, waiting
-from pipeline.serving.versions import Manifest, newest, newest_manifest
+from pipeline.serving.versions import Manifest, serving_manifest, serving_version
 
 MOST_METRICS = 3
 """As columns of the table; a comparison shows all."""
@@ -104,8 +104,8 @@ def collect(config: PipelineConfig, known: Sequence[Listed]) -> Front:
         known: all runs, the newest first.
     """
     base = config.serving_folder
-    version = newest(base)
-    served = Served(version, newest_manifest(base)) if version else None
+    version = serving_version(base)
+    served = Served(version, serving_manifest(base)) if version else None
     beside = {entry.name for entry in front_path(config).parent.glob("*")}
     as_pushed = str(served.manifest.copy_of) if served and served.manifest and served.manifest.copy_of else version
     runs = [_run(listed, as_pushed, beside) for listed in known]

@@ -25,7 +25,7 @@ from pipeline.lineage.runs import Run
 from pipeline.lineage.summary import BLESSED, list_summaries
 from pipeline.reports.formats import moment
 from pipeline.reports.page_places import FRONT, front_path, page_path
-from pipeline.serving.versions import Manifest, newest, newest_manifest
+from pipeline.serving.versions import Manifest, serving_manifest, serving_version
 
 LOG_LINES = 15
 MOST_BROKEN = 5
@@ -91,8 +91,8 @@ def look_around(config: PipelineConfig, store: MetadataStore, run: Run) -> Aroun
             good = (listed.run.run_id, listed.run.started, page.name if page.is_file() else "")
             break
     return Around(
-        newest(base) or "",
-        newest_manifest(base),
+        serving_version(base) or "",
+        serving_manifest(base),
         good,
         tuple(log_tail(config.root / "logs" / f"{run.run_id}.log")),
         tuple(_options(config)),

@@ -10,7 +10,7 @@ from pipeline.config.evaluation import COUNT
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import ConfigError, WorkspaceError
 from pipeline.lineage.version_folders import version_number, versions
-from pipeline.serving.versions import damage, read_manifest, threshold_of
+from pipeline.serving.versions import damage, read_manifest, serving_version, threshold_of
 from trainer.digests import file_digests, model_digest
 
 _DIGITS = 12
@@ -52,7 +52,7 @@ def find_model(config: PipelineConfig, wanted: str | None) -> ChosenModel:
     """Find a model.
 
     Args:
-        wanted: a version, or a folder; the version pushed last when None.
+        wanted: a version, or a folder; the version that serves when None.
 
     Raises:
         PipelineError: there is no such model, or it is damaged.
@@ -62,7 +62,7 @@ def find_model(config: PipelineConfig, wanted: str | None) -> ChosenModel:
     if wanted is None:
         if not pushed:
             raise _none_pushed(config)
-        wanted = str(pushed[-1])
+        wanted = serving_version(base) or str(pushed[-1])
     if version_number(wanted) in pushed:
         return ChosenModel(_whole(base / wanted), wanted)
     if Path(wanted).is_dir():

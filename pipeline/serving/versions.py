@@ -1,7 +1,7 @@
 """The versions of a model that lie where a server looks for them, and what is written in each: its manifest.
 
-The version with the highest number is served. A manifest names the models that were rolled back and that nobody
-has brought back since: those are not pushed again by a run.
+The version with the highest number serves; during a rollout, the stable one. A manifest names the models that were
+rolled back and that nobody has brought back since: those are not pushed again by a run.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.lineage.version_folders import versions
+from pipeline.serving.rollout import under_way
 from trainer.digests import MANIFEST, file_digest, file_digests, model_digest
 from trainer.features import FeatureTable
 
@@ -91,7 +92,7 @@ def inputs_of(table: FeatureTable) -> dict[str, str]:
 
 
 def newest(base: Path) -> str | None:
-    """Return the version that is served."""
+    """Return the highest version: the one that serves, or that a rollout tries."""
     numbers = versions(base)
     return str(numbers[-1]) if numbers else None
 
@@ -110,8 +111,20 @@ def threshold_of(manifest: Manifest | None) -> float:
 
 
 def newest_manifest(base: Path) -> Manifest | None:
-    """Read the manifest of the version that is served."""
-    served = newest(base)
+    """Read the manifest of the highest version."""
+    highest = newest(base)
+    return None if highest is None else read_manifest(base / highest)
+
+
+def serving_version(base: Path) -> str | None:
+    """Return the version that serves: during a rollout the stable one."""
+    trying = under_way(base)
+    return str(trying.stable) if trying else newest(base)
+
+
+def serving_manifest(base: Path) -> Manifest | None:
+    """Read the manifest of the version that serves."""
+    served = serving_version(base)
     return None if served is None else read_manifest(base / served)
 
 
@@ -139,7 +152,7 @@ class Serving:
 
 def serving_now(base: Path) -> Serving | None:
     """Tell what serves below `base`; None where nothing does."""
-    version = newest(base)
+    version = serving_version(base)
     if version is None:
         return None
     if manifest := read_manifest(base / version):
@@ -148,9 +161,9 @@ def serving_now(base: Path) -> Serving | None:
 
 
 def pushed_as(base: Path, version: int | None = None) -> str | None:
-    """Return the version as which a run pushed the model of `version`, or the one that is served: after a rollback, the
+    """Return the version as which a run pushed the model of `version`, or the one that serves: after a rollback, the
     one that it copied."""
-    number = newest(base) if version is None else str(version)
+    number = serving_version(base) if version is None else str(version)
     found = read_manifest(base / number) if number else None
     return str(found.copy_of) if found and found.copy_of else number
 
@@ -176,22 +189,23 @@ def _problem(file: Path, name: str, digest: str) -> str:
 
 
 def served_as(base: Path, digest: str) -> Manifest | None:
-    """Return the manifest of the version that is served, if it is that model, and whole."""
-    served = newest_manifest(base)
-    if served is None or served.digest != digest or damage(base / str(served.version)):
-        return None
-    return served
+    """Return the manifest of the version that serves or is tried, if it is that model, and whole."""
+    for found in (serving_manifest(base), newest_manifest(base)):
+        if found and found.digest == digest and not damage(base / str(found.version)):
+            return found
+    return None
 
 
 def is_settled(version: Path, digest: str, threshold: str = "") -> bool:
-    """Return whether nothing is to be pushed for a model that once became `version`: it is what is served, and whole,
-    or it was rolled back.
+    """Return whether nothing is to be pushed for a model that once became `version`: it serves or is tried, and is
+    whole, or it was rolled back.
 
     Args:
         digest, threshold: the model's, and the one it was pushed with; "" if it is not on record.
     """
-    served = newest(version.parent)
-    manifest = newest_manifest(version.parent)
+    base = version.parent
+    served = version.name if version.name == serving_version(base) else newest(base)
+    manifest = read_manifest(base / served) if served else None
     if manifest is not None and digest in manifest.withdrawn:
         return True
     if served is None or not (served == version.name or (manifest is not None and digest == manifest.digest)):
@@ -200,13 +214,13 @@ def is_settled(version: Path, digest: str, threshold: str = "") -> bool:
         return False
     if manifest is None and digest:  # the manifest is damaged; the model need not be
         return model_digest(file_digests(version)) == digest
-    return not damage(version.parent / served)
+    return not damage(base / served)
 
 
 @dataclass(frozen=True)
 class Version:
-    """A pushed version; `state`: served, withdrawn, or earlier. `manifest` is None where it was not kept. `damage` says
-    which files are not those of the manifest."""
+    """A pushed version; `state`: served, tried, withdrawn, or earlier. `manifest` is None where none was kept. `damage`
+    says which files are not those of the manifest."""
 
     number: int
     state: str

@@ -116,7 +116,7 @@ def test_a_version_is_served_kept_or_removed() -> None:
         "removed",
         "removed",
     ]
-    assert (SERVED.newest, Served().newest) == ("200", "")
+    assert (SERVED.now, Served().now, Served((100, 200), 100).now) == ("200", "", "100")
 
 
 def test_a_file_that_changed_is_known_in_both_states(story: Story) -> None:

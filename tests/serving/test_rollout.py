@@ -6,12 +6,14 @@ import pytest
 
 from pipeline.commands import rollout as commands
 from pipeline.commands.housekeeping import collect_garbage
-from pipeline.commands.rollback import roll_back
+from pipeline.commands.rollback import list_versions, roll_back
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import ConfigError
 from pipeline.lineage.store import open_store
+from pipeline.reports.front import collect
+from pipeline.serving.chosen_model import find_model
 from pipeline.serving.rollout import Rollout, begin, last, under_way
-from pipeline.serving.versions import newest_manifest
+from pipeline.serving.versions import is_settled, newest_manifest, pushed_as, served_as, serving_now
 from tests.serving.test_rollback import base, config, push  # noqa: F401
 
 
@@ -57,6 +59,25 @@ def test_abort_brings_back_what_served_before_it(config: PipelineConfig) -> None
     commands.abort(config, note="bad")
     assert digest(config) == before
     assert under_way(base(config)) is None
+
+
+def test_what_serves_during_a_rollout_is_the_version_beside_the_one_that_is_tried(config: PipelineConfig) -> None:  # noqa: F811
+    first = push(config, "first")
+    stable = digest(config)
+    second = push(config, "second")
+    commands.start(config, second, share=10)
+    served = serving_now(base(config))
+    assert served
+    assert (served.version, served.digest) == (first, stable)
+    assert find_model(config, None).folder.name == pushed_as(base(config)) == str(first)
+    assert [one.state for one in list_versions(config)] == ["tried", "served"]
+    shown = collect(config, []).served
+    assert shown
+    assert shown.version == str(first)
+    for version, whose in ((first, stable), (second, digest(config))):  # neither is pushed once more
+        assert is_settled(base(config) / str(version), whose)
+        assert served_as(base(config), whose)
+    assert roll_back(config, None, "", dry_run=True).to_version == first
 
 
 def test_an_earlier_version_is_tried_and_promoted(config: PipelineConfig) -> None:  # noqa: F811

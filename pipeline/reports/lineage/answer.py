@@ -23,6 +23,7 @@ from pipeline.lineage.schema_versions import digest_of
 from pipeline.lineage.store import open_existing_store
 from pipeline.lineage.tracing import downstream, run_graph, upstream
 from pipeline.lineage.version_folders import versions
+from pipeline.serving.rollout import under_way
 
 if TYPE_CHECKING:
     from pipeline.reports.lineage.drawing import Drawing
@@ -80,7 +81,7 @@ def draw(config: PipelineConfig, text: str) -> Drawing:
         title=subject.title,
         graph=graph,
         runs=tuple(runs[known] for known in [*sorted(involved), run_id] if known in runs),
-        served=served.newest,
+        served=served.now,
         timeline=run_graph(store, [run_id]) if run_id else None,
         starts=subject.ends or subject.starts,
     )
@@ -99,7 +100,7 @@ def draw_runs(config: PipelineConfig, limit: int) -> Drawing:
         graph=run_graph(store, [run.run_id for run in chosen]),
         runs=tuple(reversed(chosen)),
         many=True,
-        served=served.newest,
+        served=served.now,
     )
 
 
@@ -110,7 +111,9 @@ def open_lineage(config: PipelineConfig) -> tuple[MetadataStore, RunsById, Serve
         WorkspaceError: there is no store yet, or it cannot be opened.
     """
     store = open_existing_store(config)
-    return store, RunsById(store, config.record_name), Served(tuple(versions(config.serving_folder)))
+    trying = under_way(config.serving_folder)
+    served = Served(tuple(versions(config.serving_folder)), trying.stable if trying else None)
+    return store, RunsById(store, config.record_name), served
 
 
 def _recipe(config: PipelineConfig, subject: Subject, above: Graph, runs: Mapping[str, Run]) -> Recipe | None:

@@ -25,7 +25,7 @@ from pipeline.files import flush_to_disk, incoming
 from pipeline.lineage.artifact_names import CONTRACT, MODEL_DIGEST
 from pipeline.lineage.records import NODE, event_of
 from pipeline.patches.resolution import live_artifacts
-from pipeline.serving.versions import Manifest, damage, newest, read_manifest
+from pipeline.serving.versions import Manifest, damage, read_manifest, serving_version
 
 TAKEN_IN_TYPE = "longhaul.ServedModel"
 """Type of the execution whose output is the copy."""
@@ -40,7 +40,7 @@ def take_in_served(handle: Any, config: PipelineConfig) -> None:
     is.
     """
     base = config.serving_folder
-    served = newest(base)
+    served = serving_version(base)
     if served is None:
         return
     folders = [base / served]
