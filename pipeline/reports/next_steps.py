@@ -149,7 +149,7 @@ def _part(told: str) -> float:
 
 def _same(known: Known) -> Iterator[NextStep]:
     weights = _importance(known)
-    pairs = known.explanation.get("correlations", {}).get("pairs", [])
+    pairs = (known.explanation.get("correlations") or {"pairs": []})["pairs"]
     close = [one for one in pairs if abs(one["correlation"]) >= _SAME and {one["one"], one["other"]} <= weights.keys()]
     lesser = list(dict.fromkeys(min((one["one"], one["other"]), key=lambda name: weights[name]) for one in close))
     if lesser:

@@ -195,3 +195,12 @@ def test_they_stand_on_the_page_and_escape(tmp_path: Path) -> None:
     assert lines[at : at + 7] == ["2 to 5", "40", "+0.1000", "0.3000", "0.1200", "0.0700 to 0.1700", "✗ apart"]
     assert "wind and gust: \N{MINUS SIGN}0.9700 (9 rows)" in lines
     assert "Effect of wind: the greatest, +0.1000, at 2 to 5" in [one.get("aria-label") for one in page.all("svg")]
+
+
+@pytest.mark.parametrize("off", [*EXPLANATION, None])
+def test_a_page_is_drawn_whatever_part_of_the_explanation_is_off_or_failed(tmp_path: Path, off: str | None) -> None:
+    run = complete_run(tmp_path)
+    rewrite(run, "ModelEvaluation", "verdict.json", BAD)
+    lacking = dict.fromkeys([off] if off else EXPLANATION)  # None, as pipeline.evaluation.explanation leaves them
+    rewrite(run, "ModelEvaluation", "explanation.json", EXPLANATION | {"examples": None, "problems": []} | lacking)
+    assert "Few rows judge" in render(collect(run))
