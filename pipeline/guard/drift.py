@@ -124,7 +124,8 @@ def _table(rows: Mapping[str, Mapping[str, Measured]]) -> dict[str, Distances]:
 def _measure(
     current: Statistics, reference: Statistics, schema: schema_pb2.Schema, policy: Policy, of: str
 ) -> dict[str, Measured]:
-    """Measure each feature of those that both tables have values of."""
+    """Measure each feature of those that both tables have values of, by rows."""
+    current, reference = _by_rows(current), _by_rows(reference)
     comparators = _with_comparators(current, reference, schema, policy, of)
     if of == "drift":
         anomalies = validate(current, comparators, previous_span=reference)
@@ -136,6 +137,18 @@ def _measure(
             name = anomalies_pb2.DriftSkewInfo.Measurement.Type.Name(found.type)
             result[info.path.step[0]] = Measured(*_MEASURES[name], found.value, found.threshold)
     return result
+
+
+def _by_rows(statistics: Statistics) -> Statistics:
+    """Return statistics that TFDV takes as unweighted. It measures by weight where the first table has weights: the
+    other, of requests for instance, may have none, and all else that is compared here is of rows."""
+    if not any(dataset.weighted_num_examples for dataset in statistics.datasets):
+        return statistics
+    plain = type(statistics)()
+    plain.CopyFrom(statistics)
+    for dataset in plain.datasets:
+        dataset.ClearField("weighted_num_examples")
+    return plain
 
 
 def _with_comparators(

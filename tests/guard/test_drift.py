@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pyarrow as pa
 import pytest
 import tensorflow_data_validation as tfdv
 
+from pipeline.data.table_statistics import table_statistics
 from pipeline.guard.drift import drift, skew
 from pipeline.guard.policy import Change, FeatureChange, FeaturePolicy, Policy
 from tests.guard.conftest import batch, schema_of
@@ -44,6 +46,15 @@ def test_the_distances_are_tfdvs_from_span_to_span(statistics: Callable[..., Any
     (info,) = tfdv.validate_statistics(spans[7], theirs, previous_statistics=spans[4]).drift_skew_info
     assert distances["miles"].by == {"4": 0.0, "7": info.drift_measurements[0].value}
     assert distances["miles"].by["7"] > 0.3
+
+
+def test_rows_with_weights_are_compared_as_rows_whatever_the_other_table_has() -> None:
+    rows = pa.record_batch({"origin": ["JFK", "EWR"] * 500, "miles": [100.0, 900.0] * 500, "w": [9.0, 1.0] * 500})
+    weighted, plain = table_statistics([rows], "w"), table_statistics([rows])
+    for one, other in ((weighted, plain), (plain, weighted), (weighted, weighted)):
+        for found, distances in (skew(one, other, SCHEMA, Policy()), drift({1: one, 2: other}, SCHEMA, Policy())):
+            assert found == []
+            assert {name: [*of.by.values()] for name, of in distances.items()} == {"origin": [0.0], "miles": [0.0]}
 
 
 def test_only_the_newest_span_is_judged(statistics: Callable[..., Any]) -> None:
