@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from time import sleep
 from typing import Any
 
 
@@ -21,11 +22,12 @@ class Taken:
 
 
 class Receiver(ThreadingHTTPServer):
-    """Keeps what it is sent; answers with `status` and what it `says`, or with a redirect to /elsewhere."""
+    """Keeps what it is sent; `slow_s` later it answers with `status` and what it `says`, or a redirect to /elsewhere."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.status = 201
+        self.slow_s = 0.0
         self.says = b""
         self.taken: list[Taken] = []
 
@@ -39,6 +41,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        sleep(self.server.slow_s)
         self.server.taken.append(Taken(self.path, dict(self.headers), body))
         self._answer()
 

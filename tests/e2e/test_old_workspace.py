@@ -155,7 +155,8 @@ def test_a_run_with_the_code_of_today_finds_the_champion(longhaul: Callable[...,
     run = latest(config)
     assert {step.node for step in run.steps if step.state is StepState.DONE} >= {"Transform", "Trainer", "Evaluator"}
     assert run.verdict
-    assert run.verdict["champion"] == said("runs")[0]["metrics"]
+    # As floats: what threads add up in another order differs in the last place.
+    assert run.verdict["champion"] == pytest.approx(said("runs")[0]["metrics"], rel=1e-6)
 
 
 def test_the_champion_of_then_is_served_again_after_a_rollback(longhaul: Callable[..., Any]) -> None:

@@ -63,3 +63,8 @@ def test_a_dead_catalogue_costs_two_seconds_at_most(told: list[Any], tmp_path: P
         assert send(told, f"http://127.0.0.1:{port}", "") == 0
         assert time.monotonic() - began < 30  # two on a machine with nothing else to do; for ever, if it waited
     assert send(told, f"http://127.0.0.1:{port}", "") == 0  # and this one refuses
+
+
+def test_a_slow_catalogue_is_waited_for_as_long_as_it_takes_events(catalogue: Receiver, told: list[Any]) -> None:
+    catalogue.slow_s = 1.0  # each; eight at a time, so that all together take longer than one pause may
+    assert send(told * 2, catalogue.address, "") == 2 * len(told)
