@@ -22,7 +22,7 @@ class Taken:
 
 
 class Receiver(ThreadingHTTPServer):
-    """Keeps what it is sent; `slow_s` later it answers with `status` and what it `says`, or a redirect to /elsewhere."""
+    """Keeps what it is sent; `slow_s` later answers with `status` and what it `says`, or a redirect to /elsewhere."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)

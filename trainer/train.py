@@ -6,6 +6,7 @@ import json
 import logging
 import tempfile
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +16,24 @@ import tensorflow_transform as tft
 
 from trainer import description, words_file
 from trainer.artifact_names import HISTORY_FILE, HYPERPARAMETERS_FILE
-from trainer.baselines import save_baselines
+from trainer.baselines import save_baselines, width
 from trainer.compression import Rewriting, asks
 from trainer.copying import copy
 from trainer.distribution import is_chief, train_in_workers, wait_for_all
 from trainer.features import FeatureTable, Kind
-from trainer.fitting import BY_CHANCE, LOSSES, Fitted, class_count, fit, hold_out
+from trainer.fitting import BY_CHANCE, LOSSES, Fitted, class_count, find_teacher, fit, hold_out
 from trainer.hyperparameters import TUNED_FILE, Found, merge
 from trainer.own_network import OwnNetwork
 from trainer.patches import make_fit_work
+from trainer.preprocessing import WORDS
 from trainer.probe_rows import save_probe_rows
 from trainer.served_network import ServedNetwork
-from trainer.settings.fitting import OF_ITS_NETWORK
+from trainer.settings.fitting import OF_ITS_NETWORK, FittingSettings
 from trainer.settings.trainer import TrainerRequest
 from trainer.signatures import ServedModel
+from trainer.teacher import Trees
 from trainer.trained_ranges import trained_ranges
-from trainer.training_split import read_training_split, vocabulary_sizes
+from trainer.training_split import TrainingSplit, read_training_split, vocabulary_sizes
 from trainer.warm_start import save_weights, start_from
 
 progress = logging.getLogger("longhaul.progress")
@@ -69,7 +72,8 @@ def _fit_and_export(
     transform_output = tft.TFTransformOutput(fn_args.transform_output)
 
     progress.info("reading the training split")
-    rows, labels, order, weights = read_training_split(fn_args.train_files, request, transform_output, spill_to)
+    split = read_training_split(fn_args.train_files, request, transform_output, spill_to)
+    rows, labels, order, weights = split
     words = words_by_tensor(table, transform_output)
     is_exporting = strategy is None or is_chief()
 
@@ -82,20 +86,24 @@ def _fit_and_export(
         if strategy:
             make_fit_work(model, strategy)
 
+    fit_it = partial(
+        fit,
+        table,
+        sizes,
+        rows,
+        labels,
+        order,
+        settings,
+        callbacks=[keras.callbacks.TensorBoard(fn_args.model_run_dir, write_graph=False)] if is_exporting else [],
+        scope=strategy.scope if strategy else nullcontext,
+        prepare=prepare,
+        own=own,
+        weights=weights,
+    )
     with own.blamed() if own else nullcontext():
-        fitted = fit(
-            table,
-            sizes,
-            rows,
-            labels,
-            order,
-            settings,
-            callbacks=[keras.callbacks.TensorBoard(fn_args.model_run_dir, write_graph=False)] if is_exporting else [],
-            scope=strategy.scope if strategy else nullcontext,
-            prepare=prepare,
-            own=own,
-            weights=weights,
-        )
+        fitted = fit_it()
+        trees = None if own else better_trees(fitted, table, split, settings)
+        fitted = fit_it(trees=trees) if trees else fitted
     if own:
         own.check(fitted.model, "after training")
     if not is_exporting:
@@ -155,6 +163,16 @@ def history(fitted: Fitted) -> dict[str, Any]:
             "validation_loss": trees.validation_loss,
         }
     return told
+
+
+def better_trees(fitted: Fitted, table: FeatureTable, split: TrainingSplit, settings: FittingSettings) -> Trees | None:
+    """Return trees that know more of a table with words, without seeing them, than the network that its labels taught:
+    those whose loss on the rows set aside is smaller. None where there are none, or where the losses weigh classes."""
+    seen = {name: values for name, values in split.rows.items() if name != WORDS}
+    if WORDS not in split.rows or not width(seen) or settings.balance == "classes" or fitted.validation_loss is None:
+        return None
+    trees = find_teacher(table, seen, split.labels, split.order, settings, split.weights)
+    return trees if trees and trees.validation_loss < fitted.validation_loss else None
 
 
 def words_by_tensor(table: FeatureTable, transform_output: tft.TFTransformOutput) -> dict[str, list[str]]:

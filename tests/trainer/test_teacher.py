@@ -15,12 +15,14 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from trainer import teacher
-from trainer.features import Feature, FeatureTable, Kind, Label, Storage
+from trainer import ngrams, teacher
+from trainer.features import Derived, Feature, FeatureTable, Kind, Label, Storage
 from trainer.fitting import find_teacher, fit
-from trainer.preprocessing import CATEGORICAL, NUMERIC
+from trainer.preprocessing import CATEGORICAL, NUMERIC, WORDS
 from trainer.settings.trainer import TrainerSettings
 from trainer.teacher import can_teach, choose_trees, grow_again
+from trainer.train import better_trees
+from trainer.training_split import TrainingSplit
 
 pytestmark = pytest.mark.slow
 
@@ -233,3 +235,27 @@ def test_threads_of_trees_that_wait_for_each_other_sleep() -> None:
     env = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"} | {"OMP_DISPLAY_ENV": "true"}
     told = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True, check=True).stderr
     assert "OMP_WAIT_POLICY = 'PASSIVE'" in told
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("told_by", ["words", "numbers"])
+def test_trees_teach_a_table_with_words_only_if_they_know_more_than_its_labels(told_by: str) -> None:
+    features = (
+        Feature("miles", Kind.NUMERIC, Storage.FLOAT, optional=False),
+        Feature("noise", Kind.NUMERIC, Storage.FLOAT, optional=False),
+        Feature("carrier", Kind.CATEGORICAL, Storage.BYTES, optional=False),
+    )
+    said = Derived(Feature("words", Kind.WORDS, Storage.BYTES, optional=False), "ngrams(carrier, 1, 64)")
+    label = Label("y", "binary", Storage.INT, CLASSES["binary"])
+    table = FeatureTable(label, features, max_vocabulary=50, bins=12, derived=(said,))
+    words = np.zeros((ROWS, ngrams.MOST), np.int32)
+    words[:, :3] = np.random.default_rng(5).integers(1, 40, (ROWS, 3))
+    given = columns() | {WORDS: words}
+    found = labels(given) if told_by == "numbers" else np.isin(words, range(1, 8)).any(axis=1).astype(np.int64)
+    settings = TrainerSettings(hidden_units=(32,), members=2, batch_size=64, epochs=2 if told_by == "numbers" else 8)
+    by_labels = fit(table, [4], given, found, None, settings)
+    assert by_labels.trees is None
+    trees = better_trees(by_labels, table, TrainingSplit(given, found, None), settings)
+    assert (trees is not None) == (told_by == "numbers")
+    if trees:
+        assert fit(table, [4], given, found, None, settings, trees=trees).trees
