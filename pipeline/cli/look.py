@@ -239,7 +239,7 @@ def report(
     from pipeline.lineage.trends import trends_in
     from pipeline.reports.page import write_report
     from pipeline.reports.page_places import page_path
-    from pipeline.reports.what_now import look_around
+    from pipeline.reports.what_now import look_around, options_of
 
     check_output(output)
     settings, store, (run,) = recorded_runs(config, workspace, on, emulate, run_id, whole=True)
@@ -247,7 +247,7 @@ def report(
     # A page that is taken elsewhere has no pages beside it; nor does this workspace tell what serves from a bucket.
     around = None if output or is_on_vertex(settings, on, emulated=emulate) else look_around(settings, store, run)
     trends = trends_in(store, settings.record_name, run)
-    typer.echo(for_standard_output(write_report(run, output or page, around, trends)))
+    typer.echo(for_standard_output(write_report(run, output or page, around, trends, [*options_of(settings)])))
 
 
 @app.command(rich_help_panel=LOOK, epilog="Example: [bold]longhaul card latest --output card.md[/]")

@@ -12,6 +12,8 @@ MOST = 10
 _LEAST = 0.7
 """Weaker correlations are not told."""
 _MOST_COLUMNS = 300
+_FEWEST_ROWS = 30
+"""That have both values: of fewer, chance makes strong correlations."""
 
 
 def strongest_pairs(columns: Mapping[str, pa.Array]) -> dict[str, Any]:
@@ -44,7 +46,8 @@ def strongest_pairs(columns: Mapping[str, pa.Array]) -> dict[str, Any]:
     counts = np.maximum(counts, 1.0)
     covariance = x @ x.T - sums * sums.T / counts
     spread = (squares - sums**2 / counts) * (squares.T - sums.T**2 / counts)
-    rho = np.divide(covariance, np.sqrt(spread), out=np.zeros_like(covariance), where=spread > 1e-9)
+    told = (spread > 1e-9) & (counts >= _FEWEST_ROWS)
+    rho = np.divide(covariance, np.sqrt(spread), out=np.zeros_like(covariance), where=told)
     ones, others = np.triu_indices(len(names), 1)
     strength = np.abs(rho[ones, others])
     for place in np.argsort(-strength, kind="stable")[:MOST]:

@@ -112,7 +112,7 @@ Said = Callable[[Array], dict[str, Any]]
 def _of_number(feature: Feature, column: pa.Array, score: Score, said: Said) -> list[dict[str, Any]]:
     values = np.asarray(column.cast(pa.float64(), safe=False).fill_null(np.nan))
     there = np.isfinite(values)
-    if not there.any():
+    if not there[:_ROWS].any():  # nothing to score
         return []
     distinct = np.unique(values[there])
     is_short = len(distinct) <= _BINS

@@ -18,6 +18,8 @@ Key = tuple[str, int]
 
 UNITS = {"day": "D", "week": "D", "month": "M", "year": "Y"}
 """By how NumPy counts them; a week begins on a Monday."""
+_BEYOND = 253_402_300_800
+"""Seconds until the year 10000, which ISO 8601 does not write."""
 _MOST_DAYS = 100
 """Of a batch; one that reaches over more is added up by month, or by year."""
 
@@ -28,14 +30,18 @@ def time_column(of_split: str | None, table: FeatureTable) -> str | None:
 
 
 def periods_of(column: pa.Array) -> Iterator[tuple[Key, Array]]:
-    """Yield each period with its row numbers; rows without a time are in none.
+    """Yield each period with its row numbers; rows without a time, or with one that no date tells, are in none.
 
     Args:
-        column: lists of at most one number, seconds since 1970.
+        column: lists of at most one number, seconds since 1970; of what is no number no row has a time.
     """
+    kind = getattr(column.type, "value_type", pa.null())
+    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+        return
     seconds = pc.list_element(pc.list_slice(column, 0, 1, return_fixed_size_list=True), 0)
-    there = np.flatnonzero(seconds.is_valid().to_numpy(zero_copy_only=False))
-    moments = seconds.drop_null().cast(pa.int64(), safe=False).to_numpy().astype("datetime64[s]")
+    values = seconds.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    there = np.flatnonzero(np.abs(values) < _BEYOND)  # nor does NaN
+    moments = values[there].astype(np.int64).astype("datetime64[s]")
     for unit in ("day", "month", "year"):
         numbers = moments.astype(f"datetime64[{UNITS[unit]}]").astype(np.int64)
         periods, member = np.unique(numbers, return_inverse=True)

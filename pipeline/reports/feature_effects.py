@@ -43,6 +43,7 @@ class Direction:
 
     Attributes:
         more, less: (values, part) that add most and least; "" where the values are too few.
+        missing: the part of the rows without a value, where it is the greatest or the least.
         left, width: where 90 % of its parts lie.
     """
 
@@ -52,6 +53,7 @@ class Direction:
     high: float
     more: str
     less: str
+    missing: float | None
     left: float
     width: float
 
@@ -82,11 +84,12 @@ def effects_of(explanation: Mapping[str, Any] | None) -> Effects | None:
         found["of"] or "",
         found["scored"],
         found["rows"],
-        [_effect(one, found["mean"]) for one in found["features"]],
+        [effect for one in found["features"] if (effect := _effect(one, found["mean"]))],
         moves.get("rows", 0),
         [
             Direction(
                 *(one["name"], one["mean"], one["low"], one["high"], _said(one["more"]), _said(one["less"])),
+                next((of["part"] for of in (one["more"], one["less"]) if of and of["text"] == "missing"), None),
                 *(100 * (one["low"] - low) / span, 100 * (one["high"] - one["low"]) / span),
             )
             for one in listed
@@ -99,11 +102,15 @@ def _said(group: Mapping[str, Any] | None) -> str:
     return f"{group['text']}: {signed(group['part'])}" if group else ""
 
 
-def _effect(one: Mapping[str, Any], mean: float) -> Effect:
-    cells = [_cell(cell, one["kind"]) for cell in one["cells"] if "true" in cell]
+def _effect(one: Mapping[str, Any], mean: float) -> Effect | None:
+    """Return what is shown of a feature; None where no cell has rows enough to say what was true."""
+    plain = [cell for cell in one["cells"] if "true" in cell]
+    if not plain:
+        return None
+    cells = [_cell(cell, one["kind"]) for cell in plain]
     if one["missing"]:
         cells.append(_cell(one["missing"] | {"text": "missing", "effect": None, "begin": None}, one["kind"]))
-    is_number = one["cells"][0]["begin"] is not None
+    is_number = plain[0]["begin"] is not None
     values = [
         Value(
             (over[0] + over[1]) / 2,
@@ -117,7 +124,7 @@ def _effect(one: Mapping[str, Any], mean: float) -> Effect:
             over,
             cell.off,
         )
-        for cell, over in zip(cells, _slots(one["cells"], cells), strict=True)
+        for cell, over in zip(cells, _slots(plain, cells), strict=True)
     ]
     known = [cell for cell in cells if cell.effect is not None]
     most = max(known, key=lambda cell: cell.effect or 0.0, default=None)
@@ -140,7 +147,7 @@ def _cell(cell: Mapping[str, Any], kind: str) -> Cell:
 def _slots(plain: Sequence[Mapping[str, Any]], cells: Sequence[Cell]) -> list[tuple[float, float]]:
     """Return from where to where each cell reaches: as its values do, unless one would take most of the room."""
     even = [(place - 0.5, place + 0.5) for place in range(len(cells))]
-    if plain[0]["begin"] is None or any(cell["begin"] == cell["end"] for cell in plain) or len(plain) > len(cells):
+    if plain[0]["begin"] is None or any(cell["begin"] == cell["end"] for cell in plain):
         return even
     span = plain[-1]["end"] - plain[0]["begin"]
     if max(cell["end"] - cell["begin"] for cell in plain) > _WIDEST * span:

@@ -45,16 +45,21 @@ class NextStep:
 
 @dataclass(frozen=True)
 class Known:
-    """What the rules look at. `columns`: those of the table; `options`: `-c` and `-w` of commands."""
+    """What the rules look at. `ingestion`: what ExampleGen tells of the rows; `options`: `-c` and `-w` of commands."""
 
     verdict: Mapping[str, Any]
     judgement: Judgement
     explanation: Mapping[str, Any]
     gate: DataVerdict | None
-    columns: Sequence[str]
+    ingestion: Mapping[str, Any]
     over_time: OverTime | None
     effects: Effects | None
     options: Sequence[str]
+
+    @property
+    def columns(self) -> Mapping[str, str]:
+        """Those of the table, with their types."""
+        return self.ingestion.get("columns") or {}
 
 
 def next_steps(known: Known) -> list[NextStep]:
@@ -65,7 +70,7 @@ def next_steps(known: Known) -> list[NextStep]:
 
 def _leaks(known: Known) -> Iterator[NextStep]:
     for finding in known.gate.findings if known.gate else ():
-        if finding.kind == "near_label_leak" and finding.feature:
+        if finding.kind == "near_label_leak" and finding.feature and finding.feature in known.columns:
             found = f"{finding.feature} tells much of the label by itself"
             why = "keep it from the model if it is known only together with the label"
             yield _without(known, [finding.feature], found, finding.sentence(), why)
@@ -85,7 +90,7 @@ def _trees_ahead(known: Known) -> Iterator[NextStep]:
 def _drifts(known: Known) -> Iterator[NextStep]:
     """Predictions that are right at one time and wrong at another: the newest rows know more of the next ones."""
     time = known.over_time
-    if time is None or 3 * time.off <= len(time.periods):
+    if time is None or 3 * time.off <= len(time.periods) or not (edit := _newest_judge(known, time.by)):
         return
     worst = max(time.periods, key=lambda one: abs(one.predicted - one.true) if one.off else -1.0)
     evidence = (
@@ -93,9 +98,19 @@ def _drifts(known: Known) -> Iterator[NextStep]:
         f"from {worst.begins}: predicted {number(worst.predicted)}, true {number(worst.true)} "
         f"({interval(worst.true_ends)})"
     )
-    why = "let newer rows train: fewer spans judge, if the files come in spans"
-    edit = f"split: {{by: time, column: {json.dumps(time.by)}, eval: last 1 span}}"
+    why = "let newer rows train: only the newest judge"
     yield NextStep("Calibration moves with time", evidence, why, edit=edit)
+
+
+def _newest_judge(known: Known, column: str) -> str:
+    """Return a split whose newest rows judge; "" where they do already. What is held out stays so, by time as well."""
+    split = known.ingestion.get("split") or {}
+    newest = "last 1 span" if len(known.ingestion.get("spans") or ()) > 2 else "last 10 %"
+    if len(split.get("eval") or ()) == 1:  # ingestion tells the spans themselves
+        return ""
+    has_test = split.get("test") or split.get("test_from") or (split.get("weights") or {}).get("test")
+    test = f", test: {newest}" if has_test else ""
+    return f"split: {{by: time, column: {json.dumps(column)}, eval: {newest}{test}}}"
 
 
 def _weakest(known: Known) -> Iterator[NextStep]:
@@ -134,17 +149,12 @@ def _missing(known: Known) -> Iterator[NextStep]:
 
     def all_of_them() -> Iterator[NextStep]:
         for one in known.effects.directions if known.effects else []:
-            told = next((text for text in (one.more, one.less) if text.startswith("missing: ")), "")
-            if told and one.mean and abs(_part(told)) > 2 * one.mean:
-                evidence = f"rows without a value: {signed(_part(told))}; in the mean it moves {number(one.mean)}"
-                why = "see since when it is missing, and fetch it"
-                yield NextStep(f"{one.name} counts most where it is missing", evidence, why, _explain(known, one.name))
+            if one.missing is not None and abs(one.missing) > 2 * one.mean > 0:
+                evidence = f"rows without a value: {signed(one.missing)}; in the mean it moves {number(one.mean)}"
+                found, why = f"{one.name} counts most where it is missing", "see since when it is missing, and fetch it"
+                yield NextStep(found, evidence, why, _command(known, "explain", one.name))
 
     yield from islice(all_of_them(), _MOST_MISSING)
-
-
-def _part(told: str) -> float:
-    return float(told.rpartition(": ")[2].replace("\N{MINUS SIGN}", "-"))
 
 
 def _same(known: Known) -> Iterator[NextStep]:
@@ -161,7 +171,7 @@ def _same(known: Known) -> Iterator[NextStep]:
 def _unused(known: Known) -> Iterator[NextStep]:
     importance = known.explanation.get("importance") or {"features": []}
     idle = [one["name"] for one in importance["features"] if is_within_noise(one) and one["name"] in known.columns]
-    if len(idle) >= 3:
+    if 3 <= len(idle) < len(importance["features"]):  # a model reads something
         evidence = f"{len(idle)} of {len(importance['features'])} features are worth no more than noise: {_names(idle)}"
         why = (
             "leave them out, too, run, and compare by `longhaul diff`: columns that tell the same cover for each other"
@@ -175,19 +185,12 @@ def _importance(known: Known) -> dict[str, float]:
 
 
 def _without(known: Known, names: Sequence[str], found: str, evidence: str, why: str) -> NextStep:
-    """Leave columns out: by a command where the configuration file is the user's, else by an edit."""
+    """Leave columns out by a command: it adds to the list that stands in the configuration file."""
     few = names[:_MOST_NAMES]
-    if "-c" not in known.options:
-        listed = json.dumps(list(few), ensure_ascii=False)
-        return NextStep(found, evidence, why, edit=f"features: {{exclude: {listed}}}")
-    file = shlex.quote(known.options[known.options.index("-c") + 1])
+    file = shlex.quote(known.options[known.options.index("-c") + 1]) if "-c" in known.options else "FILE"
     words = [as_argument(name).removeprefix("-- ") for name in few]
     apart = ["--"] if any(name.startswith("-") for name in few) else []
     return NextStep(found, evidence, why, f"longhaul drop -c {file} --exclude {' '.join([*apart, *words])}")
-
-
-def _explain(known: Known, name: str) -> str:
-    return _command(known, "explain", name)
 
 
 def _command(known: Known, name: str, *words: str) -> str:

@@ -84,26 +84,29 @@ class Page:
     trends: Sequence[Trend] = ()
 
 
-def write_report(run: Run, path: Path, around: Around | None = None, trends: Sequence[Trend] = ()) -> Path:
+def write_report(
+    run: Run, path: Path, around: Around | None = None, trends: Sequence[Trend] = (), options: Sequence[str] = ()
+) -> Path:
     """Write the page to `path`, whole or not at all.
 
     Args:
         around: what is known beside the run; None far from its workspace.
         trends: in which the run's model stands (pipeline.lineage.trends).
+        options: of commands, where nothing is known beside the run.
 
     Raises:
         WorkspaceError: it cannot be written there.
     """
-    page = replace(collect(run, path.parent, around), trends=trends)
+    page = replace(collect(run, path.parent, around, options), trends=trends)
     return write_whole(render(page), path, "report", "name another file with --output")
 
 
-def collect(run: Run, folder: Path = Path(), around: Around | None = None) -> Page:
+def collect(run: Run, folder: Path = Path(), around: Around | None = None, options: Sequence[str] = ()) -> Page:
     """Read what the run left; what is missing stays None.
 
     Args:
         folder: where the page will lie.
-        around: see `write_report`.
+        around, options: see `write_report`.
     """
     artifacts = Artifacts(run)
     ingestion = artifacts.json("Examples", SUMMARY_FILE)
@@ -137,8 +140,8 @@ def collect(run: Run, folder: Path = Path(), around: Around | None = None) -> Pa
         explanation=explanation,
         why=why(
             *(verdict, judgement, explanation, gate),
-            list((ingestion or {}).get("columns", {})),
-            around.options if around else (),
+            ingestion or {},
+            around.options if around else options,
         ),
         card=card_of(run, ingestion, history, verdict, judgement),
         history=history,

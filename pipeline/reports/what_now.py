@@ -95,7 +95,7 @@ def look_around(config: PipelineConfig, store: MetadataStore, run: Run) -> Aroun
         serving_manifest(base),
         good,
         tuple(log_tail(config.root / "logs" / f"{run.run_id}.log")),
-        tuple(_options(config)),
+        tuple(options_of(config)),
         front_path(config).name,
     )
 
@@ -152,7 +152,8 @@ def _in_order(path: PurePath) -> list[tuple[bool, int, str]]:
     return [(digits, int(text) if digits else 0, text) for text, digits in parts]
 
 
-def _options(config: PipelineConfig) -> Iterator[str]:
+def options_of(config: PipelineConfig) -> Iterator[str]:
+    """Yield `-c` and `-w` for commands, where they are needed."""
     if config.file and config.file != REFERENCE.absolute():
         yield from ("-c", str(config.file))
     with suppress(PipelineError, OSError):

@@ -30,17 +30,17 @@ def why(
     judgement: Judgement | None,
     explanation: Mapping[str, Any] | None,
     gate: DataVerdict | None,
-    columns: Sequence[str],
+    ingestion: Mapping[str, Any],
     options: Sequence[str],
 ) -> Why:
     """Read what Evaluator left.
 
     Args:
-        columns: names of those of the table.
+        ingestion: what ExampleGen tells of the rows.
         options: `-c` and `-w` for commands, where they are needed.
     """
     if verdict is None or judgement is None:
         return Why(None, None, None, [])
     in_time, effects = over_time(verdict, judgement.metrics[0].name), effects_of(explanation)
-    known = Known(verdict, judgement, explanation or {}, gate, columns, in_time, effects, options)
+    known = Known(verdict, judgement, explanation or {}, gate, ingestion, in_time, effects, options)
     return Why(in_time, by_slice(verdict), effects, next_steps(known))

@@ -166,3 +166,19 @@ def test_the_columns_that_no_feature_reads() -> None:
     batch = pa.record_batch({"delay": [1.0], "seats": [4], "flight": [1545], "tail": pa.array([b"N1"], pa.binary())})
     records = np.array(to_examples(batch), object)
     assert unread_columns(records, TABLE) == {"flight": [1545], "tail": [b"N1"]}
+
+
+def test_a_few_common_rows_are_no_pair() -> None:
+    there = np.arange(500)
+    given = {
+        "early": pa.array(np.where(there < 252, there, None), pa.float64()),
+        "late": pa.array(np.where(there >= 249, there, None), pa.float64()),
+    }
+    assert strongest_pairs(given) == {"looked_at": 2, "pairs": []}
+
+
+def test_a_feature_that_no_scored_row_has_costs_no_other_its_effect() -> None:
+    given = columns()
+    given["wind"] = pa.array(np.where(np.arange(ROWS) < 1_500, None, np.arange(ROWS)), pa.float64())
+    told = effects(Known(), sample_of(given), given, TABLE, None, 0.95)
+    assert [one["name"] for one in told["features"]] == ["seats", "carrier"]

@@ -37,6 +37,13 @@ def test_days_and_rows_without_a_time() -> None:
     assert dict(periods_of(seconds())) == {}
 
 
+def test_what_is_no_time_lies_in_no_period() -> None:
+    numbers = pa.array([[0.0], [float("nan")], [1e300], [1e12], None], pa.large_list(pa.float64()))
+    assert [(key, rows.tolist()) for key, rows in periods_of(numbers)] == [(("day", 0), [0])]
+    for none in (pa.nulls(3), pa.array([[b"2013-11-04"]], pa.large_list(pa.large_binary()))):
+        assert list(periods_of(none)) == []
+
+
 def test_a_batch_of_many_days_is_counted_by_month_or_year() -> None:
     days = [str(np.datetime64("2000-01-31") + 40 * place) for place in range(110)]
     assert {unit for (unit, _), _ in periods_of(seconds(*days))} == {"year"}

@@ -26,6 +26,7 @@ from tests.reports.test_why import OVER_TIME, WITH_MORE, standing
 HOSTILE = "-a $(rm) 'b'"
 NEAR = Finding("near_label_leak", HOSTILE, "train", "policy: label_leak_hint", "something", "that", None)
 COLUMNS = ["wind", "gust", "rain", "snow", HOSTILE]
+INGESTION: dict[str, Any] = {"columns": dict.fromkeys(COLUMNS, "float"), "spans": [1, 2, 3]}
 
 
 def feature(name: str, drop: float) -> dict[str, Any]:
@@ -114,9 +115,14 @@ BAD = WITH_MORE | {
 }
 
 
-def of(verdict: dict[str, Any], explanation: dict[str, Any] | None = None, options: tuple[str, ...] = ()) -> Why:
+def of(
+    verdict: dict[str, Any],
+    explanation: dict[str, Any] | None = None,
+    options: tuple[str, ...] = (),
+    ingestion: dict[str, Any] = INGESTION,
+) -> Why:
     gate = DataVerdict((NEAR,)) if explanation else None
-    return why(verdict, judge(verdict, {}), explanation, gate, COLUMNS, options)
+    return why(verdict, judge(verdict, {}), explanation, gate, ingestion, options)
 
 
 def steps(options: tuple[str, ...] = ()) -> list[NextStep]:
@@ -170,7 +176,62 @@ def test_every_command_is_one_and_every_edit_may_stand_in_the_file(options: tupl
             assert str(context.params["config"]) == "my file.yaml"
         if group.name == "drop":
             assert set(context.params["columns"]) <= set(COLUMNS)
-    assert (commands, edits) == ((6, 3) if options else (3, 6))
+    assert (commands, edits) == (6, 3)
+
+
+@pytest.mark.parametrize(
+    ("ingestion", "judges"),
+    [
+        ({}, "eval: last 1 span}"),
+        ({"split": {"by": "time", "eval": [2, 3]}}, "eval: last 1 span}"),
+        ({"split": {"by": "time", "eval": [2], "test": [3]}}, None),
+        ({"split": {"by": "hash", "weights": {"test": 1}}}, "eval: last 1 span, test: last 1 span}"),
+        ({"spans": [], "split": {"by": "time", "eval_from": "2013-11-01"}}, "eval: last 10 %}"),
+    ],
+)
+def test_which_rows_should_judge_depends_on_those_that_do(ingestion: dict[str, Any], judges: str | None) -> None:
+    told = of(BAD, EXPLANATION, ingestion=INGESTION | ingestion).next_steps
+    edits = [step.edit for step in told if step.found == "Calibration moves with time"]
+    assert len(edits) == (judges is not None)
+    assert all(edit.endswith(judges or "") for edit in edits)
+
+
+def test_a_column_is_left_out_beside_those_that_are() -> None:
+    """By a command, which adds to the list; an edit would stand in its place."""
+    told = {step.found: step.command for step in steps(("-c", "x.yaml"))}
+    assert told["Columns that tell the same"] == "longhaul drop -c x.yaml --exclude gust"
+    whole = EXPLANATION["importance"]["features"]
+    idle = EXPLANATION | {"importance": EXPLANATION["importance"] | {"features": [*whole[2:], *whole[2:]]}}
+    unused = "Columns that the model does not need"
+    assert unused not in {step.found for step in of(BAD, idle).next_steps}  # it would be left nothing
+    of_derived = of(BAD, EXPLANATION, ingestion=INGESTION | {"columns": {"wind": "float"}}).next_steps
+    assert not [step for step in of_derived if " drop " in step.command]
+
+
+def test_large_parts_and_tiny_tables() -> None:
+    """A part of thousands, as of a price; features of which no cell has two rows; one cell of which has not."""
+    large = {"text": "missing", "rows": 8, "part": -12_345.6}
+    moves = EXPLANATION["directions"]["features"][0] | {"less": large}
+    wind = EXPLANATION["effects"]["features"][0]
+    alone = [{"begin": float(at), "end": float(at), "text": "", "effect": 0.1} for at in range(3)]
+    two = [wind["cells"][0], wind["cells"][1] | {"end": 4.0}]
+    lonely = {"begin": 4.0, "end": 6.0, "text": "", "effect": 0.2}
+    features = [
+        wind | {"name": "tiny", "cells": alone, "missing": None},
+        wind | {"cells": [*two, lonely]},
+    ]
+    odd = EXPLANATION | {
+        "directions": EXPLANATION["directions"] | {"features": [moves]},
+        "effects": EXPLANATION["effects"] | {"features": features},
+    }
+    found = of(BAD, odd)
+    (step,) = (one for one in found.next_steps if "where it is missing" in one.found)
+    assert step.evidence.startswith("rows without a value: \N{MINUS SIGN}12,346;")
+    assert found.effects is not None
+    (effect,) = found.effects.features
+    assert [cell.text for cell in effect.cells] == ["0 to 2", "2 to 4", "missing"]
+    assert effect.picture is not None
+    assert effect.picture.marks[2].hit[0] > effect.picture.marks[1].hit[0] + effect.picture.marks[1].hit[1]
 
 
 def test_a_good_model_is_told_nothing() -> None:
