@@ -14,7 +14,7 @@ from typing import Any
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from pipeline.config.yaml_edit import with_item, with_value, without_item
+from pipeline.config.yaml_edit import with_item, with_value, without_item, without_key
 from pipeline.config.yaml_file import parse_yaml
 from pipeline.contract.schema_text import write
 
@@ -23,6 +23,7 @@ _LISTS: tuple[Path, ...] = (
     ("data", "drop"), ("data", "missing"), ("features", "exclude"), ("features", "categorical"), ("data", "classes"),
 )  # fmt: skip
 """Of which each entry is a decision of its own."""
+_DERIVE = ("features", "derive")
 
 
 @dataclass
@@ -55,6 +56,8 @@ def merge_config(last: str | None, mine: str, new: str) -> Merged:
             _merge_list(merged, path, *((one or []) for one in (was, is_now, has)))
         elif has == was and (is_now is not None or _is_reading(path)):
             merged.text = with_value(merged.text, path, {} if is_now is None else is_now)
+        elif has == was and path[:2] == _DERIVE:  # its column may be gone
+            merged.text = without_key(merged.text, path)
         else:
             merged.kept.append(f"{'.'.join(path)}: {has!r} (init would now write {is_now!r})")
     return merged

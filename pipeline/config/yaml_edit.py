@@ -50,15 +50,33 @@ def without_item(text: str, path: Path, item: Any) -> str:
     del value[place]
     if not value:
         return with_value(text, path, value)
-    one = node.value[place]
-    if not node.flow_style:
-        start = text.rfind("\n", 0, one.start_mark.index) + 1
-        end = text.find("\n", one.end_mark.index) + 1 or len(text)
-    elif place:
-        start, end = node.value[place - 1].end_mark.index, one.end_mark.index
-    else:
-        start, end = one.start_mark.index, node.value[1].start_mark.index
+    start, end = _extent(text, node, [(one.start_mark, one.end_mark) for one in node.value], place)
     return _verified(text, text[:start] + text[end:], path, value)
+
+
+def without_key(text: str, path: Path) -> str:
+    """Take the last key of a path out of its mapping, with the comment on its line, and the mapping with the last of
+    its keys; raises as `with_item`."""
+    node, value = _find(text, path[:-1]), dict(_value(text, path[:-1]) or {})
+    if path[-1] not in value:
+        return text
+    assert isinstance(node, yaml.MappingNode)
+    place = [name.value for name, _ in node.value].index(path[-1])
+    del value[path[-1]]
+    if not value:
+        return without_key(text, path[:-1]) if path[1:-1] else with_value(text, path[:-1], value)
+    start, end = _extent(text, node, [(name.start_mark, _last(one).end_mark) for name, one in node.value], place)
+    return _verified(text, text[:start] + text[end:], path[:-1], value)
+
+
+def _extent(
+    text: str, node: yaml.CollectionNode, entries: Sequence[tuple[yaml.Mark, yaml.Mark]], place: int
+) -> tuple[int, int]:
+    """Return where to cut one entry out of a collection of several: its lines, or with one of its commas."""
+    first, last = (mark.index for mark in entries[place])
+    if not node.flow_style:
+        return text.rfind("\n", 0, first) + 1, text.find("\n", last) + 1 or len(text)
+    return (entries[place - 1][1].index, last) if place else (first, entries[1][0].index)
 
 
 def with_value(text: str, path: Path, value: Any) -> str:

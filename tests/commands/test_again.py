@@ -67,6 +67,18 @@ def test_what_people_changed_stays() -> None:
     ]
 
 
+def test_a_derived_feature_goes_with_its_proposal_unless_people_changed_it() -> None:
+    texts = '    "note_words": "ngrams(note, 2)" # its words\n    "note_length": "length(note)" # its characters\n'
+    last = LAST.replace("trainer:", f"  derive: # computed\n{texts}  bins: 24 # of numbers\ntrainer:")
+    merged = merge_config(last, last, LAST.replace("trainer:", "  bins: 24 # of numbers\ntrainer:"))
+    assert (merged.text, merged.kept) == (LAST.replace("trainer:", "  bins: 24 # of numbers\ntrainer:"), [])
+    mine = last.replace("ngrams(note, 2)", "ngrams(note, 3)")
+    merged = merge_config(last, mine, LAST)
+    assert parse_yaml(merged.text)["features"]["derive"] == {"note_words": "ngrams(note, 3)"}
+    assert "# its words" in merged.text
+    assert "features.derive.note_words: 'ngrams(note, 3)' (init would now write None)" in merged.kept
+
+
 def test_without_a_record_only_what_is_new_is_added() -> None:
     mine = LAST.replace("epochs: 60", "epochs: 99")
     new = LAST.replace('- "id"', '- "id"\n    - "token"').replace("batch_size: 64", "batch_size: 256")

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from pipeline.config.yaml_edit import with_item, with_value, without_item
+from pipeline.config.yaml_edit import with_item, with_value, without_item, without_key
 from pipeline.config.yaml_file import parse_yaml, quoted
 from pipeline.errors import ConfigError
 
@@ -68,6 +68,16 @@ def test_values_change_in_their_place() -> None:
     assert with_value(text, ("b", "c"), "y") == text.replace("'x'", quoted("y"))
     assert with_value(text, ("e",), [3]) == text.replace("\n  - 1\n  - 2", " [3]")
     assert parse_yaml(with_value(text, ("f", "g"), {"h h": True}))["f"] == {"g": {"h h": True}}
+
+
+def test_a_key_goes_with_its_line_and_the_last_one_with_its_mapping() -> None:
+    text = "b: { c: 'x', d: 2 } # two\ne:\n  f: # of f\n    g: 1 # one\n    h: [1,\n      2]\n  # of i\n  i: 3\n"
+    assert without_key(text, ("b", "c")) == text.replace("c: 'x', ", "")
+    assert without_key(text, ("b", "d")) == text.replace(", d: 2", "")
+    assert (less := without_key(text, ("e", "f", "h"))) == text.replace("    h: [1,\n      2]\n", "")
+    assert (less := without_key(less, ("e", "f", "g"))) == text[: text.index("  f:")] + "  # of i\n  i: 3\n"
+    assert parse_yaml(without_key(less, ("e", "i")))["e"] == {}
+    assert without_key(text, ("e", "none")) == text
 
 
 def test_a_value_that_stands_in_two_places_is_left_to_a_person() -> None:
