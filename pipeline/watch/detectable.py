@@ -66,7 +66,8 @@ def detectable(promised: Array, rows: int, deliveries: int, may_lose: float, del
         delta: of the test of the excess.
     """
     known = float(promised[0])
-    variance = float(promised[2]) / known - (float(promised[1]) / known) ** 2
+    # A model that says the same of every row has no excess; rounding must not make its variance negative.
+    variance = max(float(promised[2]) / known - (float(promised[1]) / known) ** 2, 1e-18)
 
     def factor(windows: int) -> float:
         level = float(spent_slowly(delta, deliveries + windows)) / len(LENGTHS)

@@ -41,3 +41,10 @@ def test_rows_that_it_asks_for_are_enough_and_where_none_are_it_says_so(capsys: 
     assert said.startswith("window version")
     assert "with 6,300 labelled rows a week, a log loss of 0.02" in said
     assert said.endswith("no number of rows finds 0.01: the promise rests on 54,000 rows only")
+
+
+@pytest.mark.parametrize("total", [0.0, 1.0])
+def test_a_model_that_says_the_same_of_every_row_is_told_of_too(total: float) -> None:
+    said = detectable(np.array([100.0, total, total / 100]), 100, 1, MAY, DELTA)
+    assert said.needs == 1
+    assert said.loss == pytest.approx(MAY, abs=1e-6)
