@@ -35,17 +35,22 @@ def told_by_rows(table: FeatureTable) -> FeatureTable:
     return replace(table, features=tuple(one for one in table.features if one.name in read), derived=kept)
 
 
-def comparable(table: FeatureTable) -> dict[str, Storage]:
+def comparable(table: FeatureTable, changed: Collection[str] = ()) -> dict[str, Storage]:
     """Return which of them should stay what they were, and how each is stored.
 
     These are no times and nothing that goes on with one, as its year and an age do, and nothing that the model is not
     shown.
+
+    Args:
+        changed: derived features that were computed otherwise before; what names one of them is left out, too.
     """
     trees = trees_of(table)
     return {
         one.feature.name: Storage.BYTES if one.feature.kind is Kind.CATEGORICAL else Storage.FLOAT
         for one in told_by_rows(table).derived
         if one.feature.shown
+        and one.feature.name not in changed
+        and all(part.op != "derived" or part.value not in changed for part in _parts(trees[one.feature.name], trees))
         and all(part.type is not Type.TIME for part in _parts(trees[one.feature.name], trees, but=_STEADY))
     }
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rich.markup import escape
+from tensorflow_metadata.proto.v0 import schema_pb2
 
 from pipeline.commands.validated_rows import Rows, served_contract
 from pipeline.config.pipeline import PipelineConfig
@@ -37,7 +38,6 @@ from pipeline.terminal.console import console_for
 from pipeline.terminal.predictions import met_to_json, print_met
 from pipeline.terminal.results import print_data_verdict
 from pipeline.terminal.screen import chatter_to
-from trainer.features import FeatureTable
 
 Environment = Literal["TRAINING", "SERVING"]
 """Of the schema."""
@@ -172,7 +172,7 @@ def validate(
         evidence = Evidence(label, config.data.task, splits, serving=statistics, excluded=config.never_asked)
         compared_with = f"the training split of run {last.run.run_id}" if last else ""
     if config.features.derive and last:
-        evidence = replace(evidence, derived=_derived(feature_table(config, schema), rows, last, evidence))
+        evidence = replace(evidence, derived=_derived(config, schema, rows, last, evidence))
     verdict = judge(evidence, schema, policy)
     if environment == TRAINING:  # whatever the gate would call its split or span, here it is the table
         findings = [replace(finding, split=None) for finding in verdict.findings]
@@ -231,9 +231,14 @@ def _as_training(
     return evidence, compared_with
 
 
-def _derived(table: FeatureTable, rows: Rows, last: _LastRun, evidence: Evidence) -> DerivedFeatures | None:
+def _derived(
+    config: PipelineConfig, schema: schema_pb2.Schema, rows: Rows, last: _LastRun, evidence: Evidence
+) -> DerivedFeatures | None:
     """Return the same of derived features, which are computed of the rows anew."""
-    known = counted_in(last.statistics, table)
+    table = feature_table(config, schema)
+    were = json.loads(last.run.properties.get("config", "{}")).get("features", {}).get("derive", {})
+    changed = {name for name, expression in config.features.derive.items() if were.get(name) != expression}
+    known = counted_in(last.statistics, table, changed)
     if known is None:
         return None
     counted = count(rows.read(), table)

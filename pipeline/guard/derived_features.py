@@ -5,7 +5,7 @@ They stand in no schema and in no table, so their statistics lie apart, and no r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -57,13 +57,17 @@ class DerivedFeatures(NamedTuple):
         return [replace(one, offends=None) for one in found], drifted, skewed
 
 
-def counted_in(statistics: str, table: FeatureTable) -> DerivedFeatures | None:
-    """Return what an ExampleStatistics artifact knows of them; None where it knows nothing."""
+def counted_in(statistics: str, table: FeatureTable, changed: Collection[str] = ()) -> DerivedFeatures | None:
+    """Return what an ExampleStatistics artifact knows of them; None where it knows nothing.
+
+    Args:
+        changed: those that have had another expression since; they are not compared.
+    """
     folder = f"{statistics}/{DERIVED}"
     if not table.derived or TRAIN_SPLIT not in splits_in(folder):
         return None
     spans = {number: read_span(folder, number) for number in spans_in(folder)}
-    return DerivedFeatures(comparable(table), read_split(folder, TRAIN_SPLIT), spans)
+    return DerivedFeatures(comparable(table, changed), read_split(folder, TRAIN_SPLIT), spans)
 
 
 def count(rows: Iterable[pa.RecordBatch], table: FeatureTable) -> Statistics:

@@ -66,6 +66,9 @@ def test_an_example_serves_a_good_model_and_is_cached(
         assert (bill["inputs"], bill["kind"]) == (["culmen_depth_mm", "culmen_length_mm"], "numeric")
         assert bill["importance"]["of"] == 7
         assert bill["statistics"]["train"]["low"] == 0
+        file.write_text(file.read_text().replace("bill: ", "bill: 100 * "))  # which is no drift
+        findings = json.loads(longhaul("validate", table, *named, "--json").text)["findings"]
+        assert "bill" not in {one["feature"] for one in findings}
     if example == "scikit-learn":  # the code is known by its digest
         assert "cached" in longhaul("run", *named).text
         fail(project / example / "my_model.py", "def run_fn(fn_args):", "    raise RuntimeError('no luck')")

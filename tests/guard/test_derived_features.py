@@ -20,7 +20,7 @@ SCHEMA = schema_of("""
 """)
 TABLE = derive_all(
     SCHEMA, label="label", task="binary", classes=["0", "1"], exclude=[], categorical=[], max_vocabulary=9, bins=4,
-    expressions={"ratio": "x / y", "rate": "rate_by(label, y > 3)"},
+    expressions={"ratio": "x / y", "steep": "ratio > 99", "rate": "rate_by(label, y > 3)"},
 )  # fmt: skip
 SIZES = [float(1 + at % 9) for at in range(2_000)]
 
@@ -53,3 +53,11 @@ def test_a_ratio_moves_between_spans_and_in_serving_though_its_columns_stay(tmp_
 
 def test_a_run_of_an_earlier_version_has_none(tmp_path: Path) -> None:
     assert counted_in(str(tmp_path), TABLE) is None
+
+
+def test_what_has_another_expression_since_and_what_names_it_is_not_compared(tmp_path: Path) -> None:
+    write(tmp_path, "Split-train", rows(turned=False))
+    for changed, compared in ((set(), {"ratio", "steep"}), ({"steep"}, {"ratio"}), ({"ratio"}, set())):
+        derived = counted_in(str(tmp_path), TABLE, changed)
+        assert derived
+        assert derived.stored.keys() == compared
