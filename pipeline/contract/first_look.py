@@ -116,7 +116,8 @@ def look_at(table: str, label: str, wishes: Wishes) -> FirstLook:
             )
     columns = [_column(name, types[name], judged[name], read) for name in types]
     columns += [Column(name, "", "left out", None, None, (), why, "data.drop") for name, why in read.unread.items()]
-    return FirstLook(label, guess, read, types, judged, tuple(columns), propose_derived(read.rows, types, judged))
+    labelled = read.rows.filter(read.rows.column(label).is_valid())  # by which roles are judged, too
+    return FirstLook(label, guess, read, types, judged, tuple(columns), propose_derived(labelled, types, judged))
 
 
 def label_candidates(table: str, wishes: Wishes) -> list[tuple[str, str]]:

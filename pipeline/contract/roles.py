@@ -81,9 +81,8 @@ def judge_roles(rows: pa.Table, columns: Mapping[str, ColumnType], label: str, t
         judged[name] = found
         if leaks.get(name, found).role == "copy of the label":
             judged[name] = replace(found, tells_label=True)
-    if not any(
-        one.role in ("feature", *SHOWN_IN_PARTS) for one in judged.values()
-    ):  # something must be left for the model
+    shown = [one for one in judged.values() if one.role in ("feature", *SHOWN_IN_PARTS) and not one.tells_label]
+    if not shown:  # something must be left for the model
         hidden = [name for name in features if judged[name].setting == "features.exclude"]
         for name in [name for name in hidden if judged[name].role != "copy of the label"] or hidden:
             remark = f"looks like {_a(judged[name].role)}, but nothing else is left"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
 from pipeline.contract.first_derived import propose_derived
+from pipeline.contract.first_look import look_at
+from pipeline.contract.first_reading import Wishes
 from pipeline.contract.lists import list_delimiter
 from pipeline.contract.roles import Judged, judge_roles
 from pipeline.data.columns import ColumnType
@@ -94,3 +97,20 @@ def test_what_alone_tells_the_label_is_not_computed_with() -> None:
     rows = pa.table({"note": ["a b c"] * 4})
     judged = {"note": Judged("free text", tells_label=True)}
     assert propose_derived(rows, {"note": ColumnType.STRING}, judged) == {}
+
+
+def test_a_list_that_alone_tells_the_label_is_shown_as_it_is_where_nothing_else_is_left() -> None:
+    tags = ["red", "blue|red", *["blue", "red|blue"] * (ROWS // 2 - 1)]
+    rows = pa.table({"tags": tags, "y": ["no", "yes"] * (ROWS // 2)})
+    types = dict.fromkeys(("tags", "y"), ColumnType.STRING)
+    judged = judge_roles(rows, types, "y", "binary")
+    assert (judged["tags"].role, judged["tags"].setting, judged["tags"].tells_label) == ("feature", "", True)
+    assert propose_derived(rows, types, judged) == {}
+
+
+def test_rows_without_a_label_do_not_say_what_a_list_is(tmp_path: Path) -> None:
+    rows = [f"{tags},{('no', 'yes')[at % 2]},{at % 7}" for at, tags in enumerate(lists("|"))]
+    rows += [f"{'no list but a long text ' * 3}{at},,{at % 7}" for at in range(200)]
+    (tmp_path / "t.csv").write_text("\n".join(["tags,y,x", *rows]) + "\n")
+    found = look_at(str(tmp_path / "t.csv"), "y", Wishes()).derived
+    assert {name: one.expression for name, one in found.items()} == {"tags_items": "items(tags, '|')"}
