@@ -95,7 +95,7 @@ def blamed(code: Mapping[str, str]) -> Iterator[None]:
         yield
     except UserCodeError:
         raise
-    except Exception as exc:
+    except (Exception, SystemExit) as exc:  # the process is Longhaul's: `sys.exit()` of theirs must not end it as done
         raise explained(exc, code) from exc
 
 
@@ -105,6 +105,8 @@ def explained(exc: BaseException, code: Mapping[str, str]) -> UserCodeError:
     problem = _problem(exc)
     where = "\n  ".join(dict.fromkeys(lines)) if lines else code["said"]
     remedy = "correct the code; the log has the whole story"
+    if lines and _raised_by(exc, code):
+        remedy = "if it says no on purpose, correct what it looked at, or what it is told; else correct the code"
     missing = next((one for one in _causes(exc) if isinstance(one, ModuleNotFoundError)), None)
     if missing is not None and missing.name:
         remedy = (
@@ -139,6 +141,13 @@ def _own_lines(exc: BaseException, code: Mapping[str, str]) -> Iterator[str]:
     for frame in frames[-1:]:
         line = frame.line or linecache.getline(frame.filename, frame.lineno or 0).strip()
         yield f"{_own_name(frame.filename, code)}:{frame.lineno}, in {frame.name}: {line}"
+
+
+def _raised_by(exc: BaseException, code: Mapping[str, str]) -> bool:
+    """Return whether the user's code raised the error by a line of its own."""
+    frames = traceback.extract_tb(exc.__traceback__)
+    line = (frames[-1].line or linecache.getline(frames[-1].filename, frames[-1].lineno or 0)).strip() if frames else ""
+    return line.startswith(("raise ", "assert ")) and bool(_own_name(frames[-1].filename, code))
 
 
 def _own_name(filename: str, code: Mapping[str, str]) -> str:

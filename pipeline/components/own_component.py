@@ -67,7 +67,7 @@ def own_component(
         made: Any = load(code)
     except UserCodeError as exc:
         raise CodeError(exc.what, exc.remedy) from exc
-    if BaseComponent not in getattr(made, "__mro__", ()):
+    if BaseComponent not in getattr(made, "__mro__", ()) or not issubclass(type(made.SPEC_CLASS), type):
         remedy = "put `@component` of tfx.dsl.component.experimental.decorators above the function, or name a class"
         raise ConfigError(f"steps.{name}.component: {code['said']} is no component of TFX", remedy)
     takes = made.SPEC_CLASS

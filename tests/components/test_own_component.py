@@ -18,6 +18,7 @@ from tests.test_cache_keys import configuration
 pytestmark = pytest.mark.slow
 
 CODE = """
+import sys
 from tfx.dsl.component.experimental.annotations import InputArtifact, OutputDict, Parameter
 from tfx.dsl.component.experimental.decorators import component
 from tfx.dsl.components.base.base_component import BaseComponent
@@ -28,6 +29,8 @@ from tfx.types.standard_artifacts import Examples, Model, Schema
 def weigh(model: InputArtifact[Model], most: Parameter[int] = 5) -> OutputDict(weight=int):
     if most == 3:
         raise ValueError(f"heavier than {most}")
+    if most == 2:
+        sys.exit()
     return {"weight": 2 * most}
 
 @component
@@ -41,6 +44,8 @@ def compare(rows: int, weight: int) -> None:
 def plain(model): ...
 
 class NoComponent: ...
+
+class Halfway(BaseComponent): ...
 
 boxed = create_container_component("boxed", image="alpine", command=["true"])
 """
@@ -111,6 +116,7 @@ def test_on_vertex_the_code_travels_with_the_step(tmp_path: Path) -> None:
         ({"A": LOOK | {"after": ["B"]}, "B": LOOK | {"after": ["A"]}}, "each of these would wait for itself: "),
         ({"A": WEIGH | {"component": "my_steps.py:plain"}}, "my_steps.py:plain is no component of TFX"),
         ({"A": WEIGH | {"component": "my_steps.py:NoComponent"}}, "my_steps.py:NoComponent is no component"),
+        ({"A": {"component": "my_steps.py:Halfway"}}, "my_steps.py:Halfway is no component"),
         ({"A": {"component": "my_steps.py:boxed"}}, "is run by a container, which Longhaul does not start"),
         ({"A": WEIGH | {"component": "my_steps.py:wiegh"}}, "steps.A.component: my_steps.py has no wiegh"),
         ({"A": WEIGH | {"inputs": {"model": "Trainer"}}}, "steps.A.inputs.model: "),
@@ -138,6 +144,9 @@ def test_it_does_its_work_and_an_error_begins_with_its_own_line(tmp_path: Path) 
     read = {"model": [standard_artifacts.Model()]}
     Executor().Do(read, made, dict(step.spec.exec_properties) | {"most": 4})
     assert made["weight"][0].value == 8
-    with pytest.raises(CodeError, match=r"^my_steps\.py:11, in weigh: raise ValueError") as caught:
+    with pytest.raises(CodeError, match=r"^my_steps\.py:12, in weigh: raise ValueError") as caught:
         Executor().Do(read, made, dict(step.spec.exec_properties) | {"most": 3})
     assert "ValueError: heavier than 3" in caught.value.what
+    assert "if it says no on purpose" in caught.value.remedy
+    with pytest.raises(CodeError, match=r"in weigh: sys\.exit\(\)\n  SystemExit"):
+        Executor().Do(read, made, dict(step.spec.exec_properties) | {"most": 2})
