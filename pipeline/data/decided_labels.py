@@ -8,9 +8,7 @@ so a decision finds its row in whatever file it lies, and lets a label alone tha
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +20,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.data.decisions_text import decisions_digest
 from pipeline.data.split import hash_rows
 from pipeline.errors import ConfigError, DataError
 
@@ -212,6 +211,6 @@ def applied(told: Mapping[str, Any], counts: Iterable[Mapping[str, int]]) -> tup
         "dropped": sum(count for one, count in rows if one.decision == DROP),
         "not_found": sum(not count for _, count in rows),
         "reviewers": dict(sorted(reviewers.items(), key=lambda one: (-one[1], one[0]))),
-        "digest": hashlib.sha256(json.dumps(dict(told), sort_keys=True).encode()).hexdigest()[:16],
+        "digest": decisions_digest(told),
     }
     return summary, text.getvalue()

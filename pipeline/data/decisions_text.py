@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from typing import Any
 
 PROPERTY = "label_decisions"
 """Of the summary, and custom property of Examples: what became of the decisions, as JSON."""
+
+
+def decisions_digest(told: Mapping[str, Any]) -> str:
+    """Return a digest of what ingestion applies (pipeline.data.decided_labels.Decisions.told); "" of nothing."""
+    return hashlib.sha256(json.dumps(dict(told), sort_keys=True).encode()).hexdigest()[:16] if told else ""
 
 
 def decisions_text(summary: Mapping[str, Any] | None) -> str:

@@ -26,6 +26,7 @@ class Present:
 
     Attributes:
         code_files: digests by path (pipeline.lineage.provenance.Software).
+        decisions_digest: of labels that people decided; "" of none, None if they cannot be read.
         config_digest, config: None if the configuration file cannot be read; `why` says so.
         is_reference: whether the configuration is the one used when none is named.
     """
@@ -36,6 +37,7 @@ class Present:
     schema_digest: str | None
     config_digest: str | None
     config: Mapping[str, Any] | None
+    decisions_digest: str | None = ""
     is_reference: bool = False
     why: str = ""
 
@@ -45,7 +47,7 @@ class Ingredient:
     """One thing that a run was made with.
 
     Attributes:
-        what: code, packages, config, schema or data.
+        what: code, packages, config, schema, labels that people decided, or data.
         recorded: how the run's record names it.
         is_same: whether it is still the same; None if that is not on record.
         remedy: what differs and how to restore it; empty if it is the same.
@@ -124,6 +126,7 @@ def _ingredients(run: Run, files: Sequence[ReadFile], present: Present) -> Itera
     yield Ingredient("packages", f"{len(versions)} versions", _same(versions, not others), _list(others))
     yield _config(run, present)
     yield _schema(recorded, present)
+    yield from _decided(run, present)
     yield _data(files)
 
 
@@ -186,6 +189,18 @@ def _schema(recorded: Mapping[str, str], present: Present) -> Ingredient:
         f"{now}; `longhaul schema show --version {number}` prints it as it was" if version else now if digest else ""
     )
     return Ingredient("schema", shown, _same(digest, False), remedy if digest else "")
+
+
+def _decided(run: Run, present: Present) -> Iterator[Ingredient]:
+    """Yield the labels that people decided, of a run that learned from them or would now."""
+    if run.ingestion is None:  # predictions
+        return
+    digest = (run.ingestion.get("label_decisions") or {}).get("digest", "")
+    if digest or present.decisions_digest:
+        is_same = digest == present.decisions_digest
+        remedy = "" if is_same else "data.label_decisions has other decisions now; `label_decisions.csv` beside the"
+        shown = f"digest {digest[:12]}" if digest else "none"
+        yield Ingredient("labels", shown, is_same, remedy and f"{remedy} run's examples has what it applied")
 
 
 def _data(files: Sequence[ReadFile]) -> Ingredient:

@@ -7,6 +7,9 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+from pipeline.data.decisions_text import decisions_digest
+from pipeline.lineage.artifact_names import SUMMARY_FILE
+from pipeline.lineage.records import Artifact
 from pipeline.lineage.reproduce import Ingredient, Present, recipe, size
 from pipeline.lineage.runs import Run
 from pipeline.lineage.source_files import ReadFile, from_property, to_property
@@ -139,3 +142,17 @@ def test_sizes() -> None:
     assert [size(n) for n in (0, 999, 1000, 5_362_029, 442_000, 2e12)] == [
         "0 bytes", "999 bytes", "1.0 kB", "5.4 MB", "442 kB", "2.0 TB",
     ]  # fmt: skip
+
+
+def test_labels_that_people_decided_are_an_ingredient_where_there_are_any(tmp_path: Path) -> None:
+    told = {"keys": [], "rows": [["0" * 16, "no", "drop", "", "A. Meyer", "seen"]]}
+    (tmp_path / SUMMARY_FILE).write_text(json.dumps({"label_decisions": {"digest": decisions_digest(told)}}))
+    examples = Artifact("Examples", str(tmp_path), {})
+    run = replace(RUN, artifacts={"TableExampleGen": [examples]})
+    for now, is_same in ((decisions_digest(told), True), (decisions_digest({}), False), (None, False)):
+        found = recipe(run, [a_file(tmp_path)], replace(PRESENT, decisions_digest=now))
+        (one,) = (one for one in found.ingredients if one.what == "labels")
+        assert (one.is_same, bool(one.remedy), found.is_exact) == (is_same, not is_same, is_same)
+    (tmp_path / SUMMARY_FILE).write_text("{}")
+    assert recipe(run, [a_file(tmp_path)], PRESENT).is_exact
+    assert not recipe(run, [a_file(tmp_path)], replace(PRESENT, decisions_digest="d1" * 8)).is_exact

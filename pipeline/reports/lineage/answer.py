@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from ml_metadata import MetadataStore
 
 from pipeline.config.loading import REFERENCE, load
 from pipeline.config.pipeline import PipelineConfig
+from pipeline.data.decisions_text import decisions_digest
 from pipeline.errors import PipelineError
 from pipeline.lineage.ancestry import EXAMPLES, MODEL, Descent, Served, descent, files_of
 from pipeline.lineage.graph import Graph
@@ -150,9 +152,17 @@ def _trained_by(subject: Subject, graph: Graph, runs: Mapping[str, Run]) -> str:
     return next((run_id for run_id in (subject.run_id, *trained, *made) if run_id in runs), "")
 
 
+def _decisions_digest(config: PipelineConfig) -> str:
+    if (file := config.label_decisions_file) is None:
+        return ""
+    from pipeline.data.decided_labels import read_decisions  # and with it what reads tables
+
+    return decisions_digest(read_decisions(file, config.data.label_classes).told())
+
+
 def _present(config: PipelineConfig, run: Run) -> Present:
     """Return what the run would be made with now, by the configuration file it was made with, if that is on record."""
-    why, schema, software = "", None, present_software()
+    why, schema, decisions, software = "", None, None, present_software()
     file = run.properties.get("config_file")
     now: PipelineConfig | None = config
     if file and config.file != Path(file):
@@ -165,6 +175,8 @@ def _present(config: PipelineConfig, run: Run) -> Present:
             schema = digest_of(now.schema_file.read_bytes().decode("utf-8"))
         except (OSError, UnicodeDecodeError):
             schema = None
+        with suppress(PipelineError):
+            decisions = _decisions_digest(now)
     return Present(
         code_digest=software.code_digest,
         code_files=software.code_files,
@@ -172,6 +184,7 @@ def _present(config: PipelineConfig, run: Run) -> Present:
         schema_digest=schema,
         config_digest=None if now is None else config_digest(now),
         config=None if now is None else now.model_dump(mode="json", by_alias=True),
+        decisions_digest=decisions,
         is_reference=now is not None and now.file == REFERENCE.absolute(),
         why=why,
     )
