@@ -139,10 +139,10 @@ def find_suspects(
     file = one_spelling(output) if output else config.label_decisions_file or config.root / FILE
     known = read_decisions(file, config.data.label_classes) if file.exists() else Decisions()
     decided = {(one.row, text) for one in known.rows if one.decision for text in (one.given, one.label)}
-    if decided and keys and tuple(keys) != known.keys:
+    if decided and keys and tuple(dict.fromkeys(keys)) != known.keys:
         by = BETWEEN.join(known.keys) or "all columns"
         raise ConfigError(f"{file} tells rows apart by {by}", "name the same columns by --key, or another --output")
-    keys = tuple(keys) or known.keys
+    keys = tuple(dict.fromkeys(keys)) or known.keys
     hashes = _told_apart(table, label, keys)
     texts = np.array([str(value) for value in table.column(label).to_pylist()])
     with chatter_to(Path(os.devnull), "" if quiet else "growing trees without a part of the rows, five times"):
@@ -154,7 +154,7 @@ def find_suspects(
     places = _places(config, run, keys, label, set(hashes[found.rows[shown]].tolist()))
     columns = [*keys, *(name for name in table.column_names if name not in (*keys, label))][:_MOST_VALUES]
     values = table.select(columns).take(pa.array(found.rows[shown])).to_pylist()
-    classes = config.data.label_classes
+    classes = features.label.classes  # as the run has them
     rows = [
         Suspect(
             names[place],
@@ -213,6 +213,8 @@ def _training_rows(run: Run) -> pa.Table:
 
 def _told_apart(table: pa.Table, label: str, keys: Sequence[str]) -> Hashes:
     """Return what tells rows apart, (rows,)."""
+    if label in keys:
+        raise ConfigError(f"--key {label}: it is the label, which decisions change", "name other columns")
 
     def of(columns: Sequence[str]) -> Hashes:
         return np.concatenate([row_hashes(batch, label, columns) for batch in table.to_batches()])
@@ -282,14 +284,17 @@ def _csv(made: Suspects, file: Path) -> str:
     values = list(made.rows[0].values) if made.rows else []
     taken = Counter([*ours, *values])
     named = {name: f"{name} (column)" if taken[name] > 1 else name for name in values}
+    before: list[dict[str, str]] = []
+    if made.decided:
+        with file.open(newline="", encoding="utf-8-sig") as lines:
+            before = [one for one in csv.DictReader(lines, restkey="") if (one.get(DECISION) or "").strip()]
+    header = dict.fromkeys([*ours, *named.values(), *(name for one in before for name in one if name)])
     text = io.StringIO()
-    writer = csv.DictWriter(text, [*ours, *named.values()], extrasaction="ignore", lineterminator="\n")
+    writer = csv.DictWriter(text, list(header), extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     for one in made.rows:
         told = {ours[0]: one.row, GIVEN: one.given, SUGGESTED: one.suggested, "score": one.score, "why": one.why}
         told |= {"file": one.file, "file_row": one.file_row or ""}
         writer.writerow(told | {named[name]: value for name, value in one.values.items()})
-    if made.decided:
-        with file.open(newline="", encoding="utf-8-sig") as before:
-            writer.writerows(one for one in csv.DictReader(before) if (one.get(DECISION) or "").strip())
+    writer.writerows(before)
     return text.getvalue()

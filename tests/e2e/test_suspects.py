@@ -41,7 +41,8 @@ def test_decisions_are_asked_for_applied_recorded_and_shown(
     file.write_text(yaml.safe_dump(document))
     first = longhaul("run", "--config", file)
     assert first.code == 0, first.text
-    assert longhaul("suspects", "--config", file, "--key", "target").code == 2
+    for keys in (["--key", "target"], ["--key", "id", "--key", "target"]):
+        assert longhaul("suspects", "--config", file, *keys).code == 2
     told = longhaul("suspects", "--config", file, "--key", "id", "--json")
     assert told.code == 0, told.text
     found = json.loads(told.text[told.text.index("{") :])
@@ -84,3 +85,8 @@ def test_decisions_are_asked_for_applied_recorded_and_shown(
     asked = json.loads((text := longhaul("suspects", "--config", file, "--json").text)[text.index("{") :])
     assert asked["decided"] == len(lines[:12])
     assert not {one["row"] for one in asked["rows"]} & {line["row by id"] for line in lines[:12]}
+    document["data"] |= {"classes": ["1", "0"], "label_decisions": None}  # other than the run's
+    file.write_text(yaml.safe_dump(document))
+    other = json.loads((text := longhaul("suspects", "-c", file, "-o", "o.csv", "--json").text)[text.index("{") :])
+    assert other["classes"] == ["0", "1"]
+    assert all(one["given"] != one["suggested"] for one in other["rows"])
