@@ -100,7 +100,7 @@ def test_status_and_metadata(server: Server) -> None:
     defs = told["metadata"]["signature_def"]["signature_def"]
     assert set(defs) == {
         "serving_default", "serving_tensors", "classification", "regression", "half_plus_two", "every_kind", "mean",
-        "transform_features", "gradients",
+        "transform_features", "gradients", "odd_kinds", "brain",
     }  # fmt: skip
     given = defs["serving_tensors"]["inputs"]["carrier"]
     assert (given["dtype"], given["tensor_shape"]) == (
