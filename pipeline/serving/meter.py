@@ -179,6 +179,8 @@ def _outside(column: pa.Array, least: float, greatest: float) -> Rows:
             least, greatest = float(np.float32(least)), float(np.float32(greatest))
     if least <= low and high <= greatest and math.isfinite(low) and math.isfinite(high):
         return np.empty(0, np.int64)
+    if not is_float:  # Arrow compares with no float what no float can be
+        least, greatest = max(math.ceil(max(least, -(2.0**63))), low), min(math.floor(min(greatest, 2.0**63)), high)
     outside = pc.or_(pc.less(column, pa.scalar(least)), pc.greater(column, pa.scalar(greatest)))
     if is_float:
         outside = pc.or_(outside, pc.is_inf(column))

@@ -76,7 +76,7 @@ def test_a_worker_that_counts_is_patched() -> None:
     before = quantiles_util.generate_equi_width_histogram
     quantiles_util.generate_equi_width_histogram = None
     try:
-        _SumUp().setup()
+        _SumUp(None).setup()
         assert quantiles_util.generate_equi_width_histogram is histograms.equi_width_histogram
     finally:
         quantiles_util.generate_equi_width_histogram = before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -12,10 +13,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.data.sources.meaning import Misfit
 from pipeline.serving.met import EXAMPLES, Example, Kind, Met, Part, beyond, put_together
-from pipeline.serving.meter import Contract, Meter
+from pipeline.serving.meter import Contract, Meter, _outside
 from trainer.features import Feature, FeatureTable, Label, Storage
 from trainer.features import Kind as FeatureKind
 from trainer.rows import from_examples
@@ -217,3 +220,18 @@ def test_a_model_that_tells_no_categories_is_asked_for_none(tmp_path: Path) -> N
     contract = Contract(SimpleNamespace(signatures={}), str(tmp_path), TABLE)
     rows = pa.RecordBatch.from_pydict({"city": ["nowhere"], "code": [99], "age": [3], "weight": [1.0]})
     assert contract.unknown_rows(rows) == {}
+
+
+INTEGERS = st.integers(-(2**63), 2**63 - 1) | st.sampled_from([2**53 + 1, -(2**53) - 1, 2**63 - 1, -(2**63), 0, 7])
+
+
+@given(
+    st.lists(INTEGERS | st.none(), max_size=5),
+    st.sampled_from([-math.inf, -1e300, -(2.0**53), -0.5, 0.0]),
+    st.sampled_from([0.0, 6.5, 2.0**53, 1e300, math.inf]),
+)
+def test_integers_that_no_float_can_be_are_in_range_or_out_of_it(
+    values: list[int | None], least: float, greatest: float
+) -> None:
+    found = _outside(pa.array(values, pa.int64()), least, greatest).tolist()
+    assert found == [row for row, one in enumerate(values) if one is not None and not least <= one <= greatest]
