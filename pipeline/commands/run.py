@@ -115,9 +115,10 @@ def run_pipeline(
             if page := _write_page(config, run_id, log):
                 console.print(f"Report    {escape(str(page))}", soft_wrap=True)
             raise
-        note_begun(config, open_store(config))
+        store = open_store(config)
+        note_begun(config, store)
         page = _write_page(config, run_id, log)
-        run = find_run(open_store(config), config.record_name, run_id)
+        run = find_run(store, config.record_name, run_id)
         print_summary(console, run, config, log, page)
         warn_of_damage(config, console)
         if old := remove_outlived(config, open_store(config)):

@@ -114,7 +114,7 @@ def read_table(table: str, label: str | None, wishes: Wishes) -> Table:
         asked = {*wishes.types, *wishes.readings}
         names = [name for name, kind in found.items() if kind is ColumnType.STRING or name in asked]
     _check_options(wishes, known, label, path)
-    if table_files.format_of(path) != "tfrecord":  # of which only some records tell what columns there are
+    if table_files.format_of(path) != "tfrecord":  # only some of its records tell what columns there are
         _check_dropped(wishes, files)
     rows = enough_rows(len(known))
     raw = [replace(file, readings=raw_readings(names)) for file in files]

@@ -27,7 +27,7 @@ Role = Literal[
 Setting = Literal["", "data.drop", "features.exclude", "features.categorical"]
 
 SHOWN_IN_PARTS = ("free text", "list")
-"""Roles of columns of which derived features are proposed, so that the model is shown these."""
+"""Roles of columns that the model is shown by derived features, which are proposed."""
 
 _EXACT = 1 << 53
 """Above it floating-point numbers leave whole ones out."""

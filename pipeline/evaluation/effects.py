@@ -48,7 +48,7 @@ def effects(
 
     Args:
         columns: {feature: one value a row of the sample}.
-        importance: of which the first features are told; derived ones are left out. None: as the table has them.
+        importance: its first features are told; derived ones are left out. None: as the table has them.
 
     Returns:
         `of`: the class whose probability is told, None of a regression; `scored` and `rows`: of how many rows effects

@@ -59,10 +59,9 @@ def find_model(config: PipelineConfig, wanted: str | None) -> ChosenModel:
     """
     base = config.serving_folder
     pushed = versions(base)
+    wanted = serving_version(base) if wanted is None else wanted
     if wanted is None:
-        if not pushed:
-            raise _none_pushed(config)
-        wanted = serving_version(base) or str(pushed[-1])
+        raise _none_pushed(config)
     if version_number(wanted) in pushed:
         return ChosenModel(_whole(base / wanted), wanted)
     if Path(wanted).is_dir():
