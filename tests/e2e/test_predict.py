@@ -371,7 +371,11 @@ def test_several_classes(trained: Callable[[str], Model], predict: Callable[...,
     np.testing.assert_array_equal(scored["probability_size"].to_numpy(), given.max(axis=1))
     assert scored["predicted_size"].to_pylist() == [value.decode() for value in answer["predicted_class"]]
     assert len(set(scored["predicted_size"].to_pylist())) == 3
-    assert re.search(r"Predicted size: large [\d.]+%, middle [\d.]+%, small [\d.]+%\n", said)
+    line = re.search(r"Predicted size: (.+)\n", said)
+    assert line is not None
+    shares = dict(part.rsplit(" ", 1) for part in line[1].split(", "))
+    answers = scored["predicted_size"].to_pylist()
+    assert [*shares.items()] == [(name, f"{answers.count(name) / len(answers):.1%}") for name in classes]
 
 
 @pytest.mark.long
