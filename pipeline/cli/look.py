@@ -243,7 +243,7 @@ def report(
 
     check_output(output)
     settings, store, (run,) = recorded_runs(config, workspace, on, emulate, run_id, whole=True)
-    page = page_path(settings, run.run_id)
+    page = page_path(settings.root, run.run_id)
     # A page that is taken elsewhere has no pages beside it; nor does this workspace tell what serves from a bucket.
     around = None if output or is_on_vertex(settings, on, emulated=emulate) else look_around(settings, store, run)
     trends = trends_in(store, settings.record_name, run)
@@ -271,4 +271,4 @@ def card(
 
     check_output(output)
     settings, _, (run,) = recorded_runs(config, workspace, on, emulate, run_id, whole=True)
-    typer.echo(for_standard_output(write_card(run, output or card_path(settings, run.run_id))))
+    typer.echo(for_standard_output(write_card(run, output or card_path(settings.root, run.run_id))))

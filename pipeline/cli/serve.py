@@ -103,7 +103,7 @@ def versions(
 
         known, asked = list_versions_in_bucket(settings, emulated=emulate), []
     else:
-        known, asked = list_versions(settings), waiting(settings.serving_folder)
+        known, asked = list_versions(settings.serving_folder), waiting(settings.serving_folder)
     print_versions(known, settings.evaluation.thresholds, asked, as_json)
     if not as_json and (trying := under_way(settings.serving_folder)):
         print(f"Rollout: {trying.words}")

@@ -59,7 +59,7 @@ def decide(
     check_store_exists(config)
     with translated_errors(config.root), spent(config.root), noting(config, wait) as store:
         base = config.serving_folder
-        artifact, request = _request(store, config, base, run_id)
+        artifact, request = _request(store, config.record_name, base, run_id)
         forced_over = "" if reject else _check(config, base, request, force)
         done = Approval(
             run_id=request.run_id,
@@ -107,9 +107,9 @@ def _beside(
     return begin
 
 
-def _request(store: MetadataStore, config: PipelineConfig, base: Path, run_id: str) -> tuple[Any, Request]:
+def _request(store: MetadataStore, pipeline: str, base: Path, run_id: str) -> tuple[Any, Request]:
     """Return the PushedModel of a run and the request about its model."""
-    run = find_run(store, config.record_name, run_id)
+    run = find_run(store, pipeline, run_id)
     context = store.get_context_by_type_and_name(RUN_CONTEXT, run.run_id)
     pushed = [one for one in store.get_artifacts_by_context(context.id) if one.type == "PushedModel"]
     for artifact in pushed:

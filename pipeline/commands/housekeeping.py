@@ -122,7 +122,7 @@ def import_(config: PipelineConfig, source: Path, wait: Wait = AT_ONCE) -> str:
 
 def back_up(config: PipelineConfig, output: Path | None) -> Path:
     """Copy the metadata store; return the copy's path."""
-    target = output or backup.free_name(config)
+    target = output or backup.free_name(config.root)
     backup.back_up(config, target)
     return target
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -24,7 +25,7 @@ from pipeline.continuous.pairs import answered, arms, canary_pairs, failures, sh
 from pipeline.continuous.unpaired import judge_unpaired
 from pipeline.errors import WorkspaceError
 from pipeline.serving import rollout
-from pipeline.serving.approvals import APPROVED, WAITING, Request, decided, request_of
+from pipeline.serving.approvals import APPROVED, WAITING, decided, request_of
 from pipeline.serving.publish import now
 from pipeline.serving.rollout import CANARY, Rollout
 from pipeline.serving.versions import Manifest, newest_manifest, read_manifest
@@ -45,7 +46,7 @@ def published(config: PipelineConfig, attempt: Attempt) -> int:
     undecided is decided."""
     base = config.serving_folder
     request = request_of(base, attempt.digest)
-    for version in list_versions(config):
+    for version in list_versions(config.serving_folder):
         found = version.manifest
         if found and request and found.digest == attempt.digest and found.pushed >= request.since:
             if request.state == WAITING:
@@ -63,30 +64,20 @@ def publish(config: PipelineConfig, attempt: Attempt, note: str) -> int:
     return decide(config, attempt.run_id, by=BY, note=note).version
 
 
-def request(config: PipelineConfig, attempt: Attempt) -> Request | None:
-    """Return the request about the attempt's model."""
-    return request_of(config.serving_folder, attempt.digest)
-
-
-def trying(config: PipelineConfig) -> Rollout | None:
-    """Return the rollout under way."""
-    return rollout.under_way(config.serving_folder)
-
-
-def serves_it(config: PipelineConfig, attempt: Attempt) -> bool:
+def serves_it(serving: Path, attempt: Attempt) -> bool:
     """Return whether the attempt's model answers alone, or would if no rollout were under way."""
-    served = newest_manifest(config.serving_folder)
+    served = newest_manifest(serving)
     return served is not None and served.digest == attempt.digest
 
 
 def is_done(config: PipelineConfig, attempt: Attempt, pending: dict[str, Any]) -> bool:
     """Return whether what was decided shows already."""
-    found = trying(config)
+    found = rollout.under_way(config.serving_folder)
     if pending["action"] == STEP:
         return bool(found and found.mode == CANARY and found.share == pending["share"])
     if pending["action"] == PROMOTE:
-        return found is None and serves_it(config, attempt)
-    return not serves_it(config, attempt)
+        return found is None and serves_it(config.serving_folder, attempt)
+    return not serves_it(config.serving_folder, attempt)
 
 
 def act(config: PipelineConfig, pending: dict[str, Any]) -> None:
@@ -131,7 +122,7 @@ class Judged:
             self._parts = [one["part"] for one in state.labels()]
         self._temporary = folder / "tmp"
         self._hidden = not set(config.serving.redact).isdisjoint(champion.inputs)
-        self._champion = cache(partial(scorer_of, config, at.stable))
+        self._champion = cache(partial(scorer_of, config.serving_folder, at.stable))
 
     def judgement(self) -> Judgement:
         """Return what failures say, else what labels say, else, with too few of them, what is estimated."""
@@ -196,8 +187,8 @@ def may_lose(config: PipelineConfig, champion: Manifest, version: int) -> float:
     return tolerated(loss_name(champion.task), config.watch.may_lose, promised)
 
 
-def scorer_of(config: PipelineConfig, version: int) -> Callable[[pa.RecordBatch], Array]:
+def scorer_of(serving: Path, version: int) -> Callable[[pa.RecordBatch], Array]:
     """Load a version that serves."""
     from pipeline.watch.scored import scorer
 
-    return scorer(config.serving_folder / str(version))
+    return scorer(serving / str(version))

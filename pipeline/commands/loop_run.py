@@ -69,7 +69,7 @@ def is_whole(run: Run) -> bool:
     )
 
 
-def outcome_of(config: PipelineConfig, run: Run) -> tuple[str, str]:
+def outcome_of(serving: Path, run: Run) -> tuple[str, str]:
     """Return what came of a run that has ended, and the digest of its model.
 
     The outcome: failed, blocked, not_blessed, infra_refused, waits, served, or not_pushed.
@@ -83,7 +83,7 @@ def outcome_of(config: PipelineConfig, run: Run) -> tuple[str, str]:
         return "not_blessed", digest
     if run.infra_verdict is not None and not run.infra_verdict["blessed"]:
         return "infra_refused", digest
-    request = request_of(config.serving_folder, digest)
+    request = request_of(serving, digest)
     if request and request.state == WAITING:
         return WAITS, digest
     return (SERVED if run.pushed or run.served_already else "not_pushed"), digest

@@ -29,8 +29,8 @@ from pipeline.continuous.paired import ABORT, PASS, Judgement
 from pipeline.continuous.triggers import events, unanswered
 from pipeline.errors import EXIT_GATE, EXIT_LOCKED, LockedError, PipelineError
 from pipeline.observe.notifications import LoopNews, notify
-from pipeline.serving.approvals import REJECTED
-from pipeline.serving.rollout import CANARY, Rollout
+from pipeline.serving.approvals import REJECTED, request_of
+from pipeline.serving.rollout import CANARY, Rollout, under_way
 
 _MOST_TRIES = 5
 _BAD = ("failed", "blocked", "not_blessed", "infra_refused", "aborted")
@@ -86,7 +86,7 @@ class Work:
         now = self._clock()
         attempts, settings = self._journal.attempts(), self._config.continuous
         self.looked.held = [*held_back(settings, new, attempts, self._look.not_there, self._look.new_rows, now)]
-        if found := rolling.trying(self._config):
+        if found := under_way(self._config.serving_folder):
             self.looked.held.append(f"a rollout that somebody began is under way: {found.words}")
         if self.looked.held:
             self.looked.waits = "an event asks for a run, but it may not begin yet"
@@ -100,7 +100,7 @@ class Work:
             self.looked.waits = "training is not done"
         elif not attempt.version:
             self.looked.waits = self._not_published(attempt) or "its model will be published into the shadow"
-        elif at := rolling.trying(self._config):
+        elif at := under_way(self._config.serving_folder):
             found = self.looked.judgement = self._judge(attempt, at)
             self.looked.waits = self._not_now(attempt, found) or f"{self._next(attempt, found)}: {found.because}"
         else:
@@ -127,7 +127,7 @@ class Work:
             self._write(DONE, attempt, action="run", exit_code=code, cpu_s=cpu_s)
             self.looked.waits, self.looked.code = f"the run ended with {code}: {last_words(log)}", code
             return False
-        outcome, digest = outcome_of(config, run) if run else ("failed", "")
+        outcome, digest = outcome_of(config.serving_folder, run) if run else ("failed", "")
         if run and not measured:  # another process saw it end: what it took at most
             cpu_s = run.seconds
         self._write(
@@ -153,17 +153,17 @@ class Work:
 
     def _not_published(self, attempt: Attempt) -> str:
         """Return what keeps a model from the shadow; "" if nothing does."""
-        request = rolling.request(self._config, attempt)
+        request = request_of(self._config.serving_folder, attempt.digest)
         if self._asks_before_push and request is not None:
             return f"the model of run {attempt.run_id} {request.words}"
         if text := self._config.continuous.frozen_by(self._clock()):
             return f"freeze: it is {text}"
-        if found := rolling.trying(self._config):
+        if found := under_way(self._config.serving_folder):
             return f"a rollout that somebody began is under way: {found.words}"
         return ""
 
     def _publish(self, attempt: Attempt) -> bool:
-        request = rolling.request(self._config, attempt)
+        request = request_of(self._config.serving_folder, attempt.digest)
         if request is None or request.state == REJECTED:
             said = request.words if request else "its request is gone"
             return self._end(attempt, "rejected", said)
@@ -186,11 +186,11 @@ class Work:
     # Shadow, canary, stable
 
     def _roll_out(self, attempt: Attempt) -> bool:
-        at = rolling.trying(self._config)
+        at = under_way(self._config.serving_folder)
         if attempt.pending:
             return self._finish(attempt, at, attempt.pending)
         if at is None:
-            if rolling.serves_it(self._config, attempt):
+            if rolling.serves_it(self._config.serving_folder, attempt):
                 return self._end(attempt, "promoted", "nothing served before it, or a person promoted it")
             return self._end(attempt, "overtaken", "a person aborted it, or another version serves")
         if at.version != attempt.version:

@@ -49,7 +49,7 @@ def move_records(file: Path, workspace: str | None, url: str) -> MovedRecords:
     own = config.root / "metadata.db"
     with translated_errors(config.root), writing(config) as source:
         counts = copy_records(source, open_store(there))
-        kept = free_name(config)
+        kept = free_name(config.root)
         kept.parent.mkdir(exist_ok=True)
         with replacing(file, changed, "--config"):
             own.rename(kept)

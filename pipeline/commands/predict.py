@@ -90,7 +90,7 @@ def predict_table(
     files = table_files.find_files(table, form=config.data.format, readings=readings_of(config.data))
     _check_apart(output, table, files)
     _check_apart_from_training(output, config)
-    with scratch(config.root) as temporary, _chatter_in_log(config, temporary) as screen:
+    with scratch(config.root) as temporary, _chatter_in_log(config.root, temporary) as screen:
         columns, feature_types = _types(files, features, schema, config.data.drop)
         columns = _chosen(columns, keys)
         fragments = source.plan_fragments(files, columns=columns | feature_types)
@@ -237,11 +237,11 @@ def _check_names(
 
 
 @contextmanager
-def _chatter_in_log(config: PipelineConfig, temporary: Path) -> Iterator[Screen]:
+def _chatter_in_log(root: Path, temporary: Path) -> Iterator[Screen]:
     """Send the chatter of TensorFlow and Beam to a file below `logs`, or, where that cannot be written, to one that
     goes with the folder `temporary`."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
-    log = config.root / "logs" / f"predict-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}.log"
+    log = root / "logs" / f"predict-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}.log"
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
         log.touch()

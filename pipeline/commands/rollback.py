@@ -28,9 +28,8 @@ from pipeline.workspace.reserve import spent
 from trainer.features import FeatureTable
 
 
-def list_versions(config: PipelineConfig) -> list[Version]:
+def list_versions(base: Path) -> list[Version]:
     """Those that lie in the serving folder, the newest first."""
-    base = config.serving_folder
     return known_versions(base, str(base), lambda number: damage(base / str(number)))
 
 
@@ -85,7 +84,7 @@ def roll_back(
         if not dry_run:
             held.enter_context(spent(config.root))
             store = held.enter_context(noting(config, wait))
-        known = list_versions(config)
+        known = list_versions(config.serving_folder)
         if not known:
             base = config.serving_folder
             raise WorkspaceError(f"no model was pushed yet: {base} holds none", "`longhaul run` pushes one")

@@ -44,7 +44,7 @@ def start(
         raise ConfigError(
             f"version {going_on.version} is tried already", "`longhaul rollout promote` or `longhaul rollout abort` it"
         )
-    known = list_versions(config)
+    known = list_versions(config.serving_folder)
     candidate = _whole(known, version)
     stable = _beside(known, candidate)
     columns = candidate.manifest.inputs if candidate.manifest else {}

@@ -139,7 +139,7 @@ def _opened(
     if moved := settle(config, store):
         _note(console, moved.sentence())
     inputs = replace(inputs, first_names=first_names(store, config.record_name))
-    check_store_knows_outputs(config, store)
+    check_store_knows_outputs(config.root, store)
     if copy := upgrade_records(config, store):
         _note(console, f"an older Longhaul wrote the records; as they were they are {copy}")
     check_tuned(config, store)
@@ -192,12 +192,11 @@ def _set_aside_damaged(config: PipelineConfig, now: str, console: Any) -> None:
     repeats = same_as_last(store, config.record_name, now) is not None
     for folder in set_aside_damaged(store, config.root / "artifacts", models=repeats):
         _note(console, f"{folder} is damaged: its files are not those that went on record; it is not used any more")
-    for problem in _damage_of_served(config):
+    for problem in _damage_of_served(config.serving_folder):
         _note(console, problem)
 
 
-def _damage_of_served(config: PipelineConfig) -> list[str]:
-    base = config.serving_folder
+def _damage_of_served(base: Path) -> list[str]:
     served = serving_version(base)
     return (
         [f"version {served}, which serves, is damaged: {problem}" for problem in damage(base / served)]
@@ -208,7 +207,7 @@ def _damage_of_served(config: PipelineConfig) -> list[str]:
 
 def warn_of_damage(config: PipelineConfig, console: Any) -> None:
     """Says at a run's end that what serves is damaged: a run replaces only a model of its own."""
-    for problem in _damage_of_served(config):
+    for problem in _damage_of_served(config.serving_folder):
         insist()
         remedy = "`longhaul rollback --to VERSION` serves a whole one; `longhaul versions` lists them"
         console.print(f"[yellow]Warning[/]   {escape(problem)}; {remedy}", soft_wrap=True)

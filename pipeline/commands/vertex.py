@@ -78,7 +78,7 @@ def compile_quietly(config: PipelineConfig, console: Console, *, use_cache: bool
     # Cheap, and before the seconds that importing TensorFlow takes.
     inputs = look(config, elsewhere=True)
     made_with = _made_with(as_written, inputs)
-    with chatter_to(_chatter(config), "loading TensorFlow, Beam and TFX"):
+    with chatter_to(_chatter(config.root), "loading TensorFlow, Beam and TFX"):
         from pipeline.runners.vertex.compile import compile_job
 
         job = compile_job(config, inputs, use_cache=use_cache)
@@ -98,9 +98,9 @@ def _made_with(config: PipelineConfig, inputs: RunInputs) -> bytes:
     return json.dumps(told, sort_keys=True).encode()
 
 
-def _chatter(config: PipelineConfig) -> Path:
+def _chatter(root: Path) -> Path:
     """Where TensorFlow's goes while nothing of a job runs yet."""
-    log = config.root / "logs" / "compile.log"
+    log = root / "logs" / "compile.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     return log
 
@@ -179,7 +179,7 @@ def emulate(
     from pipeline.runners.vertex.emulator.process import run_exactly, run_in_fork, start_fork_server
 
     if fast:
-        with output_to(_chatter(config)):
+        with output_to(_chatter(config.root)):
             start_fork_server()  # while this process imports the same, to compile
     compiled = compile_quietly(config, console, use_cache=use_cache)
     job, folder = compiled.job, config.root / "vertex"

@@ -139,7 +139,7 @@ def _detectable(config: PipelineConfig, references: References, verdicts: list[d
 
 
 def _write_page(config: PipelineConfig, seen: Watched, times: list[dict[str, Any]], now: datetime) -> None:
-    path = production_path(config)
+    path = production_path(config.root)
     is_new = not path.exists()
     alarms = [one.to_json() for one in seen.alarms]
     page = collect(config.name, seen.verdicts, alarms, times, seen.labels, seen.watermark, now)

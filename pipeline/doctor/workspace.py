@@ -54,12 +54,12 @@ def look(config: PipelineConfig) -> Iterator[Finding]:
     except PipelineError as exc:
         yield Finding("ML Metadata", exc.what, exc.remedy)
         return
-    kept = config.metadata.url or f"SQLite, schema version {_schema_version(config)}"
+    kept = config.metadata.url or f"SQLite, schema version {_schema_version(config.root)}"
     yield Finding("ML Metadata", f"{kept}, {len(runs)} runs of {config.name}")
     yield from _whereabouts(config)
     yield _dead_runs(runs)
     yield _clock(runs)
-    yield from _served(config)
+    yield from _served(config.serving_folder)
     if is_free:  # what a run is about to record is unknown as well
         yield _strays(config)
 
@@ -117,9 +117,9 @@ def _lock(lock: Path, is_free: bool) -> Finding:
     )
 
 
-def _schema_version(config: PipelineConfig) -> str:
+def _schema_version(root: Path) -> str:
     """Read the version of the workspace's own store."""
-    with closing(sqlite3.connect(f"{(config.root / 'metadata.db').as_uri()}?mode=ro", uri=True)) as database:
+    with closing(sqlite3.connect(f"{(root / 'metadata.db').as_uri()}?mode=ro", uri=True)) as database:
         (version,) = database.execute("SELECT schema_version FROM MLMDEnv").fetchone()
     return str(version)
 
@@ -148,9 +148,8 @@ def _clock(runs: list[Run]) -> Finding:
     return Finding("clock", f"{now:%Y-%m-%d %H:%M:%S%z}")
 
 
-def _served(config: PipelineConfig) -> Iterator[Finding]:
+def _served(base: Path) -> Iterator[Finding]:
     """Yield whether the files of the version that serves are those of its manifest."""
-    base = config.serving_folder
     if (version := serving_version(base)) is None:
         return
     wrong = damage(base / version)

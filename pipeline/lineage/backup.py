@@ -53,15 +53,15 @@ def kept_copy(config: PipelineConfig) -> Path:
     Raises:
         WorkspaceError: see `back_up`.
     """
-    target = free_name(config)
+    target = free_name(config.root)
     back_up(config, target)
     return target
 
 
-def free_name(config: PipelineConfig) -> Path:
+def free_name(root: Path) -> Path:
     """Return where in `backups` the store may be put now."""
     now = datetime.now(UTC)
-    while (target := config.root / "backups" / f"metadata-{now:%Y%m%d-%H%M%S}.db").exists():
+    while (target := root / "backups" / f"metadata-{now:%Y%m%d-%H%M%S}.db").exists():
         now += timedelta(seconds=1)
     return target
 

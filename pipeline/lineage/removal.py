@@ -33,7 +33,7 @@ def remove(store: MetadataStore, config: PipelineConfig, plan: Plan) -> int | No
     """
     ids = sorted({item.artifact_id for item in plan.items if item.artifact_id is not None})
     artifacts = store.get_artifacts_by_id(ids) if ids else []
-    execution = _begin(store, config, artifacts, plan) if artifacts else None
+    execution = _begin(store, config.record_name, artifacts, plan) if artifacts else None
     for item in plan.items:
         _remove(item.path)
     if execution is None:
@@ -46,16 +46,16 @@ def remove(store: MetadataStore, config: PipelineConfig, plan: Plan) -> int | No
     return int(execution.id)
 
 
-def _begin(store: MetadataStore, config: PipelineConfig, artifacts: list[Any], plan: Plan) -> Any:
+def _begin(store: MetadataStore, pipeline: str, artifacts: list[Any], plan: Plan) -> Any:
     """Mark the artifacts and record who will remove them, in one transaction."""
     now = datetime.now(UTC)
     kind = metadata_store_pb2.ExecutionType(name=COLLECTION_TYPE)
     execution = metadata_store_pb2.Execution(
         type_id=store.put_execution_type(kind),
-        name=f"{config.record_name}/{now.isoformat()}",
+        name=f"{pipeline}/{now.isoformat()}",
         last_known_state=metadata_store_pb2.Execution.RUNNING,
     )
-    told = {NODE: "GarbageCollection", "pipeline": config.record_name, "started": now.isoformat(timespec="seconds")}
+    told = {NODE: "GarbageCollection", "pipeline": pipeline, "started": now.isoformat(timespec="seconds")}
     for key, value in told.items():
         execution.custom_properties[key].string_value = value
     execution.custom_properties["bytes"].int_value = plan.size_bytes

@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from ml_metadata import MetadataStore
 
+from pipeline.config.evaluation import Evaluation
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.files import write_whole
 from pipeline.lineage.records import REPEATS
@@ -86,7 +87,7 @@ def write_front(config: PipelineConfig, store: MetadataStore | None = None) -> P
     Raises:
         WorkspaceError: it cannot be written, or there is no workspace.
     """
-    path = front_path(config)
+    path = front_path(config.root)
     known = list_summaries(store or open_existing_store(config), config.record_name)
     return write_whole(render(collect(config, known)), path, "front page", "free the disk, then `longhaul open`")
 
@@ -106,10 +107,10 @@ def collect(config: PipelineConfig, known: Sequence[Listed]) -> Front:
     base = config.serving_folder
     version = serving_version(base)
     served = Served(version, serving_manifest(base)) if version else None
-    beside = {entry.name for entry in front_path(config).parent.glob("*")}
+    beside = {entry.name for entry in front_path(config.root).parent.glob("*")}
     as_pushed = str(served.manifest.copy_of) if served and served.manifest and served.manifest.copy_of else version
     runs = [_run(listed, as_pushed, beside) for listed in known]
-    metrics = _metrics(config, known)
+    metrics = _metrics(config.evaluation, known)
     known_files = {FRONT, PRODUCTION, *(file for run in runs for file in run.links.values())}
     return Front(
         pipeline=config.name,
@@ -120,7 +121,7 @@ def collect(config: PipelineConfig, known: Sequence[Listed]) -> Front:
         runs=runs,
         waiting=waiting(base),
         metrics=metrics[:MOST_METRICS],
-        charts=[chart(name, runs, config.evaluation.thresholds[name]) for name in _judged(config, metrics)],
+        charts=[chart(name, runs, config.evaluation.thresholds[name]) for name in _judged(config.evaluation, metrics)],
         production=PRODUCTION if PRODUCTION in beside else "",
         others=sorted(name for name in beside - known_files if name.endswith(".html") and not _is_of_a_run(name)),
     )
@@ -164,15 +165,15 @@ def _is_of_a_run(name: str) -> bool:
     return name[:8].isdecimal() and name[8:9] == "-"
 
 
-def _metrics(config: PipelineConfig, known: Sequence[Listed]) -> list[str]:
+def _metrics(rules: Evaluation, known: Sequence[Listed]) -> list[str]:
     """Return the metrics that some run has, the judged ones first."""
     measured = dict.fromkeys(name for listed in known for name in listed.summary.metrics if name != "example_count")
-    judged = [name for name in config.evaluation.thresholds if name in measured]
+    judged = [name for name in rules.thresholds if name in measured]
     return [*judged, *(name for name in measured if name not in judged)]
 
 
-def _judged(config: PipelineConfig, metrics: Sequence[str]) -> list[str]:
-    return [name for name in metrics if name in config.evaluation.thresholds]
+def _judged(rules: Evaluation, metrics: Sequence[str]) -> list[str]:
+    return [name for name in metrics if name in rules.thresholds]
 
 
 def _data(front: Front) -> dict[str, Any]:

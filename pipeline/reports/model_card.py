@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.spans import spans_text
 from pipeline.errors import ConfigError
 from pipeline.files import write_whole
@@ -64,9 +63,9 @@ class Card:
     sections: list[CardSection]
 
 
-def card_path(config: PipelineConfig, run_id: str) -> Path:
+def card_path(root: Path, run_id: str) -> Path:
     """Return where a run's card lies in the workspace."""
-    return config.root / "reports" / f"{run_id}-card.md"
+    return root / "reports" / f"{run_id}-card.md"
 
 
 def model_card(run: Run) -> Card:

@@ -15,23 +15,23 @@ PRODUCTION = "production.html"
 """The page of what serves, which `longhaul watch` writes."""
 
 
-def production_path(config: PipelineConfig) -> Path:
+def production_path(root: Path) -> Path:
     """Return where the page of what serves lies."""
-    return config.root / "reports" / PRODUCTION
+    return root / "reports" / PRODUCTION
 
 
-def front_path(config: PipelineConfig) -> Path:
+def front_path(root: Path) -> Path:
     """Return where the front page of the workspace lies."""
-    return config.root / "reports" / FRONT
+    return root / "reports" / FRONT
 
 
-def page_path(config: PipelineConfig, run_id: str) -> Path:
+def page_path(root: Path, run_id: str) -> Path:
     """Return where a run's page lies in the workspace."""
-    return config.root / "reports" / f"{run_id}.html"
+    return root / "reports" / f"{run_id}.html"
 
 
 def page_of(config: PipelineConfig, run: Run) -> Path:
     """Return the page that tells of a run: its own, or that of the run which it repeats."""
-    own = page_path(config, run.run_id)
-    repeated = page_path(config, run.properties.get(REPEATS) or run.run_id)
+    own = page_path(config.root, run.run_id)
+    repeated = page_path(config.root, run.properties.get(REPEATS) or run.run_id)
     return repeated if repeated.is_file() and not own.is_file() else own

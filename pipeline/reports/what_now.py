@@ -87,7 +87,7 @@ def look_around(config: PipelineConfig, store: MetadataStore, run: Run) -> Aroun
     good = None
     for listed in list_summaries(store, config.record_name):
         if listed.summary.verdict == BLESSED and listed.run.status == "complete" and listed.run.run_id != run.run_id:
-            page = page_path(config, listed.run.run_id)
+            page = page_path(config.root, listed.run.run_id)
             good = (listed.run.run_id, listed.run.started, page.name if page.is_file() else "")
             break
     return Around(
@@ -96,7 +96,7 @@ def look_around(config: PipelineConfig, store: MetadataStore, run: Run) -> Aroun
         good,
         tuple(log_tail(config.root / "logs" / f"{run.run_id}.log")),
         tuple(options_of(config)),
-        front_path(config).name,
+        front_path(config.root).name,
     )
 
 

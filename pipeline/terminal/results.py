@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipeline.config.evaluation import COUNT, Threshold
+from pipeline.config.evaluation import COUNT, Evaluation, Threshold
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.data.decisions_text import PROPERTY as DECISIONS
 from pipeline.data.decisions_text import decisions_text
@@ -72,7 +72,7 @@ def print_results(console: Console, run: Run, config: PipelineConfig) -> None:
         _print_baselines(console, run.verdict)
         for note in filter(None, (weighted_note(run.verdict), few_rows_note(run.verdict["metrics"], FEW_ROWS))):
             console.print(f"[yellow]Note[/]      {escape(note)}", soft_wrap=True)
-        console.print(_metrics_table(run, config))
+        console.print(_metrics_table(run, config.evaluation))
         if decided := on_record(run.verdict):
             console.print(f"Decides   {escape(decided.sentence)}", soft_wrap=True)
     print_own_steps(console, run, config.steps)
@@ -80,7 +80,7 @@ def print_results(console: Console, run: Run, config: PipelineConfig) -> None:
         print_infra_verdict(console, ServingVerdict.from_json(run.infra_verdict))
     if run.pushed:
         already = "; it served already, so nothing was pushed" if run.served_already else ""
-        version = _folder_of(run.pushed, config)
+        version = _folder_of(run.pushed, config.serving_folder)
         console.print(f"Model     {escape(near(run.pushed))}{already}{_since_then(version)}", soft_wrap=True)
         if (trying := under_way(version.parent)) and str(trying.version) == version.name:
             console.print(f"Rollout   {escape(trying.words)}", soft_wrap=True)
@@ -175,11 +175,11 @@ def _changed_meanwhile(run: Run, version: Path) -> str:
     )
 
 
-def _folder_of(pushed: str, config: PipelineConfig) -> Path:
+def _folder_of(pushed: str, serving: Path) -> Path:
     """Return the version's folder on this machine: of one in a bucket, that which has a copy of its manifest."""
     if not pushed.startswith("gs://"):
         return Path(pushed)
-    return config.serving_folder / pushed.rpartition("/")[2]
+    return serving / pushed.rpartition("/")[2]
 
 
 def _since_then(version: Path) -> str:
@@ -219,7 +219,7 @@ def _remedy(finding: DataFinding) -> list[str]:
     return [f"Remedy: {finding.remedy}"] if finding.remedy else []
 
 
-def _metrics_table(run: Run, config: PipelineConfig) -> Table:
+def _metrics_table(run: Run, rules: Evaluation) -> Table:
     """Judged metrics come first; those with a broken rule over all rows are marked."""
     verdict = run.verdict or {}
     intervals, champion, undefined = verdict.get("intervals") or {}, verdict["champion"] or {}, verdict.get("undefined")
@@ -227,7 +227,7 @@ def _metrics_table(run: Run, config: PipelineConfig) -> Table:
     for column in ("Metric", "model", "interval", "champion", "threshold"):
         justify: Literal["left", "right"] = "left" if column in ("Metric", "threshold") else "right"
         table.add_column(column, justify=justify, min_width=8, no_wrap=column == "Metric")
-    judged = config.evaluation.thresholds
+    judged = rules.thresholds
     names = [name for name in {**verdict["metrics"], **(undefined or {})} if name != COUNT]
     broken = {rule.metric for rule in held_rules(verdict) if not rule.held and rule.where == "all rows"}
     for name in sorted(names, key=lambda name: list(judged).index(name) if name in judged else len(judged)):

@@ -64,7 +64,7 @@ def test_an_approved_model_serves_and_all_is_on_record(
     before = push(config, "before")
     digest = wait(config)
     assert [request.run_id for request in waiting(base(config))] == [RUN]
-    assert list_versions(config)[0].number == before  # it waits
+    assert list_versions(config.serving_folder)[0].number == before  # it waits
     decided = "2026-01-02T03:04:05+00:00"
     monkeypatch.setattr("pipeline.commands.approve.now", lambda: decided)
     with other_run(config.root):  # a run at work is no reason to wait
@@ -86,7 +86,7 @@ def test_an_approved_model_serves_and_all_is_on_record(
     with pytest.raises(ConfigError, match=r"does not wait: it was approved by Ann Lee on .* as version"):
         decide(config, RUN, **BY)
     roll_back(config, None, "no", dry_run=False)  # as any other version
-    assert [version.state for version in list_versions(config)] == ["served", "withdrawn", "earlier"]
+    assert [version.state for version in list_versions(config.serving_folder)] == ["served", "withdrawn", "earlier"]
 
 
 def test_a_version_is_tried_first_where_the_configuration_says_so(config: PipelineConfig) -> None:  # noqa: F811
@@ -109,7 +109,7 @@ def test_a_version_is_tried_first_where_the_configuration_says_so(config: Pipeli
 def test_a_rejected_model_stays_away_and_is_not_asked_about_again(config: PipelineConfig) -> None:  # noqa: F811
     digest = wait(config)
     done = decide(config, RUN, reject=True, **BY)
-    assert (done.version, list_versions(config)) == (0, [])
+    assert (done.version, list_versions(config.serving_folder)) == (0, [])
     run = find_run(open_store(config), config.name, RUN)
     assert run.not_pushed == f"rejected by Ann Lee on {done.time}: looked at the slices"
     again = wait(config, run_id="20260101-000000-002")  # the same model, of a run without cache
@@ -140,10 +140,10 @@ def test_what_has_changed_since_is_said_and_can_be_overruled(
     with pytest.raises(ConfigError, match=f"the model of run {RUN} is not pushed: {why}") as refused:
         decide(config, RUN, **BY)
     assert "--force" in refused.value.remedy
-    assert list_versions(config)[0].number == before
+    assert list_versions(config.serving_folder)[0].number == before
     done = decide(config, RUN, force=True, **BY)
     assert done.forced_over.startswith(why)
-    assert list_versions(config)[0].number == done.version
+    assert list_versions(config.serving_folder)[0].number == done.version
 
 
 def test_what_cannot_be_is_refused(config: PipelineConfig) -> None:  # noqa: F811
@@ -159,7 +159,7 @@ def test_what_cannot_be_is_refused(config: PipelineConfig) -> None:  # noqa: F81
     with pytest.raises(PipelineError, match="is not the one that was checked"):
         decide(config, RUN, **BY)
     assert [request.state for request in waiting(base(config))] == ["waiting"]
-    assert list_versions(config) == []
+    assert list_versions(config.serving_folder) == []
 
 
 def test_it_is_listed_where_people_look(config: PipelineConfig) -> None:  # noqa: F811
@@ -180,7 +180,7 @@ def test_it_is_listed_where_people_look(config: PipelineConfig) -> None:  # noqa
     approved = said("approve", RUN, "--by", "Ann [Lee]", "--note", "ok", "--expires", "1d")
     assert "approved by Ann [Lee] until" in approved
     assert "approved by Ann [Lee] until" in said("versions")
-    served = base(config) / str(list_versions(config)[0].number) / "assets.extra" / "manifest.json"
+    served = base(config) / str(list_versions(config.serving_folder)[0].number) / "assets.extra" / "manifest.json"
     past = (datetime.now(UTC) - timedelta(days=1)).isoformat(timespec="seconds")
     manifest = newest_manifest(base(config))
     assert manifest

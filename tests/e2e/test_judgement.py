@@ -128,7 +128,7 @@ def test_what_an_evaluation_leaves(first: Run) -> None:
 
 def test_a_reader_gets_it_all_in_one_page_and_a_card(desk: Place, first: Run, tmp_path: Path) -> None:
     settings = desk.config
-    html = page_path(settings, first.run_id).read_text()
+    html = page_path(settings.root, first.run_id).read_text()
     for words in ("one class only", "Decision thresholds", "weight", "Single rows", "95% interval", "Model card"):
         assert words in html
     assert "Not computed" not in html.split('id="anomalies"')[0]
@@ -216,5 +216,5 @@ def test_several_classes_and_a_number(desks: Callable[[str], Place], label: str,
     for part in (part for row in rows for part in row["parts"]):
         pushed[part["feature"]] += abs(part["part"])
     assert pushed["weight"] > 2 * pushed["noise"]
-    html = page_path(desk.config, run.run_id).read_text()
+    html = page_path(desk.config.root, run.run_id).read_text()
     assert f'aria-label="{section}"' in html

@@ -87,7 +87,7 @@ def test_it_says_what_serves_what_was_good_and_why_the_others_were_not(weeks: We
 
 
 def test_links_lead_to_pages_that_are_there(weeks: Weeks) -> None:
-    folder = front_path(weeks.config).parent
+    folder = front_path(weeks.config.root).parent
     (folder / "20260102-000000-000.html").unlink()
     for name in ("20260101-000000-000-card.md", "20260101-000000-000-lineage.html", "production.html"):
         (folder / name).touch()
@@ -99,7 +99,7 @@ def test_links_lead_to_pages_that_are_there(weeks: Weeks) -> None:
 
 def test_a_run_that_repeats_one_has_the_page_of_that_one(weeks: Weeks) -> None:
     weeks.week(4, properties={"repeats": weeks.run_id(1)})
-    (front_path(weeks.config).parent / f"{weeks.run_id(4)}.html").unlink()
+    (front_path(weeks.config.root).parent / f"{weeks.run_id(4)}.html").unlink()
     page = front(weeks)
     assert "nothing had changed since 20260101-000000-000" in page.text
     (drawn,) = collect(weeks.config, list_summaries(weeks.store, "cats")).charts
@@ -140,7 +140,7 @@ def test_data_of_any_kind_stay_data(value: Any) -> None:
 def test_nothing_of_a_user_becomes_markup(weeks: Weeks) -> None:
     plain = front(weeks)
     weeks.week(5, properties={"config": json.dumps({HOSTILE: HOSTILE}), "schema_version": HOSTILE})
-    (front_path(weeks.config).parent / f"{'<img src=x>'}.html").touch()
+    (front_path(weeks.config.root).parent / f"{'<img src=x>'}.html").touch()
     page = front(weeks)
     assert set(page.tags) == set(plain.tags)
     assert page.tags.count("script") == 2
@@ -155,7 +155,7 @@ def test_an_empty_workspace_has_a_page(tmp_path: Path) -> None:
 
 
 def test_commands_that_change_something_write_it_anew(weeks: Weeks) -> None:
-    page = front_path(weeks.config)
+    page = front_path(weeks.config.root)
     pin(weeks.config, weeks.run_id(1), on=True)
     assert "pinned" in Reader(page.read_text()).text
     page.unlink()
@@ -166,7 +166,7 @@ def test_commands_that_change_something_write_it_anew(weeks: Weeks) -> None:
 
 
 def test_what_cannot_be_written_stops_no_command(weeks: Weeks) -> None:
-    front_path(weeks.config).mkdir()
+    front_path(weeks.config.root).mkdir()
     assert weeks.run_id(1) in pin(weeks.config, weeks.run_id(1), on=True)
     with pytest.raises(PipelineError, match="front page"):
         write_front(weeks.config)
@@ -174,9 +174,9 @@ def test_what_cannot_be_written_stops_no_command(weeks: Weeks) -> None:
 
 def test_open_writes_what_is_missing_and_needs_a_terminal(weeks: Weeks, monkeypatch: pytest.MonkeyPatch) -> None:
     page = page_to_open(weeks.config, None)
-    assert page == front_path(weeks.config)
+    assert page == front_path(weeks.config.root)
     assert page.is_file()
-    report = front_path(weeks.config).with_name(f"{weeks.run_id(3)}.html")
+    report = front_path(weeks.config.root).with_name(f"{weeks.run_id(3)}.html")
     report.unlink()
     assert page_to_open(weeks.config, "latest") == report
     assert report.is_file()

@@ -1130,7 +1130,7 @@ def latest(config: PipelineConfig) -> Run:
 @pytest.mark.slow
 def test_the_page_of_a_real_run(toy: PipelineConfig) -> None:
     run = list_runs(open_existing_store(toy), toy.name)[-1]
-    html = page_path(toy, run.run_id).read_text()
+    html = page_path(toy.root, run.run_id).read_text()
     page = Reader(html)
     assert_self_contained(page, html)
     assert_accessible(page)
@@ -1161,9 +1161,9 @@ def test_the_command(
         return exit_.value.code, *capfd.readouterr()
 
     run = latest(toy)
-    assert report() == (0, f"{page_path(toy, run.run_id)}\n", "")
+    assert report() == (0, f"{page_path(toy.root, run.run_id)}\n", "")
     assert report(run.run_id, "--output", str(tmp_path / "a.html")) == (0, f"{tmp_path / 'a.html'}\n", "")
-    beside_the_front_page = page_path(toy, run.run_id).read_text()
+    beside_the_front_page = page_path(toy.root, run.run_id).read_text()
     link = f'<a href="{FRONT}">{toy.name}: all runs</a>'
     assert link in beside_the_front_page
     assert (tmp_path / "a.html").read_text() == beside_the_front_page.replace(link, toy.name)
@@ -1185,7 +1185,7 @@ def test_a_failed_run_gets_a_page_and_keeps_its_error(toy: PipelineConfig, capfd
     finally:
         table.write_text(good)
     run = latest(toy)
-    page = page_path(toy, run.run_id)
+    page = page_path(toy.root, run.run_id)
     assert Reader(page.read_text()).lines("")[3:5] == ["Failed in TableExampleGen", run.reason.splitlines()[0]]
     assert f"Report    {page}\n" in capfd.readouterr().out
 

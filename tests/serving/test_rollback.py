@@ -79,12 +79,12 @@ def pushed(config: PipelineConfig) -> list[int]:
 
 
 def states(config: PipelineConfig) -> list[tuple[int, str]]:
-    return [(version.number, version.state) for version in list_versions(config)]
+    return [(version.number, version.state) for version in list_versions(config.serving_folder)]
 
 
 def weights(config: PipelineConfig) -> bytes:
     """What a server would serve."""
-    served = list_versions(config)[0]
+    served = list_versions(config.serving_folder)[0]
     return Path(served.path, "variables", "variables.data-00000-of-00001").read_bytes()
 
 
@@ -230,7 +230,7 @@ def test_it_waits_for_no_run_and_closes_no_record_of_it(config: PipelineConfig, 
         began = time.monotonic()
         done = roll_back(config, pushed[2], "", dry_run=False)
         assert time.monotonic() - began < 1
-        assert done.new_version == list_versions(config)[0].number
+        assert done.new_version == list_versions(config.serving_folder)[0].number
         with pytest.raises(LockedError, match="another run"):
             collect_garbage(config, 1, None, apply=True)
     with other_run(config.root, "serving_locked"), pytest.raises(LockedError, match="another command") as caught:
@@ -251,7 +251,8 @@ def test_a_damaged_version_stays_away(config: PipelineConfig, pushed: list[int])
     with pytest.raises(PipelineError, match=said):
         roll_back(config, None, "", dry_run=False)
     assert states(config)[0] == (pushed[2], "served")
-    assert [version.damage for version in list_versions(config)] == [(), ("saved_model.pb was changed",), ()]
+    damages = [version.damage for version in list_versions(config.serving_folder)]
+    assert damages == [(), ("saved_model.pb was changed",), ()]
 
 
 def test_a_damaged_copy_that_serves_is_replaced_by_the_version_that_it_copied(
@@ -263,7 +264,7 @@ def test_a_damaged_copy_that_serves_is_replaced_by_the_version_that_it_copied(
     assert f"version {copy}, which serves, is damaged: saved_model.pb is missing" in said.getvalue()
     assert not is_settled(base(config) / str(pushed[1]), getattr(newest_manifest(base(config)), "digest"))  # noqa: B009
     again = roll_back(config, pushed[1], "", dry_run=False).new_version
-    assert list_versions(config)[0].damage == ()
+    assert list_versions(config.serving_folder)[0].damage == ()
     assert states(config)[:2] == [(again, "served"), (copy, "earlier")]
 
 

@@ -70,7 +70,7 @@ def test_what_serves_during_a_rollout_is_the_version_beside_the_one_that_is_trie
     assert served
     assert (served.version, served.digest) == (first, stable)
     assert find_model(config, None).folder.name == pushed_as(base(config)) == str(first)
-    assert [one.state for one in list_versions(config)] == ["tried", "served"]
+    assert [one.state for one in list_versions(config.serving_folder)] == ["tried", "served"]
     shown = collect(config, []).served
     assert shown
     assert shown.version == str(first)

@@ -54,7 +54,7 @@ def test_on_a_full_disk_an_earlier_model_can_be_served(disk: Path, config: Pipel
     reserve.keep(disk)
     fill(disk)
     done = roll_back(config, None, "bad", False)
-    assert list_versions(config)[0].number == done.new_version
+    assert list_versions(config.serving_folder)[0].number == done.new_version
 
 
 def test_without_room_laid_aside_the_error_says_what_to_do(disk: Path) -> None:

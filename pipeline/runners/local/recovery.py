@@ -88,19 +88,19 @@ def close_dead_runs(config: PipelineConfig, store: MetadataStore) -> list[str]:
     said = []
     for context in store.get_contexts_by_type(RUN_CONTEXT):
         if text_of(context, "status") == "running" and _is_ours(config, context):
-            said.append(_close(config, store, context, Process.from_json(text_of(context, "process"))))
+            said.append(_close(config.root, store, context, Process.from_json(text_of(context, "process"))))
     return said
 
 
-def check_store_knows_outputs(config: PipelineConfig, store: MetadataStore) -> None:
+def check_store_knows_outputs(root: Path, store: MetadataStore) -> None:
     """Refuse a run that would begin to count anew beside the outputs of another store.
 
     Raises:
         WorkspaceError: the store has seen nothing yet, and there are outputs.
     """
-    folders = (folder for folder in config.root.glob("artifacts/*/*/*") if folder.parent.name != ".system")
+    folders = (folder for folder in root.glob("artifacts/*/*/*") if folder.parent.name != ".system")
     if next(folders, None) and not store.get_executions(list_options=ListOptions(limit=1)):
-        raise not_of_this_store(config.root / "artifacts")
+        raise not_of_this_store(root / "artifacts")
 
 
 def not_of_this_store(folder: Path) -> WorkspaceError:
@@ -119,24 +119,24 @@ def _is_ours(config: PipelineConfig, context: Any) -> bool:
     return f"{number} {one_spelling(root)}" == workspace_id(config.root)
 
 
-def _close(config: PipelineConfig, store: MetadataStore, context: Any, process: Process | None) -> str:
+def _close(root: Path, store: MetadataStore, context: Any, process: Process | None) -> str:
     nodes = {step.execution_id: step.node for step in read_steps(store, context.id)}
     executions = store.get_executions_by_context(context.id)
     seconds = seconds_on_record(context, executions)
     at_work, made = [], []
     for execution in executions:
         node = nodes[execution.id]
-        if execution.last_known_state not in _CLOSED and take_up(config.root, store, execution):
+        if execution.last_known_state not in _CLOSED and take_up(root, store, execution):
             made.append(node)
         elif execution.last_known_state not in _CLOSED:
             at_work.append(node)
-            remove_outputs(config.root, node, execution.id)
+            remove_outputs(root, node, execution.id)
             execution.last_known_state = metadata_store_pb2.Execution.CANCELED
         for key in STEP_PROPERTIES:  # the process may have ended before it could write them
             execution.custom_properties[key].string_value = node if key == NODE else text_of(context, key)
     store.put_executions(executions)
     where = f" in {', '.join([*at_work, *made])}" if at_work or made else " between steps"
-    ending = _left_ending(config.root, context.name)
+    ending = _left_ending(root, context.name)
     reason = ending.get("reason") or f"its {process or 'process'} was killed{where}"
     context.custom_properties["status"].string_value = ending.get("status") or "interrupted"
     context.custom_properties["reason"].string_value = reason

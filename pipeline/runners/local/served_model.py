@@ -55,7 +55,7 @@ def take_in_served(handle: Any, config: PipelineConfig) -> None:
             same = [model for model in known if digest_of(model) == manifest.digest]
             _describe(handle, same, manifest)
             if not same and not damage(folder):
-                _record(handle, config, manifest, _copy(folder, manifest, config.root))
+                _record(handle, config.record_name, manifest, _copy(folder, manifest, config.root))
 
 
 def _describe(handle: Any, models: list[Any], manifest: Manifest) -> None:
@@ -83,7 +83,7 @@ def _copy(folder: Path, manifest: Manifest, root: Path) -> Path:
     return target
 
 
-def _record(handle: Any, config: PipelineConfig, manifest: Manifest, folder: Path) -> None:
+def _record(handle: Any, pipeline_name: str, manifest: Manifest, folder: Path) -> None:
     model = standard_artifacts.Model()
     model.uri = str(folder)
     model.set_string_custom_property(MODEL_DIGEST, manifest.digest)
@@ -100,5 +100,5 @@ def _record(handle: Any, config: PipelineConfig, manifest: Manifest, folder: Pat
     for key, value in told.items():
         execution.custom_properties[key].string_value = value
     event = event_of(metadata_store_pb2.Event.OUTPUT, "model")
-    pipeline = context_lib.register_context_if_not_exists(handle, "pipeline", config.record_name)
+    pipeline = context_lib.register_context_if_not_exists(handle, "pipeline", pipeline_name)
     handle.store.put_execution(execution, [(artifact, event)], [pipeline])
