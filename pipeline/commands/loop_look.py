@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from pipeline.commands.arrival import changed_spans, is_seen_from_here
 from pipeline.commands.watch import folder_of, log_of, watch_once
 from pipeline.config.pipeline import PipelineConfig
-from pipeline.continuous.triggers import RECENT, Seen
+from pipeline.continuous.triggers import Seen
 from pipeline.contract.schema import column_type, read_schema
 from pipeline.data.arrival import not_yet
 from pipeline.data.sources.source import plan_fragments, read_fragment
@@ -22,6 +23,7 @@ from pipeline.lineage.last_data import last_data
 from pipeline.lineage.runs import list_runs
 from pipeline.lineage.store import has_records, open_existing_store
 from pipeline.serving.versions import serving_manifest
+from pipeline.watch.latest import harmful_now
 from pipeline.watch.requests import log_files
 from pipeline.watch.state import opened
 
@@ -83,13 +85,13 @@ def newest_run(config: PipelineConfig) -> str:
     return runs[0].run_id if runs else ""
 
 
-def _harmful(config: PipelineConfig, version: str) -> dict[str, object] | None:
+def _harmful(config: PipelineConfig, version: str) -> Mapping[str, Any] | None:
     file = folder_of(config) / "state.db"
     if not file.exists():
         return None
     with opened(file) as state:
         verdicts = [one for one in state.verdicts() if one["version"] == version]
-    return next((one for one in reversed(verdicts[-RECENT:]) if one["harmful"]), None)
+    return next(reversed(harmful_now(verdicts)), None)
 
 
 def _rows(config: PipelineConfig, files: Sequence[SourceFile]) -> int:

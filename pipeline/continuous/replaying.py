@@ -19,8 +19,9 @@ import numpy as np
 from pipeline.config.replay import Policy
 from pipeline.continuous.guards import held_back
 from pipeline.continuous.journal import Attempt
-from pipeline.continuous.triggers import RECENT, Event, Seen, events, unanswered
+from pipeline.continuous.triggers import Event, Seen, events, unanswered
 from pipeline.watch.harm import AREA, EXCESS, LOSS, PROMISE
+from pipeline.watch.latest import RECENT
 from pipeline.watch.sequences import Array, Groups, lower_bounds, upper_bound
 
 

@@ -12,8 +12,6 @@ from pipeline.config.spans import spans_text
 from pipeline.config.value_types import seconds_of
 
 NEW_SPAN, SCHEDULE, HARM, AGE, MANUAL = "new_span", "schedule", "harm", "age", "manual"
-RECENT = 3
-"""Windows, or ticks of a replay, back to which a verdict still says how it is now."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from typing import Any
 
 from pipeline.config.value_types import seconds_of
 from pipeline.config.watch import Watch
+from pipeline.watch.latest import RECENT, harmful_now, labelled_now
 from pipeline.watch.windows import Window, moment
 
 PAGE, TICKET = "page", "ticket"
@@ -92,6 +93,8 @@ def found_now(
             found += _odd(version, mine)
     if labels_expected:
         found += _labels(verdicts, settings, now)
+    lately = sorted({one["window"] for one in verdicts})[-RECENT:]
+    holes = [one for one in holes if not lately or one.first >= lately[0]]
     if holes:
         names = ", ".join(one.text for one in holes[-3:])
         found.append(
@@ -138,7 +141,7 @@ def _invalid(version: str, mine: Sequence[Mapping[str, Any]]) -> Iterable[Alarm]
 
 
 def _harmful(version: str, mine: Sequence[Mapping[str, Any]]) -> list[Alarm]:
-    harmful = [one for one in mine[-3:] if one["harmful"]]
+    harmful = harmful_now(mine)
     if not harmful:
         return []
     now = harmful[-1]
@@ -157,7 +160,7 @@ def _above(harm: Mapping[str, Any], by: str) -> str:
 
 def _harmful_part(version: str, mine: Sequence[Mapping[str, Any]]) -> list[Alarm]:
     """Tell of slices and segments that are harmed while the whole is not."""
-    harmful = [one for one in mine[-3:] if _parts_of(one)]
+    harmful = [one for one in labelled_now(mine) if _parts_of(one)]
     if not harmful:
         return []
     now = harmful[-1]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from pipeline.watch.alarms import Alarm
+from pipeline.watch.latest import harmful_now
 
 _HELP = {
     "longhaul_watch_rows": "Rows of the newest window.",
@@ -51,13 +52,14 @@ def _put_verdicts(put: Callable[..., None], verdicts: Sequence[Mapping[str, Any]
     for version, one in newest.items():
         put("longhaul_watch_rows", one["rows"], version=version)
         put("longhaul_watch_valid", one["valid"], version=version)
-        put("longhaul_watch_harmful", one["harmful"], version=version)
+        mine = [other for other in verdicts if other["version"] == version]
+        put("longhaul_watch_harmful", bool(harmful_now(mine)), version=version)
         put("longhaul_watch_columns_moved", one["moved_count"], version=version)
         for metric, value in one["promise"].items():
             put("longhaul_watch_promised", value, version=version, metric=metric)
         for metric, found in one["estimated"].items():
             put("longhaul_watch_estimated", found[0], version=version, metric=metric)
-        labelled = [other for other in verdicts if other["version"] == version and other["realized"]["rows"]]
+        labelled = [other for other in mine if other["realized"]["rows"]]
         if labelled:
             put("longhaul_watch_labelled_share", labelled[-1]["realized"]["share"], version=version)
             for metric, value in labelled[-1]["realized"]["metrics"].items():

@@ -1,0 +1,47 @@
+"""What an engineer on call would plant beside tests/watch/test_watching.py: harm whose labels come late, gaps that are
+over."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pipeline.watch.alarms import PAGE, TICKET
+from pipeline.watch.latest import harmful_now
+from tests.watch.test_watching import World, kinds, reference, world  # noqa: F401
+
+
+def test_harm_pages_though_labels_come_a_month_late(world: World) -> None:  # noqa: F811
+    for number in range(6):
+        world.week(number, labels=False, count=2_000)
+    world.label(0, [f"0-{k}" for k in range(2_000)], np.ones(2_000, int))
+    verdicts, alarms = world.look(6)
+    assert [one["harmful"] for one in verdicts] == [True] + [False] * 5
+    assert ("harmful", PAGE) in kinds(alarms)
+    assert [one["window"] for one in harmful_now(verdicts)] == [verdicts[0]["window"]]  # which the loop goes by
+
+
+def verdict(window: int, *harms: tuple[str, bool]) -> dict[str, Any]:
+    return {"window": window, "harm": [{"by": by, "harmful": harmful} for by, harmful in harms]}
+
+
+def test_a_verdict_counts_until_three_later_windows_have_labels_or_an_estimate() -> None:
+    harmed, silent = verdict(0, ("labels", True)), [verdict(one, ("estimate", False)) for one in range(1, 9)]
+    good = [verdict(one, ("labels", False)) for one in range(1, 4)]
+    assert harmful_now([harmed, *silent]) == [harmed]  # nobody knows more by now
+    assert harmful_now([harmed, *good[:2], *silent[2:]]) == [harmed]
+    assert harmful_now([harmed, *good, *silent[3:]]) == []
+    guessed = verdict(0, ("estimate", True))
+    assert harmful_now([guessed, *silent[:2]]) == [guessed]
+    assert harmful_now([guessed, *silent]) == []
+
+
+def test_a_gap_is_told_and_closes_by_itself_once_the_log_goes_on(world: World) -> None:  # noqa: F811
+    for number in (0, 1, 3):
+        world.week(number, labels=False, count=500)
+    assert kinds(world.look(4)[1]) == {("log_gap", TICKET)}
+    for number in (4, 5, 6):
+        world.week(number, labels=False, count=500)
+    assert world.look(7)[1] == {}
+    assert world.alarms["log_gap"].closed
