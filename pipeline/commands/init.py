@@ -198,6 +198,7 @@ def first_texts(table: str, name: str, found: FirstLook, folder: Path = Path()) 
     readings = {
         column: reading.model_dump(mode="json", exclude_defaults=True) for column, reading in recognised.columns.items()
     }
+    dropped = found.named_in("data.drop")
     text = environment.get_template("config.yaml.j2").render(
         name=name,
         path=path,
@@ -206,7 +207,7 @@ def first_texts(table: str, name: str, found: FirstLook, folder: Path = Path()) 
         label=found.label,
         guess=found.guess,
         rows=rows,
-        drop=found.named_in("data.drop"),
+        drop=dropped,
         exclude=found.named_in("features.exclude"),
         categorical=found.named_in("features.categorical"),
         derived=found.derived,
@@ -215,7 +216,7 @@ def first_texts(table: str, name: str, found: FirstLook, folder: Path = Path()) 
         set_aside=recognised.set_aside,
         **sizes(rows, len(found.types)),
     )
-    read = {column: kind for column, kind in found.types.items() if column not in found.named_in("data.drop")}
+    read = {column: kind for column, kind in found.types.items() if column not in dropped}
     labelled = found.table.rows.filter(found.table.rows.column(found.label).is_valid())  # a run leaves out the others
     schema = infer_schema(labelled, read, found.label)
     return text, header + text_format.MessageToString(schema, as_utf8=True)

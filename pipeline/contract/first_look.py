@@ -128,9 +128,9 @@ def label_candidates(table: str, wishes: Wishes) -> list[tuple[str, str]]:
 
 def _markers(name: str, read: Table) -> dict[str, int]:
     """Return which texts of a column are taken for 'missing', and in how many rows, the commonest first."""
-    if name not in read.texts.column_names:
+    if (texts := read.texts_by_name.get(name)) is None:
         return {}
-    texts, column = read.texts.column(name), read.rows.column(name)
+    column = read.rows.column(name)
     if len(texts) == len(column):
         if not column.null_count:
             return {}
@@ -153,9 +153,8 @@ _KIND_WORDS = {
 def _column(name: str, kind: ColumnType, judged: Judged, read: Table) -> Column:
     meaning, column = read.recognised.meanings.get(name), read.rows.column(name)
     remarks = [judged.remark, meaning.said if meaning else ""]
-    shown = column
-    if name in read.texts.column_names:  # as they stand in the file
-        shown = read.texts.column(name)
+    shown = read.texts_by_name.get(name, column)  # as they stand in the file
+    if name in read.texts_by_name:
         if len(shown) == len(column):
             shown = shown.filter(column.is_valid())
         else:  # rows were set aside

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
@@ -77,6 +78,11 @@ class Table:
     unread: Mapping[str, str]
     texts: pa.Table
     rows: pa.Table
+
+    @cached_property
+    def texts_by_name(self) -> dict[str, pa.ChunkedArray]:
+        """Return the columns of `texts`; Arrow would go through the names of all columns at each question."""
+        return dict(zip(self.texts.column_names, self.texts.columns, strict=True))
 
     @property
     def is_text(self) -> bool:

@@ -83,9 +83,7 @@ def _chosen(columns: tuple[Column, ...]) -> list[Column]:
     """Return those to show: of a wide table the ones that something is said about come first."""
     if len(columns) <= _MOST:
         return list(columns)
-    said = [column for column in columns if column.remark or column.role == "label"]
-    others = [column for column in columns if column not in said]
-    return [*said, *others][:_MOST]
+    return sorted(columns, key=lambda column: not (column.remark or column.role == "label"))[:_MOST]
 
 
 def _cells(column: Column) -> list[str]:
