@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from pipeline.config.spans import spans_text
@@ -30,8 +31,12 @@ _FILTERS = (
 )
 
 
+@cache
 def environment(folder: str) -> Environment:
-    """Return the templates in a folder of `templates`; a name that a page does not know is an error."""
+    """Return the templates in a folder of `templates`; a name that a page does not know is an error.
+
+    They are the same each time: to compile them takes longer than to fill them in.
+    """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     return Environment(
@@ -43,6 +48,7 @@ def environment(folder: str) -> Environment:
     )
 
 
+@cache
 def templates() -> Environment:
     """Return the templates of reports, with what they write numbers by."""
     found = environment("report")
