@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from tensorflow_metadata.proto.v0 import schema_pb2
 
+from pipeline.contract.lists import list_delimiter
 from pipeline.data.columns import ColumnType
 
 MAX_DOMAIN = 100
@@ -18,6 +19,8 @@ _PRESENT = 50
 """A column with so many values hardly loses all of them in a split; one with fewer may be empty there."""
 _TIMES = 10
 """So often must a value come, on average, for a column to look like categories."""
+_PERIOD = r"(?i)^((19|20)\d\d\W?([qhwst]?\d{1,3}(-\d)?)|([qhwst]?\d{1,2})\W?(19|20)\d\d)$"
+"""A month, a quarter, a week or a season of a year, in either order."""
 
 
 def infer_schema(rows: pa.Table, columns: Mapping[str, ColumnType], label: str) -> schema_pb2.Schema:
@@ -53,7 +56,8 @@ def infer_schema(rows: pa.Table, columns: Mapping[str, ColumnType], label: str) 
 def closed_set(column: pa.ChunkedArray) -> list[str]:
     """Return all values of a column of texts if it looks like categories that are all seen; else nothing.
 
-    They are few and short, come often, none of them once only, and the second half of the rows brings no new one.
+    They are few and short, come often, none of them once only, and the second half of the rows brings no new one. Items
+    of lists come in ever new orders, and periods go on.
     """
     values = column.drop_null()
     counts = pc.value_counts(values)
@@ -64,5 +68,7 @@ def closed_set(column: pa.ChunkedArray) -> list[str]:
         return []
     half = column.slice(0, len(column) // 2).drop_null()
     if pc.count_distinct(half).as_py() < len(distinct):
+        return []
+    if pc.all(pc.match_substring_regex(distinct, _PERIOD)).as_py() or list_delimiter(values):
         return []
     return sorted(distinct.to_pylist())

@@ -146,6 +146,12 @@ def test_something_is_left_for_the_model() -> None:
         (["x" * 1500, "y" * 1500] * 100, False),  # long texts are no categories
         ([f"{i % 90}" if i % 20 else "-" for i in range(700)], False),  # ages
         ([None] * 50, False),
+        (["2021-01", "2021-02", "2021-03"] * 50, False),  # the next file is of another month
+        (["2021Q1", "2021Q2"] * 50, False),
+        (["Q3 2021", "Q4 2021"] * 50, False),
+        (["2021-W05", "2021-W06"] * 50, False),
+        (["2021 red", "2021 blue"] * 50, True),
+        (["a|b", "b|a", "a", "b|c", "c", "a|c", "c|b", "b"] * 50, False),  # lists: items come in other orders
     ],
 )
 def test_a_set_is_closed_only_where_it_is_all_seen(values: list[Any], closed: bool) -> None:
