@@ -13,6 +13,10 @@ DIRECTIVES = "YymdbBHIMSfpzaAj"
 """What may stand after % in the format of a date."""
 
 
+TWO_PARTS = ("%H:%M", "%M:%S")
+"""The formats of durations in two parts."""
+
+
 class Reading(Section):
     """How the texts of a column are read. `longhaul init` writes what it recognised; see docs/values.md."""
 
@@ -31,7 +35,8 @@ class Reading(Section):
     """Of booleans, the words for no and for yes, in this order, in any case. When absent, the usual ones."""
     format: str | None = None
     """Of dates, their parts as in Python's strptime, for example `%d.%m.%Y %H:%M`; or `epoch_s`, `epoch_ms`,
-    `epoch_us` for the time since 1970. ISO 8601 when absent."""
+    `epoch_us` for the time since 1970. ISO 8601 when absent. Of durations in two parts, which those are: `%H:%M`, also
+    of a time of day, or `%M:%S`."""
     zone: str | None = None
     """Of dates that do not say their time zone, its name, for example `Europe/Berlin`. UTC when absent."""
     missing: tuple[str, ...] | None = None
@@ -51,7 +56,10 @@ class Reading(Section):
             raise ValueError(f"decimal and thousands are both {self.decimal!r}; they must differ")
         if self.words and (len(self.words) != 2 or self.words[0].casefold() == self.words[1].casefold()):
             raise ValueError("words: give two different ones, that for no and that for yes")
-        if self.format is not None and not re.fullmatch("epoch_(s|ms|us)", self.format):
+        if self.kind == "duration":
+            if self.format not in (None, *TWO_PARTS):
+                raise ValueError(f"format: {self.format!r} is none of a duration; known are {', '.join(TWO_PARTS)}")
+        elif self.format is not None and not re.fullmatch("epoch_(s|ms|us)", self.format):
             unknown = [mark for mark in re.findall(r"%(.?)", self.format) if mark not in DIRECTIVES]
             if unknown:
                 known = ", ".join(f"%{mark}" for mark in DIRECTIVES)

@@ -36,6 +36,7 @@ PROBE = 8
 
 _FLOAT32_MAX = 3.4028235677973366e38
 _UNITS_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+_TICKS = {32: pa.int32(), 64: pa.int64()}
 _ZONED = r"[T ].*(Z|[+-]\d\d(:?\d\d)?)$"
 
 
@@ -81,7 +82,7 @@ def column_type_of(data_type: pa.DataType) -> ColumnType | None:
         return ColumnType.INT
     if types.is_decimal(data_type):
         return ColumnType.INT if data_type.scale <= 0 and data_type.precision <= 18 else ColumnType.FLOAT
-    if types.is_floating(data_type):
+    if types.is_floating(data_type) or is_span(data_type):
         return ColumnType.FLOAT
     if types.is_date(data_type) or types.is_timestamp(data_type):
         return ColumnType.TIMESTAMP
@@ -94,7 +95,7 @@ def to_stored(array: pa.Array, column_type: ColumnType) -> pa.Array:
     """Convert one column, shape [rows], to `column_type.stored`, same shape; nulls and NaN become null.
 
     Text is parsed (surrounding blanks do not matter; nothing but blanks is a missing number or time). Timestamps become
-    whole Unix seconds, rounded down; without a zone they are UTC. Integers are taken as they are where a timestamp is
+    whole Unix seconds, rounded down; without a zone they are UTC. Durations and times of day become seconds. Integers are taken as they are where a timestamp is
     expected.
 
     Raises:
@@ -104,6 +105,10 @@ def to_stored(array: pa.Array, column_type: ColumnType) -> pa.Array:
         array = array.dictionary_decode()
     if pa.types.is_null(array.type):
         return pa.nulls(len(array), column_type.stored)
+    if is_span(array.type):
+        array = pc.divide(
+            array.cast(_TICKS[array.type.bit_width]).cast(pa.float64()), _UNITS_PER_SECOND[array.type.unit]
+        )
     if pa.types.is_floating(array.type):
         array = _nan_to_null(array.cast(pa.float64()))
     if is_text(array.type):
@@ -133,6 +138,11 @@ def first_bad_row(array: pa.Array, column_type: ColumnType) -> int:
         except pa.ArrowInvalid:
             high = middle
     return low
+
+
+def is_span(data_type: pa.DataType) -> bool:
+    """Return whether a column of this Arrow type holds durations or times of day."""
+    return bool(pa.types.is_duration(data_type) or pa.types.is_time(data_type))
 
 
 def is_text(data_type: pa.DataType) -> bool:

@@ -10,6 +10,9 @@ import pyarrow.compute as pc
 PAIRS = (
     ("no", "yes"), ("false", "true"), ("n", "y"), ("f", "t"), ("off", "on"), ("nein", "ja"), ("non", "oui"),
     ("no", "sí"), ("no", "si"), ("no", "sì"), ("não", "sim"), ("nee", "ja"), ("nej", "ja"), ("нет", "да"),
+    ("falsch", "wahr"), ("faux", "vrai"), ("falso", "verdadero"), ("falso", "vero"), ("falso", "verdadeiro"),
+    ("nie", "tak"), ("ne", "ano"), ("hay\u0131r", "evet"), ("nem", "igen"), ("ei", "kyllä"),
+    ("否", "是"), ("いいえ", "はい"), ("아니요", "예"), ("لا", "نعم"), ("disabled", "enabled"),
 )  # fmt: skip
 """The words for no and yes that are known, in small letters."""
 

@@ -1,4 +1,4 @@
-"""Durations and times of day, as 1:23:45, 2 days 01:00:00 and P1DT2H, in seconds."""
+"""Durations and times of day, as 1:23:45, 2 days 01:00:00, 2h 5m and P1DT2H, in seconds."""
 
 from __future__ import annotations
 
@@ -8,21 +8,36 @@ import pyarrow.compute as pc
 from pipeline.data.values.numbers import MINUS
 
 CLOCK = (
-    rf"^\s*(?P<minus>{MINUS})?(?:(?P<days>\d+) days?,? \+?)?(?P<hours>\d{{1,4}}):(?P<minutes>[0-5]\d):"
+    rf"^\s*(?P<minus>{MINUS})?(?:(?P<days>\d+)(?: days?,? \+?|\.))?(?P<hours>\d{{1,4}}):(?P<minutes>[0-5]\d):"
     r"(?P<seconds>[0-5]\d(?:[.,]\d+)?)\s*$"
 )
 ISO = (
     rf"^\s*(?P<minus>{MINUS})?P(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?"
     r"(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+(?:[.,]\d+)?)S)?)?\s*$"
 )
+WORDS = (
+    rf"(?i)^\s*(?P<minus>{MINUS})?(?:(?P<weeks>\d+) ?(?:w|wks?|weeks?),? ?)?(?:(?P<days>\d+) ?(?:d|days?),? ?)?"
+    r"(?:(?P<hours>\d+) ?(?:h|hrs?|hours?|std)\.?,? ?)?(?:(?P<minutes>\d+) ?(?:m|mins?|minutes?)\.?,? ?)?"
+    r"(?:(?P<seconds>\d+(?:[.,]\d+)?) ?(?:s|secs?|seconds?)\.?)?\s*$"
+)
+SHORT = {
+    "%H:%M": r"^\s*(?P<minus>)(?P<hours>\d{1,4}):(?P<minutes>[0-5]\d)\s*$",
+    "%M:%S": r"^\s*(?P<minus>)(?P<minutes>\d{1,4}):(?P<seconds>[0-5]\d(?:[.,]\d+)?)\s*$",
+}
+"""By the format, those of two parts, of which only a person or the column's name knows what they are."""
 _SECONDS = {"weeks": 604_800, "days": 86_400, "hours": 3600, "minutes": 60, "seconds": 1}
 
 
-def to_seconds(text: pa.Array) -> pa.Array:
-    """Return seconds, float64; null where a text is no duration."""
+def to_seconds(text: pa.Array, form: str | None = None) -> pa.Array:
+    """Return seconds, float64; null where a text is no duration.
+
+    Args:
+        form: what texts of two parts are, one of SHORT; when None, they are no durations.
+    """
     coded = text.dictionary_encode()  # they come again
-    distinct = coded.dictionary
-    return pc.take(pc.coalesce(_seconds(distinct, CLOCK), _seconds(distinct, ISO)), coded.indices)
+    patterns = (CLOCK, ISO, WORDS, *((SHORT[form],) if form else ()))
+    seconds = pc.coalesce(*(_seconds(coded.dictionary, pattern) for pattern in patterns))
+    return pc.take(seconds, coded.indices)
 
 
 def _seconds(text: pa.Array, pattern: str) -> pa.Array:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from pipeline.config.reading import Reading
 from pipeline.data.values.counted import NEARLY_ALL, WORTH_SAYING, Counted, Doubt, Fit, Mask, as_mask
 from pipeline.data.values.numbers import MINUS, to_plain
-from pipeline.data.values.words import COMMA_THOUSANDS, CURRENCIES, SCALES, UNITS
+from pipeline.data.values.words import COMMA_THOUSANDS, CURRENCIES, NEARLY, SCALES, SURE_SCALES, UNITS
 
 _PLAIN = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$|^\s*[+-]?(?i:inf|infinity)\s*$"
 _PARTS = (
@@ -20,6 +20,8 @@ _PARTS = (
     rf"(?P<gap>\s*)(?P<suf>[^\d\s()+\-,.:;=][^\d()+:;=]{{0,14}}?|\+|)\s*{MINUS}?\s*\)?$"
 )
 _SAMPLE, _ENOUGH = 200, 20_000
+_RATINGS = 20
+"""So many different texts may be categories such as 16+ and 18+; more are quantities."""
 _STYLES = ((".", ""), (".", ","), (",", ""), (",", "."), (",", " "), (".", " "), (".", "'"), (",", "'"))
 
 
@@ -68,7 +70,7 @@ def _guess(values: Counted, decimal: str | None) -> Fit | Doubt | None:
         style = commas
     if style[1] not in ("", ",") and not units["unit"] and _is_code(values.where(fits[style]), style[1]):
         return None
-    if "+" in units["unit"] and not style[1] and not units["scale"]:  # type: ignore[operator]
+    if "+" in units["unit"] and not style[1] and not units["scale"] and len(values.texts) <= _RATINGS:  # type: ignore[operator]
         return None  # 16+, 18+: an age rating
     settings: dict[str, object] = {"kind": "number"}
     settings |= {"decimal": style[0]} if style[0] != "." else {}
@@ -90,11 +92,14 @@ def _units(parts: object, values: Counted) -> dict[str, object] | Doubt | None:
     few = values.total * (1 - NEARLY_ALL)
     before = Counter({unit: times for unit, times in before.items() if unit and times > few})
     after = Counter({unit: times for unit, times in after.items() if unit and times > few})
-    if any(unit not in CURRENCIES and _counts(times, values) for unit, times in before.items()):
+    known_before = CURRENCIES | NEARLY
+    if any(unit not in known_before and _counts(times, values) for unit, times in before.items()):
         return None
-    before = Counter({unit: times for unit, times in before.items() if unit in CURRENCIES})
+    before = Counter({unit: times for unit, times in before.items() if unit in known_before})
     scale = [unit for unit in after if unit in SCALES]
     is_scale = bool(scale) and (bool(before) or len({unit.lower() for unit in scale}) > 1)
+    if len(scale) == 1 and scale[0] in SURE_SCALES - spaced:
+        is_scale = is_scale or len(values.texts) > _RATINGS or bool(values.matches(r"\d[.,]\d").any())
     units = {unit for unit in after if not (is_scale and unit in SCALES)}
     for unit in list(units):
         known = unit in CURRENCIES or unit in UNITS or unit == "+" or not re.search(r"\w", unit)
@@ -103,7 +108,7 @@ def _units(parts: object, values: Counted) -> dict[str, object] | Doubt | None:
                 return None
             units.remove(unit)
     money = {unit for unit in (*before, *units) if unit in CURRENCIES}
-    others = {unit for unit in units if unit not in CURRENCIES}
+    others = {unit for unit in (*before, *units) if unit not in CURRENCIES}
     if len(money) > 1 or len({re.sub(r"s?\.?$", "", unit.lower()) for unit in others}) > 1:
         if not others <= UNITS:
             return None  # words, as in 12 Main St

@@ -130,7 +130,7 @@ def to_plain(text: pa.Array, reading: Reading, column_type: ColumnType) -> pa.Ar
     if reading.kind == "date" and (reading.format or reading.zone):
         return dates.to_seconds(text, reading.format, reading.zone)
     if reading.kind == "duration":
-        return durations.to_seconds(text)
+        return durations.to_seconds(text, reading.format)
     return text
 
 

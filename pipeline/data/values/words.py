@@ -22,8 +22,15 @@ UNITS = _set(
     " MB GB TB kB KiB MiB GiB bytes L l ml mL cl dl gal mph kph km/h kmh kmpl km/kg m/s knots kn mpg cc CC bhp hp HP ps"
     " PS kw Nm rpm psi bar mbar hPa Pa kPa dB dBm px pt pts points pcs pct percent kcal cal kJ J mmHg mg/dL mmol/L ppm"
     " ppb"
-)
+) | {"sq ft", "sq. ft.", "sq m", "cu ft", "fl oz", "per cent"}
 SCALES = _set("k K M m B b bn mn")
+SURE_SCALES = _set("k K M")
+"""Those that are a scale though no other stands in the column: close to the figures no unit is written so."""
+NEARLY = _set("~ ≈ ca. ca c.")
+"""What stands before numbers that are not exact."""
+CLOCK_NAMES = _set("time clock hour hours uhrzeit heure hora ora opens closes open close departure arrival dep arr")
+LENGTH_NAMES = _set("duration length lap pace split song track runtime elapsed dauer durée duración")
+"""Words in the name of a column that say what 12:30 is: half past twelve, or twelve minutes and a half."""
 DATE_NAMES = _set(
     "date dates datetime day days time times timestamp ts when at on dob birth birthday born created updated modified"
     " month period start end begin due expiry since until datum fecha jour data tag monat dt dttm"

@@ -140,6 +140,26 @@ def _write_stream(frame: pd.DataFrame, path: Path) -> None:
         writer.write_table(table, max_chunksize=5)
 
 
+@pytest.mark.parametrize("ending", ["parquet", "feather", "duckdb"])
+def test_durations_and_times_of_day_are_seconds(ending: str, tmp_path: Path) -> None:
+    table = pa.table(
+        {
+            "waited": pa.array([datetime.timedelta(hours=1, milliseconds=500), None], pa.duration("ms")),
+            "at": pa.array([datetime.time(12, 30), datetime.time(0, 0, 1)], pa.time64("us")),
+            "opens": pa.array([datetime.time(8), None], pa.time32("s")),
+        }
+    )
+    if ending == "duckdb":
+        table = table.select(["at", "opens"])  # its intervals have months
+        with duckdb.connect(str(tmp_path / "t.duckdb")) as connection:
+            connection.register("frame", table)
+            connection.execute("CREATE TABLE t AS SELECT * FROM frame")
+    else:
+        getattr(table.to_pandas(), f"to_{ending}")(tmp_path / f"t.{ending}")
+    expected = {"waited": [3600.5, None], "at": [45_000.0, 1.0], "opens": [28_800.0, None]}
+    assert read(tmp_path / f"t.{ending}") == {name: expected[name] for name in table.column_names}
+
+
 @pytest.mark.parametrize("kind", WRITERS)
 def test_one_table_is_the_same_in_every_format(kind: str, tmp_path: Path) -> None:
     for seed in range(5):

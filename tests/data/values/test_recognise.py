@@ -332,3 +332,50 @@ def test_codes_with_zeros_in_front_stay_text_though_some_are_no_figures(odd: lis
     assert (found.kind, found.n_rest) == ("text", 0)
     assert found.settings is not None
     assert found.settings.kind == "text"
+
+
+@pytest.mark.parametrize(
+    ("texts", "seconds"),
+    [
+        (["3h 23m", "45m", "2 hours 5 minutes"], [12_180, 2700, 7500]),
+        (["16m13s", "1m 5.5s", "2m"], [973, 65.5, 120]),
+        (["2d 3h", "1w 2d", "-1h 30min"], [183_600, 777_600, -5400]),
+        (["7.08:35:14", "0.00:00:01"], [635_714, 1]),
+    ],
+)
+def test_durations_in_hours_and_minutes(texts: list[str], seconds: list[float]) -> None:
+    meaning = seen(texts)
+    assert meaning.kind == "duration"
+    assert read(texts, meaning, ColumnType.FLOAT) == seconds
+
+
+def test_two_parts_are_what_the_columns_name_says_or_a_person() -> None:
+    assert said(seen(["12:30", "08:15"], name="departure_time")) == {"kind": "duration", "format": "%H:%M"}
+    assert said(seen(["12:30", "75:15"], name="songLength")) == {"kind": "duration", "format": "%M:%S"}
+    doubt = seen(["12:30", "08:15"])
+    assert (doubt.kind, [one["format"] for one in doubt.choices]) == ("text", ["%H:%M", "%M:%S"])
+    asked = [Reading.model_validate(one) for one in doubt.choices]
+    assert [convert(pa.array(["12:30"]), one, ColumnType.FLOAT)[0].to_pylist() for one in asked] == [[45_000], [750]]
+    with pytest.raises(ValueError, match="known are %H:%M, %M:%S"):
+        Reading.model_validate({"kind": "duration", "format": "%S"})
+
+
+def test_one_scale_two_words_of_a_unit_open_ends_and_nearly() -> None:
+    def meant(texts: list[str]) -> list[Any]:
+        return read(texts, seen(texts), ColumnType.FLOAT)
+
+    assert meant(["20.5k", "7.2k", "1.5k"]) == [20_500, 7200, 1500]
+    assert meant(["1.5 m", "2.5 m"]) == [1.5, 2.5], "metres"
+    assert meant(["1200 sq ft", "850 sq ft"]) == [1200, 850]
+    assert meant([f"~{n}" for n in (5, 12, 7)]) == [5, 12, 7]
+    assert meant([f"{n * 37}+" for n in range(50)]) == [n * 37 for n in range(50)]
+
+
+def test_hexadecimal_figures_stay_as_they_are_written() -> None:
+    assert said(seen(["0x1f", "0x20", "0xFFFFFFFFFFFFFFFF"])) == {"kind": "text"}
+
+
+@pytest.mark.parametrize("words", ["wahr falsch", "vrai faux", "是 否", "はい いいえ", "tak nie", "enabled disabled"])
+def test_yes_and_no_in_more_languages(words: str) -> None:
+    texts = [*words.split(), *words.upper().split()]
+    assert read(texts, seen(texts), ColumnType.BOOL) == [1, 0, 1, 0]
