@@ -95,8 +95,8 @@ def to_stored(array: pa.Array, column_type: ColumnType) -> pa.Array:
     """Convert one column, shape [rows], to `column_type.stored`, same shape; nulls and NaN become null.
 
     Text is parsed (surrounding blanks do not matter; nothing but blanks is a missing number or time). Timestamps become
-    whole Unix seconds, rounded down; without a zone they are UTC. Durations and times of day become seconds. Integers are taken as they are where a timestamp is
-    expected.
+    whole Unix seconds, rounded down; without a zone they are UTC. Durations and times of day become seconds. Integers
+    are taken as they are where a timestamp is expected.
 
     Raises:
         pa.ArrowInvalid: a value does not fit.
@@ -105,12 +105,7 @@ def to_stored(array: pa.Array, column_type: ColumnType) -> pa.Array:
         array = array.dictionary_decode()
     if pa.types.is_null(array.type):
         return pa.nulls(len(array), column_type.stored)
-    if is_span(array.type):
-        array = pc.divide(
-            array.cast(_TICKS[array.type.bit_width]).cast(pa.float64()), _UNITS_PER_SECOND[array.type.unit]
-        )
-    if pa.types.is_floating(array.type):
-        array = _nan_to_null(array.cast(pa.float64()))
+    array = _as_numbers(array)
     if is_text(array.type):
         return _from_text(array.cast(pa.string()), column_type)  # the cast checks that binary is UTF-8
     if column_type is ColumnType.STRING:
@@ -211,6 +206,14 @@ def _unix_seconds(array: pa.Array) -> pa.Array:
     # Integer division rounds towards zero; before 1970 that would be up, not down.
     floored = pc.if_else(pc.less(ticks, 0), pc.subtract(ticks, per_second - 1), ticks)
     return pc.divide(floored, per_second)
+
+
+def _as_numbers(array: pa.Array) -> pa.Array:
+    """Return fractions as float64, NaN as null, and spans of time in seconds; other columns as they are."""
+    if is_span(array.type):
+        ticks = array.cast(_TICKS[array.type.bit_width]).cast(pa.float64())
+        return pc.divide(ticks, _UNITS_PER_SECOND[array.type.unit])
+    return _nan_to_null(array.cast(pa.float64())) if pa.types.is_floating(array.type) else array
 
 
 def _nan_to_null(array: pa.Array) -> pa.Array:
