@@ -13,9 +13,9 @@ from bench.watch_years import WEEKS
 from pipeline.evaluation.tallies import rows_of
 from pipeline.watch.excess import center_of, least_excess, moments
 from pipeline.watch.harm import AREA, EXCESS, LOSS, MAY_LOSE, PROMISE, area_of
+from pipeline.watch.realized import Realized
 from pipeline.watch.reference import losses
 from pipeline.watch.sequences import Groups, lower_bounds, upper_bound
-from pipeline.watch.state import Realized
 
 
 def power(flights: Flights, trials: int) -> list[dict[str, Any]]:

@@ -18,9 +18,9 @@ from pipeline.watch.counting import profile
 from pipeline.watch.judging import Judge
 from pipeline.watch.labels import sliced
 from pipeline.watch.profiles import Profile
+from pipeline.watch.realized import Realized
 from pipeline.watch.reference import Reference, losses
 from pipeline.watch.segments import losses_by_segment
-from pipeline.watch.state import Realized
 from pipeline.watch.windows import Window, hour_of
 
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
@@ -67,6 +67,10 @@ class Drawn:
         """See `State.realized`; labels come a week at a time."""
         for k in self.weeks.get(first, []):
             yield from ((first, name, first, one) for name, one in self.blocks[k][1].items())
+
+    def forgotten(self, version: str) -> tuple[int, int]:
+        """See `State.forgotten`."""
+        return 0, 0
 
     def by_segment(self, first: int, last: int, version: str) -> Iterator[tuple[int, Array]]:
         """See `State.by_segment`."""

@@ -32,6 +32,7 @@ from pipeline.watch.labels import Joining, label_files, realize, take_in_labels
 from pipeline.watch.metrics import metrics_text
 from pipeline.watch.profiles import Spec
 from pipeline.watch.requests import log_files
+from pipeline.watch.retention import forget
 from pipeline.watch.samples import estimates
 from pipeline.watch.served import served
 from pipeline.watch.state import State, opened
@@ -94,6 +95,9 @@ def _watched(config: PipelineConfig, state: State, folder: Path, log: Path, now:
         realize(state, touched | labelled, spec_for, joining)
     shutil.rmtree(joining.temporary, ignore_errors=True)
     all_windows = windows(state.rows_by_hour(), settings.window)
+    serves = serving_version(config.serving_folder) or ""
+    if forget(state, folder, all_windows, hour_of(now), seconds_of(settings.keep) / 3600, serves):
+        all_windows = windows(state.rows_by_hour(), settings.window)
     new = {one for one in all_windows if any(one.first <= hour < one.last for hour in touched)}
     known = state.verdicts()
     judge = Judge(
@@ -102,19 +106,22 @@ def _watched(config: PipelineConfig, state: State, folder: Path, log: Path, now:
         config.evaluation.slices,
     )
     changed: list[dict[str, Any]] = []
+    news: list[dict[str, Any]] = []  # what is recorded: of a window that is not over, not each new row
     first, last = (all_windows[0].first, all_windows[-1].last) if all_windows else (0, 0)
     state.clear_verdicts()
     for version in dict.fromkeys(version for version, route in state.versions(first, last) if route == "stable"):
         before = {one["window"]: one for one in known if one["version"] == version}
         for verdict in judge.judge(state, references(version), all_windows, new, before, hour_of(now)):
             state.put_verdict(verdict["window"], version, verdict)
-            if before.get(verdict["window"]) != verdict:
+            old = before.get(verdict["window"])
+            if old != verdict:
                 changed.append(verdict)
+                if verdict["over"] or old is None or any(old[one] != verdict[one] for one in ("valid", "harmful")):
+                    news.append(verdict)
     verdicts = state.verdicts()
     holes = gaps(all_windows, settings.window)
-    serves = serving_version(config.serving_folder) or ""
     told, alarms = _tell(config, state, verdicts, holes, serves, bool(files), now)
-    unrecorded = _record(config, folder, changed)
+    unrecorded = _record(config, folder, news)
     write_whole(metrics_text(config.name, verdicts, alarms), folder / "metrics.prom", "metrics", "fix its permissions")
     newest_hour = state.newest_labelled()
     seen = Watched(

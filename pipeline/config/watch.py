@@ -34,6 +34,10 @@ class Watch(Section):
     0.005}`, which are the defaults; of a regression `mse`, by default 2 % of what was promised."""
     min_rows: Annotated[int, Field(ge=1)] = 200
     """A window with fewer rows is shown and not judged."""
+    keep: Duration = "400d"
+    """How far back watching remembers. A year and some weeks let a window be compared with the same season; what is
+    older by a quarter is forgotten: profiles, losses, verdicts, labels that were handed in, promises of versions that
+    nobody asks any more. ML Metadata keeps a summary of each verdict."""
     columns_rate: Share = 0.05
     """The share of columns that are named as moved though only chance moved them."""
     owner: str = ""

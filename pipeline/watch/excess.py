@@ -64,18 +64,19 @@ def _logit(p: Array) -> Array:
     return np.asarray(np.log(p) - np.log1p(-p))
 
 
-def least_excess(deliveries: Sequence[Array], promised: Array, delta: float) -> list[float]:
+def least_excess(deliveries: Sequence[Array], promised: Array, delta: float, forgotten: int = 0) -> list[float]:
     """Return after each delivery the greatest excess over training that is certain, but for delta; -inf where too few
     labels are there.
 
     Args:
         deliveries, promised: see `moments`, in the order in which labels came.
+        forgotten: deliveries that came before these.
     """
     known, mean, variance = _mean(promised)
     until = np.concatenate([np.zeros((1, 3)), np.cumsum(np.array(deliveries).reshape(-1, 3), axis=0)])
     found = []
     for number in range(1, len(until)):
-        reach = float(normal_quantile(1 - spent_slowly(delta, number) / len(LENGTHS)))
+        reach = float(normal_quantile(1 - spent_slowly(delta, forgotten + number) / len(LENGTHS)))
         best = -math.inf
         for length in LENGTHS:
             rows, here, spread = _mean(until[number] - until[max(0, number - length)])

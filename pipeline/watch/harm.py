@@ -15,6 +15,7 @@ from pipeline.evaluation.intervals import intervals
 from pipeline.evaluation.tallies import add, metric_values, rows_of
 from pipeline.watch.estimates import Estimate
 from pipeline.watch.excess import center_of, least_excess, moments
+from pipeline.watch.realized import Realized
 from pipeline.watch.reference import Reference
 from pipeline.watch.sequences import (
     FEWEST_ROWS,
@@ -25,7 +26,6 @@ from pipeline.watch.sequences import (
     spent,
     upper_bound,
 )
-from pipeline.watch.state import Realized
 
 PROMISE, LOSS, AREA, EXCESS, ESTIMATE, SLICES, SEGMENTS = 0.15, 0.2, 0.1, 0.2, 0.15, 0.1, 0.1
 """How delta is shared: the bound of the promise, the tests of loss, AUC and excess, the test without labels, those of
@@ -96,12 +96,16 @@ def most_by_promise(reference: Reference, may_lose: Mapping[str, float], delta: 
 
 
 def harm_by_labels(
-    reference: Reference, labelled: Sequence[Labelled], may_lose: Mapping[str, float], delta: float
+    reference: Reference,
+    labelled: Sequence[Labelled],
+    may_lose: Mapping[str, float],
+    delta: float,
+    forgotten: int = 0,
 ) -> dict[int, list[Harm]]:
     """Return by window what is known after it, of all labels that there are by now.
 
     Args:
-        labelled: in the order in which their labels came.
+        labelled: in the order in which their labels came; forgotten: how many came before these.
     """
     if not labelled:
         return {}
@@ -111,15 +115,14 @@ def harm_by_labels(
     rows = np.array([one.found.rows for one in labelled], float)
     mean = np.array([one.found.loss for one in labelled]) / np.maximum(rows, 1)
     square = np.array([one.found.square for one in labelled]) / np.maximum(rows, 1)
-    bounds = {
-        name: lower_bounds(Groups(rows, mean, np.maximum(square - mean**2, 0)), delta * whole, reference.variance)
-    }
+    groups = Groups(rows, mean, np.maximum(square - mean**2, 0))
+    bounds = {name: lower_bounds(groups, delta * whole, reference.variance, forgotten=forgotten)}
     if "auc" in most:
         areas = [area_of(one.found) for one in labelled]
         lost, variance = np.array([1 - area for area, _ in areas]), np.array([v for _, v in areas])
         usable = np.isfinite(lost) & np.isfinite(variance)
         groups = Groups(np.where(usable, rows, 0), np.where(usable, lost, 0), np.where(usable, variance * rows, 0))
-        bounds["auc"] = lower_bounds(groups, delta * AREA, reference.area_variance)
+        bounds["auc"] = lower_bounds(groups, delta * AREA, reference.area_variance, forgotten=forgotten)
     found: dict[int, list[Harm]] = {}
     for metric, bound in bounds.items():
         by_window: dict[int, float] = {}
@@ -128,17 +131,24 @@ def harm_by_labels(
         for window, least in by_window.items():
             found.setdefault(window, []).append(Harm(metric, "labels", least, most[metric]))
     if "auc" in most:
-        _add_excess(found, reference, labelled, may_lose.get("log_loss", MAY_LOSE["log_loss"]), delta * EXCESS)
+        may = may_lose.get("log_loss", MAY_LOSE["log_loss"])
+        _add_excess(found, reference, labelled, may, delta * EXCESS, forgotten)
     return found
 
 
 def _add_excess(
-    found: dict[int, list[Harm]], reference: Reference, labelled: Sequence[Labelled], may: float, delta: float
+    found: dict[int, list[Harm]],
+    reference: Reference,
+    labelled: Sequence[Labelled],
+    may: float,
+    delta: float,
+    forgotten: int,
 ) -> None:
     truth, scores = reference.truth, reference.scores
     promised = rows_of("binary", truth, scores, np.zeros(len(truth), np.int64)).tally(np.arange(len(truth)))
     center = center_of(promised)
-    least = least_excess([moments(one.found.tally, center) for one in labelled], moments(promised, center), delta)
+    of_labelled = [moments(one.found.tally, center) for one in labelled]
+    least = least_excess(of_labelled, moments(promised, center), delta, forgotten)
     by_window: dict[int, float] = {}
     for one, bound in zip(labelled, least, strict=True):
         by_window[one.window] = max(by_window.get(one.window, -math.inf), bound)

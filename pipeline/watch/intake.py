@@ -27,12 +27,14 @@ def take_in(state: State, log: Path, spec_for: Callable[[str], Spec | None], now
         spec_for: how rows of a version are counted; None where nobody knows.
     """
     known = state.files()
+    horizon = state.horizon()
     touched: set[int] = set()
     for file in log_files(log):
         if known.get(file.path) == file:
             continue
         touched |= state.hours_of(file.path)
         found = profiles_of(file, read_log(file), spec_for, now_hour)
+        found = {key: one for key, one in found.items() if key[0] >= horizon}
         state.put_file(file, found)
         touched |= {hour for hour, _, _ in found}
     return touched

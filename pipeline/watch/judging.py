@@ -25,9 +25,10 @@ from pipeline.watch.harm import (
 from pipeline.watch.moved import divergence, p_values, rank, statistic
 from pipeline.watch.parts import PartHarm, harm_of_segments, harm_of_slices, promised_segments, promised_slices
 from pipeline.watch.profiles import Profile
+from pipeline.watch.realized import Realized
 from pipeline.watch.reference import Reference
 from pipeline.watch.segments import segment_names
-from pipeline.watch.state import Realized, State
+from pipeline.watch.state import State
 from pipeline.watch.windows import YEAR, Window, moment
 
 _BEFORE = 8
@@ -85,11 +86,12 @@ class Judge:
                 of_segments[arrival, window.first] = of_segments.get((arrival, window.first), 0) + sums
         ordered = sorted(deliveries.items())
         labelled = [Labelled(*place, some[""]) for place, some in ordered if "" in some]
-        harmed_slices, harmed_segments = self._harm_of_parts(reference, ordered, sorted(of_segments.items()))
-        harms = harm_by_labels(reference, labelled, self.settings.may_lose, self.settings.delta)
+        past, delivered = state.forgotten(version)
+        harmed_slices, harmed_segments = self._harm_of_parts(reference, ordered, sorted(of_segments.items()), delivered)
+        harms = harm_by_labels(reference, labelled, self.settings.may_lose, self.settings.delta, delivered)
         verdicts = []
-        for number, (window, counted) in enumerate(seen, 1):
-            before = [one for _, one in seen[max(0, number - 1 - _BEFORE) : number - 1]]
+        for number, (window, counted) in enumerate(seen, past + 1):
+            before = [one for _, one in seen[max(0, number - past - 1 - _BEFORE) : number - past - 1]]
             season = state.profile(window.first - YEAR, window.last - YEAR, None)
             verdict = self._window(reference, window, counted, before, season, now_hour)
             verdict["realized"] = self._realized(reference, counted, parts[window.first])
@@ -202,6 +204,7 @@ class Judge:
         reference: Reference,
         deliveries: Sequence[tuple[tuple[int, int], Mapping[str, Realized]]],
         of_segments: Sequence[tuple[tuple[int, int], Any]],
+        forgotten: int,
     ) -> tuple[dict[int, list[PartHarm]], dict[int, list[PartHarm]]]:
         """Return what is known of slices and of segments by window; keys of deliveries are arrival and window."""
         if not deliveries:
@@ -213,6 +216,7 @@ class Judge:
             [(window, some) for (_, window), some in deliveries],
             may_lose,
             delta * SLICES,
+            forgotten,
         )
         names = segment_names(reference.spec)
         if not names:
@@ -224,6 +228,7 @@ class Judge:
             [(window, sums) for (_, window), sums in of_segments if sums.shape[1] == len(names)],
             may_lose[loss_name(reference.spec.task)],
             delta * SEGMENTS,
+            forgotten,
         )
         return slices, segments
 

@@ -21,10 +21,11 @@ from pipeline.evaluation.tallies import rows_of
 from pipeline.files import incoming
 from pipeline.watch.label_sql import by_form, connected, joined_on, log_rows, names_of, quoted, scan, single, sql_text
 from pipeline.watch.profiles import Spec
+from pipeline.watch.realized import Realized
 from pipeline.watch.reference import losses, truths
 from pipeline.watch.requests import LogFile, log_files, scores_of
 from pipeline.watch.segments import losses_by_segment
-from pipeline.watch.state import Realized, State
+from pipeline.watch.state import State
 
 if TYPE_CHECKING:
     import duckdb

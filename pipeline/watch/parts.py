@@ -17,10 +17,10 @@ import numpy.typing as npt
 from pipeline.evaluation.tallies import rows_of
 from pipeline.watch.harm import area_of, loss_name
 from pipeline.watch.labels import sliced
+from pipeline.watch.realized import Realized
 from pipeline.watch.reference import Reference, losses
 from pipeline.watch.segments import losses_by_segment
 from pipeline.watch.sequences import Groups, lower_bounds, normal_quantile
-from pipeline.watch.state import Realized
 
 Array = npt.NDArray[Any]
 
@@ -58,20 +58,27 @@ class PartHarm:
 
 
 def harm_of_parts(
-    promise: Promise, metric: str, groups: Groups, windows: Sequence[int], may_lose: float, delta: float
+    promise: Promise,
+    metric: str,
+    groups: Groups,
+    windows: Sequence[int],
+    may_lose: float,
+    delta: float,
+    forgotten: int = 0,
 ) -> dict[int, list[PartHarm]]:
     """Return by window what is known of each part that has rows enough.
 
     Args:
         groups: losses of the parts, (parts, deliveries), in the order in which labels came; windows: of each delivery.
-        delta: how likely any part is ever called harmful though it is not.
+        delta: how likely any part is ever called harmful though it is not; forgotten: deliveries before these.
     """
     if not promise.names or not windows:
         return {}
     each = delta / len(promise.names)
     reach = float(normal_quantile(1 - each * _PROMISE)) * np.sqrt(promise.variance / np.maximum(promise.rows, 1))
     most = promise.mean + reach + may_lose
-    bounds = lower_bounds(groups, each * (1 - _PROMISE), promise.variance[:, None], FEWEST_ROWS, LONGEST)
+    part = each * (1 - _PROMISE)
+    bounds = lower_bounds(groups, part, promise.variance[:, None], FEWEST_ROWS, LONGEST, forgotten)
     found: dict[int, list[PartHarm]] = {}
     for window in dict.fromkeys(windows):
         here = bounds[:, [number for number, one in enumerate(windows) if one == window]].max(axis=1)
@@ -106,6 +113,7 @@ def harm_of_slices(
     deliveries: Sequence[tuple[int, Mapping[str, Realized]]],
     may_lose: Mapping[str, float],
     delta: float,
+    forgotten: int = 0,
 ) -> dict[int, list[PartHarm]]:
     """Return by window what is known of each slice.
 
@@ -122,7 +130,8 @@ def harm_of_slices(
         table = table.reshape(len(names), len(deliveries), 3)
         promise = Promise(names, *(of_training[:, k] for k in range(3)))
         groups = Groups(*(table[..., k] for k in range(3)))
-        for window, some in harm_of_parts(promise, metric, groups, windows, most, delta / len(may_lose)).items():
+        each = delta / len(may_lose)
+        for window, some in harm_of_parts(promise, metric, groups, windows, most, each, forgotten).items():
             found.setdefault(window, []).extend(some)
     return found
 
@@ -158,6 +167,7 @@ def harm_of_segments(
     deliveries: Iterable[tuple[int, Array]],
     may_lose: float,
     delta: float,
+    forgotten: int = 0,
 ) -> dict[int, list[PartHarm]]:
     """Return by window what is known of each segment, by the loss of its rows.
 
@@ -172,7 +182,7 @@ def harm_of_segments(
     promise = Promise(tuple(names), *_moments(promised))
     groups = Groups(*_moments(sums))
     windows = [window for window, _ in listed]
-    return harm_of_parts(promise, loss_name(task), groups, windows, may_lose, delta)
+    return harm_of_parts(promise, loss_name(task), groups, windows, may_lose, delta, forgotten)
 
 
 def _moments(sums: Array) -> tuple[Array, Array, Array]:

@@ -70,6 +70,7 @@ def lower_bounds(
     typical_variance: float | Array,
     fewest: int = FEWEST_ROWS,
     longest: int | None = None,
+    forgotten: int = 0,
 ) -> Array:
     """Return the highest lower bound that any sequence has after each group; shape (…, groups).
 
@@ -77,6 +78,7 @@ def lower_bounds(
         delta: how likely any of them is ever above the loss that the rows of its time have.
         typical_variance: of one row's loss in training; the sequences are tuned by it.
         fewest: rows with which something is said; longest: groups that a sequence is followed for, all when None.
+        forgotten: groups that came before these, whose sequences have had their parts of delta.
     """
     rows, mean, variance = (np.asarray(one, float) for one in groups)
     count = rows.shape[-1]
@@ -93,7 +95,7 @@ def lower_bounds(
         with np.errstate(divide="ignore", invalid="ignore"):
             average = total / n
             spread = np.maximum(square - n * average**2, 0)
-        part = spent(delta, start + 1)
+        part = spent(delta, forgotten + start + 1)
         planned = np.maximum(2 * rows[..., start : start + 1], fewest) * typical_variance
         bound = average - margin(n, spread, best_rho(planned, part), part)
         best[here] = np.fmax(best[here], np.where(n >= fewest, bound, -np.inf))

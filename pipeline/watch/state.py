@@ -4,13 +4,11 @@ lost, but for who was told of which alarm."""
 
 from __future__ import annotations
 
-import io
 import json
 import sqlite3
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import DiskFullError, WorkspaceError, tells_of_full_disk
-from pipeline.evaluation.tallies import Tally, add
 from pipeline.watch.profiles import Profile
+from pipeline.watch.realized import Realized
 from pipeline.watch.requests import LogFile
 
 FORM = 2
@@ -37,40 +35,8 @@ create table segments (hour int, version text, route text, arrival int, data blo
 create table windows (window int, version text, verdict text, primary key (window, version));
 create table alarms (key text primary key, alarm text);
 """
-
-
-@dataclass(frozen=True)
-class Realized:
-    """Losses of rows whose label is known.
-
-    Attributes:
-        loss, square: sums over the rows; tally: Evaluator's, from which its metrics follow.
-    """
-
-    loss: float
-    square: float
-    tally: Tally
-
-    @property
-    def rows(self) -> int:
-        """How many."""
-        return self.tally.rows
-
-    def __add__(self, other: Realized) -> Realized:
-        return Realized(self.loss + other.loss, self.square + other.square, add([self.tally, other.tally]))
-
-    def to_bytes(self) -> bytes:
-        """Return a few kilobytes."""
-        file = io.BytesIO()
-        np.savez_compressed(file, moments=np.array([self.loss, self.square]), **vars(self.tally))
-        return file.getvalue()
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> Realized:
-        """Read what `to_bytes` wrote."""
-        with np.load(io.BytesIO(data)) as found:
-            loss, square = found["moments"]
-            return cls(float(loss), float(square), Tally(found["sums"], found["cells"], found["counts"]))
+_LATER = "create table if not exists forgotten (version text primary key, before int, windows int, deliveries int)"
+"""What states of the same form have had since."""
 
 
 @contextmanager
@@ -88,6 +54,7 @@ def opened(file: Path) -> Iterator[State]:
             connection.execute("pragma synchronous = full")
             if not connection.execute("pragma user_version").fetchone()[0]:
                 connection.executescript(f"begin; {_TABLES} pragma user_version = {FORM}; commit;")
+            connection.execute(_LATER)
             yield State(connection)
     except (sqlite3.Error, OSError) as exc:
         if tells_of_full_disk(str(exc)):
@@ -129,6 +96,11 @@ class State:
                 [(file.path, *key, one.rows, one.to_bytes()) for key, one in profiles.items()],
             )
             self._db.execute("insert or replace into files values (?, ?, ?)", (file.path, file.size, file.changed))
+
+    def drop_files(self, paths: Iterable[str]) -> None:
+        """Forget files that are gone, if no hour of theirs is left."""
+        for path in paths:
+            self._db.execute("delete from files where path = ? and path not in (select path from profiles)", (path,))
 
     def hours_of(self, path: str) -> set[int]:
         """Return the hours that a file has rows of."""
@@ -188,6 +160,18 @@ class State:
         """Put in a file of labels."""
         marks = ", ".join(f":{name}" for name in fields)
         self._db.execute(f"insert or replace into labels ({', '.join(fields)}) values ({marks})", fields)
+
+    def drop_labels(self, path: str) -> None:
+        """Forget a file of labels that is gone."""
+        self._db.execute("delete from labels where path = ?", (path,))
+
+    def deliveries(self, first: int, last: int, version: str) -> list[int]:
+        """Return the arrivals of labels of what a version answered as stable in these hours."""
+        rows = self._db.execute(
+            "select distinct arrival from realized where hour >= ? and hour < ? and version = ? and route = 'stable'",
+            (first, last, version),
+        )
+        return [arrival for (arrival,) in rows]
 
     def put_realized(
         self,
@@ -262,6 +246,36 @@ class State:
     def put_alarm(self, key: str, alarm: Mapping[str, Any]) -> None:
         """Put in an alarm."""
         self._db.execute("insert or replace into alarms values (?, ?)", (key, json.dumps(alarm)))
+
+    # What is forgotten
+
+    def forget(self, before: int, counts: Mapping[str, tuple[int, int]]) -> None:
+        """Forget hours before this one; windows and deliveries of each version that they held stay counted."""
+        with self._whole():
+            for table, column in (
+                ("profiles", "hour"),
+                ("realized", "hour"),
+                ("segments", "hour"),
+                ("windows", "window"),
+            ):
+                self._db.execute(f"delete from {table} where {column} < ?", (before,))
+            for version, (windows, deliveries) in counts.items():
+                self._db.execute(
+                    "insert into forgotten values (?, ?, ?, ?) on conflict (version) do update set "
+                    "before = excluded.before, windows = windows + excluded.windows, "
+                    "deliveries = deliveries + excluded.deliveries",
+                    (version, before, windows, deliveries),
+                )
+        self._db.execute("vacuum")
+
+    def horizon(self) -> int:
+        """Return the first hour that is not forgotten."""
+        return int(self._db.execute("select coalesce(max(before), 0) from forgotten").fetchone()[0])
+
+    def forgotten(self, version: str) -> tuple[int, int]:
+        """Return how many windows and deliveries of a version are forgotten."""
+        found = self._db.execute("select windows, deliveries from forgotten where version = ?", (version,)).fetchone()
+        return found or (0, 0)
 
     @contextmanager
     def _whole(self) -> Iterator[None]:
