@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.commands.arrival import changed_spans, is_seen_from_here
-from pipeline.commands.watch import folder_of, log_of, watch_once
+from pipeline.commands.watch import folder_of, has_log, watch_once
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.continuous.triggers import Seen
 from pipeline.contract.schema import column_type, read_schema
@@ -24,7 +24,6 @@ from pipeline.lineage.runs import list_runs
 from pipeline.lineage.store import has_records, open_existing_store
 from pipeline.serving.versions import serving_manifest
 from pipeline.watch.latest import harmful_now
-from pipeline.watch.requests import log_files
 from pipeline.watch.state import opened
 
 
@@ -43,7 +42,7 @@ def look(config: PipelineConfig, asked: Sequence[str], now: datetime, *, writes:
     Args:
         asked: keys that a person gave; writes: whether `watch` may look, too, and keep what it finds.
     """
-    if writes and (config.continuous.harm or serving_manifest(config.serving_folder)) and log_files(log_of(config)):
+    if writes and (config.continuous.harm or serving_manifest(config.serving_folder)) and has_log(config):
         with suppress(LockedError):  # a process of its own watches
             watch_once(config, now)
     last_run, data = None, ""

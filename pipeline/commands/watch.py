@@ -13,6 +13,7 @@ from pipeline.commands.on_record import try_to_record
 from pipeline.commands.promised import References
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.value_types import seconds_of
+from pipeline.data.sources.bigquery_address import is_address
 from pipeline.errors import ConfigError, DataError, LockedError
 from pipeline.files import locked, one_spelling, write_whole
 from pipeline.guard.policy_file import read_policy
@@ -21,11 +22,13 @@ from pipeline.observe.notifications import AlarmNews, notify
 from pipeline.reports.front import refresh_front
 from pipeline.reports.page_places import production_path
 from pipeline.reports.production import collect, render
+from pipeline.serving.prediction_log import prediction_files
 from pipeline.serving.versions import serving_version
 from pipeline.watch import alarms as watched
 from pipeline.watch.alarms import Alarm
 from pipeline.watch.detectable import Detectable, detectable_of
 from pipeline.watch.imported import import_predictions
+from pipeline.watch.imported_tables import import_tables
 from pipeline.watch.intake import take_in
 from pipeline.watch.judging import Judge
 from pipeline.watch.labels import Joining, label_files, realize, take_in_labels
@@ -50,7 +53,9 @@ def folder_of(config: PipelineConfig) -> Path:
 
 
 def log_of(config: PipelineConfig) -> Path:
-    """Return the log of requests."""
+    """Return the log of requests; of one in BigQuery, where its rows are put."""
+    if is_address(config.watch.log or ""):
+        return folder_of(config) / IMPORTED
     base = config.file.parent if config.file else Path()
     return config.root / "requests" / config.name if config.watch.log is None else one_spelling(config.watch.log, base)
 
@@ -63,9 +68,9 @@ def watch_once(config: PipelineConfig, now: datetime | None = None) -> Watched:
     """
     now = now or datetime.now(UTC)
     folder, log = folder_of(config), log_of(config)
-    if not import_predictions(log, folder / IMPORTED) and not log_files(log):
+    if not _imported(config, log, folder / IMPORTED) and not log_files(log):
         raise DataError(
-            f"there is no log of requests: {log} holds no Parquet, CSV or TFRecord file",
+            f"there is no log of requests: {config.watch.log or log} holds no Parquet, CSV or TFRecord file",
             "`longhaul serve --log` keeps one; or name another in watch.log",
         )
     folder.mkdir(parents=True, exist_ok=True)
@@ -75,6 +80,18 @@ def watch_once(config: PipelineConfig, now: datetime | None = None) -> Watched:
 
     with locked(folder / ".lock", is_held), opened(folder / "state.db") as state:
         return _watched(config, state, folder, log, now)
+
+
+def _imported(config: PipelineConfig, log: Path, folder: Path) -> bool:
+    """Put a log of another form beside the state; return whether there is one."""
+    named = config.watch.log or ""
+    return import_tables(named, folder) if is_address(named) else import_predictions(log, folder)
+
+
+def has_log(config: PipelineConfig) -> bool:
+    """Return whether there is something to watch; the service is not asked."""
+    log = log_of(config)
+    return is_address(config.watch.log or "") or bool(log_files(log) or prediction_files(log))
 
 
 def _watched(config: PipelineConfig, state: State, folder: Path, log: Path, now: datetime) -> Watched:

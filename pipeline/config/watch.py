@@ -15,7 +15,7 @@ class Watch(Section):
 
     log: str | None = None
     """The log of requests: a folder, a file or a pattern of Parquet or CSV files, or of TensorFlow
-    Serving's own (PredictionLog in `.tfrecord` files). When absent, the log that
+    Serving's own (PredictionLog in `.tfrecord` files), or `bigquery://PROJECT.DATASET.TABLE`. When absent, the log that
     `longhaul serve` keeps in the workspace: `requests/NAME`."""
     window: Annotated[str, Field(pattern=r"^(hour|day|week|[1-9]\d* rows)$")] = "week"
     """What is judged at a time: `hour`, `day`, `week` (from Monday, UTC), or so many rows: `5000 rows`."""

@@ -13,11 +13,13 @@ from collections.abc import Iterator
 from concurrent import futures
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
 import grpc
 import pyarrow as pa
+import pyarrow.compute as pc
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from google.cloud.bigquery_storage_v1 import types
@@ -293,6 +295,7 @@ def _create_read_session(service: StandIn, request: Any, context: grpc.ServicerC
     rows = service.table(f"{project}.{dataset}.{table}").rows
     chosen = list(session.read_options.selected_fields)
     service.selected.append(chosen)
+    rows = _restricted(rows, session.read_options.row_restriction)
     rows = rows.select([name for name in rows.column_names if not chosen or name in chosen])
     count = max(1, min(request.max_stream_count, math.ceil(rows.num_rows / _BATCH_ROWS)))
     name = f"{request.parent}/locations/us/sessions/{uuid4().hex}"
@@ -305,6 +308,18 @@ def _create_read_session(service: StandIn, request: Any, context: grpc.ServicerC
         data_format=types.DataFormat.ARROW,
         arrow_schema={"serialized_schema": rows.schema.serialize().to_pybytes()},
         streams=[{"name": stream} for stream in names if rows.num_rows],
+    )
+
+
+def _restricted(rows: pa.Table, sql: str) -> pa.Table:
+    """Rows by `COLUMN >= TIMESTAMP 'TIME'`, which is all that is asked for."""
+    if not sql:
+        return rows
+    column, kind, text = re.fullmatch(r"(\w+) >= (TIMESTAMP|DATETIME) '([^']+)'", sql).groups()  # type: ignore[union-attr]
+    times = rows.column(column)
+    assert (kind == "TIMESTAMP") is bool(times.type.tz)
+    return rows.filter(
+        pc.greater_equal(times, pa.scalar(datetime.fromisoformat(text + "+00:00" * (kind == "TIMESTAMP")), times.type))
     )
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import pyarrow as pa
@@ -95,13 +96,14 @@ def infer(path: str, skip: Collection[str]) -> tuple[dict[str, ColumnType | Data
     return types, 1
 
 
-def streams(path: str, columns: Sequence[str] | None) -> list[str]:
+def streams(path: str, columns: Sequence[str] | None, where: str = "") -> list[str]:
     """Open the table for reading, as of now, and name the streams that together hold its rows, in no order.
 
     A query is run. Streams can be read by any process within six hours.
 
     Args:
         columns: those that will be read, which are all that is paid for; None for all.
+        where: which rows, in SQL; all when empty.
 
     Raises:
         DataError: the table lacks a column, the query fails, or the service says no.
@@ -117,13 +119,34 @@ def streams(path: str, columns: Sequence[str] | None) -> list[str]:
             read_session=types.ReadSession(
                 table=source.reference.to_bqstorage(),
                 data_format=types.DataFormat.ARROW,
-                read_options=types.ReadSession.TableReadOptions(selected_fields=columns or ()),
+                read_options=types.ReadSession.TableReadOptions(selected_fields=columns or (), row_restriction=where),
             ),
             max_stream_count=min(_MOST_STREAMS, source.num_bytes // _STREAM_BYTES + 1),
             retry=storage_retry(),
             timeout=RETRY_S,
         )
     return [stream.name for stream in session.streams]
+
+
+def raw(path: str, stream: str) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a stream as the service gives them."""
+    yield from _batches(parse(path), stream)
+
+
+def since(path: str, column: str, day: date) -> str:
+    """Return SQL for the rows of a day and of later ones, by a column of times.
+
+    Raises:
+        DataError: it holds no times, or is not there.
+    """
+    address, fields = parse(path), {field.name: field.field_type for field in _look(path).fields}
+    _check_columns(address, [column], list(fields))
+    if fields[column] not in ("TIMESTAMP", "DATETIME"):
+        raise DataError(
+            f"{address.short}: column {column!r} is of type {fields[column]}, where times are expected",
+            f"let a query or a view give it by TIMESTAMP({column})",
+        )
+    return f"{column} >= {fields[column]} '{day} 00:00:00'"
 
 
 def read(path: str, stream: str, columns: Mapping[str, ColumnType]) -> Iterator[pa.RecordBatch]:
