@@ -138,7 +138,9 @@ def _count(counted: _Counted, k: int, spec: ColumnSpec, column: pa.Array) -> tup
         if spec.greatest is not None and bounds["max"] > spec.greatest:
             counted.broke(k, HIGH, _mask(pc.greater(column, spec.greatest)))
     sample = values[counted.chosen]
-    place = np.searchsorted(np.asarray(spec.edges), sample, "right")
+    place = np.zeros(len(sample), np.uint8)
+    for edge in spec.edges:  # of so few edges quicker than a search
+        place += sample >= edge
     place[~finite[counted.chosen]] = MISSING
     return place, sample.view(np.uint64)
 

@@ -105,8 +105,8 @@ def _flat(batch: pa.RecordBatch, path: str) -> pa.RecordBatch:
     arrays: dict[str, pa.Array] = {}
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
         if name == "features" and pa.types.is_struct(column.type):
-            for place in range(column.type.num_fields):
-                arrays[column.type[place].name] = _single(pc.struct_field(column, [place]))
+            for field, values in zip(column.type, column.flatten(), strict=True):  # one by one takes 300 times as long
+                arrays[field.name] = _single(values)
         else:
             arrays[name] = column
     if "time" in arrays:
