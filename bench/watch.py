@@ -3,6 +3,7 @@
     python -m bench.watch size [--rows 1000000 --columns 1000]      one look at a log, and at an hour of it
     python -m bench.watch years WORKSPACE [--years 200]              pages in years of flights without change
     python -m bench.watch power WORKSPACE [--trials 100]             planted losses found within two weekly windows
+    python -m bench.watch estimates WORKSPACE [--trials 4]           estimates, and what labels say
 
 WORKSPACE is one in which `longhaul run` was run on the flights: its newest model scores its own evaluation rows. Years
 are drawn from these rows with replacement (6,300 a week), and so is what training promised, so that nothing changes.
@@ -30,6 +31,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from bench.watch_estimates import accuracy
 from bench.watch_flights import Flights
 from bench.watch_power import power
 from bench.watch_years import MONDAY, years
@@ -48,7 +50,7 @@ RESULT = Path(__file__).parent / "results" / "watch.json"
 def main() -> None:
     """Measure one part and write its figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=["size", "look", "years", "power"])
+    parser.add_argument("part", choices=["size", "look", "years", "power", "estimates"])
     parser.add_argument("workspace", nargs="?", type=Path)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--columns", type=int, default=1_000)
@@ -61,6 +63,8 @@ def main() -> None:
     found: dict[str, Any] = {}
     if asked.part == "size":
         found = {"size": size(asked.rows, asked.columns, 168), "hour": size(100_000, 40, 1)}
+    elif asked.part == "estimates":
+        found = {"estimates": accuracy(asked.workspace, asked.trials)}
     elif asked.part == "years":
         found = {"years": years(Flights.of(asked.workspace), asked.years)}
     else:

@@ -40,8 +40,8 @@ def power(flights: Flights, trials: int) -> list[dict[str, Any]]:
                     if week >= 10:
                         some = np.flatnonzero(rng.random(rows) < share)
                         truth[some] = rng.permutation(truth[some])
-                    weeks.append(_realized(flights.scores[chosen], truth))
-                here = _found(_realized(*reference), weeks)
+                    weeks.append(realized(flights.scores[chosen], truth))
+                here = _found(realized(*reference), weeks)
                 hits = {name: hits[name] + here[name] for name in hits}
                 lost.append(_means(weeks[10:]) - _means(weeks[:10]))
             calibrated = 1 / (1 + np.exp(-z))
@@ -69,7 +69,8 @@ def best_power(nats: float, level: float) -> float:
     return float(ndtr(math.sqrt(2 * nats) - ndtri(1 - level)))
 
 
-def _realized(scores: Array, truth: Array) -> Realized:
+def realized(scores: Array, truth: Array) -> Realized:
+    """Return the losses of rows whose label is known, by scores (rows,)."""
     loss = losses("binary", truth, scores)
     tally = rows_of("binary", truth, scores, np.arange(len(truth)) % 20).tally(np.arange(len(truth)))
     return Realized(float(loss.sum()), float((loss**2).sum()), tally)

@@ -13,7 +13,8 @@ from bench.watch_flights import A_WEEK, Array, Flights
 from pipeline.config.watch import Watch
 from pipeline.evaluation.tallies import rows_of
 from pipeline.guard.policy_file import read_policy
-from pipeline.watch.alarms import PAGE, found_now, merged
+from pipeline.watch.alarm_life import merged
+from pipeline.watch.alarms import PAGE, found_now
 from pipeline.watch.counting import profile
 from pipeline.watch.judging import Judge
 from pipeline.watch.labels import sliced

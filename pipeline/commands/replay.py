@@ -58,10 +58,7 @@ def replay(
         )
     began = time.process_time()
     begins = _ticks(_day(first, "--from", end=False), _day(last, "--to", end=True), asked.tick)
-    schema = read_schema(config.schema_file)
-    table = feature_table(config, schema)
-    column = _time_column(config)
-    rows = rows_of(table, _batches(config, table, schema, column), column)
+    table, rows = read_rows(config)
     after = timedelta(seconds=seconds_of(asked.labels_after))
     if not enough(rows, begins[0], after):
         raise DataError(
@@ -81,6 +78,18 @@ def replay(
     write_whole(json.dumps(found, indent=1), folder / "replay.json", "result", "name another folder with --output")
     write_whole(render(found), folder / "replay.html", "page", "name another folder with --output")
     return found
+
+
+def read_rows(config: PipelineConfig) -> tuple[FeatureTable, Rows]:
+    """Read the labelled rows of the table of a pipeline.
+
+    Raises:
+        ConfigError: the split tells no column of time.
+    """
+    schema = read_schema(config.schema_file)
+    table = feature_table(config, schema)
+    column = _time_column(config)
+    return table, rows_of(table, _batches(config, table, schema, column), column)
 
 
 def _result(

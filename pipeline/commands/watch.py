@@ -25,6 +25,7 @@ from pipeline.reports.production import collect, render
 from pipeline.serving.prediction_log import prediction_files
 from pipeline.serving.versions import serving_version
 from pipeline.watch import alarms as watched
+from pipeline.watch.alarm_life import merged, silenced
 from pipeline.watch.alarms import Alarm
 from pipeline.watch.detectable import Detectable, detectable_of
 from pipeline.watch.imported import import_predictions
@@ -187,8 +188,8 @@ def _tell(
 ) -> tuple[list[str], list[Alarm]]:
     """Open, escalate and close alarms; tell each once. It is put down first what is to be told, then that it was."""
     before = {key: Alarm.from_json(one) for key, one in state.alarms().items()}
-    found = watched.found_now(verdicts, holes, config.watch, now, serves, has_labels)
-    after, tell = watched.merged(before, found, config.watch, now)
+    found = watched.found_now(verdicts, holes, config.watch, now, serves, has_labels, config.evaluation.confidence)
+    after, tell = merged(before, found, config.watch, now)
     for key, one in after.items():
         state.put_alarm(key, one.to_json())
     said = []
@@ -237,7 +238,7 @@ def silence(config: PipelineConfig, key: str, duration: str, reason: str) -> Ala
         if key not in alarms:
             known = ", ".join(alarms) or "none"
             raise ConfigError(f"there is no alarm {key!r}", f"the alarms are: {known}")
-        one = watched.silenced(Alarm.from_json(alarms[key]), until, reason)
+        one = silenced(Alarm.from_json(alarms[key]), until, reason)
         state.put_alarm(key, one.to_json())
         return one
 

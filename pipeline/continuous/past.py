@@ -99,12 +99,12 @@ def losses_of(
             first = int(np.searchsorted(rows.time, (begins[tick] - window * (begins[1] - begins[0])).timestamp()))
         began = time.process_time()
         held = first + int((last - first) * (1 - _HELD_OUT))
-        judge = _train(rows, first, held, task, classes, rounds)
-        lost = losses(task, rows.truth[held:last], _answers(judge, rows.values[held:last], task))
+        judge = train(rows, first, held, task, classes, rounds)
+        lost = losses(task, rows.truth[held:last], answers(judge, rows.values[held:last], task))
         promise[tick], variance[tick], promised[tick] = lost.mean(), max(lost.var(), 1e-12), len(lost)
-        model = _train(rows, first, last, task, classes, rounds)
+        model = train(rows, first, last, task, classes, rounds)
         cpu_s[tick] = time.process_time() - began
-        lost = losses(task, rows.truth[edges[tick] :], _answers(model, rows.values[edges[tick] :], task))
+        lost = losses(task, rows.truth[edges[tick] :], answers(model, rows.values[edges[tick] :], task))
         for later in range(tick, ticks):
             part = lost[edges[later] - edges[tick] : edges[later + 1] - edges[tick]]
             mean[tick, later] = part.mean() if len(part) else 0.0
@@ -121,7 +121,8 @@ def enough(rows: Rows, begin: datetime, labels_after: timedelta) -> bool:
     return int(np.searchsorted(rows.time, (begin - labels_after).timestamp())) >= _FEWEST
 
 
-def _train(rows: Rows, first: int, last: int, task: str, classes: int, rounds: int) -> Any:
+def train(rows: Rows, first: int, last: int, task: str, classes: int, rounds: int) -> Any:
+    """Train boosted trees on rows of a table, from the first until before the last."""
     import lightgbm
 
     data = lightgbm.Dataset(
@@ -138,7 +139,8 @@ def _train(rows: Rows, first: int, last: int, task: str, classes: int, rounds: i
     return lightgbm.train(settings, data, rounds)
 
 
-def _answers(model: Any, values: Array, task: str) -> Array:
+def answers(model: Any, values: Array, task: str) -> Array:
+    """Return what trees say of rows, (rows, outputs)."""
     found = np.asarray(model.predict(values, num_threads=2), float)
     return found if task == "multiclass" else found[:, None]
 

@@ -17,6 +17,7 @@ from typing import Any
 from pipeline.config.value_types import seconds_of
 from pipeline.config.watch import Watch
 from pipeline.watch.latest import RECENT, harmful_now, labelled_now
+from pipeline.watch.seasons import is_season
 from pipeline.watch.windows import Window, moment
 
 PAGE, TICKET = "page", "ticket"
@@ -75,12 +76,14 @@ def found_now(
     now: datetime,
     serves: str,
     labels_expected: bool,
+    confidence: float = 0.95,
 ) -> list[Alarm]:
     """Return the alarms that the newest verdict of each version gives.
 
     Args:
         verdicts: of all windows, in order; holes: windows without rows between those with some.
         labels_expected: whether labels were ever delivered, or a place for them is named.
+        confidence: of the intervals in verdicts.
     """
     newest: dict[str, list[Mapping[str, Any]]] = {}
     for verdict in verdicts:
@@ -89,7 +92,7 @@ def found_now(
     for version, mine in newest.items():
         if version == serves or not serves or len(newest) == 1 or mine[-1]["window"] == verdicts[-1]["window"]:
             found += _invalid(version, mine)
-            found += _harmful(version, mine) or _harmful_part(version, mine)
+            found += _harmful(version, mine, verdicts, confidence) or _harmful_part(version, mine)
             found += _odd(version, mine)
     if labels_expected:
         found += _labels(verdicts, settings, now)
@@ -140,7 +143,9 @@ def _invalid(version: str, mine: Sequence[Mapping[str, Any]]) -> Iterable[Alarm]
         )
 
 
-def _harmful(version: str, mine: Sequence[Mapping[str, Any]]) -> list[Alarm]:
+def _harmful(
+    version: str, mine: Sequence[Mapping[str, Any]], verdicts: Sequence[Mapping[str, Any]], confidence: float
+) -> list[Alarm]:
     harmful = harmful_now(mine)
     if not harmful:
         return []
@@ -149,7 +154,11 @@ def _harmful(version: str, mine: Sequence[Mapping[str, Any]]) -> list[Alarm]:
     worst = (by_labels or [h for h in now["harm"] if h["harmful"]])[0]
     first = next(one for one in mine if one["harmful"])
     evidence = f"window {now['name']}: {_above(worst, worst['by'])}; promised was {_promised(now, worst['metric'])}"
-    return [_called("harmful", version, first, mine[-1], evidence, _cause(now))]
+    called = _called("harmful", version, first, mine[-1], evidence, _cause(now))
+    if not is_season(now, verdicts, confidence):
+        return [called]
+    cause = "the season: the same weeks a year before lost as much, and rows lose what their own scores expect"
+    return [replace(called, severity=TICKET, cause=cause)]
 
 
 def _above(harm: Mapping[str, Any], by: str) -> str:
@@ -247,48 +256,6 @@ def _labels(verdicts: Sequence[Mapping[str, Any]], settings: Watch, now: datetim
             cause="whoever delivers labels stopped, or their keys changed",
             commands=("longhaul labels FILE", "longhaul watch --once"),
         )
-
-
-def merged(
-    before: Mapping[str, Alarm], now_found: Iterable[Alarm], settings: Watch, now: datetime
-) -> tuple[dict[str, Alarm], list[tuple[str, Alarm]]]:
-    """Return all alarms as they are now, and what is to be told: (`opened`, `escalated` or `closed`, alarm)."""
-    after: dict[str, Alarm] = {}
-    tell: list[tuple[str, Alarm]] = []
-    text = now.isoformat(timespec="seconds")
-    for one in now_found:
-        old = before.get(one.key)
-        if old is None or old.closed:
-            one = replace(one, opened=text)
-            if old:
-                one = replace(one, silenced_until=old.silenced_until, reason=old.reason)
-        else:
-            one = replace(one, opened=old.opened, first_seen=old.first_seen, told=old.told)
-            one = replace(one, silenced_until=old.silenced_until, reason=old.reason)
-        after[one.key] = one
-    for key, old in before.items():
-        if key not in after:
-            after[key] = old if old.closed else replace(old, closed=text)
-    for key, one in after.items():
-        event = _event(one, before.get(key), settings, now)
-        if event and not one.is_silent(now):
-            tell.append((event, one))
-    return after, tell
-
-
-def _event(one: Alarm, before: Alarm | None, settings: Watch, now: datetime) -> str:
-    if one.closed:
-        return "closed" if before and one.told in ("opened", "escalated") else ""
-    if not one.told:
-        return "opened"
-    age = now - datetime.fromisoformat(one.opened)
-    late = age.total_seconds() >= seconds_of(settings.escalate_after)
-    return "escalated" if one.severity == PAGE and one.told == "opened" and late else ""
-
-
-def silenced(one: Alarm, until: datetime, reason: str) -> Alarm:
-    """Return the alarm with nobody to be told of it until then."""
-    return replace(one, silenced_until=until.isoformat(timespec="seconds"), reason=reason)
 
 
 def window_text(hour: int) -> str:

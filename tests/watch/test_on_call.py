@@ -22,6 +22,35 @@ def test_harm_pages_though_labels_come_a_month_late(world: World) -> None:  # no
     assert [one["window"] for one in harmful_now(verdicts)] == [verdicts[0]["window"]]  # which the loop goes by
 
 
+def hard(of: dict[str, Any]) -> dict[str, Any]:
+    """Rows of which nobody can tell what they lead to."""
+    return of | {"miles": np.random.default_rng(len(of["miles"])).normal(1000, 50, len(of["miles"]))}
+
+
+def test_a_harder_season_pages_once_and_is_a_ticket_a_year_later(world: World) -> None:  # noqa: F811
+    world.week(0, season=hard)
+    verdicts, alarms = world.look(1)
+    assert [one["harmful"] for one in verdicts] == [True]
+    assert alarms["harmful:7"].severity == PAGE
+    for number in (49, 50, 51):
+        world.week(number)
+    world.look(51)
+    world.week(52, season=hard)
+    verdicts, alarms = world.look(53)
+    assert verdicts[-1]["harmful"]
+    assert (alarms["harmful:7"].severity, alarms["harmful:7"].cause[:10]) == (TICKET, "the season")
+
+
+def test_what_rows_lead_to_pages_though_the_season_was_as_bad(world: World) -> None:  # noqa: F811
+    """Its rows lose more than their own scores expect, this year or a year before."""
+    world.week(0, season=hard)
+    world.week(52, flipped=0.15)
+    assert world.look(53)[1]["harmful:7"].severity == PAGE
+    world.week(0, flipped=0.15)
+    world.week(52, season=hard)
+    assert world.look(53)[1]["harmful:7"].severity == PAGE
+
+
 def verdict(window: int, *harms: tuple[str, bool]) -> dict[str, Any]:
     return {"window": window, "harm": [{"by": by, "harmful": harmful} for by, harmful in harms]}
 

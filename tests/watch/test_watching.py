@@ -20,7 +20,8 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from pipeline.config.watch import Watch
 from pipeline.guard.policy import Policy
-from pipeline.watch.alarms import PAGE, TICKET, Alarm, found_now, merged
+from pipeline.watch.alarm_life import merged
+from pipeline.watch.alarms import PAGE, TICKET, Alarm, found_now
 from pipeline.watch.imported import import_predictions
 from pipeline.watch.intake import take_in
 from pipeline.watch.judging import Judge
