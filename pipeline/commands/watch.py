@@ -146,6 +146,7 @@ def _watched(config: PipelineConfig, state: State, folder: Path, log: Path, now:
         *(verdicts, [(one["name"], one["version"]) for one in changed], alarms, told, state.labels()),
         *("" if newest_hour is None else watched.window_text(newest_hour), unrecorded),
         _detectable(config, references, verdicts),
+        now,
     )
     if verdicts:
         _write_page(config, seen, served(state.answered(), all_windows), now)
@@ -233,7 +234,9 @@ def silence(config: PipelineConfig, key: str, duration: str, reason: str) -> Ala
         raise ConfigError(f"--for: {exc}", "for example --for 2d") from exc
     if not reason.strip():
         raise ConfigError("a silence needs a reason", "say it with --reason")
-    with opened(folder_of(config) / "state.db") as state:
+    folder = folder_of(config)
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder / ".lock"), opened(folder / "state.db") as state:  # a look under way would write over it
         alarms = state.alarms()
         if key not in alarms:
             known = ", ".join(alarms) or "none"

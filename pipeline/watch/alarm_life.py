@@ -8,7 +8,7 @@ from datetime import datetime
 
 from pipeline.config.value_types import seconds_of
 from pipeline.config.watch import Watch
-from pipeline.watch.alarms import PAGE, Alarm
+from pipeline.watch.alarms import PAGE, TICKET, Alarm
 
 
 def merged(
@@ -25,7 +25,9 @@ def merged(
             if old:
                 one = replace(one, silenced_until=old.silenced_until, reason=old.reason)
         else:
-            one = replace(one, opened=old.opened, first_seen=old.first_seen, told=old.told)
+            one = replace(one, first_seen=old.first_seen)
+            is_worse = (old.severity, one.severity) == (TICKET, PAGE)  # a person is called as of a new alarm
+            one = replace(one, opened=text) if is_worse else replace(one, opened=old.opened, told=old.told)
             one = replace(one, silenced_until=old.silenced_until, reason=old.reason)
         after[one.key] = one
     for key, old in before.items():

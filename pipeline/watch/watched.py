@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.watch.alarms import PAGE, Alarm
@@ -19,6 +20,7 @@ class Watched:
         labels: files of labels, with what was odd about them; watermark: the newest labelled hour.
         unrecorded: why nothing could be recorded; "" if it was.
         detectable: how small a loss of the version that serves would be found; None of one that nobody knows.
+        now: when it was looked.
     """
 
     verdicts: list[dict[str, Any]]
@@ -29,8 +31,9 @@ class Watched:
     watermark: str
     unrecorded: str = ""
     detectable: Detectable | None = None
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
     def calls(self) -> bool:
         """Whether an alarm is open that calls a person."""
-        return any(one.severity == PAGE and not one.closed and not one.silenced_until for one in self.alarms)
+        return any(one.severity == PAGE and not one.closed and not one.is_silent(self.now) for one in self.alarms)
