@@ -171,8 +171,11 @@ def _find(known: list[Version], to: int | None) -> Version:
                 f"--to {to}: that model is what is served (version {served.number})", "nothing is to be done"
             )
         return found
+    left = served.manifest.withdrawn if served.manifest else ()
     for version in known[1:]:
-        if version.state in ("earlier", "served") and not _is_same(version, served):
+        # One that is tried may be the model before, or one that was withdrawn and got another chance.
+        withdrawn = version.manifest and version.manifest.digest in left and version.state != "served"
+        if not withdrawn and not _is_same(version, served):
             return version
     raise ConfigError(
         f"there is no model before version {served.number} to go back to", "`longhaul versions` lists what there is"

@@ -13,7 +13,14 @@ from pipeline.lineage.store import open_store
 from pipeline.reports.front import collect
 from pipeline.serving.chosen_model import find_model
 from pipeline.serving.rollout import Rollout, begin, last, under_way
-from pipeline.serving.versions import is_settled, newest_manifest, pushed_as, served_as, serving_now
+from pipeline.serving.versions import (
+    is_settled,
+    newest_manifest,
+    pushed_as,
+    read_manifest,
+    served_as,
+    serving_now,
+)
 from tests.serving.test_rollback import base, config, push  # noqa: F401
 
 
@@ -114,6 +121,28 @@ def test_a_rollback_ends_it(config: PipelineConfig) -> None:  # noqa: F811
     roll_back(config, None, "misses", False)
     assert last(base(config))
     assert under_way(base(config)) is None
+
+
+def test_a_rollback_goes_to_the_model_before_also_while_that_is_tried(config: PipelineConfig) -> None:  # noqa: F811
+    push(config, "first")
+    second = push(config, "second")
+    wanted = digest(config)
+    push(config, "third")
+    commands.start(config, second, share=10)
+    assert roll_back(config, None, "misses", False).to_version == second
+    assert digest(config) == wanted
+    assert under_way(base(config)) is None
+
+
+def test_a_rollback_does_not_go_to_a_withdrawn_model_that_is_tried(config: PipelineConfig) -> None:  # noqa: F811
+    first = push(config, "first")
+    second = push(config, "second")
+    roll_back(config, None, "misses", False)
+    push(config, "third")
+    commands.start(config, second, share=10)
+    back = roll_back(config, None, "misses, too", False)
+    assert back.to_version > second  # the copy of the first
+    assert read_manifest(base(config) / str(back.to_version)).copy_of == first  # type: ignore[union-attr]
 
 
 def test_a_key_meets_one_version_and_the_share_grows_around_it() -> None:
