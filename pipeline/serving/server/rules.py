@@ -17,7 +17,7 @@ import numpy as np
 
 from pipeline.serving.server.json_text import shown
 from pipeline.serving.server.refusal import Refusal, invalid
-from pipeline.serving.server.tensors import PLAIN, Array, Columns
+from pipeline.serving.server.tensors import PLAIN, Array, Columns, types_of
 
 _NUMBERS = (float, int)
 _FEW = 16
@@ -76,6 +76,8 @@ class Rule:
         if not isinstance(values, np.ndarray):
             return not any(map(self.broken_by, values))
         numbers = values
+        if self.values:
+            return not any(map(self.broken_by, set(numbers.tolist())))
         good = (numbers >= self.least) & (numbers <= self.most)
         if self.whole:
             good &= numbers == np.rint(numbers)
@@ -172,7 +174,7 @@ def from_columns(given: Any, inputs: Mapping[str, int], rules: Mapping[str, Rule
     if not columns:
         raise invalid(f"'inputs' has to be an object of lists by input: {','.join(sorted(inputs))}")
     for name, values in columns.items():
-        if not isinstance(values, list):
+        if not isinstance(values, list | np.ndarray):
             raise invalid(f"column {name}: {shown(values)} is no list")
     rows = len(next(iter(columns.values())))
     for name, values in columns.items():
@@ -185,22 +187,26 @@ def from_columns(given: Any, inputs: Mapping[str, int], rules: Mapping[str, Rule
     }
 
 
-def _checked(name: str, values: list[Any], dtype: int, rule: Rule) -> Array | list[Any]:
+def _checked(name: str, values: list[Any] | Array, dtype: int, rule: Rule) -> Array | list[Any]:
     """Return the values, if the rule holds; many numbers as an array."""
-    types = set(map(type, values))
+    types = types_of(values)
     if type(None) in types:
         values = [rule.missing if value is None else value for value in values]
         types = types - {type(None)} | {type(rule.missing)}
     if not types <= PLAIN[dtype]:
         odd, what = _odd(rule)
-        place = next(place for place, value in enumerate(values) if odd(value))
-        raise _broken(name, f"it has to be {what}", values[place], place)
-    column = values if rule.is_text or rule.values or len(values) <= _FEW else np.array(values, np.float64)
+        place, value = next((place, value) for place, value in enumerate(_plain(values)) if odd(value))
+        raise _broken(name, f"it has to be {what}", value, place)
+    column = values if rule.is_text or len(values) <= _FEW else np.array(values, np.float64)
     if not rule.holds(column):
-        for place, value in enumerate(values):
+        for place, value in enumerate(_plain(values)):
             if problem := rule.broken_by(value):
                 raise _broken(name, problem, value, place)
     return column
+
+
+def _plain(values: list[Any] | Array) -> list[Any]:
+    return values.tolist() if isinstance(values, np.ndarray) else values
 
 
 def _odd(rule: Rule) -> tuple[Callable[[Any], bool], str]:

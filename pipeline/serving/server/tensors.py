@@ -36,6 +36,9 @@ PLAIN: dict[int, frozenset[type]] = {
 }  # fmt: skip
 """Types of the values of JSON that a DataType takes as they are."""
 
+_TYPES: dict[str, type] = {"i": int, "u": int, "f": float, "b": bool, "O": object}
+"""Of the values of an array, by the kind of its dtype."""
+
 Array = npt.NDArray[Any]
 Arrays = dict[str, Array]
 Columns = Mapping[str, "Array | list[Any]"]
@@ -76,22 +79,32 @@ def _at_once(instances: Sequence[Any], inputs: Mapping[str, int]) -> Arrays | No
     return found
 
 
-def plain_column(values: Sequence[Any], dtype: int) -> Array | None:
+def plain_column(values: Sequence[Any] | Array, dtype: int) -> Array | None:
     """Return values of the right types as an array; None if one is odd."""
     return as_array(values, dtype) if is_plain(values, dtype) else None
 
 
-def is_plain(values: Sequence[Any], dtype: int) -> bool:
+def is_plain(values: Sequence[Any] | Array, dtype: int) -> bool:
     """Return whether all values are of the right type."""
-    types = set(map(type, values))
+    types = types_of(values)
     if dtype not in KINDS:
         return False
     if dtype in PLAIN:
         return types <= PLAIN[dtype]
-    return types == {int} and all(whole(value, *_BOUNDS.get(dtype, _INT)) for value in values)
+    if types != {int} or not len(values):
+        return False
+    least, most = _BOUNDS.get(dtype, _INT)
+    if isinstance(values, np.ndarray):
+        return bool(least <= values.min() and values.max() <= most)
+    return least <= min(values) and max(values) <= most
 
 
-def as_array(values: Sequence[Any], dtype: int) -> Array:
+def types_of(values: Sequence[Any] | Array) -> set[type]:
+    """Return the types of values, as those of JSON are named."""
+    return {_TYPES[values.dtype.kind]} if isinstance(values, np.ndarray) else set(map(type, values))
+
+
+def as_array(values: Sequence[Any] | Array, dtype: int) -> Array:
     """Return a flat array; a number beyond float32 is infinite."""
     if dtype == STRING:
         texts = np.empty(len(values), object)

@@ -21,7 +21,7 @@ from pipeline.serving.server.models import Models
 from pipeline.serving.server.paths import Target
 from pipeline.serving.server.refusal import Code, Refusal, invalid
 from pipeline.serving.server.rest import Rest, rows_of
-from pipeline.serving.server.tensors import Arrays, Columns
+from pipeline.serving.server.tensors import Array, Arrays, Columns
 from pipeline.serving.server.v2_binary import SIZE, content_of, filled, is_wanted, parted
 
 PREFIX = re.compile(r"/v2(?:/.*)?", re.DOTALL)
@@ -234,15 +234,15 @@ def _check_datatype(name: str, datatype: Any, dtype: int) -> None:
     raise invalid(f"the input {name!r} takes {taken}; its datatype is {shown(datatype)}")
 
 
-def _flat(tensor: Mapping[str, Any]) -> list[Any]:
+def _flat(tensor: Mapping[str, Any]) -> list[Any] | Array:
     """Return the data of a tensor, which may be flat or nested, if there is as much as its shape says."""
     shape, data = tensor.get("shape"), tensor.get("data")
     if not isinstance(shape, list) or not all(whole(size, 0, 2**31) for size in shape):
         raise invalid(f"the input {tensor['name']!r} needs a shape, a list of sizes; it has {shown(shape)}")
-    if not isinstance(data, list):
+    if not isinstance(data, list | np.ndarray):
         raise invalid(f"the input {tensor['name']!r} needs data, a list; it has {shown(data)}")
     for _ in shape[1:]:
-        if not data or not isinstance(data[0], list):
+        if not len(data) or not isinstance(data[0], list):
             break
         data = [value for part in data for value in (part if isinstance(part, list) else [part])]
     if len(data) != math.prod(shape):

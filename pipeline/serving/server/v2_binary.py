@@ -18,6 +18,9 @@ _NUMPY = {
     "INT32": "<i4", "INT64": "<i8", "FP16": "<f2", "FP32": "<f4", "FP64": "<f8",
 }  # fmt: skip
 SIZE = "binary_data_size"
+_LENGTH = struct.Struct("<I")
+_FEW = 16
+"""Of so many numbers Python's loop is faster than NumPy."""
 
 
 def parted(body: bytes, json_size: bytes) -> tuple[bytes, bytes]:
@@ -60,8 +63,8 @@ def filled(inputs: Sequence[dict[str, Any]], behind: bytes) -> list[dict[str, An
     return found
 
 
-def values_of(name: str, datatype: object, content: bytes) -> list[Any]:
-    """Return the values of a tensor.
+def values_of(name: str, datatype: object, content: bytes) -> list[Any] | Array:
+    """Return the values of a tensor; more than a few numbers as an array.
 
     Raises:
         Refusal: there is no such datatype, or the bytes are none of it.
@@ -73,20 +76,24 @@ def values_of(name: str, datatype: object, content: bytes) -> list[Any]:
     kind = np.dtype(_NUMPY[datatype])
     if len(content) % kind.itemsize:
         raise invalid(f"the input {name!r} has {len(content)} bytes, which are no {datatype}")
-    values: list[Any] = np.frombuffer(content, kind).tolist()
-    return values
+    values = np.frombuffer(content, kind)
+    return values if len(values) > _FEW else values.tolist()
 
 
 def _texts(name: str, content: bytes) -> list[Any]:
     """Read texts, each behind its length of four bytes."""
-    found, at = [], 0
-    while at < len(content):
-        end = at + 4 + int.from_bytes(content[at : at + 4], "little")
-        if at + 4 > len(content) or end > len(content):
-            raise invalid(f"the input {name!r} ends within a text")
-        found.append(text_of(name, content[at + 4 : end]))
-        at = end
-    return found
+    found, at, length_at = [], 0, _LENGTH.unpack_from
+    try:
+        while at < len(content):
+            start = at + 4
+            at = start + length_at(content, at)[0]
+            found.append(content[start:at])
+    except struct.error:  # less than a length is left
+        at += 4
+    if at > len(content):
+        raise invalid(f"the input {name!r} ends within a text")
+    known = {text: text_of(name, text) for text in set(found)}  # a column's texts are few
+    return [known[text] for text in found]
 
 
 def text_of(name: str, content: bytes) -> str:

@@ -121,7 +121,7 @@ def _parameters(holder: Any) -> dict[str, Any]:
     return {key: getattr(value, choice) for key, (value, choice) in found.items() if choice}
 
 
-def _data(request: Any) -> list[list[Any]]:
+def _data(request: Any) -> list[list[Any] | Array]:
     """Return the values of each input: all come raw, or none does."""
     raw = request.raw_input_contents
     if not raw:
@@ -131,7 +131,7 @@ def _data(request: Any) -> list[list[Any]]:
     return [values_of(one.name, one.datatype, content) for one, content in zip(request.inputs, raw, strict=True)]
 
 
-def _contents(one: Any) -> list[Any]:
+def _contents(one: Any) -> list[Any] | Array:
     if (field := _FIELDS.get(one.datatype)) is None:
         raise invalid(f"the input {one.name!r} has the datatype {one.datatype[:40]!r}, which comes raw or not at all")
     values = list(getattr(one.contents, field))
