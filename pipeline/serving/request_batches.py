@@ -67,6 +67,8 @@ class _Asked:
     def column(self, name: str) -> Any:
         """Return the values of the requests' rows; None where there is not one for each."""
         found = self.columns.get(name) if self.columns is not None else None
+        if type(found) is not list and found is not None and not found.ndim:
+            found = found.reshape(1)
         if found is None or len(found) != self.rows:
             return None
         if self.picked is None:

@@ -177,14 +177,33 @@ class RequestLog:
     def _append(self, key: tuple[str, str, Layout], group: list[Entry]) -> int:
         from pipeline.serving.request_batches import batches
 
+        try:
+            made = list(batches(group, key[2], self._redaction))
+        except Exception:  # of which of them? the others must not go with it
+            made = self._one_by_one(key, group)
         part = self._parts.get(key) or self._open(key)
         rows = 0
-        for batch in batches(group, key[2], self._redaction):
+        for batch in made:
             part.stream.write_batch(batch)
             rows += len(batch)
         part.file.flush()
         part.rows += rows
         return rows
+
+    def _one_by_one(self, key: tuple[str, str, Layout], group: list[Entry]) -> list[Any]:
+        """Return the batches of those requests that a file can hold; drop the others."""
+        from pipeline.serving.request_batches import batches
+
+        made, odd, why = [], [], ""
+        for entry in group:
+            try:
+                made += batches([entry], key[2], self._redaction)
+            except Exception as exc:
+                odd.append(entry)
+                why = f"{type(exc).__name__}: {exc}"
+        self._say(f"{key[0]}: {len(odd)} of {len(group)} requests could not be logged: {why}"[:500])
+        self._drop(odd)
+        return made
 
     def _open(self, key: tuple[str, str, Layout]) -> _Part:
         import fcntl
