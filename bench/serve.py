@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.served_requests import METHODS, as_json, grpc_request, v2_bytes, v2_grpc_request, v2_tensor
 from pipeline.lineage.version_folders import versions
 from pipeline.serving.cpp_session import CppSession
 from pipeline.serving.server.proto_tensors import to_array
@@ -62,23 +63,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
         url = f"{rest}/v1/models/{given.model.name}:predict"
         one = {"signature_name": "serving_tensors", "instances": [row]}
         rows = one | {"instances": [row] * BATCH}
-        columns = {
-            "signature_name": "serving_tensors",
-            "inputs": {name: [value] * BATCH for name, value in row.items()},
-        }
-        by_v2 = {"inputs": [v2_tensor(name, [value] * BATCH) for name, value in row.items()]}
+        repeated = {name: [value] * BATCH for name, value in row.items()}
+        columns = {"signature_name": "serving_tensors", "inputs": repeated}
+        by_v2 = {"inputs": [v2_tensor(name, values) for name, values in repeated.items()]}
         v2_url = f"{rest}/v2/models/{given.model.name}/infer"
-        for name, at, body, clients, size in (
-            ("REST, one row, 1 client", url, one, 1, 1),
-            ("REST, one row, 64 clients", url, one, 64, 1),
-            (f"REST, {BATCH} rows", url, rows, 2, BATCH),
-            (f"REST, {BATCH} rows by column", url, columns, 2, BATCH),
-            (f"Open Inference Protocol, {BATCH} rows", v2_url, by_v2, 2, BATCH),
+        in_bytes, json_size = v2_bytes(repeated)
+        for name, at, body, clients, size, head in (
+            ("REST, one row, 1 client", url, as_json(one), 1, 1, None),
+            ("REST, one row, 64 clients", url, as_json(one), 64, 1, None),
+            (f"REST, {BATCH} rows", url, as_json(rows), 2, BATCH, None),
+            (f"REST, {BATCH} rows by column", url, as_json(columns), 2, BATCH, None),
+            (f"Open Inference Protocol, {BATCH} rows", v2_url, as_json(by_v2), 2, BATCH, None),
+            (f"Open Inference Protocol, {BATCH} rows in bytes", v2_url, in_bytes, 2, BATCH, json_size),
         ):
-            measure(found, name, server.pid, size, lambda: by_wrk(at, body, clients, given.seconds))  # noqa: B023
-        for name, size, clients in (("gRPC, one row, 64 clients", 1, 64), (f"gRPC, {BATCH} rows", BATCH, 2)):
-            request = grpc_request(given.model.name, {key: [value] * size for key, value in row.items()})
-            measure(found, name, server.pid, size, lambda: by_grpc(grpc_at, request, clients, given.seconds))  # noqa: B023
+            measure(found, name, server.pid, size, lambda: by_wrk(at, body, clients, given.seconds, head))  # noqa: B023
+        for protocol, ask in (("gRPC", grpc_request), ("Open Inference Protocol by gRPC", v2_grpc_request)):
+            for size, clients in ((1, 64), (BATCH, 2)):
+                name = f"{protocol}, {f'{size} rows' if size > 1 else f'one row, {clients} clients'}"
+                request = ask(given.model.name, {key: [value] * size for key, value in row.items()})
+                measure(found, name, server.pid, size, lambda: by_grpc(grpc_at, request, clients, given.seconds))  # noqa: B023
         found["memory_mb"] = round(int(re.search(r"VmRSS:\s+(\d+)", status_of(server.pid))[1]) / 1000)  # type: ignore[index]
     finally:
         server.terminate()
@@ -96,12 +99,20 @@ def measure(found: dict[str, Any], name: str, pid: int, rows: int, ask: Callable
     print(name, told, flush=True)
 
 
-def by_wrk(url: str, body: Any, clients: int, seconds: float) -> dict[str, float]:
-    """Requests over HTTP; fails if one is not answered with 200."""
+def by_wrk(url: str, body: bytes, clients: int, seconds: float, json_size: int | None = None) -> dict[str, float]:
+    """Requests over HTTP; fails if one is not answered with 200.
+
+    Args:
+        json_size: of a body in which bytes follow the JSON.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "body").write_text(json.dumps(body))
+        (Path(folder) / "body").write_bytes(body)
         script = Path(folder) / "ask.lua"
-        script.write_text(f'wrk.method = "POST"\nwrk.body = io.open("{folder}/body"):read("*a")\n')
+        script.write_text(
+            f'wrk.method = "POST"\nwrk.body = io.open("{folder}/body", "rb"):read("*a")\n'
+            'wrk.headers["content-type"] = "application/json"\n'
+            + (f'wrk.headers["inference-header-content-length"] = "{json_size}"\n' if json_size else "")
+        )
         done = subprocess.run(
             [*("taskset", "-c", LOAD_CORE, "wrk", "-t1", f"-c{clients}", f"-d{seconds:g}s", "--timeout", "30s"),
              *("--latency", "-s", str(script), url)], capture_output=True, text=True, check=True,
@@ -122,22 +133,23 @@ def by_grpc(address: str, request: Any, clients: int, seconds: float) -> dict[st
     import asyncio
 
     import grpc.aio
-    from tensorflow_serving.apis import prediction_service_pb2_grpc
 
     os.sched_setaffinity(0, {int(LOAD_CORE)})
     took: list[float] = []
+    path, answer = METHODS[type(request).__name__]()
+    content = request.SerializeToString()
 
-    async def client(stub: Any, until: float) -> None:
+    async def client(ask: Any, until: float) -> None:
         while time.monotonic() < until:
             began = time.monotonic()
-            await stub.Predict(request)
+            await ask(content)
             took.append(time.monotonic() - began)
 
     async def all_clients() -> float:
         async with grpc.aio.insecure_channel(address) as channel:
-            stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+            ask = channel.unary_unary(path, None, answer.FromString)
             began = time.monotonic()
-            await asyncio.gather(*(client(stub, began + seconds) for _ in range(clients)))
+            await asyncio.gather(*(client(ask, began + seconds) for _ in range(clients)))
             return time.monotonic() - began
 
     whole = asyncio.run(all_clients())
@@ -165,6 +177,7 @@ def differences(rest: str, grpc_at: str, name: str, folder: Path, row: dict[str,
     rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
     signature = {"signature_name": "serving_tensors"}
     by_v2 = {"inputs": [v2_tensor(key, values) for key, values in columns.items()]}
+    in_bytes, json_size = v2_bytes(columns)
     with httpx.Client(timeout=60, trust_env=False) as client:
         answers = {
             "REST rows": client.post(at, json=signature | {"instances": rows}).json()["predictions"],
@@ -173,35 +186,23 @@ def differences(rest: str, grpc_at: str, name: str, folder: Path, row: dict[str,
                 client.post(f"{rest}/v2/models/{name}/infer?strict=1", json=by_v2).json()["outputs"][0]["data"],
                 expected.shape,
             ),
+            "Open Inference Protocol in bytes": np.reshape(
+                client.post(
+                    f"{rest}/v2/models/{name}/infer?strict=1",
+                    content=in_bytes,
+                    headers={"inference-header-content-length": str(json_size)},
+                ).json()["outputs"][0]["data"],
+                expected.shape,
+            ),
         }
     with grpc.insecure_channel(grpc_at) as channel:
         stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
         answers["gRPC"] = to_array(stub.Predict(grpc_request(name, columns)).outputs["prediction"])
+        path, answer = METHODS["ModelInferRequest"]()
+        infer = channel.unary_unary(path, type(v2_grpc_request(name, {})).SerializeToString, answer.FromString)
+        told = infer(v2_grpc_request(name, columns)).raw_output_contents[0]
+        answers["Open Inference Protocol by gRPC"] = np.frombuffer(told, "<f4").reshape(expected.shape)
     return {key: float(np.abs(np.array(found) - expected).max()) for key, found in answers.items()}
-
-
-def v2_tensor(name: str, values: list[Any]) -> dict[str, Any]:
-    """A column in the Open Inference Protocol."""
-    kind = "BYTES" if isinstance(values[0], str) else "FP64"
-    return {"name": name, "shape": [len(values)], "datatype": kind, "data": values}
-
-
-def grpc_request(name: str, columns: dict[str, list[Any]]) -> Any:
-    """The same as a PredictRequest."""
-    from tensorflow_serving.apis import predict_pb2
-
-    request = predict_pb2.PredictRequest()
-    request.model_spec.name, request.model_spec.signature_name = name, "serving_tensors"
-    for key, values in columns.items():
-        tensor = request.inputs[key]
-        tensor.tensor_shape.dim.add().size = len(values)
-        if isinstance(values[0], str):
-            tensor.dtype = 7
-            tensor.string_val.extend(value.encode() for value in values)
-        else:
-            tensor.dtype = 2
-            tensor.tensor_content = np.array(values, np.float64).tobytes()
-    return request
 
 
 def cpu_s(pid: int) -> float:
