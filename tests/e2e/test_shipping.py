@@ -17,6 +17,7 @@ import yaml
 from pipeline.lineage.runs import Run
 from pipeline.lineage.store import open_store
 from pipeline.lineage.version_folders import versions
+from pipeline.serving.rollout import under_way
 from pipeline.serving.versions import newest, read_manifest
 from tests import small
 from tests.place import Command, Place, done, uri
@@ -245,3 +246,26 @@ def test_after_a_rollback_no_run_pushes_the_model_again(place: Place, first: Run
     assert manifest
     assert original
     assert (manifest.digest, manifest.copy_of) == (original.digest, int(str(before)))
+
+
+def test_a_push_that_is_tried_first_is_on_record_when_its_run_ends(place: Place, first: Run) -> None:
+    before = versions(place.serving)[-1]
+    outcome, _ = place.run(trainer={"epochs": 9}, serving={"rollout": {"canary": 25, "key": "carrier"}})
+    assert outcome.code == 0, outcome.text
+    pushed = versions(place.serving)[-1]
+    trying = under_way(place.serving)
+    assert trying
+    assert (trying.version, trying.stable, trying.share) == (pushed, before, 25)
+    steps = [
+        {key: one.custom_properties[key].string_value for key in ("step", "version", "stable", "share", "key", "by")}
+        for one in open_store(place.config).get_executions_by_type("longhaul.Rollout")
+    ]
+    assert steps == [
+        {"step": "start", "version": str(pushed), "stable": str(before), "share": "25.0", "key": "carrier",
+         "by": trying.by}
+    ]  # fmt: skip
+    assert f"canary of version {pushed} beside {before}" in " ".join(place.call("rollout", "status").text.split())
+    assert place.call("rollout", "abort", "--note", "not better").code == 0
+    served = read_manifest(place.serving / str(newest(place.serving)))
+    assert served
+    assert served.copy_of == before
