@@ -194,7 +194,9 @@ class RequestLog:
         """Return the batches of those requests that a file can hold; drop the others."""
         from pipeline.serving.request_batches import batches
 
-        made, odd, why = [], [], ""
+        made: list[Any] = []
+        odd: list[Entry] = []
+        why = ""
         for entry in group:
             try:
                 made += batches([entry], key[2], self._redaction)
