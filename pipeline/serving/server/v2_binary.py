@@ -82,6 +82,24 @@ def values_of(name: str, datatype: object, content: bytes) -> list[Any] | Array:
 
 def _texts(name: str, content: bytes) -> list[Any]:
     """Read texts, each behind its length of four bytes."""
+    found = _alike(content) or _one_by_one(name, content)
+    known = {text: text_of(name, text) for text in set(found)}  # a column's texts are few
+    return [known[text] for text in found]
+
+
+def _alike(content: bytes) -> list[bytes]:
+    """Return texts that are of one length, as codes are, at once; nothing of others."""
+    length = int.from_bytes(content[:4], "little")
+    if not length or len(content) % (4 + length):
+        return []
+    pairs = np.frombuffer(content, [("length", "<u4"), ("text", f"S{length}")])
+    if (pairs["length"] != length).any():
+        return []
+    found: list[bytes] = pairs["text"].tolist()
+    return found if min(map(len, found)) == length else []  # NumPy takes zeros at the end away
+
+
+def _one_by_one(name: str, content: bytes) -> list[bytes]:
     found, at, length_at = [], 0, _LENGTH.unpack_from
     try:
         while at < len(content):
@@ -92,8 +110,7 @@ def _texts(name: str, content: bytes) -> list[Any]:
         at += 4
     if at > len(content):
         raise invalid(f"the input {name!r} ends within a text")
-    known = {text: text_of(name, text) for text in set(found)}  # a column's texts are few
-    return [known[text] for text in found]
+    return found
 
 
 def text_of(name: str, content: bytes) -> str:
