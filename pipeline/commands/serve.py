@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.value_types import seconds_of
@@ -160,9 +161,9 @@ def _announce(options: Options) -> None:
     for name, folder in options.folders.items():
         if body := _example(Path(folder)):
             said = shlex.quote(json.dumps(body, ensure_ascii=False))
-            print(f"\n  curl{token} {at}/v1/models/{name}:predict -d {said}", flush=True)
+            print(f"\n  curl{token} {at}/v1/models/{quote(name)}:predict -d {said}", flush=True)
         else:
-            print(f"\n  curl{token} {at}/v1/models/{name}/metadata", flush=True)
+            print(f"\n  curl{token} {at}/v1/models/{quote(name)}/metadata", flush=True)
 
 
 def _example(folder: Path) -> Mapping[str, Any] | None:
