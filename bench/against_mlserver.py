@@ -83,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ours = [*pinned, sys.executable, "-u", "-m", "pipeline.cli", "serve", "--model", str(scratch / NAME)]
         ports = [free_port() for _ in range(5)]
         write_settings(scratch, folder, ports[2:])
-        theirs = [*pinned, str(given.mlserver), "-m", "mlserver.cli", "start", str(scratch)]
+        theirs = [*pinned, str(given.mlserver), "-m", "mlserver.cli.main", "start", str(scratch)]
         servers = {
             "longhaul": start(held, [*ours, "--port", str(ports[0]), "--grpc-port", str(ports[1])], ports[0]),
             "mlserver": start(held, theirs, ports[2]),
