@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import permutations
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from trainer.settings.base import Section, Share
 
@@ -22,6 +22,8 @@ METRICS: dict[str, tuple[str, ...]] = {
 }
 """Metrics by task, as they are named in `evaluation.thresholds` and in every report."""
 LOWER_IS_BETTER = frozenset({"log_loss", "rmse", "mae", "expected_calibration_error"})
+UP_TO_ONE = frozenset({"auc", "auc_precision_recall", "accuracy", "squared_correlation", "expected_calibration_error"})
+"""Metrics that lie between 0 and 1."""
 COUNT = "example_count"
 
 CHAMPION, FIRST = "champion", "first"
@@ -37,6 +39,12 @@ class Bounds(Section):
     """The greatest value that passes."""
     may_lose: Annotated[float, Field(ge=0)] | None = None
     """How much worse the metric may be than the champion's, or than the best that `evaluation.against` names."""
+
+    @model_validator(mode="after")
+    def _some_value_passes(self) -> Bounds:
+        if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
+            raise ValueError(f"no value is at least {self.at_least} and at most {self.at_most}")
+        return self
 
     @property
     def given(self) -> dict[str, float]:
@@ -117,6 +125,26 @@ class Evaluation(Section):
         """N of `best of last N`; else None."""
         found = re.fullmatch(r"best of last (\d+)", self.against)
         return int(found[1]) if found else None
+
+    @field_validator("slices")
+    @classmethod
+    def _once_each(cls, slices: tuple[tuple[str, ...], ...]) -> tuple[tuple[str, ...], ...]:
+        for place, columns in enumerate(slices):
+            if not columns:
+                raise ValueError("a slice names no column; all rows are measured anyway")
+            if len({*columns}) < len(columns):
+                raise ValueError(f"[{', '.join(columns)}] names a column twice")
+            if {*columns} in map(set, slices[:place]):
+                raise ValueError(f"[{', '.join(columns)}] stands twice")
+        return slices
+
+    @model_validator(mode="after")
+    def _some_model_passes(self) -> Evaluation:
+        for metric, threshold in self.thresholds.items():
+            for bounds in (threshold, *threshold.slices.values()):
+                if metric in UP_TO_ONE and (bounds.at_least or 0) > 1:
+                    raise ValueError(f"thresholds.{metric}: no model has {bounds.at_least} or more; the most is 1")
+        return self
 
     @model_validator(mode="after")
     def _rules_name_slices(self) -> Evaluation:

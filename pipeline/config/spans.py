@@ -34,8 +34,12 @@ def span_number(span: Any) -> int:
         return int(text)
     if re.fullmatch(DATE, text) is None:
         raise ValueError(f"a span is a number, or its date as 2025-03-01 or 2025-03, not {text}")
-    year, month, *day = text.split("-")
-    return int(year) * 10_000 + int(month) * 100 + int(day[0] if day else 1)
+    year, month, *rest = text.split("-")
+    try:
+        day = date(int(year), int(month), int(rest[0] if rest else 1))
+    except ValueError as exc:
+        raise ValueError(f"there is no day {text}") from exc
+    return day.year * 10_000 + day.month * 100 + day.day
 
 
 class Spans(Section):
@@ -52,6 +56,8 @@ class Spans(Section):
     @classmethod
     def _is_window(cls, value: Any) -> Any:
         if isinstance(value, str) and re.fullmatch(WINDOW, value):
+            if value.startswith("from "):
+                span_number(value.removeprefix("from "))
             return value
         if not isinstance(value, list | tuple) or len(value) != 2:
             raise ValueError("must be [first, last], `last N`, `from FIRST` or `all`")

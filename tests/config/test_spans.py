@@ -52,6 +52,8 @@ def test_a_window_takes_these(setting: Any, there: list[int], used: list[int]) -
         (7, "[first, last]"),
         ([5, 1], "the first span, 5, comes after the last, 1"),
         ([True, 3], "a span is a number, or its date"),
+        ("from 2025-02-30", "there is no day 2025-02-30"),
+        (["2025-01-01", "2025-04-31"], "there is no day 2025-04-31"),
         ([-1, 3], "a span is a number, or its date"),
         ({"except": ["May"]}, "a span is a number, or its date"),
         ({"last": 6}, "Extra inputs are not permitted"),

@@ -44,7 +44,7 @@ class FittingSettings(Section):
     refit: bool = True
     """Fit the network on all rows of the training split. One that trees teach is fitted once. One that labels teach is
     fitted a second time, for the number of epochs that was best. Without, the rows set aside only stop the training."""
-    seed: Annotated[int, Field(ge=0)] = 13
+    seed: Annotated[int, Field(ge=0, le=2_147_483_647)] = 13
     """Seed of all random choices. The same seed gives the same model."""
 
 
