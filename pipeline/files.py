@@ -53,12 +53,20 @@ def is_local(uri: str) -> bool:
     return bool(uri) and "://" not in uri
 
 
-def check_output(output: Path | None, option: str = "--output") -> None:
+PAGE, MARKDOWN, JSON, SQLITE = b"<!doctype html>", b"# ", b"{", b"SQLite format 3\0"
+"""How the files begin that commands write."""
+
+
+def check_output(output: Path | None, option: str = "--output", replaces: tuple[bytes, ...] = ()) -> None:
     """Refuse a place that cannot be written before any work is done; nothing is touched. None, where no file was named,
     passes.
 
+    Args:
+        replaces: how a file begins that may be written anew: one that the command wrote. Any when there is none: the
+            caller sees to it.
+
     Raises:
-        ConfigError: the file's folder does not exist, or the file is a folder.
+        ConfigError: the file's folder does not exist, the file is a folder, or a file of another kind is there.
     """
     if output is None:
         return
@@ -68,6 +76,13 @@ def check_output(output: Path | None, option: str = "--output") -> None:
         raise ConfigError(
             f"{option} {output}: there is no folder {output.parent}", "name a file in a folder that exists"
         )
+    if replaces and output.is_file():
+        with output.open("rb") as file:
+            begins = file.read(max(map(len, replaces)))
+        if begins and not begins.startswith(replaces):
+            raise ConfigError(
+                f"{option} {output}: a file is there that this command did not write", "name another, or remove it"
+            )
 
 
 @contextmanager

@@ -75,6 +75,35 @@ def test_a_file_goes_into_a_folder_that_is_there(
     assert (code, said.splitlines()[0]) == (2, f"longhaul: {option} {file}: {file} is a folder")
 
 
+@pytest.mark.parametrize(("command", "option"), COMMANDS)
+def test_a_file_of_another_kind_is_not_written_over(
+    weeks: Weeks, longhaul: Call, tmp_path: Path, command: str, option: str
+) -> None:
+    endings = {SUFFIXES.get(command, ".html"), *{"compile": {".yaml"}, "card": {".html"}}.get(command, ())}
+    for ending in endings:
+        file = tmp_path / f"mine{ending}"
+        file.write_text("name: mine\n")
+        code, said = longhaul(command, *(["table.csv"] if command == "predict" else []), option, str(file))
+        assert code == 2, said
+        assert f"{file}" in said or command == "suspects"  # which reads the file first
+        assert file.read_text() == "name: mine\n"
+
+
+def test_what_a_command_wrote_is_written_anew(weeks: Weeks, longhaul: Call, tmp_path: Path) -> None:
+    copy, store = tmp_path / "copy.db", weeks.config.root / "metadata.db"
+    for _ in range(2):
+        assert longhaul("backup", "--output", str(copy))[0] == 0
+    code, said = longhaul("backup", "--output", str(store))
+    assert (code, said.splitlines()[0]) == (2, f"longhaul: --output {store}: that is the store itself")
+
+
+@pytest.mark.parametrize("command", ["lineage", "pin"])
+def test_a_name_that_is_no_text_is_no_bug(weeks: Weeks, longhaul: Call, command: str) -> None:
+    code, said = longhaul(command, "x\udcff")
+    assert code == 2, said
+    assert "holds bytes that are no UTF-8" in said
+
+
 def test_a_command_that_is_refused_makes_no_workspace(weeks: Weeks, longhaul: Call, tmp_path: Path) -> None:
     (tmp_path / "bad.zip").write_text("no archive")
     nothing = str(tmp_path / "nothing")

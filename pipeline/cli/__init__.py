@@ -32,6 +32,7 @@ from pipeline.cli.options import LOOK, RUN, SERVE
 from pipeline.errors import (
     EXIT_BUG,
     EXIT_DISK_FULL,
+    EXIT_INPUT,
     EXIT_INTERRUPTED,
     PipelineError,
     causes,
@@ -94,6 +95,12 @@ def main() -> None:
             if tells_of_full_disk("\n".join(map(str, causes(exc)))):
                 _complain(f"a disk is full: {exc}\n  Remedy: free some space there and run again")
                 sys.exit(EXIT_DISK_FULL)
+            if isinstance(exc, UnicodeEncodeError) and exc.reason == "surrogates not allowed":
+                _complain(
+                    f"{exc.object[:200]!r} holds bytes that are no UTF-8, which cannot be put on record\n"
+                    "  Remedy: name it in UTF-8; rename a file that is called so"
+                )
+                sys.exit(EXIT_INPUT)
             _complain(f"a bug of ours: {type(exc).__name__}: {exc}")
             typer.echo(visible(traceback.format_exc()), nl=False, err=True)
             sys.exit(EXIT_BUG)

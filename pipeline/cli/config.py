@@ -21,9 +21,9 @@ def config_schema(
 ) -> None:
     """Print the JSON schema of a configuration, by which an editor completes and checks it."""
     from pipeline.config.editor_schema import SCHEMA, write_editor_schema
-    from pipeline.files import check_output
+    from pipeline.files import JSON, check_output
 
-    check_output(output)
+    check_output(output, replaces=(JSON,))
     if output is None:
         typer.echo(SCHEMA.read_text(encoding="utf-8"), nl=False)
     else:

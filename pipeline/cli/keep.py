@@ -161,9 +161,9 @@ def backup(
     """Copy the metadata store, also while a run is at work."""
     from pipeline.commands.housekeeping import back_up
     from pipeline.config.loading import load
-    from pipeline.files import check_output
+    from pipeline.files import SQLITE, check_output
 
-    check_output(output)
+    check_output(output, replaces=(SQLITE,))
     typer.echo(for_standard_output(back_up(load(config, workspace=workspace), output)))
 
 

@@ -138,11 +138,11 @@ def lineage(
     from pipeline.commands.elsewhere import records_of
     from pipeline.config.loading import load
     from pipeline.errors import ConfigError
-    from pipeline.files import check_output
+    from pipeline.files import PAGE, check_output
     from pipeline.reports.lineage.answer import answer, draw, draw_runs
     from pipeline.terminal.lineage import print_answer
 
-    check_output(html, "--html")
+    check_output(html, "--html", (PAGE,))
     settings = records_of(load(config, workspace=workspace), on, emulated=emulate)
     if html:
         from pipeline.reports.lineage.page import write_lineage
@@ -235,13 +235,13 @@ def report(
 ) -> None:
     """Write the page of one run: verdict, data, metrics, slices, training, anomalies, steps."""
     from pipeline.commands.elsewhere import is_on_vertex, recorded_runs
-    from pipeline.files import check_output
+    from pipeline.files import PAGE, check_output
     from pipeline.lineage.trends import trends_in
     from pipeline.reports.page import write_report
     from pipeline.reports.page_places import page_path
     from pipeline.reports.what_now import look_around, options_of
 
-    check_output(output)
+    check_output(output, replaces=(PAGE,))
     settings, store, (run,) = recorded_runs(config, workspace, on, emulate, run_id, whole=True)
     page = page_path(settings.root, run.run_id)
     # A page that is taken elsewhere has no pages beside it; nor does this workspace tell what serves from a bucket.
@@ -266,9 +266,9 @@ def card(
 ) -> None:
     """Write the model card of one run: what the model is for, its data, limits, metrics, lineage."""
     from pipeline.commands.elsewhere import recorded_runs
-    from pipeline.files import check_output
+    from pipeline.files import MARKDOWN, PAGE, check_output
     from pipeline.reports.model_card import card_path, write_card
 
-    check_output(output)
+    check_output(output, replaces=(PAGE, MARKDOWN))
     settings, _, (run,) = recorded_runs(config, workspace, on, emulate, run_id, whole=True)
     typer.echo(for_standard_output(write_card(run, output or card_path(settings.root, run.run_id))))

@@ -140,9 +140,9 @@ def compile_(
     from pipeline.beam.arguments import with_runner
     from pipeline.commands.vertex import compile_to
     from pipeline.config.loading import load
-    from pipeline.files import check_output
+    from pipeline.files import JSON, check_output
 
-    check_output(output)
+    check_output(output, replaces=(JSON, b"components:"))
     compile_to(with_runner(load(config, workspace=workspace), beam), output, use_cache=not no_cache)
 
 

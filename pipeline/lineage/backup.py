@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import ConfigError, WorkspaceError, cannot_write, nothing_has_run
-from pipeline.files import flush_file, incoming
+from pipeline.files import flush_file, incoming, is_same_file
 
 _PAGES_AT_ONCE = 1000
 """After so many a run may write again; SQLite then copies what it changed once more."""
@@ -20,7 +20,7 @@ def back_up(config: PipelineConfig, output: Path) -> None:
     """Copy the workspace's store by SQLite's online backup, check the copy, and put it at `output`.
 
     Raises:
-        ConfigError: the store is a server's, which has tools of its own.
+        ConfigError: the store is a server's, which has tools of its own; or `output` is the store itself.
         WorkspaceError: there is no store yet, it is damaged, or the copy cannot be written.
     """
     if config.metadata.url is not None:
@@ -28,6 +28,8 @@ def back_up(config: PipelineConfig, output: Path) -> None:
     source = config.root / "metadata.db"
     if not source.exists():
         raise nothing_has_run(config.root, has_jobs=config.orchestrator == "vertex")
+    if is_same_file(source, output):
+        raise ConfigError(f"--output {output}: that is the store itself", "name another file")
     try:
         with incoming(output) as hidden:
             with (
