@@ -28,6 +28,7 @@ from trainer import stacks
 from trainer.artifact_names import DERIVED_FEATURES, GRADIENTS, LABEL, OUTPUT, PREDICTION
 from trainer.features import Feature, FeatureTable, Storage
 from trainer.graded_signatures import graded_signatures
+from trainer.inlined_transform import InlinedTransform
 from trainer.preprocessing import DERIVED_NUMBERS, DERIVED_TEXTS, units_of
 
 PREDICTED_CLASS = "predicted_class"
@@ -52,7 +53,7 @@ class ServedModel(tf.Module):
         self._inputs = tuple((tensor.name, tensor.shape, tensor.dtype) for tensor in model.inputs)
         self._tables = lookup_tables(model)
         self._variables: list[tf.Variable] = []
-        self._transform = transform_output.transform_features_layer()
+        self._transform = InlinedTransform(transform_output)
         raw_spec = stacks.parse_spec(transform_output.raw_feature_spec())
         self._feature_spec = {feature.name: raw_spec[feature.name] for feature in table.features}
         self._label_spec = {table.label.name: raw_spec[table.label.name]}

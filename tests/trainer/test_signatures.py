@@ -181,6 +181,16 @@ def subclassed() -> keras.Model:
     return keras.Model(given, Subclassed()(keras.layers.Concatenate()([given[NUMERIC], given[FLAGS]])))
 
 
+def test_asking_calls_no_function_within_the_graph(transform_output: tft.TFTransformOutput, tmp_path: Path) -> None:
+    export(plain(), transform_output, tmp_path)
+    signatures = tf.saved_model.load(str(tmp_path)).signatures
+    for name in ("serving_default", "serving_tensors"):
+        functions = signatures[name].graph.as_graph_def().library.function
+        operations = [node.op for function in functions for node in function.node_def]
+        assert "LookupTableFindV2" in operations
+        assert "StatefulPartitionedCall" not in operations, name
+
+
 FOREIGN = [normalized, with_random_state, nested, with_lookup_table, subclassed]
 
 

@@ -1,0 +1,89 @@
+"""The transform graph within another graph: its operations, where TFT's layer would leave a call of a function.
+
+A model server cannot put them there. TensorFlow's optimizer refuses a call whose body looks words up ("can't guarantee
+execution of a side-effectful node"), and so each request would enter a function and leave it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_transform as tft
+from tensorflow.python.framework.function_def_to_graph import function_def_to_graph
+
+_CALLS = ("PartitionedCall", "StatefulPartitionedCall")
+_ORDERED = "_has_manual_control_dependencies"
+
+
+class InlinedTransform(tf.Module):
+    """What a `tf.function` calls with raw columns, as it would `transform_features_layer()`."""
+
+    def __init__(self, transform_output: tft.TFTransformOutput) -> None:
+        super().__init__()
+        self._layer = transform_output.transform_features_layer()
+
+    def __call__(self, raw: Mapping[str, Any]) -> dict[str, tf.Tensor]:
+        """Put the operations into the graph that is being built.
+
+        Returns:
+            The outputs that need no more than `raw`, by name.
+        """
+        specs = {name: tf.TensorSpec(value.shape, value.dtype, name=name) for name, value in raw.items()}
+        traced = tf.function(self._layer, autograph=False).get_concrete_function(specs)
+        sources = {name: _source(tensor) for name, tensor in traced.structured_outputs.items()}
+        calls = [operation for operation in traced.graph.get_operations() if operation.type in _CALLS]
+        if {tensor.op.name for tensor in sources.values()} != {operation.name for operation in calls} or len(calls) > 1:
+            return dict(self._layer(dict(raw)))  # a graph that is written in another way
+        found = _body_of(calls[0], _arguments_of(calls[0], traced, tf.nest.flatten(dict(raw))))
+        outputs = {name: found[tensor.value_index] for name, tensor in sources.items()}
+        for name, tensor in traced.structured_outputs.items():
+            outputs[name].set_shape(tensor.shape)
+        return outputs
+
+
+def _arguments_of(call: tf.Operation, traced: Any, given: list[tf.Tensor]) -> list[tf.Tensor]:
+    """Return what the call is called with: what is given, tables, and a label where there is none."""
+    needed = _before(call)
+    before = traced.graph.as_graph_def()
+    before.ClearField("library")  # it would come along whole
+    nodes = [node for node in before.node if node.name in needed]
+    del before.node[:]
+    before.node.extend(nodes)
+    held = map(tf.compat.v1.get_default_graph().capture, traced.captured_inputs)
+    inputs = zip(traced.inputs, [*given, *held], strict=True)
+    values = {tensor.name: value for tensor, value in inputs if tensor.op.name in needed}
+    return list(tf.graph_util.import_graph_def(before, values, [tensor.name for tensor in call.inputs], name="raw"))
+
+
+def _before(operation: tf.Operation) -> set[str]:
+    """Return the names of the operations that it needs, without its own."""
+    found: dict[str, tf.Operation] = {}
+    left = [operation]
+    while left:
+        last = left.pop()
+        new = [*(tensor.op for tensor in last.inputs), *last.control_inputs]
+        left += [one for one in new if one.name not in found]
+        found |= {one.name: one for one in new}
+    return set(found)
+
+
+def _body_of(call: tf.Operation, arguments: list[tf.Tensor]) -> list[tf.Tensor]:
+    """Put the called function's operations into the graph; return its outputs."""
+    name = call.get_attr("f").name
+    library = call.graph.as_graph_def().library.function
+    (definition,) = (function for function in library if function.signature.name == name)
+    with call.graph.as_default():  # it knows the functions that this one may call
+        body = function_def_to_graph(definition)
+    graph_def = body.as_graph_def()
+    for node in graph_def.node:
+        node.attr.pop(_ORDERED, None)  # whoever builds a graph orders its look-ups anew
+    given = {tensor.name: value for tensor, value in zip(body.inputs, arguments, strict=True)}
+    return tf.graph_util.import_graph_def(graph_def, given, [tensor.name for tensor in body.outputs], name="transform")
+
+
+def _source(tensor: tf.Tensor) -> tf.Tensor:
+    while tensor.op.type == "Identity":
+        (tensor,) = tensor.op.inputs
+    return tensor
