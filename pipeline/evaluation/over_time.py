@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,12 +13,14 @@ from pipeline.evaluation.tallies import Tally, add
 
 MOST = 40
 """Periods that are told; more are joined to longer ones."""
+_FEWEST_ROWS = 30
+"""Of a period in the middle; shorter ones are joined to longer ones, too."""
 
 
 def joined(
     found: Sequence[tuple[Key, Mapping[str, Tally]]], task: str, confidence: float, when: str | None
 ) -> dict[str, Any]:
-    """Measure the periods, in the shortest unit of which there are not too many.
+    """Measure the periods, in the shortest unit of which there are not too many, with not too few rows.
 
     Args:
         found: by key {model: Tally}, the challenger's first.
@@ -29,21 +31,31 @@ def joined(
         intervals, standing}] of the challenger; empty without a row with a time.
     """
     coarsest = max((list(UNITS).index(unit) for (unit, _), _ in found), default=0)
+    parts: dict[str, list[Tally]] = {}
     for unit in list(UNITS)[coarsest:]:
-        parts: dict[str, list[Tally]] = {}
+        longer: dict[str, list[Tally]] = {}
         for key, tallies in found:
-            parts.setdefault(_begin(key, unit), []).append(next(iter(tallies.values())))
-        if len(parts) <= MOST or unit == "year":
+            longer.setdefault(_begin(key, unit), []).append(next(iter(tallies.values())))
+        if parts and len(longer) < 2:  # one period tells no more than all rows
+            break
+        parts, chosen = longer, unit
+        if len(parts) <= MOST and _is_enough(parts.values()):
             break
     measured = {begins: measure(((), {"": add(of)}), task, confidence) for begins, of in sorted(parts.items())[-MOST:]}
     return {
         "by": when,
-        "unit": unit,
+        "unit": chosen,
         "periods": [
             {"begins": begins, "metrics": one.defined(""), "intervals": one.intervals, "standing": one.standing}
             for begins, one in measured.items()
         ],
     }
+
+
+def _is_enough(periods: Iterable[Sequence[Tally]]) -> bool:
+    """Say whether periods have rows enough for their intervals to tell anything."""
+    rows = [sum(one.rows for one in of) for of in periods]
+    return not rows or float(np.median(rows)) >= _FEWEST_ROWS
 
 
 def _begin(key: Key, unit: str) -> str:

@@ -27,13 +27,15 @@ class Period:
 
 @dataclass(frozen=True)
 class OverTime:
-    """Metrics over time; `by`: the column, `unit`: day, week, month or year."""
+    """Metrics over time; `by`: the column, `unit`: day, week, month or year; `off_in_all`: whether the mean prediction
+    over all rows is not what was true."""
 
     by: str
     unit: str
     metric: str
     periods: list[Period]
     pictures: list[Picture]
+    off_in_all: bool
 
     @property
     def off(self) -> int:
@@ -78,7 +80,8 @@ def over_time(verdict: Mapping[str, Any] | None, metric: str) -> OverTime | None
             ends,
         ),
     ]
-    return OverTime(found["by"], unit, metric, periods, [one for one in drawn if one])
+    off_in_all = (verdict.get("standing") or {}).get("off", False)
+    return OverTime(found["by"], unit, metric, periods, [one for one in drawn if one], off_in_all)
 
 
 def _period(one: Mapping[str, Any], metric: str) -> Period:

@@ -66,13 +66,20 @@ def test_the_shortest_unit_of_which_there_are_not_too_many(
 ) -> None:
     start = np.datetime64(first).astype(np.int64)
     found: list[tuple[Key, dict[str, Tally]]] = [
-        (("day", int(start + place)), {"": tally([0, 1], [0.2, 0.9])}) for place in range(count)
+        (("day", int(start + place)), {"": tally([0, 1] * 15, [0.2, 0.9] * 15)}) for place in range(count)
     ]
     told = joined(found, "binary", 0.95, "left")
     assert (told["by"], told["unit"], [one["begins"] for one in told["periods"]][:2]) == ("left", unit, begins)
     assert len(told["periods"]) <= MOST
-    assert sum(one["metrics"]["example_count"] for one in told["periods"]) == 2 * count
+    assert sum(one["metrics"]["example_count"] for one in told["periods"]) == 30 * count
     assert told["periods"][0]["metrics"]["auc"] == 1.0
+
+
+def test_days_of_few_rows_are_joined_while_that_leaves_several() -> None:
+    start = np.datetime64("2013-11-04").astype(np.int64)  # a Monday
+    for days, rows, unit in ((14, 5, "week"), (14, 15, "day"), (5, 5, "day"), (14, 1, "week")):
+        few = {"": tally([0, 1] * rows, [0.2, 0.9] * rows)}
+        assert joined([(("day", int(start + day)), few) for day in range(days)], "binary", 0.95, "")["unit"] == unit
 
 
 def test_months_of_one_batch_and_days_of_another() -> None:

@@ -59,7 +59,7 @@ def test_since_when(tmp_path: Path) -> None:
     lines = page.lines("metrics")
     told = lines.index(
         f"By month of {EVIL}, all rows that were evaluated. In 1 of 2 months the mean prediction lies outside the 95% "
-        "interval of what was true; chance alone makes that about 5 in 100."
+        "interval of what was true; chance alone makes that about 5 in 100. Over all rows it lies outside, too."
     )
     rows = [line for line in lines[told:] if line.startswith("2013-1")]
     assert "2013-12: predicted 0.2000, true 0.3300 (0.2800 to 0.3800); 600 rows" in " ".join(
