@@ -165,9 +165,8 @@ class Executor(evaluator_executor.Executor):
             for name in names.references:
                 write_reference(slices, eval_config, name, paths[name], uri)
             whole = beam.pvalue.AsList(overall)
-            _ = found[SAMPLE] | "WriteFigures" >> beam.Map(
-                write_figures, whole, settings, next(iter(paths.values())), uri
-            )
+            told = settings | {"columns": list(ingested.columns) if ingested else [], "when": when}
+            _ = found[SAMPLE] | "WriteFigures" >> beam.Map(write_figures, whole, told, next(iter(paths.values())), uri)
 
 
 def _champion_name(input_dict: dict[str, list[Any]]) -> str:

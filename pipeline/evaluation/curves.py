@@ -34,6 +34,7 @@ def curves(
     confidence: float,
     *,
     ordered: bool = False,
+    when: str | None = None,
 ) -> dict[str, Any]:
     """Compute by `challenger` and `champion` (if there is one) what their task has.
 
@@ -41,7 +42,8 @@ def curves(
     {threshold, precision, recall, flagged}; `calibration`; `distribution` {edges, negative, positive}.
     multiclass: `confusion` {classes, rows: a list for each true class}; `calibration` of the likeliest class;
     if they are in order, `order` {places_off, weighted_kappa}, see `_order`.
-    regression, of the challenger only and of an even choice of rows: `points` {true, predicted}.
+    regression, of the challenger only and of an even choice of rows: `points` {true, predicted}, and `when` (seconds
+    since 1970, None where a row has no time) if a column tells it.
 
     `calibration` is {predicted, came_true, low, high, rows}, a number for each bin that has rows; low and high are
     Wilson's interval of the share that came true.
@@ -49,6 +51,7 @@ def curves(
     Args:
         tallies: the challenger's and perhaps the champion's over all rows; empty if there was no row.
         ordered: whether several classes are in order.
+        when: the column that tells when a row was.
     """
     found: dict[str, Any] = {"task": task}
     for role, of_role in zip(("challenger", "champion"), tallies, strict=False):
@@ -60,10 +63,17 @@ def curves(
                 found[role]["order"] = _order(_matrix(of_role, len(classes)))
     if task == "regression" and sample is not None:
         points = sample.even(_SAMPLED_POINTS)
-        found["challenger"] = {
-            "points": {"true": _numbers(points.labels, 6), "predicted": _numbers(points.predictions[:, 0], 6)}
-        }
+        told = {"true": _numbers(points.labels, 6), "predicted": _numbers(points.predictions[:, 0], 6)}
+        times = {"when": _times(points.records, when)} if when else {}
+        found["challenger"] = {"points": told | times}
     return found
+
+
+def _times(records: Array, when: str) -> list[float | None]:
+    from trainer.rows import from_examples
+
+    batch = from_examples(list(records))
+    return batch.column(when).to_pylist() if when in batch.schema.names else [None] * len(records)
 
 
 def _of_two_classes(found: Tally) -> dict[str, Any]:

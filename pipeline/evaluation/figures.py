@@ -28,7 +28,8 @@ def write_figures(
 
     Args:
         overall: {model: Tally} over all rows, the challenger's first; empty if there was no row.
-        settings: those of eval_config.settings.
+        settings: those of eval_config.settings, and what is known of the rows: `columns` of the table, and `when`, the
+            one that tells when a row was.
     """
     rules = Evaluation.model_validate(settings["evaluation"])
     by_model = overall[0] if overall else {}
@@ -41,6 +42,7 @@ def write_figures(
             sample,
             rules.confidence,
             ordered=settings.get("ordered", False),
+            when=settings.get("when"),
         ),
         EXPLANATION_FILE: explain(model_path, sample, settings, rules),
     }

@@ -23,7 +23,7 @@ from pipeline.reports.figures import (
 from pipeline.reports.formats import number
 from pipeline.reports.judgement import FEW_ROWS, Judgement, SliceGroup
 from pipeline.reports.metric_words import is_within_noise
-from pipeline.reports.regression_figures import predicted_figure, residuals_by_prediction_figure, residuals_figure
+from pipeline.reports.regression_figures import regression_figures
 
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap
@@ -76,16 +76,7 @@ def curve_figures(document: Mapping[str, Any] | None, metrics: Mapping[str, floa
     if document is None or not challenger:
         return {}
     if document["task"] == "regression":
-        points = list(zip(challenger["points"]["true"], challenger["points"]["predicted"], strict=True))
-        points = [pair for pair in points if np.isfinite(pair).all()]  # a network may answer with no number
-        if not points:
-            return {}
-        true, predicted = zip(*points, strict=True)
-        return {
-            "Predicted and true": predicted_figure(true, predicted),
-            "Residuals": residuals_figure(true, predicted),
-            "Residuals by prediction": residuals_by_prediction_figure(true, predicted),
-        }
+        return regression_figures(**challenger["points"])
     found = {"Calibration": calibration_figure(challenger["calibration"], champion.get("calibration"))}
     if document["task"] == "multiclass":
         return {"Confusion": confusion_figure(**challenger["confusion"])} | found

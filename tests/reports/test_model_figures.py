@@ -69,6 +69,17 @@ def test_residuals_keep_outliers_off_the_scale() -> None:
     regression_figures.residuals_figure([1.0], [1.0])  # nothing varies
 
 
+def test_residuals_by_time_are_of_the_rows_that_have_one() -> None:
+    day = 86_400.0
+    when = [None, 15_000 * day, 15_001 * day, 1e300, 15_002 * day]
+    figures = regression_figures.regression_figures([1.0] * 5, [2.0, 3.0, 4.0, 5.0, math.nan], when)
+    axes = figures["Residuals by time"].axes[0]
+    assert [*axes.lines[1].get_xdata()] == [15_000, 15_001]
+    assert [*axes.lines[1].get_ydata()] == [2.0, 3.0]
+    for none in (None, [None] * 5, [day] * 5):
+        assert [*regression_figures.regression_figures([1.0] * 5, [2.0] * 5, none)] == [*figures][:3]
+
+
 @pytest.mark.parametrize("document", [None, {}, {"task": "binary"}])
 def test_without_curves_there_are_no_pictures(document: dict[str, str] | None) -> None:
     assert model_figures.curve_figures(document) == {}
