@@ -17,7 +17,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.config.pipeline import PipelineConfig
-from pipeline.data.columns import ColumnType
 from pipeline.data.convert import shorten
 from pipeline.data.decided_labels import (
     BETWEEN,
@@ -32,14 +31,14 @@ from pipeline.data.decided_labels import (
     row_hashes,
     row_header,
 )
-from pipeline.data.values.readings import readings_of
-from pipeline.errors import ConfigError, DataError, WorkspaceError
+from pipeline.errors import ConfigError, WorkspaceError
 from pipeline.files import one_spelling, write_whole
 from pipeline.guard.checks import TRAIN_SPLIT
+from pipeline.guard.find_rows import find_rows, source_of
 from pipeline.guard.label_noise import points_of
-from pipeline.guard.rows import Source, numbered
 from pipeline.lineage.runs import Run
 from pipeline.reports.one_feature import recorded_settings, table_of
+from pipeline.reports.personal import unshown
 from pipeline.reports.suspects import render
 from pipeline.terminal.screen import chatter_to
 from trainer.features import FeatureTable
@@ -151,8 +150,9 @@ def find_suspects(
     doubted = np.flatnonzero(found.flagged | (found.score > 0.5))
     each = {(names[place], str(texts[found.rows[place]])): place for place in doubted[::-1]}  # equal rows once
     shown = sorted(place for name, place in each.items() if name not in decided)[:at_most]
-    places = _places(config, run, keys, label, set(hashes[found.rows[shown]].tolist()))
-    columns = [*keys, *(name for name in table.column_names if name not in (*keys, label))][:_MOST_VALUES]
+    places = find_rows(source_of(config, run.ingestion), keys, label, set(hashes[found.rows[shown]].tolist()))
+    hidden = {label, *unshown(settings, table.column_names)}
+    columns = [name for name in dict.fromkeys([*keys, *table.column_names]) if name not in hidden][:_MOST_VALUES]
     values = table.select(columns).take(pa.array(found.rows[shown])).to_pylist()
     classes = features.label.classes  # as the run has them
     rows = [
@@ -169,10 +169,9 @@ def find_suspects(
         for place, of_row in zip(shown, values, strict=True)
     ]
     page = config.root / "reports" / f"{run.run_id}-suspects.html"
-    count = len({(one.row, one.given) for one in known.rows if one.decision})
     made = Suspects(
-        config.name, run.run_id, keys, classes, rows, table.num_rows, found.errors, found.skill, count, str(file),
-        str(page),
+        config.name, run.run_id, keys, classes, rows, table.num_rows, found.errors, found.skill,
+        len({(one.row, one.given) for one in known.rows if one.decision}), str(file), str(page),
     )  # fmt: skip
     text, remedy = _csv(made, file), "name another file with --output"
     write_whole(text, file, "file of suspects", remedy)
@@ -255,27 +254,6 @@ def _ranked(run: Run, table: pa.Table, features: FeatureTable, hashes: Hashes) -
     names = [one.name for one in features.features if one.name in table.column_names]
     count = len(features.label.classes)
     return rank(columns, labels, count, hashes % np.uint64(1 << 62), points_of(table.select(names)), ask)
-
-
-def _places(
-    config: PipelineConfig, run: Run, keys: Sequence[str], label: str, wanted: set[int]
-) -> dict[int, tuple[str, int]]:
-    """Return file and row, from 1, by hash; nothing where the source has changed or cannot be read from here."""
-    ingestion, found = run.ingestion or {}, dict[int, tuple[str, int]]()
-    if "://" in config.data_pattern or not ingestion:
-        return found
-    columns = {name: ColumnType(kind) for name, kind in ingestion["columns"].items()}
-    spans = set(ingestion["spans"])
-    where = Source(config.data_pattern, columns, spans, form=config.data.format, readings=readings_of(config.data))
-    array = np.array(sorted(wanted), np.uint64)
-    try:
-        for fragment, numbers, batch in numbered(where, columns):
-            hashes = row_hashes(batch, label, keys)
-            for row in np.flatnonzero(np.isin(hashes, array)):
-                found.setdefault(int(hashes[row]), (fragment.path, int(numbers[row])))
-    except (DataError, OSError, pa.ArrowException):
-        return found
-    return found
 
 
 def _csv(made: Suspects, file: Path) -> str:

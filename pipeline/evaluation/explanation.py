@@ -9,7 +9,7 @@ Single rows: see pipeline.serving.attributions.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -22,12 +22,20 @@ from pipeline.evaluation.associations import strongest_pairs
 from pipeline.evaluation.columnar_metrics import load_model
 from pipeline.evaluation.directions import directions
 from pipeline.evaluation.effects import effects
-from pipeline.evaluation.model_inputs import differentiate, network_inputs, raw_columns, typical_row, unread_columns
+from pipeline.evaluation.model_inputs import (
+    derived_values,
+    differentiate,
+    network_inputs,
+    raw_columns,
+    row_names,
+    typical_row,
+    unread_columns,
+)
 from pipeline.evaluation.row_sample import RIGHT, RowSample, error_kinds
 from pipeline.evaluation.tallies import metric_values, rows_of
 from pipeline.evaluation.weak_slices import weak_slices
 from pipeline.serving.attributions import attributions
-from trainer.artifact_names import DERIVED_FEATURES, PREDICTION
+from trainer.artifact_names import PREDICTION
 from trainer.features import FeatureTable, Kind
 from trainer.rows import to_plain
 
@@ -56,7 +64,7 @@ def explain(
     """Plain data for a report.
 
     Args:
-        settings: those of pipeline.evaluation.eval_config.settings.
+        settings: those of pipeline.evaluation.eval_config.settings; `columns` of the table, if they are known.
 
     Returns:
         `importance`: {metric, value, rows, repeats, features: [{name, drop, spread, noise}] (the greatest drop first),
@@ -80,7 +88,7 @@ def explain(
 
     for key, is_on, compute in (
         ("importance", wanted.permutation_rows and wanted.repeats, lambda: _importance(model, sample, table, rules)),
-        ("examples", wanted.rows, lambda: _take_apart(model, sample, table, rules)),
+        ("examples", wanted.rows, lambda: _take_apart(model, sample, table, rules, settings.get("columns", ()))),
         ("weak", wanted.permutation_rows, lambda: weak_slices(table.label.task, even, columns(), _dates(table))),
         (
             *("effects", wanted.permutation_rows),
@@ -205,15 +213,21 @@ def _steepest(model: Any, sample: RowSample, table: FeatureTable) -> list[str]:
 # Single rows
 
 
-def _take_apart(model: Any, sample: RowSample, table: FeatureTable, rules: Evaluation) -> dict[str, Any]:
+def _take_apart(
+    model: Any, sample: RowSample, table: FeatureTable, rules: Evaluation, columns: Collection[str]
+) -> dict[str, Any]:
     """Single predictions taken apart.
 
+    Args:
+        columns: of the table as it was read; none if that is not known.
+
     Returns:
-        `typical`: by what was said of it, the prediction for the row that all are compared with; `rows`: [{kind, key:
-        {column: value} of what no feature reads, truth, output (the class of which `prediction` is the probability;
-        None of a regression), prediction, typical, parts: [{feature, kind, value, part}] (the greatest first), others:
-        the sum of all other parts, gap: what the parts lack to the difference}]; `all_right`: no row at all was
-        predicted wrongly; `base`: that typical row, by the network's inputs.
+        `typical`: by what was said of it, the prediction for the row that all are compared with; `rows`: [{kind, row:
+        of row_names ("" without columns), key: {column: value} of what no feature reads, truth, output (the class of
+        which `prediction` is the probability; None of a regression), prediction, typical, parts: [{feature, kind,
+        value, part}] (the greatest first), others: the sum of all other parts, gap: what the parts lack to the
+        difference}]; `all_right`: no row at all was predicted wrongly; `base`: that typical row, by the network's
+        inputs.
     """
     from trainer.preprocessing import columns_by_feature
 
@@ -237,8 +251,9 @@ def _take_apart(model: Any, sample: RowSample, table: FeatureTable, rules: Evalu
     )
     by_feature = columns_by_feature(table)
     values = {name: column.to_pylist() for name, column in raw_columns(rows.records, table).items()}
-    values |= _derived_values(model, rows.records, table)
+    values |= derived_values(model, rows.records, table)
     keys = unread_columns(rows.records, table)
+    names = row_names(rows.records, columns, table.label.name) if columns else [""] * len(kinds)
     classes = table.label.classes
     entries = []
     for row, kind in enumerate(kinds):
@@ -257,6 +272,7 @@ def _take_apart(model: Any, sample: RowSample, table: FeatureTable, rules: Evalu
         entries.append(
             {
                 "kind": kind,
+                "row": names[row],
                 "key": {name: _readable(column[row]) for name, column in keys.items()},
                 "truth": classes[int(truth)] if classes else float(truth),
                 "output": classes[int(outputs[row]) if multiclass else 1] if classes else None,
@@ -271,21 +287,6 @@ def _take_apart(model: Any, sample: RowSample, table: FeatureTable, rules: Evalu
         "rows": entries,
         "all_right": bool(len(errors)) and bool((errors == RIGHT).all()),
         "base": {name: values.tolist() for name, values in base.items()},
-    }
-
-
-def _derived_values(model: Any, records: Array, table: FeatureTable) -> dict[str, list[Any]]:
-    """Return the derived features of rows in their own units; None where one is missing."""
-    import tensorflow as tf
-
-    if DERIVED_FEATURES not in model.signatures:
-        return {}
-    found = model.signatures[DERIVED_FEATURES](examples=tf.constant(records))
-    names = table.tensor_names
-    return {
-        one.feature.name: [None if value == b"" or value != value else value for value in column.numpy()]
-        for one in table.derived
-        if (column := found.get(names[one.feature.name])) is not None
     }
 
 

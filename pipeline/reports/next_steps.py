@@ -173,9 +173,7 @@ def _unused(known: Known) -> Iterator[NextStep]:
     idle = [one["name"] for one in importance["features"] if is_within_noise(one) and one["name"] in known.columns]
     if 3 <= len(idle) < len(importance["features"]):  # a model reads something
         evidence = f"{len(idle)} of {len(importance['features'])} features are worth no more than noise: {_names(idle)}"
-        why = (
-            "leave them out, too, run, and compare by `longhaul diff`: columns that tell the same cover for each other"
-        )
+        why = "leave them out, run, and compare by `longhaul diff`: columns that tell the same cover for each other"
         yield _without(known, idle, "Columns that the model does not need", evidence, why)
 
 

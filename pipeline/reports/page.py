@@ -27,9 +27,11 @@ from pipeline.reports.judgement import FEW_ROWS, Headline, Judgement, headline, 
 from pipeline.reports.listing import list_columns, most_notable_first
 from pipeline.reports.metric_words import is_within_noise, what_it_says
 from pipeline.reports.model_card import Card, card_of
+from pipeline.reports.page_sections import in_order
+from pipeline.reports.personal import columns_without_values, recorded, unshown, without_values
 from pipeline.reports.rendering import safe_json, templates
 from pipeline.reports.rules import MOST_RULES
-from pipeline.reports.single_rows import row_key, row_kind, waterfall
+from pipeline.reports.single_rows import row_key, row_kind, waterfall, with_places
 from pipeline.reports.training import best_epoch, epoch_marks, loss_curves, training_story
 from pipeline.reports.tuning import Rewritten, Tuning, rewriting_section, tuning_figure, tuning_section
 from pipeline.reports.what_now import Around, WhatNow, what_now
@@ -121,6 +123,12 @@ def collect(run: Run, folder: Path = Path(), around: Around | None = None, optio
         anomalies = {split: [] for split in anomalies or {}} | gate_anomalies(gate)
     curves = artifacts.json("ModelEvaluation", CURVES_FILE) if is_explained else None
     explanation = artifacts.json("ModelEvaluation", EXPLANATION_FILE) if is_explained else None
+    types = (ingestion or {}).get("columns", {})
+    config = recorded(run.properties)
+    hidden = unshown(config, types)
+    explanation = without_values(explanation, hidden)
+    if around and around.source and explanation:
+        explanation = with_places(explanation, around.source(ingestion), config, ingestion or {})
     return Page(
         run=run,
         verdict=headline_after_check(headline(run, verdict, judgement, gate), infra),
@@ -151,7 +159,7 @@ def collect(run: Run, folder: Path = Path(), around: Around | None = None, optio
         schema=artifacts.schema(),
         gate=gate,
         anomalies=anomalies,
-        columns=artifacts.columns((ingestion or {}).get("columns", {})),
+        columns=columns_without_values(artifacts.columns(types), hidden),
         packages=loads(run.properties.get("package_versions", "{}")),
         lineage=LineagePage(lineage, (folder / lineage).is_file()),
         problems=artifacts.problems,
@@ -240,32 +248,6 @@ def _scripts(page: Page) -> list[str]:
     return [name for name, is_wanted in wanted.items() if is_wanted]
 
 
-_OF_SOME = ("tuning", "decide", "next")
-"""Sections that not every run has: nobody misses them."""
-_SECTIONS = [
-    (id_, title, f"{id_}.html.j2")
-    for id_, title in {
-        "run": "Run and data",
-        "metrics": "Metrics",
-        "next": "What to try next",
-        "slices": "Slices",
-        "decide": "Decide",
-        "curves": "Curves",
-        "importance": "What the model looks at",
-        "infra": "Serving",
-        "tuning": "Tuning",
-        "training": "Training",
-        "anomalies": "Anomalies",
-        "drift": "Drift",
-        "columns": "Columns",
-        "steps": "Steps",
-        "provenance": "Provenance",
-        "card": "Model card",
-    }.items()
-]
-"""Id, title and template of each section, in the page's order."""
-
-
 def _sections(page: Page) -> tuple[list[tuple[str, str, str]], list[str]]:
     """Return the sections that have something to show, what stopped the run first, and the titles of the others."""
     is_there = {
@@ -282,11 +264,7 @@ def _sections(page: Page) -> tuple[list[tuple[str, str, str]], list[str]]:
         "drift": page.gate,
         "columns": page.columns,
     }
-    first = "anomalies" if page.run.status == "blocked" else ""
-    shown = [section for section in _SECTIONS if is_there.get(section[0], True)]
-    shown.sort(key=lambda section: section[0] != first)
-    missing = [title for id_, title, _ in _SECTIONS if not is_there.get(id_, True) and id_ not in _OF_SOME]
-    return shown, missing
+    return in_order(is_there, "anomalies" if page.run.status == "blocked" else "")
 
 
 def _count_slices(judgement: Judgement | None) -> int:

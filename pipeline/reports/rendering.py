@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,9 @@ from pipeline.reports.tuning import shown
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
+_TICKED = re.compile("`([^`]+)`")
 _FILTERS = (
     formats.number,
     formats.signed,
@@ -29,6 +32,13 @@ _FILTERS = (
     spans_text,
     decisions_text,
 )
+
+
+def ticked(text: str) -> Markup:
+    """Return text as HTML, what stands between backticks as code."""
+    from markupsafe import Markup, escape
+
+    return Markup(_TICKED.sub(r"<code>\1</code>", str(escape(text))))
 
 
 @cache
@@ -52,7 +62,7 @@ def environment(folder: str) -> Environment:
 def templates() -> Environment:
     """Return the templates of reports, with what they write numbers by."""
     found = environment("report")
-    for show in _FILTERS:
+    for show in (*_FILTERS, ticked):
         found.filters[show.__name__] = show
     return found
 

@@ -1,12 +1,19 @@
-"""A single row that was taken apart: what it is called, and its parts as a waterfall."""
+"""A single row that was taken apart: what it is called, where it stands, and its parts as a waterfall."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import accumulate, pairwise
+from pathlib import PurePath
 from typing import Any
 
+from pipeline.guard.find_rows import find_rows
+from pipeline.guard.rows import Source
 from pipeline.reports.formats import quantity
+
+_MOST_CELLS = 30_000_000
+"""Of a table that is read again for the places of single rows."""
 
 
 def row_kind(row: Mapping[str, Any], task: str = "") -> str:
@@ -36,6 +43,33 @@ def row_key(row: Mapping[str, Any], types: Mapping[str, str]) -> str:
         for name, value in key
         if value is not None
     )
+
+
+def with_places(
+    explanation: dict[str, Any], source: Source | None, config: Mapping[str, Any], ingestion: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return what explains a model, each single row with its `place`: file and row of the source, where that is found.
+
+    Only the spans that judged the model are read, and no very large table: a page must not take minutes.
+
+    Args:
+        config: of the run, as it is on record.
+        ingestion: what ExampleGen counted.
+    """
+    rows = (explanation.get("examples") or {}).get("rows", [])
+    wanted = {int(row["row"], 16) for row in rows if row.get("row")}
+    if not wanted or source is None or sum(ingestion["rows"].values()) * len(source.columns) > _MOST_CELLS:
+        return explanation
+    splits = (config.get("evaluation") or {}).get("splits") or ["eval"]
+    if spans := {span for split in splits for span in (ingestion.get("split_spans") or {}).get(split, ())}:
+        source = replace(source, spans=spans)
+    found = find_rows(source, (), (config.get("data") or {}).get("label", ""), wanted)
+    placed = [row | {"place": _place(*found.get(int(row.get("row") or "0", 16), ("", 0)))} for row in rows]
+    return explanation | {"examples": explanation["examples"] | {"rows": placed}}
+
+
+def _place(file: str, row: int) -> str:
+    return f"{'/'.join(PurePath(file).parts[-2:])}, row {row:,}" if file else ""
 
 
 def waterfall(row: Mapping[str, Any]) -> list[tuple[float, float]]:

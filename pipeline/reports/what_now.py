@@ -7,19 +7,23 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby
 from pathlib import Path, PurePath
+from typing import Any
 
 from ml_metadata import MetadataStore
 
 from pipeline.config.loading import REFERENCE, load
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import PipelineError, as_argument
+from pipeline.guard.find_rows import source_of
 from pipeline.guard.findings import DataVerdict, Finding
 from pipeline.guard.places import FileRows
+from pipeline.guard.rows import Source
 from pipeline.lineage.artifact_names import APPROVAL
 from pipeline.lineage.runs import Run
 from pipeline.lineage.summary import BLESSED, list_summaries
@@ -42,6 +46,7 @@ class Around:
         log: the end of the run's log.
         options: `-c` and `-w` for commands, where they are needed.
         front: the front page beside this one.
+        source: tells from what ExampleGen counted where the run's rows came from; None where that cannot be known.
     """
 
     version: str = ""
@@ -50,6 +55,7 @@ class Around:
     log: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
     front: str = FRONT
+    source: Callable[[Mapping[str, Any] | None], Source | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -97,6 +103,7 @@ def look_around(config: PipelineConfig, store: MetadataStore, run: Run) -> Aroun
         tuple(log_tail(config.root / "logs" / f"{run.run_id}.log")),
         tuple(options_of(config)),
         front_path(config.root).name,
+        partial(source_of, config),
     )
 
 
@@ -115,7 +122,10 @@ def what_now(
     blocking = gate.blocking if gate and run.status == "blocked" else ()
     with_rows = [finding for finding in blocking if finding.rows][:MOST_BROKEN]
     return WhatNow(
-        [Broken(f"{one.feature or 'the table'}: {one.title}", since(one), one.places()) for one in with_rows],
+        [
+            Broken(f"{one.feature or 'the table'}: {one.title}", since(one) if len(one.rows) > 1 else "", one.places())
+            for one in with_rows
+        ],
         _serves(around) if around else "",
         _affected(blocking, around.manifest) if around and around.version else "",
         around.last_good if around else None,
@@ -178,8 +188,8 @@ def _affected(blocking: Sequence[Finding], served: Manifest | None) -> str:
     reads = [name for name in features if name in served.inputs]
     if reads:
         return (
-            f"its files are as they were, but it reads {_names(reads)}: requests with the same fault are answered from "
-            "values that it did not learn from"
+            f"its files are as they were, but it reads {_names(reads)}: requests with the same fault are answered, "
+            "too, from values that it has not learned"
         )
     if features:
         return f"it does not read {_names(list(features))}, so the fault does not reach it"

@@ -34,6 +34,7 @@ from pipeline.lineage.trends import Judged, Trend
 from pipeline.reports.formats import NOTHING
 from pipeline.reports.page import collect, render, write_report
 from pipeline.reports.page_places import FRONT, page_path
+from pipeline.reports.rendering import ticked
 
 ROOT = Path(__file__).parents[2]
 EVIL = "<script>alert(1)</script>"
@@ -336,7 +337,7 @@ def test_every_section_in_order(run: Run) -> None:
         "0.7700",
     ]
     assert page.lines("anomalies") == [
-        *("Anomalies", "train", "none", "eval", "1", "Where the data depart from the schema"),
+        *("Anomalies", "Anomalies in train", "none", "Anomalies in eval", "1", "Where the data depart from the schema"),
         *("Column", "Split", "What", "In detail"),
         *(EVIL, "eval", "Values that the schema does not list"),
         f"Examples contain values missing from the schema: {VALUES[2]} (~50%).",
@@ -680,7 +681,7 @@ def test_the_gates_verdict(run: Run) -> None:
     assert page.lines("anomalies") == [
         *("Anomalies", "Schema", digest[:12]),
         *("Data gate", "✗ stopped the run: 1 to fix, 1 warning", "Not looked at", "the rows of test are gone"),
-        *("train", "none", "eval", "1", "span 3", "1"),
+        *("Anomalies in train", "none", "Anomalies in eval", "1", "Anomalies in span 3", "1"),
         "Where the data depart from the schema and the policy",
         *("Column", "Split", "Severity", "What", "In detail"),
         *(EVIL, "eval", "✗ blocks", "Values that the schema does not list"),
@@ -712,7 +713,7 @@ def test_a_gate_that_found_nothing(run: Run) -> None:
     page = read(with_gate(replace(run, properties=run.properties | VERSION), DataVerdict()))
     assert page.lines("anomalies") == [
         *("Anomalies", "Schema", "version 3, reviewed by Ann: wider c0ffee000000", "Data gate", "✓ let the data pass"),
-        *("train", "none", "eval", "none"),
+        *("Anomalies in train", "none", "Anomalies in eval", "none"),
     ]
     assert page.lines("drift")[1].startswith("There is nothing to compare with")
 
@@ -931,6 +932,10 @@ def test_labels_of_other_kinds(run: Run) -> None:
     many = {"unlabelled": 0, "classes": {"train": dict.fromkeys(map(str, range(9)), 1), "eval": {"1": 2}}, "span": {}}
     rewrite(run, "Examples", "ingestion.json", INGESTION | {"labels": many})
     assert read(run).lines("run")[-8:] == ["train", "8", "80.0%", "9", "eval", "2", "20.0%", "1"]
+
+
+def test_what_stands_between_backticks_is_code() -> None:
+    assert ticked("set `a.b` or <b>`x`</b>") == "set <code>a.b</code> or &lt;b&gt;<code>x</code>&lt;/b&gt;"
 
 
 def test_a_step_that_did_nothing_has_no_tick(run: Run) -> None:
