@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import ConfigError, WorkspaceError, cannot_write, nothing_has_run
 from pipeline.files import flush_file, incoming, is_same_file
+from pipeline.lineage.damage import check_not_emptied
 
 _PAGES_AT_ONCE = 1000
 """After so many a run may write again; SQLite then copies what it changed once more."""
@@ -30,6 +31,7 @@ def back_up(config: PipelineConfig, output: Path) -> None:
         raise nothing_has_run(config.root, has_jobs=config.orchestrator == "vertex")
     if is_same_file(source, output):
         raise ConfigError(f"--output {output}: that is the store itself", "name another file")
+    check_not_emptied(config.root)
     try:
         with incoming(output) as hidden:
             with (

@@ -33,6 +33,7 @@ from pipeline.errors import (
     nothing_has_run,
     tells_of_full_disk,
 )
+from pipeline.lineage.damage import check_not_emptied, remedy_of_damage
 from pipeline.lineage.records_version import check_records
 from pipeline.lineage.renaming import Renaming
 from pipeline.lineage.server_store import NO_PATIENCE, Patience, PostgreSQLStore, ServerStore, is_away, is_busy
@@ -78,7 +79,7 @@ def open_store(config: PipelineConfig, patience: Patience = NO_PATIENCE) -> ml_m
         patience: with a server that is away, now or at any later call.
 
     Raises:
-        WorkspaceError: it cannot be reached, is not a metadata store, or a newer Longhaul wrote it.
+        WorkspaceError: it cannot be reached, is not a metadata store, was emptied, or a newer Longhaul wrote it.
     """
     store = _reach(config, patience)
     check_records(store, config.record_name)
@@ -87,6 +88,7 @@ def open_store(config: PipelineConfig, patience: Patience = NO_PATIENCE) -> ml_m
 
 def _reach(config: PipelineConfig, patience: Patience) -> ml_metadata.MetadataStore:
     if config.metadata.url is None:
+        check_not_emptied(config.root)
         return _open_or_create(config)
     store: ServerStore = patience.waited(lambda: _open_or_create(config), _tells_of_absence)
     store.wait_with(patience, lambda: _open_or_create(config))
@@ -141,10 +143,7 @@ def _remedy(config: PipelineConfig, reason: str) -> str:
         return "use the Longhaul that wrote to it last, with its newer ml-metadata, or restore a backup of before"
     if config.metadata.url:
         return f"check that the server runs and that ${config.metadata.password_env} holds the password"
-    return (
-        "check the file's permissions and the disk; move a damaged file away, and the folder `artifacts` with it, "
-        "to start lineage anew"
-    )
+    return remedy_of_damage(config.root)
 
 
 def upgrade_store(config: PipelineConfig) -> Path | None:

@@ -82,6 +82,20 @@ def test_a_damaged_store_is_not_copied_over_a_good_copy(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["copy.db", "workspace"]
 
 
+def test_an_emptied_store_is_no_new_one(tmp_path: Path) -> None:
+    weeks = Weeks(tmp_path / "workspace")
+    weeks.week(1)
+    store, copy = weeks.config.root / "metadata.db", tmp_path / "workspace" / "backups" / "metadata-20260101-000000.db"
+    copy.parent.mkdir()
+    back_up(weeks.config, copy)
+    store.write_bytes(b"")
+    for use in (lambda: open_store(weeks.config), lambda: back_up(weeks.config, tmp_path / "second.db")):
+        with pytest.raises(WorkspaceError, match="is empty, though `artifacts` holds") as caught:
+            use()
+        assert str(copy) in caught.value.remedy
+    assert store.stat().st_size == 0
+
+
 @pytest.mark.parametrize(
     ("url", "command"),
     [
