@@ -14,6 +14,7 @@ from typing import Any
 from pipeline.files import write_whole
 from pipeline.guard.findings import DataVerdict
 from pipeline.lineage.artifact_names import CURVES_FILE, EVAL_CONFIG_FILE, EXPLANATION_FILE, SUMMARY_FILE, VERDICT_FILE
+from pipeline.lineage.own_outputs import Output, own_outputs
 from pipeline.lineage.records import Step
 from pipeline.lineage.runs import Run
 from pipeline.lineage.trends import Trend
@@ -82,6 +83,7 @@ class Page:
     columns: list[Column] | None
     packages: dict[str, str]
     lineage: LineagePage
+    own: list[Output]
     problems: list[str]
     trends: Sequence[Trend] = ()
 
@@ -162,6 +164,7 @@ def collect(run: Run, folder: Path = Path(), around: Around | None = None, optio
         columns=columns_without_values(artifacts.columns(types), hidden),
         packages=loads(run.properties.get("package_versions", "{}")),
         lineage=LineagePage(lineage, (folder / lineage).is_file()),
+        own=own_outputs(run, config.get("steps") or ()),
         problems=artifacts.problems,
     )
 
@@ -263,6 +266,7 @@ def _sections(page: Page) -> tuple[list[tuple[str, str, str]], list[str]]:
         "anomalies": page.anomalies is not None or page.gate,
         "drift": page.gate,
         "columns": page.columns,
+        "own": page.own,
     }
     return in_order(is_there, "anomalies" if page.run.status == "blocked" else "")
 

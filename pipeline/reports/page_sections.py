@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-OF_SOME = ("tuning", "decide", "next")
+OF_SOME = ("tuning", "decide", "next", "own")
 """Sections that not every run has: nobody misses them."""
 SECTIONS = [
     (id_, title, f"{id_}.html.j2")
@@ -24,6 +24,7 @@ SECTIONS = [
         "drift": "Drift",
         "columns": "Columns",
         "steps": "Steps",
+        "own": "Your own steps",
         "provenance": "Provenance",
         "card": "Model card",
     }.items()
