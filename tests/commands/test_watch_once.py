@@ -1,0 +1,84 @@
+"""One whole look of `longhaul watch`; what a version promised is stood in for (trained: tests/e2e/test_watch.py)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from pipeline.commands import watch
+from pipeline.commands.watch import has_log, watch_once
+from pipeline.config.pipeline import PipelineConfig
+from pipeline.errors import DataError
+from pipeline.watch.reference import Reference
+from tests.serving.test_rollback import config  # noqa: F401
+from tests.stand_ins.bigquery import serving
+from tests.watch.test_watching import START, World, reference  # noqa: F401
+
+
+@pytest.fixture
+def recorded(monkeypatch: pytest.MonkeyPatch, reference: Reference) -> list[str]:  # noqa: F811
+    """Windows that are put on record, look by look."""
+    found: list[str] = []
+
+    def record(_: Any, __: Any, changed: list[dict[str, Any]]) -> str:
+        found.append(" ".join(one["name"] for one in changed))
+        return ""
+
+    monkeypatch.setattr(watch, "References", lambda *_: lambda _: reference)
+    monkeypatch.setattr(watch, "_record", record)
+    return found
+
+
+def with_settings(of: PipelineConfig, **settings: Any) -> PipelineConfig:
+    return of.model_copy(update={"watch": of.watch.model_copy(update=settings)})
+
+
+def at(weeks: float) -> datetime:
+    return START + timedelta(weeks=weeks)
+
+
+def test_a_log_in_bigquery_is_watched(
+    config: PipelineConfig,  # noqa: F811
+    reference: Reference,  # noqa: F811
+    recorded: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(config.root, reference)
+    config = with_settings(config, log="bigquery://my-project.served.requests")
+    with serving() as service:
+        monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", service.url)
+        monkeypatch.setenv("BIGQUERY_STORAGE_EMULATOR_HOST", service.storage)
+        assert has_log(config)
+        with pytest.raises(DataError, match="Not found: Table my-project:served"):
+            watch_once(config, at(1))
+        world.folder.mkdir(parents=True, exist_ok=True)
+        for number in (0, 1):
+            world.week(number, labels=False, count=300)
+        tables = [pa.parquet.read_table(world.folder / "log" / f"{number}.parquet") for number in (0, 1)]
+        service.put("my-project.served.requests", tables[0])
+        assert [one["rows"] for one in watch_once(config, at(1)).verdicts] == [300]
+        service.put("my-project.served.requests", pa.concat_tables(tables))
+        assert [one["rows"] for one in watch_once(config, at(2)).verdicts] == [300, 300]
+        assert [one["rows"] for one in watch_once(config, at(2)).verdicts] == [300, 300]
+
+
+def test_a_window_that_is_not_over_is_recorded_once_and_what_is_old_is_forgotten(
+    config: PipelineConfig,  # noqa: F811
+    reference: Reference,  # noqa: F811
+    recorded: list[str],
+) -> None:
+    world = World(config.root, reference)
+    world.folder.mkdir(parents=True, exist_ok=True)
+    config = with_settings(config, log=str(world.folder / "log"), keep="70d")
+    world.week(0, labels=False, count=300)
+    watch_once(config, at(0.5))
+    world.week(0, labels=False, count=400)
+    watch_once(config, at(0.9))
+    watch_once(config, at(1))
+    assert recorded == ["2026-01-05", "", "2026-01-05"]  # more rows are no news of it until it is over
+    world.week(12, labels=False, count=300)
+    assert [one["name"] for one in watch_once(config, at(12.4)).verdicts] == ["2026-01-05", "2026-03-30"]
+    assert [one["name"] for one in watch_once(config, at(13)).verdicts] == ["2026-03-30"]
