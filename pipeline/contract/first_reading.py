@@ -119,7 +119,7 @@ def read_table(table: str, label: str | None, wishes: Wishes) -> Table:
         known = [*found, *unusable]
         asked = {*wishes.types, *wishes.readings}
         names = [name for name, kind in found.items() if kind is ColumnType.STRING or name in asked]
-    _check_options(wishes, known, label, path)
+    _check_options(wishes, known, label, path, said)
     if table_files.format_of(path) != "tfrecord":  # only some of its records tell what columns there are
         _check_dropped(wishes, files)
     rows = enough_rows(len(known))
@@ -270,7 +270,7 @@ def _check_dropped(wishes: Wishes, files: Sequence[SourceFile]) -> None:
             )
 
 
-def _check_options(wishes: Wishes, known: Sequence[str], label: str | None, path: str) -> None:
+def _check_options(wishes: Wishes, known: Sequence[str], label: str | None, path: str, said: Sequence[str]) -> None:
     options = {"--keep": wishes.keep, "--type": tuple(wishes.types), "--na-is-value": wishes.values}
     for option, names in options.items():
         for name in names:
@@ -279,4 +279,6 @@ def _check_options(wishes: Wishes, known: Sequence[str], label: str | None, path
     if label is not None and label in wishes.drop:
         raise ConfigError(f"--drop {label}: it is the label", "leave it in, or choose another --label")
     if label is not None and label not in known:
-        raise DataError(f"{path} has no column {label!r}; {nearest(label, known)}", "correct --label")
+        raise DataError(
+            f"{path} has no column {label!r}; {nearest(label, known)}", "; ".join(["correct --label", *said])
+        )

@@ -257,14 +257,15 @@ def footer_marks(last: Sequence[str], form: TextFormat, width: int) -> tuple[str
         parts = next(split_lines(iter([line]), form)) if is_run else line.split(form.delimiter)
         words = line.strip().lstrip("\"'")
         is_note = width >= 3 and len(parts) != width and sum(bool(part.strip()) for part in parts) == 1 and " " in words
-        if words[:1].isdigit() or not (_SUMMARY.match(words) or is_note):
+        if words[:1].isdigit() or not (SUMMARY.match(words) or is_note):
             break
         whole = len(parts) > 1 and not is_run and not is_note
         marks.append(line[: len(parts[0]) + 1] if whole else "(" if line.startswith("(") else line.split()[0])
     return tuple(dict.fromkeys(reversed(marks)))
 
 
-_SUMMARY = re.compile(
+SUMMARY = re.compile(
     r"(?i)(grand )?(total|sum|summe|gesamt|insgesamt|average|mean|mittelwert|totaux|totale|source|quelle|note)s?\b|"
     r"\(\d[\d,. ]* (rows?|records?|lines?|zeilen)\b"
 )
+"""How a line below a table begins that sums it up, or says where it is from."""

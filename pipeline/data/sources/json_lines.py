@@ -1,4 +1,4 @@
-"""JSON: an object a line (.jsonl, .ndjson, .json), or one array of objects (.json).
+"""JSON: an object a line (.jsonl, .ndjson, .json), one array of objects, or objects over several lines (.json).
 
 Objects within a row become columns with dots, {"home": {"city": …}} the column `home.city`; lists are no value of a
 column. A key that a row lacks is missing there, as null is.
@@ -9,6 +9,8 @@ from __future__ import annotations
 import codecs
 import json
 import os
+import re
+import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -43,7 +45,8 @@ class JsonTable:
         if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             raise DataError(f"{path} is UTF-16; JSON is UTF-8", f"convert it: iconv -f utf-16 -t utf-8 {path}")
         check_is(path, "json")
-        self._is_array = head.lstrip().startswith(b"[")
+        first = head.lstrip()
+        self._is_whole = first.startswith(b"[") or (bool(first) and first.splitlines()[0].strip() == b"{")
 
     def names(self) -> None:
         """See TextTable; the keys of all rows are they."""
@@ -54,7 +57,7 @@ class JsonTable:
 
     def byte_ranges(self, block_bytes: int) -> list[tuple[int, int] | None]:
         """Return the units in which to read it: [None], the whole, or ranges [start, end) of whole lines."""
-        if self._is_array or compression_of(self.path):
+        if self._is_whole or compression_of(self.path):
             return [None]
         size = Path(self.path).stat().st_size
         if size < 2 * block_bytes:
@@ -84,7 +87,7 @@ class JsonTable:
         return self._place(next(islice(self._rows(byte_range), row, None))[0], byte_range)
 
     def _place(self, number: int, byte_range: tuple[int, int] | None) -> str:
-        if self._is_array:
+        if self._is_whole:
             return f"{self.path}, object {number:,}"
         before = 0
         if byte_range and byte_range[0]:
@@ -112,7 +115,7 @@ class JsonTable:
 
     def _rows(self, byte_range: tuple[int, int] | None) -> Iterator[tuple[int, dict[str, Any]]]:
         """Yield the flat rows, each with the number of its line in the range, or its place in the array."""
-        for number, record in self._array() if self._is_array else self._lines(byte_range):
+        for number, record in self._whole() if self._is_whole else self._lines(byte_range):
             if not isinstance(record, dict):
                 raise DataError(
                     f"{self._place(number, byte_range)}: {shorten(json.dumps(record))} is no object",
@@ -128,14 +131,16 @@ class JsonTable:
                 record = flat
             yield number, record
 
-    def _array(self) -> Iterator[tuple[int, Any]]:
+    def _whole(self) -> Iterator[tuple[int, Any]]:
         try:
-            records = json.loads(Path(plain_file(self.path)).read_bytes().decode("utf-8-sig"))
+            records = list(_values(Path(plain_file(self.path)).read_bytes().decode("utf-8-sig")))
         except json.JSONDecodeError as exc:
             raise _broken(f"{self.path}, line {exc.lineno:,}", exc) from exc
         except (OSError, UnicodeDecodeError) as exc:
             raise corrupt(self.path, exc) from exc
-        yield from enumerate(records, start=1)
+        if len(records) == 1 and isinstance(records[0], dict):
+            raise _one_object(self.path, records[0])
+        yield from enumerate(records[0] if len(records) == 1 else records, start=1)
 
     def _lines(self, byte_range: tuple[int, int] | None) -> Iterator[tuple[int, Any]]:
         start, end = byte_range or (0, None)
@@ -152,12 +157,18 @@ class JsonTable:
                 try:
                     record = json.loads(line)
                 except ValueError as exc:  # also of bytes that are not UTF-8
-                    if at == len(line) and line.strip() == b"{":
-                        raise _one_object(self.path) from exc
                     raise _broken(self._place(number, byte_range), exc) from exc
                 if at == len(line) == size and _holds_tables(record):
-                    raise _one_object(self.path)
+                    raise _one_object(self.path, record)
                 yield number, record
+
+
+def _values(text: str) -> Iterator[Any]:
+    """Yield the values of a text that holds one behind the other."""
+    decoder, blank, at = json.JSONDecoder(), re.compile(r"\s*"), 0
+    while (at := blank.match(text, at).end()) < len(text):  # type: ignore[union-attr]
+        value, at = decoder.raw_decode(text, at)
+        yield value
 
 
 def _flatten(record: Mapping[str, Any], before: str, flat: dict[str, Any]) -> str | None:
@@ -190,12 +201,23 @@ def _text(value: Any) -> str | None:
 
 def _holds_tables(record: Any) -> bool:
     """Return whether the only object of a file is what pandas writes by default, or a wrapping of a table."""
-    return (
-        isinstance(record, dict) and bool(record) and all(isinstance(value, dict | list) for value in record.values())
-    )
+    if not isinstance(record, dict) or not record:
+        return False
+    return all(isinstance(value, dict | list) for value in record.values()) or bool(_wrapped(record))
 
 
-def _one_object(path: str) -> DataError:
+def _wrapped(record: Mapping[str, Any]) -> list[str]:
+    """Return the keys of lists of objects, which may be the rows."""
+    return [key for key, value in record.items() if isinstance(value, list) and value and isinstance(value[0], dict)]
+
+
+def _one_object(path: str, record: Mapping[str, Any]) -> DataError:
+    if keys := _wrapped(record):
+        code = f"import json, sys; json.dump(json.load(open({path!r}))[{keys[0]!r}], sys.stdout)"
+        return DataError(
+            f"{path} is one object, not one for each row; those may be in {keys[0]!r}",
+            f"write them as an array: python3 -c {shlex.quote(code)} > rows.json",
+        )
     return DataError(
         f"{path} is one object, not one for each row",
         "write an object a line, or an array of objects; from pandas: to_json(path, orient='records', lines=True)",

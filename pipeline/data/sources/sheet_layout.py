@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from pipeline.data.sources.guess_layout import SUMMARY
+
 
 def header_row(rows: Sequence[Sequence[Any]]) -> int:
     """Return which of the first rows of a sheet, none of them blank, holds the names of the columns.
@@ -26,10 +28,19 @@ def rows_end(rows: Sequence[Sequence[Any]], numbers: Sequence[int]) -> int:
     """Return how many of the rows below the header are the table's; below them are notes.
 
     Notes are texts in less than half of the columns; and a blank row is above them, or they stand in columns of values.
+    A row with blanks that begins with Total, or another word of that kind, sums up those above.
 
     Args:
         numbers: of each row on the sheet; a blank one between two makes a gap.
     """
+    end = _notes_end(rows, numbers)
+    width = max(map(_fill, rows), default=0)
+    while end > 1 and _fill(rows[end - 1]) < width and _sums_up(rows[end - 1]):
+        end -= 1
+    return end
+
+
+def _notes_end(rows: Sequence[Sequence[Any]], numbers: Sequence[int]) -> int:
     width = max(map(_fill, rows), default=0)
     end = len(rows)
     while end and _is_text(rows[end - 1]) and 2 * _fill(rows[end - 1]) < width:
@@ -43,6 +54,11 @@ def rows_end(rows: Sequence[Sequence[Any]], numbers: Sequence[int]) -> int:
         for place, value in enumerate(row)
     )
     return end if odd else len(rows)
+
+
+def _sums_up(row: Sequence[Any]) -> bool:
+    first = next((value for value in row if value != ""), "")
+    return isinstance(first, str) and bool(SUMMARY.fullmatch(first.strip(" :.")))
 
 
 def _fill(row: Sequence[Any]) -> int:

@@ -106,7 +106,7 @@ def _load(address: parts.Address, size: int, mtime_ns: int) -> _Sheet:
     rest = filled[header + 1 :]
     below = rest[: rows_end([cells[number] for number in rest], rest)]
     columns = list(zip(*(cells[number] for number in below), strict=True)) or [()] * len(cells[0])
-    titles = [_text(value) for value in cells[filled[header]]]
+    titles = _titles([cells[number] for number in filled[: header + 1]], filled[: header + 1])
     places = [place for place, title in enumerate(titles) if title or any(value != "" for value in columns[place])]
     if len(places) > 1 and not titles[places[0]]:
         places = places[1:]  # it numbers the rows, as pandas writes it
@@ -122,6 +122,17 @@ def _load(address: parts.Address, size: int, mtime_ns: int) -> _Sheet:
         [name for name in names if name in empty and letters[name] in formulas],
         _sentences(filled[header] + 1, rest[len(below) :], others),
     )
+
+
+def _titles(rows: Sequence[Sequence[Any]], numbers: Sequence[int]) -> list[str | None]:
+    """Return the names in the last row; one that is blank there may stand in the row above, if that holds several."""
+    titles = [_text(value) for value in rows[-1]]
+    if len(rows) > 1 and numbers[-1] == numbers[-2] + 1 and sum(value != "" for value in rows[-2]) > 1:
+        above = [_text(value) for value in rows[-2]]
+        titles = [
+            title or (upper if place else None) for place, (title, upper) in enumerate(zip(titles, above, strict=True))
+        ]
+    return titles
 
 
 def _sentences(header: int, footer: Sequence[int], sheets: Sequence[str]) -> list[str]:

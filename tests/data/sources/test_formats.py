@@ -7,6 +7,7 @@ import gzip
 import random
 import shutil
 import sqlite3
+import subprocess
 import zipfile
 from collections.abc import Callable
 from contextlib import closing
@@ -540,3 +541,27 @@ def test_the_columns_that_can_be_used_are_known_before_their_types(tmp_path: Pat
         assert column_names(files) == columns
         texts = dict.fromkeys(columns, STRING)
         assert all(list(read_fragment(part, texts)) for part in plan_fragments(files))
+
+
+def test_a_row_that_sums_up_is_none_and_a_name_may_stand_a_row_above(tmp_path: Path) -> None:
+    path = workbook(
+        tmp_path / "t.xlsx", ("sales", None, "costs", None, "label"), ("q1", "q2", "q1", "q2", None),
+        *(("a", n, n / 4, n, "yes") for n in range(5)), ("Total:", 10, None, None, None),
+    )  # fmt: skip
+    assert read(path)["label"] == ["yes"] * 5
+    assert list(read(path)) == ["q1", "q2", "q1_2", "q2_2", "label"]
+    path = workbook(tmp_path / "u.xlsx", ("what", "n"), ("x", 1), ("Total", 2))
+    assert read(path) == {"what": ["x", "Total"], "n": [1, 2]}, "a row without blanks is one"
+
+
+def test_objects_over_several_lines_and_in_a_wrapping(tmp_path: Path) -> None:
+    path = tmp_path / "t.json"
+    path.write_text('{\n "a": 1\n}\n{\n "a": 2\n}\n')
+    assert read(path) == {"a": [1, 2]}
+    for wrapped in ('{"count": 2, "rows": [{"a": 1}, {"a": 2}]}', '{\n"count": 2,\n"rows": [{"a": 1}, {"a": 2}]}\n'):
+        path.write_text(wrapped)
+        with pytest.raises(DataError, match="those may be in 'rows'") as caught:
+            infer(path)
+        command = caught.value.remedy.partition(": ")[2]
+        subprocess.run(command, shell=True, cwd=tmp_path, check=True)
+        assert read(tmp_path / "rows.json") == {"a": [1, 2]}
