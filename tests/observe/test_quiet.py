@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -41,3 +43,23 @@ def test_a_reader_that_has_gone_changes_nothing() -> None:
     piped = '"$0" -c "$1" | true; exit ${PIPESTATUS[0]}'
     done = subprocess.run(["bash", "-c", piped, sys.executable, code], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (1, "err\n")
+
+
+@pytest.mark.slow
+def test_init_of_tfrecords_prints_nothing_of_tensorflows(tmp_path: Path) -> None:
+    """Lines of oneDNN, cuDART and AVX came before the answer once."""
+    write = (
+        "import tensorflow as tf\n"
+        "number = lambda value: tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))\n"
+        "text = lambda value: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))\n"
+        "with tf.io.TFRecordWriter('t.tfrecord') as file:\n"
+        "    for n in range(60):\n"
+        "        row = {'size': number(n % 7), 'label': text([b'no', b'yes'][n % 2])}\n"
+        "        file.write(tf.train.Example(features=tf.train.Features(feature=row)).SerializeToString())\n"
+    )
+    subprocess.run([sys.executable, "-c", write], cwd=tmp_path, check=True, capture_output=True)
+    command = [sys.executable, "-m", "pipeline.cli", "init", "t.tfrecord", "--label", "label"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("60 rows, 2 columns\n")
