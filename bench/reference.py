@@ -104,7 +104,8 @@ def _sharpen(definitions: Json) -> None:
     """Adds what validators check, where an editor can know it too."""
     # The values of a label may be written as numbers, too.
     definitions["Data"]["properties"]["classes"]["items"] = {"type": ["string", "number", "boolean"]}
-    metrics = {"enum": list(dict.fromkeys(name for names in METRICS.values() for name in names))}
+    known = {"enum": list(dict.fromkeys(name for names in METRICS.values() for name in names))}
+    metrics = {"anyOf": [known, {"pattern": "^[A-Za-z][A-Za-z0-9_]*$"}]}  # an editor proposes those, and takes own ones
     for rule in ("thresholds", "gaps"):
         definitions["Evaluation"]["properties"][rule]["propertyNames"] = metrics
     span = {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": rf"^{DATE}$"}]}

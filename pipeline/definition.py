@@ -71,7 +71,7 @@ def create_pipeline(
             training = TrainingSteps(*own_training_steps(config, inputs, without_bins(features), data.examples))
         else:
             training = training_steps(config, inputs, features, data, placement.root)
-        shipping = shipping_steps(config, features, data, training, placement)
+        shipping = shipping_steps(config, inputs, data, training, placement)
         nodes = [*data.nodes, *training.nodes, *shipping]
         own.place(nodes)
     own.join(nodes, data.gate, gated=[*training.nodes, *shipping, *own.nodes[ungated:]])
@@ -248,11 +248,11 @@ def training_steps(
 
 
 def shipping_steps(
-    config: PipelineConfig, features: dict[str, Any], data: DataSteps, made: TrainingSteps, placement: Placement
+    config: PipelineConfig, inputs: RunInputs, data: DataSteps, made: TrainingSteps, placement: Placement
 ) -> list[Any]:
     """Wires what judges a model, proves that it serves, and puts it where a server finds it."""
     serving = f"{placement.root}/serving/{config.name}"
-    columns = without_bins(features)
+    columns = without_bins(inputs.features.to_dict())
     model = made.trainer.outputs["model"]
 
     # Finds the model to beat.
@@ -266,7 +266,7 @@ def shipping_steps(
         schema=data.schema,
         eval_config=eval_config(config.data.task, config.evaluation, config.data.weight),
         example_splits=list(config.evaluation.splits),
-        settings=evaluation_settings(config, columns),
+        settings=evaluation_settings(config, columns, inputs.own_code.by_name("evaluation.metrics")),
         **placement.evidence(champion),
     )
 

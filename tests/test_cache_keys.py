@@ -214,7 +214,7 @@ def test_no_step_depends_on_what_it_does_not_read(used: dict[str, frozenset[str]
         "Tuner": {"trainer/settings/fitting", "trainer/settings/tuner"},
         "Trainer": {"trainer/settings/fitting", "trainer/settings/trainer"},
         # It knows rows again as the split does, by their hash.
-        "Evaluator": {"config/decision", "config/evaluation", "config/spans", "config/split"},
+        "Evaluator": {"config/code_path", "config/decision", "config/evaluation", "config/spans", "config/split"},
         "InfraCheck": {"config/infra_check"},
         "Pusher": {"config/push", "config/serving", "config/value_types"},
     }

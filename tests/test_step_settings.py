@@ -14,7 +14,7 @@ import pytest
 from pipeline.config.arrival import Arrival
 from pipeline.config.beam import BeamStep
 from pipeline.config.decision import Cost
-from pipeline.config.evaluation import Threshold
+from pipeline.config.evaluation import OwnMetric, Threshold
 from pipeline.config.reading import Reading
 from pipeline.config.split import GroupSplit, HashSplit
 from pipeline.config.steps import OwnStep
@@ -124,6 +124,7 @@ INSTEAD: dict[str, Any] = {
     "features.categorical": ("sched_dep_minute",),
     "evaluation.thresholds": {"auc": Threshold(at_least=0.4)},
     "evaluation.slices": (("origin",),),
+    "evaluation.metrics": {"cost": OwnMetric(function="json.decoder.JSONDecoder", better="lower")},
     "decision.threshold.cost": Cost(miss=5, false_alarm=1),
     "tuner.space": {"members": (2, 4)},
     "vertex.steps": {"Trainer": VertexStep(cpu=4)},

@@ -30,6 +30,7 @@ from pipeline.evaluation.model_contract import Contract
 from pipeline.files import write_whole
 from pipeline.lineage.artifact_names import CONTRACT, MODEL_DIGEST
 from pipeline.lineage.judgements import record_judgement
+from pipeline.lineage.own_code import find_own_code
 from pipeline.lineage.predictions import Scoring, table_digest
 from pipeline.lineage.runs import find_run, is_run_id
 from pipeline.lineage.store import open_existing_store
@@ -148,11 +149,14 @@ def rejudge(
         why = "; ".join(f"{one.name}: {one.why_not}" for one in chosen)
         raise ConfigError(f"no model can be measured on these rows: {why}", "name others, or other rows")
     states = table_files.file_states(files)
+    own = find_own_code(config).by_name("evaluation.metrics")
     with chatter_to(Path(os.devnull), "" if quiet else "loading TensorFlow"):
         from pipeline.evaluation.rejudging import judged, tallied
 
         rows = _labelled(files, columns, label, config.data.weight)
-        found = tallied(rows, {one.digest: one.folder for one in fit}, slices, task, config.data.weight)
+        found = tallied(
+            rows, {one.digest: one.folder for one in fit}, slices, task, config.data.weight, keep_rows=bool(own)
+        )
     if not found:
         raise DataError("no row has a label", "name rows whose label is known")
     champion = serving if serving in fit else None
@@ -160,7 +164,7 @@ def rejudge(
         beside = (
             (champion.digest, f"version {champion.name}, which serves") if champion and one is not champion else None
         )
-        one.verdict = judged(found, one.digest, beside, task, config.evaluation, config.data.weight)
+        one.verdict = judged(found, one.digest, beside, task, config.evaluation, config.data.weight, own)
     said = table or f"{'span' if len(used) == 1 else 'spans'} {spans_text(used)}"
     done = Comparison(said, used, chosen, serving.name if serving in chosen and serving else None)
     done.unrecorded = _record(config, done, states, [file.path for file in files], began)

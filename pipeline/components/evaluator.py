@@ -17,6 +17,7 @@ from tfx.dsl.components.base import base_beam_component, executor_spec
 from tfx.types import artifact_utils, component_spec, standard_artifacts, standard_component_specs
 from tfx.utils import io_utils, json_utils, path_utils, proto_utils
 
+from pipeline.components.blessing import bless
 from pipeline.components.seen_rows import Ingested, count_seen
 from pipeline.components.whole_model import check_whole, digest_on_disk
 from pipeline.config.decision import Decision
@@ -29,6 +30,7 @@ from pipeline.evaluation.figures import write_figures, write_verdict
 from pipeline.evaluation.mismatch import mismatch
 from pipeline.evaluation.model_contract import Contract
 from pipeline.evaluation.over_time import joined
+from pipeline.evaluation.own_metrics import check_own, user_code_blamed
 from pipeline.evaluation.periods import time_column
 from pipeline.evaluation.slice_metrics import measure
 from pipeline.evaluation.summary import Names, summarize
@@ -58,6 +60,7 @@ class Executor(evaluator_executor.Executor):
 
         Raises:
             WorkspaceError: a model is no longer what its training exported.
+            CodeError: a metric of the user's failed.
         """
         if SETTINGS not in exec_properties:
             logging.getLogger(__name__).info("Evaluator takes TFX's own executor: its settings are not Longhaul's")
@@ -65,6 +68,8 @@ class Executor(evaluator_executor.Executor):
             return
         logging.getLogger(__name__).info("Evaluator scores and adds up in columns: its settings are Longhaul's")
         settings = json.loads(exec_properties[SETTINGS])
+        with user_code_blamed():
+            check_own(settings.get("own_metrics", {}))
         models = {"candidate": input_dict[standard_component_specs.MODEL_KEY][0]}
         check_whole(models["candidate"], "to be judged", "`longhaul run --from Trainer --no-cache` trains it again")
         champion = next(iter(input_dict.get(standard_component_specs.BASELINE_MODEL_KEY) or []), None)
@@ -101,14 +106,15 @@ class Executor(evaluator_executor.Executor):
             "set_aside": {"name": name, "why": set_aside} if set_aside else None,
             "seen": _seen(input_dict, splits) if names.champion else None,
         }
-        self._evaluate(input_dict, splits, eval_config, models, uri, settings, names, more)
+        with user_code_blamed():
+            self._evaluate(input_dict, splits, eval_config, models, uri, settings, names, more)
         summary = json.loads(io_utils.read_string_file(f"{uri}/{VERDICT_FILE}"))
         blessing = artifact_utils.get_single_instance(output_dict[standard_component_specs.BLESSING_KEY])
         if run_id := getattr(self._context, "pipeline_run_id", None):
             blessing.set_string_custom_property(RUN_ID, run_id)
         if champion:
             blessing.set_string_custom_property(JUDGED_AGAINST, champion.get_string_custom_property(MODEL_DIGEST))
-        _bless(blessing, summary["blessed"], models["candidate"], champion)
+        bless(blessing, summary["blessed"], models["candidate"], champion)
 
     def _evaluate(
         self,
@@ -144,14 +150,17 @@ class Executor(evaluator_executor.Executor):
             raw_record_column_name=RAW_RECORD,
         )
         task, rules = settings["task"], Evaluation.model_validate(settings["evaluation"])
+        own_metrics = settings.get("own_metrics", {})
         with self._make_beam_pipeline() as pipeline:
             rows = pipeline | "ReadExamples" >> source.BeamSource(_BATCH_ROWS)
-            found = rows | "Evaluate" >> ScoreAndAddUp(eval_config, paths, task, rules.explain, when)
+            found = rows | "Evaluate" >> ScoreAndAddUp(
+                eval_config, paths, task, rules.explain, when, keep_rows=bool(own_metrics)
+            )
             overall = found[TALLIES] | "AllRows" >> beam.Filter(lambda entry: not entry[0]) | beam.Values()
             decision = Decision.model_validate(settings.get("decision", {})) if task == "binary" else None
             chosen = overall | "Decide" >> beam.Map(choose_for_each, decision)
             at = beam.pvalue.AsSingleton(chosen, default_value={})
-            slices = found[TALLIES] | "Measure" >> beam.Map(measure, task, rules.confidence, at)
+            slices = found[TALLIES] | "Measure" >> beam.Map(measure, task, rules.confidence, at, own_metrics)
             gathered = slices | "Gather" >> beam.combiners.ToList()
             judged = gathered | "Judge" >> beam.Map(summarize, rules, names, decision, at, weight)
             beside = found[BASELINES] | "Compare" >> beam.Map(lambda tallies: compare(task, tallies, rules.confidence))
@@ -210,31 +219,6 @@ def _is_comparable(model: Any, settings: dict[str, Any], examples: str) -> bool:
     """Whether a model can set a bound: it fits these rows, and its files are those that its training exported."""
     return digest_on_disk(model) == model.get_string_custom_property(MODEL_DIGEST) and not _why_set_aside(
         model, settings, examples
-    )
-
-
-def _bless(blessing: Any, blessed: bool, candidate: Any, champion: Any | None) -> None:
-    """Mark the blessing as stock Evaluator does, so that stock resolvers and Pusher understand it. A champion that was
-    set aside is named, too: pipeline.components.champion finds it again by that."""
-    for model, uri_key, id_key in (
-        (
-            candidate,
-            constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY,
-            constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY,
-        ),
-        (
-            champion,
-            constants.ARTIFACT_PROPERTY_BASELINE_MODEL_URI_KEY,
-            constants.ARTIFACT_PROPERTY_BASELINE_MODEL_ID_KEY,
-        ),
-    ):
-        if model is not None:
-            blessing.set_string_custom_property(uri_key, model.uri)
-            blessing.set_int_custom_property(id_key, model.id)
-    file = constants.BLESSED_FILE_NAME if blessed else constants.NOT_BLESSED_FILE_NAME
-    io_utils.write_string_file(f"{blessing.uri}/{file}", "")
-    blessing.set_int_custom_property(
-        constants.ARTIFACT_PROPERTY_BLESSED_KEY, constants.BLESSED_VALUE if blessed else constants.NOT_BLESSED_VALUE
     )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import permutations
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from pipeline.config.code_path import CodePath
 from trainer.settings.base import Section, Share
 
 SplitName = Literal["train", "eval", "test"]
@@ -25,9 +26,20 @@ LOWER_IS_BETTER = frozenset({"log_loss", "rmse", "mae", "expected_calibration_er
 UP_TO_ONE = frozenset({"auc", "auc_precision_recall", "accuracy", "squared_correlation", "expected_calibration_error"})
 """Metrics that lie between 0 and 1."""
 COUNT = "example_count"
+_TAKEN = {COUNT, *(name for names in METRICS.values() for name in names)}
 
 CHAMPION, FIRST = "champion", "first"
 """`evaluation.against` without other models; with the first that was pushed and not rolled back since."""
+
+
+class OwnMetric(Section):
+    """A metric that a function of yours computes."""
+
+    function: CodePath
+    """A function `cost(labels, predictions, weights)` that returns a number: `my_metrics.py:cost`, relative to this
+    file, or a dotted path."""
+    better: Literal["lower", "higher"]
+    """Which of two values is the better one, for `may_lose`, gaps and comparisons."""
 
 
 class Bounds(Section):
@@ -106,6 +118,9 @@ class Evaluation(Section):
     there."""
     thresholds: Annotated[dict[str, Threshold], Field(min_length=1)]
     """What each metric must be, by metric. A model that breaks one of these rules is not pushed."""
+    metrics: dict[Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")], OwnMetric] = {}
+    """Metrics of your own, by name, beside those of the task: `cost: {function: my_metrics.py:cost, better: lower}`.
+    See docs/extend/own-metric.md."""
     gaps: dict[str, dict[str, Annotated[float, Field(ge=0)]]] = {}
     """How far apart the values of a metric in the slices may lie, by metric and slicing columns: `auc: {origin:
     0.05}`."""
@@ -146,6 +161,17 @@ class Evaluation(Section):
                     raise ValueError(f"thresholds.{metric}: no model has {bounds.at_least} or more; the most is 1")
         return self
 
+    @property
+    def lower_is_better(self) -> frozenset[str]:
+        """The metrics that are better the lower they are, the user's own among them."""
+        return LOWER_IS_BETTER | {name for name, metric in self.metrics.items() if metric.better == "lower"}
+
+    @model_validator(mode="after")
+    def _own_metrics_have_names_of_their_own(self) -> Evaluation:
+        if taken := sorted(self.metrics.keys() & _TAKEN):
+            raise ValueError(f"metrics.{taken[0]}: that is the name of a metric of Longhaul's; take another one")
+        return self
+
     @model_validator(mode="after")
     def _rules_name_slices(self) -> Evaluation:
         for metric, threshold in self.thresholds.items():
@@ -158,6 +184,11 @@ class Evaluation(Section):
                 if found is None or found[1] is not None:
                     raise ValueError(f"gaps.{metric}: {_unknown_slice(text)}")
         return self
+
+
+def lower_is_better(verdict: Mapping[str, Any] | None) -> frozenset[str]:
+    """Return the metrics of a recorded verdict that are better the lower they are."""
+    return LOWER_IS_BETTER.union((verdict or {}).get("own_lower_is_better", ()))
 
 
 def slice_rule(text: str, slices: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], tuple[str, ...] | None] | None:

@@ -6,14 +6,10 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from pipeline.config.code_path import CodePath
 from trainer.settings.base import Section
 from trainer.settings.fitting import OF_ITS_NETWORK
 from trainer.settings.trainer import TrainerSettings
-
-CodePath = Annotated[
-    str, Field(pattern=r"^([^:\s][^:]*\.py:[A-Za-z_]\w*|[A-Za-z_]\w*(\.[A-Za-z_]\w*)*[.:][A-Za-z_]\w*)$")
-]
-"""`my_features.py:function`, relative to the YAML file, or the dotted path of what is installed."""
 
 _NETWORK_ONLY = ("balance", "warm_start", "distribute", "quantize", "litert")
 

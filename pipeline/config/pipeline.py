@@ -98,13 +98,13 @@ class PipelineConfig(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> PipelineConfig:
-        known = METRICS[self.data.task]
+        known = (*METRICS[self.data.task], *self.evaluation.metrics)
         for field, named in (("thresholds", self.evaluation.thresholds), ("gaps", self.evaluation.gaps)):
             for metric in named:
                 if metric not in known:
                     raise ValueError(
                         f"evaluation.{field}: {metric!r} is not a metric of a {self.data.task} task"
-                        f" (known: {', '.join(known)})"
+                        f" (known: {', '.join(known)}); evaluation.metrics names those of your own"
                     )
         if self.trainer.model_of and self.tuner.mode != "none":
             raise ValueError(

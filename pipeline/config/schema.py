@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.config.own_code import CodePath
+from pipeline.config.code_path import CodePath
 from trainer.settings.base import Section
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from pipeline.config.own_code import CodePath
+from pipeline.config.code_path import CodePath
 from trainer.settings.base import Section
 
 StepName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,62}$")]

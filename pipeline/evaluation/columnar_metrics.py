@@ -7,6 +7,7 @@ whole slice of a batch is added up at once (see tallies.py).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any
 
@@ -20,9 +21,10 @@ import tensorflow_model_analysis as tfma
 from pipeline.config.evaluation import Explain
 from pipeline.evaluation.baselines import NETWORK
 from pipeline.evaluation.model_inputs import network_inputs
+from pipeline.evaluation.own_metrics import ScoredRows
 from pipeline.evaluation.periods import periods_of
 from pipeline.evaluation.row_sample import KeepSample, digests, sample_of
-from pipeline.evaluation.tallies import BLOCKS, Tally, add, rows_of
+from pipeline.evaluation.tallies import BLOCKS, Rows, Tally, add, rows_of
 
 Array = npt.NDArray[Any]
 SliceKey = tuple[tuple[str, Any], ...]
@@ -45,6 +47,7 @@ def ScoreAndAddUp(  # noqa: N802 (a transform)
     task: str,
     explaining: Explain,
     when: str | None = None,
+    keep_rows: bool = False,
 ) -> dict[str, beam.PCollection]:
     """Score record batches by all models at once.
 
@@ -53,6 +56,7 @@ def ScoreAndAddUp(  # noqa: N802 (a transform)
         eval_config: says by which columns to slice, and how to ask a model; one that it does not name as its first.
         model_paths: SavedModel by name; the challenger's first.
         when: the column of times, as the columns to slice by; None without one.
+        keep_rows: the tallies hold the rows, which metrics of the user's are called with.
 
     Returns:
         `TALLIES`: (slice, {model: Tally}) of all slices; `SAMPLE`: one RowSample of the challenger's predictions;
@@ -61,7 +65,7 @@ def ScoreAndAddUp(  # noqa: N802 (a transform)
         periods.py.
     """
     keep = KeepSample(task, max(_SAMPLE_ROWS, explaining.permutation_rows), _WRONG_ROWS)
-    score = _ScoreAndAddUp(eval_config, model_paths, task, keep, when)
+    score = _ScoreAndAddUp(eval_config, model_paths, task, keep, when, keep_rows)
     outputs = beam.ParDo(score).with_outputs(SAMPLE, BASELINES, PERIODS, main=TALLIES)
     scored = record_batches | "Score" >> outputs
     return {
@@ -90,6 +94,7 @@ class _ScoreAndAddUp(beam.DoFn):
         task: str,
         keep: KeepSample,
         when: str | None,
+        keep_rows: bool,
     ) -> None:
         self._slices = [tuple(sorted(spec.feature_keys)) for spec in eval_config.slicing_specs]
         self._specs = {spec.name: spec for spec in eval_config.model_specs}
@@ -98,6 +103,7 @@ class _ScoreAndAddUp(beam.DoFn):
         self._task = task
         self._keep = keep
         self._when = when
+        self._keep_rows = keep_rows
         self._weight = self._first.example_weight_key
 
     def setup(self) -> None:
@@ -114,10 +120,12 @@ class _ScoreAndAddUp(beam.DoFn):
         checksums = digests(records)
         blocks = (checksums % np.uint64(BLOCKS)).astype(np.int64)
         weights = weights_of(pc.list_flatten(batch.column(self._weight))) if self._weight else None
-        rows_by_model = {}
+        rows_by_model, scored = {}, {}
         for name, model in self._models.items():
             labels, predictions = _score(model, self._specs.get(name, self._first), examples)
             rows_by_model[name] = rows_of(self._task, labels, predictions, blocks, weights)
+            if self._keep_rows:
+                scored[name] = ScoredRows.of(labels, predictions, blocks, weights)
             if len(rows_by_model) == 1:
                 sample = sample_of(self._task, checksums, labels, predictions, records, weights)
                 yield beam.pvalue.TaggedOutput(SAMPLE, self._keep.add_input(None, sample))
@@ -133,7 +141,13 @@ class _ScoreAndAddUp(beam.DoFn):
                 yield beam.pvalue.TaggedOutput(PERIODS, (period, {name: of_first.tally(rows)}))
         for columns in self._slices:
             for key, rows in slices_of(batch, columns):
-                yield key, {name: of_model.tally(rows) for name, of_model in rows_by_model.items()}
+                yield key, {name: tally_of(of, rows, scored.get(name)) for name, of in rows_by_model.items()}
+
+
+def tally_of(prepared: Rows, rows: Array, scored: ScoredRows | None) -> Tally:
+    """Count the rows with the given numbers, and keep those of `scored`, where there is one."""
+    found = prepared.tally(rows)
+    return found if scored is None else replace(found, scored=scored.take(rows))
 
 
 def weights_of(column: pa.Array) -> Array:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tensorflow_model_analysis.proto import config_pb2  # tfma.EvalConfig and the like are only there after tfx
 
-from pipeline.config.evaluation import COUNT, LOWER_IS_BETTER, Bounds, Evaluation, slice_rule
+from pipeline.config.evaluation import COUNT, Bounds, Evaluation, slice_rule
 from trainer.artifact_names import LABEL, PREDICTION
 
 if TYPE_CHECKING:
@@ -93,11 +94,14 @@ def check(found: config_pb2.EvalConfig, task: str, rules: Evaluation, weight: st
         )
 
 
-def settings(config: PipelineConfig, features: dict[str, Any]) -> dict[str, object]:
+def settings(
+    config: PipelineConfig, features: dict[str, Any], own_metrics: Mapping[str, Mapping[str, str]] | None = None
+) -> dict[str, object]:
     """List what Evaluator needs beside the EvalConfig, as plain data for an execution property.
 
     Args:
         features: the FeatureTable as plain data.
+        own_metrics: functions of the user's as plain data, see trainer.user_code.
     """
     return {
         "task": config.data.task,
@@ -107,6 +111,7 @@ def settings(config: PipelineConfig, features: dict[str, Any]) -> dict[str, obje
         **({"ordered": True} if config.data.ordered else {}),
         **({} if config.decision.is_even else {"decision": config.decision.model_dump(mode="json")}),
         **({} if config.data.weight is None else {"weight": config.data.weight}),
+        **({"own_metrics": dict(own_metrics)} if own_metrics else {}),
         "features": features,
     }
 
@@ -126,7 +131,7 @@ def slicing_spec(text: str, rules: Evaluation) -> config_pb2.SlicingSpec:
 def threshold_of(metric: str, text: str, rules: Evaluation) -> config_pb2.MetricThreshold:
     """Find the bounds of a metric on the slices that a rule is about; over all rows where `text` is empty."""
     threshold = rules.thresholds[metric]
-    return _threshold(metric, threshold.slices[text] if text else threshold)
+    return _threshold(metric in rules.lower_is_better, threshold.slices[text] if text else threshold)
 
 
 def _per_slice(metric: str, rules: Evaluation) -> list[config_pb2.PerSliceMetricThreshold]:
@@ -142,7 +147,7 @@ def _per_slice(metric: str, rules: Evaluation) -> list[config_pb2.PerSliceMetric
     ]
 
 
-def _threshold(metric: str, bounds: Bounds) -> config_pb2.MetricThreshold:
+def _threshold(lower: bool, bounds: Bounds) -> config_pb2.MetricThreshold:
     threshold = config_pb2.MetricThreshold()
     if bounds.at_least is not None:
         threshold.value_threshold.lower_bound.value = bounds.at_least
@@ -152,7 +157,6 @@ def _threshold(metric: str, bounds: Bounds) -> config_pb2.MetricThreshold:
         # Without a champion TFX drops `may_lose`, and where no threshold is left it blesses nothing.
         threshold.value_threshold.lower_bound.value = -math.inf
     if bounds.may_lose is not None:
-        lower = metric in LOWER_IS_BETTER
         threshold.change_threshold.direction = (
             config_pb2.MetricDirection.LOWER_IS_BETTER if lower else config_pb2.MetricDirection.HIGHER_IS_BETTER
         )

@@ -125,7 +125,8 @@ def _importance(model: Any, sample: RowSample, table: FeatureTable, rules: Evalu
     from trainer.preprocessing import columns_by_feature
 
     task = table.label.task
-    judged = next((name for name in rules.thresholds if name != "calibration"), METRICS[task][0])
+    known = [name for name in rules.thresholds if name in METRICS[task] and name != "calibration"]
+    judged = known[0] if known else METRICS[task][0]
     metric = judged if task == "regression" else "log_loss"  # which every row moves, however few they are
     repeats, most = rules.explain.repeats, rules.explain.permutation_rows
     derived = [one.feature.name for one in table.derived if one.feature.shown]

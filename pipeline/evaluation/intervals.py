@@ -15,6 +15,7 @@ would tell as much (Tally.rows_per_weight).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -35,19 +36,28 @@ _NEVER_NEGATIVE = frozenset({"log_loss", "rmse", "mae", "calibration"})
 
 
 def intervals(
-    task: str, found: Tally, other: Tally | None, confidence: float
+    task: str,
+    found: Tally,
+    other: Tally | None,
+    confidence: float,
+    more: Mapping[str, Array] | None = None,
+    more_of_other: Mapping[str, Array] | None = None,
 ) -> tuple[dict[str, Interval], dict[str, Interval]]:
     """Intervals of a model's metrics, and of their differences to the other model's.
 
     A metric that is not defined without one of the blocks has none; of a slice in which a block is empty only those
     have one that need no jackknife.
+
+    Args:
+        more, more_of_other: further metrics of both models, {metric: (1 + BLOCKS,)}: over all rows, and without each of
+            the blocks.
     """
-    own = _jackknife(task, found) or {}
+    own = _jackknife(task, found, more) or {}
     spreads = {name: _interval(name, *values, confidence) for name, values in own.items()}
     by_formula = _by_formula(task, found, confidence)
     spreads |= by_formula
     differences: dict[str, Interval] = {}
-    if other is not None and (its := _jackknife(task, other)):
+    if other is not None and (its := _jackknife(task, other, more_of_other)):
         differences = {
             name: _interval("", whole - its[name][0], without - its[name][1], confidence)
             for name, (whole, without) in own.items()
@@ -89,7 +99,9 @@ def _both(own: Interval, other: Interval | None) -> float:
     return float(np.hypot(own[1] - own[0], (other or own)[1] - (other or own)[0]))
 
 
-def _jackknife(task: str, found: Tally) -> dict[str, tuple[float, Array]] | None:
+def _jackknife(
+    task: str, found: Tally, more: Mapping[str, Array] | None = None
+) -> dict[str, tuple[float, Array]] | None:
     """By metric its value over all blocks, and (BLOCKS,) its values without each of them; None if a block is empty."""
     if not fills_blocks(found):
         return None
@@ -100,7 +112,7 @@ def _jackknife(task: str, found: Tally) -> dict[str, tuple[float, Array]] | None
             histograms[histograms < 1e-9 * histograms[0]] = 0.0
     return {
         name: (float(values[0]), values[1:])
-        for name, values in values_of_sets(task, sums, histograms).items()
+        for name, values in (values_of_sets(task, sums, histograms) | dict(more or {})).items()
         if name != COUNT and np.isfinite(values).all()
     }
 

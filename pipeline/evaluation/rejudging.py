@@ -11,7 +11,8 @@ import pyarrow as pa
 import tensorflow as tf
 
 from pipeline.config.evaluation import Evaluation
-from pipeline.evaluation.columnar_metrics import SliceKey, slices_of, weights_of
+from pipeline.evaluation.columnar_metrics import SliceKey, slices_of, tally_of, weights_of
+from pipeline.evaluation.own_metrics import Code, ScoredRows, user_code_blamed
 from pipeline.evaluation.row_sample import digests
 from pipeline.evaluation.slice_metrics import CHAMPION, measure
 from pipeline.evaluation.summary import Names, summarize
@@ -29,6 +30,8 @@ def tallied(
     slices: Sequence[Sequence[str]],
     task: str,
     weight: str | None = None,
+    *,
+    keep_rows: bool = False,
 ) -> Tallies:
     """Add up, by slice and model, what metrics follow from; each row is read once.
 
@@ -37,6 +40,7 @@ def tallied(
         folders: SavedModel by a name of the model.
         slices: columns to slice by; all rows are a slice anyhow.
         weight: the column that weighs rows.
+        keep_rows: the tallies hold the rows, which metrics of the user's are called with.
     """
     models = {name: tf.saved_model.load(str(folder)) for name, folder in folders.items()}
     by_columns = [(), *(tuple(sorted(columns)) for columns in slices)]
@@ -48,12 +52,14 @@ def tallied(
             records = to_examples(batch)
             blocks = (digests(records) % np.uint64(BLOCKS)).astype(np.int64)
             weights = weights_of(batch.column(weight)) if weight else None
-            rows = {name: rows_of(task, *_asked(model, records), blocks, weights) for name, model in models.items()}
+            asked = {name: _asked(model, records) for name, model in models.items()}
+            rows = {name: rows_of(task, *said, blocks, weights) for name, said in asked.items()}
+            kept = {name: ScoredRows.of(*said, blocks, weights) for name, said in asked.items() if keep_rows}
             lists = [as_lists(column := batch.column(name), list_type(column.type)) for name in sliced]
             for_slices = pa.RecordBatch.from_arrays(lists, names=sliced) if sliced else batch
             for columns in by_columns:
                 for key, members in slices_of(for_slices, columns):
-                    part = {name: of.tally(members) for name, of in rows.items()}
+                    part = {name: tally_of(of, members, kept.get(name)) for name, of in rows.items()}
                     known = found.get(key)
                     found[key] = {name: add([known[name], one]) for name, one in part.items()} if known else part
     return found
@@ -66,23 +72,30 @@ def judged(
     task: str,
     rules: Evaluation,
     weight: str | None = None,
+    own_metrics: Mapping[str, Code] | None = None,
 ) -> dict[str, Any]:
     """Judge one of the models as a run would.
 
     Args:
         champion: the model that `may_lose` is measured from, and how to name it in sentences; None for none.
+        own_metrics: functions of the user's, by the name of the metric.
 
     Returns:
         See pipeline.evaluation.summary.summarize.
+
+    Raises:
+        CodeError: one of the functions failed.
     """
-    measured = [
-        measure(
-            (key, {"candidate": of[model]} | ({CHAMPION: of[champion[0]]} if champion else {})),
-            task,
-            rules.confidence,
-        )
-        for key, of in found.items()
-    ]
+    with user_code_blamed():
+        measured = [
+            measure(
+                (key, {"candidate": of[model]} | ({CHAMPION: of[champion[0]]} if champion else {})),
+                task,
+                rules.confidence,
+                own_metrics=own_metrics,
+            )
+            for key, of in found.items()
+        ]
     summary, _ = summarize(measured, rules, Names(champion[1] if champion else None, {}), weight=weight)
     return summary
 

@@ -13,8 +13,9 @@ from pipeline.evaluation.columnar_metrics import SliceKey
 from pipeline.evaluation.decision import Chosen, at_threshold
 from pipeline.evaluation.intervals import Interval, fills_blocks, intervals
 from pipeline.evaluation.model_judge import why_undefined
+from pipeline.evaluation.own_metrics import Code, own_values, why_no_value
 from pipeline.evaluation.standing import standing
-from pipeline.evaluation.tallies import Tally, is_one_class, metric_values
+from pipeline.evaluation.tallies import BLOCKS, Tally, is_one_class, metric_values
 
 CHAMPION = "baseline"
 """TFMA's name for the champion."""
@@ -48,7 +49,7 @@ class SliceMetrics:
     @property
     def name(self) -> str:
         """As model_judge names slices."""
-        return ", ".join(f"{shown(column)}={shown(str(value))}" for column, value in self.key)
+        return name_of(self.key)
 
     @property
     def challenger(self) -> str:
@@ -60,22 +61,40 @@ class SliceMetrics:
         return {name: value for name, value in self.by_model[model].items() if math.isfinite(value)}
 
 
+def name_of(key: SliceKey) -> str:
+    """Return a slice in words, as model_judge does; all rows have no name."""
+    return ", ".join(f"{shown(column)}={shown(str(value))}" for column, value in key)
+
+
 def measure(
     of_slice: tuple[SliceKey, dict[str, Tally]],
     task: str,
     confidence: float,
     chosen: Mapping[str, Chosen] | None = None,
+    own_metrics: Mapping[str, Code] | None = None,
 ) -> SliceMetrics:
     """Compute all metrics of a slice.
 
     Args:
         of_slice: its key, and tallies by model: the challenger's first, the champion's by the name CHAMPION.
         chosen: the thresholds of a binary task, by model.
+        own_metrics: functions of the user's, by the name of the metric; the tallies hold the rows for them.
+
+    Raises:
+        UserCodeError: one of the functions failed, or returned no number.
     """
     key, tallies = of_slice
-    by_model = {name: metric_values(task, found) for name, found in tallies.items()}
+    codes = own_metrics or {}
+    more = {
+        name: own_values(task, found.scored, codes, BLOCKS, name_of(key)) if codes and found.scored else {}
+        for name, found in tallies.items()
+    }
+    by_model = {
+        name: metric_values(task, found) | {metric: float(values[0]) for metric, values in more[name].items()}
+        for name, found in tallies.items()
+    }
     (challenger, own), *_ = tallies.items()
-    spreads, differences = intervals(task, own, tallies.get(CHAMPION), confidence)
+    spreads, differences = intervals(task, own, tallies.get(CHAMPION), confidence, more[challenger], more.get(CHAMPION))
     one_class = is_one_class(task, own)
     return SliceMetrics(
         key,
@@ -83,9 +102,9 @@ def measure(
         spreads,
         differences,
         {
-            name: why_undefined(name, one_class)
-            for name in METRICS[task]
-            if not math.isfinite(by_model[challenger][name])
+            name: why_no_value(codes[name], value) if name in codes else why_undefined(name, one_class)
+            for name in (*METRICS[task], *more[challenger])
+            if not math.isfinite(value := by_model[challenger][name])
         },
         "jackknife" if fills_blocks(own) else "wilson",
         standing(task, own, confidence),

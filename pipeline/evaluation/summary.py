@@ -52,6 +52,7 @@ def summarize(
         `against`: whose values `may_lose` is measured from; `bounds`: {metric: {model, value}}, the one over all rows;
         `slices`: [{slice: {column: value}, metrics, champion, intervals, differences, undefined, standing, failed}];
         `failures`: one sentence per broken rule; `rules`: every rule that was judged, see model_judge.Rule;
+        `own_lower_is_better`: metrics of the user's that are better the lower they are;
         `notes`: what was not judged, and why; `interval_method`: jackknife, or wilson of too few rows for it.
         Of a binary task also `decision`: {threshold, by, problem, champion_threshold} and, as each slice has under
         that name, what pipeline.evaluation.decision.at_threshold returns, and `champion`: the same of the champion.
@@ -59,7 +60,7 @@ def summarize(
     """
     slices = sorted(slices, key=lambda found: (len(found.key) > 0, str(found.key)))
     measured = [_measured(found, names.references) for found in slices]
-    verdict = judge(measured, rules, LOWER_IS_BETTER, names.champion)
+    verdict = judge(measured, rules, rules.lower_is_better, names.champion)
     entries: list[dict[str, Any]] = [
         {
             "slice": dict(found.key),
@@ -97,13 +98,13 @@ def summarize(
         "failures": failures,
         "rules": [asdict(rule) for rule in verdict.rules],
         "notes": verdict.notes,
-    }
+    } | _own_directions(rules)
     if told:
         summary["decision"] = told | overall["decision"]
     if weight is not None:
         summary |= {"weighted_by": weight, "effective_rows": overall["effective_rows"]}
     if names.references:  # TFMA knows none
-        verdict = judge([replace(one, references={}) for one in measured], rules, LOWER_IS_BETTER, names.champion)
+        verdict = judge([replace(one, references={}) for one in measured], rules, rules.lower_is_better, names.champion)
     validation = validation_of(verdict, slices, rules)
     if told.get("problem"):
         validation.validation_ok = False
@@ -125,6 +126,11 @@ def _measured(found: SliceMetrics, references: Mapping[str, str]) -> Measured:
 
 def _of(spreads: Mapping[str, Any], metrics: Mapping[str, float]) -> dict[str, Any]:
     return {name: spreads[name] for name in metrics if name in spreads}
+
+
+def _own_directions(rules: Evaluation) -> dict[str, list[str]]:
+    lower = sorted(rules.lower_is_better - LOWER_IS_BETTER)
+    return {"own_lower_is_better": lower} if lower else {}
 
 
 def _decision(decision: Decision | None, chosen: Mapping[str, Chosen], challenger: str) -> dict[str, Any]:

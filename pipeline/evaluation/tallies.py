@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.config.evaluation import COUNT
+from pipeline.evaluation.own_metrics import ScoredRows
 
 Array = npt.NDArray[Any]
 
@@ -49,12 +50,14 @@ class Tally:
             probability), of several classes (label, predicted class); none of a regression.
         counts: (n,) rows in each of them, or the sum of their weights.
         weighed: (2,) of rows with weights: how many they are, and the sum of the squares of their weights; else None.
+        scored: the rows themselves, where a metric of the user's needs them.
     """
 
     sums: Array
     cells: Array
     counts: Array
     weighed: Array | None = None
+    scored: ScoredRows | None = None
 
     @property
     def rows(self) -> int:
@@ -112,11 +115,13 @@ def add(tallies: Iterable[Tally]) -> Tally:
     starts = np.flatnonzero(np.diff(cells, prepend=-1))
     counts = np.concatenate([part.counts for part in parts])[order]
     weighed = [part.weighed for part in parts if part.weighed is not None]
+    scored = [part.scored for part in parts if part.scored is not None]
     return Tally(
         np.sum([part.sums for part in parts], axis=0),
         cells[starts],
         np.add.reduceat(counts, starts) if len(starts) else counts,
         np.sum(weighed, axis=0) if weighed else None,
+        ScoredRows.joined(scored) if scored else None,
     )
 
 

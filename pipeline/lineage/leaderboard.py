@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.config.evaluation import LOWER_IS_BETTER
+from pipeline.config.evaluation import lower_is_better
 from pipeline.errors import PipelineError
 from pipeline.lineage.summary import Listed
 
@@ -107,7 +107,7 @@ def select(
     chosen = [listed for listed in runs if all(condition.holds(listed) for condition in parsed)]
     if sort:
         have = [listed for listed in chosen if value_of(listed, sort) is not None]
-        have.sort(key=lambda listed: goodness(sort, value_of(listed, sort)), reverse=not reverse)
+        have.sort(key=lambda listed: goodness(sort, value_of(listed, sort), listed), reverse=not reverse)
         chosen = have + [listed for listed in chosen if value_of(listed, sort) is None]
     elif reverse:
         chosen.reverse()
@@ -125,11 +125,11 @@ def value_of(listed: Listed, name: str) -> Value | None:
     return float(found) if isinstance(found, int | float) else str(found)
 
 
-def goodness(name: str, value: Any) -> Any:
+def goodness(name: str, value: Any, of: Listed) -> Any:
     """Return a key to sort by, which grows with how good a metric is, and with everything else itself."""
     if name in _PERFECT:
         return -abs(value - _PERFECT[name])
-    return -value if name in LOWER_IS_BETTER else value
+    return -value if name in lower_is_better(of.summary.judged) else value
 
 
 def is_metric(runs: Sequence[Listed], name: str) -> bool:
@@ -147,7 +147,7 @@ def best_and_worst(runs: Sequence[Listed], metric: str) -> tuple[str, str] | Non
         None unless they differ in it.
     """
     ranked = sorted(
-        (goodness(metric, round(listed.summary.metrics[metric], 4)), listed.run.run_id)
+        (goodness(metric, round(listed.summary.metrics[metric], 4), listed), listed.run.run_id)
         for listed in runs
         if metric in listed.summary.metrics
     )

@@ -72,6 +72,11 @@ class OwnCode:
         """Return the functions of a setting that names several, in order."""
         return [one.to_plain() for name, one in self.functions.items() if name.startswith(f"{setting}[")]
 
+    def by_name(self, setting: str) -> dict[str, dict[str, str]]:
+        """Return the functions of a setting that names several, by their names there."""
+        own = {name.removeprefix(f"{setting}."): one for name, one in self.functions.items()}
+        return {name: one.to_plain() for name, one in own.items() if f"{setting}.{name}" in self.functions}
+
     @property
     def files(self) -> dict[str, str]:
         """The first eight digits of each file's SHA-256, by name: for telling later which files changed."""
@@ -99,6 +104,7 @@ def find_own_code(config: PipelineConfig) -> OwnCode:
         "trainer.run_fn": config.trainer.run_fn,
         "trainer.build_model": config.trainer.build_model,
         **{f"schema.checks[{place}]": said for place, said in enumerate(config.schema_.checks)},
+        **{f"evaluation.metrics.{name}": metric.function for name, metric in config.evaluation.metrics.items()},
         **{f"steps.{name}.component": step.component for name, step in config.steps.items()},
     }
     folder = config.file.parent if config.file else Path.cwd()

@@ -41,7 +41,7 @@ class Summary:
         baselines: {metric: {trees and guess: value}} on the rows that judged the model; empty of an older run.
         judged_rows: tells the rows of the table, as ingestion wrote them, from others; "" of an older Longhaul.
         judged: how sure the metrics are, and why the model is not blessed: `intervals`, `differences` from the
-            `champion`, `failures` of the verdict; empty of an older run.
+            `champion`, `failures` and `own_lower_is_better` of the verdict; empty of an older run.
     """
 
     spans: tuple[int, ...] = ()
@@ -144,6 +144,7 @@ def _baselines(verdict: dict[str, Any]) -> dict[str, dict[str, float]]:
 def _judged(verdict: dict[str, Any]) -> dict[str, Any]:
     told = {"intervals": verdict.get("intervals"), "differences": verdict.get("differences")}
     told |= {"champion": verdict.get("champion_name"), "failures": verdict.get("failures", [])[:_MOST_FAILURES]}
+    told |= {"own_lower_is_better": verdict.get("own_lower_is_better")}
     return {name: value for name, value in told.items() if value}
 
 

@@ -8,18 +8,16 @@ from itertools import groupby
 from json import loads
 from typing import Any
 
-from pipeline.config.evaluation import COUNT
+from pipeline.config.evaluation import COUNT, LOWER_IS_BETTER, lower_is_better
 from pipeline.guard.findings import DataVerdict
 from pipeline.lineage.runs import Run, StepState
 from pipeline.reports.baselines import baseline_values, trees_ahead_note
 from pipeline.reports.champion import bound_sentences, judged_notes, training_sentence
 from pipeline.reports.formats import number
-from pipeline.reports.rules import Held, few_rows_note, held_rules, weighted_note
+from pipeline.reports.rules import Held, beyond_tfma, few_rows_note, held_rules, weighted_note
 
-MAX_SLICES = 100
-"""Shown of one set of slicing columns: the largest."""
-MAX_REASONS = 5
-"""Of the data gate, on top of the page."""
+MAX_SLICES, MAX_REASONS = 100, 5
+"""Shown of one set of slicing columns: the largest; of the data gate, on top of the page."""
 FEW_ROWS = 100
 """A slice with fewer rows is shown pale: its metrics are mostly chance."""
 
@@ -104,12 +102,11 @@ class Judgement:
         scale: least, overall and greatest value of the main metric over the slices that are not small, or over all
             if all are, their intervals included; None if it is not a number.
         notes: what was not judged, and why.
-        champion_name: for example 'champion run 20261121-…'; empty without one.
+        champion_name: for example 'champion run 20261121-…'; empty without one. lower_is_better: names of metrics.
         rules: all that were judged, the broken ones first, then the nearest; none of an older verdict.
         few_rows: what figures of few rows, or of rows with weights, are worth; empty of many that count alike.
-        interval_method: jackknife or wilson.
-        champion_sentence: what became of the champion; about_bounds: how many of the rows that judge it it was
-            trained on, and which other models set bounds.
+        interval_method: jackknife or wilson. champion_sentence: what became of the champion; about_bounds: how many of
+            the rows that judge it it was trained on, and which other models set bounds.
         baselines: {metric: {trees, network and guess: value}}; trees_ahead: that the trees are clearly better.
     """
 
@@ -126,6 +123,7 @@ class Judgement:
     about_bounds: list[str] = field(default_factory=list)
     baselines: dict[str, dict[str, float]] = field(default_factory=dict)
     trees_ahead: str = ""
+    lower_is_better: frozenset[str] = LOWER_IS_BETTER
 
 
 def judge(verdict: dict[str, Any] | None, eval_config: dict[str, Any] | None, champion: str = "") -> Judgement | None:
@@ -134,7 +132,7 @@ def judge(verdict: dict[str, Any] | None, eval_config: dict[str, Any] | None, ch
     Args:
         champion: what became of it (pipeline.reports.champion).
     """
-    metrics = _metrics(verdict, _thresholds(eval_config)) if verdict else []
+    metrics = _metrics(verdict, _thresholds(eval_config) | beyond_tfma(verdict)) if verdict else []
     if not verdict or not metrics:
         return None
     main = metrics[0].name
@@ -153,6 +151,7 @@ def judge(verdict: dict[str, Any] | None, eval_config: dict[str, Any] | None, ch
         [*filter(None, [training_sentence(verdict)]), *bound_sentences(verdict)],
         baseline_values(verdict),
         trees_ahead_note(verdict),
+        lower_is_better(verdict),
     )
 
 

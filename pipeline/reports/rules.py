@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.config.evaluation import METRICS
 from pipeline.reports.formats import NOTHING, number
 
 MOST_RULES = 200
@@ -48,6 +49,25 @@ class Held:
 def held_rules(verdict: Mapping[str, Any]) -> list[Held]:
     """Return all rules of a verdict, the broken ones first, then those with the least room; none of an older one."""
     return sorted(map(_held, verdict.get("rules", [])), key=_order)
+
+
+def beyond_tfma(verdict: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return {metric: threshold over all rows} of metrics that stand in no EvalConfig, in TFMA's words."""
+    known = {name for names in METRICS.values() for name in names}
+    own_lower = verdict.get("own_lower_is_better", ())
+    found: dict[str, dict[str, Any]] = {}
+    for rule in verdict.get("rules", []):
+        metric, kind, bound = rule["metric"], rule["kind"], rule["bound"]
+        if metric in known or rule["of"] or kind == "gap":
+            continue
+        threshold = found.setdefault(metric, {"valueThreshold": {}})
+        if kind != "may_lose":
+            threshold["valueThreshold"]["lowerBound" if kind == "at_least" else "upperBound"] = bound
+        elif metric in own_lower:
+            threshold["changeThreshold"] = {"absolute": bound, "direction": "LOWER_IS_BETTER"}
+        else:
+            threshold["changeThreshold"] = {"absolute": -bound}
+    return found
 
 
 def nearest(rules: Iterable[Held]) -> list[tuple[Held, int]]:

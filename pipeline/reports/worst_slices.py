@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.config.evaluation import LOWER_IS_BETTER
 from pipeline.reports.judgement import FEW_ROWS, Interval, Judgement
 
 MOST_WORST = 5
@@ -25,7 +24,7 @@ def worst_slices(judgement: Judgement | None) -> list[Worst]:
     if judgement is None or judgement.scale is None:
         return []
     main, overall = judgement.metrics[0].name, judgement.scale[1]
-    sign = -1.0 if main in LOWER_IS_BETTER else 1.0
+    sign = -1.0 if main in judgement.lower_is_better else 1.0
     found = [
         Worst(f"{group.columns} = {one.label}", one.rows, one.metrics[main], one.interval)
         for group in judgement.slice_groups

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipeline.config.evaluation import LOWER_IS_BETTER
+from pipeline.config.evaluation import lower_is_better
 from pipeline.errors import shown
 from pipeline.guard.distances import Moved
 from pipeline.guard.findings import percent
@@ -54,9 +54,10 @@ def print_diff(diff: RunDiff, moved: list[Moved] | None, as_json: bool) -> None:
     outcome = _say(console, "Outcome", [_arrow(change) for change in diff.outcome])
     if diff.metrics:
         overall, *slices = diff.metrics
-        console.print(_metrics_table(overall))
+        lower = lower_is_better(diff.after.verdict)
+        console.print(_metrics_table(overall, lower))
         if slices:
-            console.print(_slices_table(slices))
+            console.print(_slices_table(slices, lower))
     elif not outcome:
         console.print("Nothing that was measured in both")
 
@@ -117,15 +118,15 @@ def _missing(one: Moved) -> bool:
     return abs(one.missing_after - one.missing_before) >= _WORTH_TELLING
 
 
-def _metrics_table(overall: SliceChange) -> Table:
+def _metrics_table(overall: SliceChange, lower: Collection[str]) -> Table:
     table = _table("metric", "before", "after", "difference")
     for metric in dict.fromkeys([*overall.before, *overall.after]):
         old, new = overall.before.get(metric), overall.after.get(metric)
-        table.add_row(metric, number_text(old), number_text(new), _difference(metric, old, new))
+        table.add_row(metric, number_text(old), number_text(new), _difference(metric, old, new, lower))
     return table
 
 
-def _slices_table(slices: list[SliceChange]) -> Table:
+def _slices_table(slices: list[SliceChange], lower: Collection[str]) -> Table:
     shared = slices[0].after.keys() & slices[0].before.keys()
     metrics = [name for name in ("auc", "accuracy", "rmse", "log_loss", "mae") if name in shared][:2]
     table = _table("slice", "rows", *(part for name in metrics for part in (f"{name}", "after", "difference")))
@@ -134,7 +135,7 @@ def _slices_table(slices: list[SliceChange]) -> Table:
             text
             for name in metrics
             for old, new in [(one.before.get(name), one.after.get(name))]
-            for text in (number_text(old), number_text(new), _difference(name, old, new))
+            for text in (number_text(old), number_text(new), _difference(name, old, new, lower))
         ]
         where = ", ".join(f"{shown(column)}={shown(value)}" for column, value in one.slice.items())
         table.add_row(escape(where), number_text(one.after.get("example_count")), *cells)
@@ -152,14 +153,14 @@ def _table(first: str, *others: str) -> Table:
     return table
 
 
-def _difference(metric: str, old: float | None, new: float | None) -> str:
+def _difference(metric: str, old: float | None, new: float | None, lower: Collection[str]) -> str:
     if old is None or new is None or old == new:
         return ""
     if metric in _SKIPPED:
         return f"{new - old:+,.0f}"
     if metric == "calibration":
         return f"{new - old:+.4f}"
-    worse = (new > old) == (metric in LOWER_IS_BETTER)
+    worse = (new > old) == (metric in lower)
     return f"[{'red' if worse else 'green'}]{new - old:+.4f}[/]"
 
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from rich.markup import escape
 from rich.table import Table
 
-from pipeline.config.evaluation import COUNT, LOWER_IS_BETTER
+from pipeline.config.evaluation import COUNT, lower_is_better
 from pipeline.terminal.console import console_for, number_text
 
 _MOST_SLICES = 12
@@ -99,7 +99,7 @@ def _cell(model: Model, metric: str, before: float | None, *, is_best: bool) -> 
     text = number_text(value) + (f" [dim]{spread[0]:.4f}-{spread[1]:.4f}[/]" if spread else "")
     if before is not None:
         change = value - before
-        better = change < 0 if metric in LOWER_IS_BETTER else change > 0
+        better = change < 0 if metric in lower_is_better(model.verdict) else change > 0
         shown = f"{change:+.4f}"
         text += f" {shown}" if float(shown) == 0 else f" [{'green' if better else 'red'}]{shown}[/]"
     return f"▲ {text}" if is_best else text
@@ -110,7 +110,9 @@ def _best(models: Sequence[Model], metric: str) -> str:
     values = {m.name: round(m.verdict["metrics"][metric], 4) for m in models if metric in m.verdict.get("metrics", {})}
     if len(values) < 2:
         return ""
-    best = (min if metric in LOWER_IS_BETTER else max)(values.values())
+    best = (min if metric in lower_is_better(next((m.verdict for m in models if m.verdict), None)) else max)(
+        values.values()
+    )
     names = [name for name, value in values.items() if value == best]
     return names[0] if len(names) == 1 else ""
 

@@ -73,7 +73,7 @@ def test_the_smallest_file_gets_every_default(tmp_path: Path) -> None:
     threshold = config.evaluation.thresholds["auc"]
     assert (threshold.at_least, threshold.at_most, threshold.may_lose) == (0.6, None, None)
     assert config.evaluation.model_dump(exclude={"splits", "slices", "thresholds"}) == {
-        "gaps": {}, "min_rows": 100, "confidence": 0.95, "against": "champion",
+        "metrics": {}, "gaps": {}, "min_rows": 100, "confidence": 0.95, "against": "champion",
         "explain": {"permutation_rows": 4_000, "repeats": 3, "rows": 6},
     }  # fmt: skip
 
@@ -267,7 +267,8 @@ def test_an_unknown_key_comes_with_the_nearest_one(tmp_path: Path, place: str, e
          "evaluation.thresholds.auc.at_least: Input should be a finite number (received: 'nan')"),
         ("evaluation__thresholds", {"rmse": {"at_most": 1}},
          "the file: evaluation.thresholds: 'rmse' is not a metric of a binary task"
-         " (known: auc, auc_precision_recall, log_loss, accuracy, calibration, expected_calibration_error)"),
+         " (known: auc, auc_precision_recall, log_loss, accuracy, calibration, expected_calibration_error);"
+             " evaluation.metrics names those of your own"),
         ("evaluation__gaps", {"rmse": {"paw": 0.1}},
          "evaluation: gaps.rmse: 'paw' is not measured; add [paw] to evaluation.slices"),
         ("evaluation__thresholds", {"auc": {"slices": {"paw=left, fur": {"at_least": 0.5}}}},
@@ -354,6 +355,39 @@ def test_classes_are_text_in_their_order(
     changes = {} if written is None else {"data__classes": yaml.safe_load(written)}
     config = load(write(tmp_path, data__task=task, evaluation__thresholds=thresholds, **changes))
     assert config.data.label_classes == classes
+
+
+# Metrics of their own
+
+
+OWN = {"function": "my_metrics.py:cost", "better": "lower"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (
+            {"evaluation__metrics": {"auc": OWN}},
+            "metrics.auc: that is the name of a metric of Longhaul's; take another one",
+        ),
+        (
+            {"evaluation__metrics": {"cost": {"function": "cost", "better": "lower"}}},
+            "evaluation.metrics.cost.function",
+        ),
+        ({"evaluation__metrics": {"cost": {"function": "my_metrics.py:cost"}}}, "evaluation.metrics.cost.better"),
+        ({"evaluation__thresholds": {"cost": {"at_most": 1}}}, "evaluation.metrics names those of your own"),
+    ],
+)
+def test_a_metric_of_their_own_has_a_name_a_function_and_a_direction(
+    tmp_path: Path, changes: dict[str, Any], expected: str
+) -> None:
+    assert expected in refused(write(tmp_path, **changes))
+
+
+def test_a_metric_of_their_own_has_thresholds_and_gaps(tmp_path: Path) -> None:
+    rules = {"evaluation__thresholds": {"cost": {"at_most": 1}}, "evaluation__gaps": {"cost": {"a": 0.5}}}
+    config = load(write(tmp_path, evaluation__metrics={"cost": OWN}, evaluation__slices=[["a"]], **rules))
+    assert "cost" in config.evaluation.lower_is_better
 
 
 # Splits

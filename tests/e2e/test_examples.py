@@ -63,6 +63,19 @@ def test_an_example_serves_a_good_model_and_is_cached(
     assert run.pushed
     table = next((project / example).glob("*.csv"), project / "penguins.csv")
     assert longhaul("predict", table, *named, "--output", project / "out.csv").code == 0
+    if example == "own-checks":
+        assert "✓ cost at most 0.6" in Text.from_ansi(first.text).plain
+        assert "may be at most 0.6" in (workspace / "reports" / f"{run.run_id}.html").read_text()
+        fail(
+            project / example / "my_metrics.py",
+            "def cost(labels, predictions, weights):",
+            "    raise RuntimeError('no')",
+        )
+        failed = longhaul("run", *named)
+        assert failed.code == 2
+        assert (
+            "my_metrics.py:10, in cost: raise RuntimeError('no')" in Text.from_ansi(failed.errors or failed.text).plain
+        )
     if example == "derived-features":
         bill = json.loads(longhaul("explain", "bill", *named, "--json").text)
         assert (bill["inputs"], bill["kind"]) == (["culmen_depth_mm", "culmen_length_mm"], "numeric")
