@@ -18,7 +18,7 @@ from typing import Any
 
 from pipeline.config.decision import EVEN
 from pipeline.config.editor_schema import SCHEMA
-from pipeline.config.evaluation import METRICS
+from pipeline.config.evaluation import DECIDED, METRICS
 from pipeline.config.loading import sections_in
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.spans import DATE, WINDOW
@@ -104,7 +104,7 @@ def _sharpen(definitions: Json) -> None:
     """Adds what validators check, where an editor can know it too."""
     # The values of a label may be written as numbers, too.
     definitions["Data"]["properties"]["classes"]["items"] = {"type": ["string", "number", "boolean"]}
-    known = {"enum": list(dict.fromkeys(name for names in METRICS.values() for name in names))}
+    known = {"enum": list(dict.fromkeys(name for names in METRICS.values() for name in (*names, *DECIDED)))}
     metrics = {"anyOf": [known, {"pattern": "^[A-Za-z][A-Za-z0-9_]*$"}]}  # an editor proposes those, and takes own ones
     for rule in ("thresholds", "gaps"):
         definitions["Evaluation"]["properties"][rule]["propertyNames"] = metrics

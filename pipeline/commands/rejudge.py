@@ -160,11 +160,12 @@ def rejudge(
     if not found:
         raise DataError("no row has a label", "name rows whose label is known")
     champion = serving if serving in fit else None
+    decision = config.decision if task == "binary" else None
     for one in fit:
         beside = (
             (champion.digest, f"version {champion.name}, which serves") if champion and one is not champion else None
         )
-        one.verdict = judged(found, one.digest, beside, task, config.evaluation, config.data.weight, own)
+        one.verdict = judged(found, one.digest, beside, task, config.evaluation, config.data.weight, own, decision)
     said = table or f"{'span' if len(used) == 1 else 'spans'} {spans_text(used)}"
     done = Comparison(said, used, chosen, serving.name if serving in chosen and serving else None)
     done.unrecorded = _record(config, done, states, [file.path for file in files], began)

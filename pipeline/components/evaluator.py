@@ -160,7 +160,9 @@ class Executor(evaluator_executor.Executor):
             decision = Decision.model_validate(settings.get("decision", {})) if task == "binary" else None
             chosen = overall | "Decide" >> beam.Map(choose_for_each, decision)
             at = beam.pvalue.AsSingleton(chosen, default_value={})
-            slices = found[TALLIES] | "Measure" >> beam.Map(measure, task, rules.confidence, at, own_metrics)
+            slices = found[TALLIES] | "Measure" >> beam.Map(
+                measure, task, rules.confidence, at, own_metrics, rules.decided
+            )
             gathered = slices | "Gather" >> beam.combiners.ToList()
             judged = gathered | "Judge" >> beam.Map(summarize, rules, names, decision, at, weight)
             beside = found[BASELINES] | "Compare" >> beam.Map(lambda tallies: compare(task, tallies, rules.confidence))

@@ -23,10 +23,14 @@ METRICS: dict[str, tuple[str, ...]] = {
 }
 """Metrics by task, as they are named in `evaluation.thresholds` and in every report."""
 LOWER_IS_BETTER = frozenset({"log_loss", "rmse", "mae", "expected_calibration_error"})
-UP_TO_ONE = frozenset({"auc", "auc_precision_recall", "accuracy", "squared_correlation", "expected_calibration_error"})
+DECIDED = ("precision", "recall", "f1")
+"""Metrics of a binary task at the threshold of `decision`; measured with intervals where a rule names them."""
+UP_TO_ONE = frozenset(
+    {*DECIDED, "auc", "auc_precision_recall", "accuracy", "squared_correlation", "expected_calibration_error"}
+)
 """Metrics that lie between 0 and 1."""
 COUNT = "example_count"
-_TAKEN = {COUNT, *(name for names in METRICS.values() for name in names)}
+_TAKEN = {COUNT, *DECIDED, *(name for names in METRICS.values() for name in names)}
 
 CHAMPION, FIRST = "champion", "first"
 """`evaluation.against` without other models; with the first that was pushed and not rolled back since."""
@@ -165,6 +169,11 @@ class Evaluation(Section):
     def lower_is_better(self) -> frozenset[str]:
         """The metrics that are better the lower they are, the user's own among them."""
         return LOWER_IS_BETTER | {name for name, metric in self.metrics.items() if metric.better == "lower"}
+
+    @property
+    def decided(self) -> tuple[str, ...]:
+        """Those of DECIDED that a rule names."""
+        return tuple(name for name in DECIDED if name in self.thresholds or name in self.gaps)
 
     @model_validator(mode="after")
     def _own_metrics_have_names_of_their_own(self) -> Evaluation:

@@ -16,7 +16,7 @@ from pipeline.config.card import Card
 from pipeline.config.continuous import Continuous
 from pipeline.config.data import Data
 from pipeline.config.decision import Decision
-from pipeline.config.evaluation import METRICS, Evaluation
+from pipeline.config.evaluation import DECIDED, METRICS, Evaluation
 from pipeline.config.infra_check import InfraCheckSettings
 from pipeline.config.keep import Keep
 from pipeline.config.metadata import Metadata
@@ -98,7 +98,8 @@ class PipelineConfig(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> PipelineConfig:
-        known = (*METRICS[self.data.task], *self.evaluation.metrics)
+        decided = DECIDED if self.data.task == "binary" else ()
+        known = (*METRICS[self.data.task], *decided, *self.evaluation.metrics)
         for field, named in (("thresholds", self.evaluation.thresholds), ("gaps", self.evaluation.gaps)):
             for metric in named:
                 if metric not in known:

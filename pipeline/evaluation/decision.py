@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from pipeline.config.decision import STEPS, Decision, DecisionThreshold
 from pipeline.evaluation.number_text import number
-from pipeline.evaluation.tallies import Tally
+from pipeline.evaluation.share_intervals import wilson
+from pipeline.evaluation.tallies import BLOCKS, BUCKETS, Tally
 
 Array = npt.NDArray[Any]
 
@@ -98,6 +99,56 @@ def at_threshold(found: Tally, threshold: float) -> dict[str, Any]:
         "rest": rest,
         "metrics": {name: part / whole for name, (part, whole) in shares.items() if whole},
     }
+
+
+def decided_values(found: Tally, threshold: float | None) -> dict[str, Array]:
+    """Compute the metrics of DECIDED, over all rows and without each of the blocks: {metric: (1 + BLOCKS,)}.
+
+    NaN where one cannot be computed, and without a threshold.
+    """
+    hits, alarms, misses = _by_outcome(found, threshold) if threshold is not None else np.full((3, 1 + BLOCKS), np.nan)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return {
+            "precision": hits / (hits + alarms),
+            "recall": hits / (hits + misses),
+            "f1": 2 * hits / (2 * hits + alarms + misses),
+        }
+
+
+def decided_intervals(found: Tally, threshold: float | None, confidence: float) -> dict[str, tuple[float, float]]:
+    """Return intervals of the metrics of DECIDED that can be computed, the threshold taken as given.
+
+    Precision and recall are shares and have Wilson's. So is the share of hits among the rows that are flagged or
+    positive, of which F1 follows: 2 s / (1 + s).
+    """
+    if threshold is None:
+        return {}
+    hits, alarms, misses = (float(rows[0]) * found.rows_per_weight for rows in _by_outcome(found, threshold))
+    intervals = {}
+    for name, rows in (("precision", hits + alarms), ("recall", hits + misses), ("f1", hits + alarms + misses)):
+        if rows > 0:
+            low, high = (float(end) for end in wilson(hits, rows, confidence))
+            intervals[name] = (2 * low / (1 + low), 2 * high / (1 + high)) if name == "f1" else (low, high)
+    return intervals
+
+
+def why_undecided(metric: str, threshold: float | None) -> str:
+    """Say why a metric of DECIDED cannot be computed."""
+    if threshold is None:
+        return "no threshold was found"
+    lacking = {"precision": "flagged", "recall": "positive", "f1": "flagged or positive"}
+    return f"no row is {lacking[metric]}"
+
+
+def _by_outcome(found: Tally, threshold: float) -> Array:
+    """Sum up hits, false alarms and misses, over all rows and without each of the blocks: (3, 1 + BLOCKS)."""
+    block_and_label, bucket = np.divmod(found.cells, BUCKETS + 1)
+    place = block_and_label * 2 + (bucket >= round(threshold * STEPS))
+    rows = np.bincount(place, found.counts, BLOCKS * 4).reshape(BLOCKS, 2, 2)  # block, label, whether it is flagged
+    total = rows.sum(axis=0)
+    rows = np.concatenate([total[None], total - rows])
+    rows[rows < 1e-9 * max(1.0, total.sum())] = 0.0  # sums of weights do not cancel out to the last digit
+    return np.stack([rows[:, 1, 1], rows[:, 0, 1], rows[:, 1, 0]])
 
 
 def words(threshold: DecisionThreshold) -> str:

@@ -21,15 +21,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.config.evaluation import COUNT
+from pipeline.config.evaluation import COUNT, UP_TO_ONE
 from pipeline.evaluation.share_intervals import newcombe, wilson
 from pipeline.evaluation.tallies import BLOCKS, Tally, is_one_class, metric_values, values_of_sets
 
 Array = npt.NDArray[Any]
 Interval = tuple[float, float]
 
-_SHARES = frozenset({"auc", "auc_precision_recall", "accuracy", "expected_calibration_error", "squared_correlation"})
-"""Between 0 and 1, and so are their intervals."""
 _FEW = 200
 """Rows of a class; with fewer of them the areas have intervals by formula."""
 _NEVER_NEGATIVE = frozenset({"log_loss", "rmse", "mae", "calibration"})
@@ -129,6 +127,6 @@ def _interval(name: str, whole: float, without: Array, confidence: float) -> Int
 
     pseudo = whole * BLOCKS - without * (BLOCKS - 1)
     reach = float(stats.t.ppf(0.5 + confidence / 2, BLOCKS - 1) * pseudo.std(ddof=1) / BLOCKS**0.5)
-    low = max(0.0, whole - reach) if name in _SHARES | _NEVER_NEGATIVE else whole - reach
-    high = min(1.0, whole + reach) if name in _SHARES else whole + reach
+    low = max(0.0, whole - reach) if name in UP_TO_ONE | _NEVER_NEGATIVE else whole - reach
+    high = min(1.0, whole + reach) if name in UP_TO_ONE else whole + reach
     return (low, high)

@@ -10,8 +10,10 @@ import numpy as np
 import pyarrow as pa
 import tensorflow as tf
 
+from pipeline.config.decision import Decision
 from pipeline.config.evaluation import Evaluation
 from pipeline.evaluation.columnar_metrics import SliceKey, slices_of, tally_of, weights_of
+from pipeline.evaluation.decision import choose_for_each
 from pipeline.evaluation.own_metrics import Code, ScoredRows, user_code_blamed
 from pipeline.evaluation.row_sample import digests
 from pipeline.evaluation.slice_metrics import CHAMPION, measure
@@ -73,12 +75,14 @@ def judged(
     rules: Evaluation,
     weight: str | None = None,
     own_metrics: Mapping[str, Code] | None = None,
+    decision: Decision | None = None,
 ) -> dict[str, Any]:
     """Judge one of the models as a run would.
 
     Args:
         champion: the model that `may_lose` is measured from, and how to name it in sentences; None for none.
         own_metrics: functions of the user's, by the name of the metric.
+        decision: of a binary task, how each model's threshold is found on these rows.
 
     Returns:
         See pipeline.evaluation.summary.summarize.
@@ -86,15 +90,13 @@ def judged(
     Raises:
         CodeError: one of the functions failed.
     """
+    names = {"candidate": model} | ({CHAMPION: champion[0]} if champion else {})
+    by_slice = {key: {name: of[digest] for name, digest in names.items()} for key, of in found.items()}
+    chosen = choose_for_each(by_slice.get((), {}), decision)
     with user_code_blamed():
         measured = [
-            measure(
-                (key, {"candidate": of[model]} | ({CHAMPION: of[champion[0]]} if champion else {})),
-                task,
-                rules.confidence,
-                own_metrics=own_metrics,
-            )
-            for key, of in found.items()
+            measure(of_slice, task, rules.confidence, chosen, own_metrics, rules.decided)
+            for of_slice in by_slice.items()
         ]
     summary, _ = summarize(measured, rules, Names(champion[1] if champion else None, {}), weight=weight)
     return summary

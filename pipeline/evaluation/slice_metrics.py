@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.config.evaluation import METRICS
 from pipeline.errors import shown
 from pipeline.evaluation.columnar_metrics import SliceKey
-from pipeline.evaluation.decision import Chosen, at_threshold
+from pipeline.evaluation.decision import Chosen, at_threshold, decided_intervals, decided_values, why_undecided
 from pipeline.evaluation.intervals import Interval, fills_blocks, intervals
 from pipeline.evaluation.model_judge import why_undefined
 from pipeline.evaluation.own_metrics import Code, own_values, why_no_value
@@ -72,6 +72,7 @@ def measure(
     confidence: float,
     chosen: Mapping[str, Chosen] | None = None,
     own_metrics: Mapping[str, Code] | None = None,
+    decided: Sequence[str] = (),
 ) -> SliceMetrics:
     """Compute all metrics of a slice.
 
@@ -79,30 +80,44 @@ def measure(
         of_slice: its key, and tallies by model: the challenger's first, the champion's by the name CHAMPION.
         chosen: the thresholds of a binary task, by model.
         own_metrics: functions of the user's, by the name of the metric; the tallies hold the rows for them.
+        decided: metrics at the threshold that rules name.
 
     Raises:
         UserCodeError: one of the functions failed, or returned no number.
     """
     key, tallies = of_slice
     codes = own_metrics or {}
+    at = {name: chosen[name].threshold if chosen and name in chosen else None for name in tallies}
     more = {
         name: own_values(task, found.scored, codes, BLOCKS, name_of(key)) if codes and found.scored else {}
         for name, found in tallies.items()
     }
+    for name, found in tallies.items() if decided else ():
+        of_all = decided_values(found, at[name])
+        more[name] |= {metric: of_all[metric] for metric in decided}
     by_model = {
         name: metric_values(task, found) | {metric: float(values[0]) for metric, values in more[name].items()}
         for name, found in tallies.items()
     }
     (challenger, own), *_ = tallies.items()
     spreads, differences = intervals(task, own, tallies.get(CHAMPION), confidence, more[challenger], more.get(CHAMPION))
+    if decided:
+        by_formula = decided_intervals(own, at[challenger], confidence)
+        spreads |= {metric: by_formula[metric] for metric in decided if metric in by_formula}
     one_class = is_one_class(task, own)
+
+    def why(name: str, value: float) -> str:
+        if name in codes:
+            return why_no_value(codes[name], value)
+        return why_undecided(name, at[challenger]) if name in decided else why_undefined(name, one_class)
+
     return SliceMetrics(
         key,
         by_model,
         spreads,
         differences,
         {
-            name: why_no_value(codes[name], value) if name in codes else why_undefined(name, one_class)
+            name: why(name, value)
             for name in (*METRICS[task], *more[challenger])
             if not math.isfinite(value := by_model[challenger][name])
         },

@@ -15,6 +15,9 @@ _WORDS = {
     "calibration": "What was predicted in sum over what came true: 1 is even, more predicts too much",
     "expected_calibration_error": "How far a predicted probability is from the share that comes true, on average: 0 "
     "means that 30 % happens 30 times in 100",
+    "precision": "The share of the flagged rows that are positive, at the threshold of the decision",
+    "recall": "The share of the positive rows that are flagged, at the threshold of the decision",
+    "f1": "The harmonic mean of precision and recall, at the threshold of the decision: 1 is both perfect",
     "rmse": "The error of a typical prediction in units of the label; large errors count most",
     "mae": "How far a prediction is off on average, in units of the label",
     "squared_correlation": "The share of the label's spread that the predictions explain along a line: 1 is all",

@@ -267,7 +267,8 @@ def test_an_unknown_key_comes_with_the_nearest_one(tmp_path: Path, place: str, e
          "evaluation.thresholds.auc.at_least: Input should be a finite number (received: 'nan')"),
         ("evaluation__thresholds", {"rmse": {"at_most": 1}},
          "the file: evaluation.thresholds: 'rmse' is not a metric of a binary task"
-         " (known: auc, auc_precision_recall, log_loss, accuracy, calibration, expected_calibration_error);"
+         " (known: auc, auc_precision_recall, log_loss, accuracy, calibration, expected_calibration_error, precision,"
+         " recall, f1);"
              " evaluation.metrics names those of your own"),
         ("evaluation__gaps", {"rmse": {"paw": 0.1}},
          "evaluation: gaps.rmse: 'paw' is not measured; add [paw] to evaluation.slices"),
