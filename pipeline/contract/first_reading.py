@@ -278,7 +278,8 @@ def _check_options(wishes: Wishes, known: Sequence[str], label: str | None, path
                 raise ConfigError(f"{option} {name}: {path} has no such column; {nearest(name, known)}", "correct it")
     if label is not None and label in wishes.drop:
         raise ConfigError(f"--drop {label}: it is the label", "leave it in, or choose another --label")
+    sheets = [one for one in said if "FILE#SHEET" in one]  # the label may be on another
     if label is not None and label not in known:
         raise DataError(
-            f"{path} has no column {label!r}; {nearest(label, known)}", "; ".join(["correct --label", *said])
+            f"{path} has no column {label!r}; {nearest(label, known)}", "; ".join(["correct --label", *sheets])
         )

@@ -51,7 +51,7 @@ SURELY_MISSING = (
 )
 """What means 'missing' in any column, in any case."""
 ELSE_MISSING = (
-    *_set("none missing unknown undefined nothing tbd n/d nd * ** x _"),
+    *_set("none missing unknown undefined nothing tbd n/d nd * ** *** x _ (blank) k.a. unbekannt inconnu desconocido"),
     *("not available", "0000-00-00", "0000-00-00 00:00:00"),
 )
 """What means 'missing' among numbers, dates and booleans; among texts it is a text."""

@@ -21,6 +21,7 @@ import pyarrow as pa
 import pytest
 from openpyxl.worksheet.worksheet import Worksheet
 
+from pipeline.contract.first_reading import Wishes, read_table
 from pipeline.data.columns import ColumnType
 from pipeline.data.sources import json_lines
 from pipeline.data.sources.source import (
@@ -59,6 +60,13 @@ def error(call: Callable[..., object], *args: object, **kwargs: Any) -> str:
         call(*args, **kwargs)
     assert caught.value.remedy
     return str(caught.value)
+
+
+def refused(table: str, label: str) -> str:
+    """Give a table to `init` that has no such label; return the remedy."""
+    with pytest.raises(DataError) as caught:
+        read_table(table, label, Wishes())
+    return caught.value.remedy
 
 
 def workbook(path: Path, *rows: tuple[object, ...], change: Callable[[Worksheet], None] = lambda _: None) -> Path:
@@ -328,6 +336,10 @@ def test_a_sheet_is_named_behind_the_file(tmp_path: Path) -> None:
     )  # fmt: skip
     assert read(path) == {"n": [1]}
     assert read(f"{path}#Two #2") == {"m": [5]}
+    remedy = refused(str(path), "m")
+    assert (
+        remedy == "correct --label; the sheet is 'Sheet'; others are named behind the file, as in FILE#SHEET: 'Two #2'"
+    )
     assert "has no sheet 'Three'; there is 'Sheet', 'Two #2'" in error(infer, f"{path}#Three")
 
 

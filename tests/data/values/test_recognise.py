@@ -181,7 +181,27 @@ def test_durations_and_booleans() -> None:
     assert (table.meanings["label"].kind, table.meanings["b"].kind) == ("text", "boolean")
 
 
-MARKERS = ["?", "-", "--", "NA", "N/A", "n/a", "None", "null", "NULL", "nan", "NaN", ".", "#N/A", "missing", " ", ""]
+MARKERS = [
+    "?",
+    "-",
+    "--",
+    "NA",
+    "N/A",
+    "n/a",
+    "None",
+    "null",
+    "NULL",
+    "nan",
+    "NaN",
+    ".",
+    "#N/A",
+    "missing",
+    "(blank)",
+    "k.A.",
+    "***",
+    " ",
+    "",
+]
 
 
 @pytest.mark.parametrize("marker", MARKERS)
