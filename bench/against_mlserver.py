@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
@@ -85,20 +85,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         write_settings(scratch, folder, ports[2:])
         theirs = [*pinned, str(given.mlserver), "-m", "mlserver.cli.main", "start", str(scratch)]
         servers = {
-            "longhaul": start(held, [*ours, "--port", str(ports[0]), "--grpc-port", str(ports[1])], ports[0]),
-            "mlserver": start(held, theirs, ports[2]),
+            "longhaul": (
+                start(held, [*ours, "--port", str(ports[0]), "--grpc-port", str(ports[1])], ports[0]),
+                ports[:2],
+            ),
+            "mlserver": (start(held, theirs, ports[2]), ports[2:4]),
         }
-        addresses = {"longhaul": ports[:2], "mlserver": ports[2:4]}
         found: dict[str, Any] = {"seconds": given.seconds, "turns": given.turns}
-        found["difference"] = difference(addresses, row)
+        found["difference"] = difference([its for _, its in servers.values()], row)
         found["cases"] = {}
         for name, size, ask in cases(row, given.seconds):
-            turns: dict[str, list[float]] = {server: [] for server in servers}
-            for _ in range(given.turns):
-                for server, process in servers.items():
-                    before = cpu_s(process.pid)
-                    told = ask(*addresses[server])
-                    turns[server].append((cpu_s(process.pid) - before) / told["requests"] * 1e6)
+            turns = in_turns(servers, ask, given.turns)
             ratios = [their / our for their, our in zip(turns["mlserver"], turns["longhaul"], strict=True)]
             found["cases"][name] = case = {
                 **{f"{server}_cpu_us": round(median(each)) for server, each in turns.items()},
@@ -108,6 +105,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
             }
             print(name, case, flush=True)
     given.output.write_text(json.dumps(found, indent=1) + "\n")
+
+
+def in_turns(
+    servers: Mapping[str, tuple[subprocess.Popen[bytes], Sequence[int]]],
+    ask: Callable[[int, int], dict[str, float]],
+    number: int,
+) -> dict[str, list[float]]:
+    """Processor time of a request in microseconds, by server and turn.
+
+    Args:
+        servers: their processes and ports.
+    """
+    found: dict[str, list[float]] = {name: [] for name in servers}
+    for _ in range(number):
+        for name, (process, (rest, grpc)) in servers.items():
+            before = cpu_s(process.pid)
+            told = ask(rest, grpc)
+            found[name].append((cpu_s(process.pid) - before) / told["requests"] * 1e6)
+    return found
 
 
 def cases(row: dict[str, Any], seconds: float) -> list[tuple[str, int, Callable[[int, int], dict[str, float]]]]:
@@ -129,7 +145,7 @@ def cases(row: dict[str, Any], seconds: float) -> list[tuple[str, int, Callable[
     ]
 
 
-def difference(addresses: dict[str, list[int]], row: dict[str, Any]) -> float:
+def difference(addresses: Sequence[Sequence[int]], row: dict[str, Any]) -> float:
     """The greatest between both servers' answers to some rows."""
     columns = {
         name: [value] * 16 if isinstance(value, str) else [float(place) for place in range(16)]
@@ -137,7 +153,7 @@ def difference(addresses: dict[str, list[int]], row: dict[str, Any]) -> float:
     }
     body = as_json({"inputs": [v2_tensor(name, values) for name, values in columns.items()]})
     told = []
-    for rest, _ in addresses.values():
+    for rest, _ in addresses:
         answer = httpx.post(
             f"http://127.0.0.1:{rest}/v2/models/{NAME}/infer?strict=1", content=body, timeout=60, trust_env=False,
             headers={"content-type": "application/json"},

@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         lines = [server.stdout.readline() for _ in range(3)]
         found: dict[str, Any] = {"first_answer_s": round(time.monotonic() - began, 2), "cases": {}}
         rest, grpc_at = lines[0].split()[1], lines[2].split()[1]
-        found["differences"] = differences(rest, grpc_at, given.model.name, folder, row)
+        found["differences"] = differences(rest, grpc_at, given.model.name, folder, row, told["inputs"])
         url = f"{rest}/v1/models/{given.model.name}:predict"
         one = {"signature_name": "serving_tensors", "instances": [row]}
         rows = one | {"instances": [row] * BATCH}
@@ -160,16 +160,21 @@ def by_grpc(address: str, request: Any, clients: int, seconds: float) -> dict[st
     }
 
 
-def differences(rest: str, grpc_at: str, name: str, folder: Path, row: dict[str, Any]) -> dict[str, float]:
-    """Returns the greatest difference of each protocol's answers from the SavedModel's, for rows that differ."""
+def differences(
+    rest: str, grpc_at: str, name: str, folder: Path, row: dict[str, Any], told: dict[str, Any]
+) -> dict[str, float]:
+    """Returns the greatest difference of each protocol's answers from the SavedModel's, for rows that differ.
+
+    Args:
+        told: what the model says of its inputs.
+    """
     import grpc
     import httpx
     from tensorflow_serving.apis import prediction_service_pb2_grpc
 
     draw = np.random.default_rng(3)
     columns = {
-        key: [value] * BATCH if isinstance(value, str) else (np.rint(draw.random(BATCH) * 50)).tolist()
-        for key, value in row.items()
+        key: [value] * BATCH if isinstance(value, str) else drawn(draw, value, told[key]) for key, value in row.items()
     }
     with CppSession(str(folder)) as session:
         expected = session.ask("serving_tensors", columns)["prediction"]
@@ -203,6 +208,15 @@ def differences(rest: str, grpc_at: str, name: str, folder: Path, row: dict[str,
         told = infer(v2_grpc_request(name, columns)).raw_output_contents[0]
         answers["Open Inference Protocol by gRPC"] = np.frombuffer(told, "<f4").reshape(expected.shape)
     return {key: float(np.abs(np.array(found) - expected).max()) for key, found in answers.items()}
+
+
+def drawn(draw: np.random.Generator, value: float, told: dict[str, Any]) -> list[float]:
+    """Numbers around a value that the schema allows."""
+    if told.get("values"):
+        return [float(one) for one in draw.choice(told["values"], BATCH)]
+    least, most = max(told.get("min", -np.inf), value - 25), min(told.get("max", np.inf), value + 25)
+    found: list[float] = np.clip(np.rint(draw.uniform(least, most, BATCH)), least, most).tolist()
+    return found
 
 
 def cpu_s(pid: int) -> float:
