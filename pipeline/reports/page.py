@@ -21,6 +21,7 @@ from pipeline.lineage.trends import Trend
 from pipeline.reports import by_class, figures, model_figures, plots
 from pipeline.reports.artifacts import Anomaly, Artifacts, Column
 from pipeline.reports.champion import champion_sentence
+from pipeline.reports.curve_numbers import how_far_off, number_tables
 from pipeline.reports.decide import Decision, decision, on_record
 from pipeline.reports.gate import gate_anomalies, greatest_distances, heat_map
 from pipeline.reports.infra import Infra, headline_after_check, infra_section
@@ -190,6 +191,8 @@ def render(page: Page) -> str:
         by_class=by_class.classes_of(page.curves, page.judgement.confidence if page.judgement else 0.95),
         worst_pairs=by_class.worst_pairs(page.curves),
         tenths=by_class.tenths_of(page.curves),
+        number_tables=number_tables(page.curves),
+        how_far_off=how_far_off(page.curves),
         decide_data=Markup(safe_json(page.decision.data())) if page.decision else "",
         counts={
             "anomalies": len(anomalies),
