@@ -159,6 +159,8 @@ def spans_text(spans: Collection[int], most: int = 12) -> str:
     return ", ".join(parts[:most]) + (f" and {len(parts) - most} more" if len(parts) > most else "")
 
 
+_MOST_IN_A_GAP = 10_000
+"""A stray file may be called span 99999999999999, and `[1, 99999999]` mean a window without end."""
 _TELL, _WEEKS = 4, 60
 """So many spans tell the usual distance between two; so many, the newest, whether there are weekends."""
 
@@ -189,9 +191,9 @@ class _Steps:
         return self._span(place)
 
     def between(self, before: int, after: int) -> list[int]:
-        """List the spans that lie between two others."""
-        found = []
-        while (before := self.next(before)) < after:
+        """List the spans that lie between two others; of a gap without end the first."""
+        found: list[int] = []
+        while len(found) < _MOST_IN_A_GAP and (before := self.next(before)) < after:
             found.append(before)
         return found
 

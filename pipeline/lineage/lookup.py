@@ -122,7 +122,7 @@ class Lookup:
         return Subject("model", title, (pushed.id,), (pushed.id,))
 
     def _artifact_id(self, text: str) -> Subject | None:
-        found = self._store.get_artifacts_by_id([int(text)]) if text.isascii() and text.isdigit() else []
+        found = self._store.get_artifacts_by_id([int(text)]) if _is_number(text) else []
         return self._artifact(artifact_record(found[0])) if found else None
 
     def _artifact(self, artifact: ArtifactRecord, note: str = "") -> Subject:
@@ -139,7 +139,7 @@ class Lookup:
         return self._artifact(artifact, f", written to {artifact.uri}")
 
     def _step(self, text: str) -> Subject | None:
-        if not (text.isascii() and text.isdigit()):
+        if not _is_number(text):
             return None
         graph = step_graph(self._store, int(text))
         step: StepRecord | None = graph.steps.get(int(text))
@@ -236,3 +236,8 @@ def _content_now(artifact: ArtifactRecord) -> str:
         return ""
     same = file.stat().st_size == artifact.properties.get(BYTES) and file_digest(file) == artifact.properties[DIGEST]
     return "" if same else ", changed since"
+
+
+def _is_number(text: str) -> bool:
+    """Return whether ML Metadata may have given this number to something; it has 18 digits and less."""
+    return text.isascii() and text.isdigit() and len(text) <= 18

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from datetime import date, timedelta
 from typing import Any
 
@@ -105,6 +106,14 @@ def test_a_gap_is_what_people_would_expect_there(setting: Any, used: list[int], 
 )
 def test_what_came_before_a_short_window_tells_of_a_gap_in_it(there: list[int], last: int, missing: list[int]) -> None:
     assert missing_spans(window(f"last {last}"), there[-last:], there) == missing
+
+
+@pytest.mark.parametrize("far", [99_999_999, 10**30])
+def test_a_gap_without_end_is_told_by_its_first_spans(far: int) -> None:
+    began = time.process_time()
+    assert missing_spans(Spans(), [1, 2, far])[:2] == [3, 4]
+    assert missing_spans(window([1, far]), [1, 2])[-1] == far
+    assert time.process_time() - began < 5
 
 
 def test_a_short_window_of_a_table_without_weekends_lacks_none() -> None:

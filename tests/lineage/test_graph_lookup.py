@@ -115,3 +115,9 @@ def test_what_is_on_no_record(story: Story, text: str, remedy: str) -> None:
 def test_nothing_is_served(story: Story) -> None:
     with pytest.raises(PipelineError, match="no version of 'cats' is served"):
         find(story, "served", Served())
+
+
+@pytest.mark.parametrize("text", ["9" * 23, f"artifact:{'9' * 23}", f"step:{'9' * 23}"])
+def test_a_number_that_no_record_can_have_is_on_no_record(story: Story, text: str) -> None:
+    with pytest.raises(PipelineError, match="nothing on record is called"):
+        find(story, text)
