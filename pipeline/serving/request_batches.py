@@ -177,14 +177,16 @@ def _array(parts: Sequence[Any], column: Column, redaction: Redaction, kind: Any
         values = chain.from_iterable(parts)
         numbers = np.array(list(values)) if column.kind == "int64" else np.fromiter(values, np.float64)
     else:
-        numbers = np.concatenate([np.asarray(part) for part in parts])
+        numbers = np.asarray(parts[0]) if len(parts) == 1 else np.concatenate([np.asarray(part) for part in parts])
     if column.kind == "double":
         return pa.array(numbers.astype(np.float64, copy=False), kind, from_pandas=True)
     if numbers.dtype.kind in "iub":
         return pa.array(numbers.astype(np.int64), kind)
     # A number that is not whole, which only a request to the letter can bring, has no place in the column.
-    lost = ~((numbers == np.rint(numbers)) & (np.abs(numbers) < 2.0**63))
-    return pa.array(np.where(lost, 0, numbers).astype(np.int64), kind, mask=lost)
+    with np.errstate(invalid="ignore"):
+        found = numbers.astype(np.int64)
+    lost = (found != numbers) | (numbers >= 2.0**63)  # to which the greatest integer is rounded
+    return pa.array(found, kind, mask=lost if lost.any() else None)
 
 
 def _plain(value: Any) -> Any:
