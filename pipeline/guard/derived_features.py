@@ -32,6 +32,7 @@ class DerivedFeatures(NamedTuple):
         spans: by span.
         previous: what the training split is held against, by a name for it, if the table has no spans.
         serving: of a table of serving requests.
+        in_parts: columns of texts that only they read, as lists and free text: their wordings are ever new.
     """
 
     stored: Mapping[str, Storage]
@@ -39,6 +40,7 @@ class DerivedFeatures(NamedTuple):
     spans: Mapping[int, Statistics]
     previous: tuple[str, Statistics] | None = None
     serving: Statistics | None = None
+    in_parts: Collection[str] = ()
 
     def changes(self, policy: Policy) -> tuple[list[Finding], dict[str, Distances], dict[str, Distances]]:
         """Return findings, and each feature's distances: drift and skew."""
@@ -67,7 +69,9 @@ def counted_in(statistics: str, table: FeatureTable, changed: Collection[str] = 
     if not table.derived or TRAIN_SPLIT not in splits_in(folder):
         return None
     spans = {number: read_span(folder, number) for number in spans_in(folder)}
-    return DerivedFeatures(comparable(table, changed), read_split(folder, TRAIN_SPLIT), spans)
+    texts = (one for one in table.features if one.storage is Storage.BYTES)
+    in_parts = tuple(one.name for one in texts if not one.shown)
+    return DerivedFeatures(comparable(table, changed), read_split(folder, TRAIN_SPLIT), spans, in_parts=in_parts)
 
 
 def count(rows: Iterable[pa.RecordBatch], table: FeatureTable) -> Statistics:

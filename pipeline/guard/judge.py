@@ -80,7 +80,8 @@ def judge(evidence: Evidence, schema: schema_pb2.Schema, policy: Policy) -> Data
     rows = {**evidence.rows_before, **{span: row_count(one) for span, one in evidence.spans.items()}}
     found += volume_checks(rows, policy.volume)
     hidden = {*evidence.excluded, *(feature.name for feature in schema.feature if is_retired(feature))}
-    compared = _compared(schema, evidence.time_column, *hidden)
+    in_parts = evidence.derived.in_parts if evidence.derived else ()
+    compared = _compared(schema, evidence.time_column, *hidden, *in_parts)
     if evidence.previous:
         changes, drifted = drift_from(*evidence.previous, evidence.splits[TRAIN_SPLIT], compared, policy)
     else:
@@ -90,7 +91,7 @@ def judge(evidence: Evidence, schema: schema_pb2.Schema, policy: Policy) -> Data
     if evidence.serving is not None:
         found += _of_serving(evidence.serving, schema, evidence.label, evidence.excluded)
         if TRAIN_SPLIT in evidence.splits:
-            features = _compared(schema, evidence.label, evidence.time_column, *hidden)
+            features = _compared(schema, evidence.label, evidence.time_column, *hidden, *in_parts)
             changes, skewed = skew(evidence.splits[TRAIN_SPLIT], evidence.serving, features, policy)
             found += changes
     if evidence.derived:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 
 from pipeline.data.statistics_files import DERIVED
+from pipeline.data.table_statistics import table_statistics
 from pipeline.guard.derived_features import count, counted_in
 from pipeline.guard.judge import Evidence, judge
 from pipeline.guard.policy import Policy
 from tests.guard.conftest import batch, schema_of
 from trainer.derived_columns import derive_all
+from trainer.features import FeatureTable
 
 SCHEMA = schema_of("""
     feature { name: "x" type: FLOAT }
@@ -30,9 +33,9 @@ def rows(*, turned: bool) -> pa.RecordBatch:
     return batch(x=SIZES, y=SIZES[::-1] if turned else SIZES, label=[0, 1] * 1_000)
 
 
-def write(folder: Path, name: str, table: pa.RecordBatch) -> None:
+def write(folder: Path, name: str, table: pa.RecordBatch, features: FeatureTable = TABLE) -> None:
     (folder / DERIVED / name).mkdir(parents=True)
-    (folder / DERIVED / name / "FeatureStats.pb").write_bytes(count([table], TABLE).SerializeToString())
+    (folder / DERIVED / name / "FeatureStats.pb").write_bytes(count([table], features).SerializeToString())
 
 
 def test_a_ratio_moves_between_spans_and_in_serving_though_its_columns_stay(tmp_path: Path) -> None:
@@ -61,3 +64,21 @@ def test_what_has_another_expression_since_and_what_names_it_is_not_compared(tmp
         derived = counted_in(str(tmp_path), TABLE, changed)
         assert derived
         assert derived.stored.keys() == compared
+
+
+def test_a_list_is_compared_by_what_is_derived_of_it_and_not_by_its_wording(tmp_path: Path) -> None:
+    schema = schema_of('feature { name: "tags" type: BYTES } feature { name: "label" type: INT }')
+    table = derive_all(
+        schema, label="label", task="binary", classes=["0", "1"], exclude=["tags"], categorical=[], max_vocabulary=9,
+        bins=4, expressions={"tags_items": "items(tags, '|')", "size": "length(tags)"},
+    )  # fmt: skip
+    before, now = ([batch(tags=texts, label=[0, 1])] * 500 for texts in (["a|b", "b|c"], ["b|a", "c|b"]))
+    write(tmp_path, "Split-train", before[0], table)
+    derived = counted_in(str(tmp_path), table)
+    assert derived
+    assert derived.in_parts == ("tags",)
+    previous = ("training", table_statistics(before))
+    evidence = Evidence("label", "binary", {"train": table_statistics(now)}, previous=previous)
+    assert {one.kind for one in judge(evidence, schema, Policy()).findings} >= {"new_values", "vanished_values"}
+    derived = derived._replace(previous=None, spans={})
+    assert judge(replace(evidence, derived=derived), schema, Policy()).findings == ()
