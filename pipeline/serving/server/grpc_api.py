@@ -5,6 +5,7 @@ They keep to the contract by the letter: what the schema says beyond it is not a
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import time
 import traceback
@@ -100,6 +101,7 @@ class Services:
         began = time.perf_counter()
         status, rows = Code.OK, 0
         problem, call, given = "", None, {}
+        left: asyncio.CancelledError | None = None
         try:
             given = dict(context.invocation_metadata() or ())
             if self._journal and api in _LOGGED:
@@ -111,6 +113,8 @@ class Services:
         except Exception:
             traceback.print_exc(file=sys.stderr)
             status, problem = Code.INTERNAL, "a bug of ours; the server's log has its traceback"
+        except asyncio.CancelledError as exc:  # it is counted and written down, and then ends
+            status, problem, left = Code.CANCELLED, "the client did not wait for the answer", exc
         known = name if name in self._models.names else ""
         seconds = time.perf_counter() - began
         metrics.record(known, api, "GRPC", status, seconds, rows)
@@ -119,8 +123,10 @@ class Services:
             self._telemetry.ended("GRPC", api, known, status, problem, seconds, rows, *trace)
         if call and self._journal:
             self._journal.end(call, self._models.names[known].current if known else None, status, problem)
-            if call.is_plain:
+            if call.is_plain and not left:
                 context.set_trailing_metadata((("x-request-id", call.request_id),))
+        if left:
+            raise left
         if status != Code.OK:
             await context.abort(_CODES[status], problem)
         return response
