@@ -114,7 +114,7 @@ def test_both_take_it(tmp_path: Path, changes: dict[str, Any]) -> None:
         {"tuner": {"space": {"hidden_units": {"from": 8, "to": 64}}}},
         {"tuner": {"space": {"dropout": {"from": 0.1, "until": 1}}}},
         {"evaluation": {"thresholds": {}}},
-        {"evaluation": {"thresholds": {"AUC": {"at_least": 0.5}}}},
+        {"evaluation": {"thresholds": {"auc": {"at_least": "half"}}}},
         {"evaluation": {"against": "best of last 0"}},
         {"evaluation": {"splits": ["dev"]}},
         {"infra_check": {"tolerance": 0}},
@@ -129,6 +129,12 @@ def test_both_refuse_it(tmp_path: Path, changes: dict[str, Any]) -> None:
     assert not VALIDATOR.is_valid(with_changes(changes))
     with pytest.raises(ConfigError):
         load(written(tmp_path, changes))
+
+
+def test_a_metric_that_nobody_has_declared_is_refused_where_the_file_is_read(tmp_path: Path) -> None:
+    """An editor's schema cannot know metrics of the user's own."""
+    with pytest.raises(ConfigError):
+        load(written(tmp_path, {"evaluation": {"thresholds": {"AUC": {"at_least": 0.5}}}}))
 
 
 def with_changes(changes: dict[str, Any]) -> dict[str, Any]:
