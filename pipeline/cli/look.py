@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -236,6 +237,7 @@ def report(
     """Write the page of one run: verdict, data, metrics, slices, training, anomalies, steps."""
     from pipeline.commands.elsewhere import is_on_vertex, recorded_runs
     from pipeline.files import PAGE, check_output
+    from pipeline.guard.find_rows import source_of
     from pipeline.lineage.trends import trends_in
     from pipeline.reports.page import write_report
     from pipeline.reports.page_places import page_path
@@ -247,7 +249,9 @@ def report(
     # A page that is taken elsewhere has no pages beside it; nor does this workspace tell what serves from a bucket.
     around = None if output or is_on_vertex(settings, on, emulated=emulate) else look_around(settings, store, run)
     trends = trends_in(store, settings.record_name, run)
-    typer.echo(for_standard_output(write_report(run, output or page, around, trends, [*options_of(settings)])))
+    source = partial(source_of, settings)
+    written = write_report(run, output or page, source, around, trends, [*options_of(settings)])
+    typer.echo(for_standard_output(written))
 
 
 @app.command(rich_help_panel=LOOK, epilog="Example: [bold]longhaul card latest --output card.md[/]")

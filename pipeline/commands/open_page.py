@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import webbrowser
+from functools import partial
 from pathlib import Path
 
 from pipeline.config.pipeline import PipelineConfig
@@ -28,11 +29,12 @@ def page_to_open(config: PipelineConfig, run_id: str | None) -> Path:
         run = find_run(store, config.record_name, run_id)
         page = page_of(config, run)
         if not page.is_file():
+            from pipeline.guard.find_rows import source_of
             from pipeline.lineage.trends import trends_in
             from pipeline.reports.page import write_report
 
             trends = trends_in(store, config.record_name, run)
-            write_report(run, page, look_around(config, store, run), trends)
+            write_report(run, page, partial(source_of, config), look_around(config, store, run), trends)
         return page
 
 

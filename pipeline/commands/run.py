@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -257,12 +258,13 @@ def _write_page(config: PipelineConfig, run_id: str, log: Path) -> Path | None:
         from pipeline.reports.front import refresh_front
 
         if not page.is_file():
+            from pipeline.guard.find_rows import source_of
             from pipeline.lineage.trends import trends_in
             from pipeline.reports.page import write_report
             from pipeline.reports.what_now import look_around
 
             trends = trends_in(store, config.record_name, run)
-            write_report(run, page, look_around(config, store, run), trends)
+            write_report(run, page, partial(source_of, config), look_around(config, store, run), trends)
         refresh_front(config)
         return page
     except Exception:

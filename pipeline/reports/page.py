@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import accumulate
@@ -13,6 +13,7 @@ from typing import Any
 
 from pipeline.files import write_whole
 from pipeline.guard.findings import DataVerdict
+from pipeline.guard.rows import Source
 from pipeline.lineage.artifact_names import CURVES_FILE, EVAL_CONFIG_FILE, EXPLANATION_FILE, SUMMARY_FILE, VERDICT_FILE
 from pipeline.lineage.own_outputs import Output, own_outputs
 from pipeline.lineage.records import Step
@@ -58,6 +59,10 @@ class LineagePage:
     is_there: bool
 
 
+SourceOf = Callable[[Mapping[str, Any] | None], Source | None]
+"""Tells from what ExampleGen counted where a run's rows came from."""
+
+
 @dataclass(frozen=True)
 class Page:
     """All that the template shows. What was not computed is None."""
@@ -90,11 +95,17 @@ class Page:
 
 
 def write_report(
-    run: Run, path: Path, around: Around | None = None, trends: Sequence[Trend] = (), options: Sequence[str] = ()
+    run: Run,
+    path: Path,
+    source: SourceOf | None = None,
+    around: Around | None = None,
+    trends: Sequence[Trend] = (),
+    options: Sequence[str] = (),
 ) -> Path:
     """Write the page to `path`, whole or not at all.
 
     Args:
+        source: tells where the run's rows came from; None where that cannot be known.
         around: what is known beside the run; None far from its workspace.
         trends: in which the run's model stands (pipeline.lineage.trends).
         options: of commands, where nothing is known beside the run.
@@ -102,16 +113,22 @@ def write_report(
     Raises:
         WorkspaceError: it cannot be written there.
     """
-    page = replace(collect(run, path.parent, around, options), trends=trends)
+    page = replace(collect(run, path.parent, source, around, options), trends=trends)
     return write_whole(render(page), path, "report", "name another file with --output")
 
 
-def collect(run: Run, folder: Path = Path(), around: Around | None = None, options: Sequence[str] = ()) -> Page:
+def collect(
+    run: Run,
+    folder: Path = Path(),
+    source: SourceOf | None = None,
+    around: Around | None = None,
+    options: Sequence[str] = (),
+) -> Page:
     """Read what the run left; what is missing stays None.
 
     Args:
         folder: where the page will lie.
-        around, options: see `write_report`.
+        source, around, options: see `write_report`.
     """
     artifacts = Artifacts(run)
     ingestion = artifacts.json("Examples", SUMMARY_FILE)
@@ -130,8 +147,8 @@ def collect(run: Run, folder: Path = Path(), around: Around | None = None, optio
     config = recorded(run.properties)
     hidden = unshown(config, types)
     explanation = without_values(explanation, hidden)
-    if around and around.source and explanation:
-        explanation = with_places(explanation, around.source(ingestion), config, ingestion or {})
+    if source and explanation:
+        explanation = with_places(explanation, source(ingestion), config, ingestion or {})
     return Page(
         run=run,
         verdict=headline_after_check(headline(run, verdict, judgement, gate), infra),
@@ -149,11 +166,7 @@ def collect(run: Run, folder: Path = Path(), around: Around | None = None, optio
         curves=curves,
         decision=decision(curves, on_record(verdict)),
         explanation=explanation,
-        why=why(
-            *(verdict, judgement, explanation, gate),
-            ingestion or {},
-            around.options if around else options,
-        ),
+        why=why(verdict, judgement, explanation, gate, ingestion or {}, around.options if around else options),
         card=card_of(run, ingestion, history, verdict, judgement),
         history=history,
         hyperparameters=artifacts.optional_json("ModelRun", HYPERPARAMETERS_FILE),

@@ -7,23 +7,19 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import groupby
 from pathlib import Path, PurePath
-from typing import Any
 
 from ml_metadata import MetadataStore
 
 from pipeline.config.loading import REFERENCE, load
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import PipelineError, as_argument
-from pipeline.guard.find_rows import source_of
 from pipeline.guard.findings import DataVerdict, Finding
 from pipeline.guard.places import FileRows
-from pipeline.guard.rows import Source
 from pipeline.lineage.artifact_names import APPROVAL
 from pipeline.lineage.runs import Run
 from pipeline.lineage.summary import BLESSED, list_summaries
@@ -46,7 +42,6 @@ class Around:
         log: the end of the run's log.
         options: `-c` and `-w` for commands, where they are needed.
         front: the front page beside this one.
-        source: tells from what ExampleGen counted where the run's rows came from; None where that cannot be known.
     """
 
     version: str = ""
@@ -55,7 +50,6 @@ class Around:
     log: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
     front: str = FRONT
-    source: Callable[[Mapping[str, Any] | None], Source | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -103,7 +97,6 @@ def look_around(config: PipelineConfig, store: MetadataStore, run: Run) -> Aroun
         tuple(log_tail(config.root / "logs" / f"{run.run_id}.log")),
         tuple(options_of(config)),
         front_path(config.root).name,
-        partial(source_of, config),
     )
 
 
