@@ -103,11 +103,12 @@ def settings(
         features: the FeatureTable as plain data.
         own_metrics: functions of the user's as plain data, see trainer.user_code.
     """
+    # A setting that came later stands there only when somebody gave it: without it the step stays cached.
+    rules = config.evaluation.model_dump(mode="json", exclude=None if config.evaluation.metrics else {"metrics"})
     return {
         "task": config.data.task,
         "classes": config.data.label_classes,
-        "evaluation": config.evaluation.model_dump(mode="json"),
-        # A setting that came later stands there only when somebody gave it: without it the step stays cached.
+        "evaluation": rules,
         **({"ordered": True} if config.data.ordered else {}),
         **({} if config.decision.is_even else {"decision": config.decision.model_dump(mode="json")}),
         **({} if config.data.weight is None else {"weight": config.data.weight}),
