@@ -266,6 +266,7 @@ def test_a_push_that_is_tried_first_is_on_record_when_its_run_ends(place: Place,
     ]  # fmt: skip
     assert f"canary of version {pushed} beside {before}" in " ".join(place.call("rollout", "status").text.split())
     assert place.call("rollout", "abort", "--note", "not better").code == 0
-    served = read_manifest(place.serving / str(newest(place.serving)))
+    served, stable = (read_manifest(place.serving / str(one)) for one in (newest(place.serving), before))
     assert served
-    assert served.copy_of == before
+    assert stable
+    assert (served.digest, served.replaces) == (stable.digest, int(pushed))
