@@ -9,6 +9,9 @@ import numpy as np
 
 from pipeline.evaluation.tallies import Tally, add
 
+_OF_TALLY = ("sums", "cells", "counts")
+"""What is kept of it: requests have no weights."""
+
 
 @dataclass(frozen=True)
 class Realized:
@@ -33,7 +36,8 @@ class Realized:
     def to_bytes(self) -> bytes:
         """Return a few kilobytes."""
         file = io.BytesIO()
-        np.savez_compressed(file, moments=np.array([self.loss, self.square]), **vars(self.tally))
+        tally = {name: getattr(self.tally, name) for name in _OF_TALLY}
+        np.savez_compressed(file, moments=np.array([self.loss, self.square]), **tally)
         return file.getvalue()
 
     @classmethod
@@ -41,4 +45,4 @@ class Realized:
         """Read what `to_bytes` wrote."""
         with np.load(io.BytesIO(data)) as found:
             loss, square = found["moments"]
-            return cls(float(loss), float(square), Tally(found["sums"], found["cells"], found["counts"]))
+            return cls(float(loss), float(square), Tally(*(found[name] for name in _OF_TALLY)))
