@@ -72,13 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--output", type=Path, default=_RESULT)
     given = parser.parse_args(arguments)
-    folder = (given.model / str(versions(given.model)[-1])).absolute()
-    told = json.loads((folder / SIGNATURES_FILE).read_text())["signatures"]["serving_tensors"]
-    row = told["rest"]["body"]["instances"][0]
     with ExitStack() as held:
-        scratch = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="longhaul-bench-")))
-        (scratch / NAME).mkdir()
-        (scratch / NAME / "1").symlink_to(folder)
+        scratch, folder, row = prepared(held, given.model)
         pinned = ("taskset", "-c", SERVER_CORE)
         ours = [*pinned, sys.executable, "-u", "-m", "pipeline.cli", "serve", "--model", str(scratch / NAME)]
         ports = [free_port() for _ in range(5)]
@@ -93,18 +88,43 @@ def main(arguments: Sequence[str] | None = None) -> None:
         }
         found: dict[str, Any] = {"seconds": given.seconds, "turns": given.turns}
         found["difference"] = difference([its for _, its in servers.values()], row)
-        found["cases"] = {}
-        for name, size, ask in cases(row, given.seconds):
-            turns = in_turns(servers, ask, given.turns)
-            ratios = [their / our for their, our in zip(turns["mlserver"], turns["longhaul"], strict=True)]
-            found["cases"][name] = case = {
-                **{f"{server}_cpu_us": round(median(each)) for server, each in turns.items()},
-                "rows": size,
-                "ratio": round(median(ratios), 1),
-                "ratios": [round(min(ratios), 1), round(max(ratios), 1)],
-            }
-            print(name, case, flush=True)
+        found["cases"] = measured(servers, row, given.seconds, given.turns, ratio_of)
     given.output.write_text(json.dumps(found, indent=1) + "\n")
+
+
+def ratio_of(turns: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+    """What MLServer takes over what we take."""
+    ratios = [their / our for their, our in zip(turns["mlserver"], turns["longhaul"], strict=True)]
+    return {
+        **{f"{server}_cpu_us": round(median(each)) for server, each in turns.items()},
+        "ratio": round(median(ratios), 1),
+        "ratios": [round(min(ratios), 1), round(max(ratios), 1)],
+    }
+
+
+def prepared(held: ExitStack, model: Path) -> tuple[Path, Path, dict[str, Any]]:
+    """A folder that goes with the stack and serves the newest version alone, that version, and a row to ask for."""
+    folder = (model / str(versions(model)[-1])).absolute()
+    told = json.loads((folder / SIGNATURES_FILE).read_text())["signatures"]["serving_tensors"]
+    scratch = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="longhaul-bench-")))
+    (scratch / NAME).mkdir()
+    (scratch / NAME / "1").symlink_to(folder)
+    return scratch, folder, told["rest"]["body"]["instances"][0]
+
+
+def measured(
+    servers: Mapping[str, tuple[subprocess.Popen[bytes], Sequence[int]]],
+    row: dict[str, Any],
+    seconds: float,
+    turns: int,
+    figures_of: Callable[[Mapping[str, Sequence[float]]], dict[str, Any]],
+) -> dict[str, Any]:
+    """Ask the servers in turns and print a line a case; by case its rows and the figures of its turns."""
+    found = {}
+    for name, size, ask in cases(row, seconds):
+        found[name] = {"rows": size} | figures_of(in_turns(servers, ask, turns))
+        print(name, found[name], flush=True)
+    return found
 
 
 def in_turns(

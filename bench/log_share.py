@@ -3,8 +3,8 @@
     apt-get install wrk
     python -m bench.log_share workspace/serving/flights                         # bench/results/log-share.json
 
-Two servers of one model, one of which logs every request, are asked for the same rows in turns of a few seconds, so
-that what else the machine does meets both.
+Two servers of one model are asked for the same rows in turns of a few seconds, so that what else the machine does meets
+both. One of them logs every request.
 """
 
 from __future__ import annotations
@@ -12,17 +12,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.against_mlserver import NAME, cases, free_port, in_turns, start
+from bench.against_mlserver import NAME, free_port, measured, prepared, start
 from bench.serve import SERVER_CORE
-from pipeline.lineage.version_folders import versions
-from trainer.artifact_names import SIGNATURES_FILE
 
 _RESULT = Path(__file__).parent / "results" / "log-share.json"
 
@@ -35,13 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--turns", type=int, default=7)
     parser.add_argument("--output", type=Path, default=_RESULT)
     given = parser.parse_args(arguments)
-    folder = (given.model / str(versions(given.model)[-1])).absolute()
-    told = json.loads((folder / SIGNATURES_FILE).read_text())["signatures"]["serving_tensors"]
-    found: dict[str, Any] = {"seconds": given.seconds, "turns": given.turns, "cases": {}}
+    found: dict[str, Any] = {"seconds": given.seconds, "turns": given.turns}
     with ExitStack() as held:
-        scratch = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="longhaul-bench-")))
-        (scratch / NAME).mkdir()
-        (scratch / NAME / "1").symlink_to(folder)
+        scratch, _, row = prepared(held, given.model)
         command = ["taskset", "-c", SERVER_CORE, sys.executable, "-u", "-m", "pipeline.cli", "serve"]
         servers = {}
         for name, its in {"logs": ["--log", str(scratch / "log")], "does not": []}.items():
@@ -49,17 +42,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
             ports = ["--port", str(rest), "--grpc-port", str(grpc)]
             process = start(held, [*command, "--model", str(scratch / NAME), *ports, *its], rest)
             servers[name] = process, (rest, grpc)
-        for name, size, ask in cases(told["rest"]["body"]["instances"][0], given.seconds):
-            turns = in_turns(servers, ask, given.turns)
-            shares = [1 - without / with_log for with_log, without in zip(*turns.values(), strict=True)]
-            found["cases"][name] = case = {
-                **{f"cpu_us_of_one_that_{server}": round(median(each), 1) for server, each in turns.items()},
-                "rows": size,
-                "share": round(median(shares), 3),
-                "shares": [round(min(shares), 3), round(max(shares), 3)],
-            }
-            print(name, case, flush=True)
+        found["cases"] = measured(servers, row, given.seconds, given.turns, share_of)
     given.output.write_text(json.dumps(found, indent=1) + "\n")
+
+
+def share_of(turns: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+    """What the log takes of what the server takes that keeps one."""
+    shares = [1 - without / with_log for with_log, without in zip(*turns.values(), strict=True)]
+    return {
+        **{f"cpu_us_of_one_that_{server}": round(median(each), 1) for server, each in turns.items()},
+        "share": round(median(shares), 3),
+        "shares": [round(min(shares), 3), round(max(shares), 3)],
+    }
 
 
 if __name__ == "__main__":
