@@ -24,7 +24,7 @@ SHORT = {
     "%H:%M": r"^\s*(?P<minus>)(?P<hours>\d{1,4}):(?P<minutes>[0-5]\d)\s*$",
     "%M:%S": r"^\s*(?P<minus>)(?P<minutes>\d{1,4}):(?P<seconds>[0-5]\d(?:[.,]\d+)?)\s*$",
 }
-"""By the format, those of two parts, of which only a person or the column's name knows what they are."""
+"""Texts of two parts, by their format. Only a person or the column's name tells which of the formats it is."""
 _SECONDS = {"weeks": 604_800, "days": 86_400, "hours": 3600, "minutes": 60, "seconds": 1}
 
 
