@@ -16,6 +16,8 @@ from pipeline.evaluation.tallies import BLOCKS, BUCKETS, Tally
 
 Array = npt.NDArray[Any]
 
+_AT_THRESHOLD = ("precision", "recall", "accuracy", "f1")
+
 
 @dataclass(frozen=True)
 class Chosen:
@@ -86,18 +88,13 @@ def at_threshold(found: Tally, threshold: float) -> dict[str, Any]:
     step = round(threshold * STEPS)
     hits, alarms = float(positive[step:].sum()), float(negative[step:].sum())
     misses, rest = float(positive[:step].sum()), float(negative[:step].sum())
-    shares = {
-        "precision": (hits, hits + alarms),
-        "recall": (hits, hits + misses),
-        "accuracy": (hits + rest, hits + alarms + misses + rest),
-        "f1": (2 * hits, 2 * hits + alarms + misses),
-    }
+    shares = _shares(hits, alarms, misses) | {"accuracy": (hits + rest, hits + alarms + misses + rest)}
     return {
         "hits": hits,
         "false_alarms": alarms,
         "misses": misses,
         "rest": rest,
-        "metrics": {name: part / whole for name, (part, whole) in shares.items() if whole},
+        "metrics": {name: shares[name][0] / shares[name][1] for name in _AT_THRESHOLD if shares[name][1]},
     }
 
 
@@ -106,20 +103,25 @@ def decided_values(found: Tally, threshold: float | None) -> dict[str, Array]:
 
     NaN where one cannot be computed, and without a threshold.
     """
-    hits, alarms, misses = _by_outcome(found, threshold) if threshold is not None else np.full((3, 1 + BLOCKS), np.nan)
+    outcomes = _by_outcome(found, threshold) if threshold is not None else np.full((3, 1 + BLOCKS), np.nan)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return {
-            "precision": hits / (hits + alarms),
-            "recall": hits / (hits + misses),
-            "f1": 2 * hits / (2 * hits + alarms + misses),
-        }
+        return {name: part / whole for name, (part, whole) in _shares(*outcomes).items()}
+
+
+def _shares(hits: Any, alarms: Any, misses: Any) -> dict[str, tuple[Any, Any]]:
+    """Return the metrics of DECIDED as parts and wholes, of numbers of rows or of arrays of them."""
+    return {
+        "precision": (hits, hits + alarms),
+        "recall": (hits, hits + misses),
+        "f1": (2 * hits, 2 * hits + alarms + misses),
+    }
 
 
 def decided_intervals(found: Tally, threshold: float | None, confidence: float) -> dict[str, tuple[float, float]]:
     """Return intervals of the metrics of DECIDED that can be computed, the threshold taken as given.
 
-    Precision and recall are shares and have Wilson's. So is the share of hits among the rows that are flagged or
-    positive, of which F1 follows: 2 s / (1 + s).
+    Precision and recall are shares and have Wilson's. So has the share s of hits among the rows that are flagged or
+    positive. F1 follows from it: 2 s / (1 + s).
     """
     if threshold is None:
         return {}

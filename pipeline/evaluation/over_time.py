@@ -20,7 +20,7 @@ _FEWEST_ROWS = 30
 def joined(
     found: Sequence[tuple[Key, Mapping[str, Tally]]], task: str, confidence: float, when: str | None
 ) -> dict[str, Any]:
-    """Measure the periods, in the shortest unit of which there are not too many, with not too few rows.
+    """Measure the periods, in the shortest unit that has neither too many periods nor too few rows in each.
 
     Args:
         found: by key {model: Tally}, the challenger's first.

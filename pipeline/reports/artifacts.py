@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -255,3 +255,12 @@ def _what(info: Any) -> str:
     kinds = [anomalies_pb2.AnomalyInfo.Type.Name(reason.type).lower() for reason in info.reason] or ["unknown_type"]
     titles = ", ".join(dict.fromkeys(map(title_of, kinds)))
     return titles[:1].upper() + titles[1:]
+
+
+def recorded(properties: Mapping[str, str]) -> dict[str, Any]:
+    """Return the configuration that a run was made with; {} where it is not on record."""
+    try:
+        found = json.loads(properties.get("config") or "{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

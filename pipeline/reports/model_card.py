@@ -7,7 +7,6 @@ stands in the configuration's `card`; the rest is read off ML Metadata and the r
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from pipeline.files import write_whole
 from pipeline.lineage.artifact_names import EVAL_CONFIG_FILE, SUMMARY_FILE, VERDICT_FILE
 from pipeline.lineage.details import rows_by_split
 from pipeline.lineage.runs import Run
-from pipeline.reports.artifacts import Artifacts
+from pipeline.reports.artifacts import Artifacts, recorded
 from pipeline.reports.card_pictures import card_pictures
 from pipeline.reports.champion import champion_sentence
 from pipeline.reports.decide import on_record
@@ -85,7 +84,7 @@ def card_of(
     judgement: Judgement | None,
 ) -> Card:
     """Make a card of the documents of a run's artifacts, None where they are missing."""
-    config = _settings(run)
+    config = recorded(run.properties)
     said = config.get("card") or {}
     return Card(
         f"Model card: {run.pipeline}",
@@ -97,14 +96,6 @@ def card_of(
             _lineage(run, ingestion),
         ],
     )
-
-
-def _settings(run: Run) -> dict[str, Any]:
-    try:
-        found = json.loads(run.properties.get("config", "{}"))
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _details(run: Run, said: dict[str, Any], verdict: dict[str, Any] | None) -> CardSection:

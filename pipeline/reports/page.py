@@ -20,7 +20,7 @@ from pipeline.lineage.records import Step
 from pipeline.lineage.runs import Run
 from pipeline.lineage.trends import Trend
 from pipeline.reports import by_class, figures, model_figures, plots
-from pipeline.reports.artifacts import Anomaly, Artifacts, Column
+from pipeline.reports.artifacts import Anomaly, Artifacts, Column, recorded
 from pipeline.reports.champion import champion_sentence
 from pipeline.reports.curve_numbers import how_far_off, number_tables
 from pipeline.reports.decide import Decision, decision, on_record
@@ -31,7 +31,7 @@ from pipeline.reports.listing import list_columns, most_notable_first
 from pipeline.reports.metric_words import is_within_noise, what_it_says
 from pipeline.reports.model_card import Card, card_of
 from pipeline.reports.page_sections import in_order
-from pipeline.reports.personal import columns_without_values, recorded, unshown, without_values
+from pipeline.reports.personal import columns_without_values, unshown, without_values
 from pipeline.reports.rendering import safe_json, templates
 from pipeline.reports.rules import MOST_RULES
 from pipeline.reports.single_rows import row_key, row_kind, waterfall, with_places

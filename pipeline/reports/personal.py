@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -38,15 +37,6 @@ def is_about_a_person(column: str) -> bool:
     apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", column)
     words = re.findall(r"[a-z]+", apart.lower())
     return any(word in _ABOUT_A_PERSON for word in (*words, "".join(words)))
-
-
-def recorded(properties: Mapping[str, str]) -> dict[str, Any]:
-    """Return the configuration that a run was made with; {} where it is not on record."""
-    try:
-        found = json.loads(properties.get("config") or "{}")
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def without_values(explanation: dict[str, Any] | None, hidden: frozenset[str]) -> dict[str, Any] | None:

@@ -110,9 +110,8 @@ def _best(models: Sequence[Model], metric: str) -> str:
     values = {m.name: round(m.verdict["metrics"][metric], 4) for m in models if metric in m.verdict.get("metrics", {})}
     if len(values) < 2:
         return ""
-    best = (min if metric in lower_is_better(next((m.verdict for m in models if m.verdict), None)) else max)(
-        values.values()
-    )
+    verdict = next(m.verdict for m in models if m.name in values)
+    best = (min if metric in lower_is_better(verdict) else max)(values.values())
     names = [name for name, value in values.items() if value == best]
     return names[0] if len(names) == 1 else ""
 

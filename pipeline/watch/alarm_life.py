@@ -20,15 +20,13 @@ def merged(
     text = now.isoformat(timespec="seconds")
     for one in now_found:
         old = before.get(one.key)
-        if old is None or old.closed:
-            one = replace(one, opened=text)
-            if old:
-                one = replace(one, silenced_until=old.silenced_until, reason=old.reason)
-        else:
-            one = replace(one, first_seen=old.first_seen)
-            is_worse = (old.severity, one.severity) == (TICKET, PAGE)  # a person is called as of a new alarm
-            one = replace(one, opened=text) if is_worse else replace(one, opened=old.opened, told=old.told)
+        one = replace(one, opened=text)
+        if old:
             one = replace(one, silenced_until=old.silenced_until, reason=old.reason)
+        if old and not old.closed:
+            one = replace(one, first_seen=old.first_seen)
+            if (old.severity, one.severity) != (TICKET, PAGE):  # else a person is called as of a new alarm
+                one = replace(one, opened=old.opened, told=old.told)
         after[one.key] = one
     for key, old in before.items():
         if key not in after:

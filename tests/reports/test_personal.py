@@ -9,13 +9,12 @@ from typing import Any
 
 import pytest
 
-from pipeline.reports.artifacts import Column, SplitStatistics
+from pipeline.reports.artifacts import Column, SplitStatistics, recorded
 from pipeline.reports.page import collect, render
 from pipeline.reports.personal import (
     NOT_SHOWN,
     columns_without_values,
     is_about_a_person,
-    recorded,
     unshown,
     without_values,
 )
