@@ -32,7 +32,7 @@ from pipeline.watch.imported import import_predictions
 from pipeline.watch.imported_tables import import_tables
 from pipeline.watch.intake import take_in
 from pipeline.watch.judging import Judge
-from pipeline.watch.labels import Joining, label_files, realize, take_in_labels
+from pipeline.watch.labels import Joining, check_labels, label_files, realize, take_in_labels
 from pipeline.watch.metrics import metrics_text
 from pipeline.watch.profiles import Spec
 from pipeline.watch.requests import log_files
@@ -247,11 +247,17 @@ def silence(config: PipelineConfig, key: str, duration: str, reason: str) -> Ala
 
 
 def add_labels(config: PipelineConfig, file: Path) -> Path:
-    """Keep a file of labels for `watch`; the same file again is the same delivery."""
+    """Keep a file of labels for `watch`; the same file again is the same delivery.
+
+    Raises:
+        DataError: it is none, or cannot be joined with the log.
+    """
     if not file.is_file() or file.suffix not in (".parquet", ".csv"):
         raise DataError(f"{file} is no Parquet or CSV file", "name a file of labels that is there")
     folder = folder_of(config) / "given"
     folder.mkdir(parents=True, exist_ok=True)
+    # Every later look would stop at one that cannot be joined.
+    check_labels(file, config.watch.keys, config.data.label, folder.parent / "tmp")
     for known in log_files(folder):
         if known.size == file.stat().st_size and Path(known.path).read_bytes() == file.read_bytes():
             return Path(known.path)

@@ -65,7 +65,7 @@ def _print_alarms(console: Console, done: Watched) -> None:
             console.print(f"[{color}]{alarm.severity}[/] {escape(alarm.key)}: {escape(alarm.evidence)}")
             if alarm.cause:
                 console.print(f"  likely cause: {escape(alarm.cause)}")
-            if alarm.silenced_until:
+            if alarm.is_silent(done.now):
                 console.print(f"  silenced until {alarm.silenced_until}: {escape(alarm.reason)}")
             for command in alarm.commands:
                 console.print(f"  {escape(command)}")

@@ -99,14 +99,7 @@ def _make_part(
 ) -> tuple[int, int, int]:
     """Write a part; return its rows, how many of them repeat a key, and how many have no label or no key."""
     source = scan([file.path])
-    names = [one[0] for one in db.execute(f"describe select * from {source}").fetchall()]
-    label = joining.label if joining.label in names else "label"
-    for name in (*joining.keys, label):
-        if name not in names:
-            raise DataError(
-                f"{file.path} has no column {name!r}; {nearest(name, names)}",
-                "labels need the column of the label and request_id, or the columns of watch.keys",
-            )
+    names, label = _columns(db, file.path, joining.keys, joining.label)
     keys = [f"cast({quoted(name)} as varchar) as {quoted(name)}" for name in joining.keys]
     row = "coalesce(cast(row as integer), 0)" if "row" in names and "request_id" in joining.keys else "0"
     usable = " and ".join(f"{quoted(name)} is not null" for name in (*joining.keys, label))
@@ -120,6 +113,29 @@ def _make_part(
         )
     rows, times = db.execute(f"select count(*), coalesce(sum(times), 0) from {scan([str(part)])}").fetchone() or (0, 0)
     return int(total), int(times) - int(rows), int(total) - int(times)
+
+
+def _columns(db: duckdb.DuckDBPyConnection, path: str, keys: Sequence[str], label: str) -> tuple[list[str], str]:
+    """Return the columns of a file of labels, and which one is the label."""
+    names = [one[0] for one in db.execute(f"describe select * from {scan([path])}").fetchall()]
+    label = label if label in names else "label"
+    for name in (*keys, label):
+        if name not in names:
+            raise DataError(
+                f"{path} has no column {name!r}; {nearest(name, names)}",
+                "labels need the column of the label and request_id, or the columns of watch.keys",
+            )
+    return names, label
+
+
+def check_labels(file: Path, keys: Sequence[str], label: str, temporary: Path) -> None:
+    """Look whether a file can be joined.
+
+    Raises:
+        DataError: it cannot be read, or lacks a column.
+    """
+    with connected(temporary) as db:
+        _columns(db, str(file), keys, label)
 
 
 @contextlib.contextmanager

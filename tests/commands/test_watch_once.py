@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
 from pipeline.commands import watch
-from pipeline.commands.watch import has_log, watch_once
+from pipeline.commands.watch import add_labels, folder_of, has_log, watch_once
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import DataError
 from pipeline.watch.reference import Reference
@@ -82,3 +83,26 @@ def test_a_window_that_is_not_over_is_recorded_once_and_what_is_old_is_forgotten
     world.week(12, labels=False, count=300)
     assert [one["name"] for one in watch_once(config, at(12.4)).verdicts] == ["2026-01-05", "2026-03-30"]
     assert [one["name"] for one in watch_once(config, at(13)).verdicts] == ["2026-03-30"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("id,delayed\n1,0\n", "has no column 'request_id'"),
+        ("request_id,answers\n1,0\n", "has no column 'label'"),
+    ],
+)
+def test_labels_that_cannot_be_joined_are_not_kept(
+    config: PipelineConfig,  # noqa: F811
+    tmp_path: Path,
+    text: str,
+    told: str,
+) -> None:
+    """Every later look would stop at them."""
+    file = tmp_path / "labels.csv"
+    file.write_text(text)
+    with pytest.raises(DataError, match=told):
+        add_labels(config, file)
+    assert not [*folder_of(config).glob("given/*")]
+    file.write_text(f"request_id,{config.data.label}\n1,0\n")
+    assert add_labels(config, file).exists()

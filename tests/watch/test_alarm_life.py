@@ -13,6 +13,7 @@ from pipeline.commands.watch import silence
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.watch import Watch
 from pipeline.files import locked
+from pipeline.terminal.watched import print_watched
 from pipeline.watch.alarm_life import merged, silenced
 from pipeline.watch.alarms import PAGE, TICKET, Alarm
 from pipeline.watch.state import opened
@@ -86,6 +87,19 @@ def test_a_silence_that_is_over_keeps_no_exit_code_at_zero() -> None:
         return Watched([], [], [silent], [], [], "", now=BEGIN + timedelta(hours=hour)).calls
 
     assert (calls(47), calls(49)) == (False, True)
+
+
+def test_a_silence_that_is_over_is_shown_no_more(capsys: pytest.CaptureFixture[str]) -> None:
+    silent = silenced(HARM, BEGIN + timedelta(hours=48), "known")
+
+    def printed(hour: float) -> str:
+        seen = Watched([], [], [silent], [], [], "", now=BEGIN + timedelta(hours=hour))
+        print_watched(seen, as_json=False)
+        return capsys.readouterr().out
+
+    assert "silenced until 2026-01-07T00:00:00+00:00: known" in printed(47)
+    assert "silenced" not in printed(49)
+    assert "harmful:7" in printed(49)
 
 
 def test_a_silence_waits_for_a_look_that_would_write_over_it(tmp_path: Path) -> None:

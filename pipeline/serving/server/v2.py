@@ -149,6 +149,7 @@ class V2:
         Args:
             request: as JSON has it; inputs: its tensors, with their data.
             size: of it, in bytes.
+            strict: the contract to the letter; also when the request's own parameters say `strict`.
 
         Raises:
             Refusal: it is wrong, or cannot be answered now.
@@ -158,7 +159,7 @@ class V2:
             raise invalid(f"'parameters' has to be an object; it is {shown(parameters)}")
         signature = _signature(model, parameters)
         given = {tensor["name"]: tensor for tensor in inputs}
-        columns = _columns(model, signature, given, strict)
+        columns = _columns(model, signature, given, strict or _is_strict(parameters))
         outputs = await self._rest.ask(model, signature, columns, size, "Predict")
         wanted = [one["name"] for one in named(request, "outputs")] if request.get("outputs") else sorted(outputs)
         if unknown := [name for name in wanted if name not in outputs]:
@@ -170,6 +171,13 @@ def _signature(model: LoadedModel, parameters: Mapping[str, Any]) -> str:
     wanted = parameters.get("signature_name", TENSORS if TENSORS in model.signatures else DEFAULT)
     if not isinstance(wanted, str) or wanted not in model.signatures:
         raise invalid(f"the model has no signature {shown(wanted)}; it has {', '.join(sorted(model.signatures))}")
+    return wanted
+
+
+def _is_strict(parameters: Mapping[str, Any]) -> bool:
+    wanted = parameters.get("strict", False)
+    if not isinstance(wanted, bool):
+        raise invalid(f"the parameter 'strict' is true or false; it is {shown(wanted)}")
     return wanted
 
 

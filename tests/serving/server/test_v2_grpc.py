@@ -73,6 +73,18 @@ def test_halves_words_and_types_that_the_protocol_does_not_have(client: Any) -> 
     assert refused.value.status() == "StatusCode.UNIMPLEMENTED"
 
 
+def test_a_request_may_ask_for_the_contract_to_the_letter(client: Any) -> None:
+    """Without it the schema holds, as over REST without `?strict=1`."""
+    odd = columns([ROW | {"miles": 9e9}])
+    with pytest.raises(InferenceServerException, match="column miles, row 0"):
+        client.infer("flights", odd)
+    assert client.infer("flights", odd, parameters={"strict": True}).as_numpy("prediction").shape == (1, 1)
+    with pytest.raises(InferenceServerException, match="column miles, row 0"):
+        client.infer("flights", odd, parameters={"strict": False})
+    with pytest.raises(InferenceServerException, match="'strict' is true or false; it is 7"):
+        client.infer("flights", odd, parameters={"strict": 7})
+
+
 def test_contents_in_their_fields(server: Server) -> None:
     request = service_pb2.ModelInferRequest(model_name="flights", model_version="1")
     request.parameters["signature_name"].string_param = "every_kind"
