@@ -17,7 +17,7 @@ from pipeline.data.sources.bigquery_address import is_address
 from pipeline.errors import ConfigError, DataError, LockedError
 from pipeline.files import locked, one_spelling, write_whole
 from pipeline.guard.policy_file import read_policy
-from pipeline.lineage.watching import record_verdicts
+from pipeline.lineage.watching import forget_windows, record_verdicts
 from pipeline.observe.notifications import AlarmNews, notify
 from pipeline.reports.front import refresh_front
 from pipeline.reports.page_places import production_path
@@ -114,8 +114,10 @@ def _watched(config: PipelineConfig, state: State, folder: Path, log: Path, now:
     shutil.rmtree(joining.temporary, ignore_errors=True)
     all_windows = windows(state.rows_by_hour(), settings.window)
     serves = serving_version(config.serving_folder) or ""
+    unforgotten = ""
     if forget(state, folder, all_windows, hour_of(now), seconds_of(settings.keep) / 3600, serves):
         all_windows = windows(state.rows_by_hour(), settings.window)
+        unforgotten = _forget_on_record(config, now)
     new = {one for one in all_windows if any(one.first <= hour < one.last for hour in touched)}
     known = state.verdicts()
     judge = Judge(
@@ -139,7 +141,7 @@ def _watched(config: PipelineConfig, state: State, folder: Path, log: Path, now:
     verdicts = state.verdicts()
     holes = gaps(all_windows, settings.window)
     told, alarms = _tell(config, state, verdicts, holes, serves, bool(files), now)
-    unrecorded = _record(config, folder, news)
+    unrecorded = _record(config, folder, news) or unforgotten
     write_whole(metrics_text(config.name, verdicts, alarms), folder / "metrics.prom", "metrics", "fix its permissions")
     newest_hour = state.newest_labelled()
     seen = Watched(
@@ -220,6 +222,19 @@ def _record(config: PipelineConfig, folder: Path, changed: list[dict[str, Any]])
         config,
         lambda store: record_verdicts(store, config.record_name, changed, folder / "windows", config.serving_folder),
     )
+
+
+def _forget_on_record(config: PipelineConfig, now: datetime) -> str:
+    """Forget windows in the workspace's own store; one on a server keeps them."""
+    database = config.root / "metadata.db"
+    if config.metadata.url or not database.exists():
+        return ""
+    before = now - timedelta(seconds=seconds_of(config.watch.keep))
+
+    def forget_there(_: object) -> None:
+        forget_windows(database, config.record_name, before)
+
+    return try_to_record(config, forget_there)
 
 
 def silence(config: PipelineConfig, key: str, duration: str, reason: str) -> Alarm:

@@ -37,7 +37,7 @@ class Watch(Section):
     keep: Duration = "400d"
     """How far back watching remembers. A year and some weeks let a window be compared with the same season; what is
     older by a quarter is forgotten: profiles, losses, verdicts, labels that were handed in, promises of versions that
-    nobody asks any more. ML Metadata keeps a summary of each verdict."""
+    nobody asks any more, and what the workspace's ML Metadata has of windows; one on a server keeps it."""
     columns_rate: Share = 0.05
     """The share of columns that are named as moved though only chance moved them."""
     owner: str = ""

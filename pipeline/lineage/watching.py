@@ -1,19 +1,24 @@
 """Verdicts of `longhaul watch` in ML Metadata: a window of requests, what it was about, and what was said of it.
 
 An execution `longhaul.Watch` reads the model (its PushedModel) and makes a `longhaul.Window`: a JSON file. A window
-that is judged anew, as labels come, is a new one. They belong to the pipeline and to no run, as predictions do.
+that is judged anew, as labels come, is a new one. They belong to the pipeline and to no run, as predictions do. What is
+older than `watch.keep` is forgotten in a workspace's own store; ML Metadata itself deletes nothing.
 """
 
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
+from pipeline.errors import cannot_write
 from pipeline.files import is_same_file, write_whole
 from pipeline.lineage.of_pipeline import artifacts_of, pipeline_context
 from pipeline.lineage.records import NODE, event_of, text_of
@@ -64,3 +69,35 @@ def record_verdicts(
             (made, event_of(metadata_store_pb2.Event.OUTPUT, "window")),
         ]
         store.put_execution(execution, events, [context])
+
+
+_OLD = """SELECT Execution.id FROM Execution JOIN Type ON Execution.type_id = Type.id
+JOIN Association ON Association.execution_id = Execution.id JOIN Context ON Association.context_id = Context.id
+WHERE Type.name = ? AND Context.name = ? AND Execution.create_time_since_epoch < ?"""
+_MADE = f"SELECT artifact_id FROM Event WHERE execution_id IN old AND type = {metadata_store_pb2.Event.OUTPUT}"
+_ROWS = (
+    ("EventPath", "event_id IN (SELECT id FROM Event WHERE execution_id IN old)"),
+    ("Event", "execution_id IN old"),
+    *((table, "artifact_id IN made") for table in ("ArtifactProperty", "Attribution")),
+    *((table, "execution_id IN old") for table in ("ExecutionProperty", "Association")),
+    *(("Artifact", "id IN made"), ("Execution", "id IN old")),
+)
+
+
+def forget_windows(database: Path, pipeline: str, before: datetime) -> int:
+    """Delete what a workspace's own store knows of windows that were judged before a time; return how many there were.
+
+    Raises:
+        WorkspaceError: the store cannot be written.
+    """
+    try:
+        with closing(sqlite3.connect(database, timeout=60)) as store, store:
+            old = int(before.timestamp() * 1000)
+            store.execute(f"CREATE TEMP TABLE old AS {_OLD}", (WATCH, pipeline, old))
+            store.execute(f"CREATE TEMP TABLE made AS {_MADE}")
+            for table, chosen in _ROWS:
+                deleted = store.execute(f"DELETE FROM {table} WHERE {chosen}").rowcount
+            return deleted
+    except sqlite3.Error as exc:
+        what = f"ML Metadata at {database} cannot be written: {exc}"
+        raise cannot_write(database.parent, exc, what, "check the file's permissions and the disk") from exc

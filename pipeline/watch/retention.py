@@ -35,7 +35,7 @@ def forget(state: State, folder: Path, windows: Sequence[Window], now_hour: int,
     _remove_imported(state, folder / "imported")
     state.drop_files([path for path in state.files() if not Path(path).exists()])
     _remove_promises(folder, {*(version for version, _ in state.versions(before, now_hour + 1)), serves})
-    for file in (folder / "windows").glob("*.json"):  # ML Metadata has the summary of each
+    for file in (folder / "windows").glob("*.json"):
         with suppress(ValueError):
             if int(file.stem.rpartition("-")[2]) < before:
                 file.unlink(missing_ok=True)

@@ -70,9 +70,14 @@ def test_a_window_that_is_not_over_is_recorded_once_and_what_is_old_is_forgotten
     config: PipelineConfig,  # noqa: F811
     reference: Reference,  # noqa: F811
     recorded: list[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    asked: list[datetime] = []
+    monkeypatch.setattr(watch, "try_to_record", lambda _, put: put(None))
+    monkeypatch.setattr(watch, "forget_windows", lambda *given: asked.append(given[2]))
     world = World(config.root, reference)
     world.folder.mkdir(parents=True, exist_ok=True)
+    (config.root / "metadata.db").touch()
     config = with_settings(config, log=str(world.folder / "log"), keep="70d")
     world.week(0, labels=False, count=300)
     watch_once(config, at(0.5))
@@ -83,6 +88,7 @@ def test_a_window_that_is_not_over_is_recorded_once_and_what_is_old_is_forgotten
     world.week(12, labels=False, count=300)
     assert [one["name"] for one in watch_once(config, at(12.4)).verdicts] == ["2026-01-05", "2026-03-30"]
     assert [one["name"] for one in watch_once(config, at(13)).verdicts] == ["2026-03-30"]
+    assert asked == [at(3)]  # so does ML Metadata
 
 
 @pytest.mark.parametrize(

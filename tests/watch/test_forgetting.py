@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
+from pipeline.lineage.watching import WINDOW, forget_windows, record_verdicts
 from pipeline.watch.excess import least_excess
 from pipeline.watch.retention import SLACK, forget
 from pipeline.watch.sequences import Groups, lower_bounds
 from pipeline.watch.state import opened
 from pipeline.watch.windows import hour_of, windows
+from tests.lineage.test_half_written import everything, one_execution, store_in
 from tests.watch.test_watching import START, World, reference, world  # noqa: F401
 
 YEAR = 52 * 168
@@ -65,3 +70,34 @@ def test_what_is_forgotten_has_had_its_part_of_delta() -> None:
     assert (lower_bounds(few, 0.05, 0.2, forgotten=100) < lower_bounds(few, 0.05, 0.2)).all()
     of_rows = [np.array([2_000.0, 10.0, 400.0])] * 3
     assert max(least_excess(of_rows, of_rows[0], 0.05, 100)) < min(least_excess(of_rows, of_rows[0], 0.05))
+
+
+def test_ml_metadata_forgets_windows_of_the_pipeline_that_are_old_and_nothing_else(tmp_path: Path) -> None:
+    database = tmp_path / "metadata.db"
+    store = store_in(database)
+    one_execution(store, ["run"])
+    verdict = {"version": "7", "run_id": "r", "rows": 1, "valid": True, "harmful": False, "spans": [], "harm": []}
+    said = {"realized": {"metrics": {}}} | verdict
+
+    def judged(pipeline: str, *windows: int) -> None:
+        verdicts = [said | {"window": one, "name": str(one)} for one in windows]
+        record_verdicts(store, pipeline, verdicts, tmp_path, tmp_path / "serving")
+
+    judged("toys", 1)
+    judged("others", 1)
+    before = everything(database)
+    judged("toys", 2, 3)
+    with closing(sqlite3.connect(database)) as rows, rows:
+        for table in ("Artifact", "Execution"):
+            old = f"UPDATE {table} SET create_time_since_epoch = 1000 WHERE id IN (SELECT max(id) - 1 FROM {table})"
+            rows.execute(old)
+            rows.execute(old.replace("- 1", ""))
+    assert forget_windows(database, "toys", datetime(2020, 1, 1, tzinfo=UTC)) == 2
+    after = everything(database)
+    assert {k: v for k, v in after.items() if k != "sqlite_sequence"} == {
+        k: v for k, v in before.items() if k != "sqlite_sequence"
+    }
+    judged("toys", 4)
+    assert [one.custom_properties["window"].string_value for one in store.get_artifacts_by_type(WINDOW)] == [
+        *("1", "1", "4")
+    ]
