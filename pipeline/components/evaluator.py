@@ -165,9 +165,11 @@ class Executor(evaluator_executor.Executor):
             )
             gathered = slices | "Gather" >> beam.combiners.ToList()
             judged = gathered | "Judge" >> beam.Map(summarize, rules, names, decision, at, weight)
-            beside = found[BASELINES] | "Compare" >> beam.Map(lambda tallies: compare(task, tallies, rules.confidence))
+            beside = found[BASELINES] | "Compare" >> beam.Map(
+                lambda tallies: compare(task, tallies, rules.confidence, own_metrics)
+            )
             periods = found[PERIODS] | "GatherPeriods" >> beam.combiners.ToList()
-            in_time = periods | "OverTime" >> beam.Map(joined, task, rules.confidence, when)
+            in_time = periods | "OverTime" >> beam.Map(joined, task, rules.confidence, when, own_metrics)
             besides = {"baselines": beam.pvalue.AsSingleton(beside), "over_time": beam.pvalue.AsSingleton(in_time)}
             _ = judged | "WriteVerdict" >> beam.Map(write_verdict, uri, more, **besides)
             validations = judged | "ForTFMA" >> beam.MapTuple(lambda _, validation: validation)

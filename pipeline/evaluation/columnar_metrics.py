@@ -131,17 +131,26 @@ class _ScoreAndAddUp(beam.DoFn):
                 yield beam.pvalue.TaggedOutput(SAMPLE, self._keep.add_input(None, sample))
                 if self._baselines and len(labels):
                     others = self._baselines.predict(len(labels), partial(network_inputs, model, records))
-                    beside = {key: rows_of(self._task, labels, of, blocks, weights) for key, of in others.items()}
-                    every = np.arange(len(labels))
-                    tallies = {key: of.tally(every) for key, of in ({NETWORK: rows_by_model[name]} | beside).items()}
-                    yield beam.pvalue.TaggedOutput(BASELINES, tallies)
+                    answers = {NETWORK: predictions} | others
+                    yield beam.pvalue.TaggedOutput(BASELINES, self._beside(answers, labels, blocks, weights))
         if self._when in batch.schema.names:
             name, of_first = next(iter(rows_by_model.items()))
             for period, rows in periods_of(batch.column(self._when)):
-                yield beam.pvalue.TaggedOutput(PERIODS, (period, {name: of_first.tally(rows)}))
+                yield beam.pvalue.TaggedOutput(PERIODS, (period, {name: tally_of(of_first, rows, scored.get(name))}))
         for columns in self._slices:
             for key, rows in slices_of(batch, columns):
                 yield key, {name: tally_of(of, rows, scored.get(name)) for name, of in rows_by_model.items()}
+
+    def _beside(
+        self, answers: dict[str, Array], labels: Array, blocks: Array, weights: Array | None
+    ) -> dict[str, Tally]:
+        """Count what the network and its baselines say of the same rows."""
+        tallies = {}
+        for name, said in answers.items():
+            kept = ScoredRows.of(labels, said, blocks, weights) if self._keep_rows else None
+            prepared = rows_of(self._task, labels, said, blocks, weights)
+            tallies[name] = tally_of(prepared, np.arange(len(labels)), kept)
+        return tallies
 
 
 def tally_of(prepared: Rows, rows: Array, scored: ScoredRows | None) -> Tally:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.evaluation.own_metrics import Code
 from pipeline.evaluation.periods import UNITS, Key
 from pipeline.evaluation.slice_metrics import measure
 from pipeline.evaluation.tallies import Tally, add
@@ -18,13 +19,18 @@ _FEWEST_ROWS = 30
 
 
 def joined(
-    found: Sequence[tuple[Key, Mapping[str, Tally]]], task: str, confidence: float, when: str | None
+    found: Sequence[tuple[Key, Mapping[str, Tally]]],
+    task: str,
+    confidence: float,
+    when: str | None,
+    own_metrics: Mapping[str, Code] | None = None,
 ) -> dict[str, Any]:
     """Measure the periods, in the shortest unit that has neither too many periods nor too few rows in each.
 
     Args:
         found: by key {model: Tally}, the challenger's first.
         when: the column of times.
+        own_metrics: functions of the user's, by the name of the metric; one that fails in a period has no value there.
 
     Returns:
         `by`: that column; `unit` and `periods`: the earliest first, [{begins (ISO 8601), metrics,
@@ -41,7 +47,10 @@ def joined(
         parts, chosen = longer, unit
         if len(parts) <= MOST and _is_enough(parts.values()):
             break
-    measured = {begins: measure(((), {"": add(of)}), task, confidence) for begins, of in sorted(parts.items())[-MOST:]}
+    measured = {
+        begins: measure(((), {"": add(of)}), task, confidence, own_metrics=own_metrics, beside=True)
+        for begins, of in sorted(parts.items())[-MOST:]
+    }
     return {
         "by": when,
         "unit": chosen,

@@ -98,12 +98,15 @@ def check_own(metrics: Mapping[str, Code]) -> None:
             continue
 
 
-def own_values(task: str, rows: ScoredRows, metrics: Mapping[str, Code], blocks: int, where: str) -> dict[str, Array]:
+def own_values(
+    task: str, rows: ScoredRows, metrics: Mapping[str, Code], blocks: int, where: str, *, beside: bool = False
+) -> dict[str, Array]:
     """Call the metrics with rows.
 
     Args:
-        blocks: into so many the rows are dealt.
+        blocks: into so many the rows are dealt; 0 for the value over all rows alone.
         where: the slice in words; empty for all rows.
+        beside: rows that judge nothing, a period or a baseline's: a metric that fails there has no value.
 
     Returns:
         {metric: (1 + blocks,)}: of all these rows, and without each of the blocks; (1,) where a block has no row.
@@ -115,7 +118,15 @@ def own_values(task: str, rows: ScoredRows, metrics: Mapping[str, Code], blocks:
     left_out = range(blocks) if len(np.unique(rows.blocks)) == blocks else ()
     sets = [rows, *(rows.take(np.flatnonzero(rows.blocks != block)) for block in left_out)]
     arguments = [_arguments(task, one) for one in sets]
-    return {name: np.array([_called(code, given, where) for given in arguments]) for name, code in metrics.items()}
+    found = {}
+    for name, code in metrics.items():
+        try:
+            found[name] = np.array([_called(code, given, where) for given in arguments])
+        except UserCodeError:
+            if not beside:
+                raise
+            found[name] = np.full(len(arguments), np.nan)
+    return found
 
 
 def _arguments(task: str, rows: ScoredRows) -> tuple[Array, Array, Array]:

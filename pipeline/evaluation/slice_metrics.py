@@ -73,6 +73,8 @@ def measure(
     chosen: Mapping[str, Chosen] | None = None,
     own_metrics: Mapping[str, Code] | None = None,
     decided: Sequence[str] = (),
+    *,
+    beside: bool = False,
 ) -> SliceMetrics:
     """Compute all metrics of a slice.
 
@@ -81,6 +83,7 @@ def measure(
         chosen: the thresholds of a binary task, by model.
         own_metrics: functions of the user's, by the name of the metric; the tallies hold the rows for them.
         decided: metrics at the threshold that rules name.
+        beside: the rows judge nothing, see own_values.
 
     Raises:
         UserCodeError: one of the functions failed, or returned no number.
@@ -89,7 +92,9 @@ def measure(
     codes = own_metrics or {}
     at = {name: chosen[name].threshold if chosen and name in chosen else None for name in tallies}
     more = {
-        name: own_values(task, found.scored, codes, BLOCKS, name_of(key)) if codes and found.scored else {}
+        name: own_values(task, found.scored, codes, BLOCKS, name_of(key), beside=beside)
+        if codes and found.scored
+        else {}
         for name, found in tallies.items()
     }
     for name, found in tallies.items() if decided else ():

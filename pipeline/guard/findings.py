@@ -105,6 +105,10 @@ class Distances:
     by: dict[str, float]
 
 
+MOST_REASONS = 20
+"""Lines that a blocked run keeps of why it was stopped."""
+
+
 @dataclass(frozen=True)
 class DataVerdict:
     """Everything the gate has to say.
@@ -129,6 +133,13 @@ class DataVerdict:
     def blocking(self) -> tuple[Finding, ...]:
         """The findings that stop the run."""
         return tuple(finding for finding in self.findings if finding.severity is Severity.BLOCK)
+
+    @property
+    def reason(self) -> str:
+        """Why the run must stop, a line for each finding; what is too many for a record is counted."""
+        lines = [finding.sentence() for finding in self.blocking] or ["the data gate said no; its file is gone"]
+        more = len(lines) - MOST_REASONS
+        return "\n".join(lines[:MOST_REASONS] + ([f"and {more:,} more, on the page of the run"] if more > 0 else []))
 
     @property
     def warnings(self) -> tuple[Finding, ...]:

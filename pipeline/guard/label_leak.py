@@ -71,14 +71,16 @@ class ClassLeak:
             for index, row in enumerate(table.values()):
                 counts[index, list(row)] = list(row.values())
             told, base = _recoding(counts)
-            if base == 1 or not (kind := _kind(_told_beyond(told, base), self._bound, self._hint)):
+            skill = _told_beyond(told, base) if base < 1 else 0.0
+            if not _kind(skill, self._bound, self._hint):
                 continue
             # As many ways as there are to deal the values to the classes, in each of the columns.
             ways = len(self._classes) * math.log(len(table)) + math.log(len(self._tables))
             rows = int(counts.sum())
             if ways - rows * _divergence(told, base) > math.log(_BY_CHANCE):
                 continue
-            finding = _gives_away(kind, name, "tells the label")
+            what = f"tells the label: {math.floor(100 * skill + 1e-9) / 100:.2f}, where 0 is a guess and 1 always right"
+            finding = _gives_away(name, what, skill, self._bound, self._hint)
             findings.append(finding.counted(round(told * rows), rows))
         return findings
 
@@ -156,12 +158,14 @@ class NumberLeak:
                 continue
             explained = min((n * xy - x * y) ** 2 / spread, 1.0)
             by_chance = len(self._sums) * (1 - explained) ** ((n - 2) / 2)
-            if (kind := _kind(explained, self._bound, self._hint)) and by_chance <= _BY_CHANCE:
-                findings.append(_gives_away(kind, name, f"explains {percent(explained)} of the label's variance"))
+            if _kind(explained, self._bound, self._hint) and by_chance <= _BY_CHANCE:
+                what = f"explains {percent(explained)} of the label's variance"
+                findings.append(_gives_away(name, what, explained, self._bound, self._hint))
         return findings
 
 
-def _gives_away(kind: str, name: str, what: str) -> Finding:
+def _gives_away(name: str, what: str, skill: float, bound: float, hint: float) -> Finding:
+    kind = _kind(skill, bound, hint)
     rule = "label_leak" if kind == "label_leak" else "label_leak_hint"
-    expected = "a feature that leaves something to learn"
+    expected = f"a feature that leaves something to learn (a warning from {hint:g} on, a leak from {bound:g} on)"
     return Finding(kind, name, "train", f"policy: {rule}", expected, f"that it alone {what}")

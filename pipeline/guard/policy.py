@@ -140,7 +140,7 @@ class Policy(_Section):
     """The share of rows that repeat another row in every column."""
     label_leak: Share = 0.98
     """How far a feature may tell the label by recoding: 0 is not at all, 1 is always."""
-    label_leak_hint: Share = 0.7
+    label_leak_hint: Share = 0.6
     """From here on a feature that tells much of the label, though not all, is warned of."""
     label_noise: Share = 0.1
     """The share of rows whose label nearly all of their nearest neighbours contradict."""

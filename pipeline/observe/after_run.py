@@ -158,7 +158,7 @@ def _ending(run: Run, error: BaseException | None) -> tuple[Ending, list[str]]:
     if error is not None or run.status == "failed":
         return "failed", [run.reason or str(error)]
     if run.status == "blocked":
-        return "blocked", [run.reason]
+        return "blocked", run.reason.splitlines()
     if run.verdict and not run.verdict["blessed"]:
         return "not_blessed", run.verdict["failures"]
     if run.infra_verdict and not run.infra_verdict["blessed"]:

@@ -20,6 +20,7 @@ from ml_metadata import MetadataStore
 from pipeline.config.evaluation import Evaluation
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.files import write_whole
+from pipeline.guard.findings import MOST_REASONS
 from pipeline.lineage.records import REPEATS
 from pipeline.lineage.store import open_existing_store
 from pipeline.lineage.summary import BLESSED, Listed, list_summaries
@@ -42,7 +43,7 @@ class FrontRun:
     Attributes:
         outcome: its verdict, or how it ended.
         good: True for a blessed model, False for what went wrong, None for neither.
-        reason: why it went wrong, in a line or few.
+        reason: why it went wrong, a line each; all but the first are folded.
         links: {what: file beside this page}.
         repeats: the run whose outcome this one took over, because nothing had changed.
     """
@@ -158,7 +159,8 @@ def _run(listed: Listed, served: str | None, beside: set[str]) -> FrontRun:
     links = {what: next(filter(beside.__contains__, files), "") for what, files in names.items()}
     links = {what: file for what, file in links.items() if file}
     serves = bool(served) and summary.pushed_version == served and not repeats
-    return FrontRun(listed, outcome, good, run.reason.splitlines()[:2] or failures, links, repeats, serves)
+    reason = [line for line in run.reason.splitlines() if line.strip()][:MOST_REASONS] or failures
+    return FrontRun(listed, outcome, good, reason, links, repeats, serves)
 
 
 def _is_of_a_run(name: str) -> bool:

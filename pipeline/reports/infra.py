@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.reports.judgement import Headline
+from pipeline.reports.headline import Headline
 from pipeline.serving.verdict import ServingVerdict
 
 _MB = 1_000_000

@@ -1,4 +1,4 @@
-"""What was found of the model: the verdict in words, metrics against their thresholds, slices."""
+"""What was found of the model: metrics against their thresholds, and slices."""
 
 from __future__ import annotations
 
@@ -9,31 +9,15 @@ from json import loads
 from typing import Any
 
 from pipeline.config.evaluation import COUNT, LOWER_IS_BETTER, lower_is_better
-from pipeline.guard.findings import DataVerdict
-from pipeline.lineage.runs import Run, StepState
 from pipeline.reports.baselines import baseline_values, trees_ahead_note
 from pipeline.reports.champion import bound_sentences, judged_notes, training_sentence
 from pipeline.reports.formats import number
 from pipeline.reports.rules import Held, beyond_tfma, few_rows_note, held_rules, weighted_note
 
-MAX_SLICES, MAX_REASONS = 100, 5
-"""Shown of one set of slicing columns: the largest; of the data gate, on top of the page."""
+MAX_SLICES = 100
+"""Shown of one set of slicing columns: the largest."""
 FEW_ROWS = 100
 """A slice with fewer rows is shown pale: its metrics are mostly chance."""
-
-
-@dataclass(frozen=True)
-class Headline:
-    """What a reader wants to know first.
-
-    Attributes:
-        good: None where there is no verdict.
-        reasons: one for each broken threshold, or the lines that say what happened.
-    """
-
-    good: bool | None
-    title: str
-    reasons: list[str]
 
 
 Interval = tuple[float, float]
@@ -153,46 +137,6 @@ def judge(verdict: dict[str, Any] | None, eval_config: dict[str, Any] | None, ch
         trees_ahead_note(verdict),
         lower_is_better(verdict),
     )
-
-
-def headline(
-    run: Run, verdict: dict[str, Any] | None, judgement: Judgement | None, of_data: DataVerdict | None
-) -> Headline:
-    """Return what stands on top of the page."""
-    if run.status == "blocked":
-        return Headline(False, "Stopped by the data gate", _what_blocks(of_data) or run.reason.splitlines())
-    if run.status != "complete":
-        return Headline(None, *_unfinished(run))
-    if verdict is None:
-        last = next((step.node for step in reversed(run.steps)), None)
-        return Headline(None, "No verdict", [f"the run ended with {last or 'no step'}, before a model was judged"])
-    if not verdict["blessed"]:
-        return Headline(False, "Not blessed", list(verdict["failures"]) or ["the evaluation does not say why"])
-    metrics = judgement.metrics if judgement else []
-    held = [f"{metric.name} {number(metric.value)}, {metric.threshold}" for metric in metrics if metric.threshold]
-    champion = judgement.champion_sentence if judgement else ""
-    return Headline(
-        True, "Blessed", ["; ".join([*(held or ["every threshold held"]), *([champion] if champion else [])])]
-    )
-
-
-def _what_blocks(verdict: DataVerdict | None) -> list[str]:
-    """Return the first findings; the page lists them all further down."""
-    reasons = [finding.sentence() for finding in verdict.blocking] if verdict else []
-    more = len(reasons) - MAX_REASONS
-    return reasons[:MAX_REASONS] + ([f"and {more:,} more, below"] if more > 0 else [])
-
-
-def _unfinished(run: Run) -> tuple[str, list[str]]:
-    """Return title and reasons for a run that did not come to its end."""
-    ended = (StepState.FAILED, StepState.INTERRUPTED, StepState.RUNNING)
-    place = next((f" in {step.node}" for step in reversed(run.steps) if step.state in ended), "")
-    reasons = run.reason.splitlines()
-    if run.status == "failed":
-        return f"Failed{place}", reasons or ["the log says why"]
-    if run.status == "interrupted":
-        return f"Interrupted{place}", reasons or ["somebody stopped it"]
-    return f"Not finished{place}", ["it is still at work, or its process died"]
 
 
 def _thresholds(document: dict[str, Any] | None) -> dict[str, dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,8 @@ from pipeline.reports.marks import Picture, Value, picture
 
 @dataclass(frozen=True)
 class Period:
-    """One line of the table; what cannot be computed is NaN or None."""
+    """One line of the table; what cannot be computed is NaN or None. `others`: the further metrics, as `value` and
+    `ends` tell the first."""
 
     begins: str
     rows: int
@@ -23,6 +24,7 @@ class Period:
     true: float
     true_ends: tuple[float, float] | None
     off: bool
+    others: tuple[tuple[float, tuple[float, float] | None], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class OverTime:
     periods: list[Period]
     pictures: list[Picture]
     off_in_all: bool
+    others: tuple[str, ...] = ()
 
     @property
     def off(self) -> int:
@@ -43,35 +46,27 @@ class OverTime:
         return sum(period.off for period in self.periods)
 
 
-def over_time(verdict: Mapping[str, Any] | None, metric: str) -> OverTime | None:
+def over_time(verdict: Mapping[str, Any] | None, metric: str, others: Sequence[str] = ()) -> OverTime | None:
     """Read Evaluator's verdict; None of an older one, and where no column tells the time or all rows are of one period.
 
     Args:
-        metric: the one that is judged first.
+        metric: the one that is judged first; `others`: further ones that are judged.
     """
     found = (verdict or {}).get("over_time") or {}
-    periods = [_period(one, metric) for one in found.get("periods", [])]
+    periods = [_period(one, metric, others) for one in found.get("periods", [])]
     if verdict is None or len(periods) < 2:
         return None
     ends = (periods[0].begins, periods[-1].begins)
-    values = [
-        Value(place, one.value, f"{one.begins}: {metric} {number(one.value)} ({interval(one.ends)})", one.ends)
-        for place, one in enumerate(periods)
-    ]
     truths = [
         Value(place, one.true, _title(one), one.true_ends, one.predicted, float(one.rows), off=one.off)
         for place, one in enumerate(periods)
     ]
-    defined = [one.value for one in periods if math.isfinite(one.value)]
-    spread = f"from {number(min(defined))} to {number(max(defined))}" if defined else "cannot be computed"
     unit = found["unit"]
+    told = [(one.value, one.ends) for one in periods], *zip(*(one.others for one in periods), strict=True)
     drawn = [
-        picture(
-            f"{metric} by {unit}; the dashed line is all rows",
-            f"{metric} by {unit}: {spread}",
-            values,
-            ends,
-            edge=verdict["metrics"].get(metric, math.nan),
+        *(
+            _drawn(name, unit, [one.begins for one in periods], of_metric, verdict["metrics"].get(name, math.nan))
+            for name, of_metric in zip((metric, *others), told, strict=True)
         ),
         picture(
             f"True (dots) and predicted (line) by {unit}, in the mean, and rows below",
@@ -81,21 +76,51 @@ def over_time(verdict: Mapping[str, Any] | None, metric: str) -> OverTime | None
         ),
     ]
     off_in_all = (verdict.get("standing") or {}).get("off", False)
-    return OverTime(found["by"], unit, metric, periods, [one for one in drawn if one], off_in_all)
+    return OverTime(found["by"], unit, metric, periods, [one for one in drawn if one], off_in_all, tuple(others))
 
 
-def _period(one: Mapping[str, Any], metric: str) -> Period:
-    standing, ends = one["standing"], one["intervals"].get(metric)
+def _drawn(
+    metric: str,
+    unit: str,
+    begins: Sequence[str],
+    told: Sequence[tuple[float, tuple[float, float] | None]],
+    over_all: float,
+) -> Picture | None:
+    """Draw a metric period by period."""
+    values = [
+        Value(place, value, f"{day}: {metric} {number(value)} ({interval(ends)})", ends)
+        for place, (day, (value, ends)) in enumerate(zip(begins, told, strict=True))
+    ]
+    defined = [value for value, _ in told if math.isfinite(value)]
+    spread = f"from {number(min(defined))} to {number(max(defined))}" if defined else "cannot be computed"
+    return picture(
+        f"{metric} by {unit}; the dashed line is all rows",
+        f"{metric} by {unit}: {spread}",
+        values,
+        (begins[0], begins[-1]),
+        edge=over_all,
+    )
+
+
+def _period(one: Mapping[str, Any], metric: str, others: Sequence[str]) -> Period:
+    standing = one["standing"]
+    (value, ends), *further = (_told(one, name) for name in (metric, *others))
     return Period(
         one["begins"],
         int(one["metrics"]["example_count"]),
-        one["metrics"].get(metric, math.nan),
-        (ends[0], ends[1]) if ends else None,
+        value,
+        ends,
         standing.get("predicted", math.nan),
         standing.get("true", math.nan),
         (standing["low"], standing["high"]) if standing else None,
         standing.get("off", False),
+        tuple(further),
     )
+
+
+def _told(one: Mapping[str, Any], metric: str) -> tuple[float, tuple[float, float] | None]:
+    ends = one["intervals"].get(metric)
+    return one["metrics"].get(metric, math.nan), (ends[0], ends[1]) if ends else None
 
 
 def _title(one: Period) -> str:

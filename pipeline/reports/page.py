@@ -25,8 +25,9 @@ from pipeline.reports.champion import champion_sentence
 from pipeline.reports.curve_numbers import how_far_off, number_tables
 from pipeline.reports.decide import Decision, decision, on_record
 from pipeline.reports.gate import gate_anomalies, greatest_distances, heat_map
+from pipeline.reports.headline import Headline, headline
 from pipeline.reports.infra import Infra, headline_after_check, infra_section
-from pipeline.reports.judgement import FEW_ROWS, Headline, Judgement, headline, judge
+from pipeline.reports.judgement import FEW_ROWS, Judgement, judge
 from pipeline.reports.listing import list_columns, most_notable_first
 from pipeline.reports.metric_words import is_within_noise, what_it_says
 from pipeline.reports.model_card import Card, card_of

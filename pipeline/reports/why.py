@@ -14,6 +14,9 @@ from pipeline.reports.judgement import Judgement
 from pipeline.reports.next_steps import Known, NextStep, next_steps
 from pipeline.reports.over_time import OverTime, over_time
 
+MOST_OVER_TIME = 3
+"""Judged metrics over time, besides the first."""
+
 
 @dataclass(frozen=True)
 class Why:
@@ -41,6 +44,8 @@ def why(
     """
     if verdict is None or judgement is None:
         return Why(None, None, None, [])
-    in_time, effects = over_time(verdict, judgement.metrics[0].name), effects_of(explanation)
+    first, *others = judgement.metrics
+    judged = [metric.name for metric in others if metric.threshold][:MOST_OVER_TIME]
+    in_time, effects = over_time(verdict, first.name, judged), effects_of(explanation)
     known = Known(verdict, judgement, explanation or {}, gate, ingestion, in_time, effects, options)
     return Why(in_time, by_slice(verdict), effects, next_steps(known))

@@ -11,8 +11,10 @@ from scipy import stats
 
 from pipeline.config.evaluation import Evaluation
 from pipeline.errors import CodeError
+from pipeline.evaluation.baselines import GUESS, NETWORK, TREES, compare
 from pipeline.evaluation.columnar_metrics import tally_of
 from pipeline.evaluation.intervals import intervals
+from pipeline.evaluation.over_time import joined
 from pipeline.evaluation.own_metrics import Code, ScoredRows, check_own, user_code_blamed
 from pipeline.evaluation.slice_metrics import CHAMPION, SliceMetrics, measure
 from pipeline.evaluation.summary import Names, summarize
@@ -22,6 +24,7 @@ from pipeline.lineage.own_code import find_function
 from pipeline.lineage.runs import Run
 from pipeline.lineage.summary import Listed, Summary, _judged
 from pipeline.reports.judgement import judge
+from trainer.user_code import UserCodeError
 
 Array = Any
 N = 2_000
@@ -212,6 +215,38 @@ def test_rows_too_few_for_a_jackknife_give_a_value_without_an_interval(tmp_path:
     found = measure(((), tallies), "regression", 0.95, own_metrics=code_of(tmp_path, ABSOLUTE))
     assert found.by_model[""]["cost"] == pytest.approx(found.by_model[""]["mae"], rel=1e-6)
     assert "cost" not in found.intervals
+
+
+def test_it_is_told_of_the_baselines_and_over_time(tmp_path: Path) -> None:
+    labels, predictions = drawn(1)
+    codes = code_of(tmp_path, ABSOLUTE)
+    guess = np.full_like(predictions, labels.mean())
+    tallies = {NETWORK: tallied("regression", labels, predictions), GUESS: tallied("regression", labels, guess)}
+    tallies[TREES] = tallied("regression", labels, (predictions + labels[:, None]) / 2)
+    found = compare("regression", tallies, 0.95, codes)
+    assert found
+    assert found["telling"] == ["rmse", "mae", "cost"]
+    for name in (TREES, GUESS):
+        assert found["metrics"][name]["cost"] == pytest.approx(found["metrics"][name]["mae"], rel=1e-6)
+    assert found["differences"]["cost"] == pytest.approx(found["differences"]["mae"], rel=1e-5)
+    periods = [(("day", day), {"": tallied("regression", *drawn(day))}) for day in (1, 2)]
+    for one in joined(periods, "regression", 0.95, "at", codes)["periods"]:
+        assert one["metrics"]["cost"] == pytest.approx(one["metrics"]["mae"], rel=1e-6)
+        assert one["intervals"]["cost"] == pytest.approx(one["intervals"]["mae"], rel=1e-5)
+
+
+def test_where_rows_judge_nothing_a_function_that_fails_has_no_value(tmp_path: Path) -> None:
+    codes = code_of(tmp_path, "return 1 / (len(np.unique(predictions)) > 1)")
+    labels, predictions = drawn(1)
+    same = np.zeros_like(predictions)
+    found = compare("regression", {n: tallied("regression", labels, same) for n in (NETWORK, GUESS)}, 0.95, codes)
+    assert found
+    assert "cost" not in found["metrics"][GUESS]
+    of = {"": tallied("regression", labels, same)}
+    (one,) = joined([(("day", 1), of)], "regression", 0.95, "at", codes)["periods"]
+    assert "cost" not in one["metrics"]
+    with pytest.raises(UserCodeError, match="ZeroDivisionError"):
+        measure(((), of), "regression", 0.95, own_metrics=codes)
 
 
 def test_without_metrics_of_their_own_no_rows_are_kept() -> None:

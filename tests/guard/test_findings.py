@@ -115,6 +115,13 @@ def test_a_verdict_goes_through_json_unchanged() -> None:
     assert DataVerdict.from_json(DataVerdict().to_json()) == DataVerdict()
 
 
+def test_a_stopped_run_keeps_every_reason_and_counts_what_is_too_many() -> None:
+    assert DataVerdict((BAD, ODD, BAD)).reason.splitlines() == [BAD.sentence()] * 2
+    lines = DataVerdict((BAD,) * 23).reason.splitlines()
+    assert lines[19:] == [BAD.sentence(), "and 3 more, on the page of the run"]
+    assert DataVerdict().reason == "the data gate said no; its file is gone"
+
+
 @pytest.mark.parametrize(
     ("share", "text"),
     [(0, "0.0%"), (1, "100.0%"), (0.0001, "under 0.1%"), (0.9999, "over 99.9%"), (0.0305, "3.0%"), (0.5, "50.0%")],

@@ -99,6 +99,9 @@ def test_a_feature_that_tells_nearly_all_of_the_label_is_hinted_at() -> None:
         "near_label_leak", "policy: label_leak_hint", 148, 160,
     )  # fmt: skip
     assert Policy().severity_of(finding.kind, "shelf") is Severity.WARN
+    assert finding.found == "that it alone tells the label: 0.80, where 0 is a guess and 1 always right"
+    assert finding.expected.endswith("(a warning from 0.7 on, a leak from 0.98 on)")
+    assert Policy().label_leak_hint == 0.6
     assert "`longhaul drop --exclude shelf`" in finding.remedy
     assert look(ClassLeak(0.98, 0.9, "y"), {"y": LABEL, "shelf": shelf}) == []
     assert look(ClassLeak(0.98, 0.7, "y", ["shelf"]), {"y": LABEL, "shelf": shelf}) == []  # the model is not shown it

@@ -86,6 +86,15 @@ def test_it_says_what_serves_what_was_good_and_why_the_others_were_not(weeks: We
     assert {"20260101-000000-000.html", "20260103-000000-000.html"} <= set(page.links)
 
 
+def test_all_reasons_of_a_stopped_run_are_there_and_all_but_the_first_are_folded(weeks: Weeks) -> None:
+    lines = [f"column_{place}: gone {HOSTILE}" for place in range(4)]
+    weeks.failed(4, "\n".join(lines))
+    page = front(weeks)
+    for line in lines:
+        assert page.text.count(line.split(":", 1)[0]) == 2  # on top, and in the line of the run
+    assert page.text.count("and 3 more") == page.tags.count("details") == 2
+
+
 def test_links_lead_to_pages_that_are_there(weeks: Weeks) -> None:
     folder = front_path(weeks.config.root).parent
     (folder / "20260102-000000-000.html").unlink()

@@ -10,8 +10,8 @@ import pytest
 
 from pipeline.lineage.records import Artifact
 from pipeline.lineage.runs import Run
+from pipeline.reports.headline import Headline
 from pipeline.reports.infra import Comparison, Figure, Infra, Latency, headline_after_check, infra_section
-from pipeline.reports.judgement import Headline
 from pipeline.serving.verdict import ServingVerdict
 from pipeline.terminal.console import console_for
 from pipeline.terminal.results import print_infra_verdict

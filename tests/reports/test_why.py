@@ -73,6 +73,24 @@ def test_since_when(tmp_path: Path) -> None:
     assert "Mean truth and prediction by month: apart in 1 of 2" in pictures
 
 
+def test_further_judged_metrics_are_told_over_time(tmp_path: Path) -> None:
+    run = complete_run(tmp_path)
+    with_cost: Any = [one | {"metrics": {**one["metrics"], "cost": 7.5}} for one in WITH_MORE["over_time"]["periods"]]
+    rule = {"metric": "cost", "kind": "at_most", "of": "", "on": "", "value": 7.0, "bound": 9.0, "held": True}
+    more = {
+        "over_time": OVER_TIME | {"periods": with_cost},
+        "rules": [rule],
+        "metrics": VERDICT["metrics"] | {"cost": 7.0},
+    }
+    rewrite(run, "ModelEvaluation", "verdict.json", WITH_MORE | more)
+    page = Reader(render(collect(run)))
+    assert_accessible(page)
+    lines = page.lines("metrics")
+    assert "cost by month; the dashed line is all rows" in lines
+    at = len(lines) - 1 - lines[::-1].index("2013-12")
+    assert "7.5000" in lines[at : at + 12]
+
+
 def test_calibration_by_slice(tmp_path: Path) -> None:
     page = page_of(tmp_path, WITH_MORE)
     lines = page.lines("slices")

@@ -118,9 +118,7 @@ class RunRecord:
             self._end(status="complete", **summary)
             return
         verdict = DataVerdict.from_json(run.data_verdict) if run.data_verdict else DataVerdict()
-        reasons = [finding.sentence() for finding in verdict.blocking]
-        reason = (reasons or ["the data gate said no; its file is gone"])[0]
-        self._end(status="blocked", reason=reason, **summary)
+        self._end(status="blocked", reason=verdict.reason, **summary)
 
     def step(self, node: str, seconds: float, otherwise: StepState) -> Step:
         """Complete the record of the execution that `node` just registered, and return it.

@@ -210,8 +210,7 @@ def _ending(run: Run) -> dict[str, str]:
     if run.status != "complete" or not run.blocked:
         return {}
     verdict = DataVerdict.from_json(run.data_verdict) if run.data_verdict else DataVerdict()
-    reasons = [finding.sentence() for finding in verdict.blocking]
-    return {"status": "blocked", "reason": (reasons or ["the data gate said no; its file is gone"])[0]}
+    return {"status": "blocked", "reason": verdict.reason}
 
 
 def _edges(
