@@ -9,6 +9,12 @@ from pathlib import Path
 FOLDER = Path(__file__).parents[2] / "docs" / "operate"
 PAGES = sorted(FOLDER.glob("*.md"))
 TUTORIAL = FOLDER.parent / "tutorial.md"
+OTHERS = [
+    FOLDER.parents[1] / "README.md",
+    *sorted({*FOLDER.parent.glob("*.md")} - {TUTORIAL}),
+    *sorted(FOLDER.parents[1].glob("examples/**/*.md")),
+]
+"""Pages that name commands, also without all that they need."""
 _OF_ONE_CASE = ("--note", "--by", "--reviewer", "--span", "--reason")
 """Options whose values are another one's each time."""
 
@@ -37,6 +43,7 @@ def commands(page: Path) -> list[str]:
     text = page.read_text().replace("\\\n", " ")
     lines = [line for _, _, block in blocks(str(page)) for line in block.splitlines() if not line.startswith("#")]
     lines += re.findall(r"^    (longhaul .*)$", text, re.MULTILINE) + re.findall(r"`(longhaul [^`]+)`", text)
+    lines = [re.sub(r"\s#.*", "", line) for line in lines]
     called = [re.search(r"(?:^|[\s/(])longhaul(?:-job)? ([a-z][a-z-]* ?[^;|&>]*)", line) for line in lines]
     return sorted({found[1].replace("…", "").strip() for found in called if found and "$" not in found[1]})
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 import typer.main
 import yaml
 from cronsim import CronSim
@@ -29,11 +30,12 @@ from pipeline.lineage.runs import list_runs
 from pipeline.lineage.store import open_store
 from pipeline.observe import quiet
 from tests.lineage.weeks import Weeks, cats, cats_document
-from tests.operate.pages import FOLDER, PAGES, TUTORIAL, blocks, commands, file_of, script
+from tests.operate.pages import FOLDER, OTHERS, PAGES, TUTORIAL, blocks, commands, file_of, script
 
 BIN = Path(sys.executable).parent
 CALLS = {1, 2, 70, 74}
 """Exit codes after which a person is needed."""
+NOT_WHOLE = re.compile("Missing parameter|requires an argument")
 
 
 def here(**variables: str) -> dict[str, str]:
@@ -51,6 +53,25 @@ def here(**variables: str) -> dict[str, str]:
 )
 def test_every_command_is_one(page: str, command: str) -> None:
     parse(shlex.split(command))
+
+
+@pytest.mark.parametrize("page", OTHERS, ids=lambda page: str(page.relative_to(FOLDER.parents[1])))
+def test_what_other_pages_name_is_a_command_with_its_options(page: Path) -> None:
+    """They may leave out what is another one's each time: `VERSION`, or the table that `longhaul init` is for."""
+    wrong = []
+    for command in commands(page):
+        words = ["1" if word.isupper() else word for word in shlex.split(re.sub(r"[][]", "", command))]
+        try:
+            parse([*words, "--help"] if words[-1] == "schema" else words)
+        except typer.Exit:  # it was asked for help
+            pass
+        except Exception as exc:
+            wrong += [] if NOT_WHOLE.search(str(exc)) else [f"{command}: {exc}"]
+    assert wrong == []
+
+
+def test_other_pages_name_many_commands() -> None:
+    assert len({command for page in OTHERS for command in commands(page)}) > 150
 
 
 @pytest.mark.parametrize("command", ["rum", "run --quite", "gc --keep many", "schema agree", "drop --span"])
