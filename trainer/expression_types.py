@@ -50,6 +50,8 @@ def arithmetic(op: str, sides: list[Node]) -> Node:
     """Return what a calculation gives: a whole number of whole ones, but for a division."""
     for side in sides:
         wanted(side, NUMERIC, op)
+    if op in ("/", "//", "%") and sides[1].op == "literal" and not sides[1].value:
+        raise ExpressionError(f"{op} divides by zero, so that no row has a value", "divide by another", sides[1].at)
     is_whole = all(side.type is not Type.NUMBER for side in sides) and op not in ("/", "**")
     may_lack = None if op in ("+", "-", "*") else True
     return node_of(op, Type.WHOLE if is_whole else Type.NUMBER, sides, may_lack=may_lack)

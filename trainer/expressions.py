@@ -79,7 +79,7 @@ class ExpressionError(ValueError):
     def __str__(self) -> str:
         """Say it in four lines: what, the text, a caret below the place, the remedy."""
         shown = self.text.replace("\n", " ").replace("\t", " ")
-        first, last = (len(shown.encode()[:at].decode(errors="ignore")) for at in self.at)
+        first, last = (len(shown.encode(errors="replace")[:at].decode(errors="ignore")) for at in self.at)
         start = max(0, first - 60)
         caret = " " * (first - start) + "^" * max(1, min(last, start + 100) - first)
         return (

@@ -43,6 +43,14 @@ def _of_numbers(gives: Type | None = Type.NUMBER, may_lack: bool | None = None) 
     return check
 
 
+def _clip(name: str, args: list[Node], scope: Scope) -> Node:
+    found = _of_numbers(None)(name, args, scope)
+    least, most = args[1:]
+    if least.op == most.op == "literal" and least.value > most.value:
+        raise ExpressionError("clip has its least above its most", "write clip(number, least, most)", most.at)
+    return found
+
+
 def _part_of_time(name: str, args: list[Node], scope: Scope) -> Node:
     return node_of(name, Type.WHOLE, [time_of(args[0], name)])
 
@@ -187,7 +195,7 @@ FUNCTIONS: Mapping[str, Function] = {
     "abs": Function("abs(number)", 1, 1, _of_numbers(None)),
     "min": Function("min(number, number, ...)", 2, _MANY, _of_numbers(None)),
     "max": Function("max(number, number, ...)", 2, _MANY, _of_numbers(None)),
-    "clip": Function("clip(number, least, most)", 3, 3, _of_numbers(None)),
+    "clip": Function("clip(number, least, most)", 3, 3, _clip),
     "bucket": Function("bucket(number, [edges])", 2, 2, _bucket),
     "is_missing": Function("is_missing(value)", 1, 1, _is_missing),
     "coalesce": Function("coalesce(value, value, ...)", 2, _MANY, _coalesce),

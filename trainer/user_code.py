@@ -9,6 +9,8 @@ from __future__ import annotations
 import atexit
 import base64
 import importlib
+import inspect
+import io
 import linecache
 import logging
 import shutil
@@ -17,27 +19,29 @@ import tempfile
 import time
 import traceback
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 progress = logging.getLogger("longhaul.progress")
 
 _SLOW_S = 5.0
+_ABSENT = -1
+"""In place of the CRC of an `__init__.py` that a folder does not have."""
 
 
 class _Wheel(NamedTuple):
-    """A wheel that this process has unpacked: its file, the module that it was made for, and the CRC of each file."""
+    """A wheel that this process has unpacked: its folder, the module that it was made for, and the CRC of each file."""
 
-    file: Path
+    folder: Path
     module: str
     held: Mapping[str, int]
 
     def is_earlier_state_of(self, other: _Wheel) -> bool:
         """Return whether the two hold different states of a file, so that only one of them can be imported from."""
-        same_place = self.module == other.module and self.file != other.file
+        same_place = self.module == other.module and self.folder != other.folder
         return same_place or any(self.held[name] != crc for name, crc in other.held.items() if name in self.held)
 
 
@@ -83,6 +87,8 @@ def load(code: Mapping[str, str]) -> Callable[..., Any]:
         raise UserCodeError(
             f"{code['said']} is {found}, not a function", f"write `def {code['name']}(…)` in {code['module']}"
         )
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        raise UserCodeError(f"{code['said']} is `async`, and nothing here awaits it", "take the word `async` out")
     if (seconds := time.monotonic() - began) > _SLOW_S:
         progress.info("importing %s took %.0f s; every step and worker pays that", code["said"], seconds)
     return function
@@ -93,37 +99,61 @@ def blamed(code: Mapping[str, str]) -> Iterator[None]:
     """Tell an error of the user's code by the user's own lines, and without those of TFX and Beam."""
     try:
         yield
-    except UserCodeError:
+    except (UserCodeError, KeyboardInterrupt, GeneratorExit):
         raise
-    except (Exception, SystemExit) as exc:  # the process is Longhaul's: `sys.exit()` of theirs must not end it as done
+    except BaseException as exc:  # the process is Longhaul's: `sys.exit()` of theirs must not end it as done
         raise explained(exc, code) from exc
 
 
 def explained(exc: BaseException, code: Mapping[str, str]) -> UserCodeError:
     """Return an error of the user's code as a person should read it."""
     lines = [line for cause in _causes(exc) for line in _own_lines(cause, code)]
-    problem = _problem(exc)
     where = "\n  ".join(dict.fromkeys(lines)) if lines else code["said"]
-    remedy = "correct the code; the log has the whole story"
-    if lines and _raised_by(exc, code):
+    remedy = next((told for cause in _causes(exc) if (told := _remedy(cause, code))), "")
+    if not remedy and lines and _raised_by(exc, code):
         remedy = "if it says no on purpose, correct what it looked at, or what it is told; else correct the code"
-    missing = next((one for one in _causes(exc) if isinstance(one, ModuleNotFoundError)), None)
-    if missing is not None and missing.name:
-        remedy = (
-            f"install {missing.name.partition('.')[0]} where the steps run: here, and in the image of jobs and workers "
+    return UserCodeError(f"{where}\n  {_problem(exc)}", remedy or "correct the code; the log has the whole story")
+
+
+def _remedy(exc: BaseException, code: Mapping[str, str]) -> str:
+    """Say what helps against an error that many meet whose code travels; "" for any other."""
+    if isinstance(exc, ModuleNotFoundError) and exc.name:
+        top = exc.name.partition(".")[0]
+        if top == code["module"].partition(".")[0]:
+            return f"no such file lies beside the code that travels: add {exc.name.replace('.', '/')}.py"
+        return (
+            f"install {top} where the steps run: here, and in the image of jobs and workers "
             "(docs/extend/packages.md); code of your own goes beside the file that imports it"
         )
-    return UserCodeError(f"{where}\n  {problem}", remedy)
+    if isinstance(exc, ImportError) and "relative import" in str(exc):
+        return "write the import without the dot: what lies beside the file is imported by its name"
+    if isinstance(exc, FileNotFoundError) and isinstance(exc.filename, str) and _is_open_by_place(exc.filename, code):
+        return (
+            f'open `Path(__file__).with_name("{Path(exc.filename).name}")`, with the name written out: a file that lies'
+            " beside the code travels with it (docs/extend/packages.md); of what lies elsewhere give the whole path"
+        )
+    return ""
+
+
+def _is_open_by_place(filename: str, code: Mapping[str, str]) -> bool:
+    return not Path(filename).is_absolute() or bool(_own_name(filename, code))
 
 
 def _problem(exc: BaseException) -> str:
-    text = str(exc.args[0]) if isinstance(exc, KeyError) and exc.args else str(exc)
+    try:
+        text = str(exc.args[0]) if isinstance(exc, KeyError) and exc.args else str(exc)
+    except Exception as failed:  # by a `__str__` of theirs
+        text = f"(its text cannot be told: {type(failed).__name__})"
     if isinstance(exc, SyntaxError):
         text = exc.msg
+    if isinstance(exc, BaseExceptionGroup):
+        text = f"{text}: {'; '.join(map(_problem, exc.exceptions[:3]))}"
+    for folder in _folders():
+        text = text.replace(f"{folder}/", "")
     # TensorFlow and Keras repeat the whole story in the message.
     told = [line.strip() for line in text.splitlines() if line.strip()]
     kept = [line for line in told if not line.startswith(("File ", "in user code:", "Traceback"))]
-    return f"{type(exc).__name__}: {' '.join(kept or told)[:500]}"
+    return f"{type(exc).__name__}: {' '.join(kept or told)[:500]}".removesuffix(": ")
 
 
 def _causes(exc: BaseException | None) -> Iterator[BaseException]:
@@ -153,7 +183,7 @@ def _raised_by(exc: BaseException, code: Mapping[str, str]) -> bool:
 def _own_name(filename: str, code: Mapping[str, str]) -> str:
     """Return a file's name as the user knows it; "" if it is not the user's."""
     if code["wheel"]:
-        found = next((f"{one.file}/" for one in _wheels.values() if filename.startswith(f"{one.file}/")), "")
+        found = next((f"{folder}/" for folder in _folders() if filename.startswith(f"{folder}/")), "")
         return filename.removeprefix(found) if found else ""
     module = sys.modules.get(code["module"])
     folder = Path(getattr(module, "__file__", None) or "").parent
@@ -163,23 +193,46 @@ def _own_name(filename: str, code: Mapping[str, str]) -> str:
 def _put_on_path(code: Mapping[str, str]) -> None:
     """Have Python import the user's modules from their wheel, and forget those of an earlier state of the same files.
 
-    Wheels of other files stay: a step that is at work at the same time may import from them.
+    Wheels of other files stay: a step that is at work at the same time may import from them. A package that lies in
+    several of them is imported from all.
     """
     digest = code["digest"]
-    if digest not in _wheels or not _wheels[digest].file.is_file():  # a run before took its temporary files along
-        folder = tempfile.mkdtemp(prefix="longhaul-code-")
+    if digest not in _wheels or not _wheels[digest].folder.is_dir():  # a run before took its temporary files along
+        folder = Path(tempfile.mkdtemp(prefix="longhaul-code-"))
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        file = Path(folder, f"longhaul_user_code-0+{digest[:12]}-py3-none-any.whl")
-        file.write_bytes(base64.b64decode(code["wheel"]))
-        with zipfile.ZipFile(file) as wheel:
+        with zipfile.ZipFile(io.BytesIO(base64.b64decode(code["wheel"]))) as wheel:
+            wheel.extractall(folder)  # so that code can open the files of data beside it
             held = {one.filename: one.CRC for one in wheel.infolist() if ".dist-info/" not in one.filename}
-        _wheels[digest] = _Wheel(file, code["module"], held)
+        for name in list(held):
+            for place in PurePosixPath(name).parents[:-1]:
+                held.setdefault(f"{place}/__init__.py", _ABSENT)
+        _wheels[digest] = _Wheel(folder, code["module"], held)
     ours = _wheels[digest]
-    earlier = {str(other.file) for other in _wheels.values() if other.is_earlier_state_of(ours)}
-    kept = (place for place in sys.path if place not in earlier and place != str(ours.file))
-    sys.path[:] = [str(ours.file), *kept]
-    for name, module in list(sys.modules.items()):
-        origin = getattr(module, "__file__", None) or ""
-        if any(origin.startswith(f"{wheel}/") for wheel in earlier):
+    earlier = {str(other.folder) for other in _wheels.values() if other.is_earlier_state_of(ours)}
+    kept = (place for place in sys.path if place not in earlier and place != str(ours.folder))
+    sys.path[:] = [str(ours.folder), *kept]
+    origins = {name: _origin(module) for name, module in list(sys.modules.items())}
+    gone = {name for name, origin in origins.items() if _is_below(origin, earlier)}
+    for name, origin in origins.items():
+        init = f"{name.replace('.', '/')}/__init__.py"
+        if init in ours.held and origin.endswith(f"/{init}") and _is_below(origin, _folders()) and name not in gone:
+            places = sys.modules[name].__path__
+            places += [place for place in (str((ours.folder / init).parent),) if place not in places]
+    for name in origins:
+        if any(name == one or name.startswith(f"{one}.") for one in gone):
             del sys.modules[name]
     importlib.invalidate_caches()
+
+
+def _folders() -> list[str]:
+    return [str(wheel.folder) for wheel in _wheels.values()]
+
+
+def _origin(module: Any) -> str:
+    """Return the file that a module was imported from; of a package without one, a folder."""
+    file = getattr(module, "__file__", None)
+    return str(file or next(iter(getattr(module, "__path__", None) or ()), ""))
+
+
+def _is_below(file: str, folders: Iterable[str]) -> bool:
+    return any(file.startswith(f"{folder}/") for folder in folders)

@@ -11,20 +11,22 @@ from __future__ import annotations
 import ast
 import base64
 import hashlib
+import importlib.machinery
 import importlib.util
 import io
+import os
 import sys
+import sysconfig
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import ConfigError
 from pipeline.lineage.import_closure import PACKAGES
+from pipeline.lineage.own_files import closure, parsed, root_of
 
-_MOST_BYTES = 60_000
-"""Of a wheel: it travels as an argument of a step, as text."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -118,25 +120,41 @@ def find_function(setting: str, said: str, folder: Path) -> Function:
         folder: of the YAML file.
     """
     path, _, name = said.rpartition(":") if ":" in said else said.rpartition(".")
-    if path.endswith(".py"):
-        file = folder / path
-        if not file.is_file():
-            raise ConfigError(f"{setting}: there is no file {file}", "name a file relative to the configuration's")
-        function = Function(said, file.stem, name, _closure(setting, file.parent, file), is_installed=False)
-        _refuse_shadows(setting, function)
-    elif (file := folder.joinpath(*path.split("."))).with_suffix(".py").is_file():
-        file = file.with_suffix(".py")
-        function = Function(said, path, name, _closure(setting, folder, file), is_installed=False)
+    if found := _in_folder(setting, path, folder):
+        module, root, file = found
+        function = Function(said, module, name, closure(setting, root, file), is_installed=False)
         _refuse_shadows(setting, function)
     else:
         file = _installed(setting, path, folder)
-        beside = {file.name: file.read_bytes(), **_closure(setting, file.parent, file, path.rpartition(".")[0])}
+        beside = {file.name: file.read_bytes(), **closure(setting, file.parent, file, path.rpartition(".")[0])}
         function = Function(said, path, name, beside, is_installed=True)
-    bound = _bound_names(_parsed(setting, file, file.name))
+    bound = _bound_names(parsed(setting, file, file.name))
     if name not in bound and "*" not in bound:
         known = ", ".join(sorted(one for one in bound if not one.startswith("_"))[:8]) or "nothing"
         raise ConfigError(f"{setting}: {file.name} has no {name}; it defines {known}", f"write `def {name}(…)` there")
     return function
+
+
+def _in_folder(setting: str, path: str, folder: Path) -> tuple[str, Path, Path] | None:
+    """Return the module, the folder that it is imported from, and its file; None if it does not lie in the user's."""
+    if path.endswith(".py"):
+        file = folder / path
+        if not file.is_file():
+            raise ConfigError(f"{setting}: there is no file {file}", "name a file relative to the configuration's")
+        file = Path(os.path.abspath(file))  # noqa: PTH100 (`resolve` would follow links to where nothing lies beside)
+        root = root_of(setting, file)
+        parts = file.relative_to(root).with_suffix("").parts
+        if dotted := [part for part in parts if "." in part]:
+            raise ConfigError(
+                f"{setting}: Python cannot import {file.name} with the name {dotted[0]!r}: a dot parts packages",
+                f"rename it, for example to {dotted[0].replace('.', '_')}",
+            )
+        return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts), root, file
+    place = folder.joinpath(*path.split("."))
+    for file in (place.with_suffix(".py"), place / "__init__.py"):
+        if file.is_file():
+            return path, folder, file
+    return None
 
 
 def wheel_of(files: Mapping[str, bytes], digest: str) -> bytes:
@@ -183,57 +201,6 @@ def _installed(setting: str, module: str, folder: Path) -> Path:
     return found
 
 
-def _closure(setting: str, root: Path, first: Path, package: str = "") -> dict[str, bytes]:
-    """Read the file and those below `root` that it imports, by name.
-
-    Args:
-        package: dotted name of `root` itself, where that is one.
-    """
-    waiting, files = [first], dict[str, bytes]()
-    while waiting:
-        file = waiting.pop()
-        name = file.relative_to(root).as_posix()
-        if name in files:
-            continue
-        files[name] = file.read_bytes()
-        for module in _imports(_parsed(setting, file, name), ".".join(Path(name).parent.parts)):
-            if package:
-                if not module.startswith(f"{package}."):
-                    continue
-                module = module.removeprefix(f"{package}.")
-            parts = module.split(".")
-            for length in range(1, len(parts) + 1):
-                place = root.joinpath(*parts[:length])
-                waiting += [one for one in (place.with_suffix(".py"), place / "__init__.py") if one.is_file()]
-    total = sum(map(len, files.values()))
-    if not package and total > 8 * _MOST_BYTES:
-        raise ConfigError(
-            f"{setting}: {len(files)} files of code, {total:,} bytes, are too much to travel with a step",
-            "install them as a package, and name the function by its dotted path",
-        )
-    return files
-
-
-def _imports(tree: ast.Module, package: str) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level and package else []
-            beginning = ".".join([*above, *([node.module] if node.module else [])])
-            yield from (f"{beginning}.{alias.name}" if beginning else alias.name for alias in node.names)
-
-
-def _parsed(setting: str, file: Path, name: str) -> ast.Module:
-    try:
-        return ast.parse(file.read_bytes(), str(file))
-    except SyntaxError as exc:
-        line = (exc.text or "").strip()
-        raise ConfigError(f"{setting}: {name}:{exc.lineno}: {line}\n  {exc.msg}", "correct the line") from exc
-    except (OSError, ValueError) as exc:
-        raise ConfigError(f"{setting}: {name} cannot be read: {exc}", "name a file of Python code") from exc
-
-
 def _bound_names(tree: ast.Module) -> set[str]:
     """List what a module binds at its top; `*` if it imports names that are not told."""
     found: set[str] = set()
@@ -248,9 +215,19 @@ def _bound_names(tree: ast.Module) -> set[str]:
 
 
 def _refuse_shadows(setting: str, function: Function) -> None:
-    tops = {Path(name).parts[0].removesuffix(".py") for name in function.files}
-    if taken := sorted(tops & ({*PACKAGES} | sys.stdlib_module_names)):
-        raise ConfigError(
-            f"{setting}: the name of {taken[0]}.py is that of a package that Longhaul and Python import",
-            f"rename it, for example to my_{taken[0]}.py",
-        )
+    """Refuse files of which Python would import another one of that name, or give it to packages that mean theirs."""
+    code = (Path(name) for name in function.files if name.endswith(".py"))
+    for top in sorted({name.parts[0] for name in code}):
+        name = top.removesuffix(".py")
+        if name in PACKAGES or name in sys.stdlib_module_names or _is_installed(name):
+            raise ConfigError(
+                f"{setting}: the name of {top} is that of a package that Longhaul and Python import",
+                f"rename it, for example to my_{top}",
+            )
+
+
+def _is_installed(name: str) -> bool:
+    """Return whether a package of that name is installed, other than as a link to a folder of the user's."""
+    places = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
+    spec = importlib.machinery.PathFinder.find_spec(name, sorted(places))
+    return spec is not None and spec.origin is not None  # a folder without `__init__.py` has no origin, and gives way

@@ -12,6 +12,7 @@ import pytest
 
 from pipeline.errors import ConfigError
 from pipeline.lineage.own_code import find_function, wheel_of
+from trainer.user_code import load
 
 SETTING = "trainer.run_fn"
 
@@ -43,6 +44,87 @@ def test_a_file_travels_with_those_beside_it_that_it_imports(tmp_path: Path) -> 
     assert find_function(SETTING, "my_code.py:run_fn", folder).digest == before
     (folder / "my_other.py").write_text("1")
     assert find_function(SETTING, "my_code.py:run_fn", folder).digest != before
+
+
+HELP = {"my_help.py": "X = 1\n"}
+PACKAGE = {"pack/layers.py": "X = 1\n", "pack/deep/more.py": "from ..layers import X\n"}
+
+
+@pytest.mark.parametrize(
+    ("said", "files", "module"),
+    [
+        ("my_code.py:f", {"my_code.py": "from my_help import X\n", **HELP}, "my_code"),
+        ("my_code.py:f", {"my_code.py": "from .my_help import X\n", **HELP}, "work.my_code"),
+        ("my_code.py:f", {"my_code.py": "from . import my_help\nX = my_help.X\n", **HELP}, "work.my_code"),
+        ("pack/model.py:f", {"pack/model.py": "from .layers import X\n", **PACKAGE}, "pack.model"),
+        ("pack/model.py:f", {"pack/model.py": "from pack.layers import X\n", **PACKAGE}, "pack.model"),
+        ("pack/model.py:f", {"pack/model.py": "from layers import X\n", **PACKAGE}, "model"),
+        ("pack/model.py:f", {"pack/model.py": "from .deep.more import X\n", **PACKAGE}, "pack.model"),
+        ("pack/deep/more.py:f", {"pack/__init__.py": "", "pack/deep/__init__.py": "", **PACKAGE}, "pack.deep.more"),
+        ("pack/__init__.py:f", {"pack/__init__.py": "from .layers import X\n", **PACKAGE}, "pack"),
+        ("pack.f", {"pack/__init__.py": "from .layers import X\n", **PACKAGE}, "pack"),
+        ("pack.model.f", {"pack/__init__.py": "Y = 1\n", "pack/model.py": "from pack import Y as X\n"}, "pack.model"),
+        ("my_code.py:f", {"my_code.py": "X = __import__('my_help').X\n", **HELP}, "my_code"),
+    ],
+)  # fmt: skip
+def test_a_function_is_imported_as_the_layout_of_its_folder_says(
+    said: str, files: dict[str, str], module: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "work"
+    first = next(iter(files)) if ".py:" not in said else said.partition(":")[0]
+    first = "pack/model.py" if said == "pack.model.f" else first
+    write(folder, files | {first: files[first] + "def f():\n    return X\n"})
+    found = find_function(SETTING, said, folder)
+    assert found.module == module
+    assert load(found.to_plain())() == 1
+
+
+def test_functions_of_one_package_that_need_different_files_of_it_are_loaded_beside_each_other(tmp_path: Path) -> None:
+    files = {
+        "pack/__init__.py": "",
+        "pack/a.py": "def f():\n    return 'a'\n",
+        "pack/b.py": "def f():\n    return 'b'\n",
+    }
+    write(tmp_path, files)
+    first, second = (find_function(SETTING, f"pack.{name}.f", tmp_path) for name in "ab")
+    assert set(first.files) == {"pack/__init__.py", "pack/a.py"}
+    assert [load(one.to_plain())() for one in (first, second, first)] == ["a", "b", "a"]
+
+
+def test_a_folder_that_becomes_a_package_is_imported_as_one(tmp_path: Path) -> None:
+    write(tmp_path, {"pack/a.py": "def f():\n    return 'a'\n", "pack/b.py": "X = 'b'\n"})
+    assert load(find_function(SETTING, "pack.a.f", tmp_path).to_plain())() == "a"
+    write(tmp_path, {"pack/__init__.py": "", "pack/c.py": "from .b import X\ndef f():\n    return X\n"})
+    assert load(find_function(SETTING, "pack.c.f", tmp_path).to_plain())() == "b"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "from pathlib import Path\nTEXT = Path(__file__).with_name('prices.txt').read_text()",
+        "from pathlib import Path\nTEXT = (Path(__file__).parent / 'more/prices.txt').read_text()",
+        "import os\nTEXT = open(os.path.join(os.path.dirname(__file__), 'more', 'prices.txt')).read()",
+        "from importlib import resources\nTEXT = resources.files('my_code').joinpath('prices.txt').read_text()",
+    ],
+)
+def test_a_file_of_data_that_the_code_finds_beside_itself_travels(body: str, tmp_path: Path) -> None:
+    write(tmp_path, {"prices.txt": "42", "more/prices.txt": "42", "unnamed.txt": "0"})
+    write(tmp_path, {"my_code.py": f"{body}\ndef f():\n    return TEXT\n"})
+    found = find_function(SETTING, "my_code.py:f", tmp_path)
+    assert "unnamed.txt" not in found.files
+    if "resources" not in body:
+        assert load(found.to_plain())() == "42"
+    write(tmp_path, {"prices.txt": "43", "more/prices.txt": "43"})
+    assert find_function(SETTING, "my_code.py:f", tmp_path).digest != found.digest
+
+
+def test_text_that_happens_to_be_the_name_of_a_file_takes_it_along_only_where_the_code_asks_for_its_place(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path, {"my_code.py": "def f():\n    return 'prices.txt'\n", "prices.txt": "42"})
+    assert set(find_function(SETTING, "my_code.py:f", tmp_path).files) == {"my_code.py"}
+    write(tmp_path, {"my_code.py": "def f():\n    return __file__, 'prices.txt'\n", "prices.txt": "4" * 500_000})
+    assert set(find_function(SETTING, "my_code.py:f", tmp_path).files) == {"my_code.py"}  # too large to travel
 
 
 def test_a_dotted_path_is_one_beside_the_configuration_or_what_is_installed(tmp_path: Path) -> None:
@@ -78,6 +160,10 @@ def test_a_wheel_is_the_same_bytes_for_the_same_files_and_python_imports_from_it
         ("my_code.py:run_fn", "", "has no run_fn; it defines nothing"),
         ("statistics.py:run_fn", "def run_fn(a): ...\n", "the name of statistics.py"),
         ("trainer.py:run_fn", "def run_fn(a): ...\n", "the name of trainer.py"),
+        ("yaml.py:run_fn", "def run_fn(a): ...\n", "the name of yaml.py"),
+        ("my.code.py:run_fn", "def run_fn(a): ...\n", "Python cannot import my.code.py"),
+        ("my_code.py:run_fn", "x = " + "-" * 100_000 + "1\n", "nests expressions too deeply"),
+        ("my_code.py:run_fn", "x = '\0'\n", "my_code.py\n  source code string cannot contain null bytes"),
         ("no_such_package_here.run_fn", "", "there is no module 'no_such_package_here'"),
     ],
 )

@@ -89,6 +89,35 @@ def test_a_package_that_is_lacking_is_to_be_installed_where_the_steps_run(code: 
     assert "install no_such_package where the steps run" in error.remedy
 
 
+@pytest.mark.parametrize(
+    ("body", "problem", "remedy"),
+    [
+        ("raise type('Stop', (BaseException,), {})('no')", "Stop: no", "on purpose"),
+        ("raise type('E', (Exception,), {'__str__': lambda self: 1 / 0})()", "E: (its text cannot be told", ""),
+        ("raise ExceptionGroup('two', [ValueError('a'), KeyError('b')])", "ValueError: a; KeyError: b", "on purpose"),
+        ("open('prices.txt')", "FileNotFoundError", '`Path(__file__).with_name("prices.txt")`'),
+        ("open(__file__ + '.txt')", "FileNotFoundError", '`Path(__file__).with_name("my_code.py.txt")`'),
+        ("open('/nowhere/prices.txt')", "FileNotFoundError", "correct the code"),
+        ("exec('from . import more', {'__package__': ''})", "relative import", "without the dot"),
+        ("from my_code import none", "from 'my_code' (my_code.py)", "correct the code"),
+        ("import my_code.none", "ModuleNotFoundError", "no such file lies beside the code that travels"),
+    ],
+)
+def test_an_error_that_a_stranger_meets_names_its_remedy(code: Code, body: str, problem: str, remedy: str) -> None:
+    plain = code(f"def f():\n    {body}\n", "f")
+    function = load(plain)
+    with pytest.raises(UserCodeError) as caught, blamed(plain):
+        function()
+    assert "longhaul-code-" not in caught.value.what or "txt" in body
+    assert problem in caught.value.what
+    assert remedy in caught.value.remedy
+
+
+def test_a_function_that_somebody_would_have_to_await_is_refused(code: Code) -> None:
+    with pytest.raises(UserCodeError, match="is `async`, and nothing here awaits it"):
+        load(code("async def preprocessing_fn(inputs): ...\n"))
+
+
 def test_a_slow_import_is_told(code: Code, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr(user_code, "_SLOW_S", 0.0)
     with caplog.at_level("INFO", "longhaul.progress"):
