@@ -11,6 +11,7 @@ import difflib
 from collections.abc import Iterable
 from unicodedata import normalize
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -29,6 +30,9 @@ REMEDY = (
     "data.bad_rows: set_aside goes on without such rows"
 )
 """For a value that its column cannot hold."""
+
+ITEMS_APART = "|"
+"""Between the items of a list of categories, which is text from then on: `items(tags, '|')` reads it."""
 
 # Arrow takes thirty times longer over a value that does not parse than over one that does, and goes
 # on to the end of the column; so these many values are tried first.
@@ -86,7 +90,7 @@ def column_type_of(data_type: pa.DataType) -> ColumnType | None:
         return ColumnType.FLOAT
     if types.is_date(data_type) or types.is_timestamp(data_type):
         return ColumnType.TIMESTAMP
-    if is_text(data_type):
+    if is_text(data_type) or is_categories(data_type):
         return ColumnType.STRING
     raise TypeError(str(data_type))
 
@@ -94,15 +98,15 @@ def column_type_of(data_type: pa.DataType) -> ColumnType | None:
 def to_stored(array: pa.Array, column_type: ColumnType) -> pa.Array:
     """Convert one column, shape [rows], to `column_type.stored`, same shape; nulls and NaN become null.
 
-    Text is parsed (surrounding blanks do not matter; nothing but blanks is a missing number or time). Timestamps become
-    whole Unix seconds, rounded down; without a zone they are UTC. Durations and times of day become seconds. Integers
-    are taken as they are where a timestamp is expected.
+    Text is parsed (surrounding blanks do not matter; nothing but blanks is a missing number or time). Lists of
+    categories become text, with ITEMS_APART between the items. Timestamps become whole Unix seconds, rounded down;
+    without a zone they are UTC. Durations and times of day become seconds. Integers are taken as they are where a
+    timestamp is expected.
 
     Raises:
         pa.ArrowInvalid: a value does not fit.
     """
-    if pa.types.is_dictionary(array.type):
-        array = array.dictionary_decode()
+    array = _plain(array, column_type)
     if pa.types.is_null(array.type):
         return pa.nulls(len(array), column_type.stored)
     array = _as_numbers(array)
@@ -122,6 +126,17 @@ def to_stored(array: pa.Array, column_type: ColumnType) -> pa.Array:
     return array.cast(pa.int64())
 
 
+def _plain(array: pa.Array, column_type: ColumnType) -> pa.Array:
+    """Return values that are neither a dictionary's nor lists."""
+    if pa.types.is_dictionary(array.type):
+        return array.dictionary_decode()
+    if not is_categories(array.type):
+        return array
+    if column_type is not ColumnType.STRING:
+        raise pa.ArrowInvalid("a list")
+    return joined(array)
+
+
 def first_bad_row(array: pa.Array, column_type: ColumnType) -> int:
     """Return the index of the first value that keeps `to_stored` from converting `array`."""
     low, high = 0, len(array)  # rows before `low` convert, rows before `high` do not
@@ -138,6 +153,29 @@ def first_bad_row(array: pa.Array, column_type: ColumnType) -> int:
 def is_span(data_type: pa.DataType) -> bool:
     """Return whether a column of this Arrow type holds durations or times of day."""
     return bool(pa.types.is_duration(data_type) or pa.types.is_time(data_type))
+
+
+def is_categories(data_type: pa.DataType) -> bool:
+    """Return whether a column of this Arrow type holds lists of texts or of whole numbers, as many as a row has."""
+    if not (pa.types.is_list(data_type) or pa.types.is_large_list(data_type)):
+        return False
+    items = data_type.value_type
+    items = items.value_type if pa.types.is_dictionary(items) else items
+    return bool(is_text(items) or pa.types.is_integer(items))
+
+
+def joined(lists: pa.Array) -> pa.Array:
+    """Return lists of categories, shape [rows], as text, shape [rows]; a list without an item is null.
+
+    Raises:
+        pa.ArrowInvalid: an item is no text.
+    """
+    items = pc.list_flatten(lists)
+    items = (items.dictionary_decode() if pa.types.is_dictionary(items.type) else items).cast(pa.string())
+    lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
+    offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int32())
+    texts = pc.binary_join(pa.ListArray.from_arrays(offsets, items.fill_null("")), ITEMS_APART)
+    return pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
 
 
 def is_text(data_type: pa.DataType) -> bool:

@@ -83,6 +83,9 @@ def infer(path: str, skip: Collection[str]) -> tuple[dict[str, ColumnType | Data
     for field in found.fields:
         if field.name in skip:
             continue
+        if field.mode == "REPEATED" and _TYPES.get(field.field_type) in (ColumnType.STRING, ColumnType.INT):
+            types[field.name] = ColumnType.STRING
+            continue
         if field.mode == "REPEATED" or field.field_type not in _TYPES:
             kind = f"{field.field_type} REPEATED" if field.mode == "REPEATED" else field.field_type
             types[field.name] = unusable(

@@ -1,7 +1,7 @@
 """JSON: an object a line (.jsonl, .ndjson, .json), one array of objects, or objects over several lines (.json).
 
-Objects within a row become columns with dots, {"home": {"city": …}} the column `home.city`; lists are no value of a
-column. A key that a row lacks is missing there, as null is.
+Objects within a row become columns with dots, {"home": {"city": …}} the column `home.city`. Lists of texts or whole
+numbers are text, `red|blue`; other lists are no value of a column. A key that a row lacks is missing there, as null is.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.data.convert import shorten
+from pipeline.data.convert import ITEMS_APART, shorten
 from pipeline.data.sources.compressed import compression_of, plain_file
 from pipeline.data.sources.damage import corrupt
 from pipeline.data.sources.magic import check_is
@@ -106,8 +106,9 @@ class JsonTable:
         for name in names:
             values = [row.get(name) for _, row in rows]
             if list in set(map(type, values)):
-                number = next(number for number, row in rows if isinstance(row.get(name), list))
-                self._unusable.setdefault(name, _is_list(self._place(number, byte_range), name))
+                other = next((number for number, row in rows if not _is_value(row.get(name))), None)
+                if other is not None:
+                    self._unusable.setdefault(name, _is_list(self._place(other, byte_range), name))
             arrays.append(_array(values))
         if not names:  # a row without a key is one
             return pa.RecordBatch.from_struct_array(pa.array([{}] * len(rows), pa.struct([])))
@@ -196,7 +197,14 @@ def _array(values: Sequence[Any]) -> pa.Array:
 def _text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
-    return None if isinstance(value, list) else as_text(value)
+    if isinstance(value, list):  # of what is no category the column is no use, whatever stands here
+        return ITEMS_APART.join("" if item is None else str(item) for item in value) or None
+    return as_text(value)
+
+
+def _is_value(value: Any) -> bool:
+    """Return whether a value may stand in a column: all but lists of other than texts and whole numbers."""
+    return not isinstance(value, list) or all(item is None or type(item) in (str, int) for item in value)
 
 
 def _holds_tables(record: Any) -> bool:
@@ -225,7 +233,9 @@ def _one_object(path: str, record: Mapping[str, Any]) -> DataError:
 
 
 def _is_list(place: str, name: str) -> DataError:
-    what = f"{place}: {name!r} is a list; a column must hold one number, text, boolean or time per row"
+    what = (
+        f"{place}: {name!r} is a list; a column must hold one number, text, boolean or time per row, or a list of texts"
+    )
     return unusable(name, what, "or flatten it before")
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.data.columns import ColumnType
-from pipeline.data.convert import EXPECTED, column_type_of, first_bad_row, nearest, shorten, to_stored
+from pipeline.data.convert import EXPECTED, column_type_of, first_bad_row, is_text, joined, nearest, shorten, to_stored
 from pipeline.data.sources.damage import corrupt
 from pipeline.data.sources.typed import UnusableColumnError, not_text, unusable
 from pipeline.errors import DataError
@@ -96,11 +96,17 @@ def _decode(path: str, chunk: int) -> Iterator[pa.RecordBatch]:
 
 
 def _scalars(lists: pa.Array, path: str, name: str) -> pa.Array:
-    """Return lists of at most one value, shape [rows], as values, shape [rows]; an empty list is null."""
+    """Return lists of at most one value, shape [rows], as values, shape [rows], and lists of texts as text; an empty
+    list is null."""
     if pa.types.is_null(lists.type):
         return lists
     longest = pc.max(pc.list_value_length(lists)).as_py()
     if longest is not None and longest > 1:
+        if is_text(lists.type.value_type):
+            try:
+                return joined(lists)
+            except pa.ArrowInvalid as exc:
+                raise not_text(name, f"{path}: feature {name!r} holds bytes that are no text (UTF-8)") from exc
         what = f"{path}: feature {name!r} holds {longest} values in one record; a column holds one per row"
         raise unusable(name, what, "or write one feature per value")
     return as_values(lists)

@@ -102,7 +102,7 @@ def test_every_type_of_a_table_becomes_one_of_ours(service: StandIn) -> None:
 @pytest.mark.parametrize(
     ("kind", "called"),
     [
-        (pa.list_(pa.int64()), "INTEGER REPEATED"),
+        (pa.list_(pa.float64()), "FLOAT REPEATED"),
         (pa.struct([("a", pa.int64())]), "RECORD"),
         (pa.time64("us"), "TIME"),
     ],
@@ -117,6 +117,13 @@ def test_what_is_no_column_is_refused_unless_it_is_dropped(service: StandIn, kin
     columns = infer_columns(files, drop=["odd"])
     assert rows_of(CATS, columns) == [{"n": 1}]
     assert service.selected == [["n"]]  # nothing else is read, or paid for
+
+
+def test_repeated_texts_and_whole_numbers_are_texts(service: StandIn) -> None:
+    table = {"tags": pa.array([["a", "b"], []]), "codes": pa.array([[1, 2], [3]])}
+    service.put("my-project.pets.cats", pa.table(table))
+    assert infer_columns(find_files(CATS)) == {"tags": ColumnType.STRING, "codes": ColumnType.STRING}
+    assert rows_of(CATS) == [{"tags": "a|b", "codes": "1|2"}, {"tags": None, "codes": "3"}]
 
 
 def test_a_value_that_does_not_fit_is_shown(service: StandIn) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import gzip
+import json
 import random
 import shutil
 import sqlite3
@@ -19,10 +20,12 @@ import openpyxl
 import pandas as pd
 import pyarrow as pa
 import pytest
+import tensorflow as tf
 from openpyxl.worksheet.worksheet import Worksheet
 
 from pipeline.contract.first_reading import Wishes, read_table
 from pipeline.data.columns import ColumnType
+from pipeline.data.convert import column_type_of, to_stored
 from pipeline.data.sources import json_lines
 from pipeline.data.sources.source import (
     check_has,
@@ -287,7 +290,9 @@ def test_objects_become_columns_with_dots_and_keys_come_and_go(tmp_path: Path) -
         ('{\n "a": 1\n}\n', "one object"),
         ('{"a": {"0": 1, "1": 2}, "b": {"0": 1, "1": 2}}', "one object"),
         ('{"a.b": 1, "a": {"b": 2}}\n{"c": 1}', "line 1: 'a.b' is there twice"),
-        ('{"a": [1, 2]}\n{"a": null}\n', "line 1: 'a' is a list"),
+        ('{"a": [1, 2]}\n{"a": [0.5]}\n', "line 2: 'a' is a list"),
+        ('{"a": null}\n{"a": [[1]]}\n', "line 2: 'a' is a list"),
+        ('{"a": [{}]}\n{"a": 1}\n', "line 1: 'a' is a list"),
         ("a,b\n1,2\n", "is text, whatever its name says"),
     ],
 )
@@ -412,9 +417,51 @@ def test_files_that_are_cut_off_or_wrongly_named_are_told(tmp_path: Path) -> Non
     assert "cannot be unpacked" in error(infer, tmp_path / "t.jsonl.gz")
 
 
+@pytest.mark.parametrize("kind", ["parquet", "feather", "duckdb", "json", "jsonl"])
+def test_lists_of_categories_are_texts(kind: str, tmp_path: Path) -> None:
+    lists = [["a"], None, ["b", "ü c"], [], ["", None, "d"], [None]]
+    frame = pd.DataFrame({"n": range(6), "tags": lists, "codes": [[1, 2], [3], [], None, [-4, 5, 6], [7, 8]]})
+    path = tmp_path / f"t.{kind}"
+    if kind.startswith("json"):
+        rows = [json.dumps(row) for row in frame.astype(object).to_dict("records")]
+        path.write_text("\n".join(rows) if kind == "jsonl" else f"[{', '.join(rows)}]")
+    else:
+        WRITERS[kind](frame, path)
+    assert infer(path) == {"n": INT, "tags": STRING, "codes": STRING}
+    found = read(path)
+    assert found["tags"] == ["a", None, "b|ü c", None, "||d", None]
+    assert found["codes"] == ["1|2", "3", None, None, "-4|5|6", "7|8"]
+
+
+def test_lists_of_categories_in_any_arrow_type_and_slice_are_texts() -> None:
+    names = pa.array(["x", "a", "b", "a"]).dictionary_encode()
+    lists = pa.ListArray.from_arrays(pa.array([0, 1, 3, 3, 4], pa.int32()), names)
+    assert to_stored(lists.slice(1), STRING).to_pylist() == ["a|b", None, "a"]
+    large = pa.array([["x"], ["a", "b"], None], pa.large_list(pa.large_string()))
+    assert to_stored(large.slice(1), STRING).to_pylist() == ["a|b", None]
+    with pytest.raises(pa.ArrowInvalid):
+        to_stored(large, INT)
+    for other in (pa.list_(pa.float32()), pa.list_(pa.bool_()), pa.list_(pa.list_(pa.int8())), pa.list_(pa.int8(), 3)):
+        with pytest.raises(TypeError):
+            column_type_of(other)
+
+
+def test_texts_of_one_record_are_a_list(tmp_path: Path) -> None:
+    feature = tf.train.Feature
+    texts: tuple[list[bytes], ...] = ([b"a"], [b"b", "ü".encode()], [])
+    path = tmp_path / "t.tfrecord"
+    with tf.io.TFRecordWriter(str(path)) as file:
+        for n, some in enumerate(texts):
+            row = {"n": feature(int64_list=tf.train.Int64List(value=[n])),
+                   "tags": feature(bytes_list=tf.train.BytesList(value=some))}  # fmt: skip
+            file.write(tf.train.Example(features=tf.train.Features(feature=row)).SerializeToString())
+    assert infer(path) == {"n": INT, "tags": STRING}
+    assert read(path)["tags"] == ["a", "b|ü", None]
+
+
 @pytest.mark.parametrize("kind", ["parquet", "feather", "duckdb"])
 def test_a_nested_column_is_refused_or_left_out_with_the_reason(kind: str, tmp_path: Path) -> None:
-    frame = pd.DataFrame({"n": [1, 2], "tags": [["a"], ["b", "c"]]})
+    frame = pd.DataFrame({"n": [1, 2], "tags": [[0.5], [1.5, 2.5]]})
     path = tmp_path / f"t.{kind}"
     WRITERS[kind](frame, path)
     assert "'tags' is of type list" in error(infer, path)

@@ -467,7 +467,7 @@ def test_parquet_types_and_values(tmp_path: Path) -> None:
 
 def test_parquet_columns_that_do_not_fit_are_named(tmp_path: Path) -> None:
     path = str(tmp_path / "t.parquet")
-    pq.write_table(pa.table({"n": [[1]], "b": [b"\xff"], "big": pa.array([2**63], pa.uint64()), "f": [1.5]}), path)
+    pq.write_table(pa.table({"n": [[1.5]], "b": [b"\xff"], "big": pa.array([2**63], pa.uint64()), "f": [1.5]}), path)
     message = error(infer, path)
     assert "column 'n' is of type list" in message
     assert "data.drop" in message
