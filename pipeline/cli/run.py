@@ -187,16 +187,16 @@ def drop(
             show_default=False,
         ),
     ] = None,
-    back: Annotated[bool, typer.Option("--back", help="With --span: use it again.")] = False,
+    back: Annotated[bool, typer.Option("--back", help="Use them again: columns or spans.")] = False,
     exclude: Annotated[
         bool, typer.Option("--exclude", help="Keep them in the table, and from the model only (features.exclude).")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Leave columns out: from now on nothing reads them or asks for them (data.drop). Or spans with wrong data."""
-    if bool(columns) == bool(span) or (back and columns) or (exclude and span):
+    if bool(columns) == bool(span) or (exclude and span):
         raise ConfigError(
-            "drop takes columns or --span, --exclude with columns, --back with --span",
+            "drop takes columns or --span, and --exclude with columns only",
             "for example `longhaul drop claim_date -c claims.yaml` or `longhaul drop --span 2025-09 -c claims.yaml`",
         )
     if span:
@@ -206,7 +206,7 @@ def drop(
         return
     from pipeline.commands.drop import drop_columns, print_dropped
 
-    print_dropped(drop_columns(config, columns or [], exclude=exclude), as_json)
+    print_dropped(drop_columns(config, columns or [], exclude=exclude, back=back), as_json)
 
 
 @app.command(rich_help_panel=RUN, epilog="Example: [bold]longhaul validate new.csv[/]")

@@ -29,7 +29,7 @@ class Dropped:
 
     Attributes:
         setting: where the columns stand now.
-        columns: those that did not stand there before.
+        columns: those that did not stand there before; with `back`, that no longer stand there.
         slices: that were taken out of `evaluation.slices`.
         moves_split: rows are dealt to the splits by a hash of all columns, which are fewer now.
     """
@@ -39,10 +39,14 @@ class Dropped:
     columns: tuple[str, ...]
     slices: tuple[tuple[str, ...], ...]
     moves_split: bool
+    back: bool = False
 
 
-def drop_columns(file: Path, columns: Sequence[str], *, exclude: bool) -> Dropped:
+def drop_columns(file: Path, columns: Sequence[str], *, exclude: bool, back: bool = False) -> Dropped:
     """Write the columns into `data.drop` or, with `exclude`, `features.exclude`; the rest of the file stays as it is.
+
+    Args:
+        back: take them out of it again.
 
     Raises:
         ConfigError: a column is needed or unknown, no feature would be left, or the file cannot be changed safely.
@@ -51,13 +55,15 @@ def drop_columns(file: Path, columns: Sequence[str], *, exclude: bool) -> Droppe
     path, present = ("features", "exclude"), config.features.exclude
     if not exclude:
         path, present = ("data", "drop"), config.data.drop
-    new = [name for name in dict.fromkeys(columns) if name not in present]
+    new = [name for name in dict.fromkeys(columns) if (name in present) is back]
     for name in new:
-        _check(config, name, exclude)
+        (_check_described if back else _check)(config, name, exclude)
     text = original = file.read_bytes().decode()
     for name in new:
-        text = with_item(text, path, name)
-    slices = () if exclude else tuple(crossed for crossed in config.evaluation.slices if set(crossed) & set(new))
+        text = (without_item if back else with_item)(text, path, name)
+    slices = (
+        () if exclude or back else tuple(crossed for crossed in config.evaluation.slices if set(crossed) & set(new))
+    )
     for crossed in slices:
         text = without_item(text, ("evaluation", "slices"), list(crossed))
     feature_table(check_edited(text, file), read_schema(config.schema_file))  # such as a table without a feature
@@ -65,7 +71,16 @@ def drop_columns(file: Path, columns: Sequence[str], *, exclude: bool) -> Droppe
         with replacing(file, text, "--config"):
             pass
     moves = not exclude and deciding_columns(config.split) is None
-    return Dropped(file, ".".join(path), tuple(new), slices, bool(new) and moves)
+    return Dropped(file, ".".join(path), tuple(new), slices, bool(new) and moves, back)
+
+
+def _check_described(config: PipelineConfig, name: str, exclude: bool) -> None:
+    """A column that is read again must be described, or no step would know its type."""
+    if not exclude and name not in [feature.name for feature in read_schema(config.schema_file).feature]:
+        raise ConfigError(
+            f"the schema {config.schema_file} does not describe {name!r}",
+            "add it to the schema, or take it out of data.drop and let `longhaul init --again` look at the table",
+        )
 
 
 def _check(config: PipelineConfig, name: str, exclude: bool) -> None:
@@ -95,17 +110,24 @@ def print_dropped(done: Dropped, as_json: bool) -> None:
     console = console_for(sys.stdout)
     file = escape(str(done.file))
     if not done.columns:
-        console.print(f"Nothing changed: {done.setting} of {file} names them already", soft_wrap=True)
+        said = "names none of them" if done.back else "names them already"
+        console.print(f"Nothing changed: {done.setting} of {file} {said}", soft_wrap=True)
         return
     names = escape(", ".join(map(repr, done.columns)))
-    console.print(f"Wrote     {names} into {done.setting} of {file}; nothing else in it changed", soft_wrap=True)
+    where = "out of" if done.back else "into"
+    console.print(f"Wrote     {names} {where} {done.setting} of {file}; nothing else in it changed", soft_wrap=True)
     for crossed in done.slices:
         console.print(f"          {escape(str(list(crossed)))} out of evaluation.slices", soft_wrap=True)
-    follows = {
-        "data.drop": "never read, asked for, compared or passed on; the schema may go on describing it",
-        "features.exclude": "kept and validated with what is learned from; the model is not shown it, and nothing asks "
-        "for it in new rows to score",
-    }
+    follows = {"data.drop": "read and asked for again", "features.exclude": "shown to the model again"}
+    follows = (
+        follows
+        if done.back
+        else {
+            "data.drop": "never read, asked for, compared or passed on; the schema may go on describing it",
+            "features.exclude": "kept and validated with what is learned from; the model is not shown it, and nothing "
+            "asks for it in new rows to score",
+        }
+    )
     console.print(f"From now  {follows[done.setting]}", soft_wrap=True)
     if done.moves_split:
         console.print(

@@ -92,12 +92,16 @@ def export(
         run: whole (find_run).
 
     Raises:
-        PipelineError: it is still at work, or the file is there and `force` is not given.
+        PipelineError: it is still at work, or the file is there, and `force` is not given or it is no exported run.
     """
     with translated_errors(config.root):
         target = output or Path(f"{run.run_id}.zip")
-        if target.exists() and not force:
-            raise ConfigError(f"{target} is there already", "name another with --output, or use --force")
+        if target.exists() and not (force and archive.is_export(target)):
+            other = "" if archive.is_export(target) else ", and is no exported run"
+            raise ConfigError(
+                f"{target} is there already{other}",
+                "name another with --output" + ("; --force overwrites nothing else" if other else ", or use --force"),
+            )
         files = {
             "report.html": config.root / "reports" / f"{run.run_id}.html",
             "run.log": config.root / "logs" / f"{run.run_id}.log",

@@ -13,6 +13,7 @@ from pipeline.commands.arrival import changed_spans, is_seen_from_here
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.spans import missing_spans, span_name, spans_text
 from pipeline.config.split import Split, TimeSplit, moving
+from pipeline.contract.schema import feature_table, read_schema
 from pipeline.data.arrival import not_yet
 from pipeline.data.patterns import has_spans
 from pipeline.data.sources.table_files import file_states, find_files, list_files
@@ -61,7 +62,8 @@ def print_plan(config: PipelineConfig, *, as_json: bool) -> bool:
     """Print the plan; return whether a run could begin.
 
     Raises:
-        ConfigError: the table lies where this machine cannot list it.
+        ConfigError: the table lies where this machine cannot list it, or the configuration names a column that the
+            schema lacks.
         DataError: nothing of it is there, or no span would be left to train.
     """
     plan = make_plan(config)
@@ -78,6 +80,7 @@ def make_plan(config: PipelineConfig) -> Plan:
     Raises:
         ConfigError, DataError: see `print_plan`.
     """
+    feature_table(config, read_schema(config.schema_file))  # a run would refuse what they do not know
     pattern, window = config.data_pattern, config.data.spans
     if pattern.startswith("gs://"):
         raise ConfigError(f"{pattern} cannot be listed from here", "`longhaul run --on vertex` reads it there")

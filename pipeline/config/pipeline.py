@@ -121,8 +121,6 @@ class PipelineConfig(Section):
                 "transform.preprocessing_fn: its outputs are read by trainer.build_model or trainer.run_fn, and there"
                 " is neither: name one (docs/extend/own-network.md), or take the function out"
             )
-        if self.data.label in self.data.drop:
-            raise ValueError(f"data.drop holds the label {self.data.label!r}")
         if self.metadata.namespace and len(self.record_name) > _LONGEST_RECORD_NAME:
             raise ValueError(
                 f"metadata.namespace: {self.record_name!r} is longer than {_LONGEST_RECORD_NAME} letters, which is all"
@@ -130,6 +128,16 @@ class PipelineConfig(Section):
             )
         if "test" in self.evaluation.splits and not has_test_split(self.split):
             raise ValueError("evaluation.splits names 'test', but split defines no test split")
+        return self
+
+    @model_validator(mode="after")
+    def _label_is_not_left_out(self) -> PipelineConfig:
+        if self.data.label in self.data.drop:
+            raise ValueError(f"data.drop holds the label {self.data.label!r}")
+        if self.data.label in self.features.exclude:
+            raise ValueError(
+                f"features.exclude holds the label {self.data.label!r}, which no model is ever shown; take it out"
+            )
         return self
 
     @model_validator(mode="after")

@@ -6,6 +6,7 @@ import glob
 import re
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 SPAN = "{SPAN}"
 VERSION = "{VERSION}"
@@ -75,6 +76,11 @@ class SpanReader:
         except ValueError:
             return None
         return day.year * 10_000 + day.month * 100 + day.day, version
+
+    def written(self, path: str) -> tuple[str | Any, ...]:
+        """Return the same as it is written in a path of a span: of `01` and `1` two things."""
+        match = self._regex.match(path)
+        return match.groups() if match else ()
 
 
 def would_read(pattern: str, path: str) -> bool:

@@ -116,6 +116,15 @@ def export_run(
         _write(archive, MANIFEST, [json.dumps(_manifest(run, digests), indent=1).encode()])
 
 
+def is_export(path: Path) -> bool:
+    """Return whether a file is one that `export_run` wrote."""
+    try:
+        with zipfile.ZipFile(path) as found:
+            return MANIFEST in found.namelist()
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
 def _manifest(run: Run, digests: dict[str, str]) -> dict[str, Any]:
     return {
         "format": FORMAT,

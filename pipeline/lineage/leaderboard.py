@@ -76,6 +76,8 @@ class Condition:
         if isinstance(value, float):
             try:
                 wanted = float(self.value)
+                if math.isnan(wanted):
+                    raise ValueError("nothing is larger, smaller or the same")
             except ValueError as exc:
                 raise PipelineError(
                     f"--filter: {self.name} is a number, {self.value!r} is not", "write it as 0.7 or 1e-3"

@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.commands.drop import drop_columns, print_dropped
 from pipeline.commands.init import write_first_files
+from pipeline.commands.plan import make_plan
 from pipeline.commands.validate import validate
 from pipeline.config.loading import load
 from pipeline.contract.run_inputs import look
@@ -111,3 +112,29 @@ def test_other_settings_may_go_on_naming_what_is_dropped(project: Path) -> None:
     drop_columns(project, ["after"], exclude=False)
     config = load(project)
     assert "after" not in {feature.name for feature in feature_table(config, read_schema(config.schema_file)).features}
+
+
+@pytest.mark.parametrize("exclude", [False, True])
+def test_what_was_left_out_comes_back(project: Path, exclude: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    """Seen failing: `--back` with a column got a line on usage."""
+    drop_columns(project, ["after"], exclude=exclude)  # which makes the list
+    before = project.read_text()
+    drop_columns(project, NAMES, exclude=exclude)
+    done = drop_columns(project, [*NAMES[1:], "x"], exclude=exclude, back=True)
+    assert (done.columns, project.read_text()) == (NAMES[1:], before)
+    print_dropped(done, as_json=False)
+    assert f"'class', '[1]', 'no' out of {done.setting} of" in capsys.readouterr().out
+    drop_columns(project, ["after"], exclude=exclude, back=True)
+    assert {"after", "x"} <= {feature.name for feature in look(load(project)).features.features}
+    if not exclude:
+        project.write_text(project.read_text().replace("drop: []", "drop: [gone]"))
+        with pytest.raises(ConfigError, match="does not describe 'gone'"):
+            drop_columns(project, ["gone"], exclude=False, back=True)
+
+
+@pytest.mark.parametrize(("old", "new"), [("exclude: [", "exclude: [nobody"), ("slices: [", "slices: [[nobody]")])
+def test_a_plan_refuses_a_column_that_a_run_would_refuse(project: Path, old: str, new: str) -> None:
+    make_plan(load(project))
+    project.write_text(project.read_text().replace(f"{old}]", f"{new}]"))
+    with pytest.raises(ConfigError, match="has no column 'nobody'"):
+        make_plan(load(project))

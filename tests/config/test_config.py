@@ -226,6 +226,7 @@ def test_an_unknown_key_comes_with_the_nearest_one(tmp_path: Path, place: str, e
         ("decision__threshold", {"cost": {"miss": 0, "false_alarm": 0}},
          "decision.threshold.cost: both errors cost nothing; say what one of them costs"),
         ("data__drop", ["purrs"], "the file: data.drop holds the label 'purrs'"),
+        ("features__exclude", ["purrs"], "the file: features.exclude holds the label 'purrs', which no model is ever"),
         ("split__by", "rows", "split.by: must be 'time', 'hash' or 'group' (received: 'rows')"),
         ("split", "hash",
          "split: must hold settings (`key: value`), not one value (received: 'hash')"),

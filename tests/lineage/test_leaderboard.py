@@ -79,6 +79,7 @@ def test_conditions_must_all_hold() -> None:
         ("auc", "--filter 'auc' is not a condition\n  Remedy: write a name, one of = != > >= < <=, and a value"),
         ("acu>1", "no run has a value 'acu'\n  Remedy: did you mean auc?"),
         ("auc>high", "--filter: auc is a number, 'high' is not"),
+        ("auc>nan", "--filter: auc is a number, 'nan' is not"),
         ("xyz=1", "there are run, started, status"),
     ],
 )

@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 import functools
 import glob
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.config.data import DUCKDB, SQLITE
-from pipeline.config.spans import ALL, Spans, chosen_spans, spans_text
+from pipeline.config.spans import ALL, Spans, chosen_spans, span_name, spans_text
 from pipeline.config.text_format import CSV, TextFormat
 from pipeline.data.patterns import SpanReader, as_glob, check_marks, has_spans, without_marks
 from pipeline.data.sources import magic, parts, remote
@@ -195,8 +196,17 @@ def _latest_versions(paths: Iterable[str], pattern: str) -> Iterator[tuple[str, 
     reader = SpanReader(pattern)
     found = [(path, *place) for path in paths if (place := reader.read(path))]
     latest: dict[int, int] = {}
-    for _, span, version in found:
+    spelt: dict[tuple[int, int], str] = {}
+    for path, span, version in sorted(found):
         latest[span] = max(version, latest.get(span, 0))
+        other = spelt.setdefault((span, version), path)
+        if reader.written(path) != reader.written(other):
+            raise DataError(
+                f"{other} and {path} are both span {span_name(span)}, written in two ways, and which is meant is not "
+                "known",
+                "remove one of the two; or, if one corrects the other, tell them apart by {VERSION} in the path: the "
+                "highest counts (docs/spans.md)",
+            )
     yield from ((path, span) for path, span, version in found if version == latest[span])
 
 
@@ -221,6 +231,14 @@ def _matches(pattern: str) -> list[str]:
         return paths
     if as_glob(pattern) != glob.escape(pattern):
         return [path for path in paths if not Path(path).is_dir()]
+    if scheme := re.match(r"[A-Za-z][\w+.-]+://", pattern):
+        raise DataError(
+            f"{pattern} is an address, and tables are not read from {scheme[0]}",
+            f"fetch the file (`curl -LO {pattern}`), and name the copy"
+            if scheme[0].lower() in ("http://", "https://", "ftp://")
+            else "copy it to this machine, and name the copy; postgresql:// and bigquery:// are read where they are "
+            "(docs/sources.md)",
+        )
     folder = Path(pattern).parent
     siblings = [path.name for path in folder.iterdir()] if folder.is_dir() else []
     near = difflib.get_close_matches(Path(pattern).name, siblings)

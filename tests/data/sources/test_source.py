@@ -79,6 +79,18 @@ def test_spans_are_numbers_not_text_and_take_all_their_digits(tmp_path: Path) ->
     assert "there are spans 9 to 11" in error(find_files, str(tmp_path / "day-{SPAN}.csv"), spans=Spans(use=(12, 20)))
 
 
+def test_a_span_that_is_written_in_two_ways_is_refused(tmp_path: Path) -> None:
+    """Seen failing: both files were read as span 1."""
+    for name in ("s-1.csv", "s-01.csv", "s-2.csv", "t-1-v1.csv", "t-1-v02.csv", "t-1-v2.csv"):
+        (tmp_path / name).write_text("a\n1\n")
+    said = error(find_files, str(tmp_path / "s-{SPAN}.csv"))
+    assert "s-01.csv and " in said
+    assert "s-1.csv are both span 1, written in two ways" in said
+    assert "are both span 1" in error(find_files, str(tmp_path / "t-{SPAN}-v{VERSION}.csv"))
+    (tmp_path / "s-01.csv").unlink()
+    assert [file.span for file in find_files(str(tmp_path / "s-{SPAN}.csv"))] == [1, 2]
+
+
 def test_a_span_may_be_a_directory(tmp_path: Path) -> None:
     for span in (1, 2):
         (tmp_path / f"span-{span}").mkdir()
@@ -107,6 +119,8 @@ def test_what_cannot_be_found_is_named(tmp_path: Path) -> None:
     assert "holds no data file" in error(find_files, str(tmp_path / "empty"))
     write(tmp_path / "zero.csv", "")
     assert "zero.csv is empty (0 bytes)" in error(find_files, str(tmp_path / "zero.csv"))
+    assert "`curl -LO https://a.b/t.csv`" in error(find_files, "https://a.b/t.csv")
+    assert "are not read from s3://" in error(find_files, "s3://bucket/t-*.csv")
     (tmp_path / "book.docx").write_bytes(b"\x00\x01x")
     assert "unknown extension" in error(find_files, str(tmp_path / "book.docx"))
 
