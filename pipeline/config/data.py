@@ -18,7 +18,7 @@ _TABLE = rf"{_BIGQUERY}\.\w+\.[^?`]+"
 DUCKDB = (".duckdb", ".ddb")
 SQLITE = (".sqlite", ".sqlite3", ".db")
 _POSTGRESQL = r"postgres(?:ql)?://[^?#]+"
-_DATABASE = rf".+({'|'.join(map(re.escape, (*DUCKDB, *SQLITE)))})(\.gz|\.bz2|\.zst|\.zip)?"
+_DATABASE = rf".+({'|'.join(map(re.escape, (*DUCKDB, *SQLITE)))})(\.gz|\.bz2|\.zst|\.zip|\.xz)?"
 
 
 class Data(Section):

@@ -9,7 +9,7 @@ from pydantic import field_validator, model_validator
 
 from trainer.settings.base import Section
 
-DIRECTIVES = "YymdbBHIMSfpzaAj"
+DIRECTIVES = "YymdbBHIMSfpzaAjGVu"
 """What may stand after % in the format of a date."""
 
 
@@ -24,7 +24,7 @@ class Reading(Section):
     """What the texts are. Recognised from the values when absent."""
     decimal: Literal[".", ","] = "."
     """Of numbers, the mark before the fraction."""
-    thousands: Literal["", ",", ".", " ", "'"] = ""
+    thousands: Literal["", ",", ".", " ", "'", "_"] = ""
     """Of numbers, the mark between groups of three digits. A blank stands for every kind of blank, an apostrophe for
     every kind of apostrophe."""
     unit: tuple[str, ...] = ()
@@ -64,8 +64,10 @@ class Reading(Section):
             if unknown:
                 known = ", ".join(f"%{mark}" for mark in DIRECTIVES)
                 raise ValueError(f"format: %{unknown[0]} is unknown; known are {known}")
-            if not re.search("%[Yy]", self.format):
+            if not re.search("%[YyG]", self.format):
                 raise ValueError(f"format: {self.format!r} has no year, %Y or %y")
+            if ("%G" in self.format) != ("%V" in self.format):
+                raise ValueError(f"format: {self.format!r}: %G and %V, year and week of ISO 8601, go together")
         return self
 
 

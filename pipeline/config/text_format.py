@@ -34,8 +34,9 @@ class TextFormat(Section):
     encoding: str = "utf-8"
     """How characters are written as bytes, by a name that Python knows: `utf-8`, `utf-16`, `cp1252`, `latin-1`
     and so on."""
-    header: bool = True
-    """Whether the first line holds the names of the columns."""
+    header: bool | Literal["grouped"] = True
+    """Whether the first line holds the names of the columns; `grouped` where it holds groups of columns, and the line
+    below it their names: a column is then `2019 Sales`."""
     names: tuple[str, ...] = ()
     """Names of the columns, in order, in place of the header's. Without a header and without these they are `column_1`,
     `column_2` and so on."""
@@ -99,6 +100,8 @@ class TextFormat(Section):
             raise ValueError("starts: the places of the fields, each beyond the one before")
         if self.thousands == self.decimal:
             raise ValueError(f"thousands: {self.thousands!r} is the decimal mark")
+        if self.header == "grouped" and self.names:
+            raise ValueError("names: they take the place of one line; with header: grouped say `skip` instead")
         if self.units and not self.header:
             raise ValueError("units: the line below the header, but header is false; say `skip: 1` instead")
         return self

@@ -1,4 +1,4 @@
-"""Compressed files: .gz, .bz2, .zst and .zip, the last with one file in it.
+"""Compressed files: .gz, .bz2, .zst, .xz; and .zip and .tar with one file in it.
 
 Readers that must jump about in a file are given an unpacked copy, which lives as long as the process.
 """
@@ -6,13 +6,14 @@ Readers that must jump about in a file are given an unpacked copy, which lives a
 from __future__ import annotations
 
 import shutil
+import tarfile
 import tempfile
 import zipfile
 from functools import lru_cache
 from pathlib import Path
 
 from pipeline.data.sources.damage import damaged_package
-from pipeline.data.sources.text_bytes import PACKED, UNREADABLE, open_bytes, zip_member
+from pipeline.data.sources.text_bytes import PACKED, TARS, UNREADABLE, open_bytes, tar_member, zip_member
 
 _CHUNK = 1 << 20
 _COPIES_KEPT = 64
@@ -20,7 +21,7 @@ _COPIES_KEPT = 64
 
 def compression_of(path: str) -> str | None:
     """Return the ending that tells how a file is compressed, in small letters; None of a plain one."""
-    return next((ending for ending in PACKED if path.lower().endswith(ending)), None)
+    return next((ending for ending in (*reversed(TARS), *PACKED) if path.lower().endswith(ending)), None)
 
 
 def inner_name(path: str) -> str:
@@ -34,7 +35,7 @@ def inner_name(path: str) -> str:
     if ending is None:
         return name
     stem = name[: -len(ending)]
-    return _member(path) if ending == ".zip" and not Path(stem).suffix else stem
+    return _member(path) if ending in (".zip", *TARS) and not Path(stem).suffix else stem
 
 
 def plain_file(path: str) -> str:
@@ -63,7 +64,10 @@ def _copy(path: str, size: int, mtime_ns: int) -> tuple[tempfile.TemporaryDirect
 
 def _member(path: str) -> str:
     try:
+        if not path.lower().endswith(".zip"):
+            with tarfile.open(path) as tar:
+                return tar_member(path, tar)
         with zipfile.ZipFile(path) as archive:
             return zip_member(path, archive)
-    except (OSError, zipfile.BadZipFile) as exc:
+    except UNREADABLE as exc:
         raise damaged_package(path, exc) from exc

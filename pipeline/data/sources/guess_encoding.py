@@ -10,17 +10,16 @@ from itertools import pairwise
 from pathlib import Path
 
 from pipeline.data.sources.damage import corrupt
+from pipeline.data.sources.east_asian import east_asian
 from pipeline.data.sources.head import is_valid_utf8, wide_encoding
-from pipeline.data.sources.magic import sign_of
+from pipeline.data.sources.magic import remedy, sign_of
 from pipeline.data.sources.text_bytes import UNREADABLE, is_packed, open_bytes
 from pipeline.errors import DataError
 
 HEAD_BYTES = 1 << 20
 _SAMPLE_BYTES, _SAMPLES = 1 << 16, 32
 _MOST_TELLING = 1 << 15
-_CANDIDATES = [
-    "cp1251", "cp1253", "cp1255", "cp1256", "koi8_r", "cp866", "shift_jis", "euc_jp", "gb18030", "big5", "cp949",
-]  # fmt: skip
+_CANDIDATES = ["cp1251", "cp1253", "cp1255", "cp1256", "koi8_r", "cp866"]
 _LATIN = ["cp1252", "cp1250", "cp1254", "cp1257", "iso8859-2", "mac_roman", "cp850", "cp852", "cp437"]
 """Of what two of them read alike, the first is taken."""
 _LIKE = 0.85
@@ -73,8 +72,7 @@ def guess_encoding(path: str, pieces: Sequence[bytes]) -> tuple[str, str | None]
     wide = wide_encoding(pieces[0])
     if not wide and len(re.findall(rb"[\x00-\x08\x0e-\x1a\x1c-\x1e]", pieces[0])) > max(8, len(pieces[0]) / 50):
         if found := sign_of(pieces[0]):
-            rename = f"rename it to end in {found[2]}" if found[2] else "give the table itself"
-            raise DataError(f"{path} is {found[1]}, whatever its name says", rename)
+            raise DataError(f"{path} is {found[1]}, whatever its name says", remedy(path, found))
         raise DataError(f"{path} is not text", "name a file of text; see docs/text.md for what is read")
     if wide:
         marked = wide in ("utf-16", "utf-32")
@@ -114,6 +112,8 @@ def _telling(pieces: Sequence[bytes]) -> bytes:
 
 def _closest(telling: bytes) -> str:
     """Return the encoding in which the letters are those of one language."""
+    if found := east_asian(telling):
+        return found
     best, encoding = max(
         ((_likeness(telling, name), name) for name in _LATIN), key=lambda scored: (scored[0], -_LATIN.index(scored[1]))
     )
@@ -125,8 +125,8 @@ def _closest(telling: bytes) -> str:
     beyond = sum(byte > 127 for byte in words)
     if beyond < _FEW * len(words) or (beyond < 30 and beyond < 0.5 * len(words)):
         return "cp1252" if is_decodable(telling, "cp1252") else "latin-1"
-    found = from_bytes(telling, cp_isolation=_CANDIDATES, preemptive_behaviour=False).best()
-    return found.encoding if found is not None else "latin-1"
+    match = from_bytes(telling, cp_isolation=_CANDIDATES, preemptive_behaviour=False).best()
+    return match.encoding if match is not None else "latin-1"
 
 
 def is_decodable(data: bytes, encoding: str) -> bool:

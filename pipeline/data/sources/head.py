@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from pipeline.config.text_format import CSV, TextFormat
 from pipeline.data.convert import shorten
+from pipeline.data.sources import magic
 from pipeline.data.sources.damage import corrupt
-from pipeline.data.sources.magic import sign_of
+from pipeline.data.sources.grouped_header import grouped
 from pipeline.data.sources.records import Records
 from pipeline.data.sources.text_bytes import UNREADABLE, is_utf8, keeps_ascii, open_bytes, open_utf8
 from pipeline.errors import DataError
@@ -67,6 +68,8 @@ def read_head(path: str, form: TextFormat = CSV) -> Head:
     records = Records(path, form)
     given = iter(records)
     line, first = next(given, (1, []))
+    if form.header == "grouped" and first:
+        line, first = _with_groups(path, line, first, *next(given, (line, [])))
     if not first:
         raise DataError(f"{path} has no header: it is blank", "write the column names on the first line")
     _check_delimiter(path, line, first, form)
@@ -76,6 +79,7 @@ def read_head(path: str, form: TextFormat = CSV) -> Head:
         return _made(path, form, names, (), {}, 0, records.begins)
     if form.units:
         next(given, None)
+    above = 1 + form.units + (form.header == "grouped")
     start = records.offset
     rows: list[list[str]] = []
     with suppress(DataError):  # whoever reads those rows is told
@@ -85,10 +89,23 @@ def read_head(path: str, form: TextFormat = CSV) -> Head:
     header = _widened(first, rows)
     if form.names:
         _check_count(path, line, form.names, len(header))
-        return _made(path, form, list(form.names), (), {}, 1 + form.units, start)
+        return _made(path, form, list(form.names), (), {}, above, start)
     fields, renamed = distinct(header)
     unread = _unread(header, fields, rows, form)
-    return _made(path, form, fields, unread, renamed, 1 + form.units, start)
+    return _made(path, form, fields, unread, renamed, above, start)
+
+
+def _with_groups(
+    path: str, line: int, groups: Sequence[str], below: int, names: Sequence[str]
+) -> tuple[int, list[str]]:
+    """Return the line of the names, and those with their groups."""
+    found = grouped(groups, names)
+    if found is None:
+        raise DataError(
+            f"{path}, line {line}: there are no groups of columns, as data.format.header: grouped says",
+            "write the file as the others are, or correct data.format.header",
+        )
+    return below, found
 
 
 def _widened(header: list[str], rows: Sequence[list[str]]) -> list[str]:
@@ -163,14 +180,11 @@ def _check_delimiter(path: str, line: int, first: Sequence[str], form: TextForma
 
 
 def _check_start(path: str, start: bytes, form: TextFormat) -> None:
-    for magic, (what, remedy) in _MAGIC.items():
-        if start.startswith(magic):
+    for sign, (what, remedy) in _MAGIC.items():
+        if start.startswith(sign):
             raise DataError(f"{path} is {what}, not text", remedy)
-    if found := sign_of(start):
-        raise DataError(
-            f"{path} is {found[1]}, not text",
-            f"rename it to end in {found[2]}" if found[2] else "give the table itself",
-        )
+    if found := magic.sign_of(start):
+        raise DataError(f"{path} is {found[1]}, not text", magic.remedy(path, found))
     wide = wide_encoding(start)
     if wide and keeps_ascii(form.encoding):
         raise DataError(

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pipeline.data.sources.compressed import compression_of, plain_file
 from pipeline.data.sources.damage import corrupt
 from pipeline.data.sources.text_bytes import UNREADABLE, open_bytes
-from pipeline.errors import DataError
+from pipeline.errors import DataError, as_argument
 
 _HEAD_BYTES = 4096
 _SIGNS = (
@@ -24,10 +24,16 @@ _SIGNS = (
     (0, b"\x1f\x8b", "gzip", "a gzip file", ".gz"),
     (0, b"BZh", "bzip2", "a bzip2 file", ".bz2"),
     (0, b"\x28\xb5\x2f\xfd", "zstd", "a zstd file", ".zst"),
+    (0, b"\xfd7zXZ\x00", "xz", "an xz file", ".xz"),
+    (257, b"ustar", "tar", "a tar archive", ".tar"),
+    (0, b"7z\xbc\xaf\x27\x1c", "7z", "a 7-Zip archive", ""),
+    (0, b"Rar!\x1a\x07", "rar", "a RAR archive", ""),
     (0, b"%PDF", "pdf", "a PDF document", ""),
     (0, b"<!DOCTYPE", "html", "a web page", ""),
     (0, b"<html", "html", "a web page", ""),
 )
+_UNPACK = {"7z": "7z x", "rar": "unrar x"}
+"""What unpacks an archive that no reader of ours opens."""
 
 
 def what_is(path: str) -> tuple[str, str, str] | None:
@@ -77,12 +83,17 @@ def check_is(path: str, kind: str) -> None:
     """
     found = what_is(path)
     if found and found[0] != kind:
-        _, words, ending = found
-        outer = compression_of(path) or ""
-        raise DataError(
-            f"{path} is {words}, whatever its name says",
-            f"rename it to end in {ending}{outer}" if ending else "give the table itself",
-        )
+        raise DataError(f"{path} is {found[1]}, whatever its name says", remedy(path, found))
+
+
+def remedy(path: str, found: tuple[str, str, str]) -> str:
+    """Return what to do with a file of that format, as `what_is` gives it, under a name of another."""
+    kind, _, ending = found
+    if ending:
+        return f"rename it to end in {ending}{compression_of(path) or ''}"
+    if kind in _UNPACK:
+        return f"unpack it (`{_UNPACK[kind]} {as_argument(path)}`), and name the file or the folder"
+    return "give the table itself"
 
 
 def _of_archive(path: str) -> tuple[str, str, str] | None:

@@ -14,7 +14,7 @@ from pipeline.errors import DataError
 WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 _ENDINGS = "|".join(re.escape(ending) for ending in (*WORKBOOKS, *DUCKDB, *SQLITE))
 _ADDRESS = re.compile(
-    rf"(?P<file>.+?(?:{_ENDINGS})(?:\.gz|\.bz2|\.zst|\.zip)?)(?:#(?P<part>.+)|\?(?P<query>\s*(?:select|with|from)\b.+))",
+    rf"(?P<file>.+?(?:{_ENDINGS})(?:\.gz|\.bz2|\.zst|\.zip|\.xz)?)(?:#(?P<part>.+)|\?(?P<query>\s*(?:select|with|from)\b.+))",
     re.IGNORECASE | re.DOTALL,
 )
 

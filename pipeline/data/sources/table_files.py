@@ -171,6 +171,8 @@ def _by_content(path: str, is_text: bool) -> str:
         return "json" if kind == "json" else "csv"
     if kind in ("csv", "parquet", *FORMATS):
         return kind
+    if found and found[0] in ("7z", "rar"):
+        raise DataError(f"{path} is {found[1]}, which is not read", magic.remedy(path, found))
     raise DataError(
         f"{path} has an unknown extension, and what is in it is no table that can be read",
         f"convert or rename the file; {KNOWN}",
@@ -224,14 +226,7 @@ def _matches(pattern: str) -> list[str]:
         raise DataError(f"the pattern {pattern} names no span that can be read", str(exc)) from exc
     if not has_spans(pattern) and Path(pattern).exists():  # first of all, so that names may hold [ ] * ?
         return [pattern]
-    # Path.glob takes no absolute pattern.
-    paths = glob.glob(as_glob(pattern), recursive=True)  # noqa: PTH207
-    paths = [path for path in paths if not Path(path).name.startswith(("_", "."))]
-    if has_spans(pattern):
-        return paths
-    if as_glob(pattern) != glob.escape(pattern):
-        return [path for path in paths if not Path(path).is_dir()]
-    if scheme := re.match(r"[A-Za-z][\w+.-]+://", pattern):
+    if scheme := re.match(r"(?!gs:)[A-Za-z][\w+.-]+://", pattern):
         raise DataError(
             f"{pattern} is an address, and tables are not read from {scheme[0]}",
             f"fetch the file (`curl -LO {pattern}`), and name the copy"
@@ -239,6 +234,13 @@ def _matches(pattern: str) -> list[str]:
             else "copy it to this machine, and name the copy; postgresql:// and bigquery:// are read where they are "
             "(docs/sources.md)",
         )
+    # Path.glob takes no absolute pattern.
+    paths = glob.glob(as_glob(pattern), recursive=True)  # noqa: PTH207
+    paths = [path for path in paths if not Path(path).name.startswith(("_", "."))]
+    if has_spans(pattern):
+        return paths
+    if as_glob(pattern) != glob.escape(pattern):
+        return [path for path in paths if not Path(path).is_dir()]
     folder = Path(pattern).parent
     siblings = [path.name for path in folder.iterdir()] if folder.is_dir() else []
     near = difflib.get_close_matches(Path(pattern).name, siblings)

@@ -11,6 +11,8 @@ import codecs
 import functools
 import gzip
 import io
+import lzma
+import tarfile
 import zipfile
 import zlib
 from pathlib import Path
@@ -21,8 +23,10 @@ import pyarrow as pa
 from pipeline.data.convert import shorten
 from pipeline.errors import DataError
 
-PACKED = (".gz", ".bz2", ".zip", ".zst")
-UNREADABLE = (OSError, EOFError, zlib.error, zipfile.BadZipFile, pa.ArrowException)
+PACKED = (".gz", ".bz2", ".zip", ".zst", ".xz")
+TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+"""Archives that hold one file, as a .zip may."""
+UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError, pa.ArrowException)
 """What reading a damaged file raises."""
 
 _CHUNK = 1 << 20
@@ -30,12 +34,17 @@ _CHUNK = 1 << 20
 
 def is_packed(path: str) -> bool:
     """Return whether a file is packed, by its name."""
-    return path.lower().endswith(PACKED)
+    return path.lower().endswith((*PACKED, *TARS))
 
 
 def open_bytes(path: str) -> BinaryIO:
     """Open a file for reading what it holds, unpacked."""
+    if path.lower().endswith(TARS):
+        tar = tarfile.open(path)  # noqa: SIM115 - the member reads it
+        return cast(BinaryIO, tar.extractfile(tar_member(path, tar)))
     kind = Path(path).suffix.lower()
+    if kind == ".xz":
+        return cast(BinaryIO, lzma.open(path, "rb"))
     if kind == ".gz":
         return cast(BinaryIO, gzip.open(path, "rb"))
     if kind == ".bz2":
@@ -50,17 +59,28 @@ def open_bytes(path: str) -> BinaryIO:
 
 def unpacked(path: str) -> pa.NativeFile | None:
     """Open a packed file with Arrow's own reader; None for a kind that it does not know."""
+    if path.lower().endswith(TARS):
+        return None
     codec = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}.get(Path(path).suffix.lower())
     return pa.CompressedInputStream(pa.OSFile(path), codec) if codec else None
 
 
 def zip_member(path: str, archive: zipfile.ZipFile) -> str:
     """Return the name of the one file in an archive; those that a Macintosh adds do not count."""
-    names = [name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX/")]
+    return _only(path, [name for name in archive.namelist() if not name.endswith("/")], "unzip")
+
+
+def tar_member(path: str, archive: tarfile.TarFile) -> str:
+    """Return the same of a tar archive."""
+    return _only(path, [member.name for member in archive.getmembers() if member.isfile()], "tar -xf")
+
+
+def _only(path: str, names: list[str], unpack: str) -> str:
+    names = [name for name in names if not name.startswith("__MACOSX/") and not Path(name).name.startswith(".")]
     if len(names) != 1:
         raise DataError(
             f"{path} holds {len(names)} files ({', '.join(names[:5])}) where one is expected",
-            "unpack it (`unzip`), and name the file or the folder",
+            f"unpack it (`{unpack} {path}`), and name the file or the folder",
         )
     return names[0]
 

@@ -21,6 +21,7 @@ import pyarrow as pa
 from pipeline.data.sources import parts
 from pipeline.data.sources.compressed import plain_file
 from pipeline.data.sources.damage import corrupt
+from pipeline.data.sources.grouped_header import grouped
 from pipeline.data.sources.head import distinct
 from pipeline.data.sources.magic import check_is
 from pipeline.data.sources.sheet_layout import header_row, rows_end
@@ -125,10 +126,13 @@ def _load(address: parts.Address, size: int, mtime_ns: int) -> _Sheet:
 
 
 def _titles(rows: Sequence[Sequence[Any]], numbers: Sequence[int]) -> list[str | None]:
-    """Return the names in the last row; one that is blank there may stand in the row above, if that holds several."""
+    """Return the names in the last row; one that is blank there may stand in the row above, if that holds several, and
+    groups may stand there."""
     titles = [_text(value) for value in rows[-1]]
     if len(rows) > 1 and numbers[-1] == numbers[-2] + 1 and sum(value != "" for value in rows[-2]) > 1:
         above = [_text(value) for value in rows[-2]]
+        if found := grouped([text or "" for text in above], [text or "" for text in titles]):
+            return list(found)
         titles = [
             title or (upper if place else None) for place, (title, upper) in enumerate(zip(titles, above, strict=True))
         ]

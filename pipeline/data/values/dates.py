@@ -27,12 +27,20 @@ MONTHS = (
     ("nov", "november", "novembre", "noviembre", "novembro"),
     ("dec", "december", "dez", "dezember", "déc", "décembre", "diciembre", "dic", "dicembre", "dezembro"),
 )
+_HOURS = {"Z": 0, "UTC": 0, "GMT": 0, "WET": 0, "WEST": 1, "BST": 1, "CET": 1, "MEZ": 1, "CEST": 2, "MESZ": 2, "EET": 2}
+_HOURS |= {"EEST": 3, "MSK": 3, "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7}
+_HOURS |= {"SAST": 2, "HKT": 8, "SGT": 8, "JST": 9, "KST": 9, "AEST": 10, "AEDT": 11, "NZST": 12, "NZDT": 13}
+"""Short names of zones, by their hours before UTC; CST and its like are America's, as RFC 5322 has them."""
+_PLACE = r"[A-Z][A-Za-z_]+/[A-Za-z_/+-]+"
+ZONE = rf"{'|'.join(sorted(_HOURS, key=len, reverse=True))}|{_PLACE}|[+-]\d\d(?::?\d\d)?(?:\[{_PLACE}\])?"
+"""What a text may say of its time zone: a short name, a place (Europe/Berlin), or hours, with the place behind."""
 _MONTH_OF = {name: number for number, names in enumerate(MONTHS, start=1) for name in names}
 _PARTS = {
     "Y": r"(?P<Y>\d{4})", "y": r"(?P<y>\d{2})", "m": r"(?P<m>\d{1,2})", "d": r"(?P<d>\d{1,2})",
     "b": r"(?P<b>\pL+)\.?", "B": r"(?P<b>\pL+)\.?", "H": r"(?P<H>\d{1,2})", "I": r"(?P<I>\d{1,2})",
     "M": r"(?P<M>\d{2})", "S": r"(?P<S>\d{2})", "f": r"\d{1,9}", "p": r"(?P<p>[aApP])\.?[mM]\.?",
-    "z": r"(?P<z>Z|UTC|GMT|[+-]\d\d:?\d\d|[+-]\d\d)", "a": r"\pL+\.?", "A": r"\pL+\.?", "j": r"(?P<j>\d{3})",
+    "z": rf"(?P<z>{ZONE})", "G": r"(?P<G>\d{4})", "V": r"(?P<V>\d{2})",
+    "u": r"(?P<u>[1-7])", "a": r"\pL+\.?", "A": r"\pL+\.?", "j": r"(?P<j>\d{3})",
 }  # fmt: skip
 _PER_SECOND = {"epoch_s": 1, "epoch_ms": 10**3, "epoch_us": 10**6}
 _PIVOT = 69
@@ -99,6 +107,8 @@ def _by_format(text: pa.Array, form: str, zone: str | None) -> pa.Array:
     fits = parts.is_valid().to_numpy(zero_copy_only=False)
     year, month, day = _year(parts), _month(parts), _number(parts, "d", 1)
     fits &= (month >= 1) & (month <= 12) & (year >= 1)
+    if _has(parts, "G"):
+        return _of_week(parts, fits)
     months = (year - 1970).clip(-1969, 8029) * 12 + month.clip(1, 12) - 1
     first = months.astype("M8[M]").astype("M8[D]")
     day = _number(parts, "j", 1) if _has(parts, "j") else day
@@ -109,12 +119,39 @@ def _by_format(text: pa.Array, form: str, zone: str | None) -> pa.Array:
     fits &= (hour >= 0) & (hour < 24) & (minute < 60) & (second < 60)
     seconds = date.astype(np.int64) * 86_400 + hour * 3600 + minute * 60 + second
     if _has(parts, "z"):
-        seconds -= _offset(parts.field("z"))
-    elif zone is not None:
-        naive = pa.array(seconds, mask=~fits).cast(pa.timestamp("s"))
-        aware = pc.assume_timezone(naive, zone, ambiguous="earliest", nonexistent="earliest")
-        return aware.cast(pa.timestamp("s", "UTC")).cast(pa.int64())
-    return pa.array(seconds, mask=~fits)
+        return _by_zones(pa.array(seconds, mask=~fits), parts.field("z"))
+    return pa.array(seconds, mask=~fits) if zone is None else _in_zone(pa.array(seconds, mask=~fits), zone)
+
+
+def _in_zone(seconds: pa.Array, zone: str) -> pa.Array:
+    """Return Unix seconds of those that a clock of the zone shows."""
+    aware = pc.assume_timezone(seconds.cast(pa.timestamp("s")), zone, ambiguous="earliest", nonexistent="earliest")
+    return aware.cast(pa.timestamp("s", "UTC")).cast(pa.int64())
+
+
+def _by_zones(seconds: pa.Array, zones: pa.Array) -> pa.Array:
+    """Return the same where every text says its zone; null where there is none of that name."""
+    shown = pc.subtract(seconds, pa.array(_offset(zones)))
+    for zone in pc.unique(zones).drop_null().to_pylist():
+        if zone[:1].isalpha() and zone not in _HOURS:
+            here = pc.fill_null(pc.equal(zones, zone), False)
+            try:
+                moved = _in_zone(seconds.filter(here), zone)
+            except (pa.ArrowInvalid, pa.ArrowKeyError):
+                moved = pa.nulls(pc.sum(here).as_py(), pa.int64())
+            shown = pc.replace_with_mask(shown, here, moved)
+    return shown
+
+
+def _of_week(parts: pa.StructArray, fits: npt.NDArray[np.bool_]) -> pa.Array:
+    """Return the first second of a day of a week of ISO 8601, of its Monday where no day is told."""
+    year, week, day = _number(parts, "G", 1), _number(parts, "V", 1), _number(parts, "u", 1)
+    fourth = (year - 1970).astype("M8[Y]").astype("M8[D]") + np.timedelta64(3, "D")  # of January, always of week 1
+    monday = fourth - ((fourth.astype(np.int64) + 3) % 7).astype("m8[D]") + ((week - 1) * 7).astype("m8[D]")
+    thursday = monday + np.timedelta64(3, "D")  # in whose year the week is
+    fits &= (week >= 1) & (thursday.astype("M8[Y]") == (year - 1970).astype("M8[Y]"))
+    date = monday + (day - 1).astype("m8[D]")
+    return pa.array(date.astype(np.int64) * 86_400, mask=~fits)
 
 
 def _has(parts: pa.Array, name: str) -> bool:
@@ -155,6 +192,8 @@ def _hour(parts: pa.Array) -> npt.NDArray[np.int64]:
 
 
 def _offset(zones: pa.Array) -> npt.NDArray[np.int64]:
-    signed = pc.extract_regex(zones, pattern=r"^(?P<sign>[+-])(?P<H>\d\d):?(?P<M>(?:\d\d)?)$")
+    signed = pc.extract_regex(zones, pattern=r"^(?P<sign>[+-])(?P<H>\d\d):?(?P<M>(?:\d\d)?)(?:\[.*)?$")
     offset = _number(signed, "H", 0) * 3600 + _number(signed, "M", 0) * 60
+    named = pc.take(pa.array([*_HOURS.values()], pa.int64()), pc.index_in(zones, pa.array([*_HOURS])))
+    offset += 3600 * np.array(pc.fill_null(named, 0).to_numpy())
     return np.where(np.asarray(pc.equal(signed.field("sign"), "-").fill_null(False)), -offset, offset)

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from pipeline.data.values.counted import WORTH_SAYING, Counted, Doubt, Fit, as_mask, words_of
-from pipeline.data.values.dates import MONTHS, to_seconds
+from pipeline.data.values.dates import MONTHS, ZONE, to_seconds
 from pipeline.data.values.words import DATE_NAMES, EPOCH_NAMES
 
 _EPOCHS = {"epoch_s": 1, "epoch_ms": 10**3, "epoch_us": 10**6}
@@ -21,8 +21,11 @@ _WEEKDAYS = re.compile(
 )
 _TIME = re.compile(
     r"(?P<H>\d{1,2}):\d{2}(?P<S>:\d{2}(?P<f>\.\d{1,9})?)?(?P<pb>\s?)(?P<p>[AaPp]\.?[Mm]\.?)?"
-    r"(?P<zb>\s?)(?P<z>Z|UTC|GMT|[+-]\d\d(:?\d\d)?)?$"
+    rf"(?P<zb>\s?)(?P<z>{ZONE})?$"
 )
+_POINTED = re.compile(r"(?<=[\sT])\d{1,2}\.\d{2}(?P<S>\.\d{2})?$")
+"""A time as 23.37, which some countries write, behind a date."""
+_WEEK = re.compile(r"\d{4}(-?)W\d{2}(-?\d)?")
 _SAMPLE, _CANDIDATES = 40, 12
 
 
@@ -82,10 +85,9 @@ def formats_of(text: str) -> list[str]:
         return []
     if unix := re.fullmatch(r"[A-Za-z]{3} [A-Za-z]{3} +\d{1,2} \d\d:\d\d:\d\d (\S+ )?\d{4}", text):
         return ["%a %b %d %H:%M:%S %z %Y" if unix[1] else "%a %b %d %H:%M:%S %Y"]
-    time = _TIME.search(text)
-    tail = ""
-    if time:
-        text, tail = text[: time.start()], _time_format(time)
+    if week := _WEEK.fullmatch(text):
+        return [f"%G{week[1]}W%V" + (f"{week[1]}%u" if week[2] else "")]
+    text, tail = _without_time(text)
     parts = _parts(text)
     if parts is None or (tail and parts and parts[-1].endswith(".")):
         return []
@@ -113,6 +115,15 @@ def _parts(text: str) -> list[str] | None:
             elif part not in ("T", "of", "de", "at", "um", "le", "del"):
                 return None
     return parts
+
+
+def _without_time(text: str) -> tuple[str, str]:
+    """Return what stands before a time of day, and the time's format; "" if there is none."""
+    if time := _TIME.search(text):
+        return text[: time.start()], _time_format(time)
+    if pointed := _POINTED.search(text):
+        return text[: pointed.start()], "%H.%M" + (".%S" if pointed["S"] else "")
+    return text, ""
 
 
 def _time_format(time: re.Match[str]) -> str:
@@ -174,7 +185,7 @@ def _choose(ties: list[str], day_first: bool | None) -> str | None:
 def _is_likely(name: str, form: str, values: Counted) -> bool:
     """Return whether figures that could be a date are one: versions, codes and part numbers have such, too."""
     hinted = bool(words_of(name) & DATE_NAMES)
-    if "%b" in form or "%H" in form or "%I" in form:
+    if any(part in form for part in ("%b", "%H", "%I", "%G")):
         return True
     if form == "%Y%m%d":
         return hinted or len(values.texts) >= 10

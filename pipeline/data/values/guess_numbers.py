@@ -16,13 +16,19 @@ from pipeline.data.values.words import COMMA_THOUSANDS, CURRENCIES, NEARLY, SCAL
 _PLAIN = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$|^\s*[+-]?(?i:inf|infinity)\s*$"
 _PARTS = (
     rf"^\(?\s*(?:{MINUS}|\+)?\s*(?P<pre>[^\d\s.,()+\-'\x{{2212}}\x{{2013}}]{{0,5}}\.?)\s*(?:{MINUS}|\+)?\s*"
-    r"(?P<body>\d[\d.,'\x{2019} \x{a0}\x{202f}\x{2009}]*\d|\d[.,]?|[.,]\d+)(?:[eE][+-]?\d+)?"
+    r"(?P<body>\d[\d.,_'\x{2019} \x{a0}\x{202f}\x{2009}]*\d|\d[.,]?|[.,]\d+)(?:[eE][+-]?\d+)?"
     rf"(?P<gap>\s*)(?P<suf>[^\d\s()+\-,.:;=][^\d()+:;=]{{0,14}}?|\+|)\s*{MINUS}?\s*\)?$"
 )
 _SAMPLE, _ENOUGH = 200, 20_000
 _RATINGS = 20
 """So many different texts may be categories such as 16+ and 18+; more are quantities."""
-_STYLES = ((".", ""), (".", ","), (",", ""), (",", "."), (",", " "), (".", " "), (".", "'"), (",", "'"))
+_STYLES = ((".", ""), (".", ","), (",", ""), (",", "."), (",", " "), (".", " "), (".", "'"), (",", "'"), (".", "_"))
+
+
+BOUNDS = ("<", "<=", ">", ">=", "\u2264", "\u2265")
+BOUND = r"^\s*(?:[<>]=?|\x{2264}|\x{2265})\s*\d"
+_MEASURED = 5
+"""So many different numbers are measured ones."""
 
 
 def is_plain(values: Counted) -> Mask:
@@ -42,7 +48,7 @@ def guess_number(values: Counted, decimal: str | None) -> Fit | Doubt | None:
     if not isinstance(found, Fit):
         return found
     fits = _fits(values, Reading.model_validate(found.settings))
-    return Fit(found.settings, fits) if values.share(fits) >= WORTH_SAYING else None
+    return Fit(found.settings, fits, found.said) if values.share(fits) >= WORTH_SAYING else None
 
 
 def _guess(values: Counted, decimal: str | None) -> Fit | Doubt | None:
@@ -70,13 +76,13 @@ def _guess(values: Counted, decimal: str | None) -> Fit | Doubt | None:
         style = commas
     if style[1] not in ("", ",") and not units["unit"] and _is_code(values.where(fits[style]), style[1]):
         return None
-    if "+" in units["unit"] and not style[1] and not units["scale"] and len(values.texts) <= _RATINGS:  # type: ignore[operator]
-        return None  # 16+, 18+: an age rating
+    if _are_ratings(values, units, style[1]):
+        return None
     settings: dict[str, object] = {"kind": "number"}
     settings |= {"decimal": style[0]} if style[0] != "." else {}
     settings |= {"thousands": style[1]} if style[1] else {}
     settings |= {name: value for name, value in units.items() if value}
-    return Fit(settings, fits[style])
+    return Fit(settings, fits[style], _of_bounds(values) if "<" in units["unit"] else "")  # type: ignore[operator]
 
 
 def _fits(values: Counted, reading: Reading) -> Mask:
@@ -92,7 +98,9 @@ def _units(parts: object, values: Counted) -> dict[str, object] | Doubt | None:
     few = values.total * (1 - NEARLY_ALL)
     before = Counter({unit: times for unit, times in before.items() if unit and times > few})
     after = Counter({unit: times for unit, times in after.items() if unit and times > few})
+    bounds = set(BOUNDS) if _are_bounded(values) else set()
     known_before = CURRENCIES | NEARLY
+    before = Counter({unit: times for unit, times in before.items() if unit not in bounds})
     if any(unit not in known_before and _counts(times, values) for unit, times in before.items()):
         return None
     before = Counter({unit: times for unit, times in before.items() if unit in known_before})
@@ -116,7 +124,28 @@ def _units(parts: object, values: Counted) -> dict[str, object] | Doubt | None:
         return Doubt(f"its numbers are in different units ({listed}), so it stays text")
     if len(others - UNITS - {"+", "%"}) and len(values.texts) < 3:
         return None
-    return {"unit": tuple(sorted(money | others)), "scale": is_scale}
+    return {"unit": tuple(sorted(money | others | bounds)), "scale": is_scale}
+
+
+def _are_ratings(values: Counted, units: dict[str, object], thousands: str) -> bool:
+    """Return whether these are classes such as 16+ and 18+."""
+    has_plus = "+" in units["unit"]  # type: ignore[operator]
+    return has_plus and not thousands and not units["scale"] and len(values.texts) <= _RATINGS
+
+
+def _of_bounds(values: Counted) -> str:
+    shown = values.where(values.matches(BOUND)).texts[0].as_py()
+    return f"a bound, as {shown!r}, counts as the number that it names"
+
+
+def _are_bounded(values: Counted) -> bool:
+    """Return whether some values are no more than a bound, `<0.05` among numbers: beyond what was measured.
+
+    Where as many different bounds as numbers stand in a column, as `<18` and `65+`, they are classes.
+    """
+    bounded = values.matches(BOUND)
+    plain = (values.matches(r"^[+-]?[\d.,]")).sum()
+    return bool(bounded.any() and plain >= _MEASURED and bounded.sum() <= plain)
 
 
 def _counts(times: int, values: Counted) -> bool:
@@ -167,5 +196,5 @@ def _is_code(values: Counted, mark: str) -> bool:
     marks = pc.count_substring_regex(body, pattern=r"\D")
     digits = pc.count_substring_regex(body, pattern=r"\d")
     one_length = pc.count_distinct(digits).as_py() == 1 and pc.count_distinct(marks).as_py() == 1
-    at_least = 1 if mark == " " else 2
+    at_least = 1 if mark in " _" else 2
     return bool(one_length and pc.min(marks).as_py() >= at_least)

@@ -20,7 +20,7 @@ from pipeline.data.values.booleans import PAIRS
 from pipeline.data.values.counted import NEARLY_ALL, WORTH_SAYING, Counted, Doubt, Fit, Mask, as_mask, words_of
 from pipeline.data.values.durations import CLOCK, SHORT, WORDS, to_seconds
 from pipeline.data.values.guess_dates import guess_date, guess_epoch
-from pipeline.data.values.guess_numbers import guess_number, is_plain
+from pipeline.data.values.guess_numbers import BOUND, guess_number, is_plain
 from pipeline.data.values.readings import ALWAYS_MISSING, Readings, convert
 from pipeline.data.values.words import CLOCK_NAMES, ELSE_MISSING, HEX_NAMES, ID_NAMES, LENGTH_NAMES, SURELY_MISSING
 
@@ -138,12 +138,12 @@ def _find(name: str, values: Counted, decimal: str | None, day_first: bool | Non
         return _find_plain(name, values, decimal, day_first, plain)
     if values.matches(r"^[+-]?0\d+$").any() and values.share(plain) >= WORTH_SAYING:
         return Reading(kind="text")
-    if values.share(values.matches(r"^0[xX][0-9a-fA-F]+$")) >= WORTH_SAYING:
+    if values.share(values.matches(r"^0[xX][0-9a-fA-F]+$")) >= WORTH_SAYING or _are_codes(values, plain):
         return Reading(kind="text")
     if boolean := _boolean(values):
         return boolean
     numbers = Fit({"kind": "number"}, plain, is_plain=True) if values.share(plain) >= WORTH_SAYING else None
-    if numbers and values.share(plain) >= NEARLY_ALL:
+    if numbers and values.share(plain) >= NEARLY_ALL and not values.matches(BOUND).any():
         return numbers
     if found := _iso(values) or guess_date(name, values, day_first) or _duration(name, values):
         return found
@@ -156,7 +156,7 @@ def _find_plain(
     name: str, values: Counted, decimal: str | None, day_first: bool | None, plain: Mask
 ) -> Fit | Doubt | Reading | None:
     """Return the same of a column of nothing but plain numbers."""
-    if _is_id(name, values):
+    if _is_id(name, values) or _are_codes(values, plain):
         return Reading(kind="text")
     if compact := guess_date(name, values, day_first):
         return compact
@@ -220,6 +220,18 @@ def _is_id(name: str, values: Counted) -> bool:
         or (words & ID_NAMES and values.share(values.matches(r"^\d{4,}(\.0)?$")) >= NEARLY_ALL)
         or (words & HEX_NAMES and values.matches(r"^\d+[eE]\d+$").any())
     )
+
+
+def _are_codes(values: Counted, plain: Mask) -> bool:
+    """Return whether texts such as 2E8 are codes rather than numbers: others are of letters and digits, too, or all
+    are of one length and most are figures alone."""
+    powers = values.matches(r"^\d+[eE]\d+$")
+    if not powers.any() or values.share(plain) < WORTH_SAYING:
+        return False
+    others = values.where(~plain).matches(r"^(?:\d+[A-Za-z]|[A-Za-z]+\d)[0-9A-Za-z]*$")
+    lengths = pc.count_distinct(pc.utf8_length(values.texts)).as_py()
+    figures = values.matches(r"^\d+$")
+    return bool(others.any() or (lengths == 1 and (powers | figures).all() and figures.sum() > powers.sum()))
 
 
 def _meaning(found: Fit, values: Counted, markers: pa.Array, trimmed: pa.Array, share: float) -> Meaning:

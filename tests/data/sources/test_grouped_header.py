@@ -1,0 +1,98 @@
+"""Names in two lines: groups of columns, and what stands again below each; in text and in workbooks."""
+
+from __future__ import annotations
+
+import io
+import random
+from pathlib import Path
+
+import pytest
+
+from pipeline.config.text_format import CSV, TextFormat
+from pipeline.data.sources import source
+from pipeline.data.sources.grouped_header import grouped
+from pipeline.data.sources.head import read_head
+from pipeline.data.sources.table_files import find_files
+from pipeline.data.sources.text_format import sniff
+from pipeline.errors import DataError
+
+NAMES = ["Region", "2019 Sales", "2019 Profit", "2020 Sales", "2020 Profit"]
+
+
+def rows(delimiter: str, more: str = "") -> str:
+    return "".join(delimiter.join((f"N{i}", str(i), str(i + 1), str(i), str(2 * i))) + more + "\n" for i in range(9))
+
+
+@pytest.mark.parametrize(
+    ("head", "delimiter", "more", "names"),
+    [
+        (",2019,,2020,\nRegion,Sales,Profit,Sales,Profit\n", ",", "", NAMES),
+        ("Region,2019,2019,2020,2020\nRegion,Sales,Profit,Sales,Profit\n", ",", "", NAMES),  # as pandas writes them
+        ("Report 2024;;;;\nRegion;2019;;2020;\n;Sales;Profit;Sales;Profit\n", ";", "", NAMES),
+        (",2019,,2020,,\nRegion,Sales,Profit,Sales,Profit,Comment\n", ",", ",ok", [*NAMES, "Comment"]),
+    ],
+)
+def test_groups_are_part_of_the_names(tmp_path: Path, head: str, delimiter: str, more: str, names: list[str]) -> None:
+    """Seen failing: the columns were Sales, Profit, Sales_2 and Profit_2."""
+    path = tmp_path / "t.csv"
+    path.write_text(head + rows(delimiter, more))
+    form, said = sniff(str(path))
+    assert form.header == "grouped"
+    assert "names stand in two lines, as that of '2019 Sales'" in said
+    assert read_head(str(path), form).names == names
+    files = find_files(str(path), form=form)
+    assert source.column_names(files) == names
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "Region,height,weight,width,depth\n,m,kg,m,m\n",  # units
+        "id,score,score,x,y\n",  # one name twice
+        "My report,,,,\nRegion,a,b,c,d\n",  # a title
+    ],
+)
+def test_what_are_no_groups_are_none(tmp_path: Path, head: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(head + rows(","))
+    assert sniff(str(path))[0].header is True
+    path.write_text(
+        "name,,,flag\n" + "".join(f"n{i % 3},{'ny'[i % 2]},{'ny'[i % 5 > 1]},{'ny'[i % 3 > 1]}\n" for i in range(20))
+    )
+    assert sniff(str(path))[0].header is True  # names that are blank, above values that come again
+
+
+def test_a_later_file_without_groups_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("Region,a,b,c,d\n" + rows(","))
+    with pytest.raises(DataError, match=r"line 1: there are no groups of columns, as data\.format\.header: grouped"):
+        read_head(str(path), TextFormat(header="grouped"))
+    with pytest.raises(ValueError, match="say `skip` instead"):
+        TextFormat(header="grouped", names=("a", "b"))
+    assert CSV.written() == {}
+
+
+def test_a_workbook_has_groups_too(tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for row in ([None, 2019, None, 2020, None], ["Region", "Sales", "Profit", "Sales", "Profit"]):
+        book.active.append(row)
+    for i in range(5):
+        book.active.append([f"N{i}", i, i, i, i])
+    content = io.BytesIO()
+    book.save(content)
+    (tmp_path / "t.xlsx").write_bytes(content.getvalue())
+    assert source.column_names(find_files(str(tmp_path / "t.xlsx"))) == NAMES
+
+
+def test_every_column_of_any_groups_has_a_name_of_its_own() -> None:
+    seeded = random.Random(7)
+    for _ in range(300):
+        below = [f"m{i}" for i in range(seeded.randint(2, 4))]
+        groups = [f"G{i}" for i in range(seeded.randint(2, 4))]
+        above, names = [""] * 2, ["id", "kind"]
+        for group in groups:
+            above += [group, *([""] * (len(below) - 1))] if seeded.random() < 0.5 else [group] * len(below)
+            names += below
+        found = grouped(above, names)
+        assert found == ["id", "kind", *(f"{group} {name}" for group in groups for name in below)]
