@@ -191,10 +191,10 @@ def _head_settings(layout: Layout) -> tuple[list[tuple[dict[str, Any], str]], li
         settings.append(({"skip": form.skip + lines}, many if lines > 1 else "the first line is a title"))
     first, rows = (records[start], records[start + 1 :]) if records else ([], [])
     if has_groups and not form.names:
-        above, below = first, rows[0]
-        first, rows = grouped(above, below) or first, rows[1:]
-        whole = zip(first, above, below, strict=True)
-        shown = next((name for name, *parts in whole if name not in map(str.strip, parts)), "")
+        upper, lower = first, rows[0]
+        first, rows = grouped(upper, lower) or first, rows[1:]
+        whole = zip(first, upper, lower, strict=True)
+        shown = next((name for name, one, other in whole if name not in (one.strip(), other.strip())), "")
         settings.append(({"header": "grouped"}, f"names stand in two lines, as that of {shown!r}"))
     if not form.names and not has_header(first, rows):
         named = f"column_1 to column_{len(first)} (data.format.names gives other names)"
