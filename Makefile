@@ -15,7 +15,7 @@ setup:  ## Python 3.11 environment in .venv, exactly as locked
 run: setup  ## the whole pipeline on the New York flights of 2013
 	@.venv/bin/longhaul run $(ARGS)
 
-notebook: setup  ## JupyterLab on notebooks/: schema review, model analysis, lineage
+notebook: setup  ## JupyterLab on notebooks/: schema review, model analysis, suspect labels, lineage
 	@cd notebooks && ../.venv/bin/jupyter-lab --config=jupyter_config.py $(ARGS)
 
 test: setup  ## the tests that every change needs, in two processes (ARGS='--shuffle 7' for a random order)

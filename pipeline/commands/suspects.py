@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +12,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.commands.suspects_file import Suspect, Suspects, text_of
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.data.convert import shorten
-from pipeline.data.decided_labels import (
-    BETWEEN,
-    DECISION,
-    FILE,
-    GIVEN,
-    REASON,
-    REVIEWER,
-    SUGGESTED,
-    Decisions,
-    read_decisions,
-    row_hashes,
-    row_header,
-)
+from pipeline.data.decided_labels import BETWEEN, FILE, Decisions, read_decisions, row_hashes
 from pipeline.errors import ConfigError, WorkspaceError
 from pipeline.files import one_spelling, write_whole
 from pipeline.guard.checks import TRAIN_SPLIT
@@ -47,59 +32,6 @@ _FEWEST_ROWS = 50
 _MOST_VALUES = 30
 """Columns that stand in the file, those that tell rows apart first."""
 Hashes = npt.NDArray[np.uint64]
-
-
-@dataclass(frozen=True)
-class Suspect:
-    """A row with a label that is worth a second look.
-
-    Attributes:
-        row: what tells it apart, 16 hexadecimal digits.
-        file, file_row: where it stands in the source, rows from 1, a header aside; "" and 0 where that cannot be
-            read again.
-        score: how sure the witnesses together are of another label, 0 to 1.
-        is_error: whether confident learning calls the label an error.
-        values: of the first columns.
-    """
-
-    row: str
-    file: str
-    file_row: int
-    given: str
-    suggested: str
-    score: float
-    is_error: bool
-    why: str
-    values: dict[str, str]
-
-
-@dataclass(frozen=True)
-class Suspects:
-    """What was found.
-
-    Attributes:
-        keys: columns that tell rows apart; none for all but the label.
-        looked_at: rows of the training split; `errors`: those that confident learning finds among them.
-        skill: of the trees: the share of the guess's errors that they avoid.
-        decided: rows in the file that a person has decided before, which are not asked again.
-        file, page: where it was written.
-    """
-
-    pipeline: str
-    run_id: str
-    keys: tuple[str, ...]
-    classes: tuple[str, ...]
-    rows: list[Suspect]
-    looked_at: int
-    errors: int
-    skill: float
-    decided: int
-    file: str
-    page: str
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain data."""
-        return asdict(self)
 
 
 def find_suspects(
@@ -173,7 +105,7 @@ def find_suspects(
         config.name, run.run_id, keys, classes, rows, table.num_rows, found.errors, found.skill,
         len({(one.row, one.given) for one in known.rows if one.decision}), str(file), str(page),
     )  # fmt: skip
-    text, remedy = _csv(made, file), "name another file with --output"
+    text, remedy = text_of(made, file), "name another file with --output"
     write_whole(text, file, "file of suspects", remedy)
     write_whole(render(made.to_json(), text), page, "page", "choose another workspace with --workspace")
     return made
@@ -254,25 +186,3 @@ def _ranked(run: Run, table: pa.Table, features: FeatureTable, hashes: Hashes) -
     names = [one.name for one in features.features if one.name in table.column_names]
     count = len(features.label.classes)
     return rank(columns, labels, count, hashes % np.uint64(1 << 62), points_of(table.select(names)), ask)
-
-
-def _csv(made: Suspects, file: Path) -> str:
-    """Return the text of the file: what is new, then the lines that a person has decided before, as they were."""
-    ours = [row_header(made.keys), GIVEN, SUGGESTED, DECISION, REVIEWER, REASON, "score", "why", "file", "file_row"]
-    values = list(made.rows[0].values) if made.rows else []
-    taken = Counter([*ours, *values])
-    named = {name: f"{name} (column)" if taken[name] > 1 else name for name in values}
-    before: list[dict[str, str]] = []
-    if made.decided:
-        with file.open(newline="", encoding="utf-8-sig") as lines:
-            before = [one for one in csv.DictReader(lines, restkey="") if (one.get(DECISION) or "").strip()]
-    header = dict.fromkeys([*ours, *named.values(), *(name for one in before for name in one if name)])
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(header), extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    for one in made.rows:
-        told = {ours[0]: one.row, GIVEN: one.given, SUGGESTED: one.suggested, "score": one.score, "why": one.why}
-        told |= {"file": one.file, "file_row": one.file_row or ""}
-        writer.writerow(told | {named[name]: value for name, value in one.values.items()})
-    writer.writerows(before)
-    return text.getvalue()

@@ -77,24 +77,33 @@ def read_decisions(file: Path, classes: Sequence[str]) -> Decisions:
     """
     try:
         with file.open(newline="", encoding="utf-8-sig") as text:
-            reader = csv.DictReader(text)
-            keys = _keys(file, reader.fieldnames or ())
-            rows: dict[tuple[str, str], Decision] = {}
-            for plain in reader:
-                where = f"{_SETTING}: {file}, line {reader.line_num}"
-                one = _decision(plain, classes, where)
-                known = rows.setdefault((one.row, one.given), one)
-                if (known.decision, known.label) != (one.decision, one.label):
-                    raise ConfigError(
-                        f"{where}: row {one.row} is decided twice, {known.decision or 'not yet'} and"
-                        f" {one.decision or 'not yet'}",
-                        "leave one of the two lines",
-                    )
+            return decisions_in(text, file, classes)
     except (OSError, UnicodeDecodeError, csv.Error) as exc:
         raise ConfigError(
             f"{_SETTING}: {file} cannot be read: {exc}",
             "name the CSV file that `longhaul suspects` wrote, or take the setting out",
         ) from exc
+
+
+def decisions_in(lines: Iterable[str], file: Path, classes: Sequence[str]) -> Decisions:
+    """Read the lines of a file of decisions; see `read_decisions`.
+
+    Raises:
+        ConfigError: a line breaks a rule.
+    """
+    reader = csv.DictReader(lines)
+    keys = _keys(file, reader.fieldnames or ())
+    rows: dict[tuple[str, str], Decision] = {}
+    for plain in reader:
+        where = f"{_SETTING}: {file}, line {reader.line_num}"
+        one = _decision(plain, classes, where)
+        known = rows.setdefault((one.row, one.given), one)
+        if (known.decision, known.label) != (one.decision, one.label):
+            raise ConfigError(
+                f"{where}: row {one.row} is decided twice, {known.decision or 'not yet'} and"
+                f" {one.decision or 'not yet'}",
+                "leave one of the two lines",
+            )
     decided = Decisions(keys, tuple(rows.values()))
     if (count := len(decided.told().get("rows", ()))) > MOST:
         raise ConfigError(

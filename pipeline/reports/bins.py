@@ -9,6 +9,8 @@ from itertools import pairwise
 Bar = tuple[float, float, float]
 """Lowest value, highest value, share of the values."""
 
+FEW_ROWS_IN_A_BIN = 10
+"""Of the calibration: no line goes through a bin with fewer."""
 _MOST_BEYOND = 10
 """Bins on each side of the model's, where another split reaches farther; a model is narrow below that part of all."""
 

@@ -11,6 +11,8 @@ import numpy as np
 from pipeline.evaluation.share_intervals import wilson
 
 MOST_PAIRS = 5
+_MOST_APART = 39
+"""Classes that a confusion matrix has for themselves; the others are one."""
 _TENTHS = 10
 _LEAST_POINTS = 20
 
@@ -80,11 +82,12 @@ def worst_pairs(document: Mapping[str, Any] | None) -> list[Pair]:
     if not confusion:
         return []
     names, counts = confusion["classes"], confusion["rows"]
+    last = len(names) - bool(names[-1].endswith(" others") and len(names) > _MOST_APART)  # a heap is no class
     pairs = [
         Pair(names[row], names[column], count, count / sum(of_class))
         for row, of_class in enumerate(counts)
         for column, count in enumerate(of_class)
-        if row != column and count
+        if row != column and count and max(row, column) < last
     ]
     return sorted(pairs, key=lambda pair: (-pair.rows, -pair.share))[:MOST_PAIRS]
 
@@ -95,6 +98,8 @@ def tenths_of(document: Mapping[str, Any] | None) -> list[Tenth]:
     if not points or len(points["true"]) < _LEAST_POINTS:
         return []
     true, predicted = np.array(points["true"], dtype=float), np.array(points["predicted"], dtype=float)
+    if predicted.min() == predicted.max():  # tenths of equal predictions would be chance
+        return []
     order = np.argsort(predicted, kind="stable")
     return [
         Tenth(

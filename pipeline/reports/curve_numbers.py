@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,8 @@ _MOST = 25
 """Lines of a table; a curve has up to 200 points."""
 _OF_100 = (50, 80, 90, 95)
 _LEAST_POINTS = 20
+LEVEL = 0.9
+"""Of the interval of a single prediction."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,35 @@ def how_far_off(document: Mapping[str, Any] | None) -> str:
         return ""
     told = [f"{share} by at most {number(float(np.quantile(off, share / 100)))}" for share in _OF_100]
     return f"Of 100 predictions are off: {', '.join(told)}."
+
+
+def half_width(document: Mapping[str, Any] | None, level: float) -> float | None:
+    """Return how far from its prediction the truth of a new row lies at most, with probability `level`.
+
+    It is split conformal prediction: of n evaluated rows the ceil((n + 1) * level)-th least distance (Lei et al.:
+    Distribution-free predictive inference for regression, JASA 113, 2018). It needs rows that are like the new ones,
+    and nothing of the model; the width is the same for every row. None of another task, and of too few rows.
+    """
+    points = ((document or {}).get("challenger") or {}).get("points")
+    off = np.abs(np.array(points["predicted"], float) - np.array(points["true"], float)) if points else np.empty(0)
+    rank = math.ceil((len(off) + 1) * level - 1e-9)
+    if not np.isfinite(off).all() or not 0 < rank <= len(off):
+        return None
+    return float(np.sort(off)[rank - 1])
+
+
+def of_a_new_row(document: Mapping[str, Any] | None, level: float) -> str:
+    """Say in a sentence how far from its prediction a new row lies; "" where that cannot be said."""
+    reach = half_width(document, level)
+    if document is None or reach is None:
+        return ""
+    rows = len(document["challenger"]["points"]["true"])
+    return (
+        f"The truth of a new row lies within {number(reach)} of its prediction {100 * level:g} times in 100, if new "
+        f"rows are like these: split conformal prediction, from the errors on {rows:,} evaluated rows. The width is "
+        "the same for every row: where errors grow with the prediction, it is too wide for some and too narrow for "
+        "others."
+    )
 
 
 def _distribution(edges: Sequence[float], negative: Sequence[int], positive: Sequence[int]) -> NumberTable:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
+from pipeline.reports.bins import FEW_ROWS_IN_A_BIN
 from pipeline.reports.formats import number, quantity
 
 _SHARES = (0.05, 0.1, 0.2)
@@ -233,7 +234,8 @@ def _pictures(choices: list[Choice], challenger: Mapping[str, Any]) -> list[Pict
         for name in ("negative", "positive")
     ]
     bins = challenger["calibration"]
-    came_true = list(zip(bins["predicted"], bins["came_true"], strict=True))
+    enough = [place for place, rows in enumerate(bins["rows"]) if rows >= FEW_ROWS_IN_A_BIN]
+    came_true = [(bins["predicted"][place], bins["came_true"][place]) for place in enough]
     return [
         Picture("ROC", "false positive rate", "recall", [("chance", _path([(0, 0), (1, 1)])), ("curve", _path(roc))]),
         Picture("Precision and recall", "recall", "precision", [("curve", _path(flagged))]),

@@ -229,6 +229,6 @@ def add_legend(axes: Axes, entries: int) -> None:
     axes.legend(frameon=False, ncols=entries, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
 
 
-def short_name(name: str) -> str:
+def short_name(name: str, most: int = _LONGEST_NAME) -> str:
     """Cut a name that would leave no room for the figure."""
-    return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}\N{HORIZONTAL ELLIPSIS}"
+    return name if len(name) <= most else f"{name[:most]}\N{HORIZONTAL ELLIPSIS}"

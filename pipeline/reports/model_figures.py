@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.reports.bins import FEW_ROWS_IN_A_BIN
 from pipeline.reports.figures import (
     ACCENT,
     INK,
@@ -21,6 +22,7 @@ from pipeline.reports.figures import (
     square_axes,
 )
 from pipeline.reports.formats import number
+from pipeline.reports.hover import tell
 from pipeline.reports.judgement import FEW_ROWS, Judgement, SliceGroup
 from pipeline.reports.metric_words import is_within_noise
 from pipeline.reports.regression_figures import regression_figures
@@ -30,8 +32,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _ORANGE = "#c1661a"
-FEW_ROWS_IN_A_BIN = 10
-"""Of the calibration: no line goes through a bin with fewer."""
+_MOST_TOLD = 200
+"""Cells of a confusion matrix that say their rows where a pointer rests."""
 _MOST_NAMED = 12
 """Classes whose names stand beside a confusion matrix."""
 
@@ -120,7 +122,7 @@ def precision_recall_figure(
         axes.axhline(curve["precision"][-1], color=MUTED, linewidth=0.8, linestyle=(0, (3, 3)))
         for found in (champion, curve):
             if found:
-                axes.plot(found["recall"], found["precision"], **_line(found is curve))
+                axes.plot(found["recall"], found["precision"], **_line(found is curve), **_dot(found["recall"]))
         axes.set(xlim=(0, 1), ylim=(0, 1.02))
         return figure_of(axes)
 
@@ -140,6 +142,7 @@ def calibration_figure(
         counts = axes.twinx()
         counts.bar(predicted, bins["rows"], width=top / 24, color=MUTED, alpha=PALE)
         counts.set_ylim(0, 4 * max(bins["rows"]))
+        counts.set(xlabel="predicted", ylabel="rows")  # for hover values
         counts.set_axis_off()
         axes.set_zorder(counts.get_zorder() + 1)
         axes.patch.set_visible(False)
@@ -162,13 +165,14 @@ def thresholds_figure(curve: Mapping[str, Sequence[float]]) -> Figure:
     with our_style():
         axes = square_axes("Decision thresholds", "flagged from this probability on", "share")
         axes.set_title("Decision thresholds", loc="left", pad=18)
+        dot = _dot(curve["threshold"])
         for name, color, dashes in (
             ("precision", ACCENT, ()),
             ("recall", _ORANGE, (5, 2)),
             ("flagged", MUTED, (1, 1.5)),
         ):
             line = (0, dashes) if dashes else "-"
-            axes.plot(curve["threshold"], curve[name], color=color, linewidth=1.6, linestyle=line, label=name)
+            axes.plot(curve["threshold"], curve[name], color=color, linewidth=1.6, linestyle=line, label=name, **dot)
         axes.set(xlim=(0, 1), ylim=(0, 1.02))
         add_legend(axes, 3)
         return figure_of(axes)
@@ -181,7 +185,8 @@ def distribution_figure(edges: Sequence[float], negative: Sequence[int], positiv
         axes.set_title("Predictions by what was true", loc="left", pad=18)
         for name, counts, color in (("negative", negative, MUTED), ("positive", positive, ACCENT)):
             shares = np.array(counts) / max(1, sum(counts))
-            axes.stairs(shares, edges, color=color, fill=name == "negative", alpha=PALE if name == "negative" else 1)
+            filled: dict[str, Any] = {"fill": True, "alpha": PALE} if name == "negative" else {}
+            axes.stairs(shares, edges, color=color, label=f"_{name}", **filled)
             axes.plot([], [], color=color, linewidth=3, label=name)
         axes.set(xlim=(0, 1))
         axes.set_ylim(bottom=0)
@@ -196,14 +201,21 @@ def confusion_figure(classes: Sequence[str], rows: Sequence[Sequence[int]]) -> F
     with our_style():
         size = min(5.2, 1.6 + 0.42 * len(classes))
         axes = new_axes(max(3.4, size), max(3.0, size))
-        axes.set_title("Confusion", loc="left")
+        darkest = float(shares.max()) or 1.0
+        axes.set_title("Confusion" if darkest > 0.5 else f"Confusion; the darkest: {darkest:.0%}", loc="left")
         places = np.arange(len(classes) + 1) - 0.5
-        axes.pcolormesh(places, places, shares, cmap=_shades(), vmin=0, vmax=1)  # an image would be one to load
+        axes.pcolormesh(places, places, shares, cmap=_shades(), vmin=0, vmax=darkest)  # an image would be one to load
+        told = [(at, n) for at, n in np.ndenumerate(counts) if n]
+        told = sorted(told, key=lambda one: -one[1])[:_MOST_TOLD]
+        for (true, said), n in told:
+            unit = "row" if n == 1 else "rows"
+            text = f"{classes[true]} taken for {classes[said]}: {n:,.0f} {unit}, {shares[true, said]:.1%} of the class"
+            tell(axes, [(said, true, text)])
         axes.invert_yaxis()
         axes.spines[:].set_visible(False)
         axes.set(xlabel="predicted class", ylabel="true class", xticks=[], yticks=[])
         if len(classes) <= _MOST_NAMED:
-            names = [short_name(name) for name in classes]
+            names = [short_name(name, 16) for name in classes]
             axes.set_xticks(range(len(names)), labels=names, rotation=45, ha="right", rotation_mode="anchor")
             axes.set_yticks(range(len(names)), labels=names)
             for (row, column), count in np.ndenumerate(counts):
@@ -238,7 +250,12 @@ def importance_figure(importance: Mapping[str, Any], most: int = 25) -> Figure:
         return figure_of(axes)
 
 
+def _dot(points: Sequence[float]) -> dict[str, Any]:
+    """Return the look of a curve of one point, of which no line could be seen: all predictions are equal."""
+    return {"marker": "o", "markersize": 4, "clip_on": False} if len(points) == 1 else {}
+
+
 def _line(is_challenger: bool) -> dict[str, Any]:
     if is_challenger:
-        return {"color": ACCENT, "linewidth": 1.8}
-    return {"color": MUTED, "linewidth": 1.2, "linestyle": (0, (1, 1.5))}
+        return {"color": ACCENT, "linewidth": 1.8, "label": "this model"}
+    return {"color": MUTED, "linewidth": 1.2, "linestyle": (0, (1, 1.5)), "label": "champion"}

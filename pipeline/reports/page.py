@@ -22,7 +22,7 @@ from pipeline.lineage.trends import Trend
 from pipeline.reports import by_class, figures, model_figures, plots
 from pipeline.reports.artifacts import Anomaly, Artifacts, Column, recorded
 from pipeline.reports.champion import champion_sentence
-from pipeline.reports.curve_numbers import how_far_off, number_tables
+from pipeline.reports.curve_numbers import LEVEL, half_width, how_far_off, number_tables, of_a_new_row
 from pipeline.reports.decide import Decision, decision, on_record
 from pipeline.reports.gate import gate_anomalies, greatest_distances, heat_map
 from pipeline.reports.headline import Headline, headline
@@ -206,7 +206,8 @@ def render(page: Page) -> str:
         worst_pairs=by_class.worst_pairs(page.curves),
         tenths=by_class.tenths_of(page.curves),
         number_tables=number_tables(page.curves),
-        how_far_off=how_far_off(page.curves),
+        how_far_off=[*filter(None, (how_far_off(page.curves), of_a_new_row(page.curves, LEVEL)))],
+        single_reach=half_width(page.curves, LEVEL),
         decide_data=Markup(safe_json(page.decision.data())) if page.decision else "",
         counts={
             "anomalies": len(anomalies),

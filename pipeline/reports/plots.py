@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from io import StringIO
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from markupsafe import Markup
 from pipeline.reports import bins, figures
 from pipeline.reports.artifacts import Column
 from pipeline.reports.bins import Bar
+from pipeline.reports.hover import hover_marks
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,7 +28,7 @@ _COLORS = {
 
 
 def embed(figure: Figure, name: str) -> Markup:
-    """Return a figure of pipeline.reports.figures for a page.
+    """Return a figure of pipeline.reports.figures for a page; where a pointer rests it tells values.
 
     Args:
         name: unique in the page; ids are made of it.
@@ -37,9 +39,11 @@ def embed(figure: Figure, name: str) -> Markup:
     for axes in figure.axes:
         axes.patch.set_visible(False)
     file = StringIO()
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": name}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # of emoji: a browser has them
         figure.savefig(file, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
-    return Markup(_at_home(file.getvalue(), name))
+    drawn, closing, rest = _at_home(file.getvalue(), name).rpartition("</svg>")
+    return Markup(drawn + hover_marks(figure) + closing + rest)
 
 
 def _at_home(svg: str, name: str) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.reports.artifacts import Artifacts
 from pipeline.reports.figures import ACCENT, INK, MUTED, figure_of, new_axes, our_style, short_name
 from pipeline.reports.formats import NOTHING, number
+from pipeline.reports.hover import tell
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -115,6 +116,9 @@ def tuning_figure(tuning: Tuning) -> Figure:
             fade = max(0.5, 0.8 * (1 - rank / min(len(tuning.trials), _MANY)))  # less has no 3:1
             looks: dict[str, Any] = {"color": ACCENT, "linewidth": 2.0} if rank == 0 else {"color": INK, "alpha": fade}
             axes.plot(range(len(scales)), heights, **({"linewidth": 0.8, "zorder": 2} | looks))
+            trial = tuning.trials[rank]
+            values = ", ".join(f"{name} {shown(trial.values.get(name))}" for name in tried)
+            tell(axes, [(len(scales) - 1, heights[-1], f"trial {trial.number}: {number(trial.loss)}, {values}")])
         return figure_of(axes)
 
 

@@ -7,9 +7,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import numpy as np
 import pytest
 import yaml
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 from sklearn.datasets import load_breast_cancer
 
 from pipeline.config.loading import load
@@ -19,7 +22,17 @@ from pipeline.lineage.store import open_store
 from pipeline.lineage.trends import trends_in
 from tests import small
 
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 pytestmark = [pytest.mark.slow, pytest.mark.long]
+
+
+def execute(decisions: dict[str, tuple[str, str]]) -> str:
+    """Run the whole notebook with what a person has decided in it, and return all that it shows."""
+    notebook = nbformat.read(NOTEBOOKS / "label_suspects.ipynb", as_version=nbformat.NO_CONVERT)
+    (cell,) = (cell for cell in notebook.cells if cell.id == "decide")
+    cell.source = f"decided = {decisions!r}" if decisions else cell.source
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(NOTEBOOKS)}}).execute()
+    return str([cell.get("outputs") for cell in notebook.cells])
 
 
 def test_decisions_are_asked_for_applied_recorded_and_shown(
@@ -54,13 +67,17 @@ def test_decisions_are_asked_for_applied_recorded_and_shown(
 
     decisions = Path(found["file"])
     lines = list(csv.DictReader(decisions.read_text().splitlines()))
-    for line in lines[:12]:
-        wrong = int(line["id"]) in planted
-        line |= {"decision": "relabel" if wrong else "keep", "reviewer": "A. Meyer", "reason": "seen"}
-    with decisions.open("w", newline="") as text:
-        writer = csv.DictWriter(text, lines[0])
-        writer.writeheader()
-        writer.writerows(lines)
+    monkeypatch.setenv("LONGHAUL_CONFIG", str(file.resolve()))
+    monkeypatch.setenv("LONGHAUL_WORKSPACE", str(load(file).root))
+    untouched = decisions.read_text()
+    assert "Nothing is decided yet" in execute({})
+    assert decisions.read_text() == untouched
+    of_rows = {line["row by id"]: "relabel" if int(line["id"]) in planted else "keep" for line in lines[:12]}
+    with pytest.raises(CellExecutionError, match="without a reviewer"):
+        execute({row: (decision, "seen") for row, decision in of_rows.items()})
+    assert decisions.read_text() == untouched
+    monkeypatch.setenv("LONGHAUL_REVIEWER", "A. Meyer")
+    assert "12 rows are decided" in execute({row: (decision, "seen") for row, decision in of_rows.items()})
     document["data"]["label_decisions"] = "{workspace}/label_decisions.csv"
     file.write_text(yaml.safe_dump(document))
     second = longhaul("run", "--config", file)

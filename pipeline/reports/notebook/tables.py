@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.contract.proposal import Proposal
+from pipeline.data.decided_labels import DECISION, GIVEN, REASON, RELABEL, REVIEWER, SUGGESTED
 from pipeline.guard.findings import DataVerdict, percent
 from pipeline.lineage.runs import Run
 from pipeline.lineage.schema_versions import SchemaVersion
@@ -66,6 +68,36 @@ def top_values_table(column: Column) -> Table:
         (
             [value, *(percent(split.shares[place]) if split.shares else "" for split in column.splits.values())]
             for place, (value, _) in enumerate(first.top)
+        ),
+    )
+
+
+def suspects_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Return a row for each label worth a second look, as `longhaul suspects` tells them."""
+    return _table(
+        ["row", "place", "label", "rather", "score", "what the witnesses say", "values"],
+        (
+            [
+                one["row"],
+                f"{Path(one['file']).name}, row {one['file_row']:,}" if one["file"] else "",
+                *(one["given"], one["suggested"], f"{one['score']:.3f}", one["why"]),
+                "\n".join(f"{name}: {value}" for name, value in one["values"].items()),
+            ]
+            for one in rows
+        ),
+    )
+
+
+def decided_table(lines: Sequence[Mapping[str, str]]) -> Table:
+    """Return the lines of a file of decisions."""
+    return _table(
+        ["row", "label", "decision", "becomes", "reviewer", "reason"],
+        (
+            [
+                *(next(iter(one.values())), one[GIVEN], one[DECISION]),
+                *(one[SUGGESTED] if one[DECISION] == RELABEL else "", one[REVIEWER], one[REASON]),
+            ]
+            for one in lines
         ),
     )
 
