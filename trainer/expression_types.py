@@ -30,10 +30,13 @@ def wanted(node: Node, types: tuple[Type, ...], what: str) -> Node:
         Type.TEXT: "compare it, or take its length; a column of numbers is one in the schema, too",
         Type.NUMBER: "make few values of it with bucket(x, [edges])" if Type.TEXT in types else "compare it: x > 0",
     }
+    remedy = remedies.get(node.type, "use another column, or another function")
+    if types == (Type.TIME,):
+        remedy = "a column of times has a time_domain in the schema; a date may stand in quotes: '2024-12-31'"
     needs = " or ".join(dict.fromkeys(one.value for one in types))
     raise ExpressionError(
         f"{what} takes {needs}, and this is {node.type.value}",
-        remedies.get(node.type, "use another column, or another function"),
+        remedy,
         node.at,
     )
 

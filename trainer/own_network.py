@@ -150,7 +150,7 @@ class OwnNetwork:
             with blamed(self._code):
                 yield
         except UserCodeError as exc:
-            if isinstance(exc.__cause__, OSError | MemoryError):
+            if isinstance(exc.__cause__, OSError) and not isinstance(exc.__cause__, FileNotFoundError):
                 raise exc.__cause__ from None
             raise
 

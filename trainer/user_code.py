@@ -13,6 +13,7 @@ import inspect
 import io
 import linecache
 import logging
+import re
 import shutil
 import sys
 import tempfile
@@ -102,6 +103,8 @@ def blamed(code: Mapping[str, str]) -> Iterator[None]:
     except (UserCodeError, KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as exc:  # the process is Longhaul's: `sys.exit()` of theirs must not end it as done
+        if any(isinstance(cause, MemoryError) or _is_full(cause) for cause in _causes(exc)):
+            raise  # no code can help that
         raise explained(exc, code) from exc
 
 
@@ -150,10 +153,15 @@ def _problem(exc: BaseException) -> str:
         text = f"{text}: {'; '.join(map(_problem, exc.exceptions[:3]))}"
     for folder in _folders():
         text = text.replace(f"{folder}/", "")
+    text = re.sub(r"<function (\S+) at 0x\w+>", r"\1", text)
     # TensorFlow and Keras repeat the whole story in the message.
     told = [line.strip() for line in text.splitlines() if line.strip()]
     kept = [line for line in told if not line.startswith(("File ", "in user code:", "Traceback"))]
     return f"{type(exc).__name__}: {' '.join(kept or told)[:500]}".removesuffix(": ")
+
+
+def _is_full(exc: BaseException) -> bool:
+    return any(words in _problem(exc) for words in ("No space left on device", "Disk quota exceeded"))
 
 
 def _causes(exc: BaseException | None) -> Iterator[BaseException]:

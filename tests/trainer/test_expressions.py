@@ -65,6 +65,8 @@ def test_types(text: str, type_: Type, may_lack: bool) -> None:
         ("departure > 'soon'", 13, "is no date"),
         ("extract(origin, '(?=a)')", 17, "RE2"),
         ("bucket(n, [3, 2])", 11, "rise"),
+        ("year(n)", 6, "a column of times has a time_domain"),
+        ("hour(origin)", 6, "a column of times has a time_domain"),
         ("balance / 0", 11, "divides by zero, so that no row has a value"),
         ("n % 0.0", 5, "divides by zero"),
         ("clip(n, 5, 1)", 12, "least above its most"),

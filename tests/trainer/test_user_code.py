@@ -98,6 +98,7 @@ def test_a_package_that_is_lacking_is_to_be_installed_where_the_steps_run(code: 
         ("open('prices.txt')", "FileNotFoundError", '`Path(__file__).with_name("prices.txt")`'),
         ("open(__file__ + '.txt')", "FileNotFoundError", '`Path(__file__).with_name("my_code.py.txt")`'),
         ("open('/nowhere/prices.txt')", "FileNotFoundError", "correct the code"),
+        ("raise ValueError(f'got {f}')", "ValueError: got f", "on purpose"),
         ("exec('from . import more', {'__package__': ''})", "relative import", "without the dot"),
         ("from my_code import none", "from 'my_code' (my_code.py)", "correct the code"),
         ("import my_code.none", "ModuleNotFoundError", "no such file lies beside the code that travels"),
@@ -111,6 +112,17 @@ def test_an_error_that_a_stranger_meets_names_its_remedy(code: Code, body: str, 
     assert "longhaul-code-" not in caught.value.what or "txt" in body
     assert problem in caught.value.what
     assert remedy in caught.value.remedy
+
+
+@pytest.mark.parametrize("error", ["OSError(28, 'No space left on device')", "MemoryError()"])
+def test_what_the_machine_lacks_is_no_fault_of_the_code(code: Code, error: str) -> None:
+    plain = code(
+        f"def f():\n    try:\n        raise {error}\n    except Exception as e:\n        raise ValueError(1) from e\n",
+        "f",
+    )
+    with pytest.raises(ValueError, match="1") as caught, blamed(plain):
+        load(plain)()
+    assert not isinstance(caught.value, UserCodeError)
 
 
 def test_a_function_that_somebody_would_have_to_await_is_refused(code: Code) -> None:
