@@ -15,6 +15,8 @@ DIRECTIVES = "YymdbBHIMSfpzaAjGVu"
 
 TWO_PARTS = ("%H:%M", "%M:%S")
 """The formats of durations in two parts."""
+HALF_DAYS = "%I:%M %p"
+"""That of a time of day with am or pm."""
 
 
 class Reading(Section):
@@ -36,7 +38,7 @@ class Reading(Section):
     format: str | None = None
     """Of dates, their parts as in Python's strptime, for example `%d.%m.%Y %H:%M`; or `epoch_s`, `epoch_ms`,
     `epoch_us` for the time since 1970. ISO 8601 when absent. Of durations in two parts, which those are: `%H:%M`, also
-    of a time of day, or `%M:%S`."""
+    of a time of day, or `%M:%S`; `%I:%M %p` of a time of day with am or pm."""
     zone: str | None = None
     """Of dates that do not say their time zone, its name, for example `Europe/Berlin`. UTC when absent."""
     missing: tuple[str, ...] | None = None
@@ -57,8 +59,9 @@ class Reading(Section):
         if self.words and (len(self.words) != 2 or self.words[0].casefold() == self.words[1].casefold()):
             raise ValueError("words: give two different ones, that for no and that for yes")
         if self.kind == "duration":
-            if self.format not in (None, *TWO_PARTS):
-                raise ValueError(f"format: {self.format!r} is none of a duration; known are {', '.join(TWO_PARTS)}")
+            if self.format not in (None, *TWO_PARTS, HALF_DAYS):
+                known = ", ".join((*TWO_PARTS, HALF_DAYS))
+                raise ValueError(f"format: {self.format!r} is none of a duration; known are {known}")
         elif self.format is not None and not re.fullmatch("epoch_(s|ms|us)", self.format):
             unknown = [mark for mark in re.findall(r"%(.?)", self.format) if mark not in DIRECTIVES]
             if unknown:

@@ -1,9 +1,14 @@
-"""Names in two rows: groups that span several columns, and below them what stands again in each group."""
+"""What stands above the names of a table: titles, and groups that span several columns.
+
+Below groups the same names stand again and again.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+
+_MOST_TITLES = 20
 
 
 def grouped(above: Sequence[str], names: Sequence[str]) -> list[str] | None:
@@ -31,3 +36,23 @@ def grouped(above: Sequence[str], names: Sequence[str]) -> list[str] | None:
             name = ""
         joined.append(group if name in ("", group) else f"{group} {name}".strip())
     return joined
+
+
+def titles(records: Sequence[Sequence[str]]) -> int:
+    """Return how many of the first records are titles and notes: each fills few cells, and below them are the names."""
+    end = next((place for place, record in enumerate(records[:_MOST_TITLES]) if not _is_sparse(record)), 0)
+    return end if end < len(records) and all(_is_title(record, records[end]) for record in records[:end]) else 0
+
+
+def _is_title(record: Sequence[str], below: Sequence[str]) -> bool:
+    """Return whether a record is a title: it fills few cells, and the one below names the columns.
+
+    A question of a survey has its name once and its answers below it, the same word in several columns.
+    """
+    filled, names = ([field for field in fields if field.strip()] for fields in (record, below))
+    asks = bool(record[0].strip()) and len(filled) > 2 and len(set(names)) < len(names)
+    return _is_sparse(record) and not _is_sparse(below) and not asks
+
+
+def _is_sparse(record: Sequence[str]) -> bool:
+    return len(record) > 2 and sum(bool(field.strip()) for field in record) * 2 < len(record)

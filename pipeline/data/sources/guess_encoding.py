@@ -26,6 +26,7 @@ _LIKE = 0.85
 _FEW = 0.3
 """Where less of the words is beyond ASCII, they are Latin ones, however odd."""
 _SIGNS = "°²³µ€£§½¼–—‘’“”„…«»®©×·\xa0"  # noqa: RUF001
+_NO_LETTERS = "°²³µ€£§½¼©®"
 _ALPHABETS = [
     "äöüß", "àâçèéêëîïôùûüœæ", "áéíóúñü¿¡ºª", "áâãàçéêíóôõúü", "àèéìòóù", "åäöæøéü", "áéíóúýæöþð", "ąćęłńóśźż",
     "áčďéěíňóřšťúůýž", "áäčďéíĺľňóôŕšťúýž", "áéíóöőúüű", "ăâîşţșț", "čćđšž", "çğıöşüâîİ", "ąčęėįšųūž", "āčēģīķļņšūž",
@@ -138,6 +139,14 @@ def is_decodable(data: bytes, encoding: str) -> bool:
     return True
 
 
+def _signs_within(text: str) -> list[bool]:
+    """Return of each character whether it is a sign that cannot stand within a word, and does: Zap³acono."""
+    return [
+        sign in _NO_LETTERS and before.isalpha() and after.isalpha()
+        for before, sign, after in zip(f" {text}", text, f"{text[1:]} ", strict=False)
+    ]
+
+
 def _likeness(telling: bytes, encoding: str) -> float:
     """Return how many of the letters beyond ASCII are of that one language that has most of them."""
     if not is_decodable(telling, encoding):
@@ -145,8 +154,8 @@ def _likeness(telling: bytes, encoding: str) -> float:
     text = telling.decode(encoding)
     words = [word for word in re.findall(r"\w+", text) if not word.isascii()]
     seen = Counter(
-        "\0" if letter.isupper() and before.islower() else letter  # mIxed as nobody writes
-        for before, letter in pairwise(f" {text}")
+        "\0" if (letter.isupper() and before.islower()) or within else letter  # mIxed as nobody writes
+        for (before, letter), within in zip(pairwise(f" {text}"), _signs_within(text), strict=True)
         if not letter.isascii()
     )
     total = seen.total()

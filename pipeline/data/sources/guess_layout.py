@@ -20,6 +20,7 @@ _MOST = 1000
 _AGREE = 0.8
 """The share of records that must have as many fields as most."""
 _NUMBER = re.compile(r"\s*[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?\s*%?\s*$")
+_DIGIT = re.compile(r"\d")
 _MISSING = {"", "?", "-", "--", ".", "na", "n/a", "nan", "null", "none", "nil", "missing"}
 _LONGEST = 500
 """Characters of a field; there are longer ones, but not many."""
@@ -210,7 +211,8 @@ def has_header(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     """Return whether the first record names the columns: it does, unless it looks like the rows below.
 
     Numbers over numbers, and values that come again in the same column, speak against it; text over numbers for it, and
-    so does text over a few others that come again and again; numbers that count on (years, 0, 1, 2 …) do not count.
+    a name without figures over values that have some (`5 mg`); so does text over a few others that come again and
+    again; numbers that count on (years, 0, 1, 2 …) do not count.
     """
     rows = [row for row in rows if len(row) == len(first) and list(row) != list(first)]
     if not rows:
@@ -226,13 +228,17 @@ def has_header(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
             continue
         if is_number(name) and ("%" not in name or any("%" in value for value in known)):
             against += (numeric or name in below) and not counting
-        elif numeric:
+        elif numeric or (_have_digits(known) and not _DIGIT.search(name)):
             speaks_for += 1
         elif name in below:
             against += 1
         elif len(set(known)) <= len(known) / _FEW_VALUES:
             speaks_for += 1
     return speaks_for >= against
+
+
+def _have_digits(values: Sequence[str]) -> bool:
+    return len(values) > 0 and sum(bool(_DIGIT.search(value)) for value in values) >= 0.9 * len(values)
 
 
 def has_units(second: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.config.text_format import BLANKS, CSV, FIXED, TextFormat
-from pipeline.data.sources.grouped_header import grouped
+from pipeline.data.sources.grouped_header import grouped, titles
 from pipeline.data.sources.guess_encoding import HEAD_BYTES, guess_encoding, read_samples
 from pipeline.data.sources.guess_layout import (
     Layout,
@@ -180,8 +180,8 @@ def _head_settings(layout: Layout) -> tuple[list[tuple[dict[str, Any], str]], li
     if start and len(records[start - 1]) == width - 1 > 1 and not any(map(is_number, records[start - 1])):
         start -= 1  # a header without a name for the names of the rows
     has_groups = _has_groups(records[start:])
-    while not has_groups and start + 1 < len(records) and _is_title(records[start], records[start + 1]):
-        start += 1  # a title in a cell of its own
+    while not has_groups and (above := titles(records[start:])):
+        start += above  # in cells of their own
         has_groups = _has_groups(records[start:])
     below = records[start + 1 :]
     if len(below) > 1 and layout.lines[start + 1] > layout.lines[start] + 1 and has_units(below[0], below[1:]):
@@ -210,20 +210,6 @@ def _has_groups(records: Sequence[Sequence[str]]) -> bool:
     if len(records) < 3 or any(map(is_number, records[1])):
         return False
     return grouped(*records[:2]) is not None and has_header(records[1], records[2:])
-
-
-def _is_title(record: Sequence[str], below: Sequence[str]) -> bool:
-    """Return whether a record is a title: it fills few cells, and the one below names the columns.
-
-    A question of a survey has its name once and its answers below it, the same word in several columns.
-    """
-    filled, names = ([field for field in fields if field.strip()] for fields in (record, below))
-    asks = bool(record[0].strip()) and len(filled) > 2 and len(set(names)) < len(names)
-    return _is_sparse(record) and not _is_sparse(below) and not asks
-
-
-def _is_sparse(record: Sequence[str]) -> bool:
-    return len(record) > 2 and sum(bool(field.strip()) for field in record) * 2 < len(record)
 
 
 def _mark_settings(text: str, form: TextFormat, values: Sequence[Sequence[str]]) -> list[tuple[dict[str, Any], str]]:

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from pipeline.data.values.numbers import MINUS
 
 CLOCK = (
-    rf"^\s*(?P<minus>{MINUS})?(?:(?P<days>\d+)(?: days?,? \+?|\.))?(?P<hours>\d{{1,4}}):(?P<minutes>[0-5]\d):"
+    rf"^\s*(?:\+|(?P<minus>{MINUS}))?(?:(?P<days>\d+)(?: days?,? \+?|\.))?(?P<hours>\d{{1,4}}):(?P<minutes>[0-5]\d):"
     r"(?P<seconds>[0-5]\d(?:[.,]\d+)?)\s*$"
 )
 ISO = (
@@ -16,16 +16,27 @@ ISO = (
     r"(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+(?:[.,]\d+)?)S)?)?\s*$"
 )
 WORDS = (
-    rf"(?i)^\s*(?P<minus>{MINUS})?(?:(?P<weeks>\d+) ?(?:w|wks?|weeks?),? ?)?(?:(?P<days>\d+) ?(?:d|days?),? ?)?"
+    rf"(?i)^\s*(?P<minus>{MINUS})?(?:(?P<years>\d+) ?(?:y|yrs?|years?),? ?)?(?:(?P<months>\d+) ?(?:mos?|months?),? ?)?"
+    r"(?:(?P<weeks>\d+) ?(?:w|wks?|weeks?),? ?)?(?:(?P<days>\d+) ?(?:d|days?),? ?)?"
     r"(?:(?P<hours>\d+) ?(?:h|hrs?|hours?|std)\.?,? ?)?(?:(?P<minutes>\d+) ?(?:m|mins?|minutes?)\.?,? ?)?"
     r"(?:(?P<seconds>\d+(?:[.,]\d+)?) ?(?:s|secs?|seconds?)\.?)?\s*$"
 )
 SHORT = {
     "%H:%M": r"^\s*(?P<minus>)(?P<hours>\d{1,4}):(?P<minutes>[0-5]\d)\s*$",
+    "%I:%M %p": r"^\s*(?P<minus>)(?P<hours>0?[1-9]|1[0-2]):(?P<minutes>[0-5]\d)(?::(?P<seconds>[0-5]\d))?\s?"
+    r"(?P<half>[aApP])\.?[mM]\.?\s*$",
     "%M:%S": r"^\s*(?P<minus>)(?P<minutes>\d{1,4}):(?P<seconds>[0-5]\d(?:[.,]\d+)?)\s*$",
 }
 """Texts of two parts, by their format. Only a person or the column's name tells which of the formats it is."""
-_SECONDS = {"weeks": 604_800, "days": 86_400, "hours": 3600, "minutes": 60, "seconds": 1}
+_SECONDS = {
+    "years": 31_556_952,
+    "months": 2_629_746,
+    "weeks": 604_800,
+    "days": 86_400,
+    "hours": 3600,
+    "minutes": 60,
+    "seconds": 1,
+}
 
 
 def to_seconds(text: pa.Array, form: str | None = None) -> pa.Array:
@@ -51,5 +62,8 @@ def _seconds(text: pa.Array, pattern: str) -> pa.Array:
             given = pc.or_(given, there)
             value = pc.cast(pc.if_else(there, written, "0"), pa.float64())
             total = pc.add(total, pc.multiply(value, float(seconds)))
+    if parts.type.get_field_index("half") >= 0:  # 12:30 am is half an hour after midnight
+        total = pc.subtract(total, pc.if_else(pc.equal(parts.field("hours"), "12"), 43_200.0, 0.0))
+        total = pc.add(total, pc.if_else(pc.equal(pc.utf8_lower(parts.field("half")), "p"), 43_200.0, 0.0))
     sign = pc.if_else(pc.equal(parts.field("minus"), ""), 1.0, -1.0)
     return pc.if_else(given, pc.multiply(total, sign), pa.scalar(None, pa.float64()))

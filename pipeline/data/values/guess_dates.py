@@ -25,6 +25,10 @@ _TIME = re.compile(
 )
 _POINTED = re.compile(r"(?<=[\sT])\d{1,2}\.\d{2}(?P<S>\.\d{2})?$")
 """A time as 23.37, which some countries write, behind a date."""
+_ASIAN = re.compile(r"(\d{4})([年년]\s?)(\d{1,2})([月월]\s?)(?:(\d{1,2})([日일]\s?))?")
+"""A date as East Asia writes it."""
+_LOG = re.compile(r"(\[?)\d\d/[A-Za-z]{3}/\d{4}(?::\d\d){3} [+-]\d{4}(\]?)")
+"""A time in the log of a web server."""
 _WEEK = re.compile(r"\d{4}(-?)W\d{2}(-?\d)?")
 _SAMPLE, _CANDIDATES = 40, 12
 
@@ -83,11 +87,12 @@ def formats_of(text: str) -> list[str]:
         return [f"%Y%m%d{re.sub(r'[0-9]', '', text)}%H%M%S"]
     if "%" in text or len(text) > 60:
         return []
-    if unix := re.fullmatch(r"[A-Za-z]{3} [A-Za-z]{3} +\d{1,2} \d\d:\d\d:\d\d (\S+ )?\d{4}", text):
-        return ["%a %b %d %H:%M:%S %z %Y" if unix[1] else "%a %b %d %H:%M:%S %Y"]
-    if week := _WEEK.fullmatch(text):
-        return [f"%G{week[1]}W%V" + (f"{week[1]}%u" if week[2] else "")]
+    if form := _of_one_form(text):
+        return [form]
     text, tail = _without_time(text)
+    if asian := _ASIAN.fullmatch(text):
+        marks = asian.groups("")
+        return [f"%Y{marks[1]}%m{marks[3]}" + (f"%d{marks[5]}" if marks[4] else "") + tail]
     parts = _parts(text)
     if parts is None or (tail and parts and parts[-1].endswith(".")):
         return []
@@ -100,6 +105,17 @@ def formats_of(text: str) -> list[str]:
             filled[place] = directive
         forms.append(re.sub(r"(%[ab])\.", r"\1", "".join(filled)) + tail)
     return forms
+
+
+def _of_one_form(text: str) -> str | None:
+    """Return the format of a text that can be of one only."""
+    if unix := re.fullmatch(r"[A-Za-z]{3} [A-Za-z]{3} +\d{1,2} \d\d:\d\d:\d\d (\S+ )?\d{4}", text):
+        return "%a %b %d %H:%M:%S %z %Y" if unix[1] else "%a %b %d %H:%M:%S %Y"
+    if log := _LOG.fullmatch(text):
+        return f"{log[1]}%d/%b/%Y:%H:%M:%S %z{log[2]}"
+    if week := _WEEK.fullmatch(text):
+        return f"%G{week[1]}W%V" + (f"{week[1]}%u" if week[2] else "")
+    return None
 
 
 def _parts(text: str) -> list[str] | None:
@@ -185,7 +201,7 @@ def _choose(ties: list[str], day_first: bool | None) -> str | None:
 def _is_likely(name: str, form: str, values: Counted) -> bool:
     """Return whether figures that could be a date are one: versions, codes and part numbers have such, too."""
     hinted = bool(words_of(name) & DATE_NAMES)
-    if any(part in form for part in ("%b", "%H", "%I", "%G")):
+    if any(part in form for part in ("%b", "%H", "%I", "%G", "年", "년")):
         return True
     if form == "%Y%m%d":
         return hinted or len(values.texts) >= 10

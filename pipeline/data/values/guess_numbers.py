@@ -19,6 +19,7 @@ _PARTS = (
     r"(?P<body>\d[\d.,_'\x{2019} \x{a0}\x{202f}\x{2009}]*\d|\d[.,]?|[.,]\d+)(?:[eE][+-]?\d+)?"
     rf"(?P<gap>\s*)(?P<suf>[^\d\s()+\-,.:;=][^\d()+:;=]{{0,14}}?|\+|)\s*{MINUS}?\s*\)?$"
 )
+_FEW_POINTS, _OTHERS = 3, 10
 _SAMPLE, _ENOUGH = 200, 20_000
 _RATINGS = 20
 """So many different texts may be categories such as 16+ and 18+; more are quantities."""
@@ -42,6 +43,8 @@ def guess_number(values: Counted, decimal: str | None) -> Fit | Doubt | None:
     Args:
         decimal: the mark before fractions in the rest of the file, if it is known.
     """
+    if points := _of_total(values):
+        return points
     if len(values.texts) <= _ENOUGH:
         return _guess(values, decimal)
     found = _guess(values.every(-(-len(values.texts) // _ENOUGH)), decimal)  # the style shows in a part
@@ -49,6 +52,30 @@ def guess_number(values: Counted, decimal: str | None) -> Fit | Doubt | None:
         return found
     fits = _fits(values, Reading.model_validate(found.settings))
     return Fit(found.settings, fits, found.said) if values.share(fits) >= WORTH_SAYING else None
+
+
+def _of_total(values: Counted) -> Fit | None:
+    """Return how points of a total are read, 41/100, where the total is the same everywhere and a usual one."""
+    fits = values.matches(r"^\d+(?:[.,]\d+)?\s?/\s?(?:5|10|100)$")
+    if values.share(fits) < WORTH_SAYING:
+        return None
+    behind = {re.sub(r"^[\d.,]+", "", text) for text in values.where(fits).texts.to_pylist()}
+    if len({re.sub(r"\s", "", unit) for unit in behind}) > 1 or fits.sum() < _FEW_POINTS:
+        return None
+    return Fit({"kind": "number", "unit": tuple(sorted(unit.strip() for unit in behind))}, fits)
+
+
+def far_marker(values: Counted) -> str:
+    """Return a sentence where a number of nines stands far from all others, as -999 does for 'missing'; else ""."""
+    nines = values.matches(r"^-?9{2,6}(?:\.[09]+)?$")
+    others = values.where(~nines & is_plain(values))
+    if not nines.any() or len(others.texts) < _OTHERS:
+        return ""
+    low, high = pc.min_max(pc.cast(pc.utf8_ltrim(others.texts, "+"), "float64")).as_py().values()
+    for text, times in zip(values.where(nines).texts.to_pylist(), values.where(nines).times.tolist(), strict=True):
+        if times > 1 and not low - (high - low) <= float(text) <= high + (high - low):
+            return f"{text} in {times:,} rows is far from all others: if it means 'missing', give --missing={text}"
+    return ""
 
 
 def _guess(values: Counted, decimal: str | None) -> Fit | Doubt | None:
@@ -105,7 +132,7 @@ def _units(parts: object, values: Counted) -> dict[str, object] | Doubt | None:
         return None
     before = Counter({unit: times for unit, times in before.items() if unit in known_before})
     scale = [unit for unit in after if unit in SCALES]
-    is_scale = bool(scale) and (bool(before) or len({unit.lower() for unit in scale}) > 1)
+    is_scale = bool(scale) and (bool(before.keys() & CURRENCIES) or len({unit.lower() for unit in scale}) > 1)
     if len(scale) == 1 and scale[0] in SURE_SCALES - spaced:
         is_scale = is_scale or len(values.texts) > _RATINGS or bool(values.matches(r"\d[.,]\d").any())
     units = {unit for unit in after if not (is_scale and unit in SCALES)}
@@ -117,7 +144,7 @@ def _units(parts: object, values: Counted) -> dict[str, object] | Doubt | None:
             units.remove(unit)
     money = {unit for unit in (*before, *units) if unit in CURRENCIES}
     others = {unit for unit in (*before, *units) if unit not in CURRENCIES}
-    if len(money) > 1 or len({re.sub(r"s?\.?$", "", unit.lower()) for unit in others}) > 1:
+    if len(money) > 1 or len({re.sub(r"s?\.?$", "", unit.lower()) for unit in others - NEARLY}) > 1:
         if not others <= UNITS:
             return None  # words, as in 12 Main St
         listed = ", ".join(sorted(money if len(money) > 1 else others))

@@ -13,16 +13,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.config.reading import TWO_PARTS, Reading
+from pipeline.config.reading import Reading
 from pipeline.data.columns import ColumnType
 from pipeline.data.values import dates
 from pipeline.data.values.booleans import PAIRS
 from pipeline.data.values.counted import NEARLY_ALL, WORTH_SAYING, Counted, Doubt, Fit, Mask, as_mask, words_of
-from pipeline.data.values.durations import CLOCK, SHORT, WORDS, to_seconds
 from pipeline.data.values.guess_dates import guess_date, guess_epoch
-from pipeline.data.values.guess_numbers import BOUND, guess_number, is_plain
+from pipeline.data.values.guess_durations import guess_duration
+from pipeline.data.values.guess_numbers import BOUND, far_marker, guess_number, is_plain
 from pipeline.data.values.readings import ALWAYS_MISSING, Readings, convert
-from pipeline.data.values.words import CLOCK_NAMES, ELSE_MISSING, HEX_NAMES, ID_NAMES, LENGTH_NAMES, SURELY_MISSING
+from pipeline.data.values.words import ELSE_MISSING, HEX_NAMES, ID_NAMES, SURELY_MISSING
 
 Kind = Literal["text", "number", "boolean", "date", "duration", "empty"]
 
@@ -142,14 +142,23 @@ def _find(name: str, values: Counted, decimal: str | None, day_first: bool | Non
         return Reading(kind="text")
     if boolean := _boolean(values):
         return boolean
-    numbers = Fit({"kind": "number"}, plain, is_plain=True) if values.share(plain) >= WORTH_SAYING else None
+    numbers = (
+        Fit({"kind": "number"}, plain, far_marker(values), is_plain=True)
+        if values.share(plain) >= WORTH_SAYING
+        else None
+    )
     if numbers and values.share(plain) >= NEARLY_ALL and not values.matches(BOUND).any():
         return numbers
-    if found := _iso(values) or guess_date(name, values, day_first) or _duration(name, values):
+    if found := _iso(values) or guess_date(name, values, day_first) or guess_duration(name, values):
         return found
-    if not words_of(name) & ID_NAMES and (number := guess_number(values, decimal)):
+    number = guess_number(values, decimal)
+    if number and not (words_of(name) & ID_NAMES and not _is_measured(number)):  # `Mkt Cap` is no postal code
         return number
     return numbers
+
+
+def _is_measured(number: Fit | Doubt) -> bool:
+    return isinstance(number, Fit) and bool(number.settings.get("unit") or number.settings.get("scale"))
 
 
 def _find_plain(
@@ -162,7 +171,7 @@ def _find_plain(
         return compact
     if decimal == "," and isinstance(found := guess_number(values, decimal), Fit) and "thousands" in found.settings:
         return found
-    return guess_epoch(name, values) or Fit({"kind": "number"}, plain, is_plain=True)
+    return guess_epoch(name, values) or Fit({"kind": "number"}, plain, far_marker(values), is_plain=True)
 
 
 def _iso(values: Counted) -> Fit | None:
@@ -172,30 +181,6 @@ def _iso(values: Counted) -> Fit | None:
         return None
     fits = shaped & as_mask(dates.to_seconds(values.texts, None, None).is_valid())
     return Fit({"kind": "date"}, fits, is_plain=True) if values.share(fits) >= WORTH_SAYING else None
-
-
-def _duration(name: str, values: Counted) -> Fit | Doubt | None:
-    if values.share(values.matches(SHORT["%H:%M"])) >= WORTH_SAYING:
-        return _in_two_parts(name, values)
-    like = values.matches(CLOCK) | values.matches(r"^-?P(\d|T\d)") | values.matches(WORDS)
-    if values.share(like) < WORTH_SAYING or not values.matches(r"\d\D+\d").any():  # 90 min is a number with its unit
-        return None
-    fits = as_mask(to_seconds(values.texts).is_valid())
-    return Fit({"kind": "duration"}, fits, "read as seconds")
-
-
-def _in_two_parts(name: str, values: Counted) -> Fit | Doubt:
-    """Return what texts such as 12:30 are: a time of day, hours and minutes, or minutes and seconds."""
-    words, is_day = words_of(name), not values.matches(r"^\s*(2[4-9]|[3-9]\d|\d{3,}):").any()
-    forms = [form for form, names in (("%H:%M", CLOCK_NAMES), ("%M:%S", LENGTH_NAMES)) if words & names]
-    if forms == ["%M:%S"] or (forms == ["%H:%M"] and is_day):
-        fits = as_mask(to_seconds(values.texts, forms[0]).is_valid())
-        return Fit({"kind": "duration", "format": forms[0]}, fits, "read as seconds")
-    text = values.texts[0].as_py()
-    return Doubt(
-        f"{text!r} may be hours and minutes or minutes and seconds, and nothing tells which, so it stays text",
-        tuple({"kind": "duration", "format": form} for form in TWO_PARTS),
-    )
 
 
 def _boolean(values: Counted) -> Fit | None:

@@ -10,10 +10,12 @@ def _set(words: str) -> frozenset[str]:
 
 
 CURRENCIES = _set(
-    "$ £ € ¥ ₹ ₽ ₩ ₺ ₪ ₫ ฿ ₴ ₦ ₱ ₡ ₲ ₵ ₸ ¢ R$ US$ U$ C$ CA$ A$ AU$ NZ$ HK$ S$ NT$ MX$ Rs Rs. INR USD EUR GBP CHF JPY"
-    " CNY RMB CAD AUD NZD SEK NOK DKK PLN CZK HUF BRL MXN ZAR TRY RUB KRW SGD HKD Fr. SFr. kr kr. zł Kč Ft lei лв Br"
+    "\uffe5 \uffe6 \uff04"
+    " $ £ € ¥ ₹ ₽ ₩ ₺ ₪ ₫ ฿ ₴ ₦ ₱ ₡ ₲ ₵ ₸ ¢ R$ US$ U$ C$ CA$ A$ AU$ NZ$ HK$ S$ NT$ MX$ Rs Rs. INR USD EUR GBP CHF JPY"
+    " CNY RMB CAD AUD NZD SEK NOK DKK PLN CZK HUF BRL MXN"
+    " ZAR TRY RUB KRW SGD HKD Fr. SFr. kr kr. zł Kč Ft lei лв Br"
 )
-COMMA_THOUSANDS = _set("$ £ ¥ ₹ US$ C$ CA$ A$ AU$ NZ$ HK$ S$ USD GBP INR JPY Rs Rs.")
+COMMA_THOUSANDS = _set("$ £ ¥ ₹ US$ C$ CA$ A$ AU$ NZ$ HK$ S$ USD GBP INR JPY Rs Rs. \uffe5 \uffe6 \uff04 ₩ 円 元 원")
 """Currencies whose amounts have a comma between thousands, not before the fraction."""
 UNITS = _set(
     "% ‰ ° °C °F ºC ºF ℃ ℉ kg g mg µg μg t lb lbs oz km m cm mm µm μm nm mi mile miles ft in inch inches yd m² m2 m³ m3"
@@ -21,12 +23,14 @@ UNITS = _set(
     " days week weeks wk wks month months mo mos year years yr yrs kWh MWh Wh kW MW GW W V mV mA mAh Hz kHz MHz GHz KB"
     " MB GB TB kB KiB MiB GiB bytes L l ml mL cl dl gal mph kph km/h kmh kmpl km/kg m/s knots kn mpg cc CC bhp hp HP ps"
     " PS kw Nm rpm psi bar mbar hPa Pa kPa dB dBm px pt pts points pcs pct percent kcal cal kJ J mmHg mg/dL mmol/L ppm"
-    " ppb"
-) | {"sq ft", "sq. ft.", "sq m", "cu ft", "fl oz", "per cent"}
+    " ppb bp bps x \xd7"
+    " 円 元 원 個 个 개 点 分 回 人 名 명 台 枚 本 冊 歳 岁 세 才 件 건 次 \uff05 度 /mo /yr /month /year /day"
+    " /week /night /hr /hour /h /km /kg /m² /sqft /person /unit /ea"
+) | {"days ago", "hours ago", "weeks ago", "months ago", "sq ft", "sq. ft.", "sq m", "cu ft", "fl oz", "per cent"}
 SCALES = _set("k K M m B b bn mn")
 SURE_SCALES = _set("k K M")
 """Those that are a scale though no other stands in the column: close to the figures no unit is written so."""
-NEARLY = _set("~ ≈ ca. ca c.")
+NEARLY = _set("~ ≈ ± ca. ca c.")
 """What stands before numbers that are not exact."""
 CLOCK_NAMES = _set("time clock hour hours uhrzeit heure hora ora opens closes open close departure arrival dep arr")
 LENGTH_NAMES = _set("duration length lap pace split song track runtime elapsed dauer durée duración")
@@ -51,7 +55,8 @@ SURELY_MISSING = (
 )
 """What means 'missing' in any column, in any case."""
 ELSE_MISSING = (
-    *_set("none missing unknown undefined nothing tbd n/d nd * ** *** x _ (blank) k.a. unbekannt inconnu desconocido"),
+    *_set("none missing unknown undefined nothing tbd n/d nd n.d. * ** *** x _ (blank) k.a. unbekannt inconnu"),
+    *_set("desconocido dnf dns dsq"),
     *("not available", "0000-00-00", "0000-00-00 00:00:00"),
 )
 """What means 'missing' among numbers, dates and booleans; among texts it is a text."""
