@@ -8,14 +8,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+_AGAIN = 1 / 3
 _MOST_TITLES = 20
 
 
 def grouped(above: Sequence[str], names: Sequence[str]) -> list[str] | None:
     """Return names with the groups that stand above them, `2019 Sales`; None where what stands above are no groups.
 
-    They are where one spans several columns and a name stands below two of them. Behind the last such name a column is
-    of no group, and a group of one column that is named like others of one column goes by its own name.
+    They are where some span several columns, and many of the names below these stand below two groups. Behind the last
+    such name a column is of no group, and a group of one column that is named like others of one column goes by its own
+    name.
     """
     if len(above) != len(names):
         return None
@@ -25,7 +27,8 @@ def grouped(above: Sequence[str], names: Sequence[str]) -> list[str] | None:
         groups.append(cell or (groups[-1] if groups else ""))
     widths = Counter(groups)
     below = Counter(name for name, group in {*zip(names, groups, strict=True)} if name and group)
-    if max((times for group, times in widths.items() if group), default=0) < 2 or max(below.values(), default=0) < 2:
+    wide = [name for name, group in zip(names, groups, strict=True) if group and widths[group] > 1]
+    if not wide or sum(below[name] > 1 for name in wide) < len(wide) * _AGAIN:
         return None
     last = max(place for place, name in enumerate(names) if below[name] > 1)
     single = Counter(name for name, group in zip(names, groups, strict=True) if widths[group] == 1)

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from pipeline.data.convert import PROBE
 
-MONTHS = (
+MONTHS: tuple[tuple[str, ...], ...] = (
     ("jan", "january", "januar", "jänner", "janvier", "janv", "enero", "ene", "gennaio", "gen", "janeiro", "januari"),
     ("feb", "february", "februar", "février", "févr", "fév", "febrero", "febbraio", "fevereiro", "fev", "februari"),
     ("mar", "march", "märz", "mär", "mrz", "mars", "marzo", "março", "maart", "mrt"),
@@ -27,7 +27,7 @@ MONTHS = (
     ("nov", "november", "novembre", "noviembre", "novembro"),
     ("dec", "december", "dez", "dezember", "déc", "décembre", "diciembre", "dic", "dicembre", "dezembro"),
 )
-MORE_MONTHS = (
+_MORE_MONTHS = (
     "styczeń stycznia sty январь января янв leden ledna ocak oca tammikuu",
     "luty lutego lut февраль февраля фев únor února şubat şub helmikuu",
     "marzec marca март марта мар březen března mart maaliskuu",
@@ -42,7 +42,7 @@ MORE_MONTHS = (
     "grudzień grudnia gru декабрь декабря дек prosinec prosince aral\u0131k ara joulukuu",
 )
 """The same in Polish, Russian, Czech, Turkish and Finnish, those of one month on a line."""
-MONTHS = tuple((*names, *more.split()) for names, more in zip(MONTHS, MORE_MONTHS, strict=True))
+MONTHS = tuple((*names, *more.split()) for names, more in zip(MONTHS, _MORE_MONTHS, strict=True))
 _HOURS = {"Z": 0, "UTC": 0, "GMT": 0, "WET": 0, "WEST": 1, "BST": 1, "CET": 1, "MEZ": 1, "CEST": 2, "MESZ": 2, "EET": 2}
 _HOURS |= {"EEST": 3, "MSK": 3, "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7}
 _HOURS |= {"SAST": 2, "HKT": 8, "SGT": 8, "JST": 9, "KST": 9, "AEST": 10, "AEDT": 11, "NZST": 12, "NZDT": 13}
