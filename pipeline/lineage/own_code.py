@@ -27,6 +27,8 @@ from pipeline.errors import ConfigError
 from pipeline.lineage.import_closure import PACKAGES
 from pipeline.lineage.own_files import closure, parsed, root_of
 
+_STRAYS = frozenset(("tests", "docs", "examples", "benchmarks", "scripts", "tools"))
+"""Folders of their own that packages install by mistake, and that nobody imports."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -228,6 +230,8 @@ def _refuse_shadows(setting: str, function: Function) -> None:
 
 def _is_installed(name: str) -> bool:
     """Return whether a package of that name is installed, other than as a link to a folder of the user's."""
+    if name in _STRAYS:
+        return False
     places = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
     spec = importlib.machinery.PathFinder.find_spec(name, sorted(places))
     return spec is not None and spec.origin is not None  # a folder without `__init__.py` has no origin, and gives way

@@ -42,7 +42,7 @@ def root_of(setting: str, file: Path) -> Path:
     the name of its own folder.
     """
     tree = parsed(setting, file, file.name)
-    levels = max((node.level for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)), default=0)
+    levels = max((node.level for node in _unless_tried(tree) if isinstance(node, ast.ImportFrom)), default=0)
     for module in imports(tree, ""):
         top, *parts = module.split(".")
         for number, folder in enumerate(file.parents):
@@ -52,6 +52,16 @@ def root_of(setting: str, file: Path) -> Path:
     while levels and (file.parents[levels] / "__init__.py").is_file():
         levels += 1
     return file.parents[levels]
+
+
+def _unless_tried(tree: ast.Module) -> Iterator[ast.AST]:
+    """Yield all nodes but those of a `try` with an `except`, which goes on without them."""
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        tried = node.body if isinstance(node, ast.Try) and node.handlers else []
+        waiting += [inner for inner in ast.iter_child_nodes(node) if inner not in tried]
 
 
 def closure(setting: str, root: Path, first: Path, package: str = "") -> dict[str, bytes]:

@@ -46,6 +46,7 @@ def test_a_file_travels_with_those_beside_it_that_it_imports(tmp_path: Path) -> 
     assert find_function(SETTING, "my_code.py:run_fn", folder).digest != before
 
 
+TRIED = "try:\n    from .b import X\nexcept ImportError:\n    from b import X\n"
 HELP = {"my_help.py": "X = 1\n"}
 PACKAGE = {"pack/layers.py": "X = 1\n", "pack/deep/more.py": "from ..layers import X\n"}
 
@@ -56,6 +57,7 @@ PACKAGE = {"pack/layers.py": "X = 1\n", "pack/deep/more.py": "from ..layers impo
         ("my_code.py:f", {"my_code.py": "from my_help import X\n", **HELP}, "my_code"),
         ("my_code.py:f", {"my_code.py": "from .my_help import X\n", **HELP}, "work.my_code"),
         ("my_code.py:f", {"my_code.py": "from . import my_help\nX = my_help.X\n", **HELP}, "work.my_code"),
+        ("my.code/a.py:f", {"my.code/a.py": TRIED, "my.code/b.py": "X = 1\n"}, "a"),
         ("pack/model.py:f", {"pack/model.py": "from .layers import X\n", **PACKAGE}, "pack.model"),
         ("pack/model.py:f", {"pack/model.py": "from pack.layers import X\n", **PACKAGE}, "pack.model"),
         ("pack/model.py:f", {"pack/model.py": "from layers import X\n", **PACKAGE}, "model"),
@@ -77,6 +79,13 @@ def test_a_function_is_imported_as_the_layout_of_its_folder_says(
     found = find_function(SETTING, said, folder)
     assert found.module == module
     assert load(found.to_plain())() == 1
+
+
+def test_a_folder_of_a_name_that_packages_install_by_mistake_is_taken(tmp_path: Path) -> None:
+    write(tmp_path, {"my_code.py": "from tests.my_help import f\n", "tests/my_help.py": "def f(): ...\n"})
+    assert set(find_function(SETTING, "my_code.py:f", tmp_path).files) == {"my_code.py", "tests/my_help.py"}
+    write(tmp_path, {"tests/__init__.py": ""})
+    assert "tests/__init__.py" in find_function(SETTING, "my_code.py:f", tmp_path).files
 
 
 def test_functions_of_one_package_that_need_different_files_of_it_are_loaded_beside_each_other(tmp_path: Path) -> None:
