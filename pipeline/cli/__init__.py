@@ -41,6 +41,7 @@ from pipeline.errors import (
 from pipeline.observe.quiet import settled
 from pipeline.observe.standard_streams import standard_streams, visible
 from pipeline.runners.local.interruption import stopped, terminable
+from pipeline.terminal.wrapping import for_terminal
 
 app = typer.Typer(
     name="longhaul",
@@ -116,5 +117,6 @@ def _how_to_go_on() -> str:
 
 
 def _complain(text: str) -> None:
-    typer.secho("longhaul: ", fg="red", bold=True, nl=False, err=True)
-    typer.echo(visible(text), err=True)
+    who = "longhaul: "
+    typer.secho(who, fg="red", bold=True, nl=False, err=True)
+    typer.echo(for_terminal(f"{who}{visible(text)}", sys.stderr).removeprefix(who), err=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pty
@@ -13,20 +14,42 @@ from pathlib import Path
 
 import pytest
 import yaml
+from typer.main import get_command
 
+from pipeline.cli import app
+from pipeline.cli.options import LOOK
+from pipeline.terminal.wrapping import for_terminal, wrapped
 from tests.lineage.weeks import Weeks, cats_document
 
 COLUMNS = 80
 COMMANDS = (
     *("runs", "runs --sort auc", "show 20260101-000000-000", "show 20260102-000000-000", "show 20260103-000000-000"),
     *("diff 20260101-000000-000 20260102-000000-000", "lineage 20260101-000000-000", "versions", "schema history"),
+    *("runs --all", "lineage --up", "lineage --down week-1.csv", "lineage --all", "schema show", "schema diff"),
+    *("plan", "validate week-1.csv", "explain age", "rollout status", "requests", "schedule list", "doctor"),
+    *(
+        "report 20260103-000000-000",
+        "card 20260101-000000-000",
+        "gc --dry-run",
+        "watch --once",
+        "help",
+        "help evaluation",
+    ),
+    *("show no-such-run", "lineage no-such-file.csv", "explain no_such_column", "suspects", "replay"),
 )
+"""Each command that only looks or writes a page; some of them end with an error, which must not wrap either."""
 ALL_OF_THEM = f"""
 import shlex
-from pipeline.cli import app
+import sys
+from pipeline.cli import main
 for line in {COMMANDS!r}:
     print(chr(0), line, flush=True)
-    app([*shlex.split(line), "-c", "cats.yaml"], standalone_mode=False)
+    words = shlex.split(line)
+    sys.argv = ["longhaul", *words, *(() if words[0] == "help" else ("-c", "cats.yaml"))]
+    try:
+        main()
+    except SystemExit as ended:
+        print(chr(1), ended.code, flush=True)
 """
 
 
@@ -84,6 +107,27 @@ def test_no_line_wraps(said: dict[str, str], command: str) -> None:
     assert lines
     # A path or another word that is longer stays whole, so that it can be copied.
     assert [line for line in lines if len(line) > COLUMNS and " " in line.strip()] == []
+
+
+def test_every_command_that_looks_is_among_them() -> None:
+    looking = {name for name, one in get_command(app).commands.items() if one.rich_help_panel == LOOK}
+    assert looking
+    assert looking - {"config", "open"} <= {line.split()[0] for line in COMMANDS}
+
+
+def test_messages_break_between_words_and_stay_whole_elsewhere() -> None:
+    long = "/a/very/long/path" * 6
+    text = (
+        f"longhaul: {long} cannot be read: No such file\n  Remedy: correct the path; "
+        + "`longhaul init TABLE -l C` " * 4
+    )
+    lines = wrapped(text, 60).split("\n")
+    assert long in lines[0] or long in lines[1]
+    assert all(line.count("`") % 2 == 0 for line in lines)
+    assert [line for line in lines if len(line) > 60 and " " in line.strip()] == []
+    assert " ".join(" ".join(lines).split()) == " ".join(text.split())
+    assert wrapped("short\n\n  also short", 60) == "short\n\n  also short"
+    assert for_terminal(text, io.StringIO()) == text
 
 
 def test_the_verdict_comes_first_with_what_was_set(said: dict[str, str]) -> None:
