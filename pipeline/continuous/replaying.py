@@ -22,7 +22,7 @@ from pipeline.continuous.journal import Attempt
 from pipeline.continuous.triggers import Event, Seen, events, unanswered
 from pipeline.watch.harm import AREA, EXCESS, LOSS, PROMISE
 from pipeline.watch.latest import RECENT
-from pipeline.watch.sequences import Array, Groups, lower_bounds, upper_bound
+from pipeline.watch.sequences import Array, Groups, bounds_until_over, upper_bound
 
 
 @dataclass(frozen=True)
@@ -139,14 +139,16 @@ def _harmful(past: Losses, model: int, known: Sequence[int], may_lose: float, de
         return None
     mean, square = past.mean[model, known], past.square[model, known]
     groups = Groups(past.rows[known].astype(float), mean, np.maximum(square - mean**2, 0))
-    least = lower_bounds(groups, delta * (LOSS + AREA + EXCESS), float(past.variance[model]))
     most = may_lose + upper_bound(
         float(past.promise[model]), float(past.variance[model]), int(past.promised[model]), delta * PROMISE
     )
+    least, over = bounds_until_over(groups, most, delta * (LOSS + AREA + EXCESS), float(past.variance[model]))
     for place in range(len(known) - 1, max(-1, len(known) - 1 - RECENT), -1):
         if least[place] > most:
             worst = {"metric": "loss", "by": "labels", "least": float(least[place]), "most": most, "harmful": True}
             return {"name": f"{past.begins[known[place]]:%Y-%m-%d}", "harm": [worst]}
+        if over[place]:
+            break
     return None
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from pipeline.config.value_types import seconds_of
 from pipeline.config.watch import Watch
 from pipeline.watch.latest import RECENT, harmful_now, labelled_now
-from pipeline.watch.seasons import is_season
+from pipeline.watch.seasons import is_season, is_season_of_part, parts_of
 from pipeline.watch.windows import Window, moment
 
 PAGE, TICKET = "page", "ticket"
@@ -92,7 +92,7 @@ def found_now(
     for version, mine in newest.items():
         if version == serves or not serves or len(newest) == 1 or mine[-1]["window"] == verdicts[-1]["window"]:
             found += _invalid(version, mine)
-            found += _harmful(version, mine, verdicts, confidence) or _harmful_part(version, mine)
+            found += _harmful(version, mine, verdicts, confidence) or _harmful_part(version, mine, verdicts)
             found += _odd(version, mine)
     if labels_expected:
         found += _labels(verdicts, settings, now)
@@ -167,26 +167,32 @@ def _above(harm: Mapping[str, Any], by: str) -> str:
     return f"{shown} is above {harm['least']:.4f} {how}, where at most {harm['most']:.4f} is no harm"
 
 
-def _harmful_part(version: str, mine: Sequence[Mapping[str, Any]]) -> list[Alarm]:
+def _harmful_part(
+    version: str, mine: Sequence[Mapping[str, Any]], verdicts: Sequence[Mapping[str, Any]]
+) -> list[Alarm]:
     """Tell of slices and segments that are harmed while the whole is not."""
-    harmful = [one for one in labelled_now(mine) if _parts_of(one)]
+    harmful = [one for one in labelled_now(mine) if _harmed(one)]
     if not harmful:
         return []
     now = harmful[-1]
-    parts = _parts_of(now)
-    name, worst = parts[0]
+    parts = _harmed(now)
+    slices = {one["slice"] for one in now["slices"]}  # models cut segments anew, so that of those the worst decides
+    asked = [one for one in parts if one[0] in slices] or parts[:1]
+    beyond = [(name, harm) for name, harm in asked if not is_season_of_part(name, harm, now, verdicts)]
+    name, worst = (beyond or parts)[0]
     more = f"; and {len(parts) - 1} more parts" if len(parts) > 1 else ""
     promised = f"promised was {worst['promised']:.4f}"
     evidence = f"window {now['name']}: of {name}, {_above(worst, 'labels')}; {promised}{more}"
-    first = next(one for one in mine if _parts_of(one))
+    first = next(one for one in mine if _harmed(one))
     cause = "what these rows lead to has changed, or they are others than they were; the whole hides it"
-    return [_called("harmful_part", version, first, mine[-1], evidence, cause)]
+    called = _called("harmful_part", version, first, mine[-1], evidence, cause)
+    if beyond:
+        return [called]
+    return [replace(called, severity=TICKET, cause="the season: the same rows lost as much a year before")]
 
 
-def _parts_of(verdict: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    """Return the harmed slices, which somebody declared, and then the harmed segments, the worst first."""
-    slices = [(one["slice"], harm) for one in verdict["slices"] for harm in one["harm"] if harm["harmful"]]
-    return [*slices, *((one["segment"], one) for one in verdict["segments"] if one["harmful"])]
+def _harmed(verdict: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    return [(name, harm) for name, harm in parts_of(verdict) if harm["harmful"]]
 
 
 def _called(
@@ -219,7 +225,7 @@ def _cause(verdict: Mapping[str, Any]) -> str:
     """Return what moved with the harm, by importance times shift."""
     broken = [f"{one['column']} ({one['kind'].replace('_', ' ')})" for one in verdict["findings"][:_MOST_COLUMNS]]
     moved = [one["column"] for one in verdict["moved"][:_MOST_COLUMNS]]
-    parts = [name for name, _ in _parts_of(verdict)]
+    parts = [name for name, _ in _harmed(verdict)]
     where = f"; most of all where {parts[0]}" if parts else ""
     if broken:
         return f"columns that break the schema: {', '.join(broken)}{where}"

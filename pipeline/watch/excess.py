@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.evaluation.tallies import BUCKETS, Tally
-from pipeline.watch.sequences import FEWEST_ROWS, normal_quantile
+from pipeline.watch.sequences import FEWEST_ROWS, OVER, best_rho, margin, normal_quantile, spent
 
 Array = npt.NDArray[Any]
 
@@ -65,25 +65,62 @@ def _logit(p: Array) -> Array:
 
 
 def least_excess(deliveries: Sequence[Array], promised: Array, delta: float, forgotten: int = 0) -> list[float]:
-    """Return after each delivery the greatest excess over training that is certain, but for delta; -inf where too few
-    labels are there.
+    """Return after each delivery the greatest excess that is certain; see `excess_until_over`."""
+    return [least for least, _ in excess_until_over(deliveries, promised, math.inf, delta, forgotten)]
+
+
+def excess_until_over(
+    deliveries: Sequence[Array], promised: Array, may: float, delta: float, forgotten: int = 0
+) -> list[tuple[float, bool]]:
+    """Return after each delivery the greatest excess over training that is certain, but for delta (-inf where too few
+    labels are there), and whether a harm that was found before is over.
+
+    Once more is certain than may be, upper confidence sequences begin with each later delivery, as in
+    `sequences.bounds_until_over`; what came before one that is low enough counts no more.
 
     Args:
         deliveries, promised: see `moments`, in the order in which labels came.
-        forgotten: deliveries that came before these.
+        may: the greatest excess that is no harm; forgotten: deliveries that came before these.
     """
     known, mean, variance = _mean(promised)
+    error = math.sqrt(variance / max(known, 1))
     until = np.concatenate([np.zeros((1, 3)), np.cumsum(np.array(deliveries).reshape(-1, 3), axis=0)])
-    found = []
+    found: list[tuple[float, bool]] = []
+    begin = harmed = 0
     for number in range(1, len(until)):
         reach = float(normal_quantile(1 - spent_slowly(delta, forgotten + number) / len(LENGTHS)))
-        best = -math.inf
-        for length in LENGTHS:
-            rows, here, spread = _mean(until[number] - until[max(0, number - length)])
-            if rows >= FEWEST_ROWS and number >= length:
-                best = max(best, here - mean - reach * math.sqrt(spread / rows + variance / max(known, 1)))
-        found.append(best)
+
+        def best(begin: int, number: int = number, reach: float = reach) -> float:
+            sums = [_mean(until[number] - until[number - length]) for length in LENGTHS if number >= begin + length]
+            least = [
+                here - mean - reach * math.hypot(math.sqrt(spread / max(rows, 1)), error)
+                for rows, here, spread in sums
+                if rows >= FEWEST_ROWS
+            ]
+            return max(least, default=-math.inf)
+
+        least = best(begin)
+        if not harmed and least > may:
+            harmed = number
+        over = 0
+        if harmed:
+            over = _better_since(until, harmed, number, mean + may + reach * error, variance)
+        if over:
+            begin, harmed, least = over - 1, 0, best(over - 1)
+        found.append((least, bool(over)))
     return found
+
+
+def _better_since(until: Array, harmed: int, number: int, limit: float, variance: float) -> int:
+    """Return the first delivery after the harmed one since which the excess is surely below a limit; 0: none."""
+    for start in range(harmed + 1, number + 1):
+        rows, here, spread = _mean(until[number] - until[start - 1])
+        part = spent(OVER, start - harmed)
+        planned = np.maximum(4 * (until[start, 0] - until[start - 1, 0]), FEWEST_ROWS) * variance
+        reach = margin(np.array(rows), np.array(rows * spread), best_rho(planned, part), part)
+        if rows >= FEWEST_ROWS and here + float(reach) < limit:
+            return start
+    return 0
 
 
 def _mean(sums: Array) -> tuple[float, float, float]:

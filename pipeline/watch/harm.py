@@ -5,7 +5,7 @@ there, what the scores say they will be. Both tests may be looked at at any time
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,14 +14,14 @@ import numpy as np
 from pipeline.evaluation.intervals import intervals
 from pipeline.evaluation.tallies import add, metric_values, rows_of
 from pipeline.watch.estimates import Estimate
-from pipeline.watch.excess import center_of, least_excess, moments
+from pipeline.watch.excess import center_of, excess_until_over, moments
 from pipeline.watch.realized import Realized
 from pipeline.watch.reference import Reference
 from pipeline.watch.sequences import (
     FEWEST_ROWS,
     Groups,
     area_and_variance,
-    lower_bounds,
+    bounds_until_over,
     normal_quantile,
     spent,
     upper_bound,
@@ -52,12 +52,14 @@ class Harm:
         metric: log_loss, auc, mse or excess_log_loss (pipeline.watch.excess).
         by: `labels`, or `estimate` without them.
         least: the bound that the loss (or 1 - AUC) is above, but for delta; most: what may be, at most.
+        over: whether a harm that was found before has ended.
     """
 
     metric: str
     by: str
     least: float
     most: float
+    over: bool = False
 
     @property
     def harmful(self) -> bool:
@@ -116,44 +118,48 @@ def harm_by_labels(
     mean = np.array([one.found.loss for one in labelled]) / np.maximum(rows, 1)
     square = np.array([one.found.square for one in labelled]) / np.maximum(rows, 1)
     groups = Groups(rows, mean, np.maximum(square - mean**2, 0))
-    bounds = {name: lower_bounds(groups, delta * whole, reference.variance, forgotten=forgotten)}
+    bounds = {name: bounds_until_over(groups, most[name], delta * whole, reference.variance, forgotten=forgotten)}
     if "auc" in most:
         areas = [area_of(one.found) for one in labelled]
         lost, variance = np.array([1 - area for area, _ in areas]), np.array([v for _, v in areas])
         usable = np.isfinite(lost) & np.isfinite(variance)
         groups = Groups(np.where(usable, rows, 0), np.where(usable, lost, 0), np.where(usable, variance * rows, 0))
-        bounds["auc"] = lower_bounds(groups, delta * AREA, reference.area_variance, forgotten=forgotten)
+        bounds["auc"] = bounds_until_over(
+            groups, most["auc"], delta * AREA, reference.area_variance, forgotten=forgotten
+        )
     found: dict[int, list[Harm]] = {}
-    for metric, bound in bounds.items():
-        by_window: dict[int, float] = {}
-        for one, least in zip(labelled, bound, strict=True):
-            by_window[one.window] = max(by_window.get(one.window, -math.inf), float(least))
-        for window, least in by_window.items():
-            found.setdefault(window, []).append(Harm(metric, "labels", least, most[metric]))
+    for metric, (least, over) in bounds.items():
+        _add(found, labelled, metric, zip(least.tolist(), over.tolist(), strict=True), most[metric])
     if "auc" in most:
         may = may_lose.get("log_loss", MAY_LOSE["log_loss"])
-        _add_excess(found, reference, labelled, may, delta * EXCESS, forgotten)
+        _add(found, labelled, EXCESS_LOSS, _excess(reference, labelled, may, delta * EXCESS, forgotten), may)
     return found
 
 
-def _add_excess(
+def _add(
     found: dict[int, list[Harm]],
-    reference: Reference,
     labelled: Sequence[Labelled],
-    may: float,
-    delta: float,
-    forgotten: int,
+    metric: str,
+    bounds: Iterable[tuple[float, bool]],
+    most: float,
 ) -> None:
+    """Add what is known by one metric: of a window's deliveries the greatest bound, and whether one ended a harm."""
+    by_window: dict[int, tuple[float, bool]] = {}
+    for one, (least, over) in zip(labelled, bounds, strict=True):
+        highest, ended = by_window.get(one.window, (-math.inf, False))
+        by_window[one.window] = max(highest, least), ended or over
+    for window, (least, over) in by_window.items():
+        found.setdefault(window, []).append(Harm(metric, "labels", least, most, over))
+
+
+def _excess(
+    reference: Reference, labelled: Sequence[Labelled], may: float, delta: float, forgotten: int
+) -> list[tuple[float, bool]]:
     truth, scores = reference.truth, reference.scores
     promised = rows_of("binary", truth, scores, np.zeros(len(truth), np.int64)).tally(np.arange(len(truth)))
     center = center_of(promised)
     of_labelled = [moments(one.found.tally, center) for one in labelled]
-    least = least_excess(of_labelled, moments(promised, center), delta, forgotten)
-    by_window: dict[int, float] = {}
-    for one, bound in zip(labelled, least, strict=True):
-        by_window[one.window] = max(by_window.get(one.window, -math.inf), bound)
-    for window, bound in by_window.items():
-        found.setdefault(window, []).append(Harm(EXCESS_LOSS, "labels", bound, may))
+    return excess_until_over(of_labelled, moments(promised, center), may, delta, forgotten)
 
 
 def area_of(found: Realized) -> tuple[float, float]:

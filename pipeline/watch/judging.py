@@ -15,6 +15,7 @@ from pipeline.watch.estimates import Estimate
 from pipeline.watch.harm import (
     SEGMENTS,
     SLICES,
+    Harm,
     Labelled,
     allowed,
     harm_by_estimate,
@@ -113,7 +114,7 @@ class Judge:
             found = list(harms.get(window.first, []))
             if share < _ENOUGH:
                 found += harm_by_estimate(reference, estimates, number, self.settings.may_lose, self.settings.delta)
-            verdict["harm"] = [asdict(one) | {"harmful": one.harmful} for one in found if np.isfinite(one.least)]
+            verdict["harm"] = [_told(one) for one in found if np.isfinite(one.least)]
             verdict["harmful"] = any(one.harmful for one in found)
             verdict["slices"] = self._slices(reference, parts[window.first], harmed_slices.get(window.first, []))
             verdict["segments"] = _segments(harmed_segments.get(window.first, []))
@@ -250,6 +251,11 @@ class Judge:
         return found[:_SLICES]
 
 
+def _told(one: Harm) -> dict[str, Any]:
+    """Return plain data; `over` only where it is so, as verdicts of before have it."""
+    return {name: value for name, value in asdict(one).items() if name != "over" or value} | {"harmful": one.harmful}
+
+
 def _segments(harms: Sequence[PartHarm]) -> list[dict[str, Any]]:
     """Return the segments whose bound is worst."""
     worst = sorted(harms, key=lambda one: one.most - one.least)[:_SEGMENTS]
@@ -257,7 +263,7 @@ def _segments(harms: Sequence[PartHarm]) -> list[dict[str, Any]]:
 
 
 def _plain(one: PartHarm) -> dict[str, Any]:
-    rounded = {name: round(getattr(one, name), 6) for name in ("promised", "least", "most")}
+    rounded = {name: round(getattr(one, name), 6) for name in ("promised", "least", "most", "lost", "error")}
     return {"metric": one.metric, **rounded, "harmful": one.harmful}
 
 

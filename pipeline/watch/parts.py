@@ -20,7 +20,7 @@ from pipeline.watch.labels import sliced
 from pipeline.watch.realized import Realized
 from pipeline.watch.reference import Reference, losses
 from pipeline.watch.segments import losses_by_segment
-from pipeline.watch.sequences import Groups, lower_bounds, normal_quantile
+from pipeline.watch.sequences import Groups, bounds_until_over, normal_quantile
 
 Array = npt.NDArray[Any]
 
@@ -43,13 +43,19 @@ class Promise:
 
 @dataclass(frozen=True)
 class PartHarm:
-    """What is known of one part after a window; see `Harm`."""
+    """What is known of one part after a window; see `Harm`.
+
+    Attributes:
+        lost: the mean loss of the window's own rows (or 1 - AUC); error: its standard error.
+    """
 
     part: str
     metric: str
     promised: float
     least: float
     most: float
+    lost: float
+    error: float
 
     @property
     def harmful(self) -> bool:
@@ -78,12 +84,17 @@ def harm_of_parts(
     reach = float(normal_quantile(1 - each * _PROMISE)) * np.sqrt(promise.variance / np.maximum(promise.rows, 1))
     most = promise.mean + reach + may_lose
     part = each * (1 - _PROMISE)
-    bounds = lower_bounds(groups, part, promise.variance[:, None], FEWEST_ROWS, LONGEST, forgotten)
+    bounds = bounds_until_over(groups, most, part, promise.variance[:, None], FEWEST_ROWS, LONGEST, forgotten).least
     found: dict[int, list[PartHarm]] = {}
     for window in dict.fromkeys(windows):
-        here = bounds[:, [number for number, one in enumerate(windows) if one == window]].max(axis=1)
+        places = [number for number, one in enumerate(windows) if one == window]
+        here = bounds[:, places].max(axis=1)
+        rows, mean, variance = (one[:, places] for one in groups)
+        total = np.maximum(rows.sum(axis=1), 1)
+        lost = (rows * mean).sum(axis=1) / total
+        error = np.sqrt((rows * variance).sum(axis=1)) / total
         found[window] = [
-            PartHarm(name, metric, float(promise.mean[k]), float(here[k]), float(most[k]))
+            PartHarm(name, metric, *(float(one[k]) for one in (promise.mean, here, most, lost, error)))
             for k, name in enumerate(promise.names)
             if math.isfinite(here[k])
         ]

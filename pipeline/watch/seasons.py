@@ -2,7 +2,8 @@
 
 A harder season loses more than training promised, and training anew does not help. It is told apart from harm by two
 things together: rows lose no more than their own scores expect (pipeline.watch.excess), and the same weeks a year
-before lost as much more than was promised then.
+before lost as much more than was promised then. Of a part of the rows the second is asked of the part, and the first
+of all rows.
 """
 
 from __future__ import annotations
@@ -35,6 +36,29 @@ def is_season(verdict: Mapping[str, Any], verdicts: Sequence[Mapping[str, Any]],
     )
 
 
+def is_season_of_part(
+    part: str, harm: Mapping[str, Any], verdict: Mapping[str, Any], verdicts: Sequence[Mapping[str, Any]]
+) -> bool:
+    """Return whether the harm of a slice or a segment is that of the season: it lost as much the year before.
+
+    Args:
+        harm: of the part in the verdict; verdicts: of all windows and versions.
+    """
+    then = [one for one in verdicts if one["window"] == verdict["window"] - YEAR and _as_expected(one)]
+    same = [old for one in then for name, old in parts_of(one) if (name, old["metric"]) == (part, harm["metric"])]
+    return _as_expected(verdict) and any(
+        "lost" in old
+        and _within(harm["lost"] - harm["promised"], harm["error"], old["lost"] - old["promised"], old["error"])
+        for old in same
+    )
+
+
+def parts_of(verdict: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return what is known of slices, which somebody declared, and then of segments, the worst first."""
+    slices = [(one["slice"], harm) for one in verdict["slices"] for harm in one["harm"]]
+    return [*slices, *((one["segment"], one) for one in verdict["segments"])]
+
+
 def _as_expected(verdict: Mapping[str, Any]) -> bool:
     """Return whether rows were tested for what they lose more than their scores expect, and do not."""
     tested = [one["harmful"] for one in verdict["harm"] if one["metric"] == EXCESS_LOSS]
@@ -47,6 +71,10 @@ def _no_worse(now: Mapping[str, Any], then: Mapping[str, Any], metric: str, conf
     if None in sides:
         return False
     (lost, error), (before, error_before) = sides  # type: ignore[misc]
+    return _within(lost, error, before, error_before)
+
+
+def _within(lost: float, error: float, before: float, error_before: float) -> bool:
     return bool(lost - before <= float(normal_quantile(_LEVEL)) * hypot(error, error_before))
 
 

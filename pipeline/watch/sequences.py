@@ -8,7 +8,8 @@ test of Podkopaev and Ramdas, "Tracking the risk of a deployed model and detecti
 tolerance; the false alarms of both bounds add up.
 
 A long good history would hide a change that came late: so a new sequence begins with each window, and the k-th spends
-delta 6 / (pi k)^2, which adds up to delta over all windows that there will ever be.
+delta 6 / (pi k)^2, which adds up to delta over all windows that there will ever be. Nor shall one very bad window be
+harm for long, since the mean carries it: see `bounds_until_over`.
 
 All arrays may have leading axes, for simulations of many lives at once.
 """
@@ -25,6 +26,10 @@ Array = npt.NDArray[Any]
 
 FEWEST_ROWS = 200
 """With fewer labelled rows nothing is said: the bounds rest on a central limit theorem."""
+
+
+OVER = 0.1
+"""How likely a harm that goes on is ever taken for over."""
 
 
 class Groups(NamedTuple):
@@ -64,6 +69,18 @@ def spent(delta: float, number: Array | int) -> Array:
     return np.asarray(delta * 6 / (math.pi * np.asarray(number, float)) ** 2)
 
 
+class Bounds(NamedTuple):
+    """What is known after each group; shape (…, groups).
+
+    Attributes:
+        least: the highest lower bound that any sequence has.
+        over: whether a harm that was found before is over, so that what came until then counts no more.
+    """
+
+    least: Array
+    over: Array
+
+
 def lower_bounds(
     groups: Groups,
     delta: float,
@@ -72,9 +89,27 @@ def lower_bounds(
     longest: int | None = None,
     forgotten: int = 0,
 ) -> Array:
-    """Return the highest lower bound that any sequence has after each group; shape (…, groups).
+    """Return the highest lower bound that any sequence has after each group; see `bounds_until_over`."""
+    return bounds_until_over(groups, np.inf, delta, typical_variance, fewest, longest, forgotten).least
+
+
+def bounds_until_over(
+    groups: Groups,
+    most: float | Array,
+    delta: float,
+    typical_variance: float | Array,
+    fewest: int = FEWEST_ROWS,
+    longest: int | None = None,
+    forgotten: int = 0,
+) -> Bounds:
+    """Return what is known after each group.
+
+    Once a bound is above `most`, upper confidence sequences begin with each later group, the k-th with its part of
+    `OVER`. When one of them is below `most`, the harm is over: what came before that sequence counts no more. That only
+    takes lower bounds away, so it adds no false alarm.
 
     Args:
+        most: the greatest loss that is no harm; shape (…).
         delta: how likely any of them is ever above the loss that the rows of its time have.
         typical_variance: of one row's loss in training; the sequences are tuned by it.
         fewest: rows with which something is said; longest: groups that a sequence is followed for, all when None.
@@ -82,24 +117,39 @@ def lower_bounds(
     """
     rows, mean, variance = (np.asarray(one, float) for one in groups)
     count = rows.shape[-1]
-    rows_until = np.cumsum(rows, axis=-1)
-    losses_until = np.cumsum(np.where(rows > 0, rows * mean, 0), axis=-1)
-    squares_until = np.cumsum(np.where(rows > 0, rows * (variance + mean**2), 0), axis=-1)
-    best = np.full(rows.shape, -np.inf)
-    for start in range(count):
-        before = (..., slice(start - 1, start)) if start else None
-        here = (..., slice(start, None if longest is None else start + longest))
-        n = rows_until[here] - (rows_until[before] if before else 0)
-        total = losses_until[here] - (losses_until[before] if before else 0)
-        square = squares_until[here] - (squares_until[before] if before else 0)
+    nothing = np.zeros((*rows.shape[:-1], 1))
+    rows_until, losses_until, squares_until = (
+        np.concatenate([nothing, np.cumsum(np.where(rows > 0, one, 0), axis=-1)], axis=-1)
+        for one in (rows, rows * mean, rows * (variance + mean**2))
+    )
+    part = spent(delta, forgotten + 1 + np.arange(count))
+    rho = best_rho(np.maximum(2 * rows, fewest) * typical_variance, part)
+    limit = np.broadcast_to(np.asarray(most, float), rows.shape[:-1])
+    begin, harmed = np.zeros(limit.shape, int), np.full(limit.shape, -1)
+    best, over = np.full(rows.shape, -np.inf), np.zeros(rows.shape, bool)
+    for now in range(count):
+        starts = np.arange(0 if longest is None else max(0, now + 1 - longest), now + 1)
+        n, total, square = (
+            one[..., now + 1, None] - one[..., starts] for one in (rows_until, losses_until, squares_until)
+        )
         with np.errstate(divide="ignore", invalid="ignore"):
             average = total / n
             spread = np.maximum(square - n * average**2, 0)
-        part = spent(delta, forgotten + start + 1)
-        planned = np.maximum(2 * rows[..., start : start + 1], fewest) * typical_variance
-        bound = average - margin(n, spread, best_rho(planned, part), part)
-        best[here] = np.fmax(best[here], np.where(n >= fewest, bound, -np.inf))
-    return best
+        bound = np.where(n >= fewest, average - margin(n, spread, rho[..., starts], part[starts]), -np.inf)
+        bound = np.where(starts >= begin[..., None], bound, -np.inf)
+        harmed = np.where((harmed < 0) & (bound.max(axis=-1) > limit), now, harmed)
+        if (harmed >= 0).any():
+            number = starts - harmed[..., None]
+            of_over = spent(OVER, np.maximum(number, 1))
+            tuned = best_rho(np.maximum(4 * rows[..., starts], fewest) * typical_variance, of_over)
+            better = average + margin(n, spread, tuned, of_over) < limit[..., None]
+            better &= (number > 0) & (harmed >= 0)[..., None] & (n >= fewest)
+            over[..., now] = better.any(axis=-1)
+            begin = np.where(over[..., now], starts[better.argmax(axis=-1)], begin)
+            harmed = np.where(over[..., now], -1, harmed)
+            bound = np.where(starts >= begin[..., None], bound, -np.inf)
+        best[..., now] = bound.max(axis=-1)
+    return Bounds(best, over)
 
 
 def upper_bound(mean: float, variance: float, rows: int, delta: float) -> float:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from pipeline.evaluation.tallies import rows_of
-from pipeline.watch.excess import center_of, least_excess, moments, spent_slowly
-from pipeline.watch.sequences import Groups, lower_bounds, upper_bound
+from pipeline.watch.excess import center_of, excess_until_over, least_excess, moments, spent_slowly
+from pipeline.watch.sequences import OVER, Groups, lower_bounds, upper_bound
 
 Array = Any
 VARIANCE = 0.119
@@ -82,3 +82,16 @@ def test_too_few_rows_say_nothing_and_all_that_is_spent_is_delta() -> None:
     rng = np.random.default_rng(3)
     assert least_excess([week(rng, 100)], week(rng, 54_000), 0.05) == [-np.inf]
     assert spent_slowly(0.05, np.arange(1, 1_000_000)).sum() == pytest.approx(0.05, rel=1e-3)
+
+
+def test_a_bad_week_is_over_soon_and_a_harm_that_goes_on_is_not() -> None:
+    rng = np.random.default_rng(7)
+    lasted, wrongly = [], 0
+    for _ in range(60):
+        weeks = [week(rng, 6_300, 0.3 if number == 3 else 0.0) for number in range(16)]
+        least = [one for one, _ in excess_until_over(weeks, week(rng, 54_000), MAY, DELTA)]
+        lasted.append(sum(one > MAY for one in least))
+        weeks = [week(rng, 6_300, 0.02 if number >= 3 else 0.0) for number in range(30)]
+        wrongly += any(over for _, over in excess_until_over(weeks, week(rng, 54_000), MAY, DELTA))
+    assert np.median(lasted) <= 3  # eight weeks are tested together at most, so it was eight
+    assert wrongly / 60 <= OVER

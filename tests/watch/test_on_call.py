@@ -51,8 +51,23 @@ def test_what_rows_lead_to_pages_though_the_season_was_as_bad(world: World) -> N
     assert world.look(53)[1]["harmful:7"].severity == PAGE
 
 
+def test_a_part_that_was_as_bad_in_the_same_week_a_year_before_is_a_ticket(world: World) -> None:  # noqa: F811
+    def of_c(of: dict[str, Any]) -> Any:
+        return 0.14 * (np.asarray(of["town"]) == "c")
+
+    for number in (0, 1):
+        world.week(number, flipped=of_c)
+    assert world.look(2)[1]["harmful_part:7"].severity == PAGE  # nothing is known of the year before
+    world.week(51)
+    world.week(52, flipped=of_c)
+    alarm = world.look(53)[1]["harmful_part:7"]
+    assert (alarm.severity, alarm.cause[:10]) == (TICKET, "the season")
+    world.week(0)
+    assert world.look(53)[1]["harmful_part:7"].severity == PAGE
+
+
 def verdict(window: int, *harms: tuple[str, bool]) -> dict[str, Any]:
-    return {"window": window, "harm": [{"by": by, "harmful": harmful} for by, harmful in harms]}
+    return {"window": window, "harm": [{"metric": "auc", "by": by, "harmful": harmful} for by, harmful in harms]}
 
 
 def test_a_verdict_counts_until_three_later_windows_have_labels_or_an_estimate() -> None:
@@ -64,6 +79,27 @@ def test_a_verdict_counts_until_three_later_windows_have_labels_or_an_estimate()
     guessed = verdict(0, ("estimate", True))
     assert harmful_now([guessed, *silent[:2]]) == [guessed]
     assert harmful_now([guessed, *silent]) == []
+
+
+def test_a_harm_that_is_over_counts_no_more_at_once() -> None:
+    harmed, over = verdict(0, ("labels", True)), verdict(1, ("labels", False))
+    assert harmful_now([harmed, over]) == [harmed]
+    over["harm"][0]["over"] = True
+    assert harmful_now([harmed, over]) == []
+    over["harm"][0]["metric"] = "log_loss"
+    assert harmful_now([harmed, over]) == [harmed]
+
+
+def test_one_very_bad_week_is_closed_within_weeks_and_opens_again(world: World) -> None:  # noqa: F811
+    """The mean since then is bad for most of a year; it said harm for as long."""
+    for number in range(8):
+        world.week(number, flipped=0.5 if number == 1 else 0.0)
+    verdicts, alarms = world.look(8)
+    assert [one["harmful"] for one in verdicts[:2]] == [False, True]
+    assert not verdicts[-1]["harmful"]
+    assert "harmful:7" not in alarms
+    world.week(8, flipped=0.5)
+    assert world.look(9)[1]["harmful:7"].severity == PAGE
 
 
 def test_a_gap_is_told_and_closes_by_itself_once_the_log_goes_on(world: World) -> None:  # noqa: F811

@@ -9,7 +9,16 @@ import pytest
 
 from pipeline.watch.harm import AREA, LOSS
 from pipeline.watch.moved import discoveries, p_values
-from pipeline.watch.sequences import Groups, area_and_variance, best_rho, lower_bounds, margin, spent
+from pipeline.watch.sequences import (
+    OVER,
+    Groups,
+    area_and_variance,
+    best_rho,
+    bounds_until_over,
+    lower_bounds,
+    margin,
+    spent,
+)
 
 VARIANCE = 0.25
 """Of one row's log loss, about that of the flights."""
@@ -69,6 +78,37 @@ def test_a_loss_of_two_hundredths_of_auc_is_found_within_two_weeks_of_labels() -
     found = lower_bounds(groups, DELTA * AREA, float(parts[..., 1].mean())) > 0.28 + 0.005
     assert not found[:, :10].any()
     assert found[:, 10:].any(axis=1).mean() >= 0.9
+
+
+MOST = 0.5 + 0.0025 + 2.5 * math.sqrt(VARIANCE / 54_000)
+"""What may be lost above a promise that rests on 54,000 rows."""
+
+
+def test_one_very_bad_week_is_harm_for_some_weeks_and_not_for_most_of_a_year() -> None:
+    groups = lives(6_300, 200, 60, seed=11)
+    groups.mean[:, 10] += 0.5
+    carried = (lower_bounds(groups, DELTA * LOSS, VARIANCE) > MOST).sum(axis=1)
+    least, over = bounds_until_over(groups, MOST, DELTA * LOSS, VARIANCE)
+    assert np.median(carried) > 35
+    assert np.median((least > MOST).sum(axis=1)) <= 5
+    assert over.any(axis=1).all()
+
+
+@pytest.mark.parametrize("worse", [0.0, 0.01])
+def test_few_harms_that_go_on_are_taken_for_over(worse: float) -> None:
+    """Also of those that are no greater than may be, after a week that was."""
+    groups = lives(6_300, 400, 60, seed=12, loss=MOST + worse)
+    groups.mean[:, 10] += 0.3
+    assert bounds_until_over(groups, MOST, DELTA * LOSS, VARIANCE).over.any(axis=1).mean() <= OVER
+
+
+def test_a_harm_that_is_over_is_found_again() -> None:
+    groups = lives(25_000, 100, 40, seed=13)
+    groups.mean[:, [5, 30]] += 0.1
+    harmful = bounds_until_over(groups, MOST, DELTA * LOSS, VARIANCE).least > MOST
+    assert harmful[:, 5].all()
+    assert harmful[:, 30].all()
+    assert not harmful[:, 20].any()
 
 
 def test_the_bound_is_tightest_where_it_was_tuned() -> None:
