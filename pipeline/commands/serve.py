@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
 import shlex
+import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +21,8 @@ from pipeline.files import one_spelling
 from pipeline.lineage.version_folders import version_number, versions
 from pipeline.serving.request_upkeep import LogOptions
 from pipeline.serving.server import telemetry
-from pipeline.serving.server.process import Options, address, reserved, run, say, supervise
+from pipeline.serving.server.process import Options, address, reserved, run, say
+from pipeline.serving.server.workers import supervise
 from trainer.artifact_names import SIGNATURES_FILE
 from trainer.digests import SAVED_MODEL
 
@@ -99,18 +102,17 @@ def serve_models(options: Options) -> None:
     """Serve until SIGTERM or Ctrl-C; print where, and how to ask.
 
     Raises:
-        PipelineError: a port is taken, tokens or certificates cannot be read, or OpenTelemetry's variables are odd.
+        PipelineError: a port is taken, the host is none of this machine, tokens or certificates cannot be read, or
+            OpenTelemetry's variables are odd.
     """
+    options = replace(options, host=options.host.removeprefix("[").removesuffix("]"))  # as an URL has it
     options.access()
     telemetry.wanted(os.environ)
     _check_certificates(options)
     try:
         listener = reserved(options.host, options.port, shared=options.workers > 1)
     except OSError as exc:
-        raise ConfigError(
-            f"--port {options.port} on {options.host}: {exc.strerror or exc}",
-            "choose another --port, or end what listens there",
-        ) from exc
+        raise _unusable("--port", options.port, options.host, exc, "or end what listens there") from exc
     options = replace(options, port=listener.getsockname()[1], grpc_port=_free(options))
     serve = supervise if options.workers > 1 else run
     serve(options, listener, lambda: _announce(options))
@@ -126,10 +128,17 @@ def _free(options: Options) -> int | None:
             port: int = tried.getsockname()[1]
             return port
     except OSError as exc:
-        raise ConfigError(
-            f"--grpc-port {options.grpc_port} on {options.host}: {exc.strerror or exc}",
-            "choose another --grpc-port, or -1 for none",
-        ) from exc
+        raise _unusable("--grpc-port", options.grpc_port, options.host, exc, "or -1 for none") from exc
+
+
+def _unusable(option: str, port: int, host: str, exc: OSError, otherwise: str) -> ConfigError:
+    """Say whether the host or its port is the problem."""
+    if isinstance(exc, socket.gaierror) or exc.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+        return ConfigError(
+            f"--host {host!r} is no address of this machine: {exc.strerror or exc}",
+            "name one of its own, without a port: 127.0.0.1, ::1, 0.0.0.0 or :: for all networks",
+        )
+    return ConfigError(f"{option} {port} on {host}: {exc.strerror or exc}", f"choose another {option}, {otherwise}")
 
 
 def _check_certificates(options: Options) -> None:

@@ -1,7 +1,7 @@
-"""A process that serves: both ports, the models and who watches them, until SIGTERM or Ctrl-C; then it finishes what it
-has begun.
+"""A process that serves: both ports, the models and who watches them, until SIGTERM, SIGHUP or Ctrl-C; then it finishes
+what it has begun.
 
-`run` in this process for one worker; `supervise` keeps several such processes alive behind the same ports.
+`run` in this process for one worker; `workers.supervise` keeps several such processes alive behind the same ports.
 """
 
 from __future__ import annotations
@@ -14,16 +14,13 @@ import os
 import signal
 import socket
 import ssl
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import WorkspaceError
 from pipeline.serving.request_upkeep import LogOptions
 from pipeline.serving.server.access import VARIABLE, Access, access_from
 from pipeline.serving.server.protos import without_tensorflow
@@ -33,8 +30,8 @@ from pipeline.serving.server.rest import Limits
 _BACKLOG = 2048
 _OBJECTS = 50_000
 """That are made between two collections: those of a few hundred requests, which hold no circles."""
-_AGAIN_S = 1.0
-"""Between the end of a worker and the start of the next in its place."""
+_PARENT, _PARENT_S = os.getppid(), 1.0
+"""Who started this process, and between two looks whether it lives."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +178,7 @@ async def _serve(options: Options, listener: socket.socket, announce: Callable[[
             endings.append(loop.create_task(by_grpc.stop(options.drain_s)))
 
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in ending_signals():
         loop.add_signal_handler(number, end)
     by_grpc: Any = None
     endings: list[asyncio.Task[None]] = []
@@ -197,7 +194,7 @@ async def _serve(options: Options, listener: socket.socket, announce: Callable[[
             certificate.for_grpc() if certificate else None,
         )  # fmt: skip
         await by_grpc.start()
-    following = _following(options, certificate, config.ssl, access)
+    following = _following(options, certificate, config.ssl, access, end)
     answering = asyncio.create_task(server.serve(sockets=[listener]))  # at once, for /healthz and /readyz
     try:
         if options.workers == 1:
@@ -218,11 +215,29 @@ async def _serve(options: Options, listener: socket.socket, announce: Callable[[
         await loop.run_in_executor(None, journal.close)
 
 
+def ending_signals() -> list[int]:
+    """Return the signals that ask for an end: also that of a terminal that closes, unless `nohup` had it left out."""
+    hung_up = [] if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN else [signal.SIGHUP]
+    return [signal.SIGTERM, signal.SIGINT, *hung_up]
+
+
+async def _end_alone(end: Callable[[], None]) -> None:
+    """End a worker whose supervisor was killed: nobody else would, and it would keep the port."""
+    while os.getppid() == _PARENT:
+        await asyncio.sleep(_PARENT_S)
+    say("the process that keeps the workers is gone")
+    end()
+
+
 def _following(
-    options: Options, certificate: Certificate | None, context: ssl.SSLContext | None, access: Access
+    options: Options,
+    certificate: Certificate | None,
+    context: ssl.SSLContext | None,
+    access: Access,
+    end: Callable[[], None],
 ) -> list[asyncio.Task[None]]:
-    """Begin to follow the files that may change while the server runs."""
-    found = []
+    """Begin to follow the files that may change while the server runs, and who started it."""
+    found = [_end_alone(end)] if options.workers > 1 else []
     if certificate and context:
         certificate.for_http(context)
         files = tuple(filter(None, (options.tls_certificate, options.tls_key)))
@@ -232,66 +247,6 @@ def _following(
     return [asyncio.create_task(each) for each in found]
 
 
-def _answers(listener: socket.socket) -> bool:
-    """Return whether somebody listens where the socket has its address."""
-    try:
-        socket.create_connection(listener.getsockname()[:2], timeout=1).close()
-    except OSError:
-        return False
-    return True
-
-
 def address(host: str, port: int) -> str:
     """Return both as one text."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _worker(options: Options, metrics: str) -> subprocess.Popen[bytes]:
-    """Start a worker that speaks where this command does: file descriptor 2 of a command leads nowhere, for C++."""
-    command = [sys.executable, "-m", "pipeline.serving.server", options.to_text()]
-    environment = os.environ | {"PROMETHEUS_MULTIPROC_DIR": metrics}
-    return subprocess.Popen(command, env=environment, stderr=sys.stderr.fileno())
-
-
-def supervise(options: Options, listener: socket.socket, announce: Callable[[], None]) -> None:
-    """Keep `options.workers` processes alive until SIGTERM or Ctrl-C; one that dies is replaced.
-
-    Args:
-        listener: holds the port, so that workers may come and go; it does not listen for connections itself.
-        announce: called when one answers.
-    """
-    ending = announced = False
-
-    def end(*_: object) -> None:
-        nonlocal ending
-        ending = True
-        for process in processes:
-            process.terminate()
-
-    with tempfile.TemporaryDirectory(prefix="longhaul-serve-") as folder:
-        processes: list[subprocess.Popen[bytes]] = []
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, end)
-        processes += [_worker(options, folder) for _ in range(options.workers)]
-        while not ending:
-            time.sleep(0.05)
-            if not announced and _answers(listener):
-                announced = True
-                announce()
-            for place, process in enumerate(processes):
-                if process.poll() is not None and not announced:
-                    end()
-                    raise WorkspaceError(
-                        f"a worker ended with {process.returncode} before it answered",
-                        "read above what it said; `longhaul serve` without --workers is the same in one process",
-                    )
-                if process.poll() is not None and not ending:
-                    say(f"a worker ended ({process.returncode}); another takes its place")
-                    time.sleep(_AGAIN_S)
-                    processes[place] = _worker(options, folder)
-        for process in processes:
-            process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(options.drain_s + 5)
-            process.kill()
-    listener.close()

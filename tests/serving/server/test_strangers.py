@@ -1,0 +1,115 @@
+"""What somebody may do who does not know the server: odd hosts, bodies that do not come, a terminal that closes, a
+supervisor that is killed."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from pipeline.commands import serve as served
+from pipeline.commands.serve import serve_models
+from pipeline.errors import ConfigError
+from pipeline.serving.server import app
+from pipeline.serving.server.app import read_body
+from pipeline.serving.server.process import Options
+from pipeline.serving.server.refusal import Refusal
+from tests.serving.server.conftest import Server, push
+from tests.waiting import eventually
+
+
+def test_a_host_that_is_none_of_this_machine_is_named_and_not_its_port() -> None:
+    with pytest.raises(ConfigError, match=r"--host '192\.0\.2\.1' is no address of this machine") as refused:
+        serve_models(Options({}, host="192.0.2.1", port=0))
+    assert "127.0.0.1" in refused.value.remedy
+
+
+def test_a_host_may_have_the_brackets_of_an_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[tuple[int, str]] = []
+
+    def run(options: Options, at: socket.socket, _: Any) -> None:
+        found.append((at.family, options.host))
+        at.close()
+
+    monkeypatch.setattr(served, "run", run)
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    serve_models(Options({}, host="[::1]", port=0, grpc_port=None))
+    assert found == [(socket.AF_INET6, "::1")]
+
+
+def read(receive: Any, **headers: str) -> bytes:
+    scope = {"headers": [(name.encode(), value.encode()) for name, value in headers.items()]}
+    return asyncio.run(read_body(scope, receive, 10))
+
+
+def test_a_body_of_which_nothing_comes_is_waited_for_no_longer_than_its_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never() -> Any:
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(app, "_BODY_S", 0.05)
+    with pytest.raises(Refusal, match="did not come in time"):
+        read(never)
+
+
+@pytest.mark.parametrize("waits", [0, 1, 2])
+def test_bodies_in_parts_are_whole_whichever_of_them_is_waited_for(waits: int) -> None:
+    parts = [b"abc", b"", b"defg"]
+
+    async def receive() -> Any:
+        if len(parts) == 3 - waits:
+            await asyncio.sleep(0.01)
+        part = parts.pop(0)
+        return {"type": "http.request", "body": part, "more_body": bool(parts)}
+
+    assert read(receive) == b"abcdefg"
+
+
+def test_who_is_gone_before_the_body_is_told_to_the_log_as_that() -> None:
+    async def gone() -> Any:
+        return {"type": "http.disconnect"}
+
+    with pytest.raises(Refusal, match="the connection ended before the body did"):
+        read(gone)
+
+
+def test_a_body_that_says_that_it_is_too_long_is_refused_before_it_comes(server: Server) -> None:
+    """A client that asks for leave to send (curl does so of long ones) is spared from sending it."""
+    with socket.create_connection((urlsplit(server.rest).hostname, urlsplit(server.rest).port), timeout=20) as asking:
+        asking.sendall(
+            b"POST /v1/models/flights:predict HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999999\r\n"
+            b"Expect: 100-continue\r\n\r\n"
+        )
+        assert asking.recv(1000).startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_terminal_that_closes_ends_the_server_as_sigterm_does(
+    exported: dict[str, Path], tmp_path: Path, serve: Callable[..., Server]
+) -> None:
+    push(exported["first"], tmp_path / "flights", 1)
+    assert serve("--model", tmp_path / "flights").end(signal.SIGHUP) == 0
+
+
+def test_workers_do_not_outlive_the_process_that_keeps_them(
+    exported: dict[str, Path], tmp_path: Path, serve: Callable[..., Server]
+) -> None:
+    """They would keep the port, and nobody would replace them."""
+    push(exported["first"], tmp_path / "flights", 1)
+    server = serve("--model", tmp_path / "flights", "--workers", "2")
+
+    def workers(*of: str) -> list[str]:
+        return subprocess.run(["ps", "-o", "pid=", *of], capture_output=True, text=True, check=False).stdout.split()
+
+    known = workers("--ppid", str(server.process.pid))
+    assert len(known) == 2
+    server.end(signal.SIGKILL)
+    eventually(lambda: not workers("-p", ",".join(known)), 60)
