@@ -34,7 +34,7 @@ def forked_probes(probes: str) -> Iterator[None]:
 
 
 def judged(model: str, rows: Scored, exported: dict[str, str] | None = None, **settings: Any) -> ServingVerdict:
-    generous = {"p99_ms_batch_1": 10_000, "measure_s": 0.2} | settings  # the machine may be busy
+    generous = {"p99_ms_batch_1": 10_000, "measure_s": 0.2, "timeout_s": 900} | settings  # the machine may be busy
     return check(model, rows, FEATURES, exported or file_digests(model), InfraCheckSettings(**generous))
 
 
