@@ -146,6 +146,7 @@ async def _serve(options: Options, listener: socket.socket, announce: Callable[[
     from pipeline.serving.server.app import App
     from pipeline.serving.server.batching import Batcher
     from pipeline.serving.server.calls import Journal
+    from pipeline.serving.server.half_closed import Protocol
     from pipeline.serving.server.models import Models
     from pipeline.serving.server.rest import Rest
     from pipeline.serving.server.telemetry import telemetry_from
@@ -163,7 +164,7 @@ async def _serve(options: Options, listener: socket.socket, announce: Callable[[
     telemetry = telemetry_from(models.versions)
     app = App(models, rest, access, options.cors, journal, telemetry)
     config = uvicorn.Config(
-            app, http="httptools", loop="none", lifespan="off", access_log=False, log_level="warning", ws="none",
+            app, http=Protocol, loop="none", lifespan="off", access_log=False, log_level="warning", ws="none",
             server_header=False, date_header=False, timeout_graceful_shutdown=int(options.drain_s), proxy_headers=False,
             timeout_keep_alive=75, ssl_certfile=options.tls_certificate, ssl_keyfile=options.tls_key,
         )  # fmt: skip

@@ -92,6 +92,16 @@ def test_a_body_that_says_that_it_is_too_long_is_refused_before_it_comes(server:
         assert asking.recv(1000).startswith(b"HTTP/1.1 413 ")
 
 
+def test_a_client_that_has_said_all_and_closed_its_side_is_answered(server: Server) -> None:
+    asked = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    with socket.create_connection((urlsplit(server.rest).hostname, urlsplit(server.rest).port), timeout=20) as asking:
+        asking.sendall(asked * 3)
+        asking.shutdown(socket.SHUT_WR)
+        answer = b"".join(iter(lambda: asking.recv(1000), b""))
+    assert answer.count(b"HTTP/1.1 200 OK") == 3
+    assert answer.endswith(b"ok\n")
+
+
 def test_a_terminal_that_closes_ends_the_server_as_sigterm_does(
     exported: dict[str, Path], tmp_path: Path, serve: Callable[..., Server]
 ) -> None:
