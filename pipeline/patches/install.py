@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 
 _OF_STEPS = ("histograms", "reloaded_graph", "row_groups")
-LAUNCHER = ("cache_key", "resolution", *_OF_STEPS)
+LAUNCHER = ("cache_key", "dofn_arguments", "option_views", "resolution", *_OF_STEPS)
 """For the process that launches the steps of a local run."""
 CONTAINER = ("container", *_OF_STEPS)
 """For the container of a step on Vertex AI. Workers of Beam need `histograms`, see StatisticsGen's `_SumUp`."""

@@ -37,6 +37,8 @@ def patched_after(statement: str) -> list[bool]:
     asked = f"""
 {statement}
 import json
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.transforms import core
 from tensorflow_data_validation.utils import quantiles_util
 from tensorflow_transform.beam import impl
 from tfx.components.util import tfxio_utils
@@ -45,7 +47,7 @@ from tfx.orchestration.portable.input_resolution import channel_resolver
 found = (
     quantiles_util._get_bin_weights, quantiles_util.generate_equi_width_histogram, impl._RunMetaGraphDoFn,
     tfxio_utils.make_tfxio, cache_utils.get_cache_context, channel_resolver._get_executions_by_all_contexts,
-    channel_resolver.resolve_single_channel,
+    channel_resolver.resolve_single_channel, core.get_function_args_defaults, PipelineOptions.view_as,
 )
 print(json.dumps([one.__module__.startswith("pipeline.patches.") for one in found]))
 """
