@@ -145,6 +145,7 @@ def fit(
                         balanced,
                     ),
                 )
+                model.optimizer.build(model.trainable_variables)  # made while a step is traced, it is traced twice
         if NUMERIC in columns and not own:
             some = rows[:: math.ceil(len(rows) / ENOUGH_ROWS)]
             model.get_layer("piecewise_linear").adapt(columns[NUMERIC][some], _targets(labels[some], table))

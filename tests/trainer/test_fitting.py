@@ -113,6 +113,20 @@ def test_a_seed_decides_the_weights() -> None:
     assert weights(fitted("binary", epochs=2, dropout=0.3, seed=14)) != first
 
 
+def test_a_step_of_training_is_traced_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tracing takes as long as seconds of training."""
+    traced: list[Any] = []
+    stock = keras.Model.train_step
+
+    def noted(model: keras.Model, data: Any) -> Any:
+        traced.append(data)
+        return stock(model, data)
+
+    monkeypatch.setattr(keras.Model, "train_step", noted)
+    fitted("binary", epochs=2)
+    assert len(traced) == 1
+
+
 @pytest.mark.parametrize(("task", "before", "after"), [("binary", 0.69, 0.25), ("multiclass", 1.1, 0.6)])
 def test_classes_are_learnt(task: str, before: float, after: float) -> None:
     found = fitted(task, epochs=40, learning_rate=0.01)
