@@ -59,6 +59,8 @@ class StepLauncher:
         self, config: PipelineConfig, ir: Any, record: RunRecord, watcher: Watcher, patience: Patience
     ) -> None:
         install_patches(LAUNCHER)
+        if not gc.get_freeze_count():
+            gc.freeze()  # what is imported by now stays: collections of garbage need not go through it
         self._config, self._patience = config, patience
         self._ir = ir
         self._deployment = runner_utils.extract_local_deployment_config(ir)
