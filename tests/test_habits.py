@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.conftest import SECONDS
+
 ROOT = Path(__file__).parent.parent
 NEW = ("CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "docs/architecture.md", ".github/pull_request_template.md")
 TEXTS = sorted({*NEW, "README.md", *(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md"))})
@@ -80,3 +82,7 @@ def test_forms_for_issues_ask_for_something() -> None:
         fields = [part for part in form["body"] if part["type"] != "markdown"]
         assert any(part.get("validations", {}).get("required") for part in fields)
         assert len({part["id"] for part in fields}) == len(fields)
+
+
+def test_files_of_tests_that_take_long_are_there() -> None:
+    assert {name for name in SECONDS if not any((ROOT / "tests").rglob(name))} == set()
