@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from typer.core import TyperGroup
 from typer.main import get_command
 
 from pipeline.cli import app
@@ -110,7 +111,9 @@ def test_no_line_wraps(said: dict[str, str], command: str) -> None:
 
 
 def test_every_command_that_looks_is_among_them() -> None:
-    looking = {name for name, one in get_command(app).commands.items() if one.rich_help_panel == LOOK}
+    group = get_command(app)
+    assert isinstance(group, TyperGroup)
+    looking = {name for name, one in group.commands.items() if getattr(one, "rich_help_panel", "") == LOOK}
     assert looking
     assert looking - {"config", "open"} <= {line.split()[0] for line in COMMANDS}
 
