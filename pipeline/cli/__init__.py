@@ -93,18 +93,35 @@ def main() -> None:
             _complain(str(exc))
             sys.exit(exc.exit_code)
         except Exception as exc:
-            if tells_of_full_disk("\n".join(map(str, causes(exc)))):
-                _complain(f"a disk is full: {exc}\n  Remedy: free some space there and run again")
-                sys.exit(EXIT_DISK_FULL)
-            if isinstance(exc, UnicodeEncodeError) and exc.reason == "surrogates not allowed":
-                _complain(
-                    f"{exc.object[:200]!r} holds bytes that are no UTF-8, which cannot be put on record\n"
-                    "  Remedy: name it in UTF-8; rename a file that is called so"
-                )
-                sys.exit(EXIT_INPUT)
+            if known := _known(exc):
+                text, code = known
+                _complain(text)
+                sys.exit(code)
             _complain(f"a bug of ours: {type(exc).__name__}: {exc}")
             typer.echo(visible(traceback.format_exc()), nl=False, err=True)
             sys.exit(EXIT_BUG)
+
+
+def _known(error: Exception) -> tuple[str, int] | None:
+    """Return what to say, and the exit code, of an error that is no bug of ours, wherever it was met."""
+    if tells_of_full_disk("\n".join(map(str, causes(error)))):
+        return f"a disk is full: {error}\n  Remedy: free some space there and run again", EXIT_DISK_FULL
+    if isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed":
+        return (
+            f"{error.object[:200]!r} holds bytes that are no UTF-8, which cannot be put on record\n"
+            "  Remedy: name it in UTF-8; rename a file that is called so"
+        ), EXIT_INPUT
+    if isinstance(error, FileNotFoundError) and "No usable temporary directory" in str(error):
+        return (
+            f"no folder for temporary files can be written: {error.strerror}\n"
+            "  Remedy: free some space or fix the permissions there, or set TMPDIR to another folder"
+        ), EXIT_INPUT
+    if type(error).__module__ == "ml_metadata.errors":
+        from pipeline.lineage.store import failure
+
+        of_store = failure(error)
+        return str(of_store), of_store.exit_code
+    return None
 
 
 def _how_to_go_on() -> str:

@@ -19,7 +19,7 @@ from pipeline.errors import PipelineError
 from pipeline.files import is_held, one_spelling
 from pipeline.lineage.relocation import settle
 from pipeline.lineage.runs import Run, list_runs
-from pipeline.lineage.store import has_records, open_existing_store
+from pipeline.lineage.store import has_records, open_existing_store, translated_errors
 from pipeline.lineage.unrecorded import half_done, unrecorded_outputs
 from pipeline.serving.versions import damage, serving_version
 from pipeline.workspace.leftovers import temporary_folders
@@ -50,7 +50,8 @@ def look(config: PipelineConfig) -> Iterator[Finding]:
         yield Finding("ML Metadata", "no store yet; the first run makes it")
         return
     try:
-        runs = list_runs(open_existing_store(config), config.record_name)
+        with translated_errors(config.root):
+            runs = list_runs(open_existing_store(config), config.record_name)
     except PipelineError as exc:
         yield Finding("ML Metadata", exc.what, exc.remedy)
         return
@@ -66,7 +67,8 @@ def look(config: PipelineConfig) -> Iterator[Finding]:
 
 def _whereabouts(config: PipelineConfig) -> Iterator[Finding]:
     try:
-        moved = settle(config, open_existing_store(config), dry_run=True)
+        with translated_errors(config.root):
+            moved = settle(config, open_existing_store(config), dry_run=True)
     except PipelineError as exc:
         yield Finding("records", exc.what, exc.remedy)
         return

@@ -44,6 +44,7 @@ _CREATED_BY_ANOTHER = ("concurrent connection to the empty database", "duplicate
 _WAITS_S = (0.5, 1.0, 2.0, 4.0)
 _FULL_BYTES = 1 << 20
 """With less than that left on its disk, a store that fails has met a full disk."""
+_LOOK = "`longhaul doctor` checks the store"
 _OLDER = "is older than library version"
 """What ML Metadata says of a store that a release before made."""
 _NEWER = "is greater than library version"
@@ -128,7 +129,7 @@ def _open(config: PipelineConfig, connection: Any = None) -> ml_metadata.Metadat
             if tells_of_full_disk(reason) and config.metadata.url is None:
                 raise DiskFullError(config.root) from exc
             place = config.metadata.url or config.root / "metadata.db"
-            kind = StoreAwayError if config.metadata.url and is_away(reason) else _kind_of(reason)
+            kind = _kind_of(reason, may_be_away=config.metadata.url is not None)
             raise kind(f"ML Metadata at {place} cannot be opened: {reason}", _remedy(config, reason)) from exc
 
 
@@ -183,13 +184,17 @@ def translated_errors(root: Path) -> Iterator[None]:
         if tells_of_full_disk(story) or (of_store and shutil.disk_usage(root).free < _FULL_BYTES):
             raise DiskFullError(root) from exc
         if of_store:
-            kind = StoreAwayError if is_away(str(exc)) else _kind_of(str(exc))
-            raise kind(f"ML Metadata failed: {without_sql(str(exc))}", "`longhaul doctor` checks the store") from exc
+            raise failure(exc, remedy_of_damage(root) if "malformed" in story else _LOOK) from exc
         raise
 
 
-def _kind_of(reason: str) -> type[WorkspaceError]:
-    return LockedError if is_busy(reason) else WorkspaceError
+def failure(error: Exception, remedy: str = _LOOK) -> WorkspaceError:
+    """Return what to say of an error that a call of the store met."""
+    return _kind_of(str(error))(f"ML Metadata failed: {without_sql(str(error))}", remedy)
+
+
+def _kind_of(reason: str, *, may_be_away: bool = True) -> type[WorkspaceError]:
+    return StoreAwayError if may_be_away and is_away(reason) else LockedError if is_busy(reason) else WorkspaceError
 
 
 def without_sql(text: str) -> str:

@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from pipeline.errors import WorkspaceError
@@ -63,7 +63,9 @@ def sweep(root: Path) -> None:
 
 def bases(root: Path) -> list[Path]:
     """Return where the folders may lie: the first place is taken that can be written."""
-    return [root / "tmp", Path(tempfile.gettempdir(), f"longhaul-{os.getuid()}")]
+    with suppress(FileNotFoundError):  # the system has none that can be written
+        return [root / "tmp", Path(tempfile.gettempdir(), f"longhaul-{os.getuid()}")]
+    return [root / "tmp"]
 
 
 def _new_folder(root: Path, held: ExitStack) -> Path:

@@ -101,6 +101,16 @@ def test_a_workspace_that_cannot_be_written_has_its_temporary_files_elsewhere(sy
     assert abandoned(Path("/proc")) == []
 
 
+def test_the_workspace_will_do_where_the_system_has_no_folder(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr(tempfile, "gettempdir", none)
+    with scratch(root) as folder:
+        assert folder.parent == root / "tmp"
+    assert abandoned(root) == []
+
+
 def test_a_folder_that_another_has_laid_out_is_not_taken(system: Path, tmp_path: Path) -> None:
     (tmp_path / "trap").mkdir()
     (system / f"longhaul-{os.getuid()}").symlink_to(tmp_path / "trap")
