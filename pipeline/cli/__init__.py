@@ -116,6 +116,11 @@ def _known(error: Exception) -> tuple[str, int] | None:
             f"no folder for temporary files can be written: {error.strerror}\n"
             "  Remedy: free some space or fix the permissions there, or set TMPDIR to another folder"
         ), EXIT_INPUT
+    if isinstance(error, PermissionError) and error.filename:
+        return (
+            f"{error.filename}: {error.strerror}\n"
+            "  Remedy: call it as the user to whom that belongs, or have the permissions changed"
+        ), EXIT_INPUT
     if type(error).__module__ == "ml_metadata.errors":
         from pipeline.lineage.store import failure
 

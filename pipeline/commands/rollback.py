@@ -22,7 +22,7 @@ from pipeline.reports.front import refresh_front
 from pipeline.runners.local.recovery import noting
 from pipeline.serving.publish import now, publish, pusher
 from pipeline.serving.rollout import under_way
-from pipeline.serving.versions import Manifest, Version, damage, inputs_of, read_manifest
+from pipeline.serving.versions import Manifest, Version, damage, inputs_of, read_manifest, serving_version
 from pipeline.workspace.lock import BRIEFLY, Wait
 from pipeline.workspace.reserve import spent
 from trainer.features import FeatureTable
@@ -75,9 +75,11 @@ def roll_back(
         force: also a version that does not accept today's schema.
 
     Raises:
-        PipelineError: there is no such version, it is what is served, it is damaged, or it does not fit the schema.
+        PipelineError: there is no such version, it is what is served, it is damaged, or it does not fit the schema; or
+            another version came to serve while this waited for its turn.
     """
     check_reason(note, force=force)
+    meant = serving_version(config.serving_folder)
     store = open_existing_store(config)
     with ExitStack() as held:
         held.enter_context(translated_errors(config.root))
@@ -88,6 +90,12 @@ def roll_back(
         if not known:
             base = config.serving_folder
             raise WorkspaceError(f"no model was pushed yet: {base} holds none", "`longhaul run` pushes one")
+        if to is None and (serves := serving_version(config.serving_folder)) != meant:
+            raise WorkspaceError(
+                f"version {serves} has come to serve since this command began, and the model before it may not "
+                "be the one that you mean; nothing was changed",
+                "`longhaul versions` tells who brought it and why; name a version with --to to go back further",
+            )
         choice = choose(config, known, to, note, force=force)
         if dry_run:
             return choice.done()

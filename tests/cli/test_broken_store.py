@@ -76,3 +76,14 @@ def test_without_a_folder_for_temporary_files(whole: Path, monkeypatch: pytest.M
     assert outcome.code == 2
     assert "no folder for temporary files can be written: No usable temporary directory found" in outcome.text
     assert "set TMPDIR to another folder" in outcome.text
+
+
+def test_what_belongs_to_another_user(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(*_: Any) -> None:
+        raise PermissionError(13, "Permission denied", str(whole / "metadata.db"))
+
+    monkeypatch.setattr("pipeline.lineage.summary.list_summaries", denied)
+    outcome = called("runs", "-c", whole.parent / "cats.yaml", "-w", whole)
+    assert outcome.code == 2
+    assert f"longhaul: {whole / 'metadata.db'}: Permission denied" in outcome.text
+    assert "call it as the user to whom that belongs" in " ".join(outcome.text.split())

@@ -16,15 +16,17 @@ import yaml
 from ml_metadata.proto import metadata_store_pb2
 from rich.console import Console
 
+from pipeline.commands import rollback
 from pipeline.commands.housekeeping import collect_garbage
 from pipeline.commands.rollback import list_versions, roll_back
 from pipeline.commands.run import warn_of_damage
 from pipeline.config.loading import load
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.push import Push
-from pipeline.errors import LockedError, PipelineError
+from pipeline.errors import LockedError, PipelineError, WorkspaceError
 from pipeline.lineage.pushes import ROLLBACK_TYPE
 from pipeline.lineage.store import open_store
+from pipeline.lineage.version_folders import versions
 from pipeline.serving.publish import publish, withdrawn_now
 from pipeline.serving.versions import is_settled, newest_manifest, pushed_as, read_manifest
 from pipeline.workspace.lock import Wait
@@ -147,6 +149,25 @@ def test_a_run_pushes_neither_what_serves_nor_what_was_rolled_back(config: Pipel
     roll_back(config, bad, "", dry_run=False)
     push(config, "newest")
     assert not is_settled(base(config) / str(bad), digest[bad])
+
+
+def test_two_people_at_once_do_not_go_back_twice(
+    config: PipelineConfig, pushed: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = rollback.noting  # type: ignore[attr-defined]
+
+    def overtaken(*arguments: Any) -> Any:
+        monkeypatch.setattr(rollback, "noting", waiting)
+        roll_back(config, None, "Ann was quicker", dry_run=False)
+        return waiting(*arguments)
+
+    monkeypatch.setattr(rollback, "noting", overtaken)
+    with pytest.raises(WorkspaceError, match=r"has come to serve since this command began.*nothing was changed"):
+        roll_back(config, None, "Bob saw it, too", dry_run=False)
+    assert versions(config.serving_folder)[:-1] == pushed
+    monkeypatch.setattr(rollback, "noting", overtaken)
+    roll_back(config, pushed[2], "whoever names a version means it", dry_run=False)
+    assert len(versions(config.serving_folder)) == len(pushed) + 3
 
 
 def test_it_is_on_record(config: PipelineConfig, pushed: list[int]) -> None:
