@@ -133,9 +133,12 @@ def _parse(path: str, file: str, size: int, changed_ns: int) -> Source:
     package = ".".join(Path(file).parent.parts)
     imports: list[Import] = []
     texts: list[str] = []
-    tree = ast.parse(Path(path).read_bytes(), path)
+    content = Path(path).read_bytes()
+    tree = ast.parse(content, path)
     _walk(tree, package, imports, texts, at_top=True, for_types=False)
-    knows_its_place = any(isinstance(node, ast.Name) and node.id == "__file__" for node in ast.walk(tree))
+    knows_its_place = b"__file__" in content and any(
+        isinstance(node, ast.Name) and node.id == "__file__" for node in ast.walk(tree)
+    )
     return Source(tuple(imports), tuple(dict.fromkeys(texts)), knows_its_place)
 
 

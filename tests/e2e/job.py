@@ -127,6 +127,6 @@ class Job:
         self.server.start()
 
     def people_decide(self) -> None:
-        self.arrives("2025-04")
+        self.arrives("2025-03")
         file = self.folder / CONFIG
         file.write_text(file.read_text() + "push: {approval: manual}\n")

@@ -4,6 +4,7 @@ has to come of it, and this test does it, row by row."""
 from __future__ import annotations
 
 import re
+import resource
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -41,7 +42,7 @@ SIGNALS = {
     137: ["start"],
 }
 """What the dead man's switch hears of a run, by its exit code."""
-FIRST_ON_A_SERVER = 20
+FIRST_ON_A_SERVER = 19
 OF_A_FULL_DISK = ("74", "--serving-keep")
 
 
@@ -70,7 +71,7 @@ def rows() -> list[Row]:
 
 
 def begins(job: Job) -> None:
-    for month in ("2024-01", "2024-02", "2024-03"):
+    for month in ("2024-01", "2024-02", "2024-03", "2024-04"):
         job.arrives(month)
 
 
@@ -80,29 +81,27 @@ def nothing(_: Job) -> None:
 
 EVENTS: dict[str, Callable[[Job], None]] = {
     "1": begins,
-    "2": lambda job: job.arrives("2024-04"),
+    "2": nothing,
     "3": nothing,
-    "4": nothing,
-    "5": lambda job: job.arrives("2024-06"),
-    "6": lambda job: job.arrives("2024-05"),
-    "7": lambda job: job.arrives("2024-07", rows=20),
-    "8": lambda job: job.arrives("2024-07"),
-    "9": lambda job: job.arrives("2024-08", dearer=3),
-    "10": lambda job: job.arrives("2024-09", flipped=True),
-    "11": Job.disk_fills,
-    "12": Job.disk_is_bigger,
-    "13": lambda job: job.arrives("2024-11", purple=True),
-    "14": Job.is_upgraded,
-    "15": nothing,
-    "16": Job.is_replaced,
-    "17": Job.step_hangs,
-    "18": nothing,
-    "19": Job.process_is_killed,
-    "20": nothing,
-    "21": Job.server_goes,
-    "22": Job.server_comes,
-    "23": lambda job: job.arrives("2025-03"),
-    "24": Job.people_decide,
+    "4": lambda job: job.arrives("2024-06"),
+    "5": lambda job: job.arrives("2024-05"),
+    "6": lambda job: job.arrives("2024-07", rows=20),
+    "7": lambda job: job.arrives("2024-07"),
+    "8": lambda job: job.arrives("2024-08", dearer=3),
+    "9": lambda job: job.arrives("2024-09", flipped=True),
+    "10": Job.disk_fills,
+    "11": Job.disk_is_bigger,
+    "12": lambda job: job.arrives("2024-11", purple=True),
+    "13": Job.is_upgraded,
+    "14": nothing,
+    "15": Job.is_replaced,
+    "16": Job.step_hangs,
+    "17": nothing,
+    "18": Job.process_is_killed,
+    "19": nothing,
+    "20": Job.server_goes,
+    "21": Job.server_comes,
+    "22": Job.people_decide,
 }
 
 
@@ -110,7 +109,7 @@ EVENTS: dict[str, Callable[[Job], None]] = {
 def job(tmp_path: Path, small_disk: Callable[[Path, str], Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[Job]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LONGHAUL_METADATA_PASSWORD", PASSWORD)
-    disk = None
+    began, disk = processor_s(), None
     try:
         disk = small_disk(tmp_path / "disk", "384m")
     except pytest.skip.Exception as exc:
@@ -142,8 +141,15 @@ def job(tmp_path: Path, small_disk: Callable[[Path, str], Path], monkeypatch: py
         (folder / CONFIG).write_text("# written once, by `longhaul init` and a person\n" + yaml.safe_dump(document))
         (folder / "sales.pbtxt").write_text(SCHEMA)
         zygote = Zygote()
+        held.callback(lambda: print(f"{processor_s() - began:.0f} s of processor time", flush=True))
         held.callback(zygote.close)
         yield Job(folder, tools, zygote, receiver, server, disk)
+
+
+def processor_s() -> float:
+    """Of what has ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def test_every_event_is_planted_and_every_command_is_a_recipe() -> None:
