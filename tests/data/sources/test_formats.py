@@ -608,7 +608,7 @@ def test_a_row_that_sums_up_is_none_and_a_name_may_stand_a_row_above(tmp_path: P
         *(("a", n, n / 4, n, "yes") for n in range(5)), ("Total:", 10, None, None, None),
     )  # fmt: skip
     assert read(path)["label"] == ["yes"] * 5
-    assert list(read(path)) == ["q1", "q2", "q1_2", "q2_2", "label"]
+    assert list(read(path)) == ["sales q1", "sales q2", "costs q1", "costs q2", "label"]
     path = workbook(tmp_path / "u.xlsx", ("what", "n"), ("x", 1), ("Total", 2))
     assert read(path) == {"what": ["x", "Total"], "n": [1, 2]}, "a row without blanks is one"
 
