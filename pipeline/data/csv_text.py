@@ -10,15 +10,19 @@ from collections.abc import Iterable
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.data.convert import is_categories, joined
+
 _TEXT = pa.large_string()
 
 
 def csv_lines(columns: Iterable[pa.Array]) -> memoryview:
-    """Return equally long columns of any flat types as CSV lines (UTF-8, each ended by a line feed); a null is empty.
+    """Return equally long columns of flat types, and lists of categories, as CSV lines (UTF-8, each ended by a line
+    feed); a null is empty.
 
     There must be two columns at least: a blank line would be no row.
     """
-    fields = [_quoted(column.cast(_TEXT)) for column in columns]
+    flat = (joined(column) if is_categories(column.type) else column for column in columns)
+    fields = [_quoted(column.cast(_TEXT)) for column in flat]
     lines = pc.binary_join_element_wise(*fields, pa.scalar(",", _TEXT))
     ended = pc.binary_join_element_wise(lines, pa.scalar("", _TEXT), pa.scalar("\n", _TEXT))
     return memoryview(ended.buffers()[2])  # Arrow keeps all texts of a column in one piece

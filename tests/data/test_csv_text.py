@@ -52,3 +52,8 @@ def test_thousands_of_columns_make_one_line_each_row() -> None:
     lines = bytes(csv_lines([pa.array([n, -n]) for n in range(5000)])).decode().splitlines()
     assert [len(line.split(",")) for line in lines] == [5000, 5000]
     assert lines[1].endswith(",-4998,-4999")
+
+
+def test_lists_of_categories_are_written_as_they_are_read() -> None:
+    lists = pa.array([["red", "blue"], [], None, ["a,b"]])
+    assert bytes(csv_lines([pa.array([1, 2, 3, 4]), lists])) == b'1,red|blue\n2,\n3,\n4,"a,b"\n'
