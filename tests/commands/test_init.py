@@ -74,7 +74,7 @@ def test_nothing_is_left_out_by_chance_or_to_the_last(tmp_path: Path, capsys: py
 def test_a_column_that_no_table_can_hold_is_left_out_and_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    table = pa.table({"n": [1, 2, 3, 4], "tags": [["a"], [], ["b", "c"], None], "label": [0, 1, 0, 1]})
+    table = pa.table({"n": [1, 2, 3, 4], "tags": [[0.5], [], [1.5, 2.0], None], "label": [0, 1, 0, 1]})
     pq.write_table(table, tmp_path / "t.parquet")
     write_first_files(str(tmp_path / "t.parquet"), "label", None, tmp_path, force=False)
     config = load(tmp_path / "t.yaml")

@@ -591,7 +591,7 @@ def test_where_a_table_stands_on_a_sheet(
 
 
 def test_the_columns_that_can_be_used_are_known_before_their_types(tmp_path: Path) -> None:
-    (tmp_path / "t.jsonl").write_text('{"a": 1, "tags": []}\n{"b": {"c": "x"}}\n')
+    (tmp_path / "t.jsonl").write_text('{"a": 1, "tags": [0.5]}\n{"b": {"c": "x"}}\n')
     database(tmp_path / "t.db", "CREATE TABLE t (n, b)", "INSERT INTO t VALUES (1, x'00')")
     workbook(tmp_path / "t.xlsx", ("n", "twice"), (1, "=A2*2"))
     for name, columns in (("t.jsonl", ["a", "b.c"]), ("t.db", ["n"]), ("t.xlsx", ["n"])):
