@@ -24,6 +24,7 @@ class InlinedTransform(tf.Module):
         super().__init__()
         self._layer = transform_output.transform_features_layer()
 
+    @tf.autograph.experimental.do_not_convert
     def __call__(self, raw: Mapping[str, Any]) -> dict[str, tf.Tensor]:
         """Put the operations into the graph that is being built.
 

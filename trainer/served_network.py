@@ -40,6 +40,7 @@ class ServedNetwork(tf.Module):
         self._members = _constants(kernel.reshape(len(kernel), -1), np.ravel(first.bias))
         self._activation = first.activation
 
+    @tf.autograph.experimental.do_not_convert
     def __call__(self, inputs: dict[str, Any], training: bool = False) -> Any:
         """Compute predictions; there is no training."""
         given = {tensor.name: tf.cast(inputs[tensor.name], tensor.dtype) for tensor in self.inputs}

@@ -33,6 +33,9 @@ from trainer.preprocessing import DERIVED_NUMBERS, DERIVED_TEXTS, units_of
 
 PREDICTED_CLASS = "predicted_class"
 """Their other output, of more than two classes: the most probable, as text."""
+_as_written = tf.autograph.experimental.do_not_convert
+"""For what has no `if` or `for` over tensors: AutoGraph's search for them costs a twentieth of a small run. A network of
+the user's may have some, so what calls it is not marked."""
 
 
 class ServedModel(tf.Module):
@@ -91,9 +94,7 @@ class ServedModel(tf.Module):
     @tf.function
     def predict_tensors(self, tensors: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Predict from plain tensors, as a JSON client sends them: NaN or "" stands for a missing value."""
-        names = self._table.tensor_names
-        raw = {feature.name: tensors[names[feature.name]] for feature in self._table.features}
-        return self._predict(stacks.of_plain(raw, self._table))
+        return self._predict(self._stacked(tensors))
 
     @tf.function
     def transform_features(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -140,8 +141,14 @@ class ServedModel(tf.Module):
         """Do the same as `differentiate`, with one tensor by name, as a signature takes them."""
         return self.differentiate({name: tensors[name] for name, _, _ in self._inputs}, tensors[OUTPUT])
 
+    @_as_written
     def _parsed(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         return stacks.of_parsed(tf.io.parse_example(examples, self._feature_spec), self._table)
+
+    @_as_written
+    def _stacked(self, tensors: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        names = self._table.tensor_names
+        return stacks.of_plain({one.name: tensors[names[one.name]] for one in self._table.features}, self._table)
 
     def _predict(self, raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         scores = self._network(self._network_inputs(raw))
@@ -152,6 +159,7 @@ class ServedModel(tf.Module):
             PREDICTED_CLASS: tf.gather(tf.constant(self._table.label.classes), tf.argmax(scores, axis=1)),
         }
 
+    @_as_written
     def _network_inputs(self, raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         transformed = self._transform(raw)
         return {name: transformed[name] for name, _, _ in self._inputs}
