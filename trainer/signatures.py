@@ -34,8 +34,8 @@ from trainer.preprocessing import DERIVED_NUMBERS, DERIVED_TEXTS, units_of
 PREDICTED_CLASS = "predicted_class"
 """Their other output, of more than two classes: the most probable, as text."""
 _as_written = tf.autograph.experimental.do_not_convert
-"""For what has no `if` or `for` over tensors: AutoGraph's search for them costs a twentieth of a small run. A network of
-the user's may have some, so what calls it is not marked."""
+"""For what has no `if` or `for` over tensors: AutoGraph's search for them costs a twentieth of a small run. A network
+of the user's may have some, so what calls it is not marked."""
 
 
 class ServedModel(tf.Module):

@@ -21,6 +21,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from pipeline.beam import arguments
 from pipeline.commands.on_record import command_of, record
+from pipeline.commands.uncollected import uncollected
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.contract.schema import column_type, feature_table, read_schema
 from pipeline.data.columns import ColumnType
@@ -104,8 +105,9 @@ def predict_table(
         if not as_json:
             screen.waiting("loading TensorFlow and Beam")
         loading = time.monotonic()
-        from pipeline.serving.scoring import Scoring, score
-        from pipeline.serving.signature_check import check_signature
+        with uncollected():
+            from pipeline.serving.scoring import Scoring, score
+            from pipeline.serving.signature_check import check_signature
 
         loading_s = time.monotonic() - loading
         tensor_names = check_signature(str(chosen.folder), features)

@@ -20,6 +20,7 @@ from rich.markup import escape
 from pipeline.beam import job_servers
 from pipeline.commands.arrival import await_data, data_notes
 from pipeline.commands.rollout import note_begun
+from pipeline.commands.uncollected import uncollected
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.contract.run_inputs import RunInputs, look
 from pipeline.errors import ConfigError, PipelineError
@@ -233,9 +234,9 @@ def _launch(config: PipelineConfig, inputs: RunInputs, run_id: str, log: Path, p
         progress.addHandler(screen)
         try:
             screen.waiting("loading TensorFlow, Beam and TFX")
-            from pipeline.runners.local.measures import Meter
-            from pipeline.runners.local.run import run
-
+            with uncollected():
+                from pipeline.runners.local.measures import Meter
+                from pipeline.runners.local.run import run
             with json_lines(log.with_suffix(".jsonl"), run_id) as lines, Meter(config) as meter:
                 run(config, inputs, run_id, part, Watchers(screen, StepEvents(lines, meter)), limits)
         except BaseException as exc:
