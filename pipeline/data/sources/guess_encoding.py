@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from pipeline.data.sources.damage import corrupt
-from pipeline.data.sources.east_asian import east_asian
+from pipeline.data.sources.east_asian import PERHAPS, east_asian
 from pipeline.data.sources.head import is_valid_utf8, wide_encoding
 from pipeline.data.sources.magic import remedy, sign_of
 from pipeline.data.sources.text_bytes import UNREADABLE, is_packed, open_bytes
@@ -126,7 +126,8 @@ def _closest(telling: bytes) -> str:
     beyond = sum(byte > 127 for byte in words)
     if beyond < _FEW * len(words) or (beyond < 30 and beyond < 0.5 * len(words)):
         return "cp1252" if is_decodable(telling, "cp1252") else "latin-1"
-    match = from_bytes(telling, cp_isolation=_CANDIDATES, preemptive_behaviour=False).best()
+    candidates = [*_CANDIDATES, *filter(None, [east_asian(telling, PERHAPS)])]
+    match = from_bytes(telling, cp_isolation=candidates, preemptive_behaviour=False).best()
     return match.encoding if match is not None else "latin-1"
 
 

@@ -34,6 +34,35 @@ OTHERS = {
     "cp1256": ("الاسم,المدينة\nمحمد,القاهرة\n",),
 }
 
+WESTERN = {
+    "cp1252": ("GONÇALVES", "FRANÇOIS BESANÇON", "CURAÇAO", "ÇELIK ÇAKIR", "BARÇA", "GONÇALVES SÃO", "FAÇADE", "Çelik"),
+    "mac_roman": ("Hélène", "Étienne", "SEÇÃO", "GÉNÉRÉS", "PRÉFÉRÉE", "GONÇALVES", "FRANÇOIS"),
+    "cp1251": ("МОСКВА", "СОЧИ", "ИВАНОВО"),
+}
+MIXED = {
+    "shift_jis": ("Tシャツ", "CDプレーヤー", "ビタミンC"),
+    "euc_jp": ("iPhoneケース", "Tシャツ"),
+    "gb18030": ("iPhone手机", "维生素C"),
+    "big5": ("VIP客戶", "客戶"),
+    "cp949": ("LG전자", "높음 컴퓨터"),
+}
+
+
+@pytest.mark.parametrize(
+    ("encoding", "word"),
+    [(encoding, word) for texts in (WESTERN, MIXED) for encoding, words in texts.items() for word in words],
+)
+def test_a_letter_with_an_accent_and_the_next_are_none_of_east_asia(encoding: str, word: str) -> None:
+    """Seen failing: `ÇA` of GONÇALVES is a letter of Big5, and a few such were enough."""
+    words = word.split()
+    text = "id,name,town\n" + "".join(f"{i},{words[i % len(words)]},X\n" for i in range(1, 8))
+    assert text.encode(encoding).decode(guess_encoding("t.csv", [text.encode(encoding)])[0]) == text
+
+
+def test_a_single_letter_of_cp850_is_none_of_shift_jis() -> None:
+    """Which code page of Western Europe it is, one letter does not tell."""
+    assert guess_encoding("t.csv", ["id,name\n1,ÄRA\n2,ÄRA\n".encode("cp850")])[0] in ("cp1252", "mac_roman", "cp850")
+
 
 @pytest.mark.parametrize(
     ("encoding", "text"),
