@@ -5,11 +5,15 @@ Below groups the same names stand again and again.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+from pipeline.data.sources.guess_layout import has_header, has_units, is_number
 
 _AGAIN = 1 / 3
 _MOST_TITLES = 20
+_DIGIT = re.compile(r"\d")
 
 
 def grouped(above: Sequence[str], names: Sequence[str]) -> list[str] | None:
@@ -41,10 +45,49 @@ def grouped(above: Sequence[str], names: Sequence[str]) -> list[str] | None:
     return joined
 
 
+def has_groups(records: Sequence[Sequence[str]]) -> bool:
+    """Return whether the first record holds groups of columns, and the second their names.
+
+    Names that come twice, over rows of words or over units, are no groups.
+    """
+    if len(records) < 3 or any(map(is_number, records[1])) or grouped(*records[:2]) is None:
+        return False
+    upper, lower = ([cell.strip() for cell in record] for record in records[:2])
+    are_names = all(upper) and not any(map(is_number, upper)) and not any(map(str.__eq__, upper, lower))
+    wide = [place for place, name in enumerate(upper) if upper.count(name) > 1]
+    are_alike = len({(upper[place], lower[place]) for place in wide}) < len(wide)
+    if all(upper) and are_alike and has_units(records[1], records[2:]):
+        return False
+    if are_names and not any(_holds(records[2:], place, is_number) for place in wide):
+        return False
+    return has_header(records[1], records[2:])
+
+
 def titles(records: Sequence[Sequence[str]]) -> int:
-    """Return how many of the first records are titles and notes: each fills few cells, and below them are the names."""
+    """Return how many of the first records are titles and notes: each fills few cells, and below them are the names.
+
+    Several such may be rows. They are titles where they fill one and the same cell, without a number, and where what is
+    below them surely names the columns: no cell of it is a number, and figures stand below one.
+    """
     end = next((place for place, record in enumerate(records[:_MOST_TITLES]) if not _is_sparse(record)), 0)
-    return end if end < len(records) and all(_is_title(record, records[end]) for record in records[:end]) else 0
+    if end == len(records) or not all(_is_title(record, records[end]) for record in records[:end]):
+        return 0
+    names, below = records[end], records[end + 1 :]
+    if all(is_number(cell) for record in records[: end + 1] for cell in record if cell.strip()):
+        return 0
+    if end > 1:
+        filled = [(place, cell) for record in records[:end] for place, cell in enumerate(record) if cell.strip()]
+        if len({place for place, _ in filled}) > 1 or any(is_number(cell) for _, cell in [*filled, *enumerate(names)]):
+            return 0
+        if not any(_holds(below, place, _DIGIT.search) for place in range(len(names))):
+            return 0
+    return end if has_header(names, below) else 0
+
+
+def _holds(rows: Sequence[Sequence[str]], place: int, kind: Callable[[str], object]) -> bool:
+    """Return whether most values of a column are of a kind."""
+    values = [row[place] for row in rows if len(row) > place and row[place].strip()]
+    return 2 * sum(bool(kind(value)) for value in values) > len(values)
 
 
 def _is_title(record: Sequence[str], below: Sequence[str]) -> bool:

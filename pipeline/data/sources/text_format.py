@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.config.text_format import BLANKS, CSV, FIXED, TextFormat
-from pipeline.data.sources.grouped_header import grouped, titles
+from pipeline.data.sources.grouped_header import grouped, has_groups, titles
 from pipeline.data.sources.guess_encoding import HEAD_BYTES, guess_encoding, read_samples
 from pipeline.data.sources.guess_layout import (
     Layout,
@@ -179,10 +179,10 @@ def _head_settings(layout: Layout) -> tuple[list[tuple[dict[str, Any], str]], li
     start = next((place for place, record in enumerate(records) if len(record) == width), 0) if width > 1 else 0
     if start and len(records[start - 1]) == width - 1 > 1 and not any(map(is_number, records[start - 1])):
         start -= 1  # a header without a name for the names of the rows
-    has_groups = _has_groups(records[start:])
-    while not has_groups and (above := titles(records[start:])):
+    is_grouped = has_groups(records[start:])
+    if not is_grouped and (above := titles(records[start:])):
         start += above  # in cells of their own
-        has_groups = _has_groups(records[start:])
+        is_grouped = has_groups(records[start:])
     below = records[start + 1 :]
     if len(below) > 1 and layout.lines[start + 1] > layout.lines[start] + 1 and has_units(below[0], below[1:]):
         start += 1  # a title of as many words, with a blank line below it
@@ -190,7 +190,7 @@ def _head_settings(layout: Layout) -> tuple[list[tuple[dict[str, Any], str]], li
         many = f"the first {lines} lines are no part of the table"
         settings.append(({"skip": form.skip + lines}, many if lines > 1 else "the first line is a title"))
     first, rows = (records[start], records[start + 1 :]) if records else ([], [])
-    if has_groups and not form.names:
+    if is_grouped and not form.names:
         upper, lower = first, rows[0]
         first, rows = grouped(upper, lower) or first, rows[1:]
         whole = zip(first, upper, lower, strict=True)
@@ -203,13 +203,6 @@ def _head_settings(layout: Layout) -> tuple[list[tuple[dict[str, Any], str]], li
         units = ", ".join(repr(unit) for unit in rows[0] if unit.strip())
         settings.append(({"units": True}, f"the line below the header holds units ({units[:60]}) and is no row"))
     return settings, rows
-
-
-def _has_groups(records: Sequence[Sequence[str]]) -> bool:
-    """Return whether the first record holds groups of columns, and the second their names."""
-    if len(records) < 3 or any(map(is_number, records[1])):
-        return False
-    return grouped(*records[:2]) is not None and has_header(records[1], records[2:])
 
 
 def _mark_settings(text: str, form: TextFormat, values: Sequence[Sequence[str]]) -> list[tuple[dict[str, Any], str]]:

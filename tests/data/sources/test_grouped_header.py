@@ -62,6 +62,24 @@ def test_what_are_no_groups_are_none(tmp_path: Path, head: str) -> None:
     assert sniff(str(path))[0].header is True  # names that are blank, above values that come again
 
 
+@pytest.mark.parametrize(
+    ("text", "settings"),
+    [
+        ("name,score,score,kind,kind\nann,A,B,A,B\nbob,A1,B2,C3,D4\ncid,A2,B3,C1,D9\ndan,A5,B6,C7,D8\n", {}),
+        ("home,home,away,away\nred,blue,red,blue\nred,green,pink,blue\ntan,red,blue,tan\n", {}),
+        ("w,w,v,v,age\ncat,dog,cat,dog,\nsun,sea,sea,sun,3\nred,tea,pea,red,4\n", {}),
+        ("time,x,x,y,y\ns,m,m,m,m\n1,2,3,4,5\n2,3,4,5,6\n3,4,5,6,7\n", {"units": True}),
+        ("a,a,b,b\nx,y,x,y\n1,2,3,4\n2,3,4,5\n4,5,6,7\n", {"header": "grouped"}),  # as pandas writes them
+        ("R,2019,2019,2020,2020\nR,Best,Last,Best,Last\nN,a,b,c,d\nM,e,b,f,d\nO,g,h,i,j\n", {"header": "grouped"}),
+    ],
+)
+def test_names_that_come_twice_are_no_groups_over_words(tmp_path: Path, text: str, settings: dict[str, object]) -> None:
+    """Seen failing: the first row became part of the names."""
+    path = tmp_path / "t.csv"
+    path.write_text(text)
+    assert sniff(str(path))[0].written() == settings
+
+
 def test_a_later_file_without_groups_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("Region,a,b,c,d\n" + rows(","))
