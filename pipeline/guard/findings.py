@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, TypeAlias
 
@@ -72,6 +72,13 @@ class Finding:
         """What to do besides fixing the data or the rule; "" where there is nothing else."""
         return remedy_for(self.kind, self.feature)
 
+    def without_values(self) -> Finding:
+        """Return the same, but for what it says of single values: who corrects them reads it on the page of the run."""
+        if self.rule in _TELL_NO_VALUE:
+            return self
+        expected = NOT_SHOWN if self.expected.startswith("one of ") else self.expected
+        return replace(self, expected=expected, found=NOT_SHOWN)
+
     def places(self) -> list[str]:
         """Return a line for each file with offending rows, the densest first, and how many more there are."""
         more = self.files - len(self.rows)
@@ -107,6 +114,9 @@ class Distances:
 
 MOST_REASONS = 20
 """Lines that a blocked run keeps of why it was stopped."""
+NOT_SHOWN = "not shown"
+_TELL_NO_VALUE = frozenset(("schema: columns", "schema: presence", "schema: type", "check: all_missing"))
+"""Rules of which a finding tells types and counts."""
 
 
 @dataclass(frozen=True)
@@ -134,10 +144,14 @@ class DataVerdict:
         """The findings that stop the run."""
         return tuple(finding for finding in self.findings if finding.severity is Severity.BLOCK)
 
-    @property
-    def reason(self) -> str:
-        """Why the run must stop, a line for each finding; what is too many for a record is counted."""
-        lines = [finding.sentence() for finding in self.blocking] or ["the data gate said no; its file is gone"]
+    def reason(self, hidden: Collection[str] = frozenset()) -> str:
+        """Return why the run must stop, a line for each finding; what is too many for a record is counted.
+
+        Args:
+            hidden: columns whose values are not told.
+        """
+        told = (one.without_values() if one.feature in hidden else one for one in self.blocking)
+        lines = [finding.sentence() for finding in told] or ["the data gate said no; its file is gone"]
         more = len(lines) - MOST_REASONS
         return "\n".join(lines[:MOST_REASONS] + ([f"and {more:,} more, on the page of the run"] if more > 0 else []))
 

@@ -43,7 +43,7 @@ class FrontRun:
     Attributes:
         outcome: its verdict, or how it ended.
         good: True for a blessed model, False for what went wrong, None for neither.
-        reason: why it went wrong, a line each; all but the first are folded.
+        reason: why it went wrong, a line each; all but `shown` are folded.
         links: {what: file beside this page}.
         repeats: the run whose outcome this one took over, because nothing had changed.
     """
@@ -55,6 +55,16 @@ class FrontRun:
     links: dict[str, str]
     repeats: str
     serves: bool
+
+    @property
+    def shown(self) -> list[str]:
+        """The first line, and the remedy of an error."""
+        return [*self.reason[:1], *(line for line in self.reason[1:] if line.lstrip().startswith("Remedy: "))]
+
+    @property
+    def folded(self) -> list[str]:
+        """The other lines."""
+        return [line for line in self.reason if line not in self.shown]
 
 
 @dataclass(frozen=True)
@@ -159,7 +169,7 @@ def _run(listed: Listed, served: str | None, beside: set[str]) -> FrontRun:
     links = {what: next(filter(beside.__contains__, files), "") for what, files in names.items()}
     links = {what: file for what, file in links.items() if file}
     serves = bool(served) and summary.pushed_version == served and not repeats
-    reason = [line for line in run.reason.splitlines() if line.strip()][:MOST_REASONS] or failures
+    reason = [line for line in run.reason.splitlines() if line.strip()][: MOST_REASONS + 1] or failures
     return FrontRun(listed, outcome, good, reason, links, repeats, serves)
 
 

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pipeline.reports.artifacts import Column
+from pipeline.guard.findings import NOT_SHOWN, DataVerdict
+from pipeline.lineage.runs import Run
+from pipeline.reports.artifacts import Column, recorded
 
-NOT_SHOWN = "not shown"
 _ABOUT_A_PERSON = frozenset(
     [
         *("name", "surname", "forename", "firstname", "lastname", "fullname", "birthday", "birthdate", "dob"),
@@ -30,6 +31,14 @@ def unshown(config: Mapping[str, Any], columns: Sequence[str]) -> frozenset[str]
     return frozenset((config.get("serving") or {}).get("redact") or ()) | {
         name for name in columns if name in excluded and is_about_a_person(name)
     }
+
+
+def why_blocked(run: Run) -> str:
+    """Return why the data gate stopped a run, with no value of a hidden column: records are sent to people and
+    catalogues; only the page of the run tells what to correct."""
+    verdict = DataVerdict.from_json(run.data_verdict) if run.data_verdict else DataVerdict()
+    columns = [finding.feature for finding in verdict.blocking if finding.feature]
+    return verdict.reason(unshown(recorded(run.properties), columns))
 
 
 def is_about_a_person(column: str) -> bool:

@@ -116,10 +116,24 @@ def test_a_verdict_goes_through_json_unchanged() -> None:
 
 
 def test_a_stopped_run_keeps_every_reason_and_counts_what_is_too_many() -> None:
-    assert DataVerdict((BAD, ODD, BAD)).reason.splitlines() == [BAD.sentence()] * 2
-    lines = DataVerdict((BAD,) * 23).reason.splitlines()
+    assert DataVerdict((BAD, ODD, BAD)).reason().splitlines() == [BAD.sentence()] * 2
+    lines = DataVerdict((BAD,) * 23).reason().splitlines()
     assert lines[19:] == [BAD.sentence(), "and 3 more, on the page of the run"]
-    assert DataVerdict().reason == "the data gate said no; its file is gone"
+    assert DataVerdict().reason() == "the data gate said no; its file is gone"
+
+
+def test_what_is_kept_of_a_hidden_column_tells_no_value_and_what_rule_and_how_many() -> None:
+    gone = replace(BAD, kind="feature_type_not_present", rule="schema: columns", expected="a column", found="none")
+    far = replace(BAD, rule="schema: domain", expected="at most 5", found="values up to 271,828")
+    verdict = DataVerdict((BAD, gone, far, replace(BAD, feature="carrier")))
+    said, lost, beyond, other = verdict.reason({"origin"}).splitlines()
+    assert said == (
+        "origin, train: values that the schema does not list: expected not shown, found not shown "
+        "(3 of 1,000 rows, 0.3%, rule: domain in the schema)"
+    )
+    assert lost == gone.sentence()
+    assert "expected at most 5, found not shown (3 of" in beyond
+    assert other == verdict.findings[-1].sentence()
 
 
 @pytest.mark.parametrize(

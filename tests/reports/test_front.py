@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from pipeline.commands.housekeeping import collect_garbage, pin
 from pipeline.commands.open_page import open_in_browser, page_to_open
 from pipeline.errors import PipelineError
+from pipeline.guard.findings import DataVerdict, Finding
 from pipeline.lineage.summary import list_summaries
 from pipeline.reports.front import collect, render, write_front
 from pipeline.reports.front_charts import chart
@@ -93,6 +95,19 @@ def test_all_reasons_of_a_stopped_run_are_there_and_all_but_the_first_are_folded
     for line in lines:
         assert page.text.count(line.split(":", 1)[0]) == 2  # on top, and in the line of the run
     assert page.text.count("and 3 more") == page.tags.count("details") == 2
+
+
+def test_the_remedy_of_a_failed_run_is_not_folded(weeks: Weeks) -> None:
+    weeks.failed(4, "the disk is full\n  Remedy: free it, then `longhaul run`")
+    page = front(weeks)
+    assert page.text.count("Remedy: free it") == 2
+    assert "details" not in page.tags
+
+
+def test_a_page_with_many_reasons_says_that_there_are_more(weeks: Weeks) -> None:
+    finding = Finding("empty_span", None, "span 4", "check: empty_span", "rows with a label", "none")
+    weeks.failed(4, DataVerdict(tuple(replace(finding, split=f"span {n}") for n in range(25))).reason())
+    assert front(weeks).text.count("and 5 more, on the page of the run") == 2
 
 
 def test_links_lead_to_pages_that_are_there(weeks: Weeks) -> None:

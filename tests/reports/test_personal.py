@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pipeline.guard.findings import NOT_SHOWN, DataVerdict, Finding
 from pipeline.reports.artifacts import Column, SplitStatistics, recorded
 from pipeline.reports.page import collect, render
 from pipeline.reports.personal import (
-    NOT_SHOWN,
     columns_without_values,
     is_about_a_person,
     unshown,
+    why_blocked,
     without_values,
 )
-from tests.reports.test_page import EXPLANATION, INGESTION, complete_run, explain, rewrite
+from tests.reports.test_page import EXPLANATION, INGESTION, complete_run, explain, rewrite, with_gate
 
 
 @pytest.mark.parametrize("column", ["email", "Contact_E-mail", "LastName", "last name", "phone_2", "DOB"])
@@ -58,6 +60,22 @@ def test_a_hidden_value_is_nowhere_on_the_page(tmp_path: Path) -> None:
     assert "speed = 2" in html
     assert [one for one in ("ann@example.org", "271,828", "271828", "314159") if one in html] == []
     assert NOT_SHOWN in html
+
+
+def test_the_record_of_a_blocked_run_tells_no_hidden_value(tmp_path: Path) -> None:
+    """It is sent to people and to a catalogue, and stands on the front page."""
+    finding = Finding("enum_type_unexpected_string_values", "", "train", "schema: domain", "one of 'a'", "")
+    verdict = DataVerdict(
+        tuple(
+            replace(finding, feature=name, found=f"'{name}@example.org' in 3 rows")
+            for name in ("email", "customer", "income", "speed")
+        )
+    )
+    run = with_gate(complete_run(tmp_path), verdict)
+    config = {"features": {"exclude": ["email", "customer"]}, "serving": {"redact": ["income"]}}
+    reason = why_blocked(replace(run, properties=run.properties | {"config": json.dumps(config)}))
+    assert re.findall(r"(\w+)@example.org", reason) == ["customer", "speed"]
+    assert reason.count(f"found {NOT_SHOWN}") == 2
 
 
 def test_columns_keep_their_shape_and_lose_single_values() -> None:

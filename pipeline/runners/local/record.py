@@ -17,13 +17,13 @@ from tfx.orchestration import metadata
 
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import LockedError, PipelineError, WorkspaceError
-from pipeline.guard.findings import DataVerdict
 from pipeline.lineage.process import Process
 from pipeline.lineage.records import NODE, SECONDS, STEP_PROPERTIES, Step, read_artifact, read_steps, told
 from pipeline.lineage.runs import RUN_CONTEXT, Run, StepState, find_run
 from pipeline.lineage.server_store import Patience
 from pipeline.lineage.store import connection_config, open_store
 from pipeline.lineage.summary import summary_properties
+from pipeline.reports.personal import why_blocked
 from pipeline.runners.local.interruption import stopped
 from pipeline.runners.local.made import take_up
 from pipeline.runners.local.recovery import leave_ending, remove_outputs
@@ -117,8 +117,7 @@ class RunRecord:
         if not run.blocked:
             self._end(status="complete", **summary)
             return
-        verdict = DataVerdict.from_json(run.data_verdict) if run.data_verdict else DataVerdict()
-        self._end(status="blocked", reason=verdict.reason, **summary)
+        self._end(status="blocked", reason=why_blocked(run), **summary)
 
     def step(self, node: str, seconds: float, otherwise: StepState) -> Step:
         """Complete the record of the execution that `node` just registered, and return it.

@@ -12,13 +12,13 @@ from ml_metadata import MetadataStore
 from ml_metadata import errors as mlmd_errors
 from ml_metadata.proto import metadata_store_pb2
 
-from pipeline.guard.findings import DataVerdict
 from pipeline.lineage.of_pipeline import pipeline_context
 from pipeline.lineage.pushes import PUSHED_MODEL
 from pipeline.lineage.records import BEGAN, MADE, NODE, ORDER, SECONDS, STEP_PROPERTIES, event_of
 from pipeline.lineage.runs import PLANNED, RUN_CONTEXT, RUN_PROPERTIES, Run, find_run
 from pipeline.lineage.schema_versions import record_version, version_of
 from pipeline.lineage.summary import summary_properties
+from pipeline.reports.personal import why_blocked
 from pipeline.runners.vertex.job_record import NOTE, REVIEWER, JobRecord, MadeArtifact, TaskRecord
 
 _EVENT, _EXECUTION = metadata_store_pb2.Event, metadata_store_pb2.Execution
@@ -209,8 +209,7 @@ def _ending(run: Run) -> dict[str, str]:
     """Return how a job that ended well stands with the data gate: Vertex knows nothing of that."""
     if run.status != "complete" or not run.blocked:
         return {}
-    verdict = DataVerdict.from_json(run.data_verdict) if run.data_verdict else DataVerdict()
-    return {"status": "blocked", "reason": verdict.reason}
+    return {"status": "blocked", "reason": why_blocked(run)}
 
 
 def _edges(
