@@ -44,11 +44,6 @@ class Counted:
         """Return those texts only."""
         return Counted(self.texts.filter(pa.array(kept)), self.times[kept])
 
-    def every(self, step: int) -> Counted:
-        """Return every so-manieth of the texts."""
-        kept = np.arange(0, len(self.texts), step)
-        return Counted(self.texts.take(pa.array(kept)), self.times[kept])
-
     def some(self, limit: int) -> list[str]:
         """Return some of the texts, from all over the column."""
         step = max(1, len(self.texts) // limit)

@@ -42,6 +42,7 @@ _MORE_MONTHS = (
     "grudzień grudnia gru декабрь декабря дек prosinec prosince aral\u0131k ara joulukuu",
 )
 """The same in Polish, Russian, Czech, Turkish and Finnish, those of one month on a line."""
+RARE_MONTHS = frozenset(" ".join(_MORE_MONTHS).split()).difference(*MONTHS)
 MONTHS = tuple((*names, *more.split()) for names, more in zip(MONTHS, _MORE_MONTHS, strict=True))
 _HOURS = {"Z": 0, "UTC": 0, "GMT": 0, "WET": 0, "WEST": 1, "BST": 1, "CET": 1, "MEZ": 1, "CEST": 2, "MESZ": 2, "EET": 2}
 _HOURS |= {"EEST": 3, "MSK": 3, "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7}

@@ -21,6 +21,8 @@ WORDS = (
     r"(?:(?P<hours>\d+) ?(?:h|hrs?|hours?|std)\.?,? ?)?(?:(?P<minutes>\d+) ?(?:m|mins?|minutes?)\.?,? ?)?"
     r"(?:(?P<seconds>\d+(?:[.,]\d+)?) ?(?:s|secs?|seconds?)\.?)?\s*$"
 )
+YEARS = r"(?i:\d ?y(?:rs?|ears?)?,? ?)\d+ ?"
+"""Behind years, m is months: 3y 2m."""
 SHORT = {
     "%H:%M": r"^\s*(?P<minus>)(?P<hours>\d{1,4}):(?P<minutes>[0-5]\d)\s*$",
     "%I:%M %p": r"^\s*(?P<minus>)(?P<hours>0?[1-9]|1[0-2]):(?P<minutes>[0-5]\d)(?::(?P<seconds>[0-5]\d))?\s?"
@@ -47,7 +49,8 @@ def to_seconds(text: pa.Array, form: str | None = None) -> pa.Array:
     """
     coded = text.dictionary_encode()  # they come again
     patterns = (CLOCK, ISO, WORDS, *((SHORT[form],) if form else ()))
-    seconds = pc.coalesce(*(_seconds(coded.dictionary, pattern) for pattern in patterns))
+    distinct = pc.replace_substring_regex(coded.dictionary, pattern=rf"({YEARS})m\b", replacement=r"\1mo")
+    seconds = pc.coalesce(*(_seconds(distinct, pattern) for pattern in patterns))
     return pc.take(seconds, coded.indices)
 
 

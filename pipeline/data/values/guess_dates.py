@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow.compute as pc
 
 from pipeline.data.values.counted import WORTH_SAYING, Counted, Doubt, Fit, as_mask, words_of
-from pipeline.data.values.dates import MONTHS, ZONE, to_seconds
-from pipeline.data.values.words import DATE_NAMES, EPOCH_NAMES
+from pipeline.data.values.dates import MONTHS, RARE_MONTHS, ZONE, to_seconds
+from pipeline.data.values.words import DATE_NAMES, EPOCH_NAMES, WEEK_NAMES
 
 _EPOCHS = {"epoch_s": 1, "epoch_ms": 10**3, "epoch_us": 10**6}
 _FROM, _TO = 946_684_800, 2_145_916_800  # 2000 to 2038
@@ -29,8 +29,9 @@ _ASIAN = re.compile(r"(\d{4})([年년]\s?)(\d{1,2})([月월]\s?)(?:(\d{1,2})([�
 """A date as East Asia writes it."""
 _LOG = re.compile(r"(\[?)\d\d/[A-Za-z]{3}/\d{4}(?::\d\d){3} [+-]\d{4}(\]?)")
 """A time in the log of a web server."""
-_WEEK = re.compile(r"\d{4}(-?)W\d{2}(-?\d)?")
+_WEEK = re.compile(r"(?:19|20)\d{2}(-?)W\d{2}(-?\d)?")
 _SAMPLE, _CANDIDATES = 40, 12
+_SURE_MONTHS = 3
 
 
 def guess_date(name: str, values: Counted, day_first: bool | None) -> Fit | Doubt | None:
@@ -201,6 +202,13 @@ def _choose(ties: list[str], day_first: bool | None) -> str | None:
 def _is_likely(name: str, form: str, values: Counted) -> bool:
     """Return whether figures that could be a date are one: versions, codes and part numbers have such, too."""
     hinted = bool(words_of(name) & DATE_NAMES)
+    if "%b" in form and "%d" not in form and not hinted:
+        months = {
+            *pc.unique(pc.utf8_lower(pc.extract_regex(values.texts, pattern=r"(?P<b>\pL+)").field("b"))).to_pylist()
+        }
+        return len(months) >= _SURE_MONTHS or not months & RARE_MONTHS  # HAZ-01, HAZ-02: a code
+    if "%GW" in form:
+        return hinted or bool(words_of(name) & WEEK_NAMES)  # 1206W10, 2010W20: a part
     if any(part in form for part in ("%b", "%H", "%I", "%G", "年", "년")):
         return True
     if form == "%Y%m%d":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipeline.config.reading import HALF_DAYS, TWO_PARTS
 from pipeline.data.values.counted import WORTH_SAYING, Counted, Doubt, Fit, as_mask, words_of
-from pipeline.data.values.durations import CLOCK, SHORT, WORDS, to_seconds
+from pipeline.data.values.durations import CLOCK, SHORT, WORDS, YEARS, to_seconds
 from pipeline.data.values.words import CLOCK_NAMES, LENGTH_NAMES
 
 
@@ -19,8 +19,10 @@ def guess_duration(name: str, values: Counted) -> Fit | Doubt | None:
     like = values.matches(CLOCK) | iso | values.matches(WORDS)
     if values.share(like) < WORTH_SAYING or not (iso | values.matches(r"\d\D+\d")).any():  # 90 min: a number, its unit
         return None
+    if values.matches(rf"{YEARS}[mM]\b").any() and values.matches(r"^\s*\d+ ?[mM]\s*$").any():
+        return None  # 3y 2m and 6m: months behind years, and alone?
     fits = as_mask(to_seconds(values.texts).is_valid())
-    return Fit({"kind": "duration"}, fits, "read as seconds")
+    return Fit({"kind": "duration"}, fits, "read as seconds") if values.share(fits) >= WORTH_SAYING else None
 
 
 def _in_two_parts(name: str, values: Counted) -> Fit | Doubt:

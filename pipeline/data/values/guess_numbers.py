@@ -5,13 +5,23 @@ from __future__ import annotations
 import re
 from collections import Counter
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.config.reading import Reading
-from pipeline.data.values.counted import NEARLY_ALL, WORTH_SAYING, Counted, Doubt, Fit, Mask, as_mask
+from pipeline.data.values.counted import NEARLY_ALL, WORTH_SAYING, Counted, Doubt, Fit, Mask, as_mask, words_of
 from pipeline.data.values.numbers import MINUS, to_plain
-from pipeline.data.values.words import COMMA_THOUSANDS, CURRENCIES, NEARLY, SCALES, SURE_SCALES, UNITS
+from pipeline.data.values.words import (
+    COMMA_THOUSANDS,
+    CURRENCIES,
+    DATE_NAMES,
+    HEX_NAMES,
+    NEARLY,
+    SCALES,
+    SURE_SCALES,
+    UNITS,
+)
 
 _PLAIN = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$|^\s*[+-]?(?i:inf|infinity)\s*$"
 _PARTS = (
@@ -21,6 +31,10 @@ _PARTS = (
 )
 _FEW_POINTS, _OTHERS = 3, 10
 _SAMPLE, _ENOUGH = 200, 20_000
+_POINTS = ("points", "total")
+_SURE_TOTAL = 32
+"""Behind so many no day and no month stands."""
+_ROUND = 0.3
 _RATINGS = 20
 """So many different texts may be categories such as 16+ and 18+; more are quantities."""
 _STYLES = ((".", ""), (".", ","), (",", ""), (",", "."), (",", " "), (".", " "), (".", "'"), (",", "'"), (".", "_"))
@@ -37,30 +51,60 @@ def is_plain(values: Counted) -> Mask:
     return values.matches(_PLAIN)
 
 
-def guess_number(values: Counted, decimal: str | None) -> Fit | Doubt | None:
+def are_codes(values: Counted, plain: Mask) -> bool:
+    """Return whether texts such as 2E8 are codes rather than numbers: nothing is a fraction, and others are of letters
+    and digits, too, or all are of one length and most are figures alone.
+
+    A number with its unit, 7kg, is no sign of codes, and a stray or two are none beside 1e3, as programs write powers.
+    """
+    powers = values.matches(r"^\d+[eE]\d+$")
+    if not powers.any() or values.share(plain) < WORTH_SAYING:
+        return False
+    figures = values.matches(r"^\d+$")
+    if not (powers | figures | ~plain).all():
+        return False
+    upper = values.matches(r"^\d+E\d+$").any()
+    letter = "A-Z" if upper else "a-z"
+    like = values.matches(rf"^(?:\d+[{letter}]|[{letter}]+\d)[0-9{letter}]*$") & ~powers
+    units = as_mask(pc.is_in(pc.ascii_ltrim(values.texts, "0123456789"), pa.array(sorted(UNITS))))
+    strays = 0 if upper else 1 - NEARLY_ALL
+    lengths = pc.count_distinct(pc.utf8_length(values.texts)).as_py()
+    one_length = upper and lengths == 1 and plain.all() and figures.sum() > powers.sum()
+    return bool(values.share(like & ~units) > strays or one_length)
+
+
+def guess_number(name: str, values: Counted, decimal: str | None) -> Fit | Doubt | None:
     """Return the style of numbers in which nearly all texts are written; None if they are no numbers.
 
     Args:
         decimal: the mark before fractions in the rest of the file, if it is known.
     """
-    if points := _of_total(values):
+    if points := _of_total(name, values):
         return points
     if len(values.texts) <= _ENOUGH:
-        return _guess(values, decimal)
-    found = _guess(values.every(-(-len(values.texts) // _ENOUGH)), decimal)  # the style shows in a part
+        return _guess(name, values, decimal)
+    step = -(-len(values.texts) // _ENOUGH)  # the style shows in a part, but a bound is one text of many rows
+    found = _guess(name, values.where(values.matches(BOUND) | (np.arange(len(values.texts)) % step == 0)), decimal)
     if not isinstance(found, Fit):
         return found
     fits = _fits(values, Reading.model_validate(found.settings))
     return Fit(found.settings, fits, found.said) if values.share(fits) >= WORTH_SAYING else None
 
 
-def _of_total(values: Counted) -> Fit | None:
-    """Return how points of a total are read, 41/100, where the total is the same everywhere and a usual one."""
+def _of_total(name: str, values: Counted) -> Fit | None:
+    """Return how points of a total are read, 41/100, where the total is the same everywhere and a usual one.
+
+    Days of a month (31/10) and seasons (2019/10) are written so, too.
+    """
     fits = values.matches(r"^\d+(?:[.,]\d+)?\s?/\s?(?:5|10|100)$")
     if values.share(fits) < WORTH_SAYING:
         return None
     behind = {re.sub(r"^[\d.,]+", "", text) for text in values.where(fits).texts.to_pylist()}
     if len({re.sub(r"\s", "", unit) for unit in behind}) > 1 or fits.sum() < _FEW_POINTS:
+        return None
+    written = pc.extract_regex(values.where(fits).texts, pattern=r"^(?P<points>[\d.,]+)\s?/\s?(?P<total>\d+)$")
+    points, total = (pc.cast(pc.replace_substring(written.field(part), ",", "."), "float64") for part in _POINTS)
+    if pc.any(pc.greater(points, total)).as_py() or (words_of(name) & DATE_NAMES and total[0].as_py() < _SURE_TOTAL):
         return None
     return Fit({"kind": "number", "unit": tuple(sorted(unit.strip() for unit in behind))}, fits)
 
@@ -78,7 +122,7 @@ def far_marker(values: Counted) -> str:
     return ""
 
 
-def _guess(values: Counted, decimal: str | None) -> Fit | Doubt | None:
+def _guess(name: str, values: Counted, decimal: str | None) -> Fit | Doubt | None:
     some = pa.array(values.some(_SAMPLE), pa.string())
     if as_mask(pc.match_substring_regex(some, pattern=_PARTS)).mean() < WORTH_SAYING / 2:
         return None  # as most columns of words, before all of them are looked at
@@ -101,7 +145,7 @@ def _guess(values: Counted, decimal: str | None) -> Fit | Doubt | None:
         if isinstance(commas, Doubt):
             return commas
         style = commas
-    if style[1] not in ("", ",") and not units["unit"] and _is_code(values.where(fits[style]), style[1]):
+    if style[1] not in ("", ",") and not units["unit"] and _is_code(name, values.where(fits[style]), style[1]):
         return None
     if _are_ratings(values, units, style[1]):
         return None
@@ -132,7 +176,8 @@ def _units(parts: object, values: Counted) -> dict[str, object] | Doubt | None:
         return None
     before = Counter({unit: times for unit, times in before.items() if unit in known_before})
     scale = [unit for unit in after if unit in SCALES]
-    is_scale = bool(scale) and (bool(before.keys() & CURRENCIES) or len({unit.lower() for unit in scale}) > 1)
+    about = bool(before.keys() & NEARLY - {"±"}) and not {*scale} & UNITS  # ~5k, but ~5 m are metres, ±5K kelvins
+    is_scale = bool(scale) and (bool(before.keys() & CURRENCIES) or about or len({unit.lower() for unit in scale}) > 1)
     if len(scale) == 1 and scale[0] in SURE_SCALES - spaced:
         is_scale = is_scale or len(values.texts) > _RATINGS or bool(values.matches(r"\d[.,]\d").any())
     units = {unit for unit in after if not (is_scale and unit in SCALES)}
@@ -215,13 +260,20 @@ def _all_grouped(values: Counted, mark: str) -> bool:
     return bool(grouped.any()) and bool((grouped | values.matches(r"^\D*\d{1,3}\D*$")).all())
 
 
-def _is_code(values: Counted, mark: str) -> bool:
+def _is_code(name: str, values: Counted, mark: str) -> bool:
     """Return whether grouped digits are rather the parts of a number that names something: a phone, an address."""
     body = pc.replace_substring_regex(values.texts, pattern=r"^[^\d]+|[^\d]+$", replacement="")
     if as_mask(pc.match_substring_regex(body, pattern=rf"^0\d*{re.escape(mark)}")).any():
+        return True
+    if mark == "_" and (words_of(name) & HEX_NAMES or not _are_large(values)):
         return True
     marks = pc.count_substring_regex(body, pattern=r"\D")
     digits = pc.count_substring_regex(body, pattern=r"\d")
     one_length = pc.count_distinct(digits).as_py() == 1 and pc.count_distinct(marks).as_py() == 1
     at_least = 1 if mark in " _" else 2
     return bool(one_length and pc.min(marks).as_py() >= at_least)
+
+
+def _are_large(values: Counted) -> bool:
+    """Return whether digits around underscores are numbers, and no keys of two parts as 3_150: many are round."""
+    return bool(values.matches(r"\d_\d{3}_\d{3}").any() or values.matches(r"_[05]00\b").mean() > _ROUND)

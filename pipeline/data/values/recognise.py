@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import pyarrow as pa
@@ -20,9 +20,9 @@ from pipeline.data.values.booleans import PAIRS
 from pipeline.data.values.counted import NEARLY_ALL, WORTH_SAYING, Counted, Doubt, Fit, Mask, as_mask, words_of
 from pipeline.data.values.guess_dates import guess_date, guess_epoch
 from pipeline.data.values.guess_durations import guess_duration
-from pipeline.data.values.guess_numbers import BOUND, far_marker, guess_number, is_plain
+from pipeline.data.values.guess_numbers import BOUND, BOUNDS, are_codes, far_marker, guess_number, is_plain
 from pipeline.data.values.readings import ALWAYS_MISSING, Readings, convert
-from pipeline.data.values.words import ELSE_MISSING, HEX_NAMES, ID_NAMES, SURELY_MISSING
+from pipeline.data.values.words import CURRENCIES, ELSE_MISSING, HEX_NAMES, ID_NAMES, SURELY_MISSING, UNITS
 
 Kind = Literal["text", "number", "boolean", "date", "duration", "empty"]
 
@@ -138,7 +138,7 @@ def _find(name: str, values: Counted, decimal: str | None, day_first: bool | Non
         return _find_plain(name, values, decimal, day_first, plain)
     if values.matches(r"^[+-]?0\d+$").any() and values.share(plain) >= WORTH_SAYING:
         return Reading(kind="text")
-    if values.share(values.matches(r"^0[xX][0-9a-fA-F]+$")) >= WORTH_SAYING or _are_codes(values, plain):
+    if values.share(values.matches(r"^0[xX][0-9a-fA-F]+$")) >= WORTH_SAYING or are_codes(values, plain):
         return Reading(kind="text")
     if boolean := _boolean(values):
         return boolean
@@ -147,29 +147,38 @@ def _find(name: str, values: Counted, decimal: str | None, day_first: bool | Non
         if values.share(plain) >= WORTH_SAYING
         else None
     )
-    if numbers and values.share(plain) >= NEARLY_ALL and not values.matches(BOUND).any():
-        return numbers
+    if numbers and values.share(plain) >= NEARLY_ALL:
+        bounds = _measured(name, values, decimal) if values.matches(BOUND).any() else None
+        return bounds if isinstance(bounds, Fit) else numbers
     if found := _iso(values) or guess_date(name, values, day_first) or guess_duration(name, values):
         return found
-    number = guess_number(values, decimal)
-    if number and not (words_of(name) & ID_NAMES and not _is_measured(number)):  # `Mkt Cap` is no postal code
+    return _measured(name, values, decimal) or numbers
+
+
+def _measured(name: str, values: Counted, decimal: str | None) -> Fit | Doubt | None:
+    """Return the style of numbers; of a column named as `zip` only where they are surely no names: `Mkt Cap`."""
+    number = guess_number(name, values, decimal)
+    if not words_of(name) & ID_NAMES:
         return number
-    return numbers
-
-
-def _is_measured(number: Fit | Doubt) -> bool:
-    return isinstance(number, Fit) and bool(number.settings.get("unit") or number.settings.get("scale"))
+    units = {*cast("tuple[str, ...]", number.settings.get("unit", ()))} if isinstance(number, Fit) else set()
+    known = units <= CURRENCIES | UNITS | {*BOUNDS} and values.matches(r"\d[.,]\d").any()
+    has_any = isinstance(number, Fit) and bool(units or number.settings.get("scale"))
+    return number if units & CURRENCIES or (has_any and known) else None
 
 
 def _find_plain(
     name: str, values: Counted, decimal: str | None, day_first: bool | None, plain: Mask
 ) -> Fit | Doubt | Reading | None:
     """Return the same of a column of nothing but plain numbers."""
-    if _is_id(name, values) or _are_codes(values, plain):
+    if _is_id(name, values) or are_codes(values, plain):
         return Reading(kind="text")
     if compact := guess_date(name, values, day_first):
         return compact
-    if decimal == "," and isinstance(found := guess_number(values, decimal), Fit) and "thousands" in found.settings:
+    if (
+        decimal == ","
+        and isinstance(found := guess_number(name, values, decimal), Fit)
+        and "thousands" in found.settings
+    ):
         return found
     return guess_epoch(name, values) or Fit({"kind": "number"}, plain, far_marker(values), is_plain=True)
 
@@ -205,18 +214,6 @@ def _is_id(name: str, values: Counted) -> bool:
         or (words & ID_NAMES and values.share(values.matches(r"^\d{4,}(\.0)?$")) >= NEARLY_ALL)
         or (words & HEX_NAMES and values.matches(r"^\d+[eE]\d+$").any())
     )
-
-
-def _are_codes(values: Counted, plain: Mask) -> bool:
-    """Return whether texts such as 2E8 are codes rather than numbers: others are of letters and digits, too, or all
-    are of one length and most are figures alone."""
-    powers = values.matches(r"^\d+[eE]\d+$")
-    if not powers.any() or values.share(plain) < WORTH_SAYING:
-        return False
-    others = values.where(~plain).matches(r"^(?:\d+[A-Za-z]|[A-Za-z]+\d)[0-9A-Za-z]*$")
-    lengths = pc.count_distinct(pc.utf8_length(values.texts)).as_py()
-    figures = values.matches(r"^\d+$")
-    return bool(others.any() or (lengths == 1 and (powers | figures).all() and figures.sum() > powers.sum()))
 
 
 def _meaning(found: Fit, values: Counted, markers: pa.Array, trimmed: pa.Array, share: float) -> Meaning:

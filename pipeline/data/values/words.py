@@ -40,6 +40,7 @@ DATE_NAMES = _set(
     " month period start end begin due expiry since until datum fecha jour data tag monat dt dttm"
 )
 """Words in the name of a column that say that it holds dates."""
+WEEK_NAMES = _set("week weeks wk isoweek yearweek kw woche kalenderwoche semaine semana")
 EPOCH_NAMES = _set("timestamp ts epoch unix time date datetime created updated at when utc posix")
 ID_NAMES = _set(
     "zip zipcode postcode postal plz cap phone telephone tel mobile cell fax ssn isbn issn ean upc gtin iban barcode"
