@@ -8,7 +8,7 @@ and all policies are played on these losses. That is exact, no approximation.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -22,7 +22,7 @@ from pipeline.continuous.journal import Attempt
 from pipeline.continuous.triggers import Event, Seen, events, unanswered
 from pipeline.watch.harm import AREA, EXCESS, LOSS, PROMISE
 from pipeline.watch.latest import RECENT
-from pipeline.watch.sequences import Array, Groups, bounds_until_over, upper_bound
+from pipeline.watch.sequences import Array, Bounds, Groups, bounds_until_over, upper_bound
 
 
 @dataclass(frozen=True)
@@ -86,10 +86,11 @@ def play(name: str, policy: Policy, past: Losses, labels_after: timedelta, *, ma
     answered: set[str] = set()
     attempts: list[Attempt] = []
     called: set[int] = set()
+    judged = _judged(past, served, may_lose, delta)
     for tick in range(past.ticks):
         now = past.begins[tick]
-        known = [u for u in range(served, tick) if past.begins[u + 1] + labels_after <= now]
-        harmful = _harmful(past, served, known, may_lose, delta)
+        known = sum(past.begins[u + 1] + labels_after <= now for u in range(served, tick))
+        harmful = _harmful(past, served, known, *judged)
         if harmful:
             called.add(served)
         seen = Seen(
@@ -117,6 +118,7 @@ def play(name: str, policy: Policy, past: Losses, labels_after: timedelta, *, ma
                 Attempt(tick, tuple(one.key for one in asked), now.isoformat(), "", cpu_s=float(past.cpu_s[tick]))
             )
             served, because[tick] = tick, "; ".join(one.because for one in asked)
+            judged = _judged(past, served, may_lose, delta)
         models.append(served)
     curve = past.mean[models, np.arange(past.ticks)]
     loss = float((curve * past.rows).sum() / past.rows.sum())
@@ -133,21 +135,26 @@ def play(name: str, policy: Policy, past: Losses, labels_after: timedelta, *, ma
     )
 
 
-def _harmful(past: Losses, model: int, known: Sequence[int], may_lose: float, delta: float) -> dict[str, Any] | None:
-    """Return the newest verdict that calls a model harmful, by ticks that it answered and whose labels are there."""
-    if not known:
-        return None
-    mean, square = past.mean[model, known], past.square[model, known]
-    groups = Groups(past.rows[known].astype(float), mean, np.maximum(square - mean**2, 0))
+def _judged(past: Losses, model: int, may_lose: float, delta: float) -> tuple[Bounds, float]:
+    """Return what is known of a model after each tick from its first on, were labels there at once, and the greatest
+    loss that is no harm. What is known after some of them is the same without those that follow."""
+    mean, square = past.mean[model, model:], past.square[model, model:]
+    groups = Groups(past.rows[model:].astype(float), mean, np.maximum(square - mean**2, 0))
     most = may_lose + upper_bound(
         float(past.promise[model]), float(past.variance[model]), int(past.promised[model]), delta * PROMISE
     )
-    least, over = bounds_until_over(groups, most, delta * (LOSS + AREA + EXCESS), float(past.variance[model]))
-    for place in range(len(known) - 1, max(-1, len(known) - 1 - RECENT), -1):
-        if least[place] > most:
-            worst = {"metric": "loss", "by": "labels", "least": float(least[place]), "most": most, "harmful": True}
-            return {"name": f"{past.begins[known[place]]:%Y-%m-%d}", "harm": [worst]}
-        if over[place]:
+    return bounds_until_over(groups, most, delta * (LOSS + AREA + EXCESS), float(past.variance[model])), most
+
+
+def _harmful(past: Losses, model: int, known: int, bounds: Bounds, most: float) -> dict[str, Any] | None:
+    """Return the newest verdict that calls a model harmful, by the ticks that it answered first whose labels are
+    there."""
+    for place in range(known - 1, max(-1, known - 1 - RECENT), -1):
+        if bounds.least[place] > most:
+            least = float(bounds.least[place])
+            worst = {"metric": "loss", "by": "labels", "least": least, "most": most, "harmful": True}
+            return {"name": f"{past.begins[model + place]:%Y-%m-%d}", "harm": [worst]}
+        if bounds.over[place]:
             break
     return None
 

@@ -10,6 +10,7 @@ from typing import Any
 from pipeline.config.continuous import Continuous
 from pipeline.config.spans import spans_text
 from pipeline.config.value_types import seconds_of
+from pipeline.watch.latest import goes_on
 
 NEW_SPAN, SCHEDULE, HARM, AGE, MANUAL = "new_span", "schedule", "harm", "age", "manual"
 
@@ -90,7 +91,7 @@ def period(length: str, now: datetime) -> tuple[str, datetime]:
 
 
 def _words(verdict: Mapping[str, Any]) -> str:
-    worst = next((one for one in verdict["harm"] if one["harmful"]), None)
+    worst = next((one for one in verdict["harm"] if goes_on(one)), None)
     if worst is None:
         return f"window {verdict['name']}"
     name = "1 - AUC" if worst["metric"] == "auc" else worst["metric"]

@@ -16,8 +16,8 @@ from typing import Any
 
 from pipeline.config.value_types import seconds_of
 from pipeline.config.watch import Watch
-from pipeline.watch.latest import RECENT, harmful_now, labelled_now
-from pipeline.watch.seasons import is_season, is_season_of_part, parts_of
+from pipeline.watch.latest import RECENT, goes_on, harmful_now, labelled_now
+from pipeline.watch.seasons import SEGMENT, SLICE, Part, is_season, is_season_of_part, parts_of
 from pipeline.watch.windows import Window, moment
 
 PAGE, TICKET = "page", "ticket"
@@ -150,9 +150,9 @@ def _harmful(
     if not harmful:
         return []
     now = harmful[-1]
-    by_labels = [h for h in now["harm"] if h["harmful"] and h["by"] == "labels"]
-    worst = (by_labels or [h for h in now["harm"] if h["harmful"]])[0]
-    first = next(one for one in mine if one["harmful"])
+    harms = [harm for harm in now["harm"] if goes_on(harm)]
+    worst = next((harm for harm in harms if harm["by"] == "labels"), harms[0])
+    first = next(one for one in mine if any(map(goes_on, one["harm"])))
     evidence = f"window {now['name']}: {_above(worst, worst['by'])}; promised was {_promised(now, worst['metric'])}"
     called = _called("harmful", version, first, mine[-1], evidence, _cause(now))
     if not is_season(now, verdicts, confidence):
@@ -171,19 +171,21 @@ def _harmful_part(
     version: str, mine: Sequence[Mapping[str, Any]], verdicts: Sequence[Mapping[str, Any]]
 ) -> list[Alarm]:
     """Tell of slices and segments that are harmed while the whole is not."""
-    harmful = [one for one in labelled_now(mine) if _harmed(one)]
+    harmful = [one for one in labelled_now(mine) if _harmed(one) and not one["harmful"]]
     if not harmful:
         return []
     now = harmful[-1]
     parts = _harmed(now)
-    slices = {one["slice"] for one in now["slices"]}  # models cut segments anew, so that of those the worst decides
-    asked = [one for one in parts if one[0] in slices] or parts[:1]
-    beyond = [(name, harm) for name, harm in asked if not is_season_of_part(name, harm, now, verdicts)]
-    name, worst = (beyond or parts)[0]
+    # Whether it is the season is asked of each slice, and of the worst segment: others overlap it, and a new model cuts
+    # segments that the year before did not have.
+    slices, segments = ([one for one in parts if one.kind == kind] for kind in (SLICE, SEGMENT))
+    asked = [*slices, *segments[:1]]
+    beyond = [one for one in asked if not is_season_of_part(one, now, verdicts)]
+    _, name, worst = (beyond or parts)[0]
     more = f"; and {len(parts) - 1} more parts" if len(parts) > 1 else ""
     promised = f"promised was {worst['promised']:.4f}"
     evidence = f"window {now['name']}: of {name}, {_above(worst, 'labels')}; {promised}{more}"
-    first = next(one for one in mine if _harmed(one))
+    first = next(one for one in mine if _harmed(one) and not one["harmful"])
     cause = "what these rows lead to has changed, or they are others than they were; the whole hides it"
     called = _called("harmful_part", version, first, mine[-1], evidence, cause)
     if beyond:
@@ -191,8 +193,8 @@ def _harmful_part(
     return [replace(called, severity=TICKET, cause="the season: the same rows lost as much a year before")]
 
 
-def _harmed(verdict: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    return [(name, harm) for name, harm in parts_of(verdict) if harm["harmful"]]
+def _harmed(verdict: Mapping[str, Any]) -> list[Part]:
+    return [one for one in parts_of(verdict) if goes_on(one.harm)]
 
 
 def _called(
@@ -225,7 +227,7 @@ def _cause(verdict: Mapping[str, Any]) -> str:
     """Return what moved with the harm, by importance times shift."""
     broken = [f"{one['column']} ({one['kind'].replace('_', ' ')})" for one in verdict["findings"][:_MOST_COLUMNS]]
     moved = [one["column"] for one in verdict["moved"][:_MOST_COLUMNS]]
-    parts = [name for name, _ in _harmed(verdict)]
+    parts = [one.name for one in _harmed(verdict)]
     where = f"; most of all where {parts[0]}" if parts else ""
     if broken:
         return f"columns that break the schema: {', '.join(broken)}{where}"

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.evaluation.tallies import BUCKETS, Tally
-from pipeline.watch.sequences import FEWEST_ROWS, OVER, best_rho, margin, normal_quantile, spent
+from pipeline.watch.sequences import FEWEST_ROWS, OVER, Bounds, best_rho, margin, normal_quantile, spent
 
 Array = npt.NDArray[Any]
 
@@ -66,12 +66,12 @@ def _logit(p: Array) -> Array:
 
 def least_excess(deliveries: Sequence[Array], promised: Array, delta: float, forgotten: int = 0) -> list[float]:
     """Return after each delivery the greatest excess that is certain; see `excess_until_over`."""
-    return [least for least, _ in excess_until_over(deliveries, promised, math.inf, delta, forgotten)]
+    return [*map(float, excess_until_over(deliveries, promised, math.inf, delta, forgotten).least)]
 
 
 def excess_until_over(
     deliveries: Sequence[Array], promised: Array, may: float, delta: float, forgotten: int = 0
-) -> list[tuple[float, bool]]:
+) -> Bounds:
     """Return after each delivery the greatest excess over training that is certain, but for delta (-inf where too few
     labels are there), and whether a harm that was found before is over.
 
@@ -85,7 +85,7 @@ def excess_until_over(
     known, mean, variance = _mean(promised)
     error = math.sqrt(variance / max(known, 1))
     until = np.concatenate([np.zeros((1, 3)), np.cumsum(np.array(deliveries).reshape(-1, 3), axis=0)])
-    found: list[tuple[float, bool]] = []
+    best_of, ended = np.full(len(until) - 1, -math.inf), np.zeros(len(until) - 1, bool)
     begin = harmed = 0
     for number in range(1, len(until)):
         reach = float(normal_quantile(1 - spent_slowly(delta, forgotten + number) / len(LENGTHS)))
@@ -107,20 +107,20 @@ def excess_until_over(
             over = _better_since(until, harmed, number, mean + may + reach * error, variance)
         if over:
             begin, harmed, least = over - 1, 0, best(over - 1)
-        found.append((least, bool(over)))
-    return found
+        best_of[number - 1], ended[number - 1] = least, bool(over)
+    return Bounds(best_of, ended)
 
 
 def _better_since(until: Array, harmed: int, number: int, limit: float, variance: float) -> int:
     """Return the first delivery after the harmed one since which the excess is surely below a limit; 0: none."""
-    for start in range(harmed + 1, number + 1):
-        rows, here, spread = _mean(until[number] - until[start - 1])
-        part = spent(OVER, start - harmed)
-        planned = np.maximum(4 * (until[start, 0] - until[start - 1, 0]), FEWEST_ROWS) * variance
-        reach = margin(np.array(rows), np.array(rows * spread), best_rho(planned, part), part)
-        if rows >= FEWEST_ROWS and here + float(reach) < limit:
-            return start
-    return 0
+    starts = np.arange(harmed + 1, number + 1)
+    rows, total, square = (until[number] - until[starts - 1]).T
+    here = total / np.maximum(rows, 1)
+    part = spent(OVER, starts - harmed)
+    planned = np.maximum(4 * (until[starts, 0] - until[starts - 1, 0]), FEWEST_ROWS) * variance
+    reach = margin(rows, np.maximum(square - rows * here**2, 0), best_rho(planned, part), part)
+    low = (rows >= FEWEST_ROWS) & (here + reach < limit)
+    return int(starts[low.argmax()]) if low.any() else 0
 
 
 def _mean(sums: Array) -> tuple[float, float, float]:

@@ -5,7 +5,7 @@ there, what the scores say they will be. Both tests may be looked at at any time
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from pipeline.watch.realized import Realized
 from pipeline.watch.reference import Reference
 from pipeline.watch.sequences import (
     FEWEST_ROWS,
+    Bounds,
     Groups,
     area_and_variance,
     bounds_until_over,
@@ -52,7 +53,7 @@ class Harm:
         metric: log_loss, auc, mse or excess_log_loss (pipeline.watch.excess).
         by: `labels`, or `estimate` without them.
         least: the bound that the loss (or 1 - AUC) is above, but for delta; most: what may be, at most.
-        over: whether a harm that was found before has ended.
+        over: whether a later delivery ended this harm.
     """
 
     metric: str
@@ -128,8 +129,8 @@ def harm_by_labels(
             groups, most["auc"], delta * AREA, reference.area_variance, forgotten=forgotten
         )
     found: dict[int, list[Harm]] = {}
-    for metric, (least, over) in bounds.items():
-        _add(found, labelled, metric, zip(least.tolist(), over.tolist(), strict=True), most[metric])
+    for metric, known in bounds.items():
+        _add(found, labelled, metric, known, most[metric])
     if "auc" in most:
         may = may_lose.get("log_loss", MAY_LOSE["log_loss"])
         _add(found, labelled, EXCESS_LOSS, _excess(reference, labelled, may, delta * EXCESS, forgotten), may)
@@ -140,21 +141,21 @@ def _add(
     found: dict[int, list[Harm]],
     labelled: Sequence[Labelled],
     metric: str,
-    bounds: Iterable[tuple[float, bool]],
+    bounds: Bounds,
     most: float,
 ) -> None:
-    """Add what is known by one metric: of a window's deliveries the greatest bound, and whether one ended a harm."""
-    by_window: dict[int, tuple[float, bool]] = {}
-    for one, (least, over) in zip(labelled, bounds, strict=True):
-        highest, ended = by_window.get(one.window, (-math.inf, False))
-        by_window[one.window] = max(highest, least), ended or over
-    for window, (least, over) in by_window.items():
+    """Add what is known by one metric: of a window's deliveries the greatest bound, and whether each harm has ended."""
+    by_window: dict[int, list[int]] = {}
+    for place, one in enumerate(labelled):
+        by_window.setdefault(one.window, []).append(place)
+    counts = bounds.counts(most)
+    for window, places in by_window.items():
+        least = float(bounds.least[places].max())
+        over = least > most and not counts[places].any()
         found.setdefault(window, []).append(Harm(metric, "labels", least, most, over))
 
 
-def _excess(
-    reference: Reference, labelled: Sequence[Labelled], may: float, delta: float, forgotten: int
-) -> list[tuple[float, bool]]:
+def _excess(reference: Reference, labelled: Sequence[Labelled], may: float, delta: float, forgotten: int) -> Bounds:
     truth, scores = reference.truth, reference.scores
     promised = rows_of("binary", truth, scores, np.zeros(len(truth), np.int64)).tally(np.arange(len(truth)))
     center = center_of(promised)

@@ -264,7 +264,7 @@ def _segments(harms: Sequence[PartHarm]) -> list[dict[str, Any]]:
 
 def _plain(one: PartHarm) -> dict[str, Any]:
     rounded = {name: round(getattr(one, name), 6) for name in ("promised", "least", "most", "lost", "error")}
-    return {"metric": one.metric, **rounded, "harmful": one.harmful}
+    return {"metric": one.metric, **rounded, "harmful": one.harmful} | ({"over": True} if one.over else {})
 
 
 _LEEWAY = 1.5

@@ -11,23 +11,24 @@ RECENT = 3
 
 def harmful_now(verdicts: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Return the harmful verdicts of one version that still count: by labels, those among the newest windows that have
-    labels, unless the harm is over by now; by estimate, those among the newest windows.
+    labels, unless a later delivery of labels ended the harm; by estimate, those among the newest windows.
 
     Args:
         verdicts: in the order of their windows.
     """
     newest, labelled = _first(verdicts), _first(_labelled(verdicts))
-    over = {harm["metric"]: one["window"] for one in verdicts for harm in one["harm"] if harm.get("over")}
     return [
         one
         for one in verdicts
         if any(
-            harm["harmful"]
-            and one["window"]
-            >= (max(labelled, over.get(harm["metric"], labelled)) if harm["by"] == "labels" else newest)
-            for harm in one["harm"]
+            goes_on(harm) and one["window"] >= (labelled if harm["by"] == "labels" else newest) for harm in one["harm"]
         )
     ]
+
+
+def goes_on(harm: Mapping[str, Any]) -> bool:
+    """Return whether more is lost than may be, and no later delivery of labels ended it."""
+    return bool(harm["harmful"]) and not harm.get("over")
 
 
 def labelled_now(verdicts: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

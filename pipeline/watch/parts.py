@@ -47,6 +47,7 @@ class PartHarm:
 
     Attributes:
         lost: the mean loss of the window's own rows (or 1 - AUC); error: its standard error.
+        over: whether a later delivery ended this harm.
     """
 
     part: str
@@ -56,6 +57,7 @@ class PartHarm:
     most: float
     lost: float
     error: float
+    over: bool
 
     @property
     def harmful(self) -> bool:
@@ -84,19 +86,20 @@ def harm_of_parts(
     reach = float(normal_quantile(1 - each * _PROMISE)) * np.sqrt(promise.variance / np.maximum(promise.rows, 1))
     most = promise.mean + reach + may_lose
     part = each * (1 - _PROMISE)
-    bounds = bounds_until_over(groups, most, part, promise.variance[:, None], FEWEST_ROWS, LONGEST, forgotten).least
+    bounds = bounds_until_over(groups, most, part, promise.variance[:, None], FEWEST_ROWS, LONGEST, forgotten)
+    counts = bounds.counts(most)
     found: dict[int, list[PartHarm]] = {}
     for window in dict.fromkeys(windows):
         places = [number for number, one in enumerate(windows) if one == window]
-        here = bounds[:, places].max(axis=1)
+        here = bounds.least[:, places].max(axis=1)
+        over = (here > most) & ~counts[:, places].any(axis=1)
         rows, mean, variance = (one[:, places] for one in groups)
         total = np.maximum(rows.sum(axis=1), 1)
         lost = (rows * mean).sum(axis=1) / total
         error = np.sqrt((rows * variance).sum(axis=1)) / total
+        numbers = [*zip(*(one.tolist() for one in (promise.mean, here, most, lost, error, over)), strict=True)]
         found[window] = [
-            PartHarm(name, metric, *(float(one[k]) for one in (promise.mean, here, most, lost, error)))
-            for k, name in enumerate(promise.names)
-            if math.isfinite(here[k])
+            PartHarm(name, metric, *numbers[k]) for k, name in enumerate(promise.names) if math.isfinite(here[k])
         ]
     return found
 

@@ -10,13 +10,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import hypot
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline.watch.harm import EXCESS_LOSS
+from pipeline.watch.latest import goes_on
 from pipeline.watch.sequences import normal_quantile
 from pipeline.watch.windows import YEAR
 
 _LEVEL = 0.95
+SLICE, SEGMENT = "slice", "segment"
+
+
+class Part(NamedTuple):
+    """What is known of a part of a window's rows: a slice or a segment, its name, and its harm as a verdict has it."""
+
+    kind: str
+    name: str
+    harm: Mapping[str, Any]
 
 
 def is_season(verdict: Mapping[str, Any], verdicts: Sequence[Mapping[str, Any]], confidence: float) -> bool:
@@ -25,7 +35,7 @@ def is_season(verdict: Mapping[str, Any], verdicts: Sequence[Mapping[str, Any]],
     Args:
         verdicts: of all windows and versions; confidence: of the intervals in them.
     """
-    harmful = [one["metric"] for one in verdict["harm"] if one["harmful"] and one["by"] == "labels"]
+    harmful = [one["metric"] for one in verdict["harm"] if goes_on(one) and one["by"] == "labels"]
     then = [one for one in verdicts if one["window"] == verdict["window"] - YEAR]
     return (
         bool(harmful)
@@ -36,16 +46,15 @@ def is_season(verdict: Mapping[str, Any], verdicts: Sequence[Mapping[str, Any]],
     )
 
 
-def is_season_of_part(
-    part: str, harm: Mapping[str, Any], verdict: Mapping[str, Any], verdicts: Sequence[Mapping[str, Any]]
-) -> bool:
+def is_season_of_part(part: Part, verdict: Mapping[str, Any], verdicts: Sequence[Mapping[str, Any]]) -> bool:
     """Return whether the harm of a slice or a segment is that of the season: it lost as much the year before.
 
     Args:
-        harm: of the part in the verdict; verdicts: of all windows and versions.
+        verdict: that the part is of; verdicts: of all windows and versions.
     """
+    harm, is_of = part.harm, (part.kind, part.name, part.harm["metric"])
     then = [one for one in verdicts if one["window"] == verdict["window"] - YEAR and _as_expected(one)]
-    same = [old for one in then for name, old in parts_of(one) if (name, old["metric"]) == (part, harm["metric"])]
+    same = [old for one in then for kind, name, old in parts_of(one) if (kind, name, old["metric"]) == is_of]
     return _as_expected(verdict) and any(
         "lost" in old
         and _within(harm["lost"] - harm["promised"], harm["error"], old["lost"] - old["promised"], old["error"])
@@ -53,10 +62,10 @@ def is_season_of_part(
     )
 
 
-def parts_of(verdict: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+def parts_of(verdict: Mapping[str, Any]) -> list[Part]:
     """Return what is known of slices, which somebody declared, and then of segments, the worst first."""
-    slices = [(one["slice"], harm) for one in verdict["slices"] for harm in one["harm"]]
-    return [*slices, *((one["segment"], one) for one in verdict["segments"])]
+    slices = [Part(SLICE, one["slice"], harm) for one in verdict["slices"] for harm in one["harm"]]
+    return [*slices, *(Part(SEGMENT, one["segment"], one) for one in verdict["segments"])]
 
 
 def _as_expected(verdict: Mapping[str, Any]) -> bool:

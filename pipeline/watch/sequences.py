@@ -80,6 +80,12 @@ class Bounds(NamedTuple):
     least: Array
     over: Array
 
+    def counts(self, most: float | Array) -> Array:
+        """Return whether a group's bound is above `most`, of shape (…), and no later group ended that harm."""
+        ended = np.zeros(self.over.shape, bool)
+        ended[..., :-1] = np.logical_or.accumulate(self.over[..., :0:-1], axis=-1)[..., ::-1]
+        return np.asarray((self.least > np.asarray(most)[..., None]) & ~ended)
+
 
 def lower_bounds(
     groups: Groups,

@@ -15,8 +15,10 @@ import yaml
 from pipeline.commands.replay import replay
 from pipeline.config.loading import load
 from pipeline.config.replay import Policy, read_policies
+from pipeline.continuous import replaying
 from pipeline.continuous.replaying import Losses, best_with, play
 from pipeline.errors import ConfigError, DataError
+from pipeline.watch.sequences import Bounds, bounds_until_over
 
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
 AFTER = timedelta(days=7)
@@ -66,6 +68,17 @@ def test_triggers_and_guards_are_those_of_the_loop() -> None:
     assert played(world, schedule="week", cooldown="14d").served == (0, 1, 1, 3, 3, 5, 5, 7, 7, 9)
     assert played(world, new_span=True, min_new_rows=12_000).served == (0, 0, 0, 3, 3, 3, 6, 6, 6, 9)
     assert played(world, schedule="week", budget=0.02).runs == 9  # two runs a week may be
+
+
+def test_a_model_is_judged_once_however_many_ticks_it_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    judged = []
+
+    def counted(*given: Any) -> Bounds:
+        judged.append(given)
+        return bounds_until_over(*given)
+
+    monkeypatch.setattr(replaying, "bounds_until_over", counted)
+    assert (played(turned(), harm=True).runs, len(judged)) == (1, 2)
 
 
 def test_the_best_in_hindsight_is_the_best_of_all_schedules() -> None:

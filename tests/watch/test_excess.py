@@ -89,9 +89,9 @@ def test_a_bad_week_is_over_soon_and_a_harm_that_goes_on_is_not() -> None:
     lasted, wrongly = [], 0
     for _ in range(60):
         weeks = [week(rng, 6_300, 0.3 if number == 3 else 0.0) for number in range(16)]
-        least = [one for one, _ in excess_until_over(weeks, week(rng, 54_000), MAY, DELTA)]
-        lasted.append(sum(one > MAY for one in least))
+        least, _ = excess_until_over(weeks, week(rng, 54_000), MAY, DELTA)
+        lasted.append((least > MAY).sum())
         weeks = [week(rng, 6_300, 0.02 if number >= 3 else 0.0) for number in range(30)]
-        wrongly += any(over for _, over in excess_until_over(weeks, week(rng, 54_000), MAY, DELTA))
+        wrongly += bool(excess_until_over(weeks, week(rng, 54_000), MAY, DELTA).over.any())
     assert np.median(lasted) <= 3  # eight weeks are tested together at most, so it was eight
     assert wrongly / 60 <= OVER

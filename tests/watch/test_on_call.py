@@ -82,12 +82,12 @@ def test_a_verdict_counts_until_three_later_windows_have_labels_or_an_estimate()
 
 
 def test_a_harm_that_is_over_counts_no_more_at_once() -> None:
-    harmed, over = verdict(0, ("labels", True)), verdict(1, ("labels", False))
-    assert harmful_now([harmed, over]) == [harmed]
-    over["harm"][0]["over"] = True
-    assert harmful_now([harmed, over]) == []
-    over["harm"][0]["metric"] = "log_loss"
-    assert harmful_now([harmed, over]) == [harmed]
+    harmed, later = verdict(0, ("labels", True)), verdict(1, ("labels", False))
+    assert harmful_now([harmed, later]) == [harmed]
+    harmed["harm"][0]["over"] = True
+    assert harmful_now([harmed, later]) == []
+    harmed["harm"].append({"metric": "log_loss", "by": "labels", "harmful": True})
+    assert harmful_now([harmed, later]) == [harmed]
 
 
 def test_one_very_bad_week_is_closed_within_weeks_and_opens_again(world: World) -> None:  # noqa: F811

@@ -1,0 +1,146 @@
+"""When a harm is over: labels come in any order of windows, and few rows may end it."""
+
+from __future__ import annotations
+
+import cProfile
+import pstats
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.config.watch import Watch
+from pipeline.watch.alarms import PAGE, TICKET, Alarm, found_now
+from pipeline.watch.excess import excess_until_over
+from pipeline.watch.harm import Labelled, harm_by_labels
+from pipeline.watch.latest import harmful_now
+from pipeline.watch.parts import Promise, harm_of_parts
+from pipeline.watch.sequences import Groups
+from pipeline.watch.windows import YEAR
+
+PROMISED: Any = SimpleNamespace(spec=SimpleNamespace(task="regression"), loss=0.5, variance=0.25, rows=10**9)
+
+
+def delivery(arrival: int, window: int, loss: float) -> Labelled:
+    found: Any = SimpleNamespace(rows=20_000, loss=20_000 * loss, square=20_000 * (loss**2 + 0.25))
+    return Labelled(arrival, window, found)
+
+
+@pytest.mark.parametrize(
+    ("windows", "losses", "counts"),
+    [
+        ([0, 1, 2, 3], [0.5, 0.6, 0.6, 0.45], []),
+        ([0, 1, 3, 2], [0.5, 0.6, 0.45, 0.9], [2]),  # window 2 is new harm, though window 3 ended the one before
+        ([0, 1, 1], [0.5, 0.6, 0.45], []),
+        ([0, 3, 2], [0.5, 0.6, 0.45], []),
+    ],
+)
+def test_a_harm_is_ended_by_labels_that_come_later_whatever_window_they_are_of(
+    windows: list[int], losses: list[float], counts: list[int]
+) -> None:
+    labelled = [delivery(place, *one) for place, one in enumerate(zip(windows, losses, strict=True))]
+    found = harm_by_labels(PROMISED, labelled, {"mse": 0.01}, 0.05)
+    assert {one.window for one in labelled if one.found.loss > 20_000 * 0.55} == {
+        window for window, (one,) in found.items() if one.harmful
+    }
+    verdicts = [
+        {"window": window, "harm": [vars(one) | {"harmful": one.harmful} for one in found[window]]}
+        for window in sorted(found)
+    ]
+    assert [one["window"] for one in harmful_now(verdicts)] == counts
+
+
+def test_few_rows_that_end_an_excess_do_so_though_they_say_nothing_of_their_own() -> None:
+    of_deliveries = [(5_000, 0.3), (150, -0.3), (10, -0.3), (60, -0.3)]
+    deliveries = [np.array([rows, rows * mean, rows * (0.119 + mean**2)]) for rows, mean in of_deliveries]
+    bounds = excess_until_over(deliveries, np.array([54_000, 0, 54_000 * 0.119]), 0.0025, 0.01)
+    assert (bounds.least[-1], bounds.over[-1]) == (-np.inf, True)
+    assert not bounds.counts(0.0025).any()
+
+
+def test_an_excess_that_lasts_costs_as_many_steps_as_deliveries() -> None:
+    """Each later delivery began an upper sequence in Python, so that a year of days took 67,000 rounds a look."""
+    deliveries = [np.array([500, 500 * 0.3, 500 * (0.119 + 0.09)])] * 365
+    with cProfile.Profile() as steps:
+        bounds = excess_until_over(deliveries, np.array([54_000, 0, 54_000 * 0.119]), 0.0025, 0.01)
+    assert (bounds.least > 0.0025).all()
+    assert pstats.Stats(steps).total_calls < 1_500 * len(deliveries)  # type: ignore[attr-defined]
+
+
+def harm(least: float, most: float = 0.51, **more: Any) -> dict[str, Any]:
+    return {"metric": "log_loss", "by": "labels", "least": least, "most": most, "harmful": least > most} | more
+
+
+def of_part(lost: float) -> dict[str, Any]:
+    return harm(lost - 0.02, promised=0.5, lost=lost, error=0.01)
+
+
+def verdict(window: int, harms: Any, slices: Any = (), segments: Any = ()) -> dict[str, Any]:
+    """Slices and segments: names and harms."""
+    return {
+        "version": "7",
+        "run_id": "",
+        "window": window,
+        "name": f"w{window}",
+        "few": False,
+        "harm": harms,
+        "findings": [],
+        "notes": [],
+        "moved": [],
+        "promise": {},
+        "realized": {"metrics": {}, "intervals": {}},
+        "harmful": any(one["harmful"] for one in harms),
+        "slices": [{"slice": name, "harm": [one]} for name, one in slices],
+        "segments": [{"segment": name, **one} for name, one in segments],
+    }
+
+
+def alarms_of(verdicts: list[dict[str, Any]]) -> dict[str, Alarm]:
+    return {one.key: one for one in found_now(verdicts, [], Watch(), datetime.now(UTC), "7", labels_expected=False)}
+
+
+def test_looked_at_every_week_a_bad_week_of_the_whole_leaves_no_harm_of_parts_behind() -> None:
+    rows, weeks = np.array([42_000.0, 16_800, 1_200]), np.array([0.5, 1.0, 0.5, 0.5, 0.5, 0.5])
+    promise = Promise(("a", "b", "c"), rows, np.full(3, 0.5), np.full(3, 0.25))
+    called = []
+    for number in range(1, 7):
+        table = np.ones((3, number))
+        groups = Groups(rows[:, None] * table, weeks[:number] * table, 0.25 * table)
+        whole = harm_by_labels(PROMISED, [*map(delivery, range(number), range(number), weeks)], {"mse": 0.01}, 0.05)
+        parts = harm_of_parts(promise, "log_loss", groups, range(number), 0.0025, 0.005)
+        verdicts = [
+            verdict(
+                window,
+                [vars(one) | {"harmful": one.harmful} for one in whole[window]],
+                [(one.part, vars(one) | {"harmful": one.harmful}) for one in parts[window]],
+            )
+            for window in range(number)
+        ]
+        called.append([*alarms_of(verdicts)])
+    assert called == [[], ["harmful:7"], ["harmful:7"], [], [], []]  # parts were harmful for as long as ever
+
+
+def test_a_slice_in_season_hides_no_segment_that_is_harmed_anew() -> None:
+    calm = harm(0.4) | {"metric": "excess_log_loss"}
+    then = verdict(0, [calm], [("town=c", of_part(0.6))], [("miles>1000", of_part(0.5)), ("town=c", of_part(0.6))])
+
+    def now(*segments: tuple[str, float]) -> Alarm:
+        parts = [(name, of_part(lost)) for name, lost in segments]
+        return alarms_of([then, verdict(YEAR, [calm], [("town=c", of_part(0.6))], parts)])["harmful_part:7"]
+
+    assert now(("miles>1000", 1.9), ("town=c", 0.6)).severity == PAGE
+    assert "of miles>1000, log_loss" in now(("miles>1000", 1.9)).evidence
+    assert now(("town=c", 0.6), ("miles>1000", 0.5)).severity == TICKET
+    assert now().severity == TICKET
+
+
+def test_a_harm_that_comes_again_is_told_since_when_it_came_again() -> None:
+    past = [verdict(0, [harm(0.9, over=True)]), verdict(1, [harm(0.4)])]
+    again = verdict(2, [harm(0.9, over=True) | {"metric": "auc"}, harm(0.8)])
+    alarm = alarms_of([*past, again])["harmful:7"]
+    assert (alarm.first_seen, alarm.evidence[:29]) == ("w2", "window w2: log_loss is above ")
+    part = [("c", harm(0.9, over=True, promised=0.5))], [("c", harm(0.9, promised=0.5))]
+    parts = [verdict(0, [harm(0.4)], part[0]), verdict(1, [harm(0.4)], part[1])]
+    assert alarms_of(parts)["harmful_part:7"].first_seen == "w1"
