@@ -21,6 +21,7 @@ from pipeline.data.values.words import (
     SCALES,
     SURE_SCALES,
     UNITS,
+    VERSION_NAMES,
 )
 
 _PLAIN = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$|^\s*[+-]?(?i:inf|infinity)\s*$"
@@ -66,7 +67,7 @@ def are_codes(values: Counted, plain: Mask) -> bool:
     upper = values.matches(r"^\d+E\d+$").any()
     letter = "A-Z" if upper else "a-z"
     like = values.matches(rf"^(?:\d+[{letter}]|[{letter}]+\d)[0-9{letter}]*$") & ~powers
-    units = as_mask(pc.is_in(pc.ascii_ltrim(values.texts, "0123456789"), pa.array(sorted(UNITS))))
+    units = as_mask(pc.is_in(pc.ascii_ltrim(values.texts, "0123456789"), pa.array(sorted(UNITS | SURE_SCALES))))
     strays = 0 if upper else 1 - NEARLY_ALL
     lengths = pc.count_distinct(pc.utf8_length(values.texts)).as_py()
     one_length = upper and lengths == 1 and plain.all() and figures.sum() > powers.sum()
@@ -106,7 +107,11 @@ def _of_total(name: str, values: Counted) -> Fit | None:
     points, total = (pc.cast(pc.replace_substring(written.field(part), ",", "."), "float64") for part in _POINTS)
     if pc.any(pc.greater(points, total)).as_py() or (words_of(name) & DATE_NAMES and total[0].as_py() < _SURE_TOTAL):
         return None
-    return Fit({"kind": "number", "unit": tuple(sorted(unit.strip() for unit in behind))}, fits)
+    comma, point = (pc.any(pc.match_substring(written.field("points"), mark)).as_py() for mark in ",.")
+    if comma and point:
+        return None
+    settings: dict[str, object] = {"kind": "number", "unit": tuple(sorted(unit.strip() for unit in behind))}
+    return Fit(settings | ({"decimal": ","} if comma else {}), fits)
 
 
 def far_marker(values: Counted) -> str:
@@ -147,7 +152,7 @@ def _guess(name: str, values: Counted, decimal: str | None) -> Fit | Doubt | Non
         style = commas
     if style[1] not in ("", ",") and not units["unit"] and _is_code(name, values.where(fits[style]), style[1]):
         return None
-    if _are_ratings(values, units, style[1]):
+    if _are_ratings(values, units, style[1]) or ("<" in units["unit"] and words_of(name) & VERSION_NAMES):  # type: ignore[operator]
         return None
     settings: dict[str, object] = {"kind": "number"}
     settings |= {"decimal": style[0]} if style[0] != "." else {}
@@ -176,7 +181,7 @@ def _units(parts: object, values: Counted) -> dict[str, object] | Doubt | None:
         return None
     before = Counter({unit: times for unit, times in before.items() if unit in known_before})
     scale = [unit for unit in after if unit in SCALES]
-    about = bool(before.keys() & NEARLY - {"±"}) and not {*scale} & UNITS  # ~5k, but ~5 m are metres, ±5K kelvins
+    about = bool(before.keys() & NEARLY - {"±"}) and not {*scale} & UNITS & spaced  # not ±5K, ~5 m
     is_scale = bool(scale) and (bool(before.keys() & CURRENCIES) or about or len({unit.lower() for unit in scale}) > 1)
     if len(scale) == 1 and scale[0] in SURE_SCALES - spaced:
         is_scale = is_scale or len(values.texts) > _RATINGS or bool(values.matches(r"\d[.,]\d").any())

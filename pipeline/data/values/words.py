@@ -47,6 +47,7 @@ ID_NAMES = _set(
     " imei fips cpf cnpj siret siren npi vat account iccid msisdn"
 )
 """Words in the name of a column whose figures name something, and count nothing."""
+VERSION_NAMES = _set("version versions release python requires")
 HEX_NAMES = _set("hex hash uuid guid sha md id code digest key token")
 
 SURELY_MISSING = (

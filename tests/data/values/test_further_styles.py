@@ -138,7 +138,9 @@ def test_classes_and_codes_stay_text(values: list[str]) -> None:
         (["~5B", "~6B", "~7B"], [5e9, 6e9, 7e9]),
         (["~5 m", "~6 m", "~7 m"], [5, 6, 7]),
         (["123", "1e5", "456", "789"], [123, 100_000, 456, 789]),
+        (["~5m", "~6m", "~7m"], [5e6, 6e6, 7e6]),
         (["1/10", "7/10", "10/10"], [1, 7, 10]),
+        (["4,5/5", "3,0/5", "5/5"], [4.5, 3, 5]),
     ],
 )
 def test_powers_and_underscores_among_numbers_are_numbers(values: list[str], expected: list[float]) -> None:
@@ -152,6 +154,7 @@ def test_powers_and_underscores_among_numbers_are_numbers(values: list[str], exp
     [
         ([*(f"{value}.5" for value in range(200)), "1e3", "7kg"], 1),
         ([*map(str, range(1000)), "1E3", "x1"], 1),
+        ([*map(str, range(1000)), "1E3", "5K"], 1),
         ([*map(str, range(1000)), "1e3", "x1", "y2"], 2),
         (["12", "13", "14", "5e3"] * 9 + ["3hp"], 0),
     ],
@@ -183,6 +186,8 @@ def test_a_stray_beside_a_power_makes_no_codes_of_numbers(values: list[str], str
         ("phone", [f"{number} h" for number in range(5_550_001, 5_550_040)]),
         ("account", [f"{number}K" for number in range(5_550_001, 5_550_040)]),
         ("isbn", [f"{number}x" for number in range(100_000_000, 100_000_040)]),
+        ("stars", ["4.5/5", "3,5/5", "5/5"]),
+        ("python_version", [">=3.8", "3.7", "3.9", "3.10", "3.11", "3.12"]),
         ("tolerance", ["\xb15K", "\xb110K", "\xb12K"]),
     ],
 )
