@@ -225,7 +225,8 @@ def _put_on_path(code: Mapping[str, str]) -> None:
         init = f"{name.replace('.', '/')}/__init__.py"
         if init in ours.held and origin.endswith(f"/{init}") and _is_below(origin, _folders()) and name not in gone:
             places = sys.modules[name].__path__
-            places += [place for place in (str((ours.folder / init).parent),) if place not in places]
+            if (folder_of_ours := str((ours.folder / init).parent)) not in places:
+                places.append(folder_of_ours)
     for name in origins:
         if any(name == one or name.startswith(f"{one}.") for one in gone):
             del sys.modules[name]

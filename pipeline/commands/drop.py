@@ -22,6 +22,13 @@ from pipeline.data.sources import source, table_files
 from pipeline.errors import ConfigError, PipelineError
 from pipeline.terminal.console import console_for
 
+_FOLLOWS = {
+    "data.drop": "never read, asked for, compared or passed on; the schema may go on describing it",
+    "features.exclude": "kept and validated with what is learned from; the model is not shown it, and nothing asks for "
+    "it in new rows to score",
+}
+_FOLLOWS_BACK = {"data.drop": "read and asked for again", "features.exclude": "shown to the model again"}
+
 
 @dataclass(frozen=True)
 class Dropped:
@@ -31,7 +38,8 @@ class Dropped:
         setting: where the columns stand now.
         columns: those that did not stand there before; with `back`, that no longer stand there.
         slices: that were taken out of `evaluation.slices`.
-        moves_split: rows are dealt to the splits by a hash of all columns, which are fewer now.
+        moves_split: rows are dealt to the splits by a hash of all columns, which are fewer now; more with `back`.
+        back: the columns were taken out of the setting again.
     """
 
     file: Path
@@ -118,17 +126,8 @@ def print_dropped(done: Dropped, as_json: bool) -> None:
     console.print(f"Wrote     {names} {where} {done.setting} of {file}; nothing else in it changed", soft_wrap=True)
     for crossed in done.slices:
         console.print(f"          {escape(str(list(crossed)))} out of evaluation.slices", soft_wrap=True)
-    follows = {"data.drop": "read and asked for again", "features.exclude": "shown to the model again"}
-    follows = (
-        follows
-        if done.back
-        else {
-            "data.drop": "never read, asked for, compared or passed on; the schema may go on describing it",
-            "features.exclude": "kept and validated with what is learned from; the model is not shown it, and nothing "
-            "asks for it in new rows to score",
-        }
-    )
-    console.print(f"From now  {follows[done.setting]}", soft_wrap=True)
+    follows = (_FOLLOWS_BACK if done.back else _FOLLOWS)[done.setting]
+    console.print(f"From now  {follows}", soft_wrap=True)
     if done.moves_split:
         console.print(
             "Note      rows are dealt to the splits by a hash of all columns: they are dealt anew. split.columns names "

@@ -17,6 +17,7 @@ from pipeline.data.decided_labels import (
     REVIEWER,
     SUGGESTED,
     decisions_in,
+    opened,
     row_header,
 )
 from pipeline.errors import ConfigError
@@ -109,10 +110,10 @@ def decide(
             suggested one. The file stays untouched where there are none.
 
     Raises:
-        ConfigError: a decision names no row of the file, or breaks a rule; the file stays as it was.
+        ConfigError: the file cannot be read, a decision names no row of it, or breaks a rule; the file stays as it was.
         WorkspaceError: it cannot be written.
     """
-    with file.open(newline="", encoding="utf-8-sig") as lines:
+    with opened(file) as lines:
         reader = csv.DictReader(lines)
         header = list(reader.fieldnames or ())
         rows = list(reader)
@@ -131,10 +132,10 @@ def decide(
         if label:
             found[0][SUGGESTED] = label[0]
     text = io.StringIO()
-    writer = csv.DictWriter(text, header, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    decisions_in(text.getvalue().splitlines(keepends=True), file, classes)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows([*(one[name] for name in header), *one.get(None, ())] for one in rows)  # and what is beyond it
+    decisions_in(io.StringIO(text.getvalue(), newline=""), file, classes)
     if decisions:
         write_whole(text.getvalue(), file, "file of suspects", "free the disk, or make the folder writable")
     return [one for one in rows if (one.get(DECISION) or "").strip()]

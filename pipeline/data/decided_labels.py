@@ -10,10 +10,11 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 import numpy.typing as npt
@@ -75,9 +76,20 @@ def read_decisions(file: Path, classes: Sequence[str]) -> Decisions:
     Raises:
         ConfigError: it cannot be read, or a line breaks a rule.
     """
+    with opened(file) as text:
+        return decisions_in(text, file, classes)
+
+
+@contextmanager
+def opened(file: Path) -> Iterator[TextIO]:
+    """Open a file of decisions for reading its lines.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
     try:
         with file.open(newline="", encoding="utf-8-sig") as text:
-            return decisions_in(text, file, classes)
+            yield text
     except (OSError, UnicodeDecodeError, csv.Error) as exc:
         raise ConfigError(
             f"{_SETTING}: {file} cannot be read: {exc}",

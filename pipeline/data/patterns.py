@@ -6,7 +6,6 @@ import glob
 import re
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 SPAN = "{SPAN}"
 VERSION = "{VERSION}"
@@ -77,10 +76,10 @@ class SpanReader:
             return None
         return day.year * 10_000 + day.month * 100 + day.day, version
 
-    def written(self, path: str) -> tuple[str | Any, ...]:
-        """Return the same as it is written in a path of a span: of `01` and `1` two things."""
+    def spelling(self, path: str) -> tuple[str, ...]:
+        """Return span and version as the path spells them: `01` and `1` differ."""
         match = self._regex.match(path)
-        return match.groups() if match else ()
+        return tuple(map(str, match.groups())) if match else ()
 
 
 def would_read(pattern: str, path: str) -> bool:

@@ -69,6 +69,23 @@ def test_a_row_with_two_labels_is_decided_in_the_file(file: Path) -> None:
         decide(file, CLASSES, {ROW: (KEEP, "seen")}, "A. Meyer")
 
 
+def test_lines_within_a_value_and_cells_beyond_the_header_stay(file: Path) -> None:
+    """Seen failing: a value with U+2028 was cut into two rows, and a cell beyond the header was gone."""
+    odd = "a\u2028b\x85c\x0cd\ve\x1cf"
+    file.write_text(f'{SUSPECTS_FILE}00000000000000bb,both,tame,,,,"{odd}\r\ng",beyond\n', newline="")
+    decide(file, CLASSES, {ROW: (KEEP, "seen")}, "A. Meyer")
+    written = file.read_bytes().decode()
+    assert f'"{odd}\r\ng",beyond\n' in written
+    assert len(read_decisions(file, CLASSES).rows) == 3
+
+
+def test_a_file_that_is_away_or_no_text_is_told(file: Path) -> None:
+    file.write_bytes(b"\xff\xfe")
+    for path in (file, file.with_name("away.csv")):
+        with pytest.raises(ConfigError, match=rf"{path.name} cannot be read: "):
+            decide(path, CLASSES, {ROW: (KEEP, "seen")}, "A. Meyer")
+
+
 def test_the_table_of_a_notebook_shows_text_as_text() -> None:
     html = suspects_table(SUSPECTS["rows"])._repr_html_()
     assert "<b>wild" not in html

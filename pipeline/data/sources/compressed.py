@@ -6,7 +6,6 @@ Readers that must jump about in a file are given an unpacked copy, which lives a
 from __future__ import annotations
 
 import shutil
-import tarfile
 import tempfile
 import zipfile
 from functools import lru_cache
@@ -65,8 +64,7 @@ def _copy(path: str, size: int, mtime_ns: int) -> tuple[tempfile.TemporaryDirect
 def _member(path: str) -> str:
     try:
         if not path.lower().endswith(".zip"):
-            with tarfile.open(path) as tar:
-                return tar_member(path, tar)
+            return tar_member(path).name
         with zipfile.ZipFile(path) as archive:
             return zip_member(path, archive)
     except UNREADABLE as exc:

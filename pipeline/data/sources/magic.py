@@ -32,7 +32,7 @@ _SIGNS = (
     (0, b"<!DOCTYPE", "html", "a web page", ""),
     (0, b"<html", "html", "a web page", ""),
 )
-_UNPACK = {"7z": "7z x", "rar": "unrar x"}
+_UNPACK = {"7z": "7z x", "rar": "unrar x", "tar.zst": "tar -xf"}
 """What unpacks an archive that no reader of ours opens."""
 
 
@@ -89,6 +89,8 @@ def check_is(path: str, kind: str) -> None:
 def remedy(path: str, found: tuple[str, str, str]) -> str:
     """Return what to do with a file of that format, as `what_is` gives it, under a name of another."""
     kind, _, ending = found
+    if kind == "tar" and compression_of(path) == ".zst":
+        kind, ending = "tar.zst", ""
     if ending:
         return f"rename it to end in {ending}{compression_of(path) or ''}"
     if kind in _UNPACK:

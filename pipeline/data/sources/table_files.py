@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from pipeline.config.data import DUCKDB, SQLITE
 from pipeline.config.spans import ALL, Spans, chosen_spans, span_name, spans_text
@@ -18,7 +19,7 @@ from pipeline.data.sources import magic, parts, remote
 from pipeline.data.sources.compressed import inner_name
 from pipeline.data.sources.text_bytes import PACKED
 from pipeline.data.values.readings import PLAIN, Readings
-from pipeline.errors import DataError
+from pipeline.errors import DataError, as_argument
 
 TEXT = (".csv", ".tsv", ".txt", ".dat", ".data")
 """Of delimited text; in any case, and packed or not."""
@@ -171,8 +172,10 @@ def _by_content(path: str, is_text: bool) -> str:
         return "json" if kind == "json" else "csv"
     if kind in ("csv", "parquet", *FORMATS):
         return kind
-    if found and found[0] in ("7z", "rar"):
-        raise DataError(f"{path} is {found[1]}, which is not read", magic.remedy(path, found))
+    if found and found[0] in ("7z", "rar", "tar"):
+        remedy = magic.remedy(path, found)
+        what = "whatever its name says" if remedy.startswith("rename") else "which is not read"
+        raise DataError(f"{path} is {found[1]}, {what}", remedy)
     raise DataError(
         f"{path} has an unknown extension, and what is in it is no table that can be read",
         f"convert or rename the file; {KNOWN}",
@@ -198,11 +201,12 @@ def _latest_versions(paths: Iterable[str], pattern: str) -> Iterator[tuple[str, 
     reader = SpanReader(pattern)
     found = [(path, *place) for path in paths if (place := reader.read(path))]
     latest: dict[int, int] = {}
-    spelt: dict[tuple[int, int], str] = {}
+    spelt: dict[tuple[int, int], tuple[str, tuple[str, ...]]] = {}
     for path, span, version in sorted(found):
         latest[span] = max(version, latest.get(span, 0))
-        other = spelt.setdefault((span, version), path)
-        if reader.written(path) != reader.written(other):
+        spelling = reader.spelling(path)
+        other, first = spelt.setdefault((span, version), (path, spelling))
+        if spelling != first:
             raise DataError(
                 f"{other} and {path} are both span {span_name(span)}, written in two ways, and which is meant is not "
                 "known",
@@ -229,10 +233,7 @@ def _matches(pattern: str) -> list[str]:
     if scheme := re.match(r"(?!gs:)[A-Za-z][\w+.-]+://", pattern):
         raise DataError(
             f"{pattern} is an address, and tables are not read from {scheme[0]}",
-            f"fetch the file (`curl -LO {pattern}`), and name the copy"
-            if scheme[0].lower() in ("http://", "https://", "ftp://")
-            else "copy it to this machine, and name the copy; postgresql:// and bigquery:// are read where they are "
-            "(docs/sources.md)",
+            _remedy_of_address(pattern, scheme[0].lower()),
         )
     # Path.glob takes no absolute pattern.
     paths = glob.glob(as_glob(pattern), recursive=True)  # noqa: PTH207
@@ -246,6 +247,17 @@ def _matches(pattern: str) -> list[str]:
     near = difflib.get_close_matches(Path(pattern).name, siblings)
     hint = f"; near it there is {', '.join(map(repr, near))}" if near else ""
     raise DataError(f"{pattern} does not exist{hint}", "correct the path")
+
+
+def _remedy_of_address(address: str, scheme: str) -> str:
+    if scheme == "file://":
+        return f"name it by its path: {unquote(urlsplit(address).path)}"
+    if scheme in ("http://", "https://", "ftp://"):
+        return f"fetch the file (`curl -LO {as_argument(address)}`), and name the copy"
+    return (
+        "copy it to this machine, and name the copy; postgresql:// and bigquery:// are read where they are "
+        "(docs/sources.md)"
+    )
 
 
 def _data_files(folder: str) -> list[str]:

@@ -21,7 +21,7 @@ from typing import IO, BinaryIO, cast
 import pyarrow as pa
 
 from pipeline.data.convert import shorten
-from pipeline.errors import DataError
+from pipeline.errors import DataError, as_argument
 
 PACKED = (".gz", ".bz2", ".zip", ".zst", ".xz")
 TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
@@ -40,8 +40,9 @@ def is_packed(path: str) -> bool:
 def open_bytes(path: str) -> BinaryIO:
     """Open a file for reading what it holds, unpacked."""
     if path.lower().endswith(TARS):
+        member = tar_member(path)
         tar = tarfile.open(path)  # noqa: SIM115 - the member reads it
-        return cast(BinaryIO, tar.extractfile(tar_member(path, tar)))
+        return cast(BinaryIO, tar.extractfile(member))
     kind = Path(path).suffix.lower()
     if kind == ".xz":
         return cast(BinaryIO, lzma.open(path, "rb"))
@@ -70,9 +71,18 @@ def zip_member(path: str, archive: zipfile.ZipFile) -> str:
     return _only(path, [name for name in archive.namelist() if not name.endswith("/")], "unzip")
 
 
-def tar_member(path: str, archive: tarfile.TarFile) -> str:
-    """Return the same of a tar archive."""
-    return _only(path, [member.name for member in archive.getmembers() if member.isfile()], "tar -xf")
+def tar_member(path: str) -> tarfile.TarInfo:
+    """Return where the one file of a tar archive stands; the whole archive is unpacked to find out, once."""
+    stat = Path(path).stat()
+    return _tar_member(path, stat.st_size, stat.st_mtime_ns)
+
+
+@functools.lru_cache
+def _tar_member(path: str, size: int, mtime_ns: int) -> tarfile.TarInfo:
+    with tarfile.open(path) as archive:
+        members = [member for member in archive.getmembers() if member.isfile()]
+    name = _only(path, [member.name for member in members], "tar -xf")
+    return next(member for member in members if member.name == name)
 
 
 def _only(path: str, names: list[str], unpack: str) -> str:
@@ -80,7 +90,7 @@ def _only(path: str, names: list[str], unpack: str) -> str:
     if len(names) != 1:
         raise DataError(
             f"{path} holds {len(names)} files ({', '.join(names[:5])}) where one is expected",
-            f"unpack it (`{unpack} {path}`), and name the file or the folder",
+            f"unpack it (`{unpack} {as_argument(path)}`), and name the file or the folder",
         )
     return names[0]
 

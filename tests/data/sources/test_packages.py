@@ -7,16 +7,23 @@ import lzma
 import tarfile
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from pipeline.data.columns import ColumnType
 from pipeline.data.sources import source
 from pipeline.data.sources.table_files import find_files, format_of
+from pipeline.data.sources.text_bytes import open_bytes
 from pipeline.errors import DataError
 
 TEXT = b"a,b\n" + b"".join(b"%d,x\n" % i for i in range(40))
 JSON = b'{"a": 1, "b": "x"}\n' * 40
+TAR = b"t.csv".ljust(257, b"\0") + b"ustar\x0000" + bytes(2000)
 TYPES = {"a": ColumnType.INT, "b": ColumnType.STRING}
+
+
+def zstd(content: bytes) -> bytes:
+    return bytes(pa.Codec("zstd").compress(content, asbytes=True))
 
 
 def tar(path: Path, **files: bytes) -> None:
@@ -56,6 +63,9 @@ def test_xz_is_read_also_in_a_folder(tmp_path: Path, name: str, content: bytes) 
     [
         ("t.7z", b"7z\xbc\xaf\x27\x1c" + bytes(99), "t.7z is a 7-Zip archive", "`7z x "),
         ("t.rar", b"Rar!\x1a\x07\x00" + bytes(99), "t.rar is a RAR archive", "`unrar x "),
+        ("t.tar.zst", zstd(TAR), "t.tar.zst is a tar archive, which is not read", "`tar -xf "),
+        ("t.csv.zst", zstd(TAR), "t.csv.zst is a tar archive", "`tar -xf "),
+        ("t.xyz", TAR, "t.xyz is a tar archive, whatever its name says", "rename it to end in .tar"),
         ("t.csv", lzma.compress(TEXT), "t.csv is an xz file", "rename it to end in .xz"),
         ("t.csv.xz", lzma.compress(TEXT)[:60], "t.csv.xz cannot be read: it is damaged", "do so again"),
         ("t.tar.gz", b"\x1f\x8bjunk", "t.tar.gz cannot be unpacked", "again"),
@@ -72,6 +82,28 @@ def test_what_cannot_be_read_is_told_with_a_remedy(
 
 
 def test_a_tar_archive_of_two_files_is_refused(tmp_path: Path) -> None:
-    tar(tmp_path / "t.tar.gz", a_csv=TEXT, b_csv=TEXT)
-    with pytest.raises(DataError, match=r"holds 2 files \(a\.csv, b\.csv\)(?s:.*)`tar -xf "):
-        rows(tmp_path / "t.tar.gz")
+    tar(tmp_path / "a table.tar.gz", a_csv=TEXT, b_csv=TEXT)
+    with pytest.raises(DataError, match=r"holds 2 files \(a\.csv, b\.csv\)(?s:.*)`tar -xf '/.*/a table\.tar\.gz'`"):
+        rows(tmp_path / "a table.tar.gz")
+
+
+def test_a_tar_archive_is_searched_once_until_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seen failing: each opening unpacked the whole archive before its first byte."""
+    searched: list[str] = []
+    members = tarfile.TarFile.getmembers
+
+    def noted(self: tarfile.TarFile) -> list[tarfile.TarInfo]:
+        searched.append(str(self.name))
+        return members(self)
+
+    monkeypatch.setattr(tarfile.TarFile, "getmembers", noted)
+    path = tmp_path / "t.tar.gz"
+    tar(path, t_csv=TEXT)
+    for _ in range(3):
+        with open_bytes(str(path)) as file:
+            assert file.read() == TEXT
+    assert len(searched) == 1
+    tar(path, other_csv=TEXT * 2)
+    with open_bytes(str(path)) as file:
+        assert file.read() == TEXT * 2
+    assert len(searched) == 2

@@ -120,6 +120,8 @@ def test_what_cannot_be_found_is_named(tmp_path: Path) -> None:
     write(tmp_path / "zero.csv", "")
     assert "zero.csv is empty (0 bytes)" in error(find_files, str(tmp_path / "zero.csv"))
     assert "`curl -LO https://a.b/t.csv`" in error(find_files, "https://a.b/t.csv")
+    assert "`curl -LO 'https://a.b/t.csv?a=1&b=2'`" in error(find_files, "https://a.b/t.csv?a=1&b=2")
+    assert "name it by its path: /data/a b.csv" in error(find_files, "file:///data/a%20b.csv")
     assert "are not read from s3://" in error(find_files, "s3://bucket/t-*.csv")
     (tmp_path / "book.docx").write_bytes(b"\x00\x01x")
     assert "unknown extension" in error(find_files, str(tmp_path / "book.docx"))
