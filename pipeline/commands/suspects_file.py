@@ -23,6 +23,12 @@ from pipeline.data.decided_labels import (
 from pipeline.errors import ConfigError
 from pipeline.files import write_whole
 
+_LEAST_SKILL = 0.2
+_HARD = (
+    "Trees that have not seen a row tell the classes hardly better than a guess. Most of these rows are hard to tell, "
+    "not wrong: change a label only for what you know of the row."
+)
+
 
 @dataclass(frozen=True)
 class Suspect:
@@ -72,9 +78,14 @@ class Suspects:
     file: str
     page: str
 
+    @property
+    def note(self) -> str:
+        """What to know before any of them is changed; "" where there is nothing."""
+        return _HARD if self.skill < _LEAST_SKILL else ""
+
     def to_json(self) -> dict[str, Any]:
         """Return plain data."""
-        return asdict(self)
+        return asdict(self) | {"note": self.note}
 
 
 def text_of(made: Suspects, file: Path) -> str:

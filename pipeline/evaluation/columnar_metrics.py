@@ -131,8 +131,11 @@ class _ScoreAndAddUp(beam.DoFn):
                 yield beam.pvalue.TaggedOutput(SAMPLE, self._keep.add_input(None, sample))
                 if self._baselines and len(labels):
                     others = self._baselines.predict(len(labels), partial(network_inputs, model, records))
-                    answers = {NETWORK: predictions} | others
-                    yield beam.pvalue.TaggedOutput(BASELINES, self._beside(answers, labels, blocks, weights))
+                    network = rows_by_model[name], scored.get(name)
+                    beside = {NETWORK: network} | self._prepared(others, labels, blocks, weights)
+                    every = np.arange(len(labels))
+                    tallies = {who: tally_of(of, every, kept) for who, (of, kept) in beside.items()}
+                    yield beam.pvalue.TaggedOutput(BASELINES, tallies)
         if self._when in batch.schema.names:
             name, of_first = next(iter(rows_by_model.items()))
             for period, rows in periods_of(batch.column(self._when)):
@@ -141,16 +144,17 @@ class _ScoreAndAddUp(beam.DoFn):
             for key, rows in slices_of(batch, columns):
                 yield key, {name: tally_of(of, rows, scored.get(name)) for name, of in rows_by_model.items()}
 
-    def _beside(
+    def _prepared(
         self, answers: dict[str, Array], labels: Array, blocks: Array, weights: Array | None
-    ) -> dict[str, Tally]:
-        """Count what the network and its baselines say of the same rows."""
-        tallies = {}
-        for name, said in answers.items():
-            kept = ScoredRows.of(labels, said, blocks, weights) if self._keep_rows else None
-            prepared = rows_of(self._task, labels, said, blocks, weights)
-            tallies[name] = tally_of(prepared, np.arange(len(labels)), kept)
-        return tallies
+    ) -> dict[str, tuple[Rows, ScoredRows | None]]:
+        """Prepare what models say of the same rows for `tally_of`."""
+        return {
+            name: (
+                rows_of(self._task, labels, said, blocks, weights),
+                ScoredRows.of(labels, said, blocks, weights) if self._keep_rows else None,
+            )
+            for name, said in answers.items()
+        }
 
 
 def tally_of(prepared: Rows, rows: Array, scored: ScoredRows | None) -> Tally:

@@ -40,7 +40,8 @@ def curves(
 
     binary: `roc` {false_positive_rate, true_positive_rate}; `precision_recall` {recall, precision}; `thresholds`
     {threshold, precision, recall, flagged}; `calibration`; `distribution` {edges, negative, positive}.
-    multiclass: `confusion` {classes, rows: a list for each true class}; `calibration` of the likeliest class;
+    multiclass: `confusion` {classes, rows: a list for each true class, rest: how many classes the last one stands for,
+    0 where it is one}; `calibration` of the likeliest class;
     if they are in order, `order` {places_off, weighted_kappa}, see `_order`.
     regression, of the challenger only and of an even choice of rows: `points` {true, predicted}, and `when` (seconds
     since 1970, None where a row has no time) if a column tells it.
@@ -131,15 +132,15 @@ def _calibration(found: Tally, confidence: float) -> dict[str, list[Any]]:
 
 
 def _confusion(found: Tally, classes: Sequence[str]) -> dict[str, Any]:
-    size, names = len(classes), list(classes)
+    size, names, heap = len(classes), list(classes), 0
     matrix = _matrix(found, size)
     if size > _MOST_CLASSES:
         order = np.argsort(-matrix.sum(axis=1), kind="stable")
         common, rest = np.sort(order[: _MOST_CLASSES - 1]), order[_MOST_CLASSES - 1 :]
         matrix = np.concatenate([matrix[common], matrix[rest].sum(axis=0)[None]])
         matrix = np.concatenate([matrix[:, common], matrix[:, rest].sum(axis=1)[:, None]], axis=1)
-        names = [*(names[place] for place in common), f"{len(rest)} others"]
-    return {"classes": names, "rows": _counts(matrix, found)}
+        names, heap = [*(names[place] for place in common), f"{len(rest)} others"], len(rest)
+    return {"classes": names, "rows": _counts(matrix, found), "rest": heap}
 
 
 def _counts(rows: Array, found: Tally) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,8 +12,6 @@ import numpy as np
 from pipeline.evaluation.share_intervals import wilson
 
 MOST_PAIRS = 5
-_MOST_APART = 39
-"""Classes that a confusion matrix has for themselves; the others are one."""
 _TENTHS = 10
 _LEAST_POINTS = 20
 
@@ -82,7 +81,7 @@ def worst_pairs(document: Mapping[str, Any] | None) -> list[Pair]:
     if not confusion:
         return []
     names, counts = confusion["classes"], confusion["rows"]
-    last = len(names) - bool(names[-1].endswith(" others") and len(names) > _MOST_APART)  # a heap is no class
+    last = len(names) - _has_heap(confusion)  # a heap is no class
     pairs = [
         Pair(names[row], names[column], count, count / sum(of_class))
         for row, of_class in enumerate(counts)
@@ -90,6 +89,11 @@ def worst_pairs(document: Mapping[str, Any] | None) -> list[Pair]:
         if row != column and count and max(row, column) < last
     ]
     return sorted(pairs, key=lambda pair: (-pair.rows, -pair.share))[:MOST_PAIRS]
+
+
+def _has_heap(confusion: Mapping[str, Any]) -> bool:
+    """Tell whether the last class stands for several; records of earlier versions tell it by its name alone."""
+    return bool(confusion.get("rest", re.fullmatch(r"\d+ others", confusion["classes"][-1])))
 
 
 def tenths_of(document: Mapping[str, Any] | None) -> list[Tenth]:

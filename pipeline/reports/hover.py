@@ -37,10 +37,12 @@ def hover_marks(figure: Figure) -> str:
     parts = []
     for axes in figure.axes:
         marks = _told.get(axes) or [*_of_bars(axes), *_of_lines(axes)]
+        told = set()
         for x, y, text in marks:
             across, up = axes.transData.transform((x, y)) * scale
-            if np.isfinite([across, up]).all():
-                at = f"M{across:.1f} {height - up:.1f}h0"
+            at = f"M{across:.1f} {height - up:.1f}h0"
+            if np.isfinite([across, up]).all() and (at, text) not in told:  # a point and the line through it
+                told.add((at, text))
                 parts.append(f'<path class="hit" d="{at}"><title>{escape(text)}</title></path>')
     return f'<g class="hover">{"".join(parts)}</g>' if parts else ""
 
@@ -49,7 +51,7 @@ def _of_lines(axes: Axes) -> Iterator[Mark]:
     for line in axes.lines:
         is_cloud = line.get_linestyle() == "None" and line.get_marker() == "o"
         x, y = (np.asarray(of, np.float64) for of in line.get_data())
-        if line.get_transform() != axes.transData or (len(x) < 3 and not is_cloud):
+        if line.get_transform() != axes.transData or (len(x) < 3 and line.get_marker() != "o"):
             continue  # a guide, a whisker
         if not is_cloud and line.get_marker() not in ("None", "o"):
             continue  # the caps of whiskers

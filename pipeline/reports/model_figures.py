@@ -81,7 +81,9 @@ def curve_figures(document: Mapping[str, Any] | None, metrics: Mapping[str, floa
         return regression_figures(**challenger["points"])
     found = {"Calibration": calibration_figure(challenger["calibration"], champion.get("calibration"))}
     if document["task"] == "multiclass":
-        return {"Confusion": confusion_figure(**challenger["confusion"])} | found
+        return {
+            "Confusion": confusion_figure(challenger["confusion"]["classes"], challenger["confusion"]["rows"])
+        } | found
     if "roc" in challenger:
         found = {
             "ROC": roc_figure(challenger["roc"], champion.get("roc"), (metrics or {}).get("auc")),

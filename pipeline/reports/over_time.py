@@ -79,6 +79,12 @@ def over_time(verdict: Mapping[str, Any] | None, metric: str, others: Sequence[s
     return OverTime(found["by"], unit, metric, periods, [one for one in drawn if one], off_in_all, tuple(others))
 
 
+def told_over_time(verdict: Mapping[str, Any]) -> set[str]:
+    """Return the metrics that some period has a value of: those at the threshold have none."""
+    periods = (verdict.get("over_time") or {}).get("periods", [])
+    return {name for one in periods for name, value in one["metrics"].items() if math.isfinite(value)}
+
+
 def _drawn(
     metric: str,
     unit: str,

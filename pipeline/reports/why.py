@@ -12,7 +12,7 @@ from pipeline.reports.by_slice import BySlice, by_slice
 from pipeline.reports.feature_effects import Effects, effects_of
 from pipeline.reports.judgement import Judgement
 from pipeline.reports.next_steps import Known, NextStep, next_steps
-from pipeline.reports.over_time import OverTime, over_time
+from pipeline.reports.over_time import OverTime, over_time, told_over_time
 
 MOST_OVER_TIME = 3
 """Judged metrics over time, besides the first."""
@@ -45,7 +45,8 @@ def why(
     if verdict is None or judgement is None:
         return Why(None, None, None, [])
     first, *others = judgement.metrics
-    judged = [metric.name for metric in others if metric.threshold][:MOST_OVER_TIME]
+    by_period = told_over_time(verdict)
+    judged = [metric.name for metric in others if metric.threshold and metric.name in by_period][:MOST_OVER_TIME]
     in_time, effects = over_time(verdict, first.name, judged), effects_of(explanation)
     known = Known(verdict, judgement, explanation or {}, gate, ingestion, in_time, effects, options)
     return Why(in_time, by_slice(verdict), effects, next_steps(known))

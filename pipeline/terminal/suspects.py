@@ -27,9 +27,8 @@ def print_suspects(found: dict[str, Any], as_json: bool, *, is_applied: bool) ->
         f" confident learning calls {found['errors']:,} an error ({found['errors'] / looked_at:.1%})",
         soft_wrap=True,
     )
-    if found["skill"] < 0.2:
-        said = "the trees tell the classes hardly better than a guess: most of these rows are hard, not wrong"
-        console.print(f"[yellow]Note[/]      {said}", soft_wrap=True)
+    if found["note"]:
+        console.print(f"[yellow]Note[/]      {found['note']}", soft_wrap=True)
     table = Table(box=None, pad_edge=False)
     for name in ("row", "label", "rather", "score", "why"):
         table.add_column(name)

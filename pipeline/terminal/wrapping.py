@@ -1,4 +1,5 @@
-"""Messages on a terminal: lines break between words, never within a path or a command, so that both can be copied."""
+"""Messages on a terminal: lines break between words, never within a command or a path without spaces, so that both
+can be copied."""
 
 from __future__ import annotations
 
@@ -8,8 +9,8 @@ import textwrap
 from typing import TextIO
 
 _COMMAND = re.compile(r"`[^`\n]*`")
-_HELD = "\N{NO-BREAK SPACE}"
-"""In place of a space within a command while lines are broken."""
+_HELD = "\ue000"
+"""In place of a space within a command while lines are broken: for private use, so that no text of a user's has it."""
 
 
 def for_terminal(text: str, stream: TextIO) -> str:

@@ -58,7 +58,7 @@ def test_long_curves_are_thinned_to_their_ends() -> None:
 def test_several_classes() -> None:
     labels, predictions = np.array([0, 1, 2, 2]), np.eye(3)[[0, 1, 0, 2]]
     own = curves("multiclass", ["a", "b", "c"], [tally("multiclass", labels, predictions)], None, 0.95)["challenger"]
-    assert own["confusion"] == {"classes": ["a", "b", "c"], "rows": [[1, 0, 0], [0, 1, 0], [1, 0, 1]]}
+    assert own["confusion"] == {"classes": ["a", "b", "c"], "rows": [[1, 0, 0], [0, 1, 0], [1, 0, 1]], "rest": 0}
     assert own["calibration"]["came_true"] == [0.75]
 
 

@@ -25,6 +25,7 @@ SUSPECTS: dict[str, Any] = {
     "looked_at": 455,
     "errors": 10,
     "skill": 0.1,
+    "note": "The trees tell the classes hardly better than a guess.",
     "decided": 2,
     "file": "/data/label_decisions.csv",
     "page": "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from pipeline.reports.by_class import classes_of, tenths_of, worst_pairs
@@ -29,6 +30,17 @@ def test_pairs_that_are_confused() -> None:
     assert [(pair.true, pair.predicted, pair.rows, pair.share) for pair in found] == [
         *(("c", "b", 5, 1.0), ("a", "b", 2, 0.2), ("b", "a", 1, 0.1)),
     ]
+
+
+def test_the_last_of_forty_classes_is_confused_and_a_heap_is_not() -> None:
+    names = [*(f"class {place}" for place in range(39)), "all the others"]
+    rows = np.diag(np.full(40, 5)) + np.eye(40, k=39, dtype=int)
+    confusion = {"classes": names, "rows": rows.tolist()}
+    for told in ({}, {"rest": 0}):  # of an earlier version, and of this one
+        (pair,) = worst_pairs({"challenger": {"confusion": confusion | told}})
+        assert (pair.true, pair.predicted) == ("class 0", "all the others")
+    assert worst_pairs({"challenger": {"confusion": confusion | {"rest": 21}}}) == []
+    assert worst_pairs({"challenger": {"confusion": confusion | {"classes": [*names[:-1], "21 others"]}}}) == []
 
 
 def test_the_error_by_tenth() -> None:

@@ -36,10 +36,19 @@ def test_the_values_are_those_of_the_curve_in_their_places() -> None:
     assert middle[1] == pytest.approx(first[1] + (last[1] - first[1]) * 0.75, abs=0.2)
 
 
+def test_a_bin_is_told_once_and_a_curve_of_one_point_is_told() -> None:
+    bins = {"predicted": [0.2, 0.5, 0.8], "came_true": [0.3, 0.5, 0.7], "rows": [900.0, 900.0, 900.0]}
+    bins |= {"low": [0.25, 0.45, 0.65], "high": [0.35, 0.55, 0.75]}
+    told = [text for *_, text in hits(str(embed(model_figures.calibration_figure(bins), "calibration")))]
+    assert [sum(f"share that came true {share}" in text for text in told) for share in ("0.3", "0.5", "0.7")] == [1] * 3
+    dot = hits(str(embed(model_figures.precision_recall_figure({"recall": [0.5], "precision": [0.25]}), "dot")))
+    assert [text for *_, text in dot] == ["this model: recall 0.5000, precision 0.2500"]
+
+
 def test_a_long_curve_has_few_marks_and_a_class_is_text() -> None:
     up = [place / 199 for place in range(200)]
     curve = {"false_positive_rate": up, "true_positive_rate": up}
-    assert len(hits(str(embed(model_figures.roc_figure(curve, curve), "roc")))) == 80
+    assert len(hits(str(embed(model_figures.roc_figure(curve, dict(curve)), "roc")))) == 80
     svg = str(embed(model_figures.confusion_figure(["<b>", "$x$"], [[3, 1], [0, 4]]), "confusion"))
     assert "<b>" not in svg
     assert [text for *_, text in hits(svg)][-1] == "&lt;b&gt; taken for $x$: 1 row, 25.0% of the class"

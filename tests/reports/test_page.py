@@ -875,6 +875,15 @@ def test_curves_of_every_task(explained: Run, task: str, pictures: int) -> None:
     assert shown == pictures
 
 
+def test_a_single_number_has_the_interval_of_all_new_rows_around_it(explained: Run) -> None:
+    points = {"true": [float(n) for n in range(1, 20)], "predicted": [0.0] * 19}
+    rewrite(explained, "ModelEvaluation", "curves.json", {"task": "regression", "challenger": {"points": points}})
+    row = EXPLANATION["examples"]["rows"][0] | {"output": None, "prediction": 100.0, "typical": 90.0, "truth": 101.0}
+    rewrite(explained, "ModelEvaluation", "explanation.json", EXPLANATION | {"examples": {"rows": [row]}})
+    said = "of all new rows 90 in 100 lie within 18 of their prediction: here from 82 to 118; in truth 101"
+    assert any(said in line for line in read(explained).lines("importance"))
+
+
 def test_classes_in_order_are_told_how_far_off_predictions_are(explained: Run) -> None:
     own, other = ({"order": {"places_off": off, "weighted_kappa": kappa}} for off, kappa in ((0.25, 0.8), (0.5, None)))
     both = {"challenger": CURVES["multiclass"] | own, "champion": CURVES["multiclass"] | other}

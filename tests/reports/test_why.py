@@ -76,11 +76,20 @@ def test_since_when(tmp_path: Path) -> None:
 def test_further_judged_metrics_are_told_over_time(tmp_path: Path) -> None:
     run = complete_run(tmp_path)
     with_cost: Any = [one | {"metrics": {**one["metrics"], "cost": 7.5}} for one in WITH_MORE["over_time"]["periods"]]
+    at_threshold = {
+        "metric": "recall",
+        "kind": "at_least",
+        "of": "",
+        "on": "",
+        "value": 0.5,
+        "bound": 0.4,
+        "held": True,
+    }
     rule = {"metric": "cost", "kind": "at_most", "of": "", "on": "", "value": 7.0, "bound": 9.0, "held": True}
     more = {
         "over_time": OVER_TIME | {"periods": with_cost},
-        "rules": [rule],
-        "metrics": VERDICT["metrics"] | {"cost": 7.0},
+        "rules": [*(at_threshold | {"metric": name} for name in ("accuracy", "f1", "precision", "recall")), rule],
+        "metrics": VERDICT["metrics"] | dict.fromkeys(("accuracy", "f1", "precision", "recall"), 0.5) | {"cost": 7.0},
     }
     rewrite(run, "ModelEvaluation", "verdict.json", WITH_MORE | more)
     page = Reader(render(collect(run)))
@@ -89,6 +98,7 @@ def test_further_judged_metrics_are_told_over_time(tmp_path: Path) -> None:
     assert "cost by month; the dashed line is all rows" in lines
     at = len(lines) - 1 - lines[::-1].index("2013-12")
     assert "7.5000" in lines[at : at + 12]
+    assert not [line for line in lines if line.startswith("recall by month")]  # no period is measured at a threshold
 
 
 def test_calibration_by_slice(tmp_path: Path) -> None:

@@ -129,6 +129,7 @@ def test_messages_break_between_words_and_stay_whole_elsewhere() -> None:
     assert all(line.count("`") % 2 == 0 for line in lines)
     assert [line for line in lines if len(line) > 60 and " " in line.strip()] == []
     assert " ".join(" ".join(lines).split()) == " ".join(text.split())
+    assert wrapped("10\N{NO-BREAK SPACE}km `a b`", 80) == "10\N{NO-BREAK SPACE}km `a b`"
     assert wrapped("short\n\n  also short", 60) == "short\n\n  also short"
     assert for_terminal(text, io.StringIO()) == text
 

@@ -235,8 +235,8 @@ async def read_body(scope: Scope, receive: Receive, most: int) -> bytes:
     size = 0
     first, waits_for, message = _begun(receive)
     try:
-        async with asyncio.timeout(_BODY_S) if waits_for is not None or message.get("more_body") else nullcontext():
-            if waits_for is not None:
+        async with asyncio.timeout(_BODY_S) if message is None or message.get("more_body") else nullcontext():
+            if message is None:
                 message = await _resumed(first, waits_for)
             while True:
                 if message["type"] == "http.disconnect":
@@ -253,15 +253,15 @@ async def read_body(scope: Scope, receive: Receive, most: int) -> bytes:
     return b"".join(parts)
 
 
-def _begun(receive: Receive) -> tuple[Any, Any, MutableMapping[str, Any]]:
+def _begun(receive: Receive) -> tuple[Any, Any, MutableMapping[str, Any] | None]:
     """Ask for the first message; mostly it is there, and a timeout costs a twentieth of a request.
 
     Returns:
-        What goes on, what it waits for (None: for nothing), and the message if it is there.
+        What goes on, what it waits for (None also where it only lets others go first), and the message if it is there.
     """
     first: Any = receive()
     try:
-        return first, first.send(None), {}
+        return first, first.send(None), None
     except StopIteration as done:
         return first, None, done.value
 

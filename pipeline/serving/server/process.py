@@ -30,8 +30,8 @@ from pipeline.serving.server.rest import Limits
 _BACKLOG = 2048
 _OBJECTS = 50_000
 """That are made between two collections: those of a few hundred requests, which hold no circles."""
-_PARENT, _PARENT_S = os.getppid(), 1.0
-"""Who started this process, and between two looks whether it lives."""
+_SUPERVISOR_S = 1.0
+"""Between two looks whether the supervisor lives."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class Options:
         most_batch: rows of several requests in one call of the model.
         most_waiting: rows that may wait; beyond that requests get 429.
         log: which requests are written down, and where; none when None.
+        supervisor: the process that keeps this worker, which ends with it; None of a server that is no worker.
     """
 
     folders: Mapping[str, str]
@@ -61,6 +62,7 @@ class Options:
     cors: bool = False
     drain_s: float = 30.0
     log: LogOptions | None = None
+    supervisor: int | None = None
 
     def to_text(self) -> str:
         """Return what `from_text` reads."""
@@ -222,10 +224,10 @@ def ending_signals() -> list[int]:
     return [signal.SIGTERM, signal.SIGINT, *hung_up]
 
 
-async def _end_alone(end: Callable[[], None]) -> None:
+async def _end_alone(supervisor: int, end: Callable[[], None]) -> None:
     """End a worker whose supervisor was killed: nobody else would, and it would keep the port."""
-    while os.getppid() == _PARENT:
-        await asyncio.sleep(_PARENT_S)
+    while os.getppid() == supervisor:
+        await asyncio.sleep(_SUPERVISOR_S)
     say("the process that keeps the workers is gone")
     end()
 
@@ -238,7 +240,7 @@ def _following(
     end: Callable[[], None],
 ) -> list[asyncio.Task[None]]:
     """Begin to follow the files that may change while the server runs, and who started it."""
-    found = [_end_alone(end)] if options.workers > 1 else []
+    found = [_end_alone(options.supervisor, end)] if options.supervisor is not None else []
     if certificate and context:
         certificate.for_http(context)
         files = tuple(filter(None, (options.tls_certificate, options.tls_key)))

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from pipeline.errors import WorkspaceError
 from pipeline.serving.server.process import Options, ending_signals, say
@@ -30,13 +31,14 @@ def _answers(listener: socket.socket) -> bool:
 
 def _worker(options: Options, metrics: str) -> subprocess.Popen[bytes]:
     """Start a worker that speaks where this command does: file descriptor 2 of a command leads nowhere, for C++."""
-    command = [sys.executable, "-m", "pipeline.serving.server", options.to_text()]
+    ours = replace(options, supervisor=os.getpid())
+    command = [sys.executable, "-m", "pipeline.serving.server", ours.to_text()]
     environment = os.environ | {"PROMETHEUS_MULTIPROC_DIR": metrics}
     return subprocess.Popen(command, env=environment, stderr=sys.stderr.fileno())
 
 
 def supervise(options: Options, listener: socket.socket, announce: Callable[[], None]) -> None:
-    """Keep `options.workers` processes alive until SIGTERM or Ctrl-C; one that dies is replaced.
+    """Keep `options.workers` processes alive until SIGTERM, SIGHUP or Ctrl-C; one that dies is replaced.
 
     Args:
         listener: holds the port, so that workers may come and go; it does not listen for connections itself.
@@ -61,16 +63,17 @@ def supervise(options: Options, listener: socket.socket, announce: Callable[[], 
                 announced = True
                 announce()
             for place, process in enumerate(processes):
-                if process.poll() is not None and not announced:
+                if process.poll() is None or ending:
+                    continue
+                if not announced:
                     end()
                     raise WorkspaceError(
                         f"a worker ended with {process.returncode} before it answered",
                         "read above what it said; `longhaul serve` without --workers is the same in one process",
                     )
-                if process.poll() is not None and not ending:
-                    say(f"a worker ended ({process.returncode}); another takes its place")
-                    time.sleep(_AGAIN_S)
-                    processes[place] = _worker(options, folder)
+                say(f"a worker ended ({process.returncode}); another takes its place")
+                time.sleep(_AGAIN_S)
+                processes[place] = _worker(options, folder)
         for process in processes:
             process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):

@@ -7,6 +7,8 @@ import asyncio
 import signal
 import socket
 import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,10 +19,11 @@ import pytest
 from pipeline.commands import serve as served
 from pipeline.commands.serve import serve_models
 from pipeline.errors import ConfigError
-from pipeline.serving.server import app
+from pipeline.serving.server import app, workers
 from pipeline.serving.server.app import read_body
 from pipeline.serving.server.process import Options
 from pipeline.serving.server.refusal import Refusal
+from pipeline.serving.server.workers import supervise
 from tests.serving.server.conftest import Server, push
 from tests.waiting import eventually
 
@@ -59,6 +62,14 @@ def test_a_body_of_which_nothing_comes_is_waited_for_no_longer_than_its_rest(mon
     monkeypatch.setattr(app, "_BODY_S", 0.05)
     with pytest.raises(Refusal, match="did not come in time"):
         read(never)
+
+
+def test_a_body_that_lets_others_go_first_is_read() -> None:
+    async def receive() -> Any:
+        await asyncio.sleep(0)
+        return {"type": "http.request", "body": b"abc"}
+
+    assert read(receive) == b"abc"
 
 
 @pytest.mark.parametrize("waits", [0, 1, 2])
@@ -102,11 +113,45 @@ def test_a_client_that_has_said_all_and_closed_its_side_is_answered(server: Serv
     assert answer.endswith(b"ok\n")
 
 
+@pytest.mark.skipif(signal.getsignal(signal.SIGHUP) == signal.SIG_IGN, reason="these tests run under nohup")
 def test_a_terminal_that_closes_ends_the_server_as_sigterm_does(
     exported: dict[str, Path], tmp_path: Path, serve: Callable[..., Server]
 ) -> None:
     push(exported["first"], tmp_path / "flights", 1)
     assert serve("--model", tmp_path / "flights").end(signal.SIGHUP) == 0
+
+
+def test_workers_that_are_still_starting_may_be_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That they are gone before they answered is what was asked for."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(*_: Any) -> subprocess.Popen[bytes]:
+        started.append(subprocess.Popen(["sleep", "60"]))
+        return started[-1]
+
+    def sleep(_: float) -> None:
+        signal.raise_signal(signal.SIGTERM)
+        for one in started:
+            one.wait()
+
+    monkeypatch.setattr(workers, "_worker", start)
+    monkeypatch.setattr(workers, "ending_signals", lambda: [signal.SIGTERM])
+    monkeypatch.setattr(time, "sleep", sleep)
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        supervise(Options({}, workers=2), socket.create_server(("127.0.0.1", 0)), lambda: None)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert [one.returncode for one in started] == [-signal.SIGTERM] * 2
+
+
+def test_a_worker_that_was_slower_than_the_end_of_its_supervisor_ends_too(tmp_path: Path) -> None:
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    options = Options({"cats": str(tmp_path)}, port=0, grpc_port=None, workers=2, supervisor=gone.pid)
+    worker = [sys.executable, "-m", "pipeline.serving.server", options.to_text()]
+    ended = subprocess.run(worker, capture_output=True, text=True, timeout=120, check=False)
+    assert (ended.returncode, "the process that keeps the workers is gone" in ended.stderr) == (0, True), ended.stderr
 
 
 def test_workers_do_not_outlive_the_process_that_keeps_them(
