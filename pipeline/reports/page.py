@@ -207,8 +207,7 @@ def render(page: Page) -> str:
         tenths=by_class.tenths_of(page.curves),
         number_tables=number_tables(page.curves),
         how_far_off=[*filter(None, (how_far_off(page.curves), of_a_new_row(page.curves, LEVEL)))],
-        single_reach=half_width(page.curves, LEVEL),
-        single_level=f"{100 * LEVEL:g}",
+        single=(half_width(page.curves, LEVEL), f"{100 * LEVEL:g}"),
         decide_data=Markup(safe_json(page.decision.data())) if page.decision else "",
         counts={
             "anomalies": len(anomalies),

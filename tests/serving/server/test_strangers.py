@@ -21,7 +21,7 @@ from pipeline.commands.serve import serve_models
 from pipeline.errors import ConfigError
 from pipeline.serving.server import app, workers
 from pipeline.serving.server.app import read_body
-from pipeline.serving.server.process import Options
+from pipeline.serving.server.process import Options, bound
 from pipeline.serving.server.refusal import Refusal
 from pipeline.serving.server.workers import supervise
 from tests.serving.server.conftest import Server, push
@@ -139,7 +139,7 @@ def test_workers_that_are_still_starting_may_be_ended(monkeypatch: pytest.Monkey
     monkeypatch.setattr(time, "sleep", sleep)
     before = signal.getsignal(signal.SIGTERM)
     try:
-        supervise(Options({}, workers=2), socket.create_server(("127.0.0.1", 0)), lambda: None)
+        supervise(Options({}, workers=2), bound("127.0.0.1", 0, shared=True), lambda: None)
     finally:
         signal.signal(signal.SIGTERM, before)
     assert [one.returncode for one in started] == [-signal.SIGTERM] * 2
