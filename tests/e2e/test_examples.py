@@ -149,9 +149,10 @@ def fail(file: Path, after: str, line: str) -> None:
     file.write_text(file.read_text().replace(after, f"{after}\n{line}"))
 
 
-def test_a_stock_pipeline_runs_on_our_components(tmp_path: Path) -> None:
+def test_a_stock_pipeline_runs_on_our_components(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 
+    monkeypatch.setattr(sys, "argv", sys.argv[:1])  # TFX reads it, and takes pytest's -v for a flag of its own
     create = runpy.run_path(str(EXAMPLES / "stock-pipeline" / "penguins.py"))["create_pipeline"]
     LocalDagRunner().run(create(tmp_path))
     assert list(tmp_path.glob("served/*/saved_model.pb"))
