@@ -11,11 +11,11 @@ import numpy as np
 from bench.watch_flights import A_WEEK, Array, Flights
 from bench.watch_years import WEEKS
 from pipeline.evaluation.tallies import rows_of
-from pipeline.watch.excess import center_of, least_excess, moments
+from pipeline.watch.excess import center_of, excess_until_over, moments
 from pipeline.watch.harm import AREA, EXCESS, LOSS, MAY_LOSE, PROMISE, area_of
 from pipeline.watch.realized import Realized
 from pipeline.watch.reference import losses
-from pipeline.watch.sequences import Groups, lower_bounds, upper_bound
+from pipeline.watch.sequences import Groups, bounds_until_over, upper_bound
 
 
 def power(flights: Flights, trials: int) -> list[dict[str, Any]]:
@@ -91,15 +91,17 @@ def _found(reference: Realized, weeks: list[Realized]) -> dict[str, bool]:
     part = 0.05 * PROMISE / 2
     means = np.array([one.loss / one.rows for one in weeks])
     spread = np.array([one.square / one.rows for one in weeks]) - means**2
-    bound = lower_bounds(Groups(rows, means, spread), 0.05 * LOSS, variance)
+    bound = bounds_until_over(Groups(rows, means, spread), np.inf, 0.05 * LOSS, variance).least
     most = upper_bound(mean, variance, reference.rows, part) + MAY_LOSE["log_loss"]
     said["log_loss"] = bool((bound[10:] > most).any())
     areas = np.array([area_of(one) for one in weeks])
-    bound = lower_bounds(Groups(rows, 1 - areas[:, 0], areas[:, 1] * rows), 0.05 * AREA, area_variance * reference.rows)
+    bound = bounds_until_over(
+        Groups(rows, 1 - areas[:, 0], areas[:, 1] * rows), np.inf, 0.05 * AREA, area_variance * reference.rows
+    ).least
     most = upper_bound(1 - area, area_variance * reference.rows, reference.rows, part) + MAY_LOSE["auc"]
     said["auc"] = bool((bound[10:] > most).any())
     center = center_of(reference.tally)
     promised = moments(reference.tally, center)
-    least = least_excess([moments(one.tally, center) for one in weeks], promised, 0.05 * EXCESS)
+    least = excess_until_over([moments(one.tally, center) for one in weeks], promised, np.inf, 0.05 * EXCESS).least
     said["excess"] = max(least[10:]) > MAY_LOSE["log_loss"]
     return said | {"any": any(said.values())}

@@ -64,11 +64,6 @@ def _logit(p: Array) -> Array:
     return np.asarray(np.log(p) - np.log1p(-p))
 
 
-def least_excess(deliveries: Sequence[Array], promised: Array, delta: float, forgotten: int = 0) -> list[float]:
-    """Return after each delivery the greatest excess that is certain; see `excess_until_over`."""
-    return [*map(float, excess_until_over(deliveries, promised, math.inf, delta, forgotten).least)]
-
-
 def excess_until_over(
     deliveries: Sequence[Array], promised: Array, may: float, delta: float, forgotten: int = 0
 ) -> Bounds:

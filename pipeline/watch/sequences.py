@@ -87,18 +87,6 @@ class Bounds(NamedTuple):
         return np.asarray((self.least > np.asarray(most)[..., None]) & ~ended)
 
 
-def lower_bounds(
-    groups: Groups,
-    delta: float,
-    typical_variance: float | Array,
-    fewest: int = FEWEST_ROWS,
-    longest: int | None = None,
-    forgotten: int = 0,
-) -> Array:
-    """Return the highest lower bound that any sequence has after each group; see `bounds_until_over`."""
-    return bounds_until_over(groups, np.inf, delta, typical_variance, fewest, longest, forgotten).least
-
-
 def bounds_until_over(
     groups: Groups,
     most: float | Array,

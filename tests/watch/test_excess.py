@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from pipeline.evaluation.tallies import rows_of
-from pipeline.watch.excess import center_of, excess_until_over, least_excess, moments, spent_slowly
-from pipeline.watch.sequences import OVER, Groups, lower_bounds, upper_bound
+from pipeline.watch.excess import center_of, excess_until_over, moments, spent_slowly
+from pipeline.watch.sequences import OVER, Groups, bounds_until_over, upper_bound
 
 Array = Any
 VARIANCE = 0.119
@@ -39,7 +39,7 @@ def test_no_more_lives_than_delta_have_a_false_alarm_though_somebody_looks_every
     rng = np.random.default_rng(rows)
     false = 0
     for _ in range(400):
-        found = least_excess([week(rng, rows) for _ in range(104)], week(rng, 54_000), 0.05)
+        found = excess_until_over([week(rng, rows) for _ in range(104)], week(rng, 54_000), np.inf, 0.05).least
         false += max(found) > 0
     assert false / 400 <= 0.05 + 0.02  # two standard errors of the simulation
 
@@ -50,10 +50,12 @@ def test_a_loss_of_two_hundredths_of_auc_is_found_where_the_log_loss_says_nothin
     found, by_loss = [], []
     for _ in range(200):
         weeks = [*(week(rng, 25_000) for _ in range(10)), *(week(rng, 25_000, 0.013) for _ in range(2))]
-        found.append(np.array(least_excess(weeks, week(rng, 54_000), DELTA)) > MAY)
+        found.append(excess_until_over(weeks, week(rng, 54_000), np.inf, DELTA).least > MAY)
         means = rng.normal(0.45, np.sqrt(0.354 / 25_000), 12) + 0.013 * (np.arange(12) >= 10)
         groups = Groups(np.full(12, 25_000.0), means, np.full(12, 0.354))
-        by_loss.append(lower_bounds(groups, DELTA, 0.354) > upper_bound(0.45, 0.354, 54_000, 0.00375) + MAY)
+        by_loss.append(
+            bounds_until_over(groups, np.inf, DELTA, 0.354).least > upper_bound(0.45, 0.354, 54_000, 0.00375) + MAY
+        )
     assert not np.array(found)[:, :10].any()
     assert np.array(found)[:, 10:].any(axis=1).mean() >= 0.75
     assert np.array(by_loss)[:, 10:].any(axis=1).mean() <= 0.1
@@ -80,7 +82,7 @@ def test_the_excess_is_what_rows_say_and_minds_neither_mix_nor_base_rate() -> No
 
 def test_too_few_rows_say_nothing_and_all_that_is_spent_is_delta() -> None:
     rng = np.random.default_rng(3)
-    assert least_excess([week(rng, 100)], week(rng, 54_000), 0.05) == [-np.inf]
+    assert excess_until_over([week(rng, 100)], week(rng, 54_000), np.inf, 0.05).least.tolist() == [-np.inf]
     assert spent_slowly(0.05, np.arange(1, 1_000_000)).sum() == pytest.approx(0.05, rel=1e-3)
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.lineage.watching import WINDOW, forget_windows, record_verdicts
-from pipeline.watch.excess import least_excess
+from pipeline.watch.excess import excess_until_over
 from pipeline.watch.retention import SLACK, forget
-from pipeline.watch.sequences import Groups, lower_bounds
+from pipeline.watch.sequences import Groups, bounds_until_over
 from pipeline.watch.state import opened
 from pipeline.watch.windows import hour_of, windows
 from tests.lineage.test_half_written import everything, one_execution, store_in
@@ -67,9 +67,13 @@ def test_what_is_too_old_is_forgotten_and_does_not_come_back(world: World) -> No
 def test_what_is_forgotten_has_had_its_part_of_delta() -> None:
     """Else a model that lives long is tested with the first, greatest part again and again."""
     few = Groups(np.full(3, 2_000.0), np.full(3, 0.5), np.full(3, 0.2))
-    assert (lower_bounds(few, 0.05, 0.2, forgotten=100) < lower_bounds(few, 0.05, 0.2)).all()
+    assert (
+        bounds_until_over(few, np.inf, 0.05, 0.2, forgotten=100).least < bounds_until_over(few, np.inf, 0.05, 0.2).least
+    ).all()
     of_rows = [np.array([2_000.0, 10.0, 400.0])] * 3
-    assert max(least_excess(of_rows, of_rows[0], 0.05, 100)) < min(least_excess(of_rows, of_rows[0], 0.05))
+    assert max(excess_until_over(of_rows, of_rows[0], np.inf, 0.05, 100).least) < min(
+        excess_until_over(of_rows, of_rows[0], np.inf, 0.05).least
+    )
 
 
 def test_ml_metadata_forgets_windows_of_the_pipeline_that_are_old_and_nothing_else(tmp_path: Path) -> None:

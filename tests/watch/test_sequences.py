@@ -15,7 +15,6 @@ from pipeline.watch.sequences import (
     area_and_variance,
     best_rho,
     bounds_until_over,
-    lower_bounds,
     margin,
     spent,
 )
@@ -33,7 +32,8 @@ def lives(rows: int, trials: int, weeks: int, seed: int, loss: float = 0.5) -> G
 
 @pytest.mark.parametrize("rows", [300, 6_300, 100_000])
 def test_no_more_lives_than_delta_have_a_false_alarm_though_somebody_looks_every_week(rows: int) -> None:
-    false = (lower_bounds(lives(rows, 1_000, 104, seed=rows), DELTA, VARIANCE) > 0.5).any(axis=1).mean()
+    found = bounds_until_over(lives(rows, 1_000, 104, seed=rows), np.inf, DELTA, VARIANCE).least
+    false = (found > 0.5).any(axis=1).mean()
     assert false <= DELTA + 2 * math.sqrt(DELTA * (1 - DELTA) / 1_000)  # two standard errors of the simulation
 
 
@@ -50,7 +50,8 @@ def test_losses_that_are_skewed_and_few_keep_the_promise() -> None:
     loss = np.where(y, -np.log(p), -np.log1p(-p))
     truth = float(np.mean(-(p * np.log(p) + (1 - p) * np.log1p(-p))))
     groups = Groups(np.full(loss.shape[:2], 250), loss.mean(-1), loss.var(-1))
-    assert (lower_bounds(groups, DELTA, float(loss.var())) > truth).any(axis=1).mean() <= DELTA + 0.02
+    found = bounds_until_over(groups, np.inf, DELTA, float(loss.var())).least
+    assert (found > truth).any(axis=1).mean() <= DELTA + 0.02
 
 
 @pytest.mark.parametrize("weeks_before", [0, 10, 26])
@@ -58,7 +59,7 @@ def test_a_loss_of_a_hundredth_is_found_within_two_weeks_of_labels(weeks_before:
     """With 100,000 labelled rows a week, at the default of what may be lost."""
     groups = lives(100_000, 100, weeks_before + 2, seed=weeks_before)
     groups.mean[:, weeks_before:] += 0.01
-    found = lower_bounds(groups, DELTA * LOSS, VARIANCE)[:, weeks_before:] > 0.5 + 0.0025
+    found = bounds_until_over(groups, np.inf, DELTA * LOSS, VARIANCE).least[:, weeks_before:] > 0.5 + 0.0025
     assert found.any(axis=1).mean() >= 0.9
 
 
@@ -75,7 +76,7 @@ def test_a_loss_of_two_hundredths_of_auc_is_found_within_two_weeks_of_labels() -
     good, bad = 0.824, 0.742  # areas of 0.72 and 0.70
     parts = np.array([[week(good if k < 10 else bad) for k in range(12)] for _ in range(100)])
     groups = Groups(np.full(parts.shape[:2], 40_000), parts[..., 0], parts[..., 1])
-    found = lower_bounds(groups, DELTA * AREA, float(parts[..., 1].mean())) > 0.28 + 0.005
+    found = bounds_until_over(groups, np.inf, DELTA * AREA, float(parts[..., 1].mean())).least > 0.28 + 0.005
     assert not found[:, :10].any()
     assert found[:, 10:].any(axis=1).mean() >= 0.9
 
@@ -87,7 +88,7 @@ MOST = 0.5 + 0.0025 + 2.5 * math.sqrt(VARIANCE / 54_000)
 def test_one_very_bad_week_is_harm_for_some_weeks_and_not_for_most_of_a_year() -> None:
     groups = lives(6_300, 200, 60, seed=11)
     groups.mean[:, 10] += 0.5
-    carried = (lower_bounds(groups, DELTA * LOSS, VARIANCE) > MOST).sum(axis=1)
+    carried = (bounds_until_over(groups, np.inf, DELTA * LOSS, VARIANCE).least > MOST).sum(axis=1)
     least, over = bounds_until_over(groups, MOST, DELTA * LOSS, VARIANCE)
     assert np.median(carried) > 35
     assert np.median((least > MOST).sum(axis=1)) <= 5
