@@ -96,12 +96,13 @@ def export(
     """
     with translated_errors(config.root):
         target = output or Path(f"{run.run_id}.zip")
-        if target.exists() and not (force and archive.is_export(target)):
-            other = "" if archive.is_export(target) else ", and is no exported run"
+        if target.exists() and not archive.is_export(target):
             raise ConfigError(
-                f"{target} is there already{other}",
-                "name another with --output" + ("; --force overwrites nothing else" if other else ", or use --force"),
+                f"{target} is there already, and is no exported run",
+                "name another with --output; --force overwrites nothing else",
             )
+        if target.exists() and not force:
+            raise ConfigError(f"{target} is there already", "name another with --output, or use --force")
         files = {
             "report.html": config.root / "reports" / f"{run.run_id}.html",
             "run.log": config.root / "logs" / f"{run.run_id}.log",

@@ -96,7 +96,7 @@ def text_of(made: Suspects, file: Path) -> str:
     named = {name: f"{name} (column)" if taken[name] > 1 else name for name in values}
     before: list[dict[str, str]] = []
     if made.decided:
-        with file.open(newline="", encoding="utf-8-sig") as lines:
+        with opened(file) as lines:
             before = [one for one in csv.DictReader(lines, restkey="") if (one.get(DECISION) or "").strip()]
     header = dict.fromkeys([*ours, *named.values(), *(name for one in before for name in one if name)])
     text = io.StringIO()

@@ -17,8 +17,10 @@ _BIGQUERY = r"bigquery://(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]*[a-z0-9]"
 _TABLE = rf"{_BIGQUERY}\.\w+\.[^?`]+"
 DUCKDB = (".duckdb", ".ddb")
 SQLITE = (".sqlite", ".sqlite3", ".db")
+PACKED = (".gz", ".bz2", ".zip", ".zst", ".xz")
+"""How a file of any format may be packed."""
 _POSTGRESQL = r"postgres(?:ql)?://[^?#]+"
-_DATABASE = rf".+({'|'.join(map(re.escape, (*DUCKDB, *SQLITE)))})(\.gz|\.bz2|\.zst|\.zip|\.xz)?"
+_DATABASE = rf".+({'|'.join(map(re.escape, (*DUCKDB, *SQLITE)))})({'|'.join(map(re.escape, PACKED))})?"
 
 
 class Data(Section):

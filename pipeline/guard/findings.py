@@ -116,7 +116,7 @@ MOST_REASONS = 20
 """Lines that a blocked run keeps of why it was stopped."""
 NOT_SHOWN = "not shown"
 _TELL_NO_VALUE = frozenset(("schema: columns", "schema: presence", "schema: type", "check: all_missing"))
-"""Rules of which a finding tells types and counts."""
+"""Findings of these rules tell types and counts, no values."""
 
 
 @dataclass(frozen=True)

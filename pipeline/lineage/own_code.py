@@ -217,7 +217,7 @@ def _bound_names(tree: ast.Module) -> set[str]:
 
 
 def _refuse_shadows(setting: str, function: Function) -> None:
-    """Refuse files of which Python would import another one of that name, or give it to packages that mean theirs."""
+    """Refuse a file with the name of an installed package: one of the two would be imported for the other."""
     code = (Path(name) for name in function.files if name.endswith(".py"))
     for top in sorted({name.parts[0] for name in code}):
         name = top.removesuffix(".py")

@@ -253,7 +253,7 @@ def importance_figure(importance: Mapping[str, Any], most: int = 25) -> Figure:
 
 
 def _dot(points: Sequence[float]) -> dict[str, Any]:
-    """Return the look of a curve of one point, of which no line could be seen: all predictions are equal."""
+    """Return the look of a curve of one point, which no line would show: all predictions are equal."""
     return {"marker": "o", "markersize": 4, "clip_on": False} if len(points) == 1 else {}
 
 

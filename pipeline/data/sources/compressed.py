@@ -11,8 +11,9 @@ import zipfile
 from functools import lru_cache
 from pathlib import Path
 
+from pipeline.config.data import PACKED
 from pipeline.data.sources.damage import damaged_package
-from pipeline.data.sources.text_bytes import PACKED, TARS, UNREADABLE, open_bytes, tar_member, zip_member
+from pipeline.data.sources.text_bytes import TARS, UNREADABLE, open_bytes, tar_member, zip_member
 
 _CHUNK = 1 << 20
 _COPIES_KEPT = 64

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.config.data import DUCKDB, SQLITE
+from pipeline.config.data import DUCKDB, PACKED, SQLITE
 from pipeline.errors import DataError
 
 WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
-_ENDINGS = "|".join(re.escape(ending) for ending in (*WORKBOOKS, *DUCKDB, *SQLITE))
+_ENDINGS, _PACKED = ("|".join(map(re.escape, endings)) for endings in ((*WORKBOOKS, *DUCKDB, *SQLITE), PACKED))
 _ADDRESS = re.compile(
-    rf"(?P<file>.+?(?:{_ENDINGS})(?:\.gz|\.bz2|\.zst|\.zip|\.xz)?)(?:#(?P<part>.+)|\?(?P<query>\s*(?:select|with|from)\b.+))",
+    rf"(?P<file>.+?(?:{_ENDINGS})(?:{_PACKED})?)(?:#(?P<part>.+)|\?(?P<query>\s*(?:select|with|from)\b.+))",
     re.IGNORECASE | re.DOTALL,
 )
 

@@ -11,13 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from pipeline.config.data import DUCKDB, SQLITE
+from pipeline.config.data import DUCKDB, PACKED, SQLITE
 from pipeline.config.spans import ALL, Spans, chosen_spans, span_name, spans_text
 from pipeline.config.text_format import CSV, TextFormat
 from pipeline.data.patterns import SpanReader, as_glob, check_marks, has_spans, without_marks
 from pipeline.data.sources import magic, parts, remote
 from pipeline.data.sources.compressed import inner_name
-from pipeline.data.sources.text_bytes import PACKED
 from pipeline.data.values.readings import PLAIN, Readings
 from pipeline.errors import DataError, as_argument
 

@@ -20,10 +20,10 @@ from typing import IO, BinaryIO, cast
 
 import pyarrow as pa
 
+from pipeline.config.data import PACKED
 from pipeline.data.convert import shorten
 from pipeline.errors import DataError, as_argument
 
-PACKED = (".gz", ".bz2", ".zip", ".zst", ".xz")
 TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 """Archives that hold one file, as a .zip may."""
 UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError, pa.ArrowException)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from typing import TypedDict
 
 import numpy as np
 import pyarrow as pa
@@ -45,6 +46,13 @@ BOUNDS = ("<", "<=", ">", ">=", "\u2264", "\u2265")
 BOUND = r"^\s*(?:[<>]=?|\x{2264}|\x{2265})\s*\d"
 _MEASURED = 5
 """So many different numbers are measured ones."""
+
+
+class _Units(TypedDict):
+    """Settings of a Reading."""
+
+    unit: tuple[str, ...]
+    scale: bool
 
 
 def is_plain(values: Counted) -> Mask:
@@ -152,20 +160,20 @@ def _guess(name: str, values: Counted, decimal: str | None) -> Fit | Doubt | Non
         style = commas
     if style[1] not in ("", ",") and not units["unit"] and _is_code(name, values.where(fits[style]), style[1]):
         return None
-    if _are_ratings(values, units, style[1]) or ("<" in units["unit"] and words_of(name) & VERSION_NAMES):  # type: ignore[operator]
+    if _are_ratings(values, units, style[1]) or ("<" in units["unit"] and words_of(name) & VERSION_NAMES):
         return None
     settings: dict[str, object] = {"kind": "number"}
     settings |= {"decimal": style[0]} if style[0] != "." else {}
     settings |= {"thousands": style[1]} if style[1] else {}
     settings |= {name: value for name, value in units.items() if value}
-    return Fit(settings, fits[style], _of_bounds(values) if "<" in units["unit"] else "")  # type: ignore[operator]
+    return Fit(settings, fits[style], _of_bounds(values) if "<" in units["unit"] else "")
 
 
 def _fits(values: Counted, reading: Reading) -> Mask:
     return as_mask(to_plain(values.texts, reading).is_valid())
 
 
-def _units(parts: object, values: Counted) -> dict[str, object] | Doubt | None:
+def _units(parts: object, values: Counted) -> _Units | Doubt | None:
     """Return what stands before and after the numbers, as settings; None if that makes them no numbers."""
     before = _tally(parts.field("pre").to_pylist(), values)  # type: ignore[attr-defined]
     gaps = parts.field("gap").to_pylist()  # type: ignore[attr-defined]
@@ -204,9 +212,9 @@ def _units(parts: object, values: Counted) -> dict[str, object] | Doubt | None:
     return {"unit": tuple(sorted(money | others | bounds)), "scale": is_scale}
 
 
-def _are_ratings(values: Counted, units: dict[str, object], thousands: str) -> bool:
+def _are_ratings(values: Counted, units: _Units, thousands: str) -> bool:
     """Return whether these are classes such as 16+ and 18+."""
-    has_plus = "+" in units["unit"]  # type: ignore[operator]
+    has_plus = "+" in units["unit"]
     return has_plus and not thousands and not units["scale"] and len(values.texts) <= _RATINGS
 
 
@@ -238,7 +246,7 @@ def _tally(texts: list[str | None], values: Counted) -> Counter[str]:
     return tally
 
 
-def _commas(values: Counted, units: dict[str, object], decimal: str | None) -> tuple[str, str] | Doubt:
+def _commas(values: Counted, units: _Units, decimal: str | None) -> tuple[str, str] | Doubt:
     """Return what a comma before exactly three digits is, in a column that has no other."""
     if values.share(values.matches(r"\d,\d")) == 0:
         return ".", ""
@@ -249,7 +257,7 @@ def _commas(values: Counted, units: dict[str, object], decimal: str | None) -> t
     small = values.matches(r"(^|[^\d,])\d{1,3}$") & ~values.matches(",")
     large = values.matches(r"(^|[^\d,])\d{4,}")
     round_ones = values.share(values.matches(r",\d00\b")) > 0.3 * values.share(values.matches(","))
-    money = any(unit in COMMA_THOUSANDS for unit in units["unit"])  # type: ignore[attr-defined]
+    money = any(unit in COMMA_THOUSANDS for unit in units["unit"])
     if money or (small.any() and not large.any()) or round_ones:
         return ".", ","
     example = values.where(values.matches(r"\d,\d")).texts[0].as_py()
