@@ -80,6 +80,12 @@ class Artifact:
         """Where its files are on this machine."""
         return self.copy or Path(self.uri)
 
+    @property
+    def place(self) -> str:
+        """Where it is, as people are told: relative to the workspace that it lies in, or its whole address."""
+        _, found, within = self.uri.rpartition("/artifacts/")
+        return f"artifacts/{within}" if found and "://" not in self.uri else self.uri
+
 
 def told(step: Step, outputs: Iterable[Artifact]) -> Step:
     """Return the step with what came of it, by what it put out."""

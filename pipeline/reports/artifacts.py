@@ -87,6 +87,7 @@ class Artifacts:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._by_type: dict[str, Path] = {}
+        self._places = {one.folder: Path(one.place) for some in run.artifacts.values() for one in some}
         for artifacts in run.artifacts.values():
             for artifact in artifacts:
                 self._by_type.setdefault(artifact.type, artifact.folder)
@@ -153,7 +154,7 @@ class Artifacts:
             key=lambda name: (["train", "eval", "test", name].index(name), name),
         )
         if not names:
-            self.problems.append(f"{folder} is on record, but its files are gone")
+            self.problems.append(f"{self._place(folder)} is on record, but its files are gone")
         parsed = {name: self._read(folder / f"Split-{name}" / file, parse) for name in names}
         return {name: value for name, value in parsed.items() if value is not None} or None
 
@@ -161,12 +162,21 @@ class Artifacts:
         try:
             return parse(path.read_bytes())
         except FileNotFoundError:
-            self.problems.append(f"{path} is on record, but the file is gone")
-        except (OSError, ValueError, DecodeError) as exc:
-            self.problems.append(f"{path} cannot be read: {exc}")
+            self.problems.append(f"{self._place(path)} is on record, but the file is gone")
+        except OSError as exc:
+            self.problems.append(f"{self._place(path)} cannot be read: {exc.strerror}")
+        except (ValueError, DecodeError) as exc:
+            self.problems.append(f"{self._place(path)} cannot be read: {exc}")
         except (KeyError, TypeError, AttributeError) as exc:  # a document of another form
-            self.problems.append(f"{path} cannot be read: {type(exc).__name__} {exc}")
+            self.problems.append(f"{self._place(path)} cannot be read: {type(exc).__name__} {exc}")
         return None
+
+    def _place(self, path: Path) -> Path:
+        """Return a path as people are told it: relative to the workspace."""
+        for folder in (path, *path.parents):
+            if folder in self._places:
+                return self._places[folder] / path.relative_to(folder)
+        return path
 
 
 def _statistics(data: bytes) -> list[Any]:

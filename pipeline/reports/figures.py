@@ -33,8 +33,9 @@ def feature_distribution(column: Column) -> Figure:
     """Draw histograms of numbers with bins that all splits share, or shares of the commonest values, by split."""
     if column.is_number:
         return _numbers(column)
-    compared = list(next(iter(column.splits.values())).top)
-    names = [short_name(value) for value, _ in compared]
+    first = next(iter(column.splits.values()))
+    unnamed = [f"value {number}, not shown" for number in range(1, len(first.shares) + 1)]
+    names = [short_name(value) for value, _ in first.top] or unnamed
     shares = {name: split.shares for name, split in column.splits.items() if split.shares}
     return _bars(column.name, names, shares, "share of the values")
 

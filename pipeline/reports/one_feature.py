@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from pipeline.lineage.artifact_names import EXPLANATION_FILE
 from pipeline.lineage.runs import Run
 from pipeline.reports.artifacts import Artifacts, SplitStatistics
 from pipeline.reports.metric_words import is_within_noise
+from pipeline.reports.personal import unshown, without_ends
 from trainer import statistics_file, words_file
 from trainer.derived_columns import derive_all, trees_of
 from trainer.expressions import did_you_mean
@@ -147,6 +148,13 @@ def explain_feature(run: Run, name: str) -> Explained:
     if config.get("transform", {}).get("preprocessing_fn"):
         notes.append(f"{config['transform']['preprocessing_fn']} makes of it what the model is shown")
     found = next((one for one in artifacts.columns({}) or [] if one.name == name), None)
+    findings = [one for one in gate.findings if one.feature == name]
+    if name in unshown(config, [*columns]):
+        notes.append("its values are not shown: it is about a person, or serving.redact hides it or what it reads")
+        vocabulary = vocabulary and replace(vocabulary, first=[])
+        learned = [replace(one, top=[]) for one in learned]
+        found = found and without_ends(found)
+        findings = [one.without_values() for one in findings]
     return Explained(
         name,
         run.run_id,
@@ -164,7 +172,7 @@ def explain_feature(run: Run, name: str) -> Explained:
         importance=importance,
         drift=_distances(gate.drift, name, inputs),
         skew=_distances(gate.skew, name, inputs),
-        findings=[one for one in gate.findings if one.feature == name],
+        findings=findings,
         notes=[*notes, *artifacts.problems],
     )
 

@@ -14,7 +14,7 @@ from typing import Any
 from pipeline.files import write_whole
 from pipeline.guard.findings import DataVerdict
 from pipeline.guard.rows import Source
-from pipeline.lineage.artifact_names import CURVES_FILE, EVAL_CONFIG_FILE, EXPLANATION_FILE, SUMMARY_FILE, VERDICT_FILE
+from pipeline.lineage.artifact_names import CURVES_FILE, EVAL_CONFIG_FILE, SUMMARY_FILE, VERDICT_FILE
 from pipeline.lineage.own_outputs import Output, own_outputs
 from pipeline.lineage.records import Step
 from pipeline.lineage.runs import Run
@@ -32,7 +32,7 @@ from pipeline.reports.listing import list_columns, most_notable_first
 from pipeline.reports.metric_words import is_within_noise, what_it_says
 from pipeline.reports.model_card import Card, card_of
 from pipeline.reports.page_sections import in_order
-from pipeline.reports.personal import columns_without_values, unshown, without_values
+from pipeline.reports.personal import shown_columns, shown_explanation, shown_verdict
 from pipeline.reports.rendering import safe_json, templates
 from pipeline.reports.rules import MOST_RULES
 from pipeline.reports.single_rows import row_key, row_kind, waterfall, with_places
@@ -136,6 +136,7 @@ def collect(
     verdict = artifacts.json("ModelEvaluation", VERDICT_FILE)
     judgement = judge(verdict, artifacts.json("ModelEvaluation", EVAL_CONFIG_FILE), champion_sentence(run, verdict))
     gate, anomalies = artifacts.gate(), artifacts.anomalies()
+    gate = gate and shown_verdict(run, gate)
     history = artifacts.json("ModelRun", HISTORY_FILE)
     lineage = f"{run.run_id}-lineage.html"
     is_explained = verdict is not None and "confidence" in verdict  # an older evaluation left nothing but a verdict
@@ -143,11 +144,9 @@ def collect(
     if gate:  # it judged what ExampleValidator found, and more
         anomalies = {split: [] for split in anomalies or {}} | gate_anomalies(gate)
     curves = artifacts.json("ModelEvaluation", CURVES_FILE) if is_explained else None
-    explanation = artifacts.json("ModelEvaluation", EXPLANATION_FILE) if is_explained else None
     types = (ingestion or {}).get("columns", {})
     config = recorded(run.properties)
-    hidden = unshown(config, types)
-    explanation = without_values(explanation, hidden)
+    explanation = shown_explanation(run, artifacts, types) if is_explained else None
     if source and explanation:
         explanation = with_places(explanation, source(ingestion), config, ingestion or {})
     return Page(
@@ -176,7 +175,7 @@ def collect(
         schema=artifacts.schema(),
         gate=gate,
         anomalies=anomalies,
-        columns=columns_without_values(artifacts.columns(types), hidden),
+        columns=shown_columns(run, artifacts, types),
         packages=loads(run.properties.get("package_versions", "{}")),
         lineage=LineagePage(lineage, (folder / lineage).is_file()),
         own=own_outputs(run, config.get("steps") or ()),

@@ -8,8 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 from pipeline.guard.findings import NOT_SHOWN, DataVerdict
+from pipeline.lineage.artifact_names import EXPLANATION_FILE
 from pipeline.lineage.runs import Run
-from pipeline.reports.artifacts import Column, recorded
+from pipeline.reports.artifacts import Artifacts, Column, recorded
+from trainer.expressions import ExpressionError
+from trainer.parsing import in_order, names_in
 
 _ABOUT_A_PERSON = frozenset(
     [
@@ -21,16 +24,58 @@ _ABOUT_A_PERSON = frozenset(
 
 
 def unshown(config: Mapping[str, Any], columns: Sequence[str]) -> frozenset[str]:
-    """Return the columns of `serving.redact`, and those that the model does not read and that name or reach a person.
+    """Return the columns of `serving.redact`, the features derived from them, and the columns that the model does not
+    read and that name or reach a person.
 
     Args:
         config: of the run, as it is on record.
         columns: of the table.
     """
     excluded = set((config.get("features") or {}).get("exclude") or ())
-    return frozenset((config.get("serving") or {}).get("redact") or ()) | {
-        name for name in columns if name in excluded and is_about_a_person(name)
-    }
+    about_people = {name for name in columns if name in excluded and is_about_a_person(name)}
+    return frozenset(_redacted(config)) | unshown_derived(config) | about_people
+
+
+def unshown_derived(config: Mapping[str, Any]) -> frozenset[str]:
+    """Return the features that are derived from columns of `serving.redact`, over other derived features too."""
+    hidden, derive = _redacted(config), (config.get("features") or {}).get("derive") or {}
+    if not hidden:
+        return frozenset()
+    try:
+        trees = in_order(derive)
+    except ExpressionError:  # of another Longhaul: what it reads is not known
+        return frozenset(derive)
+    for name, tree in trees.items():  # each stands behind those that it names
+        if not hidden.isdisjoint(read for read, _ in names_in(tree)):
+            hidden.add(name)
+    return frozenset(hidden & trees.keys())
+
+
+def _redacted(config: Mapping[str, Any]) -> set[str]:
+    return set((config.get("serving") or {}).get("redact") or ())
+
+
+def shown_columns(run: Run, artifacts: Artifacts, types: dict[str, str]) -> list[Column] | None:
+    """Return statistics of the columns of a run, with no value of a hidden one.
+
+    Args:
+        types: column types as ingestion read them.
+    """
+    return columns_without_values(artifacts.columns(types), unshown(recorded(run.properties), [*types]))
+
+
+def shown_explanation(run: Run, artifacts: Artifacts, types: Mapping[str, str]) -> dict[str, Any] | None:
+    """Return what explains the model of a run, with no value of a hidden column."""
+    found = artifacts.json("ModelEvaluation", EXPLANATION_FILE)
+    return without_values(found, unshown(recorded(run.properties), [*types]))
+
+
+def shown_verdict(run: Run, verdict: DataVerdict) -> DataVerdict:
+    """Return what the gate said, with no value of a feature derived from redacted columns: no cell of the table holds
+    it, so nobody can correct it. Values of columns are told, for people to correct."""
+    hidden = unshown_derived(recorded(run.properties))
+    found = tuple(one.without_values() if one.feature in hidden else one for one in verdict.findings)
+    return replace(verdict, findings=found)
 
 
 def why_blocked(run: Run) -> str:
@@ -59,7 +104,14 @@ def without_values(explanation: dict[str, Any] | None, hidden: frozenset[str]) -
         found["weak"] = weak | {"slices": [one for one in weak["slices"] if not hidden & {*one.get("columns", ())}]}
     if effects := explanation.get("effects"):
         found["effects"] = effects | {"features": [one for one in effects["features"] if one["name"] not in hidden]}
+    if directions := explanation.get("directions"):
+        found["directions"] = directions | {"features": [_direction(one, hidden) for one in directions["features"]]}
     return found
+
+
+def _direction(one: Mapping[str, Any], hidden: frozenset[str]) -> Mapping[str, Any]:
+    """Keep how far a hidden feature moves predictions; which of its values do is not told."""
+    return {**one, "more": None, "less": None} if one["name"] in hidden else one
 
 
 def _row(row: Mapping[str, Any], hidden: frozenset[str]) -> dict[str, Any]:
@@ -70,9 +122,21 @@ def _row(row: Mapping[str, Any], hidden: frozenset[str]) -> dict[str, Any]:
 
 def columns_without_values(columns: list[Column] | None, hidden: frozenset[str]) -> list[Column] | None:
     """Return columns, hidden ones without their commonest values and their ends, each of which is a row's."""
-    return columns and [_column(one) if one.name in hidden else one for one in columns]
+    return columns and [without_ends(one) if one.name in hidden else one for one in columns]
 
 
-def _column(column: Column) -> Column:
-    splits = {name: replace(one, top=[], low=None, high=None) for name, one in column.splits.items()}
+def without_ends(column: Column) -> Column:
+    """Return a column with its shape, on a scale from 0 to 1, and no single value."""
+    edges = [edge for one in column.splits.values() for low, high, _ in one.bars for edge in (low, high)]
+    first, span = min(edges, default=0.0), (max(edges, default=1.0) - min(edges, default=0.0)) or 1.0
+    splits = {
+        name: replace(
+            one,
+            top=[],
+            low=None,
+            high=None,
+            bars=[((low - first) / span, (high - first) / span, part) for low, high, part in one.bars],
+        )
+        for name, one in column.splits.items()
+    }
     return replace(column, splits=splits)

@@ -60,7 +60,8 @@ def _lines(feature: Explained) -> Iterator[tuple[str, str]]:
         top = ", ".join(f"{shown(key)} {value:.4g} ({rows:,} rows)" for key, value, rows in one.top)
         yield (
             "Learned",
-            f"{one.function} of {one.keys:,} {'key' if one.keys == 1 else 'keys'}: {top}; any other key {other}",
+            f"{one.function} of {one.keys:,} {'key' if one.keys == 1 else 'keys'}{': ' * bool(top)}{top}; "
+            f"any other key {other}",
         )
     if worth := feature.importance:
         noise = ", within noise" if worth.is_within_noise else ""

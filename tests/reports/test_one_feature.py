@@ -118,6 +118,21 @@ def test_a_derived_feature_has_its_expression_and_what_it_learned(run: Run) -> N
     assert list(often.drift) == ["city"]
 
 
+def test_no_value_of_a_redacted_column_or_of_what_reads_it_is_told(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run.properties["config"] = json.dumps(CONFIG | {"serving": {"redact": ["city"]}})
+    for name in ("city", "before", "often"):
+        print_explained(explain_feature(run, name), as_json=True)
+        print_explained(explain_feature(run, name), as_json=False)
+    told = capsys.readouterr().out
+    assert [value for value in ("Bern", "Zürich", "many") if value in told] == []
+    assert "2 values of 100 at most" in told
+    assert "rate_by of 1 key; any other key 0.4" in told
+    assert "its values are not shown" in told
+    assert "its values are not shown" not in str(explain_feature(run, "old").notes)
+
+
 @pytest.mark.parametrize(("name", "role"), [("late", "label"), ("seen", "excluded"), ("id", "dropped")])
 def test_what_the_model_is_not_shown_is_told_too(run: Run, name: str, role: str) -> None:
     found = explain_feature(run, name)

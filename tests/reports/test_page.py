@@ -921,6 +921,21 @@ def test_a_lost_picture_is_told(explained: Run, file: str) -> None:
     assert any(line.endswith(f"{file} is on record, but the file is gone") for line in page.lines(""))
 
 
+def test_a_page_says_where_files_lie_in_the_workspace_and_not_on_this_machine(tmp_path: Path) -> None:
+    run = explain(complete_run(tmp_path / "artifacts"))
+    for kind, file in (("Evaluator", "explanation.json"), ("Trainer", "history.json")):
+        (folder,) = [one.folder for one in run.artifacts[kind] if (one.folder / file).exists()]
+        (folder / file).unlink()
+        if kind == "Trainer":
+            (folder / file).mkdir()  # cannot be read
+    for split in Path(run.artifacts["StatisticsGen"][0].uri).iterdir():
+        shutil.rmtree(split)
+    html = render(collect(run))
+    assert str(tmp_path) not in html
+    assert len(re.findall(r'class="path">artifacts/[^<]*(?:gone|cannot be read)', html)) == 3
+    assert Artifact("Model", "gs://bucket/artifacts/Trainer/model/5", {}).place.startswith("gs://bucket/")
+
+
 def test_an_explanation_that_failed_or_is_off_is_told(explained: Run) -> None:
     rewrite(explained, "ModelEvaluation", "explanation.json", {"problems": ["no memory"], "importance": None})
     assert read(explained).lines("importance")[1:] == ["no memory"]
