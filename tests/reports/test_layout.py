@@ -18,11 +18,14 @@ from pipeline.reports.lineage.answer import draw
 from pipeline.reports.lineage.page import write_lineage
 from pipeline.reports.model_card import write_card
 from pipeline.reports.page import collect, render
+from pipeline.reports.replay import render as render_replay
 from pipeline.reports.suspects import render as render_suspects
 from pipeline.reports.what_now import Around
 from tests.lineage.weeks import Weeks
+from tests.reports import test_production as production
 from tests.reports.odd import odd_runs
 from tests.reports.suspects import SUSPECTS, SUSPECTS_FILE
+from tests.reports.test_front import HOSTILE
 from tests.reports.test_page import CURVES, ODD, complete_run, explain, rewrite, with_gate
 
 pytestmark = pytest.mark.extra
@@ -81,7 +84,26 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     files["front"] = write_front(weeks.config)
     files["lineage"] = write_lineage(draw(weeks.config, weeks.run_id(1)), tmp_path / "lineage.html")
     files["card"] = write_card(explained, tmp_path / "card.html")
+    name = f"{'a_long_name_' * 12}{HOSTILE}"
+    windows = [*(production.verdict(k) for k in range(50)), production.bad(50, name)]
+    alarms = [
+        production.alarm(evidence=name, key=f"harmful:{name}"),
+        production.alarm(key="log_gap", severity="ticket"),
+    ]
+    times = [production.served("6", windows[0], windows[9]), production.served("7", windows[10], windows[50], "canary")]
+    year = json.loads(Path("examples/year/replay.json").read_text())
+    for kind, html in (("production", production.page(windows, alarms, times)), ("replay", render_replay(year))):
+        files[kind] = tmp_path / f"{kind}.html"
+        files[kind].write_text(html)
     return files
+
+
+def look_in(kind: str, page: Any) -> None:
+    """Open all that can be: of the page of what serves the newest window, too."""
+    page.evaluate(UNFOLD)
+    if kind == "production" and page.locator("#look").is_hidden():
+        page.locator("#windows tbody a").first.click()
+        page.wait_for_selector("#looked table")
 
 
 @pytest.fixture
@@ -103,7 +125,7 @@ def test_axe_finds_nothing_serious_on_any_page(pages: dict[str, Path], shown: Ca
     for kind, file in pages.items():
         for scheme, width in (("light", 1440), ("dark", 390)):
             page = shown(file, width, color_scheme=scheme)
-            page.evaluate(UNFOLD)
+            look_in(kind, page)
             found = page.evaluate(f"{axe}; axe.run().then(found => found.violations)")
             told = [(one["impact"], one["id"], one["nodes"][0]["html"]) for one in found]
             assert [one for one in told if one[0] in ("serious", "critical")] == [], (kind, scheme, width)
@@ -117,7 +139,7 @@ def test_a_table_that_is_cut_says_so_and_the_page_is_as_wide_as_the_window(
         page = shown(file)
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 900})
-            page.evaluate(UNFOLD)
+            look_in(kind, page)
             assert page.evaluate("document.documentElement.scrollWidth") <= width, (kind, width)
             for table in page.query_selector_all(".wide"):
                 if table.evaluate("table => table.clientHeight && table.scrollWidth > table.clientWidth + 8"):
