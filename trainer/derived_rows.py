@@ -99,4 +99,4 @@ def _compiled(table: FeatureTable) -> Callable[[Any], dict[str, Any]]:
     def compute(matrices: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         return in_their_units(Derived(RawColumns(matrices, table).columns(), table), table)
 
-    return tf.function(compute, reduce_retracing=True)
+    return tf.function(compute, autograph=False, reduce_retracing=True)

@@ -29,7 +29,7 @@ def graded_signatures(predict: Callable[[tf.Tensor], dict[str, tf.Tensor]], labe
         predict: a tf.function from serialized tf.Examples to the predictions; its graph is called, not copied.
     """
 
-    @tf.function
+    @tf.function(autograph=False)
     def classify(inputs: tf.Tensor) -> dict[str, tf.Tensor]:
         scores = predict(inputs)[PREDICTION]  # (batch, outputs)
         if label.task == "binary":
@@ -37,7 +37,7 @@ def graded_signatures(predict: Callable[[tf.Tensor], dict[str, tf.Tensor]], labe
         names = tf.constant([list(label.classes)])
         return {CLASSES: tf.repeat(names, tf.shape(scores)[0], axis=0), SCORES: scores}
 
-    @tf.function
+    @tf.function(autograph=False)
     def regress(inputs: tf.Tensor) -> dict[str, tf.Tensor]:
         return {OUTPUTS: predict(inputs)[PREDICTION][:, 0]}
 

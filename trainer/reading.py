@@ -64,7 +64,7 @@ def read_transformed(
         One array per transformed feature, extra and hashed column, (rows, ...), in file order.
     """
     columns: list[Feature | Label] = [*table.features, table.label]
-    transform_batch = tf.function(transform, reduce_retracing=True)
+    transform_batch = tf.function(transform, autograph=False, reduce_retracing=True)
     gathered = _Gathered(spill_to, memory_bytes)
     names = dict.fromkeys([*(column.name for column in columns), *extra, *hashed, *([weight] if weight else [])])
     for batch in record_batches(patterns, list(names)):

@@ -34,8 +34,8 @@ from trainer.preprocessing import DERIVED_NUMBERS, DERIVED_TEXTS, units_of
 PREDICTED_CLASS = "predicted_class"
 """Their other output, of more than two classes: the most probable, as text."""
 _as_written = tf.autograph.experimental.do_not_convert
-"""For what has no `if` or `for` over tensors: AutoGraph's search for them costs a twentieth of a small run. A network
-of the user's may have some, so what calls it is not marked."""
+"""For what has no `if` or `for` over tensors, as `autograph=False`: AutoGraph's search for them costs a tenth of a
+small run. A network of the user's may have some, so what calls it is not marked."""
 
 
 class ServedModel(tf.Module):
@@ -96,18 +96,18 @@ class ServedModel(tf.Module):
         """Predict from plain tensors, as a JSON client sends them: NaN or "" stands for a missing value."""
         return self._predict(self._stacked(tensors))
 
-    @tf.function
+    @tf.function(autograph=False)
     def transform_features(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Return the network's inputs."""
         return self._network_inputs(self._parsed(examples))
 
-    @tf.function
+    @tf.function(autograph=False)
     def transform_labels(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Return the label as the network was taught it."""
         raw = tf.io.parse_example(examples, self._feature_spec | self._label_spec)
         return {LABEL: self._transform(stacks.of_parsed(raw, self._table))[LABEL]}
 
-    @tf.function
+    @tf.function(autograph=False)
     def derived_features(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Return what the derived features are, in their own units: NaN or "" where one is missing."""
         transformed, names = self._transform(self._parsed(examples)), self._table.tensor_names
@@ -136,7 +136,7 @@ class ServedModel(tf.Module):
         gradients = tape.gradient(chosen, floats, unconnected_gradients="zero")
         return {PREDICTION: chosen, **gradients}
 
-    @tf.function
+    @tf.function(autograph=False)
     def gradients(self, tensors: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Do the same as `differentiate`, with one tensor by name, as a signature takes them."""
         return self.differentiate({name: tensors[name] for name, _, _ in self._inputs}, tensors[OUTPUT])

@@ -19,8 +19,8 @@ class InfraCheckSettings(Section):
     p99_ms_batch_1024: Annotated[float, Field(gt=0)] | None = None
     """The same for requests of 1024 rows."""
     measure_s: Annotated[float, Field(ge=0)] = 1
-    """Seconds for which requests of one row are sent to each signature; for larger ones a quarter of that each. With 0
-    only as many are sent as a figure needs."""
+    """Seconds for which requests of one row are sent to each signature, 500 at most; for larger ones a quarter of that
+    each. With 0 only as many are sent as a figure needs."""
     max_size_mb: Annotated[float, Field(gt=0)] | None = None
     """Size of the exported files in MB, at most."""
     max_memory_mb: Annotated[float, Field(gt=0)] | None = None

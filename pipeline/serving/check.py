@@ -1,4 +1,7 @@
-"""Is a model fit to serve? A fresh process serves it; here that is started, and its answers are judged."""
+"""Is a model fit to serve? A fresh process serves it; here that is started, and its answers are judged.
+
+Python's loader is asked here, when the process has ended: a model that hangs hangs there, and is given up.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,7 @@ import tensorflow as tf
 
 from pipeline.config.infra_check import InfraCheckSettings
 from pipeline.serving import probe
+from pipeline.serving.python_answers import python_answers
 from pipeline.serving.verdict import BUSY, ServingVerdict
 from trainer.digests import file_digests
 
@@ -68,12 +72,18 @@ def check(
             "latency": {size: (share * settings.measure_s, p99_ms[size]) for size, share in _SHARES.items()},
             "rows_in_small_batches": _ROWS_IN_SMALL_BATCHES,
         }
-        _write_request(Path(folder), request, [example for part in rows.values() for example in part.examples])
+        examples = [example for part in rows.values() for example in part.examples]
+        _write_request(Path(folder), request, examples)
         answer, arrays = _ask(Path(folder), settings.timeout_s)
+    in_python: dict[str, Array] = {}
+    if "problem" not in answer or answer.get("of_the_loader"):  # is it the model, or only what the C++ loader finds?
+        in_python, problem = python_answers(model, examples, features)
+        if problem and "problem" not in answer:
+            answer |= {"at": "the same in Python", "problem": problem}
     failures = _changed(files, exported)
     differences: dict[str, float] = {}
     if "problem" in answer:
-        failures.append(_unanswered(answer))
+        failures.append(_unanswered(answer, in_python))
     elif unusable := _not_finite(arrays):
         failures += unusable
     else:
@@ -84,14 +94,14 @@ def check(
             for what, difference in differences.items()
             if not difference <= settings.tolerance
         ]
-        in_python = _differences_in_python(arrays, settings.tolerance)
+        by_python = _differences_in_python(arrays, in_python, settings.tolerance)
         failures += [
             f"{what} is not the same through TensorFlow's C++ loader, which servers have, as in Python: "
             f"it differs by up to {difference:.2g}; {settings.tolerance:g} is allowed"
-            for what, difference in in_python.items()
+            for what, difference in by_python.items()
             if not difference <= settings.tolerance
         ]
-        differences[IN_PYTHON] = max(in_python.values())
+        differences[IN_PYTHON] = max(by_python.values())
     failures += _too_slow(answer.get("latency", {}), p99_ms)
     failures += _too_large("the SavedModel has", size_bytes, settings.max_size_mb)
     failures += _too_large("the process that served it took", answer.get("memory_bytes"), settings.max_memory_mb)
@@ -148,10 +158,11 @@ def _ask(folder: Path, timeout_s: float) -> tuple[dict[str, Any], dict[str, Arra
         return answer, dict(arrays)
 
 
-def _unanswered(answer: Mapping[str, Any]) -> str:
+def _unanswered(answer: Mapping[str, Any], in_python: Mapping[str, Array]) -> str:
     """Return why there are no predictions to compare."""
     problem = _in_one_line(answer["problem"])
-    if not answer.get("python_answers"):
+    asked = answer["at"] if answer["at"] in (probe.BY_TENSORS, *probe.OTHERS) else probe.BY_EXAMPLES
+    if not (answer.get("of_the_loader") and any(name.startswith(f"{asked}/") for name in in_python)):
         return f"the model cannot be served: {answer['at']} failed: {problem}"
     return (
         "only Python can serve the model: TensorFlow's C++ loader, which TensorFlow Serving and Vertex AI's containers "
@@ -177,7 +188,7 @@ def _not_finite(arrays: Mapping[str, Array]) -> list[str]:
     """Say which predictions are NaN or infinite, which are none."""
     found = []
     for array, values in arrays.items():
-        if array.startswith(probe.PYTHON) or values.dtype.kind == "S":
+        if values.dtype.kind == "S":
             continue  # what differs is found by comparing
         name = array.removesuffix(f"/{probe.PREDICTION}")
         bad = ~np.isfinite(values).reshape(len(values), -1).all(axis=1)
@@ -205,14 +216,13 @@ def _differences(arrays: Mapping[str, Array], rows: Mapping[str, ScoredRows]) ->
     return {what: _greatest(found, expected) / unit for what, (found, expected) in pairs.items()}
 
 
-def _differences_in_python(arrays: Mapping[str, Array], tolerance: float) -> dict[str, float]:
+def _differences_in_python(
+    arrays: Mapping[str, Array], in_python: Mapping[str, Array], tolerance: float
+) -> dict[str, float]:
     """Return the greatest difference between the loaders, by signature and output; numbers in the units of
     `_differences`."""
     found = {}
-    for name, expected in arrays.items():
-        if not name.startswith(probe.PYTHON):
-            continue
-        what = name.removeprefix(probe.PYTHON)
+    for what, expected in in_python.items():
         if expected.dtype.kind == "S" and expected.ndim == 2:  # the names of all classes
             found[what] = 0.0 if np.array_equal(arrays[what], expected) else math.inf
         elif expected.dtype.kind == "S":

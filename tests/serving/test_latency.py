@@ -67,6 +67,12 @@ def test_a_slow_call_is_slow_on_a_busy_machine() -> None:
     assert measure(call, 0.5)["p50_ms"] >= 50
 
 
+def test_calls_end_when_they_tell_enough() -> None:
+    began = time.monotonic()
+    assert measure(lambda: None, 60.0)["calls"] == 500
+    assert time.monotonic() - began < 30
+
+
 def test_no_time_to_measure_still_gives_a_figure() -> None:
     found = measure(lambda: time.sleep(0.01), 0)
     assert found["calls"] == 3
