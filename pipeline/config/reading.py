@@ -15,8 +15,16 @@ DIRECTIVES = "YymdbBHIMSfpzaAjGVu"
 
 TWO_PARTS = ("%H:%M", "%M:%S")
 """The formats of durations in two parts."""
+HHMM = "%H%M"
+"""That of a time of day in figures alone: 0915."""
+DEGREES = "dms"
+"""That of numbers of degrees, minutes and seconds: 40°26'46"N."""
+EXCEL = "excel"
+"""That of dates as spreadsheets count them: days since the end of 1899."""
 HALF_DAYS = "%I:%M %p"
 """That of a time of day with am or pm."""
+_FORMATS = {"duration": (*TWO_PARTS, HALF_DAYS, HHMM), "number": (DEGREES,)}
+"""Those of a kind that knows few."""
 
 
 class Reading(Section):
@@ -30,15 +38,17 @@ class Reading(Section):
     """Of numbers, the mark between groups of three digits. A blank stands for every kind of blank, an apostrophe for
     every kind of apostrophe."""
     unit: tuple[str, ...] = ()
-    """Of numbers, what may stand before or after them and is left out, as `$`, `%` or `kg`."""
+    """Of numbers, what may stand before or after them and is left out, as `$`, `%` or `kg`; of durations, behind them,
+    as `/km`."""
     scale: bool = False
     """Of numbers, whether k, M and B after them stand for thousands, millions and thousand millions."""
     words: tuple[str, ...] = ()
     """Of booleans, the words for no and for yes, in this order, in any case. When absent, the usual ones."""
     format: str | None = None
     """Of dates, their parts as in Python's strptime, for example `%d.%m.%Y %H:%M`; or `epoch_s`, `epoch_ms`,
-    `epoch_us` for the time since 1970. ISO 8601 when absent. Of durations in two parts, which those are: `%H:%M`, also
-    of a time of day, or `%M:%S`; `%I:%M %p` of a time of day with am or pm."""
+    `epoch_us` for the time since 1970, or `excel` for days as spreadsheets count them. ISO 8601 when absent. Of
+    durations in two parts, which those are: `%H:%M`, also of a time of day, or `%M:%S`; `%I:%M %p` of a time of day
+    with am or pm, `%H%M` of one in figures alone, as 0915. Of numbers, `dms` for degrees, minutes and seconds."""
     zone: str | None = None
     """Of dates that do not say their time zone, its name, for example `Europe/Berlin`. UTC when absent."""
     missing: tuple[str, ...] | None = None
@@ -58,11 +68,11 @@ class Reading(Section):
             raise ValueError(f"decimal and thousands are both {self.decimal!r}; they must differ")
         if self.words and (len(self.words) != 2 or self.words[0].casefold() == self.words[1].casefold()):
             raise ValueError("words: give two different ones, that for no and that for yes")
-        if self.kind == "duration":
-            if self.format not in (None, *TWO_PARTS, HALF_DAYS):
-                known = ", ".join((*TWO_PARTS, HALF_DAYS))
-                raise ValueError(f"format: {self.format!r} is none of a duration; known are {known}")
-        elif self.format is not None and not re.fullmatch("epoch_(s|ms|us)", self.format):
+        if self.kind in _FORMATS:
+            if self.format not in (None, *_FORMATS[self.kind]):
+                known = ", ".join(_FORMATS[self.kind])
+                raise ValueError(f"format: {self.format!r} is none of a {self.kind}; known are {known}")
+        elif self.format is not None and not re.fullmatch(f"epoch_(s|ms|us)|{EXCEL}", self.format):
             unknown = [mark for mark in re.findall(r"%(.?)", self.format) if mark not in DIRECTIVES]
             if unknown:
                 known = ", ".join(f"%{mark}" for mark in DIRECTIVES)

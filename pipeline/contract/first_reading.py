@@ -279,7 +279,8 @@ def _check_options(wishes: Wishes, known: Sequence[str], label: str | None, path
     if label is not None and label in wishes.drop:
         raise ConfigError(f"--drop {label}: it is the label", "leave it in, or choose another --label")
     sheets = [one for one in said if "FILE#SHEET" in one]  # the label may be on another
+    cuts = [f"if {one}, but should not be, give --delimiter" for one in said if one.startswith("fields are separated")]
     if label is not None and label not in known:
         raise DataError(
-            f"{path} has no column {label!r}; {nearest(label, known)}", "; ".join(["correct --label", *sheets])
+            f"{path} has no column {label!r}; {nearest(label, known)}", "; ".join(["correct --label", *cuts, *sheets])
         )

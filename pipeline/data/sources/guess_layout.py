@@ -28,6 +28,7 @@ _FEW_VALUES = 15
 """How often each value of a column comes, on average, in which a first value that never comes again is a name."""
 _SURE = 0.9
 """The score of a layout that need not be doubted."""
+_RULE = re.compile(r"[|+][-=+|: ]*--[-=+|: ]*[|+]\s*$|-+(\+-+)+\s*$")
 _COMMENTS = ("#", "%", "//", "@", "*", "!")
 
 
@@ -192,8 +193,29 @@ def inner_comments(layout: Layout, lines: Sequence[str]) -> bool:
     return bool(marked) and all(len(record) != layout.width for record in marked)
 
 
+def repeated_header(layout: Layout, text: str) -> str | None:
+    """Return the line of the header if it comes again among the rows, as in exports put one behind the other."""
+    records = layout.records
+    start = next((place for place, record in enumerate(records) if len(record) == layout.width), len(records))
+    header, rows = records[start : start + 1], records[start + 1 :]
+    if layout.width < 2 or header[0] not in rows or len({*header[0]}) < layout.width or not all(header[0]):
+        return None
+    if any(map(is_number, header[0])) or not has_header(header[0], rows):
+        return None
+    return re.split(r"\r\n|\n|\r", text)[layout.lines[start]]
+
+
+def without_repeated(text: str, header: str) -> list[str]:
+    """Return the lines without those that begin as the header but the first one."""
+    lines = re.split(r"\r\n|\n|\r", text)
+    first = next(place for place, line in enumerate(lines) if line.startswith(header))
+    return [line for place, line in enumerate(lines) if place == first or not line.startswith(header)]
+
+
 def comment_mark(lines: Sequence[str]) -> str | None:
     """Return what the first lines begin with, if that is a comment's mark and the rest do without it."""
+    if rule := next((line for line in lines[:5] if _RULE.match(line)), None):
+        return rule  # between the names and the rows of a table that a database or a text has drawn
     first = next((line for line in lines if line.strip()), "")
     mark = next((mark for mark in _COMMENTS if first.startswith(mark)), None)
     if mark is None:
@@ -263,7 +285,7 @@ def footer_marks(last: Sequence[str], form: TextFormat, width: int) -> tuple[str
         parts = next(split_lines(iter([line]), form)) if is_run else line.split(form.delimiter)
         words = line.strip().lstrip("\"'")
         is_note = width >= 3 and len(parts) != width and sum(bool(part.strip()) for part in parts) == 1 and " " in words
-        if words[:1].isdigit() or not (SUMMARY.match(words) or is_note):
+        if (words[:1].isdigit() and "rows in set" not in words) or not (SUMMARY.match(words) or is_note):
             break
         whole = len(parts) > 1 and not is_run and not is_note
         marks.append(line[: len(parts[0]) + 1] if whole else "(" if line.startswith("(") else line.split()[0])
@@ -272,6 +294,6 @@ def footer_marks(last: Sequence[str], form: TextFormat, width: int) -> tuple[str
 
 SUMMARY = re.compile(
     r"(?i)(grand )?(total|sum|summe|gesamt|insgesamt|average|mean|mittelwert|totaux|totale|source|quelle|note)s?\b|"
-    r"\(\d[\d,. ]* (rows?|records?|lines?|zeilen)\b"
+    r"\*{1,3} ?[\t;|]|\d+ rows in set|\(\d[\d,. ]* (rows?|records?|lines?|zeilen)\b"
 )
 """How a line below a table begins that sums it up, or says where it is from."""

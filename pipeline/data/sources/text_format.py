@@ -26,6 +26,8 @@ from pipeline.data.sources.guess_layout import (
     has_units,
     inner_comments,
     is_number,
+    repeated_header,
+    without_repeated,
 )
 from pipeline.data.sources.head import read_head
 from pipeline.data.sources.number_marks import number_pattern
@@ -34,6 +36,8 @@ from pipeline.data.sources.workbook import SheetTable
 
 _NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "'|'", BLANKS: "runs of blanks"}
 _TAIL = 1 << 14
+_IMPORT_IDS = '"{""ImportId""'
+"""How the line begins that Qualtrics writes below names and questions."""
 _COMMENTS_SAID = "lines that begin with {!r} are comments"
 
 
@@ -64,11 +68,22 @@ def sniff(path: str | Sequence[str], given: Mapping[str, Any] | None = None) -> 
     if not form.comment and "comment" not in given and inner_comments(layout, text.splitlines()):
         form, text = _without_comments(text, form, "#", said)
         layout = guess_layout(text, form, given)
+    elif not form.comment and "comment" not in given and _IMPORT_IDS in text:
+        form, text = _without_comments(text, form, _IMPORT_IDS, said)
+        layout = guess_layout(text, form, given)
     if form.comment and not {"comment", "skip", "header"} & given.keys():
         form, layout = _without_marked_rows(whole, form, layout, given, said)
     if layout.width == 1 and "delimiter" not in given:  # one column, or nothing that we know: as plain CSV
         layout = guess_layout(text, form, {**given, "delimiter": ",", "quote": '"'})
+    header = repeated_header(layout, text) if not form.comment and not given.keys() & {"comment", "names"} else None
+    if header:
+        text = "\n".join(without_repeated(text, header))
+        layout = guess_layout(text, form, given)
     form = _described(text, layout, given, said)
+    if header and form.header is True and not form.units:
+        names = next(record for record in layout.records if len(record) == layout.width)
+        form = form.model_copy(update={"comment": header, "names": tuple(names), "header": False})
+        said.append("lines that repeat the header are no rows")
     if "footer" not in given and (marks := _footer(pieces, text, form, layout.width)):
         form = form.model_copy(update={"footer": marks})
         said.append(f"lines at the end that begin with {', '.join(map(repr, marks))} are no rows")

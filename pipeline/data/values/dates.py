@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.config.reading import EXCEL
 from pipeline.data.convert import PROBE
 
 MONTHS: tuple[tuple[str, ...], ...] = (
@@ -49,17 +50,20 @@ _HOURS |= {"EEST": 3, "MSK": 3, "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST
 _HOURS |= {"SAST": 2, "HKT": 8, "SGT": 8, "JST": 9, "KST": 9, "AEST": 10, "AEDT": 11, "NZST": 12, "NZDT": 13}
 """Short names of zones, by their hours before UTC; CST and its like are America's, as RFC 5322 has them."""
 _PLACE = r"[A-Z][A-Za-z_]+/[A-Za-z_/+-]+"
-ZONE = rf"{'|'.join(sorted(_HOURS, key=len, reverse=True))}|{_PLACE}|[+-]\d\d(?::?\d\d)?(?:\[{_PLACE}\])?"
+_FROM_GMT = r"(?:GMT|UTC)[+-]\d\d?(?::?\d\d)?"
+ZONE = rf"{_FROM_GMT}|{'|'.join(sorted(_HOURS, key=len, reverse=True))}|{_PLACE}|[+-]\d\d(?::?\d\d)?(?:\[{_PLACE}\])?"
 """What a text may say of its time zone: a short name, a place (Europe/Berlin), or hours, with the place behind."""
 _MONTH_OF = {name: number for number, names in enumerate(MONTHS, start=1) for name in names}
 _PARTS = {
-    "Y": r"(?P<Y>\d{4})", "y": r"(?P<y>\d{2})", "m": r"(?P<m>\d{1,2})", "d": r"(?P<d>\d{1,2})",
+    "Y": r"(?P<Y>\d{4})", "y": r"(?P<y>\d{2})", "m": r"(?P<m>\d{1,2})", "d": r"(?P<d>\d{1,2})(?:st|nd|rd|th|er)?",
     "b": r"(?P<b>\pL+)\.?", "B": r"(?P<b>\pL+)\.?", "H": r"(?P<H>\d{1,2})", "I": r"(?P<I>\d{1,2})",
     "M": r"(?P<M>\d{2})", "S": r"(?P<S>\d{2})", "f": r"\d{1,9}", "p": r"(?P<p>[aApP])\.?[mM]\.?",
     "z": rf"(?P<z>{ZONE})", "G": r"(?P<G>\d{4})", "V": r"(?P<V>\d{2})",
     "u": r"(?P<u>[1-7])", "a": r"\pL+\.?", "A": r"\pL+\.?", "j": r"(?P<j>\d{3})",
 }  # fmt: skip
 _PER_SECOND = {"epoch_s": 1, "epoch_ms": 10**3, "epoch_us": 10**6}
+_EXCEL_1970 = 25_569.0
+"""The day on which 1970 begins, as spreadsheets count days."""
 _PIVOT = 69
 """Two-digit years from here on are of the 20th century, as for strptime."""
 
@@ -68,7 +72,9 @@ def to_seconds(text: pa.Array, form: str | None, zone: str | None) -> pa.Array:
     """Return Unix seconds, int64; null where a text is no date of the format (None: ISO 8601)."""
     coded = text.dictionary_encode()  # days come again
     distinct = pc.utf8_trim_whitespace(coded.dictionary)
-    if form in _PER_SECOND:
+    if form == EXCEL:
+        seconds = _of_spreadsheet(distinct)
+    elif form in _PER_SECOND:
         seconds = _since_1970(distinct, _PER_SECOND[form])
     elif form is None:
         seconds = _iso(distinct, zone)
@@ -100,6 +106,13 @@ def _since_1970(text: pa.Array, per_second: int) -> pa.Array:
     whole = pc.extract_regex(text, pattern=r"^(?P<n>-?\d{1,18})(?:\.\d*)?$").field("n")
     ticks = pc.cast(whole, pa.int64()).fill_null(0).to_numpy()
     return pa.array(ticks // per_second, mask=~whole.is_valid().to_numpy(zero_copy_only=False))
+
+
+def _of_spreadsheet(text: pa.Array) -> pa.Array:
+    fits = pc.match_substring_regex(text, pattern=r"^\d{1,7}(?:\.\d+)?$")
+    days = pc.cast(pc.if_else(fits, text, pa.scalar(None, pa.string())), pa.float64())
+    seconds = pc.multiply(pc.subtract(days, _EXCEL_1970), 86_400.0)
+    return pc.round(seconds).cast(pa.int64())
 
 
 def _iso(text: pa.Array, zone: str | None) -> pa.Array:
@@ -150,7 +163,7 @@ def _by_zones(seconds: pa.Array, zones: pa.Array) -> pa.Array:
     """Return the same where every text says its zone; null where there is none of that name."""
     shown = pc.subtract(seconds, pa.array(_offset(zones)))
     for zone in pc.unique(zones).drop_null().to_pylist():
-        if zone[:1].isalpha() and zone not in _HOURS:
+        if zone[:1].isalpha() and zone not in _HOURS and "/" in zone:
             here = pc.fill_null(pc.equal(zones, zone), False)
             try:
                 moved = _in_zone(seconds.filter(here), zone)
@@ -209,7 +222,7 @@ def _hour(parts: pa.Array) -> npt.NDArray[np.int64]:
 
 
 def _offset(zones: pa.Array) -> npt.NDArray[np.int64]:
-    signed = pc.extract_regex(zones, pattern=r"^(?P<sign>[+-])(?P<H>\d\d):?(?P<M>(?:\d\d)?)(?:\[.*)?$")
+    signed = pc.extract_regex(zones, pattern=r"^(?:GMT|UTC)?(?P<sign>[+-])(?P<H>\d\d?):?(?P<M>(?:\d\d)?)(?:\[.*)?$")
     offset = _number(signed, "H", 0) * 3600 + _number(signed, "M", 0) * 60
     named = pc.take(pa.array([*_HOURS.values()], pa.int64()), pc.index_in(zones, pa.array([*_HOURS])))
     offset += 3600 * np.array(pc.fill_null(named, 0).to_numpy())

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.config.reading import HHMM
 from pipeline.data.values.numbers import MINUS
 
 CLOCK = (
@@ -24,12 +28,13 @@ WORDS = (
 YEARS = r"(?i:\d ?y(?:rs?|ears?)?,? ?)\d+ ?"
 """Behind years, m is months: 3y 2m."""
 SHORT = {
-    "%H:%M": r"^\s*(?P<minus>)(?P<hours>\d{1,4}):(?P<minutes>[0-5]\d)\s*$",
+    "%H:%M": rf"^\s*(?:\+|(?P<minus>{MINUS}))?\s?(?P<hours>\d{{1,4}}):(?P<minutes>[0-5]\d)\s*$",
+    HHMM: r"^(?P<minus>)(?P<hours>[01]\d|2[0-4])(?P<minutes>[0-5]\d)$",
     "%I:%M %p": r"^\s*(?P<minus>)(?P<hours>0?[1-9]|1[0-2]):(?P<minutes>[0-5]\d)(?::(?P<seconds>[0-5]\d))?\s?"
     r"(?P<half>[aApP])\.?[mM]\.?\s*$",
-    "%M:%S": r"^\s*(?P<minus>)(?P<minutes>\d{1,4}):(?P<seconds>[0-5]\d(?:[.,]\d+)?)\s*$",
+    "%M:%S": rf"^\s*(?:\+|(?P<minus>{MINUS}))?\s?(?P<minutes>\d{{1,4}}):(?P<seconds>[0-5]\d(?:[.,]\d+)?)\s*$",
 }
-"""Texts of two parts, by their format. Only a person or the column's name tells which of the formats it is."""
+"""Texts of two parts, or of figures alone, by their format. Only a person or the column's name tells which it is."""
 _SECONDS = {
     "years": 31_556_952,
     "months": 2_629_746,
@@ -41,15 +46,23 @@ _SECONDS = {
 }
 
 
-def to_seconds(text: pa.Array, form: str | None = None) -> pa.Array:
+def to_seconds(text: pa.Array, form: str | None = None, units: Sequence[str] = ()) -> pa.Array:
     """Return seconds, float64; null where a text is no duration.
 
     Args:
         form: what texts of two parts are, one of SHORT; when None, they are no durations.
+        units: what may stand behind them and is left out.
     """
+    if units:
+        text = pc.replace_substring_regex(
+            text, pattern=rf"\s*(?:{'|'.join(map(re.escape, units))})\s*$", replacement=""
+        )
     coded = text.dictionary_encode()  # they come again
     patterns = (CLOCK, ISO, WORDS, *((SHORT[form],) if form else ()))
     distinct = pc.replace_substring_regex(coded.dictionary, pattern=rf"({YEARS})m\b", replacement=r"\1mo")
+    if form == HHMM:
+        figures = pc.replace_substring_regex(distinct, pattern=r"^\s*(\d\d?)[.hH]?(\d\d)\s*$", replacement=r"\1\2")
+        distinct = pc.utf8_lpad(pc.utf8_trim_whitespace(figures), 4, "0")
     seconds = pc.coalesce(*(_seconds(distinct, pattern) for pattern in patterns))
     return pc.take(seconds, coded.indices)
 

@@ -8,9 +8,10 @@ from collections import Counter
 import numpy as np
 import pyarrow.compute as pc
 
+from pipeline.config.reading import EXCEL
 from pipeline.data.values.counted import WORTH_SAYING, Counted, Doubt, Fit, as_mask, words_of
 from pipeline.data.values.dates import MONTHS, RARE_MONTHS, ZONE, to_seconds
-from pipeline.data.values.words import DATE_NAMES, EPOCH_NAMES, WEEK_NAMES
+from pipeline.data.values.words import DATE_NAMES, DAY_NAMES, EPOCH_NAMES, WEEK_NAMES
 
 _EPOCHS = {"epoch_s": 1, "epoch_ms": 10**3, "epoch_us": 10**6}
 _FROM, _TO = 946_684_800, 2_145_916_800  # 2000 to 2038
@@ -30,6 +31,8 @@ _ASIAN = re.compile(r"(\d{4})([年년]\s?)(\d{1,2})([月월]\s?)(?:(\d{1,2})([�
 _LOG = re.compile(r"(\[?)\d\d/[A-Za-z]{3}/\d{4}(?::\d\d){3} [+-]\d{4}(\]?)")
 """A time in the log of a web server."""
 _WEEK = re.compile(r"(?:19|20)\d{2}(-?)W\d{2}(-?\d)?")
+_SERIAL = r"^(?:[1-4]\d{4}|5[0-4]\d{3})(?:\.\d+)?$"
+"""Days from 1927 to 2050."""
 _SAMPLE, _CANDIDATES = 40, 12
 _SURE_MONTHS = 3
 
@@ -72,6 +75,14 @@ def guess_epoch(name: str, values: Counted) -> Fit | None:
         if bounds["min"] >= _FROM and bounds["max"] < _TO:
             return Fit({"kind": "date", "format": form}, np.ones(len(values.texts), bool))
     return None
+
+
+def guess_spreadsheet(name: str, values: Counted) -> Fit | None:
+    """Return how days as spreadsheets count them are read, 45078 for 1 June 2023; None if name and range say nothing of
+    it."""
+    if not words_of(name) & DAY_NAMES or not values.matches(_SERIAL).all():
+        return None
+    return Fit({"kind": "date", "format": EXCEL}, np.ones(len(values.texts), bool), "days as spreadsheets count them")
 
 
 def is_day_first(form: object) -> bool | None:
@@ -122,7 +133,7 @@ def _of_one_form(text: str) -> str | None:
 def _parts(text: str) -> list[str] | None:
     """Return the figures of a date and what stands between them, names of months and days as directives; None if there
     are other words."""
-    parts = re.findall(r"\d+(?:st|nd|rd|th)?\b|\d+|[^\W\d_]+|[\W_]+", text)
+    parts = re.findall(r"\d+(?:st|nd|rd|th|er)?\b|\d+|[^\W\d_]+|[\W_]+", text)
     for place, part in enumerate(parts):
         if part[0].isalpha():
             if part.lower() in _MONTH_NAMES:

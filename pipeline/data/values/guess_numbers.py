@@ -11,13 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.config.reading import Reading
+from pipeline.data.values.codes import is_code, is_plain
 from pipeline.data.values.counted import NEARLY_ALL, WORTH_SAYING, Counted, Doubt, Fit, Mask, as_mask, words_of
 from pipeline.data.values.numbers import MINUS, to_plain
 from pipeline.data.values.words import (
     COMMA_THOUSANDS,
     CURRENCIES,
     DATE_NAMES,
-    HEX_NAMES,
     NEARLY,
     SCALES,
     SURE_SCALES,
@@ -25,18 +25,18 @@ from pipeline.data.values.words import (
     VERSION_NAMES,
 )
 
-_PLAIN = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$|^\s*[+-]?(?i:inf|infinity)\s*$"
 _PARTS = (
     rf"^\(?\s*(?:{MINUS}|\+)?\s*(?P<pre>[^\d\s.,()+\-'\x{{2212}}\x{{2013}}]{{0,5}}\.?)\s*(?:{MINUS}|\+)?\s*"
     r"(?P<body>\d[\d.,_'\x{2019} \x{a0}\x{202f}\x{2009}]*\d|\d[.,]?|[.,]\d+)(?:[eE][+-]?\d+)?"
     rf"(?P<gap>\s*)(?P<suf>[^\d\s()+\-,.:;=][^\d()+:;=]{{0,14}}?|\+|)\s*{MINUS}?\s*\)?$"
 )
+_DEGREES = ("C", "F")
+_FEW_WORDS, _MANY_NUMBERS = 2, 12
 _FEW_POINTS, _OTHERS = 3, 10
-_SAMPLE, _ENOUGH = 200, 20_000
+_SAMPLE, _FEW, _ENOUGH = 200, 2000, 20_000
 _POINTS = ("points", "total")
 _SURE_TOTAL = 32
 """Behind so many no day and no month stands."""
-_ROUND = 0.3
 _RATINGS = 20
 """So many different texts may be categories such as 16+ and 18+; more are quantities."""
 _STYLES = ((".", ""), (".", ","), (",", ""), (",", "."), (",", " "), (".", " "), (".", "'"), (",", "'"), (".", "_"))
@@ -55,33 +55,6 @@ class _Units(TypedDict):
     scale: bool
 
 
-def is_plain(values: Counted) -> Mask:
-    """Return which texts are numbers without any ado."""
-    return values.matches(_PLAIN)
-
-
-def are_codes(values: Counted, plain: Mask) -> bool:
-    """Return whether texts such as 2E8 are codes rather than numbers: nothing is a fraction, and others are of letters
-    and digits, too, or all are of one length and most are figures alone.
-
-    A number with its unit, 7kg, is no sign of codes, and a stray or two are none beside 1e3, as programs write powers.
-    """
-    powers = values.matches(r"^\d+[eE]\d+$")
-    if not powers.any() or values.share(plain) < WORTH_SAYING:
-        return False
-    figures = values.matches(r"^\d+$")
-    if not (powers | figures | ~plain).all():
-        return False
-    upper = values.matches(r"^\d+E\d+$").any()
-    letter = "A-Z" if upper else "a-z"
-    like = values.matches(rf"^(?:\d+[{letter}]|[{letter}]+\d)[0-9{letter}]*$") & ~powers
-    units = as_mask(pc.is_in(pc.ascii_ltrim(values.texts, "0123456789"), pa.array(sorted(UNITS | SURE_SCALES))))
-    strays = 0 if upper else 1 - NEARLY_ALL
-    lengths = pc.count_distinct(pc.utf8_length(values.texts)).as_py()
-    one_length = upper and lengths == 1 and plain.all() and figures.sum() > powers.sum()
-    return bool(values.share(like & ~units) > strays or one_length)
-
-
 def guess_number(name: str, values: Counted, decimal: str | None) -> Fit | Doubt | None:
     """Return the style of numbers in which nearly all texts are written; None if they are no numbers.
 
@@ -92,8 +65,11 @@ def guess_number(name: str, values: Counted, decimal: str | None) -> Fit | Doubt
         return points
     if len(values.texts) <= _ENOUGH:
         return _guess(name, values, decimal)
-    step = -(-len(values.texts) // _ENOUGH)  # the style shows in a part, but a bound is one text of many rows
-    found = _guess(name, values.where(values.matches(BOUND) | (np.arange(len(values.texts)) % step == 0)), decimal)
+    bounded = values.matches(BOUND)  # the style shows in a part, but a bound is one text of many rows
+    step = -(
+        -len(values.texts) // (_FEW if bounded.any() and values.share(is_plain(values)) >= NEARLY_ALL else _ENOUGH)
+    )
+    found = _guess(name, values.where(bounded | (np.arange(len(values.texts)) % step == 0)), decimal)
     if not isinstance(found, Fit):
         return found
     fits = _fits(values, Reading.model_validate(found.settings))
@@ -135,6 +111,15 @@ def far_marker(values: Counted) -> str:
     return ""
 
 
+def far_words(values: Counted) -> Mask | None:
+    """Return which texts are no numbers, if one or two of them are all that keeps many different numbers from being
+    read; None elsewhere."""
+    others = ~(values.matches(r"^[+-]?\d[\d.,]*$") | values.matches(BOUND))
+    few = 0 < others.sum() <= _FEW_WORDS and len(others) > _MANY_NUMBERS
+    words = few and all(re.search(r"[^\W\d_]", text) for text in values.where(others).texts.to_pylist())
+    return others if words and values.share(others) < WORTH_SAYING else None
+
+
 def _guess(name: str, values: Counted, decimal: str | None) -> Fit | Doubt | None:
     some = pa.array(values.some(_SAMPLE), pa.string())
     if as_mask(pc.match_substring_regex(some, pattern=_PARTS)).mean() < WORTH_SAYING / 2:
@@ -149,7 +134,7 @@ def _guess(name: str, values: Counted, decimal: str | None) -> Fit | Doubt | Non
     fits = {style: _fits(values, Reading(decimal=style[0], thousands=style[1], **units)) for style in _STYLES}  # type: ignore[arg-type]
     best = max(values.share(mask) for mask in fits.values())
     if best < WORTH_SAYING:
-        return None
+        return _of_two_styles(values, fits[".", ""], fits[",", ""])
     style = next(style for style in _STYLES if values.share(fits[style]) == best)
     if style == (".", "") and decimal == "," and _all_grouped(values, "."):
         style = (",", ".")
@@ -158,7 +143,7 @@ def _guess(name: str, values: Counted, decimal: str | None) -> Fit | Doubt | Non
         if isinstance(commas, Doubt):
             return commas
         style = commas
-    if style[1] not in ("", ",") and not units["unit"] and _is_code(name, values.where(fits[style]), style[1]):
+    if style[1] not in ("", ",") and not units["unit"] and is_code(name, values.where(fits[style]), style[1]):
         return None
     if _are_ratings(values, units, style[1]) or ("<" in units["unit"] and words_of(name) & VERSION_NAMES):
         return None
@@ -167,6 +152,14 @@ def _guess(name: str, values: Counted, decimal: str | None) -> Fit | Doubt | Non
     settings |= {"thousands": style[1]} if style[1] else {}
     settings |= {name: value for name, value in units.items() if value}
     return Fit(settings, fits[style], _of_bounds(values) if "<" in units["unit"] else "")
+
+
+def _of_two_styles(values: Counted, points: Mask, commas: Mask) -> Doubt | None:
+    """Return why a column is not read of which some numbers have a decimal point and others a decimal comma."""
+    if values.share(points | commas) < WORTH_SAYING or values.matches(r"[.,]\d*[.,]|[.,]\d{3}$").any():
+        return None
+    point, comma = (values.where(only).texts[0].as_py() for only in (points & ~commas, commas & ~points))
+    return Doubt(f"some of its numbers have a point before the fraction, others a comma ({point!r}, {comma!r}): text")
 
 
 def _fits(values: Counted, reading: Reading) -> Mask:
@@ -196,20 +189,34 @@ def _units(parts: object, values: Counted) -> _Units | Doubt | None:
     units = {unit for unit in after if not (is_scale and unit in SCALES)}
     for unit in list(units):
         known = unit in CURRENCIES or unit in UNITS or unit == "+" or not re.search(r"\w", unit)
+        known = known or (unit in _DEGREES and _are_fractions(values))
         if not known and not (unit in spaced and re.fullmatch(r"[^\W\d_]{2,}\.?", unit)):
             if _counts(after[unit], values):
-                return None
+                return _of_unknown(values, [*after])
             units.remove(unit)
     money = {unit for unit in (*before, *units) if unit in CURRENCIES}
     others = {unit for unit in (*before, *units) if unit not in CURRENCIES}
     if len(money) > 1 or len({re.sub(r"s?\.?$", "", unit.lower()) for unit in others - NEARLY}) > 1:
         if not others <= UNITS:
-            return None  # words, as in 12 Main St
+            return _of_unknown(values, [*others])  # or words, as in 12 Main St
         listed = ", ".join(sorted(money if len(money) > 1 else others))
         return Doubt(f"its numbers are in different units ({listed}), so it stays text")
     if len(others - UNITS - {"+", "%"}) and len(values.texts) < 3:
         return None
     return {"unit": tuple(sorted(money | others | bounds)), "scale": is_scale}
+
+
+def _of_unknown(values: Counted, units: list[str]) -> Doubt | None:
+    """Return why fractions with a word behind them, which is no known unit, are not read; None of codes as 12A."""
+    if not _are_fractions(values) or len(units) > _FEW_POINTS:
+        return None
+    listed = " and ".join(repr(unit) for unit in units)
+    said = f"its numbers have {listed} behind them, of which nothing tells what it means, so it stays text"
+    return Doubt(said, ({"kind": "number", "unit": units[0]},) if len(units) == 1 else ())
+
+
+def _are_fractions(values: Counted) -> bool:
+    return values.share(values.matches(r"\d[.,]\d{1,2}\D")) >= WORTH_SAYING / 2
 
 
 def _are_ratings(values: Counted, units: _Units, thousands: str) -> bool:
@@ -271,22 +278,3 @@ def _all_grouped(values: Counted, mark: str) -> bool:
     escaped = re.escape(mark)
     grouped = values.matches(rf"^\D*[1-9]\d{{0,2}}(?:{escaped}\d{{3}})+\D*$")
     return bool(grouped.any()) and bool((grouped | values.matches(r"^\D*\d{1,3}\D*$")).all())
-
-
-def _is_code(name: str, values: Counted, mark: str) -> bool:
-    """Return whether grouped digits are rather the parts of a number that names something: a phone, an address."""
-    body = pc.replace_substring_regex(values.texts, pattern=r"^[^\d]+|[^\d]+$", replacement="")
-    if as_mask(pc.match_substring_regex(body, pattern=rf"^0\d*{re.escape(mark)}")).any():
-        return True
-    if mark == "_" and (words_of(name) & HEX_NAMES or not _are_large(values)):
-        return True
-    marks = pc.count_substring_regex(body, pattern=r"\D")
-    digits = pc.count_substring_regex(body, pattern=r"\d")
-    one_length = pc.count_distinct(digits).as_py() == 1 and pc.count_distinct(marks).as_py() == 1
-    at_least = 1 if mark in " _" else 2
-    return bool(one_length and pc.min(marks).as_py() >= at_least)
-
-
-def _are_large(values: Counted) -> bool:
-    """Return whether digits around underscores are numbers, and no keys of two parts as 3_150: many are round."""
-    return bool(values.matches(r"\d_\d{3}_\d{3}").any() or values.matches(r"_[05]00\b").mean() > _ROUND)

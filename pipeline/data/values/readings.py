@@ -11,10 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.config.data import Data
-from pipeline.config.reading import Reading
+from pipeline.config.reading import DEGREES, Reading
 from pipeline.data.columns import ColumnType
 from pipeline.data.convert import is_text, to_stored
 from pipeline.data.values import booleans, dates, durations, numbers
+from pipeline.data.values.degrees import to_degrees
+from pipeline.data.values.digits import in_ascii
 
 ALWAYS_MISSING = (
     "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "N/A", "NA", "NULL",
@@ -123,14 +125,16 @@ def to_plain(text: pa.Array, reading: Reading, column_type: ColumnType) -> pa.Ar
     if column_type is ColumnType.STRING or not is_text(text.type):
         return text
     text = text.cast(pa.string())
+    if reading.kind in ("number", "date", "duration"):
+        text = in_ascii(text)
     if reading.kind == "number":
-        return numbers.to_plain(text, reading)
+        return to_degrees(text) if reading.format == DEGREES else numbers.to_plain(text, reading)
     if reading.kind == "boolean":
         return booleans.to_plain(text, reading.words)
     if reading.kind == "date" and (reading.format or reading.zone):
         return dates.to_seconds(text, reading.format, reading.zone)
     if reading.kind == "duration":
-        return durations.to_seconds(text, reading.format)
+        return durations.to_seconds(text, reading.format, reading.unit)
     return text
 
 

@@ -17,10 +17,13 @@ from pipeline.config.reading import Reading
 from pipeline.data.columns import ColumnType
 from pipeline.data.values import dates
 from pipeline.data.values.booleans import PAIRS
+from pipeline.data.values.codes import are_codes, is_plain
 from pipeline.data.values.counted import NEARLY_ALL, WORTH_SAYING, Counted, Doubt, Fit, Mask, as_mask, words_of
-from pipeline.data.values.guess_dates import guess_date, guess_epoch
-from pipeline.data.values.guess_durations import guess_duration
-from pipeline.data.values.guess_numbers import BOUND, BOUNDS, are_codes, far_marker, guess_number, is_plain
+from pipeline.data.values.digits import in_ascii
+from pipeline.data.values.guess_dates import guess_date, guess_epoch, guess_spreadsheet
+from pipeline.data.values.guess_degrees import guess_degrees
+from pipeline.data.values.guess_durations import guess_clock, guess_duration
+from pipeline.data.values.guess_numbers import BOUND, BOUNDS, far_marker, far_words, guess_number
 from pipeline.data.values.readings import ALWAYS_MISSING, Readings, convert
 from pipeline.data.values.words import CURRENCIES, ELSE_MISSING, HEX_NAMES, ID_NAMES, SURELY_MISSING, UNITS
 
@@ -102,7 +105,8 @@ def recognise(
     all_values = Counted(entries.field("values"), np.array(entries.field("counts").to_numpy()))
     marked = _among(all_values, (*SURELY_MISSING, *ELSE_MISSING))
     marked |= as_mask(pc.is_in(all_values.texts, pa.array(missing, pa.string())))
-    values = all_values.where(~marked)
+    written = all_values.where(~marked)
+    values = Counted(in_ascii(written.texts), written.times)
     if not len(values.texts):
         surely = all_values.texts.filter(pa.array(_among(all_values, SURELY_MISSING)))
         if len(surely) == len(all_values.texts):
@@ -114,8 +118,9 @@ def recognise(
     if isinstance(found, Fit):
         share = values.share(found.fits)
         if share >= NEARLY_ALL:
-            return _meaning(found, values, all_values.texts.filter(pa.array(marked)), trimmed, share)
-        misfits = values.texts.filter(pa.array(~found.fits))
+            found = replace(found, is_plain=found.is_plain and values.texts is written.texts)
+            return _meaning(found, written, all_values.texts.filter(pa.array(marked)), trimmed, share)
+        misfits = written.texts.filter(pa.array(~found.fits))
         rest, n_rest = _rest(trimmed, misfits)
         said = (
             f"{share:.1%} of its values are {_WORDS[str(found.settings['kind'])]}, but {n_rest:,} are not "
@@ -123,6 +128,11 @@ def recognise(
         )
         strays = tuple(misfits.to_pylist()) if len(misfits) <= _FEW_STRAYS else ()
         return replace(_text(all_values, Reading(kind="text"), said, rest, n_rest), strays=strays)
+    if found is None and (near := far_words(values)) is not None:
+        rest, n_rest = _rest(trimmed, written.texts.filter(pa.array(near)))
+        said = f"all its values but {n_rest:,} are numbers ({_examples(rest)}), so it stays text"
+        strays = tuple(written.texts.filter(pa.array(near)).to_pylist())
+        return replace(_text(all_values, None, said), strays=strays)
     if isinstance(found, Doubt):
         return replace(_text(all_values, Reading(kind="text"), found.said), choices=found.choices)
     return _text(all_values, found, "")
@@ -152,7 +162,7 @@ def _find(name: str, values: Counted, decimal: str | None, day_first: bool | Non
         return bounds if isinstance(bounds, Fit) else numbers
     if found := _iso(values) or guess_date(name, values, day_first) or guess_duration(name, values):
         return found
-    return _measured(name, values, decimal) or numbers
+    return guess_degrees(name, values) or _measured(name, values, decimal) or numbers
 
 
 def _measured(name: str, values: Counted, decimal: str | None) -> Fit | Doubt | None:
@@ -170,6 +180,8 @@ def _find_plain(
     name: str, values: Counted, decimal: str | None, day_first: bool | None, plain: Mask
 ) -> Fit | Doubt | Reading | None:
     """Return the same of a column of nothing but plain numbers."""
+    if clock := guess_clock(name, values):
+        return clock
     if _is_id(name, values) or are_codes(values, plain):
         return Reading(kind="text")
     if compact := guess_date(name, values, day_first):
@@ -180,7 +192,11 @@ def _find_plain(
         and "thousands" in found.settings
     ):
         return found
-    return guess_epoch(name, values) or Fit({"kind": "number"}, plain, far_marker(values), is_plain=True)
+    return (
+        guess_epoch(name, values)
+        or guess_spreadsheet(name, values)
+        or Fit({"kind": "number"}, plain, far_marker(values), is_plain=True)
+    )
 
 
 def _iso(values: Counted) -> Fit | None:

@@ -22,7 +22,8 @@ UNITS = _set(
     " km² km2 sqft sqm ha ac acre acres h hr hrs hour hours min mins minute minutes s sec secs second seconds ms µs day"
     " days week weeks wk wks month months mo mos year years yr yrs kWh MWh Wh kW MW GW W V mV mA mAh Hz kHz MHz GHz KB"
     " MB GB TB kB KiB MiB GiB bytes L l ml mL cl dl gal mph kph km/h kmh kmpl km/kg m/s knots kn mpg cc CC bhp hp HP ps"
-    " PS kw Nm rpm psi bar mbar hPa Pa kPa dB dBm px pt pts points pcs pct percent kcal cal kJ J mmHg mg/dL mmol/L ppm"
+    " PS kw Nm rpm psi bar mbar hPa Pa kPa dB dBm px pt pts points pcs pct percent kcal cal kJ J mmHg mg/dL mmol/L g/dL"
+    " g/L mg/L µg/L ng/mL pg/mL U/L IU/L mEq/L µmol/L mmol/mol ppm"
     " ppb bp bps x \xd7"
     " 円 元 원 個 个 개 点 分 回 人 名 명 台 枚 本 冊 歳 岁 세 才 件 건 次 \uff05 度 /mo /yr /month /year /day"
     " /week /night /hr /hour /h /km /kg /m² /sqft /person /unit /ea"
@@ -33,7 +34,10 @@ SURE_SCALES = _set("k K M")
 NEARLY = _set("~ ≈ ± ca. ca c.")
 """What stands before numbers that are not exact."""
 CLOCK_NAMES = _set("time clock hour hours uhrzeit heure hora ora opens closes open close departure arrival dep arr")
-LENGTH_NAMES = _set("duration length lap pace split song track runtime elapsed dauer durée duración")
+LENGTH_NAMES = _set(
+    "duration length lap pace split song track runtime elapsed dauer durée duración gap diff behind rückstand écart"
+    " abstand distacco"
+)
 """Words in the name of a column that say what 12:30 is: half past twelve, or twelve minutes and a half."""
 DATE_NAMES = _set(
     "date dates datetime day days time times timestamp ts when at on dob birth birthday born created updated modified"
@@ -41,7 +45,12 @@ DATE_NAMES = _set(
 )
 """Words in the name of a column that say that it holds dates."""
 WEEK_NAMES = _set("week weeks wk isoweek yearweek kw woche kalenderwoche semaine semana")
-EPOCH_NAMES = _set("timestamp ts epoch unix time date datetime created updated at when utc posix")
+EPOCH_NAMES = _set(
+    "timestamp ts epoch unix time date datetime created updated at when utc posix zeit zeitstempel datum fecha hora"
+    " heure tempo время дата"
+)
+DAY_NAMES = _set("date dates datetime datum fecha dob birthday born birthdate дата")
+"""Words in the name of a column whose figures may be days as spreadsheets count them."""
 ID_NAMES = _set(
     "zip zipcode postcode postal plz cap phone telephone tel mobile cell fax ssn isbn issn ean upc gtin iban barcode"
     " imei fips cpf cnpj siret siren npi vat account iccid msisdn"
@@ -58,7 +67,8 @@ SURELY_MISSING = (
 """What means 'missing' in any column, in any case."""
 ELSE_MISSING = (
     *_set("none missing unknown undefined nothing tbd n/d nd n.d. * ** *** x _ (blank) k.a. unbekannt inconnu"),
-    *_set("desconocido dnf dns dsq"),
-    *("not available", "0000-00-00", "0000-00-00 00:00:00"),
+    *_set("desconocido dnf dns dsq n.n. n.b. #wert! #nv #n/v #valeur! #\xa1valor! #\xa1div/0!"),
+    *("not available", "not measured", "not applicable", "not known", "no data", "keine angabe", "k. a.", "n/v", "s/d"),
+    *("0000-00-00", "0000-00-00 00:00:00"),
 )
 """What means 'missing' among numbers, dates and booleans; among texts it is a text."""

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline.config.reading import Reading
+from pipeline.contract.first_reading import Wishes, read_table
 from pipeline.data.columns import ColumnType
 from pipeline.data.sources.head import read_head
 from pipeline.data.sources.text_format import sniff
@@ -174,3 +175,49 @@ def test_a_sign_within_a_word_is_a_letter_of_another_encoding(tmp_path: Path) ->
     assert head_of(tmp_path, text.encode("cp1250")) == (["Data", "Kwota", "Zapłacono"], {"encoding": "cp1250"})
     text = "Fläche,Höhe\n" + "".join(f"{n} m²,{n}°\n" for n in range(30))
     assert head_of(tmp_path, text.encode("cp1252"))[1] == {"encoding": "cp1252"}
+
+
+RULED = {
+    "psql": ["---+---+-------", " a | b | label ", "", "(30 rows)"],
+    "mysql": ["+----+---+-------+", "| a  | b | label |", "+----+---+-------+", "30 rows in set (0.00 sec)"],
+    "markdown": ["|:--|---|------:|", "| a | b | label |", "", ""],
+}
+
+
+@pytest.mark.parametrize("kind", RULED)
+def test_lines_that_are_drawn_are_no_rows(tmp_path: Path, kind: str) -> None:
+    """Seen failing: they were rows, names, or a line of the wrong width."""
+    rule, header, below, told = RULED[kind]
+    edge = "|" if header.startswith("|") else ""
+    rows = "".join(f"{edge} {n} | x{n % 7} | {'ab'[n % 2]} {edge}\n" for n in range(30))
+    text = (f"{below}\n" if below else "") + f"{header}\n{rule}\n{rows}" + (f"{below}\n" if below else "") + told + "\n"
+    path = tmp_path / "t.txt"
+    path.write_text(text)
+    table = read_table(str(path), "label", Wishes())
+    assert (table.rows.column_names, table.rows.num_rows) == (["a", "b", "label"], 30)
+
+
+def test_a_header_that_comes_again_is_no_row(tmp_path: Path) -> None:
+    """Seen failing: `label` was a class, and numbers were texts."""
+    part = "a,label\n" + "".join(f"{n},{'xy'[n % 2]}\n" for n in range(10))
+    path = tmp_path / "t.csv"
+    path.write_text("Export of July\n" + 3 * part)
+    table = read_table(str(path), "label", Wishes())
+    assert (table.rows.num_rows, table.types["a"]) == (30, ColumnType.INT)
+    assert "lines that repeat the header are no rows" in table.said
+    for twice in ("x,y\nx,y\nz,y\nx,z\n", "1,2\n1,2\n3,4\n"):
+        path.write_text(twice)
+        assert sniff(str(path))[0].comment is None
+
+
+def test_the_three_lines_above_answers_of_qualtrics_hold_one_of_names(tmp_path: Path) -> None:
+    """Seen failing: the third was an answer, and a class of the label."""
+    ids = ",".join(f'"{{""ImportId"":""{name}""}}"' for name in ("took", "QID1"))
+    rows = "".join(f"{n * 3},{('Yes', 'No')[n % 2]}\n" for n in range(30))
+    names, settings = head_of(tmp_path, f'took,Q1\nDuration,"Do you smoke,\nstill?"\n{ids}\n{rows}')
+    assert (names, settings) == (["took", "Q1"], {"units": True, "comment": '"{""ImportId""'})
+
+
+def test_a_sum_of_sap_below_the_rows_is_none(tmp_path: Path) -> None:
+    rows = "".join(f"{4900 + n}\t{n},50-\tH\n" for n in range(30))
+    assert head_of(tmp_path, f"Beleg\tBetrag\tKennz\n{rows}* \t435,00\t\n")[1]["footer"] == ["* \t"]
