@@ -250,6 +250,9 @@ def serve(
     max_waiting: Annotated[
         int, typer.Option("--max-waiting", min=1, help="Rows that may wait for the model; beyond, requests get 429.")
     ] = 200_000,
+    max_connections: Annotated[
+        int, typer.Option("--max-connections", min=1, help="Of each protocol and worker; beyond, idle ones are closed.")
+    ] = 1000,
     config: ConfigOption = None,
     workspace: WorkspaceOption = None,
 ) -> None:
@@ -273,6 +276,7 @@ def serve(
             workers=workers,
             limits=Limits(body=max_body_mb << 20, rows=max_rows, timeout_s=timeout),
             most_waiting=max_waiting,
+            most_connections=max_connections,
             tokens=str(tokens) if tokens else None,
             tls_certificate=str(tls_certificate) if tls_certificate else None,
             tls_key=str(tls_key) if tls_key else None,

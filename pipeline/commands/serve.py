@@ -26,6 +26,8 @@ from pipeline.serving.server.workers import supervise
 from trainer.artifact_names import SIGNATURES_FILE
 from trainer.digests import SAVED_MODEL
 
+_NO_ADDRESS = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EINVAL)
+
 
 def folders_of(config: PipelineConfig | None, model: Path | None, named: Sequence[str]) -> dict[str, str]:
     """Return the folder behind each name that is served.
@@ -109,9 +111,14 @@ def serve_models(options: Options) -> None:
     options.access()
     telemetry.wanted(os.environ)
     _check_certificates(options)
+    if options.port and options.port == options.grpc_port:  # several workers could bind it twice
+        raise ConfigError(
+            f"--port and --grpc-port are both {options.port}: one port speaks one protocol",
+            "choose another --grpc-port, or -1 for none",
+        )
     try:
         listener = reserved(options.host, options.port, shared=options.workers > 1)
-    except OSError as exc:
+    except (OSError, UnicodeError) as exc:
         raise _unusable("--port", options.port, options.host, exc, "or end what listens there") from exc
     options = replace(options, port=listener.getsockname()[1], grpc_port=_free(options))
     serve = supervise if options.workers > 1 else run
@@ -127,18 +134,24 @@ def _free(options: Options) -> int | None:
         with reserved(options.host, options.grpc_port, shared=False) as tried:
             port: int = tried.getsockname()[1]
             return port
-    except OSError as exc:
+    except (OSError, UnicodeError) as exc:
         raise _unusable("--grpc-port", options.grpc_port, options.host, exc, "or -1 for none") from exc
 
 
-def _unusable(option: str, port: int, host: str, exc: OSError, otherwise: str) -> ConfigError:
+def _unusable(option: str, port: int, host: str, exc: OSError | UnicodeError, otherwise: str) -> ConfigError:
     """Say whether the host or its port is the problem."""
-    if isinstance(exc, socket.gaierror) or exc.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+    code, said = (exc.errno, exc.strerror or exc) if isinstance(exc, OSError) else (None, exc)
+    if code is None or isinstance(exc, socket.gaierror) or code in _NO_ADDRESS:
         return ConfigError(
-            f"--host {host!r} is no address of this machine: {exc.strerror or exc}",
+            f"--host {host!r} is no address of this machine: {said}",
             "name one of its own, without a port: 127.0.0.1, ::1, 0.0.0.0 or :: for all networks",
         )
-    return ConfigError(f"{option} {port} on {host}: {exc.strerror or exc}", f"choose another {option}, {otherwise}")
+    if code == errno.EACCES:
+        return ConfigError(
+            f"{option} {port} on {host}: {said}: this system keeps ports below 1024 for who has the right",
+            f"choose another {option}, with a proxy before it if need be; or give the right (CAP_NET_BIND_SERVICE)",
+        )
+    return ConfigError(f"{option} {port} on {host}: {said}", f"choose another {option}, {otherwise}")
 
 
 def _check_certificates(options: Options) -> None:

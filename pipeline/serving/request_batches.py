@@ -43,7 +43,8 @@ class _Asked:
     def __init__(self, entries: list[Entry]) -> None:
         first = entries[0]
         self.entries, self.columns = entries, first.columns
-        self.rows = first.rows if first.whole is None else first.whole
+        end = entries[-1].at + entries[-1].rows  # beyond the common rows, where columns are not of one length
+        self.rows = first.rows if first.whole is None else max(first.whole, end)
         self.picked = None if self._are_all() else self._picked()
         scores = _scores(first, self.rows)
         self.scores = scores if scores is None or self.picked is None else scores[self.picked]

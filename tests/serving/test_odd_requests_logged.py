@@ -61,3 +61,11 @@ def test_a_number_without_dimensions_is_logged(tmp_path: Path, said: list[str]) 
     written(tmp_path, [entry], said)
     ((features,), ()) = [row["features"] for row in logged(tmp_path / "requests")], said
     assert features["miles"] == 7
+
+
+def test_columns_of_unequal_length_are_logged(tmp_path: Path, said: list[str]) -> None:
+    """Which a model may take, and did."""
+    entry = an_entry([ROW] * 3, "odd", whole=1, outputs={"prediction": np.ones((3, 1))})
+    entry = replace(entry, columns={**(entry.columns or {}), "miles": [2.0]})
+    assert written(tmp_path, [an_entry([ROW], "good"), entry], said)[0] == ["good", "odd", "odd", "odd"]
+    assert said == []

@@ -185,10 +185,10 @@ def _answers(jobs: Sequence[_Job]) -> list[Answer | BaseException] | None:
     """Return the answer of each, or why there is none; None if the answers of several cannot be told apart."""
     if len(jobs) == 1:
         return [_alone(jobs[0])]
-    together = {name: _joined([job.columns[name] for job in jobs]) for name in jobs[0].columns}
     try:
+        together = {name: _joined([job.columns[name] for job in jobs]) for name in jobs[0].columns}
         outputs = jobs[0].model.ask(jobs[0].signature, together)
-    except Refusal:  # of which of them? each gets what it would have got alone
+    except Exception:  # of which of them? each gets what it would have got alone
         return [_alone(job) for job in jobs]
     rows = sum(job.rows for job in jobs)
     if any(array.ndim == 0 or len(array) != rows for array in outputs.values()):

@@ -6,15 +6,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.serving.server.json_text import shown, type_name
-from pipeline.serving.server.refusal import invalid
+from pipeline.serving.server.refusal import Refusal, invalid, too_many_rows
 from pipeline.serving.server.tensors import decoded, is_base64
 
 _INT64_END, _UINT64_END = 2**63, 2**64
 _KINDS = {"bytes_list": "bytes", "float_list": "float", "int64_list": "int64"}
 
 
-def from_request(request: Mapping[str, Any]) -> list[bytes]:
+def from_request(request: Mapping[str, Any], most_rows: int, most_bytes: int) -> list[bytes]:
     """Return each example of a request, the context's features put into each.
+
+    Args:
+        most_bytes: of all of them, with the context in each.
 
     Raises:
         Refusal: there is none, or one cannot be told as a tf.Example.
@@ -31,7 +34,9 @@ def from_request(request: Mapping[str, Any]) -> list[bytes]:
         raise invalid(f"JSON Value: {shown(request)} Expecting 'examples' value to be an list/array")
     if not examples:
         raise invalid(f"JSON Value: {shown(request)} 'examples' value is an empty array")
-    found = []
+    if len(examples) > most_rows:
+        raise too_many_rows(len(examples), most_rows)
+    found, left = [], most_bytes
     for each in examples:
         example = example_pb2.Example()
         for name, (kind, values) in {**context, **_features(each)}.items():
@@ -39,7 +44,15 @@ def from_request(request: Mapping[str, Any]) -> list[bytes]:
             if kind:
                 getattr(feature, kind).value.extend(values)
         found.append(example.SerializeToString())
+        left -= len(found[-1])
+        if left < 0:
+            raise too_large(most_bytes)
     return found
+
+
+def too_large(most: int) -> Refusal:
+    """Return the answer to examples that are too large with the context in each."""
+    return invalid(f"the examples are too large with their context in each: {most} bytes are allowed")
 
 
 def _features(example: Any) -> dict[str, tuple[str, list[Any]]]:

@@ -28,12 +28,13 @@ from tensorflow_serving.apis import (
 from pipeline.serving.server import metrics
 from pipeline.serving.server.access import ADMIN, READ, Access
 from pipeline.serving.server.calls import Journal, answering
+from pipeline.serving.server.examples import too_large
 from pipeline.serving.server.model import DEFAULT, LoadedModel
 from pipeline.serving.server.models import Models
 from pipeline.serving.server.paths import Target
 from pipeline.serving.server.proto_tensors import put, to_column
-from pipeline.serving.server.refusal import Code, Refusal, invalid
-from pipeline.serving.server.rest import Rest, check_graded, classifications, regressions, rows_of
+from pipeline.serving.server.refusal import Code, Refusal, invalid, too_many_rows
+from pipeline.serving.server.rest import Limits, Rest, check_graded, classifications, regressions, rows_of
 from pipeline.serving.server.telemetry import Telemetry
 
 _CODES: Mapping[int, Any] = {code.value[0]: code for code in grpc.StatusCode}
@@ -140,7 +141,8 @@ class Services:
         if signature not in model.signatures:
             raise Refusal(Code.FAILED_PRECONDITION, f'Serving signature key "{signature}" not found.')
         arrays = _arrays(request.inputs, model.inputs(signature))
-        outputs = await self._rest.ask(model, signature, arrays, request.ByteSize(), "Predict")
+        filled = max((len(each) for each in arrays.values() if type(each) is not list and each.ndim), default=0)
+        outputs = await self._rest.ask(model, signature, arrays, max(request.ByteSize(), filled), "Predict")
         response = predict_pb2.PredictResponse()
         _name(response.model_spec, model, signature)
         for name in _wanted(request.output_filter, outputs):
@@ -177,7 +179,7 @@ class Services:
         model = self._find(spec)
         signature = spec.signature_name or DEFAULT
         check_graded(model, signature, method)
-        examples = _examples(given)
+        examples = _examples(given, self._rest.limits)
         outputs = await self._rest.ask(
             model, signature, {"inputs": list(examples)}, given.ByteSize(), method.capitalize()
         )
@@ -273,14 +275,18 @@ def _wanted(names: Any, outputs: Mapping[str, Any]) -> list[str]:
     return wanted
 
 
-def _examples(given: Any) -> list[bytes]:
+def _examples(given: Any, limits: Limits) -> list[bytes]:
     """Return the tf.Examples of an Input, the context's features put into each (input.proto)."""
     kind = given.WhichOneof("kind")
     found = list(getattr(given, kind).examples) if kind else []
     if not found:
         raise invalid("Input is empty")
+    if len(found) > limits.rows:
+        raise too_many_rows(len(found), limits.rows)
     if kind == "example_list_with_context":
         context = given.example_list_with_context.context.features.feature
+        if len(found) * given.example_list_with_context.context.ByteSize() > limits.body:
+            raise too_large(limits.body)
         for example in found:
             for name in context:
                 if name not in example.features.feature:

@@ -5,17 +5,29 @@ from __future__ import annotations
 from typing import Any
 
 import grpc.aio
-from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
+from tensorflow_serving.apis import model_service_pb2, prediction_service_pb2
 
 from pipeline.serving.server.grpc_api import Services
+from pipeline.serving.server.grpc_methods import methods
 from pipeline.serving.server.models import Models
 from pipeline.serving.server.rest import Rest
 from pipeline.serving.server.v2 import V2
 from pipeline.serving.server.v2_grpc import OpenInference
 
+_HANDSHAKE_MS = 30_000
+_IDLE_MS = 600_000
+"""Clients connect again by themselves, and notice nothing."""
+
 
 def grpc_server(
-    models: Models, rest: Rest, services: Services, address: str, most_bytes: int, shared: bool, credentials: Any
+    models: Models,
+    rest: Rest,
+    services: Services,
+    address: str,
+    most_bytes: int,
+    shared: bool,
+    credentials: Any,
+    most_connections: int,
 ) -> Any:
     """Return a server that listens, not yet started.
 
@@ -28,11 +40,17 @@ def grpc_server(
         RuntimeError: the port is taken.
     """
     server = grpc.aio.server(
-        options=[("grpc.max_receive_message_length", most_bytes), ("grpc.so_reuseport", int(shared))]
+        options=[
+            ("grpc.max_receive_message_length", most_bytes),
+            ("grpc.so_reuseport", int(shared)),
+            ("grpc.server_handshake_timeout_ms", _HANDSHAKE_MS),
+            ("grpc.max_connection_idle_ms", _IDLE_MS),
+            ("grpc.max_allowed_incoming_connections", most_connections),
+        ]
     )
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(services, server)
-    model_service_pb2_grpc.add_ModelServiceServicer_to_server(services, server)
-    server.add_generic_rpc_handlers((OpenInference(models, V2(models, rest), services).handlers(),))
+    ours = [file.DESCRIPTOR.services_by_name for file in (prediction_service_pb2, model_service_pb2)]
+    serving = [methods(service, services) for by_name in ours for service in by_name.values()]
+    server.add_generic_rpc_handlers((*serving, OpenInference(models, V2(models, rest), services).handlers()))
     if credentials:
         server.add_secure_port(address, credentials)
     else:

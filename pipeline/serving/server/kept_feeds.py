@@ -59,7 +59,8 @@ class KeptFeeds:
 
     def filled(self, inputs: Mapping[str, Any]) -> Any:
         """Return the tensors with the values in them, in the order of the inputs; None if these are of another form."""
-        rows = len(next(iter(inputs.values())))
+        first = next(iter(inputs.values()))
+        rows = len(first) if type(first) is list or first.ndim else 0
         if not 0 < rows <= MOST_ROWS or inputs.keys() != self._dtypes.keys():
             return None
         if not all(_fits(column, rows) for column in inputs.values()):
@@ -119,7 +120,7 @@ def ask(session: CppSession, signature: str, inputs: Mapping[str, Any], feeds: K
 
 
 def _fits(column: Any, rows: int) -> bool:
-    return len(column) == rows and (type(column) is list or column.ndim == 1)
+    return len(column) == rows if type(column) is list else bool(column.shape == (rows,))
 
 
 def _block(lines: int, words: int) -> npt.NDArray[np.uint64]:

@@ -11,6 +11,7 @@ import contextlib
 import gc
 import json
 import os
+import shutil
 import signal
 import socket
 import ssl
@@ -44,6 +45,7 @@ class Options:
         drain_s: for requests that are under way when the server is to end.
         most_batch: rows of several requests in one call of the model.
         most_waiting: rows that may wait; beyond that requests get 429.
+        most_connections: of each protocol and worker.
         log: which requests are written down, and where; none when None.
         supervisor: the process that keeps this worker, which ends with it; None of a server that is no worker.
     """
@@ -56,6 +58,7 @@ class Options:
     limits: Limits = field(default_factory=Limits)
     most_batch: int = 1024
     most_waiting: int = 200_000
+    most_connections: int = 1000
     tokens: str | None = None
     tls_certificate: str | None = None
     tls_key: str | None = None
@@ -138,6 +141,8 @@ def run(options: Options, listener: socket.socket, announce: Callable[[], None])
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(options, listener, announce))
+    if options.supervisor is not None and _is_alone(options.supervisor):
+        shutil.rmtree(os.environ.get("PROMETHEUS_MULTIPROC_DIR", ""), ignore_errors=True)  # as the supervisor would
 
 
 async def _serve(options: Options, listener: socket.socket, announce: Callable[[], None]) -> None:
@@ -148,7 +153,7 @@ async def _serve(options: Options, listener: socket.socket, announce: Callable[[
     from pipeline.serving.server.app import App
     from pipeline.serving.server.batching import Batcher
     from pipeline.serving.server.calls import Journal
-    from pipeline.serving.server.half_closed import Protocol
+    from pipeline.serving.server.http_connection import Protocol, end_stuck, room_for
     from pipeline.serving.server.models import Models
     from pipeline.serving.server.rest import Rest
     from pipeline.serving.server.telemetry import telemetry_from
@@ -165,10 +170,12 @@ async def _serve(options: Options, listener: socket.socket, announce: Callable[[
     rest = Rest(models, batcher, options.limits, journal)
     telemetry = telemetry_from(models.versions)
     app = App(models, rest, access, options.cors, journal, telemetry)
+    most = room_for(options.most_connections)
     config = uvicorn.Config(
-            app, http=Protocol, loop="none", lifespan="off", access_log=False, log_level="warning", ws="none",
+            app, http=Protocol, loop="none", lifespan="off", access_log=False, log_level="error", ws="none",
             server_header=False, date_header=False, timeout_graceful_shutdown=int(options.drain_s), proxy_headers=False,
-            timeout_keep_alive=75, ssl_certfile=options.tls_certificate, ssl_keyfile=options.tls_key,
+            timeout_keep_alive=75, limit_concurrency=most,
+            ssl_certfile=options.tls_certificate, ssl_keyfile=options.tls_key,
         )  # fmt: skip
     server = Server(config)
     config.load()
@@ -194,10 +201,11 @@ async def _serve(options: Options, listener: socket.socket, announce: Callable[[
         by_grpc = grpc_server(
             models, rest, Services(models, rest, access, journal, telemetry),
             address(options.host, options.grpc_port), options.limits.body, options.workers > 1,
-            certificate.for_grpc() if certificate else None,
+            certificate.for_grpc() if certificate else None, most,
         )  # fmt: skip
         await by_grpc.start()
     following = _following(options, certificate, config.ssl, access, end)
+    following.append(asyncio.create_task(end_stuck(server.server_state.connections)))
     answering = asyncio.create_task(server.serve(sockets=[listener]))  # at once, for /healthz and /readyz
     try:
         if options.workers == 1:
@@ -224,9 +232,13 @@ def ending_signals() -> list[int]:
     return [signal.SIGTERM, signal.SIGINT, *hung_up]
 
 
+def _is_alone(supervisor: int) -> bool:
+    return os.getppid() != supervisor
+
+
 async def _end_alone(supervisor: int, end: Callable[[], None]) -> None:
     """End a worker whose supervisor was killed: nobody else would, and it would keep the port."""
-    while os.getppid() == supervisor:
+    while not _is_alone(supervisor):
         await asyncio.sleep(_SUPERVISOR_S)
     say("the process that keeps the workers is gone")
     end()

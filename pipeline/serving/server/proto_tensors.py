@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from typing import Any
 
@@ -24,6 +25,7 @@ from pipeline.serving.server.tensors import (
     UINT32,
     UINT64,
     Array,
+    check_dimensions,
 )  # fmt: skip
 
 _COMPLEX64, _COMPLEX128 = 8, 18
@@ -41,6 +43,8 @@ _NARROW = (INT16, INT8, UINT8, UINT16, *_PARTS)
 """They travel as int32, and wrap; or in parts."""
 _FEW = 16
 _MOST_VALUES = 1 << 24
+_MOST_FILLED = 1 << 20
+"""Values of a tensor of which fewer were sent: else a few bytes would take gigabytes."""
 
 
 def to_column(tensor: Any) -> Array | list[Any]:
@@ -67,14 +71,7 @@ def to_array(tensor: Any) -> Array:
     Raises:
         Refusal: the message says of itself what does not hold.
     """
-    if tensor.dtype not in _KINDS:
-        raise invalid(f"tensors of type {tensor.dtype} are not taken")
-    shape = [dim.size for dim in tensor.tensor_shape.dim]
-    size = 1
-    for each in shape:
-        size *= each
-    if min(shape, default=0) < 0 or tensor.tensor_shape.unknown_rank or size > _MOST_VALUES:
-        raise invalid(f"a tensor of shape {shape} is not taken")
+    shape, size = _shape_of(tensor)
     kind = _KINDS[tensor.dtype]
     if tensor.tensor_content and tensor.dtype != STRING:
         if len(tensor.tensor_content) != size * kind.itemsize:
@@ -90,9 +87,28 @@ def to_array(tensor: Any) -> Array:
         raise invalid(f"a tensor of shape {shape} has {len(values)} values")
     found = np.empty(len(values), kind)
     found[:] = np.array(values, np.int64).astype(kind) if _FIELDS[tensor.dtype] == "int_val" else values
-    if len(values) < size:  # the last value fills the rest
-        found = np.concatenate([found, np.repeat(found[-1:], size - len(values))])
-    return found.reshape(shape)
+    return _filled(found, shape, size)
+
+
+def _shape_of(tensor: Any) -> tuple[list[int], int]:
+    """Return the shape, and how many values it has."""
+    if tensor.dtype not in _KINDS:
+        raise invalid(f"tensors of type {tensor.dtype} are not taken")
+    shape = [dim.size for dim in tensor.tensor_shape.dim]
+    check_dimensions(len(shape))
+    size = math.prod(shape)
+    if min(shape, default=0) < 0 or tensor.tensor_shape.unknown_rank or size > _MOST_VALUES:
+        raise invalid(f"a tensor of shape {shape} is not taken")
+    return shape, size
+
+
+def _filled(found: Array, shape: list[int], size: int) -> Array:
+    """Return the array of this shape; the last value fills the rest."""
+    if len(found) < size > _MOST_FILLED:
+        raise invalid(f"a tensor of shape {shape} has {len(found)} values, and only {_MOST_FILLED} are filled up")
+    if len(found) < size:
+        found = np.concatenate([found, np.repeat(found[-1:], size - len(found))])
+    return found[:size].reshape(shape)
 
 
 def put(array: Array, tensor: Any) -> None:

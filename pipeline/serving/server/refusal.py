@@ -66,3 +66,8 @@ def code_of(number: int) -> Code:
 def invalid(message: str) -> Refusal:
     """Return the refusal of a request that is wrong in itself."""
     return Refusal(Code.INVALID_ARGUMENT, message)
+
+
+def too_many_rows(rows: int, most: int) -> Refusal:
+    """Return the answer to a request that is too large."""
+    return invalid(f"{rows} rows are too many for one request: {most} are allowed")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,7 @@ from pipeline.serving.server.json_text import parse, shown
 from pipeline.serving.server.model import CLASSIFICATION, DEFAULT, REGRESSION, TENSORS, LoadedModel
 from pipeline.serving.server.models import Models
 from pipeline.serving.server.paths import Target
-from pipeline.serving.server.refusal import invalid
+from pipeline.serving.server.refusal import invalid, too_many_rows
 from pipeline.serving.server.tensors import Array, Arrays, Columns
 
 
@@ -100,6 +101,7 @@ class Rest:
             signature = _default(model, given, strict)
         inputs = model.inputs(signature)
         _check_keys(request)
+        check_rows([given] if by_row or not isinstance(given, dict) else given.values(), self.limits, size)
         lenient = not strict and signature == TENSORS and bool(model.rules)
         columns: Columns
         if lenient:
@@ -118,7 +120,7 @@ class Rest:
             own = CLASSIFICATION if method == "classify" else REGRESSION
             signature = own if own in model.signatures and not strict else DEFAULT
         check_graded(model, signature, method)
-        found = examples.from_request(request)
+        found = examples.from_request(request, self.limits.rows, self.limits.body)
         outputs = await self.ask(model, signature, {"inputs": list(found)}, size, method.capitalize())
         if method == "regress":
             return answers.numbers(regressions(outputs["outputs"], len(found))), len(found)
@@ -173,6 +175,21 @@ def height(column: Array | list[Any]) -> int | None:
     return len(column) if type(column) is list or np.ndim(column) else None
 
 
+def check_rows(given: Iterable[Any], limits: Limits, size: int) -> None:
+    """Refuse lists that are too long, before values that were left out take far more memory than the request.
+
+    Args:
+        given: lists, beside other things.
+        size: of the request, in bytes: no list is longer.
+
+    Raises:
+        Refusal: there are too many rows.
+    """
+    for each in given if size > limits.rows else ():
+        if isinstance(each, list | np.ndarray) and len(each) > limits.rows:
+            raise too_many_rows(len(each), limits.rows)
+
+
 def check_size(columns: Columns, limits: Limits, size: int) -> None:
     """Refuse more than a request may hold.
 
@@ -184,7 +201,7 @@ def check_size(columns: Columns, limits: Limits, size: int) -> None:
     """
     for name, column in columns.items() if size > min(limits.text, limits.rows) else ():
         if (rows := height(column)) is not None and rows > limits.rows:
-            raise invalid(f"{rows} rows are too many for one request: {limits.rows} are allowed")
+            raise too_many_rows(rows, limits.rows)
         longest = max(map(len, _texts(column)), default=0)
         if longest > limits.text:
             raise invalid(f"{name}: a text of {longest} characters is too long: {limits.text} are allowed")

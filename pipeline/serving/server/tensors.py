@@ -39,6 +39,9 @@ PLAIN: dict[int, frozenset[type]] = {
 _TYPES: dict[str, type] = {"i": int, "u": int, "f": float, "b": bool, "O": object}
 """Of the values of an array, by the kind of its dtype."""
 
+MOST_DIMENSIONS = 31
+"""Of what one row gives; NumPy takes one more, and no model so many."""
+
 Array = npt.NDArray[Any]
 Arrays = dict[str, Array]
 Columns = Mapping[str, "Array | list[Any]"]
@@ -198,7 +201,18 @@ def _shape(value: Any) -> tuple[int, ...]:
         if not value:
             break
         value = value[0]
+    check_dimensions(len(shape))
     return tuple(shape)
+
+
+def check_dimensions(number: int) -> None:
+    """Check that an array can have so many dimensions.
+
+    Raises:
+        Refusal: it cannot.
+    """
+    if number > MOST_DIMENSIONS:
+        raise invalid(f"a tensor of {number} dimensions is not taken: {MOST_DIMENSIONS} are allowed")
 
 
 def _fill(value: Any, level: int, shape: tuple[int, ...], dtype: int, values: list[Any]) -> None:

@@ -20,7 +20,7 @@ from pipeline.serving.server.model import DEFAULT, TENSORS, LoadedModel
 from pipeline.serving.server.models import Models
 from pipeline.serving.server.paths import Target
 from pipeline.serving.server.refusal import Code, Refusal, invalid
-from pipeline.serving.server.rest import Rest, rows_of
+from pipeline.serving.server.rest import Rest, check_rows, rows_of
 from pipeline.serving.server.tensors import Array, Arrays, Columns
 from pipeline.serving.server.v2_binary import SIZE, content_of, filled, is_wanted, parted
 
@@ -159,6 +159,7 @@ class V2:
             raise invalid(f"'parameters' has to be an object; it is {shown(parameters)}")
         signature = _signature(model, parameters)
         given = {tensor["name"]: tensor for tensor in inputs}
+        check_rows((tensor.get("data") for tensor in inputs), self._rest.limits, size)
         columns = _columns(model, signature, given, strict or _is_strict(parameters))
         outputs = await self._rest.ask(model, signature, columns, size, "Predict")
         wanted = [one["name"] for one in named(request, "outputs")] if request.get("outputs") else sorted(outputs)
@@ -249,6 +250,7 @@ def _flat(tensor: Mapping[str, Any]) -> list[Any] | Array:
         raise invalid(f"the input {tensor['name']!r} needs a shape, a list of sizes; it has {shown(shape)}")
     if not isinstance(data, list | np.ndarray):
         raise invalid(f"the input {tensor['name']!r} needs data, a list; it has {shown(data)}")
+    tensors.check_dimensions(len(shape))
     for _ in shape[1:]:
         if not len(data) or not isinstance(data[0], list):
             break

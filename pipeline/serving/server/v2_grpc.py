@@ -10,6 +10,7 @@ import grpc
 import pipeline
 from pipeline.serving.server.calls import name_call
 from pipeline.serving.server.grpc_api import Services
+from pipeline.serving.server.grpc_methods import method
 from pipeline.serving.server.models import Models
 from pipeline.serving.server.paths import Target
 from pipeline.serving.server.refusal import Refusal, invalid
@@ -38,17 +39,14 @@ class OpenInference:
 
     def handlers(self) -> Any:
         """Return what a server of gRPC is given."""
-
-        def handler(method: str, answer: Callable[[Any, Any], Awaitable[Any]]) -> Any:
-            return grpc.unary_unary_rpc_method_handler(
-                answer, message(f"{method}Request").FromString, message(f"{method}Response").SerializeToString
-            )
-
         by_name: Mapping[str, Callable[[Any, Any], Awaitable[Any]]] = {
             "ServerLive": self._live, "ServerReady": self._ready, "ServerMetadata": self._about_server,
             "ModelReady": self._model_ready, "ModelMetadata": self._about_model, "ModelInfer": self._infer,
         }  # fmt: skip
-        methods = {name: handler(name, answer) for name, answer in by_name.items()}
+        methods = {
+            name: method(answer, message(f"{name}Request"), message(f"{name}Response"))
+            for name, answer in by_name.items()
+        }
         return grpc.method_handlers_generic_handler(SERVICE, methods)
 
     async def _live(self, _request: Any, _context: Any) -> Any:

@@ -14,11 +14,13 @@ import pytest
 from pipeline.serving.server.app import refused_headers
 from pipeline.serving.server.batching import Batcher
 from pipeline.serving.server.refusal import Code, Refusal
-from pipeline.serving.server.rest import Limits, check_size
+from pipeline.serving.server.rest import Limits, check_rows, check_size
+
+BUG = 1e9
 
 
 class Model:
-    """Doubles `x`; refuses a batch with a negative number, and answers `sum` with one number for all rows."""
+    """Doubles `x`; refuses negative numbers, fails at `BUG`, answers `sum` with one number for all rows."""
 
     def __init__(self) -> None:
         self.asked_alone: set[str] = set()
@@ -29,6 +31,8 @@ class Model:
     def ask(self, signature: str, arrays: dict[str, Any]) -> dict[str, Any]:
         self.go_on.wait(30)
         x = np.asarray(arrays["x"])
+        if (x == BUG).any():
+            raise ValueError("a bug")
         self.sizes.append(len(x))
         if (x < 0).any():
             raise Refusal(Code.INVALID_ARGUMENT, "negative")
@@ -109,6 +113,24 @@ def test_those_that_wait_go_together_and_beyond_the_limit_are_refused() -> None:
     assert (refusal.code, refusal.http) == (Code.RESOURCE_EXHAUSTED, 429)
 
 
+def test_a_request_that_meets_a_bug_takes_none_with_it() -> None:
+    model = Model()
+
+    async def work() -> list[Any]:
+        batcher = Batcher(most_rows=100, most_waiting=100)
+        model.go_on.clear()
+        waiting = [asyncio.create_task(ask(batcher, model, [value] * 5)) for value in (1.0, 2.0, BUG, 3.0)]
+        await asyncio.sleep(0.05)
+        model.go_on.set()
+        found = await asyncio.gather(*waiting, return_exceptions=True)
+        batcher.close()
+        return found
+
+    *good, wrong, last = asyncio.run(work())
+    assert isinstance(wrong, ValueError)
+    assert [found["y"][0] for found in (*good, last)] == [2.0, 4.0, 6.0]
+
+
 def test_those_that_come_one_a_turn_of_the_loop_go_together() -> None:
     """As gRPC hands them over."""
 
@@ -152,6 +174,15 @@ def test_a_request_whose_time_is_over_is_answered_so() -> None:
 def test_who_is_refused_is_told_when_to_come_again() -> None:
     assert (b"retry-after", b"1") in refused_headers(Refusal(Code.RESOURCE_EXHAUSTED, "full"))
     assert (b"connection", b"close") in refused_headers(Refusal(Code.RESOURCE_EXHAUSTED, "too large", 413))
+
+
+def test_rows_are_counted_before_what_was_left_out_is_put_in_their_place() -> None:
+    limits = Limits(rows=10)
+    check_rows([[{}] * 10, "text", None], limits, 99)
+    check_rows([[{}] * 11], limits, 10)  # which no body of ten bytes can hold
+    for many in ([{}] * 11, np.zeros(11)):
+        with pytest.raises(Refusal, match="11 rows are too many for one request: 10 are allowed"):
+            check_rows([[1], many], limits, 22)
 
 
 def test_long_texts_and_many_rows_are_refused() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from typing import Any
 
@@ -133,6 +134,17 @@ def test_metadata_and_status(stub: Any, channel: grpc.Channel) -> None:
     assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
 
 
+def scalar(tensor: Any) -> Any:
+    return tf.make_tensor_proto(tf.make_ndarray(tensor)[0], tensor.dtype)
+
+
+def filled(tensor: Any, rows: int) -> Any:
+    """One value that stands for all rows."""
+    found = scalar(tensor)
+    found.tensor_shape.dim.add(size=rows)
+    return found
+
+
 def spoilt(change: Any) -> Any:
     request = asking(ROWS)
     change(request)
@@ -159,6 +171,13 @@ def spoilt(change: Any) -> Any:
         (lambda request: setattr(request.inputs["seats"], "tensor_content", b"123"), "INVALID_ARGUMENT", "3 bytes"),
         (lambda request: request.inputs["seats"].CopyFrom(tf.make_tensor_proto([1.0, 2.0], tf.float64)),
          "INVALID_ARGUMENT", ""),
+        (lambda request: [one.CopyFrom(scalar(one)) for one in request.inputs.values()], "INVALID_ARGUMENT", ""),
+        (lambda request: [request.inputs["seats"].tensor_shape.dim.add(size=1) for _ in range(300)],
+         "INVALID_ARGUMENT", "301 dimensions"),
+        (lambda request: [one.CopyFrom(filled(one, 1 << 24)) for one in request.inputs.values()],
+         "INVALID_ARGUMENT", "only 1048576 are filled up"),
+        (lambda request: [one.CopyFrom(filled(one, 1 << 20)) for one in request.inputs.values()],
+         "INVALID_ARGUMENT", "1048576 rows are too many"),
     ],
 )  # fmt: skip
 def test_refusals(stub: Any, change: Any, code: str, told: str) -> None:
@@ -166,3 +185,32 @@ def test_refusals(stub: Any, change: Any, code: str, told: str) -> None:
         stub.Predict(spoilt(change), timeout=60)
     assert caught.value.code().name == code
     assert told in caught.value.details()
+
+
+def test_messages_that_are_none_are_the_clients_fault(channel: grpc.Channel) -> None:
+    methods = [f"tensorflow.serving.PredictionService/{name}" for name in ("Predict", "Classify", "GetModelMetadata")]
+    methods += ["tensorflow.serving.ModelService/GetModelStatus", "inference.GRPCInferenceService/ModelInfer"]
+    for method in methods:
+        for content in (b"\xff" * 9, b"\x0b" * 5000, b"\x0a\x7f"):
+            with pytest.raises(grpc.RpcError) as caught:
+                channel.unary_unary(f"/{method}")(content, timeout=60)
+            assert (caught.value.code(), caught.value.details()[:30]) == (
+                grpc.StatusCode.INVALID_ARGUMENT, "the message cannot be read as ",
+            )  # fmt: skip
+
+
+def test_any_bytes_are_answered(channel: grpc.Channel, server: Server) -> None:
+    """An honest request with some bytes changed, without ever an error of ours."""
+    draw, honest, said = random.Random(1), asking([ROW]).SerializeToString(), server.errors()
+    ask = channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
+    codes = set()
+    for _ in range(200):
+        content = bytearray(honest)
+        for _ in range(draw.randrange(1, 3)):
+            content[draw.randrange(len(content))] = draw.choice([0, 1, 2, 5, 7, 8, 18, 127, draw.randrange(256)])
+        try:
+            ask(bytes(content), timeout=60)
+        except grpc.RpcError as error:
+            codes.add(error.code().name)
+    assert codes <= {"INVALID_ARGUMENT", "NOT_FOUND", "FAILED_PRECONDITION"}
+    assert "Traceback" not in server.errors().removeprefix(said)

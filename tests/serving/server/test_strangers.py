@@ -4,6 +4,8 @@ supervisor that is killed."""
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import signal
 import socket
 import subprocess
@@ -21,7 +23,7 @@ from pipeline.commands.serve import serve_models
 from pipeline.errors import ConfigError
 from pipeline.serving.server import app, workers
 from pipeline.serving.server.app import read_body
-from pipeline.serving.server.process import Options, bound
+from pipeline.serving.server.process import Options, bound, reserved
 from pipeline.serving.server.refusal import Refusal
 from pipeline.serving.server.workers import supervise
 from tests.serving.server.conftest import Server, push
@@ -32,6 +34,39 @@ def test_a_host_that_is_none_of_this_machine_is_named_and_not_its_port() -> None
     with pytest.raises(ConfigError, match=r"--host '192\.0\.2\.1' is no address of this machine") as refused:
         serve_models(Options({}, host="192.0.2.1", port=0))
     assert "127.0.0.1" in refused.value.remedy
+
+
+@pytest.mark.parametrize("host", ["", "a" * 70, "a..b", "127.0.0.1:80", "fe80::1", "127.0.0.1/8"])
+def test_a_host_that_is_no_address(host: str) -> None:
+    with pytest.raises(ConfigError, match="is no address of this machine"):
+        serve_models(Options({}, host=host, port=0))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_one_port_for_both_protocols_is_refused(workers: int) -> None:
+    """Several workers could have bound it twice: clients would have met either."""
+    with pytest.raises(ConfigError, match="--port and --grpc-port are both 8500") as refused:
+        serve_models(Options({}, port=8500, workers=workers))
+    assert "--grpc-port" in refused.value.remedy
+
+
+def test_a_port_that_is_kept_for_others_or_taken_names_the_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    with reserved("127.0.0.1", 0, shared=False) as taken:
+        port = taken.getsockname()[1]
+        for option, options in (
+            ("--port", Options({}, port=port)),
+            ("--grpc-port", Options({}, port=0, grpc_port=port)),
+        ):
+            with pytest.raises(ConfigError, match=f"{option} {port} on 127.0.0.1: Address already in use"):
+                serve_models(options)
+
+    def keep(*_: Any, **__: Any) -> Any:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(served, "reserved", keep)
+    with pytest.raises(ConfigError, match=r"--port 80 on 127\.0\.0\.1: Permission denied: .* below 1024") as refused:
+        serve_models(Options({}, port=80))
+    assert "CAP_NET_BIND_SERVICE" in refused.value.remedy
 
 
 def test_a_host_may_have_the_brackets_of_an_url(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,7 +185,11 @@ def test_a_worker_that_was_slower_than_the_end_of_its_supervisor_ends_too(tmp_pa
     gone.wait()
     options = Options({"cats": str(tmp_path)}, port=0, grpc_port=None, workers=2, supervisor=gone.pid)
     worker = [sys.executable, "-m", "pipeline.serving.server", options.to_text()]
-    ended = subprocess.run(worker, capture_output=True, text=True, timeout=120, check=False)
+    metrics = tmp_path / "metrics"  # which the supervisor made, and removes
+    metrics.mkdir()
+    environment = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(metrics)}
+    ended = subprocess.run(worker, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert not metrics.exists()
     assert (ended.returncode, "the process that keeps the workers is gone" in ended.stderr) == (0, True), ended.stderr
 
 

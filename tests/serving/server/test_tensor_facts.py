@@ -223,7 +223,7 @@ def test_examples_of_json() -> None:
             "context": {"query": "pizza", "location": ["sfo"]},
             "examples": [{"names": ["foo", "bar"], "ratings": [8.0, 9.0, NaN, Infinity], "age": 20},
                          {"names": ["baz", {"b64": "aGVsbG8="}], "ratings": 6.0, "mix": [1, true, false]},
-                         {"names": "bar", "ratings": -Infinity, "none": []}]}"""))
+                         {"names": "bar", "ratings": -Infinity, "none": []}]}"""), 3, 500)
     ]  # fmt: skip
     assert list(found[0]["names"].bytes_list.value) == [b"foo", b"bar"]
     assert list(found[0]["ratings"].float_list.value)[:2] == [8.0, 9.0]
@@ -252,7 +252,28 @@ def test_examples_of_json() -> None:
 def test_wrong_examples(body: str, told: str) -> None:
     without_tensorflow()
     with pytest.raises(Refusal, match=re.escape(told)):
-        examples.from_request(parse(body.encode()))
+        examples.from_request(parse(body.encode()), 9, 99)
+
+
+def test_a_context_in_many_examples_is_bounded() -> None:
+    """A body of some megabytes would be terabytes with it in each."""
+    without_tensorflow()
+    request = {"context": {"text": "x" * 1000}, "examples": [{}] * 9}
+    assert len(examples.from_request(request, 9, 10_000)) == 9
+    with pytest.raises(Refusal, match="too large with their context in each: 9000 bytes are allowed"):
+        examples.from_request(request, 9, 9000)
+    with pytest.raises(Refusal, match="9 rows are too many for one request: 8 are allowed"):
+        examples.from_request(request, 8, 10_000)
+
+
+@pytest.mark.parametrize("deep", [32, 33, 900])
+def test_more_dimensions_than_arrays_have_are_refused(deep: int) -> None:
+    nested: Any = 1.0
+    for _ in range(deep):
+        nested = [nested]
+    for read in (lambda: from_inputs(nested, {"x": 1}), lambda: from_instances([nested], {"x": 1})):
+        with pytest.raises(Refusal, match=f"a tensor of {deep} dimensions is not taken: 31 are allowed"):
+            read()
 
 
 MALFORMED = [

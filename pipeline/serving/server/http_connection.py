@@ -1,0 +1,160 @@
+"""A connection of HTTP: uvicorn's own, held to limits that uvicorn does not know, and patient where it hangs up."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from pipeline.serving.server.json_text import error_text
+from pipeline.serving.server.refusal import Code, Refusal
+
+_MOST_HEAD = 1 << 16
+"""Bytes of a request line and its headers."""
+_STUCK_S = 30.0
+"""For the head of a request to come, and for a client to take a part of its answer."""
+_LOOK_S = 5.0
+_OTHER_FILES = 1024
+"""That a server has open beside its connections."""
+_HOP_BY_HOP = (b"upgrade", b"http2-settings", b"connection")
+
+
+class Protocol(HttpToolsProtocol):
+    """uvicorn's own, with four differences.
+
+    - It keeps a connection whose client has said all and closed its side: `shutdown(SHUT_WR)`, as `nc -N` does.
+    - It answers requests that offer another protocol (the HTTP client of Java offers h2c) as if they did not.
+    - A head has a limit, errors are JSON, and hostile bytes fill no log.
+    - A connection on which nothing is asked makes room for another.
+    """
+
+    _received = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take a connection; where there are too many, end one on which nothing is asked."""
+        super().connection_made(transport)
+        if self.limit_concurrency and len(self.connections) >= self.limit_concurrency:
+            idle = next((each for each in self.connections if each is not self and _is_idle(each)), None)
+            if idle:
+                self.connections.discard(idle)
+                idle.transport.abort()
+
+    def on_headers_complete(self) -> None:
+        """Begin to answer; where another protocol is offered, `data_received` comes again without the offer."""
+        if not self.parser.should_upgrade():
+            super().on_headers_complete()
+            self.headers = []  # what comes behind the body is none of the request's
+
+    def on_message_complete(self) -> None:
+        """End the body; see `on_headers_complete`."""
+        cycle = self.cycle
+        if not self.parser.should_upgrade() and not cycle.response_complete:
+            cycle.more_body = False
+            cycle.message_event.set()
+
+    def data_received(self, data: bytes) -> None:
+        """Read a part of a request, or several requests."""
+        self._unset_keepalive_if_required()
+        before = self.cycle
+        while True:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as offered:
+                data = self._without_offer() + data[offered.args[0] :]
+                continue
+            except httptools.HttpParserError:
+                self.send_400_response("Invalid HTTP request received.")
+                return
+            break
+        if before is not self.cycle:  # a head is whole
+            self._received = 0
+        elif before is None or not before.more_body or self.headers:  # a part of a head, or of headers behind a body
+            self._received += len(data)
+            if self._received > _MOST_HEAD:
+                self._refuse(431, f"the request line and the headers are longer than {_MOST_HEAD} bytes")
+
+    def _without_offer(self) -> bytes:
+        """Return the head of the request that offers another protocol, without the offer, for a new parser."""
+        lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())]
+        lines += [b"%s: %s" % each for each in self.headers if each[0] not in _HOP_BY_HOP]
+        if any(name == b"connection" and b"close" in value.lower() for name, value in self.headers):
+            lines.append(b"connection: close")
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        return b"\r\n".join(lines) + b"\r\n\r\n"
+
+    def send_400_response(self, msg: str) -> None:
+        """Say that this is no HTTP, and hang up."""
+        self._refuse(400, msg)
+
+    def _refuse(self, status: int, message: str) -> None:
+        if self.transport.is_closing():
+            return
+        body = error_text(Refusal(Code.INVALID_ARGUMENT, message))
+        told = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
+        self.transport.write(STATUS_LINE[status] + told + body)
+        self.transport.close()
+
+    def eof_received(self) -> bool | None:  # type: ignore[override]
+        """Keep the connection until the newest request, which is whole, has its answer; TLS knows no half of one."""
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete or cycle.more_body or self.scheme == "https":
+            return None
+        cycle.keep_alive = False
+        return True
+
+    def hangs_in(self) -> tuple[Any, int] | None:
+        """Return what this connection waits for if no other limit of time holds for it: where that stays the same, the
+        client does nothing. It is the rest of a head, or that the client takes its answer."""
+        if unread := self.transport.get_write_buffer_size():
+            return self.cycle, unread
+        return (self.cycle, 0) if _is_idle(self) and self.timeout_keep_alive_task is None else None
+
+
+def _is_idle(connection: Any) -> bool:
+    return connection.cycle is None or bool(connection.cycle.response_complete)
+
+
+class Stuck:
+    """Finds the connections on which nothing goes on, at no cost to those on which something does."""
+
+    def __init__(self) -> None:
+        self._since: dict[Any, tuple[Any, float]] = {}
+
+    def end(self, connections: Iterable[Any], now: float) -> None:
+        """End those that have hung in the same for too long.
+
+        Args:
+            now: by a clock that does not jump.
+        """
+        since = {}
+        for each in connections:
+            if (what := each.hangs_in()) is not None:
+                before, began = self._since.get(each, (None, now))
+                since[each] = (what, began if before == what else now)
+                if now - since[each][1] >= _STUCK_S:
+                    each.transport.abort()
+        self._since = since
+
+
+async def end_stuck(connections: set[Any]) -> None:
+    """End connections on which nothing goes on, for as long as the server runs."""
+    stuck = Stuck()
+    while True:
+        await asyncio.sleep(_LOOK_S)
+        stuck.end(list(connections), time.monotonic())
+
+
+def room_for(connections: int) -> int:
+    """Let this process have so many connections open; return how many it may have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard == resource.RLIM_INFINITY:
+        hard = max(soft, connections + _OTHER_FILES)
+    wanted = min(hard, max(soft, connections + _OTHER_FILES))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    return max(1, min(connections, wanted - _OTHER_FILES // 4))
