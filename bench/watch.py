@@ -1,12 +1,13 @@
 """What `longhaul watch` costs, how often it calls somebody for nothing, and how small a loss it finds.
 
     python -m bench.watch size [--rows 1000000 --columns 1000]      one look at a log, and at an hour of it
-    python -m bench.watch years WORKSPACE [--years 200]              pages in years of flights without change
+    python -m bench.watch years [WORKSPACE] [--years 200]            pages in years without change
     python -m bench.watch power WORKSPACE [--trials 100]             planted losses found within two weekly windows
     python -m bench.watch estimates WORKSPACE [--trials 4]           estimates, and what labels say
 
 WORKSPACE is one in which `longhaul run` was run on the flights: its newest model scores its own evaluation rows. Years
 are drawn from these rows with replacement (6,300 a week), and so is what training promised, so that nothing changes.
+Without a WORKSPACE they are drawn from rows that are made up, with as skewed scores.
 Beside the pages of `watch` stands what Evidently's default rules flag (Evidently 0.7, `stattests/registry.py` and
 `data_drift.py`: with more than 1,000 rows normed Wasserstein distance of numbers and Jensen-Shannon distance of
 categories, of at least 0.1; a data set drifts if half of its columns do).
@@ -66,7 +67,7 @@ def main() -> None:
     elif asked.part == "estimates":
         found = {"estimates": accuracy(asked.workspace, asked.trials)}
     elif asked.part == "years":
-        found = {"years": years(Flights.of(asked.workspace), asked.years)}
+        found = {"years": years(Flights.of(asked.workspace) if asked.workspace else Flights.made(), asked.years)}
     else:
         found = {"power": power(Flights.of(asked.workspace), asked.trials)}
     known = json.loads(RESULT.read_text()) if RESULT.exists() else {}

@@ -61,6 +61,19 @@ class Flights:
         kinds = [(one.name, one.kind is not Kind.CATEGORICAL) for one in table.features]
         return cls(pa.concat_tables(found), kinds, {})
 
+    @classmethod
+    def made(cls, rows: int = 54_000) -> Flights:
+        """Make up as many rows as judge a model of the flights: skewed, calibrated scores, and columns."""
+        rng = np.random.default_rng(11)
+        score = rng.beta(1, 4, rows)
+        columns: dict[str, Any] = {f"number_{k}": rng.normal(score * k, 1.0) for k in range(8)}
+        for name, count in (("origin", 3), ("carrier", 16), ("dest", 100)):
+            shares = 1 / np.arange(1, count + 1)
+            columns[name] = rng.choice(np.array([f"{name}{k}" for k in range(count)]), rows, p=shares / shares.sum())
+        columns |= {"score": score, "truth": (rng.random(rows) < score).astype(float)}
+        features = [(name, name.startswith("number")) for name in columns if name not in ("score", "truth")]
+        return cls(pa.table(columns), features, {})
+
     def reference(self, rng: np.random.Generator) -> Reference:
         """Return what training promised by rows that are drawn anew."""
         chosen = rng.integers(0, len(self.truth), len(self.truth))

@@ -155,6 +155,11 @@ class Decision:
         """Metrics that the slices are shown with."""
         return ["precision", "recall", "accuracy", "f1"]
 
+    @property
+    def lacking(self) -> dict[str, str]:
+        """Why there is none of a metric."""
+        return {"precision": "none flagged", "recall": "no positives", "accuracy": "no rows", "f1": "no positives"}
+
     def data(self) -> dict[str, Any]:
         """Return what the script reads: thresholds with hits and alarms."""
         return {

@@ -26,6 +26,7 @@ from pipeline.reports.decide import on_record
 from pipeline.reports.formats import NOTHING, moment, number
 from pipeline.reports.judgement import Interval, Judgement, judge
 from pipeline.reports.metric_words import what_it_says
+from pipeline.reports.page_places import pushed_place
 from pipeline.reports.rendering import templates
 from pipeline.reports.rules import weighted_note
 from pipeline.reports.training import training_story
@@ -107,7 +108,7 @@ def _details(run: Run, said: dict[str, Any], verdict: dict[str, Any] | None) -> 
             ("Overview", _told(said.get("overview"))),
             ("Not for", _told(said.get("out_of_scope"))),
             ("Version", [f"run {run.run_id}, {moment(run.started)} UTC"]),
-            ("Status", [status + (f"; served from {run.pushed}" if run.pushed else "; not pushed")]),
+            ("Status", [status + (f"; served from {pushed_place(run)}" if run.pushed else "; not pushed")]),
             ("Owners", _told(said.get("owners"))),
             ("License", _told(said.get("license"))),
             ("References", _told(said.get("references"), "none")),
@@ -212,7 +213,7 @@ def _lineage(run: Run, ingestion: dict[str, Any] | None) -> CardSection:
     schema = run.properties.get("schema_version")
     review = run.properties.get("schema_review", "")
     spans = (ingestion or {}).get("spans") or []
-    model = next((artifact.uri for artifact in run.artifacts.get("Trainer", []) if artifact.type == "Model"), None)
+    model = next((artifact.place for artifact in run.artifacts.get("Trainer", []) if artifact.type == "Model"), None)
     entries = [
         ("Run", [run.run_id]),
         ("Data spans", [spans_text(spans) or "none"]),

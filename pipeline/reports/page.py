@@ -31,6 +31,7 @@ from pipeline.reports.judgement import FEW_ROWS, Judgement, judge
 from pipeline.reports.listing import list_columns, most_notable_first
 from pipeline.reports.metric_words import is_within_noise, what_it_says
 from pipeline.reports.model_card import Card, card_of
+from pipeline.reports.page_places import pushed_place
 from pipeline.reports.page_sections import in_order
 from pipeline.reports.personal import shown_columns, shown_explanation, shown_verdict
 from pipeline.reports.rendering import safe_json, templates
@@ -153,11 +154,7 @@ def collect(
         run=run,
         verdict=headline_after_check(headline(run, verdict, judgement, gate), infra),
         now=what_now(
-            run,
-            gate,
-            around,
-            blessed=verdict["blessed"] if verdict else None,
-            fit=infra.blessed if infra else None,
+            run, gate, around, blessed=verdict["blessed"] if verdict else None, fit=infra.blessed if infra else None
         ),
         front=around.front if around else "",
         infra=infra_section(infra),
@@ -241,6 +238,7 @@ def render(page: Page) -> str:
         worst_slices=worst_slices(page.judgement),
         metric_words=_metric_words(page.judgement),
         is_within_noise=is_within_noise,
+        pushed_place=pushed_place(page.run),
         pictures={
             name: plots.embed(figure, f"model-{place}") for place, (name, figure) in enumerate(curves_of_model.items())
         },

@@ -35,3 +35,11 @@ def page_of(config: PipelineConfig, run: Run) -> Path:
     own = page_path(config.root, run.run_id)
     repeated = page_path(config.root, run.properties.get(REPEATS) or run.run_id)
     return repeated if repeated.is_file() and not own.is_file() else own
+
+
+def pushed_place(run: Run) -> str:
+    """Return where the pushed model lies, as people are told: relative to the workspace, if it is there."""
+    made = (artifact.uri.rpartition("/artifacts/")[0] for artifact in run.artifacts.get("Pusher", []))
+    pushed = run.pushed or ""
+    root = next((f"{one}/" for one in made if one and pushed.startswith(f"{one}/")), "")
+    return pushed.removeprefix(root)

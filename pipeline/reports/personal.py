@@ -121,7 +121,7 @@ def _row(row: Mapping[str, Any], hidden: frozenset[str]) -> dict[str, Any]:
 
 
 def columns_without_values(columns: list[Column] | None, hidden: frozenset[str]) -> list[Column] | None:
-    """Return columns, hidden ones without their commonest values and their ends, each of which is a row's."""
+    """Return columns, hidden ones without commonest values, ends and median, each of which is a row's."""
     return columns and [without_ends(one) if one.name in hidden else one for one in columns]
 
 
@@ -134,6 +134,7 @@ def without_ends(column: Column) -> Column:
             one,
             top=[],
             low=None,
+            median=None,
             high=None,
             bars=[((low - first) / span, (high - first) / span, part) for low, high, part in one.bars],
         )

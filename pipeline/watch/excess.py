@@ -81,6 +81,7 @@ def excess_until_over(
     error = math.sqrt(variance / max(known, 1))
     until = np.concatenate([np.zeros((1, 3)), np.cumsum(np.array(deliveries).reshape(-1, 3), axis=0)])
     best_of, ended = np.full(len(until) - 1, -math.inf), np.zeros(len(until) - 1, bool)
+    first, lasts = np.zeros(len(until) - 1, int), np.zeros(len(until) - 1, bool)
     begin = harmed = 0
     for number in range(1, len(until)):
         reach = float(normal_quantile(1 - spent_slowly(delta, forgotten + number) / len(LENGTHS)))
@@ -103,7 +104,8 @@ def excess_until_over(
         if over:
             begin, harmed, least = over - 1, 0, best(over - 1)
         best_of[number - 1], ended[number - 1] = least, bool(over)
-    return Bounds(best_of, ended)
+        first[number - 1], lasts[number - 1] = begin, bool(harmed)
+    return Bounds(best_of, ended, first, lasts)
 
 
 def _better_since(until: Array, harmed: int, number: int, limit: float, variance: float) -> int:

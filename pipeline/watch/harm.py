@@ -98,14 +98,14 @@ def most_by_promise(reference: Reference, may_lose: Mapping[str, float], delta: 
     return most
 
 
-def harm_by_labels(
+def bounds_by_labels(
     reference: Reference,
     labelled: Sequence[Labelled],
     may_lose: Mapping[str, float],
     delta: float,
     forgotten: int = 0,
-) -> dict[int, list[Harm]]:
-    """Return by window what is known after it, of all labels that there are by now.
+) -> dict[str, tuple[Bounds, float]]:
+    """Return by metric what is known after each delivery, and the most that is no harm.
 
     Args:
         labelled: in the order in which their labels came; forgotten: how many came before these.
@@ -128,12 +128,18 @@ def harm_by_labels(
         bounds["auc"] = bounds_until_over(
             groups, most["auc"], delta * AREA, reference.area_variance, forgotten=forgotten
         )
-    found: dict[int, list[Harm]] = {}
-    for metric, known in bounds.items():
-        _add(found, labelled, metric, known, most[metric])
+    found = {metric: (known, most[metric]) for metric, known in bounds.items()}
     if "auc" in most:
         may = may_lose.get("log_loss", MAY_LOSE["log_loss"])
-        _add(found, labelled, EXCESS_LOSS, _excess(reference, labelled, may, delta * EXCESS, forgotten), may)
+        found[EXCESS_LOSS] = _excess(reference, labelled, may, delta * EXCESS, forgotten), may
+    return found
+
+
+def harm_by_labels(labelled: Sequence[Labelled], bounds: Mapping[str, tuple[Bounds, float]]) -> dict[int, list[Harm]]:
+    """Return by window what is known after it, of all labels that there are by now; see `bounds_by_labels`."""
+    found: dict[int, list[Harm]] = {}
+    for metric, (known, most) in bounds.items():
+        _add(found, labelled, metric, known, most)
     return found
 
 

@@ -18,17 +18,27 @@ from pipeline.watch.harm import (
     Harm,
     Labelled,
     allowed,
+    bounds_by_labels,
     harm_by_estimate,
     harm_by_labels,
     loss_name,
     measured,
 )
 from pipeline.watch.moved import divergence, p_values, rank, statistic
-from pipeline.watch.parts import PartHarm, harm_of_segments, harm_of_slices, promised_segments, promised_slices
+from pipeline.watch.parts import (
+    Key,
+    PartHarm,
+    first_of_parts,
+    harm_of_segments,
+    harm_of_slices,
+    promised_segments,
+    promised_slices,
+)
 from pipeline.watch.profiles import Profile
 from pipeline.watch.realized import Realized
 from pipeline.watch.reference import Reference
 from pipeline.watch.segments import segment_names
+from pipeline.watch.sequences import counts_from
 from pipeline.watch.state import State
 from pipeline.watch.windows import YEAR, Window, moment
 
@@ -88,8 +98,13 @@ class Judge:
         ordered = sorted(deliveries.items())
         labelled = [Labelled(*place, some[""]) for place, some in ordered if "" in some]
         past, delivered = state.forgotten(version)
-        harmed_slices, harmed_segments = self._harm_of_parts(reference, ordered, sorted(of_segments.items()), delivered)
-        harms = harm_by_labels(reference, labelled, self.settings.may_lose, self.settings.delta, delivered)
+        bounds = bounds_by_labels(reference, labelled, self.settings.may_lose, self.settings.delta, delivered)
+        harms = harm_by_labels(labelled, bounds)
+        whole = [(one.arrival, one.window) for one in labelled]
+        first = counts_from([known for known, _ in bounds.values()]) if bounds else np.zeros(0, int)
+        harmed_slices, harmed_segments = self._harm_of_parts(
+            reference, ordered, sorted(of_segments.items()), delivered, lambda keys: first_of_parts(keys, whole, first)
+        )
         verdicts = []
         for number, (window, counted) in enumerate(seen, past + 1):
             before = [one for _, one in seen[max(0, number - past - 1 - _BEFORE) : number - past - 1]]
@@ -206,8 +221,9 @@ class Judge:
         deliveries: Sequence[tuple[tuple[int, int], Mapping[str, Realized]]],
         of_segments: Sequence[tuple[tuple[int, int], Any]],
         forgotten: int,
+        first: Callable[[Sequence[Key]], Any],
     ) -> tuple[dict[int, list[PartHarm]], dict[int, list[PartHarm]]]:
-        """Return what is known of slices and of segments by window; keys of deliveries are arrival and window."""
+        """Return what is known of slices and of segments by window; `first` returns which deliveries count."""
         if not deliveries:
             return {}, {}
         may_lose, delta = allowed(reference, self.settings.may_lose), self.settings.delta
@@ -218,18 +234,21 @@ class Judge:
             may_lose,
             delta * SLICES,
             forgotten,
+            first([key for key, _ in deliveries]),
         )
         names = segment_names(reference.spec)
         if not names:
             return slices, {}
+        usable = [(key, sums) for key, sums in of_segments if sums.shape[1] == len(names)]
         segments = harm_of_segments(
             reference,
             names,
             promised_segments(reference),
-            [(window, sums) for (_, window), sums in of_segments if sums.shape[1] == len(names)],
+            [(window, sums) for (_, window), sums in usable],
             may_lose[loss_name(reference.spec.task)],
             delta * SEGMENTS,
             forgotten,
+            first([key for key, _ in usable]),
         )
         return slices, segments
 

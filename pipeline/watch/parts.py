@@ -7,6 +7,7 @@ row came (Bonferroni), so that looking at many calls nobody more often.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,8 @@ from pipeline.watch.segments import losses_by_segment
 from pipeline.watch.sequences import Groups, bounds_until_over, normal_quantile
 
 Array = npt.NDArray[Any]
+Key = tuple[int, int]
+"""Of a delivery of labels: arrival and window."""
 
 FEWEST_ROWS = 400
 """Labelled rows of a part with which it is tested: the normal tail is farther out than that of the whole."""
@@ -73,12 +76,14 @@ def harm_of_parts(
     may_lose: float,
     delta: float,
     forgotten: int = 0,
+    first: Array | None = None,
 ) -> dict[int, list[PartHarm]]:
     """Return by window what is known of each part that has rows enough.
 
     Args:
         groups: losses of the parts, (parts, deliveries), in the order in which labels came; windows: of each delivery.
         delta: how likely any part is ever called harmful though it is not; forgotten: deliveries before these.
+        first: after each delivery the first that counts; see `first_of_parts`.
     """
     if not promise.names or not windows:
         return {}
@@ -86,7 +91,8 @@ def harm_of_parts(
     reach = float(normal_quantile(1 - each * _PROMISE)) * np.sqrt(promise.variance / np.maximum(promise.rows, 1))
     most = promise.mean + reach + may_lose
     part = each * (1 - _PROMISE)
-    bounds = bounds_until_over(groups, most, part, promise.variance[:, None], FEWEST_ROWS, LONGEST, forgotten)
+    variance = promise.variance[:, None]
+    bounds = bounds_until_over(groups, most, part, variance, FEWEST_ROWS, LONGEST, forgotten, first)
     counts = bounds.counts(most)
     found: dict[int, list[PartHarm]] = {}
     for window in dict.fromkeys(windows):
@@ -102,6 +108,16 @@ def harm_of_parts(
             PartHarm(name, metric, *numbers[k]) for k, name in enumerate(promise.names) if math.isfinite(here[k])
         ]
     return found
+
+
+def first_of_parts(keys: Sequence[Key], whole: Sequence[Key], first: Array) -> Array:
+    """Return after each delivery of parts the first that counts: what harmed all rows, and is over, is over for parts.
+
+    Args:
+        keys, whole: of deliveries, ascending; first: of the whole's, see `sequences.counts_from`.
+    """
+    before = [bisect_right(whole, one) - 1 for one in keys]
+    return np.array([bisect_left(keys, whole[first[one]]) if one >= 0 else 0 for one in before], int)
 
 
 def promised_slices(reference: Reference, slices: Sequence[tuple[str, ...]]) -> dict[str, Realized]:
@@ -128,6 +144,7 @@ def harm_of_slices(
     may_lose: Mapping[str, float],
     delta: float,
     forgotten: int = 0,
+    first: Array | None = None,
 ) -> dict[int, list[PartHarm]]:
     """Return by window what is known of each slice.
 
@@ -145,7 +162,7 @@ def harm_of_slices(
         promise = Promise(names, *(of_training[:, k] for k in range(3)))
         groups = Groups(*(table[..., k] for k in range(3)))
         each = delta / len(may_lose)
-        for window, some in harm_of_parts(promise, metric, groups, windows, most, each, forgotten).items():
+        for window, some in harm_of_parts(promise, metric, groups, windows, most, each, forgotten, first).items():
             found.setdefault(window, []).extend(some)
     return found
 
@@ -182,6 +199,7 @@ def harm_of_segments(
     may_lose: float,
     delta: float,
     forgotten: int = 0,
+    first: Array | None = None,
 ) -> dict[int, list[PartHarm]]:
     """Return by window what is known of each segment, by the loss of its rows.
 
@@ -196,7 +214,7 @@ def harm_of_segments(
     promise = Promise(tuple(names), *_moments(promised))
     groups = Groups(*_moments(sums))
     windows = [window for window, _ in listed]
-    return harm_of_parts(promise, loss_name(task), groups, windows, may_lose, delta, forgotten)
+    return harm_of_parts(promise, loss_name(task), groups, windows, may_lose, delta, forgotten, first)
 
 
 def _moments(sums: Array) -> tuple[Array, Array, Array]:

@@ -17,6 +17,7 @@ All arrays may have leading axes, for simulations of many lives at once.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -75,16 +76,27 @@ class Bounds(NamedTuple):
     Attributes:
         least: the highest lower bound that any sequence has.
         over: whether a harm that was found before is over, so that what came until then counts no more.
+        first: the group from which on rows count; lasts: whether a harm was found and is not over.
     """
 
     least: Array
     over: Array
+    first: Array
+    lasts: Array
 
     def counts(self, most: float | Array) -> Array:
         """Return whether a group's bound is above `most`, of shape (…), and no later group ended that harm."""
         ended = np.zeros(self.over.shape, bool)
         ended[..., :-1] = np.logical_or.accumulate(self.over[..., :0:-1], axis=-1)[..., ::-1]
         return np.asarray((self.least > np.asarray(most)[..., None]) & ~ended)
+
+
+def counts_from(known: Sequence[Bounds]) -> Array:
+    """Return after each group the first one that counts, once a harm is over by all metrics: of what harmed all rows,
+    nothing is left for a part of them; 0 while none ended."""
+    lasts = np.any([one.lasts for one in known], axis=0)
+    first = np.max([one.first for one in known], axis=0)
+    return np.asarray(np.maximum.accumulate(np.where(lasts, 0, first)))
 
 
 def bounds_until_over(
@@ -95,6 +107,7 @@ def bounds_until_over(
     fewest: int = FEWEST_ROWS,
     longest: int | None = None,
     forgotten: int = 0,
+    first: Array | None = None,
 ) -> Bounds:
     """Return what is known after each group.
 
@@ -108,6 +121,7 @@ def bounds_until_over(
         typical_variance: of one row's loss in training; the sequences are tuned by it.
         fewest: rows with which something is said; longest: groups that a sequence is followed for, all when None.
         forgotten: groups that came before these, whose sequences have had their parts of delta.
+        first: the first group that counts, after each; see `counts_from`. It, too, only takes lower bounds away.
     """
     rows, mean, variance = (np.asarray(one, float) for one in groups)
     count = rows.shape[-1]
@@ -121,7 +135,12 @@ def bounds_until_over(
     limit = np.broadcast_to(np.asarray(most, float), rows.shape[:-1])
     begin, harmed = np.zeros(limit.shape, int), np.full(limit.shape, -1)
     best, over = np.full(rows.shape, -np.inf), np.zeros(rows.shape, bool)
+    begins, lasts = np.zeros(rows.shape, int), np.zeros(rows.shape, bool)
     for now in range(count):
+        if first is not None:
+            anew = begin < first[now]
+            over[..., now] = anew & (harmed >= 0)
+            begin, harmed = np.maximum(begin, first[now]), np.where(anew, -1, harmed)
         starts = np.arange(0 if longest is None else max(0, now + 1 - longest), now + 1)
         n, total, square = (
             one[..., now + 1, None] - one[..., starts] for one in (rows_until, losses_until, squares_until)
@@ -138,12 +157,14 @@ def bounds_until_over(
             tuned = best_rho(np.maximum(4 * rows[..., starts], fewest) * typical_variance, of_over)
             better = average + margin(n, spread, tuned, of_over) < limit[..., None]
             better &= (number > 0) & (harmed >= 0)[..., None] & (n >= fewest)
-            over[..., now] = better.any(axis=-1)
-            begin = np.where(over[..., now], starts[better.argmax(axis=-1)], begin)
-            harmed = np.where(over[..., now], -1, harmed)
+            ended = better.any(axis=-1)
+            over[..., now] |= ended
+            begin = np.where(ended, starts[better.argmax(axis=-1)], begin)
+            harmed = np.where(ended, -1, harmed)
             bound = np.where(starts >= begin[..., None], bound, -np.inf)
         best[..., now] = bound.max(axis=-1)
-    return Bounds(best, over)
+        begins[..., now], lasts[..., now] = begin, harmed >= 0
+    return Bounds(best, over, begins, lasts)
 
 
 def upper_bound(mean: float, variance: float, rows: int, delta: float) -> float:

@@ -930,8 +930,12 @@ def test_a_page_says_where_files_lie_in_the_workspace_and_not_on_this_machine(tm
             (folder / file).mkdir()  # cannot be read
     for split in Path(run.artifacts["StatisticsGen"][0].uri).iterdir():
         shutil.rmtree(split)
+    (pushed,) = run.artifacts["Pusher"]
+    served = {"pushed": 1, "pushed_destination": str(tmp_path / "serving/toys/7")}
+    run.artifacts["Pusher"] = [replace(pushed, properties=served, uri=str(tmp_path / "artifacts/Pusher/5"))]
     html = render(collect(run))
     assert str(tmp_path) not in html
+    assert ">serving/toys/7<" in html
     assert len(re.findall(r'class="path">artifacts/[^<]*(?:gone|cannot be read)', html)) == 3
     assert Artifact("Model", "gs://bucket/artifacts/Trainer/model/5", {}).place.startswith("gs://bucket/")
 

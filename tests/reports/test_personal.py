@@ -178,12 +178,16 @@ def test_the_record_of_a_blocked_run_tells_no_hidden_value(tmp_path: Path) -> No
 def test_columns_keep_their_shape_and_lose_single_values() -> None:
     bars = {"train": [(271.0, 300.0, 0.5), (300.0, 471.0, 0.5)], "eval": [(261.0, 461.0, 1.0)]}
     splits = {
-        name: SplitStatistics(9, 0.0, top=[("ann@example.org", 0.1)], low=271.0, high=471.0, mean=4.0, bars=of)
+        name: SplitStatistics(
+            9, 0.0, top=[("ann@example.org", 0.1)], low=271.0, median=311.0, high=471.0, mean=4.0, bars=of
+        )
         for name, of in bars.items()
     }
     column = Column("email", "float", True, splits)
     (found,) = columns_without_values([column], frozenset(["email"])) or []
-    assert [(one.top, one.low, one.high, one.mean) for one in found.splits.values()] == 2 * [([], None, None, 4.0)]
+    assert [(one.top, one.low, one.median, one.high, one.mean) for one in found.splits.values()] == 2 * [
+        ([], *3 * [None], 4.0)
+    ]
     assert outlines(found) == pytest.approx(outlines(column))
     assert found.splits["eval"].bars == [(0.0, pytest.approx(200 / 210), 1.0)]
     assert found.splits["train"].bars[1][1] == 1.0

@@ -91,7 +91,7 @@ def test_a_bad_week_is_over_soon_and_a_harm_that_goes_on_is_not() -> None:
     lasted, wrongly = [], 0
     for _ in range(60):
         weeks = [week(rng, 6_300, 0.3 if number == 3 else 0.0) for number in range(16)]
-        least, _ = excess_until_over(weeks, week(rng, 54_000), MAY, DELTA)
+        least = excess_until_over(weeks, week(rng, 54_000), MAY, DELTA).least
         lasted.append((least > MAY).sum())
         weeks = [week(rng, 6_300, 0.02 if number >= 3 else 0.0) for number in range(30)]
         wrongly += bool(excess_until_over(weeks, week(rng, 54_000), MAY, DELTA).over.any())

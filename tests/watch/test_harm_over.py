@@ -14,10 +14,10 @@ import pytest
 from pipeline.config.watch import Watch
 from pipeline.watch.alarms import PAGE, TICKET, Alarm, found_now
 from pipeline.watch.excess import excess_until_over
-from pipeline.watch.harm import Labelled, harm_by_labels
+from pipeline.watch.harm import Labelled, bounds_by_labels, harm_by_labels
 from pipeline.watch.latest import harmful_now
-from pipeline.watch.parts import Promise, harm_of_parts
-from pipeline.watch.sequences import Groups
+from pipeline.watch.parts import Promise, first_of_parts, harm_of_parts
+from pipeline.watch.sequences import Groups, counts_from
 from pipeline.watch.windows import YEAR
 
 PROMISED: Any = SimpleNamespace(spec=SimpleNamespace(task="regression"), loss=0.5, variance=0.25, rows=10**9)
@@ -41,7 +41,7 @@ def test_a_harm_is_ended_by_labels_that_come_later_whatever_window_they_are_of(
     windows: list[int], losses: list[float], counts: list[int]
 ) -> None:
     labelled = [delivery(place, *one) for place, one in enumerate(zip(windows, losses, strict=True))]
-    found = harm_by_labels(PROMISED, labelled, {"mse": 0.01}, 0.05)
+    found = harm_by_labels(labelled, bounds_by_labels(PROMISED, labelled, {"mse": 0.01}, 0.05))
     assert {one.window for one in labelled if one.found.loss > 20_000 * 0.55} == {
         window for window, (one,) in found.items() if one.harmful
     }
@@ -101,15 +101,23 @@ def alarms_of(verdicts: list[dict[str, Any]]) -> dict[str, Alarm]:
     return {one.key: one for one in found_now(verdicts, [], Watch(), datetime.now(UTC), "7", labels_expected=False)}
 
 
-def test_looked_at_every_week_a_bad_week_of_the_whole_leaves_no_harm_of_parts_behind() -> None:
-    rows, weeks = np.array([42_000.0, 16_800, 1_200]), np.array([0.5, 1.0, 0.5, 0.5, 0.5, 0.5])
-    promise = Promise(("a", "b", "c"), rows, np.full(3, 0.5), np.full(3, 0.25))
-    called = []
+@pytest.mark.parametrize(("weeks", "most"), [([0.5, 1.0, 0.5, 0.5, 0.5, 0.5], 3), ([0.5, 0.5, 0.7, 0.5, 0.5, 0.5], 4)])
+def test_looked_at_every_week_a_bad_week_of_the_whole_leaves_no_harm_of_parts_behind(
+    weeks: list[float], most: int
+) -> None:
+    """Parts without rows enough to end their own harm end it with the whole."""
+    rows = np.array([42_000.0, 16_800, 1_200, 400])
+    promise = Promise(("a", "b", "c", "d"), 10 * rows, np.full(4, 0.5), np.full(4, 0.25))
+    called, told = [], []
     for number in range(1, 7):
-        table = np.ones((3, number))
-        groups = Groups(rows[:, None] * table, weeks[:number] * table, 0.25 * table)
-        whole = harm_by_labels(PROMISED, [*map(delivery, range(number), range(number), weeks)], {"mse": 0.01}, 0.05)
-        parts = harm_of_parts(promise, "log_loss", groups, range(number), 0.0025, 0.005)
+        table = np.ones((4, number))
+        groups = Groups(rows[:, None] * table, np.array(weeks[:number]) * table, 0.25 * table)
+        labelled = [*map(delivery, range(number), range(number), weeks)]
+        keys = [(one.arrival, one.window) for one in labelled]
+        bounds = bounds_by_labels(PROMISED, labelled, {"mse": 0.01}, 0.05)
+        whole = harm_by_labels(labelled, bounds)
+        first = first_of_parts(keys, keys, counts_from([known for known, _ in bounds.values()]))
+        parts = harm_of_parts(promise, "log_loss", groups, range(number), 0.0025, 0.005, 0, first)
         verdicts = [
             verdict(
                 window,
@@ -119,7 +127,32 @@ def test_looked_at_every_week_a_bad_week_of_the_whole_leaves_no_harm_of_parts_be
             for window in range(number)
         ]
         called.append([*alarms_of(verdicts)])
-    assert called == [[], ["harmful:7"], ["harmful:7"], [], [], []]  # parts were harmful for as long as ever
+        told.append([one.part for one in parts[number - 1] if one.harmful])
+    bad = weeks.index(max(weeks))
+    assert called == [["harmful:7"] if bad <= week < most else [] for week in range(6)]
+    assert set(told[bad]) >= {"a", "b", "c"}
+    assert told[most:] == [[]] * (6 - most)
+
+
+def test_a_part_that_stays_bad_when_the_whole_has_recovered_is_told_again() -> None:
+    """Its sequences begin where the whole's harm ended; labels of parts may be lacking in some deliveries."""
+    lost = np.array([0.5, 1.0, *[0.8] * 6])
+    whole = [(week, week) for week in range(8)]
+    labelled = [*map(delivery, range(8), range(8), [0.5, 1.0, *[0.5] * 6])]
+    bounds = bounds_by_labels(PROMISED, labelled, {"mse": 0.01}, 0.05)
+    first = counts_from([known for known, _ in bounds.values()])
+    assert first.tolist() == [0, 0, 0, 2, 2, 2, 2, 2]
+    keys = [key for key in whole if key[0] not in (0, 3)]
+    here = first_of_parts(keys, whole, first)
+    assert here.tolist() == [0, 0, 1, 1, 1, 1]  # of their own deliveries
+    rows = np.full((1, len(keys)), 1_200.0)
+    groups = Groups(rows, lost[None, [arrival for arrival, _ in keys]], np.full(rows.shape, 0.25))
+    promise = Promise(("c",), rows[:, 0], np.array([0.5]), np.array([0.25]))
+    parts = harm_of_parts(promise, "log_loss", groups, [window for _, window in keys], 0.0025, 0.005, 0, here)
+    assert [(window, one.harmful, one.over) for window, (one,) in parts.items() if window > 2] == [
+        (window, True, False) for window in range(4, 8)
+    ]
+    assert first_of_parts([(-1, 0)], whole, first).tolist() == [0]
 
 
 def test_a_slice_in_season_hides_no_segment_that_is_harmed_anew() -> None:
