@@ -14,8 +14,8 @@ from pipeline.commands.promised import References
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.value_types import seconds_of
 from pipeline.data.sources.bigquery_address import is_address
-from pipeline.errors import ConfigError, DataError, LockedError
-from pipeline.files import locked, one_spelling, write_whole
+from pipeline.errors import ConfigError, DataError, LockedError, cannot_write
+from pipeline.files import incoming, locked, one_spelling, write_whole
 from pipeline.guard.policy_file import read_policy
 from pipeline.lineage.watching import forget_windows, record_verdicts
 from pipeline.observe.notifications import AlarmNews, notify
@@ -266,6 +266,7 @@ def add_labels(config: PipelineConfig, file: Path) -> Path:
 
     Raises:
         DataError: it is none, or cannot be joined with the log.
+        WorkspaceError: it cannot be kept.
     """
     if not file.is_file() or file.suffix not in (".parquet", ".csv"):
         raise DataError(f"{file} is no Parquet or CSV file", "name a file of labels that is there")
@@ -277,7 +278,10 @@ def add_labels(config: PipelineConfig, file: Path) -> Path:
         if known.size == file.stat().st_size and Path(known.path).read_bytes() == file.read_bytes():
             return Path(known.path)
     target = folder / f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}-{file.name.lstrip('.')}"
-    hidden = target.with_name(f".{target.name}")
-    shutil.copy2(file, hidden)
-    hidden.replace(target)
+    try:
+        with incoming(target) as hidden:
+            shutil.copy2(file, hidden)
+    except OSError as exc:
+        what = f"{file} cannot be kept as {target}: {exc.strerror}; nothing was taken in"
+        raise cannot_write(folder, exc, what, "fix the permissions there, then hand it in again") from exc
     return target

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,10 @@ import pytest
 from pipeline.commands import watch
 from pipeline.commands.watch import add_labels, folder_of, has_log, watch_once
 from pipeline.config.pipeline import PipelineConfig
-from pipeline.errors import DataError
+from pipeline.errors import DataError, DiskFullError
 from pipeline.watch.reference import Reference
+from pipeline.watch.requests import log_files
+from pipeline.workspace.leftovers import temporary_folders
 from tests.serving.test_rollback import config  # noqa: F401
 from tests.stand_ins.bigquery import serving
 from tests.watch.test_watching import START, World, reference  # noqa: F401
@@ -112,3 +116,32 @@ def test_labels_that_cannot_be_joined_are_not_kept(
     assert not [*folder_of(config).glob("given/*")]
     file.write_text(f"request_id,{config.data.label}\n1,0\n")
     assert add_labels(config, file).exists()
+
+
+def test_labels_that_are_half_kept_count_for_nothing_and_go(
+    config: PipelineConfig,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    file = tmp_path / "labels.csv"
+    file.write_text(f"request_id,{config.data.label}\n1,0\n")
+
+    def fill(_: Path, to: Path) -> None:
+        to.write_text("request_id,")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("pipeline.commands.watch.shutil.copy2", fill)
+        with pytest.raises(DiskFullError):
+            add_labels(config, file)
+    given = folder_of(config) / "given"
+    assert not [*given.iterdir()]
+    half = given / ".incoming-20260101-000000-000000-labels.csv"  # of a command that was killed
+    half.write_text("request_id,")
+    page, new = (config.root / "reports" / f".incoming-{name}.1" for name in ("index.html", "a.html"))
+    page.parent.mkdir(exist_ok=True)
+    for each in (page, new):
+        each.touch()
+    os.utime(page, (0, 0))  # the other one may still be written: pages are written without a lock
+    assert {*temporary_folders(config.root)} == {half, page}  # which `longhaul gc` removes
+    assert log_files(given) == []

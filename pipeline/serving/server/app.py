@@ -7,25 +7,23 @@ import sys
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
-from types import coroutine
 from typing import Any
 
 from pipeline.serving.server import metrics, openapi, page
 from pipeline.serving.server.access import READ, Access
+from pipeline.serving.server.bodies import Receive, Room, Scope, header, read_body
 from pipeline.serving.server.calls import Journal, current
 from pipeline.serving.server.json_text import error_text
 from pipeline.serving.server.models import Models
 from pipeline.serving.server.paths import PREFIX, target_of
-from pipeline.serving.server.refusal import Code, Refusal, invalid
+from pipeline.serving.server.refusal import Code, Refusal
 from pipeline.serving.server.rest import Rest
 from pipeline.serving.server.telemetry import Telemetry
 from pipeline.serving.server.v2 import PREFIX as V2_PREFIX
 from pipeline.serving.server.v2 import V2
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Header = tuple[bytes, bytes]
 
@@ -38,8 +36,6 @@ _CORS: list[Header] = [
     (b"access-control-allow-methods", b"POST, GET"),
     (b"access-control-allow-headers", b"Content-Type"),
 ]
-_BODY_S = 30
-"""Within which a body has to be here."""
 
 
 @dataclass(slots=True)
@@ -71,7 +67,7 @@ class App:
     ) -> None:
         self._models, self._rest, self._access, self._journal = models, rest, access, journal
         self._telemetry = telemetry
-        self._v2 = V2(models, rest)
+        self._v2, self._room = V2(models, rest), Room()
         self._cors = _CORS if cors else []
         self.draining = False
         self._shown: dict[str, Callable[[], tuple[int, list[Header], bytes]]] = {
@@ -145,7 +141,11 @@ class App:
             strict = is_strict(scope)
             target = target_of(scope["method"], path, strict)
             asked.name, asked.method = target.name, target.method
-            body = await read_body(scope, receive, self._rest.limits.body) if scope["method"] == "POST" else b""
+            body = (
+                await read_body(scope, receive, self._rest.limits.body, self._room)
+                if scope["method"] == "POST"
+                else b""
+            )
             answer, asked.rows = await self._rest.answer(target, body, strict, is_detailed(scope))
         return 200, _JSON, answer
 
@@ -161,12 +161,15 @@ class App:
                 raise Refusal(Code.INVALID_ARGUMENT, f"{path} is not asked by {scope['method']}", 405)
             if scope["method"] != "POST":
                 return 200, _JSON, self._v2.about_model(target)
-            body = await read_body(scope, receive, self._rest.limits.body)
+            body = await self._body(scope, receive)
             json_size = header(scope, b"inference-header-content-length")
             answer, asked.rows, its_json = await self._v2.infer(target, body, is_strict(scope), json_size)
         if its_json is None:
             return 200, _JSON, answer
         return 200, [*_BYTES, (b"inference-header-content-length", str(its_json).encode())], answer
+
+    def _body(self, scope: Scope, receive: Receive) -> Awaitable[bytes]:
+        return read_body(scope, receive, self._rest.limits.body, self._room)
 
     @contextmanager
     def _counted(self, entrypoint: str, scope: Scope) -> Iterator[_Asked]:
@@ -211,70 +214,3 @@ def is_strict(scope: Scope) -> bool:
 def is_detailed(scope: Scope) -> bool:
     """Return whether a request wants names and probabilities of classes, too: `?detail=1`."""
     return b"detail=1" in scope["query_string"].split(b"&")
-
-
-def header(scope: Scope, name: bytes) -> bytes:
-    """Return the value of a header of the request; empty where there is none."""
-    for key, value in scope["headers"]:
-        if key == name:
-            found: bytes = value
-            return found
-    return b""
-
-
-async def read_body(scope: Scope, receive: Receive, most: int) -> bytes:
-    """Return the whole body.
-
-    Raises:
-        Refusal: it is too large, does not come, or is not whole.
-    """
-    declared = header(scope, b"content-length")
-    if declared.isdigit() and int(declared[:20]) > most:  # before a byte of it: the client may wait for leave to send
-        raise _too_large(most)
-    parts: list[bytes] = []
-    size = 0
-    first, waits_for, message = _begun(receive)
-    try:
-        async with asyncio.timeout(_BODY_S) if message is None or message.get("more_body") else nullcontext():
-            if message is None:
-                message = await _resumed(first, waits_for)
-            while True:
-                if message["type"] == "http.disconnect":
-                    raise invalid("the connection ended before the body did")
-                parts.append(message.get("body", b""))
-                size += len(parts[-1])
-                if size > most:
-                    raise _too_large(most)
-                if not message.get("more_body"):
-                    break
-                message = await receive()
-    except TimeoutError:
-        raise Refusal(Code.DEADLINE_EXCEEDED, "the body did not come in time", 408) from None
-    return b"".join(parts)
-
-
-def _begun(receive: Receive) -> tuple[Any, Any, MutableMapping[str, Any] | None]:
-    """Ask for the first message; mostly it is there, and a timeout costs a twentieth of a request.
-
-    Returns:
-        What goes on, what it waits for (None also where it only lets others go first), and the message if it is there.
-    """
-    first: Any = receive()
-    try:
-        return first, first.send(None), None
-    except StopIteration as done:
-        return first, None, done.value
-
-
-@coroutine
-def _resumed(first: Any, waits_for: Any) -> Any:
-    """Wait for a message that was asked for."""
-    try:
-        yield waits_for
-        return (yield from first)
-    finally:
-        first.close()
-
-
-def _too_large(most: int) -> Refusal:
-    return Refusal(Code.RESOURCE_EXHAUSTED, f"the body is too large: {most} bytes are allowed", 413)

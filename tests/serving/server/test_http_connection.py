@@ -13,7 +13,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from pipeline.serving.server import http_connection
-from pipeline.serving.server.app import read_body
+from pipeline.serving.server.bodies import Room, read_body
 from pipeline.serving.server.http_connection import Protocol, Stuck, room_for
 
 POST = b"POST /x?y HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n"
@@ -22,7 +22,7 @@ Client = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 async def _tell(scope: Any, receive: Any, send: Any) -> None:
-    body = await read_body(scope, receive, 100)
+    body = await read_body(scope, receive, 100, Room())
     names = sorted(name.decode() for name, _ in scope["headers"])
     told = json.dumps([scope["method"], scope["raw_path"].decode(), body.decode(), names]).encode()
     size = (b"content-length", str(len(told)).encode())

@@ -21,8 +21,8 @@ import pytest
 from pipeline.commands import serve as served
 from pipeline.commands.serve import serve_models
 from pipeline.errors import ConfigError
-from pipeline.serving.server import app, workers
-from pipeline.serving.server.app import read_body
+from pipeline.serving.server import bodies, workers
+from pipeline.serving.server.bodies import Room, read_body
 from pipeline.serving.server.process import Options, bound, reserved
 from pipeline.serving.server.refusal import Refusal
 from pipeline.serving.server.workers import supervise
@@ -87,14 +87,14 @@ def test_a_host_may_have_the_brackets_of_an_url(monkeypatch: pytest.MonkeyPatch)
 
 def read(receive: Any, **headers: str) -> bytes:
     scope = {"headers": [(name.encode(), value.encode()) for name, value in headers.items()]}
-    return asyncio.run(read_body(scope, receive, 10))
+    return asyncio.run(read_body(scope, receive, 10, Room()))
 
 
 def test_a_body_of_which_nothing_comes_is_waited_for_no_longer_than_its_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     async def never() -> Any:
         await asyncio.sleep(60)
 
-    monkeypatch.setattr(app, "_BODY_S", 0.05)
+    monkeypatch.setattr(bodies, "_BODY_S", 0.05)
     with pytest.raises(Refusal, match="did not come in time"):
         read(never)
 
@@ -118,6 +118,33 @@ def test_bodies_in_parts_are_whole_whichever_of_them_is_waited_for(waits: int) -
         return {"type": "http.request", "body": part, "more_body": bool(parts)}
 
     assert read(receive) == b"abcdefg"
+
+
+def test_bodies_that_come_take_no_more_memory_together_than_they_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "_MOST_HALF", 25)
+    room, scope = Room(), {"headers": []}
+
+    async def client(go_on: asyncio.Event) -> bytes:
+        parts = [b"12345678", b"9"]
+
+        async def receive() -> Any:
+            if len(parts) == 1:
+                await go_on.wait()
+            return {"type": "http.request", "body": parts.pop(0), "more_body": bool(parts)}
+
+        return await read_body(scope, receive, 10, room)
+
+    async def all_clients() -> list[Any]:
+        go_on = asyncio.Event()
+        waiting = [asyncio.create_task(client(go_on)) for _ in range(4)]
+        await asyncio.sleep(0.01)
+        assert room.taken == 24
+        go_on.set()
+        return await asyncio.gather(*waiting, return_exceptions=True)
+
+    *good, refused = asyncio.run(all_clients())
+    assert good == [b"123456789"] * 3
+    assert (refused.http, room.taken) == (429, 0)
 
 
 def test_who_is_gone_before_the_body_is_told_to_the_log_as_that() -> None:
