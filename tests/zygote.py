@@ -18,13 +18,17 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from functools import partial
+from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
 from typing import Any
 
 from tests.place import Outcome
 from tests.probes import end_with, probe_server, probing_by
 
 ROOT = Path(__file__).parents[1]
+ELSEWHERE = ("pipeline.runners.vertex", "pipeline.beam", "pipeline.serving.server", "pipeline.__main__")
+"""Rooms that no command on this machine's own workspace enters."""
 
 
 class Zygote:
@@ -74,10 +78,14 @@ class Zygote:
 
 
 def main() -> None:
+    import pipeline
     import trainer.train  # noqa: F401
     from pipeline.lineage.import_closure import all_files, source
     from tests.faults import faults
 
+    for module in walk_packages(pipeline.__path__, "pipeline."):  # which took a third of an unchanged run
+        if not module.name.startswith(ELSEWHERE):
+            import_module(module.name)
     for file in all_files():  # what a step's code uses is looked up once, and again in files that have changed since
         source(file)
     gc.freeze()  # what is imported stays: no collection in a command need go through it, which is a fifth of a run
