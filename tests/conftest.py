@@ -8,6 +8,7 @@ import os
 import random
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ SECONDS = {
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--shuffle", type=int, metavar="SEED", help="run files, and the tests of each, in random order")
+    parser.addoption("--begin-before", type=float, metavar="TIME", help="skip long tests from that Unix time on")
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -71,6 +73,14 @@ def _heaviness(tests: list[pytest.Item]) -> tuple[float, int]:
     return SECONDS.get(tests[0].path.name, max(limits, default=0) / 10), sum(
         test.get_closest_marker("slow") is not None for test in tests
     )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip, rather than let whoever waits for the suite end it in the middle and hear nothing."""
+    until = item.config.getoption("begin_before")
+    if until is not None and time.time() > until and item.get_closest_marker("long"):
+        pytest.skip(f"no time is left for {item.nodeid} on this machine")
 
 
 @pytest.fixture(scope="session")
