@@ -18,7 +18,7 @@ class Line:
     """A policy in the picture.
 
     Attributes:
-        points: of the polyline; dots: (x, y, day, why) where it trained; hue: of its colour.
+        points: of the polyline; dots: (x, y, day, why) where it trained; hue: of its colour; last: where it ends.
     """
 
     name: str
@@ -26,6 +26,7 @@ class Line:
     dots: list[tuple[float, float, str, str]]
     hue: int
     dash: str
+    last: float
 
 
 def render(found: Mapping[str, Any]) -> str:
@@ -65,7 +66,7 @@ def lines(found: Mapping[str, Any]) -> list[Line]:
         dots = [(*places[by_day[day]], day, why) for day, why in one["because"].items()]
         hue = round(360 * place / len(found["policies"])) + 190
         points = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-        made.append(Line(one["name"], points, dots, hue % 360, _DASHES[place % len(_DASHES)]))
+        made.append(Line(one["name"], points, dots, hue % 360, _DASHES[place % len(_DASHES)], drawn[one["name"]][-1]))
     return made
 
 

@@ -47,7 +47,8 @@ def is_season(verdict: Mapping[str, Any], verdicts: Sequence[Mapping[str, Any]],
 
 
 def is_season_of_part(part: Part, verdict: Mapping[str, Any], verdicts: Sequence[Mapping[str, Any]]) -> bool:
-    """Return whether the harm of a slice or a segment is that of the season: it lost as much the year before.
+    """Return whether the harm of a slice or a segment is that of the season: it lost as much the year before. A segment
+    that another model cuts otherwise is held against the worst ones of then.
 
     Args:
         verdict: that the part is of; verdicts: of all windows and versions.
@@ -55,6 +56,9 @@ def is_season_of_part(part: Part, verdict: Mapping[str, Any], verdicts: Sequence
     harm, is_of = part.harm, (part.kind, part.name, part.harm["metric"])
     then = [one for one in verdicts if one["window"] == verdict["window"] - YEAR and _as_expected(one)]
     same = [old for one in then for kind, name, old in parts_of(one) if (kind, name, old["metric"]) == is_of]
+    if not same and part.kind == SEGMENT:
+        others = [one for one in then if one["version"] != verdict["version"]]
+        same = [old for one in others for old in one["segments"] if old["metric"] == harm["metric"]]
     return _as_expected(verdict) and any(
         "lost" in old
         and _within(harm["lost"] - harm["promised"], harm["error"], old["lost"] - old["promised"], old["error"])

@@ -169,6 +169,19 @@ def test_a_slice_in_season_hides_no_segment_that_is_harmed_anew() -> None:
     assert now().severity == TICKET
 
 
+def test_a_segment_that_only_the_new_model_cuts_is_held_against_the_worst_of_the_season_before() -> None:
+    calm = harm(0.4) | {"metric": "excess_log_loss"}
+    then = verdict(0, [calm], [], [("miles>1000", of_part(0.6)), ("town=c", of_part(0.55))])
+
+    def severity(lost: float, version: str) -> str:
+        now = verdict(YEAR, [calm], [], [("miles>1200", of_part(lost))])
+        return alarms_of([then | {"version": version}, now])["harmful_part:7"].severity
+
+    assert severity(0.6, "6") == TICKET
+    assert severity(1.9, "6") == PAGE
+    assert severity(0.6, "7") == PAGE  # of the same model: it is not among the worst of then, so it is new
+
+
 def test_a_harm_that_comes_again_is_told_since_when_it_came_again() -> None:
     past = [verdict(0, [harm(0.9, over=True)]), verdict(1, [harm(0.4)])]
     again = verdict(2, [harm(0.9, over=True) | {"metric": "auc"}, harm(0.8)])
