@@ -101,7 +101,8 @@ class Rest:
             signature = _default(model, given, strict)
         inputs = model.inputs(signature)
         _check_keys(request)
-        check_rows([given] if by_row or not isinstance(given, dict) else given.values(), self.limits, size)
+        if size > self.limits.rows:  # no shorter body holds too many
+            check_rows([given] if by_row or not isinstance(given, dict) else given.values(), self.limits.rows)
         lenient = not strict and signature == TENSORS and bool(model.rules)
         columns: Columns
         if lenient:
@@ -175,19 +176,18 @@ def height(column: Array | list[Any]) -> int | None:
     return len(column) if type(column) is list or np.ndim(column) else None
 
 
-def check_rows(given: Iterable[Any], limits: Limits, size: int) -> None:
+def check_rows(given: Iterable[Any], most: int) -> None:
     """Refuse lists that are too long, before values that were left out take far more memory than the request.
 
     Args:
         given: lists, beside other things.
-        size: of the request, in bytes: no list is longer.
 
     Raises:
         Refusal: there are too many rows.
     """
-    for each in given if size > limits.rows else ():
-        if isinstance(each, list | np.ndarray) and len(each) > limits.rows:
-            raise too_many_rows(len(each), limits.rows)
+    for each in given:
+        if isinstance(each, list | np.ndarray) and len(each) > most:
+            raise too_many_rows(len(each), most)
 
 
 def check_size(columns: Columns, limits: Limits, size: int) -> None:
