@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from pipeline.evaluation.number_text import NOTHING as NOTHING
 from pipeline.evaluation.number_text import number as number
@@ -74,3 +75,18 @@ def moment(value: float | str) -> str:
     except (ValueError, OverflowError, OSError):
         return str(value)
     return f"{at:%Y-%m-%d %H:%M}"
+
+
+def settings_text(values: Mapping[str, Any]) -> str:
+    """Write settings in one line, as people do: `weights train 8 eval 2, refit yes`."""
+    return ", ".join(f"{name} {_setting(value)}" for name, value in values.items())
+
+
+def _setting(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return " ".join(f"{name} {_setting(one)}" for name, one in value.items() if one)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return "-".join(map(str, value))
+    return f"{value:.10g}" if isinstance(value, float) else str(value)

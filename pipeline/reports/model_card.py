@@ -23,7 +23,7 @@ from pipeline.reports.artifacts import Artifacts, recorded
 from pipeline.reports.card_pictures import card_pictures
 from pipeline.reports.champion import champion_sentence
 from pipeline.reports.decide import on_record
-from pipeline.reports.formats import NOTHING, moment, number
+from pipeline.reports.formats import NOTHING, moment, number, settings_text
 from pipeline.reports.judgement import Interval, Judgement, judge
 from pipeline.reports.metric_words import what_it_says
 from pipeline.reports.page_places import pushed_place
@@ -139,15 +139,18 @@ def _parameters(
     if data:
         entries.append(("Predicts", [f"{data['label']} ({data['task']})"]))
     if split:
-        ways = {key: value for key, value in split.items() if key != "by" and value is not None}
-        entries.append(("Split", [f"by {split['by']}: " + ", ".join(f"{key} {value}" for key, value in ways.items())]))
+        ways = {key: value for key, value in split.items() if key != "by" and value}
+        entries.append(("Split", [f"by {split['by']}: {settings_text(ways)}"]))
     if ingestion:
         entries.append(("Rows", [", ".join(rows_by_split(ingestion))]))
         excluded = {*(config.get("features") or {}).get("exclude", []), data.get("label"), data.get("weight")}
-        shown = [name for name in ingestion["columns"] if name not in excluded]
+        derived = (config.get("features") or {}).get("derive") or {}
+        shown = [name for name in (*ingestion["columns"], *derived) if name not in excluded]
         entries.append(("Features", [f"{len(shown):,}: {', '.join(shown[:40])}" + (" …" if len(shown) > 40 else "")]))
     if trainer := config.get("trainer"):
-        entries.append(("Settings", [", ".join(f"{key} {_plain(value)}" for key, value in trainer.items())]))
+        entries.append(
+            ("Settings", [settings_text({key: value for key, value in trainer.items() if value is not None})])
+        )
     if history and (story := training_story(history)):
         entries.append(("Training", [" ".join(story)]))
     return CardSection("Model parameters", entries)
@@ -229,10 +232,6 @@ def _lineage(run: Run, ingestion: dict[str, Any] | None) -> CardSection:
 def _told(value: str | Sequence[str] | None, otherwise: str = _TOLD_BY_PEOPLE) -> list[str]:
     texts = [value] if isinstance(value, str) else list(value or [])
     return texts or [otherwise]
-
-
-def _plain(value: Any) -> str:
-    return "-".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _span(interval: Interval | None) -> str:

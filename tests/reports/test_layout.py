@@ -163,6 +163,15 @@ def test_names_of_rows_are_read_as_words(pages: dict[str, Path], shown: Callable
     assert "weekly \N{MINUS SIGN}0.0283" in page.inner_text("#curves")
 
 
+def test_names_of_values_do_not_run_into_them_on_a_phone(pages: dict[str, Path], shown: Callable[..., Any]) -> None:
+    wraps = """all => all.filter(one => one.offsetHeight).map(one => getComputedStyle(one, "::before"))
+        .map(style => `${style.whiteSpace} ${style.overflowWrap}`)"""
+    for kind in ("good", "front", "production"):
+        page = shown(pages[kind], 390)
+        page.evaluate(UNFOLD)
+        assert set(page.eval_on_selector_all("td[data-label]:not([data-label=''])", wraps)) == {"normal anywhere"}, kind
+
+
 def darker_at_the_edge(picture: bytes) -> float:
     """The share of the pixels just inside the right edge that are not paper."""
     from PIL import Image

@@ -12,6 +12,7 @@ import pytest
 from pipeline.errors import ConfigError, WorkspaceError
 from pipeline.lineage.records import Artifact
 from pipeline.lineage.runs import Run
+from pipeline.reports.formats import settings_text
 from pipeline.reports.metric_words import what_it_says
 from pipeline.reports.model_card import as_html, as_markdown, model_card, write_card
 
@@ -69,6 +70,11 @@ def run(tmp_path: Path) -> Run:
         "schema_review": "approved",
     }
     return Run("7", "cats", "complete", "2026-11-21T04:16:41+00:00", 40.0, "", properties, artifacts=artifacts)
+
+
+def test_settings_are_told_in_words() -> None:
+    split = {"weights": {"train": 8.0, "eval": 2.5, "test": 0.0}, "refit": True, "units": [64, 32], "rate": 1e-05}
+    assert settings_text(split) == "weights train 8 eval 2.5, refit yes, units 64-32, rate 1e-05"
 
 
 def test_what_the_card_says(run: Run) -> None:
