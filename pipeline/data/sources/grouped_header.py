@@ -63,6 +63,20 @@ def has_groups(records: Sequence[Sequence[str]]) -> bool:
     return has_header(records[1], records[2:])
 
 
+def are_names_below(records: Sequence[Sequence[str]]) -> bool:
+    """Return whether the first record holds groups that span columns, and the second the names, each another one.
+
+    The second fills every cell, also below blank ones, with words, and figures stand below one of these.
+    """
+    if len(records) < 3 or len(records[0]) != len(records[1]) or not all(records[0][:1]):
+        return False
+    names, rows = [name.strip() for name in records[1]], records[2:]
+    if all(cell.strip() for cell in records[0]) or not all(names) or len({*names}) < len(names):
+        return False
+    worded = [place for place, name in enumerate(names) if not _DIGIT.search(name)]
+    return not any(map(is_number, names)) and any(_holds(rows, place, _DIGIT.search) for place in worded)
+
+
 def titles(records: Sequence[Sequence[str]]) -> int:
     """Return how many of the first records are titles and notes: each fills few cells, and below them are the names.
 

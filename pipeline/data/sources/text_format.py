@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.config.text_format import BLANKS, CSV, FIXED, TextFormat
-from pipeline.data.sources.grouped_header import grouped, has_groups, titles
+from pipeline.data.sources.grouped_header import are_names_below, grouped, has_groups, titles
 from pipeline.data.sources.guess_encoding import HEAD_BYTES, guess_encoding, read_samples
 from pipeline.data.sources.guess_layout import (
     Layout,
@@ -198,6 +198,8 @@ def _head_settings(layout: Layout) -> tuple[list[tuple[dict[str, Any], str]], li
     if not is_grouped and (above := titles(records[start:])):
         start += above  # in cells of their own
         is_grouped = has_groups(records[start:])
+    if not is_grouped and are_names_below(records[start:]):
+        start += 1
     below = records[start + 1 :]
     if len(below) > 1 and layout.lines[start + 1] > layout.lines[start] + 1 and has_units(below[0], below[1:]):
         start += 1  # a title of as many words, with a blank line below it

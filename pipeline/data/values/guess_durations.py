@@ -31,6 +31,9 @@ def guess_duration(name: str, values: Counted) -> Fit | Doubt | None:
         return Fit({"kind": "duration", "format": HALF_DAYS}, fits, "read as seconds since midnight")
     iso = values.matches(r"^-?P(\d|T\d)")
     clock = values.matches(CLOCK)
+    minutes = values.matches(SHORT["%M:%S"])
+    if values.share(minutes | clock) >= WORTH_SAYING and values.matches(r"^\D*\d{1,4}:\d\d[.,]\d").any():
+        return Fit({"kind": "duration", "format": "%M:%S"}, minutes | clock, "read as seconds")  # 4:00.6, a lap
     if short.any() and values.share(short | clock) >= WORTH_SAYING:
         return _in_two_parts(name, values)
     like = clock | iso | values.matches(WORDS)

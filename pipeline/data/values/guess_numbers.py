@@ -210,7 +210,7 @@ def _of_unknown(values: Counted, units: list[str]) -> Doubt | None:
     """Return why fractions with a word behind them, which is no known unit, are not read; None of codes as 12A."""
     if not _are_fractions(values) or len(units) > _FEW_POINTS:
         return None
-    listed = " and ".join(repr(unit) for unit in units)
+    listed = " and ".join(map(repr, sorted(units)))
     said = f"its numbers have {listed} behind them, of which nothing tells what it means, so it stays text"
     return Doubt(said, ({"kind": "number", "unit": units[0]},) if len(units) == 1 else ())
 

@@ -114,3 +114,19 @@ def test_every_column_of_any_groups_has_a_name_of_its_own() -> None:
             names += below
         found = grouped(above, names)
         assert found == ["id", "kind", *(f"{group} {name}" for group in groups for name in below)]
+
+
+def test_groups_above_names_that_stand_once_are_a_title(tmp_path: Path) -> None:
+    """Seen failing: the groups were the names, and the names were units."""
+    path = tmp_path / "t.csv"
+    path.write_text("Place,,Lab,\nlat,lon,crp,result\n" + "".join(f"{n}.5,{n},{n},ok\n" for n in range(9)))
+    form, said = sniff(str(path))
+    assert (form.written(), read_head(str(path), form).names) == ({"skip": 1}, ["lat", "lon", "crp", "result"])
+    assert "the first line is a title" in said
+    for text in (
+        "id,temp,,\nx,C,hPa,s\n" + "".join(f"a,{n},{n},x\n" for n in range(9)),  # a title, too: all cells are named
+        "name,,city\n" + "Anna,x,Bern\n" * 2 + "Eva,y,Rome\n" * 7,
+        "t,p,,\ns,hPa,,\n" + "".join(f"{n},{n},,\n" for n in range(9)),
+    ):
+        path.write_text(text)
+        assert sniff(str(path))[0].skip == text.startswith("id,")

@@ -99,17 +99,18 @@ def test_what_is_no_place_is_none(name: str, texts: list[str]) -> None:
         ("Pace", ["6:31 /km", "7:02/km"], [391, 422], {"format": "%M:%S", "unit": "/km"}),
         ("x", ["6:31 min/mile", "7:02 min/mile"], [391, 422], {"format": "%M:%S", "unit": "min/mile"}),
         ("time", ["59:12", "1:03:22", "58:00"], [3552, 3802, 3480], {"format": "%M:%S"}),
+        ("Best", ["4:00.6", "5:43.3", "1:05:30.5", "5:02"], [240.6, 343.3, 3930.5, 302], {"format": "%M:%S"}),
         ("Uhrzeit", [f"{text[:2]}.{text[2:]}" for text in CLOCK], None, {"format": "%H%M"}),
         ("dep_time", CLOCK, None, {"format": "%H%M"}),
     ],
 )
 def test_gaps_paces_and_times_in_figures(
-    name: str, texts: list[str], seconds: list[int] | None, settings: dict
+    name: str, texts: list[str], seconds: list[float] | None, settings: dict
 ) -> None:  # type: ignore[type-arg]
     meaning = seen(texts, name)
     assert meaning.settings == Reading(kind="duration", **settings)
-    seconds = seconds or [60 * (60 * int(text[:2]) + int(text[2:])) for text in CLOCK]
-    assert read(texts, meaning) == seconds
+    seconds = seconds or [60.0 * (60 * int(text[:2]) + int(text[2:])) for text in CLOCK]
+    assert read(texts, meaning) == pytest.approx(seconds)
 
 
 def test_times_without_zeros_in_front_are_asked_about_and_codes_keep_theirs() -> None:
@@ -135,7 +136,7 @@ def test_days_as_spreadsheets_count_them() -> None:
 @pytest.mark.parametrize(
     ("texts", "said", "options"),
     [
-        ([f"{n}.5 CR" if n % 2 else f"{n}.5 DR" for n in range(60)], "'DR' and 'CR' behind them", ()),
+        ([f"{n}.5 CR" if n % 2 else f"{n}.5 DR" for n in range(60)], "'CR' and 'DR' behind them", ()),
         ([f"{n}.5Q" for n in range(60)], "'Q' behind them", ({"kind": "number", "unit": "Q"},)),
         ([f"{n}.5" if n % 2 else f"{n},5" for n in range(60)], "others a comma ('1.5', '0,5')", ()),
     ],
