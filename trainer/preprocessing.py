@@ -45,19 +45,16 @@ def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, Any]) -> d
     raw = RawColumns(inputs if stacks.is_stacked(inputs, table) else stacks.of_parsed(inputs, table), table)
     computed = derived.Derived(raw.columns(), table) if table.derived else None
     outputs: dict[str, tf.Tensor] = {}
-    numbers = []
-    if _of_columns(table, Kind.NUMERIC, Kind.TIMESTAMP):
-        numbers.append(_place_among_quantiles(_numbers(raw, table)))
+    numbers = [_numbers(raw, table)] if _of_columns(table, Kind.NUMERIC, Kind.TIMESTAMP) else []
     texts = [raw.texts(of_columns)] if (of_columns := _of_columns(table, Kind.CATEGORICAL)) else []
     if computed:
-        numbers += _derived_numbers(computed, table)
+        outputs |= in_their_units(computed, table)
         if names := derived.of_kind(table, Kind.CATEGORICAL):
             texts.append(computed.texts(names))
         if names := derived.of_kind(table, Kind.WORDS):
             outputs[WORDS] = side_by_side([ngrams.ids(*computed.words(name)) for name in names])
-        outputs |= in_their_units(computed, table)
-    if numbers:
-        outputs[NUMERIC] = side_by_side(numbers)
+    if places := _places(numbers, computed, table):
+        outputs[NUMERIC] = places[0]
     if table.of(Kind.BOOLEAN) or table.optional:
         outputs[FLAGS] = _flags(raw, computed, table)
     if texts:
@@ -73,26 +70,30 @@ def _of_columns(table: FeatureTable, *kinds: Kind) -> tuple[Feature, ...]:
     return tuple(feature for feature in table.features if feature.shown and feature.kind in kinds)
 
 
-def _derived_numbers(computed: derived.Derived, table: FeatureTable) -> list[tf.Tensor]:
-    """Return places of the derived numbers, then of the parts of derived times; (batch, n) each."""
+def _places(of_columns: list[tf.Tensor], computed: derived.Derived | None, table: FeatureTable) -> list[tf.Tensor]:
+    """Return places, (batch, n): of the columns' numbers, then of derived numbers and of the parts of derived times.
+
+    Nothing if there are none.
+    """
     found = []
-    order: list[str] = []
-    names = derived.of_kind(table, Kind.NUMERIC, Kind.TIMESTAMP)
+    names = derived.of_kind(table, Kind.NUMERIC, Kind.TIMESTAMP) if computed else []
     times = derived.of_kind(table, Kind.TIMESTAMP)
+    order = [("", place) for part in of_columns for place in range(part.shape[1])]
+    wanted = [*order, *((name, part) for name in names for part in range(len(TIME_PARTS) if name in times else 1))]
     for learns in (False, True):  # what was learned is known only to a second pass over the rows
-        chosen = [name for name in names if computed.is_learned(name) is learns]
-        if not chosen:
-            continue
-        parts = [computed.numbers([name]) if name not in times else _parts_of(computed, name) for name in chosen]
-        with tf.name_scope("learned" if learns else "derived"):  # TFT tells analyzers apart by it
-            found.append(_place_among_quantiles(side_by_side(parts)))
-        order += [name for name in chosen for _ in range(len(TIME_PARTS) if name in times else 1)]
-    if not found:
-        return []
-    wanted = [name for name in names for _ in range(len(TIME_PARTS) if name in times else 1)]
-    first = {name: order.index(name) for name in names}
-    places = [first[name] + wanted[:at].count(name) for at, name in enumerate(wanted)]
-    return [columns_at(side_by_side(found), places)]
+        parts = [] if learns else list(of_columns)
+        if computed:
+            chosen = [name for name in names if computed.is_learned(name) is learns]
+            if plain := [name for name in chosen if name not in times]:
+                parts.append(computed.numbers(plain))
+                order += [(name, 0) for name in plain]
+            for name in (name for name in chosen if name in times):
+                parts.append(_parts_of(computed, name))
+                order += [(name, part) for part in range(len(TIME_PARTS))]
+        if parts:
+            with tf.name_scope("learned" if learns else "known"):  # TFT tells analyzers apart by it
+                found.append(_place_among_quantiles(side_by_side(parts)))
+    return [columns_at(side_by_side(found), [order.index(one) for one in wanted])] if found else []
 
 
 def _parts_of(computed: derived.Derived, name: str) -> tf.Tensor:
