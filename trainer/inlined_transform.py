@@ -6,12 +6,14 @@ execution of a side-effectful node"), and so each request would enter a function
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
 import tensorflow_transform as tft
 from tensorflow.python.framework.function_def_to_graph import function_def_to_graph
+from tensorflow.python.trackable.asset import Asset
 
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 _ORDERED = "_has_manual_control_dependencies"
@@ -22,7 +24,9 @@ class InlinedTransform(tf.Module):
 
     def __init__(self, transform_output: tft.TFTransformOutput) -> None:
         super().__init__()
-        self._layer = transform_output.transform_features_layer()
+        # A partial, which a SavedModel does not follow: it would trace and write a layer of Keras's anew.
+        self._layer = functools.partial(transform_output.transform_features_layer())
+        self._resources: list[Any] = []
 
     @tf.autograph.experimental.do_not_convert
     def __call__(self, raw: Mapping[str, Any]) -> dict[str, tf.Tensor]:
@@ -33,6 +37,8 @@ class InlinedTransform(tf.Module):
         """
         specs = {name: tf.TensorSpec(value.shape, value.dtype, name=name) for name, value in raw.items()}
         traced = tf.function(self._layer, autograph=False).get_concrete_function(specs)
+        if not self._resources:
+            self._resources = _resources(self._layer.func)
         sources = {name: _source(tensor) for name, tensor in traced.structured_outputs.items()}
         calls = [operation for operation in traced.graph.get_operations() if operation.type in _CALLS]
         if {tensor.op.name for tensor in sources.values()} != {operation.name for operation in calls} or len(calls) > 1:
@@ -42,6 +48,12 @@ class InlinedTransform(tf.Module):
         for name, tensor in traced.structured_outputs.items():
             outputs[name].set_shape(tensor.shape)
         return outputs
+
+
+def _resources(layer: Any) -> list[Any]:
+    """Return the tables of words and the like that the layer has loaded, and their files."""
+    kinds = (tf.saved_model.experimental.TrackableResource, Asset)
+    return [part for part in tf.train.TrackableView(layer).descendants() if isinstance(part, kinds)]
 
 
 def _arguments_of(call: tf.Operation, traced: Any, given: list[tf.Tensor]) -> list[tf.Tensor]:
