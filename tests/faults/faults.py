@@ -7,6 +7,7 @@ import os
 import select
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -15,6 +16,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from ml_metadata import MetadataStore
 from tfx.orchestration.portable import resolver_node_handler
 
 from pipeline.lineage import relocation, renaming
@@ -24,6 +26,7 @@ _LONGEST_HOLD_S = 600
 """So that no process outlives a test that failed."""
 
 
+_CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "os.link", "os.symlink", "shutil.copyfile"}
 _NEW_MOUNTS = 0x00020000
 """CLONE_NEWNS, see unshare(2)."""
 
@@ -65,6 +68,31 @@ def killed_while_relocating(texts: int) -> None:
             _die()
 
     _before(relocation, "rename", lambda *_: _before(renaming.Renaming, "__call__", count))
+
+
+def kill_at_change(number: int, below: str) -> None:
+    """SIGKILL after so many changes of files below a folder, or of what is on record."""
+    seen = 0
+
+    def count(*_: Any, **__: Any) -> None:
+        nonlocal seen
+        seen += 1
+        if seen > number:
+            _die()
+
+    def look(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open" and not (isinstance(arguments[1], str) and set(arguments[1]) & set("wax+")):
+            if not isinstance(arguments[2], int) or not arguments[2] & (os.O_WRONLY | os.O_RDWR):
+                return
+        elif event not in _CHANGES:
+            return
+        if any(isinstance(one, str | os.PathLike) and os.fspath(one).startswith(below) for one in arguments[:2]):
+            count()
+
+    sys.addaudithook(look)
+    for name in dir(MetadataStore):
+        if name.startswith(("put_", "delete_")):
+            _before(MetadataStore, name, count)
 
 
 def run_without_cache(node: str) -> None:

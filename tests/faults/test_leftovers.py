@@ -36,3 +36,10 @@ def test_no_row_is_left_in_temporary_files_by_a_run_that_was_killed(place: Place
     assert [path for path in (place.workspace / "tmp").iterdir() if path.is_dir()] == []
     assert place.call("resume").code == 0
     assert [path for path in (place.workspace / "tmp").iterdir() if path.is_dir()] == []
+    approve = ("schema", "approve", "--as-is", "--reviewer", "Ann", "--note", "looked at it")
+    for moment in (0, 2):  # of a command that changes files and what is on record
+        killed = place.call(*approve, faults=[["kill_at_change", moment, str(place.folder)]])
+        assert killed.code == -9, killed.text
+    approved = place.call(*approve)
+    assert approved.code == 0, approved.text
+    assert "Ann" in place.call("schema", "history").text

@@ -14,7 +14,8 @@ from pipeline.serving.server.rest import Rest
 from pipeline.serving.server.v2 import V2
 from pipeline.serving.server.v2_grpc import OpenInference
 
-_HANDSHAKE_MS = 30_000
+_HANDSHAKE_MS = 10_000
+"""Connections count before it, too: who opens many and says nothing keeps others out for no longer."""
 _IDLE_MS = 600_000
 """Clients connect again by themselves, and notice nothing."""
 
