@@ -61,6 +61,7 @@ class Protocol(HttpToolsProtocol):
         """Read a part of a request, or several requests."""
         self._unset_keepalive_if_required()
         before = self.cycle
+        in_body = before is not None and before.more_body
         while True:
             try:
                 self.parser.feed_data(data)
@@ -73,7 +74,7 @@ class Protocol(HttpToolsProtocol):
             break
         if before is not self.cycle:  # a head is whole
             self._received = 0
-        elif before is None or not before.more_body or self.headers:  # a part of a head, or of headers behind a body
+        elif not in_body or self.headers:  # a part of a head, or of headers behind a body
             self._received += len(data)
             if self._received > _MOST_HEAD:
                 self._refuse(431, f"the request line and the headers are longer than {_MOST_HEAD} bytes")

@@ -22,7 +22,7 @@ Client = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 async def _tell(scope: Any, receive: Any, send: Any) -> None:
-    body = await read_body(scope, receive, 100, Room())
+    body = await read_body(scope, receive, 10_000, Room())
     names = sorted(name.decode() for name, _ in scope["headers"])
     told = json.dumps([scope["method"], scope["raw_path"].decode(), body.decode(), names]).encode()
     size = (b"content-length", str(len(told)).encode())
@@ -94,6 +94,11 @@ def test_a_head_without_an_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
         whole = POST + b"\r\nabc"
         client[1].write(whole * 50)
         assert {(await answer(client))[0] for _ in range(50)} == {b"HTTP/1.1 200 OK"}
+        long = POST.replace(b"3", b"9000") + b"\r\n"
+        for sizes in ((9000,), (0, 9000), (1, 8999), (4000, 4000, 1000), (8999, 1)):  # the end may be a long piece, too
+            parts = [b"a" * size for size in sizes]
+            assert (await answer(client, long + parts[0], *parts[1:]))[1][2] == "a" * 9000
+            assert (await answer(client, long, *parts))[1][2] == "a" * 9000
 
     served(ask)
 
