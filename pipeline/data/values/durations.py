@@ -30,7 +30,7 @@ YEARS = r"(?i:\d ?y(?:rs?|ears?)?,? ?)\d+ ?"
 SHORT = {
     "%H:%M": rf"^\s*(?:\+|(?P<minus>{MINUS}))?\s?(?P<hours>\d{{1,4}}):(?P<minutes>[0-5]\d)\s*$",
     HHMM: r"^(?P<minus>)(?P<hours>[01]\d|2[0-4])(?P<minutes>[0-5]\d)$",
-    "%I:%M %p": r"^\s*(?P<minus>)(?P<hours>0?[1-9]|1[0-2]):(?P<minutes>[0-5]\d)(?::(?P<seconds>[0-5]\d))?\s?"
+    "%I:%M %p": r"^\s*(?P<minus>)(?P<hours>0?[1-9]|1[0-2])(?::(?P<minutes>[0-5]\d)(?::(?P<seconds>[0-5]\d))?)?\s?"
     r"(?P<half>[aApP])\.?[mM]\.?\s*$",
     "%M:%S": rf"^\s*(?:\+|(?P<minus>{MINUS}))?\s?(?P<minutes>\d{{1,4}}):(?P<seconds>[0-5]\d(?:[.,]\d+)?)\s*$",
 }

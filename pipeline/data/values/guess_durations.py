@@ -30,6 +30,9 @@ def guess_duration(name: str, values: Counted) -> Fit | Doubt | None:
         fits = as_mask(to_seconds(values.texts, HALF_DAYS).is_valid())
         return Fit({"kind": "duration", "format": HALF_DAYS}, fits, "read as seconds since midnight")
     iso = values.matches(r"^-?P(\d|T\d)")
+    if values.share(values.matches(r"^\s*\d\d?[hH]\d\d\s*$")) >= WORTH_SAYING:
+        fits = as_mask(to_seconds(values.texts, HHMM).is_valid())
+        return Fit({"kind": "duration", "format": HHMM}, fits, "read as seconds since midnight")
     clock = values.matches(CLOCK)
     minutes = values.matches(SHORT["%M:%S"])
     if values.share(minutes | clock) >= WORTH_SAYING and values.matches(r"^\D*\d{1,4}:\d\d[.,]\d").any():

@@ -13,6 +13,8 @@ from pipeline.config.reading import Reading
 BLANKS = r"[ \t\x{a0}\x{2009}\x{202f}\x{2007}]"
 APOSTROPHES = r"['\x{2019}\x{2018}\x{b4}`]"
 MINUS = r"[\-\x{2212}\x{2013}\x{fe63}\x{ff0d}]"
+_NONE = r"(?:-{1,2}|\x{2013}|\x{2014})"
+"""In place of a fraction that is none: 74.- or 5,-."""
 _SCALES = {"k": "e3", "K": "e3", "m": "e6", "M": "e6", "mn": "e6", "bn": "e9", "b": "e9", "B": "e9", "G": "e9"}
 
 
@@ -57,6 +59,7 @@ def by_parts(text: pa.Array, reading: Reading) -> pa.Array:
     if reading.thousands:
         digits = pc.replace_substring_regex(digits, pattern=_class(reading.thousands), replacement="")
     fraction, exponent = parts.field("fraction"), parts.field("exponent")
+    fraction = pc.replace_substring_regex(fraction, pattern=_NONE, replacement="")
     if reading.decimal == ",":
         fraction = pc.replace_substring(fraction, pattern=",", replacement=".")
     if reading.scale:
@@ -89,7 +92,7 @@ def pattern(reading: Reading) -> str:
     return (
         rf"^\s*(?P<open>\()?{b}(?:(?P<minus>{MINUS})|(?P<plus>\+))?{b}{unit}{b}"
         rf"(?:(?P<minus2>{MINUS})|(?P<plus2>\+))?{b}"
-        rf"(?P<digits>{grouped}\d*)(?P<fraction>(?:{decimal}\d*)?)(?P<exponent>(?:[eE][+-]?\d+)?){b}{scale}{b}{unit}{b}"
+        rf"(?P<digits>{grouped}\d*)(?P<fraction>(?:{decimal}(?:\d+|{_NONE}|))?)(?P<exponent>(?:[eE][+-]?\d+)?){b}{scale}{b}{unit}{b}"
         rf"(?P<behind>{MINUS})?{b}(?P<close>\))?\s*$"
     )
 

@@ -78,7 +78,7 @@ def recognise_table(
         for name, meaning in meanings.items():
             if meaning.kind == "text" and meaning.said and name not in given:
                 meanings[name] = recognise(name, texts[name], decimal, day_first, missing)
-    if label in meanings and label not in given and meanings[label].kind == "boolean":
+    if label in meanings and label not in given and meanings[label].kind == "boolean" and not _are_mixed(texts[label]):
         meanings[label] = Meaning("text", missing=meanings[label].missing)
     if not all_text:
         meanings = {name: _said(meaning) for name, meaning in meanings.items()}
@@ -93,6 +93,14 @@ def recognise_table(
             columns[name] = (settings or Reading()).model_copy(update={"missing": words})
     set_aside = any(meaning.n_rest and meaning.kind != "text" for meaning in meanings.values())
     return Recognised(meanings, everywhere, given | columns, set_aside)
+
+
+def _are_mixed(texts: pa.Array | pa.ChunkedArray) -> bool:
+    """Return whether words come in several spellings, Yes and YES, of which each would be a class."""
+    import pyarrow.compute as pc
+
+    words = pc.unique(texts)
+    return len(pc.unique(pc.utf8_lower(pc.utf8_trim_whitespace(words)))) < len(words)
 
 
 def _said(meaning: Meaning) -> Meaning:

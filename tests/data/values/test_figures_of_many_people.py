@@ -13,6 +13,7 @@ from pipeline.config.reading import Reading
 from pipeline.data.columns import ColumnType
 from pipeline.data.values.readings import convert
 from pipeline.data.values.recognise import Meaning, recognise
+from pipeline.data.values.recognise_table import recognise_table
 
 SCRIPTS = [
     "".join(map(chr, range(zero, zero + 10)))
@@ -100,6 +101,8 @@ def test_what_is_no_place_is_none(name: str, texts: list[str]) -> None:
         ("x", ["6:31 min/mile", "7:02 min/mile"], [391, 422], {"format": "%M:%S", "unit": "min/mile"}),
         ("time", ["59:12", "1:03:22", "58:00"], [3552, 3802, 3480], {"format": "%M:%S"}),
         ("Best", ["4:00.6", "5:43.3", "1:05:30.5", "5:02"], [240.6, 343.3, 3930.5, 302], {"format": "%M:%S"}),
+        ("début", ["15h43", "06h09"], [56_580, 22_140], {"format": "%H%M"}),
+        ("end", ["12am", "6 AM", "11pm", "1:30 pm"], [0, 21_600, 82_800, 48_600], {"format": "%I:%M %p"}),
         ("Uhrzeit", [f"{text[:2]}.{text[2:]}" for text in CLOCK], None, {"format": "%H%M"}),
         ("dep_time", CLOCK, None, {"format": "%H%M"}),
     ],
@@ -163,3 +166,25 @@ def test_zones_as_forms_on_the_web_write_them(text: str) -> None:
 def test_days_may_have_an_ending() -> None:
     texts = ["1st Jan 2023", "2nd Jan 2023", "21er Jan 2023"]
     assert read(texts, seen(texts), ColumnType.TIMESTAMP)[1] == 1_672_617_600
+
+
+@pytest.mark.parametrize(
+    ("texts", "numbers"),
+    [
+        (["74.-", "5.-", "45.50"], [74, 5, 45.5]),
+        (["CHF 1'074.-", "CHF 5.\u2014"], [1074, 5]),
+        (["74,- €", "5,-- €", "45,50 €"], [74, 5, 45.5]),
+        (["185,18-", "5,20", "7,-"], [-185.18, 5.2, 7]),
+    ],
+)
+def test_a_dash_in_place_of_a_fraction_is_no_minus(texts: list[str], numbers: list[float]) -> None:
+    meaning = seen(texts)
+    assert (meaning.kind, meaning.n_rest) == ("number", 0)
+    assert read(texts, meaning) == pytest.approx(numbers)
+
+
+def test_a_label_in_several_spellings_of_yes_and_no_has_two_classes() -> None:
+    """Seen failing: each spelling was a class."""
+    texts = pa.array(["Yes", "yes", "YES ", "No", "no"] * 9)
+    assert recognise_table({"y": texts}, label="y").meanings["y"].kind == "boolean"
+    assert recognise_table({"y": pa.array(["Yes", "No"] * 9)}, label="y").meanings["y"].kind == "text"
