@@ -6,6 +6,7 @@ import asyncio
 import resource
 import time
 from collections.abc import Iterable
+from itertools import chain
 from typing import Any
 
 import httptools
@@ -74,10 +75,10 @@ class Protocol(HttpToolsProtocol):
             break
         if before is not self.cycle:  # a head is whole
             self._received = 0
-        elif not in_body or self.headers:  # a part of a head, or of headers behind a body
+        elif not in_body:  # a part of one
             self._received += len(data)
-            if self._received > _MOST_HEAD:
-                self._refuse(431, f"the request line and the headers are longer than {_MOST_HEAD} bytes")
+        if self._received > _MOST_HEAD or (self.headers and sum(map(len, chain(*self.headers))) > _MOST_HEAD):
+            self._refuse(431, f"the request line and the headers are longer than {_MOST_HEAD} bytes")
 
     def _without_offer(self) -> bytes:
         """Return the head of the request that offers another protocol, without the offer, for a new parser."""

@@ -116,11 +116,14 @@ def test_what_is_no_http_is_answered_in_json_and_fills_no_log(capfd: pytest.Capt
     assert capfd.readouterr().err == ""
 
 
-def test_headers_behind_the_body_are_dropped() -> None:
+def test_headers_behind_the_body_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     async def ask(connect: Callable[[], Awaitable[Client]], _: ServerState) -> None:
         head = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
         found = await answer(await connect(), head, b"3\r\nabc\r\n0\r\n" + b"authorization: x\r\n", b"\r\n")
         assert found[1][2:] == ["abc", ["host", "transfer-encoding"]]
+        long = b"%x\r\n%s\r\n0\r\na: b\r\n\r\n" % (9000, b"a" * 9000)
+        monkeypatch.setattr(http_connection, "_MOST_HEAD", 1000)
+        assert (await answer(await connect(), head, long))[1][2:] == ["a" * 9000, ["host", "transfer-encoding"]]
         endless = await connect()
         assert (await answer(endless, head, b"3\r\nabc\r\n0\r\n", *[b"a: b\r\n" * 5000] * 3))[0].endswith(
             b" 431 " + LONG
