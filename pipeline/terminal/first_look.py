@@ -13,6 +13,7 @@ from pipeline.data.convert import shorten
 
 _MOST = 40
 _MOST_NAMED = 5
+_HIDDEN = ("data.drop", "features.exclude")
 
 
 def print_first_look(console: Console, found: FirstLook) -> None:
@@ -47,6 +48,12 @@ def print_first_look(console: Console, found: FirstLook) -> None:
             console.print(f"{head:<10}{escape(listed)}: {what} ({setting})", soft_wrap=True)
     if found.named_in("features.exclude"):
         console.print("          `--keep COLUMN` shows one to the model all the same")
+    _print_nothing_left(console, found)
+
+
+def _print_nothing_left(console: Console, found: FirstLook) -> None:
+    if not found.derived and all(one.role == "label" or one.setting in _HIDDEN for one in found.columns):
+        console.print("Note      no column is left for the model, so nothing can be learned: add columns to the table")
 
 
 def _taken_for_missing(columns: Sequence[Column]) -> list[str]:

@@ -121,4 +121,9 @@ def test_two_rows_are_refused_and_twenty_get_a_word(tmp_path: Path, capsys: pyte
     assert [path.name for path in tmp_path.iterdir()] == ["t.csv"]
     (tmp_path / "t.csv").write_text("a,label\n" + "1,yes\n2,no\n" * 10)
     write_first_files(str(tmp_path / "t.csv"), "label", None, tmp_path, force=False)
-    assert "20 rows tell little" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "20 rows tell little" in said
+    assert "no column is left for the model" not in said
+    (tmp_path / "alone.csv").write_text("a,label\n" + "1,yes\n1,no\n" * 10)
+    write_first_files(str(tmp_path / "alone.csv"), "label", None, tmp_path, force=False)
+    assert "no column is left for the model" in capsys.readouterr().out
