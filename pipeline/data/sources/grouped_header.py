@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from pipeline.data.sources.guess_layout import has_header, has_units, is_number
+from pipeline.data.sources.guess_layout import MISSING, has_header, has_units, is_number
 
 _AGAIN = 1 / 3
 _MOST_TITLES = 20
@@ -66,12 +66,14 @@ def has_groups(records: Sequence[Sequence[str]]) -> bool:
 def are_names_below(records: Sequence[Sequence[str]]) -> bool:
     """Return whether the first record holds groups that span columns, and the second the names, each another one.
 
-    The second fills every cell, also below blank ones, with words, and figures stand below one of these.
+    The first leaves half of its cells blank or more, as one blank name does not. The second fills every cell, also
+    below blank ones, with words, and figures stand below one of these.
     """
     if len(records) < 3 or len(records[0]) != len(records[1]) or not all(records[0][:1]):
         return False
     names, rows = [name.strip() for name in records[1]], records[2:]
-    if all(cell.strip() for cell in records[0]) or not all(names) or len({*names}) < len(names):
+    filled = sum(bool(cell.strip()) for cell in records[0])
+    if 2 * filled > len(names) or len({*names}) < len(names) or any(name.lower() in MISSING for name in names):
         return False
     worded = [place for place, name in enumerate(names) if not _DIGIT.search(name)]
     return not any(map(is_number, names)) and any(_holds(rows, place, _DIGIT.search) for place in worded)

@@ -21,7 +21,8 @@ _AGREE = 0.8
 """The share of records that must have as many fields as most."""
 _NUMBER = re.compile(r"\s*[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?\s*%?\s*$")
 _DIGIT = re.compile(r"\d")
-_MISSING = {"", "?", "-", "--", ".", "na", "n/a", "nan", "null", "none", "nil", "missing"}
+MISSING = {"", "?", "-", "--", ".", "na", "n/a", "nan", "null", "none", "nil", "missing"}
+"""What stands in place of a value, in small letters."""
 _LONGEST = 500
 """Characters of a field; there are longer ones, but not many."""
 _FEW_VALUES = 15
@@ -193,25 +194,6 @@ def inner_comments(layout: Layout, lines: Sequence[str]) -> bool:
     return bool(marked) and all(len(record) != layout.width for record in marked)
 
 
-def repeated_header(layout: Layout, text: str) -> str | None:
-    """Return the line of the header if it comes again among the rows, as in exports put one behind the other."""
-    records = layout.records
-    start = next((place for place, record in enumerate(records) if len(record) == layout.width), len(records))
-    header, rows = records[start : start + 1], records[start + 1 :]
-    if layout.width < 2 or header[0] not in rows or len({*header[0]}) < layout.width or not all(header[0]):
-        return None
-    if any(map(is_number, header[0])) or not has_header(header[0], rows):
-        return None
-    return re.split(r"\r\n|\n|\r", text)[layout.lines[start]]
-
-
-def without_repeated(text: str, header: str) -> list[str]:
-    """Return the lines without those that begin as the header but the first one."""
-    lines = re.split(r"\r\n|\n|\r", text)
-    first = next(place for place, line in enumerate(lines) if line.startswith(header))
-    return [line for place, line in enumerate(lines) if place == first or not line.startswith(header)]
-
-
 def comment_mark(lines: Sequence[str]) -> str | None:
     """Return what the first lines begin with, if that is a comment's mark and the rest do without it."""
     if rule := next((line for line in lines[:5] if _RULE.match(line)), None):
@@ -244,9 +226,9 @@ def has_header(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     speaks_for = against = 0
     for place, name in enumerate(first):
         below = [row[place] for row in rows]
-        known = [value for value in below if value.strip().lower() not in _MISSING]
+        known = [value for value in below if value.strip().lower() not in MISSING]
         numeric = len(known) > 0 and sum(map(is_number, known)) >= 0.9 * len(known)
-        if name.strip().lower() in _MISSING:
+        if name.strip().lower() in MISSING:
             continue
         if is_number(name) and ("%" not in name or any("%" in value for value in known)):
             against += (numeric or name in below) and not counting
@@ -267,33 +249,11 @@ def has_units(second: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     """Return whether the record below the header holds units: no number where all below it are."""
     numeric = known = 0
     for place, unit in enumerate(second):
-        values = [row[place] for row in rows if len(row) > place and row[place].strip().lower() not in _MISSING]
+        values = [row[place] for row in rows if len(row) > place and row[place].strip().lower() not in MISSING]
         if len(values) < 2 or sum(map(is_number, values)) < 0.95 * len(values):
             continue
         if is_number(unit):
             return False
         numeric += 1
-        known += unit.strip().lower() not in _MISSING
+        known += unit.strip().lower() not in MISSING
     return numeric > 0 and known >= max(1, numeric / 2)
-
-
-def footer_marks(last: Sequence[str], form: TextFormat, width: int) -> tuple[str, ...]:
-    """Return what the last lines of a file begin with, if they are no rows: a total, a count of rows, a note."""
-    marks: list[str] = []
-    for line in reversed([line for line in last if line.strip()]):
-        is_run = form.delimiter in (BLANKS, FIXED)
-        parts = next(split_lines(iter([line]), form)) if is_run else line.split(form.delimiter)
-        words = line.strip().lstrip("\"'")
-        is_note = width >= 3 and len(parts) != width and sum(bool(part.strip()) for part in parts) == 1 and " " in words
-        if (words[:1].isdigit() and "rows in set" not in words) or not (SUMMARY.match(words) or is_note):
-            break
-        whole = len(parts) > 1 and not is_run and not is_note
-        marks.append(line[: len(parts[0]) + 1] if whole else "(" if line.startswith("(") else line.split()[0])
-    return tuple(dict.fromkeys(reversed(marks)))
-
-
-SUMMARY = re.compile(
-    r"(?i)(grand )?(total|sum|summe|gesamt|insgesamt|average|mean|mittelwert|totaux|totale|source|quelle|note)s?\b|"
-    r"\*{1,3} ?[\t;|]|\d+ rows in set|\(\d[\d,. ]* (rows?|records?|lines?|zeilen)\b"
-)
-"""How a line below a table begins that sums it up, or says where it is from."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline.data.sources.guess_layout import SUMMARY
+from pipeline.data.sources.footers import SUMMARY
 
 
 def header_row(rows: Sequence[Sequence[Any]]) -> int:

@@ -14,23 +14,22 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.config.text_format import BLANKS, CSV, FIXED, TextFormat
+from pipeline.data.sources.footers import footer_marks
 from pipeline.data.sources.grouped_header import are_names_below, grouped, has_groups, titles
 from pipeline.data.sources.guess_encoding import HEAD_BYTES, guess_encoding, read_samples
 from pipeline.data.sources.guess_layout import (
     Layout,
     comment_mark,
     cut,
-    footer_marks,
     guess_layout,
     has_header,
     has_units,
     inner_comments,
     is_number,
-    repeated_header,
-    without_repeated,
 )
 from pipeline.data.sources.head import read_head
 from pipeline.data.sources.number_marks import number_pattern
+from pipeline.data.sources.repeated_header import repeated_header, without_repeated
 from pipeline.data.sources.table_files import SourceFile, format_of
 from pipeline.data.sources.workbook import SheetTable
 
@@ -68,7 +67,7 @@ def sniff(path: str | Sequence[str], given: Mapping[str, Any] | None = None) -> 
     if not form.comment and "comment" not in given and inner_comments(layout, text.splitlines()):
         form, text = _without_comments(text, form, "#", said)
         layout = guess_layout(text, form, given)
-    elif not form.comment and "comment" not in given and _IMPORT_IDS in text:
+    elif not form.comment and "comment" not in given and text.count(f"\n{_IMPORT_IDS}") == 1:
         form, text = _without_comments(text, form, _IMPORT_IDS, said)
         layout = guess_layout(text, form, given)
     if form.comment and not {"comment", "skip", "header"} & given.keys():

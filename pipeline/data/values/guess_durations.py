@@ -15,8 +15,13 @@ from pipeline.data.values.words import CLOCK_NAMES, LENGTH_NAMES
 _PER = r"(?:min|mins|minutes)?\s?/\s?(?:km|mi|mile|miles|100\s?m|500\s?m|100\s?yd)"
 _TIME_NAMES = CLOCK_NAMES - {"open", "close", "opens", "closes", "hour", "hours"}
 """Under such a name 16.42 is a quarter to five rather than a price."""
-_TIMES = 10
-"""So many different figures tell that none has a minute above 59 but by chance: in 0.6 to the tenth, one of 165."""
+_NO_CLOCK = {"code", "id", "key", "no", "nr", "number", "run", "race", "reaction", "response", "sec", "secs", "s", "ms"}
+_NO_CLOCK |= {"seconds", "min", "mins", "minutes", "h", "hrs", "days", "taken", "spent"}
+"""Beside these in a name, time and close are no times of day."""
+_SAMPLE = 200
+_TIMES, _MINUTES = 10, 3
+"""So many different figures, and minutes, tell that none has a minute above 59 but by chance: in 0.6 to the tenth, one
+of 165; or in steps of half an hour."""
 
 
 def guess_duration(name: str, values: Counted) -> Fit | Doubt | None:
@@ -32,7 +37,8 @@ def guess_duration(name: str, values: Counted) -> Fit | Doubt | None:
     iso = values.matches(r"^-?P(\d|T\d)")
     if values.share(values.matches(r"^\s*\d\d?[hH]\d\d\s*$")) >= WORTH_SAYING:
         fits = as_mask(to_seconds(values.texts, HHMM).is_valid())
-        return Fit({"kind": "duration", "format": HHMM}, fits, "read as seconds since midnight")
+        said = "read as seconds since midnight"
+        return Fit({"kind": "duration", "format": HHMM}, fits, said) if values.share(fits) >= WORTH_SAYING else None
     clock = values.matches(CLOCK)
     minutes = values.matches(SHORT["%M:%S"])
     if values.share(minutes | clock) >= WORTH_SAYING and values.matches(r"^\D*\d{1,4}:\d\d[.,]\d").any():
@@ -54,13 +60,14 @@ def guess_clock(name: str, values: Counted) -> Fit | None:
     With zeros in front and a name of times they are; without, 915 may be a number, and a person is told of the choice.
     """
     names = words_of(name)
-    if len(values.texts) < _TIMES or not names & CLOCK_NAMES or names & LENGTH_NAMES:
+    if len(values.texts) < _TIMES or not names & CLOCK_NAMES or names & (LENGTH_NAMES | _NO_CLOCK):
         return None
     whole = values.matches(r"^\d{4}$|^\d\d?\.\d\d$")
     fits = as_mask(to_seconds(values.texts, HHMM).is_valid())
     if not whole.any() or not fits.all():
         return None
-    pointed = values.matches(r"\.").all() and names & _TIME_NAMES
+    n_minutes = len({text[-2:] for text in values.where(whole).some(_SAMPLE)})
+    pointed = values.matches(r"\.").all() and names & _TIME_NAMES and n_minutes >= _MINUTES
     if pointed or (values.matches(r"^\d{4}$").all() and values.matches("^0").any()):
         return Fit({"kind": "duration", "format": HHMM}, fits, "read as seconds since midnight")
     text = str(values.where(whole).texts[0].as_py()).replace(".", "")

@@ -127,6 +127,8 @@ def test_groups_above_names_that_stand_once_are_a_title(tmp_path: Path) -> None:
         "id,temp,,\nx,C,hPa,s\n" + "".join(f"a,{n},{n},x\n" for n in range(9)),  # a title, too: all cells are named
         "name,,city\n" + "Anna,x,Bern\n" * 2 + "Eva,y,Rome\n" * 7,
         "t,p,,\ns,hPa,,\n" + "".join(f"{n},{n},,\n" for n in range(9)),
+        "city,,price\nRome,north,high\n" + "".join(f"Bern{n},n{n},{n}\n" for n in range(9)),  # one name is blank
+        "name,,,n\nAnna,tall,red,n/a\n" + "".join(f"Eva,a{n},b{n},{n}\n" for n in range(9)),
     ):
         path.write_text(text)
         assert sniff(str(path))[0].skip == text.startswith("id,")

@@ -221,3 +221,18 @@ def test_the_three_lines_above_answers_of_qualtrics_hold_one_of_names(tmp_path: 
 def test_a_sum_of_sap_below_the_rows_is_none(tmp_path: Path) -> None:
     rows = "".join(f"{4900 + n}\t{n},50-\tH\n" for n in range(30))
     assert head_of(tmp_path, f"Beleg\tBetrag\tKennz\n{rows}* \t435,00\t\n")[1]["footer"] == ["* \t"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "stars;n;c\n" + "".join(f"{'*' * (1 + n % 3)};{n};x\n" for n in range(30)),
+        "j,n\n" + "".join(f'"{{""ImportId"":""{n}""}}",{n}\n' for n in range(30)),
+        "n,j\n" + "".join(f'{n},"{{""ImportId"":""{n}""}}"\n' for n in range(30)),
+    ],
+    ids=["ratings", "JSON first", "JSON last"],
+)
+def test_marks_of_exports_in_every_row_are_values(tmp_path: Path, text: str) -> None:
+    """Seen failing: the files had no rows; of the last, a sentence spoke of comments."""
+    settings = head_of(tmp_path, text)[1]
+    assert not settings.keys() & {"footer", "comment"}

@@ -126,6 +126,10 @@ def test_times_without_zeros_in_front_are_asked_about_and_codes_keep_theirs() ->
     assert seen(CLOCK, "code").kind == "text"
     assert seen([str(37 * number) for number in range(60)], "dep_time").said == ""
     assert seen([f"{number / 100 + 12:.2f}" for number in range(60)], "open").kind == "number"
+    assert seen([f"{number / 2:.2f}" for number in range(40)], "time").kind == "number"  # hours, in halves
+    for name in ("run time", "Time (s)", "reaction_time"):
+        assert seen([f"{10 + number}.{number + 10}" for number in range(14)], name).kind == "number"
+    assert seen([f"{number}h{number}" for number in range(10, 99)], "model").said == ""
 
 
 def test_days_as_spreadsheets_count_them() -> None:
