@@ -36,9 +36,11 @@ def write_records(
         uri: of the folder.
         label: of the steps, where there are several such.
     """
-    models = [
-        tfma.default_eval_shared_model(path, eval_config=eval_config, model_name=name) for name, path in paths.items()
-    ]
+    typed = tfma.EvalConfig()
+    typed.CopyFrom(eval_config)
+    for spec in typed.model_specs:  # else TFMA loads each model, only to find out whether Keras has saved it
+        spec.model_type = spec.model_type or tfma.TF_GENERIC
+    models = [tfma.default_eval_shared_model(path, eval_config=typed, model_name=name) for name, path in paths.items()]
     writers = tfma.default_writers(
         output_path=uri, eval_shared_model=models[0] if len(models) == 1 else models, eval_config=eval_config
     )

@@ -34,6 +34,7 @@ def embed(figure: Figure, name: str) -> Markup:
         name: unique in the page; ids are made of it.
     """
     from matplotlib import rc_context
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     figure.patch.set_visible(False)
     for axes in figure.axes:
@@ -41,7 +42,8 @@ def embed(figure: Figure, name: str) -> Markup:
     file = StringIO()
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": name}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph")  # of emoji: a browser has them
-        figure.savefig(file, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
+        # `savefig` draws a figure twice: once to find its extent, which is that of the page's figures as they are.
+        FigureCanvasSVG(figure).print_svg(file, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
     drawn, closing, rest = _at_home(file.getvalue(), name).rpartition("</svg>")
     return Markup(drawn + hover_marks(figure) + closing + rest)
 
