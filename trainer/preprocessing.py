@@ -93,7 +93,8 @@ def _places(of_columns: list[tf.Tensor], computed: derived.Derived | None, table
         if parts:
             with tf.name_scope("learned" if learns else "known"):  # TFT tells analyzers apart by it
                 found.append(_place_among_quantiles(side_by_side(parts)))
-    return [columns_at(side_by_side(found), [order.index(one) for one in wanted])] if found else []
+    at = {one: place for place, one in enumerate(order)}
+    return [columns_at(side_by_side(found), [at[one] for one in wanted])] if found else []
 
 
 def _parts_of(computed: derived.Derived, name: str) -> tf.Tensor:

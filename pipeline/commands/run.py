@@ -21,6 +21,7 @@ from pipeline.beam import job_servers
 from pipeline.commands.arrival import await_data, data_notes
 from pipeline.commands.rollout import note_begun
 from pipeline.commands.uncollected import uncollected
+from pipeline.config.loading import REFERENCE
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.contract.run_inputs import RunInputs, look
 from pipeline.errors import ConfigError, PipelineError
@@ -90,7 +91,7 @@ def run_pipeline(
         outliving_the_terminal(),
         scratch(config.root),
     ):
-        console.print(f"[bold]{config.name}[/]  workspace {escape(str(config.root))}", soft_wrap=True)
+        console.print(first_line(config), soft_wrap=True)
         reserve.keep(config.root)
         build_table(config, console)
         # Cheap, and before the seconds that importing TensorFlow takes.
@@ -127,6 +128,12 @@ def run_pipeline(
             console.print(f"Removed   {old:,} logs and reports that were older than the section `keep` lets them be")
         verdicts = [verdict for verdict in (run.verdict, run.infra_verdict) if verdict is not None]
         return run.status != "blocked" and all(verdict["blessed"] for verdict in verdicts)
+
+
+def first_line(config: PipelineConfig) -> str:
+    """Return what a run says first, for rich: which pipeline, and where; and that nobody named a configuration."""
+    chosen = " (Longhaul's own example; --config FILE runs yours)" if config.file == REFERENCE.absolute() else ""
+    return f"[bold]{config.name}[/]{chosen}  workspace {escape(str(config.root))}"
 
 
 def _opened(

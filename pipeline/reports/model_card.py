@@ -219,7 +219,7 @@ def _lineage(run: Run, ingestion: dict[str, Any] | None) -> CardSection:
     model = next((artifact.place for artifact in run.artifacts.get("Trainer", []) if artifact.type == "Model"), None)
     entries = [
         ("Run", [run.run_id]),
-        ("Data spans", [spans_text(spans) or "none"]),
+        ("Data spans", ["none" if spans == [0] else spans_text(spans) or "none"]),  # 0: of a table without spans
         ("Schema", [f"version {schema}, {review}" if schema else "not recorded"]),
         ("Configuration", [run.properties.get("config_digest", "not recorded")]),
         ("Code", [run.properties.get("code_digest", "not recorded")]),

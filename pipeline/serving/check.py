@@ -33,6 +33,9 @@ _SHARES = {"1": 1.0, "32": 0.25, "1024": 0.25}
 """Of `measure_s`, by batch size: in a second some hundred calls of an ordinary model."""
 _ROWS_IN_SMALL_BATCHES = 14
 _MB = 1_000_000
+_ONLY_HERE = ("Could not find callback", "Op type not registered")
+"""What the C++ loader says of functions of Python and operations of a library that the run's own process has, and no
+other: that Python answers here says nothing of the model."""
 IN_PYTHON = "what Python answers to every signature"
 """Among the differences: of the C++ loader's answers from Python's, the greatest."""
 
@@ -76,7 +79,7 @@ def check(
         _write_request(Path(folder), request, examples)
         answer, arrays = _ask(Path(folder), settings.timeout_s)
     in_python: dict[str, Array] = {}
-    if "problem" not in answer or answer.get("of_the_loader"):  # is it the model, or only what the C++ loader finds?
+    if _asks_python(answer):
         in_python, problem = python_answers(model, examples, features)
         if problem and "problem" not in answer:
             answer |= {"at": "the same in Python", "problem": problem}
@@ -123,6 +126,13 @@ def check(
         seconds=time.monotonic() - began,
         files=files,
     )
+
+
+def _asks_python(answer: Mapping[str, Any]) -> bool:
+    """Return whether Python's answers tell anything: of a problem, if it is the model or what the C++ loader finds."""
+    if "problem" not in answer:
+        return True
+    return bool(answer.get("of_the_loader")) and not any(said in answer["problem"] for said in _ONLY_HERE)
 
 
 def _write_request(folder: Path, request: Mapping[str, Any], examples: Sequence[bytes]) -> None:

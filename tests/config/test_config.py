@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 import yaml
+from rich.text import Text
 
+from pipeline.commands.run import first_line
 from pipeline.config.evaluation import METRICS
 from pipeline.config.loading import REFERENCE, load
 from pipeline.config.pipeline import PipelineConfig
@@ -457,3 +459,13 @@ def test_settings_that_a_function_of_the_users_cannot_have_are_refused(
     file.write_text(yaml.safe_dump(document | sections))
     with pytest.raises(ConfigError, match=told):
         load(file)
+
+
+def test_a_run_says_first_that_nobody_named_a_configuration(tmp_path: Path) -> None:
+    workspace = tmp_path / "[w]"
+    of_the_example, own = load(workspace=str(workspace)), load(write(tmp_path), workspace=str(workspace))
+    told = [Text.from_markup(first_line(config)).plain for config in (of_the_example, own)]
+    assert told == [
+        f"flights (Longhaul's own example; --config FILE runs yours)  workspace {workspace}",
+        f"cats  workspace {workspace}",
+    ]

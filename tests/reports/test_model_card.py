@@ -124,6 +124,12 @@ def test_what_the_card_says(run: Run) -> None:
     assert slices.rows == [["a|b", "12", "one class only", "–"]]  # noqa: RUF001
 
 
+def test_a_table_without_spans_has_none(run: Run) -> None:
+    file = run.artifacts["TableExampleGen"][0].folder / "ingestion.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"spans": [0]}))
+    assert ("Data spans", ["none"]) in model_card(run).sections[-1].entries
+
+
 def test_markdown(run: Run) -> None:
     lines = as_markdown(model_card(run)).splitlines()
     assert lines[0] == "# Model card: cats"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -123,6 +124,9 @@ def test_pictures_say_in_words_what_they_show() -> None:
     assert "columns that moved: at most 1 in a window, 1 windows with some" in html
     assert 'style="left:0.0%;width:19.231%" title="6, 2025-12-01 to 2026-02-09, 9 rows"' in html
     assert "nan" not in html.lower()
+    ticks = re.findall(r"\* ([\d.]+)\);transform:translateX\(-([\d.]+)%\)", html)
+    assert len(ticks) > 4
+    assert all(math.isclose(100 * float(left), float(shift)) for left, shift in ticks), "a date at an end is clipped"
 
 
 def test_nothing_of_the_user_stands_there_unescaped() -> None:

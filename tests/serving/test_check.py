@@ -202,6 +202,16 @@ def test_a_model_that_only_python_can_load_is_not_fit(save: Callable[..., str], 
     assert judged(save(network), scored).failures == []
 
 
+@pytest.mark.parametrize("problem", ["Could not find callback with key=pyfunc_0", "Op type not registered 'SentencepieceOp'"])
+def test_what_only_the_process_of_the_run_has_is_no_fault_of_the_c_loader(
+    save: Callable[..., str], scored: Scored, monkeypatch: pytest.MonkeyPatch, problem: str
+) -> None:
+    answer = {"at": "serving_default", "problem": problem, "of_the_loader": True}
+    monkeypatch.setattr(check_module, "_ask", lambda *_: (answer, {}))
+    (failure,) = judged(save(Network()), scored).failures
+    assert failure == f"the model cannot be served: serving_default failed: {problem}"
+
+
 def test_the_loaders_must_agree() -> None:
     served = np.array([[0.2, 0.3, 0.5], [0.4, 0.4, 0.2], [0.6, 0.3, 0.1]], np.float32)
     arrays = {
