@@ -26,6 +26,7 @@ from pipeline.reports.baselines import baseline_sentence, trees_ahead_note
 from pipeline.reports.champion import bound_sentences, champion_sentence, judged_notes, training_sentence
 from pipeline.reports.decide import on_record
 from pipeline.reports.judgement import FEW_ROWS
+from pipeline.reports.personal import shown_verdict
 from pipeline.reports.rules import few_rows_note, few_to_learn_note, held_rules, nearest, rule_line, weighted_note
 from pipeline.reports.training import training_story
 from pipeline.serving.rollout import under_way
@@ -115,7 +116,7 @@ def _print_data(console: Console, run: Run) -> None:
     if run.not_reached:
         console.print(f"[yellow]Not reached[/] {', '.join(step.node for step in run.not_reached)}", soft_wrap=True)
     if run.data_verdict:
-        print_data_verdict(console, DataVerdict.from_json(run.data_verdict))
+        print_data_verdict(console, shown_verdict(run, DataVerdict.from_json(run.data_verdict)))
 
 
 def _print_baselines(console: Console, verdict: dict[str, Any]) -> None:

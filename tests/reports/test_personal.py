@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from dataclasses import replace
@@ -9,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
+from pipeline.config.loading import load
 from pipeline.guard.findings import NOT_SHOWN, DataVerdict, Finding
 from pipeline.guard.policy import Severity
 from pipeline.lineage.runs import Run
@@ -31,6 +34,7 @@ from pipeline.reports.personal import (
     without_values,
 )
 from pipeline.reports.plots import outlines
+from pipeline.terminal.results import print_results
 from tests.reports.test_page import EXPLANATION, INGESTION, complete_run, explain, rewrite, with_gate
 
 
@@ -137,8 +141,15 @@ def tell_everywhere(run: Run, columns: tuple[str, ...]) -> Run:
     return with_gate(run, verdict)
 
 
+def shown_in_the_terminal(run: Run) -> str:
+    console = Console(file=io.StringIO(), width=200)
+    print_results(console, run, load())
+    return console.file.getvalue()
+
+
 def test_a_hidden_value_is_nowhere_on_pages_and_in_notebooks(tmp_path: Path) -> None:
-    """All places that tell values of a run: the page with its hover texts, the model card, the cells of notebooks."""
+    """All places that tell values of a run: the page with its hover texts, the model card, the cells of notebooks,
+    `longhaul show`."""
     run = tell_everywhere(explain(complete_run(tmp_path)), (*HIDDEN, *SEEN))
     artifacts, types = Artifacts(run), (run.ingestion or {})["columns"]
     columns, verdict = shown_columns(run, artifacts, types) or [], shown_verdict(run, artifacts.gate() or DataVerdict())
@@ -149,6 +160,7 @@ def test_a_hidden_value_is_nowhere_on_pages_and_in_notebooks(tmp_path: Path) -> 
         "schema_review": "".join(
             map(repr, (statistics_table(columns), *map(top_values_table, columns), findings_table(verdict)))
         ),
+        "show": shown_in_the_terminal(run),
         "gallery": "".join(hover_marks(feature_distribution(one)) for one in columns),
     }
     leaks = {
@@ -156,7 +168,7 @@ def test_a_hidden_value_is_nowhere_on_pages_and_in_notebooks(tmp_path: Path) -> 
         for place, text in told.items()
         for found in re.findall(rf"(\w+)-of-({'|'.join(HIDDEN)})\b", text)
     }
-    to_correct = {(place, "finding", one) for place in ("page", "schema_review") for one in ("email", "income")}
+    to_correct = {(place, "finding", one) for place in ("page", "schema_review", "show") for one in ("email", "income")}
     assert leaks == to_correct
     said = {found for text in told.values() for found in re.findall(r"(\w+)-of-speed", text)}
     assert said == {"key", "part", "weak", "cell", "more", "less", "finding", "commonest"}

@@ -202,7 +202,9 @@ def test_a_model_that_only_python_can_load_is_not_fit(save: Callable[..., str], 
     assert judged(save(network), scored).failures == []
 
 
-@pytest.mark.parametrize("problem", ["Could not find callback with key=pyfunc_0", "Op type not registered 'SentencepieceOp'"])
+@pytest.mark.parametrize(
+    "problem", ["Could not find callback with key=pyfunc_0", "Op type not registered 'SentencepieceOp'"]
+)
 def test_what_only_the_process_of_the_run_has_is_no_fault_of_the_c_loader(
     save: Callable[..., str], scored: Scored, monkeypatch: pytest.MonkeyPatch, problem: str
 ) -> None:
