@@ -19,11 +19,19 @@ HHMM = "%H%M"
 """That of a time of day in figures alone: 0915."""
 DEGREES = "dms"
 """That of numbers of degrees, minutes and seconds: 40°26'46"N."""
+FEET, FRACTION, POWER, ERROR = "feet", "fraction", "power", "error"
+"""Those of numbers in parts: 5'11", 4 1/2, 0.97 x 10^5, 7.3 ± 0.7."""
+FORMULA = "formula"
+"""That of texts as spreadsheets keep them: ="00123"."""
 EXCEL = "excel"
 """That of dates as spreadsheets count them: days since the end of 1899."""
 HALF_DAYS = "%I:%M %p"
 """That of a time of day with am or pm."""
-_FORMATS = {"duration": (*TWO_PARTS, HALF_DAYS, HHMM), "number": (DEGREES,)}
+_FORMATS = {
+    "duration": (*TWO_PARTS, HALF_DAYS, HHMM),
+    "number": (DEGREES, FEET, FRACTION, POWER, ERROR),
+    "text": (FORMULA,),
+}
 """Those of a kind that knows few."""
 
 
@@ -48,7 +56,9 @@ class Reading(Section):
     """Of dates, their parts as in Python's strptime, for example `%d.%m.%Y %H:%M`; or `epoch_s`, `epoch_ms`,
     `epoch_us` for the time since 1970, or `excel` for days as spreadsheets count them. ISO 8601 when absent. Of
     durations in two parts, which those are: `%H:%M`, also of a time of day, or `%M:%S`; `%I:%M %p` of a time of day
-    with am or pm, `%H%M` of one in figures alone, as 0915. Of numbers, `dms` for degrees, minutes and seconds."""
+    with am or pm, `%H%M` of one in figures alone, as 0915. Of numbers, `dms` for degrees, minutes and seconds,
+    `feet` for feet and inches, `fraction` for 4 1/2, `power` for 0.97 x 10^5, `error` for 7.3 ± 0.7. Of texts,
+    `formula` for those within `="…"`."""
     zone: str | None = None
     """Of dates that do not say their time zone, its name, for example `Europe/Berlin`. UTC when absent."""
     missing: tuple[str, ...] | None = None

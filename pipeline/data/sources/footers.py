@@ -1,12 +1,26 @@
-"""What stands below the rows of a text and is none: sums, notes, counts."""
+"""Lines of a text that are no rows: sums, notes and counts below them, and separators without any value."""
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from pipeline.config.text_format import BLANKS, FIXED, TextFormat
 from pipeline.data.sources.records import split_lines
+
+TAIL_BYTES = 1 << 14
+
+
+def blank_row(pieces: Sequence[str], form: TextFormat, width: int) -> str | None:
+    """Return the line of separators only, `,,,`, that stands for a blank one; None if there is none, or if a row with
+    nothing but its last value begins so, too."""
+    if width < 3 or len(form.delimiter) > 1:
+        return None
+    blank = re.escape(form.delimiter * (width - 1))
+    found = [line for piece in pieces for line in re.findall(rf"(?m)(?:^|\r){blank}([^\r\n]*)", piece)]
+    return form.delimiter * (width - 1) if found and not any(line.strip() for line in found) else None
 
 
 def footer_marks(last: Sequence[str], form: TextFormat, width: int) -> tuple[str, ...]:
@@ -32,3 +46,14 @@ SUMMARY = re.compile(
     r"\*{1,3} ?[\t;|]|\d+ rows in set|\(\d[\d,. ]* (rows?|records?|lines?|zeilen)\b"
 )
 """How a line below a table begins that sums it up, or says where it is from."""
+
+
+def cut_row(text: str, pieces: Sequence[bytes], form: TextFormat, width: int) -> str:
+    """Return the last line of a file if it has no end and is shorter than a row; empty otherwise."""
+    last = re.split(r"[\r\n]", text or pieces[-1][-TAIL_BYTES:].decode(form.encoding, "ignore"))[-1]
+    quote = form.quote or ""
+    if len(form.delimiter) > 1 or not last.strip() or (quote and last.count(quote) % 2):
+        return ""
+    quoting: dict[str, Any] = {"quotechar": quote} if quote else {"quoting": csv.QUOTE_NONE}
+    fields = next(csv.reader([last], delimiter=form.delimiter, escapechar=form.escape, **quoting), [])
+    return last if len(fields) < width and not last.startswith(form.footer or "\0") else ""

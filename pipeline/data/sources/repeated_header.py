@@ -3,24 +3,37 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from pipeline.data.sources.guess_layout import Layout, has_header, is_number
 
 
-def repeated_header(layout: Layout, text: str) -> str | None:
-    """Return the line of the header if it comes again among the rows, as in exports put one behind the other."""
+def repeated_header(layout: Layout, pieces: Sequence[str]) -> str | None:
+    """Return the line of the header if it comes again among the rows, and no row begins as it does.
+
+    Args:
+        pieces: the beginning of the text, which the layout is of, and samples of the rest.
+    """
     records = layout.records
     start = next((place for place, record in enumerate(records) if len(record) == layout.width), len(records))
-    header, rows = records[start : start + 1], records[start + 1 :]
-    if layout.width < 2 or header[0] not in rows or len({*header[0]}) < layout.width or not all(header[0]):
+    names, rows = records[start : start + 1], records[start + 1 :]
+    if layout.width < 2 or not names or not any(names[0]):
         return None
-    if any(map(is_number, header[0])) or not has_header(header[0], rows):
+    line = _lines(pieces[0])[layout.lines[start]]
+    if not line.strip() or any(map(is_number, names[0])):
         return None
-    return re.split(r"\r\n|\n|\r", text)[layout.lines[start]]
+    again = [rest for piece in pieces for rest in re.findall(rf"(?m)(?:^|\r){re.escape(line)}([^\r\n]*)", piece)]
+    if len(again) < 2 or any(rest.strip() for rest in again) or not has_header(names[0], rows):
+        return None
+    return line
 
 
-def without_repeated(text: str, header: str) -> list[str]:
-    """Return the lines without those that begin as the header but the first one."""
-    lines = re.split(r"\r\n|\n|\r", text)
+def without_repeated(text: str, header: str) -> str:
+    """Return the text without the lines that are the header but the first one."""
+    lines = _lines(text)
     first = next(place for place, line in enumerate(lines) if line.startswith(header))
-    return [line for place, line in enumerate(lines) if place == first or not line.startswith(header)]
+    return "\n".join(line for place, line in enumerate(lines) if place == first or not line.startswith(header))
+
+
+def _lines(text: str) -> list[str]:
+    return re.split(r"\r\n|\n|\r", text)

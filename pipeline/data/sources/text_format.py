@@ -8,13 +8,12 @@ What was found is a section of the configuration, `data.format`, so that every l
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.config.text_format import BLANKS, CSV, FIXED, TextFormat
-from pipeline.data.sources.footers import footer_marks
+from pipeline.data.sources.footers import TAIL_BYTES, blank_row, cut_row, footer_marks
 from pipeline.data.sources.grouped_header import are_names_below, grouped, has_groups, titles
 from pipeline.data.sources.guess_encoding import HEAD_BYTES, guess_encoding, read_samples
 from pipeline.data.sources.guess_layout import (
@@ -27,14 +26,13 @@ from pipeline.data.sources.guess_layout import (
     inner_comments,
     is_number,
 )
-from pipeline.data.sources.head import read_head
+from pipeline.data.sources.head import distinct, read_head
 from pipeline.data.sources.number_marks import number_pattern
 from pipeline.data.sources.repeated_header import repeated_header, without_repeated
 from pipeline.data.sources.table_files import SourceFile, format_of
 from pipeline.data.sources.workbook import SheetTable
 
 _NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "'|'", BLANKS: "runs of blanks"}
-_TAIL = 1 << 14
 _IMPORT_IDS = '"{""ImportId""'
 """How the line begins that Qualtrics writes below names and questions."""
 _COMMENTS_SAID = "lines that begin with {!r} are comments"
@@ -74,37 +72,40 @@ def sniff(path: str | Sequence[str], given: Mapping[str, Any] | None = None) -> 
         form, layout = _without_marked_rows(whole, form, layout, given, said)
     if layout.width == 1 and "delimiter" not in given:  # one column, or nothing that we know: as plain CSV
         layout = guess_layout(text, form, {**given, "delimiter": ",", "quote": '"'})
-    header = repeated_header(layout, text) if not form.comment and not given.keys() & {"comment", "names"} else None
-    if header:
-        text = "\n".join(without_repeated(text, header))
-        layout = guess_layout(text, form, given)
+    header = None
+    if not form.comment and not given.keys() & {"comment", "names"}:
+        header, text, form = _without_odd_rows(text, pieces, layout, form, said)
+        layout = guess_layout(text, form, given) if header or form.comment else layout
     form = _described(text, layout, given, said)
     if header and form.header is True and not form.units:
-        names = next(record for record in layout.records if len(record) == layout.width)
+        names, _ = distinct(next(record for record in layout.records if len(record) == layout.width))
         form = form.model_copy(update={"comment": header, "names": tuple(names), "header": False})
         said.append("lines that repeat the header are no rows")
     if "footer" not in given and (marks := _footer(pieces, text, form, layout.width)):
         form = form.model_copy(update={"footer": marks})
         said.append(f"lines at the end that begin with {', '.join(map(repr, marks))} are no rows")
-    if "ragged" not in given and (last := _cut_row(text if len(pieces) == 1 else "", pieces, form, layout.width)):
+    if "ragged" not in given and (last := cut_row(text if len(pieces) == 1 else "", pieces, form, layout.width)):
         form = form.model_copy(update={"ragged": "leave_out"})
         said.append(
             f"the file ends in the middle of a row ({last[:40]!r}); such rows are left out (data.format.ragged): "
             "see whether it was copied whole"
         )
     form = TextFormat.model_validate(form.model_dump())
-    return form, said + _names(path, form)
+    is_blank = not any(record[0].strip() for record in layout.records if len(record) == layout.width)
+    return form, said + _names(path, form, is_blank)
 
 
-def _cut_row(text: str, pieces: Sequence[bytes], form: TextFormat, width: int) -> str:
-    """Return the last line of a file if it has no end and is shorter than a row; empty otherwise."""
-    last = re.split(r"[\r\n]", text or pieces[-1][-_TAIL:].decode(form.encoding, "ignore"))[-1]
-    quote = form.quote or ""
-    if len(form.delimiter) > 1 or not last.strip() or (quote and last.count(quote) % 2):
-        return ""
-    quoting: dict[str, Any] = {"quotechar": quote} if quote else {"quoting": csv.QUOTE_NONE}
-    fields = next(csv.reader([last], delimiter=form.delimiter, escapechar=form.escape, **quoting), [])
-    return last if len(fields) < width and not last.startswith(form.footer or "\0") else ""
+def _without_odd_rows(
+    text: str, pieces: Sequence[bytes], layout: Layout, form: TextFormat, said: list[str]
+) -> tuple[str | None, str, TextFormat]:
+    """Return the header if it comes again, and the text without such lines, or without those of separators only."""
+    seen = [text, *(piece.decode(form.encoding, "ignore") for piece in pieces[1:])]
+    if header := repeated_header(layout, seen):
+        return header, without_repeated(text, header), form
+    if blank := blank_row(seen, layout.form, layout.width):
+        form, text = _without_comments(text, form, blank, [])
+        said.append("rows of separators only are no rows")
+    return None, text, form
 
 
 def sniff_files(files: Sequence[SourceFile], given: Mapping[str, Any] | None = None) -> tuple[TextFormat, list[str]]:
@@ -268,16 +269,16 @@ def _has_thousands(rows: Sequence[Sequence[str]]) -> bool:
 def _footer(pieces: Sequence[bytes], text: str, form: TextFormat, width: int) -> tuple[str, ...]:
     if len(pieces[0]) == HEAD_BYTES and len(pieces) == 1:
         return ()  # packed: its end was not read
-    last = text[-_TAIL:] if len(pieces) == 1 else pieces[-1][-_TAIL:].decode(form.encoding, "ignore")
+    last = text[-TAIL_BYTES:] if len(pieces) == 1 else pieces[-1][-TAIL_BYTES:].decode(form.encoding, "ignore")
     lines = re.split(r"\r\n|\n|\r", last)[1:]
     return footer_marks(lines[-10:], form, width)
 
 
-def _names(path: str, form: TextFormat) -> list[str]:
+def _names(path: str, form: TextFormat, is_first_blank: bool) -> list[str]:
     """Say which columns are not called as the header has it."""
     head = read_head(path, form)
     said = []
-    numbers = [name for name in head.unread if name == head.fields[0]]
+    numbers = [name for name in head.unread if name == head.fields[0] and not is_first_blank]
     empty = [str(head.fields.index(name) + 1) for name in head.unread if name not in numbers]
     if numbers:
         said.append("column 1 has no name and is not read: it numbers the rows (data.format.index: keep to read it)")

@@ -11,10 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.config.data import Data
-from pipeline.config.reading import DEGREES, Reading
+from pipeline.config.reading import DEGREES, FORMULA, Reading
 from pipeline.data.columns import ColumnType
 from pipeline.data.convert import is_text, to_stored
 from pipeline.data.values import booleans, dates, durations, numbers
+from pipeline.data.values.compound import to_numbers
 from pipeline.data.values.degrees import to_degrees
 from pipeline.data.values.digits import in_ascii
 
@@ -122,13 +123,17 @@ def to_plain(text: pa.Array, reading: Reading, column_type: ColumnType) -> pa.Ar
 
     Whole columns of the kinds text and None come back as they are, and so does one that is stored as text.
     """
+    if reading.format == FORMULA and is_text(text.type):
+        return pc.replace_substring_regex(text.cast(pa.string()), pattern=r'^\s*="(.*)"\s*$', replacement=r"\1")
     if column_type is ColumnType.STRING or not is_text(text.type):
         return text
     text = text.cast(pa.string())
     if reading.kind in ("number", "date", "duration"):
         text = in_ascii(text)
     if reading.kind == "number":
-        return to_degrees(text) if reading.format == DEGREES else numbers.to_plain(text, reading)
+        if reading.format is None:
+            return numbers.to_plain(text, reading)
+        return to_degrees(text) if reading.format == DEGREES else to_numbers(text, reading.format)
     if reading.kind == "boolean":
         return booleans.to_plain(text, reading.words)
     if reading.kind == "date" and (reading.format or reading.zone):

@@ -20,6 +20,7 @@ from pipeline.data.values.booleans import PAIRS
 from pipeline.data.values.codes import are_codes, is_plain
 from pipeline.data.values.counted import NEARLY_ALL, WORTH_SAYING, Counted, Doubt, Fit, Mask, as_mask, words_of
 from pipeline.data.values.digits import in_ascii
+from pipeline.data.values.guess_compound import guess_compound, guess_formula, guess_shortened
 from pipeline.data.values.guess_dates import guess_date, guess_epoch, guess_spreadsheet
 from pipeline.data.values.guess_degrees import guess_degrees
 from pipeline.data.values.guess_durations import guess_clock, guess_duration
@@ -112,7 +113,9 @@ def recognise(
         if len(surely) == len(all_values.texts):
             return Meaning("empty", missing=_extra(surely))
         return Meaning("text", missing=_extra(surely))
-    found = _find(name, values, decimal, day_first)
+    found = guess_formula(values) or _find(name, values, decimal, day_first)
+    if isinstance(found, Fit) and found.settings["kind"] == "text":
+        return _text(all_values, Reading.model_validate(found.settings), found.said)
     if isinstance(found, Fit) and found.settings["kind"] == "boolean" and _is_third(all_values):
         found = None
     if isinstance(found, Fit):
@@ -162,7 +165,7 @@ def _find(name: str, values: Counted, decimal: str | None, day_first: bool | Non
         return bounds if isinstance(bounds, Fit) else numbers
     if found := _iso(values) or guess_date(name, values, day_first) or guess_duration(name, values):
         return found
-    return guess_degrees(name, values) or _measured(name, values, decimal) or numbers
+    return guess_degrees(name, values) or guess_compound(name, values) or _measured(name, values, decimal) or numbers
 
 
 def _measured(name: str, values: Counted, decimal: str | None) -> Fit | Doubt | None:
@@ -193,7 +196,8 @@ def _find_plain(
     ):
         return found
     return (
-        guess_epoch(name, values)
+        guess_shortened(name, values)
+        or guess_epoch(name, values)
         or guess_spreadsheet(name, values)
         or Fit({"kind": "number"}, plain, far_marker(values), is_plain=True)
     )

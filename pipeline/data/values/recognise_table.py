@@ -9,9 +9,12 @@ import pyarrow as pa
 
 from pipeline.config.reading import Reading
 from pipeline.data.columns import ColumnType
+from pipeline.data.values.counted import WORTH_SAYING
 from pipeline.data.values.guess_dates import is_day_first
 from pipeline.data.values.readings import ALWAYS_MISSING, Readings
 from pipeline.data.values.recognise import Meaning, recognise, recognise_as
+
+_SOME = 10_000
 
 RAW = Reading(kind="text", missing=())
 """Reads a column as its texts stand in the file."""
@@ -68,6 +71,8 @@ def recognise_table(
         missing: texts that the user says mean 'missing'.
     """
     given = dict(given or {})
+    if decimal == "," and any(_have_points(values) for values in texts.values()):
+        decimal = None
     meanings = {
         name: recognise_as(name, values, given[name], missing)
         if name in given
@@ -93,6 +98,15 @@ def recognise_table(
             columns[name] = (settings or Reading()).model_copy(update={"missing": words})
     set_aside = any(meaning.n_rest and meaning.kind != "text" for meaning in meanings.values())
     return Recognised(meanings, everywhere, given | columns, set_aside)
+
+
+def _have_points(texts: pa.Array | pa.ChunkedArray) -> bool:
+    """Return whether the numbers of a column have a decimal point, as the first ones show: 1.5, not 1.500."""
+    import pyarrow.compute as pc
+
+    some = texts[:_SOME].cast(pa.string()).drop_null()
+    likes = [pc.match_substring_regex(some, pattern=rf"^-?\d+\.{end}$") for end in (r"\d+", r"(?:\d{1,2}|\d{4,})")]
+    return len(some) > 0 and pc.mean(likes[0]).as_py() >= WORTH_SAYING and pc.any(likes[1]).as_py()
 
 
 def _are_mixed(texts: pa.Array | pa.ChunkedArray) -> bool:

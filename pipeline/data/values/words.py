@@ -62,6 +62,7 @@ HEX_NAMES = _set("hex hash uuid guid sha md id code digest key token")
 SURELY_MISSING = (
     *ALWAYS_MISSING,
     *_set("? ?? - -- --- . .. n.a. <NA> <null> (null) [null] NaT nil \u2013 \u2014"),
+    *_set('=""'),
     *_set("\\N #VALUE! #DIV/0! #REF! #NAME? #NUM! #NULL!"),
 )
 """What means 'missing' in any column, in any case."""

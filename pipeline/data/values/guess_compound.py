@@ -1,0 +1,74 @@
+# ruff: noqa: RUF001 (signs of fractions and of times)
+"""Whether the texts of a column are numbers written in parts, and which lost their digits in a spreadsheet."""
+
+from __future__ import annotations
+
+import re
+
+from pipeline.config.reading import ERROR, FEET, FORMULA, FRACTION, POWER
+from pipeline.data.values.codes import is_plain
+from pipeline.data.values.compound import is_of_parts, to_numbers
+from pipeline.data.values.counted import NEARLY_ALL, WORTH_SAYING, Counted, Doubt, Fit, Mask, as_mask, words_of
+from pipeline.data.values.words import HEX_NAMES, ID_NAMES, LENGTH_NAMES
+
+_SIGNS = {FEET: r"['′’´]|f", FRACTION: r"\d[/⁄]\d|[¼-¾⅓-⅞]", POWER: r"10", ERROR: r"±|\+/?[-−]"}
+_SAID = {FEET: "feet and inches are read as inches", ERROR: "what stands behind ± is left out"}
+_SAMPLE = 200
+_ENOUGH = 5
+"""So many different ones of feet tell by inches below 12 that they are no minutes and seconds, 5'11"."""
+_TALL = {"height", "ht", "tall", "feet", "ft", "length", "width", "depth", "size"}
+_FORMULA = r'^="[^"]*"$'
+_SHORTENED = r"^\d\.\d{2,5}E\+1[1-9]$"
+_KEYS = HEX_NAMES | ID_NAMES | {"no", "nr", "number", "order", "sku", "item", "tracking", "reference", "ref"}
+
+
+def guess_compound(name: str, values: Counted) -> Fit | Doubt | None:
+    """Return how numbers in parts are read; None if the texts are none."""
+    some = values.some(_SAMPLE)  # as most columns of words, before all of them are looked at
+    for form, sign in _SIGNS.items():
+        if sum(bool(re.search(sign, text)) for text in some) < len(some) / 10:
+            continue
+        if not _are_meant(form, some):
+            continue
+        fits = as_mask(to_numbers(values.texts, form).is_valid())
+        if values.share(fits) < WORTH_SAYING:
+            continue
+        settings: dict[str, object] = {"kind": "number", "format": form}
+        if form == FEET and not _are_feet(words_of(name), fits):
+            said = f"{some[0]!r} may be feet and inches or minutes and seconds, so it stays text"
+            return Doubt(said, ({"kind": "number", "format": FEET},))
+        return Fit(settings, fits, _SAID.get(form, ""))
+    return None
+
+
+def _are_feet(words: set[str], fits: Mask) -> bool:
+    return bool(words & _TALL) or (fits.sum() >= _ENOUGH and not words & LENGTH_NAMES)
+
+
+def _are_meant(form: str, some: list[str]) -> bool:
+    """Return whether some are surely of the form: 1/2 alone may be a day, 4 1/2 is none; 5 ft have a unit."""
+    sure = [text for text in some if is_of_parts(text, form)]
+    if form == FRACTION:
+        return any(re.search(r"\d[\s-]+\d+[/⁄]|[¼-¾⅓-⅞]", text) for text in sure)
+    return any(form != FEET or re.search(r"\d.*\D\d", text) for text in sure)
+
+
+def guess_formula(values: Counted) -> Fit | None:
+    """Return how texts are read that spreadsheets are to keep as they are, ="00123"."""
+    formulas = values.matches(_FORMULA)
+    if not formulas.any() or values.share(formulas | values.matches(r"^[\w .-]*$")) < NEARLY_ALL:
+        return None
+    if values.matches(r'^="[1-9]\d*\.\d+"$').any() and values.matches(r'^="-?(0|[1-9]\d*)(\.\d+)?"$').all():
+        return Fit({"kind": "number", "unit": ('="', '"')}, formulas)
+    shown = values.where(formulas).texts[0].as_py()
+    return Fit({"kind": "text", "format": FORMULA}, formulas, f"{shown} is read as {shown[2:-1]}")
+
+
+def guess_shortened(name: str, values: Counted) -> Fit | Doubt | None:
+    """Return what becomes of long figures that a spreadsheet has written as 4.00638E+12: the rest of them is lost."""
+    short = values.matches(_SHORTENED)
+    if values.share(short) < WORTH_SAYING:
+        return None
+    shown = values.where(short).texts[0].as_py()
+    said = f"a spreadsheet has cut the last digits off ({shown}): export it with this column as text if they count"
+    return Doubt(said) if words_of(name) & _KEYS else Fit({"kind": "number"}, is_plain(values), said, is_plain=True)
