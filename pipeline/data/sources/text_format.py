@@ -102,8 +102,14 @@ def _without_odd_rows(
     seen = [text, *(piece.decode(form.encoding, "ignore") for piece in pieces[1:])]
     if header := repeated_header(layout, seen):
         return header, without_repeated(text, header), form
+    full = next((place for place, row in enumerate(layout.records) if len(row) == layout.width and all(row)), None)
+    if full is None:
+        return None, text, form
+    lines = re.split(r"\r\n|\n|\r", text)
+    above, seen[0] = lines[: layout.lines[full]], "\n".join(lines[layout.lines[full] :])  # there they may be titles
     if blank := blank_row(seen, layout.form, layout.width):
-        form, text = _without_comments(text, form, blank, [])
+        form, text = _without_comments(seen[0], form, blank, [])
+        text = "\n".join([*above, text])
         said.append("rows of separators only are no rows")
     return None, text, form
 

@@ -14,7 +14,7 @@ from pipeline.config.reading import ERROR, FEET, FRACTION, POWER
 _NUMBER = r"[+\-−–]?\d+(?:[.,]\d+)?"
 _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
 _FEET = re.compile(
-    r"(\d{1,2})\s*(?:['′’´]|ft\.?|feet|foot)(?:\s*(\d{1,2}(?:\.\d+)?)\s*(?:[\"″”]|''|’’|′′|in\.?|inch(?:es)?))?"
+    r"(\d{1,2})\s*(?:['′’´]|ft\.?|feet|foot)(?:\s*(\d{1,2}(?:\.\d+)?)\s*(?:[\"″”]|''|’’|′′|in\.?|inch(?:es)?)?)?"
 )
 _FRACTION = re.compile(r"([-−])?(?:(\d+)(?:[\s-]+|$))?(?:(\d{1,2})[/⁄](\d{1,2}))?")
 _POWER = re.compile(

@@ -8,8 +8,8 @@ import re
 from pipeline.config.reading import ERROR, FEET, FORMULA, FRACTION, POWER
 from pipeline.data.values.codes import is_plain
 from pipeline.data.values.compound import is_of_parts, to_numbers
-from pipeline.data.values.counted import NEARLY_ALL, WORTH_SAYING, Counted, Doubt, Fit, Mask, as_mask, words_of
-from pipeline.data.values.words import HEX_NAMES, ID_NAMES, LENGTH_NAMES
+from pipeline.data.values.counted import NEARLY_ALL, WORTH_SAYING, Counted, Doubt, Fit, as_mask, words_of
+from pipeline.data.values.words import KEY_NAMES, LENGTH_NAMES
 
 _SIGNS = {FEET: r"['′’´]|f", FRACTION: r"\d[/⁄]\d|[¼-¾⅓-⅞]", POWER: r"10", ERROR: r"±|\+/?[-−]"}
 _SAID = {FEET: "feet and inches are read as inches", ERROR: "what stands behind ± is left out"}
@@ -19,7 +19,6 @@ _ENOUGH = 5
 _TALL = {"height", "ht", "tall", "feet", "ft", "length", "width", "depth", "size"}
 _FORMULA = r'^="[^"]*"$'
 _SHORTENED = r"^\d\.\d{2,5}E\+1[1-9]$"
-_KEYS = HEX_NAMES | ID_NAMES | {"no", "nr", "number", "order", "sku", "item", "tracking", "reference", "ref"}
 
 
 def guess_compound(name: str, values: Counted) -> Fit | Doubt | None:
@@ -34,15 +33,16 @@ def guess_compound(name: str, values: Counted) -> Fit | Doubt | None:
         if values.share(fits) < WORTH_SAYING:
             continue
         settings: dict[str, object] = {"kind": "number", "format": form}
-        if form == FEET and not _are_feet(words_of(name), fits):
+        if form == FEET and not _are_feet(words_of(name), values.where(fits)):
             said = f"{some[0]!r} may be feet and inches or minutes and seconds, so it stays text"
             return Doubt(said, ({"kind": "number", "format": FEET},))
         return Fit(settings, fits, _SAID.get(form, ""))
     return None
 
 
-def _are_feet(words: set[str], fits: Mask) -> bool:
-    return bool(words & _TALL) or (fits.sum() >= _ENOUGH and not words & LENGTH_NAMES)
+def _are_feet(words: set[str], values: Counted) -> bool:
+    is_marked = values.matches(r"\d\s*(?:\"|''|i|\x{2033}|\x{201d}|\x{2019}\x{2019}|\x{2032}\x{2032})").any()
+    return bool(words & _TALL) or bool(is_marked and len(values.texts) >= _ENOUGH and not words & LENGTH_NAMES)
 
 
 def _are_meant(form: str, some: list[str]) -> bool:
@@ -67,8 +67,8 @@ def guess_formula(values: Counted) -> Fit | None:
 def guess_shortened(name: str, values: Counted) -> Fit | Doubt | None:
     """Return what becomes of long figures that a spreadsheet has written as 4.00638E+12: the rest of them is lost."""
     short = values.matches(_SHORTENED)
-    if values.share(short) < WORTH_SAYING:
+    if not short.any() or values.share(short | values.matches(r"^\d{8,}$")) < WORTH_SAYING:
         return None
     shown = values.where(short).texts[0].as_py()
     said = f"a spreadsheet has cut the last digits off ({shown}): export it with this column as text if they count"
-    return Doubt(said) if words_of(name) & _KEYS else Fit({"kind": "number"}, is_plain(values), said, is_plain=True)
+    return Doubt(said) if words_of(name) & KEY_NAMES else Fit({"kind": "number"}, is_plain(values), said, is_plain=True)

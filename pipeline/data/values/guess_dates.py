@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from pipeline.config.reading import EXCEL
 from pipeline.data.values.counted import WORTH_SAYING, Counted, Doubt, Fit, as_mask, words_of
 from pipeline.data.values.dates import MONTHS, RARE_MONTHS, ZONE, to_seconds
-from pipeline.data.values.words import DATE_NAMES, DAY_NAMES, EPOCH_NAMES, HEX_NAMES, ID_NAMES, WEEK_NAMES
+from pipeline.data.values.words import DATE_NAMES, DAY_NAMES, EPOCH_NAMES, KEY_NAMES, WEEK_NAMES
 
 _EPOCHS = {"epoch_s": 1, "epoch_ms": 10**3, "epoch_us": 10**6}
 _FROM, _TO = 946_684_800, 2_145_916_800  # 2000 to 2038
@@ -35,6 +35,7 @@ _SERIAL = r"^(?:[1-4]\d{4}|5[0-4]\d{3})(?:\.\d+)?$"
 """Days from 1927 to 2050."""
 _SAMPLE, _CANDIDATES = 40, 12
 _SURE_MONTHS = 3
+_SEASONS = {"season", "seasons", "saison", "temporada", "stagione", "batch"}
 
 
 def guess_date(name: str, values: Counted, day_first: bool | None) -> Fit | Doubt | None:
@@ -67,7 +68,7 @@ def guess_date(name: str, values: Counted, day_first: bool | None) -> Fit | Doub
 
 def _are_months(name: str, form: str, values: Counted) -> bool:
     """Return whether all are months of years, 2023-03, and no seasons such as 2008-09, under any name but a key's."""
-    if form not in ("%Y-%m", "%Y/%m") or words_of(name) & (ID_NAMES | HEX_NAMES) or len(values.texts) < _SURE_MONTHS:
+    if form not in ("%Y-%m", "%Y/%m") or words_of(name) & (KEY_NAMES | _SEASONS) or len(values.texts) < _SURE_MONTHS:
         return False
     whole = values.matches(r"^(19|20)\d\d[-/](0[1-9]|1[0-2])$").all()
     return bool(whole) and any((int(text[2:4]) + 1) % 100 != int(text[5:7]) for text in values.some(_SAMPLE))

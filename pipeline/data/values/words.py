@@ -58,6 +58,8 @@ ID_NAMES = _set(
 """Words in the name of a column whose figures name something, and count nothing."""
 VERSION_NAMES = _set("version versions release python requires")
 HEX_NAMES = _set("hex hash uuid guid sha md id code digest key token")
+KEY_NAMES = ID_NAMES | HEX_NAMES | _set("no nr number num order sku item tracking reference ref serial")
+"""Words in the name of a column that may name something by figures."""
 
 SURELY_MISSING = (
     *ALWAYS_MISSING,
