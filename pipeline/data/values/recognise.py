@@ -30,8 +30,7 @@ from pipeline.data.values.words import CURRENCIES, ELSE_MISSING, HEX_NAMES, ID_N
 
 Kind = Literal["text", "number", "boolean", "date", "duration", "empty"]
 
-_SHOWN = 20
-_FEW_STRAYS = 2
+_SHOWN, _FEW_STRAYS = 20, 2
 
 
 @dataclass(frozen=True)
