@@ -16,21 +16,17 @@ _LOG = re.compile(r"(\d{8}-\d{6}-\d{3})\.(log|jsonl|ending\.json)")
 _REPORT = re.compile(r"(\d{8}-\d{6}-\d{3})(-card\.md|-lineage\.html|\.html)")
 _BACKUPS = (("backups", re.compile(r"metadata-\d{8}-\d{6}\.db")), (".", re.compile(r"metadata\.db\.\d{8}-\d{6}")))
 """Those that people make, and those that an upgrade made."""
-_HALVES = (
-    "artifacts/imported/.incoming-*",
-    "backups/.incoming-*",
-    "tuning/**/.rows-*",
-    "watch/*/given/.incoming-*",
-)
+_HALVES = ("artifacts/imported/.incoming-*", "backups/.incoming-*", "tuning/**/.rows-*")
 """What was being written when its process was killed; `.rows-*` are rows of a search for hyperparameters."""
-_PAGES = "reports/.incoming-*"
-"""The same of pages, which commands write that hold no lock: what is an hour old, nobody writes any more."""
+_WITHOUT_LOCK = ("reports/.incoming-*", "watch/*/given/.incoming-*")
+"""The same of pages and labels, which commands write that hold no lock: after an hour nobody writes it any more."""
 
 
 def temporary_folders(root: Path) -> list[Path]:
     """Return what killed commands left, which may hold rows. Whoever holds the workspace's lock may remove it."""
     halves = [found for pattern in _HALVES for found in sorted(root.glob(pattern))]
-    return [*abandoned(root), *halves, *(page for page in sorted(root.glob(_PAGES)) if _is_older(page, "1h"))]
+    free = [found for pattern in _WITHOUT_LOCK for found in sorted(root.glob(pattern)) if _is_older(found, "1h")]
+    return [*abandoned(root), *halves, *free]
 
 
 def outlived_texts(root: Path, keep: Keep, known: Collection[str], kept: Collection[str]) -> list[tuple[str, Path]]:

@@ -140,8 +140,9 @@ def test_labels_that_are_half_kept_count_for_nothing_and_go(
     half.write_text("request_id,")
     page, new = (config.root / "reports" / f".incoming-{name}.1" for name in ("index.html", "a.html"))
     page.parent.mkdir(exist_ok=True)
-    for each in (page, new):
+    for each in (page, new, given / ".incoming-now-labels.csv"):
         each.touch()
-    os.utime(page, (0, 0))  # the other one may still be written: pages are written without a lock
+    for each in (half, page):  # the others may still be written: without a lock
+        os.utime(each, (0, 0))
     assert {*temporary_folders(config.root)} == {half, page}  # which `longhaul gc` removes
     assert log_files(given) == []

@@ -141,11 +141,7 @@ class App:
             strict = is_strict(scope)
             target = target_of(scope["method"], path, strict)
             asked.name, asked.method = target.name, target.method
-            body = (
-                await read_body(scope, receive, self._rest.limits.body, self._room)
-                if scope["method"] == "POST"
-                else b""
-            )
+            body = await self._body(scope, receive) if scope["method"] == "POST" else b""
             answer, asked.rows = await self._rest.answer(target, body, strict, is_detailed(scope))
         return 200, _JSON, answer
 

@@ -6,7 +6,7 @@ import asyncio
 import resource
 import time
 from collections.abc import Iterable
-from itertools import chain
+from itertools import islice
 from typing import Any
 
 import httptools
@@ -22,6 +22,9 @@ _STUCK_S = 30.0
 _LOOK_S = 5.0
 _OTHER_FILES = 1024
 """That a server has open beside its connections."""
+_PROTOCOLS = 2
+_SOME = 20
+"""Idle connections among which the one that is so for longest makes room."""
 _HOP_BY_HOP = (b"upgrade", b"http2-settings", b"connection")
 
 
@@ -31,53 +34,69 @@ class Protocol(HttpToolsProtocol):
     - It keeps a connection whose client has said all and closed its side: `shutdown(SHUT_WR)`, as `nc -N` does.
     - It answers requests that offer another protocol (the HTTP client of Java offers h2c) as if they did not.
     - A head has a limit, errors are JSON, and hostile bytes fill no log.
-    - A connection on which nothing is asked makes room for another.
+    - A connection on which nothing is asked makes room for another, and only a new request ends its time.
     """
 
     _received = 0
+    """Bytes since the last of which it is known that they are no part of a head, or of headers behind a body."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take a connection; where there are too many, end one on which nothing is asked."""
+        """Take a connection; where there are too many, end one on which nothing has been asked for long."""
         super().connection_made(transport)
+        self.idle_since = self.loop.time()
         if self.limit_concurrency and len(self.connections) >= self.limit_concurrency:
-            idle = next((each for each in self.connections if each is not self and _is_idle(each)), None)
-            if idle:
-                self.connections.discard(idle)
-                idle.transport.abort()
+            connections: Iterable[Any] = self.connections
+            idle = (each for each in connections if each is not self and each.is_idle())
+            if longest := min(islice(idle, _SOME), key=lambda each: each.idle_since, default=None):
+                self.connections.discard(longest)
+                longest.transport.abort()
+
+    def on_message_begin(self) -> None:
+        """Begin to read a request: only that ends the wait for one, and no rest of the one before."""
+        self._unset_keepalive_if_required()
+        super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         """Begin to answer; where another protocol is offered, `data_received` comes again without the offer."""
         if not self.parser.should_upgrade():
+            self._unset_keepalive_if_required()  # the answer before may have come behind the begin of this head
             super().on_headers_complete()
             self.headers = []  # what comes behind the body is none of the request's
+            self._received = 0
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body."""
+        self._received = 0
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """End the body; see `on_headers_complete`."""
-        cycle = self.cycle
-        if not self.parser.should_upgrade() and not cycle.response_complete:
-            cycle.more_body = False
-            cycle.message_event.set()
+        if not self.parser.should_upgrade():
+            self._received = 0
+            self.cycle.more_body = False
+            self.cycle.message_event.set()
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request."""
+        self.idle_since = self.loop.time()
+        super().on_response_complete()
 
     def data_received(self, data: bytes) -> None:
         """Read a part of a request, or several requests."""
-        self._unset_keepalive_if_required()
-        before = self.cycle
-        in_body = before is not None and before.more_body
-        while True:
+        self._received += len(data)
+        while data:
             try:
                 self.parser.feed_data(data)
+                break
             except httptools.HttpParserUpgrade as offered:
+                if self.parser.get_method() == b"CONNECT":  # which is no offer: it asks for a tunnel
+                    self._refuse(405, "this is no proxy")
+                    return
                 data = self._without_offer() + data[offered.args[0] :]
-                continue
             except httptools.HttpParserError:
                 self.send_400_response("Invalid HTTP request received.")
                 return
-            break
-        if before is not self.cycle:  # a head is whole
-            self._received = 0
-        elif not in_body:  # a part of one
-            self._received += len(data)
-        if self._received > _MOST_HEAD or (self.headers and sum(map(len, chain(*self.headers))) > _MOST_HEAD):
+        if self._received > _MOST_HEAD:
             self._refuse(431, f"the request line and the headers are longer than {_MOST_HEAD} bytes")
 
     def _without_offer(self) -> bytes:
@@ -110,16 +129,16 @@ class Protocol(HttpToolsProtocol):
         cycle.keep_alive = False
         return True
 
+    def is_idle(self) -> bool:
+        """Return whether all that was asked is answered, and the client has the answer."""
+        return (self.cycle is None or self.cycle.response_complete) and not self.transport.get_write_buffer_size()
+
     def hangs_in(self) -> tuple[Any, int] | None:
         """Return what this connection waits for if no other limit of time holds for it: where that stays the same, the
         client does nothing. It is the rest of a head, or that the client takes its answer."""
         if unread := self.transport.get_write_buffer_size():
             return self.cycle, unread
-        return (self.cycle, 0) if _is_idle(self) and self.timeout_keep_alive_task is None else None
-
-
-def _is_idle(connection: Any) -> bool:
-    return connection.cycle is None or bool(connection.cycle.response_complete)
+        return (self.cycle, 0) if self.is_idle() and self.timeout_keep_alive_task is None else None
 
 
 class Stuck:
@@ -153,10 +172,9 @@ async def end_stuck(connections: set[Any]) -> None:
 
 
 def room_for(connections: int) -> int:
-    """Let this process have so many connections open; return how many it may have."""
+    """Let this process have so many connections of each protocol open; return how many it may have."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard == resource.RLIM_INFINITY:
-        hard = max(soft, connections + _OTHER_FILES)
-    wanted = min(hard, max(soft, connections + _OTHER_FILES))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
-    return max(1, min(connections, wanted - _OTHER_FILES // 4))
+    files = _PROTOCOLS * connections + _OTHER_FILES
+    wanted = max(soft, files) if hard == resource.RLIM_INFINITY else min(hard, max(soft, files))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return max(1, min(connections, (wanted - _OTHER_FILES // 4) // _PROTOCOLS))

@@ -174,7 +174,7 @@ async def _serve(options: Options, listener: socket.socket, announce: Callable[[
     config = uvicorn.Config(
             app, http=Protocol, loop="none", lifespan="off", access_log=False, log_level="error", ws="none",
             server_header=False, date_header=False, timeout_graceful_shutdown=int(options.drain_s), proxy_headers=False,
-            timeout_keep_alive=75, limit_concurrency=most,
+            timeout_keep_alive=75, limit_concurrency=most + 1,  # from which on uvicorn refuses
             ssl_certfile=options.tls_certificate, ssl_keyfile=options.tls_key,
         )  # fmt: skip
     server = Server(config)

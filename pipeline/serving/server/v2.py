@@ -159,9 +159,7 @@ class V2:
             raise invalid(f"'parameters' has to be an object; it is {shown(parameters)}")
         signature = _signature(model, parameters)
         given = {tensor["name"]: tensor for tensor in inputs}
-        if size > self._rest.limits.rows:
-            check_rows((tensor.get("data") for tensor in inputs), self._rest.limits.rows)
-        columns = _columns(model, signature, given, strict or _is_strict(parameters))
+        columns = _columns(model, signature, given, strict or _is_strict(parameters), self._rest.limits.rows)
         outputs = await self._rest.ask(model, signature, columns, size, "Predict")
         wanted = [one["name"] for one in named(request, "outputs")] if request.get("outputs") else sorted(outputs)
         if unknown := [name for name in wanted if name not in outputs]:
@@ -213,7 +211,7 @@ def named(request: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
     return found
 
 
-def _columns(model: LoadedModel, signature: str, given: Mapping[str, Any], strict: bool) -> Columns:
+def _columns(model: LoadedModel, signature: str, given: Mapping[str, Any], strict: bool, most_rows: int) -> Columns:
     """Return what is asked, by input of the signature."""
     inputs = model.inputs(signature)
     if unknown := [name for name in given if name not in inputs]:
@@ -221,7 +219,9 @@ def _columns(model: LoadedModel, signature: str, given: Mapping[str, Any], stric
     for name, tensor in given.items():
         _check_datatype(name, tensor.get("datatype"), inputs[name])
     if not strict and signature == TENSORS and model.rules:
-        return rules.from_columns({name: _flat(tensor) for name, tensor in given.items()}, inputs, model.rules)
+        columns = {name: _flat(tensor) for name, tensor in given.items()}  # each of one value a row
+        check_rows(columns.values(), most_rows)
+        return rules.from_columns(columns, inputs, model.rules)
     if missing := sorted(inputs.keys() - given.keys()):
         raise invalid(f"the input {missing[0]!r} is missing")
     found = {}

@@ -15,6 +15,7 @@ from uvicorn.server import ServerState
 from pipeline.serving.server import http_connection
 from pipeline.serving.server.bodies import Room, read_body
 from pipeline.serving.server.http_connection import Protocol, Stuck, room_for
+from pipeline.serving.server.refusal import Refusal
 
 POST = b"POST /x?y HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n"
 LONG = b"Request Header Fields Too Large"
@@ -22,7 +23,12 @@ Client = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 async def _tell(scope: Any, receive: Any, send: Any) -> None:
-    body = await read_body(scope, receive, 10_000, Room())
+    try:
+        body = await read_body(scope, receive, 10_000, Room())
+    except Refusal as refusal:
+        await send({"type": "http.response.start", "status": refusal.http, "headers": [(b"content-length", b"4")]})
+        await send({"type": "http.response.body", "body": b"long"})
+        return
     names = sorted(name.decode() for name, _ in scope["headers"])
     told = json.dumps([scope["method"], scope["raw_path"].decode(), body.decode(), names]).encode()
     size = (b"content-length", str(len(told)).encode())
@@ -128,8 +134,53 @@ def test_headers_behind_the_body_are_dropped(monkeypatch: pytest.MonkeyPatch) ->
         assert (await answer(endless, head, b"3\r\nabc\r\n0\r\n", *[b"a: b\r\n" * 5000] * 3))[0].endswith(
             b" 431 " + LONG
         )
+        endless = await connect()  # in one header
+        assert (await answer(endless, head, b"3\r\nabc\r\n0\r\na: ", *[b"b" * 500] * 3))[0].endswith(b" 431 " + LONG)
 
     served(ask)
+
+
+def test_who_asks_for_a_tunnel_stops_nobody() -> None:
+    async def ask(connect: Callable[[], Awaitable[Client]], _: ServerState) -> None:
+        client = await connect()
+        line, body = await answer(client, b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n")
+        assert (line, body["error"]) == (b"HTTP/1.1 405 Method Not Allowed", "this is no proxy")
+        assert await client[0].read() == b""
+        assert (await answer(await connect(), POST + b"\r\nabc"))[0] == b"HTTP/1.1 200 OK"
+
+    served(ask)
+
+
+def test_only_a_new_request_ends_the_wait_for_one() -> None:
+    """What else comes set no new time: load balancers met a connection that had ended after 30 seconds."""
+
+    async def ask(connect: Callable[[], Awaitable[Client]], state: ServerState) -> None:
+        refused = POST.replace(b"3", b"20000") + b"\r\n"  # before its body is here
+        whole = POST + b"\r\nabc"
+        for first, rest in ((whole, b"\r\n"), (refused, b"a" * 20000), (refused, b"a" * 5)):
+            client = await connect()
+            if first is refused:
+                client[1].write(first)
+                assert b"413" in await client[0].readuntil(b"\r\n\r\nlong")
+            else:
+                await answer(client, first)
+            connection: Any = next(each for each in state.connections if each.client[1] == _port(client))
+            until = connection.timeout_keep_alive_task
+            client[1].write(rest)
+            await asyncio.sleep(0.01)
+            assert connection.timeout_keep_alive_task is until is not None
+            assert connection.hangs_in() is None
+            if len(rest) > 5:
+                long = POST + b"a: " + b"b" * 70_000
+                assert (await answer(client, whole[:9], whole[9:]))[1][2] == "abc"
+                assert connection.timeout_keep_alive_task is not until
+                assert b" 431 " in (await answer(client, long[:40_000], long[40_000:]))[0]
+
+    served(ask)
+
+
+def _port(client: Client) -> int:
+    return int(client[1].get_extra_info("sockname")[1])
 
 
 def test_connections_on_which_nothing_is_asked_make_room() -> None:
@@ -143,6 +194,25 @@ def test_connections_on_which_nothing_is_asked_make_room() -> None:
         assert len(state.connections) < 5
         assert len([1 for reader, _ in idle if reader.at_eof()]) >= 16
         assert (await answer(working, b"bc"))[1][2] == "abc"
+
+    served(ask, limit_concurrency=5)
+
+
+def test_who_has_asked_nothing_for_longest_makes_room_and_no_answer_is_lost() -> None:
+    async def ask(connect: Callable[[], Awaitable[Client]], state: ServerState) -> None:
+        clients = []
+        for _ in range(4):
+            clients.append(await connect())
+            await answer(clients[-1], POST + b"\r\nabc")
+        clients[0][1].write(POST)  # half a head, and longest
+        await answer(clients[1], POST + b"\r\nabc")
+        for each in state.connections:
+            if each.client[1] == _port(clients[2]):  # type: ignore[index]
+                each.transport.get_write_buffer_size = lambda: 1  # type: ignore[method-assign, union-attr]
+        for ended in (0, 3, 1):
+            clients.append(await connect())
+            assert await asyncio.wait_for(clients[ended][0].read(), 5) == b""
+        assert not clients[2][0].at_eof()
 
     served(ask, limit_concurrency=5)
 
@@ -195,7 +265,7 @@ def test_as_many_connections_as_the_system_lets_us_have(monkeypatch: pytest.Monk
     now = [(1024, 4096)]
     monkeypatch.setattr(http_connection.resource, "getrlimit", lambda _: now[-1])
     monkeypatch.setattr(http_connection.resource, "setrlimit", lambda _, wanted: now.append(wanted))
-    assert (room_for(1000), now[-1]) == (1000, (2024, 4096))
-    assert (room_for(100_000), now[-1]) == (3840, (4096, 4096))
+    assert (room_for(1000), now[-1]) == (1000, (3024, 4096))  # of each of two protocols
+    assert (room_for(100_000), now[-1]) == (1920, (4096, 4096))
     now.append((1024, http_connection.resource.RLIM_INFINITY))
-    assert (room_for(5000), now[-1]) == (5000, (6024, http_connection.resource.RLIM_INFINITY))
+    assert (room_for(5000), now[-1]) == (5000, (11_024, http_connection.resource.RLIM_INFINITY))

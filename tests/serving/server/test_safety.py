@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 import socket
 import ssl
@@ -68,7 +69,7 @@ def guarded(exported: dict[str, Path], tmp_path_factory: pytest.TempPathFactory)
     (folder / "tokens").write_text("read file-token\n")
     server = start(
         "--model", folder / "flights", "--tokens", folder / "tokens", "--tls-certificate", certificate,
-        "--tls-key", key, "--max-body-mb", "1", "--max-rows", "10",
+        "--tls-key", key, "--max-body-mb", "1", "--max-rows", "10", "--max-connections", "1",
         environment={"LONGHAUL_SERVE_TOKENS": "read one,admin two"},
     )  # fmt: skip
     yield server, certificate
@@ -160,6 +161,15 @@ def test_tokens_tls_and_limits(guarded: tuple[Server, Path]) -> None:
         assert (many.status_code, many.json()["error"]) == (
             400, "11 rows are too many for one request: 10 are allowed",
         )  # fmt: skip
+        values = {"whole": ("INT32", [6, 2], 1), "text_bytes": ("BYTES", [6], "a"), "flag": ("BOOL", [6], True),
+                  "long": ("INT64", [6], 1)}  # fmt: skip
+        inputs = [
+            {"name": name, "datatype": kind, "shape": shape, "data": [value] * math.prod(shape)}
+            for name, (kind, shape, value) in values.items()
+        ]
+        wide = json.dumps({"parameters": {"signature_name": "every_kind"}, "inputs": inputs})  # 12 values, but 6 rows
+        answered = post("one", wide, "/v2/models/flights/infer")
+        assert answered.status_code == 200, answered.text
         long = post("one", json.dumps({"inputs": {k: [v] for k, v in (ROW | {"carrier": "x" * 2_000_000}).items()}}))
         assert (long.status_code, long.json()["error"]) == (413, "the body is too large: 1048576 bytes are allowed")
         chunks = client.post(PREDICT, content=iter([b" " * 600_000] * 2), headers={"Authorization": "Bearer one"})
