@@ -45,7 +45,8 @@ class TextFormat(Section):
     units: bool = False
     """Whether the line below the header holds units, and is no row."""
     comment: str | None = Field(default=None, min_length=1)
-    """What a comment line begins with; such lines are passed over wherever they stand."""
+    """What a comment line begins with, or all of it where a line break ends the text, as in `",,,\\n"`; such lines are
+    passed over wherever they stand."""
     footer: tuple[str, ...] = ()
     """What lines below the last row begin with, for example `["Total"]`. Lines that do, and blank ones, at the end of a
     file are no rows."""
@@ -105,6 +106,14 @@ class TextFormat(Section):
         if self.units and not self.header:
             raise ValueError("units: the line below the header, but header is false; say `skip: 1` instead")
         return self
+
+    def is_comment(self, line: str) -> bool:
+        """Return whether a line, with its end or without, is a comment."""
+        if not self.comment:
+            return False
+        if self.comment.endswith("\n"):
+            return line.rstrip("\r\n") == self.comment[:-1]
+        return line.startswith(self.comment)
 
     def written(self) -> dict[str, Any]:
         """Return what differs from plain CSV, as it stands in a configuration."""

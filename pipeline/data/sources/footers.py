@@ -14,13 +14,11 @@ TAIL_BYTES = 1 << 14
 
 
 def blank_row(pieces: Sequence[str], form: TextFormat, width: int) -> str | None:
-    """Return the line of separators only, `,,,`, that stands for a blank one; None if there is none, or if a row with
-    nothing but its last value begins so, too."""
+    """Return the line of separators only, `,,,`, that stands for a blank one; None if there is none."""
     if width < 3 or len(form.delimiter) > 1:
         return None
-    blank = re.escape(form.delimiter * (width - 1))
-    found = [line for piece in pieces for line in re.findall(rf"(?m)(?:^|\r){blank}([^\r\n]*)", piece)]
-    return form.delimiter * (width - 1) if found and not any(line.strip() for line in found) else None
+    blank = form.delimiter * (width - 1)
+    return blank if any(re.search(rf"(?:^|[\r\n]){re.escape(blank)}(?:[\r\n]|$)", piece) for piece in pieces) else None
 
 
 def footer_marks(last: Sequence[str], form: TextFormat, width: int) -> tuple[str, ...]:

@@ -86,7 +86,7 @@ class Records:
         """Yield the lines from where to begin on, but for comments and what stands above and below the table."""
         footer: list[tuple[int, int, int, str]] = []
         for number, begins, offset, text in self._decoded():
-            if self._form.comment and not self._record and text.startswith(self._form.comment):
+            if not self._record and self._form.is_comment(text):
                 continue
             if self._footer and not self._record:
                 if text.startswith(self._footer) or (footer and not text.strip()):

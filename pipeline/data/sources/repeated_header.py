@@ -9,7 +9,7 @@ from pipeline.data.sources.guess_layout import Layout, has_header, is_number
 
 
 def repeated_header(layout: Layout, pieces: Sequence[str]) -> str | None:
-    """Return the line of the header if it comes again among the rows, and no row begins as it does.
+    """Return the line of the header if it comes again among the rows.
 
     Args:
         pieces: the beginning of the text, which the layout is of, and samples of the rest.
@@ -22,17 +22,15 @@ def repeated_header(layout: Layout, pieces: Sequence[str]) -> str | None:
     line = _lines(pieces[0])[layout.lines[start]]
     if not line.strip() or any(map(is_number, names[0])):
         return None
-    again = [rest for piece in pieces for rest in re.findall(rf"(?m)(?:^|\r){re.escape(line)}([^\r\n]*)", piece)]
-    if len(again) < 2 or any(rest.strip() for rest in again) or not has_header(names[0], rows):
-        return None
-    return line
+    again = sum(_lines(piece).count(line) for piece in pieces)
+    return line if again >= 2 and has_header(names[0], rows) else None
 
 
 def without_repeated(text: str, header: str) -> str:
     """Return the text without the lines that are the header but the first one."""
     lines = _lines(text)
-    first = next(place for place, line in enumerate(lines) if line.startswith(header))
-    return "\n".join(line for place, line in enumerate(lines) if place == first or not line.startswith(header))
+    first = lines.index(header)
+    return "\n".join(line for place, line in enumerate(lines) if place == first or line != header)
 
 
 def _lines(text: str) -> list[str]:

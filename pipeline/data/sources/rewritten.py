@@ -46,7 +46,7 @@ def rows_end(path: str, form: TextFormat, begin: int, end: int) -> int:
 
 
 def _has_comment(path: str, form: TextFormat, head: Head, byte_range: tuple[int, int] | None) -> bool:
-    mark = (form.comment or "").encode(form.encoding)
+    mark = (form.comment or "").rstrip("\n").encode(form.encoding)
     start, end = byte_range or (0, Path(path).stat().st_size)
     place = max((start or head.raw_start) - 1, 0)
     before = b"" if place else b"\n"

@@ -79,7 +79,7 @@ def sniff(path: str | Sequence[str], given: Mapping[str, Any] | None = None) -> 
     form = _described(text, layout, given, said)
     if header and form.header is True and not form.units:
         names, _ = distinct(next(record for record in layout.records if len(record) == layout.width))
-        form = form.model_copy(update={"comment": header, "names": tuple(names), "header": False})
+        form = form.model_copy(update={"comment": f"{header}\n", "names": tuple(names), "header": False})
         said.append("lines that repeat the header are no rows")
     if "footer" not in given and (marks := _footer(pieces, text, form, layout.width)):
         form = form.model_copy(update={"footer": marks})
@@ -108,7 +108,7 @@ def _without_odd_rows(
     lines = re.split(r"\r\n|\n|\r", text)
     above, seen[0] = lines[: layout.lines[full]], "\n".join(lines[layout.lines[full] :])  # there they may be titles
     if blank := blank_row(seen, layout.form, layout.width):
-        form, text = _without_comments(seen[0], form, blank, [])
+        form, text = _without_comments(seen[0], form, f"{blank}\n", [])
         text = "\n".join([*above, text])
         said.append("rows of separators only are no rows")
     return None, text, form
@@ -146,8 +146,8 @@ def _above(text: str, form: TextFormat, given: Mapping[str, Any], said: list[str
 
 def _without_comments(text: str, form: TextFormat, mark: str, said: list[str]) -> tuple[TextFormat, str]:
     said.append(_COMMENTS_SAID.format(mark))
-    kept = [line for line in re.split(r"\r\n|\n|\r", text) if not line.startswith(mark)]
-    return form.model_copy(update={"comment": mark}), "\n".join(kept)
+    form = form.model_copy(update={"comment": mark})
+    return form, "\n".join(line for line in re.split(r"\r\n|\n|\r", text) if not form.is_comment(line))
 
 
 def _without_marked_rows(
@@ -156,7 +156,7 @@ def _without_marked_rows(
     """Take no line for a comment that is the header or a row: those above are passed over by their number then."""
     mark = form.comment or ""
     lines = re.split(r"\r\n|\n|\r", text)
-    above = next((place for place, line in enumerate(lines) if not line.startswith(mark)), 0)
+    above = next((place for place, line in enumerate(lines) if not form.is_comment(line)), 0)
     if not above or layout.width < 2:
         return form, layout
 
@@ -165,7 +165,7 @@ def _without_marked_rows(
         return bool(records) and len(records[0]) == layout.width
 
     is_header = is_whole(lines[above - 1]) and not has_header(layout.records[0], layout.records[1:])
-    if not is_header and not any(line.startswith(mark) and is_whole(line) for line in lines[above:]):
+    if not is_header and not any(form.is_comment(line) and is_whole(line) for line in lines[above:]):
         return form, layout
     said.remove(_COMMENTS_SAID.format(mark))
     above -= is_header

@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+import yaml
 
 from pipeline.config.reading import Reading
+from pipeline.config.text_format import TextFormat
 from pipeline.contract.first_reading import Wishes, read_table
 from pipeline.data.columns import ColumnType
+from pipeline.data.sources.records import Records
 from pipeline.data.sources.text_format import sniff
 from pipeline.data.values.readings import convert
 from pipeline.data.values.recognise import Meaning, recognise
@@ -132,6 +135,19 @@ def test_rows_that_begin_as_those_are_kept(tmp_path: Path, line: str) -> None:
     path = tmp_path / "t.csv"
     path.write_text("\n".join(["a,b,c", *ROWS, ",,", "a,b,c", line]) + "\n")
     assert read_table(str(path), "c", Wishes()).rows.column("c")[-1].as_py() == line.split(",")[-1]
+
+
+@pytest.mark.parametrize(("odd", "row"), [(",,", ",,x"), ("a,b,c", "a,b,cd")])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_rows_of_a_later_file_that_begin_as_those_are_kept(tmp_path: Path, odd: str, row: str, end: str) -> None:
+    """Seen failing: they were comments."""
+    first, later = tmp_path / "1.csv", tmp_path / "2.csv"
+    first.write_text(end.join(["a,b,c", *ROWS, odd, *ROWS, ""]), newline="")
+    later.write_text(end.join(["a,b,c", *ROWS, odd, row, odd]), newline="")
+    form = sniff(str(first))[0]
+    assert list(Records(str(later), form))[-1][1] == row.split(",")
+    config = TextFormat.model_validate(yaml.safe_load(yaml.safe_dump(form.written())))
+    assert config == form
 
 
 def test_a_point_is_no_thousands_mark_beside_decimal_points(tmp_path: Path) -> None:
