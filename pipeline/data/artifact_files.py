@@ -1,14 +1,16 @@
 """Files of artifacts, on this machine or where else Beam reads.
 
-Beam takes seconds to import, hence only for an address such as gs://bucket/folder.
+Beam takes seconds to import, hence only for an address such as gs://bucket/folder; pyarrow only where a file is opened.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
-import pyarrow as pa
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def find(folder: str | Path, pattern: str) -> list[str]:
@@ -27,6 +29,8 @@ def open_file(path: str) -> pa.NativeFile:
     Raises:
         OSError: it cannot be read; FileNotFoundError of a file of this machine that is not there.
     """
+    import pyarrow as pa
+
     if not _is_elsewhere(path):
         return pa.OSFile(path)
     from apache_beam.io.filesystem import CompressionTypes
