@@ -19,11 +19,16 @@ from pipeline.flights import collect
 from tests.probes import probe_server
 
 SECONDS = {
-    "test_year.py": 600,
-    "test_kills.py": 450,
-    "test_clock.py": 170,
-    "test_renewal.py": 125,
-    "test_tutorial.py": 95,
+    "test_year.py": 200,
+    "test_examples.py": 155,
+    "test_moves.py": 135,
+    "test_clock.py": 115,
+    "test_kills.py": 100,
+    "test_notebooks.py": 95,
+    "test_any_table.py": 90,
+    "test_shipping.py": 80,
+    "test_tutorial.py": 62,
+    "test_renewal.py": 56,
 }
 """Of files that take longer than the number of their tests tells, on two cores: begun last, one process would wait."""
 
