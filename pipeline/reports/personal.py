@@ -121,7 +121,7 @@ def _row(row: Mapping[str, Any], hidden: frozenset[str]) -> dict[str, Any]:
 
 
 def columns_without_values(columns: list[Column] | None, hidden: frozenset[str]) -> list[Column] | None:
-    """Return columns, hidden ones without commonest values, ends and median, each of which is a row's."""
+    """Return columns; hidden ones lose their commonest values, ends and median: each is the value of some row."""
     return columns and [without_ends(one) if one.name in hidden else one for one in columns]
 
 

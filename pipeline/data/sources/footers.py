@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline.config.text_format import BLANKS, FIXED, TextFormat
+from pipeline.data.sources.guess_layout import lines_of
 from pipeline.data.sources.records import split_lines
 
 TAIL_BYTES = 1 << 14
@@ -18,7 +19,7 @@ def blank_row(pieces: Sequence[str], form: TextFormat, width: int) -> str | None
     if width < 3 or len(form.delimiter) > 1:
         return None
     blank = form.delimiter * (width - 1)
-    return blank if any(re.search(rf"(?:^|[\r\n]){re.escape(blank)}(?:[\r\n]|$)", piece) for piece in pieces) else None
+    return blank if any(blank in lines_of(piece) for piece in pieces) else None
 
 
 def footer_marks(last: Sequence[str], form: TextFormat, width: int) -> tuple[str, ...]:

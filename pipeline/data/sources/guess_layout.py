@@ -30,6 +30,8 @@ _FEW_VALUES = 15
 _SURE = 0.9
 """The score of a layout that need not be doubted."""
 _RULE = re.compile(r"[|+][-=+|: ]*--[-=+|: ]*[|+]\s*$|-+(\+-+)+\s*$")
+_IMPORT_IDS = '"{""ImportId""'
+"""How the line begins that Qualtrics writes below names and questions."""
 _COMMENTS = ("#", "%", "//", "@", "*", "!")
 
 
@@ -186,12 +188,19 @@ def _lines(text: str) -> list[str]:
     return [line for line in re.split(r"(?<=\n)|(?<=\r)(?!\n)", text) if line]
 
 
-def inner_comments(layout: Layout, lines: Sequence[str]) -> bool:
-    """Return whether lines among the rows begin with '#', and none of them has as many fields as a row."""
-    if layout.width < 2 or not any(line.startswith("#") for line in lines):
-        return False
-    marked = [record for record in layout.records if record[0].startswith("#")]
-    return bool(marked) and all(len(record) != layout.width for record in marked)
+def lines_of(text: str) -> list[str]:
+    """Return the lines of a text, without their ends."""
+    return re.split(r"\r\n|\n|\r", text)
+
+
+def inner_mark(layout: Layout, text: str) -> str | None:
+    """Return what lines among the rows begin with that are none: '#', where none of them has as many fields as a row,
+    or what Qualtrics writes."""
+    has_marks = layout.width > 1 and any(line.startswith("#") for line in text.splitlines())
+    marked = [record for record in layout.records if record[0].startswith("#")] if has_marks else []
+    if marked and all(len(record) != layout.width for record in marked):
+        return "#"
+    return _IMPORT_IDS if text.count(f"\n{_IMPORT_IDS}") == 1 else None
 
 
 def comment_mark(lines: Sequence[str]) -> str | None:

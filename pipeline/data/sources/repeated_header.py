@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
-from pipeline.data.sources.guess_layout import Layout, has_header, is_number
+from pipeline.data.sources.guess_layout import Layout, has_header, is_number, lines_of
 
 
 def repeated_header(layout: Layout, pieces: Sequence[str]) -> str | None:
@@ -19,19 +18,15 @@ def repeated_header(layout: Layout, pieces: Sequence[str]) -> str | None:
     names, rows = records[start : start + 1], records[start + 1 :]
     if layout.width < 2 or not names or not any(names[0]):
         return None
-    line = _lines(pieces[0])[layout.lines[start]]
+    line = lines_of(pieces[0])[layout.lines[start]]
     if not line.strip() or any(map(is_number, names[0])):
         return None
-    again = sum(_lines(piece).count(line) for piece in pieces)
+    again = sum(lines_of(piece).count(line) for piece in pieces)
     return line if again >= 2 and has_header(names[0], rows) else None
 
 
 def without_repeated(text: str, header: str) -> str:
     """Return the text without the lines that are the header but the first one."""
-    lines = _lines(text)
+    lines = lines_of(text)
     first = lines.index(header)
     return "\n".join(line for place, line in enumerate(lines) if place == first or line != header)
-
-
-def _lines(text: str) -> list[str]:
-    return re.split(r"\r\n|\n|\r", text)

@@ -23,8 +23,9 @@ from pipeline.data.sources.guess_layout import (
     guess_layout,
     has_header,
     has_units,
-    inner_comments,
+    inner_mark,
     is_number,
+    lines_of,
 )
 from pipeline.data.sources.head import distinct, read_head
 from pipeline.data.sources.number_marks import number_pattern
@@ -33,8 +34,6 @@ from pipeline.data.sources.table_files import SourceFile, format_of
 from pipeline.data.sources.workbook import SheetTable
 
 _NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "'|'", BLANKS: "runs of blanks"}
-_IMPORT_IDS = '"{""ImportId""'
-"""How the line begins that Qualtrics writes below names and questions."""
 _COMMENTS_SAID = "lines that begin with {!r} are comments"
 
 
@@ -62,11 +61,8 @@ def sniff(path: str | Sequence[str], given: Mapping[str, Any] | None = None) -> 
     form, text = _above(text, form, given, said)
     given |= {"delimiter": form.delimiter} if form.skip and "skip" not in given else {}  # `sep=` says it
     layout = guess_layout(text, form, given)
-    if not form.comment and "comment" not in given and inner_comments(layout, text.splitlines()):
-        form, text = _without_comments(text, form, "#", said)
-        layout = guess_layout(text, form, given)
-    elif not form.comment and "comment" not in given and text.count(f"\n{_IMPORT_IDS}") == 1:
-        form, text = _without_comments(text, form, _IMPORT_IDS, said)
+    if not form.comment and "comment" not in given and (mark := inner_mark(layout, text)):
+        form, text = _without_comments(text, form, mark, said)
         layout = guess_layout(text, form, given)
     if form.comment and not {"comment", "skip", "header"} & given.keys():
         form, layout = _without_marked_rows(whole, form, layout, given, said)
@@ -105,7 +101,7 @@ def _without_odd_rows(
     full = next((place for place, row in enumerate(layout.records) if len(row) == layout.width and all(row)), None)
     if full is None:
         return None, text, form
-    lines = re.split(r"\r\n|\n|\r", text)
+    lines = lines_of(text)
     above, seen[0] = lines[: layout.lines[full]], "\n".join(lines[layout.lines[full] :])  # there they may be titles
     if blank := blank_row(seen, layout.form, layout.width):
         form, text = _without_comments(seen[0], form, f"{blank}\n", [])
@@ -138,7 +134,7 @@ def _above(text: str, form: TextFormat, given: Mapping[str, Any], said: list[str
         said.append("the first line ('sep=') is no row")
         form = form.model_copy(update={"skip": 1, "delimiter": given.get("delimiter", mark)})
         return form, text[first.end() :].lstrip("\r\n")
-    lines = re.split(r"\r\n|\n|\r", text)
+    lines = lines_of(text)
     if "comment" not in given and (mark := comment_mark(lines)):
         return _without_comments(text, form, mark, said)
     return _without_comments(text, form, form.comment, []) if form.comment else (form, text)
@@ -147,7 +143,7 @@ def _above(text: str, form: TextFormat, given: Mapping[str, Any], said: list[str
 def _without_comments(text: str, form: TextFormat, mark: str, said: list[str]) -> tuple[TextFormat, str]:
     said.append(_COMMENTS_SAID.format(mark))
     form = form.model_copy(update={"comment": mark})
-    return form, "\n".join(line for line in re.split(r"\r\n|\n|\r", text) if not form.is_comment(line))
+    return form, "\n".join(line for line in lines_of(text) if not form.is_comment(line))
 
 
 def _without_marked_rows(
@@ -155,7 +151,7 @@ def _without_marked_rows(
 ) -> tuple[TextFormat, Layout]:
     """Take no line for a comment that is the header or a row: those above are passed over by their number then."""
     mark = form.comment or ""
-    lines = re.split(r"\r\n|\n|\r", text)
+    lines = lines_of(text)
     above = next((place for place, line in enumerate(lines) if not form.is_comment(line)), 0)
     if not above or layout.width < 2:
         return form, layout
@@ -276,7 +272,7 @@ def _footer(pieces: Sequence[bytes], text: str, form: TextFormat, width: int) ->
     if len(pieces[0]) == HEAD_BYTES and len(pieces) == 1:
         return ()  # packed: its end was not read
     last = text[-TAIL_BYTES:] if len(pieces) == 1 else pieces[-1][-TAIL_BYTES:].decode(form.encoding, "ignore")
-    lines = re.split(r"\r\n|\n|\r", last)[1:]
+    lines = lines_of(last)[1:]
     return footer_marks(lines[-10:], form, width)
 
 

@@ -67,9 +67,8 @@ def guess_number(name: str, values: Counted, decimal: str | None) -> Fit | Doubt
     if len(values.texts) <= _ENOUGH:
         return _guess(name, values, decimal)
     bounded = values.matches(BOUND)  # the style shows in a part, but a bound is one text of many rows
-    step = -(
-        -len(values.texts) // (_FEW if bounded.any() and values.share(is_plain(values)) >= NEARLY_ALL else _ENOUGH)
-    )
+    enough = _FEW if bounded.any() and values.share(is_plain(values)) >= NEARLY_ALL else _ENOUGH
+    step = -(-len(values.texts) // enough)
     found = _guess(name, values.where(bounded | (np.arange(len(values.texts)) % step == 0)), decimal)
     if not isinstance(found, Fit):
         return found
@@ -156,7 +155,7 @@ def _guess(name: str, values: Counted, decimal: str | None) -> Fit | Doubt | Non
 
 
 def _of_two_styles(values: Counted, points: Mask, commas: Mask) -> Doubt | None:
-    """Return why a column is not read of which some numbers have a decimal point and others a decimal comma."""
+    """Return why a column is not read: some of its numbers have a decimal point, others a decimal comma."""
     if values.share(points | commas) < WORTH_SAYING or values.matches(r"[.,]\d*[.,]|[.,]\d{3}$").any():
         return None
     point, comma = (values.where(only).texts[0].as_py() for only in (points & ~commas, commas & ~points))
@@ -212,7 +211,7 @@ def _of_unknown(values: Counted, units: list[str]) -> Doubt | None:
     if not _are_fractions(values) or len(units) > _FEW_POINTS:
         return None
     listed = " and ".join(map(repr, sorted(units)))
-    said = f"its numbers have {listed} behind them, of which nothing tells what it means, so it stays text"
+    said = f"its numbers have {listed} behind them, and nothing tells what that means, so it stays text"
     return Doubt(said, ({"kind": "number", "unit": units[0]},) if len(units) == 1 else ())
 
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.config.reading import Reading
 from pipeline.data.columns import ColumnType
@@ -102,17 +103,13 @@ def recognise_table(
 
 def _have_points(texts: pa.Array | pa.ChunkedArray) -> bool:
     """Return whether the numbers of a column have a decimal point, as the first ones show: 1.5, not 1.500."""
-    import pyarrow.compute as pc
-
     some = texts[:_SOME].cast(pa.string()).drop_null()
     likes = [pc.match_substring_regex(some, pattern=rf"^-?\d+\.{end}$") for end in (r"\d+", r"(?:\d{1,2}|\d{4,})")]
     return len(some) > 0 and pc.mean(likes[0]).as_py() >= WORTH_SAYING and pc.any(likes[1]).as_py()
 
 
 def _are_mixed(texts: pa.Array | pa.ChunkedArray) -> bool:
-    """Return whether words come in several spellings, Yes and YES, of which each would be a class."""
-    import pyarrow.compute as pc
-
+    """Return whether words come in several spellings, such as Yes and YES: each would be a class."""
     words = pc.unique(texts)
     return len(pc.unique(pc.utf8_lower(pc.utf8_trim_whitespace(words)))) < len(words)
 
@@ -146,6 +143,4 @@ def _everywhere(
 
 
 def _holds(texts: pa.Array | pa.ChunkedArray, text: str) -> bool:
-    import pyarrow.compute as pc
-
     return bool(pc.any(pc.equal(pc.utf8_trim_whitespace(texts), text)).as_py())

@@ -63,8 +63,7 @@ KEY_NAMES = ID_NAMES | HEX_NAMES | _set("no nr number num order sku item trackin
 
 SURELY_MISSING = (
     *ALWAYS_MISSING,
-    *_set("? ?? - -- --- . .. n.a. <NA> <null> (null) [null] NaT nil \u2013 \u2014"),
-    *_set('=""'),
+    *_set('? ?? - -- --- . .. n.a. <NA> <null> (null) [null] NaT nil \u2013 \u2014 =""'),
     *_set("\\N #VALUE! #DIV/0! #REF! #NAME? #NUM! #NULL!"),
 )
 """What means 'missing' in any column, in any case."""
