@@ -41,6 +41,7 @@ class PiecewiseLinear(keras.layers.Layer):
 
     _DEVIATION = 0.5
     _SMALLEST_DEVIATION = 0.05  # a unit is stretched at most ten times
+    _CELLS_AT_ONCE = 2_000_000  # rows x units: 200,000 rows of 40 numbers would take three quarters of a gigabyte
 
     def __init__(self, bins: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -60,9 +61,20 @@ class PiecewiseLinear(keras.layers.Layer):
     def adapt(self, places: npt.NDArray[Any], targets: npt.NDArray[Any]) -> None:
         """Cut the bins where the targets change; see trainer.bins."""
         self._cut(target_aware_edges(places, targets, self.bins))
-        filled = self.filled(places)
-        self.mean.assign(ops.mean(filled, axis=0))
-        self.scale.assign(self._DEVIATION / ops.maximum(ops.std(filled, axis=0), self._SMALLEST_DEVIATION))
+        mean, deviation = self._moments(places)
+        self.mean.assign(mean)
+        self.scale.assign(self._DEVIATION / np.maximum(deviation, self._SMALLEST_DEVIATION))
+
+    def _moments(self, places: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        """Return the mean and the standard deviation of each bin's filling, (n * bins,), from some rows at a time."""
+        sums, squares = np.zeros(self.mean.shape), np.zeros(self.mean.shape)
+        size = max(1, self._CELLS_AT_ONCE // len(sums))
+        for first in range(0, len(places), size):
+            filled = ops.convert_to_numpy(self.filled(places[first : first + size])).astype(np.float64)
+            sums += filled.sum(axis=0)
+            squares += np.square(filled).sum(axis=0)
+        mean = sums / len(places)
+        return mean, np.sqrt(np.maximum(squares / len(places) - mean**2, 0.0))
 
     def call(self, places: Any) -> Any:
         """Fill bins: bin k of a place p between its edges a and b is filled by clip((p - a) / (b - a), 0, 1)."""

@@ -65,6 +65,26 @@ def test_bins_follow_the_label_and_are_of_one_scale() -> None:
     assert np.ptp(filled, axis=0)[0] > 5  # 2 % of the rows do not fill the first bin
 
 
+def test_bins_of_many_rows_are_scaled_exactly_and_in_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    places = np.random.default_rng(1).random((200_000, 2), "float32") ** 3
+    layer, most = PiecewiseLinear(4), 0
+    filled = layer.filled
+
+    def fill(rows: Any) -> Any:
+        nonlocal most
+        most = max(most, len(rows))
+        return filled(rows)
+
+    monkeypatch.setattr(layer, "filled", fill)
+    monkeypatch.setattr(PiecewiseLinear, "_CELLS_AT_ONCE", 100_000)
+    layer.build((None, 2))
+    layer.adapt(places, (places[:, 0] < 0.02).astype(int))
+    assert most <= 100_000 // 8
+    units = np.array(layer(places), np.float64)
+    np.testing.assert_allclose(units.mean(axis=0), 0, atol=2e-7)
+    np.testing.assert_allclose(units.std(axis=0), 0.5, rtol=2e-6)
+
+
 def test_inputs_and_layers_follow_the_table() -> None:
     model = build(table("binary", *FEATURES))
     assert {tensor.name: (tensor.shape, tensor.dtype) for tensor in model.inputs} == {
