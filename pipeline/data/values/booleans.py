@@ -13,6 +13,9 @@ PAIRS = (
     ("falsch", "wahr"), ("faux", "vrai"), ("falso", "verdadero"), ("falso", "vero"), ("falso", "verdadeiro"),
     ("nie", "tak"), ("ne", "ano"), ("hay\u0131r", "evet"), ("nem", "igen"), ("ei", "kyllä"),
     ("否", "是"), ("いいえ", "はい"), ("아니요", "예"), ("لا", "نعم"), ("disabled", "enabled"),
+    ("onwaar", "waar"), ("fałsz", "prawda"), ("falsk", "sann"), ("falsk", "sand"), ("epätosi", "tosi"), ("nu", "da"),
+    ("yanl\u0131ş", "doğru"), ("hamis", "igaz"), ("ложь", "истина"), ("ні", "так"), ("tidak", "ya"),
+    ("không", "có"), ("假", "真"), ("偽", "真"), ("✗", "✓"), ("✘", "✔"), ("☐", "☑"),
 )  # fmt: skip
 """The words for no and yes that are known, in small letters."""
 

@@ -10,7 +10,12 @@ import pyarrow.compute as pc
 from pipeline.data.values.counted import NEARLY_ALL, WORTH_SAYING, Counted, Mask, as_mask, words_of
 from pipeline.data.values.words import HEX_NAMES, SURE_SCALES, UNITS
 
-_PLAIN = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$|^\s*[+-]?(?i:inf|infinity)\s*$"
+_PLAIN = (
+    r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE](-\d+|\+?0*([0-2]?\d|3[0-7])))?\s*$|^\s*[+-]?(?i:inf|infinity)\s*$|"
+    r"^\s*[+-]?([0-2](\.\d*)?|3(\.[0-3]\d*|\.40\d*)?)[eE]\+?38\s*$"
+)
+"""A number of float32, or surely an infinite one: the largest is 3.4e38."""
+_BEYOND = r"^\d+[eE]0*(?:39|[4-9]\d|[1-9]\d\d+)$"
 _ROUND = 0.3
 
 
@@ -23,12 +28,17 @@ def are_codes(values: Counted, plain: Mask) -> bool:
     """Return whether texts such as 2E8 are codes rather than numbers: nothing is a fraction, and others are of letters
     and digits, too, or all are of one length and most are figures alone.
 
-    A number with its unit, 7kg, is no sign of codes, and a stray or two are none beside 1e3, as programs write powers.
+    So are they where one is more than a number can hold, 4E52. A number with its unit, 7kg, is no sign of codes, and
+    a stray or two are none beside 1e3, as programs write powers.
     """
     powers = values.matches(r"^\d+[eE]\d+$")
-    if not powers.any() or values.share(plain) < WORTH_SAYING:
+    if not powers.any():
         return False
     figures = values.matches(r"^\d+$")
+    if (powers | figures).all() and values.matches(_BEYOND).any():
+        return True
+    if values.share(plain) < WORTH_SAYING:
+        return False
     if not (powers | figures | ~plain).all():
         return False
     upper = values.matches(r"^\d+E\d+$").any()

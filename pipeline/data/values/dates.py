@@ -61,6 +61,7 @@ _PARTS = {
     "z": rf"(?P<z>{ZONE})", "G": r"(?P<G>\d{4})", "V": r"(?P<V>\d{2})",
     "u": r"(?P<u>[1-7])", "a": r"\pL+\.?", "A": r"\pL+\.?", "j": r"(?P<j>\d{3})",
 }  # fmt: skip
+_COUNTED = r"^(?:/Date\()?(?P<n>-?\d{1,18})(?:\.\d*)?(?:(?:[+-]\d{4})?\)/)?$"
 _PER_SECOND = {"epoch_s": 1, "epoch_ms": 10**3, "epoch_us": 10**6}
 _EXCEL_1970 = 25_569.0
 """The day on which 1970 begins, as spreadsheets count days."""
@@ -103,7 +104,7 @@ def pattern(form: str) -> str:
 
 
 def _since_1970(text: pa.Array, per_second: int) -> pa.Array:
-    whole = pc.extract_regex(text, pattern=r"^(?P<n>-?\d{1,18})(?:\.\d*)?$").field("n")
+    whole = pc.extract_regex(text, pattern=_COUNTED).field("n")
     ticks = pc.cast(whole, pa.int64()).fill_null(0).to_numpy()
     return pa.array(ticks // per_second, mask=~whole.is_valid().to_numpy(zero_copy_only=False))
 
@@ -146,7 +147,7 @@ def _by_format(text: pa.Array, form: str, zone: str | None) -> pa.Array:
     fits &= day >= 1
     fits &= (date.astype("M8[Y]") == first.astype("M8[Y]")) if _has(parts, "j") else (date.astype("M8[M]") == first)
     hour, minute, second = _hour(parts), _number(parts, "M", 0), _number(parts, "S", 0)
-    fits &= (hour >= 0) & (hour < 24) & (minute < 60) & (second < 60)
+    fits &= (hour >= 0) & (hour + (minute + second) / 120 <= 24) & (minute < 60) & (second < 60)  # 24:00 ends a day
     seconds = date.astype(np.int64) * 86_400 + hour * 3600 + minute * 60 + second
     if _has(parts, "z"):
         return _by_zones(pa.array(seconds, mask=~fits), parts.field("z"))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from pipeline.config.reading import ERROR, FEET, FORMULA, FRACTION, POWER
 from pipeline.data.values.codes import is_plain
@@ -11,8 +12,10 @@ from pipeline.data.values.compound import is_of_parts, to_numbers
 from pipeline.data.values.counted import NEARLY_ALL, WORTH_SAYING, Counted, Doubt, Fit, as_mask, words_of
 from pipeline.data.values.words import KEY_NAMES, LENGTH_NAMES
 
-_SIGNS = {FEET: r"['′’´]|f", FRACTION: r"\d[/⁄]\d|[¼-¾⅓-⅞]", POWER: r"10", ERROR: r"±|\+/?[-−]"}
-_SAID = {FEET: "feet and inches are read as inches", ERROR: "what stands behind ± is left out"}
+_SIGNS = {FEET: r"['′’´]|f", FRACTION: r"\d[/⁄]\d|[¼-¾⅓-⅞]", POWER: r"10", ERROR: r"±|\+/?[-−]|\d\(\d"}
+_SAID = {FEET: "feet and inches are read as inches", ERROR: "what stands behind ± or in brackets is left out"}
+_UNIT = re.compile(r"[\d)]\s*([^\W\d_%°µ][^\d()±]{0,11}|[%°µ][^\d()±]{0,11})$")
+"""A unit behind a number and its error, 5 ± 1 mm."""
 _SAMPLE = 200
 _ENOUGH = 5
 """So many different ones of feet tell by inches below 12 that they are no minutes and seconds, 5'11"."""
@@ -27,12 +30,16 @@ def guess_compound(name: str, values: Counted) -> Fit | Doubt | None:
     for form, sign in _SIGNS.items():
         if sum(bool(re.search(sign, text)) for text in some) < len(some) / 10:
             continue
-        if not _are_meant(form, some):
+        units = sorted({found[1] for text in some if (found := _UNIT.search(text))}) if form == ERROR else []
+        if not _are_meant(form, some, units):
             continue
-        fits = as_mask(to_numbers(values.texts, form).is_valid())
+        fits = as_mask(to_numbers(values.texts, form, units).is_valid())
         if values.share(fits) < WORTH_SAYING:
             continue
         settings: dict[str, object] = {"kind": "number", "format": form}
+        if len(units) > 1:
+            return Doubt(f"its numbers are in different units ({', '.join(units[:5])}), so it stays text")
+        settings |= {"unit": (*units,)} if units else {}
         if form == FEET and not _are_feet(words_of(name), values.where(fits)):
             said = f"{some[0]!r} may be feet and inches or minutes and seconds, so it stays text"
             return Doubt(said, ({"kind": "number", "format": FEET},))
@@ -45,9 +52,9 @@ def _are_feet(words: set[str], values: Counted) -> bool:
     return bool(words & _TALL) or bool(is_marked and len(values.texts) >= _ENOUGH and not words & LENGTH_NAMES)
 
 
-def _are_meant(form: str, some: list[str]) -> bool:
+def _are_meant(form: str, some: list[str], units: Sequence[str]) -> bool:
     """Return whether some are surely of the form: 1/2 alone may be a day, 4 1/2 is none; 5 ft have a unit."""
-    sure = [text for text in some if is_of_parts(text, form)]
+    sure = [text for text in some if is_of_parts(text, form, units)]
     if form == FRACTION:
         return any(re.search(r"\d[\s-]+\d+[/⁄]|[¼-¾⅓-⅞]", text) for text in sure)
     return any(form != FEET or re.search(r"\d.*\D\d", text) for text in sure)

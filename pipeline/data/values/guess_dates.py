@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow.compute as pc
 
 from pipeline.config.reading import EXCEL
-from pipeline.data.values.counted import WORTH_SAYING, Counted, Doubt, Fit, as_mask, words_of
+from pipeline.data.values.counted import WORTH_SAYING, Counted, Doubt, Fit, as_mask, name_words, words_of
 from pipeline.data.values.dates import MONTHS, RARE_MONTHS, ZONE, to_seconds
-from pipeline.data.values.words import DATE_NAMES, DAY_NAMES, EPOCH_NAMES, KEY_NAMES, WEEK_NAMES
+from pipeline.data.values.words import AMOUNT_NAMES, DATE_NAMES, DAY_NAMES, EPOCH_NAMES, KEY_NAMES, WEEK_NAMES
 
 _EPOCHS = {"epoch_s": 1, "epoch_ms": 10**3, "epoch_us": 10**6}
 _FROM, _TO = 946_684_800, 2_145_916_800  # 2000 to 2038
@@ -30,11 +30,15 @@ _ASIAN = re.compile(r"(\d{4})([年년]\s?)(\d{1,2})([月월]\s?)(?:(\d{1,2})([�
 """A date as East Asia writes it."""
 _LOG = re.compile(r"(\[?)\d\d/[A-Za-z]{3}/\d{4}(?::\d\d){3} [+-]\d{4}(\]?)")
 """A time in the log of a web server."""
+_DOT_NET = re.compile(r"/Date\(-?\d{11,15}([+-]\d{4})?\)/")
+"""A time as programs for .NET write it: milliseconds since 1970."""
 _WEEK = re.compile(r"(?:19|20)\d{2}(-?)W\d{2}(-?\d)?")
 _SERIAL = r"^(?:[1-4]\d{4}|5[0-4]\d{3})(?:\.\d+)?$"
 """Days from 1927 to 2050."""
 _SAMPLE, _CANDIDATES = 40, 12
 _SURE_MONTHS = 3
+_ROUND = 0.2
+"""Of days about one in fifty ends in 00 or 50."""
 _SEASONS = {"season", "seasons", "saison", "temporada", "stagione", "batch"}
 
 
@@ -89,8 +93,11 @@ def guess_epoch(name: str, values: Counted) -> Fit | None:
 
 def guess_spreadsheet(name: str, values: Counted) -> Fit | None:
     """Return how days as spreadsheets count them are read, 45078 for 1 June 2023; None if name and range say nothing of
-    it."""
-    if not words_of(name) & DAY_NAMES or not values.matches(_SERIAL).all():
+    it, or if these are rather amounts, by the last word of the name or since many are round."""
+    words = name_words(name)
+    if not {*words} & DAY_NAMES or words[-1] in AMOUNT_NAMES or not values.matches(_SERIAL).all():
+        return None
+    if values.share(values.matches(r"[05]0(\.0)?$")) > _ROUND:
         return None
     return Fit({"kind": "date", "format": EXCEL}, np.ones(len(values.texts), bool), "days as spreadsheets count them")
 
@@ -105,8 +112,8 @@ def formats_of(text: str) -> list[str]:
     """Return the formats that one text may be written in; none if it is no date."""
     if re.fullmatch(r"(19|20)\d{6}", text):
         return ["%Y%m%d"]
-    if re.fullmatch(r"(19|20)\d{6}[T _-]?\d{6}", text):
-        return [f"%Y%m%d{re.sub(r'[0-9]', '', text)}%H%M%S"]
+    if compact := re.fullmatch(r"(?:19|20)\d{6}([T _-]?)\d{6}(Z|[+-]\d{4})?", text):
+        return [f"%Y%m%d{compact[1]}%H%M%S" + ("%z" if compact[2] else "")]
     if "%" in text or len(text) > 60:
         return []
     if form := _of_one_form(text):
@@ -135,6 +142,8 @@ def _of_one_form(text: str) -> str | None:
         return "%a %b %d %H:%M:%S %z %Y" if unix[1] else "%a %b %d %H:%M:%S %Y"
     if log := _LOG.fullmatch(text):
         return f"{log[1]}%d/%b/%Y:%H:%M:%S %z{log[2]}"
+    if _DOT_NET.fullmatch(text):
+        return "epoch_ms"
     if week := _WEEK.fullmatch(text):
         return f"%G{week[1]}W%V" + (f"{week[1]}%u" if week[2] else "")
     return None
@@ -159,6 +168,8 @@ def _without_time(text: str) -> tuple[str, str]:
     """Return what stands before a time of day, and the time's format; "" if there is none."""
     if time := _TIME.search(text):
         return text[: time.start()], _time_format(time)
+    if hours := re.search(r"(?<=\s)\d{1,2}h\d{2}$", text):
+        return text[: hours.start()], "%Hh%M"
     if pointed := _POINTED.search(text):
         return text[: pointed.start()], "%H.%M" + (".%S" if pointed["S"] else "")
     return text, ""

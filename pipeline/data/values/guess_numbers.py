@@ -29,11 +29,14 @@ _PARTS = (
     rf"^\(?\s*(?:{MINUS}|\+)?\s*(?P<pre>[^\d\s.,()+\-'\x{{2212}}\x{{2013}}]{{0,5}}\.?)\s*(?:{MINUS}|\+)?\s*"
     r"(?P<body>\d[\d.,_'\x{2019} \x{a0}\x{202f}\x{2009}]*\d|\d[.,]?|[.,]\d+)"
     r"(?:[.,](?:-{1,2}|\x{2013}|\x{2014}))?(?:[eE][+-]?\d+)?"
-    rf"(?P<gap>\s*)(?P<suf>[^\d\s()+\-,.:;=\x{{2013}}\x{{2014}}][^\d()+:;=]{{0,14}}?|\+|)\s*{MINUS}?\s*\)?$"
+    rf"(?P<gap>\s*)(?P<suf>[^\d\s()+\-,.:;=\x{{2013}}\x{{2014}}][^\d()+:;=]{{0,14}}?|\[\w{{1,3}}\]|\+|)\s*{MINUS}?\s*\)?$"
 )
 _DEGREES = ("C", "F")
+_NOTE = re.compile(r"\*{1,3}|[†‡§¶#^]|\[\w{1,3}\]")
+"""A mark behind some numbers of a column, for a note below the table."""
+_MOST_NOTES, _SOME_PLAIN = 30, 0.2
 _FEW_WORDS, _MANY_NUMBERS = 2, 12
-_FEW_POINTS, _OTHERS = 3, 10
+_FEW_POINTS, _OTHERS, _HALF = 3, 10, 0.5
 _SAMPLE, _FEW, _ENOUGH = 200, 2000, 20_000
 _POINTS = ("points", "total")
 _SURE_TOTAL = 32
@@ -151,7 +154,7 @@ def _guess(name: str, values: Counted, decimal: str | None) -> Fit | Doubt | Non
     settings |= {"decimal": style[0]} if style[0] != "." else {}
     settings |= {"thousands": style[1]} if style[1] else {}
     settings |= {name: value for name, value in units.items() if value}
-    return Fit(settings, fits[style], _of_bounds(values) if "<" in units["unit"] else "")
+    return Fit(settings, fits[style], _of_bounds(values) if "<" in units["unit"] else _of_notes(values, units))
 
 
 def _of_two_styles(values: Counted, points: Mask, commas: Mask) -> Doubt | None:
@@ -179,7 +182,7 @@ def _units(parts: object, values: Counted) -> _Units | Doubt | None:
     known_before = CURRENCIES | NEARLY
     before = Counter({unit: times for unit, times in before.items() if unit not in bounds})
     if any(unit not in known_before and _counts(times, values) for unit, times in before.items()):
-        return None
+        return _of_unknown(values, [*before], "before")
     before = Counter({unit: times for unit, times in before.items() if unit in known_before})
     scale = [unit for unit in after if unit in SCALES]
     about = bool(before.keys() & NEARLY - {"±"}) and not {*scale} & UNITS & spaced  # not ±5K, ~5 m
@@ -189,13 +192,16 @@ def _units(parts: object, values: Counted) -> _Units | Doubt | None:
     units = {unit for unit in after if not (is_scale and unit in SCALES)}
     for unit in list(units):
         known = unit in CURRENCIES or unit in UNITS or unit == "+" or not re.search(r"\w", unit)
-        known = known or (unit in _DEGREES and _are_fractions(values))
+        known = known or (unit in _DEGREES and _are_fractions(values)) or _NOTE.fullmatch(unit) is not None
         if not known and not (unit in spaced and re.fullmatch(r"[^\W\d_]{2,}\.?", unit)):
             if _counts(after[unit], values):
                 return _of_unknown(values, [*after])
             units.remove(unit)
     money = {unit for unit in (*before, *units) if unit in CURRENCIES}
-    others = {unit for unit in (*before, *units) if unit not in CURRENCIES}
+    notes = {unit for unit in units if _NOTE.fullmatch(unit)} if values.share(is_plain(values)) > _SOME_PLAIN else set()
+    if len(notes) > _MOST_NOTES:
+        return None
+    others = {unit for unit in (*before, *units) if unit not in CURRENCIES} - notes
     if len(money) > 1 or len({re.sub(r"s?\.?$", "", unit.lower()) for unit in others - NEARLY}) > 1:
         if not others <= UNITS:
             return _of_unknown(values, [*others])  # or words, as in 12 Main St
@@ -203,15 +209,19 @@ def _units(parts: object, values: Counted) -> _Units | Doubt | None:
         return Doubt(f"its numbers are in different units ({listed}), so it stays text")
     if len(others - UNITS - {"+", "%"}) and len(values.texts) < 3:
         return None
-    return {"unit": tuple(sorted(money | others | bounds)), "scale": is_scale}
+    return {"unit": tuple(sorted(money | others | bounds | notes)), "scale": is_scale}
 
 
-def _of_unknown(values: Counted, units: list[str]) -> Doubt | None:
-    """Return why fractions with a word behind them, which is no known unit, are not read; None of codes as 12A."""
-    if not _are_fractions(values) or len(units) > _FEW_POINTS:
+def _of_unknown(values: Counted, units: list[str], place: str = "behind") -> Doubt | None:
+    """Return why numbers with a word beside them, which is no known unit, are not read: fractions, or most without.
+
+    None of codes as 12A.
+    """
+    fractions = _are_fractions(values) if place == "behind" else values.matches(r"\d[.,]\d").all()
+    if len(units) > _FEW_POINTS or not (fractions or values.share(is_plain(values)) > _HALF):
         return None
     listed = " and ".join(map(repr, sorted(units)))
-    said = f"its numbers have {listed} behind them, and nothing tells what that means, so it stays text"
+    said = f"its numbers have {listed} {place} them, and nothing tells what that means, so it stays text"
     return Doubt(said, ({"kind": "number", "unit": units[0]},) if len(units) == 1 else ())
 
 
@@ -223,6 +233,12 @@ def _are_ratings(values: Counted, units: _Units, thousands: str) -> bool:
     """Return whether these are classes such as 16+ and 18+."""
     has_plus = "+" in units["unit"]
     return has_plus and not thousands and not units["scale"] and len(values.texts) <= _RATINGS
+
+
+def _of_notes(values: Counted, units: _Units) -> str:
+    notes = [unit for unit in units["unit"] if _NOTE.fullmatch(unit)]
+    marked = values.matches(rf"\d\s*{re.escape(notes[0])}$") if notes else np.zeros(0, bool)
+    return f"a mark for a note, as in {values.where(marked).texts[0].as_py()!r}, is left out" if marked.any() else ""
 
 
 def _of_bounds(values: Counted) -> str:

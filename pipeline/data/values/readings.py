@@ -133,7 +133,7 @@ def to_plain(text: pa.Array, reading: Reading, column_type: ColumnType) -> pa.Ar
     if reading.kind == "number":
         if reading.format is None:
             return numbers.to_plain(text, reading)
-        return to_degrees(text) if reading.format == DEGREES else to_numbers(text, reading.format)
+        return to_degrees(text) if reading.format == DEGREES else to_numbers(text, reading.format, reading.unit)
     if reading.kind == "boolean":
         return booleans.to_plain(text, reading.words)
     if reading.kind == "date" and (reading.format or reading.zone):

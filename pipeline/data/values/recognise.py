@@ -205,7 +205,7 @@ def _find_plain(
 def _iso(values: Counted) -> Fit | None:
     pattern = r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)?)?$"
     shaped = values.matches(pattern)
-    if values.share(shaped) < WORTH_SAYING:
+    if values.share(shaped) < WORTH_SAYING or values.matches(r"[T ]24:00").any():  # which Arrow does not know
         return None
     fits = shaped & as_mask(dates.to_seconds(values.texts, None, None).is_valid())
     return Fit({"kind": "date"}, fits, is_plain=True) if values.share(fits) >= WORTH_SAYING else None

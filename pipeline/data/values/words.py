@@ -44,6 +44,11 @@ DATE_NAMES = _set(
     " month period start end begin due expiry since until datum fecha jour data tag monat dt dttm"
 )
 """Words in the name of a column that say that it holds dates."""
+AMOUNT_NAMES = _set(
+    "amount price cost costs pay salary wage income revenue sales total count value sum fee balance betrag gehalt preis"
+    " kosten summe wert lohn importe monto precio salario"
+)
+"""Words at the end of a name of figures that are no days, as in date_salary."""
 WEEK_NAMES = _set("week weeks wk isoweek yearweek kw woche kalenderwoche semaine semana")
 EPOCH_NAMES = _set(
     "timestamp ts epoch unix time date datetime created updated at when utc posix zeit zeitstempel datum fecha hora"
@@ -72,5 +77,6 @@ ELSE_MISSING = (
     *_set("desconocido dnf dns dsq n.n. n.b. #wert! #nv #n/v #valeur! #\xa1valor! #\xa1div/0!"),
     *("not available", "not measured", "not applicable", "not known", "no data", "keine angabe", "k. a.", "n/v", "s/d"),
     *("0000-00-00", "0000-00-00 00:00:00"),
+    *(f".{letter}" for letter in "abcdefghijklmnopqrstuvwxyz"),  # reasons why, as Stata and SAS have them
 )
 """What means 'missing' among numbers, dates and booleans; among texts it is a text."""
