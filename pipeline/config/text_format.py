@@ -44,9 +44,9 @@ class TextFormat(Section):
     """Lines above the header (or the first row) that are no part of the table, such as a title."""
     units: bool = False
     """Whether the line below the header holds units, and is no row."""
-    comment: str | None = Field(default=None, min_length=1)
+    comment: str | tuple[str, ...] | None = None
     """What a comment line begins with, or all of it where a line break ends the text, as in `",,,\\n"`; such lines are
-    passed over wherever they stand."""
+    passed over wherever they stand. A list of several where a file has lines of several kinds."""
     footer: tuple[str, ...] = ()
     """What lines below the last row begin with, for example `["Total"]`. Lines that do, and blank ones, at the end of a
     file are no rows."""
@@ -67,6 +67,13 @@ class TextFormat(Section):
     def _one_character(cls, value: str) -> str:
         if value not in (BLANKS, FIXED) and (not 0 < len(value) < 5 or set(value) & set("\0\r\n\"'")):
             raise ValueError(f"must be one to four characters, no quote or line break, or {BLANKS!r} or {FIXED!r}")
+        return value
+
+    @field_validator("comment")
+    @classmethod
+    def _begins_with_something(cls, value: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+        if value is not None and (not value or not all(value)):
+            raise ValueError("must be a text, or a list of texts, none of them empty")
         return value
 
     @field_validator("escape")
@@ -109,11 +116,19 @@ class TextFormat(Section):
 
     def is_comment(self, line: str) -> bool:
         """Return whether a line, with its end or without, is a comment."""
-        if not self.comment:
-            return False
-        if self.comment.endswith("\n"):
-            return line.rstrip("\r\n") == self.comment[:-1]
-        return line.startswith(self.comment)
+        return any(
+            line.rstrip("\r\n") == mark[:-1] if mark.endswith("\n") else line.startswith(mark) for mark in self.comments
+        )
+
+    @property
+    def comments(self) -> tuple[str, ...]:
+        """What marks a comment line."""
+        return (self.comment,) if isinstance(self.comment, str) else self.comment or ()
+
+    def with_comments(self, *marks: str) -> TextFormat:
+        """Return the format with further marks of comment lines."""
+        known = tuple(dict.fromkeys([*self.comments, *marks]))
+        return self.model_copy(update={"comment": known[0] if len(known) == 1 else known or None})
 
     def written(self) -> dict[str, Any]:
         """Return what differs from plain CSV, as it stands in a configuration."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 
 from pipeline.errors import DataError
@@ -16,6 +17,10 @@ def corrupt(path: str, reason: object) -> DataError:
         return DataError(f"{path} may not be read: this account lacks the right", f"chmod u+r {path}, or ask its owner")
     if isinstance(reason, FileNotFoundError):
         return DataError(f"{path} is not there any more", "write it again, or correct the path")
+    if isinstance(reason, gzip.BadGzipFile) and "Not a gzipped" in str(reason):
+        return DataError(
+            f"{path} is no gzip file, whatever its name says", f"rename it to what it is, as {path[: -len('.gz')]}"
+        )
     return DataError(
         f"{path} cannot be read: it is damaged, incomplete, or not what its name says{_in_brackets(reason)}",
         "see that it was written or copied whole, and do so again",

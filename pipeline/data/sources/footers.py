@@ -8,22 +8,37 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline.config.text_format import BLANKS, FIXED, TextFormat
+from pipeline.data.sources.guess_encoding import HEAD_BYTES
 from pipeline.data.sources.guess_layout import lines_of
 from pipeline.data.sources.records import split_lines
 
-TAIL_BYTES = 1 << 14
+_TAIL_BYTES = 1 << 14
+_MOST_EMPTY = 9
 
 
-def blank_row(pieces: Sequence[str], form: TextFormat, width: int) -> str | None:
-    """Return the line of separators only, `,,,`, that stands for a blank one; None if there is none."""
-    if width < 3 or len(form.delimiter) > 1:
-        return None
-    blank = form.delimiter * (width - 1)
-    return blank if any(blank in lines_of(piece) for piece in pieces) else None
+def empty_rows(pieces: Sequence[str], form: TextFormat, width: int) -> list[str]:
+    """Return the lines of separators only that stand for blank ones, `,,,` and `"","",""`, or are drawn: `---,---`."""
+    if width < 2 or len(form.delimiter) > 1:
+        return []
+    quote, mark = form.quote or "", re.escape(form.delimiter)
+    drawn = r"\s*(?:-{2,}|={2,}|_{2,})?\s*"
+    cell = rf"(?:{quote}{drawn}{quote}|{drawn})"
+    row = re.compile(rf"{cell}(?:{mark}{cell}){{{width - 1}}}")
+    found = dict.fromkeys(line for piece in pieces for line in lines_of(piece) if line and row.fullmatch(line))
+    return [line for line in found if width > 2 or re.search("[-=_]", line)][:_MOST_EMPTY]
 
 
-def footer_marks(last: Sequence[str], form: TextFormat, width: int) -> tuple[str, ...]:
-    """Return what the last lines of a file begin with, if they are no rows: a total, a count of rows, a note."""
+def footer(pieces: Sequence[bytes], text: str, form: TextFormat, width: int) -> tuple[str, ...]:
+    """Return what the last lines of a text begin with, of which the pieces are samples, if they are no rows."""
+    if len(pieces[0]) == HEAD_BYTES and len(pieces) == 1:
+        return ()  # packed: its end was not read
+    last = text[-_TAIL_BYTES:] if len(pieces) == 1 else pieces[-1][-_TAIL_BYTES:].decode(form.encoding, "ignore")
+    lines = lines_of(last)[1:]
+    return _marks(lines[-10:], form, width)
+
+
+def _marks(last: Sequence[str], form: TextFormat, width: int) -> tuple[str, ...]:
+    """Return what lines begin with, if they are no rows: a total, a count of rows, a note."""
     marks: list[str] = []
     for line in reversed([line for line in last if line.strip()]):
         is_run = form.delimiter in (BLANKS, FIXED)
@@ -49,7 +64,7 @@ SUMMARY = re.compile(
 
 def cut_row(text: str, pieces: Sequence[bytes], form: TextFormat, width: int) -> str:
     """Return the last line of a file if it has no end and is shorter than a row; empty otherwise."""
-    last = re.split(r"[\r\n]", text or pieces[-1][-TAIL_BYTES:].decode(form.encoding, "ignore"))[-1]
+    last = re.split(r"[\r\n]", text or pieces[-1][-_TAIL_BYTES:].decode(form.encoding, "ignore"))[-1]
     quote = form.quote or ""
     if len(form.delimiter) > 1 or not last.strip() or (quote and last.count(quote) % 2):
         return ""

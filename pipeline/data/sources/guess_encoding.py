@@ -14,7 +14,7 @@ from pipeline.data.sources.east_asian import PERHAPS, east_asian
 from pipeline.data.sources.head import is_valid_utf8, wide_encoding
 from pipeline.data.sources.magic import remedy, sign_of
 from pipeline.data.sources.text_bytes import UNREADABLE, is_packed, open_bytes
-from pipeline.errors import DataError
+from pipeline.errors import DataError, as_argument
 
 HEAD_BYTES = 1 << 20
 _SAMPLE_BYTES, _SAMPLES = 1 << 16, 32
@@ -59,6 +59,10 @@ def read_samples(path: str) -> list[bytes]:
         raise corrupt(path, exc) from exc
 
 
+_NO_TEXT = rb"[\x00\x02-\x08\x0e-\x1a\x1c-\x1e]"
+"""Bytes of control that stand in no text; fields may be cut by two others."""
+
+
 def guess_encoding(path: str, pieces: Sequence[bytes]) -> tuple[str, str | None]:
     """Return the encoding, and a sentence that says how it is known; None for UTF-8.
 
@@ -71,9 +75,15 @@ def guess_encoding(path: str, pieces: Sequence[bytes]) -> tuple[str, str | None]
     if pieces[0].startswith(codecs.BOM_UTF8):
         return "utf-8", None
     wide = wide_encoding(pieces[0])
-    if not wide and len(re.findall(rb"[\x00-\x08\x0e-\x1a\x1c-\x1e]", pieces[0])) > max(8, len(pieces[0]) / 50):
+    if not wide and len(re.findall(_NO_TEXT, pieces[0])) > max(8, len(pieces[0]) / 50):
         if found := sign_of(pieces[0]):
             raise DataError(f"{path} is {found[1]}, whatever its name says", remedy(path, found))
+        if b"\0" in pieces[0] and len(re.findall(_NO_TEXT, pieces[0].replace(b"\0", b""))) < len(pieces[0]) / 50:
+            line = pieces[0][: pieces[0].index(b"\0")].count(b"\n") + 1
+            raise DataError(
+                f"{path}, line {line}: there are bytes of zero, which no text has",
+                f"take them out, if the rest is whole: tr -d '\\000' < {as_argument(path)} > whole.csv",
+            )
         raise DataError(f"{path} is not text", "name a file of text; see docs/text.md for what is read")
     if wide:
         marked = wide in ("utf-16", "utf-32")

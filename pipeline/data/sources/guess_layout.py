@@ -13,6 +13,7 @@ from typing import Any
 from pipeline.config.text_format import BLANKS, FIXED, TextFormat
 from pipeline.data.sources.fixed_width import columns_of, fields_of, starts_of, with_names
 from pipeline.data.sources.records import split_lines
+from pipeline.data.values.words import ELSE_MISSING, SURELY_MISSING
 
 _DELIMITERS = [",", ";", "\t", "|", "::", BLANKS, "\x01", "^", "~", "\x1f", ":"]
 _MOST = 1000
@@ -23,13 +24,16 @@ _NUMBER = re.compile(r"\s*[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?\s*%?\s*$")
 _DIGIT = re.compile(r"\d")
 MISSING = {"", "?", "-", "--", ".", "na", "n/a", "nan", "null", "none", "nil", "missing"}
 """What stands in place of a value, in small letters."""
+_NOT_KNOWN = MISSING | {word.lower() for word in (*SURELY_MISSING, *ELSE_MISSING)} - {"x", "*", "**", "_"}
 _LONGEST = 500
 """Characters of a field; there are longer ones, but not many."""
 _FEW_VALUES = 15
 """How often each value of a column comes, on average, in which a first value that never comes again is a name."""
 _SURE = 0.9
 """The score of a layout that need not be doubted."""
-_RULE = re.compile(r"[|+][-=+|: ]*--[-=+|: ]*[|+]\s*$|-+(\+-+)+\s*$")
+_RULE = re.compile(r"[|+][-=+|: ]*--[-=+|: ]*[|+]\s*$|-+(\+-+)+\s*$|-{5,}\s*$|={5,}\s*$")
+_ENTITIES = re.compile(r"&(?:#\d+|#x[\da-fA-F]+|[a-zA-Z]{2,8})(?:;|$)")
+"""A character as web pages write it, which a semicolon ends, also one that was taken for a delimiter."""
 _IMPORT_IDS = '"{""ImportId""'
 """How the line begins that Qualtrics writes below names and questions."""
 _COMMENTS = ("#", "%", "//", "@", "*", "!")
@@ -72,6 +76,10 @@ def guess_layout(text: str, form: TextFormat, given: dict[str, Any]) -> Layout:
             if best is None or tried.score > best.score + 1e-9:
                 best = tried
     assert best is not None
+    if best.form.quote and f"\\{best.form.quote}" in text and "escape" not in given:
+        escaped = cut(text, best.form.model_copy(update={"escape": "\\"}))
+        if escaped.score > best.score + 1e-9:
+            return escaped
     below = dropwhile(lambda record: len(record) != best.width, best.records)  # titles above have their own widths
     is_sure = best.score >= _SURE or (best.width > 1 and {len(record) for record in below} == {best.width})
     if "delimiter" not in given and not is_sure and (fixed := _fixed(text, form)):
@@ -173,7 +181,8 @@ def cut(text: str, form: TextFormat) -> Layout:
     fields = [field for record in records[:200] if len(record) == width for field in record]
     marks = {",": ",(?! )", ";": ";", "\t": "\t", "|": r"\|"}  # a comma with a blank behind it is one of a sentence
     others = re.compile("|".join(pattern for mark, pattern in marks.items() if mark != form.delimiter))
-    dirty = sum(bool(others.search(field)) and not _NUMBER.match(field) for field in fields)
+    dirty = sum(bool(others.search(_ENTITIES.sub("", field))) and not _NUMBER.match(field) for field in fields)
+    dirty += form.delimiter == ";" and 2 * sum(bool(_ENTITIES.search(field)) for field in fields)
     longest = sum(len(field) > _LONGEST for field in fields)
     clean = 1 - (dirty + longest) / max(1, len(fields))
     share = times / len(records)
@@ -191,6 +200,12 @@ def _lines(text: str) -> list[str]:
 def lines_of(text: str) -> list[str]:
     """Return the lines of a text, without their ends."""
     return re.split(r"\r\n|\n|\r", text)
+
+
+def with_comments(lines: Sequence[str], form: TextFormat, count: int) -> int:
+    """Return how many lines of a text stand before so many that are no comments have passed."""
+    places = [place for place, line in enumerate(lines) if not form.is_comment(line)]
+    return places[count] if count < len(places) else count
 
 
 def inner_mark(layout: Layout, text: str) -> str | None:
@@ -255,14 +270,19 @@ def _have_digits(values: Sequence[str]) -> bool:
 
 
 def has_units(second: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
-    """Return whether the record below the header holds units: no number where all below it are."""
+    """Return whether the record below the header holds units: no number where all below it are.
+
+    A row holds values that come again in other rows, or words for what was not measured.
+    """
     numeric = known = 0
     for place, unit in enumerate(second):
         values = [row[place] for row in rows if len(row) > place and row[place].strip().lower() not in MISSING]
+        if unit in values:
+            return False
         if len(values) < 2 or sum(map(is_number, values)) < 0.95 * len(values):
             continue
         if is_number(unit):
             return False
         numeric += 1
-        known += unit.strip().lower() not in MISSING
+        known += unit.strip().lower() not in _NOT_KNOWN
     return numeric > 0 and known >= max(1, numeric / 2)

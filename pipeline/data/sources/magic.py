@@ -31,6 +31,7 @@ _SIGNS = (
     (0, b"%PDF", "pdf", "a PDF document", ""),
     (0, b"<!DOCTYPE", "html", "a web page", ""),
     (0, b"<html", "html", "a web page", ""),
+    (0, b"version https://git-lfs", "lfs", "a pointer to a file that Git LFS keeps, not the file", ""),
 )
 _UNPACK = {"7z": "7z x", "rar": "unrar x", "tar.zst": "tar -xf"}
 """What unpacks an archive that no reader of ours opens."""
@@ -95,6 +96,10 @@ def remedy(path: str, found: tuple[str, str, str]) -> str:
         return f"rename it to end in {ending}{compression_of(path) or ''}"
     if kind in _UNPACK:
         return f"unpack it (`{_UNPACK[kind]} {as_argument(path)}`), and name the file or the folder"
+    if kind == "lfs":
+        return "fetch the file itself: `git lfs pull` in its repository"
+    if kind == "html" and path.lower().endswith((".xls", ".xlsx")):
+        return "open it with a spreadsheet program, and save it as .xlsx"
     return "give the table itself"
 
 

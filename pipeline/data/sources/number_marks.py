@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -53,3 +54,27 @@ def decimal_hint(value: str | None, form: TextFormat) -> str:
     if form.decimal == "," and re.match(number_pattern(".", ","), value):
         return "; if it is a decimal point, this file is written in another way than data.format.decimal says"
     return ""
+
+
+def has_decimal_comma(rows: Sequence[Sequence[str]]) -> bool:
+    """Return whether the numbers of a column have a comma before the decimals."""
+    comma = re.compile(number_pattern(",", "."))
+    thousands = re.compile(r"\s*[+-]?\d{1,3}(,\d{3})+\s*$")
+    found = False
+    for column in zip(*rows, strict=True):
+        values = [value for value in column if value.strip() and re.search(r"\d", value)]
+        with_comma = [value for value in values if "," in value and comma.match(value)]
+        if with_comma and sum(bool(comma.match(value)) for value in values) >= 0.9 * len(values):
+            found = found or not all(thousands.match(value) for value in with_comma)
+    return found
+
+
+def has_decimal_point(rows: Sequence[Sequence[str]]) -> bool:
+    """Return whether a number has a point before the decimals, by how many there are."""
+    return any(re.match(r"\s*[+-]?\d*\.(\d{1,2}|\d{4,})\s*$", value) for row in rows for value in row)
+
+
+def has_thousands(rows: Sequence[Sequence[str]]) -> bool:
+    """Return whether a number has points between groups of three digits."""
+    pattern = re.compile(r"\s*[+-]?\d{1,3}(\.\d{3})+(,\d*)?\s*$")
+    return any(pattern.match(value) for row in rows for value in row)

@@ -113,7 +113,7 @@ class Records:
             for number, raw in enumerate(_physical_lines(file), start=passed + 1):
                 size = len(raw)
                 offset += size
-                if number == 1:
+                while number == 1 and raw.startswith(codecs.BOM_UTF8):
                     raw = raw.removeprefix(codecs.BOM_UTF8)
                 if self._begin == 0 and number <= self._form.skip:
                     continue

@@ -46,7 +46,7 @@ def rows_end(path: str, form: TextFormat, begin: int, end: int) -> int:
 
 
 def _has_comment(path: str, form: TextFormat, head: Head, byte_range: tuple[int, int] | None) -> bool:
-    mark = (form.comment or "").rstrip("\n").encode(form.encoding)
+    marks = [mark.rstrip("\n").encode(form.encoding) for mark in form.comments]
     start, end = byte_range or (0, Path(path).stat().st_size)
     place = max((start or head.raw_start) - 1, 0)
     before = b"" if place else b"\n"
@@ -55,9 +55,9 @@ def _has_comment(path: str, form: TextFormat, head: Head, byte_range: tuple[int,
         while place < end and (chunk := file.read(min(1 << 20, end - place))):
             place += len(chunk)
             seen = before + chunk
-            if b"\n" + mark in seen or b"\r" + mark in seen:
+            if any(b"\n" + mark in seen or b"\r" + mark in seen for mark in marks):
                 return True
-            before = seen[-len(mark) :]
+            before = seen[-max(map(len, marks)) :]
     return False
 
 

@@ -15,6 +15,7 @@ import lzma
 import tarfile
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
@@ -29,6 +30,7 @@ TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError, pa.ArrowException)
 """What reading a damaged file raises."""
 
+_TABLES = (".csv", ".tsv", ".tab", ".data", ".dat", ".jsonl", ".ndjson", ".json")
 _CHUNK = 1 << 20
 
 
@@ -67,8 +69,9 @@ def unpacked(path: str) -> pa.NativeFile | None:
 
 
 def zip_member(path: str, archive: zipfile.ZipFile) -> str:
-    """Return the name of the one file in an archive; those that a Macintosh adds do not count."""
-    return _only(path, [name for name in archive.namelist() if not name.endswith("/")], "unzip")
+    """Return the name of the one file in an archive; those that a Macintosh adds do not count, nor those beside the
+    only one that is named as a table."""
+    return _only(path, archive.namelist(), "unzip")
 
 
 def tar_member(path: str) -> tarfile.TarInfo:
@@ -85,8 +88,18 @@ def _tar_member(path: str, size: int, mtime_ns: int) -> tarfile.TarInfo:
     return next(member for member in members if member.name == name)
 
 
-def _only(path: str, names: list[str], unpack: str) -> str:
-    names = [name for name in names if not name.startswith("__MACOSX/") and not Path(name).name.startswith(".")]
+def members(names: Sequence[str]) -> list[str]:
+    """Return the files among what an archive holds, but for those that a Macintosh adds."""
+    return [
+        name for name in names if not name.endswith("/") and not name.startswith("__MACOSX/")
+        and not Path(name).name.startswith(".")
+    ]  # fmt: skip
+
+
+def _only(path: str, names: Sequence[str], unpack: str) -> str:
+    names = members(names)
+    tables = [name for name in names if name.lower().endswith(_TABLES)]
+    names = tables if len(tables) == 1 else names  # beside a file that says what it is
     if len(names) != 1:
         raise DataError(
             f"{path} holds {len(names)} files ({', '.join(names[:5])}) where one is expected",

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.config.text_format import BLANKS, CSV, FIXED, TextFormat
-from pipeline.data.sources.footers import TAIL_BYTES, blank_row, cut_row, footer_marks
+from pipeline.data.sources.footers import cut_row, empty_rows, footer
 from pipeline.data.sources.grouped_header import are_names_below, grouped, has_groups, titles
 from pipeline.data.sources.guess_encoding import HEAD_BYTES, guess_encoding, read_samples
 from pipeline.data.sources.guess_layout import (
@@ -26,14 +26,18 @@ from pipeline.data.sources.guess_layout import (
     inner_mark,
     is_number,
     lines_of,
+    with_comments,
 )
 from pipeline.data.sources.head import distinct, read_head
-from pipeline.data.sources.number_marks import number_pattern
+from pipeline.data.sources.number_marks import has_decimal_comma, has_decimal_point, has_thousands
 from pipeline.data.sources.repeated_header import repeated_header, without_repeated
 from pipeline.data.sources.table_files import SourceFile, format_of
+from pipeline.data.sources.text_remarks import attribute_names, remarks
 from pipeline.data.sources.workbook import SheetTable
 
 _NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "'|'", BLANKS: "runs of blanks"}
+_NO_HEADER = "there is no header"
+_ESCAPED = "a quote within quotes has a backslash before it"
 _COMMENTS_SAID = "lines that begin with {!r} are comments"
 
 
@@ -68,16 +72,18 @@ def sniff(path: str | Sequence[str], given: Mapping[str, Any] | None = None) -> 
         form, layout = _without_marked_rows(whole, form, layout, given, said)
     if layout.width == 1 and "delimiter" not in given:  # one column, or nothing that we know: as plain CSV
         layout = guess_layout(text, form, {**given, "delimiter": ",", "quote": '"'})
-    header = None
-    if not form.comment and not given.keys() & {"comment", "names"}:
+    header, commented = None, form
+    if not given.keys() & {"comment", "names"}:
+        before = text
         header, text, form = _without_odd_rows(text, pieces, layout, form, said)
-        layout = guess_layout(text, form, given) if header or form.comment else layout
+        layout = guess_layout(text, form, given) if text != before else layout
     form = _described(text, layout, given, said)
+    form = _with_lines_above(form, layout, whole, commented, given, said)
     if header and form.header is True and not form.units:
         names, _ = distinct(next(record for record in layout.records if len(record) == layout.width))
-        form = form.model_copy(update={"comment": f"{header}\n", "names": tuple(names), "header": False})
+        form = form.with_comments(f"{header}\n").model_copy(update={"names": tuple(names), "header": False})
         said.append("lines that repeat the header are no rows")
-    if "footer" not in given and (marks := _footer(pieces, text, form, layout.width)):
+    if "footer" not in given and (marks := footer(pieces, text, form, layout.width)):
         form = form.model_copy(update={"footer": marks})
         said.append(f"lines at the end that begin with {', '.join(map(repr, marks))} are no rows")
     if "ragged" not in given and (last := cut_row(text if len(pieces) == 1 else "", pieces, form, layout.width)):
@@ -87,8 +93,24 @@ def sniff(path: str | Sequence[str], given: Mapping[str, Any] | None = None) -> 
             "see whether it was copied whole"
         )
     form = TextFormat.model_validate(form.model_dump())
+    said += remarks(path, whole, pieces, form)
     is_blank = not any(record[0].strip() for record in layout.records if len(record) == layout.width)
     return form, said + _names(path, form, is_blank)
+
+
+def _with_lines_above(
+    form: TextFormat, layout: Layout, whole: str, commented: TextFormat, given: Mapping[str, Any], said: list[str]
+) -> TextFormat:
+    """Count comments among the lines above the table, and take the names of the columns from there where ARFF has
+    them."""
+    skipped = layout.form.skip
+    if (added := form.skip - skipped) and commented.comment and "skip" not in given:
+        lines = lines_of(whole)[skipped:]
+        form = form.model_copy(update={"skip": skipped + with_comments(lines, commented, added)})
+    if len(names := attribute_names(whole)) == layout.width and not form.header and "names" not in given:
+        form = form.model_copy(update={"names": names})
+        said[:] = [one for one in said if not one.startswith(_NO_HEADER)] + ["lines with @attribute name the columns"]
+    return form
 
 
 def _without_odd_rows(
@@ -97,17 +119,17 @@ def _without_odd_rows(
     """Return the header if it comes again, and the text without such lines, or without those of separators only."""
     seen = [text, *(piece.decode(form.encoding, "ignore") for piece in pieces[1:])]
     if header := repeated_header(layout, seen):
-        return header, without_repeated(text, header), form
+        text = seen[0] = without_repeated(text, header)
     full = next((place for place, row in enumerate(layout.records) if len(row) == layout.width and all(row)), None)
     if full is None:
-        return None, text, form
+        return header, text, form
     lines = lines_of(text)
     above, seen[0] = lines[: layout.lines[full]], "\n".join(lines[layout.lines[full] :])  # there they may be titles
-    if blank := blank_row(seen, layout.form, layout.width):
-        form, text = _without_comments(seen[0], form, f"{blank}\n", [])
-        text = "\n".join([*above, text])
+    if empty := empty_rows(seen, layout.form, layout.width):
+        form = form.with_comments(*(f"{line}\n" for line in empty))
+        text = "\n".join([*above, *(line for line in lines_of(seen[0]) if not form.is_comment(line))])
         said.append("rows of separators only are no rows")
-    return None, text, form
+    return header, text, form
 
 
 def sniff_files(files: Sequence[SourceFile], given: Mapping[str, Any] | None = None) -> tuple[TextFormat, list[str]]:
@@ -119,7 +141,7 @@ def sniff_files(files: Sequence[SourceFile], given: Mapping[str, Any] | None = N
 
 
 def _decoded(head: bytes, encoding: str, whole: bool) -> str:
-    text = head.decode(encoding, "ignore").removeprefix("\ufeff")
+    text = head.decode(encoding, "ignore").lstrip("\ufeff")
     if whole:
         return text
     cut = max(text.rfind("\n"), text.rfind("\r"))
@@ -134,15 +156,18 @@ def _above(text: str, form: TextFormat, given: Mapping[str, Any], said: list[str
         said.append("the first line ('sep=') is no row")
         form = form.model_copy(update={"skip": 1, "delimiter": given.get("delimiter", mark)})
         return form, text[first.end() :].lstrip("\r\n")
+    if re.match(r'"?TOA5"?,', text) and "skip" not in given:  # the loggers of Campbell, whose title may be as wide
+        said.append("the first line is a title")
+        return form.model_copy(update={"skip": 1}), text.partition("\n")[2]
     lines = lines_of(text)
     if "comment" not in given and (mark := comment_mark(lines)):
         return _without_comments(text, form, mark, said)
-    return _without_comments(text, form, form.comment, []) if form.comment else (form, text)
+    return form, "\n".join(line for line in lines_of(text) if not form.is_comment(line)) if form.comment else text
 
 
 def _without_comments(text: str, form: TextFormat, mark: str, said: list[str]) -> tuple[TextFormat, str]:
     said.append(_COMMENTS_SAID.format(mark))
-    form = form.model_copy(update={"comment": mark})
+    form = form.with_comments(mark)
     return form, "\n".join(line for line in lines_of(text) if not form.is_comment(line))
 
 
@@ -150,7 +175,7 @@ def _without_marked_rows(
     text: str, form: TextFormat, layout: Layout, given: dict[str, Any], said: list[str]
 ) -> tuple[TextFormat, Layout]:
     """Take no line for a comment that is the header or a row: those above are passed over by their number then."""
-    mark = form.comment or ""
+    mark = form.comments[0]
     lines = lines_of(text)
     above = next((place for place, line in enumerate(lines) if not form.is_comment(line)), 0)
     if not above or layout.width < 2:
@@ -178,10 +203,16 @@ def _described(text: str, layout: Layout, given: Mapping[str, Any], said: list[s
         said.append(f"fields begin at fixed places, {', '.join(str(start + 1) for start in form.starts)}, of each line")
     elif form.delimiter != ",":
         said.append(f"fields are separated by {_NAMES.get(form.delimiter, repr(form.delimiter))}")
+    if form.escape and "escape" not in given:
+        said.append(_ESCAPED)
     if form.quote != '"':
         said.append(f"quotes are {form.quote}" if form.quote else "quotes are characters like others")
     above, rows = _head_settings(layout)
     values = [record for record in rows if len(record) == layout.width][:500]
+    if len(rows) > 1 and any("units" in found for found, _ in above) and has_units(rows[1], rows[2:]):
+        line = lines_of(text)[layout.lines[layout.records.index(rows[1])]]
+        form = form.with_comments(f"{line}\n")  # as the loggers of Campbell have them
+        said.append("the second line of units is no row")
     for found, sentence in [*above, *_mark_settings(text, form, values)]:
         if not found.keys() & given.keys():
             form = form.model_copy(update=found)
@@ -217,7 +248,7 @@ def _head_settings(layout: Layout) -> tuple[list[tuple[dict[str, Any], str]], li
         settings.append(({"header": "grouped"}, f"names stand in two lines, as that of {shown!r}"))
     if not form.names and not has_header(first, rows):
         named = f"column_1 to column_{len(first)} (data.format.names gives other names)"
-        settings.append(({"header": False}, f"there is no header; the columns are {named}"))
+        settings.append(({"header": False}, f"{_NO_HEADER}; the columns are {named}"))
     elif form.header and rows and has_units(rows[0], rows[1:]):
         units = ", ".join(repr(unit) for unit in rows[0] if unit.strip())
         settings.append(({"units": True}, f"the line below the header holds units ({units[:60]}) and is no row"))
@@ -228,12 +259,12 @@ def _mark_settings(text: str, form: TextFormat, values: Sequence[Sequence[str]])
     """Return settings about the marks in the fields, each with its sentence."""
     settings: list[tuple[dict[str, Any], str]] = []
     ends = rf"\\{form.quote}(\r?\n|{re.escape(form.delimiter)})"
-    if form.quote and f"\\{form.quote}" in text and not re.search(ends, text):
-        settings.append(({"escape": "\\"}, "a quote within quotes has a backslash before it"))
-    if form.delimiter not in (BLANKS, "\t") and _are_padded(values):
+    if form.quote and not form.escape and f"\\{form.quote}" in text and not re.search(ends, text):
+        settings.append(({"escape": "\\"}, _ESCAPED))
+    if form.delimiter not in (BLANKS, "\t") and _are_padded(values, form.delimiter == "|"):
         settings.append(({"strip": True}, "blanks around fields are no part of them"))
-    if _has_decimal_comma(values):
-        points = _has_thousands(values) and not _has_decimal_point(values)
+    if has_decimal_comma(values):
+        points = has_thousands(values) and not has_decimal_point(values)
         also = ", and points between thousands" if points else ""
         settings.append(
             ({"decimal": ",", **({"thousands": "."} if points else {})}, f"numbers have a decimal comma{also}")
@@ -241,39 +272,12 @@ def _mark_settings(text: str, form: TextFormat, values: Sequence[Sequence[str]])
     return settings
 
 
-def _are_padded(rows: Sequence[Sequence[str]]) -> bool:
+def _are_padded(rows: Sequence[Sequence[str]], is_drawn: bool) -> bool:
+    """Return whether nearly all fields begin with a blank, or most have one at an end in a table drawn with bars."""
     inner = [field for row in rows for field in row[1:] if field.strip()]
-    return bool(inner) and sum(field[0] in " \t" for field in inner) > 0.8 * len(inner)
-
-
-def _has_decimal_comma(rows: Sequence[Sequence[str]]) -> bool:
-    """Return whether the numbers of a column have a comma before the decimals."""
-    comma = re.compile(number_pattern(",", "."))
-    thousands = re.compile(r"\s*[+-]?\d{1,3}(,\d{3})+\s*$")
-    found = False
-    for column in zip(*rows, strict=True):
-        values = [value for value in column if value.strip() and re.search(r"\d", value)]
-        with_comma = [value for value in values if "," in value and comma.match(value)]
-        if with_comma and sum(bool(comma.match(value)) for value in values) >= 0.9 * len(values):
-            found = found or not all(thousands.match(value) for value in with_comma)
-    return found
-
-
-def _has_decimal_point(rows: Sequence[Sequence[str]]) -> bool:
-    return any(re.match(r"\s*[+-]?\d*\.(\d{1,2}|\d{4,})\s*$", value) for row in rows for value in row)
-
-
-def _has_thousands(rows: Sequence[Sequence[str]]) -> bool:
-    pattern = re.compile(r"\s*[+-]?\d{1,3}(\.\d{3})+(,\d*)?\s*$")
-    return any(pattern.match(value) for row in rows for value in row)
-
-
-def _footer(pieces: Sequence[bytes], text: str, form: TextFormat, width: int) -> tuple[str, ...]:
-    if len(pieces[0]) == HEAD_BYTES and len(pieces) == 1:
-        return ()  # packed: its end was not read
-    last = text[-TAIL_BYTES:] if len(pieces) == 1 else pieces[-1][-TAIL_BYTES:].decode(form.encoding, "ignore")
-    lines = lines_of(last)[1:]
-    return footer_marks(lines[-10:], form, width)
+    return bool(inner) and sum(field[0] in " \t" or (is_drawn and field[-1] in " \t") for field in inner) > len(
+        inner
+    ) * (0.5 if is_drawn else 0.8)
 
 
 def _names(path: str, form: TextFormat, is_first_blank: bool) -> list[str]:

@@ -324,7 +324,7 @@ def test_corrupt_and_misnamed_files_are_named(tmp_path: Path) -> None:
     assert "cut.csv.gz cannot be read" in error(infer, str(cut))
     plain = tmp_path / "plain.csv.gz"
     plain.write_text("a,b\n1,2\n")
-    assert "Not a gzipped file" in error(infer, str(plain))
+    assert "is no gzip file, whatever its name says" in error(infer, str(plain))
     assert "Excel" in error(infer, write(tmp_path / "x.csv", b"PK\x03\x04rest"))
     assert "is text" in error(infer, write(tmp_path / "x.parquet", b"not parquet at all"))
 

@@ -1,0 +1,83 @@
+"""What a person should know of a text that is read as it stands: sums among its rows, marks, letters read wrongly."""
+
+from __future__ import annotations
+
+import codecs
+import re
+import shlex
+import zipfile
+from collections.abc import Sequence
+
+from pipeline.config.text_format import BLANKS, FIXED, TextFormat
+from pipeline.data.sources.guess_layout import lines_of
+from pipeline.data.sources.text_bytes import UNREADABLE, members, zip_member
+from pipeline.errors import as_argument
+
+_SUM = re.compile(
+    r"(?i)(sub-?\s?total|grand total|total|sum|summe|zwischensumme|gesamt(summe)?|insgesamt|sous-total|subtotale|"
+    r"totale)s?\b"
+)
+_FEWEST, _SHOWN = 2, 5
+_READ_WRONGLY = re.compile(r"[ÃÅÄ][\u0080-\u00bf\u0152-\u0178\u2013-\u2122]|\u00e2\u20ac[\u0080-\u2122]")
+"""Letters and quotes of UTF-8 that were read as those of Windows, and written so."""
+_ARFF = re.compile(r"(?i)^\s*@attribute\s+(?:'([^']*)'|\"([^\"]*)\"|(\S+))")
+
+
+def remarks(path: str, text: str, pieces: Sequence[bytes], form: TextFormat) -> list[str]:
+    """Return sentences about a text, which is the beginning of a file whose samples are the pieces."""
+    said = [*_of_archive(path), *_sums(text, form)]
+    marks = [place for place in range(len(pieces)) if codecs.BOM_UTF8 in pieces[place].lstrip(codecs.BOM_UTF8)]
+    if marks:
+        said.append(
+            "a mark of byte order stands within the text, as in files put one behind the other, and is part of a "
+            rf"value: sed -i 's/\xEF\xBB\xBF//g' {as_argument(path)} takes it out"
+        )
+    if found := _READ_WRONGLY.search(text):
+        start, end = text.rfind("\n", 0, found.start()) + 1, found.end() + 20
+        shown = re.split(r"[\r\n]", text[max(start, found.start() - 20) : end])[0]
+        said.append(f"letters as in {shown!r} are UTF-8 that a program read as another encoding: kept as they stand")
+    return said
+
+
+def attribute_names(text: str) -> tuple[str, ...]:
+    """Return the names of the columns that stand above the rows of an ARFF file, as Weka and OpenML write it."""
+    if not re.search(r"(?im)^\s*@data\s*$", text):
+        return ()
+    found = (_ARFF.match(line) for line in lines_of(text))
+    return tuple(next(filter(None, match.groups())) for match in found if match)
+
+
+def _of_archive(path: str) -> list[str]:
+    if not path.lower().endswith(".zip"):
+        return []
+    try:
+        with zipfile.ZipFile(path) as archive:
+            member, names = zip_member(path, archive), members(archive.namelist())
+    except UNREADABLE:
+        return []
+    others = ", ".join(name for name in names if name != member)
+    return [f"the file {member} of the archive is the table; not read: {others}"] if others else []
+
+
+def _sums(text: str, form: TextFormat) -> list[str]:
+    """Say which lines among the rows begin with a word for a sum, and by which option they are left out."""
+    if form.delimiter in (BLANKS, FIXED):
+        return []
+    mark, quote = re.escape(form.delimiter), form.quote or ""
+    first = re.compile(rf"((?:{quote}{quote}|\s*){mark})*{quote}?\s*(?P<word>[^{mark}{quote}\r\n]*)")
+    by_start: dict[str, list[int]] = {}
+    lines = lines_of(text)
+    for number, line in enumerate(lines[form.skip + 1 :], start=form.skip + 2):
+        if line.startswith(form.footer or "\0") or not (found := first.match(line)):
+            continue
+        if summed := _SUM.match(found["word"]):
+            by_start.setdefault(line[: found.start("word") + summed.end()], []).append(number)
+    said = []
+    for start, places in by_start.items():
+        if _FEWEST <= len(places) < len(lines) / 2:
+            listed = ", ".join(f"{place:,}" for place in places[:_SHOWN]) + (", …" if len(places) > _SHOWN else "")
+            said.append(
+                f"rows begin with {start!r} (lines {listed}): if they sum up others, leave them out by "
+                f"--format {shlex.quote(f'comment={start}')}"
+            )
+    return said
