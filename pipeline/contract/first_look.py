@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -161,7 +162,7 @@ def _column(name: str, kind: ColumnType, judged: Judged, read: Table) -> Column:
             marks = pa.array(sorted(read.recognised.readings.missing_in(name)), pa.string())
             shown = shown.filter(pc.invert(pc.is_in(pc.utf8_trim_whitespace(shown.cast(pa.string())), marks)))
     counted = pa.Table.from_struct_array(pc.value_counts(shown.drop_null()))
-    counted = counted.append_column("place", pa.array(range(counted.num_rows), pa.int64()))
+    counted = counted.append_column("place", pa.array(np.arange(counted.num_rows)))
     order = [("counts", "descending"), ("place", "ascending")]
     common = counted  # Arrow chooses nothing from nothing
     if counted.num_rows:

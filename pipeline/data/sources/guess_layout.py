@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import dropwhile, pairwise
 from typing import Any
@@ -105,6 +106,8 @@ def _fixed(text: str, form: TextFormat) -> Layout | None:
 
 def _quotes_fields(text: str, delimiter: str, quote: str) -> bool:
     """Return whether fields begin and end with a quote as often as they would if it were one."""
+    if quote not in text:
+        return False
     text = re.sub(r"\r\n?", "\n", text)
     opens = _opening(text, delimiter, quote)
     closes = len(re.findall(rf"(?m){quote}[ \t]*(?:{_as_pattern(delimiter)}|$)", text))
@@ -157,7 +160,7 @@ def cut(text: str, form: TextFormat) -> Layout:
     passed = 0
     reader: Any
     if len(form.delimiter) > 1:
-        reader = split_lines(iter(lines), form)
+        reader = split_lines(lines, form)
     else:
         quoting: dict[str, Any] = {"quotechar": form.quote} if form.quote else {"quoting": csv.QUOTE_NONE}
         reader = csv.reader(
@@ -193,13 +196,13 @@ def cut(text: str, form: TextFormat) -> Layout:
     return Layout(form, records, places, width, likely if share >= 0.5 else likely / 4)
 
 
-def _lines(text: str) -> list[str]:
-    return [line for line in re.split(r"(?<=\n)|(?<=\r)(?!\n)", text) if line]
+def _lines(text: str) -> Iterator[str]:
+    return iter(io.StringIO(text, newline=""))  # with their ends; the first of them are enough, mostly
 
 
 def lines_of(text: str) -> list[str]:
     """Return the lines of a text, without their ends."""
-    return re.split(r"\r\n|\n|\r", text)
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 def with_comments(lines: Sequence[str], form: TextFormat, count: int) -> int:

@@ -32,7 +32,7 @@ def remarks(path: str, text: str, pieces: Sequence[bytes], form: TextFormat) -> 
             "a mark of byte order stands within the text, as in files put one behind the other, and is part of a "
             rf"value: sed -i 's/\xEF\xBB\xBF//g' {as_argument(path)} takes it out"
         )
-    if found := _READ_WRONGLY.search(text):
+    if not text.isascii() and (found := _READ_WRONGLY.search(text)):
         start, end = text.rfind("\n", 0, found.start()) + 1, found.end() + 20
         shown = re.split(r"[\r\n]", text[max(start, found.start() - 20) : end])[0]
         said.append(f"letters as in {shown!r} are UTF-8 that a program read as another encoding: kept as they stand")
@@ -61,7 +61,8 @@ def _of_archive(path: str) -> list[str]:
 
 def _sums(text: str, form: TextFormat) -> list[str]:
     """Say which lines among the rows begin with a word for a sum, and by which option they are left out."""
-    if form.delimiter in (BLANKS, FIXED):
+    small = text.lower()
+    if form.delimiter in (BLANKS, FIXED) or not any(word in small for word in ("total", "sum", "gesamt")):
         return []
     mark, quote = re.escape(form.delimiter), form.quote or ""
     first = re.compile(rf"((?:{quote}{quote}|\s*){mark})*{quote}?\s*(?P<word>[^{mark}{quote}\r\n]*)")
