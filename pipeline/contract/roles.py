@@ -29,8 +29,8 @@ Setting = Literal["", "data.drop", "features.exclude", "features.categorical"]
 SHOWN_IN_PARTS = ("free text", "list")
 """Roles of columns that the model is shown by derived features, which are proposed."""
 
-_EXACT = 1 << 53
-"""Above it floating-point numbers leave whole ones out."""
+_EXACT, _WHOLE = 1 << 53, 1 << 24
+"""Above these a float64 and a float32 leave whole numbers out."""
 MIN_NAMED = 20
 """In fewer rows a column may well have another value in each, or one in all, by chance."""
 _SAMPLE = 100_000
@@ -102,7 +102,9 @@ def _by_itself(name: str, column: pa.ChunkedArray, kind: ColumnType) -> Judged:
         return Judged("feature")
     distinct = int(pc.count_distinct(values).as_py())
     if distinct == 1 and not column.null_count:
-        return Judged("constant", "data.drop", "the same value in every row that has a label")
+        return Judged(
+            "constant", "data.drop", "the same value in every row that has a label" + _precision(values, kind)
+        )
     if len(values) < MIN_NAMED:
         return Judged("feature")
     if kind is ColumnType.STRING:
@@ -110,6 +112,13 @@ def _by_itself(name: str, column: pa.ChunkedArray, kind: ColumnType) -> Judged:
     if kind is ColumnType.INT:
         return _whole_by_itself(name, column, values, distinct)
     return Judged("feature")
+
+
+def _precision(values: pa.ChunkedArray, kind: ColumnType) -> str:
+    """Say of large numbers that they may differ in digits that are not kept."""
+    if kind is not ColumnType.FLOAT or abs(values[0].as_py()) < _WHOLE:
+        return ""
+    return ", as far as seven digits tell, which a number keeps"
 
 
 def _text_by_itself(name: str, values: pa.ChunkedArray, distinct: int) -> Judged:

@@ -36,7 +36,7 @@ _NOTE = re.compile(r"\*{1,3}|[†‡§¶#^]|\[\w{1,3}\]")
 """A mark behind some numbers of a column, for a note below the table."""
 _MOST_NOTES, _SOME_PLAIN = 30, 0.2
 _FEW_WORDS, _MANY_NUMBERS = 2, 12
-_FEW_POINTS, _OTHERS, _HALF = 3, 10, 0.5
+_FEW_POINTS, _OTHERS, _HALF = 3, 3, 0.5
 _SAMPLE, _FEW, _ENOUGH = 200, 2000, 20_000
 _POINTS = ("points", "total")
 _SURE_TOTAL = 32

@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.config.reading import Reading
 from pipeline.contract.first_reading import Wishes, read_table
+from pipeline.contract.roles import judge_roles
 from pipeline.data.columns import ColumnType
 from pipeline.data.values.readings import convert
 from pipeline.data.values.recognise import Meaning, recognise
@@ -102,3 +103,16 @@ def test_yes_and_no_in_more_languages_and_signs(words: str) -> None:
 
 def test_reasons_for_missing_as_stata_has_them_are_missing() -> None:
     assert seen([".a", ".z", *map(str, MANY)]).missing == (".a", ".z")
+
+
+def test_a_marker_beside_few_codes_is_asked_about() -> None:
+    """Seen failing: -99 among 1 to 5, as SPSS writes what was not answered, without a word."""
+    assert "give --missing=-99" in seen([str((1, 2, 3, 4, 5, -99)[n % 6]) for n in MANY]).said
+    assert seen([str((1, 2, 9)[n % 3]) for n in MANY]).said == ""
+
+
+def test_large_numbers_that_differ_in_lost_digits_are_not_called_the_same() -> None:
+    """Seen failing: 12345678901234.56 and its followers were 'the same value in every row'."""
+    columns = {"d": pa.array([12_345_678_901_234.5 + n for n in MANY], "float32"), "y": pa.array([n % 2 for n in MANY])}
+    found = judge_roles(pa.table(columns), {"d": ColumnType.FLOAT, "y": ColumnType.INT}, "y", "binary")
+    assert "as far as seven digits tell" in found["d"].remark
