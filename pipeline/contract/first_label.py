@@ -15,7 +15,7 @@ from pipeline.contract.first_bound import FirstBound, bound_of_amounts, bound_of
 from pipeline.data.columns import ColumnType
 from pipeline.data.convert import shorten
 from pipeline.data.values.booleans import PAIRS
-from pipeline.data.values.counted import words_of
+from pipeline.data.values.counted import alike, words_of
 from pipeline.data.values.scales import in_order
 from pipeline.errors import DataError
 
@@ -144,7 +144,7 @@ def _classes(
     if task == "binary" and len(found) != 2:
         raise DataError(f"{where} holds {len(found)} different values, not two", "leave --task out")
     classes = tuple(str(int(value) if kind is ColumnType.BOOL else value) for value in found)
-    said = [*said, *_rare(values, classes, kind)]
+    said = [*said, *_rare(values, classes, kind), *filter(None, [alike(found) if kind is ColumnType.STRING else ""])]
     first = bound_of_classes(pc.value_counts(values).field("counts").to_pylist())
     if len(classes) == 2:
         lower = tuple(one.casefold() for one in classes)

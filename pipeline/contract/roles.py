@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from pipeline.contract.lists import list_delimiter
 from pipeline.data.columns import ColumnType
-from pipeline.data.values.counted import name_words
+from pipeline.data.values.counted import alike, name_words
 from pipeline.guard.label_leak import ClassLeak, NumberLeak
 from pipeline.guard.policy import Policy
 
@@ -132,7 +132,7 @@ def _text_by_itself(name: str, values: pa.ChunkedArray, distinct: int) -> Judged
         remark = f"lists with {delimiter!r} between the items; the model is shown each item"
         return Judged("list", "features.exclude", remark)
     if share < 0.5:
-        return Judged("feature")
+        return Judged("feature", remark=alike(pc.unique(values).to_pylist()) if distinct <= _MAX_CODES else "")
     blanks = float(pc.mean(pc.count_substring_regex(some, r"\S\s+\S")).as_py() or 0)
     if blanks >= 2 or (blanks >= 1 and share >= 0.8 and (pc.mean(pc.utf8_length(some)).as_py() or 0) > 25):
         return Judged(

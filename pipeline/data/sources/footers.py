@@ -37,12 +37,19 @@ def footer(pieces: Sequence[bytes], text: str, form: TextFormat, width: int) -> 
     return _marks(lines[-10:], form, width)
 
 
+def _parts(line: str, form: TextFormat) -> list[str]:
+    """Return the fields of a line; one where all of it stands in quotes."""
+    quote = form.quote or "\0"
+    is_quoted = line.startswith(quote) and line.rstrip().endswith(quote) and line.count(quote) == 2
+    return [line] if is_quoted else line.split(form.delimiter)
+
+
 def _marks(last: Sequence[str], form: TextFormat, width: int) -> tuple[str, ...]:
     """Return what lines begin with, if they are no rows: a total, a count of rows, a note."""
     marks: list[str] = []
     for line in reversed([line for line in last if line.strip()]):
         is_run = form.delimiter in (BLANKS, FIXED)
-        parts = next(split_lines(iter([line]), form)) if is_run else line.split(form.delimiter)
+        parts = next(split_lines(iter([line]), form)) if is_run else _parts(line, form)
         words = line.strip().lstrip("\"'")
         is_note = width >= 3 and len(parts) != width and sum(bool(part.strip()) for part in parts) == 1 and " " in words
         if (words[:1].isdigit() and "rows in set" not in words) or not (SUMMARY.match(words) or is_note):

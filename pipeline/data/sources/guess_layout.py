@@ -272,15 +272,20 @@ def _have_digits(values: Sequence[str]) -> bool:
     return len(values) > 0 and sum(bool(_DIGIT.search(value)) for value in values) >= 0.9 * len(values)
 
 
-def has_units(second: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+def has_units(second: Sequence[str], rows: Sequence[Sequence[str]], names: Sequence[str] = ()) -> bool:
     """Return whether the record below the header holds units: no number where all below it are.
 
-    A row holds values that come again in other rows, or words for what was not measured.
+    A row holds values that come again in other rows, or words for what was not measured. So do the answers below the
+    question of a survey, but of these names leave some blank.
+
+    Args:
+        names: of the columns.
     """
+    asks = any(not name.strip() and cell.strip() for name, cell in zip(names, second, strict=False))
     numeric = known = 0
     for place, unit in enumerate(second):
         values = [row[place] for row in rows if len(row) > place and row[place].strip().lower() not in MISSING]
-        if unit in values:
+        if unit in values and not asks:
             return False
         if len(values) < 2 or sum(map(is_number, values)) < 0.95 * len(values):
             continue
@@ -288,4 +293,4 @@ def has_units(second: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
             return False
         numeric += 1
         known += unit.strip().lower() not in _NOT_KNOWN
-    return numeric > 0 and known >= max(1, numeric / 2)
+    return numeric > 0 and known >= (1 if asks else max(1, numeric / 2))

@@ -63,6 +63,8 @@ def has_decimal_comma(rows: Sequence[Sequence[str]]) -> bool:
     found = False
     for column in zip(*rows, strict=True):
         values = [value for value in column if value.strip() and re.search(r"\d", value)]
+        if any(re.match(r"\s*[+-]?0\d", value) for value in values):
+            continue  # codes, put one behind the other
         with_comma = [value for value in values if "," in value and comma.match(value)]
         if with_comma and sum(bool(comma.match(value)) for value in values) >= 0.9 * len(values):
             found = found or not all(thousands.match(value) for value in with_comma)

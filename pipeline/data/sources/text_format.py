@@ -249,7 +249,7 @@ def _head_settings(layout: Layout) -> tuple[list[tuple[dict[str, Any], str]], li
     if not form.names and not has_header(first, rows):
         named = f"column_1 to column_{len(first)} (data.format.names gives other names)"
         settings.append(({"header": False}, f"{_NO_HEADER}; the columns are {named}"))
-    elif form.header and rows and has_units(rows[0], rows[1:]):
+    elif form.header and rows and has_units(rows[0], rows[1:], first):
         units = ", ".join(repr(unit) for unit in rows[0] if unit.strip())
         settings.append(({"units": True}, f"the line below the header holds units ({units[:60]}) and is no row"))
     return settings, rows

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -80,6 +80,21 @@ class Doubt:
 def as_mask(flags: pa.Array) -> Mask:
     """Return flags as numpy has them; null is no."""
     return np.asarray(pc.fill_null(flags, False).to_numpy(zero_copy_only=False), bool)
+
+
+def alike(texts: Sequence[str]) -> str:
+    """Return a sentence about texts that differ by case or blanks only; "" where there are none."""
+    by_folded: dict[str, list[str]] = {}
+    for text in texts:
+        by_folded.setdefault(" ".join(text.casefold().split()), []).append(text)
+    same = next((sorted(group) for group in by_folded.values() if len(group) > 1), None)
+    if same is None:
+        return ""
+    listed = " and ".join(map(repr, same[:3]))
+    blanks = len({text.casefold() for text in same}) > 1
+    return f"{listed} differ by case or blanks only" + (
+        "; `--format strip=true` takes the blanks off" if blanks else ""
+    )
 
 
 def words_of(name: str) -> set[str]:

@@ -6,11 +6,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+import pyarrow.compute as pc
+
 from pipeline.config.reading import ERROR, FEET, FORMULA, FRACTION, POWER
 from pipeline.data.values.codes import is_plain
 from pipeline.data.values.compound import is_of_parts, to_numbers
 from pipeline.data.values.counted import NEARLY_ALL, WORTH_SAYING, Counted, Doubt, Fit, as_mask, words_of
-from pipeline.data.values.words import KEY_NAMES, LENGTH_NAMES
+from pipeline.data.values.words import DATE_NAMES, KEY_NAMES, LENGTH_NAMES
 
 _SIGNS = {FEET: r"['′’´]|f", FRACTION: r"\d[/⁄]\d|[¼-¾⅓-⅞]", POWER: r"10", ERROR: r"±|\+/?[-−]|\d\(\d"}
 _SAID = {FEET: "feet and inches are read as inches", ERROR: "what stands behind ± or in brackets is left out"}
@@ -20,6 +22,13 @@ _SAMPLE = 200
 _ENOUGH = 5
 """So many different ones of feet tell by inches below 12 that they are no minutes and seconds, 5'11"."""
 _TALL = {"height", "ht", "tall", "feet", "ft", "length", "width", "depth", "size"}
+_POINTS = ("points", "total")
+_POINTS_OF = r"^(?P<points>[\d.,]+)(?:\s?/\s?| out of )(?P<total>\d+)(?: stars)?$"
+_SURE_TOTAL = 32
+"""Behind so many no day and no month stands."""
+_FEW = 3
+_APOSTROPHE = r"^'[\d.,+-][^']*$"
+"""What a spreadsheet is told to take for a text."""
 _FORMULA = r'^="[^"]*"$'
 _SHORTENED = r"^\d\.\d{2,5}E\+1[1-9]$"
 
@@ -62,6 +71,10 @@ def _are_meant(form: str, some: list[str], units: Sequence[str]) -> bool:
 
 def guess_formula(values: Counted) -> Fit | None:
     """Return how texts are read that spreadsheets are to keep as they are, ="00123"."""
+    formulas = values.matches(_APOSTROPHE)
+    if len(formulas) and formulas.all():
+        shown = values.texts[0].as_py()
+        return Fit({"kind": "text", "format": FORMULA}, formulas, f"{shown} is read as {shown[1:]}")
     formulas = values.matches(_FORMULA)
     if not formulas.any() or values.share(formulas | values.matches(r"^[\w .-]*$")) < NEARLY_ALL:
         return None
@@ -79,3 +92,25 @@ def guess_shortened(name: str, values: Counted) -> Fit | Doubt | None:
     shown = values.where(short).texts[0].as_py()
     said = f"a spreadsheet has cut the last digits off ({shown}): export it with this column as text if they count"
     return Doubt(said) if words_of(name) & KEY_NAMES else Fit({"kind": "number"}, is_plain(values), said, is_plain=True)
+
+
+def guess_total(name: str, values: Counted) -> Fit | None:
+    """Return how points of a total are read, 41/100, where the total is the same everywhere and a usual one.
+
+    Days of a month (31/10) and seasons (2019/10) are written so, too.
+    """
+    fits = values.matches(r"^\d+(?:[.,]\d+)?(?:\s?/\s?| out of )(?:5|10|100)(?: stars)?$")
+    if values.share(fits) < WORTH_SAYING:
+        return None
+    behind = {re.sub(r"^[\d.,]+", "", text) for text in values.where(fits).texts.to_pylist()}
+    if len({re.sub(r"\s", "", unit) for unit in behind}) > 1 or fits.sum() < _FEW:
+        return None
+    written = pc.extract_regex(values.where(fits).texts, pattern=_POINTS_OF)
+    points, total = (pc.cast(pc.replace_substring(written.field(part), ",", "."), "float64") for part in _POINTS)
+    if pc.any(pc.greater(points, total)).as_py() or (words_of(name) & DATE_NAMES and total[0].as_py() < _SURE_TOTAL):
+        return None
+    comma, point = (pc.any(pc.match_substring(written.field("points"), mark)).as_py() for mark in ",.")
+    if comma and point:
+        return None
+    settings: dict[str, object] = {"kind": "number", "unit": tuple(sorted(unit.strip() for unit in behind))}
+    return Fit(settings | ({"decimal": ","} if comma else {}), fits)

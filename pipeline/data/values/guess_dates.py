@@ -24,8 +24,11 @@ _TIME = re.compile(
     r"(?P<H>\d{1,2}):\d{2}(?P<S>:\d{2}(?P<f>\.\d{1,9})?)?(?P<pb>\s?)(?P<p>[AaPp]\.?[Mm]\.?)?"
     rf"(?P<zb>\s?)(?P<z>{ZONE})?$"
 )
-_POINTED = re.compile(r"(?<=[\sT])\d{1,2}\.\d{2}(?P<S>\.\d{2})?$")
-"""A time as 23.37, which some countries write, behind a date."""
+_POINTED = re.compile(
+    r"(?<=[\sT])\d{1,2}\.\d{2}(?P<S>\.\d{2}(?P<f>\.\d{1,9})?)?(?P<p> [AaPp][Mm])?$|"
+    r"(?<=\d\d-\d\d)-\d{2}\.\d{2}(?P<S2>\.\d{2}(?P<f2>\.\d{1,9})?)$"
+)
+"""A time as 23.37, which some countries write, behind a date, and as Oracle and DB2 write it."""
 _ASIAN = re.compile(r"(\d{4})([年년]\s?)(\d{1,2})([月월]\s?)(?:(\d{1,2})([日일]\s?))?")
 """A date as East Asia writes it."""
 _LOG = re.compile(r"(\[?)\d\d/[A-Za-z]{3}/\d{4}(?::\d\d){3} [+-]\d{4}(\]?)")
@@ -114,7 +117,7 @@ def formats_of(text: str) -> list[str]:
         return ["%Y%m%d"]
     if compact := re.fullmatch(r"(?:19|20)\d{6}([T _-]?)\d{6}(Z|[+-]\d{4})?", text):
         return [f"%Y%m%d{compact[1]}%H%M%S" + ("%z" if compact[2] else "")]
-    if "%" in text or len(text) > 60:
+    if "%" in text or len(text) > 60 or " out of " in text:  # out: October in Portuguese
         return []
     if form := _of_one_form(text):
         return [form]
@@ -171,7 +174,9 @@ def _without_time(text: str) -> tuple[str, str]:
     if hours := re.search(r"(?<=\s)\d{1,2}h\d{2}$", text):
         return text[: hours.start()], "%Hh%M"
     if pointed := _POINTED.search(text):
-        return text[: pointed.start()], "%H.%M" + (".%S" if pointed["S"] else "")
+        form = ("%I" if pointed["p"] else "%H") + ".%M" + (".%S" if pointed["S"] or pointed["S2"] else "")
+        form += (".%f" if pointed["f"] or pointed["f2"] else "") + (" %p" if pointed["p"] else "")
+        return text[: pointed.start()], ("-" if pointed["S2"] else "") + form
     return text, ""
 
 

@@ -13,11 +13,11 @@ import pyarrow.compute as pc
 from pipeline.config.reading import Reading
 from pipeline.data.values.codes import is_code, is_plain
 from pipeline.data.values.counted import NEARLY_ALL, WORTH_SAYING, Counted, Doubt, Fit, Mask, as_mask, words_of
+from pipeline.data.values.guess_compound import guess_total
 from pipeline.data.values.numbers import MINUS, to_plain
 from pipeline.data.values.words import (
     COMMA_THOUSANDS,
     CURRENCIES,
-    DATE_NAMES,
     NEARLY,
     SCALES,
     SURE_SCALES,
@@ -38,9 +38,6 @@ _MOST_NOTES, _SOME_PLAIN = 30, 0.2
 _FEW_WORDS, _MANY_NUMBERS = 2, 12
 _FEW_POINTS, _OTHERS, _HALF = 3, 3, 0.5
 _SAMPLE, _FEW, _ENOUGH = 200, 2000, 20_000
-_POINTS = ("points", "total")
-_SURE_TOTAL = 32
-"""Behind so many no day and no month stands."""
 _RATINGS = 20
 """So many different texts may be categories such as 16+ and 18+; more are quantities."""
 _STYLES = ((".", ""), (".", ","), (",", ""), (",", "."), (",", " "), (".", " "), (".", "'"), (",", "'"), (".", "_"))
@@ -65,7 +62,7 @@ def guess_number(name: str, values: Counted, decimal: str | None) -> Fit | Doubt
     Args:
         decimal: the mark before fractions in the rest of the file, if it is known.
     """
-    if points := _of_total(name, values):
+    if points := guess_total(name, values):
         return points
     if len(values.texts) <= _ENOUGH:
         return _guess(name, values, decimal)
@@ -77,28 +74,6 @@ def guess_number(name: str, values: Counted, decimal: str | None) -> Fit | Doubt
         return found
     fits = _fits(values, Reading.model_validate(found.settings))
     return Fit(found.settings, fits, found.said) if values.share(fits) >= WORTH_SAYING else None
-
-
-def _of_total(name: str, values: Counted) -> Fit | None:
-    """Return how points of a total are read, 41/100, where the total is the same everywhere and a usual one.
-
-    Days of a month (31/10) and seasons (2019/10) are written so, too.
-    """
-    fits = values.matches(r"^\d+(?:[.,]\d+)?\s?/\s?(?:5|10|100)$")
-    if values.share(fits) < WORTH_SAYING:
-        return None
-    behind = {re.sub(r"^[\d.,]+", "", text) for text in values.where(fits).texts.to_pylist()}
-    if len({re.sub(r"\s", "", unit) for unit in behind}) > 1 or fits.sum() < _FEW_POINTS:
-        return None
-    written = pc.extract_regex(values.where(fits).texts, pattern=r"^(?P<points>[\d.,]+)\s?/\s?(?P<total>\d+)$")
-    points, total = (pc.cast(pc.replace_substring(written.field(part), ",", "."), "float64") for part in _POINTS)
-    if pc.any(pc.greater(points, total)).as_py() or (words_of(name) & DATE_NAMES and total[0].as_py() < _SURE_TOTAL):
-        return None
-    comma, point = (pc.any(pc.match_substring(written.field("points"), mark)).as_py() for mark in ",.")
-    if comma and point:
-        return None
-    settings: dict[str, object] = {"kind": "number", "unit": tuple(sorted(unit.strip() for unit in behind))}
-    return Fit(settings | ({"decimal": ","} if comma else {}), fits)
 
 
 def far_marker(values: Counted) -> str:
@@ -129,7 +104,7 @@ def _guess(name: str, values: Counted, decimal: str | None) -> Fit | Doubt | Non
         return None  # as most columns of words, before all of them are looked at
     parts = pc.extract_regex(values.texts, pattern=_PARTS)
     like = as_mask(parts.is_valid())
-    if values.share(like) < WORTH_SAYING:
+    if values.share(like) < WORTH_SAYING or values.matches(r"^[+-]?00\d").any():  # codes of fixed length
         return None
     units = _units(parts, values)
     if units is None or isinstance(units, Doubt):
@@ -154,7 +129,7 @@ def _guess(name: str, values: Counted, decimal: str | None) -> Fit | Doubt | Non
     settings |= {"decimal": style[0]} if style[0] != "." else {}
     settings |= {"thousands": style[1]} if style[1] else {}
     settings |= {name: value for name, value in units.items() if value}
-    return Fit(settings, fits[style], _of_bounds(values) if "<" in units["unit"] else _of_notes(values, units))
+    return Fit(settings, fits[style], _said_of(values, units))
 
 
 def _of_two_styles(values: Counted, points: Mask, commas: Mask) -> Doubt | None:
@@ -235,7 +210,14 @@ def _are_ratings(values: Counted, units: _Units, thousands: str) -> bool:
     return has_plus and not thousands and not units["scale"] and len(values.texts) <= _RATINGS
 
 
-def _of_notes(values: Counted, units: _Units) -> str:
+def _said_of(values: Counted, units: _Units) -> str:
+    """Return what a person should know of units; "" mostly."""
+    if "<" in units["unit"]:
+        return _of_bounds(values)
+    marked, plain = values.matches("%"), is_plain(values)
+    if "%" in units["unit"] and _SOME_PLAIN / 4 < values.share(plain) < 1 - _SOME_PLAIN / 4:
+        shown = [values.where(one).texts[0].as_py() for one in (marked, plain)]
+        return f"some have %, others none ({shown[0]!r}, {shown[1]!r}): read as they stand, without dividing by 100"
     notes = [unit for unit in units["unit"] if _NOTE.fullmatch(unit)]
     marked = values.matches(rf"\d\s*{re.escape(notes[0])}$") if notes else np.zeros(0, bool)
     return f"a mark for a note, as in {values.where(marked).texts[0].as_py()!r}, is left out" if marked.any() else ""

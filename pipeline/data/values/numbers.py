@@ -16,6 +16,19 @@ MINUS = r"[\-\x{2212}\x{2013}\x{fe63}\x{ff0d}]"
 _NONE = r"(?:-{1,2}|\x{2013}|\x{2014})"
 """In place of a fraction that is none: 74.- or 5,-."""
 _SCALES = {"k": "e3", "K": "e3", "m": "e6", "M": "e6", "mn": "e6", "bn": "e9", "b": "e9", "B": "e9", "G": "e9"}
+_SCALES |= {
+    "lakh": "e5",
+    "lakhs": "e5",
+    "crore": "e7",
+    "crores": "e7",
+    "Mio": "e6",
+    "Mio.": "e6",
+    "Mrd": "e9",
+    "Mrd.": "e9",
+}
+_SCALES |= {"thousand": "e3", "Tsd.": "e3", "million": "e6", "millions": "e6", "billion": "e9", "billions": "e9"}
+_SCALES |= {"trillion": "e12", "Thousand": "e3", "Million": "e6", "Billion": "e9", "Trillion": "e12"}
+_SCALES |= {"万": "e4", "亿": "e8", "億": "e8", "만": "e4", "억": "e8"}
 
 
 def to_plain(text: pa.Array, reading: Reading) -> pa.Array:
@@ -87,7 +100,7 @@ def pattern(reading: Reading) -> str:
     grouped = rf"\d{{1,3}}(?:{mark}\d{{2,3}})*{mark}\d{{3}}|" if mark else ""
     decimal = re.escape(reading.decimal)
     unit = _any_of(reading.unit)
-    scale = f"(?P<scale>{'|'.join(sorted(_SCALES, key=len, reverse=True))})?" if reading.scale else ""
+    scale = f"(?P<scale>{'|'.join(map(re.escape, sorted(_SCALES, key=len, reverse=True)))})?" if reading.scale else ""
     b = BLANKS + "*"
     return (
         rf"^\s*(?P<open>\()?{b}(?:(?P<minus>{MINUS})|(?P<plus>\+))?{b}{unit}{b}"

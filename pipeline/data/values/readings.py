@@ -31,6 +31,7 @@ _TYPES = {
     "date": ColumnType.TIMESTAMP,
     "duration": ColumnType.FLOAT,
 }
+_FORMULA = r"""^\s*(?:="(.*)"|'(.*))\s*$"""
 _PLAIN = Reading()
 
 
@@ -124,7 +125,7 @@ def to_plain(text: pa.Array, reading: Reading, column_type: ColumnType) -> pa.Ar
     Whole columns of the kinds text and None come back as they are, and so does one that is stored as text.
     """
     if reading.format == FORMULA and is_text(text.type):
-        return pc.replace_substring_regex(text.cast(pa.string()), pattern=r'^\s*="(.*)"\s*$', replacement=r"\1")
+        return pc.replace_substring_regex(text.cast(pa.string()), pattern=_FORMULA, replacement=r"\1\2")
     if column_type is ColumnType.STRING or not is_text(text.type):
         return text
     text = text.cast(pa.string())

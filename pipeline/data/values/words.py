@@ -28,7 +28,11 @@ UNITS = _set(
     " 円 元 원 個 个 개 点 分 回 人 名 명 台 枚 本 冊 歳 岁 세 才 件 건 次 \uff05 度 /mo /yr /month /year /day"
     " /week /night /hr /hour /h /km /kg /m² /sqft /person /unit /ea"
 ) | {"days ago", "hours ago", "weeks ago", "months ago", "sq ft", "sq. ft.", "sq m", "cu ft", "fl oz", "per cent"}
-SCALES = _set("k K M m B b bn mn")
+SCALE_WORDS = _set(
+    "thousand million millions billion billions trillion Thousand Million Billion Trillion lakh lakhs crore crores Mio"
+    " Mio. Mrd Mrd. Tsd. 万 亿 億 만 억"
+)
+SCALES = _set("k K M m B b bn mn") | SCALE_WORDS
 SURE_SCALES = _set("k K M")
 """Those that are a scale though no other stands in the column: close to the figures no unit is written so."""
 NEARLY = _set("~ ≈ ± ca. ca c.")
@@ -76,7 +80,7 @@ ELSE_MISSING = (
     *_set("none missing unknown undefined nothing tbd n/d nd n.d. * ** *** x _ (blank) k.a. unbekannt inconnu"),
     *_set("desconocido dnf dns dsq n.n. n.b. #wert! #nv #n/v #valeur! #\xa1valor! #\xa1div/0!"),
     *("not available", "not measured", "not applicable", "not known", "no data", "keine angabe", "k. a.", "n/v", "s/d"),
-    *("0000-00-00", "0000-00-00 00:00:00"),
+    *("0000-00-00", "0000-00-00 00:00:00", ":"),
     *(f".{letter}" for letter in "abcdefghijklmnopqrstuvwxyz"),  # reasons why, as Stata and SAS have them
 )
 """What means 'missing' among numbers, dates and booleans; among texts it is a text."""
