@@ -25,6 +25,7 @@ WORDS = (
     r"(?:(?P<hours>\d+) ?(?:h|hrs?|hours?|std)\.?,? ?)?(?:(?P<minutes>\d+) ?(?:m|mins?|minutes?)\.?,? ?)?"
     r"(?:(?P<seconds>\d+(?:[.,]\d+)?) ?(?:s|secs?|seconds?)\.?)?\s*$"
 )
+LAP = r"^\s*([0-5]?\d[.,]\d+\s*)$"
 YEARS = r"(?i:\d ?y(?:rs?|ears?)?,? ?)\d+ ?"
 """Behind years, m is months: 3y 2m."""
 SHORT = {
@@ -63,6 +64,9 @@ def to_seconds(text: pa.Array, form: str | None = None, units: Sequence[str] = (
     if form == HHMM:
         figures = pc.replace_substring_regex(distinct, pattern=r"^\s*(\d\d?)[.hH]?(\d\d)\s*$", replacement=r"\1\2")
         distinct = pc.utf8_lpad(pc.utf8_trim_whitespace(figures), 4, "0")
+    if form == "%M:%S":  # a lap of less than a minute, 48.78 beside 1:02.94
+        distinct = pc.replace_substring_regex(distinct, pattern=r"^\s*(\d[.,]\d+\s*)$", replacement=r"0\1")
+        distinct = pc.replace_substring_regex(distinct, pattern=LAP, replacement=r"0:\1")
     seconds = pc.coalesce(*(_seconds(distinct, pattern) for pattern in patterns))
     return pc.take(seconds, coded.indices)
 

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from pipeline.config.reading import HALF_DAYS, HHMM, TWO_PARTS
 from pipeline.data.values.counted import WORTH_SAYING, Counted, Doubt, Fit, as_mask, words_of
-from pipeline.data.values.durations import CLOCK, SHORT, WORDS, YEARS, to_seconds
+from pipeline.data.values.durations import CLOCK, LAP, SHORT, WORDS, YEARS, to_seconds
 from pipeline.data.values.words import CLOCK_NAMES, LENGTH_NAMES
 
 _PER = r"(?:min|mins|minutes)?\s?/\s?(?:km|mi|mile|miles|100\s?m|500\s?m|100\s?yd)"
@@ -41,8 +41,10 @@ def guess_duration(name: str, values: Counted) -> Fit | Doubt | None:
         return Fit({"kind": "duration", "format": HHMM}, fits, said) if values.share(fits) >= WORTH_SAYING else None
     clock = values.matches(CLOCK)
     minutes = values.matches(SHORT["%M:%S"])
-    if values.share(minutes | clock) >= WORTH_SAYING and values.matches(r"^\D*\d{1,4}:\d\d[.,]\d").any():
-        return Fit({"kind": "duration", "format": "%M:%S"}, minutes | clock, "read as seconds")  # 4:00.6, a lap
+    laps = values.matches(r"^\D*\d{1,4}:\d\d[.,]\d")  # 4:00.6
+    timed = minutes | clock | (values.matches(LAP) if values.share(laps) > 1 - WORTH_SAYING else laps)
+    if values.share(timed) >= WORTH_SAYING and laps.any():
+        return Fit({"kind": "duration", "format": "%M:%S"}, timed, "read as seconds")
     if short.any() and values.share(short | clock) >= WORTH_SAYING:
         return _in_two_parts(name, values)
     like = clock | iso | values.matches(WORDS)

@@ -104,3 +104,12 @@ def test_notes_in_quotes_below_the_rows_are_no_rows(tmp_path: Path) -> None:
     notes = '\n\n"Opportunity Report"\n"Copyright (c) 2000-2023 salesforce.com, inc. All rights reserved."\n'
     path.write_text('"a","b","c"\n' + "".join(f'"{n}","{n}","x"\n' for n in MANY) + notes)
     assert sniff(str(path))[0].footer == ('"Opportunity', '"Copyright')
+
+
+def test_laps_below_and_above_a_minute_are_durations() -> None:
+    """Seen failing: an identifier, and no word."""
+    texts = [(f"{n}.78", f"1:{n:02}.94", f"4{n % 10}.5")[n % 3] for n in range(9, 60)]
+    meaning = seen(texts)
+    assert (meaning.n_rest, meaning.settings) == (0, Reading(kind="duration", format="%M:%S"))
+    out, _ = convert(pa.array(["9.78", "48.5", "1:02.94"]), meaning.settings, ColumnType.FLOAT)  # type: ignore[arg-type]
+    assert out.to_pylist() == pytest.approx([9.78, 48.5, 62.94])
