@@ -22,6 +22,7 @@ from pipeline.guard.checks import TRAIN_SPLIT
 from pipeline.guard.find_rows import find_rows, source_of
 from pipeline.guard.label_noise import points_of
 from pipeline.lineage.runs import Run
+from pipeline.reports.formats import moment
 from pipeline.reports.one_feature import recorded_settings, table_of
 from pipeline.reports.personal import unshown
 from pipeline.reports.suspects import render
@@ -86,7 +87,7 @@ def find_suspects(
     hidden = {label, *unshown(settings, table.column_names)}
     columns = [name for name in dict.fromkeys([*keys, *table.column_names]) if name not in hidden][:_MOST_VALUES]
     values = table.select(columns).take(pa.array(found.rows[shown])).to_pylist()
-    classes = features.label.classes  # as the run has them
+    classes, types = features.label.classes, (run.ingestion or {}).get("columns", {})  # as the run has them
     rows = [
         Suspect(
             names[place],
@@ -96,7 +97,7 @@ def find_suspects(
             round(float(found.score[place]), 4),
             bool(found.flagged[place]),
             found.why(place, classes, classes.index(texts[found.rows[place]])),
-            {name: "" if value is None else _short(value) for name, value in of_row.items()},
+            {name: _short(value, types.get(name, "")) for name, value in of_row.items()},
         )
         for place, of_row in zip(shown, values, strict=True)
     ]
@@ -111,7 +112,11 @@ def find_suspects(
     return made
 
 
-def _short(value: Any) -> str:
+def _short(value: Any, kind: str) -> str:
+    if value is None:
+        return ""
+    if kind == "timestamp":
+        return moment(value)
     text = f"{value:.7g}" if isinstance(value, float) else str(value)
     return text if len(text) <= 200 else shorten(text, 200)
 

@@ -64,11 +64,12 @@ def with_places(
     if spans := {span for split in splits for span in (ingestion.get("split_spans") or {}).get(split, ())}:
         source = replace(source, spans=spans)
     found = find_rows(source, (), (config.get("data") or {}).get("label", ""), wanted)
-    placed = [row | {"place": _place(*found.get(int(row.get("row") or "0", 16), ("", 0)))} for row in rows]
+    placed = [row | {"place": place_text(*found.get(int(row.get("row") or "0", 16), ("", 0)))} for row in rows]
     return explanation | {"examples": explanation["examples"] | {"rows": placed}}
 
 
-def _place(file: str, row: int) -> str:
+def place_text(file: str, row: int) -> str:
+    """Say where a row stands, with the file's folder: files of several spans may have one name; "" of no file."""
     return f"{'/'.join(PurePath(file).parts[-2:])}, row {row:,}" if file else ""
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
+from pipeline.reports.single_rows import place_text
 from pipeline.terminal.console import console_for, linked
 
 _SHOWN = 10
@@ -33,7 +34,7 @@ def print_suspects(found: dict[str, Any], as_json: bool, *, is_applied: bool) ->
     for name in ("row", "label", "rather", "score", "why"):
         table.add_column(name)
     for one in rows[:_SHOWN]:
-        place = f"{Path(one['file']).name} row {one['file_row']}" if one["file"] else one["row"]
+        place = place_text(one["file"], one["file_row"]) or one["row"]
         table.add_row(*map(escape, (place, one["given"], one["suggested"], f"{one['score']:.3f}", one["why"])))
     if rows:
         console.print(table)

@@ -89,4 +89,4 @@ def test_a_file_that_is_away_or_no_text_is_told(file: Path) -> None:
 def test_the_table_of_a_notebook_shows_text_as_text() -> None:
     html = suspects_table(SUSPECTS["rows"])._repr_html_()
     assert "<b>wild" not in html
-    assert "cats.csv, row 1,234" in html
+    assert "span-01/cats.csv, row 1,234" in html

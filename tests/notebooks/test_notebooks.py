@@ -86,12 +86,14 @@ def refusal(desk: Desk) -> str:
     """A run that the gate stops, and what the review says if nobody stands behind it."""
     stopped = desk.call("run")
     assert stopped.code == 1, stopped.text
+    blocked = desk.latest().run_id
     before, drawn = desk.schema.read_text(), DRAWING["schema_review"][:-1]  # the last one reads the verdict
     with pytest.raises(CellExecutionError) as refused:
         execute("schema_review", desk, reviewer="", without=drawn)
     assert desk.schema.read_text() == before
-    all_run = execute("schema_review", desk, accept="", without={*drawn, "run-it", "passed"})  # with a name
+    all_run = execute("schema_review", desk, accept="", without=drawn)  # with a name
     assert "Nothing was decided, so nothing is approved" in str(all_run)
+    assert desk.latest().run_id == blocked, "and nothing runs"
     assert desk.schema.read_text() == before
     return str(refused.value)
 
@@ -277,3 +279,25 @@ def _browse(*arguments: str, profile: Path) -> str:
     done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_pictures_have_words_and_no_flights(name: str) -> None:
+    """Figures that a cell returns bare have no text alternative in JupyterLab; texts are about any pipeline."""
+    cells = read(name).cells
+    drawn = [cell.source for cell in cells if cell.cell_type == "code" and re.search(r"figures\.\w+\(", cell.source)]
+    assert all("Gallery(" in source for source in drawn)
+    told = " ".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    assert "flights" not in re.sub(r"another pipeline than the flights", "", told)
+
+
+def test_jupyterlab_asks_nothing() -> None:
+    """It asked whether to fetch news over everything else, also with `news_url = None`."""
+    settings = PyFileConfigLoader("jupyter_config.py", str(ROOT / "notebooks")).load_config()
+    folder = Path(settings.LabApp.app_settings_dir)
+    asked = json.loads((folder / "overrides.json").read_text())["@jupyterlab/apputils-extension:notification"]
+    assert asked == {"checkForUpdates": False, "fetchNews": "false"}
+    import jupyterlab
+
+    schema = Path(jupyterlab.__file__).parent / "schemas/@jupyterlab/apputils-extension/notification.json"
+    assert asked.keys() <= json.loads(schema.read_text())["properties"].keys()

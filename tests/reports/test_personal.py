@@ -156,7 +156,7 @@ def test_a_hidden_value_is_nowhere_on_pages_and_in_notebooks(tmp_path: Path) -> 
     told = {
         "page": render(collect(run)),
         "card": write_card(run, tmp_path / "card.html").read_text(),
-        "model_analysis": repr(examples_table(shown_explanation(run, artifacts, types) or {})),
+        "model_analysis": repr(examples_table(shown_explanation(run, artifacts, types) or {}, types)),
         "schema_review": "".join(
             map(repr, (statistics_table(columns), *map(top_values_table, columns), findings_table(verdict)))
         ),

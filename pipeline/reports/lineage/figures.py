@@ -21,6 +21,8 @@ _COLORS = {
     StepState.FAILED: "#b3261e",
     StepState.BLOCKED: "#7c1650",
 }
+_SIZE, _PAD = 8, 0.4
+"""Of the name in a box, in points, and around it, in sizes of it."""
 _HEIGHT, _COLUMN = 0.3, 2.3
 """Of a box, and from a column of boxes to the next, in inches."""
 
@@ -57,15 +59,16 @@ def graph_figure(made: Sequence[Made]) -> Figure:
         axes.set_axis_off()
         for path in layout.paths:
             stops = [layout.lines[path[0]][0], *(layout.lines[piece][1] for piece in path)]
-            _connect(axes, [bends[stop] if isinstance(stop, int) else places[stop] for stop in stops])
+            (x, y), *between, (to_x, to_y) = [bends[stop] if isinstance(stop, int) else places[stop] for stop in stops]
+            _connect(axes, [(x + _half(stops[0]), y), *between, (to_x - _half(stops[-1]) - 0.03, to_y)])
         for node, (x, y) in places.items():
             types = [artifact.type.rpartition(".")[2] for artifact in made if artifact.maker == node]
             axes.text(
-                x, y, node, ha="center", va="center", color="white", fontsize=8, zorder=3,
-                bbox={"boxstyle": "round,pad=0.4", "facecolor": ACCENT, "edgecolor": "none"},
+                x, y, node, ha="center", va="center", color="white", fontsize=_SIZE, zorder=3,
+                bbox={"boxstyle": f"round,pad={_PAD}", "facecolor": ACCENT, "edgecolor": "none"},
             )  # fmt: skip
             axes.text(
-                x, y - 0.72 * _HEIGHT, "\n".join(types), ha="center", va="top", color=MUTED, fontsize=6.5, zorder=3,
+                x, y - 0.72 * _HEIGHT, "\n".join(types), ha="center", va="top", color=MUTED, fontsize=7.5, zorder=3,
                 linespacing=1.1, bbox={"pad": 0.5, "facecolor": "white", "edgecolor": "none", "alpha": 0.85},
             )  # fmt: skip
         axes.set_xlim(-0.5 * _COLUMN, max(across) + 0.5 * _COLUMN)
@@ -73,19 +76,24 @@ def graph_figure(made: Sequence[Made]) -> Figure:
         return figure_of(axes)
 
 
+def _half(node: str | int) -> float:
+    """Return half of a box's width in inches: arrows end at it, whatever its name's length."""
+    from matplotlib.textpath import TextPath
+
+    return float(TextPath((0, 0), str(node), size=_SIZE).get_extents().width) / 144 + _PAD * _SIZE / 72
+
+
 def _inches(place: tuple[float, float]) -> tuple[float, float]:
     """Turn pixels, y downwards, into inches, y upwards."""
     return place[0] / LAYER * _COLUMN, -place[1] / GAP * 3 * _HEIGHT
 
 
-def _connect(axes: Axes, stops: Sequence[tuple[float, float]]) -> None:
-    """Draw an arrow from the right side of a box to the left side of another, by way of the bends between."""
+def _connect(axes: Axes, points: Sequence[tuple[float, float]]) -> None:
+    """Draw an arrow through points, from one box to another."""
     from matplotlib.patches import FancyArrowPatch
     from matplotlib.path import Path
 
-    (x, y), *between, (to_x, to_y) = stops
-    points = [(x + 0.25 * _COLUMN, y), *between, (to_x - 0.29 * _COLUMN, to_y)]
-    curve, codes = points[:1], [Path.MOVETO]
+    curve, codes = [points[0]], [Path.MOVETO]
     for (left, start), (right, stop) in pairwise(points):
         curve += [((left + right) / 2, start), ((left + right) / 2, stop), (right, stop)]
         codes += [Path.CURVE4] * 3

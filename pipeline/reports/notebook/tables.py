@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.contract.proposal import Proposal
@@ -16,7 +15,7 @@ from pipeline.lineage.schema_versions import SchemaVersion
 from pipeline.reports.artifacts import Column, SplitStatistics
 from pipeline.reports.formats import distinct_text, interval, number, quantity, signed
 from pipeline.reports.judgement import Judgement
-from pipeline.reports.single_rows import row_kind
+from pipeline.reports.single_rows import place_text, row_kind
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,7 +78,7 @@ def suspects_table(rows: Sequence[Mapping[str, Any]]) -> Table:
         (
             [
                 one["row"],
-                f"{Path(one['file']).name}, row {one['file_row']:,}" if one["file"] else "",
+                place_text(one["file"], one["file_row"]),
                 *(one["given"], one["suggested"], f"{one['score']:.3f}", one["why"]),
                 "\n".join(f"{name}: {value}" for name, value in one["values"].items()),
             ]
@@ -161,15 +160,19 @@ def slices_table(judgement: Judgement) -> Table:
     )
 
 
-def examples_table(explanation: Mapping[str, Any]) -> Table:
-    """Return single rows taken apart: what each feature adds to the prediction (pipeline.evaluation.explanation)."""
+def examples_table(explanation: Mapping[str, Any], types: Mapping[str, str]) -> Table:
+    """Return single rows taken apart: what each feature adds to the prediction (pipeline.evaluation.explanation).
+
+    Args:
+        types: of columns: times are written as such, and numbers without the noise of a float32.
+    """
     examples = (explanation.get("examples") or {"rows": []})["rows"]
     return _table(
         ["row", "truth", "prediction", "typical row", "feature", "value", "adds"],
         (
             [
                 *(f"{place}, {row_kind(row)}", row["truth"], number(row["prediction"]), number(row["typical"])),
-                *(part["feature"], "missing" if part["value"] is None else part["value"], signed(part["part"])),
+                *(part["feature"], _value(part["value"], types.get(part["feature"], "")), signed(part["part"])),
             ]
             for place, row in enumerate(examples, start=1)
             for part in row["parts"][:5]
@@ -207,6 +210,12 @@ def _table(columns: list[str], rows: Iterable[Sequence[object]]) -> Table:
 
 def _moments(split: SplitStatistics) -> list[float | None]:
     return [split.low, split.median, split.mean, split.high]
+
+
+def _value(value: str | float | None, kind: str) -> str:
+    if value is None:
+        return "missing"
+    return value if isinstance(value, str) else quantity(value, kind)
 
 
 def _quantity(value: float | None, kind: str) -> str:

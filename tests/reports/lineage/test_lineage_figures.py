@@ -23,6 +23,17 @@ def test_steps_from_left_to_right() -> None:
     assert len(axes.patches) == 4  # an arrow for each use
 
 
+def test_arrows_end_at_boxes_of_any_width() -> None:
+    """They ended in the air where a name is short, and within the box where it is long."""
+    figure = figures.graph_figure([Made(1, "Examples", "Gen", ("AStepWithAVeryLongName",))])
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    boxes = {text.get_text(): text.get_bbox_patch().get_window_extent() for text in axes.texts}
+    (arrow,) = [patch.get_window_extent() for patch in axes.patches]
+    assert abs(arrow.x0 - boxes["Gen"].x1) < 8
+    assert abs(arrow.x1 - boxes["AStepWithAVeryLongName"].x0) < 8
+
+
 def test_a_run_that_made_nothing() -> None:
     assert not figures.graph_figure([]).axes[0].texts
 

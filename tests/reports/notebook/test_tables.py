@@ -25,6 +25,16 @@ def test_findings() -> None:
     ]
 
 
+def test_values_of_single_rows_are_dates_and_numbers_without_noise() -> None:
+    parts = [
+        {"feature": name, "value": value, "part": 0.1}
+        for name, value in (("at", 1_736_040_600), ("temp", 39.299999), ("word", "a"), ("hour", None))
+    ]
+    row = {"truth": "yes", "prediction": 0.2, "typical": 0.5, "parts": parts, "kind": "ordinary"}
+    table = tables.examples_table({"examples": {"rows": [row]}}, {"at": "timestamp", "temp": "float", "word": "string"})
+    assert table.frame["value"].tolist() == ["2025-01-05 01:30", "39.3", "a", "missing"]
+
+
 def test_nothing_is_said_in_words() -> None:
     assert tables.findings_table(DataVerdict())._repr_html_() == "<p>None.</p>"
 
