@@ -186,7 +186,7 @@ def relocate(
     """Have the records name the folders of a workspace that was moved or copied, as the next run would."""
     from pipeline.commands.housekeeping import relocate as rewrite
     from pipeline.config.loading import load
-    from pipeline.terminal.results import print_relocation
+    from pipeline.terminal.relocation import print_relocation
 
     settings = load(config, workspace=workspace)
     print_relocation(
@@ -221,7 +221,7 @@ def doctor(config: ConfigOption = None, workspace: WorkspaceOption = None, as_js
     """Check machine, packages, workspace and what the configuration names; every finding comes with its remedy."""
     from pipeline.config.loading import load
     from pipeline.doctor import examine
-    from pipeline.terminal.results import print_findings
+    from pipeline.terminal.doctor import print_findings
 
     findings = examine(load(config, workspace=workspace))
     print_findings(findings, as_json)

@@ -53,8 +53,12 @@ class Finding:
 
     def sentence(self) -> str:
         """Return feature, split, what is wrong, expected, found and how many rows on one line."""
-        where = ", ".join(part for part in (shown(self.feature or ""), self.split) if part) or "the table"
-        return f"{where}: {self.title}: {self.detail()}"
+        return f"{self.where}: {self.title}: {self.detail()}"
+
+    @property
+    def where(self) -> str:
+        """The feature and the split, as far as it is about one."""
+        return ", ".join(part for part in (shown(self.feature or ""), self.split) if part) or "the table"
 
     @property
     def title(self) -> str:

@@ -28,6 +28,7 @@ from pipeline.reports.front_charts import Chart, chart
 from pipeline.reports.front_settings import differing_settings
 from pipeline.reports.page_places import FRONT, PRODUCTION, front_path
 from pipeline.reports.rendering import safe_json, templates
+from pipeline.reports.what_now import for_commands, options_of
 from pipeline.serving.approvals import Request, waiting
 from pipeline.serving.versions import Manifest, serving_manifest, serving_version
 
@@ -80,6 +81,7 @@ class Front:
     """All that the template shows."""
 
     pipeline: str
+    options: str
     written: str
     served: Served | None
     last_good: FrontRun | None
@@ -125,6 +127,7 @@ def collect(config: PipelineConfig, known: Sequence[Listed]) -> Front:
     known_files = {FRONT, PRODUCTION, *(file for run in runs for file in run.links.values())}
     return Front(
         pipeline=config.name,
+        options=for_commands([*options_of(config)]),
         written=datetime.now(UTC).isoformat(timespec="seconds"),
         served=served,
         last_good=next((run for run in runs if run.good), None),

@@ -116,10 +116,10 @@ def what_now(
     with_rows = [finding for finding in blocking if finding.rows][:MOST_BROKEN]
     return WhatNow(
         [
-            Broken(f"{one.feature or 'the table'}: {one.title}", since(one) if len(one.rows) > 1 else "", one.places())
+            Broken(f"{one.where}: {one.title}", since(one) if len(one.rows) > 1 else "", one.places())
             for one in with_rows
         ],
-        _serves(around) if around else "",
+        serves_sentence(around.version, around.manifest) if around else "",
         _affected(blocking, around.manifest) if around and around.version else "",
         around.last_good if around else None,
         commands if around else [],
@@ -164,14 +164,20 @@ def options_of(config: PipelineConfig) -> Iterator[str]:
             yield from ("-w", str(config.root))
 
 
-def _serves(around: Around) -> str:
-    if not around.version:
+def for_commands(options: Sequence[str]) -> str:
+    """Return options as they stand behind a command, with a blank before each; "" of none."""
+    return "".join(f" {shlex.quote(option)}" for option in options)
+
+
+def serves_sentence(version: str, manifest: Manifest | None) -> str:
+    """Say what serves while a run did not get through."""
+    if not version:
         return "no model serves: nothing was pushed yet"
-    if around.manifest is None:
-        return f"version {around.version} serves on; it has no manifest that can be read"
-    it = around.manifest
+    if manifest is None:
+        return f"version {version} serves on; it has no manifest that can be read"
+    it = manifest
     again = f", which was brought back from version {it.copy_of}" if it.copy_of else ""
-    return f"version {around.version} of run {it.run_id} serves on, since {moment(it.pushed)} UTC{again}"
+    return f"version {version} of run {it.run_id} serves on, since {moment(it.pushed)} UTC{again}"
 
 
 def _affected(blocking: Sequence[Finding], served: Manifest | None) -> str:
@@ -197,7 +203,7 @@ def _commands(
     run: Run, gate: DataVerdict | None, around: Around, blessed: bool | None, fit: bool | None
 ) -> Iterator[Command]:
     """Yield commands that exist, the likeliest help first; none for a run that got through."""
-    with_options = shlex.join(("", *around.options)).removeprefix("''")
+    with_options = for_commands(around.options)
 
     def command(why: str, text: str) -> Command:
         return Command(why, f"longhaul {text}{with_options}")

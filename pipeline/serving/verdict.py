@@ -75,8 +75,9 @@ class ServingVerdict:
             f"{max(by_size[size]['p99_ms'] for by_size in self.latency.values()):,.1f} ms at batch {size}"
             for size in next(iter(self.latency.values()), {})
         ]
+        agree = f"within {greatest:.0e}" if greatest else "exactly"
         return (
-            f"{sum(self.rows.values())} rows agree within {greatest:.0e}; p99 {', '.join(latencies)}; "
+            f"{sum(self.rows.values())} rows agree {agree}; p99 {', '.join(latencies)}; "
             f"{(self.size_bytes or 0) / 1e6:.1f} MB, {(self.memory_bytes or 0) / 1e6:,.0f} MB of memory"
             f"{self.busy}"
         )

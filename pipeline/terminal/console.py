@@ -22,6 +22,7 @@ STATUS_COLORS = {"complete": "green", "failed": "red", "blocked": "red"}
 
 _LABEL = 10
 """Columns of what stands before most lines: `Warning   …`."""
+_LABELLED = re.compile(rf"(?:Not \w+ |.{{{_LABEL - 1}}} )(?=\S)")
 
 
 def console_for(stream: TextIO) -> Console:
@@ -56,7 +57,7 @@ class _Hanging:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         for line in self.text.split("\n"):
             plain = line.plain
-            has_label = len(plain) > _LABEL and plain[_LABEL - 1] == " " != plain[_LABEL]
+            has_label = bool(_LABELLED.match(plain))
             blanks = len(plain) - len(plain.lstrip())
             indent = _LABEL if has_label else blanks + 2 if blanks else 0
             for place, piece in enumerate(line.divide(_breaks(plain, options.max_width, indent))):

@@ -92,7 +92,7 @@ class _UpTree:
                 continue
             tree = Tree(self._line(self._graph.artifacts[end], run_id), guide_style="dim")
             self._grow(tree, end)
-            console.print(tree, soft_wrap=True)
+            console.print(tree, soft_wrap=not console.is_terminal)  # there it is cut, not broken
 
     def _grow(self, tree: Tree, number: int) -> None:
         graph = self._graph
@@ -179,7 +179,7 @@ def _print_models(console: Console, models: Sequence[ModelMade]) -> None:
         for push in model.pushes:
             how = f"pushed by run {push.run_id}" if push.step == "Pusher" else f"by {push.step.lower()}"
             tree.add(f"version {push.version}, {_SAYS[push.state]}[dim]  {how}[/]")
-        console.print(tree, soft_wrap=True)
+        console.print(tree, soft_wrap=not console.is_terminal)  # there it is cut, not broken
     if len(ranked) > _MOST_LINES:
         console.print(f"… {count(len(ranked) - _MOST_LINES, 'more model')}; --json has them all")
 
@@ -224,7 +224,10 @@ def _print_recipe(console: Console, recipe: Recipe) -> None:
         line = f"  {marks[ingredient.is_same]} {ingredient.what:<9} {escape(ingredient.recorded)}"
         console.print(f"{line}{': ' if ingredient.remedy else ''}{escape(ingredient.remedy)}", soft_wrap=True)
     if not recipe.is_exact:
-        console.print("  ✗ is not what it was, ? is not on record: the command alone does not make the same again")
+        console.print(
+            "  ✗ is not what it was, ? is not on record: the command alone does not make the same again",
+            soft_wrap=True,
+        )
 
 
 def _plain(answer: Answer) -> dict[str, Any]:

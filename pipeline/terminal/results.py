@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -29,15 +27,14 @@ from pipeline.reports.judgement import FEW_ROWS
 from pipeline.reports.personal import shown_verdict
 from pipeline.reports.rules import few_rows_note, few_to_learn_note, held_rules, nearest, rule_line, weighted_note
 from pipeline.reports.training import training_story
+from pipeline.reports.what_now import for_commands, options_of, serves_sentence
 from pipeline.serving.rollout import under_way
 from pipeline.serving.verdict import ServingVerdict
-from pipeline.serving.versions import newest_manifest, read_manifest
-from pipeline.terminal.console import console_for, linked, number_text
+from pipeline.serving.versions import newest_manifest, read_manifest, serving_manifest, serving_version
+from pipeline.terminal.console import linked, number_text
 from pipeline.terminal.own_steps import print_own_steps
 
 if TYPE_CHECKING:
-    from pipeline.doctor import Finding
-    from pipeline.lineage.relocation import Relocation
     from pipeline.runners.local.resume import Resumption
 
 _MAX_WARNINGS = 10
@@ -50,7 +47,9 @@ def print_summary(console: Console, run: Run, config: PipelineConfig, log: Path,
     told = linked(page, near(page)) if page else "could not be written; the log says why"
     console.print(f"Report    {told}", soft_wrap=True)
     console.print(f"Log       {linked(log, near(log))}", soft_wrap=True)
-    console.print(f"Run       {run.run_id}, {run.seconds:.0f} s; `longhaul show {run.run_id}` tells more")
+    console.print(f"Run       {run.run_id}, {run.seconds:.0f} s")
+    options = for_commands([near(option) for option in options_of(config)])
+    console.print(f"More      longhaul show {run.run_id}{escape(options)}", soft_wrap=True)
 
 
 def print_resumption(console: Console, resumption: Resumption) -> None:
@@ -66,7 +65,11 @@ def print_resumption(console: Console, resumption: Resumption) -> None:
 def print_results(console: Console, run: Run, config: PipelineConfig) -> None:
     """Print the verdict and why, data sizes, metrics against thresholds, and where the model lies."""
     _print_judgement(console, run)
+    gate = shown_verdict(run, DataVerdict.from_json(run.data_verdict)) if run.data_verdict else None
+    _print_what_broke(console, run, config, gate)
     _print_data(console, run)
+    if gate and not gate.blocking:
+        print_data_verdict(console, gate)
     for place, sentence in enumerate(training_story(run.history or {})):
         console.print(f"{'' if place else 'Trained':<10}{escape(sentence)}", soft_wrap=True)
     if run.verdict:
@@ -79,6 +82,11 @@ def print_results(console: Console, run: Run, config: PipelineConfig) -> None:
     print_own_steps(console, run, config.steps)
     if run.infra_verdict:
         print_infra_verdict(console, ServingVerdict.from_json(run.infra_verdict))
+    _print_push(console, run, config)
+
+
+def _print_push(console: Console, run: Run, config: PipelineConfig) -> None:
+    """Print where the model lies and what became of it, or why it was not pushed."""
     if run.pushed:
         already = "; it served already, so nothing was pushed" if run.served_already else ""
         version = _folder_of(run.pushed, config.serving_folder)
@@ -101,6 +109,15 @@ def _print_judgement(console: Console, run: Run) -> None:
         console.print(f"{'' if place else 'Rules':<10}[{color}]{escape(rule_line(rule, count))}[/]", soft_wrap=True)
 
 
+def _print_what_broke(console: Console, run: Run, config: PipelineConfig, gate: DataVerdict | None) -> None:
+    """Print what blocks, before all else, and what serves meanwhile; nothing of a run that got through."""
+    if gate and gate.blocking:
+        print_data_verdict(console, gate)
+    if run.status != "complete" or (run.verdict and not run.verdict["blessed"]):
+        serves = serves_sentence(serving_version(config.serving_folder) or "", serving_manifest(config.serving_folder))
+        console.print(f"Meanwhile {escape(serves)}", soft_wrap=True)
+
+
 def _print_data(console: Console, run: Run) -> None:
     if number := run.properties.get("schema_version"):
         console.print(f"Schema    version {number}, {escape(run.properties['schema_review'])}")
@@ -114,9 +131,7 @@ def _print_data(console: Console, run: Run) -> None:
         if few := few_to_learn_note(sum(ingestion["rows"].values())):
             console.print(f"[yellow]Note[/]      {few}", soft_wrap=True)
     if run.not_reached:
-        console.print(f"[yellow]Not reached[/] {', '.join(step.node for step in run.not_reached)}", soft_wrap=True)
-    if run.data_verdict:
-        print_data_verdict(console, shown_verdict(run, DataVerdict.from_json(run.data_verdict)))
+        console.print(f"[yellow]Not run[/]   {', '.join(step.node for step in run.not_reached)}", soft_wrap=True)
 
 
 def _print_baselines(console: Console, verdict: dict[str, Any]) -> None:
@@ -261,40 +276,3 @@ def near(path: str | Path) -> str:
         return str(Path(path).relative_to(Path.cwd()))
     except ValueError:
         return str(path)
-
-
-def print_findings(findings: list[Finding], as_json: bool) -> None:
-    """Print what `longhaul doctor` found."""
-    if as_json:
-        print(json.dumps([asdict(finding) for finding in findings], indent=1))
-        return
-    console = console_for(sys.stdout)
-    for finding in findings:
-        mark = "[red]✗[/]" if finding.remedy else "[green]✓[/]"
-        console.print(f"{mark} {finding.what:<14} {escape(finding.found)}", soft_wrap=True)
-        if finding.remedy:
-            console.print(f"  Remedy: {escape(finding.remedy)}", soft_wrap=True)
-
-
-def print_relocation(done: Relocation | None, root: Path, *, dry_run: bool, as_json: bool) -> None:
-    """Print from where to where a workspace was moved, and how many artifacts that concerns."""
-    if as_json:
-        print(json.dumps(asdict(done) if done else {"before": None, "now": str(root), "artifacts": 0}, indent=1))
-        return
-    console = console_for(sys.stdout)
-    if done and done.shared:
-        console.print(f"[yellow]Note[/]      {escape(done.shared)}", soft_wrap=True)
-        return
-    if done is None:
-        console.print(f"The records name the folders of {escape(str(root))}: nothing is to be done", soft_wrap=True)
-        return
-    lines = {
-        "From": f"{done.before}{', which is left alone: this is a copy' if done.copied else ''}",
-        "To": done.now,
-        "Artifacts": f"{done.artifacts:,}",
-    }
-    lines |= {"Backup": done.backup} if done.backup else {}
-    for word, text in lines.items():
-        console.print(f"{word:<10}{escape(text)}", soft_wrap=True)
-    if dry_run:
-        console.print("Nothing was rewritten: `longhaul relocate` without --dry-run does", soft_wrap=True)

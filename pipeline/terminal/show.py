@@ -50,8 +50,8 @@ def print_run(run: Run, details: list[StepDetails], config: PipelineConfig, as_j
         + (", pinned" if "pinned" in run.properties else "")
         + (f", imported {run.properties['imported']}" if run.imported else "")
     )
-    if run.reason:
-        console.print(f"[red]{escape(run.reason)}[/]")
+    if run.reason and not run.data_verdict:  # what the gate says follows in full
+        console.print(f"[red]{escape(run.reason)}[/]", soft_wrap=True)
     page = page_of(config, run)
     if page.is_file():
         console.print(f"Report    {linked(page, near(page))}", soft_wrap=True)
@@ -59,6 +59,7 @@ def print_run(run: Run, details: list[StepDetails], config: PipelineConfig, as_j
     _print_settings(console, run)
     console.print()
     console.print(_steps_table([*details, *map(StepDetails, run.not_reached)]))
+    _print_sources(console, details)
     console.print()
     _print_artifacts(console, details, config.root)
     _print_log(console, run, log)
@@ -85,16 +86,26 @@ def _steps_table(details: list[StepDetails]) -> Table:
         table.add_column(column, justify=justify, no_wrap=column == "step", overflow="fold")
     for one in details:
         outcome = one.step.outcome
-        source = f" [dim]from {one.cached_from}[/]" if one.cached_from else ""
         table.add_row(
             one.step.node,
-            f"[{outcome.color}]{outcome.mark} {escape(outcome.words)}[/]{source}",
+            f"[{outcome.color}]{outcome.mark} {escape(outcome.words)}[/]",
             f"{one.step.seconds:.1f}",
             *(_measure(name, one.properties.get(name)) for name in measured),
             _numbers(one.inputs),
             _numbers(one.outputs),
         )
     return table
+
+
+def _print_sources(console: Console, details: list[StepDetails]) -> None:
+    """Print from which runs steps were taken, whole, so that the ids can be copied."""
+    sources: dict[str, list[str]] = {}
+    for one in details:
+        if one.cached_from:
+            sources.setdefault(one.cached_from, []).append(one.step.node)
+    for source, steps in sources.items():
+        which = "all cached steps" if len(sources) == 1 else ", ".join(steps)
+        console.print(f"{'From':<9} {source}: {which}", soft_wrap=True)
 
 
 def _measure(name: str, value: Any) -> str:
@@ -112,8 +123,8 @@ def _print_artifacts(console: Console, details: list[StepDetails], root: Path) -
     known = {one.id: one for step in details for one in chain(*step.inputs.values(), *step.outputs.values())}
     for number, artifact in sorted(known.items()):
         told = ", ".join(
-            f"{key} {value}"
-            for key, value in artifact.properties.items()
+            f"{key} {_only(value)}"
+            for key, value in sorted(artifact.properties.items())
             if key not in _UNTOLD and value not in ("", {})
         )
         gone = "" if artifact.state == "live" else f"  [yellow]{artifact.state}[/]"
@@ -121,6 +132,11 @@ def _print_artifacts(console: Console, details: list[StepDetails], root: Path) -
         console.print(f"{f'#{number}':<5} {artifact.type}{gone}  {place}", soft_wrap=True)
         if told:
             console.print(f"      {escape(_shorten(told))}", soft_wrap=True)
+
+
+def _only(value: Any) -> Any:
+    """Return what TFX wraps into a dictionary of one as itself."""
+    return value["__value__"] if isinstance(value, dict) and value.keys() == {"__value__"} else value
 
 
 def _below(root: Path, uri: str) -> str:

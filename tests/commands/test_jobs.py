@@ -219,7 +219,7 @@ def test_runs_are_sorted_filtered_and_say_which_serves(planted: Office) -> None:
 
 def test_show_says_where_a_cached_step_came_from_and_where_the_log_of_a_failed_one_is(planted: Office) -> None:
     shown = planted.call("show", SECOND)
-    assert re.search(rf"Trainer +≡ cached from {FIRST}", shown.text)
+    assert f"From      {FIRST}: all cached steps" in shown.text
     places = [artifact["uri"] for artifact in planted.told("show", SECOND)["artifacts"]["Evaluator"]]
     assert "gs://my-bucket/longhaul/artifacts/123/scheduled-77/Evaluator_10/evaluation" in places
     assert "copied_to" not in shown.text

@@ -14,6 +14,7 @@ from pipeline.cli import app
 from pipeline.config.loading import REFERENCE
 from pipeline.guard.findings import DataVerdict, Finding
 from pipeline.guard.places import FileRows
+from pipeline.guard.policy import Severity
 from pipeline.lineage.records import Artifact
 from pipeline.lineage.runs import Run
 from pipeline.reports.page import collect, render
@@ -132,3 +133,15 @@ def test_it_is_looked_up_in_the_workspace(tmp_path: Path) -> None:
     assert around.log[-1] == "line 30"
     assert len(around.log) == 15
     assert REFERENCE.absolute() != weeks.config.file
+
+
+def test_rows_of_two_splits_are_told_apart() -> None:
+    """They stood one above the other as "Rows of wind", with other counts of the same file."""
+    places = (FileRows("span-4/t.csv", 2, 9, ((1, 2),)),)
+    findings = tuple(
+        Finding("new_values", "wind", split, "rule", "few", "many", None, Severity.BLOCK, places)
+        for split in ("train", "eval")
+    )
+    now = what_now(run("blocked"), DataVerdict(findings), None)
+    assert now is not None
+    assert [one.what.split(":")[0] for one in now.broken] == ["wind, train", "wind, eval"]
