@@ -49,6 +49,7 @@ def predicted_figure(labels: Sequence[float], predictions: Sequence[float]) -> F
         axes.plot([low, high], [low, high], color=MUTED, linewidth=0.8, linestyle=(0, (3, 3)))
         mean = float(np.mean(labels))
         axes.axhline(mean, color=MUTED, linewidth=0.8, linestyle=(0, (1, 2)))
+        _few_ticks(axes)
         axes.text(high, mean, "always the mean", ha="right", va="bottom", color=MUTED, fontsize=7)
         axes.plot(labels, predictions, "o", color=ACCENT, markersize=3, markeredgewidth=0, alpha=_alpha(len(labels)))
         return figure_of(axes)
@@ -61,6 +62,7 @@ def residuals_figure(labels: Sequence[float], predictions: Sequence[float]) -> F
     with our_style():
         axes = square_axes("Residuals", "predicted less true", "rows")
         counts, edges = np.histogram(residuals, bins=40, range=(low, high) if high > low else None)
+        _few_ticks(axes)
         axes.stairs(counts, edges, color=ACCENT, fill=True, alpha=PALE)
         axes.axvline(0, color=MUTED, linewidth=0.8, linestyle=(0, (3, 3)))
         axes.axvline(float(residuals.mean()), color=ACCENT, linewidth=1.2)
@@ -75,6 +77,7 @@ def residuals_by_prediction_figure(labels: Sequence[float], predictions: Sequenc
     with our_style():
         axes = square_axes("Residuals by prediction", "predicted value", "predicted less true")
         _add_residuals(axes, predictions, labels, predictions)
+        _few_ticks(axes)
         return figure_of(axes)
 
 
@@ -111,6 +114,11 @@ def _add_residuals(
     axes.plot(across, residuals, "o", color=ACCENT, markersize=3, markeredgewidth=0, alpha=_alpha(len(residuals)))
     if high > low:
         axes.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
+
+
+def _few_ticks(axes: Axes) -> None:
+    """Leave room between numbers of many digits."""
+    axes.locator_params(axis="x", nbins=4)
 
 
 def _alpha(points: int) -> float:

@@ -41,6 +41,13 @@ def ticked(text: str) -> Markup:
     return Markup(_TICKED.sub(r"<code>\1</code>", str(escape(text))))
 
 
+def breakable(text: str) -> Markup:
+    """Return a name as HTML that breaks after its underscores, before it breaks within a word."""
+    from markupsafe import Markup, escape
+
+    return Markup(str(escape(text)).replace("_", "_<wbr>"))
+
+
 @cache
 def environment(folder: str) -> Environment:
     """Return the templates in a folder of `templates`; a name that a page does not know is an error.
@@ -62,7 +69,7 @@ def environment(folder: str) -> Environment:
 def templates() -> Environment:
     """Return the templates of reports, with what they write numbers by."""
     found = environment("report")
-    for show in (*_FILTERS, ticked):
+    for show in (*_FILTERS, ticked, breakable):
         found.filters[show.__name__] = show
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from io import BytesIO
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
@@ -11,6 +12,7 @@ from matplotlib.figure import Figure
 from pipeline.guard.findings import Distances
 from pipeline.reports import figures, plots
 from pipeline.reports.artifacts import Column, SplitStatistics
+from pipeline.reports.regression_figures import regression_figures
 
 EVIL = "$<script>alert(1)</script>&$ \\frac{"
 
@@ -103,3 +105,16 @@ def test_in_a_page(column: Column) -> None:
     assert not any(color in svg for color in (figures.INK, figures.MUTED, figures.ACCENT, figures.LINE))
     ids = [element.get("id") for element in ElementTree.fromstring(svg).iter() if element.get("id")]
     assert all(str(name).startswith("picture-") for name in ids)
+
+
+def test_numbers_of_many_digits_do_not_run_into_each_other() -> None:
+    true = [float(price) for price in range(113_948, 276_883, 1_700)]
+    said = [price + (-1) ** place * 9_000 for place, price in enumerate(true)]
+    for name, figure in regression_figures(true, said).items():
+        figure.draw_without_rendering()
+        (axes,) = figure.axes
+        low, high = axes.get_xlim()
+        ticks = [
+            tick.label1.get_window_extent() for tick in axes.xaxis.get_major_ticks() if low <= tick.get_loc() <= high
+        ]
+        assert all(right.x0 - left.x1 > 4 for left, right in pairwise(ticks)), name

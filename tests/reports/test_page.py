@@ -42,7 +42,7 @@ VALUES = ("</script>", "\"it's\" & 'that'", "<b>bold</b>", "{{ 7 * 7 }}")
 SECTIONS = [
     *("run", "metrics", "slices", "training", "anomalies", "columns", "steps", "provenance", "card"),
 ]
-VOID = {"meta", "link", "br", "hr", "img", "input", "path", "use"}
+VOID = {"meta", "wbr", "link", "br", "hr", "img", "input", "path", "use"}
 
 
 # What a browser would make of it
