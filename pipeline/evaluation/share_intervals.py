@@ -17,10 +17,10 @@ def wilson(hits: Any, rows: Any, confidence: float) -> tuple[Array, Array]:
     2001, recommend it for few rows. Of all rows it is [rows / (rows + z²), 1]; the 'rule of three' says nearly that.
     Of an average precision the rows are the positive ones (Boyd, Eng, Page, ECML 2013; theirs has no width at 1).
     """
-    from scipy import stats
+    from scipy.special import ndtri
 
     share = np.asarray(hits / rows)
-    z = float(stats.norm.ppf(0.5 + confidence / 2))
+    z = float(ndtri(0.5 + confidence / 2))
     center = (share + z * z / (2 * rows)) / (1 + z * z / rows)
     reach = z / (1 + z * z / rows) * np.sqrt(share * (1 - share) / rows + z * z / (4 * rows * rows))
     return np.minimum(center - reach, share), np.maximum(center + reach, share)
@@ -32,9 +32,10 @@ def newcombe(auc: float, negative: float, positive: float, confidence: float) ->
     Newcombe, Statistics in Medicine 25, 2006, 559-573, method 5: Wilson's idea with the variance of Hanley and McNeil,
     Radiology 143, 1982, so that it has a width where each positive row is above each negative one, too.
     """
-    from scipy import optimize, stats
+    from scipy import optimize
+    from scipy.special import ndtri
 
-    z = float(stats.norm.ppf(0.5 + confidence / 2))
+    z = float(ndtri(0.5 + confidence / 2))
     more = (negative + positive) / 2 - 1
 
     def beyond(truth: float) -> float:
