@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -100,6 +101,7 @@ def years(flights: Flights, count: int) -> dict[str, Any]:
             told = {key: type(one)(**vars(one) | {"told": "opened"}) for key, one in told.items()}
         pages.append(called)
         moved.append(sum(one["moved_count"] for one in verdicts))
+        print(f"{len(pages)} years, {sum(pages)} pages", file=sys.stderr)
     return {
         "years": count,
         "pages": int(np.sum(pages)),

@@ -139,7 +139,7 @@ def _watched(config: PipelineConfig, state: State, folder: Path, log: Path, now:
                 if verdict["over"] or old is None or any(old[one] != verdict[one] for one in ("valid", "harmful")):
                     news.append(verdict)
     verdicts = state.verdicts()
-    holes = gaps(all_windows, settings.window)
+    holes = gaps(all_windows, settings.window, hour_of(now))
     told, alarms = _tell(config, state, verdicts, holes, serves, bool(files), now)
     unrecorded = _record(config, folder, news) or unforgotten
     write_whole(metrics_text(config.name, verdicts, alarms), folder / "metrics.prom", "metrics", "fix its permissions")

@@ -16,6 +16,7 @@ from pipeline.watch.state import State
 
 FUTURE_HOURS = 2
 """So far may the clock of a server be ahead of ours."""
+_HOUR_NS = 3_600_000_000_000
 FIRST_HOUR = 10957 * 24
 """The year 2000: a time before it is that of a clock that nobody has set, or none."""
 
@@ -46,9 +47,11 @@ def profiles_of(
     """Count the rows of a file by hour, version and route."""
     found: dict[tuple[int, str, str], Profile] = {}
     seen: dict[tuple[int, str, str], int] = {}
+    written = file.changed // _HOUR_NS
+    otherwise = min(now_hour, written) if written >= FIRST_HOUR else now_hour
     for batch in batches:
         check_log(batch, file.path)
-        for version, keys, part, group, wrong in _by_version(batch, now_hour):
+        for version, keys, part, group, wrong in _by_version(batch, now_hour, otherwise):
             spec = spec_for(version)
             if spec is None:
                 continue
@@ -70,13 +73,13 @@ def profiles_of(
 
 
 def _by_version(
-    batch: pa.RecordBatch, now_hour: int
+    batch: pa.RecordBatch, now_hour: int, otherwise: int
 ) -> Iterable[tuple[str, list[tuple[int, str, str]], pa.RecordBatch, Array, Array]]:
     """Yield the rows by version: hours, version and routes that there are, which of them each row is of, and whether
-    its clock is wrong; such rows count as of the last hour."""
+    its clock is wrong; such rows count as of the hour `otherwise`."""
     hour = hours(batch)
     wrong = (hour > now_hour + FUTURE_HOURS) | (hour < FIRST_HOUR)
-    hour = np.where(wrong, now_hour, hour)
+    hour = np.where(wrong, otherwise, hour)
     versions, version = np.unique(_texts(batch, "version", ""), return_inverse=True)
     routes, route = np.unique(_texts(batch, "route", "stable"), return_inverse=True)
     for number, name in enumerate(versions):

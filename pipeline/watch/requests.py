@@ -128,15 +128,17 @@ def _single(column: pa.Array) -> pa.Array:
 
 
 def _times(column: pa.Array, path: str) -> pa.Array:
+    remedy = "write them as 2026-11-29T07:00:00Z, or as timestamps"
+    if pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_decimal(column.type):
+        # It may count seconds or milliseconds: read in the wrong unit it lies in 1970.
+        raise DataError(f"{path}: its column `time` holds {column.type}, which tells no time", remedy)
     try:
         if pa.types.is_timestamp(column.type):
             zoned = column if column.type.tz else column.cast(pa.timestamp(column.type.unit, "UTC"))
             return zoned.cast(pa.timestamp("us", "UTC"), safe=False)
         return column.cast(pa.timestamp("us", "UTC"))
     except pa.ArrowException as exc:
-        raise DataError(
-            f"{path}: its column `time` holds no times ({exc})", "write them as 2026-11-29T07:00:00Z"
-        ) from exc
+        raise DataError(f"{path}: its column `time` holds no times ({exc})", remedy) from exc
 
 
 def hours(batch: pa.RecordBatch) -> npt.NDArray[np.int64]:

@@ -74,6 +74,6 @@ def notes(counted: Profile, reference: Profile) -> list[str]:
     if counted.late:
         said.append(
             f"{counted.late:,} rows have a time in the future, or none after 1999: a clock is wrong; "
-            "they count with the last hour"
+            "they count with the hour in which the log was written, and labels do not find them"
         )
     return said

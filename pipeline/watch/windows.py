@@ -10,6 +10,8 @@ _START = datetime(1970, 1, 1, tzinfo=UTC)
 _MONDAY = 4 * 24
 """The first Monday of 1970, in hours."""
 _LENGTH = {"hour": 1, "day": 24, "week": 168}
+_ARRIVES = 24
+"""Hours after which rows that are not in the log are missed."""
 YEAR = 364 * 24
 """A year of whole weeks: the same season, on the same weekdays."""
 
@@ -64,11 +66,12 @@ def windows(rows: Mapping[int, int], length: str) -> list[Window]:
     return [*found, Window(first, max(rows) + 1)] if first is not None else found
 
 
-def gaps(found: Sequence[Window], length: str) -> list[Window]:
-    """Return the windows without a row between those with some."""
+def gaps(found: Sequence[Window], length: str, now_hour: int) -> list[Window]:
+    """Return the windows without a row between those with some, and those that ended since, a day ago or more: so long
+    may a log take to arrive."""
     if length not in _LENGTH or not found:
         return []
     size = _LENGTH[length]
     there = set(found)
-    span = range(found[0].first, found[-1].first, size)
+    span = range(found[0].first, max(found[-1].first, now_hour - _ARRIVES - size + 1), size)
     return [one for first in span if (one := Window(first, first + size)) not in there]

@@ -159,7 +159,7 @@ class World:
             verdicts = judge.judge(state, self.reference, found, set(), {}, hour_of(now))
             self.labels = state.labels()
         json.dumps(verdicts)  # they are kept as JSON
-        here = found_now(verdicts, gaps(found, "week"), self.settings, now, "7", bool(files))
+        here = found_now(verdicts, gaps(found, "week", hour_of(now)), self.settings, now, "7", bool(files))
         self.alarms, self.told = merged(self.alarms, here, self.settings, now)
         self.alarms = {k: _told(one, [e for e, o in self.told if o.key == k]) for k, one in self.alarms.items()}
         return verdicts, {key: one for key, one in self.alarms.items() if not one.closed}
@@ -181,7 +181,7 @@ def kinds(alarms: dict[str, Alarm]) -> set[tuple[str, str]]:
 def test_weeks_without_change_are_valid_and_harmless_and_nothing_moved(world: World) -> None:
     for number in range(4):
         world.week(number, plain=number == 2)
-    verdicts, alarms = world.look(6)
+    verdicts, alarms = world.look(5)
     assert [(one["rows"], one["valid"], one["harmful"], one["realized"]["share"]) for one in verdicts] == [
         (ROWS, True, False, 1.0)
     ] * 4
