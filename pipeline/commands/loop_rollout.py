@@ -15,6 +15,7 @@ from pipeline.commands.approve import decide
 from pipeline.commands.rollback import list_versions
 from pipeline.commands.watch import folder_of
 from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.value_types import seconds_of
 from pipeline.continuous.answers import Versions
 from pipeline.continuous.estimated import judge_estimated, number_of
 from pipeline.continuous.failures import judge_failures
@@ -78,6 +79,12 @@ def is_done(config: PipelineConfig, attempt: Attempt, pending: dict[str, Any]) -
     if pending["action"] == PROMOTE:
         return found is None and serves_it(config.serving_folder, attempt)
     return not serves_it(config.serving_folder, attempt)
+
+
+def waits_long(config: PipelineConfig, attempt: Attempt, now: datetime) -> bool:
+    """Return whether a step has waited for twice the time that labels take."""
+    waited = now - datetime.fromisoformat(attempt.since)
+    return waited.total_seconds() >= 2 * seconds_of(config.watch.labels_within)
 
 
 def act(config: PipelineConfig, pending: dict[str, Any]) -> None:

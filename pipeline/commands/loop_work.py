@@ -25,7 +25,7 @@ from pipeline.continuous.journal import (
     journal_of,
 )
 from pipeline.continuous.looked import Looked, numbers_of
-from pipeline.continuous.paired import ABORT, PASS, Judgement
+from pipeline.continuous.paired import ABORT, PASS, WAIT, Judgement
 from pipeline.continuous.triggers import events, unanswered
 from pipeline.errors import EXIT_GATE, EXIT_LOCKED, LockedError, PipelineError
 from pipeline.observe.notifications import LoopNews, notify
@@ -33,6 +33,7 @@ from pipeline.serving.approvals import REJECTED, request_of
 from pipeline.serving.rollout import CANARY, Rollout, under_way
 
 _MOST_TRIES = 5
+_BY_HAND = "`longhaul rollout promote` or `longhaul rollout abort` decides"
 _BAD = ("failed", "blocked", "not_blessed", "infra_refused", "aborted")
 
 
@@ -165,8 +166,7 @@ class Work:
     def _publish(self, attempt: Attempt) -> bool:
         request = request_of(self._config.serving_folder, attempt.digest)
         if request is None or request.state == REJECTED:
-            said = request.words if request else "its request is gone"
-            return self._end(attempt, "rejected", said)
+            return self._end(attempt, "rejected", request.words if request else "its request is gone")
         version = rolling.published(self._config, attempt)
         if not version:
             if waits := self._not_published(attempt):
@@ -219,6 +219,8 @@ class Work:
         if self.looked.waits:
             if found.action == PASS and self._is_last(attempt) and not attempt.asked:
                 self._ask(attempt, self.looked.waits)
+            if found.action == WAIT and not attempt.waits and rolling.waits_long(self._config, attempt, self._clock()):
+                self._ask(attempt, f"{self.looked.waits}; nothing else is trained meanwhile; {_BY_HAND}", "wait")
             return False
         self._write(
             *(DECIDED, attempt),
@@ -255,13 +257,13 @@ class Work:
         if text := self._config.continuous.frozen_by(self._clock()):
             return f"{_stage(attempt)}: {found.because}; freeze: it is {text}"
         if self._is_last(attempt) and self._config.continuous.approval == "before_promote":
-            return f"{_stage(attempt)}: {found.because}; `longhaul rollout promote` or `longhaul rollout abort` decides"
+            return f"{_stage(attempt)}: {found.because}; {_BY_HAND}"
         return ""
 
     # What is told
 
-    def _ask(self, attempt: Attempt, because: str) -> None:
-        self._write(DONE, attempt, action="ask", because=because)
+    def _ask(self, attempt: Attempt, because: str, action: str = "ask") -> None:
+        self._write(DONE, attempt, action=action, because=because)
         self._tell("asks", attempt, because)
 
     def _end(self, attempt: Attempt, outcome: str, because: str) -> bool:

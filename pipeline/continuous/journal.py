@@ -51,6 +51,7 @@ class Attempt:
         tries: how often the run was started. run_id, outcome, cpu_s: of it, once it has ended. digest: of its model.
         version: as which it was published. stage: the share of the step that it is in; 0 is the shadow. since: of that.
         pending: what was decided and perhaps not done; None where all is done. asked: whether a person was asked.
+        waits: whether a person was told that the step waits for long.
         ended: how; "" while it goes on.
     """
 
@@ -68,6 +69,7 @@ class Attempt:
     since: str = ""
     pending: dict[str, Any] | None = None
     asked: bool = False
+    waits: bool = False
     ended: str = ""
     ended_at: str = ""
 
@@ -157,8 +159,9 @@ def _after(attempt: Attempt, entry: Entry) -> Attempt:
             cpu_s, tries = attempt.cpu_s + told["cpu_s"], attempt.tries - (not counts)
             return replace(attempt, pending=None, cpu_s=cpu_s, tries=tries)
         if told["action"] == "step":
-            return replace(attempt, pending=None, stage=told["share"], since=entry.time, asked=False)
-        return replace(attempt, pending=None, asked=attempt.asked or told["action"] == "ask")
+            return replace(attempt, pending=None, stage=told["share"], since=entry.time, asked=False, waits=False)
+        asked, waits = attempt.asked or told["action"] == "ask", attempt.waits or told["action"] == "wait"
+        return replace(attempt, pending=None, asked=asked, waits=waits)
     return replace(attempt, pending=None, ended=told["outcome"], ended_at=entry.time)
 
 
