@@ -59,6 +59,7 @@ def replay(
     began = time.process_time()
     begins = _ticks(_day(first, "--from", end=False), _day(last, "--to", end=True), asked.tick)
     table, rows = read_rows(config)
+    rows = rows.thinned(asked.one_row_in)
     after = timedelta(seconds=seconds_of(asked.labels_after))
     if not enough(rows, begins[0], after):
         raise DataError(
@@ -106,13 +107,14 @@ def _result(
     never = float((past.mean[0] * weights).sum())
     always = float((past.mean.diagonal() * weights).sum())
     best, when = best_with(past, past.ticks - 1)
+    of = f", of one row in {asked.one_row_in}" if asked.one_row_in > 1 else ""
     gain = never - always
     return {
         "pipeline": config.name,
         "table": config.data.path,
         "loss": name,
         "label": table.label.name,
-        "model": f"boosted trees (LightGBM), {asked.rounds} rounds, not the pipeline's network",
+        "model": f"boosted trees (LightGBM), {asked.rounds} rounds, not the pipeline's network{of}",
         "tick": asked.tick,
         "labels_after": asked.labels_after,
         "window": asked.window,

@@ -36,6 +36,8 @@ class ReplayFile(Section):
     """Rows that a model is trained on: all, or those of the last so many ticks."""
     rounds: Annotated[int, Field(ge=1, le=5000)] = 100
     """Of boosting: how many trees a model has."""
+    one_row_in: Annotated[int, Field(ge=1)] = 1
+    """Replay every so many-th row only, in the order of time: a year of days is many models."""
 
 
 def read_policies(file: Path) -> ReplayFile:

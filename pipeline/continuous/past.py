@@ -44,6 +44,10 @@ class Rows:
     time: Array
     categorical: tuple[int, ...]
 
+    def thinned(self, each: int) -> Rows:
+        """Return every so many-th row."""
+        return Rows(self.values[::each], self.truth[::each], self.time[::each], self.categorical)
+
 
 def rows_of(table: FeatureTable, batches: Iterator[pa.RecordBatch], column: str) -> Rows:
     """Put a table together; rows without a label or a time are left out."""

@@ -155,6 +155,16 @@ def test_a_table_that_turns_is_replayed(table: Path) -> None:
         assert address not in page
 
 
+def test_days_are_replayed_on_a_part_of_the_rows(table: Path) -> None:
+    document = {"policies": {"daily": {"schedule": "day"}}, "tick": "day", "rounds": 2, "one_row_in": 4}
+    (table / "policies.yaml").write_text(yaml.safe_dump(document))
+    found = replay(load(table / "t.yaml"), read_policies(table / "policies.yaml"), "2026-03-16", "2026-03-20", table)
+    assert (found["trained"], found["policies"][0]["runs"]) == (5, 4)
+    assert sum(found["rows"]) == pytest.approx(600 / 7 * 5 / 4, rel=0.3)
+    assert found["model"].endswith("not the pipeline's network, of one row in 4")
+    assert read_policies(Path("examples/year/daily.yaml")).tick == "day"
+
+
 def test_the_year_of_the_examples_is_drawn_from_its_numbers() -> None:
     from examples.year.figure import FOLDER, drawing
 
