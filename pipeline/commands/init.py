@@ -154,14 +154,24 @@ def _difference(file: Path, text: str) -> str:
 
 
 def _which_label(table: str, wishes: Wishes) -> DataError:
-    options = _naming_options(label_candidates, table, wishes)
+    options, read = _naming_options(label_candidates, table, wishes)
+    if not options:
+        sheets = [one for one in read.said if "FILE#SHEET" in one]
+        if not sheets:
+            _check_rows(table, read.rows.num_rows)
+        names = ", ".join(map(repr, [*read.types][:_SHOWN])) + (", …" if len(read.types) > _SHOWN else "")
+        return DataError(
+            f"{table} has {_rows(read.rows.num_rows)} and the columns {names}; none of them looks like a label",
+            "; ".join(["name the one to be predicted with --label, if it is there all the same", *sheets]),
+        )
     listed = "".join(f"\n  --label {shlex.quote(one)}   ({what})" for one, what in options)
     return DataError(
-        f"which column of {table} is to be predicted?" + (f" It may be one of these:{listed}" if listed else ""),
+        f"which column of {table} is to be predicted? It may be one of these:{listed}",
         "name it with --label",
     )
 
 
+_SHOWN = 8
 _Given = ParamSpec("_Given")
 _Found = TypeVar("_Found")
 
@@ -229,9 +239,16 @@ def _named_from(folder: Path, table: Path) -> str:
     return f"./{relative}" if relative.startswith("~") else relative
 
 
+def _rows(count: int) -> str:
+    return f"{count:,} row{'' if count == 1 else 's'}"
+
+
 def _check_rows(table: str, rows: int) -> None:
     if rows < 3:
-        raise DataError(f"{table}: {rows} rows are too few to learn from and to judge by", "add rows: some hundred")
+        raise DataError(
+            f"{table}: {_rows(rows)} {'is' if rows == 1 else 'are'} too few to learn from and to judge by",
+            "add rows: some hundred",
+        )
 
 
 def _print_written(console: Console, files: FirstFiles, rows: int) -> None:

@@ -121,10 +121,11 @@ def look_at(table: str, label: str, wishes: Wishes) -> FirstLook:
     return FirstLook(label, guess, read, types, judged, tuple(columns), propose_derived(labelled, types, judged))
 
 
-def label_candidates(table: str, wishes: Wishes) -> list[tuple[str, str]]:
-    """Return columns that may be meant as the label, each with what it would be; raises as `read_table`."""
+def label_candidates(table: str, wishes: Wishes) -> tuple[list[tuple[str, str]], Table]:
+    """Return columns that may be meant as the label, each with what it would be, and what was read; raises as
+    `read_table`."""
     read = read_table(table, None, wishes)
-    return candidates(read.rows, dict(read.types))
+    return candidates(read.rows, dict(read.types)), read
 
 
 def _markers(name: str, read: Table) -> dict[str, int]:

@@ -13,6 +13,14 @@ from pipeline.data.sources.text_bytes import UNREADABLE, open_bytes
 from pipeline.errors import DataError, as_argument
 
 _HEAD_BYTES = 4096
+_SQL = (
+    b"create table ",
+    b"insert into ",
+    b"-- mysql dump",
+    b"--\n-- postgresql",
+    b"pragma foreign_keys",
+    b"drop table ",
+)
 _SIGNS = (
     (0, b"PAR1", "parquet", "a Parquet file", ".parquet"),
     (0, b"ARROW1", "feather", "an Arrow file", ".arrow"),
@@ -31,6 +39,7 @@ _SIGNS = (
     (0, b"%PDF", "pdf", "a PDF document", ""),
     (0, b"<!DOCTYPE", "html", "a web page", ""),
     (0, b"<html", "html", "a web page", ""),
+    *((0, start, "sql", "a dump of a database in SQL", "") for start in _SQL),
     (0, b"version https://git-lfs", "lfs", "a pointer to a file that Git LFS keeps, not the file", ""),
 )
 _UNPACK = {"7z": "7z x", "rar": "unrar x", "tar.zst": "tar -xf"}
@@ -96,6 +105,8 @@ def remedy(path: str, found: tuple[str, str, str]) -> str:
         return f"rename it to end in {ending}{compression_of(path) or ''}"
     if kind in _UNPACK:
         return f"unpack it (`{_UNPACK[kind]} {as_argument(path)}`), and name the file or the folder"
+    if kind == "sql":
+        return "load it into a database, as SQLite by `sqlite3 t.sqlite < FILE` or PostgreSQL, and name that"
     if kind == "lfs":
         return "fetch the file itself: `git lfs pull` in its repository"
     if kind == "html" and path.lower().endswith((".xls", ".xlsx")):

@@ -171,7 +171,7 @@ def _by_content(path: str, is_text: bool) -> str:
         return "json" if kind == "json" else "csv"
     if kind in ("csv", "parquet", *FORMATS):
         return kind
-    if found and found[0] in ("7z", "rar", "tar"):
+    if found and found[0] in ("7z", "rar", "tar", "sql", "html", "lfs", "pdf"):
         remedy = magic.remedy(path, found)
         what = "whatever its name says" if remedy.startswith("rename") else "which is not read"
         raise DataError(f"{path} is {found[1]}, {what}", remedy)

@@ -134,6 +134,7 @@ def test_the_one_table_of_an_archive_is_read_and_told(tmp_path: Path) -> None:
         ("t.csv", b"version https://git-lfs.github.com/spec/v1\noid sha256:4d\nsize 12\n", "Git LFS", "git lfs pull"),
         ("t.xls", b"<html><table><tr><td>1</td></tr></table></html>", "a web page", "spreadsheet program"),
         ("t.csv", b"a,b\n" + b"1\0,2\n" * 30, "line 2: there are bytes of zero", "tr -d '\\000'"),
+        ("t.sql", b"CREATE TABLE t (a int);\nINSERT INTO t VALUES (1);\n", "a dump of a database", "sqlite3"),
         ("t.csv.gz", b"a,b\n1,2\n", "is no gzip file", "rename it"),
     ],
 )

@@ -50,6 +50,7 @@ def test_times_of_oracle_and_db2_are_dates(texts: list[str], form: str, first: i
     """Seen failing: free text, and an identifier."""
     meaning = seen(texts)
     assert (meaning.n_rest, meaning.settings) == (0, Reading(kind="date", format=form))
+    assert meaning.settings is not None
     assert convert(pa.array(texts[:1]), meaning.settings, ColumnType.TIMESTAMP)[0].to_pylist() == [first]
 
 
@@ -64,7 +65,7 @@ def test_texts_behind_an_apostrophe_lose_it() -> None:
     meaning = seen([f"'0{n + 1000}" for n in MANY])
     assert meaning.settings == Reading(kind="text", format="formula")
     assert meaning.said == "'01000 is read as 01000"
-    assert convert(pa.array(["'01000"]), meaning.settings, ColumnType.STRING)[0].to_pylist() == ["01000"]  # type: ignore[arg-type]
+    assert convert(pa.array(["'01000"]), meaning.settings, ColumnType.STRING)[0].to_pylist() == ["01000"]
     assert seen([f"'{n}' of x" for n in MANY]).settings is None
 
 

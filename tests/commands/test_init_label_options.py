@@ -1,0 +1,39 @@
+"""What `longhaul init` says where no column can be the label."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import openpyxl
+import pytest
+
+from pipeline.commands.init import write_first_files
+from pipeline.errors import DataError
+
+
+def refusal(path: Path) -> DataError:
+    with pytest.raises(DataError) as caught:
+        write_first_files(str(path), None, None, path.parent, force=False)
+    return caught.value
+
+
+def test_another_sheet_is_offered_where_the_first_holds_notes(tmp_path: Path) -> None:
+    """Seen failing: 'which column is to be predicted?', and no column or sheet was named."""
+    book = openpyxl.Workbook()
+    book.active.title = "Read me"
+    book.active.append(["The data of 2023"])
+    book.active.append(["Contact: x@y.z"])
+    sheet = book.create_sheet("2023")
+    sheet.append(["x", "y"])
+    for n in range(30):
+        sheet.append([n, "ab"[n % 2]])
+    book.save(tmp_path / "t.xlsx")
+    error = refusal(tmp_path / "t.xlsx")
+    assert "has 1 row and the columns 'The data of 2023'; none of them looks like a label" in error.what
+    assert "the sheet is 'Read me'; others are named behind the file, as in FILE#SHEET: '2023'" in error.remedy
+    assert "--label y" in refusal(Path(f"{tmp_path / 't.xlsx'}#2023")).what
+
+
+def test_a_table_of_one_row_is_told_as_such(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("x,y\n1,a\n")
+    assert "1 row is too few" in refusal(tmp_path / "t.csv").what
