@@ -177,13 +177,13 @@ def _metric(
     """Return a metric with what was asked of it; `bound` is what `may_lose` is measured from: a model and its value."""
     bounds = threshold.get("valueThreshold", {})
     at_least, at_most = float(bounds.get("lowerBound", -math.inf)), float(bounds.get("upperBound", math.inf))
-    rules = [f"needs at least {at_least:g}"] if math.isfinite(at_least) else []
-    rules += [f"may be at most {at_most:g}"] if math.isfinite(at_most) else []
+    rules = [f"needs at least {at_least:,.10g}"] if math.isfinite(at_least) else []
+    rules += [f"may be at most {at_most:,.10g}"] if math.isfinite(at_most) else []
     change = threshold.get("changeThreshold")
     best = bound["value"]
     if change and best is not None:
         change_by = float(change.get("absolute", 0.0))  # negative where higher is better
-        rules.append(f"may lose {abs(change_by):g} to {bound['model']}'s {number(best)}")
+        rules.append(f"may lose {abs(change_by):,.10g} to {bound['model']}'s {number(best)}")
         if change.get("direction") == "LOWER_IS_BETTER":
             at_most = min(at_most, best + change_by)
         else:

@@ -12,10 +12,10 @@ from pipeline.reports.formats import NOTHING, number
 MOST_RULES = 200
 """On the page: the broken ones first, then the nearest."""
 _WORDS = {
-    "at_least": "at least {bound:g}",
-    "at_most": "at most {bound:g}",
-    "may_lose": "at most {bound:g} worse than {than}",
-    "gap": "at most {bound:g} apart",
+    "at_least": "at least {bound:,.10g}",
+    "at_most": "at most {bound:,.10g}",
+    "may_lose": "at most {bound:,.10g} worse than {than}",
+    "gap": "at most {bound:,.10g} apart",
 }
 
 

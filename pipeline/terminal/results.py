@@ -262,9 +262,9 @@ def _threshold_text(bounds: Threshold | None, with_slices: bool) -> str:
     if bounds is None:
         return ""
     parts = [
-        f"at least {bounds.at_least:g}" if bounds.at_least is not None else "",
-        f"at most {bounds.at_most:g}" if bounds.at_most is not None else "",
-        f"may lose {bounds.may_lose:g} to the champion" if bounds.may_lose is not None else "",
+        f"at least {bounds.at_least:,.10g}" if bounds.at_least is not None else "",
+        f"at most {bounds.at_most:,.10g}" if bounds.at_most is not None else "",
+        f"may lose {bounds.may_lose:,.10g} to the champion" if bounds.may_lose is not None else "",
         f"{len(bounds.slices)} for slices" if bounds.slices and with_slices else "",
     ]
     return ", ".join(part for part in parts if part)

@@ -65,3 +65,12 @@ def test_how_much_one_of_few_rows_is_worth() -> None:
     )
     assert few_rows_note({"example_count": 73.0, "rmse": 50.0}, 100).endswith("a few of them decide every figure.")
     assert few_rows_note({"example_count": 54_065.0, "accuracy": 0.8}, 100) == ""
+
+
+def test_bounds_keep_their_digits_and_are_written_like_values() -> None:
+    """They read "at most 1.23457e+06" beside "1,300,000"."""
+    evaluation = Evaluation.model_validate({"thresholds": {"rmse": {"at_most": 1_234_567.5}}})
+    verdict = judge([Measured({}, 900, {"rmse": 1_300_000.0}, {})], evaluation, LOWER_IS_BETTER, "")
+    assert "may be at most 1,234,567.5" in verdict.failures[0]
+    plain: dict[str, Any] = {"rules": [vars(rule) for rule in verdict.rules]}
+    assert "rmse at most 1,234,567.5: " in rule_line(*nearest(held_rules(plain))[0])
