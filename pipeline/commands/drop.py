@@ -17,7 +17,7 @@ from pipeline.config.split import deciding_columns, time_column
 from pipeline.config.yaml_edit import with_item, without_item
 from pipeline.contract.schema import feature_table, read_schema
 from pipeline.contract.schema_text import replacing
-from pipeline.data.convert import nearest
+from pipeline.data.columns import nearest
 from pipeline.data.sources import source, table_files
 from pipeline.errors import ConfigError, PipelineError
 from pipeline.terminal.console import console_for

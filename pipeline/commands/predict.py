@@ -24,8 +24,7 @@ from pipeline.commands.on_record import command_of, record
 from pipeline.commands.uncollected import uncollected
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.contract.schema import column_type, feature_table, read_schema
-from pipeline.data.columns import ColumnType
-from pipeline.data.convert import nearest
+from pipeline.data.columns import ColumnType, nearest
 from pipeline.data.csv_text import csv_header
 from pipeline.data.patterns import would_read
 from pipeline.data.sources import source, table_files

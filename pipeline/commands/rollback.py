@@ -7,9 +7,11 @@ push it again, until `longhaul rollback --to` brings it back.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from pipeline.config.pipeline import PipelineConfig
@@ -18,14 +20,16 @@ from pipeline.errors import ConfigError, PipelineError, WorkspaceError
 from pipeline.lineage.pushes import Rollback, record_rollback
 from pipeline.lineage.store import open_existing_store, translated_errors
 from pipeline.lineage.version_folders import versions
-from pipeline.reports.front import refresh_front
 from pipeline.runners.local.recovery import noting
+from pipeline.serving import unfinished
 from pipeline.serving.publish import now, publish, pusher
 from pipeline.serving.rollout import under_way
 from pipeline.serving.versions import Manifest, Version, damage, inputs_of, read_manifest, serving_version
 from pipeline.workspace.lock import BRIEFLY, Wait
 from pipeline.workspace.reserve import spent
 from trainer.features import FeatureTable
+
+_KILLED = "a rollback that was killed has published it already; nothing is published now"
 
 
 def list_versions(base: Path) -> list[Version]:
@@ -52,7 +56,7 @@ def known_versions(base: Path, address: str, damage_of: Callable[[int], Iterable
             used.get(number) or ("withdrawn" if found and found.digest in withdrawn else "earlier"),
             f"{address}/{number}",
             found,
-            tuple(damage_of(number)),
+            partial(damage_of, number),
         )
         for number, found in manifests.items()
     ]
@@ -67,7 +71,8 @@ def roll_back(
     force: bool = False,
     wait: Wait = BRIEFLY,
 ) -> Rollback:
-    """Publish an earlier version again, and records it. Waits for no run.
+    """Publish an earlier version again, and record it. Waits for no run. What a killed one published it brings to its
+    end, instead, if it was to be the same.
 
     Args:
         to: its number; when None, that of the last model before the served one that was not withdrawn.
@@ -79,18 +84,21 @@ def roll_back(
             another version came to serve while this waited for its turn.
     """
     check_reason(note, force=force)
-    meant = serving_version(config.serving_folder)
+    base = config.serving_folder
+    meant, begun = serving_version(base), unfinished.begun(base)
     store = open_existing_store(config)
     with ExitStack() as held:
         held.enter_context(translated_errors(config.root))
         if not dry_run:
             held.enter_context(spent(config.root))
             store = held.enter_context(noting(config, wait))
-        known = list_versions(config.serving_folder)
+        if begun and to in (None, begun.to_version) and serving_version(base) == str(begun.new_version):
+            print(f"Note: {_KILLED}", file=sys.stderr)
+            return begun if dry_run else _ended(config, begun)
+        known = list_versions(base)
         if not known:
-            base = config.serving_folder
             raise WorkspaceError(f"no model was pushed yet: {base} holds none", "`longhaul run` pushes one")
-        if to is None and (serves := serving_version(config.serving_folder)) != meant:
+        if to is None and (serves := serving_version(base)) != meant:
             raise WorkspaceError(
                 f"version {serves} has come to serve since this command began, and the model before it may not "
                 "be the one that you mean; nothing was changed",
@@ -100,9 +108,22 @@ def roll_back(
         if dry_run:
             return choice.done()
         folder = Path(choice.target.path)
-        done = choice.done(publish(folder, folder.parent, choice.manifest, config.push))
-        record_rollback(store, config.record_name, done, folder.parent, choice.manifest.digest)
+        begin = partial(_begin, base, choice)
+        done = choice.done(publish(folder, base, choice.manifest, config.push, begin))
+        record_rollback(store, config.record_name, done, base, choice.manifest.digest)
+    return _ended(config, done)
+
+
+def _begin(base: Path, choice: Choice, version: int) -> None:
+    unfinished.begin(base, replace(choice.done(), new_version=version))
+
+
+def _ended(config: PipelineConfig, done: Rollback) -> Rollback:
+    """Show it on the front page, and be done with it: not before, or whoever repeats it goes back further."""
+    from pipeline.reports.front import refresh_front  # which `longhaul versions` need not read
+
     refresh_front(config)
+    unfinished.end(config.serving_folder, done.new_version)
     return done
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from pipeline.contract.proposal import domain_of, widen
-from pipeline.data.convert import nearest
+from pipeline.data.columns import nearest
 from pipeline.errors import ConfigError
 
 

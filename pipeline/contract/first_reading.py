@@ -14,8 +14,7 @@ from pydantic import ValidationError
 from pipeline.config.reading import Reading
 from pipeline.config.text_format import TextFormat
 from pipeline.contract.first_label import Task
-from pipeline.data.columns import ColumnType
-from pipeline.data.convert import nearest
+from pipeline.data.columns import ColumnType, nearest
 from pipeline.data.sources import source, table_files
 from pipeline.data.sources.csv_types import TwoTypesError
 from pipeline.data.sources.sampling import enough_rows, sample

@@ -15,8 +15,7 @@ from pipeline.contract.proposal import Proposal
 from pipeline.contract.proposals import propose
 from pipeline.contract.schema import check_columns, parse_schema, read_schema, read_schema_text
 from pipeline.contract.schema_text import replacing, write
-from pipeline.data.columns import ColumnType
-from pipeline.data.convert import nearest
+from pipeline.data.columns import ColumnType, nearest
 from pipeline.data.statistics_files import Statistics, read_split, splits_in
 from pipeline.errors import PipelineError
 from pipeline.guard.column_statistics import columns

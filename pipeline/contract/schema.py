@@ -10,8 +10,7 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from pipeline.config.pipeline import PipelineConfig
-from pipeline.data.columns import ColumnType
-from pipeline.data.convert import nearest
+from pipeline.data.columns import ColumnType, nearest
 from pipeline.errors import ConfigError, as_argument
 from trainer.derived_columns import derive_all
 from trainer.expressions import ExpressionError

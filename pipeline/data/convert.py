@@ -7,10 +7,6 @@ are right, exact when they are not.
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
-from unicodedata import normalize
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -53,18 +49,6 @@ def shorten(value: object, limit: int = 60) -> str:
         return f"the bytes {value[:_BYTES].hex(' ')}{' …' if len(value) > _BYTES else ''}"
     text = str(value)
     return repr(text if len(text) <= limit else text[:limit] + "…")
-
-
-def nearest(name: str, names: Iterable[str]) -> str:
-    """Return the names most like `name`, else the first few, for 'did you mean'."""
-    known = list(names)
-    if twins := [one for one in known if normalize("NFC", one) == normalize("NFC", name)]:  # é as one character or two
-        return f"{twins[0]!a} looks the same and has other characters than {name!a}"
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
-    if near:
-        return "the nearest names are " + ", ".join(map(repr, near))
-    more = ", …" if len(known) > 10 else ""
-    return "the columns are " + ", ".join(map(repr, known[:10])) + more
 
 
 def column_type_of(data_type: pa.DataType) -> ColumnType | None:

@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
-from pipeline.data.columns import ColumnType
-from pipeline.data.convert import nearest
+from pipeline.data.columns import ColumnType, nearest
 from pipeline.data.sources.meaning import Misfit, rows_without
 from pipeline.errors import DataError
 

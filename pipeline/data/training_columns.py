@@ -6,8 +6,7 @@ from collections.abc import Mapping
 
 from pipeline.config.data import Data
 from pipeline.config.split import Split, deciding_columns, time_column
-from pipeline.data.columns import ColumnType
-from pipeline.data.convert import nearest
+from pipeline.data.columns import ColumnType, nearest
 from pipeline.data.row_weights import check_weight_column
 from pipeline.errors import DataError
 

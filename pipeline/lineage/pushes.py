@@ -133,6 +133,11 @@ def record_rollback(store: MetadataStore, pipeline: str, done: Rollback, base: P
     return int(execution_id)
 
 
+def is_recorded(store: MetadataStore, pipeline: str, version: str) -> bool:
+    """Return whether a version, by its folder, is on record as pushed."""
+    return any(_destination(one) == version for one in artifacts_of(store, pipeline, PUSHED_MODEL))
+
+
 def record_rollout(store: MetadataStore, pipeline: str, step: str, what: Any, base: Path | str) -> int:
     """Record a step of a rollout in the pipeline's context; return the execution's id.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-import numpy as np
 from markupsafe import escape
 
 from pipeline.reports.formats import number
@@ -41,13 +41,15 @@ def hover_marks(figure: Figure) -> str:
         for x, y, text in marks:
             across, up = axes.transData.transform((x, y)) * scale
             at = f"M{across:.1f} {height - up:.1f}h0"
-            if np.isfinite([across, up]).all() and (at, text) not in told:  # a point and the line through it
+            if isfinite(across) and isfinite(up) and (at, text) not in told:  # a point and the line through it
                 told.add((at, text))
                 parts.append(f'<path class="hit" d="{at}"><title>{escape(text)}</title></path>')
     return f'<g class="hover">{"".join(parts)}</g>' if parts else ""
 
 
 def _of_lines(axes: Axes) -> Iterator[Mark]:
+    import numpy as np  # which a page without figures, as `longhaul rollback` writes one, need not read
+
     for line in axes.lines:
         is_cloud = line.get_linestyle() == "None" and line.get_marker() == "o"
         x, y = (np.asarray(of, np.float64) for of in line.get_data())

@@ -7,8 +7,9 @@ rolled back and that nobody has brought back since: those are not pushed again b
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -219,11 +220,15 @@ def is_settled(version: Path, digest: str, threshold: str = "") -> bool:
 
 @dataclass(frozen=True)
 class Version:
-    """A pushed version; `state`: served, tried, withdrawn, or earlier. `manifest` is None where none was kept. `damage`
-    says which files are not those of the manifest."""
+    """A pushed version; `state`: served, tried, withdrawn, or earlier. `manifest` is None where none was kept."""
 
     number: int
     state: str
     path: str
     manifest: Manifest | None
-    damage: tuple[str, ...] = ()
+    find_damage: Callable[[], Iterable[str]] = field(compare=False, repr=False)
+
+    @cached_property
+    def damage(self) -> tuple[str, ...]:
+        """Say which files are not those of the manifest. All are read for it, so only of a version in question."""
+        return tuple(self.find_damage())

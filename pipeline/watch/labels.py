@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from pipeline.data.convert import nearest
+from pipeline.data.columns import nearest
 from pipeline.errors import DataError, cannot_write
 from pipeline.evaluation.tallies import rows_of
 from pipeline.files import incoming

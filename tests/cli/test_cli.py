@@ -175,6 +175,13 @@ def test_the_lists_of_runs_import_no_reader_of_tables(command: str, config_file:
     assert imported(statement, command, "--config", str(config_file), heavy=("pyarrow", "duckdb")) == set()
 
 
+def test_a_rollback_imports_no_reader_of_tables_and_no_numpy() -> None:
+    """It is for an emergency: with them it took a quarter longer."""
+    rooms = ("commands.elsewhere", "commands.rollback", "reports.front", "terminal.versions")
+    statement = "import " + ", ".join(f"pipeline.{name}" for name in rooms)
+    assert imported(statement, heavy=(*HEAVY, "pyarrow", "numpy", "pandas", "duckdb", "matplotlib")) == set()
+
+
 @pytest.mark.parametrize("command", ["runs", "show", "lineage", "doctor", "gc", "export", "backup", "open"])
 def test_a_command_that_looks_imports_nothing_heavy(command: str, config_file: Path, tmp_path: Path) -> None:
     statement = f"import os; os.chdir({str(tmp_path)!r}); from pipeline.cli import main; main()"

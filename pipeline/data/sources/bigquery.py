@@ -17,8 +17,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.data.columns import ColumnType
-from pipeline.data.convert import EXPECTED, first_bad_row, nearest, shorten, to_stored
+from pipeline.data.columns import ColumnType, nearest
+from pipeline.data.convert import EXPECTED, first_bad_row, shorten, to_stored
 from pipeline.data.patterns import SPAN, has_spans, without_marks
 from pipeline.data.sources.bigquery_address import SCHEME, Address, parse
 from pipeline.data.sources.bigquery_client import RETRY_S, client_of, reader_of, retry_policy, storage_retry, translated

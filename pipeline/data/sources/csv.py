@@ -18,8 +18,8 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from pipeline.config.text_format import CSV, TextFormat
-from pipeline.data.columns import ColumnType
-from pipeline.data.convert import EXPECTED, REMEDY, first_bad_row, nearest, shorten, to_stored
+from pipeline.data.columns import ColumnType, nearest
+from pipeline.data.convert import EXPECTED, REMEDY, first_bad_row, shorten, to_stored
 from pipeline.data.sources import diagnosis
 from pipeline.data.sources.csv_ranges import BLOCK_BYTES, byte_ranges, record_starts
 from pipeline.data.sources.csv_types import ColumnGuess, two_types

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from pipeline.data.convert import nearest
+from pipeline.data.columns import nearest
 from pipeline.data.patterns import SPAN, has_spans, without_marks
 from pipeline.data.sources.postgresql_address import Address, parse
 from pipeline.data.sources.typed import check_names

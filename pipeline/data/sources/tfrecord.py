@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterator, Mapping
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.data.columns import ColumnType
-from pipeline.data.convert import EXPECTED, column_type_of, first_bad_row, is_text, joined, nearest, shorten, to_stored
+from pipeline.data.columns import ColumnType, nearest
+from pipeline.data.convert import EXPECTED, column_type_of, first_bad_row, is_text, joined, shorten, to_stored
 from pipeline.data.sources.damage import corrupt
 from pipeline.data.sources.typed import UnusableColumnError, not_text, unusable
 from pipeline.errors import DataError

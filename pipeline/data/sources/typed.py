@@ -12,8 +12,8 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from pipeline.data.columns import ColumnType
-from pipeline.data.convert import EXPECTED, column_type_of, first_bad_row, nearest, shorten, to_stored
+from pipeline.data.columns import ColumnType, nearest
+from pipeline.data.convert import EXPECTED, column_type_of, first_bad_row, shorten, to_stored
 from pipeline.errors import DataError
 
 # Below this average, parts are too small to be worth a Beam element each.

@@ -25,6 +25,7 @@ from pipeline.lineage.runs import RUN_CONTEXT, find_run
 from pipeline.lineage.store import open_store
 from pipeline.lineage.summary import summary_properties
 from pipeline.runners.local.made import forget, take_up
+from pipeline.serving.unfinished import finish, sentence_of
 from pipeline.workspace.identity import workspace_id
 from pipeline.workspace.lock import AT_ONCE, BRIEFLY, Wait, locked, serving_locked
 from pipeline.workspace.scratch import sweep
@@ -45,7 +46,9 @@ def writing(config: PipelineConfig, wait: Wait = AT_ONCE) -> Iterator[MetadataSt
         LockedError: a run is at work, for longer than this command waits.
     """
     with locked(config.root, wait), serving_locked(config.root):
-        yield _tidied(config)
+        store = _tidied(config)
+        _finish_rollback(config, store)
+        yield store
 
 
 @contextmanager
@@ -61,7 +64,9 @@ def noting(config: PipelineConfig, wait: Wait = BRIEFLY) -> Iterator[MetadataSto
         store = None
         with suppress(LockedError), locked(config.root):
             store = _tidied(config)
-        yield store or open_store(config)
+        store = store or open_store(config)
+        _finish_rollback(config, store)
+        yield store
 
 
 def _tidied(config: PipelineConfig) -> MetadataStore:
@@ -71,6 +76,11 @@ def _tidied(config: PipelineConfig) -> MetadataStore:
     for sentence in [*([moved.sentence()] if moved else []), *close_dead_runs(config, store)]:
         print(f"Note: {sentence}", file=sys.stderr)
     return store
+
+
+def _finish_rollback(config: PipelineConfig, store: MetadataStore) -> None:
+    if found := finish(store, config.record_name, config.serving_folder):
+        print(f"Note: {sentence_of(found)}", file=sys.stderr)
 
 
 def close_dead_runs(config: PipelineConfig, store: MetadataStore) -> list[str]:

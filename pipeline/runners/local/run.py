@@ -39,6 +39,7 @@ from pipeline.runners.local.record import Handle, RunRecord
 from pipeline.runners.local.resume import FINGERPRINT, FROM, MADE_WITH, RESUMES, TO, fingerprint, made_with
 from pipeline.runners.local.schedule import run_graph
 from pipeline.runners.local.served_model import take_in_served
+from pipeline.serving.unfinished import finish
 from pipeline.serving.versions import is_settled, serving_now
 from pipeline.workspace.lock import Wait, serving_locked
 
@@ -85,6 +86,7 @@ def _run(
     with record.outcome(), translated_errors(config.root):
         with Handle(config, patience) as handle:
             with serving_locked(config.root, Wait()):
+                finish(handle.store, config.record_name, config.serving_folder)
                 _forget_lost_pushes(handle.store, config)
                 take_in_served(handle, config)
             if any(node.execution_options.run.perform_snapshot for node in nodes.values()):
