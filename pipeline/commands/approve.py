@@ -15,7 +15,7 @@ from pipeline.config.serving import RolloutSettings
 from pipeline.config.value_types import seconds_of
 from pipeline.continuous.journal import Journal, journal_of
 from pipeline.errors import ConfigError
-from pipeline.lineage.artifact_names import MODEL_DIGEST
+from pipeline.lineage.artifact_names import APPROVAL, MODEL_DIGEST
 from pipeline.lineage.pushes import Approval, record_approval, record_rollout
 from pipeline.lineage.runs import RUN_CONTEXT, find_run
 from pipeline.lineage.store import check_store_exists, translated_errors
@@ -24,7 +24,7 @@ from pipeline.runners.local.recovery import noting
 from pipeline.serving import rollout
 from pipeline.serving.approvals import APPROVED, REJECTED, WAITING, Request, after, decided, request_of, waiting
 from pipeline.serving.publish import now, publish, pusher, withdrawn_now
-from pipeline.serving.versions import Manifest, serving_now
+from pipeline.serving.versions import Manifest, newest_manifest, serving_now
 from pipeline.workspace.lock import BRIEFLY, Wait
 from pipeline.workspace.reserve import spent
 
@@ -60,6 +60,12 @@ def decide(
     with translated_errors(config.root), spent(config.root), noting(config, wait) as store:
         base = config.serving_folder
         artifact, request = _request(store, config.record_name, base, run_id)
+        there = _published(base, request)
+        if reject and there:
+            raise ConfigError(
+                f"the model of run {request.run_id} was approved by {there.approved_by} and is version {there.version}",
+                "approve it once more, so that this is on record; `longhaul rollback` takes it away",
+            )
         forced_over = "" if reject else _check(config, base, request, force)
         done = Approval(
             run_id=request.run_id,
@@ -82,11 +88,24 @@ def decide(
             )
             model = config.root / request.model
             begin = _beside(config, base, request, by, note, store)
-            done = replace(done, version=publish(model, base, manifest, config.push, begin).version)
-        decided(base, request, done.decision, by, note, done.time, done.version)
-        record_approval(store, config.record_name, done, artifact, base)
+            there = there or publish(model, base, manifest, config.push, begin)
+            done = replace(done, version=there.version, time=there.pushed, note=there.note)
+            done = replace(done, by=there.approved_by, until=there.approved_until)
+        if artifact.custom_properties[APPROVAL].string_value != done.decision:  # else a killed process recorded it
+            record_approval(store, config.record_name, done, artifact, base)
+        # Last, since nobody can decide once more about a request that is decided.
+        decided(base, request, done.decision, done.by, done.note, done.time, done.version)
     refresh_front(config)
     return done
+
+
+def _published(base: Path, request: Request) -> Manifest | None:
+    """Return the newest version, if somebody approved it as this request, and was killed before that was written
+    down."""
+    newest = newest_manifest(base)
+    if newest is None or newest.copy_of or not newest.approved_by:
+        return None
+    return newest if newest.digest == request.digest and newest.pushed >= request.since else None
 
 
 def _beside(

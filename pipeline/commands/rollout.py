@@ -6,6 +6,7 @@ The decision by quality is somebody else's: these are its levers.
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from ml_metadata import MetadataStore
 
@@ -15,10 +16,10 @@ from pipeline.errors import ConfigError, WorkspaceError
 from pipeline.lineage.pushes import record_rollout, rollout_is_recorded
 from pipeline.lineage.store import open_existing_store, translated_errors
 from pipeline.runners.local.recovery import noting
-from pipeline.serving import rollout
+from pipeline.serving import rollout, unfinished
 from pipeline.serving.publish import now, pusher
 from pipeline.serving.rollout import CANARY, SHADOW, Rollout
-from pipeline.serving.versions import Version
+from pipeline.serving.versions import Version, newest_manifest
 from pipeline.workspace.lock import BRIEFLY, Wait
 
 
@@ -102,14 +103,25 @@ def abort(config: PipelineConfig, note: str = "", by: str = "", wait: Wait = BRI
 
 
 def _end(config: PipelineConfig, how: str, note: str, by: str, wait: Wait) -> Rollout:
-    found = status(config)
+    base = config.serving_folder
+    found = _ended_unrecorded(base, how) or status(config)
+    if found.ending != how:
+        found = replace(found, by=by or pusher(), time=now(), note=note, ending=how)
+        rollout.write(base, found)
     winner = found.version if how == "promote" else found.stable
-    if winner != found.newest:  # published anew, which ends the rollout in the same instant
+    if winner != found.newest and (rollout.under_way(base) or unfinished.begun(base)):
+        # Published anew, which ends the rollout in the same instant.
         roll_back(config, winner, note or f"{how} of the {found.mode} of version {found.version}", False, wait=wait)
-    ended = replace(found, by=by or pusher(), time=now(), note=note)
-    rollout.end(config.serving_folder)
-    _note(config, ended, how, wait)
-    return ended
+    _note(config, found, how, wait)
+    rollout.end(base)
+    return found
+
+
+def _ended_unrecorded(base: Path, how: str) -> Rollout | None:
+    """Return the rollout that a process ended so by what it published, and was killed before all was on record."""
+    found, newest = rollout.last(base), newest_manifest(base)
+    is_it = found and found.ending == how and newest and newest.replaces == found.newest
+    return found if is_it and not rollout.under_way(base) else None
 
 
 def _whole(known: list[Version], version: int) -> Version:
@@ -142,7 +154,7 @@ def _beside(known: list[Version], candidate: Version) -> Version:
 def note_begun(config: PipelineConfig, store: MetadataStore) -> None:
     """Put a rollout on record that the push of a run began: Pusher's outputs come on record after it."""
     begun = rollout.under_way(config.serving_folder)
-    if begun and not rollout_is_recorded(store, begun):
+    if begun and not begun.ending and not rollout_is_recorded(store, begun):
         record_rollout(store, config.record_name, "start", begun, config.serving_folder)
 
 
@@ -151,4 +163,5 @@ def _note(config: PipelineConfig, what: Rollout, how: str, wait: Wait) -> None:
         open_existing_store(config)
         with noting(config, wait) as store:
             note_begun(config, store)  # of a run that was killed before it could
-            record_rollout(store, config.record_name, how, what, config.serving_folder)
+            if not (what.ending and rollout_is_recorded(store, what)):
+                record_rollout(store, config.record_name, how, what, config.serving_folder)

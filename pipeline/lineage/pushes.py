@@ -83,6 +83,11 @@ def record_approval(store: MetadataStore, pipeline: str, done: Approval, pushed:
         properties.pop("not_pushed", None)
     else:
         properties["not_pushed"].string_value = f"{done.decision} by {done.by} on {done.time}: {done.note}"
+    if done.version:  # before what says that all is on record
+        for run in store.get_contexts_by_artifact(pushed.id):
+            if run.type == RUN_CONTEXT and "pushed_version" in run.custom_properties:
+                run.custom_properties["pushed_version"].string_value = str(done.version)
+                store.put_contexts([run])
     execution = metadata_store_pb2.Execution(
         type_id=store.put_execution_type(metadata_store_pb2.ExecutionType(name=APPROVAL_TYPE)),
         last_known_state=metadata_store_pb2.Execution.COMPLETE,
@@ -92,11 +97,6 @@ def record_approval(store: MetadataStore, pipeline: str, done: Approval, pushed:
     context = store.get_context_by_type_and_name("pipeline", pipeline)
     event = event_of(_INPUT, "pushed_model")
     execution_id, _, _ = store.put_execution(execution, [(pushed, event)], [context] if context else [])
-    if done.version:
-        for run in store.get_contexts_by_artifact(pushed.id):
-            if run.type == RUN_CONTEXT and "pushed_version" in run.custom_properties:
-                run.custom_properties["pushed_version"].string_value = str(done.version)
-                store.put_contexts([run])
     return int(execution_id)
 
 

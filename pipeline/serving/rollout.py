@@ -28,6 +28,7 @@ class Rollout:
         share: percent of the keys that meet the candidate; of a shadow 0.
         key: the column whose values are told apart; the id of the request when empty.
         by, time, note: who began it or took the last step, when (ISO 8601, UTC), and why.
+        ending: promote or abort, from its beginning on until all of it is on record.
     """
 
     version: int
@@ -39,6 +40,7 @@ class Rollout:
     by: str = ""
     time: str = ""
     note: str = ""
+    ending: str = ""
 
     @property
     def words(self) -> str:
@@ -95,8 +97,11 @@ def begin(base: Path, version: int, share: float, key: str, by: str, time: str, 
 
 def write(base: Path, rollout: Rollout) -> None:
     """Have servers follow it."""
+    plain = asdict(rollout)
+    if not rollout.ending:
+        del plain["ending"]  # which a server that an older Longhaul started does not know
     with incoming(base / ROLLOUT_FILE) as hidden:
-        hidden.write_text(json.dumps(asdict(rollout), indent=1))
+        hidden.write_text(json.dumps(plain, indent=1))
 
 
 def end(base: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from pipeline.lineage.store import open_store
 from pipeline.serving.approvals import ask, request_of, waiting
 from pipeline.serving.rollout import under_way
 from pipeline.serving.versions import newest_manifest
+from tests.serving.killed import killed_at
 from tests.serving.models import a_manifest, a_model
 from tests.serving.test_rollback import SCHEMA, base, config, push  # noqa: F401 (config is a fixture)
 from tests.workspace.test_lock import other_run
@@ -187,3 +189,35 @@ def test_it_is_listed_where_people_look(config: PipelineConfig) -> None:  # noqa
     served.write_text(served.read_text().replace(manifest.approved_until, past))
     assert f"which has run out on {past}" in said("versions")
     assert Path(served).exists()
+
+
+@pytest.mark.parametrize("reject", [False, True])
+def test_one_that_is_killed_is_brought_to_its_end_by_the_same_command(
+    config: PipelineConfig,  # noqa: F811
+    tmp_path: Path,
+    reject: bool,
+) -> None:
+    """Before each change of the store, and where the request is written last."""
+    push(config, "before")
+    digest = wait(config)
+    shutil.copytree(config.root, before := tmp_path / "before")
+    kills = 0
+    while killed_at(kills, lambda: decide(config, RUN, reject=reject, **BY), changes=("store", "os.rename")):
+        published = len(list_versions(config.serving_folder))
+        request = request_of(base(config), digest)
+        assert request
+        if request.state == "waiting":
+            done = decide(config, RUN, reject=reject, **BY)
+            assert done.by == BY["by"]
+            assert len(list_versions(config.serving_folder)) == max(published, 1 if reject else 2)
+        assert waiting(base(config)) == []
+        (_,) = open_store(config).get_executions_by_type(APPROVAL_TYPE)
+        run = find_run(open_store(config), config.name, RUN)
+        assert run.properties["pushed_version"] == (
+            "" if reject else str(list_versions(config.serving_folder)[0].number)
+        )
+        assert bool(run.not_pushed) == reject
+        shutil.rmtree(config.root)
+        shutil.copytree(before, config.root)
+        kills += 1
+    assert kills > 2

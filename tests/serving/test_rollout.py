@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 
 from pipeline.commands import rollout as commands
@@ -9,6 +12,7 @@ from pipeline.commands.housekeeping import collect_garbage
 from pipeline.commands.rollback import list_versions, roll_back
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import ConfigError
+from pipeline.lineage.pushes import ROLLBACK_TYPE
 from pipeline.lineage.store import open_store
 from pipeline.reports.front import collect
 from pipeline.serving.chosen_model import find_model
@@ -21,6 +25,7 @@ from pipeline.serving.versions import (
     served_as,
     serving_now,
 )
+from tests.serving.killed import killed_at
 from tests.serving.test_rollback import base, config, push  # noqa: F401
 
 
@@ -156,3 +161,29 @@ def test_a_key_meets_one_version_and_the_share_grows_around_it() -> None:
     for key in range(50):
         assert one.meets(key) == one.meets(float(key))
         assert one.meets(str(key)) == one.meets(str(key).encode())
+
+
+@pytest.mark.parametrize("how", ["promote", "abort"])
+def test_an_end_that_is_killed_is_brought_to_its_end_by_the_same_command(
+    config: PipelineConfig,  # noqa: F811
+    tmp_path: Path,
+    how: str,
+) -> None:
+    """Before each change of the store, and before a file comes or goes."""
+    push(config, "first")
+    stable = digest(config)
+    commands.start(config, push(config, "second"), share=10, by="Ann")
+    wanted = digest(config) if how == "promote" else stable
+    shutil.copytree(config.root, before := tmp_path / "before")
+    end, kills, changes = getattr(commands, how), 0, ("store", "os.rename", "os.remove")
+    while killed_at(kills, lambda: end(config, by="Bob"), changes):
+        if last(base(config)):
+            end(config, by="Bob")
+        assert digest(config) == wanted
+        assert [(one["step"], one["by"]) for one in recorded(config)] == [("start", "Ann"), (how, "Bob")], kills
+        assert len(open_store(config).get_executions_by_type(ROLLBACK_TYPE)) == (how == "abort")
+        assert not [one for one in base(config).iterdir() if one.name.startswith(".")], kills
+        shutil.rmtree(config.root)
+        shutil.copytree(before, config.root)
+        kills += 1
+    assert kills > 2
