@@ -11,11 +11,11 @@ from ml_metadata import MetadataStore
 from rich.markup import escape
 
 from pipeline.config.pipeline import PipelineConfig
-from pipeline.config.spans import missing_spans, spans_text
+from pipeline.config.spans import missing_spans, never_spans, spans_text
 from pipeline.config.value_types import seconds_of
 from pipeline.data.arrival import not_yet, spans_words
 from pipeline.data.patterns import has_spans
-from pipeline.data.sources.table_files import file_states, find_files, span_of
+from pipeline.data.sources.table_files import file_states, find_files, list_files, span_of
 from pipeline.errors import ConfigError, NotYetError
 from pipeline.lineage.last_data import Changes, LastData, changes_since, last_data
 from pipeline.lineage.store import has_records, open_existing_store
@@ -74,6 +74,7 @@ def data_notes(config: PipelineConfig, states: FileStates, store: MetadataStore)
     used = sorted({span_of(path, config.data_pattern) or 0 for path, _, _ in states})
     if gone := missing_spans(config.data.spans, used):
         notes.append(f"{spans_words(gone)} missing; `data.arrival: {{missing: refuse}}` would wait for such spans")
+    notes += window_notes(config)
     if last := last_data(store, config.record_name):
         changes = changed_spans(config, last, states)
         if changes.late:
@@ -81,6 +82,17 @@ def data_notes(config: PipelineConfig, states: FileStates, store: MetadataStore)
         if changes.corrected:
             notes.append(f"corrected: {spans_text(changes.corrected)} changed since run {last.run_id}")
     return notes
+
+
+def window_notes(config: PipelineConfig) -> list[str]:
+    """Say what `data.spans.except` names between the first and the last span, and no span can be called."""
+    window = config.data.spans
+    if not window.except_ or not has_spans(config.data_pattern):
+        return []
+    there = sorted({file.span for file in list_files(config.data_pattern, config.data.format)})
+    never = never_spans(window, there)
+    told = f"data.spans.except leaves nothing out by {spans_text(never)}: the spans are {spans_text(there)}"
+    return [told] if never else []
 
 
 def changed_spans(config: PipelineConfig, last: LastData, states: FileStates) -> Changes:

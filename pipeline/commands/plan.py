@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.markup import escape
 
-from pipeline.commands.arrival import changed_spans, is_seen_from_here
+from pipeline.commands.arrival import changed_spans, is_seen_from_here, window_notes
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.spans import missing_spans, span_name, spans_text
 from pipeline.config.split import Split, TimeSplit, moving
@@ -35,6 +35,7 @@ class Plan:
         splits: the spans of each split, where whole spans make it.
         rule: how the rows are split, in words, where they do not.
         not_yet: why a run would not begin, a sentence each.
+        notes: what else there is to say of the window.
         since: the last complete run; None if there is none.
         new, late, corrected: spans that it did not read, or not as they are now.
         champion: version, run and spans of the model that serves; None if none does.
@@ -51,6 +52,7 @@ class Plan:
     splits: dict[str, list[int]]
     rule: str
     not_yet: list[str]
+    notes: list[str]
     since: str | None
     new: list[int]
     late: list[int]
@@ -105,6 +107,7 @@ def make_plan(config: PipelineConfig) -> Plan:
         splits=_splits(config.split, sorted({file.span for file in files})),
         rule=_rule(config.split),
         not_yet=reasons,
+        notes=window_notes(config),
         since=last.run_id if last else None,
         new=used if changes is None else changes.new,
         late=[] if changes is None else changes.late,
@@ -174,8 +177,9 @@ def _print(plan: Plan) -> None:
         line("Champion", "none: nothing serves yet")
     if plan.missing:
         line("Missing", _spans(plan.missing), "yellow")
-    for reason in plan.not_yet:
-        line("Not yet", reason, "red")
+    told = [("Note", text, "yellow") for text in plan.notes] + [("Not yet", text, "red") for text in plan.not_yet]
+    for word, text, color in told:
+        line(word, text, color)
 
 
 def _spans(spans: list[int]) -> str:

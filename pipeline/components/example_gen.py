@@ -23,6 +23,7 @@ from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils, proto_utils
 
 from pipeline.config.data import DUCKDB, SQLITE, Data
+from pipeline.config.spans import spans_text
 from pipeline.config.split import HashSplit, Split
 from pipeline.config.text_format import CSV
 from pipeline.data.columns import ColumnType
@@ -92,7 +93,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                 | "WriteOutcomes" >> beam.Map(write_json, outcomes_file)
             )
         outcomes = json.loads(io_utils.read_string_file(outcomes_file))
-        summary = _judge(outcomes, data, names) | {
+        summary = _judge(outcomes, data, names, used) | {
             "files": [table_files.file_name(file.path) for file in files],
             "spans": used,
             "columns": columns,
@@ -219,7 +220,7 @@ def _spans_of_splits(outcomes: list[dict[str, Any]], names: tuple[str, ...]) -> 
     return {name: sorted({one["span"] for one in outcomes if one["rows"][name]}) for name in names}
 
 
-def _judge(outcomes: list[dict[str, Any]], data: Data, names: tuple[str, ...]) -> dict[str, Any]:
+def _judge(outcomes: list[dict[str, Any]], data: Data, names: tuple[str, ...], used: list[int]) -> dict[str, Any]:
     """Sum the fragments' outcomes, or raise the first problem that one of them met."""
     for outcome in outcomes:
         if "problem" in outcome:
@@ -232,7 +233,13 @@ def _judge(outcomes: list[dict[str, Any]], data: Data, names: tuple[str, ...]) -
     for name, count in rows.items():
         if count == 0:
             sizes = ", ".join(f"{split} {n:,}" for split, n in rows.items())
-            raise DataError(f"split {name!r} is empty (rows: {sizes})", "move the split's bounds or change its weights")
+            what = f"split {name!r} is empty (rows: {sizes})"
+            if bare := sorted({*used} - {one["span"] for one in outcomes if any(one["rows"].values())}):
+                raise DataError(
+                    f"{what}: {'span' if len(bare) == 1 else 'spans'} {spans_text(bare)} without a row",
+                    "have it delivered again, or leave it out by data.spans.except",
+                )
+            raise DataError(what, "move the split's bounds or change its weights")
     if data.weight is not None:
         check_weighed({name: sum(outcome["weights"][name] for outcome in outcomes) for name in names}, data.weight)
     shards = {path: digest for outcome in outcomes for path, digest in outcome["shards"].items()}

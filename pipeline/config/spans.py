@@ -106,24 +106,42 @@ def missing_spans(window: Spans, used: Sequence[int], there: Sequence[int] = ())
     """Return the spans that a person would expect between the first and the last one, and that are not there.
 
     What lies between two spans is told by the usual distance: every day, every seven days, every month, every number.
-    Of a window `[first, last]` both ends are expected as well.
+    Of a window `[first, last]` both ends are expected as well, unless no span can be called so: `[2024-01, 2024-03-31]`
+    of one span a month ends with March.
 
     Args:
         used: the spans in the window that are there, in order.
         there: all that are there, in order: those before a short window tell the usual distance, and whether there are
             weekends.
     """
-    before_too = [span for span in there if used and span <= used[-1]]
     ends = window.use if isinstance(window.use, tuple) else ()
     known = sorted({*used, *ends})
     if len(known) < 2 or not used:
         return sorted(set(ends) - set(used))
-    few = before_too[-_TELL:] if len(used) < _TELL <= len(before_too) else []
-    steps = _Steps(few or (used if len(used) > 1 else known), recent=before_too[-_WEEKS:])
+    steps = _steps(used, there, known)
+    ends = tuple(end for end in ends if steps.may_be(end))
+    known = sorted({*used, *ends})
     expected: list[int] = []
     for before, after in pairwise(known):
         expected += steps.between(before, after)
     return sorted({*expected, *ends} - {*window.except_, *used})
+
+
+def never_spans(window: Spans, there: Sequence[int]) -> list[int]:
+    """Return what `except` leaves out that no span can be called: 2024-05-15 of one span a month, on the first.
+
+    Args:
+        there: all spans that are there, in order.
+    """
+    steps = _steps(there, there, there)
+    within = [span for span in window.except_ if there and there[0] < span < there[-1] and span not in there]
+    return [span for span in within if not steps.may_be(span)]
+
+
+def _steps(used: Sequence[int], there: Sequence[int], known: Sequence[int]) -> _Steps:
+    before_too = [span for span in there if used and span <= used[-1]]
+    few = before_too[-_TELL:] if len(used) < _TELL <= len(before_too) else []
+    return _Steps(few or (used if len(used) > 1 else known), recent=before_too[-_WEEKS:])
 
 
 def date_of(span: int) -> date | None:
@@ -172,6 +190,7 @@ class _Steps:
         days = [day for span in spans if (day := date_of(span))]
         self._dated = bool(days) and len(days) == len(spans)
         self._monthly = self._dated and len(spans) > 1 and len({day.day for day in days}) == 1
+        self._is_sure = self._monthly and len(spans) > 2
         self._day = days[0].day if self._monthly else 1
         places = sorted(map(self._place, spans))
         distances = Counter(after - before for before, after in pairwise(places))
@@ -196,6 +215,11 @@ class _Steps:
         while len(found) < _MOST_IN_A_GAP and (before := self.next(before)) < after:
             found.append(before)
         return found
+
+    def may_be(self, span: int) -> bool:
+        """Return whether a span can be called so; of numbers any can."""
+        day = date_of(span) if self._dated else None
+        return day is None or not self._is_sure or day.day == self._day
 
     @property
     def _is_daily(self) -> bool:

@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from pipeline.config.data import Data
-from pipeline.config.spans import Spans, chosen_spans, missing_spans, span_name, span_number, spans_text
+from pipeline.config.spans import Spans, chosen_spans, missing_spans, never_spans, span_name, span_number, spans_text
 
 DAYS = [20250227, 20250228, 20250301, 20250302]
 MONTHS = [20241101, 20241201, 20250101, 20250201]
@@ -82,6 +82,9 @@ def test_what_is_no_window_is_told_what_one_is(setting: Any, said: str) -> None:
         (None, [20241101, 20241201, 20250201], [20250101]),
         (None, [20240101, 20240401, 20241001, 20250101], [20240701]),  # by quarters
         (["2025-01", "2025-03"], [20250101, 20250201], [20250301]),
+        (["2025-01", "2025-03-31"], [20250101, 20250201, 20250301], []),  # no month is called so
+        (["2025-01", "2025-04-30"], [20250101, 20250301, 20250401], [20250201]),
+        (["2025-01-01", "2025-01-05"], [20250101, 20250102, 20250103], [20250104, 20250105]),
     ],
 )
 def test_a_gap_is_what_people_would_expect_there(setting: Any, used: list[int], missing: list[int]) -> None:
@@ -148,6 +151,20 @@ def test_a_table_without_weekends_lacks_none() -> None:
     weekdays = [number(day) for day in days if day.weekday() < 5]
     assert missing_spans(Spans(), weekdays) == []
     assert missing_spans(Spans(), [day for day in weekdays if day != 20250115]) == [20250115]
+
+
+@pytest.mark.parametrize(
+    ("there", "left_out", "never"),
+    [
+        ([20240101, 20240201, 20240301, 20240401], ["2024-02-15", "2024-03", "2023-12-31"], [20240215]),
+        ([20240101, 20240201, 20240401, 20240501], ["2024-03"], []),  # one that never came
+        ([20240101, 20240102, 20240104], ["2024-01-03"], []),
+        ([1, 2, 4, 5], [3], []),
+        ([20240101, 20240201], ["2024-01-15"], []),  # two alone tell no rule
+    ],
+)
+def test_what_is_left_out_and_is_no_span_is_told(there: list[int], left_out: list[Any], never: list[int]) -> None:
+    assert never_spans(window({"except": left_out}), there) == never
 
 
 def test_spans_are_written_as_people_read_them() -> None:

@@ -43,7 +43,7 @@ def ingest_rows(folder: Path, rows: list[tuple[str, str]], **more: Any) -> dict[
         COLUMNS, data, HashSplit(by="hash"), {name: str(folder / name) for name in ("train", "eval")}
     )
     outcomes = [write(one) for one in enumerate(plan_fragments(find_files(str(file), readings=readings_of(data))))]
-    return _judge(outcomes, data, ("train", "eval"))
+    return _judge(outcomes, data, ("train", "eval"), [0])
 
 
 @pytest.mark.parametrize(
