@@ -18,13 +18,13 @@ from pipeline.data.split import settle
 from pipeline.data.split_shards import WriteSplitShards
 from pipeline.errors import DataError
 
-COLUMNS = {"day": ColumnType.TIMESTAMP, "label": ColumnType.STRING}
+COLUMNS = {"day": ColumnType.TIMESTAMP, "label": ColumnType.INT}
 
 
 def ingest(folder: Path, split: dict[str, Any], months: dict[str, int]) -> dict[str, Any]:
     """Tables of so many rows a month."""
     for month, rows in months.items():
-        lines = [f"{month}-01,{('no', 'yes')[row % 2]}\n" for row in range(rows)]
+        lines = [f"{month}-01,{row % 2}\n" for row in range(rows)]
         (folder / f"{month}.csv").write_text("day,label\n" + "".join(lines))
     data = Data.model_validate({"path": str(folder / "{YYYY}-{MM}.csv"), "label": "label", "task": "binary"})
     files = find_files(data.path)
