@@ -15,6 +15,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from pipeline.commands.validated_rows import Rows, served_contract
 from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.spans import span_name
 from pipeline.config.split import time_column
 from pipeline.contract.schema import check_columns, column_type, feature_table, read_schema, without
 from pipeline.data.labels import LabelTally, check_label
@@ -212,7 +213,7 @@ def _as_training(
         if earlier := [span for span in known if span < number]:
             spans = {earlier[-1]: read_span(last.statistics, earlier[-1]), number: statistics}
             rows_before = {span: row_count(read_span(last.statistics, span)) for span in earlier}
-            compared_with = f"span {earlier[-1]} of run {last.run.run_id}"
+            compared_with = f"span {span_name(earlier[-1])} of run {last.run.run_id}"
     elif last:
         previous = "training", read_split(last.statistics, TRAIN_SPLIT)
         compared_with = f"the training split of run {last.run.run_id}"

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from statistics import median
 
-from pipeline.config.spans import date_of
+from pipeline.config.spans import date_of, span_name
 from pipeline.data.statistics_files import Statistics
 from pipeline.guard.anomalies import is_infinite
 from pipeline.guard.column_statistics import columns, row_count
@@ -75,7 +75,7 @@ def span_checks(spans: Mapping[int, Statistics], read: Collection[int], time_col
                     time_column,
                     f"span {now}",
                     "check: span_out_of_order",
-                    f"times after those of span {before}, whose median is about {_date(medians[before])}",
+                    f"times after those of span {span_name(before)}, whose median is about {_date(medians[before])}",
                     f"a median of about {_date(medians[now])}",
                 )
             )

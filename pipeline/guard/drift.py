@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
+from pipeline.config.spans import span_name
 from pipeline.data.convert import shorten
 from pipeline.data.statistics_files import Statistics
 from pipeline.guard.anomalies import listed
@@ -87,7 +88,7 @@ def drift(
             rows.setdefault(feature, {})[str(now)] = distance
         if now == ordered[-1]:  # the others were judged when they were the newest
             found = _judge(
-                spans[now], spans[before], measured, schema, policy, "drift", f"span {now}", f"span {before}"
+                spans[now], spans[before], measured, schema, policy, "drift", f"span {now}", f"span {span_name(before)}"
             )
     return found, _table(rows)
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import BeforeValidator, Field, TypeAdapter
 
+from pipeline.config.spans import span_name
 from pipeline.errors import shown
 from pipeline.guard.places import FileRows, rows_text
 from pipeline.guard.policy import Severity
@@ -58,7 +59,13 @@ class Finding:
     @property
     def where(self) -> str:
         """The feature and the split, as far as it is about one."""
-        return ", ".join(part for part in (shown(self.feature or ""), self.split) if part) or "the table"
+        return ", ".join(part for part in (shown(self.feature or ""), self.place) if part) or "the table"
+
+    @property
+    def place(self) -> str:
+        """Return the split as people call it: span 2024-04-01; empty for all of the table."""
+        kind, _, number = (self.split or "").partition(" ")
+        return f"span {span_name(int(number))}" if kind == "span" and number.isdecimal() else self.split or ""
 
     @property
     def title(self) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from ml_metadata import MetadataStore
 
+from pipeline.config.spans import span_name
 from pipeline.lineage.runs import Run, StepState
 from pipeline.lineage.schema_versions import list_versions
 from pipeline.lineage.summary import Summary, summarize
@@ -165,7 +166,7 @@ def _files(before: dict[str, Any], after: dict[str, Any]) -> Iterator[Change]:
         spans = [_digests_by_span(one["shards"]) for one in (before, after)]
         for span in sorted(spans[0].keys() & spans[1].keys()):
             if spans[0][span] != spans[1][span]:
-                yield Change(f"span {span}", "its rows", "other rows, or split in another way")
+                yield Change(f"span {span_name(span)}", "its rows", "other rows, or split in another way")
     elif before["files"] != after["files"]:
         yield Change("files", before["files"], after["files"])
 

@@ -70,7 +70,7 @@ def gate_anomalies(verdict: DataVerdict) -> dict[str, list[Anomaly]]:
     """Return them by split."""
     found: dict[str, list[Anomaly]] = {}
     for finding in verdict.findings:
-        split = finding.split or WHOLE_TABLE
+        split = finding.place or WHOLE_TABLE
         found.setdefault(split, []).append(_anomaly(finding, split))
     return found
 

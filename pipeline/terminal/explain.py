@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from pipeline.config.spans import span_name
 from pipeline.errors import shown
 from pipeline.guard.findings import Distances, percent
 from pipeline.reports.artifacts import SplitStatistics
@@ -77,7 +78,7 @@ def _lines(feature: Explained) -> Iterator[tuple[str, str]]:
 def _distances(heading: str, by_column: Mapping[str, Distances], what: str) -> Iterator[tuple[str, str]]:
     for column, one in by_column.items():
         (last, distance), *_ = sorted(one.by.items(), key=lambda entry: -_number(entry[0]))
-        place = f"{what}{last}" if last.isdigit() else last
+        place = f"{what}{span_name(int(last))}" if last.isdigit() else last
         over = ", too far" if distance > one.threshold else ""
         yield heading, f"{shown(column)}: {one.measure} {distance:.4f} of {one.threshold:g} allowed, {place}{over}"
 

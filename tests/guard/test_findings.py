@@ -40,6 +40,15 @@ def test_a_finding_in_one_sentence() -> None:
     assert ODD.sentence() == "span 4: no rows in the span: expected rows with a label, found none"
 
 
+@pytest.mark.parametrize(
+    ("split", "place"),
+    [("span 20240401", "span 2024-04-01"), ("span 3", "span 3"), ("eval", "eval"), (None, "the table")],
+)
+def test_a_span_is_called_as_people_call_it(split: str | None, place: str) -> None:
+    finding = Finding("empty_span", None, split, "check: empty_span", "rows with a label", "none")
+    assert finding.sentence().startswith(f"{place}: no rows in the span: ")
+
+
 def test_a_share_that_was_not_counted_is_about() -> None:
     guess = Finding("duplicate_rows", None, None, "policy: duplicate_rows", "few", "many", 1.0)
     assert guess.sentence() == (
