@@ -114,7 +114,7 @@ def missing_spans(window: Spans, used: Sequence[int], there: Sequence[int] = ())
         there: all that are there, in order: those before a short window tell the usual distance, and whether there are
             weekends.
     """
-    ends = window.use if isinstance(window.use, tuple) else ()
+    ends: tuple[int, ...] = window.use if isinstance(window.use, tuple) else ()
     known = sorted({*used, *ends})
     if len(known) < 2 or not used:
         return sorted(set(ends) - set(used))
