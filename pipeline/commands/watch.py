@@ -72,7 +72,7 @@ def watch_once(config: PipelineConfig, now: datetime | None = None) -> Watched:
     if not _imported(config, log, folder / IMPORTED) and not log_files(log):
         raise DataError(
             f"there is no log of requests: {config.watch.log or log} holds no Parquet, CSV or TFRecord file",
-            "`longhaul serve --log` keeps one; or name another in watch.log",
+            "`longhaul serve` of the pipeline's own model keeps one, without --no-log; or name another in watch.log",
         )
     folder.mkdir(parents=True, exist_ok=True)
 

@@ -167,5 +167,14 @@ def _plain(value: Any) -> Any:
     if isinstance(value, bytes):
         value = value.decode(errors="replace")
     if isinstance(value, float):
-        return None if math.isnan(value) else int(value) if value.is_integer() and abs(value) < 1 << 53 else value
+        return None if math.isnan(value) else _short(value)
     return None if value == "" else value.item() if isinstance(value, np.generic) else value
+
+
+def _short(value: float) -> float:
+    """Return the number as the table had it: 14.36 where a float32 made 14.359999656677246 of it."""
+    if value.is_integer() and abs(value) < 1 << 53:
+        return int(value)
+    with np.errstate(over="ignore"):
+        stored = np.float32(value)
+    return float(str(stored)) if float(stored) == value else value

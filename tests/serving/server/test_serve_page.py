@@ -6,12 +6,14 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jsonschema
+import numpy as np
 import pytest
 
-from pipeline.serving.server.page import _STYLE, file_of
+from pipeline.serving.server.page import _STYLE, examples_of, file_of
 from tests.serving.server.conftest import ROW, ROWS, THRESHOLD, TOLD, Server, probability, push, seal
 from trainer.artifact_names import SIGNATURES_FILE
 
@@ -149,3 +151,10 @@ def test_openapi_tells_which_rows_are_answered(server: Server) -> None:
                 )
                 asked += 1
     assert asked == 3
+
+
+def test_examples_are_numbers_as_the_table_had_them() -> None:
+    """The form read 14.359999656677246 where the table has 14.36."""
+    column = np.array([np.float32(14.36), 3.0, np.pi, 1e300, np.nan, np.float32(1e-30)], np.float64)
+    model: Any = SimpleNamespace(kept_columns=lambda: {"price": column}, rules={}, signatures=())
+    assert [row["price"] for row in examples_of(model)] == [14.36, 3, np.pi, 1e300, None, 1e-30]
