@@ -171,7 +171,7 @@ def examples_table(explanation: Mapping[str, Any], types: Mapping[str, str]) -> 
         ["row", "truth", "prediction", "typical row", "feature", "value", "adds"],
         (
             [
-                *(f"{place}, {row_kind(row)}", row["truth"], number(row["prediction"]), number(row["typical"])),
+                *(f"{place}, {row_kind(row)}", _truth(row), number(row["prediction"]), number(row["typical"])),
                 *(part["feature"], _value(part["value"], types.get(part["feature"], "")), signed(part["part"])),
             ]
             for place, row in enumerate(examples, start=1)
@@ -210,6 +210,11 @@ def _table(columns: list[str], rows: Iterable[Sequence[object]]) -> Table:
 
 def _moments(split: SplitStatistics) -> list[float | None]:
     return [split.low, split.median, split.mean, split.high]
+
+
+def _truth(row: Mapping[str, Any]) -> str:
+    """Return the label: of a regression, which has no class for output, as a number like its prediction."""
+    return str(row["truth"]) if row["output"] is not None else quantity(float(row["truth"]))
 
 
 def _value(value: str | float | None, kind: str) -> str:

@@ -30,8 +30,10 @@ def test_values_of_single_rows_are_dates_and_numbers_without_noise() -> None:
         {"feature": name, "value": value, "part": 0.1}
         for name, value in (("at", 1_736_040_600), ("temp", 39.299999), ("word", "a"), ("hour", None))
     ]
-    row = {"truth": "yes", "prediction": 0.2, "typical": 0.5, "parts": parts, "kind": "ordinary"}
+    row = {"truth": "yes", "prediction": 0.2, "typical": 0.5, "parts": parts, "kind": "ordinary", "output": "no"}
     table = tables.examples_table({"examples": {"rows": [row]}}, {"at": "timestamp", "temp": "float", "word": "string"})
+    number = row | {"truth": "276883.0", "output": None}
+    assert tables.examples_table({"examples": {"rows": [number]}}, {}).frame["truth"][0] == "276,883"
     assert table.frame["value"].tolist() == ["2025-01-05 01:30", "39.3", "a", "missing"]
 
 
