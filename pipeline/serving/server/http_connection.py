@@ -6,12 +6,14 @@ import asyncio
 import resource
 import time
 from collections.abc import Iterable
+from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from pipeline.serving.server.hanging_up import HangingUp, LongRequest
 from pipeline.serving.server.json_text import error_text
 from pipeline.serving.server.refusal import Code, Refusal
 
@@ -29,16 +31,18 @@ _HOP_BY_HOP = (b"upgrade", b"http2-settings", b"connection")
 
 
 class Protocol(HttpToolsProtocol):
-    """uvicorn's own, with four differences.
+    """uvicorn's own, with five differences.
 
     - It keeps a connection whose client has said all and closed its side: `shutdown(SHUT_WR)`, as `nc -N` does.
     - It answers requests that offer another protocol (the HTTP client of Java offers h2c) as if they did not.
     - A head has a limit, errors are JSON, and hostile bytes fill no log.
     - A connection on which nothing is asked makes room for another, and only a new request ends its time.
+    - A client that still sends what is refused can read the refusal.
     """
 
     _received = 0
     """Bytes since the last of which it is known that they are no part of a head, or of headers behind a body."""
+    _hanging_up: HangingUp | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection; where there are too many, end one on which nothing has been asked for long."""
@@ -61,6 +65,10 @@ class Protocol(HttpToolsProtocol):
         if not self.parser.should_upgrade():
             self._unset_keepalive_if_required()  # the answer before may have come behind the begin of this head
             super().on_headers_complete()
+            if self.scope["method"] != "GET":
+                self.cycle.transport = cast(
+                    asyncio.Transport, LongRequest(self.transport, partial(self._close_behind, self.cycle))
+                )
             self.headers = []  # what comes behind the body is none of the request's
             self._received = 0
 
@@ -83,6 +91,9 @@ class Protocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Read a part of a request, or several requests."""
+        if self._hanging_up:
+            self._hanging_up.hear()
+            return
         self._received += len(data)
         while data:
             try:
@@ -114,17 +125,37 @@ class Protocol(HttpToolsProtocol):
         self._refuse(400, msg)
 
     def _refuse(self, status: int, message: str) -> None:
-        if self.transport.is_closing():
+        if self.transport.is_closing() or self._hanging_up:
             return
         body = error_text(Refusal(Code.INVALID_ARGUMENT, message))
         told = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
         self.transport.write(STATUS_LINE[status] + told + body)
-        self.transport.close()
+        self._hang_up()
+
+    def _close_behind(self, cycle: RequestResponseCycle) -> None:
+        """Close a connection behind the answer of a request: at once if that is whole, as mostly."""
+        if cycle.more_body:
+            self._hang_up()
+        else:
+            self.transport.close()
+
+    def _hang_up(self) -> None:
+        """Close a connection on which more may be coming; an answer that is still being made is for nobody."""
+        if self._hanging_up or self.transport.is_closing():
+            return
+        if self.pipeline:
+            self.transport.close()
+            return
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        self.flow.resume_reading()
+        self._hanging_up = HangingUp(self.transport, self.loop)
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
         """Keep the connection until the newest request, which is whole, has its answer; TLS knows no half of one."""
         cycle = self.cycle
-        if cycle is None or cycle.response_complete or cycle.more_body or self.scheme == "https":
+        if self._hanging_up or cycle is None or cycle.response_complete or cycle.more_body or self.scheme == "https":
             return None
         cycle.keep_alive = False
         return True

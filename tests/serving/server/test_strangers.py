@@ -165,6 +165,20 @@ def test_a_body_that_says_that_it_is_too_long_is_refused_before_it_comes(server:
         assert asking.recv(1000).startswith(b"HTTP/1.1 413 ")
 
 
+@pytest.mark.parametrize(
+    "head", [b"Content-Length: 200000000\r\n\r\n", b"a: ", b"Host\r\n"], ids=["body", "head", "rubbish"]
+)
+def test_a_client_that_sends_all_before_it_reads_still_reads_the_refusal(server: Server, head: bytes) -> None:
+    with socket.create_connection((urlsplit(server.rest).hostname, urlsplit(server.rest).port), timeout=20) as asking:
+        asking.sendall(b"POST /v1/models/flights:predict HTTP/1.1\r\nHost: x\r\n" + head)
+        for _ in range(40):
+            asking.sendall(b"a" * 1_000_000)
+        asking.shutdown(socket.SHUT_WR)
+        answer = b"".join(iter(lambda: asking.recv(1000), b""))
+    assert answer.startswith((b"HTTP/1.1 413 ", b"HTTP/1.1 431 ", b"HTTP/1.1 400 "))
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
 def test_a_client_that_has_said_all_and_closed_its_side_is_answered(server: Server) -> None:
     asked = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
     with socket.create_connection((urlsplit(server.rest).hostname, urlsplit(server.rest).port), timeout=20) as asking:
