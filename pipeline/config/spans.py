@@ -106,8 +106,8 @@ def missing_spans(window: Spans, used: Sequence[int], there: Sequence[int] = ())
     """Return the spans that a person would expect between the first and the last one, and that are not there.
 
     What lies between two spans is told by the usual distance: every day, every seven days, every month, every number.
-    Of a window `[first, last]` both ends are expected as well, unless no span can be called so: `[2024-01, 2024-03-31]`
-    of one span a month ends with March.
+    Of a window `[first, last]` both ends are expected as well; where no span can be called so, what lies within them is:
+    `[2024-01, 2024-03-31]` of one span a month ends with March.
 
     Args:
         used: the spans in the window that are there, in order.
@@ -119,12 +119,16 @@ def missing_spans(window: Spans, used: Sequence[int], there: Sequence[int] = ())
     if len(known) < 2 or not used:
         return sorted(set(ends) - set(used))
     steps = _steps(used, there, known)
-    ends = tuple(end for end in ends if steps.may_be(end))
-    known = sorted({*used, *ends})
+    named = [end for end in ends if steps.may_be(end)]
+    known = sorted({*used, *named})
     expected: list[int] = []
     for before, after in pairwise(known):
         expected += steps.between(before, after)
-    return sorted({*expected, *ends} - {*window.except_, *used})
+    if ends and ends[0] not in known:
+        expected += steps.down_to(ends[0], known[0])
+    if ends and ends[1] not in known:
+        expected += steps.between(known[-1], ends[1])
+    return sorted({*expected, *named} - {*window.except_, *used})
 
 
 def never_spans(window: Spans, there: Sequence[int]) -> list[int]:
@@ -214,6 +218,13 @@ class _Steps:
         found: list[int] = []
         while len(found) < _MOST_IN_A_GAP and (before := self.next(before)) < after:
             found.append(before)
+        return found
+
+    def down_to(self, first: int, after: int) -> list[int]:
+        """List the months before one, none of them before `first`, which is no span itself."""
+        place, found = self._place(after), list[int]()
+        while len(found) < _MOST_IN_A_GAP and (span := self._span(place := place - self._step)) >= first:
+            found.append(span)
         return found
 
     def may_be(self, span: int) -> bool:
