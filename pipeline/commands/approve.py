@@ -17,6 +17,7 @@ from pipeline.continuous.journal import Journal, journal_of
 from pipeline.errors import ConfigError
 from pipeline.lineage.artifact_names import APPROVAL, MODEL_DIGEST
 from pipeline.lineage.pushes import Approval, record_approval, record_rollout
+from pipeline.lineage.records import text_of
 from pipeline.lineage.runs import RUN_CONTEXT, find_run
 from pipeline.lineage.store import check_store_exists, translated_errors
 from pipeline.reports.front import refresh_front
@@ -91,7 +92,8 @@ def decide(
             there = there or publish(model, base, manifest, config.push, begin)
             done = replace(done, version=there.version, time=there.pushed, note=there.note)
             done = replace(done, by=there.approved_by, until=there.approved_until)
-        if artifact.custom_properties[APPROVAL].string_value != done.decision:  # else a killed process recorded it
+        known = text_of(artifact, APPROVAL), text_of(artifact, "pushed_version")
+        if known != (done.decision, str(done.version or "")):  # else a killed process recorded it
             record_approval(store, config.record_name, done, artifact, base)
         # Last, since nobody can decide once more about a request that is decided.
         decided(base, request, done.decision, done.by, done.note, done.time, done.version)

@@ -24,12 +24,10 @@ from pipeline.runners.local.recovery import noting
 from pipeline.serving import unfinished
 from pipeline.serving.publish import now, publish, pusher
 from pipeline.serving.rollout import under_way
-from pipeline.serving.versions import Manifest, Version, damage, inputs_of, read_manifest, serving_version
+from pipeline.serving.versions import Manifest, Version, damage, inputs_of, newest, read_manifest, serving_version
 from pipeline.workspace.lock import BRIEFLY, Wait
 from pipeline.workspace.reserve import spent
 from trainer.features import FeatureTable
-
-_KILLED = "a rollback that was killed has published it already; nothing is published now"
 
 
 def list_versions(base: Path) -> list[Version]:
@@ -92,8 +90,13 @@ def roll_back(
         if not dry_run:
             held.enter_context(spent(config.root))
             store = held.enter_context(noting(config, wait))
-        if begun and to in (None, begun.to_version) and serving_version(base) == str(begun.new_version):
-            print(f"Note: {_KILLED}", file=sys.stderr)
+        # The newest, not the one that serves: beside that another may be tried since, which is to be taken away.
+        if begun and to in (None, begun.to_version) and newest(base) == str(begun.new_version):
+            print(
+                f"Note: the rollback of {begun.by} on {begun.time} had not come to its end, and has published version "
+                f"{begun.new_version} already; nothing is published now. `longhaul rollback --to` serves another",
+                file=sys.stderr,
+            )
             return begun if dry_run else _ended(config, begun)
         known = list_versions(base)
         if not known:

@@ -221,3 +221,15 @@ def test_one_that_is_killed_is_brought_to_its_end_by_the_same_command(
         shutil.copytree(before, config.root)
         kills += 1
     assert kills > 2
+
+
+def test_a_model_that_is_approved_once_more_is_on_record_once_more(config: PipelineConfig) -> None:  # noqa: F811
+    """Another run asked, and a person names the first one that made the model."""
+    wait(config)
+    decide(config, RUN, **BY)
+    push(config, "another")
+    wait(config, run_id="20260102-000000-001")
+    done = decide(config, RUN, **BY)
+    recorded = open_store(config).get_executions_by_type(APPROVAL_TYPE)
+    assert [one.custom_properties["version"].string_value for one in recorded][-1] == str(done.version)
+    assert len(recorded) == 2

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from pipeline.commands import rollout
 from pipeline.commands.rollback import list_versions, roll_back
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.lineage.pushes import ROLLBACK_TYPE
 from pipeline.lineage.store import open_store
+from pipeline.serving.rollout import under_way
 from pipeline.serving.versions import read_manifest
 from tests.serving.killed import CHANGES, killed_at
 from tests.serving.test_rollback import base, config, push, states
@@ -62,6 +64,19 @@ def test_the_same_command_again_brings_it_to_its_end(config: PipelineConfig, mom
         assert rollbacks(config) == [(str(bad), str(done.new_version))], moment
         assert not [path for path in base(config).iterdir() if path.name.startswith(".")], moment
     assert published  # else no kill came after the publishing
+
+
+def test_a_version_that_is_tried_since_is_taken_away(config: PipelineConfig, moments: Any) -> None:
+    """A rollback that was killed, and that nobody repeated, is not the one that is asked for then."""
+    for _ in moments(0, 1, ("store",)):
+        if len(states(config)) == 4:
+            break
+    back = list_versions(config.serving_folder)[0].number
+    rollout.start(config, tried := push(config, "other"), share=10)
+    done = roll_back(config, None, "the tried one is bad", dry_run=False)
+    assert (done.from_version, done.new_version) == (tried, list_versions(config.serving_folder)[0].number)
+    assert done.to_version == back
+    assert under_way(base(config)) is None
 
 
 def test_another_command_puts_it_on_record(
