@@ -106,7 +106,7 @@ def missing_spans(window: Spans, used: Sequence[int], there: Sequence[int] = ())
     """Return the spans that a person would expect between the first and the last one, and that are not there.
 
     What lies between two spans is told by the usual distance: every day, every seven days, every month, every number.
-    Of a window `[first, last]` both ends are expected as well; where no span can be called so, what lies within them is:
+    Of a window `[first, last]` both ends are expected as well, or what lies within them where no span can be called so:
     `[2024-01, 2024-03-31]` of one span a month ends with March.
 
     Args:
