@@ -7,19 +7,21 @@ answer. So the server ends its own side, and goes on reading for a while (RFC 91
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
+from weakref import WeakMethod
 
 _SILENCE_S, _MOST_S = 5.0, 30.0
 """As nginx's lingering_timeout and lingering_time."""
+_ENDING_S = 2.0
+"""Of a server that is to end."""
 
 
 class HangingUp:
     """A connection whose answer is written, until its client ends it, sends nothing more, or takes too long."""
 
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, is_ending: bool) -> None:
         self._transport, self._loop = transport, loop
-        self._until = loop.time() + _MOST_S
+        self._until = loop.time() + (_ENDING_S if is_ending else _MOST_S)
         if transport.can_write_eof():  # TLS knows no half of a connection
             transport.write_eof()
         self.hear()
@@ -40,15 +42,19 @@ class HangingUp:
 
 
 class LongRequest:
-    """The transport of a request whose body may come for long.
+    """The transport of requests whose bodies may come for long.
 
     Args:
-        close: called in place of the transport's own.
+        close: called in place of the transport's own; not held, or each connection would stay until a collection.
     """
 
-    def __init__(self, transport: Any, close: Callable[[], None]) -> None:
-        self._transport = transport
-        self.close = close
+    def __init__(self, transport: Any, close: WeakMethod[Any]) -> None:
+        self._transport, self._close = transport, close
+
+    def close(self) -> None:
+        """Close the connection behind the answer; one that is gone is closed."""
+        if close := self._close():
+            close()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)

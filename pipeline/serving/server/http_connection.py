@@ -6,12 +6,12 @@ import asyncio
 import resource
 import time
 from collections.abc import Iterable
-from functools import partial
 from itertools import islice
-from typing import Any, cast
+from typing import Any
+from weakref import WeakMethod
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from pipeline.serving.server.hanging_up import HangingUp, LongRequest
 from pipeline.serving.server.json_text import error_text
@@ -43,10 +43,12 @@ class Protocol(HttpToolsProtocol):
     _received = 0
     """Bytes since the last of which it is known that they are no part of a head, or of headers behind a body."""
     _hanging_up: HangingUp | None = None
+    _is_ending = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection; where there are too many, end one on which nothing has been asked for long."""
         super().connection_made(transport)
+        self._long: Any = LongRequest(transport, WeakMethod(self._close_behind))
         self.idle_since = self.loop.time()
         if self.limit_concurrency and len(self.connections) >= self.limit_concurrency:
             connections: Iterable[Any] = self.connections
@@ -66,9 +68,7 @@ class Protocol(HttpToolsProtocol):
             self._unset_keepalive_if_required()  # the answer before may have come behind the begin of this head
             super().on_headers_complete()
             if self.scope["method"] != "GET":
-                self.cycle.transport = cast(
-                    asyncio.Transport, LongRequest(self.transport, partial(self._close_behind, self.cycle))
-                )
+                self.cycle.transport = self._long
             self.headers = []  # what comes behind the body is none of the request's
             self._received = 0
 
@@ -132,9 +132,9 @@ class Protocol(HttpToolsProtocol):
         self.transport.write(STATUS_LINE[status] + told + body)
         self._hang_up()
 
-    def _close_behind(self, cycle: RequestResponseCycle) -> None:
-        """Close a connection behind the answer of a request: at once if that is whole, as mostly."""
-        if cycle.more_body:
+    def _close_behind(self) -> None:
+        """Close a connection behind an answer: at once if the newest request is whole, as mostly."""
+        if self.cycle.more_body:
             self._hang_up()
         else:
             self.transport.close()
@@ -148,9 +148,18 @@ class Protocol(HttpToolsProtocol):
             return
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.disconnected = True
+            self.cycle.waiting_for_100_continue = False
             self.cycle.message_event.set()
         self.flow.resume_reading()
-        self._hanging_up = HangingUp(self.transport, self.loop)
+        self._hanging_up = HangingUp(self.transport, self.loop, self._is_ending)
+
+    def shutdown(self) -> None:
+        """Finish what is asked, since the server ends; not what nobody wants."""
+        self._is_ending = True
+        if self._hanging_up and self.is_idle():
+            self.transport.abort()  # to close waits for the other side of TLS
+        else:
+            super().shutdown()
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
         """Keep the connection until the newest request, which is whole, has its answer; TLS knows no half of one."""
@@ -162,7 +171,8 @@ class Protocol(HttpToolsProtocol):
 
     def is_idle(self) -> bool:
         """Return whether all that was asked is answered, and the client has the answer."""
-        return (self.cycle is None or self.cycle.response_complete) and not self.transport.get_write_buffer_size()
+        is_answered = self._hanging_up or self.cycle is None or self.cycle.response_complete
+        return bool(is_answered) and not self.transport.get_write_buffer_size()
 
     def hangs_in(self) -> tuple[Any, int] | None:
         """Return what this connection waits for if no other limit of time holds for it: where that stays the same, the

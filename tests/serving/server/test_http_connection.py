@@ -4,12 +4,14 @@ alone, behind which an application tells what it got."""
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.server import ServerState
 
 from pipeline.serving.server import http_connection
@@ -269,3 +271,68 @@ def test_as_many_connections_as_the_system_lets_us_have(monkeypatch: pytest.Monk
     assert (room_for(100_000), now[-1]) == (1920, (4096, 4096))
     now.append((1024, http_connection.resource.RLIM_INFINITY))
     assert (room_for(5000), now[-1]) == (5000, (11_024, http_connection.resource.RLIM_INFINITY))
+
+
+def test_who_waits_for_leave_to_send_and_sends_rubbish_is_refused_in_peace(capsys: pytest.CaptureFixture[str]) -> None:
+    head = b"POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+    async def ask(connect: Callable[[], Awaitable[Client]], _: ServerState) -> None:
+        client = await connect()
+        client[1].write(head + b"no size\r\n")
+        told = await client[0].read()
+        assert told.startswith(b"HTTP/1.1 400 ")
+        assert told.count(b"HTTP/1.1") == 1
+
+    served(ask)
+    assert not capsys.readouterr().err
+
+
+def test_requests_leave_nothing_for_a_collection() -> None:
+    async def ask(connect: Callable[[], Awaitable[Client]], state: ServerState) -> None:
+        for _ in range(5):
+            client = await connect()
+            for _ in range(5):
+                await answer(client, POST + b"\r\nabc")
+            client[1].close()
+        while state.connections:
+            await asyncio.sleep(0.001)
+        await connect()
+        gone = (Protocol, RequestResponseCycle)
+        assert sum(isinstance(one, gone) for one in gc.get_objects()) - before <= 3
+
+    gc.collect()
+    before = sum(isinstance(one, (Protocol, RequestResponseCycle)) for one in gc.get_objects())
+    gc.disable()
+    try:
+        served(ask)
+    finally:
+        gc.enable()
+
+
+def test_a_server_that_ends_waits_for_nobody_whom_it_refused() -> None:
+    async def ask(connect: Callable[[], Awaitable[Client]], state: ServerState) -> None:
+        refused = await connect()
+        refused[1].write(b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nno size\r\n")
+        assert (await refused[0].read()).startswith(b"HTTP/1.1 400 ")
+        (connection,) = state.connections
+        assert connection.is_idle()  # type: ignore[union-attr]
+        connection.shutdown()
+        while state.connections:
+            await asyncio.sleep(0.001)
+        coming = await connect()
+        coming[1].write(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10000\r\n\r\n")
+        while not state.connections:
+            await asyncio.sleep(0.001)
+        await asyncio.sleep(0.01)
+        (connection,) = state.connections
+        connection.shutdown()
+        coming[1].write(b"a" * 5000)
+        await asyncio.sleep(0.01)
+        connection.send_400_response("no")  # type: ignore[union-attr]
+        began = asyncio.get_running_loop().time()
+        while state.connections:
+            coming[1].write(b"a")
+            await asyncio.sleep(0.01)
+        assert asyncio.get_running_loop().time() - began < 4
+
+    served(ask)
