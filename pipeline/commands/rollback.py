@@ -90,8 +90,7 @@ def roll_back(
         if not dry_run:
             held.enter_context(spent(config.root))
             store = held.enter_context(noting(config, wait))
-        # The newest, not the one that serves: beside that another may be tried since, which is to be taken away.
-        if begun and to in (None, begun.to_version) and newest(base) == str(begun.new_version):
+        if begun and to in (None, begun.to_version) and _is_newest(base, begun):
             print(
                 f"Note: the rollback of {begun.by} on {begun.time} had not come to its end, and has published version "
                 f"{begun.new_version} already; nothing is published now. `longhaul rollback --to` serves another",
@@ -115,6 +114,11 @@ def roll_back(
         done = choice.done(publish(folder, base, choice.manifest, config.push, begin))
         record_rollback(store, config.record_name, done, base, choice.manifest.digest)
     return _ended(config, done)
+
+
+def _is_newest(base: Path, begun: Rollback) -> bool:
+    """Return whether nothing came after what it published: a version that is tried since is to be taken away."""
+    return newest(base) == str(begun.new_version) and under_way(base) is None
 
 
 def _begin(base: Path, choice: Choice, version: int) -> None:

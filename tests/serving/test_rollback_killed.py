@@ -66,16 +66,19 @@ def test_the_same_command_again_brings_it_to_its_end(config: PipelineConfig, mom
     assert published  # else no kill came after the publishing
 
 
-def test_a_version_that_is_tried_since_is_taken_away(config: PipelineConfig, moments: Any) -> None:
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_version_that_is_tried_since_is_taken_away(config: PipelineConfig, moments: Any, is_new: bool) -> None:
     """A rollback that was killed, and that nobody repeated, is not the one that is asked for then."""
     for _ in moments(0, 1, ("store",)):
         if len(states(config)) == 4:
             break
-    back = list_versions(config.serving_folder)[0].number
-    rollout.start(config, tried := push(config, "other"), share=10)
+    back, *_, first = (version.number for version in list_versions(config.serving_folder))
+    rollout.start(config, push(config, "other") if is_new else first, share=10)
+    there = len(states(config))
     done = roll_back(config, None, "the tried one is bad", dry_run=False)
-    assert (done.from_version, done.new_version) == (tried, list_versions(config.serving_folder)[0].number)
-    assert done.to_version == back
+    assert len(states(config)) == there + 1
+    assert done.new_version == list_versions(config.serving_folder)[0].number > back
+    assert done.to_version == (back if is_new else first)
     assert under_way(base(config)) is None
 
 
