@@ -1,4 +1,4 @@
-"""What stands above the names of a table: titles, and groups that span several columns.
+"""What stands above the names of a table: titles, and groups that span several columns; and units below them.
 
 Below groups the same names stand again and again.
 """
@@ -9,11 +9,13 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from pipeline.data.sources.guess_layout import MISSING, has_header, has_units, is_number
+from pipeline.data.sources.guess_layout import MISSING, has_header, is_number
+from pipeline.data.values.words import ELSE_MISSING, SURELY_MISSING, UNITS
 
 _AGAIN = 1 / 3
 _MOST_TITLES = 20
 _DIGIT = re.compile(r"\d")
+_NOT_KNOWN = MISSING | {word.lower() for word in (*SURELY_MISSING, *ELSE_MISSING)} - {"x", "*", "**", "_"}
 
 
 def grouped(above: Sequence[str], names: Sequence[str]) -> list[str] | None:
@@ -118,3 +120,29 @@ def _is_title(record: Sequence[str], below: Sequence[str]) -> bool:
 
 def _is_sparse(record: Sequence[str]) -> bool:
     return len(record) > 2 and sum(bool(field.strip()) for field in record) * 2 < len(record)
+
+
+def has_units(second: Sequence[str], rows: Sequence[Sequence[str]], names: Sequence[str] = ()) -> bool:
+    """Return whether the record below the header holds units: no number where all below it are.
+
+    A row holds values that come again in other rows, or words for what was not measured. So do the answers below the
+    question of a survey, but of these names leave some blank, and lines in which units stand that are known.
+
+    Args:
+        names: of the columns.
+    """
+    asks = any(not name.strip() and cell.strip() for name, cell in zip(names, second, strict=False))
+    numeric = known = units = again = 0
+    for place, unit in enumerate(second):
+        values = [row[place] for row in rows if len(row) > place and row[place].strip().lower() not in MISSING]
+        again += unit in values
+        if len(values) < 2 or sum(map(is_number, values)) < 0.95 * len(values):
+            continue
+        if is_number(unit):
+            return False
+        numeric += 1
+        known += unit.strip().lower() not in _NOT_KNOWN
+        units += unit.strip(" ()[]") in UNITS
+    if again and not (asks or units):
+        return False
+    return numeric > 0 and known >= (1 if asks else max(1, numeric / 2))

@@ -14,7 +14,6 @@ from typing import Any
 from pipeline.config.text_format import BLANKS, FIXED, TextFormat
 from pipeline.data.sources.fixed_width import columns_of, fields_of, starts_of, with_names
 from pipeline.data.sources.records import split_lines
-from pipeline.data.values.words import ELSE_MISSING, SURELY_MISSING
 
 _DELIMITERS = [",", ";", "\t", "|", "::", BLANKS, "\x01", "^", "~", "\x1f", ":"]
 _MOST = 1000
@@ -25,7 +24,6 @@ _NUMBER = re.compile(r"\s*[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?\s*%?\s*$")
 _DIGIT = re.compile(r"\d")
 MISSING = {"", "?", "-", "--", ".", "na", "n/a", "nan", "null", "none", "nil", "missing"}
 """What stands in place of a value, in small letters."""
-_NOT_KNOWN = MISSING | {word.lower() for word in (*SURELY_MISSING, *ELSE_MISSING)} - {"x", "*", "**", "_"}
 _LONGEST = 500
 """Characters of a field; there are longer ones, but not many."""
 _FEW_VALUES = 15
@@ -33,8 +31,12 @@ _FEW_VALUES = 15
 _SURE = 0.9
 """The score of a layout that need not be doubted."""
 _RULE = re.compile(r"[|+][-=+|: ]*--[-=+|: ]*[|+]\s*$|-+(\+-+)+\s*$|-{5,}\s*$|={5,}\s*$")
-_ENTITIES = re.compile(r"&(?:#\d+|#x[\da-fA-F]+|[a-zA-Z]{2,8})(?:;|$)")
-"""A character as web pages write it, which a semicolon ends, also one that was taken for a delimiter."""
+_ENTITY = (
+    r"&(?:#\d+|#x[\da-fA-F]+|amp|lt|gt|quot|apos|nbsp|euro|pound|[mn]dash|[lr][sd]quo|[a-zA-Z]{1,2}(?:uml|grave|acute|"
+    r"circ|tilde|cedil|ring|slash|lig))"
+)
+_ENTITIES, _CUT = re.compile(rf"{_ENTITY};"), re.compile(rf"{_ENTITY}$")
+"""A character as web pages write it, which a semicolon ends, and one whose semicolon was taken for a delimiter."""
 _IMPORT_IDS = '"{""ImportId""'
 """How the line begins that Qualtrics writes below names and questions."""
 _COMMENTS = ("#", "%", "//", "@", "*", "!")
@@ -185,7 +187,7 @@ def cut(text: str, form: TextFormat) -> Layout:
     marks = {",": ",(?! )", ";": ";", "\t": "\t", "|": r"\|"}  # a comma with a blank behind it is one of a sentence
     others = re.compile("|".join(pattern for mark, pattern in marks.items() if mark != form.delimiter))
     dirty = sum(bool(others.search(_ENTITIES.sub("", field))) and not _NUMBER.match(field) for field in fields)
-    dirty += form.delimiter == ";" and 2 * sum(bool(_ENTITIES.search(field)) for field in fields)
+    dirty += form.delimiter == ";" and 2 * sum(bool(_CUT.search(field)) for field in fields)
     longest = sum(len(field) > _LONGEST for field in fields)
     clean = 1 - (dirty + longest) / max(1, len(fields))
     share = times / len(records)
@@ -223,8 +225,9 @@ def inner_mark(layout: Layout, text: str) -> str | None:
 
 def comment_mark(lines: Sequence[str]) -> str | None:
     """Return what the first lines begin with, if that is a comment's mark and the rest do without it."""
-    if rule := next((line for line in lines[:5] if _RULE.match(line)), None):
-        return rule  # between the names and the rows of a table that a database or a text has drawn
+    rule = next((place for place, line in enumerate(lines[:5]) if _RULE.match(line)), None)
+    if rule is not None and "".join(lines[:rule]).count('"') % 2 == 0:  # else it is within a text of several lines
+        return lines[rule]  # between the names and the rows of a table that a database or a text has drawn
     first = next((line for line in lines if line.strip()), "")
     mark = next((mark for mark in _COMMENTS if first.startswith(mark)), None)
     if mark is None:
@@ -270,27 +273,3 @@ def has_header(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
 
 def _have_digits(values: Sequence[str]) -> bool:
     return len(values) > 0 and sum(bool(_DIGIT.search(value)) for value in values) >= 0.9 * len(values)
-
-
-def has_units(second: Sequence[str], rows: Sequence[Sequence[str]], names: Sequence[str] = ()) -> bool:
-    """Return whether the record below the header holds units: no number where all below it are.
-
-    A row holds values that come again in other rows, or words for what was not measured. So do the answers below the
-    question of a survey, but of these names leave some blank.
-
-    Args:
-        names: of the columns.
-    """
-    asks = any(not name.strip() and cell.strip() for name, cell in zip(names, second, strict=False))
-    numeric = known = 0
-    for place, unit in enumerate(second):
-        values = [row[place] for row in rows if len(row) > place and row[place].strip().lower() not in MISSING]
-        if unit in values and not asks:
-            return False
-        if len(values) < 2 or sum(map(is_number, values)) < 0.95 * len(values):
-            continue
-        if is_number(unit):
-            return False
-        numeric += 1
-        known += unit.strip().lower() not in _NOT_KNOWN
-    return numeric > 0 and known >= (1 if asks else max(1, numeric / 2))

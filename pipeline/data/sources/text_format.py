@@ -14,7 +14,7 @@ from typing import Any
 
 from pipeline.config.text_format import BLANKS, CSV, FIXED, TextFormat
 from pipeline.data.sources.footers import cut_row, empty_rows, footer
-from pipeline.data.sources.grouped_header import are_names_below, grouped, has_groups, titles
+from pipeline.data.sources.grouped_header import are_names_below, grouped, has_groups, has_units, titles
 from pipeline.data.sources.guess_encoding import HEAD_BYTES, guess_encoding, read_samples
 from pipeline.data.sources.guess_layout import (
     Layout,
@@ -22,7 +22,6 @@ from pipeline.data.sources.guess_layout import (
     cut,
     guess_layout,
     has_header,
-    has_units,
     inner_mark,
     is_number,
     lines_of,
@@ -73,7 +72,7 @@ def sniff(path: str | Sequence[str], given: Mapping[str, Any] | None = None) -> 
     if layout.width == 1 and "delimiter" not in given:  # one column, or nothing that we know: as plain CSV
         layout = guess_layout(text, form, {**given, "delimiter": ",", "quote": '"'})
     header, commented = None, form
-    if not given.keys() & {"comment", "names"}:
+    if "names" not in given:
         before = text
         header, text, form = _without_odd_rows(text, pieces, layout, form, said)
         layout = guess_layout(text, form, given) if text != before else layout
@@ -161,7 +160,9 @@ def _above(text: str, form: TextFormat, given: Mapping[str, Any], said: list[str
         return form.model_copy(update={"skip": 1}), text.partition("\n")[2]
     lines = lines_of(text)
     if "comment" not in given and (mark := comment_mark(lines)):
-        return _without_comments(text, form, mark, said)
+        form, text = _without_comments(text, form, mark, said)
+        is_arff = mark == "%" and attribute_names(text)
+        return _without_comments(text, form, "@", said) if is_arff else (form, text)
     return form, "\n".join(line for line in lines_of(text) if not form.is_comment(line)) if form.comment else text
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import codecs
+import json
 import re
 import shlex
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from pipeline.config.text_format import BLANKS, FIXED, TextFormat
 from pipeline.data.sources.guess_layout import lines_of
@@ -68,8 +69,8 @@ def _sums(text: str, form: TextFormat) -> list[str]:
     first = re.compile(rf"((?:{quote}{quote}|\s*){mark})*{quote}?\s*(?P<word>[^{mark}{quote}\r\n]*)")
     by_start: dict[str, list[int]] = {}
     lines = lines_of(text)
-    for number, line in enumerate(lines[form.skip + 1 :], start=form.skip + 2):
-        if line.startswith(form.footer or "\0") or not (found := first.match(line)):
+    for number, line in _outside(lines, form):
+        if number < form.skip + 2 or line.startswith(form.footer or "\0") or not (found := first.match(line)):
             continue
         if summed := _SUM.match(found["word"]):
             by_start.setdefault(line[: found.start("word") + summed.end()], []).append(number)
@@ -77,8 +78,20 @@ def _sums(text: str, form: TextFormat) -> list[str]:
     for start, places in by_start.items():
         if _FEWEST <= len(places) < len(lines) / 2:
             listed = ", ".join(f"{place:,}" for place in places[:_SHOWN]) + (", …" if len(places) > _SHOWN else "")
+            marks = [*(mark for mark in form.comments if not mark.endswith("\n")), start]  # the others are found again
+            option = f"comment={start if len(marks) == 1 else json.dumps(marks, ensure_ascii=False)}"
             said.append(
                 f"rows begin with {start!r} (lines {listed}): if they sum up others, leave them out by "
-                f"--format {shlex.quote(f'comment={start}')}"
+                f"--format {shlex.quote(option)}"
             )
     return said
+
+
+def _outside(lines: Sequence[str], form: TextFormat) -> Iterator[tuple[int, str]]:
+    """Yield lines that are no comments and begin outside of a quoted text, each with its number."""
+    is_within = False
+    for number, line in enumerate(lines, start=1):
+        if is_within or not form.is_comment(line):
+            if not is_within:
+                yield number, line
+            is_within ^= bool(form.quote) and line.count(form.quote or "") % 2 == 1

@@ -49,11 +49,21 @@ def guess_compound(name: str, values: Counted) -> Fit | Doubt | None:
         if len(units) > 1:
             return Doubt(f"its numbers are in different units ({', '.join(units[:5])}), so it stays text")
         settings |= {"unit": (*units,)} if units else {}
+        if form == ERROR and _come_again(values.where(fits)):
+            said = f"{some[0]!r} may be a number with its error, or a number and another one, so it stays text"
+            return Doubt(said, ({"kind": "number", "format": ERROR},))
         if form == FEET and not _are_feet(words_of(name), values.where(fits)):
             said = f"{some[0]!r} may be feet and inches or minutes and seconds, so it stays text"
             return Doubt(said, ({"kind": "number", "format": FEET},))
         return Fit(settings, fits, _SAID.get(form, ""))
     return None
+
+
+def _come_again(values: Counted) -> bool:
+    """Return whether numbers come again with others in brackets, as sections do, 1.2(3), and stars with their votes."""
+    bracketed = values.where(values.matches(r"\d\(\d+\)$")).texts
+    numbers = pc.replace_substring_regex(bracketed, pattern=r"\(\d+\)$", replacement="")
+    return 2 * int(pc.count_distinct(numbers).as_py()) < len(bracketed)
 
 
 def _are_feet(words: set[str], values: Counted) -> bool:

@@ -40,8 +40,8 @@ _SERIAL = r"^(?:[1-4]\d{4}|5[0-4]\d{3})(?:\.\d+)?$"
 """Days from 1927 to 2050."""
 _SAMPLE, _CANDIDATES = 40, 12
 _SURE_MONTHS = 3
-_ROUND = 0.2
-"""Of days about one in fifty ends in 00 or 50."""
+_ROUND, _ROUND_ONES = 0.2, 3
+"""Of days about one in fifty ends in 00 or 50, as does 1 October 2023, a quarter's first."""
 _SEASONS = {"season", "seasons", "saison", "temporada", "stagione", "batch"}
 
 
@@ -100,7 +100,8 @@ def guess_spreadsheet(name: str, values: Counted) -> Fit | None:
     words = name_words(name)
     if not {*words} & DAY_NAMES or words[-1] in AMOUNT_NAMES or not values.matches(_SERIAL).all():
         return None
-    if values.share(values.matches(r"[05]0(\.0)?$")) > _ROUND:
+    is_round = values.matches(r"[05]0(\.0)?$")
+    if is_round.sum() >= _ROUND_ONES and is_round.mean() > _ROUND:
         return None
     return Fit({"kind": "date", "format": EXCEL}, np.ones(len(values.texts), bool), "days as spreadsheets count them")
 
@@ -115,7 +116,7 @@ def formats_of(text: str) -> list[str]:
     """Return the formats that one text may be written in; none if it is no date."""
     if re.fullmatch(r"(19|20)\d{6}", text):
         return ["%Y%m%d"]
-    if compact := re.fullmatch(r"(?:19|20)\d{6}([T _-]?)\d{6}(Z|[+-]\d{4})?", text):
+    if compact := re.fullmatch(r"(?:19|20)\d{6}([T _-]?)\d{6}(Z|(?<![_-]\d{6})[+-]\d{4})?", text):
         return [f"%Y%m%d{compact[1]}%H%M%S" + ("%z" if compact[2] else "")]
     if "%" in text or len(text) > 60 or " out of " in text:  # out: October in Portuguese
         return []
