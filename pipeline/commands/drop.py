@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -134,4 +135,4 @@ def print_dropped(done: Dropped, as_json: bool) -> None:
             "those that should decide, for next time",
             soft_wrap=True,
         )
-    console.print(f"Next      longhaul run --config {file}", soft_wrap=True)
+    console.print(f"Next      longhaul run --config {escape(shlex.quote(str(done.file)))}", soft_wrap=True)

@@ -257,7 +257,7 @@ def _print_written(console: Console, files: FirstFiles, rows: int) -> None:
     shown = escape(files.config.name)
     console.print(f"Wrote     {shown} and schema/{escape(files.schema.name)}: read both, they are yours now")
     console.print(f"Editors   {SCHEMA.name} tells them what may stand in {shown}")
-    console.print(f"Next      longhaul run --config {shown}")
+    console.print(f"Next      longhaul run --config {escape(shlex.quote(files.config.name))}", soft_wrap=True)
 
 
 _SCHEMA_HEADER = """\

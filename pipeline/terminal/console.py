@@ -22,6 +22,7 @@ STATUS_COLORS = {"complete": "green", "failed": "red", "blocked": "red"}
 
 _LABEL = 10
 """Columns of what stands before most lines: `Warning   …`."""
+_COMMAND = re.compile(r"(?:\w+ +| +)longhaul ")
 _LABELLED = re.compile(rf"(?:Not \w+ |.{{{_LABEL - 1}}} )(?=\S)")
 
 
@@ -50,7 +51,7 @@ class _OurConsole(Console):
 
 @dataclass(frozen=True)
 class _Hanging:
-    """Lines that break between words; a path stays whole, so that it can be copied."""
+    """Lines that break between words; a path or a command stays whole, so that it can be copied."""
 
     text: Text
 
@@ -60,7 +61,8 @@ class _Hanging:
             has_label = bool(_LABELLED.match(plain))
             blanks = len(plain) - len(plain.lstrip())
             indent = _LABEL if has_label else blanks + 2 if blanks else 0
-            for place, piece in enumerate(line.divide(_breaks(plain, options.max_width, indent))):
+            breaks = [] if _COMMAND.match(plain) else _breaks(plain, options.max_width, indent)
+            for place, piece in enumerate(line.divide(breaks)):
                 piece.rstrip()
                 whole = Text(" " * indent if place else "", no_wrap=True, overflow="ignore")
                 yield whole.append_text(piece)

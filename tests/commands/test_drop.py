@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import random
+import shlex
 from pathlib import Path
 
 import pytest
 
-from pipeline.commands.drop import drop_columns, print_dropped
+from pipeline.commands.drop import Dropped, drop_columns, print_dropped
+from pipeline.commands.drop_spans import DroppedSpans, print_dropped_spans
 from pipeline.commands.init import write_first_files
 from pipeline.commands.plan import make_plan
 from pipeline.commands.validate import validate
@@ -138,3 +140,11 @@ def test_a_plan_refuses_a_column_that_a_run_would_refuse(project: Path, old: str
     project.write_text(project.read_text().replace(f"{old}]", f"{new}]"))
     with pytest.raises(ConfigError, match="has no column 'nobody'"):
         make_plan(load(project))
+
+
+def test_the_next_command_can_be_copied_whatever_the_folder_is_called(capsys: pytest.CaptureFixture[str]) -> None:
+    file = Path("/a folder/it's.yaml")
+    print_dropped(Dropped(file, "data.drop", ("x",), (), False), as_json=False)
+    print_dropped_spans(DroppedSpans(file, ("1",), False), as_json=False)
+    commands = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Next")]
+    assert [shlex.split(line)[1:] for line in commands] == [["longhaul", "run", "--config", str(file)]] * 2

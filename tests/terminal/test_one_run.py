@@ -67,3 +67,15 @@ def test_longer_labels_hang_too(monkeypatch: pytest.MonkeyPatch) -> None:
     assert first.startswith("Not pushed it waits")
     assert further
     assert all(line.startswith(" " * 10) for line in further)
+
+
+def test_a_command_stays_one_line_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("TERM", "xterm")
+    shown = Terminal()
+    for line in (
+        "More      longhaul show latest -c '/a folder/with blanks.yaml' -w /tmp/elsewhere",
+        "  longhaul run --pin x",
+    ):
+        console_for(shown).print(line, soft_wrap=True)
+        assert line in shown.getvalue().splitlines()

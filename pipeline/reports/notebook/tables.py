@@ -107,7 +107,7 @@ def findings_table(verdict: DataVerdict) -> Table:
         ["severity", "what", "column", "where", "in detail", "rows", "remedy"],
         (
             [
-                *(finding.severity.value, finding.title, finding.feature or "", finding.split or "all rows"),
+                *(finding.severity.value, finding.title, finding.feature or "", finding.place or "all rows"),
                 *(finding.detail(), "\n".join(finding.places()), finding.remedy),
             ]
             for finding in verdict.findings

@@ -25,6 +25,11 @@ def test_findings() -> None:
     ]
 
 
+def test_a_finding_names_its_span_by_the_date() -> None:
+    finding = Finding("new_values", "x", "span 20240401", "rule", "few", "many", 0.25, Severity.WARN)
+    assert tables.findings_table(DataVerdict((finding,))).frame["where"][0] == "span 2024-04-01"
+
+
 def test_values_of_single_rows_are_dates_and_numbers_without_noise() -> None:
     parts = [
         {"feature": name, "value": value, "part": 0.1}
