@@ -81,6 +81,11 @@ def is_done(config: PipelineConfig, attempt: Attempt, pending: dict[str, Any]) -
     return not serves_it(config.serving_folder, attempt)
 
 
+def is_unrecorded(config: PipelineConfig, pending: dict[str, Any]) -> bool:
+    """Return whether what was decided shows, and a killed process did not put all of it on record."""
+    return levers.ended_unrecorded(config.serving_folder, pending["action"]) is not None
+
+
 def waits_long(config: PipelineConfig, attempt: Attempt, now: datetime) -> bool:
     """Return whether a step has waited for twice the time that labels take."""
     waited = now - datetime.fromisoformat(attempt.since)

@@ -202,7 +202,9 @@ class Work:
 
     def _finish(self, attempt: Attempt, at: Rollout | None, pending: dict[str, Any]) -> bool:
         """Do what was decided, if it is not done."""
-        if not rolling.is_done(self._config, attempt, pending):
+        if rolling.is_unrecorded(self._config, pending):
+            rolling.act(self._config, pending)
+        elif not rolling.is_done(self._config, attempt, pending):
             if at is None or at.version != attempt.version:
                 return self._end(attempt, "overtaken", "somebody ended its rollout")
             rolling.act(self._config, pending)

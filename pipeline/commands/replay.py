@@ -64,7 +64,7 @@ def replay(
     if not enough(rows, begins[0], after):
         raise DataError(
             f"too few rows of {config.data_pattern} have labels when the replay begins ({begins[0]:%Y-%m-%d})",
-            "begin later with --from, or shorten labels_after",
+            "begin later with --from, or shorten labels_after" + (", or lower one_row_in" * (asked.one_row_in > 1)),
         )
     _check_whole(begins, rows)
     window = None if asked.window == "all" else int(asked.window.removeprefix("last "))

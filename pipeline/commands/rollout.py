@@ -104,7 +104,7 @@ def abort(config: PipelineConfig, note: str = "", by: str = "", wait: Wait = BRI
 
 def _end(config: PipelineConfig, how: str, note: str, by: str, wait: Wait) -> Rollout:
     base = config.serving_folder
-    found = _ended_unrecorded(base, how) or status(config)
+    found = ended_unrecorded(base, how) or status(config)
     if found.ending != how:
         found = replace(found, by=by or pusher(), time=now(), note=note, ending=how)
         rollout.write(base, found)
@@ -117,7 +117,7 @@ def _end(config: PipelineConfig, how: str, note: str, by: str, wait: Wait) -> Ro
     return found
 
 
-def _ended_unrecorded(base: Path, how: str) -> Rollout | None:
+def ended_unrecorded(base: Path, how: str) -> Rollout | None:
     """Return the rollout that a process ended so by what it published, and was killed before all was on record."""
     found, newest = rollout.last(base), newest_manifest(base)
     is_it = found and found.ending == how and newest and newest.replaces == found.newest

@@ -163,6 +163,9 @@ def test_days_are_replayed_on_a_part_of_the_rows(table: Path) -> None:
     assert sum(found["rows"]) == pytest.approx(600 / 7 * 5 / 4, rel=0.3)
     assert found["model"].endswith("not the pipeline's network, of one row in 4")
     assert read_policies(Path("examples/year/daily.yaml")).tick == "day"
+    (table / "policies.yaml").write_text(yaml.safe_dump(document | {"one_row_in": 400}))
+    with pytest.raises(DataError, match="or lower one_row_in"):
+        replay(load(table / "t.yaml"), read_policies(table / "policies.yaml"), "2026-03-16", "2026-03-20", table)
 
 
 def test_the_year_of_the_examples_is_drawn_from_its_numbers() -> None:

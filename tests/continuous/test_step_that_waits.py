@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 from pipeline.commands import rollout as levers
-from pipeline.continuous.paired import PASS, WAIT
+from pipeline.continuous.paired import ABORT, PASS, WAIT
 from pipeline.serving import rollout
 from tests.continuous.test_loop import World, world  # noqa: F401
+from tests.serving.killed import killed_at
 from tests.serving.test_rollback import base, config  # noqa: F401
 
 
@@ -44,3 +46,23 @@ def test_people_are_told_once_of_a_canary_that_waits_and_one_of_them_ends_it(
     assert here.look().attempt.ended == "overtaken"
     assert rollout.under_way(base(here.config)) is None
     assert here.trained == 1
+
+
+def test_an_abort_that_was_killed_is_on_record_after_the_next_look(
+    world: Callable[..., World],  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    here = world(new_span=True, canary=(10,))
+    here.verdicts[10.0] = WAIT
+    here.look()
+    here.verdicts[10.0] = ABORT
+    shutil.copytree(here.config.root, before := tmp_path / "before")
+    for moment in range(20):
+        killed_at(moment, here.look, ("store",))
+        if len(here.versions()) == 3:
+            break
+        shutil.rmtree(here.config.root)
+        shutil.copytree(before, here.config.root)
+    here.look()
+    assert here.journal.attempts()[0].ended == "aborted"
+    assert not [one.name for one in base(here.config).iterdir() if one.name.startswith(".")]
