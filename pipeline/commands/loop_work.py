@@ -202,17 +202,15 @@ class Work:
 
     def _finish(self, attempt: Attempt, at: Rollout | None, pending: dict[str, Any]) -> bool:
         """Do what was decided, if it is not done."""
-        if rolling.is_unrecorded(self._config, pending):
-            rolling.act(self._config, pending)
-        elif not rolling.is_done(self._config, attempt, pending):
-            if at is None or at.version != attempt.version:
+        unrecorded = rolling.is_unrecorded(self._config, pending)
+        if unrecorded or not rolling.is_done(self._config, attempt, pending):
+            if not unrecorded and (at is None or at.version != attempt.version):
                 return self._end(attempt, "overtaken", "somebody ended its rollout")
             rolling.act(self._config, pending)
         if pending["action"] == rolling.STEP:
             self._write(DONE, attempt, action=rolling.STEP, share=pending["share"])
             return True
-        outcome = "promoted" if pending["action"] == rolling.PROMOTE else "aborted"
-        return self._end(attempt, outcome, str(pending["because"]))
+        return self._end(attempt, {rolling.PROMOTE: "promoted"}.get(pending["action"], "aborted"), pending["because"])
 
     def _step(self, attempt: Attempt, at: Rollout) -> bool:
         """Judge the step that it is in, and decide."""
