@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pipeline.config.text_format import BLANKS, FIXED, TextFormat
@@ -24,8 +24,20 @@ def empty_rows(pieces: Sequence[str], form: TextFormat, width: int) -> list[str]
     drawn = r"\s*(?:-{2,}|={2,}|_{2,})?\s*"
     cell = rf"(?:{quote}{drawn}{quote}|{drawn})"
     row = re.compile(rf"{cell}(?:{mark}{cell}){{{width - 1}}}")
-    found = dict.fromkeys(line for piece in pieces for line in lines_of(piece) if line and row.fullmatch(line))
-    return [line for line in found if width > 2 or re.search("[-=_]", line)][:_MOST_EMPTY]
+    lines = [line for piece in pieces for line in lines_of(piece) if line]
+    found = dict.fromkeys(line for line in lines if row.fullmatch(line))
+    is_drawn = {line for line in found if re.search("[-=_]", line)}
+    if is_drawn and _are_values(is_drawn, [line for line in lines if line not in found], mark, quote):
+        return [line for line in found if width > 2 and line not in is_drawn][:_MOST_EMPTY]
+    return [line for line in found if width > 2 or line in is_drawn][:_MOST_EMPTY]
+
+
+def _are_values(drawn: Iterable[str], others: Sequence[str], mark: str, quote: str) -> bool:
+    """Return whether what a row seems to be drawn with, as `==,==`, is a value of other rows, as in `==,!=`."""
+    cells = {cell for line in drawn for cell in re.findall("[-=_]+", line)}
+    end = rf"\s*(?:{quote})?\s*"
+    one = re.compile(rf"(?:^|{mark}){end}(?:{'|'.join(cells)}){end}(?:{mark}|$)")
+    return any(map(one.search, others))
 
 
 def footer(pieces: Sequence[bytes], text: str, form: TextFormat, width: int) -> tuple[str, ...]:

@@ -100,7 +100,7 @@ def guess_spreadsheet(name: str, values: Counted) -> Fit | None:
     words = name_words(name)
     if not {*words} & DAY_NAMES or words[-1] in AMOUNT_NAMES or not values.matches(_SERIAL).all():
         return None
-    is_round = values.matches(r"[05]0(\.0)?$")
+    is_round = values.matches(r"^\d+[05]0(\.0+)?$")
     if is_round.sum() >= _ROUND_ONES and is_round.mean() > _ROUND:
         return None
     return Fit({"kind": "date", "format": EXCEL}, np.ones(len(values.texts), bool), "days as spreadsheets count them")

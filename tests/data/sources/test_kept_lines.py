@@ -57,3 +57,12 @@ def test_names_of_arff_are_found_below_its_comments(tmp_path: Path) -> None:
     path.write_text(head + "".join(f"{n},{'xy'[n % 2]}\n" for n in range(40)))
     form, _ = sniff(str(path))
     assert (form.comments, form.names, form.header) == (("%", "@"), ("a", "b"), False)
+
+
+@pytest.mark.parametrize(("first", "second"), [("==,<=", "==,!="), ('"--","A"', '"--","B"'), ("__,a", "__,b")])
+def test_a_row_of_values_that_could_be_drawn_is_a_row(tmp_path: Path, first: str, second: str) -> None:
+    """Seen failing: every fourth row was left out, as one of separators."""
+    path = tmp_path / "t.csv"
+    pairs = [f"{one},{two}" for one in first.split(",") for two in second.split(",")]
+    path.write_text("first,second\n" + "".join(f"{pairs[n % 4]}\n" for n in range(40)))
+    assert sniff(str(path))[0].written() == {}

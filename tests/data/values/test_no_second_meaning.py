@@ -19,6 +19,8 @@ def seen(values: list[str], name: str = "x") -> Meaning:
 def test_a_round_day_that_comes_often_is_still_a_day(days: tuple[int, ...]) -> None:
     """Seen failing: numbers, since 1 October 2023 is 45200."""
     assert seen([str(days[n % 4]) for n in MANY], "date").settings == Reading(kind="date", format="excel")
+    by_hours = [f"{45_000 + n}.{('00', '25', '50', '75')[n % 4]}" for n in MANY]
+    assert seen(by_hours, "date").settings == Reading(kind="date", format="excel")
     salaries = seen([str(20_000 + n % 8 * 2500) for n in MANY], "start_pay_date")
     assert salaries.settings != Reading(kind="date", format="excel")
 
