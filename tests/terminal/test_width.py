@@ -106,8 +106,9 @@ def visible(text: str) -> str:
 def test_no_line_wraps(said: dict[str, str], command: str) -> None:
     lines = visible(said[command]).splitlines()
     assert lines
-    # A path or another word that is longer stays whole, so that it can be copied.
-    assert [line for line in lines if len(line) > COLUMNS and " " in line.strip()] == []
+    # A command, a path or another word that is longer stays whole, so that it can be copied.
+    longer = [line.strip() for line in lines if len(line) > COLUMNS]
+    assert [line for line in longer if " " in line and not line.startswith("longhaul ")] == []
 
 
 def test_every_command_that_looks_is_among_them() -> None:
