@@ -68,11 +68,13 @@ def test_two_workers_follow_a_rollout_and_one_that_is_killed_takes_only_what_it_
         os.kill(min(before), signal.SIGKILL)
         eventually(lambda: len(workers(server)) == 2 and workers(server) != before)
         eventually(lambda: server.errors().count(rollout.words) == 3)  # both, then the one in the killed one's place
-        clients = 3
-        assert len(stream.problems) <= clients, stream.problems  # each has one request under way
+        # Each of three clients has a request under way. Its next connection may wait for the worker that is killed,
+        # too: the system closes that queue last.
+        most = 3 + 3
+        assert len(stream.problems) <= most, stream.problems
         for _ in range(30):  # the new one answers at all only when it follows
             assert answered() == expected
         end(base)
         eventually(lambda: all(server.version() == 2 for _ in range(10)))
-        assert len(stream.problems) <= clients, stream.problems
+        assert len(stream.problems) <= most, stream.problems
     assert server.end() == 0
