@@ -210,7 +210,7 @@ class Work:
         if pending["action"] == rolling.STEP:
             self._write(DONE, attempt, action=rolling.STEP, share=pending["share"])
             return True
-        return self._end(attempt, {rolling.PROMOTE: "promoted"}.get(pending["action"], "aborted"), pending["because"])
+        return self._end(attempt, "promoted" if pending["action"] == rolling.PROMOTE else "aborted", pending["because"])
 
     def _step(self, attempt: Attempt, at: Rollout) -> bool:
         """Judge the step that it is in, and decide."""

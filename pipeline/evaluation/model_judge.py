@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from pipeline.config.evaluation import Bounds, Evaluation, slice_rule
 from pipeline.errors import shown
-from pipeline.evaluation.number_text import number
+from pipeline.evaluation.number_text import bound_text, number
 
 _MOST_NAMED = 8
 """Slices in one sentence."""
@@ -171,9 +171,9 @@ def _judge_one(
         value, before = one.metrics[metric], one.champion.get(metric)
         had = f"; {champion} had {number(before)}" if champion and before is not None else ""
         if bounds.at_least is not None and not hold("at_least", value, bounds.at_least, value >= bounds.at_least):
-            sentences.append(f"{metric}{on} is {number(value)}, needs at least {bounds.at_least:,.10g}{had}")
+            sentences.append(f"{metric}{on} is {number(value)}, needs at least {bound_text(bounds.at_least)}{had}")
         if bounds.at_most is not None and not hold("at_most", value, bounds.at_most, value <= bounds.at_most):
-            sentences.append(f"{metric}{on} is {number(value)}, may be at most {bounds.at_most:,.10g}{had}")
+            sentences.append(f"{metric}{on} is {number(value)}, may be at most {bound_text(bounds.at_most)}{had}")
         if bounds.may_lose is not None and (best := _best(one, metric, lower_is_better, champion)):
             name, most = best
             if not one.slice:
@@ -182,7 +182,7 @@ def _judge_one(
             if not hold("may_lose", lost, bounds.may_lose, lost <= bounds.may_lose, "" if name == champion else name):
                 sentences.append(
                     f"{metric}{on} is {number(value)}, {name} had {number(most)}: {number(lost)} worse,"
-                    f" {bounds.may_lose:,.10g} is allowed"
+                    f" {bound_text(bounds.may_lose)} is allowed"
                 )
     verdict.failures.extend(sentences)
     if sentences:
@@ -222,7 +222,7 @@ def _judge_gap(
     verdict.rules.append(Rule(metric, "gap", text, ends, gap, allowed, gap <= allowed))
     if gap > allowed:
         verdict.failures.append(
-            f"{metric} by {text} lies {number(gap)} apart, may be {allowed:,.10g}: {low} on {worst.name},"
+            f"{metric} by {text} lies {number(gap)} apart, may be {bound_text(allowed)}: {low} on {worst.name},"
             f" {high} on {best.name}"
         )
         verdict.failed_slices.append((worst.name, metric))

@@ -13,3 +13,8 @@ def number(value: float | None) -> str:
     if value is None or not math.isfinite(value):
         return NOTHING
     return f"{value:,.{4 if abs(value) < 10 else 2 if abs(value) < 1000 else 0}f}"
+
+
+def bound_text(value: float) -> str:
+    """Write a bound with all of its digits, as it was set."""
+    return f"{value:,.10g}"

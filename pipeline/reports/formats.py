@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.evaluation.number_text import NOTHING as NOTHING
+from pipeline.evaluation.number_text import bound_text as bound_text
 from pipeline.evaluation.number_text import number as number
 from pipeline.guard.findings import percent
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.config.evaluation import Threshold
+from pipeline.reports.formats import bound_text
 
 if TYPE_CHECKING:
     from pipeline.reports.front import FrontRun
@@ -83,10 +84,10 @@ def chart(metric: str, runs: Sequence[FrontRun], threshold: Threshold) -> Chart:
     bands = []
     if threshold.at_least is not None:
         edge = height(threshold.at_least)
-        bands.append(Band(f"needs at least {threshold.at_least:,.10g}", edge, round(100 - edge, 2), edge))
+        bands.append(Band(f"needs at least {bound_text(threshold.at_least)}", edge, round(100 - edge, 2), edge))
     if threshold.at_most is not None:
         edge = height(threshold.at_most)
-        bands.append(Band(f"may be at most {threshold.at_most:,.10g}", 0.0, edge, edge))
+        bands.append(Band(f"may be at most {bound_text(threshold.at_most)}", 0.0, edge, edge))
     return Chart(metric, points, bands, (low, high), len(measured) - len(shown))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from pipeline.config.evaluation import COUNT, LOWER_IS_BETTER, lower_is_better
 from pipeline.reports.baselines import baseline_values, trees_ahead_note
 from pipeline.reports.champion import bound_sentences, judged_notes, training_sentence
-from pipeline.reports.formats import number
+from pipeline.reports.formats import bound_text, number
 from pipeline.reports.rules import Held, beyond_tfma, few_rows_note, held_rules, weighted_note
 
 MAX_SLICES = 100
@@ -177,13 +177,13 @@ def _metric(
     """Return a metric with what was asked of it; `bound` is what `may_lose` is measured from: a model and its value."""
     bounds = threshold.get("valueThreshold", {})
     at_least, at_most = float(bounds.get("lowerBound", -math.inf)), float(bounds.get("upperBound", math.inf))
-    rules = [f"needs at least {at_least:,.10g}"] if math.isfinite(at_least) else []
-    rules += [f"may be at most {at_most:,.10g}"] if math.isfinite(at_most) else []
+    rules = [f"needs at least {bound_text(at_least)}"] if math.isfinite(at_least) else []
+    rules += [f"may be at most {bound_text(at_most)}"] if math.isfinite(at_most) else []
     change = threshold.get("changeThreshold")
     best = bound["value"]
     if change and best is not None:
         change_by = float(change.get("absolute", 0.0))  # negative where higher is better
-        rules.append(f"may lose {abs(change_by):,.10g} to {bound['model']}'s {number(best)}")
+        rules.append(f"may lose {bound_text(abs(change_by))} to {bound['model']}'s {number(best)}")
         if change.get("direction") == "LOWER_IS_BETTER":
             at_most = min(at_most, best + change_by)
         else:

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.config.evaluation import METRICS
-from pipeline.reports.formats import NOTHING, number
+from pipeline.reports.formats import NOTHING, bound_text, number
 
 MOST_RULES = 200
 """On the page: the broken ones first, then the nearest."""
 _WORDS = {
-    "at_least": "at least {bound:,.10g}",
-    "at_most": "at most {bound:,.10g}",
-    "may_lose": "at most {bound:,.10g} worse than {than}",
-    "gap": "at most {bound:,.10g} apart",
+    "at_least": "at least {bound}",
+    "at_most": "at most {bound}",
+    "may_lose": "at most {bound} worse than {than}",
+    "gap": "at most {bound} apart",
 }
 
 
@@ -98,7 +98,7 @@ def _held(rule: Mapping[str, Any]) -> Held:
     return Held(
         rule["metric"],
         where,
-        _WORDS[kind].format(bound=bound, than=rule.get("than") or "the champion"),
+        _WORDS[kind].format(bound=bound_text(bound), than=rule.get("than") or "the champion"),
         f"{text} apart" if kind == "gap" else text,
         room,
         rule["held"],

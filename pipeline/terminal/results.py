@@ -14,6 +14,7 @@ from pipeline.config.evaluation import COUNT, Evaluation, Threshold
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.data.decisions_text import PROPERTY as DECISIONS
 from pipeline.data.decisions_text import decisions_text
+from pipeline.evaluation.number_text import bound_text
 from pipeline.guard.findings import DataVerdict
 from pipeline.guard.findings import Finding as DataFinding
 from pipeline.lineage.details import rows_by_split
@@ -262,9 +263,9 @@ def _threshold_text(bounds: Threshold | None, with_slices: bool) -> str:
     if bounds is None:
         return ""
     parts = [
-        f"at least {bounds.at_least:,.10g}" if bounds.at_least is not None else "",
-        f"at most {bounds.at_most:,.10g}" if bounds.at_most is not None else "",
-        f"may lose {bounds.may_lose:,.10g} to the champion" if bounds.may_lose is not None else "",
+        f"at least {bound_text(bounds.at_least)}" if bounds.at_least is not None else "",
+        f"at most {bound_text(bounds.at_most)}" if bounds.at_most is not None else "",
+        f"may lose {bound_text(bounds.may_lose)} to the champion" if bounds.may_lose is not None else "",
         f"{len(bounds.slices)} for slices" if bounds.slices and with_slices else "",
     ]
     return ", ".join(part for part in parts if part)

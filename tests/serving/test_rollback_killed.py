@@ -68,7 +68,7 @@ def test_the_same_command_again_brings_it_to_its_end(config: PipelineConfig, mom
 
 @pytest.mark.parametrize("is_new", [True, False])
 def test_a_version_that_is_tried_since_is_taken_away(config: PipelineConfig, moments: Any, is_new: bool) -> None:
-    """A rollback that was killed, and that nobody repeated, is not the one that is asked for then."""
+    """Somebody rolled back, was killed and did not repeat it. A later rollback is another one."""
     for _ in moments(0, 1, ("store",)):
         if len(states(config)) == 4:
             break

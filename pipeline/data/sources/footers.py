@@ -41,7 +41,7 @@ def _are_values(drawn: Iterable[str], others: Sequence[str], mark: str, quote: s
 
 
 def footer(pieces: Sequence[bytes], text: str, form: TextFormat, width: int) -> tuple[str, ...]:
-    """Return what the last lines of a text begin with, of which the pieces are samples, if they are no rows."""
+    """Return what the last lines begin with, if they are no rows; the pieces are samples of the file."""
     if len(pieces[0]) == HEAD_BYTES and len(pieces) == 1:
         return ()  # packed: its end was not read
     last = text[-_TAIL_BYTES:] if len(pieces) == 1 else pieces[-1][-_TAIL_BYTES:].decode(form.encoding, "ignore")

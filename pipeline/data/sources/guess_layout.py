@@ -207,6 +207,11 @@ def lines_of(text: str) -> list[str]:
     return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
+def uncommented(text: str, form: TextFormat) -> list[str]:
+    """Return the lines that are no comments, without their ends."""
+    return [line for line in lines_of(text) if not form.is_comment(line)]
+
+
 def with_comments(lines: Sequence[str], form: TextFormat, count: int) -> int:
     """Return how many lines of a text stand before so many that are no comments have passed."""
     places = [place for place, line in enumerate(lines) if not form.is_comment(line)]

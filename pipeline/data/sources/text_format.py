@@ -25,6 +25,7 @@ from pipeline.data.sources.guess_layout import (
     inner_mark,
     is_number,
     lines_of,
+    uncommented,
     with_comments,
 )
 from pipeline.data.sources.head import distinct, read_head
@@ -126,7 +127,7 @@ def _without_odd_rows(
     above, seen[0] = lines[: layout.lines[full]], "\n".join(lines[layout.lines[full] :])  # there they may be titles
     if empty := empty_rows(seen, layout.form, layout.width):
         form = form.with_comments(*(f"{line}\n" for line in empty))
-        text = "\n".join([*above, *(line for line in lines_of(seen[0]) if not form.is_comment(line))])
+        text = "\n".join([*above, *uncommented(seen[0], form)])
         said.append("rows of separators only are no rows")
     return header, text, form
 
@@ -163,13 +164,13 @@ def _above(text: str, form: TextFormat, given: Mapping[str, Any], said: list[str
         form, text = _without_comments(text, form, mark, said)
         is_arff = mark == "%" and attribute_names(text)
         return _without_comments(text, form, "@", said) if is_arff else (form, text)
-    return form, "\n".join(line for line in lines_of(text) if not form.is_comment(line)) if form.comment else text
+    return form, "\n".join(uncommented(text, form)) if form.comment else text
 
 
 def _without_comments(text: str, form: TextFormat, mark: str, said: list[str]) -> tuple[TextFormat, str]:
     said.append(_COMMENTS_SAID.format(mark))
     form = form.with_comments(mark)
-    return form, "\n".join(line for line in lines_of(text) if not form.is_comment(line))
+    return form, "\n".join(uncommented(text, form))
 
 
 def _without_marked_rows(

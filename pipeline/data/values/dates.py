@@ -147,7 +147,8 @@ def _by_format(text: pa.Array, form: str, zone: str | None) -> pa.Array:
     fits &= day >= 1
     fits &= (date.astype("M8[Y]") == first.astype("M8[Y]")) if _has(parts, "j") else (date.astype("M8[M]") == first)
     hour, minute, second = _hour(parts), _number(parts, "M", 0), _number(parts, "S", 0)
-    fits &= (hour >= 0) & (hour + (minute + second) / 120 <= 24) & (minute < 60) & (second < 60)  # 24:00 ends a day
+    ends_day = (hour == 24) & (minute == 0) & (second == 0)
+    fits &= (hour >= 0) & ((hour < 24) | ends_day) & (minute < 60) & (second < 60)
     seconds = date.astype(np.int64) * 86_400 + hour * 3600 + minute * 60 + second
     if _has(parts, "z"):
         return _by_zones(pa.array(seconds, mask=~fits), parts.field("z"))

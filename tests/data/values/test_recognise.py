@@ -346,7 +346,7 @@ def test_random_texts_never_break_it() -> None:
         if meaning.kind in ("number", "date", "duration"):
             kind = ColumnType.TIMESTAMP if meaning.kind == "date" else ColumnType.FLOAT
             settings = meaning.settings or Reading(kind=meaning.kind)
-            read(texts, Meaning(meaning.kind, settings, meaning.missing), kind)
+            assert len(read(texts, Meaning(meaning.kind, settings, meaning.missing), kind)) == len(texts)
 
 
 def test_settings_that_contradict_each_other_are_refused() -> None:
