@@ -11,6 +11,7 @@ from pipeline.config.arrival import Arrival
 from pipeline.config.reading import Reading
 from pipeline.config.spans import ALL, SpanSetting
 from pipeline.config.text_format import CSV, TextFormat
+from pipeline.config.value_types import LocalPath, as_text
 from trainer.settings.base import Section, Share
 
 _BIGQUERY = r"bigquery://(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]*[a-z0-9]"
@@ -75,7 +76,7 @@ class Data(Section):
     such rows are left out and written, with column, value and reason, to a file of the run."""
     bad_rows_at_most: Share = 0.01
     """With `bad_rows: set_aside`, the largest part of the rows that may be set aside; with more the run stops."""
-    label_decisions: str | None = None
+    label_decisions: LocalPath | None = None
     """A file with labels that a person decided, as `longhaul suspects` writes it: of rows of the training split the
     label is changed, or the row dropped. Relative to the YAML file; `{workspace}` stands for the workspace. See
     docs/suspects.md."""
@@ -89,7 +90,7 @@ class Data(Section):
         """Take 0 and true, which YAML reads as numbers and booleans, as text; booleans are stored as 0 and 1."""
         if not isinstance(value, list | tuple):
             return value
-        return tuple(str(int(item)) if isinstance(item, bool) else str(item) for item in value)
+        return tuple(as_text(int(item) if isinstance(item, bool) else item) for item in value)
 
     @model_validator(mode="after")
     def _bigquery_is_named_whole(self) -> Data:

@@ -17,6 +17,7 @@ from trainer.settings.base import Section
 _MAY_HOLD_SECRETS = ("metadata.url", "observe.openlineage_url", "notify.webhook", "notify.webhook_env")
 _NO_SECTION = ("model_type", "model_attributes_type", "dict_type")
 """pydantic's names for what is wrong with a section that is no mapping."""
+_OF_LISTS = "must be a list, in square brackets or with a line `- …` for each item"
 
 REFERENCE = Path(__file__).parents[1] / "flights" / "config.yaml"
 """The configuration used when none is named: the 2013 New York flights."""
@@ -94,7 +95,8 @@ def explain(
             # A rule about a whole section says itself what it is about; an address may hold a password.
             shown = not isinstance(problem["input"], dict) and where not in _MAY_HOLD_SECRETS
             received = f" (received: {problem['input']!r})" if shown else ""
-            lines.append(f"{where}: {problem['msg'].removeprefix('Value error, ')}{received}")
+            said = _OF_LISTS if problem["type"] in ("tuple_type", "list_type") else problem["msg"]
+            lines.append(f"{where}: {said.removeprefix('Value error, ')}{received}")
     return f"{path}: " + "\n  ".join(lines)
 
 

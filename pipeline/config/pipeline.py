@@ -30,6 +30,7 @@ from pipeline.config.schema import Schema
 from pipeline.config.serving import ServingSettings
 from pipeline.config.split import Split, has_test_split
 from pipeline.config.steps import OwnStep, StepName
+from pipeline.config.value_types import LocalPath
 from pipeline.config.vertex import Vertex
 from pipeline.config.watch import Watch
 from pipeline.files import one_spelling
@@ -47,7 +48,7 @@ class PipelineConfig(Section):
 
     name: Name
     """Name of the pipeline: small letters, digits and hyphens. The served models lie in a folder of this name."""
-    workspace: str = "workspace"
+    workspace: LocalPath = "workspace"
     """Folder for all that is written: metadata, artifacts, served models, reports and logs. The option `--workspace`
     wins over it."""
     data: Data

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import field_validator, model_validator
 
+from pipeline.config.value_types import as_text
 from trainer.settings.base import Section
 
 DIRECTIVES = "YymdbBHIMSfpzaAjGVu"
@@ -97,4 +98,4 @@ class Reading(Section):
 def _as_text(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value)
+    return as_text(value)

@@ -46,4 +46,27 @@ def seconds_of(duration: str) -> int:
     return int(found[1]) * _UNITS_S[found[2]]
 
 
+def _on_this_machine(path: str) -> str:
+    """Return a path; an address would become a folder `gs:` where one stands."""
+    if "://" in path:
+        raise ValueError("must be a path on this machine, as /mnt/longhaul, not an address")
+    return path
+
+
+LocalPath = Annotated[str, AfterValidator(_on_this_machine)]
+
+
+def as_text(value: object) -> str:
+    """Return as text what YAML read as a number.
+
+    Raises:
+        ValueError: it is nothing, a list or a mapping, of which text would be made that no table holds.
+    """
+    if value is None:
+        raise ValueError('nothing stands for no text; if the word is meant, quote it: "null"')
+    if not isinstance(value, str | int | float):
+        raise ValueError("must hold texts, not lists or mappings")
+    return str(value)
+
+
 EnvironmentVariable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]

@@ -3,7 +3,8 @@
 Plain scalars mean what the core schema of YAML 1.2 says (https://yaml.org/spec/1.2.2/#103-core-schema). PyYAML reads
 YAML 1.1, where `on`, `no` and `y` are booleans, `1:30` is 90, `010` is 8 and 2013-11-01 is a date. Keys are text, as
 written. What two readers could take for two things is refused, with its line: a key that stands twice, a number with a
-leading zero, a number that no computer holds, what a merge left in conflict, an alias inside of what it names.
+leading zero, a number that no computer holds, what a merge left in conflict, an alias inside of what it names, a
+character that ends a line in YAML 1.1 only.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ _MOST_ALIASED = 10_000
 """Values that aliases may stand for in all: ten aliases on each of nine lines stand for a thousand million."""
 _CONFLICT = re.compile(r"^(<{7}|>{7}|\|{7})( .*)?$", re.MULTILINE)
 """A line that git writes between the two sides of a merge; no YAML of ours begins a line so."""
+_HIDDEN_BREAK = re.compile("[\x85\u2028\u2029]")
+"""Ends a line, and so a comment, for PyYAML; for YAML 1.2 and for most editors it is a character like others."""
 
 _CORE = (
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
@@ -94,6 +97,11 @@ def _loader(text: str) -> _Loader:
         line = text.count("\n", 0, conflict.start())
         mark = yaml.Mark("", 0, line, 0, None, 0)
         raise _Refusal("a merge left its conflict here", mark, "keep one of the two sides and remove the markers")
+    if hidden := _HIDDEN_BREAK.search(text):
+        column = hidden.start() - text.rfind("\n", 0, hidden.start()) - 1
+        mark = yaml.Mark("", 0, text.count("\n", 0, hidden.start()), column, None, 0)
+        name = f"U+{ord(hidden.group()):04X}"
+        raise _Refusal(f"{name} stands here, which ends a line for some readers only", mark, f"take {name} out")
     return _Loader(text)
 
 

@@ -230,6 +230,17 @@ def test_an_unknown_key_comes_with_the_nearest_one(tmp_path: Path, place: str, e
         ("data__drop", ["purrs"], "the file: data.drop holds the label 'purrs'"),
         ("features__exclude", ["purrs"],
          "the file: features.exclude holds the label 'purrs', which no model is ever shown; take it out"),
+        ("data__drop", "purrs",
+         "data.drop: must be a list, in square brackets or with a line `- …` for each item (received: 'purrs')"),
+        ("data__missing", ["-", None], "data.missing: nothing stands for no text; if the word is meant, quote it:"
+         ' "null" (received: [\'-\', None])'),
+        ("data__classes", [["a"], "b"],
+         "data.classes: must hold texts, not lists or mappings (received: [['a'], 'b'])"),
+        ("data__columns", {"weight": {"missing": [None]}}, "data.columns.weight.missing: nothing stands for no text;"
+         ' if the word is meant, quote it: "null" (received: [None])'),
+        *((place, "gs://bucket/x", f"{place.replace('__', '.')}: must be a path on this machine, as /mnt/longhaul, "
+           "not an address (received: 'gs://bucket/x')")
+          for place in ("workspace", "schema__file", "schema__policy", "data__label_decisions")),
         ("split__by", "rows", "split.by: must be 'time', 'hash' or 'group' (received: 'rows')"),
         ("split", "hash",
          "split: must hold settings (`key: value`), not one value (received: 'hash')"),
@@ -284,7 +295,8 @@ def test_an_unknown_key_comes_with_the_nearest_one(tmp_path: Path, place: str, e
          "evaluation.splits.0: Input should be 'train', 'eval' or 'test' (received: 'dev')"),
         ("evaluation__splits", ["test"],
          "the file: evaluation.splits names 'test', but split defines no test split"),
-        ("evaluation__slices", ["paw"], "evaluation.slices.0: Input should be a valid tuple (received: 'paw')"),
+        ("evaluation__slices", ["paw"], "evaluation.slices.0: must be a list, in square brackets or with a line `- …`"
+         " for each item (received: 'paw')"),
         ("evaluation__slices", [["paw", "paw"]],
          "evaluation.slices: [paw, paw] names a column twice (received: [['paw', 'paw']])"),
         ("evaluation__slices", [["paw", "fur"], ["fur", "paw"]],

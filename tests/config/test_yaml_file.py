@@ -88,6 +88,8 @@ def test_text_means_what_it_says(text: str, meant: Any) -> None:
         ("a: 1\n---\nb: 2\n", "but found another document"),
         ("a: 1 b: 2", "mapping values are not allowed here"),
         ("a: \0", "special characters are not allowed"),
+        ("a: 1\n# said\u2028b: 2\n", ", line 2, column 7: U+2028 stands here, which ends a line for some readers only"),
+        ("# \x85a: 1", "U+0085 stands here"),
         ("[" * 5000, "more than 50 deep"),
         ("".join(" " * depth + "a:\n" for depth in range(5000)), "more than 50 deep"),
     ],
