@@ -253,6 +253,7 @@ def shipping_steps(
     """Wires what judges a model, proves that it serves, and puts it where a server finds it."""
     serving = f"{placement.root}/serving/{config.name}"
     columns = without_bins(inputs.features.to_dict())
+    own_metrics = inputs.own_code.by_name("evaluation.metrics")
     model = made.trainer.outputs["model"]
 
     # Finds the model to beat.
@@ -266,7 +267,7 @@ def shipping_steps(
         schema=data.schema,
         eval_config=eval_config(config.data.task, config.evaluation, config.data.weight),
         example_splits=list(config.evaluation.splits),
-        settings=evaluation_settings(config, columns, inputs.own_code.by_name("evaluation.metrics")),
+        settings=evaluation_settings(config.evaluation, config.data, config.decision, columns, own_metrics),
         **placement.evidence(champion),
     )
 

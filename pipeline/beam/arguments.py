@@ -47,46 +47,46 @@ def runners(beam: BeamSettings) -> set[BeamRunner]:
     return {beam.runner} | {step.runner for step in beam.steps.values() if step.runner}
 
 
-def clusters(config: PipelineConfig) -> dict[str, Portable]:
+def clusters(beam: BeamSettings, config_file: Path | None) -> dict[str, Portable]:
     """Return the clusters that are asked for, by runner; their paths are absolute.
 
     Raises:
         ConfigError: there are no settings for one.
     """
     found: dict[str, Portable] = {}
-    for name in sorted(runners(config.beam) & {"flink", "spark"}):
-        portable = getattr(config.beam, name)
+    for name in sorted(runners(beam) & {"flink", "spark"}):
+        portable = getattr(beam, name)
         if portable is None:
             raise ConfigError(
-                f"{config.file or 'the configuration'}: there is no section beam.{name}",
+                f"{config_file or 'the configuration'}: there is no section beam.{name}",
                 f"add it: beam.{name}.master, and job_endpoint or job_server_jar, are needed (docs/beam.md)",
             )
-        if portable.job_server_jar and config.file:
-            jar = Path(config.file.parent, Path(portable.job_server_jar).expanduser())
+        if portable.job_server_jar and config_file:
+            jar = Path(config_file.parent, Path(portable.job_server_jar).expanduser())
             portable = portable.model_copy(update={"job_server_jar": str(jar)})
         found[name] = portable
     return found
 
 
-def check(config: PipelineConfig, *, on_vertex: bool = False) -> None:
+def check(beam: BeamSettings, config_file: Path | None, *, on_vertex: bool = False) -> None:
     """Whether the runners that are asked for can do the work where the steps run.
 
     Raises:
         ConfigError: one cannot, or its settings are missing.
     """
-    for name, portable in clusters(config).items():
+    for name, portable in clusters(beam, config_file).items():
         if on_vertex and portable.job_server_jar:
             raise ConfigError(
                 f"beam.{name}.job_server_jar: a step on Vertex AI has no Java to start it with",
                 f"set beam.{name}.job_endpoint to a job server that the steps reach",
             )
-    if INGESTION in config.beam.steps and config.beam.steps[INGESTION].runner == "dataflow":
+    if INGESTION in beam.steps and beam.steps[INGESTION].runner == "dataflow":
         raise ConfigError(
             f"beam.steps.{INGESTION}.runner: Dataflow's workers do not have the mount of Cloud Storage through which"
             " tables are read",
             "leave it out: the step's own container reads the table; or take a Flink cluster",
         )
-    if "dataflow" in runners(config.beam) and not on_vertex:
+    if "dataflow" in runners(beam) and not on_vertex:
         raise ConfigError(
             "beam: Dataflow's workers cannot read the workspace, which lies on this machine",
             "use it with --on vertex, whose artifacts lie in gs://; here take --beam direct, flink or spark",

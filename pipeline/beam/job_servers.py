@@ -20,8 +20,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from pipeline.beam import arguments
-from pipeline.config.beam import Portable
-from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.beam import BeamSettings, Portable
 from pipeline.errors import ConfigError, JobError
 
 _JAVA = {"flink": range(11, 22), "spark": range(8, 18)}
@@ -35,14 +34,14 @@ _OUR_CODE = "Error received from SDK harness"
 _LOOPBACK = ("localhost", "127.0.0.1")
 
 
-def check(config: PipelineConfig) -> None:
+def check(beam: BeamSettings, config_file: Path | None) -> None:
     """Whether all that the run asks for is there: cluster, workers, job server or Java. Needs no Beam.
 
     Raises:
         ConfigError: it is not, or settings are missing.
     """
-    arguments.check(config)
-    for name, portable in arguments.clusters(config).items():
+    arguments.check(beam, config_file)
+    for name, portable in arguments.clusters(beam, config_file).items():
         if name == "flink":
             _check_flink(portable.master)
         if portable.job_endpoint:
@@ -56,7 +55,7 @@ def check(config: PipelineConfig) -> None:
 
 
 @contextmanager
-def job_servers(config: PipelineConfig, logs: Path) -> Iterator[dict[str, str]]:
+def job_servers(beam: BeamSettings, config_file: Path | None, logs: Path) -> Iterator[dict[str, str]]:
     """Start the job servers that are not there yet, for as long as the context lasts.
 
     Args:
@@ -72,9 +71,9 @@ def job_servers(config: PipelineConfig, logs: Path) -> Iterator[dict[str, str]]:
     with ExitStack() as running:
         endpoints = {
             name: portable.job_endpoint or running.enter_context(_started(name, portable, logs))
-            for name, portable in arguments.clusters(config).items()
+            for name, portable in arguments.clusters(beam, config_file).items()
         }
-        check_options(config, endpoints)
+        check_options(beam, endpoints)
         try:
             yield endpoints
         except RuntimeError as exc:
@@ -87,7 +86,7 @@ def job_servers(config: PipelineConfig, logs: Path) -> Iterator[dict[str, str]]:
             ) from exc
 
 
-def check_options(config: PipelineConfig, endpoints: Mapping[str, str]) -> None:
+def check_options(beam: BeamSettings, endpoints: Mapping[str, str]) -> None:
     """Whether Beam knows the options that the configuration gives, and can read their values. Imports Beam.
 
     Args:
@@ -97,11 +96,11 @@ def check_options(config: PipelineConfig, endpoints: Mapping[str, str]) -> None:
         ConfigError: it does not.
     """
     given = {
-        f"beam.{name}.options": (name, getattr(config.beam, name).options)
-        for name in sorted(arguments.runners(config.beam) - {"direct"})
+        f"beam.{name}.options": (name, getattr(beam, name).options)
+        for name in sorted(arguments.runners(beam) - {"direct"})
     } | {
-        f"beam.steps.{step}.options": (arguments.runner_of(config.beam, step), settings.options)
-        for step, settings in config.beam.steps.items()
+        f"beam.steps.{step}.options": (arguments.runner_of(beam, step), settings.options)
+        for step, settings in beam.steps.items()
     }
     if not any(options for _, options in given.values()):
         return

@@ -249,8 +249,8 @@ def report(
     # A page that is taken elsewhere has no pages beside it; nor does this workspace tell what serves from a bucket.
     around = None if output or is_on_vertex(settings, on, emulated=emulate) else look_around(settings, store, run)
     trends = trends_in(store, settings.record_name, run)
-    source = partial(source_of, settings)
-    written = write_report(run, output or page, source, around, trends, [*options_of(settings)])
+    source = partial(source_of, settings.data, settings.data_pattern)
+    written = write_report(run, output or page, source, around, trends, [*options_of(settings.root, settings.file)])
     typer.echo(for_standard_output(written))
 
 

@@ -102,7 +102,7 @@ def changed_spans(config: PipelineConfig, last: LastData, states: FileStates) ->
 
 def _reasons(config: PipelineConfig, *, is_waiting: bool) -> list[str]:
     reasons = not_yet(config.data, config.data_pattern, is_waiting=is_waiting)
-    if reasons or not is_waiting or not has_records(config):
+    if reasons or not is_waiting or not has_records(config.metadata, config.root):
         return reasons
     last = last_data(open_existing_store(config), config.record_name)
     if last is None or changed_spans(config, last, file_states(find_files(config.data_pattern, config.data.spans))):

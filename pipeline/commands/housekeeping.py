@@ -47,7 +47,7 @@ def collect_garbage(
         plan.items.extend(requests := _outlived_requests(config))
         if apply:
             try:
-                removal.remove(store, config, plan)
+                removal.remove(store, config.record_name, plan)
                 for day in {item.path.parent for item in requests}:
                     with suppress(OSError):  # it still holds others
                         day.rmdir()
@@ -118,7 +118,7 @@ def import_(config: PipelineConfig, source: Path, wait: Wait = AT_ONCE) -> str:
     """Put an exported run into the store; return its id."""
     with translated_errors(config.root):
         if not config.root.exists():  # which a file that is refused does not make
-            archive_import.check(config, source)
+            archive_import.check(config.name, source)
         with writing(config, wait) as store:
             run_id = archive_import.import_run(store, config, source)
     refresh_front(config)

@@ -71,7 +71,7 @@ def _alone(config: PipelineConfig) -> Iterator[None]:
 def _put_on_record(config: PipelineConfig, journal: Journal, looked: Looked) -> None:
     """Put on record what is not yet; what keeps it from that is said, and made up for at the next look."""
     entries = [asdict(one) for one in journal.entries]
-    if not entries or not has_records(config):
+    if not entries or not has_records(config.metadata, config.root):
         return
 
     def put(store: MetadataStore) -> None:

@@ -49,7 +49,7 @@ def look(config: PipelineConfig, asked: Sequence[str], now: datetime, *, writes:
     new: tuple[int, ...] = ()
     files: list[SourceFile] = []
     reasons: list[str] = []
-    if has_records(config):
+    if has_records(config.metadata, config.root):
         store = open_existing_store(config)
         complete = next((one for one in list_runs(store, config.record_name) if one.status == "complete"), None)
         last_run = datetime.strptime(complete.run_id[:15], "%Y%m%d-%H%M%S").replace(tzinfo=UTC) if complete else None
@@ -78,7 +78,7 @@ def look(config: PipelineConfig, asked: Sequence[str], now: datetime, *, writes:
 
 def newest_run(config: PipelineConfig) -> str:
     """Return the id of the newest run; "" without one."""
-    if not has_records(config):
+    if not has_records(config.metadata, config.root):
         return ""
     runs = list_runs(open_existing_store(config), config.record_name)
     return runs[0].run_id if runs else ""

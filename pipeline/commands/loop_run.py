@@ -53,7 +53,7 @@ def last_words(log: Path) -> str:
 
 def run_since(config: PipelineConfig, before: str) -> Run | None:
     """Return the newest run later than another; None if there is none."""
-    if not has_records(config):
+    if not has_records(config.metadata, config.root):
         return None
     store = open_existing_store(config)
     runs = list_runs(store, config.record_name)

@@ -76,7 +76,7 @@ def try_to_record(config: PipelineConfig, put: Callable[[MetadataStore], None]) 
         Why it could not be recorded; "" if it was.
     """
     try:
-        check_writable(config, _WAIT_S)
+        check_writable(config.metadata, config.root, _WAIT_S)
         put(open_store(config))
     except PipelineError as exc:
         return exc.what

@@ -27,14 +27,15 @@ def page_to_open(config: PipelineConfig, run_id: str | None) -> Path:
         if run_id is None:
             return write_front(config, store)
         run = find_run(store, config.record_name, run_id)
-        page = page_of(config, run)
+        page = page_of(config.root, run)
         if not page.is_file():
             from pipeline.guard.find_rows import source_of
             from pipeline.lineage.trends import trends_in
             from pipeline.reports.page import write_report
 
             trends = trends_in(store, config.record_name, run)
-            write_report(run, page, partial(source_of, config), look_around(config, store, run), trends)
+            source = partial(source_of, config.data, config.data_pattern)
+            write_report(run, page, source, look_around(config, store, run), trends)
         return page
 
 

@@ -92,7 +92,11 @@ def make_plan(config: PipelineConfig) -> Plan:
     used = sorted({file.span for file in files}) if spans else []
     there = sorted({file.span for file in list_files(pattern)}) if spans else []
     states = file_states(files)
-    last = last_data(open_existing_store(config), config.record_name) if has_records(config) else None
+    last = (
+        last_data(open_existing_store(config), config.record_name)
+        if has_records(config.metadata, config.root)
+        else None
+    )
     changes = changed_spans(config, last, states) if last else None
     served = serving_manifest(config.serving_folder)
     return Plan(

@@ -96,7 +96,7 @@ def run_pipeline(
         build_table(config, console)
         # Cheap, and before the seconds that importing TensorFlow takes.
         inputs = look(config)
-        job_servers.check(config)
+        job_servers.check(config.beam, config.file)
         store, inputs = _opened(config, inputs, console, is_new=is_new)
         part = Part(from_node, to_node, use_cache)
         if resume:
@@ -124,7 +124,7 @@ def run_pipeline(
         run = find_run(store, config.record_name, run_id)
         print_summary(console, run, config, log, page)
         warn_of_damage(config, console)
-        if old := remove_outlived(config, open_store(config)):
+        if old := remove_outlived(config.record_name, config.root, config.keep, open_store(config)):
             console.print(f"Removed   {old:,} logs and reports that were older than the section `keep` lets them be")
         verdicts = [verdict for verdict in (run.verdict, run.infra_verdict) if verdict is not None]
         return run.status != "blocked" and all(verdict["blessed"] for verdict in verdicts)
@@ -152,7 +152,7 @@ def _opened(
     if copy := upgrade_records(config, store):
         _note(console, f"an older Longhaul wrote the records; as they were they are {copy}")
     check_tuned(config, store)
-    for sentence in [*close_dead_runs(config, store), *_notes_of_data(config, inputs, store)]:
+    for sentence in [*close_dead_runs(config.metadata, config.root, store), *_notes_of_data(config, inputs, store)]:
         _note(console, sentence)
     return store, inputs
 
@@ -262,7 +262,7 @@ def _write_page(config: PipelineConfig, run_id: str, log: Path) -> Path | None:
     try:
         store = open_store(config)
         run = find_run(store, config.record_name, run_id)
-        page = page_of(config, run)
+        page = page_of(config.root, run)
         from pipeline.reports.front import refresh_front
 
         if not page.is_file():
@@ -272,7 +272,8 @@ def _write_page(config: PipelineConfig, run_id: str, log: Path) -> Path | None:
             from pipeline.reports.what_now import look_around
 
             trends = trends_in(store, config.record_name, run)
-            write_report(run, page, partial(source_of, config), look_around(config, store, run), trends)
+            source = partial(source_of, config.data, config.data_pattern)
+            write_report(run, page, source, look_around(config, store, run), trends)
         refresh_front(config)
         return page
     except Exception:

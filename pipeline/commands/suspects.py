@@ -83,7 +83,9 @@ def find_suspects(
     doubted = np.flatnonzero(found.flagged | (found.score > 0.5))
     each = {(names[place], str(texts[found.rows[place]])): place for place in doubted[::-1]}  # equal rows once
     shown = sorted(place for name, place in each.items() if name not in decided)[:at_most]
-    places = find_rows(source_of(config, run.ingestion), keys, label, set(hashes[found.rows[shown]].tolist()))
+    places = find_rows(
+        source_of(config.data, config.data_pattern, run.ingestion), keys, label, set(hashes[found.rows[shown]].tolist())
+    )
     hidden = {label, *unshown(settings, table.column_names)}
     columns = [name for name in dict.fromkeys([*keys, *table.column_names]) if name not in hidden][:_MOST_VALUES]
     values = table.select(columns).take(pa.array(found.rows[shown])).to_pylist()

@@ -252,7 +252,7 @@ def _derived(
 
 
 def _last_run(config: PipelineConfig) -> _LastRun | None:
-    if not has_records(config):
+    if not has_records(config.metadata, config.root):
         return None
     store = open_existing_store(config)
     for listed in list_runs(store, config.record_name):

@@ -90,7 +90,7 @@ def _made_with(config: PipelineConfig, inputs: RunInputs) -> bytes:
     """Return what ML Metadata would record of a run on this machine."""
     properties = run_properties("", config, inputs.software)
     version = None
-    if has_records(config):
+    if has_records(config.metadata, config.root):
         version = version_of(open_existing_store(config), config.record_name, inputs.schema_text)
     if version and version.reviewer:
         properties |= {REVIEWER: version.reviewer, NOTE: version.note}

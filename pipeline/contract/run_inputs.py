@@ -12,6 +12,7 @@ from typing import Any
 
 from tensorflow_metadata.proto.v0 import schema_pb2
 
+from pipeline.config.data import Data
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.contract.schema import feature_table, parse_schema, read_schema_text, without
 from pipeline.contract.schema_text import write
@@ -127,7 +128,7 @@ def look(config: PipelineConfig, *, elsewhere: bool = False) -> RunInputs:
         features=features,
         policy_text=policy_text,
         policy=policy,
-        tables=config.data_pattern if elsewhere else _tables(config),
+        tables=config.data_pattern if elsewhere else _tables(config.data, config.data_pattern),
         serving=serving,
         software=software,
         own_code=own_code,
@@ -140,9 +141,9 @@ def digest(part: Any, digits: int = 16) -> str:
     return hashlib.sha256(json.dumps(part).encode()).hexdigest()[:digits]
 
 
-def _tables(config: PipelineConfig) -> FileStates | str:
-    files = find_files(config.data_pattern, config.data.spans)  # also where they lie elsewhere: are there any?
-    return config.data_pattern if "://" in config.data_pattern else tuple(file_states(files))
+def _tables(data: Data, pattern: str) -> FileStates | str:
+    files = find_files(pattern, data.spans)  # also where they lie elsewhere: are there any?
+    return pattern if "://" in pattern else tuple(file_states(files))
 
 
 def _files(pattern: str) -> FileStates | str:

@@ -39,14 +39,14 @@ def look(config: PipelineConfig) -> Iterator[Finding]:
     except OSError as exc:
         remedy = f"{place} cannot be written ({exc.strerror}); choose another with --workspace"
     yield Finding("workspace", str(config.root), remedy)
-    yield _disk(config, place)
+    yield _disk(config.data_pattern, place)
     yield _temporary(config.root)
     lock = config.root / ".lock"
     is_free = True
     if lock.exists():
         is_free = not is_held(lock)
         yield _lock(lock, is_free)
-    if not has_records(config):
+    if not has_records(config.metadata, config.root):
         yield Finding("ML Metadata", "no store yet; the first run makes it")
         return
     try:
@@ -77,8 +77,7 @@ def _whereabouts(config: PipelineConfig) -> Iterator[Finding]:
         yield Finding("records", moved.shared or will)
 
 
-def _disk(config: PipelineConfig, place: Path) -> Finding:
-    pattern = config.data_pattern
+def _disk(pattern: str, place: Path) -> Finding:
     found = [Path(name) for name in glob(as_glob(pattern))] if "://" not in pattern else []  # noqa: PTH207 (absolute)
     files = [file for path in found for file in ([path] if path.is_file() else path.rglob("*"))]
     tables_gb = sum(file.stat().st_size for file in files if file.is_file()) / 2**30

@@ -13,7 +13,8 @@ from pipeline.config.evaluation import COUNT, Bounds, Evaluation, slice_rule
 from trainer.artifact_names import LABEL, PREDICTION
 
 if TYPE_CHECKING:
-    from pipeline.config.pipeline import PipelineConfig
+    from pipeline.config.data import Data
+    from pipeline.config.decision import Decision
 
 
 _TFMA_METRICS: dict[str, dict[str, str]] = {
@@ -95,7 +96,11 @@ def check(found: config_pb2.EvalConfig, task: str, rules: Evaluation, weight: st
 
 
 def settings(
-    config: PipelineConfig, features: dict[str, Any], own_metrics: Mapping[str, Mapping[str, str]] | None = None
+    evaluation: Evaluation,
+    data: Data,
+    decision: Decision,
+    features: dict[str, Any],
+    own_metrics: Mapping[str, Mapping[str, str]] | None = None,
 ) -> dict[str, object]:
     """List what Evaluator needs beside the EvalConfig, as plain data for an execution property.
 
@@ -104,14 +109,14 @@ def settings(
         own_metrics: functions of the user's as plain data, see trainer.user_code.
     """
     # A setting that came later stands there only when somebody gave it: without it the step stays cached.
-    rules = config.evaluation.model_dump(mode="json", exclude=None if config.evaluation.metrics else {"metrics"})
+    rules = evaluation.model_dump(mode="json", exclude=None if evaluation.metrics else {"metrics"})
     return {
-        "task": config.data.task,
-        "classes": config.data.label_classes,
+        "task": data.task,
+        "classes": data.label_classes,
         "evaluation": rules,
-        **({"ordered": True} if config.data.ordered else {}),
-        **({} if config.decision.is_even else {"decision": config.decision.model_dump(mode="json")}),
-        **({} if config.data.weight is None else {"weight": config.data.weight}),
+        **({"ordered": True} if data.ordered else {}),
+        **({} if decision.is_even else {"decision": decision.model_dump(mode="json")}),
+        **({} if data.weight is None else {"weight": data.weight}),
         **({"own_metrics": dict(own_metrics)} if own_metrics else {}),
         "features": features,
     }

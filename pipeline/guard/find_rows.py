@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.data import Data
 from pipeline.data.columns import ColumnType
 from pipeline.data.decided_labels import row_hashes
 from pipeline.data.values.readings import readings_of
@@ -17,17 +17,17 @@ from pipeline.errors import DataError
 from pipeline.guard.rows import Source, numbered
 
 
-def source_of(config: PipelineConfig, ingestion: Mapping[str, Any] | None) -> Source | None:
+def source_of(data: Data, pattern: str, ingestion: Mapping[str, Any] | None) -> Source | None:
     """Return where a run's rows came from; None where they cannot be read again from here.
 
     Args:
         ingestion: what ExampleGen told of the run's rows.
     """
-    if "://" in config.data_pattern or not ingestion:
+    if "://" in pattern or not ingestion:
         return None
     columns = {name: ColumnType(kind) for name, kind in ingestion["columns"].items()}
     spans = set(ingestion["spans"])
-    return Source(config.data_pattern, columns, spans, form=config.data.format, readings=readings_of(config.data))
+    return Source(pattern, columns, spans, form=data.format, readings=readings_of(data))
 
 
 def find_rows(

@@ -69,7 +69,7 @@ def import_run(store: MetadataStore, config: PipelineConfig, source: Path) -> st
     return found.run_id
 
 
-def check(config: PipelineConfig, source: Path) -> None:
+def check(name: str, source: Path) -> None:
     """Check that the file could be imported; nothing is touched.
 
     Raises:
@@ -79,7 +79,7 @@ def check(config: PipelineConfig, source: Path) -> None:
         raise _not_there(source)
     try:
         with zipfile.ZipFile(source) as archive:
-            read_contents(archive, source, config.name)
+            read_contents(archive, source, name)
     except BROKEN as exc:
         raise damaged(source, str(exc)) from exc
 

@@ -25,7 +25,9 @@ def back_up(config: PipelineConfig, output: Path) -> None:
         WorkspaceError: there is no store yet, it is damaged, or the copy cannot be written.
     """
     if config.metadata.url is not None:
-        raise ConfigError("the metadata are on a server", f"back them up with its own tool: {_dump_command(config)}")
+        raise ConfigError(
+            "the metadata are on a server", f"back them up with its own tool: {_dump_command(config.metadata.url)}"
+        )
     source = config.root / "metadata.db"
     if not source.exists():
         raise nothing_has_run(config.root, has_jobs=config.orchestrator == "vertex")
@@ -70,8 +72,8 @@ def free_name(root: Path) -> Path:
     return target
 
 
-def _dump_command(config: PipelineConfig) -> str:
-    url = urlsplit(config.metadata.url or "")
+def _dump_command(address: str) -> str:
+    url = urlsplit(address)
     database = url.path.removeprefix("/")
     if url.scheme == "postgresql":
         return f"`pg_dump --host={url.hostname} --port={url.port or 5432} --username={url.username} {database}`"

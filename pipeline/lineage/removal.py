@@ -15,7 +15,6 @@ from typing import Any
 from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
-from pipeline.config.pipeline import PipelineConfig
 from pipeline.lineage.garbage import Plan
 from pipeline.lineage.records import NODE
 
@@ -25,7 +24,7 @@ COLLECTION_TYPE = "longhaul.GarbageCollection"
 """Type of the execution whose inputs are what it removed."""
 
 
-def remove(store: MetadataStore, config: PipelineConfig, plan: Plan) -> int | None:
+def remove(store: MetadataStore, pipeline: str, plan: Plan) -> int | None:
     """Do what a plan says; the caller holds the workspace's lock, and has held it since the plan was made.
 
     Returns:
@@ -33,7 +32,7 @@ def remove(store: MetadataStore, config: PipelineConfig, plan: Plan) -> int | No
     """
     ids = sorted({item.artifact_id for item in plan.items if item.artifact_id is not None})
     artifacts = store.get_artifacts_by_id(ids) if ids else []
-    execution = _begin(store, config.record_name, artifacts, plan) if artifacts else None
+    execution = _begin(store, pipeline, artifacts, plan) if artifacts else None
     for item in plan.items:
         _remove(item.path)
     if execution is None:

@@ -22,6 +22,7 @@ import ml_metadata
 from ml_metadata import errors as mlmd_errors
 from ml_metadata.proto import metadata_store_pb2
 
+from pipeline.config.metadata import Metadata
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import (
     DiskFullError,
@@ -51,16 +52,16 @@ _NEWER = "is greater than library version"
 """What it says of one that a later release made, or brought up to date."""
 
 
-def connection_config(config: PipelineConfig) -> metadata_store_pb2.ConnectionConfig:
+def connection_config(metadata: Metadata, root: Path) -> metadata_store_pb2.ConnectionConfig:
     """Return how to reach SQLite in the workspace, or the server that `metadata.url` names (password from the
     environment)."""
     connection = metadata_store_pb2.ConnectionConfig()
-    if config.metadata.url is None:
-        connection.sqlite.filename_uri = str(config.root / "metadata.db")
+    if metadata.url is None:
+        connection.sqlite.filename_uri = str(root / "metadata.db")
         connection.sqlite.connection_mode = metadata_store_pb2.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
         return connection
-    url = urlsplit(config.metadata.url)
-    password = os.environ.get(config.metadata.password_env, "")
+    url = urlsplit(metadata.url)
+    password = os.environ.get(metadata.password_env, "")
     database = url.path.removeprefix("/")
     if url.scheme == "postgresql":
         server = connection.postgresql
@@ -82,17 +83,17 @@ def open_store(config: PipelineConfig, patience: Patience = NO_PATIENCE) -> ml_m
     Raises:
         WorkspaceError: it cannot be reached, is not a metadata store, was emptied, or a newer Longhaul wrote it.
     """
-    store = _reach(config, patience)
+    store = _reach(config.metadata, config.root, patience)
     check_records(store, config.record_name)
     return store
 
 
-def _reach(config: PipelineConfig, patience: Patience) -> ml_metadata.MetadataStore:
-    if config.metadata.url is None:
-        check_not_emptied(config.root)
-        return _open_or_create(config)
-    store: ServerStore = patience.waited(lambda: _open_or_create(config), _tells_of_absence)
-    store.wait_with(patience, lambda: _open_or_create(config))
+def _reach(metadata: Metadata, root: Path, patience: Patience) -> ml_metadata.MetadataStore:
+    if metadata.url is None:
+        check_not_emptied(root)
+        return _open_or_create(metadata, root)
+    store: ServerStore = patience.waited(lambda: _open_or_create(metadata, root), _tells_of_absence)
+    store.wait_with(patience, lambda: _open_or_create(metadata, root))
     return store
 
 
@@ -100,51 +101,50 @@ def _tells_of_absence(error: Exception) -> bool:
     return isinstance(error, StoreAwayError)
 
 
-def _open_or_create(config: PipelineConfig) -> Any:
+def _open_or_create(metadata: Metadata, root: Path) -> Any:
     logging.getLogger("absl").setLevel(logging.WARNING)  # it would announce every connection
     for wait_s in _WAITS_S:
         try:
-            return _open(config)
+            return _open(metadata, root)
         except WorkspaceError as exc:
-            if config.metadata.url is None or not any(words in exc.what for words in _CREATED_BY_ANOTHER):
+            if metadata.url is None or not any(words in exc.what for words in _CREATED_BY_ANOTHER):
                 raise
         time.sleep(wait_s + random.random())
-    return _open(config)
+    return _open(metadata, root)
 
 
 _KINDS = {"sqlite": ml_metadata.MetadataStore, "mysql": ServerStore, "postgresql": PostgreSQLStore}
 """By what a connection is to."""
 
 
-def _open(config: PipelineConfig, connection: Any = None) -> ml_metadata.MetadataStore:
+def _open(metadata: Metadata, root: Path, connection: Any = None) -> ml_metadata.MetadataStore:
     with tempfile.TemporaryFile() as chatter:
         try:
             with _standard_error_to(chatter.fileno()):
-                connection = connection or connection_config(config)
+                connection = connection or connection_config(metadata, root)
                 return _KINDS[connection.WhichOneof("config")](connection)
         except Exception as exc:  # ml_metadata raises a class of its own per status code, and RuntimeError
             chatter.seek(0)
-            reason = _last_native_error(chatter.read().decode(errors="replace")) or str(exc).strip()
-            reason = without_sql(reason)
-            if tells_of_full_disk(reason) and config.metadata.url is None:
-                raise DiskFullError(config.root) from exc
-            place = config.metadata.url or config.root / "metadata.db"
-            kind = _kind_of(reason, may_be_away=config.metadata.url is not None)
-            raise kind(f"ML Metadata at {place} cannot be opened: {reason}", _remedy(config, reason)) from exc
+            reason = without_sql(_last_native_error(chatter.read().decode(errors="replace")) or str(exc).strip())
+            if tells_of_full_disk(reason) and metadata.url is None:
+                raise DiskFullError(root) from exc
+            place = metadata.url or root / "metadata.db"
+            kind = _kind_of(reason, may_be_away=metadata.url is not None)
+            raise kind(f"ML Metadata at {place} cannot be opened: {reason}", _remedy(metadata, root, reason)) from exc
 
 
-def _remedy(config: PipelineConfig, reason: str) -> str:
+def _remedy(metadata: Metadata, root: Path, reason: str) -> str:
     if _OLDER in reason:
-        if config.metadata.url is None:
+        if metadata.url is None:
             return "`longhaul run` brings it up to date, and keeps a copy of it as it was"
         return (
             "back the database up, then open it once with ml_metadata.MetadataStore(…, enable_upgrade_migration=True)"
         )
     if _NEWER in reason:
         return "use the Longhaul that wrote to it last, with its newer ml-metadata, or restore a backup of before"
-    if config.metadata.url:
-        return f"check that the server runs and that ${config.metadata.password_env} holds the password"
-    return remedy_of_damage(config.root)
+    if metadata.url:
+        return f"check that the server runs and that ${metadata.password_env} holds the password"
+    return remedy_of_damage(root)
 
 
 def upgrade_store(config: PipelineConfig) -> Path | None:
@@ -165,7 +165,7 @@ def upgrade_store(config: PipelineConfig) -> Path | None:
         return None
     copy = file.with_name(f"{file.name}.{datetime.now():%Y%m%d-%H%M%S}")
     shutil.copy2(file, copy)
-    ml_metadata.MetadataStore(connection_config(config), enable_upgrade_migration=True)
+    ml_metadata.MetadataStore(connection_config(config.metadata, config.root), enable_upgrade_migration=True)
     return copy
 
 
@@ -259,12 +259,12 @@ def _renamed_copy(config: PipelineConfig, names: Renaming) -> ml_metadata.Metada
             store.backup(copy)
         rename(file, names, config.record_name, {}, {})
         connection.sqlite.filename_uri = str(file)
-        return _open(config, connection)
+        return _open(config.metadata, config.root, connection)
 
 
-def has_records(config: PipelineConfig) -> bool:
+def has_records(metadata: Metadata, root: Path) -> bool:
     """Return whether there may be records: in a store of the workspace's own, or on a server; opens nothing."""
-    return config.metadata.url is not None or (config.root / "metadata.db").exists()
+    return metadata.url is not None or (root / "metadata.db").exists()
 
 
 def check_store_exists(config: PipelineConfig) -> None:
@@ -273,11 +273,11 @@ def check_store_exists(config: PipelineConfig) -> None:
     Raises:
         WorkspaceError: nothing has run in the workspace yet.
     """
-    if not has_records(config):
+    if not has_records(config.metadata, config.root):
         raise nothing_has_run(config.root, has_jobs=config.orchestrator == "vertex")
 
 
-def check_writable(config: PipelineConfig, wait_s: float) -> None:
+def check_writable(metadata: Metadata, root: Path, wait_s: float) -> None:
     """See whether the workspace's own store can be written now, if there is one: ML Metadata itself would try for most
     of a minute. What is on a server is not asked.
 
@@ -287,8 +287,8 @@ def check_writable(config: PipelineConfig, wait_s: float) -> None:
     Raises:
         WorkspaceError: it cannot.
     """
-    file = config.root / "metadata.db"
-    if config.metadata.url is not None or not file.exists():
+    file = root / "metadata.db"
+    if metadata.url is not None or not file.exists():
         return
     try:
         with closing(

@@ -135,7 +135,7 @@ def news(config: PipelineConfig, run: Run | None, error: BaseException | None = 
     from pipeline.reports.page_places import page_of
 
     ending, reasons = _ending(run, error)
-    page, log = page_of(config, run), config.root / "logs" / f"{run.run_id}.log"
+    page, log = page_of(config.root, run), config.root / "logs" / f"{run.run_id}.log"
     return News(
         pipeline=config.name,
         ending=ending,

@@ -127,7 +127,7 @@ def collect(config: PipelineConfig, known: Sequence[Listed]) -> Front:
     known_files = {FRONT, PRODUCTION, *(file for run in runs for file in run.links.values())}
     return Front(
         pipeline=config.name,
-        options=for_commands([*options_of(config)]),
+        options=for_commands([*options_of(config.root, config.file)]),
         written=datetime.now(UTC).isoformat(timespec="seconds"),
         served=served,
         last_good=next((run for run in runs if run.good), None),

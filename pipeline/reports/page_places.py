@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.config.pipeline import PipelineConfig
 from pipeline.lineage.records import REPEATS
 from pipeline.lineage.runs import Run
 
@@ -30,10 +29,10 @@ def page_path(root: Path, run_id: str) -> Path:
     return root / "reports" / f"{run_id}.html"
 
 
-def page_of(config: PipelineConfig, run: Run) -> Path:
+def page_of(root: Path, run: Run) -> Path:
     """Return the page that tells of a run: its own, or that of the run which it repeats."""
-    own = page_path(config.root, run.run_id)
-    repeated = page_path(config.root, run.properties.get(REPEATS) or run.run_id)
+    own = page_path(root, run.run_id)
+    repeated = page_path(root, run.properties.get(REPEATS) or run.run_id)
     return repeated if repeated.is_file() and not own.is_file() else own
 
 

@@ -95,7 +95,7 @@ def look_around(config: PipelineConfig, store: MetadataStore, run: Run) -> Aroun
         serving_manifest(base),
         good,
         tuple(log_tail(config.root / "logs" / f"{run.run_id}.log")),
-        tuple(options_of(config)),
+        tuple(options_of(config.root, config.file)),
         front_path(config.root).name,
     )
 
@@ -155,13 +155,13 @@ def _in_order(path: PurePath) -> list[tuple[bool, int, str]]:
     return [(digits, int(text) if digits else 0, text) for text, digits in parts]
 
 
-def options_of(config: PipelineConfig) -> Iterator[str]:
+def options_of(root: Path, config_file: Path | None) -> Iterator[str]:
     """Yield `-c` and `-w` for commands, where they are needed."""
-    if config.file and config.file != REFERENCE.absolute():
-        yield from ("-c", str(config.file))
+    if config_file and config_file != REFERENCE.absolute():
+        yield from ("-c", str(config_file))
     with suppress(PipelineError, OSError):
-        if load(config.file).root != config.root:
-            yield from ("-w", str(config.root))
+        if load(config_file).root != root:
+            yield from ("-w", str(root))
 
 
 def for_commands(options: Sequence[str]) -> str:

@@ -52,7 +52,7 @@ def print_run(run: Run, details: list[StepDetails], config: PipelineConfig, as_j
     )
     if run.reason and not run.data_verdict:  # what the gate says follows in full
         console.print(f"[red]{escape(run.reason)}[/]", soft_wrap=True)
-    page = page_of(config, run)
+    page = page_of(config.root, run)
     if page.is_file():
         console.print(f"Report    {linked(page, near(page))}", soft_wrap=True)
     print_results(console, run, config)

@@ -45,7 +45,7 @@ def flink(**changes: Any) -> dict[str, Any]:
 
 def refusal(config: PipelineConfig) -> tuple[str, str]:
     with pytest.raises(ConfigError) as refused:
-        job_servers.check(config)
+        job_servers.check(config.beam, config.file)
     assert not config.root.exists()
     return refused.value.what, refused.value.remedy
 
@@ -100,7 +100,7 @@ def java(folder: Path, monkeypatch: pytest.MonkeyPatch, says: str) -> None:
 def test_without_settings_the_work_is_done_in_this_process(tmp_path: Path) -> None:
     config = configured(tmp_path)
     assert arguments.arguments(config.beam, config.vertex, "Transform", {}) == DIRECT
-    job_servers.check(config)
+    job_servers.check(config.beam, config.file)
 
 
 def test_flink_is_asked_through_its_job_server(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_dataflow_takes_from_vertex_what_is_not_said(tmp_path: Path) -> None:
         dataflow={"machine_type": "n2-standard-4", "max_workers": 20, "public_ips": False},
         steps={"Evaluator": {"options": {"worker_machine_type": "n2-highmem-4"}}},
     )
-    arguments.check(config, on_vertex=True)
+    arguments.check(config.beam, config.file, on_vertex=True)
     assert arguments.arguments(config.beam, config.vertex, "Evaluator", {}) == [
         "--runner=DataflowRunner", "--project=my-project", "--region=us-central1",
         "--temp_location=gs://my-bucket/longhaul/dataflow",
@@ -287,7 +287,7 @@ def test_a_job_server_that_does_not_start_tells_why(tmp_path: Path, monkeypatch:
     java(tmp_path, monkeypatch, "no main manifest attribute, in job-server.jar")
     settings = flink(job_endpoint=None, job_server_jar=jar(tmp_path))
     config = configured(tmp_path, runner="flink", flink=settings)
-    with pytest.raises(ConfigError) as refused, job_servers.job_servers(config, tmp_path / "logs"):
+    with pytest.raises(ConfigError) as refused, job_servers.job_servers(config.beam, config.file, tmp_path / "logs"):
         pass
     assert refused.value.what == (
         "beam.flink.job_server_jar: the job server does not start: no main manifest attribute, in job-server.jar"
@@ -305,7 +305,7 @@ def test_a_job_server_that_does_not_start_tells_why(tmp_path: Path, monkeypatch:
 )
 def test_a_cluster_that_gives_up_is_told_from_a_bug_of_ours(tmp_path: Path, said: str, kind: type[Exception]) -> None:
     config = configured(tmp_path, runner="flink", flink=flink())
-    with pytest.raises(kind) as failed, job_servers.job_servers(config, tmp_path):
+    with pytest.raises(kind) as failed, job_servers.job_servers(config.beam, config.file, tmp_path):
         raise RuntimeError(said)
     if isinstance(failed.value, JobError):
         assert failed.value.what == "the cluster gave the work up: java.io.IOException: Insufficient network buffers"
@@ -315,7 +315,7 @@ def test_a_cluster_that_gives_up_is_told_from_a_bug_of_ours(tmp_path: Path, said
 def test_options_that_beam_does_not_know_or_cannot_read(tmp_path: Path) -> None:
     def complaint(**settings: Any) -> tuple[str, str]:
         with pytest.raises(ConfigError) as refused:
-            job_servers.check_options(configured(tmp_path, runner="dataflow", **settings), {})
+            job_servers.check_options(configured(tmp_path, runner="dataflow", **settings).beam, {})
         return refused.value.what, refused.value.remedy
 
     assert complaint(dataflow={"options": {"max_num_worker": 3}}) == (
@@ -325,5 +325,5 @@ def test_options_that_beam_does_not_know_or_cannot_read(tmp_path: Path) -> None:
         "beam.steps.Transform.options: argument --disk_size_gb: invalid int value: 'big'", "correct the value",
     )  # fmt: skip
     job_servers.check_options(
-        configured(tmp_path, runner="dataflow", dataflow={"options": {"experiments": ["a", "b"]}}), {}
+        configured(tmp_path, runner="dataflow", dataflow={"options": {"experiments": ["a", "b"]}}).beam, {}
     )

@@ -43,7 +43,7 @@ def request_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         (tmp_path / "examples" / "Split-train").mkdir(parents=True)
         pq.write_table(pa.table({"n": [1, 2, 3]}), tmp_path / "examples" / "Split-train" / "table.parquet")
         config = configured(tmp_path, runner="dataflow", dataflow=dataflow)
-        arguments.check(config, on_vertex=True)
+        arguments.check(config.beam, config.file, on_vertex=True)
         options = PipelineOptions([*arguments.arguments(config.beam, config.vertex, "StatisticsGen", {}), "--no_auth"])
         pipeline = apache_beam.Pipeline("FnApiRunner", options)  # Dataflow's would ask for the bucket at once
         install_patches(LAUNCHER)

@@ -101,11 +101,11 @@ def test_an_option_that_neither_beam_nor_the_job_server_knows_is_refused(
     document["beam"]["flink"]["options"] = {"execution_retry_delay": 10}  # Flink's own; Python's Beam does not know it
     file = whole_run.parent / "options.yaml"
     file.write_text(yaml.safe_dump(document))
-    with job_servers(load(file), tmp_path) as endpoints:
+    with job_servers(load(file).beam, file, tmp_path) as endpoints:
         del document["beam"]["flink"]["job_server_jar"]
         document["beam"]["flink"] |= {"job_endpoint": endpoints["flink"], "options": {"execution_retry_delays": 10}}
         file.write_text(yaml.safe_dump(document))
-        with pytest.raises(ConfigError) as refused, job_servers(load(file), tmp_path):
+        with pytest.raises(ConfigError) as refused, job_servers(load(file).beam, file, tmp_path):
             pass
     assert refused.value.what == "beam.flink.options: Beam knows no option 'execution_retry_delays' for flink"
     assert refused.value.remedy == "did you mean 'execution_retry_delay'?"

@@ -179,7 +179,7 @@ def test_a_backslash_is_kept(config: PipelineConfig) -> None:
     assert [same.id for same in store.get_artifacts_by_uri(text)] == [number]
     # When this stops failing, open_store needs no store of its own for PostgreSQL.
     with pytest.raises(mlmd_errors.StatusError, match="syntax error"):
-        ml_metadata.MetadataStore(connection_config(config)).get_artifacts_by_uri(text)
+        ml_metadata.MetadataStore(connection_config(config.metadata, config.root)).get_artifacts_by_uri(text)
 
 
 def test_a_long_property_is_kept(config: PipelineConfig) -> None:
@@ -202,7 +202,7 @@ def test_a_long_property_is_kept(config: PipelineConfig) -> None:
     context.name, context.custom_properties["other"].string_value = "longer", text
     context.ClearField("id")
     with pytest.raises(mlmd_errors.StatusError, match="index row"):
-        ml_metadata.MetadataStore(connection_config(config)).put_contexts([context])
+        ml_metadata.MetadataStore(connection_config(config.metadata, config.root)).put_contexts([context])
 
 
 def test_a_wrong_password_is_one_clear_message(

@@ -96,8 +96,8 @@ def test_nothing_is_said_and_no_page_is_drawn_where_all_is_the_same(config_file:
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
     assert pages[0] == pages[1] == pages[2]
     run = latest(config)
-    assert page_of(config, run) == page_path(config.root, run.properties["repeats"])
-    assert page_of(config, run) in pages[0]
+    assert page_of(config.root, run) == page_path(config.root, run.properties["repeats"])
+    assert page_of(config.root, run) in pages[0]
 
 
 def test_tfx_goes_on_from_such_a_run(config_file: Path, config: PipelineConfig, longhaul: Callable[..., Any]) -> None:

@@ -126,7 +126,7 @@ def test_a_file_that_cannot_be_written(ruin: Place) -> None:
 
 def test_a_file_of_an_older_ml_metadata(ruin: Place) -> None:
     before = {artifact.id: artifact.uri for artifact in ruin.store.get_artifacts()}
-    downgrade_schema(connection_config(ruin.config), 9)
+    downgrade_schema(connection_config(ruin.config.metadata, ruin.config.root), 9)
     looked = ruin.call("runs")
     assert looked.code == 2
     assert "version 9 is older than library version 10" in looked.text

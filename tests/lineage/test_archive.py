@@ -277,7 +277,7 @@ def test_an_imported_run_can_be_collected(weeks: Weeks, there: Any) -> None:
         import_run(store, there, export(weeks, run_id))
     todo = plan(store, there, 1)
     assert {item.of for item in todo.items} == {Weeks.run_id(1)}
-    remove(store, there, todo)
+    remove(store, there.record_name, todo)
     assert find_run(store, "cats", RUN).verdict
     assert plan(store, there, 1).items == []
 

@@ -155,7 +155,7 @@ def read_everything(weeks: Weeks, run_id: str, page: Path) -> None:
     for name in (run_id, "served"):
         print_answer(answer(config, name), False)
     write_report(run, page)
-    assert close_dead_runs(config, store) == []
+    assert close_dead_runs(config.metadata, config.root, store) == []
     plan = garbage.plan(store, config, 1)
     assert not [item for item in plan.items if item.of == weeks.run_id(1)]
 
@@ -210,7 +210,7 @@ def test_an_imported_artifact_never_stands_for_one_that_is_here(
     assert {Path(one.uri).parent for one in imported} == {folder}
     assert not [one for one in imported if "pinned" in one.custom_properties]
     here.week(3)
-    removal.remove(here.store, here.config, garbage.plan(here.store, here.config, 1))
+    removal.remove(here.store, here.config.record_name, garbage.plan(here.store, here.config, 1))
     assert (model / "saved_model.pb").exists()  # what serves came of it
 
 

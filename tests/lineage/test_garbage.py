@@ -142,7 +142,7 @@ def test_what_goes_is_gone_and_its_records_stay(weeks: Weeks) -> None:
     todo = plan(weeks.store, weeks.config, 1)
     assert Item("Examples", doomed, 1000 + (doomed / "ingestion.json").stat().st_size, weeks.run_id(1),
                 weeks.made[1, "Examples"]) in todo.items  # fmt: skip
-    number = remove(weeks.store, weeks.config, todo)
+    number = remove(weeks.store, weeks.config.record_name, todo)
     assert not doomed.exists()
     assert (weeks.state(1, "Examples"), weeks.state(2, "Examples")) == ("DELETED", "LIVE")
     assert weeks.path(2, "Examples").is_dir()
@@ -240,12 +240,12 @@ def test_a_crash_among_the_folders_leaves_nothing_that_could_be_used(
     with monkeypatch.context() as patch:
         patch.setattr(removal, "_remove", crash_in("_remove", after))
         with pytest.raises(CrashError):
-            remove(weeks.store, weeks.config, todo)
+            remove(weeks.store, weeks.config.record_name, todo)
     # TFX takes live artifacts only: whole or not, those are none.
     assert {weeks.state(1, kind) for kind in ALL} == {"MARKED_FOR_DELETION"}
     again = plan(weeks.store, weeks.config, 1)
     assert {item.artifact_id for item in todo.items} == {item.artifact_id for item in again.items}
-    remove(weeks.store, weeks.config, again)
+    remove(weeks.store, weeks.config.record_name, again)
     assert not any(weeks.path(1, kind).exists() for kind in ALL)
     assert {weeks.state(1, kind) for kind in ALL} == {"DELETED"}
     assert plan(weeks.store, weeks.config, 1).items == []
@@ -261,9 +261,9 @@ def test_a_crash_in_the_middle_of_a_folder_is_finished_later(weeks: Weeks, monke
     with monkeypatch.context() as patch:
         patch.setattr("pipeline.lineage.removal.shutil.rmtree", half)
         with pytest.raises(CrashError):
-            remove(weeks.store, weeks.config, plan(weeks.store, weeks.config, 1))
+            remove(weeks.store, weeks.config.record_name, plan(weeks.store, weeks.config, 1))
     assert len(list(weeks.config.root.glob("artifacts/*/*/.removing-*"))) == 1
-    remove(weeks.store, weeks.config, plan(weeks.store, weeks.config, 1))
+    remove(weeks.store, weeks.config.record_name, plan(weeks.store, weeks.config, 1))
     assert list(weeks.config.root.glob("artifacts/*/*/.removing-*")) == []
     assert plan(weeks.store, weeks.config, 1).items == []
 
@@ -285,11 +285,11 @@ def test_tfx_takes_nothing_from_its_cache_that_went(weeks: Weeks) -> None:
     (context.id,) = weeks.store.put_contexts([context])
     association = metadata_store_pb2.Association(context_id=context.id, execution_id=event.execution_id)
     weeks.store.put_attributions_and_associations([], [association])
-    with metadata.Metadata(connection_config(weeks.config)) as handle:
+    with metadata.Metadata(connection_config(weeks.config.metadata, weeks.config.root)) as handle:
         cached = cache_utils.get_cached_outputs(handle, context)
         assert cached is not None
         assert cached["model"][0].uri == str(weeks.path(1, "Model"))
         todo = plan(weeks.store, weeks.config, 1)
-        remove(weeks.store, weeks.config, todo)
+        remove(weeks.store, weeks.config.record_name, todo)
         weeks.path(1, "Model").mkdir()  # not because the folder is gone: because the record says so
         assert cache_utils.get_cached_outputs(handle, context) is None

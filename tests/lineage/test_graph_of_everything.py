@@ -37,7 +37,7 @@ def weeks(tmp_path_factory: pytest.TempPathFactory) -> Weeks:
     _roll_back(weeks, pipeline="cats")
     weeks.killed(6)
     import_run(weeks.store, weeks.config, folder / "nine.zip")
-    removed = removal.remove(weeks.store, weeks.config, garbage.plan(weeks.store, weeks.config, 1, 1))
+    removed = removal.remove(weeks.store, weeks.config.record_name, garbage.plan(weeks.store, weeks.config, 1, 1))
     assert removed is not None
     return weeks
 

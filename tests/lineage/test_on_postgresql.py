@@ -60,7 +60,7 @@ def test_runs_are_listed_compared_collected_and_moved(weeks: Weeks, tmp_path: Pa
     assert import_run(store, there, archive) == weeks.run_id(1)
     assert find_run(store, "cats", weeks.run_id(1)).properties["config"] == CONFIG
     weeks.week(3, blessed=False)
-    remove(weeks.store, weeks.config, plan(weeks.store, weeks.config, 1, 1))
+    remove(weeks.store, weeks.config.record_name, plan(weeks.store, weeks.config, 1, 1))
     assert (weeks.state(1, "Model"), weeks.state(2, "Model"), weeks.state(2, "ModelEvaluation")) == (
         *("LIVE", "LIVE"),
         "DELETED",

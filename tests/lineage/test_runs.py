@@ -233,7 +233,7 @@ def test_a_killed_run_tells_how_long_it_took_and_what_it_had_read(tmp_path: Path
     assert lasted > 0
     (died,) = list_summaries(weeks.store, "cats")
     assert (died.run.status, died.run.seconds, died.summary.spans) == ("died", lasted, (1, 2))
-    close_dead_runs(weeks.config, weeks.store)
+    close_dead_runs(weeks.config.metadata, weeks.config.root, weeks.store)
     (closed,) = list_summaries(weeks.store, "cats")
     assert (closed.run.status, closed.run.seconds, closed.summary.spans) == ("interrupted", lasted, (1, 2))
     assert closed.run.properties["spans"] == "[1, 2]"  # on record, so that a thousand runs need no file
@@ -243,7 +243,7 @@ def test_a_run_that_could_not_record_its_end_is_closed_with_its_own_words(tmp_pa
     weeks = Weeks(tmp_path / "workspace")
     run_id = weeks.killed(1)
     leave_ending(weeks.config.root, run_id, {"status": "failed", "reason": "the metadata server was away"})
-    (said,) = close_dead_runs(weeks.config, weeks.store)
+    (said,) = close_dead_runs(weeks.config.metadata, weeks.config.root, weeks.store)
     assert said.startswith(f"run {run_id} ended in Trainer unrecorded: the metadata server was away")
     run = find_run(weeks.store, "cats", run_id)
     assert (run.status, run.reason) == ("failed", "the metadata server was away")

@@ -62,7 +62,7 @@ def test_logs_and_reports_of_runs(tmp_path: Path, keep: dict[str, str], kinds: s
         planned = {item.path for item in collect_garbage(weeks.config, None, None, apply=False).items}
         collect_garbage(weeks.config, None, None, apply=True)
     else:
-        remove_outlived(weeks.config, weeks.store)
+        remove_outlived(weeks.config.record_name, weeks.config.root, weeks.config.keep, weeks.store)
     gone = {file for of in files.values() for file in of if not file.exists()}
     # The newest two and the pinned one keep theirs.
     assert gone == {file for n in (2, 3) for file in files[weeks.run_id(n)] if file.parent.name in kinds}

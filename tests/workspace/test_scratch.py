@@ -148,7 +148,7 @@ def test_gc_takes_what_belongs_to_no_run_and_is_old(tmp_path: Path) -> None:
         killed.wait(timeout=30)
     todo = garbage.plan(weeks.store, weeks.config, keep=1)
     assert {item.path for item in todo.items} == {*old, *halves, *abandoned(root)}
-    removal.remove(weeks.store, weeks.config, todo)
+    removal.remove(weeks.store, weeks.config.record_name, todo)
     assert not [path for path in (*old, *halves) if path.exists()]
     assert all(path.exists() for path in (*stays, *fresh))
     assert abandoned(root) == []
@@ -163,6 +163,6 @@ def test_gc_takes_every_page_of_a_forgotten_run(tmp_path: Path) -> None:
     ]
     for page in pages:
         page.write_text("a page")
-    removal.remove(weeks.store, weeks.config, garbage.plan(weeks.store, weeks.config, keep=1))
+    removal.remove(weeks.store, weeks.config.record_name, garbage.plan(weeks.store, weeks.config, keep=1))
     assert not [page for page in pages if page.exists()]
     assert (weeks.config.root / "reports" / f"{weeks.run_id(3)}.html").exists()

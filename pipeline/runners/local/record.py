@@ -41,7 +41,7 @@ class Handle(metadata.Metadata):
     """
 
     def __init__(self, config: PipelineConfig, patience: Patience) -> None:
-        super().__init__(connection_config(config))
+        super().__init__(connection_config(config.metadata, config.root))
         self._config, self._patience = config, patience
 
     @property

@@ -14,6 +14,7 @@ from typing import Any
 from ml_metadata import ListOptions, MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
+from pipeline.config.metadata import Metadata
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import LockedError, WorkspaceError
 from pipeline.files import one_spelling
@@ -47,7 +48,7 @@ def writing(config: PipelineConfig, wait: Wait = AT_ONCE) -> Iterator[MetadataSt
     """
     with locked(config.root, wait), serving_locked(config.root):
         store = _tidied(config)
-        _finish_rollback(config, store)
+        _finish_rollback(config.record_name, config.serving_folder, store)
         yield store
 
 
@@ -65,7 +66,7 @@ def noting(config: PipelineConfig, wait: Wait = BRIEFLY) -> Iterator[MetadataSto
         with suppress(LockedError), locked(config.root):
             store = _tidied(config)
         store = store or open_store(config)
-        _finish_rollback(config, store)
+        _finish_rollback(config.record_name, config.serving_folder, store)
         yield store
 
 
@@ -73,17 +74,17 @@ def _tidied(config: PipelineConfig) -> MetadataStore:
     sweep(config.root)
     store = open_store(config)
     moved = settle(config, store)
-    for sentence in [*([moved.sentence()] if moved else []), *close_dead_runs(config, store)]:
+    for sentence in [*([moved.sentence()] if moved else []), *close_dead_runs(config.metadata, config.root, store)]:
         print(f"Note: {sentence}", file=sys.stderr)
     return store
 
 
-def _finish_rollback(config: PipelineConfig, store: MetadataStore) -> None:
-    if found := finish(store, config.record_name, config.serving_folder):
+def _finish_rollback(pipeline: str, serving_folder: Path, store: MetadataStore) -> None:
+    if found := finish(store, pipeline, serving_folder):
         print(f"Note: {sentence_of(found)}", file=sys.stderr)
 
 
-def close_dead_runs(config: PipelineConfig, store: MetadataStore) -> list[str]:
+def close_dead_runs(metadata: Metadata, root: Path, store: MetadataStore) -> list[str]:
     """Mark runs that were killed as interrupted, with the steps that were at work, and remove what those had half
     written, as well as records that a full disk cut short. What was finished stays.
 
@@ -93,12 +94,12 @@ def close_dead_runs(config: PipelineConfig, store: MetadataStore) -> list[str]:
     Returns:
         A sentence about each.
     """
-    if config.metadata.url is None:
-        remove_half_written(config.root / "metadata.db")
+    if metadata.url is None:
+        remove_half_written(root / "metadata.db")
     said = []
     for context in store.get_contexts_by_type(RUN_CONTEXT):
-        if text_of(context, "status") == "running" and _is_ours(config, context):
-            said.append(_close(config.root, store, context, Process.from_json(text_of(context, "process"))))
+        if text_of(context, "status") == "running" and _is_ours(metadata, root, context):
+            said.append(_close(root, store, context, Process.from_json(text_of(context, "process"))))
     return said
 
 
@@ -121,12 +122,12 @@ def not_of_this_store(folder: Path) -> WorkspaceError:
     )
 
 
-def _is_ours(config: PipelineConfig, context: Any) -> bool:
+def _is_ours(metadata: Metadata, root: Path, context: Any) -> bool:
     """Return whether the store is the workspace's own, which holds nothing else; others may share a metadata server."""
-    if config.metadata.url is None:
+    if metadata.url is None:
         return True
-    number, _, root = text_of(context, "workspace").partition(" ")
-    return f"{number} {one_spelling(root)}" == workspace_id(config.root)
+    number, _, folder = text_of(context, "workspace").partition(" ")
+    return f"{number} {one_spelling(folder)}" == workspace_id(root)
 
 
 def _close(root: Path, store: MetadataStore, context: Any, process: Process | None) -> str:

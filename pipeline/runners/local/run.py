@@ -54,7 +54,7 @@ def run(config: PipelineConfig, inputs: RunInputs, run_id: str, part: Part, watc
         PipelineError: the user's mistake, wherever it was met.
         Exception: a bug; the failed execution is on record.
     """
-    with job_servers(config, config.root / "logs") as endpoints:
+    with job_servers(config.beam, config.file, config.root / "logs") as endpoints:
         _run(config, inputs, run_id, part, watcher, _compile(config, inputs, run_id, part, endpoints), limits)
 
 
@@ -87,7 +87,7 @@ def _run(
         with Handle(config, patience) as handle:
             with serving_locked(config.root, Wait()):
                 finish(handle.store, config.record_name, config.serving_folder)
-                _forget_lost_pushes(handle.store, config)
+                _forget_lost_pushes(handle.store, config.record_name, config.serving_folder)
                 take_in_served(handle, config)
             if any(node.execution_options.run.perform_snapshot for node in nodes.values()):
                 _take_earlier_steps(handle, ir, part, config.record_name, run_id)
@@ -207,11 +207,11 @@ def _take_earlier_steps(handle: Any, ir: Any, part: Part, pipeline: str, run_id:
             )
 
 
-def _forget_lost_pushes(store: Any, config: PipelineConfig) -> None:
+def _forget_lost_pushes(store: Any, pipeline: str, serving_folder: Path) -> None:
     """TFX's cache knows only that a model was pushed once. One that is not what is served any more, or was removed by
     hand, is pushed again, since its record is no longer live; one that was rolled back is not."""
-    base = one_spelling(config.serving_folder)
-    for artifact in artifacts_of(store, config.record_name, "PushedModel", only_live=True):
+    base = one_spelling(serving_folder)
+    for artifact in artifacts_of(store, pipeline, "PushedModel", only_live=True):
         # To ask for a property that is not there would put an empty one in, of which ML Metadata ends the process.
         told = {name: value.string_value for name, value in artifact.custom_properties.items()}
         destination = told.get("pushed_destination", "")

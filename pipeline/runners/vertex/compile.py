@@ -42,14 +42,16 @@ def compile_job(config: PipelineConfig, inputs: RunInputs, *, use_cache: bool = 
     """
     assert config.vertex, "whoever compiles has looked"
     vertex = config.vertex
-    arguments.check(config, on_vertex=True)
-    check_options(config, {})
+    arguments.check(config.beam, config.file, on_vertex=True)
+    check_options(config.beam, {})
     pipeline = create_pipeline(
         config,
         inputs,
         OnVertex(vertex.root),
         enable_cache=use_cache,
-        job_servers={name: str(portable.job_endpoint) for name, portable in arguments.clusters(config).items()},
+        job_servers={
+            name: str(portable.job_endpoint) for name, portable in arguments.clusters(config.beam, config.file).items()
+        },
     )
     settings = kubeflow_v2_dag_runner.KubeflowV2DagRunnerConfig(
         display_name=config.name,

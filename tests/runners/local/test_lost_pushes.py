@@ -17,6 +17,6 @@ def test_a_push_without_the_properties_of_today_is_forgotten_and_ends_no_process
     (pushed,) = weeks.store.get_artifacts_by_type("PushedModel")
     assert "decides_from" not in dict(pushed.custom_properties)
     shutil.rmtree(weeks.config.serving_folder)
-    _forget_lost_pushes(weeks.store, weeks.config)
+    _forget_lost_pushes(weeks.store, weeks.config.record_name, weeks.config.serving_folder)
     (pushed,) = weeks.store.get_artifacts_by_type("PushedModel")
     assert pushed.state == metadata_store_pb2.Artifact.ABANDONED
