@@ -26,6 +26,8 @@ def list_delimiter(values: pa.ChunkedArray) -> str | None:
         if len(lengths) < 2 or lengths.max() > (1 - _VARIES) * len(some):
             continue
         items = pc.replace_substring_regex(pc.list_flatten(lists), _AROUND, "")
+        if delimiter == "/" and 2 * pc.sum(pc.match_substring_regex(items, r"^\d+$")).as_py() > len(items):
+            continue  # days, as 1/20/17
         distinct = pc.count_distinct(items).as_py()
         fits = distinct <= min(_MOST_ITEMS, len(items) / _ROWS_EACH) and 2 * distinct <= pc.count_distinct(some).as_py()
         if fits and pc.max(pc.utf8_length(items)).as_py() <= _LONGEST_ITEM:

@@ -22,7 +22,7 @@ from pipeline.guard.label_leak import ClassLeak, NumberLeak
 from pipeline.guard.policy import Policy
 
 Role = Literal[
-    "label", "feature", "identifier", "constant", "empty", "free text", "list", "copy of the label", "unusable"
+    "label", "feature", "identifier", "constant", "empty", "free text", "list", "place", "copy of the label", "unusable"
 ]
 Setting = Literal["", "data.drop", "features.exclude", "features.categorical"]
 
@@ -35,7 +35,9 @@ MIN_NAMED = 20
 """In fewer rows a column may well have another value in each, or one in all, by chance."""
 _SAMPLE = 100_000
 _HINT = 0.98
+_NEARLY = 0.95
 _MAX_CODES = 1000
+_FEWEST_IDS, _PAIRS = 100, 10
 _IDS = frozenset(("id", "ids", "key", "uuid", "guid", "pk"))
 """Words that, anywhere in the name of a column, make it name rows or things."""
 _LAST = frozenset((
@@ -45,6 +47,11 @@ _LAST = frozenset((
 _COUNTS = frozenset(("no", "nr", "number"))
 """Alone, these are no name of things."""
 _URL = r"^\s*https?://"
+_PLACE = (
+    r"^\s*(?:[(\[]\s*)?[-+]?\d{1,3}\.\d{2,}\s*[,;\s]\s*[-+]?\d{1,3}\.\d{2,}\s*[)\]]?\s*$|"
+    r"(?i)^\s*(?:SRID=\d+;\s*)?POINT\s*Z?\s*\(|^\s*\{.*\"type\"\s*:\s*\"Point\""
+)
+"""Latitude and longitude, or the reverse, in one text: (40.7128, -74.0060), POINT (-74.006 40.7128), GeoJSON."""
 
 
 @dataclass(frozen=True)
@@ -124,9 +131,11 @@ def _precision(values: pa.ChunkedArray, kind: ColumnType) -> str:
 def _text_by_itself(name: str, values: pa.ChunkedArray, distinct: int) -> Judged:
     share = distinct / len(values)
     some = values.slice(0, _SAMPLE)
+    if (pc.mean(pc.match_substring_regex(some, _PLACE)).as_py() or 0) > _NEARLY:
+        return Judged("place", "features.exclude", "two coordinates in one text; a column of each tells a model more")
     if distinct > _MAX_CODES and _names_things(name):
         return Judged("identifier", "features.exclude", "by its name and values it tells rows or things apart")
-    if distinct > _MAX_CODES and (pc.mean(pc.match_substring_regex(some, _URL)).as_py() or 0) > 0.95:
+    if distinct > _MAX_CODES and (pc.mean(pc.match_substring_regex(some, _URL)).as_py() or 0) > _NEARLY:
         return Judged("identifier", "features.exclude", f"{distinct:,} addresses of pages")
     if delimiter := list_delimiter(values):
         remark = f"lists with {delimiter!r} between the items; the model is shown each item"
@@ -157,6 +166,10 @@ def _whole_by_itself(name: str, column: pa.ChunkedArray, values: pa.ChunkedArray
         return Judged("identifier", "features.exclude", "another value in every row tells a model nothing")
     if distinct == len(column) and _counts_with_gaps(values, span["min"], span["max"]):
         return Judged("identifier", "features.exclude", "counts the rows, with gaps")
+    if distinct == len(values) and _are_dealt_out(distinct, span["max"] - span["min"] + 1):
+        return Judged(
+            "identifier", "features.exclude", "another number in every row, where chance would give some twice"
+        )
     if max(-span["min"], span["max"]) > _EXACT and distinct >= 0.9 * len(values):
         return Judged(
             "identifier", "features.exclude", "numbers above 2^53, where a model cannot tell neighbours apart"
@@ -179,6 +192,12 @@ def _counts_with_gaps(values: pa.ChunkedArray, least: int, most: int) -> bool:
     if least not in (0, 1) or len(values) < 100 or most > 10 * len(values):
         return False
     return bool((np.diff(values.to_numpy()) > 0).all())
+
+
+def _are_dealt_out(count: int, span: int) -> bool:
+    """Return whether so many numbers of so few that are possible are all different, which what is counted or measured
+    is not: of such, some pairs would be the same."""
+    return count >= _FEWEST_IDS and count * (count - 1) / 2 / span >= _PAIRS
 
 
 def _leaks(rows: pa.Table, columns: Mapping[str, ColumnType], label: str, task: str) -> dict[str, Judged]:

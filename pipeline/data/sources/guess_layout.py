@@ -112,13 +112,13 @@ def _quotes_fields(text: str, delimiter: str, quote: str) -> bool:
         return False
     text = re.sub(r"\r\n?", "\n", text)
     opens = _opening(text, delimiter, quote)
-    closes = len(re.findall(rf"(?m){quote}[ \t]*(?:{_as_pattern(delimiter)}|$)", text))
+    closes = len(re.findall(rf"(?m)(?<!{quote})(?:{quote}{quote})*{quote}[ \t]*(?:{_as_pattern(delimiter)}|$)", text))
     return opens > 0 and closes > 0 and 0.8 < opens / closes < 1.25
 
 
 def _opening(text: str, delimiter: str, quote: str) -> int:
-    """Return how many fields begin with a quote."""
-    return len(re.findall(rf"(?m)(?:^|{_as_pattern(delimiter)})[ \t]*{quote}(?!{quote})", text))
+    """Return how many fields begin with a quote; an empty one, "", tells nothing."""
+    return len(re.findall(rf"(?m)(?:^|{_as_pattern(delimiter)})[ \t]*{quote}(?:{quote}{quote})*(?!{quote})", text))
 
 
 def _as_pattern(delimiter: str) -> str:

@@ -32,7 +32,7 @@ from pipeline.data.sources.head import distinct, read_head
 from pipeline.data.sources.number_marks import has_decimal_comma, has_decimal_point, has_thousands
 from pipeline.data.sources.repeated_header import repeated_header, without_repeated
 from pipeline.data.sources.table_files import SourceFile, format_of
-from pipeline.data.sources.text_remarks import attribute_names, remarks
+from pipeline.data.sources.text_remarks import attribute_names, mark_below, remarks
 from pipeline.data.sources.workbook import SheetTable
 
 _NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "'|'", BLANKS: "runs of blanks"}
@@ -162,13 +162,13 @@ def _above(text: str, form: TextFormat, given: Mapping[str, Any], said: list[str
     lines = lines_of(text)
     if "comment" not in given and (mark := comment_mark(lines)):
         form, text = _without_comments(text, form, mark, said)
-        is_arff = mark == "%" and attribute_names(text)
-        return _without_comments(text, form, "@", said) if is_arff else (form, text)
+        further = mark_below(mark, text)
+        return _without_comments(text, form, further, said) if further else (form, text)
     return form, "\n".join(uncommented(text, form)) if form.comment else text
 
 
 def _without_comments(text: str, form: TextFormat, mark: str, said: list[str]) -> tuple[TextFormat, str]:
-    said.append(_COMMENTS_SAID.format(mark))
+    said.append(_COMMENTS_SAID.format(mark.strip()))
     form = form.with_comments(mark)
     return form, "\n".join(uncommented(text, form))
 
@@ -263,7 +263,7 @@ def _mark_settings(text: str, form: TextFormat, values: Sequence[Sequence[str]])
     ends = rf"\\{form.quote}(\r?\n|{re.escape(form.delimiter)})"
     if form.quote and not form.escape and f"\\{form.quote}" in text and not re.search(ends, text):
         settings.append(({"escape": "\\"}, _ESCAPED))
-    if form.delimiter not in (BLANKS, "\t") and _are_padded(values, form.delimiter == "|"):
+    if form.delimiter != BLANKS and _are_padded(values, form.delimiter in "|\t"):
         settings.append(({"strip": True}, "blanks around fields are no part of them"))
     if has_decimal_comma(values):
         points = has_thousands(values) and not has_decimal_point(values)

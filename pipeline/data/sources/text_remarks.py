@@ -10,9 +10,9 @@ import zipfile
 from collections.abc import Iterator, Sequence
 
 from pipeline.config.text_format import BLANKS, FIXED, TextFormat
-from pipeline.data.sources.guess_layout import lines_of
+from pipeline.data.sources.guess_layout import is_number, lines_of
 from pipeline.data.sources.text_bytes import UNREADABLE, members, zip_member
-from pipeline.errors import as_argument
+from pipeline.errors import DataError, as_argument
 
 _SUM = re.compile(
     r"(?i)(sub-?\s?total|grand total|total|sum|summe|zwischensumme|gesamt(summe)?|insgesamt|sous-total|subtotale|"
@@ -21,11 +21,17 @@ _SUM = re.compile(
 _FEWEST, _SHOWN = 2, 5
 _READ_WRONGLY = re.compile(r"[ÃÅÄ][\u0080-\u00bf\u0152-\u0178\u2013-\u2122]|\u00e2\u20ac[\u0080-\u2122]")
 """Letters and quotes of UTF-8 that were read as those of Windows, and written so."""
+_TYPES = re.compile(r"(?m)^ *(?:<\w+(?:\+\w+)?> *){2,}$")
 _ARFF = re.compile(r"(?i)^\s*@attribute\s+(?:'([^']*)'|\"([^\"]*)\"|(\S+))")
 
 
 def remarks(path: str, text: str, pieces: Sequence[bytes], form: TextFormat) -> list[str]:
-    """Return sentences about a text, which is the beginning of a file whose samples are the pieces."""
+    """Return sentences about a text, which is the beginning of a file whose samples are the pieces.
+
+    Raises:
+        DataError: the table was printed in parts.
+    """
+    _check_printed_whole(path, text, form)
     said = [*_of_archive(path), *_sums(text, form)]
     marks = [place for place in range(len(pieces)) if codecs.BOM_UTF8 in pieces[place].lstrip(codecs.BOM_UTF8)]
     if marks:
@@ -46,6 +52,31 @@ def attribute_names(text: str) -> tuple[str, ...]:
         return ()
     found = (_ARFF.match(line) for line in lines_of(text))
     return tuple(next(filter(None, match.groups())) for match in found if match)
+
+
+def mark_below(mark: str, text: str) -> str | None:
+    """Return what further lines that are none begin with, beside comments: `@` in ARFF, types as R prints them."""
+    if mark == "%" and attribute_names(text):
+        return "@"
+    types = _TYPES.search(text) if mark == "#" else None
+    return f"{types[0]}\n" if types else None
+
+
+def _check_printed_whole(path: str, text: str, form: TextFormat) -> None:
+    """Refuse what R and pandas print of a table that is wider than their screen: some columns, and others below."""
+    if form.delimiter not in (BLANKS, FIXED):
+        return
+    lines = [(number, line) for number, line in enumerate(lines_of(text), start=1) if line.strip()]
+    rows = [line.split() for _, line in lines]
+    for place in range(3, len(lines) - 2):
+        number, line = lines[place]
+        again = line[0] == " " and [row[0] for row in rows[place + 1 : place + 3]] == [row[0] for row in rows[1:3]]
+        if again and lines[0][1][0] == " " and rows[1][0] != rows[2][0] and not any(map(is_number, rows[place])):
+            raise DataError(
+                f"{path}, line {number}: names of other columns, and row {rows[1][0]!r} again below them: the table "
+                "was printed in parts",
+                "export it whole, as by write.csv(table, 'table.csv') in R or table.to_csv('table.csv') in pandas",
+            )
 
 
 def _of_archive(path: str) -> list[str]:

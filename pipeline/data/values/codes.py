@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.data.values.counted import NEARLY_ALL, WORTH_SAYING, Counted, Mask, as_mask, words_of
-from pipeline.data.values.words import HEX_NAMES, SURE_SCALES, UNITS
+from pipeline.data.values.words import HEX_NAMES, KEY_NAMES, SURE_SCALES, UNITS
 
 _PLAIN = (
     r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE](-\d+|\+?0*([0-2]?\d|3[0-7])))?\s*$|^\s*[+-]?(?i:inf|infinity)\s*$|"
@@ -58,6 +58,8 @@ def is_code(name: str, values: Counted, mark: str) -> bool:
         return True
     if mark == "_" and (words_of(name) & HEX_NAMES or not _are_large(values)):
         return True
+    if mark == " " and as_mask(pc.match_substring_regex(body, pattern=r"^[1-9]\D\d{3}$")).all():
+        return bool(words_of(name) & KEY_NAMES)  # 9 310: parts of a name are longer
     marks = pc.count_substring_regex(body, pattern=r"\D")
     digits = pc.count_substring_regex(body, pattern=r"\d")
     one_length = pc.count_distinct(digits).as_py() == 1 and pc.count_distinct(marks).as_py() == 1

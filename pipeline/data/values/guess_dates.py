@@ -62,6 +62,8 @@ def guess_date(name: str, values: Counted, day_first: bool | None) -> Fit | Doub
     ties = [form for form, (share, _) in shares.items() if share == best]
     ties.sort(key=lambda form: (not form.startswith("%Y"), form))
     chosen = _choose(ties, day_first)
+    if (chosen or ties[0]) in ("%m%d%Y", "%d%m%Y") and not words_of(name) & DATE_NAMES:
+        return None
     if chosen is None:
         text = values.texts[0].as_py()
         return Doubt(
@@ -108,21 +110,21 @@ def guess_spreadsheet(name: str, values: Counted) -> Fit | None:
 
 def is_day_first(form: object) -> bool | None:
     """Return whether a format in figures has the day before the month; None if it does not tell."""
-    found = re.search(r"%([dm])[/.-]%([dm])[/.-]", str(form))
+    found = re.search(r"%([dm])[/.-]?%([dm])[/.-]?%[Yy]", str(form))
     return found.group(1) == "d" if found else None
 
 
 def formats_of(text: str) -> list[str]:
     """Return the formats that one text may be written in; none if it is no date."""
-    if re.fullmatch(r"(19|20)\d{6}", text):
-        return ["%Y%m%d"]
-    if compact := re.fullmatch(r"(?:19|20)\d{6}([T _-]?)\d{6}(Z|(?<![_-]\d{6})[+-]\d{4})?", text):
-        return [f"%Y%m%d{compact[1]}%H%M%S" + ("%z" if compact[2] else "")]
+    if forms := _without_marks(text):
+        return forms
     if "%" in text or len(text) > 60 or " out of " in text:  # out: October in Portuguese
         return []
     if form := _of_one_form(text):
         return [form]
     text, tail = _without_time(text)
+    if tail and (day := re.fullmatch(r"(?:19|20)\d{6}([T _-])", text)):
+        return [f"%Y%m%d{day[1]}{tail}"]
     if asian := _ASIAN.fullmatch(text):
         marks = asian.groups("")
         return [f"%Y{marks[1]}%m{marks[3]}" + (f"%d{marks[5]}" if marks[4] else "") + tail]
@@ -138,6 +140,16 @@ def formats_of(text: str) -> list[str]:
             filled[place] = directive
         forms.append(re.sub(r"(%[ab])\.", r"\1", "".join(filled)) + tail)
     return forms
+
+
+def _without_marks(text: str) -> list[str]:
+    """Return the formats of a date in eight figures, with or without a time in six."""
+    if re.fullmatch(r"(19|20)\d{6}", text):
+        return ["%Y%m%d"]
+    if re.fullmatch(r"\d{4}(19|20)\d\d", text):
+        return ["%m%d%Y", "%d%m%Y"]
+    compact = re.fullmatch(r"(?:19|20)\d{6}([T _-]?)\d{6}(Z|(?<![_-]\d{6})[+-]\d{4})?", text)
+    return [f"%Y%m%d{compact[1]}%H%M%S" + ("%z" if compact[2] else "")] if compact else []
 
 
 def _of_one_form(text: str) -> str | None:

@@ -14,12 +14,13 @@ from pipeline.config.reading import Reading
 from pipeline.data.values.codes import is_code, is_plain
 from pipeline.data.values.counted import NEARLY_ALL, WORTH_SAYING, Counted, Doubt, Fit, Mask, as_mask, words_of
 from pipeline.data.values.guess_compound import guess_total
-from pipeline.data.values.numbers import MINUS, to_plain
+from pipeline.data.values.guess_suffixes import FLAGGED, SOME_PLAIN, flags_of, taken_apart
+from pipeline.data.values.numbers import MINUS, SCALES, to_plain
 from pipeline.data.values.words import (
     COMMA_THOUSANDS,
     CURRENCIES,
+    FLAGS,
     NEARLY,
-    SCALES,
     SURE_SCALES,
     UNITS,
     VERSION_NAMES,
@@ -34,7 +35,7 @@ _PARTS = (
 _DEGREES = ("C", "F")
 _NOTE = re.compile(r"\*{1,3}|[†‡§¶#^]|\[\w{1,3}\]")
 """A mark behind some numbers of a column, for a note below the table."""
-_MOST_NOTES, _SOME_PLAIN = 30, 0.2
+_MOST_NOTES = 30
 _FEW_WORDS, _MANY_NUMBERS = 2, 12
 _FEW_POINTS, _OTHERS, _HALF = 3, 3, 0.5
 _SAMPLE, _FEW, _ENOUGH = 200, 2000, 20_000
@@ -153,6 +154,7 @@ def _units(parts: object, values: Counted) -> _Units | Doubt | None:
     few = values.total * (1 - NEARLY_ALL)
     before = Counter({unit: times for unit, times in before.items() if unit and times > few})
     after = Counter({unit: times for unit, times in after.items() if unit and times > few})
+    after, is_money = taken_apart(after)
     bounds = set(BOUNDS) if _are_bounded(values) else set()
     known_before = CURRENCIES | NEARLY
     before = Counter({unit: times for unit, times in before.items() if unit not in bounds})
@@ -161,10 +163,13 @@ def _units(parts: object, values: Counted) -> _Units | Doubt | None:
     before = Counter({unit: times for unit, times in before.items() if unit in known_before})
     scale = [unit for unit in after if unit in SCALES]
     about = bool(before.keys() & NEARLY - {"±"}) and not {*scale} & UNITS & spaced  # not ±5K, ~5 m
-    is_scale = bool(scale) and (bool(before.keys() & CURRENCIES) or about or len({unit.lower() for unit in scale}) > 1)
+    is_money |= bool(before.keys() & CURRENCIES)
+    is_scale = bool(scale) and (is_money or about or len({unit.lower() for unit in scale}) > 1)
     if len(scale) == 1 and scale[0] in SURE_SCALES - spaced:
         is_scale = is_scale or len(values.texts) > _RATINGS or bool(values.matches(r"\d[.,]\d").any())
     units = {unit for unit in after if not (is_scale and unit in SCALES)}
+    flags = flags_of(values)
+    units -= flags
     for unit in list(units):
         known = unit in CURRENCIES or unit in UNITS or unit == "+" or not re.search(r"\w", unit)
         known = known or (unit in _DEGREES and _are_fractions(values)) or _NOTE.fullmatch(unit) is not None
@@ -173,7 +178,7 @@ def _units(parts: object, values: Counted) -> _Units | Doubt | None:
                 return _of_unknown(values, [*after])
             units.remove(unit)
     money = {unit for unit in (*before, *units) if unit in CURRENCIES}
-    notes = {unit for unit in units if _NOTE.fullmatch(unit)} if values.share(is_plain(values)) > _SOME_PLAIN else set()
+    notes = {unit for unit in units if _NOTE.fullmatch(unit)} if values.share(is_plain(values)) > SOME_PLAIN else set()
     if len(notes) > _MOST_NOTES:
         return None
     others = {unit for unit in (*before, *units) if unit not in CURRENCIES} - notes
@@ -184,7 +189,7 @@ def _units(parts: object, values: Counted) -> _Units | Doubt | None:
         return Doubt(f"its numbers are in different units ({listed}), so it stays text")
     if len(others - UNITS - {"+", "%"}) and len(values.texts) < 3:
         return None
-    return {"unit": tuple(sorted(money | others | bounds | notes)), "scale": is_scale}
+    return {"unit": tuple(sorted(money | others | bounds | notes | flags)), "scale": is_scale}
 
 
 def _of_unknown(values: Counted, units: list[str], place: str = "behind") -> Doubt | None:
@@ -215,9 +220,12 @@ def _said_of(values: Counted, units: _Units) -> str:
     if "<" in units["unit"]:
         return _of_bounds(values)
     marked, plain = values.matches("%"), is_plain(values)
-    if "%" in units["unit"] and _SOME_PLAIN / 4 < values.share(plain) < 1 - _SOME_PLAIN / 4:
+    if "%" in units["unit"] and SOME_PLAIN / 4 < values.share(plain) < 1 - SOME_PLAIN / 4:
         shown = [values.where(one).texts[0].as_py() for one in (marked, plain)]
         return f"some have %, others none ({shown[0]!r}, {shown[1]!r}): read as they stand, without dividing by 100"
+    if {*FLAGS} <= {*units["unit"]}:
+        shown = values.where(values.matches(FLAGGED)).texts[0].as_py()
+        return f"a letter behind a number, as in {shown!r}, is left out: it says how the number came about"
     notes = [unit for unit in units["unit"] if _NOTE.fullmatch(unit)]
     marked = values.matches(rf"\d\s*{re.escape(notes[0])}$") if notes else np.zeros(0, bool)
     return f"a mark for a note, as in {values.where(marked).texts[0].as_py()!r}, is left out" if marked.any() else ""

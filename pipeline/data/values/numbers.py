@@ -15,20 +15,22 @@ APOSTROPHES = r"['\x{2019}\x{2018}\x{b4}`]"
 MINUS = r"[\-\x{2212}\x{2013}\x{fe63}\x{ff0d}]"
 _NONE = r"(?:-{1,2}|\x{2013}|\x{2014})"
 """In place of a fraction that is none: 74.- or 5,-."""
-_SCALES = {"k": "e3", "K": "e3", "m": "e6", "M": "e6", "mn": "e6", "bn": "e9", "b": "e9", "B": "e9", "G": "e9"}
-_SCALES |= {
-    "lakh": "e5",
-    "lakhs": "e5",
-    "crore": "e7",
-    "crores": "e7",
-    "Mio": "e6",
-    "Mio.": "e6",
-    "Mrd": "e9",
-    "Mrd.": "e9",
+SCALES = {
+    word: power
+    for power, words in {
+        "e3": "k K thousand Thousand Tsd Tsd. tsd tsd. тыс тыс.",
+        "e4": "万 만",
+        "e5": "lakh lakhs",
+        "e6": "m M mn mln mln. million millions Million Millionen millones Mio Mio. mio mio. млн млн.",
+        "e7": "crore crores",
+        "e8": "亿 億 억",
+        "e9": "b B G bn billion billions Billion milliard milliards Milliarden Mrd Mrd. mrd mrd. Mia Mia. mld mld."
+        " млрд млрд.",
+        "e12": "trillion Trillion",
+    }.items()
+    for word in words.split()
 }
-_SCALES |= {"thousand": "e3", "Tsd.": "e3", "million": "e6", "millions": "e6", "billion": "e9", "billions": "e9"}
-_SCALES |= {"trillion": "e12", "Thousand": "e3", "Million": "e6", "Billion": "e9", "Trillion": "e12"}
-_SCALES |= {"万": "e4", "亿": "e8", "億": "e8", "만": "e4", "억": "e8"}
+"""Letters and words behind a number that stand for a power of ten."""
 
 
 def to_plain(text: pa.Array, reading: Reading) -> pa.Array:
@@ -77,7 +79,7 @@ def by_parts(text: pa.Array, reading: Reading) -> pa.Array:
         fraction = pc.replace_substring(fraction, pattern=",", replacement=".")
     if reading.scale:
         scale = parts.field("scale")
-        for written, power in _SCALES.items():
+        for written, power in SCALES.items():
             exponent = pc.if_else(pc.equal(scale, written), power, exponent)
     negative = pc.fill_null(pc.not_equal(parts.field("minus"), ""), False)
     for other in ("minus2", "open", "behind"):
@@ -100,7 +102,7 @@ def pattern(reading: Reading) -> str:
     grouped = rf"\d{{1,3}}(?:{mark}\d{{2,3}})*{mark}\d{{3}}|" if mark else ""
     decimal = re.escape(reading.decimal)
     unit = _any_of(reading.unit)
-    scale = f"(?P<scale>{'|'.join(map(re.escape, sorted(_SCALES, key=len, reverse=True)))})?" if reading.scale else ""
+    scale = f"(?P<scale>{'|'.join(map(re.escape, sorted(SCALES, key=len, reverse=True)))})?" if reading.scale else ""
     b = BLANKS + "*"
     return (
         rf"^\s*(?P<open>\()?{b}(?:(?P<minus>{MINUS})|(?P<plus>\+))?{b}{unit}{b}"

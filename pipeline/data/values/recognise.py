@@ -26,7 +26,7 @@ from pipeline.data.values.guess_degrees import guess_degrees
 from pipeline.data.values.guess_durations import guess_clock, guess_duration
 from pipeline.data.values.guess_numbers import BOUND, BOUNDS, far_marker, far_words, guess_number
 from pipeline.data.values.readings import ALWAYS_MISSING, Readings, convert
-from pipeline.data.values.words import CURRENCIES, ELSE_MISSING, HEX_NAMES, ID_NAMES, SURELY_MISSING, UNITS
+from pipeline.data.values.words import CURRENCIES, DATE_NAMES, ELSE_MISSING, HEX_NAMES, ID_NAMES, SURELY_MISSING, UNITS
 
 Kind = Literal["text", "number", "boolean", "date", "duration", "empty"]
 
@@ -184,10 +184,11 @@ def _find_plain(
     """Return the same of a column of nothing but plain numbers."""
     if clock := guess_clock(name, values):
         return clock
-    if _is_id(name, values) or are_codes(values, plain):
+    date = guess_date(name, values, day_first)
+    if not (date and words_of(name) & DATE_NAMES) and (_is_id(name, values) or are_codes(values, plain)):
         return Reading(kind="text")
-    if compact := guess_date(name, values, day_first):
-        return compact
+    if date:
+        return date
     if (
         decimal == ","
         and isinstance(found := guess_number(name, values, decimal), Fit)
@@ -291,8 +292,7 @@ def _among(values: Counted, words: tuple[str, ...]) -> Mask:
 def _rest(trimmed: pa.Array, misfits: pa.Array) -> tuple[tuple[tuple[int, str], ...], int]:
     """Return row and value of the first texts that do not fit, and how many there are."""
     rows = np.flatnonzero(as_mask(pc.is_in(trimmed, misfits))) if len(misfits) else np.array([], int)
-    shown = rows[:_SHOWN].tolist()
-    return tuple((row + 1, str(trimmed[row].as_py())) for row in shown), len(rows)
+    return tuple((row + 1, str(trimmed[row].as_py())) for row in rows[:_SHOWN].tolist()), len(rows)
 
 
 def _examples(rest: tuple[tuple[int, str], ...]) -> str:

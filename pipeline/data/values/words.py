@@ -28,11 +28,6 @@ UNITS = _set(
     " 円 元 원 個 个 개 点 分 回 人 名 명 台 枚 本 冊 歳 岁 세 才 件 건 次 \uff05 度 /mo /yr /month /year /day"
     " /week /night /hr /hour /h /km /kg /m² /sqft /person /unit /ea"
 ) | {"days ago", "hours ago", "weeks ago", "months ago", "sq ft", "sq. ft.", "sq m", "cu ft", "fl oz", "per cent"}
-SCALE_WORDS = _set(
-    "thousand million millions billion billions trillion Thousand Million Billion Trillion lakh lakhs crore crores Mio"
-    " Mio. Mrd Mrd. Tsd. 万 亿 億 만 억"
-)
-SCALES = _set("k K M m B b bn mn") | SCALE_WORDS
 SURE_SCALES = _set("k K M")
 """Those that are a scale though no other stands in the column: close to the figures no unit is written so."""
 NEARLY = _set("~ ≈ ± ca. ca c.")
@@ -62,13 +57,17 @@ DAY_NAMES = _set("date dates datetime datum fecha dob birthday born birthdate д
 """Words in the name of a column whose figures may be days as spreadsheets count them."""
 ID_NAMES = _set(
     "zip zipcode postcode postal plz cap phone telephone tel mobile cell fax ssn isbn issn ean upc gtin iban barcode"
-    " imei fips cpf cnpj siret siren npi vat account iccid msisdn"
+    " imei fips cpf cnpj siret siren npi vat account iccid msisdn blz bankleitzahl kontonummer postleitzahl telefon"
+    " steuernummer handy téléphone teléfono telefono cep pesel nip regon piva инн огрн огрнип окпо кпп снилс телефон"
 )
 """Words in the name of a column whose figures name something, and count nothing."""
 VERSION_NAMES = _set("version versions release python requires")
 HEX_NAMES = _set("hex hash uuid guid sha md id code digest key token")
 KEY_NAMES = ID_NAMES | HEX_NAMES | _set("no nr number num order sku item tracking reference ref serial")
 """Words in the name of a column that may name something by figures."""
+
+FLAGS = tuple("bcdefinprsuz")
+"""What Eurostat writes behind a value, or behind the ':' of a missing one: estimated, provisional, and so on."""
 
 SURELY_MISSING = (
     *ALWAYS_MISSING,
@@ -81,6 +80,7 @@ ELSE_MISSING = (
     *_set("desconocido dnf dns dsq n.n. n.b. #wert! #nv #n/v #valeur! #\xa1valor! #\xa1div/0!"),
     *("not available", "not measured", "not applicable", "not known", "no data", "keine angabe", "k. a.", "n/v", "s/d"),
     *("0000-00-00", "0000-00-00 00:00:00", ":"),
+    *(f": {flag}" for flag in FLAGS),
     *(f".{letter}" for letter in "abcdefghijklmnopqrstuvwxyz"),  # reasons why, as Stata and SAS have them
 )
 """What means 'missing' among numbers, dates and booleans; among texts it is a text."""

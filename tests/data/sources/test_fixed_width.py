@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -141,3 +142,31 @@ def test_fields_are_cut_at_blanks_only() -> None:
 def test_settings_that_do_not_go_together_are_refused(settings: dict[str, object], what: str) -> None:
     with pytest.raises(ValueError, match=what):
         TextFormat.model_validate(settings)
+
+
+ROWS_OF_R = [(f"{n % 9}.{n % 7}", str(4 + 2 * (n % 3)), ("yes", "no")[n % 2]) for n in range(30)]
+
+
+def test_types_below_the_names_as_r_prints_them_are_no_row(tmp_path: Path) -> None:
+    """Seen failing: the columns were named <dbl>, <dbl>_2 and <chr>."""
+    path = tmp_path / "t.txt"
+    rows = "".join(f"{n:>2} {a:>5} {b:>5} {c:<5}\n" for n, (a, b, c) in enumerate(ROWS_OF_R, start=1))
+    path.write_text(f"# A tibble: 30 x 3\n     mpg   cyl am   \n   <dbl> <dbl> <chr>\n{rows}")
+    form, said = sniff(str(path))
+    assert "lines that begin with '<dbl> <dbl> <chr>' are comments" in said
+    assert column_names([SourceFile(str(path), 0, form)]) == ["mpg", "cyl", "am"]
+
+
+@pytest.mark.parametrize("first", [str, lambda n: f"car{n}"])
+def test_a_table_that_was_printed_in_parts_is_refused(tmp_path: Path, first: Callable[[int], str]) -> None:
+    """Seen failing: the parts were rows below each other, under column_1 to column_3."""
+    path = tmp_path / "t.txt"
+    names = [first(n) for n in range(1, 31)]
+    above = "".join(f"{name:<6} {a} {b}\n" for name, (a, b, _) in zip(names, ROWS_OF_R, strict=True))
+    below = "".join(f"{name:<6} {c:>3}\n" for name, (_, _, c) in zip(names, ROWS_OF_R, strict=True))
+    path.write_text(f"       mpg cyl\n{above}")
+    sniff(str(path))
+    path.write_text(f"       mpg cyl\n{above}        am\n{below}")
+    with pytest.raises(DataError, match=r"line 32: names of other columns, and row .* again below them") as refused:
+        sniff(str(path))
+    assert "write.csv" in str(refused.value)

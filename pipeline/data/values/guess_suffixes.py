@@ -1,0 +1,39 @@
+"""What stands behind numbers and is no unit alone: a power of ten with a currency, flags of a statistical office."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+import pyarrow.compute as pc
+
+from pipeline.data.values.codes import is_plain
+from pipeline.data.values.counted import Counted
+from pipeline.data.values.numbers import SCALES
+from pipeline.data.values.words import CURRENCIES, FLAGS, UNITS
+
+SOME_PLAIN = 0.2
+"""The share of plain numbers beside which others have a mark behind them."""
+FLAGGED = rf"\d (?P<flag>[{''.join(FLAGS)}]{{1,3}})$"
+_SCALED = re.compile(
+    rf"({'|'.join(map(re.escape, sorted(SCALES, key=len, reverse=True)))})\s?({'|'.join(map(re.escape, CURRENCIES))})"
+)
+
+
+def taken_apart(after: Counter[str]) -> tuple[Counter[str], bool]:
+    """Return what stands behind numbers, powers of ten and currencies (Mio. €) one by one, and whether any was so."""
+    parts: Counter[str] = Counter()
+    for unit, times in after.items():
+        pair = _SCALED.fullmatch(unit) if unit not in CURRENCIES else None
+        for part in pair.groups() if pair else (unit,):
+            parts[part] += times
+    return parts, parts.total() > after.total()
+
+
+def flags_of(values: Counted) -> set[str]:
+    """Return the flags behind some of plain numbers, and all letters of such that a later file may have; none where
+    there is but one that may be a unit."""
+    kinds = set(pc.extract_regex(values.texts, pattern=FLAGGED).field("flag").to_pylist()) - {"", None}
+    if not (len(kinds) > 1 or kinds - UNITS) or values.share(is_plain(values)) <= SOME_PLAIN:
+        return set()
+    return kinds | {*FLAGS}
