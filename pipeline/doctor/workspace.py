@@ -23,6 +23,7 @@ from pipeline.lineage.store import has_records, open_existing_store, translated_
 from pipeline.lineage.unrecorded import half_done, unrecorded_outputs
 from pipeline.serving.versions import damage, serving_version
 from pipeline.workspace.leftovers import temporary_folders
+from trainer.digests import MANIFEST
 
 _LEAST_DISK_GB = 1
 _DISK_PER_TABLE = 10
@@ -152,6 +153,13 @@ def _clock(runs: list[Run]) -> Finding:
 def _served(base: Path) -> Iterator[Finding]:
     """Yield whether the files of the version that serves are those of its manifest."""
     if (version := serving_version(base)) is None:
+        return
+    if not (base / version / MANIFEST).exists():
+        yield Finding(
+            "served model",
+            f"version {version} has no {MANIFEST}: whether its files are whole cannot be told",
+            "`longhaul run --from Pusher --no-cache` pushes the model with one, unless another than Longhaul pushed it",
+        )
         return
     wrong = damage(base / version)
     remedy = (

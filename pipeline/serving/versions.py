@@ -82,9 +82,16 @@ class Manifest:
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> Manifest:
-        """Read what `to_json` wrote."""
+        """Read what `to_json` wrote.
+
+        Raises:
+            ValueError: the digests of the files are not those of which the model's was made.
+        """
         lists = {key: tuple(plain[key]) for key in ("spans", "classes", "withdrawn", "places") if key in plain}
-        return cls(**{key: value for key, value in plain.items() if key != "digest"} | lists)
+        read = cls(**{key: value for key, value in plain.items() if key != "digest"} | lists)
+        if plain.get("digest", read.digest) != read.digest:
+            raise ValueError("the digests of the files were changed")
+        return read
 
 
 def inputs_of(table: FeatureTable) -> dict[str, str]:
@@ -102,7 +109,7 @@ def read_manifest(version: Path) -> Manifest | None:
     """Read the manifest of a version; None of one that was not pushed by Longhaul, or before it wrote manifests."""
     try:
         return Manifest.from_json(json.loads((version / MANIFEST).read_text()))
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):  # or JSON of another shape
         return None
 
 
@@ -213,7 +220,7 @@ def is_settled(version: Path, digest: str, threshold: str = "") -> bool:
         return False
     if manifest is not None and float(threshold or threshold_of(None)) != threshold_of(manifest):
         return False
-    if manifest is None and digest:  # the manifest is damaged; the model need not be
+    if manifest is None and digest and not (version / MANIFEST).exists():  # an older Longhaul's, or it was removed
         return model_digest(file_digests(version)) == digest
     return not damage(base / served)
 

@@ -26,6 +26,7 @@ from pipeline.lineage.store import open_store
 from pipeline.serving.publish import publish
 from tests.lineage.weeks import cats
 from tests.serving.models import a_manifest, a_model
+from trainer.digests import MANIFEST
 
 
 def found(workspace: Path, **settings: Any) -> dict[str, Finding]:
@@ -199,6 +200,10 @@ def test_a_damaged_served_model_is_found(tmp_path: Path) -> None:
     broken = found(tmp_path)["served model"]
     assert broken.found == f"version {version} is damaged: saved_model.pb was changed"
     assert "`longhaul run` pushes a whole copy" in broken.remedy
+    (tmp_path / f"serving/cats/{version}" / MANIFEST).unlink()
+    unknown = found(tmp_path)["served model"]
+    assert unknown.found == f"version {version} has no {MANIFEST}: whether its files are whole cannot be told"
+    assert "`longhaul run --from Pusher --no-cache`" in unknown.remedy
 
 
 def test_what_lies_in_a_workspace_that_was_moved_is_not_left_over(tmp_path: Path) -> None:

@@ -92,8 +92,13 @@ def test_damage_is_found_by_digest_and_told_by_file(tmp_path: Path) -> None:
     assert damage(version) == ["assets/words is missing", "fingerprint.pb was changed"]
     assert served_as(base, done.digest) is None
     assert not is_settled(version, done.digest)
-    (version / MANIFEST).write_text("{")
-    assert damage(version) == [f"{MANIFEST} cannot be read"]
+    told = done.to_json()
+    for text in (
+        "{", "[1, 2]", "null", json.dumps(told | {"files": []}), json.dumps(told | {"files": {}}),
+        json.dumps(told | {"files": told["files"] | {"fingerprint.pb": "0" * 64}}),
+    ):  # fmt: skip
+        (version / MANIFEST).write_text(text)
+        assert damage(version) == [f"{MANIFEST} cannot be read"]
     assert not is_settled(version, done.digest)
     (version / "notes.txt").unlink()
     again = publish(model, base, a_manifest(model), NOWHERE_ELSE)
@@ -101,6 +106,17 @@ def test_damage_is_found_by_digest_and_told_by_file(tmp_path: Path) -> None:
     assert not is_settled(version, "of another model")
     assert is_settled(base / str(again.version), done.digest)
     assert is_settled(version, done.digest)  # the same model serves, under a new number
+
+
+def test_a_damaged_manifest_is_replaced_by_a_push_and_one_of_an_older_longhaul_is_not_missed(tmp_path: Path) -> None:
+    model, base = a_model(tmp_path / "model"), tmp_path / "serving"
+    done = publish(model, base, a_manifest(model), NOWHERE_ELSE)
+    version = base / str(done.version)
+    (version / MANIFEST).write_text("[]")
+    assert not is_settled(version, done.digest)
+    (version / MANIFEST).unlink()
+    assert damage(version) == []
+    assert is_settled(version, done.digest)
 
 
 def test_another_threshold_is_another_version(tmp_path: Path) -> None:

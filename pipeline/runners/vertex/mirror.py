@@ -169,7 +169,7 @@ class Mirror:
         """Return a manifest that says which job pushed it: those of older Longhauls do not."""
         try:
             manifest = Manifest.from_json(json.loads(text))
-        except (ValueError, TypeError, KeyError):  # read_manifest says so
+        except (ValueError, TypeError, KeyError, AttributeError):  # read_manifest says so
             return text
         job = manifest.run_id or rows.pushed_by(manifest.copy_of or number)
         return json.dumps(replace(manifest, run_id=job).to_json()).encode()
