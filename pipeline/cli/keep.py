@@ -129,7 +129,9 @@ def export_run(
 
     check_output(output)
     settings, store, (run,) = recorded_runs(config, workspace, on, emulate, run_id, whole=True)
-    typer.echo(for_standard_output(export(settings, store, run, output, with_artifacts=with_artifacts, force=force)))
+    typer.echo(
+        for_standard_output(export(settings.root, store, run, output, with_artifacts=with_artifacts, force=force))
+    )
 
 
 @app.command("import", cls=Waiting, rich_help_panel=KEEP, epilog="Example: [bold]longhaul import run.zip[/]")

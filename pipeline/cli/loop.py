@@ -120,7 +120,7 @@ def replay(
     from pipeline.terminal.replay import print_replay
 
     settings, asked = load(config, workspace=workspace), read_policies(policy)
-    build_table(settings, console_for(sys.stderr))
+    build_table(settings.data.builder, settings.data_pattern, console_for(sys.stderr))
     folder = output or settings.root / "reports"
     folder.mkdir(parents=True, exist_ok=True)
 

@@ -72,7 +72,7 @@ def show_status(config: ConfigOption = None, workspace: WorkspaceOption = None, 
     from pipeline.commands.rollout import status
     from pipeline.config.loading import load
 
-    _print(status(load(config, workspace=workspace)), "", as_json)
+    _print(status(load(config, workspace=workspace).serving_folder), "", as_json)
 
 
 @app.command("promote")

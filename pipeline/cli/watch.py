@@ -47,7 +47,7 @@ def watch(
 
     settings = load(config, workspace=workspace)
     if silence is not None:
-        done = be_silent(settings, silence, duration, reason)
+        done = be_silent(settings.watch_folder, silence, duration, reason)
         typer.echo(for_standard_output(f"{done.key} is silent until {done.silenced_until}"))
         return
     if once:

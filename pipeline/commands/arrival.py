@@ -10,6 +10,7 @@ from typing import Any
 from ml_metadata import MetadataStore
 from rich.markup import escape
 
+from pipeline.config.data import Data
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.spans import missing_spans, never_spans, spans_text
 from pipeline.config.value_types import seconds_of
@@ -43,7 +44,7 @@ def await_data(config: PipelineConfig, wait: str | None, console: Any) -> None:
         seconds = 0 if wait is None else seconds_of(wait)
     except ValueError as exc:
         raise ConfigError(f"--wait-for-data: {exc}", "for example `longhaul run --wait-for-data 6h`") from exc
-    if not is_seen_from_here(config):
+    if not is_seen_from_here(config.data, config.data_pattern):
         return
     deadline = time.monotonic() + seconds
     said = ""
@@ -57,26 +58,26 @@ def await_data(config: PipelineConfig, wait: str | None, console: Any) -> None:
         raise NotYetError(f"{waited}: {'; '.join(reasons)}", _REMEDY)
 
 
-def is_seen_from_here(config: PipelineConfig) -> bool:
+def is_seen_from_here(data: Data, pattern: str) -> bool:
     """Return whether this machine can list the files of the table."""
-    return config.data.builder is None and not config.data_pattern.startswith("gs://")
+    return data.builder is None and not pattern.startswith("gs://")
 
 
-def data_notes(config: PipelineConfig, states: FileStates, store: MetadataStore) -> list[str]:
+def data_notes(data: Data, pattern: str, pipeline: str, states: FileStates, store: MetadataStore) -> list[str]:
     """Say which spans are missing, came late or were corrected since the last complete run.
 
     Args:
         states: of the files that this run reads.
     """
-    if not has_spans(config.data_pattern) or not is_seen_from_here(config):
+    if not has_spans(pattern) or not is_seen_from_here(data, pattern):
         return []
     notes = []
-    used = sorted({span_of(path, config.data_pattern) or 0 for path, _, _ in states})
-    if gone := missing_spans(config.data.spans, used):
+    used = sorted({span_of(path, pattern) or 0 for path, _, _ in states})
+    if gone := missing_spans(data.spans, used):
         notes.append(f"{spans_words(gone)} missing; `data.arrival: {{missing: refuse}}` would wait for such spans")
-    notes += window_notes(config)
-    if last := last_data(store, config.record_name):
-        changes = changed_spans(config, last, states)
+    notes += window_notes(data, pattern)
+    if last := last_data(store, pipeline):
+        changes = changed_spans(pattern, last, states)
         if changes.late:
             notes.append(f"late: {spans_text(changes.late)} came since run {last.run_id}")
         if changes.corrected:
@@ -84,20 +85,20 @@ def data_notes(config: PipelineConfig, states: FileStates, store: MetadataStore)
     return notes
 
 
-def window_notes(config: PipelineConfig) -> list[str]:
+def window_notes(data: Data, pattern: str) -> list[str]:
     """Say what `data.spans.except` names between the first and the last span, and no span can be called."""
-    window = config.data.spans
-    if not window.except_ or not has_spans(config.data_pattern):
+    window = data.spans
+    if not window.except_ or not has_spans(pattern):
         return []
-    there = sorted({file.span for file in list_files(config.data_pattern, config.data.format)})
+    there = sorted({file.span for file in list_files(pattern, data.format)})
     never = never_spans(window, there)
     told = f"data.spans.except leaves nothing out by {spans_text(never)}: the spans are {spans_text(there)}"
     return [told] if never else []
 
 
-def changed_spans(config: PipelineConfig, last: LastData, states: FileStates) -> Changes:
+def changed_spans(pattern: str, last: LastData, states: FileStates) -> Changes:
     """Return how the files that a run would read now differ from those of the last complete one."""
-    return changes_since(last, states, lambda path: span_of(path, config.data_pattern))
+    return changes_since(last, states, lambda path: span_of(path, pattern))
 
 
 def _reasons(config: PipelineConfig, *, is_waiting: bool) -> list[str]:
@@ -105,7 +106,9 @@ def _reasons(config: PipelineConfig, *, is_waiting: bool) -> list[str]:
     if reasons or not is_waiting or not has_records(config.metadata, config.root):
         return reasons
     last = last_data(open_existing_store(config), config.record_name)
-    if last is None or changed_spans(config, last, file_states(find_files(config.data_pattern, config.data.spans))):
+    if last is None or changed_spans(
+        config.data_pattern, last, file_states(find_files(config.data_pattern, config.data.spans))
+    ):
         return []
     newest = f", whose newest span is {spans_text(last.spans[-1:])}" if has_spans(config.data_pattern) else ""
     return [f"nothing is new since run {last.run_id}{newest}"]

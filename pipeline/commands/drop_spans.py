@@ -12,8 +12,8 @@ from typing import Any
 
 from rich.markup import escape
 
+from pipeline.config.data import Data
 from pipeline.config.loading import check_edited, load
-from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.spans import span_number, spans_text
 from pipeline.config.yaml_edit import with_item, with_value, without_item
 from pipeline.config.yaml_file import parse_yaml
@@ -46,7 +46,7 @@ def drop_spans(file: Path, spans: Sequence[str], *, back: bool) -> DroppedSpans:
         ConfigError: a span is none or not there, or the file cannot be changed safely.
     """
     config = load(file)
-    numbers = {span: _number(config, span) for span in spans}
+    numbers = {span: _number(config.data, config.data_pattern, span) for span in spans}
     left_out = set(config.data.spans.except_)
     text = original = file.read_bytes().decode()
     changed = []
@@ -62,16 +62,16 @@ def drop_spans(file: Path, spans: Sequence[str], *, back: bool) -> DroppedSpans:
     return DroppedSpans(file, tuple(changed), back)
 
 
-def _number(config: PipelineConfig, span: str) -> int:
-    if not has_spans(config.data_pattern):
+def _number(data: Data, pattern: str, span: str) -> int:
+    if not has_spans(pattern):
         raise ConfigError("the table has no spans", "put {SPAN} or {YYYY}-{MM} into data.path (docs/spans.md)")
     try:
         number = span_number(span)
     except ValueError as exc:
         raise ConfigError(f"--span: {exc}", "`longhaul plan` lists the spans") from exc
-    if "://" in config.data_pattern:
+    if "://" in pattern:
         return number
-    there = {file.span for file in list_files(config.data_pattern, config.data.format)}
+    there = {file.span for file in list_files(pattern, data.format)}
     if number not in there:
         raise ConfigError(
             f"--span: there is no span {span}; there are {spans_text(there)}", "`longhaul plan` lists the spans"

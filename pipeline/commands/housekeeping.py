@@ -12,6 +12,7 @@ from pathlib import Path
 from ml_metadata import MetadataStore
 
 from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.serving import ServingSettings
 from pipeline.config.value_types import seconds_of
 from pipeline.errors import ConfigError, WorkspaceError, cannot_write
 from pipeline.lineage import archive, archive_import, backup, garbage, pins, relocation, removal
@@ -44,7 +45,7 @@ def collect_garbage(
         trying = under_way(config.serving_folder)
         in_use = (trying.version, trying.stable) if trying else ()
         plan = garbage.plan(store, config, keep or config.keep.runs, keep_served or config.keep.versions, in_use)
-        plan.items.extend(requests := _outlived_requests(config))
+        plan.items.extend(requests := _outlived_requests(config.serving, config.requests_folder, config.name))
         if apply:
             try:
                 removal.remove(store, config.record_name, plan)
@@ -61,13 +62,13 @@ def collect_garbage(
     return plan
 
 
-def _outlived_requests(config: PipelineConfig) -> list[garbage.Item]:
+def _outlived_requests(serving: ServingSettings, logs: Path, name: str) -> list[garbage.Item]:
     """Return files of the log of requests that are older than `serving.log.keep` lets them be. The server removes them
     as well, as long as there is one."""
-    if config.serving.log is None:
+    if serving.log is None:
         return []
-    before = datetime.now(UTC) - timedelta(seconds=seconds_of(config.serving.log.keep))
-    files = outlived(config.requests_folder / config.name, before)
+    before = datetime.now(UTC) - timedelta(seconds=seconds_of(serving.log.keep))
+    files = outlived(logs / name, before)
     return [garbage.Item("log of requests", file, file.stat().st_size) for file in files]
 
 
@@ -83,7 +84,7 @@ def pin(config: PipelineConfig, what: str, *, on: bool, wait: Wait = BRIEFLY) ->
 
 
 def export(
-    config: PipelineConfig, store: MetadataStore, run: Run, output: Path | None, *, with_artifacts: bool, force: bool
+    root: Path, store: MetadataStore, run: Run, output: Path | None, *, with_artifacts: bool, force: bool
 ) -> Path:
     """Write a run, or a job, as a zip file; return its path.
 
@@ -94,7 +95,7 @@ def export(
     Raises:
         PipelineError: it is still at work, or the file is there, and `force` is not given or it is no exported run.
     """
-    with translated_errors(config.root):
+    with translated_errors(root):
         target = output or Path(f"{run.run_id}.zip")
         if target.exists() and not archive.is_export(target):
             raise ConfigError(
@@ -104,8 +105,8 @@ def export(
         if target.exists() and not force:
             raise ConfigError(f"{target} is there already", "name another with --output, or use --force")
         files = {
-            "report.html": config.root / "reports" / f"{run.run_id}.html",
-            "run.log": config.root / "logs" / f"{run.run_id}.log",
+            "report.html": root / "reports" / f"{run.run_id}.html",
+            "run.log": root / "logs" / f"{run.run_id}.log",
         }
         try:
             archive.export_run(store, run, target, files, with_artifacts=with_artifacts)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 
 from ml_metadata import MetadataStore
 
@@ -32,7 +33,7 @@ def loop_once(
         LockedError: another loop is at work there.
         PipelineError: something is wrong with the configuration, the workspace or the log.
     """
-    with _alone(config):
+    with _alone(config.root, config.name):
         journal = Journal.read(journal_of(config.root, config.name))
         work = Work(config, journal, asked, clock)
         try:
@@ -57,12 +58,12 @@ def explain(
 
 
 @contextmanager
-def _alone(config: PipelineConfig) -> Iterator[None]:
-    folder = journal_of(config.root, config.name).parent
+def _alone(root: Path, name: str) -> Iterator[None]:
+    folder = journal_of(root, name).parent
     folder.mkdir(parents=True, exist_ok=True)
 
     def is_held(_: int) -> None:
-        raise LockedError(f"another `longhaul loop` is at work for {config.name}", "wait for it, or stop it")
+        raise LockedError(f"another `longhaul loop` is at work for {name}", "wait for it, or stop it")
 
     with locked(folder / ".lock", is_held):
         yield

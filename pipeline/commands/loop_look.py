@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from pipeline.commands.arrival import changed_spans, is_seen_from_here
-from pipeline.commands.watch import folder_of, has_log, watch_once
+from pipeline.commands.watch import has_log, watch_once
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.continuous.triggers import Seen
 from pipeline.contract.schema import column_type, read_schema
@@ -56,7 +57,7 @@ def look(config: PipelineConfig, asked: Sequence[str], now: datetime, *, writes:
         last = last_data(store, config.record_name)
     else:
         last = None
-    if is_seen_from_here(config):
+    if is_seen_from_here(config.data, config.data_pattern):
         reasons = not_yet(config.data, config.data_pattern, is_waiting=True, now=now.timestamp())
         if not reasons:
             found = find_files(config.data_pattern, config.data.spans, config.data.format, readings_of(config.data))
@@ -64,15 +65,16 @@ def look(config: PipelineConfig, asked: Sequence[str], now: datetime, *, writes:
             data = hashlib.sha256(repr(sorted(states)).encode()).hexdigest()[:12]
             spans = {one.span for one in found}
             if last:  # changes in nothing are false
-                changes = changed_spans(config, last, states)
+                changes = changed_spans(config.data_pattern, last, states)
                 spans = {*changes.new, *changes.late, *changes.corrected}
             new, files = tuple(sorted(spans)), [one for one in found if one.span in spans]
     serves = serving_manifest(config.serving_folder)
     told = serves.to_json() if serves else None
+    harmful = _harmful(config.watch_folder, str(serves.version)) if serves else None
     return Look(
-        Seen(now, new, data, last_run, told, _harmful(config, str(serves.version)) if serves else None, tuple(asked)),
+        Seen(now, new, data, last_run, told, harmful, tuple(asked)),
         reasons,
-        lambda: _rows(config, files),
+        lambda: _rows(config.data.label, config.schema_file, files),
     )
 
 
@@ -84,8 +86,8 @@ def newest_run(config: PipelineConfig) -> str:
     return runs[0].run_id if runs else ""
 
 
-def _harmful(config: PipelineConfig, version: str) -> Mapping[str, Any] | None:
-    file = folder_of(config) / "state.db"
+def _harmful(watch_folder: Path, version: str) -> Mapping[str, Any] | None:
+    file = watch_folder / "state.db"
     if not file.exists():
         return None
     with opened(file) as state:
@@ -93,10 +95,9 @@ def _harmful(config: PipelineConfig, version: str) -> Mapping[str, Any] | None:
     return next(reversed(harmful_now(verdicts)), None)
 
 
-def _rows(config: PipelineConfig, files: Sequence[SourceFile]) -> int:
+def _rows(label: str, schema_file: Path, files: Sequence[SourceFile]) -> int:
     """Count the rows of files, by their labels' column."""
-    label = config.data.label
-    types = {one.name: column_type(one) for one in read_schema(config.schema_file).feature if one.name == label}
+    types = {one.name: column_type(one) for one in read_schema(schema_file).feature if one.name == label}
     return sum(
         batch.num_rows
         for fragment in (plan_fragments(list(files), columns=[label]) if files else ())

@@ -13,7 +13,6 @@ import pyarrow as pa
 from pipeline.commands import rollout as levers
 from pipeline.commands.approve import decide
 from pipeline.commands.rollback import list_versions
-from pipeline.commands.watch import folder_of
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.value_types import seconds_of
 from pipeline.continuous.answers import Versions
@@ -42,16 +41,15 @@ KINDS = 3
 """Of tests that may abort a model at a step: by failures, by labels, by estimates."""
 
 
-def published(config: PipelineConfig, attempt: Attempt) -> int:
+def published(serving: Path, attempt: Attempt) -> int:
     """Return the version as which the attempt's model was published; 0 if it was not. What a killed process left
     undecided is decided."""
-    base = config.serving_folder
-    request = request_of(base, attempt.digest)
-    for version in list_versions(config.serving_folder):
+    request = request_of(serving, attempt.digest)
+    for version in list_versions(serving):
         found = version.manifest
         if found and request and found.digest == attempt.digest and found.pushed >= request.since:
             if request.state == WAITING:
-                decided(base, request, APPROVED, BY, "finished what was begun", now(), version.number)
+                decided(serving, request, APPROVED, BY, "finished what was begun", now(), version.number)
             return version.number
     return 0
 
@@ -71,19 +69,19 @@ def serves_it(serving: Path, attempt: Attempt) -> bool:
     return served is not None and served.digest == attempt.digest
 
 
-def is_done(config: PipelineConfig, attempt: Attempt, pending: dict[str, Any]) -> bool:
+def is_done(serving: Path, attempt: Attempt, pending: dict[str, Any]) -> bool:
     """Return whether what was decided shows already."""
-    found = rollout.under_way(config.serving_folder)
+    found = rollout.under_way(serving)
     if pending["action"] == STEP:
         return bool(found and found.mode == CANARY and found.share == pending["share"])
     if pending["action"] == PROMOTE:
-        return found is None and serves_it(config.serving_folder, attempt)
-    return not serves_it(config.serving_folder, attempt)
+        return found is None and serves_it(serving, attempt)
+    return not serves_it(serving, attempt)
 
 
-def is_unrecorded(config: PipelineConfig, pending: dict[str, Any]) -> bool:
+def is_unrecorded(serving: Path, pending: dict[str, Any]) -> bool:
     """Return whether what was decided shows, and a killed process did not put all of it on record."""
-    return levers.ended_unrecorded(config.serving_folder, pending["action"]) is not None
+    return levers.ended_unrecorded(serving, pending["action"]) is not None
 
 
 def waits_long(config: PipelineConfig, attempt: Attempt, now: datetime) -> bool:
@@ -127,7 +125,7 @@ class Judged:
             *(str(at.stable), str(at.version), champion.task, champion.classes, champion.inputs, config.watch.keys)
         )
         self._may_lose = may_lose(config, champion, at.stable)
-        folder = folder_of(config)
+        folder = config.watch_folder
         with opened(folder / "state.db") as state:
             hours = {hour for hour in state.all_hours() if hour >= hour_of(datetime.fromisoformat(attempt.since))}
             self._files = state.paths_of(hours) if hours else []
@@ -165,7 +163,7 @@ class Judged:
 
     def _estimated(self, waits: Judgement, bounds: dict[str, Any]) -> Judgement:
         """Return what is estimated of the rows that both have answered; what labels said, if nothing can be."""
-        reference = read_reference(folder_of(self._config) / f"reference-{self._at.version}.parquet")
+        reference = read_reference(self._config.watch_folder / f"reference-{self._at.version}.parquet")
         inputs = self._who.inputs
         if reference is None or self._hidden or not set(inputs) <= set(reference.table.schema.names):
             return waits
@@ -194,7 +192,9 @@ def may_lose(config: PipelineConfig, champion: Manifest, version: int) -> float:
     if config.continuous.may_lose is not None:
         return config.continuous.may_lose
     promised = champion.metrics.get("rmse", 0.0) ** 2
-    if champion.task == "regression" and (found := read_reference(folder_of(config) / f"reference-{version}.parquet")):
+    if champion.task == "regression" and (
+        found := read_reference(config.watch_folder / f"reference-{version}.parquet")
+    ):
         promised = found.loss
     return tolerated(loss_name(champion.task), config.watch.may_lose, promised)
 

@@ -167,7 +167,7 @@ class Work:
         request = request_of(self._config.serving_folder, attempt.digest)
         if request is None or request.state == REJECTED:
             return self._end(attempt, "rejected", request.words if request else "its request is gone")
-        version = rolling.published(self._config, attempt)
+        version = rolling.published(self._config.serving_folder, attempt)
         if not version:
             if waits := self._not_published(attempt):
                 self.looked.waits = waits
@@ -202,8 +202,8 @@ class Work:
 
     def _finish(self, attempt: Attempt, at: Rollout | None, pending: dict[str, Any]) -> bool:
         """Do what was decided, if it is not done."""
-        unrecorded = rolling.is_unrecorded(self._config, pending)
-        if unrecorded or not rolling.is_done(self._config, attempt, pending):
+        unrecorded = rolling.is_unrecorded(self._config.serving_folder, pending)
+        if unrecorded or not rolling.is_done(self._config.serving_folder, attempt, pending):
             if not unrecorded and (at is None or at.version != attempt.version):
                 return self._end(attempt, "overtaken", "somebody ended its rollout")
             rolling.act(self._config, pending)

@@ -40,7 +40,7 @@ def move_records(file: Path, workspace: str | None, url: str) -> MovedRecords:
     """
     config = load(file, workspace=workspace)
     if config.metadata.url is not None:
-        raise ConfigError("the records are on a server already (metadata.url)", _dump_hint(config))
+        raise ConfigError("the records are on a server already (metadata.url)", _dump_hint(config.file))
     there = _with_server(config, url)
     check_store_exists(config)
     text = file.read_bytes().decode()
@@ -70,5 +70,5 @@ def _with_server(config: PipelineConfig, url: str) -> PipelineConfig:
     return config.model_copy(update={"metadata": metadata})
 
 
-def _dump_hint(config: PipelineConfig) -> str:
-    return f"from one server to another, use its own tools: `longhaul backup -c {config.file}` names them"
+def _dump_hint(config_file: Path | None) -> str:
+    return f"from one server to another, use its own tools: `longhaul backup -c {config_file}` names them"

@@ -85,12 +85,14 @@ def try_to_record(config: PipelineConfig, put: Callable[[MetadataStore], None]) 
     return ""
 
 
-def command_of(config: PipelineConfig, table: str, output: Path, model: ChosenModel, keys: Sequence[str]) -> str:
+def command_of(
+    config_file: Path | None, root: Path, table: str, output: Path, model: ChosenModel, keys: Sequence[str]
+) -> str:
     """Return the words that make the same output again, from any folder, whatever serves by then."""
     words = ["longhaul", "predict", table if "://" in table else str(Path(table).absolute())]
     words += ["--output", str(output.absolute()), "--model", model.named]
     for key in keys:
         words += ["--key", key]
-    if config.file and config.file != REFERENCE.absolute():
-        words += ["-c", str(config.file)]
-    return shlex.join([*words, "-w", str(config.root), "--force"])
+    if config_file and config_file != REFERENCE.absolute():
+        words += ["-c", str(config_file)]
+    return shlex.join([*words, "-w", str(root), "--force"])

@@ -86,7 +86,7 @@ def make_plan(config: PipelineConfig) -> Plan:
     pattern, window = config.data_pattern, config.data.spans
     if pattern.startswith("gs://"):
         raise ConfigError(f"{pattern} cannot be listed from here", "`longhaul run --on vertex` reads it there")
-    reasons = not_yet(config.data, pattern) if is_seen_from_here(config) else []
+    reasons = not_yet(config.data, pattern) if is_seen_from_here(config.data, config.data_pattern) else []
     spans = has_spans(pattern)
     files = find_files(pattern, window)
     used = sorted({file.span for file in files}) if spans else []
@@ -97,7 +97,7 @@ def make_plan(config: PipelineConfig) -> Plan:
         if has_records(config.metadata, config.root)
         else None
     )
-    changes = changed_spans(config, last, states) if last else None
+    changes = changed_spans(config.data_pattern, last, states) if last else None
     served = serving_manifest(config.serving_folder)
     return Plan(
         pipeline=config.name,
@@ -111,7 +111,7 @@ def make_plan(config: PipelineConfig) -> Plan:
         splits=_splits(config.split, sorted({file.span for file in files})),
         rule=_rule(config.split),
         not_yet=reasons,
-        notes=window_notes(config),
+        notes=window_notes(config.data, config.data_pattern),
         since=last.run_id if last else None,
         new=used if changes is None else changes.new,
         late=[] if changes is None else changes.late,

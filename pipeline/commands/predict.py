@@ -22,6 +22,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from pipeline.beam import arguments
 from pipeline.commands.on_record import command_of, record
 from pipeline.commands.uncollected import uncollected
+from pipeline.config.data import Data
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.contract.schema import column_type, feature_table, read_schema
 from pipeline.data.columns import ColumnType, nearest
@@ -89,7 +90,7 @@ def predict_table(
     features = feature_table(config, schema)
     files = table_files.find_files(table, form=config.data.format, readings=readings_of(config.data))
     _check_apart(output, table, files)
-    _check_apart_from_training(output, config)
+    _check_apart_from_training(output, config.data, config.data_pattern)
     with scratch(config.root) as temporary, _chatter_in_log(config.root, temporary) as screen:
         columns, feature_types = _types(files, features, schema, config.data.drop)
         columns = _chosen(columns, keys)
@@ -131,7 +132,7 @@ def predict_table(
             outcomes = score(fragments, scoring, folder, arguments.DIRECT)
             parts = [Part(fragments[each.fragment].path, each.rows, each.met) for each in outcomes]
             met = put_together(parts, [feature.name for feature in features.features if feature.optional])
-            too_much = beyond(met, limits_of(config, strict))
+            too_much = beyond(met, limits_of(config.predict, config.data, strict))
             if not too_much:
                 whole = folder / "whole"
                 _join(
@@ -143,7 +144,7 @@ def predict_table(
         unrecorded = ""
         if not too_much:
             told = {"rows": str(rows), "met": [each.to_json() for each in met], **predicted}
-            command = command_of(config, table, output, chosen, keys)
+            command = command_of(config.file, config.root, table, output, chosen, keys)
             unrecorded = record(config, chosen, files, states, output, began, command, told)
     print_predictions(
         Predictions(
@@ -187,17 +188,14 @@ def _check_apart(output: Path, table: str, files: Sequence[table_files.SourceFil
         )
 
 
-def _check_apart_from_training(output: Path, config: PipelineConfig) -> None:
+def _check_apart_from_training(output: Path, data: Data, pattern: str) -> None:
     """See that the training table is left as it is, too."""
-    pattern = config.data_pattern
     if "://" in pattern:
         return
     is_read = would_read(pattern, str(one_spelling(output)))
     if not is_read and output.exists():
         with suppress(DataError):  # a model may be used where its training data are not
-            is_read = any(
-                is_same_file(output, file.path) for file in table_files.find_files(pattern, form=config.data.format)
-            )
+            is_read = any(is_same_file(output, file.path) for file in table_files.find_files(pattern, form=data.format))
     if is_read:
         raise ConfigError(
             f"--output {output}: that is a file of the training table (data.path), or would become one",

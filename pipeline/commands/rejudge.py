@@ -16,6 +16,7 @@ from typing import Any
 from ml_metadata import MetadataStore
 
 from pipeline.commands.on_record import try_to_record
+from pipeline.config.data import Data
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.spans import Spans, span_number, spans_text
 from pipeline.contract.schema import column_type, feature_table, read_schema, without
@@ -129,7 +130,7 @@ def rejudge(
     if served and serving is None and not damage(base / served):
         serving = _find(config, served)  # `may_lose` is measured from it
     schema = without(read_schema(config.schema_file), config.data.drop)
-    files = _files(config, table, spans)
+    files = _files(config.data, config.data_pattern, table, spans)
     declared = {feature.name: column_type(feature) for feature in schema.feature}
     columns = source.infer_columns(files, config.data.drop, declared)
     label, task = config.data.label, config.data.task
@@ -172,24 +173,24 @@ def rejudge(
     return done
 
 
-def _files(config: PipelineConfig, table: str | None, spans: Sequence[str]) -> list[table_files.SourceFile]:
-    form, readings = config.data.format, readings_of(config.data)
+def _files(data: Data, pattern: str, table: str | None, spans: Sequence[str]) -> list[table_files.SourceFile]:
+    form, readings = data.format, readings_of(data)
     if table is not None:
         return table_files.find_files(table, form=form, readings=readings)
     try:
         wanted = sorted({span_number(span) for span in spans})
     except ValueError as exc:
         raise ConfigError(f"--span: {exc}", "for example --span 12, or --span 2025-03") from exc
-    there = table_files.list_files(config.data_pattern, form, readings)
+    there = table_files.list_files(pattern, form, readings)
     if not wanted:  # of a table without spans, all rows
         if {file.span for file in there} - {0}:
             raise ConfigError("no rows are named", "name a span with --span, or a file with --table")
-        return table_files.find_files(config.data_pattern, form=form, readings=readings)
+        return table_files.find_files(pattern, form=form, readings=readings)
     if missing := sorted(set(wanted) - {file.span for file in there}):
         known = spans_text({file.span for file in there})
         raise NotYetError(f"span {spans_text(missing)} is not there", f"there are spans {known}")
     window = Spans.model_validate({"use": [wanted[0], wanted[-1]]})
-    found = table_files.find_files(config.data_pattern, window, form, readings)
+    found = table_files.find_files(pattern, window, form, readings)
     return [file for file in found if file.span in wanted]
 
 

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from pipeline.config.data import Data
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.replay import ReplayFile
-from pipeline.config.split import TimeSplit
+from pipeline.config.split import Split, TimeSplit
 from pipeline.config.value_types import seconds_of
 from pipeline.continuous.past import Rows, enough, losses_of, rows_of
 from pipeline.continuous.replaying import Losses, Played, best_with, play
@@ -89,8 +90,8 @@ def read_rows(config: PipelineConfig) -> tuple[FeatureTable, Rows]:
     """
     schema = read_schema(config.schema_file)
     table = feature_table(config, schema)
-    column = _time_column(config)
-    return table, rows_of(table, _batches(config, table, schema, column), column)
+    column = _time_column(config.split)
+    return table, rows_of(table, _batches(config.data, config.data_pattern, table, schema, column), column)
 
 
 def _result(
@@ -151,16 +152,16 @@ def _check_whole(begins: tuple[datetime, ...], rows: Rows) -> None:
         )
 
 
-def _batches(config: PipelineConfig, table: FeatureTable, schema: Any, column: str) -> Iterator[pa.RecordBatch]:
+def _batches(data: Data, pattern: str, table: FeatureTable, schema: Any, column: str) -> Iterator[pa.RecordBatch]:
     wanted = {*(one.name for one in table.features), table.label.name, column}
     types = {one.name: column_type(one) for one in schema.feature if one.name in wanted}
-    files = find_files(config.data_pattern, form=config.data.format, readings=readings_of(config.data))
+    files = find_files(pattern, form=data.format, readings=readings_of(data))
     for fragment in plan_fragments(files, columns=list(types)):
         yield from read_fragment(fragment, types)
 
 
-def _time_column(config: PipelineConfig) -> str:
-    column = config.split.column if isinstance(config.split, TimeSplit) else None
+def _time_column(split: Split) -> str:
+    column = split.column if isinstance(split, TimeSplit) else None
     if not column:
         raise ConfigError(
             "replay needs to know when a row was: the split names no column of time",

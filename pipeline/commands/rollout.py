@@ -68,17 +68,17 @@ def step(config: PipelineConfig, share: float, note: str = "", by: str = "", wai
     Raises:
         PipelineError: none is tried.
     """
-    before = status(config)
+    before = status(config.serving_folder)
     return start(config, before.version, share=share, key=before.key, note=note, by=by, wait=wait)
 
 
-def status(config: PipelineConfig) -> Rollout:
+def status(serving: Path) -> Rollout:
     """Return the rollout under way.
 
     Raises:
         ConfigError: there is none.
     """
-    found = rollout.under_way(config.serving_folder)
+    found = rollout.under_way(serving)
     if found is None:
         raise ConfigError("no rollout is under way", "`longhaul rollout start VERSION --canary 10` begins one")
     return found
@@ -104,7 +104,7 @@ def abort(config: PipelineConfig, note: str = "", by: str = "", wait: Wait = BRI
 
 def _end(config: PipelineConfig, how: str, note: str, by: str, wait: Wait) -> Rollout:
     base = config.serving_folder
-    found = ended_unrecorded(base, how) or status(config)
+    found = ended_unrecorded(base, how) or status(config.serving_folder)
     if found.ending != how:
         found = replace(found, by=by or pusher(), time=now(), note=note, ending=how)
         rollout.write(base, found)
@@ -151,17 +151,17 @@ def _beside(known: list[Version], candidate: Version) -> Version:
     )
 
 
-def note_begun(config: PipelineConfig, store: MetadataStore) -> None:
+def note_begun(pipeline: str, serving: Path, store: MetadataStore) -> None:
     """Put a rollout on record that the push of a run began: Pusher's outputs come on record after it."""
-    begun = rollout.under_way(config.serving_folder)
+    begun = rollout.under_way(serving)
     if begun and not begun.ending and not rollout_is_recorded(store, begun):
-        record_rollout(store, config.record_name, "start", begun, config.serving_folder)
+        record_rollout(store, pipeline, "start", begun, serving)
 
 
 def _note(config: PipelineConfig, what: Rollout, how: str, wait: Wait) -> None:
     with translated_errors(config.root):
         open_existing_store(config)
         with noting(config, wait) as store:
-            note_begun(config, store)  # of a run that was killed before it could
+            note_begun(config.record_name, config.serving_folder, store)  # of a run that was killed before it could
             if not (what.ending and rollout_is_recorded(store, what)):
                 record_rollout(store, config.record_name, how, what, config.serving_folder)

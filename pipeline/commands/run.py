@@ -91,9 +91,9 @@ def run_pipeline(
         outliving_the_terminal(),
         scratch(config.root),
     ):
-        console.print(first_line(config), soft_wrap=True)
+        console.print(first_line(config.file, config.name, config.root), soft_wrap=True)
         reserve.keep(config.root)
-        build_table(config, console)
+        build_table(config.data.builder, config.data_pattern, console)
         # Cheap, and before the seconds that importing TensorFlow takes.
         inputs = look(config)
         job_servers.check(config.beam, config.file)
@@ -119,21 +119,21 @@ def run_pipeline(
                 console.print(f"Report    {escape(str(page))}", soft_wrap=True)
             raise
         store = open_store(config)
-        note_begun(config, store)
+        note_begun(config.record_name, config.serving_folder, store)
         page = _write_page(config, run_id, log)
         run = find_run(store, config.record_name, run_id)
         print_summary(console, run, config, log, page)
-        warn_of_damage(config, console)
+        warn_of_damage(config.serving_folder, console)
         if old := remove_outlived(config.record_name, config.root, config.keep, open_store(config)):
             console.print(f"Removed   {old:,} logs and reports that were older than the section `keep` lets them be")
         verdicts = [verdict for verdict in (run.verdict, run.infra_verdict) if verdict is not None]
         return run.status != "blocked" and all(verdict["blessed"] for verdict in verdicts)
 
 
-def first_line(config: PipelineConfig) -> str:
+def first_line(config_file: Path | None, name: str, root: Path) -> str:
     """Return what a run says first, for rich: which pipeline, and where; and that nobody named a configuration."""
-    chosen = " (Longhaul's own example; --config FILE runs yours)" if config.file == REFERENCE.absolute() else ""
-    return f"[bold]{config.name}[/]{chosen}  workspace {escape(str(config.root))}"
+    chosen = " (Longhaul's own example; --config FILE runs yours)" if config_file == REFERENCE.absolute() else ""
+    return f"[bold]{name}[/]{chosen}  workspace {escape(str(root))}"
 
 
 def _opened(
@@ -191,7 +191,7 @@ def _repeat(config: PipelineConfig, inputs: RunInputs, run_id: str, log: Path, c
 def _notes_of_data(config: PipelineConfig, inputs: RunInputs, store: Any) -> list[str]:
     if isinstance(inputs.tables, str):
         return []
-    return data_notes(config, inputs.tables, store)
+    return data_notes(config.data, config.data_pattern, config.record_name, inputs.tables, store)
 
 
 def _set_aside_damaged(config: PipelineConfig, now: str, console: Any) -> None:
@@ -214,13 +214,13 @@ def _damage_of_served(base: Path) -> list[str]:
     )
 
 
-def warn_of_damage(config: PipelineConfig, console: Any) -> None:
+def warn_of_damage(serving: Path, console: Any) -> None:
     """Says at a run's end that what serves is damaged: a run replaces only a model of its own."""
-    for problem in _damage_of_served(config.serving_folder):
+    for problem in _damage_of_served(serving):
         insist()
         remedy = "`longhaul rollback --to VERSION` serves a whole one; `longhaul versions` lists them"
         console.print(f"[yellow]Warning[/]   {escape(problem)}; {remedy}", soft_wrap=True)
-    served = serving_manifest(config.serving_folder)
+    served = serving_manifest(serving)
     if served and is_past(served.approved_until):
         said = (
             f"the approval of version {served.version} by {served.approved_by} has run out on {served.approved_until}"
@@ -282,19 +282,19 @@ def _write_page(config: PipelineConfig, run_id: str, log: Path) -> Path | None:
         return None
 
 
-def build_table(config: PipelineConfig, console: Any) -> None:
+def build_table(builder: str | None, pattern: str, console: Any) -> None:
     """Call `data.builder`, which returns at once when the tables are there."""
-    if config.data.builder is None:
+    if builder is None:
         return
-    module_name, _, function_name = config.data.builder.rpartition(".")
+    module_name, _, function_name = builder.rpartition(".")
     try:
         build = getattr(importlib.import_module(module_name), function_name)
     except Exception as exc:  # importing a module of the user's may raise anything
         raise ConfigError(
-            f"data.builder: {config.data.builder!r} cannot be imported ({type(exc).__name__}: {exc})",
+            f"data.builder: {builder!r} cannot be imported ({type(exc).__name__}: {exc})",
             "give the dotted path of a function build(folder) in a module that is installed or on PYTHONPATH",
         ) from exc
-    folder = Path(config.data_pattern.partition("/span-{SPAN}")[0])
+    folder = Path(pattern.partition("/span-{SPAN}")[0])
     if not folder.exists():
-        console.print(f"building the table with {escape(config.data.builder)} …")
+        console.print(f"building the table with {escape(builder)} …")
     build(folder)

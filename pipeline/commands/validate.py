@@ -195,7 +195,9 @@ def validate(
         verdict=verdict,
         met=(met := rows.met),
         # Training data are where new categories come from.
-        too_much=beyond(met, limits_of(config, strict)) if strict or environment == SERVING else [],
+        too_much=beyond(met, limits_of(config.predict, config.data, strict))
+        if strict or environment == SERVING
+        else [],
     )
 
 

@@ -134,9 +134,9 @@ def compile_to(config: PipelineConfig, output: Path, *, use_cache: bool = True) 
     console.print(f"Wrote     {escape(str(output))}: {steps} steps, {time.monotonic() - began:.1f} s", soft_wrap=True)
 
 
-def new_job_id(config: PipelineConfig) -> str:
+def new_job_id(name: str) -> str:
     """Return a name that no other job has, and that sorts by time."""
-    return f"{config.name}-{datetime.now(UTC):%Y%m%d%H%M%S%f}"[:-3]
+    return f"{name}-{datetime.now(UTC):%Y%m%d%H%M%S%f}"[:-3]
 
 
 def with_parameters(job: dict[str, Any], given: Sequence[str]) -> None:
@@ -190,7 +190,7 @@ def emulate(
     def on_change(task: Task) -> None:
         show(screen, steps, report(task))
 
-    emulated = EmulatedJob(job, new_job_id(config), folder, run_in_fork if fast else run_exactly, on_change)
+    emulated = EmulatedJob(job, new_job_id(config.name), folder, run_in_fork if fast else run_exactly, on_change)
     steps = steps_of(job)
     console.print(
         f"[bold]{config.name}[/]  job {emulated.id}  gs:// is {escape(str(folder / 'buckets'))}", soft_wrap=True
@@ -232,7 +232,7 @@ def submit(
     service.look_for_bucket()
     put_on_record(compiled, console)
     began = time.monotonic()
-    created = service.submit(job, new_job_id(config))
+    created = service.submit(job, new_job_id(config.name))
     console.print(f"Submitted {created.name} ({time.monotonic() - began:.1f} s)", soft_wrap=True)
     job_id = created.name.rpartition("/")[2]
     console.print(f"Watch it  {_console_address(vertex, job_id)}", soft_wrap=True)

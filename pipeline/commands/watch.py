@@ -13,6 +13,7 @@ from pipeline.commands.on_record import try_to_record
 from pipeline.commands.promised import References
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.value_types import seconds_of
+from pipeline.config.watch import Watch
 from pipeline.data.sources.bigquery_address import is_address
 from pipeline.errors import ConfigError, DataError, LockedError, cannot_write
 from pipeline.files import incoming, locked, one_spelling, write_whole
@@ -48,15 +49,10 @@ LATELY = 8
 """Windows that say how many rows get labels."""
 
 
-def folder_of(config: PipelineConfig) -> Path:
-    """Return where watching keeps what it knows."""
-    return config.root / "watch" / config.name
-
-
 def log_of(config: PipelineConfig) -> Path:
     """Return the log of requests; of one in BigQuery, where its rows are put."""
     if is_address(config.watch.log or ""):
-        return folder_of(config) / IMPORTED
+        return config.watch_folder / IMPORTED
     base = config.file.parent if config.file else Path()
     return config.root / "requests" / config.name if config.watch.log is None else one_spelling(config.watch.log, base)
 
@@ -68,8 +64,8 @@ def watch_once(config: PipelineConfig, now: datetime | None = None) -> Watched:
         PipelineError: there is no log, or nothing that promised anything.
     """
     now = now or datetime.now(UTC)
-    folder, log = folder_of(config), log_of(config)
-    if not _imported(config, log, folder / IMPORTED) and not log_files(log):
+    folder, log = config.watch_folder, log_of(config)
+    if not _imported(config.watch, log, folder / IMPORTED) and not log_files(log):
         raise DataError(
             f"there is no log of requests: {config.watch.log or log} holds no Parquet, CSV or TFRecord file",
             "`longhaul serve` of the pipeline's own model keeps one, without --no-log; or name another in watch.log",
@@ -83,9 +79,9 @@ def watch_once(config: PipelineConfig, now: datetime | None = None) -> Watched:
         return _watched(config, state, folder, log, now)
 
 
-def _imported(config: PipelineConfig, log: Path, folder: Path) -> bool:
+def _imported(watch: Watch, log: Path, folder: Path) -> bool:
     """Put a log of another form beside the state; return whether there is one."""
-    named = config.watch.log or ""
+    named = watch.log or ""
     return import_tables(named, folder) if is_address(named) else import_predictions(log, folder)
 
 
@@ -106,7 +102,7 @@ def _watched(config: PipelineConfig, state: State, folder: Path, log: Path, now:
     joining = Joining(
         *(settings.keys, config.data.label, config.evaluation.slices, folder / "labels", folder / "tmp"),
     )
-    given = [*label_files(_given(config))] if settings.labels else []
+    given = [*label_files(_given(config.watch, config.file))] if settings.labels else []
     files = [*label_files(folder / "given"), *given]
     labelled = take_in_labels(state, files, joining)
     if state.labels():
@@ -147,7 +143,7 @@ def _watched(config: PipelineConfig, state: State, folder: Path, log: Path, now:
     seen = Watched(
         *(verdicts, [(one["name"], one["version"]) for one in changed], alarms, told, state.labels()),
         *("" if newest_hour is None else watched.window_text(newest_hour), unrecorded),
-        _detectable(config, references, verdicts),
+        _detectable(config.watch, references, verdicts),
         now,
     )
     if verdicts:
@@ -155,7 +151,7 @@ def _watched(config: PipelineConfig, state: State, folder: Path, log: Path, now:
     return seen
 
 
-def _detectable(config: PipelineConfig, references: References, verdicts: list[dict[str, Any]]) -> Detectable | None:
+def _detectable(watch: Watch, references: References, verdicts: list[dict[str, Any]]) -> Detectable | None:
     """Return what the labels of the newest version can tell, by how many rows of a window have had them lately."""
     mine = [one for one in verdicts if one["version"] == verdicts[-1]["version"]]
     rows = [one["realized"]["rows"] for one in mine if one["realized"]["rows"]]
@@ -163,7 +159,7 @@ def _detectable(config: PipelineConfig, references: References, verdicts: list[d
         return None
     reference = references(mine[-1]["version"])
     usual = int(median(rows[-LATELY:]))
-    return detectable_of(reference, usual, len(rows), config.watch.may_lose, config.watch.delta)
+    return detectable_of(reference, usual, len(rows), watch.may_lose, watch.delta)
 
 
 def _write_page(config: PipelineConfig, seen: Watched, times: list[dict[str, Any]], now: datetime) -> None:
@@ -176,8 +172,8 @@ def _write_page(config: PipelineConfig, seen: Watched, times: list[dict[str, Any
         refresh_front(config)
 
 
-def _given(config: PipelineConfig) -> Path:
-    return one_spelling(str(config.watch.labels), config.file.parent if config.file else Path())
+def _given(watch: Watch, config_file: Path | None) -> Path:
+    return one_spelling(str(watch.labels), config_file.parent if config_file else Path())
 
 
 def _tell(
@@ -237,7 +233,7 @@ def _forget_on_record(config: PipelineConfig, now: datetime) -> str:
     return try_to_record(config, forget_there)
 
 
-def silence(config: PipelineConfig, key: str, duration: str, reason: str) -> Alarm:
+def silence(folder: Path, key: str, duration: str, reason: str) -> Alarm:
     """Have nobody told of an alarm for some time.
 
     Raises:
@@ -249,7 +245,6 @@ def silence(config: PipelineConfig, key: str, duration: str, reason: str) -> Ala
         raise ConfigError(f"--for: {exc}", "for example --for 2d") from exc
     if not reason.strip():
         raise ConfigError("a silence needs a reason", "say it with --reason")
-    folder = folder_of(config)
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder / ".lock"), opened(folder / "state.db") as state:  # a look under way would write over it
         alarms = state.alarms()
@@ -270,7 +265,7 @@ def add_labels(config: PipelineConfig, file: Path) -> Path:
     """
     if not file.is_file() or file.suffix not in (".parquet", ".csv"):
         raise DataError(f"{file} is no Parquet or CSV file", "name a file of labels that is there")
-    folder = folder_of(config) / "given"
+    folder = config.watch_folder / "given"
     folder.mkdir(parents=True, exist_ok=True)
     # Every later look would stop at one that cannot be joined.
     check_labels(file, config.watch.keys, config.data.label, folder.parent / "tmp")

@@ -192,6 +192,11 @@ class PipelineConfig(Section):
         return self.root / "requests"
 
     @property
+    def watch_folder(self) -> Path:
+        """The folder of what watching knows."""
+        return self.root / "watch" / self.name
+
+    @property
     def record_name(self) -> str:
         """What ML Metadata knows the pipeline by: its name, after that of the namespace if there is one."""
         return f"{self.metadata.namespace}/{self.name}" if self.metadata.namespace else self.name

@@ -105,7 +105,7 @@ def _warnings(config: PipelineConfig, about: Told, error: BaseException | None) 
         if run is None:
             return
         people = people.model_copy(update={"timeout_s": min(people.timeout_s, _HURRY_S)})
-    it = news(config, run, error)
+    it = news(config.name, config.root, run, error)
     hurry = people.timeout_s if isinstance(error, KeyboardInterrupt) else None
     if problem := about.heartbeat.ping(signal_of(it.ending, error), json.dumps(asdict(it)).encode(), hurry):
         yield problem
@@ -127,25 +127,27 @@ def _export(config: PipelineConfig, run: Run) -> Iterator[str]:
         yield f"observe.openlineage_url: the catalogue took {taken} of {len(told)} events"
 
 
-def news(config: PipelineConfig, run: Run | None, error: BaseException | None = None) -> News:
+def news(name: str, root: Path, run: Run | None, error: BaseException | None = None) -> News:
     """Return what there is to tell of a run, or of an error that came before it."""
     if run is None:
         reason = error.what if isinstance(error, PipelineError) else f"{type(error).__name__}: {error}"
-        return News(config.name, "failed", reason=reason[:2000], workspace=str(config.root))
+        return News(name, "failed", reason=reason[:2000], workspace=str(root))
     from pipeline.reports.page_places import page_of
 
     ending, reasons = _ending(run, error)
-    page, log = page_of(config.root, run), config.root / "logs" / f"{run.run_id}.log"
+    page, log = page_of(root, run), root / "logs" / f"{run.run_id}.log"
     return News(
-        pipeline=config.name,
+        pipeline=name,
         ending=ending,
         run_id=run.run_id,
         reason="\n".join(reasons),
         started=run.started,
         seconds=round(run.seconds, 3),
-        metrics={name: value for name, value in (run.verdict or {}).get("metrics", {}).items() if value is not None},
+        metrics={
+            metric: value for metric, value in (run.verdict or {}).get("metrics", {}).items() if value is not None
+        },
         pushed_version=run.properties.get("pushed_version", ""),
-        workspace=str(config.root),
+        workspace=str(root),
         report=str(page) if page.exists() else "",
         log=str(log) if log.exists() else "",
     )

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.data import Data
+from pipeline.config.predict import PredictSettings
 
 EXAMPLES = 3
 """Shown of a column and a kind."""
@@ -124,16 +125,15 @@ def put_together(parts: Iterable[Part], expected_missing: Iterable[str]) -> list
     return sorted(found, key=lambda met: (met.expected, -met.rows, met.column))
 
 
-def limits_of(config: PipelineConfig, strict: bool) -> dict[Kind, float | None]:
+def limits_of(predict: PredictSettings, data: Data, strict: bool) -> dict[Kind, float | None]:
     """Return how much of each kind may be, as shares of the rows; None where it is only counted."""
     if strict:
         return dict.fromkeys(Kind, 0.0)
-    policy = config.predict
     return {
-        Kind.UNKNOWN: policy.max_unknown,
-        Kind.OUT_OF_RANGE: policy.max_out_of_range,
-        Kind.MISSING: policy.max_missing,
-        Kind.UNREADABLE: config.data.bad_rows_at_most,
+        Kind.UNKNOWN: predict.max_unknown,
+        Kind.OUT_OF_RANGE: predict.max_out_of_range,
+        Kind.MISSING: predict.max_missing,
+        Kind.UNREADABLE: data.bad_rows_at_most,
     }
 
 

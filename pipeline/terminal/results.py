@@ -67,7 +67,7 @@ def print_results(console: Console, run: Run, config: PipelineConfig) -> None:
     """Print the verdict and why, data sizes, metrics against thresholds, and where the model lies."""
     _print_judgement(console, run)
     gate = shown_verdict(run, DataVerdict.from_json(run.data_verdict)) if run.data_verdict else None
-    _print_what_broke(console, run, config, gate)
+    _print_what_broke(console, run, config.serving_folder, gate)
     _print_data(console, run)
     if gate and not gate.blocking:
         print_data_verdict(console, gate)
@@ -83,14 +83,14 @@ def print_results(console: Console, run: Run, config: PipelineConfig) -> None:
     print_own_steps(console, run, config.steps)
     if run.infra_verdict:
         print_infra_verdict(console, ServingVerdict.from_json(run.infra_verdict))
-    _print_push(console, run, config)
+    _print_push(console, run, config.serving_folder)
 
 
-def _print_push(console: Console, run: Run, config: PipelineConfig) -> None:
+def _print_push(console: Console, run: Run, serving: Path) -> None:
     """Print where the model lies and what became of it, or why it was not pushed."""
     if run.pushed:
         already = "; it served already, so nothing was pushed" if run.served_already else ""
-        version = _folder_of(run.pushed, config.serving_folder)
+        version = _folder_of(run.pushed, serving)
         console.print(f"Model     {escape(near(run.pushed))}{already}{_since_then(version)}", soft_wrap=True)
         if (trying := under_way(version.parent)) and str(trying.version) == version.name:
             console.print(f"Rollout   {escape(trying.words)}", soft_wrap=True)
@@ -110,12 +110,12 @@ def _print_judgement(console: Console, run: Run) -> None:
         console.print(f"{'' if place else 'Rules':<10}[{color}]{escape(rule_line(rule, count))}[/]", soft_wrap=True)
 
 
-def _print_what_broke(console: Console, run: Run, config: PipelineConfig, gate: DataVerdict | None) -> None:
+def _print_what_broke(console: Console, run: Run, serving: Path, gate: DataVerdict | None) -> None:
     """Print what blocks, before all else, and what serves meanwhile; nothing of a run that got through."""
     if gate and gate.blocking:
         print_data_verdict(console, gate)
     if run.status != "complete" or (run.verdict and not run.verdict["blessed"]):
-        serves = serves_sentence(serving_version(config.serving_folder) or "", serving_manifest(config.serving_folder))
+        serves = serves_sentence(serving_version(serving) or "", serving_manifest(serving))
         console.print(f"Meanwhile {escape(serves)}", soft_wrap=True)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from rich.markup import escape
 from rich.text import Text
 
+from pipeline.config.evaluation import Evaluation
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.lineage.leaderboard import differing_hyperparameters, extremes_of_same_rows, is_metric
 from pipeline.lineage.summary import BLESSED, BLOCKED, NOT_BLESSED, UNFIT, Listed
@@ -64,7 +65,7 @@ def print_runs(
         console.print("no such run" if known else "no runs yet")
         return
     by_metric = sort if sort and is_metric(chosen, sort) else None
-    metrics = _metrics_shown(chosen, config, by_metric)
+    metrics = _metrics_shown(chosen, config.evaluation, config.data.task, by_metric)
     settings = differing_hyperparameters(chosen) if by_metric else []
     beside = {name: [_beside(one, by_metric, name) for one in chosen] for name in ("trees", "guess")}
     beside = {name: values for name, values in beside.items() if any(values)}
@@ -163,10 +164,10 @@ def _pushed(listed: Listed, serving: str | None, tried: str | None) -> str:
     return f"[bold green]● {version}[/]" if serving and version == serving else version
 
 
-def _metrics_shown(chosen: Sequence[Listed], config: PipelineConfig, first: str | None) -> list[str]:
+def _metrics_shown(chosen: Sequence[Listed], evaluation: Evaluation, task: str, first: str | None) -> list[str]:
     """Return the columns: the one sorted by, those with thresholds, those that say most; only what some run
     measured."""
-    wanted = [*([first] if first else []), *config.evaluation.thresholds, *_TELLING[config.data.task]]
+    wanted = [*([first] if first else []), *evaluation.thresholds, *_TELLING[task]]
     return [name for name in dict.fromkeys(wanted) if is_metric(chosen, name)][: _METRICS_SHOWN + bool(first)]
 
 

@@ -12,7 +12,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.commands import loop_rollout
-from pipeline.commands.watch import folder_of
 from pipeline.config.continuous import Continuous
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.continuous import estimated, failures, paired, unpaired
@@ -45,7 +44,7 @@ class World:
         self.off = {push(config, "champion"): 0.0, push(config, "challenger"): off}
         self.champion, self.challenger = self.off
         self.rng = np.random.default_rng(3)
-        folder = folder_of(config)
+        folder = config.watch_folder
         rows = self.rows(20_000)
         for version, wrong in self.off.items():
             score = lambda batch, wrong=wrong: chance(batch, wrong)  # noqa: E731
@@ -87,7 +86,7 @@ class World:
                 "features": shown.to_struct_array(),
                 "scores": pa.nulls(len(here), scores.type) if fails else scores,
             }))  # fmt: skip
-        folder = folder_of(self.config)
+        folder = self.config.watch_folder
         (self.config.root / "requests" / "log").mkdir(parents=True)
         pq.write_table(pa.concat_tables(tables), self.config.root / "requests" / "log" / "a.parquet")
         with opened(folder / "state.db") as state:

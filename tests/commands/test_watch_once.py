@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline.commands import watch
-from pipeline.commands.watch import add_labels, folder_of, has_log, watch_once
+from pipeline.commands.watch import add_labels, has_log, watch_once
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import DataError, DiskFullError
 from pipeline.watch.reference import Reference
@@ -113,7 +113,7 @@ def test_labels_that_cannot_be_joined_are_not_kept(
     file.write_text(text)
     with pytest.raises(DataError, match=told):
         add_labels(config, file)
-    assert not [*folder_of(config).glob("given/*")]
+    assert not [*config.watch_folder.glob("given/*")]
     file.write_text(f"request_id,{config.data.label}\n1,0\n")
     assert add_labels(config, file).exists()
 
@@ -134,7 +134,7 @@ def test_labels_that_are_half_kept_count_for_nothing_and_go(
         patched.setattr("pipeline.commands.watch.shutil.copy2", fill)
         with pytest.raises(DiskFullError):
             add_labels(config, file)
-    given = folder_of(config) / "given"
+    given = config.watch_folder / "given"
     assert not [*given.iterdir()]
     half = given / ".incoming-20260101-000000-000000-labels.csv"  # of a command that was killed
     half.write_text("request_id,")

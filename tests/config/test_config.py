@@ -476,7 +476,9 @@ def test_settings_that_a_function_of_the_users_cannot_have_are_refused(
 def test_a_run_says_first_that_nobody_named_a_configuration(tmp_path: Path) -> None:
     workspace = tmp_path / "[w]"
     of_the_example, own = load(workspace=str(workspace)), load(write(tmp_path), workspace=str(workspace))
-    told = [Text.from_markup(first_line(config)).plain for config in (of_the_example, own)]
+    told = [
+        Text.from_markup(first_line(config.file, config.name, config.root)).plain for config in (of_the_example, own)
+    ]
     assert told == [
         f"flights (Longhaul's own example; --config FILE runs yours)  workspace {workspace}",
         f"cats  workspace {workspace}",

@@ -55,7 +55,7 @@ def predicted(config: PipelineConfig, model: ChosenModel, table: Path, output: P
     table.write_text("a\n1\n") if not table.exists() else None
     output.write_text(f"{table.read_text()} scored by {model.name}")
     files = find_files(str(table))
-    command = command_of(config, str(table), output, model, ["id"])
+    command = command_of(config.file, config.root, str(table), output, model, ["id"])
     told: dict[str, Any] = {"rows": str(rows), "met": [{"column": "a"}]}
     return record(config, model, files, file_states(files), output, time.monotonic(), command, told)
 

@@ -61,7 +61,7 @@ def test_a_run_that_got_through(tmp_path: Path) -> None:
     infra = {"blessed": True, "checked": True, "failures": []}
     run = a_run(tmp_path, Evaluator=verdict, InfraCheck=infra)
     run.properties["pushed_version"] = "100"
-    assert news(config(tmp_path), run) == News(
+    assert news("cats", tmp_path, run) == News(
         pipeline="cats", ending="complete", run_id="r1", reason="", started="2026-01-05T08:00:00+00:00", seconds=61.0,
         metrics={"auc": 0.7}, pushed_version="100", workspace=str(tmp_path),
         report=str(tmp_path / "reports" / "r1.html"), log="",
@@ -70,7 +70,7 @@ def test_a_run_that_got_through(tmp_path: Path) -> None:
 
 def test_a_model_that_is_not_blessed(tmp_path: Path) -> None:
     verdict = {"blessed": False, "failures": ["auc 0.5 < 0.6", "log_loss is high"], "metrics": {"auc": 0.5}}
-    told_of = news(config(tmp_path), a_run(tmp_path, Evaluator=verdict))
+    told_of = news("cats", tmp_path, a_run(tmp_path, Evaluator=verdict))
     assert (told_of.ending, told_of.reason) == ("not_blessed", "auc 0.5 < 0.6\nlog_loss is high")
     assert told_of.metrics == {"auc": 0.5}
 
@@ -78,14 +78,14 @@ def test_a_model_that_is_not_blessed(tmp_path: Path) -> None:
 def test_a_model_that_is_not_fit_to_serve(tmp_path: Path) -> None:
     infra = {"blessed": False, "checked": True, "failures": ["p99 of 80 ms"]}
     verdict = {"blessed": True, "failures": [], "metrics": {}}
-    told_of = news(config(tmp_path), a_run(tmp_path, Evaluator=verdict, InfraCheck=infra))
+    told_of = news("cats", tmp_path, a_run(tmp_path, Evaluator=verdict, InfraCheck=infra))
     assert (told_of.ending, told_of.reason) == ("infra_refused", "p99 of 80 ms")
 
 
 def test_data_that_the_gate_blocked_and_a_run_that_failed(tmp_path: Path) -> None:
-    blocked = news(config(tmp_path), a_run(tmp_path, "blocked", "purrs is new"))
+    blocked = news("cats", tmp_path, a_run(tmp_path, "blocked", "purrs is new"))
     assert (blocked.ending, blocked.reason) == ("blocked", "purrs is new")
-    failed = news(config(tmp_path), a_run(tmp_path, "failed", "no memory"), MemoryError())
+    failed = news("cats", tmp_path, a_run(tmp_path, "failed", "no memory"), MemoryError())
     assert (failed.ending, failed.reason) == ("failed", "no memory")
 
 

@@ -281,7 +281,7 @@ def test_a_damaged_copy_that_serves_is_replaced_by_the_version_that_it_copied(
 ) -> None:
     copy = roll_back(config, None, "", dry_run=False).new_version
     (base(config) / str(copy) / "saved_model.pb").unlink()
-    warn_of_damage(config, Console(file=(said := io.StringIO()), width=500))
+    warn_of_damage(config.serving_folder, Console(file=(said := io.StringIO()), width=500))
     assert f"version {copy}, which serves, is damaged: saved_model.pb is missing" in said.getvalue()
     assert not is_settled(base(config) / str(pushed[1]), getattr(newest_manifest(base(config)), "digest"))  # noqa: B009
     again = roll_back(config, pushed[1], "", dry_run=False).new_version

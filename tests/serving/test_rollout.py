@@ -47,7 +47,7 @@ def test_steps_are_on_record_and_promote_is_a_decision(config: PipelineConfig) -
     begun = commands.start(config, second, share=1, key="carrier", note="try", by="Ann")
     assert (begun.stable, begun.version, begun.share) == (first, second, 1)
     assert commands.step(config, 50, by="Ann").key == "carrier"
-    assert commands.status(config).share == 50
+    assert commands.status(config.serving_folder).share == 50
     served = digest(config)
     commands.promote(config, note="good", by="Bob")
     assert under_way(base(config)) is None
@@ -107,8 +107,8 @@ def test_what_a_run_began_comes_on_record_once_and_is_shown(config: PipelineConf
     second = push(config, "second")
     if second != first + 1:  # a second has passed
         begin(base(config), second, 0.0, "carrier", "Ann", "2026-01-02T03:04:05+00:00")
-    commands.note_begun(config, open_store(config))
-    commands.note_begun(config, open_store(config))
+    commands.note_begun(config.record_name, config.serving_folder, open_store(config))
+    commands.note_begun(config.record_name, config.serving_folder, open_store(config))
     commands.step(config, 10, by="Ann")
     assert [(one["step"], one["version"]) for one in recorded(config)] == [
         ("start", str(second)),

@@ -110,7 +110,7 @@ def test_a_silence_waits_for_a_look_that_would_write_over_it(tmp_path: Path) -> 
     with ThreadPoolExecutor() as others:
         with locked(folder / ".lock"), opened(folder / "state.db") as look:
             before = look.alarms()[HARM.key]
-            asked = others.submit(silence, config, HARM.key, "2d", "known")
+            asked = others.submit(silence, config.watch_folder, HARM.key, "2d", "known")
             with pytest.raises(TimeoutError):
                 asked.result(0.5)
             look.put_alarm(HARM.key, before)

@@ -152,12 +152,12 @@ def _trained_by(subject: Subject, graph: Graph, runs: Mapping[str, Run]) -> str:
     return next((run_id for run_id in (subject.run_id, *trained, *made) if run_id in runs), "")
 
 
-def _decisions_digest(config: PipelineConfig) -> str:
-    if (file := config.label_decisions_file) is None:
+def _decisions_digest(file: Path | None, classes: tuple[str, ...]) -> str:
+    if file is None:
         return ""
     from pipeline.data.decided_labels import read_decisions  # and with it what reads tables
 
-    return decisions_digest(read_decisions(file, config.data.label_classes).told())
+    return decisions_digest(read_decisions(file, classes).told())
 
 
 def _present(config: PipelineConfig, run: Run) -> Present:
@@ -176,7 +176,7 @@ def _present(config: PipelineConfig, run: Run) -> Present:
         except (OSError, UnicodeDecodeError):
             schema = None
         with suppress(PipelineError):
-            decisions = _decisions_digest(now)
+            decisions = _decisions_digest(now.label_decisions_file, now.data.label_classes)
     return Present(
         code_digest=software.code_digest,
         code_files=software.code_files,
