@@ -57,7 +57,7 @@ def decide(
         lasts_s = None if expires is None else seconds_of(expires)
     except ValueError as exc:
         raise ConfigError(f"--expires: {exc}", "for example --expires 90d") from exc
-    check_store_exists(config)
+    check_store_exists(config.metadata, config.root, config.orchestrator)
     with translated_errors(config.root), spent(config.root), noting(config, wait) as store:
         base = config.serving_folder
         artifact, request = _request(store, config.record_name, base, run_id)

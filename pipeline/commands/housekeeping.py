@@ -149,7 +149,7 @@ def relocate(config: PipelineConfig, *, dry_run: bool, take_over: bool = False) 
                 "--take-over is about records on a server, and those of this workspace lie in it",
                 "`longhaul relocate` without it has them name the folders of a copy, and leaves the original alone",
             )
-        check_store_exists(config)
+        check_store_exists(config.metadata, config.root, config.orchestrator)
         if dry_run:
             return relocation.settle(config, open_existing_store(config), dry_run=True, take_over=take_over)
         with locked(config.root):

@@ -42,7 +42,7 @@ def move_records(file: Path, workspace: str | None, url: str) -> MovedRecords:
     if config.metadata.url is not None:
         raise ConfigError("the records are on a server already (metadata.url)", _dump_hint(config.file))
     there = _with_server(config, url)
-    check_store_exists(config)
+    check_store_exists(config.metadata, config.root, config.orchestrator)
     text = file.read_bytes().decode()
     changed = with_value(text, ("metadata", "url"), url)
     check_edited(changed, file)

@@ -161,7 +161,7 @@ def _opened(
 def _resumable(config: PipelineConfig, resume: str) -> Iterator[None]:
     """To resume a run makes no workspace where there is none."""
     if resume:
-        check_store_exists(config)
+        check_store_exists(config.metadata, config.root, config.orchestrator)
     yield
 
 

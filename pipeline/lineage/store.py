@@ -228,9 +228,9 @@ def open_existing_store(config: PipelineConfig) -> ml_metadata.MetadataStore:
     Raises:
         WorkspaceError: there is none yet, or it cannot be opened.
     """
-    check_store_exists(config)
-    if config.metadata.url is None and (names := _names_now(config)):
-        return _renamed_copy(config, names)
+    check_store_exists(config.metadata, config.root, config.orchestrator)
+    if config.metadata.url is None and (names := _names_now(here(config))):
+        return _renamed_copy(config.metadata, config.root, config.record_name, names)
     return open_store(config)
 
 
@@ -240,26 +240,25 @@ def here(config: PipelineConfig) -> Here:
     return Here(config.root, config.record_name, base, config.data_pattern)
 
 
-def _names_now(config: PipelineConfig) -> Renaming | None:
-    place = here(config)
+def _names_now(place: Here) -> Renaming | None:
     try:
-        return move_of(known_in(config.root / "metadata.db", place.pipeline), place).names
+        return move_of(known_in(place.root / "metadata.db", place.pipeline), place).names
     except sqlite3.Error:  # whoever opens it will say what is wrong
         return None
 
 
-def _renamed_copy(config: PipelineConfig, names: Renaming) -> ml_metadata.MetadataStore:
+def _renamed_copy(metadata: Metadata, root: Path, pipeline: str, names: Renaming) -> ml_metadata.MetadataStore:
     """Open a copy with other names in it. Its file is gone as soon as it is open."""
     connection = metadata_store_pb2.ConnectionConfig()
     connection.sqlite.connection_mode = metadata_store_pb2.SqliteMetadataSourceConfig.READWRITE
     with tempfile.TemporaryDirectory(prefix="longhaul-") as folder:
         file = Path(folder, "metadata.db")
-        source = f"{(config.root / 'metadata.db').as_uri()}?mode=ro"
+        source = f"{(root / 'metadata.db').as_uri()}?mode=ro"
         with closing(sqlite3.connect(source, uri=True)) as store, closing(sqlite3.connect(file)) as copy:
             store.backup(copy)
-        rename(file, names, config.record_name, {}, {})
+        rename(file, names, pipeline, {}, {})
         connection.sqlite.filename_uri = str(file)
-        return _open(config.metadata, config.root, connection)
+        return _open(metadata, root, connection)
 
 
 def has_records(metadata: Metadata, root: Path) -> bool:
@@ -267,14 +266,14 @@ def has_records(metadata: Metadata, root: Path) -> bool:
     return metadata.url is not None or (root / "metadata.db").exists()
 
 
-def check_store_exists(config: PipelineConfig) -> None:
+def check_store_exists(metadata: Metadata, root: Path, orchestrator: str) -> None:
     """Refuse a workspace without a store; opens nothing.
 
     Raises:
         WorkspaceError: nothing has run in the workspace yet.
     """
-    if not has_records(config.metadata, config.root):
-        raise nothing_has_run(config.root, has_jobs=config.orchestrator == "vertex")
+    if not has_records(metadata, root):
+        raise nothing_has_run(root, has_jobs=orchestrator == "vertex")
 
 
 def check_writable(metadata: Metadata, root: Path, wait_s: float) -> None:
