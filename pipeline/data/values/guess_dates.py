@@ -21,7 +21,7 @@ _WEEKDAYS = re.compile(
     r"(mon|diens|donners|frei|sams|sonn)tag|mittwoch|(lun|mar|mercre|jeu|vendre|same)di|dimanche"
 )
 _TIME = re.compile(
-    r"(?P<H>\d{1,2}):\d{2}(?P<S>:\d{2}(?P<f>\.\d{1,9})?)?(?P<pb>\s?)(?P<p>[AaPp]\.?[Mm]\.?)?"
+    r"(?P<H>\d{1,2}):\d{2}(?P<S>:\d{2}(?P<f>[.,]\d{1,9})?)?(?P<pb>\s?)(?P<p>[AaPp]\.?[Mm]\.?)?"
     rf"(?P<zb>\s?)(?P<z>{ZONE})?$"
 )
 _POINTED = re.compile(
@@ -143,11 +143,13 @@ def formats_of(text: str) -> list[str]:
 
 
 def _without_marks(text: str) -> list[str]:
-    """Return the formats of a date in eight figures, with or without a time in six."""
+    """Return the formats of a date in eight figures, with or without a time in six, or of a month in six."""
     if re.fullmatch(r"(19|20)\d{6}", text):
         return ["%Y%m%d"]
     if re.fullmatch(r"\d{4}(19|20)\d\d", text):
         return ["%m%d%Y", "%d%m%Y"]
+    if re.fullmatch(r"(19|20)\d\d(0[1-9]|1[0-2])", text):
+        return ["%Y%m"]
     compact = re.fullmatch(r"(?:19|20)\d{6}([T _-]?)\d{6}(Z|(?<![_-]\d{6})[+-]\d{4})?", text)
     return [f"%Y%m%d{compact[1]}%H%M%S" + ("%z" if compact[2] else "")] if compact else []
 
@@ -175,13 +177,16 @@ def _parts(text: str) -> list[str] | None:
                 parts[place] = "%b"
             elif _WEEKDAYS.fullmatch(part):
                 parts[place] = "%a"
-            elif part not in ("T", "of", "de", "at", "um", "le", "del"):
+            elif part not in ("T", "of", "de", "at", "um", "le", "del", "à"):
                 return None
     return parts
 
 
 def _without_time(text: str) -> tuple[str, str]:
     """Return what stands before a time of day, and the time's format; "" if there is none."""
+    if text.endswith(" Uhr"):
+        text, form = _without_time(text.removesuffix(" Uhr"))
+        return text, form + " Uhr"
     if time := _TIME.search(text):
         return text[: time.start()], _time_format(time)
     if hours := re.search(r"(?<=\s)\d{1,2}h\d{2}$", text):
@@ -194,7 +199,8 @@ def _without_time(text: str) -> tuple[str, str]:
 
 
 def _time_format(time: re.Match[str]) -> str:
-    form = ("%I" if time["p"] else "%H") + ":%M" + (":%S" if time["S"] else "") + (".%f" if time["f"] else "")
+    form = ("%I" if time["p"] else "%H") + ":%M" + (":%S" if time["S"] else "")
+    form += f"{time['f'][0]}%f" if time["f"] else ""
     if time["p"]:
         form += time["pb"] + "%p"
     if time["z"]:
@@ -208,7 +214,7 @@ def _orders(figures: list[str], has_month: bool, text: str) -> list[tuple[str, .
     small = (1, 2)
     if has_month:
         return _with_month(lengths, text)
-    if not re.fullmatch(r"\d+([/.-])\d+(\1\d+)?[.,]?[\sT]*(at)?\s*", text):
+    if not re.fullmatch(r"\d+([/.-])\d+(\1\d+)?[.,]?[\sT]*(at|à|um)?\s*", text):
         return []
     if len(lengths) == 3:
         if lengths[0] == 4:

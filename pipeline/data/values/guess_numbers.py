@@ -27,7 +27,7 @@ from pipeline.data.values.words import (
 )
 
 _PARTS = (
-    rf"^\(?\s*(?:{MINUS}|\+)?\s*(?P<pre>[^\d\s.,()+\-'\x{{2212}}\x{{2013}}]{{0,5}}\.?)\s*(?:{MINUS}|\+)?\s*"
+    rf"^\(?\s*(?:{MINUS}|\+)?\s*(?P<pre>[^\d\s.,()+\-'\x{{2212}}\x{{2013}}]{{0,5}}\.?)\s*(?:{MINUS}|\+)?\s*\(?\s*"
     r"(?P<body>\d[\d.,_'\x{2019} \x{a0}\x{202f}\x{2009}]*\d|\d[.,]?|[.,]\d+)"
     r"(?:[.,](?:-{1,2}|\x{2013}|\x{2014}))?(?:[eE][+-]?\d+)?"
     rf"(?P<gap>\s*)(?P<suf>[^\d\s()+\-,.:;=\x{{2013}}\x{{2014}}][^\d()+:;=]{{0,14}}?|\[\w{{1,3}}\]|\+|)\s*{MINUS}?\s*\)?$"
@@ -75,6 +75,14 @@ def guess_number(name: str, values: Counted, decimal: str | None) -> Fit | Doubt
         return found
     fits = _fits(values, Reading.model_validate(found.settings))
     return Fit(found.settings, fits, found.said) if values.share(fits) >= WORTH_SAYING else None
+
+
+def are_nothing(values: Counted) -> Mask:
+    """Return which texts are a dash beside a currency, as spreadsheets write nothing: `$ -`."""
+    dashes = values.matches(r"^\S{1,4}\s*-+$|^-+\s*\S{1,4}$")
+    if not dashes.any():
+        return dashes
+    return dashes & as_mask(pc.is_in(pc.utf8_trim(values.texts, characters=" -"), pa.array(sorted(CURRENCIES))))
 
 
 def far_marker(values: Counted) -> str:
@@ -263,7 +271,7 @@ def _commas(values: Counted, units: _Units, decimal: str | None) -> tuple[str, s
     """Return what a comma before exactly three digits is, in a column that has no other."""
     if values.share(values.matches(r"\d,\d")) == 0:
         return ".", ""
-    if values.matches(r"(^|\D)0+,").any():
+    if values.matches(r"(^|\D)0+,|,\d+[eE]").any():
         return ",", ""
     if decimal is not None:
         return (".", ",") if decimal == "." else (",", "")

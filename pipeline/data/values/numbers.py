@@ -82,12 +82,12 @@ def by_parts(text: pa.Array, reading: Reading) -> pa.Array:
         for written, power in SCALES.items():
             exponent = pc.if_else(pc.equal(scale, written), power, exponent)
     negative = pc.fill_null(pc.not_equal(parts.field("minus"), ""), False)
-    for other in ("minus2", "open", "behind"):
+    for other in ("minus2", "open", "open2", "behind"):
         negative = pc.or_(negative, pc.fill_null(pc.not_equal(parts.field(other), ""), False))
     # A bracket that is not closed, and two signs, are no number.
     odd = pc.or_(
-        pc.xor(pc.not_equal(parts.field("open"), ""), pc.not_equal(parts.field("close"), "")),
-        pc.greater(_count(parts, ("minus", "minus2", "open", "behind", "plus", "plus2")), 1),
+        pc.not_equal(_count(parts, ("open", "open2")), _count(parts, ("close",))),
+        pc.greater(_count(parts, ("minus", "minus2", "open", "open2", "behind", "plus", "plus2")), 1),
     )
     bare = pc.and_(pc.equal(digits, ""), pc.less_equal(pc.utf8_length(fraction), 1))
     plain = pc.binary_join_element_wise(pc.if_else(negative, "-", ""), digits, fraction, exponent, "")
@@ -106,7 +106,7 @@ def pattern(reading: Reading) -> str:
     b = BLANKS + "*"
     return (
         rf"^\s*(?P<open>\()?{b}(?:(?P<minus>{MINUS})|(?P<plus>\+))?{b}{unit}{b}"
-        rf"(?:(?P<minus2>{MINUS})|(?P<plus2>\+))?{b}"
+        rf"(?:(?P<minus2>{MINUS})|(?P<plus2>\+))?{b}(?P<open2>\()?{b}"
         rf"(?P<digits>{grouped}\d*)(?P<fraction>(?:{decimal}(?:\d+|{_NONE}|))?)(?P<exponent>(?:[eE][+-]?\d+)?){b}{scale}{b}{unit}{b}"
         rf"(?P<behind>{MINUS})?{b}(?P<close>\))?\s*$"
     )

@@ -24,7 +24,7 @@ from pipeline.data.values.guess_compound import guess_compound, guess_formula, g
 from pipeline.data.values.guess_dates import guess_date, guess_epoch, guess_spreadsheet
 from pipeline.data.values.guess_degrees import guess_degrees
 from pipeline.data.values.guess_durations import guess_clock, guess_duration
-from pipeline.data.values.guess_numbers import BOUND, BOUNDS, far_marker, far_words, guess_number
+from pipeline.data.values.guess_numbers import BOUND, BOUNDS, are_nothing, far_marker, far_words, guess_number
 from pipeline.data.values.readings import ALWAYS_MISSING, Readings, convert
 from pipeline.data.values.words import CURRENCIES, DATE_NAMES, ELSE_MISSING, HEX_NAMES, ID_NAMES, SURELY_MISSING, UNITS
 
@@ -104,7 +104,7 @@ def recognise(
     entries = trimmed.drop_null().value_counts()
     all_values = Counted(entries.field("values"), np.array(entries.field("counts").to_numpy()))
     marked = _among(all_values, (*SURELY_MISSING, *ELSE_MISSING))
-    marked |= as_mask(pc.is_in(all_values.texts, pa.array(missing, pa.string())))
+    marked |= as_mask(pc.is_in(all_values.texts, pa.array(missing, pa.string()))) | are_nothing(all_values)
     written = all_values.where(~marked)
     values = Counted(in_ascii(written.texts), written.times)
     if not len(values.texts):

@@ -40,7 +40,8 @@ LENGTH_NAMES = _set(
 """Words in the name of a column that say what 12:30 is: half past twelve, or twelve minutes and a half."""
 DATE_NAMES = _set(
     "date dates datetime day days time times timestamp ts when at on dob birth birthday born created updated modified"
-    " month period start end begin due expiry since until datum fecha jour data tag monat dt dttm"
+    " month period start end begin due expiry since until datum fecha jour data tag monat mois mes mese periode"
+    " dt dttm yyyymm yyyymmdd"
 )
 """Words in the name of a column that say that it holds dates."""
 AMOUNT_NAMES = _set(
@@ -77,8 +78,21 @@ SURELY_MISSING = (
 """What means 'missing' in any column, in any case."""
 ELSE_MISSING = (
     *_set("none missing unknown undefined nothing tbd n/d nd n.d. * ** *** x _ (blank) k.a. unbekannt inconnu"),
+    *_set("n.c. n/c ... \u2026 dk refused"),
     *_set("desconocido dnf dns dsq n.n. n.b. #wert! #nv #n/v #valeur! #\xa1valor! #\xa1div/0!"),
-    *("not available", "not measured", "not applicable", "not known", "no data", "keine angabe", "k. a.", "n/v", "s/d"),
+    *(
+        "not available",
+        "not measured",
+        "not applicable",
+        "not known",
+        "no data",
+        "keine angabe",
+        "k. a.",
+        "n/v",
+        "s/d",
+        "(missing)",
+    ),
+    *("don't know", "prefer not to say", "no answer", "no response", "wei\xdf nicht"),
     *("0000-00-00", "0000-00-00 00:00:00", ":"),
     *(f": {flag}" for flag in FLAGS),
     *(f".{letter}" for letter in "abcdefghijklmnopqrstuvwxyz"),  # reasons why, as Stata and SAS have them

@@ -12,7 +12,7 @@ from pipeline.config.reading import Reading
 from pipeline.contract.lists import list_delimiter
 from pipeline.data.columns import ColumnType
 from pipeline.data.sources.text_format import sniff
-from pipeline.data.values.readings import convert
+from pipeline.data.values.readings import Readings, convert
 from pipeline.data.values.recognise import Meaning, recognise
 
 MANY = range(60)
@@ -91,3 +91,42 @@ def test_days_in_eight_figures_with_the_year_last_are_dates_by_name() -> None:
     assert seen(days, "part").kind == "text"
     assert seen([day.lstrip("0").ljust(8, "8") for day in days], "amount").kind == "number"
     assert "fit %d%m%Y and %m%d%Y" in seen([f"{n % 12 + 1:02}{n % 11 + 1:02}2018" for n in MANY], "Date").said
+
+
+@pytest.mark.parametrize(
+    ("texts", "values"),
+    [
+        ([("$({}.50)", " $ {}.50 ", " $ -   ")[n % 3].format(n + 1) for n in MANY], [-1.5, 2.5, None]),
+        ([f"8,{n + 100}E+04" for n in MANY], [81000.0, 81010.0]),
+        ([("{}", "{}.5", "n.c.", "…", "DK", "(missing)")[n % 6].format(n) for n in MANY], [0.0, 1.5]),
+    ],
+)
+def test_amounts_of_spreadsheets_and_what_surveys_leave_out(texts: list[str], values: list[float | None]) -> None:
+    """Seen failing: texts."""
+    meaning = seen(texts)
+    assert (meaning.kind, meaning.n_rest) == ("number", 0), meaning
+    settings = (meaning.settings or Reading(kind="number")).model_copy(update={"missing": meaning.missing})
+    marked = Readings(columns={"x": settings}).without_missing(pa.array(texts[: len(values)]), "x")
+    assert convert(marked, settings, ColumnType.FLOAT)[0].to_pylist() == values
+
+
+@pytest.mark.parametrize(
+    ("texts", "form"),
+    [
+        ([f"2018-12-{n % 28 + 1:02} 13:27:00,123" for n in MANY], "%Y-%m-%d %H:%M:%S,%f"),
+        ([f"{n % 28 + 1:02}.12.2018, 13:27 Uhr" for n in MANY], "%d.%m.%Y, %H:%M Uhr"),
+        ([f"{n % 28 + 1:02}/12/2018 à 13h27" for n in MANY], "%d/%m/%Y à %Hh%M"),
+    ],
+)
+def test_times_of_programs_and_of_german_and_french_are_dates(texts: list[str], form: str) -> None:
+    """Seen failing: texts."""
+    meaning = seen(texts)
+    assert (meaning.settings, meaning.n_rest) == (Reading(kind="date", format=form), 0)
+    assert meaning.settings is not None
+    assert convert(pa.array(texts[:1]), meaning.settings, ColumnType.TIMESTAMP)[0].to_pylist()[0] // 60 == 25_727_847
+
+
+def test_months_in_six_figures_are_dates_by_name() -> None:
+    months = [f"20{n % 20 + 10}{n % 12 + 1:02}" for n in MANY]
+    assert seen(months, "period").settings == Reading(kind="date", format="%Y%m")
+    assert seen(months, "amount").kind == "number"
