@@ -31,6 +31,7 @@ from pipeline.lineage.records import (
     seconds_on_record,
     told,
 )
+from pipeline.lineage.run_files import read_object
 from pipeline.lineage.states import DATA_VERDICT
 from pipeline.lineage.states import StepState as StepState
 from trainer.artifact_names import HISTORY_FILE
@@ -115,7 +116,7 @@ class Run:
     def infra_verdict(self) -> dict[str, Any] | None:
         """What the check before the push found (pipeline.serving.verdict.ServingVerdict), if a model got so far."""
         found = self._json("InfraCheck", "InfraBlessing", INFRA_FILE)
-        return found if found and found["checked"] else None
+        return found if found and found.get("checked") else None
 
     @property
     def not_pushed(self) -> str | None:
@@ -142,8 +143,7 @@ class Run:
         for artifact in self.artifacts.get(node, []):
             path = artifact.folder / file
             if artifact.type == type_name and path.exists():
-                content: dict[str, Any] = json.loads(path.read_text())
-                return content
+                return read_object(path)
         return None
 
 

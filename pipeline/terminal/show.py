@@ -19,6 +19,7 @@ from pipeline.config.pipeline import PipelineConfig
 from pipeline.lineage.details import BYTES, PEAK_MEMORY, ROWS, StepDetails
 from pipeline.lineage.diff import flat
 from pipeline.lineage.records import MADE, Artifact
+from pipeline.lineage.run_files import damaged_files
 from pipeline.lineage.runs import Run, StepState
 from pipeline.reports.page_places import page_of
 from pipeline.reports.what_now import log_tail
@@ -55,6 +56,12 @@ def print_run(run: Run, details: list[StepDetails], config: PipelineConfig, as_j
     page = page_of(config.root, run)
     if page.is_file():
         console.print(f"Report    {linked(page, near(page))}", soft_wrap=True)
+    for path in damaged_files(run.artifacts):
+        console.print(
+            f"[red]Damaged   {escape(near(path))}[/]: what it tells is left out; `longhaul run` makes anew what the "
+            "latest run made",
+            soft_wrap=True,
+        )
     print_results(console, run, config)
     _print_settings(console, run)
     console.print()

@@ -16,10 +16,10 @@ def own_id(root: Path) -> str:
 
 
 def read_id(root: Path) -> str:
-    """Return the number; "" where there is none."""
+    """Return the number; "" where there is none, or no text."""
     try:
         return (root / _FILE).read_text().strip()
-    except OSError:
+    except (OSError, UnicodeDecodeError):
         return ""
 
 

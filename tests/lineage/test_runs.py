@@ -12,6 +12,7 @@ from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.errors import PipelineError, WorkspaceError
 from pipeline.lineage.records import RESOLVER, Artifact, Step
+from pipeline.lineage.run_files import damaged_files
 from pipeline.lineage.runs import RUN_CONTEXT, RunsById, StepState, find_run, list_runs
 from pipeline.lineage.store import open_existing_store, open_store
 from pipeline.lineage.summary import list_summaries
@@ -166,6 +167,23 @@ def test_verdict_ingestion_and_push_are_read_from_their_artifacts(writer: Writer
     assert found.verdict == {"blessed": True}
     assert found.ingestion == {"rows": {}}
     assert found.pushed == "/serving/cats/7"
+
+
+@pytest.mark.parametrize("content", [b"", b'{"a": 1, "b', b"[1, 2]", b"null", b"\xff\xfe"])
+def test_a_damaged_file_is_told_and_read_as_one_that_is_gone(writer: Writer, tmp_path: Path, content: bytes) -> None:
+    run = writer.run("r1", pipeline="cats")
+    made = {
+        "Evaluator": ("ModelEvaluation", "verdict.json"), "DataGate": ("longhaul.DataVerdict", "verdict.json"),
+        "Trainer": ("ModelRun", "history.json"), "TableExampleGen": ("Examples", "ingestion.json"),
+        "InfraCheck": ("InfraBlessing", "infra.json"),
+    }  # fmt: skip
+    for node, (kind, file) in made.items():
+        (tmp_path / node).mkdir()
+        (tmp_path / node / file).write_bytes(content)
+        writer.artifact(writer.step(run, node, STATES.COMPLETE), kind, tmp_path / node)
+    found = find_run(writer.store, "cats", "r1")
+    assert [found.verdict, found.data_verdict, found.history, found.ingestion, found.infra_verdict] == [None] * 5
+    assert {path.parent.name for path in damaged_files(found.artifacts)} == set(made)
 
 
 def test_the_data_gate_said_no_even_if_its_file_is_gone(writer: Writer, tmp_path: Path) -> None:

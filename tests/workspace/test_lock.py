@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import LockedError, WorkspaceError
-from pipeline.workspace.identity import workspace_id
+from pipeline.workspace.identity import own_id, read_id, workspace_id
 from pipeline.workspace.lock import FOLDERS, Wait, locked, serving_locked
 
 HOLD = """
@@ -97,6 +97,12 @@ def test_the_short_lock_is_another_one(tmp_path: Path) -> None:
         with pytest.raises(LockedError, match="another command"), serving_locked(tmp_path, Wait(0)):
             pytest.fail("two at once")
         assert not (tmp_path / "serving" / "toy").exists()
+
+
+def test_a_number_that_is_damaged_is_made_anew(tmp_path: Path) -> None:
+    (tmp_path / ".workspace").write_bytes(b"\xff\x00")
+    assert read_id(tmp_path) == ""
+    assert own_id(tmp_path) == read_id(tmp_path) != ""
 
 
 def test_a_copy_of_a_workspace_is_another_one(tmp_path: Path) -> None:
