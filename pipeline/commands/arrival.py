@@ -4,7 +4,6 @@ the last run has not seen yet."""
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from typing import Any
 
 from ml_metadata import MetadataStore
@@ -18,11 +17,9 @@ from pipeline.data.arrival import not_yet, spans_words
 from pipeline.data.patterns import has_spans
 from pipeline.data.sources.table_files import file_states, find_files, list_files, span_of
 from pipeline.errors import ConfigError, NotYetError
-from pipeline.lineage.last_data import Changes, LastData, changes_since, last_data
+from pipeline.lineage.last_data import Changes, FileStates, LastData, changes_since, last_data
 from pipeline.lineage.store import has_records, open_existing_store
 
-FileStates = Sequence[tuple[str, int, int]]
-"""Path, size in bytes and time of change in nanoseconds of each."""
 _LOOK_S = 30.0
 _REMEDY = (
     "run again later, or let `longhaul run --wait-for-data 6h` wait; `longhaul plan` shows what is there. "

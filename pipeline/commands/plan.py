@@ -11,13 +11,16 @@ from rich.markup import escape
 
 from pipeline.commands.arrival import changed_spans, is_seen_from_here, window_notes
 from pipeline.config.pipeline import PipelineConfig
-from pipeline.config.spans import missing_spans, span_name, spans_text
+from pipeline.config.spans import chosen_spans, missing_spans, span_name, spans_text
 from pipeline.config.split import Split, TimeSplit, moving
-from pipeline.contract.schema import feature_table, read_schema
+from pipeline.contract.run_inputs import look
+from pipeline.contract.schema import column_type
 from pipeline.data.arrival import not_yet
+from pipeline.data.filled_splits import check_splits
 from pipeline.data.patterns import has_spans
-from pipeline.data.sources.table_files import file_states, find_files, list_files
+from pipeline.data.sources.table_files import SourceFile, file_states, find_files, list_files
 from pipeline.data.split import settle, split_names
+from pipeline.data.values.readings import readings_of
 from pipeline.errors import ConfigError
 from pipeline.lineage.last_data import last_data
 from pipeline.lineage.store import has_records, open_existing_store
@@ -27,7 +30,7 @@ from pipeline.terminal.console import console_for
 
 @dataclass(frozen=True)
 class Plan:
-    """The next run, as far as names, sizes and times tell.
+    """The next run, as far as names, sizes and times tell, headers, and so many rows that each split has one.
 
     Attributes:
         there, used, left_out, missing: numbers of spans; none of a table without spans.
@@ -64,9 +67,8 @@ def print_plan(config: PipelineConfig, *, as_json: bool) -> bool:
     """Print the plan; return whether a run could begin.
 
     Raises:
-        ConfigError: the table lies where this machine cannot list it, or the configuration names a column that the
-            schema lacks.
-        DataError: nothing of it is there, or no span would be left to train.
+        ConfigError: the table lies where this machine cannot list it, or a run would refuse what else it is made with.
+        DataError: nothing of it is there, or a split would be empty.
     """
     plan = make_plan(config)
     if as_json:
@@ -82,13 +84,12 @@ def make_plan(config: PipelineConfig) -> Plan:
     Raises:
         ConfigError, DataError: see `print_plan`.
     """
-    feature_table(config, read_schema(config.schema_file))  # a run would refuse what they do not know
     pattern, window = config.data_pattern, config.data.spans
     if pattern.startswith("gs://"):
         raise ConfigError(f"{pattern} cannot be listed from here", "`longhaul run --on vertex` reads it there")
     reasons = not_yet(config.data, pattern) if is_seen_from_here(config.data, config.data_pattern) else []
     spans = has_spans(pattern)
-    files = find_files(pattern, window)
+    files = _files(config, is_whole=not reasons)
     used = sorted({file.span for file in files}) if spans else []
     there = sorted({file.span for file in list_files(pattern)}) if spans else []
     states = file_states(files)
@@ -108,7 +109,7 @@ def make_plan(config: PipelineConfig) -> Plan:
         missing=missing_spans(window, used, there) if spans else [],
         files=len(files),
         bytes=sum(size for _, size, _ in states),
-        splits=_splits(config.split, sorted({file.span for file in files})),
+        splits={} if reasons else _splits(config.split, sorted({file.span for file in files})),
         rule=_rule(config.split),
         not_yet=reasons,
         notes=window_notes(config.data, config.data_pattern),
@@ -118,6 +119,25 @@ def make_plan(config: PipelineConfig) -> Plan:
         corrected=[] if changes is None else changes.corrected,
         champion={"version": served.version, "run": served.run_id, "spans": list(served.spans)} if served else None,
     )
+
+
+def _files(config: PipelineConfig, *, is_whole: bool) -> list[SourceFile]:
+    """Find the files of the window; where all is there, refuse what a run would refuse that looks at them."""
+    pattern, window, form, readings = (
+        config.data_pattern,
+        config.data.spans,
+        config.data.format,
+        readings_of(config.data),
+    )
+    if not is_whole:
+        there = list_files(pattern, form, readings)
+        used = chosen_spans(window, {file.span for file in there})
+        return [file for file in there if file.span in used]
+    declared = {one.name: column_type(one) for one in look(config).schema.feature}
+    files = find_files(pattern, window, form, readings)
+    if "://" not in pattern:
+        check_splits(files, config.data, config.split, declared)
+    return files
 
 
 def _splits(split: Split, used: list[int]) -> dict[str, list[int]]:

@@ -7,12 +7,11 @@ with an executor of ours. Beam maps over fragments of files; each fragment write
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
 import apache_beam as beam
-import numpy as np
 from google.protobuf import any_pb2, json_format, struct_pb2
 from pydantic import TypeAdapter
 from tfx.components.example_gen import component, driver, input_processor
@@ -23,13 +22,13 @@ from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils, proto_utils
 
 from pipeline.config.data import DUCKDB, SQLITE, Data
-from pipeline.config.spans import spans_text
 from pipeline.config.split import HashSplit, Split
 from pipeline.config.text_format import CSV
 from pipeline.data.columns import ColumnType
 from pipeline.data.decided_labels import FILE as DECISIONS_FILE
 from pipeline.data.decided_labels import applied
 from pipeline.data.decisions_text import PROPERTY as DECISIONS
+from pipeline.data.filled_splits import check_filled, labelled_rows, times
 from pipeline.data.labels import LabelTally, check_label
 from pipeline.data.patterns import has_spans, without_marks
 from pipeline.data.row_weights import check_weighed
@@ -37,12 +36,12 @@ from pipeline.data.set_aside import FILE as ASIDE_FILE
 from pipeline.data.set_aside import gathered
 from pipeline.data.sources import parts, remote, source, table_files
 from pipeline.data.split import settle, split_names, stratify
-from pipeline.data.split_shards import WriteSplitShards, labelled_rows, write_json
+from pipeline.data.split_shards import WriteSplitShards, write_json
 from pipeline.data.training_columns import check_training_columns
 from pipeline.data.values.readings import READ_BY, readings_of, written
 from pipeline.errors import DataError
 from pipeline.lineage.artifact_names import SUMMARY_FILE
-from pipeline.lineage.source_files import FILES, to_property
+from pipeline.lineage.source_files import FILES, digest_of, to_property
 
 _NOT_READ = {"serving", "builder", "arrival", "ordered", DECISIONS, *READ_BY}
 _PAYLOADS = {"parquet": example_gen_pb2.FORMAT_PARQUET, "tf_example": example_gen_pb2.FORMAT_TF_EXAMPLE}
@@ -63,12 +62,13 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         split: Split = TypeAdapter(Split).validate_python(request["split"])
         files = table_files.find_files(pattern, data.spans, data.format, readings_of(data))
         states = table_files.file_states(files)  # before they are read: a file that changes meanwhile will tell
+        digests = [digest_of(path, size) for path, size, _ in states]
         declared = {name: ColumnType(value) for name, value in request["declared"].items()}
         columns = source.infer_columns(files, data.drop, declared)  # the schema's type wins over the one found
         check_training_columns(columns, files[0].path, data, split)
         names = split_names(split)
         used = sorted({file.span for file in files})
-        split = settle(split, used, lambda name: _times(files, name, columns))
+        split = settle(split, used, lambda name: times(files, name, columns))
         if isinstance(split, HashSplit) and split.stratify:
             split = stratify(split, labelled_rows(source.plan_fragments(files, columns=columns), columns, data.label))
 
@@ -115,7 +115,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         examples.set_string_custom_property("spans", json.dumps(summary["spans"]))
         if "split_spans" in summary:
             examples.set_string_custom_property("split_spans", json.dumps(summary["split_spans"]))
-        examples.set_string_custom_property(FILES, to_property(states))
+        examples.set_string_custom_property(FILES, to_property(states, digests))
 
 
 class Driver(driver.FileBasedDriver):
@@ -205,17 +205,6 @@ def _told(split: Split) -> dict[str, Any]:
     return {name: value for name, value in split.model_dump(mode="json").items() if value or name not in later}
 
 
-def _times(files: Sequence[table_files.SourceFile], name: str, columns: Mapping[str, ColumnType]) -> Any:
-    """Return all values of a column; shape (rows,). Rows without a label count as well."""
-    only = {name: columns[name]}
-    found = [
-        batch.column(0).drop_null().to_numpy()
-        for fragment in source.plan_fragments(files, columns=only)
-        for batch in source.read_fragment(fragment, only)
-    ]
-    return np.concatenate(found)
-
-
 def _spans_of_splits(outcomes: list[dict[str, Any]], names: tuple[str, ...]) -> dict[str, list[int]]:
     return {name: sorted({one["span"] for one in outcomes if one["rows"][name]}) for name in names}
 
@@ -230,16 +219,7 @@ def _judge(outcomes: list[dict[str, Any]], data: Data, names: tuple[str, ...], u
     if sum(rows.values()) + tally.unlabelled == 0:
         raise DataError("the table has no rows", "check the export that wrote it")
     check_label(tally, data, sum(rows.values()))
-    for name, count in rows.items():
-        if count == 0:
-            sizes = ", ".join(f"{split} {n:,}" for split, n in rows.items())
-            what = f"split {name!r} is empty (rows: {sizes})"
-            if bare := sorted({*used} - {one["span"] for one in outcomes if any(one["rows"].values())}):
-                raise DataError(
-                    f"{what}: {'span' if len(bare) == 1 else 'spans'} {spans_text(bare)} without a row",
-                    "have it delivered again, or leave it out by data.spans.except",
-                )
-            raise DataError(what, "move the split's bounds or change its weights")
+    check_filled(rows, sorted({*used} - {one["span"] for one in outcomes if any(one["rows"].values())}))
     if data.weight is not None:
         check_weighed({name: sum(outcome["weights"][name] for outcome in outcomes) for name in names}, data.weight)
     shards = {path: digest for outcome in outcomes for path, digest in outcome["shards"].items()}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import partial
 from typing import Any
@@ -29,16 +29,6 @@ from pipeline.data.sources import fragments, source, table_files
 from pipeline.data.sources.meaning import without_misfits
 from pipeline.data.split import assign
 from pipeline.errors import DataError
-
-
-def labelled_rows(
-    parts: Iterable[source.Fragment], columns: Mapping[str, ColumnType], label: str
-) -> Iterator[pa.RecordBatch]:
-    """Yield the rows that are split: without those that are set aside or have no label."""
-    for fragment in parts:
-        for whole, misfits in source.read_marked(fragment, columns, ROW_GROUP_ROWS):
-            batch = without_misfits(whole, misfits)
-            yield batch.filter(batch.column(label).is_valid())
 
 
 class WriteSplitShards:

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from ml_metadata import MetadataStore
 
 from pipeline.lineage.runs import find_run, list_runs
-from pipeline.lineage.source_files import FILES, from_property
+from pipeline.lineage.source_files import FILES, ReadFile, from_property
+
+FileStates = Sequence[tuple[str, int, int]]
+"""Path, size in bytes and time of change in nanoseconds of each (pipeline.data.sources.table_files)."""
 
 
 @dataclass(frozen=True)
@@ -16,13 +19,21 @@ class LastData:
     """The files that a run read.
 
     Attributes:
-        states: size in bytes and time of change in nanoseconds by absolute path.
+        files: by absolute path.
         spans: their numbers.
     """
 
     run_id: str
-    states: dict[str, tuple[int, int]]
+    files: dict[str, ReadFile]
     spans: tuple[int, ...]
+
+    def as_read(self, states: FileStates) -> FileStates:
+        """Return what files are now, but one that has only been touched as it was when it was read."""
+        return tuple((path, size, self._time(path, size, changed)) for path, size, changed in states)
+
+    def _time(self, path: str, size: int, changed: int) -> int:
+        read = self.files.get(path)
+        return read.modified_ns if read and changed != read.modified_ns and read.is_still(size, changed) else changed
 
 
 @dataclass(frozen=True)
@@ -32,7 +43,7 @@ class Changes:
     Attributes:
         new: later than all that it read.
         late: not read then, and not later than all.
-        corrected: read then, and with other files, sizes or times of change now.
+        corrected: read then, and with other files or contents now.
     """
 
     new: list[int]
@@ -51,28 +62,26 @@ def last_data(store: MetadataStore, pipeline: str) -> LastData | None:
         run = find_run(store, pipeline, listed.run_id)
         for artifact in run.artifacts.get("TableExampleGen", []):
             files = from_property(str(artifact.properties.get(FILES, "")))
-            states = {file.path: (file.bytes, file.modified_ns) for file in files}
-            if states:
-                return LastData(run.run_id, states, tuple((run.ingestion or {}).get("spans", ())))
+            if files:
+                return LastData(
+                    run.run_id, {file.path: file for file in files}, tuple((run.ingestion or {}).get("spans", ()))
+                )
         return None
     return None
 
 
-def changes_since(
-    last: LastData, states: Sequence[tuple[str, int, int]], span_of: Callable[[str], int | None]
-) -> Changes:
+def changes_since(last: LastData, states: FileStates, span_of: Callable[[str], int | None]) -> Changes:
     """Compare files that would be read now with those that were.
 
     Args:
-        states: path, size in bytes and time of change in nanoseconds of each (pipeline.data.sources.table_files).
         span_of: the span of a path; None if it has none.
     """
     now: dict[int, dict[str, tuple[int, int]]] = {}
-    for path, size, changed in states:
+    for path, size, changed in last.as_read(states):
         now.setdefault(span_of(path) or 0, {})[path] = size, changed
     before: dict[int, dict[str, tuple[int, int]]] = {}
-    for path, state in last.states.items():
-        before.setdefault(span_of(path) or 0, {})[path] = state
+    for path, read in last.files.items():
+        before.setdefault(span_of(path) or 0, {})[path] = read.bytes, read.modified_ns
     newest = max(last.spans, default=max(before, default=0))
     fresh = [span for span in sorted(now) if span not in before]
     return Changes(

@@ -1,6 +1,7 @@
 """Which files a table was read from: a custom property of the Examples that were made of them.
 
-Size and time of change tell, unread, whether a file still is what it was; TFX's own ExampleGen trusts them too.
+Size and time of change tell, unread, whether a file still is what it was; TFX's own ExampleGen trusts them too. Where
+only the time has changed, the content tells.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+
+from trainer.digests import file_digest
 
 FILES = "files"
 """The property's name."""
@@ -23,12 +26,14 @@ class ReadFile:
         folder: the folder that holds all files of the table; "" of what is not on a disk.
         name: the path below it, `span-03/flights.parquet`.
         modified_ns: time of change, nanoseconds since 1970.
+        digest: SHA-256 of its content; "" of what is not a file on a disk, and where an older Longhaul read it.
     """
 
     folder: str
     name: str
     bytes: int
     modified_ns: int
+    digest: str = ""
 
     @property
     def path(self) -> str:
@@ -44,8 +49,13 @@ class ReadFile:
             found = Path(self.path).stat()
         except OSError:
             return "gone"
-        same = (found.st_size, found.st_mtime_ns) == (self.bytes, self.modified_ns)
-        return "as it was" if same else "changed"
+        return "as it was" if self.is_still(found.st_size, found.st_mtime_ns) else "changed"
+
+    def is_still(self, size: int, modified_ns: int) -> bool:
+        """Return whether it is what was read, by what it is now: it may only have been touched, or copied back."""
+        if size != self.bytes or modified_ns == self.modified_ns:
+            return size == self.bytes
+        return bool(self.digest) and self.digest == digest_of(self.path, size)
 
     def is_meant_by(self, text: str) -> bool:
         """Return whether somebody who says `text` means this file: its path, the end of it, or a folder that it is
@@ -59,12 +69,28 @@ class ReadFile:
         )
 
 
-def to_property(states: Sequence[tuple[str, int, int]]) -> str:
-    """Make the property's value of paths, sizes in bytes and times (pipeline.data.sources.table_files.file_states)."""
+def digest_of(path: str, size: int) -> str:
+    """Return SHA-256 of a file's content; "" of what is more than a file of this size, or none on a disk of this
+    machine that can be read."""
+    file = Path(path)
+    try:
+        is_whole = not path.startswith("/gcs/") and file.stat().st_size == size
+        return file_digest(file) if is_whole else ""
+    except OSError:
+        return ""
+
+
+def to_property(states: Sequence[tuple[str, int, int]], digests: Sequence[str] = ()) -> str:
+    """Make the property's value of paths, sizes in bytes and times (pipeline.data.sources.table_files.file_states).
+
+    Args:
+        digests: `digest_of` each.
+    """
     if any("://" in path for path, _, _ in states):
         return json.dumps({"folder": "", "files": [list(state) for state in states]})
     folder = os.path.commonpath([os.path.dirname(path) for path, _, _ in states])  # noqa: PTH120
-    return json.dumps({"folder": folder, "files": [[os.path.relpath(p, folder), *state] for p, *state in states]})
+    files = [[os.path.relpath(p, folder), *state] for p, *state in states]
+    return json.dumps({"folder": folder, "files": files} | ({"digests": list(digests)} if digests else {}))
 
 
 def from_property(value: str) -> list[ReadFile]:
@@ -72,4 +98,8 @@ def from_property(value: str) -> list[ReadFile]:
     if not value:
         return []
     recorded = json.loads(value)
-    return [ReadFile(recorded["folder"], *file) for file in recorded["files"]]
+    digests = recorded.get("digests") or [""] * len(recorded["files"])
+    return [
+        ReadFile(recorded["folder"], *file)
+        for file in [[*one, digest] for one, digest in zip(recorded["files"], digests, strict=True)]
+    ]

@@ -14,6 +14,7 @@ import pytest
 
 from pipeline.config.loading import load
 from pipeline.config.pipeline import PipelineConfig
+from pipeline.data.sources.table_files import find_files
 from pipeline.lineage.process import Process
 from pipeline.lineage.runs import RUN_CONTEXT, Run, StepState, find_run
 from pipeline.lineage.store import open_store
@@ -98,6 +99,16 @@ def test_nothing_is_said_and_no_page_is_drawn_where_all_is_the_same(config_file:
     run = latest(config)
     assert page_of(config.root, run) == page_path(config.root, run.properties["repeats"])
     assert page_of(config.root, run) in pages[0]
+
+
+def test_a_table_that_was_only_touched_is_the_same(
+    config_file: Path, config: PipelineConfig, longhaul: Callable[..., Any]
+) -> None:
+    assert longhaul("run", "--config", config_file).code == 0
+    for file in find_files(config.data_pattern):
+        os.utime(file.path)
+    outcome = longhaul("run", "--config", config_file)
+    assert (outcome.code, LOADING in outcome.text, "corrected" in outcome.text) == (0, False, False), outcome.text
 
 
 def test_tfx_goes_on_from_such_a_run(config_file: Path, config: PipelineConfig, longhaul: Callable[..., Any]) -> None:

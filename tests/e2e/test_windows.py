@@ -48,6 +48,9 @@ def test_the_window_and_the_split_move_with_the_data(tmp_path: Path, longhaul: C
     _, run = place.run(*part)
     assert spans_of(run) == {"train": [20241101, 20241201, 20250101], "eval": [20250201]}
     assert "the data are as they were" in place.call("plan").text
+    for file in tmp_path.glob("data/*/t.csv"):
+        file.touch()
+    assert "the data are as they were" in place.call("plan").text
 
     # A month is missing: nothing is read, and the code says that it may come.
     arrives(place, "2025-04")
