@@ -13,7 +13,7 @@ from ml_metadata import MetadataStore
 from pipeline.commands.rollback import list_versions, roll_back
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import ConfigError, WorkspaceError
-from pipeline.lineage.pushes import record_rollout, rollout_is_recorded
+from pipeline.lineage.pushes import record_rollout, rollout_is_recorded, rollout_was_begun
 from pipeline.lineage.store import open_existing_store, translated_errors
 from pipeline.runners.local.recovery import noting
 from pipeline.serving import rollout, unfinished
@@ -57,8 +57,15 @@ def start(
         version, stable.number, known[0].number, SHADOW if share is None else CANARY, share or 0.0, key, by or pusher(),
         now(), note,
     )  # fmt: skip
-    _note(config, begun, "step" if going_on else "start", wait)
-    rollout.write(base, begun)
+    with translated_errors(config.root):
+        open_existing_store(config)
+        with noting(config, wait) as store:
+            note_begun(config.record_name, base, store)
+            tried = rollout.under_way(base)
+            if tried and tried == replace(begun, time=tried.time):  # the same command again, after a kill
+                return tried
+            rollout.write(base, begun)
+            note_begun(config.record_name, base, store)
     return begun
 
 
@@ -152,10 +159,11 @@ def _beside(known: list[Version], candidate: Version) -> Version:
 
 
 def note_begun(pipeline: str, serving: Path, store: MetadataStore) -> None:
-    """Put a rollout on record that the push of a run began: Pusher's outputs come on record after it."""
+    """Put on record what is tried and is not yet: what the push of a run began, whose outputs come on record after it,
+    or a start or a step that was killed."""
     begun = rollout.under_way(serving)
     if begun and not begun.ending and not rollout_is_recorded(store, begun):
-        record_rollout(store, pipeline, "start", begun, serving)
+        record_rollout(store, pipeline, "step" if rollout_was_begun(store, begun) else "start", begun, serving)
 
 
 def _note(config: PipelineConfig, what: Rollout, how: str, wait: Wait) -> None:
@@ -163,5 +171,5 @@ def _note(config: PipelineConfig, what: Rollout, how: str, wait: Wait) -> None:
         open_existing_store(config)
         with noting(config, wait) as store:
             note_begun(config.record_name, config.serving_folder, store)  # of a run that was killed before it could
-            if not (what.ending and rollout_is_recorded(store, what)):
+            if not rollout_is_recorded(store, what):
                 record_rollout(store, config.record_name, how, what, config.serving_folder)

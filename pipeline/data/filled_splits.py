@@ -12,7 +12,6 @@ from pipeline.config.data import Data
 from pipeline.config.spans import spans_text
 from pipeline.config.split import HashSplit, Split, deciding_columns, time_column
 from pipeline.data.columns import ColumnType
-from pipeline.data.shards import ROW_GROUP_ROWS
 from pipeline.data.sources import source
 from pipeline.data.sources.common_columns import common_columns
 from pipeline.data.sources.meaning import without_misfits
@@ -83,7 +82,7 @@ def labelled_rows(
 ) -> Iterator[pa.RecordBatch]:
     """Yield the rows that are split: without those that are set aside or have no label."""
     for fragment in parts:
-        for whole, misfits in source.read_marked(fragment, columns, ROW_GROUP_ROWS):
+        for whole, misfits in source.read_marked(fragment, columns):
             batch = without_misfits(whole, misfits)
             yield batch.filter(batch.column(label).is_valid())
 

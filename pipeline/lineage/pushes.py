@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -165,9 +166,17 @@ def record_rollout(store: MetadataStore, pipeline: str, step: str, what: Any, ba
 
 def rollout_is_recorded(store: MetadataStore, what: Any) -> bool:
     """Return whether a step of a rollout is on record already."""
-    step = {key: str(value) for key, value in asdict(what).items()}
+    return _has_rollout(store, asdict(what))
+
+
+def rollout_was_begun(store: MetadataStore, what: Any) -> bool:
+    """Return whether a step of the same rollout is on record."""
+    return _has_rollout(store, {name: getattr(what, name) for name in ("version", "stable", "newest")})
+
+
+def _has_rollout(store: MetadataStore, wanted: Mapping[str, Any]) -> bool:
     return any(
-        all(one.custom_properties[key].string_value == value for key, value in step.items())
+        all(one.custom_properties[key].string_value == str(value) for key, value in wanted.items())
         for one in store.get_executions_by_type(ROLLOUT_TYPE)
     )
 
