@@ -32,11 +32,11 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 
 
-def patched_after(statement: str) -> list[bool]:
-    """Whether each function is patched in a fresh process after a statement."""
+def patched_after(*statements: str) -> list[list[bool]]:
+    """Whether each function is patched after each statement alone, in a process that has imported no module of ours."""
     asked = f"""
-{statement}
 import json
+import os
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.transforms import core
 from tensorflow_data_validation.utils import quantiles_util
@@ -44,28 +44,32 @@ from tensorflow_transform.beam import impl
 from tfx.components.util import tfxio_utils
 from tfx.orchestration.portable import cache_utils
 from tfx.orchestration.portable.input_resolution import channel_resolver
-found = (
-    quantiles_util._get_bin_weights, quantiles_util.generate_equi_width_histogram, impl._RunMetaGraphDoFn,
-    tfxio_utils.make_tfxio, cache_utils.get_cache_context, channel_resolver._get_executions_by_all_contexts,
-    channel_resolver.resolve_single_channel, core.get_function_args_defaults, PipelineOptions.view_as,
-)
-print(json.dumps([one.__module__.startswith("pipeline.patches.") for one in found]))
+for statement in {statements!r}:
+    if child := os.fork():
+        assert os.waitpid(child, 0)[1] == 0
+        continue
+    exec(statement)
+    found = (
+        quantiles_util._get_bin_weights, quantiles_util.generate_equi_width_histogram, impl._RunMetaGraphDoFn,
+        tfxio_utils.make_tfxio, cache_utils.get_cache_context, channel_resolver._get_executions_by_all_contexts,
+        channel_resolver.resolve_single_channel, core.get_function_args_defaults, PipelineOptions.view_as,
+    )
+    print(json.dumps([one.__module__.startswith("pipeline.patches.") for one in found]), flush=True)
+    os._exit(0)
 """
     out = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    return json.loads(out.splitlines()[-1])
+    return [json.loads(line) for line in out.splitlines()[-len(statements) :]]
 
 
-def test_nothing_is_patched_at_import() -> None:
+def test_nothing_is_patched_at_import_and_all_by_the_one_call_of_the_process_that_launches() -> None:
     modules = (
         *("components.statistics_gen", "components.transform", "components.evaluator", "components.data_gate"),
         *("data.table_statistics", "runners.local.run", "runners.vertex.container", "patches.install"),
     )
-    assert not any(patched_after("\n".join(f"import pipeline.{module}" for module in modules)))
-
-
-def test_one_call_patches_the_process_that_launches() -> None:
     call = "from pipeline.patches.install import LAUNCHER, install_patches\ninstall_patches(LAUNCHER)"
-    assert all(patched_after(call))
+    imported, called = patched_after("\n".join(f"import pipeline.{module}" for module in modules), call)
+    assert not any(imported)
+    assert all(called)
 
 
 def test_a_worker_that_counts_is_patched() -> None:
