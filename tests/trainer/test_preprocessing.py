@@ -22,7 +22,7 @@ from tensorflow_transform import beam as tft_beam
 
 from pipeline.data.row_groups import RowGroupTFXIO
 from pipeline.data.stacked import StackedTFXIO
-from trainer import quantiles, words_file
+from trainer import words_file
 from trainer.features import Feature, FeatureTable, Kind, Label, Storage, derive
 from trainer.preprocessing import (
     CATEGORICAL,
@@ -33,6 +33,7 @@ from trainer.preprocessing import (
     _time_parts,
     preprocessing_fn,
 )
+from trainer.quantile_sketch import Sketch
 from trainer.stacks import of_parsed
 
 Rows = Mapping[str, Sequence[Any]]
@@ -190,10 +191,10 @@ def test_a_column_without_a_value_in_training_tells_nothing_later(
 def test_a_table_without_any_number_in_training() -> None:
     """As above, of every column."""
     for columns in (1, 3):
-        combiner = quantiles._Quantiles(4, 0.1, np.float32, output_shape=[columns, 3], feature_shape=[columns])
         for rows in (0, 2):
-            nothing = combiner.add_input(combiner.create_accumulator(), [np.full((rows, columns), NAN, np.float32)])
-            (found,) = combiner.extract_output(combiner.merge_accumulators([nothing, combiner.create_accumulator()]))
+            nothing = Sketch(columns, 4)
+            nothing.add(np.full((rows, columns), NAN, np.float32))
+            found = nothing.merge([Sketch(columns, 4)]).quantiles()
             assert np.isnan(found).all()
             assert found.shape == (columns, 3)
 
@@ -204,10 +205,9 @@ def test_columns_without_values_change_nothing_of_the_others(rows: list[list[flo
     values = np.array(rows, np.float32)
 
     def of(matrix: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        columns = matrix.shape[1]
-        combiner = quantiles._Quantiles(4, 0.1, np.float32, output_shape=[columns, 3], feature_shape=[columns])
-        (found,) = combiner.extract_output(combiner.add_input(combiner.create_accumulator(), [matrix]))
-        return np.asarray(found)
+        sketch = Sketch(matrix.shape[1], 4)
+        sketch.add(matrix)
+        return sketch.quantiles()
 
     together = of(values)
     for column in range(4):
