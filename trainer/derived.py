@@ -26,11 +26,13 @@ class Columns(NamedTuple):
     """The raw columns that are read.
 
     Attributes:
-        stored: (batch,) values by name, and whether they are there.
+        numbers: float64 (batch,) by name, NaN where missing.
+        stored: of texts and whole numbers (batch,) values by name, and whether they are there.
         label: (batch, 1) as it is stored.
         folds: (batch, 1) of a row to learn from, -1 of any other; None where nothing is learned.
     """
 
+    numbers: Mapping[str, tf.Tensor]
     stored: Mapping[str, tuple[tf.Tensor, tf.Tensor]]
     label: tf.Tensor
     folds: tf.Tensor | None
@@ -45,13 +47,29 @@ class Derived:
         self._storage = {feature.name: feature.storage for feature in table.features}
         self._statistics: dict[Node, tf.Tensor] = {}
         self._known: dict[Node, Any] = {}
+        self._matrices: dict[tuple[str, ...], tf.Tensor] = {}
+        self._numeric = [
+            one.feature.name for one in table.derived if one.feature.kind not in (Kind.CATEGORICAL, Kind.WORDS)
+        ]
         self._known_texts: dict[Node, Text] = {}
         self._learn()
 
     def numbers(self, names: Sequence[str]) -> tf.Tensor:
         """Return float32 (batch, names), NaN where missing, also where it is too large."""
-        found = tf.cast(tf.stack([self.number(name) for name in names], axis=1), tf.float32)
-        return tf.where(tf.math.is_finite(found), found, float("nan"))
+        parts, order = [], []
+        for learns in (False, True):  # apart: what is known must not wait for what is learned
+            every = [name for name in self._numeric if self.is_learned(name) is learns]
+            if any(name in every for name in names):
+                parts.append(self._matrix(tuple(every)))
+                order += every
+        matrix = tf.concat(parts, axis=1) if len(parts) > 1 else parts[0]
+        return matrix if order == list(names) else tf.gather(matrix, [order.index(name) for name in names], axis=1)
+
+    def _matrix(self, names: tuple[str, ...]) -> tf.Tensor:
+        if names not in self._matrices:
+            found = tf.cast(tf.stack([self.number(name) for name in names], axis=1), tf.float32)
+            self._matrices[names] = tf.where(tf.math.is_finite(found), found, float("nan"))
+        return self._matrices[names]
 
     def number(self, name: str) -> tf.Tensor:
         """Return float64 (batch,), NaN where missing."""
@@ -114,8 +132,7 @@ class Derived:
             case "literal":
                 return tf.constant(float(node.value), tf.float64)
             case "column":
-                value, present = self._columns.stored[node.value]
-                return tf.where(present, tf.cast(value, tf.float64), operations.MISSING)
+                return self._columns.numbers[node.value]
             case "derived":
                 return self._number(self._trees[node.value])
             case "is_missing":

@@ -16,7 +16,7 @@ import tensorflow_transform as tft
 from tensorflow_transform import tf_utils
 
 from trainer import statistics_file
-from trainer.folds import NO_FOLD
+from trainer.folds import FOLDS, NO_FOLD
 
 
 def look_up(
@@ -35,12 +35,8 @@ def look_up(
     """
     from trainer.key_sums import analyzer  # Beam, which the Trainer needs not
 
-    count = len(wanted)
-    numbers = tf.constant([[statistics_file.number_of(place) for place in range(count)]])
     if folds is None:
         folds = tf.fill([tf.shape(keys)[0], 1], tf.constant(NO_FOLD, tf.int64))
-    counts = tf.constant([[function == "count_by" for function, _ in wanted]])
-    of_fold = tf.strings.as_string(tf.where(counts, tf.constant(NO_FOLD, tf.int64), folds))  # (batch, statistics)
     (file,) = tft.experimental.ptransform_analyzer(
         [tf.where(present, keys, ""), tf.cast(present, tf.int64), values, folds],
         analyzer(tuple(wanted)),
@@ -49,12 +45,17 @@ def look_up(
         output_asset_default_values=[statistics_file.write([], wanted)],
         name="statistics_by_key",
     )
-    begins = tf.raw_ops.Add(x=numbers, y=of_fold)
-    asked = tf.raw_ops.Add(x=tf.raw_ops.Add(x=begins, y=tf.constant(statistics_file.OF_KEY)), y=keys)
-    every = tf.concat([asked, begins], axis=0)  # (2 * batch, statistics)
-    found, _ = tf_utils.construct_and_lookup_table(_table, file, every)
-    of_key, of_all = tf.split(found, 2)
-    found = tf.where(tf.math.is_nan(of_key), of_all, of_key)
+    begins = [
+        [f"{statistics_file.number_of(place)}{NO_FOLD if function == 'count_by' else fold}"
+         for place, (function, _) in enumerate(wanted)]
+        for fold in range(NO_FOLD, FOLDS)
+    ]  # fmt: skip
+    of_row = tf.squeeze(folds, axis=1) - NO_FOLD
+    of_keys = tf.constant([[one + statistics_file.OF_KEY for one in of_fold] for of_fold in begins])
+    asked = tf.raw_ops.Add(x=tf.gather(of_keys, of_row), y=keys)  # (batch, statistics)
+    found, _ = tf_utils.construct_and_lookup_table(_table, file, tf.concat([begins, asked], axis=0))
+    of_all, of_key = found[: len(begins)], found[len(begins) :]
+    found = tf.where(tf.math.is_nan(of_key), tf.gather(of_all, of_row), of_key)
     return tf.where(present, found, tf.constant(float("nan"), tf.float64))
 
 

@@ -75,7 +75,7 @@ def _places(of_columns: list[tf.Tensor], computed: derived.Derived | None, table
 
     Nothing if there are none.
     """
-    found = []
+    values, sketches = [], []
     names = derived.of_kind(table, Kind.NUMERIC, Kind.TIMESTAMP) if computed else []
     times = derived.of_kind(table, Kind.TIMESTAMP)
     order = [("", place) for part in of_columns for place in range(part.shape[1])]
@@ -91,10 +91,14 @@ def _places(of_columns: list[tf.Tensor], computed: derived.Derived | None, table
                 parts.append(_parts_of(computed, name))
                 order += [(name, part) for part in range(len(TIME_PARTS))]
         if parts:
+            values.append(side_by_side(parts))
             with tf.name_scope("learned" if learns else "known"):  # TFT tells analyzers apart by it
-                found.append(_place_among_quantiles(side_by_side(parts)))
+                sketches.append(quantiles.of_columns(values[-1], SKETCH_BUCKETS))
+    if not values:
+        return []
     at = {one: place for place, one in enumerate(order)}
-    return [columns_at(side_by_side(found), [at[one] for one in wanted])] if found else []
+    sketch = tf.concat(sketches, axis=0) if len(sketches) > 1 else sketches[0]
+    return [columns_at(_place_among_quantiles(side_by_side(values), sketch), [at[one] for one in wanted])]
 
 
 def _parts_of(computed: derived.Derived, name: str) -> tf.Tensor:
@@ -178,17 +182,17 @@ def _time_parts(unix_seconds: tf.Tensor) -> list[tf.Tensor]:
     return [hour, weekday, day_of_year]
 
 
-def _place_among_quantiles(values: tf.Tensor) -> tf.Tensor:
+def _place_among_quantiles(values: tf.Tensor, sketch: tf.Tensor) -> tf.Tensor:
     """Return the piecewise-linear empirical distribution function.
 
     Args:
         values: (batch, n), NaN where missing.
+        sketch: (n, SKETCH_BUCKETS - 1) of the training rows.
 
     Returns:
         (batch, n) in [0, 1]; in the middle where missing, and in a column without any value in training.
     """
     count = values.shape[1]
-    sketch = quantiles.of_columns(values, SKETCH_BUCKETS)
     picks = [round(i * (SKETCH_BUCKETS - 2) / PLACES) for i in range(PLACES + 1)]
     edges = tf.gather(sketch, picks, axis=1)  # (n, PLACES + 1)
     # Step k lies below edge k; those before the first edge and behind the last one have no width.

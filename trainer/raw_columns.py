@@ -47,14 +47,20 @@ class RawColumns:
     def columns(self) -> derived.Columns:
         """Return what derived features read, a tensor a column."""
         read = derived.columns_read(self._table)
+        numbers: dict[str, tf.Tensor] = {}
         stored: dict[str, tuple[tf.Tensor, tf.Tensor]] = {}
         for storage, names in stacks.names_by_storage(self._table).items():
-            if chosen := [name for name in names if name in read]:
-                places = [self._places[name] for name in chosen]
-                values = tf.unstack(columns_at(self._values[storage], places), len(chosen), axis=1)
-                present = tf.unstack(columns_at(self._present[storage], places), len(chosen), axis=1)
-                stored |= dict(zip(chosen, zip(values, present, strict=True), strict=True))
-        return derived.Columns(stored, self.label, self._folds)
+            if not (chosen := [name for name in names if name in read]):
+                continue
+            places = [self._places[name] for name in chosen]
+            values, present = columns_at(self._values[storage], places), columns_at(self._present[storage], places)
+            if storage is not Storage.BYTES:
+                known = tf.where(present, tf.cast(values, tf.float64), float("nan"))
+                numbers |= zip(chosen, tf.unstack(known, len(chosen), axis=1), strict=True)
+            if storage is not Storage.FLOAT:
+                pairs = zip(*(tf.unstack(one, len(chosen), axis=1) for one in (values, present)), strict=True)
+                stored |= zip(chosen, pairs, strict=True)
+        return derived.Columns(numbers, stored, self.label, self._folds)
 
     def number(self, feature: Feature) -> int:
         """Return the feature's column in `numbers` (batch, floats and ints), NaN where missing, and in `present`."""
