@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -97,13 +98,12 @@ class Artifacts:
         """Return a JSON file of the artifact of that type, or None."""
         if artifact_type not in self._by_type:
             return None
-        content = self._read(self._by_type[artifact_type] / file, json.loads)
-        return content if isinstance(content, dict) else None
+        return self._read(self._by_type[artifact_type] / file, partial(_json, form=dict))
 
-    def optional_json(self, artifact_type: str, file: str) -> Any:
+    def optional_json(self, artifact_type: str, file: str, form: type = dict) -> Any:
         """Return what a JSON file holds that only some runs have; None without it."""
         path = self._by_type.get(artifact_type)
-        return self._read(path / file, json.loads) if path and (path / file).exists() else None
+        return self._read(path / file, partial(_json, form=form)) if path and (path / file).exists() else None
 
     def gate(self) -> DataVerdict | None:
         """Return what the data gate said; None if it did not judge this run."""
@@ -177,6 +177,18 @@ class Artifacts:
             if folder in self._places:
                 return self._places[folder] / path.relative_to(folder)
         return path
+
+
+def _json(data: bytes, form: type) -> Any:
+    """Read a document.
+
+    Raises:
+        TypeError: it is of another form.
+    """
+    found = json.loads(data)
+    if not isinstance(found, form):
+        raise TypeError(f"{type(found).__name__} in place of {form.__name__}")
+    return found
 
 
 def _statistics(data: bytes) -> list[Any]:

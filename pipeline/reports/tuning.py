@@ -64,7 +64,7 @@ def tuning_section(artifacts: Artifacts) -> Tuning | None:
         return None
     values = _values(best.get("values", {}))
     values.pop("epochs granted", None)
-    found = artifacts.optional_json(*_RESULTS)
+    found = artifacts.optional_json(*_RESULTS, form=list)
     trials = [
         Trial(int(row.pop("trial_id")) + 1, float(row.pop("score")), _values(row))
         for row in (found if isinstance(found, list) else [])

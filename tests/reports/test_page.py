@@ -729,6 +729,15 @@ def test_a_verdict_of_another_form_is_told_and_left(run: Run, document: dict[str
     assert "Drift" in page.lines("")[-1]
 
 
+@pytest.mark.parametrize(
+    ("kind", "file"),
+    [("ModelRun", "hyperparameters.json"), ("ModelEvaluation", "verdict.json"), ("Examples", "ingestion.json")],
+)
+def test_a_document_of_another_form_is_told_and_left(run: Run, kind: str, file: str) -> None:
+    rewrite(run, kind, file, [1, 2])
+    assert any(f"{file} cannot be read: TypeError list in place of dict" in line for line in read(run).lines(""))
+
+
 def test_only_the_largest_slices_are_shown(run: Run) -> None:
     slices = [{"slice": {"tail": str(i)}, "metrics": {"auc": 0.5, "example_count": float(i)}} for i in range(150)]
     crossed = [{"slice": {"a": 1, "b": "x"}, "metrics": {"auc": 0.5}}]
