@@ -91,11 +91,7 @@ def roll_back(
             held.enter_context(spent(config.root))
             store = held.enter_context(noting(config, wait))
         if begun and to in (None, begun.to_version) and _is_newest(base, begun):
-            print(
-                f"Note: the rollback of {begun.by} on {begun.time} had not come to its end, and has published version "
-                f"{begun.new_version} already; nothing is published now. `longhaul rollback --to` serves another",
-                file=sys.stderr,
-            )
+            say_published(begun)
             return begun if dry_run else _ended(config, begun)
         known = list_versions(base)
         if not known:
@@ -110,7 +106,7 @@ def roll_back(
         if dry_run:
             return choice.done()
         folder = Path(choice.target.path)
-        begin = partial(_begin, base, choice)
+        begin = partial(begin_to, base, choice)
         done = choice.done(publish(folder, base, choice.manifest, config.push, begin))
         record_rollback(store, config.record_name, done, base, choice.manifest.digest)
     return _ended(config, done)
@@ -121,7 +117,17 @@ def _is_newest(base: Path, begun: Rollback) -> bool:
     return newest(base) == str(begun.new_version) and under_way(base) is None
 
 
-def _begin(base: Path, choice: Choice, version: int) -> None:
+def say_published(begun: Rollback) -> None:
+    """Say that a killed rollback has done what was to be done."""
+    print(
+        f"Note: the rollback of {begun.by} on {begun.time} had not come to its end, and has published version "
+        f"{begun.new_version} already; nothing is published now. `longhaul rollback --to` serves another",
+        file=sys.stderr,
+    )
+
+
+def begin_to(base: Path, choice: Choice, version: int) -> None:
+    """Write down that a choice is about to be published."""
     unfinished.begin(base, replace(choice.done(), new_version=version))
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from pipeline.commands.elsewhere import jobs_of
-from pipeline.commands.rollback import Choice, check_reason, choose, known_versions
+from pipeline.commands.rollback import Choice, begin_to, check_reason, choose, known_versions, say_published
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.push import Push
 from pipeline.errors import WorkspaceError
 from pipeline.lineage.pushes import Rollback
 from pipeline.runners.vertex.mirror import Mirror
 from pipeline.runners.vertex.objects import EmulatedObjects
+from pipeline.serving import unfinished
 from pipeline.serving.publish import publish, publish_again
 from pipeline.serving.versions import Manifest, Version, read_manifest
 
@@ -28,7 +30,8 @@ def list_versions_in_bucket(config: PipelineConfig, *, emulated: bool = False) -
 def roll_back_in_bucket(
     config: PipelineConfig, to: int | None, note: str, dry_run: bool, *, force: bool = False, emulated: bool = False
 ) -> Rollback:
-    """Publish an earlier version again in the bucket. Its manifest is the record: who, when and why.
+    """Publish an earlier version again in the bucket. Its manifest is the record: who, when and why. What a killed one
+    of this workspace published it brings to its end, instead, if it was to be the same.
 
     Args:
         to: its number; when None, that of the last model before the served one that was not withdrawn.
@@ -46,20 +49,27 @@ def roll_back_in_bucket(
             f"no model was pushed yet: {jobs.base} holds none",
             "`longhaul run --on vertex` submits a job that pushes one",
         )
-    choice = choose(config, known, to, note, force=force)
-    if dry_run:
-        return choice.done()
-    done = choice.done(_published(jobs, choice, config.push))
-    jobs.refresh()  # which puts it on record
+    here = jobs.config.serving_folder
+    begun = unfinished.begun(here)
+    if begun and to in (None, begun.to_version) and begun.new_version == known[0].number:
+        say_published(begun)
+        done = begun
+    else:
+        choice = choose(config, known, to, note, force=force)
+        done = choice.done(None if dry_run else _published(jobs, choice, config.push))
+    if not dry_run:
+        jobs.refresh()  # which puts it on record
+        unfinished.end(here, done.new_version)
     return done
 
 
 def _published(jobs: Mirror, choice: Choice, elsewhere: Push) -> Manifest:
+    begin = partial(begin_to, jobs.config.serving_folder, choice)
     if isinstance(jobs.objects, EmulatedObjects):
         folder = jobs.objects.path(jobs.base)
         # The emulator sends nothing away.
-        return publish(folder / str(choice.target.number), folder, choice.manifest, Push())
-    return publish_again(choice.target.path, jobs.base, choice.manifest, elsewhere)
+        return publish(folder / str(choice.target.number), folder, choice.manifest, Push(), begin)
+    return publish_again(choice.target.path, jobs.base, choice.manifest, elsewhere, begin)
 
 
 def _versions(jobs: Mirror) -> list[Version]:

@@ -103,11 +103,14 @@ def publish_to_bucket(model: str, base: str, manifest: Manifest, elsewhere: Push
         return _publish_copy(copy, model, base, manifest, elsewhere)
 
 
-def publish_again(version: str, base: str, manifest: Manifest, elsewhere: Push) -> Manifest:
+def publish_again(
+    version: str, base: str, manifest: Manifest, elsewhere: Push, at_once: Callable[[int], None]
+) -> Manifest:
     """Publish what is in Cloud Storage once more.
 
     Args:
         version: the folder of the version; base: that of all of them. gs://….
+        at_once: told the number before the new version appears.
     """
     from pipeline.serving.gcs import CloudObjects
 
@@ -117,10 +120,17 @@ def publish_again(version: str, base: str, manifest: Manifest, elsewhere: Push) 
         for name in objects.names(version):
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
             (copy / name).write_bytes(objects.read(f"{version}/{name}") or b"")
-        return _publish_copy(copy, version, base, manifest, elsewhere)
+        return _publish_copy(copy, version, base, manifest, elsewhere, at_once)
 
 
-def _publish_copy(copy: Path, model: str, base: str, manifest: Manifest, elsewhere: Push) -> Manifest:
+def _publish_copy(
+    copy: Path,
+    model: str,
+    base: str,
+    manifest: Manifest,
+    elsewhere: Push,
+    at_once: Callable[[int], None] = lambda _: None,
+) -> Manifest:
     from pipeline.serving import gcs
 
     newest, _ = gcs.newest(base, MANIFEST)
@@ -128,6 +138,7 @@ def _publish_copy(copy: Path, model: str, base: str, manifest: Manifest, elsewhe
     _seal(copy, manifest, model)
     if elsewhere.destination:
         _publish_elsewhere(copy, manifest, elsewhere)
+    at_once(manifest.version)
     gcs.upload(copy, base, manifest.version)
     return manifest
 

@@ -404,7 +404,8 @@ def test_runs_of_this_machine_are_a_word_away(office: Office) -> None:
 
 
 def test_a_plan_speaks_of_the_table_of_the_job_and_of_no_other(office: Office) -> None:
-    (office.folder / "table.csv").write_text("carrier,distance_miles,late\nAA,1,0\nBB,2,1\n")
+    table = "carrier,distance_miles,late\n" + "".join(f"AA,{n},{n % 2}\n" for n in range(40))  # a row for each split
+    (office.folder / "table.csv").write_text(table)
     vertex = office.document["vertex"]
     office.write(vertex=vertex | {"data": "gs://my-bucket/flights/span-{SPAN}/flights.csv"})
     refused = office.call("plan")
@@ -414,7 +415,7 @@ def test_a_plan_speaks_of_the_table_of_the_job_and_of_no_other(office: Office) -
     # The emulator's buckets are folders.
     folder = office.folder / "workspace" / "vertex" / "buckets" / "my-bucket" / "flights" / "span-01"
     folder.mkdir(parents=True)
-    (folder / "flights.csv").write_text("carrier,distance_miles,late\nAA,1,0\nBB,2,1\n")
+    (folder / "flights.csv").write_text(table)
     planned = office.told("plan", "--emulate")
     assert (planned["used"], planned["since"], planned["champion"]) == ([1], None, None)
     assert planned["table"].endswith("/buckets/my-bucket/flights/span-{SPAN}/flights.csv")

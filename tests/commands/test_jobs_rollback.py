@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pipeline.commands import versions_elsewhere
 from pipeline.serving.publish import withdrawn_now
 from tests.commands.test_jobs import FIRST, SECOND, Office, weeks
 from tests.stand_ins.planted_jobs import ROOT
@@ -87,6 +90,37 @@ def test_everybody_sees_a_rollback_that_anybody_did(office: Office) -> None:
     back = office.told("rollback", "--to", "200")
     assert states(office)[0] == (back["new_version"], "served")
     assert withdrawn_now(BASE) != ()
+
+
+@pytest.mark.parametrize("emulate", [[], ["--emulate"]])
+def test_a_killed_one_that_is_repeated_goes_back_once(
+    office: Office, monkeypatch: pytest.MonkeyPatch, emulate: list[str]
+) -> None:
+    """Killed after it published: the same command again does not go back further."""
+    if emulate:
+        emulated = office.folder / "workspace" / "vertex" / "buckets"
+        shutil.copytree(office.service.folder / "buckets", emulated, dirs_exist_ok=True)
+
+    def killed_after(*arguments: Any) -> None:
+        published(*arguments)
+        raise KeyboardInterrupt
+
+    published = versions_elsewhere._published
+    with monkeypatch.context() as patch:
+        patch.setattr(versions_elsewhere, "_published", killed_after)
+        assert office.call("rollback", *emulate).code == 130
+    killed = [version["version"] for version in office.told("versions", *emulate)]
+    assert killed[1:] == [200, 100]
+    for arguments in (["--dry-run"], []):
+        outcome = office.call("rollback", "--json", *arguments, *emulate)
+        note, _, told = outcome.text.partition("{")
+        assert f"has published version {killed[0]} already" in note
+        done = json.loads(f"{{{told}")
+        assert (done["from_version"], done["to_version"], done["new_version"]) == (200, 100, killed[0])
+    assert [version["version"] for version in office.told("versions", *emulate)] == killed
+    # It has come to its end: the next one goes on, and there is nothing before it.
+    refused = office.call("rollback", *emulate)
+    assert (refused.code, "there is no model before version" in refused.text) == (2, True), refused.text
 
 
 @pytest.mark.parametrize(

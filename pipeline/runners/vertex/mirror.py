@@ -152,7 +152,7 @@ class Mirror:
         # One without it is being pushed, or was left by a push that was killed.
         self.versions = {number: found for number, found in self.versions.items() if SAVED_MODEL in found}
         here = self.config.serving_folder
-        for gone in [*here.glob("*")]:
+        for gone in [*here.glob("[0-9]*")]:
             if gone.name not in map(str, self.versions):
                 shutil.rmtree(gone)
         for number, found in sorted(self.versions.items()):
