@@ -65,6 +65,9 @@ class Protocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Begin to answer; where another protocol is offered, `data_received` comes again without the offer."""
         if not self.parser.should_upgrade():
+            if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > _MOST_HEAD:
+                self._refuse_head()
+                raise ValueError  # the parser ends
             self._unset_keepalive_if_required()  # the answer before may have come behind the begin of this head
             super().on_headers_complete()
             if self.scope["method"] != "GET":
@@ -108,7 +111,7 @@ class Protocol(HttpToolsProtocol):
                 self.send_400_response("Invalid HTTP request received.")
                 return
         if self._received > _MOST_HEAD:
-            self._refuse(431, f"the request line and the headers are longer than {_MOST_HEAD} bytes")
+            self._refuse_head()
 
     def _without_offer(self) -> bytes:
         """Return the head of the request that offers another protocol, without the offer, for a new parser."""
@@ -123,6 +126,9 @@ class Protocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Say that this is no HTTP, and hang up."""
         self._refuse(400, msg)
+
+    def _refuse_head(self) -> None:
+        self._refuse(431, f"the request line and the headers are longer than {_MOST_HEAD} bytes")
 
     def _refuse(self, status: int, message: str) -> None:
         if self.transport.is_closing() or self._hanging_up:

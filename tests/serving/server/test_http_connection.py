@@ -98,6 +98,15 @@ def test_a_head_without_an_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
                 "the request line and the headers are longer than 1000 bytes",
             )
             assert await client[0].read() == b""
+        for head in (
+            POST + b"a: b\r\n" * 300,
+            POST + b"a: " + b"b" * 1000 + b"\r\n",
+            b"GET /%s HTTP/1.1\r\n" % (b"a" * 1000),
+        ):
+            for before in (b"", POST + b"\r\nabc"):  # one piece: the parser meets the end of the head at once
+                client = await connect()
+                client[1].write(before + head + b"\r\nabc" * 2)
+                assert (await client[0].read()).count(b" 431 " + LONG) == 1
         client = await connect()  # what comes behind the head counts for nothing
         whole = POST + b"\r\nabc"
         client[1].write(whole * 50)
