@@ -56,6 +56,8 @@ def effects(
         [{begin, end, text, effect, …}], missing}]: a cell reaches from begin to end, or is the value `text`, and has
         what standing.py says of its rows; missing: the same of the rows without a value, or None.
     """
+    import tensorflow as tf
+
     output, of = told_output(table, sample.labels)
     is_one_of_many = table.label.task == "multiclass"
     labels = (sample.labels == output).astype(np.int64) if is_one_of_many else sample.labels
@@ -63,13 +65,11 @@ def effects(
     rows = rows_of(task, labels, sample.predictions[:, [output]], np.zeros(len(labels), np.int64), sample.weights)
     few = slice(0, _ROWS)
     names = table.tensor_names
-    plain = {names[one.name]: to_plain(columns[one.name][few], one.storage) for one in table.features}
+    tensors = {names[one.name]: tf.constant(to_plain(columns[one.name][few], one.storage)) for one in table.features}
 
     def score(name: str, values: Array) -> Array:
         """Return predictions (rows,) with other values of one feature."""
-        import tensorflow as tf
-
-        asked = {key: tf.constant(values if key == name else of_key) for key, of_key in plain.items()}
+        asked = {**tensors, name: tf.constant(values)}
         return np.asarray(model.signatures["serving_tensors"](**asked)[PREDICTION].numpy()[:, output])
 
     def said(members: Array) -> dict[str, Any]:

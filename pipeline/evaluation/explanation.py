@@ -138,19 +138,18 @@ def _importance(model: Any, sample: RowSample, table: FeatureTable, rules: Evalu
     if len(features) > affordable:
         features = _steepest(model, sample, table)[:affordable]
     raw, names = raw_columns(rows.records, table), table.tensor_names
-    columns = {names[one.name]: to_plain(raw[one.name], one.storage) for one in table.features}
+    tensors = {names[one.name]: tf.constant(to_plain(raw[one.name], one.storage)) for one in table.features}
     score = model.signatures["serving_tensors"]
 
-    def measure(columns: Mapping[str, Array]) -> float:
-        predictions = score(**{name: tf.constant(column) for name, column in columns.items()})[PREDICTION].numpy()
-        return _metric(task, metric, rows, predictions)
+    def measure(tensors: Mapping[str, Any]) -> float:
+        return _metric(task, metric, rows, score(**tensors)[PREDICTION].numpy())
 
     inputs, by_feature = (network_inputs(model, rows.records), columns_by_feature(table)) if derived else ({}, {})
 
     def without(feature: str, order: Array) -> float:
         """Measure with the values of other rows; those of a derived feature where the network reads them."""
         if feature not in derived:
-            return measure({**columns, names[feature]: columns[names[feature]][order]})
+            return measure({**tensors, names[feature]: tf.gather(tensors[names[feature]], order)})
         permuted = {name: values.copy() for name, values in inputs.items()}
         for name, place in by_feature[feature]:
             permuted[name][:, place] = inputs[name][order, place]
@@ -158,7 +157,7 @@ def _importance(model: Any, sample: RowSample, table: FeatureTable, rules: Evalu
         each = [differentiate(model, permuted, np.full(len(order), output))[PREDICTION] for output in outputs]
         return _metric(task, metric, rows, np.stack(each, axis=1))
 
-    value = measure(columns)
+    value = measure(tensors)
     row = abs(value) / len(rows.labels)  # what one row of middling loss adds to the mean
 
     def noise(spread: float) -> float:

@@ -10,7 +10,8 @@ categories and half with the other's, so that all parts add up to the difference
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -68,15 +69,8 @@ def attributions(
         forth = [random.permutation(len(places)) for _ in range(orders // 2 if len(places) < 50 else 1)]
         dealt = [order for pair in forth for order in (pair, pair[::-1])]
         for fixed in (starts, inputs):  # the numbers while the categories change
-            ways = []
-            for order in dealt:
-                now = {name: np.array(fixed[name] if name in floats else starts[name]) for name in inputs}
-                ways.append({name: values.copy() for name, values in now.items()})
-                for number in order:
-                    name, place = places[number]
-                    now[name][:, place] = inputs[name][:, place]
-                    ways.append({name: values.copy() for name, values in now.items()})
-            scores = _in_chunks(differentiate, _stacked(ways), np.tile(outputs, len(ways)))[PREDICTION]
+            swaps = _swapped(fixed, starts, inputs, [[places[number] for number in order] for order in dealt])
+            scores = _scores(differentiate, swaps, outputs)
             changes = np.diff(scores.reshape(len(dealt), len(places) + 1, rows), axis=1)
             for order, of_order in zip(dealt, changes, strict=True):
                 for number, change in zip(order, of_order, strict=True):
@@ -84,6 +78,32 @@ def attributions(
                     parts[name][:, place] += change / len(dealt) / 2
     ends = _in_chunks(differentiate, _stacked([starts, inputs]), np.tile(outputs, 2))[PREDICTION].reshape(2, rows)
     return parts, ends[0], ends[1]
+
+
+def _swapped(
+    fixed: Mapping[str, Array],
+    starts: Mapping[str, Array],
+    inputs: Mapping[str, Array],
+    orders: Sequence[Sequence[tuple[str, int]]],
+) -> Iterator[dict[str, Array]]:
+    """Yield, of each order, the typical row with the numbers of `fixed`, and that with one category after another of
+    the rows."""
+    swapped = {name for name, _ in orders[0]}
+    for order in orders:
+        now = {name: np.array(starts[name] if name in swapped else fixed[name]) for name in inputs}
+        yield {name: values.copy() for name, values in now.items()}
+        for name, place in order:
+            now[name][:, place] = inputs[name][:, place]
+            yield {name: values.copy() for name, values in now.items()}
+
+
+def _scores(differentiate: Any, ways: Iterator[dict[str, Array]], outputs: Array) -> Array:
+    """Return the predictions of one way after another; some at a time, for of a wide table all would be gigabytes."""
+    at_once = max(1, _CHUNK_ROWS // max(1, len(outputs)))
+    found = []
+    while some := list(islice(ways, at_once)):
+        found.append(differentiate(_stacked(some), np.tile(outputs, len(some)))[PREDICTION])
+    return np.concatenate(found)
 
 
 def _stacked(ways: Sequence[Mapping[str, Array]]) -> dict[str, Array]:

@@ -75,7 +75,7 @@ def guess_layout(text: str, form: TextFormat, given: dict[str, Any]) -> Layout:
                 continue
             if delimiter != BLANKS and delimiter not in text and len(delimiters) > 1 and delimiter != ",":
                 continue
-            tried = cut(text, form.model_copy(update={"delimiter": delimiter, "quote": quote}))
+            tried = _cut_padded(text, form.model_copy(update={"delimiter": delimiter, "quote": quote}), given)
             if best is None or tried.score > best.score + 1e-9:
                 best = tried
     assert best is not None
@@ -88,6 +88,15 @@ def guess_layout(text: str, form: TextFormat, given: dict[str, Any]) -> Layout:
     if "delimiter" not in given and not is_sure and (fixed := _fixed(text, form)):
         return fixed
     return best if "quote" in given or best.form.quote is None else _without_quotes(text, best)
+
+
+def _cut_padded(text: str, form: TextFormat, given: dict[str, Any]) -> Layout:
+    """Cut a text, if quotes stand behind delimiters and blanks, 1, "a, b", as one whose fields are padded."""
+    plain = cut(text, form)
+    if "strip" in given or form.quote is None or not re.search(rf"{_as_pattern(form.delimiter)} +{form.quote}", text):
+        return plain
+    padded = cut(text, form.model_copy(update={"strip": True}))
+    return padded if padded.score > plain.score + 1e-9 else plain
 
 
 def _fixed(text: str, form: TextFormat) -> Layout | None:

@@ -263,7 +263,7 @@ def _mark_settings(text: str, form: TextFormat, values: Sequence[Sequence[str]])
     ends = rf"\\{form.quote}(\r?\n|{re.escape(form.delimiter)})"
     if form.quote and not form.escape and f"\\{form.quote}" in text and not re.search(ends, text):
         settings.append(({"escape": "\\"}, _ESCAPED))
-    if form.delimiter != BLANKS and _are_padded(values, form.delimiter in "|\t"):
+    if form.strip or (form.delimiter != BLANKS and _are_padded(values, form.delimiter in "|\t")):
         settings.append(({"strip": True}, "blanks around fields are no part of them"))
     if has_decimal_comma(values):
         points = has_thousands(values) and not has_decimal_point(values)

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.data.columns import ColumnType
 from pipeline.data.sources.records import Records
+from pipeline.data.sources.source import plan_fragments, read_fragment
+from pipeline.data.sources.table_files import SourceFile
 from pipeline.data.sources.text_format import sniff
 
 PIECES = ("", "", "rope", 'the "best" one', '"Birther" stories', 'said "no"', '"', "5 m", "a, b; c")
@@ -28,3 +31,18 @@ def test_quotes_are_no_part_of_values(tmp_path: Path, delimiter: str, quoting: i
             writer.writerows([["id", "one", "two", "three", "y"], *rows])
         form, _ = sniff(str(path))
         assert [fields for _, fields in Records(str(path), form)][1:] == rows, seed
+
+
+@pytest.mark.parametrize("quote", ['"', "'"])
+def test_quotes_behind_blanks_hold_delimiters(tmp_path: Path, quote: str) -> None:
+    """Seen failing: "Smith, J" was two fields, and there was no header."""
+    rows = [[str(n), ("Smith, J", "Doe", "a, b, c")[n % 3], ("yes", "no")[n % 2]] for n in range(60)]
+    path = tmp_path / "t.csv"
+    path.write_text("".join(f"{n}, {quote}{name}{quote}, {y}\n" for n, name, y in [["id", "name", "y"], *rows]))
+    form, said = sniff(str(path))
+    assert "blanks around fields are no part of them" in said
+    texts = dict.fromkeys(["id", "name", "y"], ColumnType.STRING)
+    batches = [
+        batch for one in plan_fragments([SourceFile(str(path), 0, form)], 200) for batch in read_fragment(one, texts)
+    ]
+    assert [list(row.values()) for batch in batches for row in batch.to_pylist()] == rows
