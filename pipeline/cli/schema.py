@@ -77,6 +77,9 @@ def approve_schema(
 def schema_history(config: ConfigOption = None, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """List the versions of the schema: who approved which, when, why, and by which run's data."""
     from pipeline.config.loading import load
+    from pipeline.lineage.schema_versions import list_versions
+    from pipeline.lineage.store import open_existing_store
     from pipeline.terminal.schema import print_history
 
-    print_history(load(config, workspace=workspace), as_json)
+    settings = load(config, workspace=workspace)
+    print_history(list_versions(open_existing_store(settings), settings.record_name), as_json)

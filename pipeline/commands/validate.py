@@ -152,7 +152,7 @@ def validate(
     where = Source(
         table, columns, label=label if environment == TRAINING else None, form=config.data.format, readings=readings
     )
-    rows = Rows(where, config, served_contract(config, schema, columns))
+    rows = Rows(where, config.data, config.split, served_contract(config, schema, columns))
     last = _last_run(config)
 
     from pipeline.data.table_statistics import table_statistics  # imports TFDV, which takes seconds

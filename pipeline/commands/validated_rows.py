@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from tensorflow_metadata.proto.v0 import schema_pb2
 
+from pipeline.config.data import Data
 from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.split import Split
 from pipeline.contract.schema import feature_table
 from pipeline.data.labels import LabelTally
 from pipeline.data.row_weights import check_weights
@@ -54,9 +56,9 @@ class Rows:
     They are read from the files each time, so that memory stays bounded.
     """
 
-    def __init__(self, where: Source, config: PipelineConfig, contract: Contract | None) -> None:
+    def __init__(self, where: Source, data: Data, split: Split, contract: Contract | None) -> None:
         self._where = where
-        self._config = config
+        self._data, self._split = data, split
         self._contract = contract
         self._parts: list[Part] = []
         self.tally = LabelTally()
@@ -87,7 +89,7 @@ class Rows:
     def _counted(self, fragment: source.Fragment) -> Iterator[pa.RecordBatch]:
         meter, names = (self._contract.meter(), self._contract.names) if self._contract else (None, [])
         before = self.aside.read
-        weight = self._config.data.weight
+        weight = self._data.weight
         for whole, misfits in source.read_marked(fragment, self._where.columns):
             if weight is not None and (label := self._where.label) is not None:
                 place = partial(fragments.place_of, fragment, self.aside.read - before)
@@ -98,9 +100,9 @@ class Rows:
             batch = without_misfits(whole, misfits)
             kept = self._labelled(batch)
             if (label := self._where.label) is not None:
-                check_times(kept, self._config.split)
+                check_times(kept, self._split)
                 self.tally.unlabelled += batch.num_rows - kept.num_rows
-                self.tally.add(TRAIN_SPLIT, kept.column(label), self._config.data.task)
+                self.tally.add(TRAIN_SPLIT, kept.column(label), self._data.task)
             yield kept
         if meter:
             self._parts.append(Part(fragment.path, self.aside.read - before, meter.to_json()))

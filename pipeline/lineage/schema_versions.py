@@ -78,7 +78,7 @@ def digest_of(text: str) -> str:
 
 
 def list_versions(store: MetadataStore, pipeline: str) -> list[SchemaVersion]:
-    """Print all versions, the newest first."""
+    """Return all versions, the newest first."""
     versions = [_read(artifact) for artifact in _artifacts(store, pipeline)]
     return sorted(versions, key=lambda version: version.number, reverse=True)
 

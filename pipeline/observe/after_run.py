@@ -16,6 +16,7 @@ from typing import Any
 from rich.markup import escape
 
 from pipeline.config.notify import Ending, Notify
+from pipeline.config.observe import Observe
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import PipelineError
 from pipeline.lineage.artifact_names import APPROVAL
@@ -99,7 +100,7 @@ def _warnings(config: PipelineConfig, about: Told, error: BaseException | None) 
         with suppress(PipelineError):  # it may have ended before it was on record
             run = find_run(open_existing_store(config), config.record_name, about.run_id)
     if run and config.observe.openlineage_url:
-        yield from _export(config, run)
+        yield from _export(config.observe, open_existing_store(config), run)
     people = config.notify
     if isinstance(error, KeyboardInterrupt):
         if run is None:
@@ -117,12 +118,12 @@ def _warn(console: Any, sentence: str) -> None:
     console.print(f"[yellow]Warning[/]   {escape(sentence)}", soft_wrap=True)
 
 
-def _export(config: PipelineConfig, run: Run) -> Iterator[str]:
+def _export(observe: Observe, store: Any, run: Run) -> Iterator[str]:
     from pipeline.lineage.openlineage import events
     from pipeline.observe.openlineage_export import send
 
-    told = events(open_existing_store(config), run)
-    taken = send(told, config.observe.openlineage_url or "", os.environ.get(config.observe.openlineage_key_env, ""))
+    told = events(store, run)
+    taken = send(told, observe.openlineage_url or "", os.environ.get(observe.openlineage_key_env, ""))
     if taken < len(told):
         yield f"observe.openlineage_url: the catalogue took {taken} of {len(told)} events"
 

@@ -17,7 +17,7 @@ from pipeline.contract.proposal import Proposal
 from pipeline.contract.review import Approval, Review
 from pipeline.contract.schema import read_schema_text
 from pipeline.errors import WorkspaceError, shown
-from pipeline.lineage.schema_versions import SchemaVersion, find_version, list_versions, version_of
+from pipeline.lineage.schema_versions import SchemaVersion, find_version, version_of
 from pipeline.lineage.store import open_existing_store
 from pipeline.observe.standard_streams import for_standard_output, visible
 from pipeline.terminal.console import console_for
@@ -90,9 +90,8 @@ def print_approval(approval: Approval) -> None:
     )
 
 
-def print_history(config: PipelineConfig, as_json: bool) -> None:
-    """Print all versions, the newest first."""
-    versions = list_versions(open_existing_store(config), config.record_name)
+def print_history(versions: Sequence[SchemaVersion], as_json: bool) -> None:
+    """Print these versions."""
     if as_json:
         print(json.dumps([version.to_json() for version in versions], indent=1))
         return

@@ -40,7 +40,8 @@ def test_what_the_served_model_does_not_know_is_counted_with_the_rows_of_each_fi
     (tmp_path / "b.csv").write_text("city,age\nhere,1\n,2\nthere,3\n")
     contract = Contract(SimpleNamespace(signatures={"transform_features": transform}), str(tmp_path), TABLE)
     where = Source(str(tmp_path), {"age": ColumnType.INT, "city": ColumnType.STRING})
-    rows = Rows(where, load(None, workspace=str(tmp_path / "workspace")), contract)
+    config = load(None)
+    rows = Rows(where, config.data, config.split, contract)
     assert sum(batch.num_rows for batch in rows.read(counted=True)) == 6
     assert sum(batch.num_rows for batch in rows.read()) == 6  # which counts nothing twice
     assert rows.met == [
