@@ -68,10 +68,18 @@ def windows(rows: Mapping[int, int], length: str) -> list[Window]:
 
 def gaps(found: Sequence[Window], length: str, now_hour: int) -> list[Window]:
     """Return the windows without a row between those with some, and those that ended since, a day ago or more: so long
-    may a log take to arrive."""
+    may a log take to arrive. An hour or a day in which the model usually rests, at night or on Sundays, is none."""
     if length not in _LENGTH or not found:
         return []
     size = _LENGTH[length]
     there = set(found)
     span = range(found[0].first, max(found[-1].first, now_hour - _ARRIVES - size + 1), size)
-    return [one for first in span if (one := Window(first, first + size)) not in there]
+    silent = {one for first in span if (one := Window(first, first + size)) not in there}
+    return [one for one in sorted(silent) if not _rests(one, silent)]
+
+
+def _rests(one: Window, silent: set[Window]) -> bool:
+    """Return whether the same hour or day of the week was silent in two of the four weeks before, too."""
+    week = _LENGTH["week"]
+    before = [Window(one.first - week * back, one.last - week * back) for back in range(1, 5)]
+    return one.last - one.first < week and sum(earlier in silent for earlier in before) >= 2
