@@ -162,7 +162,8 @@ def as_examples(model: LoadedModel, columns: Columns) -> list[bytes]:
                 getattr(example.features.feature[rule.feature], kind).value.append(value)
             except ValueError:
                 raise invalid(
-                    f"column {name}, row {row}: it has to be a whole number of 64 bits to be explained; it is {value:g}"
+                    f"column {name}, row {row}: it has to be a whole number of 64 bits to be explained; it is "
+                    f"{value:.17g}"
                 ) from None
         found.append(example.SerializeToString())
     return found

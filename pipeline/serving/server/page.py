@@ -40,6 +40,8 @@ _HEADERS: list[Header] = [
     (b"cache-control", b"no-cache"),
 ]
 _MOST_EXAMPLES, _MOST_VALUES = 10, 2000
+_WHOLE = 1 << 63
+"""Below it a whole number is written with all of its digits."""
 
 
 @lru_cache
@@ -131,7 +133,7 @@ def _field(name: str, rule: Rule) -> dict[str, Any]:
         "feature": rule.feature,
         "text": rule.is_text,
         "optional": rule.optional,
-        "values": [value if rule.is_text else f"{value:g}" for value in values] or None,
+        "values": [value if rule.is_text else str(_short(value)) for value in values] or None,
         "other_values": not rule.values or len(rule.known) > len(values),
         "hint": hint_of(rule),
     }
@@ -173,7 +175,7 @@ def _plain(value: Any) -> Any:
 
 def _short(value: float) -> float:
     """Return the number as the table had it: 14.36 where a float32 made 14.359999656677246 of it."""
-    if value.is_integer() and abs(value) < 1 << 53:
+    if value.is_integer() and abs(value) < _WHOLE:
         return int(value)
     with np.errstate(over="ignore"):
         stored = np.float32(value)

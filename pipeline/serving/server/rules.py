@@ -88,8 +88,13 @@ class Rule:
 
 def _range(least: float, most: float) -> str:
     if most == math.inf:
-        return f"at least {least:g}"
-    return f"at most {most:g}" if least == -math.inf else f"{least:g} to {most:g}"
+        return f"at least {_bound(least)}"
+    return f"at most {_bound(most)}" if least == -math.inf else f"{_bound(least)} to {_bound(most)}"
+
+
+def _bound(value: float) -> str:
+    """Write a bound with all of its digits: 1e+06 for 1048576 would refuse what it seems to allow."""
+    return str(int(value)) if float(value).is_integer() and abs(value) < 1 << 63 else repr(value)
 
 
 def rules_of(told: Mapping[str, Any]) -> dict[str, Rule]:

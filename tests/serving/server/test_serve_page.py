@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,8 @@ import jsonschema
 import numpy as np
 import pytest
 
-from pipeline.serving.server.page import _STYLE, examples_of, file_of
+from pipeline.serving.server.page import _STYLE, _field, examples_of, file_of
+from pipeline.serving.server.rules import rules_of
 from tests.serving.server.conftest import ROW, ROWS, THRESHOLD, TOLD, Server, probability, push, seal
 from trainer.artifact_names import SIGNATURES_FILE
 
@@ -155,6 +157,54 @@ def test_openapi_tells_which_rows_are_answered(server: Server) -> None:
 
 def test_examples_are_numbers_as_the_table_had_them() -> None:
     """The form read 14.359999656677246 where the table has 14.36."""
-    column = np.array([np.float32(14.36), 3.0, np.pi, 1e300, np.nan, np.float32(1e-30)], np.float64)
+    column = np.array(
+        [np.float32(14.36), 3.0, np.pi, 1e300, np.nan, np.float32(1e-30), 2.0**53, -(2.0**60)], np.float64
+    )
     model: Any = SimpleNamespace(kept_columns=lambda: {"price": column}, rules={}, signatures=())
-    assert [row["price"] for row in examples_of(model)] == [14.36, 3, np.pi, 1e300, None, 1e-30]
+    assert [row["price"] for row in examples_of(model)] == [14.36, 3, np.pi, 1e300, None, 1e-30, 2**53, -(2**60)]
+
+
+def test_bounds_and_choices_have_all_of_their_digits() -> None:
+    told = TOLD["seats"] | {"min": -0.1234567, "max": 2**20, "values": [1234567.0, 2.0**53, 0.5]}
+    field = _field("seats", rules_of({"seats": told})["seats"])
+    assert field["hint"].startswith("a whole number, -0.1234567 to 1048576,")
+    assert field["values"] == ["0.5", "1234567", "9007199254740992"]
+
+
+@pytest.mark.extra
+def test_the_form_and_the_answer_have_all_digits(chromium: Any) -> None:
+    asked: list[str] = []
+    answer = '{"predictions":[{"prediction":[1152921504606846976],"value":1152921504606846976}]}'
+    parts = {"typical": 1.5, "prediction": 2.0**53, "output": None, "gap": 0, "parts": []}
+    parts["parts"] = [{"feature": "big", "value": 2**60, "part": 2.0**53}]
+    field = {"name": "big", "feature": "big", "text": False, "optional": True, "values": None, "other_values": True}
+    model = {"name": "x", "version": "1", "words": "", "label": "price", "classes": [], "card": [], "explains": True,
+             "fields": [field | {"hint": ""}], "examples": [{"big": 2**60}]}  # fmt: skip
+
+    def reply(route: Any) -> None:
+        path = re.sub("^http://served|[?].*$", "", route.request.url)
+        if path.endswith(":predict"):
+            asked.append(route.request.post_data)
+        bodies = {"/page/models.json": json.dumps({"version": "0", "models": [model]}),
+                  "/page/figures.json": json.dumps({"models": {}}), "/v1/models/x:predict": answer,
+                  "/v1/models/x:explain": json.dumps({"explanations": [parts]})}  # fmt: skip
+        if found := file_of(path):
+            route.fulfill(body=found[1], content_type=dict(found[0])[b"content-type"].decode())
+        else:
+            route.fulfill(body=bodies[path], content_type="application/json")
+
+    page = chromium.new_page()
+    page.route("**/*", reply)
+    page.goto("http://served/")
+    page.wait_for_selector("#field-0")
+    assert page.input_value("#field-0") == "1152921504606846976"
+    page.fill("#field-0", "9007199254740993")
+    page.click("button[value=explain]")
+    page.wait_for_selector("#answer h3")
+    assert asked == ['{"instances":[{"big":9007199254740993}]}']
+    text = page.inner_text("#answer")
+    assert "price: 1,152,921,504,606,846,976" in text
+    assert "this one 9,007,199,254,740,992" in text
+    assert "1152921504606846976" in text
+    assert answer in page.text_content("#answer pre")
+    page.close()

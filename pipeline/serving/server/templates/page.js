@@ -4,6 +4,7 @@ let token = "";
 let models = [];
 let model = null;
 let example = 0;
+let raw = ""; // the newest answer as it came
 const seen = []; // figures of the last minute, the oldest first
 
 function made(tag, attributes = {}, ...children) {
@@ -20,6 +21,7 @@ async function asked(path, body) {
   const text = await response.text();
   let found;
   try { found = JSON.parse(text); } catch { found = { error: text }; }
+  if (response.ok) raw = text;
   if (!response.ok) throw Object.assign(new Error(found.error || response.statusText), { status: response.status });
   return found;
 }
@@ -112,7 +114,7 @@ function fill() {
   const row = model.examples[example] || {};
   for (const input of inputs()) {
     const value = row[input.dataset.name];
-    input.value = value === null || value === undefined ? "" : String(value);
+    input.value = value === null || value === undefined ? "" : exact(value);
   }
   if (at("body")) at("body").value = JSON.stringify({ instances: [] });
   showCurl();
@@ -125,9 +127,10 @@ function body() {
     const { text } = model.fields.find(one => one.name === input.dataset.name);
     const typed = input.value.trim();
     const isNumber = !text && typed !== "" && Number.isFinite(Number(typed));
-    row[input.dataset.name] = input.value === "" ? null : isNumber ? Number(typed) : input.value;
+    const asTyped = /^-?(0|[1-9]\d*)(\.\d+)?(e[+-]?\d+)?$/i.test(typed) ? typed : JSON.stringify(Number(typed));
+    row[input.dataset.name] = input.value === "" ? "null" : isNumber ? asTyped : JSON.stringify(input.value);
   }
-  return JSON.stringify({ instances: [row] });
+  return `{"instances":[{${Object.entries(row).map(([name, value]) => `${JSON.stringify(name)}:${value}`).join()}}]}`;
 }
 
 function path(method) { return `v1/models/${encodeURIComponent(model.name)}:${method}`; }
@@ -150,25 +153,33 @@ async function answer(event) {
     const began = performance.now();
     const found = await asked(path("predict") + detail, body());
     const took = `answered in ${(performance.now() - began).toFixed(0)} ms`;
+    const came = raw;
     const parts = isExplained ? await asked(path("explain"), body()) : null;
-    told.replaceChildren(...shown(found, took), ...(parts ? explained(parts.explanations[0]) : []));
+    told.replaceChildren(...shown(found, took, came), ...(parts ? explained(parts.explanations[0]) : []));
   } catch (error) {
     told.className = "bad";
     told.replaceChildren(made("p", { class: "said" }, "Not answered"), made("p", {}, error.message));
   }
 }
 
+// With all digits: from 2 ** 53 on, String writes zeros for the last ones.
+function exact(value) { return Number.isInteger(value) ? String(BigInt(value)) : String(value); }
+
 function share(value) { return `${(100 * value).toFixed(1)} %`; }
 
-function number(value) { return Math.abs(value) >= 1000 ? Math.round(value).toLocaleString("en") : String(+value.toPrecision(4)); }
+function number(value) { return Math.abs(value) >= 1000 ? BigInt(Math.round(value)).toLocaleString("en") : String(+value.toPrecision(4)); }
 
-function shown(found, took) {
+function predicted(value) {
+  return Number.isInteger(value) || Math.abs(value) >= 1e7 ? number(value) : value.toLocaleString("en", { maximumSignificantDigits: 7 });
+}
+
+function shown(found, took, came) {
   const raw = made("details", {}, made("summary", {}, "The answer as it came"),
-    made("pre", {}, made("code", {}, JSON.stringify(found, null, 1))));
+    made("pre", {}, made("code", {}, came)));
   const one = found.predictions && found.predictions[0];
   if (!one || !model.fields.length) return [made("p", { class: "note" }, took), raw];
   if (one.value !== undefined) {
-    return [made("p", { class: "said" }, `${model.label}: ${number(one.value)}`), made("p", { class: "note" }, took), raw];
+    return [made("p", { class: "said" }, `${model.label}: ${predicted(one.value)}`), made("p", { class: "note" }, took), raw];
   }
   const at_least = one.threshold === undefined ? "" : ` It is ${model.classes[1]} from ${share(one.threshold)} on;`;
   const rows = Object.entries(one.probabilities).sort((a, b) => b[1] - a[1]).slice(0, 20).map(([name, value]) => {
@@ -188,7 +199,7 @@ function explained(one) {
     const width = 48 * Math.abs(each.part) / most;
     bar.style.width = `${width}%`;
     bar.style.marginLeft = each.part < 0 ? `${48 - width}%` : "48%";
-    const value = each.value === null ? "missing" : String(each.value);
+    const value = each.value === null ? "missing" : typeof each.value === "number" ? exact(each.value) : String(each.value);
     return made("tr", {}, made("th", { scope: "row" }, each.feature, made("span", { class: "kind" }, value)),
       made("td", { class: "n" }, (each.part < 0 ? "\u2212" : "+") + number(Math.abs(each.part))), made("td", { class: "bar both" }, bar));
   });
