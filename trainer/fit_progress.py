@@ -54,7 +54,9 @@ class FitProgress(keras.callbacks.Callback):
 
     def _left(self, now: float, batch: int) -> str:
         done = self._epoch * self._steps + batch
-        if self._first_step_at is None or not done:
-            return ""
+        if self._first_step_at is None or now - self._first_step_at < _EVERY_SECONDS:
+            return ""  # of a few steps nobody knows yet
         seconds = (now - self._first_step_at) / done * (self._epochs * self._steps - 1 - done)
+        if seconds < 1:
+            return ", under 1 s left"
         return f", {round(seconds)} s left" if seconds < 100 else f", {round(seconds / 60)} min left"

@@ -179,9 +179,21 @@ def test_progress_tells_what_is_fitted_and_how_long_it_will_take(
     with caplog.at_level(logging.INFO, "longhaul.progress"):
         fitted("binary", epochs=2, refit=True)
     said = [line for line in caplog.messages if line.startswith("network epoch")]
-    assert re.fullmatch(r"network epoch 1 of 2, 15 %, \d+ s left", said[0])
-    assert re.fullmatch(r"network epoch 2 of 2, 100 %, last loss \d\.\d{4}, 0 s left", said[-2])
+    assert re.fullmatch(r"network epoch 1 of 2, 15 %, (\d+|under 1) s left", said[0])
+    assert re.fullmatch(r"network epoch 2 of 2, 100 %, last loss \d\.\d{4}, under 1 s left", said[-2])
     assert re.fullmatch(r"network epoch 2 of 2 done, last loss \d\.\d{4}", said[-1])
+
+
+def test_how_long_a_fit_goes_on_is_said_once_it_is_known(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter([100.0, 100.1, 103.0])
+    monkeypatch.setattr(fit_progress.time, "monotonic", lambda: next(clock))
+    told = fit_progress.FitProgress("network", epochs=1, steps=30)
+    with caplog.at_level(logging.INFO, "longhaul.progress"):
+        for batch in (0, 1, 3):
+            told.on_train_batch_end(batch)
+    assert caplog.messages == ["network epoch 1 of 1, 7 %", "network epoch 1 of 1, 13 %, 26 s left"]
 
 
 @pytest.mark.parametrize("refit", [False, True])
