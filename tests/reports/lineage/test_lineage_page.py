@@ -256,6 +256,24 @@ def search(page: Any, text: str) -> list[str]:
 
 
 @pytest.mark.extra
+def test_names_can_be_read_on_a_phone(story: Story, opened: Callable[..., Any]) -> None:
+    """The whole graph lay across the window, in letters of 4 pixels."""
+    page = opened(draw(story.config, TUESDAY))
+    page.evaluate("""() => {
+      const move = vis.Network.prototype.moveTo;
+      vis.Network.prototype.moveTo = function (to) { window.moved = to; return move.call(this, to); };
+    }""")
+    page.set_viewport_size({"width": 390, "height": 850})
+    page.click("#fit")
+    assert 13 * page.evaluate("moved.scale") >= 11
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    page.evaluate("delete window.moved")
+    page.set_viewport_size({"width": 1400, "height": 850})
+    page.click("#fit")
+    assert page.evaluate("window.moved?.scale ?? 1") != 0.85
+
+
+@pytest.mark.extra
 def test_search_goes_to_a_node_and_the_panel_tells_of_it(story: Story, opened: Callable[..., Any]) -> None:
     page = opened(draw(story.config, TUESDAY))
     trainer, model = story.ids["tuesday Trainer"], story.ids["tuesday Model"]

@@ -10,6 +10,11 @@
   const color = (name) => style.getPropertyValue(`--${name}`).trim();
   const FONT = style.getPropertyValue("--font");
   const CELL = [140, 82];
+  /* On a phone layers go downwards, so that names can be read: a box is wider than it is high. */
+  const upright = matchMedia("(max-width: 50rem)");
+  const UPRIGHT = [1.85, 0.75];
+  const LEAST_SCALE = 0.85;
+  const placed = ([x, y]) => (upright.matches ? [y * UPRIGHT[0], x * UPRIGHT[1]] : [x, y]);
   const runsView = data.views.find((view) => view.runs);
   const viewOf = new Map(data.views.filter((view) => view.run).map((view) => [view.run, view]));
   const firstView = new Map();
@@ -44,8 +49,8 @@
   const linksOf = (id) => (view.links ?? []).filter(([from, to]) => from === id || to === id);
 
   const drawGraph = () => {
-    nodes = new vis.DataSet(Object.entries(view.at).map(([id, at]) => drawn(id, at, selected)));
-    nodes.add(view.bends.map(([x, y], index) => ({ id: `b${index}`, x, y, shape: "dot", size: 0.1, chosen: false, color: "transparent", borderWidth: 0 })));
+    nodes = new vis.DataSet(Object.entries(view.at).map(([id, at]) => drawn(id, placed(at), selected)));
+    nodes.add(view.bends.map(placed).map(([x, y], index) => ({ id: `b${index}`, x, y, shape: "dot", size: 0.1, chosen: false, color: "transparent", borderWidth: 0 })));
     const strong = new Set(linksOf(selected).flatMap(([, , , path]) => path));
     const aside = new Set(view.links.filter((link) => link[4]).flatMap(([, , , path]) => path));
     for (const [, , , path, isAside] of view.links) if (!isAside) for (const line of path) aside.delete(line);
@@ -118,6 +123,7 @@
   const draw = () => {
     view.runs ? drawRuns() : drawGraph();
     options.edges.smooth.enabled = !view.runs;
+    options.edges.smooth.forceDirection = upright.matches ? "vertical" : "horizontal";
     if (network) {
       network.setOptions({ edges: options.edges });
       network.setData({ nodes, edges });
@@ -136,7 +142,13 @@
     network.moveTo({ position, scale, animation: false });
   };
 
-  const fit = () => network.fit({ animation: false, maxZoomLevel: 1.3 });
+  const fit = () => {
+    network.fit({ animation: false, maxZoomLevel: 1.3 });
+    if (!upright.matches || !view.at || network.getScale() >= LEAST_SCALE) return;
+    const top = Math.min(...Object.values(view.at).map((at) => placed(at)[1]));
+    const half = byId("graph").clientHeight / 2 / LEAST_SCALE;
+    network.moveTo({ position: { x: network.getViewPosition().x, y: top - 30 + half }, scale: LEAST_SCALE, animation: false });
+  };
 
   const show = (next, id) => {
     view = next;
@@ -309,6 +321,7 @@
     if (!isList) fit();
   };
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+  upright.addEventListener("change", () => show(view, selected));
 
   byId("tools").hidden = stage.hidden = false;
   list.hidden = true;
