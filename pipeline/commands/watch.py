@@ -23,6 +23,7 @@ from pipeline.observe.notifications import AlarmNews, notify
 from pipeline.reports.front import refresh_front
 from pipeline.reports.page_places import production_path
 from pipeline.reports.production import collect, render
+from pipeline.reports.what_now import for_commands, options_of
 from pipeline.serving.prediction_log import prediction_files
 from pipeline.serving.versions import serving_version
 from pipeline.watch import alarms as watched
@@ -166,7 +167,8 @@ def _write_page(config: PipelineConfig, seen: Watched, times: list[dict[str, Any
     path = production_path(config.root)
     is_new = not path.exists()
     alarms = [one.to_json() for one in seen.alarms]
-    page = collect(config.name, seen.verdicts, alarms, times, seen.labels, seen.watermark, now)
+    options = for_commands([*options_of(config.root, config.file)])
+    page = collect(config.name, seen.verdicts, alarms, times, seen.labels, seen.watermark, now, options)
     write_whole(render(page), path, "page", "free the disk, then `longhaul watch --once`")
     if is_new:  # the front page leads to it
         refresh_front(config)

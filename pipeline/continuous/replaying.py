@@ -131,7 +131,7 @@ def play(name: str, policy: Policy, past: Losses, labels_after: timedelta, *, ma
         runs=len(attempts),
         cpu_hours=sum(one.cpu_s for one in attempts) / 3600,
         pages=len(called),
-        regret=loss - best_with(past, len(attempts))[0],
+        regret=max(0.0, loss - best_with(past, len(attempts))[0]),  # no sum of floats is below the least
     )
 
 

@@ -18,3 +18,11 @@ def number(value: float | None) -> str:
 def bound_text(value: float) -> str:
     """Write a bound with all of its digits, as it was set."""
     return f"{value:,.10g}"
+
+
+def quantity_text(value: float) -> str:
+    """Write a value of a column: whole from 1,000 on, four digits below."""
+    whole = math.isfinite(value) and (value == round(value) or abs(value) >= 1000) and abs(value) < 1e12
+    if not whole:
+        return f"{value:.4g}"
+    return f"{value:.0f}" if abs(value) < 10_000 else f"{value:,.0f}"  # a year has no comma

@@ -19,6 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.evaluation.number_text import quantity_text
 from pipeline.evaluation.row_sample import RowSample
 
 Array = npt.NDArray[Any]
@@ -174,4 +175,4 @@ def _parts(columns: Mapping[str, pa.Array], dates: Collection[str]) -> Iterator[
 
 
 def _end(value: float, is_date: bool) -> str:
-    return f"{datetime.fromtimestamp(value, UTC):%Y-%m-%d}" if is_date else f"{value:.4g}"
+    return f"{datetime.fromtimestamp(value, UTC):%Y-%m-%d}" if is_date else quantity_text(value)

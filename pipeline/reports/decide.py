@@ -181,7 +181,7 @@ def decision(document: Mapping[str, Any] | None, recorded: OnRecord | None = Non
     curve, bars = challenger.get("thresholds"), challenger.get("distribution")
     if not curve or not bars:
         return None
-    positives, negatives = sum(bars["positive"]), sum(bars["negative"])
+    positives, negatives = round(sum(bars["positive"])), round(sum(bars["negative"]))  # of weighted rows no whole ones
     rows = positives + negatives
     choices = [Choice(1.0, 0, 0, positives, negatives)]
     for at, recall, flagged in zip(curve["threshold"], curve["recall"], curve["flagged"], strict=True):

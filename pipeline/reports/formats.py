@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from pipeline.config.spans import span_name
 from pipeline.evaluation.number_text import NOTHING as NOTHING
 from pipeline.evaluation.number_text import bound_text as bound_text
 from pipeline.evaluation.number_text import number as number
+from pipeline.evaluation.number_text import quantity_text
 from pipeline.guard.findings import percent
 
 
@@ -38,10 +40,7 @@ def quantity(value: float | None, kind: str = "") -> str:
         return NOTHING
     if kind == "timestamp":
         return moment(value)
-    whole = math.isfinite(value) and (value == round(value) or abs(value) >= 1000) and abs(value) < 1e12
-    if not whole:
-        return f"{value:.4g}"
-    return f"{value:.0f}" if abs(value) < 10_000 else f"{value:,.0f}"  # a year has no comma
+    return quantity_text(value)
 
 
 def count_of(value: int | None) -> str:
@@ -59,7 +58,12 @@ def distinct_text(value: int | None) -> str:
 def distance(moved: tuple[float, str]) -> str:
     """Return the greatest distance of a column and the span, or 'serving', where that is."""
     value, where = moved
-    return f"drift {value:.2f} in span {where}" if where.isdecimal() else f"skew {value:.2f} in {where}"
+    return f"drift {value:.2f} in span {span_title(where)}" if where.isdecimal() else f"skew {value:.2f} in {where}"
+
+
+def span_title(span: str) -> str:
+    """Return a span of a distance as people name it, its day where it is one; 'serving' stays."""
+    return span_name(int(span)) if span.isdecimal() else span
 
 
 def spread(value: float | None, kind: str = "") -> str:

@@ -78,7 +78,7 @@ class Served:
 
 @dataclass(frozen=True)
 class Front:
-    """All that the template shows."""
+    """All that the template shows. `measured`: each metric of any run, judged ones first; `metrics`: some of them."""
 
     pipeline: str
     options: str
@@ -89,6 +89,7 @@ class Front:
     runs: list[FrontRun]
     waiting: list[Request]
     metrics: list[str]
+    measured: list[str]
     charts: list[Chart]
     production: str
     others: list[str]
@@ -135,6 +136,7 @@ def collect(config: PipelineConfig, known: Sequence[Listed]) -> Front:
         runs=runs,
         waiting=waiting(base),
         metrics=metrics[:MOST_METRICS],
+        measured=metrics,
         charts=[chart(name, runs, config.evaluation.thresholds[name]) for name in _judged(config.evaluation, metrics)],
         production=PRODUCTION if PRODUCTION in beside else "",
         others=sorted(name for name in beside - known_files if name.endswith(".html") and not _is_of_a_run(name)),
@@ -196,6 +198,7 @@ def _data(front: Front) -> dict[str, Any]:
     alike: dict[str, int] = {}
     return {
         "runs": [_compared(run, alike) for run in front.runs],
+        "metrics": front.measured,
         "settings": differing_settings([run.listed for run in front.runs]),
     }
 

@@ -8,11 +8,13 @@ stands in the configuration's `card`; the rest is read off ML Metadata and the r
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pipeline.config.loading import REFERENCE
 from pipeline.config.spans import spans_text
 from pipeline.errors import ConfigError
 from pipeline.files import write_whole
@@ -216,6 +218,8 @@ def _lineage(run: Run, ingestion: dict[str, Any] | None) -> CardSection:
     schema = run.properties.get("schema_version")
     review = run.properties.get("schema_review", "")
     spans = (ingestion or {}).get("spans") or []
+    file = Path(run.properties.get("config_file") or REFERENCE)
+    option = "" if file == REFERENCE else f" -c {shlex.quote(file.name)}"  # no folder: cards go far
     model = next((artifact.place for artifact in run.artifacts.get("Trainer", []) if artifact.type == "Model"), None)
     entries = [
         ("Run", [run.run_id]),
@@ -224,7 +228,7 @@ def _lineage(run: Run, ingestion: dict[str, Any] | None) -> CardSection:
         ("Configuration", [run.properties.get("config_digest", "not recorded")]),
         ("Code", [run.properties.get("code_digest", "not recorded")]),
         ("Model", [model or "not made in this run"]),
-        ("More", [f"longhaul show {run.run_id}, longhaul report {run.run_id}"]),
+        ("More", [f"longhaul show {run.run_id}{option}, longhaul report {run.run_id}{option}; where the workspace is"]),
     ]
     return CardSection("Lineage", entries)
 

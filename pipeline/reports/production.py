@@ -70,6 +70,7 @@ def collect(
     labels: Sequence[Mapping[str, Any]],
     watermark: str,
     now: datetime,
+    options: str = "",
 ) -> Production:
     """Gather what the page shows.
 
@@ -77,6 +78,7 @@ def collect(
         verdicts: of all windows, in order, at least one; alarms: open and closed, as plain data.
         served: which version answered when, see `bands`; labels: what was read of them, by file.
         watermark: the newest labelled hour, in words.
+        options: of commands.
     """
     since = (now - _YEAR).isoformat()
     shown = [one for one in verdicts if one["end"] >= since] or list(verdicts[-1:])
@@ -84,7 +86,7 @@ def collect(
     detailed = _detailed(shown)
     metrics = [name for name in CHARTED if any(name in one["promise"] for one in shown)]
     order = {"page": 0, "ticket": 1}
-    told = [dict(one) | _silence(one, now) for one in alarms]
+    told = [dict(one) | _silence(one, now, options) for one in alarms]
     told.sort(key=lambda one: (one["silent"], order.get(one["severity"], 2), one["opened"]))
     return Production(
         pipeline=pipeline,
@@ -103,9 +105,10 @@ def collect(
     )
 
 
-def _silence(alarm: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-    command = f"longhaul watch --silence {for_shell(alarm['key'])} --for 2d --reason TEXT"
-    return {"silent": alarm["silenced_until"] > now.isoformat(), "silence": command}
+def _silence(alarm: Mapping[str, Any], now: datetime, options: str) -> dict[str, Any]:
+    command = f"longhaul watch{options} --silence {for_shell(alarm['key'])} --for 2d --reason TEXT"
+    commands = [f"{one}{options}" for one in alarm["commands"]]
+    return {"silent": alarm["silenced_until"] > now.isoformat(), "silence": command, "commands": commands}
 
 
 def render(page: Production) -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
 
+_PART = re.compile(r"(?<=_)|(?<=[a-z])(?=[A-Z])")
 _TICKED = re.compile("`([^`]+)`")
 _FILTERS = (
     formats.number,
@@ -27,6 +28,7 @@ _FILTERS = (
     formats.quantity,
     formats.spread,
     formats.distance,
+    formats.span_title,
     formats.moment,
     shown,
     spans_text,
@@ -41,11 +43,18 @@ def ticked(text: str) -> Markup:
     return Markup(_TICKED.sub(r"<code>\1</code>", str(escape(text))))
 
 
+def words(text: str) -> Markup:
+    """Return text whose words stay whole where there is room: no line ends within a date, a run's id or an option."""
+    from markupsafe import Markup
+
+    return Markup(" ").join(Markup('<span class="word">{}</span>').format(word) for word in text.split(" "))
+
+
 def breakable(text: str) -> Markup:
-    """Return a name as HTML that breaks after its underscores, before it breaks within a word."""
+    """Return a name as HTML that breaks after its underscores and before its capitals, before it breaks elsewhere."""
     from markupsafe import Markup, escape
 
-    return Markup(str(escape(text)).replace("_", "_<wbr>"))
+    return Markup(_PART.sub("<wbr>", str(escape(text))))
 
 
 @cache
@@ -69,7 +78,7 @@ def environment(folder: str) -> Environment:
 def templates() -> Environment:
     """Return the templates of reports, with what they write numbers by."""
     found = environment("report")
-    for show in (*_FILTERS, ticked, breakable):
+    for show in (*_FILTERS, ticked, words, breakable):
         found.filters[show.__name__] = show
     return found
 

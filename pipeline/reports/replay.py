@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.reports.page_places import FRONT
 from pipeline.reports.rendering import templates
 
 _WIDTH, _HEIGHT, _LEFT = 960.0, 220.0, 8.0
@@ -39,7 +40,12 @@ def render(found: Mapping[str, Any]) -> str:
         templates()
         .get_template("replay.html.j2")
         .render(
-            found=found, lines=lines(found), width=_WIDTH, height=_HEIGHT, days=[one[:10] for one in found["begins"]]
+            found=found,
+            front=FRONT,
+            lines=lines(found),
+            width=_WIDTH,
+            height=_HEIGHT,
+            days=[one[:10] for one in found["begins"]],
         )
     )
 

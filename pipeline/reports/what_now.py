@@ -18,6 +18,7 @@ from ml_metadata import MetadataStore
 from pipeline.config.loading import REFERENCE, load
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import PipelineError, as_argument
+from pipeline.files import one_spelling
 from pipeline.guard.findings import DataVerdict, Finding
 from pipeline.guard.places import FileRows
 from pipeline.lineage.artifact_names import APPROVAL
@@ -155,13 +156,19 @@ def _in_order(path: PurePath) -> list[tuple[bool, int, str]]:
     return [(digits, int(text) if digits else 0, text) for text, digits in parts]
 
 
-def options_of(root: Path, config_file: Path | None) -> Iterator[str]:
-    """Yield `-c` and `-w` for commands, where they are needed."""
+def options_of(root: Path, config_file: Path | None, *, here: bool = False) -> Iterator[str]:
+    """Yield `-c` and `-w` for commands, where they are needed.
+
+    Args:
+        here: the commands are for the folder where one is; those of a page may be copied into any other.
+    """
     if config_file and config_file != REFERENCE.absolute():
         yield from ("-c", str(config_file))
+    said = ""
     with suppress(PipelineError, OSError):
-        if load(config_file).root != root:
-            yield from ("-w", str(root))
+        said = load(config_file).workspace
+    if one_spelling(said) != root or not (here or said.startswith(("/", "~"))):
+        yield from ("-w", str(root))
 
 
 def for_commands(options: Sequence[str]) -> str:

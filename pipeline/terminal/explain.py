@@ -13,6 +13,7 @@ from rich.table import Table
 
 from pipeline.config.spans import span_name
 from pipeline.errors import shown
+from pipeline.evaluation.number_text import quantity_text
 from pipeline.guard.findings import Distances, percent
 from pipeline.reports.artifacts import SplitStatistics
 from pipeline.reports.one_feature import Explained
@@ -57,8 +58,8 @@ def _lines(feature: Explained) -> Iterator[tuple[str, str]]:
         first = f": {_names(known.first)}{', …' if known.words > len(known.first) else ''}" if known.first else ""
         yield "Vocabulary", f"{known.words:,} values of {known.at_most:,} at most{first}"
     for one in feature.learned:
-        other = "nothing" if one.any_other is None else f"{one.any_other:.4g}"
-        top = ", ".join(f"{shown(key)} {value:.4g} ({rows:,} rows)" for key, value, rows in one.top)
+        other = "nothing" if one.any_other is None else quantity_text(one.any_other)
+        top = ", ".join(f"{shown(key)} {quantity_text(value)} ({rows:,} rows)" for key, value, rows in one.top)
         yield (
             "Learned",
             f"{one.function} of {one.keys:,} {'key' if one.keys == 1 else 'keys'}{': ' * bool(top)}{top}; "

@@ -49,7 +49,7 @@ def print_summary(console: Console, run: Run, config: PipelineConfig, log: Path,
     console.print(f"Report    {told}", soft_wrap=True)
     console.print(f"Log       {linked(log, near(log))}", soft_wrap=True)
     console.print(f"Run       {run.run_id}, {run.seconds:.0f} s")
-    options = for_commands([near(option) for option in options_of(config.root, config.file)])
+    options = for_commands([near(option) for option in options_of(config.root, config.file, here=True)])
     console.print(f"More      longhaul show {run.run_id}{escape(options)}", soft_wrap=True)
 
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline.evaluation.row_sample import RowSample
-from pipeline.evaluation.weak_slices import weak_slices
+from pipeline.evaluation.weak_slices import _end, weak_slices
 
 ROWS = 3_000
 
@@ -87,3 +87,8 @@ def test_several_classes_and_few_rows() -> None:
     assert [(entry["where"], entry["said"]) for entry in found["slices"]] == [("origin = JFK", None)]
     few = sample_of(labels, predictions).take(np.arange(40))
     assert weak_slices("multiclass", few, {name: column[:40] for name, column in columns.items()})["slices"] == []
+
+
+def test_ends_are_written_as_people_write_them() -> None:
+    """It said: loan above 1.034e+04, up to 1.53e+04."""
+    assert [_end(value, False) for value in (10340.2, 1530.0, 0.12345)] == ["10,340", "1530", "0.1235"]

@@ -62,6 +62,18 @@ def test_tenths_and_tops() -> None:
     assert len(json.dumps(found.data())) < 40_000
 
 
+def test_weighted_rows_are_counted_whole() -> None:
+    """A run with weights missed 165.74700000000013 rows."""
+    document, _, _ = curves(1_000)
+    bars = document["challenger"]["distribution"]  # type: ignore[index]
+    bars |= {name: [0.7861 * count for count in bars[name]] for name in ("negative", "positive")}
+    found = decision(document)
+    assert found is not None
+    counts = [getattr(one, what) for one in found.choices for what in ("hits", "alarms", "misses", "rest", "rows")]
+    assert {type(count) for count in counts} == {int}
+    assert type(found.rows) is type(found.positives) is int
+
+
 def test_a_sentence_in_whole_numbers() -> None:
     choice = Choice(0.5, 20, 10, 80, 290)
     assert choice.sentence == "flags 8 of 100 rows; 67 of 100 flagged are positive; finds 20 of 100 positives"

@@ -81,7 +81,7 @@ def test_it_says_what_serves_what_was_good_and_why_the_others_were_not(weeks: We
     page = front(weeks)
     said = " ".join(page.text.split())
     assert "Version 1001 serves" in said
-    assert "Last run ✗ failed , 2026-01-03 00:00 UTC: the disk is full </script><img" in said
+    assert "Last run ✗ failed , 20260103-000000-000 , 2026-01-03 00:00 UTC the disk is full </script><img" in said
     assert "Last good run 20260101-000000-000 , 2026-01-01 00:00 UTC" in said
     assert "✗ not blessed auc is 0.5, needs at least 0.6" in said
     assert "auc , needs at least 0.6; last 0.5000" in said
@@ -250,4 +250,28 @@ def test_runs_are_found_and_compared_in_a_browser(weeks: Weeks, chromium: Any) -
     page.click("#clear")
     assert not page.is_visible("#compare")
     assert said == []
+    page.close()
+
+
+@pytest.mark.extra
+def test_a_difference_is_that_on_the_same_rows_and_judged_metrics_come_first(weeks: Weeks, chromium: Any) -> None:
+    """It was that of two figures on other rows, beside an interval that did not hold it."""
+    weeks.week(4, auc=0.9, intervals={"auc": (0.89, 0.91)})
+    file = write_front(weeks.config)
+    html = file.read_text()
+    known = Reader(html).data
+    newest = known["runs"][0]
+    newest |= {"champion": weeks.run_id(1), "differences": {"auc": [-0.01, 0.03]}, "rows": 99}
+    file.write_text(html.replace(safe_json(Reader(html).data), safe_json(known)))
+    page = chromium.new_page(viewport={"width": 390, "height": 900})
+    page.goto(file.as_uri())
+    for number in (1, 4):
+        page.check(f"input[aria-label='Compare run {weeks.run_id(number)}']")
+    names = page.locator("#compared tbody th").all_inner_texts()
+    assert (names[0], "example_count" in names) == ("auc", False)
+    cell = page.locator("#compared td").nth(1)
+    assert "+0.0100 (\N{MINUS SIGN}0.0100 to +0.0300)" in " ".join(cell.inner_text().split())
+    assert "on the rows of the run that was compared" in page.inner_text("#compare-note")
+    assert cell.bounding_box()["x"] + cell.bounding_box()["width"] <= 390
+    assert cell.get_attribute("data-label") == weeks.run_id(4)
     page.close()

@@ -99,8 +99,11 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def look_in(kind: str, page: Any) -> None:
-    """Open all that can be: of the page of what serves the newest window, too."""
+    """Open all that can be: of the page of what serves the newest window, of the front page a comparison, too."""
     page.evaluate(UNFOLD)
+    if kind == "front":
+        for box in page.query_selector_all(".pick input"):
+            box.check()
     if kind == "production" and page.locator("#look").is_hidden():
         page.locator("#windows tbody a").first.click()
         page.wait_for_selector("#looked table")
@@ -169,6 +172,22 @@ def test_names_of_rows_are_read_as_words(pages: dict[str, Path], shown: Callable
         found = f"all => all.filter(one => one.offsetHeight && {wrong}).map(one => one.outerHTML)"
         assert page.eval_on_selector_all(names, found) == [], kind
     assert "weekly \N{MINUS SIGN}0.0283" in page.inner_text("#curves")
+
+
+def test_no_line_ends_within_a_date_an_id_or_an_option(pages: dict[str, Path], shown: Callable[..., Any]) -> None:
+    """Spans stood in the table of runs as 2025- / 01-01 / to / 2025- / 07-01, commands as -- / html."""
+    seen = 0
+    for kind in ("good", "failed", "front", "production"):
+        for width in (390, 1024):
+            page = shown(pages[kind], width)
+            page.evaluate(UNFOLD)
+            lines = """all => all.filter(one => one.offsetHeight).map(one => [one.innerText, one.offsetHeight,
+                parseFloat(getComputedStyle(one).lineHeight)])"""
+            words = page.eval_on_selector_all(".word", lines)
+            seen += len(words)
+            assert [text for text, height, line in words if height > 1.5 * line and len(text) < 30] == [], kind
+            page.close()
+    assert seen
 
 
 def test_names_of_values_do_not_run_into_them_on_a_phone(pages: dict[str, Path], shown: Callable[..., Any]) -> None:

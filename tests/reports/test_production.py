@@ -99,18 +99,20 @@ def served(version: str, first: dict[str, Any], last: dict[str, Any], route: str
     return {"version": version, "route": route, "begin": first["begin"], "end": last["end"], "rows": 9}
 
 
-def page(verdicts: list[dict[str, Any]], alarms: list[dict[str, Any]], times: Any = ()) -> str:
-    return render(collect("toys", verdicts, alarms, times, LABELS, "2026-11-20 10:00", NOW))
+def page(verdicts: list[dict[str, Any]], alarms: list[dict[str, Any]], times: Any = (), options: str = "") -> str:
+    return render(collect("toys", verdicts, alarms, times, LABELS, "2026-11-20 10:00", NOW, options))
 
 
 def test_what_calls_a_person_stands_on_top_with_evidence_and_commands() -> None:
     closed = alarm(key="log_gap", severity="ticket", evidence="a hole", closed="2026-11-01T00:00:00+00:00")
     silent = alarm(key="invalid:7", evidence="letters", silenced_until="2026-12-24T00:00:00+00:00", reason="known")
-    text = Reader(page([verdict(0)], [closed, silent, alarm()])).text
+    text = " ".join(Reader(page([verdict(0)], [closed, silent, alarm()], options=" -c my.yaml")).text.split())
     assert "1 alarm calls a person" in text
-    order = [text.index(words) for words in ("above 0.2950", "longhaul rollback", "letters", "1 window", "a hole")]
+    order = [
+        text.index(words) for words in ("above 0.2950", "longhaul rollback -c my.yaml", "letters", "1 window", "a hole")
+    ]
     assert order == sorted(order)
-    assert "longhaul watch --silence harmful:7 --for 2d" in text
+    assert "longhaul watch -c my.yaml --silence harmful:7 --for 2d" in text
     assert "until 2026-12-24 00:00 UTC: known" in text
     assert "Nothing calls a person" in page([verdict(0)], [closed, silent])
 
@@ -136,7 +138,8 @@ def test_nothing_of_the_user_stands_there_unescaped() -> None:
     evil_alarm |= {"commands": [HOSTILE], "severity": "page", "opened": told["opened"]}
     times = [served(HOSTILE, calm, evil, route=HOSTILE)]
     tags = [
-        Reader(page([calm, one], [alarms], times)).tags for one, alarms in ((evil, evil_alarm), (bad(1, "a"), told))
+        [tag for tag in Reader(page([calm, one], [alarms], times)).tags if tag != "span"]  # one for each word
+        for one, alarms in ((evil, evil_alarm), (bad(1, "a"), told))
     ]
     assert sorted(tags[0]) == sorted(tags[1])
     assert "{{ 7*7 }}" in page([calm, evil], [evil_alarm])

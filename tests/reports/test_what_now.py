@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from dataclasses import replace
 from pathlib import Path
@@ -11,16 +12,16 @@ import typer
 from typer.main import get_command
 
 from pipeline.cli import app
-from pipeline.config.loading import REFERENCE
+from pipeline.config.loading import REFERENCE, load
 from pipeline.guard.findings import DataVerdict, Finding
 from pipeline.guard.places import FileRows
 from pipeline.guard.policy import Severity
 from pipeline.lineage.records import Artifact
 from pipeline.lineage.runs import Run
 from pipeline.reports.page import collect, render
-from pipeline.reports.what_now import Around, Command, look_around, since, what_now
+from pipeline.reports.what_now import Around, Command, look_around, options_of, since, what_now
 from pipeline.serving.versions import Manifest
-from tests.lineage.weeks import Weeks
+from tests.lineage.weeks import Weeks, cats_document
 
 HOSTILE = "<b>-wind $(rm) 'x'"
 GONE = Finding(
@@ -145,3 +146,20 @@ def test_rows_of_two_splits_are_told_apart() -> None:
     now = what_now(run("blocked"), DataVerdict(findings), None)
     assert now is not None
     assert [one.what.split(":")[0] for one in now.broken] == ["wind, train", "wind, eval"]
+
+
+def test_commands_of_a_page_work_in_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a workspace of its own, a file's is that of the folder where one is."""
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "cats.yaml"
+    for said in ("workspace", str(tmp_path / "elsewhere"), None):
+        document = cats_document(tmp_path) | {"workspace": said}
+        file.write_text(json.dumps({name: value for name, value in document.items() if value}))
+        config = load(file)
+        at = [] if said and said.startswith("/") else ["-w", str(tmp_path / "workspace")]
+        assert [*options_of(config.root, config.file)] == ["-c", str(file), *at]
+        assert [*options_of(config.root, config.file, here=True)] == ["-c", str(file)]
+        other = load(file, workspace="other")
+        assert [*options_of(other.root, other.file, here=True)] == ["-c", str(file), "-w", str(tmp_path / "other")]
+    file.write_text("no: [configuration")
+    assert [*options_of(config.root, config.file)] == ["-c", str(file), "-w", str(config.root)]

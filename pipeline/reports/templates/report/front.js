@@ -40,8 +40,12 @@
   /* The interval of what a run has more than the first: on record where that one was its champion. */
   const difference = (first, run, metric, notes) => {
     const more = run.metrics[metric] - first.metrics[metric];
-    if (run.champion === first.id && run.differences[metric]) return [more, run.differences[metric]];
-    if (first.champion === run.id && first.differences[metric]) return [more, first.differences[metric].map((end) => -end).reverse()];
+    const recorded =
+      run.champion === first.id ? run.differences[metric] : first.champion === run.id ? first.differences[metric]?.map((end) => -end).reverse() : null;
+    if (recorded) {
+      if (first.rows !== run.rows) notes.add("Where one run was the other's champion, the difference is that of both models on the rows of the run that was compared, not that of the two figures.");
+      return [(recorded[0] + recorded[1]) / 2, recorded];
+    }
     const reach = Math.hypot(half(first.intervals[metric]), half(run.intervals[metric]));
     if (Number.isNaN(reach)) return [more, null];
     notes.add(
@@ -67,16 +71,16 @@
     head.append(element("th", "", { scope: "col" }));
     for (const run of runs) head.append(element("th", run.id, { scope: "col", className: "n" }));
     const body = table.createTBody();
-    const metrics = new Set(runs.flatMap((run) => Object.keys(run.metrics)));
-    for (const metric of metrics) {
+    for (const metric of data.metrics.filter((name) => runs.some((run) => name in run.metrics))) {
       const row = body.insertRow();
       row.append(element("th", metric, { scope: "row" }));
       for (const run of runs) {
         const cell = row.insertCell();
         cell.className = "n";
+        cell.dataset.label = run.id;
         cell.append(number(run.metrics[metric]));
         const both = typeof run.metrics[metric] === "number" && typeof first.metrics[metric] === "number";
-        if (run === first || !both || metric === "example_count") {
+        if (run === first || !both) {
           if (run.intervals[metric]) cell.append(element("span", run.intervals[metric].map(number).join(" to "), { className: "kind" }));
           continue;
         }
@@ -91,7 +95,11 @@
       if (of.every((value) => value === of[0])) continue;
       const row = body.insertRow();
       row.append(element("th", name, { scope: "row" }));
-      for (const value of of) row.append(element("td", value < 0 ? "–" : setting.values[value], { className: "n" }));
+      of.forEach((value, place) => {
+        const cell = element("td", value < 0 ? "–" : setting.values[value], { className: "n" });
+        cell.dataset.label = runs[place].id;
+        row.append(cell);
+      });
     }
     document.getElementById("compare-note").textContent = [...notes].join(" ");
   };
