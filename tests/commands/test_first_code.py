@@ -29,6 +29,7 @@ def test_its_configuration_names_its_functions_and_its_own_test_passes(
         "trainer.build_model": "my_code.py:build_model",
         "schema.checks[0]": "my_code.py:check",
     }
+    monkeypatch.delitem(sys.modules, "my_code", raising=False)  # of a test before
     monkeypatch.syspath_prepend(str(tmp_path))
     tests = runpy.run_path(str(tmp_path / "test_my_code.py"))
     called = [test() for name, test in tests.items() if name.startswith("test_")]
