@@ -40,7 +40,7 @@ Verdict = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Production:
-    """All that the template shows; `data` is for the script."""
+    """All that the template shows; `data` is for the script, `of_all` the command that tells of each window."""
 
     pipeline: str
     written: str
@@ -54,6 +54,7 @@ class Production:
     windows: int
     detailed: int
     labels: dict[str, Any]
+    of_all: str
     data: dict[str, Any]
 
     @property
@@ -87,6 +88,7 @@ def collect(
     metrics = [name for name in CHARTED if any(name in one["promise"] for one in shown)]
     order = {"page": 0, "ticket": 1}
     told = [dict(one) | _silence(one, now, options) for one in alarms]
+    of_all = f"longhaul watch{options} --once --all --json"
     told.sort(key=lambda one: (one["silent"], order.get(one["severity"], 2), one["opened"]))
     return Production(
         pipeline=pipeline,
@@ -101,7 +103,8 @@ def collect(
         windows=len(shown),
         detailed=len(detailed),
         labels=_labels(labels, watermark),
-        data=_data(detailed, metrics, axis),
+        of_all=of_all,
+        data=_data(detailed, metrics, axis) | {"of_all": of_all},
     )
 
 

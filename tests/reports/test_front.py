@@ -274,4 +274,11 @@ def test_a_difference_is_that_on_the_same_rows_and_judged_metrics_come_first(wee
     assert "on the rows of the run that was compared" in page.inner_text("#compare-note")
     assert cell.bounding_box()["x"] + cell.bounding_box()["width"] <= 390
     assert cell.get_attribute("data-label") == weeks.run_id(4)
+    newest["rows"] = next(one["rows"] for one in known["runs"] if one["id"] == weeks.run_id(1))
+    file.write_text(html.replace(safe_json(Reader(html).data), safe_json(known)))
+    page.goto(file.as_uri())
+    for number in (1, 4):
+        page.check(f"input[aria-label='Compare run {weeks.run_id(number)}']")
+    figures = "on the same rows the difference is that of the figures"
+    assert "+0.2000 (\N{MINUS SIGN}0.0100 to +0.0300)" in page.inner_text("#compared"), figures
     page.close()

@@ -117,6 +117,13 @@ def test_what_calls_a_person_stands_on_top_with_evidence_and_commands() -> None:
     assert "Nothing calls a person" in page([verdict(0)], [closed, silent])
 
 
+def test_the_command_for_windows_that_are_left_out_works_in_any_folder() -> None:
+    options = " -c '/a $b/<c>.yaml'"
+    found = Reader(page([*map(verdict, range(500))], [], options=options))
+    assert f"all by longhaul watch{options} --once --all --json" in " ".join(found.text.split())
+    assert found.data["of_all"] == f"longhaul watch{options} --once --all --json"
+
+
 def test_pictures_say_in_words_what_they_show() -> None:
     verdicts = [*map(verdict, range(50)), bad(50, "miles"), verdict(51, realized=realized(math.nan), estimated={})]
     html = page(verdicts, [], [served("6", verdicts[0], verdicts[9]), served("7", verdicts[10], verdicts[51])])

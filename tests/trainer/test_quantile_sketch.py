@@ -57,3 +57,25 @@ def test_what_an_earlier_span_taught_is_read_again_as_it_was() -> None:
     coder = quantile_sketch._Coder()
     read = coder.decode_cache(coder.encode_cache(pickle.loads(pickle.dumps(sketch))))
     assert np.array_equal(read.quantiles(), sketch.quantiles())
+
+
+def test_quantiles_of_many_skewed_rows_are_as_near_as_they_are_said_to_be() -> None:
+    """By way of two merges and of processes, some of which saw no row; a sketch does not keep so many as they are."""
+    rows, buckets = 200_000, 1000
+    random = np.random.default_rng(2)
+    empty, flat = np.full(rows, np.nan), np.where(random.random(rows) < 0.9, 0, random.normal(size=rows))
+    values = np.stack([random.lognormal(0, 3, rows), empty, np.sort(random.pareto(0.5, rows)), flat], axis=1)
+    values = values.astype(np.float32)
+    found = []
+    for part in np.split(values, [0, 10, 10, 50_000, 50_001, 180_000]):
+        sketch = Sketch(4, buckets)
+        sketch.add(part)
+        found.append(pickle.loads(pickle.dumps(sketch.merge([]))))
+    spans = [pickle.loads(pickle.dumps(Sketch(4, buckets).merge(some))) for some in (found[:3], [], found[3:])]
+    answer = Sketch(4, buckets).merge(spans).quantiles()
+    assert np.isnan(answer[1]).all()
+    for column in (0, 2, 3):
+        known = np.sort(values[:, column])
+        wanted = np.arange(1, buckets) / buckets
+        least, most = (np.searchsorted(known, answer[column], side) / rows for side in ("left", "right"))
+        assert max((least - wanted).max(), (wanted - most).max()) <= 0.5 / buckets

@@ -179,7 +179,7 @@ def test_the_form_and_the_answer_have_all_digits(chromium: Any) -> None:
     parts["parts"] = [{"feature": "big", "value": 2**60, "part": 2.0**53}]
     field = {"name": "big", "feature": "big", "text": False, "optional": True, "values": None, "other_values": True}
     model = {"name": "x", "version": "1", "words": "", "label": "price", "classes": [], "card": [], "explains": True,
-             "fields": [field | {"hint": ""}], "examples": [{"big": 2**60}]}  # fmt: skip
+             "fields": [field | {"hint": ""}], "examples": [{"big": 2**60}, {"big": 1e300}]}  # fmt: skip
 
     def reply(route: Any) -> None:
         path = re.sub("^http://served|[?].*$", "", route.request.url)
@@ -207,4 +207,6 @@ def test_the_form_and_the_answer_have_all_digits(chromium: Any) -> None:
     assert "this one 9,007,199,254,740,992" in text
     assert "1152921504606846976" in text
     assert answer in page.text_content("#answer pre")
+    page.click("#another")
+    assert page.input_value("#field-0") == "1e+300"
     page.close()

@@ -43,7 +43,8 @@
     const recorded =
       run.champion === first.id ? run.differences[metric] : first.champion === run.id ? first.differences[metric]?.map((end) => -end).reverse() : null;
     if (recorded) {
-      if (first.rows !== run.rows) notes.add("Where one run was the other's champion, the difference is that of both models on the rows of the run that was compared, not that of the two figures.");
+      if (first.rows === run.rows) return [more, recorded];
+      notes.add("Where one run was the other's champion, the difference is that of both models on the rows of the run that was compared, not that of the two figures.");
       return [(recorded[0] + recorded[1]) / 2, recorded];
     }
     const reach = Math.hypot(half(first.intervals[metric]), half(run.intervals[metric]));

@@ -50,7 +50,7 @@
   const window_ = (text) => {
     const place = data.windows.findIndex((one) => name(one) === text);
     const one = data.windows[place];
-    if (!one) return [`Window ${text}`, [made("p", "It is not among those that can be looked into here; longhaul watch --once --all --json has it.")]];
+    if (!one) return [`Window ${text}`, [made("p", `It is not among those that can be looked into here; ${data.of_all} has it.`)]];
     const [valid, harmful, few] = one.state;
     const parts = [
       facts([

@@ -162,8 +162,8 @@ async function answer(event) {
   }
 }
 
-// With all digits: from 2 ** 53 on, String writes zeros for the last ones.
-function exact(value) { return Number.isInteger(value) ? String(BigInt(value)) : String(value); }
+// With all digits of 64 bits: from 2 ** 53 on, String writes zeros for the last ones.
+function exact(value) { return Number.isInteger(value) && Math.abs(value) < 2 ** 63 ? String(BigInt(value)) : String(value); }
 
 function share(value) { return `${(100 * value).toFixed(1)} %`; }
 
