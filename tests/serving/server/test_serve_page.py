@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -178,7 +179,7 @@ def test_the_form_and_the_answer_have_all_digits(chromium: Any) -> None:
     parts = {"typical": 1.5, "prediction": 2.0**53, "output": None, "gap": 0, "parts": []}
     parts["parts"] = [{"feature": "big", "value": 2**60, "part": 2.0**53}]
     field = {"name": "big", "feature": "big", "text": False, "optional": True, "values": None, "other_values": True}
-    model = {"name": "x", "version": "1", "words": "", "label": "price", "classes": [], "card": [], "explains": True,
+    model = {"name": "x'$y", "version": "1", "words": "", "label": "price", "classes": [], "card": [], "explains": True,
              "fields": [field | {"hint": ""}], "examples": [{"big": 2**60}, {"big": 1e300}]}  # fmt: skip
 
     def reply(route: Any) -> None:
@@ -186,8 +187,8 @@ def test_the_form_and_the_answer_have_all_digits(chromium: Any) -> None:
         if path.endswith(":predict"):
             asked.append(route.request.post_data)
         bodies = {"/page/models.json": json.dumps({"version": "0", "models": [model]}),
-                  "/page/figures.json": json.dumps({"models": {}}), "/v1/models/x:predict": answer,
-                  "/v1/models/x:explain": json.dumps({"explanations": [parts]})}  # fmt: skip
+                  "/page/figures.json": json.dumps({"models": {}}), "/v1/models/x'%24y:predict": answer,
+                  "/v1/models/x'%24y:explain": json.dumps({"explanations": [parts]})}  # fmt: skip
         if found := file_of(path):
             route.fulfill(body=found[1], content_type=dict(found[0])[b"content-type"].decode())
         else:
@@ -202,6 +203,8 @@ def test_the_form_and_the_answer_have_all_digits(chromium: Any) -> None:
     page.click("button[value=explain]")
     page.wait_for_selector("#answer h3")
     assert asked == ['{"instances":[{"big":9007199254740993}]}']
+    command = ["curl", "http://served/v1/models/x'%24y:predict", "-d", *asked]
+    assert shlex.split(page.inner_text("#curl")) == command, "a name may hold a quote"
     text = page.inner_text("#answer")
     assert "price: 1,152,921,504,606,846,976" in text
     assert "this one 9,007,199,254,740,992" in text

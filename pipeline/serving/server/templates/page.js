@@ -135,10 +135,11 @@ function body() {
 
 function path(method) { return `v1/models/${encodeURIComponent(model.name)}:${method}`; }
 
+function quoted(text) { return `'${text.replaceAll("'", "'\\''")}'`; }
+
 function showCurl() {
-  const quoted = `'${body().replaceAll("'", "'\\''")}'`;
   const said = token || !at("token").hidden ? " -H 'Authorization: Bearer TOKEN'" : "";
-  at("curl").textContent = `curl${said} '${new URL(path("predict"), document.baseURI)}' -d ${quoted}`;
+  at("curl").textContent = `curl${said} ${quoted(String(new URL(path("predict"), document.baseURI)))} -d ${quoted(body())}`;
 }
 
 // The answer
