@@ -219,7 +219,7 @@ def test_no_step_depends_on_what_it_does_not_read(used: dict[str, frozenset[str]
         "Pusher": {"config/push", "config/serving", "config/value_types"},
     }
     rooms = {
-        "TableExampleGen": {"data", "lineage/source_files"},
+        "TableExampleGen": {"data", "lineage/of_pipeline", "lineage/source_files"},
         "StatisticsGen": {"data", "patches/histograms", "patches/row_groups"},
         "ExampleValidator": {"data", "guard"},
         "DataGate": {"data", "guard", "patches/histograms"},

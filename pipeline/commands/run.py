@@ -25,6 +25,7 @@ from pipeline.config.loading import REFERENCE
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.contract.run_inputs import RunInputs, look
 from pipeline.errors import ConfigError, PipelineError
+from pipeline.lineage.last_data import last_data
 from pipeline.lineage.records_version import upgrade_records
 from pipeline.lineage.relocation import first_names, settle
 from pipeline.lineage.retention import remove_outlived
@@ -152,7 +153,12 @@ def _opened(
     if copy := upgrade_records(config, store):
         _note(console, f"an older Longhaul wrote the records; as they were they are {copy}")
     check_tuned(config, store)
-    for sentence in [*close_dead_runs(config.metadata, config.root, store), *_notes_of_data(config, inputs, store)]:
+    notes = close_dead_runs(config.metadata, config.root, store)
+    if not isinstance(tables := inputs.tables, str):
+        tables = tuple(last.as_read(tables)) if (last := last_data(store, config.record_name)) else tables
+        inputs = replace(inputs, tables=tables)
+        notes += data_notes(config.data, config.data_pattern, config.record_name, tables, store)
+    for sentence in notes:
         _note(console, sentence)
     return store, inputs
 
@@ -186,12 +192,6 @@ def _repeat(config: PipelineConfig, inputs: RunInputs, run_id: str, log: Path, c
             watchers.finished(step)
     log.write_text("nothing has changed since the last run: every step is taken from it\n")
     return True
-
-
-def _notes_of_data(config: PipelineConfig, inputs: RunInputs, store: Any) -> list[str]:
-    if isinstance(inputs.tables, str):
-        return []
-    return data_notes(config.data, config.data_pattern, config.record_name, inputs.tables, store)
 
 
 def _set_aside_damaged(config: PipelineConfig, now: str, console: Any) -> None:

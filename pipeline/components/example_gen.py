@@ -14,7 +14,7 @@ from typing import Any
 import apache_beam as beam
 from google.protobuf import any_pb2, json_format, struct_pb2
 from pydantic import TypeAdapter
-from tfx.components.example_gen import component, driver, input_processor
+from tfx.components.example_gen import component, driver, input_processor, utils
 from tfx.components.util import examples_utils
 from tfx.dsl.components.base import base_beam_executor, executor_spec
 from tfx.proto import example_gen_pb2
@@ -41,7 +41,8 @@ from pipeline.data.training_columns import check_training_columns
 from pipeline.data.values.readings import READ_BY, readings_of, written
 from pipeline.errors import DataError
 from pipeline.lineage.artifact_names import SUMMARY_FILE
-from pipeline.lineage.source_files import FILES, digest_of, to_property
+from pipeline.lineage.of_pipeline import artifacts_of
+from pipeline.lineage.source_files import FILES, are_as_read, digest_of, from_property, to_property
 
 _NOT_READ = {"serving", "builder", "arrival", "ordered", DECISIONS, *READ_BY}
 _PAYLOADS = {"parquet": example_gen_pb2.FORMAT_PARQUET, "tf_example": example_gen_pb2.FORMAT_TF_EXAMPLE}
@@ -119,7 +120,39 @@ class Executor(base_beam_executor.BaseBeamExecutor):
 
 
 class Driver(driver.FileBasedDriver):
-    """Of a table in a database the fingerprint is its size and time of change, which the file alone does not tell."""
+    """Of a table in a database the fingerprint is its size and time of change, which the file alone does not tell.
+    Files that have only been touched since they were read last keep theirs."""
+
+    def run(self, execution_info: Any) -> Any:
+        """See FileBasedDriver."""
+        result = super().run(execution_info)
+        if fingerprint := self._fingerprint_as_read(execution_info):
+            told = [
+                one.custom_properties
+                for one in result.output_artifacts[standard_component_specs.EXAMPLES_KEY].artifacts
+            ]
+            for properties in (result.exec_properties, *told):
+                properties[utils.FINGERPRINT_PROPERTY_NAME].string_value = fingerprint
+        return result
+
+    def _fingerprint_as_read(self, execution_info: Any) -> str:
+        """Return the fingerprint of the newest Examples if they were made of what lies there now; else ""."""
+        properties = execution_info.exec_properties
+        request = _unpack(properties[standard_component_specs.CUSTOM_CONFIG_KEY])
+        pattern = f"{properties[standard_component_specs.INPUT_BASE_KEY]}{request['below']}"
+        if "://" in pattern:
+            return ""
+        with self._metadata_handle as handle:
+            known = artifacts_of(handle.store, execution_info.pipeline_info.id, "Examples", only_live=True)
+        made = [
+            one.custom_properties for one in sorted(known, key=lambda one: one.id) if FILES in one.custom_properties
+        ]
+        if not made:
+            return ""
+        data = Data.model_validate(request["data"])
+        states = table_files.file_states(table_files.find_files(pattern, data.spans, data.format, readings_of(data)))
+        are_same = are_as_read(from_property(made[-1][FILES].string_value), states)
+        return str(made[-1][utils.FINGERPRINT_PROPERTY_NAME].string_value) if are_same else ""
 
     def get_input_processor(
         self, splits: Any, range_config: Any = None, input_base_uri: str | None = None

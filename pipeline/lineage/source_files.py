@@ -69,6 +69,14 @@ class ReadFile:
         )
 
 
+def are_as_read(read: Sequence[ReadFile], states: Sequence[tuple[str, int, int]]) -> bool:
+    """Return whether these are the files that were read, no more and no fewer, each as it was."""
+    known = {file.path: file for file in read}
+    return known.keys() == {path for path, *_ in states} and all(
+        known[path].is_still(size, changed) for path, size, changed in states
+    )
+
+
 def digest_of(path: str, size: int) -> str:
     """Return SHA-256 of a file's content; "" of what is more than a file of this size, or none on a disk of this
     machine that can be read."""

@@ -112,6 +112,20 @@ def test_a_table_that_was_only_touched_is_the_same(
     assert (outcome.code, LOADING in outcome.text, "corrected" in outcome.text) == (0, False, False), outcome.text
 
 
+def test_where_tfx_runs_a_table_that_was_only_touched_is_not_read_again(
+    config_file: Path, config: PipelineConfig, longhaul: Callable[..., Any]
+) -> None:
+    assert longhaul("run", "--config", config_file).code == 0
+    before = latest(config)
+    for file in find_files(config.data_pattern):
+        os.utime(file.path)
+    outcome = longhaul("run", "--config", config_file, "--to", "Pusher")
+    assert (outcome.code, LOADING in outcome.text) == (0, True), outcome.text
+    states = {step.node: step.state for step in latest(config).steps}
+    assert (states["TableExampleGen"], states["Trainer"]) == (StepState.CACHED, StepState.CACHED)
+    assert latest(config).pushed == before.pushed
+
+
 def test_tfx_goes_on_from_such_a_run(config_file: Path, config: PipelineConfig, longhaul: Callable[..., Any]) -> None:
     assert longhaul("run", "--config", config_file).code == 0
     repeated = latest(config)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,6 @@ from ml_metadata.proto import metadata_store_pb2
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.contract.run_inputs import RunInputs
 from pipeline.lineage.details import BYTES, PEAK_MEMORY
-from pipeline.lineage.last_data import last_data
 from pipeline.lineage.process import Process
 from pipeline.lineage.provenance import run_properties
 from pipeline.lineage.records import NODE, REPEATS, RESOLVER, SECONDS, SERVED, Step, read_artifact, text_of, told
@@ -55,10 +53,6 @@ def repeat(config: PipelineConfig, inputs: RunInputs, store: MetadataStore, run_
     """
     began, started = time.time(), datetime.now(UTC).isoformat(timespec="seconds")
     last = same_as_last(store, config.record_name, fingerprint(config, inputs))
-    if last is None and (read := last_data(store, config.record_name)) and not isinstance(inputs.tables, str):
-        # A file may only have been touched.
-        inputs = replace(inputs, tables=tuple(read.as_read(inputs.tables)))
-        last = same_as_last(store, config.record_name, fingerprint(config, inputs))
     if last is None:
         return None
     executions = [  # without tries that failed
