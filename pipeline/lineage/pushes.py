@@ -166,19 +166,22 @@ def record_rollout(store: MetadataStore, pipeline: str, step: str, what: Any, ba
 
 def rollout_is_recorded(store: MetadataStore, what: Any) -> bool:
     """Return whether a step of a rollout is on record already."""
-    return _has_rollout(store, asdict(what))
+    return bool(_steps(store, asdict(what)))
 
 
 def rollout_was_begun(store: MetadataStore, what: Any) -> bool:
-    """Return whether a step of the same rollout is on record."""
-    return _has_rollout(store, {name: getattr(what, name) for name in ("version", "stable", "newest")})
+    """Return whether a step of the same rollout is on record, which has not ended since."""
+    steps = _steps(store, {name: getattr(what, name) for name in ("version", "stable", "newest")})
+    return bool(steps) and not steps[-1].custom_properties["ending"].string_value
 
 
-def _has_rollout(store: MetadataStore, wanted: Mapping[str, Any]) -> bool:
-    return any(
-        all(one.custom_properties[key].string_value == str(value) for key, value in wanted.items())
-        for one in store.get_executions_by_type(ROLLOUT_TYPE)
-    )
+def _steps(store: MetadataStore, wanted: Mapping[str, Any]) -> list[Any]:
+    """Return the steps of rollouts on record that have these properties, in order."""
+    return [
+        one
+        for one in sorted(store.get_executions_by_type(ROLLOUT_TYPE), key=lambda one: one.id)
+        if all(one.custom_properties[key].string_value == str(value) for key, value in wanted.items())
+    ]
 
 
 def _destination(artifact: Any) -> str:

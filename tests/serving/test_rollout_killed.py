@@ -38,3 +38,12 @@ def test_each_is_on_record_once(config: PipelineConfig, tmp_path: Path, goes_on:
         if not was_killed:
             return
     raise AssertionError("it never came to its end")
+
+
+def test_what_is_tried_anew_after_its_end_is_a_start(config: PipelineConfig) -> None:
+    first = push(config, "first")
+    push(config, "second")
+    for by in ("Ann", "Bob"):
+        commands.start(config, first, share=1, by=by)
+        commands.abort(config, by=by)
+    assert [one["step"] for one in recorded(config)] == ["start", "abort"] * 2
