@@ -57,14 +57,17 @@ LocalPath = Annotated[str, AfterValidator(_on_this_machine)]
 
 
 def as_text(value: object) -> str:
-    """Return as text what YAML read as a number.
+    """Return as text what YAML read as a whole number.
 
     Raises:
-        ValueError: it is nothing, a list or a mapping, of which text would be made that no table holds.
+        ValueError: it is nothing, a list or a mapping, of which text would be made that no table holds; or it has a
+            fraction, and may be written in more ways: -9.9 is -9.90.
     """
     if value is None:
         raise ValueError('nothing stands for no text; if the word is meant, quote it: "null"')
-    if not isinstance(value, str | int | float):
+    if isinstance(value, float):
+        raise ValueError("a number with a fraction may be written in more than one way; quote it as the table has it")
+    if not isinstance(value, str | int):
         raise ValueError("must hold texts, not lists or mappings")
     return str(value)
 

@@ -12,6 +12,8 @@ _ROWS_EACH = 10
 """Rows that an item is in, on average."""
 _VARIES = 0.05
 """Of the lists, how many at least have another length than the commonest."""
+_DAY = r"(^|\D)(0?[1-9]|[12]\d|3[01])/(0?[1-9]|[12]\d|3[01])/(19|20)?\d\d(\D|$)|(^|\D)(19|20)\d\d/\d\d?/\d\d?(\D|$)"
+"""1/20/17, which is no list, though other texts of its column have no day or two."""
 _AROUND = r"^[\s\[\]()'\"]+|[\s\[\]()'\"]+$"
 
 
@@ -26,8 +28,8 @@ def list_delimiter(values: pa.ChunkedArray) -> str | None:
         if len(lengths) < 2 or lengths.max() > (1 - _VARIES) * len(some):
             continue
         items = pc.replace_substring_regex(pc.list_flatten(lists), _AROUND, "")
-        if delimiter == "/" and 2 * pc.sum(pc.match_substring_regex(items, r"^\d+$")).as_py() > len(items):
-            continue  # days, as 1/20/17
+        if delimiter == "/" and pc.mean(pc.match_substring_regex(some, _DAY)).as_py() > 0.5:
+            continue
         distinct = pc.count_distinct(items).as_py()
         fits = distinct <= min(_MOST_ITEMS, len(items) / _ROWS_EACH) and 2 * distinct <= pc.count_distinct(some).as_py()
         if fits and pc.max(pc.utf8_length(items)).as_py() <= _LONGEST_ITEM:

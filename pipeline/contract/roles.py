@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from pipeline.contract.lists import list_delimiter
 from pipeline.data.columns import ColumnType
 from pipeline.data.values.counted import alike, name_words
+from pipeline.data.values.words import AMOUNT_NAMES, DATE_NAMES, LENGTH_NAMES, UNITS
 from pipeline.guard.label_leak import ClassLeak, NumberLeak
 from pipeline.guard.policy import Policy
 
@@ -46,6 +47,8 @@ _LAST = frozenset((
 """The same of the last word: `order number`, not `number of orders`."""
 _COUNTS = frozenset(("no", "nr", "number"))
 """Alone, these are no name of things."""
+_RISING = AMOUNT_NAMES | LENGTH_NAMES | DATE_NAMES | UNITS
+"""Words in the name of what may rise from row to row: a time, a sum."""
 _URL = r"^\s*https?://"
 _PLACE = (
     r"^\s*(?:[(\[]\s*)?[-+]?\d{1,3}\.\d{2,}\s*[,;\s]\s*[-+]?\d{1,3}\.\d{2,}\s*[)\]]?\s*$|"
@@ -131,7 +134,8 @@ def _precision(values: pa.ChunkedArray, kind: ColumnType) -> str:
 def _text_by_itself(name: str, values: pa.ChunkedArray, distinct: int) -> Judged:
     share = distinct / len(values)
     some = values.slice(0, _SAMPLE)
-    if (pc.mean(pc.match_substring_regex(some, _PLACE)).as_py() or 0) > _NEARLY:
+    is_category = share < 0.5 and distinct <= _MAX_CODES
+    if not is_category and (pc.mean(pc.match_substring_regex(some, _PLACE)).as_py() or 0) > _NEARLY:
         return Judged("place", "features.exclude", "two coordinates in one text; a column of each tells a model more")
     if distinct > _MAX_CODES and _names_things(name):
         return Judged("identifier", "features.exclude", "by its name and values it tells rows or things apart")
@@ -166,7 +170,8 @@ def _whole_by_itself(name: str, column: pa.ChunkedArray, values: pa.ChunkedArray
         return Judged("identifier", "features.exclude", "another value in every row tells a model nothing")
     if distinct == len(column) and _counts_with_gaps(values, span["min"], span["max"]):
         return Judged("identifier", "features.exclude", "counts the rows, with gaps")
-    if distinct == len(values) and _are_dealt_out(distinct, span["max"] - span["min"] + 1):
+    is_scale = distinct == len(values) and _is_scale(name, values)
+    if distinct == len(values) and not is_scale and _are_dealt_out(distinct, span["max"] - span["min"] + 1):
         return Judged(
             "identifier", "features.exclude", "another number in every row, where chance would give some twice"
         )
@@ -192,6 +197,15 @@ def _counts_with_gaps(values: pa.ChunkedArray, least: int, most: int) -> bool:
     if least not in (0, 1) or len(values) < 100 or most > 10 * len(values):
         return False
     return bool((np.diff(values.to_numpy()) > 0).all())
+
+
+def _is_scale(name: str, values: pa.ChunkedArray) -> bool:
+    """Return whether different numbers are those of a scale: 400, 402, 404 nm in any order, or by the name a time or an
+    amount that rises from row to row."""
+    numbers = values.to_numpy()
+    if len(np.unique(np.diff(np.sort(numbers)))) == 1:
+        return True
+    return bool({*name_words(name)} & _RISING) and bool((np.diff(numbers) > 0).all())
 
 
 def _are_dealt_out(count: int, span: int) -> bool:

@@ -234,6 +234,8 @@ def test_an_unknown_key_comes_with_the_nearest_one(tmp_path: Path, place: str, e
          "data.drop: must be a list, in square brackets or with a line `- …` for each item (received: 'purrs')"),
         ("data__missing", ["-", None], "data.missing: nothing stands for no text; if the word is meant, quote it:"
          ' "null" (received: [\'-\', None])'),
+        ("data__missing", ["-", -9.9], "data.missing: a number with a fraction may be written in more than one way;"
+         " quote it as the table has it (received: ['-', -9.9])"),
         ("data__classes", [["a"], "b"],
          "data.classes: must hold texts, not lists or mappings (received: [['a'], 'b'])"),
         ("data__columns", {"weight": {"missing": [None]}}, "data.columns.weight.missing: nothing stands for no text;"

@@ -198,3 +198,19 @@ def test_places_in_one_text_and_numbers_dealt_out_are_known(seed: int) -> None:
     }
     judged = judge_roles(*table(columns), "label", "binary")
     assert [judged[name].role for name in columns] == ["place"] * 3 + ["identifier", "feature", "label"]
+
+
+def test_numbers_of_a_scale_and_places_that_come_again_are_shown() -> None:
+    """Seen failing: identifiers, and places that no model was shown."""
+    draw = random.Random(1)
+    columns: dict[str, list[Any]] = {
+        "wavelength": [400 + 2 * row for row in range(ROWS)],
+        "frequency": draw.sample(range(100, 100 + 10 * ROWS, 10), ROWS),
+        "elapsed_s": sorted(draw.sample(range(9, 8 * ROWS), ROWS)),
+        "store": draw.choices(["(40.71, -74.01)", "(41.88, -87.63)", "(34.05, -118.24)"], k=ROWS),
+        "price": draw.sample(range(10**6), ROWS),
+        "band": draw.choices(["(0.00, 0.25]", "(0.25, 0.50]", "(0.50, 0.75]"], k=ROWS),
+        "label": draw.choices(["no", "yes"], k=ROWS),
+    }
+    judged = judge_roles(*table(columns), "label", "binary")
+    assert [judged[name].role for name in columns] == ["feature"] * 6 + ["label"]

@@ -70,8 +70,10 @@ def _check_printed_whole(path: str, text: str, form: TextFormat) -> None:
     rows = [line.split() for _, line in lines]
     for place in range(3, len(lines) - 2):
         number, line = lines[place]
-        again = line[0] == " " and [row[0] for row in rows[place + 1 : place + 3]] == [row[0] for row in rows[1:3]]
-        if again and lines[0][1][0] == " " and rows[1][0] != rows[2][0] and not any(map(is_number, rows[place])):
+        if line[0] != " " or lines[0][1][0] != " " or any(map(is_number, rows[place])):
+            continue
+        above, below = ([row[0] for row in part] for part in (rows[1:place], rows[place + 1 : 2 * place]))
+        if len({*above}) == len(above) and above[: len(below)] == below:
             raise DataError(
                 f"{path}, line {number}: names of other columns, and row {rows[1][0]!r} again below them: the table "
                 "was printed in parts",

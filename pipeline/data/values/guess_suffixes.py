@@ -15,6 +15,7 @@ from pipeline.data.values.words import CURRENCIES, FLAGS, UNITS
 SOME_PLAIN = 0.2
 """The share of plain numbers beside which others have a mark behind them."""
 FLAGGED = rf"\d (?P<flag>[{''.join(FLAGS)}]{{1,3}})$"
+_MEASURED = r"\d[.,]\d|\d{4}"
 _SCALED = re.compile(
     rf"({'|'.join(map(re.escape, sorted(SCALES, key=len, reverse=True)))})\s?({'|'.join(map(re.escape, CURRENCIES))})"
 )
@@ -32,8 +33,11 @@ def taken_apart(after: Counter[str]) -> tuple[Counter[str], bool]:
 
 def flags_of(values: Counted) -> set[str]:
     """Return the flags behind some of plain numbers, and all letters of such that a later file may have; none where
-    there is but one that may be a unit."""
+    they may be units (250 ns, 2 s), or where small whole numbers may name something: a house 12 b, a class 3 c."""
     kinds = set(pc.extract_regex(values.texts, pattern=FLAGGED).field("flag").to_pylist()) - {"", None}
-    if not (len(kinds) > 1 or kinds - UNITS) or values.share(is_plain(values)) <= SOME_PLAIN:
+    in_order = all(list(kind) == sorted(kind) for kind in kinds)  # bep, but not cup
+    if not (kinds - UNITS and in_order) or values.share(is_plain(values)) <= SOME_PLAIN:
+        return set()
+    if values.share(values.matches(_MEASURED)) < 0.5:
         return set()
     return kinds | {*FLAGS}

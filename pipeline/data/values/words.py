@@ -26,7 +26,7 @@ UNITS = _set(
     " g/L mg/L µg/L ng/mL pg/mL U/L IU/L mEq/L µmol/L mmol/mol ppm"
     " ppb bp bps x \xd7"
     " 円 元 원 個 个 개 点 分 回 人 名 명 台 枚 本 冊 歳 岁 세 才 件 건 次 \uff05 度 /mo /yr /month /year /day"
-    " /week /night /hr /hour /h /km /kg /m² /sqft /person /unit /ea"
+    " /week /night /hr /hour /h /km /kg /m² /sqft /person /unit /ea us ns"
 ) | {"days ago", "hours ago", "weeks ago", "months ago", "sq ft", "sq. ft.", "sq m", "cu ft", "fl oz", "per cent"}
 SURE_SCALES = _set("k K M")
 """Those that are a scale though no other stands in the column: close to the figures no unit is written so."""

@@ -170,3 +170,12 @@ def test_a_table_that_was_printed_in_parts_is_refused(tmp_path: Path, first: Cal
     with pytest.raises(DataError, match=r"line 32: names of other columns, and row .* again below them") as refused:
         sniff(str(path))
     assert "write.csv" in str(refused.value)
+
+
+def test_sums_between_groups_are_no_names_of_other_columns(tmp_path: Path) -> None:
+    """Seen failing: refused as printed in parts, since the groups begin alike."""
+    path = tmp_path / "t.txt"
+    rows = "".join(" total  none\n" if n % 10 == 5 else f"{'ab'[n % 2]:>6} {n % 7:>5}\n" for n in range(60))
+    path.write_text(f"  name     y\n{rows}")
+    form, _ = sniff(str(path))
+    assert column_names([SourceFile(str(path), 0, form)]) == ["name", "y"]

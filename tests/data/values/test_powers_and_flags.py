@@ -58,6 +58,28 @@ def test_letters_that_may_be_a_unit_and_keys_are_no_flags() -> None:
     assert seen([f"{n + 1} {n + 100}" for n in range(9)], "order no").kind == "text"
 
 
+@pytest.mark.parametrize(
+    ("name", "letters"),
+    [
+        ("house", ["", "", " b", " c"]),
+        ("class", ["", " b", " c", " d"]),
+        ("line", ["", " n", " e", " s"]),
+        ("qty", ["", " cup", " pcs"]),
+        ("age", ["", "", " d"]),
+    ],
+)
+def test_small_whole_numbers_with_letters_name_something(name: str, letters: list[str]) -> None:
+    """Seen failing: numbers without their letters."""
+    assert seen([f"{n + 1}{letters[n % len(letters)]}" for n in MANY], name).kind == "text"
+
+
+def test_times_in_different_units_have_no_flags() -> None:
+    """Seen failing: 2.5 ns and 3.5 s were 2.5 and 3.5."""
+    meaning = seen([f"{n + 1}.5{('', ' ns', ' s', ' us')[n % 4]}" for n in MANY])
+    assert meaning.kind == "text"
+    assert "different units" in meaning.said
+
+
 def test_days_without_marks_before_a_time_are_dates() -> None:
     """Seen failing: categories."""
     texts = [f"201207{n % 28 + 1:02} {n % 24:02}:00" for n in MANY]
@@ -72,6 +94,8 @@ def test_days_among_words_are_no_lists() -> None:
     """Seen failing: lists of 1, 20 and 17."""
     days = [f"{n % 12 + 1}/{n % 28 + 1}/{n % 3 + 15}" for n in range(400)] + ["Still in office"] * 40
     assert list_delimiter(pa.chunked_array([days])) is None
+    sizes = ["/".join(str(36 + 2 * bit) for bit in range(6) if n >> bit & 1) for n in range(1, 64)] * 4
+    assert list_delimiter(pa.chunked_array([sizes])) == "/", "sizes are a list"
     assert list_delimiter(pa.chunked_array([["US", "UK", "US/UK", "FR/US", "UK/FR", "FR", "IT/US", "IT"] * 40])) == "/"
 
 
