@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from pipeline.config.arrival import Arrival
 from pipeline.config.reading import Reading
 from pipeline.config.spans import ALL, SpanSetting
 from pipeline.config.text_format import CSV, TextFormat
-from pipeline.config.value_types import LocalPath, as_text
+from pipeline.config.value_types import LocalPath, as_text, as_written
 from trainer.settings.base import Section, Share
 
 _BIGQUERY = r"bigquery://(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]*[a-z0-9]"
@@ -86,11 +86,12 @@ class Data(Section):
 
     @field_validator("classes", "missing", mode="before")
     @classmethod
-    def _as_text(cls, value: Any) -> Any:
+    def _as_text(cls, value: Any, about: ValidationInfo) -> Any:
         """Take 0 and true, which YAML reads as numbers and booleans, as text; booleans are stored as 0 and 1."""
         if not isinstance(value, list | tuple):
             return value
-        return tuple(as_text(int(item) if isinstance(item, bool) else item) for item in value)
+        convert = as_written if about.field_name == "missing" else as_text
+        return tuple(convert(int(item) if isinstance(item, bool) else item) for item in value)
 
     @model_validator(mode="after")
     def _bigquery_is_named_whole(self) -> Data:

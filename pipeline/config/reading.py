@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import field_validator, model_validator
 
-from pipeline.config.value_types import as_text
+from pipeline.config.value_types import as_written
 from trainer.settings.base import Section
 
 DIRECTIVES = "YymdbBHIMSfpzaAjGVu"
@@ -98,4 +98,4 @@ class Reading(Section):
 def _as_text(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return as_text(value)
+    return as_written(value)

@@ -57,19 +57,27 @@ LocalPath = Annotated[str, AfterValidator(_on_this_machine)]
 
 
 def as_text(value: object) -> str:
-    """Return as text what YAML read as a whole number.
+    """Return as text what YAML read as a number.
 
     Raises:
-        ValueError: it is nothing, a list or a mapping, of which text would be made that no table holds; or it has a
-            fraction, and may be written in more ways: -9.9 is -9.90.
+        ValueError: it is nothing, a list or a mapping, of which text would be made that no table holds.
     """
     if value is None:
         raise ValueError('nothing stands for no text; if the word is meant, quote it: "null"')
-    if isinstance(value, float):
-        raise ValueError("a number with a fraction may be written in more than one way; quote it as the table has it")
-    if not isinstance(value, str | int):
+    if not isinstance(value, str | int | float):
         raise ValueError("must hold texts, not lists or mappings")
     return str(value)
+
+
+def as_written(value: object) -> str:
+    """Return the same of a text that stands so in tables.
+
+    Raises:
+        ValueError: as `as_text`; or it has a fraction, and YAML keeps not how it was written: -9.90 is -9.9.
+    """
+    if isinstance(value, float):
+        raise ValueError("a number with a fraction may be written in more than one way; quote it as the table has it")
+    return as_text(value)
 
 
 EnvironmentVariable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
