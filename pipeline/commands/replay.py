@@ -26,7 +26,8 @@ from pipeline.data.sources.source import plan_fragments, read_fragment
 from pipeline.data.sources.table_files import find_files
 from pipeline.data.values.readings import readings_of
 from pipeline.errors import ConfigError, DataError
-from pipeline.files import write_whole
+from pipeline.files import is_same_file, write_whole
+from pipeline.reports.page_places import FRONT, front_path
 from pipeline.reports.replay import render
 from pipeline.watch.harm import loss_name, tolerated
 from trainer.features import FeatureTable
@@ -78,7 +79,8 @@ def replay(
     ]
     found = _result(config, asked, table, past, played, name, may_lose, time.process_time() - began)
     write_whole(json.dumps(found, indent=1), folder / "replay.json", "result", "name another folder with --output")
-    write_whole(render(found), folder / "replay.html", "page", "name another folder with --output")
+    front = FRONT if is_same_file(folder / FRONT, front_path(config.root)) else ""
+    write_whole(render(found, front), folder / "replay.html", "page", "name another folder with --output")
     return found
 
 

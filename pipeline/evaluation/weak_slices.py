@@ -155,7 +155,7 @@ def _parts(columns: Mapping[str, pa.Array], dates: Collection[str]) -> Iterator[
             distinct = np.unique(values[there])
             if len(distinct) <= _MOST_VALUES and name not in dates:
                 for value in distinct:
-                    yield _Part(name, f"{name} = {value:g}", there & (values == value))
+                    yield _Part(name, f"{name} = {_whole(value)}", there & (values == value))
                 continue
             inner = np.unique(np.quantile(values[there], np.linspace(0, 1, _PARTS_OF_NUMBERS + 1)[1:-1]))
             ends = [-np.inf, *inner, np.inf]
@@ -176,3 +176,8 @@ def _parts(columns: Mapping[str, pa.Array], dates: Collection[str]) -> Iterator[
 
 def _end(value: float, is_date: bool) -> str:
     return f"{datetime.fromtimestamp(value, UTC):%Y-%m-%d}" if is_date else quantity_text(value)
+
+
+def _whole(value: float) -> str:
+    """Write a value that is one of few: of codes, which are whole, every digit."""
+    return f"{value:.0f}" if value.is_integer() and abs(value) < 1 << 53 else f"{value:g}"

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.reports.page_places import FRONT
 from pipeline.reports.rendering import templates
 
 _WIDTH, _HEIGHT, _LEFT = 960.0, 220.0, 8.0
@@ -30,18 +29,19 @@ class Line:
     last: float
 
 
-def render(found: Mapping[str, Any]) -> str:
+def render(found: Mapping[str, Any], front: str) -> str:
     """Return the page as HTML; all that comes from the user is escaped.
 
     Args:
         found: what `longhaul replay` writes as JSON.
+        front: the address of the front page; "" where there is none beside this page.
     """
     return (
         templates()
         .get_template("replay.html.j2")
         .render(
             found=found,
-            front=FRONT,
+            front=front,
             lines=lines(found),
             width=_WIDTH,
             height=_HEIGHT,

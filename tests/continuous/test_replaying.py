@@ -151,6 +151,7 @@ def test_a_table_that_turns_is_replayed(table: Path) -> None:
     assert "on &lt;harm&gt;" in page
     assert "<harm>" not in page
     assert page.count("<polyline") == 3
+    assert "index.html" not in page, "no front page stands beside it"
     for address in ("http:", "https:", "<script"):
         assert address not in page
 
@@ -158,7 +159,11 @@ def test_a_table_that_turns_is_replayed(table: Path) -> None:
 def test_days_are_replayed_on_a_part_of_the_rows(table: Path) -> None:
     document = {"policies": {"daily": {"schedule": "day"}}, "tick": "day", "rounds": 2, "one_row_in": 4}
     (table / "policies.yaml").write_text(yaml.safe_dump(document))
-    found = replay(load(table / "t.yaml"), read_policies(table / "policies.yaml"), "2026-03-16", "2026-03-20", table)
+    reports = table / "workspace" / "reports"
+    reports.mkdir(parents=True)
+    (reports / "index.html").touch()
+    found = replay(load(table / "t.yaml"), read_policies(table / "policies.yaml"), "2026-03-16", "2026-03-20", reports)
+    assert 'href="index.html"' in (reports / "replay.html").read_text()
     assert (found["trained"], found["policies"][0]["runs"]) == (5, 4)
     assert sum(found["rows"]) == pytest.approx(600 / 7 * 5 / 4, rel=0.3)
     assert found["model"].endswith("not the pipeline's network, of one row in 4")

@@ -47,6 +47,17 @@ def test_one_column() -> None:
     assert (found["rows"], found["loss"]) == (ROWS, "log_loss")
 
 
+def test_codes_have_every_digit() -> None:
+    """Both were called shop = 1.23457e+06."""
+    random, columns = table(1)
+    columns["shop"] = pa.array(random.choice([1234567, 1234568], ROWS))
+    columns["rate"] = pa.array(random.choice([0.1, 0.25], ROWS).astype(np.float32))
+    for name, text in (("shop", "1234567"), ("rate", "0.1")):
+        values = columns[name].to_numpy(zero_copy_only=False)
+        found = weak_slices("binary", wrong_where(random, values == values.dtype.type(text)), columns)
+        assert found["slices"][0]["where"] == f"{name} = {text}"
+
+
 def test_two_columns_at_once_where_neither_alone_says_it() -> None:
     random, columns = table(2)
     carrier, origin = (np.array(columns[name].to_pylist(), object) for name in ("carrier", "origin"))

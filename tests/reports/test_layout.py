@@ -91,8 +91,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         production.alarm(key="log_gap", severity="ticket"),
     ]
     times = [production.served("6", windows[0], windows[9]), production.served("7", windows[10], windows[50], "canary")]
-    year = json.loads(Path("examples/year/replay.json").read_text())
-    for kind, html in (("production", production.page(windows, alarms, times)), ("replay", render_replay(year))):
+    year = render_replay(json.loads(Path("examples/year/replay.json").read_text()), "index.html")
+    for kind, html in (("production", production.page(windows, alarms, times)), ("replay", year)):
         files[kind] = tmp_path / f"{kind}.html"
         files[kind].write_text(html)
     return files
