@@ -15,7 +15,7 @@ from pipeline.data.values.words import CURRENCIES, FLAGS, UNITS
 SOME_PLAIN = 0.2
 """The share of plain numbers beside which others have a mark behind them."""
 FLAGGED = rf"\d (?P<flag>[{''.join(FLAGS)}]{{1,3}})$"
-_MEASURED = r"\d[.,]\d|\d{4}"
+_MEASURED = r"\d[.,]\d|\d{5}"
 _SCALED = re.compile(
     rf"({'|'.join(map(re.escape, sorted(SCALES, key=len, reverse=True)))})\s?({'|'.join(map(re.escape, CURRENCIES))})"
 )
@@ -36,7 +36,7 @@ def flags_of(values: Counted) -> set[str]:
     they may be units (250 ns, 2 s), or where small whole numbers may name something: a house 12 b, a class 3 c."""
     kinds = set(pc.extract_regex(values.texts, pattern=FLAGGED).field("flag").to_pylist()) - {"", None}
     in_order = all(list(kind) == sorted(kind) for kind in kinds)  # bep, but not cup
-    if not (kinds - UNITS and in_order) or values.share(is_plain(values)) <= SOME_PLAIN:
+    if not (kinds - UNITS - {"d"} and in_order) or values.share(is_plain(values)) <= SOME_PLAIN:
         return set()
     if values.share(values.matches(_MEASURED)) < 0.5:
         return set()

@@ -187,7 +187,7 @@ def _find_plain(
     date = guess_date(name, values, day_first)
     if not (date and words_of(name) & DATE_NAMES) and (_is_id(name, values) or are_codes(values, plain)):
         return Reading(kind="text")
-    if date:
+    if date and not (isinstance(date, Fit) and values.share(date.fits) < NEARLY_ALL):  # as numbers, 999999 is told of
         return date
     if (
         decimal == ","

@@ -78,6 +78,14 @@ def test_times_in_different_units_have_no_flags() -> None:
     meaning = seen([f"{n + 1}.5{('', ' ns', ' s', ' us')[n % 4]}" for n in MANY])
     assert meaning.kind == "text"
     assert "different units" in meaning.said
+    assert seen([f"{n + 1}.5{('', ' d', ' s')[n % 3]}" for n in MANY]).kind == "text"
+
+
+def test_months_in_figures_beside_a_number_of_nines_are_numbers() -> None:
+    """Seen failing: text, of which a gate would refuse the next month."""
+    meaning = seen([f"20{n % 20 + 10}{n % 12 + 1:02}" for n in range(300)] + ["999999"] * 10, "month")
+    assert meaning.kind == "number"
+    assert "--missing=999999" in meaning.said
 
 
 def test_days_without_marks_before_a_time_are_dates() -> None:
