@@ -27,7 +27,7 @@ def metrics_text(name: str, verdicts: Sequence[Mapping[str, Any]], alarms: Itera
 
     def put(series: str, value: float, **labels: str) -> None:
         said = ",".join(f'{key}="{_escaped(text)}"' for key, text in {"pipeline": name, **labels}.items())
-        lines[series].append(f"{series}{{{said}}} {value:g}")
+        lines[series].append(f"{series}{{{said}}} {value:.15g}")
 
     _put_verdicts(put, verdicts)
     for alarm in alarms:

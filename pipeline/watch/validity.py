@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pipeline.evaluation.number_text import bound_text
 from pipeline.guard.findings import Finding, percent
 from pipeline.guard.policy import Policy, Severity
 from pipeline.watch.profiles import (
@@ -41,10 +42,10 @@ def _of_column(column: ColumnSpec, counted: Profile, k: int) -> list[tuple[str, 
         found.append(("float_type_string_not_float", "schema: type", "numbers", "text", int(broken[WRONG_TYPE])))
     if broken[LOW]:
         kind, rule = "float_type_small_float", "schema: min"
-        found.append((kind, rule, f"at least {column.least:g}", "smaller numbers", int(broken[LOW])))
+        found.append((kind, rule, f"at least {bound_text(column.least)}", "smaller numbers", int(broken[LOW])))
     if broken[HIGH]:
         kind, rule = "float_type_big_float", "schema: max"
-        found.append((kind, rule, f"at most {column.greatest:g}", "greater numbers", int(broken[HIGH])))
+        found.append((kind, rule, f"at most {bound_text(column.greatest)}", "greater numbers", int(broken[HIGH])))
     if broken[NOT_FINITE]:
         found.append(("not_finite", "check: not_finite", "finite numbers", "others", int(broken[NOT_FINITE])))
     if broken[UNKNOWN] > column.unlisted * rows:
