@@ -40,10 +40,10 @@ def _of_column(column: ColumnSpec, counted: Profile, k: int) -> list[tuple[str, 
     found = []
     if broken[WRONG_TYPE]:
         found.append(("float_type_string_not_float", "schema: type", "numbers", "text", int(broken[WRONG_TYPE])))
-    if broken[LOW]:
+    if column.least is not None and broken[LOW]:
         kind, rule = "float_type_small_float", "schema: min"
         found.append((kind, rule, f"at least {bound_text(column.least)}", "smaller numbers", int(broken[LOW])))
-    if broken[HIGH]:
+    if column.greatest is not None and broken[HIGH]:
         kind, rule = "float_type_big_float", "schema: max"
         found.append((kind, rule, f"at most {bound_text(column.greatest)}", "greater numbers", int(broken[HIGH])))
     if broken[NOT_FINITE]:
