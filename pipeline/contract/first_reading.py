@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,7 @@ from pipeline.data.sources import source, table_files
 from pipeline.data.sources.csv_types import TwoTypesError
 from pipeline.data.sources.sampling import enough_rows, sample
 from pipeline.data.sources.table_files import SourceFile
+from pipeline.data.sources.text_bytes import open_utf8
 from pipeline.data.sources.text_format import sniff_files
 from pipeline.data.sources.typed import UnusableColumnError
 from pipeline.data.values.counted import NEARLY_ALL
@@ -28,6 +30,7 @@ from pipeline.errors import ConfigError, DataError
 
 KINDS = ("text", "number", "boolean", "date", "duration", "category")
 """Of `--type COLUMN=KIND`."""
+_NEAR = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -118,7 +121,8 @@ def read_table(table: str, label: str | None, wishes: Wishes) -> Table:
         known = [*found, *unusable]
         asked = {*wishes.types, *wishes.readings}
         names = [name for name, kind in found.items() if kind is ColumnType.STRING or name in asked]
-    _check_options(wishes, known, label, path, said)
+    below = [] if label is None or label in known or not is_text or form.skip else _further_down(path, label, form)
+    _check_options(wishes, known, label, path, [*said, *below])
     if table_files.format_of(path) != "tfrecord":  # only some of its records tell what columns there are
         _check_dropped(wishes, files)
     rows = enough_rows(len(known))
@@ -269,6 +273,16 @@ def _check_dropped(wishes: Wishes, files: Sequence[SourceFile]) -> None:
             )
 
 
+def _further_down(path: str, label: str, form: TextFormat) -> list[str]:
+    """Say which line near the beginning names the label, as where a few rows stand below more lines that are none."""
+    with open_utf8(path, form.encoding) as file:
+        lines = file.read(_NEAR).decode("utf-8", "ignore").splitlines()
+    for place, line in enumerate(lines[1:], start=1):
+        if label in [field.strip(" \"'") for field in re.split(r"[,;|\t]", line)]:
+            return [f"if line {place + 1} names the columns, give --format skip={place}"]
+    return []
+
+
 def _check_options(wishes: Wishes, known: Sequence[str], label: str | None, path: str, said: Sequence[str]) -> None:
     options = {"--keep": wishes.keep, "--type": tuple(wishes.types), "--na-is-value": wishes.values}
     for option, names in options.items():
@@ -278,6 +292,7 @@ def _check_options(wishes: Wishes, known: Sequence[str], label: str | None, path
     if label is not None and label in wishes.drop:
         raise ConfigError(f"--drop {label}: it is the label", "leave it in, or choose another --label")
     sheets = [one for one in said if "FILE#SHEET" in one]  # the label may be on another
+    sheets += [one for one in said if "--format skip=" in one]
     cuts = [f"if {one}, but should not be, give --delimiter" for one in said if one.startswith("fields are separated")]
     if label is not None and label not in known:
         raise DataError(
