@@ -113,7 +113,7 @@ KINDS: dict[str, Callable[[Place], Any]] = {
     "that, and an empty file": lambda place: both(KINDS["schema that cannot be read"], KINDS["empty file"])(place),
     "serving requests that are not there": data(serving="requests.csv"),
     "policy that cannot be read": both(
-        lambda place: place.document.update(policy={"file": "p.yaml"}),
+        lambda place: place.document.update(schema={"file": "s.pbtxt", "policy": "p.yaml"}),
         lambda place: (place.folder / "p.yaml").write_text("nope: 1"),
     ),
 }
