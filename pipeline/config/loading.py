@@ -50,7 +50,10 @@ def load(path: Path | None = None, **overrides: str | None) -> PipelineConfig:
     try:
         config = PipelineConfig.model_validate(document)
     except ValidationError as exc:
-        raise ConfigError(explain(path, exc), "correct the field; docs/configuration.md lists all of them") from exc
+        broken = {one["loc"] for one in exc.errors()}
+        given = [f"--{key}" for key, value in overrides.items() if value is not None and (key,) in broken]
+        remedy = f"correct {given[0] if given else 'the field'}; docs/configuration.md lists all of them"
+        raise ConfigError(explain(path, exc), remedy) from exc
     config.came_from(path)
     return config
 

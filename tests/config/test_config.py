@@ -485,3 +485,9 @@ def test_a_run_says_first_that_nobody_named_a_configuration(tmp_path: Path) -> N
         f"flights (Longhaul's own example; --config FILE runs yours)  workspace {workspace}",
         f"cats  workspace {workspace}",
     ]
+
+
+def test_of_a_bad_option_the_remedy_names_the_option(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="not an address") as refused:
+        load(write(tmp_path), workspace="gs://bucket/x")
+    assert "correct --workspace;" in (refused.value.remedy or "")
