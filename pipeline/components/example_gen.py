@@ -22,20 +22,20 @@ from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils, proto_utils
 
 from pipeline.config.data import DUCKDB, SQLITE, Data
-from pipeline.config.split import HashSplit, Split
+from pipeline.config.split import Split
 from pipeline.config.text_format import CSV
 from pipeline.data.columns import ColumnType
 from pipeline.data.decided_labels import FILE as DECISIONS_FILE
 from pipeline.data.decided_labels import applied
 from pipeline.data.decisions_text import PROPERTY as DECISIONS
-from pipeline.data.filled_splits import check_filled, labelled_rows, times
+from pipeline.data.filled_splits import check_filled, settled
 from pipeline.data.labels import LabelTally, check_label
 from pipeline.data.patterns import has_spans, without_marks
 from pipeline.data.row_weights import check_weighed
 from pipeline.data.set_aside import FILE as ASIDE_FILE
 from pipeline.data.set_aside import gathered
 from pipeline.data.sources import parts, remote, source, table_files
-from pipeline.data.split import settle, split_names, stratify
+from pipeline.data.split import split_names
 from pipeline.data.split_shards import WriteSplitShards, write_json
 from pipeline.data.training_columns import check_training_columns
 from pipeline.data.values.readings import READ_BY, readings_of, written
@@ -69,9 +69,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         check_training_columns(columns, files[0].path, data, split)
         names = split_names(split)
         used = sorted({file.span for file in files})
-        split = settle(split, used, lambda name: times(files, name, columns))
-        if isinstance(split, HashSplit) and split.stratify:
-            split = stratify(split, labelled_rows(source.plan_fragments(files, columns=columns), columns, data.label))
+        split = settled(split, files, columns, data.label)
 
         examples = artifact_utils.get_single_instance(output_dict[standard_component_specs.EXAMPLES_KEY])
         examples.split_names = artifact_utils.encode_split_names(list(names))

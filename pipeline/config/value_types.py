@@ -60,7 +60,7 @@ def as_text(value: object) -> str:
     """Return as text what YAML read as a number.
 
     Raises:
-        ValueError: it is nothing, a list or a mapping, of which text would be made that no table holds.
+        ValueError: it is nothing, a list or a mapping; no table holds such a text.
     """
     if value is None:
         raise ValueError('nothing stands for no text; if the word is meant, quote it: "null"')

@@ -59,14 +59,12 @@ def check_splits(files: Sequence[SourceFile], data: Data, split: Split, declared
         columns = source.infer_columns(files, data.drop, declared)
     check_training_columns(columns, files[0].path, data, split)
     used = sorted({file.span for file in files})
-    split = settle(split, used, lambda name: times(files, name, columns))
-    if isinstance(split, HashSplit) and split.stratify:
-        split = stratify(split, labelled_rows(source.plan_fragments(files, columns=columns), columns, data.label))
+    split = settled(split, files, columns, data.label)
     read = {name: columns[name] for name in columns if deciding is None or name in (data.label, *deciding)}
     names = split_names(split)
     rows, filled = dict.fromkeys(names, 0), set[int]()
     for file in [files[-1], *files[:-1]]:  # the last may judge, and the first train
-        for batch in labelled_rows(source.plan_fragments([file], columns=read), read, data.label):
+        for batch in _labelled_rows(source.plan_fragments([file], columns=read), read, data.label):
             counts = np.bincount(assign(batch, split, file.span), minlength=len(names))
             rows = {name: rows[name] + int(count) for name, count in zip(names, counts, strict=True)}
             filled |= {file.span} if batch.num_rows else set()
@@ -77,7 +75,15 @@ def check_splits(files: Sequence[SourceFile], data: Data, split: Split, declared
     check_filled(rows, sorted({*used} - filled))
 
 
-def labelled_rows(
+def settled(split: Split, files: Sequence[SourceFile], columns: Mapping[str, ColumnType], label: str) -> Split:
+    """Return a split whose bounds, or whose rows of each class, follow from what the files hold."""
+    split = settle(split, sorted({file.span for file in files}), lambda name: _times(files, name, columns))
+    if isinstance(split, HashSplit) and split.stratify:
+        split = stratify(split, _labelled_rows(source.plan_fragments(files, columns=columns), columns, label))
+    return split
+
+
+def _labelled_rows(
     parts: Iterable[source.Fragment], columns: Mapping[str, ColumnType], label: str
 ) -> Iterator[pa.RecordBatch]:
     """Yield the rows that are split: without those that are set aside or have no label."""
@@ -87,7 +93,7 @@ def labelled_rows(
             yield batch.filter(batch.column(label).is_valid())
 
 
-def times(files: Sequence[SourceFile], name: str, columns: Mapping[str, ColumnType]) -> npt.NDArray[np.int64]:
+def _times(files: Sequence[SourceFile], name: str, columns: Mapping[str, ColumnType]) -> npt.NDArray[np.int64]:
     """Return all values of a column of times; shape (rows,). Rows without a label count as well."""
     only = {name: columns[name]}
     found = [

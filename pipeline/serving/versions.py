@@ -85,7 +85,7 @@ class Manifest:
         """Read what `to_json` wrote.
 
         Raises:
-            ValueError: the digests of the files are not those of which the model's was made.
+            ValueError: the digests of the files do not make up the digest of the model.
         """
         lists = {key: tuple(plain[key]) for key in ("spans", "classes", "withdrawn", "places") if key in plain}
         read = cls(**{key: value for key, value in plain.items() if key != "digest"} | lists)

@@ -82,7 +82,7 @@ def test_times_in_different_units_have_no_flags() -> None:
 
 
 def test_months_in_figures_beside_a_number_of_nines_are_numbers() -> None:
-    """Seen failing: text, of which a gate would refuse the next month."""
+    """It failed: such a column became text, and the gate would refuse the next month."""
     meaning = seen([f"20{n % 20 + 10}{n % 12 + 1:02}" for n in range(300)] + ["999999"] * 10, "month")
     assert meaning.kind == "number"
     assert "--missing=999999" in meaning.said
