@@ -106,7 +106,10 @@ def roll_back(
         if dry_run:
             return choice.done()
         folder = Path(choice.target.path)
-        begin = partial(begin_to, base, choice)
+
+        def begin(version: int) -> None:
+            unfinished.begin(base, choice.begun(version))
+
         done = choice.done(publish(folder, base, choice.manifest, config.push, begin))
         record_rollback(store, config.record_name, done, base, choice.manifest.digest)
     return _ended(config, done)
@@ -124,11 +127,6 @@ def say_published(begun: Rollback) -> None:
         f"{begun.new_version} already; nothing is published now. `longhaul rollback --to` serves another",
         file=sys.stderr,
     )
-
-
-def begin_to(base: Path, choice: Choice, version: int) -> None:
-    """Write down that a choice is about to be published."""
-    unfinished.begin(base, replace(choice.done(), new_version=version))
 
 
 def _ended(config: PipelineConfig, done: Rollback) -> Rollback:
@@ -158,6 +156,10 @@ class Choice:
     target: Version
     manifest: Manifest
     conflict: str
+
+    def begun(self, version: int) -> Rollback:
+        """Say what is about to be published as a version."""
+        return self.done(self.manifest.at(version))
 
     def done(self, published: Manifest | None = None) -> Rollback:
         """Say what was done, or, where nothing was published, what would be."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 from pipeline.commands.elsewhere import jobs_of
-from pipeline.commands.rollback import Choice, begin_to, check_reason, choose, known_versions, say_published
+from pipeline.commands.rollback import Choice, check_reason, choose, known_versions, say_published
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.push import Push
 from pipeline.errors import WorkspaceError
@@ -31,7 +30,7 @@ def roll_back_in_bucket(
     config: PipelineConfig, to: int | None, note: str, dry_run: bool, *, force: bool = False, emulated: bool = False
 ) -> Rollback:
     """Publish an earlier version again in the bucket. Its manifest is the record: who, when and why. What a killed one
-    of this workspace published it brings to its end, instead, if it was to be the same.
+    published, on whatever machine, it brings to its end, instead, if it was to be the same.
 
     Args:
         to: its number; when None, that of the last model before the served one that was not withdrawn.
@@ -49,22 +48,24 @@ def roll_back_in_bucket(
             f"no model was pushed yet: {jobs.base} holds none",
             "`longhaul run --on vertex` submits a job that pushes one",
         )
-    here = jobs.config.serving_folder
-    begun = unfinished.begun(here)
+    mark = f"{jobs.base}/{unfinished.FILE}"
+    begun = unfinished.from_text(jobs.objects.read(mark))
     if begun and to in (None, begun.to_version) and begun.new_version == known[0].number:
         say_published(begun)
         done = begun
     else:
         choice = choose(config, known, to, note, force=force)
-        done = choice.done(None if dry_run else _published(jobs, choice, config.push))
+        done = choice.done(None if dry_run else _published(jobs, choice, config.push, mark))
     if not dry_run:
         jobs.refresh()  # which puts it on record
-        unfinished.end(here, done.new_version)
+        jobs.objects.remove(mark)
     return done
 
 
-def _published(jobs: Mirror, choice: Choice, elsewhere: Push) -> Manifest:
-    begin = partial(begin_to, jobs.config.serving_folder, choice)
+def _published(jobs: Mirror, choice: Choice, elsewhere: Push, mark: str) -> Manifest:
+    def begin(version: int) -> None:
+        jobs.objects.write(mark, unfinished.to_text(choice.begun(version)))
+
     if isinstance(jobs.objects, EmulatedObjects):
         folder = jobs.objects.path(jobs.base)
         # The emulator sends nothing away.

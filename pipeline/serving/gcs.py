@@ -112,6 +112,19 @@ class CloudObjects:
             with suppress(PreconditionFailed):
                 self._blob(address).upload_from_string(content, if_generation_match=0, timeout=_TIMEOUT_S)
 
+    def write(self, address: str, content: bytes) -> None:
+        """Write a file, whatever is there."""
+        with cloud_errors(f"{address} cannot be written"):
+            self._blob(address).upload_from_string(content, timeout=_TIMEOUT_S)
+
+    def remove(self, address: str) -> None:
+        """Remove a file, if it is there."""
+        with cloud_errors(f"{address} cannot be removed"):
+            from google.api_core.exceptions import NotFound
+
+            with suppress(NotFound):
+                self._blob(address).delete(timeout=_TIMEOUT_S)
+
     def _blob(self, address: str) -> Any:
         bucket, _, name = address.removeprefix("gs://").partition("/")
         return self._client.bucket(bucket).blob(name)

@@ -1,5 +1,5 @@
-"""A rollback whose process was killed between what it published and the end of its record: a file beside the versions
-says what it was about, until all is done. Whoever writes next puts it on record."""
+"""A rollback whose process was killed between what it published and the end of its record: a file beside the versions,
+on a disk or in a bucket, says what it was about, until all is done. Whoever writes next puts it on record."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from pipeline.files import incoming
 from pipeline.lineage.pushes import Rollback, is_recorded, record_rollback
 from pipeline.serving.versions import read_manifest
 
-_FILE = ".rollback.json"
+FILE = ".rollback.json"
 
 
 def begin(base: Path, what: Rollback) -> None:
     """Write down what is about to be published. The caller holds the short lock."""
-    with incoming(base / _FILE) as hidden:
-        hidden.write_text(json.dumps(asdict(what)), encoding="utf-8")
+    with incoming(base / FILE) as hidden:
+        hidden.write_bytes(to_text(what))
 
 
 def begun(base: Path) -> Rollback | None:
@@ -31,7 +31,7 @@ def begun(base: Path) -> Rollback | None:
 def end(base: Path, version: int | None) -> None:
     """Say that all is done of the rollback that published a version."""
     if (what := _read(base)) and what.new_version == version:
-        (base / _FILE).unlink(missing_ok=True)
+        (base / FILE).unlink(missing_ok=True)
 
 
 def finish(store: MetadataStore, pipeline: str, base: Path) -> Rollback | None:
@@ -47,8 +47,21 @@ def finish(store: MetadataStore, pipeline: str, base: Path) -> Rollback | None:
 
 def _read(base: Path) -> Rollback | None:
     try:
-        return Rollback(**json.loads((base / _FILE).read_bytes()))
-    except (OSError, ValueError, TypeError):
+        return from_text((base / FILE).read_bytes())
+    except OSError:
+        return None
+
+
+def to_text(what: Rollback) -> bytes:
+    """Return what the file says."""
+    return json.dumps(asdict(what)).encode()
+
+
+def from_text(text: bytes | None) -> Rollback | None:
+    """Read what `to_text` wrote; None of anything else."""
+    try:
+        return Rollback(**json.loads(text or b"{}"))
+    except (ValueError, TypeError):
         return None
 
 

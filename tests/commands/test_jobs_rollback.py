@@ -92,11 +92,11 @@ def test_everybody_sees_a_rollback_that_anybody_did(office: Office) -> None:
     assert withdrawn_now(BASE) != ()
 
 
-@pytest.mark.parametrize("emulate", [[], ["--emulate"]])
+@pytest.mark.parametrize(("emulate", "elsewhere"), [([], False), ([], True), (["--emulate"], False)])
 def test_a_killed_one_that_is_repeated_goes_back_once(
-    office: Office, monkeypatch: pytest.MonkeyPatch, emulate: list[str]
+    office: Office, monkeypatch: pytest.MonkeyPatch, emulate: list[str], elsewhere: bool
 ) -> None:
-    """Killed after it published: the same command again does not go back further."""
+    """Killed after it published: the same command again does not go back further, also from another machine."""
     if emulate:
         emulated = office.folder / "workspace" / "vertex" / "buckets"
         shutil.copytree(office.service.folder / "buckets", emulated, dirs_exist_ok=True)
@@ -109,6 +109,8 @@ def test_a_killed_one_that_is_repeated_goes_back_once(
     with monkeypatch.context() as patch:
         patch.setattr(versions_elsewhere, "_published", killed_after)
         assert office.call("rollback", *emulate).code == 130
+    if elsewhere:
+        shutil.rmtree(office.folder / "workspace")
     killed = [version["version"] for version in office.told("versions", *emulate)]
     assert killed[1:] == [200, 100]
     for arguments in (["--dry-run"], []):
@@ -118,6 +120,7 @@ def test_a_killed_one_that_is_repeated_goes_back_once(
         done = json.loads(f"{{{told}")
         assert (done["from_version"], done["to_version"], done["new_version"]) == (200, 100, killed[0])
     assert [version["version"] for version in office.told("versions", *emulate)] == killed
+    assert not [*office.service.folder.rglob(".rollback.json")]
     # It has come to its end: the next one goes on, and there is nothing before it.
     refused = office.call("rollback", *emulate)
     assert (refused.code, "there is no model before version" in refused.text) == (2, True), refused.text

@@ -21,6 +21,12 @@ class Objects(Protocol):
     def write_once(self, address: str, content: bytes) -> None:
         """Write a file, unless there is one of that name."""
 
+    def write(self, address: str, content: bytes) -> None:
+        """Write a file, whatever is there."""
+
+    def remove(self, address: str) -> None:
+        """Remove a file, if it is there."""
+
 
 class EmulatedObjects:
     """Those of emulated jobs; `folder` is the emulator's."""
@@ -44,7 +50,14 @@ class EmulatedObjects:
 
     def write_once(self, address: str, content: bytes) -> None:
         """See Objects."""
-        file = self._buckets.path(address)
-        if not file.exists():
-            with incoming(file) as hidden:
-                hidden.write_bytes(content)
+        if not self._buckets.path(address).exists():
+            self.write(address, content)
+
+    def write(self, address: str, content: bytes) -> None:
+        """See Objects."""
+        with incoming(self._buckets.path(address)) as hidden:
+            hidden.write_bytes(content)
+
+    def remove(self, address: str) -> None:
+        """See Objects."""
+        self._buckets.path(address).unlink(missing_ok=True)
