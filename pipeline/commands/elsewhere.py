@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from pipeline.config.loading import load
 from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.place import Place
 from pipeline.errors import ConfigError
 from pipeline.lineage.runs import Run, find_run
 from pipeline.lineage.store import open_existing_store
@@ -27,13 +28,13 @@ if TYPE_CHECKING:
 On = Literal["local", "vertex"] | None
 
 
-def is_on_vertex(config: PipelineConfig, on: On, *, emulated: bool = False) -> bool:
+def is_on_vertex(place: Place, on: On, *, emulated: bool = False) -> bool:
     """Return whether a command is about jobs.
 
     Raises:
         ConfigError: emulated jobs are asked for, but not by whoever asks for jobs.
     """
-    if (on or config.orchestrator) == "vertex":
+    if (on or place.orchestrator) == "vertex":
         return True
     if emulated:
         raise ConfigError("--emulate is about jobs on Vertex AI", "add --on vertex")

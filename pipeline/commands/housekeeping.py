@@ -12,6 +12,7 @@ from pathlib import Path
 from ml_metadata import MetadataStore
 
 from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.place import Place
 from pipeline.config.serving import ServingSettings
 from pipeline.config.value_types import seconds_of
 from pipeline.errors import ConfigError, WorkspaceError, cannot_write
@@ -126,14 +127,14 @@ def import_(config: PipelineConfig, source: Path, wait: Wait = AT_ONCE) -> str:
     return run_id
 
 
-def back_up(config: PipelineConfig, output: Path | None) -> Path:
+def back_up(place: Place, output: Path | None) -> Path:
     """Copy the metadata store; return the copy's path."""
-    target = output or backup.free_name(config.root)
-    backup.back_up(config, target)
+    target = output or backup.free_name(place.root)
+    backup.back_up(place, target)
     return target
 
 
-def relocate(config: PipelineConfig, *, dry_run: bool, take_over: bool = False) -> relocation.Relocation | None:
+def relocate(place: Place, *, dry_run: bool, take_over: bool = False) -> relocation.Relocation | None:
     """Have the records name the folders where the workspace lies now; None if they do.
 
     Args:
@@ -143,17 +144,17 @@ def relocate(config: PipelineConfig, *, dry_run: bool, take_over: bool = False) 
         ConfigError: there is nothing to take over: the records are in the workspace.
         WorkspaceError: nothing has run in the workspace, a run is at work, or the store cannot be written.
     """
-    with translated_errors(config.root):
-        if take_over and config.metadata.url is None:
+    with translated_errors(place.root):
+        if take_over and place.metadata.url is None:
             raise ConfigError(
                 "--take-over is about records on a server, and those of this workspace lie in it",
                 "`longhaul relocate` without it has them name the folders of a copy, and leaves the original alone",
             )
-        check_store_exists(config.metadata, config.root, config.orchestrator)
+        check_store_exists(place.metadata, place.root, place.orchestrator)
         if dry_run:
-            return relocation.settle(config, open_existing_store(config), dry_run=True, take_over=take_over)
-        with locked(config.root):
-            return relocation.settle(config, open_store(config), take_over=take_over)
+            return relocation.settle(place, open_existing_store(place), dry_run=True, take_over=take_over)
+        with locked(place.root):
+            return relocation.settle(place, open_store(place), take_over=take_over)
 
 
 def _unwritable(target: Path, exc: OSError) -> WorkspaceError:

@@ -13,6 +13,7 @@ from ml_metadata import MetadataStore
 from pipeline.commands.loop_work import Work
 from pipeline.commands.on_record import try_to_record
 from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.place import Place
 from pipeline.continuous.journal import Journal, journal_of
 from pipeline.continuous.looked import Looked
 from pipeline.errors import LockedError
@@ -69,14 +70,14 @@ def _alone(root: Path, name: str) -> Iterator[None]:
         yield
 
 
-def _put_on_record(config: PipelineConfig, journal: Journal, looked: Looked) -> None:
+def _put_on_record(place: Place, journal: Journal, looked: Looked) -> None:
     """Put on record what is not yet; what keeps it from that is said, and made up for at the next look."""
     entries = [asdict(one) for one in journal.entries]
-    if not entries or not has_records(config.metadata, config.root):
+    if not entries or not has_records(place.metadata, place.root):
         return
 
     def put(store: MetadataStore) -> None:
-        record_decisions(store, config.record_name, entries, str(config.serving_folder))
+        record_decisions(store, place.record_name, entries, str(place.serving_folder))
 
-    if said := try_to_record(config, put):
+    if said := try_to_record(place, put):
         looked.told.append(f"not on record yet: {said}")

@@ -13,6 +13,7 @@ from typing import Any
 from pipeline.commands.arrival import changed_spans, is_seen_from_here
 from pipeline.commands.watch import has_log, watch_once
 from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.place import Place
 from pipeline.continuous.triggers import Seen
 from pipeline.contract.schema import column_type, read_schema
 from pipeline.data.arrival import not_yet
@@ -78,11 +79,11 @@ def look(config: PipelineConfig, asked: Sequence[str], now: datetime, *, writes:
     )
 
 
-def newest_run(config: PipelineConfig) -> str:
+def newest_run(place: Place) -> str:
     """Return the id of the newest run; "" without one."""
-    if not has_records(config.metadata, config.root):
+    if not has_records(place.metadata, place.root):
         return ""
-    runs = list_runs(open_existing_store(config), config.record_name)
+    runs = list_runs(open_existing_store(place), place.record_name)
     return runs[0].run_id if runs else ""
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pipeline.config.loading import REFERENCE
 from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.place import Place
 from pipeline.errors import EXIT_CODES, LATER
 from pipeline.lineage.artifact_names import MODEL_DIGEST
 from pipeline.lineage.runs import Run, find_run, list_runs
@@ -51,15 +52,15 @@ def last_words(log: Path) -> str:
     return "\n".join(lines[-_SHOWN:])
 
 
-def run_since(config: PipelineConfig, before: str) -> Run | None:
+def run_since(place: Place, before: str) -> Run | None:
     """Return the newest run later than another; None if there is none."""
-    if not has_records(config.metadata, config.root):
+    if not has_records(place.metadata, place.root):
         return None
-    store = open_existing_store(config)
-    runs = list_runs(store, config.record_name)
+    store = open_existing_store(place)
+    runs = list_runs(store, place.record_name)
     if not runs or runs[0].run_id <= before:
         return None
-    return find_run(store, config.record_name, runs[0].run_id)
+    return find_run(store, place.record_name, runs[0].run_id)
 
 
 def is_whole(run: Run) -> bool:

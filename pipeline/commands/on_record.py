@@ -14,6 +14,7 @@ from ml_metadata import errors as mlmd_errors
 
 from pipeline.config.loading import REFERENCE
 from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.place import Place
 from pipeline.data.sources.table_files import SourceFile, file_states
 from pipeline.errors import PipelineError
 from pipeline.lineage.predictions import Prediction, record_prediction, table_digest
@@ -69,15 +70,15 @@ def record(
     return try_to_record(config, put)
 
 
-def try_to_record(config: PipelineConfig, put: Callable[[MetadataStore], None]) -> str:
+def try_to_record(place: Place, put: Callable[[MetadataStore], None]) -> str:
     """Have something put on record; waits for no run.
 
     Returns:
         Why it could not be recorded; "" if it was.
     """
     try:
-        check_writable(config.metadata, config.root, _WAIT_S)
-        put(open_store(config))
+        check_writable(place.metadata, place.root, _WAIT_S)
+        put(open_store(place))
     except PipelineError as exc:
         return exc.what
     except (mlmd_errors.StatusError, OSError, RuntimeError) as exc:

@@ -18,6 +18,7 @@ from ml_metadata import MetadataStore
 from pipeline.commands.on_record import try_to_record
 from pipeline.config.data import Data
 from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.place import Place
 from pipeline.config.spans import Spans, span_number, spans_text
 from pipeline.contract.schema import column_type, feature_table, read_schema, without
 from pipeline.data.row_weights import check_weight_column, check_weights
@@ -205,19 +206,19 @@ def _labelled(files: Sequence[table_files.SourceFile], columns: Any, label: str,
             yield kept.filter(kept.column(label).is_valid())
 
 
-def _find(config: PipelineConfig, wanted: str) -> Rejudged:
+def _find(place: Place, wanted: str) -> Rejudged:
     """Return a model by what a person calls it."""
-    base = config.serving_folder
+    base = place.serving_folder
     if wanted == "served":
-        return _of_folder(find_model(config, None).folder)
+        return _of_folder(find_model(place, None).folder)
     if is_run_id(wanted) or wanted.startswith(("latest", "previous")):
-        return _of_run(config, wanted)
+        return _of_run(place, wanted)
     if len(wanted) >= _FEWEST_DIGITS and set(wanted) <= set("0123456789abcdef") and not wanted.isdecimal():
         for number in reversed(versions(base)):
             manifest = read_manifest(base / str(number))
             if manifest and manifest.digest.startswith(wanted):
-                return _of_folder(find_model(config, str(number)).folder)
-    return _of_folder(find_model(config, wanted).folder)
+                return _of_folder(find_model(place, str(number)).folder)
+    return _of_folder(find_model(place, wanted).folder)
 
 
 def _of_folder(folder: Path) -> Rejudged:
@@ -229,32 +230,32 @@ def _of_folder(folder: Path) -> Rejudged:
     return Rejudged(str(manifest.version), folder, manifest.digest, manifest.run_id, contract)
 
 
-def _of_run(config: PipelineConfig, wanted: str) -> Rejudged:
+def _of_run(place: Place, wanted: str) -> Rejudged:
     """Return the model that a run trained or took from the cache, pushed or not."""
-    run = find_run(open_existing_store(config), config.record_name, wanted)
+    run = find_run(open_existing_store(place), place.record_name, wanted)
     models = [artifact for artifact in run.artifacts.get("Trainer", []) if artifact.type == "Model"]
     if not models:
         raise ConfigError(f"run {run.run_id} has no model", "`longhaul runs` tells which runs got so far")
     digest, text = (str(models[0].properties.get(name, "")) for name in (MODEL_DIGEST, CONTRACT))
-    base = config.serving_folder
+    base = place.serving_folder
     for number in reversed(versions(base)):
         manifest = read_manifest(base / str(number))
         if manifest and manifest.digest == digest:
-            return _of_folder(find_model(config, str(number)).folder)
+            return _of_folder(find_model(place, str(number)).folder)
     folder = Path(models[0].uri, "Format-Serving")
     if not folder.is_dir() or not text:
         raise ConfigError(f"the model of run {run.run_id} is not there any more", "`longhaul versions` lists what is")
     return Rejudged(digest[:12], folder, digest, run.run_id, Contract.from_json(text))
 
 
-def _record(config: PipelineConfig, done: Comparison, states: Any, paths: Sequence[str], began: datetime) -> str:
+def _record(place: Place, done: Comparison, states: Any, paths: Sequence[str], began: datetime) -> str:
     """Record each judgement; return why that failed, empty if it did not."""
 
     def put(store: MetadataStore) -> None:
         digest = table_digest(paths)
         for one in (one for one in done.models if one.verdict):
             name = f"rejudged-{one.name}-{began:%Y%m%d-%H%M%S-%f}.json"
-            report = config.root / "reports" / name
+            report = place.root / "reports" / name
             text = json.dumps({"rows": done.rows, "files": states} | one.to_json(), indent=1)
             write_whole(text, report, "judgement", "choose another workspace with --workspace")
             told = {
@@ -266,6 +267,6 @@ def _record(config: PipelineConfig, done: Comparison, states: Any, paths: Sequen
             }
             command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
             judgement = Scoring(one.folder, one.name, one.digest, states, digest, report, command, told)
-            one.execution = record_judgement(store, config.record_name, judgement)
+            one.execution = record_judgement(store, place.record_name, judgement)
 
-    return try_to_record(config, put)
+    return try_to_record(place, put)

@@ -12,6 +12,7 @@ from ml_metadata import MetadataStore
 
 from pipeline.commands.rollback import list_versions, roll_back
 from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.place import Place
 from pipeline.errors import ConfigError, WorkspaceError
 from pipeline.lineage.pushes import record_rollout, rollout_is_recorded, rollout_was_begun
 from pipeline.lineage.store import open_existing_store, translated_errors
@@ -24,7 +25,7 @@ from pipeline.workspace.lock import BRIEFLY, Wait
 
 
 def start(
-    config: PipelineConfig, version: int, *, share: float | None, key: str = "", note: str = "", by: str = "",
+    place: Place, version: int, *, share: float | None, key: str = "", note: str = "", by: str = "",
     wait: Wait = BRIEFLY,
 ) -> Rollout:  # fmt: skip
     """Have a version tried beside the one that answers; of one that is tried already, change how.
@@ -37,7 +38,7 @@ def start(
     Raises:
         PipelineError: there is no such version, it is damaged, nothing could answer beside it, or another is tried.
     """
-    base = config.serving_folder
+    base = place.serving_folder
     if share is not None and not 0 < share <= 100:
         raise ConfigError(f"--canary {share:g}: not a share in percent", "name more than 0 and at most 100")
     going_on = rollout.under_way(base)
@@ -45,7 +46,7 @@ def start(
         raise ConfigError(
             f"version {going_on.version} is tried already", "`longhaul rollout promote` or `longhaul rollout abort` it"
         )
-    known = list_versions(config.serving_folder)
+    known = list_versions(place.serving_folder)
     candidate = _whole(known, version)
     stable = _beside(known, candidate)
     columns = candidate.manifest.inputs if candidate.manifest else {}
@@ -57,15 +58,15 @@ def start(
         version, stable.number, known[0].number, SHADOW if share is None else CANARY, share or 0.0, key, by or pusher(),
         now(), note,
     )  # fmt: skip
-    with translated_errors(config.root):
-        open_existing_store(config)
-        with noting(config, wait) as store:
-            note_begun(config.record_name, base, store)
+    with translated_errors(place.root):
+        open_existing_store(place)
+        with noting(place, wait) as store:
+            note_begun(place.record_name, base, store)
             tried = rollout.under_way(base)
             if tried and tried == replace(begun, time=tried.time):  # the same command again, after a kill
                 return tried
             rollout.write(base, begun)
-            note_begun(config.record_name, base, store)
+            note_begun(place.record_name, base, store)
     return begun
 
 
@@ -166,10 +167,10 @@ def note_begun(pipeline: str, serving: Path, store: MetadataStore) -> None:
         record_rollout(store, pipeline, "step" if rollout_was_begun(store, begun) else "start", begun, serving)
 
 
-def _note(config: PipelineConfig, what: Rollout, how: str, wait: Wait) -> None:
-    with translated_errors(config.root):
-        open_existing_store(config)
-        with noting(config, wait) as store:
-            note_begun(config.record_name, config.serving_folder, store)  # of a run that was killed before it could
+def _note(place: Place, what: Rollout, how: str, wait: Wait) -> None:
+    with translated_errors(place.root):
+        open_existing_store(place)
+        with noting(place, wait) as store:
+            note_begun(place.record_name, place.serving_folder, store)  # of a run that was killed before it could
             if not rollout_is_recorded(store, what):
-                record_rollout(store, config.record_name, how, what, config.serving_folder)
+                record_rollout(store, place.record_name, how, what, place.serving_folder)

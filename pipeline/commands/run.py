@@ -23,6 +23,7 @@ from pipeline.commands.rollout import note_begun
 from pipeline.commands.uncollected import uncollected
 from pipeline.config.loading import REFERENCE
 from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.place import Place
 from pipeline.contract.run_inputs import RunInputs, look
 from pipeline.errors import ConfigError, PipelineError
 from pipeline.lineage.last_data import last_data
@@ -164,10 +165,10 @@ def _opened(
 
 
 @contextmanager
-def _resumable(config: PipelineConfig, resume: str) -> Iterator[None]:
+def _resumable(place: Place, resume: str) -> Iterator[None]:
     """To resume a run makes no workspace where there is none."""
     if resume:
-        check_store_exists(config.metadata, config.root, config.orchestrator)
+        check_store_exists(place.metadata, place.root, place.orchestrator)
     yield
 
 
@@ -194,24 +195,21 @@ def _repeat(config: PipelineConfig, inputs: RunInputs, run_id: str, log: Path, c
     return True
 
 
-def _set_aside_damaged(config: PipelineConfig, now: str, console: Any) -> None:
+def _set_aside_damaged(place: Place, now: str, console: Any) -> None:
     """Says which outputs of earlier runs are not as they were, and will be made again, and whether what serves is."""
-    store = open_store(config)
+    store = open_store(place)
     # Then a model that is trained again is the one that is damaged.
-    repeats = same_as_last(store, config.record_name, now) is not None
-    for folder in set_aside_damaged(store, config.root / "artifacts", models=repeats):
+    repeats = same_as_last(store, place.record_name, now) is not None
+    for folder in set_aside_damaged(store, place.root / "artifacts", models=repeats):
         _note(console, f"{folder} is damaged: its files are not those that went on record; it is not used any more")
-    for problem in _damage_of_served(config.serving_folder):
+    for problem in _damage_of_served(place.serving_folder):
         _note(console, problem)
 
 
 def _damage_of_served(base: Path) -> list[str]:
     served = serving_version(base)
-    return (
-        [f"version {served}, which serves, is damaged: {problem}" for problem in damage(base / served)]
-        if served
-        else []
-    )
+    problems = damage(base / served) if served else []
+    return [f"version {served}, which serves, is damaged: {problem}" for problem in problems]
 
 
 def warn_of_damage(serving: Path, console: Any) -> None:

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from pipeline.commands.vertex import compile_quietly, put_on_record, vertex_of
 from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.place import Place
 from pipeline.errors import JobError
 from pipeline.terminal.console import console_for
 
@@ -32,9 +33,9 @@ def create_schedule(config: PipelineConfig, cron: str, at_most: int | None) -> N
     console.print(f"Created   {made.name}, next at {_time(made.next_run_time)}", soft_wrap=True)
 
 
-def print_schedules(config: PipelineConfig, as_json: bool) -> None:
+def print_schedules(place: Place, as_json: bool) -> None:
     """Print the schedules of a pipeline, the newest first."""
-    vertex = vertex_of(config)
+    vertex = vertex_of(place)
     from pipeline.runners.vertex.service import Service
 
     _print(
@@ -46,15 +47,15 @@ def print_schedules(config: PipelineConfig, as_json: bool) -> None:
                 "next": _time(schedule.next_run_time) if schedule.state.name == "ACTIVE" else "",
                 "runs": int(schedule.started_run_count),
             }
-            for schedule in Service(vertex).list_schedules(config.name)
+            for schedule in Service(vertex).list_schedules(place.name)
         ],
         as_json,
     )
 
 
-def change_schedule(config: PipelineConfig, what: str, schedule_id: str) -> None:
+def change_schedule(place: Place, what: str, schedule_id: str) -> None:
     """Pause, resume or delete a schedule."""
-    vertex = vertex_of(config)
+    vertex = vertex_of(place)
     from pipeline.runners.vertex.service import Service
 
     Service(vertex).change_schedule(what, schedule_id)

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.place import Place
 from pipeline.config.value_types import seconds_of
 from pipeline.errors import ConfigError, WorkspaceError
 from pipeline.files import one_spelling
@@ -29,7 +30,7 @@ from trainer.digests import SAVED_MODEL
 _NO_ADDRESS = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EINVAL)
 
 
-def folders_of(config: PipelineConfig | None, model: Path | None, named: Sequence[str]) -> dict[str, str]:
+def folders_of(place: Place | None, model: Path | None, named: Sequence[str]) -> dict[str, str]:
     """Return the folder behind each name that is served.
 
     Args:
@@ -41,11 +42,11 @@ def folders_of(config: PipelineConfig | None, model: Path | None, named: Sequenc
         PipelineError: a name cannot stand in a path, or a folder holds no model.
     """
     found: dict[str, Path] = {}
-    if config is not None:
-        found[config.name] = config.serving_folder
-        if not versions(found[config.name]):
+    if place is not None:
+        found[place.name] = place.serving_folder
+        if not versions(found[place.name]):
             raise WorkspaceError(
-                f"no model was pushed yet: {found[config.name]} holds none",
+                f"no model was pushed yet: {found[place.name]} holds none",
                 "`longhaul run` pushes a model that holds its thresholds; or name a folder with --model",
             )
     if model is not None:

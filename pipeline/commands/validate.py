@@ -15,6 +15,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from pipeline.commands.validated_rows import Rows, served_contract
 from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.place import Place
 from pipeline.config.spans import span_name
 from pipeline.config.split import time_column
 from pipeline.contract.schema import check_columns, column_type, feature_table, read_schema, without
@@ -253,14 +254,14 @@ def _derived(
     return known._replace(training=counted, spans=spans, previous=previous)
 
 
-def _last_run(config: PipelineConfig) -> _LastRun | None:
-    if not has_records(config.metadata, config.root):
+def _last_run(place: Place) -> _LastRun | None:
+    if not has_records(place.metadata, place.root):
         return None
-    store = open_existing_store(config)
-    for listed in list_runs(store, config.record_name):
+    store = open_existing_store(place)
+    for listed in list_runs(store, place.record_name):
         if listed.status != "complete":
             continue
-        run = find_run(store, config.record_name, listed.run_id)
+        run = find_run(store, place.record_name, listed.run_id)
         for artifact in run.artifacts.get("StatisticsGen", []):
             if TRAIN_SPLIT in splits_in(artifact.uri):
                 return _LastRun(run, artifact.uri)

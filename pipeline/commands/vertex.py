@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.place import Place
 from pipeline.config.push import Push
 from pipeline.config.vertex import Vertex
 from pipeline.contract.run_inputs import RunInputs, look
@@ -35,23 +36,23 @@ from pipeline.terminal.screen import Screen, chatter_to
 from pipeline.workspace.lock import AT_ONCE, Wait
 
 
-def vertex_of(config: PipelineConfig) -> Vertex:
+def vertex_of(place: Place) -> Vertex:
     """Return the section of Vertex AI.
 
     Raises:
         ConfigError: there is none, or Vertex would refuse the pipeline's name.
     """
-    if config.vertex is None:
+    if place.vertex is None:
         raise ConfigError(
-            f"{config.file or 'the configuration'}: there is no section `vertex`",
+            f"{place.file or 'the configuration'}: there is no section `vertex`",
             "add it: project, region, root and image are needed (docs/vertex.md)",
         )
-    if not re.fullmatch(r"[a-z][a-z0-9-]{0,99}", config.name):
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,99}", place.name):
         raise ConfigError(
-            f"name: Vertex AI refuses a job named {config.name!r}",
+            f"name: Vertex AI refuses a job named {place.name!r}",
             "begin with a letter and take at most 100 small letters, digits and hyphens",
         )
-    return config.vertex
+    return place.vertex
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import Any
 from pipeline.commands.on_record import try_to_record
 from pipeline.commands.promised import References
 from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.place import Place
 from pipeline.config.value_types import seconds_of
 from pipeline.config.watch import Watch
 from pipeline.data.sources.bigquery_address import is_address
@@ -213,12 +214,12 @@ def _tell(
     return said, list(after.values())
 
 
-def _record(config: PipelineConfig, folder: Path, changed: list[dict[str, Any]]) -> str:
+def _record(place: Place, folder: Path, changed: list[dict[str, Any]]) -> str:
     if not changed:
         return ""
     return try_to_record(
-        config,
-        lambda store: record_verdicts(store, config.record_name, changed, folder / "windows", config.serving_folder),
+        place,
+        lambda store: record_verdicts(store, place.record_name, changed, folder / "windows", place.serving_folder),
     )
 
 

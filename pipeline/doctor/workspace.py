@@ -12,7 +12,7 @@ from datetime import datetime
 from glob import glob
 from pathlib import Path
 
-from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.place import Place
 from pipeline.data.patterns import as_glob
 from pipeline.doctor.finding import Finding
 from pipeline.errors import PipelineError
@@ -31,45 +31,45 @@ _DISK_PER_TABLE = 10
 _MOST_NAMED = 3
 
 
-def look(config: PipelineConfig) -> Iterator[Finding]:
+def look(place: Place) -> Iterator[Finding]:
     """Yield all of it."""
-    place = next(folder for folder in (config.root, *config.root.parents) if folder.exists())
+    there = next(folder for folder in (place.root, *place.root.parents) if folder.exists())
     try:
-        with tempfile.TemporaryFile(dir=place):  # file modes do not tell all, least of all to root
+        with tempfile.TemporaryFile(dir=there):  # file modes do not tell all, least of all to root
             remedy = ""
     except OSError as exc:
-        remedy = f"{place} cannot be written ({exc.strerror}); choose another with --workspace"
-    yield Finding("workspace", str(config.root), remedy)
-    yield _disk(config.data_pattern, place)
-    yield _temporary(config.root)
-    lock = config.root / ".lock"
+        remedy = f"{there} cannot be written ({exc.strerror}); choose another with --workspace"
+    yield Finding("workspace", str(place.root), remedy)
+    yield _disk(place.data_pattern, there)
+    yield _temporary(place.root)
+    lock = place.root / ".lock"
     is_free = True
     if lock.exists():
         is_free = not is_held(lock)
         yield _lock(lock, is_free)
-    if not has_records(config.metadata, config.root):
+    if not has_records(place.metadata, place.root):
         yield Finding("ML Metadata", "no store yet; the first run makes it")
         return
     try:
-        with translated_errors(config.root):
-            runs = list_runs(open_existing_store(config), config.record_name)
+        with translated_errors(place.root):
+            runs = list_runs(open_existing_store(place), place.record_name)
     except PipelineError as exc:
         yield Finding("ML Metadata", exc.what, exc.remedy)
         return
-    kept = config.metadata.url or f"SQLite, schema version {_schema_version(config.root)}"
-    yield Finding("ML Metadata", f"{kept}, {len(runs)} runs of {config.name}")
-    yield from _whereabouts(config)
+    kept = place.metadata.url or f"SQLite, schema version {_schema_version(place.root)}"
+    yield Finding("ML Metadata", f"{kept}, {len(runs)} runs of {place.name}")
+    yield from _whereabouts(place)
     yield _dead_runs(runs)
     yield _clock(runs)
-    yield from _served(config.serving_folder)
+    yield from _served(place.serving_folder)
     if is_free:  # what a run is about to record is unknown as well
-        yield _strays(config)
+        yield _strays(place)
 
 
-def _whereabouts(config: PipelineConfig) -> Iterator[Finding]:
+def _whereabouts(place: Place) -> Iterator[Finding]:
     try:
-        with translated_errors(config.root):
-            moved = settle(config, open_existing_store(config), dry_run=True)
+        with translated_errors(place.root):
+            moved = settle(place, open_existing_store(place), dry_run=True)
     except PipelineError as exc:
         yield Finding("records", exc.what, exc.remedy)
         return
@@ -169,12 +169,12 @@ def _served(base: Path) -> Iterator[Finding]:
     yield Finding("served model", f"version {version} {said}", remedy if wrong else "")
 
 
-def _strays(config: PipelineConfig) -> Finding:
+def _strays(place: Place) -> Finding:
     """Return folders that a crash left: half removed, half pushed, or made by a step that never got on record."""
-    artifacts = one_spelling(config.root / "artifacts")
-    found = half_done(artifacts, *(config.root / "serving").glob("*"))
-    if config.metadata.url is None:
-        found += unrecorded_outputs(open_existing_store(config), artifacts)
+    artifacts = one_spelling(place.root / "artifacts")
+    found = half_done(artifacts, *(place.root / "serving").glob("*"))
+    if place.metadata.url is None:
+        found += unrecorded_outputs(open_existing_store(place), artifacts)
     if not found:
         return Finding("left-overs", "none")
     names = _named(

@@ -18,7 +18,7 @@ from ml_metadata import MetadataStore
 from ml_metadata import errors as mlmd_errors
 from ml_metadata.proto import metadata_store_pb2
 
-from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.place import Place
 from pipeline.errors import DataError, DiskFullError, PipelineError, cannot_write
 from pipeline.files import incoming
 from pipeline.lineage.archive import CHUNK, FOLDER
@@ -35,7 +35,7 @@ _REFUSED = (mlmd_errors.InvalidArgumentError, mlmd_errors.AlreadyExistsError, ml
 """What ML Metadata says of records that contradict one another."""
 
 
-def import_run(store: MetadataStore, config: PipelineConfig, source: Path) -> str:
+def import_run(store: MetadataStore, place: Place, source: Path) -> str:
     """Put an exported run into the store and its files into the workspace; return its id.
 
     The caller holds the workspace's lock. Files come first, then all records in one transaction, so that a crash
@@ -51,18 +51,18 @@ def import_run(store: MetadataStore, config: PipelineConfig, source: Path) -> st
     folder = None
     try:
         with zipfile.ZipFile(source) as archive:
-            found = read_contents(archive, source, config.name)
-            found.context.custom_properties["pipeline"].string_value = config.record_name
+            found = read_contents(archive, source, place.name)
+            found.context.custom_properties["pipeline"].string_value = place.record_name
             if store.get_context_by_type_and_name(RUN_CONTEXT, found.run_id):
                 raise PipelineError(f"run {found.run_id} is here already", f"`longhaul show {found.run_id}` shows it")
-            folder = config.root / FOLDER / "imported" / found.run_id
+            folder = place.root / FOLDER / "imported" / found.run_id
             _extract(archive, found.files, folder)
         _Rows(store, found, folder).put()
     except (*BROKEN, *_REFUSED) as exc:
         if folder:
             shutil.rmtree(folder, ignore_errors=True)
         raise damaged(source, str(exc)) from exc
-    log = config.root / "logs" / f"{found.run_id}.log"
+    log = place.root / "logs" / f"{found.run_id}.log"
     if found.log and not log.exists():
         log.parent.mkdir(exist_ok=True)
         log.write_text(found.log)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.place import Place
 from pipeline.errors import ConfigError, WorkspaceError, cannot_write, nothing_has_run
 from pipeline.files import flush_file, incoming, is_same_file
 from pipeline.lineage.damage import check_not_emptied
@@ -17,23 +17,23 @@ _PAGES_AT_ONCE = 1000
 """After so many a run may write again; SQLite then copies what it changed once more."""
 
 
-def back_up(config: PipelineConfig, output: Path) -> None:
+def back_up(place: Place, output: Path) -> None:
     """Copy the workspace's store by SQLite's online backup, check the copy, and put it at `output`.
 
     Raises:
         ConfigError: the store is a server's, which has tools of its own; or `output` is the store itself.
         WorkspaceError: there is no store yet, it is damaged, or the copy cannot be written.
     """
-    if config.metadata.url is not None:
+    if place.metadata.url is not None:
         raise ConfigError(
-            "the metadata are on a server", f"back them up with its own tool: {_dump_command(config.metadata.url)}"
+            "the metadata are on a server", f"back them up with its own tool: {_dump_command(place.metadata.url)}"
         )
-    source = config.root / "metadata.db"
+    source = place.root / "metadata.db"
     if not source.exists():
-        raise nothing_has_run(config.root, has_jobs=config.orchestrator == "vertex")
+        raise nothing_has_run(place.root, has_jobs=place.orchestrator == "vertex")
     if is_same_file(source, output):
         raise ConfigError(f"--output {output}: that is the store itself", "name another file")
-    check_not_emptied(config.root)
+    check_not_emptied(place.root)
     try:
         with incoming(output) as hidden:
             with (
@@ -53,14 +53,14 @@ def back_up(config: PipelineConfig, output: Path) -> None:
         ) from exc
 
 
-def kept_copy(config: PipelineConfig) -> Path:
+def kept_copy(place: Place) -> Path:
     """Copy the workspace's store to `backups`, under a name that is free, and return the copy's path.
 
     Raises:
         WorkspaceError: see `back_up`.
     """
-    target = free_name(config.root)
-    back_up(config, target)
+    target = free_name(place.root)
+    back_up(place, target)
     return target
 
 

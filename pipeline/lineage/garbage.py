@@ -16,8 +16,10 @@ from typing import Any
 from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
-from pipeline.config.evaluation import FIRST
+from pipeline.config.evaluation import FIRST, Evaluation
+from pipeline.config.keep import Keep
 from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.place import Place
 from pipeline.errors import WorkspaceError
 from pipeline.files import is_local, one_spelling
 from pipeline.lineage.artifact_names import APPROVAL
@@ -99,13 +101,16 @@ def plan(
     """
     known = _Graph(store, config)
     known.check_in_place()
-    goners = known.versions_to_go(keep_served, in_use)
+    goners = known.versions_to_go(keep_served, in_use, config.evaluation)
     reasons = known.reasons(keep, {item.path for item in goners})
     items = [
         *goners,
         *known.artifacts_to_go(reasons),
         *known.stray_folders(),
-        *{item.path: item for item in [*known.leftovers(keep), *known.files_of_forgotten_runs(reasons, keep)]}.values(),
+        *{
+            item.path: item
+            for item in [*known.leftovers(keep, config.keep), *known.files_of_forgotten_runs(reasons, keep)]
+        }.values(),
     ]
     kept: dict[str, int] = defaultdict(int)
     for number, reason in reasons.items():
@@ -117,11 +122,11 @@ def plan(
 class _Graph:
     """What ML Metadata knows of one pipeline: artifacts, what read and made them, and the runs they belong to."""
 
-    def __init__(self, store: MetadataStore, config: PipelineConfig) -> None:
-        self._store, self._config = store, config
-        self._root = one_spelling(config.root / "artifacts")  # either may be a link to a larger disk
-        self._base = one_spelling(config.serving_folder)
-        self._runs = list_runs(store, config.record_name, with_imported=True)
+    def __init__(self, store: MetadataStore, place: Place) -> None:
+        self._store, self._place = store, place
+        self._root = one_spelling(place.root / "artifacts")  # either may be a link to a larger disk
+        self._base = one_spelling(place.serving_folder)
+        self._runs = list_runs(store, place.record_name, with_imported=True)
         executions = self._executions()
         self._run_of = {execution.id: self._run_id(execution) for execution in executions}
         events = list(_in_parts(store.get_events_by_execution_ids, [execution.id for execution in executions]))
@@ -130,7 +135,7 @@ class _Graph:
         self._artifacts = {found.id: found for found in _in_parts(store.get_artifacts_by_id, ids)}
 
     def _executions(self) -> list[Any]:
-        pipeline = self._store.get_context_by_type_and_name("pipeline", self._config.record_name)
+        pipeline = self._store.get_context_by_type_and_name("pipeline", self._place.record_name)
         found = {e.id: e for e in (self._store.get_executions_by_context(pipeline.id) if pipeline else [])}
         for run in self._runs:
             if run.imported and (context := self._store.get_context_by_type_and_name(RUN_CONTEXT, run.run_id)):
@@ -219,12 +224,12 @@ class _Graph:
         newest = max(blessings, key=lambda one: one.id, default=None)
         return int(newest.custom_properties["current_model_id"].int_value) if newest else None
 
-    def versions_to_go(self, keep: int | None, in_use: Collection[int]) -> list[Item]:
+    def versions_to_go(self, keep: int | None, in_use: Collection[int], rules: Evaluation) -> list[Item]:
         """Return served versions beyond the newest `keep`, and those in use."""
         if keep is None:
             return []
         folders = [self._base / str(number) for number in versions(self._base)]
-        if self._config.evaluation.against == FIRST:
+        if rules.against == FIRST:
             folders = folders[1:]
         pushed = {where: one for one in self._artifacts.values() if (where := self._served_at(one))}
         items = []
@@ -264,12 +269,12 @@ class _Graph:
             for run in self._runs
             if newest and run.run_id < newest[-1] and run.run_id not in kept and PINNED not in run.properties
             for kind, folder, ending in _OF_A_RUN
-            if (file := self._config.root / folder / f"{run.run_id}{ending}").is_file()
+            if (file := self._place.root / folder / f"{run.run_id}{ending}").is_file()
         ]
 
-    def leftovers(self, keep: int) -> list[Item]:
+    def leftovers(self, keep: int, policy: Keep) -> list[Item]:
         """Return what killed commands left, and files that are older than the configuration lets them be."""
-        root, policy = self._config.root, self._config.keep
+        root = self._place.root
         known = {context.name for context in self._store.get_contexts_by_type(RUN_CONTEXT)}
         kept = {*self._newest(keep), *(run.run_id for run in self._runs if PINNED in run.properties)}
         old = [*outlived_texts(root, policy, known, kept), *outlived_backups(root, policy, keep)]

@@ -11,7 +11,7 @@ from typing import Any
 
 from ml_metadata import MetadataStore
 
-from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.place import Place
 from pipeline.errors import PipelineError
 from pipeline.lineage.ancestry import FileRead, Served, list_files, pushed_models, serving_folder
 from pipeline.lineage.archive_import import FROM_URI
@@ -57,8 +57,8 @@ class Lookup:
         served: the versions of the model that can be served now.
     """
 
-    def __init__(self, store: MetadataStore, config: PipelineConfig, runs: Mapping[str, Run], served: Served) -> None:
-        self._store, self._config, self._runs, self._served = store, config, runs, served
+    def __init__(self, store: MetadataStore, place: Place, runs: Mapping[str, Run], served: Served) -> None:
+        self._store, self._place, self._runs, self._served = store, place, runs, served
 
     def find(self, text: str) -> Subject:
         """Return what `text` names.
@@ -89,7 +89,7 @@ class Lookup:
     def _now_served(self) -> Subject | None:
         if not self._served.versions:
             raise PipelineError(
-                f"no version of {self._config.name!r} is served", "`longhaul run` pushes a model that is blessed"
+                f"no version of {self._place.name!r} is served", "`longhaul run` pushes a model that is blessed"
             )
         version = self._served.now
         if found := self._version(version):
@@ -100,7 +100,7 @@ class Lookup:
         )
 
     def _run(self, text: str) -> Subject | None:
-        text = named_run(self._store, self._config.record_name, text)
+        text = named_run(self._store, self._place.record_name, text)
         if text not in self._runs:
             return None
         graph = run_graph(self._store, [text])
@@ -152,7 +152,7 @@ class Lookup:
         return Subject("step", f"step {step.id}, {step.node}{of}: {step.state}", made or read, made, run_id)
 
     def _schema(self, text: str) -> Subject | None:
-        version = next((v for v in list_versions(self._store, self._config.record_name) if str(v.number) == text), None)
+        version = next((v for v in list_versions(self._store, self._place.record_name) if str(v.number) == text), None)
         if version is None:
             return None
         steps = self._store.get_executions_by_type(_SCHEMA_STEP)
@@ -169,10 +169,10 @@ class Lookup:
             return self._address(text.rstrip("/"))
         if "/" not in text and not Path(text).is_file():
             return None
-        places = [os.path.abspath(base / text) for base in (Path.cwd(), self._config.root)]  # noqa: PTH100
+        places = [os.path.abspath(base / text) for base in (Path.cwd(), self._place.root)]  # noqa: PTH100
         for path in map(Path, dict.fromkeys([*places, *map(os.path.realpath, places)])):  # links were followed, or not
             for folder in (path, *path.parents):
-                if folder == self._config.root or len(folder.parts) < 3:
+                if folder == self._place.root or len(folder.parts) < 3:
                     break
                 if found := self._store.get_artifacts_by_uri(str(folder)):
                     newest = artifact_record(max(found, key=lambda artifact: artifact.id))
@@ -221,7 +221,7 @@ class Lookup:
             yield "served"
         own = sum(not run.imported for run in self._runs.values())
         yield from (*(("latest",) if own else ()), *(("previous",) if own > 1 else ()), *self._runs)
-        yield from (f"schema:{version.number}" for version in list_versions(self._store, self._config.record_name))
+        yield from (f"schema:{version.number}" for version in list_versions(self._store, self._place.record_name))
         for pushed in pushed_models(self._store):
             if version := pushed.properties.get("pushed_version"):
                 yield from (str(version), f"model:{version}")

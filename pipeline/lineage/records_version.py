@@ -13,7 +13,7 @@ from ml_metadata import MetadataStore
 from ml_metadata import errors as mlmd_errors
 
 import pipeline
-from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.place import Place
 from pipeline.errors import WorkspaceError
 from pipeline.lineage.backup import kept_copy
 from pipeline.lineage.of_pipeline import pipeline_context
@@ -42,22 +42,22 @@ def check_records(store: MetadataStore, name: str) -> None:
         )
 
 
-def upgrade_records(config: PipelineConfig, store: MetadataStore) -> Path | None:
+def upgrade_records(place: Place, store: MetadataStore) -> Path | None:
     """Bring the records up to date and note by which rules they are written now. The caller holds the workspace's lock.
 
     Returns:
         A copy of the workspace's store as it was, if an older Longhaul wrote it; None otherwise.
     """
-    context = pipeline_context(store, config.record_name)
+    context = pipeline_context(store, place.record_name)
     if _number(context) == RECORDS:
         return None
-    copy = kept_copy(config) if context.id and config.metadata.url is None else None
+    copy = kept_copy(place) if context.id and place.metadata.url is None else None
     context.custom_properties[_NUMBER].int_value = RECORDS
     context.custom_properties[_BY].string_value = pipeline.__version__
     try:
         store.put_contexts([context])
     except mlmd_errors.AlreadyExistsError:  # on a server another run made it at this moment
-        return upgrade_records(config, store)
+        return upgrade_records(place, store)
     return copy
 
 

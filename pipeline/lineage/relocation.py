@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ml_metadata import MetadataStore
 
-from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.place import Place
 from pipeline.errors import cannot_write
 from pipeline.lineage.backup import kept_copy
 from pipeline.lineage.records import text_of
@@ -51,9 +51,7 @@ class Relocation:
         return f"the workspace {self.now}: {what}; the records of {self.artifacts:,} artifacts name it now{kept}"
 
 
-def settle(
-    config: PipelineConfig, store: MetadataStore, *, dry_run: bool = False, take_over: bool = False
-) -> Relocation | None:
+def settle(place: Place, store: MetadataStore, *, dry_run: bool = False, take_over: bool = False) -> Relocation | None:
     """Rewrite the records of a workspace that was moved or copied, and note where it lies. The caller holds its lock.
 
     Args:
@@ -65,40 +63,40 @@ def settle(
     Raises:
         ConfigError: this is a copy, and its records are on a server.
     """
-    place, database, on_server = here(config), config.root / "metadata.db", config.metadata.url is not None
-    number = read_id(config.root) if dry_run else own_id(config.root)
+    now, database, on_server = here(place), place.root / "metadata.db", place.metadata.url is not None
+    number = read_id(place.root) if dry_run else own_id(place.root)
     if on_server:
-        known = known_on_server(store, place, number)
-        move = move_of(known, place)
+        known = known_on_server(store, now, number)
+        move = move_of(known, now)
         copied = move.copied and known.number == number
-        if not take_over and (said := check_owner(config, known, number, copied=copied)):
-            return Relocation(None, str(config.root), shared=said)
+        if not take_over and (said := check_owner(place, known, number, copied=copied)):
+            return Relocation(None, str(place.root), shared=said)
     else:
-        known = known_in(database, place.pipeline)
-        move = move_of(known, place)
+        known = known_in(database, now.pipeline)
+        move = move_of(known, now)
     if move.is_noted or (dry_run and not move.names):
         return None
     before = str(move.before) if move.before else None
     if dry_run:
-        count = count_on_server(store, place, move.names) if on_server else count_moved(database, move.names)
-        return Relocation(before, str(config.root), move.copied, count)
-    number = new_id(config.root) if move.copied else number
-    noted = {ID: number, ROOT: str(config.root), BASE: place.base}
+        count = count_on_server(store, now, move.names) if on_server else count_moved(database, move.names)
+        return Relocation(before, str(place.root), move.copied, count)
+    number = new_id(place.root) if move.copied else number
+    noted = {ID: number, ROOT: str(place.root), BASE: now.base}
     first = {FIRST_ROOT: known.roots[0]} if known.roots else {}
     first |= {FIRST_BASE: known.base} if known.base else {}
-    if store.get_context_by_type_and_name("pipeline", place.pipeline) is None:
-        upgrade_records(config, store)  # which makes it
+    if store.get_context_by_type_and_name("pipeline", now.pipeline) is None:
+        upgrade_records(place, store)  # which makes it
     if on_server:
-        artifacts, backup = rename_on_server(store, place, move.names, noted, first), None
+        artifacts, backup = rename_on_server(store, now, move.names, noted, first), None
     else:
         artifacts = count_moved(database, move.names)
-        backup = str(kept_copy(config)) if move.names else None
+        backup = str(kept_copy(place)) if move.names else None
         try:
-            rename(database, move.names, place.pipeline, noted, first)
+            rename(database, move.names, now.pipeline, noted, first)
         except sqlite3.Error as exc:
             what = f"ML Metadata at {database} cannot be rewritten: {exc}; nothing was changed"
             raise cannot_write(database.parent, exc, what, "check the file's permissions and the disk") from exc
-    return Relocation(before, str(config.root), move.copied, artifacts, backup) if before else None
+    return Relocation(before, str(place.root), move.copied, artifacts, backup) if before else None
 
 
 def first_names(store: MetadataStore, pipeline: str) -> Renaming:

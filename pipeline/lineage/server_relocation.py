@@ -10,7 +10,7 @@ from typing import Any
 
 from ml_metadata import MetadataStore
 
-from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.place import Place
 from pipeline.errors import ConfigError
 from pipeline.lineage.records import text_of
 from pipeline.lineage.renaming import Renaming
@@ -40,7 +40,7 @@ def known_on_server(store: MetadataStore, here: Here, number: str) -> Known:
     return Known(owner, (root,), text_of(runs[-1], "config_file").rpartition("/")[0])
 
 
-def check_owner(config: PipelineConfig, known: Known, number: str, *, copied: bool) -> str:
+def check_owner(place: Place, known: Known, number: str, *, copied: bool) -> str:
     """Return what to say of a workspace whose pipeline another one on the server has, too; "" of any other.
 
     Raises:
@@ -52,12 +52,12 @@ def check_owner(config: PipelineConfig, known: Known, number: str, *, copied: bo
     remedy = "give one of the two configurations a namespace (`metadata: {namespace: dev}`), or another name"
     if not copied:
         return (
-            f"{other} has a pipeline {config.record_name!r} on this server, too: they share caches, versions of the "
+            f"{other} has a pipeline {place.record_name!r} on this server, too: they share caches, versions of the "
             f"schema and the list of runs; {remedy}"
         )
     raise ConfigError(
-        f"{config.root} is a copy of {other}, to which the records of pipeline {config.record_name!r} on"
-        f" {config.metadata.url} belong: it would use the folders there",
+        f"{place.root} is a copy of {other}, to which the records of pipeline {place.record_name!r} on"
+        f" {place.metadata.url} belong: it would use the folders there",
         f"{remedy}; if this one takes the other's place, `longhaul relocate --take-over` makes the records its own",
     )
 

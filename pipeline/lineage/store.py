@@ -23,7 +23,7 @@ from ml_metadata import errors as mlmd_errors
 from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.config.metadata import Metadata
-from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.place import Place
 from pipeline.errors import (
     DiskFullError,
     LockedError,
@@ -74,7 +74,7 @@ def connection_config(metadata: Metadata, root: Path) -> metadata_store_pb2.Conn
     return connection
 
 
-def open_store(config: PipelineConfig, patience: Patience = NO_PATIENCE) -> ml_metadata.MetadataStore:
+def open_store(place: Place, patience: Patience = NO_PATIENCE) -> ml_metadata.MetadataStore:
     """Open the store, creating its tables if there are none.
 
     Args:
@@ -83,8 +83,8 @@ def open_store(config: PipelineConfig, patience: Patience = NO_PATIENCE) -> ml_m
     Raises:
         WorkspaceError: it cannot be reached, is not a metadata store, was emptied, or a newer Longhaul wrote it.
     """
-    store = _reach(config.metadata, config.root, patience)
-    check_records(store, config.record_name)
+    store = _reach(place.metadata, place.root, patience)
+    check_records(store, place.record_name)
     return store
 
 
@@ -147,17 +147,17 @@ def _remedy(metadata: Metadata, root: Path, reason: str) -> str:
     return remedy_of_damage(root)
 
 
-def upgrade_store(config: PipelineConfig) -> Path | None:
+def upgrade_store(place: Place) -> Path | None:
     """Bring the workspace's own store up to date, if an older ML Metadata made it.
 
     Returns:
         A copy of it as it was; None if there was nothing to do, or the store is not the workspace's own.
     """
-    file = config.root / "metadata.db"
-    if config.metadata.url is not None or not file.exists():
+    file = place.root / "metadata.db"
+    if place.metadata.url is not None or not file.exists():
         return None
     try:
-        open_store(config)
+        open_store(place)
     except WorkspaceError as exc:
         if _OLDER not in exc.what:
             raise
@@ -165,7 +165,7 @@ def upgrade_store(config: PipelineConfig) -> Path | None:
         return None
     copy = file.with_name(f"{file.name}.{datetime.now():%Y%m%d-%H%M%S}")
     shutil.copy2(file, copy)
-    ml_metadata.MetadataStore(connection_config(config.metadata, config.root), enable_upgrade_migration=True)
+    ml_metadata.MetadataStore(connection_config(place.metadata, place.root), enable_upgrade_migration=True)
     return copy
 
 
@@ -221,23 +221,23 @@ def _last_native_error(log: str) -> str:
     return " ".join(errors[-1].split()) if errors else ""
 
 
-def open_existing_store(config: PipelineConfig) -> ml_metadata.MetadataStore:
+def open_existing_store(place: Place) -> ml_metadata.MetadataStore:
     """Open the store for reading; a command that only looks must not create one. That of a workspace that was moved
     reads as if its records named the folders where they lie now; the next command that writes rewrites them.
 
     Raises:
         WorkspaceError: there is none yet, or it cannot be opened.
     """
-    check_store_exists(config.metadata, config.root, config.orchestrator)
-    if config.metadata.url is None and (names := _names_now(here(config))):
-        return _renamed_copy(config.metadata, config.root, config.record_name, names)
-    return open_store(config)
+    check_store_exists(place.metadata, place.root, place.orchestrator)
+    if place.metadata.url is None and (names := _names_now(here(place))):
+        return _renamed_copy(place.metadata, place.root, place.record_name, names)
+    return open_store(place)
 
 
-def here(config: PipelineConfig) -> Here:
+def here(place: Place) -> Here:
     """Return where workspace and configuration lie."""
-    base = str(config.file.parent) if config.file else ""
-    return Here(config.root, config.record_name, base, config.data_pattern)
+    base = str(place.file.parent) if place.file else ""
+    return Here(place.root, place.record_name, base, place.data_pattern)
 
 
 def _names_now(place: Here) -> Renaming | None:

@@ -16,7 +16,7 @@ from pathlib import Path, PurePath
 from ml_metadata import MetadataStore
 
 from pipeline.config.loading import REFERENCE, load
-from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.place import Place
 from pipeline.errors import PipelineError, as_argument
 from pipeline.files import one_spelling
 from pipeline.guard.findings import DataVerdict, Finding
@@ -82,22 +82,22 @@ class WhatNow:
     log: tuple[str, ...] = field(default=())
 
 
-def look_around(config: PipelineConfig, store: MetadataStore, run: Run) -> Around:
+def look_around(place: Place, store: MetadataStore, run: Run) -> Around:
     """Look at what serves, at the other runs, and at the log."""
-    base = config.serving_folder
+    base = place.serving_folder
     good = None
-    for listed in list_summaries(store, config.record_name):
+    for listed in list_summaries(store, place.record_name):
         if listed.summary.verdict == BLESSED and listed.run.status == "complete" and listed.run.run_id != run.run_id:
-            page = page_path(config.root, listed.run.run_id)
+            page = page_path(place.root, listed.run.run_id)
             good = (listed.run.run_id, listed.run.started, page.name if page.is_file() else "")
             break
     return Around(
         serving_version(base) or "",
         serving_manifest(base),
         good,
-        tuple(log_tail(config.root / "logs" / f"{run.run_id}.log")),
-        tuple(options_of(config.root, config.file)),
-        front_path(config.root).name,
+        tuple(log_tail(place.root / "logs" / f"{run.run_id}.log")),
+        tuple(options_of(place.root, place.file)),
+        front_path(place.root).name,
     )
 
 

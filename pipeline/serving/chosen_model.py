@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from pipeline.config.evaluation import COUNT
-from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.place import Place
 from pipeline.errors import ConfigError, WorkspaceError
 from pipeline.lineage.version_folders import version_number, versions
 from pipeline.serving.versions import damage, read_manifest, serving_version, threshold_of
@@ -48,7 +48,7 @@ class ChosenModel:
         return int(manifest.metrics[COUNT]) if manifest and COUNT in manifest.metrics else None
 
 
-def find_model(config: PipelineConfig, wanted: str | None) -> ChosenModel:
+def find_model(place: Place, wanted: str | None) -> ChosenModel:
     """Find a model.
 
     Args:
@@ -57,11 +57,11 @@ def find_model(config: PipelineConfig, wanted: str | None) -> ChosenModel:
     Raises:
         PipelineError: there is no such model, or it is damaged.
     """
-    base = config.serving_folder
+    base = place.serving_folder
     pushed = versions(base)
     wanted = serving_version(base) if wanted is None else wanted
     if wanted is None:
-        raise _none_pushed(config)
+        raise _none_pushed(place)
     if version_number(wanted) in pushed:
         return ChosenModel(_whole(base / wanted), wanted)
     if Path(wanted).is_dir():
@@ -72,15 +72,15 @@ def find_model(config: PipelineConfig, wanted: str | None) -> ChosenModel:
     )
 
 
-def _none_pushed(config: PipelineConfig) -> WorkspaceError:
-    if config.orchestrator == "vertex" and config.vertex:
-        bucket = f"{config.vertex.root}/serving/{config.name}"
+def _none_pushed(place: Place) -> WorkspaceError:
+    if place.orchestrator == "vertex" and place.vertex:
+        bucket = f"{place.vertex.root}/serving/{place.name}"
         return WorkspaceError(
             f"no model was pushed on this machine: jobs push to {bucket}",
             f"`gcloud storage cp -r {bucket}/VERSION FOLDER` brings one of `longhaul versions` here; then name FOLDER",
         )
     return WorkspaceError(
-        f"no model was pushed yet: {config.serving_folder} holds none",
+        f"no model was pushed yet: {place.serving_folder} holds none",
         "`longhaul run` pushes a model that holds its thresholds; or name one with --model",
     )
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.place import Place
 from pipeline.contract.proposal import Proposal
 from pipeline.contract.review import Approval, Review
 from pipeline.contract.schema import read_schema_text
@@ -23,7 +23,7 @@ from pipeline.observe.standard_streams import for_standard_output, visible
 from pipeline.terminal.console import console_for
 
 
-def print_schema(config: PipelineConfig, number: int | None) -> None:
+def print_schema(place: Place, number: int | None) -> None:
     """Print the text alone on standard output, so that it can be kept or compared; which version it is on standard
     error.
 
@@ -34,15 +34,15 @@ def print_schema(config: PipelineConfig, number: int | None) -> None:
         PipelineError: there is no such version, or no such file.
     """
     if number is not None:
-        version: SchemaVersion | None = find_version(open_existing_store(config), config.record_name, number)
+        version: SchemaVersion | None = find_version(open_existing_store(place), place.record_name, number)
         text = version.text if version else ""
     else:
-        text = read_schema_text(config.schema_file)
+        text = read_schema_text(place.schema_file)
         try:
-            version = version_of(open_existing_store(config), config.record_name, text)
+            version = version_of(open_existing_store(place), place.record_name, text)
         except WorkspaceError:  # the file can be read before anything has run
             version = None
-    typer.echo(f"{config.schema_file.name}, {_version_text(version)}", err=True)
+    typer.echo(f"{place.schema_file.name}, {_version_text(version)}", err=True)
     typer.echo(for_standard_output(text), nl=False)
 
 

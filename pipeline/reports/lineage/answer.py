@@ -12,6 +12,7 @@ from ml_metadata import MetadataStore
 
 from pipeline.config.loading import REFERENCE, load
 from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.place import Place
 from pipeline.data.decisions_text import decisions_digest
 from pipeline.errors import PipelineError
 from pipeline.lineage.ancestry import EXAMPLES, MODEL, Descent, Served, descent, files_of
@@ -67,12 +68,12 @@ def answer(config: PipelineConfig, text: str, *, up: bool = True, down: bool = T
     )
 
 
-def draw(config: PipelineConfig, text: str) -> Drawing:
+def draw(place: Place, text: str) -> Drawing:
     """Return what a page about `text` shows: of a run all its steps, else what made the thing and what came of it."""
     from pipeline.reports.lineage.drawing import Drawing
 
-    store, runs, served = open_lineage(config)
-    subject = Lookup(store, config, runs, served).find(text)
+    store, runs, served = open_lineage(place)
+    subject = Lookup(store, place, runs, served).find(text)
     if subject.run_id and subject.kind == "run":
         graph, run_id = run_graph(store, [subject.run_id]), subject.run_id
     else:
@@ -89,16 +90,16 @@ def draw(config: PipelineConfig, text: str) -> Drawing:
     )
 
 
-def draw_runs(config: PipelineConfig, limit: int) -> Drawing:
+def draw_runs(place: Place, limit: int) -> Drawing:
     """Return what a page of the newest runs shows."""
     from pipeline.reports.lineage.drawing import Drawing
 
-    store, runs, served = open_lineage(config)
+    store, runs, served = open_lineage(place)
     chosen = list(runs.values())[:limit]
     if not chosen:
-        raise PipelineError(f"pipeline {config.name!r} has no runs yet", "`longhaul run` makes one")
+        raise PipelineError(f"pipeline {place.name!r} has no runs yet", "`longhaul run` makes one")
     return Drawing(
-        title=f"{config.name}: {'all' if len(chosen) == len(runs) else 'the newest'} {count(len(chosen), 'run')}",
+        title=f"{place.name}: {'all' if len(chosen) == len(runs) else 'the newest'} {count(len(chosen), 'run')}",
         graph=run_graph(store, [run.run_id for run in chosen]),
         runs=tuple(reversed(chosen)),
         many=True,
@@ -106,16 +107,16 @@ def draw_runs(config: PipelineConfig, limit: int) -> Drawing:
     )
 
 
-def open_lineage(config: PipelineConfig) -> tuple[MetadataStore, RunsById, Served]:
+def open_lineage(place: Place) -> tuple[MetadataStore, RunsById, Served]:
     """Return the store, the pipeline's runs by id, and what is served.
 
     Raises:
         WorkspaceError: there is no store yet, or it cannot be opened.
     """
-    store = open_existing_store(config)
-    trying = under_way(config.serving_folder)
-    served = Served(tuple(versions(config.serving_folder)), trying.stable if trying else None)
-    return store, RunsById(store, config.record_name), served
+    store = open_existing_store(place)
+    trying = under_way(place.serving_folder)
+    served = Served(tuple(versions(place.serving_folder)), trying.stable if trying else None)
+    return store, RunsById(store, place.record_name), served
 
 
 def _recipe(config: PipelineConfig, subject: Subject, above: Graph, runs: Mapping[str, Run]) -> Recipe | None:

@@ -160,10 +160,10 @@ class _Launcher(launcher.Launcher):
                 artifact.set_string_custom_property(CONTENTS, held)
                 if number < len(made):  # what the executor says of an artifact wins
                     made[number].custom_properties[CONTENTS].string_value = held
-        config = self._mlmd_connection.config
-        if config.metadata.url is not None:
+        place = self._mlmd_connection.place
+        if place.metadata.url is not None:
             note(
-                config.root,
+                place.root,
                 execution_id,
                 contexts,
                 _merged(output_dict, executor_output),
@@ -175,7 +175,7 @@ class _Launcher(launcher.Launcher):
             if tells_of_absence(exc):
                 raise _kept(self._pipeline_node.node_info.id, exc) from exc
             raise
-        forget(config.root, execution_id)
+        forget(place.root, execution_id)
 
 
 def _merged(output_dict: Any, executor_output: Any) -> Any:

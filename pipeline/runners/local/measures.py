@@ -9,7 +9,7 @@ from typing import Any, Self
 from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
-from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.place import Place
 from pipeline.lineage.details import BYTES, PEAK_MEMORY, ROWS
 from pipeline.lineage.records import Step
 from pipeline.lineage.runs import StepState
@@ -23,8 +23,8 @@ _EVENT = metadata_store_pb2.Event
 class Meter:
     """Measures the steps of a run while it is entered, and records what each cost."""
 
-    def __init__(self, config: PipelineConfig) -> None:
-        self._config = config
+    def __init__(self, place: Place) -> None:
+        self._place = place
         self._memory = MemoryMeter()
 
     def __enter__(self) -> Self:
@@ -41,7 +41,7 @@ class Meter:
     def end(self, step: Step) -> dict[str, int]:
         """Return what a step cost that has ended; see `record_measures`."""
         peak_bytes = self._memory.end(step.node)
-        with Handle(self._config, NO_PATIENCE) as handle:
+        with Handle(self._place, NO_PATIENCE) as handle:
             return record_measures(handle.store, step, peak_bytes)
 
 

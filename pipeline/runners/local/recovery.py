@@ -15,7 +15,7 @@ from ml_metadata import ListOptions, MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.config.metadata import Metadata
-from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.place import Place
 from pipeline.errors import LockedError, WorkspaceError
 from pipeline.files import one_spelling
 from pipeline.lineage.half_written import remove_half_written
@@ -38,7 +38,7 @@ _CLOSED = (
 
 
 @contextmanager
-def writing(config: PipelineConfig, wait: Wait = AT_ONCE) -> Iterator[MetadataStore]:
+def writing(place: Place, wait: Wait = AT_ONCE) -> Iterator[MetadataStore]:
     """Open the store for a command that writes as a run does: hold both locks of the workspace, and first close the
     records of runs that were killed, which it says on standard error: standard output may be JSON.
 
@@ -46,14 +46,14 @@ def writing(config: PipelineConfig, wait: Wait = AT_ONCE) -> Iterator[MetadataSt
         WorkspaceError: the folder or the store cannot be written.
         LockedError: a run is at work, for longer than this command waits.
     """
-    with locked(config.root, wait), serving_locked(config.root):
-        store = _tidied(config)
-        _finish_rollback(config.record_name, config.serving_folder, store)
+    with locked(place.root, wait), serving_locked(place.root):
+        store = _tidied(place)
+        _finish_rollback(place.record_name, place.serving_folder, store)
         yield store
 
 
 @contextmanager
-def noting(config: PipelineConfig, wait: Wait = BRIEFLY) -> Iterator[MetadataStore]:
+def noting(place: Place, wait: Wait = BRIEFLY) -> Iterator[MetadataStore]:
     """Open the store for a command that changes what serves, or what people say of it: it waits for no run. If none is
     at work, the records of runs that were killed are closed first.
 
@@ -61,20 +61,20 @@ def noting(config: PipelineConfig, wait: Wait = BRIEFLY) -> Iterator[MetadataSto
         WorkspaceError: the folder or the store cannot be written.
         LockedError: another such command is at work, for longer than this one waits.
     """
-    with serving_locked(config.root, wait):
+    with serving_locked(place.root, wait):
         store = None
-        with suppress(LockedError), locked(config.root):
-            store = _tidied(config)
-        store = store or open_store(config)
-        _finish_rollback(config.record_name, config.serving_folder, store)
+        with suppress(LockedError), locked(place.root):
+            store = _tidied(place)
+        store = store or open_store(place)
+        _finish_rollback(place.record_name, place.serving_folder, store)
         yield store
 
 
-def _tidied(config: PipelineConfig) -> MetadataStore:
-    sweep(config.root)
-    store = open_store(config)
-    moved = settle(config, store)
-    for sentence in [*([moved.sentence()] if moved else []), *close_dead_runs(config.metadata, config.root, store)]:
+def _tidied(place: Place) -> MetadataStore:
+    sweep(place.root)
+    store = open_store(place)
+    moved = settle(place, store)
+    for sentence in [*([moved.sentence()] if moved else []), *close_dead_runs(place.metadata, place.root, store)]:
         print(f"Note: {sentence}", file=sys.stderr)
     return store
 
