@@ -79,6 +79,16 @@ class Drawn:
         yield from ((first, self.blocks[k][2]) for k in self.weeks.get(first, []))
 
 
+def as_then(verdict: dict[str, Any]) -> dict[str, Any]:
+    """Return a verdict as it was when its window was the newest: labels that came later had ended no harm yet."""
+    slices = [one | {"harm": _lasting(one["harm"])} for one in verdict["slices"]]
+    return verdict | {"harm": _lasting(verdict["harm"]), "slices": slices, "segments": _lasting(verdict["segments"])}
+
+
+def _lasting(harms: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{name: value for name, value in one.items() if name != "over"} for one in harms]
+
+
 def years(flights: Flights, count: int) -> dict[str, Any]:
     """Count the pages of so many years without change; ten years have one promise."""
     rng = np.random.default_rng(7)
@@ -95,7 +105,7 @@ def years(flights: Flights, count: int) -> dict[str, Any]:
         called = 0
         for k in range(1, WEEKS + 1):
             now = MONDAY + timedelta(weeks=k)
-            here = found_now(verdicts[:k], [], settings, now, "7", True)
+            here = found_now([*verdicts[: k - 1], as_then(verdicts[k - 1])], [], settings, now, "7", True)
             told, said = merged(told, here, settings, now)
             called += sum(event == "opened" and one.severity == PAGE for event, one in said)
             told = {key: type(one)(**vars(one) | {"told": "opened"}) for key, one in told.items()}
