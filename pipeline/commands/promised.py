@@ -13,10 +13,11 @@ import pyarrow as pa
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.contract.schema import column_type, feature_table, read_schema
 from pipeline.data.examples import read_examples
-from pipeline.errors import DataError, PipelineError, WorkspaceError
+from pipeline.errors import EXIT_INPUT, DataError, PipelineError, WorkspaceError
 from pipeline.lineage.artifact_names import EXPLANATION_FILE
 from pipeline.lineage.runs import Run, find_run
-from pipeline.lineage.store import open_existing_store
+from pipeline.lineage.store import has_records, open_existing_store
+from pipeline.lineage.watching import pushed_to
 from pipeline.reports.artifacts import Artifacts
 from pipeline.serving.versions import read_manifest, serving_version
 from pipeline.terminal.screen import chatter_to
@@ -33,38 +34,48 @@ class References:
         self._known: dict[str, Reference] = {}
 
     def __call__(self, version: str) -> Reference:
-        """Return what a version promised; one that is not there any more, what the one that serves promised."""
+        """Return what a version promised: of rows without one, the version that serves; of one that nobody knows, a
+        reference that says so.
+
+        Raises:
+            PipelineError: nobody knows what the version that serves promised, or what any did.
+        """
         if version not in self._known:
             self._known[version] = self._find(version)
         return self._known[version]
 
     def _find(self, version: str) -> Reference:
         served = serving_version(self._config.serving_folder) or ""
-        there = (self._config.serving_folder / version).is_dir() if version else False
-        wanted = version if there or not served else served
-        for name in dict.fromkeys((version, wanted)):
-            found = read_reference(self._folder / f"reference-{name or 'none'}.parquet")
-            if found:
-                return replace(found, version=version)
-        reference = _made(self._config, wanted, self._like())
-        write_reference(reference, self._folder / f"reference-{wanted}.parquet")
-        return replace(reference, version=version)
+        if not version and served:
+            return replace(self(served), version="")
+        if found := read_reference(self._file(version)):
+            return found
+        try:
+            return self._make(version)
+        except PipelineError as exc:
+            base = self(served) if served and version != served else self._any()
+            if exc.exit_code != EXIT_INPUT or version == served or base is None:
+                raise
+            return base.of_stranger(version, exc.what)
 
-    def _like(self) -> Spec | None:
-        """Return how columns of an earlier version are counted: seasons can be compared by equal bins only."""
-        for path in sorted(self._folder.glob("reference-*.parquet")):
-            if found := read_reference(path):
-                return found.spec
-        return None
+    def _file(self, version: str) -> Path:
+        return self._folder / f"reference-{version or 'none'}.parquet"
+
+    def _make(self, version: str) -> Reference:
+        like = self._any()  # seasons can be compared by equal bins only
+        reference = _made(self._config, version, like.spec if like else None)
+        write_reference(reference, self._file(version))
+        return reference
+
+    def _any(self) -> Reference | None:
+        found = map(read_reference, sorted(self._folder.glob("reference-*.parquet")))
+        return next((one for one in found if one), None)
 
 
 def _made(config: PipelineConfig, version: str, like: Spec | None) -> Reference:
     manifest = read_manifest(config.serving_folder / version) if version else None
     if manifest is None:
-        raise WorkspaceError(
-            f"nobody knows what version {version or '(none)'} promised: {config.serving_folder} has no manifest of it",
-            "watch versions that `longhaul run` pushed",
-        )
+        raise WorkspaceError(_not_there(config, version), "watch versions that `longhaul run` pushed")
     run = find_run(open_existing_store(config), config.record_name, manifest.run_id)
     schema = read_schema(config.schema_file)
     table = feature_table(config, schema)
@@ -88,6 +99,18 @@ def _made(config: PipelineConfig, version: str, like: Spec | None) -> Reference:
             spans=manifest.spans,
             like=like,
         )
+
+
+def _not_there(config: PipelineConfig, version: str) -> str:
+    """Say why nobody knows a version that has no manifest."""
+    if not version:
+        return "the log does not say which version answered, and none serves"
+    folder = config.serving_folder / version
+    if folder.exists():
+        return f"{folder} has no manifest, so no run of Longhaul pushed it"
+    if has_records(config.metadata, config.root) and pushed_to(open_existing_store(config), config.record_name, folder):
+        return "a run pushed it, and it was removed before `longhaul watch` had looked at it"
+    return f"there is no {folder}, and no run on record pushed it"
 
 
 def labelled_rows(run: Run, columns: Any) -> Iterator[pa.RecordBatch]:

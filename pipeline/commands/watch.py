@@ -43,6 +43,7 @@ from pipeline.watch.retention import forget
 from pipeline.watch.samples import estimates
 from pipeline.watch.served import served
 from pipeline.watch.state import State, opened
+from pipeline.watch.strangers import Stranger, strangers
 from pipeline.watch.watched import Watched
 from pipeline.watch.windows import gaps, hour_of, windows
 
@@ -138,7 +139,9 @@ def _watched(config: PipelineConfig, state: State, folder: Path, log: Path, now:
                     news.append(verdict)
     verdicts = state.verdicts()
     holes = gaps(all_windows, settings.window, hour_of(now))
-    told, alarms = _tell(config, state, verdicts, holes, serves, bool(files), now)
+    answered = state.answered()
+    unknown = strangers(answered, lambda version: references(version).unknown)
+    told, alarms = _tell(config, state, verdicts, holes, serves, bool(files), now, unknown)
     unrecorded = _record(config, folder, news) or unforgotten
     write_whole(metrics_text(config.name, verdicts, alarms), folder / "metrics.prom", "metrics", "fix its permissions")
     newest_hour = state.newest_labelled()
@@ -146,10 +149,11 @@ def _watched(config: PipelineConfig, state: State, folder: Path, log: Path, now:
         *(verdicts, [(one["name"], one["version"]) for one in changed], alarms, told, state.labels()),
         *("" if newest_hour is None else watched.window_text(newest_hour), unrecorded),
         _detectable(config.watch, references, verdicts),
+        unknown,
         now,
     )
     if verdicts:
-        _write_page(config, seen, served(state.answered(), all_windows), now)
+        _write_page(config, seen, served(answered, all_windows), now)
     return seen
 
 
@@ -157,9 +161,9 @@ def _detectable(watch: Watch, references: References, verdicts: list[dict[str, A
     """Return what the labels of the newest version can tell, by how many rows of a window have had them lately."""
     mine = [one for one in verdicts if one["version"] == verdicts[-1]["version"]]
     rows = [one["realized"]["rows"] for one in mine if one["realized"]["rows"]]
-    if not rows:
+    reference = references(mine[-1]["version"]) if rows else None
+    if reference is None or reference.unknown:
         return None
-    reference = references(mine[-1]["version"])
     usual = int(median(rows[-LATELY:]))
     return detectable_of(reference, usual, len(rows), watch.may_lose, watch.delta)
 
@@ -169,7 +173,8 @@ def _write_page(config: PipelineConfig, seen: Watched, times: list[dict[str, Any
     is_new = not path.exists()
     alarms = [one.to_json() for one in seen.alarms]
     options = for_commands([*options_of(config.root, config.file)])
-    page = collect(config.name, seen.verdicts, alarms, times, seen.labels, seen.watermark, now, options)
+    unknown = [one.sentence for one in seen.strangers]
+    page = collect(config.name, seen.verdicts, alarms, times, seen.labels, seen.watermark, now, options, unknown)
     write_whole(render(page), path, "page", "free the disk, then `longhaul watch --once`")
     if is_new:  # the front page leads to it
         refresh_front(config)
@@ -187,10 +192,12 @@ def _tell(
     serves: str,
     has_labels: bool,
     now: datetime,
+    unknown: list[Stranger],
 ) -> tuple[list[str], list[Alarm]]:
     """Open, escalate and close alarms; tell each once. It is put down first what is to be told, then that it was."""
     before = {key: Alarm.from_json(one) for key, one in state.alarms().items()}
-    found = watched.found_now(verdicts, holes, config.watch, now, serves, has_labels, config.evaluation.confidence)
+    settings = config.watch, now, serves, has_labels, config.evaluation.confidence
+    found = watched.found_now(verdicts, holes, *settings, unknown)
     after, tell = merged(before, found, config.watch, now)
     for key, one in after.items():
         state.put_alarm(key, one.to_json())

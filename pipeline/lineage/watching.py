@@ -19,7 +19,7 @@ from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.errors import cannot_write
-from pipeline.files import is_same_file, write_whole
+from pipeline.files import write_whole
 from pipeline.lineage.of_pipeline import artifacts_of, pipeline_context
 from pipeline.lineage.records import NODE, event_of, text_of
 
@@ -37,7 +37,6 @@ def record_verdicts(
     """
     watch = store.put_execution_type(metadata_store_pb2.ExecutionType(name=WATCH))
     window = store.put_artifact_type(metadata_store_pb2.ArtifactType(name=WINDOW))
-    pushed = artifacts_of(store, pipeline, "PushedModel")
     context = pipeline_context(store, pipeline)
     for verdict in verdicts:
         file = folder / f"{verdict['version'] or 'none'}-{verdict['window']}.json"
@@ -55,20 +54,25 @@ def record_verdicts(
             "spans": json.dumps(verdict["spans"]),
             "harm": json.dumps(verdict["harm"]),
             "metrics": json.dumps(verdict["realized"]["metrics"]),
-        }
+        } | ({"unknown": verdict["unknown"]} if "unknown" in verdict else {})
         for record in (execution, made):
             for name, text in said.items():
                 record.custom_properties[name].string_value = text
         execution.custom_properties[NODE].string_value = "Watch"
         execution.custom_properties["run_id"].string_value = ""
-        model = [
-            one for one in pushed if is_same_file(text_of(one, "pushed_destination"), served / str(verdict["version"]))
-        ]
+        model = pushed_to(store, pipeline, served / str(verdict["version"]))
         events = [
             *((one, event_of(metadata_store_pb2.Event.INPUT, "model")) for one in model[:1]),
             (made, event_of(metadata_store_pb2.Event.OUTPUT, "window")),
         ]
         store.put_execution(execution, events, [context])
+
+
+def pushed_to(store: MetadataStore, pipeline: str, version: Path) -> list[Any]:
+    """List the models that a pipeline pushed as a version, which may be removed since, and the workspace moved."""
+    names = version.parts[-2:]
+    pushed = artifacts_of(store, pipeline, "PushedModel")
+    return [one for one in pushed if Path(text_of(one, "pushed_destination")).parts[-2:] == names]
 
 
 _OLD = """SELECT Execution.id FROM Execution JOIN Type ON Execution.type_id = Type.id

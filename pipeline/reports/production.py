@@ -40,7 +40,8 @@ Verdict = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Production:
-    """All that the template shows; `data` is for the script, `of_all` the command that tells of each window."""
+    """All that the template shows; `data` is for the script, `of_all` the command that tells of each window, `unknown`
+    a sentence about each version that nobody knows."""
 
     pipeline: str
     written: str
@@ -54,6 +55,7 @@ class Production:
     windows: int
     detailed: int
     labels: dict[str, Any]
+    unknown: Sequence[str]
     of_all: str
     data: dict[str, Any]
 
@@ -72,6 +74,7 @@ def collect(
     watermark: str,
     now: datetime,
     options: str = "",
+    unknown: Sequence[str] = (),
 ) -> Production:
     """Gather what the page shows.
 
@@ -79,7 +82,7 @@ def collect(
         verdicts: of all windows, in order, at least one; alarms: open and closed, as plain data.
         served: which version answered when, see `bands`; labels: what was read of them, by file.
         watermark: the newest labelled hour, in words.
-        options: of commands.
+        options: of commands; unknown: sentences about versions of which nobody knows what they promised.
     """
     since = (now - _YEAR).isoformat()
     shown = [one for one in verdicts if one["end"] >= since] or list(verdicts[-1:])
@@ -103,6 +106,7 @@ def collect(
         windows=len(shown),
         detailed=len(detailed),
         labels=_labels(labels, watermark),
+        unknown=unknown,
         of_all=of_all,
         data=_data(detailed, metrics, axis) | {"of_all": of_all},
     )
@@ -153,6 +157,7 @@ def _line(one: Verdict, metrics: Sequence[str]) -> dict[str, Any]:
         **{name: one[name] for name in ("name", "version", "rows", "valid", "harmful", "few", "moved_count")},
         "metric": metric,
         "known": known(one, metric),
+        "unknown": "unknown" in one,
         "share": one["realized"]["share"],
         "moved": [found["column"] for found in one["moved"][:3]],
     }
@@ -177,7 +182,7 @@ def _window(one: Verdict, metrics: Sequence[str], columns: dict[str, int], slice
         "rows": one["rows"],
         "errors": one["errors"],
         "labelled": one["realized"]["share"],
-        "state": [one["valid"], one["harmful"], one["few"]],
+        "state": [one["valid"], None if "unknown" in one else one["harmful"], one["few"]],
         "known": [_known(one, metric) for metric in metrics],
         "against": one["against"],
         "moved": [
@@ -191,8 +196,8 @@ def _window(one: Verdict, metrics: Sequence[str], columns: dict[str, int], slice
         found["findings"] = [
             [columns.setdefault(f["column"], len(columns)), f["severity"], f["sentence"]] for f in one["findings"]
         ]
-    if one["notes"]:
-        found["notes"] = one["notes"]
+    if notes := [*one["notes"], *([f"nobody knows what it promised: {one['unknown']}"] if "unknown" in one else [])]:
+        found["notes"] = notes
     if one["harm"]:
         found["harm"] = [
             [h["metric"], h["by"], _short(h["least"]), _short(h["most"]), h["harmful"]] for h in one["harm"]

@@ -31,6 +31,7 @@ def print_watched(done: Watched, as_json: bool, all_windows: bool = False, windo
             "told": done.told,
             "watermark": done.watermark,
             "unrecorded": done.unrecorded,
+            "unknown_versions": [one.to_json() for one in done.strangers],
             "detectable": done.detectable.to_json() if done.detectable else None,
         }
         print(json.dumps(plain))
@@ -44,6 +45,9 @@ def print_watched(done: Watched, as_json: bool, all_windows: bool = False, windo
     if len(shown) < len(done.verdicts):
         console.print(f"and {len(done.verdicts) - len(shown)} windows before (--all, --json)")
     _print_alarms(console, done)
+    for stranger in done.strangers:
+        if not any(alarm.version == stranger.version and not alarm.closed for alarm in done.alarms):
+            console.print(escape(stranger.sentence))
     if done.labels:
         rows, repeated, strange, alone = (sum(one[k] for one in done.labels) for k in _ODD)
         console.print(
@@ -75,14 +79,16 @@ _ODD = ("rows", "repeated", "strange", "unmatched")
 
 
 def _cells(one: dict[str, Any]) -> list[str]:
-    metric = next((name for name in ("auc", "log_loss", "mse", "rmse") if name in one["promise"]), "")
+    known = one["promise"] or one["realized"]["metrics"]
+    metric = next((name for name in ("auc", "log_loss", "mse", "rmse") if name in known), "")
     estimated = one["estimated"].get(metric)
     realized = one["realized"]["metrics"].get(metric)
+    harmful = "-" if "unknown" in one else "YES" if one["harmful"] else "no"
     moved = ", ".join(found["column"] for found in one["moved"][:3])
     more = f" and {one['moved_count'] - 3} more" if one["moved_count"] > 3 else ""
     return [
         *(one["name"], one["version"], f"{one['rows']:,}", "yes" if one["valid"] else "NO"),
-        *("YES" if one["harmful"] else "no", metric, number_text(one["promise"].get(metric))),
+        *(harmful, metric, number_text(one["promise"].get(metric))),
         f"{estimated[2]:.4f} to {estimated[3]:.4f}" if estimated else "-",
         *(number_text(realized), f"{one['realized']['share']:.0%}", moved + more),
     ]

@@ -18,6 +18,7 @@ from pipeline.config.value_types import seconds_of
 from pipeline.config.watch import Watch
 from pipeline.watch.latest import RECENT, goes_on, harmful_now, labelled_now
 from pipeline.watch.seasons import SEGMENT, SLICE, Part, is_season, is_season_of_part, parts_of
+from pipeline.watch.strangers import Stranger
 from pipeline.watch.windows import Window, moment
 
 PAGE, TICKET = "page", "ticket"
@@ -77,13 +78,14 @@ def found_now(
     serves: str,
     labels_expected: bool,
     confidence: float = 0.95,
+    strangers: Sequence[Stranger] = (),
 ) -> list[Alarm]:
     """Return the alarms that the newest verdict of each version gives.
 
     Args:
         verdicts: of all windows, in order; holes: windows without rows between those with some.
         labels_expected: whether labels were ever delivered, or a place for them is named.
-        confidence: of the intervals in verdicts.
+        confidence: of the intervals in verdicts; strangers: versions of which nobody knows what they promised.
     """
     newest: dict[str, list[Mapping[str, Any]]] = {}
     for verdict in verdicts:
@@ -96,8 +98,8 @@ def found_now(
             found += _odd(version, mine)
     if labels_expected:
         found += _labels(verdicts, settings, now)
-    lately = sorted({one["window"] for one in verdicts})[-RECENT:]
-    holes = [one for one in holes if not lately or one.first >= lately[0]]
+    recent = sorted({one["window"] for one in verdicts})[-RECENT:]
+    holes = [one for one in holes if not recent or one.first >= recent[0]]
     if holes:
         names = ", ".join(one.text for one in holes[-3:])
         found.append(
@@ -105,6 +107,7 @@ def found_now(
                 "log_gap", "log_gap", TICKET, "", holes[-1].text, holes[-1].text, f"no row of the log lies in {names}"
             )
         )
+    found += [_unknown(one) for one in strangers if not recent or one.last > recent[0]]
     return [replace(one, serves=serves, owner=settings.owner) for one in found]
 
 
@@ -242,6 +245,15 @@ def _odd(version: str, mine: Sequence[Mapping[str, Any]]) -> Iterable[Alarm]:
         kind = "repeated_requests" if "different ones" in note else "clock" if "clock" in note else "errors"
         key, evidence = f"{kind}:{version}".rstrip(":"), f"window {last['name']}: {note}"
         yield _alarm(key, kind, TICKET, version, last["name"], last["name"], evidence)
+
+
+def _unknown(one: Stranger) -> Alarm:
+    kind, (first, last) = "unknown_version", (window_text(hour) for hour in (one.first, one.last - 1))
+    return _alarm(
+        *(f"{kind}:{one.version}", kind, TICKET, one.version, first, last, one.sentence),
+        cause="another workspace or machine pushed it, or a model answers that Longhaul did not train",
+        commands=("longhaul versions", _lineage(one.version)),
+    )
 
 
 def _labels(verdicts: Sequence[Mapping[str, Any]], settings: Watch, now: datetime) -> Iterable[Alarm]:

@@ -95,6 +95,8 @@ class Judge:
                 here[name] = here[name] + one if name in here else one
             for arrival, sums in state.by_segment(*window, version):
                 of_segments[arrival, window.first] = of_segments.get((arrival, window.first), 0) + sums
+        if reference.unknown:  # there is nothing to hold its losses against
+            deliveries, of_segments = {}, {}
         ordered = sorted(deliveries.items())
         labelled = [Labelled(*place, some[""]) for place, some in ordered if "" in some]
         past, delivered = state.forgotten(version)
@@ -114,7 +116,7 @@ class Judge:
             share = verdict["realized"]["share"]
             estimates: Mapping[str, Estimate] = {}
             if window in touched or "estimated" not in known.get(window.first, {}):
-                if counted.rows >= self.settings.min_rows:
+                if counted.rows >= self.settings.min_rows and not reference.unknown:
                     estimates = self.estimate(window, version, reference)
             else:
                 estimates = {n: Estimate(*one[:2]) for n, one in known[window.first]["estimated"].items()}
@@ -168,7 +170,7 @@ class Judge:
             "notes": validity.notes(counted, reference.counted),
             "promise": {name: round(value, 6) for name, value in reference.promise.items() if np.isfinite(value)},
             **self._moved(reference, counted, before, season),
-        }
+        } | ({"unknown": reference.unknown} if reference.unknown else {})
 
     def _moved(
         self, reference: Reference, counted: Profile, before: Sequence[Profile], season: Profile | None

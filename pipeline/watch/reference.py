@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ class Reference:
         promise: Evaluator's metrics over all rows; loss, variance: of one row (log loss, or squared error); rows: all.
         importance: of columns, from the run's permutations; empty if nobody knows.
         run_id, spans: what it was trained by and on.
+        unknown: why nobody knows what this version promised; then columns and bins are those of another version.
     """
 
     version: str
@@ -55,6 +56,7 @@ class Reference:
     importance: dict[str, float]
     run_id: str = ""
     spans: tuple[int, ...] = ()
+    unknown: str = ""
 
     @property
     def scores(self) -> Array:
@@ -66,6 +68,10 @@ class Reference:
     def truth(self) -> Array:
         """(rows,) of the sample."""
         return np.asarray(self.table.column(TRUTH).combine_chunks().to_numpy(zero_copy_only=False), float)
+
+    def of_stranger(self, version: str, why: str) -> Reference:
+        """Return how requests of another version are counted, of which nobody knows what it promised."""
+        return replace(self, version=version, unknown=why, promise={}, run_id="", spans=())
 
 
 def losses(task: str, truth: Array, scores: Array) -> Array:

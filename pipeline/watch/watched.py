@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.watch.alarms import PAGE, Alarm
 from pipeline.watch.detectable import Detectable
+from pipeline.watch.strangers import Stranger
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Watched:
         labels: files of labels, with what was odd about them; watermark: the newest labelled hour.
         unrecorded: why nothing could be recorded; "" if it was.
         detectable: how small a loss of the version that serves would be found; None of one that nobody knows.
+        strangers: versions in the log of which nobody knows what they promised.
         now: when it was looked.
     """
 
@@ -31,6 +33,7 @@ class Watched:
     watermark: str
     unrecorded: str = ""
     detectable: Detectable | None = None
+    strangers: list[Stranger] = field(default_factory=list)
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property

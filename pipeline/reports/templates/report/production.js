@@ -58,7 +58,7 @@
         ["Run", one.run || "–"],
         ["Rows", `${one.rows.toLocaleString("en")}; ${one.errors.toLocaleString("en")} more were not answered; ${share(one.labelled)} have labels`],
         ["Valid", few ? "too few rows to say" : valid ? "yes" : "no"],
-        ["Harmful", harmful ? "yes" : "no"],
+        ["Harmful", harmful === null ? "not tested" : harmful ? "yes" : "no"],
         ["Mean answer", `${number(one.mean[0])}; before ${number(one.mean[1])}`],
         ...(one.notes ?? []).map((note) => ["Odd", note]),
       ]),

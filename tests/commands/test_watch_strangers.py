@@ -1,0 +1,147 @@
+"""Versions in the log of which nobody knows what they promised: named with the reason, and judged by no other's."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+import pytest
+from ml_metadata.proto import metadata_store_pb2
+
+from pipeline.commands.watch import watch_once
+from pipeline.config.pipeline import PipelineConfig
+from pipeline.errors import WorkspaceError
+from pipeline.lineage.store import open_store
+from pipeline.lineage.watching import WINDOW
+from pipeline.terminal.watched import print_watched
+from pipeline.watch.reference import Reference, write_reference
+from tests.commands.test_watch_once import at, with_settings
+from tests.serving.test_rollback import base, config, push  # noqa: F401
+from tests.watch.test_watching import World, reference  # noqa: F401
+
+
+class Workplace:
+    """A workspace with a served version, `serves`, whose promise is known, and its log."""
+
+    def __init__(self, config: PipelineConfig, reference: Reference) -> None:  # noqa: F811
+        self.removed = push(config, "removed")
+        self.kept = push(config, "kept")
+        self.serves = push(config, "serves")
+        store = open_store(config)
+        context = metadata_store_pb2.Context(
+            type_id=store.put_context_type(metadata_store_pb2.ContextType(name="pipeline")), name=config.record_name
+        )
+        (context_id,) = store.put_contexts([context])
+        of_pipeline = [
+            metadata_store_pb2.Attribution(artifact_id=one.id, context_id=context_id)
+            for one in store.get_artifacts_by_type("PushedModel")
+        ]
+        store.put_attributions_and_associations(of_pipeline, [])
+        shutil.rmtree(base(config) / str(self.removed))
+        shutil.rmtree(base(config) / str(self.kept))
+        config.watch_folder.mkdir(parents=True)
+        for version in (self.kept, self.serves):
+            known = replace(reference, version=str(version), run_id="run-of-it")
+            write_reference(known, config.watch_folder / f"reference-{version}.parquet")
+        self.world = World(config.root, reference)
+        self.config = with_settings(config, log=str(config.root / "log"), labels=str(config.root / "labels"))
+
+    def answered_by(
+        self, week: int, versions: list[str], route: str = "stable", *, outputs: int = 1, count: int = 900
+    ) -> None:
+        """A week's rows, each answered by the next of these versions; what they say comes true seldom."""
+        self.world.week(week, flipped=0.9, count=count)
+        file = self.world.folder / "log" / f"{week}.parquet"
+        table = pq.read_table(file)
+        names = pa.array(np.resize(versions, table.num_rows))
+        table = table.set_column(3, "version", names).set_column(4, "route", pa.array([route] * table.num_rows))
+        if outputs > 1:
+            lists = [[float(one)] * outputs for (one,) in table.column("scores").to_pylist()]
+            table = table.set_column(table.schema.get_field_index("scores"), "scores", pa.array(lists))
+        pq.write_table(table, file)
+
+    def look(self, weeks: float) -> tuple[dict[str, str], list[str]]:
+        """Return why each version is unknown, and the keys of open alarms."""
+        self.seen = watch_once(self.config, at(weeks))
+        return {one.version: one.why for one in self.seen.strangers}, [
+            one.key for one in self.seen.alarms if not one.closed
+        ]
+
+
+@pytest.fixture
+def place(config: PipelineConfig, reference: Reference) -> Workplace:  # noqa: F811
+    return Workplace(config, reference)
+
+
+def test_each_is_named_with_the_reason_and_no_other_promise_is_held_against_it(
+    place: Workplace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place.answered_by(0, [str(place.serves), str(place.kept), str(place.removed)])
+    place.answered_by(1, ["9", "12"], route="canary", outputs=3)
+    place.answered_by(2, [str(place.serves)], count=50)
+    by_hand = base(place.config) / "9"
+    by_hand.mkdir()
+    (by_hand / "saved_model.pb").touch()
+    unknown, alarms = place.look(3)
+    assert unknown == {
+        str(place.removed): "a run pushed it, and it was removed before `longhaul watch` had looked at it",
+        "9": f"{by_hand} has no manifest, so no run of Longhaul pushed it",
+        "12": f"there is no {base(place.config)}/12, and no run on record pushed it",
+    }
+    assert [one.rows for one in place.seen.strangers] == [450, 450, 300]
+    harmed = {one["version"]: (one["harmful"], bool(one["promise"]), one["run_id"]) for one in place.seen.verdicts}
+    assert harmed[str(place.serves)][:2] == harmed[str(place.kept)][:2] == (True, True)  # removed, its promise is kept
+    assert harmed[str(place.removed)] == (False, False, "")
+    tickets = sorted(f"unknown_version:{version}" for version in unknown)
+    assert sorted(key for key in alarms if "unknown" in key) == tickets
+
+    print_watched(place.seen, as_json=True)
+    plain = json.loads(capsys.readouterr().out)["unknown_versions"]
+    assert {one["version"] for one in plain} == set(unknown)
+    print_watched(place.seen, as_json=False)
+    told = " ".join(capsys.readouterr().out.split())
+    assert "version 9 answered 450 rows from 2026-01-12 00:00" in told
+    page = (place.config.root / "reports" / "production.html").read_text()
+    assert "Version 9 answered 450 rows" in page
+    assert "not tested" in page
+    recorded = open_store(place.config).get_artifacts_by_type(WINDOW)
+    assert {
+        one.custom_properties["version"].string_value: one.custom_properties["unknown"].string_value
+        for one in recorded
+        if "unknown" in one.custom_properties
+    } == {str(place.removed): unknown[str(place.removed)]}
+
+    (of_kept,) = [
+        one
+        for one in open_store(place.config).get_artifacts_by_type("PushedModel")
+        if one.custom_properties["pushed_destination"].string_value.endswith(f"/{place.kept}")
+    ]
+    assert open_store(place.config).get_events_by_artifact_ids([of_kept.id])  # though its folder is gone
+
+    for week in (3, 4, 5):
+        place.answered_by(week, [str(place.serves)], count=50)
+    now_unknown, alarms = place.look(6)
+    assert (now_unknown, [key for key in alarms if "unknown" in key]) == (unknown, [])  # none answered lately
+
+
+def test_where_nothing_serves_any_more_what_is_known_is_judged(place: Workplace) -> None:
+    place.answered_by(0, [str(place.serves), "9"])
+    shutil.rmtree(base(place.config) / str(place.serves))
+    unknown, _ = place.look(1)
+    assert list(unknown) == ["9"]
+    assert {one["version"] for one in place.seen.verdicts if one["harmful"]} == {str(place.serves)}
+
+
+def test_where_no_promise_is_known_at_all_it_says_so(place: Workplace) -> None:
+    place.answered_by(0, ["9"])
+    shutil.rmtree(base(place.config) / str(place.serves))
+    for file in Path(place.config.watch_folder).glob("reference-*"):
+        file.unlink()
+    with pytest.raises(WorkspaceError, match="no run on record pushed it"):
+        place.look(1)
