@@ -11,6 +11,7 @@ from pipeline.config.loading import REFERENCE
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.place import Place
 from pipeline.errors import EXIT_CODES, LATER
+from pipeline.files import is_held, locked
 from pipeline.lineage.artifact_names import MODEL_DIGEST
 from pipeline.lineage.runs import Run, find_run, list_runs
 from pipeline.lineage.store import has_records, open_existing_store
@@ -24,7 +25,8 @@ _SHOWN = 12
 def train(config: PipelineConfig, log: Path) -> tuple[int, float]:
     """Run the pipeline in a child process; a blessed model waits. Return its exit code and its CPU seconds.
 
-    A child whose loop is killed goes on and ends well; the next look finds what it did.
+    A child whose loop is killed goes on and ends well; the next look waits for it (`is_training`), and finds what it
+    did.
 
     Args:
         log: gets what it says, added to what is there.
@@ -33,8 +35,10 @@ def train(config: PipelineConfig, log: Path) -> tuple[int, float]:
     if config.file and config.file != REFERENCE.absolute():
         command += ["-c", str(config.file)]
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as file:
-        child = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+    with log.open("ab") as file, locked(_lock(log)) as descriptor:
+        child = subprocess.Popen(
+            command, stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, pass_fds=(descriptor,)
+        )
         try:
             _, status, usage = os.wait4(child.pid, 0)
         except BaseException:  # Ctrl-C, SIGTERM: then the run, too, is stopped, and goes on at the next look
@@ -44,6 +48,15 @@ def train(config: PipelineConfig, log: Path) -> tuple[int, float]:
         child.returncode = os.waitstatus_to_exitcode(status)
     code = child.returncode
     return (128 - code if code < 0 else code), usage.ru_utime + usage.ru_stime
+
+
+def is_training(log: Path) -> bool:
+    """Return whether a child is at work, also one that has no run on record yet: it holds its loop's lock."""
+    return is_held(_lock(log))
+
+
+def _lock(log: Path) -> Path:
+    return log.parent / ".lock"
 
 
 def last_words(log: Path) -> str:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from pipeline.commands import loop_rollout as rolling
+from pipeline.commands import loop_run
 from pipeline.commands.loop_look import Look, look, newest_run
 from pipeline.commands.loop_run import RETRIED, SERVED, WAITS, is_whole, last_words, outcome_of, run_since, train
 from pipeline.config.pipeline import PipelineConfig
@@ -30,7 +31,7 @@ from pipeline.continuous.triggers import events, unanswered
 from pipeline.errors import EXIT_GATE, EXIT_LOCKED, LockedError, PipelineError
 from pipeline.observe.notifications import LoopNews, notify
 from pipeline.serving.approvals import REJECTED, request_of
-from pipeline.serving.rollout import CANARY, Rollout, under_way
+from pipeline.serving.rollout import Rollout, under_way
 
 _MOST_TRIES = 5
 _BY_HAND = "`longhaul rollout promote` or `longhaul rollout abort` decides"
@@ -113,8 +114,9 @@ class Work:
         config = self._config
         log = journal_of(config.root, config.name).parent / "runs" / f"{attempt.number}.log"
         run = run_since(config, attempt.before)
-        if run and run.status == "running":
-            self.looked.waits, self.looked.code = f"run {run.run_id} is at work", EXIT_LOCKED
+        if loop_run.is_training(log) or (run and run.status == "running"):
+            at_work = f"run {run.run_id}" if run else "a run that an earlier look began"
+            self.looked.waits, self.looked.code = f"{at_work} is at work", EXIT_LOCKED
             return False
         code, cpu_s, measured = 0, 0.0, False
         if run is None or not is_whole(run):
@@ -253,11 +255,11 @@ class Work:
         if found.action == ABORT:
             return ""
         if found.action != PASS:
-            return f"{_stage(attempt)}: {found.because}"
+            return f"{attempt.step}: {found.because}"
         if text := self._config.continuous.frozen_by(self._clock()):
-            return f"{_stage(attempt)}: {found.because}; freeze: it is {text}"
+            return f"{attempt.step}: {found.because}; freeze: it is {text}"
         if self._is_last(attempt) and self._config.continuous.approval == "before_promote":
-            return f"{_stage(attempt)}: {found.because}; {_BY_HAND}"
+            return f"{attempt.step}: {found.because}; {_BY_HAND}"
         return ""
 
     # What is told
@@ -294,7 +296,3 @@ class Work:
         entry = self._journal.write(kind, attempt.number if attempt else 0, time=time, **told)
         self.looked.entries.append(entry)
         return entry
-
-
-def _stage(attempt: Attempt) -> str:
-    return f"{CANARY} {attempt.stage:g} %" if attempt.stage else "shadow"

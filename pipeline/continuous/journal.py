@@ -73,6 +73,11 @@ class Attempt:
     ended: str = ""
     ended_at: str = ""
 
+    @property
+    def step(self) -> str:
+        """The one that it is in, in words."""
+        return f"canary {self.stage:g} %" if self.stage else "shadow"
+
 
 @dataclass
 class Journal:
