@@ -12,6 +12,8 @@ _MONDAY = 4 * 24
 _LENGTH = {"hour": 1, "day": 24, "week": 168}
 _ARRIVES = 24
 """Hours after which rows that are not in the log are missed."""
+_SILENT, _OCCASIONS = 2, 4
+"""On so many occasions of the last so many must an hour have been silent to be one of rest."""
 YEAR = 364 * 24
 """A year of whole weeks: the same season, on the same weekdays."""
 
@@ -68,18 +70,37 @@ def windows(rows: Mapping[int, int], length: str) -> list[Window]:
 
 def gaps(found: Sequence[Window], length: str, now_hour: int) -> list[Window]:
     """Return the windows without a row between those with some, and those that ended since, a day ago or more: so long
-    may a log take to arrive. An hour or a day in which the model usually rests, at night or on Sundays, is none."""
+    may a log take to arrive. An hour or a day in which the model usually rests, at night or on Sundays, is none: it was
+    silent on two of the four occasions before, in other weeks. A hole that goes on for weeks is one occasion, so no
+    outage teaches that its hours are rest, be it ever so long; one that comes again each week does, after two."""
     if length not in _LENGTH or not found:
         return []
     size = _LENGTH[length]
     there = set(found)
     span = range(found[0].first, max(found[-1].first, now_hour - _ARRIVES - size + 1), size)
-    silent = {one for first in span if (one := Window(first, first + size)) not in there}
-    return [one for one in sorted(silent) if not _rests(one, silent)]
+    holes: dict[int, int] = {}
+    for first in span:
+        if Window(first, first + size) not in there:
+            holes[first] = holes.get(first - size, first)
+    return [Window(first, first + size) for first in holes if length == "week" or not _rests(first, holes, span.start)]
 
 
-def _rests(one: Window, silent: set[Window]) -> bool:
-    """Return whether the same hour or day of the week was silent in two of the four weeks before, too."""
+def _rests(first: int, holes: Mapping[int, int], begin: int) -> bool:
+    """Return whether a window is one of rest.
+
+    Args:
+        holes: first hours of silent windows, and that of the hole which each is part of; begin: of the log.
+    """
     week = _LENGTH["week"]
-    before = [Window(one.first - week * back, one.last - week * back) for back in range(1, 5)]
-    return one.last - one.first < week and sum(earlier in silent for earlier in before) >= 2
+    known, occasions, silent = {holes[first]}, 0, 0
+    for before in range(first - week, begin - 1, -week):
+        hole = holes.get(before)
+        if hole in known:
+            continue
+        occasions += 1
+        if hole is not None:
+            known.add(hole)
+            silent += 1
+        if silent == _SILENT or occasions == _OCCASIONS:
+            break
+    return silent == _SILENT

@@ -55,6 +55,39 @@ def test_a_week_without_a_row_hides_no_later_gap(log: set[int]) -> None:
     assert {one.first for one in found} == {hour for hour in outage if works(hour)} | {later}
 
 
+@pytest.mark.parametrize("days", [10, 15, 22, 31])
+def test_a_long_outage_hides_no_later_gap(log: set[int], days: int) -> None:
+    """It silenced the same hours two weeks in a row and more, and is still one outage."""
+    begin = MONDAY + 4 * 168 + 24
+    outage = set(range(begin, begin + days * 24))
+    for later in sorted(hour for hour in log if max(outage) < hour < max(outage) + 2 * 168):
+        assert later in {one.first for one in told(log - outage - {later})}
+
+
+def test_a_model_that_is_asked_once_a_month_rests_meanwhile() -> None:
+    log = {MONDAY + 28 * 24 * month + 9 for month in range(8)}
+    found = gaps(windows(dict.fromkeys(log, 5), "day"), "day", MONDAY + 8 * 28 * 24)
+    assert not [one for one in found if one.first >= MONDAY + 4 * 28 * 24]
+
+
+def test_outages_that_come_by_chance_hide_few_others() -> None:
+    """By simulation of 30 years: an outage begins every 45 days; it lasts a day on average, one in ten three weeks. Of
+    4,988 silent hours of work 6 are taken for rest, since two outages of the four weeks before hit the same hour."""
+    draw = random.Random(5)
+    silent, hidden = 0, 0
+    for _ in range(30):
+        log = {hour for hour in range(MONDAY, MONDAY + 52 * 168) if works(hour)}
+        at = KNOWN + draw.expovariate(1 / (45 * 24))
+        missing: set[int] = set()
+        while at < MONDAY + 51 * 168:
+            lasts = 21 * 24 if draw.random() < 0.1 else draw.expovariate(1 / 24)
+            missing |= {hour for hour in range(int(at), int(at + lasts)) if hour in log}
+            at += lasts + draw.expovariate(1 / (45 * 24))
+        found = {one.first for one in told(log - missing, now=MONDAY + 52 * 168)}
+        silent, hidden = silent + len(missing), hidden + len(missing - found)
+    assert hidden < 0.01 * silent
+
+
 def test_a_log_that_stops_for_good_goes_on_being_told(log: set[int]) -> None:
     stopped = MONDAY + 8 * 168
     found = told({hour for hour in log if hour < stopped}, now=stopped + 6 * 168)
