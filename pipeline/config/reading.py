@@ -60,6 +60,9 @@ class Reading(Section):
     with am or pm, `%H%M` of one in figures alone, as 0915. Of numbers, `dms` for degrees, minutes and seconds,
     `feet` for feet and inches, `fraction` for 4 1/2, `power` for 0.97 x 10^5, `error` for 7.3 ± 0.7. Of texts,
     `formula` for those within `="…"`."""
+    century: int | None = None
+    """Of dates with years of two digits, the first of the hundred years that these stand for: with 1930, 30 is 1930 and
+    29 is 2029. 1969 when absent."""
     zone: str | None = None
     """Of dates that do not say their time zone, its name, for example `Europe/Berlin`. UTC when absent."""
     missing: tuple[str, ...] | None = None

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.contract.lists import list_delimiter
+from pipeline.contract.places import are_places
 from pipeline.data.columns import ColumnType
 from pipeline.data.values.counted import alike, name_words
 from pipeline.data.values.words import AMOUNT_NAMES, DATE_NAMES, LENGTH_NAMES, UNITS
@@ -39,22 +40,20 @@ _HINT = 0.98
 _NEARLY = 0.95
 _MAX_CODES = 1000
 _FEWEST_IDS, _PAIRS = 100, 10
+_SHORT_STEPS = 0.08
+"""Of numbers dealt out by chance a sixth of the steps are shorter than a quarter of the middle one."""
 _IDS = frozenset(("id", "ids", "key", "uuid", "guid", "pk"))
 """Words that, anywhere in the name of a column, make it name rows or things."""
 _LAST = frozenset((
     "no", "nr", "number", "code", "index", "idx", "serial", "ref", "reference", "token", "hash",
 ))  # fmt: skip
 """The same of the last word: `order number`, not `number of orders`."""
+_YEARS = frozenset(("year", "years", "season", "jahr", "annee", "ano"))
 _COUNTS = frozenset(("no", "nr", "number"))
 """Alone, these are no name of things."""
 _RISING = AMOUNT_NAMES | LENGTH_NAMES | DATE_NAMES | UNITS
 """Words in the name of what may rise from row to row: a time, a sum."""
 _URL = r"^\s*https?://"
-_PLACE = (
-    r"^\s*(?:[(\[]\s*)?[-+]?\d{1,3}\.\d{2,}\s*[,;\s]\s*[-+]?\d{1,3}\.\d{2,}\s*[)\]]?\s*$|"
-    r"(?i)^\s*(?:SRID=\d+;\s*)?POINT\s*Z?\s*\(|^\s*\{.*\"type\"\s*:\s*\"Point\""
-)
-"""Latitude and longitude, or the reverse, in one text: (40.7128, -74.0060), POINT (-74.006 40.7128), GeoJSON."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +134,7 @@ def _text_by_itself(name: str, values: pa.ChunkedArray, distinct: int) -> Judged
     share = distinct / len(values)
     some = values.slice(0, _SAMPLE)
     is_category = share < 0.5 and distinct <= _MAX_CODES
-    if not is_category and (pc.mean(pc.match_substring_regex(some, _PLACE)).as_py() or 0) > _NEARLY:
+    if not is_category and are_places(name, some):
         return Judged("place", "features.exclude", "two coordinates in one text; a column of each tells a model more")
     if distinct > _MAX_CODES and _names_things(name):
         return Judged("identifier", "features.exclude", "by its name and values it tells rows or things apart")
@@ -189,7 +188,8 @@ def _whole_by_itself(name: str, column: pa.ChunkedArray, values: pa.ChunkedArray
 def _names_things(name: str) -> bool:
     words = name_words(name)
     ends = "" if re.search(r"\d\W*$", name) else words[-1] if words else ""  # NO2 is no number
-    return bool(_IDS & set(words)) or ends in _LAST - (_COUNTS if len(words) == 1 else frozenset())
+    is_told = bool(_IDS & {*words}) and not _YEARS & {*words}
+    return is_told or ends in _LAST - (_COUNTS if len(words) == 1 else frozenset())
 
 
 def _counts_with_gaps(values: pa.ChunkedArray, least: int, most: int) -> bool:
@@ -200,12 +200,13 @@ def _counts_with_gaps(values: pa.ChunkedArray, least: int, most: int) -> bool:
 
 
 def _is_scale(name: str, values: pa.ChunkedArray) -> bool:
-    """Return whether different numbers are those of a scale: 400, 402, 404 nm in any order, or by the name a time or an
-    amount that rises from row to row."""
-    numbers = values.to_numpy()
-    if len(np.unique(np.diff(np.sort(numbers)))) == 1:
+    """Return whether different numbers are those of a scale: 400, 402, 404 nm in any order; or what rises from row to
+    row, a time or an amount by its name, or in even steps, as an odometer: of what is dealt out many are short."""
+    steps = np.diff(values.to_numpy())
+    if len(np.unique(np.diff(np.sort(values.to_numpy())))) == 1:
         return True
-    return bool({*name_words(name)} & _RISING) and bool((np.diff(numbers) > 0).all())
+    is_named, is_even = {*name_words(name)} & _RISING, (steps <= max(np.median(steps) / 4, 1)).mean() < _SHORT_STEPS
+    return bool((steps > 0).all()) and bool(is_named or is_even)
 
 
 def _are_dealt_out(count: int, span: int) -> bool:

@@ -38,6 +38,7 @@ from pipeline.data.sources.workbook import SheetTable
 _NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "'|'", BLANKS: "runs of blanks"}
 _NO_HEADER = "there is no header"
 _ESCAPED = "a quote within quotes has a backslash before it"
+_Records = Sequence[Sequence[str]]
 _COMMENTS_SAID = "lines that begin with {!r} are comments"
 
 
@@ -215,7 +216,7 @@ def _described(text: str, layout: Layout, given: Mapping[str, Any], said: list[s
         line = lines_of(text)[layout.lines[layout.records.index(rows[1])]]
         form = form.with_comments(f"{line}\n")  # as the loggers of Campbell have them
         said.append("the second line of units is no row")
-    for found, sentence in [*above, *_mark_settings(text, form, values)]:
+    for found, sentence in [*above, *_mark_settings(text, form, values, layout.records[-len(rows) - 1 :][:1])]:
         if not found.keys() & given.keys():
             form = form.model_copy(update=found)
             said.append(sentence)
@@ -257,13 +258,13 @@ def _head_settings(layout: Layout) -> tuple[list[tuple[dict[str, Any], str]], li
     return settings, rows
 
 
-def _mark_settings(text: str, form: TextFormat, values: Sequence[Sequence[str]]) -> list[tuple[dict[str, Any], str]]:
+def _mark_settings(text: str, form: TextFormat, values: _Records, names: _Records) -> list[tuple[dict[str, Any], str]]:
     """Return settings about the marks in the fields, each with its sentence."""
     settings: list[tuple[dict[str, Any], str]] = []
     ends = rf"\\{form.quote}(\r?\n|{re.escape(form.delimiter)})"
     if form.quote and not form.escape and f"\\{form.quote}" in text and not re.search(ends, text):
         settings.append(({"escape": "\\"}, _ESCAPED))
-    if form.strip or (form.delimiter != BLANKS and _are_padded(values, form.delimiter in "|\t")):
+    if form.strip or any(_are_padded(part, form.delimiter) for part in (values, names)):
         settings.append(({"strip": True}, "blanks around fields are no part of them"))
     if has_decimal_comma(values):
         points = has_thousands(values) and not has_decimal_point(values)
@@ -274,12 +275,11 @@ def _mark_settings(text: str, form: TextFormat, values: Sequence[Sequence[str]])
     return settings
 
 
-def _are_padded(rows: Sequence[Sequence[str]], is_drawn: bool) -> bool:
+def _are_padded(rows: _Records, delimiter: str) -> bool:
     """Return whether nearly all fields begin with a blank, or most have one at an end in a table drawn with bars."""
-    inner = [field for row in rows for field in row[1:] if field.strip()]
-    return bool(inner) and sum(field[0] in " \t" or (is_drawn and field[-1] in " \t") for field in inner) > len(
-        inner
-    ) * (0.5 if is_drawn else 0.8)
+    inner = [field for row in rows for field in row[1:] if field.strip() and delimiter != BLANKS]
+    ends, enough = ((0, -1), 0.5) if delimiter in "|\t" else ((0,), 0.8)
+    return sum(any(field[end] in " \t" for end in ends) for field in inner) > len(inner) * enough
 
 
 def _names(path: str, form: TextFormat, is_first_blank: bool) -> list[str]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from datetime import UTC, datetime
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -65,11 +67,11 @@ _COUNTED = r"^(?:/Date\()?(?P<n>-?\d{1,18})(?:\.\d*)?(?:(?:[+-]\d{4})?\)/)?$"
 _PER_SECOND = {"epoch_s": 1, "epoch_ms": 10**3, "epoch_us": 10**6}
 _EXCEL_1970 = 25_569.0
 """The day on which 1970 begins, as spreadsheets count days."""
-_PIVOT = 69
-"""Two-digit years from here on are of the 20th century, as for strptime."""
+CENTURY = 1969
+"""The first of the hundred years that two digits stand for, as for strptime."""
 
 
-def to_seconds(text: pa.Array, form: str | None, zone: str | None) -> pa.Array:
+def to_seconds(text: pa.Array, form: str | None, zone: str | None, century: int | None = None) -> pa.Array:
     """Return Unix seconds, int64; null where a text is no date of the format (None: ISO 8601)."""
     coded = text.dictionary_encode()  # days come again
     distinct = pc.utf8_trim_whitespace(coded.dictionary)
@@ -80,7 +82,7 @@ def to_seconds(text: pa.Array, form: str | None, zone: str | None) -> pa.Array:
     elif form is None:
         seconds = _iso(distinct, zone)
     else:
-        seconds = _by_format(distinct, form, zone)
+        seconds = _by_format(distinct, form, zone, century or CENTURY)
     return pc.take(seconds, coded.indices)
 
 
@@ -101,6 +103,23 @@ def pattern(form: str) -> str:
         else:
             out.append(re.escape(token))
     return "^" + "".join(out) + "$"
+
+
+def century_of(texts: pa.Array, form: str, *, is_born: bool) -> int | None:
+    """Return the first of the hundred years that two digits stand for, where those from 1969 on would tear years apart
+    that lie close to each other (62, 64, …, 99, 00, …, 06), or have people born after now; None elsewhere.
+
+    Args:
+        texts: dates of the format.
+    """
+    if "%y" not in form:
+        return None
+    years = sorted({int(year) for year in pc.extract_regex(texts, pattern=pattern(form)).field("y").to_pylist()})
+    gap, first = max((after - before, after) for before, after in pairwise([years[-1] - 100, *years]))
+    now = datetime.now(UTC).year
+    if is_born and any(now < 2000 + year < CENTURY + 100 for year in years):
+        return now - 99
+    return 1900 + first - gap // 3 if years[0] < first < CENTURY % 100 else None  # with room for later files
 
 
 def _since_1970(text: pa.Array, per_second: int) -> pa.Array:
@@ -129,14 +148,14 @@ def _iso(text: pa.Array, zone: str | None) -> pa.Array:
         left = seconds.is_null()
         if not pc.any(left).as_py():
             break
-        seconds = pc.replace_with_mask(seconds, left, _by_format(text.filter(left), form, zone))
+        seconds = pc.replace_with_mask(seconds, left, _by_format(text.filter(left), form, zone, CENTURY))
     return seconds
 
 
-def _by_format(text: pa.Array, form: str, zone: str | None) -> pa.Array:
+def _by_format(text: pa.Array, form: str, zone: str | None, century: int) -> pa.Array:
     parts = pc.extract_regex(text, pattern=pattern(form))
     fits = parts.is_valid().to_numpy(zero_copy_only=False)
-    year, month, day = _year(parts), _month(parts), _number(parts, "d", 1)
+    year, month, day = _year(parts, century), _month(parts), _number(parts, "d", 1)
     fits &= (month >= 1) & (month <= 12) & (year >= 1)
     if _has(parts, "G"):
         return _of_week(parts, fits)
@@ -198,11 +217,10 @@ def _number(parts: pa.Array, name: str, default: int) -> npt.NDArray[np.int64]:
     return np.array(filled.cast(pa.int64()).to_numpy())
 
 
-def _year(parts: pa.Array) -> npt.NDArray[np.int64]:
+def _year(parts: pa.Array, century: int) -> npt.NDArray[np.int64]:
     if _has(parts, "Y"):
         return _number(parts, "Y", 1)
-    short = _number(parts, "y", 0)
-    return short + np.where(short >= _PIVOT, 1900, 2000)
+    return century + (_number(parts, "y", 0) - century) % 100
 
 
 def _month(parts: pa.Array) -> npt.NDArray[np.int64]:

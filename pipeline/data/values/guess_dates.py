@@ -10,8 +10,16 @@ import pyarrow.compute as pc
 
 from pipeline.config.reading import EXCEL
 from pipeline.data.values.counted import WORTH_SAYING, Counted, Doubt, Fit, as_mask, name_words, words_of
-from pipeline.data.values.dates import MONTHS, RARE_MONTHS, ZONE, to_seconds
-from pipeline.data.values.words import AMOUNT_NAMES, DATE_NAMES, DAY_NAMES, EPOCH_NAMES, KEY_NAMES, WEEK_NAMES
+from pipeline.data.values.dates import MONTHS, RARE_MONTHS, ZONE, century_of, to_seconds
+from pipeline.data.values.words import (
+    AMOUNT_NAMES,
+    BIRTH_NAMES,
+    DATE_NAMES,
+    DAY_NAMES,
+    EPOCH_NAMES,
+    KEY_NAMES,
+    WEEK_NAMES,
+)
 
 _EPOCHS = {"epoch_s": 1, "epoch_ms": 10**3, "epoch_us": 10**6}
 _FROM, _TO = 946_684_800, 2_145_916_800  # 2000 to 2038
@@ -72,7 +80,13 @@ def guess_date(name: str, values: Counted, day_first: bool | None) -> Fit | Doub
         )
     fits = shares[chosen][1]
     likely = _is_likely(name, chosen, values.where(fits)) or (best == 1 and _are_months(name, chosen, values))
-    return Fit({"kind": "date", "format": chosen}, fits) if likely else None
+    if not likely:
+        return None
+    settings: dict[str, object] = {"kind": "date", "format": chosen}
+    if century := century_of(values.where(fits).texts, chosen, is_born=bool(words_of(name) & BIRTH_NAMES)):
+        said = f"years of two digits stand for those from {century} to {century + 99} (century in data.columns)"
+        return Fit(settings | {"century": century}, fits, said)
+    return Fit(settings, fits)
 
 
 def _are_months(name: str, form: str, values: Counted) -> bool:

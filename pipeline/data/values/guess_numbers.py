@@ -26,11 +26,12 @@ from pipeline.data.values.words import (
     VERSION_NAMES,
 )
 
+_OF_SPACE = r"(?:[^\d\s/]{1,4}/)?[kcdm]?m[23]"
 _PARTS = (
     rf"^\(?\s*(?:{MINUS}|\+)?\s*(?P<pre>[^\d\s.,()+\-'\x{{2212}}\x{{2013}}]{{0,5}}\.?)\s*(?:{MINUS}|\+)?\s*\(?\s*"
     r"(?P<body>\d[\d.,_'\x{2019} \x{a0}\x{202f}\x{2009}]*\d|\d[.,]?|[.,]\d+)"
     r"(?:[.,](?:-{1,2}|\x{2013}|\x{2014}))?(?:[eE][+-]?\d+)?"
-    rf"(?P<gap>\s*)(?P<suf>[^\d\s()+\-,.:;=\x{{2013}}\x{{2014}}][^\d()+:;=]{{0,14}}?|\[\w{{1,3}}\]|\+|)\s*{MINUS}?\s*\)?$"
+    rf"(?P<gap>\s*)(?P<suf>[^\d\s()+\-,.:;=\x{{2013}}\x{{2014}}][^\d()+:;=]{{0,14}}?|{_OF_SPACE}|\[\w{{1,3}}\]|\+|)\s*{MINUS}?\s*\)?$"
 )
 _DEGREES = ("C", "F")
 _NOTE = re.compile(r"\*{1,3}|[†‡§¶#^]|\[\w{1,3}\]")
@@ -115,7 +116,7 @@ def _guess(name: str, values: Counted, decimal: str | None) -> Fit | Doubt | Non
     like = as_mask(parts.is_valid())
     if values.share(like) < WORTH_SAYING or values.matches(r"^[+-]?00\d").any():  # codes of fixed length
         return None
-    units = _units(parts, values)
+    units = _units(name, parts, values)
     if units is None or isinstance(units, Doubt):
         return units
     fits = {style: _fits(values, Reading(decimal=style[0], thousands=style[1], **units)) for style in _STYLES}  # type: ignore[arg-type]
@@ -153,7 +154,7 @@ def _fits(values: Counted, reading: Reading) -> Mask:
     return as_mask(to_plain(values.texts, reading).is_valid())
 
 
-def _units(parts: object, values: Counted) -> _Units | Doubt | None:
+def _units(name: str, parts: object, values: Counted) -> _Units | Doubt | None:
     """Return what stands before and after the numbers, as settings; None if that makes them no numbers."""
     before = _tally(parts.field("pre").to_pylist(), values)  # type: ignore[attr-defined]
     gaps = parts.field("gap").to_pylist()  # type: ignore[attr-defined]
@@ -176,10 +177,12 @@ def _units(parts: object, values: Counted) -> _Units | Doubt | None:
     if len(scale) == 1 and scale[0] in SURE_SCALES - spaced:
         is_scale = is_scale or len(values.texts) > _RATINGS or bool(values.matches(r"\d[.,]\d").any())
     units = {unit for unit in after if not (is_scale and unit in SCALES)}
-    flags = flags_of(values)
+    flags = flags_of(name, values)
     units -= flags
     for unit in list(units):
-        known = unit in CURRENCIES or unit in UNITS or unit == "+" or not re.search(r"\w", unit)
+        known = (
+            unit.partition("/")[0] in CURRENCIES | UNITS or unit in UNITS or unit == "+" or not re.search(r"\w", unit)
+        )
         known = known or (unit in _DEGREES and _are_fractions(values)) or _NOTE.fullmatch(unit) is not None
         if not known and not (unit in spaced and re.fullmatch(r"[^\W\d_]{2,}\.?", unit)):
             if _counts(after[unit], values):

@@ -8,14 +8,15 @@ from collections import Counter
 import pyarrow.compute as pc
 
 from pipeline.data.values.codes import is_plain
-from pipeline.data.values.counted import Counted
+from pipeline.data.values.counted import Counted, words_of
 from pipeline.data.values.numbers import SCALES
-from pipeline.data.values.words import CURRENCIES, FLAGS, UNITS
+from pipeline.data.values.words import CURRENCIES, FLAGS, KEY_NAMES, UNITS
 
 SOME_PLAIN = 0.2
 """The share of plain numbers beside which others have a mark behind them."""
 FLAGGED = rf"\d (?P<flag>[{''.join(FLAGS)}]{{1,3}})$"
 _MEASURED = r"\d[.,]\d|\d{5}"
+_HOUSE_NAMES = {"house", "street", "address", "building", "haus", "hausnummer", "hausnr", "hnr", "stra\xdfe", "strasse"}
 _SCALED = re.compile(
     rf"({'|'.join(map(re.escape, sorted(SCALES, key=len, reverse=True)))})\s?({'|'.join(map(re.escape, CURRENCIES))})"
 )
@@ -31,13 +32,18 @@ def taken_apart(after: Counter[str]) -> tuple[Counter[str], bool]:
     return parts, parts.total() > after.total()
 
 
-def flags_of(values: Counted) -> set[str]:
+def flags_of(name: str, values: Counted) -> set[str]:
     """Return the flags behind some of plain numbers, and all letters of such that a later file may have; none where
-    they may be units (250 ns, 2 s), or where small whole numbers may name something: a house 12 b, a class 3 c."""
+    they may be units (250 ns, 2 s), or where whole numbers may name something: a house 12 b, a class 3 c. Such are
+    small, or stand in a column named so, or come again with another letter or none."""
     kinds = set(pc.extract_regex(values.texts, pattern=FLAGGED).field("flag").to_pylist()) - {"", None}
     in_order = all(list(kind) == sorted(kind) for kind in kinds)  # bep, but not cup
     if not (kinds - UNITS - {"d"} and in_order) or values.share(is_plain(values)) <= SOME_PLAIN:
         return set()
-    if values.share(values.matches(_MEASURED)) < 0.5:
+    if values.share(values.matches(_MEASURED)) < 0.5 or words_of(name) & (KEY_NAMES | _HOUSE_NAMES):
+        return set()
+    marked = values.where(values.matches(rf"^\d+ [{''.join(FLAGS)}]{{1,3}}$")).texts.to_pylist()
+    numbers = Counter(text.partition(" ")[0] for text in values.texts.to_pylist()) if marked else Counter()
+    if sum(numbers[text.partition(" ")[0]] > 1 for text in marked) > len(marked) / 2:
         return set()
     return kinds | {*FLAGS}

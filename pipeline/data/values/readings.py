@@ -138,7 +138,7 @@ def to_plain(text: pa.Array, reading: Reading, column_type: ColumnType) -> pa.Ar
     if reading.kind == "boolean":
         return booleans.to_plain(text, reading.words)
     if reading.kind == "date" and (reading.format or reading.zone):
-        return dates.to_seconds(text, reading.format, reading.zone)
+        return dates.to_seconds(text, reading.format, reading.zone, reading.century)
     if reading.kind == "duration":
         return durations.to_seconds(text, reading.format, reading.unit)
     return text

@@ -28,7 +28,7 @@ UNITS = _set(
     " 円 元 원 個 个 개 点 分 回 人 名 명 台 枚 本 冊 歳 岁 세 才 件 건 次 \uff05 度 /mo /yr /month /year /day"
     " /week /night /hr /hour /h /km /kg /m² /sqft /person /unit /ea us ns"
 ) | {"days ago", "hours ago", "weeks ago", "months ago", "sq ft", "sq. ft.", "sq m", "cu ft", "fl oz", "per cent"}
-SURE_SCALES = _set("k K M")
+SURE_SCALES = _set("k K M 万 만 亿 億 억")
 """Those that are a scale though no other stands in the column: close to the figures no unit is written so."""
 NEARLY = _set("~ ≈ ± ca. ca c.")
 """What stands before numbers that are not exact."""
@@ -56,6 +56,7 @@ EPOCH_NAMES = _set(
 )
 DAY_NAMES = _set("date dates datetime datum fecha dob birthday born birthdate дата")
 """Words in the name of a column whose figures may be days as spreadsheets count them."""
+BIRTH_NAMES = _set("birth birthday birthdate born dob geburtstag geburtsdatum naissance nacimiento nascita")
 ID_NAMES = _set(
     "zip zipcode postcode postal plz cap phone telephone tel mobile cell fax ssn isbn issn ean upc gtin iban barcode"
     " imei fips cpf cnpj siret siren npi vat account iccid msisdn blz bankleitzahl kontonummer postleitzahl telefon"
@@ -92,6 +93,8 @@ ELSE_MISSING = (
         "s/d",
         "(missing)",
     ),
+    *_set("暂无 暂无数据 未知 不详 不明 なし н/д неизвестно"),
+    *("нет данных", "sin datos", "sem dados", "brak danych", "non disponible", "nicht bekannt"),
     *("don't know", "prefer not to say", "no answer", "no response", "wei\xdf nicht"),
     *("0000-00-00", "0000-00-00 00:00:00", ":"),
     *(f": {flag}" for flag in FLAGS),

@@ -33,6 +33,16 @@ def test_quotes_are_no_part_of_values(tmp_path: Path, delimiter: str, quoting: i
         assert [fields for _, fields in Records(str(path), form)][1:] == rows, seed
 
 
+def test_blanks_before_names_are_no_part_of_them(tmp_path: Path) -> None:
+    """Seen failing: a column ' label', which `--label label` did not find, with values that a request had to pad."""
+    path = tmp_path / "t.csv"
+    path.write_text("age, job, label\n" + "".join(f"{n},{(' none', 'cook')[n % 2]},yes\n" for n in range(60)))
+    form, _ = sniff(str(path))
+    assert form.strip
+    path.write_text("age,the job, label\n" + "".join(f"{n},cook,yes\n" for n in range(60)))
+    assert not sniff(str(path))[0].strip
+
+
 @pytest.mark.parametrize("quote", ['"', "'"])
 def test_quotes_behind_blanks_hold_delimiters(tmp_path: Path, quote: str) -> None:
     """Seen failing: "Smith, J" was two fields, and there was no header."""

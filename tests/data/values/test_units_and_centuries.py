@@ -1,0 +1,79 @@
+"""Prices for a measure, amounts in ten thousands, words for no data, numbers of houses, and years of two digits."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pyarrow as pa
+import pytest
+
+from pipeline.config.reading import Reading
+from pipeline.data.columns import ColumnType
+from pipeline.data.values.readings import convert
+from pipeline.data.values.recognise import Meaning, recognise
+
+MANY = range(60)
+
+
+def seen(values: list[str], name: str = "x") -> Meaning:
+    return recognise(name, pa.array(values, pa.string()))
+
+
+@pytest.mark.parametrize(
+    ("texts", "first"),
+    [
+        ([f"{n + 100}万" for n in MANY], 1_000_000),  # seen failing, as a label of 617 classes
+        ([f"{n + 100}亿" for n in MANY], 1e10),
+        ([f"{n + 10_000}元/平米" for n in MANY], 10_000),
+        ([f"2.{n + 10}元/m3" for n in MANY], 2.1),
+        ([f"{n + 10}.5 €/m²" for n in MANY], 10.5),
+        ([f"{n + 10} m2" for n in MANY], 10),
+    ],
+)
+def test_prices_for_a_measure_and_ten_thousands_are_numbers(texts: list[str], first: float) -> None:
+    """Seen failing: text."""
+    meaning = seen(texts)
+    assert (meaning.kind, meaning.n_rest) == ("number", 0)
+    assert meaning.settings is not None
+    assert convert(pa.array(texts[:1]), meaning.settings, ColumnType.FLOAT)[0].to_pylist() == [pytest.approx(first)]
+
+
+@pytest.mark.parametrize("word", ["暂无数据", "未知", "нет данных", "sin datos"])
+def test_words_for_no_data_are_missing_among_numbers(word: str) -> None:
+    meaning = seen([word if n % 3 == 0 else f"{n}.5" for n in MANY])
+    assert (meaning.kind, meaning.missing) == ("number", (word,))
+
+
+@pytest.mark.parametrize(
+    ("name", "texts"),
+    [
+        ("house", [f"{n + 10_000}{('', '', ' b')[n % 3]}" for n in MANY]),
+        ("x", [f"{10_000 + n // 3}{('', ' b', ' c')[n % 3]}" for n in MANY]),
+    ],
+)
+def test_numbers_of_houses_keep_their_letters(name: str, texts: list[str]) -> None:
+    """Seen failing: 10024 b was 10024."""
+    assert seen(texts, name).kind == "text"
+
+
+YEAR = datetime.now(UTC).year
+
+
+@pytest.mark.parametrize(
+    ("name", "years", "century"),
+    [
+        ("opened", [*range(62, 100), *range(7)], 1944),  # seen failing: the first shop opened in 2062
+        ("opened", [*range(70, 100), *range(20)], None),
+        ("born", [*range(40, 66)], YEAR - 99),  # seen failing: born in 2040
+        ("due", [*range(25, 61)], None),
+        ("due", [*range(95, 100), *range(61)], None),
+    ],
+)
+def test_years_of_two_digits_lie_together(name: str, years: list[int], century: int | None) -> None:
+    texts = [f"{1 + year % 12}/{13 + year % 9}/{year:02}" for year in years]
+    meaning = seen(texts, name)
+    assert meaning.settings == Reading(kind="date", format="%m/%d/%y", century=century)
+    assert (meaning.said != "") == (century is not None)
+    if century:
+        read = convert(pa.array(texts), meaning.settings, ColumnType.TIMESTAMP)[0].to_pylist()
+        assert all(century <= datetime.fromtimestamp(one, UTC).year <= YEAR for one in read)
