@@ -14,15 +14,14 @@ from typing import ParamSpec, TypeVar
 
 from google.protobuf import text_format
 from jinja2 import Environment, PackageLoader
-from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 from rich.markup import escape
 
 from pipeline.commands.again import Merged, merge_config, merge_schema
+from pipeline.commands.first_name import checked, name_from
 from pipeline.commands.first_network import sizes
 from pipeline.commands.first_wishes import as_before, keep
 from pipeline.config.editor_schema import SCHEMA, write_editor_schema
-from pipeline.config.pipeline import Name
 from pipeline.config.yaml_edit import rendered
 from pipeline.config.yaml_file import quoted
 from pipeline.contract.first_look import FirstLook, label_candidates, look_at
@@ -30,7 +29,6 @@ from pipeline.contract.first_reading import Wishes
 from pipeline.contract.first_schema import infer_schema
 from pipeline.contract.schema_text import replacing
 from pipeline.data.sources import table_files
-from pipeline.data.sources.bigquery_address import is_address
 from pipeline.errors import ConfigError, DataError
 from pipeline.files import one_spelling
 from pipeline.reports.rules import few_to_learn_note
@@ -89,7 +87,7 @@ def write_first_files(
         DataError: the table cannot be used, or has no such column.
         ConfigError: a file is in the way.
     """
-    files = FirstFiles(folder, _checked(name) if name else _name_from(table))
+    files = FirstFiles(folder, checked(name) if name else name_from(table))
     if label is None and not again:
         raise _which_label(table, wishes or Wishes())
     there = [file for file in (files.config, files.schema) if file.exists()]
@@ -277,24 +275,3 @@ def _policy_text(allowed: Sequence[str]) -> str:
 
 def _comment(text: str) -> str:
     return "".join(one if one.isprintable() else " " for one in text)
-
-
-def _name_from(table: str) -> str:
-    name = table.rpartition(".")[2] if is_address(table) else Path(table.partition("?")[0].rstrip("/")).name
-    name = name.partition("#")[2] or name if "://" in table else name
-    stem = name.split(".")[0].split("*")[0]
-    return _as_name(stem)
-
-
-def _as_name(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower())[:128].strip("-") or "table"
-
-
-def _checked(name: str) -> str:
-    """Return the name, if the configuration may have it."""
-    try:
-        return TypeAdapter(Name).validate_python(name)
-    except ValidationError as exc:
-        raise ConfigError(
-            f"--name {name!r}: a name has small letters, digits and hyphens, at most 128", f"--name {_as_name(name)}"
-        ) from exc

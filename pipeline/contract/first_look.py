@@ -19,6 +19,7 @@ from pipeline.data.columns import ColumnType
 from pipeline.data.convert import shorten
 from pipeline.data.values.readings import ALWAYS_MISSING
 from pipeline.data.values.recognise import Meaning
+from pipeline.errors import DataError
 
 _EXAMPLES = 3
 
@@ -101,7 +102,14 @@ def look_at(table: str, label: str, wishes: Wishes) -> FirstLook:
     read = read_table(table, label, wishes)
     types = dict(read.types)
     marks = {text: rows for text, rows in _markers(label, read).items() if text in ALWAYS_MISSING}
-    guess = guess_label(read.rows.column(label), label, types[label], wishes.task, marks, read.is_text)
+    try:
+        guess = guess_label(read.rows.column(label), label, types[label], wishes.task, marks, read.is_text)
+    except DataError as exc:
+        meaning = read.recognised.meanings.get(label)
+        if meaning is None or not (options := _options(label, meaning)):
+            raise
+        listed = " or ".join(f"`{option}`" for option in options)
+        raise DataError(f"{exc.what}; {meaning.said}", f"{listed}; or {exc.remedy}") from exc
     types[label] = guess.kind
     judged = judge_roles(read.rows, types, label, guess.task)
     for name in wishes.keep:
@@ -194,6 +202,6 @@ def _options(name: str, meaning: Meaning) -> tuple[str, ...]:
 
 
 def _shown(value: object) -> str:
-    return (
-        shorten(value, 24)[1:-1] if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else str(value)
-    )
+    if isinstance(value, str):
+        return shorten(value, 24)[1:-1].replace("\\'", "'")
+    return f"{value:g}" if isinstance(value, float) else str(value)

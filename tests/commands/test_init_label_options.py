@@ -8,6 +8,7 @@ import openpyxl
 import pytest
 
 from pipeline.commands.init import write_first_files
+from pipeline.contract.first_reading import Wishes
 from pipeline.errors import DataError
 
 
@@ -37,3 +38,18 @@ def test_another_sheet_is_offered_where_the_first_holds_notes(tmp_path: Path) ->
 def test_a_table_of_one_row_is_told_as_such(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("x,y\n1,a\n")
     assert "1 row is too few" in refusal(tmp_path / "t.csv").what
+
+
+def test_the_word_that_keeps_a_label_from_being_a_quantity_is_named(tmp_path: Path) -> None:
+    """Seen failing: 178 classes, and no word of the rows that are no amounts, nor of the option that lifts it."""
+    path = tmp_path / "t.csv"
+    path.write_text("x,price\n" + "".join(f"{n},{f'$1{n:03}.50' if n % 9 else 'call us'}\n" for n in range(200)))
+    with pytest.raises(DataError) as caught:
+        write_first_files(str(path), "price", None, tmp_path, force=False)
+    assert "all its values but 23 are numbers (row 1: 'call us'" in caught.value.what
+    assert "`--missing='call us'`" in caught.value.remedy
+    wishes = Wishes(missing=("call us",))
+    assert (
+        "task: regression"
+        in write_first_files(str(path), "price", None, tmp_path, force=False, wishes=wishes).read_text()
+    )

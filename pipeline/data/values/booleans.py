@@ -20,6 +20,8 @@ PAIRS = (
 """The words for no and yes that are known, in small letters."""
 
 _ALL = (("0", "1"), *PAIRS)
+MIXED = {pair[0]: pair[1] for pair in _ALL[:5]}
+"""Those that people mix in one column, as Yes, y and TRUE: the words for no, with those for yes."""
 
 
 def to_plain(text: pa.Array, words: Sequence[str]) -> pa.Array:

@@ -100,9 +100,9 @@ def far_marker(values: Counted) -> str:
 
 
 def far_words(values: Counted) -> Mask | None:
-    """Return which texts are no numbers, if one or two of them are all that keeps many different numbers from being
-    read; None elsewhere."""
-    others = ~(values.matches(r"^[+-]?\d[\d.,]*$") | values.matches(BOUND))
+    """Return which texts are words without figures, if one or two of them are all that keeps many different ones with
+    figures from being read; None elsewhere."""
+    others = ~values.matches(r"\d")
     few = 0 < others.sum() <= _FEW_WORDS and len(others) > _MANY_NUMBERS
     words = few and all(re.search(r"[^\W\d_]", text) for text in values.where(others).texts.to_pylist())
     return others if words and values.share(others) < WORTH_SAYING else None

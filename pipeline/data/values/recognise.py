@@ -16,10 +16,10 @@ import pyarrow.compute as pc
 from pipeline.config.reading import Reading
 from pipeline.data.columns import ColumnType
 from pipeline.data.values import dates
-from pipeline.data.values.booleans import PAIRS
 from pipeline.data.values.codes import are_codes, is_plain
 from pipeline.data.values.counted import NEARLY_ALL, WORTH_SAYING, Counted, Doubt, Fit, Mask, as_mask, words_of
 from pipeline.data.values.digits import in_ascii
+from pipeline.data.values.guess_booleans import guess_boolean
 from pipeline.data.values.guess_compound import guess_compound, guess_formula, guess_shortened
 from pipeline.data.values.guess_dates import guess_date, guess_epoch, guess_spreadsheet
 from pipeline.data.values.guess_degrees import guess_degrees
@@ -131,8 +131,12 @@ def recognise(
         strays = tuple(misfits.to_pylist()) if len(misfits) <= _FEW_STRAYS else ()
         return replace(_text(all_values, Reading(kind="text"), said, rest, n_rest), strays=strays)
     if found is None and (near := far_words(values)) is not None:
+        others = _find(name, values.where(~near), decimal, day_first)
+        if not isinstance(others, Fit) or others.settings["kind"] not in _WORDS:
+            return _text(all_values, None, "")
         rest, n_rest = _rest(trimmed, written.texts.filter(pa.array(near)))
-        said = f"all its values but {n_rest:,} are numbers ({_examples(rest)}), so it stays text"
+        kind = _WORDS[str(others.settings["kind"])]
+        said = f"all its values but {n_rest:,} are {kind} ({_examples(rest)}), so it stays text"
         strays = tuple(written.texts.filter(pa.array(near)).to_pylist())
         return replace(_text(all_values, None, said), strays=strays)
     if isinstance(found, Doubt):
@@ -152,7 +156,7 @@ def _find(name: str, values: Counted, decimal: str | None, day_first: bool | Non
         return Reading(kind="text")
     if values.share(values.matches(r"^0[xX][0-9a-fA-F]+$")) >= WORTH_SAYING or are_codes(values, plain):
         return Reading(kind="text")
-    if boolean := _boolean(values):
+    if boolean := guess_boolean(values):
         return boolean
     numbers = (
         Fit({"kind": "number"}, plain, far_marker(values), is_plain=True)
@@ -210,18 +214,6 @@ def _iso(values: Counted) -> Fit | None:
         return None
     fits = shaped & as_mask(dates.to_seconds(values.texts, None, None).is_valid())
     return Fit({"kind": "date"}, fits, is_plain=True) if values.share(fits) >= WORTH_SAYING else None
-
-
-def _boolean(values: Counted) -> Fit | None:
-    """Return the words for no and yes, if both stand in the column and nearly nothing else."""
-    if len(values.texts) > 1000:
-        return None
-    lower = [text.casefold() for text in values.texts.to_pylist()]
-    for no, yes in PAIRS:
-        fits = np.array([text in (no, yes) for text in lower])
-        if no in lower and yes in lower and values.share(fits) >= NEARLY_ALL:
-            return Fit({"kind": "boolean", "words": (no, yes)}, fits)
-    return None
 
 
 def _is_id(name: str, values: Counted) -> bool:

@@ -56,6 +56,31 @@ def test_numbers_of_houses_keep_their_letters(name: str, texts: list[str]) -> No
     assert seen(texts, name).kind == "text"
 
 
+def test_spellings_of_yes_and_no_that_are_mixed_are_two_values() -> None:
+    """Seen failing: six classes."""
+    texts = [("Yes", "y", "TRUE", "1", "no", "N", "False", "0")[n % 8] for n in MANY]
+    meaning = seen(texts)
+    assert meaning.settings == Reading(kind="boolean")
+    read = convert(pa.array(texts), meaning.settings, ColumnType.BOOL)[0].to_pylist()
+    assert read[:8] == [1, 1, 1, 1, 0, 0, 0, 0]
+    assert seen([("y", "n", "f", "m")[n % 4] for n in MANY]).kind == "text"
+
+
+@pytest.mark.parametrize(
+    ("texts", "kind"),
+    [
+        ([f"${n + 1000:,}.50" for n in MANY], "numbers"),  # seen failing, as a label: 'choose one with fewer classes'
+        ([f"2023-01-{n % 28 + 1:02}" for n in MANY], "dates"),
+        ([f"{n % 28 + 1}.02.2023" for n in MANY], "dates"),
+    ],
+)
+def test_one_word_among_amounts_or_dates_is_named(texts: list[str], kind: str) -> None:
+    meaning = seen([*texts, *["to be said"] * 30])
+    assert (meaning.kind, meaning.strays) == ("text", ("to be said",))
+    assert f"all its values but 30 are {kind} (row 61: 'to be said'" in meaning.said
+    assert seen([*[f"A{n}x" for n in MANY], *["none yet"] * 30]).said == ""
+
+
 YEAR = datetime.now(UTC).year
 
 
