@@ -29,6 +29,7 @@ from pipeline.cli import (
     watch,
 )
 from pipeline.cli.options import LOOK, RUN, SERVE
+from pipeline.config.command_texts import as_given, forget_given
 from pipeline.errors import (
     EXIT_BUG,
     EXIT_DISK_FULL,
@@ -100,6 +101,8 @@ def main() -> None:
             _complain(f"a bug of ours: {type(exc).__name__}: {exc}")
             typer.echo(visible(traceback.format_exc()), nl=False, err=True)
             sys.exit(EXIT_BUG)
+        finally:
+            forget_given()
 
 
 def _known(error: Exception) -> tuple[str, int] | None:
@@ -141,4 +144,4 @@ def _how_to_go_on() -> str:
 def _complain(text: str) -> None:
     who = "longhaul: "
     typer.secho(who, fg="red", bold=True, nl=False, err=True)
-    typer.echo(for_terminal(f"{who}{visible(text)}", sys.stderr).removeprefix(who), err=True)
+    typer.echo(for_terminal(f"{who}{visible(as_given(text))}", sys.stderr).removeprefix(who), err=True)

@@ -9,6 +9,7 @@ import typer
 
 from pipeline.cli.options import (
     KEEP,
+    ChangedConfigOption,
     ConfigOption,
     EmulatedOption,
     JsonOption,
@@ -21,6 +22,7 @@ from pipeline.cli.options import (
     WorkspaceOption,
     in_line,
 )
+from pipeline.config.command_texts import as_given
 from pipeline.errors import EXIT_INPUT
 from pipeline.observe.standard_streams import for_standard_output
 from pipeline.workspace.lock import BRIEFLY
@@ -146,11 +148,8 @@ def import_run(
     from pipeline.config.loading import load
 
     run_id = import_(load(config, workspace=workspace), file, in_line(wait))
-    typer.echo(
-        for_standard_output(
-            f"imported {run_id}; `longhaul show {run_id}` shows it, `longhaul report {run_id}` writes its page"
-        )
-    )
+    told = f"imported {run_id}; `longhaul show {run_id}` shows it, `longhaul report {run_id}` writes its page"
+    typer.echo(for_standard_output(as_given(told)))
 
 
 @app.command(rich_help_panel=KEEP, epilog="Example: [bold]longhaul backup --output /backups/metadata.db[/]")
@@ -203,7 +202,7 @@ def relocate(
 )
 def move_records_(
     url: Annotated[str, typer.Argument(metavar="URL", help="An empty database: postgresql://user@host:port/database.")],
-    config: Annotated[Path, typer.Option("--config", "-c", help="The pipeline's YAML file, which is changed.")],
+    config: ChangedConfigOption,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Move the records to a database server, and have the YAML file name it (metadata.url)."""

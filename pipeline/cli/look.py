@@ -236,12 +236,13 @@ def report(
 ) -> None:
     """Write the page of one run: verdict, data, metrics, slices, training, anomalies, steps."""
     from pipeline.commands.elsewhere import is_on_vertex, recorded_runs
+    from pipeline.config.loading import options_of
     from pipeline.files import PAGE, check_output
     from pipeline.guard.find_rows import source_of
     from pipeline.lineage.trends import trends_in
     from pipeline.reports.page import write_report
     from pipeline.reports.page_places import page_path
-    from pipeline.reports.what_now import look_around, options_of
+    from pipeline.reports.what_now import look_around
 
     check_output(output, replaces=(PAGE,))
     settings, store, (run,) = recorded_runs(config, workspace, on, emulate, run_id, whole=True)

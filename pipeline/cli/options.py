@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 from typer.core import TyperCommand
 
+from pipeline.config.command_texts import note_given
 from pipeline.errors import ConfigError
 from pipeline.observe.quiet import hold_back
 from pipeline.observe.standard_streams import visible
@@ -16,6 +17,13 @@ from pipeline.workspace.lock import AT_ONCE, Wait
 RUN, LOOK, SERVE, KEEP = "Run", "Look", "Serve", "Keep in order"
 """Groups of commands in `--help`."""
 
+
+def noted(param: typer.CallbackParam, value: Any) -> Any:
+    """Keep what was given, for the commands that are printed; the callback of `-c` and `-w`."""
+    note_given(param.opts[-1], value)
+    return value
+
+
 ConfigOption = Annotated[
     Path | None,
     typer.Option(
@@ -23,11 +31,21 @@ ConfigOption = Annotated[
         "-c",
         help="The pipeline's YAML file; the 2013 flights when not given.",
         show_default=False,
+        callback=noted,
     ),
+]
+ChangedConfigOption = Annotated[
+    Path, typer.Option("--config", "-c", help="The pipeline's YAML file, which is changed.", callback=noted)
 ]
 WorkspaceOption = Annotated[
     str | None,
-    typer.Option("--workspace", "-w", help="Where everything is written; wins over the file.", show_default=False),
+    typer.Option(
+        "--workspace",
+        "-w",
+        help="Where everything is written; wins over the file.",
+        show_default=False,
+        callback=noted,
+    ),
 ]
 WaitOption = Annotated[
     str | None,

@@ -10,6 +10,7 @@ import typer
 from pipeline.cli.options import (
     RUN,
     BeamOption,
+    ChangedConfigOption,
     ConfigOption,
     EmulatedOption,
     JsonOption,
@@ -174,7 +175,7 @@ def resume(
     "[bold]longhaul drop --exclude customer -c claims.yaml[/]",
 )
 def drop(
-    config: Annotated[Path, typer.Option("--config", "-c", help="The pipeline's YAML file, which is changed.")],
+    config: ChangedConfigOption,
     columns: Annotated[
         list[str] | None, typer.Argument(metavar="COLUMN...", help="Columns to leave out.", show_default=False)
     ] = None,

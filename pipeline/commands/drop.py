@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -88,7 +87,7 @@ def _check_described(config: PipelineConfig, name: str, exclude: bool) -> None:
     if not exclude and name not in [feature.name for feature in read_schema(config.schema_file).feature]:
         raise ConfigError(
             f"the schema {config.schema_file} does not describe {name!r}",
-            "add it to the schema, or take it out of data.drop and let `longhaul init --again` look at the table",
+            "add it to the schema, or take it out of data.drop and let `longhaul init TABLE --again` look at it anew",
         )
 
 
@@ -135,4 +134,4 @@ def print_dropped(done: Dropped, as_json: bool) -> None:
             "those that should decide, for next time",
             soft_wrap=True,
         )
-    console.print(f"Next      longhaul run --config {escape(shlex.quote(str(done.file)))}", soft_wrap=True)
+    console.print("Next      longhaul run", soft_wrap=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -108,4 +107,4 @@ def print_dropped_spans(done: DroppedSpans, as_json: bool) -> None:
     follows = "used again" if done.back else "no longer read; `last N` takes others in their place"
     console.print(f"Wrote     {names} {where} data.spans.except of {file}; nothing else in it changed", soft_wrap=True)
     console.print(f"From now  {follows}", soft_wrap=True)
-    console.print(f"Next      longhaul run --config {escape(shlex.quote(str(done.file)))}", soft_wrap=True)
+    console.print("Next      longhaul run", soft_wrap=True)

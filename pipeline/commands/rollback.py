@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from pipeline.config.command_texts import as_given
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.contract.schema import feature_table, read_schema
 from pipeline.errors import ConfigError, PipelineError, WorkspaceError
@@ -123,8 +124,10 @@ def _is_newest(base: Path, begun: Rollback) -> bool:
 def say_published(begun: Rollback) -> None:
     """Say that a killed rollback has done what was to be done."""
     print(
-        f"Note: the rollback of {begun.by} on {begun.time} had not come to its end, and has published version "
-        f"{begun.new_version} already; nothing is published now. `longhaul rollback --to` serves another",
+        as_given(
+            f"Note: the rollback of {begun.by} on {begun.time} had not come to its end, and has published version "
+            f"{begun.new_version} already; nothing is published now. `longhaul rollback --to VERSION` serves another"
+        ),
         file=sys.stderr,
     )
 

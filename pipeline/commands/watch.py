@@ -11,6 +11,8 @@ from typing import Any
 
 from pipeline.commands.on_record import try_to_record
 from pipeline.commands.promised import References
+from pipeline.config.command_texts import with_options
+from pipeline.config.loading import options_of
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.place import Place
 from pipeline.config.value_types import seconds_of
@@ -24,7 +26,6 @@ from pipeline.observe.notifications import AlarmNews, notify
 from pipeline.reports.front import refresh_front
 from pipeline.reports.page_places import production_path
 from pipeline.reports.production import collect, render
-from pipeline.reports.what_now import for_commands, options_of
 from pipeline.serving.prediction_log import prediction_files
 from pipeline.serving.versions import serving_version
 from pipeline.watch import alarms as watched
@@ -172,7 +173,7 @@ def _write_page(config: PipelineConfig, seen: Watched, times: list[dict[str, Any
     path = production_path(config.root)
     is_new = not path.exists()
     alarms = [one.to_json() for one in seen.alarms]
-    options = for_commands([*options_of(config.root, config.file)])
+    options = [*options_of(config.root, config.file)]
     unknown = [one.sentence for one in seen.strangers]
     page = collect(config.name, seen.verdicts, alarms, times, seen.labels, seen.watermark, now, options, unknown)
     write_whole(render(page), path, "page", "free the disk, then `longhaul watch --once`")
@@ -202,7 +203,9 @@ def _tell(
     for key, one in after.items():
         state.put_alarm(key, one.to_json())
     said = []
+    options = [*options_of(config.root, config.file)]
     for event, one in tell:
+        commands = [with_options(command, options) for command in one.commands]
         news = AlarmNews(
             pipeline=config.name,
             ending="alarm",
@@ -210,7 +213,7 @@ def _tell(
             reason=one.evidence,
             workspace=str(config.root),
             event=event,
-            alarm=one.to_json(),
+            alarm=one.to_json() | {"commands": commands},
         )
         problems = [*notify(config.notify, news)]
         said.append(f"{event}: {one.severity} {one.key}: {one.evidence}")

@@ -73,7 +73,8 @@ class Executor(pusher_executor.Executor):
             pushed.set_string_custom_property(DECIDES_FROM, repr(manifest.threshold))
         if manifest.digest in manifest.withdrawn:
             self._MarkNotPushed(pushed)
-            pushed.set_string_custom_property(NOT_PUSHED, "it was rolled back; `longhaul rollback --to` brings it back")
+            back = "it was rolled back; `longhaul rollback --to VERSION` brings it back"
+            pushed.set_string_custom_property(NOT_PUSHED, back)
             return
         elsewhere = Push.model_validate_json(exec_properties["elsewhere"])
         if served := already_serves(base, manifest, elsewhere):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, get_args
 
@@ -11,7 +12,8 @@ from pydantic import ValidationError
 
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.yaml_file import parse_yaml_file, read_yaml
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, PipelineError
+from pipeline.files import one_spelling
 from trainer.settings.base import Section
 
 _MAY_HOLD_SECRETS = ("metadata.url", "observe.openlineage_url", "notify.webhook", "notify.webhook_env")
@@ -56,6 +58,17 @@ def load(path: Path | None = None, **overrides: str | None) -> PipelineConfig:
         raise ConfigError(explain(path, exc), remedy) from exc
     config.came_from(path)
     return config
+
+
+def options_of(root: Path, config_file: Path | None) -> Iterator[str]:
+    """Yield `-c` and `-w` for commands, where they are needed in any folder."""
+    if config_file and config_file != REFERENCE.absolute():
+        yield from ("-c", str(config_file))
+    said = ""
+    with suppress(PipelineError, OSError):
+        said = load(config_file).workspace
+    if one_spelling(said) != root or not said.startswith(("/", "~")):
+        yield from ("-w", str(root))
 
 
 def check_edited(text: str, file: Path) -> PipelineConfig:

@@ -9,12 +9,14 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rich.markup import escape
 
+from pipeline.config.command_texts import copied
+from pipeline.config.loading import options_of
 from pipeline.config.notify import Ending, Notify
 from pipeline.config.observe import Observe
 from pipeline.config.pipeline import PipelineConfig
@@ -107,6 +109,7 @@ def _warnings(config: PipelineConfig, about: Told, error: BaseException | None) 
             return
         people = people.model_copy(update={"timeout_s": min(people.timeout_s, _HURRY_S)})
     it = news(config.name, config.root, run, error)
+    it = replace(it, reason=copied(it.reason, [*options_of(config.root, config.file)]))
     hurry = people.timeout_s if isinstance(error, KeyboardInterrupt) else None
     if problem := about.heartbeat.ping(signal_of(it.ending, error), json.dumps(asdict(it)).encode(), hurry):
         yield problem

@@ -18,6 +18,7 @@ from urllib.parse import quote
 from ml_metadata import MetadataStore
 
 from pipeline.config.evaluation import Evaluation
+from pipeline.config.loading import options_of
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.files import write_whole
 from pipeline.guard.findings import MOST_REASONS
@@ -28,7 +29,6 @@ from pipeline.reports.front_charts import Chart, chart
 from pipeline.reports.front_settings import differing_settings
 from pipeline.reports.page_places import FRONT, PRODUCTION, front_path
 from pipeline.reports.rendering import safe_json, templates
-from pipeline.reports.what_now import for_commands, options_of
 from pipeline.serving.approvals import Request, waiting
 from pipeline.serving.versions import Manifest, serving_manifest, serving_version
 
@@ -81,7 +81,7 @@ class Front:
     """All that the template shows. `measured`: each metric of any run, judged ones first; `metrics`: some of them."""
 
     pipeline: str
-    options: str
+    options: tuple[str, ...]
     written: str
     served: Served | None
     last_good: FrontRun | None
@@ -128,7 +128,7 @@ def collect(config: PipelineConfig, known: Sequence[Listed]) -> Front:
     known_files = {FRONT, PRODUCTION, *(file for run in runs for file in run.links.values())}
     return Front(
         pipeline=config.name,
-        options=for_commands([*options_of(config.root, config.file)]),
+        options=tuple(options_of(config.root, config.file)),
         written=datetime.now(UTC).isoformat(timespec="seconds"),
         served=served,
         last_good=next((run for run in runs if run.good), None),

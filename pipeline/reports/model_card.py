@@ -228,7 +228,7 @@ def _lineage(run: Run, ingestion: dict[str, Any] | None) -> CardSection:
         ("Configuration", [run.properties.get("config_digest", "not recorded")]),
         ("Code", [run.properties.get("code_digest", "not recorded")]),
         ("Model", [model or "not made in this run"]),
-        ("More", [f"longhaul show {run.run_id}{option}, longhaul report {run.run_id}{option}; where the workspace is"]),
+        ("More, where the workspace is", [f"longhaul {name} {run.run_id}{option}" for name in ("show", "report")]),
     ]
     return CardSection("Lineage", entries)
 

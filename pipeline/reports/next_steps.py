@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from pipeline.config.command_texts import with_options
 from pipeline.config.evaluation import COUNT
 from pipeline.errors import as_argument
 from pipeline.guard.findings import DataVerdict
@@ -185,14 +186,16 @@ def _importance(known: Known) -> dict[str, float]:
 def _without(known: Known, names: Sequence[str], found: str, evidence: str, why: str) -> NextStep:
     """Leave columns out by a command: it adds to the list that stands in the configuration file."""
     few = names[:_MOST_NAMES]
-    file = shlex.quote(known.options[known.options.index("-c") + 1]) if "-c" in known.options else "FILE"
+    options = known.options if "-c" in known.options else ("-c", "FILE")
     words = [as_argument(name).removeprefix("-- ") for name in few]
     apart = ["--"] if any(name.startswith("-") for name in few) else []
-    return NextStep(found, evidence, why, f"longhaul drop -c {file} --exclude {' '.join([*apart, *words])}")
+    command = f"longhaul drop --exclude {' '.join([*apart, *words])}"
+    return NextStep(found, evidence, why, with_options(command, options))
 
 
 def _command(known: Known, name: str, *words: str) -> str:
-    return shlex.join(("longhaul", name, *known.options, *(("--",) if words[0].startswith("-") else ()), *words))
+    apart = ("--",) if words[0].startswith("-") else ()
+    return with_options(shlex.join(("longhaul", name, *apart, *words)), known.options)
 
 
 def _names(names: Sequence[str]) -> str:

@@ -39,7 +39,7 @@ from pipeline.reports.rules import MOST_RULES
 from pipeline.reports.single_rows import row_key, row_kind, waterfall, with_places
 from pipeline.reports.training import best_epoch, epoch_marks, loss_curves, training_story
 from pipeline.reports.tuning import Rewritten, Tuning, rewriting_section, tuning_figure, tuning_section
-from pipeline.reports.what_now import Around, WhatNow, for_commands, what_now
+from pipeline.reports.what_now import Around, WhatNow, what_now
 from pipeline.reports.why import Why, why
 from pipeline.reports.worst_slices import worst_slices
 from pipeline.serving.verdict import ServingVerdict
@@ -73,7 +73,7 @@ class Page:
     verdict: Headline
     now: WhatNow | None
     front: str
-    options: str
+    options: Sequence[str]
     ingestion: dict[str, Any] | None
     judgement: Judgement | None
     infra: Infra | None
@@ -158,7 +158,7 @@ def collect(
             run, gate, around, blessed=verdict["blessed"] if verdict else None, fit=infra.blessed if infra else None
         ),
         front=around.front if around else "",
-        options=for_commands(around.options if around else options),
+        options=around.options if around else options,
         infra=infra_section(infra),
         ingestion=ingestion,
         judgement=judgement,

@@ -11,6 +11,7 @@ from hashlib import sha256
 from shlex import quote as for_shell
 from typing import Any
 
+from pipeline.config.command_texts import with_options
 from pipeline.reports.production_charts import (
     CHARTED,
     WIDTH,
@@ -73,7 +74,7 @@ def collect(
     labels: Sequence[Mapping[str, Any]],
     watermark: str,
     now: datetime,
-    options: str = "",
+    options: Sequence[str] = (),
     unknown: Sequence[str] = (),
 ) -> Production:
     """Gather what the page shows.
@@ -91,7 +92,7 @@ def collect(
     metrics = [name for name in CHARTED if any(name in one["promise"] for one in shown)]
     order = {"page": 0, "ticket": 1}
     told = [dict(one) | _silence(one, now, options) for one in alarms]
-    of_all = f"longhaul watch{options} --once --all --json"
+    of_all = with_options("longhaul watch --once --all --json", options)
     told.sort(key=lambda one: (one["silent"], order.get(one["severity"], 2), one["opened"]))
     return Production(
         pipeline=pipeline,
@@ -112,10 +113,10 @@ def collect(
     )
 
 
-def _silence(alarm: Mapping[str, Any], now: datetime, options: str) -> dict[str, Any]:
-    command = f"longhaul watch{options} --silence {for_shell(alarm['key'])} --for 2d --reason TEXT"
-    commands = [f"{one}{options}" for one in alarm["commands"]]
-    return {"silent": alarm["silenced_until"] > now.isoformat(), "silence": command, "commands": commands}
+def _silence(alarm: Mapping[str, Any], now: datetime, options: Sequence[str]) -> dict[str, Any]:
+    command = f"longhaul watch --silence {for_shell(alarm['key'])} --for 2d --reason TEXT"
+    commands = [with_options(one, options) for one in (*alarm["commands"], command)]
+    return {"silent": alarm["silenced_until"] > now.isoformat(), "commands": commands}
 
 
 def render(page: Production) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from pipeline.config.command_texts import copied, with_options
 from pipeline.config.spans import spans_text
 from pipeline.data.decisions_text import decisions_text
 from pipeline.reports import formats
@@ -14,6 +16,7 @@ from pipeline.reports.tuning import shown
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from jinja2.runtime import Context
     from markupsafe import Markup
 
 _PART = re.compile(r"(?<=_)|(?<=[a-z])(?=[A-Z])")
@@ -36,11 +39,20 @@ _FILTERS = (
 )
 
 
-def ticked(text: str) -> Markup:
-    """Return text as HTML, what stands between backticks as code."""
+def ticked(context: Context, text: str) -> Markup:
+    """Return text as HTML, what stands between backticks as code, commands with the page's options."""
     from markupsafe import Markup, escape
 
-    return Markup(_TICKED.sub(r"<code>\1</code>", str(escape(text))))
+    return Markup(_TICKED.sub(r"<code>\1</code>", str(escape(copied(text, _options(context))))))
+
+
+def command(context: Context, text: str) -> Markup:
+    """Return a command with the page's options, as `words` writes it."""
+    return words(with_options(text, _options(context)))
+
+
+def _options(context: Context) -> Sequence[str]:
+    return getattr(context.get("page") or context.get("front"), "options", ())
 
 
 def words(text: str) -> Markup:
@@ -77,9 +89,13 @@ def environment(folder: str) -> Environment:
 @cache
 def templates() -> Environment:
     """Return the templates of reports, with what they write numbers by."""
+    from jinja2 import pass_context
+
     found = environment("report")
-    for show in (*_FILTERS, ticked, words, breakable):
+    for show in (*_FILTERS, words, breakable):
         found.filters[show.__name__] = show
+    for tell in (ticked, command):
+        found.filters[tell.__name__] = pass_context(tell)
     return found
 
 

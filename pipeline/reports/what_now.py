@@ -8,17 +8,16 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path, PurePath
 
 from ml_metadata import MetadataStore
 
-from pipeline.config.loading import REFERENCE, load
+from pipeline.config.command_texts import with_options
+from pipeline.config.loading import options_of
 from pipeline.config.place import Place
-from pipeline.errors import PipelineError, as_argument
-from pipeline.files import one_spelling
+from pipeline.errors import as_argument
 from pipeline.guard.findings import DataVerdict, Finding
 from pipeline.guard.places import FileRows
 from pipeline.lineage.artifact_names import APPROVAL
@@ -156,26 +155,6 @@ def _in_order(path: PurePath) -> list[tuple[bool, int, str]]:
     return [(digits, int(text) if digits else 0, text) for text, digits in parts]
 
 
-def options_of(root: Path, config_file: Path | None, *, here: bool = False) -> Iterator[str]:
-    """Yield `-c` and `-w` for commands, where they are needed.
-
-    Args:
-        here: the commands are for the folder where one is; those of a page may be copied into any other.
-    """
-    if config_file and config_file != REFERENCE.absolute():
-        yield from ("-c", str(config_file))
-    said = ""
-    with suppress(PipelineError, OSError):
-        said = load(config_file).workspace
-    if one_spelling(said) != root or not (here or said.startswith(("/", "~"))):
-        yield from ("-w", str(root))
-
-
-def for_commands(options: Sequence[str]) -> str:
-    """Return options as they stand behind a command, with a blank before each; "" of none."""
-    return "".join(f" {shlex.quote(option)}" for option in options)
-
-
 def serves_sentence(version: str, manifest: Manifest | None) -> str:
     """Say what serves while a run did not get through."""
     if not version:
@@ -210,14 +189,14 @@ def _commands(
     run: Run, gate: DataVerdict | None, around: Around, blessed: bool | None, fit: bool | None
 ) -> Iterator[Command]:
     """Yield commands that exist, the likeliest help first; none for a run that got through."""
-    with_options = for_commands(around.options)
 
     def command(why: str, text: str) -> Command:
-        return Command(why, f"longhaul {text}{with_options}")
+        return Command(why, with_options(f"longhaul {text}", around.options))
 
     if run.status == "blocked":
         yield command("the source was wrong: fetch the data again, then run anew", "run")
-        yield from _edits(gate.blocking if gate else (), around.options)
+        if "-c" in around.options:  # the file of the reference table is part of the program
+            yield from (command(why, text) for why, text in _edits(gate.blocking if gate else ()))
         yield from (command(why, text) for why, text in _agreements(gate.blocking if gate else ()))
     elif run.status in ("failed", "interrupted", "died"):
         yield command("go on where it stopped, once the cause is gone", f"resume {run.run_id}")
@@ -238,19 +217,16 @@ def _commands(
         yield command("which versions there are, and what became of them", "versions")
 
 
-def _edits(blocking: Sequence[Finding], options: Sequence[str]) -> Iterator[Command]:
-    """Yield edits of the configuration file, which they name: that of the reference table is part of the program."""
-    if "-c" not in options:
-        return
-    file = shlex.quote(options[options.index("-c") + 1])
+def _edits(blocking: Sequence[Finding]) -> Iterator[tuple[str, str]]:
+    """Yield edits of the configuration file."""
     spans = dict.fromkeys(found[1] for one in blocking if (found := _SPAN.search(since(one))))
     if len(spans) == 1:
         why = "leave the span out until it is whole (`--back` takes it in again)"
-        yield Command(why, f"longhaul drop -c {file} --span {shlex.quote(next(iter(spans)))}")
+        yield why, f"drop --span {shlex.quote(next(iter(spans)))}"
     for one in blocking:
         if one.feature and "label_leak" in one.kind:
             why = "keep from the model what is known only together with the label (features.exclude)"
-            yield Command(why, f"longhaul drop -c {file} --exclude {as_argument(one.feature)}")
+            yield why, f"drop --exclude {as_argument(one.feature)}"
 
 
 def _agreements(blocking: Sequence[Finding]) -> Iterator[tuple[str, str]]:

@@ -56,7 +56,8 @@ class Request:
     def words(self) -> str:
         """Say what became of it, for a person to read."""
         if self.has_lapsed:
-            return f"nobody approved it until {self.until}; `longhaul approve {self.run_id} --force` still can"
+            command = f"longhaul approve {self.run_id} --by NAME --note WHY --force"
+            return f"nobody approved it until {self.until}; `{command}` still can"
         if self.state == WAITING:
             until = f" until {self.until}" if self.until else ""
             return f'waits for approval{until}: `longhaul approve {self.run_id} --by NAME --note "TEXT"`, or --reject'

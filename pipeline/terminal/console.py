@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.segment import Segment
 from rich.text import Text
 
+from pipeline.config.command_texts import as_given
 from pipeline.observe.standard_streams import visible
 
 STATUS_COLORS = {"complete": "green", "failed": "red", "blocked": "red"}
@@ -40,12 +41,16 @@ def console_for(stream: TextIO) -> Console:
 
 
 class _OurConsole(Console):
-    """Breaks long lines of ours itself, on a terminal."""
+    """Breaks long lines of ours itself, on a terminal, and has commands name the pipeline that a person named."""
 
     def print(self, *objects: Any, soft_wrap: bool | None = None, **settings: Any) -> None:
         """See rich."""
+        escaping = str if settings.get("markup") is False else escape
+        objects = tuple(as_given(one, escaping) if isinstance(one, str) else one for one in objects)
+        if soft_wrap is None and objects and all(isinstance(one, str) for one in objects):
+            soft_wrap = True  # rich would break a path or a command
         if self.is_terminal and soft_wrap and len(objects) == 1 and isinstance(objects[0], str):
-            objects = (_Hanging(self.render_str(objects[0], highlight=False)),)
+            objects = (_Hanging(self.render_str(objects[0], markup=settings.get("markup"), highlight=False)),)
         super().print(*objects, soft_wrap=soft_wrap, **settings)
 
 

@@ -28,7 +28,7 @@ from pipeline.reports.judgement import FEW_ROWS
 from pipeline.reports.personal import shown_verdict
 from pipeline.reports.rules import few_rows_note, few_to_learn_note, held_rules, nearest, rule_line, weighted_note
 from pipeline.reports.training import training_story
-from pipeline.reports.what_now import for_commands, options_of, serves_sentence
+from pipeline.reports.what_now import serves_sentence
 from pipeline.serving.rollout import under_way
 from pipeline.serving.verdict import ServingVerdict
 from pipeline.serving.versions import newest_manifest, read_manifest, serving_manifest, serving_version
@@ -49,8 +49,7 @@ def print_summary(console: Console, run: Run, config: PipelineConfig, log: Path,
     console.print(f"Report    {told}", soft_wrap=True)
     console.print(f"Log       {linked(log, near(log))}", soft_wrap=True)
     console.print(f"Run       {run.run_id}, {run.seconds:.0f} s")
-    options = for_commands([near(option) for option in options_of(config.root, config.file, here=True)])
-    console.print(f"More      longhaul show {run.run_id}{escape(options)}", soft_wrap=True)
+    console.print(f"More      longhaul show {run.run_id}", soft_wrap=True)
 
 
 def print_resumption(console: Console, resumption: Resumption) -> None:

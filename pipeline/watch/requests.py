@@ -174,7 +174,7 @@ def check_log(batch: pa.RecordBatch, path: str) -> None:
     if missing:
         raise DataError(
             f"{path} has no column {missing[0]!r}, which a log of requests has",
-            "docs/watching.md lists the columns; `longhaul serve --log` writes such files",
+            "docs/watching.md lists the columns; `longhaul serve --log FOLDER` writes such files",
         )
 
 

@@ -265,7 +265,7 @@ def test_gc_tells_and_only_then_removes(weeks: Weeks, longhaul: Call) -> None:
     told = longhaul("gc", "--keep", "1")
     assert told.lines[0].split() == ["would", "go", "number", "space"]
     assert ["Model", "1", "500", "B"] in [line.split() for line in told.lines]
-    assert told.lines[-1].endswith("; nothing was removed: `longhaul gc --apply` does")
+    assert told.lines[-1].partition(" -c ")[0].endswith("; nothing was removed: `longhaul gc --apply")
     assert doomed.is_dir()
     plain = json.loads(longhaul("gc", "--keep", "1", "--json").out)
     assert (plain["applied"], len(plain["items"])) == (False, 10)
@@ -358,10 +358,8 @@ def test_a_run_travels(weeks: Weeks, longhaul: Call, tmp_path: Path) -> None:
     assert "other.yaml is there already, and is no exported run" in again.err
     elsewhere = ("--workspace", str(tmp_path / "elsewhere"))
     taken = longhaul("import", f"{run_id}.zip", *elsewhere)
-    assert (taken.code, taken.out) == (
-        0,
-        f"imported {run_id}; `longhaul show {run_id}` shows it, `longhaul report {run_id}` writes its page\n",
-    )
+    assert taken.code == 0
+    assert taken.out.startswith(f"imported {run_id}; `longhaul show {run_id} -c ")
     assert f"{run_id}  complete imported" in longhaul("runs", *elsewhere).out
     assert longhaul("import", f"{run_id}.zip", *elsewhere).code == 2
     unwritable = longhaul("export", "--output", "/proc/run.zip")

@@ -14,6 +14,7 @@ from pipeline.commands.drop_spans import DroppedSpans, print_dropped_spans
 from pipeline.commands.init import write_first_files
 from pipeline.commands.plan import make_plan
 from pipeline.commands.validate import validate
+from pipeline.config.command_texts import forget_given, note_given
 from pipeline.config.loading import load
 from pipeline.contract.run_inputs import look
 from pipeline.contract.schema import feature_table, parse_schema, read_schema
@@ -144,7 +145,9 @@ def test_a_plan_refuses_a_column_that_a_run_would_refuse(project: Path, old: str
 
 def test_the_next_command_can_be_copied_whatever_the_folder_is_called(capsys: pytest.CaptureFixture[str]) -> None:
     file = Path("/a folder/it's.yaml")
+    note_given("-c", file)
     print_dropped(Dropped(file, "data.drop", ("x",), (), False), as_json=False)
     print_dropped_spans(DroppedSpans(file, ("1",), False), as_json=False)
+    forget_given()
     commands = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Next")]
-    assert [shlex.split(line)[1:] for line in commands] == [["longhaul", "run", "--config", str(file)]] * 2
+    assert [shlex.split(line)[1:] for line in commands] == [["longhaul", "run", "-c", str(file)]] * 2

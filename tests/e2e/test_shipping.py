@@ -227,7 +227,7 @@ def test_after_a_rollback_no_run_pushes_the_model_again(place: Place, first: Run
 
     outcome, pushed = place.run("--from", "Pusher", "--no-cache", trainer={"epochs": 7})
     assert (outcome.code, done(pushed), pushed.pushed, versions(place.serving)) == (0, {"Pusher"}, None, rolled_back)
-    assert "Not pushed it was rolled back; `longhaul rollback --to` brings it back" in " ".join(outcome.text.split())
+    assert "Not pushed it was rolled back; `longhaul rollback --to VERSION" in " ".join(outcome.text.split())
 
     outcome, new = place.run(trainer={"epochs": 8})
     assert outcome.code == 0, outcome.text

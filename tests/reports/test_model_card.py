@@ -113,7 +113,7 @@ def test_what_the_card_says(run: Run) -> None:
         "Configuration": ["c0ffee"],
         "Code": ["not recorded"],
         "Model": ["/models/7"],
-        "More": ["longhaul show 7, longhaul report 7; where the workspace is"],
+        "More, where the workspace is": ["longhaul show 7", "longhaul report 7"],
     }
     metrics, slices = card.sections[3].tables
     assert metrics.caption == "Metrics, with intervals of 90% confidence"

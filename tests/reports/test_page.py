@@ -34,7 +34,7 @@ from pipeline.lineage.trends import Judged, Trend
 from pipeline.reports.formats import NOTHING
 from pipeline.reports.page import collect, render, write_report
 from pipeline.reports.page_places import FRONT, page_path
-from pipeline.reports.rendering import ticked
+from pipeline.reports.rendering import templates
 
 ROOT = Path(__file__).parents[2]
 EVIL = "<script>alert(1)</script>"
@@ -972,7 +972,8 @@ def test_labels_of_other_kinds(run: Run) -> None:
 
 
 def test_what_stands_between_backticks_is_code() -> None:
-    assert ticked("set `a.b` or <b>`x`</b>") == "set <code>a.b</code> or &lt;b&gt;<code>x</code>&lt;/b&gt;"
+    ticked = templates().from_string("{{ text | ticked }}").render
+    assert ticked(text="set `a.b` or <b>`x`</b>") == "set <code>a.b</code> or &lt;b&gt;<code>x</code>&lt;/b&gt;"
 
 
 def test_a_step_that_did_nothing_has_no_tick(run: Run) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -99,29 +100,31 @@ def served(version: str, first: dict[str, Any], last: dict[str, Any], route: str
     return {"version": version, "route": route, "begin": first["begin"], "end": last["end"], "rows": 9}
 
 
-def page(verdicts: list[dict[str, Any]], alarms: list[dict[str, Any]], times: Any = (), options: str = "") -> str:
+def page(
+    verdicts: list[dict[str, Any]], alarms: list[dict[str, Any]], times: Any = (), options: Sequence[str] = ()
+) -> str:
     return render(collect("toys", verdicts, alarms, times, LABELS, "2026-11-20 10:00", NOW, options))
 
 
 def test_what_calls_a_person_stands_on_top_with_evidence_and_commands() -> None:
     closed = alarm(key="log_gap", severity="ticket", evidence="a hole", closed="2026-11-01T00:00:00+00:00")
     silent = alarm(key="invalid:7", evidence="letters", silenced_until="2026-12-24T00:00:00+00:00", reason="known")
-    text = " ".join(Reader(page([verdict(0)], [closed, silent, alarm()], options=" -c my.yaml")).text.split())
+    text = " ".join(Reader(page([verdict(0)], [closed, silent, alarm()], options=("-c", "my.yaml"))).text.split())
     assert "1 alarm calls a person" in text
     order = [
         text.index(words) for words in ("above 0.2950", "longhaul rollback -c my.yaml", "letters", "1 window", "a hole")
     ]
     assert order == sorted(order)
-    assert "longhaul watch -c my.yaml --silence harmful:7 --for 2d" in text
+    assert "longhaul watch --silence harmful:7 --for 2d --reason TEXT -c my.yaml" in text
     assert "until 2026-12-24 00:00 UTC: known" in text
     assert "Nothing calls a person" in page([verdict(0)], [closed, silent])
 
 
 def test_the_command_for_windows_that_are_left_out_works_in_any_folder() -> None:
-    options = " -c '/a $b/<c>.yaml'"
-    found = Reader(page([*map(verdict, range(500))], [], options=options))
-    assert f"all by longhaul watch{options} --once --all --json" in " ".join(found.text.split())
-    assert found.data["of_all"] == f"longhaul watch{options} --once --all --json"
+    command = "longhaul watch --once --all --json -c '/a $b/<c>.yaml'"
+    found = Reader(page([*map(verdict, range(500))], [], options=("-c", "/a $b/<c>.yaml")))
+    assert f"all by {command}" in " ".join(found.text.split())
+    assert found.data["of_all"] == command
 
 
 def test_pictures_say_in_words_what_they_show() -> None:

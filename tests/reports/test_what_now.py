@@ -12,14 +12,14 @@ import typer
 from typer.main import get_command
 
 from pipeline.cli import app
-from pipeline.config.loading import REFERENCE, load
+from pipeline.config.loading import REFERENCE, load, options_of
 from pipeline.guard.findings import DataVerdict, Finding
 from pipeline.guard.places import FileRows
 from pipeline.guard.policy import Severity
 from pipeline.lineage.records import Artifact
 from pipeline.lineage.runs import Run
 from pipeline.reports.page import collect, render
-from pipeline.reports.what_now import Around, Command, look_around, options_of, since, what_now
+from pipeline.reports.what_now import Around, Command, look_around, since, what_now
 from pipeline.serving.versions import Manifest
 from tests.lineage.weeks import Weeks, cats_document
 
@@ -88,8 +88,8 @@ def test_the_first_file_that_is_full_of_it(bad: dict[str, tuple[Run, DataVerdict
     assert now is not None
     assert now.broken[0].since == "span-13/f.parquet"
     assert now.broken[0].places[0] == "span-13/f.parquet: 900 of 900 rows"
-    assert "longhaul drop -c 'my file.yaml' --span 13" in [command.text for command in now.commands]
-    assert "longhaul drop -c 'my file.yaml' --exclude -- -after" in [command.text for command in now.commands]
+    assert "longhaul drop --span 13 -c 'my file.yaml'" in [command.text for command in now.commands]
+    assert "longhaul drop --exclude -c 'my file.yaml' -- -after" in [command.text for command in now.commands]
 
 
 def test_what_serves_and_whether_the_fault_reaches_it(bad: dict[str, tuple[Run, DataVerdict | None]]) -> None:
@@ -158,8 +158,7 @@ def test_commands_of_a_page_work_in_any_folder(tmp_path: Path, monkeypatch: pyte
         config = load(file)
         at = [] if said and said.startswith("/") else ["-w", str(tmp_path / "workspace")]
         assert [*options_of(config.root, config.file)] == ["-c", str(file), *at]
-        assert [*options_of(config.root, config.file, here=True)] == ["-c", str(file)]
         other = load(file, workspace="other")
-        assert [*options_of(other.root, other.file, here=True)] == ["-c", str(file), "-w", str(tmp_path / "other")]
+        assert [*options_of(other.root, other.file)] == ["-c", str(file), "-w", str(tmp_path / "other")]
     file.write_text("no: [configuration")
     assert [*options_of(config.root, config.file)] == ["-c", str(file), "-w", str(config.root)]

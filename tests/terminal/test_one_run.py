@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pipeline.config.command_texts import forget_given, note_given
 from pipeline.config.loading import load
 from pipeline.guard.findings import DataVerdict
 from pipeline.lineage.details import StepDetails
@@ -45,7 +46,9 @@ def test_the_command_that_tells_more_can_be_copied(tmp_path: Path, monkeypatch: 
     Path("cats.yaml").write_text(yaml.safe_dump(cats_document(tmp_path / "workspace")))
     run, config = complete_run(tmp_path), load(Path("cats.yaml"))
     shown = io.StringIO()
+    note_given("-c", "cats.yaml")
     print_summary(console_for(shown), run, config, tmp_path / "log", None)
+    forget_given()
     assert shown.getvalue().endswith(f"\nMore      longhaul show {run.run_id} -c cats.yaml\n")
 
 

@@ -1,0 +1,69 @@
+"""Commands that a text tells a person to copy, with the options which have them mean the same pipeline."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable, Sequence
+
+_TAKE_NONE = frozenset({"init", "help", "config", "export"})
+"""Commands that are about no pipeline of ours; what `longhaul export` wrote comes from another workspace."""
+_TAKE_NO_WORKSPACE = frozenset({"drop", "move-records"})
+_NAMES = {"-c": "--config", "-w": "--workspace"}
+_COMMAND = re.compile(r"`(longhaul [a-z][^`]*)`|^((?:\w+(?: \w+)?)? {2,}longhaul [a-z].*)$", re.MULTILINE)
+"""Between backticks, or all of a line after its label."""
+
+
+def with_options(command: str, options: Sequence[str], escape: Callable[[str], str] = str) -> str:
+    """Return a command with those of the options that it takes and does not have, before a `--`.
+
+    Args:
+        options: `-c` and `-w`, each followed by its value.
+        escape: what markup asks of what is added.
+    """
+    name = command.removeprefix("longhaul ").split(" ", 1)[0]
+    if name in _TAKE_NONE:
+        return command
+    said, dashes, names = command.partition(" -- ")
+    added = [
+        f" {option} {escape(shlex.quote(value))}"
+        for option, value in zip(options[::2], options[1::2], strict=True)
+        if not (option == "-w" and name in _TAKE_NO_WORKSPACE)
+        and not re.search(rf" (?:{option}|{_NAMES[option]})(?: |=|$)", said)
+    ]
+    return said + "".join(added) + dashes + names
+
+
+def copied(text: str, options: Sequence[str], escape: Callable[[str], str] = str) -> str:
+    """Return a text whose commands have the options; `escape` is what the text's markup asks of them."""
+    if not options or "longhaul " not in text:
+        return text
+
+    def command(found: re.Match[str]) -> str:
+        ticked, line = found.groups()
+        if ticked:
+            return f"`{with_options(ticked, options, escape)}`"
+        label, _, rest = line.partition("longhaul ")
+        return f"{label}{with_options(f'longhaul {rest}', options, escape)}"
+
+    return _COMMAND.sub(command, text)
+
+
+_given: dict[str, str] = {}
+
+
+def note_given(option: str, value: object | None) -> None:
+    """Keep what a person gave for `-c` or `-w`, for the commands that are printed until the command has ended."""
+    _given.pop(option, None)
+    if value is not None:
+        _given[option] = str(value)
+
+
+def as_given(text: str, escape: Callable[[str], str] = str) -> str:
+    """Return a text whose commands have the options that the person gave, as `copied` does."""
+    return copied(text, [word for option in sorted(_given) for word in (option, _given[option])], escape)
+
+
+def forget_given() -> None:
+    """Name no pipeline any more: the command has ended."""
+    _given.clear()
