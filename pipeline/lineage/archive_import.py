@@ -29,6 +29,8 @@ _NOT_TRAVELLING = ("fingerprint", "process", "workspace", "pinned")
 """Properties of a run or an artifact that mean something in their own workspace only."""
 _IDS = ("current_model_id", "baseline_model_id", "examples_id", "model_id")
 """Properties of artifacts that hold the id of another."""
+_UNFINISHED = "import_unfinished"
+"""Custom property of a run's context until all that belongs to the run is here."""
 FROM_URI = "imported_from"
 """Custom property of an imported artifact: where it lay on the machine that made it."""
 _REFUSED = (mlmd_errors.InvalidArgumentError, mlmd_errors.AlreadyExistsError, mlmd_errors.FailedPreconditionError)
@@ -39,7 +41,8 @@ def import_run(store: MetadataStore, place: Place, source: Path) -> str:
     """Put an exported run into the store and its files into the workspace; return its id.
 
     The caller holds the workspace's lock. Files come first, then all records in one transaction, so that a crash
-    leaves a folder that nothing knows of, which `longhaul gc` removes.
+    leaves a folder that nothing knows of, which `longhaul gc` removes. What a killed one did after that, the
+    same import again brings to its end.
 
     Raises:
         DataError: the file is not such an archive, is damaged, or wants to write elsewhere.
@@ -53,19 +56,26 @@ def import_run(store: MetadataStore, place: Place, source: Path) -> str:
         with zipfile.ZipFile(source) as archive:
             found = read_contents(archive, source, place.name)
             found.context.custom_properties["pipeline"].string_value = place.record_name
-            if store.get_context_by_type_and_name(RUN_CONTEXT, found.run_id):
+            here = store.get_context_by_type_and_name(RUN_CONTEXT, found.run_id)
+            if here and _UNFINISHED not in here.custom_properties:
                 raise PipelineError(f"run {found.run_id} is here already", f"`longhaul show {found.run_id}` shows it")
-            folder = place.root / FOLDER / "imported" / found.run_id
-            _extract(archive, found.files, folder)
-        _Rows(store, found, folder).put()
+            rows = _Rows(store, found, place.root / FOLDER / "imported" / found.run_id)
+            if not here:
+                folder = rows.folder
+                _extract(archive, found.files, folder)
+                rows.put()
+        rows.point()
     except (*BROKEN, *_REFUSED) as exc:
         if folder:
             shutil.rmtree(folder, ignore_errors=True)
         raise damaged(source, str(exc)) from exc
     log = place.root / "logs" / f"{found.run_id}.log"
     if found.log and not log.exists():
-        log.parent.mkdir(exist_ok=True)
-        log.write_text(found.log)
+        with incoming(log) as hidden:
+            hidden.write_text(found.log)
+    here = store.get_context_by_type_and_name(RUN_CONTEXT, found.run_id)
+    del here.custom_properties[_UNFINISHED]
+    store.put_contexts([here])
     return found.run_id
 
 
@@ -113,56 +123,48 @@ class _Rows:
     """ML Metadata's messages of one run, on their way from the ids of one store to those of another."""
 
     def __init__(self, store: MetadataStore, found: Contents, folder: Path) -> None:
-        self._store, self._found, self._folder = store, found, folder
+        self._store, self._found, self.folder = store, found, folder
+        self._keys = [_key(artifact) for artifact in found.artifacts]
+        self._pointers = [_pointers(artifact) for artifact in found.artifacts]
+        self._old_ids = [artifact.id for artifact in found.artifacts]
 
     def put(self) -> None:
         """Put all of them in one transaction."""
         artifacts, executions = list(self._found.artifacts), self._found.executions
-        old_ids = [artifact.id for artifact in artifacts]
-        places = {number: place for place, number in enumerate(old_ids)}
+        places = {number: place for place, number in enumerate(self._old_ids)}
         steps = {execution.id: place for place, execution in enumerate(executions)}
         edges = [
             (steps[event.execution_id], places[event.artifact_id], _without_ids(event)) for event in self._found.events
         ]
-        pointers = self._take_over(artifacts)
+        self._take_over(artifacts)
         for execution in executions:
             kind = metadata_store_pb2.ExecutionType(name=execution.type)
             execution.type_id = self._store.put_execution_type(kind, can_omit_fields=True)
             _loosen(execution)
-        context = self._context()
-        _, new_ids, _ = self._store.put_lineage_subgraph(executions, artifacts, [context], edges)
-        self._point(pointers, dict(zip(old_ids, new_ids, strict=True)))
+        self._store.put_lineage_subgraph(executions, artifacts, [self._context()], edges)
 
-    def _take_over(self, artifacts: list[Any]) -> dict[int, dict[str, int]]:
-        """Make them fit to be put here, in place. Those that came with a run imported before stay as they are.
-
-        Returns:
-            By place the properties that hold ids of other artifacts; they are out until the new ids are known.
-        """
-        keys = [_key(artifact) for artifact in artifacts]
-        known = {artifact.external_id: artifact for artifact in self._already_here(keys)}
-        pointers = {}
-        for place, (artifact, key) in enumerate(zip(list(artifacts), keys, strict=True)):
+    def _take_over(self, artifacts: list[Any]) -> None:
+        """Make them fit to be put here, in place. Those that came with a run imported before stay as they are."""
+        known = self._already_here()
+        for place, (artifact, key) in enumerate(zip(list(artifacts), self._keys, strict=True)):
             if key in known:
                 artifacts[place] = known[key]
                 continue
-            held = [name for name in _IDS if name in artifact.custom_properties]
-            pointers[place] = {name: artifact.custom_properties[name].int_value for name in held}
-            for name in held:
+            for name in self._pointers[place]:  # until the new ids are known
                 del artifact.custom_properties[name]
             kind = metadata_store_pb2.ArtifactType(name=artifact.type)
             artifact.type_id, artifact.external_id = self._store.put_artifact_type(kind, can_omit_fields=True), key
             artifact.custom_properties[FROM_URI].string_value = artifact.uri
-            artifact.uri = str(self._folder / str(artifact.id))  # where it lay may be another's place here
+            artifact.uri = str(self.folder / str(artifact.id))  # where it lay may be another's place here
             artifact.state = metadata_store_pb2.Artifact.REFERENCE
             _loosen(artifact)
-        return pointers
 
-    def _already_here(self, keys: list[str]) -> list[Any]:
+    def _already_here(self) -> dict[str, Any]:
         try:
-            return self._store.get_artifacts_by_external_ids(keys) if keys else []
+            found = self._store.get_artifacts_by_external_ids(self._keys) if self._keys else []
         except mlmd_errors.NotFoundError:  # not one of them
-            return []
+            return {}
+        return {artifact.external_id: artifact for artifact in found}
 
     def _context(self) -> Any:
         context = self._found.context
@@ -171,23 +173,30 @@ class _Rows:
         for name in _NOT_TRAVELLING:
             if name in context.custom_properties:
                 del context.custom_properties[name]
+        context.custom_properties[_UNFINISHED].int_value = 1
         context.custom_properties["imported"].string_value = datetime.now(UTC).isoformat(timespec="seconds")
         if self._found.schema:
             context.custom_properties["schema_text"].string_value = self._found.schema
         return context
 
-    def _point(self, pointers: dict[int, dict[str, int]], new: dict[int, int]) -> None:
-        """Set what was taken out; an artifact that did not come along is pointed to no more."""
-        ids = list(new.values())
-        found = {artifact.id: artifact for artifact in self._store.get_artifacts_by_id(ids)} if ids else {}
+    def point(self) -> None:
+        """Set the ids of other artifacts that are here; one that did not come along is pointed to no more."""
+        here = self._already_here()
+        new = {old: here[key].id for old, key in zip(self._old_ids, self._keys, strict=True) if key in here}
         changed = {}
-        for place, held in pointers.items():
+        for key, held in zip(self._keys, self._pointers, strict=True):
             for name, before in held.items():
-                if before in new:
-                    changed[ids[place]] = found[ids[place]]
-                    found[ids[place]].custom_properties[name].int_value = new[before]
+                if before in new and key in here:
+                    changed[key] = here[key]
+                    here[key].custom_properties[name].int_value = new[before]
         if changed:
             self._store.put_artifacts(list(changed.values()))
+
+
+def _pointers(artifact: Any) -> dict[str, int]:
+    """Return the properties that hold ids of other artifacts."""
+    held = artifact.custom_properties
+    return {name: held[name].int_value for name in _IDS if name in held}
 
 
 def _loosen(message: Any) -> None:

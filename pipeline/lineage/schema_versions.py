@@ -121,7 +121,11 @@ def record_version(
     note: str = "",
     statistics: Sequence[StatisticsSource] = (),
 ) -> SchemaVersion:
-    """Record the next version."""
+    """Record the next version; an approval that is on record already, of one that was killed, is that version."""
+    newest = next(iter(list_versions(store, pipeline)), None)
+    told = (digest_of(text), reviewer, note, run_id)
+    if newest and reviewer and told == (newest.digest, newest.reviewer, newest.note, newest.run_id):
+        return newest
     kind = metadata_store_pb2.ArtifactType(name=VERSION_TYPE)
     kind.properties["version"] = metadata_store_pb2.INT
     for name in _TEXTS:
@@ -139,8 +143,7 @@ def record_version(
     artifact = metadata_store_pb2.Artifact(type_id=store.put_artifact_type(kind))
     for name, value in values.items():
         artifact.properties[name].string_value = value
-    newest = max((version.number for version in list_versions(store, pipeline)), default=0)
-    for number in itertools.count(newest + 1):
+    for number in itertools.count(newest.number + 1 if newest else 1):
         artifact.name = f"{pipeline}/{number}"  # unique: two people who approve at once get two numbers
         artifact.properties["version"].int_value = number
         try:

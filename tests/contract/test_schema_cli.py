@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -22,6 +23,7 @@ from pipeline.lineage.runs import RUN_CONTEXT
 from pipeline.lineage.store import open_store
 from tests.lineage.weeks import cats_document
 from tests.place import Outcome
+from tests.serving.killed import killed_at
 from tests.waiting import cpu_s_of_children
 
 HEAVY = ("tensorflow", "keras", "apache_beam", "tfx", "google.cloud", "kfp", "tensorflow_data_validation")
@@ -327,6 +329,21 @@ def test_without_a_column_all_is_approved_and_then_there_is_nothing_left(place: 
             "  Remedy: `longhaul schema diff` shows what is proposed; edit the file for any other change\n"
         )
     assert len(place.history()) == 2
+
+
+def test_an_approval_that_was_killed_is_on_record_once(place: Place) -> None:
+    before = place.folder.with_name("before")
+    shutil.copytree(place.folder, before)
+    for moment in range(20):
+        shutil.rmtree(place.folder)
+        shutil.copytree(before, place.folder)
+        was_killed = killed_at(moment, lambda: place.done(*place.approve()), ("store", "os.rename"))
+        if was_killed:
+            place.done(*place.approve())
+        assert [one["reviewer"] for one in place.history()] == ["Ann Lee", ""], moment
+        if not was_killed:
+            return
+    raise AssertionError("it never came to its end")
 
 
 def test_a_rehearsal_shows_the_difference_and_writes_nothing(place: Place) -> None:

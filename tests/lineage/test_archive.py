@@ -22,6 +22,7 @@ from pipeline.lineage.runs import find_run, list_runs
 from pipeline.lineage.store import open_store
 from pipeline.lineage.summary import list_summaries
 from tests.lineage.weeks import Weeks, cats
+from tests.serving.killed import killed_at
 
 RUN = Weeks.run_id(2)
 MADE_WITH = {"config": '{"name": "cats"}', "package_versions": '{"tfx": "1.21.0", "python": "3.11.7"}', "pinned": "x"}
@@ -49,6 +50,21 @@ def export(weeks: Weeks, run_id: str = RUN, **how: bool) -> Path:
     files = {"report.html": weeks.config.root / "reports" / f"{run_id}.html", "run.log": Path("/not/there")}
     export_run(weeks.store, find_run(weeks.store, "cats", run_id), target, files, **how)
     return target
+
+
+def as_imported(store: Any, root: Path) -> tuple[Any, ...]:
+    """What an import made of a run, whenever."""
+    run = find_run(store, "cats", RUN)
+    (blessing,) = {one.step.node: one for one in read_details(store, run)}["Evaluator"].outputs["blessing"]
+    (model,) = run.artifacts["Trainer"]
+    assert blessing.properties["current_model_id"] == model.id
+    properties = run.properties.keys() - {"imported"}
+    return (
+        properties,
+        len(store.get_artifacts()),
+        len(store.get_executions()),
+        (root / "logs" / f"{RUN}.log").read_text(),
+    )
 
 
 def test_a_run_arrives_as_it_left(weeks: Weeks, there: Any) -> None:
@@ -258,6 +274,30 @@ def test_a_crash_before_the_records_are_put_leaves_only_a_folder(
     assert store.get_contexts() == []
     import_run(store, there, file)  # over what the crash left
     assert find_run(store, "cats", RUN).verdict
+
+
+def test_one_that_was_killed_is_brought_to_its_end_by_the_same_again(weeks: Weeks, there: Any) -> None:
+    target = weeks.config.root / "run.zip"
+    log = weeks.config.root / "run.log"
+    log.write_text("epoch 1")
+    export_run(weeks.store, find_run(weeks.store, "cats", RUN), target, {"run.log": log}, with_artifacts=True)
+    before = there.root.with_name("before")
+    open_store(there)
+    there.root.rename(before)
+    seen = list[Any]()
+    for moment in range(20):
+        shutil.rmtree(there.root, ignore_errors=True)
+        shutil.copytree(before, there.root)
+        was_killed = killed_at(moment, lambda: import_run(open_store(there), there, target), ("store",))
+        if was_killed:
+            import_run(open_store(there), there, target)
+        seen.append(as_imported(open_store(there), there.root))
+        if not was_killed:
+            break
+    assert len(seen) > 4
+    assert [one for one in seen if one != seen[-1]] == []
+    with pytest.raises(PipelineError, match="is here already"):
+        import_run(open_store(there), there, target)
 
 
 def test_a_crash_while_exporting_leaves_no_file(weeks: Weeks, monkeypatch: pytest.MonkeyPatch) -> None:
