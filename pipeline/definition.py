@@ -32,6 +32,7 @@ from pipeline.components.told import tell_code, tell_runners
 from pipeline.components.trainer import Trainer
 from pipeline.components.transform import Transform
 from pipeline.components.tuner import Tuner
+from pipeline.config.model_settings import ModelSettings
 from pipeline.config.own_code import OWN_CODE_FIELDS
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.split import time_column
@@ -68,7 +69,7 @@ def create_pipeline(
     ungated = len(own.nodes)
     with Cond(data.gate.outputs["verdict"].future()[0].custom_property(BLESSED) == 1):
         if config.takes_raw_rows:
-            training = TrainingSteps(*own_training_steps(config, inputs, without_bins(features), data.examples))
+            training = TrainingSteps(*own_training_steps(config.trainer, config.data.weight, inputs, data.examples))
         else:
             training = training_steps(config, inputs, features, data, placement.root)
         shipping = shipping_steps(config, inputs, data, training, placement)
@@ -102,29 +103,29 @@ class DataSteps:
     seen_spans: channel.Channel | None
 
 
-def data_steps(config: PipelineConfig, inputs: RunInputs, placement: Placement) -> DataSteps:
+def data_steps(settings: ModelSettings, inputs: RunInputs, placement: Placement) -> DataSteps:
     """Wires what reads the table, describes it and decides whether it may be learned from."""
     features = without_bins(inputs.features.to_dict())
 
     # Reads the table in columns, splits it, changes the labels that people decided, and keeps it as Parquet.
     example_gen = TableExampleGen(
-        pattern=config.data_pattern,
-        data=config.data,
-        split=config.split,
+        pattern=settings.data_pattern,
+        data=settings.data,
+        split=settings.split,
         declared={feature.name: column_type(feature) for feature in inputs.schema.feature},
         decisions=inputs.decisions.told(),
         data_root=placement.data_root(),
     )
 
     # Describes every split; with weights by the side of its rows.
-    weighted = {"stats_options": StatsOptions(weight_feature=config.data.weight)} if config.data.weight else {}
+    weighted = {"stats_options": StatsOptions(weight_feature=settings.data.weight)} if settings.data.weight else {}
     statistics_gen = StatisticsGen(examples=example_gen.outputs["examples"], **weighted).with_derived(features)
 
     # What the data look like by themselves, kept for comparison with what people agreed on.
     inferred_schema = SchemaGen(statistics=statistics_gen.outputs["statistics"]).with_id("InferredSchema")
 
     # The contract that people wrote and reviewed: this one guards and trains.
-    curated_schema = placement.curated_schema(config.schema_file, inputs).with_id("CuratedSchema")
+    curated_schema = placement.curated_schema(settings.schema_file, inputs).with_id("CuratedSchema")
 
     # Holds the statistics against the contract.
     example_validator = ExampleValidator(
@@ -138,19 +139,19 @@ def data_steps(config: PipelineConfig, inputs: RunInputs, placement: Placement) 
         schema=curated_schema.outputs["schema"],
         anomalies=example_validator.outputs["anomalies"],
         policy=inputs.policy,
-        pattern=config.data_pattern,
-        serving_pattern=config.serving_pattern,
+        pattern=settings.data_pattern,
+        serving_pattern=settings.serving_pattern,
         serving_digest=inputs.serving_digest,
-        data=config.data,
-        split=config.split,
-        excluded=config.never_asked,
+        data=settings.data,
+        split=settings.split,
+        excluded=settings.never_asked,
         features=features,
         data_root=placement.data_root(),
         checks=inputs.own_code.all_plain("schema.checks"),
     )
 
     # Finds what Transform learned of spans that were seen before.
-    seen_spans = None if config.takes_raw_rows else placement.seen_spans(example_gen.outputs["examples"])
+    seen_spans = None if settings.takes_raw_rows else placement.seen_spans(example_gen.outputs["examples"])
     nodes = [example_gen, statistics_gen, inferred_schema, curated_schema, example_validator, data_gate, seen_spans]
     return DataSteps(
         nodes=[node for node in nodes if node],
@@ -248,16 +249,16 @@ def training_steps(
 
 
 def shipping_steps(
-    config: PipelineConfig, inputs: RunInputs, data: DataSteps, made: TrainingSteps, placement: Placement
+    settings: ModelSettings, inputs: RunInputs, data: DataSteps, made: TrainingSteps, placement: Placement
 ) -> list[Any]:
     """Wires what judges a model, proves that it serves, and puts it where a server finds it."""
-    serving = f"{placement.root}/serving/{config.name}"
+    serving = f"{placement.root}/serving/{settings.name}"
     columns = without_bins(inputs.features.to_dict())
     own_metrics = inputs.own_code.by_name("evaluation.metrics")
     model = made.trainer.outputs["model"]
 
     # Finds the model to beat.
-    champion = placement.champion(model, config.evaluation, serving)
+    champion = placement.champion(model, settings.evaluation, serving)
 
     # Measures overall and by slice; blesses what holds the thresholds.
     evaluator = Evaluator(
@@ -265,9 +266,9 @@ def shipping_steps(
         model=model,
         baseline_model=champion.outputs["model"],
         schema=data.schema,
-        eval_config=eval_config(config.data.task, config.evaluation, config.data.weight),
-        example_splits=list(config.evaluation.splits),
-        settings=evaluation_settings(config.evaluation, config.data, config.decision, columns, own_metrics),
+        eval_config=eval_config(settings.data.task, settings.evaluation, settings.data.weight),
+        example_splits=list(settings.evaluation.splits),
+        settings=evaluation_settings(settings.evaluation, settings.data, settings.decision, columns, own_metrics),
         **placement.evidence(champion),
     )
 
@@ -278,7 +279,7 @@ def shipping_steps(
         evaluation=evaluator.outputs["evaluation"],
         model_blessing=evaluator.outputs["blessing"],
         features=columns,
-        settings=config.infra_check,
+        settings=settings.infra_check,
     )
 
     # Puts a model that was blessed twice where a server finds it.
@@ -290,10 +291,10 @@ def shipping_steps(
             evaluation=evaluator.outputs["evaluation"],
             model_blessing=evaluator.outputs["blessing"],
             infra_blessing=infra_check.outputs["blessing"],
-            pipeline=config.name,
+            pipeline=settings.name,
             base_directory=placement.base_directory(serving),
             features=columns,
-            elsewhere=config.push,
-            rollout=config.serving.rollout,
+            elsewhere=settings.push,
+            rollout=settings.serving.rollout,
         )
     return [champion, evaluator, infra_check, pusher]

@@ -80,4 +80,8 @@ def labels(
 
     settings = load(config, workspace=workspace)
     for file in files:
-        typer.echo(for_standard_output(f"kept as {add_labels(settings, file)}"))
+        typer.echo(
+            for_standard_output(
+                f"kept as {add_labels(settings.watch_folder, settings.watch.keys, settings.data.label, file)}"
+            )
+        )

@@ -10,6 +10,7 @@ from typing import Any
 from ml_metadata import MetadataStore
 
 from pipeline.commands.rollback import misfit_today
+from pipeline.config.model_settings import ModelSettings
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.serving import RolloutSettings
 from pipeline.config.value_types import seconds_of
@@ -88,7 +89,7 @@ def decide(
                 approved_until=done.until,
             )
             model = config.root / request.model
-            begin = _beside(config, base, request, by, note, store)
+            begin = _beside(config, config.continuous.key, base, request, by, note, store)
             there = there or publish(model, base, manifest, config.push, begin)
             done = replace(done, version=there.version, time=there.pushed, note=there.note)
             done = replace(done, by=there.approved_by, until=there.approved_until)
@@ -111,19 +112,19 @@ def _published(base: Path, request: Request) -> Manifest | None:
 
 
 def _beside(
-    config: PipelineConfig, base: Path, request: Request, by: str, note: str, store: MetadataStore
+    settings: ModelSettings, key: str, base: Path, request: Request, by: str, note: str, store: MetadataStore
 ) -> Callable[[int], None]:
     """Return what has a version tried beside the one that serves, in the instant it appears: that of `longhaul loop` in
     the shadow, others as `serving.rollout` says."""
 
     def begin(version: int) -> None:
-        trying = Journal.read(journal_of(config.root, config.name)).under_way()
+        trying = Journal.read(journal_of(settings.root, settings.name)).under_way()
         if trying and trying.digest == request.digest:
-            settings: RolloutSettings | None = RolloutSettings(key=config.continuous.key)
+            wanted: RolloutSettings | None = RolloutSettings(key=key)
         else:
-            settings = config.serving.rollout
-        if settings and (begun := rollout.begin(base, version, settings.canary, settings.key, by, now(), note)):
-            record_rollout(store, config.record_name, "start", begun, base)
+            wanted = settings.serving.rollout
+        if wanted and (begun := rollout.begin(base, version, wanted.canary, wanted.key, by, now(), note)):
+            record_rollout(store, settings.record_name, "start", begun, base)
 
     return begin
 
@@ -150,7 +151,7 @@ def _request(store: MetadataStore, pipeline: str, base: Path, run_id: str) -> tu
     )
 
 
-def _check(config: PipelineConfig, base: Path, request: Request, force: bool) -> str:
+def _check(settings: ModelSettings, base: Path, request: Request, force: bool) -> str:
     """Return what --force overrules; "" where nothing stands in the way."""
     problems = []
     served = serving_now(base)
@@ -158,7 +159,7 @@ def _check(config: PipelineConfig, base: Path, request: Request, force: bool) ->
         problems.append(f"nobody approved it until {request.until}")
     if served and served.digest not in (request.judged_against, request.digest):
         problems.append(f"it was judged against another model than version {served.version}, which serves now")
-    if problem := misfit_today(Manifest.from_json(request.manifest), config):
+    if problem := misfit_today(Manifest.from_json(request.manifest), settings):
         problems.append(f"it does not accept the current schema: {problem}")
     if problems and not force:
         raise ConfigError(

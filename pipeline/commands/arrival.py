@@ -10,7 +10,7 @@ from ml_metadata import MetadataStore
 from rich.markup import escape
 
 from pipeline.config.data import Data
-from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.model_settings import ModelSettings
 from pipeline.config.spans import missing_spans, never_spans, spans_text
 from pipeline.config.value_types import seconds_of
 from pipeline.data.arrival import not_yet, spans_words
@@ -27,7 +27,7 @@ _REMEDY = (
 )
 
 
-def await_data(config: PipelineConfig, wait: str | None, console: Any) -> None:
+def await_data(settings: ModelSettings, wait: str | None, console: Any) -> None:
     """Return once everything that a run needs is there.
 
     Args:
@@ -41,11 +41,11 @@ def await_data(config: PipelineConfig, wait: str | None, console: Any) -> None:
         seconds = 0 if wait is None else seconds_of(wait)
     except ValueError as exc:
         raise ConfigError(f"--wait-for-data: {exc}", "for example `longhaul run --wait-for-data 6h`") from exc
-    if not is_seen_from_here(config.data, config.data_pattern):
+    if not is_seen_from_here(settings.data, settings.data_pattern):
         return
     deadline = time.monotonic() + seconds
     said = ""
-    while (reasons := _reasons(config, is_waiting=wait is not None)) and time.monotonic() < deadline:
+    while (reasons := _reasons(settings, is_waiting=wait is not None)) and time.monotonic() < deadline:
         if reasons[0] != said:
             console.print(f"waiting for data, at most {wait}: {escape(reasons[0])}", soft_wrap=True)
         said = reasons[0]
@@ -98,14 +98,14 @@ def changed_spans(pattern: str, last: LastData, states: FileStates) -> Changes:
     return changes_since(last, states, lambda path: span_of(path, pattern))
 
 
-def _reasons(config: PipelineConfig, *, is_waiting: bool) -> list[str]:
-    reasons = not_yet(config.data, config.data_pattern, is_waiting=is_waiting)
-    if reasons or not is_waiting or not has_records(config.metadata, config.root):
+def _reasons(settings: ModelSettings, *, is_waiting: bool) -> list[str]:
+    reasons = not_yet(settings.data, settings.data_pattern, is_waiting=is_waiting)
+    if reasons or not is_waiting or not has_records(settings.metadata, settings.root):
         return reasons
-    last = last_data(open_existing_store(config), config.record_name)
+    last = last_data(open_existing_store(settings), settings.record_name)
     if last is None or changed_spans(
-        config.data_pattern, last, file_states(find_files(config.data_pattern, config.data.spans))
+        settings.data_pattern, last, file_states(find_files(settings.data_pattern, settings.data.spans))
     ):
         return []
-    newest = f", whose newest span is {spans_text(last.spans[-1:])}" if has_spans(config.data_pattern) else ""
+    newest = f", whose newest span is {spans_text(last.spans[-1:])}" if has_spans(settings.data_pattern) else ""
     return [f"nothing is new since run {last.run_id}{newest}"]

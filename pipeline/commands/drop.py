@@ -12,7 +12,8 @@ from pathlib import Path
 from rich.markup import escape
 
 from pipeline.config.loading import check_edited, load
-from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.model_settings import ModelSettings
+from pipeline.config.place import Place
 from pipeline.config.split import deciding_columns, time_column
 from pipeline.config.yaml_edit import with_item, without_item
 from pipeline.contract.schema import feature_table, read_schema
@@ -82,29 +83,29 @@ def drop_columns(file: Path, columns: Sequence[str], *, exclude: bool, back: boo
     return Dropped(file, ".".join(path), tuple(new), slices, bool(new) and moves, back)
 
 
-def _check_described(config: PipelineConfig, name: str, exclude: bool) -> None:
+def _check_described(place: Place, name: str, exclude: bool) -> None:
     """A column that is read again must be described, or no step would know its type."""
-    if not exclude and name not in [feature.name for feature in read_schema(config.schema_file).feature]:
+    if not exclude and name not in [feature.name for feature in read_schema(place.schema_file).feature]:
         raise ConfigError(
-            f"the schema {config.schema_file} does not describe {name!r}",
+            f"the schema {place.schema_file} does not describe {name!r}",
             "add it to the schema, or take it out of data.drop and let `longhaul init TABLE --again` look at it anew",
         )
 
 
-def _check(config: PipelineConfig, name: str, exclude: bool) -> None:
-    if name == config.data.label:
+def _check(settings: ModelSettings, name: str, exclude: bool) -> None:
+    if name == settings.data.label:
         raise ConfigError(f"{name!r} is the label (data.label)", "name another column, or another label first")
-    if not exclude and name in (*(deciding_columns(config.split) or ()), time_column(config.split)):
+    if not exclude and name in (*(deciding_columns(settings.split) or ()), time_column(settings.split)):
         raise ConfigError(
             f"the rows are split by {name!r} (split)",
             "`longhaul drop --exclude` keeps it from the model only; or split by something else first",
         )
-    known = [feature.name for feature in read_schema(config.schema_file).feature]
+    known = [feature.name for feature in read_schema(settings.schema_file).feature]
     if name in known:
         return
     if not exclude:  # a column that is in the table only may be dropped before anybody describes it
         with suppress(PipelineError):
-            files = table_files.find_files(config.data_pattern, config.data.spans, form=config.data.format)[:1]
+            files = table_files.find_files(settings.data_pattern, settings.data.spans, form=settings.data.format)[:1]
             known += [column for column in source.column_names(files, usable=False) if column not in known]
     if name not in known:
         raise ConfigError(f"there is no column {name!r}; {nearest(name, known)}", "correct the name")

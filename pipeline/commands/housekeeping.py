@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ml_metadata import MetadataStore
 
+from pipeline.config.model_settings import ModelSettings
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.place import Place
 from pipeline.config.serving import ServingSettings
@@ -73,14 +74,14 @@ def _outlived_requests(serving: ServingSettings, logs: Path, name: str) -> list[
     return [garbage.Item("log of requests", file, file.stat().st_size) for file in files]
 
 
-def pin(config: PipelineConfig, what: str, *, on: bool, wait: Wait = BRIEFLY) -> str:
+def pin(settings: ModelSettings, what: str, *, on: bool, wait: Wait = BRIEFLY) -> str:
     """Pin a run or a pushed version, or take the pin away; say which it was. Waits for no run."""
-    with translated_errors(config.root):
-        open_existing_store(config)  # what nothing has run in is left as it is
-        with noting(config, wait) as store:
+    with translated_errors(settings.root):
+        open_existing_store(settings)  # what nothing has run in is left as it is
+        with noting(settings, wait) as store:
             mark = pins.pin if on else pins.unpin
-            marked = mark(store, config.record_name, what)
-    refresh_front(config)
+            marked = mark(store, settings.record_name, what)
+    refresh_front(settings)
     return marked
 
 
@@ -116,14 +117,14 @@ def export(
         return target
 
 
-def import_(config: PipelineConfig, source: Path, wait: Wait = AT_ONCE) -> str:
+def import_(settings: ModelSettings, source: Path, wait: Wait = AT_ONCE) -> str:
     """Put an exported run into the store; return its id."""
-    with translated_errors(config.root):
-        if not config.root.exists():  # which a file that is refused does not make
-            archive_import.check(config.name, source)
-        with writing(config, wait) as store:
-            run_id = archive_import.import_run(store, config, source)
-    refresh_front(config)
+    with translated_errors(settings.root):
+        if not settings.root.exists():  # which a file that is refused does not make
+            archive_import.check(settings.name, source)
+        with writing(settings, wait) as store:
+            run_id = archive_import.import_run(store, settings, source)
+    refresh_front(settings)
     return run_id
 
 

@@ -44,7 +44,7 @@ def look(config: PipelineConfig, asked: Sequence[str], now: datetime, *, writes:
     Args:
         asked: keys that a person gave; writes: whether `watch` may look, too, and keep what it finds.
     """
-    if writes and (config.continuous.harm or serving_manifest(config.serving_folder)) and has_log(config):
+    if writes and (config.continuous.harm or serving_manifest(config.serving_folder)) and has_log(config, config.watch):
         with suppress(LockedError):  # a process of its own watches
             watch_once(config, now)
     last_run, data = None, ""

@@ -13,8 +13,10 @@ import pyarrow as pa
 from pipeline.commands import rollout as levers
 from pipeline.commands.approve import decide
 from pipeline.commands.rollback import list_versions
+from pipeline.config.model_settings import ModelSettings
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.value_types import seconds_of
+from pipeline.config.watch import Watch
 from pipeline.continuous.answers import Versions
 from pipeline.continuous.estimated import judge_estimated, number_of
 from pipeline.continuous.failures import judge_failures
@@ -84,13 +86,13 @@ def is_unrecorded(serving: Path, pending: dict[str, Any]) -> bool:
     return levers.ended_unrecorded(serving, pending["action"]) is not None
 
 
-def waits_long(config: PipelineConfig, attempt: Attempt, now: datetime) -> bool:
+def waits_long(watch: Watch, attempt: Attempt, now: datetime) -> bool:
     """Return whether a step has waited for twice the time that labels take."""
     waited = now - datetime.fromisoformat(attempt.since)
-    return waited.total_seconds() >= 2 * seconds_of(config.watch.labels_within)
+    return waited.total_seconds() >= 2 * seconds_of(watch.labels_within)
 
 
-def act(config: PipelineConfig, pending: dict[str, Any]) -> None:
+def act(settings: ModelSettings, pending: dict[str, Any]) -> None:
     """Do what was decided.
 
     Raises:
@@ -98,11 +100,11 @@ def act(config: PipelineConfig, pending: dict[str, Any]) -> None:
     """
     note = str(pending["because"])
     if pending["action"] == STEP:
-        levers.step(config, pending["share"], note, BY)
+        levers.step(settings, pending["share"], note, BY)
     elif pending["action"] == PROMOTE:
-        levers.promote(config, note, BY)
+        levers.promote(settings, note, BY)
     else:
-        levers.abort(config, note, BY)
+        levers.abort(settings, note, BY)
 
 
 def judged(config: PipelineConfig, attempt: Attempt, at: Rollout) -> Judgement:
@@ -124,8 +126,8 @@ class Judged:
         self._who = Versions(
             *(str(at.stable), str(at.version), champion.task, champion.classes, champion.inputs, config.watch.keys)
         )
-        self._may_lose = may_lose(config, champion, at.stable)
-        folder = config.watch_folder
+        asked, folder = config.continuous.may_lose, config.watch_folder
+        self._may_lose = may_lose(config.watch, folder, champion, at.stable) if asked is None else asked
         with opened(folder / "state.db") as state:
             hours = {hour for hour in state.all_hours() if hour >= hour_of(datetime.fromisoformat(attempt.since))}
             self._files = state.paths_of(hours) if hours else []
@@ -187,16 +189,12 @@ class Judged:
         return judge_estimated(waits, both, len(challenger), number, **bounds, passes=passes)
 
 
-def may_lose(config: PipelineConfig, champion: Manifest, version: int) -> float:
+def may_lose(watch: Watch, folder: Path, champion: Manifest, version: int) -> float:
     """Return how much more a challenger may lose a row."""
-    if config.continuous.may_lose is not None:
-        return config.continuous.may_lose
     promised = champion.metrics.get("rmse", 0.0) ** 2
-    if champion.task == "regression" and (
-        found := read_reference(config.watch_folder / f"reference-{version}.parquet")
-    ):
+    if champion.task == "regression" and (found := read_reference(folder / f"reference-{version}.parquet")):
         promised = found.loss
-    return tolerated(loss_name(champion.task), config.watch.may_lose, promised)
+    return tolerated(loss_name(champion.task), watch.may_lose, promised)
 
 
 def scorer_of(serving: Path, version: int) -> Callable[[pa.RecordBatch], Array]:

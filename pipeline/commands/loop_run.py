@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 from pipeline.config.loading import REFERENCE
-from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.place import Place
 from pipeline.errors import EXIT_CODES, LATER
 from pipeline.files import is_held, locked
@@ -22,7 +21,7 @@ RETRIED = frozenset(one.code for one in EXIT_CODES if one.then == LATER)
 _SHOWN = 12
 
 
-def train(config: PipelineConfig, log: Path) -> tuple[int, float]:
+def train(place: Place, log: Path) -> tuple[int, float]:
     """Run the pipeline in a child process; a blessed model waits. Return its exit code and its CPU seconds.
 
     A child whose loop is killed goes on and ends well; the next look waits for it (`is_training`), and finds what it
@@ -31,9 +30,9 @@ def train(config: PipelineConfig, log: Path) -> tuple[int, float]:
     Args:
         log: gets what it says, added to what is there.
     """
-    command = [sys.executable, "-m", "pipeline.cli", "run", "--hold", "-w", str(config.root)]
-    if config.file and config.file != REFERENCE.absolute():
-        command += ["-c", str(config.file)]
+    command = [sys.executable, "-m", "pipeline.cli", "run", "--hold", "-w", str(place.root)]
+    if place.file and place.file != REFERENCE.absolute():
+        command += ["-c", str(place.file)]
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as file, locked(_lock(log)) as descriptor:
         child = subprocess.Popen(

@@ -103,7 +103,7 @@ class Work:
         elif not attempt.version:
             self.looked.waits = self._not_published(attempt) or "its model will be published into the shadow"
         elif at := under_way(self._config.serving_folder):
-            found = self.looked.judgement = self._judge(attempt, at)
+            found = self.looked.judgement = rolling.judged(self._config, attempt, at)
             self.looked.waits = self._not_now(attempt, found) or f"{self._next(attempt, found)}: {found.because}"
         else:
             self.looked.waits = "its rollout is over"
@@ -216,12 +216,13 @@ class Work:
 
     def _step(self, attempt: Attempt, at: Rollout) -> bool:
         """Judge the step that it is in, and decide."""
-        found = self.looked.judgement = self._judge(attempt, at)
+        found = self.looked.judgement = rolling.judged(self._config, attempt, at)
         self.looked.waits = self._not_now(attempt, found)
         if self.looked.waits:
             if found.action == PASS and self._is_last(attempt) and not attempt.asked:
                 self._ask(attempt, self.looked.waits)
-            if found.action == WAIT and not attempt.waits and rolling.waits_long(self._config, attempt, self._clock()):
+            waits_long = rolling.waits_long(self._config.watch, attempt, self._clock())
+            if found.action == WAIT and not attempt.waits and waits_long:
                 self._ask(attempt, f"{self.looked.waits}; nothing else is trained meanwhile; {_BY_HAND}", "wait")
             return False
         self._write(
@@ -235,9 +236,6 @@ class Work:
             stage=attempt.stage,
         )
         return True
-
-    def _judge(self, attempt: Attempt, at: Rollout) -> Judgement:
-        return rolling.judged(self._config, attempt, at)
 
     def _is_last(self, attempt: Attempt) -> bool:
         return attempt.stage >= self._config.continuous.stages[-1]

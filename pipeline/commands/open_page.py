@@ -8,7 +8,7 @@ import webbrowser
 from functools import partial
 from pathlib import Path
 
-from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.model_settings import ModelSettings
 from pipeline.lineage.runs import find_run
 from pipeline.lineage.store import open_existing_store, translated_errors
 from pipeline.reports.front import write_front
@@ -16,26 +16,26 @@ from pipeline.reports.page_places import page_of
 from pipeline.reports.what_now import look_around
 
 
-def page_to_open(config: PipelineConfig, run_id: str | None) -> Path:
+def page_to_open(settings: ModelSettings, run_id: str | None) -> Path:
     """Write the front page of the workspace, or the page of a run where it has none yet; return its path.
 
     Raises:
         PipelineError: nothing has run here, there is no such run, or the page cannot be written.
     """
-    with translated_errors(config.root):
-        store = open_existing_store(config)
+    with translated_errors(settings.root):
+        store = open_existing_store(settings)
         if run_id is None:
-            return write_front(config, store)
-        run = find_run(store, config.record_name, run_id)
-        page = page_of(config.root, run)
+            return write_front(settings, store)
+        run = find_run(store, settings.record_name, run_id)
+        page = page_of(settings.root, run)
         if not page.is_file():
             from pipeline.guard.find_rows import source_of
             from pipeline.lineage.trends import trends_in
             from pipeline.reports.page import write_report
 
-            trends = trends_in(store, config.record_name, run)
-            source = partial(source_of, config.data, config.data_pattern)
-            write_report(run, page, source, look_around(config, store, run), trends)
+            trends = trends_in(store, settings.record_name, run)
+            source = partial(source_of, settings.data, settings.data_pattern)
+            write_report(run, page, source, look_around(settings, store, run), trends)
         return page
 
 

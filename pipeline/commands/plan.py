@@ -10,7 +10,7 @@ from typing import Any
 from rich.markup import escape
 
 from pipeline.commands.arrival import changed_spans, is_seen_from_here, window_notes
-from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.model_settings import ModelSettings
 from pipeline.config.spans import chosen_spans, missing_spans, span_name, spans_text
 from pipeline.config.split import Split, TimeSplit, moving
 from pipeline.contract.run_inputs import look
@@ -63,14 +63,14 @@ class Plan:
     champion: dict[str, Any] | None
 
 
-def print_plan(config: PipelineConfig, *, as_json: bool) -> bool:
+def print_plan(settings: ModelSettings, *, as_json: bool) -> bool:
     """Print the plan; return whether a run could begin.
 
     Raises:
         ConfigError: the table lies where this machine cannot list it, or a run would refuse what else it is made with.
         DataError: nothing of it is there, or a split would be empty.
     """
-    plan = make_plan(config)
+    plan = make_plan(settings)
     if as_json:
         print(json.dumps(asdict(plan), indent=1))
     else:
@@ -78,30 +78,30 @@ def print_plan(config: PipelineConfig, *, as_json: bool) -> bool:
     return not plan.not_yet
 
 
-def make_plan(config: PipelineConfig) -> Plan:
+def make_plan(settings: ModelSettings) -> Plan:
     """Look at what lies there, and at what the last complete run read.
 
     Raises:
         ConfigError, DataError: see `print_plan`.
     """
-    pattern, window = config.data_pattern, config.data.spans
+    pattern, window = settings.data_pattern, settings.data.spans
     if pattern.startswith("gs://"):
         raise ConfigError(f"{pattern} cannot be listed from here", "`longhaul run --on vertex` reads it there")
-    reasons = not_yet(config.data, pattern) if is_seen_from_here(config.data, config.data_pattern) else []
+    reasons = not_yet(settings.data, pattern) if is_seen_from_here(settings.data, settings.data_pattern) else []
     spans = has_spans(pattern)
-    files = _files(config, is_whole=not reasons)
+    files = _files(settings, is_whole=not reasons)
     used = sorted({file.span for file in files}) if spans else []
     there = sorted({file.span for file in list_files(pattern)}) if spans else []
     states = file_states(files)
     last = (
-        last_data(open_existing_store(config), config.record_name)
-        if has_records(config.metadata, config.root)
+        last_data(open_existing_store(settings), settings.record_name)
+        if has_records(settings.metadata, settings.root)
         else None
     )
-    changes = changed_spans(config.data_pattern, last, states) if last else None
-    served = serving_manifest(config.serving_folder)
+    changes = changed_spans(settings.data_pattern, last, states) if last else None
+    served = serving_manifest(settings.serving_folder)
     return Plan(
-        pipeline=config.name,
+        pipeline=settings.name,
         table=pattern,
         there=there,
         used=used,
@@ -109,10 +109,10 @@ def make_plan(config: PipelineConfig) -> Plan:
         missing=missing_spans(window, used, there) if spans else [],
         files=len(files),
         bytes=sum(size for _, size, _ in states),
-        splits={} if reasons else _splits(config.split, sorted({file.span for file in files})),
-        rule=_rule(config.split),
+        splits={} if reasons else _splits(settings.split, sorted({file.span for file in files})),
+        rule=_rule(settings.split),
         not_yet=reasons,
-        notes=window_notes(config.data, config.data_pattern),
+        notes=window_notes(settings.data, settings.data_pattern),
         since=last.run_id if last else None,
         new=used if changes is None else changes.new,
         late=[] if changes is None else changes.late,
@@ -121,22 +121,22 @@ def make_plan(config: PipelineConfig) -> Plan:
     )
 
 
-def _files(config: PipelineConfig, *, is_whole: bool) -> list[SourceFile]:
+def _files(settings: ModelSettings, *, is_whole: bool) -> list[SourceFile]:
     """Find the files of the window; where all is there, refuse what a run would refuse that looks at them."""
     pattern, window, form, readings = (
-        config.data_pattern,
-        config.data.spans,
-        config.data.format,
-        readings_of(config.data),
+        settings.data_pattern,
+        settings.data.spans,
+        settings.data.format,
+        readings_of(settings.data),
     )
     if not is_whole:
         there = list_files(pattern, form, readings)
         used = chosen_spans(window, {file.span for file in there})
         return [file for file in there if file.span in used]
-    declared = {one.name: column_type(one) for one in look(config).schema.feature}
+    declared = {one.name: column_type(one) for one in look(settings).schema.feature}
     files = find_files(pattern, window, form, readings)
     if "://" not in pattern:
-        check_splits(files, config.data, config.split, declared)
+        check_splits(files, settings.data, settings.split, declared)
     return files
 
 

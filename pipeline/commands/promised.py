@@ -10,7 +10,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.model_settings import ModelSettings
+from pipeline.config.place import Place
 from pipeline.contract.schema import column_type, feature_table, read_schema
 from pipeline.data.examples import read_examples
 from pipeline.errors import EXIT_INPUT, DataError, PipelineError, WorkspaceError
@@ -29,8 +30,8 @@ from trainer.features import Kind
 class References:
     """What each version promised: read from its file, or made by scoring its run's evaluation rows."""
 
-    def __init__(self, config: PipelineConfig, folder: Path) -> None:
-        self._config, self._folder = config, folder
+    def __init__(self, settings: ModelSettings, folder: Path) -> None:
+        self._settings, self._folder = settings, folder
         self._known: dict[str, Reference] = {}
 
     def __call__(self, version: str) -> Reference:
@@ -45,7 +46,7 @@ class References:
         return self._known[version]
 
     def _find(self, version: str) -> Reference:
-        served = serving_version(self._config.serving_folder) or ""
+        served = serving_version(self._settings.serving_folder) or ""
         if not version and served:
             return replace(self(served), version="")
         if found := read_reference(self._file(version)):
@@ -63,7 +64,7 @@ class References:
 
     def _make(self, version: str) -> Reference:
         like = self._any()  # seasons can be compared by equal bins only
-        reference = _made(self._config, version, like.spec if like else None)
+        reference = _made(self._settings, version, like.spec if like else None)
         write_reference(reference, self._file(version))
         return reference
 
@@ -72,24 +73,24 @@ class References:
         return next((one for one in found if one), None)
 
 
-def _made(config: PipelineConfig, version: str, like: Spec | None) -> Reference:
-    manifest = read_manifest(config.serving_folder / version) if version else None
+def _made(settings: ModelSettings, version: str, like: Spec | None) -> Reference:
+    manifest = read_manifest(settings.serving_folder / version) if version else None
     if manifest is None:
-        raise WorkspaceError(_not_there(config, version), "watch versions that `longhaul run` pushed")
-    run = find_run(open_existing_store(config), config.record_name, manifest.run_id)
-    schema = read_schema(config.schema_file)
-    table = feature_table(config, schema)
+        raise WorkspaceError(_not_there(settings, version), "watch versions that `longhaul run` pushed")
+    run = find_run(open_existing_store(settings), settings.record_name, manifest.run_id)
+    schema = read_schema(settings.schema_file)
+    table = feature_table(settings, schema)
     types = {feature.name: column_type(feature) for feature in schema.feature}
     columns = {feature.name: types[feature.name] for feature in table.features} | {
         table.label.name: types[table.label.name]
     }
-    hidden = set(config.serving.redact)  # the log does not hold their values
+    hidden = set(settings.serving.redact)  # the log does not hold their values
     features = [(one.name, one.kind is not Kind.CATEGORICAL) for one in table.features if one.name not in hidden]
     with chatter_to(Path(os.devnull), ""):
         from pipeline.watch.scored import scorer
 
         return build_reference(
-            *(version, features, labelled_rows(run, columns), scorer(config.serving_folder / version)),
+            *(version, features, labelled_rows(run, columns), scorer(settings.serving_folder / version)),
             label=table.label.name,
             task=table.label.task,
             classes=table.label.classes,
@@ -101,14 +102,14 @@ def _made(config: PipelineConfig, version: str, like: Spec | None) -> Reference:
         )
 
 
-def _not_there(config: PipelineConfig, version: str) -> str:
+def _not_there(place: Place, version: str) -> str:
     """Say why nobody knows a version that has no manifest."""
     if not version:
         return "the log does not say which version answered, and none serves"
-    folder = config.serving_folder / version
+    folder = place.serving_folder / version
     if folder.exists():
         return f"{folder} has no manifest, so no run of Longhaul pushed it"
-    if has_records(config.metadata, config.root) and pushed_to(open_existing_store(config), config.record_name, folder):
+    if has_records(place.metadata, place.root) and pushed_to(open_existing_store(place), place.record_name, folder):
         return "a run pushed it, and it was removed before `longhaul watch` had looked at it"
     return f"there is no {folder}, and no run on record pushed it"
 

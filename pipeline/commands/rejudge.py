@@ -17,7 +17,7 @@ from ml_metadata import MetadataStore
 
 from pipeline.commands.on_record import try_to_record
 from pipeline.config.data import Data
-from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.model_settings import ModelSettings
 from pipeline.config.place import Place
 from pipeline.config.spans import Spans, span_number, spans_text
 from pipeline.contract.schema import column_type, feature_table, read_schema, without
@@ -99,7 +99,7 @@ class Comparison:
 
 
 def rejudge(
-    config: PipelineConfig,
+    settings: ModelSettings,
     models: Sequence[str],
     table: str | None,
     spans: Sequence[str],
@@ -119,28 +119,28 @@ def rejudge(
         PipelineError: there is no such model, the rows cannot be used, or no model can be measured on them.
     """
     began = datetime.now(UTC)
-    base = config.serving_folder
+    base = settings.serving_folder
     wanted = [*(str(number) for number in versions(base) if everything), *models]
     if everything and not wanted:
-        find_model(config, None)  # which says that there is none
+        find_model(settings, None)  # which says that there is none
     if not wanted:
         raise ConfigError("no model is named", "`longhaul rejudge served --span 12`, or --all for all pushed versions")
-    chosen = list({one.digest: one for one in (_find(config, name) for name in wanted)}.values())
+    chosen = list({one.digest: one for one in (_find(settings, name) for name in wanted)}.values())
     served = serving_version(base)
     serving = next((one for one in chosen if one.name == served), None)
     if served and serving is None and not damage(base / served):
-        serving = _find(config, served)  # `may_lose` is measured from it
-    schema = without(read_schema(config.schema_file), config.data.drop)
-    files = _files(config.data, config.data_pattern, table, spans)
+        serving = _find(settings, served)  # `may_lose` is measured from it
+    schema = without(read_schema(settings.schema_file), settings.data.drop)
+    files = _files(settings.data, settings.data_pattern, table, spans)
     declared = {feature.name: column_type(feature) for feature in schema.feature}
-    columns = source.infer_columns(files, config.data.drop, declared)
-    label, task = config.data.label, config.data.task
+    columns = source.infer_columns(files, settings.data.drop, declared)
+    label, task = settings.data.label, settings.data.task
     if label not in columns:
         raise DataError(f"{files[0].path} has no column {label!r}, the label", "name rows whose label is known")
-    check_weight_column(columns, files[0].path, config.data.weight)
-    today = Contract.of_table(feature_table(config, schema))
+    check_weight_column(columns, files[0].path, settings.data.weight)
+    today = Contract.of_table(feature_table(settings, schema))
     used = tuple(sorted({file.span for file in files})) if table is None else ()
-    slices = [one for one in config.evaluation.slices if set(one) <= columns.keys()]
+    slices = [one for one in settings.evaluation.slices if set(one) <= columns.keys()]
     candidates = chosen if serving is None or serving in chosen else [*chosen, serving]
     for one in candidates:
         one.why_not = mismatch(one.contract, today, columns) if one.contract else "nobody knows what it takes"
@@ -151,26 +151,26 @@ def rejudge(
         why = "; ".join(f"{one.name}: {one.why_not}" for one in chosen)
         raise ConfigError(f"no model can be measured on these rows: {why}", "name others, or other rows")
     states = table_files.file_states(files)
-    own = find_own_code(config).by_name("evaluation.metrics")
+    own = find_own_code(settings).by_name("evaluation.metrics")
     with chatter_to(Path(os.devnull), "" if quiet else "loading TensorFlow"):
         from pipeline.evaluation.rejudging import judged, tallied
 
-        rows = _labelled(files, columns, label, config.data.weight)
+        rows = _labelled(files, columns, label, settings.data.weight)
         found = tallied(
-            rows, {one.digest: one.folder for one in fit}, slices, task, config.data.weight, keep_rows=bool(own)
+            rows, {one.digest: one.folder for one in fit}, slices, task, settings.data.weight, keep_rows=bool(own)
         )
     if not found:
         raise DataError("no row has a label", "name rows whose label is known")
     champion = serving if serving in fit else None
-    decision = config.decision if task == "binary" else None
+    decision = settings.decision if task == "binary" else None
     for one in fit:
         beside = (
             (champion.digest, f"version {champion.name}, which serves") if champion and one is not champion else None
         )
-        one.verdict = judged(found, one.digest, beside, task, config.evaluation, config.data.weight, own, decision)
+        one.verdict = judged(found, one.digest, beside, task, settings.evaluation, settings.data.weight, own, decision)
     said = table or f"{'span' if len(used) == 1 else 'spans'} {spans_text(used)}"
     done = Comparison(said, used, chosen, serving.name if serving in chosen and serving else None)
-    done.unrecorded = _record(config, done, states, [file.path for file in files], began)
+    done.unrecorded = _record(settings, done, states, [file.path for file in files], began)
     return done
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.config.data import Data
+from pipeline.config.model_settings import ModelSettings
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.replay import ReplayFile
 from pipeline.config.split import Split, TimeSplit
@@ -84,20 +85,20 @@ def replay(
     return found
 
 
-def read_rows(config: PipelineConfig) -> tuple[FeatureTable, Rows]:
+def read_rows(settings: ModelSettings) -> tuple[FeatureTable, Rows]:
     """Read the labelled rows of the table of a pipeline.
 
     Raises:
         ConfigError: the split tells no column of time.
     """
-    schema = read_schema(config.schema_file)
-    table = feature_table(config, schema)
-    column = _time_column(config.split)
-    return table, rows_of(table, _batches(config.data, config.data_pattern, table, schema, column), column)
+    schema = read_schema(settings.schema_file)
+    table = feature_table(settings, schema)
+    column = _time_column(settings.split)
+    return table, rows_of(table, _batches(settings.data, settings.data_pattern, table, schema, column), column)
 
 
 def _result(
-    config: PipelineConfig,
+    settings: ModelSettings,
     asked: ReplayFile,
     table: FeatureTable,
     past: Losses,
@@ -113,8 +114,8 @@ def _result(
     of = f", of one row in {asked.one_row_in}" if asked.one_row_in > 1 else ""
     gain = never - always
     return {
-        "pipeline": config.name,
-        "table": config.data.path,
+        "pipeline": settings.name,
+        "table": settings.data.path,
         "loss": name,
         "label": table.label.name,
         "model": f"boosted trees (LightGBM), {asked.rounds} rounds, not the pipeline's network{of}",

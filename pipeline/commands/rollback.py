@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from pipeline.config.command_texts import as_given
-from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.model_settings import ModelSettings
 from pipeline.contract.schema import feature_table, read_schema
 from pipeline.errors import ConfigError, PipelineError, WorkspaceError
 from pipeline.lineage.pushes import Rollback, record_rollback
@@ -62,7 +62,7 @@ def known_versions(base: Path, address: str, damage_of: Callable[[int], Iterable
 
 
 def roll_back(
-    config: PipelineConfig,
+    settings: ModelSettings,
     to: int | None,
     note: str,
     dry_run: bool,
@@ -83,17 +83,17 @@ def roll_back(
             another version came to serve while this waited for its turn.
     """
     check_reason(note, force=force)
-    base = config.serving_folder
+    base = settings.serving_folder
     meant, begun = serving_version(base), unfinished.begun(base)
-    store = open_existing_store(config)
+    store = open_existing_store(settings)
     with ExitStack() as held:
-        held.enter_context(translated_errors(config.root))
+        held.enter_context(translated_errors(settings.root))
         if not dry_run:
-            held.enter_context(spent(config.root))
-            store = held.enter_context(noting(config, wait))
+            held.enter_context(spent(settings.root))
+            store = held.enter_context(noting(settings, wait))
         if begun and to in (None, begun.to_version) and _is_newest(base, begun):
             say_published(begun)
-            return begun if dry_run else _ended(config, begun)
+            return begun if dry_run else _ended(settings, begun)
         known = list_versions(base)
         if not known:
             raise WorkspaceError(f"no model was pushed yet: {base} holds none", "`longhaul run` pushes one")
@@ -103,7 +103,7 @@ def roll_back(
                 "be the one that you mean; nothing was changed",
                 "`longhaul versions` tells who brought it and why; name a version with --to to go back further",
             )
-        choice = choose(config, known, to, note, force=force)
+        choice = choose(settings, known, to, note, force=force)
         if dry_run:
             return choice.done()
         folder = Path(choice.target.path)
@@ -111,9 +111,9 @@ def roll_back(
         def begin(version: int) -> None:
             unfinished.begin(base, choice.begun(version))
 
-        done = choice.done(publish(folder, base, choice.manifest, config.push, begin))
-        record_rollback(store, config.record_name, done, base, choice.manifest.digest)
-    return _ended(config, done)
+        done = choice.done(publish(folder, base, choice.manifest, settings.push, begin))
+        record_rollback(store, settings.record_name, done, base, choice.manifest.digest)
+    return _ended(settings, done)
 
 
 def _is_newest(base: Path, begun: Rollback) -> bool:
@@ -132,12 +132,12 @@ def say_published(begun: Rollback) -> None:
     )
 
 
-def _ended(config: PipelineConfig, done: Rollback) -> Rollback:
+def _ended(settings: ModelSettings, done: Rollback) -> Rollback:
     """Show it on the front page, and be done with it: not before, or whoever repeats it goes back further."""
     from pipeline.reports.front import refresh_front  # which `longhaul versions` need not read
 
-    refresh_front(config)
-    unfinished.end(config.serving_folder, done.new_version)
+    refresh_front(settings)
+    unfinished.end(settings.serving_folder, done.new_version)
     return done
 
 
@@ -179,7 +179,7 @@ class Choice:
         )
 
 
-def choose(config: PipelineConfig, known: list[Version], to: int | None, note: str, *, force: bool) -> Choice:
+def choose(settings: ModelSettings, known: list[Version], to: int | None, note: str, *, force: bool) -> Choice:
     """Choose the version that is to serve again.
 
     Args:
@@ -191,7 +191,7 @@ def choose(config: PipelineConfig, known: list[Version], to: int | None, note: s
     served = known[0]
     target = _find(known, to)
     manifest = _whole(target)
-    conflict = _conflict(target.number, manifest, config, force)
+    conflict = _conflict(target.number, manifest, settings, force)
     left = served.manifest
     withdrawn = {*left.withdrawn, left.digest} if left else set()
     again = replace(
@@ -249,9 +249,9 @@ def _whole(target: Version) -> Manifest:
     return manifest
 
 
-def _conflict(version: int, manifest: Manifest, config: PipelineConfig, force: bool) -> str:
+def _conflict(version: int, manifest: Manifest, settings: ModelSettings, force: bool) -> str:
     """Return why the model does not fit today's schema; nothing if it does."""
-    problem = misfit_today(manifest, config)
+    problem = misfit_today(manifest, settings)
     if problem and not force:
         raise ConfigError(
             f"version {version} does not accept the current schema: {problem}",
@@ -261,10 +261,10 @@ def _conflict(version: int, manifest: Manifest, config: PipelineConfig, force: b
     return problem
 
 
-def misfit_today(manifest: Manifest, config: PipelineConfig) -> str:
+def misfit_today(manifest: Manifest, settings: ModelSettings) -> str:
     """Return `misfit` by the schema file as it is, which may itself be the mistake."""
     try:
-        return misfit(manifest, feature_table(config, read_schema(config.schema_file)))
+        return misfit(manifest, feature_table(settings, read_schema(settings.schema_file)))
     except PipelineError as exc:
         return exc.what
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from ml_metadata import MetadataStore
 
 from pipeline.commands.rollback import list_versions, roll_back
-from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.model_settings import ModelSettings
 from pipeline.config.place import Place
 from pipeline.errors import ConfigError, WorkspaceError
 from pipeline.lineage.pushes import record_rollout, rollout_is_recorded, rollout_was_begun
@@ -70,14 +70,14 @@ def start(
     return begun
 
 
-def step(config: PipelineConfig, share: float, note: str = "", by: str = "", wait: Wait = BRIEFLY) -> Rollout:
+def step(place: Place, share: float, note: str = "", by: str = "", wait: Wait = BRIEFLY) -> Rollout:
     """Have the version that is tried answer another share, in percent.
 
     Raises:
         PipelineError: none is tried.
     """
-    before = status(config.serving_folder)
-    return start(config, before.version, share=share, key=before.key, note=note, by=by, wait=wait)
+    before = status(place.serving_folder)
+    return start(place, before.version, share=share, key=before.key, note=note, by=by, wait=wait)
 
 
 def status(serving: Path) -> Rollout:
@@ -92,35 +92,35 @@ def status(serving: Path) -> Rollout:
     return found
 
 
-def promote(config: PipelineConfig, note: str = "", by: str = "", wait: Wait = BRIEFLY) -> Rollout:
+def promote(settings: ModelSettings, note: str = "", by: str = "", wait: Wait = BRIEFLY) -> Rollout:
     """Have the version that is tried answer all requests.
 
     Raises:
         PipelineError: none is tried, or it cannot be published.
     """
-    return _end(config, "promote", note, by, wait)
+    return _end(settings, "promote", note, by, wait)
 
 
-def abort(config: PipelineConfig, note: str = "", by: str = "", wait: Wait = BRIEFLY) -> Rollout:
+def abort(settings: ModelSettings, note: str = "", by: str = "", wait: Wait = BRIEFLY) -> Rollout:
     """Have the version beside it answer all requests; no run pushes the one that was tried again, if it was the newest.
 
     Raises:
         PipelineError: none is tried, or the version beside it cannot be published.
     """
-    return _end(config, "abort", note, by, wait)
+    return _end(settings, "abort", note, by, wait)
 
 
-def _end(config: PipelineConfig, how: str, note: str, by: str, wait: Wait) -> Rollout:
-    base = config.serving_folder
-    found = ended_unrecorded(base, how) or status(config.serving_folder)
+def _end(settings: ModelSettings, how: str, note: str, by: str, wait: Wait) -> Rollout:
+    base = settings.serving_folder
+    found = ended_unrecorded(base, how) or status(settings.serving_folder)
     if found.ending != how:
         found = replace(found, by=by or pusher(), time=now(), note=note, ending=how)
         rollout.write(base, found)
     winner = found.version if how == "promote" else found.stable
     if winner != found.newest and (rollout.under_way(base) or unfinished.begun(base)):
         # Published anew, which ends the rollout in the same instant.
-        roll_back(config, winner, note or f"{how} of the {found.mode} of version {found.version}", False, wait=wait)
-    _note(config, found, how, wait)
+        roll_back(settings, winner, note or f"{how} of the {found.mode} of version {found.version}", False, wait=wait)
+    _note(settings, found, how, wait)
     rollout.end(base)
     return found
 

@@ -22,6 +22,7 @@ from pipeline.commands.arrival import await_data, data_notes
 from pipeline.commands.rollout import note_begun
 from pipeline.commands.uncollected import uncollected
 from pipeline.config.loading import REFERENCE
+from pipeline.config.model_settings import ModelSettings
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.place import Place
 from pipeline.contract.run_inputs import RunInputs, look
@@ -54,6 +55,7 @@ from pipeline.terminal.screen import Screen
 from pipeline.workspace import reserve
 from pipeline.workspace.lock import AT_ONCE, Wait, locked
 from pipeline.workspace.scratch import scratch
+from trainer.settings.tuner import TunerSettings
 
 _PROGRESS = "longhaul.progress"
 
@@ -99,7 +101,7 @@ def run_pipeline(
         # Cheap, and before the seconds that importing TensorFlow takes.
         inputs = look(config)
         job_servers.check(config.beam, config.file)
-        store, inputs = _opened(config, inputs, console, is_new=is_new)
+        store, inputs = _opened(config, config.tuner, inputs, console, is_new=is_new)
         part = Part(from_node, to_node, use_cache)
         if resume:
             found = find_resumption(store, config.record_name, resume, made_with(config, inputs))
@@ -139,26 +141,26 @@ def first_line(config_file: Path | None, name: str, root: Path) -> str:
 
 
 def _opened(
-    config: PipelineConfig, inputs: RunInputs, console: Any, *, is_new: bool
+    settings: ModelSettings, tuner: TunerSettings, inputs: RunInputs, console: Any, *, is_new: bool
 ) -> tuple[MetadataStore, RunInputs]:
     """Open the store and bring its records up to date. Says what it did, and what there is to know of the data."""
     if is_new:
-        _note(console, f"{config.root} is a new workspace; `--workspace` names one that has runs")
-    if copy := upgrade_store(config):
+        _note(console, f"{settings.root} is a new workspace; `--workspace` names one that has runs")
+    if copy := upgrade_store(settings):
         _note(console, f"an older ML Metadata made the store; as it was it is {copy}")
-    store = open_store(config)
-    if moved := settle(config, store):
+    store = open_store(settings)
+    if moved := settle(settings, store):
         _note(console, moved.sentence())
-    inputs = replace(inputs, first_names=first_names(store, config.record_name))
-    check_store_knows_outputs(config.root, store)
-    if copy := upgrade_records(config, store):
+    inputs = replace(inputs, first_names=first_names(store, settings.record_name))
+    check_store_knows_outputs(settings.root, store)
+    if copy := upgrade_records(settings, store):
         _note(console, f"an older Longhaul wrote the records; as they were they are {copy}")
-    check_tuned(config, store)
-    notes = close_dead_runs(config.metadata, config.root, store)
+    check_tuned(settings, tuner, store)
+    notes = close_dead_runs(settings.metadata, settings.root, store)
     if not isinstance(tables := inputs.tables, str):
-        tables = tuple(last.as_read(tables)) if (last := last_data(store, config.record_name)) else tables
+        tables = tuple(last.as_read(tables)) if (last := last_data(store, settings.record_name)) else tables
         inputs = replace(inputs, tables=tables)
-        notes += data_notes(config.data, config.data_pattern, config.record_name, tables, store)
+        notes += data_notes(settings.data, settings.data_pattern, settings.record_name, tables, store)
     for sentence in notes:
         _note(console, sentence)
     return store, inputs
@@ -173,9 +175,9 @@ def _resumable(place: Place, resume: str) -> Iterator[None]:
 
 
 @contextmanager
-def _arrived(config: PipelineConfig, wait: str | None, console: Any) -> Iterator[None]:
+def _arrived(settings: ModelSettings, wait: str | None, console: Any) -> Iterator[None]:
     """Before the workspace's lock is taken: others may use the workspace while the data are waited for."""
-    await_data(config, wait, console)
+    await_data(settings, wait, console)
     yield
 
 
@@ -255,12 +257,12 @@ def _launch(config: PipelineConfig, inputs: RunInputs, run_id: str, log: Path, p
             progress.removeHandler(screen)
 
 
-def _write_page(config: PipelineConfig, run_id: str, log: Path) -> Path | None:
+def _write_page(settings: ModelSettings, run_id: str, log: Path) -> Path | None:
     """Write the run's report, of a failed run too. How the run ended must reach the user whatever happens here."""
     try:
-        store = open_store(config)
-        run = find_run(store, config.record_name, run_id)
-        page = page_of(config.root, run)
+        store = open_store(settings)
+        run = find_run(store, settings.record_name, run_id)
+        page = page_of(settings.root, run)
         from pipeline.reports.front import refresh_front
 
         if not page.is_file():
@@ -269,10 +271,10 @@ def _write_page(config: PipelineConfig, run_id: str, log: Path) -> Path | None:
             from pipeline.reports.page import write_report
             from pipeline.reports.what_now import look_around
 
-            trends = trends_in(store, config.record_name, run)
-            source = partial(source_of, config.data, config.data_pattern)
-            write_report(run, page, source, look_around(config, store, run), trends)
-        refresh_front(config)
+            trends = trends_in(store, settings.record_name, run)
+            source = partial(source_of, settings.data, settings.data_pattern)
+            write_report(run, page, source, look_around(settings, store, run), trends)
+        refresh_front(settings)
         return page
     except Exception:
         with suppress(OSError), log.open("a") as file:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.model_settings import ModelSettings
 from pipeline.config.place import Place
 from pipeline.config.value_types import seconds_of
 from pipeline.errors import ConfigError, WorkspaceError
@@ -70,7 +70,7 @@ def folders_of(place: Place | None, model: Path | None, named: Sequence[str]) ->
     return {name: str(folder) for name, folder in found.items()}
 
 
-def log_of(config: PipelineConfig | None, folder: Path | None) -> LogOptions | None:
+def log_of(settings: ModelSettings | None, folder: Path | None) -> LogOptions | None:
     """Return what is written down of requests, and where.
 
     Args:
@@ -80,24 +80,24 @@ def log_of(config: PipelineConfig | None, folder: Path | None) -> LogOptions | N
     Raises:
         ConfigError: a column that the log shall not show is none of the model's.
     """
-    if config is None:
+    if settings is None:
         return LogOptions(str(one_spelling(folder))) if folder else None
-    its = config.serving.log
+    its = settings.serving.log
     if its is None and folder is None:
         return None
-    known = _columns(config.serving_folder)
-    if known and (unknown := [name for name in config.serving.redact if name not in known]):
+    known = _columns(settings.serving_folder)
+    if known and (unknown := [name for name in settings.serving.redact if name not in known]):
         raise ConfigError(
             f"serving.redact: the model has no column {unknown[0]!r}, so nothing would be hidden",
             f"the columns are {', '.join(sorted(known))}",
         )
     return LogOptions(
-        folder=str(one_spelling(folder) if folder else config.requests_folder),
+        folder=str(one_spelling(folder) if folder else settings.requests_folder),
         sample=its.sample if its else 1.0,
         keep_s=seconds_of(its.keep) if its else None,
         destination=its.destination if its else None,
-        redact=tuple(config.serving.redact),
-        leave_out=config.serving.redact_by == "leave_out",
+        redact=tuple(settings.serving.redact),
+        leave_out=settings.serving.redact_by == "leave_out",
     )
 
 

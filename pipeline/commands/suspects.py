@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.commands.suspects_file import Suspect, Suspects, text_of
-from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.model_settings import ModelSettings
 from pipeline.data.convert import shorten
 from pipeline.data.decided_labels import BETWEEN, FILE, Decisions, read_decisions, row_hashes
 from pipeline.errors import ConfigError, WorkspaceError
@@ -36,7 +36,7 @@ Hashes = npt.NDArray[np.uint64]
 
 
 def find_suspects(
-    config: PipelineConfig, run: Run, keys: Sequence[str], at_most: int, output: Path | None, *, quiet: bool = False
+    settings: ModelSettings, run: Run, keys: Sequence[str], at_most: int, output: Path | None, *, quiet: bool = False
 ) -> Suspects:
     """Rank the rows of a run's training split by how suspect their labels are, and write page and file.
 
@@ -50,14 +50,14 @@ def find_suspects(
         ConfigError: the run has no classes or no network of Longhaul's, or the keys do not tell rows apart.
         WorkspaceError: what the run left is gone, or nothing can be written.
     """
-    settings, schema = recorded_settings(run)
-    label, features = settings["data"]["label"], table_of(settings, schema)
+    recorded, schema = recorded_settings(run)
+    label, features = recorded["data"]["label"], table_of(recorded, schema)
     if features.label.task == "regression":
         raise ConfigError(
             f"run {run.run_id} is a regression; only labels that are classes can be suspect",
             "the page of the run has its worst rows: `longhaul report`",
         )
-    if settings.get("transform", {}).get("preprocessing_fn") or settings.get("trainer", {}).get("run_fn"):
+    if recorded.get("transform", {}).get("preprocessing_fn") or recorded.get("trainer", {}).get("run_fn"):
         raise ConfigError(
             f"run {run.run_id} shapes its rows by code of yours; trees grow on Longhaul's features only",
             "name a run without transform.preprocessing_fn and trainer.run_fn; `longhaul runs` lists them",
@@ -68,8 +68,8 @@ def find_suspects(
             f"run {run.run_id} trained on {table.num_rows} rows; {_FEWEST_ROWS} are needed to doubt one",
             "look through so few rows yourself, or collect more",
         )
-    file = one_spelling(output) if output else config.label_decisions_file or config.root / FILE
-    known = read_decisions(file, config.data.label_classes) if file.exists() else Decisions()
+    file = one_spelling(output) if output else settings.label_decisions_file or settings.root / FILE
+    known = read_decisions(file, settings.data.label_classes) if file.exists() else Decisions()
     decided = {(one.row, text) for one in known.rows if one.decision for text in (one.given, one.label)}
     if decided and keys and tuple(dict.fromkeys(keys)) != known.keys:
         by = BETWEEN.join(known.keys) or "all columns"
@@ -84,9 +84,12 @@ def find_suspects(
     each = {(names[place], str(texts[found.rows[place]])): place for place in doubted[::-1]}  # equal rows once
     shown = sorted(place for name, place in each.items() if name not in decided)[:at_most]
     places = find_rows(
-        source_of(config.data, config.data_pattern, run.ingestion), keys, label, set(hashes[found.rows[shown]].tolist())
+        source_of(settings.data, settings.data_pattern, run.ingestion),
+        keys,
+        label,
+        set(hashes[found.rows[shown]].tolist()),
     )
-    hidden = {label, *unshown(settings, table.column_names)}
+    hidden = {label, *unshown(recorded, table.column_names)}
     columns = [name for name in dict.fromkeys([*keys, *table.column_names]) if name not in hidden][:_MOST_VALUES]
     values = table.select(columns).take(pa.array(found.rows[shown])).to_pylist()
     classes, types = features.label.classes, (run.ingestion or {}).get("columns", {})  # as the run has them
@@ -103,9 +106,9 @@ def find_suspects(
         )
         for place, of_row in zip(shown, values, strict=True)
     ]
-    page = config.root / "reports" / f"{run.run_id}-suspects.html"
+    page = settings.root / "reports" / f"{run.run_id}-suspects.html"
     made = Suspects(
-        config.name, run.run_id, keys, classes, rows, table.num_rows, found.errors, found.skill,
+        settings.name, run.run_id, keys, classes, rows, table.num_rows, found.errors, found.skill,
         len({(one.row, one.given) for one in known.rows if one.decision}), str(file), str(page),
     )  # fmt: skip
     text, remedy = text_of(made, file), "name another file with --output"

@@ -14,6 +14,7 @@ from rich.markup import escape
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from pipeline.commands.validated_rows import Rows, served_contract
+from pipeline.config.model_settings import ModelSettings
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.place import Place
 from pipeline.config.spans import span_name
@@ -203,7 +204,7 @@ def validate(
 
 
 def _as_training(
-    config: PipelineConfig, file: str, statistics: Statistics, rows: Rows, last: _LastRun | None
+    settings: ModelSettings, file: str, statistics: Statistics, rows: Rows, last: _LastRun | None
 ) -> tuple[Evidence, str]:
     """Return what the gate would look at if the table were the newest, and what it is compared with, in words."""
     spans: dict[int, Statistics] = {}
@@ -211,7 +212,7 @@ def _as_training(
     rows_before: dict[int, int] = {}
     compared_with = ""
     if last and (known := spans_in(last.statistics)):
-        own = table_files.span_of(str(Path(file).resolve()), config.data_pattern)
+        own = table_files.span_of(str(Path(file).resolve()), settings.data_pattern)
         number = known[-1] + 1 if own is None else own
         if earlier := [span for span in known if span < number]:
             spans = {earlier[-1]: read_span(last.statistics, earlier[-1]), number: statistics}
@@ -221,27 +222,27 @@ def _as_training(
         previous = "training", read_split(last.statistics, TRAIN_SPLIT)
         compared_with = f"the training split of run {last.run.run_id}"
     evidence = Evidence(
-        label=config.data.label,
-        task=config.data.task,
+        label=settings.data.label,
+        task=settings.data.task,
         splits={TRAIN_SPLIT: statistics},
         spans=spans,
         rows_before=rows_before,
         previous=previous,
-        time_column=time_column(config.split),
-        excluded=config.never_asked,
+        time_column=time_column(settings.split),
+        excluded=settings.never_asked,
         rows=lambda: ((TRAIN_SPLIT, batch) for batch in rows.read()),
-        own_checks=find_own_code(config).all_plain("schema.checks"),
+        own_checks=find_own_code(settings).all_plain("schema.checks"),
     )
     return evidence, compared_with
 
 
 def _derived(
-    config: PipelineConfig, schema: schema_pb2.Schema, rows: Rows, last: _LastRun, evidence: Evidence
+    settings: ModelSettings, schema: schema_pb2.Schema, rows: Rows, last: _LastRun, evidence: Evidence
 ) -> DerivedFeatures | None:
     """Return the same of derived features, which are computed of the rows anew."""
-    table = feature_table(config, schema)
+    table = feature_table(settings, schema)
     were = json.loads(last.run.properties.get("config", "{}")).get("features", {}).get("derive", {})
-    changed = {name for name, expression in config.features.derive.items() if were.get(name) != expression}
+    changed = {name for name, expression in settings.features.derive.items() if were.get(name) != expression}
     known = counted_in(last.statistics, table, changed)
     if known is None:
         return None

@@ -11,7 +11,7 @@ import pyarrow as pa
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from pipeline.config.data import Data
-from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.model_settings import ModelSettings
 from pipeline.config.split import Split
 from pipeline.contract.schema import feature_table
 from pipeline.data.labels import LabelTally
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
     from pipeline.serving.meter import Contract
 
 
-def served_contract(config: PipelineConfig, schema: schema_pb2.Schema, columns: Collection[str]) -> Contract | None:
+def served_contract(settings: ModelSettings, schema: schema_pb2.Schema, columns: Collection[str]) -> Contract | None:
     """Return what the model that serves knows; None if there is none, or none for such a table."""
-    if not versions(config.serving_folder):
+    if not versions(settings.serving_folder):
         return None
     with suppress(ConfigError, WorkspaceError):
-        features = feature_table(config, schema)
+        features = feature_table(settings, schema)
         if all(feature.name in columns for feature in features.features):
-            folder = str(find_model(config, None).folder)
+            folder = str(find_model(settings, None).folder)
 
             import tensorflow as tf
 

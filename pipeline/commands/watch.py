@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ from pipeline.commands.on_record import try_to_record
 from pipeline.commands.promised import References
 from pipeline.config.command_texts import with_options
 from pipeline.config.loading import options_of
+from pipeline.config.model_settings import ModelSettings
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.place import Place
 from pipeline.config.value_types import seconds_of
@@ -53,12 +55,12 @@ LATELY = 8
 """Windows that say how many rows get labels."""
 
 
-def log_of(config: PipelineConfig) -> Path:
+def log_of(place: Place, watch: Watch) -> Path:
     """Return the log of requests; of one in BigQuery, where its rows are put."""
-    if is_address(config.watch.log or ""):
-        return config.watch_folder / IMPORTED
-    base = config.file.parent if config.file else Path()
-    return config.root / "requests" / config.name if config.watch.log is None else one_spelling(config.watch.log, base)
+    if is_address(watch.log or ""):
+        return place.watch_folder / IMPORTED
+    base = place.file.parent if place.file else Path()
+    return place.requests_folder / place.name if watch.log is None else one_spelling(watch.log, base)
 
 
 def watch_once(config: PipelineConfig, now: datetime | None = None) -> Watched:
@@ -68,7 +70,7 @@ def watch_once(config: PipelineConfig, now: datetime | None = None) -> Watched:
         PipelineError: there is no log, or nothing that promised anything.
     """
     now = now or datetime.now(UTC)
-    folder, log = config.watch_folder, log_of(config)
+    folder, log = config.watch_folder, log_of(config, config.watch)
     if not _imported(config.watch, log, folder / IMPORTED) and not log_files(log):
         raise DataError(
             f"there is no log of requests: {config.watch.log or log} holds no Parquet, CSV or TFRecord file",
@@ -89,10 +91,10 @@ def _imported(watch: Watch, log: Path, folder: Path) -> bool:
     return import_tables(named, folder) if is_address(named) else import_predictions(log, folder)
 
 
-def has_log(config: PipelineConfig) -> bool:
+def has_log(place: Place, watch: Watch) -> bool:
     """Return whether there is something to watch; the service is not asked."""
-    log = log_of(config)
-    return is_address(config.watch.log or "") or bool(log_files(log) or prediction_files(log))
+    log = log_of(place, watch)
+    return is_address(watch.log or "") or bool(log_files(log) or prediction_files(log))
 
 
 def _watched(config: PipelineConfig, state: State, folder: Path, log: Path, now: datetime) -> Watched:
@@ -117,7 +119,7 @@ def _watched(config: PipelineConfig, state: State, folder: Path, log: Path, now:
     unforgotten = ""
     if forget(state, folder, all_windows, hour_of(now), seconds_of(settings.keep) / 3600, serves):
         all_windows = windows(state.rows_by_hour(), settings.window)
-        unforgotten = _forget_on_record(config, now)
+        unforgotten = _forget_on_record(config, now - timedelta(seconds=seconds_of(settings.keep)))
     new = {one for one in all_windows if any(one.first <= hour < one.last for hour in touched)}
     known = state.verdicts()
     judge = Judge(
@@ -169,16 +171,16 @@ def _detectable(watch: Watch, references: References, verdicts: list[dict[str, A
     return detectable_of(reference, usual, len(rows), watch.may_lose, watch.delta)
 
 
-def _write_page(config: PipelineConfig, seen: Watched, times: list[dict[str, Any]], now: datetime) -> None:
-    path = production_path(config.root)
+def _write_page(settings: ModelSettings, seen: Watched, times: list[dict[str, Any]], now: datetime) -> None:
+    path = production_path(settings.root)
     is_new = not path.exists()
     alarms = [one.to_json() for one in seen.alarms]
-    options = [*options_of(config.root, config.file)]
+    options = [*options_of(settings.root, settings.file)]
     unknown = [one.sentence for one in seen.strangers]
-    page = collect(config.name, seen.verdicts, alarms, times, seen.labels, seen.watermark, now, options, unknown)
+    page = collect(settings.name, seen.verdicts, alarms, times, seen.labels, seen.watermark, now, options, unknown)
     write_whole(render(page), path, "page", "free the disk, then `longhaul watch --once`")
     if is_new:  # the front page leads to it
-        refresh_front(config)
+        refresh_front(settings)
 
 
 def _given(watch: Watch, config_file: Path | None) -> Path:
@@ -233,17 +235,16 @@ def _record(place: Place, folder: Path, changed: list[dict[str, Any]]) -> str:
     )
 
 
-def _forget_on_record(config: PipelineConfig, now: datetime) -> str:
+def _forget_on_record(place: Place, before: datetime) -> str:
     """Forget windows in the workspace's own store; one on a server keeps them."""
-    database = config.root / "metadata.db"
-    if config.metadata.url or not database.exists():
+    database = place.root / "metadata.db"
+    if place.metadata.url or not database.exists():
         return ""
-    before = now - timedelta(seconds=seconds_of(config.watch.keep))
 
     def forget_there(_: object) -> None:
-        forget_windows(database, config.record_name, before)
+        forget_windows(database, place.record_name, before)
 
-    return try_to_record(config, forget_there)
+    return try_to_record(place, forget_there)
 
 
 def silence(folder: Path, key: str, duration: str, reason: str) -> Alarm:
@@ -269,7 +270,7 @@ def silence(folder: Path, key: str, duration: str, reason: str) -> Alarm:
         return one
 
 
-def add_labels(config: PipelineConfig, file: Path) -> Path:
+def add_labels(watch_folder: Path, keys: Sequence[str], label: str, file: Path) -> Path:
     """Keep a file of labels for `watch`; the same file again is the same delivery.
 
     Raises:
@@ -278,10 +279,10 @@ def add_labels(config: PipelineConfig, file: Path) -> Path:
     """
     if not file.is_file() or file.suffix not in (".parquet", ".csv"):
         raise DataError(f"{file} is no Parquet or CSV file", "name a file of labels that is there")
-    folder = config.watch_folder / "given"
+    folder = watch_folder / "given"
     folder.mkdir(parents=True, exist_ok=True)
     # Every later look would stop at one that cannot be joined.
-    check_labels(file, config.watch.keys, config.data.label, folder.parent / "tmp")
+    check_labels(file, keys, label, watch_folder / "tmp")
     for known in log_files(folder):
         if known.size == file.stat().st_size and Path(known.path).read_bytes() == file.read_bytes():
             return Path(known.path)

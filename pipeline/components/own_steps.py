@@ -11,18 +11,18 @@ from tfx.proto import transform_pb2
 from pipeline.components.curated_schema import CuratedSchema
 from pipeline.components.own_trainer import OwnTrainer
 from pipeline.components.transform import Transform
-from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.own_code import TrainerSection
 from pipeline.contract.run_inputs import RunInputs
 from trainer.settings.fitting import OF_ITS_NETWORK, FittingSettings
 
 
 def own_training_steps(
-    config: PipelineConfig, inputs: RunInputs, features: dict[str, Any], examples: Any
+    settings: TrainerSection, weight: str | None, inputs: RunInputs, examples: Any
 ) -> tuple[list[Any], OwnTrainer]:
     """Wires the user's `preprocessing_fn`, and their `run_fn` or `build_model`, told what stock TFX tells them.
 
     Args:
-        features: the FeatureTable as plain data.
+        weight: the column that weighs rows.
 
     Returns:
         All steps, and the one that makes the model.
@@ -45,17 +45,17 @@ def own_training_steps(
 
     # Has the user's function train, or fits the network that it builds; makes the model one that all steps can ask.
     request: dict[str, Any] = {
-        "features": features,
-        "code": inputs.own_code.plain(f"trainer.{config.trainer.model_of}"),
-        **({"weight": config.data.weight} if config.data.weight else {}),
+        "features": without_bins(inputs.features.to_dict()),
+        "code": inputs.own_code.plain(f"trainer.{settings.model_of}"),
+        **({"weight": weight} if weight else {}),
     }
-    if config.trainer.build_model:
+    if settings.build_model:
         fitting = set(FittingSettings.model_fields) - set(OF_ITS_NETWORK)
-        request["fitting"] = config.trainer.model_dump(mode="json", include=fitting)
+        request["fitting"] = settings.model_dump(mode="json", include=fitting)
     trainer = OwnTrainer(
         request=request,
-        train_steps=config.trainer.train_steps,
-        eval_steps=config.trainer.eval_steps,
+        train_steps=settings.train_steps,
+        eval_steps=settings.eval_steps,
         examples=examples,
         schema=schema,
         transformed_examples=transform.outputs["transformed_examples"] if transform else None,

@@ -171,6 +171,19 @@ class PipelineConfig(Section):
         """Whether Longhaul's own Transform has nothing to do: a function of the user's shapes the rows."""
         return bool(self.trainer.run_fn or self.transform.preprocessing_fn)
 
+    @property
+    def own_functions(self) -> dict[str, str]:
+        """The functions of the user's, by the setting that names them."""
+        named = {
+            "transform.preprocessing_fn": self.transform.preprocessing_fn,
+            "trainer.run_fn": self.trainer.run_fn,
+            "trainer.build_model": self.trainer.build_model,
+            **{f"schema.checks[{place}]": said for place, said in enumerate(self.schema_.checks)},
+            **{f"evaluation.metrics.{name}": metric.function for name, metric in self.evaluation.metrics.items()},
+            **{f"steps.{name}.component": step.component for name, step in self.steps.items()},
+        }
+        return {setting: said for setting, said in named.items() if said}
+
     def came_from(self, file: Path) -> None:
         """Note the YAML file that says all this: relative paths in it are meant from its folder."""
         self._base = one_spelling(file.parent)

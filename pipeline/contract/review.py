@@ -10,7 +10,7 @@ from pathlib import Path
 from ml_metadata import MetadataStore
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.model_settings import ModelSettings
 from pipeline.contract.proposal import Proposal
 from pipeline.contract.proposals import propose
 from pipeline.contract.schema import check_columns, parse_schema, read_schema, read_schema_text
@@ -62,22 +62,22 @@ class Approval:
     version: SchemaVersion | None
 
 
-def review(config: PipelineConfig) -> Review:
+def review(settings: ModelSettings) -> Review:
     """Read everything; change nothing.
 
     Raises:
         PipelineError: the file cannot be read, or there is no run to compare it with.
     """
-    text = read_schema_text(config.schema_file)
-    schema = parse_schema(text, config.schema_file)
-    store = open_existing_store(config)
-    run, artifact, behind = _newest_with_statistics(store, config.record_name)
+    text = read_schema_text(settings.schema_file)
+    schema = parse_schema(text, settings.schema_file)
+    store = open_existing_store(settings)
+    run, artifact, behind = _newest_with_statistics(store, settings.record_name)
     statistics = {split: read_split(artifact.uri, split) for split in splits_in(artifact.uri)}
     return Review(
-        file=config.schema_file,
+        file=settings.schema_file,
         text=text,
         schema=schema,
-        version=version_of(store, config.record_name, text),
+        version=version_of(store, settings.record_name, text),
         run=run,
         statistics=(StatisticsSource(artifact.id, artifact.uri),),
         proposals=tuple(
@@ -91,14 +91,14 @@ def review(config: PipelineConfig) -> Review:
                 },
                 environment=TRAINING if _tells_training(schema) else None,
             )
-            if proposal.feature not in config.data.drop  # what is not read neither comes nor goes
+            if proposal.feature not in settings.data.drop  # what is not read neither comes nor goes
         ),
         behind=behind,
     )
 
 
 def approve(
-    config: PipelineConfig,
+    settings: ModelSettings,
     *,
     reviewer: str,
     note: str,
@@ -113,17 +113,17 @@ def approve(
     """
     if as_is and features:
         raise PipelineError("--as-is takes no proposal, and --feature names some", "give one of the two")
-    state = review(config)
+    state = review(settings)
     chosen = () if as_is else _chosen(state.proposals, features)
     schema = schema_pb2.Schema()
     schema.CopyFrom(state.schema)
     for proposal in chosen:
         proposal.apply(schema)
-    return approve_schema(config, state, schema, chosen, reviewer=reviewer, note=note, dry_run=dry_run)
+    return approve_schema(settings, state, schema, chosen, reviewer=reviewer, note=note, dry_run=dry_run)
 
 
 def approve_schema(
-    config: PipelineConfig,
+    settings: ModelSettings,
     state: Review,
     schema: schema_pb2.Schema,
     proposals: Sequence[Proposal] = (),
@@ -143,7 +143,7 @@ def approve_schema(
             raise PipelineError(f"{option} is empty", "say who approves the schema, and why: it is kept for others")
     if read_schema_text(state.file) != state.text:
         raise PipelineError(f"{state.file} changed while it was reviewed", "look at it again, then approve")
-    check_columns(config, schema)
+    check_columns(settings, schema)
     text = write(schema, state.text)
     if text == state.text and state.version and state.version.reviewer:
         raise PipelineError(
@@ -157,13 +157,13 @@ def approve_schema(
     )
     if dry_run:
         return Approval(state, tuple(proposals), difference, None)
-    store = open_store(config)
+    store = open_store(settings)
     with replacing(state.file, text):
         if state.version is None:
-            record_version(store, config.record_name, state.text, run_id=state.run.run_id)
+            record_version(store, settings.record_name, state.text, run_id=state.run.run_id)
         version = record_version(
             store,
-            config.record_name,
+            settings.record_name,
             text,
             run_id=state.run.run_id,
             reviewer=reviewer.strip(),

@@ -13,7 +13,7 @@ from typing import Any
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from pipeline.config.data import Data
-from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.model_settings import ModelSettings
 from pipeline.contract.schema import feature_table, parse_schema, read_schema_text, without
 from pipeline.contract.schema_text import write
 from pipeline.data.decided_labels import Decisions, read_decisions
@@ -89,7 +89,7 @@ class RunInputs:
         return [(self.first_names(path), *state) for path, *state in files]
 
 
-def look(config: PipelineConfig, *, elsewhere: bool = False) -> RunInputs:
+def look(settings: ModelSettings, *, elsewhere: bool = False) -> RunInputs:
     """Look at what a run would be made with now.
 
     Args:
@@ -100,24 +100,24 @@ def look(config: PipelineConfig, *, elsewhere: bool = False) -> RunInputs:
             configuration names.
         DataError: no file of a table is there, or one is empty.
     """
-    schema_text = read_schema_text(config.schema_file)
-    schema = parse_schema(schema_text, config.schema_file)
-    features = feature_table(config, schema)
-    kept = without(schema, config.data.drop)
-    policy_text = read_policy_text(config.policy_file)
-    policy = parse_policy(policy_text, config.policy_file)
-    own_code, software = find_own_code(config), present_software()
+    schema_text = read_schema_text(settings.schema_file)
+    schema = parse_schema(schema_text, settings.schema_file)
+    features = feature_table(settings, schema)
+    kept = without(schema, settings.data.drop)
+    policy_text = read_policy_text(settings.policy_file)
+    policy = parse_policy(policy_text, settings.policy_file)
+    own_code, software = find_own_code(settings), present_software()
     if own_code.digest:
         software = replace(
             software,
             code_digest=digest([software.code_digest, own_code.digest], digits=64),
             code_files={**software.code_files, **own_code.files},
         )
-    decided = config.label_decisions_file
+    decided = settings.label_decisions_file
     serving: FileStates | str = ()
-    if config.serving_pattern:
+    if settings.serving_pattern:
         try:
-            serving = _files(config.serving_pattern)
+            serving = _files(settings.serving_pattern)
         except DataError:
             if not elsewhere:
                 raise
@@ -128,11 +128,11 @@ def look(config: PipelineConfig, *, elsewhere: bool = False) -> RunInputs:
         features=features,
         policy_text=policy_text,
         policy=policy,
-        tables=config.data_pattern if elsewhere else _tables(config.data, config.data_pattern),
+        tables=settings.data_pattern if elsewhere else _tables(settings.data, settings.data_pattern),
         serving=serving,
         software=software,
         own_code=own_code,
-        decisions=read_decisions(decided, config.data.label_classes) if decided else Decisions(),
+        decisions=read_decisions(decided, settings.data.label_classes) if decided else Decisions(),
     )
 
 

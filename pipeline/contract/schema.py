@@ -9,7 +9,7 @@ from pathlib import Path
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.model_settings import ModelSettings
 from pipeline.data.columns import ColumnType, nearest
 from pipeline.errors import ConfigError, as_argument
 from trainer.derived_columns import derive_all
@@ -69,7 +69,7 @@ def without(schema: schema_pb2.Schema, drop: Collection[str]) -> schema_pb2.Sche
     return result
 
 
-def check_columns(config: PipelineConfig, schema: schema_pb2.Schema) -> None:
+def check_columns(settings: ModelSettings, schema: schema_pb2.Schema) -> None:
     """Every column that the configuration names stands in the schema, or is dropped where that makes it needless.
 
     Raises:
@@ -79,65 +79,65 @@ def check_columns(config: PipelineConfig, schema: schema_pb2.Schema) -> None:
     retired = {feature.name for feature in schema.feature if is_retired(feature)}
     if not known:
         raise ConfigError(
-            f"schema.file: {config.schema_file} describes no column",
+            f"schema.file: {settings.schema_file} describes no column",
             "`longhaul init TABLE --label COLUMN` writes a first schema",
         )
     named = {
-        "data.label": [config.data.label],
-        "data.weight": [] if config.data.weight is None else [config.data.weight],
-        "data.columns": list(config.data.columns),
-        "features.exclude": config.features.exclude,
-        "features.categorical": config.features.categorical,
-        "serving.rollout.key": [config.serving.rollout.key]
-        if config.serving.rollout and config.serving.rollout.key
+        "data.label": [settings.data.label],
+        "data.weight": [] if settings.data.weight is None else [settings.data.weight],
+        "data.columns": list(settings.data.columns),
+        "features.exclude": settings.features.exclude,
+        "features.categorical": settings.features.categorical,
+        "serving.rollout.key": [settings.serving.rollout.key]
+        if settings.serving.rollout and settings.serving.rollout.key
         else [],
-        "evaluation.slices": [column for crossed in config.evaluation.slices for column in crossed],
+        "evaluation.slices": [column for crossed in settings.evaluation.slices for column in crossed],
     }
     for setting, columns in named.items():
         for column in columns:
-            if column in config.data.drop:
+            if column in settings.data.drop:
                 if setting == "evaluation.slices":
                     raise ConfigError(
                         f"{setting} names {column!r}, which data.drop leaves out",
                         f"take it out of one of the two; `longhaul drop {as_argument(column)}` does both",
                     )
                 continue
-            if column in config.features.derive and setting in ("features.exclude", "features.categorical"):
+            if column in settings.features.derive and setting in ("features.exclude", "features.categorical"):
                 continue
             if column not in known:
                 raise ConfigError(
-                    f"{setting}: the schema {config.schema_file} has no column {column!r}; {nearest(column, known)}",
+                    f"{setting}: the schema {settings.schema_file} has no column {column!r}; {nearest(column, known)}",
                     "correct the name, or add the column to the schema",
                 )
             if column in retired and setting in ("data.label", "evaluation.slices"):
                 raise ConfigError(
-                    f"{setting}: the schema {config.schema_file} retires the column {column!r} (lifecycle_stage)",
+                    f"{setting}: the schema {settings.schema_file} retires the column {column!r} (lifecycle_stage)",
                     f"take it out of {setting}, or do not retire it",
                 )
 
 
-def feature_table(config: PipelineConfig, schema: schema_pb2.Schema) -> FeatureTable:
+def feature_table(settings: ModelSettings, schema: schema_pb2.Schema) -> FeatureTable:
     """Put together the features that schema and configuration give.
 
     Raises:
         ConfigError: a column named in the configuration is not in the schema, or an expression breaks a rule.
     """
-    check_columns(config, schema)
-    drop = config.data.drop
+    check_columns(settings, schema)
+    drop = settings.data.drop
     try:
         table = derive_all(
             without(schema, drop),
-            label=config.data.label,
-            task=config.data.task,
-            classes=config.data.label_classes,
+            label=settings.data.label,
+            task=settings.data.task,
+            classes=settings.data.label_classes,
             exclude=[
-                *(name for name in config.features.exclude if name not in drop),
-                *([] if config.data.weight is None else [config.data.weight]),
+                *(name for name in settings.features.exclude if name not in drop),
+                *([] if settings.data.weight is None else [settings.data.weight]),
             ],
-            categorical=[name for name in config.features.categorical if name not in drop],
-            max_vocabulary=config.features.max_vocabulary,
-            bins=config.features.bins,
-            expressions=config.features.derive,
+            categorical=[name for name in settings.features.categorical if name not in drop],
+            max_vocabulary=settings.features.max_vocabulary,
+            bins=settings.features.bins,
+            expressions=settings.features.derive,
         )
     except ExpressionError as exc:
         raise ConfigError(f"features.derive: {exc}", "docs/features.md lists what may stand in an expression") from exc

@@ -10,4 +10,4 @@ from pipeline.doctor.finding import Finding as Finding
 
 def examine(config: PipelineConfig) -> list[Finding]:
     """Return all findings, in the order in which problems should be fixed."""
-    return [*machine.look(), *installation.look(), *workspace.look(config), *elsewhere.look(config)]
+    return [*machine.look(), *installation.look(), *workspace.look(config), *elsewhere.look(config, config.observe)]

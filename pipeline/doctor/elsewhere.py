@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.model_settings import ModelSettings
+from pipeline.config.observe import Observe
 from pipeline.doctor.finding import Finding
 
 _LONGEST_S = 2.0
@@ -19,13 +20,13 @@ _IN_GOOGLES_CLOUD = "Google Compute Engine"
 """Machines there get credentials from the metadata server of theirs."""
 
 
-def look(config: PipelineConfig) -> Iterator[Finding]:
+def look(settings: ModelSettings, observe: Observe) -> Iterator[Finding]:
     """Yield nothing, unless the configuration names something."""
-    named = {"metadata.url": config.metadata.url, "observe.openlineage_url": config.observe.openlineage_url}
+    named = {"metadata.url": settings.metadata.url, "observe.openlineage_url": observe.openlineage_url}
     for field, address in named.items():
         if address:
             yield _listens(field, address)
-    if clouds := _clouds(config):
+    if clouds := _clouds(settings):
         yield _credentials(clouds)
 
 
@@ -44,13 +45,13 @@ def _listens(field: str, address: str) -> Finding:
     return Finding(field, f"{host}:{port} listens")
 
 
-def _clouds(config: PipelineConfig) -> list[str]:
+def _clouds(settings: ModelSettings) -> list[str]:
     """Return the fields that name a place in Google's cloud."""
     named = {
-        "vertex": config.vertex is not None,
-        "push.destination": config.push.destination is not None,
-        "data.path": config.data.path.startswith(("gs://", "bigquery://")),
-        "data.serving": (config.data.serving or "").startswith(("gs://", "bigquery://")),
+        "vertex": settings.vertex is not None,
+        "push.destination": settings.push.destination is not None,
+        "data.path": settings.data.path.startswith(("gs://", "bigquery://")),
+        "data.serving": (settings.data.serving or "").startswith(("gs://", "bigquery://")),
     }
     return [field for field, is_named in named.items() if is_named]
 

@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.model_settings import ModelSettings
 from pipeline.errors import ConfigError
 from pipeline.lineage.import_closure import PACKAGES
 from pipeline.lineage.own_files import closure, parsed, root_of
@@ -97,22 +97,14 @@ class OwnCode:
         return hashlib.sha256("\n".join(said).encode()).hexdigest() if said else ""
 
 
-def find_own_code(config: PipelineConfig) -> OwnCode:
+def find_own_code(settings: ModelSettings) -> OwnCode:
     """Find the code that a configuration names, and look whether it can be what is asked for, without running it.
 
     Raises:
         ConfigError: a file or a function is not there, or the file is not Python.
     """
-    named: dict[str, str | None] = {
-        "transform.preprocessing_fn": config.transform.preprocessing_fn,
-        "trainer.run_fn": config.trainer.run_fn,
-        "trainer.build_model": config.trainer.build_model,
-        **{f"schema.checks[{place}]": said for place, said in enumerate(config.schema_.checks)},
-        **{f"evaluation.metrics.{name}": metric.function for name, metric in config.evaluation.metrics.items()},
-        **{f"steps.{name}.component": step.component for name, step in config.steps.items()},
-    }
-    folder = config.file.parent if config.file else Path.cwd()
-    return OwnCode({setting: find_function(setting, said, folder) for setting, said in named.items() if said})
+    folder = settings.file.parent if settings.file else Path.cwd()
+    return OwnCode({setting: find_function(setting, said, folder) for setting, said in settings.own_functions.items()})
 
 
 def find_function(setting: str, said: str, folder: Path) -> Function:

@@ -20,6 +20,7 @@ from pipeline.config.loading import options_of
 from pipeline.config.notify import Ending, Notify
 from pipeline.config.observe import Observe
 from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.place import Place
 from pipeline.errors import PipelineError
 from pipeline.lineage.artifact_names import APPROVAL
 from pipeline.lineage.runs import Run, StepState, find_run
@@ -39,7 +40,9 @@ class Told:
         run_id: of the run, once it has one.
     """
 
-    config: PipelineConfig
+    place: Place
+    people: Notify
+    observe: Observe
     heartbeat: Heartbeat
     console: Any
     run_id: str = ""
@@ -47,7 +50,7 @@ class Told:
     def begins(self, run_id: str) -> None:
         """Note that a run begins, and tell the dead man's switch."""
         self.run_id = run_id
-        whom_to_tell.remember(self.config.root, self.config.file, self.config.name, self.config.notify)
+        whom_to_tell.remember(self.place.root, self.place.file, self.place.name, self.people)
         if problem := self.heartbeat.ping("start", b"{}"):
             _warn(self.console, problem)
 
@@ -59,15 +62,15 @@ _HURRY_S = 1.5
 @contextmanager
 def told(config: PipelineConfig, console: Any) -> Iterator[Told]:
     """Tell how the run went that ends with the block. One that was interrupted before it was on record was none."""
-    about = Told(config, Heartbeat(config.notify), console)
+    about = Told(config, config.notify, config.observe, Heartbeat(config.notify), console)
     try:
         yield about
     except (Exception, KeyboardInterrupt) as exc:
         if isinstance(exc, PipelineError) and not about.run_id:
             refused.note(config.root, exc.what, exc.exit_code)
-        _tell(config, about, console, exc)
+        _tell(about, exc)
         raise
-    _tell(config, about, console, None)
+    _tell(about, None)
 
 
 def tell_of_settings(settings: Notify, name: str, root: Path, error: PipelineError, console: Any) -> None:
@@ -78,38 +81,37 @@ def tell_of_settings(settings: Notify, name: str, root: Path, error: PipelineErr
         _warn(console, sentence)
 
 
-def _tell(config: PipelineConfig, about: Told, console: Any, error: BaseException | None) -> None:
-    people = config.notify
-    if not (config.observe.openlineage_url or people.webhook or people.webhook_env or people.command) and (
+def _tell(about: Told, error: BaseException | None) -> None:
+    people = about.people
+    if not (about.observe.openlineage_url or people.webhook or people.webhook_env or people.command) and (
         not about.heartbeat.is_wanted
     ):
         return
     try:
-        warnings = list(_warnings(config, about, error))
+        warnings = list(_warnings(about, error))
     except Exception as exc:
         warnings = [f"nobody could be told of the run ({type(exc).__name__})"]
-    log = config.root / "logs" / f"{about.run_id}.log"
+    log = about.place.root / "logs" / f"{about.run_id}.log"
     for warning in warnings:
-        _warn(console, warning)
+        _warn(about.console, warning)
     if warnings and log.exists():
         with suppress(OSError), log.open("a") as file:
             file.writelines(f"{warning}\n" for warning in warnings)
 
 
-def _warnings(config: PipelineConfig, about: Told, error: BaseException | None) -> Iterator[str]:
-    run = None
+def _warnings(about: Told, error: BaseException | None) -> Iterator[str]:
+    run, place, people = None, about.place, about.people
     if about.run_id:
         with suppress(PipelineError):  # it may have ended before it was on record
-            run = find_run(open_existing_store(config), config.record_name, about.run_id)
-    if run and config.observe.openlineage_url:
-        yield from _export(config.observe, open_existing_store(config), run)
-    people = config.notify
+            run = find_run(open_existing_store(place), place.record_name, about.run_id)
+    if run and about.observe.openlineage_url:
+        yield from _export(about.observe, open_existing_store(place), run)
     if isinstance(error, KeyboardInterrupt):
         if run is None:
             return
         people = people.model_copy(update={"timeout_s": min(people.timeout_s, _HURRY_S)})
-    it = news(config.name, config.root, run, error)
-    it = replace(it, reason=copied(it.reason, [*options_of(config.root, config.file)]))
+    it = news(place.name, place.root, run, error)
+    it = replace(it, reason=copied(it.reason, [*options_of(place.root, place.file)]))
     hurry = people.timeout_s if isinstance(error, KeyboardInterrupt) else None
     if problem := about.heartbeat.ping(signal_of(it.ending, error), json.dumps(asdict(it)).encode(), hurry):
         yield problem

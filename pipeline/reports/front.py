@@ -19,7 +19,7 @@ from ml_metadata import MetadataStore
 
 from pipeline.config.evaluation import Evaluation
 from pipeline.config.loading import options_of
-from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.model_settings import ModelSettings
 from pipeline.files import write_whole
 from pipeline.guard.findings import MOST_REASONS
 from pipeline.lineage.records import REPEATS
@@ -95,40 +95,40 @@ class Front:
     others: list[str]
 
 
-def write_front(config: PipelineConfig, store: MetadataStore | None = None) -> Path:
+def write_front(settings: ModelSettings, store: MetadataStore | None = None) -> Path:
     """Write the front page, whole or not at all.
 
     Raises:
         WorkspaceError: it cannot be written, or there is no workspace.
     """
-    path = front_path(config.root)
-    known = list_summaries(store or open_existing_store(config), config.record_name)
-    return write_whole(render(collect(config, known)), path, "front page", "free the disk, then `longhaul open`")
+    path = front_path(settings.root)
+    known = list_summaries(store or open_existing_store(settings), settings.record_name)
+    return write_whole(render(collect(settings, known)), path, "front page", "free the disk, then `longhaul open`")
 
 
-def refresh_front(config: PipelineConfig) -> None:
+def refresh_front(settings: ModelSettings) -> None:
     """Write the front page after something that has been done, and that must be reported whatever becomes of a page."""
     with suppress(Exception):  # a full disk, a store that is moved away: `longhaul open` says what is wrong
-        write_front(config)
+        write_front(settings)
 
 
-def collect(config: PipelineConfig, known: Sequence[Listed]) -> Front:
+def collect(settings: ModelSettings, known: Sequence[Listed]) -> Front:
     """Gather what the page shows.
 
     Args:
         known: all runs, the newest first.
     """
-    base = config.serving_folder
+    base = settings.serving_folder
     version = serving_version(base)
     served = Served(version, serving_manifest(base)) if version else None
-    beside = {entry.name for entry in front_path(config.root).parent.glob("*")}
+    beside = {entry.name for entry in front_path(settings.root).parent.glob("*")}
     as_pushed = str(served.manifest.copy_of) if served and served.manifest and served.manifest.copy_of else version
     runs = [_run(listed, as_pushed, beside) for listed in known]
-    metrics = _metrics(config.evaluation, known)
+    metrics = _metrics(settings.evaluation, known)
     known_files = {FRONT, PRODUCTION, *(file for run in runs for file in run.links.values())}
     return Front(
-        pipeline=config.name,
-        options=tuple(options_of(config.root, config.file)),
+        pipeline=settings.name,
+        options=tuple(options_of(settings.root, settings.file)),
         written=datetime.now(UTC).isoformat(timespec="seconds"),
         served=served,
         last_good=next((run for run in runs if run.good), None),
@@ -137,7 +137,9 @@ def collect(config: PipelineConfig, known: Sequence[Listed]) -> Front:
         waiting=waiting(base),
         metrics=metrics[:MOST_METRICS],
         measured=metrics,
-        charts=[chart(name, runs, config.evaluation.thresholds[name]) for name in _judged(config.evaluation, metrics)],
+        charts=[
+            chart(name, runs, settings.evaluation.thresholds[name]) for name in _judged(settings.evaluation, metrics)
+        ],
         production=PRODUCTION if PRODUCTION in beside else "",
         others=sorted(name for name in beside - known_files if name.endswith(".html") and not _is_of_a_run(name)),
     )

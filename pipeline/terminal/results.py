@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline.config.evaluation import COUNT, Evaluation, Threshold
-from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.model_settings import ModelSettings
 from pipeline.data.decisions_text import PROPERTY as DECISIONS
 from pipeline.data.decisions_text import decisions_text
 from pipeline.evaluation.number_text import bound_text
@@ -41,10 +41,10 @@ if TYPE_CHECKING:
 _MAX_WARNINGS = 10
 
 
-def print_summary(console: Console, run: Run, config: PipelineConfig, log: Path, page: Path | None) -> None:
+def print_summary(console: Console, run: Run, settings: ModelSettings, log: Path, page: Path | None) -> None:
     """Print what a person reads at the end of a run. `page` is its report, None if that could not be written."""
     console.print()
-    print_results(console, run, config)
+    print_results(console, run, settings)
     told = linked(page, near(page)) if page else "could not be written; the log says why"
     console.print(f"Report    {told}", soft_wrap=True)
     console.print(f"Log       {linked(log, near(log))}", soft_wrap=True)
@@ -62,11 +62,11 @@ def print_resumption(console: Console, resumption: Resumption) -> None:
         console.print(f"[yellow]Changed[/]   since then: {changed}; what that concerns runs again", soft_wrap=True)
 
 
-def print_results(console: Console, run: Run, config: PipelineConfig) -> None:
+def print_results(console: Console, run: Run, settings: ModelSettings) -> None:
     """Print the verdict and why, data sizes, metrics against thresholds, and where the model lies."""
     _print_judgement(console, run)
     gate = shown_verdict(run, DataVerdict.from_json(run.data_verdict)) if run.data_verdict else None
-    _print_what_broke(console, run, config.serving_folder, gate)
+    _print_what_broke(console, run, settings.serving_folder, gate)
     _print_data(console, run)
     if gate and not gate.blocking:
         print_data_verdict(console, gate)
@@ -76,13 +76,13 @@ def print_results(console: Console, run: Run, config: PipelineConfig) -> None:
         _print_baselines(console, run.verdict)
         for note in filter(None, (weighted_note(run.verdict), few_rows_note(run.verdict["metrics"], FEW_ROWS))):
             console.print(f"[yellow]Note[/]      {escape(note)}", soft_wrap=True)
-        console.print(_metrics_table(run, config.evaluation))
+        console.print(_metrics_table(run, settings.evaluation))
         if decided := on_record(run.verdict):
             console.print(f"Decides   {escape(decided.sentence)}", soft_wrap=True)
-    print_own_steps(console, run, config.steps)
+    print_own_steps(console, run, settings.steps)
     if run.infra_verdict:
         print_infra_verdict(console, ServingVerdict.from_json(run.infra_verdict))
-    _print_push(console, run, config.serving_folder)
+    _print_push(console, run, settings.serving_folder)
 
 
 def _print_push(console: Console, run: Run, serving: Path) -> None:

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from pipeline.config.evaluation import Evaluation
-from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.model_settings import ModelSettings
 from pipeline.lineage.leaderboard import differing_hyperparameters, extremes_of_same_rows, is_metric
 from pipeline.lineage.summary import BLESSED, BLOCKED, NOT_BLESSED, UNFIT, Listed
 from pipeline.terminal.console import STATUS_COLORS, console_for
@@ -39,7 +39,7 @@ _BOUNDLESS = 10_000
 def print_runs(
     chosen: Sequence[Listed],
     known: Sequence[Listed],
-    config: PipelineConfig,
+    settings: ModelSettings,
     sort: str | None,
     serving: str | None,
     as_json: bool,
@@ -65,8 +65,8 @@ def print_runs(
         console.print("no such run" if known else "no runs yet")
         return
     by_metric = sort if sort and is_metric(chosen, sort) else None
-    metrics = _metrics_shown(chosen, config.evaluation, config.data.task, by_metric)
-    settings = differing_hyperparameters(chosen) if by_metric else []
+    metrics = _metrics_shown(chosen, settings.evaluation, settings.data.task, by_metric)
+    differing = differing_hyperparameters(chosen) if by_metric else []
     beside = {name: [_beside(one, by_metric, name) for one in chosen] for name in ("trees", "guess")}
     beside = {name: values for name, values in beside.items() if any(values)}
     extremes = {metric: list(filter(None, extremes_of_same_rows(known, metric))) for metric in metrics}
@@ -79,13 +79,13 @@ def print_runs(
         "schema": [one.run.properties.get("schema_version", "") for one in chosen],
         **{metric: [_marked(one, metric, extremes[metric]) for one in chosen] for metric in metrics},
         **beside,
-        **{name: [escape(_short(one.summary.hyperparameters.get(name))) for one in chosen] for name in settings},
+        **{name: [escape(_short(one.summary.hyperparameters.get(name))) for one in chosen] for name in differing},
         "pushed": [_pushed(one, serving, tried) for one in chosen],
         "outcome": [_outcome(one, one.run.run_id in waiting) for one in chosen],
     }
     columns = {name: [Text.from_markup(cell) for cell in cells] for name, cells in marked.items()}
     # To make room on a terminal; in a file, or before `less -S`, a leaderboard may be as wide as it is.
-    dispensable = ["schema", "seconds", "spans", "rows", *metrics[:0:-1], *settings[::-1], "pushed", *beside]
+    dispensable = ["schema", "seconds", "spans", "rows", *metrics[:0:-1], *differing[::-1], "pushed", *beside]
     width = _BOUNDLESS if by_metric and not console.is_terminal else console.width
     left_out = _make_room(columns, dispensable, width)
     for line in _lines(columns, chosen, width):

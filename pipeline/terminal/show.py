@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from pipeline.config.model_settings import ModelSettings
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.lineage.details import BYTES, PEAK_MEMORY, ROWS, StepDetails
 from pipeline.lineage.diff import flat
@@ -38,9 +39,9 @@ _BULKY = ("schema_text", "code_files")
 """Properties of a run that `longhaul schema show` and `longhaul diff` show better."""
 
 
-def print_run(run: Run, details: list[StepDetails], config: PipelineConfig, as_json: bool) -> None:
+def print_run(run: Run, details: list[StepDetails], settings: ModelSettings, as_json: bool) -> None:
     """Print what the run was made with, its steps, what they read and made, metrics, and the log's end if it failed."""
-    log = config.root / "logs" / f"{run.run_id}.log"
+    log = settings.root / "logs" / f"{run.run_id}.log"
     if as_json:
         print(json.dumps(_plain(run, details, log), indent=1))
         return
@@ -53,7 +54,7 @@ def print_run(run: Run, details: list[StepDetails], config: PipelineConfig, as_j
     )
     if run.reason and not run.data_verdict:  # what the gate says follows in full
         console.print(f"[red]{escape(run.reason)}[/]", soft_wrap=True)
-    page = page_of(config.root, run)
+    page = page_of(settings.root, run)
     if page.is_file():
         console.print(f"Report    {linked(page, near(page))}", soft_wrap=True)
     for path in damaged_files(run.artifacts):
@@ -62,13 +63,13 @@ def print_run(run: Run, details: list[StepDetails], config: PipelineConfig, as_j
             "latest run made",
             soft_wrap=True,
         )
-    print_results(console, run, config)
+    print_results(console, run, settings)
     _print_settings(console, run)
     console.print()
     console.print(_steps_table([*details, *map(StepDetails, run.not_reached)]))
     _print_sources(console, details)
     console.print()
-    _print_artifacts(console, details, config.root)
+    _print_artifacts(console, details, settings.root)
     _print_log(console, run, log)
 
 

@@ -56,7 +56,7 @@ def test_a_log_in_bigquery_is_watched(
     with serving() as service:
         monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", service.url)
         monkeypatch.setenv("BIGQUERY_STORAGE_EMULATOR_HOST", service.storage)
-        assert has_log(config)
+        assert has_log(config, config.watch)
         with pytest.raises(DataError, match="Not found: Table my-project:served"):
             watch_once(config, at(1))
         world.folder.mkdir(parents=True, exist_ok=True)
@@ -112,10 +112,10 @@ def test_labels_that_cannot_be_joined_are_not_kept(
     file = tmp_path / "labels.csv"
     file.write_text(text)
     with pytest.raises(DataError, match=told):
-        add_labels(config, file)
+        add_labels(config.watch_folder, config.watch.keys, config.data.label, file)
     assert not [*config.watch_folder.glob("given/*")]
     file.write_text(f"request_id,{config.data.label}\n1,0\n")
-    assert add_labels(config, file).exists()
+    assert add_labels(config.watch_folder, config.watch.keys, config.data.label, file).exists()
 
 
 def test_labels_that_are_half_kept_count_for_nothing_and_go(
@@ -133,7 +133,7 @@ def test_labels_that_are_half_kept_count_for_nothing_and_go(
     with monkeypatch.context() as patched:
         patched.setattr("pipeline.commands.watch.shutil.copy2", fill)
         with pytest.raises(DiskFullError):
-            add_labels(config, file)
+            add_labels(config.watch_folder, config.watch.keys, config.data.label, file)
     given = config.watch_folder / "given"
     assert not [*given.iterdir()]
     half = given / ".incoming-20260101-000000-000000-labels.csv"  # of a command that was killed

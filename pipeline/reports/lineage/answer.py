@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,12 +59,15 @@ def answer(config: PipelineConfig, text: str, *, up: bool = True, down: bool = T
     """
     store, runs, served = open_lineage(config)
     subject = Lookup(store, config, runs, served).find(text)
+    present = partial(_present, config)
     above = upstream(store, subject.ends) if up and subject.ends else None
     return Answer(
         subject,
         above,
         descent(store, subject.starts, served) if down and subject.starts else None,
-        (_prediction_recipe(config, subject, above) or _recipe(config, subject, above, runs)) if above else None,
+        (_prediction_recipe(present, config.record_name, subject, above) or _recipe(present, subject, above, runs))
+        if above
+        else None,
         runs,
     )
 
@@ -119,7 +123,9 @@ def open_lineage(place: Place) -> tuple[MetadataStore, RunsById, Served]:
     return store, RunsById(store, place.record_name), served
 
 
-def _recipe(config: PipelineConfig, subject: Subject, above: Graph, runs: Mapping[str, Run]) -> Recipe | None:
+def _recipe(
+    present: Callable[[Run], Present], subject: Subject, above: Graph, runs: Mapping[str, Run]
+) -> Recipe | None:
     run_id = _trained_by(subject, above, runs)
     if not run_id:
         return None
@@ -128,19 +134,21 @@ def _recipe(config: PipelineConfig, subject: Subject, above: Graph, runs: Mappin
     }
     examples = [artifact for number, artifact in above.artifacts.items() if number in own and artifact.type == EXAMPLES]
     files = [file for artifact in examples for file in files_of(artifact)]
-    return recipe(runs[run_id], files, _present(config, runs[run_id]))
+    return recipe(runs[run_id], files, present(runs[run_id]))
 
 
-def _prediction_recipe(config: PipelineConfig, subject: Subject, above: Graph) -> Recipe | None:
+def _prediction_recipe(
+    present: Callable[[Run], Present], pipeline: str, subject: Subject, above: Graph
+) -> Recipe | None:
     """Return how to make predictions again; None of anything else."""
     steps = [above.makers[number] for number in subject.ends if number in above.makers]
     step = next((step for step in steps if step.type == PREDICT), None)
     if step is None:
         return None
-    made_with = Run("", config.record_name, "complete", "", step.seconds, "", step.properties)
+    made_with = Run("", pipeline, "complete", "", step.seconds, "", step.properties)
     tables = [above.artifacts[link.artifact] for link in above.inputs.get(step.id, ()) if link.role == "table"]
     files = [file for table in tables for file in files_of(table)]
-    return prediction_recipe(made_with, files, _present(config, made_with))
+    return prediction_recipe(made_with, files, present(made_with))
 
 
 def _trained_by(subject: Subject, graph: Graph, runs: Mapping[str, Run]) -> str:

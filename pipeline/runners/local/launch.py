@@ -16,7 +16,7 @@ from tfx.orchestration.local import runner_utils
 from tfx.orchestration.portable import inputs_utils, launcher, merge_utils, outputs_utils
 from tfx.proto.orchestration import pipeline_pb2
 
-from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.run import RunSettings
 from pipeline.errors import StoreAwayError, UnavailableError, causes
 from pipeline.files import flush_to_disk
 from pipeline.lineage.records import RESOLVER, Step
@@ -55,13 +55,11 @@ class Watcher(Protocol):
 class StepLauncher:
     """Launches the steps of one run."""
 
-    def __init__(
-        self, config: PipelineConfig, ir: Any, record: RunRecord, watcher: Watcher, patience: Patience
-    ) -> None:
+    def __init__(self, settings: RunSettings, ir: Any, record: RunRecord, watcher: Watcher, patience: Patience) -> None:
         install_patches(LAUNCHER)
         if not gc.get_freeze_count():
             gc.freeze()  # what is imported by now stays: collections of garbage need not go through it
-        self._config, self._patience = config, patience
+        self._settings, self._patience = settings, patience
         self._ir = ir
         self._deployment = runner_utils.extract_local_deployment_config(ir)
         self._record = record
@@ -75,10 +73,10 @@ class StepLauncher:
             Exception: what else the step met.
         """
         name, tries = node.node_info.id, 0
-        pauses = waits(self._config.run)
+        pauses = waits(self._settings)
         while True:
             try:
-                with Handle(self._config, self._patience) as handle:
+                with Handle(self._record.place, self._patience) as handle:
                     may_run = _may_run(node, handle)
                 if may_run:
                     self._try(_unconditional(node))
@@ -110,7 +108,7 @@ class StepLauncher:
         try:
             _Launcher(
                 pipeline_node=node,
-                mlmd_connection=Handle(self._config, self._patience),
+                mlmd_connection=Handle(self._record.place, self._patience),
                 pipeline_info=self._ir.pipeline_info,
                 pipeline_runtime_spec=self._ir.runtime_spec,
                 executor_spec=runner_utils.extract_executor_spec(self._deployment, name),

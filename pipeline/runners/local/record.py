@@ -76,7 +76,7 @@ class RunRecord:
     """
 
     def __init__(self, place: Place, run_id: str, properties: dict[str, str], patience: Patience) -> None:
-        self._place, self._patience = place, patience
+        self.place, self._patience = place, patience
         self._began = time.monotonic()
         self._seen: set[int] = set()
         self._properties = properties | {
@@ -106,12 +106,12 @@ class RunRecord:
                 "reason": stopped()[0] if interrupted else reason[:2000],
             }
             try:
-                with spent(self._place.root):  # it may be the full disk that ended the run
+                with spent(self.place.root):  # it may be the full disk that ended the run
                     self._end(**ending)
                     self._end(**self._summary()[1])
             except (WorkspaceError, mlmd_errors.StatusError, ValueError):  # what ended the run matters more
                 logging.getLogger(__name__).exception("the end of the run could not be recorded")
-                leave_ending(self._place.root, self._context.name, ending)
+                leave_ending(self.place.root, self._context.name, ending)
             raise
         run, summary = self._summary()
         if not run.blocked:
@@ -125,11 +125,11 @@ class RunRecord:
         Args:
             otherwise: how the step ended if there is no such execution, or nobody has closed it.
         """
-        shutil.rmtree(self._place.root / "artifacts" / node / ".system", ignore_errors=True)  # empty folders
+        shutil.rmtree(self.place.root / "artifacts" / node / ".system", ignore_errors=True)  # empty folders
         went_well = otherwise is StepState.SKIPPED
         with (
-            nullcontext() if went_well else spent(self._place.root),  # a full disk may have ended it
-            Handle(self._place, self._patience) as handle,
+            nullcontext() if went_well else spent(self.place.root),  # a full disk may have ended it
+            Handle(self.place, self._patience) as handle,
         ):
             steps = [
                 step
@@ -140,10 +140,10 @@ class RunRecord:
                 return Step(node, otherwise, seconds, None)
             (execution,) = handle.store.get_executions_by_id([steps[-1].execution_id])
             running = execution.last_known_state == metadata_store_pb2.Execution.RUNNING
-            if running and not take_up(self._place.root, handle.store, execution):  # a server may be back only now
+            if running and not take_up(self.place.root, handle.store, execution):  # a server may be back only now
                 # TFX removes outputs after an executor's exception, not after Ctrl-C or when its store fails. Before
                 # anything is recorded: on a full disk this makes room.
-                remove_outputs(self._place.root, node, execution.id)
+                remove_outputs(self.place.root, node, execution.id)
                 execution.last_known_state = metadata_store_pb2.Execution.FAILED
             if execution.last_known_state == metadata_store_pb2.Execution.FAILED and otherwise is StepState.INTERRUPTED:
                 execution.last_known_state = metadata_store_pb2.Execution.CANCELED
@@ -160,14 +160,14 @@ class RunRecord:
 
     def _summary(self) -> tuple[Run, dict[str, str]]:
         """Return the run as it is on record, and what came of it so far."""
-        with Handle(self._place, self._patience) as handle:
-            run = find_run(handle.store, self._place.record_name, self._context.name)
+        with Handle(self.place, self._patience) as handle:
+            run = find_run(handle.store, self.place.record_name, self._context.name)
             return run, summary_properties(handle.store, run)
 
     def _end(self, **values: str) -> None:
         self._set(**values)
         self._context.custom_properties["seconds"].double_value = time.monotonic() - self._began
-        with Handle(self._place, self._patience) as handle:
+        with Handle(self.place, self._patience) as handle:
             handle.store.put_contexts([self._context])
 
     def _set(self, **values: str) -> None:

@@ -7,7 +7,7 @@ at a time, tries once, and leaves an interrupted execution 'running' for ever.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,8 @@ def run(config: PipelineConfig, inputs: RunInputs, run_id: str, part: Part, watc
         Exception: a bug; the failed execution is on record.
     """
     with job_servers(config.beam, config.file, config.root / "logs") as endpoints:
-        _run(config, inputs, run_id, part, watcher, _compile(config, inputs, run_id, part, endpoints), limits)
+        pipeline = create_pipeline(config, inputs, enable_cache=part.use_cache, job_servers=endpoints)
+        _run(config, inputs, run_id, part, watcher, _compile(pipeline, run_id, part), limits)
 
 
 def _run(
@@ -91,7 +92,7 @@ def _run(
                 take_in_served(handle, config)
             if any(node.execution_options.run.perform_snapshot for node in nodes.values()):
                 _take_earlier_steps(handle, ir, part, config.record_name, run_id)
-        launcher = StepLauncher(config, ir, record, watcher, patience)
+        launcher = StepLauncher(config.run, ir, record, watcher, patience)
 
         def launch(name: str) -> None:
             with limits.of_step(name):
@@ -104,8 +105,7 @@ def _run(
         )
 
 
-def _compile(config: PipelineConfig, inputs: RunInputs, run_id: str, part: Part, endpoints: Mapping[str, str]) -> Any:
-    pipeline = create_pipeline(config, inputs, enable_cache=part.use_cache, job_servers=endpoints)
+def _compile(pipeline: Any, run_id: str, part: Part) -> Any:
     ir = compiler.Compiler().compile(pipeline)
     runtime_parameter_utils.substitute_runtime_parameter(ir, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: run_id})
     mark_part(ir, part)

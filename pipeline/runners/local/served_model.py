@@ -18,7 +18,7 @@ from tfx.utils import path_utils
 from pipeline.components.champion import digest_of
 from pipeline.components.evaluator import RUN_ID
 from pipeline.config.evaluation import CHAMPION
-from pipeline.config.pipeline import PipelineConfig
+from pipeline.config.model_settings import ModelSettings
 from pipeline.evaluation.model_contract import Contract
 from pipeline.evaluation.reference_models import folders_of, reference_digests
 from pipeline.files import flush_to_disk, incoming
@@ -32,30 +32,30 @@ TAKEN_IN_TYPE = "longhaul.ServedModel"
 _NODE = "ServedModel"
 
 
-def take_in_served(handle: Any, config: PipelineConfig) -> None:
+def take_in_served(handle: Any, settings: ModelSettings) -> None:
     """Record the model that serves, and those that `evaluation.against` names, as Model artifacts, unless there is one
     with its files. The caller holds the lock.
 
     One that Longhaul did not push, or whose files are not those of its manifest, is left alone: nobody knows what it
     is.
     """
-    base = config.serving_folder
+    base = settings.serving_folder
     served = serving_version(base)
     if served is None:
         return
     folders = [base / served]
-    if config.evaluation.against != CHAMPION:
-        last = config.evaluation.last
+    if settings.evaluation.against != CHAMPION:
+        last = settings.evaluation.last
         one_more = None if last is None else last + 1  # the challenger may be among them, and does not count
-        folders += folders_of(base, reference_digests(handle.store, base, config.evaluation.against, one_more, ""))
-    known = live_artifacts(handle.store, config.record_name, standard_artifacts.Model.TYPE_NAME)
+        folders += folders_of(base, reference_digests(handle.store, base, settings.evaluation.against, one_more, ""))
+    known = live_artifacts(handle.store, settings.record_name, standard_artifacts.Model.TYPE_NAME)
     known = [model for model in known if Path(model.uri).exists()]
     for folder in dict.fromkeys(folders):
         if manifest := read_manifest(folder):
             same = [model for model in known if digest_of(model) == manifest.digest]
             _describe(handle, same, manifest)
             if not same and not damage(folder):
-                _record(handle, config.record_name, manifest, _copy(folder, manifest, config.root))
+                _record(handle, settings.record_name, manifest, _copy(folder, manifest, settings.root))
 
 
 def _describe(handle: Any, models: list[Any], manifest: Manifest) -> None:
