@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -40,11 +39,12 @@ from pipeline.config.watch import Watch
 from pipeline.guard.policy_file import read_policy
 from pipeline.watch.intake import take_in
 from pipeline.watch.judging import Judge
-from pipeline.watch.reference import build_reference
+from pipeline.watch.reference import MOST_ROWS, Reference, build_reference, read_reference, write_reference
 from pipeline.watch.samples import estimates
 from pipeline.watch.state import opened
 from pipeline.watch.windows import hour_of, windows
 
+REFERENCE = "reference.parquet"
 RESULT = Path(__file__).parent / "results" / "watch.json"
 
 
@@ -85,8 +85,9 @@ def size(rows: int, columns: int, hours: int) -> dict[str, Any]:
         pq.write_table(first, folder / "log" / "000.parquet")
         for number in range(1, rows // each):  # the rows are the same in each file; what reading costs is, too
             (folder / "log" / f"{number:03d}.parquet").write_bytes((folder / "log" / "000.parquet").read_bytes())
+        write_reference(made_reference(columns), folder / REFERENCE)
         done = subprocess.run(
-            [sys.executable, "-m", "bench.watch", "look", name, "--columns", str(columns)],
+            [sys.executable, "-m", "bench.watch", "look", name],
             capture_output=True,
             check=True,
         )
@@ -115,16 +116,21 @@ def made_rows(rows: int, columns: int, hours: int, seed: int) -> pa.Table:
     )
 
 
-def look(folder: Path) -> dict[str, Any]:
-    """Take in a log and judge it, as `watch` does after what a version promised is known."""
-    names = list(pq.read_schema(next((folder / "log").glob("*.parquet"))).field("features").type)
-    made = made_rows(20_000, len(names), 168, seed=2)
+def made_reference(columns: int) -> Reference:
+    """Return what a version promised by as many rows as are kept at most."""
+    made = made_rows(MOST_ROWS, columns, 168, seed=2)
     rng = np.random.default_rng(3)
     batch = pa.RecordBatch.from_struct_array(made.column("features").combine_chunks())
     scores = np.array(made.column("scores").to_pylist())
     labelled = batch.append_column("late", pa.array((rng.random(len(scores)) < scores[:, 0]).astype(int)))
-    features = [(one.name, pa.types.is_floating(one.type)) for one in names]
-    reference = build_reference("7", features, [labelled], lambda _: scores, "late", "binary", ("0", "1"))
+    features = [(one.name, pa.types.is_floating(one.type)) for one in batch.schema]
+    return build_reference("7", features, [labelled], lambda _: scores, "late", "binary", ("0", "1"))
+
+
+def look(folder: Path) -> dict[str, Any]:
+    """Take in a log and judge it, as `watch` does once what a version promised is kept; rows were made elsewhere."""
+    reference = read_reference(folder / REFERENCE)
+    assert reference
     began, cpu = time.perf_counter(), time.process_time()
     with opened(folder / "state.db") as state:
         take_in(state, folder / "log", lambda _: reference.spec, hour_of(MONDAY) + 200)
@@ -138,8 +144,14 @@ def look(folder: Path) -> dict[str, Any]:
         "take_in_s": round(taken, 1),
         "seconds": round(time.perf_counter() - began, 1),
         "cpu_s": round(time.process_time() - cpu, 1),
-        "peak_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
+        "peak_gb": round(peak_kb() / 2**20, 2),
     }
+
+
+def peak_kb() -> int:
+    """Return the most memory that this process has had; `getrusage` tells that of the parent that began it, too."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
 
 
 if __name__ == "__main__":

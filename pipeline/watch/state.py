@@ -121,8 +121,11 @@ class State:
             "select data from profiles where hour >= ? and hour < ? and version = coalesce(?, version) and route = ?",
             (first, last, version, route),
         )
-        parts = [Profile.from_bytes(data) for (data,) in rows]
-        return None if not parts else sum(parts[1:], parts[0])
+        found: Profile | None = None
+        for (data,) in rows:  # one at a time: there is one for each file and hour, and they are many of a wide log
+            one = Profile.from_bytes(data)
+            found = one if found is None else found + one
+        return found
 
     def rows_by_hour(self) -> dict[int, int]:
         """Return how many rows were answered in each hour, by whatever version."""

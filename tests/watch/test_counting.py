@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import zlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,8 @@ import pytest
 
 from pipeline.watch.counting import profile, profiles
 from pipeline.watch.profiles import HIGH, LOW, NOT_FINITE, UNKNOWN, WRONG_TYPE, ColumnSpec, Profile, Spec
+from pipeline.watch.requests import LogFile
+from pipeline.watch.state import opened
 
 SPEC = Spec("binary", ("0", "1"), (0.25, 0.5), (
     ColumnSpec("miles", True, (0.0, 1.0), least=-2.0, greatest=2.0),
@@ -71,6 +75,21 @@ def test_what_breaks_the_schema_is_counted_in_all_rows() -> None:
     assert found.broken[1, UNKNOWN] == batch.column("town").to_pylist().count("c")
     assert found.broken[2, WRONG_TYPE] == sum(k % 3 > 0 for k in range(2_000))
     assert found.missing.tolist() == [int((~there).sum()), batch.column("town").null_count, 667, 2_000]
+
+
+def test_a_window_of_many_files_and_hours_takes_the_memory_of_one(tmp_path: Path) -> None:
+    """A log of a thousand columns has a profile of 240 kB for each hour of each file: thousands in a week."""
+    wide = Profile.empty(500)
+    with opened(tmp_path / "state.db") as state:
+        for number in range(10):
+            state.put_file(LogFile(str(number), 1, 1), {(hour, "7", "stable"): wide for hour in range(20)})
+        tracemalloc.start()
+        try:
+            assert state.profile(0, 20, "7")
+            most = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert most < 20 * (wide.bins.nbytes + wide.broken.nbytes)  # there are 200 of them
 
 
 def test_what_was_written_before_profiles_were_compressed_as_a_whole_is_read() -> None:
