@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.serving import rollout
-from pipeline.serving.versions import newest_manifest
+from pipeline.serving.versions import newest_manifest, read_manifest
 from tests.e2e.test_rejudge import write_span
 from tests.faults.place import CONFIG, SCHEMA
 from tests.place import Command, Place
@@ -138,13 +138,18 @@ def test_harm_is_renewed_and_what_is_worse_live_is_taken_back(longhaul: Command,
     assert str(serves(place).version) == candidate
     assert rollout.under_way(place.serving) is None
 
-    # A challenger that is as good offline, and worse live.
+    # A challenger that is better offline, since it learns for longer, and worse live.
     write_span(tmp_path, 4)
+    place.document["trainer"] = place.document["trainer"] | {"epochs": 40, "hidden_units": [16]}
+    place.write()
     asked = live.look("--trigger", "manual", "--key", "ann")
     assert asked["waits"].startswith("shadow: 0 of 300"), asked
     worse = rollout.under_way(place.serving)
     assert worse
     assert str(worse.stable) == candidate
+    offline = [read_manifest(place.serving / str(one)) for one in (worse.version, candidate)]
+    better, usual = (one.metrics["log_loss"] for one in offline if one)
+    assert better < usual
     live.answer(500, candidate, 0.8, ("shadow", str(worse.version), 0.4))
     aborted = live.look(code=1)
     assert aborted["attempt"]["ended"] == "aborted"
