@@ -191,6 +191,7 @@ def test_a_year_is_looked_into_in_a_browser(chromium: Any, tmp_path: Path) -> No
     name = f"miles{HOSTILE}"
     verdicts = [*(verdict(k, 24) for k in range(360)), *(bad(k, name) for k in (52,))]
     verdicts[-1] |= {"begin": verdicts[-2]["end"], "end": (START + timedelta(days=380)).isoformat(), "name": "last"}
+    verdicts[-1]["unknown"] = "a stranger"
     file = tmp_path / "production.html"
     file.write_text(page(verdicts, [alarm()], [served("7", verdicts[0], verdicts[-1])]))
     said: list[str] = []
@@ -207,6 +208,8 @@ def test_a_year_is_looked_into_in_a_browser(chromium: Any, tmp_path: Path) -> No
         picture.click(position={"x": picture.bounding_box()["width"] - 4, "y": 20})
         await_title(tab, "Window last")
         assert f"{name}: infinite".replace("\u2028", "") in tab.inner_text("#looked").replace("\u2028", "")
+        assert "not tested" in tab.inner_text("#looked")
+        assert "nobody knows what it promised: a stranger" in tab.inner_text("#looked")
         assert "0.7000" in tab.inner_text("#looked table:has-text('Segments that nobody declared')")
         tab.click("#looked a[href^='#column=']")
         await_title(tab, "Column miles</script>")
