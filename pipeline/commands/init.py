@@ -22,6 +22,7 @@ from pipeline.commands.first_name import checked, name_from
 from pipeline.commands.first_network import sizes
 from pipeline.commands.first_wishes import as_before, keep
 from pipeline.config.editor_schema import SCHEMA, write_editor_schema
+from pipeline.config.number_text import count_text
 from pipeline.config.yaml_edit import rendered
 from pipeline.config.yaml_file import quoted
 from pipeline.contract.first_look import FirstLook, label_candidates, look_at
@@ -159,7 +160,8 @@ def _which_label(table: str, wishes: Wishes) -> DataError:
             _check_rows(table, read.rows.num_rows)
         names = ", ".join(map(repr, [*read.types][:_SHOWN])) + (", …" if len(read.types) > _SHOWN else "")
         return DataError(
-            f"{table} has {_rows(read.rows.num_rows)} and the columns {names}; none of them looks like a label",
+            f"{table} has {count_text(read.rows.num_rows, 'row')} and the columns {names}; none of them looks like a "
+            "label",
             "; ".join(["name the one to be predicted with --label, if it is there all the same", *sheets]),
         )
     listed = "".join(f"\n  --label {shlex.quote(one)}   ({what})" for one, what in options)
@@ -237,14 +239,10 @@ def _named_from(folder: Path, table: Path) -> str:
     return f"./{relative}" if relative.startswith("~") else relative
 
 
-def _rows(count: int) -> str:
-    return f"{count:,} row{'' if count == 1 else 's'}"
-
-
 def _check_rows(table: str, rows: int) -> None:
     if rows < 3:
         raise DataError(
-            f"{table}: {_rows(rows)} {'is' if rows == 1 else 'are'} too few to learn from and to judge by",
+            f"{table}: {count_text(rows, 'row')} {'is' if rows == 1 else 'are'} too few to learn from and to judge by",
             "add rows: some hundred",
         )
 

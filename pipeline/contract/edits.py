@@ -9,6 +9,7 @@ from typing import Any
 
 from tensorflow_metadata.proto.v0 import schema_pb2
 
+from pipeline.config.number_text import bound_text
 from pipeline.contract.proposal import domain_of, widen
 from pipeline.data.columns import nearest
 from pipeline.errors import ConfigError
@@ -54,7 +55,10 @@ def set_range(
     if at_most is not None:
         domain.max = int(at_most) if is_int else at_most
     if domain.HasField("min") and domain.HasField("max") and domain.min > domain.max:
-        raise ConfigError(f"{feature!r}: at least {domain.min:g} and at most {domain.max:g}", "exchange the bounds")
+        raise ConfigError(
+            f"{feature!r}: at least {bound_text(domain.min)} and at most {bound_text(domain.max)}",
+            "exchange the bounds",
+        )
 
 
 def set_presence(schema: schema_pb2.Schema, feature: str, at_least: float) -> None:
@@ -64,7 +68,7 @@ def set_presence(schema: schema_pb2.Schema, feature: str, at_least: float) -> No
         ConfigError: there is no such column, or it is no share.
     """
     if not 0 <= at_least <= 1:
-        raise ConfigError(f"presence of {feature!r}: {at_least:g} is no share", "give a number from 0 to 1")
+        raise ConfigError(f"presence of {feature!r}: {bound_text(at_least)} is no share", "give a number from 0 to 1")
     _feature(schema, feature).presence.min_fraction = at_least
 
 
@@ -88,7 +92,7 @@ def set_drift_threshold(schema: schema_pb2.Schema, feature: str, threshold: floa
         ConfigError: there is no such column, or it is no distance.
     """
     if not 0 <= threshold <= 1:
-        raise ConfigError(f"drift of {feature!r}: {threshold:g} is no distance", "give a number from 0 to 1")
+        raise ConfigError(f"drift of {feature!r}: {bound_text(threshold)} is no distance", "give a number from 0 to 1")
     found = _feature(schema, feature)
     measure = "infinity_norm" if found.type == schema_pb2.BYTES else "jensen_shannon_divergence"
     found.drift_comparator.Clear()

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.config.number_text import bound_text
 from pipeline.contract.first_bound import FirstBound, bound_of_amounts, bound_of_classes
 from pipeline.data.columns import ColumnType
 from pipeline.data.convert import shorten
@@ -95,7 +96,8 @@ def guess_label(
         return _regression(values, where, kind, column.null_count, said)
     if kind is ColumnType.FLOAT:
         raise DataError(
-            f"{where} holds fractional numbers, such as {distinct[0].as_py():g}, and classes are whole numbers or text",
+            f"{where} holds fractional numbers, such as {bound_text(distinct[0].as_py())}, and classes are whole "
+            "numbers or text",
             f"`--type {shlex.quote(name)}=text` takes them for texts, `--task regression` for a quantity",
         )
     return _classes(values, distinct, where, kind, task, column.null_count, said)
@@ -206,7 +208,7 @@ def _check_finite(column: pa.ChunkedArray, where: str, is_text: bool) -> None:
     infinite = np.flatnonzero(pc.fill_null(pc.is_inf(column), False).to_numpy())
     if not len(infinite):
         return
-    found = [f"{value:g}" for value in pc.unique(column.take(pa.array(infinite))).to_pylist()]
+    found = [bound_text(value) for value in pc.unique(column.take(pa.array(infinite))).to_pylist()]
     what = "an infinite number" if len(found) == 1 else "infinite numbers"
     options = " ".join(f"--missing={value}" for value in found)
     raise DataError(

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.config.number_text import bound_text
 from pipeline.contract.first_derived import Proposed, propose_derived
 from pipeline.contract.first_label import LabelGuess, candidates, guess_label
 from pipeline.contract.first_reading import Table, Wishes, read_table
@@ -204,4 +205,4 @@ def _options(name: str, meaning: Meaning) -> tuple[str, ...]:
 def _shown(value: object) -> str:
     if isinstance(value, str):
         return shorten(value, 24)[1:-1].replace("\\'", "'")
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return bound_text(value) if isinstance(value, float) else str(value)

@@ -10,9 +10,9 @@ from typing import Any, Literal, TypeAlias
 
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
+from pipeline.config.number_text import count_text
 from pipeline.data.convert import shorten
 from pipeline.guard.findings import percent
-from pipeline.guard.places import rows_text
 from pipeline.guard.words import number_text
 
 Schema: TypeAlias = schema_pb2.Schema
@@ -42,7 +42,9 @@ class Evidence:
     def sentence(self) -> str:
         """Say it on one line."""
         is_counted = self.rows is not None and self.share
-        counted = f"{self.bound}{rows_text(self.rows or 0)} ({percent(self.share or 0.0)}) " if is_counted else ""
+        counted = (
+            f"{self.bound}{count_text(self.rows or 0, 'row')} ({percent(self.share or 0.0)}) " if is_counted else ""
+        )
         return f"{self.split}: {counted}{self.found}" + (f": {', '.join(self.examples)}" if self.examples else "")
 
 

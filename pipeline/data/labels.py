@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.config.data import Data
+from pipeline.config.number_text import bound_text
 from pipeline.errors import DataError
 
 MAX_LISTED = 1000
@@ -84,7 +85,7 @@ def check_label(tally: LabelTally, data: Data, labelled: int) -> None:
     if data.task == "regression":
         if len({bound for span in tally.span.values() for bound in span}) < 2:
             raise DataError(
-                f"{where} is constant: {next(iter(tally.span.values()))[0]:g} in every row",
+                f"{where} is constant: {bound_text(next(iter(tally.span.values()))[0])} in every row",
                 "choose a label that varies",
             )
         return

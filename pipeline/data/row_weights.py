@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
+from pipeline.config.number_text import bound_text
 from pipeline.data.columns import ColumnType, nearest
 from pipeline.data.sources.meaning import Misfit, rows_without
 from pipeline.errors import DataError
@@ -51,7 +52,7 @@ def check_weights(
     bad = np.flatnonzero(used & ~(np.isfinite(weights) & (weights >= 0)))
     if len(bad):
         row = int(bad[0])
-        found = "no value" if np.isnan(weights[row]) else f"{weights[row]:g}"
+        found = "no value" if np.isnan(weights[row]) else bound_text(float(weights[row]))
         raise DataError(
             f"{place(row, weight)}: column {weight!r} holds {found} where a weight (data.weight), a finite number of 0"
             " or more, is expected",

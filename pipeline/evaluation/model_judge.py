@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from pipeline.config.evaluation import Bounds, Evaluation, slice_rule
+from pipeline.config.number_text import bound_text
 from pipeline.errors import shown
-from pipeline.evaluation.number_text import bound_text, number
+from pipeline.evaluation.number_text import number
 
 _MOST_NAMED = 8
 """Slices in one sentence."""

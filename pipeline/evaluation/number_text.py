@@ -12,12 +12,8 @@ def number(value: float | None) -> str:
     """Write a metric with four digits after the point, and fewer for large values."""
     if value is None or not math.isfinite(value):
         return NOTHING
-    return f"{value:,.{4 if abs(value) < 10 else 2 if abs(value) < 1000 else 0}f}"
-
-
-def bound_text(value: float) -> str:
-    """Write a bound with all of its digits, as it was set."""
-    return f"{value:,.10g}"
+    text = f"{value:,.{4 if abs(value) < 10 else 2 if abs(value) < 1000 else 0}f}"
+    return text.lstrip("-") if text == "-0.0000" else text
 
 
 def quantity_text(value: float) -> str:

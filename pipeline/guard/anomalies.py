@@ -9,12 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
+from pipeline.config.number_text import count_text
 from pipeline.data.convert import shorten
 from pipeline.data.long_texts import in_statistics
 from pipeline.data.statistics_files import Statistics
 from pipeline.guard.column_statistics import Column, columns, row_count
 from pipeline.guard.findings import Finding, percent
-from pipeline.guard.places import rows_text
 from pipeline.guard.words import number_text
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _finding(
         named = set(map(in_statistics, allowed))
         unknown = {value: int(n) for value, n in column.values.items() if value not in named}
         about = "" if column.counts_values else "about "
-        found = listed([f"{shorten(value)} in {about}{rows_text(n)}" for value, n in unknown.items()])
+        found = listed([f"{shorten(value)} in {about}{count_text(n, 'row')}" for value, n in unknown.items()])
         share = sum(unknown.values()) / rows if unknown else None
         offends = _is_not_among(name, allowed)
         finding = say("domain", f"one of {listed(list(map(shorten, allowed)))}", found or text, share, offends)

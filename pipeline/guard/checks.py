@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from statistics import median
 
+from pipeline.config.number_text import bound_text
 from pipeline.config.spans import date_of, span_name
 from pipeline.data.statistics_files import Statistics
 from pipeline.guard.anomalies import is_infinite
@@ -35,13 +36,13 @@ def column_checks(statistics: Statistics, split: str, label: str | None) -> list
                     split,
                     "check: not_finite",
                     "finite numbers",
-                    f"values from {column.low:g} to {column.high:g}",
+                    f"values from {bound_text(column.low)} to {bound_text(column.high)}",
                     offends=is_infinite(name),
                 )
             )
         is_label = name == label  # ingestion looks at it (pipeline.data.labels)
         if split == TRAIN_SPLIT and column.is_constant and column.present > 1 and not is_label:
-            value = repr(next(iter(column.values))) if column.is_text else f"{column.low:g}"
+            value = repr(next(iter(column.values))) if column.is_text else bound_text(column.low)
             expected, found = "several values", f"{value} in every row that has one"
             findings.append(Finding("constant_column", name, split, "check: constant_column", expected, found))
     return findings

@@ -8,9 +8,10 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import BeforeValidator, Field, TypeAdapter
 
+from pipeline.config.number_text import count_text
 from pipeline.config.spans import span_name
 from pipeline.errors import shown
-from pipeline.guard.places import FileRows, rows_text
+from pipeline.guard.places import FileRows
 from pipeline.guard.policy import Severity
 from pipeline.guard.words import remedy_for, rule_text, title_of
 
@@ -105,7 +106,7 @@ class Finding:
             return ""
         if self.count is None or self.of is None:
             return f"about {percent(self.share)} of the rows"
-        return f"{self.count:,} of {rows_text(self.of)}, {percent(self.share)}"
+        return f"{self.count:,} of {count_text(self.of, 'row')}, {percent(self.share)}"
 
 
 @dataclass(frozen=True)

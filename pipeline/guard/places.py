@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
+from pipeline.config.number_text import count_text
+
 Range = tuple[int, int]
 """First and last row, both included; rows of a file's data count from 1, a header aside."""
 
@@ -32,7 +34,7 @@ class FileRows:
         place = "/".join(PurePath(self.file).parts[-2:])  # files of several spans may have one name
         parts = []
         if self.count is not None and self.of is not None:
-            parts.append(f"{self.count:,} of {rows_text(self.of)}")
+            parts.append(f"{self.count:,} of {count_text(self.of, 'row')}")
         if self.count is None or self.count != self.of:
             covered = sum(last - first + 1 for first, last in self.ranges)
             parts.append(ranges_text(self.ranges, 0 if self.count is None else self.count - covered))
@@ -59,8 +61,3 @@ def ranges_text(ranges: Sequence[Range], more: int = 0) -> str:
     parts = [f"{first:,}" if first == last else f"{first:,} to {last:,}" for first, last in ranges]
     is_one = len(ranges) == 1 and ranges[0][0] == ranges[0][1] and not more
     return f"{'row' if is_one else 'rows'} {', '.join(parts)}" + (f" and {more:,} more" if more else "")
-
-
-def rows_text(count: int) -> str:
-    """Return `1 row`, `2,001 rows`."""
-    return f"{count:,} row" if count == 1 else f"{count:,} rows"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.config.number_text import count_text
 from pipeline.lineage.artifact_names import MODEL_DIGEST
 from pipeline.lineage.predictions import COMMAND, MODEL_FOLDER
 from pipeline.lineage.records import ORDER
@@ -208,7 +209,9 @@ def _data(files: Sequence[ReadFile]) -> Ingredient:
     others = [f"{file.name} {state}" for file, state in states if state in ("changed", "gone")]
     untold = [f"{file.name} is not on this machine" for file, state in states if state == "elsewhere"]
     shown = (
-        f"{count(len(files), 'file')}, {size(sum(file.bytes for file in files))}" if files else "files not on record"
+        f"{count_text(len(files), 'file')}, {size(sum(file.bytes for file in files))}"
+        if files
+        else "files not on record"
     )
     if untold and not others:
         return Ingredient("data", shown, None, _list(untold))
@@ -222,11 +225,6 @@ def _same(recorded: Any, is_same: bool) -> bool | None:
 def _list(items: Sequence[str]) -> str:
     more = [f"{len(items) - _NAMED} more"] if len(items) > _NAMED else []
     return ", ".join([*items[:_NAMED], *more])
-
-
-def count(number: int, noun: str) -> str:
-    """`1 file`, `1,200 files`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def size(n_bytes: float) -> str:

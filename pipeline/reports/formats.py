@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from pipeline.config.number_text import bound_text as bound_text
 from pipeline.config.spans import span_name
 from pipeline.evaluation.number_text import NOTHING as NOTHING
-from pipeline.evaluation.number_text import bound_text as bound_text
 from pipeline.evaluation.number_text import number as number
 from pipeline.evaluation.number_text import quantity_text
 from pipeline.guard.findings import percent
@@ -17,7 +17,8 @@ from pipeline.guard.findings import percent
 
 def signed(value: float) -> str:
     """Return a difference of two metrics."""
-    return ("+" if value > 0 else "\N{MINUS SIGN}" if value < 0 else "") + number(abs(value))
+    size = number(abs(value))
+    return size if size == number(0.0) else ("+" if value > 0 else "\N{MINUS SIGN}" if value < 0 else "") + size
 
 
 def interval(ends: Sequence[float] | None, of_difference: bool = False) -> str:

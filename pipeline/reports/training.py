@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
+from pipeline.config.number_text import count_text
 from pipeline.reports.formats import number
 
 _CURVES = {"loss": "training loss", "val_loss": "validation loss"}
 _OF_ALL_ROWS = "training loss on all rows"
+_rows, _epochs = partial(count_text, noun="row"), partial(count_text, noun="epoch")
 
 
 def training_story(history: Mapping[str, Any]) -> list[str]:
@@ -118,11 +121,3 @@ def _older(history: Mapping[str, Any], losses: Sequence[float]) -> list[str]:
         other = f"; another network was then fitted on all rows for {_epochs(taken)}" if taken != best else ""
         said.append(f"{one}{other}.")
     return said
-
-
-def _rows(count: int) -> str:
-    return f"{count:,} row{'' if count == 1 else 's'}"
-
-
-def _epochs(count: int) -> str:
-    return f"{count:,} epoch{'' if count == 1 else 's'}"

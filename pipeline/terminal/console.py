@@ -24,6 +24,8 @@ STATUS_COLORS = {"complete": "green", "failed": "red", "blocked": "red"}
 _LABEL = 10
 """Columns of what stands before most lines: `Warning   …`."""
 _COMMAND = re.compile(r"(?:\w+ +| +)longhaul ")
+_WORD = re.compile(r"\s*(?:[^\s`]*`longhaul [^`\n]*`\S*|\S+)")
+"""A command within a sentence is one, so that it can be copied."""
 _LABELLED = re.compile(rf"(?:Not \w+ |.{{{_LABEL - 1}}} )(?=\S)")
 
 
@@ -77,7 +79,7 @@ def _breaks(plain: str, width: int, indent: int) -> list[int]:
     """Return where the further lines begin."""
     found: list[int] = []
     used = 0
-    for word in re.finditer(r"\s*\S+", plain):
+    for word in _WORD.finditer(plain):
         size = cell_len(word[0])
         if used and used + size > width:
             found.append(word.end() - len(word[0].lstrip()))

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline.config.evaluation import lower_is_better
+from pipeline.config.number_text import bound_text
 from pipeline.errors import shown
 from pipeline.guard.distances import Moved
 from pipeline.guard.findings import percent
@@ -84,9 +85,7 @@ def _text(value: Any) -> str:
         return "none"
     if isinstance(value, bool | str):
         return str(value)
-    if isinstance(value, int):
-        return f"{value:,}"
-    return f"{value:g}" if isinstance(value, float) else json.dumps(value)
+    return bound_text(value) if isinstance(value, int | float) else json.dumps(value)
 
 
 def _relative(change: Change) -> str:
@@ -147,7 +146,7 @@ def _slices_table(slices: list[SliceChange], lower: Collection[str]) -> Table:
 
 def _table(first: str, *others: str) -> Table:
     table = Table(box=None, pad_edge=False)
-    table.add_column(first)
+    table.add_column(first, overflow="fold")
     for column in others:
         table.add_column(column, justify="right")
     return table

@@ -13,11 +13,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.tree import Tree
 
+from pipeline.config.number_text import count_text
 from pipeline.data.decisions_text import PROPERTY as DECISIONS
 from pipeline.data.decisions_text import decisions_text
 from pipeline.lineage.ancestry import Descent, FileRead, ModelMade, PredictionsMade, files_of
 from pipeline.lineage.graph import ASIDE, COMPARED, ArtifactRecord, Graph
-from pipeline.lineage.reproduce import Recipe, count, size
+from pipeline.lineage.reproduce import Recipe, size
 from pipeline.lineage.runs import Run, StepState
 from pipeline.lineage.source_files import ReadFile
 from pipeline.reports.lineage.answer import Answer
@@ -143,7 +144,7 @@ def _add_files(tree: Tree, files: Sequence[ReadFile]) -> None:
     if all(state == "elsewhere" for _, state in states):
         verdict = "not on this machine"
     place = f" of {escape(files[0].folder)}" if files[0].folder else f" {escape(files[0].name)}" * (len(files) == 1)
-    branch = tree.add(f"{count(len(files), 'file')}{place}[dim], {bulk}, {verdict}[/]")
+    branch = tree.add(f"{count_text(len(files), 'file')}{place}[dim], {bulk}, {verdict}[/]")
     for file, state in others[:_MOST_LINES]:
         branch.add(f"{escape(file.name)} [yellow]{state}[/]")
     if len(others) > _MOST_LINES:
@@ -167,7 +168,7 @@ def _print_down(console: Console, down: Descent, starts: Sequence[int], *, is_to
     if not is_told:
         _print_models(console, models)
     pushed, served = sum(bool(model.pushes) for model in models), sum(model.is_served for model in models)
-    console.print(f"[bold]{count(len(models), 'model')}; pushed: {pushed:,}; served now: {served or 'none'}[/]")
+    console.print(f"[bold]{count_text(len(models), 'model')}; pushed: {pushed:,}; served now: {served or 'none'}[/]")
 
 
 def _print_models(console: Console, models: Sequence[ModelMade]) -> None:
@@ -181,7 +182,7 @@ def _print_models(console: Console, models: Sequence[ModelMade]) -> None:
             tree.add(f"version {push.version}, {_SAYS[push.state]}[dim]  {how}[/]")
         console.print(tree, soft_wrap=not console.is_terminal)  # there it is cut, not broken
     if len(ranked) > _MOST_LINES:
-        console.print(f"… {count(len(ranked) - _MOST_LINES, 'more model')}; --json has them all")
+        console.print(f"… {count_text(len(ranked) - _MOST_LINES, 'more model')}; --json has them all")
 
 
 def _print_predictions(console: Console, found: Sequence[PredictionsMade]) -> None:
@@ -191,7 +192,7 @@ def _print_predictions(console: Console, found: Sequence[PredictionsMade]) -> No
         line = f"{made.file.label}{_flag(made.file.state)}  {escape(made.file.uri)}[dim]  {how}[/]"
         console.print(line, soft_wrap=True)
     if len(found) > _MOST_LINES:
-        console.print(f"… {count(len(found) - _MOST_LINES, 'more file')} of predictions; --json has them all")
+        console.print(f"… {count_text(len(found) - _MOST_LINES, 'more file')} of predictions; --json has them all")
 
 
 def _print_judgements(console: Console, found: Sequence[PredictionsMade]) -> None:
@@ -202,7 +203,7 @@ def _print_judgements(console: Console, found: Sequence[PredictionsMade]) -> Non
         how = f"model {told['version']} on {told['judged_on']}: {metrics}; {held}, {when:%Y-%m-%d %H:%M} UTC"
         console.print(f"Judgement {made.file.id}[dim]  {escape(how)}[/]", soft_wrap=True)
     if len(found) > _MOST_LINES:
-        console.print(f"… {count(len(found) - _MOST_LINES, 'more judgement')}; --json has them all")
+        console.print(f"… {count_text(len(found) - _MOST_LINES, 'more judgement')}; --json has them all")
 
 
 def _print_windows(console: Console, found: Sequence[PredictionsMade]) -> None:
@@ -214,7 +215,7 @@ def _print_windows(console: Console, found: Sequence[PredictionsMade]) -> None:
         how = f"{int(told['rows']):,} rows answered by model {told['version']}{metrics}"
         console.print(f"Window {escape(told['window'])}  {valid}, {harm}[dim]  {escape(how)}[/]", soft_wrap=True)
     if len(found) > _MOST_LINES:
-        console.print(f"… {count(len(found) - _MOST_LINES, 'more window')}; --json has them all")
+        console.print(f"… {count_text(len(found) - _MOST_LINES, 'more window')}; --json has them all")
 
 
 def _print_recipe(console: Console, recipe: Recipe) -> None:

@@ -12,9 +12,9 @@ from rich.table import Table
 
 from pipeline.config.evaluation import COUNT, Evaluation, Threshold
 from pipeline.config.model_settings import ModelSettings
+from pipeline.config.number_text import bound_text
 from pipeline.data.decisions_text import PROPERTY as DECISIONS
 from pipeline.data.decisions_text import decisions_text
-from pipeline.evaluation.number_text import bound_text
 from pipeline.guard.findings import DataVerdict
 from pipeline.guard.findings import Finding as DataFinding
 from pipeline.lineage.details import rows_by_split
@@ -242,7 +242,8 @@ def _metrics_table(run: Run, rules: Evaluation) -> Table:
     table = Table(box=None, pad_edge=False)
     for column in ("Metric", "model", "interval", "champion", "threshold"):
         justify: Literal["left", "right"] = "left" if column in ("Metric", "threshold") else "right"
-        table.add_column(column, justify=justify, min_width=8, no_wrap=column == "Metric")
+        is_number = column not in ("Metric", "threshold")  # a name goes on in the next line, a number stays whole
+        table.add_column(column, justify=justify, min_width=8, no_wrap=is_number, overflow="fold")
     judged = rules.thresholds
     names = [name for name in {**verdict["metrics"], **(undefined or {})} if name != COUNT]
     broken = {rule.metric for rule in held_rules(verdict) if not rule.held and rule.where == "all rows"}

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from pipeline.config.evaluation import Evaluation
 from pipeline.config.model_settings import ModelSettings
+from pipeline.config.number_text import bound_text
 from pipeline.lineage.leaderboard import differing_hyperparameters, extremes_of_same_rows, is_metric
 from pipeline.lineage.summary import BLESSED, BLOCKED, NOT_BLESSED, UNFIT, Listed
 from pipeline.terminal.console import STATUS_COLORS, console_for
@@ -215,7 +216,7 @@ def _short(value: Any) -> str:
         return ""
     if isinstance(value, list):
         return "/".join(map(_short, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return bound_text(value) if isinstance(value, float) else str(value)
 
 
 def _plain(listed: Listed, serving: str | None, tried: str | None) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.config.number_text import bound_text
 from pipeline.watch.profiles import ColumnSpec, Spec
 
 Array = npt.NDArray[Any]
@@ -107,5 +108,7 @@ def _words(spec: ColumnSpec, part: int) -> str:
         return f"{spec.name} is another value" if part == _OTHERS else f"{spec.name}={spec.values[part]}"
     cuts: Sequence[float] = _cuts(spec)
     if part == 0:
-        return f"{spec.name} < {cuts[0]:g}" if cuts else f"{spec.name} is there"
-    return f"{spec.name} >= {cuts[part - 1]:g}" + (f" and < {cuts[part]:g}" if part < len(cuts) else "")
+        return f"{spec.name} < {bound_text(cuts[0])}" if cuts else f"{spec.name} is there"
+    return f"{spec.name} >= {bound_text(cuts[part - 1])}" + (
+        f" and < {bound_text(cuts[part])}" if part < len(cuts) else ""
+    )

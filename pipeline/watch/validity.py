@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.evaluation.number_text import bound_text
+from pipeline.config.number_text import bound_text
 from pipeline.guard.findings import Finding, percent
 from pipeline.guard.policy import Policy, Severity
 from pipeline.watch.profiles import (

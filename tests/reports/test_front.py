@@ -171,6 +171,14 @@ def test_nothing_of_a_user_becomes_markup(weeks: Weeks) -> None:
     assert page.data["settings"][HOSTILE]["values"] == [HOSTILE]
 
 
+def test_the_box_to_find_names_a_metric_of_this_pipeline(tmp_path: Path) -> None:
+    """`auc` means nothing where runs are judged by rmse."""
+    weeks = Weeks(tmp_path / "workspace", evaluation={"thresholds": {"log_loss": {"at_most": 0.6}}})
+    weeks.week(1)
+    shown = collect(weeks.config, list_summaries(weeks.store, "cats"))
+    assert 'placeholder="words, or log_loss&gt;0.7"' in render(shown)
+
+
 def test_an_empty_workspace_has_a_page(tmp_path: Path) -> None:
     weeks = Weeks(tmp_path / "workspace")
     said = front(weeks).text

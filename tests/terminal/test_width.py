@@ -57,7 +57,38 @@ for line in {COMMANDS!r}:
 @pytest.fixture(scope="module")
 def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What each command writes to a terminal."""
-    folder = tmp_path_factory.mktemp("width")
+    return in_a_workspace(tmp_path_factory.mktemp("width"))
+
+
+@pytest.fixture(scope="module")
+def said_of_long_names(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The same, where columns, values, metrics, settings, files and spans have long names."""
+    folder = tmp_path_factory.mktemp("long")
+    weeks = Weeks(folder / "workspace")
+    slices = {f"{LONG}_{place}": 0.5 + place / 100 for place in range(12)}
+    settings = weeks.config.model_dump(mode="json", by_alias=True)
+    settings["schema"]["file"] = f"{LONG}.pbtxt"
+    told = json.dumps(settings)
+    weeks.week(1, slices=slices, properties={"config": told, "git_commit": "a" * 40})
+    changed = told.replace(f"{LONG}.pbtxt", f"{LONG}/{LONG}.pbtxt")
+    weeks.week(2, auc=0.512345678, blessed=False, slices=slices, properties={"config": changed})
+    for number in (1, 2):
+        file = weeks.path(number, "ModelEvaluation") / "verdict.json"
+        verdict = json.loads(file.read_text())
+        verdict["metrics"] |= {f"{LONG}_{place}": 1234567.891 + place + number for place in range(3)}
+        verdict["failures"] = [f"{LONG} on {LONG} is 0.5, needs at least 0.6 and {LONG} too"]
+        file.write_text(json.dumps(verdict))
+    weeks.failed(3, f"{LONG} holds {LONG}, " * 3)
+    return in_a_workspace(folder)
+
+
+LONG = "a_name_that_somebody_took_from_a_database_of_a_ministry"
+
+
+def in_a_workspace(folder: Path) -> dict[str, str]:
+    if (folder / "workspace").exists():
+        (folder / "cats.yaml").write_text(yaml.safe_dump(cats_document(folder / "workspace")))
+        return by_command(on_a_terminal(folder))
     weeks = Weeks(folder / "workspace")
     told = json.dumps(weeks.config.model_dump(mode="json", by_alias=True))
     weeks.week(1, auc=0.7, intervals={"auc": (0.65, 0.75)}, properties={"config": told})
@@ -109,6 +140,20 @@ def test_no_line_wraps(said: dict[str, str], command: str) -> None:
     # A command, a path or another word that is longer stays whole, so that it can be copied.
     longer = [line.strip() for line in lines if len(line) > COLUMNS]
     assert [line for line in longer if " " in line and not line.startswith("longhaul ")] == []
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_line_wraps_or_is_cut_where_names_are_long(said_of_long_names: dict[str, str], command: str) -> None:
+    text = visible(said_of_long_names[command])
+    longer = [line.strip() for line in text.splitlines() if len(line) > COLUMNS]
+    assert [line for line in longer if " " in line and not line.startswith("longhaul ")] == []
+    assert "longhaul: a bug of ours" not in text
+    for place in range(12 if command.startswith("diff") else 3 if command == "show 20260102-000000-000" else 0):
+        assert f"_ministry_{place}" in text, "cut where all begin alike"
+    if command == "show 20260102-000000-000":
+        assert "threshold" in text
+        assert "…" not in text, "a number that is cut"
+    assert command == "help" or not re.search(r"`longhaul [^`\n]*\n[^`]*`", text), "a command that breaks"
 
 
 def test_every_command_that_looks_is_among_them() -> None:

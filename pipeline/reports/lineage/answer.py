@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ml_metadata import MetadataStore
 
 from pipeline.config.loading import REFERENCE, load
+from pipeline.config.number_text import count_text
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.place import Place
 from pipeline.data.decisions_text import decisions_digest
@@ -21,7 +22,7 @@ from pipeline.lineage.graph import Graph
 from pipeline.lineage.lookup import Lookup, Subject
 from pipeline.lineage.predictions import PREDICT
 from pipeline.lineage.provenance import config_digest, present_software
-from pipeline.lineage.reproduce import Present, Recipe, count, prediction_recipe, recipe, settings_of
+from pipeline.lineage.reproduce import Present, Recipe, prediction_recipe, recipe, settings_of
 from pipeline.lineage.runs import Run, RunsById
 from pipeline.lineage.schema_versions import digest_of
 from pipeline.lineage.store import open_existing_store
@@ -103,7 +104,7 @@ def draw_runs(place: Place, limit: int) -> Drawing:
     if not chosen:
         raise PipelineError(f"pipeline {place.name!r} has no runs yet", "`longhaul run` makes one")
     return Drawing(
-        title=f"{place.name}: {'all' if len(chosen) == len(runs) else 'the newest'} {count(len(chosen), 'run')}",
+        title=f"{place.name}: {'all' if len(chosen) == len(runs) else 'the newest'} {count_text(len(chosen), 'run')}",
         graph=run_graph(store, [run.run_id for run in chosen]),
         runs=tuple(reversed(chosen)),
         many=True,

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipeline.config.number_text import count_text
 from pipeline.lineage.ancestry import files_of
 from pipeline.lineage.details import PEAK_MEMORY
 from pipeline.lineage.graph import ASIDE, ArtifactRecord, Graph, Link, StepRecord
-from pipeline.lineage.reproduce import count, size
+from pipeline.lineage.reproduce import size
 from pipeline.lineage.runs import Run, StepState
 from pipeline.lineage.summary import BLESSED, BLOCKED, NOT_BLESSED, UNFIT
 from pipeline.reports.formats import moment
@@ -128,7 +129,7 @@ class PageData:
             if files := files_of(artifact):
                 self.nodes[f"f{artifact.id}"] = {
                     "kind": "files",
-                    "label": count(len(files), "file"),
+                    "label": count_text(len(files), "file"),
                     "type": "Files of data",
                     "look": "data",
                     "facts": [

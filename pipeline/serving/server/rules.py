@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.config.number_text import bound_text
 from pipeline.serving.server.json_text import shown
 from pipeline.serving.server.refusal import Refusal, invalid
 from pipeline.serving.server.tensors import PLAIN, Array, Columns, types_of
@@ -88,13 +89,8 @@ class Rule:
 
 def _range(least: float, most: float) -> str:
     if most == math.inf:
-        return f"at least {_bound(least)}"
-    return f"at most {_bound(most)}" if least == -math.inf else f"{_bound(least)} to {_bound(most)}"
-
-
-def _bound(value: float) -> str:
-    """Write a bound with all of its digits: 1e+06 for 1048576 would refuse what it seems to allow."""
-    return str(int(value)) if float(value).is_integer() and abs(value) < 1 << 63 else repr(value)
+        return f"at least {bound_text(least)}"
+    return f"at most {bound_text(most)}" if least == -math.inf else f"{bound_text(least)} to {bound_text(most)}"
 
 
 def rules_of(told: Mapping[str, Any]) -> dict[str, Rule]:

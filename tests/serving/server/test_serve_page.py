@@ -168,7 +168,7 @@ def test_examples_are_numbers_as_the_table_had_them() -> None:
 def test_bounds_and_choices_have_all_of_their_digits() -> None:
     told = TOLD["seats"] | {"min": -0.1234567, "max": 2**20, "values": [1234567.0, 2.0**53, 0.5]}
     field = _field("seats", rules_of({"seats": told})["seats"])
-    assert field["hint"].startswith("a whole number, -0.1234567 to 1048576,")
+    assert field["hint"].startswith("a whole number, -0.1234567 to 1,048,576,")
     assert field["values"] == ["0.5", "1234567", "9007199254740992"]
 
 

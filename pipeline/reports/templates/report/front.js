@@ -33,7 +33,7 @@
       row.hidden = !(fits(place) && (!outcome || row.dataset.o === outcome));
       count += !row.hidden;
     });
-    document.getElementById("said").textContent = `${count.toLocaleString("en")} of ${rows.length.toLocaleString("en")} runs`;
+    document.getElementById("said").textContent = `${count.toLocaleString("en")} of ${rows.length.toLocaleString("en")} ${rows.length === 1 ? "run" : "runs"}`;
   };
 
   const half = (ends) => (ends ? (ends[1] - ends[0]) / 2 : NaN);
