@@ -77,7 +77,8 @@ class Finding:
         """Return expected, found, how many rows, and where the rule stands."""
         rule = rule_text(self.rule)
         said = ", ".join(part for part in (self._rows_text(), rule) if part)
-        return f"expected {self.expected}, found {self.found}" + (f" ({said})" if said else "")
+        found = self.found if self.count is None else self.found.removesuffix(f" in {count_text(self.count, 'row')}")
+        return f"expected {self.expected}, found {found}" + (f" ({said})" if said else "")
 
     @property
     def remedy(self) -> str:

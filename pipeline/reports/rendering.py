@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 _PART = re.compile(r"(?<=_)|(?<=[a-z])(?=[A-Z])")
+_BLANK = re.compile("(?<! -c)(?<! -w) ")
+"""But for the one between an option and its value."""
 _TICKED = re.compile("`([^`]+)`")
 _FILTERS = (
     formats.number,
@@ -59,7 +61,7 @@ def words(text: str) -> Markup:
     """Return text whose words stay whole where there is room: no line ends within a date, a run's id or an option."""
     from markupsafe import Markup
 
-    return Markup(" ").join(Markup('<span class="word">{}</span>').format(word) for word in text.split(" "))
+    return Markup(" ").join(Markup('<span class="word">{}</span>').format(word) for word in _BLANK.split(text))
 
 
 def breakable(text: str) -> Markup:

@@ -36,6 +36,8 @@ def test_a_finding_in_one_sentence() -> None:
         "origin, train: values that the schema does not list: expected one of 'EWR', 'JFK', found 'XXX' "
         "(3 of 1,000 rows, 0.3%, rule: domain in the schema)"
     )
+    assert replace(BAD, found="'XXX' in 3 rows").sentence() == BAD.sentence(), "how many rows is said once"
+    assert "found 'XXX' in 2 rows (3 of" in replace(BAD, found="'XXX' in 2 rows").sentence()
     assert BAD.places() == ["data/span-1.csv: 3 of 1,000 rows, rows 7 to 8, 1,017 ('XXX')", "and 1 more file"]
     assert ODD.sentence() == "span 4: no rows in the span: expected rows with a label, found none"
 

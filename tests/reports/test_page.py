@@ -34,7 +34,7 @@ from pipeline.lineage.trends import Judged, Trend
 from pipeline.reports.formats import NOTHING
 from pipeline.reports.page import collect, render, write_report
 from pipeline.reports.page_places import FRONT, page_path
-from pipeline.reports.rendering import templates
+from pipeline.reports.rendering import templates, words
 
 ROOT = Path(__file__).parents[2]
 EVIL = "<script>alert(1)</script>"
@@ -972,6 +972,7 @@ def test_labels_of_other_kinds(run: Run) -> None:
 
 
 def test_what_stands_between_backticks_is_code() -> None:
+    assert words("longhaul run -c a.yaml").count("word") == 3, "an option stands in a line with its value"
     ticked = templates().from_string("{{ text | ticked }}").render
     assert ticked(text="set `a.b` or <b>`x`</b>") == "set <code>a.b</code> or &lt;b&gt;<code>x</code>&lt;/b&gt;"
 
