@@ -7,6 +7,7 @@ the data; one that a person changed stays, and is told of where the data would n
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +25,7 @@ _LISTS: tuple[Path, ...] = (
 )  # fmt: skip
 """Of which each entry is a decision of its own."""
 _DERIVE = ("features", "derive")
+_COMMENTED = re.compile(r"(\s*(?:- )?(?:\"(?:[^\"\\]|\\.)*\"|\w+)).*? # (.*)")
 
 
 @dataclass
@@ -54,13 +56,31 @@ def merge_config(last: str | None, mine: str, new: str) -> Merged:
             continue
         if path in _LISTS:
             _merge_list(merged, path, *((one or []) for one in (was, is_now, has)))
-        elif has == was and (is_now is not None or _is_reading(path)):
-            merged.text = with_value(merged.text, path, {} if is_now is None else is_now)
-        elif has == was and path[:2] == _DERIVE:  # its column may be gone
+        elif has == was and is_now is not None:
+            merged.text = with_value(merged.text, path, is_now)
+        elif has == was and (path[:2] == _DERIVE or _is_reading(path)):  # its column may be gone
             merged.text = without_key(merged.text, path)
         else:
             merged.kept.append(f"{'.'.join(path)}: {has!r} (init would now write {is_now!r})")
+    if last is not None:
+        merged.text = _with_comments(merged.text, _comments(last), _comments(new))
     return merged
+
+
+def _comments(text: str) -> dict[str, str]:
+    """Return the comment behind each setting or entry, by what its line begins with."""
+    return {found[1]: found[2] for line in text.splitlines() if (found := _COMMENTED.fullmatch(line))}
+
+
+def _with_comments(text: str, was: Mapping[str, str], is_now: Mapping[str, str]) -> str:
+    """Return the text with `init`'s own comments as it would write them now: they count rows and name values."""
+    lines = text.splitlines(keepends=True)
+    for place, line in enumerate(lines):
+        found = _COMMENTED.fullmatch(line.rstrip("\r\n"))
+        if found and was.get(found[1]) == found[2] and (comment := is_now.get(found[1])):
+            lines[place] = line.replace(f" # {found[2]}", f" # {comment}")
+    changed = "".join(lines)
+    return changed if parse_yaml(changed) == parse_yaml(text) else text
 
 
 def _merge_list(merged: Merged, path: Path, was: list[Any], is_now: list[Any], has: list[Any]) -> None:

@@ -79,6 +79,20 @@ def test_a_derived_feature_goes_with_its_proposal_unless_people_changed_it() -> 
     assert "features.derive.note_words: 'ngrams(note, 3)' (init would now write None)" in merged.kept
 
 
+def test_comments_of_init_follow_the_data_and_those_of_people_stay() -> None:
+    """Seen failing: a threshold for 80 rows had the comment that 40 rows judge."""
+    last = LAST.replace("# sized", "# sized for 200 rows").replace("batch_size: 64", "batch_size: 64 # of 200")
+    mine = last.replace("# another value in every row", "# to join")
+    new = last.replace("200", "400").replace("batch_size: 64", "batch_size: 128")
+    new = new.replace("# another value in every row", "# nearly one each").replace(
+        "# no value in any row", "# constant"
+    )
+    text = merge_config(last, mine, new).text
+    assert text == mine.replace("200", "400").replace("batch_size: 64", "batch_size: 128").replace(
+        "# no value in any row", "# constant"
+    )
+
+
 def test_without_a_record_only_what_is_new_is_added() -> None:
     mine = LAST.replace("epochs: 60", "epochs: 99")
     new = LAST.replace('- "id"', '- "id"\n    - "token"').replace("batch_size: 64", "batch_size: 256")
