@@ -93,6 +93,13 @@ def test_comments_of_init_follow_the_data_and_those_of_people_stay() -> None:
     )
 
 
+def test_how_a_column_was_read_goes_with_it() -> None:
+    """Seen failing: `"price": {}` stayed."""
+    new = LAST.replace('  columns:\n    "price": { kind: "number", unit: ["$"] }\n', "")
+    assert "columns" not in (text := merge_config(LAST, LAST, new).text)
+    assert parse_yaml(text) == parse_yaml(new)
+
+
 def test_without_a_record_only_what_is_new_is_added() -> None:
     mine = LAST.replace("epochs: 60", "epochs: 99")
     new = LAST.replace('- "id"', '- "id"\n    - "token"').replace("batch_size: 64", "batch_size: 256")
