@@ -16,10 +16,11 @@ from pipeline.config.reading import Reading
 from pipeline.config.split import HashSplit
 from pipeline.data.columns import ColumnType
 from pipeline.data.set_aside import gathered
+from pipeline.data.sources.meaning import expected
 from pipeline.data.sources.source import plan_fragments
 from pipeline.data.sources.table_files import find_files
 from pipeline.data.split_shards import WriteSplitShards
-from pipeline.data.values.readings import readings_of
+from pipeline.data.values.readings import Readings, readings_of
 from pipeline.errors import DataError
 
 COLUMNS = {"amount": ColumnType.FLOAT, "n": ColumnType.INT, "label": ColumnType.STRING}
@@ -65,6 +66,12 @@ def test_more_than_the_limit_stops_the_run(tmp_path: Path) -> None:
         DataError, match=r"3 of 100 rows .* \(3.0%; data.bad_rows_at_most is 1.0%\).*row 4: .*12 apples"
     ):
         gathered([outcome["aside"] for outcome in outcomes], 0.01)
+
+
+def test_a_date_of_a_format_is_not_said_to_be_of_iso() -> None:
+    """Seen failing: 'an ISO 8601 date or date-time with format %d.%m.%Y'."""
+    readings = Readings(columns={"when": Reading(kind="date", format="%d.%m.%Y")})
+    assert expected("when", ColumnType.TIMESTAMP, readings) == "a date or time with format '%d.%m.%Y'"
 
 
 def test_by_default_the_first_such_value_is_an_error(tmp_path: Path) -> None:

@@ -83,7 +83,8 @@ def expected(name: str, column_type: ColumnType, readings: Readings) -> str:
     if not settings or column_type is ColumnType.STRING:
         return EXPECTED[column_type]
     told = ", ".join(f"{key} {list(value) if isinstance(value, tuple) else value!r}" for key, value in settings.items())
-    return f"{EXPECTED[column_type]} with {told}"
+    held = "a date or time" if "format" in settings and column_type is ColumnType.TIMESTAMP else EXPECTED[column_type]
+    return f"{held} with {told}"
 
 
 def first_error(misfits: list[Misfit], place: Callable[[int, str], str]) -> DataError:
