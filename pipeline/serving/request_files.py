@@ -21,8 +21,8 @@ from pipeline.files import flush_file, incoming
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _NAME = re.compile(r"\.?(\d\d)-[0-9a-z]+-\d+\.(parquet|part)")
-_GROUP = 100_000
-"""Rows of a row group."""
+_GROUP_BYTES = 8 << 20
+"""Of a row group in memory: a server finishes its files while it answers."""
 
 
 def finished(part: Path) -> Path:
@@ -57,13 +57,13 @@ def _groups(part: Path) -> Iterator[Any]:
     import pyarrow as pa
 
     waiting: list[Any] = []
-    rows = 0
+    size = 0
     for batch in read_part(part):
         waiting.append(batch)
-        rows += len(batch)
-        if rows >= _GROUP:
+        size += batch.nbytes
+        if size >= _GROUP_BYTES:
             yield pa.Table.from_batches(waiting)
-            waiting, rows = [], 0
+            waiting, size = [], 0
     if waiting:
         yield pa.Table.from_batches(waiting)
 

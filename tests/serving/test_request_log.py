@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.serving import request_log
-from pipeline.serving.request_files import expire, files, tables
+from pipeline.serving.request_files import expire, files, finish, tables
 from pipeline.serving.request_layout import Entry, layout_of
 from pipeline.serving.request_log import RequestLog
 from pipeline.serving.request_upkeep import LogOptions
@@ -353,3 +353,18 @@ def test_what_is_too_old_goes(tmp_path: Path) -> None:
     assert [file.name for file in expire(day.parent, at)] == ["11-aa-1.parquet"]
     assert expire(day.parent, at + timedelta(minutes=30)) != []
     assert sorted(path.name for path in day.iterdir()) == [".11-bb-1.part", "notes.txt"]  # somebody else's stay
+
+
+def test_the_rows_that_are_held_to_finish_an_hour_are_few_however_many_it_has(tmp_path: Path) -> None:
+    part = tmp_path / ".04-a-1.part"
+    numbers = np.arange(200_000.0)
+    schema = pa.schema([(name, pa.float64()) for name in "abcdefghijkl"])
+    with part.open("wb") as file, pa.ipc.new_stream(file, schema) as stream:
+        for rows in np.split(numbers, 200):  # 19 MB
+            stream.write_batch(pa.record_batch([rows] * 12, schema=schema))
+    finished = finish(part)
+    assert finished
+    whole = pq.ParquetFile(finished)
+    widest = max(whole.metadata.row_group(at).num_rows for at in range(whole.num_row_groups)) * 12 * 8
+    assert widest <= 9 << 20
+    assert whole.read(["a"])["a"].to_pylist() == list(numbers)
