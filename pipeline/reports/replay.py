@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -43,31 +44,49 @@ def render(found: Mapping[str, Any], front: str) -> str:
             found=found,
             front=front,
             lines=lines(found),
+            marks=marks(found),
             width=_WIDTH,
-            height=_HEIGHT,
+            picture_height=_HEIGHT,
             days=[one[:10] for one in found["begins"]],
         )
     )
 
 
-def lines(found: Mapping[str, Any]) -> list[Line]:
-    """Return what each policy has lost by the end of each tick above a model that is never trained anew, a row of the
-    whole; below 0 is better."""
+def marks(found: Mapping[str, Any]) -> list[tuple[float, float]]:
+    """Return the round values of the scale, at most six, each with its height in the picture."""
+    low, high = _ends(_against_never(found))
+    least = ((high - low) or 1.0) / 5
+    size = 10 ** math.floor(math.log10(least))
+    step = next(one * size for one in (1, 2, 5, 10) if one * size >= least)
+    values = [step * k for k in range(math.ceil(low / step), math.floor(high / step) + 1)]
+    return [(value, _height(value, low, high)) for value in values]
+
+
+def _against_never(found: Mapping[str, Any]) -> dict[str, list[float]]:
     never = _totals(found["never_curve"], found)
-    drawn = {
+    return {
         one["name"]: [mine - base for mine, base in zip(_totals(one["curve"], found), never, strict=True)]
         for one in found["policies"]
     }
-    low = min(0.0, *(min(values) for values in drawn.values()))
-    high = max(0.0, *(max(values) for values in drawn.values()))
-    span = (high - low) or 1.0
+
+
+def _ends(drawn: Mapping[str, Sequence[float]]) -> tuple[float, float]:
+    return min(0.0, *map(min, drawn.values())), max(0.0, *map(max, drawn.values()))
+
+
+def _height(value: float, low: float, high: float) -> float:
+    return _LEFT + (high - value) / ((high - low) or 1.0) * (_HEIGHT - 2 * _LEFT)
+
+
+def lines(found: Mapping[str, Any]) -> list[Line]:
+    """Return what each policy has lost by the end of each tick above a model that is never trained anew, a row of the
+    whole; below 0 is better."""
+    drawn = _against_never(found)
+    low, high = _ends(drawn)
     step = (_WIDTH - 2 * _LEFT) / max(1, len(found["rows"]) - 1)
     made = []
     for place, one in enumerate(found["policies"]):
-        places = [
-            (_LEFT + tick * step, _LEFT + (high - value) / span * (_HEIGHT - 2 * _LEFT))
-            for tick, value in enumerate(drawn[one["name"]])
-        ]
+        places = [(_LEFT + tick * step, _height(value, low, high)) for tick, value in enumerate(drawn[one["name"]])]
         by_day = {day[:10]: tick for tick, day in enumerate(found["begins"])}
         dots = [(*places[by_day[day]], day, why) for day, why in one["because"].items()]
         hue = round(360 * place / len(found["policies"])) + 190
