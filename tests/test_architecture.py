@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import graphlib
+import re
 import sys
 from pathlib import Path
 
@@ -113,6 +114,13 @@ def test_lineage_and_reports_know_no_tensorflow() -> None:
 def test_the_public_face_of_tfx_is_never_imported() -> None:
     """`from tfx import v1` costs ten seconds, most of it Google Cloud's clients."""
     assert offenders(list(SOURCES), "tfx.v1") == []
+
+
+def test_nobody_who_only_collects_tests_waits_for_the_public_face_of_tfx() -> None:
+    at_top = re.compile(
+        r"^(from tfx import v1|from bench import .*\bstock\b|(from|import) (tfx\.v1|bench\.stock)\b)", re.M
+    )
+    assert [path.name for path in (ROOT / "tests").rglob("*.py") if at_top.search(path.read_text())] == []
 
 
 def test_clouds_are_known_to_one_runner_one_source_and_the_destinations_of_a_push() -> None:
