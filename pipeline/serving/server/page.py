@@ -15,6 +15,7 @@ import numpy as np
 import orjson
 
 import pipeline
+from pipeline.config.spans import spans_text
 from pipeline.serving.server import metrics
 from pipeline.serving.server.explain import is_explained
 from pipeline.serving.server.model import TENSORS, LoadedModel
@@ -119,9 +120,8 @@ def _card(served: ServedName, model: LoadedModel) -> list[tuple[str, str]]:
         found.append(("brought back", f"a copy of version {manifest.copy_of}. {manifest.note}".strip()))
     if manifest.approved_by:
         found.append(("approved by", manifest.approved_by))
-    if manifest.spans:
-        spans = f"{manifest.spans[0]} to {manifest.spans[-1]}" if len(manifest.spans) > 1 else str(manifest.spans[0])
-        found.append(("spans of the table", spans))
+    if [*manifest.spans] not in ([], [0]):  # 0: of a table without spans
+        found.append(("spans of the table", spans_text(manifest.spans)))
     found += [(name.replace("_", " "), f"{value:.6g}") for name, value in manifest.metrics.items()]
     return [*found, ("digest", manifest.digest[:16])]
 

@@ -15,12 +15,26 @@ import jsonschema
 import numpy as np
 import pytest
 
-from pipeline.serving.server.page import _STYLE, _field, examples_of, file_of
+from pipeline.serving.server.page import _STYLE, _card, _field, examples_of, file_of
 from pipeline.serving.server.rules import rules_of
+from pipeline.serving.versions import Manifest
 from tests.serving.server.conftest import ROW, ROWS, THRESHOLD, TOLD, Server, probability, push, seal
 from trainer.artifact_names import SIGNATURES_FILE
 
 EVIL = "<img src=x onerror=alert(1)>"
+
+
+@pytest.mark.parametrize(
+    ("spans", "text"),
+    [((0,), None), ((), None), ((1, 2, 4), "1 to 2, 4"), ((20250301, 20250302), "2025-03-01 to 2025-03-02")],
+)
+def test_the_spans_of_the_table_are_as_people_name_them(spans: tuple[int, ...], text: str | None) -> None:
+    """A table without spans has none, and a span that was left out is no part of a range."""
+    manifest = Manifest("toys", "7", "2026-01-01T00:00", "Ann", {}, spans, "", {}, "binary", (), {}, {})
+    served = SimpleNamespace(loaded=(None, None), states={})
+    assert (
+        dict(_card(served, SimpleNamespace(version=1, since="", manifest=manifest))).get("spans of the table") == text
+    )
 
 
 def test_the_page_is_its_own_files_and_they_hold_no_model() -> None:
