@@ -174,7 +174,7 @@ def test_it_is_listed_where_people_look(config: PipelineConfig) -> None:  # noqa
         return " ".join(outcome.output.split())
 
     assert f"Waiting run {RUN}" in said("versions")
-    assert f'`longhaul approve {RUN} --by NAME --note "TEXT"`' in said("versions")
+    assert f'`longhaul approve {RUN} --by NAME --note "TEXT" -c ' in said("versions")
     assert '"state": "waiting"' in said("versions", "--json")
     assert "waits for approval" in said("runs")
     assert '"waits": true' in said("runs", "--json")

@@ -204,7 +204,7 @@ def test_a_leak_of_the_label_blocks_and_a_new_column_warns(desk: Desk) -> None:
         ("label_leak", "delay_code", 1.0), ("label_leak", "origin", 1.0),
     }  # fmt: skip
     assert {(f.kind, f.feature) for f in verdict(run).warnings} == {("schema_new_column", "delay_code")}
-    assert "`longhaul drop --exclude origin`" in outcome.text
+    assert "`longhaul drop --exclude origin" in outcome.text
 
     # The remedy that is named: what the model is not shown gives nothing away.
     outcome, run = desk.run("--to", "DataGate", features={"exclude": ["scheduled_departure", "origin"]})

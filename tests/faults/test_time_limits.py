@@ -18,7 +18,7 @@ def test_a_step_that_hangs_is_stopped_and_resume_goes_on(place: Place, tmp_path:
     outcome = place.call("run", "--to", "DataGate", faults=hangs)
     assert outcome.code == 124, outcome.text
     assert (
-        "longhaul: DataGate took longer than run.step_timeout allows (2s)\n  Remedy: `longhaul resume`" in outcome.text
+        "longhaul: DataGate took longer than run.step_timeout allows (2s)\n  Remedy: `longhaul resume" in outcome.text
     )
     assert "Traceback" not in outcome.text
     assert "Report" in outcome.text
