@@ -394,9 +394,10 @@ def fill(disk: Path, leave: int) -> Path:
     return ballast
 
 
-def disk_is_full(workspace: Path) -> str:
+def disk_is_full(desk: Desk) -> str:
     return (
-        f"the disk that holds the workspace {workspace} is full\n  Remedy: free some space there (`longhaul gc --apply"
+        f"the disk that holds the workspace {desk.workspace} is full\n  Remedy: free some space there "
+        f"(`longhaul gc --apply -c {desk.file} -w {desk.workspace}` does) and run again; finished steps are kept"
     )
 
 
@@ -418,7 +419,7 @@ def test_a_read_only_workspace(fresh: Desk, disk: Path) -> None:
 def test_a_disk_without_room_for_metadata(fresh: Desk, disk: Path) -> None:
     fresh.workspace = disk / "workspace"
     fill(disk, leave=64 << 10)
-    assert fresh.refused(74) == disk_is_full(fresh.workspace)
+    assert fresh.refused(74) == disk_is_full(fresh)
 
 
 @pytest.mark.long
@@ -429,7 +430,7 @@ def test_a_disk_that_fills_up_while_rows_are_written(fresh: Desk, disk: Path) ->
     ballast = fill(disk, leave=256 << 10)
     # No two rows alike, or they would fit.
     fresh.table.write_text("day,color,size,answer\n" + "".join(row(i * 7919 % 1_000_003) for i in range(200_000)))
-    assert fresh.refused(74) == disk_is_full(fresh.workspace)
+    assert fresh.refused(74) == disk_is_full(fresh)
     assert fresh.ended() == ("failed", {INGESTION: FAILED})
     ballast.unlink()
     assert fresh.ingest().code == 0
