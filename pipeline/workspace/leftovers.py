@@ -18,8 +18,8 @@ _BACKUPS = (("backups", re.compile(r"metadata-\d{8}-\d{6}\.db")), (".", re.compi
 """Those that people make, and those that an upgrade made."""
 _HALVES = ("artifacts/imported/.incoming-*", "backups/.incoming-*", "tuning/**/.rows-*")
 """What was being written when its process was killed; `.rows-*` are rows of a search for hyperparameters."""
-_WITHOUT_LOCK = ("reports/.incoming-*", "watch/*/given/.incoming-*")
-"""The same of pages and labels, which commands write that hold no lock: after an hour nobody writes it any more."""
+_WITHOUT_LOCK = tuple(f"{folder}.incoming-*" for folder in ("", "logs/", "reports/", "watch/*/", "watch/*/given/"))
+"""The same of pages, labels and texts, which commands write that may hold no lock: after an hour nobody writes it."""
 
 
 def temporary_folders(root: Path) -> list[Path]:
