@@ -104,7 +104,9 @@ def _watched(config: PipelineConfig, state: State, folder: Path, log: Path, now:
     def spec_for(version: str) -> Spec | None:
         return references(version).spec
 
-    touched = take_in(state, log, spec_for, hour_of(now)) | take_in(state, folder / IMPORTED, spec_for, hour_of(now))
+    touched = state.touched()  # by a look that was killed
+    for place in (log, folder / IMPORTED):
+        touched |= take_in(state, place, spec_for, hour_of(now))
     joining = Joining(
         *(settings.keys, config.data.label, config.evaluation.slices, folder / "labels", folder / "tmp"),
     )
@@ -130,16 +132,18 @@ def _watched(config: PipelineConfig, state: State, folder: Path, log: Path, now:
     changed: list[dict[str, Any]] = []
     news: list[dict[str, Any]] = []  # what is recorded: of a window that is not over, not each new row
     first, last = (all_windows[0].first, all_windows[-1].last) if all_windows else (0, 0)
-    state.clear_verdicts()
-    for version in dict.fromkeys(version for version, route in state.versions(first, last) if route == "stable"):
-        before = {one["window"]: one for one in known if one["version"] == version}
-        for verdict in judge.judge(state, references(version), all_windows, new, before, hour_of(now)):
-            state.put_verdict(verdict["window"], version, verdict)
-            old = before.get(verdict["window"])
-            if old != verdict:
-                changed.append(verdict)
-                if verdict["over"] or old is None or any(old[one] != verdict[one] for one in ("valid", "harmful")):
-                    news.append(verdict)
+    with state.whole():
+        state.clear_verdicts()
+        for version in dict.fromkeys(version for version, route in state.versions(first, last) if route == "stable"):
+            before = {one["window"]: one for one in known if one["version"] == version}
+            for verdict in judge.judge(state, references(version), all_windows, new, before, hour_of(now)):
+                state.put_verdict(verdict["window"], version, verdict)
+                old = before.get(verdict["window"])
+                if old != verdict:
+                    changed.append(verdict)
+                    if verdict["over"] or old is None or any(old[one] != verdict[one] for one in ("valid", "harmful")):
+                        news.append(verdict)
+        state.settle()
     verdicts = state.verdicts()
     holes = gaps(all_windows, settings.window, hour_of(now))
     answered = state.answered()

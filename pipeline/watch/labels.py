@@ -73,12 +73,13 @@ def take_in_labels(state: State, files: Sequence[LogFile], joining: Joining) -> 
         arrival += 1
         part = joining.folder / f"{arrival:06d}.parquet"
         with connected(joining.temporary) as db:
-            if before:  # what it said before counts no more
-                touched |= _touched(db, state, before["part"], joining)[0]
+            # What it said before counts no more.
+            past = _touched(db, state, before["part"], joining)[0] if before else set()
             rows, repeated, strange = _make_part(db, file, part, arrival, joining)
             hours, unmatched = _touched(db, state, str(part), joining)
-        touched |= hours
+        touched |= hours | past
         state.put_labels(
+            hours | past,
             path=file.path,
             size=file.size,
             changed=file.changed,

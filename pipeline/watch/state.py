@@ -35,8 +35,11 @@ create table segments (hour int, version text, route text, arrival int, data blo
 create table windows (window int, version text, verdict text, primary key (window, version));
 create table alarms (key text primary key, alarm text);
 """
-_LATER = "create table if not exists forgotten (version text primary key, before int, windows int, deliveries int)"
-"""What states of the same form have had since."""
+_LATER = """create table if not exists forgotten (version text primary key, before int, windows int, deliveries int);
+create table if not exists touched (hour int primary key);
+"""
+"""What states of the same form have had since; `touched` hours have what no verdict knows yet."""
+_TOUCH = "insert or ignore into touched values (?)"
 
 
 @contextmanager
@@ -54,7 +57,7 @@ def opened(file: Path) -> Iterator[State]:
             connection.execute("pragma synchronous = full")
             if not connection.execute("pragma user_version").fetchone()[0]:
                 connection.executescript(f"begin; {_TABLES} pragma user_version = {FORM}; commit;")
-            connection.execute(_LATER)
+            connection.executescript(_LATER)
             yield State(connection)
     except (sqlite3.Error, OSError) as exc:
         if tells_of_full_disk(str(exc)):
@@ -89,7 +92,9 @@ class State:
 
     def put_file(self, file: LogFile, profiles: Mapping[tuple[int, str, str], Profile]) -> None:
         """Put in a file's profiles, in the place of those that it had when it was read before."""
-        with self._whole():
+        with self.whole():
+            hours = self.hours_of(file.path).union(hour for hour, _, _ in profiles)
+            self._db.executemany(_TOUCH, [(hour,) for hour in hours])
             self._db.execute("delete from profiles where path = ?", (file.path,))
             self._db.executemany(
                 "insert into profiles values (?, ?, ?, ?, ?, ?)",
@@ -104,7 +109,7 @@ class State:
 
     def hours_of(self, path: str) -> set[int]:
         """Return the hours that a file has rows of."""
-        return {hour for (hour,) in self._db.execute("select distinct hour from profiles where path = ?", (path,))}
+        return {hour for (hour,) in self._db.execute("select hour from profiles where path = ?", (path,))}
 
     def all_hours(self) -> list[int]:
         """Return the hours that have rows, in order."""
@@ -159,10 +164,12 @@ class State:
         names = [one[0] for one in rows.description]
         return [dict(zip(names, row, strict=True)) for row in rows]
 
-    def put_labels(self, **fields: Any) -> None:
-        """Put in a file of labels."""
+    def put_labels(self, hours: set[int], **fields: Any) -> None:
+        """Put in a file of labels, which touches these hours."""
         marks = ", ".join(f":{name}" for name in fields)
-        self._db.execute(f"insert or replace into labels ({', '.join(fields)}) values ({marks})", fields)
+        with self.whole():
+            self._db.executemany(_TOUCH, [(hour,) for hour in hours])
+            self._db.execute(f"insert or replace into labels ({', '.join(fields)}) values ({marks})", fields)
 
     def drop_labels(self, path: str) -> None:
         """Forget a file of labels that is gone."""
@@ -183,7 +190,7 @@ class State:
         by_segment: Mapping[tuple[int, str, str, int], npt.NDArray[Any]],
     ) -> None:
         """Put in the losses of hours, and those of their segments, in the place of what was known of them."""
-        with self._whole():
+        with self.whole():
             for table in ("realized", "segments"):
                 self._db.executemany(f"delete from {table} where hour = ?", [(hour,) for hour in hours])
             self._db.executemany(
@@ -223,14 +230,18 @@ class State:
 
     # What was said
 
-    def put_verdict(self, window: int, version: str, verdict: Mapping[str, Any]) -> bool:
-        """Put in a verdict; return whether it is another than before."""
-        text = json.dumps(verdict, sort_keys=True)
-        before = self._db.execute(
-            "select verdict from windows where window = ? and version = ?", (window, version)
-        ).fetchone()
-        self._db.execute("insert or replace into windows values (?, ?, ?)", (window, version, text))
-        return before is None or before[0] != text
+    def touched(self) -> set[int]:
+        """Return the hours that a look took in which was killed before its verdicts."""
+        return {hour for (hour,) in self._db.execute("select hour from touched")}
+
+    def settle(self) -> None:
+        """Say that the verdicts know all that was taken in."""
+        self._db.execute("delete from touched")
+
+    def put_verdict(self, window: int, version: str, verdict: Mapping[str, Any]) -> None:
+        """Put in a verdict."""
+        row = (window, version, json.dumps(verdict, sort_keys=True))
+        self._db.execute("insert or replace into windows values (?, ?, ?)", row)
 
     def verdicts(self) -> list[dict[str, Any]]:
         """Return all verdicts, the oldest first."""
@@ -254,7 +265,7 @@ class State:
 
     def forget(self, before: int, counts: Mapping[str, tuple[int, int]]) -> None:
         """Forget hours before this one; windows and deliveries of each version that they held stay counted."""
-        with self._whole():
+        with self.whole():
             for table, column in (
                 ("profiles", "hour"),
                 ("realized", "hour"),
@@ -281,7 +292,8 @@ class State:
         return found or (0, 0)
 
     @contextmanager
-    def _whole(self) -> Iterator[None]:
+    def whole(self) -> Iterator[None]:
+        """Have what is changed in the block changed at once, or not at all."""
         self._db.execute("begin immediate")
         try:
             yield

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import DataError, DiskFullError
 from pipeline.watch.reference import Reference
 from pipeline.watch.requests import log_files
+from pipeline.watch.state import State
 from pipeline.workspace.leftovers import temporary_folders
 from tests.serving.test_rollback import config  # noqa: F401
 from tests.stand_ins.bigquery import serving
@@ -93,6 +96,50 @@ def test_a_window_that_is_not_over_is_recorded_once_and_what_is_old_is_forgotten
     assert [one["name"] for one in watch_once(config, at(12.4)).verdicts] == ["2026-01-05", "2026-03-30"]
     assert [one["name"] for one in watch_once(config, at(13)).verdicts] == ["2026-03-30"]
     assert asked == [at(3)]  # so does ML Metadata
+
+
+def test_a_look_that_was_killed_loses_no_label(
+    config: PipelineConfig,  # noqa: F811
+    reference: Reference,  # noqa: F811
+    recorded: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """Between what it took in and what it said of it: the next look says it."""
+    world = World(config.root, reference)
+    world.folder.mkdir(parents=True, exist_ok=True)
+    config = with_settings(config, log=str(world.folder / "log"), labels=str(world.folder / "labels"))
+    world.week(0, labels=False, count=300)
+    watch_once(config, at(1))
+    world.label(0, [f"0-{number}" for number in range(300)], [0] * 300)
+    world.week(1, labels=False, count=300)
+    shutil.copytree(config.root, before := tmp_path / "before")
+    changes = ("put_file", "put_labels", "put_realized", "clear_verdicts", "put_verdict", "settle")
+    seen = list[Any]()
+    for moment in range(20):
+        shutil.rmtree(config.root)
+        shutil.copytree(before, config.root)
+        left = iter(range(moment))
+
+        def before_call(method: Any, left: Any = left) -> Any:
+            def call(*given: Any, **named: Any) -> Any:
+                if next(left, None) is None:
+                    raise KeyboardInterrupt
+                return method(*given, **named)
+
+            return call
+
+        with monkeypatch.context() as patch:
+            for name in changes:
+                patch.setattr(State, name, before_call(getattr(State, name)))
+            with suppress(KeyboardInterrupt):
+                watch_once(config, at(2))
+            was_killed = next(left, None) is None
+        seen.append([(one["rows"], one["realized"]["rows"]) for one in watch_once(config, at(2)).verdicts])
+        if not was_killed:
+            break
+    assert len(seen) > 5
+    assert {tuple(one) for one in seen} == {((300, 300), (300, 0))}
 
 
 @pytest.mark.parametrize(
