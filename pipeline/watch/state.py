@@ -39,7 +39,6 @@ _LATER = """create table if not exists forgotten (version text primary key, befo
 create table if not exists touched (hour int primary key);
 """
 """What states of the same form have had since; `touched` hours have what no verdict knows yet."""
-_TOUCH = "insert or ignore into touched values (?)"
 
 
 @contextmanager
@@ -93,8 +92,7 @@ class State:
     def put_file(self, file: LogFile, profiles: Mapping[tuple[int, str, str], Profile]) -> None:
         """Put in a file's profiles, in the place of those that it had when it was read before."""
         with self.whole():
-            hours = self.hours_of(file.path).union(hour for hour, _, _ in profiles)
-            self._db.executemany(_TOUCH, [(hour,) for hour in hours])
+            self._touch(self.hours_of(file.path).union(hour for hour, _, _ in profiles))
             self._db.execute("delete from profiles where path = ?", (file.path,))
             self._db.executemany(
                 "insert into profiles values (?, ?, ?, ?, ?, ?)",
@@ -141,20 +139,13 @@ class State:
 
     def answered(self) -> list[tuple[int, str, str, int]]:
         """Return hour, version, route and rows, in the order of hours."""
-        return list(
-            self._db.execute(
-                "select hour, version, route, sum(rows) from profiles group by hour, version, route order by hour"
-            )
-        )
+        sql = "select hour, version, route, sum(rows) from profiles group by hour, version, route order by hour"
+        return list(self._db.execute(sql))
 
     def versions(self, first: int, last: int) -> list[tuple[str, str]]:
         """Return versions and routes that have rows in these hours."""
-        return list(
-            self._db.execute(
-                "select distinct version, route from profiles where hour >= ? and hour < ? order by version, route",
-                (first, last),
-            )
-        )
+        sql = "select distinct version, route from profiles where hour >= ? and hour < ? order by version, route"
+        return list(self._db.execute(sql, (first, last)))
 
     # Labels
 
@@ -168,7 +159,7 @@ class State:
         """Put in a file of labels, which touches these hours."""
         marks = ", ".join(f":{name}" for name in fields)
         with self.whole():
-            self._db.executemany(_TOUCH, [(hour,) for hour in hours])
+            self._touch(hours)
             self._db.execute(f"insert or replace into labels ({', '.join(fields)}) values ({marks})", fields)
 
     def drop_labels(self, path: str) -> None:
@@ -232,7 +223,10 @@ class State:
 
     def touched(self) -> set[int]:
         """Return the hours that a look took in which was killed before its verdicts."""
-        return {hour for (hour,) in self._db.execute("select hour from touched")}
+        return {hour for (hour,) in self._db.execute("select * from touched")}
+
+    def _touch(self, hours: Iterable[int]) -> None:
+        self._db.executemany("insert or ignore into touched values (?)", [(hour,) for hour in hours])
 
     def settle(self) -> None:
         """Say that the verdicts know all that was taken in."""
