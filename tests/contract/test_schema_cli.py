@@ -194,7 +194,7 @@ def test_diff_says_in_words_what_would_have_to_change(place: Place) -> None:
         "indoors: add the column: bool, required\n"
         "    train: 200 rows (100.0%) with a value: from 0 to 1\n"
         "\n"
-        "Next      longhaul schema approve --reviewer NAME --note TEXT [--feature COLUMN …]\n"
+        f"Next      longhaul schema approve --reviewer NAME --note TEXT [--feature COLUMN …] -c {place.config}\n"
     )
 
 
@@ -275,7 +275,8 @@ def test_no_run_has_statistics(new: Place) -> None:
     assert new.refused("diff") == (
         "longhaul: no run of pipeline 'cats' has statistics to hold the schema against: "
         "the latest run, 20260102-000000-000, failed before statistics\n"
-        "  Remedy: `longhaul run` makes them; `longhaul run --to DataGate` goes no further than the gate\n"
+        f"  Remedy: `longhaul run -c {new.config}` makes them; `longhaul run --to DataGate -c {new.config}` goes no "
+        "further than the gate\n"
     )
 
 
@@ -435,7 +436,8 @@ def test_a_run_whose_statistics_are_gone(new: Place) -> None:
     assert new.refused("diff") == (
         "longhaul: no run of pipeline 'cats' has statistics to hold the schema against: "
         f"the latest run, {RUN}, has lost its statistics: their files are gone\n"
-        "  Remedy: `longhaul run` makes them; `longhaul run --to DataGate` goes no further than the gate\n"
+        f"  Remedy: `longhaul run -c {new.config}` makes them; `longhaul run --to DataGate -c {new.config}` goes no "
+        "further than the gate\n"
     )
 
 
