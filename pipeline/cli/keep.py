@@ -169,6 +169,7 @@ def backup(
 
 
 @app.command(
+    cls=Waiting,
     rich_help_panel=KEEP,
     epilog="Examples: [bold]longhaul relocate --dry-run[/] · [bold]longhaul relocate --workspace /mnt/new/workspace[/]",
 )
@@ -182,6 +183,7 @@ def relocate(
     ] = False,
     config: ConfigOption = None,
     workspace: WorkspaceOption = None,
+    wait: WaitOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Have the records name the folders of a workspace that was moved or copied, as the next run would."""
@@ -190,9 +192,8 @@ def relocate(
     from pipeline.terminal.relocation import print_relocation
 
     settings = load(config, workspace=workspace)
-    print_relocation(
-        rewrite(settings, dry_run=dry_run, take_over=take_over), settings.root, dry_run=dry_run, as_json=as_json
-    )
+    done = rewrite(settings, dry_run=dry_run, take_over=take_over, wait=in_line(wait))
+    print_relocation(done, settings.root, dry_run=dry_run, as_json=as_json)
 
 
 @app.command(

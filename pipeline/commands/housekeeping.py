@@ -135,7 +135,9 @@ def back_up(place: Place, output: Path | None) -> Path:
     return target
 
 
-def relocate(place: Place, *, dry_run: bool, take_over: bool = False) -> relocation.Relocation | None:
+def relocate(
+    place: Place, *, dry_run: bool, take_over: bool = False, wait: Wait = AT_ONCE
+) -> relocation.Relocation | None:
     """Have the records name the folders where the workspace lies now; None if they do.
 
     Args:
@@ -154,7 +156,7 @@ def relocate(place: Place, *, dry_run: bool, take_over: bool = False) -> relocat
         check_store_exists(place.metadata, place.root, place.orchestrator)
         if dry_run:
             return relocation.settle(place, open_existing_store(place), dry_run=True, take_over=take_over)
-        with locked(place.root):
+        with locked(place.root, wait):
             return relocation.settle(place, open_store(place), take_over=take_over)
 
 

@@ -14,7 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from pipeline.cli import app
 from pipeline.errors import LockedError, WorkspaceError
 from pipeline.workspace.identity import own_id, read_id, workspace_id
 from pipeline.workspace.lock import FOLDERS, Wait, locked, serving_locked
@@ -139,3 +141,12 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         locked(Path("/proc/longhaul")),
     ):
         pytest.fail("/proc is no workspace")
+
+
+def test_relocate_waits_for_so_long_at_most(tmp_path: Path) -> None:
+    """Whoever is told of `--wait` has it."""
+    (tmp_path / "metadata.db").touch()
+    with other_run(tmp_path):
+        asked = CliRunner().invoke(app, ["relocate", "--wait=1s", "--workspace", str(tmp_path)])
+    assert isinstance(asked.exception, LockedError)
+    assert asked.exception.what.endswith("; waited 1 s")
