@@ -8,10 +8,14 @@ from collections.abc import Callable, Sequence
 
 _TAKE_NONE = frozenset({"init", "help", "config", "export"})
 """Commands that are about no pipeline of ours; what `longhaul export` wrote comes from another workspace."""
-_TAKE_NO_WORKSPACE = frozenset({"drop", "move-records"})
+_TAKE_NO_WORKSPACE = frozenset({"drop"})
 _NAMES = {"-c": "--config", "-w": "--workspace"}
-_COMMAND = re.compile(r"`(longhaul [a-z][^`]*)`|^((?:\w+(?: \w+)?)? {2,}longhaul [a-z].*)$", re.MULTILINE)
-"""Between backticks, or all of a line after its label."""
+_QUOTED = r"'[^']*'|\"[^\"]*\""
+_WORD = re.compile(rf"(?:{_QUOTED}|\S)++")
+_COMMAND = re.compile(
+    rf"`(longhaul [a-z](?:{_QUOTED}|[^`])*+)`|^((?:\w+(?: \w+)?)? {{2,}}longhaul [a-z].*)$", re.MULTILINE
+)
+"""Between backticks, or all of a line after its label. What is quoted may hold anything: it is a person's."""
 
 
 def with_options(command: str, options: Sequence[str], escape: Callable[[str], str] = str) -> str:
@@ -24,14 +28,15 @@ def with_options(command: str, options: Sequence[str], escape: Callable[[str], s
     name = command.removeprefix("longhaul ").split(" ", 1)[0]
     if name in _TAKE_NONE:
         return command
-    said, dashes, names = command.partition(" -- ")
+    words = [*_WORD.finditer(command)]
+    end = next((word.start() - 1 for word in words if word[0] == "--"), len(command))
+    there = {word[0].partition("=")[0] for word in words if word.start() < end}
     added = [
         f" {option} {escape(shlex.quote(value))}"
         for option, value in zip(options[::2], options[1::2], strict=True)
-        if not (option == "-w" and name in _TAKE_NO_WORKSPACE)
-        and not re.search(rf" (?:{option}|{_NAMES[option]})(?: |=|$)", said)
+        if not (option == "-w" and name in _TAKE_NO_WORKSPACE) and not {option, _NAMES[option]} & there
     ]
-    return said + "".join(added) + dashes + names
+    return command[:end] + "".join(added) + command[end:]
 
 
 def copied(text: str, options: Sequence[str], escape: Callable[[str], str] = str) -> str:

@@ -16,10 +16,12 @@ _LOG = re.compile(r"(\d{8}-\d{6}-\d{3})\.(log|jsonl|ending\.json)")
 _REPORT = re.compile(r"(\d{8}-\d{6}-\d{3})(-card\.md|-lineage\.html|\.html)")
 _BACKUPS = (("backups", re.compile(r"metadata-\d{8}-\d{6}\.db")), (".", re.compile(r"metadata\.db\.\d{8}-\d{6}")))
 """Those that people make, and those that an upgrade made."""
-_HALVES = ("artifacts/imported/.incoming-*", "backups/.incoming-*", "tuning/**/.rows-*")
+_HALVES = ("artifacts/imported/.incoming-*", "tuning/**/.rows-*")
 """What was being written when its process was killed; `.rows-*` are rows of a search for hyperparameters."""
-_WITHOUT_LOCK = tuple(f"{folder}.incoming-*" for folder in ("", "logs/", "reports/", "watch/*/", "watch/*/given/"))
-"""The same of pages, labels and texts, which commands write that may hold no lock: after an hour nobody writes it."""
+_WITHOUT_LOCK = tuple(
+    f"{folder}.incoming-*" for folder in ("", "backups/", "logs/", "reports/", "watch/*/", "watch/*/given/")
+)
+"""The same of backups, pages, labels and texts: who writes them may hold no lock. After an hour nobody writes it."""
 
 
 def temporary_folders(root: Path) -> list[Path]:

@@ -108,6 +108,23 @@ def test_options_come_before_what_is_no_option_and_come_once() -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["a -- b", "x -c y", "a`b", "it's -w", '"', "longhaul run", "`longhaul runs`"])
+def test_a_name_that_a_person_chose_stays_whole(name: str) -> None:
+    """Seen failing: the options came into the middle of `a -- b`, or not at all."""
+    text = copied(f"take it out; `longhaul drop {shlex.quote(name)} --exclude` does both, of '{name}'", OPTIONS)
+    command = text.removeprefix("take it out; `").partition("` does both")[0]
+    given = parsed(command)
+    assert (given["columns"], str(given["config"]), given["exclude"]) == ([name], "my cats.yaml", True), command
+
+
+def test_commands_that_take_no_workspace_are_those_of_the_parser() -> None:
+    """Seen failing: `longhaul move-records` would have moved the records of another workspace."""
+    for name, found in PARSER.commands.items():
+        takes = "-w" in {option for one in found.params for option in one.opts}
+        if name != "export" and name not in GROUPS:
+            assert ("-w /w" in with_options(f"longhaul {name}", OPTIONS)) == takes, name
+
+
 LINES = (
     *("runs", "show latest", "diff", "lineage latest", "gc", "schema diff", "plan", "show no-such-run", "rollback"),
     *("pin 5", "explain age", "resume", "rollout abort", "lineage nowhere", "schema show --version 9"),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.commands.housekeeping import collect_garbage
 from pipeline.errors import ConfigError, WorkspaceError
 from pipeline.lineage import backup
 from pipeline.lineage.backup import back_up
@@ -61,6 +62,21 @@ def test_a_copy_is_whole_while_a_run_writes(tmp_path: Path, monkeypatch: pytest.
                 "SELECT COUNT(*) FROM Event WHERE execution_id NOT IN (SELECT id FROM Execution)"
             ).fetchone()
             assert orphans == 0
+
+
+def test_nobody_removes_a_copy_that_is_being_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`longhaul backup` holds no lock. Seen failing: `longhaul gc` took its half, and no backup was made."""
+    weeks = Weeks(tmp_path / "workspace")
+    weeks.week(1)
+    flush = backup.flush_file
+
+    def collect_then_flush(hidden: Path) -> None:
+        assert collect_garbage(weeks.config, None, None, apply=True).items == []
+        flush(hidden)
+
+    monkeypatch.setattr(backup, "flush_file", collect_then_flush)
+    back_up(weeks.config, copy := weeks.config.root / "backups" / "metadata-20260101-000000.db")
+    assert copy.exists()
 
 
 def test_there_is_nothing_to_copy_yet(tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ def test_gc_takes_what_belongs_to_no_run_and_is_old(tmp_path: Path) -> None:
         *(root / "logs" / name for name in ("predict-20260101-000000-000000.log", "20250101-000000-000.log")),
         *(root / "logs" / name for name in ("20250101-000000-000.jsonl", "job-server-flink.log")),
         root / "backups" / "metadata-20250101-000000.db",
-        *(root / folder / ".incoming-text.7" for folder in (".", "logs", "reports", "watch/cats")),
+        *(root / folder / ".incoming-text.7" for folder in (".", "backups", "logs", "reports", "watch/cats")),
     ]
     stays = [
         *(root / "logs" / name for name in (f"{weeks.run_id(1)}.jsonl", "notes.log", "predict-of-mine.log")),
