@@ -198,6 +198,7 @@ def relocate(
 
 @app.command(
     "move-records",
+    cls=Waiting,
     rich_help_panel=KEEP,
     epilog="Example: [bold]longhaul move-records postgresql://longhaul@db.example.org:5432/lineage -c wine.yaml[/]",
 )
@@ -205,11 +206,12 @@ def move_records_(
     url: Annotated[str, typer.Argument(metavar="URL", help="An empty database: postgresql://user@host:port/database.")],
     config: ChangedConfigOption,
     workspace: WorkspaceOption = None,
+    wait: WaitOption = None,
 ) -> None:
     """Move the records to a database server, and have the YAML file name it (metadata.url)."""
     from pipeline.commands.move_records import move_records
 
-    done = move_records(config, workspace, url)
+    done = move_records(config, workspace, url, in_line(wait))
     counted = ", ".join(f"{count:,} {kind}" for kind, count in done.counts.items())
     typer.echo(
         for_standard_output(

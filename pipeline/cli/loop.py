@@ -7,12 +7,24 @@ from typing import Annotated, Literal
 
 import typer
 
-from pipeline.cli.options import LOOK, RUN, ConfigOption, JsonOption, QuietOption, WorkspaceOption
+from pipeline.cli.options import (
+    LOOK,
+    RUN,
+    ConfigOption,
+    JsonOption,
+    QuietOption,
+    Waiting,
+    WaitOption,
+    WorkspaceOption,
+    in_line,
+)
+from pipeline.cli.repeating import again_and_again
 
 app = typer.Typer()
 
 
 @app.command(
+    cls=Waiting,
     rich_help_panel=RUN,
     epilog="Examples: [bold]longhaul loop --once[/] · [bold]longhaul loop --every 1h[/] · "
     "[bold]longhaul loop --explain[/] · [bold]longhaul loop --once --trigger manual[/]. "
@@ -32,6 +44,7 @@ def loop(
         str,
         typer.Option("--key", help="With --trigger: the same key is the same wish; the time when not given."),
     ] = "",
+    wait: WaitOption = None,
     config: ConfigOption = None,
     workspace: WorkspaceOption = None,
     quiet: QuietOption = False,
@@ -46,12 +59,10 @@ def loop(
     from pipeline.commands.loop import explain as say
     from pipeline.commands.loop import loop_once
     from pipeline.config.loading import load
-    from pipeline.config.value_types import seconds_of
-    from pipeline.errors import EXIT_CODES, LATER, ConfigError, PipelineError
-    from pipeline.observe.standard_streams import visible
+    from pipeline.errors import ConfigError
     from pipeline.terminal.loop import print_looked
 
-    settings = load(config, workspace=workspace)
+    settings, waits = load(config, workspace=workspace), in_line(wait)
     if key and not trigger:
         raise ConfigError("--key names a wish, and there is none", "add --trigger manual")
     asked = [key or f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"] if trigger else []
@@ -64,26 +75,15 @@ def loop(
         print_looked(say(settings, asked), as_json)
         return
     if once:
-        done = loop_once(settings, asked)
+        done = loop_once(settings, asked, wait=waits)
         print_looked(done, as_json)
         raise typer.Exit(done.code)
-    import time
 
-    try:
-        pause_s = seconds_of(every)
-    except ValueError as exc:
-        raise ConfigError(f"--every: {exc}", "for example --every 15m") from exc
-    passing = {one.code for one in EXIT_CODES if one.then == LATER}
-    is_first = True
-    while True:
-        try:
-            print_looked(loop_once(settings, asked), as_json)
-            is_first, asked = False, []
-        except PipelineError as exc:
-            if is_first or exc.exit_code not in passing:
-                raise
-            typer.echo(visible(str(exc)), err=True)
-        time.sleep(pause_s)
+    def look() -> None:
+        print_looked(loop_once(settings, asked, wait=waits), as_json)
+        asked.clear()
+
+    again_and_again(every, look)
 
 
 @app.command(

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli.options import SERVE, ConfigOption, JsonOption, WorkspaceOption
+from pipeline.cli.options import SERVE, ConfigOption, JsonOption, Waiting, WaitOption, WorkspaceOption, in_line
+from pipeline.workspace.lock import BRIEFLY
 
 if TYPE_CHECKING:
     from pipeline.serving.rollout import Rollout
@@ -30,6 +31,7 @@ def _print(done: Rollout, begin: str, as_json: bool) -> None:
 
 @app.command(
     "start",
+    cls=Waiting,
     epilog="Examples: [bold]longhaul rollout start 1767225600 --shadow[/] · "
     "[bold]longhaul rollout start 1767225600 --canary 10 --key customer[/]; again with another share is a step.",
 )
@@ -52,6 +54,7 @@ def start_rollout(
     ] = "",
     note: NoteOption = "",
     by: ByOption = "",
+    wait: WaitOption = None,
     config: ConfigOption = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
@@ -63,7 +66,8 @@ def start_rollout(
 
     if shadow == (canary is not None):
         raise ConfigError("either --shadow or --canary PERCENT is needed", "name one of them")
-    _print(start(load(config, workspace=workspace), version, share=canary, key=key, note=note, by=by), "", as_json)
+    settings, waits = load(config, workspace=workspace), in_line(wait, BRIEFLY)
+    _print(start(settings, version, share=canary, key=key, note=note, by=by, wait=waits), "", as_json)
 
 
 @app.command("status")
@@ -75,28 +79,28 @@ def show_status(config: ConfigOption = None, workspace: WorkspaceOption = None, 
     _print(status(load(config, workspace=workspace).serving_folder), "", as_json)
 
 
-@app.command("promote")
+@app.command("promote", cls=Waiting)
 def promote_rollout(
-    note: NoteOption = "", by: ByOption = "", config: ConfigOption = None, workspace: WorkspaceOption = None,
-    as_json: JsonOption = False,
+    note: NoteOption = "", by: ByOption = "", wait: WaitOption = None, config: ConfigOption = None,
+    workspace: WorkspaceOption = None, as_json: JsonOption = False,
 ) -> None:  # fmt: skip
     """Have the version that is tried answer everything."""
     from pipeline.commands.rollout import promote
     from pipeline.config.loading import load
 
-    _print(promote(load(config, workspace=workspace), note, by), "Promoted: ", as_json)
+    _print(promote(load(config, workspace=workspace), note, by, in_line(wait, BRIEFLY)), "Promoted: ", as_json)
 
 
-@app.command("abort")
+@app.command("abort", cls=Waiting)
 def abort_rollout(
-    note: NoteOption = "", by: ByOption = "", config: ConfigOption = None, workspace: WorkspaceOption = None,
-    as_json: JsonOption = False,
+    note: NoteOption = "", by: ByOption = "", wait: WaitOption = None, config: ConfigOption = None,
+    workspace: WorkspaceOption = None, as_json: JsonOption = False,
 ) -> None:  # fmt: skip
     """Have the version beside it answer everything."""
     from pipeline.commands.rollout import abort
     from pipeline.config.loading import load
 
-    _print(abort(load(config, workspace=workspace), note, by), "Aborted: ", as_json)
+    _print(abort(load(config, workspace=workspace), note, by, in_line(wait, BRIEFLY)), "Aborted: ", as_json)
 
 
 @requests_app.command(

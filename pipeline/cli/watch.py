@@ -7,14 +7,26 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import SERVE, ConfigOption, JsonOption, QuietOption, WorkspaceOption
+from pipeline.cli.options import (
+    SERVE,
+    ConfigOption,
+    JsonOption,
+    QuietOption,
+    Waiting,
+    WaitOption,
+    WorkspaceOption,
+    in_line,
+)
+from pipeline.cli.repeating import again_and_again
 from pipeline.errors import EXIT_GATE
 from pipeline.observe.standard_streams import for_standard_output
+from pipeline.workspace.lock import BRIEFLY
 
 app = typer.Typer()
 
 
 @app.command(
+    cls=Waiting,
     rich_help_panel=SERVE,
     epilog="Examples: [bold]longhaul watch --once[/] · [bold]longhaul watch --every 1h[/] · "
     "[bold]longhaul watch --silence harmful:1795253362 --for 2d --reason 'known holiday'[/]",
@@ -31,6 +43,7 @@ def watch(
     ] = None,
     duration: Annotated[str, typer.Option("--for", metavar="TIME", help="With --silence: for how long.")] = "1d",
     reason: Annotated[str, typer.Option("--reason", help="With --silence: why.")] = "",
+    wait: WaitOption = None,
     config: ConfigOption = None,
     workspace: WorkspaceOption = None,
     quiet: QuietOption = False,
@@ -47,25 +60,19 @@ def watch(
 
     settings = load(config, workspace=workspace)
     if silence is not None:
-        done = be_silent(settings.watch_folder, silence, duration, reason)
+        done = be_silent(settings.watch_folder, silence, duration, reason, in_line(wait, BRIEFLY))
         typer.echo(for_standard_output(f"{done.key} is silent until {done.silenced_until}"))
         return
+    waits = in_line(wait)
     if once:
-        seen = watch_once(settings)
+        seen = watch_once(settings, wait=waits)
         print_watched(seen, as_json, everything, settings.watch.window)
         raise typer.Exit(EXIT_GATE if seen.calls else 0)
-    import time
 
-    from pipeline.config.value_types import seconds_of
-    from pipeline.errors import ConfigError
+    def look() -> None:
+        print_watched(watch_once(settings, wait=waits), as_json, everything, settings.watch.window)
 
-    try:
-        pause_s = seconds_of(every)
-    except ValueError as exc:
-        raise ConfigError(f"--every: {exc}", "for example --every 15m") from exc
-    while True:
-        print_watched(watch_once(settings), as_json, everything, settings.watch.window)
-        time.sleep(pause_s)
+    again_and_again(every, look)
 
 
 @app.command(rich_help_panel=SERVE, epilog="Example: [bold]longhaul labels outcomes.csv[/]")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 
 from ml_metadata import MetadataStore
 
@@ -16,14 +14,16 @@ from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.place import Place
 from pipeline.continuous.journal import Journal, journal_of
 from pipeline.continuous.looked import Looked
-from pipeline.errors import LockedError
-from pipeline.files import locked
 from pipeline.lineage.decisions import record_decisions
 from pipeline.lineage.store import has_records
+from pipeline.workspace.lock import AT_ONCE, Wait, alone
 
 
 def loop_once(
-    config: PipelineConfig, asked: Sequence[str] = (), clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    config: PipelineConfig,
+    asked: Sequence[str] = (),
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    wait: Wait = AT_ONCE,
 ) -> Looked:
     """Look, decide, do, until there is something to wait for.
 
@@ -31,11 +31,12 @@ def loop_once(
         asked: keys of what a person asks for.
 
     Raises:
-        LockedError: another loop is at work there.
+        LockedError: another loop is at work there, for longer than this one waits.
         PipelineError: something is wrong with the configuration, the workspace or the log.
     """
-    with _alone(config.root, config.name):
-        journal = Journal.read(journal_of(config.root, config.name))
+    file = journal_of(config.root, config.name)
+    with alone(file.parent, "loop", wait):
+        journal = Journal.read(file)
         work = Work(config, journal, asked, clock)
         try:
             work.go_on()
@@ -56,18 +57,6 @@ def explain(
     else:
         work.say_where()
     return work.looked
-
-
-@contextmanager
-def _alone(root: Path, name: str) -> Iterator[None]:
-    folder = journal_of(root, name).parent
-    folder.mkdir(parents=True, exist_ok=True)
-
-    def is_held(_: int) -> None:
-        raise LockedError(f"another `longhaul loop` is at work for {name}", "wait for it, or stop it")
-
-    with locked(folder / ".lock", is_held):
-        yield
 
 
 def _put_on_record(place: Place, journal: Journal, looked: Looked) -> None:

@@ -18,6 +18,7 @@ from pipeline.lineage.backup import free_name
 from pipeline.lineage.copied_store import copy_records
 from pipeline.lineage.store import check_store_exists, open_store, translated_errors
 from pipeline.runners.local.recovery import writing
+from pipeline.workspace.lock import AT_ONCE, Wait
 
 
 @dataclass(frozen=True)
@@ -29,14 +30,14 @@ class MovedRecords:
     file: Path
 
 
-def move_records(file: Path, workspace: str | None, url: str) -> MovedRecords:
+def move_records(file: Path, workspace: str | None, url: str, wait: Wait = AT_ONCE) -> MovedRecords:
     """Copy all records to the server, have the YAML file name it, and put the workspace's own store among its backups.
     Killed before the end, the file is as it was, and the workspace goes on with its own store.
 
     Raises:
         ConfigError: the address is none, or the records are on a server already.
         WorkspaceError: the database cannot be reached or is not empty, or nothing has run yet.
-        LockedError: a run is at work.
+        LockedError: a run is at work, for longer than is waited.
     """
     config = load(file, workspace=workspace)
     if config.metadata.url is not None:
@@ -47,7 +48,7 @@ def move_records(file: Path, workspace: str | None, url: str) -> MovedRecords:
     changed = with_value(text, ("metadata", "url"), url)
     check_edited(changed, file)
     own = config.root / "metadata.db"
-    with translated_errors(config.root), writing(config) as source:
+    with translated_errors(config.root), writing(config, wait) as source:
         counts = copy_records(source, open_store(there))
         kept = free_name(config.root)
         kept.parent.mkdir(exist_ok=True)

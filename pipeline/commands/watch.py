@@ -20,8 +20,8 @@ from pipeline.config.place import Place
 from pipeline.config.value_types import seconds_of
 from pipeline.config.watch import Watch
 from pipeline.data.sources.bigquery_address import is_address
-from pipeline.errors import ConfigError, DataError, LockedError, cannot_write
-from pipeline.files import incoming, locked, one_spelling, write_whole
+from pipeline.errors import ConfigError, DataError, cannot_write
+from pipeline.files import incoming, one_spelling, write_whole
 from pipeline.guard.policy_file import read_policy
 from pipeline.lineage.watching import forget_windows, record_verdicts
 from pipeline.observe.notifications import AlarmNews, notify
@@ -49,6 +49,7 @@ from pipeline.watch.state import State, opened
 from pipeline.watch.strangers import Stranger, strangers
 from pipeline.watch.watched import Watched
 from pipeline.watch.windows import gaps, hour_of, windows
+from pipeline.workspace.lock import AT_ONCE, BRIEFLY, Wait, alone
 
 IMPORTED = "imported"
 LATELY = 8
@@ -63,11 +64,12 @@ def log_of(place: Place, watch: Watch) -> Path:
     return place.requests_folder / place.name if watch.log is None else one_spelling(watch.log, base)
 
 
-def watch_once(config: PipelineConfig, now: datetime | None = None) -> Watched:
+def watch_once(config: PipelineConfig, now: datetime | None = None, wait: Wait = AT_ONCE) -> Watched:
     """Take in what is new, judge the windows that it touches, and tell what must be told.
 
     Raises:
         PipelineError: there is no log, or nothing that promised anything.
+        LockedError: another look is at work, for longer than this one waits.
     """
     now = now or datetime.now(UTC)
     folder, log = config.watch_folder, log_of(config, config.watch)
@@ -76,12 +78,7 @@ def watch_once(config: PipelineConfig, now: datetime | None = None) -> Watched:
             f"there is no log of requests: {config.watch.log or log} holds no Parquet, CSV or TFRecord file",
             "`longhaul serve` of the pipeline's own model keeps one, without --no-log; or name another in watch.log",
         )
-    folder.mkdir(parents=True, exist_ok=True)
-
-    def is_held(_: int) -> None:
-        raise LockedError(f"another process watches {config.name}", "wait for it to end")
-
-    with locked(folder / ".lock", is_held), opened(folder / "state.db") as state:
+    with alone(folder, "watch", wait), opened(folder / "state.db") as state:
         return _watched(config, state, folder, log, now)
 
 
@@ -251,11 +248,12 @@ def _forget_on_record(place: Place, before: datetime) -> str:
     return try_to_record(place, forget_there)
 
 
-def silence(folder: Path, key: str, duration: str, reason: str) -> Alarm:
+def silence(folder: Path, key: str, duration: str, reason: str, wait: Wait = BRIEFLY) -> Alarm:
     """Have nobody told of an alarm for some time.
 
     Raises:
         ConfigError: there is no such alarm, or no reason.
+        LockedError: a look is at work, which would write over it, for longer than this waits.
     """
     try:
         until = datetime.now(UTC) + timedelta(seconds=seconds_of(duration))
@@ -263,8 +261,7 @@ def silence(folder: Path, key: str, duration: str, reason: str) -> Alarm:
         raise ConfigError(f"--for: {exc}", "for example --for 2d") from exc
     if not reason.strip():
         raise ConfigError("a silence needs a reason", "say it with --reason")
-    folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder / ".lock"), opened(folder / "state.db") as state:  # a look under way would write over it
+    with alone(folder, "watch", wait), opened(folder / "state.db") as state:
         alarms = state.alarms()
         if key not in alarms:
             known = ", ".join(alarms) or "none"

@@ -74,6 +74,18 @@ def serving_locked(root: Path, wait: Wait = BRIEFLY) -> Iterator[None]:
 
 
 @contextmanager
+def alone(folder: Path, what: str, wait: Wait) -> Iterator[None]:
+    """Hold the lock of a folder that `what` keeps for itself.
+
+    Raises:
+        WorkspaceError: the folder cannot be written.
+        LockedError: another one holds the lock, for longer than this one waits.
+    """
+    with _held(folder, folder / ".lock", wait, what, "or stop it"):
+        yield
+
+
+@contextmanager
 def pushing(base: str) -> Iterator[None]:
     """Hold the short lock for a push to the folder `base` of versions; what lies in Cloud Storage has none."""
     if "://" in base:

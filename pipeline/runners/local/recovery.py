@@ -46,7 +46,7 @@ def writing(place: Place, wait: Wait = AT_ONCE) -> Iterator[MetadataStore]:
         WorkspaceError: the folder or the store cannot be written.
         LockedError: a run is at work, for longer than this command waits.
     """
-    with locked(place.root, wait), serving_locked(place.root):
+    with locked(place.root, wait), serving_locked(place.root, BRIEFLY if wait == AT_ONCE else wait):
         store = _tidied(place)
         _finish_rollback(place.record_name, place.serving_folder, store)
         yield store
