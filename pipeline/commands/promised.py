@@ -18,7 +18,7 @@ from pipeline.errors import EXIT_INPUT, DataError, PipelineError, WorkspaceError
 from pipeline.lineage.artifact_names import EXPLANATION_FILE
 from pipeline.lineage.runs import Run, find_run
 from pipeline.lineage.store import has_records, open_existing_store
-from pipeline.lineage.watching import pushed_to
+from pipeline.lineage.watching import is_number, pushed_to
 from pipeline.reports.artifacts import Artifacts
 from pipeline.serving.versions import read_manifest, serving_version
 from pipeline.terminal.screen import chatter_to
@@ -49,7 +49,7 @@ class References:
         served = serving_version(self._settings.serving_folder) or ""
         if not version and served:
             return replace(self(served), version="")
-        if found := read_reference(self._file(version)):
+        if is_number(version) and (found := read_reference(self._file(version))):
             return found
         try:
             return self._make(version)
@@ -74,7 +74,7 @@ class References:
 
 
 def _made(settings: ModelSettings, version: str, like: Spec | None) -> Reference:
-    manifest = read_manifest(settings.serving_folder / version) if version else None
+    manifest = read_manifest(settings.serving_folder / version) if is_number(version) else None
     if manifest is None:
         raise WorkspaceError(_not_there(settings, version), "watch versions that `longhaul run` pushed")
     run = find_run(open_existing_store(settings), settings.record_name, manifest.run_id)
@@ -106,10 +106,14 @@ def _not_there(place: Place, version: str) -> str:
     """Say why nobody knows a version that has no manifest."""
     if not version:
         return "the log does not say which version answered, and none serves"
+    if not is_number(version):
+        return "a version is the number of its folder, and this is none"
     folder = place.serving_folder / version
     if folder.exists():
         return f"{folder} has no manifest, so no run of Longhaul pushed it"
-    if has_records(place.metadata, place.root) and pushed_to(open_existing_store(place), place.record_name, folder):
+    if has_records(place.metadata, place.root) and pushed_to(
+        *(open_existing_store(place), place.record_name, place.serving_folder, version)
+    ):
         return "a run pushed it, and it was removed before `longhaul watch` had looked at it"
     return f"there is no {folder}, and no run on record pushed it"
 

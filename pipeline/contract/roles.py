@@ -36,10 +36,8 @@ _EXACT, _WHOLE = 1 << 53, 1 << 24
 MIN_NAMED = 20
 """In fewer rows a column may well have another value in each, or one in all, by chance."""
 _SAMPLE = 100_000
-_HINT = 0.98
-_NEARLY = 0.95
-_MAX_CODES = 1000
-_FEWEST_IDS, _PAIRS = 100, 10
+_HINT, _NEARLY = 0.98, 0.95
+_MAX_CODES, _FEWEST_IDS, _PAIRS = 1000, 100, 10
 _SHORT_STEPS = 0.08
 """Of numbers dealt out by chance a sixth of the steps are shorter than a quarter of the middle one."""
 _IDS = frozenset(("id", "ids", "key", "uuid", "guid", "pk"))
@@ -188,7 +186,8 @@ def _whole_by_itself(name: str, column: pa.ChunkedArray, values: pa.ChunkedArray
 def _names_things(name: str) -> bool:
     words = name_words(name)
     ends = "" if re.search(r"\d\W*$", name) else words[-1] if words else ""  # NO2 is no number
-    is_told = bool(_IDS & {*words}) and not _YEARS & {*words}
+    rest = [word for word in words if word not in _IDS]  # yearID is a year, year_student_id is none
+    is_told = len(rest) < len(words) and not _YEARS & {*rest[-1:]}
     return is_told or ends in _LAST - (_COUNTS if len(words) == 1 else frozenset())
 
 
@@ -202,9 +201,10 @@ def _counts_with_gaps(values: pa.ChunkedArray, least: int, most: int) -> bool:
 def _is_scale(name: str, values: pa.ChunkedArray) -> bool:
     """Return whether different numbers are those of a scale: 400, 402, 404 nm in any order; or what rises from row to
     row, a time or an amount by its name, or in even steps, as an odometer: of what is dealt out many are short."""
-    steps = np.diff(values.to_numpy())
     if len(np.unique(np.diff(np.sort(values.to_numpy())))) == 1:
         return True
+    steps = np.diff(values.to_numpy())
+    steps //= max(np.gcd.reduce(steps), 1)  # some tables deal out even numbers
     is_named, is_even = {*name_words(name)} & _RISING, (steps <= max(np.median(steps) / 4, 1)).mean() < _SHORT_STEPS
     return bool((steps > 0).all()) and bool(is_named or is_even)
 

@@ -8,10 +8,12 @@ older than `watch.keep` is forgotten in a workspace's own store; ML Metadata its
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +41,7 @@ def record_verdicts(
     window = store.put_artifact_type(metadata_store_pb2.ArtifactType(name=WINDOW))
     context = pipeline_context(store, pipeline)
     for verdict in verdicts:
-        file = folder / f"{verdict['version'] or 'none'}-{verdict['window']}.json"
+        file = folder / f"{_file_name(verdict['version'])}-{verdict['window']}.json"
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(json.dumps(verdict, indent=1), file, "verdict", "fix its permissions")
         execution = metadata_store_pb2.Execution(type_id=watch, last_known_state=metadata_store_pb2.Execution.COMPLETE)
@@ -60,7 +62,7 @@ def record_verdicts(
                 record.custom_properties[name].string_value = text
         execution.custom_properties[NODE].string_value = "Watch"
         execution.custom_properties["run_id"].string_value = ""
-        model = pushed_to(store, pipeline, served / str(verdict["version"]))
+        model = pushed_to(store, pipeline, served, verdict["version"])
         events = [
             *((one, event_of(metadata_store_pb2.Event.INPUT, "model")) for one in model[:1]),
             (made, event_of(metadata_store_pb2.Event.OUTPUT, "window")),
@@ -68,11 +70,19 @@ def record_verdicts(
         store.put_execution(execution, events, [context])
 
 
-def pushed_to(store: MetadataStore, pipeline: str, version: Path) -> list[Any]:
+def is_number(version: str) -> bool:
+    """Return whether this names a version's folder. A log may say anything, also ../../x, which names a place."""
+    return re.fullmatch("[0-9]{1,19}", version) is not None
+
+
+def _file_name(version: str) -> str:
+    return version if is_number(version) else sha256(version.encode()).hexdigest()[:16] if version else "none"
+
+
+def pushed_to(store: MetadataStore, pipeline: str, served: Path, version: str) -> list[Any]:
     """List the models that a pipeline pushed as a version, which may be removed since, and the workspace moved."""
-    names = version.parts[-2:]
     pushed = artifacts_of(store, pipeline, "PushedModel")
-    return [one for one in pushed if Path(text_of(one, "pushed_destination")).parts[-2:] == names]
+    return [one for one in pushed if Path(text_of(one, "pushed_destination")).parts[-2:] == (served.name, version)]
 
 
 _OLD = """SELECT Execution.id FROM Execution JOIN Type ON Execution.type_id = Type.id

@@ -35,7 +35,7 @@ def console_for(stream: TextIO) -> Console:
     On a terminal what is printed with `soft_wrap` breaks between words, below where its text began; elsewhere it stays
     one line.
     """
-    console = _OurConsole(file=stream, highlight=False)
+    console = _OurConsole(file=stream, highlight=False, emoji=False)  # a name may hold :a:
     if not console.is_terminal:
         console.width = 120
     console.push_render_hook(_Visible())

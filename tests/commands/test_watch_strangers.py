@@ -145,3 +145,22 @@ def test_where_no_promise_is_known_at_all_it_says_so(place: Workplace) -> None:
         file.unlink()
     with pytest.raises(WorkspaceError, match="no run on record pushed it"):
         place.look(1)
+
+
+@pytest.mark.parametrize("version", ["../../beside", "x/{served}", "..", "x" * 300, ":a:"])
+def test_what_is_no_number_names_no_place(place: Workplace, version: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Seen failing: the verdict lay beside the folder of watching, the log named a model by its place, a long name
+    stopped the look, and :a: was printed as a picture."""
+    version = version.format(served=f"{base(place.config).name}/{place.serves}")
+    place.answered_by(0, [str(place.serves), version])
+    unknown, _ = place.look(1)
+    assert unknown == {version: "a version is the number of its folder, and this is none"}
+    print_watched(place.seen, as_json=False)
+    assert f"version {version} answered" in " ".join(capsys.readouterr().out.split())
+    assert len([*(place.config.watch_folder / "windows").iterdir()]) == 2
+    store = open_store(place.config)
+    mine = [
+        one for one in store.get_artifacts_by_type(WINDOW) if one.custom_properties["version"].string_value == version
+    ]
+    (event,) = store.get_events_by_artifact_ids([one.id for one in mine])
+    assert len(store.get_events_by_execution_ids([event.execution_id])) == 1  # no model is its input

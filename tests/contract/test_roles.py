@@ -226,9 +226,14 @@ def test_odds_are_no_places_and_an_odometer_is_no_identifier(seed: int) -> None:
         "stand": list(accumulate((draw.randrange(5, 16) for _ in range(ROWS - 1)), initial=40_000)),
         "entry": sorted(draw.sample(range(2, 5 * ROWS), ROWS)),
         "yearID": [1933 + row % 83 for row in range(ROWS)],  # seen failing: a code
+        "even": [
+            2 * number for number in sorted(draw.sample(range(2, 3 * ROWS // 2), ROWS))
+        ],  # seen failing: a feature
+        "year_student_id": [draw.randrange(ROWS * 500) for _ in range(ROWS)],  # seen failing: a year
         "label": draw.choices(["no", "yes"], k=ROWS),
     }
     judged = judge_roles(*table(columns), "label", "binary")
     assert judged["yearID"].setting == ""
     assert judged["quotes"].role not in ("place", "list")
     assert (judged["stand"].role, judged["entry"].role) == ("feature", "identifier")
+    assert (judged["even"].role, judged["year_student_id"].role) == ("identifier", "identifier")
