@@ -90,15 +90,18 @@ def print_predictions(predictions: Predictions, label: str, as_json: bool) -> No
         console.print(f"[yellow]Note[/]      {few}", soft_wrap=True)
     print_met(console, p.met, p.too_much)
     if p.output is None:
-        settings = ", ".join(dict.fromkeys(LIMITED_BY[met.kind] for met, _ in p.too_much))
-        console.print(
-            f"Output    none was written: {settings} in the YAML file says how much may be met, --strict that none may",
-            soft_wrap=True,
-        )
+        console.print(f"Output    none was written: {_limits(p.too_much)}", soft_wrap=True)
     else:
         console.print(f"Output    {escape(p.output)}", soft_wrap=True)
     if p.unrecorded:
         console.print(f"[yellow]Note[/]      not recorded: {escape(p.unrecorded)}", soft_wrap=True)
+
+
+def _limits(too_much: Sequence[tuple[Met, float]]) -> str:
+    settings = [*dict.fromkeys(LIMITED_BY[met.kind] for met, _ in too_much)]
+    named = " and ".join(filter(None, [", ".join(settings[:-1]), settings[-1]]))
+    says = "says" if len(settings) == 1 else "say"
+    return f"{named} in the YAML file {says} how much may be met, --strict that none may"
 
 
 def met_to_json(found: Sequence[Met], too_much: Sequence[tuple[Met, float]]) -> dict[str, Any]:

@@ -342,7 +342,7 @@ def test_what_the_model_was_not_made_for_is_counted_and_may_stop_it(
     outcome = longhaul("predict", table, "-o", output, "-c", model.config, "--force", "--strict")
     assert outcome.code == 1, outcome.text
     assert "Too much  'city, town': 3 of 200 rows are unknown to the model; none may be\n" in outcome.text
-    assert "none was written: predict.max_unknown, predict.max_out_of_range, predict.max_missing in" in outcome.text
+    assert "none was written: predict.max_unknown, predict.max_out_of_range and predict.max_missing in" in outcome.text
     assert output.read_bytes() == before
     assert sorted(tmp_path.glob(".*")) == []
     policy = yaml.safe_load(model.config.read_text()) | {"predict": {"max_unknown": 0.015, "max_missing": 0.001}}
