@@ -38,7 +38,6 @@ setup(
         "duckdb>=2",
         "python-calamine>=0.9",
         "adbc-driver-postgresql>=1.13",
-        "charset-normalizer>=3",
         "lightgbm>=4.6",
         "protobuf>=6,<7",
         "keras-tuner",

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
+from pipeline.data.sources.alphabets import is_long, other_script, stands_apart
 from pipeline.data.sources.damage import corrupt
 from pipeline.data.sources.east_asian import PERHAPS, east_asian
 from pipeline.data.sources.head import is_valid_utf8, wide_encoding
@@ -19,14 +20,13 @@ from pipeline.errors import DataError, as_argument
 HEAD_BYTES = 1 << 20
 _SAMPLE_BYTES, _SAMPLES = 1 << 16, 32
 _MOST_TELLING = 1 << 15
-_CANDIDATES = ["cp1251", "cp1253", "cp1255", "cp1256", "koi8_r", "cp866"]
 _LATIN = ["cp1252", "cp1250", "cp1254", "cp1257", "iso8859-2", "mac_roman", "cp850", "cp852", "cp437"]
 """Of what two of them read alike, the first is taken."""
-_LIKE = 0.85
-_FEW = 0.3
-"""Where less of the words is beyond ASCII, they are Latin ones, however odd."""
-_SIGNS = "°²³µ€£§½¼–—‘’“”„…«»®©×·\xa0"  # noqa: RUF001
-_NO_LETTERS = "°²³µ€£§½¼©®"
+_LIKE, _HALF, _CLEARLY = 0.85, 0.5, 0.4
+"""Windows is what most people have, unless letters are nearly all of one language, or half and far more."""
+_SIGNS = "°±²³µ€£§½¼–—‘’“”„…«»®©×·\xa0"  # noqa: RUF001
+_NO_LETTERS = "°±²³µ€£§½¼©®ºª“”„«»"
+_READ_AS_WINDOWS = re.compile(r"[\u00c2-\u00c5\u00e2][^\x00-\x7f]{1,2}")
 _ALPHABETS = [
     "äöüß", "àâçèéêëîïôùûüœæ", "áéíóúñü¿¡ºª", "áâãàçéêíóôõúü", "àèéìòóù", "åäöæøéü", "áéíóúýæöþð", "ąćęłńóśźż",
     "áčďéěíňóřšťúůýž", "áäčďéíĺľňóôŕšťúýž", "áéíóöőúüű", "ăâîşţșț", "čćđšž", "çğıöşüâîİ", "ąčęėįšųūž", "āčēģīķļņšūž",
@@ -92,7 +92,11 @@ def guess_encoding(path: str, pieces: Sequence[bytes]) -> tuple[str, str | None]
         return "utf-8", None
     telling = _telling(pieces)
     encoding = _closest(telling)
-    shown = next((line.decode(encoding, "replace").strip()[:40] for line in telling.splitlines()), "")
+    first = telling.decode(encoding, "replace").lstrip()
+    letter = next((place for place, one in enumerate(first) if not one.isascii()), 0)
+    shown = (
+        first[max(0, letter - 20) :].partition("\n")[0].strip()[:40] if letter > 30 else first.partition("\n")[0][:40]
+    )
     return encoding, (
         f"encoding {encoding}: not UTF-8, so a guess from its letters ({shown!r}); if they look wrong, give another "
         "(data.format.encoding)"
@@ -125,20 +129,15 @@ def _closest(telling: bytes) -> str:
     """Return the encoding in which the letters are those of one language."""
     if found := east_asian(telling):
         return found
-    best, encoding = max(
-        ((_likeness(telling, name), name) for name in _LATIN), key=lambda scored: (scored[0], -_LATIN.index(scored[1]))
-    )
-    if best >= _LIKE:
-        return encoding
-    from charset_normalizer import from_bytes  # only where letters are none of Latin script
-
-    words = b"".join(word for word in re.findall(rb"[A-Za-z0-9_\x80-\xff]+", telling) if not word.isascii())
-    beyond = sum(byte > 127 for byte in words)
-    if beyond < _FEW * len(words) or (beyond < 30 and beyond < 0.5 * len(words)):
-        return "cp1252" if is_decodable(telling, "cp1252") else "latin-1"
-    candidates = [*_CANDIDATES, *filter(None, [east_asian(telling, PERHAPS)])]
-    match = from_bytes(telling, cp_isolation=candidates, preemptive_behaviour=False).best()
-    return match.encoding if match is not None else "latin-1"
+    likeness = {name: _likeness(telling, name) for name in _LATIN}
+    best = max(likeness, key=lambda name: likeness[name])
+    if (likeness["cp1252"] < _LIKE or is_long(telling)) and (found := other_script(telling)):
+        return found
+    if stands_apart(telling) and (found := east_asian(telling, PERHAPS)):
+        return found
+    if likeness[best] >= _LIKE or (likeness[best] >= _HALF and likeness[best] > likeness["cp1252"] + _CLEARLY):
+        return best
+    return "cp1252" if is_decodable(telling, "cp1252") else "latin-1"
 
 
 def is_decodable(data: bytes, encoding: str) -> bool:
@@ -158,19 +157,32 @@ def _signs_within(text: str) -> list[bool]:
     ]
 
 
+def _repaired(text: str) -> str:
+    """Return a text with letters of UTF-8 that a program read as those of Windows, maybe twice, as they were."""
+    for _ in range(2):
+        text = _READ_AS_WINDOWS.sub(lambda found: _as_utf8(found[0]), text)
+    return text
+
+
+def _as_utf8(letters: str) -> str:
+    for wrong in ("cp1252", "latin-1"):
+        try:
+            return letters.encode(wrong).decode()
+        except UnicodeError:
+            continue
+    return letters
+
+
 def _likeness(telling: bytes, encoding: str) -> float:
     """Return how many of the letters beyond ASCII are of that one language that has most of them."""
     if not is_decodable(telling, encoding):
         return 0.0
-    text = telling.decode(encoding)
-    words = [word for word in re.findall(r"\w+", text) if not word.isascii()]
+    text = _repaired(telling.decode(encoding))
     seen = Counter(
         "\0" if (letter.isupper() and before.islower()) or within else letter  # mIxed as nobody writes
         for (before, letter), within in zip(pairwise(f" {text}"), _signs_within(text), strict=True)
         if not letter.isascii()
     )
     total = seen.total()
-    if sum(len(re.sub(r"[\x00-\x7f]", "", word)) for word in words) > 0.7 * sum(map(len, words)) > 7:
-        return 0.0  # words of nothing else: of another script, taken for Latin
     signs = sum(seen[sign] for sign in _SIGNS)
     return max(signs + sum(seen[one] for one in letters + letters.upper()) for letters in _ALPHABETS) / max(total, 1)
