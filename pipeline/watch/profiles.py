@@ -16,6 +16,8 @@ import pyarrow.compute as pc
 from pydantic import TypeAdapter
 from tensorflow_metadata.proto.v0 import schema_pb2
 
+from pipeline.config.number_text import as_meant
+
 Array = npt.NDArray[Any]
 
 BINS = 24
@@ -186,8 +188,9 @@ def _rules(feature: Any, domains: Mapping[str, tuple[str, ...]]) -> dict[str, An
     for kind in ("int_domain", "float_domain"):
         if feature.HasField(kind):
             domain = getattr(feature, kind)
-            rule["least"] = float(domain.min) if domain.HasField("min") else None
-            rule["greatest"] = float(domain.max) if domain.HasField("max") else None
+            # A schema keeps 0.1 in four bytes.
+            rule["least"] = float(min(domain.min, as_meant(domain.min))) if domain.HasField("min") else None
+            rule["greatest"] = float(max(domain.max, as_meant(domain.max))) if domain.HasField("max") else None
     if feature.HasField("string_domain"):
         rule["known"] = tuple(feature.string_domain.value)
     elif feature.HasField("domain"):

@@ -6,6 +6,7 @@ import math
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pipeline.config.number_text import bound_text, count_text
@@ -20,6 +21,14 @@ ROOT = Path(__file__).parents[2] / "pipeline"
     [
         *((1048576.0, "1,048,576"), (1990, "1990"), (-1234567.5, "-1,234,567.5"), (0.1, "0.1"), (-0.0, "0")),
         *((12345678901.0, "12,345,678,901"), (math.inf, "inf"), (1e300, "1e+300"), (0.12345678, "0.12345678")),
+        # Seen failing: tables, bounds of a schema and weights are kept in four bytes, 0.10000000149011612.
+        *((float(np.float32(text)), text) for text in ("0.1", "12.99", "-834.5678", "7.68634e+19")),
+        *(
+            (0.30000000000000004, "0.30000000000000004"),
+            (math.nan, "nan"),
+            (-math.inf, "-inf"),
+            (1048576.125, "1,048,576.125"),
+        ),
     ],
 )
 def test_no_digit_is_lost(value: float, text: str) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.config.number_text import bound_text
+from pipeline.config.number_text import as_meant, bound_text
 from pipeline.serving.server.json_text import shown
 from pipeline.serving.server.refusal import Refusal, invalid
 from pipeline.serving.server.tensors import PLAIN, Array, Columns, types_of
@@ -102,8 +102,8 @@ def rules_of(told: Mapping[str, Any]) -> dict[str, Rule]:
             optional=one["may_be_missing"],
             whole=one.get("whole_numbers", False),
             values=frozenset() if one.get("other_values") else frozenset(one.get("values", ())),
-            least=one.get("min", -math.inf),
-            most=one.get("max", math.inf),
+            least=min(least := one.get("min", -math.inf), as_meant(least)),  # a schema keeps 0.1 in four bytes
+            most=max(most := one.get("max", math.inf), as_meant(most)),
             missing="" if one["dtype"] == "string" else math.nan,
             known=frozenset(one.get("values", ())),
             unit=one.get("unit", ""),

@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tensorflow_metadata.proto.v0 import schema_pb2
 
 from pipeline.serving.server import rules, tensors
 from pipeline.serving.server.refusal import Refusal
 from pipeline.serving.server.v2_binary import values_of
+from pipeline.watch.profiles import _rules
 from tests.serving.server.conftest import TOLD
 
 COLUMNS = [
@@ -79,3 +81,16 @@ def test_texts(texts: list[str]) -> None:
             values_of("city", "BYTES", content + tail)
     with pytest.raises(Refusal, match="no UTF-8"):
         values_of("city", "BYTES", b"\1\0\0\0\xff")
+
+
+@pytest.mark.parametrize("kind", [float, np.float32, np.float64])
+def test_a_bound_is_allowed_itself_however_many_bytes_it_has(kind: Any) -> None:
+    """Seen failing: the schema says at least 0.1 and at most 0.7, and 0.1 and 0.7 were refused."""
+    low, high = (schema_pb2.FloatDomain(min=value).min for value in (0.1, 0.7))
+    told = {"x": {"feature": "x", "dtype": "double", "may_be_missing": False, "min": low, "max": high}}
+    for value in (0.1, 0.7):
+        assert asked({"x": [float(kind(value))]}, told) == {"x": [float(kind(value))]}
+    assert "0.1 to 0.7" in asked({"x": [0.099]}, told)
+    feature = schema_pb2.Feature(float_domain=schema_pb2.FloatDomain(min=low, max=high))
+    rule = _rules(feature, {})
+    assert rule["least"] <= 0.1 < 0.7 <= rule["greatest"]
