@@ -64,11 +64,11 @@ def import_run(store: MetadataStore, place: Place, source: Path) -> str:
                 folder = rows.folder
                 _extract(archive, found.files, folder)
                 rows.put()
-        rows.point()
     except (*BROKEN, *_REFUSED) as exc:
         if folder:
             shutil.rmtree(folder, ignore_errors=True)
         raise damaged(source, str(exc)) from exc
+    rows.point()
     log = place.root / "logs" / f"{found.run_id}.log"
     if found.log and not log.exists():
         with incoming(log) as hidden:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ml_metadata import errors as mlmd_errors
 from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.errors import ConfigError, DataError, PipelineError
@@ -298,6 +299,22 @@ def test_one_that_was_killed_is_brought_to_its_end_by_the_same_again(weeks: Week
     assert [one for one in seen if one != seen[-1]] == []
     with pytest.raises(PipelineError, match="is here already"):
         import_run(open_store(there), there, target)
+
+
+def test_what_is_on_record_keeps_its_files(weeks: Weeks, there: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seen failing: a store that refused the last records cost the files of the first, and no repeat brought them."""
+    file, store = export(weeks, with_artifacts=True), open_store(there)
+
+    def refuse(_: Any) -> None:
+        raise mlmd_errors.FailedPreconditionError("another writes")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("pipeline.lineage.archive_import._Rows.point", refuse)
+        with pytest.raises((PipelineError, mlmd_errors.StatusError)):
+            import_run(store, there, file)
+    import_run(store, there, file)
+    (model,) = find_run(store, "cats", RUN).artifacts["Trainer"]
+    assert [*Path(model.uri).rglob("*")]
 
 
 def test_a_crash_while_exporting_leaves_no_file(weeks: Weeks, monkeypatch: pytest.MonkeyPatch) -> None:
