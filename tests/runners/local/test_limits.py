@@ -21,6 +21,11 @@ from pathlib import Path
 from pipeline.config.run import RunSettings
 from pipeline.runners.local import limits
 limits.GRACE_S = 0.5
+if len(sys.argv) > 2:
+    import subprocess
+    deaf = "from signal import *; import time; signal(SIGTERM, SIG_IGN); print('deaf', flush=True); time.sleep(60)"
+    starts = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {deaf!r}])"
+    subprocess.Popen([sys.executable, "-c", starts])
 with limits.Limits(RunSettings(timeout="1s"), Path(sys.argv[1]), "20260101-000000-000").of_run():
     while True:
         try:
@@ -74,6 +79,15 @@ def test_what_does_not_end_is_ended_with_the_process_and_says_so(tmp_path: Path)
     done = subprocess.run([sys.executable, "-c", HANGS, str(tmp_path)], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (124, "longhaul: the run took longer than run.timeout allows (1s)\n")
     assert "run.timeout allows" in next((tmp_path / "logs").glob("*.ending.json")).read_text()
+
+
+def test_what_it_started_ends_with_it(tmp_path: Path) -> None:
+    """Also what a child started, and what is deaf to SIGTERM: its end closes the pipe that all of them write to."""
+    (tmp_path / "logs").mkdir()
+    command = [sys.executable, "-c", HANGS, str(tmp_path), "with children"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as run:
+        said, _ = run.communicate(timeout=30)
+    assert (run.returncode, said) == (124, "deaf\n")
 
 
 def test_limits_that_cannot_be_are_refused(tmp_path: Path) -> None:
