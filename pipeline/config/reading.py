@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipeline.config.value_types import as_written
 from trainer.settings.base import Section
@@ -60,7 +60,7 @@ class Reading(Section):
     with am or pm, `%H%M` of one in figures alone, as 0915. Of numbers, `dms` for degrees, minutes and seconds,
     `feet` for feet and inches, `fraction` for 4 1/2, `power` for 0.97 x 10^5, `error` for 7.3 ± 0.7. Of texts,
     `formula` for those within `="…"`."""
-    century: int | None = None
+    century: Annotated[int, Field(ge=1000, le=9900)] | None = None
     """Of dates with years of two digits, the first of the hundred years that these stand for: with 1930, 30 is 1930 and
     29 is 2029. 1969 when absent."""
     zone: str | None = None

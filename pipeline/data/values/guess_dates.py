@@ -21,6 +21,8 @@ from pipeline.data.values.words import (
     WEEK_NAMES,
 )
 
+_TO_COME = {"due", "expected"}
+"""Words in the name of a day of birth that may be after now."""
 _EPOCHS = {"epoch_s": 1, "epoch_ms": 10**3, "epoch_us": 10**6}
 _FROM, _TO = 946_684_800, 2_145_916_800  # 2000 to 2038
 _MONTH_NAMES = {name for names in MONTHS for name in names}
@@ -83,7 +85,8 @@ def guess_date(name: str, values: Counted, day_first: bool | None) -> Fit | Doub
     if not likely:
         return None
     settings: dict[str, object] = {"kind": "date", "format": chosen}
-    if century := century_of(values.where(fits).texts, chosen, is_born=bool(words_of(name) & BIRTH_NAMES)):
+    is_born = bool(words_of(name) & BIRTH_NAMES) and not words_of(name) & _TO_COME
+    if century := century_of(values.where(fits).texts, chosen, is_born=is_born):
         said = f"years of two digits stand for those from {century} to {century + 99} (century in data.columns)"
         return Fit(settings | {"century": century}, fits, said)
     return Fit(settings, fits)

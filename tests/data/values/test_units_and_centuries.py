@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 import pytest
+from pydantic import ValidationError
 
 from pipeline.config.reading import Reading
 from pipeline.data.columns import ColumnType
@@ -104,6 +105,7 @@ YEAR = datetime.now(UTC).year
         ("opened", [*range(70, 100), *range(20)], None),
         ("born", [*range(40, 66)], YEAR - 99),  # seen failing: born in 2040
         ("due", [*range(25, 61)], None),
+        ("expected birth", [YEAR % 100, YEAR % 100 + 1], None),  # seen failing: 99 years apart
         ("due", [*range(95, 100), *range(61)], None),
     ],
 )
@@ -115,3 +117,10 @@ def test_years_of_two_digits_lie_together(name: str, years: list[int], century: 
     if century:
         read = convert(pa.array(texts), meaning.settings, ColumnType.TIMESTAMP)[0].to_pylist()
         assert all(century <= datetime.fromtimestamp(one, UTC).year <= YEAR for one in read)
+
+
+@pytest.mark.parametrize("century", [20, 99_999])
+def test_a_century_is_told_by_its_first_year(century: int) -> None:
+    """Seen failing: with 20, for the twentieth, 30 was the year 30."""
+    with pytest.raises(ValidationError, match="century"):
+        Reading(kind="date", format="%m/%d/%y", century=century)
