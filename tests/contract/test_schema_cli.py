@@ -327,7 +327,8 @@ def test_without_a_column_all_is_approved_and_then_there_is_nothing_left(place: 
     for arguments in (place.approve(), place.approve("--as-is")):
         assert place.refused(*arguments) == (
             f"longhaul: nothing to approve: {place.schema} is version 2, approved by Ann Lee\n"
-            "  Remedy: `longhaul schema diff` shows what is proposed; edit the file for any other change\n"
+            f"  Remedy: `longhaul schema diff -c {place.config}` shows what is proposed; edit the file for any other "
+            "change\n"
         )
     assert len(place.history()) == 2
 
@@ -456,7 +457,7 @@ def test_a_version_that_is_not_there(place: Place) -> None:
     place.done(*place.approve())
     assert place.refused("show", "--version", "3") == (
         "longhaul: pipeline 'cats' has no schema version 3\n"
-        "  Remedy: there are versions 1 to 2; `longhaul schema history` lists them\n"
+        f"  Remedy: there are versions 1 to 2; `longhaul schema history -c {place.config}` lists them\n"
     )
 
 
