@@ -40,6 +40,7 @@ class Limits:
         self._settings, self._root, self._run_id = settings, root, run_id
         self._ends: dict[str, tuple[float, str]] = {}
         self._is_over = threading.Event()
+        self._says = sys.stderr  # while a step is at work, what is written there goes to the log
 
     @contextmanager
     def of_run(self) -> Iterator[None]:
@@ -105,7 +106,7 @@ class Limits:
 
     def _end_at_once(self, reason: str) -> None:
         leave_ending(self._root, self._run_id, {"status": "interrupted", "reason": reason})
-        os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, f"longhaul: {reason}\n".encode())
+        print(f"longhaul: {reason}", file=self._says, flush=True)
         _end_children()
         os._exit(EXIT_TIMEOUT)
 

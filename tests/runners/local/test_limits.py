@@ -19,6 +19,8 @@ HANGS = """
 import sys, time
 from pathlib import Path
 from pipeline.config.run import RunSettings
+from pipeline.observe.log_file import output_to
+from pipeline.observe.standard_streams import standard_streams
 from pipeline.runners.local import limits
 limits.GRACE_S = 0.5
 if len(sys.argv) > 2:
@@ -26,12 +28,15 @@ if len(sys.argv) > 2:
     deaf = "from signal import *; import time; signal(SIGTERM, SIG_IGN); print('deaf', flush=True); time.sleep(60)"
     starts = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {deaf!r}])"
     subprocess.Popen([sys.executable, "-c", starts])
-with limits.Limits(RunSettings(timeout="1s"), Path(sys.argv[1]), "20260101-000000-000").of_run():
-    while True:
-        try:
-            time.sleep(60)
-        except KeyboardInterrupt:
-            pass  # as what hangs in C does
+root = Path(sys.argv[1])
+with standard_streams():
+    limited = limits.Limits(RunSettings(timeout="1s"), root, "20260101-000000-000")
+    with output_to(root / "logs" / "run.log"), limited.of_run():
+        while True:
+            try:
+                time.sleep(60)
+            except KeyboardInterrupt:
+                pass  # as what hangs in C does
 """
 
 
