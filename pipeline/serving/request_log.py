@@ -220,8 +220,8 @@ class RequestLog:
         path = folder / f".{number}-{self._writer}-{self._number}.part"
         file = path.open("xb")
         fcntl.flock(file, fcntl.LOCK_EX)
-        options = pa.ipc.IpcWriteOptions(compression="lz4")
-        part = _Part(path, hour, file, pa.ipc.new_stream(file, schema_of(layout, self._redaction), options=options))
+        # Not compressed: that would take half of the log's time. The Parquet file of the hour is.
+        part = _Part(path, hour, file, pa.ipc.new_stream(file, schema_of(layout, self._redaction)))
         self._parts[key] = part
         return part
 
