@@ -58,7 +58,9 @@ def roll_back_in_bucket(
         done = choice.done(None if dry_run else _published(jobs, choice, config.push, mark))
     if not dry_run:
         jobs.refresh()  # which puts it on record
-        jobs.objects.remove(mark)
+        left = unfinished.from_text(jobs.objects.read(mark))
+        if left and left.new_version == done.new_version:  # else another machine's, which is at work
+            jobs.objects.remove(mark)
     return done
 
 

@@ -12,6 +12,9 @@ from typing import Any
 import pytest
 
 from pipeline.commands import versions_elsewhere
+from pipeline.lineage.pushes import Rollback
+from pipeline.runners.vertex.mirror import Mirror
+from pipeline.serving import unfinished
 from pipeline.serving.publish import withdrawn_now
 from tests.commands.test_jobs import FIRST, SECOND, Office, weeks
 from tests.stand_ins.planted_jobs import ROOT
@@ -181,3 +184,19 @@ def test_a_model_that_does_not_fit_the_schema_is_refused(office: Office) -> None
     refused = office.call("rollback")
     assert refused.code == 2
     assert "version 100 does not accept the current schema" in refused.text
+
+
+def test_what_another_machine_is_about_to_do_stays_written_down(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen failing: whoever ended first removed the note of the other, which, killed, would have gone back further."""
+    refresh, others = Mirror.refresh, Rollback(200, 100, 999, FIRST, "bo@elsewhere", "2026-01-03T00:00:00+00:00", "")
+
+    def refreshed(jobs: Mirror) -> None:
+        refresh(jobs)
+        jobs.objects.write(f"{BASE}/.rollback.json", unfinished.to_text(others))
+
+    monkeypatch.setattr(Mirror, "refresh", refreshed)
+    office.told("rollback")
+    (mark,) = office.service.folder.rglob(".rollback.json")
+    assert unfinished.from_text(mark.read_bytes()) == others
