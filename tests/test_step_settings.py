@@ -59,6 +59,7 @@ READ_BY: dict[str, set[str]] = {
     "data.task": {"TableExampleGen", "DataGate"} | OF_FEATURES,
     "data.classes": {"TableExampleGen"} | OF_FEATURES,
     "data.ordered": {"Evaluator"},
+    "data.unlabelled_at_most": {"TableExampleGen"},
     "data.drop": {"TableExampleGen", "DataGate"},
     "data.weight": {"TableExampleGen", "StatisticsGen", "DataGate"} | OF_FEATURES,
     **{

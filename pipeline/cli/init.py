@@ -66,6 +66,15 @@ def init(
             "--missing", metavar="MARKER", help="A text that means 'missing' (data.missing).", show_default=False
         ),
     ] = None,
+    unlabelled: Annotated[
+        float | None,
+        typer.Option(
+            "--unlabelled-at-most",
+            metavar="PART",
+            help="So large a part of the rows may have no label; they are left out (data.unlabelled_at_most).",
+            show_default=False,
+        ),
+    ] = None,
     values: Annotated[
         _Columns,
         typer.Option(
@@ -94,6 +103,7 @@ def init(
     """Write a configuration and a first schema for a table of yours, and say what was understood of it."""
     from pipeline.commands.first_code import check_room, write_first_code
     from pipeline.commands.init import write_first_files
+    from pipeline.config.data import UNLABELLED_AT_MOST
     from pipeline.contract.first_reading import KINDS, Wishes
 
     settings: dict[str, Any] = _pairs("--format", form or ())
@@ -102,6 +112,8 @@ def init(
     if encoding is not None:
         settings["encoding"] = encoding
     types, of_types = _types(kinds or (), KINDS)
+    if unlabelled is not None and not 0 < unlabelled < 1:
+        raise typer.BadParameter(f"{unlabelled} is not between 0 and 1", param_hint="--unlabelled-at-most")
     wishes = Wishes(
         drop=tuple(drop or ()),
         keep=tuple(keep or ()),
@@ -111,6 +123,7 @@ def init(
         values=tuple(values or ()),
         format=settings,
         task=task,
+        unlabelled_at_most=UNLABELLED_AT_MOST if unlabelled is None else unlabelled,
     )
     if with_code:
         check_room(Path.cwd())

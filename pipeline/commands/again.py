@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from google.protobuf import text_format
@@ -17,6 +17,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from pipeline.config.yaml_edit import with_item, with_value, without_item, without_key
 from pipeline.config.yaml_file import parse_yaml
+from pipeline.contract.first_look import FirstLook
 from pipeline.contract.schema_text import write
 
 Path = tuple[str, ...]
@@ -120,6 +121,20 @@ def _at(document: Any, path: Sequence[str]) -> Any:
     for key in path:
         document = document.get(key) if isinstance(document, dict) else None
     return document
+
+
+def as_decided(found: FirstLook, config: str) -> FirstLook:
+    """Return what was understood without proposals that the configuration has not, since a person took them out."""
+    settings = parse_yaml(config)
+    derive = _at(settings, _DERIVE) or {}
+    columns = (
+        one
+        if not one.setting or one.name in (_at(settings, one.setting.split(".")) or [])
+        else replace(one, setting="")
+        for one in found.columns
+    )
+    derived = {name: one for name, one in found.derived.items() if derive.get(name) == one.expression}
+    return replace(found, columns=tuple(columns), derived=derived)
 
 
 def merge_schema(last: str | None, mine: str, new: str) -> Merged:

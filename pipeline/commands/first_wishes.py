@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pipeline.config.data import UNLABELLED_AT_MOST
 from pipeline.config.loading import load
 from pipeline.config.reading import Reading
 from pipeline.config.yaml_file import parse_yaml
@@ -51,6 +52,9 @@ def as_before(config: Path, last: Path, label: str | None, wishes: Wishes) -> tu
         readings=own,
         task=wishes.task or (data.task if before.get("task", data.task) != data.task else None),
         bad_rows_at_most=data.bad_rows_at_most if data.bad_rows == "set_aside" else wishes.bad_rows_at_most,
+        unlabelled_at_most=(
+            data.unlabelled_at_most if wishes.unlabelled_at_most == UNLABELLED_AT_MOST else wishes.unlabelled_at_most
+        ),
         forgiven=frozenset(named - {*wishes.drop, *wishes.keep, *wishes.types, *wishes.values}),
     )
 

@@ -17,10 +17,11 @@ from jinja2 import Environment, PackageLoader
 from rich.console import Console
 from rich.markup import escape
 
-from pipeline.commands.again import Merged, merge_config, merge_schema
+from pipeline.commands.again import Merged, as_decided, merge_config, merge_schema
 from pipeline.commands.first_name import checked, name_from
 from pipeline.commands.first_network import sizes
 from pipeline.commands.first_wishes import as_before, keep
+from pipeline.config.data import UNLABELLED_AT_MOST
 from pipeline.config.editor_schema import SCHEMA, write_editor_schema
 from pipeline.config.number_text import count_text
 from pipeline.config.yaml_edit import rendered
@@ -109,7 +110,8 @@ def write_first_files(
     found = _naming_options(look_at, table, label, wishes)
     rows = found.table.rows.num_rows
     _check_rows(table, rows)
-    fresh = dict(zip((files.config, files.schema), first_texts(table, files.name, found, folder), strict=True))
+    texts = first_texts(table, files.name, found, folder, wishes.unlabelled_at_most)
+    fresh = dict(zip((files.config, files.schema), texts, strict=True))
     merged = _merged(files, fresh) if again else {file: Merged(text) for file, text in fresh.items()}
     changes = {file: _difference(file, one.text) for file, one in merged.items()} if again else {}
     for file, one in merged.items():
@@ -123,6 +125,7 @@ def write_first_files(
     if found.allowed_leaks and not files.policy.exists():
         files.policy.write_text(_policy_text(found.allowed_leaks), encoding="utf-8")
     write_editor_schema(folder / SCHEMA.name)
+    found = as_decided(found, merged[files.config].text)
     kept = [line for one in merged.values() for line in one.kept]
     if as_json:
         wrote = {"config": str(files.config), "schema": str(files.schema)}
@@ -193,11 +196,14 @@ def _by_options(remedy: str) -> str:
     return f"{remedy} (with `longhaul init`: {options})"
 
 
-def first_texts(table: str, name: str, found: FirstLook, folder: Path = Path()) -> tuple[str, str]:
+def first_texts(
+    table: str, name: str, found: FirstLook, folder: Path = Path(), unlabelled_at_most: float = UNLABELLED_AT_MOST
+) -> tuple[str, str]:
     """Return the configuration and the schema as text.
 
     Args:
         folder: of the configuration; a table in it or below is found again wherever both are moved to.
+        unlabelled_at_most: what part of the rows may have no label.
     """
     header = _SCHEMA_HEADER.format(table=table_files.file_name(table))
     table, query = table_files.without_query(table)
@@ -224,6 +230,7 @@ def first_texts(table: str, name: str, found: FirstLook, folder: Path = Path()) 
         missing=recognised.missing,
         readings={column: reading for column, reading in readings.items() if reading},
         set_aside=recognised.set_aside,
+        unlabelled_at_most=unlabelled_at_most,
         **sizes(rows, len(found.types)),
     )
     read = {column: kind for column, kind in found.types.items() if column not in dropped}

@@ -21,7 +21,7 @@ from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils, proto_utils
 
-from pipeline.config.data import DUCKDB, SQLITE, Data
+from pipeline.config.data import DUCKDB, SQLITE, UNLABELLED_AT_MOST, Data
 from pipeline.config.split import Split
 from pipeline.config.text_format import CSV
 from pipeline.data.columns import ColumnType
@@ -225,7 +225,11 @@ class TableExampleGen(component.FileBasedExampleGen):
 
 def _not_given(data: Data) -> set[str]:
     """Return settings that came later and that nobody gave: the step is not told them, so that it stays cached."""
-    given = {"format": data.format != CSV, "weight": data.weight is not None}
+    given = {
+        "format": data.format != CSV,
+        "weight": data.weight is not None,
+        "unlabelled_at_most": data.unlabelled_at_most != UNLABELLED_AT_MOST,
+    }
     return {name for name, is_given in given.items() if not is_given}
 
 

@@ -22,6 +22,7 @@ PACKED = (".gz", ".bz2", ".zip", ".zst", ".xz")
 """How a file of any format may be packed."""
 _POSTGRESQL = r"postgres(?:ql)?://[^?#]+"
 _DATABASE = rf".+({'|'.join(map(re.escape, (*DUCKDB, *SQLITE)))})({'|'.join(map(re.escape, PACKED))})?"
+UNLABELLED_AT_MOST = 0.5
 
 
 class Data(Section):
@@ -56,6 +57,9 @@ class Data(Section):
     ordered: bool = False
     """Whether several `classes` are in order, from low to high. Then the page also says how far off predictions are,
     and lists the classes in their order. See docs/evaluation.md#classes-in-order."""
+    unlabelled_at_most: Share = UNLABELLED_AT_MOST
+    """The largest part of the rows that may have no label. They are left out of what is learned from; with more of them
+    the run stops, since a join or an export often lost the labels."""
     weight: Annotated[str, Field(min_length=1)] | None = None
     """A column of numbers, 0 or more: how much a row counts in statistics, training and evaluation. It is no feature,
     and rows to score need not have it. See docs/evaluation.md#row-weights."""

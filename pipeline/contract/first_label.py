@@ -11,10 +11,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.config.data import UNLABELLED_AT_MOST
 from pipeline.config.number_text import bound_text
 from pipeline.contract.first_bound import FirstBound, bound_of_amounts, bound_of_classes
 from pipeline.data.columns import ColumnType
 from pipeline.data.convert import shorten
+from pipeline.data.labels import part_text
 from pipeline.data.values.booleans import PAIRS
 from pipeline.data.values.counted import alike, words_of
 from pipeline.data.values.scales import in_order
@@ -67,6 +69,7 @@ def guess_label(
     task: Task | None = None,
     marks: Mapping[str, int] | None = None,
     is_text: bool = True,
+    unlabelled_at_most: float = UNLABELLED_AT_MOST,
 ) -> LabelGuess:
     """Return the task from the label's type and its distinct values.
 
@@ -75,6 +78,7 @@ def guess_label(
         task: what a person says that it is.
         marks: texts in it that mean 'missing', and how often they come.
         is_text: it comes from delimited text, where one can say what a text means.
+        unlabelled_at_most: what part of the rows may have no label.
 
     Raises:
         DataError: nothing can be learned from it; names value, rows and remedy.
@@ -82,7 +86,7 @@ def guess_label(
     values = column.drop_null()
     distinct = pc.unique(values).sort()
     where = f"label {name!r}"
-    said = _missing(column, name, marks or {})
+    said = _missing(column, name, marks or {}, unlabelled_at_most)
     if len(distinct) < 2:
         raise _does_not_vary(name, distinct.to_pylist(), marks or {}, column.null_count)
     if kind is ColumnType.TIMESTAMP:
@@ -179,11 +183,11 @@ def _are_whole(distinct: pa.Array) -> bool:
     )
 
 
-def _missing(column: pa.ChunkedArray, name: str, marks: Mapping[str, int]) -> list[str]:
+def _missing(column: pa.ChunkedArray, name: str, marks: Mapping[str, int], at_most: float) -> list[str]:
     """Say which rows have no label.
 
     Raises:
-        DataError: half of them or more.
+        DataError: too many of them.
     """
     missing = column.null_count
     if not missing:
@@ -192,11 +196,11 @@ def _missing(column: pa.ChunkedArray, name: str, marks: Mapping[str, int]) -> li
     of = f"{missing:,} of {len(column):,} rows"
     read = "; ".join(f"{times:,} say {mark!r}" for mark, times in marks.items())
     as_class = f"`--na-is-value {shlex.quote(name)}` takes {'it' if len(marks) == 1 else 'them'} for a class"
-    if missing * 2 >= len(column) and missing < len(column):
+    if at_most * len(column) < missing < len(column):
         raise DataError(
             f"label {name!r} is missing in {of} ({rows})" + (f": {read}" if read else ""),
-            "correct the join or the export that fills it; rows without a label are left out only while fewer than half"
-            + (f"; {as_class}" if read else ""),
+            f"correct the join or the export that fills it; or `--unlabelled-at-most "
+            f"{part_text(missing, len(column))}` leaves these rows out" + (f"; {as_class}" if read else ""),
         )
     return [
         f"{of} have no label ({rows}): they are left out of what is learned from"

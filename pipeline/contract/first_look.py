@@ -104,7 +104,9 @@ def look_at(table: str, label: str, wishes: Wishes) -> FirstLook:
     types = dict(read.types)
     marks = {text: rows for text, rows in _markers(label, read).items() if text in ALWAYS_MISSING}
     try:
-        guess = guess_label(read.rows.column(label), label, types[label], wishes.task, marks, read.is_text)
+        guess = guess_label(
+            read.rows.column(label), label, types[label], wishes.task, marks, read.is_text, wishes.unlabelled_at_most
+        )
     except DataError as exc:
         meaning = read.recognised.meanings.get(label)
         if meaning is None or not (options := _options(label, meaning)):

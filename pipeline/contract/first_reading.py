@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 from pydantic import ValidationError
 
+from pipeline.config.data import UNLABELLED_AT_MOST
 from pipeline.config.reading import Reading
 from pipeline.config.text_format import TextFormat
 from pipeline.contract.first_label import Task
@@ -42,11 +43,9 @@ class Wishes:
         keep: columns that the model is to be shown, whatever they look like.
         types: one of KINDS, by column.
         settings: those of an entry in `data.columns`, by column; it has a kind in `types`.
-        missing: texts that mean 'missing'.
-        values: columns in which NA and its like are values.
-        format: settings of `data.format`.
-        readings: entries of `data.columns`.
-        bad_rows_at_most: what part of the rows may be set aside.
+        missing: texts that mean 'missing'; values: columns in which NA and its like are values.
+        format: settings of `data.format`; readings: entries of `data.columns`.
+        bad_rows_at_most, unlabelled_at_most: what part of the rows may be set aside, and may have no label.
         forgiven: columns that may be named though the table has them no longer.
     """
 
@@ -60,6 +59,7 @@ class Wishes:
     readings: Mapping[str, Reading] = field(default_factory=dict)
     task: Task | None = None
     bad_rows_at_most: float = 1 - NEARLY_ALL
+    unlabelled_at_most: float = UNLABELLED_AT_MOST
     forgiven: frozenset[str] = frozenset()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -16,6 +17,12 @@ from pipeline.errors import DataError
 
 MAX_LISTED = 1000
 """Distinct label values that are counted one by one."""
+
+
+def part_text(some: int, of: int) -> str:
+    """Return a part of rows that `some` of them, not all, do not exceed, in few digits and below 1."""
+    parts = (math.ceil(some / of * 10**digits) / 10**digits for digits in range(2, 16))
+    return f"{next(part for part in parts if part < 1):.15g}"
 
 
 @dataclass
@@ -73,14 +80,17 @@ def check_label(tally: LabelTally, data: Data, labelled: int) -> None:
         labelled: rows with a label, over all splits.
 
     Raises:
-        DataError: missing in half of the rows or more, constant, or holding values that `data.classes` lacks.
+        DataError: missing in too many rows, constant, or holding values that `data.classes` lacks.
     """
     rows = labelled + tally.unlabelled
     where = f"label {data.label!r}"
-    if tally.unlabelled * 2 >= rows:
+    if not labelled or tally.unlabelled > data.unlabelled_at_most * rows:
+        leaving = (
+            f"; or `data.unlabelled_at_most: {part_text(tally.unlabelled, rows)}` leaves them out" if labelled else ""
+        )
         raise DataError(
             f"{where} is missing in {tally.unlabelled:,} of {rows:,} rows ({tally.unlabelled / rows:.0%})",
-            "correct the join or the export that fills it; rows without a label are dropped only while fewer than half",
+            f"correct the join or the export that fills it{leaving}",
         )
     if data.task == "regression":
         if len({bound for span in tally.span.values() for bound in span}) < 2:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline.config.data import Data
-from pipeline.data.labels import LabelTally, check_label
+from pipeline.data.labels import LabelTally, check_label, part_text
 from pipeline.errors import DataError
 
 
@@ -62,10 +62,23 @@ def test_tallies_of_fragments_add_up_also_after_json() -> None:
     assert LabelTally.merge([]) == LabelTally()
 
 
-def test_a_label_missing_in_half_of_the_rows_is_refused() -> None:
-    message = check(tally("binary", 4, train=[1, 0, 1, 0]), data("binary"), 4)
-    assert message == "label 'y' is missing in 4 of 8 rows (50%)"
-    check_label(tally("binary", 3, train=[1, 0, 1, 0]), data("binary"), 4)  # fewer than half: dropped
+def test_a_label_missing_in_more_rows_than_may_be_is_refused_with_the_setting_that_lifts_it() -> None:
+    half = data("binary")
+    check_label(tally("binary", 4, train=[1, 0, 1, 0]), half, 4)
+    with pytest.raises(DataError, match=r"missing in 5 of 9 rows \(56%\)") as caught:
+        check_label(tally("binary", 5, train=[1, 0, 1, 0]), half, 4)
+    assert "`data.unlabelled_at_most: 0.56` leaves them out" in caught.value.remedy
+    check_label(tally("binary", 5, train=[1, 0, 1, 0]), half.model_copy(update={"unlabelled_at_most": 0.56}), 4)
+    nearly_all = half.model_copy(update={"unlabelled_at_most": 0.99})
+    with pytest.raises(DataError, match=r"missing in 9 of 9 rows") as caught:
+        check_label(tally("binary", 9), nearly_all, 0)
+    assert "unlabelled_at_most" not in caught.value.remedy
+
+
+def test_a_part_of_rows_is_never_all_and_never_less_than_they_are() -> None:
+    for some, of in ((1, 2), (2, 3), (999, 1000), (99_999, 100_000), (7, 11)):
+        assert some / of <= float(part_text(some, of)) < 1
+    assert part_text(2, 3) == "0.67"
 
 
 def test_a_constant_label_is_refused() -> None:

@@ -264,13 +264,13 @@ def test_found_before_anything_heavy_is_loaded(
         pytest.param(
             lambda p: p.table.write_text(TABLE.replace(",no\n", ",\n").replace(",yes\n", ",\n")),
             "label 'answer' is missing in 200 of 200 rows (100%)",
-            "correct the join or the export that fills it; rows without a label are dropped only while fewer than half",
+            "correct the join or the export that fills it",
             id="no labels",
         ),
         pytest.param(
-            lambda p: p.replace(p.table, ",yes\n", ",\n"),
+            lambda p: p.replace(p.table, ",yes\n", ",\n") or p.set("data", "unlabelled_at_most", 0.4),
             "label 'answer' is missing in 100 of 200 rows (50%)",
-            "correct the join or the export that fills it; rows without a label are dropped only while fewer than half",
+            "correct the join or the export that fills it; or `data.unlabelled_at_most: 0.5` leaves them out",
             id="half the labels",
         ),
         pytest.param(
