@@ -18,8 +18,6 @@ from pipeline.data.sources.records import split_lines
 _DELIMITERS = [",", ";", "\t", "|", "::", BLANKS, "\x01", "^", "~", "\x1f", ":"]
 _MOST = 1000
 """Records that are looked at."""
-_AGREE = 0.8
-"""The share of records that must have as many fields as most."""
 _NUMBER = re.compile(r"\s*[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?\s*%?\s*$")
 _DIGIT = re.compile(r"\d")
 MISSING = {"", "?", "-", "--", ".", "na", "n/a", "nan", "null", "none", "nil", "missing"}
