@@ -196,7 +196,6 @@ def test_no_step_depends_on_what_it_does_not_read(used: dict[str, frozenset[str]
         "TableExampleGen": {
             "config/arrival",
             "config/data",
-            "config/number_text",
             "config/reading",
             "config/spans",
             "config/split",
