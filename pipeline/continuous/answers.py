@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import DataError
-from pipeline.watch.label_sql import quoted, scan, sql_text
+from pipeline.watch.label_sql import VERSION, quoted, scan, sql_text
 
 if TYPE_CHECKING:
     import duckdb
@@ -90,7 +90,7 @@ class Log:
         return (
             f"(select cast(request_id as varchar) as request_id, {row} as log_row, scores"
             f"{''.join(f', {one}' for one in (*keys, *more))} from {self._scan} where route = '{route}' "
-            f"and cast(version as varchar) = '{sql_text(version)}' and cast(time as timestamptz) >= '{moment}' {error})"
+            f"and {VERSION} = '{sql_text(version)}' and cast(time as timestamptz) >= '{moment}' {error})"
         )
 
     def failures(self, who: Versions, route: str, since: str) -> str:
@@ -108,6 +108,6 @@ class Log:
         return (
             f"(select cast(request_id as varchar) as request_id, bool_or({failed}) as failed from {self._scan} "
             f"where route = '{route}' and cast(time as timestamptz) >= '{datetime.fromisoformat(since).isoformat()}' "
-            f"and coalesce(nullif(cast(version as varchar), ''), {mine}) = {mine} {asked} "
+            f"and coalesce(nullif({VERSION}, ''), {mine}) = {mine} {asked} "
             f"and not ({failed} and split_part(error, ':', 1) in ({codes})) group by 1)"
         )

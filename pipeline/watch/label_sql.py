@@ -11,11 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import DataError
-from pipeline.watch.requests import OWN
+from pipeline.watch.requests import FRACTION, OWN
 
 if TYPE_CHECKING:
     import duckdb
 
+VERSION = rf"regexp_replace(cast(version as varchar), '{FRACTION}', '\1')"
 _HOUR = 3_600_000_000
 _MEMORY = "600MB"
 """Of a join; more goes to the disk."""
@@ -54,7 +55,7 @@ def log_rows(db: duckdb.DuckDBPyConnection, files: Sequence[str], keys: Sequence
         for name in dict.fromkeys(wanted)
     ]
     row = "cast(row as integer)" if "row" in places and "request_id" in keys else "0"
-    version = "coalesce(cast(version as varchar), '')" if "version" in places else "''"
+    version = f"coalesce({VERSION}, '')" if "version" in places else "''"
     route = "coalesce(route, 'stable')" if "route" in places else "'stable'"
     key = ", ".join(places[name] for name in keys)
     answered = "where error is null" if "error" in places else ""

@@ -19,6 +19,8 @@ from pipeline.serving.prediction_log import is_prediction_log
 KEYS = ("request_id", "row")
 OWN = (*KEYS, "time", "version", "route", "signature", "caller", "latency_s", "error", "scores", "label")
 """Columns of a log besides the features."""
+FRACTION = r"^([0-9]+)[.]0+$"
+"""A version as tools write it that keep numbers with gaps as fractions: 7.0 is 7."""
 _MOST_ROWS, _MOST_CELLS = 65_536, 8_000_000
 _ENDINGS = (".parquet", ".csv")
 
@@ -111,8 +113,8 @@ def _flat(batch: pa.RecordBatch, path: str) -> pa.RecordBatch:
             arrays[name] = column
     if "time" in arrays:
         arrays["time"] = _times(arrays["time"], path)
-    if "version" in arrays and not pa.types.is_string(arrays["version"].type):
-        arrays["version"] = arrays["version"].cast(pa.string())
+    if "version" in arrays:
+        arrays["version"] = pc.replace_substring_regex(arrays["version"].cast(pa.string()), FRACTION, r"\1")
     return pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays))
 
 

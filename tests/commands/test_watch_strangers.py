@@ -164,3 +164,19 @@ def test_what_is_no_number_names_no_place(place: Workplace, version: str, capsys
     ]
     (event,) = store.get_events_by_artifact_ids([one.id for one in mine])
     assert len(store.get_events_by_execution_ids([event.execution_id])) == 1  # no model is its input
+
+
+@pytest.mark.parametrize("form", [pa.float64(), pa.string()])
+def test_a_version_with_a_fraction_of_nothing_is_its_number(place: Workplace, form: pa.DataType) -> None:
+    """Seen failing: of versions that a tool kept as 7.0 no label was found, so no harm; as a text, nobody knew 7.0."""
+    for week in (0, 1):
+        place.answered_by(week, [f"{place.serves}.0"])
+    file = place.world.folder / "log" / "0.parquet"
+    table = pq.read_table(file)
+    kept = table.column("version").cast(pa.float64()).cast(form) if form != pa.string() else table.column("version")
+    pq.write_table(table.set_column(3, "version", kept), file)
+    unknown, _ = place.look(2)
+    assert (unknown, [(one["realized"]["rows"], one["harmful"]) for one in place.seen.verdicts]) == (
+        {},
+        [(900, True)] * 2,
+    )
