@@ -127,31 +127,31 @@ def _watched(config: PipelineConfig, state: State, folder: Path, log: Path, now:
         config.evaluation.slices,
     )
     changed: list[dict[str, Any]] = []
-    news: list[dict[str, Any]] = []  # what is recorded: of a window that is not over, not each new row
     first, last = (all_windows[0].first, all_windows[-1].last) if all_windows else (0, 0)
     with state.whole():
         state.clear_verdicts()
         for version in dict.fromkeys(version for version, route in state.versions(first, last) if route == "stable"):
             before = {one["window"]: one for one in known if one["version"] == version}
             for verdict in judge.judge(state, references(version), all_windows, new, before, hour_of(now)):
-                state.put_verdict(verdict["window"], version, verdict)
                 old = before.get(verdict["window"])
+                is_news = old is None or any(old[one] != verdict[one] for one in ("valid", "harmful"))
+                is_news |= old != verdict and verdict["over"]  # of a window that is not over not each new row
+                state.put_verdict(verdict["window"], version, verdict, is_news=is_news)
                 if old != verdict:
                     changed.append(verdict)
-                    if verdict["over"] or old is None or any(old[one] != verdict[one] for one in ("valid", "harmful")):
-                        news.append(verdict)
         state.settle()
     verdicts = state.verdicts()
     holes = gaps(all_windows, settings.window, hour_of(now))
     answered = state.answered()
     unknown = strangers(answered, lambda version: references(version).unknown)
     told, alarms = _tell(config, state, verdicts, holes, serves, bool(files), now, unknown)
-    unrecorded = _record(config, folder, news) or unforgotten
+    if not (unrecorded := _record(config, folder, state.verdicts(unrecorded=True))):
+        state.recorded()
     write_whole(metrics_text(config.name, verdicts, alarms), folder / "metrics.prom", "metrics", "fix its permissions")
     newest_hour = state.newest_labelled()
     seen = Watched(
         *(verdicts, [(one["name"], one["version"]) for one in changed], alarms, told, state.labels()),
-        *("" if newest_hour is None else watched.window_text(newest_hour), unrecorded),
+        *("" if newest_hour is None else watched.window_text(newest_hour), unrecorded or unforgotten),
         _detectable(config.watch, references, verdicts),
         unknown,
         now,

@@ -18,9 +18,11 @@ import errno
 import os
 import re
 import tempfile
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,9 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from pipeline.contract.field_text import WIDTH, field_entries, is_opaque, rank, scalar, serialized
 from pipeline.contract.textproto import Body, Entry, Value, locate
 from pipeline.errors import ConfigError
+
+_ABANDONED_S = 3600
+"""Nobody writes a file for so long."""
 
 
 def write(schema: schema_pb2.Schema, text: str = "") -> str:
@@ -53,7 +58,8 @@ def write(schema: schema_pb2.Schema, text: str = "") -> str:
 
 @contextmanager
 def replacing(path: Path, text: str, what: str = "schema.file") -> Iterator[None]:
-    """Put `text` into the file when the block ends well: at once and whole, and with the file's own rights.
+    """Put `text` into the file when the block ends well: at once and whole, and with the file's own rights. What
+    a killed process left beside it goes.
 
     Args:
         what: the file is, for the message.
@@ -67,7 +73,11 @@ def replacing(path: Path, text: str, what: str = "schema.file") -> Iterator[None
         with _refusals(path, what):
             if path.exists() and not os.access(path, os.W_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-            descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+            for left in path.parent.glob(f".incoming-{escape(path.name)}.*"):
+                with suppress(FileNotFoundError):  # somebody was faster
+                    if time.time() - left.stat().st_mtime > _ABANDONED_S:
+                        left.unlink()
+            descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".incoming-{path.name}.")
             temporary = Path(name)
             with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
                 file.write(text)

@@ -37,6 +37,7 @@ create table alarms (key text primary key, alarm text);
 """
 _LATER = """create table if not exists forgotten (version text primary key, before int, windows int, deliveries int);
 create table if not exists touched (hour int primary key);
+create table if not exists unrecorded (window int, version text, primary key (window, version));
 """
 """What states of the same form have had since; `touched` hours have what no verdict knows yet."""
 
@@ -232,16 +233,22 @@ class State:
         """Say that the verdicts know all that was taken in."""
         self._db.execute("delete from touched")
 
-    def put_verdict(self, window: int, version: str, verdict: Mapping[str, Any]) -> None:
-        """Put in a verdict."""
+    def put_verdict(self, window: int, version: str, verdict: Mapping[str, Any], *, is_news: bool) -> None:
+        """Put in a verdict, which is to go on record if it is news."""
         row = (window, version, json.dumps(verdict, sort_keys=True))
         self._db.execute("insert or replace into windows values (?, ?, ?)", row)
+        if is_news:
+            self._db.execute("insert or ignore into unrecorded values (?, ?)", row[:2])
 
-    def verdicts(self) -> list[dict[str, Any]]:
-        """Return all verdicts, the oldest first."""
-        return [
-            json.loads(text) for (text,) in self._db.execute("select verdict from windows order by window, version")
-        ]
+    def recorded(self) -> None:
+        """Say that all verdicts are on record."""
+        self._db.execute("delete from unrecorded")
+
+    def verdicts(self, *, unrecorded: bool = False) -> list[dict[str, Any]]:
+        """Return all verdicts, or those that are to go on record, the oldest first."""
+        of = "windows natural join unrecorded" if unrecorded else "windows"
+        found = self._db.execute(f"select verdict from {of} order by window, version")
+        return [json.loads(text) for (text,) in found]
 
     def clear_verdicts(self) -> None:
         """Forget verdicts, as windows of another length need."""
@@ -260,12 +267,8 @@ class State:
     def forget(self, before: int, counts: Mapping[str, tuple[int, int]]) -> None:
         """Forget hours before this one; windows and deliveries of each version that they held stay counted."""
         with self.whole():
-            for table, column in (
-                ("profiles", "hour"),
-                ("realized", "hour"),
-                ("segments", "hour"),
-                ("windows", "window"),
-            ):
+            for table in ("profiles", "realized", "segments", "windows"):
+                column = "window" if table == "windows" else "hour"
                 self._db.execute(f"delete from {table} where {column} < ?", (before,))
             for version, (windows, deliveries) in counts.items():
                 self._db.execute(

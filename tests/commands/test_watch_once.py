@@ -98,6 +98,34 @@ def test_a_window_that_is_not_over_is_recorded_once_and_what_is_old_is_forgotten
     assert asked == [at(3)]  # so does ML Metadata
 
 
+@pytest.mark.parametrize("ending", [KeyboardInterrupt(), "the server is away"])
+def test_what_did_not_come_on_record_does_at_the_next_look(
+    ending: str | BaseException,
+    config: PipelineConfig,  # noqa: F811
+    reference: Reference,  # noqa: F811
+    recorded: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A look that is killed after its verdicts, or whose server is away, leaves them to the next."""
+    world = World(config.root, reference)
+    world.folder.mkdir(parents=True, exist_ok=True)
+    config = with_settings(config, log=str(world.folder / "log"))
+    world.week(0, labels=False, count=300)
+
+    def fails(*_: Any) -> str:
+        if isinstance(ending, BaseException):
+            raise ending
+        return ending
+
+    for _ in range(3):
+        with monkeypatch.context() as patch, suppress(KeyboardInterrupt):
+            patch.setattr(watch, "_record", fails)
+            assert watch_once(config, at(1)).unrecorded == ending
+    watch_once(config, at(1))
+    watch_once(config, at(1))
+    assert recorded == ["2026-01-05", ""]
+
+
 def test_a_look_that_was_killed_loses_no_label(
     config: PipelineConfig,  # noqa: F811
     reference: Reference,  # noqa: F811

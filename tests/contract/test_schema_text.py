@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import os
 import random
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -326,6 +328,22 @@ def test_the_file_is_replaced_whole_and_keeps_its_rights(tmp_path: Path) -> None
         assert file.read_text() == "old"
     assert (file.read_bytes(), file.stat().st_mode & 0o777, link.is_symlink()) == (b"new\r\n", 0o640, True)
     assert sorted(tmp_path.iterdir()) == [file, link]
+
+
+def test_what_a_killed_process_left_goes_with_the_next_edit(tmp_path: Path) -> None:
+    file, own = tmp_path / "a[1].pbtxt", tmp_path / ".a[1].pbtxt.20240101"  # which a person made
+    for one in (file, own):
+        one.write_text("old")
+    with replacing(file, "new"):
+        (left,) = {*tmp_path.iterdir()} - {file, own}
+    left.write_text("half")  # as if it had been killed in there
+    with replacing(file, "new"):
+        assert left.exists()  # it may be somebody's who is at work
+    for one in (left, own):
+        os.utime(one, (time.time() - 7200,) * 2)
+    with replacing(file, "newer"):
+        pass
+    assert {*tmp_path.iterdir()} == {file, own}
 
 
 def test_whoever_fails_meanwhile_leaves_the_file_as_it_was(tmp_path: Path) -> None:
