@@ -355,16 +355,21 @@ def test_what_is_too_old_goes(tmp_path: Path) -> None:
     assert sorted(path.name for path in day.iterdir()) == [".11-bb-1.part", "notes.txt"]  # somebody else's stay
 
 
-def test_the_rows_that_are_held_to_finish_an_hour_are_few_however_many_it_has(tmp_path: Path) -> None:
+def test_an_hour_is_finished_by_few_rows_at_a_time_and_with_dictionaries_of_texts_alone(tmp_path: Path) -> None:
     part = tmp_path / ".04-a-1.part"
     numbers = np.arange(200_000.0)
-    schema = pa.schema([(name, pa.float64()) for name in "abcdefghijkl"])
+    kind = pa.struct([(name, pa.float64()) for name in "abcdefghijkl"])
+    schema = pa.schema([("request_id", pa.string()), ("route", pa.string()), ("features", kind)])
     with part.open("wb") as file, pa.ipc.new_stream(file, schema) as stream:
         for rows in np.split(numbers, 200):  # 19 MB
-            stream.write_batch(pa.record_batch([rows] * 12, schema=schema))
+            features = pa.StructArray.from_arrays([rows] * 12, fields=list(kind))
+            texts = [pa.array(list(map(str, range(1000)))), pa.array(["stable"] * 1000)]
+            stream.write_batch(pa.record_batch([*texts, features], schema=schema))
     finished = finish(part)
     assert finished
     whole = pq.ParquetFile(finished)
-    widest = max(whole.metadata.row_group(at).num_rows for at in range(whole.num_row_groups)) * 12 * 8
-    assert widest <= 9 << 20
-    assert whole.read(["a"])["a"].to_pylist() == list(numbers)
+    groups = [whole.metadata.row_group(at) for at in range(whole.num_row_groups)]
+    assert max(group.num_rows for group in groups) * 12 * 8 <= 9 << 20
+    columns = [groups[0].column(at) for at in range(groups[0].num_columns)]
+    assert {one.path_in_schema for one in columns if "RLE_DICTIONARY" in one.encodings} == {"route"}
+    assert whole.read(["features.a"])["features"].combine_chunks().field(0).to_pylist() == list(numbers)
