@@ -197,10 +197,13 @@ def _missing(column: pa.ChunkedArray, name: str, marks: Mapping[str, int], at_mo
     read = "; ".join(f"{times:,} say {mark!r}" for mark, times in marks.items())
     as_class = f"`--na-is-value {shlex.quote(name)}` takes {'it' if len(marks) == 1 else 'them'} for a class"
     if at_most * len(column) < missing < len(column):
+        leaving = f"; or `--unlabelled-at-most {part_text(missing, len(column))}` leaves these rows out"
+        varies = pc.count_distinct(column).as_py() > 1  # else there is nothing to learn from the others
         raise DataError(
             f"label {name!r} is missing in {of} ({rows})" + (f": {read}" if read else ""),
-            f"correct the join or the export that fills it; or `--unlabelled-at-most "
-            f"{part_text(missing, len(column))}` leaves these rows out" + (f"; {as_class}" if read else ""),
+            "correct the join or the export that fills it"
+            + (leaving if varies else "")
+            + (f"; {as_class}" if read else ""),
         )
     return [
         f"{of} have no label ({rows}): they are left out of what is learned from"

@@ -84,22 +84,23 @@ def check_label(tally: LabelTally, data: Data, labelled: int) -> None:
     """
     rows = labelled + tally.unlabelled
     where = f"label {data.label!r}"
+    bounds = {bound for span in tally.span.values() for bound in span}
+    found = {value for counts in tally.classes.values() for value in counts}
     if not labelled or tally.unlabelled > data.unlabelled_at_most * rows:
-        leaving = (
-            f"; or `data.unlabelled_at_most: {part_text(tally.unlabelled, rows)}` leaves them out" if labelled else ""
-        )
+        leaving = ""
+        if len(bounds if data.task == "regression" else found) > 1:  # else there is nothing to learn from the others
+            leaving = f"; or `data.unlabelled_at_most: {part_text(tally.unlabelled, rows)}` leaves them out"
         raise DataError(
             f"{where} is missing in {tally.unlabelled:,} of {rows:,} rows ({tally.unlabelled / rows:.0%})",
             f"correct the join or the export that fills it{leaving}",
         )
     if data.task == "regression":
-        if len({bound for span in tally.span.values() for bound in span}) < 2:
+        if len(bounds) < 2:
             raise DataError(
                 f"{where} is constant: {bound_text(next(iter(tally.span.values()))[0])} in every row",
                 "choose a label that varies",
             )
         return
-    found = {value for counts in tally.classes.values() for value in counts}
     if len(found) < 2:
         raise DataError(f"{where} is constant: {found.pop()!r} in every row", "choose a label that varies")
     if unknown := sorted(found - set(data.label_classes)):

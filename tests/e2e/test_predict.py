@@ -626,7 +626,8 @@ def test_without_a_pushed_model_there_is_nothing_to_ask(
     table = write_csv(tmp_path / "new.csv", ORDERS[:5])
     assert refused(table, tmp_path / "scored.csv", "--workspace", tmp_path / "empty") == (
         f"no model was pushed yet: {tmp_path}/empty/serving/again holds none\n"
-        f"  Remedy: `longhaul run -c {model.config} -w {tmp_path}/empty` pushes a model that holds its thresholds; or name one with --model"
+        f"  Remedy: `longhaul run -c {model.config} -w {tmp_path}/empty` pushes a model that holds its thresholds; or "
+        "name one with --model"
     )
 
 
