@@ -56,7 +56,8 @@ def test_what_made_the_served_model(story: Story, ask: Callable[..., tuple[int, 
         f"    ├── compared with Model {ids['monday Model']}  run {MONDAY}",
         f"    └── Model {ids['tuesday Model']}, see above",
     ]
-    assert again.splitlines()[0] == "  longhaul run --no-cache"
+    root = story.config.root
+    assert again.splitlines()[0] == f"  longhaul run --no-cache -c {root}/cats.yaml -w {root}"
     assert "✗ data      2 files, 6 bytes: span-02/cats.csv changed" in again
 
 
