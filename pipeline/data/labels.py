@@ -88,7 +88,8 @@ def check_label(tally: LabelTally, data: Data, labelled: int) -> None:
     found = {value for counts in tally.classes.values() for value in counts}
     if not labelled or tally.unlabelled > data.unlabelled_at_most * rows:
         leaving = ""
-        if len(bounds if data.task == "regression" else found) > 1:  # else there is nothing to learn from the others
+        # Else there is nothing to learn from the others.
+        if labelled and len(bounds if data.task == "regression" else found) > 1:
             leaving = f"; or `data.unlabelled_at_most: {part_text(tally.unlabelled, rows)}` leaves them out"
         raise DataError(
             f"{where} is missing in {tally.unlabelled:,} of {rows:,} rows ({tally.unlabelled / rows:.0%})",
