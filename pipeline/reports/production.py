@@ -83,7 +83,7 @@ def collect(
         verdicts: of all windows, in order, at least one; alarms: open and closed, as plain data.
         served: which version answered when, see `bands`; labels: what was read of them, by file.
         watermark: the newest labelled hour, in words.
-        options: of commands; unknown: sentences about versions of which nobody knows what they promised.
+        options: of commands; unknown: sentences about versions whose promise nobody knows.
     """
     since = (now - _YEAR).isoformat()
     shown = [one for one in verdicts if one["end"] >= since] or list(verdicts[-1:])

@@ -113,7 +113,7 @@ class CloudObjects:
                 self._blob(address).upload_from_string(content, if_generation_match=0, timeout=_TIMEOUT_S)
 
     def write(self, address: str, content: bytes) -> None:
-        """Write a file, whatever is there."""
+        """Write a file, over one of that name if there is one."""
         with cloud_errors(f"{address} cannot be written"):
             self._blob(address).upload_from_string(content, timeout=_TIMEOUT_S)
 

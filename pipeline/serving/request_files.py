@@ -54,7 +54,7 @@ def finish(part: Path) -> Path | None:
 
 
 def _texts_that_come_again(schema: Any) -> list[str]:
-    """Return the columns of which Parquet keeps a dictionary: to try one of numbers takes half of all the time."""
+    """Return the columns that get a dictionary of Parquet: of numbers the attempt takes half of all the time."""
     import pyarrow as pa
 
     fields = [(field.name, field) for field in schema if field.name != "request_id"]

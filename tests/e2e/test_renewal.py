@@ -89,18 +89,22 @@ def serves(place: Place) -> Any:
     return newest_manifest(place.serving)
 
 
-def test_harm_is_renewed_and_what_is_worse_live_is_taken_back(longhaul: Command, tmp_path: Path) -> None:
-    (tmp_path / "toy.pbtxt").write_text(SCHEMA)
+def two_spans(folder: Path, **continuous: Any) -> dict[str, Any]:
+    """Write two spans and their schema; return the settings of a loop over them, with more of `continuous`."""
+    (folder / "toy.pbtxt").write_text(SCHEMA)
     for span in (1, 2):
-        write_span(tmp_path, span)
+        write_span(folder, span)
     document: dict[str, Any] = copy.deepcopy(CONFIG)
     document["data"]["path"] = "span-{SPAN}/table.csv"
     document["split"] = {"by": "time", "column": "day", "eval": "last 1 span"}
     document["evaluation"]["thresholds"] = {"auc": {"at_least": 0.0, "may_lose": 1.0}}
     document["watch"] = {"window": "day"}
-    document["continuous"] = {
-        "harm": True, "approval": "none", "canary": [10], "min_pairs": 300, "may_lose": 0.2,
-    }  # fmt: skip
+    rolled_out = {"approval": "none", "canary": [10], "min_pairs": 300, "may_lose": 0.2}
+    return document | {"continuous": continuous | rolled_out}
+
+
+def test_harm_is_renewed_and_what_is_worse_live_is_taken_back(longhaul: Command, tmp_path: Path) -> None:
+    document = two_spans(tmp_path, harm=True)
     told = tmp_path / "told.jsonl"
     document["notify"] = {"command": ["/bin/sh", "-c", f"cat >> {told}; echo >> {told}"], "on": ["loop"]}
     place = Place(tmp_path, longhaul, document)

@@ -3,7 +3,6 @@ roll out. The trainings are real, and so are the processes."""
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 import signal
@@ -20,8 +19,7 @@ from pipeline.lineage.decisions import DECISION
 from pipeline.serving import rollout
 from pipeline.serving.versions import newest_manifest
 from tests.e2e.test_rejudge import write_span
-from tests.e2e.test_renewal import Live
-from tests.faults.place import CONFIG, SCHEMA
+from tests.e2e.test_renewal import Live, two_spans
 from tests.place import Place
 from tests.waiting import eventually
 from tests.zygote import Zygote
@@ -92,18 +90,7 @@ def children_of(process: int) -> str:
 
 
 def test_nothing_is_lost_and_nothing_done_twice(zygote: Zygote, other_zygote: Zygote, tmp_path: Path) -> None:
-    (tmp_path / "toy.pbtxt").write_text(SCHEMA)
-    for span in (1, 2):
-        write_span(tmp_path, span)
-    document: dict[str, Any] = copy.deepcopy(CONFIG)
-    document["data"]["path"] = "span-{SPAN}/table.csv"
-    document["split"] = {"by": "time", "column": "day", "eval": "last 1 span"}
-    document["evaluation"]["thresholds"] = {"auc": {"at_least": 0.0, "may_lose": 1.0}}
-    document["watch"] = {"window": "day"}
-    document["continuous"] = {
-        "new_span": True, "approval": "none", "canary": [10], "min_pairs": 300, "may_lose": 0.2,
-    }  # fmt: skip
-    place = Place(tmp_path, zygote, document)
+    place = Place(tmp_path, zygote, two_spans(tmp_path, new_span=True))
     assert place.run()[0].code == 0
     champion = str(newest_manifest(place.serving).version)  # type: ignore[union-attr]
     two, live = Two(place, (zygote, other_zygote)), Live(place)

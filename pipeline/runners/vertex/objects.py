@@ -22,7 +22,7 @@ class Objects(Protocol):
         """Write a file, unless there is one of that name."""
 
     def write(self, address: str, content: bytes) -> None:
-        """Write a file, whatever is there."""
+        """Write a file, over one of that name if there is one."""
 
     def remove(self, address: str) -> None:
         """Remove a file, if it is there."""
