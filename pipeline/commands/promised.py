@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from pipeline.errors import EXIT_INPUT, DataError, PipelineError, WorkspaceError
 from pipeline.lineage.artifact_names import EXPLANATION_FILE
 from pipeline.lineage.runs import Run, find_run
 from pipeline.lineage.store import has_records, open_existing_store
+from pipeline.lineage.version_folders import versions
 from pipeline.lineage.watching import is_number, pushed_to
 from pipeline.reports.artifacts import Artifacts
 from pipeline.serving.versions import read_manifest, serving_version
@@ -35,11 +37,11 @@ class References:
         self._known: dict[str, Reference] = {}
 
     def __call__(self, version: str) -> Reference:
-        """Return what a version promised: of rows without one, the version that serves; of one that nobody knows, a
-        reference that says so.
+        """Return what a version promised: of rows without one, the version that serves; of one that nobody knows, also
+        if it serves, a reference that says so.
 
         Raises:
-            PipelineError: nobody knows what the version that serves promised, or what any did.
+            PipelineError: nobody knows what any version promised.
         """
         if version not in self._known:
             self._known[version] = self._find(version)
@@ -54,10 +56,18 @@ class References:
         try:
             return self._make(version)
         except PipelineError as exc:
-            base = self(served) if served and version != served else self._any()
-            if exc.exit_code != EXIT_INPUT or version == served or base is None:
+            base = self(served) if served and version != served else self._any() or self._of_another(version)
+            if exc.exit_code != EXIT_INPUT or base is None:
                 raise
             return base.of_stranger(version, exc.what)
+
+    def _of_another(self, version: str) -> Reference | None:
+        """Return what the newest other version promised of which that is known."""
+        for number in reversed(versions(self._settings.serving_folder)):
+            if str(number) != version:
+                with suppress(PipelineError):
+                    return self._make(str(number))
+        return None
 
     def _file(self, version: str) -> Path:
         return self._folder / f"reference-{version or 'none'}.parquet"

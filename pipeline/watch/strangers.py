@@ -24,8 +24,9 @@ class Stranger:
     def sentence(self) -> str:
         """In words."""
         first, last = (f"{moment(hour):%Y-%m-%d %H:%M}" for hour in (self.first, self.last))
+        who = f"version {self.version}" if self.version else "a version that the log does not name"
         return (
-            f"version {self.version} answered {self.rows:,} rows from {first} to {last}, and nobody knows here what it "
+            f"{who} answered {self.rows:,} rows from {first} to {last}, and nobody knows here what it "
             f"promised: {self.why}; its requests are judged, and no harm of it is tested"
         )
 

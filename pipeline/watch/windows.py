@@ -72,12 +72,15 @@ def gaps(found: Sequence[Window], length: str, now_hour: int) -> list[Window]:
     """Return the windows without a row between those with some, and those that ended since, a day ago or more: so long
     may a log take to arrive. An hour or a day in which the model usually rests, at night or on Sundays, is none: it was
     silent on two of the four occasions before, in other weeks. A hole that goes on for weeks is one occasion, so no
-    outage teaches that its hours are rest, be it ever so long; one that comes again each week does, after two."""
+    outage teaches that its hours are rest, be it ever so long; one that comes again each week does, after two. Nobody
+    looks back for longer than a year, so that one row of long ago costs nothing."""
     if length not in _LENGTH or not found:
         return []
     size = _LENGTH[length]
     there = set(found)
-    span = range(found[0].first, max(found[-1].first, now_hour - _ARRIVES - size + 1), size)
+    end = max(found[-1].first, now_hour - _ARRIVES - size + 1)
+    begin = max(found[0].first, end - YEAR)
+    span = range(begin + (found[0].first - begin) % size, end, size)
     holes: dict[int, int] = {}
     for first in span:
         if Window(first, first + size) not in there:

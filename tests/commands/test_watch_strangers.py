@@ -14,13 +14,14 @@ import pyarrow.parquet as pq
 import pytest
 from ml_metadata.proto import metadata_store_pb2
 
+from pipeline.commands import promised
 from pipeline.commands.watch import watch_once
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.errors import WorkspaceError
 from pipeline.lineage.store import open_store
 from pipeline.lineage.watching import WINDOW
 from pipeline.terminal.watched import print_watched
-from pipeline.watch.reference import Reference, write_reference
+from pipeline.watch.reference import Reference, read_reference, write_reference
 from tests.commands.test_watch_once import at, with_settings
 from tests.serving.test_rollback import base, config, push  # noqa: F401
 from tests.watch.test_watching import World, reference  # noqa: F401
@@ -136,6 +137,37 @@ def test_where_nothing_serves_any_more_what_is_known_is_judged(place: Workplace)
     unknown, _ = place.look(1)
     assert list(unknown) == ["9"]
     assert {one["version"] for one in place.seen.verdicts if one["harmful"]} == {str(place.serves)}
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_model_put_there_by_hand_that_serves_is_a_ticket_and_no_end_of_the_look(
+    place: Workplace, monkeypatch: pytest.MonkeyPatch, is_known: bool
+) -> None:
+    """Also where the promise of no version has been kept yet: another one's is made then."""
+    number = str(place.serves + 1)
+    by_hand = base(place.config) / number
+    by_hand.mkdir()
+    (by_hand / "saved_model.pb").touch()
+    made: list[str] = []
+    if not is_known:
+        kept = {file: file.rename(file.with_suffix(".away")) for file in place.config.watch_folder.glob("reference-*")}
+
+        def made_again(_: object, version: str, like: object) -> Reference:
+            made.append(version)
+            if version == number:
+                raise WorkspaceError(f"{by_hand} has no manifest", "")
+            found = read_reference(kept[place.config.watch_folder / f"reference-{version}.parquet"])
+            assert found
+            return found
+
+        monkeypatch.setattr(promised, "_made", made_again)
+    place.answered_by(0, [number, str(place.serves)] if is_known else [number])
+    unknown, alarms = place.look(1)
+    assert list(unknown) == [number]
+    assert f"unknown_version:{number}" in alarms
+    harmful = {number: False} | ({str(place.serves): True} if is_known else {})
+    assert {one["version"]: one["harmful"] for one in place.seen.verdicts} == harmful
+    assert is_known or made == [number, str(place.serves)]
 
 
 def test_where_no_promise_is_known_at_all_it_says_so(place: Workplace) -> None:

@@ -58,6 +58,14 @@ def test_a_log_that_stops_is_a_hole_once_its_rows_are_a_day_late() -> None:
     assert holes(days, "100 rows", timedelta(days=99)) == []
 
 
+def test_one_row_of_long_ago_costs_no_look_at_each_hour_since() -> None:
+    days = [*range(24), 25]
+    since = holes(days, "hour", timedelta(days=26))
+    long_ago = holes([-26 * 365, *days], "hour", timedelta(days=26))
+    assert long_ago[-24:] == since == [f"2026-01-29 {hour:02}:00" for hour in range(24)]
+    assert len(long_ago) <= 364 * 24  # of 227,000
+
+
 def test_rows_of_a_wrong_clock_count_with_the_hour_of_their_file_whenever_it_is_read(tmp_path: Path) -> None:
     path = log(
         tmp_path, "a.parquet", pa.array([START, datetime(1970, 1, 1, 5, tzinfo=UTC), START + timedelta(days=900)])
