@@ -3,6 +3,9 @@
 
 PY := .venv/bin/python
 
+# Container images like to set it, and then each process compiles what it imports: half the time of collecting the tests.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: help setup run notebook test test-all quick check bench year reference pictures site lock clean
 
