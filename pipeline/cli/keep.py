@@ -23,7 +23,7 @@ from pipeline.cli.options import (
     in_line,
 )
 from pipeline.config.command_texts import as_given
-from pipeline.errors import EXIT_INPUT
+from pipeline.errors import EXIT_INPUT, ConfigError
 from pipeline.observe.standard_streams import for_standard_output
 from pipeline.workspace.lock import BRIEFLY
 
@@ -130,6 +130,8 @@ def export_run(
     from pipeline.files import check_output
 
     check_output(output)
+    if output and output.suffix.lower() not in ("", ".zip"):
+        raise ConfigError(f"--output {output}: what is written is a zip file", "let the name end with .zip")
     settings, store, (run,) = recorded_runs(config, workspace, on, emulate, run_id, whole=True)
     typer.echo(
         for_standard_output(export(settings.root, store, run, output, with_artifacts=with_artifacts, force=force))

@@ -19,7 +19,7 @@ RUN, LOOK, SERVE, KEEP = "Run", "Look", "Serve", "Keep in order"
 
 
 def noted(param: typer.CallbackParam, value: Any) -> Any:
-    """Keep what was given, for the commands that are printed; the callback of `-c` and `-w`."""
+    """Keep what was given, for the commands that are printed; the callback of `-c`, `-w` and `--on`."""
     note_given(param.opts[-1], value)
     return value
 
@@ -93,10 +93,18 @@ def in_line(wait: str | None, otherwise: Wait = AT_ONCE) -> Wait:
 
 OnOption = Annotated[
     Literal["local", "vertex"] | None,
-    typer.Option("--on", help="Where the steps run; `orchestrator` in the file when not given.", show_default=False),
+    typer.Option(
+        "--on",
+        help="Where the steps run; `orchestrator` in the file when not given.",
+        show_default=False,
+        callback=noted,
+    ),
 ]
 EmulatedOption = Annotated[
-    bool, typer.Option("--emulate", help="With --on vertex: the jobs that `longhaul run --emulate` ran here.")
+    bool,
+    typer.Option(
+        "--emulate", help="With --on vertex: the jobs that `longhaul run --emulate` ran here.", callback=noted
+    ),
 ]
 BeamOption = Annotated[
     Literal["direct", "flink", "spark", "dataflow"] | None,

@@ -22,6 +22,7 @@ from pipeline.cli.options import (
     WaitOption,
     WorkspaceOption,
     in_line,
+    noted,
 )
 from pipeline.errors import EXIT_GATE, ConfigError
 
@@ -66,7 +67,10 @@ def run(
     on: OnOption = None,
     beam: BeamOption = None,
     emulate: Annotated[
-        bool, typer.Option("--emulate", help="With --on vertex: run the job on this machine, each step by its command.")
+        bool,
+        typer.Option(
+            "--emulate", help="With --on vertex: run the job on this machine, each step by its command.", callback=noted
+        ),
     ] = False,
     fast: Annotated[
         bool, typer.Option("--fast", help="With --emulate: fork the steps from one process that has imported TFX.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -184,10 +185,10 @@ def rollback(
     if is_on_vertex(settings, on, emulated=emulate):
         from pipeline.commands.versions_elsewhere import roll_back_in_bucket
 
-        done = roll_back_in_bucket(settings, to, note, dry_run, force=force, emulated=emulate)
+        print_rollback(roll_back_in_bucket(settings, to, note, dry_run, force=force, emulated=emulate), as_json)
     else:
-        done = roll_back(settings, to, note, dry_run, force=force, wait=in_line(wait, BRIEFLY))
-    print_rollback(done, as_json)
+        tell = partial(print_rollback, as_json=as_json)
+        roll_back(settings, to, note, dry_run, force=force, wait=in_line(wait, BRIEFLY), tell=tell)
 
 
 @app.command(

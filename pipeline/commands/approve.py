@@ -9,7 +9,7 @@ from typing import Any
 
 from ml_metadata import MetadataStore
 
-from pipeline.commands.rollback import misfit_today
+from pipeline.commands.misfit import misfit_today
 from pipeline.config.model_settings import ModelSettings
 from pipeline.config.pipeline import PipelineConfig
 from pipeline.config.serving import RolloutSettings

@@ -14,10 +14,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from ml_metadata import MetadataStore
+
+from pipeline.commands.misfit import misfit_today
 from pipeline.config.command_texts import as_given
 from pipeline.config.model_settings import ModelSettings
-from pipeline.contract.schema import feature_table, read_schema
-from pipeline.errors import ConfigError, PipelineError, WorkspaceError
+from pipeline.errors import ConfigError, WorkspaceError
 from pipeline.lineage.pushes import Rollback, record_rollback
 from pipeline.lineage.store import open_existing_store, translated_errors
 from pipeline.lineage.version_folders import versions
@@ -25,10 +27,9 @@ from pipeline.runners.local.recovery import noting
 from pipeline.serving import unfinished
 from pipeline.serving.publish import now, publish, pusher
 from pipeline.serving.rollout import under_way
-from pipeline.serving.versions import Manifest, Version, damage, inputs_of, newest, read_manifest, serving_version
+from pipeline.serving.versions import Manifest, Version, damage, newest, read_manifest, serving_version
 from pipeline.workspace.lock import BRIEFLY, Wait
 from pipeline.workspace.reserve import spent
-from trainer.features import FeatureTable
 
 
 def list_versions(base: Path) -> list[Version]:
@@ -69,6 +70,7 @@ def roll_back(
     *,
     force: bool = False,
     wait: Wait = BRIEFLY,
+    tell: Callable[[Rollback], None] = lambda _: None,
 ) -> Rollback:
     """Publish an earlier version again, and record it. Waits for no run. What a killed one published it brings to its
     end, instead, if it was to be the same.
@@ -77,6 +79,7 @@ def roll_back(
         to: its number; when None, that of the last model before the served one that was not withdrawn.
         note: why; kept in the manifest and in ML Metadata.
         force: also a version that does not accept today's schema.
+        tell: is told what was done, or would be, before the front page is written: that takes longer than all else.
 
     Raises:
         PipelineError: there is no such version, it is what is served, it is damaged, or it does not fit the schema; or
@@ -91,34 +94,56 @@ def roll_back(
         if not dry_run:
             held.enter_context(spent(settings.root))
             store = held.enter_context(noting(settings, wait))
-        if begun and to in (None, begun.to_version) and _is_newest(base, begun):
-            say_published(begun)
-            return begun if dry_run else _ended(settings, begun)
-        known = list_versions(base)
-        if not known:
-            raise WorkspaceError(f"no model was pushed yet: {base} holds none", "`longhaul run` pushes one")
-        if to is None and (serves := serving_version(base)) != meant:
+        serves = serving_version(base)
+        if to is None and serves != meant and not (begun and _killed(base, to)):
             raise WorkspaceError(
                 f"version {serves} has come to serve since this command began, and the model before it may not "
                 "be the one that you mean; nothing was changed",
                 "`longhaul versions` tells who brought it and why; name a version with --to to go back further",
             )
-        choice = choose(settings, known, to, note, force=force)
-        if dry_run:
-            return choice.done()
-        folder = Path(choice.target.path)
-
-        def begin(version: int) -> None:
-            unfinished.begin(base, choice.begun(version))
-
-        done = choice.done(publish(folder, base, choice.manifest, settings.push, begin))
-        record_rollback(store, settings.record_name, done, base, choice.manifest.digest)
-    return _ended(settings, done)
+        done = serve_again(settings, store, to, note, dry_run, force=force)
+    tell(done)
+    if not dry_run:
+        end(settings, done)
+    return done
 
 
-def _is_newest(base: Path, begun: Rollback) -> bool:
-    """Return whether nothing came after what it published: a version that is tried since is to be taken away."""
-    return newest(base) == str(begun.new_version) and under_way(base) is None
+def serve_again(
+    settings: ModelSettings, store: MetadataStore, to: int | None, note: str, dry_run: bool = False, *,
+    force: bool = False, at_once: Callable[[], None] = lambda: None,
+) -> Rollback:  # fmt: skip
+    """Publish an earlier version again, as `roll_back` does, and record it; the caller holds the short lock, and calls
+    `end` after it.
+
+    Args:
+        at_once: called in the last moment before the version appears.
+    """
+    base = settings.serving_folder
+    if begun := _killed(base, to):
+        say_published(begun)
+        return begun
+    known = list_versions(base)
+    if not known:
+        raise WorkspaceError(f"no model was pushed yet: {base} holds none", "`longhaul run` pushes one")
+    choice = choose(settings, known, to, note, force=force)
+    if dry_run:
+        return choice.done()
+
+    def begin(version: int) -> None:
+        at_once()
+        unfinished.begin(base, choice.begun(version))
+
+    done = choice.done(publish(Path(choice.target.path), base, choice.manifest, settings.push, begin))
+    record_rollback(store, settings.record_name, done, base, choice.manifest.digest)
+    return done
+
+
+def _killed(base: Path, to: int | None) -> Rollback | None:
+    """Return the rollback to that version which a killed process published, if nothing came after what it published: a
+    version that is tried since is to be taken away."""
+    begun = unfinished.begun(base)
+    is_it = begun and to in (None, begun.to_version) and newest(base) == str(begun.new_version)
+    return begun if is_it and under_way(base) is None else None
 
 
 def say_published(begun: Rollback) -> None:
@@ -132,13 +157,12 @@ def say_published(begun: Rollback) -> None:
     )
 
 
-def _ended(settings: ModelSettings, done: Rollback) -> Rollback:
+def end(settings: ModelSettings, done: Rollback) -> None:
     """Show it on the front page, and be done with it: not before, or whoever repeats it goes back further."""
     from pipeline.reports.front import refresh_front  # which `longhaul versions` need not read
 
     refresh_front(settings)
     unfinished.end(settings.serving_folder, done.new_version)
-    return done
 
 
 def check_reason(note: str, *, force: bool) -> None:
@@ -259,34 +283,3 @@ def _conflict(version: int, manifest: Manifest, settings: ModelSettings, force: 
             'or serve it all the same with --force --reason "TEXT"',
         )
     return problem
-
-
-def misfit_today(manifest: Manifest, settings: ModelSettings) -> str:
-    """Return `misfit` by the schema file as it is, which may itself be the mistake."""
-    try:
-        return misfit(manifest, feature_table(settings, read_schema(settings.schema_file)))
-    except PipelineError as exc:
-        return exc.what
-
-
-def misfit(manifest: Manifest, table: FeatureTable) -> str:
-    """Why a model cannot answer requests that follow today's schema; nothing if it can."""
-    today = inputs_of(table)
-    wanted = [name for name in manifest.inputs if name not in today]
-    unknown = [name for name in today if name not in manifest.inputs]
-    bent = [name for name, storage in manifest.inputs.items() if today.get(name, storage) != storage]
-    parts = [f"it needs {_names(wanted)}, which is no feature any more"] if wanted else []
-    parts += [f"it does not know {_names(unknown)}"] if unknown else []
-    parts += [f"it takes {name!r} as {manifest.inputs[name]}, not as {today[name]}" for name in bent[:3]]
-    before, today_s = (manifest.task, manifest.classes), (table.label.task, table.label.classes)
-    if before != today_s:
-        parts.append(f"it predicts {_target(*before)}, not {_target(*today_s)}")
-    return "; ".join(parts)
-
-
-def _names(names: list[str]) -> str:
-    return ", ".join(map(repr, names[:5])) + (" and more" if len(names) > 5 else "")
-
-
-def _target(task: str, classes: tuple[str, ...]) -> str:
-    return f"{task} ({', '.join(classes)})" if classes else task

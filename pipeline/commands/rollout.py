@@ -6,22 +6,25 @@ The decision by quality is somebody else's: these are its levers.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from ml_metadata import MetadataStore
 
-from pipeline.commands.rollback import list_versions, roll_back
+from pipeline.commands.rollback import list_versions, serve_again
 from pipeline.config.model_settings import ModelSettings
 from pipeline.config.place import Place
 from pipeline.errors import ConfigError, WorkspaceError
 from pipeline.lineage.pushes import record_rollout, rollout_is_recorded, rollout_was_begun
 from pipeline.lineage.store import open_existing_store, translated_errors
+from pipeline.reports.front import refresh_front
 from pipeline.runners.local.recovery import noting
 from pipeline.serving import rollout, unfinished
 from pipeline.serving.publish import now, pusher
 from pipeline.serving.rollout import CANARY, SHADOW, Rollout
 from pipeline.serving.versions import Version, newest_manifest
 from pipeline.workspace.lock import BRIEFLY, Wait
+from pipeline.workspace.reserve import spent
 
 
 def start(
@@ -41,12 +44,33 @@ def start(
     base = place.serving_folder
     if share is not None and not 0 < share <= 100:
         raise ConfigError(f"--canary {share:g}: not a share in percent", "name more than 0 and at most 100")
-    going_on = rollout.under_way(base)
-    if going_on and going_on.version != version:
-        raise ConfigError(
-            f"version {going_on.version} is tried already", "`longhaul rollout promote` or `longhaul rollout abort` it"
-        )
-    known = list_versions(place.serving_folder)
+    with translated_errors(place.root):
+        open_existing_store(place)
+        with noting(place, wait) as store:
+            tried = rollout.under_way(base)
+            if tried and tried.version != version:
+                raise ConfigError(
+                    f"version {tried.version} is tried already",
+                    "`longhaul rollout promote` or `longhaul rollout abort` it",
+                )
+            stable, newest = _tried_beside(base, version, key)
+            mode = SHADOW if share is None else CANARY
+            begun = Rollout(version, stable, newest, mode, share or 0.0, key, by or pusher(), now(), note)
+            note_begun(place.record_name, base, store)
+            if tried and tried == replace(begun, time=tried.time):  # the same command again, after a kill
+                return tried
+            rollout.write(base, begun)
+            note_begun(place.record_name, base, store)
+    return begun
+
+
+def _tried_beside(base: Path, version: int, key: str) -> tuple[int, int]:
+    """Return which version answers the rest, and the newest one.
+
+    Raises:
+        PipelineError: there is no such version, it is damaged or lacks the column, or nothing could answer beside it.
+    """
+    known = list_versions(base)
     candidate = _whole(known, version)
     stable = _beside(known, candidate)
     columns = candidate.manifest.inputs if candidate.manifest else {}
@@ -54,20 +78,7 @@ def start(
         raise ConfigError(
             f"--key {key}: version {version} has no such column", f"the columns are {', '.join(sorted(columns))}"
         )
-    begun = Rollout(
-        version, stable.number, known[0].number, SHADOW if share is None else CANARY, share or 0.0, key, by or pusher(),
-        now(), note,
-    )  # fmt: skip
-    with translated_errors(place.root):
-        open_existing_store(place)
-        with noting(place, wait) as store:
-            note_begun(place.record_name, base, store)
-            tried = rollout.under_way(base)
-            if tried and tried == replace(begun, time=tried.time):  # the same command again, after a kill
-                return tried
-            rollout.write(base, begun)
-            note_begun(place.record_name, base, store)
-    return begun
+    return stable.number, known[0].number
 
 
 def step(place: Place, share: float, note: str = "", by: str = "", wait: Wait = BRIEFLY) -> Rollout:
@@ -112,16 +123,29 @@ def abort(settings: ModelSettings, note: str = "", by: str = "", wait: Wait = BR
 
 def _end(settings: ModelSettings, how: str, note: str, by: str, wait: Wait) -> Rollout:
     base = settings.serving_folder
-    found = ended_unrecorded(base, how) or status(settings.serving_folder)
-    if found.ending != how:
-        found = replace(found, by=by or pusher(), time=now(), note=note, ending=how)
-        rollout.write(base, found)
-    winner = found.version if how == "promote" else found.stable
-    if winner != found.newest and (rollout.under_way(base) or unfinished.begun(base)):
-        # Published anew, which ends the rollout in the same instant.
-        roll_back(settings, winner, note or f"{how} of the {found.mode} of version {found.version}", False, wait=wait)
-    _note(settings, found, how, wait)
-    rollout.end(base)
+    published = None
+    with translated_errors(settings.root):
+        open_existing_store(settings)
+        with spent(settings.root), noting(settings, wait) as store:
+            note_begun(settings.record_name, base, store)
+            found = ended_unrecorded(base, how) or status(base)
+            if found.ending != how:
+                found = replace(found, by=by or pusher(), time=now(), note=note, ending=how)
+            winner = found.version if how == "promote" else found.stable
+            write = partial(rollout.write, base, found)
+            if winner != found.newest and (rollout.under_way(base) or unfinished.begun(base)):
+                # Published anew, which ends the rollout in the same instant.
+                why = note or f"{how} of the {found.mode} of version {found.version}"
+                published = serve_again(settings, store, winner, why, at_once=write)
+            else:
+                write()
+            if not rollout_is_recorded(store, found):
+                record_rollout(store, settings.record_name, how, found, base)
+            if published:
+                unfinished.end(base, published.new_version)
+            rollout.end(base)
+    if published:
+        refresh_front(settings)
     return found
 
 
@@ -165,12 +189,3 @@ def note_begun(pipeline: str, serving: Path, store: MetadataStore) -> None:
     begun = rollout.under_way(serving)
     if begun and not begun.ending and not rollout_is_recorded(store, begun):
         record_rollout(store, pipeline, "step" if rollout_was_begun(store, begun) else "start", begun, serving)
-
-
-def _note(place: Place, what: Rollout, how: str, wait: Wait) -> None:
-    with translated_errors(place.root):
-        open_existing_store(place)
-        with noting(place, wait) as store:
-            note_begun(place.record_name, place.serving_folder, store)  # of a run that was killed before it could
-            if not rollout_is_recorded(store, what):
-                record_rollout(store, place.record_name, how, what, place.serving_folder)

@@ -73,12 +73,15 @@ def watch_once(config: PipelineConfig, now: datetime | None = None, wait: Wait =
     """
     now = now or datetime.now(UTC)
     folder, log = config.watch_folder, log_of(config, config.watch)
-    if not _imported(config.watch, log, folder / IMPORTED) and not log_files(log):
-        raise DataError(
-            f"there is no log of requests: {config.watch.log or log} holds no Parquet, CSV or TFRecord file",
-            "`longhaul serve` of the pipeline's own model keeps one, without --no-log; or name another in watch.log",
-        )
+    no_log = DataError(
+        f"there is no log of requests: {config.watch.log or log} holds no Parquet, CSV or TFRecord file",
+        "`longhaul serve` of the pipeline's own model keeps one, without --no-log; or name another in watch.log",
+    )
+    if not has_log(config, config.watch):
+        raise no_log
     with alone(folder, "watch", wait), opened(folder / "state.db") as state:
+        if not _imported(config.watch, log, folder / IMPORTED) and not log_files(log):
+            raise no_log
         return _watched(config, state, folder, log, now)
 
 

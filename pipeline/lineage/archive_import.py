@@ -62,7 +62,9 @@ def import_run(store: MetadataStore, place: Place, source: Path) -> str:
             rows = _Rows(store, found, place.root / FOLDER / "imported" / found.run_id)
             if not here:
                 folder = rows.folder
-                _extract(archive, found.files, folder)
+            if not here or not all(_target(member, rows.folder).exists() for member in found.files):
+                _extract(archive, found.files, rows.folder)  # the export that a killed one read may have had fewer
+            if not here:
                 rows.put()
     except (*BROKEN, *_REFUSED) as exc:
         if folder:
@@ -107,7 +109,7 @@ def _extract(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], folder: P
             shutil.rmtree(folder, ignore_errors=True)  # of an import that was killed
             hidden.mkdir()
             for member in members:
-                target = hidden.joinpath(*PurePosixPath(member.filename).parts[1:])
+                target = _target(member, hidden)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with archive.open(member) as packed, target.open("xb") as file:
                     shutil.copyfileobj(packed, file, CHUNK)
@@ -117,6 +119,10 @@ def _extract(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], folder: P
             f"what was exported cannot be written: {exc.filename}: {exc.strerror}",
             "check permissions and the disk; `longhaul doctor` helps",
         ) from exc
+
+
+def _target(member: zipfile.ZipInfo, folder: Path) -> Path:
+    return folder.joinpath(*PurePosixPath(member.filename).parts[1:])
 
 
 class _Rows:

@@ -125,6 +125,16 @@ def test_commands_that_take_no_workspace_are_those_of_the_parser() -> None:
             assert ("-w /w" in with_options(f"longhaul {name}", OPTIONS)) == takes, name
 
 
+def test_commands_that_are_about_jobs_are_those_of_the_parser() -> None:
+    """Seen failing: what a rollback on Vertex AI told to copy was about this machine's versions."""
+    of_jobs = ("--on", "vertex", "--emulate", "")
+    for name, found in PARSER.commands.items():
+        takes = {option for one in found.params for option in one.opts} & {*of_jobs}
+        said = with_options(f"longhaul {name}", of_jobs)
+        assert said == f"longhaul {name}" + (" --on vertex --emulate" if takes else ""), name
+    assert with_options("longhaul run --on local", of_jobs[:2]) == "longhaul run --on local"
+
+
 LINES = (
     *("runs", "show latest", "diff", "lineage latest", "gc", "schema diff", "plan", "show no-such-run", "rollback"),
     *("pin 5", "explain age", "resume", "rollout abort", "lineage nowhere", "schema show --version 9"),

@@ -116,6 +116,7 @@ def test_each_command_that_meets_a_lock_ends_in_time_and_names_only_what_it_has(
         assert "wait" in options
         assert parsed(f"longhaul {whole} --wait=10m").keys() >= {*options}, f"{command}: {error.remedy}"
         began = time.monotonic()
+        assert rollout.last(config.serving_folder).ending == ""  # nothing is written before its turn
         error = refused(whole, "--wait=1s")
         assert 1 <= time.monotonic() - began < 4
     assert error.what.endswith("; waited 1 s")

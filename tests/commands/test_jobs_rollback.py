@@ -125,8 +125,10 @@ def test_a_killed_one_that_is_repeated_goes_back_once(
     assert [version["version"] for version in office.told("versions", *emulate)] == killed
     assert not [*office.service.folder.rglob(".rollback.json")]
     # It has come to its end: the next one goes on, and there is nothing before it.
-    refused = office.call("rollback", *emulate)
+    refused = office.call("rollback", "--on", "vertex", *emulate)
     assert (refused.code, "there is no model before version" in refused.text) == (2, True), refused.text
+    told = " ".join(["`longhaul versions", *emulate, "--on vertex -c"])
+    assert told in " ".join(refused.text.split()), refused.text
 
 
 @pytest.mark.parametrize(

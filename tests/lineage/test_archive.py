@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 from ml_metadata import errors as mlmd_errors
 from ml_metadata.proto import metadata_store_pb2
+from typer.testing import CliRunner
 
+from pipeline.cli import app
 from pipeline.errors import ConfigError, DataError, PipelineError
 from pipeline.lineage import archive_import
 from pipeline.lineage.archive import export_run
@@ -299,6 +301,38 @@ def test_one_that_was_killed_is_brought_to_its_end_by_the_same_again(weeks: Week
     assert [one for one in seen if one != seen[-1]] == []
     with pytest.raises(PipelineError, match="is here already"):
         import_run(open_store(there), there, target)
+
+
+def test_an_archive_is_called_what_it_is(tmp_path: Path) -> None:
+    """Seen failing: a zip file of the name x.tar.gz."""
+    said = CliRunner().invoke(app, ["export", "latest", "--output", str(tmp_path / "x.tar.gz")]).exception
+    assert isinstance(said, ConfigError)
+    assert "is a zip file" in said.what
+
+
+def test_a_killed_import_repeated_with_artifacts_brings_their_files(
+    weeks: Weeks, there: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen failing: the run was on record, so no file was taken out of the archive. Repeated without, they stay."""
+    store, run = open_store(there), find_run(weeks.store, "cats", RUN)
+    files = {}
+    for name, is_whole in (("few.zip", False), ("all.zip", True)):
+        export_run(weeks.store, run, tmp_path / name, {}, with_artifacts=is_whole)
+        with zipfile.ZipFile(tmp_path / name) as archive:
+            files[name] = sum(member.startswith("artifacts/") for member in archive.namelist())
+    assert files["few.zip"] < files["all.zip"]
+
+    def killed(_: Any) -> None:
+        raise KeyboardInterrupt
+
+    for name in ("few.zip", "all.zip", "few.zip"):
+        with monkeypatch.context() as patched:
+            patched.setattr("pipeline.lineage.archive_import._Rows.point", killed)
+            with pytest.raises(KeyboardInterrupt):
+                import_run(store, there, tmp_path / name)
+    assert import_run(store, there, tmp_path / "few.zip") == RUN
+    folder = there.root / "artifacts" / "imported" / RUN
+    assert sum(path.is_file() for path in folder.rglob("*")) == files["all.zip"]
 
 
 def test_what_is_on_record_keeps_its_files(weeks: Weeks, there: Any, monkeypatch: pytest.MonkeyPatch) -> None:
