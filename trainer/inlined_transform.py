@@ -27,6 +27,7 @@ class InlinedTransform(tf.Module):
         # A partial, which a SavedModel does not follow: it would trace and write a layer of Keras's anew.
         self._layer = functools.partial(transform_output.transform_features_layer())
         self._resources: list[Any] = []
+        self._known: dict[str, tf.Tensor] = {}
 
     @tf.autograph.experimental.do_not_convert
     def __call__(self, raw: Mapping[str, Any]) -> dict[str, tf.Tensor]:
@@ -43,11 +44,29 @@ class InlinedTransform(tf.Module):
         calls = [operation for operation in traced.graph.get_operations() if operation.type in _CALLS]
         if {tensor.op.name for tensor in sources.values()} != {operation.name for operation in calls} or len(calls) > 1:
             return dict(self._layer(dict(raw)))  # a graph that is written in another way
-        found = _body_of(calls[0], _arguments_of(calls[0], traced, tf.nest.flatten(dict(raw))))
+        found = self._body_of(calls[0], _arguments_of(calls[0], traced, tf.nest.flatten(dict(raw))))
         outputs = {name: found[tensor.value_index] for name, tensor in sources.items()}
         for name, tensor in traced.structured_outputs.items():
             outputs[name].set_shape(tensor.shape)
         return outputs
+
+    def _body_of(self, call: tf.Operation, arguments: list[tf.Tensor]) -> list[tf.Tensor]:
+        """Put the called function's operations into the graph; return its outputs."""
+        name = call.get_attr("f").name
+        library = call.graph.as_graph_def().library.function
+        (definition,) = (function for function in library if function.signature.name == name)
+        with call.graph.as_default():  # it knows the functions that this one may call
+            body = function_def_to_graph(definition)
+        graph_def = body.as_graph_def()
+        for node in graph_def.node:
+            node.attr.pop(_ORDERED, None)  # whoever builds a graph orders its look-ups anew
+        given = {tensor.name: value for tensor, value in zip(body.inputs, arguments, strict=True)}
+        if not self._known:
+            self._known = _same_for_every_row(body, arguments)
+        # Held as the sketch of quantiles was: as a constant each would be in the model once for each signature.
+        given |= {name: tf.compat.v1.get_default_graph().capture(value) for name, value in self._known.items()}
+        outputs = [tensor.name for tensor in body.outputs]
+        return list(tf.graph_util.import_graph_def(graph_def, given, outputs, name="transform"))
 
 
 def _resources(layer: Any) -> list[Any]:
@@ -82,18 +101,31 @@ def _before(operation: tf.Operation) -> set[str]:
     return set(found)
 
 
-def _body_of(call: tf.Operation, arguments: list[tf.Tensor]) -> list[tf.Tensor]:
-    """Put the called function's operations into the graph; return its outputs."""
-    name = call.get_attr("f").name
-    library = call.graph.as_graph_def().library.function
-    (definition,) = (function for function in library if function.signature.name == name)
-    with call.graph.as_default():  # it knows the functions that this one may call
-        body = function_def_to_graph(definition)
-    graph_def = body.as_graph_def()
-    for node in graph_def.node:
-        node.attr.pop(_ORDERED, None)  # whoever builds a graph orders its look-ups anew
-    given = {tensor.name: value for tensor, value in zip(body.inputs, arguments, strict=True)}
-    return tf.graph_util.import_graph_def(graph_def, given, [tensor.name for tensor in body.outputs], name="transform")
+def _same_for_every_row(body: Any, arguments: list[tf.Tensor]) -> dict[str, tf.Tensor]:
+    """Return by name what the body computes of nothing but constants and arguments whose value is known, which each
+    request would compute anew."""
+    values = {id(inner): outer for outer, inner in tf.compat.v1.get_default_graph().captures}
+    feeds = {}
+    for tensor, argument in zip(body.inputs, arguments, strict=True):
+        value = values.get(id(argument))
+        if isinstance(value, tf.__internal__.EagerTensor) and value.dtype != tf.resource:
+            feeds[tensor.name] = value.numpy()
+    known = {tensor.op for tensor in body.inputs if tensor.name in feeds}
+    for operation in body.get_operations():  # each stands behind what it needs
+        is_pure = not (operation.control_inputs or operation.op_def.is_stateful or operation.type == "Placeholder")
+        if is_pure and all(tensor.op in known for tensor in operation.inputs):
+            known.add(operation)
+    computed = [operation for operation in known if operation.inputs]
+    wanted = [
+        tensor
+        for operation in computed
+        for tensor in operation.outputs
+        if any(consumer not in known for consumer in tensor.consumers()) or any(tensor is one for one in body.outputs)
+    ]
+    with tf.compat.v1.Session(graph=body) as session:
+        found = session.run(wanted, feeds)
+    with tf.init_scope():  # else they were part of the graph that is being built
+        return {tensor.name: tf.constant(value) for tensor, value in zip(wanted, found, strict=True)}
 
 
 def _source(tensor: tf.Tensor) -> tf.Tensor:

@@ -196,14 +196,15 @@ def _place_among_quantiles(values: tf.Tensor, sketch: tf.Tensor) -> tf.Tensor:
     picks = [round(i * (SKETCH_BUCKETS - 2) / PLACES) for i in range(PLACES + 1)]
     edges = tf.gather(sketch, picks, axis=1)  # (n, PLACES + 1)
     # Step k lies below edge k; those before the first edge and behind the last one have no width.
-    steps = tf.reshape(tf.concat([edges[:, :1], edges, edges[:, -1:]], axis=1), [-1])  # (n * (PLACES + 3),)
-    offsets = tf.constant([[column * (PLACES + 3)] for column in range(count)])
+    # Halves, since the whole of the greatest distance is no float32.
+    low = 0.5 * tf.concat([edges[:, :1], edges], axis=1)
+    width = 0.5 * tf.concat([edges, edges[:, -1:]], axis=1) - low
+    steps = tf.reshape(tf.stack([low, width], axis=2), [-1, 2])  # (n * (PLACES + 2), 2)
+    offsets = tf.constant([[column * (PLACES + 2)] for column in range(count)])
     columns = tf.transpose(values)  # (n, batch)
     above = tf.raw_ops.UpperBound(sorted_inputs=edges, values=columns)  # (n, batch), 0 to PLACES + 1
-    low = tf.gather(steps, above + offsets)
-    high = tf.gather(steps, above + (offsets + 1))
-    # Halves, since the whole of the greatest distance is no float32.
-    within = tf.math.divide_no_nan(0.5 * columns - 0.5 * low, 0.5 * high - 0.5 * low)
+    low, width = tf.unstack(tf.gather(steps, above + offsets), axis=2)
+    within = tf.math.divide_no_nan(0.5 * columns - low, width)
     # Edges that coincide (a value that fills whole steps) have no inside: such a value is at their upper end.
     place = tf.clip_by_value(tf.cast(above - 1, tf.float32) + within, 0.0, float(PLACES)) / PLACES
     return tf.transpose(tf.where(tf.math.is_nan(columns + edges[:, :1]), 0.5, place))
@@ -215,13 +216,15 @@ def _flags(raw: RawColumns, computed: derived.Derived | None, table: FeatureTabl
     of_columns = [[feature for feature in features if feature.name not in own] for features in (booleans, optional)]
     of_derived = [[feature.name for feature in features if feature.name in own] for features in (booleans, optional)]
     parts = []
+    places: dict[str, int] = {}
+    missing: dict[str, int] = {}
     if of_columns[0]:
-        parts.append(tf.where(raw.present, raw.numbers, 0.5))
+        at = [raw.number(feature) for feature in of_columns[0]]
+        parts.append(tf.where(columns_at(raw.present, at), columns_at(raw.numbers, at), 0.5))
+        places = {feature.name: place for place, feature in enumerate(of_columns[0])}
     if of_columns[1]:
-        parts.append(tf.cast(~raw.present, tf.float32))
-    behind = raw.present.shape[1] if of_columns[0] else 0
-    places = {feature.name: raw.number(feature) for feature in of_columns[0]}
-    missing = {feature.name: behind + raw.number(feature) for feature in of_columns[1]}
+        parts.append(tf.cast(~columns_at(raw.present, [raw.number(feature) for feature in of_columns[1]]), tf.float32))
+        missing = {feature.name: len(places) + place for place, feature in enumerate(of_columns[1])}
     width = sum(part.shape[1] for part in parts)
     if computed and (names := list(dict.fromkeys([*of_derived[0], *of_derived[1]]))):
         numbers = computed.numbers(names)

@@ -114,7 +114,7 @@ def of_plain(tensors: Mapping[str, tf.Tensor], table: FeatureTable) -> dict[str,
         if storage is Storage.FLOAT:
             found[FLOATS] = tf.cast(values, tf.float32)
             continue
-        present = values != "" if storage is Storage.BYTES else ~tf.math.is_nan(values)
+        present = tf.strings.length(values) > 0 if storage is Storage.BYTES else ~tf.math.is_nan(values)
         found[_PRESENCE[storage]] = tf.cast(present, tf.uint8)
         found[_VALUES[storage]] = values if storage is Storage.BYTES else tf.cast(values, tf.int64)
     return found | _no_folds(found, table)

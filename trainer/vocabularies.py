@@ -5,7 +5,7 @@ A vocabulary of its own for each would cost TFT some ten Beam stages and a secon
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -29,10 +29,8 @@ def ids(texts: tf.Tensor, present: tf.Tensor, columns: Sequence[str], most: int)
     """
     from trainer.word_counts import analyzer  # Beam, which the Trainer needs not
 
-    def of_each(key: Callable[[int], str]) -> tf.Tensor:
-        return tf.constant([[key(place) for place in range(len(columns))]])
-
-    keys = tf.raw_ops.Add(x=of_each(words_file.key_of), y=texts)  # tf.strings.join cannot broadcast
+    of_each = tf.constant([[words_file.key_of(place) for place in range(len(columns))]])
+    keys = tf.raw_ops.Add(x=of_each, y=texts)  # tf.strings.join cannot broadcast
     (file,) = tft.experimental.ptransform_analyzer(
         [tf.where(present, keys, "")],
         analyzer(tuple(columns), most),
@@ -41,14 +39,24 @@ def ids(texts: tf.Tensor, present: tf.Tensor, columns: Sequence[str], most: int)
         output_asset_default_values=[words_file.write([[]], columns[:1])],
         name="vocabularies",
     )
-    asked = tf.concat([of_each(words_file.key_of_unknown), keys], axis=0)
-    numbers, _ = tf_utils.construct_and_lookup_table(_table, file, asked)
+    numbers, _ = tf_utils.construct_and_lookup_table(_Table, file, keys)
     unknown, found = numbers[:1], numbers[1:]
     return tf.where(present, tf.where(found < 0, unknown, found), unknown + 1)
 
 
-def _table(file: tf.Tensor) -> tf.lookup.StaticHashTable:
-    return tf.lookup.StaticHashTable(_Words(file), default_value=-1)
+class _Table(tf.lookup.StaticHashTable):
+    """The words of all columns."""
+
+    def __init__(self, file: tf.Tensor) -> None:
+        super().__init__(_Words(file), default_value=-1)
+
+    def lookup(self, keys: tf.Tensor, name: str | None = None) -> tf.Tensor:
+        """Look up unknown words of each column, in the first row, and then the keys.
+
+        In two look-ups: to join the texts would be to copy them.
+        """
+        unknown = tf.constant([[words_file.key_of_unknown(place) for place in range(keys.shape[1])]])
+        return tf.concat([super().lookup(unknown), super().lookup(keys, name)], axis=0)
 
 
 class _Words(tf.lookup.TextFileInitializer):

@@ -237,13 +237,12 @@ def test_a_trained_model_answers_through_the_cpp_loader_as_in_python(
     assert_rows_are_kept(served)
     assert_gradients(served, answers["transform_features"])
     weights = np.load(tmp_path / "Format-Weights" / "weights.npz")
-    # Each weight once: neither a twin nor the optimizer's momenta. In the table of embeddings the rows of the carriers
-    # and of unknown and missing ones are as long as those of the tail numbers.
-    beyond = 5 * (weights["embed/tail_number/0_embeddings"].shape[1] - weights["embed/carrier/0_embeddings"].shape[1])
-    # What is the same for every row is multiplied out: the bins' scaling is in the first layer, that of the two members
-    # in a kernel of each.
-    kernel, *multiplied = (weights[name].size for name in ("hidden_1/0_kernel", *MULTIPLIED_OUT))
-    assert saved_numbers(served) == beyond + kernel + sum(weights[name].size for name in weights) - sum(multiplied)
+    # Each weight once: neither a twin nor the optimizer's momenta. What is the same for every row is multiplied out:
+    # the bins' scaling is in the first layer, that of the two members in a kernel of each. Their last layers are one
+    # matrix, half of it zeros.
+    kernels = sum(weights[name].size for name in ("hidden_1/0_kernel", "probability/0_kernel"))
+    multiplied = sum(weights[name].size for name in MULTIPLIED_OUT)
+    assert saved_numbers(served) == kernels + sum(weights[name].size for name in weights) - multiplied
     assert_described(served)
 
 
