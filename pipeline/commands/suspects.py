@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from pipeline.commands.suspects_file import Suspect, Suspects, text_of
 from pipeline.config.model_settings import ModelSettings
+from pipeline.config.number_text import bound_text
 from pipeline.data.convert import shorten
 from pipeline.data.decided_labels import BETWEEN, FILE, Decisions, read_decisions, row_hashes
 from pipeline.errors import ConfigError, WorkspaceError
@@ -122,7 +123,7 @@ def _short(value: Any, kind: str) -> str:
         return ""
     if kind == "timestamp":
         return moment(value)
-    text = f"{value:.7g}" if isinstance(value, float) else str(value)
+    text = bound_text(value) if isinstance(value, float) else str(value)
     return text if len(text) <= 200 else shorten(text, 200)
 
 

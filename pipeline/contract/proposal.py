@@ -10,10 +10,9 @@ from typing import Any, Literal, TypeAlias
 
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
-from pipeline.config.number_text import count_text
+from pipeline.config.number_text import bound_text, count_text
 from pipeline.data.convert import shorten
 from pipeline.guard.findings import percent
-from pipeline.guard.words import number_text
 
 Schema: TypeAlias = schema_pb2.Schema
 Edit: TypeAlias = Callable[[Schema], None]
@@ -140,10 +139,10 @@ def type_name(kind: int) -> str:
 def interval_text(low: float, high: float) -> str:
     """Return a range with both bounds; infinite ones are none."""
     if low == high:
-        return number_text(low)
+        return bound_text(low)
     if low == -math.inf:
-        return f"at most {number_text(high)}"
-    return f"at least {number_text(low)}" if high == math.inf else f"{number_text(low)} to {number_text(high)}"
+        return f"at most {bound_text(high)}"
+    return f"at least {bound_text(low)}" if high == math.inf else f"{bound_text(low)} to {bound_text(high)}"
 
 
 def _glimpse(column: Any) -> list[str]:
@@ -151,6 +150,6 @@ def _glimpse(column: Any) -> list[str]:
     if column.HasField("num_stats"):
         stats = column.num_stats
         return (
-            [f"from {number_text(stats.min)} to {number_text(stats.max)}"] if stats.common_stats.num_non_missing else []
+            [f"from {bound_text(stats.min)} to {bound_text(stats.max)}"] if stats.common_stats.num_non_missing else []
         )
     return [shorten(value.value) for value in column.string_stats.top_values[:3]]

@@ -9,6 +9,7 @@ from typing import Any
 
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
+from pipeline.config.number_text import bound_text
 from pipeline.contract.proposal import (
     Found,
     Proposal,
@@ -22,7 +23,6 @@ from pipeline.contract.proposal import (
 from pipeline.data.convert import shorten
 from pipeline.data.long_texts import in_statistics, is_shortened
 from pipeline.guard.column_statistics import Column
-from pipeline.guard.words import number_text
 
 _TYPES = {
     statistics_pb2.FeatureNameStatistics.INT: schema_pb2.INT,
@@ -153,10 +153,10 @@ def _range(feature: Any, domain: Any, filled: list[Found]) -> Iterator[Proposal]
         words = []
         if math.isfinite(stats.min) and stats.min < low:
             found_low = min(found_low, stats.min)
-            words.append(f"down to {number_text(stats.min)}")
+            words.append(f"down to {bound_text(stats.min)}")
         if math.isfinite(stats.max) and stats.max > high:
             found_high = max(found_high, stats.max)
-            words.append(f"up to {number_text(stats.max)}")
+            words.append(f"up to {bound_text(stats.max)}")
         if words:
             evidence.append(split.evidence(", ".join(words)))
     if not evidence:

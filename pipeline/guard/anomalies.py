@@ -9,13 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
-from pipeline.config.number_text import count_text
+from pipeline.config.number_text import bound_text, count_text
 from pipeline.data.convert import shorten
 from pipeline.data.long_texts import in_statistics
 from pipeline.data.statistics_files import Statistics
 from pipeline.guard.column_statistics import Column, columns, row_count
 from pipeline.guard.findings import Finding, percent
-from pipeline.guard.words import number_text
 
 if TYPE_CHECKING:
     from pipeline.guard.findings import Offends
@@ -123,10 +122,10 @@ def _beyond(
     """Return what is expected of numbers, what was found, the share of rows beyond, and which rows those are."""
     low, high = _bounds(feature)
     if kind in _TOO_BIG:
-        found = f"values up to {number_text(column.high)}"
-        return f"at most {number_text(high)}", found, column.share_above(high), _is_above(name, high)
-    found = f"values down to {number_text(column.low)}"
-    return f"at least {number_text(low)}", found, column.share_below(low), _is_below(name, low)
+        found = f"values up to {bound_text(column.high)}"
+        return f"at most {bound_text(high)}", found, column.share_above(high), _is_above(name, high)
+    found = f"values down to {bound_text(column.low)}"
+    return f"at least {bound_text(low)}", found, column.share_below(low), _is_below(name, low)
 
 
 def type_text(name: str) -> str:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.config.number_text import bound_text
 from pipeline.config.split import GroupSplit, HashSplit, TimeSplit, deciding_columns
 from pipeline.config.text_format import CSV, TextFormat
 from pipeline.data.columns import ColumnType
@@ -22,7 +23,6 @@ from pipeline.data.values.readings import PLAIN, Readings
 from pipeline.errors import DataError
 from pipeline.guard.findings import DataVerdict, Finding
 from pipeline.guard.places import FileRows, Range
-from pipeline.guard.words import number_text
 
 _BATCH_ROWS = 65_536
 _BATCH_CELLS = 4_000_000
@@ -156,7 +156,7 @@ def _find(where: Source, findings: Sequence[Finding], limit: int) -> list[list[_
 def _add_values(known: list[str], values: pa.Array) -> None:
     """Keep different ones, as they come."""
     for value in pc.unique(values.drop_null()).slice(0, 2 * _VALUES).to_pylist():
-        shown = shorten(value) if isinstance(value, str) else number_text(value)
+        shown = shorten(value) if isinstance(value, str) else bound_text(value)
         if value != "" and shown not in known and len(known) < _VALUES:
             known.append(shown)
 

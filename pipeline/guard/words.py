@@ -141,8 +141,3 @@ def rule_text(rule: str) -> str:
     if where == "check" or not name:
         return ""
     return f"rule: {name} in the {where}"
-
-
-def number_text(value: float) -> str:
-    """Write a number as people do."""
-    return f"{value:,.0f}" if float(value).is_integer() and abs(value) < 1e15 else f"{value:.7g}"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from pipeline.config.evaluation import lower_is_better
 from pipeline.evaluation.number_text import number
 
 _NETWORK = "network"
@@ -52,3 +54,29 @@ def trees_ahead_note(verdict: dict[str, Any]) -> str:
         f"the trees that taught the network are better on these rows, {told}, by more than chance explains"
         f" (the {sure} interval of the difference is without 0). {_REMEDY}"
     )
+
+
+def no_better_note(verdict: dict[str, Any]) -> str:
+    """Say by which metrics, of those that are judged or say most, the model is no better than a guess; empty of none.
+
+    A few rows can bless such a model: then a bound allows for chance, and may lie below what a guess reaches.
+    """
+    found = verdict.get("baselines") or {}
+    guess, own = (found.get("metrics") or {}).get("guess", {}), verdict["metrics"]
+    judged = [rule["metric"] for rule in verdict.get("rules", []) if rule["kind"] != "gap" and not rule["on"]]
+    lower = lower_is_better(verdict)
+    told = [name for name in dict.fromkeys([*judged, *found.get("telling", [])]) if name in guess and name in own]
+    told = [name for name in told if name != "calibration"]  # neither of two values is the better one
+    reach = verdict.get("intervals") or {}
+    worse = [name for name in told if not _is_better(own[name], guess[name], name in lower, reach.get(name))]
+    if not worse:
+        return ""
+    values = "; ".join(f"{name} {number(own[name])}, a guess {number(guess[name])}" for name in worse)
+    by = "" if len(worse) == len(told) else f" by {' and '.join(worse)}"
+    return f"no better than guessing{by}, as far as these rows tell: {values}"
+
+
+def _is_better(value: float, guess: float, lower: bool, interval: Sequence[float] | None) -> bool:
+    """Tell whether a value is better than the guess's, and its interval without that."""
+    worst = max([value, *(interval or ())]) if lower else min([value, *(interval or ())])
+    return worst < guess if lower else worst > guess

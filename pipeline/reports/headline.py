@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline.guard.findings import DataVerdict
 from pipeline.lineage.runs import Run, StepState
+from pipeline.reports.baselines import no_better_note
 from pipeline.reports.formats import number
 from pipeline.reports.judgement import Judgement
 
@@ -44,9 +45,9 @@ def headline(
     metrics = judgement.metrics if judgement else []
     held = [f"{metric.name} {number(metric.value)}, {metric.threshold}" for metric in metrics if metric.threshold]
     champion = judgement.champion_sentence if judgement else ""
-    return Headline(
-        True, "Blessed", ["; ".join([*(held or ["every threshold held"]), *([champion] if champion else [])])]
-    )
+    reason = "; ".join([*(held or ["every threshold held"]), *([champion] if champion else [])])
+    what, _, values = no_better_note(verdict).partition(": ")
+    return Headline(True, f"Blessed, but {what}", [values, reason]) if what else Headline(True, "Blessed", [reason])
 
 
 def _what_blocks(verdict: DataVerdict | None) -> list[str]:

@@ -22,6 +22,7 @@ from pipeline.lineage.artifact_names import EVAL_CONFIG_FILE, SUMMARY_FILE, VERD
 from pipeline.lineage.details import rows_by_split
 from pipeline.lineage.runs import Run
 from pipeline.reports.artifacts import Artifacts, recorded
+from pipeline.reports.baselines import no_better_note
 from pipeline.reports.card_pictures import card_pictures
 from pipeline.reports.champion import champion_sentence
 from pipeline.reports.decide import on_record
@@ -103,6 +104,8 @@ def card_of(
 
 def _details(run: Run, said: dict[str, Any], verdict: dict[str, Any] | None) -> CardSection:
     status = "not judged" if verdict is None else "blessed" if verdict["blessed"] else "not blessed"
+    if verdict and (guessing := no_better_note(verdict)):
+        status += f", but {guessing}" if verdict["blessed"] else f", and {guessing}"
     return CardSection(
         "Model details",
         [

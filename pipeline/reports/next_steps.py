@@ -46,8 +46,10 @@ class NextStep:
 
 @dataclass(frozen=True)
 class Known:
-    """What the rules look at. `ingestion`: what ExampleGen tells of the rows; `options`: `-c` and `-w` of commands."""
+    """What the rules look at: of the page's run, not of the latest. `ingestion`: what ExampleGen tells of the rows;
+    `options`: `-c` and `-w` of commands."""
 
+    run_id: str
     verdict: Mapping[str, Any]
     judgement: Judgement
     explanation: Mapping[str, Any]
@@ -122,7 +124,12 @@ def _weakest(known: Known) -> Iterator[NextStep]:
             if one["true"] is not None:
                 evidence += f"; predicted {number(one['said'])}, true {number(one['true'])}"
             why = "look at what was learned of it, and whether a column is missing that tells these rows apart"
-            yield NextStep(f"Weakest where {one['where']}", evidence, why, _command(known, "explain", columns[0]))
+            yield NextStep(
+                f"Weakest where {one['where']}",
+                evidence,
+                why,
+                _command(known, "explain", columns[0], "--run", known.run_id),
+            )
 
 
 def _threshold(known: Known) -> Iterator[NextStep]:
@@ -141,7 +148,7 @@ def _few_rows(known: Known) -> Iterator[NextStep]:
     if 0 < rows < _FEW_ROWS:
         width = f"; the interval of {main.name} is {interval(main.interval)}" if main.interval else ""
         why = "judge the model on more labelled rows, without training it again"
-        command = _command(known, "rejudge", "latest", "--table", "FILE")
+        command = _command(known, "rejudge", known.run_id, "--table", "FILE")
         yield NextStep("Few rows judge", f"{rows:,} rows{width}", why, command)
 
 
@@ -153,7 +160,7 @@ def _missing(known: Known) -> Iterator[NextStep]:
             if one.missing is not None and abs(one.missing) > 2 * one.mean > 0:
                 evidence = f"rows without a value: {signed(one.missing)}; in the mean it moves {number(one.mean)}"
                 found, why = f"{one.name} counts most where it is missing", "see since when it is missing, and fetch it"
-                yield NextStep(found, evidence, why, _command(known, "explain", one.name))
+                yield NextStep(found, evidence, why, _command(known, "explain", one.name, "--run", known.run_id))
 
     yield from islice(all_of_them(), _MOST_MISSING)
 

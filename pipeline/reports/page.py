@@ -165,7 +165,10 @@ def collect(
         curves=curves,
         decision=decision(curves, on_record(verdict)),
         explanation=explanation,
-        why=why(verdict, judgement, explanation, gate, ingestion or {}, around.options if around else options),
+        why=why(
+            *(run.run_id, verdict, judgement, explanation, gate, ingestion or {}),
+            around.options if around else options,
+        ),
         card=card_of(run, ingestion, history, verdict, judgement),
         history=history,
         hyperparameters=artifacts.optional_json("ModelRun", HYPERPARAMETERS_FILE),

@@ -29,6 +29,7 @@ class Why:
 
 
 def why(
+    run_id: str,
     verdict: Mapping[str, Any] | None,
     judgement: Judgement | None,
     explanation: Mapping[str, Any] | None,
@@ -48,5 +49,5 @@ def why(
     by_period = told_over_time(verdict)
     judged = [metric.name for metric in others if metric.threshold and metric.name in by_period][:MOST_OVER_TIME]
     in_time, effects = over_time(verdict, first.name, judged), effects_of(explanation)
-    known = Known(verdict, judgement, explanation or {}, gate, ingestion, in_time, effects, options)
+    known = Known(run_id, verdict, judgement, explanation or {}, gate, ingestion, in_time, effects, options)
     return Why(in_time, by_slice(verdict), effects, next_steps(known))

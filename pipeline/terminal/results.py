@@ -21,7 +21,7 @@ from pipeline.lineage.details import rows_by_split
 from pipeline.lineage.records import SERVED
 from pipeline.lineage.runs import Run
 from pipeline.lineage.version_folders import versions
-from pipeline.reports.baselines import baseline_sentence, trees_ahead_note
+from pipeline.reports.baselines import baseline_sentence, no_better_note, trees_ahead_note
 from pipeline.reports.champion import bound_sentences, champion_sentence, judged_notes, training_sentence
 from pipeline.reports.decide import on_record
 from pipeline.reports.judgement import FEW_ROWS
@@ -157,6 +157,8 @@ def print_model_verdict(console: Console, verdict: dict[str, Any], champion: str
     """Print whether the model is blessed, why not, what it was compared with (`champion`), and what was not judged."""
     if verdict["blessed"]:
         console.print("[bold green]Blessed[/]   held every threshold")
+        if guessing := no_better_note(verdict):
+            console.print(f"[bold yellow]But[/]       {escape(guessing)}", soft_wrap=True)
     else:
         console.print("[bold red]Not blessed[/]")
         for failure in verdict["failures"]:

@@ -68,7 +68,8 @@ def print_review(review: Review, as_json: bool) -> None:
         return
     console.print(f"Proposed by the data of run {review.run.run_id}:")
     _print_proposals(console, review.proposals)
-    console.print("\nNext      longhaul schema approve --reviewer NAME --note TEXT [--feature COLUMN …]", markup=False)
+    console.print("\nNext      longhaul schema approve --reviewer NAME --note TEXT", markup=False)
+    console.print("          of a few columns only: with --feature COLUMN for each of them")
 
 
 def print_approval(approval: Approval) -> None:

@@ -194,7 +194,8 @@ def test_diff_says_in_words_what_would_have_to_change(place: Place) -> None:
         "indoors: add the column: bool, required\n"
         "    train: 200 rows (100.0%) with a value: from 0 to 1\n"
         "\n"
-        f"Next      longhaul schema approve --reviewer NAME --note TEXT [--feature COLUMN …] -c {place.config}\n"
+        f"Next      longhaul schema approve --reviewer NAME --note TEXT -c {place.config}\n"
+        "          of a few columns only: with --feature COLUMN for each of them\n"
     )
 
 

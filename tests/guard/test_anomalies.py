@@ -47,6 +47,8 @@ GOOD: dict[str, list[Any]] = {
          [0]),
         ("temp", [-10.0, 0.5, 90.0, None], "float_type_big_float", "schema: domain", "at most 10", "values up to 90",
          0.25, [2]),
+        ("temp", [-10.0, 0.5, 123.45678, None], "float_type_big_float", "schema: domain", "at most 10",
+         "values up to 123.45678", 0.25, [2]),
         ("late", [0, 1, 2, 1], "bool_type_big_int", "schema: domain", "at most 1", "values up to 2", 0.25, [2]),
         ("late", ["a", "b", "a", "b"], "unexpected_data_type", "schema: type", "whole numbers", "text", None, None),
         ("note", [None] * 4, "feature_type_not_present", "schema: presence", "at least 1 value", "none", 1.0,

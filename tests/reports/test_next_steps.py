@@ -97,6 +97,7 @@ EXPLANATION: dict[str, Any] = {
         ],
     },
 }
+RUN = "20261121-041631-031"
 TREES = {
     "metrics": {"trees": {"auc": 0.75, "log_loss": 0.4}, "guess": {"auc": 0.5, "log_loss": 0.6}},
     "telling": ["auc", "log_loss"],
@@ -122,7 +123,7 @@ def of(
     ingestion: dict[str, Any] = INGESTION,
 ) -> Why:
     gate = DataVerdict((NEAR,)) if explanation else None
-    return why(verdict, judge(verdict, {}), explanation, gate, ingestion, options)
+    return why(RUN, verdict, judge(verdict, {}), explanation, gate, ingestion, options)
 
 
 def steps(options: tuple[str, ...] = ()) -> list[NextStep]:
@@ -249,7 +250,7 @@ def test_they_stand_on_the_page_and_escape(tmp_path: Path) -> None:
     page = Reader(html)
     assert_accessible(page)
     assert EVIL not in html
-    assert "longhaul explain wind -c x.yaml" in " ".join(page.text["next"].split())
+    assert f"longhaul explain wind --run {run.run_id} -c x.yaml" in " ".join(page.text["next"].split())
     lines = page.lines("importance")
     assert f"{EVIL}" in lines
     at = lines.index("2 to 5")
@@ -264,4 +265,7 @@ def test_a_page_is_drawn_whatever_part_of_the_explanation_is_off_or_failed(tmp_p
     rewrite(run, "ModelEvaluation", "verdict.json", BAD)
     lacking = dict.fromkeys([off] if off else EXPLANATION)  # None, as pipeline.evaluation.explanation leaves them
     rewrite(run, "ModelEvaluation", "explanation.json", EXPLANATION | {"examples": None, "problems": []} | lacking)
-    assert "Few rows judge" in render(collect(run))
+    html = render(collect(run))
+    assert "Few rows judge" in html
+    said = " ".join(Reader(html).text["next"].split())
+    assert f"longhaul rejudge {run.run_id} --table FILE" in said  # the latest may be another one by then
