@@ -133,7 +133,7 @@ def collect(
         folder: where the page will lie.
         source, around, options: see `write_report`.
     """
-    artifacts = Artifacts(run)
+    artifacts, options = Artifacts(run), around.options if around else options
     ingestion = artifacts.json("Examples", SUMMARY_FILE)
     verdict = artifacts.json("ModelEvaluation", VERDICT_FILE)
     judgement = judge(verdict, artifacts.json("ModelEvaluation", EVAL_CONFIG_FILE), champion_sentence(run, verdict))
@@ -158,17 +158,14 @@ def collect(
             run, gate, around, blessed=verdict["blessed"] if verdict else None, fit=infra.blessed if infra else None
         ),
         front=around.front if around else "",
-        options=around.options if around else options,
+        options=options,
         infra=infra_section(infra),
         ingestion=ingestion,
         judgement=judgement,
         curves=curves,
         decision=decision(curves, on_record(verdict)),
         explanation=explanation,
-        why=why(
-            *(run.run_id, verdict, judgement, explanation, gate, ingestion or {}),
-            around.options if around else options,
-        ),
+        why=why(run.run_id, verdict, judgement, explanation, gate, ingestion or {}, options),
         card=card_of(run, ingestion, history, verdict, judgement),
         history=history,
         hyperparameters=artifacts.optional_json("ModelRun", HYPERPARAMETERS_FILE),
