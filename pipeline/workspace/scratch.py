@@ -16,6 +16,7 @@ from pathlib import Path
 
 from pipeline.errors import WorkspaceError
 from pipeline.files import is_held, locked
+from pipeline.workspace.guard import guarded
 
 _LOCK = ".lock"
 _PRIVATE = 0o700
@@ -24,7 +25,8 @@ _PRIVATE = 0o700
 @contextmanager
 def scratch(root: Path) -> Iterator[Path]:
     """Have this process and those that it starts put their temporary files into a folder of their own, for its owner's
-    eyes only; it goes at the end. Removes first what killed commands left.
+    eyes only; it goes at the end. Removes first what killed commands left. If this process is killed, those that it has
+    started end, too.
 
     Args:
         root: the workspace.
@@ -34,6 +36,7 @@ def scratch(root: Path) -> Iterator[Path]:
     """
     with ExitStack() as held:
         folder = _new_folder(root, held)
+        held.enter_context(guarded(folder))
         before = tempfile.tempdir, os.environ.get("TMPDIR")
         tempfile.tempdir = os.environ["TMPDIR"] = str(folder)
         try:

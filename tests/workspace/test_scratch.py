@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from pipeline.errors import WorkspaceError
 from pipeline.lineage import garbage, removal
 from pipeline.workspace.scratch import abandoned, scratch, sweep
 from tests.lineage.weeks import Weeks
+from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 CHILD = """
@@ -168,3 +169,50 @@ def test_gc_takes_every_page_of_a_forgotten_run(tmp_path: Path) -> None:
     removal.remove(weeks.store, weeks.config.record_name, garbage.plan(weeks.store, weeks.config, keep=1))
     assert not [page for page in pages if page.exists()]
     assert (weeks.config.root / "reports" / f"{weeks.run_id(3)}.html").exists()
+
+
+STARTS = """
+import os, pathlib, subprocess, sys
+from pipeline.workspace.scratch import scratch
+with scratch(pathlib.Path(sys.argv[1])):
+    command = ["sh", "-c", "sleep 300 & echo $!; exec sleep 300"]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    print(child.pid, child.stdout.readline(), flush=True)
+    sys.stdin.readline()
+print("ended", flush=True)
+sys.stdin.readline()
+"""
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("is_killed", [True, False])
+def test_what_a_killed_command_has_started_ends_with_it(root: Path, is_killed: bool) -> None:
+    """Also what its children have started, in sessions of their own; one that ends by itself sees to them itself. Seen
+    failing: both went on."""
+    command = [sys.executable, "-c", STARTS, str(root)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        assert process.stdout
+        assert process.stdin
+        started = [int(pid) for pid in process.stdout.readline().split()]
+        try:
+            assert len(started) == 2
+            assert all(map(is_alive, started))
+            if not is_killed:
+                process.stdin.write("go on\n")
+                process.stdin.flush()
+                assert "ended" in process.stdout.read(7)
+            process.kill()
+            process.wait()
+            if is_killed:
+                eventually(lambda: not any(map(is_alive, started)))
+            assert any(map(is_alive, started)) != is_killed
+        finally:
+            for pid in started:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)

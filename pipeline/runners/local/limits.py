@@ -2,8 +2,8 @@
 
 A thread looks at the clock. When a limit is reached the run ends as after Ctrl-C: the step at work ends, its record is
 closed, what was finished stays. Whatever does not end on that, such as a call that hangs on a dead disk, is ended with
-the process, and all that it started, a while later; the next command that writes then closes the record, with the true
-reason.
+the process a while later, and what it started with it (pipeline/workspace/guard.py); the next command that writes then
+closes the record, with the true reason.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.config.run import RunSettings
@@ -107,19 +107,4 @@ class Limits:
     def _end_at_once(self, reason: str) -> None:
         leave_ending(self._root, self._run_id, {"status": "interrupted", "reason": reason})
         print(f"longhaul: {reason}", file=self._says, flush=True)
-        _end_children()
         os._exit(EXIT_TIMEOUT)
-
-
-def _end_children() -> None:
-    """End what this process started, and what that started: nobody else would, and it may train for hours."""
-    parents = {}
-    for file in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):  # it has ended
-            parents[int(file.parent.name)] = int(file.read_text().rpartition(")")[2].split()[1])
-    ours = {os.getpid()}
-    while more := {pid for pid, parent in parents.items() if parent in ours} - ours:
-        ours |= more
-    for pid in ours - {os.getpid()}:
-        with suppress(OSError):
-            os.kill(pid, signal.SIGKILL)

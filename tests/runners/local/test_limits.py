@@ -22,13 +22,16 @@ from pipeline.config.run import RunSettings
 from pipeline.observe.log_file import output_to
 from pipeline.observe.standard_streams import standard_streams
 from pipeline.runners.local import limits
+from pipeline.workspace.scratch import scratch
 limits.GRACE_S = 0.5
+root = Path(sys.argv[1])
 if len(sys.argv) > 2:
     import subprocess
+    temporary = scratch(root)
+    temporary.__enter__()
     deaf = "from signal import *; import time; signal(SIGTERM, SIG_IGN); print('deaf', flush=True); time.sleep(60)"
     starts = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {deaf!r}])"
     subprocess.Popen([sys.executable, "-c", starts])
-root = Path(sys.argv[1])
 with standard_streams():
     limited = limits.Limits(RunSettings(timeout="1s"), root, "20260101-000000-000")
     with output_to(root / "logs" / "run.log"), limited.of_run():
