@@ -28,7 +28,8 @@ def analyse(rows: pa.Table, schema: schema_pb2.Schema, features: FeatureTable, f
     pq.write_table(rows, folder / "rows.parquet")
     source = StackedTFXIO(RowGroupTFXIO(str(folder / "rows.parquet"), schema), features)
     preprocess = functools.partial(preprocessing_fn, custom_config={"features": features.to_dict()})
-    with beam.Pipeline(runner="FnApiRunner") as pipeline, tft_beam.Context(temp_dir=str(folder / "tmp")):
+    context = tft_beam.Context(temp_dir=str(folder / "tmp"), use_deep_copy_optimization=True)  # as Transform does
+    with beam.Pipeline(runner="FnApiRunner") as pipeline, context:
         batches = pipeline | source.BeamSource()
         function = (batches, source.TensorAdapterConfig()) | tft_beam.AnalyzeDataset(preprocess)
         _ = function | transform_fn_io.WriteTransformFn(str(folder / "graph"))

@@ -93,6 +93,20 @@ class Derived:
             for part in self._trees[name].walk()
         )
 
+    def is_statistic(self, name: str) -> bool:
+        """Return whether it is just what was learned of a key, with nothing computed of it."""
+        tree = self._trees[name]
+        return self.is_statistic(tree.value) if tree.op == "derived" else tree.op in STATISTICS
+
+    def quantiles(self, names: Sequence[str], buckets: int) -> tf.Tensor:
+        """Return (names, buckets - 1) of the training rows, of names that `is_statistic`."""
+        found = learned.quantiles(self._asked, buckets)
+        return tf.gather(found, [list(self._statistics).index(self._statistic(name)) for name in names])
+
+    def _statistic(self, name: str) -> Node:
+        tree = self._trees[name]
+        return self._statistic(tree.value) if tree.op == "derived" else tree
+
     def _learn(self) -> None:
         """Look all statistics up at once."""
         wanted = list(
@@ -108,13 +122,14 @@ class Derived:
                 values.append(none + _of_label(self._columns.label, self._table.label, node.value[1]))
             else:
                 values.append(none + self._number(node.args[1]) if node.op == "mean_by" else none)
-        found = learned.look_up(
+        self._asked = learned.Asked(
             tf.stack([key for key, _ in keys], axis=1),
             tf.stack([present for _, present in keys], axis=1),
             tf.stack(values, axis=1),
             self._columns.folds,
             [(node.op, node.value[0]) for node in wanted],
         )
+        found = learned.look_up(self._asked)
         self._statistics = dict(zip(wanted, tf.unstack(found, len(wanted), axis=1), strict=True))
 
     def _number(self, node: Node) -> tf.Tensor:

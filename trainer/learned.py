@@ -9,7 +9,7 @@ see trainer.statistics_file.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 import tensorflow_transform as tft
@@ -19,44 +19,79 @@ from trainer import statistics_file
 from trainer.folds import FOLDS, NO_FOLD
 
 
-def look_up(
-    keys: tf.Tensor, present: tf.Tensor, values: tf.Tensor, folds: tf.Tensor | None, wanted: Sequence[tuple[str, float]]
-) -> tf.Tensor:
-    """Learn statistics by key, and look them up.
+class Asked(NamedTuple):
+    """What statistics are learned of, and looked up by.
 
-    Args:
+    Attributes:
         keys: (batch, statistics), whatever where they are not present (batch, statistics).
         values: float64 (batch, statistics), NaN where a mean leaves the row out.
         folds: int64 (batch, 1), NO_FOLD of rows that are not learned from; None where nothing depends on them.
         wanted: of each statistic its function and its smoothing.
+    """
+
+    keys: tf.Tensor
+    present: tf.Tensor
+    values: tf.Tensor
+    folds: tf.Tensor | None
+    wanted: Sequence[tuple[str, float]]
+
+
+def look_up(asked: Asked) -> tf.Tensor:
+    """Learn statistics by key, and look them up.
 
     Returns:
         float64 (batch, statistics), NaN where a key is missing, or where there is nothing to take a mean of.
     """
     from trainer.key_sums import analyzer  # Beam, which the Trainer needs not
 
-    if folds is None:
-        folds = tf.fill([tf.shape(keys)[0], 1], tf.constant(NO_FOLD, tf.int64))
     (file,) = tft.experimental.ptransform_analyzer(
-        [tf.where(present, keys, ""), tf.cast(present, tf.int64), values, folds],
-        analyzer(tuple(wanted)),
+        _counted(asked),
+        analyzer(tuple(asked.wanted)),
         output_dtypes=[tf.string],
         output_shapes=[[]],
-        output_asset_default_values=[statistics_file.write([], wanted)],
+        output_asset_default_values=[statistics_file.write([], asked.wanted)],
         name="statistics_by_key",
     )
     begins = [
         [f"{statistics_file.number_of(place)}{NO_FOLD if function == 'count_by' else fold}"
-         for place, (function, _) in enumerate(wanted)]
+         for place, (function, _) in enumerate(asked.wanted)]
         for fold in range(NO_FOLD, FOLDS)
     ]  # fmt: skip
-    of_row = tf.squeeze(folds, axis=1) - NO_FOLD
+    of_row = tf.squeeze(_folds(asked), axis=1) - NO_FOLD
     of_keys = tf.constant([[one + statistics_file.OF_KEY for one in of_fold] for of_fold in begins])
-    asked = tf.raw_ops.Add(x=tf.gather(of_keys, of_row), y=keys)  # (batch, statistics)
-    found, _ = tf_utils.construct_and_lookup_table(_table, file, tf.concat([begins, asked], axis=0))
+    lines = tf.raw_ops.Add(x=tf.gather(of_keys, of_row), y=asked.keys)  # (batch, statistics)
+    found, _ = tf_utils.construct_and_lookup_table(_table, file, tf.concat([begins, lines], axis=0))
     of_all, of_key = found[: len(begins)], found[len(begins) :]
     found = tf.where(tf.math.is_nan(of_key), tf.gather(of_all, of_row), of_key)
-    return tf.where(present, found, tf.constant(float("nan"), tf.float64))
+    return tf.where(asked.present, found, tf.constant(float("nan"), tf.float64))
+
+
+def quantiles(asked: Asked, buckets: int) -> tf.Tensor:
+    """Return (statistics, buckets - 1): quantiles of what `look_up` finds for the training rows.
+
+    By rows with a value that is found; NaN of a statistic where none has one.
+    """
+    from trainer.key_sums import quantiles_analyzer
+
+    shape = [len(asked.wanted), buckets - 1]
+    (found,) = tft.experimental.ptransform_analyzer(
+        _counted(asked),
+        quantiles_analyzer(tuple(asked.wanted), buckets),
+        output_dtypes=[tf.float32],
+        output_shapes=[shape],
+        name="quantiles_by_key",
+    )
+    return tf.ensure_shape(found, shape)
+
+
+def _counted(asked: Asked) -> list[tf.Tensor]:
+    return [tf.where(asked.present, asked.keys, ""), tf.cast(asked.present, tf.int64), asked.values, _folds(asked)]
+
+
+def _folds(asked: Asked) -> tf.Tensor:
+    if asked.folds is not None:
+        return asked.folds
+    return tf.fill([tf.shape(asked.keys)[0], 1], tf.constant(NO_FOLD, tf.int64))
 
 
 def _table(file: tf.Tensor) -> tf.lookup.StaticHashTable:

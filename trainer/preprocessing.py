@@ -80,10 +80,11 @@ def _places(of_columns: list[tf.Tensor], computed: derived.Derived | None, table
     times = derived.of_kind(table, Kind.TIMESTAMP)
     order = [("", place) for part in of_columns for place in range(part.shape[1])]
     wanted = [*order, *((name, part) for name in names for part in range(len(TIME_PARTS) if name in times else 1))]
-    for learns in (False, True):  # what was learned is known only to a second pass over the rows
+    by_keys = [name for name in names if computed and computed.is_statistic(name)]
+    for learns in (False, True):  # what is computed of what was learned is known only to a second pass over the rows
         parts = [] if learns else list(of_columns)
         if computed:
-            chosen = [name for name in names if computed.is_learned(name) is learns]
+            chosen = [name for name in names if computed.is_learned(name) is learns and name not in by_keys]
             if plain := [name for name in chosen if name not in times]:
                 parts.append(computed.numbers(plain))
                 order += [(name, 0) for name in plain]
@@ -94,6 +95,10 @@ def _places(of_columns: list[tf.Tensor], computed: derived.Derived | None, table
             values.append(side_by_side(parts))
             with tf.name_scope("learned" if learns else "known"):  # TFT tells analyzers apart by it
                 sketches.append(quantiles.of_columns(values[-1], SKETCH_BUCKETS))
+    if computed and by_keys:
+        values.append(computed.numbers(by_keys))
+        order += [(name, 0) for name in by_keys]
+        sketches.append(computed.quantiles(by_keys, SKETCH_BUCKETS))
     if not values:
         return []
     at = {one: place for place, one in enumerate(order)}

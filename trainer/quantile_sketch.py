@@ -1,4 +1,4 @@
-"""Beam's part of the quantiles: a sketch a bundle, and one of all."""
+"""Beam's part of the quantiles: what is known of a bundle's values, and of all."""
 
 from __future__ import annotations
 
@@ -15,40 +15,70 @@ from apache_beam.transforms.window import GlobalWindows
 from tensorflow_transform.experimental import PTransformAnalyzerCacheCoder
 from tfx_bsl import sketches
 
+EXACT_ROWS = 1 << 19
+"""Of so many the values themselves take less room and time than a sketch, which has 2 MB a column by then."""
 _MOST_ROWS = 1 << 32
 """Of so many at most the bounds of the error hold, as in TFT."""
 
 
 class Sketch:
-    """What is known of the values of columns.
+    """What is known of the values of columns: of few rows all values, of more a sketch, which then is smaller.
 
     Args:
         buckets: of the quantiles that are asked for; a quantile's rank is wrong by half a bucket at most.
+
+    Attributes:
+        few: the values, (rows, columns) each; none once there is a sketch.
+        sketched: the sketch, if there is one.
     """
 
     def __init__(self, columns: int, buckets: int) -> None:
         self._columns, self._buckets = columns, buckets
-        self.values = sketches.QuantilesSketch(0.5 / buckets, _MOST_ROWS, columns)
+        self.few: list[npt.NDArray[np.float32]] = []
+        self.sketched: Any = None
 
     def add(self, values: npt.NDArray[np.float32]) -> None:
         """Take rows in, (rows, columns)."""
-        self.values.AddValues(pa.array(np.ravel(values)))
+        if self.sketched is not None:
+            self.sketched.AddValues(pa.array(np.ravel(values)))
+            return
+        self.few.append(np.array(values, np.float32))
+        if sum(map(len, self.few)) > EXACT_ROWS:
+            self._sketch()
 
     def merge(self, others: Iterable[Sketch]) -> Sketch:
         """Take in what others know."""
         for other in others:
-            self.values.Merge(other.values)
-        self.values.Compact()
+            for values in other.few:
+                self.add(values)
+            if other.sketched is not None:
+                self._sketch().Merge(other.sketched)
+        if self.sketched is not None:
+            self.sketched.Compact()
         return self
+
+    def _sketch(self) -> Any:
+        if self.sketched is None:
+            self.sketched = sketches.QuantilesSketch(0.5 / self._buckets, _MOST_ROWS, self._columns)
+            for values in self.few:
+                self.add(values)
+            self.few = []
+        return self.sketched
 
     def quantiles(self) -> npt.NDArray[np.float32]:
         """Return (columns, buckets - 1), NaN of a column without a value. A sketch answers once."""
-        copied = pickle.dumps(self.values)
-        answered = self.values.GetQuantiles(self._buckets).to_pylist()
         found = np.full([self._columns, self._buckets - 1], np.nan, np.float32)
-        if answered:
+        if self.sketched is not None:
+            copied = pickle.dumps(self.sketched)
+            answered = self.sketched.GetQuantiles(self._buckets).to_pylist()
             seen = self._seen(pickle.loads(copied)) if len(answered) < self._columns else slice(None)
             found[seen] = np.array(answered, np.float32)[:, 1:-1]
+        elif self.few:
+            shares = np.arange(1, self._buckets)
+            for place, column in enumerate(np.concatenate(self.few).T):
+                known = np.sort(column[np.isfinite(column)])
+                if len(known):
+                    found[place] = known[(len(known) * shares + self._buckets - 1) // self._buckets - 1]
         return found
 
     def _seen(self, sketch: Any) -> npt.NDArray[np.bool_]:
@@ -77,7 +107,7 @@ class _Add(beam.PTransform):
 
     def __repr__(self) -> str:
         """Say the same in every process: by it TFT knows again what it has seen of an earlier span."""
-        return f"sketches of columns, buckets: {self._of}"
+        return f"values or sketches of columns, buckets: {self._of}"
 
 
 class _SketchOfBundle(beam.DoFn):
@@ -106,7 +136,7 @@ class _Merge(beam.PTransform):
 
     def __repr__(self) -> str:
         """Say the same in every process, as `_Add` does."""
-        return f"one sketch of columns, buckets: {self._of}"
+        return f"values or one sketch of columns, buckets: {self._of}"
 
 
 def _merged(_: None, found: Iterable[Sketch], columns: int, buckets: int) -> Sketch:

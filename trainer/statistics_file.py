@@ -38,18 +38,22 @@ def lines(place: int, function: str, smoothing: float, key: bytes | None, sums: 
     for fold in (NO_FOLD, *(() if function == "count_by" else range(FOLDS))):
         if fold != NO_FOLD and key is not None and fold not in sums:
             continue  # no row asks
-        rows, total = _without(sums, fold)
-        if function == "count_by":
-            value = rows if key is not None else 0.0
-        else:
-            value = _smooth(rows, total, *_without(totals, fold), smoothing)
+        rows, _ = _without(sums, fold)
+        found_value = value(function, smoothing, None if key is None else sums, totals, fold)
         if key is None:
-            found.append(f"{number_of(place)}{fold}\t\t{value!r}\t{rows:.0f}\tany other")
+            found.append(f"{number_of(place)}{fold}\t\t{found_value!r}\t{rows:.0f}\tany other")
         else:
             shown = json.dumps(key.decode(errors="backslashreplace"))
             encoded = base64.urlsafe_b64encode(key).decode().rstrip("=")
-            found.append(f"{number_of(place)}{fold}{OF_KEY}\t{encoded}\t{value!r}\t{rows:.0f}\t{shown}")
+            found.append(f"{number_of(place)}{fold}{OF_KEY}\t{encoded}\t{found_value!r}\t{rows:.0f}\t{shown}")
     return found
+
+
+def value(function: str, smoothing: float, sums: Sums | None, totals: Sums, fold: int) -> float:
+    """Return what a row of a fold is shown of a key; of one that was never seen without `sums`."""
+    if function == "count_by":
+        return _without(sums or {}, NO_FOLD)[0]
+    return _smooth(*_without(sums or {}, fold), *_without(totals, fold), smoothing)
 
 
 def _without(sums: Sums, fold: int) -> tuple[float, float]:
