@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from ctypes import POINTER, c_char_p, c_int, c_int64, c_size_t, c_void_p
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -49,7 +50,7 @@ class _Buffer(ctypes.Structure):
     _fields_ = (("data", c_void_p), ("length", c_size_t), ("deallocator", c_void_p))
 
 
-class CppSession:
+class CppSession(AbstractContextManager["CppSession"]):
     """A loaded model. A context manager; nothing of it may be used after the end.
 
     Args:
@@ -87,9 +88,6 @@ class CppSession:
             self._c.TF_DeleteSessionOptions(options)
         self.signatures = dict(meta_graph_pb2.MetaGraphDef.FromString(content).signature_def)
         self._plans: dict[str, _Plan] = {}
-
-    def __enter__(self) -> CppSession:
-        return self
 
     def __exit__(self, *how: object) -> None:
         status = self._c.TF_NewStatus()
@@ -162,18 +160,11 @@ class _Plan(NamedTuple):
     fetches: Any
 
 
-class CppRequest:
-    """Tensors in TensorFlow's memory, and what to fetch. A context manager: the memory is freed at its end.
-
-    Args:
-        texts: what the tensors point to.
-    """
+class CppRequest(AbstractContextManager["CppRequest"]):
+    """Tensors in TensorFlow's memory, texts that they point to, and what to fetch. The memory is freed at the end."""
 
     def __init__(self, library: Any, session: Any, plan: _Plan, tensors: Any, texts: Sequence[bytes] = ()) -> None:
         self._c, self._session, self._its, self._tensors, self._texts = library, session, plan, tensors, texts
-
-    def __enter__(self) -> CppRequest:
-        return self
 
     def __exit__(self, *how: object) -> None:
         self._delete(self._tensors)
@@ -221,15 +212,23 @@ def _tensor(c: Any, dtype: int, values: Any) -> tuple[int, bytes]:
 
 def text_views(texts: Sequence[Any]) -> tuple[npt.NDArray[np.uint64], bytes]:
     """Return TF_TStrings, (texts, 3), that point into the bytes beside them: size, address, owner of each."""
-    encoded = [text.encode() if isinstance(text, str) else text for text in texts]
-    # A zero ends each: kernels such as that of `tf.strings.lower` read on until there is one.
-    content = b"\0".join(encoded) + b"\0"
+    encoded, content = _encoded(texts)
     start = ctypes.cast(c_char_p(content), c_void_p).value or 0
     lengths = np.fromiter(map(len, encoded), np.uint64, len(encoded))
     views = np.zeros((len(encoded), _STRING_BYTES // 8), np.uint64)
     views[:, 0] = lengths * 4 + _VIEW
     views[:, 1] = start + np.cumsum(lengths + np.uint64(1)) - lengths - np.uint64(1)
     return views, content
+
+
+def _encoded(texts: Sequence[Any]) -> tuple[Sequence[Any], bytes]:
+    """Return texts of as many characters as bytes, and the bytes of all; a zero ends each, for some kernels."""
+    with suppress(TypeError):  # one by one they take twice as long
+        if (whole := "\0".join(texts)).isascii():
+            return texts, whole.encode() + b"\0"
+    with suppress(TypeError):
+        return texts, b"\0".join(texts) + b"\0"
+    return _encoded([text.encode() if isinstance(text, str) else text for text in texts])
 
 
 def _array(c: Any, tensor: int) -> npt.NDArray[Any]:
@@ -261,8 +260,7 @@ def _raise(c: Any, status: Any) -> None:
 
 
 def library() -> Any:
-    """Return TensorFlow's shared library, which the wheel brings, with the types of the functions that are used
-    here."""
+    """Return TensorFlow's shared library, which the wheel brings, with the types of its functions used here."""
     import tensorflow as tf
 
     found = ctypes.CDLL(str(Path(tf.__file__).parent / "libtensorflow_cc.so.2"))
