@@ -19,7 +19,6 @@ from pipeline.lineage.store import open_store
 from pipeline.lineage.version_folders import versions
 from pipeline.serving.rollout import under_way
 from pipeline.serving.versions import newest, read_manifest
-from tests import small
 from tests.place import Command, Place, done, uri
 
 pytestmark = [pytest.mark.slow, pytest.mark.in_order]
@@ -31,9 +30,8 @@ def place(
     tmp_path_factory: pytest.TempPathFactory,
     longhaul: Command,
 ) -> Place:
-    check = small.INFRA_CHECK | {"p99_ms_batch_1": 60}
     folder = tmp_path_factory.mktemp("shipping")
-    file = small_pipeline(folder, "01", "02", "11", infra_check=check)
+    file = small_pipeline(folder, "01", "02", "11")
     return Place(folder, longhaul, yaml.safe_load(file.read_text()))
 
 
@@ -133,7 +131,7 @@ def test_a_slow_model_is_stopped_and_nobody_s_champion(
     before = versions(place.serving)
     with monkeypatch.context() as patch:
         patch.setattr(ServedModel, "_predict", slow)
-        outcome, run = place.run(trainer={"epochs": 2})
+        outcome, run = place.run(trainer={"epochs": 2}, infra_check={"p99_ms_batch_1": 60})
     assert outcome.code == 1, outcome.text
     assert run.status == "complete"
     assert run.verdict
@@ -151,7 +149,7 @@ def test_a_slow_model_is_stopped_and_nobody_s_champion(
     assert why in page
 
     # Again, from the record alone: the same answer.
-    assert place.run(trainer={"epochs": 2})[0].code == 1
+    assert place.run(trainer={"epochs": 2}, infra_check={"p99_ms_batch_1": 60})[0].code == 1
 
     outcome, third = place.run(trainer={"epochs": 3})
     assert outcome.code == 0, outcome.text
@@ -212,7 +210,6 @@ def test_a_model_that_is_tampered_with_after_the_check_is_stopped(place: Place, 
 def test_after_a_rollback_no_run_pushes_the_model_again(place: Place, first: Run) -> None:
     outcome, bad = place.run(trainer={"epochs": 7})
     assert outcome.code == 0, outcome.text
-    before = newest(place.serving)
     assert place.call("rollback", "--note", "misses late flights").code == 0
     rolled_back = versions(place.serving)
     again = f"{Path(str(bad.pushed)).name}; it was rolled back, version {newest(place.serving)} serves"
@@ -229,7 +226,12 @@ def test_after_a_rollback_no_run_pushes_the_model_again(place: Place, first: Run
     assert (outcome.code, done(pushed), pushed.pushed, versions(place.serving)) == (0, {"Pusher"}, None, rolled_back)
     assert "Not pushed it was rolled back; `longhaul rollback --to VERSION" in " ".join(outcome.text.split())
 
-    outcome, new = place.run(trainer={"epochs": 8})
+
+def test_after_a_rollback_a_new_model_is_judged_by_what_serves_and_its_trial_is_on_record(
+    place: Place, first: Run
+) -> None:
+    rolled_back = versions(place.serving)
+    outcome, new = place.run(trainer={"epochs": 8}, serving={"rollout": {"canary": 25, "key": "carrier"}})
     assert outcome.code == 0, outcome.text
     served = read_manifest(place.serving / str(rolled_back[-1]))
     assert served
@@ -238,21 +240,8 @@ def test_after_a_rollback_no_run_pushes_the_model_again(place: Place, first: Run
     assert new.verdict["champion"] == pytest.approx(served.metrics, abs=1e-6)
     assert f"which serves as version {rolled_back[-1]}" in " ".join(outcome.text.split())
     assert versions(place.serving) == [*rolled_back, int(Path(str(new.pushed)).name)]
-    assert place.call("rollback", "--to", str(before)).code == 0  # forward again, it was not so bad
-    manifest, original = (
-        read_manifest(place.serving / str(newest(place.serving))),
-        read_manifest(place.serving / str(before)),
-    )
-    assert manifest
-    assert original
-    assert (manifest.digest, manifest.copy_of) == (original.digest, int(str(before)))
 
-
-def test_a_push_that_is_tried_first_is_on_record_when_its_run_ends(place: Place, first: Run) -> None:
-    before = versions(place.serving)[-1]
-    outcome, _ = place.run(trainer={"epochs": 9}, serving={"rollout": {"canary": 25, "key": "carrier"}})
-    assert outcome.code == 0, outcome.text
-    pushed = versions(place.serving)[-1]
+    before, pushed = rolled_back[-1], versions(place.serving)[-1]
     trying = under_way(place.serving)
     assert trying
     assert (trying.version, trying.stable, trying.share) == (pushed, before, 25)
@@ -270,3 +259,10 @@ def test_a_push_that_is_tried_first_is_on_record_when_its_run_ends(place: Place,
     assert served
     assert stable
     assert (served.digest, served.replaces) == (stable.digest, int(pushed))
+
+    withdrawn = rolled_back[-2]
+    assert place.call("rollback", "--to", str(withdrawn)).code == 0  # forward again, it was not so bad
+    manifest, original = (read_manifest(place.serving / str(one)) for one in (newest(place.serving), withdrawn))
+    assert manifest
+    assert original
+    assert (manifest.digest, manifest.copy_of) == (original.digest, withdrawn)

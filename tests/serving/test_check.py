@@ -34,13 +34,13 @@ def forked_probes(probes: str) -> Iterator[None]:
 
 
 def judged(model: str, rows: Scored, exported: dict[str, str] | None = None, **settings: Any) -> ServingVerdict:
-    generous = {"p99_ms_batch_1": 10_000, "measure_s": 0.2, "timeout_s": 900} | settings  # the machine may be busy
+    generous = {"p99_ms_batch_1": 10_000, "measure_s": 0, "timeout_s": 900} | settings  # the machine may be busy
     return check(model, rows, FEATURES, exported or file_digests(model), InfraCheckSettings(**generous))
 
 
 def test_a_model_that_is_fit(save: Callable[..., str], scored: Scored) -> None:
     model = save(Network())
-    verdict = judged(model, scored, max_size_mb=10, max_memory_mb=8_000)
+    verdict = judged(model, scored, measure_s=0.2, max_size_mb=10, max_memory_mb=8_000)
     assert verdict.failures == []
     assert verdict.blessed
     assert verdict.rows == {"what Evaluator measured": 40, "what the network predicted in training": 20}
@@ -72,24 +72,24 @@ def test_values_that_plain_tensors_cannot_tell_are_not_held_against_it(save: Cal
 
 
 def busy(scores: tf.Tensor) -> tf.Tensor:
-    """The same scores after a fifth of a second's work or so in the graph."""
+    """The same scores after work in the graph that takes many times what they take, one small product after another."""
 
     def work(step: tf.Tensor, matrix: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return step + 1, tf.tanh(tf.matmul(matrix, matrix))
 
-    _, matrix = tf.while_loop(lambda step, _: step < 60, work, (0, tf.fill([600, 600], scores[0, 0])))
+    _, matrix = tf.while_loop(lambda step, _: step < 60, work, (0, tf.fill([200, 200], scores[0, 0])))
     return scores + 0.0 * tf.reduce_mean(tf.clip_by_value(matrix, -1.0, 1.0))
 
 
 @forked
 def test_a_model_with_work_hidden_in_its_graph_is_too_slow(save: Callable[..., str], scored: Scored) -> None:
-    verdict = judged(save(Network(busy)), scored, p99_ms_batch_1=50)
+    verdict = judged(save(Network(busy)), scored, p99_ms_batch_1=5)
     assert not verdict.blessed
     first, second = verdict.failures
     for failure, signature in ((first, "serving_default"), (second, "serving_tensors")):
         assert failure.startswith(f"{signature} at batch 1 takes ")
-        assert failure.endswith("measured twice); 50 ms is allowed")
-        assert verdict.latency[signature]["1"]["first_p99_ms"] > 50
+        assert failure.endswith("measured twice); 5 ms is allowed")
+        assert verdict.latency[signature]["1"]["first_p99_ms"] > 5
         assert "first_p99_ms" not in verdict.latency[signature]["32"]  # without a budget once is enough
 
 

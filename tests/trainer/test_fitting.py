@@ -136,7 +136,7 @@ def test_classes_are_learnt(task: str, before: float, after: float) -> None:
     assert found.validation_loss == min(found.history["val_loss"])
 
 
-@pytest.mark.parametrize("unit", [1.0, 1e-9, 1e12, 1e30])
+@pytest.mark.parametrize("unit", [1e-9, 1e30])
 def test_numbers_are_learnt_in_their_own_unit(unit: float) -> None:
     """Gross domestic products are: the squares of their gradients are no float32."""
     found = fitted("regression", epochs=40, learning_rate=0.01, unit=unit)
