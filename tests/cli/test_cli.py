@@ -10,10 +10,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer.main
 import yaml
 from ml_metadata.proto import metadata_store_pb2
 
 import pipeline
+from pipeline import cli
 from pipeline.config.loading import load
 from pipeline.lineage.runs import RUN_CONTEXT
 from pipeline.lineage.store import open_store
@@ -186,3 +188,12 @@ def test_a_rollback_imports_no_reader_of_tables_and_no_numpy() -> None:
 def test_a_command_that_looks_imports_nothing_heavy(command: str, config_file: Path, tmp_path: Path) -> None:
     statement = f"import os; os.chdir({str(tmp_path)!r}); from pipeline.cli import main; main()"
     assert imported(statement, command, "--config", str(config_file)) == set()
+
+
+def test_a_command_is_built_alone() -> None:
+    """Seen failing: a rollback waited for the options of 60 others. What is no command by itself has all of them."""
+    whole = typer.main.get_command(cli.app)
+    for name, command in whole.commands.items():
+        alone = typer.main.get_command(cli.needed([name, "--help"])).commands
+        assert {*alone} == ({*whole.commands} if hasattr(command, "commands") or name == "requests" else {name}), name
+    assert cli.needed(["rolback"]) is cli.needed([]) is cli.app
