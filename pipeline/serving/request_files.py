@@ -44,8 +44,8 @@ def finish(part: Path) -> Path | None:
         first = next(groups, None)
         if first is not None:
             with incoming(target) as hidden:
-                texts: Any = _texts_that_come_again(first.schema)
-                with pq.ParquetWriter(hidden, first.schema, compression="zstd", use_dictionary=texts) as writer:
+                options = _encodings(first.schema)
+                with pq.ParquetWriter(hidden, first.schema, compression="zstd", **options) as writer:
                     for table in chain([first], groups):
                         writer.write_table(table)
                 flush_file(hidden)
@@ -53,13 +53,18 @@ def finish(part: Path) -> Path | None:
     return target if target.exists() else None
 
 
-def _texts_that_come_again(schema: Any) -> list[str]:
-    """Return the columns that get a dictionary of Parquet: of numbers the attempt takes half of all the time."""
+def _encodings(schema: Any) -> dict[str, Any]:
+    """Return how columns are written: texts that come again by a dictionary, since of numbers the attempt takes half of
+    all the time; whole numbers by their differences, which zstd makes shorter in two thirds of the time."""
     import pyarrow as pa
 
-    fields = [(field.name, field) for field in schema if field.name != "request_id"]
-    fields += [(f"features.{field.name}", field) for field in schema.field("features").type]
-    return [path for path, field in fields if pa.types.is_string(field.type)]
+    fields = [(field.name, field.type) for field in schema if field.name != "request_id"]
+    fields += [(f"features.{field.name}", field.type) for field in schema.field("features").type]
+    whole = [path for path, kind in fields if pa.types.is_integer(kind) or pa.types.is_timestamp(kind)]
+    return {
+        "use_dictionary": [path for path, kind in fields if pa.types.is_string(kind)],
+        "column_encoding": dict.fromkeys(whole, "DELTA_BINARY_PACKED"),
+    }
 
 
 def _groups(part: Path) -> Iterator[Any]:

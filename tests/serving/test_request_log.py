@@ -355,14 +355,17 @@ def test_what_is_too_old_goes(tmp_path: Path) -> None:
     assert sorted(path.name for path in day.iterdir()) == [".11-bb-1.part", "notes.txt"]  # somebody else's stay
 
 
-def test_an_hour_is_finished_by_few_rows_at_a_time_and_with_dictionaries_of_texts_alone(tmp_path: Path) -> None:
+def test_an_hour_is_finished_by_few_rows_at_a_time_with_dictionaries_of_texts_and_differences_of_whole_numbers(
+    tmp_path: Path,
+) -> None:
     part = tmp_path / ".04-a-1.part"
     numbers = np.arange(200_000.0)
-    kind = pa.struct([(name, pa.float64()) for name in "abcdefghijkl"])
+    kind = pa.struct([*((name, pa.float64()) for name in "abcdefghijk"), ("l", pa.int64())])
+    whole_numbers = pa.array(np.resize([2**63 - 1, -(2**63), 0, 7, 8], 1000), mask=np.arange(1000) % 7 == 0)
     schema = pa.schema([("request_id", pa.string()), ("route", pa.string()), ("features", kind)])
     with part.open("wb") as file, pa.ipc.new_stream(file, schema) as stream:
         for rows in np.split(numbers, 200):  # 19 MB
-            features = pa.StructArray.from_arrays([rows] * 12, fields=list(kind))
+            features = pa.StructArray.from_arrays([*[rows] * 11, whole_numbers], fields=list(kind))
             texts = [pa.array(list(map(str, range(1000)))), pa.array(["stable"] * 1000)]
             stream.write_batch(pa.record_batch([*texts, features], schema=schema))
     finished = finish(part)
@@ -372,4 +375,8 @@ def test_an_hour_is_finished_by_few_rows_at_a_time_and_with_dictionaries_of_text
     assert max(group.num_rows for group in groups) * 12 * 8 <= 9 << 20
     columns = [groups[0].column(at) for at in range(groups[0].num_columns)]
     assert {one.path_in_schema for one in columns if "RLE_DICTIONARY" in one.encodings} == {"route"}
+    assert {one.path_in_schema for one in columns if "DELTA_BINARY_PACKED" in one.encodings} == {"features.l"}
+    assert (
+        whole.read(["features.l"])["features"].combine_chunks().field(0).to_pylist() == whole_numbers.to_pylist() * 200
+    )
     assert whole.read(["features.a"])["features"].combine_chunks().field(0).to_pylist() == list(numbers)
