@@ -79,7 +79,8 @@ def drift_heat_map(*distances: Mapping[str, Distances], most: int = 40) -> Figur
                 if cell:
                     color = "white" if cell.distance > 0.5 * map_.scale else INK
                     weight = "bold" if cell.is_over else "normal"
-                    text = axes.text(span, place, f"{cell.distance:.2f}", ha="center", va="center", fontsize=6.5)
+                    said = "gone" if cell.is_gone else f"{cell.distance:.2f}"
+                    text = axes.text(span, place, said, ha="center", va="center", fontsize=6.5)
                     text.set(color=color, weight=weight)
         figure = figure_of(axes)
         figure.colorbar(image, ax=axes, label="distance", shrink=0.6).outline.set_visible(False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.guard.findings import DataVerdict, Distances, Finding
@@ -13,15 +13,16 @@ WHOLE_TABLE = "all rows"
 
 @dataclass(frozen=True)
 class Cell:
-    """A distance; `is_over`: beyond its threshold."""
+    """A distance; `is_over`: beyond its threshold; `is_gone`: none, since the column has no value any more."""
 
     distance: float
     is_over: bool
+    is_gone: bool = False
 
 
 @dataclass(frozen=True)
 class HeatMap:
-    """The columns that moved most, first the one with the greatest distance.
+    """The columns that moved most, first those that are gone, then the one with the greatest distance.
 
     Attributes:
         rows: (column, its cells by span; None where nothing was measured).
@@ -49,9 +50,17 @@ def heat_map(*distances: Mapping[str, Distances], most: int) -> HeatMap:
             cells.setdefault(column, {}).update(row)
     spans = sorted({where for row in cells.values() for where in row}, key=_in_time)
     peaks = {column: max(cell.distance for cell in row.values()) for column, row in cells.items() if row}
-    ranked = sorted(peaks, key=lambda column: -peaks[column])
+    for column in peaks:
+        cells[column] |= _gone(cells[column], [span for span in spans if span.isdecimal()], max(peaks.values()))
+    ranked = sorted(peaks, key=lambda name: (not any(cell.is_gone for cell in cells[name].values()), -peaks[name]))
     rows = [(column, [cells[column].get(span) for span in spans]) for column in ranked[:most]]
     return HeatMap(spans, rows, max(peaks.values(), default=0.0) or 1.0, len(ranked) - len(rows))
+
+
+def _gone(row: Mapping[str, Cell], spans: Sequence[str], worst: float) -> dict[str, Cell]:
+    """Return cells for the newest spans, in which nothing of a column could be measured that was there before."""
+    measured = [place for place, span in enumerate(spans) if span in row]
+    return {span: Cell(worst, True, True) for span in spans[measured[-1] + 1 :]} if measured else {}
 
 
 def greatest_distances(*distances: Mapping[str, Distances]) -> dict[str, tuple[float, str]]:

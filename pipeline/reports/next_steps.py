@@ -15,7 +15,7 @@ from pipeline.errors import as_argument
 from pipeline.guard.findings import DataVerdict
 from pipeline.reports.feature_effects import Effects
 from pipeline.reports.formats import interval, number, share, signed
-from pipeline.reports.judgement import Judgement
+from pipeline.reports.judgement import FEW_ROWS, Judgement
 from pipeline.reports.metric_words import is_within_noise
 from pipeline.reports.over_time import OverTime
 
@@ -179,7 +179,8 @@ def _same(known: Known) -> Iterator[NextStep]:
 def _unused(known: Known) -> Iterator[NextStep]:
     importance = known.explanation.get("importance") or {"features": []}
     idle = [one["name"] for one in importance["features"] if is_within_noise(one) and one["name"] in known.columns]
-    if 3 <= len(idle) < len(importance["features"]):  # a model reads something
+    can_tell = known.verdict["metrics"].get(COUNT, 0) >= FEW_ROWS  # of 36 rows all but one were called idle
+    if can_tell and 3 <= len(idle) < len(importance["features"]):  # a model reads something
         evidence = f"{len(idle)} of {len(importance['features'])} features are worth no more than noise: {_names(idle)}"
         why = "leave them out, run, and compare by `longhaul diff`: columns that tell the same cover for each other"
         yield _without(known, idle, "Columns that the model does not need", evidence, why)

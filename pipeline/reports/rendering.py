@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 _PART = re.compile(r"(?<=_)|(?<=[a-z])(?=[A-Z])")
+_SHORT = 12
+"""`11 to 12` is one word."""
 _BLANK = re.compile("(?<! -c)(?<! -w) ")
 """But for the one between an option and its value."""
 _TICKED = re.compile("`([^`]+)`")
@@ -61,7 +63,8 @@ def words(text: str) -> Markup:
     """Return text whose words stay whole where there is room: no line ends within a date, a run's id or an option."""
     from markupsafe import Markup
 
-    return Markup(" ").join(Markup('<span class="word">{}</span>').format(word) for word in _BLANK.split(text))
+    parts = [text] if len(text) <= _SHORT else _BLANK.split(text)
+    return Markup(" ").join(Markup('<span class="word">{}</span>').format(word) for word in parts)
 
 
 def breakable(text: str) -> Markup:

@@ -80,11 +80,14 @@ def test_drift_by_column_and_span() -> None:
     cells = [(text.get_position(), text.get_text(), text.get_weight()) for text in figure.axes[0].texts]
     assert cells == [
         ((1, 0), "1.00", "normal"),
+        ((2, 0), "gone", "bold"),
         ((0, 1), "0.10", "normal"),
         ((2, 1), "0.30", "bold"),
         ((3, 1), "0.50", "bold"),
     ]
     assert words(figures.drift_heat_map(drift, most=1))[1:] == [EVIL, "2", "3", "10"]
+    slight = drift | {EVIL: Distances("l_infinity", 1, {"3": 0.01})}
+    assert words(figures.drift_heat_map(slight, most=1))[1:] == [EVIL, "2", "3", "10"], "what is gone comes first"
     assert words(figures.drift_heat_map({}))[0] == "No drift is on record"
 
 

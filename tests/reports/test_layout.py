@@ -186,6 +186,10 @@ def test_no_line_ends_within_a_date_an_id_or_an_option(pages: dict[str, Path], s
             words = page.eval_on_selector_all(".word", lines)
             seen += len(words)
             assert [text for text, height, line in words if height > 1.5 * line and len(text) < 30] == [], kind
+            spans = page.eval_on_selector_all(
+                "td[data-label='Spans'] > span", lines
+            )  # a card had 1 / to / 5 below each other
+            assert [text for text, height, line in spans if height > 2 * line] == [], (kind, width)
             page.close()
     assert seen
 
