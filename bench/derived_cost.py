@@ -2,8 +2,9 @@
 
     python -m bench.derived_cost --rows 300000
 
-A table of nine numbers and times and four categories, like the flights, is analysed and served with and without ten
-expressions, in turn. The model is served as it is exported, in this process.
+A table as wide as the flights is analysed and served in turn as it is, with ten expressions, and with ten more columns
+of the same kinds: what is not due to the expressions but to more for the model to see. The model is served as it is
+exported, in this process.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from bench.small_training import analyse
+from pipeline.patches.install import LAUNCHER, install_patches
 from trainer.derived_columns import derive_all
 from trainer.features import FeatureTable
 from trainer.model import build_model
@@ -45,25 +47,50 @@ DERIVED = {
     "late_before": "rate_by(late, dest)",
     "day": "weekday(at)",
 }
+KINDS = {
+    "f": ("speed", "far", "mild", "gap", "damp", "late_before", "day"),
+    "b": ("rush", "windy"),
+    "U": ("route",),
+}
+"""What the derived features are, as columns."""
+Side = tuple[pa.Table, schema_pb2.Schema, dict[str, str]]
+"""Rows, their schema, expressions."""
 REQUESTS = {1: 500, 256: 50}
 """Rows in a request, and how many such requests are sent."""
 
 
-def table_of(rows: int) -> tuple[pa.Table, schema_pb2.Schema]:
-    """Make random rows, and their schema."""
+def table_of(rows: int, times: int, *, stored: bool = False) -> tuple[pa.Table, schema_pb2.Schema]:
+    """Make random rows, and their schema.
+
+    Args:
+        times: how often it has each number and category.
+        stored: with a column for each derived feature.
+    """
     random = np.random.default_rng(1)
-    columns: dict[str, Any] = {name: random.normal(100, 30, rows).astype(np.float32) for name in NUMBERS}
+
+    def number() -> Any:
+        return random.normal(100, 30, rows).astype(np.float32)
+
+    copies = ["", *map(str, range(2, times + 1))]
+    columns: dict[str, Any] = {name + copy: number() for copy in copies for name in NUMBERS}
     columns["at"] = random.integers(1_300_000_000, 1_400_000_000, rows)
-    columns |= {name: random.integers(0, size, rows).astype(str) for name, size in CATEGORIES.items()}
+    columns |= {
+        name + copy: random.integers(0, size, rows).astype(str) for copy in copies for name, size in CATEGORIES.items()
+    }
+    if stored:
+        columns |= {name: number() for name in KINDS["f"]}
+        columns |= {name: random.integers(0, 2, rows).astype(bool) for name in KINDS["b"]}
+        columns |= {name: random.integers(0, 315, rows).astype(str) for name in KINDS["U"]}
     columns["late"] = random.integers(0, 2, rows)
     schema = schema_pb2.Schema()
     for name, values in columns.items():
-        kind = {"f": "FLOAT", "i": "INT", "U": "BYTES"}[values.dtype.kind]
-        more = "time_domain {}" if name == "at" else ""
+        kind = {"f": "FLOAT", "i": "INT", "b": "INT", "U": "BYTES"}[values.dtype.kind]
+        more = "time_domain {}" if name == "at" else "bool_domain {}" if values.dtype.kind == "b" else ""
         text = f'feature {{ name: "{name}" type: {kind} presence {{ min_fraction: 1 }} {more} }}'
         text_format.Merge(text, schema)
     schema.feature[-1].shape.dim.add(size=1)
-    return pa.table({name: pa.array(values) for name, values in columns.items()}), schema
+    kept = {name: values.astype(int) if values.dtype.kind == "b" else values for name, values in columns.items()}
+    return pa.table({name: pa.array(values) for name, values in kept.items()}), schema
 
 
 def seconds_of(work: Callable[[], Any]) -> float:
@@ -92,37 +119,42 @@ def served(rows: pa.Table, features: FeatureTable, analysed: Path, folder: Path)
 
 
 def main() -> None:
-    """Print how many times as long each takes with derived features."""
+    """Print how many times as long each takes with derived features, and with as many columns."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=300_000)
     parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--times", type=int, default=3, help="3 is as wide as the flights, 1 a third of it")
     options = parser.parse_args()
-    rows, schema = table_of(options.rows)
+    install_patches(LAUNCHER)  # as in a run
+    plain, with_columns = (table_of(options.rows, options.times, stored=stored) for stored in (False, True))
+    sides: list[Side] = [(*plain, {}), (*plain, DERIVED), (*with_columns, {})]
     times: dict[str, list[list[float]]] = {}
     with tempfile.TemporaryDirectory() as temporary:
         requests = []
         for turn in range(options.turns + 1):
-            for number, expressions in enumerate(({}, DERIVED)):
+            for number, (rows, schema, expressions) in enumerate(sides):
                 features = derive_all(
                     schema, label="late", task="binary", classes=["0", "1"], exclude=[], categorical=[],
                     max_vocabulary=5000, bins=24, expressions=expressions,
                 )  # fmt: skip
                 folder = Path(temporary, f"{turn}-{number}")
                 folder.mkdir()
-                spent = seconds_of(lambda: analyse(rows, schema, features, folder))  # noqa: B023 (called at once)
-                if turn:  # the first one warms up
-                    times.setdefault("Transform", [[], []])[number].append(spent)
+                some = rows if turn else rows.slice(0, 10_000)  # the first one warms up
+                spent = seconds_of(lambda: analyse(some, schema, features, folder))  # noqa: B023 (called at once)
+                if turn:
+                    times.setdefault("Transform", [[] for _ in sides])[number].append(spent)
                 else:
-                    requests.append(served(rows, features, folder, folder / "model"))
+                    requests.append(served(some, features, folder, folder / "model"))
         for size, count in REQUESTS.items():
-            for turn in range(options.turns + 1):
+            for turn in range(2 * options.turns + 1):
                 for number, ask in enumerate(requests):
                     spent = seconds_of(lambda: [ask[size]() for _ in range(count)]) / count  # noqa: B023
                     if turn:
-                        times.setdefault(f"a request of {size}", [[], []])[number].append(spent)
-    for what, (without, with_them) in times.items():
-        ratio = statistics.median(with_them) / statistics.median(without)
-        print(f"{what}: {statistics.median(without):.4g} s, with derived features {ratio:.2f} times that")
+                        times.setdefault(f"a request of {size}", [[] for _ in sides])[number].append(spent)
+    for what, found in times.items():
+        without, with_them, stored = map(statistics.median, found)
+        ratios = f"with derived features {with_them / without:.2f}, with as many columns {stored / without:.2f}"
+        print(f"{what}: {without:.4g} s; times that {ratios}")
 
 
 if __name__ == "__main__":

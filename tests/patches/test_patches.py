@@ -67,9 +67,14 @@ def test_nothing_is_patched_at_import_and_all_by_the_one_call_of_the_process_tha
         *("data.table_statistics", "runners.local.run", "runners.vertex.container", "patches.install"),
     )
     call = "from pipeline.patches.install import LAUNCHER, install_patches\ninstall_patches(LAUNCHER)"
-    imported, called = patched_after("\n".join(f"import pipeline.{module}" for module in modules), call)
-    assert not any(imported)
+    stock = "from pipeline.components import SchemaGen"
+    submodule = "from pipeline.components import analyzer_cache"
+    imports = "\n".join(f"import pipeline.{module}" for module in modules)
+    imported, called, of_stock, of_submodule = patched_after(imports, call, stock, submodule)
+    assert not any([*imported, *of_submodule])
     assert all(called)
+    # A pipeline of anybody's: what makes Beam and TFDV faster, nothing that reads, caches or resolves in another way.
+    assert of_stock == [True, True, False, False, False, False, False, True, True]
 
 
 def test_a_worker_that_counts_is_patched() -> None:
