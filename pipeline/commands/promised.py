@@ -37,11 +37,11 @@ class References:
         self._known: dict[str, Reference] = {}
 
     def __call__(self, version: str) -> Reference:
-        """Return what a version promised: of rows without one, the version that serves; of one that nobody knows, also
-        if it serves, a reference that says so.
+        """Return what a version promised: of rows without one, the version that serves. A version without a known
+        promise has a reference that says so, also if it serves.
 
         Raises:
-            PipelineError: nobody knows what any version promised.
+            PipelineError: no version's promise is known.
         """
         if version not in self._known:
             self._known[version] = self._find(version)

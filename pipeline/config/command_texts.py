@@ -18,9 +18,10 @@ _NAMES = {"-c": "--config", "-w": "--workspace"}
 _QUOTED = r"'[^']*'|\"[^\"]*\""
 _WORD = re.compile(rf"(?:{_QUOTED}|\S)++")
 _COMMAND = re.compile(
-    rf"`(longhaul [a-z](?:{_QUOTED}|[^`])*+)`|^((?:\w+(?: \w+)?)? {{2,}}longhaul [a-z].*)$", re.MULTILINE
+    rf"`(longhaul [a-z](?:{_QUOTED}|[^`])*+)`|^((?:\w+(?: \w+)?)? {{2,}}longhaul [a-z][a-z-]*(?: .*)?)$", re.MULTILINE
 )
-"""Between backticks, or all of a line after its label. What is quoted may hold anything: it is a person's."""
+"""Between backticks, or all of a line after its label. What is quoted may hold anything: it is a person's; a file that
+a person called `longhaul x.zip` is no command."""
 
 
 def with_options(command: str, options: Sequence[str], escape: Callable[[str], str] = str) -> str:

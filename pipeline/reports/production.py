@@ -42,7 +42,7 @@ Verdict = Mapping[str, Any]
 @dataclass(frozen=True)
 class Production:
     """All that the template shows; `data` is for the script, `of_all` the command that tells of each window, `unknown`
-    a sentence about each version that nobody knows."""
+    a sentence about each version whose promise is not on record."""
 
     pipeline: str
     written: str

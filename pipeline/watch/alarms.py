@@ -85,7 +85,7 @@ def found_now(
     Args:
         verdicts: of all windows, in order; holes: windows without rows between those with some.
         labels_expected: whether labels were ever delivered, or a place for them is named.
-        confidence: of the intervals in verdicts; strangers: versions of which nobody knows what they promised.
+        confidence: of the intervals in verdicts; strangers: versions whose promise is not on record.
     """
     newest: dict[str, list[Mapping[str, Any]]] = {}
     for verdict in verdicts:

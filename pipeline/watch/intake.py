@@ -25,7 +25,7 @@ def take_in(state: State, log: Path, spec_for: Callable[[str], Spec | None], now
     """Read files that are new or changed; return the hours that they touch.
 
     Args:
-        spec_for: how rows of a version are counted; None where nobody knows.
+        spec_for: how rows of a version are counted; None of a version whose promise is not on record.
     """
     known = state.files()
     horizon = state.horizon()

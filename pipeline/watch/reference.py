@@ -39,9 +39,9 @@ class Reference:
         table: features, scores (lists) and truth (number of the class, or the number) of a sample of the rows.
         counted: the profile of that sample.
         promise: Evaluator's metrics over all rows; loss, variance: of one row (log loss, or squared error); rows: all.
-        importance: of columns, from the run's permutations; empty if nobody knows.
+        importance: of columns, from the run's permutations; empty if that is not on record.
         run_id, spans: what it was trained by and on.
-        unknown: why nobody knows what this version promised; then columns and bins are those of another version.
+        unknown: why its promise is not known; then columns and bins are those of another version.
     """
 
     version: str
@@ -70,7 +70,7 @@ class Reference:
         return np.asarray(self.table.column(TRUTH).combine_chunks().to_numpy(zero_copy_only=False), float)
 
     def of_stranger(self, version: str, why: str) -> Reference:
-        """Return how requests of another version are counted, of which nobody knows what it promised."""
+        """Return how requests of a version without a known promise are counted."""
         return replace(self, version=version, unknown=why, promise={}, run_id="", spans=())
 
 

@@ -1,4 +1,4 @@
-"""Versions in the log of which nobody knows what they promised: others pushed them, or they were removed too soon."""
+"""Versions in the log whose promise is not on record: others pushed them, or they were removed too soon."""
 
 from __future__ import annotations
 

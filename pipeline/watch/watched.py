@@ -20,8 +20,8 @@ class Watched:
         alarms: open ones and closed ones; told: sentences about what people were told.
         labels: files of labels, with what was odd about them; watermark: the newest labelled hour.
         unrecorded: why nothing could be recorded; "" if it was.
-        detectable: how small a loss of the version that serves would be found; None of one that nobody knows.
-        strangers: versions in the log of which nobody knows what they promised.
+        detectable: how small a loss of the version that serves would be found; None if its promise is not on record.
+        strangers: versions in the log whose promise is not on record.
         now: when it was looked.
     """
 

@@ -102,6 +102,8 @@ def test_options_come_before_what_is_no_option_and_come_once() -> None:
     )
     assert with_options("longhaul run --config a.yaml", OPTIONS) == "longhaul run --config a.yaml -w /w"
     assert with_options("longhaul init TABLE --label COLUMN", OPTIONS) == "longhaul init TABLE --label COLUMN"
+    assert copied("Wrote     longhaul x.zip", OPTIONS) == "Wrote     longhaul x.zip", "the name of a file"
+    assert copied("Next      longhaul runs", OPTIONS) == "Next      longhaul runs -c 'my cats.yaml' -w /w"
     assert (
         copied("say `longhaul runs`, or longhaul", OPTIONS)
         == "say `longhaul runs -c 'my cats.yaml' -w /w`, or longhaul"
