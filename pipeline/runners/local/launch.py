@@ -59,6 +59,7 @@ class StepLauncher:
         install_patches(LAUNCHER)
         if not gc.get_freeze_count():
             gc.freeze()  # what is imported by now stays: collections of garbage need not go through it
+        pa.set_memory_pool(pa.system_memory_pool())  # TensorFlow takes from it, too: what one leaves the other uses
         self._settings, self._patience = settings, patience
         self._ir = ir
         self._deployment = runner_utils.extract_local_deployment_config(ir)
