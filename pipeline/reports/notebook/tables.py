@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _MOST_ROWS = 1_000
-_CELL = "text-align: left; vertical-align: top; white-space: pre-line; max-width: 28em"
+_CELL = "text-align: left; vertical-align: top; white-space: pre-line; max-width: 28em; overflow-wrap: break-word"
 
 
 @dataclass(frozen=True)
