@@ -202,7 +202,7 @@ def check_size(columns: Columns, limits: Limits, size: int) -> None:
     for name, column in columns.items() if size > min(limits.text, limits.rows) else ():
         if (rows := height(column)) is not None and rows > limits.rows:
             raise too_many_rows(rows, limits.rows)
-        longest = max(map(len, _texts(column)), default=0)
+        longest = max(map(len, _texts(column)), default=0) if size > limits.text else 0
         if longest > limits.text:
             raise invalid(f"{name}: a text of {longest} characters is too long: {limits.text} are allowed")
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline.serving.server import rest
 from pipeline.serving.server.app import refused_headers
 from pipeline.serving.server.batching import Batcher
 from pipeline.serving.server.refusal import Code, Refusal
@@ -181,6 +182,13 @@ def test_rows_are_counted_before_what_was_left_out_is_put_in_their_place() -> No
     for many in ([{}] * 11, np.zeros(11)):
         with pytest.raises(Refusal, match="11 rows are too many for one request: 10 are allowed"):
             check_rows([[1], many], 10)
+
+
+def test_texts_are_measured_only_in_requests_longer_than_a_text_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rest, "_texts", lambda column: ["123456"])
+    check_size({"a": ["1"]}, Limits(rows=3, text=5), 5)
+    with pytest.raises(Refusal, match="a text of 6 characters"):
+        check_size({"a": ["1"]}, Limits(rows=3, text=5), 6)
 
 
 def test_long_texts_and_many_rows_are_refused() -> None:
