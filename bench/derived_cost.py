@@ -2,9 +2,9 @@
 
     python -m bench.derived_cost --rows 300000
 
-A table as wide as the flights is analysed and served in turn as it is, with ten expressions, and with ten more columns
-of the same kinds: what is not due to the expressions but to more for the model to see. The model is served as it is
-exported, in this process.
+A table about as wide as the flights is analysed and served in turn as it is, with ten expressions, and with ten
+more columns of the same kinds: what is not due to the expressions but to more for the model to see. The model is
+served as it is exported, in this process.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=300_000)
     parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--times", type=int, default=3, help="3 is as wide as the flights, 1 a third of it")
+    parser.add_argument("--times", type=int, default=3, help="3 is about as wide as the flights, 1 a third of it")
     options = parser.parse_args()
     install_patches(LAUNCHER)  # as in a run
     plain, with_columns = (table_of(options.rows, options.times, stored=stored) for stored in (False, True))
