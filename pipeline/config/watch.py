@@ -30,8 +30,10 @@ class Watch(Section):
     delta: Share = 0.05
     """How likely a model that is as good as training promised is ever called harmful, over its whole life."""
     may_lose: dict[str, Annotated[float, Field(ge=0)]] = {}
-    """How much worse than training promised a metric may be before it is harm, by metric: `{log_loss: 0.0025, auc:
-    0.005}`, which are the defaults; of a regression `mse`, by default 2 % of what was promised."""
+    """How much worse than training promised a metric may be before it matters, by metric: `{log_loss: 0.0025, auc:
+    0.005}`, which are the defaults; of a regression `mse`, by default 2 % of what was promised. Harm is what is surely
+    more than promised, at `delta`, and whose estimate is above this; a slice or a segment is harmed where it surely
+    loses so much more."""
     min_rows: Annotated[int, Field(ge=1)] = 200
     """A window with fewer rows is shown and not judged."""
     keep: Duration = "400d"

@@ -20,9 +20,10 @@ from pipeline.config.replay import Policy
 from pipeline.continuous.guards import held_back
 from pipeline.continuous.journal import Attempt
 from pipeline.continuous.triggers import Event, Seen, events, unanswered
-from pipeline.watch.harm import AREA, EXCESS, LOSS, PROMISE
+from pipeline.watch.above import above_promise
+from pipeline.watch.harm import AREA, EXCESS, LOSS
 from pipeline.watch.latest import RECENT
-from pipeline.watch.sequences import Array, Bounds, Groups, bounds_until_over, upper_bound
+from pipeline.watch.sequences import Array, Bounds
 
 
 @dataclass(frozen=True)
@@ -136,23 +137,22 @@ def play(name: str, policy: Policy, past: Losses, labels_after: timedelta, *, ma
 
 
 def _judged(past: Losses, model: int, may_lose: float, delta: float) -> tuple[Bounds, float]:
-    """Return what is known of a model after each tick from its first on, were labels there at once, and the greatest
-    loss that is no harm. What is known after some of them is the same without those that follow."""
-    mean, square = past.mean[model, model:], past.square[model, model:]
-    groups = Groups(past.rows[model:].astype(float), mean, np.maximum(square - mean**2, 0))
-    most = may_lose + upper_bound(
-        float(past.promise[model]), float(past.variance[model]), int(past.promised[model]), delta * PROMISE
-    )
-    return bounds_until_over(groups, most, delta * (LOSS + AREA + EXCESS), float(past.variance[model])), most
+    """Return what is known of a model after each tick from its first on, were labels there at once, and what it
+    promised. What is known after some of them is the same without those that follow."""
+    promise, promised = float(past.promise[model]), float(past.promised[model])
+    rows = past.rows[model:, None]
+    deliveries = rows * np.stack([np.ones(len(rows)), past.mean[model, model:], past.square[model, model:]], axis=1)
+    of_training = promised * np.array([1, promise, float(past.variance[model]) + promise**2])
+    return above_promise(deliveries, of_training, may_lose, delta * (LOSS + AREA + EXCESS)), promise
 
 
-def _harmful(past: Losses, model: int, known: int, bounds: Bounds, most: float) -> dict[str, Any] | None:
+def _harmful(past: Losses, model: int, known: int, bounds: Bounds, promise: float) -> dict[str, Any] | None:
     """Return the newest verdict that calls a model harmful, by the ticks that it answered first whose labels are
     there."""
     for place in range(known - 1, max(-1, known - 1 - RECENT), -1):
-        if bounds.least[place] > most:
-            least = float(bounds.least[place])
-            worst = {"metric": "loss", "by": "labels", "least": least, "most": most, "harmful": True}
+        if bounds.least[place] > 0:
+            least = promise + float(bounds.least[place])
+            worst = {"metric": "loss", "by": "labels", "least": least, "most": promise, "harmful": True}
             return {"name": f"{past.begins[model + place]:%Y-%m-%d}", "harm": [worst]}
         if bounds.over[place]:
             break

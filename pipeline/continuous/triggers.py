@@ -96,6 +96,4 @@ def _words(verdict: Mapping[str, Any]) -> str:
         return f"window {verdict['name']}"
     name = "1 - AUC" if worst["metric"] == "auc" else worst["metric"]
     how = "by labels" if worst["by"] == "labels" else "as estimated"
-    return (
-        f"window {verdict['name']}, {name} at least {worst['least']:.4f} {how}, at most {worst['most']:.4f} is no harm"
-    )
+    return f"window {verdict['name']}, {name} at least {worst['least']:.4f} {how}, {worst['most']:.4f} was promised"

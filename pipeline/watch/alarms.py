@@ -167,7 +167,7 @@ def _harmful(
 def _above(harm: Mapping[str, Any], by: str) -> str:
     shown = "1 - AUC" if harm["metric"] == "auc" else harm["metric"]
     how = "by labels" if by == "labels" else "as estimated without labels"
-    return f"{shown} is above {harm['least']:.4f} {how}, where at most {harm['most']:.4f} is no harm"
+    return f"{shown} is above {harm['least']:.4f} {how}"
 
 
 def _harmful_part(

@@ -1,9 +1,9 @@
 """How small a loss would be found, by how many labelled rows: so that nobody takes silence for health.
 
-The test of the excess log loss (pipeline.watch.excess) says harm when the excess is above its mean in training by what
-may be lost and z_a standard errors; nine of ten losses that are z_0.9 of them greater are found. The promise's own
-error does not shrink with more rows of production: below may_lose + (z_a + z_0.9) s / sqrt(rows of the evaluation)
-nothing is found surely, however many labels come.
+The test of the excess log loss (pipeline.watch.excess) says harm when the excess is z_a standard errors above its mean
+in training, and above what may be lost; nine of ten losses that are z_0.9 of them greater are found. The promise's own
+error does not shrink with more rows of production: below (z_a + z_0.9) s / sqrt(rows of the evaluation) nothing is
+found surely, however many labels come.
 """
 
 from __future__ import annotations
@@ -13,10 +13,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
-from pipeline.evaluation.tallies import rows_of
-from pipeline.watch.excess import LENGTHS, Array, center_of, moments, spent_slowly
+from pipeline.watch.above import LENGTHS, Array, level
+from pipeline.watch.excess import promised_excess
 from pipeline.watch.harm import EXCESS, MAY_LOSE
 from pipeline.watch.reference import Reference
 from pipeline.watch.sequences import normal_quantile
@@ -70,14 +68,15 @@ def detectable(promised: Array, rows: int, deliveries: int, may_lose: float, del
     variance = max(float(promised[2]) / known - (float(promised[1]) / known) ** 2, 1e-18)
 
     def factor(windows: int) -> float:
-        level = float(spent_slowly(delta, deliveries + windows)) / len(LENGTHS)
-        return float(normal_quantile(1 - level) + normal_quantile(POWER)) * math.sqrt(variance)
+        reach = float(normal_quantile(1 - level(delta, deliveries + windows, windows)))
+        return (reach + float(normal_quantile(POWER))) * math.sqrt(variance)
 
     def least(windows: int) -> float:
-        return may_lose + factor(windows) * math.sqrt(1 / max(rows * windows, 1) + 1 / known)
+        error = math.sqrt(1 / max(rows * windows, 1) + 1 / known)
+        return max(factor(windows) * error, may_lose + float(normal_quantile(POWER)) * math.sqrt(variance) * error)
 
     asked = 4 * may_lose or 0.01
-    left = ((asked - may_lose) / factor(_WINDOWS)) ** 2 - 1 / known
+    left = (asked / factor(_WINDOWS)) ** 2 - 1 / known
     needs = math.ceil(1 / (left * _WINDOWS)) if left > 0 else None
     return Detectable(rows, least(_WINDOWS), least(max(LENGTHS)), asked, needs, int(known))
 
@@ -88,7 +87,5 @@ def detectable_of(
     """Return the same by what a version promised; None where there are no two classes."""
     if reference.spec.task != "binary":
         return None
-    truth = reference.truth
-    tally = rows_of("binary", truth, reference.scores, np.zeros(len(truth), np.int64)).tally(np.arange(len(truth)))
     may = may_lose.get("log_loss", MAY_LOSE["log_loss"])
-    return detectable(moments(tally, center_of(tally)), rows, deliveries, may, delta * EXCESS)
+    return detectable(promised_excess(reference)[1], rows, deliveries, may, delta * EXCESS)

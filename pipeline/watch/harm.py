@@ -12,25 +12,17 @@ from typing import Any
 import numpy as np
 
 from pipeline.evaluation.intervals import intervals
-from pipeline.evaluation.tallies import add, metric_values, rows_of
+from pipeline.evaluation.tallies import add, metric_values
+from pipeline.watch.above import Array, above_promise, spent_slowly
 from pipeline.watch.estimates import Estimate
-from pipeline.watch.excess import center_of, excess_until_over, moments
+from pipeline.watch.excess import moments, promised_excess
 from pipeline.watch.realized import Realized
 from pipeline.watch.reference import Reference
-from pipeline.watch.sequences import (
-    FEWEST_ROWS,
-    Bounds,
-    Groups,
-    area_and_variance,
-    bounds_until_over,
-    normal_quantile,
-    spent,
-    upper_bound,
-)
+from pipeline.watch.sequences import FEWEST_ROWS, Bounds, area_and_variance, normal_quantile
 
-PROMISE, LOSS, AREA, EXCESS, ESTIMATE, SLICES, SEGMENTS = 0.15, 0.2, 0.1, 0.2, 0.15, 0.1, 0.1
-"""How delta is shared: the bound of the promise, the tests of loss, AUC and excess, the test without labels, those of
-parts of the rows."""
+LOSS, AREA, EXCESS, ESTIMATE, SLICES, SEGMENTS = 0.05, 0.05, 0.6, 0.1, 0.1, 0.1
+"""How delta is shared: the tests of loss, AUC and excess, the test without labels, those of parts of the rows. Most has
+the excess, which tells most."""
 EXCESS_LOSS = "excess_log_loss"
 MAY_LOSE = {"log_loss": 0.0025, "auc": 0.005}
 _MSE_SHARE = 0.02
@@ -52,7 +44,8 @@ class Harm:
     Attributes:
         metric: log_loss, auc, mse or excess_log_loss (pipeline.watch.excess).
         by: `labels`, or `estimate` without them.
-        least: the bound that the loss (or 1 - AUC) is above, but for delta; most: what may be, at most.
+        least: the bound that the loss (or 1 - AUC) is above, but for delta; most: what training promised. Where what is
+            found may be lost, the bound is at most that. Windows of before have in `most` what may be lost, too.
         over: whether a later delivery ended this harm.
     """
 
@@ -86,16 +79,16 @@ def tolerated(name: str, may_lose: Mapping[str, float], promised: float) -> floa
     return may_lose.get(name, MAY_LOSE.get(name, _MSE_SHARE * promised))
 
 
-def most_by_promise(reference: Reference, may_lose: Mapping[str, float], delta: float) -> dict[str, float]:
-    """Return the greatest loss (or 1 - AUC) that is no harm: the promise's upper bound and what may be lost."""
-    tolerance = allowed(reference, may_lose)
-    name = loss_name(reference.spec.task)
-    part = delta * PROMISE / len(tolerance)
-    most = {name: upper_bound(reference.loss, reference.variance, reference.rows, part) + tolerance[name]}
-    if "auc" in tolerance:
+def promised_of(reference: Reference) -> dict[str, tuple[float, Array]]:
+    """Return by metric what training promised, and the moments of a row: rows, sums of the loss and of its square; of
+    the excess, whose mean in training is no promise, 0."""
+    task = reference.spec.task
+    found = {loss_name(task): (reference.loss, _moments(reference.rows, reference.loss, reference.variance))}
+    if task == "binary":
         lost = 1 - reference.promise["auc"]
-        most["auc"] = upper_bound(lost, reference.area_variance, reference.rows, part) + tolerance["auc"]
-    return most
+        found["auc"] = lost, _moments(reference.rows, lost, reference.area_variance)
+        found[EXCESS_LOSS] = 0.0, promised_excess(reference)[1]
+    return found
 
 
 def bounds_by_labels(
@@ -105,41 +98,51 @@ def bounds_by_labels(
     delta: float,
     forgotten: int = 0,
 ) -> dict[str, tuple[Bounds, float]]:
-    """Return by metric what is known after each delivery, and the most that is no harm.
+    """Return by metric what is known after each delivery, above the promise, and the promise.
 
     Args:
         labelled: in the order in which their labels came; forgotten: how many came before these.
     """
     if not labelled:
         return {}
-    most = most_by_promise(reference, may_lose, delta)
+    promised = promised_of(reference)
+    tolerance = allowed(reference, may_lose)
+    tolerance[EXCESS_LOSS] = tolerance.get("log_loss", 0.0)
     name = loss_name(reference.spec.task)
-    whole = LOSS if "auc" in most else LOSS + AREA + EXCESS
-    rows = np.array([one.found.rows for one in labelled], float)
-    mean = np.array([one.found.loss for one in labelled]) / np.maximum(rows, 1)
-    square = np.array([one.found.square for one in labelled]) / np.maximum(rows, 1)
-    groups = Groups(rows, mean, np.maximum(square - mean**2, 0))
-    bounds = {name: bounds_until_over(groups, most[name], delta * whole, reference.variance, forgotten=forgotten)}
-    if "auc" in most:
-        areas = [area_of(one.found) for one in labelled]
-        lost, variance = np.array([1 - area for area, _ in areas]), np.array([v for _, v in areas])
-        usable = np.isfinite(lost) & np.isfinite(variance)
-        groups = Groups(np.where(usable, rows, 0), np.where(usable, lost, 0), np.where(usable, variance * rows, 0))
-        bounds["auc"] = bounds_until_over(
-            groups, most["auc"], delta * AREA, reference.area_variance, forgotten=forgotten
+    shares = {name: LOSS, "auc": AREA, EXCESS_LOSS: EXCESS} if "auc" in promised else {name: LOSS + AREA + EXCESS}
+    deliveries: dict[str, list[Any]] = {name: [[one.found.rows, one.found.loss, one.found.square] for one in labelled]}
+    if "auc" in promised:
+        center = promised_excess(reference)[0]
+        deliveries["auc"] = [_area_moments(one.found) for one in labelled]
+        deliveries[EXCESS_LOSS] = [moments(one.found.tally, center) for one in labelled]
+    return {
+        metric: (
+            above_promise(
+                *(np.array(deliveries[metric]), promised[metric][1], tolerance[metric]),
+                *(delta * share, forgotten),
+            ),
+            promised[metric][0],
         )
-    found = {metric: (known, most[metric]) for metric, known in bounds.items()}
-    if "auc" in most:
-        may = may_lose.get("log_loss", MAY_LOSE["log_loss"])
-        found[EXCESS_LOSS] = _excess(reference, labelled, may, delta * EXCESS, forgotten), may
-    return found
+        for metric, share in shares.items()
+    }
+
+
+def _moments(rows: float, mean: float, variance: float) -> Array:
+    return np.array([rows, rows * mean, rows * (variance + mean**2)])
+
+
+def _area_moments(found: Realized) -> Array:
+    area, variance = area_of(found)
+    if not (math.isfinite(area) and math.isfinite(variance)):
+        return np.zeros(3)
+    return _moments(found.rows, 1 - area, variance * found.rows)
 
 
 def harm_by_labels(labelled: Sequence[Labelled], bounds: Mapping[str, tuple[Bounds, float]]) -> dict[int, list[Harm]]:
     """Return by window what is known after it, of all labels that there are by now; see `bounds_by_labels`."""
     found: dict[int, list[Harm]] = {}
-    for metric, (known, most) in bounds.items():
-        _add(found, labelled, metric, known, most)
+    for metric, (known, promised) in bounds.items():
+        _add(found, labelled, metric, known, promised)
     return found
 
 
@@ -148,25 +151,17 @@ def _add(
     labelled: Sequence[Labelled],
     metric: str,
     bounds: Bounds,
-    most: float,
+    promised: float,
 ) -> None:
     """Add what is known by one metric: of a window's deliveries the greatest bound, and whether each harm has ended."""
     by_window: dict[int, list[int]] = {}
     for place, one in enumerate(labelled):
         by_window.setdefault(one.window, []).append(place)
-    counts = bounds.counts(most)
+    counts = bounds.counts(0.0)
     for window, places in by_window.items():
         least = float(bounds.least[places].max())
-        over = least > most and not counts[places].any()
-        found.setdefault(window, []).append(Harm(metric, "labels", least, most, over))
-
-
-def _excess(reference: Reference, labelled: Sequence[Labelled], may: float, delta: float, forgotten: int) -> Bounds:
-    truth, scores = reference.truth, reference.scores
-    promised = rows_of("binary", truth, scores, np.zeros(len(truth), np.int64)).tally(np.arange(len(truth)))
-    center = center_of(promised)
-    of_labelled = [moments(one.found.tally, center) for one in labelled]
-    return excess_until_over(of_labelled, moments(promised, center), may, delta, forgotten)
+        over = least > 0 and not counts[places].any()
+        found.setdefault(window, []).append(Harm(metric, "labels", promised + least, promised, over))
 
 
 def area_of(found: Realized) -> tuple[float, float]:
@@ -186,15 +181,18 @@ def harm_by_estimate(
     The estimates of windows share the reference's labels, so their errors do not average out: no sequence of them is
     used, but a test each.
     """
-    most = most_by_promise(reference, may_lose, delta)
-    part = float(spent(delta * ESTIMATE, number)) / len(most)
+    tolerance = allowed(reference, may_lose)
+    reach = float(normal_quantile(1 - spent_slowly(delta * ESTIMATE, number) / len(tolerance)))
     found = []
-    for metric, bound in most.items():
+    for metric, (promised, (rows, total, square)) in promised_of(reference).items():
         if metric not in estimates:
             continue
         value, error = estimates[metric]
         lost = 1 - value if metric == "auc" else value
-        found.append(Harm(metric, "estimate", lost - float(normal_quantile(1 - part)) * error, bound))
+        variance = max(square / rows - (total / rows) ** 2, 0.0)
+        surely = lost - reach * math.hypot(error, math.sqrt(variance / rows))
+        matters = lost - promised > tolerance[metric]
+        found.append(Harm(metric, "estimate", surely if matters else min(surely, promised), promised))
     return found
 
 

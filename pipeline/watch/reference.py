@@ -17,9 +17,11 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from pipeline.evaluation.tallies import add, metric_values, rows_of
 from pipeline.files import incoming
 from pipeline.watch.counting import profile
+from pipeline.watch.excess import center_of, moments
 from pipeline.watch.profiles import Profile, Spec, spec_of
 from pipeline.watch.requests import as_any
 from pipeline.watch.segments import with_segments
+from pipeline.watch.sequences import area_and_variance
 
 Array = npt.NDArray[Any]
 
@@ -41,6 +43,7 @@ class Reference:
         promise: Evaluator's metrics over all rows; loss, variance: of one row (log loss, or squared error); rows: all.
         importance: of columns, from the run's permutations; empty if that is not on record.
         run_id, spans: what it was trained by and on.
+        excess: of two classes, center and moments of the excess over all rows (pipeline.watch.excess).
         unknown: why its promise is not known; then columns and bins are those of another version.
     """
 
@@ -56,6 +59,7 @@ class Reference:
     importance: dict[str, float]
     run_id: str = ""
     spans: tuple[int, ...] = ()
+    excess: tuple[float, ...] = ()
     unknown: str = ""
 
     @property
@@ -152,10 +156,10 @@ def build_reference(
     counted = profile(spec, sample.combine_chunks().to_batches()[0], first, 1)
     tally = add(tallies)
     mean = total / rows
-    area_variance = 0.0
+    area_variance, excess = 0.0, tuple[float, ...]()
     if task == "binary":
-        from pipeline.watch.sequences import area_and_variance
-
+        center = center_of(tally)
+        excess = (center, *map(float, moments(tally, center)))
         histogram = tally.histograms().sum(axis=0)
         area_variance = float(np.nan_to_num(area_and_variance(*histogram)[1])) * rows
     return Reference(
@@ -171,6 +175,7 @@ def build_reference(
         importance=dict(importance or {}),
         run_id=run_id,
         spans=tuple(spans),
+        excess=excess,
     )
 
 
@@ -183,7 +188,7 @@ def write_reference(reference: Reference, path: Path) -> None:
     told = {
         "form": VERSION,
         **{name: getattr(reference, name) for name in ("version", "promise", "loss", "variance", "area_variance")},
-        **{name: getattr(reference, name) for name in ("rows", "importance", "run_id", "spans")},
+        **{name: getattr(reference, name) for name in ("rows", "importance", "run_id", "spans", "excess")},
         "spec": reference.spec.to_json(),
     }
     table = reference.table.replace_schema_metadata({b"longhaul": json.dumps(told).encode()})
@@ -204,4 +209,5 @@ def read_reference(path: Path) -> Reference | None:
     lists = table.column(SCORE).combine_chunks()
     first = np.asarray(lists.flatten(), float).reshape(len(lists), -1)[:, 0]
     counted = profile(spec, table.combine_chunks().to_batches()[0], first, 1)
-    return Reference(spec=spec, table=table, counted=counted, **told | {"spans": tuple(told["spans"])})
+    lists_of = {name: tuple(told.get(name, ())) for name in ("spans", "excess")}
+    return Reference(spec=spec, table=table, counted=counted, **told | lists_of)

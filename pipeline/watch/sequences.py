@@ -167,11 +167,6 @@ def bounds_until_over(
     return Bounds(best, over, begins, lasts)
 
 
-def upper_bound(mean: float, variance: float, rows: int, delta: float) -> float:
-    """Return a bound that the loss in training is below but for a probability of delta: it was measured on `rows`."""
-    return mean + float(normal_quantile(1 - delta)) * math.sqrt(variance / max(rows, 1))
-
-
 def normal_quantile(share: float | Array) -> Any:
     """Return the quantile of the standard normal distribution."""
     from scipy.special import ndtri

@@ -18,7 +18,8 @@ from pipeline.config.replay import Policy, read_policies
 from pipeline.continuous import replaying
 from pipeline.continuous.replaying import Losses, best_with, play
 from pipeline.errors import ConfigError, DataError
-from pipeline.watch.sequences import Bounds, bounds_until_over
+from pipeline.watch.above import above_promise
+from pipeline.watch.sequences import Bounds
 
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
 AFTER = timedelta(days=7)
@@ -75,9 +76,9 @@ def test_a_model_is_judged_once_however_many_ticks_it_serves(monkeypatch: pytest
 
     def counted(*given: Any) -> Bounds:
         judged.append(given)
-        return bounds_until_over(*given)
+        return above_promise(*given)
 
-    monkeypatch.setattr(replaying, "bounds_until_over", counted)
+    monkeypatch.setattr(replaying, "above_promise", counted)
     assert (played(turned(), harm=True).runs, len(judged)) == (1, 2)
 
 

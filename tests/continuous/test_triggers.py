@@ -43,7 +43,7 @@ def test_each_trigger_has_a_key_by_which_one_event_makes_one_run() -> None:
     assert keys(replace(SEEN, asked=("x",))) == ["manual:x"]
     (event,) = events(Continuous(harm=True), SEEN)
     assert event.because == (
-        "version 7 is harmful: window 2026-01-05, log_loss at least 0.5200 by labels, at most 0.5000 is no harm"
+        "version 7 is harmful: window 2026-01-05, log_loss at least 0.5200 by labels, 0.5000 was promised"
     )
     assert unanswered([event], {"harm:run-1:abc"}) == []
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.lineage.watching import WINDOW, forget_windows, record_verdicts
-from pipeline.watch.excess import excess_until_over
+from pipeline.watch.above import above_promise
 from pipeline.watch.retention import SLACK, forget
 from pipeline.watch.sequences import Groups, bounds_until_over
 from pipeline.watch.state import opened
@@ -71,9 +71,8 @@ def test_what_is_forgotten_has_had_its_part_of_delta() -> None:
         bounds_until_over(few, np.inf, 0.05, 0.2, forgotten=100).least < bounds_until_over(few, np.inf, 0.05, 0.2).least
     ).all()
     of_rows = [np.array([2_000.0, 10.0, 400.0])] * 3
-    assert max(excess_until_over(of_rows, of_rows[0], np.inf, 0.05, 100).least) < min(
-        excess_until_over(of_rows, of_rows[0], np.inf, 0.05).least
-    )
+    later, young = (above_promise(of_rows, of_rows[0], -np.inf, 0.05, before).least for before in (100, 0))
+    assert (later < young).all()
 
 
 def test_ml_metadata_forgets_windows_of_the_pipeline_that_are_old_and_nothing_else(tmp_path: Path) -> None:

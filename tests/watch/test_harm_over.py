@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from pipeline.config.watch import Watch
+from pipeline.watch.above import above_promise
 from pipeline.watch.alarms import PAGE, TICKET, Alarm, found_now
-from pipeline.watch.excess import excess_until_over
 from pipeline.watch.harm import Labelled, bounds_by_labels, harm_by_labels
 from pipeline.watch.latest import harmful_now
 from pipeline.watch.parts import Promise, first_of_parts, harm_of_parts
@@ -55,17 +55,17 @@ def test_a_harm_is_ended_by_labels_that_come_later_whatever_window_they_are_of(
 def test_few_rows_that_end_an_excess_do_so_though_they_say_nothing_of_their_own() -> None:
     of_deliveries = [(5_000, 0.3), (150, -0.3), (10, -0.3), (60, -0.3)]
     deliveries = [np.array([rows, rows * mean, rows * (0.119 + mean**2)]) for rows, mean in of_deliveries]
-    bounds = excess_until_over(deliveries, np.array([54_000, 0, 54_000 * 0.119]), 0.0025, 0.01)
+    bounds = above_promise(deliveries, np.array([54_000, 0, 54_000 * 0.119]), 0.0025, 0.01)
     assert (bounds.least[-1], bounds.over[-1]) == (-np.inf, True)
-    assert not bounds.counts(0.0025).any()
+    assert not bounds.counts(0.0).any()
 
 
 def test_an_excess_that_lasts_costs_as_many_steps_as_deliveries() -> None:
     """Each later delivery began an upper sequence in Python, so that a year of days took 67,000 rounds a look."""
     deliveries = [np.array([500, 500 * 0.3, 500 * (0.119 + 0.09)])] * 365
     with cProfile.Profile() as steps:
-        bounds = excess_until_over(deliveries, np.array([54_000, 0, 54_000 * 0.119]), 0.0025, 0.01)
-    assert (bounds.least > 0.0025).all()
+        bounds = above_promise(deliveries, np.array([54_000, 0, 54_000 * 0.119]), 0.0025, 0.01)
+    assert (bounds.least > 0).all()
     assert pstats.Stats(steps).total_calls < 1_500 * len(deliveries)  # type: ignore[attr-defined]
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 
+from pipeline.watch.above import above_promise
 from pipeline.watch.harm import AREA, LOSS
 from pipeline.watch.moved import discoveries, p_values
 from pipeline.watch.sequences import (
@@ -56,15 +58,15 @@ def test_losses_that_are_skewed_and_few_keep_the_promise() -> None:
 
 @pytest.mark.parametrize("weeks_before", [0, 10, 26])
 def test_a_loss_of_a_hundredth_is_found_within_two_weeks_of_labels(weeks_before: int) -> None:
-    """With 100,000 labelled rows a week, at the default of what may be lost."""
+    """With 100,000 labelled rows a week, by the log loss alone, at the default of what may be lost, if the promise is
+    certain."""
     groups = lives(100_000, 100, weeks_before + 2, seed=weeks_before)
     groups.mean[:, weeks_before:] += 0.01
-    found = bounds_until_over(groups, np.inf, DELTA * LOSS, VARIANCE).least[:, weeks_before:] > 0.5 + 0.0025
-    assert found.any(axis=1).mean() >= 0.9
+    assert found(groups, 10**9, 0.5, 0.0025, LOSS)[:, weeks_before:].any(axis=1).mean() >= 0.9
 
 
 def test_a_loss_of_two_hundredths_of_auc_is_found_within_two_weeks_of_labels() -> None:
-    """With 40,000 labelled rows a week, at the default of what may be lost."""
+    """With 40,000 labelled rows a week, by AUC alone, at the default of what may be lost."""
     rng = np.random.default_rng(5)
     edges = np.linspace(-5, 6, 401)
 
@@ -76,9 +78,16 @@ def test_a_loss_of_two_hundredths_of_auc_is_found_within_two_weeks_of_labels() -
     good, bad = 0.824, 0.742  # areas of 0.72 and 0.70
     parts = np.array([[week(good if k < 10 else bad) for k in range(12)] for _ in range(100)])
     groups = Groups(np.full(parts.shape[:2], 40_000), parts[..., 0], parts[..., 1])
-    found = bounds_until_over(groups, np.inf, DELTA * AREA, float(parts[..., 1].mean())).least > 0.28 + 0.005
-    assert not found[:, :10].any()
-    assert found[:, 10:].any(axis=1).mean() >= 0.9
+    harmful = found(groups, 54_000, 0.28, 0.005, AREA)
+    assert not harmful[:, :10].any()
+    assert harmful[:, 10:].any(axis=1).mean() >= 0.9
+
+
+def found(groups: Groups, promised: int, loss: float, may: float, share: float) -> np.ndarray[tuple[int, ...], Any]:
+    """Return after which weeks a life is called harmful, by a share of delta, with so many rows of training."""
+    moments = np.stack([groups.rows, groups.rows * groups.mean, groups.rows * (groups.variance + groups.mean**2)], -1)
+    of_training = promised * np.array([1, loss, VARIANCE + loss**2])
+    return np.array([above_promise(life, of_training, may, DELTA * share).least > 0 for life in moments])
 
 
 MOST = 0.5 + 0.0025 + 2.5 * math.sqrt(VARIANCE / 54_000)
@@ -88,8 +97,8 @@ MOST = 0.5 + 0.0025 + 2.5 * math.sqrt(VARIANCE / 54_000)
 def test_one_very_bad_week_is_harm_for_some_weeks_and_not_for_most_of_a_year() -> None:
     groups = lives(6_300, 200, 60, seed=11)
     groups.mean[:, 10] += 0.5
-    carried = (bounds_until_over(groups, np.inf, DELTA * LOSS, VARIANCE).least > MOST).sum(axis=1)
-    least, over, *_ = bounds_until_over(groups, MOST, DELTA * LOSS, VARIANCE)
+    carried = (bounds_until_over(groups, np.inf, DELTA * 0.2, VARIANCE).least > MOST).sum(axis=1)
+    least, over, *_ = bounds_until_over(groups, MOST, DELTA * 0.2, VARIANCE)
     assert np.median(carried) > 35
     assert np.median((least > MOST).sum(axis=1)) <= 5
     assert over.any(axis=1).all()
@@ -100,13 +109,13 @@ def test_few_harms_that_go_on_are_taken_for_over(worse: float) -> None:
     """Also of those that are no greater than may be, after a week that was."""
     groups = lives(6_300, 400, 60, seed=12, loss=MOST + worse)
     groups.mean[:, 10] += 0.3
-    assert bounds_until_over(groups, MOST, DELTA * LOSS, VARIANCE).over.any(axis=1).mean() <= OVER
+    assert bounds_until_over(groups, MOST, DELTA * 0.2, VARIANCE).over.any(axis=1).mean() <= OVER
 
 
 def test_a_harm_that_is_over_is_found_again() -> None:
     groups = lives(25_000, 100, 40, seed=13)
     groups.mean[:, [5, 30]] += 0.1
-    harmful = bounds_until_over(groups, MOST, DELTA * LOSS, VARIANCE).least > MOST
+    harmful = bounds_until_over(groups, MOST, DELTA * 0.2, VARIANCE).least > MOST
     assert harmful[:, 5].all()
     assert harmful[:, 30].all()
     assert not harmful[:, 20].any()

@@ -1,0 +1,108 @@
+"""Whether more is lost than training promised: is it real, and does it matter, asked one after the other.
+
+Each delivery of labels is tested with those just before it, one to eight at a time, by a normal test of the difference
+of two means, that of the deliveries and that of training, whose variances add up. Nothing is added for what may be
+lost: that is asked of what is found. It matters where the difference itself is more than may be lost.
+
+Each test has a part of delta that is fixed before (`level`), so that all that will ever be made have delta together,
+however often somebody looks. Windows overlap and share the promise, so that their tests err together: the levels add
+up to `OVERLAP` times delta, and a false alarm has a probability of at most delta all the same. That factor is by
+simulation of normal means, where training has so many rows that its own error is nothing; with fewer it could be
+greater (tests/watch/test_excess.py).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.watch.sequences import FEWEST_ROWS, OVER, Bounds, best_rho, margin, normal_quantile, spent
+
+Array = npt.NDArray[Any]
+
+LENGTHS = {1: 0.1, 2: 0.6, 4: 0.15, 8: 0.15}
+"""Deliveries that are tested together, and the share of delta that such tests have: most where two weeks tell."""
+OVERLAP = 1.5
+_SLOW = 20
+
+
+def spent_slowly(delta: float, number: Array | int) -> Array:
+    """Return the part of delta that tests with this number, from 1, may use: it is a half after 20 of them."""
+    k = np.asarray(number, float)
+    return delta * _SLOW / ((k + _SLOW - 1) * (k + _SLOW))
+
+
+def level(delta: float, number: int, length: int) -> float:
+    """Return the level of the test of so many deliveries, the last of which has this number."""
+    return float(OVERLAP * spent_slowly(delta, number) * LENGTHS[length])
+
+
+def above_promise(
+    deliveries: Sequence[Array] | Array, promised: Array, may: float, delta: float, forgotten: int = 0
+) -> Bounds:
+    """Return after each delivery how much more than promised is surely lost, but for delta, where that matters: at most
+    0 where the loss may be so much; -inf where too few labels are there; and whether a harm that was found is over.
+
+    Once more is surely lost, upper confidence sequences begin with each later delivery, as in
+    `sequences.bounds_until_over`; what came before one that is low enough counts no more.
+
+    Args:
+        deliveries, promised: rows, and the sums of the loss and of its square, in the order in which labels came.
+        may: the greatest loss above the promise that does not matter; forgotten: deliveries that came before these.
+    """
+    known, mean, variance = _mean(promised)
+    error = math.sqrt(variance / max(known, 1))
+    until = np.concatenate([np.zeros((1, 3)), np.cumsum(np.array(deliveries).reshape(-1, 3), axis=0)])
+    best_of, ended = np.full(len(until) - 1, -math.inf), np.zeros(len(until) - 1, bool)
+    first, lasts = np.zeros(len(until) - 1, int), np.zeros(len(until) - 1, bool)
+    reaches = normal_quantile(
+        1 - np.array([[level(delta, forgotten + k, length) for length in LENGTHS] for k in range(1, len(until))])
+    )
+    begin = harmed = 0
+    for number in range(1, len(until)):
+
+        def best(begin: int, number: int = number) -> float:
+            least = -math.inf
+            for length, reach in zip(LENGTHS, reaches[number - 1], strict=True):
+                if number < begin + length:
+                    continue
+                rows, here, spread = _mean(until[number] - until[number - length])
+                if rows >= FEWEST_ROWS:
+                    surely = here - mean - float(reach) * math.hypot(math.sqrt(spread / rows), error)
+                    least = max(least, surely if here - mean > may else min(surely, 0.0))
+            return least
+
+        least = best(begin)
+        if not harmed and least > 0:
+            harmed = number
+        over = 0
+        if harmed:
+            limit = mean + may + float(reaches[number - 1].min()) * error
+            over = _better_since(until, harmed, number, limit, variance)
+        if over:
+            begin, harmed, least = over - 1, 0, best(over - 1)
+        best_of[number - 1], ended[number - 1] = least, bool(over)
+        first[number - 1], lasts[number - 1] = begin, bool(harmed)
+    return Bounds(best_of, ended, first, lasts)
+
+
+def _better_since(until: Array, harmed: int, number: int, limit: float, variance: float) -> int:
+    """Return the first delivery after the harmed one since which the loss is surely below a limit; 0: none."""
+    starts = np.arange(harmed + 1, number + 1)
+    rows, total, square = (until[number] - until[starts - 1]).T
+    here = total / np.maximum(rows, 1)
+    part = spent(OVER, starts - harmed)
+    planned = np.maximum(4 * (until[starts, 0] - until[starts - 1, 0]), FEWEST_ROWS) * variance
+    reach = margin(rows, np.maximum(square - rows * here**2, 0), best_rho(planned, part), part)
+    low = (rows >= FEWEST_ROWS) & (here + reach < limit)
+    return int(starts[low.argmax()]) if low.any() else 0
+
+
+def _mean(sums: Array) -> tuple[float, float, float]:
+    rows = float(sums[0])
+    mean = float(sums[1]) / max(rows, 1)
+    return rows, mean, max(float(sums[2]) / max(rows, 1) - mean**2, 0.0)
