@@ -53,7 +53,7 @@ def test_what_rows_lead_to_pages_though_the_season_was_as_bad(world: World) -> N
 
 def test_a_part_that_was_as_bad_in_the_same_week_a_year_before_is_a_ticket(world: World) -> None:  # noqa: F811
     def of_c(of: dict[str, Any]) -> Any:
-        return 0.14 * (np.asarray(of["town"]) == "c")
+        return 0.12 * (np.asarray(of["town"]) == "c")
 
     for number in (0, 1):
         world.week(number, flipped=of_c)
