@@ -21,20 +21,20 @@ from types import ModuleType
 from typing import Any
 
 REPLACED = {
-    "statistics_gen": ("pipeline.components.statistics_gen", "StatisticsGen"),
-    "example_validator": ("pipeline.components.example_validator", "ExampleValidator"),
-    "schema_gen": ("pipeline.components.stock_contracts", "SchemaGen"),
-    "pusher": ("pipeline.components.stock_contracts", "Pusher"),
-    "evaluator": ("pipeline.components.stock_contracts", "Evaluator"),
-    "transform": ("pipeline.components.transform", "Transform"),
+    "statistics_gen": "StatisticsGen",
+    "example_validator": "ExampleValidator",
+    "schema_gen": "SchemaGen",
+    "pusher": "Pusher",
+    "evaluator": "Evaluator",
+    "transform": "Transform",
 }
-"""By folder of tfx/components: the module and class of ours that take the place of the stock ones."""
+"""By folder of tfx/components: the class of pipeline.components that takes the place of the stock one."""
 
 
 def put_in_place(component: str) -> None:
     """Have TFX's modules hold our class and our executor under the stock ones' names."""
-    module_name, class_name = REPLACED[component]
-    ours = getattr(importlib.import_module(module_name), class_name)
+    class_name = REPLACED[component]
+    ours = getattr(importlib.import_module("pipeline.components"), class_name)
     importlib.import_module(f"tfx.components.{component}.executor").Executor = ours.EXECUTOR_SPEC.executor_class
     setattr(importlib.import_module(f"tfx.components.{component}.component"), class_name, ours)
 

@@ -17,6 +17,8 @@ from tensorflow.python.trackable.asset import Asset
 
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 _ORDERED = "_has_manual_control_dependencies"
+_HANDLES = {tf.resource, tf.variant}
+"""Of tensors that have no value outside a session, such as the list that a loop fills."""
 
 
 class InlinedTransform(tf.Module):
@@ -108,12 +110,13 @@ def _same_for_every_row(body: Any, arguments: list[tf.Tensor]) -> dict[str, tf.T
     feeds = {}
     for tensor, argument in zip(body.inputs, arguments, strict=True):
         value = values.get(id(argument))
-        if isinstance(value, tf.__internal__.EagerTensor) and value.dtype != tf.resource:
+        if isinstance(value, tf.__internal__.EagerTensor) and value.dtype not in _HANDLES:
             feeds[tensor.name] = value.numpy()
     known = {tensor.op for tensor in body.inputs if tensor.name in feeds}
     for operation in body.get_operations():  # each stands behind what it needs
         is_pure = not (operation.control_inputs or operation.op_def.is_stateful or operation.type == "Placeholder")
-        if is_pure and all(tensor.op in known for tensor in operation.inputs):
+        is_value = _HANDLES.isdisjoint(tensor.dtype for tensor in operation.outputs)
+        if is_pure and is_value and all(tensor.op in known for tensor in operation.inputs):
             known.add(operation)
     computed = [operation for operation in known if operation.inputs]
     wanted = [

@@ -202,7 +202,7 @@ def _shown(
     for _, _, folds in keys:
         known = _known(folds)
         for fold, (rows, _, every) in folds:
-            if rows or (known and of[0] == "count_by"):
+            if rows:
                 others[fold] -= every
                 yield statistics_file.value(*of, known, of_all, fold), every
     for fold, every in others.items():  # those whose key, or whose key in this fold, the file does not have

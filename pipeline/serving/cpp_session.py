@@ -228,7 +228,8 @@ def _encoded(texts: Sequence[Any]) -> tuple[Sequence[Any], bytes]:
             return texts, whole.encode() + b"\0"
     with suppress(TypeError):
         return texts, b"\0".join(texts) + b"\0"
-    return _encoded([text.encode() if isinstance(text, str) else text for text in texts])
+    encoded = [text.encode() if isinstance(text, str) else text for text in texts]
+    return encoded, b"\0".join(encoded) + b"\0"
 
 
 def _array(c: Any, tensor: int) -> npt.NDArray[Any]:

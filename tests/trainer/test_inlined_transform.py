@@ -14,11 +14,13 @@ def test_what_needs_no_row_is_computed_once_and_what_needs_one_or_a_table_is_lef
 
     @tf.function(autograph=False)
     def body(rows: tf.Tensor, sketch: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        filled = tf.TensorArray(tf.float32, size=1).write(0, rows[0])  # the list itself has no value to keep
         edges = 2.0 * tf.gather(sketch, [2, 0], axis=1, name="picked")
         return (
             rows + tf.identity(edges, "edges"),
             tf.identity(edges[:, 0] + 1.0, "first"),
             table.lookup(tf.constant("a")),
+            filled.stack(),
         )
 
     called = body.get_concrete_function(tf.TensorSpec([None, 2]), tf.TensorSpec([1, 3])).graph

@@ -86,3 +86,8 @@ def test_tensorflow_is_pointed_to_the_bytes_of_each_text(texts: list[Any]) -> No
     assert [content[start : start + len(text) + 1] for start, text in zip(starts, encoded, strict=True)] == [
         text + b"\0" for text in encoded
     ]
+
+
+def test_what_is_no_text_is_said_to_be_none() -> None:
+    with pytest.raises(TypeError, match="NoneType"):
+        text_views(["a", None])
